@@ -1,0 +1,37 @@
+"""The one door to the clock.
+
+Everything that needs the time is given a `Clock`; the pure core is given numbers. Times are int microseconds from an
+arbitrary origin and never go back.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+Clock = Callable[[], int]
+"""Returns the time in microseconds."""
+
+NEVER_US: Final = 1 << 62
+"""A deadline that is not set. Larger than any time a clock returns, so that `min` and `<` need no special case."""
+
+SECOND_US: Final = 1_000_000
+
+
+def monotonic_us() -> int:
+    """The kernel's CLOCK_MONOTONIC in microseconds."""
+    return time.monotonic_ns() // 1000
+
+
+class VirtualClock:
+    """A clock that moves only when it is told to, for tests and simulation."""
+
+    def __init__(self, now_us: int = SECOND_US) -> None:
+        self.now_us = now_us
+
+    def __call__(self) -> int:
+        return self.now_us
+
+    def advance(self, us: int) -> None:
+        """Move forward by `us` microseconds."""
+        assert us >= 0
+        self.now_us += us

@@ -1,0 +1,68 @@
+"""The one interface of a byte stream, on either stack.
+
+`core.io.sock` fulfils it over kernel sockets, `core.io.tcpsock` over the functional TCP; code written to it (the web server,
+the load generator, a user's handler) runs on both by one setting. Every method returns a system call to be awaited.
+
+    async def echo(stream: Stream) -> None:
+        while data := await stream.recv(65536):
+            await stream.send(data)
+        await stream.close()
+"""
+
+from typing import Protocol
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.threads.systemcall import SystemCall
+from gossamer.core.wire.flow import Address
+
+
+class Stream(Protocol):
+    """A connected byte stream. One thread may receive while another sends.
+
+    Raises: ConnectionResetError, BrokenPipeError, TimeoutError (also when the call's own timeout passed: the stream stays
+    usable then), each from the awaited call.
+    """
+
+    @property
+    def local(self) -> Address:
+        """Our socket."""
+
+    @property
+    def peer(self) -> Address:
+        """The other side's socket."""
+
+    def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
+        """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
+
+    def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
+        """Returns when all of `data` stands in the (bounded) send buffer."""
+
+    def shutdown(self) -> SystemCall[None]:
+        """Half-close: a FIN after what was sent; receiving goes on."""
+
+    def close(self) -> SystemCall[None]:
+        """Close both ways, orderly; what was sent is still delivered. Closing twice is harmless."""
+
+    def abort(self) -> SystemCall[None]:
+        """Close at once with a RST; what was not delivered is dropped."""
+
+
+class Acceptor(Protocol):
+    """A listening socket."""
+
+    @property
+    def local(self) -> Address:
+        """The socket listened on."""
+
+    def accept(self) -> SystemCall[Stream]:
+        """The next connection."""
+
+    def close(self) -> SystemCall[None]:
+        """Stop listening; a blocked accept raises ConnectionAbortedError."""
+
+
+class Connector(Protocol):
+    """Opens connections actively."""
+
+    def connect(self, address: Address, timeout_us: int = NEVER_US) -> SystemCall[Stream]:
+        """Raises: ConnectionRefusedError, TimeoutError, OSError."""

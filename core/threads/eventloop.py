@@ -1,0 +1,63 @@
+"""The plug that every event loop fits: what a scheduler asks of it, and what it may ask of the scheduler.
+
+A loop declares the calls it takes; registering one is the only way in, so a new call or event source changes no file
+that exists. All loops of a worker run on one operating-system thread, in turn:
+
+    wait (the one loop that sleeps) -> callbacks of ready descriptors -> ready threads, a bounded number -> every loop's turn
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from gossamer.core.threads.systemcall import Handler, SystemCall
+
+
+class SchedulerPort(Protocol):
+    """What a loop may ask of the scheduler that drives it."""
+
+    def resume(self, thread: Any, value: Any = None) -> None:
+        """Put a blocked thread on the ready queue; its call returns `value`."""
+
+    def throw(self, thread: Any, error: BaseException) -> None:
+        """Put a blocked thread on the ready queue; its call raises `error`."""
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Have callback(ready events) called while `fd` is ready (epoll's event bits, EPOLLET included)."""
+
+    def unwatch(self, fd: int) -> None:
+        """Stop watching; call it before the descriptor is closed."""
+
+    def now_us(self) -> int:
+        """The time of this turn."""
+
+
+class EventLoop(Protocol):
+    """One source of events."""
+
+    takes: Mapping[type[SystemCall[Any]], Handler]
+    """The classes of system calls this loop handles."""
+
+    def start(self, scheduler: SchedulerPort) -> None:
+        """Called once, before the first turn: keep the scheduler, watch descriptors."""
+
+    def deadline_us(self) -> int:
+        """When `turn` must be called at the latest; NEVER_US when nothing is pending."""
+
+    def turn(self, now_us: int) -> None:
+        """Do a bounded amount of due work (fire timers, flush a batch)."""
+
+    def close(self) -> None:
+        """Release what it holds; the scheduler ends."""
+
+
+class Waiter(Protocol):
+    """The loop that sleeps: epoll in a worker, a virtual clock's event queue in a simulator."""
+
+    def wait(self, timeout_us: int) -> None:
+        """Sleep until a watched descriptor is ready or the time is over, then call the callbacks."""
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """See SchedulerPort.watch."""
+
+    def unwatch(self, fd: int) -> None:
+        """See SchedulerPort.unwatch."""

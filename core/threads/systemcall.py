@@ -1,0 +1,42 @@
+"""What a thread says to its scheduler: a system call, a frozen value.
+
+A thread is a coroutine; `await SomeCall(...)` yields the call to the scheduler, which hands it to the loop that takes calls of
+that class, and resumes the thread with the result. The set of calls is open: a new one is a subclass and a loop that
+takes it, anywhere. This module knows no loop and no device.
+
+A call is awaited as it is, never wrapped in an `async def`: a blocked thread then costs one frame less.
+
+Source: Li and Zdancewic, PLDI 2007, section 3 (system calls as nodes of a trace).
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+R = TypeVar("R")
+
+
+class SystemCall(msgspec.Struct, Generic[R], frozen=True, gc=False):
+    """Base of all system calls; R is what the awaiting thread gets back."""
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        result: R = yield self
+        return result
+
+
+class Blocked:
+    """The type of BLOCKED."""
+
+    __slots__ = ()
+
+
+BLOCKED: Final = Blocked()
+"""What a handler returns when the thread must wait; any other value is the call's result at once."""
+
+Handler = Callable[[Any, Any], Any]
+"""handler(thread, call) -> result | BLOCKED.
+
+An OSError or GossamerError that it raises is raised in the calling thread; any other exception is our own bug and ends the
+process loudly. After BLOCKED the loop owes the thread exactly one `scheduler.resume(thread, value)` or
+`scheduler.throw(thread, error)`."""
