@@ -11,3 +11,7 @@ class GossamerError(Exception):
 
 class BoundExceeded(GossamerError):
     """A queue or table is full; the message names the bound and where it is set."""
+
+
+class Draining(GossamerError):
+    """The server is draining: finish the request at hand, close when idle. Raised in threads blocked in a receive."""
