@@ -1,0 +1,155 @@
+"""Network namespaces of our own: made, joined, filled with processes, and removed without a trace.
+
+A namespace isolates addresses, firewall rules and NFQUEUE numbers, so that tests and benchmarks over real
+packets can run beside each other and beside the host's own traffic. Their names carry our pid; what a
+killed run left behind is removed by `remove_stale`. This file knows `ip netns` and nothing of servers.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gossamer.core.entropy import system_entropy
+
+PREFIX: Final = "gsm"
+END_WAIT_S: Final = 10.0
+
+LEFT_V4: Final = "10.77.0.1"
+RIGHT_V4: Final = "10.77.0.2"
+LEFT_V6: Final = "fd77::1"
+RIGHT_V6: Final = "fd77::2"
+LEFT_ADDRESSES: Final = (f"{LEFT_V4}/24", f"{LEFT_V6}/64")
+RIGHT_ADDRESSES: Final = (f"{RIGHT_V4}/24", f"{RIGHT_V6}/64")
+
+
+class NamespaceError(Exception):
+    """A namespace could not be made or joined; the message says which command failed and why."""
+
+
+def run(argv: Sequence[str], timeout_s: float = 20.0) -> str:
+    """Run a command to its end; its output. Raises: NamespaceError."""
+    done = subprocess.run(list(argv), capture_output=True, text=True, timeout=timeout_s, check=False)
+    if done.returncode != 0:
+        raise NamespaceError(f"{' '.join(argv)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
+def missing_requirement() -> str | None:
+    """Why no namespace can be made here, in one line; None when it can."""
+    if os.geteuid() != 0:
+        return "needs root (network namespaces)"
+    if shutil.which("ip") is None:
+        return "needs the command ip (Debian package iproute2)"
+    return None
+
+
+def end(process: "subprocess.Popen[Any]", number: int = signal.SIGTERM, wait_s: float = END_WAIT_S) -> int:
+    """End one process of ours, by force when it does not listen; its exit status."""
+    if process.poll() is None:
+        process.send_signal(number)
+        try:
+            process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait(wait_s)
+
+
+class Namespace:
+    """One network namespace with `lo` up. End it with `close`, which ends every process inside."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.processes: list[subprocess.Popen[Any]] = []
+        run(["ip", "netns", "add", name])
+        try:
+            self.run(["ip", "link", "set", "lo", "up"])
+        except NamespaceError:
+            self.close()
+            raise
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs `argv` inside. `ip netns exec` execs it: the pid stays the same."""
+        return ["ip", "netns", "exec", self.name, *argv]
+
+    def run(self, argv: Sequence[str], timeout_s: float = 60.0) -> str:
+        """Run a command inside to its end; its output. Raises: NamespaceError."""
+        return run(self.command(argv), timeout_s)
+
+    def start(self, argv: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":
+        """Start a process inside; it is ended with the namespace at the latest."""
+        process: subprocess.Popen[Any] = subprocess.Popen(self.command(argv), **options)
+        self.processes.append(process)
+        return process
+
+    def pids(self) -> list[int]:
+        """Every process that lives inside."""
+        return [int(pid) for pid in run(["ip", "netns", "pids", self.name]).split()]
+
+    def close(self) -> None:
+        """End the processes inside and remove the namespace, even when one of them resists."""
+        for process in reversed(self.processes):
+            end(process)
+        with contextlib.suppress(NamespaceError):
+            kill_all(self.pids())
+        run(["ip", "netns", "del", self.name])
+
+
+def kill_all(pids: list[int]) -> None:
+    """Kill processes, each by its pid; one that is gone already is no error."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def new_name() -> str:
+    """A name that no other run uses."""
+    return f"{PREFIX}{os.getpid()}-{system_entropy(3).hex()}"
+
+
+@contextlib.contextmanager
+def namespace() -> Iterator[Namespace]:
+    """One namespace, removed at the end."""
+    made = Namespace(new_name())
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextlib.contextmanager
+def pair() -> Iterator[tuple[Namespace, Namespace]]:
+    """Two namespaces that nothing joins yet."""
+    with namespace() as left, namespace() as right:
+        yield left, right
+
+
+def join_by_veth(left: Namespace, right: Namespace) -> None:
+    """Join two namespaces by a veth pair `eth0`-`eth0` with addresses of both families.
+
+    Offloads stay as they are.
+    """
+    peer = ["peer", "name", "eth0", "netns", right.name]
+    run(["ip", "link", "add", "eth0", "netns", left.name, "type", "veth", *peer])
+    for side, addresses in ((left, LEFT_ADDRESSES), (right, RIGHT_ADDRESSES)):
+        for address in addresses:
+            nodad = ["nodad"] if ":" in address else []
+            side.run(["ip", "addr", "add", address, "dev", "eth0", *nodad])
+        side.run(["ip", "link", "set", "eth0", "up"])
+
+
+def remove_stale() -> list[str]:
+    """Remove the namespaces of runs that were killed; their names."""
+    removed = []
+    for line in run(["ip", "netns", "list"]).splitlines():
+        name = line.split(" ", 1)[0]
+        owner = name.removeprefix(PREFIX).split("-", 1)[0]
+        if name.startswith(PREFIX) and owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            kill_all([int(pid) for pid in run(["ip", "netns", "pids", name]).split()])
+            run(["ip", "netns", "del", name])
+            removed.append(name)
+    return removed

@@ -1,0 +1,83 @@
+"""Fixtures for tests over real packets: namespaces, links between them, and servers inside.
+
+Each skips with its reason where the machine or the user cannot do it, and leaves nothing behind, failed
+test or not.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gossamer.loadtest import namespaces
+from gossamer.loadtest.namespaces import Namespace
+
+
+@pytest.fixture(scope="session")
+def packets_possible() -> None:
+    """Skip unless this user may make namespaces and firewall rules."""
+    if reason := namespaces.missing_requirement():
+        pytest.skip(reason)
+    namespaces.remove_stale()
+
+
+@pytest.fixture(scope="session")
+def tun_possible(packets_possible: None) -> None:
+    """Skip unless TUN devices can be opened."""
+    del packets_possible
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("needs /dev/net/tun")
+
+
+@pytest.fixture(scope="session")
+def nfqueue_possible(packets_possible: None) -> None:
+    """Skip unless the kernel and iptables can hand packets to a queue (tried in a namespace of its own)."""
+    del packets_possible
+    if shutil.which("iptables") is None:
+        pytest.skip("needs iptables")
+    rule = ["-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "1", "-j", "NFQUEUE", "--queue-num", "1"]
+    with namespaces.namespace() as space:
+        try:
+            space.run(["iptables", "-w", *rule])
+        except namespaces.NamespaceError as error:
+            pytest.skip(f"no NFQUEUE here: {error}")
+
+
+@pytest.fixture
+def namespace(packets_possible: None) -> Iterator[Namespace]:
+    """One namespace with `lo` up."""
+    del packets_possible
+    with namespaces.namespace() as space:
+        yield space
+
+
+@pytest.fixture
+def joined_namespaces(packets_possible: None) -> Iterator[tuple[Namespace, Namespace]]:
+    """
+
+    wo namespaces joined by veth: 10.77.0.1 and fd77::1 on the left, 10.77.0.2 and fd77::2 on the right.
+    """
+    del packets_possible
+    with namespaces.pair() as (left, right):
+        namespaces.join_by_veth(left, right)
+        yield left, right
+
+
+@pytest.fixture
+def namespace_pair(packets_possible: None) -> Iterator[tuple[Namespace, Namespace]]:
+    """Two namespaces that nothing joins yet (for a link with faults)."""
+    del packets_possible
+    with namespaces.pair() as both:
+        yield both
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder that a server of any user may read (pytest's own is closed to others)."""
+    made = tmp_path / "site"
+    made.mkdir()
+    for path in (made, tmp_path, *tmp_path.parents):
+        if path.stat().st_uid == os.getuid() and path != Path("/") and "pytest" in path.name:
+            path.chmod(0o755)
+    return made

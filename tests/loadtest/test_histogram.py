@@ -1,0 +1,58 @@
+"""The histogram against a sorted list."""
+
+import pytest
+from gossamer.loadtest.histogram import BUCKETS, VALUE_MAX_US, Histogram, bucket_of, bucket_top_us
+from hypothesis import given
+from hypothesis import strategies as st
+
+latencies = st.one_of(st.integers(0, 1_000), st.integers(0, VALUE_MAX_US))
+
+
+@given(latencies)
+def test_bucket__any_value__its_top_is_at_most_one_percent_above(value: int) -> None:
+    top = bucket_top_us(bucket_of(value))
+    assert value <= top <= value * 1.008
+
+
+@given(latencies)
+def test_bucket__top_of_one__next_value_is_in_the_next(value: int) -> None:
+    bucket = bucket_of(value)
+    assert bucket_of(bucket_top_us(bucket) + 1) == min(bucket + 1, BUCKETS - 1)
+
+
+def test_bucket__largest_and_beyond__stay_within_the_array() -> None:
+    assert bucket_of(VALUE_MAX_US) == BUCKETS - 1
+    assert bucket_of(VALUE_MAX_US * 1000) == BUCKETS - 1
+
+
+@given(st.lists(latencies, min_size=1, max_size=50), st.sampled_from([0.0, 50.0, 90.0, 99.0, 99.9, 100.0]))
+def test_percentile__samples__is_the_ranked_sample(samples: list[int], percent: float) -> None:
+    histogram = Histogram()
+    for sample in samples:
+        histogram.record(sample)
+    rank = max(1, -int(-len(samples) * percent // 100))
+    exact = sorted(samples)[rank - 1]
+    assert exact <= histogram.percentile_us(percent) <= max(exact * 1.008, exact)
+
+
+@given(st.lists(latencies), st.lists(latencies))
+def test_merge__two__is_one_of_all(left: list[int], right: list[int]) -> None:
+    parts, whole = (Histogram(), Histogram()), Histogram()
+    for part, samples in zip(parts, (left, right), strict=True):
+        for sample in samples:
+            part.record(sample)
+            whole.record(sample)
+    parts[0].merge(parts[1])
+    assert parts[0].counts == whole.counts
+    assert (parts[0].max_us, parts[0].sum_us) == (whole.max_us, whole.sum_us)
+
+
+def test_percentile__nothing_recorded__is_zero() -> None:
+    assert Histogram().percentile_us(99) == 0
+    assert Histogram().mean_us() == 0.0
+
+
+@pytest.mark.parametrize("percent", [-1, 100.1])
+def test_percentile__outside_0_100__is_refused(percent: float) -> None:
+    with pytest.raises(ValueError, match="allowed"):
+        Histogram().percentile_us(percent)

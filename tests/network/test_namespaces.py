@@ -1,0 +1,88 @@
+"""The namespaces themselves: joined, isolated, and gone afterwards."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from gossamer.loadtest import namespaces
+from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
+
+pytestmark = pytest.mark.root
+
+
+@pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
+def test_veth__ping_of_either_family__answers(
+    joined_namespaces: tuple[Namespace, Namespace], address: str
+) -> None:
+    left, _ = joined_namespaces
+    program = (
+        "import socket,sys; s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET);"
+        "s.settimeout(5)\ntry: s.connect((sys.argv[1], 9))\nexcept ConnectionRefusedError: print('refused')"
+    )
+    assert left.run([sys.executable, "-c", program, address]).strip() == "refused"
+
+
+def test_namespace__closed__ends_its_processes_and_is_gone(packets_possible: None) -> None:
+    del packets_possible
+    with namespaces.namespace() as space:
+        process = space.start(["sleep", "60"])
+        grandchild = space.start(["sh", "-c", "sleep 60 & wait"], start_new_session=True)
+        wait_for_pids(space, 3)
+        inside = space.pids()
+    assert process.poll() is not None
+    assert grandchild.poll() is not None
+    wait_until_gone(inside)
+    assert space.name not in namespaces.run(["ip", "netns", "list"])
+
+
+def test_namespace__failure_inside_the_block__is_gone_too(packets_possible: None) -> None:
+    del packets_possible
+    with pytest.raises(namespaces.NamespaceError, match="no-such-program"), namespaces.namespace() as space:
+        space.run(["no-such-program"])
+    assert space.name not in namespaces.run(["ip", "netns", "list"])
+
+
+def test_remove_stale__owner_is_dead__removed(packets_possible: None) -> None:
+    del packets_possible
+    child = subprocess.Popen(["true"])
+    child.wait()
+    name = f"{namespaces.PREFIX}{child.pid}-dead"
+    stale = Namespace(name)
+    sleeper = stale.start(["sleep", "60"])
+    wait_for_pids(stale, 1)
+    assert name in namespaces.remove_stale()
+    assert sleeper.wait(5) != 0
+
+
+def test_remove_stale__owner_lives__left_alone(namespace: Namespace) -> None:
+    assert namespace.name.startswith(f"{namespaces.PREFIX}{os.getpid()}-")
+    assert namespace.name not in namespaces.remove_stale()
+
+
+def wait_for_pids(space: Namespace, count: int) -> None:
+    """Wait, within a bound, until so many processes are inside."""
+    for _ in range(100):
+        if len(space.pids()) >= count:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"only {space.pids()} came up")
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    """Wait, within a bound, until none of the processes is alive."""
+    for _ in range(100):
+        if not any(is_alive(pid) for pid in pids):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"of {pids} some are alive")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
