@@ -1,7 +1,16 @@
-"""Builds gossamer.ffi._process."""
+"""Builds gossamer.ffi._process: the two system calls of privileges that Python does not offer."""
+
+from pathlib import Path
 
 from cffi import FFI
 
+SOURCE = Path(__file__).parent / "src" / "process.c"
+
 builder = FFI()
-builder.cdef("int gossamer_process_placeholder(void);")
-builder.set_source("gossamer.ffi._process", "static int gossamer_process_placeholder(void) { return 0; }")
+builder.cdef(
+    """
+    int gossamer_prctl(int option, unsigned long argument);
+    int gossamer_set_capabilities(uint64_t mask);
+    """
+)
+builder.set_source("gossamer.ffi._process", SOURCE.read_text(), extra_compile_args=["-O2", "-Wall", "-Wextra"])

@@ -1,0 +1,29 @@
+/* prctl(2) and capset(2). Both return 0 or a negative errno, so that no errno is lost on the way to Python.
+ * Both change the calling thread alone: call them before another one is started. */
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int gossamer_prctl(int option, unsigned long argument)
+{
+    return prctl(option, argument, 0UL, 0UL, 0UL) < 0 ? -errno : 0;
+}
+
+/* Effective and permitted become exactly `mask`; inheritable becomes empty. */
+static int gossamer_set_capabilities(uint64_t mask)
+{
+    struct __user_cap_header_struct header;
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    memset(&header, 0, sizeof header);
+    memset(data, 0, sizeof data);
+    header.version = _LINUX_CAPABILITY_VERSION_3;
+    data[0].effective = data[0].permitted = (uint32_t)mask;
+    data[1].effective = data[1].permitted = (uint32_t)(mask >> 32);
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
