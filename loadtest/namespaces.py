@@ -6,6 +6,7 @@ killed run left behind is removed by `remove_stale`. This file knows `ip netns` 
 """
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from gossamer.core.entropy import system_entropy
 
 PREFIX: Final = "gsm"
 END_WAIT_S: Final = 10.0
+CLONE_NEWNET: Final = 0x40000000
 
 LEFT_V4: Final = "10.77.0.1"
 RIGHT_V4: Final = "10.77.0.2"
@@ -59,6 +61,16 @@ def end(process: "subprocess.Popen[Any]", number: int = signal.SIGTERM, wait_s: 
     return process.wait(wait_s)
 
 
+def set_namespace(fd: int) -> None:
+    """Move the calling thread into a network namespace.
+
+    Raises: OSError. (os.setns is only in Python 3.12.)
+    """
+    if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"setns: {os.strerror(number)}")
+
+
 class Namespace:
     """One network namespace with `lo` up. End it with `close`, which ends every process inside."""
 
@@ -85,6 +97,16 @@ class Namespace:
         process: subprocess.Popen[Any] = subprocess.Popen(self.command(argv), **options)
         self.processes.append(process)
         return process
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """The calling thread is inside: sockets it makes and processes it starts stay there for ever."""
+        with open("/proc/thread-self/ns/net") as outside, open(f"/run/netns/{self.name}") as inside:
+            set_namespace(inside.fileno())
+            try:
+                yield
+            finally:
+                set_namespace(outside.fileno())
 
     def pids(self) -> list[int]:
         """Every process that lives inside."""

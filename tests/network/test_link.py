@@ -145,7 +145,7 @@ def test_carry__time_is_over__ends_by_itself() -> None:
 
     with left, right:
         direction = Direction(left.fileno(), right.fileno(), Faults(), seed=1)
-        worker = threading.Thread(target=carry, args=([direction], 30 * SECOND_US, lambda: False, moving))
+        worker = threading.Thread(target=carry, args=([direction], 4 * SECOND_US, lambda: False, moving))
         worker.start()
         worker.join(20)
         assert not worker.is_alive()

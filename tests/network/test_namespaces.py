@@ -1,8 +1,8 @@
 """The namespaces themselves: joined, isolated, and gone afterwards."""
 
 import os
+import socket
 import subprocess
-import sys
 import time
 
 import pytest
@@ -13,15 +13,24 @@ pytestmark = pytest.mark.root
 
 
 @pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
-def test_veth__ping_of_either_family__answers(
+def test_veth__connect_over_either_family__answers(
     joined_namespaces: tuple[Namespace, Namespace], address: str
 ) -> None:
     left, _ = joined_namespaces
-    program = (
-        "import socket,sys; s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET);"
-        "s.settimeout(5)\ntry: s.connect((sys.argv[1], 9))\nexcept ConnectionRefusedError: print('refused')"
-    )
-    assert left.run([sys.executable, "-c", program, address]).strip() == "refused"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with left.entered(), socket.socket(family) as sock:
+        sock.settimeout(5)
+        with pytest.raises(ConnectionRefusedError):
+            sock.connect((address, 9))
+
+
+def test_entered__socket_made_inside__stays_there(namespace: Namespace) -> None:
+    with namespace.entered():
+        listener = socket.create_server(("127.0.0.1", 7123))
+    with listener, socket.socket() as outside, pytest.raises(ConnectionRefusedError):
+        outside.connect(("127.0.0.1", 7123))
+    with socket.create_server(("127.0.0.1", 7123)):
+        assert ":7123" not in namespace.run(["ss", "-tlnH"])
 
 
 def test_namespace__closed__ends_its_processes_and_is_gone(packets_possible: None) -> None:

@@ -1,0 +1,54 @@
+"""When the next request is sent: a pure decider.
+
+    closed loop   as soon as a connection is free; a slow server is asked less
+    open loop     request n is due at start + n / rate, whoever is free sends it, and its latency counts
+    from when it was
+                  due: a stalled server is charged for those that waited (no coordinated omission)
+
+Owns the numbering of requests and the two bounds, count and time. It knows no connection and no clock.
+
+Source: G. Tene, "How NOT to Measure Latency"; wrk2.
+"""
+
+import msgspec
+from gossamer.core.clock import SECOND_US
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """The bounds of a run and its rate. Units: requests a second; 0 is a closed loop."""
+
+    start_us: int
+    end_us: int
+    requests_max: int
+    rate: float = 0.0
+
+
+class Slot(msgspec.Struct, frozen=True, gc=False):
+    """Leave to send one batch of requests: how many, and when the first was due."""
+
+    number: int
+    count: int
+    due_us: int
+
+
+def next_slot(shape: Shape, number: int, count_max: int, now_us: int) -> Slot | None:
+    """Leave for the requests from `number` on, at most `count_max` of them; None when the run is over.
+
+    In an open loop a batch holds only what is due by the time its first is sent.
+    """
+    count = min(count_max, shape.requests_max - number)
+    if count <= 0 or now_us >= shape.end_us:
+        return None
+    if not shape.rate:
+        return Slot(number, count, now_us)
+    due_us = due_at_us(shape, number)
+    if due_us >= shape.end_us:
+        return None
+    while count > 1 and due_at_us(shape, number + count - 1) > max(now_us, due_us):
+        count -= 1
+    return Slot(number, count, due_us)
+
+
+def due_at_us(shape: Shape, number: int) -> int:
+    """When request `number` of an open loop is due."""
+    return shape.start_us + int(number * SECOND_US / shape.rate)

@@ -1,0 +1,84 @@
+"""The servers that ours is held against: nginx and uvicorn, each with a configuration of its own.
+
+Owns those configurations. nginx is set up as its users set it up for speed: no access log, sendfile, cached
+descriptors.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import psutil
+from gossamer.loadtest.servers import Place, Server, ServerError, start_logged, wait_until_ready
+
+NGINX_CONFIG: Final = """
+daemon off;
+master_process on;
+worker_processes {workers};
+user {user};
+pid {prefix}/nginx.pid;
+error_log {prefix}/error.log;
+events {{ worker_connections 8192; }}
+http {{
+  include /etc/nginx/mime.types;
+  default_type application/octet-stream;
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  open_file_cache max=1000 inactive=60s;
+  keepalive_requests 1000000000;
+  keepalive_timeout 75s;
+  client_body_temp_path {prefix}/body;
+  proxy_temp_path {prefix}/proxy;
+  fastcgi_temp_path {prefix}/fastcgi;
+  uwsgi_temp_path {prefix}/uwsgi;
+  scgi_temp_path {prefix}/scgi;
+  server {{
+    listen 0.0.0.0:{port} backlog=4096;
+    listen [::]:{port} backlog=4096 ipv6only=on;
+    root {folder};
+    index index.html;
+  }}
+}}
+"""
+
+
+def nginx_binary() -> str | None:
+    """Where nginx is; Debian keeps it out of an ordinary user's path."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started."""
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
+def start_nginx(
+    place: Place, folder: Path, prefix: Path, workers: int = 1, port: int = 8081, user: str = "root"
+) -> Server:
+    """Start nginx and wait until it answers. Raises: ServerError."""
+    binary = nginx_binary()
+    if binary is None:
+        raise ServerError("nginx is not installed")
+    prefix.mkdir(parents=True, exist_ok=True)
+    config, log = prefix / "nginx.conf", prefix / "log"
+    config.write_text(
+        NGINX_CONFIG.format(workers=workers, user=user, prefix=prefix, port=port, folder=folder)
+    )
+    argv = [binary, "-p", str(prefix), "-c", str(config), "-e", str(prefix / "error.log")]
+    process = start_logged(place, argv, log)
+    server = Server("nginx", process, port, log, lambda: children(process.pid))
+    wait_until_ready(place, server, lambda: len(server.worker_pids()) >= workers)
+    return server
+
+
+def start_uvicorn(place: Place, log: Path, port: int = 8082) -> Server:
+    """Start uvicorn (uvloop, httptools) with the one-response application. Raises: ServerError."""
+    options = {"host": "0.0.0.0", "port": str(port), "loop": "uvloop", "http": "httptools"}
+    argv = [sys.executable, "-m", "uvicorn", "gossamer.loadtest.asgi_app:app", "--no-access-log"]
+    argv += [word for name, value in options.items() for word in (f"--{name}", value)]
+    process = start_logged(place, [*argv, "--log-level", "warning"], log)
+    server = Server("uvicorn", process, port, log, lambda: [process.pid])
+    wait_until_ready(place, server, lambda: True)
+    return server

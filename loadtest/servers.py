@@ -1,0 +1,146 @@
+"""Servers started for a test or a benchmark: ours on either stack, nginx, uvicorn; each in a place, each
+ended by its pid.
+
+Owns how each is configured and when it is ready. A `Place` is where processes run: a namespace, or the host
+itself. What is sent to them is no matter of this file.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from gossamer.loadtest.namespaces import end
+
+READY_WAIT_S: Final = 20.0
+READY_STEP_S: Final = 0.05
+
+
+class ServerError(Exception):
+    """A server did not come up or did not end as it should; the message holds what it said."""
+
+
+class Place(Protocol):
+    """Where processes run."""
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs `argv` there."""
+
+
+class Host:
+    """The machine as it is, for what needs no namespace."""
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """`argv` itself."""
+        return list(argv)
+
+
+class Server:
+    """A running server. `worker_pids` are the processes whose CPU time is its cost."""
+
+    def __init__(
+        self,
+        name: str,
+        process: "subprocess.Popen[Any]",
+        port: int,
+        log: Path,
+        workers: Callable[[], list[int]],
+    ) -> None:
+        self.name = name
+        self.process = process
+        self.port = port
+        self.log = log
+        self.worker_pids = workers
+
+    def close(self, wait_s: float = 15.0) -> int:
+        """End it with SIGTERM; its exit status."""
+        return end(self.process, wait_s=wait_s)
+
+
+class Gossamer(Server):
+    """Our own server, with its commands."""
+
+    def __init__(
+        self, place: Place, process: "subprocess.Popen[Any]", port: int, log: Path, run_dir: Path
+    ) -> None:
+        super().__init__("gossamer", process, port, log, self.pids)
+        self.place = place
+        self.run_dir = run_dir
+
+    def status(self) -> dict[str, Any]:
+        """What `gossamer status --json` says. Raises: ServerError."""
+        done = self.control("status", "--json")
+        if done.returncode != 0:
+            raise ServerError(f"gossamer status: {done.stderr.strip()}")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def pids(self) -> list[int]:
+        """The workers' pids."""
+        return [worker["pid"] for worker in self.status()["workers"]]
+
+    def control(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run one of the control commands against this instance."""
+        argv = [*gossamer_command(), *words, "--run-dir", str(self.run_dir)]
+        return subprocess.run(
+            self.place.command(argv), capture_output=True, text=True, timeout=30, check=False
+        )
+
+
+def gossamer_command() -> list[str]:
+    """How this installation's command line is started."""
+    return [sys.executable, "-m", "gossamer.shards.cli"]
+
+
+def start_gossamer(
+    place: Place,
+    target: Path | str,
+    run_dir: Path,
+    *options: str,
+    stack: str = "kernel",
+    workers: int = 1,
+    port: int = 8080,
+    host: str = "0.0.0.0",
+) -> Gossamer:
+    """Start our server and wait until it answers. Raises: ServerError."""
+    log = run_dir.with_suffix(".log")
+    argv = [*gossamer_command(), "serve", str(target), "--host", host, "--port", str(port)]
+    argv += ["--workers", str(workers), "--stack", stack, "--run-dir", str(run_dir)]
+    process = start_logged(place, [*argv, "--no-access-log", *options], log)
+    server = Gossamer(place, process, port, log, run_dir)
+    wait_until_ready(place, server, lambda: len(server.pids()) >= workers)
+    return server
+
+
+def start_logged(place: Place, argv: list[str], log: Path) -> "subprocess.Popen[Any]":
+    """Start a process whose output goes to a file."""
+    with log.open("wb") as output:
+        return subprocess.Popen(place.command(argv), stdout=output, stderr=subprocess.STDOUT)
+
+
+def wait_until_ready(place: Place, server: Server, is_complete: Callable[[], bool]) -> None:
+    """Wait until the port answers and all workers are there.
+
+    Raises: ServerError with its log, once it is ended.
+    """
+    probe = ["curl", "-s", "-o", "/dev/null", "--max-time", "2", f"http://127.0.0.1:{server.port}/"]
+    give_up = time.monotonic() + READY_WAIT_S
+    while time.monotonic() < give_up and server.process.poll() is None:
+        if subprocess.run(place.command(probe), check=False).returncode == 0 and is_complete():
+            return
+        time.sleep(READY_STEP_S)
+    status = server.close()
+    raise ServerError(f"{server.name} did not come up (status {status}): {server.log.read_text()[-2000:]}")
+
+
+@contextlib.contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """A server that ends with the block."""
+    try:
+        yield server
+    finally:
+        server.close()

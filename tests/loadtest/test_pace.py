@@ -1,0 +1,45 @@
+"""The pace of requests, as a table of moments."""
+
+import pytest
+from gossamer.core.clock import SECOND_US
+from gossamer.loadtest.pace import Shape, Slot, next_slot
+from hypothesis import given
+from hypothesis import strategies as st
+
+START = 5 * SECOND_US
+CLOSED = Shape(START, START + SECOND_US, requests_max=100)
+OPEN = Shape(START, START + SECOND_US, requests_max=100, rate=10.0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "shape", "number", "count_max", "now_us", "expected"),
+    [
+        ("closed loop is due at once", CLOSED, 3, 1, START + 7, Slot(3, 1, START + 7)),
+        ("a pipeline takes what it may", CLOSED, 3, 8, START, Slot(3, 8, START)),
+        ("the count bounds the batch", CLOSED, 98, 8, START, Slot(98, 2, START)),
+        ("the count ends the run", CLOSED, 100, 1, START, None),
+        ("the time ends the run", CLOSED, 0, 1, START + SECOND_US, None),
+        ("open loop: due by number", OPEN, 3, 1, START, Slot(3, 1, START + 300_000)),
+        ("open loop: late is still due then", OPEN, 3, 1, START + 900_000, Slot(3, 1, START + 300_000)),
+        ("open loop: nothing early in a batch", OPEN, 3, 8, START, Slot(3, 1, START + 300_000)),
+        ("open loop: all that is late", OPEN, 3, 8, START + 500_000, Slot(3, 3, START + 300_000)),
+        ("open loop: due after the end", OPEN, 10, 1, START, None),
+    ],
+)
+def test_next_slot(
+    rule: str, shape: Shape, number: int, count_max: int, now_us: int, expected: Slot | None
+) -> None:
+    assert next_slot(shape, number, count_max, now_us) == expected, rule
+
+
+@given(st.floats(1.0, 1e6), st.integers(0, 10**6), st.integers(1, 64), st.integers(0, 2 * SECOND_US))
+def test_next_slot__any_rate__a_batch_holds_only_what_is_due(
+    rate: float, number: int, count_max: int, late_us: int
+) -> None:
+    shape = Shape(0, 10**12, requests_max=10**9, rate=rate)
+    due_us = int(number * SECOND_US / rate)
+    slot = next_slot(shape, number, count_max, due_us + late_us)
+    assert slot is not None
+    assert 1 <= slot.count <= count_max
+    assert slot.due_us == due_us
+    assert int((number + slot.count - 1) * SECOND_US / rate) <= due_us + late_us
