@@ -9,6 +9,7 @@ that exists. All loops of a worker run on one operating-system thread, in turn:
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from gossamer.core.clock import NEVER_US
 from gossamer.core.threads.systemcall import Handler, SystemCall
 
 
@@ -48,6 +49,17 @@ class EventLoop(Protocol):
 
     def close(self) -> None:
         """Release what it holds; the scheduler ends."""
+
+
+class PassiveLoop:
+    """Base of a loop that only answers calls and callbacks: it has no turn, and the scheduler never asks for one."""
+
+    def deadline_us(self) -> int:
+        """Nothing is ever due."""
+        return NEVER_US
+
+    def turn(self, now_us: int) -> None:
+        """Nothing to do."""
 
 
 class Waiter(Protocol):

@@ -1,0 +1,58 @@
+"""The loop that sleeps: epoll.
+
+Owns the epoll descriptor and the callback of each watched descriptor. It knows neither threads nor calls.
+
+Source: epoll(7).
+"""
+
+import select
+from collections.abc import Callable
+from typing import Final
+
+from gossamer.core.clock import SECOND_US
+
+EVENTS_MAX: Final = 512
+"""Events taken in one wait; what is left is handed out by the next, in the kernel's fair order."""
+
+SLEEP_US_MAX: Final = 60 * SECOND_US
+"""No sleep is longer, so that a deadline beyond epoll's int of milliseconds needs no special case."""
+
+
+class EpollWaiter:
+    """A `Waiter` over one epoll descriptor."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._poll = self._epoll.poll
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Call `callback(ready events)` while `fd` is ready; watching it again replaces events and callback.
+
+        Raises: OSError where the descriptor cannot be watched (EPERM for a regular file), ENOSPC at the kernel's bound.
+        """
+        if fd in self._callbacks:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+        self._callbacks[fd] = callback
+
+    def unwatch(self, fd: int) -> None:
+        """Stop watching; a descriptor that is not watched is left alone."""
+        if self._callbacks.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def wait(self, timeout_us: int) -> None:
+        """Sleep until a descriptor is ready or the time is over, then call the callbacks."""
+        seconds = 0 if timeout_us <= 0 else min(timeout_us, SLEEP_US_MAX) / SECOND_US
+        callbacks = self._callbacks
+        for fd, events in self._poll(seconds, EVENTS_MAX):
+            # An earlier callback of this batch may have stopped watching this one.
+            callback = callbacks.get(fd)
+            if callback is not None:
+                callback(events)
+
+    def close(self) -> None:
+        """Close the epoll descriptor."""
+        self._callbacks.clear()
+        self._epoll.close()

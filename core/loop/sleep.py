@@ -1,0 +1,47 @@
+"""The loop that takes `sys_sleep`.
+
+Owns the sleeping threads. A sleep ends at most one millisecond late, as fine as epoll counts.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gossamer.core.threads.calls import Sleep
+from gossamer.core.threads.deadlines import DeadlineHeap
+from gossamer.core.threads.eventloop import SchedulerPort
+from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.thread import Thread
+
+WAKE_MAX: Final = 256
+"""Sleepers woken in one turn."""
+
+
+class SleepLoop:
+    """Wakes threads when their time has come."""
+
+    def __init__(self) -> None:
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {Sleep: self._sleep}
+        self._sleepers: DeadlineHeap[Thread[Any]] = DeadlineHeap()
+        self.deadline_us = self._sleepers.next_us
+
+    def start(self, scheduler: SchedulerPort) -> None:
+        """Keep the scheduler."""
+        self._scheduler = scheduler
+
+    def turn(self, now_us: int) -> None:
+        """Wake at most WAKE_MAX sleepers."""
+        if self._sleepers.next_us() > now_us:
+            return
+        for thread in self._sleepers.pop_due(now_us, WAKE_MAX):
+            self._scheduler.resume(thread)
+
+    def close(self) -> None:
+        """Forget the sleepers."""
+        self._sleepers.clear()
+
+    def _sleep(self, thread: Thread[Any], call: Sleep) -> Any:
+        if call.us <= 0:
+            self._scheduler.resume(thread)
+        else:
+            self._sleepers.push(self._scheduler.now_us() + call.us, thread)
+        return BLOCKED

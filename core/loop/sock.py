@@ -1,0 +1,485 @@
+"""The loop that performs SockIO's calls on kernel sockets.
+
+Owns every connection and listener of the worker, who is blocked on which, and their timeouts. It never looks
+at the bytes.
+
+Each descriptor is watched once, edge-triggered, when a thread first blocks on it; after that, a request on a
+living connection costs one recv and one send and no other system call of the kernel. epoll(7): "For
+stream-oriented files (e.g., pipe, FIFO, stream socket), the condition that the read/write I/O space is
+exhausted can also be detected by checking the amount of data read from / written to the target file
+descriptor." So a recv that brought less than was asked for means drained, and the next one blocks without
+asking. Not so once the peer has sent its FIN or urgent data (a recv stops short there): then every recv asks.
+
+Timeouts are re-armed lazily: a connection stands in the heap once, at `armed_us`, and what its threads really
+wait for is looked at when it is handed out. Only a timeout shorter than what stands there touches the heap.
+"""
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Mapping
+from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP
+from typing import Any, Final
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import Draining, GossamerError
+from gossamer.core.loop.sockcall import (
+    Connection,
+    FileRest,
+    Listener,
+    SockAbort,
+    SockAccept,
+    SockClose,
+    SockConnect,
+    SockListenClose,
+    SockRecv,
+    SockSend,
+    SockSendFile,
+    SockShutdown,
+)
+from gossamer.core.threads.deadlines import DeadlineHeap
+from gossamer.core.threads.eventloop import SchedulerPort
+from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.thread import Thread
+
+DEADLINES_MAX: Final = 256
+"""Connections whose timeouts are looked at in one turn."""
+
+SENDFILE_BYTES_MAX: Final = 1 << 20
+"""Bytes of a file sent by one call of the kernel, so that one thread's file starves no other thread."""
+
+ACCEPT_PAUSE_US: Final = 100_000
+"""How long a listener rests when the process is out of descriptors (EMFILE, ENFILE, ENOBUFS, ENOMEM)."""
+
+CONNECTION_EVENTS: Final = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET
+LISTENER_EVENTS: Final = EPOLLIN | EPOLLET
+READABLE_EVENTS: Final = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR
+WRITABLE_EVENTS: Final = EPOLLOUT | EPOLLHUP | EPOLLERR
+DISTRUST_EVENTS: Final = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR
+"""After one of these, a short recv no longer means drained."""
+
+RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class SockLoop:
+    """Performs SockIO's calls: tries at once, and blocks the thread only where the kernel would."""
+
+    def __init__(self) -> None:
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {
+            SockRecv: self._recv,
+            SockSend: self._send,
+            SockSendFile: self._send_file,
+            SockShutdown: self._shutdown,
+            SockClose: self._close,
+            SockAbort: self._abort,
+            SockAccept: self._accept,
+            SockListenClose: self._close_listener,
+            SockConnect: self._connect,
+        }
+        self._connections: set[Connection] = set()
+        self._listeners: set[Listener] = set()
+        self._resting: set[Listener] = set()
+        self._rest_until_us = NEVER_US
+        self._deadlines: DeadlineHeap[Connection] = DeadlineHeap()
+        self._sending: list[Connection] = []
+        """Those in the middle of a file, where the socket takes more but others have their turn."""
+        self._accepted_total = 0
+        self._accept_pauses_total = 0
+
+    def start(self, scheduler: SchedulerPort) -> None:
+        """Keep the scheduler."""
+        self._scheduler = scheduler
+        self._resume = scheduler.resume
+
+    def deadline_us(self) -> int:
+        """The earliest timeout, or the end of a listener's rest."""
+        if self._sending:
+            return 0
+        return min(self._deadlines.next_us(), self._rest_until_us)
+
+    def turn(self, now_us: int) -> None:
+        """Look at the timeouts that are due, and let rested listeners accept again."""
+        if self._deadlines.next_us() <= now_us:
+            for connection in self._deadlines.pop_due(now_us, DEADLINES_MAX):
+                self._expire(connection, now_us)
+        if self._sending:
+            sending, self._sending = self._sending, []
+            for connection in sending:
+                if connection.send_thread is not None:
+                    self._send_event(connection, connection.send_thread)
+        if self._rest_until_us <= now_us:
+            self._rest_until_us = NEVER_US
+            resting, self._resting = self._resting, set()
+            for listener in resting:
+                self._accept_event(listener)
+
+    def close(self) -> None:
+        """Close every socket; what was sent is still delivered by the kernel."""
+        for listener in tuple(self._listeners):
+            self._release_listener(listener)
+        for connection in tuple(self._connections):
+            self._release(connection)
+        self._deadlines.clear()
+
+    def interrupt_receivers(self) -> None:
+        """Throw `Draining` into every thread that is blocked in a recv."""
+        for connection in self._connections:
+            thread = connection.recv_thread
+            if thread is not None:
+                connection.recv_thread = None
+                self._scheduler.throw(thread, Draining("the server is draining"))
+
+    def statistics(self) -> dict[str, int]:
+        """Counts since the start, and the connections there are now."""
+        return {
+            "accepted_total": self._accepted_total,
+            "accept_pauses_total": self._accept_pauses_total,
+            "connections": len(self._connections),
+        }
+
+    # Receiving.
+
+    def _recv(self, thread: Thread[Any], call: SockRecv) -> Any:
+        connection = call.connection
+        if connection.recv_thread is not None:
+            raise GossamerError(f"{connection.recv_thread!r} receives from this stream already")
+        if connection.can_recv:
+            try:
+                data = connection.sock.recv(call.bytes_max)
+            except BlockingIOError:
+                connection.can_recv = connection.distrusts_short_recv
+            else:
+                if len(data) < call.bytes_max:
+                    connection.can_recv = connection.distrusts_short_recv
+                return data
+        elif connection.is_closed:
+            raise ConnectionAbortedError("the stream is closed")
+        connection.recv_thread = thread
+        connection.recv_bytes_max = call.bytes_max
+        if not connection.is_watched:
+            self._watch(connection)
+        if call.timeout_us < NEVER_US:
+            deadline_us = self._scheduler.now_us() + call.timeout_us
+            connection.recv_deadline_us = deadline_us
+            if deadline_us < connection.armed_us:
+                self._arm(connection, deadline_us)
+        else:
+            connection.recv_deadline_us = NEVER_US
+        return BLOCKED
+
+    def _recv_event(self, connection: Connection, thread: Thread[Any]) -> None:
+        """Receive for the blocked thread."""
+        bytes_max = connection.recv_bytes_max
+        try:
+            data = connection.sock.recv(bytes_max)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            connection.can_recv = True
+            connection.recv_thread = None
+            self._scheduler.throw(thread, error)
+            return
+        connection.can_recv = len(data) == bytes_max or connection.distrusts_short_recv
+        connection.recv_thread = None
+        self._resume(thread, data)
+
+    # Sending.
+
+    def _send(self, thread: Thread[Any], call: SockSend) -> Any:
+        connection = call.connection
+        data = call.data
+        sent = 0
+        if connection.send_thread is not None:
+            raise GossamerError(f"{connection.send_thread!r} sends on this stream already")
+        if connection.can_send:
+            try:
+                sent = connection.sock.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return None
+            connection.can_send = False
+        elif connection.is_closed:
+            raise ConnectionAbortedError("the stream is closed")
+        self._block_send(connection, thread, memoryview(data)[sent:], call.timeout_us)
+        return BLOCKED
+
+    def _send_file(self, thread: Thread[Any], call: SockSendFile) -> Any:
+        connection = call.connection
+        if connection.send_thread is not None:
+            raise GossamerError(f"{connection.send_thread!r} sends on this stream already")
+        if connection.is_closed:
+            raise ConnectionAbortedError("the stream is closed")
+        rest = FileRest(call.fd, call.offset, call.length)
+        if connection.can_send and self._send_file_rest(connection, rest):
+            return rest.sent_bytes
+        self._block_send(connection, thread, rest, call.timeout_us)
+        return BLOCKED
+
+    def _block_send(self, connection: Connection, thread: Thread[Any], rest: Any, timeout_us: int) -> None:
+        connection.send_thread = thread
+        connection.send_rest = rest
+        connection.send_deadline_us = NEVER_US
+        if not connection.is_watched:
+            self._watch(connection)
+        if timeout_us < NEVER_US:
+            deadline_us = self._scheduler.now_us() + timeout_us
+            connection.send_deadline_us = deadline_us
+            if deadline_us < connection.armed_us:
+                self._arm(connection, deadline_us)
+
+    # Events.
+
+    def _watch(self, connection: Connection) -> None:
+        """Watch the socket; the kernel reports at once what is ready already."""
+        connection.is_watched = True
+        self._scheduler.watch(
+            connection.sock.fileno(),
+            CONNECTION_EVENTS,
+            lambda events: self._connection_event(connection, events),
+        )
+
+    def _connection_event(self, connection: Connection, events: int) -> None:
+        if events & READABLE_EVENTS:
+            connection.can_recv = True
+            if events & DISTRUST_EVENTS:
+                connection.distrusts_short_recv = True
+            if connection.recv_thread is not None:
+                self._recv_event(connection, connection.recv_thread)
+        if events & WRITABLE_EVENTS and not connection.is_closed:
+            connection.can_send = True
+            if connection.send_thread is not None:
+                self._send_event(connection, connection.send_thread)
+
+    def _send_event(self, connection: Connection, thread: Thread[Any]) -> None:
+        """Go on sending for the blocked thread."""
+        rest = connection.send_rest
+        try:
+            if rest is None:
+                self._finish_connect(connection)
+                result: Any = connection
+            elif isinstance(rest, FileRest):
+                if not self._send_file_rest(connection, rest):
+                    return
+                result = rest.sent_bytes
+            else:
+                if not self._send_rest(connection, rest):
+                    return
+                result = None
+        except OSError as error:
+            self._unblock_send(connection)
+            self._scheduler.throw(thread, error)
+            return
+        self._unblock_send(connection)
+        self._resume(thread, result)
+
+    def _send_rest(self, connection: Connection, rest: memoryview) -> bool:
+        """Send what fits; whether that was all."""
+        try:
+            sent = connection.sock.send(rest)
+        except BlockingIOError:
+            sent = 0
+        if sent == len(rest):
+            return True
+        connection.can_send = False
+        connection.send_rest = rest[sent:]
+        return False
+
+    def _send_file_rest(self, connection: Connection, rest: FileRest) -> bool:
+        """Send what fits, at most SENDFILE_BYTES_MAX; whether that was all (or the file has become shorter)."""
+        budget_bytes = SENDFILE_BYTES_MAX
+        while rest.length > 0:
+            if budget_bytes <= 0:
+                self._sending.append(connection)
+                return False
+            try:
+                sent = os.sendfile(
+                    connection.sock.fileno(), rest.fd, rest.offset, min(rest.length, budget_bytes)
+                )
+            except BlockingIOError:
+                connection.can_send = False
+                return False
+            if sent == 0:
+                return True
+            rest.advance(sent)
+            budget_bytes -= sent
+        return True
+
+    @staticmethod
+    def _unblock_send(connection: Connection) -> None:
+        connection.send_thread = None
+        connection.send_rest = None
+
+    # Timeouts.
+
+    def _arm(self, connection: Connection, deadline_us: int) -> None:
+        """Have the connection looked at then, instead of later."""
+        if connection.armed_us < NEVER_US:
+            self._deadlines.discard(connection.armed_us, connection)
+        connection.armed_us = deadline_us
+        self._deadlines.push(deadline_us, connection)
+
+    def _expire(self, connection: Connection, now_us: int) -> None:
+        """Time out what is due on this connection, and look again when the rest is."""
+        connection.armed_us = next_us = NEVER_US
+        if connection.recv_thread is not None:
+            if connection.recv_deadline_us <= now_us:
+                thread, connection.recv_thread = connection.recv_thread, None
+                self._scheduler.throw(thread, TimeoutError("nothing was received in time"))
+            else:
+                next_us = connection.recv_deadline_us
+        if connection.send_thread is not None:
+            if connection.send_deadline_us <= now_us:
+                self._expire_send(connection, connection.send_thread)
+            else:
+                next_us = min(next_us, connection.send_deadline_us)
+        if next_us < NEVER_US:
+            self._arm(connection, next_us)
+
+    def _expire_send(self, connection: Connection, thread: Thread[Any]) -> None:
+        is_connecting = connection.send_rest is None
+        self._unblock_send(connection)
+        if is_connecting:
+            self._release(connection)
+        what = "the connection was not established in time" if is_connecting else "not all was sent in time"
+        self._scheduler.throw(thread, TimeoutError(what))
+
+    # Closing.
+
+    def _shutdown(self, _thread: Thread[Any], call: SockShutdown) -> None:
+        if call.connection.is_closed:
+            raise ConnectionAbortedError("the stream is closed")
+        call.connection.sock.shutdown(socket.SHUT_WR)
+
+    def _close(self, _thread: Thread[Any], call: SockClose) -> None:
+        if not call.connection.is_closed:
+            self._release(call.connection)
+
+    def _abort(self, _thread: Thread[Any], call: SockAbort) -> None:
+        if not call.connection.is_closed:
+            # socket(7), SO_LINGER with a time of 0: close sends a RST.
+            call.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self._release(call.connection)
+
+    def _release(self, connection: Connection) -> None:
+        """Close the socket and wake whoever is blocked on it."""
+        connection.is_closed = True
+        connection.can_recv = connection.can_send = False
+        self._connections.discard(connection)
+        if connection.is_watched:
+            self._scheduler.unwatch(connection.sock.fileno())
+        connection.sock.close()
+        if connection.armed_us < NEVER_US:
+            self._deadlines.discard(connection.armed_us, connection)
+            connection.armed_us = NEVER_US
+        for thread in (connection.recv_thread, connection.send_thread):
+            if thread is not None:
+                self._scheduler.throw(
+                    thread, ConnectionAbortedError("the stream was closed by another thread")
+                )
+        connection.recv_thread = None
+        self._unblock_send(connection)
+
+    # Accepting and connecting.
+
+    def _accept(self, thread: Thread[Any], call: SockAccept) -> Any:
+        listener = call.listener
+        if listener.is_closed:
+            raise ConnectionAbortedError("the listener is closed")
+        if listener.can_accept and not listener.threads:
+            connection = self._try_accept(listener)
+            if connection is not None:
+                return connection
+        listener.threads.append(thread)
+        if not listener.is_watched:
+            listener.is_watched = True
+            self._listeners.add(listener)
+            self._scheduler.watch(
+                listener.sock.fileno(), LISTENER_EVENTS, lambda _events: self._accept_event(listener)
+            )
+        return BLOCKED
+
+    def _accept_event(self, listener: Listener) -> None:
+        """Accept for the blocked threads, one connection each."""
+        listener.can_accept = True
+        while listener.threads and listener.can_accept:
+            try:
+                connection = self._try_accept(listener)
+            except OSError as error:
+                self._scheduler.throw(listener.threads.popleft(), error)
+                return
+            if connection is None:
+                return
+            self._resume(listener.threads.popleft(), connection)
+
+    def _try_accept(self, listener: Listener) -> Connection | None:
+        """Accept a connection if there is one."""
+        try:
+            sock, _peer = listener.sock.accept()
+        except BlockingIOError:
+            listener.can_accept = False
+            return None
+        except ConnectionAbortedError:
+            # accept(2): the peer was gone before it was accepted; there may be others behind it.
+            return None
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            self._rest(listener)
+            return None
+        sock.setblocking(False)
+        connection = listener.make_connection(sock)
+        self._connections.add(connection)
+        self._accepted_total += 1
+        return connection
+
+    def _rest(self, listener: Listener) -> None:
+        """Accept nothing more for a while: there is no descriptor for it, and asking again at once would spin."""
+        listener.can_accept = False
+        self._accept_pauses_total += 1
+        self._resting.add(listener)
+        self._rest_until_us = min(self._rest_until_us, self._scheduler.now_us() + ACCEPT_PAUSE_US)
+
+    def _close_listener(self, _thread: Thread[Any], call: SockListenClose) -> None:
+        if not call.listener.is_closed:
+            self._release_listener(call.listener)
+
+    def _release_listener(self, listener: Listener) -> None:
+        listener.is_closed = True
+        self._listeners.discard(listener)
+        self._resting.discard(listener)
+        if listener.is_watched:
+            self._scheduler.unwatch(listener.sock.fileno())
+        listener.sock.close()
+        while listener.threads:
+            self._scheduler.throw(
+                listener.threads.popleft(), ConnectionAbortedError("the listener was closed")
+            )
+
+    def _connect(self, thread: Thread[Any], call: SockConnect) -> Any:
+        family = socket.AF_INET6 if ":" in call.address[0] else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            code = sock.connect_ex(call.address)
+            if code not in (0, errno.EINPROGRESS):
+                raise OSError(code, os.strerror(code))
+        except OSError:
+            sock.close()
+            raise
+        connection = call.make_connection(sock)
+        self._connections.add(connection)
+        if code == 0:
+            return connection
+        self._block_send(connection, thread, None, call.timeout_us)
+        return BLOCKED
+
+    def _finish_connect(self, connection: Connection) -> None:
+        """Learn how connecting went. Raises: OSError."""
+        code = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code != 0:
+            self._unblock_send(connection)
+            self._release(connection)
+            raise OSError(code, os.strerror(code))

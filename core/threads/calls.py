@@ -1,0 +1,109 @@
+"""The system calls that the thread library itself names.
+
+Owns the call values; which loop takes them is told beside each. Errors need no calls of their own: the paper's `sys_throw` is
+`raise` and its `sys_catch` is `try` (below as a coroutine, for code that is built from values).
+
+Source: Li and Zdancewic, PLDI 2007, figures 6 and 11.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+from gossamer.core.threads.systemcall import SystemCall
+from gossamer.core.threads.thread import Thread
+
+R = TypeVar("R")
+
+
+class Fork(SystemCall[Thread[Any]], frozen=True, gc=False):
+    """Start a thread; returns it. Taken by the scheduler."""
+
+    coroutine: Coroutine[Any, Any, Any]
+    name: str = ""
+
+
+class Yield(SystemCall[None], frozen=True, gc=False):
+    """Go to the back of the ready queue. Taken by the scheduler."""
+
+
+class Ret(SystemCall[Any], frozen=True, gc=False):
+    """End this thread with a value, from any depth of calls; its `finally` clauses run. Taken by the scheduler."""
+
+    value: Any = None
+
+
+class Join(SystemCall[Any], frozen=True, gc=False):
+    """Wait for a thread's end; returns its value or raises what ended it. Taken by the scheduler."""
+
+    thread: Thread[Any]
+
+
+class Nbio(SystemCall[Any], frozen=True, gc=False):
+    """Run a function that does not block, now; an OSError it raises is raised here. Taken by the scheduler."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class Sleep(SystemCall[None], frozen=True, gc=False):
+    """Wait for a time. Taken by `core.loop.sleep`. Units: microseconds."""
+
+    us: int
+
+
+class EpollWait(SystemCall[int], frozen=True, gc=False):
+    """Wait until a descriptor is ready; returns epoll's event bits. Taken by `core.loop.descriptor`."""
+
+    fd: int
+    events: int
+
+
+class AioRead(SystemCall[bytes], frozen=True, gc=False):
+    """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.aio`."""
+
+    fd: int
+    offset: int
+    length: int
+
+
+class Blio(SystemCall[Any], frozen=True, gc=False):
+    """Run a blocking function in a pool of operating-system threads. Taken by `core.loop.pool`.
+
+    Raises: whatever the function raises; BoundExceeded when the pool's queue is full.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+sys_fork = Fork
+sys_yield = Yield
+sys_ret = Ret
+sys_join = Join
+sys_sleep = Sleep
+sys_epoll_wait = EpollWait
+sys_aio_read = AioRead
+
+
+def sys_nbio(function: Callable[..., Any], *arguments: Any) -> Nbio:
+    """Run function(*arguments), which does not block, at once."""
+    return Nbio(function, arguments)
+
+
+def sys_blio(function: Callable[..., Any], *arguments: Any) -> Blio:
+    """Run function(*arguments), which may block, in the pool."""
+    return Blio(function, arguments)
+
+
+def sys_throw(error: BaseException) -> NoReturn:
+    """Raise an error: the paper's name for `raise`."""
+    raise error
+
+
+async def sys_catch(body: Awaitable[R], handler: Callable[[Exception], Awaitable[R]]) -> R:
+    """Await `body`; if it raises, await what `handler` makes of the error. The paper's name for `try`."""
+    try:
+        return await body
+    except Exception as error:  # noqa: BLE001 - the handler decides, and raises again what it does not know
+        caught = error
+    return await handler(caught)

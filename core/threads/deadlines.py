@@ -1,0 +1,84 @@
+"""Deadlines of many owners, made for being re-armed lazily.
+
+Owns which owner is due when. It never looks into an owner. An owner stands in the heap once; if its real deadline moved on
+meanwhile, it is pushed again when it is handed out, so that a request on a living connection costs no heap operation.
+
+Deadlines of one tick of `resolution_us` share a list, and the heap orders the ticks: an owner costs 8 bytes, and a push into
+a tick that is there is one `append`. An owner is never handed out early, and at most one tick late.
+"""
+
+from heapq import heappop, heappush
+from typing import Final, Generic, TypeVar
+
+from gossamer.core.clock import NEVER_US
+
+Owner = TypeVar("Owner")
+
+RESOLUTION_US: Final = 1_000
+"""As fine as the kernel's epoll_wait, which counts milliseconds."""
+
+
+class DeadlineHeap(Generic[Owner]):
+    """Owners ordered by deadline; those of one tick in the order they were pushed."""
+
+    __slots__ = ("_due", "_heap", "_resolution_us", "_ticks")
+
+    def __init__(self, resolution_us: int = RESOLUTION_US) -> None:
+        self._resolution_us = resolution_us
+        self._heap: list[int] = []
+        self._ticks: dict[int, list[Owner]] = {}
+        self._due: list[Owner] = []
+
+    def __len__(self) -> int:
+        return len(self._due) + sum(map(len, self._ticks.values()))
+
+    def push(self, at_us: int, owner: Owner) -> None:
+        """Have `owner` handed out once `at_us` has passed."""
+        tick = -(-at_us // self._resolution_us)
+        owners = self._ticks.get(tick)
+        if owners is None:
+            self._ticks[tick] = [owner]
+            heappush(self._heap, tick)
+        else:
+            owners.append(owner)
+
+    def discard(self, at_us: int, owner: Owner) -> None:
+        """Take out what `push(at_us, owner)` put in, unless it is due already.
+
+        Bounds: linear in the owners of that one tick.
+        """
+        owners = self._ticks.get(-(-at_us // self._resolution_us))
+        if owners is not None and owner in owners:
+            owners.remove(owner)
+
+    def clear(self) -> None:
+        """Forget every owner."""
+        self._heap.clear()
+        self._ticks.clear()
+        self._due.clear()
+
+    def next_us(self) -> int:
+        """When `pop_due` will have something to hand out; NEVER_US when it never will."""
+        if self._due:
+            return 0
+        return self._heap[0] * self._resolution_us if self._heap else NEVER_US
+
+    def pop_due(self, now_us: int, limit: int) -> list[Owner]:
+        """At most `limit` owners whose time has come, earliest tick first."""
+        popped: list[Owner] = []
+        while len(popped) < limit and (self._due or self._expire(now_us)):
+            # The due owners stand last first: taking from the end never moves the rest.
+            start = max(0, len(self._due) - (limit - len(popped)))
+            batch = self._due[start:]
+            del self._due[start:]
+            batch.reverse()
+            popped += batch
+        return popped
+
+    def _expire(self, now_us: int) -> bool:
+        """Make the earliest tick's owners due, if its time has come."""
+        if not self._heap or self._heap[0] * self._resolution_us > now_us:
+            return False
+        self._due = self._ticks.pop(heappop(self._heap))
+        self._due.reverse()
+        return True

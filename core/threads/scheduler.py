@@ -1,0 +1,255 @@
+"""The scheduler: runs ready threads a bounded number at a time, and hands each system call to the loop that takes it.
+
+Owns the ready queue, the table from call to handler, and the order of a turn:
+
+    wait -> callbacks of ready descriptors -> ready threads, a bounded number -> every loop's turn
+
+It knows no device: descriptors belong to the waiter, everything else to the loops.
+
+Source: Li and Zdancewic, PLDI 2007, section 4.2.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, TypeVar
+
+from gossamer.core.clock import NEVER_US, Clock, monotonic_us
+from gossamer.core.errors import GossamerError
+from gossamer.core.threads.calls import Fork, Join, Nbio, Ret, Yield
+from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, Waiter
+from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.thread import ENDED, Raise, Thread
+
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+TURN_THREADS_MAX: Final = 256
+"""Threads run in one turn, so that loops are never starved by threads."""
+
+CALLS_IN_A_ROW_MAX: Final = 32
+"""Calls a thread may make that are answered at once before it goes to the back of the queue."""
+
+_CALLS_IN_A_ROW: Final = range(CALLS_IN_A_ROW_MAX)
+
+
+class NoLoopTakesCall(GossamerError):
+    """A thread made a system call, and no loop of this scheduler takes calls of that class."""
+
+
+class NotASystemCall(GossamerError):
+    """A thread awaited something of another library, such as an asyncio future."""
+
+
+class Scheduler:
+    """Runs threads until none is left.
+
+    Bounds: TURN_THREADS_MAX, CALLS_IN_A_ROW_MAX.
+    """
+
+    def __init__(self, waiter: Waiter, loops: Iterable[EventLoop] = (), clock: Clock = monotonic_us) -> None:
+        self._waiter = waiter
+        self._clock = clock
+        self._now_us = clock()
+        self._ready: deque[Thread[Any]] = deque()
+        self._handlers: dict[type, Handler] = {
+            Fork: self._fork,
+            Join: self._join,
+            Nbio: self._nbio,
+            Ret: self._ret,
+            Yield: self._yield,
+        }
+        self._loops: list[EventLoop] = []
+        self._turns: list[Callable[[int], None]] = []
+        self._deadlines: list[Callable[[], int]] = []
+        self._stopping = False
+        self._threads = 0
+        self._turns_total = 0
+        self._thread_errors_total = 0
+        self.watch = waiter.watch
+        self.unwatch = waiter.unwatch
+        for loop in loops:
+            self.add_loop(loop)
+
+    # What a user asks of it.
+
+    def add_loop(self, loop: EventLoop) -> None:
+        """Plug a loop in; its calls can be made from now on. Raises: ValueError where two loops take the same call."""
+        taken = self._handlers.keys() & loop.takes.keys()
+        if taken:
+            names = ", ".join(sorted(call.__name__ for call in taken))
+            raise ValueError(f"{type(loop).__name__} takes {names}, which another loop takes already")
+        self._handlers.update(loop.takes)
+        self._loops.append(loop)
+        if not isinstance(loop, PassiveLoop):
+            self._turns.append(loop.turn)
+            self._deadlines.append(loop.deadline_us)
+        loop.start(self)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, R], name: str = "") -> Thread[R]:
+        """Start a thread; it first runs in the next turn."""
+        thread = Thread(coroutine, name)
+        thread.inbox = None
+        self._threads += 1
+        self._ready.append(thread)
+        return thread
+
+    def run(self) -> None:
+        """Run until no thread is left, or until `stop`."""
+        self._stopping = False
+        while self._threads and not self._stopping:
+            self._waiter.wait(self._patience_us())
+            self._now_us = now_us = self._clock()
+            if self._ready:
+                self._run_ready()
+            for turn in self._turns:
+                turn(now_us)
+            self._turns_total += 1
+
+    def stop(self) -> None:
+        """Have `run` return at the end of this turn; threads stay where they are, and `run` may be called again."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Close every loop. Threads that are blocked then are dropped with whatever held them."""
+        self._stopping = True
+        for loop in reversed(self._loops):
+            loop.close()
+
+    def statistics(self) -> dict[str, int]:
+        """Counts since the start, and how many threads there are and are ready now."""
+        return {
+            "threads": self._threads,
+            "ready": len(self._ready),
+            "turns_total": self._turns_total,
+            "thread_errors_total": self._thread_errors_total,
+        }
+
+    # What a loop asks of it.
+
+    def resume(self, thread: Thread[Any], value: Any = None) -> None:
+        """Make a blocked thread ready; its call returns `value`."""
+        assert thread.inbox is BLOCKED, f"{thread!r} is resumed twice"
+        thread.inbox = value
+        self._ready.append(thread)
+
+    def throw(self, thread: Thread[Any], error: BaseException) -> None:
+        """Make a blocked thread ready; its call raises `error`."""
+        assert thread.inbox is BLOCKED, f"{thread!r} is resumed twice"
+        thread.inbox = Raise(error)
+        self._ready.append(thread)
+
+    def now_us(self) -> int:
+        """The time of this turn."""
+        return self._now_us
+
+    # Running threads.
+
+    def _patience_us(self) -> int:
+        """How long the waiter may sleep."""
+        if self._ready or self._stopping:
+            return 0
+        earliest_us = min([deadline_us() for deadline_us in self._deadlines], default=NEVER_US)
+        if earliest_us >= NEVER_US:
+            return NEVER_US
+        return max(0, earliest_us - self._clock())
+
+    def _run_ready(self) -> None:
+        """Run each thread that is ready now, at most TURN_THREADS_MAX of them."""
+        ready = self._ready
+        run = self._run_thread
+        for _ in range(min(len(ready), TURN_THREADS_MAX)):
+            run(ready.popleft())
+
+    def _run_thread(self, thread: Thread[Any]) -> None:
+        """Run a thread until it blocks, ends, or has made CALLS_IN_A_ROW_MAX calls."""
+        value = thread.inbox
+        thread.inbox = BLOCKED
+        coroutine = thread.coroutine
+        send = coroutine.send
+        handlers = self._handlers
+        for _ in _CALLS_IN_A_ROW:
+            try:
+                if type(value) is Raise:
+                    call = coroutine.throw(value.error)
+                else:
+                    call = send(value)
+            except StopIteration as end:
+                self._end(thread, end.value)
+                return
+            except Exception as error:  # noqa: BLE001 - told to whoever joins, or logged and counted
+                self._fail(thread, error)
+                return
+            try:
+                handler = handlers[type(call)]
+            except KeyError:
+                value = Raise(self._refusal(call))
+                continue
+            try:
+                value = handler(thread, call)
+            except (OSError, GossamerError) as error:
+                value = Raise(error)
+            if value is BLOCKED:
+                return
+        thread.inbox = value
+        self._ready.append(thread)
+
+    def _end(self, thread: Thread[Any], value: Any) -> None:
+        """Record what a thread returned and tell those who join it."""
+        self._threads -= 1
+        joiners, thread.joiners = thread.joiners, ENDED
+        thread.inbox = value
+        for joiner in joiners or ():
+            self.resume(joiner, value)
+
+    def _fail(self, thread: Thread[Any], error: Exception) -> None:
+        """Record what ended a thread and tell those who join it; where nobody does, log it."""
+        self._threads -= 1
+        joiners, thread.joiners = thread.joiners, ENDED
+        thread.inbox = Raise(error)
+        for joiner in joiners or ():
+            self.throw(joiner, error)
+        if not joiners:
+            self._thread_errors_total += 1
+            log.error("%r was ended by an error", thread, exc_info=error)
+
+    def _refusal(self, call: Any) -> GossamerError:
+        """Why no handler was found for what a thread yielded."""
+        if isinstance(call, SystemCall):
+            loops = ", ".join(type(loop).__name__ for loop in self._loops) or "none"
+            return NoLoopTakesCall(f"no loop takes {type(call).__name__}; loops of this scheduler: {loops}")
+        return NotASystemCall(f"a thread awaited {call!r}, which is no system call of this library")
+
+    # The calls that the scheduler takes itself.
+
+    def _fork(self, _thread: Thread[Any], call: Fork) -> Thread[Any]:
+        return self.spawn(call.coroutine, call.name)
+
+    def _yield(self, thread: Thread[Any], _call: Yield) -> Any:
+        self.resume(thread)
+        return BLOCKED
+
+    def _nbio(self, _thread: Thread[Any], call: Nbio) -> Any:
+        return call.function(*call.arguments)
+
+    def _ret(self, thread: Thread[Any], call: Ret) -> Any:
+        try:
+            thread.coroutine.close()
+        except Exception as error:  # noqa: BLE001 - raised by a `finally` clause of the thread
+            self._fail(thread, error)
+        else:
+            self._end(thread, call.value)
+        return BLOCKED
+
+    def _join(self, thread: Thread[Any], call: Join) -> Any:
+        joined = call.thread
+        if joined is thread:
+            raise GossamerError(f"{thread!r} joins itself and would wait for ever")
+        if joined.joiners is not ENDED:
+            joined.joiners = [*(joined.joiners or ()), thread]
+        elif type(joined.inbox) is Raise:
+            self.throw(thread, joined.inbox.error)
+        else:
+            self.resume(thread, joined.inbox)
+        return BLOCKED

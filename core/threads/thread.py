@@ -1,0 +1,58 @@
+"""The record of one thread.
+
+Owns the fields of a thread and nothing that runs it. A million of them may be blocked at once, so there are four fields and no
+registry: a blocked thread is held by the loop that owes it an answer, a ready one by the ready queue.
+
+Source: Li and Zdancewic, PLDI 2007, section 3.
+"""
+
+from collections.abc import Coroutine
+from typing import Any, Final, Generic, TypeVar
+
+from gossamer.core.threads.systemcall import BLOCKED
+
+R = TypeVar("R")
+
+
+class Raise:
+    """In the place of a value: raise this in the thread."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Ended:
+    """The type of ENDED."""
+
+    __slots__ = ()
+
+
+ENDED: Final = Ended()
+"""Stands in `joiners` of a thread that has ended."""
+
+
+class Thread(Generic[R]):
+    """A lightweight thread: a coroutine and what it is to be told next.
+
+    `inbox` is BLOCKED while a loop owes the thread an answer or while it runs; then the value its call returns, or a `Raise`;
+    at last, what the thread returned, or a `Raise` of what ended it.
+    """
+
+    __slots__ = ("coroutine", "inbox", "joiners", "name")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, R], name: str = "") -> None:
+        self.coroutine: Coroutine[Any, Any, R] = coroutine
+        self.inbox: Any = BLOCKED
+        self.joiners: Any = None
+        self.name = name
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has returned or was ended by an error."""
+        return self.joiners is ENDED
+
+    def __repr__(self) -> str:
+        what = self.name or getattr(self.coroutine, "__qualname__", "?")
+        return f"<Thread {what}>"
