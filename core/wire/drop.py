@@ -28,6 +28,9 @@ class DropReason(IntEnum):
     LAND = 26
     """Source equals destination."""
     BAD_ADDRESS = 27
-    """Source is multicast, broadcast or unspecified."""
+    """Source or destination is multicast, broadcast, unspecified, or IPv4-mapped on an IPv6 wire."""
     TRUNCATED = 28
     """The kernel copied less than the packet (NFQA_CAP_LEN)."""
+    ICMP_TOO_SHORT = 29
+    """An ICMP error that does not quote enough to know the segment by (RFC 792: 8 octets)."""
+    ICMP_BAD_CHECKSUM = 30

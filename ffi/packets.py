@@ -1,0 +1,99 @@
+"""The two ends of packet I/O as those who use them see them: a source of received batches and a sink of
+segments.
+
+Owns the protocols and the memory that both receivers share; it must never know a queue, a socket or TCP. A
+further device is one more file that fulfils one of these protocols. The layout of the records is that of
+`core/wire/record.py`.
+"""
+
+import mmap
+from typing import Any, Final, Protocol
+
+from gossamer.ffi._packet import ffi
+
+IN_RECORD_BYTES: Final = ffi.sizeof("struct in_record")
+SIDE_RECORD_BYTES: Final = ffi.sizeof("struct side_record")
+OUT_RECORD_BYTES: Final = ffi.sizeof("struct out_record")
+
+
+class PacketSource(Protocol):
+    """Received packets, a batch at a time; what a batch holds is valid until the next one is taken."""
+
+    fd: int
+    """Ready to read when packets wait; level-triggered, since one batch need not take them all."""
+    arena: mmap.mmap
+    """`arena[a:b]` are the bytes that a record's payload_offset and payload_length point at."""
+    records: memoryview
+    """In-records; the first recv_batch() of them are those of this batch."""
+    side: memoryview
+    """Side records, each at the index of its in-record."""
+
+    def recv_batch(self) -> int:
+        """How many records `records` holds now; 0 when nothing waited. Raises: OSError when the source is of
+        no more use.
+        """
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+class OutSegment(Protocol):
+    """The attributes that a sink reads from a segment; `ts_val` is negative without timestamps."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def ack(self) -> int: ...
+    @property
+    def flags(self) -> int: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def ts_val(self) -> int: ...
+    @property
+    def ts_ecr(self) -> int: ...
+    @property
+    def payload(self) -> Any: ...
+
+
+class PacketSink(Protocol):
+    """Outgoing segments, collected into batches."""
+
+    failed_total: int
+    """Segments that never left, because the kernel refused them."""
+
+    def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
+        """Add a segment to the batch, flushing by itself when the batch is full.
+
+        `options` holds all option octets, padded to a multiple of four; without it, a segment with a
+        timestamp gets that option alone. The payload is any bytes-like object of single bytes; it is copied
+        at once.
+        """
+
+    def flush(self) -> int:
+        """Send the batch in one call. Returns how many packets went out."""
+
+    def close(self) -> None:
+        """Give back what it holds; what was not flushed is lost."""
+
+
+class ReceiveMemory:
+    """The arena of equal slots and the record arrays that a receiver fills."""
+
+    def __init__(self, slots: int, slot_bytes: int) -> None:
+        self.slots = slots
+        self.slot_bytes = slot_bytes
+        self.arena = mmap.mmap(-1, slots * slot_bytes)
+        self._records = bytearray(slots * IN_RECORD_BYTES)
+        self._side = bytearray(slots * SIDE_RECORD_BYTES)
+        self.records = memoryview(self._records).toreadonly()
+        self.side = memoryview(self._side).toreadonly()
+        self.c_arena = ffi.from_buffer("uint8_t[]", self.arena)
+        self.c_records = ffi.from_buffer("struct in_record[]", self._records)
+        self.c_side = ffi.from_buffer("struct side_record[]", self._side)
+
+    def close(self) -> None:
+        """Unmap the arena; views of the records that others still hold stay valid."""
+        for c_buffer in (self.c_arena, self.c_records, self.c_side):
+            ffi.release(c_buffer)
+        self.arena.close()

@@ -1,0 +1,139 @@
+"""Segments out as IP packets through raw sockets, a batch in one call.
+
+Owns the send arena and the out-records. It must never know TCP beyond the header it is told to write. The
+kernel routes the packets and fills in nothing that we need: headers and checksums are written by
+`src/build.c`.
+
+Source: raw(7), ipv6(7).
+"""
+
+import mmap
+import socket
+import struct
+from typing import Final
+
+from gossamer.ffi._packet import ffi, lib
+from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment
+
+BATCH_MAX: Final = 256
+"""Segments a batch."""
+ARENA_BYTES: Final = 1 << 20
+SEND_BUFFER_BYTES: Final = 4 << 20
+"""Room of each raw socket for packets that the device has not taken yet."""
+HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
+"""Room before each payload for the longest header: IPv6, TCP, timestamps."""
+SEGMENT_BYTES_MAX: Final = 65535
+
+SO_SNDBUFFORCE: Final = 32
+IPV6_HDRINCL: Final = 36
+
+_PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHH").pack_into
+
+
+def _open_raw(family: int, level: int, header_included: int) -> socket.socket:
+    # IPPROTO_RAW sends only: no packet is ever queued for this socket to read.
+    raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    try:
+        raw.setsockopt(level, header_included, 1)
+        raw.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+        raw.setblocking(False)
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
+    """The IPv4 and the IPv6 socket to send from; no IPv6 one where the kernel has no IPv6. Needs CAP_NET_RAW.
+
+    Raises: PermissionError, OSError.
+    """
+    v4 = _open_raw(socket.AF_INET, socket.IPPROTO_IP, socket.IP_HDRINCL)
+    try:
+        return v4, _open_raw(socket.AF_INET6, socket.IPPROTO_IPV6, IPV6_HDRINCL)
+    except PermissionError:
+        v4.close()
+        raise
+    except OSError:
+        return v4, None
+
+
+class RawSink:
+    """A PacketSink on descriptors from `open_raw_sockets`; -1 for a family there is no socket for."""
+
+    def __init__(self, fd4: int, fd6: int = -1) -> None:
+        self.failed_total = 0
+        self._count = 0
+        self._end = 0
+        self._arena = mmap.mmap(-1, ARENA_BYTES)
+        self._records = bytearray(BATCH_MAX * OUT_RECORD_BYTES)
+        self._c_arena = ffi.from_buffer("uint8_t[]", self._arena)
+        self._c_records = ffi.from_buffer("struct out_record[]", self._records)
+        self._sender = lib.sender_new(fd4, fd6, self._c_arena, ARENA_BYTES, self._c_records, BATCH_MAX)
+        if self._sender == ffi.NULL:
+            raise MemoryError("no memory for the packet sender")
+
+    @property
+    def last_errno(self) -> int:
+        """Why the kernel refused a packet last; 0 if it never did."""
+        return lib.sender_last_errno(self._sender)
+
+    def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
+        """See PacketSink. Raises: ValueError for a segment over SEGMENT_BYTES_MAX, which no header can
+        describe.
+        """
+        payload = segment.payload
+        options_end = self._end + HEADROOM_BYTES + len(options)
+        end = options_end + len(payload)
+        if end > ARENA_BYTES or self._count == BATCH_MAX:
+            self._make_room(len(payload))
+            options_end = HEADROOM_BYTES + len(options)
+            end = options_end + len(payload)
+        if options:
+            self._arena[options_end - len(options) : options_end] = options
+        if payload:
+            self._arena[options_end:end] = payload
+        ts_val = segment.ts_val
+        with_timestamp = ts_val >= 0 and not options
+        _PACK_RECORD(
+            self._records,
+            self._count * OUT_RECORD_BYTES,
+            flow,
+            with_timestamp,
+            segment.flags,
+            segment.window,
+            segment.seq,
+            segment.ack,
+            ts_val if with_timestamp else 0,
+            segment.ts_ecr,
+            options_end - len(options),
+            end - options_end,
+            len(options),
+        )
+        self._end = end
+        self._count += 1
+
+    def _make_room(self, payload_bytes: int) -> None:
+        if payload_bytes > SEGMENT_BYTES_MAX:
+            raise ValueError(f"a segment of {payload_bytes} bytes; at most {SEGMENT_BYTES_MAX} fit")
+        self.flush()
+
+    def flush(self) -> int:
+        """See PacketSink."""
+        count = self._count
+        if not count:
+            return 0
+        self._count = 0
+        self._end = 0
+        sent = lib.sender_send(self._sender, count)
+        self.failed_total += count - sent
+        return sent
+
+    def close(self) -> None:
+        """See PacketSink; the descriptors stay open. Closing twice is harmless."""
+        if self._sender != ffi.NULL:
+            lib.sender_free(self._sender)
+            self._sender = ffi.NULL
+            ffi.release(self._c_arena)
+            ffi.release(self._c_records)
+            self._arena.close()

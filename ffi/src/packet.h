@@ -1,0 +1,105 @@
+/* What the C code of packet I/O and Python share: records, constants, entry points.
+ *
+ * This file is also what cffi reads (lines that begin with '#' left out), so it keeps to structs, enums and prototypes.
+ * The records are those of core/wire/record.py and the reasons those of core/wire/drop.py; tests hold them equal.
+ * All numbers in records are in host order; addresses and ports of a flow stay in network order.
+ */
+#ifndef GOSSAMER_PACKET_H
+#define GOSSAMER_PACKET_H
+#include <stdint.h>
+
+struct in_record {
+    uint8_t flow[36];
+    uint8_t kind;
+    uint8_t flags;
+    uint16_t window;
+    uint32_t seq;
+    uint32_t ack;
+    uint32_t ts_val;
+    uint32_t ts_ecr;
+    uint32_t payload_offset;
+    uint32_t payload_length;
+};
+
+struct side_record {
+    uint8_t has_timestamp;
+    uint8_t sack_permitted;
+    int8_t window_scale;
+    uint8_t sack_count;
+    uint16_t mss;
+    uint16_t urgent;
+    uint32_t sack[8];
+};
+
+struct out_record {
+    uint8_t flow[36];
+    uint8_t kind;
+    uint8_t flags;
+    uint16_t window;
+    uint32_t seq;
+    uint32_t ack;
+    uint32_t ts_val;
+    uint32_t ts_ecr;
+    uint32_t payload_offset;
+    uint16_t payload_length;
+    uint16_t options_length;
+};
+
+enum in_kind {
+    KIND_PLAIN = 0,
+    KIND_TIMESTAMP = 1,
+    KIND_OPTIONS = 2,
+    KIND_ICMP = 3,
+    IP_TOO_SHORT = 16,
+    IP_BAD_VERSION = 17,
+    IP_BAD_HEADER = 18,
+    IP_BAD_CHECKSUM = 19,
+    IP_FRAGMENT = 20,
+    NOT_TCP = 21,
+    TCP_TOO_SHORT = 22,
+    TCP_BAD_OFFSET = 23,
+    TCP_BAD_CHECKSUM = 24,
+    TCP_BAD_OPTION = 25,
+    LAND = 26,
+    BAD_ADDRESS = 27,
+    TRUNCATED = 28,
+    ICMP_TOO_SHORT = 29,
+    ICMP_BAD_CHECKSUM = 30,
+};
+
+enum out_kind { OUT_PLAIN = 0, OUT_TIMESTAMP = 1 };
+
+/* What the kernel said about a packet besides its bytes. */
+enum packet_notes { PACKET_CHECKSUM_NOT_READY = 1, PACKET_TRUNCATED = 2 };
+
+/* A hop-by-hop, routing and destination header, twice over; more is an attack on our time. */
+enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72 };
+
+/* checksum.c: sums are ones' complement sums of 16-bit words in memory order (RFC 1071). */
+uint64_t checksum_add(uint64_t sum, const uint8_t *bytes, uint32_t length);
+uint16_t checksum_finish(uint64_t sum);
+
+/* parse_ip.c: one packet of `length` bytes at arena + offset becomes one record; returns the kind. */
+int packet_parse(const uint8_t *arena, uint32_t offset, uint32_t length, uint32_t notes,
+                 struct in_record *record, struct side_record *side);
+
+/* build.c: writes the headers of a record before its options and payload. Returns the length of the packet and where
+ * it starts, or -1 if the record does not fit the arena, IP, or TCP. */
+int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *record, uint32_t *start);
+
+/* receive.c */
+struct receiver;
+struct receiver *receiver_new(int fd, uint8_t *arena, uint32_t slot_bytes, uint32_t slots,
+                              struct in_record *records, struct side_record *side);
+int receiver_recv(struct receiver *receiver);
+void receiver_free(struct receiver *receiver);
+
+/* send.c */
+struct sender;
+struct sender *sender_new(int fd4, int fd6, uint8_t *arena, uint32_t arena_bytes,
+                          const struct out_record *records, uint32_t records_max);
+int sender_send(struct sender *sender, uint32_t count);
+int sender_last_errno(const struct sender *sender);
+void sender_free(struct sender *sender);
+
+#endif

@@ -1,0 +1,58 @@
+/* What the parsers share: unaligned big-endian loads, and the cursor that is handed down from IP to TCP and ICMP. */
+#ifndef GOSSAMER_PARSE_H
+#define GOSSAMER_PARSE_H
+#include "packet.h"
+#include <string.h>
+
+enum { IPV4_HEADER_BYTES = 20, IPV6_HEADER_BYTES = 40, TCP_HEADER_BYTES = 20, ICMP_HEADER_BYTES = 8 };
+enum { NEXT_HOP_BY_HOP = 0, NEXT_ICMP = 1, NEXT_TCP = 6, NEXT_ROUTING = 43, NEXT_FRAGMENT = 44, NEXT_ICMPV6 = 58,
+       NEXT_DESTINATION = 60 };
+enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_MSS = 2, OPTION_WINDOW_SCALE = 3, OPTION_SACK_PERMITTED = 4,
+       OPTION_SACK = 5, OPTION_TIMESTAMP = 8 };
+enum { FLAG_SYN = 0x02, FLAG_URG = 0x20 };
+
+/* The upper layer of a packet whose IP header was found good. */
+struct upper {
+    const uint8_t *bytes;
+    uint32_t length;
+    uint32_t offset;      /* of bytes in the arena */
+    const uint8_t *source;
+    const uint8_t *destination;
+    uint32_t address_bytes;
+    int checksum_not_ready;
+};
+
+static inline uint16_t load16(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+static inline uint32_t load32(const uint8_t *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return __builtin_bswap32(word);
+}
+
+/* An address as a flow holds it: 16 bytes, IPv4 in its mapped form (RFC 4291 2.5.5.2). */
+static inline void put_address(uint8_t *out, const uint8_t *address, uint32_t address_bytes)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (address_bytes == 4) {
+        memcpy(out, mapped, 12);
+        memcpy(out + 12, address, 4);
+    } else {
+        memcpy(out, address, 16);
+    }
+}
+
+/* Multicast, broadcast, unspecified; and IPv4-mapped on an IPv6 wire, which would be taken for another flow's IPv4. */
+int is_bad_address(const uint8_t *address, uint32_t address_bytes);
+
+/* The checksum over pseudo-header and upper layer; 0 when it is right. RFC 9293 3.1, RFC 8200 8.1. */
+uint16_t upper_checksum(const struct upper *upper, uint8_t protocol);
+
+int parse_tcp(const struct upper *upper, struct in_record *record, struct side_record *side);
+int parse_icmp(const struct upper *upper, struct in_record *record);
+
+#endif

@@ -1,0 +1,116 @@
+/* The TCP header and its options.
+ *
+ * Source: RFC 9293 3.1 and 3.2, RFC 7323 2.2 and 3.2, RFC 2018 2 and 3.
+ */
+#include "parse.h"
+
+enum { TIMESTAMP_PADDED_BYTES = 12, SACK_BLOCKS_MAX = 4 };
+static const uint8_t TIMESTAMP_FIRST[4] = {OPTION_NOP, OPTION_NOP, OPTION_TIMESTAMP, 10};
+
+static void read_sack(const uint8_t *option, uint8_t length, struct side_record *side)
+{
+    /* RFC 2018 3: length 8n + 2; what is not so is ignored. */
+    const uint8_t count = (length - 2) / 8;
+    if ((length - 2) % 8 || count == 0 || count > SACK_BLOCKS_MAX)
+        return;
+    side->sack_count = count;
+    for (int edge = 0; edge < 2 * count; edge++)
+        side->sack[edge] = load32(option + 2 + 4 * edge);
+}
+
+/* One well-formed option. One of a known kind but another length than its own is ignored, as an unknown one is
+ * (RFC 9293 3.1, MUST-6); those that belong in a SYN are ignored elsewhere (RFC 7323 2.2). */
+static void read_option(const uint8_t *option, uint8_t length, int syn, struct in_record *record, struct side_record *side)
+{
+    const uint8_t kind = option[0];
+    if (kind == OPTION_TIMESTAMP && length == 10) {
+        side->has_timestamp = 1;
+        record->ts_val = load32(option + 2);
+        record->ts_ecr = load32(option + 6);
+    } else if (kind == OPTION_SACK) {
+        read_sack(option, length, side);
+    } else if (syn && kind == OPTION_MSS && length == 4) {
+        side->mss = load16(option + 2);
+    } else if (syn && kind == OPTION_WINDOW_SCALE && length == 3) {
+        /* Only 14 and less mean anything, so 127 stands for all above that an int8_t cannot hold. */
+        side->window_scale = option[2] > 127 ? 127 : (int8_t)option[2];
+    } else if (syn && kind == OPTION_SACK_PERMITTED && length == 2) {
+        side->sack_permitted = 1;
+    }
+}
+
+static int read_options(const uint8_t *option, uint32_t left, int syn, struct in_record *record, struct side_record *side)
+{
+    while (left) {
+        if (option[0] == OPTION_END)
+            return 1;
+        uint8_t length = 1;
+        if (option[0] != OPTION_NOP) {
+            if (left < 2 || option[1] < 2 || option[1] > left)
+                return 0;
+            length = option[1];
+            read_option(option, length, syn, record, side);
+        }
+        option += length;
+        left -= length;
+    }
+    return 1;
+}
+
+static int kind_of(const struct side_record *side)
+{
+    if (side->sack_count || side->mss || side->sack_permitted || side->urgent || side->window_scale >= 0)
+        return KIND_OPTIONS;
+    return side->has_timestamp ? KIND_TIMESTAMP : KIND_PLAIN;
+}
+
+static int parse_options(const uint8_t *tcp, uint32_t header, struct in_record *record, struct side_record *side)
+{
+    const uint8_t *options = tcp + TCP_HEADER_BYTES;
+    const uint32_t length = header - TCP_HEADER_BYTES;
+    const int urgent = record->flags & FLAG_URG;
+    if (!length && !urgent)
+        return KIND_PLAIN;
+    if (length == TIMESTAMP_PADDED_BYTES && !memcmp(options, TIMESTAMP_FIRST, 4) && !urgent) {
+        record->ts_val = load32(options + 4);
+        record->ts_ecr = load32(options + 8);
+        return KIND_TIMESTAMP;
+    }
+    memset(side, 0, sizeof *side);
+    side->window_scale = -1;
+    side->urgent = urgent ? load16(tcp + 18) : 0;
+    if (!read_options(options, length, record->flags & FLAG_SYN, record, side))
+        return TCP_BAD_OPTION;
+    return kind_of(side);
+}
+
+static void read_header(const struct upper *upper, uint32_t header, struct in_record *record)
+{
+    const uint8_t *tcp = upper->bytes;
+    put_address(record->flow, upper->source, upper->address_bytes);
+    put_address(record->flow + 16, upper->destination, upper->address_bytes);
+    memcpy(record->flow + 32, tcp, 4);
+    record->flags = tcp[13];
+    record->window = load16(tcp + 14);
+    record->seq = load32(tcp + 4);
+    record->ack = load32(tcp + 8);
+    record->ts_val = record->ts_ecr = 0;
+    record->payload_offset = upper->offset + header;
+    record->payload_length = upper->length - header;
+}
+
+int parse_tcp(const struct upper *upper, struct in_record *record, struct side_record *side)
+{
+    const uint8_t *tcp = upper->bytes;
+    if (upper->length < TCP_HEADER_BYTES)
+        return TCP_TOO_SHORT;
+    const uint32_t header = (tcp[12] >> 4) * 4u;
+    if (header < TCP_HEADER_BYTES || header > upper->length)
+        return TCP_BAD_OFFSET;
+    if (!upper->checksum_not_ready && upper_checksum(upper, NEXT_TCP))
+        return TCP_BAD_CHECKSUM;
+    if (!memcmp(upper->source, upper->destination, upper->address_bytes) && !memcmp(tcp, tcp + 2, 2))
+        return LAND;
+    read_header(upper, header, record);
+    return parse_options(tcp, header, record, side);
+}
