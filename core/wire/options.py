@@ -1,0 +1,132 @@
+"""TCP options: octets to values and back.
+
+Owns the rules of each option's form. An option of a known kind but a wrong length is ignored like an unknown
+one; only what makes the rest unreadable (length 0 or 1, or over the end of the header) spoils the segment.
+What the values mean is not known here.
+
+Source: RFC 9293 3.1 and 3.2 (MUST-6, MUST-7), RFC 7323 2.2 and 3.2, RFC 2018 2 and 3.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from gossamer.core.wire.segment import NO_TIMESTAMP, SackBlock, Segment, SynOptions
+
+END: Final = 0
+NOP: Final = 1
+MSS: Final = 2
+WINDOW_SCALE: Final = 3
+SACK_PERMITTED: Final = 4
+SACK: Final = 5
+TIMESTAMP: Final = 8
+
+OPTIONS_BYTES_MAX: Final = 40
+"""What is left of the 60 octets that a data offset of 15 can say."""
+SACK_BLOCKS_MAX: Final = 4
+WINDOW_SCALE_SEEN_MAX: Final = 127
+"""What a larger window scale is read as: anything above 14 means 14 (RFC 7323 2.3)."""
+
+
+class Options(msgspec.Struct, frozen=True, gc=False):
+    """What the options of one segment say; the defaults mean absent."""
+
+    ts_val: int = NO_TIMESTAMP
+    ts_ecr: int = 0
+    sack: tuple[SackBlock, ...] = ()
+    syn_options: SynOptions | None = None
+
+
+NO_OPTIONS: Final = Options()
+
+
+def _split(octets: bytes) -> Iterator[tuple[int, bytes] | None]:
+    """Kind and value of each option; None, and no more, where they do not add up."""
+    at = 0
+    while at < len(octets) and octets[at] != END:
+        if octets[at] == NOP:
+            at += 1
+            continue
+        length = octets[at + 1] if at + 1 < len(octets) else 0
+        if length < 2 or at + length > len(octets):
+            yield None
+            return
+        yield octets[at], octets[at + 2 : at + length]
+        at += length
+
+
+def _decode_sack(value: bytes) -> tuple[SackBlock, ...] | None:
+    if not value or len(value) % 8 or len(value) > 8 * SACK_BLOCKS_MAX:
+        return None
+    return tuple(struct.iter_unpack("!II", value))
+
+
+def _syn_options(values: dict[int, bytes]) -> SynOptions | None:
+    mss = int.from_bytes(values[MSS], "big") if MSS in values else 0
+    window_scale = min(values[WINDOW_SCALE][0], WINDOW_SCALE_SEEN_MAX) if WINDOW_SCALE in values else -1
+    sack_permitted = SACK_PERMITTED in values
+    if not mss and window_scale < 0 and not sack_permitted:
+        return None
+    return SynOptions(mss, window_scale, sack_permitted)
+
+
+SYN_OPTION_BYTES: Final = {MSS: 2, WINDOW_SCALE: 1, SACK_PERMITTED: 0}
+"""The length of the value of each option that only a SYN may carry."""
+
+
+def decode_options(octets: bytes, is_syn: bool) -> Options | None:
+    """What a header's option octets say; None when they cannot be told apart. The last of several of a kind
+    counts.
+
+    RFC 7323 2.2: options that belong in a SYN are ignored in any other segment.
+    """
+    ts_val, ts_ecr = NO_TIMESTAMP, 0
+    sack: tuple[SackBlock, ...] = ()
+    of_syn: dict[int, bytes] = {}
+    for option in _split(octets):
+        if option is None:
+            return None
+        kind, value = option
+        if kind == TIMESTAMP and len(value) == 8:
+            ts_val, ts_ecr = struct.unpack("!II", value)
+        elif kind == SACK:
+            sack = _decode_sack(value) or sack
+        elif is_syn and SYN_OPTION_BYTES.get(kind) == len(value):
+            of_syn[kind] = value
+    return Options(ts_val, ts_ecr, sack, _syn_options(of_syn))
+
+
+def _encode_syn(options: SynOptions) -> bytes:
+    octets = struct.pack("!BBH", MSS, 4, options.mss) if options.mss else b""
+    if options.window_scale >= 0:
+        octets += struct.pack("BBBB", NOP, WINDOW_SCALE, 3, options.window_scale)
+    if options.sack_permitted:
+        octets += struct.pack("BBBB", NOP, NOP, SACK_PERMITTED, 2)
+    return octets
+
+
+def _encode_timestamp(ts_val: int, ts_ecr: int) -> bytes:
+    # RFC 7323 A: NOP NOP before it puts both values on a boundary of four octets.
+    return struct.pack("!BBBBII", NOP, NOP, TIMESTAMP, 10, ts_val, ts_ecr)
+
+
+def _encode_sack(blocks: tuple[SackBlock, ...], room_bytes: int) -> bytes:
+    """As many of the first blocks as fit: RFC 2018 4 puts those first that matter most."""
+    count = min(len(blocks), (room_bytes - 4) // 8, SACK_BLOCKS_MAX)
+    if count <= 0:
+        return b""
+    edges = [edge for block in blocks[:count] for edge in block]
+    return struct.pack(f"!BBBB{2 * count}I", NOP, NOP, SACK, 2 + 8 * count, *edges)
+
+
+def encode_options(segment: Segment) -> bytes:
+    """All options of a segment, a multiple of four and at most OPTIONS_BYTES_MAX octets; SACK blocks give
+    way.
+    """
+    octets = _encode_syn(segment.syn_options) if segment.syn_options is not None else b""
+    if segment.ts_val >= 0:
+        octets += _encode_timestamp(segment.ts_val, segment.ts_ecr)
+    if segment.sack:
+        octets += _encode_sack(segment.sack, OPTIONS_BYTES_MAX - len(octets))
+    return octets
