@@ -1,0 +1,92 @@
+"""
+
+he load generator opens connections on the functional TCP, against servers on the kernel's and on our own.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gossamer.loadtest.faults import Faults
+from gossamer.loadtest.linked import linked
+from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
+from gossamer.loadtest.peers import nginx_binary, start_nginx
+from gossamer.loadtest.servers import Gossamer, gossamer_command, running
+
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+PORT = 7831
+Start = Callable[..., Gossamer]
+
+
+def load(space: Namespace, url: str, *options: str) -> dict[str, Any]:
+    """What `gossamer load --stack nfqueue --json` reports."""
+    argv = [*gossamer_command(), "load", url, "--stack", "nfqueue", "--json", *options]
+    found: dict[str, Any] = json.loads(space.run(argv, timeout_s=90))
+    return found
+
+
+def assert_clean(space: Namespace) -> None:
+    """The client's firewall slice is gone."""
+    saved = space.run(["iptables-save"]) + space.run(["ip6tables-save"])
+    assert "GSMR" not in saved
+    assert "NFQUEUE" not in saved
+
+
+def test_client_on_functional_tcp__nginx_on_the_kernels__all_answered(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    if nginx_binary() is None:
+        pytest.skip("needs nginx")
+    left, right = joined_namespaces
+    with running(start_nginx(right, site, tmp_path / "nginx", port=PORT)):
+        one = load(left, f"http://{RIGHT_V4}:{PORT}/one.bin", "-c", "16", "--requests", "2000", "-d", "30s")
+        large = load(left, f"http://{RIGHT_V4}:{PORT}/large.bin", "-c", "2", "--requests", "20", "-d", "30s")
+        fresh = load(
+            left,
+            f"http://{RIGHT_V4}:{PORT}/one.bin",
+            "-c",
+            "8",
+            "--requests",
+            "400",
+            "-d",
+            "30s",
+            "--no-keepalive",
+        )
+    assert (one["requests_total"], one["errors_total"]) == (2000, 0)
+    assert one["body_bytes"] == 2000 * len(files["one.bin"])
+    assert (large["requests_total"], large["errors_total"]) == (20, 0)
+    assert large["body_bytes"] == 20 * len(files["large.bin"])
+    assert (fresh["requests_total"], fresh["errors_total"]) == (400, 0)
+    assert fresh["connections_total"] >= 400
+    assert_clean(left)
+
+
+def test_client_and_server_on_functional_tcp__loopback__all_answered(
+    namespace: Namespace, site: Path, files: dict[str, bytes], start: Start
+) -> None:
+    start(namespace, site, stack="nfqueue", port=PORT)
+    found = load(
+        namespace, f"http://127.0.0.1:{PORT}/medium.bin", "-c", "8", "--requests", "400", "-d", "30s"
+    )
+    assert (found["requests_total"], found["errors_total"]) == (400, 0)
+    assert found["body_bytes"] == 400 * len(files["medium.bin"])
+
+
+@pytest.mark.usefixtures("tun_possible")
+def test_client_on_functional_tcp__bad_link__all_answered(
+    namespace_pair: tuple[Namespace, Namespace], site: Path, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    if nginx_binary() is None:
+        pytest.skip("needs nginx")
+    left, right = namespace_pair
+    faults = Faults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.002)
+    with (
+        linked(left, right, faults, seed=5),
+        running(start_nginx(right, site, tmp_path / "nginx", port=PORT)),
+    ):
+        found = load(left, f"http://{RIGHT_V4}:{PORT}/large.bin", "-c", "4", "--requests", "12", "-d", "60s")
+    assert (found["requests_total"], found["errors_total"]) == (12, 0)
+    assert found["body_bytes"] == 12 * len(files["large.bin"])
+    assert_clean(left)

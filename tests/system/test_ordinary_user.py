@@ -1,0 +1,95 @@
+"""What an ordinary user gets: the server on kernel sockets with the reason, and tests that skip with theirs.
+
+Run as root it becomes `nobody` for the programs it starts; run as an ordinary user it starts them as they
+are.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from gossamer.loadtest.namespaces import end
+from gossamer.loadtest.servers import gossamer_command
+
+pytestmark = pytest.mark.slow
+PORT = 7841
+NOBODY = 65534
+REPOSITORY = Path(__file__).resolve().parents[2]
+NEEDS_ROOT = ("tests/network", "tests/system")
+
+
+def as_ordinary_user(argv: list[str]) -> list[str]:
+    """The command line that runs `argv` without any privilege."""
+    if os.geteuid() != 0:
+        return argv
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv (Debian package util-linux)")
+    if not os.stat(sys.executable).st_mode & 0o005 or not is_open_to_others(REPOSITORY):
+        pytest.skip("the checkout is closed to other users")
+    ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
+    return ["setpriv", *ids, "--bounding-set=-all", "--", *argv]
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether any user may walk down to `path`."""
+    return all(part.stat().st_mode & 0o005 == 0o005 for part in (path, *path.parents))
+
+
+def test_serve__without_privileges__kernel_sockets_and_the_reason_in_one_line(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "index.html").write_bytes(b"served\n")
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    run_dir.chmod(0o777)
+    argv = [*gossamer_command(), "serve", str(folder), "--port", str(PORT), "--workers", "2"]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            as_ordinary_user([*argv, "--run-dir", str(run_dir / "r")]), stdout=output, stderr=output
+        )
+    try:
+        assert fetch() == b"served\n"
+        said = [line for line in log.read_text().splitlines() if "kernel" in line.lower()]
+        assert any("root" in line for line in said), log.read_text()
+    finally:
+        assert end(server, signal.SIGTERM) == 0, log.read_text()
+
+
+def fetch() -> bytes:
+    """The index page, once the server is up; bounded."""
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=5) as response:
+                body: bytes = response.read()
+                return body
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail("the server did not come up")
+
+
+def test_tests_that_need_root__without_privileges__skip_with_a_reason(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    options = ["-q", "-rs", "-m", "root", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/base"]
+    tests = [str(REPOSITORY / folder) for folder in NEEDS_ROOT]
+    done = subprocess.run(
+        as_ordinary_user([sys.executable, "-m", "pytest", *options, *tests]),
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    reasons = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)
+    assert reasons
+    assert all("needs root" in reason for reason in reasons), reasons
+    assert re.search(r"^\d+ skipped", done.stdout.splitlines()[-1]), done.stdout[-500:]

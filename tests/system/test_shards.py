@@ -1,0 +1,159 @@
+"""Two workers on one port: an even split, a killed worker replaced, and nothing left after the end."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gossamer.loadtest.namespaces import Namespace
+from gossamer.loadtest.servers import Gossamer
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+PORT = 7821
+CONNECTIONS = 1_000
+REPLACED_WITHIN_S = 2.0
+REQUEST = b"GET /one.bin HTTP/1.1\r\nHost: a\r\n\r\n"
+Start = Callable[..., Gossamer]
+
+
+def connect(space: Namespace) -> socket.socket:
+    """A connection from inside the namespace."""
+    with space.entered():
+        return socket.create_connection(("127.0.0.1", PORT), timeout=10)
+
+
+def ask(sock: socket.socket) -> bytes:
+    """One request on an open connection; its body."""
+    sock.sendall(REQUEST)
+    response = http.client.HTTPResponse(sock)
+    response.begin()
+    return response.read()
+
+
+def test_split__1000_connections_of_one_address__each_worker_has_40_to_60_percent(
+    namespace: Namespace, site: Path, files: dict[str, bytes], start: Start, stack: str
+) -> None:
+    server = start(namespace, site, stack=stack, workers=2, port=PORT)
+    before = accepted(server)
+    connections = [connect(namespace) for _ in range(CONNECTIONS)]
+    try:
+        assert all(ask(sock) == files["one.bin"] for sock in connections)
+        grown = {pid: count - before[pid] for pid, count in accepted(server).items()}
+    finally:
+        for sock in connections:
+            sock.close()
+    assert sum(grown.values()) == CONNECTIONS
+    assert all(0.4 * CONNECTIONS <= count <= 0.6 * CONNECTIONS for count in grown.values()), grown
+
+
+def accepted(server: Gossamer) -> dict[int, int]:
+    """Connections accepted by each worker, once its figures have come to rest."""
+    time.sleep(0.5)
+    return {worker["pid"]: worker["accepted_total"] for worker in server.status()["workers"]}
+
+
+def test_killed_worker__under_load__replaced_within_2_s_and_the_other_loses_nothing(
+    namespace: Namespace, site: Path, files: dict[str, bytes], start: Start, stack: str
+) -> None:
+    server = start(namespace, site, stack=stack, workers=2, port=PORT)
+    by_worker = sort_by_worker(namespace, server)
+    victim, survivor = server.status()["workers"]
+    load = namespace.start(
+        ["wrk", "-c32", "-t1", "-d5s", f"http://127.0.0.1:{PORT}/one.bin"], stdout=subprocess.DEVNULL
+    )
+    time.sleep(0.5)
+    os.kill(victim["pid"], signal.SIGKILL)
+    killed = time.monotonic()
+    replacement = wait_for_replacement(server, victim)
+    assert time.monotonic() - killed < REPLACED_WITHIN_S
+    for sock in by_worker[survivor["pid"]]:
+        assert ask(sock) == files["one.bin"]
+    assert load.wait(15) == 0
+    assert replacement["restarts"] == victim["restarts"] + 1
+    assert survivor["pid"] in server.pids()
+    sockets = [connect(namespace) for _ in range(20)]
+    assert all(ask(sock) == files["one.bin"] for sock in sockets)
+    for sock in (*sockets, *by_worker[survivor["pid"]], *by_worker[victim["pid"]]):
+        sock.close()
+
+
+def sort_by_worker(space: Namespace, server: Gossamer) -> dict[int, list[socket.socket]]:
+    """A few open connections of each worker: whose they are is seen from which counter moves."""
+    found: dict[int, list[socket.socket]] = {pid: [] for pid in server.pids()}
+    before = accepted(server)
+    for _ in range(24):
+        sock = connect(space)
+        ask(sock)
+        now = accepted(server)
+        (owner,) = (pid for pid in now if now[pid] > before[pid])
+        found[owner].append(sock)
+        before = now
+        if min(map(len, found.values())) >= 2:
+            return found
+    pytest.fail(f"all connections went to one worker: {found}")
+
+
+def wait_for_replacement(server: Gossamer, victim: dict[str, Any]) -> dict[str, Any]:
+    """The successor of a worker, once it serves; bounded."""
+    give_up = time.monotonic() + 10
+    while time.monotonic() < give_up:
+        worker: dict[str, Any] = server.status()["workers"][victim["id"]]
+        if worker["pid"] not in (victim["pid"], 0, None):
+            return worker
+        time.sleep(0.02)
+    pytest.fail("the worker was not replaced in 10 s")
+
+
+@pytest.mark.parametrize("how", ["stop", "SIGTERM", "SIGINT", "kill -9 and the next start"])
+def test_after_the_end__no_rule_chain_process_or_socket_is_left(
+    namespace: Namespace, site: Path, files: dict[str, bytes], start: Start, stack: str, how: str
+) -> None:
+    rules_before = rules(namespace)
+    server = start(namespace, site, stack=stack, workers=2, port=PORT)
+    workers = server.pids()
+    with connect(namespace) as sock:
+        assert ask(sock) == files["one.bin"]
+    if stack == "nfqueue":
+        assert rules(namespace) != rules_before
+    if how == "kill -9 and the next start":
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(10)
+        wait_until_dead(workers)
+        server = start(namespace, site, stack=stack, workers=2, port=PORT)
+        workers = server.pids()
+    if how in ("SIGTERM", "SIGINT"):
+        os.kill(server.process.pid, getattr(signal, how))
+    else:
+        assert server.control("stop").returncode == 0
+    assert server.process.wait(15) == 0
+    wait_until_dead(workers)
+    assert rules(namespace) == rules_before
+    assert namespace.pids() == []
+    # TIME-WAIT belongs to the kernel and ends by itself; anything else would be a socket that somebody holds.
+    assert namespace.run(["ss", "-Htan", "exclude", "time-wait"]) == ""
+
+
+def rules(space: Namespace) -> list[str]:
+    """
+
+    ll firewall rules and chains of a namespace, without counters and comments; an emptied table is no
+    table.
+    """
+    lines = [line for tool in ("iptables-save", "ip6tables-save") for line in space.run([tool]).splitlines()]
+    return [line.split(" [")[0] for line in lines if line.startswith(("-A", ":GSMR"))]
+
+
+def wait_until_dead(pids: list[int]) -> None:
+    """Wait, within a bound, until none of the processes is there."""
+    give_up = time.monotonic() + 10
+    while time.monotonic() < give_up:
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"of {pids} some are alive")
