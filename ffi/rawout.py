@@ -79,9 +79,7 @@ class RawSink:
         return lib.sender_last_errno(self._sender)
 
     def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
-        """See PacketSink. Raises: ValueError for a segment over SEGMENT_BYTES_MAX, which no header can
-        describe.
-        """
+        """See PacketSink."""
         payload = segment.payload
         options_end = self._end + HEADROOM_BYTES + len(options)
         end = options_end + len(payload)
@@ -114,8 +112,7 @@ class RawSink:
         self._count += 1
 
     def _make_room(self, payload_bytes: int) -> None:
-        if payload_bytes > SEGMENT_BYTES_MAX:
-            raise ValueError(f"a segment of {payload_bytes} bytes; at most {SEGMENT_BYTES_MAX} fit")
+        assert payload_bytes <= SEGMENT_BYTES_MAX
         self.flush()
 
     def flush(self) -> int:

@@ -10,7 +10,7 @@ def checksum(octets: bytes) -> int:
     """The complement of the ones' complement sum of 16-bit words; 0 over octets that hold a right one."""
     if len(octets) % 2:
         octets += b"\0"
-    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return total ^ 0xFFFF
