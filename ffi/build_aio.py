@@ -1,7 +1,29 @@
-"""Builds gossamer.ffi._aio."""
+"""Builds gossamer.ffi._aio: kernel AIO and openat2, neither of which the standard library has."""
+
+from pathlib import Path
 
 from cffi import FFI
 
+SOURCE = Path(__file__).parent / "src" / "aio.c"
+
 builder = FFI()
-builder.cdef("int gossamer_aio_placeholder(void);")
-builder.set_source("gossamer.ffi._aio", "static int gossamer_aio_placeholder(void) { return 0; }")
+builder.cdef(
+    """
+    typedef struct gossamer_aio gossamer_aio;
+
+    typedef struct {
+        uint64_t slot;
+        int64_t result;
+    } gossamer_aio_done;
+
+    gossamer_aio *gossamer_aio_open(unsigned depth, int eventfd, int *error);
+    int gossamer_aio_read(gossamer_aio *aio, unsigned slot, int fd, uintptr_t address, size_t length,
+                          int64_t offset);
+    int gossamer_aio_cancel(gossamer_aio *aio, unsigned slot);
+    int gossamer_aio_reap(gossamer_aio *aio, gossamer_aio_done *done, unsigned done_max);
+    int gossamer_aio_close(gossamer_aio *aio);
+
+    int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t resolve);
+    """
+)
+builder.set_source("gossamer.ffi._aio", SOURCE.read_text(), extra_compile_args=["-O2", "-Wall", "-Wextra"])

@@ -50,7 +50,7 @@ class SockStream(Connection):
         return SockSend(self, data, timeout_us)
 
     def send_file(self, fd: int, offset: int, length: int, timeout_us: int = NEVER_US) -> SystemCall[int]:
-        """Send a part of an open file from the page cache; returns how many bytes, fewer only if it has shrunk."""
+        """Send a part of an open file; returns how many bytes were sent, fewer only if it has shrunk."""
         return SockSendFile(self, fd, offset, length, timeout_us)
 
     def shutdown(self) -> SystemCall[None]:
@@ -67,7 +67,7 @@ class SockStream(Connection):
 
 
 class SockAcceptor:
-    """An `Acceptor` over a listening kernel socket, which may be inherited; it owns the socket from now on."""
+    """An `Acceptor` over a listening kernel socket, inherited or not; it owns the socket from now on."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)

@@ -29,7 +29,7 @@ class EpollWaiter:
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Call `callback(ready events)` while `fd` is ready; watching it again replaces events and callback.
 
-        Raises: OSError where the descriptor cannot be watched (EPERM for a regular file), ENOSPC at the kernel's bound.
+        Raises: OSError EPERM for what cannot be watched (a regular file), ENOSPC at the kernel's bound.
         """
         if fd in self._callbacks:
             self._epoll.modify(fd, events)

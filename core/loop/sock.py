@@ -288,7 +288,7 @@ class SockLoop:
         return False
 
     def _send_file_rest(self, connection: Connection, rest: FileRest) -> bool:
-        """Send what fits, at most SENDFILE_BYTES_MAX; whether that was all (or the file has become shorter)."""
+        """Send what fits, at most SENDFILE_BYTES_MAX; whether that was all (or the file ended early)."""
         budget_bytes = SENDFILE_BYTES_MAX
         while rest.length > 0:
             if budget_bytes <= 0:
@@ -436,7 +436,7 @@ class SockLoop:
         return connection
 
     def _rest(self, listener: Listener) -> None:
-        """Accept nothing more for a while: there is no descriptor for it, and asking again at once would spin."""
+        """Accept nothing more for a while: there is no descriptor for it, and asking on would spin."""
         listener.can_accept = False
         self._accept_pauses_total += 1
         self._resting.add(listener)

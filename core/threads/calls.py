@@ -1,7 +1,8 @@
 """The system calls that the thread library itself names.
 
-Owns the call values; which loop takes them is told beside each. Errors need no calls of their own: the paper's `sys_throw` is
-`raise` and its `sys_catch` is `try` (below as a coroutine, for code that is built from values).
+Owns the call values; which loop takes them is told beside each. Errors need no calls of their own: the
+paper's `sys_throw` is `raise` and its `sys_catch` is `try` (below as a coroutine, for code that is built
+from values).
 
 Source: Li and Zdancewic, PLDI 2007, figures 6 and 11.
 """
@@ -27,7 +28,7 @@ class Yield(SystemCall[None], frozen=True, gc=False):
 
 
 class Ret(SystemCall[Any], frozen=True, gc=False):
-    """End this thread with a value, from any depth of calls; its `finally` clauses run. Taken by the scheduler."""
+    """End this thread with a value, from any depth; its `finally` clauses run. Taken by the scheduler."""
 
     value: Any = None
 
@@ -39,7 +40,7 @@ class Join(SystemCall[Any], frozen=True, gc=False):
 
 
 class Nbio(SystemCall[Any], frozen=True, gc=False):
-    """Run a function that does not block, now; an OSError it raises is raised here. Taken by the scheduler."""
+    """Run a function that does not block, now; its OSError is raised here. Taken by the scheduler."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]

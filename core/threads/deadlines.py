@@ -1,11 +1,12 @@
 """Deadlines of many owners, made for being re-armed lazily.
 
-Owns which owner is due when. It never looks into an owner. An owner stands in the heap once; if its real deadline moved on
-meanwhile, it is pushed again when it is handed out, so that a request on a living connection costs no heap operation.
+Owns which owner is due when. It never looks into an owner. An owner stands in the heap once; if its real
+deadline moved on meanwhile, it is pushed again when it is handed out, so that a request on a living
+connection costs no heap operation.
 
-Deadlines of one tick of `resolution_us` share a list, and the heap orders the ticks: an owner costs 8 bytes, and a push into
-a tick that is there is one `append`. An owner is never handed out early, and at most one tick late.
-"""
+Deadlines of one tick of `resolution_us` share a list, and the heap orders the ticks: an owner costs 8
+bytes, and a push into a tick that is there is one `append`. An owner is never handed out early, and at most
+one tick late."""
 
 from heapq import heappop, heappush
 from typing import Final, Generic, TypeVar

@@ -1,4 +1,5 @@
-"""The scheduler: runs ready threads a bounded number at a time, and hands each system call to the loop that takes it.
+"""The scheduler: runs ready threads a bounded number at a time, and hands each system call to the loop that
+takes it.
 
 Owns the ready queue, the table from call to handler, and the order of a turn:
 
@@ -75,7 +76,10 @@ class Scheduler:
     # What a user asks of it.
 
     def add_loop(self, loop: EventLoop) -> None:
-        """Plug a loop in; its calls can be made from now on. Raises: ValueError where two loops take the same call."""
+        """Plug a loop in; its calls can be made from now on.
+
+        Raises: ValueError where two loops take the same call.
+        """
         taken = self._handlers.keys() & loop.takes.keys()
         if taken:
             names = ", ".join(sorted(call.__name__ for call in taken))
@@ -108,7 +112,7 @@ class Scheduler:
             self._turns_total += 1
 
     def stop(self) -> None:
-        """Have `run` return at the end of this turn; threads stay where they are, and `run` may be called again."""
+        """Have `run` return at the end of this turn; threads stay as they are and `run` can go on."""
         self._stopping = True
 
     def close(self) -> None:

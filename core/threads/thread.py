@@ -1,7 +1,8 @@
 """The record of one thread.
 
-Owns the fields of a thread and nothing that runs it. A million of them may be blocked at once, so there are four fields and no
-registry: a blocked thread is held by the loop that owes it an answer, a ready one by the ready queue.
+Owns the fields of a thread and nothing that runs it. A million of them may be blocked at once, so there are
+four fields and no registry: a blocked thread is held by the loop that owes it an answer, a ready one by the
+ready queue.
 
 Source: Li and Zdancewic, PLDI 2007, section 3.
 """
@@ -36,8 +37,8 @@ ENDED: Final = Ended()
 class Thread(Generic[R]):
     """A lightweight thread: a coroutine and what it is to be told next.
 
-    `inbox` is BLOCKED while a loop owes the thread an answer or while it runs; then the value its call returns, or a `Raise`;
-    at last, what the thread returned, or a `Raise` of what ended it.
+    `inbox` is BLOCKED while a loop owes the thread an answer or while it runs; then the value its call
+    returns, or a `Raise`; at last, what the thread returned, or a `Raise` of what ended it.
     """
 
     __slots__ = ("coroutine", "inbox", "joiners", "name")

@@ -1,0 +1,135 @@
+"""The loop that takes `sys_blio`: a bounded pool of operating-system threads for what can only block.
+
+Owns the pool's threads, their queue and the eventfd by which they tell the scheduler. The pool's threads
+touch nothing else of ours: what they return travels back through a queue, and every lightweight thread is
+resumed on the scheduler's own thread."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
+from select import EPOLLIN
+from typing import Any, Final
+
+from gossamer.core.errors import BoundExceeded
+from gossamer.core.threads.calls import Blio
+from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
+from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.thread import Raise, Thread
+
+OS_THREADS_MAX: Final = 8
+QUEUE_MAX: Final = 1024
+"""Jobs that are queued or running."""
+
+Done = Callable[[Any], None]
+"""Called on the scheduler's thread with what a job returned, or with a `Raise` of its error."""
+
+Job = tuple[Done, Callable[..., Any], tuple[Any, ...]]
+
+
+class PoolLoop(PassiveLoop):
+    """Runs blocking functions on other operating-system threads, which are started when first needed."""
+
+    def __init__(self, os_threads_max: int = OS_THREADS_MAX, queue_max: int = QUEUE_MAX) -> None:
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {Blio: self._blio}
+        self._os_threads_max = os_threads_max
+        self._queue_max = queue_max
+        self._os_threads: list[threading.Thread] = []
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._results: deque[tuple[Done, Any]] = deque()
+        self._pending = 0
+        self._wakeup = Wakeup()
+
+    def start(self, scheduler: SchedulerPort) -> None:
+        """Watch the eventfd."""
+        self._scheduler = scheduler
+        scheduler.watch(self._wakeup.fd, EPOLLIN, self._collect)
+
+    def close(self) -> None:
+        """End the idle threads; one that is blocked in a function ends with it, and its result is dropped."""
+        for _ in self._os_threads:
+            self._jobs.put(None)
+        self._scheduler.unwatch(self._wakeup.fd)
+        self._wakeup.close()
+
+    def submit(self, done: Done, function: Callable[..., Any], *arguments: Any) -> None:
+        """Run function(*arguments) in the pool and call `done` with what came of it.
+
+        Raises: BoundExceeded when the queue is full.
+        """
+        if self._pending >= self._queue_max:
+            raise BoundExceeded(
+                f"{self._pending} blocking calls are pending: the pool's queue_max is reached"
+            )
+        self._pending += 1
+        if self._pending > len(self._os_threads) < self._os_threads_max:
+            self._start_os_thread()
+        self._jobs.put((done, function, arguments))
+
+    def statistics(self) -> dict[str, int]:
+        """How many jobs are queued or running, and on how many threads."""
+        return {"pool_pending": self._pending, "pool_os_threads": len(self._os_threads)}
+
+    def _start_os_thread(self) -> None:
+        name = f"gossamer-blio-{len(self._os_threads)}"
+        os_thread = threading.Thread(
+            target=serve_jobs, args=(self._jobs, self._results, self._wakeup), name=name, daemon=True
+        )
+        os_thread.start()
+        self._os_threads.append(os_thread)
+
+    def _blio(self, thread: Thread[Any], call: Blio) -> Any:
+        def done(result: Any) -> None:
+            if type(result) is Raise:
+                self._scheduler.throw(thread, result.error)
+            else:
+                self._scheduler.resume(thread, result)
+
+        self.submit(done, call.function, *call.arguments)
+        return BLOCKED
+
+    def _collect(self, _events: int) -> None:
+        self._wakeup.acknowledge()
+        # Bounds: no more than are there now, which is at most queue_max.
+        for _ in range(len(self._results)):
+            done, result = self._results.popleft()
+            self._pending -= 1
+            done(result)
+
+
+class Wakeup:
+    """An eventfd that may be closed while other threads still want to write to it."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def wake(self) -> None:
+        """Make the descriptor readable; from any thread."""
+        with self._lock:
+            if not self._is_closed:
+                os.eventfd_write(self.fd, 1)
+
+    def acknowledge(self) -> None:
+        """Make it unreadable again."""
+        os.eventfd_read(self.fd)
+
+    def close(self) -> None:
+        """Close it; from now on `wake` does nothing."""
+        with self._lock:
+            self._is_closed = True
+            os.close(self.fd)
+
+
+def serve_jobs(jobs: "SimpleQueue[Job | None]", results: "deque[tuple[Done, Any]]", wakeup: Wakeup) -> None:
+    """What each thread of the pool does, until it gets None."""
+    while (job := jobs.get()) is not None:
+        done, function, arguments = job
+        try:
+            result = function(*arguments)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that called
+            result = Raise(error)
+        results.append((done, result))
+        wakeup.wake()

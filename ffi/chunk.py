@@ -1,0 +1,84 @@
+"""Chunks: aligned memory that the kernel reads and writes in place, and slices of it.
+
+Owns the memory and its address. What is in it, it does not know. A slice shares the memory of its chunk and
+keeps it alive, so that a buffer handed to the kernel or to C code is never freed under it.
+
+Source: the IOLib/Chunk of Li and Zdancewic, PLDI 2007; open(2), O_DIRECT, for the alignment.
+"""
+
+import mmap
+from typing import Final
+
+from gossamer.ffi._aio import ffi
+
+ALIGNMENT_BYTES: Final = mmap.PAGESIZE
+"""Every chunk begins at a multiple of it; enough for O_DIRECT on any device whose blocks fit in a page."""
+
+
+def align_down(n: int) -> int:
+    """The largest multiple of ALIGNMENT_BYTES that is not above n."""
+    return n & -ALIGNMENT_BYTES
+
+
+def align_up(n: int) -> int:
+    """The smallest multiple of ALIGNMENT_BYTES that is not below n."""
+    return (n + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES
+
+
+class Chunk:
+    """A range of memory with a fixed address. `view` is its bytes, to read and to write."""
+
+    __slots__ = ("address", "view")
+
+    def __init__(self, view: memoryview, address: int) -> None:
+        self.view = view
+        self.address = address
+
+    @classmethod
+    def allocate(cls, length: int) -> "Chunk":
+        """A chunk of `length` zero bytes, rounded up to whole pages. Raises: ValueError, MemoryError."""
+        if length <= 0:
+            raise ValueError(f"a chunk has at least one byte, not {length}")
+        try:
+            memory = mmap.mmap(-1, align_up(length), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError as error:
+            raise MemoryError(f"no memory for a chunk of {length} bytes") from error
+        # The pointer is not kept: a memoryview keeps the mapping, and mappings never move.
+        address = int(ffi.cast("uintptr_t", ffi.from_buffer("char[]", memory)))
+        return cls(memoryview(memory), address)
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+    def slice(self, start: int, stop: int) -> "Chunk":
+        """The bytes from start up to stop, in the same memory. Raises: ValueError outside the chunk."""
+        if not 0 <= start <= stop <= len(self.view):
+            raise ValueError(f"slice {start}:{stop} of a chunk of {len(self.view)} bytes")
+        return Chunk(self.view[start:stop], self.address + start)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """A copy of the bytes from start up to stop."""
+        return bytes(self.view[start:stop])
+
+
+class ChunkPool:
+    """Chunks of one size, used again and again. Bounds: `chunks_max` of them at once, free or taken."""
+
+    def __init__(self, chunk_bytes: int, chunks_max: int) -> None:
+        self.chunk_bytes = align_up(chunk_bytes)
+        self._free: list[Chunk] = []
+        self._unallocated = chunks_max
+
+    def take(self) -> Chunk | None:
+        """A chunk whose contents are anything; None when all are taken."""
+        if self._free:
+            return self._free.pop()
+        if self._unallocated == 0:
+            return None
+        self._unallocated -= 1
+        return Chunk.allocate(self.chunk_bytes)
+
+    def give_back(self, chunk: Chunk) -> None:
+        """Have it used again; nobody may look at it any more."""
+        assert len(chunk) == self.chunk_bytes, "a chunk of another pool"
+        self._free.append(chunk)

@@ -1,0 +1,101 @@
+/* The kernel's native AIO and openat2, by system call.
+ *
+ * Owns the iocbs of one context: one slot a request, so that a request can be cancelled. Every function answers
+ * a result or -errno and decides nothing.
+ *
+ * Source: io_setup(2), io_submit(2), io_getevents(2), io_cancel(2), io_destroy(2), openat2(2).
+ */
+#include <errno.h>
+#include <linux/aio_abi.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct gossamer_aio {
+    aio_context_t context;
+    unsigned depth;
+    int eventfd;
+    struct iocb iocbs[];
+} gossamer_aio;
+
+typedef struct {
+    uint64_t slot;
+    int64_t result;
+} gossamer_aio_done;
+
+static gossamer_aio *gossamer_aio_open(unsigned depth, int eventfd, int *error)
+{
+    gossamer_aio *aio = calloc(1, sizeof *aio + (size_t)depth * sizeof(struct iocb));
+    if (aio == NULL) {
+        *error = ENOMEM;
+        return NULL;
+    }
+    aio->depth = depth;
+    aio->eventfd = eventfd;
+    if (syscall(SYS_io_setup, depth, &aio->context) < 0) {
+        *error = errno;
+        free(aio);
+        return NULL;
+    }
+    return aio;
+}
+
+static int gossamer_aio_read(gossamer_aio *aio, unsigned slot, int fd, uintptr_t address, size_t length, int64_t offset)
+{
+    if (slot >= aio->depth)
+        return -EINVAL;
+    struct iocb *iocb = &aio->iocbs[slot];
+    memset(iocb, 0, sizeof *iocb);
+    iocb->aio_data = slot;
+    iocb->aio_lio_opcode = IOCB_CMD_PREAD;
+    iocb->aio_fildes = (uint32_t)fd;
+    iocb->aio_buf = address;
+    iocb->aio_nbytes = length;
+    iocb->aio_offset = offset;
+    iocb->aio_flags = IOCB_FLAG_RESFD;
+    iocb->aio_resfd = (uint32_t)aio->eventfd;
+    long submitted = syscall(SYS_io_submit, aio->context, 1L, &iocb);
+    return submitted == 1 ? 0 : submitted == 0 ? -EAGAIN : -errno;
+}
+
+static int gossamer_aio_cancel(gossamer_aio *aio, unsigned slot)
+{
+    struct io_event event;
+    if (slot >= aio->depth)
+        return -EINVAL;
+    return syscall(SYS_io_cancel, aio->context, &aio->iocbs[slot], &event) < 0 ? -errno : 0;
+}
+
+static int gossamer_aio_reap(gossamer_aio *aio, gossamer_aio_done *done, unsigned done_max)
+{
+    struct io_event events[64];
+    struct timespec at_once = {0, 0};
+    long wanted = done_max < 64 ? done_max : 64;
+    long got = syscall(SYS_io_getevents, aio->context, 0L, wanted, events, &at_once);
+    if (got < 0)
+        return -errno;
+    for (long i = 0; i < got; i++) {
+        done[i].slot = events[i].data;
+        done[i].result = events[i].res;
+    }
+    return (int)got;
+}
+
+/* Waits until nothing is in flight any more: the kernel writes into no buffer after this. */
+static int gossamer_aio_close(gossamer_aio *aio)
+{
+    int failed = syscall(SYS_io_destroy, aio->context) < 0 ? -errno : 0;
+    free(aio);
+    return failed;
+}
+
+static int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t resolve)
+{
+    struct open_how how = {.flags = flags, .mode = 0, .resolve = resolve};
+    long fd = syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
+    return fd < 0 ? -errno : (int)fd;
+}
