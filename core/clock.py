@@ -1,7 +1,7 @@
 """The one door to the clock.
 
-Everything that needs the time is given a `Clock`; the pure core is given numbers. Times are int microseconds from an
-arbitrary origin and never go back.
+Everything that needs the time is given a `Clock`; the pure core is given numbers. Times are int microseconds
+from an arbitrary origin and never go back.
 """
 
 import time
@@ -12,7 +12,9 @@ Clock = Callable[[], int]
 """Returns the time in microseconds."""
 
 NEVER_US: Final = 1 << 62
-"""A deadline that is not set. Larger than any time a clock returns, so that `min` and `<` need no special case."""
+"""A deadline that is not set. Larger than any time a clock returns, so that `min` and `<` need no special
+case.
+"""
 
 SECOND_US: Final = 1_000_000
 
@@ -35,3 +37,10 @@ class VirtualClock:
         """Move forward by `us` microseconds."""
         assert us >= 0
         self.now_us += us
+
+
+def wall_us() -> int:
+    """The calendar's time in microseconds since 1970. For dates that people and peers read, never for
+    timeouts.
+    """
+    return time.time_ns() // 1000

@@ -1,0 +1,42 @@
+"""The characters of HTTP/1.1, as regular expressions that leave nothing to a parser's lenience.
+
+Owns the shape of lines; it knows no meaning of any field. Every expression is linear: no two adjacent repeats
+can match the same byte. Source: RFC 9110 5.6.2 (token), 5.5 (field values); RFC 9112 2.2 (bare CR and LF), 3
+(request line), 5 (field lines).
+"""
+
+import re
+from typing import Final
+
+TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+
+# RFC 9112 2.2: "a recipient MAY recognize a single LF as a line terminator" - here it may not: what one
+# parser in a chain takes for the end of a line and another does not is how requests are smuggled.
+BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+
+REQUEST_LINE: Final = re.compile(
+    rb"(?P<method>" + TOKEN + rb") (?P<target>[\x21-\x7e\x80-\xff]+) HTTP/(?P<major>[0-9])\.(?P<minor>[0-9])"
+)
+STATUS_LINE: Final = re.compile(
+    rb"HTTP/(?P<major>[0-9])\.(?P<minor>[0-9]) (?P<status>[1-9][0-9]{2})"
+    rb"(?: (?P<reason>[\t\x20-\x7e\x80-\xff]*))?"
+)
+
+# RFC 9112 5.1: "No whitespace is allowed between the field name and colon"; 5.2: obs-fold is refused, since a
+# line that begins with white space has no token before its colon.
+FIELD_LINE: Final = re.compile(rb"(" + TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+
+# RFC 3986 3.2.2: reg-name, IPv4address or a bracketed IP-literal, and a port.
+HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~!$&'()*+,;=%-]{1,255})(?::[0-9]{0,5})?")
+
+DIGITS: Final = re.compile(rb"[0-9]{1,18}")
+"""A Content-Length: digits alone (no sign, no 0x), and few enough for a signed 64-bit integer."""
+
+CHUNK_LINE: Final = re.compile(
+    rb"(?P<size>[0-9A-Fa-f]{1,15})(?:[ \t]*;[ \t]*"
+    + TOKEN
+    + rb"(?:=(?:"
+    + TOKEN
+    + rb'|"[^"\\\x00-\x1f\x7f]*"))?)*'
+)
+"""RFC 9112 7.1: chunk-size and its extensions; fifteen digits stay below 2^63."""

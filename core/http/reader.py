@@ -1,0 +1,132 @@
+"""The request reader: bytes in, requests and body bytes out, nothing else (sans-I/O).
+
+Rule 1: where one message ends and the next begins is decided here and nowhere else. Its user feeds what was
+received, asks for the next request, reads its body to the end, and asks again; pipelined requests wait in the
+buffer meanwhile.
+
+It knows no socket, clock or answer. Source: RFC 9112 2.2, 6.3, 9.3.2.
+"""
+
+from collections.abc import Callable
+
+from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody
+from gossamer.core.http.grammar import BARE_LF
+from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
+from gossamer.core.http.memo import Memo
+from gossamer.core.http.request import CHUNKED, Refusal, Request, parse_request
+
+HeadParser = Callable[[bytes], Request | Refusal]
+
+
+def head_parser(limits: MessageLimits = DEFAULT_LIMITS) -> HeadParser:
+    """A memoised `parse_request`, to be shared by all the connections of a process."""
+
+    def parse(head: bytes) -> Request | Refusal:
+        return parse_request(head, limits)
+
+    return Memo(parse)
+
+
+def head_end(buffer: bytes, at: int, scanned: int, limits: MessageLimits) -> int | Refusal:
+    """Where the head that begins at `at` ends (exclusive), 0 when it is not all there.
+
+    `scanned` says up to where an earlier call has looked. A head that cannot become a good one is refused at
+    once, before its end is there.
+    """
+    end = buffer.find(b"\r\n\r\n", max(scanned - 3, at), at + limits.head_bytes_max)
+    if end >= 0:
+        return end + 4
+    unfinished_bytes = len(buffer) - at
+    if unfinished_bytes > limits.request_line_bytes_max + 1:
+        if buffer.find(b"\r\n", at, at + limits.request_line_bytes_max + 2) < 0:
+            return Refusal(414, "request line too long")
+        if unfinished_bytes >= limits.head_bytes_max:
+            return Refusal(431, "header fields too large")
+    if BARE_LF.search(buffer, max(scanned - 1, at)) is not None:
+        return Refusal(400, "line not ended by CRLF")
+    return 0
+
+
+class RequestReader:
+    """One connection's input.
+
+    Bounds: holds at most head_bytes_max unparsed bytes of a head plus what one `receive` brought.
+    """
+
+    __slots__ = ("at", "body", "buffer", "limits", "parse", "scanned")
+
+    def __init__(self, parse: HeadParser, limits: MessageLimits = DEFAULT_LIMITS) -> None:
+        self.parse = parse
+        self.limits = limits
+        self.buffer = b""
+        self.at = 0
+        self.scanned = 0
+        self.body: Body | None = None
+
+    def receive(self, data: bytes) -> None:
+        """Take what came from the peer."""
+        if self.at == len(self.buffer):
+            self.buffer = data
+            self.scanned = 0
+        else:
+            self.buffer = self.buffer[self.at :] + data
+            self.scanned = max(self.scanned - self.at, 0)
+        self.at = 0
+
+    @property
+    def has_input(self) -> bool:
+        """Whether bytes wait that belong to no message handed out."""
+        return self.at < len(self.buffer)
+
+    def next_head(self) -> bytes | Refusal | None:
+        """The bytes of the next head; None when it has not all come. To be given to `begin`.
+
+        RFC 9112 2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least
+        one empty line (CRLF) received prior to the request-line."
+        """
+        assert self.body is None or self.body.is_complete
+        if self.scanned <= self.at and self.buffer.startswith(b"\r\n", self.at):
+            self.at += 2
+        end = head_end(self.buffer, self.at, self.scanned, self.limits)
+        if isinstance(end, Refusal):
+            return end
+        if end == 0:
+            self.scanned = len(self.buffer)
+            return None
+        head = self.buffer[self.at : end]
+        self.at = self.scanned = end
+        return head
+
+    def begin(self, head: bytes) -> Request | Refusal:
+        """Parse a head, and make ready for the body that it announces."""
+        request = self.parse(head)
+        self.body = None
+        if isinstance(request, Refusal) or not request.body_bytes:
+            return request
+        try:
+            if request.body_bytes == CHUNKED:
+                self.body = ChunkedBody(self.limits)
+            else:
+                self.body = LengthBody(request.body_bytes, self.limits)
+        except BodyError as error:
+            return Refusal(error.status, error.reason)
+        return request
+
+    def next_request(self) -> Request | Refusal | None:
+        """The next request; None when its head has not all come. The body before it must have been read."""
+        head = self.next_head()
+        return self.begin(head) if isinstance(head, bytes) else head
+
+    def next_body(self) -> bytes | Refusal | None:
+        """Body bytes that are there; b"" at its end or when there is no body, None when more must come."""
+        body = self.body
+        if body is None or body.is_complete:
+            return b""
+        try:
+            data, self.buffer = body.decode(self.buffer[self.at :])
+        except BodyError as error:
+            return Refusal(error.status, error.reason)
+        self.at = self.scanned = 0
+        if data:
+            return data
+        return b"" if body.is_complete else None

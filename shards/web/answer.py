@@ -1,0 +1,187 @@
+"""What to answer: a pure function of a request and what is known of a file.
+
+Owns the choice of status, fields and parts; it opens, reads and sends nothing. The parts of an answer are
+bytes, or ranges of the file that the doer takes from the cache or streams.
+
+Source: RFC 9110 8, 9.3.1, 9.3.2, 13, 14, 15.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from gossamer.core.http.conditional import Validators, Verdict, evaluate, range_applies
+from gossamer.core.http.dates import format_date
+from gossamer.core.http.ranges import (
+    RANGES_MAX,
+    WHOLE,
+    ByteRange,
+    closing_delimiter,
+    content_range,
+    part_head,
+    satisfiable_ranges,
+    unsatisfied_range,
+)
+from gossamer.core.http.request import Request
+from gossamer.core.http.response import CLOSE, KEEP_ALIVE, response_head
+from gossamer.core.io.file import FileStatus
+from gossamer.shards.web.pages import HTML, error_page
+
+Part = bytes | ByteRange
+FieldList = list[tuple[str, str]]
+
+ALLOWED_METHODS: Final = ("GET", "HEAD")
+
+
+class FileFacts(msgspec.Struct, frozen=True, gc=False):
+    """What a response says about a file."""
+
+    size: int
+    media_type: str
+    validators: Validators
+    last_modified: str
+    """Last-Modified as text."""
+
+
+class Setting(msgspec.Struct, frozen=True, gc=False):
+    """What is the same for all answers of one second."""
+
+    date: str
+    """The Date field."""
+    server: str
+    ranges_max: int = RANGES_MAX
+    is_draining: bool = False
+    """Whether connections are to end with the answer at hand."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A response, ready but for the bytes of the file."""
+
+    status: int
+    head: bytes
+    parts: tuple[Part, ...]
+    keep_alive: bool
+    """Whether the connection goes on after it."""
+
+    @property
+    def body_bytes(self) -> int:
+        """Length of the body that is sent."""
+        return sum(part.length if isinstance(part, ByteRange) else len(part) for part in self.parts)
+
+
+def file_facts(status: FileStatus, media_type: str) -> FileFacts:
+    """The facts of a file as it is now.
+
+    RFC 9110 8.8.1: a strong validator changes whenever the representation does; nanoseconds, size and inode
+    together do.
+    """
+    modified = status.mtime_ns // 1_000_000_000
+    etag = f'"{status.mtime_ns:x}-{status.size_bytes:x}-{status.inode:x}"'
+    validators = Validators(etag, modified)
+    return FileFacts(status.size_bytes, media_type, validators, format_date(max(modified, 0)))
+
+
+def file_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
+    """The answer to GET or HEAD of a file."""
+    verdict = evaluate(request.field, request.method, facts.validators)
+    if verdict is Verdict.FAILED:
+        return error_answer(412, request, setting)
+    if verdict is Verdict.NOT_MODIFIED:
+        return answer(304, validator_fields(facts), (), request, setting)
+    # RFC 9110 14.2: "A server MUST ignore a Range header field received with a request method [...] for which
+    # range handling is not defined. For this specification, GET is the only method for which range handling
+    # is defined."
+    wanted = request.field("range") if request.method == "GET" else None
+    if wanted is None or not range_applies(request.field("if-range"), facts.validators):
+        return whole_answer(request, facts, setting)
+    ranges = satisfiable_ranges(wanted, facts.size, setting.ranges_max)
+    if ranges is None:
+        return error_answer(416, request, setting, [("Content-Range", unsatisfied_range(facts.size))])
+    if ranges is WHOLE or not ranges:
+        return whole_answer(request, facts, setting)
+    return ranges_answer(request, facts, ranges, setting)
+
+
+def whole_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
+    """200 with all of the file."""
+    fields = [("Content-Type", facts.media_type), ("Content-Length", str(facts.size)), *file_fields(facts)]
+    parts: tuple[Part, ...] = (ByteRange(0, facts.size),) if facts.size and request.method == "GET" else ()
+    return answer(200, fields, parts, request, setting)
+
+
+def ranges_answer(
+    request: Request, facts: FileFacts, ranges: tuple[ByteRange, ...], setting: Setting
+) -> Answer:
+    """206 with one range, or with several as multipart/byteranges."""
+    if len(ranges) == 1:
+        one = ranges[0]
+        media_type = facts.media_type
+        parts: tuple[Part, ...] = (one,)
+        extra = [("Content-Range", content_range(one, facts.size))]
+    else:
+        boundary = boundary_of(facts)
+        media_type, parts = f"multipart/byteranges; boundary={boundary}", multipart(facts, ranges, boundary)
+        extra = []
+    length = sum(part.length if isinstance(part, ByteRange) else len(part) for part in parts)
+    fields = [("Content-Type", media_type), ("Content-Length", str(length)), *file_fields(facts), *extra]
+    return answer(206, fields, parts, request, setting)
+
+
+def boundary_of(facts: FileFacts) -> str:
+    """A delimiter that changes with the file. RFC 2046 5.1.1 wants it not to occur in the parts; 25
+    characters say so.
+    """
+    return "gossamer-" + blake2b(facts.validators.etag.encode("ascii"), digest_size=8).hexdigest()
+
+
+def multipart(facts: FileFacts, ranges: tuple[ByteRange, ...], boundary: str) -> tuple[Part, ...]:
+    """Heads and ranges in turn, and the end."""
+    parts: list[Part] = []
+    for one in ranges:
+        parts += (part_head(one, facts.size, facts.media_type, boundary), one)
+    return (*parts, closing_delimiter(boundary))
+
+
+def error_answer(
+    status: int, request: Request | None, setting: Setting, extra: FieldList | None = None
+) -> Answer:
+    """An error or a redirect with its short page; without a request (its head could not be read) it is the
+    last answer.
+    """
+    body = error_page(status)
+    fields = [("Content-Type", HTML), ("Content-Length", str(len(body))), *(extra or [])]
+    if status == 405:
+        # RFC 9110 15.5.6: "The origin server MUST generate an Allow header field in a 405 response"
+        fields.append(("Allow", ", ".join(ALLOWED_METHODS)))
+    is_head = request is not None and request.method == "HEAD"
+    return answer(status, fields, () if is_head else (body,), request, setting)
+
+
+def page_answer(body: bytes, request: Request, setting: Setting) -> Answer:
+    """200 with a page made here."""
+    fields = [("Content-Type", HTML), ("Content-Length", str(len(body)))]
+    return answer(200, fields, (body,) if request.method == "GET" else (), request, setting)
+
+
+def answer(
+    status: int, fields: FieldList, parts: tuple[Part, ...], request: Request | None, setting: Setting
+) -> Answer:
+    """Put the fields around it that every response has."""
+    keep_alive = request is not None and request.keep_alive and not setting.is_draining
+    common = [("Server", setting.server)] if setting.server else []
+    common.append(("Date", setting.date))
+    if not keep_alive:
+        fields = [*fields, CLOSE]
+    elif request is not None and request.minor == 0:
+        fields = [*fields, KEEP_ALIVE]
+    return Answer(status, response_head(status, common + fields), parts, keep_alive)
+
+
+def validator_fields(facts: FileFacts) -> FieldList:
+    """What a cache compares with."""
+    return [("Last-Modified", facts.last_modified), ("ETag", facts.validators.etag)]
+
+
+def file_fields(facts: FileFacts) -> FieldList:
+    """The fields of every 200 and 206 of a file."""
+    return [*validator_fields(facts), ("Accept-Ranges", "bytes")]

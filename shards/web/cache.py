@@ -1,0 +1,57 @@
+"""The cache of small files: bounded in bytes and entries, least recently used out first.
+
+Owns the bound and the order; it never looks at the disk. Whether an entry is still what the disk holds is for
+`content` to find out.
+"""
+
+from dataclasses import dataclass
+
+from gossamer.shards.web.answer import FileFacts
+
+
+@dataclass(slots=True)
+class CachedFile:
+    """A file's body and what is said about it."""
+
+    facts: FileFacts
+    body: bytes
+    checked_us: int
+    """When it was last found to be what the disk holds."""
+
+
+class FileCache:
+    """name -> CachedFile.
+
+    Bounds: bytes_max of bodies, entries_max of entries.
+    """
+
+    __slots__ = ("bytes_max", "bytes_total", "entries", "entries_max")
+
+    def __init__(self, bytes_max: int, entries_max: int) -> None:
+        self.bytes_max = bytes_max
+        self.entries_max = entries_max
+        self.bytes_total = 0
+        self.entries: dict[str, CachedFile] = {}
+
+    def get(self, name: str) -> CachedFile | None:
+        """The entry, which is now the last to go."""
+        entry = self.entries.pop(name, None)
+        if entry is not None:
+            self.entries[name] = entry
+        return entry
+
+    def put(self, name: str, entry: CachedFile) -> None:
+        """Keep it, if it fits at all; what was used longest ago makes room."""
+        self.drop(name)
+        if len(entry.body) > self.bytes_max:
+            return
+        self.entries[name] = entry
+        self.bytes_total += len(entry.body)
+        while self.bytes_total > self.bytes_max or len(self.entries) > self.entries_max:
+            self.drop(next(iter(self.entries)))
+
+    def drop(self, name: str) -> None:
+        """Forget it."""
+        entry = self.entries.pop(name, None)
+        if entry is not None:
+            self.bytes_total -= len(entry.body)

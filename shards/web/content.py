@@ -1,0 +1,153 @@
+"""The content of a site: names to files, through the cache.
+
+Owns how a name is looked up on disk (index file, folder, redirect), when a cached file is compared with the
+disk, and which status an OSError means. It knows no connection.
+"""
+
+import errno
+from typing import Final
+
+import msgspec
+from gossamer.core.clock import Clock
+from gossamer.core.http.media_types import media_type
+from gossamer.shards.web.answer import FileFacts, file_facts
+from gossamer.shards.web.cache import CachedFile, FileCache
+from gossamer.shards.web.files import Files, OpenFile
+from gossamer.shards.web.options import WebOptions
+from gossamer.shards.web.paths import SitePath
+
+READ_BYTES_MAX: Final = 256 * 1024
+"""Asked of the file layer at a time."""
+
+UNSETTLED_US: Final = 50_000
+"""A file modified so recently may be modified again without its time changing (the kernel's clock tick): not
+cached.
+"""
+
+STATUS_OF_ERRNO: Final = {
+    errno.ENOENT: 404,
+    errno.ENOTDIR: 404,
+    errno.ENAMETOOLONG: 404,
+    errno.ELOOP: 404,
+    errno.EXDEV: 404,
+    errno.EINVAL: 404,
+    errno.ENXIO: 404,
+    errno.EACCES: 403,
+    errno.EPERM: 403,
+    errno.EMFILE: 503,
+    errno.ENFILE: 503,
+    errno.ENOMEM: 503,
+    errno.EAGAIN: 503,
+}
+"""Any other error of the disk is 500."""
+
+
+class StreamedFile(msgspec.Struct, frozen=True):
+    """A file too large for the cache; whoever gets it closes it."""
+
+    facts: FileFacts
+    file: OpenFile
+
+
+class Folder(msgspec.Struct, frozen=True):
+    """A folder without an index file, to be listed; whoever gets it closes it."""
+
+    name: str
+    file: OpenFile
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """The folder is asked for without its slash."""
+
+    target: str
+
+
+Content = CachedFile | StreamedFile | Folder | Moved | int
+"""What a name stands for; an int is the status of an error."""
+
+
+class Library:
+    """All that a site can serve."""
+
+    def __init__(self, files: Files, options: WebOptions, clock: Clock, wall: Clock) -> None:
+        self.files = files
+        self.options = options
+        self.clock = clock
+        self.wall = wall
+        self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
+        self.hits_total = 0
+        self.misses_total = 0
+
+    async def find(self, path: SitePath) -> Content:
+        """What the path stands for."""
+        try:
+            if not path.is_folder:
+                found = await self.look_up(path.name)
+                return found if found is not None else Moved(path.folder_target)
+            index = f"{path.name}/{self.options.index_file}" if path.name else self.options.index_file
+            try:
+                found = await self.look_up(index)
+            except FileNotFoundError:
+                found = None
+            return found if found is not None else await self.folder(path.name)
+        except OSError as error:
+            return STATUS_OF_ERRNO.get(error.errno or 0, 500)
+
+    async def look_up(self, name: str) -> CachedFile | StreamedFile | int | None:
+        """The file of that name; None when it is a folder. Raises: OSError."""
+        now_us = self.clock()
+        entry = self.cache.get(name)
+        if entry is not None and now_us - entry.checked_us < self.options.cache_fresh_us:
+            self.hits_total += 1
+            return entry
+        file = await self.files.open(name)
+        keep_open = False
+        try:
+            if not file.status.is_file:
+                self.cache.drop(name)
+                return None if file.status.is_directory else 403
+            facts = file_facts(file.status, media_type(name, self.options.media_types))
+            if entry is not None and entry.facts.validators == facts.validators:
+                entry.checked_us = now_us
+                self.hits_total += 1
+                return entry
+            self.misses_total += 1
+            if facts.size <= self.options.cache_file_bytes_max:
+                return await self.load(name, file, facts, now_us)
+            self.cache.drop(name)
+            keep_open = True
+            return StreamedFile(facts, file)
+        finally:
+            if not keep_open:
+                file.close()
+
+    async def load(self, name: str, file: OpenFile, facts: FileFacts, now_us: int) -> CachedFile | int:
+        """Read a small file, and keep it."""
+        body = await read_whole(file, facts.size)
+        if len(body) != facts.size:
+            return 500  # It was cut while it was read: what its length is now, nobody can say.
+        entry = CachedFile(facts, body, now_us)
+        if self.wall() - file.status.mtime_ns // 1000 > UNSETTLED_US:
+            self.cache.put(name, entry)
+        return entry
+
+    async def folder(self, name: str) -> Folder | int:
+        """The folder itself, when it may be listed. Raises: OSError."""
+        file = await self.files.open(name or ".")
+        if file.status.is_directory and self.options.autoindex:
+            return Folder(name, file)
+        file.close()
+        return 403 if file.status.is_directory else 404
+
+
+async def read_whole(file: OpenFile, size: int) -> bytes:
+    """The first `size` bytes, fewer when the file has shrunk. Raises: OSError."""
+    pieces: list[bytes] = []
+    at = 0
+    while at < size:
+        piece = await file.read(at, min(size - at, READ_BYTES_MAX))
+        if not piece:
+            break
+        pieces.append(piece)
+        at += len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

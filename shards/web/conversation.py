@@ -1,0 +1,236 @@
+"""A burst of requests on one connection: everything that is not the hot path.
+
+Owns the order of things on a connection that is not idle: heads and bodies read under their timeouts, answers
+joined and sent in order, errors answered, the connection's end. It lives from the first byte of a request
+until nothing is left to answer; an idle connection holds none of it.
+
+Source: RFC 9112 9.
+"""
+
+from typing import Final, Protocol
+
+from gossamer.core.clock import SECOND_US, Clock
+from gossamer.core.errors import Draining
+from gossamer.core.http.ranges import ByteRange
+from gossamer.core.http.reader import RequestReader
+from gossamer.core.http.request import Refusal, Request
+from gossamer.core.io.stream import Stream
+from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, Setting, error_answer
+from gossamer.shards.web.content import StreamedFile
+from gossamer.shards.web.options import WebOptions
+from gossamer.shards.web.streaming import send_range
+
+RECV_BYTES: Final = 16384
+"""Asked of the stream at a time."""
+
+CACHEABLE_STATUSES: Final = (200, 206, 304)
+"""Answers that are the same for the same bytes of a request within one second."""
+
+
+class PeerLeftError(Exception):
+    """The peer closed in the middle of a message: there is nobody to answer."""
+
+
+class Site(Protocol):
+    """What a conversation asks of the site."""
+
+    options: WebOptions
+    clock: Clock
+    hot: dict[bytes, bytes]
+
+    def setting(self) -> Setting:
+        """What answers have in common now."""
+
+    async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
+        """The answer, and what its ranges are taken from."""
+
+    def keep_hot(self, head: bytes, response: bytes, answer: Answer) -> None:
+        """Remember a whole response for the rest of this second."""
+
+    def note_hot(self, stream: Stream, head: bytes) -> None:
+        """Count a response that was taken from `hot`, and log it."""
+
+    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
+        """Count a response, and log it."""
+
+
+class Conversation:
+    """One burst. Bounds: pipeline_bytes_max of joined answers, head_bytes_max of input."""
+
+    __slots__ = ("deadline_us", "outbox", "outbox_bytes", "reader", "site", "stream")
+
+    def __init__(self, site: Site, stream: Stream, reader: RequestReader) -> None:
+        self.site = site
+        self.stream = stream
+        self.reader = reader
+        self.outbox: list[bytes] = []
+        self.outbox_bytes = 0
+        self.deadline_us = 0
+
+    async def run(self, data: bytes) -> bool:
+        """Answer what begins with `data`; whether the connection lives on, idle. Raises: OSError,
+        PeerLeftError.
+        """
+        self.reader.receive(data)
+        self.await_head()
+        while True:
+            head = self.reader.next_head()
+            if head is None:
+                await self.flush()
+                if not self.reader.has_input:
+                    return not self.site.setting().is_draining
+                head = await self.more(self.deadline_us)
+                if head is None:
+                    continue
+            if isinstance(head, Refusal):
+                await self.refuse(head, b"")
+                return False
+            if not await self.exchange(head):
+                await self.flush()
+                if self.reader.has_input:
+                    await self.linger()
+                return False
+            self.await_head()
+            if self.outbox_bytes >= self.site.options.pipeline_bytes_max:
+                await self.flush()
+
+    def await_head(self) -> None:
+        """The time for the next head begins."""
+        self.deadline_us = self.site.clock() + self.site.options.head_timeout_us
+
+    async def more(self, deadline_us: int) -> Refusal | None:
+        """Wait for more input; a Refusal when the time is over. Raises: PeerLeftError, OSError."""
+        while True:
+            left_us = deadline_us - self.site.clock()
+            if left_us <= 0:
+                return Refusal(408, "too slow")
+            try:
+                data = await self.stream.recv(RECV_BYTES, left_us)
+            except TimeoutError:
+                return Refusal(408, "too slow")
+            except Draining:
+                continue  # In the middle of a request: it is answered first, then the connection closes.
+            if not data:
+                raise PeerLeftError
+            self.reader.receive(data)
+            return None
+
+    async def exchange(self, head: bytes) -> bool:
+        """Answer one request; whether another may follow."""
+        ready = self.site.hot.get(head)
+        if ready is not None:
+            self.post(ready)
+            self.site.note_hot(self.stream, head)
+            return True
+        request = self.reader.begin(head)
+        if isinstance(request, Refusal):
+            await self.refuse(request, head)
+            return False
+        if request.has_body:
+            refusal = await self.discard_body(request)
+            if refusal is not None:
+                await self.refuse(refusal, head)
+                return False
+        answer, source = await self.site.answer(request)
+        self.site.note(self.stream, head, answer.status, answer.body_bytes)
+        if isinstance(source, StreamedFile):
+            await self.stream_answer(answer, source)
+        else:
+            response = whole_response(answer, source)
+            self.post(response)
+            if answer.keep_alive and answer.status in CACHEABLE_STATUSES and not request.has_body:
+                self.site.keep_hot(head, response, answer)
+        return answer.keep_alive
+
+    async def discard_body(self, request: Request) -> Refusal | None:
+        """Read and drop a body that nobody wants, within bounds of size, time and rate."""
+        options = self.site.options
+        refused = Refusal(413 if request.method in ALLOWED_METHODS else 405, "body not wanted")
+        if request.expects_continue or request.body_bytes > options.body_discard_bytes_max:
+            return refused
+        started_us = self.site.clock()
+        taken_bytes = 0
+        while True:
+            data = self.reader.next_body()
+            if isinstance(data, Refusal):
+                return data
+            if data == b"":
+                return None
+            if data is None:
+                late = await self.more(body_deadline_us(started_us, taken_bytes, self.site.clock(), options))
+                if late is not None:
+                    return late
+                continue
+            taken_bytes += len(data)
+            if taken_bytes > options.body_discard_bytes_max:
+                return refused
+
+    async def stream_answer(self, answer: Answer, source: StreamedFile) -> None:
+        """Send an answer whose ranges come from an open file, and close the file."""
+        try:
+            self.post(answer.head)
+            for part in answer.parts:
+                if isinstance(part, bytes):
+                    self.post(part)
+                else:
+                    await self.flush()
+                    await send_range(self.stream, source.file, part, self.site.options)
+        finally:
+            source.file.close()
+
+    def post(self, data: bytes) -> None:
+        """Put bytes behind the answers that wait to be sent."""
+        self.outbox.append(data)
+        self.outbox_bytes += len(data)
+
+    async def flush(self) -> None:
+        """Send what waits, in one piece."""
+        if not self.outbox:
+            return
+        data = self.outbox[0] if len(self.outbox) == 1 else b"".join(self.outbox)
+        self.outbox.clear()
+        self.outbox_bytes = 0
+        await self.stream.send(data, self.site.options.write_timeout_us)
+
+    async def refuse(self, refusal: Refusal, head: bytes) -> None:
+        """Answer with an error that ends the connection."""
+        answer = error_answer(refusal.status, None, self.site.setting())
+        self.post(whole_response(answer, b""))
+        self.site.note(self.stream, head, answer.status, answer.body_bytes)
+        await self.flush()
+        await self.linger()
+
+    async def linger(self) -> None:
+        """Read and drop for a while after the last answer.
+
+        RFC 9112 9.6: "If a server performs an immediate close of a TCP connection, there is a significant
+        risk that the client will not be able to read the last HTTP response. [...] to avoid the TCP reset
+        problem, servers typically close a connection in stages."
+        """
+        options = self.site.options
+        deadline_us = self.site.clock() + options.linger_timeout_us
+        left_bytes = options.body_discard_bytes_max
+        await self.stream.shutdown()
+        try:
+            while left_bytes > 0 and (left_us := deadline_us - self.site.clock()) > 0:
+                data = await self.stream.recv(RECV_BYTES, left_us)
+                if not data:
+                    return
+                left_bytes -= len(data)
+        except (TimeoutError, Draining):
+            return
+
+
+def whole_response(answer: Answer, body: bytes) -> bytes:
+    """Head and parts as one bytes object."""
+    parts = [body[part.start : part.end] if isinstance(part, ByteRange) else part for part in answer.parts]
+    return b"".join([answer.head, *parts])
+
+
+def body_deadline_us(started_us: int, taken_bytes: int, now_us: int, options: WebOptions) -> int:
+    """Until when the next piece of a body must come: no long silence, and no dribble for ever."""
+    silence_us = now_us + options.body_timeout_us
+    if not options.body_rate_min_bytes:
+        return silence_us
+    earned_us = taken_bytes * SECOND_US // options.body_rate_min_bytes
+    return min(silence_us, started_us + options.body_timeout_us + earned_us)

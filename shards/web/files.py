@@ -1,0 +1,35 @@
+"""What the web server asks of the disk.
+
+Owns the interface only; `core.io.file` fulfils it, tests do so without a disk. An error is the kernel's own
+OSError.
+"""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from gossamer.core.io.file import FileStatus
+
+
+class OpenFile(Protocol):
+    """A file or folder beneath the root, open for reading."""
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, for send_file and for listing."""
+
+    @property
+    def status(self) -> FileStatus:
+        """What it was when it was opened."""
+
+    def read(self, offset: int, length: int) -> Awaitable[bytes]:
+        """The bytes from `offset` on, fewer than `length` only at the end."""
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+
+
+class Files(Protocol):
+    """A folder that files are opened beneath."""
+
+    def open(self, path: str) -> Awaitable[OpenFile]:
+        """Open a relative path. Raises: OSError; EXDEV for what lies outside the root."""

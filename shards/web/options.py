@@ -1,0 +1,91 @@
+"""The options of the web server: every limit and timeout with its default, unit and meaning.
+
+Owns the [web] section of config.toml. It knows nothing of how they are read or obeyed.
+"""
+
+from typing import Annotated
+
+import msgspec
+from gossamer.core.http.limits import MessageLimits
+from msgspec import Meta
+
+KIB = 1024
+MIB = 1024 * KIB
+
+Count = Annotated[int, Meta(ge=1)]
+Microseconds = Annotated[int, Meta(ge=1_000)]
+Bytes = Annotated[int, Meta(ge=0)]
+
+
+class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the static site and the HTTP reader behave.
+
+    Units: names ending _us are microseconds, _bytes bytes.
+    """
+
+    index_file: Annotated[str, Meta(pattern=r"^[^/\x00]+$")] = "index.html"
+    """Served for a folder."""
+    autoindex: bool = False
+    """Whether a folder without an index file is answered with a list of what is in it (else 403)."""
+    autoindex_entries_max: Count = 2000
+    """A longer list is cut, and says so."""
+    hidden_files: bool = False
+    """Whether names that begin with a dot are served (`.well-known` always is)."""
+    media_types: dict[str, str] = {}
+    """Extension to media type, over the built-in table."""
+    server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*$")] = "gossamer"
+    """The Server field of every response; empty: none."""
+
+    cache_bytes_max: Bytes = 64 * MIB
+    """File bodies kept in memory, per worker."""
+    cache_entries_max: Count = 4096
+    """Files kept in memory, per worker."""
+    cache_file_bytes_max: Bytes = 256 * KIB
+    """Larger files are never kept in memory; they are streamed."""
+    cache_fresh_us: Microseconds = 1_000_000
+    """A kept file is compared with the disk (size, time, inode) at most this often."""
+    hot_bytes_max: Bytes = 16 * MIB
+    """Complete responses kept for one second by the bytes of their request, per worker."""
+
+    head_timeout_us: Microseconds = 10_000_000
+    """From the first byte of a request head to its last; then 408."""
+    keep_alive_timeout_us: Microseconds = 75_000_000
+    """A connection without a request is closed after this long."""
+    write_timeout_us: Microseconds = 60_000_000
+    """One send that makes no progress for this long ends the connection."""
+    body_timeout_us: Microseconds = 30_000_000
+    """The longest silence in the middle of a request body; then 408."""
+    body_rate_min_bytes: Bytes = 128
+    """Bytes a second that a request body must come with on average, after its first body_timeout_us; 0: any.
+    """
+    linger_timeout_us: Microseconds = 2_000_000
+    """How long input is read and dropped after an error was answered, so that the answer is not lost to a
+    reset.
+    """
+
+    request_line_bytes_max: Count = 8 * KIB
+    """A longer request line is 414."""
+    head_bytes_max: Count = 32 * KIB
+    """A longer request head is 431."""
+    headers_max: Count = 100
+    """More header fields are 431."""
+    body_discard_bytes_max: Bytes = 64 * KIB
+    """A request body that nobody wants is read and dropped up to this size; a larger one is 413 and the end.
+    """
+    ranges_max: Count = 64
+    """More ranges in one request get the whole file."""
+    chunk_bytes: Annotated[int, Meta(ge=4096, le=256 * KIB)] = 256 * KIB
+    """Large files are read and sent in pieces of this size (at most what one AIO buffer holds)."""
+    pipeline_bytes_max: Count = 256 * KIB
+    """Answers to pipelined requests are joined up to this size before they are sent."""
+
+    def message_limits(self) -> MessageLimits:
+        """The part that the HTTP reader obeys."""
+        return MessageLimits(
+            request_line_bytes_max=self.request_line_bytes_max,
+            head_bytes_max=self.head_bytes_max,
+            headers_max=self.headers_max,
+        )
+
+
+DEFAULT_OPTIONS = WebOptions()

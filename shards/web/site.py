@@ -1,0 +1,187 @@
+"""The static web site: one thread per connection, `serve`.
+
+Owns the hot path and the counters of the site. The hot path is one look-up: the bytes of a request that was
+answered within this second map to the bytes of its whole response. Everything else is `conversation`'s. A
+response may be kept by the bytes of its request because a request without a body is its head, and the answer
+is a function of head, file and second; whatever is kept is dropped when the second is over.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
+from gossamer.core.errors import Draining
+from gossamer.core.http.dates import format_date
+from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
+from gossamer.core.http.reader import RequestReader, head_parser
+from gossamer.core.http.request import Request
+from gossamer.core.io.file import FileIO
+from gossamer.core.io.stream import Stream
+from gossamer.shards.web.answer import (
+    ALLOWED_METHODS,
+    Answer,
+    Setting,
+    error_answer,
+    file_answer,
+    page_answer,
+)
+from gossamer.shards.web.content import Folder, Library, Moved, StreamedFile
+from gossamer.shards.web.conversation import RECV_BYTES, Conversation, PeerLeftError
+from gossamer.shards.web.files import Files
+from gossamer.shards.web.listing import list_folder
+from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
+from gossamer.shards.web.paths import site_path
+
+AccessLog = Callable[[Stream, bytes, int, int], None]
+"""log(stream, request head, status, body bytes): called for every response; must not block."""
+
+NO_BODY: Final = b""
+
+
+class StaticSite:
+    """The files beneath one folder, served.
+
+    Bounds: all in WebOptions.
+    """
+
+    def __init__(
+        self,
+        root: int,
+        options: WebOptions = DEFAULT_OPTIONS,
+        *,
+        files: Files | None = None,
+        clock: Clock = monotonic_us,
+        wall: Clock = wall_us,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        self.options = options
+        self.clock = clock
+        self.wall = wall
+        self.library = Library(files or FileIO(root), options, clock, wall)
+        self.limits = options.message_limits()
+        self.parse = head_parser(self.limits)
+        self.access_log = access_log
+        self.hot: dict[bytes, bytes] = {}
+        self.hot_facts: dict[bytes, tuple[int, int]] = {}
+        self.hot_bytes = 0
+        self.fresh_until_us = 0
+        self.is_draining = False
+        self.common = Setting("", options.server)
+        self.hot_hits_total = 0
+        self.slow_total = 0
+        self.responses_4xx_total = 0
+        self.responses_5xx_total = 0
+
+    async def serve(self, stream: Stream) -> None:
+        """Serve one connection to its end. An idle connection is this frame and no other."""
+        receive = stream.recv(RECV_BYTES, self.options.keep_alive_timeout_us)
+        try:
+            while not self.is_draining:
+                try:
+                    data = await receive
+                except (TimeoutError, Draining):
+                    break
+                response = self.hot.get(data)
+                if response is not None and self.clock() < self.fresh_until_us:
+                    self.hot_hits_total += 1
+                    if self.access_log is not None:
+                        self.access_log(stream, data, *self.hot_facts[data])
+                    await stream.send(response, self.options.write_timeout_us)
+                elif not data or not await self.converse(stream, data):
+                    break
+                data = response = NO_BODY  # An idle connection keeps nothing of the last request alive.
+            await stream.close()
+        except PeerLeftError:
+            await stream.close()
+        except OSError:
+            await stream.abort()
+        except Exception:
+            await stream.abort()  # A bug of ours: the peer sees the connection end, and the error goes on.
+            raise
+
+    __call__ = serve
+
+    def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
+        """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
+        self.refresh()
+        return Conversation(self, stream, RequestReader(self.parse, self.limits)).run(data)
+
+    def drain(self) -> None:
+        """From now on every answer closes its connection, and no connection waits for another request."""
+        self.is_draining = True
+        self.fresh_until_us = 0
+
+    def setting(self) -> Setting:
+        """What answers have in common now."""
+        self.refresh()
+        return self.common
+
+    def refresh(self) -> None:
+        """Begin a new second, if the last one is over: a new Date, and nothing is hot."""
+        now_us = self.clock()
+        if now_us < self.fresh_until_us:
+            return
+        self.fresh_until_us = 0 if self.is_draining else now_us + SECOND_US
+        self.hot.clear()
+        self.hot_facts.clear()
+        self.hot_bytes = 0
+        date = format_date(self.wall() // SECOND_US)
+        self.common = Setting(date, self.options.server, self.options.ranges_max, self.is_draining)
+
+    async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
+        """The answer, and what its ranges are taken from."""
+        setting = self.setting()
+        if request.method not in ALLOWED_METHODS:
+            return error_answer(405, request, setting), NO_BODY
+        path = site_path(request.target, self.options.hidden_files)
+        if isinstance(path, int):
+            return error_answer(path, request, setting), NO_BODY
+        content = await self.library.find(path)
+        if isinstance(content, int):
+            return error_answer(content, request, setting), NO_BODY
+        if isinstance(content, Moved):
+            return error_answer(301, request, setting, [("Location", content.target)]), NO_BODY
+        if isinstance(content, Folder):
+            page = await list_folder(content, self.options.autoindex_entries_max, self.options.hidden_files)
+            return page_answer(page, request, setting), NO_BODY
+        answer = file_answer(request, content.facts, setting)
+        return answer, content if isinstance(content, StreamedFile) else content.body
+
+    def keep_hot(self, head: bytes, response: bytes, answer: Answer) -> None:
+        """Remember a whole response for the rest of this second."""
+        weight_bytes = len(head) + len(response)
+        if len(head) > MEMO_KEY_BYTES_MAX or self.hot_bytes + weight_bytes > self.options.hot_bytes_max:
+            return
+        self.hot[head] = response
+        self.hot_facts[head] = (answer.status, answer.body_bytes)
+        self.hot_bytes += weight_bytes
+
+    def note_hot(self, stream: Stream, head: bytes) -> None:
+        """Count a response that was taken from `hot`, and log it."""
+        self.hot_hits_total += 1
+        if self.access_log is not None:
+            self.access_log(stream, head, *self.hot_facts[head])
+
+    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
+        """Count a response, and log it."""
+        self.slow_total += 1
+        if status >= 500:
+            self.responses_5xx_total += 1
+        elif status >= 400:
+            self.responses_4xx_total += 1
+        if self.access_log is not None:
+            self.access_log(stream, head, status, body_bytes)
+
+    def statistics(self) -> dict[str, int]:
+        """Counters since the start, and gauges of the cache."""
+        library = self.library
+        return {
+            "requests_total": self.hot_hits_total + self.slow_total,
+            "responses_4xx_total": self.responses_4xx_total,
+            "responses_5xx_total": self.responses_5xx_total,
+            "hot_hits_total": self.hot_hits_total,
+            "cache_hits_total": self.hot_hits_total + library.hits_total,
+            "cache_misses_total": library.misses_total,
+            "cache_entries": len(library.cache.entries),
+            "cache_bytes": library.cache.bytes_total,
+        }
