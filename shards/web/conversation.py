@@ -9,26 +9,19 @@ Source: RFC 9112 9.
 
 from typing import Final, Protocol
 
-from gossamer.core.clock import SECOND_US, Clock
-from gossamer.core.errors import Draining
+from gossamer.core.clock import Clock
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.reader import RequestReader
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, Setting, error_answer
 from gossamer.shards.web.content import StreamedFile
+from gossamer.shards.web.inbox import Inbox
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.streaming import send_range
 
-RECV_BYTES: Final = 16384
-"""Asked of the stream at a time."""
-
 CACHEABLE_STATUSES: Final = (200, 206, 304)
 """Answers that are the same for the same bytes of a request within one second."""
-
-
-class PeerLeftError(Exception):
-    """The peer closed in the middle of a message: there is nobody to answer."""
 
 
 class Site(Protocol):
@@ -57,29 +50,29 @@ class Site(Protocol):
 class Conversation:
     """One burst. Bounds: pipeline_bytes_max of joined answers, head_bytes_max of input."""
 
-    __slots__ = ("deadline_us", "outbox", "outbox_bytes", "reader", "site", "stream")
+    __slots__ = ("inbox", "outbox", "outbox_bytes", "site", "stream")
 
     def __init__(self, site: Site, stream: Stream, reader: RequestReader) -> None:
         self.site = site
         self.stream = stream
-        self.reader = reader
+        self.inbox = Inbox(stream, reader, site.options, site.clock)
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
-        self.deadline_us = 0
 
     async def run(self, data: bytes) -> bool:
         """Answer what begins with `data`; whether the connection lives on, idle. Raises: OSError,
         PeerLeftError.
         """
-        self.reader.receive(data)
-        self.await_head()
+        reader = self.inbox.reader
+        reader.receive(data)
+        self.inbox.await_head()
         while True:
-            head = self.reader.next_head()
+            head = reader.next_head()
             if head is None:
                 await self.flush()
-                if not self.reader.has_input:
+                if not reader.has_input:
                     return not self.site.setting().is_draining
-                head = await self.more(self.deadline_us)
+                head = await self.inbox.more(self.inbox.deadline_us)
                 if head is None:
                     continue
             if isinstance(head, Refusal):
@@ -87,33 +80,12 @@ class Conversation:
                 return False
             if not await self.exchange(head):
                 await self.flush()
-                if self.reader.has_input:
-                    await self.linger()
+                if reader.has_input:
+                    await self.inbox.linger()
                 return False
-            self.await_head()
+            self.inbox.await_head()
             if self.outbox_bytes >= self.site.options.pipeline_bytes_max:
                 await self.flush()
-
-    def await_head(self) -> None:
-        """The time for the next head begins."""
-        self.deadline_us = self.site.clock() + self.site.options.head_timeout_us
-
-    async def more(self, deadline_us: int) -> Refusal | None:
-        """Wait for more input; a Refusal when the time is over. Raises: PeerLeftError, OSError."""
-        while True:
-            left_us = deadline_us - self.site.clock()
-            if left_us <= 0:
-                return Refusal(408, "too slow")
-            try:
-                data = await self.stream.recv(RECV_BYTES, left_us)
-            except TimeoutError:
-                return Refusal(408, "too slow")
-            except Draining:
-                continue  # In the middle of a request: it is answered first, then the connection closes.
-            if not data:
-                raise PeerLeftError
-            self.reader.receive(data)
-            return None
 
     async def exchange(self, head: bytes) -> bool:
         """Answer one request; whether another may follow."""
@@ -122,7 +94,7 @@ class Conversation:
             self.post(ready)
             self.site.note_hot(self.stream, head)
             return True
-        request = self.reader.begin(head)
+        request = self.inbox.reader.begin(head)
         if isinstance(request, Refusal):
             await self.refuse(request, head)
             return False
@@ -144,26 +116,18 @@ class Conversation:
 
     async def discard_body(self, request: Request) -> Refusal | None:
         """Read and drop a body that nobody wants, within bounds of size, time and rate."""
-        options = self.site.options
+        body_bytes_max = self.site.options.body_discard_bytes_max
         refused = Refusal(413 if request.method in ALLOWED_METHODS else 405, "body not wanted")
-        if request.expects_continue or request.body_bytes > options.body_discard_bytes_max:
+        if request.expects_continue or request.body_bytes > body_bytes_max:
             return refused
-        started_us = self.site.clock()
-        taken_bytes = 0
-        while True:
-            data = self.reader.next_body()
+        self.inbox.await_body()
+        while self.inbox.body_bytes_total <= body_bytes_max:
+            data = await self.inbox.next_body()
             if isinstance(data, Refusal):
                 return data
-            if data == b"":
+            if not data:
                 return None
-            if data is None:
-                late = await self.more(body_deadline_us(started_us, taken_bytes, self.site.clock(), options))
-                if late is not None:
-                    return late
-                continue
-            taken_bytes += len(data)
-            if taken_bytes > options.body_discard_bytes_max:
-                return refused
+        return refused
 
     async def stream_answer(self, answer: Answer, source: StreamedFile) -> None:
         """Send an answer whose ranges come from an open file, and close the file."""
@@ -198,39 +162,10 @@ class Conversation:
         self.post(whole_response(answer, b""))
         self.site.note(self.stream, head, answer.status, answer.body_bytes)
         await self.flush()
-        await self.linger()
-
-    async def linger(self) -> None:
-        """Read and drop for a while after the last answer.
-
-        RFC 9112 9.6: "If a server performs an immediate close of a TCP connection, there is a significant
-        risk that the client will not be able to read the last HTTP response. [...] to avoid the TCP reset
-        problem, servers typically close a connection in stages."
-        """
-        options = self.site.options
-        deadline_us = self.site.clock() + options.linger_timeout_us
-        left_bytes = options.body_discard_bytes_max
-        await self.stream.shutdown()
-        try:
-            while left_bytes > 0 and (left_us := deadline_us - self.site.clock()) > 0:
-                data = await self.stream.recv(RECV_BYTES, left_us)
-                if not data:
-                    return
-                left_bytes -= len(data)
-        except (TimeoutError, Draining):
-            return
+        await self.inbox.linger()
 
 
 def whole_response(answer: Answer, body: bytes) -> bytes:
     """Head and parts as one bytes object."""
     parts = [body[part.start : part.end] if isinstance(part, ByteRange) else part for part in answer.parts]
     return b"".join([answer.head, *parts])
-
-
-def body_deadline_us(started_us: int, taken_bytes: int, now_us: int, options: WebOptions) -> int:
-    """Until when the next piece of a body must come: no long silence, and no dribble for ever."""
-    silence_us = now_us + options.body_timeout_us
-    if not options.body_rate_min_bytes:
-        return silence_us
-    earned_us = taken_bytes * SECOND_US // options.body_rate_min_bytes
-    return min(silence_us, started_us + options.body_timeout_us + earned_us)

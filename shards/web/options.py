@@ -62,6 +62,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How long input is read and dropped after an error was answered, so that the answer is not lost to a
     reset.
     """
+    linger_bytes_max: Bytes = 1 * MIB
+    """And at most so much."""
 
     request_line_bytes_max: Count = 8 * KIB
     """A longer request line is 414."""

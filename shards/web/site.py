@@ -26,8 +26,9 @@ from gossamer.shards.web.answer import (
     page_answer,
 )
 from gossamer.shards.web.content import Folder, Library, Moved, StreamedFile
-from gossamer.shards.web.conversation import RECV_BYTES, Conversation, PeerLeftError
+from gossamer.shards.web.conversation import Conversation
 from gossamer.shards.web.files import Files
+from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError
 from gossamer.shards.web.listing import list_folder
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 from gossamer.shards.web.paths import site_path

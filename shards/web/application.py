@@ -1,0 +1,94 @@
+"""What a TARGET `module:attribute` is: a native application, found by its name.
+
+    async def handler(stream: Stream) -> None: ...
+
+One thread runs it for every connection, on either stack. It closes the stream itself. When the server drains,
+a blocked recv raises `gossamer.core.errors.Draining`: finish the request at hand, then close.
+
+Owns the loading and its errors; what a handler does, it never knows.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from gossamer.core.errors import GossamerError
+from gossamer.core.io.stream import Stream
+
+Handler = Callable[[Stream], Coroutine[Any, Any, None]]
+
+EXPECTED = "an async function (or an object whose __call__ is one) of one argument, the stream"
+
+
+class ApplicationError(GossamerError):
+    """The TARGET names no application; the message is one line: what was found, and what is expected."""
+
+
+def is_application_name(target: str) -> bool:
+    """Whether a TARGET is meant as `module:attribute` (otherwise it is a folder)."""
+    module, colon, attribute = target.partition(":")
+    return bool(colon) and is_dotted_name(module) and is_dotted_name(attribute)
+
+
+def is_dotted_name(text: str) -> bool:
+    """Whether it is Python identifiers joined by dots."""
+    return all(part.isidentifier() for part in text.split("."))
+
+
+def load_application(target: str) -> Handler:
+    """The handler that `module:attribute` names. Raises: ApplicationError."""
+    if not is_application_name(target):
+        raise ApplicationError(f"TARGET {target!r}: expected module:attribute, as in mysite.app:handler")
+    module_name, _, attribute_name = target.partition(":")
+    found = find_attribute(import_module(module_name), attribute_name, target)
+    if not is_handler(found):
+        raise ApplicationError(f"TARGET {target!r} is {describe(found)}; expected {EXPECTED}")
+    handler: Handler = found
+    return handler
+
+
+def import_module(name: str) -> Any:
+    """The module. Raises: ApplicationError, also for whatever the module itself raises while it is imported."""
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ApplicationError(
+            f"module {name!r} cannot be imported: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def find_attribute(module: Any, dotted: str, target: str) -> Any:
+    """The attribute, perhaps of an attribute. Raises: ApplicationError, with what the module offers instead."""
+    found = module
+    for name in dotted.split("."):
+        if not hasattr(found, name):
+            offered = [key for key, value in vars(module).items() if is_handler(value) and key[0] != "_"]
+            hint = f"; it has {', '.join(sorted(offered)[:5])}" if offered else ""
+            raise ApplicationError(f"TARGET {target!r}: module {module.__name__!r} has no {dotted!r}{hint}")
+        found = getattr(found, name)
+    return found
+
+
+def is_handler(found: Any) -> bool:
+    """Whether it can be called with one stream and gives a coroutine."""
+    function = found if inspect.isroutine(found) else getattr(found, "__call__", None)  # noqa: B004
+    if inspect.isclass(found) or not inspect.iscoroutinefunction(function):
+        return False
+    try:
+        inspect.signature(found).bind(None)
+    except TypeError:
+        return False
+    return True
+
+
+def describe(found: Any) -> str:
+    """What was found, in a few words."""
+    if inspect.isclass(found):
+        return f"a class ({found.__name__})"
+    if inspect.iscoroutinefunction(found):
+        return f"an async function of other arguments {inspect.signature(found)}"
+    if inspect.isroutine(found):
+        return "a function that is not async"
+    return f"a {type(found).__name__}"
