@@ -4,6 +4,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from gossamer.core.clock import NEVER_US
+
 DURATION_UNITS_US: Final = {
     "us": 1,
     "ms": 1_000,
@@ -25,6 +27,14 @@ SIZE_UNITS_BYTES: Final = {
 QUANTITY: Final = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([a-zA-Z]*)\s*", re.ASCII)
 
 
+NEVER: Final = "never"
+
+
+def is_size(name: str) -> bool:
+    """Whether a key of this name holds a size in bytes."""
+    return name.endswith(("_bytes", "_bytes_max"))
+
+
 def _parse(text: str, units: dict[str, int], unit_default: str) -> int:
     found = QUANTITY.fullmatch(text)
     unit = found[2].lower() or unit_default if found else ""
@@ -34,8 +44,8 @@ def _parse(text: str, units: dict[str, int], unit_default: str) -> int:
 
 
 def parse_duration_us(text: str) -> int:
-    """The microseconds of "30s"; a number without a unit counts seconds. Raises: ValueError."""
-    return _parse(text, DURATION_UNITS_US, "s")
+    """The microseconds of "30s"; a number without a unit counts seconds; "never". Raises: ValueError."""
+    return NEVER_US if text.strip() == NEVER else _parse(text, DURATION_UNITS_US, "s")
 
 
 def parse_size_bytes(text: str) -> int:
@@ -52,7 +62,7 @@ def _format(value: int, units: dict[str, int], names: tuple[str, ...]) -> str:
 
 def format_duration(us: int) -> str:
     """The shortest exact text of a duration, as `parse_duration_us` reads it."""
-    return _format(us, DURATION_UNITS_US, ("h", "m", "s", "ms", "us"))
+    return NEVER if us == NEVER_US else _format(us, DURATION_UNITS_US, ("h", "m", "s", "ms", "us"))
 
 
 def format_size(size_bytes: int) -> str:

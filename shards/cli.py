@@ -1,0 +1,74 @@
+"""The command line: `gossamer`.
+
+Owns the group, how errors and exit codes come out, and that commands of other floors are loaded only when used. A user's mistake
+is one line on standard error; a traceback means a bug of ours.
+"""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+from gossamer.shards.command_firewall import firewall
+from gossamer.shards.command_running import reload, stop, worker
+from gossamer.shards.command_serve import serve
+from gossamer.shards.command_status import status
+from gossamer.shards.exitcode import MEANINGS, CommandError
+
+LAZY_COMMANDS: Final = {
+    "load": ("gossamer.loadtest.command", "load", "Load a server with requests and measure it.")
+}
+"""Commands of another floor: where each is found, and its line in the help."""
+
+EXIT_CODES: Final = "\b\nExit codes:\n" + "\n".join(
+    f"  {code:d}  {meaning}" for code, meaning in MEANINGS.items()
+)
+
+
+class Group(click.Group):
+    """A group whose lazy commands are imported when somebody asks for them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, the lazy ones too."""
+        return sorted([*super().list_commands(ctx), *LAZY_COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in LAZY_COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, attribute, _ = LAZY_COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands; of a lazy one, its line here is enough."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = super().get_command(ctx, name)
+            rows.append((name, command.get_short_help_str(70) if command else LAZY_COMMANDS[name][2]))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(
+    cls=Group,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(package_name="gossamer")
+def gossamer() -> None:
+    """A sharded server on kernel sockets, or on its own functional TCP."""
+
+
+for command in (serve, status, stop, reload, worker, firewall):
+    gossamer.add_command(command)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        gossamer(prog_name="gossamer")
+    except CommandError as error:
+        sys.stderr.write(f"gossamer: {error}\n")
+        raise SystemExit(int(error.exit_code)) from None

@@ -1,0 +1,68 @@
+"""gossamer firewall: the rules of running servers, shown, installed again, removed."""
+
+import json
+
+import click
+from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
+from gossamer.shards import firewall as rules
+from gossamer.shards.command_status import fetch_status, run_dir_options
+from gossamer.shards.exitcode import CannotStart, CommandError
+from gossamer.shards.rules import Target, owner_of_chain
+from gossamer.shards.rundir import find_run_dir, read_state
+
+
+def _need_root() -> None:
+    if CAP_NET_ADMIN not in effective_capabilities():
+        raise CannotStart("firewall: it needs root (CAP_NET_ADMIN); use sudo")
+
+
+@click.group()
+def firewall() -> None:
+    """Show, install or remove the rules that bring packets to the workers."""
+
+
+@firewall.command("show", epilog="Example: gossamer firewall show")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(as_json: bool) -> None:
+    """Show all rules of gossamer in this network namespace."""
+    _need_root()
+    found = rules.our_rules()
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for command, lines in found.items():
+        for line in lines:
+            click.echo(f"{command} {line}")
+    if not any(found.values()):
+        click.echo("no rules of gossamer are installed", err=True)
+
+
+@firewall.command("up", epilog="Example: gossamer firewall up --port 8080")
+@run_dir_options
+def up(run_dir: str | None, port: int | None) -> None:
+    """Install the rules of a running server again, where somebody flushed them."""
+    _need_root()
+    directory = find_run_dir(run_dir, port)
+    state, status = read_state(directory), fetch_status(directory)
+    if state is None or status.stack != "nfqueue":
+        raise CommandError(f"firewall up: {status.url} runs on kernel sockets and needs no rules")
+    queues = tuple(worker.queue for worker in status.workers if worker.queue is not None)
+    target = Target(state.port, state.port, queues, state.host)
+    for chain in rules.install_rules(state.owner, target, state.hmark_secret).chains:
+        click.echo(f"installed {chain}")
+
+
+@firewall.command("down", epilog="Example: gossamer firewall down --dead")
+@click.option("--dead", is_flag=True, help="Only what killed servers left behind.")
+def down(dead: bool) -> None:
+    """Remove all rules of gossamer; its servers on the functional TCP then hear nothing."""
+    _need_root()
+    removed = (
+        rules.remove_dead_rules()
+        if dead
+        else rules.remove_chains(lambda name: owner_of_chain(name) is not None)
+    )
+    for chain in removed:
+        click.echo(f"removed {chain}")
+    if not removed:
+        click.echo("there was nothing to remove", err=True)

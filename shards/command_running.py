@@ -1,0 +1,111 @@
+"""gossamer stop, reload, worker: what is told to a running server.
+
+Owns the waiting: each command ends when what it asked for has happened, or when its patience has ended.
+"""
+
+import os
+import select
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+from gossamer.shards.command_status import fetch_status, print_status, run_dir_options
+from gossamer.shards.control import Request, ask
+from gossamer.shards.exitcode import CommandError, NotRunning
+from gossamer.shards.rundir import CONTROL, find_run_dir, read_state
+from gossamer.shards.status import ServerStatus
+from rich.console import Console
+
+POLL_SECONDS: Final = 0.05
+
+wait_option = click.option(
+    "--timeout", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait."
+)
+
+
+def wait_for_end(pid: int, timeout_seconds: float) -> bool:
+    """Whether a process ended in time."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([pidfd], [], [], timeout_seconds)[0])
+    finally:
+        os.close(pidfd)
+
+
+def wait_for_status(
+    directory: Path, is_reached: Callable[[ServerStatus], bool], timeout_seconds: float, what: str
+) -> ServerStatus:
+    """The status once it is as wanted. Raises: CommandError."""
+    deadline = time.monotonic() + timeout_seconds
+    while not is_reached(status := fetch_status(directory)):
+        if time.monotonic() > deadline:
+            raise CommandError(f"{what}: not finished after {timeout_seconds:g} s; see gossamer status")
+        time.sleep(POLL_SECONDS)
+    return status
+
+
+@click.command(epilog="Example: gossamer stop --port 8080")
+@run_dir_options
+@wait_option
+def stop(run_dir: str | None, port: int | None, timeout: float) -> None:
+    """Drain a server and end it."""
+    directory = find_run_dir(run_dir, port)
+    state = read_state(directory)
+    if state is None:
+        raise NotRunning(f"{directory}: the server has ended meanwhile")
+    ask(directory / CONTROL, Request("stop"))
+    if not wait_for_end(state.pid, timeout):
+        raise CommandError(f"stop: process {state.pid} still runs after {timeout:g} s")
+    click.echo(f"stopped {state.url}")
+
+
+def _finish_replacement(directory: Path, timeout: float, what: str) -> None:
+    status = wait_for_status(directory, lambda status: not status.reloading, timeout, what)
+    if status.reload_error:
+        raise CommandError(f"{what}: {status.reload_error}")
+    click.echo(f"{what}: done; workers {', '.join(str(worker.pid) for worker in status.workers)}")
+
+
+@click.command(epilog="Example: gossamer reload --run-dir /run/gossamer/8080")
+@run_dir_options
+@wait_option
+def reload(run_dir: str | None, port: int | None, timeout: float) -> None:
+    """Replace the workers by ones of the configuration as it is now."""
+    directory = find_run_dir(run_dir, port)
+    for ignored in ask(directory / CONTROL, Request("reload")).result:
+        click.echo(f"note: {ignored}", err=True)
+    _finish_replacement(directory, timeout, "reload")
+
+
+@click.group()
+def worker() -> None:
+    """List the workers, or replace them."""
+
+
+@worker.command("list", epilog="Example: gossamer worker list --json")
+@run_dir_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def list_workers(run_dir: str | None, port: int | None, as_json: bool) -> None:
+    """List the workers of a server."""
+    status = fetch_status(find_run_dir(run_dir, port))
+    if as_json:
+        click.echo(msgspec.json.encode(status.workers).decode())
+    else:
+        print_status(status, Console(soft_wrap=True, highlight=False))
+
+
+@worker.command("restart", epilog="Example: gossamer worker restart 1")
+@click.argument("number", type=int, required=False)
+@run_dir_options
+@wait_option
+def restart_worker(number: int | None, run_dir: str | None, port: int | None, timeout: float) -> None:
+    """Replace worker NUMBER, or all, without a gap."""
+    directory = find_run_dir(run_dir, port)
+    ask(directory / CONTROL, Request("restart", number))
+    _finish_replacement(directory, timeout, "worker restart")

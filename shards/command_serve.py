@@ -1,0 +1,162 @@
+"""gossamer serve: from options to a running supervisor.
+
+Owns the options, and what is printed at start. Every option is also GOSSAMER_<OPTION> in the environment and a key of
+config.toml; precedence is option > environment > config.toml > default.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+from gossamer.shards.config import Config
+from gossamer.shards.logs import configure_logging
+from gossamer.shards.print_config import format_config
+from gossamer.shards.settings import (
+    Setting,
+    combine,
+    read_config_file,
+    setting_of_assignment,
+    settings_of_environment,
+)
+from gossamer.shards.startup import Run, target_kind, worker_identity
+from gossamer.shards.supervisor import Supervisor
+from rich.console import Console
+from rich.markup import escape
+
+OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
+    "target": ("server", "target"),
+    "host": ("server", "host"),
+    "port": ("server", "port"),
+    "workers": ("server", "workers"),
+    "stack": ("server", "stack"),
+    "user": ("server", "user"),
+    "run_dir": ("server", "run_dir"),
+    "backlog": ("server", "backlog"),
+    "limit_concurrency": ("server", "limit_concurrency"),
+    "timeout_graceful_shutdown": ("server", "timeout_graceful_shutdown"),
+    "timeout_keep_alive": ("web", "keep_alive_timeout"),
+    "autoindex": ("web", "autoindex"),
+    "queue_first": ("nfqueue", "queue_first"),
+    "nfqueue_backend": ("nfqueue", "backend"),
+    "log_level": ("log", "level"),
+    "access_log": ("log", "access_log"),
+}
+"""Which key of config.toml an option sets."""
+
+EPILOG: Final = """\b
+Examples:
+  gossamer serve www
+  gossamer serve www --port 8080 --workers 2 --stack nfqueue
+  gossamer serve package.module:handler --config config.toml --set tcp.nodelay=false
+"""
+
+
+def _option(name: str, help_text: str, *declarations: str, is_switch: bool = False) -> Callable[[Any], Any]:
+    variable = "GOSSAMER_" + name.upper()
+    option = f"--{name.replace('_', '-')}"
+    if is_switch:
+        return click.option(
+            f"{option}/--no-{option[2:]}", name, default=None, help=help_text, envvar=variable
+        )
+    return click.option(option, *declarations, name, help=help_text, envvar=variable)
+
+
+def _origin(context: click.Context, name: str) -> str:
+    from_environment = context.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+    if from_environment:
+        return "GOSSAMER_" + name.upper()
+    return "TARGET" if name == "target" else f"--{name.replace('_', '-')}"
+
+
+def option_settings(context: click.Context) -> list[Setting]:
+    """The settings that options and their variables give; the environment's first, so that options win."""
+    given = [name for name in OPTION_KEYS if context.params.get(name) is not None]
+    settings = [Setting(*OPTION_KEYS[name], context.params[name], _origin(context, name)) for name in given]
+    return sorted(settings, key=lambda setting: not setting.origin.startswith("GOSSAMER_"))
+
+
+def config_loader(context: click.Context) -> Callable[[], Config]:
+    """A function that puts the configuration together, now and at each reload."""
+    path: str | None = context.params["config"]
+    of_options = option_settings(context)
+    from_environment = [each for each in of_options if each.origin.startswith("GOSSAMER_")]
+    from_options = [each for each in of_options if not each.origin.startswith("GOSSAMER_")]
+    assigned = [setting_of_assignment(text) for text in context.params["set"]]
+
+    def load() -> Config:
+        of_file = read_config_file(Path(path)) if path else []
+        of_environment = settings_of_environment(os.environ)
+        return combine([*of_file, *of_environment, *from_environment, *assigned, *from_options])
+
+    return load
+
+
+def announce(run: Run, console: Console) -> None:
+    """Say what is served, on which stack and why, where, and how to stop it."""
+    config, plan = run.config, run.plan
+    names = {"kernel": "kernel sockets", "nfqueue": "the functional TCP (NFQUEUE)"}
+    what = "folder" if target_kind(config.server.target) == "folder" else "handler"
+    console.print(
+        f"[bold]gossamer[/bold] serves the {what} {escape(config.server.target)} on [bold]{escape(run.url)}[/bold]"
+    )
+    console.print(f"  stack     {names[plan.stack]}: {escape(plan.reason)}")
+    queues = [str(shard.queue) for shard in plan.shards if shard.queue is not None]
+    where = f", queues {', '.join(queues)}" if queues else ""
+    user = config.server.user if run.identity else "this user"
+    console.print(f"  workers   {len(plan.shards)}, as {user}{where}")
+    console.print(f"  run-dir   {run.directory.path}")
+    console.print(f"  stop      Ctrl-C, or: gossamer stop --run-dir {run.directory.path}")
+    for warning in run.warnings:
+        console.print(f"  [yellow]warning[/yellow]   {escape(warning)}")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("target", required=False, envvar="GOSSAMER_TARGET")
+@click.option("--config", "config", envvar="GOSSAMER_CONFIG", metavar="FILE", help="Read this config.toml.")
+@_option("host", "Address to listen on; 0.0.0.0 or :: is any.  [127.0.0.1]")
+@_option("port", "Port to listen on; 0 is any free one.  [8080]")
+@_option("workers", "Worker processes, or auto: one for each CPU.  [auto]", "-w")
+@_option("stack", "auto, kernel or nfqueue; auto takes nfqueue where the machine allows it.  [auto]")
+@_option("user", "Whom workers become when started by root.  [nobody]")
+@_option("run_dir", "Where state file and control socket live.  [/run/gossamer/PORT]")
+@_option("backlog", "Connections that wait to be accepted, for each worker.  [1024]")
+@_option("limit_concurrency", "Open connections of a worker; beyond it the next ones wait.  [10000]")
+@_option("timeout_keep_alive", "Close an idle connection after this long.  [75s]")
+@_option("timeout_graceful_shutdown", "How long SIGTERM lets requests finish.  [10s]")
+@_option("autoindex", "Answer a folder that has no index.html with a list.", is_switch=True)
+@_option("nfqueue_backend", "netlink (ours) or netfilterqueue (the NetfilterQueue package).  [netlink]")
+@_option("queue_first", "First NFQUEUE number to try.  [100]")
+@_option("log_level", "critical, error, warning, info or debug.  [info]")
+@_option("access_log", "Write a line for each response to standard output.", is_switch=True)
+@click.option("--set", "set", multiple=True, metavar="SECTION.KEY=VALUE", help="Set any key of config.toml.")
+@click.option("--check-config", is_flag=True, help="Check the configuration and end.")
+@click.option("--print-config", is_flag=True, help="Print the configuration in effect and end.")
+@click.pass_context
+def serve(context: click.Context, check_config: bool, print_config: bool, **_options: Any) -> None:
+    """Serve TARGET: a folder, or module:attribute naming an async handler.
+
+    Times may be written 30s or 250ms (a plain number is seconds), sizes 64KiB.
+    """
+    load = config_loader(context)
+    config = load()
+    if print_config:
+        click.echo(format_config(config), nl=False)
+    if check_config:
+        target_kind(config.server.target)
+        worker_identity(config)
+        click.echo("the configuration is good", err=print_config)
+    if check_config or print_config:
+        return
+    run_server(config, load)
+
+
+def run_server(config: Config, load: Callable[[], Config]) -> None:
+    """Run a supervisor until it ends. Raises: CommandError."""
+    configure_logging(config.log.level, "supervisor")
+    console = Console(soft_wrap=True, highlight=False)
+    with Run(config) as run:
+        run.open()
+        Supervisor(run, load, on_ready=lambda: announce(run, console)).run()

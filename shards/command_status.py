@@ -1,0 +1,80 @@
+"""gossamer status: what the supervisor tells, as a table or as JSON."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from gossamer.shards.control import Request, ask
+from gossamer.shards.rundir import CONTROL, find_run_dir
+from gossamer.shards.status import ServerStatus, WorkerStatus
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = (
+    "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "accepted", "requests",
+    "packets in", "packets out", "retransmits", "drops", "restarts", "heartbeat",
+)  # fmt: skip
+
+TABLE_WIDTH = 160
+"""A narrower terminal wraps the lines; numbers are never cut."""
+
+
+def run_dir_options(command: click.decorators.FC) -> click.decorators.FC:
+    """The options by which a command finds its server."""
+    by_port = click.option("--port", type=int, help="The server on that port, in its default run directory.")
+    by_path = click.option("--run-dir", envvar="GOSSAMER_RUN_DIR", help="The server of that run directory.")
+    return by_port(by_path(command))
+
+
+def fetch_status(directory: Path) -> ServerStatus:
+    """The status of a running server. Raises: NotRunning."""
+    return msgspec.convert(ask(directory / CONTROL, Request("status")).result, type=ServerStatus)
+
+
+def _cells(worker: WorkerStatus) -> list[str]:
+    drops = ", ".join(f"{reason} {count}" for reason, count in worker.drops.items()) or "-"
+    numbers = (
+        worker.connections, worker.accepted_total, worker.requests_total,
+        worker.packets_in_total, worker.packets_out_total, worker.retransmits_total,
+    )  # fmt: skip
+    return [
+        str(worker.id),
+        str(worker.pid) if worker.pid else "-",
+        worker.state,
+        "-" if worker.queue is None else str(worker.queue),
+        f"{worker.cpu_percent:.1f}",
+        f"{worker.rss_bytes / (1 << 20):.1f} MiB",
+        *(f"{number:,}" for number in numbers),
+        drops,
+        str(worker.restarts),
+        f"{worker.heartbeat_age_us / 1000:.0f} ms ago",
+    ]
+
+
+def print_status(status: ServerStatus, console: Console) -> None:
+    """The status as people read it."""
+    console.print(f"{status.url}  {status.target}  on {status.stack} ({status.reason})", markup=False)
+    up = f"up {status.uptime_us / 1e6:.0f} s, supervisor {status.pid}, generation {status.generation}"
+    console.print(up + (", reloading" if status.reloading else ""))
+    if status.reload_error:
+        console.print(f"last reload failed: {status.reload_error}", style="red", markup=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in COLUMNS:
+        table.add_column(
+            name, justify="left" if name in ("state", "drops") else "right", no_wrap=name != "drops"
+        )
+    for worker in status.workers:
+        table.add_row(*_cells(worker))
+    console.print(table, width=max(console.width, TABLE_WIDTH))
+
+
+@click.command(epilog="Example: gossamer status --json")
+@run_dir_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(run_dir: str | None, port: int | None, as_json: bool) -> None:
+    """Show a running server and its workers."""
+    found = fetch_status(find_run_dir(run_dir, port))
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    else:
+        print_status(found, Console(soft_wrap=True, highlight=False))

@@ -1,0 +1,95 @@
+"""The configuration: its sections, keys, defaults and what each value may be.
+
+Owns the shape alone. How values come together is in `shards.settings`, what becomes of them in `shards.plan`. A field that
+ends in `_us` is a duration and one in `_bytes` a size; both may be written with a unit ("30s", "64KiB"), a duration then
+without the `_us`.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.shards.web.options import WebOptions
+from msgspec import Meta, Struct, field
+
+WORKERS_MAX = 64
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Queue = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[int, Meta(ge=0)]
+WorkerCount = Annotated[int, Meta(ge=1, le=WORKERS_MAX)]
+Stack = Literal["auto", "kernel", "nfqueue"]
+
+
+class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """[server]: what is served, where, by how many, as whom."""
+
+    target: str = "www"
+    """A folder, or "module:attribute" naming an async handler."""
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    """0 lets the kernel choose one."""
+    workers: WorkerCount | Literal["auto"] = "auto"
+    """"auto" is one for each CPU that this process may use."""
+    stack: Stack = "auto"
+    user: str = "nobody"
+    """Whom workers become when the server was started by root."""
+    run_dir: str = ""
+    """Where state file and control socket live; "" is a folder named after the port, under /run or XDG_RUNTIME_DIR."""
+    pin_cpus: bool = True
+    """Each worker stays on one CPU, as long as there is one for each."""
+    backlog: Annotated[int, Meta(ge=1, le=65535)] = 1024
+    limit_concurrency: Positive = 10_000
+    """Connections a worker has open at most; beyond it the next ones wait in the backlog."""
+    timeout_graceful_shutdown_us: NotNegative = 10_000_000
+
+
+class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """[nfqueue]: how the packets of the functional TCP come in."""
+
+    backend: Literal["netlink", "netfilterqueue"] = "netlink"
+    queue_first: Queue = 100
+    """Workers take free queue numbers from here on."""
+    queue_last: Queue = 65535
+    queue_length_max: Annotated[int, Meta(ge=16, le=1_000_000)] = 8192
+    """Packets that wait in the kernel for one worker; beyond it they are dropped and counted."""
+    active_port_first: Annotated[int, Meta(ge=1024, le=65535)] = 61000
+    active_port_last: Annotated[int, Meta(ge=1024, le=65535)] = 65535
+    active_ports_per_worker: NotNegative = 0
+    """Local ports for connections that a worker itself opens; 0 when it opens none."""
+
+
+class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """[log]"""
+
+    level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+    access_log: bool = False
+
+
+class SupervisorConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """[supervisor]: how workers are watched."""
+
+    heartbeat_timeout_us: Annotated[int, Meta(ge=1_000_000)] = 10_000_000
+    """A worker whose heart has not beaten for so long is killed and replaced."""
+    start_timeout_us: Annotated[int, Meta(ge=1_000_000)] = 30_000_000
+    """A worker that does not serve so long after its start is killed and replaced."""
+    restart_intensity: NotNegative = 10
+    """More deaths than this within `restart_period` and the server gives up."""
+    restart_period_us: Annotated[int, Meta(ge=1_000_000)] = 60_000_000
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration."""
+
+    server: ServerConfig = field(default_factory=ServerConfig)
+    nfqueue: NfqueueConfig = field(default_factory=NfqueueConfig)
+    tcp: TcpParameters = field(default_factory=TcpParameters)
+    web: WebOptions = field(default_factory=WebOptions)
+    log: LogConfig = field(default_factory=LogConfig)
+    supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)
+
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    entry.name: entry.type for entry in msgspec.structs.fields(Config)
+}

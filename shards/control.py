@@ -1,0 +1,126 @@
+"""The control socket: one request, one answer, over a unix socket in the run directory.
+
+Owns the messages and both ends. SOCK_SEQPACKET keeps messages whole, so there is nothing to frame; the mode of the socket
+and of its directory says who may speak (its owner and root). A client that does not read loses its answer, and the
+supervisor never waits for one.
+"""
+
+import os
+import selectors
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from gossamer.shards.exitcode import CommandError, NotRunning
+
+REQUEST_BYTES_MAX: Final = 4096
+ANSWER_BYTES_MAX: Final = 1 << 20
+CLIENTS_MAX: Final = 16
+TIMEOUT_SECONDS: Final = 5.0
+
+Command = Literal["status", "stop", "reload", "restart"]
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client asks."""
+
+    command: Command
+    worker: int | None = None
+    """Of `restart`: which one; None is all."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the supervisor says."""
+
+    ok: bool
+    message: str = ""
+    result: Any = None
+
+
+class ControlServer:
+    """The supervisor's end; every call returns at once.
+
+    Bounds: CLIENTS_MAX, REQUEST_BYTES_MAX, ANSWER_BYTES_MAX.
+    """
+
+    def __init__(
+        self, path: Path, selector: selectors.BaseSelector, answer: Callable[[Request], Answer]
+    ) -> None:
+        self._selector = selector
+        self._answer = answer
+        self._clients: list[socket.socket] = []
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.setblocking(False)
+        self._listener.bind(os.fspath(path))
+        path.chmod(0o600)
+        self._listener.listen(CLIENTS_MAX)
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return  # it went away again, or descriptors ran out: the next event tries again
+        client.setblocking(False)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ANSWER_BYTES_MAX)
+        if len(self._clients) >= CLIENTS_MAX:
+            self._forget(self._clients[0])
+        self._clients.append(client)
+        self._selector.register(client, selectors.EVENT_READ, lambda: self._serve(client))
+
+    def _serve(self, client: socket.socket) -> None:
+        try:
+            data = client.recv(REQUEST_BYTES_MAX)
+            if data:
+                client.send(msgspec.json.encode(self._reply(data)))
+        except OSError:
+            pass  # the client left: nobody is there to be told
+        self._forget(client)
+
+    def _reply(self, data: bytes) -> Answer:
+        try:
+            request = msgspec.json.decode(data, type=Request)
+        except msgspec.DecodeError as error:
+            return Answer(False, f"control request: {error}")
+        try:
+            return self._answer(request)
+        except CommandError as error:
+            return Answer(False, str(error))
+
+    def _forget(self, client: socket.socket) -> None:
+        self._selector.unregister(client)
+        self._clients.remove(client)
+        client.close()
+
+    def close(self) -> None:
+        """Close listener and clients."""
+        for client in tuple(self._clients):
+            self._forget(client)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+
+
+def ask(path: Path, request: Request) -> Answer:
+    """Ask the supervisor behind a control socket.
+
+    Raises: NotRunning when nobody answers; CommandError when it says no.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.settimeout(TIMEOUT_SECONDS)
+        try:
+            client.connect(os.fspath(path))
+            client.send(msgspec.json.encode(request))
+            data = client.recv(ANSWER_BYTES_MAX)
+        except PermissionError as error:
+            raise NotRunning(f"{path}: it belongs to another user; ask as that user, or with sudo") from error
+        except OSError as error:
+            raise NotRunning(f"{path}: no server answers ({error.strerror or error})") from error
+    if not data:
+        raise NotRunning(f"{path}: the server ended without an answer")
+    answer = msgspec.json.decode(data, type=Answer)
+    if not answer.ok:
+        raise CommandError(answer.message)
+    return answer

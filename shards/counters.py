@@ -1,0 +1,130 @@
+"""The shared counters: one row for each writer, in one memory that supervisor and workers map.
+
+    row = 64-byte-aligned words of 8 bytes, one a name of COLUMNS; exactly one process writes a row, any may read it
+
+Owns the columns and the layout. A store of an aligned word is atomic, so no row needs a lock; a reader may see one counter a
+moment before another. Knows no process and no statistics but by name.
+"""
+
+import mmap
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.wire.drop import DropReason
+from gossamer.ffi.shared_memory import create_memory, map_memory
+
+WORD_BYTES: Final = 8
+LINE_BYTES: Final = 64
+MASK: Final = (1 << 64) - 1
+
+
+class WorkerState(IntEnum):
+    """How far a worker has come; it stands in its row."""
+
+    STARTING = 0
+    WAITING = 1
+    """Ready, and waiting until its predecessor has let go of the queue."""
+    SERVING = 2
+    DRAINING = 3
+
+
+KERNEL_DROPS: Final = ("kernel_queue_full", "kernel_socket_full")
+"""Packets that the kernel dropped before a worker saw them: the NFQUEUE was full, or its netlink socket."""
+
+DROPS: Final = (
+    *(reason.name.lower() for reason in DropReason),
+    *(reason.name.lower() for reason in SegmentDrop),
+    *KERNEL_DROPS,
+)
+
+GAUGES: Final = ("connections", "threads", "ready", "cache_bytes", "cache_entries", "half_open", "time_wait")
+"""They say what is now, and end with their process; the others are totals and go on over restarts."""
+
+TOTALS: Final = (
+    "accepted_total",
+    "requests_total",
+    "responses_4xx_total",
+    "responses_5xx_total",
+    "cache_hits_total",
+    "bytes_in_total",
+    "bytes_out_total",
+    "packets_in_total",
+    "packets_out_total",
+    "retransmits_total",
+    "turns_total",
+    "thread_errors_total",
+)
+
+COLUMNS: Final = ("heartbeat_us", "state", *GAUGES, *TOTALS, *(f"drop_{reason}" for reason in DROPS))
+
+INDEX: Final[Mapping[str, int]] = {name: index for index, name in enumerate(COLUMNS)}
+
+ROW_WORDS: Final = -(-len(COLUMNS) * WORD_BYTES // LINE_BYTES) * LINE_BYTES // WORD_BYTES
+
+
+class Row:
+    """One row; the caller is its one writer, or only reads."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    def set(self, name: str, value: int) -> None:
+        """Store one counter."""
+        self._words[INDEX[name]] = value & MASK
+
+    def get(self, name: str) -> int:
+        """Read one counter."""
+        value: int = self._words[INDEX[name]]
+        return value
+
+    def publish(self, statistics: Mapping[str, int]) -> None:
+        """Store the statistics that have a column; what has none is its owner's alone."""
+        words = self._words
+        for name, value in statistics.items():
+            index = INDEX.get(name)
+            if index is not None:
+                words[index] = value & MASK
+
+    def read(self) -> dict[str, int]:
+        """All counters by name."""
+        return dict(zip(COLUMNS, self._words, strict=False))
+
+    def clear(self) -> None:
+        """Zero it, before a new writer takes it over."""
+        for index in range(len(self._words)):
+            self._words[index] = 0
+
+
+class CounterTable:
+    """The mapped memory with its rows."""
+
+    def __init__(self, fd: int) -> None:
+        self._memory: mmap.mmap = map_memory(fd)
+        self.rows_total = len(self._memory) // (ROW_WORDS * WORD_BYTES)
+
+    def row(self, index: int) -> Row:
+        """The row of that index."""
+        if not 0 <= index < self.rows_total:
+            raise IndexError(index)
+        words = memoryview(self._memory).cast("Q")
+        return Row(words[index * ROW_WORDS : (index + 1) * ROW_WORDS])
+
+
+def create_counters(rows_total: int) -> int:
+    """The descriptor of a memory with so many zeroed rows."""
+    return create_memory("gossamer-counters", rows_total * ROW_WORDS * WORD_BYTES)
+
+
+def add_totals(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The totals and drops of two rows together; what the dead have counted goes on counting."""
+    names = [name for name in COLUMNS if name in TOTALS or name.startswith("drop_")]
+    return {name: one.get(name, 0) + other.get(name, 0) for name in names}
+
+
+def drops_of(row: Mapping[str, int]) -> dict[str, int]:
+    """The reasons that have been counted at all."""
+    return {reason: row[f"drop_{reason}"] for reason in DROPS if row.get(f"drop_{reason}", 0)}

@@ -1,0 +1,92 @@
+"""Starts one worker by exec and looks after its process: the thin doer of a `WorkerPlan`.
+
+Owns the process's descriptors of its own: pidfd, plan, go pipe. No fork with threads or a display alive: the child execs at
+once, in a process group of its own, so that Ctrl-C reaches the supervisor alone.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+
+import msgspec
+import psutil
+from gossamer.core.clock import monotonic_us
+from gossamer.ffi.shared_memory import sealed_message
+from gossamer.shards.counters import Row, WorkerState
+from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
+
+
+class WorkerProcess:
+    """A worker that runs or ran."""
+
+    def __init__(self, plan: WorkerPlan, row: Row, *, waits: bool) -> None:
+        """Start it; with `waits`, it begins to serve only after `go`."""
+        row.clear()
+        self.row = row
+        self.shard = plan.shard.id
+        self.row_index = plan.row
+        self.started_us = monotonic_us()
+        self.stop_deadline_us: int | None = None
+        go_read, self._go_write = os.pipe2(os.O_CLOEXEC) if waits else (NO_DESCRIPTOR, NO_DESCRIPTOR)
+        descriptors = msgspec.structs.replace(plan.descriptors, go=go_read)
+        letter = sealed_message(
+            "gossamer-plan", encode_plan(msgspec.structs.replace(plan, descriptors=descriptors))
+        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gossamer.shards.worker", "--plan-fd", str(letter)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(letter, *descriptors.inherited()),
+                process_group=0,
+            )
+        finally:
+            os.close(letter)
+            if go_read != NO_DESCRIPTOR:
+                os.close(go_read)
+        self.pid = self._process.pid
+        self.pidfd = os.pidfd_open(self.pid)
+        self._usage = psutil.Process(self.pid)
+
+    @property
+    def state(self) -> WorkerState:
+        """How far it says it has come."""
+        return WorkerState(self.row.get("state"))
+
+    def heartbeat_age_us(self, now_us: int) -> int:
+        """How long ago its heart has beaten; since its start before the first time."""
+        return max(0, now_us - max(self.row.get("heartbeat_us"), self.started_us))
+
+    def figures(self, now_us: int) -> tuple[float, int, int]:
+        """CPU in percent since this was asked last, resident bytes, age of the heartbeat."""
+        try:
+            with self._usage.oneshot():
+                return self._usage.cpu_percent(), self._usage.memory_info().rss, self.heartbeat_age_us(now_us)
+        except psutil.NoSuchProcess:
+            return 0.0, 0, self.heartbeat_age_us(now_us)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; to nobody else, even when it has ended meanwhile."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            # It ended, and the event of its pidfd is on the way.
+            return
+
+    def ask_to_stop(self, number: signal.Signals, deadline_us: int) -> None:
+        """Send SIGTERM or SIGINT, and note when patience ends."""
+        self.stop_deadline_us = deadline_us
+        self.send(number)
+
+    def go(self) -> None:
+        """Let a successor begin."""
+        if self._go_write != NO_DESCRIPTOR:
+            os.close(self._go_write)
+            self._go_write = NO_DESCRIPTOR
+
+    def reap(self) -> int:
+        """The exit status of one that has ended, and its descriptors closed."""
+        status = self._process.wait()
+        self.go()
+        os.close(self.pidfd)
+        return status

@@ -1,0 +1,145 @@
+"""Opens what workers inherit: listening sockets, queues, raw sockets, the document root.
+
+Owns these descriptors for the life of the server, so that a connection in a backlog, or a packet in a queue, outlives a
+worker. Decides nothing: what to open stands in the plan.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+
+from gossamer.ffi import nfqueue_netlink, rawout
+from gossamer.shards.config import Config
+from gossamer.shards.exitcode import CannotStart, StackUnavailable
+from gossamer.shards.plan import RunPlan
+from gossamer.shards.workerplan import NO_DESCRIPTOR, Descriptors
+
+IN_USE_HINT = "another program has it; name another one with --port, or 0 for any"
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _bind(host: str, port: int, *, share: bool, reuse: bool = True) -> socket.socket:
+    """A bound TCP socket. Raises: CannotStart."""
+    bound = socket.socket(_family(host), socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+        if share:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if bound.family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        hint = {errno.EADDRINUSE: IN_USE_HINT, errno.EACCES: "a port below 1024 needs root"}.get(
+            error.errno or 0, ""
+        )
+        reason = f"{error.strerror}{'; ' + hint if hint else ''}"
+        raise CannotStart(f"server.port: cannot bind {host} port {port}: {reason}") from error
+    return bound
+
+
+def reserve_port(host: str, port: int) -> socket.socket:
+    """A socket that keeps the port from others without listening on it. Raises: CannotStart.
+
+    It refuses a port where anybody listens: our rules would silently take that listener's packets.
+    """
+    probe = _bind(host, port, share=False)
+    try:
+        # SO_REUSEADDR lets two bind as long as none listens: listening for a moment finds out whether somebody else does.
+        probe.listen(1)
+    except OSError as error:
+        probe.close()
+        raise CannotStart(f"server.port: {host} port {port}: {error.strerror}; {IN_USE_HINT}") from error
+    number = probe.getsockname()[1]
+    probe.close()
+    try:
+        # Without SO_REUSEADDR nobody else can bind, not even with it ...
+        return _bind(host, number, share=False, reuse=False)
+    except CannotStart:
+        # ... but neither can we while connections of an earlier server are in TIME-WAIT.
+        return _bind(host, number, share=False)
+
+
+class Opened(contextlib.ExitStack):
+    """The open descriptors of a server; closing it closes them all."""
+
+    def __init__(self, config: Config, host: str) -> None:
+        super().__init__()
+        self.host = host
+        self.port = config.server.port
+        self.root_fd = NO_DESCRIPTOR
+        self._listening: list[socket.socket] = []
+        self._queues: list[socket.socket] = []
+        self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
+
+    def open_port(self, config: Config, stack: str, workers: int) -> None:
+        """Listen once for each worker, or reserve the port for the functional TCP. Raises: CannotStart."""
+        if stack == "nfqueue":
+            reserved = self.enter_context(reserve_port(self.host, self.port))
+            self.port = reserved.getsockname()[1]
+            return
+        probe = self.enter_context(reserve_port(self.host, self.port))
+        self.port = probe.getsockname()[1]
+        probe.close()
+        for _ in range(workers):
+            listening = self.enter_context(_bind(self.host, self.port, share=True))
+            listening.listen(config.server.backlog)
+            listening.setblocking(False)
+            self._listening.append(listening)
+
+    def open_packets(self, config: Config, plan: RunPlan) -> None:
+        """Open queues and raw sockets. Raises: StackUnavailable."""
+        try:
+            raw_ipv4, raw_ipv6 = rawout.open_raw_sockets()
+        except OSError as error:
+            raise StackUnavailable(f"no raw socket: {error.strerror}") from error
+        self.enter_context(raw_ipv4)
+        if raw_ipv6 is not None:
+            self.enter_context(raw_ipv6)
+        self._raw = (raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else NO_DESCRIPTOR)
+        if config.nfqueue.backend == "netlink":
+            for shard in plan.shards:
+                assert shard.queue is not None
+                self._queues.append(
+                    self.enter_context(open_queue(shard.queue, config.nfqueue.queue_length_max))
+                )
+
+    def open_root(self, folder: str) -> None:
+        """Open the document root; workers walk beneath it and nowhere else. Raises: CannotStart."""
+        try:
+            self.root_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise CannotStart(
+                f"TARGET {folder}: {error.strerror}; name a folder that you may read"
+            ) from error
+        self.callback(os.close, self.root_fd)
+
+    def replace_root(self, folder: str) -> None:
+        """Open another document root for the workers to come. Raises: CannotStart."""
+        self.open_root(folder)
+
+    def descriptors(self, shard: int, counters: int, liveness: int) -> Descriptors:
+        """What the worker of that shard inherits."""
+        return Descriptors(
+            counters=counters,
+            liveness=liveness,
+            listening=self._listening[shard].fileno() if self._listening else NO_DESCRIPTOR,
+            queue=self._queues[shard].fileno() if self._queues else NO_DESCRIPTOR,
+            raw_ipv4=self._raw[0],
+            raw_ipv6=self._raw[1],
+            root=self.root_fd,
+        )
+
+
+def open_queue(number: int, length_max: int) -> socket.socket:
+    """A bound queue. Raises: StackUnavailable."""
+    try:
+        return nfqueue_netlink.open_queue(number, length_max)
+    except OSError as error:
+        taken = error.errno in (errno.EBUSY, errno.EPERM)
+        hint = "; another process may have it: set nfqueue.queue_first beyond it" if taken else ""
+        raise StackUnavailable(f"nfqueue: cannot open queue {number}: {error.strerror}{hint}") from error

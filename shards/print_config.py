@@ -1,0 +1,39 @@
+"""A configuration as TOML that reads back as the same configuration. Pure."""
+
+import json
+from typing import Any
+
+import msgspec
+from gossamer.shards.config import Config
+from gossamer.shards.units import format_duration, format_size, is_size
+
+
+def _toml_value(name: str, value: Any) -> str:
+    if name.endswith("_us") and type(value) is int:
+        return f'"{format_duration(value)}"'
+    if is_size(name) and type(value) is int:
+        return f'"{format_size(value)}"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml_value("", each) for each in value) + "]"
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ", ".join(f"{json.dumps(key)} = {_toml_value('', each)}" for key, each in value.items())
+            + "}"
+        )
+    return json.dumps(value)
+
+
+def _line(name: str, value: Any) -> str:
+    return f"{name.removesuffix('_us')} = {_toml_value(name, value)}"
+
+
+def format_config(config: Config) -> str:
+    """The text of a config.toml that says all of `config`."""
+    parts: list[str] = []
+    for section, values in msgspec.structs.asdict(config).items():
+        lines = [
+            _line(name, value) for name, value in msgspec.structs.asdict(values).items() if value is not None
+        ]
+        parts.append("\n".join([f"[{section}]", *lines]))
+    return "\n\n".join(parts) + "\n"

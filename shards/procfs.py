@@ -1,0 +1,60 @@
+"""What the kernel says of processes and queues under /proc. Reads, and parses; changes nothing."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from gossamer.shards.rules import Owner
+
+NFNETLINK_QUEUE: Final = Path("/proc/net/netfilter/nfnetlink_queue")
+"""Readable by root alone. Columns: number, port id, waiting, copy mode, copy range, dropped (full), dropped (socket), ..."""
+
+
+class QueueLine(msgspec.Struct, frozen=True):
+    """One queue that some process has bound."""
+
+    number: int
+    waiting: int
+    dropped_queue_full_total: int
+    dropped_socket_full_total: int
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None when there is none of that number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name, in brackets, may hold anything; field 3 comes after the last bracket.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def own_identity() -> Owner:
+    """This process, as chains and state files name it."""
+    ticks = start_ticks(os.getpid())
+    assert ticks is not None
+    return Owner(os.getpid(), ticks)
+
+
+def is_alive(owner: Owner) -> bool:
+    """Whether that very process still runs."""
+    return start_ticks(owner.pid) == owner.start_ticks
+
+
+def parse_queues(text: str) -> list[QueueLine]:
+    """The queues in the text of nfnetlink_queue."""
+    lines = (line.split() for line in text.splitlines())
+    return [QueueLine(int(w[0]), int(w[2]), int(w[5]), int(w[6])) for w in lines if len(w) >= 7]
+
+
+def read_queues() -> list[QueueLine]:
+    """The queues bound in this network namespace; none where the kernel has no NFQUEUE.
+
+    Raises: PermissionError for anybody but root.
+    """
+    try:
+        return parse_queues(NFNETLINK_QUEUE.read_text())
+    except FileNotFoundError:
+        return []

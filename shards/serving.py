@@ -1,0 +1,114 @@
+"""The threads of a worker: accepting, heartbeat, signals, the supervisor's life, draining.
+
+Owns what a worker does beside serving. All of it runs on the worker's scheduler, as threads like any other. It knows the stack
+and the application only as values with a few functions.
+"""
+
+import select
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from gossamer.core.clock import Clock
+from gossamer.core.io.stream import Stream
+from gossamer.core.threads.calls import EpollWait, Fork, Sleep
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.counters import Row, WorkerState
+from gossamer.shards.stack import Stack, Statistics
+
+HEARTBEAT_US: Final = 100_000
+LIMIT_PAUSE_US: Final = 10_000
+"""How long accepting rests when the worker has as many connections as it may."""
+DRAIN_LOOK_US: Final = 20_000
+
+Serve = Callable[[Stream], Coroutine[Any, Any, None]]
+
+
+class Worker:
+    """The running state of one worker."""
+
+    def __init__(self, scheduler: Scheduler, row: Row, clock: Clock) -> None:
+        self.scheduler = scheduler
+        self._row = row
+        self._clock = clock
+        self._sources: list[Statistics] = [scheduler.statistics]
+        self._stack: Stack | None = None
+        self._drain_application: Callable[[], None] = lambda: None
+        self._drain_deadline_us: int | None = None
+
+    # The heart.
+
+    def set_state(self, state: WorkerState) -> None:
+        """Tell the supervisor how far we are."""
+        self._row.set("state", state)
+
+    def beat(self) -> None:
+        """Write all counters and the time."""
+        for statistics in self._sources:
+            self._row.publish(statistics())
+        self._row.set("heartbeat_us", self._clock())
+
+    async def beat_for_ever(self) -> None:
+        """Beat about every HEARTBEAT_US."""
+        while True:
+            self.beat()
+            await Sleep(HEARTBEAT_US)
+
+    # Serving.
+
+    def serve(
+        self, stack: Stack, application: Serve, statistics: Statistics, drain: Callable[[], None], limit: int
+    ) -> None:
+        """Begin to serve."""
+        self._stack = stack
+        self._drain_application = drain
+        self._sources += [stack.statistics, statistics]
+        self.scheduler.spawn(self._accept_for_ever(stack, application, limit), "accept")
+        self.set_state(WorkerState.SERVING)
+        self.beat()
+
+    async def _accept_for_ever(self, stack: Stack, application: Serve, limit: int) -> None:
+        connections = stack.connections
+        while True:
+            try:
+                stream = await stack.acceptor.accept()
+            except ConnectionAbortedError:
+                return  # draining has closed the acceptor
+            await Fork(application(stream))
+            while connections() >= limit and self._drain_deadline_us is None:
+                await Sleep(LIMIT_PAUSE_US)
+
+    # Ending.
+
+    async def watch_signals(self, wakeup: socket.socket, graceful_us: int) -> None:
+        """Drain on SIGTERM, stop on SIGINT."""
+        while True:
+            await EpollWait(wakeup.fileno(), select.EPOLLIN)
+            for number in wakeup.recv(64):
+                if number == signal.SIGTERM:
+                    self._begin_drain(graceful_us)
+                elif number == signal.SIGINT:
+                    self.scheduler.stop()
+
+    async def watch_supervisor(self, liveness_fd: int, graceful_us: int) -> None:
+        """Drain when the supervisor is gone: nobody would replace or stop us any more."""
+        await EpollWait(liveness_fd, select.EPOLLIN)
+        self._begin_drain(graceful_us)
+
+    def _begin_drain(self, graceful_us: int) -> None:
+        if self._stack is None:
+            self.scheduler.stop()
+        elif self._drain_deadline_us is None:
+            self._drain_deadline_us = self._clock() + graceful_us
+            self.scheduler.spawn(self._drain(self._stack, self._drain_deadline_us), "drain")
+
+    async def _drain(self, stack: Stack, deadline_us: int) -> None:
+        self.set_state(WorkerState.DRAINING)
+        await stack.acceptor.close()
+        self._drain_application()
+        stack.interrupt_receivers()
+        while stack.connections() and self._clock() < deadline_us:
+            await Sleep(DRAIN_LOOK_US)
+        self.beat()
+        self.scheduler.stop()

@@ -1,0 +1,202 @@
+"""How a configuration comes together: flags over environment over config.toml over defaults.
+
+Owns precedence, conversion and the wording of errors: each names the key, what was found, what is allowed. Pure but for
+`read_config_file`. Knows sections only through the fields of their Structs, so a new key needs no line here.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
+
+import msgspec
+from gossamer.shards.config import SECTIONS, Config
+from gossamer.shards.exitcode import ConfigError
+from gossamer.shards.units import is_size, parse_duration_us, parse_size_bytes
+
+ENVIRONMENT_PREFIX: Final = "GOSSAMER_"
+CONFIG_BYTES_MAX: Final = 1 << 20
+FOUND_CHARACTERS_MAX: Final = 80
+
+
+class Setting(NamedTuple):
+    """One value that somebody gave."""
+
+    section: str
+    key: str
+    value: Any
+    origin: str
+    """How an error names it: "--port", "GOSSAMER_SERVER__PORT", "config.toml: server.port"."""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= FOUND_CHARACTERS_MAX else text[:FOUND_CHARACTERS_MAX] + "..."
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    found = difflib.get_close_matches(word, list(words), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def _bounds(annotation: Any) -> str:
+    constraints = [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
+    low = next((meta.ge for meta in constraints if meta.ge is not None), None)
+    high = next((meta.le for meta in constraints if meta.le is not None), None)
+    if low is not None and high is not None:
+        return f" from {low} to {high}"
+    if low is not None:
+        return f" of at least {low}"
+    return f" of at most {high}" if high is not None else ""
+
+
+def allowed_values(annotation: Any) -> str:
+    """What a field's type allows, in words."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(repr(choice) for choice in get_args(annotation))
+    if hasattr(annotation, "__metadata__"):
+        return allowed_values(annotation.__origin__) + _bounds(annotation)
+    names = {
+        int: "an integer",
+        bool: "true or false",
+        str: "a text",
+        float: "a number",
+        type(None): "nothing",
+    }
+    if annotation in names:
+        return names[annotation]
+    return " or ".join(allowed_values(part) for part in get_args(annotation)) or str(annotation)
+
+
+def field_name(section: str, key: str) -> str | None:
+    """The field that a key means: itself, or the duration or size of that name; None when there is none."""
+    fields = SECTIONS[section].__struct_fields__
+    name = key.replace("-", "_")
+    return next((each for each in (name, f"{name}_us") if each in fields), None)
+
+
+def _with_unit(name: str, key: str, value: Any) -> Any:
+    """A duration or size as the integer it stands for; anything else as it came."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if name.endswith("_us"):
+        if isinstance(value, str) and not (key.endswith("_us") and value.isascii() and value.isdigit()):
+            return parse_duration_us(value)
+        return round(value * 1_000_000) if is_number and not key.endswith("_us") else value
+    if is_size(name) and isinstance(value, str):
+        return parse_size_bytes(value)
+    return value
+
+
+def _allowed(name: str, annotation: Any) -> str:
+    if name.endswith("_us"):
+        return f'{allowed_values(annotation)} microseconds, or a duration such as "30s"'
+    example = ', or a size such as "64KiB"' if is_size(name) else ""
+    return allowed_values(annotation) + example
+
+
+def _convert(setting: Setting, name: str) -> Any:
+    annotation = next(
+        each.type for each in msgspec.structs.fields(SECTIONS[setting.section]) if each.encode_name == name
+    )
+    is_text = not setting.origin.startswith("config")
+    try:
+        value = _with_unit(name, setting.key, setting.value)
+        return msgspec.convert(value, annotation, strict=not is_text)
+    except (ValueError, OverflowError) as error:
+        allowed = _allowed(name, annotation)
+        raise ConfigError(f"{setting.origin}: found {_shown(setting.value)}; allowed: {allowed}") from error
+
+
+def _checked_name(setting: Setting) -> str:
+    if setting.section not in SECTIONS:
+        known = ", ".join(SECTIONS)
+        hint = _nearest(setting.section, SECTIONS)
+        raise ConfigError(
+            f"{setting.origin}: there is no section [{setting.section}]; allowed: {known}{hint}"
+        )
+    name = field_name(setting.section, setting.key)
+    if name is None:
+        fields = [each.removesuffix("_us") for each in SECTIONS[setting.section].__struct_fields__]
+        hint = _nearest(setting.key, fields) or f"; allowed: {', '.join(fields)}"
+        raise ConfigError(f"{setting.origin}: there is no key {setting.key!r} in [{setting.section}]{hint}")
+    return name
+
+
+def combine(settings: Iterable[Setting]) -> Config:
+    """The configuration from settings, the later over the earlier, over the defaults.
+
+    Raises: ConfigError.
+    """
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for setting in settings:
+        name = _checked_name(setting)
+        values[setting.section][name] = _convert(setting, name)
+    sections: dict[str, Any] = {}
+    for section, of_section in values.items():
+        try:
+            sections[section] = SECTIONS[section](**of_section)
+        except (ValueError, AssertionError) as error:
+            raise ConfigError(f"[{section}]: {error}") from error
+    return check_together(Config(**sections))
+
+
+def check_together(config: Config) -> Config:
+    """The same configuration, where its values agree with each other. Raises: ConfigError."""
+    ranges = (("queue_first", "queue_last"), ("active_port_first", "active_port_last"))
+    for low, high in ranges:
+        first, last = getattr(config.nfqueue, low), getattr(config.nfqueue, high)
+        if first > last:
+            raise ConfigError(
+                f"nfqueue.{low}: found {first}; allowed: at most nfqueue.{high}, which is {last}"
+            )
+    return config
+
+
+def settings_of_document(document: Mapping[str, Any], origin: str) -> list[Setting]:
+    """The settings that a parsed TOML document makes. Raises: ConfigError."""
+    settings: list[Setting] = []
+    for section, table in document.items():
+        if not isinstance(table, dict):
+            hint = f"; keys stand in a section: {', '.join(f'[{name}]' for name in SECTIONS)}"
+            raise ConfigError(f"{origin}: found the key {section!r} outside of a section{hint}")
+        settings += [
+            Setting(section, key, value, f"{origin}: {section}.{key}") for key, value in table.items()
+        ]
+        if not table and section not in SECTIONS:
+            _checked_name(Setting(section, "", None, origin))
+    return settings
+
+
+def read_config_file(path: Path) -> list[Setting]:
+    """The settings of a config.toml. Raises: ConfigError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(CONFIG_BYTES_MAX + 1)
+        if len(content) > CONFIG_BYTES_MAX:
+            raise ConfigError(f"{path}: found more than {CONFIG_BYTES_MAX} bytes; allowed: a configuration")
+        document = tomllib.loads(content.decode())
+    except OSError as error:
+        raise ConfigError(f"--config {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: this is no TOML: {error}") from error
+    return settings_of_document(document, f"config {path}")
+
+
+def settings_of_environment(environment: Mapping[str, str]) -> list[Setting]:
+    """GOSSAMER_SECTION__KEY=value for any key there is; other variables are not ours."""
+    settings = []
+    for variable, value in sorted(environment.items()):
+        section, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).partition("__")
+        if variable.startswith(ENVIRONMENT_PREFIX) and separator:
+            settings.append(Setting(section.lower(), key.lower(), value, variable))
+    return settings
+
+
+def setting_of_assignment(text: str) -> Setting:
+    """The setting of `--set section.key=value`. Raises: ConfigError."""
+    name, separator, value = text.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not separator or not dot:
+        raise ConfigError(f"--set: found {_shown(text)}; allowed: section.key=value, as in tcp.nagle=false")
+    return Setting(section, key, value.strip(), f"--set {name.strip()}")

@@ -1,0 +1,130 @@
+"""One shard's place in the supervisor: the worker that serves it, its successor, the one that still drains.
+
+Owns the life of the processes of one shard and what they counted. At most two live at once, each with its own row. What is
+to follow a death is decided in `shards.restart`; the slot does it.
+"""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+
+from gossamer.shards.counters import COLUMNS, WorkerState, add_totals
+from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.startup import Run
+
+log = logging.getLogger("gossamer.supervisor")
+
+KILL_GRACE_US = 1_000_000
+"""How long after its graceful timeout a worker may still take to end by itself."""
+
+
+class Slot:
+    """The processes of one shard."""
+
+    def __init__(self, run: Run, shard: int, watch: Callable[["Slot", WorkerProcess], None]) -> None:
+        self.shard = shard
+        self.current: WorkerProcess | None = None
+        self.successor: WorkerProcess | None = None
+        self.retiring: WorkerProcess | None = None
+        self.restart_at_us: int | None = None
+        self.restarts = 0
+        self.carried: dict[str, int] = {}
+        self._run = run
+        self._watch = watch
+        shards = len(run.plan.shards)
+        self._rows = (shard, shard + shards)
+        self.empty_row = dict.fromkeys(COLUMNS, 0)
+        self.kernel_row = run.counters.row(shard + 2 * shards)
+
+    def processes(self) -> Iterator[WorkerProcess]:
+        """Those that live."""
+        for process in (self.current, self.successor, self.retiring):
+            if process is not None:
+                yield process
+
+    @property
+    def is_replacing(self) -> bool:
+        """Whether a successor is on its way or a predecessor still drains."""
+        return self.successor is not None or self.retiring is not None
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the shard is served."""
+        return self.current is not None and self.current.state is WorkerState.SERVING
+
+    def _start(self, *, waits: bool) -> WorkerProcess:
+        taken = {process.row_index for process in self.processes()}
+        row = next(index for index in self._rows if index not in taken)
+        process = WorkerProcess(
+            self._run.worker_plan(self.shard, row), self._run.counters.row(row), waits=waits
+        )
+        self._watch(self, process)
+        return process
+
+    def start(self) -> None:
+        """Start the shard's worker."""
+        self.restart_at_us = None
+        self.current = self._start(waits=False)
+
+    def replace(self) -> None:
+        """Begin to replace the worker by one of the present configuration, without a gap."""
+        if self.current is None:
+            return  # it is about to be started anyway
+        self.successor = self._start(waits=self._run.plan.stack == "nfqueue")
+
+    def advance(self, now_us: int, graceful_us: int) -> None:
+        """Retire the old worker once its successor is ready."""
+        successor, old = self.successor, self.current
+        if successor is None or successor.state not in (WorkerState.WAITING, WorkerState.SERVING):
+            return
+        self.current, self.successor, self.retiring = successor, None, old
+        if old is not None:
+            old.ask_to_stop(signal.SIGTERM, now_us + graceful_us + KILL_GRACE_US)
+        else:
+            successor.go()
+
+    def ended(self, process: WorkerProcess) -> bool:
+        """Forget a process that ended; returns whether its end leaves the shard without a worker."""
+        self.carried = add_totals(self.carried, process.row.read())
+        if process is self.retiring:
+            self.retiring = None
+            if self.current is not None:
+                self.current.go()
+            return False
+        if process is self.successor:
+            self.successor = None
+            return False
+        assert process is self.current
+        self.current = None
+        if self.successor is not None:
+            # The one that was to replace it does so at once.
+            self.current, self.successor = self.successor, None
+            self.current.go()
+            return False
+        return True
+
+    def stop(self, number: signal.Signals, deadline_us: int) -> None:
+        """Ask all processes to end."""
+        self.restart_at_us = None
+        for process in self.processes():
+            process.go()
+            process.ask_to_stop(number, deadline_us)
+
+    def enforce(self, now_us: int, heartbeat_timeout_us: int, start_timeout_us: int) -> None:
+        """Kill what hangs: at its start, while it serves, or at its end."""
+        for process in self.processes():
+            age_us = process.heartbeat_age_us(now_us)
+            limit_us = start_timeout_us if process.state is WorkerState.STARTING else heartbeat_timeout_us
+            if process.stop_deadline_us is not None and now_us > process.stop_deadline_us:
+                log.warning("worker %d (pid %d) did not end in time: killed", self.shard, process.pid)
+            elif age_us > limit_us:
+                log.error(
+                    "worker %d (pid %d): no heartbeat for %.1f s: killed",
+                    self.shard,
+                    process.pid,
+                    age_us / 1e6,
+                )
+            else:
+                continue
+            process.stop_deadline_us = now_us + KILL_GRACE_US
+            process.send(signal.SIGKILL)

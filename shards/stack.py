@@ -1,0 +1,22 @@
+"""What a worker's stack offers, whichever it is.
+
+Owns the record that `shards.stack_kernel` and `shards.stack_nfqueue` fill: the code above them is the same for both.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from gossamer.core.io.stream import Acceptor
+
+Statistics = Callable[[], Mapping[str, int]]
+
+
+class Stack(msgspec.Struct, frozen=True):
+    """A stack that listens."""
+
+    acceptor: Acceptor
+    interrupt_receivers: Callable[[], None]
+    """Throws Draining into threads blocked in a receive."""
+    connections: Callable[[], int]
+    """How many connections are not over yet."""
+    statistics: Statistics

@@ -1,0 +1,21 @@
+"""The kernel's sockets as a worker's stack."""
+
+import socket
+
+from gossamer.core.io.sock import SockAcceptor
+from gossamer.core.loop.sock import SockLoop
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.stack import Stack
+from gossamer.shards.workerplan import WorkerPlan
+
+
+def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
+    """Plug the loop in, and listen on the inherited socket."""
+    loop = SockLoop()
+    scheduler.add_loop(loop)
+    return Stack(
+        acceptor=SockAcceptor(socket.socket(fileno=plan.descriptors.listening)),
+        interrupt_receivers=loop.interrupt_receivers,
+        connections=lambda: loop.statistics()["connections"],
+        statistics=loop.statistics,
+    )

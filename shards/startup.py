@@ -1,0 +1,170 @@
+"""Brings together what a server needs before its first worker: plan, descriptors, firewall, run directory, counters.
+
+Owns the order in which things are opened, and that all of them are closed again. When `stack` is "auto" and something turns
+out not to be had, the server runs on kernel sockets and says why.
+"""
+
+import contextlib
+import os
+import pwd
+import secrets
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
+from gossamer.shards import firewall
+from gossamer.shards.config import Config
+from gossamer.shards.counters import CounterTable, create_counters
+from gossamer.shards.exitcode import ConfigError, StackUnavailable
+from gossamer.shards.machine import read_facts, resolve_host
+from gossamer.shards.opening import Opened
+from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
+from gossamer.shards.procfs import own_identity
+from gossamer.shards.rules import Owner, Target
+from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
+from gossamer.shards.workerplan import Identity, WorkerPlan
+
+ROWS_PER_SHARD = 3
+"""Two for workers, since a successor starts beside its predecessor, and one for what the supervisor counts."""
+
+
+def target_kind(target: str) -> Literal["folder", "handler"]:
+    """What a TARGET is. Raises: ConfigError."""
+    if Path(target).is_dir():
+        return "folder"
+    module, separator, attribute = target.partition(":")
+    if separator and module.replace(".", "").isidentifier() and attribute.isidentifier():
+        return "handler"
+    raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that exists, or module:attribute")
+
+
+def worker_identity(config: Config) -> Identity | None:
+    """Whom workers become; None when we are no root, or shall stay it. Raises: ConfigError."""
+    if os.geteuid() != 0 or config.server.user == "root":
+        return None
+    try:
+        entry = pwd.getpwnam(config.server.user)
+    except KeyError as error:
+        found = config.server.user
+        raise ConfigError(
+            f"server.user: found {found!r}; allowed: the name of a user of this machine"
+        ) from error
+    return Identity(entry.pw_uid, entry.pw_gid)
+
+
+class Run(contextlib.ExitStack):
+    """A server's plan and resources; closing it gives back everything, rules included."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.owner: Owner = own_identity()
+        self.identity = worker_identity(config)
+        self.warnings: list[str] = []
+        self.chains: tuple[str, ...] = ()
+        self.hmark_secret = secrets.randbits(32)
+        self.plan: RunPlan
+        self.opened: Opened
+        self.directory: RunDirectory
+        self.counters_fd = -1
+        self.counters: CounterTable
+        self.liveness_read = -1
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds the server."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.opened.host, self.opened.host)
+        bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return f"http://{bracketed}:{self.opened.port}/"
+
+    def open_root(self, config: Config) -> None:
+        """Open the target's folder, if it is one. Raises: ConfigError, CannotStart."""
+        if target_kind(config.server.target) == "folder":
+            self.opened.open_root(config.server.target)
+
+    def worker_plan(self, shard: int, row: int) -> WorkerPlan:
+        """The letter to a worker of that shard."""
+        return WorkerPlan(
+            config=self.config,
+            stack=self.plan.stack,
+            shard=self.plan.shards[shard],
+            host=self.opened.host,
+            port=self.opened.port,
+            row=row,
+            descriptors=self.opened.descriptors(shard, self.counters_fd, self.liveness_read),
+            supervisor_pid=os.getpid(),
+            identity=self.identity,
+        )
+
+    def _open_stack(self, host: str, facts: MachineFacts) -> None:
+        self.plan = plan_shards(self.config, facts)
+        with contextlib.ExitStack() as undo:
+            opened = undo.enter_context(Opened(self.config, host))
+            opened.open_port(self.config, self.plan.stack, len(self.plan.shards))
+            if self.plan.stack == "nfqueue":
+                opened.open_packets(self.config, self.plan)
+                undo.callback(firewall.remove_rules_of, self.owner)
+                self._install_rules(opened)
+            self.opened = opened
+            self.push(undo.pop_all())
+
+    def _install_rules(self, opened: Opened) -> None:
+        shards = self.plan.shards
+        queues = tuple(shard.queue for shard in shards if shard.queue is not None)
+        targets = [Target(opened.port, opened.port, queues, opened.host)]
+        for shard in shards:
+            if shard.active_ports is not None and shard.queue is not None:
+                targets.append(Target(shard.active_ports.first, shard.active_ports.last, (shard.queue,)))
+        for target in targets:
+            installed = firewall.install_rules(self.owner, target, self.hmark_secret)
+            self.chains += installed.chains
+            self.warnings += installed.warnings
+
+    def _open_stack_or_fall_back(self, host: str) -> None:
+        facts = read_facts()
+        try:
+            self._open_stack(host, facts)
+        except StackUnavailable as error:
+            if self.config.server.stack != "auto":
+                raise
+            self.chains, self.warnings = (), []
+            self._open_stack(host, msgspec.structs.replace(facts, nfqueue_obstacle=str(error)))
+
+    def _open_counters(self) -> None:
+        self.counters_fd = create_counters(len(self.plan.shards) * ROWS_PER_SHARD)
+        self.callback(os.close, self.counters_fd)
+        self.counters = CounterTable(self.counters_fd)
+        self.liveness_read, liveness_write = os.pipe2(os.O_CLOEXEC)
+        self.callback(os.close, self.liveness_read)
+        self.callback(os.close, liveness_write)
+
+    def _open_directory(self) -> None:
+        configured = self.config.server.run_dir
+        self.directory = RunDirectory(Path(configured) if configured else default_run_dir(self.opened.port))
+        self.directory.acquire()
+        self.callback(self.directory.release)
+        self.directory.write_state(
+            RunState(
+                pid=self.owner.pid,
+                start_ticks=self.owner.start_ticks,
+                host=self.opened.host,
+                port=self.opened.port,
+                stack=self.plan.stack,
+                url=self.url,
+                chains=self.chains,
+                hmark_secret=self.hmark_secret,
+            )
+        )
+
+    def open(self) -> None:
+        """Open everything. Raises: ConfigError, CannotStart."""
+        target_kind(self.config.server.target)
+        host = resolve_host(self.config.server.host)
+        if CAP_NET_ADMIN in effective_capabilities():
+            for chain in firewall.remove_dead_rules():
+                self.warnings.append(f"removed {chain}, left behind by a server that was killed")
+        self._open_stack_or_fall_back(host)
+        self.open_root(self.config)
+        self._open_counters()
+        self._open_directory()

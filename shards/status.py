@@ -1,0 +1,91 @@
+"""What `gossamer status` tells: the record, and how it is put together from the shared counters. Pure.
+
+Owns the keys of `gossamer status --json`. Times are microseconds, sizes bytes.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from gossamer.shards.counters import TOTALS, WorkerState, add_totals, drops_of
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """One worker."""
+
+    id: int
+    pid: int
+    state: str
+    queue: int | None
+    cpu: int | None
+    cpu_percent: float
+    rss_bytes: int
+    connections: int
+    threads: int
+    accepted_total: int
+    requests_total: int
+    packets_in_total: int
+    packets_out_total: int
+    retransmits_total: int
+    drops: dict[str, int]
+    totals: dict[str, int]
+    """Every total there is, over all processes this worker has had."""
+    restarts: int
+    heartbeat_age_us: int
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """The whole server."""
+
+    stack: str
+    reason: str
+    uptime_us: int
+    pid: int
+    host: str
+    port: int
+    url: str
+    target: str
+    generation: int
+    reloading: bool
+    reload_error: str
+    chains: tuple[str, ...]
+    workers: list[WorkerStatus]
+
+
+class ProcessFigures(msgspec.Struct, frozen=True):
+    """What is told of a worker beside its row."""
+
+    id: int
+    pid: int
+    queue: int | None
+    cpu: int | None
+    cpu_percent: float
+    rss_bytes: int
+    restarts: int
+    heartbeat_age_us: int
+
+
+def worker_status(
+    figures: ProcessFigures, row: Mapping[str, int], carried: Mapping[str, int], kernel: Mapping[str, int]
+) -> WorkerStatus:
+    """One worker's status: its process, its row, the totals of its dead predecessors, the drops that the kernel counted."""
+    totals = add_totals(add_totals(row, carried), kernel)
+    return WorkerStatus(
+        id=figures.id,
+        pid=figures.pid,
+        state=WorkerState(row["state"]).name.lower(),
+        queue=figures.queue,
+        cpu=figures.cpu,
+        cpu_percent=figures.cpu_percent,
+        rss_bytes=figures.rss_bytes,
+        connections=row["connections"],
+        threads=row["threads"],
+        accepted_total=totals["accepted_total"],
+        requests_total=totals["requests_total"],
+        packets_in_total=totals["packets_in_total"],
+        packets_out_total=totals["packets_out_total"],
+        retransmits_total=totals["retransmits_total"],
+        drops=drops_of(totals),
+        totals={name: totals[name] for name in TOTALS},
+        restarts=figures.restarts,
+        heartbeat_age_us=figures.heartbeat_age_us,
+    )

@@ -1,0 +1,279 @@
+"""The supervisor: starts workers, watches them, replaces them, reloads, stops.
+
+Owns the event loop of the main process: signals, pidfds, the control socket, a tick for heartbeats. It serves no request and
+touches no packet; whether a worker is replaced is decided in `shards.restart`.
+"""
+
+import logging
+import selectors
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from gossamer.core.clock import monotonic_us
+from gossamer.shards.config import Config
+from gossamer.shards.control import Answer, ControlServer, Request
+from gossamer.shards.exitcode import CannotStart, CommandError, ConfigError, ExitCode, GaveUp
+from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.procfs import read_queues
+from gossamer.shards.reload import changes_that_need_a_restart
+from gossamer.shards.restart import (
+    GiveUp,
+    History,
+    Restart,
+    RestartPolicy,
+    WorkerExit,
+    decide_restart,
+    describe_exit,
+)
+from gossamer.shards.slot import KILL_GRACE_US, Slot
+from gossamer.shards.startup import Run
+from gossamer.shards.status import ProcessFigures, ServerStatus, WorkerStatus, worker_status
+
+log = logging.getLogger("gossamer.supervisor")
+
+TICK_BUSY_SECONDS: Final = 0.02
+TICK_CALM_SECONDS: Final = 0.25
+KERNEL_DROPS_INTERVAL_US: Final = 1_000_000
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
+"""Exit codes of a worker that a restart does not cure."""
+
+
+class Supervisor:
+    """Runs one server until it is told to stop, or gives up."""
+
+    def __init__(self, run: Run, load_config: Callable[[], Config], on_ready: Callable[[], None]) -> None:
+        self._run = run
+        self._load_config = load_config
+        self._on_ready = on_ready
+        self._selector = selectors.DefaultSelector()
+        self._slots = [Slot(run, shard.id, self._watch) for shard in run.plan.shards]
+        self._history = History()
+        self._started_us = monotonic_us()
+        self._kernel_drops_at_us = 0
+        self._is_ready = False
+        self._stopping = False
+        self._failure: CommandError | None = None
+        self._generation = 1
+        self._reload_error = ""
+        self._wakeup_read, self._wakeup_write = socket.socketpair()
+
+    # The loop.
+
+    def run(self) -> None:
+        """Serve until stopped. Raises: GaveUp, CannotStart, ConfigError."""
+        control = ControlServer(self._run.directory.control_path, self._selector, self._answer)
+        previous = self._catch_signals()
+        try:
+            for slot in self._slots:
+                slot.start()
+            while not (self._stopping and not any(True for slot in self._slots for _ in slot.processes())):
+                self._turn()
+        finally:
+            self._kill_all()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(-1)
+            control.close()
+            self._selector.close()
+            self._wakeup_read.close()
+            self._wakeup_write.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _turn(self) -> None:
+        busy = self._stopping or not self._is_ready or any(slot.is_replacing for slot in self._slots)
+        for key, _ in self._selector.select(TICK_BUSY_SECONDS if busy else TICK_CALM_SECONDS):
+            key.data()
+        self._tick(monotonic_us())
+
+    def _tick(self, now_us: int) -> None:
+        config = self._run.config
+        for slot in self._slots:
+            if slot.restart_at_us is not None and now_us >= slot.restart_at_us:
+                slot.start()
+            if not self._stopping:
+                slot.advance(now_us, config.server.timeout_graceful_shutdown_us)
+            slot.enforce(now_us, config.supervisor.heartbeat_timeout_us, config.supervisor.start_timeout_us)
+        if not self._is_ready and not self._stopping and all(slot.is_serving for slot in self._slots):
+            self._is_ready = True
+            self._on_ready()
+        if self._run.plan.stack == "nfqueue" and now_us >= self._kernel_drops_at_us:
+            self._kernel_drops_at_us = now_us + KERNEL_DROPS_INTERVAL_US
+            self._copy_kernel_drops()
+
+    def _copy_kernel_drops(self) -> None:
+        queues = {queue.number: queue for queue in read_queues()}
+        for slot in self._slots:
+            number = self._run.plan.shards[slot.shard].queue
+            if number is not None and number in queues:
+                slot.kernel_row.set("drop_kernel_queue_full", queues[number].dropped_queue_full_total)
+                slot.kernel_row.set("drop_kernel_socket_full", queues[number].dropped_socket_full_total)
+
+    # Signals.
+
+    def _catch_signals(self) -> dict[signal.Signals, Any]:
+        self._wakeup_read.setblocking(False)
+        self._wakeup_write.setblocking(False)
+        self._selector.register(self._wakeup_read, selectors.EVENT_READ, self._signalled)
+        signal.set_wakeup_fd(self._wakeup_write.fileno(), warn_on_full_buffer=False)
+        return {number: signal.signal(number, _wake_only) for number in SIGNALS}
+
+    def _signalled(self) -> None:
+        for number in self._wakeup_read.recv(64):
+            if number == signal.SIGHUP:
+                self._reload_loudly()
+            elif number == signal.SIGINT or (number == signal.SIGTERM and self._stopping):
+                self.stop(at_once=True)
+            elif number == signal.SIGTERM:
+                self.stop()
+
+    # Starting and ending.
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Drain and end; or end at once."""
+        self._stopping = True
+        graceful_us = 0 if at_once else self._run.config.server.timeout_graceful_shutdown_us
+        log.info("stopping%s", "" if at_once else f": draining for at most {graceful_us / 1e6:g} s")
+        number = signal.SIGINT if at_once else signal.SIGTERM
+        for slot in self._slots:
+            slot.stop(number, monotonic_us() + graceful_us + KILL_GRACE_US)
+
+    def _fail(self, failure: CommandError) -> None:
+        self._failure = failure
+        self.stop(at_once=True)
+
+    def _kill_all(self) -> None:
+        """Leave no process behind, whatever happened."""
+        for slot in self._slots:
+            for process in slot.processes():
+                process.send(signal.SIGKILL)
+                process.reap()
+
+    def _watch(self, slot: Slot, process: WorkerProcess) -> None:
+        self._selector.register(process.pidfd, selectors.EVENT_READ, lambda: self._ended(slot, process))
+
+    def _ended(self, slot: Slot, process: WorkerProcess) -> None:
+        self._selector.unregister(process.pidfd)
+        status = process.reap()
+        was_successor = process is slot.successor
+        ended = WorkerExit(slot.shard, status)
+        is_bare = slot.ended(process)
+        if self._stopping or (process.stop_deadline_us is not None and not is_bare):
+            return
+        if was_successor:
+            self._reload_error = f"{describe_exit(ended)} before it served; the old one goes on"
+            log.error("reload: %s", self._reload_error)
+        elif status in HOPELESS and not self._is_ready:
+            self._fail(CannotStart(f"{describe_exit(ended)}; its own message stands above"))
+        elif is_bare:
+            self._restart(slot, ended)
+
+    def _restart(self, slot: Slot, ended: WorkerExit) -> None:
+        settings = self._run.config.supervisor
+        policy = RestartPolicy(settings.restart_intensity, settings.restart_period_us)
+        now_us = monotonic_us()
+        match decide_restart(policy, self._history, ended, now_us):
+            case GiveUp(reason):
+                log.critical("giving up: %s", reason)
+                self._fail(GaveUp(reason))
+            case Restart(delay_us, history):
+                log.error("%s; a new one starts in %g s", describe_exit(ended), delay_us / 1e6)
+                self._history = history
+                slot.restarts += 1
+                slot.restart_at_us = now_us + delay_us
+
+    # Reload.
+
+    def reload(self) -> list[str]:
+        """Replace all workers by ones of the configuration as it is now; returns what only a restart would change.
+
+        Raises: ConfigError, CannotStart; then the old ones go on.
+        """
+        if any(slot.is_replacing for slot in self._slots) or self._stopping or not self._is_ready:
+            raise CommandError(
+                "reload: workers are being started or replaced at this moment; ask again in a few seconds"
+            )
+        config, ignored = changes_that_need_a_restart(self._run.config, self._load_config())
+        self._run.open_root(config)
+        self._run.config = config
+        self._generation += 1
+        self._reload_error = ""
+        for slot in self._slots:
+            slot.replace()
+        log.info("reloading: generation %d%s", self._generation, "".join(f"; {each}" for each in ignored))
+        return ignored
+
+    def _reload_loudly(self) -> None:
+        try:
+            self.reload()
+        except CommandError as error:
+            self._reload_error = str(error)
+            log.error("reload refused, everything goes on as it was: %s", error)
+
+    def _replace_worker(self, worker: int | None) -> None:
+        slots = self._slots if worker is None else [slot for slot in self._slots if slot.shard == worker]
+        if not slots:
+            raise ConfigError(f"worker: found {worker}; allowed: 0 to {len(self._slots) - 1}")
+        if any(slot.is_replacing for slot in slots) or self._stopping:
+            raise CommandError("worker restart: it is being replaced at this moment")
+        for slot in slots:
+            slot.replace()
+
+    # The control socket.
+
+    def _answer(self, request: Request) -> Answer:
+        match request.command:
+            case "status":
+                return Answer(True, "", msgspec.to_builtins(self.status()))
+            case "stop":
+                self.stop()
+                return Answer(True, "stopping")
+            case "reload":
+                return Answer(True, "reloading", self.reload())
+            case "restart":
+                self._replace_worker(request.worker)
+                return Answer(True, "restarting")
+
+    def status(self) -> ServerStatus:
+        """What `gossamer status` shows."""
+        run = self._run
+        return ServerStatus(
+            stack=run.plan.stack,
+            reason=run.plan.reason,
+            uptime_us=monotonic_us() - self._started_us,
+            pid=run.owner.pid,
+            host=run.opened.host,
+            port=run.opened.port,
+            url=run.url,
+            target=run.config.server.target,
+            generation=self._generation,
+            reloading=any(slot.is_replacing for slot in self._slots),
+            reload_error=self._reload_error,
+            chains=run.chains,
+            workers=[self._worker_status(slot) for slot in self._slots],
+        )
+
+    def _worker_status(self, slot: Slot) -> WorkerStatus:
+        process = slot.current
+        shard = self._run.plan.shards[slot.shard]
+        cpu_percent, rss_bytes, age_us = process.figures(monotonic_us()) if process else (0.0, 0, 0)
+        figures = ProcessFigures(
+            id=slot.shard,
+            pid=process.pid if process else 0,
+            queue=shard.queue,
+            cpu=shard.cpu,
+            cpu_percent=cpu_percent,
+            rss_bytes=rss_bytes,
+            restarts=slot.restarts,
+            heartbeat_age_us=age_us,
+        )
+        row = process.row.read() if process else slot.empty_row
+        return worker_status(figures, row, slot.carried, slot.kernel_row.read())
+
+
+def _wake_only(_number: int, _frame: object) -> None:
+    """The wake-up descriptor tells the loop which signal came; nothing happens in the handler."""

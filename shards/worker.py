@@ -1,0 +1,123 @@
+"""A worker: reads its plan, imports what it needs, gives up its privileges, serves.
+
+    python -m gossamer.shards.worker --plan-fd N
+
+Owns the order of these steps. Everything is imported and the application loaded before privileges go: the dropped user may not
+be able to walk to the files of this installation.
+"""
+
+import argparse
+import gc
+import importlib
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from gossamer.core.clock import monotonic_us
+from gossamer.core.loop.aio import AioLoop
+from gossamer.core.loop.descriptor import DescriptorLoop
+from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.loop.pool import PoolLoop
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.threads.calls import EpollWait
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.ffi import privileges
+from gossamer.ffi.shared_memory import read_message
+from gossamer.shards.application import Application, load_application
+from gossamer.shards.counters import CounterTable, WorkerState
+from gossamer.shards.exitcode import CommandError
+from gossamer.shards.logs import configure_logging
+from gossamer.shards.serving import Worker
+from gossamer.shards.stack import Stack
+from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
+
+log = logging.getLogger("gossamer.worker")
+
+GC_THRESHOLDS = (50_000, 20, 50)
+"""The hot path makes few cycles; the young generation is looked at rarely, the old one hardly ever."""
+
+BuildStack = Callable[[WorkerPlan, Scheduler], Stack]
+
+
+def give_up_privileges(plan: WorkerPlan) -> None:
+    """Become the ordinary user of the plan, with CAP_NET_ADMIN for verdicts where packets are ours, and with nothing else."""
+    if plan.identity is not None:
+        kept = frozenset({privileges.CAP_NET_ADMIN}) if plan.stack == "nfqueue" else frozenset[int]()
+        privileges.become_user(plan.identity.uid, plan.identity.gid, kept)
+    privileges.forbid_new_privileges()
+    privileges.signal_on_parent_death(signal.SIGTERM)
+    if os.getppid() != plan.supervisor_pid:
+        raise SystemExit("the supervisor ended while this worker started")
+
+
+def catch_signals() -> socket.socket:
+    """The socket that tells the numbers of the signals that came."""
+    wakeup_read, wakeup_write = socket.socketpair()
+    wakeup_read.setblocking(False)
+    wakeup_write.setblocking(False)
+    signal.set_wakeup_fd(wakeup_write.detach(), warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return wakeup_read
+
+
+def build_scheduler() -> Scheduler:
+    """A scheduler with the loops that every stack needs."""
+    pool = PoolLoop()
+    return Scheduler(EpollWaiter(), [DescriptorLoop(), SleepLoop(), pool, AioLoop(pool)])
+
+
+async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, application: Application) -> None:
+    """Serve: now, or once the predecessor has let go."""
+    if plan.descriptors.go != NO_DESCRIPTOR:
+        worker.set_state(WorkerState.WAITING)
+        await EpollWait(plan.descriptors.go, select.EPOLLIN)
+    stack = build_stack(plan, worker.scheduler)
+    limit = plan.config.server.limit_concurrency
+    worker.serve(stack, application.serve, application.statistics, application.drain, limit)
+
+
+def run_worker(plan: WorkerPlan) -> None:
+    """Serve until told to end."""
+    configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
+    wakeup = catch_signals()
+    build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").build_stack
+    application = load_application(plan.config, plan.descriptors.root)
+    if plan.shard.cpu is not None:
+        os.sched_setaffinity(0, {plan.shard.cpu})
+    give_up_privileges(plan)
+    scheduler = build_scheduler()
+    worker = Worker(scheduler, CounterTable(plan.descriptors.counters).row(plan.row), monotonic_us)
+    graceful_us = plan.config.server.timeout_graceful_shutdown_us
+    scheduler.spawn(worker.beat_for_ever(), "heartbeat")
+    scheduler.spawn(worker.watch_signals(wakeup, graceful_us), "signals")
+    scheduler.spawn(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
+    scheduler.spawn(application.run_beside(), "application")
+    scheduler.spawn(begin(plan, worker, build_stack, application), "begin")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    scheduler.run()
+    scheduler.close()
+    application.close()
+
+
+def main() -> None:
+    """The worker's command."""
+    parser = argparse.ArgumentParser(description="A worker of gossamer; the supervisor starts it.")
+    parser.add_argument("--plan-fd", type=int, required=True)
+    plan = decode_plan(read_message(parser.parse_args().plan_fd))
+    try:
+        run_worker(plan)
+    except CommandError as error:
+        sys.stderr.write(f"gossamer: worker {plan.shard.id}: {error}\n")
+        raise SystemExit(error.exit_code) from error
+
+
+if __name__ == "__main__":
+    main()

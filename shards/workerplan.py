@@ -1,0 +1,64 @@
+"""The letter that a worker gets from its supervisor: all it must know, as one encoded value.
+
+Owns the record and its encoding. Descriptors are numbers that both processes share, since the worker inherits them.
+"""
+
+from typing import Literal
+
+import msgspec
+from gossamer.shards.config import Config
+from gossamer.shards.plan import ShardPlan
+
+NO_DESCRIPTOR = -1
+
+
+class Descriptors(msgspec.Struct, frozen=True):
+    """What a worker inherits; NO_DESCRIPTOR for what its stack or target does not need."""
+
+    counters: int
+    liveness: int
+    """Its end of file means that the supervisor is gone."""
+    go: int = NO_DESCRIPTOR
+    """A successor begins when this is readable: its predecessor has let go of the queue."""
+    listening: int = NO_DESCRIPTOR
+    queue: int = NO_DESCRIPTOR
+    raw_ipv4: int = NO_DESCRIPTOR
+    raw_ipv6: int = NO_DESCRIPTOR
+    root: int = NO_DESCRIPTOR
+
+    def inherited(self) -> tuple[int, ...]:
+        """Those that there are."""
+        return tuple(fd for fd in msgspec.structs.astuple(self) if fd != NO_DESCRIPTOR)
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whom a worker becomes."""
+
+    uid: int
+    gid: int
+
+
+class WorkerPlan(msgspec.Struct, frozen=True):
+    """The whole letter."""
+
+    config: Config
+    stack: Literal["kernel", "nfqueue"]
+    shard: ShardPlan
+    host: str
+    port: int
+    row: int
+    """Its row in the counters."""
+    descriptors: Descriptors
+    supervisor_pid: int
+    identity: Identity | None = None
+    """None: stay who we are."""
+
+
+def encode_plan(plan: WorkerPlan) -> bytes:
+    """The bytes of a plan."""
+    return msgspec.msgpack.encode(plan)
+
+
+def decode_plan(data: bytes) -> WorkerPlan:
+    """The plan in those bytes. Raises: msgspec.DecodeError."""
+    return msgspec.msgpack.decode(data, type=WorkerPlan)
