@@ -51,7 +51,7 @@ FLAG_GSO: Final = 4
 """Aggregates come whole, up to 64 KB, instead of cut into packets; their checksum may be not ready."""
 
 ACKNOWLEDGE_TIMEOUT_S: Final = 5.0
-QUEUES_IN_USE: Final = "/proc/net/netfilter/nfnetlink_queue"
+QUEUES_IN_USE: Final = "/proc/thread-self/net/netfilter/nfnetlink_queue"
 
 
 _HEADER = struct.Struct("=IHHIIBB2s")

@@ -81,18 +81,18 @@ class RawSink:
     def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
         """See PacketSink."""
         payload = segment.payload
-        options_end = self._end + HEADROOM_BYTES + len(options)
-        end = options_end + len(payload)
+        options_bytes = len(options)
+        offset = self._end + HEADROOM_BYTES
+        end = offset + options_bytes + len(payload)
         if end > ARENA_BYTES or self._count == BATCH_MAX:
-            self._make_room(len(payload))
-            options_end = HEADROOM_BYTES + len(options)
-            end = options_end + len(payload)
-        if options:
-            self._arena[options_end - len(options) : options_end] = options
+            end -= self._make_room(len(payload))
+            offset = HEADROOM_BYTES
+        if options_bytes:
+            self._arena[offset : offset + options_bytes] = options
         if payload:
-            self._arena[options_end:end] = payload
+            self._arena[offset + options_bytes : end] = payload
         ts_val = segment.ts_val
-        with_timestamp = ts_val >= 0 and not options
+        with_timestamp = ts_val >= 0 and not options_bytes
         _PACK_RECORD(
             self._records,
             self._count * OUT_RECORD_BYTES,
@@ -104,16 +104,19 @@ class RawSink:
             segment.ack,
             ts_val if with_timestamp else 0,
             segment.ts_ecr,
-            options_end - len(options),
-            end - options_end,
-            len(options),
+            offset,
+            end - offset - options_bytes,
+            options_bytes,
         )
         self._end = end
         self._count += 1
 
-    def _make_room(self, payload_bytes: int) -> None:
+    def _make_room(self, payload_bytes: int) -> int:
+        """Flush; how far the end of the arena's used part moved back."""
         assert payload_bytes <= SEGMENT_BYTES_MAX
+        used_bytes = self._end
         self.flush()
+        return used_bytes
 
     def flush(self) -> int:
         """See PacketSink."""

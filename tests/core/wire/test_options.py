@@ -1,0 +1,97 @@
+"""TCP options: each form, each malformation, and the room there is."""
+
+import pytest
+from gossamer.core.wire.options import NO_OPTIONS, Options, decode_options, encode_options
+from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, Segment, SynOptions
+from hypothesis import given
+from hypothesis import strategies as st
+
+U32 = st.integers(0, 2**32 - 1)
+SYN_OPTIONS = st.builds(
+    SynOptions, mss=st.integers(1, 65535), window_scale=st.integers(-1, 14), sack_permitted=st.booleans()
+)
+
+
+def syn(options: SynOptions | None, ts_val: int = NO_TIMESTAMP, ts_ecr: int = 0) -> Segment:
+    return Segment(1, 0, SYN, 1, ts_val, ts_ecr, syn_options=options)
+
+
+@given(SYN_OPTIONS, st.none() | U32, U32)
+def test_encode_options__of_a_syn__decode_to_the_same(
+    options: SynOptions, ts_val: int | None, ts_ecr: int
+) -> None:
+    stamps = (NO_TIMESTAMP, 0) if ts_val is None else (ts_val, ts_ecr)
+    octets = encode_options(syn(options, *stamps))
+    assert len(octets) % 4 == 0
+    assert decode_options(octets, is_syn=True) == Options(*stamps, syn_options=options)
+
+
+@given(st.lists(st.tuples(U32, U32), max_size=6), st.booleans())
+def test_encode_options__sack_blocks__the_first_that_fit(
+    blocks: list[tuple[int, int]], stamped: bool
+) -> None:
+    segment = Segment(1, 2, ACK, 3, 7 if stamped else NO_TIMESTAMP, 0, sack=tuple(blocks))
+    octets = encode_options(segment)
+    assert len(octets) <= 40
+    found = decode_options(octets, is_syn=False)
+    assert found is not None
+    assert found.sack == tuple(blocks[: 3 if stamped else 4])
+
+
+def test_encode_options__sack_beside_all_syn_options__cut_to_one_block() -> None:
+    segment = Segment(1, 2, SYN, 3, 7, 8, sack=((1, 2), (3, 4)), syn_options=SynOptions(1460, 7, True))
+    octets = encode_options(segment)
+    assert len(octets) <= 40
+    found = decode_options(octets, is_syn=True)
+    assert found is not None
+    assert found.sack == ((1, 2),)
+
+
+def test_encode_options__timestamps_alone__as_rfc7323_appendix_a() -> None:
+    assert encode_options(Segment(1, 2, ACK, 3, 0x01020304, 0x05060708)).hex() == "0101080a0102030405060708"
+
+
+def test_encode_options__nothing__nothing() -> None:
+    assert encode_options(Segment(1, 2, ACK, 3)) == b""
+
+
+@pytest.mark.parametrize(
+    ("octets", "expected"),
+    [
+        pytest.param("", NO_OPTIONS, id="none"),
+        pytest.param("01010101", NO_OPTIONS, id="nop only"),
+        pytest.param("00020405b4", NO_OPTIONS, id="what follows the end is not read"),
+        pytest.param("020405b4", Options(syn_options=SynOptions(mss=1460)), id="mss"),
+        pytest.param("02040000", NO_OPTIONS, id="mss of zero counts as absent"),
+        pytest.param("020305b4", None, id="mss of length 3, then an option cut short"),
+        pytest.param("0203050101", NO_OPTIONS, id="mss of length 3 is ignored"),
+        pytest.param("03030e", Options(syn_options=SynOptions(window_scale=14)), id="window scale"),
+        pytest.param("0303ff", Options(syn_options=SynOptions(window_scale=127)), id="window scale of 255"),
+        pytest.param("0402", Options(syn_options=SynOptions(sack_permitted=True)), id="sack permitted"),
+        pytest.param("080a0000000100000002", Options(1, 2), id="timestamps not aligned"),
+        pytest.param("080900000001000000", NO_OPTIONS, id="timestamps of length 9 are ignored"),
+        pytest.param("080a0000000100000002080a0000000300000004", Options(3, 4), id="the last of two"),
+        pytest.param("050a0000000100000002", Options(sack=((1, 2),)), id="sack"),
+        pytest.param("05090000000100000001", NO_OPTIONS, id="sack of no multiple of eight is ignored"),
+        pytest.param("0502", NO_OPTIONS, id="sack without blocks is ignored"),
+        pytest.param("fe0401020101", NO_OPTIONS, id="unknown"),
+        pytest.param("fe0001010101", None, id="length 0"),
+        pytest.param("fe0101010101", None, id="length 1"),
+        pytest.param("fe", None, id="no length"),
+        pytest.param("fe050101", None, id="over the end"),
+        pytest.param("0101020405", None, id="known kind over the end"),
+    ],
+)
+def test_decode_options(octets: str, expected: Options | None) -> None:
+    assert decode_options(bytes.fromhex(octets), is_syn=True) == expected
+
+
+def test_decode_options__not_a_syn__its_options_are_ignored() -> None:
+    octets = encode_options(syn(SynOptions(1460, 7, True), 1, 2))
+    assert decode_options(octets, is_syn=False) == Options(1, 2)
+
+
+@given(st.binary(max_size=40), st.booleans())
+def test_decode_options__any_octets__end(octets: bytes, is_syn: bool) -> None:
+    found = decode_options(octets, is_syn)
+    assert found is None or isinstance(found, Options)

@@ -1,0 +1,68 @@
+"""Records as values: one of each kind."""
+
+from gossamer.core.wire.flow import pack_flow
+from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.reading import InRecord, SideRecord, read_icmp, read_segment
+from gossamer.core.wire.record import (
+    IN_RECORD,
+    KIND_ICMP,
+    KIND_OPTIONS,
+    KIND_PLAIN,
+    KIND_TIMESTAMP,
+    OUT_RECORD,
+    SIDE_RECORD,
+)
+from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, URG, Segment, SynOptions
+
+FLOW = pack_flow(("192.0.2.1", 80), ("192.0.2.2", 1024))
+STALE: SideRecord = (1, 1, 7, 2, 9, 9, *range(8))
+"""What an earlier packet left: it must not be looked at."""
+
+
+def record(kind: int, flags: int = ACK, ts_val: int = 0, ts_ecr: int = 0) -> InRecord:
+    return (FLOW, kind, flags, 100, 1, 2, ts_val, ts_ecr, 0, 4)
+
+
+def side(
+    has_timestamp: int = 0, sack_permitted: int = 0, window_scale: int = -1, mss: int = 0, urgent: int = 0
+) -> SideRecord:
+    return (has_timestamp, sack_permitted, window_scale, 0, mss, urgent, *range(8))
+
+
+def test_records__sizes__are_whole_cache_lines_and_words() -> None:
+    assert (IN_RECORD.size, SIDE_RECORD.size, OUT_RECORD.size) == (64, 40, 64)
+
+
+def test_read_segment__plain__no_options() -> None:
+    assert read_segment(record(KIND_PLAIN), b"data", STALE) == Segment(1, 2, ACK, 100, payload=b"data")
+
+
+def test_read_segment__timestamp__its_values() -> None:
+    assert read_segment(record(KIND_TIMESTAMP, ACK, 0, 8), b"", STALE) == Segment(1, 2, ACK, 100, 0, 8)
+
+
+def test_read_segment__syn_options__from_the_side_record() -> None:
+    found = read_segment(record(KIND_OPTIONS, SYN, 7, 8), b"", side(1, 1, 14, 1460))
+    assert found == Segment(1, 2, SYN, 100, 7, 8, syn_options=SynOptions(1460, 14, True))
+
+
+def test_read_segment__window_scale_of_zero__is_present() -> None:
+    found = read_segment(record(KIND_OPTIONS, SYN), b"", side(window_scale=0))
+    assert found.syn_options == SynOptions(window_scale=0)
+    assert found.ts_val == NO_TIMESTAMP
+
+
+def test_read_segment__sack__as_many_blocks_as_counted() -> None:
+    found = read_segment(record(KIND_OPTIONS), b"", (0, 0, -1, 2, 0, 0, 10, 20, 30, 40, 50, 60, 70, 80))
+    assert found.sack == ((10, 20), (30, 40))
+    assert found.syn_options is None
+
+
+def test_read_segment__urg__its_pointer() -> None:
+    assert read_segment(record(KIND_OPTIONS, ACK | URG), b"", side(urgent=3)).urgent == 3
+
+
+def test_read_icmp__fields__of_the_quoted_segment() -> None:
+    assert read_icmp((FLOW, KIND_ICMP, 3, 4, 0x01020304, 1400, 0, 0, 28, 56)) == IcmpError(
+        FLOW, 3, 4, 0x01020304, 1400
+    )
