@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 CAPTION: Final = (
-    "medians of {rounds} interleaved rounds of {seconds} s; server CPU: time of the worker processes (/proc/PID) "
-    "/ requests that wrk counted; machine CPU: all of /proc/stat, client included"
+    "medians of {rounds} interleaved rounds of {seconds} s; server CPU: time of the worker processes "
+    "(/proc/PID) / requests that wrk counted; machine CPU: all of /proc/stat, client included"
 )
 COLUMNS: Final = (
     ("server CPU us/request", "cpu_us_per_request", "{:,.2f}"),
