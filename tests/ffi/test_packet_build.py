@@ -1,0 +1,108 @@
+"""The C builder and checksum against the reference codec, octet by octet."""
+
+import struct
+
+import pytest
+from gossamer.core.wire import record as layout
+from gossamer.core.wire.checksum import checksum
+from gossamer.core.wire.flow import MAPPED_PREFIX, Flow
+from gossamer.core.wire.options import encode_options
+from gossamer.core.wire.packet import build_packet
+from gossamer.core.wire.segment import NO_TIMESTAMP, URG, Segment, SynOptions
+from gossamer.ffi._packet import ffi, lib
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+U8, U16, U32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
+ANY_FLOW = MAPPED_PREFIX + b"abcd" + MAPPED_PREFIX + b"efgh" + b"ijkl"
+
+V6_ADDRESSES = st.binary(min_size=16, max_size=16)
+ADDRESS_PAIRS = st.tuples(V6_ADDRESSES, V6_ADDRESSES).filter(
+    lambda pair: not any(address.startswith(MAPPED_PREFIX) for address in pair)
+) | st.binary(min_size=8, max_size=8).map(lambda both: (MAPPED_PREFIX + both[:4], MAPPED_PREFIX + both[4:]))
+FLOWS = st.builds(
+    lambda pair, ports: pair[0] + pair[1] + ports, ADDRESS_PAIRS, st.binary(min_size=4, max_size=4)
+)
+SEGMENTS = st.builds(
+    Segment,
+    seq=U32,
+    ack=U32,
+    flags=U8.map(lambda bits: bits & ~URG),
+    window=U16,
+    ts_val=U32 | st.just(NO_TIMESTAMP),
+    ts_ecr=U32,
+    payload=st.binary(max_size=100),
+    sack=st.lists(st.tuples(U32, U32), max_size=5).map(tuple),
+    syn_options=st.none() | st.builds(SynOptions, U16, st.integers(-1, 14), st.booleans()),
+)
+
+
+def c_build(flow: Flow, segment: Segment, options: bytes, before: int = 0) -> bytes | None:
+    """The packet that C writes into an arena that is just large enough; None when it refuses."""
+    with_timestamp = segment.ts_val >= 0 and not options
+    offset = before + lib.HEADROOM_BYTES
+    arena = bytearray(b"\xaa" * offset + options + segment.payload)
+    record = ffi.new("struct out_record *")
+    layout.OUT_RECORD.pack_into(
+        ffi.buffer(record), 0, flow, with_timestamp, segment.flags, segment.window, segment.seq, segment.ack,
+        max(segment.ts_val, 0), segment.ts_ecr, offset, len(segment.payload), len(options),
+    )  # fmt: skip
+    start = ffi.new("uint32_t *")
+    length = lib.packet_build(ffi.from_buffer("uint8_t[]", arena), len(arena), record, start)
+    assert length < 0 or bytes(arena[: start[0]]) == b"\xaa" * start[0], (
+        "something before the packet was written"
+    )
+    return None if length < 0 else bytes(arena[start[0] : start[0] + length])
+
+
+@given(FLOWS, SEGMENTS, st.integers(0, 9))
+def test_build__any_segment__as_the_reference(flow: Flow, segment: Segment, before: int) -> None:
+    options = encode_options(segment)
+    is_timestamp_alone = segment.ts_val >= 0 and len(options) == 12
+    assert c_build(flow, segment, b"" if is_timestamp_alone else options, before) == build_packet(
+        flow, segment
+    )
+
+
+@given(FLOWS, st.integers(0, 70_000), st.booleans())
+@example(ANY_FLOW, 65495, False)
+@example(ANY_FLOW, 65496, False)
+@example(bytes(range(36)), 65515, False)
+@example(bytes(range(36)), 65516, False)
+def test_build__any_length__as_the_reference_or_refused(flow: Flow, length: int, stamped: bool) -> None:
+    segment = Segment(1, 2, 3, 4, 5 if stamped else NO_TIMESTAMP, 6, bytes(min(length, 65535)))
+    try:
+        expected = build_packet(flow, segment)
+    except ValueError:
+        expected = None
+    assert c_build(flow, segment, b"") == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [
+        pytest.param("payload_offset", 39, id="no room for the headers"),
+        pytest.param("payload_offset", 2**32 - 1, id="offset behind the arena"),
+        pytest.param("payload_length", 101, id="payload over the arena"),
+        pytest.param("options_length", 44, id="more options than a header has room for"),
+        pytest.param("options_length", 6, id="options not padded"),
+    ],
+)
+def test_build__record_that_does_not_fit__refused(changed: str, value: int) -> None:
+    arena = bytearray(172)
+    record = ffi.new("struct out_record *")
+    record.flow = ANY_FLOW
+    record.payload_offset, record.payload_length = 72, 50
+    start = ffi.new("uint32_t *")
+    view = ffi.from_buffer("uint8_t[]", arena)
+    assert lib.packet_build(view, len(arena), record, start) == 90
+    setattr(record, changed, value)
+    assert lib.packet_build(view, len(arena), record, start) == -1
+
+
+@given(st.binary(max_size=300))
+def test_checksum__any_octets__as_the_reference(octets: bytes) -> None:
+    total = lib.checksum_finish(lib.checksum_add(0, ffi.from_buffer("uint8_t[]", octets), len(octets)))
+    assert total.to_bytes(2, "little" if struct.pack("=H", 1)[0] else "big") == checksum(octets).to_bytes(
+        2, "big"
+    )
