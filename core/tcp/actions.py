@@ -1,0 +1,67 @@
+"""What a connection asks its doer for. A `Segment` among the actions is to be emitted on the connection's flow.
+
+Actions without fields are single values, compared by identity.
+"""
+
+from enum import Enum
+
+import msgspec
+
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.wire.segment import Segment
+
+
+class Deliver(msgspec.Struct, frozen=True, gc=False):
+    """Answer the queued RECEIVE with these octets."""
+
+    data: bytes
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """Answer to SEND: so many octets stand in the send buffer; the rest waits for SEND_SPACE."""
+
+    count: int
+
+
+class Remains(msgspec.Struct, frozen=True, gc=False):
+    """The connection's record goes while these octets were not received: the doer answers RECEIVE from them."""
+
+    data: bytes
+
+
+class Dropped(msgspec.Struct, frozen=True, gc=False):
+    """Count a segment that changed nothing, by reason."""
+
+    reason: SegmentDrop
+
+
+class Failure(Enum):
+    """Why a connection ended other than by CLOSE."""
+
+    RESET = "connection reset by peer"
+    REFUSED = "connection refused"
+    TIMED_OUT = "connection timed out"
+    UNREACHABLE = "host unreachable"
+    ABORTED = "connection aborted"
+    CLOSING = "connection closing"
+    """A SEND after CLOSE. Source: RFC 9293 3.10.2."""
+
+
+class Failed(msgspec.Struct, frozen=True, gc=False):
+    """Answer all queued calls, and those to come, with this error."""
+
+    failure: Failure
+
+
+class Signal(Enum):
+    """Actions that say all by their name."""
+
+    ESTABLISHED = "the handshake is complete: answer OPEN, or queue for accept"
+    SEND_SPACE = "the send buffer has room: try the queued SEND again"
+    END_OF_STREAM = "the peer's FIN was reached: answer RECEIVE with nothing"
+    RETRANSMITTED = "count a retransmission"
+    HALF_OPEN_GONE = "a half-open connection of a listener ended: free its place"
+
+
+Action = Segment | Deliver | Accepted | Remains | Dropped | Failed | Signal
+Actions = tuple[Action, ...]

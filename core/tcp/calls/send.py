@@ -1,0 +1,64 @@
+"""SEND.
+
+Source: RFC 9293 3.10.2.
+"""
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import MASK, Seq
+from gossamer.core.tcp.actions import Accepted, Actions, Failed, Failure
+from gossamer.core.tcp.buffer import append
+from gossamer.core.tcp.events import Send
+from gossamer.core.tcp.output import make_segment, output
+from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.wire.segment import ACK, PSH
+
+replace = msgspec.structs.replace
+
+
+def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
+    """Put octets into the send buffer as far as its bound allows, and send what may be sent."""
+    state = tcb.state
+    if state is not State.ESTABLISHED and state is not State.CLOSE_WAIT and state > State.SYN_RECEIVED:
+        # "FIN-WAIT-1 [...]: Return 'error: connection closing' and do not service request."
+        return tcb, (Failed(Failure.CLOSING),)
+    data = event.data
+    if (
+        not tcb.snd_buf_bytes
+        and tcb.snd_una == tcb.snd_nxt
+        and len(data) <= min(tcb.snd_wnd, tcb.agreed.smss, tcb.congestion.cwnd)
+        and tcb.reassembly is None
+        and tcb.agreed.timestamps
+        and state > State.SYN_RECEIVED
+        and event.now_us - tcb.snd_at_us <= tcb.rto_us
+    ):
+        return _sent_at_once(tcb, data, event.now_us)
+    room = tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes
+    taken = data if len(data) <= room else data[: max(room, 0)]
+    if not taken:
+        return tcb, (Accepted(0),)
+    tcb = replace(tcb, snd_buf=append(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
+    if state < State.ESTABLISHED:
+        # "SYN-SENT, SYN-RECEIVED: Queue the data for transmission after entering ESTABLISHED state."
+        return tcb, (Accepted(len(taken)),)
+    tcb, sent = output(tcb, event.now_us)
+    return tcb, (*sent, Accepted(len(taken)))
+
+
+def _sent_at_once(tcb: Tcb, data: bytes, now_us: int) -> tuple[Tcb, Actions]:
+    """The overwhelming case: nothing is in flight and all of it fits one segment. A property test holds it equal to `output`."""
+    size = len(data)
+    segment = make_segment(tcb, now_us, tcb.snd_nxt, ACK | PSH, data)
+    tcb = replace(
+        tcb,
+        snd_nxt=Seq((tcb.snd_nxt + size) & MASK),
+        snd_buf=(data,),
+        snd_buf_offset=0,
+        snd_buf_bytes=size,
+        last_ack_sent=tcb.rcv_nxt,
+        ack_at_us=NEVER_US,
+        rtx_at_us=now_us + tcb.rto_us,
+        snd_at_us=now_us,
+    )
+    return tcb, (segment, Accepted(size))

@@ -1,0 +1,45 @@
+"""CLOSED: the answer to a segment that belongs to no connection, and the records of connections that end.
+
+Source: RFC 9293 3.10.7.1, 3.5.2.
+"""
+
+from gossamer.core.seq import Seq, seq_add
+from gossamer.core.tcp.actions import Actions, Failed, Failure, Remains, Signal
+from gossamer.core.tcp.buffer import peek
+from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
+
+
+def segment_bytes(segment: Segment) -> int:
+    """SEG.LEN: the octets a segment occupies in the sequence space, SYN and FIN counted."""
+    return len(segment.payload) + (1 if segment.flags & SYN else 0) + (1 if segment.flags & FIN else 0)
+
+
+def reset_reply(segment: Segment) -> Segment | None:
+    """The RST that answers a segment; None for a RST, which is never answered."""
+    if segment.flags & RST:
+        return None
+    if segment.flags & ACK:
+        # "If the ACK bit is on, <SEQ=SEG.ACK><CTL=RST>"
+        return Segment(segment.ack, 0, RST, 0)
+    # "If the ACK bit is off, sequence number zero is used, <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>"
+    return Segment(0, seq_add(Seq(segment.seq), segment_bytes(segment)), RST | ACK, 0)
+
+
+def failed(tcb: Tcb, failure: Failure) -> tuple[None, Actions]:
+    """The connection is gone: "all segment queues should be flushed", all calls are answered with the failure."""
+    if tcb.state is State.SYN_RECEIVED and tcb.agreed.passive:
+        return None, (Signal.HALF_OPEN_GONE,)
+    return None, (Failed(failure),)
+
+
+def remains(tcb: Tcb) -> Actions:
+    """What the user has not received of a connection that ended in order."""
+    if not tcb.rcv_buf_bytes or tcb.receive_closed:
+        return ()
+    return (Remains(peek(tcb.rcv_buf, tcb.rcv_buf_offset, 0, tcb.rcv_buf_bytes)),)
+
+
+def reset_segment(tcb: Tcb) -> Segment:
+    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>: our own abort."""
+    return Segment(tcb.snd_nxt, tcb.rcv_nxt, RST | ACK, 0)

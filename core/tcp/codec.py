@@ -1,0 +1,39 @@
+"""A connection as bytes and back.
+
+`step(decode(encode(c)), event) == step(c, event)` for every reachable c (law 2): that is what lets a connection be snapshotted, sent to
+another process, recorded and replayed. One leading byte is the version of the layout, one says which record follows.
+"""
+
+import msgspec
+
+from gossamer.core.errors import GossamerError
+from gossamer.core.tcp.tcb import Tcb, TimeWait
+
+VERSION = 1
+KINDS: dict[int, type[Tcb] | type[TimeWait]] = {1: Tcb, 2: TimeWait}
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders = {number: msgspec.msgpack.Decoder(kind) for number, kind in KINDS.items()}
+
+
+class UndecodableConnection(GossamerError):
+    """The bytes are no connection of this version; the message says why."""
+
+
+def encode(connection: Tcb | TimeWait) -> bytes:
+    """All of a connection's state."""
+    number = 1 if isinstance(connection, Tcb) else 2
+    return bytes((VERSION, number)) + _encoder.encode(connection)
+
+
+def decode(data: bytes) -> Tcb | TimeWait:
+    """The connection that was encoded. Raises: UndecodableConnection."""
+    if len(data) < 2 or data[0] != VERSION or data[1] not in KINDS:
+        raise UndecodableConnection(
+            f"not a connection of layout version {VERSION}: it begins with {data[:2]!r}"
+        )
+    try:
+        connection: Tcb | TimeWait = _decoders[data[1]].decode(data[2:])
+    except msgspec.MsgspecError as error:
+        raise UndecodableConnection(str(error)) from error
+    return connection

@@ -1,0 +1,78 @@
+"""What can happen to a connection. An event carries everything `step` may not ask for: the time, random numbers.
+
+Source: RFC 9293 3.10 (the events); law 1.
+"""
+
+import msgspec
+
+from gossamer.core.wire.segment import Segment
+
+
+class SegmentArrives(msgspec.Struct, frozen=True, gc=False):
+    """A well-formed segment of this connection. Source: RFC 9293 3.10.7."""
+
+    segment: Segment
+    now_us: int
+    receive_bytes: int = 0
+    """How much a thread blocked in RECEIVE would take, 0 when there is none. The thread itself stays with the doer, since
+    none may stand in a Tcb; octets that it can have at once never enter the receive buffer."""
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """SEND call. What does not fit in the send buffer is left to the caller: see actions.Accepted. Source: 3.10.2."""
+
+    data: bytes
+    now_us: int
+
+
+class Receive(msgspec.Struct, frozen=True, gc=False):
+    """RECEIVE call; answered by Deliver, EndOfStream, Failed, or by nothing: then it is to be queued. Source: 3.10.3."""
+
+    bytes_max: int
+    now_us: int
+
+
+class Close(msgspec.Struct, frozen=True, gc=False):
+    """CLOSE call: a FIN after what was sent. Source: 3.10.4."""
+
+    now_us: int
+    receives: bool = False
+    """Whether the user goes on receiving (a half-close, `shutdown`)."""
+
+
+class Abort(msgspec.Struct, frozen=True, gc=False):
+    """ABORT call. Source: 3.10.5."""
+
+    now_us: int
+
+
+class Timeout(msgspec.Struct, frozen=True, gc=False):
+    """The connection's deadline has passed. Source: 3.10.8."""
+
+    now_us: int
+
+
+class Opening(msgspec.Struct, frozen=True, gc=False):
+    """What a new connection needs from outside: not an event of a connection, but what makes one."""
+
+    now_us: int
+    iss: int
+    """Initial sequence number, from core.tcp.isn."""
+    ts_offset: int
+    """Random offset of our timestamps (RFC 7323 7.1)."""
+    mss: int
+    """MSS to advertise on this flow's link, bytes."""
+    is_ipv6: bool = False
+
+
+class IcmpError(msgspec.Struct, frozen=True, gc=False):
+    """An ICMP error quotes a segment of ours. Source: RFC 9293 3.9.2.2, RFC 5927."""
+
+    seq: int
+    """Sequence number of the quoted segment."""
+    hard: bool
+    """Whether RFC 1122 4.2.3.9 calls it a hard error (protocol or port unreachable, prohibited)."""
+    now_us: int
+
+
+Event = SegmentArrives | Send | Receive | Close | Abort | Timeout | IcmpError

@@ -1,0 +1,84 @@
+"""What a SYN offers, and what two SYNs agree on.
+
+Source: RFC 9293 3.7.1 (MSS), RFC 7323 2 and 3, RFC 2018 2.
+"""
+
+from gossamer.core.seq import Seq
+from gossamer.core.tcp.events import Opening
+from gossamer.core.tcp.parameters import (
+    MSS_DEFAULT_IPV4,
+    MSS_DEFAULT_IPV6,
+    MSS_FLOOR,
+    WINDOW_SCALE_MAX,
+    TcpParameters,
+)
+from gossamer.core.tcp.tcb import Agreed, Congestion
+from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
+
+TIMESTAMP_OPTION_BYTES = 12
+NO_OPTIONS = SynOptions()
+
+
+def window_shift(receive_buffer_bytes: int) -> int:
+    """The least shift with which the whole receive buffer can be offered. Source: RFC 7323 2.3."""
+    shift = 0
+    while receive_buffer_bytes >> shift > 0xFFFF and shift < WINDOW_SCALE_MAX:
+        shift += 1
+    return shift
+
+
+def offer(agreed: Agreed) -> SynOptions:
+    """The options of the SYN or SYN-ACK of a connection, as far as it (still) wants them."""
+    scale = agreed.rcv_wind_shift if agreed.rcv_wind_shift >= 0 else -1
+    return SynOptions(mss=agreed.rmss, window_scale=scale, sack_permitted=agreed.sack)
+
+
+def wanted(parameters: TcpParameters, opening: Opening) -> Agreed:
+    """What we would like, before the peer has spoken. A shift of -1 means that window scaling is off."""
+    shift = window_shift(parameters.receive_buffer_bytes) if parameters.window_scaling else -1
+    return Agreed(
+        parameters=parameters,
+        iss=Seq(opening.iss),
+        rmss=opening.mss,
+        smss=MSS_DEFAULT_IPV6 if opening.is_ipv6 else MSS_DEFAULT_IPV4,
+        rcv_wind_shift=shift,
+        timestamps=parameters.timestamps,
+        sack=parameters.sack,
+        ts_offset=opening.ts_offset,
+    )
+
+
+def agree(wish: Agreed, syn: Segment) -> Agreed:
+    """What holds once the peer's SYN is known: an option is in use when both sides named it."""
+    options = syn.syn_options or NO_OPTIONS
+    timestamps = wish.timestamps and syn.ts_val != NO_TIMESTAMP
+    scaling = wish.rcv_wind_shift >= 0 and options.window_scale >= 0
+    peer_mss = max(options.mss, MSS_FLOOR) if options.mss else wish.smss
+    # RFC 9293 3.7.1: Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize
+    smss = min(peer_mss, wish.rmss) - (TIMESTAMP_OPTION_BYTES if timestamps else 0)
+    return Agreed(
+        parameters=wish.parameters,
+        iss=wish.iss,
+        irs=Seq(syn.seq),
+        smss=smss,
+        rmss=wish.rmss,
+        # RFC 7323 2.3: "If a Window Scale option is received with a shift.cnt value larger than 14, the TCP SHOULD log the
+        # error but MUST use 14 instead of the specified value."
+        snd_wind_shift=min(options.window_scale, WINDOW_SCALE_MAX) if scaling else 0,
+        rcv_wind_shift=wish.rcv_wind_shift if scaling else 0,
+        timestamps=timestamps,
+        sack=wish.sack and options.sack_permitted,
+        ts_offset=wish.ts_offset,
+        passive=wish.passive,
+    )
+
+
+def initial_congestion(agreed: Agreed) -> Congestion:
+    """Source: RFC 6928 2: "min (10*MSS, max (2*MSS, 14600))"."""
+    return Congestion(cwnd=initial_window(agreed))
+
+
+def initial_window(agreed: Agreed) -> int:
+    """IW in bytes."""
+    segments = agreed.parameters.initial_window_segments
+    return min(segments * agreed.smss, max(2 * agreed.smss, segments * 1460))

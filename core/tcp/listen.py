@@ -1,0 +1,71 @@
+"""LISTEN: a SYN makes a connection in SYN-RECEIVED.
+
+Source: RFC 9293 3.10.7.2.
+"""
+
+import msgspec
+
+from gossamer.core.seq import Seq, seq_add
+from gossamer.core.tcp.actions import Actions, Dropped
+from gossamer.core.tcp.closed import reset_reply
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import Opening
+from gossamer.core.tcp.handshake import agree, initial_congestion, offer, wanted
+from gossamer.core.tcp.parameters import RTO_INITIAL_US
+from gossamer.core.tcp.tcb import Agreed, Listener, State, Tcb
+from gossamer.core.tcp.timestamps import ts_value
+from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
+
+
+def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> tuple[Tcb | None, Actions]:
+    """What a listener answers: a connection in SYN-RECEIVED and its SYN-ACK, a RST, or nothing."""
+    if segment.flags & RST:
+        return None, (Dropped(SegmentDrop.LISTEN_NOT_SYN),)
+    if segment.flags & ACK:
+        # "Any acknowledgment is bad if it arrives on a connection still in the LISTEN state."
+        reply = reset_reply(segment)
+        assert reply is not None
+        return None, (Dropped(SegmentDrop.LISTEN_NOT_SYN), reply)
+    if not segment.flags & SYN or segment.flags & FIN:
+        return None, (Dropped(SegmentDrop.LISTEN_NOT_SYN),)
+    wish = msgspec.structs.replace(wanted(listener.parameters, opening), passive=True)
+    agreed = agree(wish, segment)
+    return open_passive(agreed, segment, opening.now_us)
+
+
+def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> tuple[Tcb, Actions]:
+    """The connection that a SYN opens. Data on a SYN is left to be sent again."""
+    rcv_nxt = seq_add(agreed.irs, 1)
+    tcb = Tcb(
+        state=State.SYN_RECEIVED,
+        agreed=agreed,
+        snd_una=agreed.iss,
+        snd_nxt=seq_add(agreed.iss, 1),
+        rcv_nxt=rcv_nxt,
+        # RFC 7323 2.2: the window field of a SYN is never scaled.
+        snd_wnd=syn.window,
+        snd_wl1=Seq(syn.seq),
+        snd_wl2=agreed.iss,
+        max_snd_wnd=syn.window,
+        rcv_wnd=agreed.parameters.receive_buffer_bytes,
+        last_ack_sent=rcv_nxt,
+        ts_recent=syn.ts_val if agreed.timestamps else 0,
+        congestion=initial_congestion(agreed),
+        rtx_at_us=now_us + RTO_INITIAL_US,
+        rcv_at_us=now_us,
+        snd_at_us=now_us,
+        rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
+        rtt_at_us=now_us,
+    )
+    return tcb, (syn_ack(tcb, now_us),)
+
+
+def syn_ack(tcb: Tcb, now_us: int) -> Segment:
+    """<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>"""
+    agreed = tcb.agreed
+    ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
+    options = offer(agreed)
+    if agreed.snd_wind_shift == 0 and agreed.rcv_wind_shift == 0:
+        options = msgspec.structs.replace(options, window_scale=-1)
+    window = min(tcb.rcv_wnd, 0xFFFF)
+    return Segment(agreed.iss, tcb.rcv_nxt, SYN | ACK, window, ts_val, tcb.ts_recent, syn_options=options)

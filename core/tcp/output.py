@@ -1,0 +1,155 @@
+"""What to send now: new data as the windows allow, a FIN, an ACK that is due; and the timers that go with it.
+
+The one place where segments of a synchronized connection are made. Whoever changes a connection so that something may have become sendable
+ends with `output`.
+
+Source: RFC 9293 3.7.4 (Nagle), 3.8.6.2.1 (silly windows), 3.8.6.3 (delayed ACK); RFC 6298 5.
+"""
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import MASK, Seq, seq_add
+from gossamer.core.tcp.actions import Actions, Signal
+from gossamer.core.tcp.buffer import peek
+from gossamer.core.tcp.congestion import after_idle
+from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
+from gossamer.core.tcp.reassembly import sack_blocks
+from gossamer.core.tcp.recovery import next_retransmission, pipe_bytes
+from gossamer.core.tcp.rtt import backed_off_us
+from gossamer.core.tcp.tcb import Phase, State, Tcb
+from gossamer.core.tcp.timestamps import ts_value
+from gossamer.core.tcp.window import window_field
+from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, PSH, SackBlock, Segment
+
+replace = msgspec.structs.replace
+
+CLOSED_BY_US = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
+"""States in which a FIN follows the data of the send buffer and is not yet acknowledged."""
+
+SACK_BLOCKS_WITH_TIMESTAMPS = (40 - TIMESTAMP_OPTION_BYTES - 4) // 8
+
+
+def make_segment(tcb: Tcb, now_us: int, seq: Seq, flags: int, payload: bytes = b"") -> Segment:
+    """A segment that carries what every one of a synchronized connection does: ACK, window, timestamps; and SACK when it has no
+    payload, since options would take from the room of a full one."""
+    agreed = tcb.agreed
+    sack: tuple[SackBlock, ...] = ()
+    if tcb.reassembly is not None and agreed.sack and not payload:
+        sack = sack_blocks(tcb.reassembly)
+        if agreed.timestamps:
+            sack = sack[:SACK_BLOCKS_WITH_TIMESTAMPS]
+    ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
+    return Segment(seq, tcb.rcv_nxt, flags, window_field(tcb), ts_val, tcb.ts_recent, payload, sack)
+
+
+def acknowledgment(tcb: Tcb, now_us: int) -> Segment:
+    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>."""
+    return make_segment(tcb, now_us, tcb.snd_nxt, ACK)
+
+
+def flight_bytes(tcb: Tcb) -> int:
+    """FlightSize: SND.NXT - SND.UNA, a FIN included."""
+    return (tcb.snd_nxt - tcb.snd_una) & MASK
+
+
+def is_fin_unsent(tcb: Tcb) -> bool:
+    """Whether a FIN is still to follow."""
+    return tcb.state in CLOSED_BY_US and flight_bytes(tcb) <= tcb.snd_buf_bytes
+
+
+def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
+    """Send all that may be sent now."""
+    ack_due = tcb.ack_at_us <= now_us
+    segments: list[Segment] = []
+    again = 0
+    if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:
+        tcb = _retransmit(tcb, now_us, segments)
+        again = len(segments)
+    tcb = _send_new(tcb, now_us, segments)
+    if ack_due and (not segments or tcb.reassembly is not None):
+        segments.append(acknowledgment(tcb, now_us))
+    if segments:
+        tcb = replace(tcb, last_ack_sent=tcb.rcv_nxt, ack_at_us=NEVER_US)
+    actions: Actions = tuple(segments)
+    if again:
+        actions += (Signal.RETRANSMITTED,) * again
+    return _timer_armed(tcb, now_us), actions
+
+
+def _timer_armed(tcb: Tcb, now_us: int) -> Tcb:
+    # RFC 6298 5.1: "Every time a packet containing data is sent [...], if the timer is not running, start it". The same field is
+    # the persist timer while data waits for a window (RFC 9293 3.8.6.1).
+    if tcb.rtx_at_us != NEVER_US:
+        return tcb
+    if tcb.snd_una != tcb.snd_nxt or tcb.snd_buf_bytes or is_fin_unsent(tcb):
+        return replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
+    return tcb
+
+
+def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
+    """Data that was never sent, and the FIN behind it."""
+    flight = flight_bytes(tcb)
+    unsent = tcb.snd_buf_bytes - flight
+    if unsent < 0 or (unsent == 0 and not is_fin_unsent(tcb)):
+        return tcb
+    congestion = tcb.congestion if flight else after_idle(tcb, now_us)
+    usable = tcb.snd_wnd - flight
+    room = congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
+    snd_nxt, smss = tcb.snd_nxt, tcb.agreed.smss
+    while unsent > 0:
+        size = min(unsent, smss, usable)
+        if size > room or not _is_worth_sending(tcb, size, unsent, flight):
+            break
+        payload = peek(tcb.snd_buf, tcb.snd_buf_offset, flight, size)
+        unsent -= size
+        flags = ACK | PSH if unsent == 0 else ACK
+        if unsent == 0 and tcb.state in CLOSED_BY_US and usable > size:
+            flags |= FIN
+        segments.append(make_segment(tcb, now_us, snd_nxt, flags, payload))
+        taken = size + (flags & FIN)
+        snd_nxt = seq_add(snd_nxt, taken)
+        flight, usable, room = flight + taken, usable - taken, room - taken
+    if unsent == 0 and tcb.state in CLOSED_BY_US and flight == tcb.snd_buf_bytes and usable > 0:
+        segments.append(make_segment(tcb, now_us, snd_nxt, ACK | FIN))
+        snd_nxt = seq_add(snd_nxt, 1)
+    if snd_nxt == tcb.snd_nxt:
+        return tcb
+    return _sent(replace(tcb, congestion=congestion), snd_nxt, now_us)
+
+
+def _sent(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Tcb:
+    """The connection after new octets up to `snd_nxt`; without timestamps one segment at a time is timed (RFC 6298 3)."""
+    if tcb.agreed.timestamps or tcb.rtt_seq is not None or tcb.recovery is not None:
+        return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us)
+    return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us, rtt_seq=snd_nxt, rtt_at_us=now_us)
+
+
+def _is_worth_sending(tcb: Tcb, size: int, unsent: int, flight: int) -> bool:
+    """Silly window avoidance of the sender, and Nagle. Source: RFC 9293 3.8.6.2.1 (1) to (3); (4) is the persist timer."""
+    if size <= 0:
+        return False
+    if size >= tcb.agreed.smss:
+        return True
+    if size == unsent and (flight == 0 or tcb.agreed.parameters.nodelay or tcb.state in CLOSED_BY_US):
+        return True
+    return size * 2 >= tcb.max_snd_wnd and (flight == 0 or tcb.agreed.parameters.nodelay)
+
+
+def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
+    """Send again what loss recovery names, as long as cwnd has room."""
+    while True:
+        chosen = next_retransmission(tcb, bool(segments))
+        if chosen is None:
+            return tcb
+        seq, length, tcb = chosen
+        segments.append(retransmission(tcb, now_us, seq, length))
+
+
+def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int) -> Segment:
+    """The octets [seq, seq + length) of what is in flight, a FIN among them if it was sent there."""
+    start = (seq - tcb.snd_una) & MASK
+    payload = peek(tcb.snd_buf, tcb.snd_buf_offset, start, min(length, tcb.snd_buf_bytes - start))
+    fin = start + length > tcb.snd_buf_bytes and tcb.state in CLOSED_BY_US
+    flags = ACK | (FIN if fin else 0) | (PSH if start + length >= tcb.snd_buf_bytes else 0)
+    return make_segment(tcb, now_us, seq, flags, payload)

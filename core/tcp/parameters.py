@@ -1,0 +1,110 @@
+"""Every number of the TCP that is not a sequence number: its unit, its default, its source.
+
+Owns the bounds too: what is limited anywhere in `core.tcp` is limited by a name of this file. A connection carries the
+`TcpParameters` it was opened with, so that it goes on unchanged wherever it is decoded.
+"""
+
+from typing import Final
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US, SECOND_US
+
+MILLISECOND_US: Final = 1000
+
+MSS_FLOOR: Final = 88
+"""No peer makes us send smaller segments than this (bytes): CVE-2019-11479; 88 is what Linux's min_snd_mss of 48 leaves
+after full options."""
+
+MSS_DEFAULT_IPV4: Final = 536
+"""SendMSS of a peer that named none. Source: RFC 9293 3.7.1, MUST-15."""
+
+MSS_DEFAULT_IPV6: Final = 1220
+
+WINDOW_SCALE_MAX: Final = 14
+"""Source: RFC 7323 2.3."""
+
+SSTHRESH_INITIAL: Final = 1 << 30
+"""Arbitrarily high (bytes). Source: RFC 5681 3.1."""
+
+DUP_THRESH: Final = 3
+"""Source: RFC 5681 3.2, RFC 6675 2."""
+
+SACKED_RANGES_MAX: Final = 256
+"""Ranges the sender's scoreboard remembers; further ones are ignored, which is always safe. CVE-2019-11478."""
+
+REASSEMBLY_BLOCKS_MAX: Final = 128
+"""Runs of octets the receiver holds out of order; CVE-2018-5390."""
+
+COALESCE_BYTES: Final = 4096
+"""A chunk of a buffer shorter than this takes up the next one, so that a buffer of n bytes has at most about n / 4096
+chunks, however small the writes or segments were."""
+
+CLOCK_GRANULARITY_US: Final = MILLISECOND_US
+"""G of RFC 6298, and the tick of our timestamps (RFC 7323 5.4 allows 1 ms to 1 s)."""
+
+RTO_INITIAL_US: Final = 1 * SECOND_US
+"""Source: RFC 6298 2.1."""
+
+PAWS_IDLE_US: Final = 24 * 24 * 3600 * SECOND_US
+"""TS.Recent is invalid after 24 days without a segment. Source: RFC 7323 5.5."""
+
+
+class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What an operator may tune. Times in microseconds, sizes in bytes."""
+
+    mss: int = 1460
+    """MSS we advertise on IPv4 (RFC 9293 3.7.1: MTU less 40); 20 less on IPv6."""
+    loopback_mss: int = 65_000
+    """MSS we advertise to a peer on loopback, whose packets may have up to 65,535 bytes."""
+    receive_buffer_bytes: int = 1 << 20
+    """RCV.BUFF: what a connection holds that its thread has not received."""
+    send_buffer_bytes: int = 1 << 20
+    """What a connection holds that its peer has not acknowledged."""
+    nodelay: bool = True
+    """Switch the Nagle algorithm off (RFC 9293 3.7.4, MUST-17)."""
+    window_scaling: bool = True
+    """Offer and take window scaling (RFC 7323 2)."""
+    timestamps: bool = True
+    """Offer and take timestamps (RFC 7323 3)."""
+    sack: bool = True
+    """Offer and take selective acknowledgements (RFC 2018)."""
+    initial_window_segments: int = 10
+    """Source: RFC 6928 2."""
+    delayed_ack_us: int = 40 * MILLISECOND_US
+    """Source: RFC 9293 3.8.6.3: under 500 ms (MUST-40)."""
+    rto_min_us: int = 200 * MILLISECOND_US
+    """Differs: RFC 6298 2.4 says SHOULD be a second; 200 ms is what deployed stacks use and RFC 8961 allows."""
+    rto_max_us: int = 60 * SECOND_US
+    """Source: RFC 6298 2.5."""
+    syn_retries: int = 6
+    """Retransmissions of a SYN or SYN-ACK before we give up; R2 of at least 3 minutes for a SYN we open with
+    (RFC 9293 3.8.3, MUST-23: 1+2+4+8+16+32+60 s)."""
+    synack_retries: int = 5
+    """The same for a half-open connection of a listener."""
+    retries: int = 15
+    """Retransmissions of data before we give up: R2 (RFC 9293 3.8.3, at least 100 s)."""
+    user_timeout_us: int = NEVER_US
+    """Give up when data stays unacknowledged for this long (RFC 9293 3.8.3, RFC 5482); 2**62 is never."""
+    keepalive_idle_us: int = NEVER_US
+    """Idle time before the first keepalive probe; off by default (RFC 9293 3.8.4, MUST-25), 2 hours if anything
+    (MUST-28)."""
+    keepalive_interval_us: int = 75 * SECOND_US
+    keepalive_probes: int = 9
+    """Unanswered probes before the peer is taken for dead."""
+    fin_wait_2_us: int = 60 * SECOND_US
+    """How long a closed connection waits for the peer's FIN. Differs: RFC 9293 names no timer here."""
+    time_wait_us: int = 60 * SECOND_US
+    """2 MSL with an MSL of 30 s. Differs: RFC 9293 3.4.2 takes 2 minutes for MSL; 60 s is what deployed stacks use."""
+    time_wait_max: int = 32_768
+    """TIME-WAIT records of a shard; when full the oldest goes."""
+    connections_max: int = 1_000_000
+    """Connections of a shard; a SYN beyond it is dropped and counted."""
+    syn_backlog: int = 4096
+    """Half-open connections of a listener."""
+    challenge_interval_us: int = 500 * MILLISECOND_US
+    """At most one challenge ACK and one answer to an out-of-window segment in this time, per connection and never
+    globally (RFC 5961 7; CVE-2016-5696)."""
+
+
+DEFAULT_PARAMETERS: Final = TcpParameters()

@@ -1,0 +1,93 @@
+"""Octets that came out of order: kept in runs, joined when they touch, told to the peer as SACK blocks.
+
+First received wins: an octet that is held or delivered is never replaced (overlap ambiguity). Runs are found by bisection; their number
+is bounded, so the work per segment is too (CVE-2018-5390).
+
+Source: RFC 9293 3.10.7.4, seventh; RFC 2018 4.
+"""
+
+from bisect import bisect_left
+
+import msgspec
+
+from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max
+from gossamer.core.tcp.buffer import Chunks, append
+from gossamer.core.tcp.parameters import REASSEMBLY_BLOCKS_MAX
+from gossamer.core.tcp.tcb import Block, Reassembly
+
+EMPTY = Reassembly(blocks=())
+SACK_BLOCKS_MAX = 4
+replace = msgspec.structs.replace
+
+
+def insert(reassembly: Reassembly, seq: Seq, data: bytes, rcv_nxt: Seq) -> Reassembly | None:
+    """Keep `data` at `seq`, which lies after RCV.NXT and in the window. Returns None when the bound is reached."""
+    blocks = reassembly.blocks
+    # Distances from RCV.NXT are plain ascending integers, whatever the sequence numbers wrap to.
+    left_at, right_at = (seq - rcv_nxt) & MASK, ((seq - rcv_nxt) & MASK) + len(data)
+    first = bisect_left(blocks, left_at, key=lambda block: (block.right - rcv_nxt) & MASK)
+    last = first
+    while last < len(blocks) and (blocks[last].left - rcv_nxt) & MASK <= right_at:
+        last += 1
+    if first == last and len(blocks) >= REASSEMBLY_BLOCKS_MAX:
+        return None
+    merged = _fill(blocks[first:last], seq, data)
+    recent = (merged.left, *(r for r in reassembly.recent if not _holds(merged, r)))[:SACK_BLOCKS_MAX]
+    return replace(reassembly, blocks=(*blocks[:first], merged, *blocks[last:]), recent=recent)
+
+
+def _holds(block: Block, seq: Seq) -> bool:
+    return (seq - block.left) & MASK < (block.right - block.left) & MASK
+
+
+def _fill(touched: tuple[Block, ...], seq: Seq, data: bytes) -> Block:
+    """One block of the new octets and the blocks they touch; where they overlap the older octets stay."""
+    if not touched:
+        return Block(seq, seq_add(seq, len(data)), (data,))
+    right = seq_add(seq, len(data))
+    chunks: Chunks = ()
+    position = seq
+    for block in touched:
+        gap = seq_diff(block.left, position)
+        if gap > 0:
+            start = seq_diff(position, seq)
+            chunks = append(chunks, data[start : start + gap])
+        chunks = chunks + block.chunks
+        position = seq_max(position, block.right)
+    if seq_lt(position, right):
+        chunks = append(chunks, data[seq_diff(position, seq) :])
+    first = touched[0].left if seq_le(touched[0].left, seq) else seq
+    return Block(first, seq_max(position, right), chunks)
+
+
+def take(reassembly: Reassembly, rcv_nxt: Seq) -> tuple[Reassembly | None, Chunks, Seq]:
+    """What has come into order now that everything before `rcv_nxt` is there: (rest, chunks, new RCV.NXT)."""
+    blocks = reassembly.blocks
+    while blocks and seq_le(blocks[0].right, rcv_nxt):
+        blocks = blocks[1:]
+    chunks: Chunks = ()
+    if blocks and seq_le(blocks[0].left, rcv_nxt):
+        overlap = seq_diff(rcv_nxt, blocks[0].left)
+        chunks, rcv_nxt, blocks = _without(blocks[0].chunks, overlap), blocks[0].right, blocks[1:]
+    if not blocks and reassembly.fin_seq is None:
+        return None, chunks, rcv_nxt
+    return replace(reassembly, blocks=blocks, recent=reassembly.recent if blocks else ()), chunks, rcv_nxt
+
+
+def _without(chunks: Chunks, count: int) -> Chunks:
+    """The chunks less their first `count` octets."""
+    while count and count >= len(chunks[0]):
+        count -= len(chunks[0])
+        chunks = chunks[1:]
+    return (chunks[0][count:], *chunks[1:]) if count else chunks
+
+
+def sack_blocks(reassembly: Reassembly) -> tuple[tuple[int, int], ...]:
+    """The blocks to report, the latest first. Source: RFC 2018 4."""
+    found: list[tuple[int, int]] = []
+    for seq in reassembly.recent:
+        for block in reassembly.blocks:
+            if _holds(block, seq):
+                found.append((block.left, block.right))
+                break
+    return tuple(found)

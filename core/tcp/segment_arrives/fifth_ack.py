@@ -1,0 +1,159 @@
+"""Fifth: the ACK field.
+
+Source: RFC 9293 3.10.7.4, fifth; RFC 5961 5.2; RFC 5681; RFC 6298 5.
+"""
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
+from gossamer.core.tcp import congestion, recovery
+from gossamer.core.tcp.actions import Actions, Dropped, Signal
+from gossamer.core.tcp.buffer import drop_front
+from gossamer.core.tcp.challenge import challenge
+from gossamer.core.tcp.closed import remains, reset_reply
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.keepalive import idle_deadline_us
+from gossamer.core.tcp.output import output
+from gossamer.core.tcp.rtt import measured
+from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
+from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.time_wait import enter
+from gossamer.core.tcp.timestamps import round_trip_us
+from gossamer.core.wire.segment import ACK, FIN, SYN, Segment
+
+replace = msgspec.structs.replace
+
+
+def check_ack(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
+    """Advance SND.UNA, update the window, and move on the states that an ACK moves."""
+    if not segment.flags & ACK:
+        return Verdict(tcb, segment, (Dropped(SegmentDrop.ACK_MISSING),), stops=True)
+    if tcb.state is State.SYN_RECEIVED:
+        return _in_syn_received(tcb, segment, event)
+    return _acknowledged(tcb, segment, event, ())
+
+
+def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
+    if segment.ack != tcb.snd_nxt:
+        # "If the segment acknowledgment is not acceptable, form a reset segment <SEQ=SEG.ACK><CTL=RST> and send it."
+        reply = reset_reply(segment)
+        dropped: Actions = (Dropped(SegmentDrop.ACK_UNACCEPTABLE),)
+        return Verdict(tcb, segment, dropped if reply is None else (*dropped, reply), stops=True)
+    # "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state" with SND.WND, SND.WL1 and SND.WL2 from the segment.
+    shift = 0 if event.segment.flags & SYN else tcb.agreed.snd_wind_shift
+    r_us = round_trip_us(tcb, segment, event.now_us)
+    tcb = measured(tcb, r_us) if r_us is not None and tcb.backoff == 0 else tcb
+    window = segment.window << shift
+    tcb = replace(
+        tcb,
+        state=State.ESTABLISHED,
+        snd_una=Seq(segment.ack),
+        snd_wnd=window,
+        max_snd_wnd=max(window, tcb.max_snd_wnd),
+        snd_wl1=Seq(segment.seq),
+        snd_wl2=Seq(segment.ack),
+        rtx_at_us=NEVER_US,
+        backoff=0,
+        rtt_seq=None,
+        slow_at_us=idle_deadline_us(tcb, event.now_us),
+    )
+    return Verdict(tcb, segment, (Signal.ESTABLISHED,))
+
+
+def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Actions) -> Verdict | None:
+    ack = Seq(segment.ack)
+    if seq_lt(tcb.snd_nxt, ack) or seq_lt(ack, seq_add(tcb.snd_una, -tcb.max_snd_wnd)):
+        # RFC 5961 5.2: "SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT [...] All incoming segments whose ACK value doesn't satisfy
+        # the above condition MUST be discarded and an ACK sent back."
+        after, answer = challenge(tcb, event.now_us, SegmentDrop.ACK_UNACCEPTABLE)
+        return Verdict(after, segment, actions + answer, stops=True)
+    if seq_lt(ack, tcb.snd_una):
+        # "If the ACK is a duplicate (SEG.ACK =< SND.UNA), it can be ignored": its text still counts.
+        return PROCEED
+    before = tcb
+    if seq_lt(tcb.snd_una, ack):
+        tcb, news = _advanced(tcb, segment, event.now_us)
+        actions += news
+        tcb = _window_updated(tcb, segment, event.now_us)
+        return _moved_on(before, tcb, segment, event.now_us, actions)
+    window_before = tcb.snd_wnd
+    tcb = _window_updated(tcb, segment, event.now_us)
+    if tcb.snd_una != tcb.snd_nxt:
+        tcb = recovery.on_duplicate(tcb, segment, _is_duplicate(segment, window_before == tcb.snd_wnd))
+    return Verdict(tcb, segment, actions) if tcb is not before or actions else PROCEED
+
+
+def _is_duplicate(segment: Segment, same_window: bool) -> bool:
+    """RFC 5681 2: outstanding data, no data in it, SYN and FIN off, ACK = SND.UNA, and the same window."""
+    return same_window and not segment.payload and not segment.flags & (SYN | FIN)
+
+
+def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
+    """ "If SND.UNA < SEG.ACK =< SND.NXT, then set SND.UNA <- SEG.ACK. Any segments on the retransmission queue that are thereby
+    entirely acknowledged are removed." """
+    ack = Seq(segment.ack)
+    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    acked = (ack - tcb.snd_una) & MASK
+    octets = min(acked, tcb.snd_buf_bytes)
+    r_us = round_trip_us(tcb, segment, now_us)
+    if r_us is not None:
+        tcb = replace(measured(tcb, r_us), rtt_seq=None)
+    chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
+    # RFC 6298 5.2, 5.3: all acknowledged, the timer is turned off; else it starts anew.
+    rtx_at_us = NEVER_US if ack == tcb.snd_nxt else now_us + tcb.rto_us
+    left = tcb.snd_buf_bytes - octets
+    limit = tcb.agreed.parameters.send_buffer_bytes // 2
+    actions: Actions = (Signal.SEND_SPACE,) if left <= limit < tcb.snd_buf_bytes else ()
+    tcb = replace(
+        tcb,
+        snd_una=ack,
+        snd_buf=chunks,
+        snd_buf_offset=offset,
+        snd_buf_bytes=left,
+        rtx_at_us=rtx_at_us,
+        snd_at_us=now_us,
+        backoff=0,
+    )
+    if tcb.recovery is not None:
+        return recovery.on_new_ack(tcb, segment, acked, flight), actions
+    grown = congestion.on_ack(tcb.congestion, acked, flight, tcb.agreed.smss)
+    return replace(tcb, congestion=grown), actions
+
+
+def _window_updated(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+    """ "If (SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)), set SND.WND <- SEG.WND, set SND.WL1 <- SEG.SEQ, and
+    set SND.WL2 <- SEG.ACK." """
+    seq, ack = Seq(segment.seq), Seq(segment.ack)
+    if not (seq_lt(tcb.snd_wl1, seq) or (tcb.snd_wl1 == seq and seq_le(tcb.snd_wl2, ack))):
+        return tcb
+    window = segment.window << tcb.agreed.snd_wind_shift
+    reopened = tcb.snd_wnd == 0 and window > 0
+    tcb = replace(tcb, snd_wnd=window, snd_wl1=seq, snd_wl2=ack, max_snd_wnd=max(window, tcb.max_snd_wnd))
+    if reopened and (tcb.snd_una != tcb.snd_nxt or tcb.snd_buf_bytes):
+        tcb = replace(tcb, backoff=0, rtx_at_us=NEVER_US)
+        return recovery.sent_again(tcb) if tcb.snd_una != tcb.snd_nxt and tcb.recovery is None else tcb
+    if window == 0 and tcb.snd_buf_bytes:
+        # An answered window probe: RFC 9293 3.8.6.1, "a TCP implementation MUST allow the connection to stay open".
+        return replace(tcb, snd_at_us=now_us)
+    return tcb
+
+
+def _moved_on(before: Tcb, tcb: Tcb, segment: Segment, now_us: int, actions: Actions) -> Verdict:
+    """The states in which the ACK of our FIN matters."""
+    fin_acked = seq_diff(tcb.snd_una, before.snd_una) > before.snd_buf_bytes
+    if not fin_acked:
+        return Verdict(tcb, segment, actions)
+    if tcb.state is State.FIN_WAIT_1:
+        # "if the FIN segment is now acknowledged, then enter FIN-WAIT-2"; a user who still receives may take as long as it likes.
+        timer = now_us + tcb.agreed.parameters.fin_wait_2_us if tcb.receive_closed else tcb.slow_at_us
+        return Verdict(replace(tcb, state=State.FIN_WAIT_2, slow_at_us=timer), segment, actions)
+    if tcb.state is State.CLOSING:
+        # "if the ACK acknowledges our FIN, then enter the TIME-WAIT state"
+        tcb, sent = output(tcb, now_us)
+        record, rest = enter(tcb, now_us)
+        return Verdict(record, segment, actions + sent + rest, stops=True)
+    assert tcb.state is State.LAST_ACK
+    # "If our FIN is now acknowledged, delete the TCB, enter the CLOSED state, and return."
+    return Verdict(None, segment, actions + remains(tcb), stops=True)

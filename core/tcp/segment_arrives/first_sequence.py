@@ -1,0 +1,91 @@
+"""First: is the segment acceptable, and which part of it lies in the window?
+
+Source: RFC 9293 3.10.7.4, first; RFC 7323 5.3 (PAWS stands before it); RFC 5961 for the answer's rate.
+"""
+
+import msgspec
+
+from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt
+from gossamer.core.tcp.actions import Dropped
+from gossamer.core.tcp.challenge import challenge
+from gossamer.core.tcp.closed import segment_bytes
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.output import acknowledgment
+from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
+from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.timestamps import is_old_duplicate, ts_recent_after
+from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
+
+replace = msgspec.structs.replace
+
+
+def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
+    """Drop what is old or outside; trim what overlaps an edge; note the segment's timestamp."""
+    if is_old_duplicate(tcb, segment, event.now_us) and not segment.flags & RST:
+        return _answered(tcb, segment, event, SegmentDrop.PAWS)
+    if not is_acceptable(tcb, segment):
+        if segment.flags & RST:
+            return Verdict(tcb, segment, (Dropped(SegmentDrop.RST_OUT_OF_WINDOW),), stops=True)
+        return _unacceptable(tcb, segment, event)
+    if segment.flags & RST:
+        return PROCEED
+    tcb = replace(tcb, ts_recent=ts_recent_after(tcb, segment), rcv_at_us=event.now_us)
+    return Verdict(tcb, trimmed(tcb, segment))
+
+
+def is_acceptable(tcb: Tcb, segment: Segment) -> bool:
+    """The four cases of RFC 9293 3.4, table 6."""
+    seq, length = Seq(segment.seq), segment_bytes(segment)
+    if tcb.state is State.SYN_RECEIVED and segment.flags & (SYN | ACK) == SYN | ACK and seq == tcb.agreed.irs:
+        # RFC 9293 3.5, figure 8: in a simultaneous open the SYN-ACK of the other side starts at its ISS, before our window.
+        return segment.ack == tcb.snd_nxt
+    right = seq_add(tcb.rcv_nxt, tcb.rcv_wnd)
+    if length == 0:
+        # Differs: with a window of zero the table wants SEG.SEQ = RCV.NXT, the left edge; both cases are one here. The right
+        # edge itself is taken, since a peer that filled the window sends its ACKs from there.
+        return seq_le(tcb.rcv_nxt, seq) and seq_le(seq, right)
+    if tcb.rcv_wnd == 0:
+        # "If the RCV.WND is zero, no segments will be acceptable, but special allowance should be made to accept valid ACKs,
+        # URGs, and RSTs": one that starts at RCV.NXT is taken without its text.
+        return seq == tcb.rcv_nxt
+    last = seq_add(seq, length - 1)
+    return (seq_le(tcb.rcv_nxt, seq) and seq_lt(seq, right)) or (
+        seq_le(tcb.rcv_nxt, last) and seq_lt(last, right)
+    )
+
+
+def trimmed(tcb: Tcb, segment: Segment) -> Segment:
+    """The part in the window. "Segments with higher beginning sequence numbers SHOULD be held for later processing"."""
+    seq, payload, flags = Seq(segment.seq), segment.payload, segment.flags
+    before = seq_diff(tcb.rcv_nxt, seq)
+    if before > 0:
+        if flags & SYN:
+            flags, before, seq = flags & ~SYN, before - 1, seq_add(seq, 1)
+        payload, seq = payload[before:], seq_add(seq, before)
+    room = seq_diff(seq_add(tcb.rcv_nxt, tcb.rcv_wnd), seq)
+    if len(payload) > room:
+        payload, flags = payload[: max(room, 0)], flags & ~FIN
+    if seq == segment.seq and flags == segment.flags and len(payload) == len(segment.payload):
+        return segment
+    return replace(segment, seq=seq, flags=flags, payload=payload)
+
+
+def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
+    """ "If an incoming segment is not acceptable, an acknowledgment should be sent in reply (unless the RST bit is set)"."""
+    if (
+        tcb.state is State.SYN_RECEIVED
+        and segment.flags & (SYN | ACK) == SYN
+        and segment.seq == tcb.agreed.irs
+    ):
+        # The peer's SYN again: our SYN-ACK was lost or is late; the timer sends it anew.
+        return Verdict(tcb, segment, (Dropped(SegmentDrop.OUT_OF_WINDOW),), stops=True)
+    return _answered(tcb, segment, event, SegmentDrop.OUT_OF_WINDOW)
+
+
+def _answered(tcb: Tcb, segment: Segment, event: SegmentArrives, reason: SegmentDrop) -> Verdict:
+    if segment.payload and not segment.flags & SYN:
+        # Text does not make ACK loops, so its answer needs no limit: a peer that repeats what we have must hear so each time.
+        return Verdict(tcb, segment, (Dropped(reason), acknowledgment(tcb, event.now_us)), stops=True)
+    after, actions = challenge(tcb, event.now_us, reason)
+    return Verdict(after, segment, actions, stops=True)

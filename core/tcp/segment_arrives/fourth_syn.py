@@ -1,0 +1,19 @@
+"""Fourth: the SYN bit.
+
+Source: RFC 9293 3.10.7.4, fourth; RFC 5961 4.2.
+"""
+
+from gossamer.core.tcp.challenge import challenge
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
+from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.wire.segment import SYN, Segment
+
+
+def check_syn(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
+    """ "If the SYN bit is set in these synchronized states, [...] respond with a challenge ACK", whatever its number."""
+    if not segment.flags & SYN:
+        return PROCEED
+    after, actions = challenge(tcb, event.now_us, SegmentDrop.SYN_CHALLENGED)
+    return Verdict(after, segment, actions, stops=True)

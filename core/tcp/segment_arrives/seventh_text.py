@@ -1,0 +1,104 @@
+"""Seventh: the segment text.
+
+Source: RFC 9293 3.10.7.4, seventh; 3.8.6.3 (delayed ACK); RFC 5681 4.2.
+"""
+
+import msgspec
+
+from gossamer.core.seq import MASK, Seq, seq_add
+from gossamer.core.tcp import reassembly
+from gossamer.core.tcp.actions import Actions, Deliver, Dropped, Failure
+from gossamer.core.tcp.buffer import append, drop_front, peek
+from gossamer.core.tcp.closed import failed, reset_reply
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
+from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.wire.segment import Segment
+
+replace = msgspec.structs.replace
+
+RECEIVING = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
+
+
+def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
+    """Take the octets in order, hold those that are not, schedule the ACK, answer a queued RECEIVE."""
+    if tcb.state not in RECEIVING:
+        # "This should not occur since a FIN has been received from the remote side. Ignore the segment text."
+        return PROCEED
+    if not segment.payload:
+        return _empty(tcb, segment, event)
+    if tcb.receive_closed:
+        # RFC 9293 3.6.1, SHLD-3: "if new data is received after CLOSE is called, its TCP implementation SHOULD send a RST".
+        reply = reset_reply(segment)
+        gone, actions = failed(tcb, Failure.ABORTED)
+        return Verdict(gone, segment, actions if reply is None else (reply, *actions), stops=True)
+    if segment.seq != tcb.rcv_nxt:
+        return _out_of_order(tcb, segment, event.now_us)
+    tcb = _in_order(tcb, segment.payload, event.now_us)
+    buffered = tcb.rcv_buf_bytes
+    tcb, delivered = deliver(tcb, event.receive_bytes)
+    # What goes to a waiting thread at once takes nothing from the window.
+    tcb = replace(tcb, rcv_wnd=tcb.rcv_wnd + buffered - tcb.rcv_buf_bytes) if delivered else tcb
+    return Verdict(tcb, segment, delivered)
+
+
+def _empty(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
+    """No text in the window. If there was some before trimming the peer must hear from us at once (a window probe, or a
+    retransmission of what we have); so must one that sent a keepalive, which is an old sequence number."""
+    if event.segment.payload:
+        return Verdict(replace(tcb, ack_at_us=event.now_us), segment)
+    return PROCEED
+
+
+def _in_order(tcb: Tcb, payload: bytes, now_us: int) -> Tcb:
+    rcv_nxt = seq_add(tcb.rcv_nxt, len(payload))
+    chunks, held = append(tcb.rcv_buf, payload), tcb.reassembly
+    # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate ACK when the incoming segment fills in all or part of a gap".
+    ack_at_us = tcb.ack_at_us if held is None else now_us
+    if held is not None:
+        held, joined, rcv_nxt = reassembly.take(held, rcv_nxt)
+        chunks += joined
+    taken = (rcv_nxt - tcb.rcv_nxt) & MASK
+    return replace(
+        tcb,
+        rcv_nxt=rcv_nxt,
+        rcv_buf=chunks,
+        rcv_buf_bytes=tcb.rcv_buf_bytes + taken,
+        rcv_wnd=tcb.rcv_wnd - taken,
+        reassembly=held,
+        ack_at_us=min(ack_at_us, ack_deadline_us(tcb, rcv_nxt, now_us)),
+    )
+
+
+def ack_deadline_us(tcb: Tcb, rcv_nxt: Seq, now_us: int) -> int:
+    """When octets up to `rcv_nxt` must be acknowledged.
+
+    Source: RFC 9293 3.8.6.3: "in a stream of full-sized segments, there SHOULD be an ACK for at least every second segment", and
+    "the delay MUST be less than 0.5 seconds".
+    """
+    if (rcv_nxt - tcb.last_ack_sent) & MASK >= 2 * tcb.agreed.smss:
+        return now_us
+    return min(tcb.ack_at_us, now_us + tcb.agreed.parameters.delayed_ack_us)
+
+
+def _out_of_order(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
+    held = reassembly.insert(
+        tcb.reassembly or reassembly.EMPTY, Seq(segment.seq), segment.payload, tcb.rcv_nxt
+    )
+    # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment arrives".
+    tcb = replace(tcb, ack_at_us=now_us)
+    if held is None:
+        return Verdict(tcb, segment, (Dropped(SegmentDrop.REASSEMBLY_FULL),))
+    return Verdict(replace(tcb, reassembly=held), segment)
+
+
+def deliver(tcb: Tcb, bytes_max: int) -> tuple[Tcb, Actions]:
+    """Answer a RECEIVE for up to `bytes_max` octets from the buffer; nothing happens when there is no such call."""
+    count = min(bytes_max, tcb.rcv_buf_bytes)
+    if not count:
+        return tcb, ()
+    data = peek(tcb.rcv_buf, tcb.rcv_buf_offset, 0, count)
+    chunks, offset = drop_front(tcb.rcv_buf, tcb.rcv_buf_offset, count)
+    left = tcb.rcv_buf_bytes - count
+    return replace(tcb, rcv_buf=chunks, rcv_buf_offset=offset, rcv_buf_bytes=left), (Deliver(data),)

@@ -1,0 +1,88 @@
+"""SYN-SENT: the answer to our SYN, or a SYN that crossed it.
+
+Source: RFC 9293 3.10.7.3.
+"""
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import Seq, seq_add
+from gossamer.core.tcp.actions import Actions, Dropped, Failure, Signal
+from gossamer.core.tcp.closed import failed, reset_reply
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.handshake import agree, initial_congestion
+from gossamer.core.tcp.keepalive import idle_deadline_us
+from gossamer.core.tcp.listen import syn_ack
+from gossamer.core.tcp.output import output
+from gossamer.core.tcp.rtt import measured
+from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.timestamps import round_trip_us
+from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, RST, SYN, Segment
+
+replace = msgspec.structs.replace
+
+
+def segment_arrives(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb | None, Actions]:
+    """The four checks of SYN-SENT."""
+    segment = event.segment
+    acceptable = bool(segment.flags & ACK) and segment.ack == tcb.snd_nxt
+    if segment.flags & ACK and not acceptable:
+        # First: "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset (unless the RST bit is set)"
+        reply = reset_reply(segment)
+        dropped = Dropped(SegmentDrop.ACK_UNACCEPTABLE)
+        return tcb, (dropped,) if reply is None else (dropped, reply)
+    if segment.flags & RST:
+        # Second: "If the ACK was acceptable, then signal to the user 'error: connection reset'"; else drop.
+        return (
+            failed(tcb, Failure.REFUSED) if acceptable else (tcb, (Dropped(SegmentDrop.RST_OUT_OF_WINDOW),))
+        )
+    # Third, security, has nothing to check. Fourth:
+    if not segment.flags & SYN:
+        return tcb, (Dropped(SegmentDrop.ACK_MISSING),)
+    return _established(tcb, event) if acceptable else _simultaneous(tcb, segment, event.now_us)
+
+
+def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+    """ "RCV.NXT is set to SEG.SEQ+1, IRS is set to SEG.SEQ", and the options settle."""
+    agreed = agree(tcb.agreed, segment)
+    rcv_nxt = seq_add(agreed.irs, 1)
+    return replace(
+        tcb,
+        agreed=agreed,
+        rcv_nxt=rcv_nxt,
+        last_ack_sent=rcv_nxt,
+        snd_wnd=segment.window,
+        snd_wl1=Seq(segment.seq),
+        snd_wl2=Seq(segment.ack),
+        max_snd_wnd=segment.window,
+        ts_recent=segment.ts_val if agreed.timestamps and segment.ts_val != NO_TIMESTAMP else 0,
+        congestion=initial_congestion(agreed),
+        rcv_at_us=now_us,
+    )
+
+
+def _established(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
+    segment, now_us = event.segment, event.now_us
+    tcb = _with_syn(tcb, segment, now_us)
+    r_us = round_trip_us(tcb, segment, now_us)
+    # Karn (RFC 6298 3): without timestamps a retransmitted SYN measures nothing; rtt_seq is None then.
+    tcb = measured(tcb, r_us) if r_us is not None else tcb
+    tcb = replace(
+        tcb,
+        state=State.ESTABLISHED,
+        snd_una=Seq(segment.ack),
+        rtx_at_us=NEVER_US,
+        ack_at_us=now_us,
+        backoff=0,
+        rtt_seq=None,
+        slow_at_us=idle_deadline_us(tcb, now_us),
+    )
+    tcb, segments = output(tcb, now_us)
+    return tcb, (Signal.ESTABLISHED, *segments)
+
+
+def _simultaneous(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
+    """ "Otherwise, enter SYN-RECEIVED, form a SYN,ACK segment <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> and send it." """
+    tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED, snd_wl2=tcb.agreed.iss)
+    return tcb, (syn_ack(tcb, now_us),)

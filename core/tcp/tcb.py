@@ -1,0 +1,193 @@
+"""The records: a connection is a value.
+
+Owns the state of a connection and nothing that acts on it. No clock, thread, callback or socket may stand in here (law 1);
+everything encodes to bytes and back (`core.tcp.codec`).
+
+LISTEN is a `Listener`, CLOSED is the absence of a record, TIME-WAIT is a `TimeWait`.
+
+Source: RFC 9293 3.3.1 (variables), 3.3.2 (states).
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import Seq
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, RTO_INITIAL_US, SSTHRESH_INITIAL, TcpParameters
+
+
+class State(IntEnum):
+    """The states in which a `Tcb` can be. Source: RFC 9293 3.3.2."""
+
+    SYN_SENT = 1
+    SYN_RECEIVED = 2
+    ESTABLISHED = 3
+    FIN_WAIT_1 = 4
+    FIN_WAIT_2 = 5
+    CLOSE_WAIT = 6
+    CLOSING = 7
+    LAST_ACK = 8
+
+
+class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What the handshake settled, and what the connection was opened with. Shared between copies, changes once."""
+
+    parameters: TcpParameters
+    iss: Seq
+    """Initial send sequence number."""
+    irs: Seq = Seq(0)
+    """Initial receive sequence number."""
+    smss: int = 536
+    """Payload bytes of a full-sized segment we send, options taken off (Eff.snd.MSS, RFC 9293 3.7.1)."""
+    rmss: int = 536
+    """MSS we advertised: the largest segment to expect."""
+    snd_wind_shift: int = 0
+    """Shift of the windows that we receive (RFC 7323 2.2)."""
+    rcv_wind_shift: int = 0
+    """Shift of the windows that we send."""
+    timestamps: bool = False
+    sack: bool = False
+    ts_offset: int = 0
+    """Random per connection: our TSval is milliseconds plus this (RFC 7323 7.1)."""
+    passive: bool = False
+    """Opened by a listener: a RST in SYN-RECEIVED goes back to LISTEN in silence."""
+
+
+class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Congestion control state in bytes. Source: RFC 5681 2."""
+
+    cwnd: int
+    ssthresh: int = SSTHRESH_INITIAL
+
+
+class Phase(IntEnum):
+    """What loss recovery is about."""
+
+    DISORDER = 0
+    """Duplicate ACKs or SACKs have come, fewer than the threshold."""
+    FAST = 1
+    """Fast recovery: RFC 6582, RFC 6675."""
+    LOSS = 2
+    """After a retransmission timeout: what was in flight is sent again as cwnd allows."""
+
+
+class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Loss recovery; absent while segments flow in order."""
+
+    phase: Phase
+    recover: Seq
+    """Recovery ends when this is acknowledged (RFC 6582 3.2)."""
+    high_rxt: Seq
+    """What lies before it has been retransmitted in this recovery (RFC 6675 2)."""
+    dup_acks: int = 0
+    sacked: tuple[tuple[Seq, Seq], ...] = ()
+    """The scoreboard: disjoint ascending ranges in (SND.UNA, SND.NXT], at most SACKED_RANGES_MAX."""
+    undelivered: int = 0
+    """Bytes taken for gone from the network by duplicate ACKs when the peer sends no SACK."""
+
+
+class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A run of octets received out of order."""
+
+    left: Seq
+    right: Seq
+    chunks: tuple[bytes, ...]
+
+
+class Reassembly(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What came out of order; absent while nothing has."""
+
+    blocks: tuple[Block, ...]
+    """Ascending, never touching, at most REASSEMBLY_BLOCKS_MAX, all inside the receive window."""
+    recent: tuple[Seq, ...] = ()
+    """A sequence number in each of the latest blocks, latest first: the order of SACK blocks (RFC 2018 4)."""
+    fin_seq: Seq | None = None
+    """Where a FIN stood that came out of order."""
+
+
+class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A connection (transmission control block). Source: RFC 9293 3.3.1."""
+
+    state: State
+    agreed: Agreed
+    snd_una: Seq
+    """Oldest unacknowledged sequence number."""
+    snd_nxt: Seq
+    """Next sequence number to send; it never goes back."""
+    rcv_nxt: Seq = Seq(0)
+    """Next sequence number expected."""
+    snd_wnd: int = 0
+    """Send window in bytes, scaled."""
+    snd_wl1: Seq = Seq(0)
+    """Segment sequence number used for the last window update."""
+    snd_wl2: Seq = Seq(0)
+    """Segment acknowledgment number used for the last window update."""
+    max_snd_wnd: int = 0
+    """Largest window the peer has offered (RFC 9293 3.8.6.2.1, RFC 5961 5)."""
+    rcv_wnd: int = 0
+    """Receive window in bytes: RCV.NXT + RCV.WND is the right edge promised, and never moves left."""
+    last_ack_sent: Seq = Seq(0)
+    """Last.ACK.sent (RFC 7323 4.3); RCV.NXT less this is what waits for an ACK."""
+    ts_recent: int = 0
+    """TS.Recent (RFC 7323 4.3)."""
+    snd_buf: tuple[bytes, ...] = ()
+    """What was sent by the user and is not acknowledged: octets from SND.UNA on."""
+    snd_buf_offset: int = 0
+    """Bytes of the first chunk of snd_buf that are acknowledged already."""
+    snd_buf_bytes: int = 0
+    rcv_buf: tuple[bytes, ...] = ()
+    """What is in order and not yet received by the user."""
+    rcv_buf_offset: int = 0
+    rcv_buf_bytes: int = 0
+    congestion: Congestion = Congestion(0)
+    srtt_us: int = 0
+    """Smoothed round-trip time; 0 before the first measurement (RFC 6298 2)."""
+    rttvar_us: int = 0
+    rto_us: int = RTO_INITIAL_US
+    rtt_seq: Seq | None = None
+    """Without timestamps: the segment being timed ends here (Karn)."""
+    rtt_at_us: int = 0
+    """When that segment was sent."""
+    rtx_at_us: int = NEVER_US
+    """Retransmission timer, or persist timer while SND.WND is 0."""
+    ack_at_us: int = NEVER_US
+    """Delayed ACK timer; a time that is past means that an ACK is due now."""
+    slow_at_us: int = NEVER_US
+    """Keepalive or FIN-WAIT-2 timer; looked at when it fires, not moved with each segment."""
+    rcv_at_us: int = 0
+    """When the last acceptable segment came."""
+    snd_at_us: int = 0
+    """When data was last sent (RFC 5681 4.1), and with data in flight when it began to wait for its ACK."""
+    challenge_at_us: int = 0
+    """When the last challenge ACK went out (RFC 5961 7)."""
+    receive_closed: bool = False
+    """The user has closed both ways: data that still comes is answered with a RST (RFC 9293 3.6.1, SHLD-3)."""
+    backoff: int = 0
+    """Retransmissions, persist or keepalive probes in a row without an answer."""
+    recovery: Recovery | None = None
+    reassembly: Reassembly | None = None
+
+
+class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What remains of a connection in TIME-WAIT. Source: RFC 9293 3.3.2, RFC 6191."""
+
+    snd_nxt: Seq
+    rcv_nxt: Seq
+    rcv_wnd_field: int
+    """Window field of our ACKs."""
+    expires_at_us: int
+    ts_recent: int = 0
+    ts_offset: int = 0
+    timestamps: bool = False
+    time_wait_us: int = DEFAULT_PARAMETERS.time_wait_us
+    challenge_interval_us: int = DEFAULT_PARAMETERS.challenge_interval_us
+    answered_at_us: int = 0
+
+
+class Listener(msgspec.Struct, frozen=True, gc=False):
+    """A socket in LISTEN. Source: RFC 9293 3.10.1."""
+
+    parameters: TcpParameters = DEFAULT_PARAMETERS
+    backlog: int = 4096
+    """Bound on half-open connections, and on established ones that nobody has accepted."""

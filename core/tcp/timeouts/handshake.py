@@ -1,0 +1,26 @@
+"""The retransmission timer of a SYN or a SYN-ACK.
+
+Source: RFC 6298 5.5, RFC 9293 3.8.3 (R2 for a SYN).
+"""
+
+import msgspec
+
+from gossamer.core.tcp.actions import Actions, Failure, Signal
+from gossamer.core.tcp.calls.open import syn
+from gossamer.core.tcp.closed import failed
+from gossamer.core.tcp.listen import syn_ack
+from gossamer.core.tcp.rtt import backed_off_us
+from gossamer.core.tcp.tcb import State, Tcb
+
+
+def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
+    """Send it again, or give up."""
+    parameters = tcb.agreed.parameters
+    retries = parameters.synack_retries if tcb.agreed.passive else parameters.syn_retries
+    if tcb.backoff >= retries:
+        return failed(tcb, Failure.TIMED_OUT)
+    # The wait doubles by a shift, computed when it is needed: the seed's table of waits was defined as itself.
+    tcb = msgspec.structs.replace(tcb, backoff=tcb.backoff + 1, rtt_seq=None)
+    tcb = msgspec.structs.replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
+    segment = syn(tcb, now_us) if tcb.state is State.SYN_SENT else syn_ack(tcb, now_us)
+    return tcb, (segment, Signal.RETRANSMITTED)

@@ -1,0 +1,32 @@
+"""The retransmission timer of data and FIN, in every state that has any in flight (the seed forgot CLOSE-WAIT).
+
+Source: RFC 6298 5.4 to 5.6, RFC 9293 3.8.3.
+"""
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.tcp.actions import Actions, Failure
+from gossamer.core.tcp.closed import failed
+from gossamer.core.tcp.output import output
+from gossamer.core.tcp.recovery import after_timeout
+from gossamer.core.tcp.rtt import backed_off_us
+from gossamer.core.tcp.tcb import Tcb
+
+replace = msgspec.structs.replace
+
+
+def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
+    """ "Retransmit the earliest segment that has not been acknowledged", or give up."""
+    if is_given_up(tcb, now_us):
+        return failed(tcb, Failure.TIMED_OUT)
+    tcb = replace(after_timeout(tcb), backoff=tcb.backoff + 1, rtx_at_us=NEVER_US)
+    # RFC 6298 5.5: "The host MUST set RTO <- RTO * 2 ('back off the timer')"; output starts the timer with it (5.6).
+    assert backed_off_us(tcb) > 0
+    return output(tcb, now_us)
+
+
+def is_given_up(tcb: Tcb, now_us: int) -> bool:
+    """Whether R2 or the user timeout is reached. `snd_at_us` is when data was last sent anew or acknowledged."""
+    parameters = tcb.agreed.parameters
+    return tcb.backoff >= parameters.retries or now_us - tcb.snd_at_us >= parameters.user_timeout_us
