@@ -1,7 +1,7 @@
 """Giving up privileges: from root to an ordinary user with at most one capability, for good.
 
-Owns the calls of prctl and capset. Knows nothing of workers and configuration. Both act on the calling thread alone, so they
-belong before the first further thread of a process.
+Owns the calls of prctl and capset. Knows nothing of workers and configuration. Both act on the calling
+thread alone, so they belong before the first further thread of a process.
 
 Source: capabilities(7), prctl(2).
 """
@@ -44,7 +44,7 @@ def forbid_new_privileges() -> None:
 
 
 def signal_on_parent_death(signal_number: int) -> None:
-    """Have the kernel send a signal when the parent ends. A change of user clears it: call this afterwards."""
+    """Have the kernel send a signal when the parent ends. A change of user clears it: call this after it."""
     _checked(lib.gossamer_prctl(PR_SET_PDEATHSIG, signal_number), "PR_SET_PDEATHSIG")
 
 

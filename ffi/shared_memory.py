@@ -1,6 +1,7 @@
 """Memory that several processes map: a sealed memfd.
 
-Owns creation and mapping. Knows nothing of what stands in it. A memfd has no name to clean up and goes with its last holder.
+Owns creation and mapping. Knows nothing of what stands in it. A memfd has no name to clean up and goes with
+its last holder.
 
 Source: memfd_create(2), fcntl(2) "File Sealing".
 """
@@ -11,7 +12,7 @@ import os
 
 
 def create_memory(name: str, size_bytes: int) -> int:
-    """The descriptor of a zeroed memory of fixed size; neither a mapping nor a write can ever miss its end."""
+    """The descriptor of a zeroed memory of fixed size: no mapping of it ever misses its end."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(fd, size_bytes)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
@@ -24,7 +25,9 @@ def map_memory(fd: int) -> mmap.mmap:
 
 
 def sealed_message(name: str, content: bytes) -> int:
-    """The descriptor of a memory that holds `content` and can never change: a letter for a process about to start."""
+    """The descriptor of a memory that holds `content` and can never change: a letter for a process about to
+    start.
+    """
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)

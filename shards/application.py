@@ -1,43 +1,75 @@
 """What a worker serves: a folder, or a handler of the user's.
 
-Owns the choice between them. Both end up as one record of functions, so the threads of the worker know no difference.
+Owns the choice between them. Both end up as one record of functions, so the worker's threads know no
+difference.
 """
 
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from gossamer.core.errors import Draining
+from gossamer.core.io.stream import Stream
 from gossamer.shards.config import Config
-from gossamer.shards.serving import Serve
+from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.stack import Statistics
+from gossamer.shards.web.access_log import AccessLog
+from gossamer.shards.web.application import ApplicationError, Handler, load_application
 from gossamer.shards.web.site import StaticSite
-from gossamer.shards.workerplan import NO_DESCRIPTOR
 
-IDLE_US = 3_600_000_000
+Serve = Callable[[Stream], Coroutine[Any, Any, None]]
+
+NOTHING: Final[dict[str, int]] = {}
 
 
 class Application(msgspec.Struct, frozen=True):
-    """What to do with a connection, and with the server's end."""
+    """What to do with a connection, at each heartbeat, and at the server's end."""
 
     serve: Serve
-    statistics: Statistics
-    drain: Callable[[], None]
-    run_beside: Callable[[], Coroutine[Any, Any, None]]
-    """A thread of its own, such as the one that writes the access log."""
-    close: Callable[[], None]
+    statistics: Statistics = lambda: NOTHING
+    drain: Callable[[], None] = lambda: None
+    at_heartbeat: Callable[[], None] = lambda: None
 
 
-async def _nothing() -> None:
-    return None
+def _static_site(config: Config, root_fd: int) -> Application:
+    if not config.log.access_log:
+        site = StaticSite(root_fd, config.web)
+        return Application(site.serve, site.statistics, site.drain)
+    access_log = AccessLog(_write_to_standard_output)
+    site = StaticSite(root_fd, config.web, access_log=access_log)
+    return Application(site.serve, site.statistics, site.drain, access_log.flush)
 
 
-def _folder(config: Config, root_fd: int) -> Application:
-    site = StaticSite(root_fd, config.web)
-    return Application(site.serve, site.statistics, site.drain, _nothing, lambda: None)
+def _write_to_standard_output(lines: bytes) -> None:
+    sys.stdout.buffer.write(lines)
+    sys.stdout.buffer.flush()
 
 
-def load_application(config: Config, root_fd: int) -> Application:
-    """The application of a configuration. Raises: ConfigError."""
-    if root_fd != NO_DESCRIPTOR:
-        return _folder(config, root_fd)
-    raise NotImplementedError
+def guard(handler: Handler) -> Serve:
+    """The same handler, with the stream closed whatever happens; a peer that leaves is no error of the
+    handler's.
+    """
+
+    async def serve(stream: Stream) -> None:
+        try:
+            await handler(stream)
+        except (OSError, Draining):
+            await stream.abort()
+        except Exception:
+            await stream.abort()
+            raise
+        else:
+            await stream.close()
+
+    return serve
+
+
+def open_application(config: Config, root_fd: int | None) -> Application:
+    """The application of a configuration; a folder has a descriptor already. Raises: ConfigError."""
+    if root_fd is not None:
+        return _static_site(config, root_fd)
+    try:
+        return Application(guard(load_application(config.server.target)))
+    except ApplicationError as error:
+        raise ConfigError(str(error)) from error

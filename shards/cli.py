@@ -1,7 +1,7 @@
 """The command line: `gossamer`.
 
-Owns the group, how errors and exit codes come out, and that commands of other floors are loaded only when used. A user's mistake
-is one line on standard error; a traceback means a bug of ours.
+Owns the group, how errors and exit codes come out, and that commands of other floors are loaded only when
+used. A user's mistake is one line on standard error; a traceback means a bug of ours.
 """
 
 import importlib

@@ -6,14 +6,14 @@ import click
 from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
 from gossamer.shards import firewall as rules
 from gossamer.shards.command_status import fetch_status, run_dir_options
-from gossamer.shards.exitcode import CannotStart, CommandError
+from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.rules import Target, owner_of_chain
 from gossamer.shards.rundir import find_run_dir, read_state
 
 
 def _need_root() -> None:
     if CAP_NET_ADMIN not in effective_capabilities():
-        raise CannotStart("firewall: it needs root (CAP_NET_ADMIN); use sudo")
+        raise CannotStartError("firewall: it needs root (CAP_NET_ADMIN); use sudo")
 
 
 @click.group()

@@ -14,7 +14,7 @@ import click
 import msgspec
 from gossamer.shards.command_status import fetch_status, print_status, run_dir_options
 from gossamer.shards.control import Request, ask
-from gossamer.shards.exitcode import CommandError, NotRunning
+from gossamer.shards.exitcode import CommandError, NotRunningError
 from gossamer.shards.rundir import CONTROL, find_run_dir, read_state
 from gossamer.shards.status import ServerStatus
 from rich.console import Console
@@ -58,7 +58,7 @@ def stop(run_dir: str | None, port: int | None, timeout: float) -> None:
     directory = find_run_dir(run_dir, port)
     state = read_state(directory)
     if state is None:
-        raise NotRunning(f"{directory}: the server has ended meanwhile")
+        raise NotRunningError(f"{directory}: the server has ended meanwhile")
     ask(directory / CONTROL, Request("stop"))
     if not wait_for_end(state.pid, timeout):
         raise CommandError(f"stop: process {state.pid} still runs after {timeout:g} s")

@@ -1,7 +1,7 @@
 """gossamer serve: from options to a running supervisor.
 
-Owns the options, and what is printed at start. Every option is also GOSSAMER_<OPTION> in the environment and a key of
-config.toml; precedence is option > environment > config.toml > default.
+Owns the options, and what is printed at start. Every option is also GOSSAMER_<OPTION> in the environment and
+a key of config.toml; precedence is option > environment > config.toml > default.
 """
 
 import os
@@ -100,7 +100,8 @@ def announce(run: Run, console: Console) -> None:
     names = {"kernel": "kernel sockets", "nfqueue": "the functional TCP (NFQUEUE)"}
     what = "folder" if target_kind(config.server.target) == "folder" else "handler"
     console.print(
-        f"[bold]gossamer[/bold] serves the {what} {escape(config.server.target)} on [bold]{escape(run.url)}[/bold]"
+        f"[bold]gossamer[/bold] serves the {what} {escape(config.server.target)} "
+        f"on [bold]{escape(run.url)}[/bold]"
     )
     console.print(f"  stack     {names[plan.stack]}: {escape(plan.reason)}")
     queues = [str(shard.queue) for shard in plan.shards if shard.queue is not None]
@@ -135,7 +136,7 @@ def announce(run: Run, console: Console) -> None:
 @click.option("--check-config", is_flag=True, help="Check the configuration and end.")
 @click.option("--print-config", is_flag=True, help="Print the configuration in effect and end.")
 @click.pass_context
-def serve(context: click.Context, check_config: bool, print_config: bool, **_options: Any) -> None:
+def serve(context: click.Context, /, check_config: bool, print_config: bool, **_options: Any) -> None:
     """Serve TARGET: a folder, or module:attribute naming an async handler.
 
     Times may be written 30s or 250ms (a plain number is seconds), sizes 64KiB.

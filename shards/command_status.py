@@ -27,7 +27,7 @@ def run_dir_options(command: click.decorators.FC) -> click.decorators.FC:
 
 
 def fetch_status(directory: Path) -> ServerStatus:
-    """The status of a running server. Raises: NotRunning."""
+    """The status of a running server. Raises: NotRunningError."""
     return msgspec.convert(ask(directory / CONTROL, Request("status")).result, type=ServerStatus)
 
 

@@ -1,8 +1,8 @@
 """The configuration: its sections, keys, defaults and what each value may be.
 
-Owns the shape alone. How values come together is in `shards.settings`, what becomes of them in `shards.plan`. A field that
-ends in `_us` is a duration and one in `_bytes` a size; both may be written with a unit ("30s", "64KiB"), a duration then
-without the `_us`.
+Owns the shape alone. How values come together is in `shards.settings`, what becomes of them in
+`shards.plan`. A field that ends in `_us` is a duration and one in `_bytes` a size; both may be written with
+a unit ("30s", "64KiB"), a duration then without the `_us`.
 """
 
 from typing import Annotated, Literal
@@ -36,7 +36,9 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     user: str = "nobody"
     """Whom workers become when the server was started by root."""
     run_dir: str = ""
-    """Where state file and control socket live; "" is a folder named after the port, under /run or XDG_RUNTIME_DIR."""
+    """Where state file and control socket live; "" is a folder named after the port, under /run or
+    XDG_RUNTIME_DIR.
+    """
     pin_cpus: bool = True
     """Each worker stays on one CPU, as long as there is one for each."""
     backlog: Annotated[int, Meta(ge=1, le=65535)] = 1024

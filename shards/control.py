@@ -1,8 +1,8 @@
 """The control socket: one request, one answer, over a unix socket in the run directory.
 
-Owns the messages and both ends. SOCK_SEQPACKET keeps messages whole, so there is nothing to frame; the mode of the socket
-and of its directory says who may speak (its owner and root). A client that does not read loses its answer, and the
-supervisor never waits for one.
+Owns the messages and both ends. SOCK_SEQPACKET keeps messages whole, so there is nothing to frame; the mode
+of the socket and of its directory says who may speak (its owner and root). A client that does not read loses
+its answer, and the supervisor never waits for one.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-from gossamer.shards.exitcode import CommandError, NotRunning
+from gossamer.shards.exitcode import CommandError, NotRunningError
 
 REQUEST_BYTES_MAX: Final = 4096
 ANSWER_BYTES_MAX: Final = 1 << 20
@@ -106,7 +106,7 @@ class ControlServer:
 def ask(path: Path, request: Request) -> Answer:
     """Ask the supervisor behind a control socket.
 
-    Raises: NotRunning when nobody answers; CommandError when it says no.
+    Raises: NotRunningError when nobody answers; CommandError when it says no.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.settimeout(TIMEOUT_SECONDS)
@@ -115,11 +115,13 @@ def ask(path: Path, request: Request) -> Answer:
             client.send(msgspec.json.encode(request))
             data = client.recv(ANSWER_BYTES_MAX)
         except PermissionError as error:
-            raise NotRunning(f"{path}: it belongs to another user; ask as that user, or with sudo") from error
+            raise NotRunningError(
+                f"{path}: it belongs to another user; ask as that one"
+            ) from error
         except OSError as error:
-            raise NotRunning(f"{path}: no server answers ({error.strerror or error})") from error
+            raise NotRunningError(f"{path}: no server answers ({error.strerror or error})") from error
     if not data:
-        raise NotRunning(f"{path}: the server ended without an answer")
+        raise NotRunningError(f"{path}: the server ended without an answer")
     answer = msgspec.json.decode(data, type=Answer)
     if not answer.ok:
         raise CommandError(answer.message)

@@ -1,9 +1,9 @@
 """The shared counters: one row for each writer, in one memory that supervisor and workers map.
 
-    row = 64-byte-aligned words of 8 bytes, one a name of COLUMNS; exactly one process writes a row, any may read it
+    row = 64-byte-aligned words of 8 bytes, one a name of COLUMNS; one process writes it, any may read it
 
-Owns the columns and the layout. A store of an aligned word is atomic, so no row needs a lock; a reader may see one counter a
-moment before another. Knows no process and no statistics but by name.
+Owns the columns and the layout. A store of an aligned word is atomic, so no row needs a lock; a reader may
+see one counter a moment before another. Knows no process and no statistics but by name.
 """
 
 import mmap

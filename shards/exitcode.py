@@ -42,23 +42,23 @@ class ConfigError(CommandError):
     exit_code = ExitCode.USAGE
 
 
-class CannotStart(CommandError):
+class CannotStartError(CommandError):
     """Something that the server needs is not to be had."""
 
     exit_code = ExitCode.CANNOT_START
 
 
-class StackUnavailable(CannotStart):
+class StackUnavailableError(CannotStartError):
     """The functional TCP cannot run on this machine as things are; the kernel's sockets still can."""
 
 
-class GaveUp(CommandError):
+class GaveUpError(CommandError):
     """Workers die faster than they may be replaced."""
 
     exit_code = ExitCode.GAVE_UP
 
 
-class NotRunning(CommandError):
+class NotRunningError(CommandError):
     """No running server answers."""
 
     exit_code = ExitCode.NOT_RUNNING

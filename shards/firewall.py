@@ -1,7 +1,7 @@
 """Installs, shows and removes the rules that `shards.rules` builds: the thin doer.
 
-Owns the calls of iptables-restore, iptables-save and their IPv6 twins. Every change of one family is one restore, hence
-atomic; whatever is there already, or gone already, is left alone.
+Owns the calls of iptables-restore, iptables-save and their IPv6 twins. Every change of one family is one
+restore, hence atomic; whatever is there already, or gone already, is left alone.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
-from gossamer.shards.exitcode import StackUnavailable
+from gossamer.shards.exitcode import StackUnavailableError
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import (
     VARIANTS,
@@ -32,7 +32,7 @@ LOCK_WAIT_SECONDS: Final = "10"
 TIMEOUT_SECONDS: Final = 30
 
 
-class FirewallError(StackUnavailable):
+class FirewallError(StackUnavailableError):
     """iptables refused, or is not there."""
 
 
@@ -118,7 +118,9 @@ def install_rules(owner: Owner, target: Target, secret: int) -> Installed:
 
 
 def remove_chains(is_wanted: Callable[[str], bool]) -> list[str]:
-    """Remove those of our chains that are wanted, in both families, with the jumps to them; returns their names."""
+    """Remove those of our chains that are wanted, in both families, with the jumps to them; returns their
+    names.
+    """
     removed: set[str] = set()
     for family in COMMAND:
         saved = saved_rules(family)

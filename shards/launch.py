@@ -1,7 +1,7 @@
 """Starts one worker by exec and looks after its process: the thin doer of a `WorkerPlan`.
 
-Owns the process's descriptors of its own: pidfd, plan, go pipe. No fork with threads or a display alive: the child execs at
-once, in a process group of its own, so that Ctrl-C reaches the supervisor alone.
+Owns the process's descriptors of its own: pidfd, plan, go pipe. No fork with threads or a display alive: the
+child execs at once, in a process group of its own, so that Ctrl-C reaches the supervisor alone.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Opens what workers inherit: listening sockets, queues, raw sockets, the document root.
 
-Owns these descriptors for the life of the server, so that a connection in a backlog, or a packet in a queue, outlives a
-worker. Decides nothing: what to open stands in the plan.
+Owns these descriptors for the life of the server, so that a connection in a backlog, or a packet in a queue,
+outlives a worker. Decides nothing: what to open stands in the plan.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import socket
 
 from gossamer.ffi import nfqueue_netlink, rawout
 from gossamer.shards.config import Config
-from gossamer.shards.exitcode import CannotStart, StackUnavailable
+from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
 from gossamer.shards.plan import RunPlan
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Descriptors
 
@@ -23,7 +23,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _bind(host: str, port: int, *, share: bool, reuse: bool = True) -> socket.socket:
-    """A bound TCP socket. Raises: CannotStart."""
+    """A bound TCP socket. Raises: CannotStartError."""
     bound = socket.socket(_family(host), socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
@@ -38,28 +38,29 @@ def _bind(host: str, port: int, *, share: bool, reuse: bool = True) -> socket.so
             error.errno or 0, ""
         )
         reason = f"{error.strerror}{'; ' + hint if hint else ''}"
-        raise CannotStart(f"server.port: cannot bind {host} port {port}: {reason}") from error
+        raise CannotStartError(f"server.port: cannot bind {host} port {port}: {reason}") from error
     return bound
 
 
 def reserve_port(host: str, port: int) -> socket.socket:
-    """A socket that keeps the port from others without listening on it. Raises: CannotStart.
+    """A socket that keeps the port from others without listening on it. Raises: CannotStartError.
 
     It refuses a port where anybody listens: our rules would silently take that listener's packets.
     """
     probe = _bind(host, port, share=False)
     try:
-        # SO_REUSEADDR lets two bind as long as none listens: listening for a moment finds out whether somebody else does.
+        # SO_REUSEADDR lets two bind as long as none listens: listening for a moment finds out whether
+        # somebody else does.
         probe.listen(1)
     except OSError as error:
         probe.close()
-        raise CannotStart(f"server.port: {host} port {port}: {error.strerror}; {IN_USE_HINT}") from error
+        raise CannotStartError(f"server.port: {host} port {port}: {error.strerror}; {IN_USE_HINT}") from error
     number = probe.getsockname()[1]
     probe.close()
     try:
         # Without SO_REUSEADDR nobody else can bind, not even with it ...
         return _bind(host, number, share=False, reuse=False)
-    except CannotStart:
+    except CannotStartError:
         # ... but neither can we while connections of an earlier server are in TIME-WAIT.
         return _bind(host, number, share=False)
 
@@ -77,7 +78,7 @@ class Opened(contextlib.ExitStack):
         self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
 
     def open_port(self, config: Config, stack: str, workers: int) -> None:
-        """Listen once for each worker, or reserve the port for the functional TCP. Raises: CannotStart."""
+        """Listen once for each worker, or reserve the port. Raises: CannotStartError."""
         if stack == "nfqueue":
             reserved = self.enter_context(reserve_port(self.host, self.port))
             self.port = reserved.getsockname()[1]
@@ -92,11 +93,11 @@ class Opened(contextlib.ExitStack):
             self._listening.append(listening)
 
     def open_packets(self, config: Config, plan: RunPlan) -> None:
-        """Open queues and raw sockets. Raises: StackUnavailable."""
+        """Open queues and raw sockets. Raises: StackUnavailableError."""
         try:
             raw_ipv4, raw_ipv6 = rawout.open_raw_sockets()
         except OSError as error:
-            raise StackUnavailable(f"no raw socket: {error.strerror}") from error
+            raise StackUnavailableError(f"no raw socket: {error.strerror}") from error
         self.enter_context(raw_ipv4)
         if raw_ipv6 is not None:
             self.enter_context(raw_ipv6)
@@ -109,17 +110,17 @@ class Opened(contextlib.ExitStack):
                 )
 
     def open_root(self, folder: str) -> None:
-        """Open the document root; workers walk beneath it and nowhere else. Raises: CannotStart."""
+        """Open the document root; workers walk beneath it and nowhere else. Raises: CannotStartError."""
         try:
             self.root_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise CannotStart(
+            raise CannotStartError(
                 f"TARGET {folder}: {error.strerror}; name a folder that you may read"
             ) from error
         self.callback(os.close, self.root_fd)
 
     def replace_root(self, folder: str) -> None:
-        """Open another document root for the workers to come. Raises: CannotStart."""
+        """Open another document root for the workers to come. Raises: CannotStartError."""
         self.open_root(folder)
 
     def descriptors(self, shard: int, counters: int, liveness: int) -> Descriptors:
@@ -136,10 +137,10 @@ class Opened(contextlib.ExitStack):
 
 
 def open_queue(number: int, length_max: int) -> socket.socket:
-    """A bound queue. Raises: StackUnavailable."""
+    """A bound queue. Raises: StackUnavailableError."""
     try:
         return nfqueue_netlink.open_queue(number, length_max)
     except OSError as error:
         taken = error.errno in (errno.EBUSY, errno.EPERM)
         hint = "; another process may have it: set nfqueue.queue_first beyond it" if taken else ""
-        raise StackUnavailable(f"nfqueue: cannot open queue {number}: {error.strerror}{hint}") from error
+        raise StackUnavailableError(f"nfqueue: cannot open queue {number}: {error.strerror}{hint}") from error

@@ -1,14 +1,14 @@
 """How a server is split into shards: (configuration, machine) -> plan. Pure.
 
-Owns the choice of the stack with its reason, and who gets which queue number, mark, CPU and local ports. Opens nothing and asks
-the machine nothing: what it needs to know comes in as `MachineFacts`.
+Owns the choice of the stack with its reason, and who gets which queue number, mark, CPU and local ports.
+Opens nothing and asks the machine nothing: what it needs to know comes in as `MachineFacts`.
 """
 
 from typing import Final, Literal
 
 import msgspec
 from gossamer.shards.config import Config
-from gossamer.shards.exitcode import CannotStart
+from gossamer.shards.exitcode import CannotStartError
 
 MARK_FIRST: Final = 1
 """Mark 0 means unmarked."""
@@ -53,19 +53,19 @@ class RunPlan(msgspec.Struct, frozen=True):
 
 
 def choose_stack(config: Config, facts: MachineFacts) -> tuple[Literal["kernel", "nfqueue"], str]:
-    """The stack, and why. Raises: CannotStart when the one that was asked for cannot be had."""
+    """The stack, and why. Raises: CannotStartError when the one that was asked for cannot be had."""
     wanted = config.server.stack
     if wanted == "kernel":
         return "kernel", "as configured"
     if not facts.nfqueue_obstacle:
         return "nfqueue", "as configured" if wanted == "nfqueue" else "this machine allows NFQUEUE"
     if wanted == "nfqueue":
-        raise CannotStart(f"--stack nfqueue: {facts.nfqueue_obstacle}")
+        raise CannotStartError(f"--stack nfqueue: {facts.nfqueue_obstacle}")
     return "kernel", facts.nfqueue_obstacle
 
 
 def choose_queues(config: Config, facts: MachineFacts, count: int) -> tuple[int, ...]:
-    """The first free queue numbers. Raises: CannotStart."""
+    """The first free queue numbers. Raises: CannotStartError."""
     first, last = config.nfqueue.queue_first, config.nfqueue.queue_last
     queues: list[int] = []
     for queue in range(first, last + 1):
@@ -74,22 +74,22 @@ def choose_queues(config: Config, facts: MachineFacts, count: int) -> tuple[int,
         if queue not in facts.queues_taken:
             queues.append(queue)
     if len(queues) < count:
-        raise CannotStart(
-            f"nfqueue.queue_first to queue_last: found {len(queues)} free queue numbers from {first} to {last}; "
-            f"{count} workers need {count}"
+        raise CannotStartError(
+            f"nfqueue.queue_first to queue_last: found {len(queues)} free numbers from {first} to {last}; "
+            f"allowed: one for each of {count} workers"
         )
     return tuple(queues)
 
 
 def choose_port_range(first: int, last: int, taken: tuple[tuple[int, int], ...], count: int) -> PortRange:
-    """The first `count` neighbouring ports that nobody has. Raises: CannotStart."""
+    """The first `count` neighbouring ports that nobody has. Raises: CannotStartError."""
     start = first
     for low, high in sorted(taken):
         if low - start >= count:
             break
         start = max(start, high + 1)
     if start + count - 1 > last:
-        raise CannotStart(
+        raise CannotStartError(
             f"nfqueue.active_port_first to active_port_last: no {count} neighbouring ports are free"
         )
     return PortRange(start, start + count - 1)
@@ -113,7 +113,7 @@ def worker_count(config: Config, facts: MachineFacts) -> int:
 
 
 def plan_shards(config: Config, facts: MachineFacts) -> RunPlan:
-    """The plan of a server. Raises: CannotStart."""
+    """The plan of a server. Raises: CannotStartError."""
     workers = worker_count(config, facts)
     stack, reason = choose_stack(config, facts)
     pinned = config.server.pin_cpus and workers <= len(facts.cpus)

@@ -8,7 +8,9 @@ import msgspec
 from gossamer.shards.rules import Owner
 
 NFNETLINK_QUEUE: Final = Path("/proc/net/netfilter/nfnetlink_queue")
-"""Readable by root alone. Columns: number, port id, waiting, copy mode, copy range, dropped (full), dropped (socket), ..."""
+"""Readable by root alone. Columns: number, port id, waiting, copy mode, copy range, dropped (full), dropped
+(socket), ...
+"""
 
 
 class QueueLine(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What a reload may change. Pure.
 
-Owns the list of keys that stay fixed for the life of a server, since its sockets, queues and rules were made from them.
+Owns the list of keys that stay fixed for the life of a server, since its sockets, queues and rules were made
+from them.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """Whether a worker that ended is replaced, and when. Pure.
 
-Owns the restart intensity: more than so many deaths within a period mean a fault that a further restart does not cure. The
-first death is answered at once; each one further within the period doubles the delay.
+Owns the restart intensity: more than so many deaths within a period mean a fault that a further restart does
+not cure. The first death is answered at once; each one further within the period doubles the delay.
 
 Source: the supervision principle of Erlang/OTP (intensity and period).
 """
@@ -58,7 +58,7 @@ def decide_restart(
     policy: RestartPolicy, history: History, ended: WorkerExit, now_us: int
 ) -> Restart | GiveUp:
     """What follows the end of a worker."""
-    recent = tuple(at for at in history.deaths_us if now_us - at < policy.period_us) + (now_us,)
+    recent = (*(at for at in history.deaths_us if now_us - at < policy.period_us), now_us)
     if len(recent) > policy.intensity:
         seconds = policy.period_us / 1_000_000
         return GiveUp(

@@ -1,12 +1,12 @@
 """The firewall rules that bring our packets, and no others, to our queues. Pure: text for iptables-restore.
 
-    raw PREROUTING -p tcp --dport PORT [-d HOST]  -> chain GSMR-I-...: HMARK by flow, then one rule from mark to queue
+    raw PREROUTING -p tcp --dport PORT [-d HOST]  -> chain GSMR-I-...: HMARK by flow, then from mark to queue
     raw PREROUTING icmp errors that quote our port -> the same chain
     raw OUTPUT     -p tcp --sport PORT             -> chain GSMR-O-...: CT --notrack
 
-Owns chain names and rules. A chain is named by port, process and the process's start time, so anybody can tell later whether
-its owner still lives. The hook is before routing and conntrack: the verdict there is DROP, so the kernel's TCP never sees
-what is ours. Runs nothing.
+Owns chain names and rules. A chain is named by port, process and the process's start time, so anybody can
+tell later whether its owner still lives. The hook is before routing and conntrack: the verdict there is
+DROP, so the kernel's TCP never sees what is ours. Runs nothing.
 
 Source: iptables-extensions(8); linux/net/netfilter/xt_HMARK.c.
 """
@@ -25,10 +25,13 @@ Family = Literal[4, 6]
 ANY_HOSTS: Final = ("0.0.0.0", "::", "")
 
 ICMP_ERRORS: Final[dict[Family, tuple[str, ...]]] = {4: ("3", "11", "12"), 6: ("1", "2", "3", "4")}
-"""Destination unreachable, (v6: packet too big,) time exceeded, parameter problem. Source: RFC 792, RFC 4443."""
+"""Destination unreachable, (v6: packet too big,) time exceeded, parameter problem. Source: RFC 792, RFC
+4443.
+"""
 
 QUOTED_PORT: Final[dict[Family, str]] = {
-    # To the ICMP header (past the IP header's length, if no fragment), quoted protocol 6, past the quoted IP header: source port.
+    # To the ICMP header (past the IP header's length, if no fragment), quoted protocol 6, past the quoted IP
+    # header: source port.
     4: "4&0x1FFF=0&&0>>22&0x3C@14&0xFF=6&&0>>22&0x3C@8>>22&0x3C@8>>16={ports}",
     # 40 bytes of IPv6 and 8 of ICMPv6 before the quoted IPv6 header, whose own 40 end at 88.
     6: "3>>24&0xFF=58&&51&0xFF=6&&88>>16={ports}",
@@ -158,7 +161,7 @@ def chains_in(saved: str) -> list[str]:
 
 
 def build_removal(saved: str, chains: frozenset[str]) -> str:
-    """The input of iptables-restore --noflush that removes these chains and all jumps to them; "" for none."""
+    """The input of iptables-restore --noflush that removes these chains and the jumps; "" for none."""
     present = [name for name in chains_in(saved) if name in chains]
     if not present:
         return ""

@@ -1,9 +1,10 @@
 """The run directory of one server: lock, state file, control socket.
 
-Owns names and places. A lock that a living process holds says that the server runs; the state file alone says nothing, as a
-killed process leaves it behind.
+Owns names and places. A lock that a living process holds says that the server runs; the state file alone
+says nothing, as a killed process leaves it behind.
 """
 
+import contextlib
 import fcntl
 import os
 import stat
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from gossamer.shards.exitcode import CannotStart, NotRunning
+from gossamer.shards.exitcode import CannotStartError, NotRunningError
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import Owner
 
@@ -42,7 +43,9 @@ class RunState(msgspec.Struct, frozen=True):
 
 
 def base_directory() -> Path:
-    """Where run directories stand by default: /run for root, XDG_RUNTIME_DIR for others, a private folder else."""
+    """Where run directories stand by default: /run for root, XDG_RUNTIME_DIR for others, a private folder
+    else.
+    """
     if os.geteuid() == 0:
         return Path("/run/gossamer")
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -69,9 +72,9 @@ class RunDirectory:
         return self.path / CONTROL
 
     def acquire(self) -> None:
-        """Create it and take its lock. Raises: CannotStart."""
+        """Create it and take its lock. Raises: CannotStartError."""
         if len(os.fsencode(self.control_path)) > SOCKET_PATH_BYTES_MAX:
-            raise CannotStart(
+            raise CannotStartError(
                 f"--run-dir {self.path}: its path is too long for a socket; allowed: about 90 bytes"
             )
         try:
@@ -79,17 +82,19 @@ class RunDirectory:
             self._check_owner()
             self._lock()
         except BlockingIOError as error:
-            raise CannotStart(
-                f"--run-dir {self.path}: a server is running there; stop it (gossamer stop --run-dir {self.path}) "
-                "or name another directory"
+            raise CannotStartError(
+                f"--run-dir {self.path}: a server is running there; "
+                f"stop it (gossamer stop --run-dir {self.path}) or name another directory"
             ) from error
         except OSError as error:
-            raise CannotStart(
+            raise CannotStartError(
                 f"--run-dir {self.path}: {error.strerror}; name one that you may write to"
             ) from error
 
     def _lock(self) -> None:
-        """Lock the file that stands at the path now: one that its last holder removed meanwhile locks nobody out."""
+        """Lock the file that stands at the path now: one that its last holder removed meanwhile locks nobody
+        out.
+        """
         while True:
             fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
@@ -107,7 +112,7 @@ class RunDirectory:
     def _check_owner(self) -> None:
         found = self.path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise CannotStart(f"--run-dir {self.path}: it is no directory of yours; name another one")
+            raise CannotStartError(f"--run-dir {self.path}: it is no directory of yours; name another one")
 
     def write_state(self, state: RunState) -> None:
         """Replace the state file in one step."""
@@ -119,11 +124,8 @@ class RunDirectory:
         """Remove the files and let go of the lock."""
         for name in (CONTROL, STATE, LOCK):
             (self.path / name).unlink(missing_ok=True)
-        try:
+        with contextlib.suppress(OSError):  # somebody else keeps files in it: then the directory is theirs
             self.path.rmdir()
-        except OSError:
-            # Somebody else keeps files in it: then the directory is theirs.
-            pass
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
@@ -147,18 +149,18 @@ def running_directories() -> list[Path]:
 
 
 def find_run_dir(run_dir: str | None, port: int | None) -> Path:
-    """The run directory that a command means. Raises: NotRunning."""
+    """The run directory that a command means. Raises: NotRunningError."""
     if run_dir:
         path = Path(run_dir)
         if read_state(path) is None:
-            raise NotRunning(f"--run-dir {path}: no server runs there")
+            raise NotRunningError(f"--run-dir {path}: no server runs there")
         return path
     if port is not None:
         return find_run_dir(str(default_run_dir(port)), None)
     found = running_directories()
     if not found:
-        raise NotRunning(f"no server runs under {base_directory()}; name its directory with --run-dir")
+        raise NotRunningError(f"no server runs under {base_directory()}; name its directory with --run-dir")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise NotRunning(f"several servers run ({names}); say which one with --port or --run-dir")
+        raise NotRunningError(f"several servers run ({names}); say which one with --port or --run-dir")
     return found[0]

@@ -1,19 +1,18 @@
 """The threads of a worker: accepting, heartbeat, signals, the supervisor's life, draining.
 
-Owns what a worker does beside serving. All of it runs on the worker's scheduler, as threads like any other. It knows the stack
-and the application only as values with a few functions.
+Owns what a worker does beside serving. All of it runs on the worker's scheduler, as threads like any other.
+It knows the stack and the application only as values with a few functions.
 """
 
 import select
 import signal
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Final
 
 from gossamer.core.clock import Clock
-from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.application import Application, Serve
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.stack import Stack, Statistics
 
@@ -21,8 +20,6 @@ HEARTBEAT_US: Final = 100_000
 LIMIT_PAUSE_US: Final = 10_000
 """How long accepting rests when the worker has as many connections as it may."""
 DRAIN_LOOK_US: Final = 20_000
-
-Serve = Callable[[Stream], Coroutine[Any, Any, None]]
 
 
 class Worker:
@@ -34,7 +31,7 @@ class Worker:
         self._clock = clock
         self._sources: list[Statistics] = [scheduler.statistics]
         self._stack: Stack | None = None
-        self._drain_application: Callable[[], None] = lambda: None
+        self._application: Application | None = None
         self._drain_deadline_us: int | None = None
 
     # The heart.
@@ -47,6 +44,8 @@ class Worker:
         """Write all counters and the time."""
         for statistics in self._sources:
             self._row.publish(statistics())
+        if self._application is not None:
+            self._application.at_heartbeat()
         self._row.set("heartbeat_us", self._clock())
 
     async def beat_for_ever(self) -> None:
@@ -57,25 +56,22 @@ class Worker:
 
     # Serving.
 
-    def serve(
-        self, stack: Stack, application: Serve, statistics: Statistics, drain: Callable[[], None], limit: int
-    ) -> None:
+    def serve(self, stack: Stack, application: Application, limit: int) -> None:
         """Begin to serve."""
-        self._stack = stack
-        self._drain_application = drain
-        self._sources += [stack.statistics, statistics]
-        self.scheduler.spawn(self._accept_for_ever(stack, application, limit), "accept")
+        self._stack, self._application = stack, application
+        self._sources += [stack.statistics, application.statistics]
+        self.scheduler.spawn(self._accept_for_ever(stack, application.serve, limit), "accept")
         self.set_state(WorkerState.SERVING)
         self.beat()
 
-    async def _accept_for_ever(self, stack: Stack, application: Serve, limit: int) -> None:
+    async def _accept_for_ever(self, stack: Stack, serve: Serve, limit: int) -> None:
         connections = stack.connections
         while True:
             try:
                 stream = await stack.acceptor.accept()
             except ConnectionAbortedError:
                 return  # draining has closed the acceptor
-            await Fork(application(stream))
+            await Fork(serve(stream))
             while connections() >= limit and self._drain_deadline_us is None:
                 await Sleep(LIMIT_PAUSE_US)
 
@@ -97,16 +93,17 @@ class Worker:
         self._begin_drain(graceful_us)
 
     def _begin_drain(self, graceful_us: int) -> None:
-        if self._stack is None:
+        if self._stack is None or self._application is None:
             self.scheduler.stop()
         elif self._drain_deadline_us is None:
             self._drain_deadline_us = self._clock() + graceful_us
-            self.scheduler.spawn(self._drain(self._stack, self._drain_deadline_us), "drain")
+            drain = self._drain(self._stack, self._application, self._drain_deadline_us)
+            self.scheduler.spawn(drain, "drain")
 
-    async def _drain(self, stack: Stack, deadline_us: int) -> None:
+    async def _drain(self, stack: Stack, application: Application, deadline_us: int) -> None:
         self.set_state(WorkerState.DRAINING)
         await stack.acceptor.close()
-        self._drain_application()
+        application.drain()
         stack.interrupt_receivers()
         while stack.connections() and self._clock() < deadline_us:
             await Sleep(DRAIN_LOOK_US)

@@ -1,7 +1,8 @@
 """How a configuration comes together: flags over environment over config.toml over defaults.
 
-Owns precedence, conversion and the wording of errors: each names the key, what was found, what is allowed. Pure but for
-`read_config_file`. Knows sections only through the fields of their Structs, so a new key needs no line here.
+Owns precedence, conversion and the wording of errors: each names the key, what was found, what is allowed.
+Pure but for `read_config_file`. Knows sections only through the fields of their Structs, so a new key needs
+no line here.
 """
 
 import difflib

@@ -1,7 +1,7 @@
 """One shard's place in the supervisor: the worker that serves it, its successor, the one that still drains.
 
-Owns the life of the processes of one shard and what they counted. At most two live at once, each with its own row. What is
-to follow a death is decided in `shards.restart`; the slot does it.
+Owns the life of the processes of one shard and what they counted. At most two live at once, each with its
+own row. What is to follow a death is decided in `shards.restart`; the slot does it.
 """
 
 import logging

@@ -1,6 +1,7 @@
 """What a worker's stack offers, whichever it is.
 
-Owns the record that `shards.stack_kernel` and `shards.stack_nfqueue` fill: the code above them is the same for both.
+Owns the record that `shards.stack_kernel` and `shards.stack_nfqueue` fill: the code above them is the same
+for both.
 """
 
 from collections.abc import Callable, Mapping

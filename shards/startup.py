@@ -1,7 +1,8 @@
-"""Brings together what a server needs before its first worker: plan, descriptors, firewall, run directory, counters.
+"""Brings together what a server needs before its first worker: plan, descriptors, firewall, run directory,
+counters.
 
-Owns the order in which things are opened, and that all of them are closed again. When `stack` is "auto" and something turns
-out not to be had, the server runs on kernel sockets and says why.
+Owns the order in which things are opened, and that all of them are closed again. When `stack` is "auto" and
+something turns out not to be had, the server runs on kernel sockets and says why.
 """
 
 import contextlib
@@ -16,25 +17,26 @@ from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
 from gossamer.shards import firewall
 from gossamer.shards.config import Config
 from gossamer.shards.counters import CounterTable, create_counters
-from gossamer.shards.exitcode import ConfigError, StackUnavailable
+from gossamer.shards.exitcode import ConfigError, StackUnavailableError
 from gossamer.shards.machine import read_facts, resolve_host
 from gossamer.shards.opening import Opened
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
 from gossamer.shards.rules import Owner, Target
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
+from gossamer.shards.web.application import is_application_name
 from gossamer.shards.workerplan import Identity, WorkerPlan
 
 ROWS_PER_SHARD = 3
-"""Two for workers, since a successor starts beside its predecessor, and one for what the supervisor counts."""
+"""Two for workers, since a successor starts beside its predecessor, and one for what the supervisor counts.
+"""
 
 
 def target_kind(target: str) -> Literal["folder", "handler"]:
     """What a TARGET is. Raises: ConfigError."""
     if Path(target).is_dir():
         return "folder"
-    module, separator, attribute = target.partition(":")
-    if separator and module.replace(".", "").isidentifier() and attribute.isidentifier():
+    if is_application_name(target):
         return "handler"
     raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that exists, or module:attribute")
 
@@ -79,7 +81,7 @@ class Run(contextlib.ExitStack):
         return f"http://{bracketed}:{self.opened.port}/"
 
     def open_root(self, config: Config) -> None:
-        """Open the target's folder, if it is one. Raises: ConfigError, CannotStart."""
+        """Open the target's folder, if it is one. Raises: ConfigError, CannotStartError."""
         if target_kind(config.server.target) == "folder":
             self.opened.open_root(config.server.target)
 
@@ -125,7 +127,7 @@ class Run(contextlib.ExitStack):
         facts = read_facts()
         try:
             self._open_stack(host, facts)
-        except StackUnavailable as error:
+        except StackUnavailableError as error:
             if self.config.server.stack != "auto":
                 raise
             self.chains, self.warnings = (), []
@@ -158,7 +160,7 @@ class Run(contextlib.ExitStack):
         )
 
     def open(self) -> None:
-        """Open everything. Raises: ConfigError, CannotStart."""
+        """Open everything. Raises: ConfigError, CannotStartError."""
         target_kind(self.config.server.target)
         host = resolve_host(self.config.server.host)
         if CAP_NET_ADMIN in effective_capabilities():

@@ -67,7 +67,9 @@ class ProcessFigures(msgspec.Struct, frozen=True):
 def worker_status(
     figures: ProcessFigures, row: Mapping[str, int], carried: Mapping[str, int], kernel: Mapping[str, int]
 ) -> WorkerStatus:
-    """One worker's status: its process, its row, the totals of its dead predecessors, the drops that the kernel counted."""
+    """One worker's status: its process, its row, the totals of its dead predecessors, the drops that the
+    kernel counted.
+    """
     totals = add_totals(add_totals(row, carried), kernel)
     return WorkerStatus(
         id=figures.id,

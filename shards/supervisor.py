@@ -1,7 +1,7 @@
 """The supervisor: starts workers, watches them, replaces them, reloads, stops.
 
-Owns the event loop of the main process: signals, pidfds, the control socket, a tick for heartbeats. It serves no request and
-touches no packet; whether a worker is replaced is decided in `shards.restart`.
+Owns the event loop of the main process: signals, pidfds, the control socket, a tick for heartbeats. It
+serves no request and touches no packet; whether a worker is replaced is decided in `shards.restart`.
 """
 
 import logging
@@ -15,7 +15,7 @@ import msgspec
 from gossamer.core.clock import monotonic_us
 from gossamer.shards.config import Config
 from gossamer.shards.control import Answer, ControlServer, Request
-from gossamer.shards.exitcode import CannotStart, CommandError, ConfigError, ExitCode, GaveUp
+from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.procfs import read_queues
 from gossamer.shards.reload import changes_that_need_a_restart
@@ -64,7 +64,7 @@ class Supervisor:
     # The loop.
 
     def run(self) -> None:
-        """Serve until stopped. Raises: GaveUp, CannotStart, ConfigError."""
+        """Serve until stopped. Raises: GaveUpError, CannotStartError, ConfigError."""
         control = ControlServer(self._run.directory.control_path, self._selector, self._answer)
         previous = self._catch_signals()
         try:
@@ -168,7 +168,7 @@ class Supervisor:
             self._reload_error = f"{describe_exit(ended)} before it served; the old one goes on"
             log.error("reload: %s", self._reload_error)
         elif status in HOPELESS and not self._is_ready:
-            self._fail(CannotStart(f"{describe_exit(ended)}; its own message stands above"))
+            self._fail(CannotStartError(f"{describe_exit(ended)}; its own message stands above"))
         elif is_bare:
             self._restart(slot, ended)
 
@@ -179,7 +179,7 @@ class Supervisor:
         match decide_restart(policy, self._history, ended, now_us):
             case GiveUp(reason):
                 log.critical("giving up: %s", reason)
-                self._fail(GaveUp(reason))
+                self._fail(GaveUpError(reason))
             case Restart(delay_us, history):
                 log.error("%s; a new one starts in %g s", describe_exit(ended), delay_us / 1e6)
                 self._history = history
@@ -189,9 +189,10 @@ class Supervisor:
     # Reload.
 
     def reload(self) -> list[str]:
-        """Replace all workers by ones of the configuration as it is now; returns what only a restart would change.
+        """Replace all workers by ones of the configuration as it is now; returns what only a restart would
+        change.
 
-        Raises: ConfigError, CannotStart; then the old ones go on.
+        Raises: ConfigError, CannotStartError; then the old ones go on.
         """
         if any(slot.is_replacing for slot in self._slots) or self._stopping or not self._is_ready:
             raise CommandError(

@@ -2,8 +2,8 @@
 
     python -m gossamer.shards.worker --plan-fd N
 
-Owns the order of these steps. Everything is imported and the application loaded before privileges go: the dropped user may not
-be able to walk to the files of this installation.
+Owns the order of these steps. Everything is imported and the application loaded before privileges go: the
+dropped user may not be able to walk to the files of this installation.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from gossamer.core.threads.calls import EpollWait
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.ffi import privileges
 from gossamer.ffi.shared_memory import read_message
-from gossamer.shards.application import Application, load_application
+from gossamer.shards.application import Application, open_application
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CommandError
 from gossamer.shards.logs import configure_logging
@@ -44,7 +44,9 @@ BuildStack = Callable[[WorkerPlan, Scheduler], Stack]
 
 
 def give_up_privileges(plan: WorkerPlan) -> None:
-    """Become the ordinary user of the plan, with CAP_NET_ADMIN for verdicts where packets are ours, and with nothing else."""
+    """Become the ordinary user of the plan, with CAP_NET_ADMIN for verdicts where packets are ours, and with
+    nothing else.
+    """
     if plan.identity is not None:
         kept = frozenset({privileges.CAP_NET_ADMIN}) if plan.stack == "nfqueue" else frozenset[int]()
         privileges.become_user(plan.identity.uid, plan.identity.gid, kept)
@@ -79,7 +81,7 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
         await EpollWait(plan.descriptors.go, select.EPOLLIN)
     stack = build_stack(plan, worker.scheduler)
     limit = plan.config.server.limit_concurrency
-    worker.serve(stack, application.serve, application.statistics, application.drain, limit)
+    worker.serve(stack, application, limit)
 
 
 def run_worker(plan: WorkerPlan) -> None:
@@ -87,7 +89,8 @@ def run_worker(plan: WorkerPlan) -> None:
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
     wakeup = catch_signals()
     build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").build_stack
-    application = load_application(plan.config, plan.descriptors.root)
+    root = plan.descriptors.root
+    application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
     if plan.shard.cpu is not None:
         os.sched_setaffinity(0, {plan.shard.cpu})
     give_up_privileges(plan)
@@ -97,14 +100,13 @@ def run_worker(plan: WorkerPlan) -> None:
     scheduler.spawn(worker.beat_for_ever(), "heartbeat")
     scheduler.spawn(worker.watch_signals(wakeup, graceful_us), "signals")
     scheduler.spawn(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
-    scheduler.spawn(application.run_beside(), "application")
     scheduler.spawn(begin(plan, worker, build_stack, application), "begin")
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     scheduler.run()
     scheduler.close()
-    application.close()
+    application.at_heartbeat()
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The letter that a worker gets from its supervisor: all it must know, as one encoded value.
 
-Owns the record and its encoding. Descriptors are numbers that both processes share, since the worker inherits them.
+Owns the record and its encoding. Descriptors are numbers that both processes share, since the worker
+inherits them.
 """
 
 from typing import Literal

@@ -14,14 +14,14 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class SystemCall(msgspec.Struct, Generic[R], frozen=True, gc=False):
-    """Base of all system calls; R is what the awaiting thread gets back."""
+class SystemCall(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
+    """Base of all system calls; R_co is what the awaiting thread gets back."""
 
-    def __await__(self) -> Generator[Any, Any, R]:
-        result: R = yield self
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        result: R_co = yield self
         return result
 
 
