@@ -12,12 +12,11 @@ from typing import Final
 
 import click
 import msgspec
-from gossamer.shards.command_status import fetch_status, print_status, run_dir_options
+from gossamer.shards.command_status import fetch_status, print_status, run_dir_options, wide_console
 from gossamer.shards.control import Request, ask
 from gossamer.shards.exitcode import CommandError, NotRunningError
 from gossamer.shards.rundir import CONTROL, find_run_dir, read_state
 from gossamer.shards.status import ServerStatus
-from rich.console import Console
 
 POLL_SECONDS: Final = 0.05
 
@@ -97,7 +96,7 @@ def list_workers(run_dir: str | None, port: int | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(status.workers).decode())
     else:
-        print_status(status, Console(soft_wrap=True, highlight=False))
+        print_status(status, wide_console())
 
 
 @worker.command("restart", epilog="Example: gossamer worker restart 1")

@@ -15,8 +15,15 @@ COLUMNS = (
     "packets in", "packets out", "retransmits", "drops", "restarts", "heartbeat",
 )  # fmt: skip
 
-TABLE_WIDTH = 160
-"""A narrower terminal wraps the lines; numbers are never cut."""
+WIDTH_MIN = 160
+"""Columns of a line; a narrower terminal wraps it, and no number is ever cut."""
+
+
+def wide_console() -> Console:
+    """A console on standard output in which every column of the table fits."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.width = max(console.width, WIDTH_MIN)
+    return console
 
 
 def run_dir_options(command: click.decorators.FC) -> click.decorators.FC:
@@ -65,7 +72,7 @@ def print_status(status: ServerStatus, console: Console) -> None:
         )
     for worker in status.workers:
         table.add_row(*_cells(worker))
-    console.print(table, width=max(console.width, TABLE_WIDTH))
+    console.print(table)
 
 
 @click.command(epilog="Example: gossamer status --json")
@@ -77,4 +84,4 @@ def status(run_dir: str | None, port: int | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:
-        print_status(found, Console(soft_wrap=True, highlight=False))
+        print_status(found, wide_console())

@@ -115,9 +115,7 @@ def ask(path: Path, request: Request) -> Answer:
             client.send(msgspec.json.encode(request))
             data = client.recv(ANSWER_BYTES_MAX)
         except PermissionError as error:
-            raise NotRunningError(
-                f"{path}: it belongs to another user; ask as that one"
-            ) from error
+            raise NotRunningError(f"{path}: it belongs to another user; ask as that one") from error
         except OSError as error:
             raise NotRunningError(f"{path}: no server answers ({error.strerror or error})") from error
     if not data:

@@ -29,7 +29,7 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     loop = TcpLoop(open_source(plan), sink, plan.config.tcp, monotonic_us, system_entropy)
     scheduler.add_loop(loop)
     return Stack(
-        acceptor=TcpAcceptor(loop, (plan.host, plan.port), plan.config.server.backlog),
+        acceptor=TcpAcceptor(loop, (plan.host, plan.port), plan.config.tcp),
         interrupt_receivers=loop.interrupt_receivers,
         connections=lambda: loop.statistics()["connections"],
         statistics=loop.statistics,
