@@ -5,7 +5,6 @@ another process, recorded and replayed. One leading byte is the version of the l
 """
 
 import msgspec
-
 from gossamer.core.errors import GossamerError
 from gossamer.core.tcp.tcb import Tcb, TimeWait
 

@@ -4,7 +4,6 @@ Source: RFC 9293 3.10 (the events); law 1.
 """
 
 import msgspec
-
 from gossamer.core.wire.segment import Segment
 
 

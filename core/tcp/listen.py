@@ -4,7 +4,6 @@ Source: RFC 9293 3.10.7.2.
 """
 
 import msgspec
-
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Dropped
 from gossamer.core.tcp.closed import reset_reply

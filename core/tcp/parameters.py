@@ -7,7 +7,6 @@ Owns the bounds too: what is limited anywhere in `core.tcp` is limited by a name
 from typing import Final
 
 import msgspec
-
 from gossamer.core.clock import NEVER_US, SECOND_US
 
 MILLISECOND_US: Final = 1000

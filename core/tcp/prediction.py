@@ -7,7 +7,6 @@ Source: RFC 9293 3.10.7.4 (what it is equal to); the idea is Van Jacobson's.
 """
 
 import msgspec
-
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.tcp import congestion

@@ -9,7 +9,6 @@ Source: RFC 9293 3.10.7.4, seventh; RFC 2018 4.
 from bisect import bisect_left
 
 import msgspec
-
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max
 from gossamer.core.tcp.buffer import Chunks, append
 from gossamer.core.tcp.parameters import REASSEMBLY_BLOCKS_MAX

@@ -6,7 +6,6 @@ Source: RFC 5681 3.2, RFC 6582, RFC 6675, RFC 6298 5.
 """
 
 import msgspec
-
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max
 from gossamer.core.tcp import congestion, scoreboard
 from gossamer.core.tcp.parameters import DUP_THRESH

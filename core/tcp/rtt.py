@@ -4,7 +4,6 @@ Source: RFC 6298 2.
 """
 
 import msgspec
-
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, TcpParameters
 from gossamer.core.tcp.tcb import Tcb
 

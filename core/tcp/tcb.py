@@ -11,7 +11,6 @@ Source: RFC 9293 3.3.1 (variables), 3.3.2 (states).
 from enum import IntEnum
 
 import msgspec
-
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, RTO_INITIAL_US, SSTHRESH_INITIAL, TcpParameters

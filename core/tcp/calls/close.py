@@ -4,7 +4,6 @@ Source: RFC 9293 3.10.4, 3.6.
 """
 
 import msgspec
-
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.calls.abort import abort
 from gossamer.core.tcp.events import Abort, Close

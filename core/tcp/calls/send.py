@@ -4,7 +4,6 @@ Source: RFC 9293 3.10.2.
 """
 
 import msgspec
-
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.actions import Accepted, Actions, Failed, Failure

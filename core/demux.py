@@ -1,0 +1,91 @@
+"""Demultiplexing: which connection, TIME-WAIT record or listener a segment belongs to.
+
+The one mutable map of the TCP. Owns the bounds on how many there may be of each; knows nothing of threads, packets or time beyond
+the deadline that a TIME-WAIT record carries.
+
+Source: RFC 9293 3.10.7, 3.1 (a connection is named by its pair of sockets).
+"""
+
+from typing import Generic, TypeVar
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import BoundExceeded
+from gossamer.core.tcp.tcb import TimeWait
+from gossamer.core.wire.flow import Address, Flow, pack_address
+
+Connection = TypeVar("Connection")
+Listener = TypeVar("Listener")
+
+ANY_ADDRESS = b"\x00" * 16
+"""Stands for the local address of a listener on all addresses, of either family."""
+
+
+def listening_key(address: Address) -> bytes:
+    """What a listener is found by: its local address and port. Raises: ValueError for what is no IP address."""
+    host, port = address
+    packed = ANY_ADDRESS if host in ("", "0.0.0.0", "::") else pack_address(host)
+    return packed + port.to_bytes(2, "big")
+
+
+class Demux(Generic[Connection, Listener]):
+    """flow -> connection, flow -> TIME-WAIT, local socket -> listener.
+
+    Bounds: `connections_max` and `time_wait_max`; beyond the first a connection is refused, beyond the second the oldest record goes.
+    """
+
+    def __init__(self, connections_max: int, time_wait_max: int) -> None:
+        self.connections_max = connections_max
+        self.time_wait_max = time_wait_max
+        self.connections: dict[Flow, Connection] = {}
+        self.time_wait: dict[Flow, TimeWait] = {}
+        self.listeners: dict[bytes, Listener] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further connection may be added."""
+        return len(self.connections) >= self.connections_max
+
+    def add(self, flow: Flow, connection: Connection) -> None:
+        """Raises: BoundExceeded."""
+        if self.is_full:
+            raise BoundExceeded(
+                f"{self.connections_max} connections are open: tcp.connections_max allows no more"
+            )
+        assert flow not in self.connections
+        self.connections[flow] = connection
+
+    def listen(self, address: Address, listener: Listener) -> None:
+        """Raises: OSError when the socket is listened on already."""
+        key = listening_key(address)
+        if key in self.listeners:
+            raise OSError(98, f"{address[0]} port {address[1]} is already listened on")
+        self.listeners[key] = listener
+
+    def unlisten(self, address: Address) -> None:
+        """Forget a listener."""
+        self.listeners.pop(listening_key(address), None)
+
+    def find_listener(self, flow: Flow) -> Listener | None:
+        """The listener of exactly our side of the flow, else one on any address of the port."""
+        port = flow[34:36]
+        return self.listeners.get(flow[16:32] + port) or self.listeners.get(ANY_ADDRESS + port)
+
+    def keep_time_wait(self, flow: Flow, record: TimeWait) -> None:
+        """Remember a connection in TIME-WAIT, as the latest to expire."""
+        self.time_wait.pop(flow, None)
+        if len(self.time_wait) >= self.time_wait_max:
+            del self.time_wait[next(iter(self.time_wait))]
+        self.time_wait[flow] = record
+
+    def time_wait_deadline_us(self) -> int:
+        """When the oldest TIME-WAIT record expires. All wait equally long, so the order of insertion is that of expiry."""
+        if not self.time_wait:
+            return NEVER_US
+        return next(iter(self.time_wait.values())).expires_at_us
+
+    def expire_time_wait(self, now_us: int, limit: int) -> None:
+        """Forget at most `limit` records whose time has come."""
+        for _ in range(limit):
+            if self.time_wait_deadline_us() > now_us:
+                return
+            del self.time_wait[next(iter(self.time_wait))]

@@ -1,0 +1,137 @@
+"""The calls of TCPSockIO, and the records that they name.
+
+Owns the mutable record of one connection and of one listener of the functional TCP, as `core.loop.tcp` keeps them, and the call
+values. The connection itself is a value in it: `tcb`. It performs nothing.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.tcp import tcb as records
+from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.threads.systemcall import SystemCall
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import Address, Flow
+
+
+class Connection:
+    """One connection of the functional TCP. At most one thread receives and one sends at a time."""
+
+    __slots__ = (
+        "armed_us",
+        "failure",
+        "flow",
+        "listener",
+        "opener",
+        "recv_bytes_max",
+        "recv_deadline_us",
+        "recv_thread",
+        "remains",
+        "send_deadline_us",
+        "send_rest",
+        "send_thread",
+        "tcb",
+    )
+
+    def __init__(self, flow: Flow, tcb: Tcb, listener: "Listener | None") -> None:
+        self.flow = flow
+        self.tcb: Tcb | None = tcb
+        """None once the connection is over or in TIME-WAIT."""
+        self.listener = listener
+        """While it is half open or not accepted: who will hand it out."""
+        self.failure: Failure | None = None
+        """Why it ended, other than by CLOSE."""
+        self.remains = b""
+        """Octets that a connection which has ended still owes its reader."""
+        self.armed_us = NEVER_US
+        """Where it stands in the heap of deadlines."""
+        self.opener: Thread[Any] | None = None
+        """The thread blocked in an active open."""
+        self.recv_thread: Thread[Any] | None = None
+        self.recv_bytes_max = 0
+        """What the blocked RECEIVE would take; 0 when none is blocked."""
+        self.recv_deadline_us = NEVER_US
+        self.send_thread: Thread[Any] | None = None
+        self.send_rest: memoryview | None = None
+        """What the blocked SEND still has to put into the send buffer."""
+        self.send_deadline_us = NEVER_US
+
+
+class Listener:
+    """One listening socket of the functional TCP."""
+
+    __slots__ = ("accepted", "address", "half_open", "is_closed", "make", "tcp", "threads")
+
+    def __init__(self, address: Address, tcp: records.Listener, make: Callable[..., Connection]) -> None:
+        self.address = address
+        self.tcp = tcp
+        self.make = make
+        """Makes the stream of a new connection."""
+        self.half_open = 0
+        """Connections in SYN-RECEIVED; at most tcp.backlog."""
+        self.accepted: deque[Connection] = deque()
+        """Established, not yet accepted; at most tcp.backlog."""
+        self.threads: deque[Thread[Any]] = deque()
+        """Blocked in accept."""
+        self.is_closed = False
+
+
+class TcpRecv(SystemCall[bytes], frozen=True, gc=False):
+    """See Stream.recv."""
+
+    connection: Connection
+    bytes_max: int
+    timeout_us: int
+
+
+class TcpSend(SystemCall[None], frozen=True, gc=False):
+    """See Stream.send."""
+
+    connection: Connection
+    data: bytes
+    timeout_us: int
+
+
+class TcpShutdown(SystemCall[None], frozen=True, gc=False):
+    """See Stream.shutdown."""
+
+    connection: Connection
+
+
+class TcpClose(SystemCall[None], frozen=True, gc=False):
+    """See Stream.close."""
+
+    connection: Connection
+
+
+class TcpAbort(SystemCall[None], frozen=True, gc=False):
+    """See Stream.abort."""
+
+    connection: Connection
+
+
+class TcpAccept(SystemCall[Any], frozen=True, gc=False):
+    """See Acceptor.accept."""
+
+    listener: Listener
+
+
+class TcpListenClose(SystemCall[None], frozen=True, gc=False):
+    """See Acceptor.close."""
+
+    listener: Listener
+
+
+class TcpConnect(SystemCall[Any], frozen=True, gc=False):
+    """See Connector.connect."""
+
+    local: Address
+    remote: Address
+    timeout_us: int
+    make: Callable[..., Connection]
+
+
+TcpCall = TcpRecv | TcpSend | TcpShutdown | TcpClose | TcpAbort | TcpAccept | TcpListenClose | TcpConnect

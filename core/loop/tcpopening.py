@@ -1,0 +1,51 @@
+"""What a new connection is given from outside the pure core: initial sequence number, timestamp offset, MSS.
+
+Owns the secret key of this shard's sequence numbers and local ports.
+
+Source: RFC 6528, RFC 7323 7.1, RFC 6191 2.
+"""
+
+from gossamer.core.entropy import Entropy
+from gossamer.core.seq import Seq, seq_add, seq_le
+from gossamer.core.tcp.events import Opening
+from gossamer.core.tcp.isn import SECRET_BYTES, initial_sequence_number, timestamp_offset
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.tcb import TimeWait
+from gossamer.core.wire.flow import MAPPED_PREFIX, Flow, is_ipv4
+
+LOOPBACK_IPV4 = MAPPED_PREFIX + b"\x7f"
+LOOPBACK_IPV6 = b"\x00" * 15 + b"\x01"
+IPV6_HEADER_EXTRA_BYTES = 20
+REUSE_STEP_BYTES = 1 << 16
+
+
+class Openings:
+    """Makes the `Opening` of each connection."""
+
+    def __init__(self, parameters: TcpParameters, entropy: Entropy) -> None:
+        self._parameters = parameters
+        self._secret = entropy(SECRET_BYTES)
+
+    def passive(self, flow: Flow, before: TimeWait | None, now_us: int) -> Opening:
+        """For a SYN on `flow`; `before` is what the flow left in TIME-WAIT."""
+        iss = initial_sequence_number(flow, self._secret, now_us)
+        if before is not None and seq_le(iss, before.snd_nxt):
+            # RFC 9293 3.6.1: the new ISN must be "larger than the largest sequence number it used on the previous connection
+            # incarnation".
+            iss = seq_add(Seq(before.snd_nxt), REUSE_STEP_BYTES)
+        return Opening(
+            now_us=now_us,
+            iss=iss,
+            ts_offset=timestamp_offset(flow, self._secret),
+            mss=self._mss(flow),
+            is_ipv6=not is_ipv4(flow),
+        )
+
+    active = passive
+
+    def _mss(self, flow: Flow) -> int:
+        """The largest segment to ask for: what the link of this flow carries."""
+        remote = flow[:16]
+        if remote.startswith(LOOPBACK_IPV4) or remote == LOOPBACK_IPV6 or remote == flow[16:32]:
+            return self._parameters.loopback_mss
+        return self._parameters.mss if is_ipv4(flow) else self._parameters.mss - IPV6_HEADER_EXTRA_BYTES
