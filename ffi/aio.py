@@ -61,7 +61,7 @@ class AioContext:
         return slot
 
     def cancel(self, slot: int) -> bool:
-        """Try to cancel a read, which few drivers can; whether that was begun. `reap` tells of it in any case."""
+        """Try to cancel a read, which few drivers can; whether that was begun. `reap` tells of it too."""
         return slot in self._in_flight and lib.gossamer_aio_cancel(self._aio, slot) == 0
 
     def reap(self) -> list[tuple[int, Chunk, int]]:

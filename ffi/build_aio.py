@@ -1,4 +1,4 @@
-"""Builds gossamer.ffi._aio: kernel AIO and openat2, neither of which the standard library has."""
+"""Builds gossamer.ffi._aio: calls of the kernel for files and sockets that the standard library lacks."""
 
 from pathlib import Path
 
@@ -24,6 +24,7 @@ builder.cdef(
     int gossamer_aio_close(gossamer_aio *aio);
 
     int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t resolve);
+    int gossamer_accept(int fd);
     """
 )
 builder.set_source("gossamer.ffi._aio", SOURCE.read_text(), extra_compile_args=["-O2", "-Wall", "-Wextra"])

@@ -7,6 +7,7 @@ Source: epoll(7).
 
 import select
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from gossamer.core.clock import SECOND_US
@@ -31,26 +32,35 @@ class EpollWaiter:
 
         Raises: OSError EPERM for what cannot be watched (a regular file), ENOSPC at the kernel's bound.
         """
-        if fd in self._callbacks:
-            self._epoll.modify(fd, events)
-        else:
+        try:
             self._epoll.register(fd, events)
+        except FileExistsError:
+            self._epoll.modify(fd, events)
         self._callbacks[fd] = callback
 
     def unwatch(self, fd: int) -> None:
-        """Stop watching; a descriptor that is not watched is left alone."""
-        if self._callbacks.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
+        """Stop watching; a descriptor that is not watched is left alone.
+
+        Most descriptors are closed next, by which the kernel forgets them, so it is not told here; should one
+        live on and have an event, `wait` tells it.
+        """
+        self._callbacks.pop(fd, None)
 
     def wait(self, timeout_us: int) -> None:
         """Sleep until a descriptor is ready or the time is over, then call the callbacks."""
         seconds = 0 if timeout_us <= 0 else min(timeout_us, SLEEP_US_MAX) / SECOND_US
         callbacks = self._callbacks
         for fd, events in self._poll(seconds, EVENTS_MAX):
-            # An earlier callback of this batch may have stopped watching this one.
             callback = callbacks.get(fd)
             if callback is not None:
                 callback(events)
+            else:
+                self._forget(fd)
+
+    def _forget(self, fd: int) -> None:
+        """Have the kernel forget a descriptor that is not watched any more, unless it is closed already."""
+        with suppress(OSError):
+            self._epoll.unregister(fd)
 
     def close(self) -> None:
         """Close the epoll descriptor."""

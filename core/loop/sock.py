@@ -23,16 +23,15 @@ from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPO
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.errors import Draining, GossamerError
+from gossamer.core.errors import Draining
+from gossamer.core.loop.sockaccept import AcceptSide
 from gossamer.core.loop.sockcall import (
     Connection,
     FileRest,
-    Listener,
+    MisuseError,
     SockAbort,
-    SockAccept,
     SockClose,
     SockConnect,
-    SockListenClose,
     SockRecv,
     SockSend,
     SockSendFile,
@@ -49,24 +48,21 @@ DEADLINES_MAX: Final = 256
 SENDFILE_BYTES_MAX: Final = 1 << 20
 """Bytes of a file sent by one call of the kernel, so that one thread's file starves no other thread."""
 
-ACCEPT_PAUSE_US: Final = 100_000
-"""How long a listener rests when the process is out of descriptors (EMFILE, ENFILE, ENOBUFS, ENOMEM)."""
-
 CONNECTION_EVENTS: Final = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET
-LISTENER_EVENTS: Final = EPOLLIN | EPOLLET
 READABLE_EVENTS: Final = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR
 WRITABLE_EVENTS: Final = EPOLLOUT | EPOLLHUP | EPOLLERR
 DISTRUST_EVENTS: Final = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR
 """After one of these, a short recv no longer means drained."""
 
 RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class SockLoop:
     """Performs SockIO's calls: tries at once, and blocks the thread only where the kernel would."""
 
     def __init__(self) -> None:
+        self._connections: set[Connection] = set()
+        self._acceptor = AcceptSide(self._connections.add)
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
             SockRecv: self._recv,
             SockSend: self._send,
@@ -74,30 +70,24 @@ class SockLoop:
             SockShutdown: self._shutdown,
             SockClose: self._close,
             SockAbort: self._abort,
-            SockAccept: self._accept,
-            SockListenClose: self._close_listener,
             SockConnect: self._connect,
+            **self._acceptor.takes,
         }
-        self._connections: set[Connection] = set()
-        self._listeners: set[Listener] = set()
-        self._resting: set[Listener] = set()
-        self._rest_until_us = NEVER_US
         self._deadlines: DeadlineHeap[Connection] = DeadlineHeap()
-        self._sending: list[Connection] = []
+        self._sending: dict[Connection, None] = {}
         """Those in the middle of a file, where the socket takes more but others have their turn."""
-        self._accepted_total = 0
-        self._accept_pauses_total = 0
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Keep the scheduler."""
         self._scheduler = scheduler
         self._resume = scheduler.resume
+        self._acceptor.start(scheduler)
 
     def deadline_us(self) -> int:
         """The earliest timeout, or the end of a listener's rest."""
         if self._sending:
             return 0
-        return min(self._deadlines.next_us(), self._rest_until_us)
+        return min(self._deadlines.next_us(), self._acceptor.rest_until_us)
 
     def turn(self, now_us: int) -> None:
         """Look at the timeouts that are due, and let rested listeners accept again."""
@@ -105,20 +95,16 @@ class SockLoop:
             for connection in self._deadlines.pop_due(now_us, DEADLINES_MAX):
                 self._expire(connection, now_us)
         if self._sending:
-            sending, self._sending = self._sending, []
+            sending, self._sending = self._sending, {}
             for connection in sending:
                 if connection.send_thread is not None:
                     self._send_event(connection, connection.send_thread)
-        if self._rest_until_us <= now_us:
-            self._rest_until_us = NEVER_US
-            resting, self._resting = self._resting, set()
-            for listener in resting:
-                self._accept_event(listener)
+        if self._acceptor.rest_until_us <= now_us:
+            self._acceptor.end_rest()
 
     def close(self) -> None:
         """Close every socket; what was sent is still delivered by the kernel."""
-        for listener in tuple(self._listeners):
-            self._release_listener(listener)
+        self._acceptor.close()
         for connection in tuple(self._connections):
             self._release(connection)
         self._deadlines.clear()
@@ -134,8 +120,8 @@ class SockLoop:
     def statistics(self) -> dict[str, int]:
         """Counts since the start, and the connections there are now."""
         return {
-            "accepted_total": self._accepted_total,
-            "accept_pauses_total": self._accept_pauses_total,
+            "accepted_total": self._acceptor.accepted_total,
+            "accept_pauses_total": self._acceptor.pauses_total,
             "connections": len(self._connections),
         }
 
@@ -144,12 +130,14 @@ class SockLoop:
     def _recv(self, thread: Thread[Any], call: SockRecv) -> Any:
         connection = call.connection
         if connection.recv_thread is not None:
-            raise GossamerError(f"{connection.recv_thread!r} receives from this stream already")
+            raise MisuseError(f"{connection.recv_thread!r} receives from this stream already")
         if connection.can_recv:
             try:
                 data = connection.sock.recv(call.bytes_max)
             except BlockingIOError:
                 connection.can_recv = connection.distrusts_short_recv
+            except (TypeError, ValueError, OverflowError) as error:
+                raise MisuseError(f"recv({call.bytes_max!r}): {error}") from error
             else:
                 if len(data) < call.bytes_max:
                     connection.can_recv = connection.distrusts_short_recv
@@ -192,12 +180,14 @@ class SockLoop:
         data = call.data
         sent = 0
         if connection.send_thread is not None:
-            raise GossamerError(f"{connection.send_thread!r} sends on this stream already")
+            raise MisuseError(f"{connection.send_thread!r} sends on this stream already")
         if connection.can_send:
             try:
                 sent = connection.sock.send(data)
             except BlockingIOError:
                 sent = 0
+            except TypeError as error:
+                raise MisuseError(f"send takes bytes, not {type(data).__name__}") from error
             if sent == len(data):
                 return None
             connection.can_send = False
@@ -209,7 +199,7 @@ class SockLoop:
     def _send_file(self, thread: Thread[Any], call: SockSendFile) -> Any:
         connection = call.connection
         if connection.send_thread is not None:
-            raise GossamerError(f"{connection.send_thread!r} sends on this stream already")
+            raise MisuseError(f"{connection.send_thread!r} sends on this stream already")
         if connection.is_closed:
             raise ConnectionAbortedError("the stream is closed")
         rest = FileRest(call.fd, call.offset, call.length)
@@ -292,7 +282,7 @@ class SockLoop:
         budget_bytes = SENDFILE_BYTES_MAX
         while rest.length > 0:
             if budget_bytes <= 0:
-                self._sending.append(connection)
+                self._sending[connection] = None
                 return False
             try:
                 sent = os.sendfile(
@@ -382,85 +372,11 @@ class SockLoop:
         connection.recv_thread = None
         self._unblock_send(connection)
 
-    # Accepting and connecting.
-
-    def _accept(self, thread: Thread[Any], call: SockAccept) -> Any:
-        listener = call.listener
-        if listener.is_closed:
-            raise ConnectionAbortedError("the listener is closed")
-        if listener.can_accept and not listener.threads:
-            connection = self._try_accept(listener)
-            if connection is not None:
-                return connection
-        listener.threads.append(thread)
-        if not listener.is_watched:
-            listener.is_watched = True
-            self._listeners.add(listener)
-            self._scheduler.watch(
-                listener.sock.fileno(), LISTENER_EVENTS, lambda _events: self._accept_event(listener)
-            )
-        return BLOCKED
-
-    def _accept_event(self, listener: Listener) -> None:
-        """Accept for the blocked threads, one connection each."""
-        listener.can_accept = True
-        while listener.threads and listener.can_accept:
-            try:
-                connection = self._try_accept(listener)
-            except OSError as error:
-                self._scheduler.throw(listener.threads.popleft(), error)
-                return
-            if connection is None:
-                return
-            self._resume(listener.threads.popleft(), connection)
-
-    def _try_accept(self, listener: Listener) -> Connection | None:
-        """Accept a connection if there is one."""
-        try:
-            sock, _peer = listener.sock.accept()
-        except BlockingIOError:
-            listener.can_accept = False
-            return None
-        except ConnectionAbortedError:
-            # accept(2): the peer was gone before it was accepted; there may be others behind it.
-            return None
-        except OSError as error:
-            if error.errno not in EXHAUSTED:
-                raise
-            self._rest(listener)
-            return None
-        sock.setblocking(False)
-        connection = listener.make_connection(sock)
-        self._connections.add(connection)
-        self._accepted_total += 1
-        return connection
-
-    def _rest(self, listener: Listener) -> None:
-        """Accept nothing more for a while: there is no descriptor for it, and asking on would spin."""
-        listener.can_accept = False
-        self._accept_pauses_total += 1
-        self._resting.add(listener)
-        self._rest_until_us = min(self._rest_until_us, self._scheduler.now_us() + ACCEPT_PAUSE_US)
-
-    def _close_listener(self, _thread: Thread[Any], call: SockListenClose) -> None:
-        if not call.listener.is_closed:
-            self._release_listener(call.listener)
-
-    def _release_listener(self, listener: Listener) -> None:
-        listener.is_closed = True
-        self._listeners.discard(listener)
-        self._resting.discard(listener)
-        if listener.is_watched:
-            self._scheduler.unwatch(listener.sock.fileno())
-        listener.sock.close()
-        while listener.threads:
-            self._scheduler.throw(
-                listener.threads.popleft(), ConnectionAbortedError("the listener was closed")
-            )
+    # Connecting.
 
     def _connect(self, thread: Thread[Any], call: SockConnect) -> Any:
         family = socket.AF_INET6 if ":" in call.address[0] else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             code = sock.connect_ex(call.address)

@@ -4,15 +4,20 @@ Owns the mutable record of one kernel connection and of one kernel listener, as 
 and the call values. It performs nothing.
 """
 
-import socket
 from collections import deque
 from collections.abc import Callable
+from socket import SocketType, socket
 from typing import Any
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import GossamerError
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address
+
+
+class MisuseError(GossamerError):
+    """A stream was used as it cannot be: two threads receive at once, or what is sent is no bytes."""
 
 
 class Connection:
@@ -34,7 +39,7 @@ class Connection:
         "sock",
     )
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: SocketType) -> None:
         self.sock = sock
         self.can_recv = True
         """Whether a recv may bring something: False once it is drained, until the next event."""
@@ -73,10 +78,11 @@ class FileRest:
 class Listener:
     """One listening kernel socket and the threads blocked in accept on it, first come first served."""
 
-    __slots__ = ("can_accept", "is_closed", "is_watched", "make_connection", "sock", "threads")
+    __slots__ = ("can_accept", "family", "is_closed", "is_watched", "make_connection", "sock", "threads")
 
-    def __init__(self, sock: socket.socket, make_connection: Callable[[socket.socket], Connection]) -> None:
+    def __init__(self, sock: socket, make_connection: Callable[[SocketType], Connection]) -> None:
         self.sock = sock
+        self.family = int(sock.family)
         self.make_connection = make_connection
         self.can_accept = True
         self.is_watched = False
@@ -145,4 +151,4 @@ class SockConnect(SystemCall[Any], frozen=True, gc=False):
 
     address: Address
     timeout_us: int
-    make_connection: Callable[[socket.socket], Connection]
+    make_connection: Callable[[SocketType], Connection]

@@ -13,6 +13,7 @@ Source: Li and Zdancewic, PLDI 2007, section 4.2.
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 TURN_THREADS_MAX: Final = 256
 """Threads run in one turn, so that loops are never starved by threads."""
+
+_THREADS_IN_A_TURN: Final = range(TURN_THREADS_MAX)
 
 CALLS_IN_A_ROW_MAX: Final = 32
 """Calls a thread may make that are answered at once before it goes to the back of the queue."""
@@ -92,7 +95,9 @@ class Scheduler:
         loop.start(self)
 
     def spawn(self, coroutine: Coroutine[Any, Any, R], name: str = "") -> Thread[R]:
-        """Start a thread; it first runs in the next turn."""
+        """Start a thread; it first runs in the next turn. Raises: GossamerError for what is no coroutine."""
+        if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
+            raise GossamerError(f"a thread is made of a coroutine, not of {coroutine!r}")
         thread = Thread(coroutine, name)
         thread.inbox = None
         self._threads += 1
@@ -160,10 +165,12 @@ class Scheduler:
         return max(0, earliest_us - self._clock())
 
     def _run_ready(self) -> None:
-        """Run each thread that is ready now, at most TURN_THREADS_MAX of them."""
+        """Run ready threads, those too that become ready meanwhile, at most TURN_THREADS_MAX times."""
         ready = self._ready
         run = self._run_thread
-        for _ in range(min(len(ready), TURN_THREADS_MAX)):
+        for _ in _THREADS_IN_A_TURN:
+            if not ready:
+                return
             run(ready.popleft())
 
     def _run_thread(self, thread: Thread[Any]) -> None:
@@ -234,8 +241,12 @@ class Scheduler:
         self.resume(thread)
         return BLOCKED
 
-    def _nbio(self, _thread: Thread[Any], call: Nbio) -> Any:
-        return call.function(*call.arguments)
+    def _nbio(self, thread: Thread[Any], call: Nbio) -> Any:
+        try:
+            return call.function(*call.arguments)
+        except Exception as error:  # noqa: BLE001 - raised by the thread's own function, so in the thread
+            self.throw(thread, error)
+            return BLOCKED
 
     def _ret(self, thread: Thread[Any], call: Ret) -> Any:
         try:

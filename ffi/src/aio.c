@@ -1,16 +1,21 @@
-/* The kernel's native AIO and openat2, by system call.
+/* The kernel's native AIO and openat2, by system call, and accept4.
  *
  * Owns the iocbs of one context: one slot a request, so that a request can be cancelled. Every function answers
  * a result or -errno and decides nothing.
  *
- * Source: io_setup(2), io_submit(2), io_getevents(2), io_cancel(2), io_destroy(2), openat2(2).
+ * Source: io_setup(2), io_submit(2), io_getevents(2), io_cancel(2), io_destroy(2), openat2(2),
+ * accept(2).
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <linux/aio_abi.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,4 +103,10 @@ static int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, 
     struct open_how how = {.flags = flags, .mode = 0, .resolve = resolve};
     long fd = syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
     return fd < 0 ? -errno : (int)fd;
+}
+
+static int gossamer_accept(int fd)
+{
+    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return accepted < 0 ? -errno : accepted;
 }
