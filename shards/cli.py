@@ -37,7 +37,10 @@ class Group(click.Group):
         if cmd_name not in LAZY_COMMANDS:
             return super().get_command(ctx, cmd_name)
         module, attribute, _ = LAZY_COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
+        try:
+            command = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise CommandError(f"{cmd_name}: this installation lacks the module {error.name}") from error
         assert isinstance(command, click.Command)
         return command
 

@@ -80,6 +80,10 @@ def _warnings(family: Family, variant: Variant, target: Target) -> list[str]:
         missing.append(
             f"{name} has no CT --notrack: a rule that drops ctstate INVALID would stop our answers"
         )
+    if not variant.addrtype:
+        missing.append(
+            f"{name} has no addrtype: packets that this machine forwards to the port are taken, too"
+        )
     if not variant.icmp:
         missing.append(f"{name} has no u32: ICMP errors do not reach the functional TCP")
     return missing

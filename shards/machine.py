@@ -34,8 +34,11 @@ def read_facts() -> MachineFacts:
     obstacle = find_nfqueue_obstacle()
     if obstacle:
         return MachineFacts(cpus, obstacle)
-    queues = frozenset(queue.number for queue in read_queues())
-    return MachineFacts(cpus, "", queues, firewall.port_ranges_taken())
+    try:
+        queues = frozenset(queue.number for queue in read_queues())
+        return MachineFacts(cpus, "", queues, firewall.port_ranges_taken())
+    except (firewall.FirewallError, PermissionError) as error:
+        return MachineFacts(cpus, f"the functional TCP is not to be had: {error}")
 
 
 def resolve_host(host: str) -> str:

@@ -63,6 +63,7 @@ class Variant(msgspec.Struct, frozen=True):
     hmark: bool = True
     notrack: bool = True
     icmp: bool = True
+    addrtype: bool = True
 
 
 VARIANTS: Final = (
@@ -70,7 +71,8 @@ VARIANTS: Final = (
     Variant(icmp=False),
     Variant(notrack=False),
     Variant(icmp=False, notrack=False),
-    Variant(hmark=False, icmp=False, notrack=False),
+    Variant(icmp=False, notrack=False, addrtype=False),
+    Variant(icmp=False, notrack=False, addrtype=False, hmark=False),
 )
 """Tried in this order until one is taken."""
 
@@ -134,14 +136,21 @@ def _icmp_jumps(family: Family, chain: str, to_host: str, ports: str) -> list[st
     ]
 
 
+def _host_matches(host: str, variant: Variant) -> tuple[str, str]:
+    """The matches of our side's address in packets that come and that go."""
+    if host not in ANY_HOSTS:
+        return f" -d {host}", f" -s {host}"
+    # What this machine forwards to the same port of another one is not ours.
+    return (" -m addrtype --dst-type LOCAL" if variant.addrtype else "", "")
+
+
 def build_rules(
     family: Family, owner: Owner, target: Target, secret: int, variant: Variant = VARIANTS[0]
 ) -> str:
     """The input of iptables-restore --noflush that installs the rules of one target for one family."""
     incoming = chain_name("I", target.port_first, owner)
     outgoing = chain_name("O", target.port_first, owner)
-    anywhere = target.host in ANY_HOSTS
-    to_host, from_host = ("", "") if anywhere else (f" -d {target.host}", f" -s {target.host}")
+    to_host, from_host = _host_matches(target.host, variant)
     ports = _ports(target)
     hmark = _hmark(target, secret) if variant.hmark else ""
     lines = ["*raw", f":{incoming} - [0:0]", f"-F {incoming}", *_to_queues(incoming, target, hmark)]

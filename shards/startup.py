@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
 from gossamer.shards import firewall
+from gossamer.shards.active_opens import allocation_lock
 from gossamer.shards.config import Config
 from gossamer.shards.counters import CounterTable, create_counters
 from gossamer.shards.exitcode import ConfigError, StackUnavailableError
@@ -130,7 +131,7 @@ class Run(contextlib.ExitStack):
         except StackUnavailableError as error:
             if self.config.server.stack != "auto":
                 raise
-            self.chains, self.warnings = (), []
+            self.chains = ()
             self._open_stack(host, msgspec.structs.replace(facts, nfqueue_obstacle=str(error)))
 
     def _open_counters(self) -> None:
@@ -159,14 +160,26 @@ class Run(contextlib.ExitStack):
             )
         )
 
+    def _remove_dead_rules(self) -> None:
+        try:
+            removed = firewall.remove_dead_rules()
+        except firewall.FirewallError as error:
+            # On kernel sockets nothing of it is needed; on the functional TCP the same error comes again.
+            self.warnings.append(str(error))
+            return
+        for chain in removed:
+            self.warnings.append(f"removed {chain}, left behind by a process that was killed")
+
     def open(self) -> None:
         """Open everything. Raises: ConfigError, CannotStartError."""
         target_kind(self.config.server.target)
         host = resolve_host(self.config.server.host)
         if CAP_NET_ADMIN in effective_capabilities():
-            for chain in firewall.remove_dead_rules():
-                self.warnings.append(f"removed {chain}, left behind by a server that was killed")
-        self._open_stack_or_fall_back(host)
+            with allocation_lock():
+                self._remove_dead_rules()
+                self._open_stack_or_fall_back(host)
+        else:
+            self._open_stack_or_fall_back(host)
         self.open_root(self.config)
         self._open_counters()
         self._open_directory()
