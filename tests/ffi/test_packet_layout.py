@@ -32,7 +32,7 @@ def offsets_of(packed: struct.Struct) -> list[int]:
 
 
 def written_out(packed: struct.Struct) -> struct.Struct:
-    """The same format with runs of fields, like HH or 6I, written one by one; 36s and 8I are arrays and stay."""
+    """The same format with runs of fields, like 6I, written one by one; 36s and 8I are arrays and stay."""
     return struct.Struct(
         re.sub(r"(\d+)([BHI])", lambda run: run[0] if run[0] == "8I" else run[2] * int(run[1]), packed.format)
     )
