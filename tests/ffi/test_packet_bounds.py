@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gossamer.core.wire.checksum import checksum
 from gossamer.core.wire.flow import MAPPED_PREFIX
 from gossamer.core.wire.packet import build_packet
 from gossamer.core.wire.segment import Segment
