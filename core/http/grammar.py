@@ -14,6 +14,9 @@ TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # parser in a chain takes for the end of a line and another does not is how requests are smuggled.
 BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 
+REQUEST_START: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]|\r")
+"""What a request may begin with; a TLS handshake to the wrong port, for one, does not."""
+
 REQUEST_LINE: Final = re.compile(
     rb"(?P<method>" + TOKEN + rb") (?P<target>[\x21-\x7e\x80-\xff]+) HTTP/(?P<major>[0-9])\.(?P<minor>[0-9])"
 )

@@ -10,7 +10,7 @@ It knows no socket, clock or answer. Source: RFC 9112 2.2, 6.3, 9.3.2.
 from collections.abc import Callable
 
 from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody
-from gossamer.core.http.grammar import BARE_LF
+from gossamer.core.http.grammar import BARE_LF, REQUEST_START
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from gossamer.core.http.memo import Memo
 from gossamer.core.http.request import CHUNKED, Refusal, Request, parse_request
@@ -42,6 +42,8 @@ def head_end(buffer: bytes, at: int, scanned: int, limits: MessageLimits) -> int
             return Refusal(414, "request line too long")
         if unfinished_bytes >= limits.head_bytes_max:
             return Refusal(431, "header fields too large")
+    if unfinished_bytes and REQUEST_START.match(buffer, at) is None:
+        return Refusal(400, "not HTTP")
     if BARE_LF.search(buffer, max(scanned - 1, at)) is not None:
         return Refusal(400, "line not ended by CRLF")
     return 0

@@ -49,18 +49,16 @@ def load_application(target: str) -> Handler:
 
 
 def import_module(name: str) -> Any:
-    """The module. Raises: ApplicationError, also for whatever the module itself raises while it is imported."""
+    """The module. Raises: ApplicationError, also for whatever the module raises while it is imported."""
     try:
         return importlib.import_module(name)
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ApplicationError(
-            f"module {name!r} cannot be imported: {type(error).__name__}: {reason}"
-        ) from error
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ApplicationError(f"module {name!r} cannot be imported: {what}") from error
 
 
 def find_attribute(module: Any, dotted: str, target: str) -> Any:
-    """The attribute, perhaps of an attribute. Raises: ApplicationError, with what the module offers instead."""
+    """The attribute, perhaps of an attribute. Raises: ApplicationError, with what there is instead."""
     found = module
     for name in dotted.split("."):
         if not hasattr(found, name):

@@ -20,7 +20,7 @@ from gossamer.shards.web.inbox import Inbox
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.streaming import send_range
 
-CACHEABLE_STATUSES: Final = (200, 206, 304)
+HOT_STATUSES: Final = (200, 206, 304)
 """Answers that are the same for the same bytes of a request within one second."""
 
 
@@ -29,7 +29,6 @@ class Site(Protocol):
 
     options: WebOptions
     clock: Clock
-    hot: dict[bytes, bytes]
 
     def setting(self) -> Setting:
         """What answers have in common now."""
@@ -40,8 +39,8 @@ class Site(Protocol):
     def keep_hot(self, head: bytes, response: bytes, answer: Answer) -> None:
         """Remember a whole response for the rest of this second."""
 
-    def note_hot(self, stream: Stream, head: bytes) -> None:
-        """Count a response that was taken from `hot`, and log it."""
+    def take_hot(self, stream: Stream, head: bytes) -> bytes | None:
+        """The whole response to these bytes, if it is known within this second; counted and logged."""
 
     def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
         """Count a response, and log it."""
@@ -50,7 +49,7 @@ class Site(Protocol):
 class Conversation:
     """One burst. Bounds: pipeline_bytes_max of joined answers, head_bytes_max of input."""
 
-    __slots__ = ("inbox", "outbox", "outbox_bytes", "site", "stream")
+    __slots__ = ("inbox", "is_refused", "outbox", "outbox_bytes", "site", "stream")
 
     def __init__(self, site: Site, stream: Stream, reader: RequestReader) -> None:
         self.site = site
@@ -58,60 +57,61 @@ class Conversation:
         self.inbox = Inbox(stream, reader, site.options, site.clock)
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
+        self.is_refused = False
 
     async def run(self, data: bytes) -> bool:
-        """Answer what begins with `data`; whether the connection lives on, idle. Raises: OSError,
-        PeerLeftError.
+        """Answer what begins with `data`; whether the connection lives on, idle.
+
+        Raises: OSError, PeerLeftError.
         """
+        self.inbox.reader.receive(data)
+        lives_on = await self.talk()
+        await self.flush()
+        if not lives_on and (self.is_refused or self.inbox.reader.has_input):
+            await self.inbox.linger()
+        return lives_on
+
+    async def talk(self) -> bool:
+        """Answer requests in order until none is left; whether another may come."""
         reader = self.inbox.reader
-        reader.receive(data)
-        self.inbox.await_head()
         while True:
-            head = reader.next_head()
-            if head is None:
+            self.inbox.await_head()
+            while (head := reader.next_head()) is None:
                 await self.flush()
                 if not reader.has_input:
                     return not self.site.setting().is_draining
-                head = await self.inbox.more(self.inbox.deadline_us)
-                if head is None:
-                    continue
+                late = await self.inbox.more(self.inbox.deadline_us)
+                if late is not None:
+                    return self.refuse(late, b"")
             if isinstance(head, Refusal):
-                await self.refuse(head, b"")
-                return False
+                return self.refuse(head, b"")
             if not await self.exchange(head):
-                await self.flush()
-                if reader.has_input:
-                    await self.inbox.linger()
                 return False
-            self.inbox.await_head()
             if self.outbox_bytes >= self.site.options.pipeline_bytes_max:
                 await self.flush()
 
     async def exchange(self, head: bytes) -> bool:
         """Answer one request; whether another may follow."""
-        ready = self.site.hot.get(head)
+        ready = self.site.take_hot(self.stream, head)
         if ready is not None:
             self.post(ready)
-            self.site.note_hot(self.stream, head)
             return True
         request = self.inbox.reader.begin(head)
         if isinstance(request, Refusal):
-            await self.refuse(request, head)
-            return False
+            return self.refuse(request, head)
         if request.has_body:
             refusal = await self.discard_body(request)
             if refusal is not None:
-                await self.refuse(refusal, head)
-                return False
+                return self.refuse(refusal, head)
         answer, source = await self.site.answer(request)
         self.site.note(self.stream, head, answer.status, answer.body_bytes)
         if isinstance(source, StreamedFile):
             await self.stream_answer(answer, source)
-        else:
-            response = whole_response(answer, source)
-            self.post(response)
-            if answer.keep_alive and answer.status in CACHEABLE_STATUSES and not request.has_body:
-                self.site.keep_hot(head, response, answer)
+            return answer.keep_alive
+        response = whole_response(answer, source)
+        self.post(response)
+        if answer.keep_alive and answer.status in HOT_STATUSES and not request.has_body:
+            self.site.keep_hot(head, response, answer)
         return answer.keep_alive
 
     async def discard_body(self, request: Request) -> Refusal | None:
@@ -156,13 +156,13 @@ class Conversation:
         self.outbox_bytes = 0
         await self.stream.send(data, self.site.options.write_timeout_us)
 
-    async def refuse(self, refusal: Refusal, head: bytes) -> None:
-        """Answer with an error that ends the connection."""
+    def refuse(self, refusal: Refusal, head: bytes) -> bool:
+        """Answer with an error after which nothing is read any more: False, the connection ends."""
+        self.is_refused = True
         answer = error_answer(refusal.status, None, self.site.setting())
         self.post(whole_response(answer, b""))
         self.site.note(self.stream, head, answer.status, answer.body_bytes)
-        await self.flush()
-        await self.inbox.linger()
+        return False
 
 
 def whole_response(answer: Answer, body: bytes) -> bytes:

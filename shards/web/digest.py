@@ -29,7 +29,7 @@ async def handler(stream: Stream) -> None:
         while (request := await inbox.next_request()) is not None:
             answered = await answer(inbox, request)
             if isinstance(answered, Refusal):
-                await refuse(inbox, answered)
+                await refuse(inbox, answered, isinstance(request, Request) and request.method == "HEAD")
                 break
             if not answered:
                 break
@@ -54,13 +54,14 @@ async def answer(inbox: Inbox, request: Request | Refusal) -> bool | Refusal:
             return data
         digest.update(data)
     body = f'{{"sha256": "{digest.hexdigest()}", "bytes": {inbox.body_bytes_total}}}\n'.encode("ascii")
-    await send(inbox.stream, 200, "application/json", body, request.keep_alive)
-    return request.keep_alive
+    keep_alive = request.keep_alive and not inbox.is_draining
+    await send(inbox.stream, 200, "application/json", body, keep_alive)
+    return keep_alive
 
 
-async def refuse(inbox: Inbox, refusal: Refusal) -> None:
+async def refuse(inbox: Inbox, refusal: Refusal, is_head: bool) -> None:
     """Answer with an error that ends the connection."""
-    body = f"{refusal.status} {REASONS[refusal.status]}\n".encode("ascii")
+    body = b"" if is_head else f"{refusal.status} {REASONS[refusal.status]}\n".encode("ascii")
     await send(inbox.stream, refusal.status, "text/plain; charset=utf-8", body, keep_alive=False)
     await inbox.linger()
 

@@ -28,7 +28,16 @@ class PeerLeftError(Exception):
 class Inbox:
     """What one connection sends. Bounds: those of its reader, and one recv."""
 
-    __slots__ = ("body_bytes_total", "body_started_us", "clock", "deadline_us", "options", "reader", "stream")
+    __slots__ = (
+        "body_bytes_total",
+        "body_started_us",
+        "clock",
+        "deadline_us",
+        "is_draining",
+        "options",
+        "reader",
+        "stream",
+    )
 
     def __init__(self, stream: Stream, reader: RequestReader, options: WebOptions, clock: Clock) -> None:
         self.stream = stream
@@ -36,6 +45,7 @@ class Inbox:
         self.options = options
         self.clock = clock
         self.deadline_us = 0
+        self.is_draining = False
         self.body_started_us = 0
         self.body_bytes_total = 0
 
@@ -59,7 +69,9 @@ class Inbox:
             except TimeoutError:
                 return TOO_SLOW
             except Draining:
-                continue  # In the middle of a request: it is answered first, then the connection closes.
+                # In the middle of a request: it is answered first, then the connection closes.
+                self.is_draining = True
+                continue
             if not data:
                 raise PeerLeftError
             self.reader.receive(data)
@@ -70,7 +82,7 @@ class Inbox:
 
         Raises: PeerLeftError, OSError.
         """
-        if not self.reader.has_input and not await self.wait_idle():
+        if self.is_draining or not (self.reader.has_input or await self.wait_idle()):
             return None
         self.await_head()
         while True:

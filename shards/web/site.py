@@ -104,13 +104,12 @@ class StaticSite:
 
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
-        self.refresh()
         return Conversation(self, stream, RequestReader(self.parse, self.limits)).run(data)
 
     def drain(self) -> None:
         """From now on every answer closes its connection, and no connection waits for another request."""
         self.is_draining = True
-        self.fresh_until_us = 0
+        self.begin_second(0)
 
     def setting(self) -> Setting:
         """What answers have in common now."""
@@ -118,11 +117,14 @@ class StaticSite:
         return self.common
 
     def refresh(self) -> None:
-        """Begin a new second, if the last one is over: a new Date, and nothing is hot."""
+        """Begin a new second, if the last one is over."""
         now_us = self.clock()
-        if now_us < self.fresh_until_us:
-            return
-        self.fresh_until_us = 0 if self.is_draining else now_us + SECOND_US
+        if now_us >= self.fresh_until_us:
+            self.begin_second(now_us + SECOND_US)
+
+    def begin_second(self, fresh_until_us: int) -> None:
+        """A new Date, and nothing is hot."""
+        self.fresh_until_us = fresh_until_us
         self.hot.clear()
         self.hot_facts.clear()
         self.hot_bytes = 0
@@ -157,11 +159,15 @@ class StaticSite:
         self.hot_facts[head] = (answer.status, answer.body_bytes)
         self.hot_bytes += weight_bytes
 
-    def note_hot(self, stream: Stream, head: bytes) -> None:
-        """Count a response that was taken from `hot`, and log it."""
-        self.hot_hits_total += 1
-        if self.access_log is not None:
-            self.access_log(stream, head, *self.hot_facts[head])
+    def take_hot(self, stream: Stream, head: bytes) -> bytes | None:
+        """The whole response to these bytes, if it is known within this second; counted and logged."""
+        self.refresh()
+        response = self.hot.get(head)
+        if response is not None:
+            self.hot_hits_total += 1
+            if self.access_log is not None:
+                self.access_log(stream, head, *self.hot_facts[head])
+        return response
 
     def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
         """Count a response, and log it."""

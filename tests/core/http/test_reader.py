@@ -1,0 +1,121 @@
+"""The request reader: where messages end, whatever pieces they come in."""
+
+from gossamer.core.http.limits import MessageLimits
+from gossamer.core.http.reader import RequestReader, head_parser
+from gossamer.core.http.request import Refusal, Request, parse_request
+from hypothesis import given
+from hypothesis import strategies as st
+
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
+PUT = b"PUT /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED_PUT = (
+    b"PUT /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+)
+
+LIMITS = MessageLimits(request_line_bytes_max=100, head_bytes_max=300)
+
+
+def read_all(data: bytes, step: int) -> list[tuple[str, bytes] | int]:
+    """Every request with its body, or the status of a refusal, when `data` comes in pieces."""
+    reader = RequestReader(parse_request)
+    found: list[tuple[str, bytes] | int] = []
+    target, body, in_body = "", b"", False
+    for at in range(0, len(data), step):
+        reader.receive(data[at : at + step])
+        while True:
+            if in_body:
+                piece = reader.next_body()
+                if piece is None:
+                    break
+                if isinstance(piece, Refusal):
+                    return [*found, piece.status]
+                body += piece
+                if piece == b"":
+                    found.append((target, body))
+                    in_body = False
+                continue
+            request = reader.next_request()
+            if request is None:
+                break
+            if isinstance(request, Refusal):
+                return [*found, request.status]
+            target, body, in_body = request.target, b"", True
+    return found
+
+
+@given(st.lists(st.sampled_from([GET % 1, GET % 2, PUT, CHUNKED_PUT]), max_size=6), st.integers(1, 200))
+def test_pipelined__same_requests_whatever_the_pieces(messages: list[bytes], step: int) -> None:
+    expected = {
+        GET % 1: ("/1", b""),
+        GET % 2: ("/2", b""),
+        PUT: ("/p", b"hello"),
+        CHUNKED_PUT: ("/c", b"hello"),
+    }
+    assert read_all(b"".join(messages), step) == [expected[message] for message in messages]
+
+
+@given(st.binary(max_size=200), st.integers(1, 50))
+def test_any_bytes__same_outcome_whatever_the_pieces(noise: bytes, step: int) -> None:
+    data = GET % 1 + noise
+    assert outcome(data, step) == outcome(data, len(data))
+
+
+def outcome(data: bytes, step: int) -> list[object]:
+    """What is read; which status refuses the rest may depend on how much of it was there."""
+    return [found if isinstance(found, tuple) else "refused" for found in read_all(data, step)]
+
+
+def test_body_is_not_a_request__smuggling() -> None:
+    inner = b"GET /evil HTTP/1.1\r\nHost: a\r\n\r\n"
+    message = b"PUT /p HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(inner), inner)
+    assert read_all(message, 10) == [("/p", inner)]
+
+
+def test_refused__nothing_after_it_is_read() -> None:
+    both = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    assert read_all(both + GET % 1, 1000) == [400]
+
+
+def test_one_empty_line_before_a_request__ignored__two_refused() -> None:
+    assert read_all(b"\r\n" + GET % 1 + b"\r\n" + GET % 2, 3) == [("/1", b""), ("/2", b"")]
+    assert read_all(b"\r\n\r\n" + GET % 1, 1000) == [400]
+
+
+def refusal_of(data: bytes) -> int:
+    reader = RequestReader(parse_request, LIMITS)
+    reader.receive(data)
+    refusal = reader.next_request()
+    assert isinstance(refusal, Refusal)
+    return refusal.status
+
+
+def test_unfinished_heads__refused_before_their_end() -> None:
+    assert refusal_of(b"GET /" + b"a" * 100) == 414
+    assert refusal_of(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 60) == 431
+    assert refusal_of(b"GET / HTTP/1.1\n") == 400
+    assert refusal_of(b"GET / HTTP/1.1\r\nHost: a\n\r\n") == 400
+    assert refusal_of(b"\x16\x03\x01\x02\x00") == 400
+
+
+def test_bare_lf__found_across_pieces() -> None:
+    reader = RequestReader(parse_request)
+    for piece in (b"GET / HTTP/1.1\r", b"\nHost: a", b"\n"):
+        assert reader.next_request() is None
+        reader.receive(piece)
+    assert isinstance(reader.next_request(), Refusal)
+
+
+def test_buffer__holds_one_head_at_most() -> None:
+    reader = RequestReader(parse_request, LIMITS)
+    for _ in range(1000):
+        reader.receive(b"A")
+        if isinstance(reader.next_request(), Refusal):
+            break
+    assert len(reader.buffer) <= LIMITS.head_bytes_max
+
+
+def test_head_parser__parses_equal_bytes_once() -> None:
+    parse = head_parser()
+    first = parse(GET % 1)
+    assert isinstance(first, Request)
+    assert parse(bytes(bytearray(GET % 1))) is first

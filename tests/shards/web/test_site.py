@@ -1,0 +1,463 @@
+"""The static site, one connection at a time, over a scripted stream."""
+
+import os
+import sys
+from typing import Any
+
+import pytest
+from gossamer.core.errors import Draining
+
+PLAIN = b"0123456789" * 10
+BIG = bytes(range(256)) * 4096
+SECOND_US = 1_000_000
+
+
+def test_get__body_and_fields(bench: Any) -> None:
+    got = bench.get("/plain.txt")
+    assert (got.statuses, got.bodies) == ([200], [PLAIN])
+    assert got.field("content-type") == "text/plain; charset=utf-8"
+    assert got.field("content-length") == "100"
+    assert got.field("last-modified") == "Tue, 14 Nov 2023 22:13:20 GMT"
+    assert got.field("date") == "Fri, 15 Jan 2027 08:00:00 GMT"
+    assert got.field("accept-ranges") == "bytes"
+    assert got.field("server") == "gossamer"
+    assert got.field("connection") is None
+    assert got.stream.events == ["close"]
+
+
+def test_head__same_fields_and_no_body(bench: Any) -> None:
+    got, head = bench.get("/plain.txt"), bench.get("/plain.txt", method="HEAD")
+    assert head.responses[0][0] == got.responses[0][0]
+    assert head.bodies == [b""]
+
+
+def test_folder__index__redirect__listing_refused(bench: Any) -> None:
+    assert bench.get("/").bodies == [b"<h1>home</h1>\n"]
+    assert bench.get("/folder/").bodies == [b"folder"]
+    moved = bench.get("/folder?a=b")
+    assert (moved.statuses, moved.field("location")) == ([301], "/folder/?a=b")
+    assert bench.get("/list/").statuses == [403]
+
+
+def test_redirect__never_leads_to_another_host(bench: Any) -> None:
+    assert bench.get("//folder").field("location") == "/folder/"
+    (bench.folder / "evil.example").mkdir()
+    assert bench.get("//evil.example").field("location") == "/evil.example/"
+    assert bench.get("///evil.example").field("location") == "/evil.example/"
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/absent", 404),
+        ("/plain.txt/", 404),
+        ("/plain.txt/x", 404),
+        ("/.secret", 404),
+        ("/%2esecret", 404),
+        ("/folder/../.secret", 404),
+        ("/..", 400),
+        ("/../../etc/passwd", 400),
+        ("/%2e%2e/%2e%2e/etc/passwd", 400),
+        ("/folder/%2e%2e/%2e%2e/x", 400),
+        ("/..%2f..%2fetc/passwd", 404),
+        ("/folder%2findex.html", 404),
+        ("/folder\\index.html", 404),
+        ("/..%5c..%5cetc", 404),
+        ("/plain.txt%00", 400),
+        ("/plain.txt%00.html", 400),
+        ("/%zz", 400),
+        ("/%", 400),
+        ("/" + "a" * 300, 404),
+        ("/link-out", 404),
+        ("/link-up/etc/passwd", 404),
+        ("/loop", 404),
+        ("/fifo", 403),
+    ],
+)
+def test_path_tricks(bench: Any, target: str, status: int) -> None:
+    os.symlink("/etc/passwd", bench.folder / "link-out")
+    os.symlink("../../..", bench.folder / "link-up")
+    os.symlink("loop", bench.folder / "loop")
+    os.mkfifo(bench.folder / "fifo")
+    assert bench.get(target).statuses == [status]
+
+
+def test_path_forms__same_file(bench: Any) -> None:
+    bench.write("a b/é.txt", b"accent")
+    os.symlink("plain.txt", bench.folder / "link-in")
+    for target in ("/a%20b/%C3%A9.txt", "/./a%20b//%c3%a9.txt", "/x/../a%20b/%C3%A9.txt?q", "/a%20b/é.txt"):
+        expected = [400] if "é" in target else [200]
+        assert bench.get(target).statuses == expected, target
+    assert bench.get("/link-in").bodies == [PLAIN]
+    assert bench.get("http://a.example/plain.txt").bodies == [PLAIN]
+
+
+def test_well_known__served_though_hidden(bench: Any) -> None:
+    bench.write(".well-known/x", b"w")
+    assert bench.get("/.well-known/x").bodies == [b"w"]
+    bench.rebuild(hidden_files=True)
+    assert bench.get("/.secret").bodies == [b"secret"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT"])
+def test_other_methods__405_with_allow(bench: Any, method: str) -> None:
+    got = bench.get("a:1" if method == "CONNECT" else "/plain.txt", method=method)
+    assert (got.statuses, got.field("allow")) == ([405], "GET, HEAD")
+
+
+def test_unknown_method_and_version(bench: Any) -> None:
+    assert bench.get("/", method="BREW").statuses == [501]
+    assert bench.get("/", version="2.0").statuses == [505]
+
+
+def test_conditional_and_ranges(bench: Any) -> None:
+    etag = bench.get("/plain.txt").field("etag")
+    assert bench.get("/plain.txt", f"If-None-Match: {etag}").statuses == [304]
+    assert bench.get("/plain.txt", 'If-Match: "x"').statuses == [412]
+    part = bench.get("/plain.txt", "Range: bytes=5-9")
+    assert (part.statuses, part.bodies, part.field("content-range")) == ([206], [b"56789"], "bytes 5-9/100")
+    assert bench.get("/plain.txt", "Range: bytes=5-9", f"If-Range: {etag}").statuses == [206]
+    assert bench.get("/plain.txt", "Range: bytes=5-9", 'If-Range: "old"').bodies == [PLAIN]
+    none = bench.get("/plain.txt", "Range: bytes=100-")
+    assert (none.statuses, none.field("content-range")) == ([416], "bytes */100")
+    assert bench.get("/plain.txt", "Range: bytes=5-9", method="HEAD").statuses == [200]
+    assert bench.get("/empty.bin", "Range: bytes=0-9").statuses == [200]
+
+
+@pytest.mark.parametrize(("name", "content"), [("/plain.txt", PLAIN), ("/big.bin", BIG)])
+def test_several_ranges__multipart(bench: Any, name: str, content: bytes) -> None:
+    got = bench.get(name, "Range: bytes=0-4,10-,-1" if len(content) > 1000 else "Range: bytes=0-4,10-19,-1")
+    last = len(content) - 1
+    if len(content) > 1000:
+        assert got.statuses == [206]
+        assert got.bodies[0].count(content[10:]) == 1
+        return
+    boundary = got.field("content-type").partition("boundary=")[2]
+    pieces = [(0, content[:5], 4), (10, content[10:20], 19), (last, content[-1:], last)]
+    expected = b"".join(
+        f"\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Range: bytes {first}-{end}/100\r\n\r\n".encode()
+        + piece
+        for first, piece, end in pieces
+    )
+    assert got.bodies == [expected + f"\r\n--{boundary}--\r\n".encode()]
+
+
+def test_large_file__streamed_in_bounded_pieces(bench: Any) -> None:
+    bench.rebuild(cache_file_bytes_max=1000, chunk_bytes=65536)
+    got = bench.get("/big.bin")
+    assert got.bodies == [BIG]
+    assert max(map(len, got.stream.sends)) == 65536
+    assert bench.site.statistics()["cache_bytes"] == 0
+    assert bench.get("/big.bin", "Range: bytes=70000-140000").bodies == [BIG[70000:140001]]
+    assert bench.get("/big.bin", method="HEAD").bodies == [b""]
+
+
+def test_streamed_files__descriptors_are_closed(bench: Any) -> None:
+    bench.rebuild(cache_file_bytes_max=10, autoindex=True)
+    before = len(os.listdir("/proc/self/fd"))
+    for target in ("/big.bin", "/plain.txt", "/list/", "/folder", "/folder/", "/absent", "/plain.txt/"):
+        bench.get(target)
+        bench.get(target, method="HEAD")
+        bench.get(target, "Range: bytes=1-2,5-6")
+        bench.get(target, 'If-Match: "x"')
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_file_shrinks_while_streamed__connection_aborted(bench: Any, build: Any) -> None:
+    bench.rebuild(cache_file_bytes_max=1000, chunk_bytes=65536)
+    stream = bench.stream(build("/big.bin"))
+    stream.after_send = lambda: os.truncate(bench.folder / "big.bin", 100_000)
+    bench.serve(stream)
+    assert stream.events == ["abort"]
+    assert 65536 < len(stream.sent) < len(BIG)
+
+
+def test_keep_alive__several_requests__one_connection(bench: Any, build: Any) -> None:
+    one = build("/plain.txt")
+    got = bench.talk(one, one, build("/absent"), one)
+    assert got.statuses == [200, 200, 404, 200]
+    assert got.stream.events == ["close"]
+
+
+@pytest.mark.parametrize(
+    ("version", "fields", "connection", "answered"),
+    [
+        ("1.1", ["Connection: close"], "close", 1),
+        ("1.0", [], "close", 1),
+        ("1.0", ["Connection: keep-alive"], "keep-alive", 2),
+    ],
+)
+def test_connection_semantics(
+    bench: Any, build: Any, version: str, fields: list[str], connection: str, answered: int
+) -> None:
+    one = build("/plain.txt", *fields, version=version)
+    got = bench.talk(one, one)
+    assert len(got.responses) == answered
+    assert got.field("connection") == connection
+
+
+def test_pipelined__in_order_and_joined(bench: Any, build: Any) -> None:
+    burst = build("/plain.txt") + build("/absent") + build("/folder/") + build("/big.bin")
+    got = bench.talk(burst)
+    assert got.statuses == [200, 404, 200, 200]
+    assert got.bodies[2:] == [b"folder", BIG]
+    again = bench.talk(build("/plain.txt") * 100)
+    assert again.bodies == [PLAIN] * 100
+    assert len(again.stream.sends) <= 3
+
+
+def test_pipelined__joined_answers_are_bounded(bench: Any, build: Any) -> None:
+    bench.rebuild(pipeline_bytes_max=1000)
+    got = bench.talk(build("/plain.txt") * 50)
+    assert got.bodies == [PLAIN] * 50
+    assert max(map(len, got.stream.sends)) < 1500
+
+
+def test_pieces__a_byte_at_a_time(bench: Any, build: Any) -> None:
+    data = build("/plain.txt") * 2
+    assert bench.talk(*[data[at : at + 1] for at in range(len(data))]).bodies == [PLAIN] * 2
+
+
+def test_bad_request__400__half_closed_and_drained(bench: Any, build: Any) -> None:
+    got = bench.talk(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n" + build("/plain.txt"), b"more", b"and more")
+    assert got.statuses == [400]
+    assert got.field("connection") == "close"
+    assert got.stream.events == ["shutdown", "close"]
+    assert not got.stream.script
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET /" + b"a" * 9000, 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"b" * 40000, 431),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"\x16\x03\x01", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417),
+    ],
+)
+def test_oversize_and_bad_heads(bench: Any, data: bytes, status: int) -> None:
+    got = bench.talk(data)
+    assert (got.statuses, got.stream.events) == ([status], ["shutdown", "close"])
+
+
+def test_idle__closed_without_a_word(bench: Any, build: Any, silence: object) -> None:
+    got = bench.talk(build("/plain.txt"), silence)
+    assert (got.statuses, got.stream.events) == ([200], ["close"])
+    assert got.stream.timeouts_us[-1] == bench.options.keep_alive_timeout_us
+
+
+def test_slowloris__408_when_the_head_takes_too_long(bench: Any, silence: object) -> None:
+    got = bench.talk(b"GET / HT", silence)
+    assert (got.statuses, got.stream.events) == ([408], ["shutdown", "close"])
+
+    def wait() -> None:
+        bench.clock.advance(3 * SECOND_US)
+
+    dribble = [item for byte in b"GET / HTTP/1.1\r\n" for item in (bytes([byte]), wait)]
+    got = bench.talk(*dribble)
+    assert got.statuses == [408]
+
+
+def test_peer_leaves_in_the_middle__closed_quietly(bench: Any) -> None:
+    got = bench.talk(b"GET / HT")
+    assert (got.responses, got.stream.events) == ([], ["close"])
+
+
+def test_reset__aborted_quietly(bench: Any, build: Any) -> None:
+    got = bench.talk(build("/plain.txt"), ConnectionResetError())
+    assert (got.statuses, got.stream.events) == ([200], ["abort"])
+
+
+def test_body_nobody_wants__dropped__connection_lives(bench: Any, build: Any) -> None:
+    get = build("/plain.txt", "Content-Length: 5") + b"hello"
+    post = build("/plain.txt", "Transfer-Encoding: chunked", method="POST") + b"5\r\nhello\r\n0\r\n\r\n"
+    got = bench.talk(get + post + get)
+    assert got.statuses == [200, 405, 200]
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "body", "status"),
+    [
+        ("GET", ["Content-Length: 1000000"], b"", 413),
+        ("PUT", ["Content-Length: 1000000"], b"", 405),
+        ("PUT", ["Content-Length: 5", "Expect: 100-continue"], b"", 405),
+        ("PUT", ["Transfer-Encoding: chunked"], b"ffff\r\n" + b"x" * 65535 + b"\r\n2\r\nab\r\n", 405),
+        ("PUT", ["Transfer-Encoding: chunked"], b"x\r\n", 400),
+    ],
+)
+def test_body_too_large_or_bad__refused_and_closed(
+    bench: Any, build: Any, method: str, fields: list[str], body: bytes, status: int
+) -> None:
+    got = bench.talk(build("/plain.txt", *fields, method=method) + body, build("/plain.txt"))
+    assert (got.statuses, got.stream.events) == ([status], ["shutdown", "close"])
+
+
+def test_slow_body__408(bench: Any, build: Any, silence: object) -> None:
+    head = build("/plain.txt", "Content-Length: 5000", method="POST")
+    assert bench.talk(head, b"x", silence).statuses == [408]
+
+    def wait() -> None:
+        bench.clock.advance(10 * SECOND_US)
+
+    assert bench.talk(head, *[b"x", wait] * 100).statuses == [408]
+
+
+def test_linger__ends_by_time_and_by_bytes(bench: Any, silence: object) -> None:
+    bad = b"\x00bad"
+    assert bench.talk(bad, silence).stream.events == ["shutdown", "close"]
+    flood = [b"x" * 16384] * 100
+    got = bench.talk(bad, *flood)
+    assert got.stream.events == ["shutdown", "close"]
+    assert got.stream.script
+
+
+def test_hot__second_request_is_one_look_up(bench: Any, build: Any) -> None:
+    one = build("/plain.txt")
+    got = bench.talk(one, one, one)
+    assert got.stream.sends[1] is got.stream.sends[2]
+    assert bench.site.statistics()["hot_hits_total"] == 2
+    assert bench.site.statistics()["requests_total"] == 3
+
+
+def test_hot__never_older_than_a_second(bench: Any, build: Any) -> None:
+    one = build("/plain.txt")
+
+    def change() -> None:
+        bench.write("plain.txt", b"changed", mtime=1_700_000_001)
+
+    def later() -> None:
+        bench.clock.advance(SECOND_US)
+        bench.wall_us += SECOND_US
+
+    got = bench.talk(one, change, one, later, one, one)
+    assert got.bodies == [PLAIN, PLAIN, b"changed", b"changed"]
+    assert got.field("date", 3) == "Fri, 15 Jan 2027 08:00:01 GMT"
+
+
+@pytest.mark.parametrize("fields", [["Content-Length: 5"], ["Connection: close"]])
+def test_hot__never_what_has_a_body_or_closes(bench: Any, build: Any, fields: list[str]) -> None:
+    one = build("/plain.txt", *fields)
+    bench.talk(one + b"hello")
+    assert not bench.site.hot
+
+
+def test_hot__bounded(bench: Any) -> None:
+    bench.rebuild(hot_bytes_max=2000)
+    for number in range(20):
+        bench.get(f"/plain.txt?{number}")
+    assert 0 < sum(len(head) + len(response) for head, response in bench.site.hot.items()) <= 2000
+
+
+def test_cache__revalidated_by_what_the_disk_says(bench: Any) -> None:
+    bench.get("/plain.txt")
+    bench.clock.advance(2 * SECOND_US)
+    bench.get("/plain.txt")
+    assert bench.site.statistics()["cache_misses_total"] == 1
+    (bench.folder / "plain.txt").unlink()
+    bench.clock.advance(2 * SECOND_US)
+    assert bench.get("/plain.txt").statuses == [404]
+
+
+def test_cache__a_file_that_was_just_written_is_not_kept(bench: Any) -> None:
+    bench.write("plain.txt", b"new", mtime=bench.wall_us // SECOND_US)
+    bench.get("/plain.txt")
+    assert bench.site.statistics()["cache_entries"] == 0
+
+
+def test_cache__bounded(bench: Any) -> None:
+    for number in range(20):
+        bench.write(f"f{number}", b"x" * 1000)
+    bench.rebuild(cache_bytes_max=5000)
+    for number in range(20):
+        assert bench.get(f"/f{number}").bodies == [b"x" * 1000]
+    assert bench.site.statistics()["cache_bytes"] == 5000
+    bench.rebuild(cache_entries_max=3)
+    for number in range(20):
+        bench.get(f"/f{number}")
+    assert list(bench.site.library.cache.entries) == ["f17", "f18", "f19"]
+
+
+def test_draining__idle_closes__request_at_hand_is_answered(bench: Any, build: Any) -> None:
+    one = build("/plain.txt")
+
+    def drain() -> None:
+        bench.site.drain()
+
+    idle = bench.talk(one, drain, Draining(), one)
+    assert (idle.statuses, idle.stream.events) == ([200], ["close"])
+    bench.rebuild()
+    middle = bench.talk(one, one[:20], drain, Draining(), one[20:], one)
+    assert middle.statuses == [200, 200]
+    assert middle.field("connection", 1) == "close"
+
+
+def test_draining__hot_requests_are_not_served_for_ever(bench: Any, build: Any) -> None:
+    one = build("/plain.txt")
+    got = bench.talk(one, one, bench.site.drain, one, one, one)
+    assert got.statuses == [200, 200, 200]
+    assert got.field("connection", 2) == "close"
+
+
+def test_disk_errors__403_500_503(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(errno: int) -> Any:
+        async def open_file(_path: str) -> Any:
+            raise OSError(errno, "made")
+
+        return open_file
+
+    for errno, status in ((13, 403), (5, 500), (24, 503)):
+        monkeypatch.setattr(bench.site.library.files, "open", failing(errno))
+        assert bench.get("/plain.txt").statuses == [status]
+    assert bench.site.statistics()["responses_5xx_total"] == 2
+    assert bench.site.statistics()["responses_4xx_total"] == 1
+
+
+def test_a_bug__connection_aborted__error_goes_on(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_path: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.site.library, "find", broken)
+    with pytest.raises(ZeroDivisionError):
+        bench.get("/plain.txt")
+
+
+def test_idle_thread__one_frame_of_600_bytes(bench: Any, scripted: Any) -> None:
+    thread = bench.site.serve(scripted())
+    thread.send(None)
+    size = sys.getsizeof(thread) + sys.getsizeof(thread.cr_await)
+    assert type(thread.cr_await).__name__ == "generator", "a coroutine stands between the thread and its call"
+    assert size <= 600, size
+    thread.close()
+
+
+def test_autoindex__escaped_and_bounded(bench: Any) -> None:
+    bench.rebuild(autoindex=True, autoindex_entries_max=3)
+    bench.write('list/<b>"&.txt', b"x" * 1234)
+    bench.write("list/.hidden", b"")
+    (bench.folder / "list" / "sub").mkdir()
+    page = bench.get("/list/").bodies[0].decode()
+    assert "<b>" not in page.partition("<body>")[2]
+    assert 'href="./%3Cb%3E%22%26.txt"' in page
+    assert "1,234" in page
+    assert 'href="./sub/"' in page
+    assert "hidden" not in page
+    assert "There is more" not in page
+    bench.write("list/two.txt", b"")
+    bench.clock.advance(SECOND_US)
+    assert "There is more" in bench.get("/list/").bodies[0].decode()
+
+
+def test_error_pages__never_echo_the_request(bench: Any) -> None:
+    assert b"script" not in bench.get("/<script>").bodies[0]
+
+
+def test_access_log__every_response_once(bench: Any, build: Any) -> None:
+    noted: list[tuple[bytes, int, int]] = []
+    bench.rebuild(access_log=lambda _stream, head, status, size: noted.append((head[:13], status, size)))
+    one = build("/plain.txt")
+    bench.talk(one, one, one + one, build("/absent"), b"\x00")
+    assert [status for _, status, _ in noted] == [200, 200, 200, 200, 404, 400]
+    assert {size for head, _, size in noted if head == b"GET /plain.tx"} == {100}
