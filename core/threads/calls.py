@@ -7,6 +7,7 @@ from values).
 Source: Li and Zdancewic, PLDI 2007, figures 6 and 11.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
@@ -46,6 +47,15 @@ class Nbio(SystemCall[Any], frozen=True, gc=False):
     arguments: tuple[Any, ...]
 
 
+class Park(SystemCall[Any], frozen=True, gc=False):
+    """Block until somebody calls the function that this puts into `waiters`; returns its argument.
+
+    What locks and queues between threads are made of. Taken by the scheduler.
+    """
+
+    waiters: deque[Callable[[Any], None]]
+
+
 class Sleep(SystemCall[None], frozen=True, gc=False):
     """Wait for a time. Taken by `core.loop.sleep`. Units: microseconds."""
 
@@ -81,6 +91,7 @@ sys_fork = Fork
 sys_yield = Yield
 sys_ret = Ret
 sys_join = Join
+sys_park = Park
 sys_sleep = Sleep
 sys_epoll_wait = EpollWait
 sys_aio_read = AioRead

@@ -13,12 +13,13 @@ Source: Li and Zdancewic, PLDI 2007, section 4.2.
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
 from gossamer.core.errors import GossamerError
-from gossamer.core.threads.calls import Fork, Join, Nbio, Ret, Yield
+from gossamer.core.threads.calls import Fork, Join, Nbio, Park, Ret, Yield
 from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, Waiter
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
 from gossamer.core.threads.thread import ENDED, Raise, Thread
@@ -61,6 +62,7 @@ class Scheduler:
             Fork: self._fork,
             Join: self._join,
             Nbio: self._nbio,
+            Park: self._park,
             Ret: self._ret,
             Yield: self._yield,
         }
@@ -247,6 +249,10 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - raised by the thread's own function, so in the thread
             self.throw(thread, error)
             return BLOCKED
+
+    def _park(self, thread: Thread[Any], call: Park) -> Any:
+        call.waiters.append(partial(self.resume, thread))
+        return BLOCKED
 
     def _ret(self, thread: Thread[Any], call: Ret) -> Any:
         try:

@@ -1,0 +1,61 @@
+"""Mutual exclusion between threads.
+
+Owns the mutex. Threads of one scheduler never run at the same time, so a mutex is needed only around a
+section that makes system calls.
+
+Source: the Mutex of Li and Zdancewic, PLDI 2007, section 4.7, there a library over system calls as well.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from gossamer.core.errors import BoundExceeded, GossamerError
+from gossamer.core.threads.calls import Park
+
+WAITERS_MAX: Final = 65_536
+
+
+class Mutex:
+    """A lock that is handed from its holder to whoever has waited longest, so nobody starves.
+
+        async with mutex:
+            ...
+
+    Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
+    """
+
+    __slots__ = ("_is_locked", "_waiters")
+
+    def __init__(self) -> None:
+        self._is_locked = False
+        self._waiters: deque[Callable[[Any], None]] = deque()
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether a thread holds it."""
+        return self._is_locked
+
+    async def lock(self) -> None:
+        """Wait until it is ours."""
+        if not self._is_locked:
+            self._is_locked = True
+        elif len(self._waiters) >= WAITERS_MAX:
+            raise BoundExceeded(f"{WAITERS_MAX} threads wait for one mutex (core.threads.sync.WAITERS_MAX)")
+        else:
+            await Park(self._waiters)
+
+    def unlock(self) -> None:
+        """Hand it to the next that waits. It makes no system call, so it is safe in any `finally` clause."""
+        if not self._is_locked:
+            raise GossamerError("a mutex was unlocked that nobody holds")
+        if self._waiters:
+            self._waiters.popleft()(None)
+        else:
+            self._is_locked = False
+
+    async def __aenter__(self) -> None:
+        await self.lock()
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.unlock()

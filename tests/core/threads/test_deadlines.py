@@ -1,0 +1,90 @@
+"""Deadlines come out in order, never early, at most one tick late."""
+
+import heapq
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.threads.deadlines import RESOLUTION_US, DeadlineHeap
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_empty__next_is_never() -> None:
+    heap: DeadlineHeap[str] = DeadlineHeap()
+    assert heap.next_us() == NEVER_US
+    assert heap.pop_due(NEVER_US - 1, 10) == []
+
+
+def test_one__not_early__at_most_one_tick_late() -> None:
+    heap: DeadlineHeap[str] = DeadlineHeap()
+    heap.push(5_001, "a")
+    assert heap.pop_due(5_000, 10) == []
+    assert 5_001 <= heap.next_us() <= 5_001 + RESOLUTION_US
+    assert heap.pop_due(heap.next_us(), 10) == ["a"]
+    assert heap.next_us() == NEVER_US
+
+
+def test_limit__the_rest_stays_due_at_once() -> None:
+    heap: DeadlineHeap[int] = DeadlineHeap(resolution_us=1)
+    for owner in range(5):
+        heap.push(10, owner)
+    assert heap.pop_due(10, 2) == [0, 1]
+    assert heap.next_us() <= 10
+    assert heap.pop_due(10, 100) == [2, 3, 4]
+
+
+def test_due_rest__comes_before_later_ticks() -> None:
+    heap: DeadlineHeap[str] = DeadlineHeap(resolution_us=1)
+    heap.push(10, "a")
+    heap.push(10, "b")
+    heap.push(11, "c")
+    assert heap.pop_due(11, 1) == ["a"]
+    assert heap.pop_due(11, 5) == ["b", "c"]
+
+
+def test_discard__takes_out_that_owner_only() -> None:
+    heap: DeadlineHeap[str] = DeadlineHeap(resolution_us=1)
+    heap.push(10, "a")
+    heap.push(10, "b")
+    heap.discard(10, "a")
+    heap.discard(10, "never pushed")
+    heap.discard(99, "b")
+    assert len(heap) == 1
+    assert heap.pop_due(10, 5) == ["b"]
+
+
+def test_clear__forgets_all() -> None:
+    heap: DeadlineHeap[str] = DeadlineHeap()
+    heap.push(10, "a")
+    heap.clear()
+    assert (len(heap), heap.next_us()) == (0, NEVER_US)
+
+
+def test_million_in_one_tick__popped_in_pieces__linear() -> None:
+    heap: DeadlineHeap[int] = DeadlineHeap()
+    for owner in range(100_000):
+        heap.push(1, owner)
+    popped = 0
+    while batch := heap.pop_due(RESOLUTION_US, 256):
+        assert batch[0] == popped
+        popped += len(batch)
+    assert popped == 100_000
+
+
+@given(
+    pushes=st.lists(st.integers(0, 200)),
+    steps=st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5)), max_size=40),
+)
+def test_any_pushes__same_as_a_sorted_list(pushes: list[int], steps: list[tuple[int, int]]) -> None:
+    heap: DeadlineHeap[tuple[int, int]] = DeadlineHeap(resolution_us=1)
+    model: list[tuple[int, int]] = []
+    for order, at_us in enumerate(pushes):
+        heap.push(at_us, (at_us, order))
+        heapq.heappush(model, (at_us, order))
+    now_us = 0
+    for forward_us, limit in steps:
+        now_us += forward_us
+        expected = []
+        while model and model[0][0] <= now_us and len(expected) < limit:
+            expected.append(heapq.heappop(model))
+        assert heap.pop_due(now_us, limit) == expected
+        assert len(heap) == len(model)
