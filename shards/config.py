@@ -5,10 +5,11 @@ Owns the shape alone. How values come together is in `shards.settings`, what bec
 a unit ("30s", "64KiB"), a duration then without the `_us`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
-from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.clock import NEVER_US
+from gossamer.core.tcp.parameters import MSS_FLOOR, TcpParameters
 from gossamer.shards.web.options import WebOptions
 from msgspec import Meta, Struct, field
 
@@ -42,6 +43,7 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     pin_cpus: bool = True
     """Each worker stays on one CPU, as long as there is one for each."""
     backlog: Annotated[int, Meta(ge=1, le=65535)] = 1024
+    """Connections that wait to be accepted on a kernel socket; the functional TCP has tcp.syn_backlog."""
     limit_concurrency: Positive = 10_000
     """Connections a worker has open at most; beyond it the next ones wait in the backlog."""
     timeout_graceful_shutdown_us: NotNegative = 10_000_000
@@ -91,6 +93,31 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = field(default_factory=LogConfig)
     supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)
 
+
+TCP_BOUNDS: Final[dict[str, tuple[int, int]]] = {
+    "mss": (MSS_FLOOR, 65_495),
+    "loopback_mss": (MSS_FLOOR, 65_495),
+    "receive_buffer_bytes": (4096, 1 << 30),
+    "send_buffer_bytes": (4096, 1 << 30),
+    "initial_window_segments": (1, 100),
+    "delayed_ack_us": (0, 499_999),
+    "rto_min_us": (1_000, 60_000_000),
+    "rto_max_us": (1_000_000, 86_400_000_000),
+    "syn_retries": (0, 255),
+    "synack_retries": (0, 255),
+    "retries": (1, 255),
+    "user_timeout_us": (1_000, NEVER_US),
+    "keepalive_idle_us": (1_000, NEVER_US),
+    "keepalive_interval_us": (1_000, NEVER_US),
+    "keepalive_probes": (1, 255),
+    "fin_wait_2_us": (1_000, 3_600_000_000),
+    "time_wait_us": (1_000, 3_600_000_000),
+    "time_wait_max": (1, 10_000_000),
+    "connections_max": (1, 10_000_000),
+    "syn_backlog": (1, 1_000_000),
+    "challenge_interval_us": (0, 60_000_000),
+}
+"""What [tcp] allows: its Struct carries no bounds, since the pure core may be tried with any."""
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     entry.name: entry.type for entry in msgspec.structs.fields(Config)

@@ -16,6 +16,8 @@ from gossamer.shards.application import Application, Serve
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.stack import Stack, Statistics
 
+RETIRE: Final = signal.SIGUSR1
+"""The signal that has a worker make way for its successor."""
 HEARTBEAT_US: Final = 100_000
 LIMIT_PAUSE_US: Final = 10_000
 """How long accepting rests when the worker has as many connections as it may."""
@@ -78,11 +80,13 @@ class Worker:
     # Ending.
 
     async def watch_signals(self, wakeup: socket.socket, graceful_us: int) -> None:
-        """Drain on SIGTERM, stop on SIGINT."""
+        """Drain on SIGTERM, stop on SIGINT; RETIRE is to drain while a successor waits."""
         while True:
             await EpollWait(wakeup.fileno(), select.EPOLLIN)
             for number in wakeup.recv(64):
-                if number == signal.SIGTERM:
+                if number == RETIRE and self._stack is not None:
+                    self._stack.hand_over()
+                if number in (RETIRE, signal.SIGTERM):
                     self._begin_drain(graceful_us)
                 elif number == signal.SIGINT:
                     self.scheduler.stop()

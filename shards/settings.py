@@ -9,16 +9,22 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
-from gossamer.shards.config import SECTIONS, Config
+from gossamer.shards.config import SECTIONS, TCP_BOUNDS, Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.units import is_size, parse_duration_us, parse_size_bytes
 
 ENVIRONMENT_PREFIX: Final = "GOSSAMER_"
 CONFIG_BYTES_MAX: Final = 1 << 20
 FOUND_CHARACTERS_MAX: Final = 80
+ORDERED_KEYS: Final = (
+    ("nfqueue", "queue_first", "queue_last"),
+    ("nfqueue", "active_port_first", "active_port_last"),
+    ("tcp", "rto_min_us", "rto_max_us"),
+)
+"""The first of each pair is at most the second."""
 
 
 class Setting(NamedTuple):
@@ -29,6 +35,8 @@ class Setting(NamedTuple):
     value: Any
     origin: str
     """How an error names it: "--port", "GOSSAMER_SERVER__PORT", "config.toml: server.port"."""
+    is_text: bool = True
+    """Whether a number may come as its text, as it does from a command line and from the environment."""
 
 
 def _shown(value: object) -> str:
@@ -96,14 +104,21 @@ def _allowed(name: str, annotation: Any) -> str:
     return allowed_values(annotation) + example
 
 
+def _annotation(section: str, name: str) -> Any:
+    """The type of a field, with its bounds."""
+    fields = msgspec.structs.fields(SECTIONS[section])
+    annotation = next(each.type for each in fields if each.encode_name == name)
+    if section == "tcp" and name in TCP_BOUNDS:
+        low, high = TCP_BOUNDS[name]
+        return Annotated[annotation, msgspec.Meta(ge=low, le=high)]
+    return annotation
+
+
 def _convert(setting: Setting, name: str) -> Any:
-    annotation = next(
-        each.type for each in msgspec.structs.fields(SECTIONS[setting.section]) if each.encode_name == name
-    )
-    is_text = not setting.origin.startswith("config")
+    annotation = _annotation(setting.section, name)
     try:
         value = _with_unit(name, setting.key, setting.value)
-        return msgspec.convert(value, annotation, strict=not is_text)
+        return msgspec.convert(value, annotation, strict=not setting.is_text)
     except (ValueError, OverflowError) as error:
         allowed = _allowed(name, annotation)
         raise ConfigError(f"{setting.origin}: found {_shown(setting.value)}; allowed: {allowed}") from error
@@ -181,7 +196,7 @@ def read_config_file(path: Path) -> list[Setting]:
         raise ConfigError(f"--config {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: this is no TOML: {error}") from error
-    return settings_of_document(document, f"config {path}")
+    return settings_of_document(document, str(path))
 
 
 def settings_of_environment(environment: Mapping[str, str]) -> list[Setting]:
@@ -199,5 +214,5 @@ def setting_of_assignment(text: str) -> Setting:
     name, separator, value = text.partition("=")
     section, dot, key = name.strip().partition(".")
     if not separator or not dot:
-        raise ConfigError(f"--set: found {_shown(text)}; allowed: section.key=value, as in tcp.nagle=false")
+        raise ConfigError(f"--set: found {_shown(text)}; allowed: section.key=value, as in tcp.nodelay=false")
     return Setting(section, key, value.strip(), f"--set {name.strip()}")

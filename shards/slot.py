@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals
 from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.serving import RETIRE
 from gossamer.shards.startup import Run
 
 log = logging.getLogger("gossamer.supervisor")
@@ -79,7 +80,7 @@ class Slot:
             return
         self.current, self.successor, self.retiring = successor, None, old
         if old is not None:
-            old.ask_to_stop(signal.SIGTERM, now_us + graceful_us + KILL_GRACE_US)
+            old.ask_to_stop(RETIRE, now_us + graceful_us + KILL_GRACE_US)
         else:
             successor.go()
 

@@ -18,6 +18,8 @@ class Stack(msgspec.Struct, frozen=True):
     acceptor: Acceptor
     interrupt_receivers: Callable[[], None]
     """Throws Draining into threads blocked in a receive."""
+    hand_over: Callable[[], None]
+    """What is new belongs to a successor from now on: nothing is refused any more."""
     connections: Callable[[], int]
     """How many connections are not over yet."""
     statistics: Statistics

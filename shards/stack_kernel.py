@@ -16,6 +16,7 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     return Stack(
         acceptor=SockAcceptor(socket.socket(fileno=plan.descriptors.listening)),
         interrupt_receivers=loop.interrupt_receivers,
+        hand_over=lambda: None,  # the successor listens on the same socket, which refuses nobody
         connections=lambda: loop.statistics()["connections"],
         statistics=loop.statistics,
     )

@@ -1,15 +1,22 @@
 """The functional TCP as a worker's stack: packets in from NFQUEUE, packets out through raw sockets."""
 
+from typing import Final
+
+import msgspec
 from gossamer.core.clock import monotonic_us
 from gossamer.core.entropy import system_entropy
 from gossamer.core.io.tcpsock import TcpAcceptor
 from gossamer.core.loop.tcp import TcpLoop
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.packets import PacketSource
 from gossamer.ffi.rawout import RawSink
 from gossamer.shards.stack import Stack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
+
+PACKAGE_MSS_MAX: Final = 3960
+"""The NetfilterQueue package copies 4,016 bytes of a packet, of which up to 56 may be headers that we answer to."""
 
 
 def open_source(plan: WorkerPlan) -> PacketSource:
@@ -23,14 +30,28 @@ def open_source(plan: WorkerPlan) -> PacketSource:
     return NetfilterQueueSource(plan.shard.queue, plan.config.nfqueue.queue_length_max)
 
 
+def parameters_of(plan: WorkerPlan) -> TcpParameters:
+    """The TCP's parameters; with an MSS that the NetfilterQueue package copies whole, where it is the receiver."""
+    parameters = plan.config.tcp
+    if plan.config.nfqueue.backend == "netlink":
+        return parameters
+    return msgspec.structs.replace(
+        parameters,
+        mss=min(parameters.mss, PACKAGE_MSS_MAX),
+        loopback_mss=min(parameters.loopback_mss, PACKAGE_MSS_MAX),
+    )
+
+
 def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen."""
     sink = RawSink(plan.descriptors.raw_ipv4, plan.descriptors.raw_ipv6)
-    loop = TcpLoop(open_source(plan), sink, plan.config.tcp, monotonic_us, system_entropy)
+    parameters = parameters_of(plan)
+    loop = TcpLoop(open_source(plan), sink, parameters, monotonic_us, system_entropy)
     scheduler.add_loop(loop)
     return Stack(
-        acceptor=TcpAcceptor(loop, (plan.host, plan.port), plan.config.tcp),
+        acceptor=TcpAcceptor(loop, (plan.host, plan.port), parameters),
         interrupt_receivers=loop.interrupt_receivers,
-        connections=lambda: loop.statistics()["connections"],
+        hand_over=loop.hand_over,
+        connections=lambda: loop.connections,
         statistics=loop.statistics,
     )

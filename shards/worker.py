@@ -31,7 +31,7 @@ from gossamer.shards.application import Application, open_application
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CommandError
 from gossamer.shards.logs import configure_logging
-from gossamer.shards.serving import Worker
+from gossamer.shards.serving import RETIRE, Worker
 from gossamer.shards.stack import Stack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
 
@@ -62,7 +62,7 @@ def catch_signals() -> socket.socket:
     wakeup_read.setblocking(False)
     wakeup_write.setblocking(False)
     signal.set_wakeup_fd(wakeup_write.detach(), warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, RETIRE):
         signal.signal(number, lambda _number, _frame: None)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return wakeup_read

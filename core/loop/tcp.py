@@ -107,6 +107,7 @@ class TcpLoop:
         self._openings = Openings(parameters, entropy)
         self._deadlines: DeadlineHeap[Connection] = DeadlineHeap()
         self._accepted_count = 0
+        self._is_handing_over = False
         self._drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
         self._packets_in_total = 0
         self._packets_out_total = 0
@@ -149,6 +150,13 @@ class TcpLoop:
     def listen(self, listener: Listener) -> None:
         """Raises: OSError when its socket is listened on already."""
         self._demux.listen(listener.address, listener)
+
+    def hand_over(self) -> None:
+        """From now on what is new belongs to a successor: a segment of no connection is dropped without a RST.
+
+        The peer of a SYN sends it again, and by then the successor reads the queue.
+        """
+        self._is_handing_over = True
 
     def interrupt_receivers(self) -> None:
         """Throw `Draining` into every thread that is blocked in a recv."""
@@ -277,6 +285,8 @@ class TcpLoop:
     def _refuse(self, flow: Flow, segment: Segment) -> None:
         """RFC 9293 3.10.7.1: a segment for a closed port is answered with a RST."""
         self._drops[SegmentDrop.NO_CONNECTION] += 1
+        if self._is_handing_over:
+            return
         reply = reset_reply(segment)
         if reply is not None:
             self._sink.emit(flow, reply)
