@@ -17,8 +17,7 @@ KIB: Final = 1024
 class ProgressDisplay:
     """A bar on stderr, drawn when it is told to; silent where stderr is no terminal."""
 
-    def __init__(self, shape: Shape, console: Console) -> None:
-        self.shape = shape
+    def __init__(self, console: Console) -> None:
         self.bar = Progress(
             TextColumn("{task.fields[rate]:>9,.0f} req/s"),
             BarColumn(),
@@ -31,11 +30,11 @@ class ProgressDisplay:
         )
         self.task = self.bar.add_task("load", total=1.0, rate=0.0, done=0, errors=0)
 
-    def show(self, tally: Tally, now_us: int) -> None:
+    def show(self, shape: Shape, tally: Tally, now_us: int) -> None:
         """Draw where the run is."""
-        elapsed_us = max(1, now_us - self.shape.start_us)
-        by_time = elapsed_us / max(1, self.shape.end_us - self.shape.start_us)
-        by_count = tally.requests_total / self.shape.requests_max
+        elapsed_us = max(1, now_us - shape.start_us)
+        by_time = elapsed_us / max(1, shape.end_us - shape.start_us)
+        by_count = tally.requests_total / shape.requests_max
         rate = tally.requests_total * 1e6 / elapsed_us
         completed = min(1.0, max(by_time, by_count))
         done, errors = tally.requests_total, tally.errors_total

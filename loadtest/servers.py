@@ -93,7 +93,7 @@ class Gossamer(Server):
 
 def gossamer_command() -> list[str]:
     """How this installation's command line is started."""
-    return [sys.executable, "-m", "gossamer.shards.cli"]
+    return [str(Path(sys.executable).with_name("gossamer"))]
 
 
 def start_gossamer(

@@ -1,0 +1,164 @@
+"""The client's threads against a server of a few lines in the same scheduler."""
+
+import io
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+from gossamer.core.clock import SECOND_US, monotonic_us
+from gossamer.core.io.sock import SockAcceptor, SockConnector
+from gossamer.core.io.stream import Stream
+from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.loop.sock import SockLoop
+from gossamer.core.threads.calls import sys_fork, sys_sleep
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.loadtest.client import conduct
+from gossamer.loadtest.report import ProgressDisplay
+from gossamer.loadtest.run import Options, Run
+from gossamer.loadtest.target import Target
+from rich.console import Console
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
+CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nyes"
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n"
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\nyes"
+
+Serve = Callable[[Stream], Awaitable[None]]
+
+
+def answering(answer: bytes, *, times: int = 1_000_000) -> Serve:
+    """A server that gives the same answer to each request, so many times on a connection."""
+
+    async def serve(stream: Stream) -> None:
+        left, data = times, b""
+        while left and (received := await stream.recv()):
+            data += received
+            count = min(left, data.count(b"\r\n\r\n"))
+            left -= count
+            data = data.rsplit(b"\r\n\r\n", 1)[-1]
+            await stream.send(answer * count)
+
+    return serve
+
+
+async def accept_all(acceptor: SockAcceptor, serve: Serve) -> None:
+    async def one(stream: Stream) -> None:
+        try:
+            await serve(stream)
+        except OSError:
+            await stream.abort()
+        else:
+            await stream.close()
+
+    while True:
+        try:
+            stream = await acceptor.accept()
+        except ConnectionAbortedError:
+            return
+        await sys_fork(one(stream))
+
+
+def perform(serve: Serve | None, **asked: object) -> Run:
+    """A run against a server on a port of its own; with None, nobody listens there."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    options = {"connections": 4, "duration_us": 5 * SECOND_US, "requests_max": 100} | asked
+    scheduler = Scheduler(EpollWaiter(), [SleepLoop(), SockLoop()])
+    target = Target("a:1", "/path", address)
+    run = Run(Options(target, **options), SockConnector(), monotonic_us)  # type: ignore[arg-type]
+    acceptor = SockAcceptor(listener)
+
+    async def whole() -> None:
+        if serve is None:
+            await acceptor.close()
+        else:
+            await sys_fork(accept_all(acceptor, serve))
+        await conduct(run, ProgressDisplay(Console(file=io.StringIO())))
+        run.end()
+        await acceptor.close()
+
+    scheduler.spawn(whole())
+    scheduler.run()
+    scheduler.close()
+    return run
+
+
+@pytest.mark.parametrize("answer", [ANSWER, CHUNKED])
+def test_keep_alive__count__that_many_answers_on_one_connection_each(answer: bytes) -> None:
+    tally = perform(answering(answer)).tally
+    assert (tally.requests_total, tally.errors_total, tally.connections_total) == (100, 0, 4)
+    assert tally.body_bytes == 300
+    assert tally.received_bytes == 100 * len(answer)
+    assert tally.latency.samples_total == 100
+
+
+@pytest.mark.parametrize("answer", [CLOSING, UNTIL_CLOSE])
+def test_server_closes_after_each__count__a_connection_each(answer: bytes) -> None:
+    tally = perform(answering(answer, times=1)).tally
+    assert (tally.requests_total, tally.errors_total, tally.connections_total) == (100, 0, 100)
+    assert tally.body_bytes == 300
+
+
+def test_no_keepalive__request_says_so__a_connection_each() -> None:
+    run = perform(answering(CLOSING, times=1), keep_alive=False)
+    assert b"\r\nConnection: close\r\n" in run.request
+    assert run.tally.connections_total == run.tally.requests_total == 100
+
+
+def test_pipeline__batches__all_answered() -> None:
+    tally = perform(answering(ANSWER), pipeline=16).tally
+    assert (tally.requests_total, tally.errors_total) == (100, 0)
+
+
+def test_errors__404__counted_and_the_run_goes_on() -> None:
+    tally = perform(answering(MISSING)).tally
+    assert (tally.requests_total, tally.errors_total, tally.statuses["4xx"]) == (100, 100, 100)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(b"SSH-2.0\r\n\r\n", "bad response"), (ANSWER[:-1], "bad response"), (b"", "closed early")],
+)
+def test_errors__broken_answer__counted_by_kind(answer: bytes, kind: str) -> None:
+    tally = perform(answering(answer, times=1), requests_max=8).tally
+    assert tally.requests_total == 0
+    assert set(tally.errors) == {kind}
+
+
+def test_refused__nobody_listens__refusal_and_nothing_else() -> None:
+    run = perform(None)
+    assert isinstance(run.refusal, ConnectionRefusedError)
+    assert run.tally.requests_total == 0
+
+
+def test_time_is_over__server_never_answers__ends_and_counts_unfinished() -> None:
+    async def silent(stream: Stream) -> None:
+        await stream.recv()
+        await stream.recv(timeout_us=5 * SECOND_US)
+
+    started_us = monotonic_us()
+    tally = perform(silent, duration_us=100_000).tally
+    assert monotonic_us() - started_us < 3 * SECOND_US
+    assert tally.unfinished_total == 4
+    assert tally.errors == {}
+
+
+def test_open_loop__server_stalls__latency_counts_from_when_it_was_due() -> None:
+    async def stalling(stream: Stream) -> None:
+        while await stream.recv():
+            await sys_sleep(50_000)
+            await stream.send(ANSWER)
+
+    run = perform(stalling, connections=1, rate=100.0, requests_max=10)
+    assert run.tally.requests_total == 10
+    # Due every 10 ms, answered every 50 ms: the last was due after 90 ms and answered after 500 ms.
+    assert run.tally.latency.max_us > 350_000
+    assert run.tally.latency.percentile_us(50) > 150_000
+
+
+def test_open_loop__server_keeps_up__rate_is_kept() -> None:
+    run = perform(answering(ANSWER), rate=200.0, duration_us=500_000)
+    assert 95 <= run.tally.requests_total <= 100
+    assert run.tally.connections_total == 4
