@@ -13,4 +13,6 @@ builder.cdef(
     int gossamer_set_capabilities(uint64_t mask);
     """
 )
-builder.set_source("gossamer.ffi._process", SOURCE.read_text(), extra_compile_args=["-O2", "-Wall", "-Wextra"])
+builder.set_source(
+    "gossamer.ffi._process", SOURCE.read_text(), extra_compile_args=["-O2", "-Wall", "-Wextra"]
+)
