@@ -14,7 +14,7 @@ RANGES_MAX: Final = 64
 """More ranges than that in one request: the whole file."""
 RANGE_FIELD_BYTES_MAX: Final = 4096
 
-RANGE_UNIT: Final = re.compile(r"bytes *= *(.*)", re.IGNORECASE)
+RANGE_UNIT: Final = re.compile(r"bytes *= *(.+)", re.IGNORECASE)
 RANGE_SPEC: Final = re.compile(
     r"[ \t]*(?:([0-9]{1,18})[ \t]*-[ \t]*([0-9]{1,18})?|-[ \t]*([0-9]{1,18}))[ \t]*"
 )
@@ -56,6 +56,8 @@ def satisfiable_ranges(text: str, length: int, ranges_max: int = RANGES_MAX) -> 
             return None
         if one.start < one.end:
             wanted.append(one)
+        elif one.start == 0:
+            return WHOLE  # The beginning of an empty file is all of it.
     return sane_ranges(wanted, length)
 
 
@@ -74,8 +76,6 @@ def resolve_range(spec: str, length: int) -> ByteRange | None:
 
 def sane_ranges(wanted: list[ByteRange], length: int) -> tuple[ByteRange, ...] | None:
     """The whole when the ranges together are larger than it; None when none is left."""
-    if length == 0:
-        return WHOLE
     if not wanted:
         return None
     if sum(one.length for one in wanted) > length:

@@ -30,6 +30,8 @@ from gossamer.shards.web.pages import HTML, error_page
 Part = bytes | ByteRange
 FieldList = list[tuple[str, str]]
 
+RANGES_TAKEN: Final = ("Accept-Ranges", "bytes")
+
 ALLOWED_METHODS: Final = ("GET", "HEAD")
 
 
@@ -104,7 +106,12 @@ def file_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
 
 def whole_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
     """200 with all of the file."""
-    fields = [("Content-Type", facts.media_type), ("Content-Length", str(facts.size)), *file_fields(facts)]
+    fields = [
+        ("Content-Type", facts.media_type),
+        ("Content-Length", str(facts.size)),
+        *validator_fields(facts),
+        RANGES_TAKEN,
+    ]
     parts: tuple[Part, ...] = (ByteRange(0, facts.size),) if facts.size and request.method == "GET" else ()
     return answer(200, fields, parts, request, setting)
 
@@ -123,7 +130,7 @@ def ranges_answer(
         media_type, parts = f"multipart/byteranges; boundary={boundary}", multipart(facts, ranges, boundary)
         extra = []
     length = sum(part.length if isinstance(part, ByteRange) else len(part) for part in parts)
-    fields = [("Content-Type", media_type), ("Content-Length", str(length)), *file_fields(facts), *extra]
+    fields = [("Content-Type", media_type), ("Content-Length", str(length)), *validator_fields(facts), *extra]
     return answer(206, fields, parts, request, setting)
 
 
@@ -180,8 +187,3 @@ def answer(
 def validator_fields(facts: FileFacts) -> FieldList:
     """What a cache compares with."""
     return [("Last-Modified", facts.last_modified), ("ETag", facts.validators.etag)]
-
-
-def file_fields(facts: FileFacts) -> FieldList:
-    """The fields of every 200 and 206 of a file."""
-    return [*validator_fields(facts), ("Accept-Ranges", "bytes")]

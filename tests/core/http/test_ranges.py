@@ -41,7 +41,6 @@ def test_satisfiable(text: str, expected: list[tuple[int, int]]) -> None:
         "bytes=100-200",
         "bytes=-0",
         "bytes=9-5",
-        "bytes=",
         "bytes=a-b",
         "bytes=-",
         "bytes=0",
@@ -61,6 +60,7 @@ def test_unsatisfiable_or_no_range__416(text: str) -> None:
     [
         "lines=0-1",
         "0-1",
+        "bytes=",
         "",
         "bytes=" + ",".join(["0-0"] * 65),
         "bytes=" + ",".join(["0-"] * 20),
@@ -74,6 +74,8 @@ def test_bombs_and_unknown_units__the_whole(text: str) -> None:
 
 def test_empty_file__the_whole() -> None:
     assert satisfiable_ranges("bytes=0-0", 0) == WHOLE
+    assert satisfiable_ranges("bytes=-5", 0) == WHOLE
+    assert satisfiable_ranges("bytes=1-", 0) is None
 
 
 @given(st.integers(0, 200), st.integers(0, 200), st.integers(1, 150))
