@@ -21,7 +21,7 @@ from gossamer.core.loop.sockcall import (
     SockShutdown,
 )
 from gossamer.core.threads.systemcall import SystemCall
-from gossamer.core.wire.flow import Address
+from gossamer.core.wire.flow import Address, pack_address
 
 
 class SockStream(Connection):
@@ -94,5 +94,6 @@ class SockConnector:
     """A `Connector` that opens kernel sockets."""
 
     def connect(self, address: Address, timeout_us: int = NEVER_US) -> SystemCall[SockStream]:
-        """Raises: ConnectionRefusedError, TimeoutError, OSError."""
+        """Raises: ConnectionRefusedError, TimeoutError, OSError; at once, ValueError for what is no address."""
+        pack_address(address[0])
         return SockConnect(address, timeout_us, SockStream)

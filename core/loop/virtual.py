@@ -24,7 +24,7 @@ class VirtualWaiter:
         self._order = count()
 
     def at(self, us: int, callback: Callable[[], None]) -> None:
-        """Have `callback` called when the clock shows `us`; those of one time in the order of their coming."""
+        """Have `callback` called at `us` of the clock; those of one time in the order of their coming."""
         heappush(self._events, (us, next(self._order), callback))
 
     def wait(self, timeout_us: int) -> None:

@@ -1,0 +1,528 @@
+"""SockIO over real sockets of loopback, with a clock that moves only when nothing happens."""
+
+import os
+import resource
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+from gossamer.core.clock import SECOND_US, VirtualClock
+from gossamer.core.errors import Draining
+from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
+from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sockaccept import ACCEPT_PAUSE_US
+from gossamer.core.loop.sockcall import MisuseError
+from gossamer.core.threads.calls import sys_join, sys_sleep, sys_yield
+from gossamer.core.threads.deadlines import DeadlineHeap
+from gossamer.core.threads.scheduler import Scheduler
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+FULL_PIPE = 64 << 20
+"""More than the kernel's buffers of one connection hold."""
+
+
+class SteppingWaiter(EpollWaiter):
+    """Epoll on real descriptors; when none is ready, virtual time passes instead of real time."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.watches_total = 0
+        self.waits_total = 0
+        self.has_event = False
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        self.watches_total += 1
+
+        def noted(ready: int) -> None:
+            self.has_event = True
+            callback(ready)
+
+        super().watch(fd, events, noted)
+
+    def wait(self, timeout_us: int) -> None:
+        self.waits_total += 1
+        self.has_event = False
+        super().wait(0)
+        if timeout_us > 0 and not self.has_event:
+            super().wait(1_000)
+            if not self.has_event:
+                self.clock.advance(min(timeout_us, SECOND_US))
+
+
+class Rig:
+    """A scheduler with the socket loop and a listener on loopback; its peer is a plain socket or a stream."""
+
+    def __init__(self, family: int = socket.AF_INET) -> None:
+        self.clock = VirtualClock()
+        self.waiter = SteppingWaiter(self.clock)
+        self.loop = SockLoop()
+        self.scheduler = Scheduler(self.waiter, [SleepLoop(), self.loop], self.clock)
+        host = "127.0.0.1" if family == socket.AF_INET else "::1"
+        self.acceptor = SockAcceptor(socket.create_server((host, 0), family=family, backlog=64))
+        self.address = self.acceptor.local
+
+    def run(self, *coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+        """Run threads to their end; what each returned, in order. Raises what one of them raised."""
+        threads = [self.scheduler.spawn(coroutine) for coroutine in coroutines]
+        results: list[Any] = []
+
+        async def join_all() -> None:
+            for thread in threads:
+                results.append(await sys_join(thread))
+            self.scheduler.stop()
+
+        watcher = self.scheduler.spawn(join_all())
+        give_up_us = self.clock() + 3600 * SECOND_US
+        while not watcher.has_ended and self.clock() < give_up_us:
+            self.scheduler.run()
+            if watcher.has_ended and len(results) < len(threads):
+                raise watcher.inbox.error
+        assert len(results) == len(threads), "a thread never ended"
+        return results
+
+    async def accept_with(self, client: socket.socket) -> SockStream:
+        """Have a plain blocking socket connect, and accept it."""
+        client.connect(self.address)
+        return await self.acceptor.accept()
+
+    async def pair(self) -> tuple[SockStream, SockStream]:
+        """Two streams, each the other's peer."""
+        ours = await SockConnector().connect(self.address)
+        return ours, await self.acceptor.accept()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    made = Rig()
+    yield made
+    made.scheduler.close()
+    made.waiter.close()
+
+
+@pytest.fixture
+def client() -> Iterator[socket.socket]:
+    with socket.socket() as plain:
+        plain.settimeout(5)
+        yield plain
+
+
+async def read_all(stream: SockStream) -> bytes:
+    received = bytearray()
+    while data := await stream.recv():
+        received += data
+    return bytes(received)
+
+
+async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
+    with pytest.raises(error) as caught:
+        await call
+    return caught.value
+
+
+def test_both_ways_at_once__more_than_the_buffers_hold__same_bytes(rig: Rig) -> None:
+    there, back = os.urandom(9_000_000), os.urandom(7_000_000)
+
+    async def talk() -> None:
+        left, right = await rig.pair()
+
+        async def send(stream: SockStream, data: bytes) -> None:
+            await stream.send(data)
+            await stream.shutdown()
+
+        sends = [rig.scheduler.spawn(send(left, there)), rig.scheduler.spawn(send(right, back))]
+        receive = rig.scheduler.spawn(read_all(left))
+        assert await read_all(right) == there
+        assert await sys_join(receive) == back
+        for thread in sends:
+            await sys_join(thread)
+        await left.close()
+        await right.close()
+
+    rig.run(talk())
+    assert rig.loop.statistics() == {"accepted_total": 1, "accept_pauses_total": 0, "connections": 0}
+
+
+def test_ipv6__addresses_of_both_ends() -> None:
+    rig = Rig(socket.AF_INET6)
+
+    async def talk() -> None:
+        left, right = await rig.pair()
+        assert left.peer == right.local == rig.address
+        assert left.local == right.peer
+        assert right.local[0] == "::1"
+
+    rig.run(talk())
+    rig.scheduler.close()
+
+
+def test_requests_in_a_row__watched_once__timeout_armed_once(
+    rig: Rig, client: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushes = []
+    push = DeadlineHeap.push
+    monkeypatch.setattr(DeadlineHeap, "push", lambda *args: pushes.append(args) or push(*args))
+
+    async def serve() -> int:
+        stream = await rig.accept_with(client)
+        before = rig.waiter.watches_total
+        client.sendall(b"ping")
+        for _ in range(50):
+            assert await stream.recv(65536, SECOND_US) == b"ping"
+            await stream.send(b"pong", SECOND_US)
+            assert client.recv(4) == b"pong"
+            rig.clock.advance(1_000)
+            await sys_yield()
+            rig.scheduler.spawn(ping())
+        return rig.waiter.watches_total - before
+
+    async def ping() -> None:
+        client.sendall(b"ping")
+
+    (watches,) = rig.run(serve())
+    assert watches == 1
+    assert len(pushes) == 1
+
+
+def test_data_and_fin_together__data_then_end(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        client.sendall(b"last words")
+        client.shutdown(socket.SHUT_WR)
+        assert await stream.recv(4) == b"last"
+        assert await stream.recv() == b" words"
+        assert await stream.recv() == b""
+        assert await stream.recv() == b""
+        await stream.send(b"still heard")
+        assert client.recv(100) == b"still heard"
+
+    rig.run(serve())
+
+
+def test_urgent_data__nothing_is_left_behind(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> bytes:
+        stream = await rig.accept_with(client)
+
+        async def push() -> None:
+            client.send(b"before")
+            client.send(b"!", socket.MSG_OOB)
+            client.send(b"after")
+
+        rig.scheduler.spawn(push())
+        received = b""
+        while not received.endswith(b"after"):
+            received += await stream.recv(65536, 5 * SECOND_US)
+        return received
+
+    assert rig.run(serve()) == [b"beforeafter"]
+
+
+def test_recv__nothing_comes__timeout__and_the_stream_is_still_usable(
+    rig: Rig, client: socket.socket
+) -> None:
+    async def serve() -> int:
+        stream = await rig.accept_with(client)
+        started_us = rig.clock()
+        await expect(TimeoutError, stream.recv(10, 3 * SECOND_US))
+        waited_us = rig.clock() - started_us
+        client.send(b"late")
+        assert await stream.recv(10, SECOND_US) == b"late"
+        return waited_us
+
+    (waited_us,) = rig.run(serve())
+    assert 3 * SECOND_US <= waited_us <= 3 * SECOND_US + 2_000
+
+
+def test_recv__shorter_timeout_after_a_longer__is_kept(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        rig.scheduler.spawn(later())
+        assert await stream.recv(10, 1000 * SECOND_US) == b"x"
+        for timeout_us in (5 * SECOND_US, SECOND_US, 7 * SECOND_US):
+            started_us = rig.clock()
+            await expect(TimeoutError, stream.recv(10, timeout_us))
+            assert timeout_us <= rig.clock() - started_us <= timeout_us + 2_000
+
+    async def later() -> None:
+        client.send(b"x")
+
+    rig.run(serve())
+
+
+def test_send__peer_does_not_read__timeout(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        await expect(TimeoutError, stream.send(bytes(FULL_PIPE), SECOND_US))
+        client.send(b"ok")
+        assert await stream.recv() == b"ok"
+
+    rig.run(serve())
+
+
+def test_recv_and_send_blocked__each_has_its_own_timeout(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> tuple[int, int]:
+        stream = await rig.accept_with(client)
+        started_us = rig.clock()
+
+        async def times(call: Awaitable[Any]) -> int:
+            await expect(TimeoutError, call)
+            return rig.clock() - started_us
+
+        sender = rig.scheduler.spawn(times(stream.send(bytes(FULL_PIPE), 2 * SECOND_US)))
+        recv_us = await times(stream.recv(10, 5 * SECOND_US))
+        return await sys_join(sender), recv_us
+
+    ((send_us, recv_us),) = rig.run(serve())
+    assert send_us // SECOND_US == 2
+    assert recv_us // SECOND_US == 5
+
+
+def test_close__threads_blocked_on_it__connection_aborted(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        blocked = [
+            rig.scheduler.spawn(expect(ConnectionAbortedError, stream.recv(10, SECOND_US))),
+            rig.scheduler.spawn(expect(ConnectionAbortedError, stream.send(bytes(FULL_PIPE)))),
+        ]
+        await sys_sleep(10)
+        await stream.close()
+        for thread in blocked:
+            await sys_join(thread)
+        await stream.close()
+        await stream.abort()
+        for call in (stream.recv(), stream.send(b"x"), stream.shutdown(), stream.send_file(0, 0, 1)):
+            await expect(ConnectionAbortedError, call)
+
+    rig.run(serve())
+    assert rig.loop.statistics()["connections"] == 0
+
+
+def test_peer_aborts__connection_reset_then_broken_pipe(rig: Rig) -> None:
+    async def talk() -> None:
+        left, right = await rig.pair()
+        reader = rig.scheduler.spawn(expect(ConnectionResetError, right.recv()))
+        await sys_sleep(10)
+        await left.abort()
+        await sys_join(reader)
+        await expect(BrokenPipeError, right.send(b"x"))
+
+    rig.run(talk())
+
+
+def test_send_to_closed_peer__error_reaches_the_blocked_sender(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        sender = rig.scheduler.spawn(expect(ConnectionResetError, stream.send(bytes(FULL_PIPE))))
+        await sys_sleep(10)
+        client.close()
+        await sys_join(sender)
+
+    rig.run(serve())
+
+
+@pytest.mark.parametrize("side", ["recv", "send"])
+def test_second_thread_on_the_same_side__misuse(rig: Rig, client: socket.socket, side: str) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        call = stream.recv() if side == "recv" else stream.send(bytes(FULL_PIPE))
+        first = rig.scheduler.spawn(expect(ConnectionAbortedError, call))
+        await sys_sleep(10)
+        await expect(MisuseError, stream.recv() if side == "recv" else stream.send(b"x"))
+        await stream.close()
+        await sys_join(first)
+
+    rig.run(serve())
+
+
+def test_wrong_arguments__misuse_in_the_thread_and_nowhere_else(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        await expect(MisuseError, stream.recv(-1))
+        await expect(MisuseError, stream.send("text"))  # type: ignore[arg-type]
+
+    rig.run(serve())
+
+
+def test_connect__nobody_listens__refused(rig: Rig) -> None:
+    free = socket.create_server(("127.0.0.1", 0))
+    address = free.getsockname()
+    free.close()
+    rig.run(expect(ConnectionRefusedError, SockConnector().connect(address)))
+    assert rig.loop.statistics()["connections"] == 0
+
+
+def test_connect__no_answer__timeout(rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
+        # One connection fills a queue of length 0; the kernel drops the next SYN.
+        first.connect(full.getsockname())
+        connect = SockConnector().connect(full.getsockname(), SECOND_US)
+        rig.run(expect(TimeoutError, connect))
+    assert rig.loop.statistics()["connections"] == 0
+
+
+def test_connect__host_is_a_name__refused_before_any_call() -> None:
+    with pytest.raises(ValueError, match="localhost"):
+        SockConnector().connect(("localhost", 80))
+
+
+def test_accept__listener_closed__connection_aborted(rig: Rig) -> None:
+    async def serve() -> None:
+        blocked = [rig.scheduler.spawn(expect(ConnectionAbortedError, rig.acceptor.accept())) for _ in "ab"]
+        await sys_sleep(10)
+        await rig.acceptor.close()
+        for thread in blocked:
+            await sys_join(thread)
+        await expect(ConnectionAbortedError, rig.acceptor.accept())
+        await rig.acceptor.close()
+
+    rig.run(serve())
+
+
+def test_accept__many_waiting_threads__first_come_first_served(rig: Rig) -> None:
+    order = []
+
+    async def accepts(name: int) -> None:
+        stream = await rig.acceptor.accept()
+        order.append((name, await stream.recv()))
+
+    async def connects() -> None:
+        await sys_sleep(10)
+        for number in range(3):
+            stream = await SockConnector().connect(rig.address)
+            await stream.send(b"%d" % number)
+
+    rig.run(*(accepts(name) for name in range(3)), connects())
+    assert sorted(order) == [(0, b"0"), (1, b"1"), (2, b"2")]
+
+
+def test_accept__no_descriptor_left__rests_without_spinning__then_accepts(
+    rig: Rig, client: socket.socket
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    client.connect(rig.address)
+
+    async def serve() -> None:
+        acceptance = rig.scheduler.spawn(accepts())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free_fd(), limits[1]))
+        try:
+            waits = rig.waiter.waits_total
+            await sys_sleep(10 * ACCEPT_PAUSE_US)
+            assert 5 <= rig.loop.statistics()["accept_pauses_total"] <= 11
+            assert rig.waiter.waits_total - waits < 50
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        await sys_join(acceptance)
+
+    async def accepts() -> None:
+        await sys_sleep(1)
+        await rig.acceptor.accept()
+
+    rig.run(serve())
+    assert rig.loop.statistics()["accepted_total"] == 1
+
+
+def lowest_free_fd() -> int:
+    fd = os.dup(0)
+    os.close(fd)
+    return fd
+
+
+def test_interrupt_receivers__draining_in_blocked_ones__recv_works_again(
+    rig: Rig, client: socket.socket
+) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        blocked = rig.scheduler.spawn(expect(Draining, stream.recv(10, SECOND_US)))
+        await sys_sleep(10)
+        rig.loop.interrupt_receivers()
+        await sys_join(blocked)
+        client.send(b"the rest")
+        assert await stream.recv(100, SECOND_US) == b"the rest"
+        await sys_sleep(10 * SECOND_US)
+
+    rig.run(serve())
+
+
+def test_close_listener_loop__closes_every_socket(client: socket.socket) -> None:
+    rig = Rig()
+    rig.run(rig.accept_with(client))
+    rig.scheduler.close()
+    assert client.recv(10) == b""
+    assert rig.loop.statistics()["connections"] == 0
+
+
+@pytest.mark.parametrize("length", [0, 1, 100_000, 12_000_000])
+def test_send_file__part_of_a_file__arrives(rig: Rig, length: int) -> None:
+    content = os.urandom(length + 20)
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+
+        async def talk() -> bytes:
+            left, right = await rig.pair()
+            reader = rig.scheduler.spawn(read_all(right))
+            assert await left.send_file(file.fileno(), 10, length) == length
+            await left.close()
+            received: bytes = await sys_join(reader)
+            return received
+
+        assert rig.run(talk()) == [content[10 : 10 + length]]
+
+
+def test_send_file__file_has_shrunk__says_how_much_was_sent(rig: Rig) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"short")
+        file.flush()
+
+        async def talk() -> int:
+            left, _right = await rig.pair()
+            return await left.send_file(file.fileno(), 0, 1000)
+
+        assert rig.run(talk()) == [5]
+
+
+def test_send_file__peer_does_not_read__timeout(rig: Rig) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.truncate(FULL_PIPE)
+
+        async def talk() -> None:
+            left, _right = await rig.pair()
+            await expect(TimeoutError, left.send_file(file.fileno(), 0, FULL_PIPE, SECOND_US))
+
+        rig.run(talk())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    pieces=st.lists(st.binary(max_size=3000), max_size=12),
+    reads=st.lists(st.integers(1, 4000), min_size=1, max_size=5),
+)
+def test_any_pieces_and_read_sizes__same_bytes(pieces: list[bytes], reads: list[int]) -> None:
+    rig = Rig()
+
+    async def talk() -> bytes:
+        left, right = await rig.pair()
+
+        async def send() -> None:
+            for piece in pieces:
+                await left.send(piece)
+                await sys_yield()
+            await left.close()
+
+        sender = rig.scheduler.spawn(send())
+        received, turn = bytearray(), 0
+        while data := await right.recv(reads[turn % len(reads)], 5 * SECOND_US):
+            assert len(data) <= reads[turn % len(reads)]
+            received += data
+            turn += 1
+        await sys_join(sender)
+        return bytes(received)
+
+    assert rig.run(talk()) == [b"".join(pieces)]
+    rig.scheduler.close()
+    rig.waiter.close()
