@@ -146,11 +146,12 @@ def test_conditional__unchanged_or_changed__304_or_the_file(namespace: Namespace
             ("GET", "/one.bin", {"If-None-Match": etag}),
             ("GET", "/one.bin", {"If-None-Match": '"other"'}),
             ("GET", "/one.bin", {"If-Modified-Since": modified}),
-            ("GET", "/one.bin", {"If-Match": '"other"'}),
             ("GET", "/one.bin", {"If-Range": etag, "Range": "bytes=0-9"}),
             ("GET", "/one.bin", {"If-Range": '"other"', "Range": "bytes=0-9"}),
+            # The last one, as nginx closes the connection after it.
+            ("GET", "/one.bin", {"If-Match": '"other"'}),
         )
-        assert [a.status for a in answers] == [304, 200, 304, 412, 206, 200], port
+        assert [a.status for a in answers] == [304, 200, 304, 206, 200, 412], port
 
 
 @pytest.mark.usefixtures("servers")
