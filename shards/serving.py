@@ -6,7 +6,6 @@ It knows the stack and the application only as values with a few functions.
 
 import select
 import signal
-import socket
 from typing import Final
 
 from gossamer.core.clock import Clock
@@ -14,6 +13,7 @@ from gossamer.core.threads.calls import EpollWait, Fork, Sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.application import Application, Serve
 from gossamer.shards.counters import Row, WorkerState
+from gossamer.shards.signals import SignalSocket
 from gossamer.shards.stack import Stack, Statistics
 
 RETIRE: Final = signal.SIGUSR1
@@ -79,11 +79,11 @@ class Worker:
 
     # Ending.
 
-    async def watch_signals(self, wakeup: socket.socket, graceful_us: int) -> None:
+    async def watch_signals(self, signals: SignalSocket, graceful_us: int) -> None:
         """Drain on SIGTERM, stop on SIGINT; RETIRE is to drain while a successor waits."""
         while True:
-            await EpollWait(wakeup.fileno(), select.EPOLLIN)
-            for number in wakeup.recv(64):
+            await EpollWait(signals.fileno(), select.EPOLLIN)
+            for number in signals.read():
                 if number == RETIRE and self._stack is not None:
                     self._stack.hand_over()
                 if number in (RETIRE, signal.SIGTERM):

@@ -12,6 +12,7 @@ from gossamer.shards.counters import COLUMNS, WorkerState, add_totals
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.serving import RETIRE
 from gossamer.shards.startup import Run
+from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -29,12 +30,12 @@ class Slot:
         self.retiring: WorkerProcess | None = None
         self.restart_at_us: int | None = None
         self.restarts = 0
-        self.carried: dict[str, int] = {}
+        self._carried: dict[str, int] = {}
         self._run = run
         self._watch = watch
         shards = len(run.plan.shards)
         self._rows = (shard, shard + shards)
-        self.empty_row = dict.fromkeys(COLUMNS, 0)
+        self._empty_row = dict.fromkeys(COLUMNS, 0)
         self.kernel_row = run.counters.row(shard + 2 * shards)
 
     def processes(self) -> Iterator[WorkerProcess]:
@@ -86,7 +87,7 @@ class Slot:
 
     def ended(self, process: WorkerProcess) -> bool:
         """Forget a process that ended; returns whether its end leaves the shard without a worker."""
-        self.carried = add_totals(self.carried, process.row.read())
+        self._carried = add_totals(self._carried, process.row.read())
         if process is self.retiring:
             self.retiring = None
             if self.current is not None:
@@ -129,3 +130,20 @@ class Slot:
                 continue
             process.stop_deadline_us = now_us + KILL_GRACE_US
             process.send(signal.SIGKILL)
+
+    def status(self, now_us: int) -> WorkerStatus:
+        """What `gossamer status` shows of the shard."""
+        process, plan = self.current, self._run.plan.shards[self.shard]
+        cpu_percent, rss_bytes, age_us = process.figures(now_us) if process else (0.0, 0, 0)
+        figures = ProcessFigures(
+            id=self.shard,
+            pid=process.pid if process else 0,
+            queue=plan.queue,
+            cpu=plan.cpu,
+            cpu_percent=cpu_percent,
+            rss_bytes=rss_bytes,
+            restarts=self.restarts,
+            heartbeat_age_us=age_us,
+        )
+        row = process.row.read() if process else self._empty_row
+        return worker_status(figures, row, self._carried, self.kernel_row.read())

@@ -16,7 +16,7 @@ from gossamer.shards.stack import Stack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
 PACKAGE_MSS_MAX: Final = 3960
-"""The NetfilterQueue package copies 4,016 bytes of a packet, of which up to 56 may be headers that we answer to."""
+"""The NetfilterQueue package copies 4,016 bytes of a packet; the rest is room for headers."""
 
 
 def open_source(plan: WorkerPlan) -> PacketSource:
@@ -31,7 +31,7 @@ def open_source(plan: WorkerPlan) -> PacketSource:
 
 
 def parameters_of(plan: WorkerPlan) -> TcpParameters:
-    """The TCP's parameters; with an MSS that the NetfilterQueue package copies whole, where it is the receiver."""
+    """The TCP's parameters; with an MSS that the NetfilterQueue package can copy, where it receives."""
     parameters = plan.config.tcp
     if plan.config.nfqueue.backend == "netlink":
         return parameters

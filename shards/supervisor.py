@@ -7,9 +7,8 @@ serves no request and touches no packet; whether a worker is replaced is decided
 import logging
 import selectors
 import signal
-import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from gossamer.core.clock import monotonic_us
@@ -28,9 +27,10 @@ from gossamer.shards.restart import (
     decide_restart,
     describe_exit,
 )
+from gossamer.shards.signals import SignalSocket
 from gossamer.shards.slot import KILL_GRACE_US, Slot
 from gossamer.shards.startup import Run
-from gossamer.shards.status import ProcessFigures, ServerStatus, WorkerStatus, worker_status
+from gossamer.shards.status import ServerStatus
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -59,14 +59,14 @@ class Supervisor:
         self._failure: CommandError | None = None
         self._generation = 1
         self._reload_error = ""
-        self._wakeup_read, self._wakeup_write = socket.socketpair()
 
     # The loop.
 
     def run(self) -> None:
         """Serve until stopped. Raises: GaveUpError, CannotStartError, ConfigError."""
+        signals = SignalSocket(SIGNALS)
         control = ControlServer(self._run.directory.control_path, self._selector, self._answer)
-        previous = self._catch_signals()
+        self._selector.register(signals, selectors.EVENT_READ, lambda: self._signalled(signals.read()))
         try:
             for slot in self._slots:
                 slot.start()
@@ -74,13 +74,9 @@ class Supervisor:
                 self._turn()
         finally:
             self._kill_all()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(-1)
+            signals.close()
             control.close()
             self._selector.close()
-            self._wakeup_read.close()
-            self._wakeup_write.close()
         if self._failure is not None:
             raise self._failure
 
@@ -115,15 +111,8 @@ class Supervisor:
 
     # Signals.
 
-    def _catch_signals(self) -> dict[signal.Signals, Any]:
-        self._wakeup_read.setblocking(False)
-        self._wakeup_write.setblocking(False)
-        self._selector.register(self._wakeup_read, selectors.EVENT_READ, self._signalled)
-        signal.set_wakeup_fd(self._wakeup_write.fileno(), warn_on_full_buffer=False)
-        return {number: signal.signal(number, _wake_only) for number in SIGNALS}
-
-    def _signalled(self) -> None:
-        for number in self._wakeup_read.recv(64):
+    def _signalled(self, numbers: bytes) -> None:
+        for number in numbers:
             if number == signal.SIGHUP:
                 self._reload_loudly()
             elif number == signal.SIGINT or (number == signal.SIGTERM and self._stopping):
@@ -255,26 +244,5 @@ class Supervisor:
             reloading=any(slot.is_replacing for slot in self._slots),
             reload_error=self._reload_error,
             chains=run.chains,
-            workers=[self._worker_status(slot) for slot in self._slots],
+            workers=[slot.status(monotonic_us()) for slot in self._slots],
         )
-
-    def _worker_status(self, slot: Slot) -> WorkerStatus:
-        process = slot.current
-        shard = self._run.plan.shards[slot.shard]
-        cpu_percent, rss_bytes, age_us = process.figures(monotonic_us()) if process else (0.0, 0, 0)
-        figures = ProcessFigures(
-            id=slot.shard,
-            pid=process.pid if process else 0,
-            queue=shard.queue,
-            cpu=shard.cpu,
-            cpu_percent=cpu_percent,
-            rss_bytes=rss_bytes,
-            restarts=slot.restarts,
-            heartbeat_age_us=age_us,
-        )
-        row = process.row.read() if process else slot.empty_row
-        return worker_status(figures, row, slot.carried, slot.kernel_row.read())
-
-
-def _wake_only(_number: int, _frame: object) -> None:
-    """The wake-up descriptor tells the loop which signal came; nothing happens in the handler."""

@@ -13,7 +13,6 @@ import logging
 import os
 import select
 import signal
-import socket
 import sys
 from collections.abc import Callable
 
@@ -32,6 +31,7 @@ from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CommandError
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.serving import RETIRE, Worker
+from gossamer.shards.signals import SignalSocket
 from gossamer.shards.stack import Stack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
 
@@ -56,18 +56,6 @@ def give_up_privileges(plan: WorkerPlan) -> None:
         raise SystemExit("the supervisor ended while this worker started")
 
 
-def catch_signals() -> socket.socket:
-    """The socket that tells the numbers of the signals that came."""
-    wakeup_read, wakeup_write = socket.socketpair()
-    wakeup_read.setblocking(False)
-    wakeup_write.setblocking(False)
-    signal.set_wakeup_fd(wakeup_write.detach(), warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, RETIRE):
-        signal.signal(number, lambda _number, _frame: None)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    return wakeup_read
-
-
 def build_scheduler() -> Scheduler:
     """A scheduler with the loops that every stack needs."""
     pool = PoolLoop()
@@ -87,7 +75,8 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
 def run_worker(plan: WorkerPlan) -> None:
     """Serve until told to end."""
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
-    wakeup = catch_signals()
+    signals = SignalSocket((signal.SIGTERM, signal.SIGINT, RETIRE))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").build_stack
     root = plan.descriptors.root
     application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
@@ -98,7 +87,7 @@ def run_worker(plan: WorkerPlan) -> None:
     worker = Worker(scheduler, CounterTable(plan.descriptors.counters).row(plan.row), monotonic_us)
     graceful_us = plan.config.server.timeout_graceful_shutdown_us
     scheduler.spawn(worker.beat_for_ever(), "heartbeat")
-    scheduler.spawn(worker.watch_signals(wakeup, graceful_us), "signals")
+    scheduler.spawn(worker.watch_signals(signals, graceful_us), "signals")
     scheduler.spawn(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
     scheduler.spawn(begin(plan, worker, build_stack, application), "begin")
     gc.collect()
