@@ -42,6 +42,9 @@ class Site(Protocol):
     def take_hot(self, stream: Stream, head: bytes) -> bytes | None:
         """The whole response to these bytes, if it is known within this second; counted and logged."""
 
+    def is_last(self, head: bytes) -> bool:
+        """Whether the connection ends with the hot response to these bytes."""
+
     def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
         """Count a response, and log it."""
 
@@ -95,7 +98,7 @@ class Conversation:
         ready = self.site.take_hot(self.stream, head)
         if ready is not None:
             self.post(ready)
-            return True
+            return not self.site.is_last(head)
         request = self.inbox.reader.begin(head)
         if isinstance(request, Refusal):
             return self.refuse(request, head)
@@ -110,7 +113,7 @@ class Conversation:
             return answer.keep_alive
         response = whole_response(answer, source)
         self.post(response)
-        if answer.keep_alive and answer.status in HOT_STATUSES and not request.has_body:
+        if answer.status in HOT_STATUSES and not request.has_body:
             self.site.keep_hot(head, response, answer)
         return answer.keep_alive
 

@@ -24,6 +24,9 @@ class OpenFile(Protocol):
     def read(self, offset: int, length: int) -> Awaitable[bytes]:
         """The bytes from `offset` on, fewer than `length` only at the end."""
 
+    def read_cached(self, offset: int, length: int) -> bytes | None:
+        """What the page cache has of it from `offset` on, without waiting; None when that is nothing."""
+
     def close(self) -> None:
         """Give the descriptor back."""
 

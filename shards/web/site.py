@@ -65,6 +65,7 @@ class StaticSite:
         self.hot: dict[bytes, bytes] = {}
         self.hot_facts: dict[bytes, tuple[int, int]] = {}
         self.hot_bytes = 0
+        self.last_heads: set[bytes] = set()
         self.fresh_until_us = 0
         self.is_draining = False
         self.common = Setting("", options.server)
@@ -88,6 +89,8 @@ class StaticSite:
                     if self.access_log is not None:
                         self.access_log(stream, data, *self.hot_facts[data])
                     await stream.send(response, self.options.write_timeout_us)
+                    if data in self.last_heads:
+                        break
                 elif not data or not await self.converse(stream, data):
                     break
                 data = response = NO_BODY  # An idle connection keeps nothing of the last request alive.
@@ -127,6 +130,7 @@ class StaticSite:
         self.fresh_until_us = fresh_until_us
         self.hot.clear()
         self.hot_facts.clear()
+        self.last_heads.clear()
         self.hot_bytes = 0
         date = format_date(self.wall() // SECOND_US)
         self.common = Setting(date, self.options.server, self.options.ranges_max, self.is_draining)
@@ -157,6 +161,8 @@ class StaticSite:
             return
         self.hot[head] = response
         self.hot_facts[head] = (answer.status, answer.body_bytes)
+        if not answer.keep_alive:
+            self.last_heads.add(head)
         self.hot_bytes += weight_bytes
 
     def take_hot(self, stream: Stream, head: bytes) -> bytes | None:
@@ -168,6 +174,10 @@ class StaticSite:
             if self.access_log is not None:
                 self.access_log(stream, head, *self.hot_facts[head])
         return response
+
+    def is_last(self, head: bytes) -> bool:
+        """Whether the connection ends with the hot response to these bytes."""
+        return head in self.last_heads
 
     def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
         """Count a response, and log it."""

@@ -183,11 +183,20 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize(("target", "fields"), CASES, ids=lambda value: str(value)[:50])
+# Differs: nginx honours Range on HEAD; RFC 9110 14.2 says that it must be ignored.
+HEAD_CASES = [
+    ("HEAD", target, fields)
+    for target, fields in CASES
+    if not any(field.startswith("Range") for field in fields)
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "fields"),
+    [("GET", target, fields) for target, fields in CASES] + HEAD_CASES,
+    ids=lambda value: str(value)[:50],
+)
 def test_same_answer(ports: tuple[int, int], method: str, target: str, fields: list[str]) -> None:
-    if method == "HEAD" and any(field.startswith("Range") for field in fields):
-        pytest.skip("Differs: nginx honours Range on HEAD; RFC 9110 14.2 says that it must be ignored")
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *fields]
     data = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     ((theirs, their_body),), ((ours, our_body),) = (ask(port, data, [method]) for port in ports)

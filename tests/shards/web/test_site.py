@@ -337,11 +337,19 @@ def test_hot__never_older_than_a_second(bench: Any, build: Any) -> None:
     assert got.field("date", 3) == "Fri, 15 Jan 2027 08:00:01 GMT"
 
 
-@pytest.mark.parametrize("fields", [["Content-Length: 5"], ["Connection: close"]])
-def test_hot__never_what_has_a_body_or_closes(bench: Any, build: Any, fields: list[str]) -> None:
-    one = build("/plain.txt", *fields)
-    bench.talk(one + b"hello")
+def test_hot__never_what_has_a_body(bench: Any, build: Any) -> None:
+    bench.talk(build("/plain.txt", "Content-Length: 5") + b"hello")
     assert not bench.site.hot
+
+
+@pytest.mark.parametrize("burst", [1, 2])
+def test_hot__a_response_that_ends_its_connection_does_so_again(bench: Any, build: Any, burst: int) -> None:
+    one = build("/plain.txt", "Connection: close")
+    for hits in range(3):
+        got = bench.talk(one * burst, one)
+        assert (got.statuses, got.field("connection")) == ([200], "close")
+        assert got.stream.events[-1] == "close"
+        assert bench.site.statistics()["hot_hits_total"] == hits
 
 
 def test_hot__bounded(bench: Any) -> None:
