@@ -65,7 +65,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def _configuration(queue_number: int, maxlen: int) -> bytes:
-    """One message that binds the queue and sets all of it, so that no packet meets a half-configured queue."""
+    """One message that binds the queue and sets all of it: no packet meets a half-configured queue."""
     attributes = b"".join(
         (
             _attribute(CFG_CMD, struct.pack("!BxH", CMD_BIND, 0)),

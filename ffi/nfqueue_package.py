@@ -125,8 +125,9 @@ class NetfilterQueueSource:
         return self._count
 
     def close(self) -> None:
-        """Unbind the queue and free the arena. Closing twice is harmless."""
+        """Unbind the queue, close its socket, free the arena. Closing twice is harmless."""
         if self.fd >= 0:
             self.fd = -1
             self._queue.unbind()
+            del self._queue  # the last reference: this closes the socket
             self._memory.close()

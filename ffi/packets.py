@@ -71,7 +71,11 @@ class PacketSink(Protocol):
         """
 
     def flush(self) -> int:
-        """Send the batch in one call. Returns how many packets went out."""
+        """Send the batch in one call.
+
+        Returns how many packets went out since the last flush, those of batches that flushed themselves
+        included.
+        """
 
     def close(self) -> None:
         """Give back what it holds; what was not flushed is lost."""
@@ -93,7 +97,7 @@ class ReceiveMemory:
         self.c_side = ffi.from_buffer("struct side_record[]", self._side)
 
     def close(self) -> None:
-        """Unmap the arena; views of the records that others still hold stay valid."""
+        """Unmap the arena, of which nobody may hold a view; views of the records stay valid."""
         for c_buffer in (self.c_arena, self.c_records, self.c_side):
             ffi.release(c_buffer)
         self.arena.close()

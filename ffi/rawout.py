@@ -65,6 +65,7 @@ class RawSink:
         self.failed_total = 0
         self._count = 0
         self._end = 0
+        self._sent_early = 0
         self._arena = mmap.mmap(-1, ARENA_BYTES)
         self._records = bytearray(BATCH_MAX * OUT_RECORD_BYTES)
         self._c_arena = ffi.from_buffer("uint8_t[]", self._arena)
@@ -115,14 +116,19 @@ class RawSink:
         """Flush; how far the end of the arena's used part moved back."""
         assert payload_bytes <= SEGMENT_BYTES_MAX
         used_bytes = self._end
-        self.flush()
+        self._sent_early += self._send()
         return used_bytes
 
     def flush(self) -> int:
         """See PacketSink."""
-        count = self._count
-        if not count:
+        if not self._count:
             return 0
+        sent = self._sent_early + self._send()
+        self._sent_early = 0
+        return sent
+
+    def _send(self) -> int:
+        count = self._count
         self._count = 0
         self._end = 0
         sent = lib.sender_send(self._sender, count)

@@ -176,6 +176,8 @@ static int read_message(struct receiver *receiver, uint32_t slot, uint32_t index
 
 int receiver_recv(struct receiver *receiver)
 {
+    if (!receiver)
+        return -EBADF; /* closed */
     const int received = recvmmsg(receiver->fd, receiver->messages, receiver->slots, MSG_DONTWAIT, NULL);
     if (received < 0 && !is_transient(errno))
         return -errno;

@@ -84,7 +84,7 @@ void sender_free(struct sender *sender)
 
 int sender_last_errno(const struct sender *sender)
 {
-    return sender->last_errno;
+    return sender ? sender->last_errno : EBADF;
 }
 
 static void prepare(struct sender *sender, const struct out_record *record)
@@ -127,6 +127,8 @@ static int send_all(struct outlet *outlet, int *last_errno)
 
 int sender_send(struct sender *sender, uint32_t count)
 {
+    if (!sender)
+        return 0; /* closed */
     if (count > sender->records_max)
         count = sender->records_max;
     for (uint32_t i = 0; i < count; i++)

@@ -1,5 +1,6 @@
 """What both receivers must do alike: real packets, diverted by the firewall, become records."""
 
+import select
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,12 +8,16 @@ from typing import Any
 import pytest
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow, remote_address
+from gossamer.core.wire.icmp import IcmpError
 from gossamer.core.wire.packet import build_packet
+from gossamer.core.wire.reading import read_icmp
+from gossamer.core.wire.record import IN_RECORD, KIND_ICMP
 from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, PSH, SYN, Segment
 from gossamer.ffi import nfqueue_netlink, rawout
 from gossamer.ffi.nfqueue_netlink import NetlinkSource, open_queue
 from gossamer.ffi.packets import PacketSource
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.loadtest import namespaces
 
 pytestmark = pytest.mark.root
 
@@ -137,6 +142,38 @@ def test_exchange__kernel_client__gets_our_answer(
         client.setblocking(True)
         client.settimeout(5)
         assert client.recv(100) == b"answer"
+
+
+@pytest.mark.parametrize(
+    ("host", "command", "protocol", "reject", "expected"),
+    [
+        ("127.0.0.1", "iptables", "icmp", "icmp-host-unreachable", (3, 1)),
+        ("::1", "ip6tables", "icmpv6", "icmp6-addr-unreachable", (1, 3)),
+    ],
+)
+def test_recv_batch__icmp_error_of_the_kernel__read_as_one_about_our_flow(
+    diverted: Any,
+    open_source: Callable[..., PacketSource],
+    sink: RawSink,
+    host: str,
+    command: str,
+    protocol: str,
+    reject: str,
+    expected: tuple[int, int],
+) -> None:
+    refuse = ["INPUT", "-p", "tcp", "--dport", str(PEER_PORT), "-j", "REJECT", "--reject-with", reject]
+    namespaces.run([command, "-w", "-A", *refuse])
+    divert = ["PREROUTING", "-p", protocol, "-j", "NFQUEUE", "--queue-num", str(diverted.queue)]
+    namespaces.run([command, "-w", "-t", "raw", "-A", *divert])
+    source = open_source(diverted.queue)
+    ours = pack_flow((host, diverted.port), (host, PEER_PORT))
+    sink.emit(ours, Segment(0xFFFFFFF0, 2, ACK, 3, ts_val=4, payload=b"refused"))
+    assert sink.flush() == 1
+    select.select([source.fd], [], [], 5)
+    assert source.recv_batch() == 1
+    record = IN_RECORD.unpack_from(source.records)
+    assert record[1] == KIND_ICMP
+    assert read_icmp(record) == IcmpError(ours, *expected, seq=0xFFFFFFF0, mtu=0)
 
 
 def test_close__twice__harmless(diverted: Any, open_source: Callable[..., PacketSource]) -> None:

@@ -176,6 +176,13 @@ def test_open_queue__packets_already_come__bound_all_the_same(diverted: Any, sin
         source.close()
 
 
+def test_recv_batch__after_close__os_error(netlink: socket.socket) -> None:
+    source = NetlinkSource(netlink.fileno())
+    source.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        source.recv_batch()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a capability up")
 def test_open_queue__without_cap_net_admin__says_so() -> None:
     script = "from gossamer.ffi.nfqueue_netlink import open_queue; open_queue(7)"

@@ -42,6 +42,21 @@ def test_emit__more_than_a_batch__flushes_by_itself(nowhere: RawSink) -> None:
     assert nowhere.failed_total == BATCH_MAX + 1
 
 
+@pytest.mark.root
+def test_flush__after_batches_that_flushed_themselves__counts_them_too(sink: RawSink) -> None:
+    for _ in range(2 * BATCH_MAX + 1):
+        sink.emit(LOOPBACK, PLAIN)
+    assert sink.flush() == 2 * BATCH_MAX + 1
+    sink.emit(LOOPBACK, PLAIN)
+    assert sink.flush() == 1
+
+
+def test_emit__after_close__raises(nowhere: RawSink) -> None:
+    nowhere.close()
+    with pytest.raises(ValueError, match="closed"):
+        nowhere.emit(LOOPBACK, Segment(1, 2, ACK, 3, payload=b"x"))
+
+
 def test_emit__more_than_the_arena__flushes_by_itself(nowhere: RawSink) -> None:
     whole = Segment(1, 2, ACK, 3, payload=bytes(65_000))
     fit = ARENA_BYTES // 65_072
