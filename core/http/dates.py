@@ -32,7 +32,6 @@ def format_date(seconds: int) -> str:
     return f"{DAYS[weekday]}, {day:02} {MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
 
 
-@lru_cache(maxsize=1024)
 def parse_date(text: str, now: int = 1 << 40) -> int | None:
     """Seconds since 1970; None for what is no HTTP date.
 

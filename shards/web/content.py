@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 from gossamer.core.clock import Clock
+from gossamer.core.errors import BoundExceeded
 from gossamer.core.http.media_types import media_type
 from gossamer.shards.web.answer import FileFacts, file_facts
 from gossamer.shards.web.cache import CachedFile, FileCache
@@ -90,8 +91,8 @@ class Library:
             except FileNotFoundError:
                 found = None
             return found if found is not None else await self.folder(path.name)
-        except OSError as error:
-            return STATUS_OF_ERRNO.get(error.errno or 0, 500)
+        except (OSError, BoundExceeded) as error:
+            return status_of(error)
 
     async def look_up(self, name: str) -> CachedFile | StreamedFile | int | None:
         """The file of that name; None when it is a folder. Raises: OSError."""
@@ -138,6 +139,13 @@ class Library:
             return Folder(name, file)
         file.close()
         return 403 if file.status.is_directory else 404
+
+
+def status_of(error: OSError | BoundExceeded) -> int:
+    """The status that an error of the disk is answered with; a full queue in front of it is 503."""
+    if isinstance(error, BoundExceeded):
+        return 503
+    return STATUS_OF_ERRNO.get(error.errno or 0, 500)
 
 
 async def read_whole(file: OpenFile, size: int) -> bytes:

@@ -52,7 +52,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     keep_alive_timeout_us: Microseconds = 75_000_000
     """A connection without a request is closed after this long."""
     write_timeout_us: Microseconds = 60_000_000
-    """One send that makes no progress for this long ends the connection."""
+    """One send (of at most a response, or chunk_bytes of a large file) that takes longer ends the connection.
+    """
     body_timeout_us: Microseconds = 30_000_000
     """The longest silence in the middle of a request body; then 408."""
     body_rate_min_bytes: Bytes = 128

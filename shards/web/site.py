@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
-from gossamer.core.errors import Draining
+from gossamer.core.errors import BoundExceeded, Draining
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
 from gossamer.core.http.reader import RequestReader, head_parser
@@ -25,7 +25,7 @@ from gossamer.shards.web.answer import (
     file_answer,
     page_answer,
 )
-from gossamer.shards.web.content import Folder, Library, Moved, StreamedFile
+from gossamer.shards.web.content import Folder, Library, Moved, StreamedFile, status_of
 from gossamer.shards.web.conversation import Conversation
 from gossamer.shards.web.files import Files
 from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError
@@ -97,8 +97,8 @@ class StaticSite:
             await stream.close()
         except PeerLeftError:
             await stream.close()
-        except OSError:
-            await stream.abort()
+        except (OSError, BoundExceeded):
+            await stream.abort()  # The stream broke, or the disk did after the head was sent.
         except Exception:
             await stream.abort()  # A bug of ours: the peer sees the connection end, and the error goes on.
             raise
@@ -149,10 +149,17 @@ class StaticSite:
         if isinstance(content, Moved):
             return error_answer(301, request, setting, [("Location", content.target)]), NO_BODY
         if isinstance(content, Folder):
-            page = await list_folder(content, self.options.autoindex_entries_max, self.options.hidden_files)
-            return page_answer(page, request, setting), NO_BODY
+            return await self.folder_answer(content, request, setting), NO_BODY
         answer = file_answer(request, content.facts, setting)
         return answer, content if isinstance(content, StreamedFile) else content.body
+
+    async def folder_answer(self, folder: Folder, request: Request, setting: Setting) -> Answer:
+        """The list of a folder."""
+        try:
+            page = await list_folder(folder, self.options.autoindex_entries_max, self.options.hidden_files)
+        except (OSError, BoundExceeded) as error:
+            return error_answer(status_of(error), request, setting)
+        return page_answer(page, request, setting)
 
     def keep_hot(self, head: bytes, response: bytes, answer: Answer) -> None:
         """Remember a whole response for the rest of this second."""

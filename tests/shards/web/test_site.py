@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import pytest
-from gossamer.core.errors import Draining
+from gossamer.core.errors import BoundExceeded, Draining
 
 PLAIN = b"0123456789" * 10
 BIG = bytes(range(256)) * 4096
@@ -410,16 +410,18 @@ def test_draining__hot_requests_are_not_served_for_ever(bench: Any, build: Any) 
 
 
 def test_disk_errors__403_500_503(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(errno: int) -> Any:
+    def failing(error: Exception) -> Any:
         async def open_file(_path: str) -> Any:
-            raise OSError(errno, "made")
+            raise error
 
         return open_file
 
     for errno, status in ((13, 403), (5, 500), (24, 503)):
-        monkeypatch.setattr(bench.site.library.files, "open", failing(errno))
+        monkeypatch.setattr(bench.site.library.files, "open", failing(OSError(errno, "made")))
         assert bench.get("/plain.txt").statuses == [status]
-    assert bench.site.statistics()["responses_5xx_total"] == 2
+    monkeypatch.setattr(bench.site.library.files, "open", failing(BoundExceeded("made")))
+    assert bench.get("/plain.txt").statuses == [503]
+    assert bench.site.statistics()["responses_5xx_total"] == 3
     assert bench.site.statistics()["responses_4xx_total"] == 1
 
 
@@ -456,6 +458,18 @@ def test_autoindex__escaped_and_bounded(bench: Any) -> None:
     bench.write("list/two.txt", b"")
     bench.clock.advance(SECOND_US)
     assert "There is more" in bench.get("/list/").bodies[0].decode()
+
+
+def test_autoindex__disk_error__answered(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.rebuild(autoindex=True)
+
+    def broken(_fd: int) -> Any:
+        raise OSError(5, "made")
+
+    monkeypatch.setattr("os.scandir", broken)
+    before = len(os.listdir("/proc/self/fd"))
+    assert bench.get("/list/").statuses == [500]
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_error_pages__never_echo_the_request(bench: Any) -> None:
