@@ -21,14 +21,14 @@ static inline uint64_t load64(const uint8_t *bytes)
 
 uint64_t checksum_add(uint64_t sum, const uint8_t *bytes, uint32_t length)
 {
-    uint64_t other = 0; /* two chains of carries run side by side */
+    uint64_t second = 0, third = 0, fourth = 0; /* chains of carries of their own, so that they run side by side */
     for (; length >= 32; bytes += 32, length -= 32) {
         sum = add_with_carry(sum, load64(bytes));
-        other = add_with_carry(other, load64(bytes + 8));
-        sum = add_with_carry(sum, load64(bytes + 16));
-        other = add_with_carry(other, load64(bytes + 24));
+        second = add_with_carry(second, load64(bytes + 8));
+        third = add_with_carry(third, load64(bytes + 16));
+        fourth = add_with_carry(fourth, load64(bytes + 24));
     }
-    sum = add_with_carry(sum, other);
+    sum = add_with_carry(add_with_carry(sum, second), add_with_carry(third, fourth));
     for (; length >= 8; bytes += 8, length -= 8)
         sum = add_with_carry(sum, load64(bytes));
     if (length) {
