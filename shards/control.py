@@ -8,6 +8,7 @@ its answer, and the supervisor never waits for one.
 import os
 import selectors
 import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,7 +19,8 @@ from gossamer.shards.exitcode import CommandError, NotRunningError
 REQUEST_BYTES_MAX: Final = 4096
 ANSWER_BYTES_MAX: Final = 1 << 20
 CLIENTS_MAX: Final = 16
-TIMEOUT_SECONDS: Final = 5.0
+TIMEOUT_SECONDS: Final = 5
+TIMEVAL: Final = struct.Struct("@ll")
 
 Command = Literal["status", "stop", "reload", "restart"]
 
@@ -109,7 +111,9 @@ def ask(path: Path, request: Request) -> Answer:
     Raises: NotRunningError when nobody answers; CommandError when it says no.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-        client.settimeout(TIMEOUT_SECONDS)
+        # Not settimeout: it would make connect fail at once while the backlog is full for a moment.
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            client.setsockopt(socket.SOL_SOCKET, option, TIMEVAL.pack(TIMEOUT_SECONDS, 0))
         try:
             client.connect(os.fspath(path))
             client.send(msgspec.json.encode(request))

@@ -74,9 +74,9 @@ class WorkerProcess:
             return
 
     def ask_to_stop(self, number: signal.Signals, deadline_us: int) -> None:
-        """Send SIGTERM or SIGINT, and note when patience ends."""
+        """Send a signal, and note when patience ends; one that has not begun yet has nothing to finish."""
         self.stop_deadline_us = deadline_us
-        self.send(number)
+        self.send(signal.SIGKILL if self.state is WorkerState.STARTING else number)
 
     def go(self) -> None:
         """Let a successor begin."""

@@ -18,10 +18,11 @@ def _toml_value(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return (
             "{"
-            + ", ".join(f"{json.dumps(key)} = {_toml_value('', each)}" for key, each in value.items())
+            + ", ".join(f"{_toml_value('', key)} = {_toml_value('', each)}" for key, each in value.items())
             + "}"
         )
-    return json.dumps(value)
+    # JSON leaves DEL as it is, which TOML forbids; its escapes beyond U+FFFF are none of TOML's.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _line(name: str, value: Any) -> str:

@@ -177,7 +177,7 @@ def settings_of_document(document: Mapping[str, Any], origin: str) -> list[Setti
             hint = f"; keys stand in a section: {', '.join(f'[{name}]' for name in SECTIONS)}"
             raise ConfigError(f"{origin}: found the key {section!r} outside of a section{hint}")
         settings += [
-            Setting(section, key, value, f"{origin}: {section}.{key}") for key, value in table.items()
+            Setting(section, key, value, f"{origin}: {section}.{key}", False) for key, value in table.items()
         ]
         if not table and section not in SECTIONS:
             _checked_name(Setting(section, "", None, origin))

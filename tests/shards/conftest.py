@@ -1,0 +1,133 @@
+"""Servers for the tests of processes: started by the command line, ended by their pid, whatever happened."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+GOSSAMER = str(Path(sys.executable).parent / "gossamer")
+PATIENCE_SECONDS = 15.0
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """The first true value of `condition`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.02)
+
+
+class Server:
+    """A running `gossamer serve`."""
+
+    def __init__(self, directory: Path, argv: list[str], prefix: list[str]) -> None:
+        self.directory = directory
+        self.prefix = prefix
+        self.output = directory.parent / f"{directory.name}.log"
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [*prefix, GOSSAMER, "serve", *argv, "--run-dir", str(directory)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "COLUMNS": "200", "PYTHONFAULTHANDLER": "1"},
+            )
+
+    def wait_ready(self) -> "Server":
+        """Wait until it says that it serves."""
+
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.log()
+            return "stop      " in self.log()
+
+        wait_until(is_ready, "the server is ready")
+        return self
+
+    def log(self) -> str:
+        """All that it has printed."""
+        return self.output.read_text()
+
+    def command(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a command about this server."""
+        return subprocess.run(
+            [*self.prefix, GOSSAMER, *argv, "--run-dir", str(self.directory)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Its status."""
+        done = self.command("status", "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def worker_pids(self) -> list[int]:
+        """The pids of its workers."""
+        return [worker["pid"] for worker in self.status()["workers"]]
+
+    def get(self, path: str = "/", timeout: float = 5.0) -> tuple[int, bytes]:
+        """GET over a new kernel connection; only for servers that no namespace hides."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.status()["port"], timeout=timeout)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def wait_end(self, seconds: float = PATIENCE_SECONDS) -> int:
+        """Its exit code."""
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        if self.process.poll() is not None:
+            return
+        family = [
+            self.process.pid,
+            *(child.pid for child in psutil.Process(self.process.pid).children(recursive=True)),
+        ]
+        for pid in reversed(family):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with one file that every user may read."""
+    made = tmp_path / "site"
+    made.mkdir()
+    (made / "index.html").write_bytes(b"hello\n")
+    return made
+
+
+@pytest.fixture
+def serve(site: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """A function that starts a server; all are ended at the end."""
+    servers: list[Server] = []
+
+    def start(*argv: str, target: str = str(site), name: str = "run", prefix: tuple[str, ...] = ()) -> Server:
+        arguments = [target, "--workers", "2", "--stack", "kernel", "--port", "0", *argv]
+        server = Server(tmp_path / name, arguments, list(prefix))
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.end()

@@ -1,0 +1,109 @@
+"""The command line without a server."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from gossamer.shards.exitcode import MEANINGS
+
+from .conftest import GOSSAMER
+
+
+def gossamer(*argv: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [GOSSAMER, *argv],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", "HOME": "/", **environment},
+    )
+
+
+def test_help__names_commands_and_exit_codes() -> None:
+    text = gossamer("--help").stdout
+    for command in ("serve", "status", "stop", "reload", "worker", "firewall", "load"):
+        assert f"\n  {command} " in text
+    for code, meaning in MEANINGS.items():
+        assert f"{code:d}  {meaning}" in text
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["serve"],
+        ["status"],
+        ["stop"],
+        ["reload"],
+        ["worker", "list"],
+        ["worker", "restart"],
+        ["firewall", "show"],
+        ["firewall", "up"],
+        ["firewall", "down"],
+    ],
+)
+def test_help__of_every_command__has_an_example(argv: list[str]) -> None:
+    done = gossamer(*argv, "--help")
+    assert done.returncode == 0
+    assert f"gossamer {' '.join(argv)}" in done.stdout.split("Example", 1)[1]
+
+
+def test_check_config__precedence__flag_over_environment_over_file(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[server]\nport = 1\nhost = '127.0.0.3'\nbacklog = 7\n")
+    printed = gossamer(
+        *("serve", "--config", str(config), "--port", "3", "--print-config"),
+        GOSSAMER_PORT="2",
+        GOSSAMER_HOST="127.0.0.2",
+        GOSSAMER_SERVER__HOST="127.0.0.9",
+    ).stdout
+    assert "port = 3\n" in printed
+    assert 'host = "127.0.0.2"\n' in printed
+    assert "backlog = 7\n" in printed
+    assert 'user = "nobody"\n' in printed
+
+
+def test_check_config__good__says_so(tmp_path: Path) -> None:
+    done = gossamer("serve", str(tmp_path), "--check-config")
+    assert (done.returncode, done.stdout) == (0, "the configuration is good\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "line"),
+    [
+        (["--port", "x"], {}, "gossamer: --port: found 'x'; allowed: an integer from 0 to 65535"),
+        (
+            [],
+            {"GOSSAMER_PORT": "x"},
+            "gossamer: GOSSAMER_PORT: found 'x'; allowed: an integer from 0 to 65535",
+        ),
+        ([], {"GOSSAMER_SERVER__PORT": "x"}, "gossamer: GOSSAMER_SERVER__PORT: found 'x'; allowed"),
+        (["--config", "/none.toml"], {}, "gossamer: --config /none.toml: No such file or directory"),
+        (
+            ["--host", "no.such.host.invalid"],
+            {},
+            "gossamer: server.host: found 'no.such.host.invalid'; allowed",
+        ),
+        (["--stack", "x"], {}, "gossamer: --stack: found 'x'; allowed: 'auto', 'kernel', 'nfqueue'"),
+    ],
+)
+def test_serve__wrong_value__one_line_and_exit_code_2(
+    argv: list[str], environment: dict[str, str], line: str
+) -> None:
+    done = gossamer("serve", "/tmp", *argv, **environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+
+
+def test_commands__no_server__exit_code_5(tmp_path: Path) -> None:
+    for argv in (["status"], ["stop"], ["reload"], ["worker", "list"], ["worker", "restart", "0"]):
+        done = gossamer(*argv, "--run-dir", str(tmp_path))
+        assert (done.returncode, done.stderr) == (
+            5,
+            f"gossamer: --run-dir {tmp_path}: no server runs there\n",
+        )
+
+
+def test_unknown_command__exit_code_2() -> None:
+    assert gossamer("dance").returncode == 2

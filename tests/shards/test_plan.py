@@ -1,0 +1,96 @@
+"""The split of a server into shards."""
+
+import pytest
+from gossamer.shards.config import Config
+from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.plan import MachineFacts, PortRange, choose_port_range, plan_shards
+from gossamer.shards.settings import combine, setting_of_assignment
+from hypothesis import given
+from hypothesis import strategies as st
+
+TWO_CPUS = MachineFacts(cpus=(0, 1))
+
+
+def config(*assignments: str) -> Config:
+    return combine([setting_of_assignment(text) for text in assignments])
+
+
+def test_plan__auto_where_nfqueue_is_to_be_had__nfqueue() -> None:
+    plan = plan_shards(config(), TWO_CPUS)
+    assert plan.stack == "nfqueue"
+    assert [(shard.id, shard.queue, shard.mark, shard.cpu) for shard in plan.shards] == [
+        (0, 100, 1, 0),
+        (1, 101, 2, 1),
+    ]
+
+
+def test_plan__auto_with_an_obstacle__kernel_and_the_reason() -> None:
+    plan = plan_shards(config(), MachineFacts(cpus=(0, 1), nfqueue_obstacle="needs root; use sudo"))
+    assert (plan.stack, plan.reason) == ("kernel", "needs root; use sudo")
+    assert all(shard.queue is None and shard.mark == 0 for shard in plan.shards)
+
+
+def test_plan__nfqueue_asked_for_with_an_obstacle__cannot_start() -> None:
+    with pytest.raises(CannotStartError, match="needs root"):
+        plan_shards(config("server.stack=nfqueue"), MachineFacts(cpus=(0,), nfqueue_obstacle="needs root"))
+
+
+def test_plan__kernel_asked_for__kernel() -> None:
+    assert plan_shards(config("server.stack=kernel"), TWO_CPUS).stack == "kernel"
+
+
+def test_plan__taken_queues__skipped() -> None:
+    facts = MachineFacts(cpus=(0, 1), queues_taken=frozenset({100, 102}))
+    queues = [shard.queue for shard in plan_shards(config("server.workers=3"), facts).shards]
+    assert queues == [101, 103, 104]
+
+
+def test_plan__no_free_queue__cannot_start_and_says_how_many() -> None:
+    facts = MachineFacts(cpus=(0,), queues_taken=frozenset({7}))
+    with pytest.raises(CannotStartError, match="found 1 free"):
+        plan_shards(config("nfqueue.queue_first=7", "nfqueue.queue_last=8", "server.workers=2"), facts)
+
+
+def test_plan__more_workers_than_cpus__none_is_pinned() -> None:
+    plan = plan_shards(config("server.workers=3"), TWO_CPUS)
+    assert [shard.cpu for shard in plan.shards] == [None, None, None]
+
+
+def test_plan__active_ports__one_slice_a_worker_without_overlap() -> None:
+    facts = MachineFacts(cpus=(0, 1), port_ranges_taken=((61000, 61099),))
+    plan = plan_shards(config("nfqueue.active_ports_per_worker=50"), facts)
+    assert [shard.active_ports for shard in plan.shards] == [PortRange(61100, 61149), PortRange(61150, 61199)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(61000, 61200), st.integers(0, 30)).map(lambda p: (p[0], p[0] + p[1])),
+        max_size=8,
+    ),
+    st.integers(1, 60),
+)
+def test_choose_port_range__any_ranges_taken__free_and_the_first_or_none(
+    taken: list[tuple[int, int]], count: int
+) -> None:
+    used = {port for low, high in taken for port in range(low, high + 1)}
+    starts = (start for start in range(61000, 61201 - count) if not used & set(range(start, start + count)))
+    expected = next(starts, None)
+    if expected is None:
+        with pytest.raises(CannotStartError):
+            choose_port_range(61000, 61199, tuple(taken), count)
+    else:
+        assert choose_port_range(61000, 61199, tuple(taken), count) == PortRange(
+            expected, expected + count - 1
+        )
+
+
+@given(st.integers(1, 64), st.frozensets(st.integers(100, 140)), st.integers(1, 8))
+def test_plan__any_machine__every_shard_has_a_queue_and_mark_of_its_own(
+    workers: int, taken: frozenset[int], cpus: int
+) -> None:
+    facts = MachineFacts(cpus=tuple(range(cpus)), queues_taken=taken)
+    shards = plan_shards(config(f"server.workers={workers}"), facts).shards
+    queues = {shard.queue for shard in shards}
+    assert len(shards) == len(queues) == len({shard.mark for shard in shards}) == workers
+    assert not queues & taken
+    assert all(shard.mark > 0 for shard in shards)

@@ -1,0 +1,34 @@
+"""What is read from /proc."""
+
+import os
+import subprocess
+
+from gossamer.shards.procfs import QueueLine, is_alive, own_identity, parse_queues, start_ticks
+from gossamer.shards.rules import Owner
+
+QUEUES = """  100  13983     3 2 65531     5     7      120  1
+  101 2147483650     0 2 65531     0     0        0  1
+"""
+
+
+def test_parse_queues__waiting_and_both_drops() -> None:
+    assert parse_queues(QUEUES) == [QueueLine(100, 3, 5, 7), QueueLine(101, 0, 0, 0)]
+    assert parse_queues("\n") == []
+
+
+def test_is_alive__this_process__yes() -> None:
+    assert own_identity().pid == os.getpid()
+    assert is_alive(own_identity())
+
+
+def test_is_alive__same_pid_started_at_another_time__no() -> None:
+    own = own_identity()
+    assert not is_alive(Owner(own.pid, own.start_ticks + 1))
+
+
+def test_start_ticks__ended_and_not_yet_reaped__none() -> None:
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert start_ticks(process.pid) is None
+    process.wait()
+    assert start_ticks(process.pid) is None

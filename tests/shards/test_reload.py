@@ -1,0 +1,32 @@
+"""What a reload may change."""
+
+from gossamer.shards.config import Config
+from gossamer.shards.reload import FIXED_KEYS, changes_that_need_a_restart
+from gossamer.shards.settings import combine, setting_of_assignment
+
+
+def config(*assignments: str) -> Config:
+    return combine([setting_of_assignment(text) for text in assignments])
+
+
+def test_changes__what_workers_read_anew__taken_over() -> None:
+    new = config(
+        "server.target=elsewhere", "web.server=x", "tcp.nodelay=false", "supervisor.restart_intensity=1"
+    )
+    assert changes_that_need_a_restart(config(), new) == (new, [])
+
+
+def test_changes__what_sockets_were_made_from__stays_and_is_named() -> None:
+    merged, ignored = changes_that_need_a_restart(
+        config(), config("server.port=1", "web.server=x", "server.workers=3")
+    )
+    assert (merged.server.port, merged.server.workers, merged.web.server) == (8080, "auto", "x")
+    assert ignored == [
+        "server.port stays 8080 until a restart",
+        "server.workers stays 'auto' until a restart",
+    ]
+
+
+def test_fixed_keys__are_keys() -> None:
+    for section, keys in FIXED_KEYS.items():
+        assert set(keys) <= set(getattr(config(), section).__struct_fields__)

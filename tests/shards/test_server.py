@@ -1,0 +1,324 @@
+"""A server on kernel sockets, started as a user starts it: processes, signals, commands."""
+
+import http.client
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from .conftest import Server, wait_until
+
+Serve = Callable[..., Server]
+
+STATUS_KEYS = [
+    "id",
+    "pid",
+    "queue",
+    "cpu_percent",
+    "rss_bytes",
+    "connections",
+    "accepted_total",
+    "requests_total",
+    "packets_in_total",
+    "packets_out_total",
+    "retransmits_total",
+    "drops",
+    "restarts",
+    "heartbeat_age_us",
+]
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_serve__answers_and_says_what_where_and_why(serve: Serve) -> None:
+    server = serve().wait_ready()
+    assert server.get() == (200, b"hello\n")
+    log = server.log()
+    for part in (
+        "http://127.0.0.1:",
+        "kernel sockets: as configured",
+        "gossamer stop --run-dir",
+        str(server.directory),
+    ):
+        assert part in log
+
+
+def test_status__json__the_promised_keys(serve: Serve) -> None:
+    server = serve().wait_ready()
+    for _ in range(3):
+        server.get()
+    status = wait_until(
+        lambda: (s := server.status()) and sum(w["requests_total"] for w in s["workers"]) == 3 and s,
+        "3 requests",
+    )
+    assert (status["stack"], len(status["workers"])) == ("kernel", 2)
+    assert status["uptime_us"] > 0
+    assert [key for key in STATUS_KEYS if key not in status["workers"][0]] == []
+    assert all(worker["heartbeat_age_us"] < 1_000_000 for worker in status["workers"])
+    assert all(worker["rss_bytes"] > 1 << 20 for worker in status["workers"])
+
+
+def test_status__table__names_every_worker(serve: Serve) -> None:
+    server = serve().wait_ready()
+    text = server.command("status").stdout
+    assert all(str(pid) in text for pid in server.worker_pids())
+    assert "serving" in text
+
+
+def test_worker_killed__replaced_within_two_seconds_and_counted(serve: Serve) -> None:
+    server = serve().wait_ready()
+    victim, other = server.worker_pids()
+    os.kill(victim, signal.SIGKILL)
+    begin = time.monotonic()
+    wait_until(
+        lambda: [
+            w
+            for w in server.status()["workers"]
+            if w["pid"] not in (victim, other) and w["state"] == "serving"
+        ],
+        "a new worker",
+        2.0 - (time.monotonic() - begin),
+    )
+    status = server.status()
+    assert [worker["restarts"] for worker in status["workers"]] == [1, 0]
+    assert status["workers"][1]["pid"] == other
+    assert [server.get()[0] for _ in range(8)] == [200] * 8
+
+
+def test_worker_stopped__no_heartbeat__killed_and_replaced(serve: Serve) -> None:
+    server = serve("--set", "supervisor.heartbeat_timeout=1s").wait_ready()
+    victim = server.worker_pids()[0]
+    os.kill(victim, signal.SIGSTOP)
+    wait_until(lambda: server.worker_pids()[0] not in (0, victim), "a new worker", 6)
+    assert "no heartbeat" in server.log()
+
+
+def test_workers_die_too_fast__gives_up_loudly(serve: Serve) -> None:
+    server = serve("--set", "supervisor.restart_intensity=1").wait_ready()
+    for pid in server.worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    assert server.wait_end() == 4
+    assert "giving up: worker" in server.log()
+    assert not server.directory.exists()
+
+
+def test_sigterm__exits_0_and_nothing_is_left(serve: Serve) -> None:
+    server = serve().wait_ready()
+    pids = server.worker_pids()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait_end() == 0
+    assert all(is_gone(pid) for pid in pids)
+    assert not server.directory.exists()
+
+
+def test_sigint__exits_0_at_once(serve: Serve) -> None:
+    server = serve().wait_ready()
+    connection = socket.create_connection(("127.0.0.1", server.status()["port"]))
+    connection.send(b"GET / HTTP/1.1\r\n")
+    begin = time.monotonic()
+    server.process.send_signal(signal.SIGINT)
+    assert server.wait_end() == 0
+    assert time.monotonic() - begin < 3
+    connection.close()
+
+
+def test_sigterm__idle_connections_closed_and_request_in_flight_answered(serve: Serve) -> None:
+    server = serve("--workers", "1").wait_ready()
+    port = server.status()["port"]
+    idle = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    idle.request("GET", "/")
+    assert idle.getresponse().read() == b"hello\n"
+    busy = socket.create_connection(("127.0.0.1", port), timeout=5)
+    busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
+    wait_until(lambda: server.status()["workers"][0]["connections"] == 2, "two connections")
+    server.process.send_signal(signal.SIGTERM)
+    assert idle.sock is not None
+    assert idle.sock.recv(10) == b""
+    busy.send(b"\r\n")
+    answer = busy.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" in answer
+    assert server.wait_end() == 0
+
+
+def test_sigterm__request_that_never_ends__graceful_timeout(serve: Serve) -> None:
+    server = serve("--timeout-graceful-shutdown", "500ms").wait_ready()
+    with socket.create_connection(("127.0.0.1", server.status()["port"])) as connection:
+        connection.send(b"GET / HTTP/1.1\r\n")
+        wait_until(lambda: sum(w["connections"] for w in server.status()["workers"]) == 1, "a connection")
+        begin = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.wait_end() == 0
+        assert 0.4 < time.monotonic() - begin < 3
+
+
+def test_stop__waits_for_the_end(serve: Serve) -> None:
+    server = serve().wait_ready()
+    done = server.command("stop")
+    assert (done.returncode, server.process.poll()) == (0, 0)
+    again = server.command("stop")
+    assert again.returncode == 5
+    assert "no server runs there" in again.stderr
+
+
+def test_sighup__workers_replaced_with_the_new_configuration(
+    serve: Serve, tmp_path: Path, site: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[web]\nserver = "before"\n')
+    server = serve("--config", str(config)).wait_ready()
+    before = server.worker_pids()
+    config.write_text('[web]\nserver = "after"\n[server]\nport = 9\n')
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: (s := server.status())["generation"] == 2 and not s["reloading"], "the reload")
+    assert not set(before) & set(server.worker_pids())
+    connection = http.client.HTTPConnection("127.0.0.1", server.status()["port"], timeout=5)
+    connection.request("GET", "/")
+    assert connection.getresponse().getheader("Server") == "after"
+    connection.close()
+    assert all(is_gone(pid) for pid in before)
+    assert sum(worker["restarts"] for worker in server.status()["workers"]) == 0
+
+
+def test_reload__bad_configuration__reported_and_the_old_one_goes_on(serve: Serve, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("")
+    server = serve("--config", str(config)).wait_ready()
+    before = server.worker_pids()
+    config.write_text("[web]\nheaders_max = -3\n")
+    done = server.command("reload")
+    assert done.returncode == 1
+    assert "web.headers_max: found -3; allowed: an integer of at least 1" in done.stderr
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "headers_max" in server.status()["reload_error"], "the error in the status")
+    assert server.worker_pids() == before
+    assert server.get()[0] == 200
+
+
+def test_reload__under_requests__none_is_lost(serve: Serve) -> None:
+    server = serve().wait_ready()
+    port = server.status()["port"]
+    reload = None
+    done = 0
+    begin = time.monotonic()
+    while time.monotonic() - begin < 3:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"hello\n"
+        connection.close()
+        done += 1
+        if done == 20:
+            server.process.send_signal(signal.SIGHUP)
+            reload = time.monotonic()
+    assert reload is not None
+    assert server.status()["generation"] == 2
+
+
+def test_worker_restart__one_is_replaced(serve: Serve) -> None:
+    server = serve().wait_ready()
+    before = server.worker_pids()
+    assert server.command("worker", "restart", "1").returncode == 0
+    after = server.worker_pids()
+    assert (after[0], after[1] != before[1]) == (before[0], True)
+    refused = server.command("worker", "restart", "7")
+    assert refused.returncode == 1
+    assert "found 7; allowed: 0 to 1" in refused.stderr
+
+
+def test_supervisor_killed__workers_end_and_the_next_start_cleans_up(serve: Serve) -> None:
+    server = serve().wait_ready()
+    pids = server.worker_pids()
+    server.process.kill()
+    server.wait_end()
+    wait_until(lambda: all(is_gone(pid) for pid in pids), "workers end")
+    assert server.command("status").returncode == 5
+    assert serve().wait_ready().get()[0] == 200
+
+
+def test_two_servers__side_by_side(serve: Serve) -> None:
+    one, two = serve(name="one"), serve(name="two")
+    assert one.wait_ready().get() == two.wait_ready().get() == (200, b"hello\n")
+    one.command("stop")
+    assert two.get()[0] == 200
+
+
+def test_same_run_dir__refused_with_the_way_out(serve: Serve) -> None:
+    serve().wait_ready()
+    second = serve()
+    assert second.wait_end() == 3
+    assert "a server is running there; stop it" in second.log()
+
+
+def test_port_taken__one_line(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = serve("--port", str(taken.getsockname()[1]))
+        assert server.wait_end() == 3
+    (line,) = server.log().splitlines()
+    assert line.startswith("gossamer: server.port: cannot bind 127.0.0.1")
+    assert "another program has it" in line
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "part"),
+    [
+        ("no/such/folder", 2, "allowed: a folder that exists, or module:attribute"),
+        ("no_such_module:handler", 3, "no_such_module"),
+        ("gossamer.shards.web.digest:nothing", 3, "has no 'nothing'"),
+    ],
+)
+def test_target__wrong__said_in_a_line_and_never_restarted(
+    serve: Serve, target: str, code: int, part: str
+) -> None:
+    server = serve(target=target)
+    assert server.wait_end() == code
+    assert part in server.log()
+    assert "Traceback" not in server.log()
+
+
+def test_native_handler__served(serve: Serve) -> None:
+    server = serve(target="gossamer.shards.web.digest:handler").wait_ready()
+    connection = http.client.HTTPConnection("127.0.0.1", server.status()["port"], timeout=5)
+    connection.request("PUT", "/x", body=b"abc")
+    answer = connection.getresponse().read()
+    assert b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" in answer
+    connection.close()
+
+
+def test_limit_concurrency__the_next_ones_wait(serve: Serve) -> None:
+    server = serve("--workers", "1", "--limit-concurrency", "2").wait_ready()
+    port = server.status()["port"]
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+    wait_until(lambda: server.status()["workers"][0]["connections"] == 2, "two connections")
+    waiting = socket.create_connection(("127.0.0.1", port), timeout=5)
+    waiting.send(b"GET / HTTP/1.0\r\n\r\n")
+    time.sleep(0.3)
+    assert server.status()["workers"][0]["accepted_total"] == 2
+    idle[0].close()
+    assert waiting.recv(100).startswith(b"HTTP/1.1 200")
+    waiting.close()
+    idle[1].close()
+
+
+def test_access_log__one_line_a_response(serve: Serve) -> None:
+    server = serve("--access-log").wait_ready()
+    server.get()
+    wait_until(lambda: '"GET / HTTP/1.1" 200 6' in server.log(), "a line")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: there is no privilege to give up")
+def test_privileges__worker_is_nobody_without_any_capability(serve: Serve) -> None:
+    server = serve().wait_ready()
+    for pid in server.worker_pids():
+        text = Path(f"/proc/{pid}/status").read_text()
+        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        assert fields["Uid"].split() == ["65534"] * 4
+        assert fields["Groups"].split() == []
+        assert {int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff")} == {0}
+        assert fields["NoNewPrivs"] == "1"
