@@ -41,6 +41,7 @@ UVICORN: Final = "uvicorn"
 PORTS: Final = {NFQUEUE: 7901, KERNEL: 7902, NGINX: 7903, UVICORN: 7904}
 RESULTS: Final = Path("bench-results")
 THREADS_TIMEOUT_S: Final = 300
+TABLE_WIDTH: Final = 132
 
 KEEP_ALIVE: Final = "keep-alive"
 NEW_CONNECTION: Final = "new connection per request"
@@ -244,7 +245,7 @@ def main(quick: bool, rounds: int | None, seconds: int | None, as_json: bool) ->
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:
-        bench_report.show(result, Console())
+        bench_report.show(result, Console(width=max(TABLE_WIDTH, Console().width)))
     console.print(f"[dim]written to {path}[/dim]")
 
 

@@ -1,0 +1,64 @@
+"""What really went over the wire: packets captured inside a namespace by tshark.
+
+Owns that process and the reading of its file; what the packets should have been is the caller's business.
+"""
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from gossamer.loadtest.namespaces import Namespace, NamespaceError, end, run
+
+READY_WAIT_S: Final = 15.0
+SETTLE_S: Final = 0.5
+PACKETS_MAX: Final = 200_000
+
+
+def missing_requirement() -> str | None:
+    """Why nothing can be captured here; None when it can."""
+    return None if shutil.which("tshark") else "needs tshark (Debian package tshark)"
+
+
+class Capture:
+    """A finished or running capture."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fields(self, names: Sequence[str], wanted: str = "") -> list[list[str]]:
+        """The named fields of each packet that passes the display filter. Raises: NamespaceError."""
+        argv = ["tshark", "-r", str(self.path), "-T", "fields"]
+        argv += [word for name in names for word in ("-e", name)]
+        argv += ["-Y", wanted] if wanted else []
+        return [line.split("\t") for line in run(argv, timeout_s=60).splitlines()]
+
+    def count(self, wanted: str) -> int:
+        """How many packets pass the display filter. Raises: NamespaceError."""
+        return len(self.fields(["frame.number"], wanted))
+
+
+@contextlib.contextmanager
+def captured(space: Namespace, interface: str, path: Path, wanted: str = "tcp") -> Iterator[Capture]:
+    """Capture into a file while the block runs; read it afterwards. Raises: NamespaceError."""
+    argv = ["tshark", "-q", "-i", interface, "-f", wanted, "-c", str(PACKETS_MAX), "-w", str(path)]
+    process = space.start(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_capturing(process, path)
+        yield Capture(path)
+        time.sleep(SETTLE_S)
+    finally:
+        end(process)
+
+
+def wait_until_capturing(process: "subprocess.Popen[bytes]", path: Path) -> None:
+    """Wait until tshark has opened its file. Raises: NamespaceError."""
+    give_up = time.monotonic() + READY_WAIT_S
+    while not (path.exists() and path.stat().st_size):
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise NamespaceError(f"tshark did not start capturing (status {process.poll()})")
+        time.sleep(0.05)
+    time.sleep(SETTLE_S)

@@ -1,0 +1,44 @@
+"""The load generators as a user starts them: gossamer load and locust against both stacks."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gossamer.loadtest.namespaces import Namespace
+from gossamer.loadtest.servers import Gossamer, gossamer_command
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+PORT = 7861
+LOCUSTFILE = Path(__file__).resolve().parents[2] / "loadtest" / "locustfile.py"
+LOCUST = Path(sys.executable).with_name("locust")
+Start = Callable[..., Gossamer]
+
+
+def test_locust__headless__no_failures(
+    namespace: Namespace, site: Path, tmp_path: Path, start: Start, stack: str
+) -> None:
+    if not LOCUST.exists():
+        pytest.skip("needs locust (pip install gossamer[load])")
+    start(namespace, site, stack=stack, workers=2, port=PORT)
+    argv = [str(LOCUST), "-f", str(LOCUSTFILE), "--host", f"http://127.0.0.1:{PORT}", "--headless"]
+    argv += ["-u", "10", "-r", "10", "-t", "2s", "--json-file", str(tmp_path / "result"), "--only-summary"]
+    namespace.run(argv)
+    entries = json.loads((tmp_path / "result.json").read_text())
+    assert {entry["name"] for entry in entries} >= {"/", "HEAD /", "range of /", "missing"}
+    assert sum(entry["num_requests"] for entry in entries) > 50
+    assert sum(entry["num_failures"] for entry in entries) == 0
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--pipeline", "8"], ["--no-keepalive"], ["--rate", "500"], ["--method", "HEAD"]]
+)
+def test_gossamer_load__every_shape__no_errors(
+    namespace: Namespace, site: Path, files: dict[str, bytes], start: Start, stack: str, options: list[str]
+) -> None:
+    start(namespace, site, stack=stack, workers=2, port=PORT)
+    argv = [*gossamer_command(), "load", f"http://127.0.0.1:{PORT}/one.bin", "-c", "16", "--requests", "400"]
+    found = json.loads(namespace.run([*argv, "-d", "20s", "--json", *options]))
+    assert (found["requests_total"], found["errors_total"]) == (400, 0)
+    assert found["body_bytes"] == (0 if "HEAD" in options else 400 * len(files["one.bin"]))
