@@ -92,6 +92,23 @@ def test_recv_batch__longest_packet_of_loopback__whole_or_named(
     assert [value for _, value in diverted.take(source, 2)] == [fits, DropReason.TRUNCATED]
 
 
+def test_recv_batch__socket_overrun__the_rest_is_dropped_and_counted(diverted: Any, sink: RawSink) -> None:
+    flow = pack_flow(("127.0.0.1", PEER_PORT), ("127.0.0.1", diverted.port))
+    with open_queue(diverted.queue, receive_buffer_bytes=16_384) as bound:
+        source = NetlinkSource(bound.fileno())
+        for seq in range(200):
+            sink.emit(flow, Segment(seq, 2, ACK, 3, payload=bytes(1000)))
+        sink.flush()
+        came = diverted.segments(source, 200, wait_s=0.2)
+        assert 0 < len(came) < 200
+        with open("/proc/thread-self/net/netfilter/nfnetlink_queue") as lines:
+            assert int(lines.readline().split()[6]) == 200 - len(came)
+        sink.emit(flow, Segment(999, 2, ACK, 3))
+        sink.flush()
+        assert [segment.seq for segment in diverted.segments(source, 1)] == [999]
+        source.close()
+
+
 def test_source__replaced_on_the_same_socket__takes_what_waited(
     diverted: Any, netlink: socket.socket, sink: RawSink
 ) -> None:
