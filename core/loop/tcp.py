@@ -35,6 +35,7 @@ from gossamer.core.loop.tcpopening import Openings
 from gossamer.core.tcp import listen, time_wait
 from gossamer.core.tcp.actions import Accepted, Actions, Deliver, Dropped, Failed, Failure, Remains, Signal
 from gossamer.core.tcp.calls.open import open_active
+from gossamer.core.tcp.calls.send import send
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Abort, Close, Event, IcmpError, Receive, SegmentArrives, Send, Timeout
@@ -42,6 +43,7 @@ from gossamer.core.tcp.icmp_error import is_hard
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import segment_arrives, step
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
+from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
@@ -320,10 +322,9 @@ class TcpLoop:
             else:
                 self._performers[type(action)](connection, action)
         # A later deadline is found when the armed one is handed out; only an earlier one needs arming.
-        deadline_us = min(tcb.rtx_at_us, tcb.ack_at_us, tcb.slow_at_us)
-        if deadline_us < connection.armed_us:
-            connection.armed_us = deadline_us
-            self._deadlines.push(deadline_us, connection)
+        armed_us = connection.armed_us
+        if tcb.ack_at_us < armed_us or tcb.rtx_at_us < armed_us or tcb.slow_at_us < armed_us:
+            self._arm(connection, deadline_us(tcb))
         return None
 
     def _perform_last(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
@@ -396,7 +397,10 @@ class TcpLoop:
         thread, rest = connection.send_thread, connection.send_rest
         if thread is None or rest is None or connection.tcb is None:
             return
-        self._step(connection, Send(bytes(rest[: self._room(connection.tcb)]), self._clock()))
+        room = connection.tcb.agreed.parameters.send_buffer_bytes - connection.tcb.snd_buf_bytes
+        data = bytes(rest[:room])
+        self._accepted_count = len(data)
+        self._step(connection, Send(data, self._clock()))
         rest = rest[self._accepted_count :]
         if len(rest):
             connection.send_rest = rest
@@ -497,8 +501,8 @@ class TcpLoop:
         if connection.send_thread is not None:
             raise OSError(16, "another thread is sending on this connection")
         data = call.data
-        size, room = len(data), self._room(tcb)
-        after, actions = step(tcb, Send(data if size <= room else data[:room], self._scheduler.now_us()))
+        self._accepted_count = size = len(data)
+        after, actions = send(tcb, Send(data, self._scheduler.now_us()))
         if actions and type(actions[0]) is Failed:
             raise error_of(actions[0].failure)
         self._perform(connection, after, actions)
@@ -510,10 +514,6 @@ class TcpLoop:
             connection.send_deadline_us = self._scheduler.now_us() + call.timeout_us
             self._arm(connection, connection.send_deadline_us)
         return BLOCKED
-
-    @staticmethod
-    def _room(tcb: Tcb) -> int:
-        return max(tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes, 0)
 
     def _shutdown(self, _thread: Thread[Any], call: TcpShutdown) -> None:
         if call.connection.tcb is not None:

@@ -17,7 +17,7 @@ class Deliver(msgspec.Struct, frozen=True, gc=False):
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):
-    """Answer to SEND: so many octets stand in the send buffer; the rest waits for SEND_SPACE."""
+    """Answer to a SEND of which only so many octets found room: the rest waits for SEND_SPACE."""
 
     count: int
 

@@ -12,9 +12,9 @@ from gossamer.core.tcp.tcb import Congestion, Tcb
 def on_ack(congestion: Congestion, acked_bytes: int, flight_bytes: int, smss: int) -> Congestion:
     """After an ACK of new data; `flight_bytes` is what was in flight before it."""
     cwnd, ssthresh = congestion.cwnd, congestion.ssthresh
+    if cwnd >= 2 * flight_bytes:
+        return congestion
     if cwnd < ssthresh:
-        if cwnd >= 2 * flight_bytes:
-            return congestion
         # RFC 5681 3.1: "cwnd += min (N, SMSS)"; with one ACK for two segments RFC 3465 allows L = 2.
         return Congestion(cwnd + min(acked_bytes, 2 * smss), ssthresh)
     if flight_bytes + smss < cwnd:
@@ -33,6 +33,6 @@ def after_idle(tcb: Tcb, now_us: int) -> Congestion:
     exceeding the retransmission timeout", RW = min(IW, cwnd)."""
     congestion = tcb.congestion
     restart_window = initial_window(tcb.agreed)
-    if congestion.cwnd <= restart_window or now_us - tcb.snd_at_us <= tcb.rto_us:
+    if congestion.cwnd <= restart_window or now_us - tcb.snd_at_us <= tcb.round_trip.rto_us:
         return congestion
     return Congestion(restart_window, congestion.ssthresh)

@@ -44,7 +44,6 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> tuple[Tcb, Action
         # RFC 7323 2.2: the window field of a SYN is never scaled.
         snd_wnd=syn.window,
         snd_wl1=Seq(syn.seq),
-        snd_wl2=agreed.iss,
         max_snd_wnd=syn.window,
         rcv_wnd=agreed.parameters.receive_buffer_bytes,
         last_ack_sent=rcv_nxt,

@@ -53,7 +53,6 @@ def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
         last_ack_sent=rcv_nxt,
         snd_wnd=segment.window,
         snd_wl1=Seq(segment.seq),
-        snd_wl2=Seq(segment.ack),
         max_snd_wnd=segment.window,
         ts_recent=segment.ts_val if agreed.timestamps and segment.ts_val != NO_TIMESTAMP else 0,
         congestion=initial_congestion(agreed),
@@ -83,5 +82,5 @@ def _established(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
 
 def _simultaneous(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     """ "Otherwise, enter SYN-RECEIVED, form a SYN,ACK segment <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> and send it." """
-    tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED, snd_wl2=tcb.agreed.iss)
+    tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED)
     return tcb, (syn_ack(tcb, now_us),)

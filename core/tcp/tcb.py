@@ -105,67 +105,75 @@ class Reassembly(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Where a FIN stood that came out of order."""
 
 
-class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A connection (transmission control block). Source: RFC 9293 3.3.1."""
+class RoundTrip(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Round-trip time and what follows from it. Source: RFC 6298 2."""
 
-    state: State
-    agreed: Agreed
+    srtt_us: int = 0
+    """Smoothed round-trip time; 0 before the first measurement."""
+    rttvar_us: int = 0
+    rto_us: int = RTO_INITIAL_US
+    """Before any backing off."""
+
+
+class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """A connection (transmission control block). Source: RFC 9293 3.3.1.
+
+    What every segment changes stands first: `msgspec.structs.replace` finds a field by walking them.
+    """
+
+    rcv_nxt: Seq = Seq(0)
+    """Next sequence number expected."""
     snd_una: Seq
     """Oldest unacknowledged sequence number."""
     snd_nxt: Seq
     """Next sequence number to send; it never goes back."""
-    rcv_nxt: Seq = Seq(0)
-    """Next sequence number expected."""
-    snd_wnd: int = 0
-    """Send window in bytes, scaled."""
-    snd_wl1: Seq = Seq(0)
-    """Segment sequence number used for the last window update."""
-    snd_wl2: Seq = Seq(0)
-    """Segment acknowledgment number used for the last window update."""
-    max_snd_wnd: int = 0
-    """Largest window the peer has offered (RFC 9293 3.8.6.2.1, RFC 5961 5)."""
-    rcv_wnd: int = 0
-    """Receive window in bytes: RCV.NXT + RCV.WND is the right edge promised, and never moves left."""
-    last_ack_sent: Seq = Seq(0)
-    """Last.ACK.sent (RFC 7323 4.3); RCV.NXT less this is what waits for an ACK."""
-    ts_recent: int = 0
-    """TS.Recent (RFC 7323 4.3)."""
     snd_buf: tuple[bytes, ...] = ()
     """What was sent by the user and is not acknowledged: octets from SND.UNA on."""
-    snd_buf_offset: int = 0
-    """Bytes of the first chunk of snd_buf that are acknowledged already."""
     snd_buf_bytes: int = 0
-    rcv_buf: tuple[bytes, ...] = ()
-    """What is in order and not yet received by the user."""
-    rcv_buf_offset: int = 0
-    rcv_buf_bytes: int = 0
-    congestion: Congestion = Congestion(0)
-    srtt_us: int = 0
-    """Smoothed round-trip time; 0 before the first measurement (RFC 6298 2)."""
-    rttvar_us: int = 0
-    rto_us: int = RTO_INITIAL_US
-    rtt_seq: Seq | None = None
-    """Without timestamps: the segment being timed ends here (Karn)."""
-    rtt_at_us: int = 0
-    """When that segment was sent."""
     rtx_at_us: int = NEVER_US
     """Retransmission timer, or persist timer while SND.WND is 0."""
     ack_at_us: int = NEVER_US
     """Delayed ACK timer; a time that is past means that an ACK is due now."""
-    slow_at_us: int = NEVER_US
-    """Keepalive or FIN-WAIT-2 timer; looked at when it fires, not moved with each segment."""
     rcv_at_us: int = 0
     """When the last acceptable segment came."""
+    snd_wl1: Seq = Seq(0)
+    """Segment sequence number used for the last window update."""
+    ts_recent: int = 0
+    """TS.Recent (RFC 7323 4.3)."""
+    last_ack_sent: Seq = Seq(0)
+    """Last.ACK.sent (RFC 7323 4.3); RCV.NXT less this is what waits for an ACK."""
     snd_at_us: int = 0
-    """When data was last sent (RFC 5681 4.1), and with data in flight when it began to wait for its ACK."""
-    challenge_at_us: int = 0
-    """When the last challenge ACK went out (RFC 5961 7)."""
-    receive_closed: bool = False
-    """The user has closed both ways: data that still comes is answered with a RST (RFC 9293 3.6.1, SHLD-3)."""
-    backoff: int = 0
-    """Retransmissions, persist or keepalive probes in a row without an answer."""
+    """When data was last sent for the first time (RFC 5681 4.1)."""
+    snd_wnd: int = 0
+    """Send window in bytes, scaled."""
+    round_trip: RoundTrip = RoundTrip()
+    snd_buf_offset: int = 0
+    """Bytes of the first chunk of snd_buf that are acknowledged already."""
+    rcv_wnd: int = 0
+    """Receive window in bytes: RCV.NXT + RCV.WND is the right edge promised, and never moves left."""
+    rcv_buf: tuple[bytes, ...] = ()
+    """What is in order and not yet received by the user."""
+    rcv_buf_bytes: int = 0
+    rcv_buf_offset: int = 0
+    congestion: Congestion = Congestion(0)
+    state: State
+    agreed: Agreed
+    max_snd_wnd: int = 0
+    """Largest window the peer has offered (RFC 9293 3.8.6.2.1, RFC 5961 5)."""
     recovery: Recovery | None = None
     reassembly: Reassembly | None = None
+    rtt_seq: Seq | None = None
+    """Without timestamps: the segment being timed ends here (Karn)."""
+    rtt_at_us: int = 0
+    """When that segment was sent."""
+    slow_at_us: int = NEVER_US
+    """Keepalive or FIN-WAIT-2 timer; looked at when it fires, not moved with each segment."""
+    challenge_at_us: int = 0
+    """When the last challenge ACK went out (RFC 5961 7)."""
+    backoff: int = 0
+    """Retransmissions, persist or keepalive probes in a row without an answer."""
+    receive_closed: bool = False
+    """The user has closed both ways: data that still comes is answered with a RST (RFC 9293 3.6.1, SHLD-3)."""
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -11,7 +11,8 @@ from gossamer.core.tcp.tcb import Tcb
 
 def window_field(tcb: Tcb) -> int:
     """The header's window field. Rounded down, so that all that is advertised is accepted."""
-    return min(tcb.rcv_wnd >> tcb.agreed.rcv_wind_shift, 0xFFFF)
+    field = tcb.rcv_wnd >> tcb.agreed.rcv_wind_shift
+    return field if field < 0xFFFF else 0xFFFF
 
 
 def reopened(tcb: Tcb) -> int:

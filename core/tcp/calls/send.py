@@ -30,7 +30,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         and tcb.reassembly is None
         and tcb.agreed.timestamps
         and state > State.SYN_RECEIVED
-        and event.now_us - tcb.snd_at_us <= tcb.rto_us
+        and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
     ):
         return _sent_at_once(tcb, data, event.now_us)
     room = tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes
@@ -40,9 +40,13 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     tcb = replace(tcb, snd_buf=append(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
     if state < State.ESTABLISHED:
         # "SYN-SENT, SYN-RECEIVED: Queue the data for transmission after entering ESTABLISHED state."
-        return tcb, (Accepted(len(taken)),)
+        return tcb, _answer(data, taken)
     tcb, sent = output(tcb, event.now_us)
-    return tcb, (*sent, Accepted(len(taken)))
+    return tcb, sent + _answer(data, taken)
+
+
+def _answer(data: bytes, taken: bytes) -> Actions:
+    return () if len(taken) == len(data) else (Accepted(len(taken)),)
 
 
 def _sent_at_once(tcb: Tcb, data: bytes, now_us: int) -> tuple[Tcb, Actions]:
@@ -57,7 +61,7 @@ def _sent_at_once(tcb: Tcb, data: bytes, now_us: int) -> tuple[Tcb, Actions]:
         snd_buf_bytes=size,
         last_ack_sent=tcb.rcv_nxt,
         ack_at_us=NEVER_US,
-        rtx_at_us=now_us + tcb.rto_us,
+        rtx_at_us=now_us + tcb.round_trip.rto_us,
         snd_at_us=now_us,
     )
-    return tcb, (segment, Accepted(size))
+    return tcb, (segment,)

@@ -52,7 +52,6 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
         snd_wnd=window,
         max_snd_wnd=max(window, tcb.max_snd_wnd),
         snd_wl1=Seq(segment.seq),
-        snd_wl2=Seq(segment.ack),
         rtx_at_us=NEVER_US,
         backoff=0,
         rtt_seq=None,
@@ -75,10 +74,10 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
     if seq_lt(tcb.snd_una, ack):
         tcb, news = _advanced(tcb, segment, event.now_us)
         actions += news
-        tcb = _window_updated(tcb, segment, event.now_us)
+        tcb = _window_updated(tcb, segment)
         return _moved_on(before, tcb, segment, event.now_us, actions)
     window_before = tcb.snd_wnd
-    tcb = _window_updated(tcb, segment, event.now_us)
+    tcb = _window_updated(tcb, segment)
     if tcb.snd_una != tcb.snd_nxt:
         tcb = recovery.on_duplicate(tcb, segment, _is_duplicate(segment, window_before == tcb.snd_wnd))
     return Verdict(tcb, segment, actions) if tcb is not before or actions else PROCEED
@@ -101,7 +100,7 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
         tcb = replace(measured(tcb, r_us), rtt_seq=None)
     chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
     # RFC 6298 5.2, 5.3: all acknowledged, the timer is turned off; else it starts anew.
-    rtx_at_us = NEVER_US if ack == tcb.snd_nxt else now_us + tcb.rto_us
+    rtx_at_us = NEVER_US if ack == tcb.snd_nxt else now_us + tcb.round_trip.rto_us
     left = tcb.snd_buf_bytes - octets
     limit = tcb.agreed.parameters.send_buffer_bytes // 2
     actions: Actions = (Signal.SEND_SPACE,) if left <= limit < tcb.snd_buf_bytes else ()
@@ -112,7 +111,6 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
         snd_buf_offset=offset,
         snd_buf_bytes=left,
         rtx_at_us=rtx_at_us,
-        snd_at_us=now_us,
         backoff=0,
     )
     if tcb.recovery is not None:
@@ -121,21 +119,20 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     return replace(tcb, congestion=grown), actions
 
 
-def _window_updated(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
-    """ "If (SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)), set SND.WND <- SEG.WND, set SND.WL1 <- SEG.SEQ, and
-    set SND.WL2 <- SEG.ACK." """
-    seq, ack = Seq(segment.seq), Seq(segment.ack)
-    if not (seq_lt(tcb.snd_wl1, seq) or (tcb.snd_wl1 == seq and seq_le(tcb.snd_wl2, ack))):
+def _window_updated(tcb: Tcb, segment: Segment) -> Tcb:
+    """ "If (SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)), set SND.WND <- SEG.WND, set SND.WL1 <- SEG.SEQ".
+
+    SND.WL2 is not kept: it is an earlier SND.UNA, and an ACK below SND.UNA never comes here, so that SND.WL2 =< SEG.ACK holds.
+    """
+    seq = Seq(segment.seq)
+    if not seq_le(tcb.snd_wl1, seq):
         return tcb
     window = segment.window << tcb.agreed.snd_wind_shift
     reopened = tcb.snd_wnd == 0 and window > 0
-    tcb = replace(tcb, snd_wnd=window, snd_wl1=seq, snd_wl2=ack, max_snd_wnd=max(window, tcb.max_snd_wnd))
+    tcb = replace(tcb, snd_wnd=window, snd_wl1=seq, max_snd_wnd=max(window, tcb.max_snd_wnd))
     if reopened and (tcb.snd_una != tcb.snd_nxt or tcb.snd_buf_bytes):
         tcb = replace(tcb, backoff=0, rtx_at_us=NEVER_US)
         return recovery.sent_again(tcb) if tcb.snd_una != tcb.snd_nxt and tcb.recovery is None else tcb
-    if window == 0 and tcb.snd_buf_bytes:
-        # An answered window probe: RFC 9293 3.8.6.1, "a TCP implementation MUST allow the connection to stay open".
-        return replace(tcb, snd_at_us=now_us)
     return tcb
 
 

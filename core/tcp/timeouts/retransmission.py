@@ -26,6 +26,9 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
 
 
 def is_given_up(tcb: Tcb, now_us: int) -> bool:
-    """Whether R2 or the user timeout is reached. `snd_at_us` is when data was last sent anew or acknowledged."""
+    """Whether R2 or the user timeout is reached: so long is it that data was sent and that anything came back."""
     parameters = tcb.agreed.parameters
-    return tcb.backoff >= parameters.retries or now_us - tcb.snd_at_us >= parameters.user_timeout_us
+    return (
+        tcb.backoff >= parameters.retries
+        or now_us - max(tcb.snd_at_us, tcb.rcv_at_us) >= parameters.user_timeout_us
+    )
