@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody, UntilCloseBody
-from gossamer.core.http.fields import Fields, connection_options, field, field_values
+from gossamer.core.http.fields import Combined, Fields, combine, connection_options
 from gossamer.core.http.grammar import BARE_LF, DIGITS, FIELD_LINE, STATUS_LINE
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from gossamer.core.http.memo import Memo
@@ -32,6 +32,9 @@ class Response(msgspec.Struct, frozen=True):
     reason: str
     minor: int
     fields: Fields
+    """In their order, names in lower case."""
+    table: Combined
+    """The same fields by name, combined."""
     body_bytes: int
     """Announced length, CHUNKED or UNTIL_CLOSE; for what answers GET (a HEAD, 204 or 304 has no body all the
     same).
@@ -41,7 +44,7 @@ class Response(msgspec.Struct, frozen=True):
 
     def field(self, name: str) -> str | None:
         """The field's combined value; None when it is absent."""
-        return field(self.fields, name)
+        return self.table.get(name)
 
 
 def build_request(
@@ -81,14 +84,15 @@ def parse_response(head: bytes) -> Response:
         raise ResponseError("bad status line")
     fields = tuple(parse_field(field_line) for field_line in field_lines)
     minor = min(int(match["minor"]), 1)
-    options = connection_options(fields)
-    body_bytes = response_length(fields)
+    table = combine(fields)
+    options = connection_options(table)
     return Response(
         status=int(match["status"]),
         reason=(match["reason"] or b"").decode("latin-1"),
         minor=minor,
         fields=fields,
-        body_bytes=body_bytes,
+        table=table,
+        body_bytes=response_length(table),
         keep_alive="close" not in options and (minor == 1 or "keep-alive" in options),
     )
 
@@ -101,19 +105,19 @@ def parse_field(line: bytes) -> tuple[str, str]:
     return match[1].decode("ascii").lower(), match[2].rstrip(b" \t").decode("latin-1")
 
 
-def response_length(fields: Fields) -> int:
+def response_length(table: Combined) -> int:
     """How long the body is, were there one. Raises: ResponseError."""
-    codings = field_values(fields, "transfer-encoding")
-    lengths = field_values(fields, "content-length")
-    if codings:
-        if lengths or len(codings) > 1 or codings[0].lower() != "chunked":
+    coding = table.get("transfer-encoding")
+    length = table.get("content-length")
+    if coding is not None:
+        if length is not None or coding.lower() != "chunked":
             raise ResponseError("bad Transfer-Encoding")
         return CHUNKED
-    if not lengths:
+    if length is None:
         return UNTIL_CLOSE
-    if len(lengths) > 1 or DIGITS.fullmatch(lengths[0].encode("latin-1")) is None:
+    if DIGITS.fullmatch(length.encode("latin-1")) is None:
         raise ResponseError("bad Content-Length")
-    return int(lengths[0])
+    return int(length)
 
 
 def response_parser() -> Callable[[bytes], Response]:

@@ -12,7 +12,7 @@ from typing import Final
 
 import httptools
 import msgspec
-from gossamer.core.http.fields import Fields, connection_options, field, field_values, strip_fields
+from gossamer.core.http.fields import Combined, Fields, combine, connection_options, strip_fields
 from gossamer.core.http.grammar import BARE_LF, DIGITS, HOST, REQUEST_LINE
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 
@@ -37,6 +37,8 @@ class Request(msgspec.Struct, frozen=True):
     """0 or 1: HTTP/1.0 or 1.1."""
     fields: Fields
     """Header fields in their order, names in lower case."""
+    table: Combined
+    """The same fields by name, combined."""
     body_bytes: int
     """Announced length, 0 when there is none, CHUNKED when only its end tells."""
     keep_alive: bool
@@ -51,7 +53,7 @@ class Request(msgspec.Struct, frozen=True):
 
     def field(self, name: str) -> str | None:
         """The field's value; several are joined by ", " (RFC 9110 5.3); None when it is absent."""
-        return field(self.fields, name)
+        return self.table.get(name)
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -106,17 +108,19 @@ def judge_request(head: bytes, limits: MessageLimits) -> Request:
     if collected.url != target:
         raise HeadError(400, "bad request target")
     fields = strip_fields(collected.fields)
-    host, origin = judge_target(method, target.decode("latin-1"), judge_host(fields, minor))
-    options = connection_options(fields)
+    table = combine(fields)
+    host, origin = judge_target(method, target.decode("latin-1"), judge_host(table, minor))
+    options = connection_options(table)
     return Request(
         method=method,
         target=origin,
         host=host,
         minor=minor,
         fields=fields,
-        body_bytes=judge_framing(fields, minor),
+        table=table,
+        body_bytes=judge_framing(table, minor),
         keep_alive="close" not in options and (minor == 1 or "keep-alive" in options),
-        expects_continue=judge_expectation(fields, minor),
+        expects_continue=judge_expectation(table, minor),
     )
 
 
@@ -154,19 +158,19 @@ def split_head(head: bytes, rest: bytes, line: bytes, minor: int, limits: Messag
     return collector
 
 
-def judge_host(fields: Fields, minor: int) -> str:
+def judge_host(table: Combined, minor: int) -> str:
     """The one Host. Raises: HeadError.
 
     RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
     that lacks a Host header field and to any request message that contains more than one Host header field
     line or a Host header field with an invalid field value."
     """
-    hosts = field_values(fields, "host")
-    if not hosts and minor == 0:
+    host = table.get("host")
+    if host is None and minor == 0:
         return ""
-    if len(hosts) != 1 or (hosts[0] and HOST.fullmatch(hosts[0]) is None):
+    if host is None or (host and HOST.fullmatch(host) is None):
         raise HeadError(400, "bad Host")
-    return hosts[0]
+    return host
 
 
 def judge_target(method: str, target: str, host: str) -> tuple[str, str]:
@@ -190,38 +194,43 @@ def judge_target(method: str, target: str, host: str) -> tuple[str, str]:
     return rest[:cut], path if path.startswith("/") else "/" + path
 
 
-def judge_framing(fields: Fields, minor: int) -> int:
+def judge_framing(table: Combined, minor: int) -> int:
     """How long the body is. Raises: HeadError.
 
     RFC 9112 6.1: "A server MAY reject a request that contains both Content-Length and Transfer-Encoding";
     6.3: several or invalid Content-Length values are an unrecoverable error. Here every ambiguity is refused.
     """
-    lengths = field_values(fields, "content-length")
-    codings = field_values(fields, "transfer-encoding")
-    if codings:
-        if lengths or minor == 0 or len(codings) > 1:
-            raise HeadError(400, "ambiguous message length")
-        if codings[0].lower() == "chunked":
-            return CHUNKED
-        if codings[0].lower() in ("gzip, chunked", "deflate, chunked", "compress, chunked"):
-            raise HeadError(501, "unknown transfer coding")
-        raise HeadError(400, "bad Transfer-Encoding")
-    if not lengths:
+    length = table.get("content-length")
+    coding = table.get("transfer-encoding")
+    if coding is not None:
+        return judge_coding(coding.lower(), length is not None or minor == 0)
+    if length is None:
         return 0
-    if len(lengths) > 1 or DIGITS.fullmatch(lengths[0].encode("latin-1")) is None:
+    if DIGITS.fullmatch(length.encode("latin-1")) is None:
         raise HeadError(400, "bad Content-Length")
-    return int(lengths[0])
+    return int(length)
 
 
-def judge_expectation(fields: Fields, minor: int) -> bool:
+def judge_coding(coding: str, is_ambiguous: bool) -> int:
+    """CHUNKED, if the body is coded so and in no other way. Raises: HeadError."""
+    if is_ambiguous:
+        raise HeadError(400, "ambiguous message length")
+    if coding in ("gzip, chunked", "deflate, chunked", "compress, chunked"):
+        raise HeadError(501, "unknown transfer coding")
+    if coding != "chunked":
+        raise HeadError(400, "bad Transfer-Encoding")
+    return CHUNKED
+
+
+def judge_expectation(table: Combined, minor: int) -> bool:
     """Whether 100 (Continue) is awaited. Raises: HeadError.
 
     RFC 9110 10.1.1: "A server that receives an Expect field value containing a member other than 100-continue
     MAY respond with a 417"; "MUST ignore" it in an HTTP/1.0 request.
     """
-    expected = field_values(fields, "expect")
-    if not expected or minor == 0:
+    expected = table.get("expect")
+    if expected is None or minor == 0:
         return False
-    if len(expected) > 1 or expected[0].lower() != "100-continue":
+    if expected.lower() != "100-continue":
         raise HeadError(417, "unknown expectation")
     return True

@@ -163,8 +163,9 @@ class Conversation:
         """Answer with an error after which nothing is read any more: False, the connection ends."""
         self.is_refused = True
         answer = error_answer(refusal.status, None, self.site.setting())
-        self.post(whole_response(answer, b""))
-        self.site.note(self.stream, head, answer.status, answer.body_bytes)
+        is_head = head.startswith(b"HEAD ")
+        self.post(answer.head if is_head else whole_response(answer, b""))
+        self.site.note(self.stream, head, answer.status, 0 if is_head else answer.body_bytes)
         return False
 
 

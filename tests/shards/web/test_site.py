@@ -207,6 +207,16 @@ def test_pipelined__in_order_and_joined(bench: Any, build: Any) -> None:
     assert len(again.stream.sends) <= 3
 
 
+def test_pipelined__answered_before_the_rest_of_the_next_is_awaited(bench: Any, build: Any) -> None:
+    one = build("/plain.txt")
+    sent_meanwhile: list[int] = []
+    stream = bench.stream(one + one[:10])
+    stream.script.extend([lambda: sent_meanwhile.append(stream.sent.count(b"HTTP/1.1 200")), one[10:]])
+    bench.serve(stream)
+    assert sent_meanwhile == [1]
+    assert stream.sent.count(b"HTTP/1.1 200") == 2
+
+
 def test_pipelined__joined_answers_are_bounded(bench: Any, build: Any) -> None:
     bench.rebuild(pipeline_bytes_max=1000)
     got = bench.talk(build("/plain.txt") * 50)
@@ -293,6 +303,23 @@ def test_body_too_large_or_bad__refused_and_closed(
 ) -> None:
     got = bench.talk(build("/plain.txt", *fields, method=method) + body, build("/plain.txt"))
     assert (got.statuses, got.stream.events) == ([status], ["shutdown", "close"])
+
+
+def test_head_refused__no_body_either(bench: Any, build: Any) -> None:
+    for fields, status in (("Content-Length: 1000000", 413), ("Expect: x", 417)):
+        got = bench.talk(build("/plain.txt", fields, method="HEAD"), methods=["HEAD"])
+        assert got.statuses == [status]
+
+
+def test_slow_reader__write_timeout__aborted(bench: Any, build: Any) -> None:
+    stream = bench.stream(build("/plain.txt"), build("/plain.txt"))
+
+    def time_out() -> None:
+        raise TimeoutError
+
+    stream.after_send = time_out
+    bench.serve(stream)
+    assert stream.events == ["abort"]
 
 
 def test_slow_body__408(bench: Any, build: Any, silence: object) -> None:
@@ -400,6 +427,14 @@ def test_draining__idle_closes__request_at_hand_is_answered(bench: Any, build: A
     middle = bench.talk(one, one[:20], drain, Draining(), one[20:], one)
     assert middle.statuses == [200, 200]
     assert middle.field("connection", 1) == "close"
+
+
+def test_draining__while_a_hot_response_is_sent__nothing_more_is_awaited(bench: Any, build: Any) -> None:
+    one = build("/plain.txt")
+    stream = bench.stream(one, one, one)
+    stream.after_send = lambda: bench.site.drain() if len(stream.sends) == 2 else None
+    bench.serve(stream)
+    assert (len(stream.sends), len(stream.script), stream.events) == (2, 1, ["close"])
 
 
 def test_draining__hot_requests_are_not_served_for_ever(bench: Any, build: Any) -> None:

@@ -1,0 +1,75 @@
+"""What to answer: the pure choice of status, fields and parts."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from gossamer.core.http.ranges import ByteRange
+from gossamer.core.http.request import Request, parse_request
+from gossamer.core.io.file import FileStatus
+from gossamer.shards.web.answer import Answer, Setting, error_answer, file_answer, file_facts, page_answer
+
+SETTING = Setting("Sun, 06 Nov 1994 08:49:37 GMT", "s")
+STATUS = FileStatus(
+    size_bytes=100, mtime_ns=784111777_000000001, inode=7, device=1, is_file=True, is_directory=False
+)
+FACTS = file_facts(STATUS, "text/x")
+
+
+def asked(*fields: str, method: str = "GET", version: str = "1.1") -> Request:
+    lines = [f"{method} / HTTP/{version}", "Host: a", *fields]
+    request = parse_request(("\r\n".join(lines) + "\r\n\r\n").encode())
+    assert isinstance(request, Request)
+    return request
+
+
+def fields_of(answer: Answer) -> list[str]:
+    return answer.head.decode().split("\r\n")[1:-2]
+
+
+def test_whole__fields_in_order() -> None:
+    answer = file_answer(asked(), FACTS, SETTING)
+    assert answer.parts == (ByteRange(0, 100),)
+    assert fields_of(answer) == [
+        "Server: s",
+        "Date: Sun, 06 Nov 1994 08:49:37 GMT",
+        "Content-Type: text/x",
+        "Content-Length: 100",
+        "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
+        f'ETag: "{784111777_000000001:x}-64-7"',
+        "Accept-Ranges: bytes",
+    ]
+
+
+@pytest.mark.parametrize("change", [{"size_bytes": 101}, {"mtime_ns": 784111777_000000002}, {"inode": 8}])
+def test_etag__changes_with_anything_that_can_change(change: dict[str, Any]) -> None:
+    other = file_facts(msgspec.structs.replace(STATUS, **change), "text/x")
+    assert other.validators.etag != FACTS.validators.etag
+
+
+def test_not_modified__validators_and_no_body() -> None:
+    answer = file_answer(asked("If-None-Match: *"), FACTS, SETTING)
+    assert (answer.status, answer.parts) == (304, ())
+    names = [field.partition(":")[0] for field in fields_of(answer)]
+    assert names == ["Server", "Date", "Last-Modified", "ETag"]
+
+
+def test_announced_length__is_the_length_of_the_parts() -> None:
+    for spec in ("0-0", "5-", "0-1,3-4", "-1,0-0,50-59"):
+        answer = file_answer(asked(f"Range: bytes={spec}"), FACTS, SETTING)
+        assert answer.status == 206
+        assert f"Content-Length: {answer.body_bytes}" in fields_of(answer)
+
+
+def test_draining_or_no_request__last_answer() -> None:
+    draining = Setting("", "", is_draining=True)
+    for answer in (file_answer(asked(), FACTS, draining), error_answer(400, None, SETTING)):
+        assert not answer.keep_alive
+        assert "Connection: close" in fields_of(answer)
+
+
+def test_http_1_0_kept_alive__is_told() -> None:
+    answer = page_answer(b"page", asked("Connection: keep-alive", version="1.0"), SETTING)
+    assert "Connection: keep-alive" in fields_of(answer)
+    assert answer.keep_alive
+    assert page_answer(b"page", asked(method="HEAD"), SETTING).parts == ()
