@@ -168,9 +168,7 @@ def test_stop__waits_for_the_end(serve: Serve) -> None:
     assert "no server runs there" in again.stderr
 
 
-def test_sighup__workers_replaced_with_the_new_configuration(
-    serve: Serve, tmp_path: Path, site: Path
-) -> None:
+def test_sighup__workers_replaced_with_the_new_configuration(serve: Serve, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[web]\nserver = "before"\n')
     server = serve("--config", str(config)).wait_ready()

@@ -1,0 +1,188 @@
+"""A server on the functional TCP, in a namespace of its own: queues, rules, privileges, hand-over."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gossamer.loadtest.namespaces import Namespace, NamespaceError
+
+from .conftest import GOSSAMER, Server, wait_until
+
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("nfqueue_possible")]
+
+Serve = Callable[..., Server]
+
+PORT = 18090
+URL = f"http://127.0.0.1:{PORT}/"
+
+
+@pytest.fixture
+def start(serve: Serve, namespace: Namespace) -> Serve:
+    """Starts a server on the functional TCP inside the namespace."""
+
+    def begin(*argv: str, **options: str) -> Server:
+        prefix = tuple(namespace.command([]))
+        return serve("--stack", "nfqueue", "--port", str(PORT), *argv, prefix=prefix, **options)
+
+    return begin
+
+
+def fetch(namespace: Namespace, url: str = URL, seconds: int = 8) -> str:
+    return namespace.run(["curl", "-s", "-g", "-m", str(seconds), "-w", " %{http_code}", url])
+
+
+def raw_tables(namespace: Namespace) -> str:
+    return namespace.run(["iptables-save", "-t", "raw"]) + namespace.run(["ip6tables-save", "-t", "raw"])
+
+
+def queues(namespace: Namespace) -> list[int]:
+    text = namespace.run(["cat", "/proc/net/netfilter/nfnetlink_queue"])
+    return sorted(int(line.split()[0]) for line in text.splitlines())
+
+
+def test_serve__both_shards_answer_and_stop_leaves_nothing(start: Serve, namespace: Namespace) -> None:
+    server = start().wait_ready()
+    assert {fetch(namespace) for _ in range(24)} == {"hello\n 200"}
+    status = wait_until(
+        lambda: (s := server.status()) and sum(w["requests_total"] for w in s["workers"]) == 24 and s,
+        "24 requests",
+    )
+    assert status["stack"] == "nfqueue"
+    assert [worker["queue"] for worker in status["workers"]] == queues(namespace) == [100, 101]
+    assert all(
+        worker["packets_in_total"] > 0 and worker["packets_out_total"] > 0 for worker in status["workers"]
+    )
+    assert status["chains"][0] in namespace.run([GOSSAMER, "firewall", "show"])
+    assert server.command("stop").returncode == 0
+    assert "GSMR" not in raw_tables(namespace)
+    assert queues(namespace) == []
+    assert namespace.pids() == []
+
+
+def test_serve__any_host__over_both_families(start: Serve, namespace: Namespace) -> None:
+    start("--host", "::").wait_ready()
+    assert fetch(namespace) == "hello\n 200"
+    assert fetch(namespace, f"http://[::1]:{PORT}/") == "hello\n 200"
+
+
+def test_worker__is_nobody_with_exactly_net_admin(start: Serve) -> None:
+    server = start().wait_ready()
+    for pid in server.worker_pids():
+        text = Path(f"/proc/{pid}/status").read_text()
+        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        assert fields["Uid"].split() == ["65534"] * 4
+        assert {int(fields[name], 16) for name in ("CapPrm", "CapEff")} == {1 << 12}
+        assert (int(fields["CapInh"], 16), fields["NoNewPrivs"]) == (0, "1")
+
+
+def test_worker_killed__replaced_and_its_queue_lives_on(start: Serve, namespace: Namespace) -> None:
+    server = start().wait_ready()
+    victim = server.worker_pids()[0]
+    os.kill(victim, signal.SIGKILL)
+    begin = time.monotonic()
+    wait_until(
+        lambda: (w := server.status()["workers"][0])["pid"] not in (0, victim) and w["state"] == "serving",
+        "a new worker",
+        2.0,
+    )
+    assert time.monotonic() - begin < 2
+    assert queues(namespace) == [100, 101]
+    assert {fetch(namespace) for _ in range(8)} == {"hello\n 200"}
+
+
+def test_reload__under_requests__every_one_is_answered(start: Serve, namespace: Namespace) -> None:
+    server = start().wait_ready()
+    script = f"for i in $(seq 60); do curl -s -m 8 -o /dev/null -w '%{{http_code}} ' {URL}; done"
+    client = namespace.start(["sh", "-c", script], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.2)
+    before = server.worker_pids()
+    server.process.send_signal(signal.SIGHUP)
+    codes = client.communicate(timeout=60)[0].split()
+    assert codes == ["200"] * 60
+    wait_until(lambda: not server.status()["reloading"], "the reload")
+    assert not set(before) & set(server.worker_pids())
+
+
+def test_supervisor_killed__next_start_removes_its_rules_whatever_the_run_dir(
+    start: Serve, namespace: Namespace
+) -> None:
+    server = start().wait_ready()
+    (chain, *_) = server.status()["chains"]
+    server.process.kill()
+    server.wait_end()
+    assert chain in raw_tables(namespace)
+    wait_until(lambda: namespace.pids() == [], "the workers end")
+    second = start("--port", str(PORT + 1), name="elsewhere").wait_ready()
+    assert chain not in raw_tables(namespace)
+    assert f"removed {chain}" in second.log()
+
+
+def test_serve__port_of_a_kernel_listener__refused(start: Serve, namespace: Namespace) -> None:
+    listening = (
+        "import socket,sys; s=socket.create_server(('127.0.0.1', %d)); print(1, flush=True); sys.stdin.read()"
+    )
+    other = namespace.start(
+        [sys.executable, "-c", listening % PORT], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    server = start()
+    assert server.wait_end() == 3
+    assert "another program has it" in server.log()
+    assert "GSMR" not in raw_tables(namespace)
+
+
+def test_serve__port_is_reserved_in_the_kernel(start: Serve, namespace: Namespace) -> None:
+    start().wait_ready()
+    script = (
+        "import socket; s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
+        f"s.bind(('127.0.0.1', {PORT}))"
+    )
+    with pytest.raises(NamespaceError, match="Address already in use"):
+        namespace.run(["python3", "-c", script])
+
+
+def test_firewall_up__after_a_flush__served_again(start: Serve, namespace: Namespace) -> None:
+    server = start().wait_ready()
+    namespace.run(["iptables", "-t", "raw", "-F"])
+    assert server.command("firewall", "up").returncode == 0
+    assert fetch(namespace) == "hello\n 200"
+
+
+def test_backend_netfilterqueue__serves_and_is_replaced(start: Serve, namespace: Namespace) -> None:
+    pytest.importorskip("netfilterqueue")
+    server = start("--nfqueue-backend", "netfilterqueue").wait_ready()
+    assert {fetch(namespace) for _ in range(8)} == {"hello\n 200"}
+    assert server.command("reload").returncode == 0
+    assert {fetch(namespace) for _ in range(8)} == {"hello\n 200"}
+    assert server.command("stop").returncode == 0
+    assert queues(namespace) == []
+
+
+def test_kernel_drops__copied_into_the_status(start: Serve, namespace: Namespace) -> None:
+    server = start("--workers", "1", "--set", "nfqueue.queue_length_max=16").wait_ready()
+    (pid,) = server.worker_pids()
+    os.kill(pid, signal.SIGSTOP)
+    flood = (
+        "import socket\nfor _ in range(60):\n"
+        f" s=socket.socket(); s.setblocking(False); s.connect_ex(('127.0.0.1', {PORT}))"
+    )
+    namespace.run(["python3", "-c", flood])
+    os.kill(pid, signal.SIGCONT)
+    drops = wait_until(
+        lambda: server.status()["workers"][0]["drops"].get("kernel_queue_full"), "drops of the kernel"
+    )
+    assert drops >= 40
+
+
+def test_crash_at_start_in_auto__falls_back_with_the_reason(serve: Serve, namespace: Namespace) -> None:
+    # Without iptables-restore on the path there are no rules, hence no functional TCP.
+    prefix = (*namespace.command([]), "env", "PATH=/nonexistent")
+    server = serve("--stack", "auto", "--port", str(PORT), prefix=prefix).wait_ready()
+    assert "kernel sockets: the functional TCP needs iptables-restore" in server.log()
+    assert fetch(namespace) == "hello\n 200"
