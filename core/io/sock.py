@@ -94,6 +94,6 @@ class SockConnector:
     """A `Connector` that opens kernel sockets."""
 
     def connect(self, address: Address, timeout_us: int = NEVER_US) -> SystemCall[SockStream]:
-        """Raises: ConnectionRefusedError, TimeoutError, OSError; at once, ValueError for what is no address."""
+        """Raises: ConnectionRefusedError, TimeoutError, OSError; ValueError at once for no IP address."""
         pack_address(address[0])
         return SockConnect(address, timeout_us, SockStream)

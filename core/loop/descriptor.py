@@ -3,6 +3,8 @@
 Owns which thread waits for which descriptor. What the descriptor is for, it does not know.
 """
 
+import errno
+import os
 import select
 from collections.abc import Mapping
 from functools import partial
@@ -35,6 +37,8 @@ class DescriptorLoop(PassiveLoop):
     def _epoll_wait(self, thread: Thread[Any], call: EpollWait) -> Any:
         if call.fd in self._waiting:
             raise GossamerError(f"{self._waiting[call.fd]!r} waits for descriptor {call.fd} already")
+        if call.fd < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         self._scheduler.watch(call.fd, call.events | select.EPOLLONESHOT, partial(self._wake, call.fd))
         self._waiting[call.fd] = thread
         return BLOCKED

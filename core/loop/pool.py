@@ -40,6 +40,7 @@ class PoolLoop(PassiveLoop):
         self._results: deque[tuple[Done, Any]] = deque()
         self._pending = 0
         self._wakeup = Wakeup()
+        self._is_closed = False
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Watch the eventfd."""
@@ -47,7 +48,13 @@ class PoolLoop(PassiveLoop):
         scheduler.watch(self._wakeup.fd, EPOLLIN, self._collect)
 
     def close(self) -> None:
-        """End the idle threads; one that is blocked in a function ends with it, and its result is dropped."""
+        """End the idle threads; one that is blocked in a function ends with it, and its result is dropped.
+
+        Closing twice is harmless.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         for _ in self._os_threads:
             self._jobs.put(None)
         self._scheduler.unwatch(self._wakeup.fd)

@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from gossamer.core.errors import Draining
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sock import SENDFILE_BYTES_MAX, SockLoop
 from gossamer.core.loop.sockaccept import ACCEPT_PAUSE_US
 from gossamer.core.loop.sockcall import MisuseError
 from gossamer.core.threads.calls import sys_join, sys_sleep, sys_yield
@@ -200,6 +201,19 @@ def test_data_and_fin_together__data_then_end(rig: Rig, client: socket.socket) -
         assert await stream.recv() == b""
         await stream.send(b"still heard")
         assert client.recv(100) == b"still heard"
+
+    rig.run(serve())
+
+
+def test_data_and_fin_come_while_nobody_receives__data_then_end(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        await expect(TimeoutError, stream.recv(10, 1_000))
+        client.sendall(b"last words")
+        client.shutdown(socket.SHUT_WR)
+        await sys_sleep(10)
+        assert await stream.recv(65536, SECOND_US) == b"last words"
+        assert await stream.recv(65536, SECOND_US) == b""
 
     rig.run(serve())
 
@@ -405,12 +419,18 @@ def test_accept__no_descriptor_left__rests_without_spinning__then_accepts(
 ) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     client.connect(rig.address)
+    late = socket.socket()
 
     async def serve() -> None:
         acceptance = rig.scheduler.spawn(accepts())
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free_fd(), limits[1]))
         try:
             waits = rig.waiter.waits_total
+            await sys_sleep(ACCEPT_PAUSE_US // 2)
+            pauses = rig.loop.statistics()["accept_pauses_total"]
+            late.connect(rig.address)
+            await sys_sleep(ACCEPT_PAUSE_US // 4)
+            assert rig.loop.statistics()["accept_pauses_total"] == pauses, "it rests, whoever else comes"
             await sys_sleep(10 * ACCEPT_PAUSE_US)
             assert 5 <= rig.loop.statistics()["accept_pauses_total"] <= 11
             assert rig.waiter.waits_total - waits < 50
@@ -423,6 +443,7 @@ def test_accept__no_descriptor_left__rests_without_spinning__then_accepts(
         await rig.acceptor.accept()
 
     rig.run(serve())
+    late.close()
     assert rig.loop.statistics()["accepted_total"] == 1
 
 
@@ -472,6 +493,46 @@ def test_send_file__part_of_a_file__arrives(rig: Rig, length: int) -> None:
             return received
 
         assert rig.run(talk()) == [content[10 : 10 + length]]
+
+
+def test_send_file__reader_keeps_up__other_threads_run_in_between(
+    rig: Rig, client: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent_in_a_row, longest = 0, 0
+    sendfile = os.sendfile
+
+    def counted(out_fd: int, in_fd: int, offset: int, length: int) -> int:
+        nonlocal sent_in_a_row, longest
+        sent = sendfile(out_fd, in_fd, offset, length)
+        sent_in_a_row += sent
+        longest = max(longest, sent_in_a_row)
+        return sent
+
+    async def others() -> None:
+        nonlocal sent_in_a_row
+        while not sender.has_ended:
+            sent_in_a_row = 0
+            await sys_yield()
+
+    def drain() -> None:
+        while client.recv(1 << 20):
+            pass
+
+    async def send(stream: SockStream, fd: int) -> int:
+        return await stream.send_file(fd, 0, FULL_PIPE)
+
+    monkeypatch.setattr(os, "sendfile", counted)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(FULL_PIPE)
+        reader = threading.Thread(target=drain)
+        (stream,) = rig.run(rig.accept_with(client))
+        reader.start()
+        sender = rig.scheduler.spawn(send(stream, file.fileno()))
+        rig.run(others())
+        rig.scheduler.close()
+        reader.join(5)
+    assert sender.inbox == FULL_PIPE
+    assert SENDFILE_BYTES_MAX // 2 < longest <= 2 * SENDFILE_BYTES_MAX
 
 
 def test_send_file__file_has_shrunk__says_how_much_was_sent(rig: Rig) -> None:

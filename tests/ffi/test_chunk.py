@@ -1,0 +1,79 @@
+"""Chunks are aligned, share memory with their slices, and live as long as one of them does."""
+
+import gc
+
+import pytest
+from gossamer.ffi._aio import ffi
+from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, ChunkPool, align_down, align_up
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.integers(0, 1 << 62))
+def test_alignment__nearest_multiples(n: int) -> None:
+    assert align_down(n) <= n <= align_up(n)
+    assert align_up(n) - align_down(n) == (ALIGNMENT_BYTES if n % ALIGNMENT_BYTES else 0)
+    assert align_down(n) % ALIGNMENT_BYTES == 0
+
+
+def at(address: int, length: int) -> bytes:
+    """What C code sees at an address."""
+    return bytes(ffi.buffer(ffi.cast("char *", address), length))
+
+
+def test_allocate__zeroed_aligned_rounded_up() -> None:
+    chunk = Chunk.allocate(5000)
+    assert len(chunk) == align_up(5000)
+    assert chunk.address % ALIGNMENT_BYTES == 0
+    assert at(chunk.address, len(chunk)) == bytes(len(chunk))
+
+
+@pytest.mark.parametrize("length", [0, -1])
+def test_allocate__no_length__refused(length: int) -> None:
+    with pytest.raises(ValueError, match="at least one byte"):
+        Chunk.allocate(length)
+
+
+def test_allocate__more_than_there_is__memory_error() -> None:
+    with pytest.raises(MemoryError):
+        Chunk.allocate(1 << 60)
+
+
+def test_slice__same_memory_at_its_address() -> None:
+    chunk = Chunk.allocate(8192)
+    part = chunk.slice(4096, 4106)
+    part.view[:] = b"0123456789"
+    assert chunk.read(4095, 4107) == b"\x000123456789\x00"
+    assert at(part.address, 10) == b"0123456789"
+    assert part.slice(3, 5).read(0, 2) == b"34"
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 5), (5, 4), (0, 4097)])
+def test_slice__outside__refused(start: int, stop: int) -> None:
+    with pytest.raises(ValueError, match="slice"):
+        Chunk.allocate(4096).slice(start, stop)
+
+
+def test_slice__outlives_its_chunk() -> None:
+    part = Chunk.allocate(4096).slice(10, 15)
+    part.view[:] = b"alive"
+    gc.collect()
+    assert at(part.address, 5) == b"alive"
+
+
+def test_pool__bounded__chunks_come_back() -> None:
+    pool = ChunkPool(5000, 2)
+    first, second = pool.take(), pool.take()
+    assert first is not None
+    assert second is not None
+    assert pool.take() is None
+    pool.give_back(first)
+    assert pool.take() is first
+
+
+def test_pool__foreign_chunk__is_our_bug() -> None:
+    pool = ChunkPool(5000, 1)
+    chunk = pool.take()
+    assert chunk is not None
+    with pytest.raises(AssertionError):
+        pool.give_back(chunk.slice(0, 10))

@@ -1,0 +1,75 @@
+"""openat2 stays beneath its directory."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gossamer.ffi import openat2
+from gossamer.ffi.openat2 import open_beneath
+
+
+@pytest.fixture
+def directory_fd(tmp_path: Path) -> Iterator[int]:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "file").write_bytes(b"in")
+    (tmp_path / "outside").write_bytes(b"out")
+    (root / "link").symlink_to("../outside")
+    (root / "magic").symlink_to("/proc/self/cwd")
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    yield fd
+    os.close(fd)
+
+
+def test_file__opened_for_reading_and_closed_on_exec(directory_fd: int) -> None:
+    fd = open_beneath(directory_fd, "file")
+    assert os.read(fd, 10) == b"in"
+    assert not os.get_inheritable(fd)
+    with pytest.raises(OSError, match="descriptor"):
+        os.write(fd, b"x")
+    os.close(fd)
+
+
+@pytest.mark.parametrize("path", ["../outside", "link", "/etc/passwd", "file/../../outside", "magic"])
+def test_outside__refused(directory_fd: int, path: str) -> None:
+    with pytest.raises(OSError, match=r"link|Not a directory") as caught:
+        open_beneath(directory_fd, path)
+    assert caught.value.errno in (errno.EXDEV, errno.ELOOP, errno.ENOTDIR)
+
+
+def test_undecodable_name__no_unicode_error(directory_fd: int) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_beneath(directory_fd, "\udcff")
+    with pytest.raises(ValueError, match="surrogates"):
+        open_beneath(directory_fd, "\ud800")
+
+
+def test_cached_only__file_just_opened__opened_again_at_once(directory_fd: int) -> None:
+    os.close(open_beneath(directory_fd, "file"))
+    os.close(open_beneath(directory_fd, "file", is_cached_only=True))
+
+
+class OldKernel:
+    """A kernel that answers every openat2 with one error."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def gossamer_openat2(self, *_arguments: object) -> int:
+        return -self.code
+
+
+def test_old_kernel__clear_error(directory_fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openat2, "lib", OldKernel(errno.ENOSYS))
+    with pytest.raises(OSError, match=r"Linux 5\.6"):
+        open_beneath(directory_fd, "file")
+
+
+def test_kernel_without_resolve_cached__would_block(
+    directory_fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openat2, "lib", OldKernel(errno.EINVAL))
+    with pytest.raises(BlockingIOError):
+        open_beneath(directory_fd, "file", is_cached_only=True)
