@@ -9,21 +9,19 @@ enum { TTL = 64, TIMESTAMP_BYTES = 12, OPTIONS_MAX_BYTES = 40, IP_MAX_BYTES = 65
 
 static void store16(uint8_t *out, uint16_t value)
 {
-    value = __builtin_bswap16(value);
+    value = htobe16(value);
     memcpy(out, &value, 2);
 }
 
 static void store32(uint8_t *out, uint32_t value)
 {
-    value = __builtin_bswap32(value);
+    value = htobe32(value);
     memcpy(out, &value, 4);
 }
 
-/* A flow of IPv4 stands in its mapped form. */
 static int is_ipv4(const struct out_record *record)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return !memcmp(record->flow, mapped, 12);
+    return is_mapped(record->flow);
 }
 
 static void write_ipv4(uint8_t *ip, uint32_t total, const struct out_record *record)

@@ -2,6 +2,7 @@
 #ifndef GOSSAMER_PARSE_H
 #define GOSSAMER_PARSE_H
 #include "packet.h"
+#include <endian.h>
 #include <string.h>
 
 enum { IPV4_HEADER_BYTES = 20, IPV6_HEADER_BYTES = 40, TCP_HEADER_BYTES = 20, ICMP_HEADER_BYTES = 8 };
@@ -31,15 +32,22 @@ static inline uint32_t load32(const uint8_t *bytes)
 {
     uint32_t word;
     memcpy(&word, bytes, sizeof word);
-    return __builtin_bswap32(word);
+    return be32toh(word);
 }
 
-/* An address as a flow holds it: 16 bytes, IPv4 in its mapped form (RFC 4291 2.5.5.2). */
+/* What an IPv4 address in its IPv6 form begins with (RFC 4291 2.5.5.2). */
+static const uint8_t MAPPED_PREFIX[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static inline int is_mapped(const uint8_t *address)
+{
+    return !memcmp(address, MAPPED_PREFIX, sizeof MAPPED_PREFIX);
+}
+
+/* An address as a flow holds it: 16 bytes, IPv4 in its mapped form. */
 static inline void put_address(uint8_t *out, const uint8_t *address, uint32_t address_bytes)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     if (address_bytes == 4) {
-        memcpy(out, mapped, 12);
+        memcpy(out, MAPPED_PREFIX, 12);
         memcpy(out + 12, address, 4);
     } else {
         memcpy(out, address, 16);

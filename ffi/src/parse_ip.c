@@ -5,14 +5,13 @@
  */
 #include "parse.h"
 
-static const uint8_t MAPPED[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-static const uint8_t ZERO[16];
+static const uint8_t UNSPECIFIED[16];
 
 int is_bad_address(const uint8_t *address, uint32_t address_bytes)
 {
     if (address_bytes == 4)
         return (address[0] & 0xf0) == 0xe0 || load32(address) == 0xffffffff || load32(address) == 0;
-    return address[0] == 0xff || !memcmp(address, ZERO, 16) || !memcmp(address, MAPPED, 12);
+    return address[0] == 0xff || !memcmp(address, UNSPECIFIED, 16) || is_mapped(address);
 }
 
 uint16_t upper_checksum(const struct upper *upper, uint8_t protocol)
