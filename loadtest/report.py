@@ -32,6 +32,7 @@ class ProgressDisplay:
 
     def show(self, shape: Shape, tally: Tally, now_us: int) -> None:
         """Draw where the run is."""
+        self.bar.start()
         elapsed_us = max(1, now_us - shape.start_us)
         by_time = elapsed_us / max(1, shape.end_us - shape.start_us)
         by_count = tally.requests_total / shape.requests_max
