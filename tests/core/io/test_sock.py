@@ -6,6 +6,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.sock import SENDFILE_BYTES_MAX, SockLoop
 from gossamer.core.loop.sockaccept import ACCEPT_PAUSE_US
 from gossamer.core.loop.sockcall import MisuseError
+from gossamer.core.loop.socklinger import LINGER_BYTES_MAX, LINGER_US, STEP_BYTES
 from gossamer.core.threads.calls import sys_join, sys_sleep, sys_yield
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.scheduler import Scheduler
@@ -146,7 +148,12 @@ def test_both_ways_at_once__more_than_the_buffers_hold__same_bytes(rig: Rig) -> 
         await right.close()
 
     rig.run(talk())
-    assert rig.loop.statistics() == {"accepted_total": 1, "accept_pauses_total": 0, "connections": 0}
+    assert rig.loop.statistics() == {
+        "accepted_total": 1,
+        "accept_pauses_total": 0,
+        "connections": 0,
+        "lingering": 0,
+    }
 
 
 def test_ipv6__addresses_of_both_ends() -> None:
@@ -314,6 +321,57 @@ def test_close__threads_blocked_on_it__connection_aborted(rig: Rig, client: sock
 
     rig.run(serve())
     assert rig.loop.statistics()["connections"] == 0
+
+
+def test_close__input_unread__what_was_sent_arrives__then_end(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        client.sendall(b"never read" * 10_000)
+        await stream.send(b"answer")
+        await stream.close()
+        assert rig.loop.statistics()["lingering"] == 1
+        client.sendall(b"more of it")
+        await sys_sleep(10)
+        assert client.recv(100) == b"answer"
+        assert client.recv(100) == b""
+        client.close()
+        await sys_sleep(10_000)
+
+    rig.run(serve())
+    assert rig.loop.statistics()["lingering"] == 0
+
+
+def test_close__input_unread__peer_never_ends__closed_after_a_while(rig: Rig, client: socket.socket) -> None:
+    async def serve() -> None:
+        stream = await rig.accept_with(client)
+        client.send(b"never read")
+        await stream.close()
+        assert rig.loop.statistics()["lingering"] == 1
+        await sys_sleep(LINGER_US + 10_000)
+        assert rig.loop.statistics()["lingering"] == 0
+
+    rig.run(serve())
+
+
+def test_close__input_without_end__closed_at_the_bound(rig: Rig, client: socket.socket) -> None:
+    client.setblocking(False)
+
+    async def serve() -> None:
+        client.connect_ex(rig.address)
+        stream = await rig.acceptor.accept()
+        client.send(bytes(1000))
+        await stream.close()
+        await expect(ConnectionError, flood())
+        assert rig.loop.statistics()["lingering"] == 0
+
+    async def flood() -> None:
+        sent = 0
+        while sent < 100 * LINGER_BYTES_MAX:
+            with suppress(BlockingIOError):
+                sent += client.send(bytes(STEP_BYTES))
+            await sys_yield()
+
+    rig.run(serve())
 
 
 def test_peer_aborts__connection_reset_then_broken_pipe(rig: Rig) -> None:

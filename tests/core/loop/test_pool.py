@@ -1,12 +1,13 @@
 """Blocking functions in the pool: results, errors, bounds, and an end that hangs on nobody."""
 
+import os
 import threading
 from collections.abc import Iterator
 
 import pytest
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.loop.epoll import EpollWaiter
-from gossamer.core.loop.pool import PoolLoop
+from gossamer.core.loop.pool import PoolLoop, Wakeup
 from gossamer.core.threads.calls import sys_blio, sys_fork, sys_join, sys_yield
 from gossamer.core.threads.scheduler import Scheduler
 
@@ -116,3 +117,15 @@ def test_closed_while_a_function_blocks__late_result_is_dropped(scheduler: Sched
     for os_thread in started:
         os_thread.join(5)
         assert not os_thread.is_alive()
+
+
+def test_wake_after_close__touches_no_descriptor_that_took_the_number() -> None:
+    wakeup = Wakeup()
+    fd = wakeup.fd
+    wakeup.close()
+    reused = os.eventfd(0, os.EFD_NONBLOCK)
+    assert reused == fd, "the kernel hands out the lowest number that is free"
+    wakeup.wake()
+    with pytest.raises(BlockingIOError):
+        os.eventfd_read(reused)
+    os.close(reused)
