@@ -1,6 +1,7 @@
 """The reasons for which a packet is dropped, each with a counter of its own.
 
-The numbers are also those of `ffi/src/packet.h`; a test holds the two equal. A reason is a value, never an exception.
+The numbers are also those of `ffi/src/packet.h`; a test holds the two equal. A reason is a value, never an
+exception.
 """
 
 from enum import IntEnum
@@ -16,7 +17,7 @@ class DropReason(IntEnum):
     """Header length under 20 or over the packet, or an IPv6 extension header that does not add up."""
     IP_BAD_CHECKSUM = 19
     IP_FRAGMENT = 20
-    """A fragment; the kernel reassembles before our hook where defragmentation is on, so these are hostile or strays."""
+    """A fragment; where the kernel defragments, it does so before our hook: these are hostile or strays."""
     NOT_TCP = 21
     """A protocol that is neither TCP nor an ICMP error."""
     TCP_TOO_SHORT = 22

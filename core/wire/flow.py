@@ -2,9 +2,9 @@
 
     remote address (16) | local address (16) | remote port (2) | local port (2)
 
-in network order; an IPv4 address stands in its IPv4-mapped form (::ffff:a.b.c.d, RFC 4291 2.5.5.2), so that one key serves
-both families. The C code writes and reads the same 36 bytes. A `bytes` of a batch record is a key at once, where one int
-made of four fields would cost 55 ns more a packet.
+in network order; an IPv4 address stands in its IPv4-mapped form (::ffff:a.b.c.d, RFC 4291 2.5.5.2), so that
+one key serves both families. The C code writes and reads the same 36 bytes. A `bytes` of a batch record is a
+key at once, where one int made of four fields would cost 55 ns more a packet.
 """
 
 import ipaddress

@@ -1,22 +1,24 @@
 """The layout of the records that the C code and Python exchange, one record a packet.
 
-Owns the two struct formats; `ffi/src/packet.h` has the same as C structs, and a test holds the sizes and offsets equal.
+Owns the two struct formats; `ffi/src/packet.h` has the same as C structs, and a test holds the sizes and
+offsets equal.
 
 In: `IN_RECORD.iter_unpack` over a batch gives tuples
     (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length)
-where `kind` is one of KIND_* below or a `DropReason`. `ts_val` and `ts_ecr` are 0 unless kind is KIND_TIMESTAMP or
-KIND_OPTIONS with the option present. `payload_offset` counts from the start of the receive arena.
+where `kind` is one of KIND_* below or a `DropReason`. `ts_val` and `ts_ecr` are 0 unless kind is
+KIND_TIMESTAMP or KIND_OPTIONS with the option present. `payload_offset` counts from the start of the receive
+arena.
 
 Side: a packet of KIND_OPTIONS has its decoded options in the side array at its own index:
     (has_timestamp, sack_permitted, window_scale, sack_count, mss, urgent, left1, right1, ... left4, right4)
-with window_scale -1 and mss 0 when absent. A window scale above 14 is passed on (127 stands for any above that): RFC 7323
-2.3 lets TCP clamp it. What only a SYN may carry is absent from any other segment.
+with window_scale -1 and mss 0 when absent. A window scale above 14 is passed on (127 stands for any above
+that): RFC 7323 2.3 lets TCP clamp it. What only a SYN may carry is absent from any other segment.
 
 Out: one record a segment to send,
     (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, options_length)
-where `kind` is one of OUT_* below; `payload_offset` counts from the start of the send arena and points at `options_length`
-bytes of TCP options (already padded to a multiple of four, at most 40), followed by the payload. With OUT_TIMESTAMP the C code
-writes the 12 bytes NOP NOP TS itself and options_length is 0.
+where `kind` is one of OUT_* below; `payload_offset` counts from the start of the send arena and points at
+`options_length` bytes of TCP options (already padded to a multiple of four, at most 40), followed by the
+payload. With OUT_TIMESTAMP the C code writes the 12 bytes NOP NOP TS itself and options_length is 0.
 """
 
 import struct
@@ -33,9 +35,9 @@ KIND_TIMESTAMP: Final = 1
 KIND_OPTIONS: Final = 2
 """TCP with other options or URG: read the side array too."""
 KIND_ICMP: Final = 3
-"""An ICMP or ICMPv6 error that quotes TCP: payload is the whole ICMP message; `flow` is the quoted segment's, turned so that
-its source is our side; `seq` is the quoted sequence number, `flags` the ICMP type, `window` its code, `ack` the MTU of the
-next hop where it tells one (fragmentation needed, packet too big), else 0."""
+"""An ICMP or ICMPv6 error that quotes TCP: payload is the whole ICMP message; `flow` is the quoted segment's,
+turned so that its source is our side; `seq` is the quoted sequence number, `flags` the ICMP type, `window`
+its code, `ack` the MTU of the next hop where it tells one (fragmentation needed, packet too big), else 0."""
 
 OUT_PLAIN: Final = 0
 OUT_TIMESTAMP: Final = 1

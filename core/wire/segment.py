@@ -1,7 +1,7 @@
 """The segment: what a TCP header says, as a value.
 
-Owns the record that the codec makes from bytes, that `core.tcp.step` takes in and gives out, and that the emitter turns back
-into bytes. It knows nothing of IP, of sockets, of C.
+Owns the record that the codec makes from bytes, that `core.tcp.step` takes in and gives out, and that the
+emitter turns back into bytes. It knows nothing of IP, of sockets, of C.
 
 Source: RFC 9293 3.1 and 3.2.
 """
@@ -40,8 +40,8 @@ class SynOptions(msgspec.Struct, frozen=True, gc=False):
 class Segment(msgspec.Struct, frozen=True, gc=False):
     """One TCP segment, in or out.
 
-    Units: `seq` and `ack` are sequence numbers, `window` is the field of the header, not yet scaled; `ts_val` and `ts_ecr`
-    are 32-bit timestamp values.
+    Units: `seq` and `ack` are sequence numbers, `window` is the field of the header, not yet scaled; `ts_val`
+    and `ts_ecr` are 32-bit timestamp values.
     """
 
     seq: int
