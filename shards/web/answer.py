@@ -71,16 +71,18 @@ class Answer(msgspec.Struct, frozen=True):
         return sum(part.length if isinstance(part, ByteRange) else len(part) for part in self.parts)
 
 
-def file_facts(status: FileStatus, media_type: str) -> FileFacts:
-    """The facts of a file as it is now.
+def file_facts(status: FileStatus, media_type: str, now: int) -> FileFacts:
+    """The facts of a file as it is now, in seconds since 1970.
 
     RFC 9110 8.8.1: a strong validator changes whenever the representation does; nanoseconds, size and inode
-    together do.
+    together do. Hashed, for an inode's number is nobody's business.
+    RFC 9110 8.8.2.1: "An origin server with a clock [...] MUST NOT generate a Last-Modified date that is
+    later than the server's time of message origination."
     """
-    modified = status.mtime_ns // 1_000_000_000
-    etag = f'"{status.mtime_ns:x}-{status.size_bytes:x}-{status.inode:x}"'
-    validators = Validators(etag, modified)
-    return FileFacts(status.size_bytes, media_type, validators, format_date(max(modified, 0)))
+    identity = b"%d-%d-%d-%d" % (status.mtime_ns, status.size_bytes, status.inode, status.device)
+    etag = f'"{blake2b(identity, digest_size=10).hexdigest()}"'
+    modified = max(min(status.mtime_ns // 1_000_000_000, now), 0)
+    return FileFacts(status.size_bytes, media_type, Validators(etag, modified), format_date(modified))
 
 
 def file_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:

@@ -8,7 +8,7 @@ import errno
 from typing import Final
 
 import msgspec
-from gossamer.core.clock import Clock
+from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.http.media_types import media_type
 from gossamer.shards.web.answer import FileFacts, file_facts
@@ -107,8 +107,9 @@ class Library:
             if not file.status.is_file:
                 self.cache.drop(name)
                 return None if file.status.is_directory else 403
-            facts = file_facts(file.status, media_type(name, self.options.media_types))
-            if entry is not None and entry.facts.validators == facts.validators:
+            kind = media_type(name, self.options.media_types)
+            facts = file_facts(file.status, kind, self.wall() // SECOND_US)
+            if entry is not None and entry.facts.validators.etag == facts.validators.etag:
                 entry.checked_us = now_us
                 self.hits_total += 1
                 return entry

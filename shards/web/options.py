@@ -14,6 +14,7 @@ MIB = 1024 * KIB
 
 Count = Annotated[int, Meta(ge=1)]
 Microseconds = Annotated[int, Meta(ge=1_000)]
+MediaType = Annotated[str, Meta(pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]
 Bytes = Annotated[int, Meta(ge=0)]
 
 
@@ -31,7 +32,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A longer list is cut, and says so."""
     hidden_files: bool = False
     """Whether names that begin with a dot are served (`.well-known` always is)."""
-    media_types: dict[str, str] = {}
+    media_types: dict[str, MediaType] = {}
     """Extension to media type, over the built-in table."""
     server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*$")] = "gossamer"
     """The Server field of every response; empty: none."""

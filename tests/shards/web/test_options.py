@@ -20,6 +20,7 @@ def test_defaults__pass_their_own_bounds() -> None:
         {"cache_bytes_max": -1},
         {"index_file": "../x"},
         {"server": "a\r\nb"},
+        {"media_types": {"html": "text/html\r\nX: y"}},
     ],
 )
 def test_impossible_value__refused(section: dict[str, object]) -> None:
