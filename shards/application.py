@@ -1,5 +1,8 @@
 """What a worker serves: a folder, or a handler of the user's.
 
+A handler that also opens connections is an object with a method `connect_with(connector)`, called once at
+the worker's start, beside its async `__call__(stream)`.
+
 Owns the choice between them. Both end up as one record of functions, so the worker's threads know no
 difference.
 """
@@ -10,10 +13,10 @@ from typing import Any, Final
 
 import msgspec
 from gossamer.core.errors import Draining
-from gossamer.core.io.stream import Stream
+from gossamer.core.io.stream import Connector, Stream
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import ConfigError
-from gossamer.shards.stack import Statistics
+from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.web.access_log import AccessLog
 from gossamer.shards.web.application import ApplicationError, Handler, load_application
 from gossamer.shards.web.site import StaticSite
@@ -30,6 +33,8 @@ class Application(msgspec.Struct, frozen=True):
     statistics: Statistics = lambda: NOTHING
     drain: Callable[[], None] = lambda: None
     at_heartbeat: Callable[[], None] = lambda: None
+    connect_with: Callable[[Connector], None] | None = None
+    """Takes what opens connections on the worker's stack; None where the application opens none."""
 
 
 def _static_site(config: Config, root_fd: int) -> Application:
@@ -70,6 +75,19 @@ def open_application(config: Config, root_fd: int | None) -> Application:
     if root_fd is not None:
         return _static_site(config, root_fd)
     try:
-        return Application(guard(load_application(config.server.target)))
+        handler = load_application(config.server.target)
     except ApplicationError as error:
         raise ConfigError(str(error)) from error
+    return Application(guard(handler), connect_with=getattr(handler, "connect_with", None))
+
+
+def give_connector(application: Application, stack: Stack) -> None:
+    """Give an application that opens connections what it opens them with. Raises: ConfigError."""
+    if application.connect_with is None:
+        return
+    if stack.connector is None:
+        raise ConfigError(
+            "nfqueue.active_ports_per_worker: found 0; "
+            "allowed: at least 1, since the handler opens connections itself"
+        )
+    application.connect_with(stack.connector)

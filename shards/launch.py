@@ -47,6 +47,7 @@ class WorkerProcess:
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
         self._usage = psutil.Process(self.pid)
+        self._usage.cpu_percent()  # the first call only begins to count
 
     @property
     def state(self) -> WorkerState:

@@ -65,6 +65,16 @@ def reserve_port(host: str, port: int) -> socket.socket:
         return _bind(host, number, share=False)
 
 
+def open_root(folder: str) -> int:
+    """The document root, which workers walk beneath. Raises: CannotStartError."""
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise CannotStartError(
+            f"TARGET {folder}: {error.strerror}; name a folder that you may read"
+        ) from error
+
+
 class Opened(contextlib.ExitStack):
     """The open descriptors of a server; closing it closes them all."""
 
@@ -72,7 +82,6 @@ class Opened(contextlib.ExitStack):
         super().__init__()
         self.host = host
         self.port = config.server.port
-        self.root_fd = NO_DESCRIPTOR
         self._listening: list[socket.socket] = []
         self._queues: list[socket.socket] = []
         self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
@@ -109,21 +118,7 @@ class Opened(contextlib.ExitStack):
                     self.enter_context(open_queue(shard.queue, config.nfqueue.queue_length_max))
                 )
 
-    def open_root(self, folder: str) -> None:
-        """Open the document root; workers walk beneath it and nowhere else. Raises: CannotStartError."""
-        try:
-            self.root_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise CannotStartError(
-                f"TARGET {folder}: {error.strerror}; name a folder that you may read"
-            ) from error
-        self.callback(os.close, self.root_fd)
-
-    def replace_root(self, folder: str) -> None:
-        """Open another document root for the workers to come. Raises: CannotStartError."""
-        self.open_root(folder)
-
-    def descriptors(self, shard: int, counters: int, liveness: int) -> Descriptors:
+    def descriptors(self, shard: int, counters: int, liveness: int, root: int) -> Descriptors:
         """What the worker of that shard inherits."""
         return Descriptors(
             counters=counters,
@@ -132,7 +127,7 @@ class Opened(contextlib.ExitStack):
             queue=self._queues[shard].fileno() if self._queues else NO_DESCRIPTOR,
             raw_ipv4=self._raw[0],
             raw_ipv6=self._raw[1],
-            root=self.root_fd,
+            root=root,
         )
 
 

@@ -32,6 +32,10 @@ class PortRange(msgspec.Struct, frozen=True):
     first: int
     last: int
 
+    def as_range(self) -> range:
+        """All of them."""
+        return range(self.first, self.last + 1)
+
 
 class ShardPlan(msgspec.Struct, frozen=True):
     """What one worker gets."""

@@ -6,7 +6,8 @@ It knows the stack and the application only as values with a few functions.
 
 import select
 import signal
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from gossamer.core.clock import Clock
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
@@ -35,6 +36,27 @@ class Worker:
         self._stack: Stack | None = None
         self._application: Application | None = None
         self._drain_deadline_us: int | None = None
+        self._failure: Exception | None = None
+
+    # Threads that the worker cannot be without.
+
+    def spawn_essential(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        """Start a thread whose failure is the worker's: it ends, and the supervisor replaces it."""
+        self.scheduler.spawn(self._essential(coroutine), name)
+
+    async def _essential(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        try:
+            await coroutine
+        except Exception as error:  # noqa: BLE001 - raised again by run, outside of the scheduler
+            self._failure = error
+            self.scheduler.stop()
+
+    def run(self) -> None:
+        """Run until told to end. Raises: what ended an essential thread."""
+        self.scheduler.run()
+        self.scheduler.close()
+        if self._failure is not None:
+            raise self._failure
 
     # The heart.
 
@@ -62,7 +84,7 @@ class Worker:
         """Begin to serve."""
         self._stack, self._application = stack, application
         self._sources += [stack.statistics, application.statistics]
-        self.scheduler.spawn(self._accept_for_ever(stack, application.serve, limit), "accept")
+        self.spawn_essential(self._accept_for_ever(stack, application.serve, limit), "accept")
         self.set_state(WorkerState.SERVING)
         self.beat()
 
@@ -102,7 +124,7 @@ class Worker:
         elif self._drain_deadline_us is None:
             self._drain_deadline_us = self._clock() + graceful_us
             drain = self._drain(self._stack, self._application, self._drain_deadline_us)
-            self.scheduler.spawn(drain, "drain")
+            self.spawn_essential(drain, "drain")
 
     async def _drain(self, stack: Stack, application: Application, deadline_us: int) -> None:
         self.set_state(WorkerState.DRAINING)

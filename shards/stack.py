@@ -7,7 +7,7 @@ for both.
 from collections.abc import Callable, Mapping
 
 import msgspec
-from gossamer.core.io.stream import Acceptor
+from gossamer.core.io.stream import Acceptor, Connector
 
 Statistics = Callable[[], Mapping[str, int]]
 
@@ -23,3 +23,5 @@ class Stack(msgspec.Struct, frozen=True):
     connections: Callable[[], int]
     """How many connections are not over yet."""
     statistics: Statistics
+    connector: Connector | None
+    """Opens connections; None on a functional TCP that was given no local ports."""

@@ -2,7 +2,7 @@
 
 import socket
 
-from gossamer.core.io.sock import SockAcceptor
+from gossamer.core.io.sock import SockAcceptor, SockConnector
 from gossamer.core.loop.sock import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.stack import Stack
@@ -19,4 +19,5 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
         hand_over=lambda: None,  # the successor listens on the same socket, which refuses nobody
         connections=lambda: loop.statistics()["connections"],
         statistics=loop.statistics,
+        connector=SockConnector(),
     )

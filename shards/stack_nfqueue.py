@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from gossamer.core.clock import monotonic_us
 from gossamer.core.entropy import system_entropy
-from gossamer.core.io.tcpsock import TcpAcceptor
+from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector
 from gossamer.core.loop.tcp import TcpLoop
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
@@ -17,6 +17,9 @@ from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
 PACKAGE_MSS_MAX: Final = 3960
 """The NetfilterQueue package copies 4,016 bytes of a packet; the rest is room for headers."""
+
+SECRET_BYTES: Final = 16
+"""Of the secret that orders local ports (RFC 6056)."""
 
 
 def open_source(plan: WorkerPlan) -> PacketSource:
@@ -45,7 +48,7 @@ def parameters_of(plan: WorkerPlan) -> TcpParameters:
 def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen."""
     sink = RawSink(plan.descriptors.raw_ipv4, plan.descriptors.raw_ipv6)
-    parameters = parameters_of(plan)
+    parameters, ports = parameters_of(plan), plan.shard.active_ports
     loop = TcpLoop(open_source(plan), sink, parameters, monotonic_us, system_entropy)
     scheduler.add_loop(loop)
     return Stack(
@@ -54,4 +57,5 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
         hand_over=loop.hand_over,
         connections=lambda: loop.connections,
         statistics=loop.statistics,
+        connector=TcpConnector(loop, ports.as_range(), system_entropy(SECRET_BYTES)) if ports else None,
     )

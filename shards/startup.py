@@ -20,13 +20,13 @@ from gossamer.shards.config import Config
 from gossamer.shards.counters import CounterTable, create_counters
 from gossamer.shards.exitcode import ConfigError, StackUnavailableError
 from gossamer.shards.machine import read_facts, resolve_host
-from gossamer.shards.opening import Opened
+from gossamer.shards.opening import Opened, open_root
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
 from gossamer.shards.rules import Owner, Target
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.web.application import is_application_name
-from gossamer.shards.workerplan import Identity, WorkerPlan
+from gossamer.shards.workerplan import NO_DESCRIPTOR, Identity, WorkerPlan
 
 ROWS_PER_SHARD = 3
 """Two for workers, since a successor starts beside its predecessor, and one for what the supervisor counts.
@@ -56,12 +56,28 @@ def worker_identity(config: Config) -> Identity | None:
     return Identity(entry.pw_uid, entry.pw_gid)
 
 
+class Content:
+    """A configuration with the folder that it serves, open."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        is_folder = target_kind(config.server.target) == "folder"
+        self.root_fd = open_root(config.server.target) if is_folder else NO_DESCRIPTOR
+
+    def close(self) -> None:
+        """Close the folder; workers have descriptors of their own."""
+        if self.root_fd != NO_DESCRIPTOR:
+            os.close(self.root_fd)
+
+
 class Run(contextlib.ExitStack):
     """A server's plan and resources; closing it gives back everything, rules included."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.config = config
+        self._content = Content(config)
+        self._previous: Content | None = None
+        self.callback(self._close_contents)
         self.owner: Owner = own_identity()
         self.identity = worker_identity(config)
         self.warnings: list[str] = []
@@ -81,13 +97,37 @@ class Run(contextlib.ExitStack):
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"http://{bracketed}:{self.opened.port}/"
 
-    def open_root(self, config: Config) -> None:
-        """Open the target's folder, if it is one. Raises: ConfigError, CannotStartError."""
-        if target_kind(config.server.target) == "folder":
-            self.opened.open_root(config.server.target)
+    def change_config(self, config: Config) -> None:
+        """Have the workers to come run with another configuration; the present one can still be returned to.
+
+        Raises: ConfigError, CannotStartError; then nothing has changed.
+        """
+        content = Content(config)
+        if self._previous is not None:
+            self._previous.close()
+        self._previous, self._content = self._content, content
+
+    def revert_config(self) -> None:
+        """Return to the configuration before the last change."""
+        if self._previous is not None:
+            self._content.close()
+            self._content, self._previous = self._previous, None
+
+    @property
+    def config(self) -> Config:
+        """What the workers to come run with."""
+        return self._content.config
+
+    def _close_contents(self) -> None:
+        self._content.close()
+        if self._previous is not None:
+            self._previous.close()
 
     def worker_plan(self, shard: int, row: int) -> WorkerPlan:
         """The letter to a worker of that shard."""
+        descriptors = self.opened.descriptors(
+            shard, self.counters_fd, self.liveness_read, self._content.root_fd
+        )
         return WorkerPlan(
             config=self.config,
             stack=self.plan.stack,
@@ -95,7 +135,7 @@ class Run(contextlib.ExitStack):
             host=self.opened.host,
             port=self.opened.port,
             row=row,
-            descriptors=self.opened.descriptors(shard, self.counters_fd, self.liveness_read),
+            descriptors=descriptors,
             supervisor_pid=os.getpid(),
             identity=self.identity,
         )
@@ -172,7 +212,6 @@ class Run(contextlib.ExitStack):
 
     def open(self) -> None:
         """Open everything. Raises: ConfigError, CannotStartError."""
-        target_kind(self.config.server.target)
         host = resolve_host(self.config.server.host)
         if CAP_NET_ADMIN in effective_capabilities():
             with allocation_lock():
@@ -180,6 +219,5 @@ class Run(contextlib.ExitStack):
                 self._open_stack_or_fall_back(host)
         else:
             self._open_stack_or_fall_back(host)
-        self.open_root(self.config)
         self._open_counters()
         self._open_directory()

@@ -155,6 +155,7 @@ class Supervisor:
             return
         if was_successor:
             self._reload_error = f"{describe_exit(ended)} before it served; the old one goes on"
+            self._run.revert_config()
             log.error("reload: %s", self._reload_error)
         elif status in HOPELESS and not self._is_ready:
             self._fail(CannotStartError(f"{describe_exit(ended)}; its own message stands above"))
@@ -188,8 +189,7 @@ class Supervisor:
                 "reload: workers are being started or replaced at this moment; ask again in a few seconds"
             )
         config, ignored = changes_that_need_a_restart(self._run.config, self._load_config())
-        self._run.open_root(config)
-        self._run.config = config
+        self._run.change_config(config)
         self._generation += 1
         self._reload_error = ""
         for slot in self._slots:

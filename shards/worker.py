@@ -26,7 +26,7 @@ from gossamer.core.threads.calls import EpollWait
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.ffi import privileges
 from gossamer.ffi.shared_memory import read_message
-from gossamer.shards.application import Application, open_application
+from gossamer.shards.application import Application, give_connector, open_application
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CommandError
 from gossamer.shards.logs import configure_logging
@@ -68,6 +68,7 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
         worker.set_state(WorkerState.WAITING)
         await EpollWait(plan.descriptors.go, select.EPOLLIN)
     stack = build_stack(plan, worker.scheduler)
+    give_connector(application, stack)
     limit = plan.config.server.limit_concurrency
     worker.serve(stack, application, limit)
 
@@ -86,15 +87,14 @@ def run_worker(plan: WorkerPlan) -> None:
     scheduler = build_scheduler()
     worker = Worker(scheduler, CounterTable(plan.descriptors.counters).row(plan.row), monotonic_us)
     graceful_us = plan.config.server.timeout_graceful_shutdown_us
-    scheduler.spawn(worker.beat_for_ever(), "heartbeat")
-    scheduler.spawn(worker.watch_signals(signals, graceful_us), "signals")
-    scheduler.spawn(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
-    scheduler.spawn(begin(plan, worker, build_stack, application), "begin")
+    worker.spawn_essential(worker.beat_for_ever(), "heartbeat")
+    worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
+    worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
+    worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    scheduler.run()
-    scheduler.close()
+    worker.run()
     application.at_heartbeat()
 
 

@@ -31,7 +31,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
 class Server:
     """A running `gossamer serve`."""
 
-    def __init__(self, directory: Path, argv: list[str], prefix: list[str]) -> None:
+    def __init__(self, directory: Path, argv: list[str], prefix: list[str], **environment: str) -> None:
         self.directory = directory
         self.prefix = prefix
         self.output = directory.parent / f"{directory.name}.log"
@@ -40,7 +40,7 @@ class Server:
                 [*prefix, GOSSAMER, "serve", *argv, "--run-dir", str(directory)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "COLUMNS": "200", "PYTHONFAULTHANDLER": "1"},
+                env={**os.environ, "COLUMNS": "200", **environment},
             )
 
     def wait_ready(self) -> "Server":
@@ -122,9 +122,15 @@ def serve(site: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """A function that starts a server; all are ended at the end."""
     servers: list[Server] = []
 
-    def start(*argv: str, target: str = str(site), name: str = "run", prefix: tuple[str, ...] = ()) -> Server:
+    def start(
+        *argv: str,
+        target: str = str(site),
+        name: str = "run",
+        prefix: tuple[str, ...] = (),
+        **environment: str,
+    ) -> Server:
         arguments = [target, "--workers", "2", "--stack", "kernel", "--port", "0", *argv]
-        server = Server(tmp_path / name, arguments, list(prefix))
+        server = Server(tmp_path / name, arguments, list(prefix), **environment)
         servers.append(server)
         return server
 

@@ -219,6 +219,24 @@ def test_reload__under_requests__none_is_lost(serve: Serve) -> None:
     assert server.status()["generation"] == 2
 
 
+def test_reload__new_workers_cannot_start__the_old_configuration_stays(serve: Serve, tmp_path: Path) -> None:
+    module = tmp_path / "shop.py"
+    good = "async def handler(stream):\n    await stream.recv()\n    await stream.send(b'HTTP/1.0 200 OK\\r\\n\\r\\n')\n"
+    module.write_text(good)
+    server = serve(target="shop:handler", PYTHONPATH=str(tmp_path)).wait_ready()
+    before = server.worker_pids()
+    module.write_text("raise RuntimeError('half an edit')\n")
+    done = server.command("reload")
+    assert done.returncode == 1
+    assert "before it served; the old one goes on" in done.stderr
+    assert "half an edit" in server.log()
+    assert server.worker_pids() == before
+    assert server.get()[0] == 200
+    module.write_text(good)
+    assert server.command("reload").returncode == 0
+    assert not set(before) & set(server.worker_pids())
+
+
 def test_worker_restart__one_is_replaced(serve: Serve) -> None:
     server = serve().wait_ready()
     before = server.worker_pids()
@@ -287,6 +305,15 @@ def test_native_handler__served(serve: Serve) -> None:
     answer = connection.getresponse().read()
     assert b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" in answer
     connection.close()
+
+
+def test_native_handler__that_connects__gets_a_connector(serve: Serve) -> None:
+    beyond = serve(name="beyond").wait_ready()
+    port = str(beyond.status()["port"])
+    relay = serve(target="relay:relay", PYTHONPATH=str(Path(__file__).parent), RELAY_TO=port).wait_ready()
+    with socket.create_connection(("127.0.0.1", relay.status()["port"]), timeout=5) as connection:
+        connection.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert connection.makefile("rb").read().endswith(b"\r\n\r\nhello\n")
 
 
 def test_limit_concurrency__the_next_ones_wait(serve: Serve) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -106,6 +107,40 @@ def test_reload__under_requests__every_one_is_answered(start: Serve, namespace: 
     assert codes == ["200"] * 60
     wait_until(lambda: not server.status()["reloading"], "the reload")
     assert not set(before) & set(server.worker_pids())
+
+
+def test_reload__while_the_old_worker_drains__a_new_client_is_served_in_the_end(
+    start: Serve, namespace: Namespace
+) -> None:
+    server = start("--workers", "1", "--timeout-graceful-shutdown", "1500ms").wait_ready()
+    with namespace.entered():
+        busy = socket.create_connection(("127.0.0.1", PORT), timeout=5)
+    busy.send(b"GET / HTTP/1.1\r\n")
+    wait_until(lambda: server.status()["workers"][0]["connections"] == 1, "a connection")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: server.status()["workers"][0]["state"] == "waiting", "a successor")
+    assert fetch(namespace) == "hello\n 200"
+    busy.close()
+
+
+def test_native_handler__that_connects__over_the_functional_tcp(start: Serve, namespace: Namespace) -> None:
+    start(name="beyond").wait_ready()
+    relay = start(
+        *("--port", str(PORT + 1), "--set", "nfqueue.active_ports_per_worker=20"),
+        target="relay:relay",
+        name="relay",
+        PYTHONPATH=str(Path(__file__).parent),
+        RELAY_TO=str(PORT),
+    ).wait_ready()
+    assert {fetch(namespace, f"http://127.0.0.1:{PORT + 1}/") for _ in range(6)} == {"hello\n 200"}
+    assert relay.command("stop").returncode == 0
+    assert "61000" not in raw_tables(namespace)
+
+
+def test_native_handler__that_connects_without_ports__cannot_start(start: Serve) -> None:
+    server = start(target="relay:relay", PYTHONPATH=str(Path(__file__).parent), RELAY_TO="1")
+    assert server.wait_end() == 3
+    assert "nfqueue.active_ports_per_worker: found 0; allowed: at least 1" in server.log()
 
 
 def test_supervisor_killed__next_start_removes_its_rules_whatever_the_run_dir(
