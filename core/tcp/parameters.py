@@ -42,6 +42,10 @@ chunks, however small the writes or segments were."""
 CLOCK_GRANULARITY_US: Final = MILLISECOND_US
 """G of RFC 6298, and the tick of our timestamps (RFC 7323 5.4 allows 1 ms to 1 s)."""
 
+RTT_INTERVAL_US: Final = 10 * MILLISECOND_US
+"""With timestamps, at most one round-trip measurement in this time. Differs: RFC 6298 3 and RFC 7323 4.1 want one a round trip;
+below 10 ms, the timeout stands at its floor of 200 ms whatever is measured."""
+
 RTO_INITIAL_US: Final = 1 * SECOND_US
 """Source: RFC 6298 2.1."""
 

@@ -14,13 +14,13 @@ from gossamer.core.tcp.actions import Actions, Deliver, Signal
 from gossamer.core.tcp.buffer import append, drop_front
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import output
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US
-from gossamer.core.tcp.rtt import after_measurement
+from gossamer.core.tcp.parameters import RTT_INTERVAL_US
+from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.wire.segment import ACK, PSH
+from gossamer.core.tcp.timestamps import round_trip_us
+from gossamer.core.wire.segment import ACK, PSH, Segment
 
 ESTABLISHED = State.ESTABLISHED
-TICKS_MAX = HALF >> 8
 replace = msgspec.structs.replace
 
 
@@ -63,10 +63,17 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     rcv_nxt, ack_at_us = tcb.rcv_nxt, tcb.ack_at_us
     has_room = False
     if acked:
-        tcb = _with_ack(tcb, segment.ts_ecr, now_us, flight, acked)
+        if (
+            acked != flight
+            or tcb.congestion.cwnd < 2 * flight
+            or now_us - tcb.rtt_at_us >= RTT_INTERVAL_US
+            or tcb.snd_buf_offset
+            or tcb.backoff
+        ):
+            tcb = _with_ack(tcb, segment, now_us, flight, acked)
         has_room = snd_buf_bytes > agreed.parameters.send_buffer_bytes // 2 >= snd_buf_bytes - acked
         snd_buf_bytes -= acked
-        snd_buf = () if not snd_buf_bytes else tcb.snd_buf
+        snd_buf = tcb.snd_buf if snd_buf_bytes else ()
         rtx_at_us = NEVER_US if acked == flight else now_us + tcb.round_trip.rto_us
     payload = segment.payload
     if payload:
@@ -101,16 +108,13 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     return tcb, actions
 
 
-def _with_ack(tcb: Tcb, ts_ecr: int, now_us: int, flight: int, acked: int) -> Tcb:
+def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) -> Tcb:
     """The rarer changes of an ACK: the round-trip time, cwnd, the chunks of a send buffer that is not emptied."""
-    agreed = tcb.agreed
-    ticks = (now_us // CLOCK_GRANULARITY_US + agreed.ts_offset - ts_ecr) & MASK
-    if ts_ecr and ticks < TICKS_MAX:
-        round_trip = after_measurement(tcb.round_trip, ticks * CLOCK_GRANULARITY_US, agreed.parameters)
-        if round_trip is not tcb.round_trip:
-            tcb = replace(tcb, round_trip=round_trip)
+    r_us = round_trip_us(tcb, segment, now_us)
+    if r_us is not None:
+        tcb = measured(tcb, r_us, now_us)
     if tcb.congestion.cwnd < 2 * flight:
-        tcb = replace(tcb, congestion=congestion.on_ack(tcb.congestion, acked, flight, agreed.smss))
+        tcb = replace(tcb, congestion=congestion.on_ack(tcb.congestion, acked, flight, tcb.agreed.smss))
     if tcb.backoff:
         tcb = replace(tcb, backoff=0)
     if acked < tcb.snd_buf_bytes or tcb.snd_buf_offset:

@@ -35,9 +35,10 @@ def after_measurement(before: RoundTrip, r_us: int, parameters: TcpParameters) -
     return RoundTrip(srtt_us, rttvar_us, timeout_us(srtt_us, rttvar_us, parameters))
 
 
-def measured(tcb: Tcb, r_us: int) -> Tcb:
+def measured(tcb: Tcb, r_us: int, now_us: int) -> Tcb:
     """The connection after a round-trip measurement."""
-    return replace(tcb, round_trip=after_measurement(tcb.round_trip, r_us, tcb.agreed.parameters))
+    after = after_measurement(tcb.round_trip, r_us, tcb.agreed.parameters)
+    return replace(tcb, round_trip=after, rtt_at_us=now_us)
 
 
 def backed_off_us(tcb: Tcb) -> int:

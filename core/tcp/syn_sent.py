@@ -65,7 +65,7 @@ def _established(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
     tcb = _with_syn(tcb, segment, now_us)
     r_us = round_trip_us(tcb, segment, now_us)
     # Karn (RFC 6298 3): without timestamps a retransmitted SYN measures nothing; rtt_seq is None then.
-    tcb = measured(tcb, r_us) if r_us is not None else tcb
+    tcb = measured(tcb, r_us, now_us) if r_us is not None else tcb
     tcb = replace(
         tcb,
         state=State.ESTABLISHED,

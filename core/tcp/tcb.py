@@ -165,7 +165,7 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     rtt_seq: Seq | None = None
     """Without timestamps: the segment being timed ends here (Karn)."""
     rtt_at_us: int = 0
-    """When that segment was sent."""
+    """When that segment was sent; with timestamps, when the round trip was last measured."""
     slow_at_us: int = NEVER_US
     """Keepalive or FIN-WAIT-2 timer; looked at when it fires, not moved with each segment."""
     challenge_at_us: int = 0

@@ -4,7 +4,7 @@ Source: RFC 7323 3 to 5.
 """
 
 from gossamer.core.seq import HALF, MASK, Seq, seq_le, seq_lt
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, PAWS_IDLE_US
+from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, PAWS_IDLE_US, RTT_INTERVAL_US
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment
 
@@ -37,7 +37,9 @@ def ts_recent_after(tcb: Tcb, segment: Segment) -> int:
 
 def round_trip_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
     """The round-trip time that an ACK of new data shows, None when it shows none. Source: RFC 7323 4.1."""
-    if tcb.agreed.timestamps and segment.ts_val != NO_TIMESTAMP and segment.ts_ecr:
+    if tcb.agreed.timestamps and segment.ts_val != NO_TIMESTAMP:
+        if not segment.ts_ecr or now_us - tcb.rtt_at_us < RTT_INTERVAL_US:
+            return None
         ticks = (ts_value(tcb.agreed.ts_offset, now_us) - segment.ts_ecr) & MASK
         # A TSecr that we never sent would be a time in the future or days ago: no measurement.
         return ticks * CLOCK_GRANULARITY_US if ticks < HALF >> 8 else None

@@ -15,30 +15,34 @@ from gossamer.core.wire.segment import ACK, PSH
 
 replace = msgspec.structs.replace
 
+ESTABLISHED = State.ESTABLISHED
+SENDING = frozenset({State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT})
+
 
 def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     """Put octets into the send buffer as far as its bound allows, and send what may be sent."""
-    state = tcb.state
-    if state is not State.ESTABLISHED and state is not State.CLOSE_WAIT and state > State.SYN_RECEIVED:
-        # "FIN-WAIT-1 [...]: Return 'error: connection closing' and do not service request."
-        return tcb, (Failed(Failure.CLOSING),)
-    data = event.data
+    data, agreed = event.data, tcb.agreed
+    size = len(data)
     if (
         not tcb.snd_buf_bytes
-        and tcb.snd_una == tcb.snd_nxt
-        and len(data) <= min(tcb.snd_wnd, tcb.agreed.smss, tcb.congestion.cwnd)
+        and tcb.state is ESTABLISHED
+        and 0 < size <= tcb.snd_wnd
+        and size <= agreed.smss
+        and size <= tcb.congestion.cwnd
         and tcb.reassembly is None
-        and tcb.agreed.timestamps
-        and state > State.SYN_RECEIVED
+        and agreed.timestamps
         and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
     ):
         return _sent_at_once(tcb, data, event.now_us)
+    if tcb.state not in SENDING:
+        # "FIN-WAIT-1 [...]: Return 'error: connection closing' and do not service request."
+        return tcb, (Failed(Failure.CLOSING),)
     room = tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes
     taken = data if len(data) <= room else data[: max(room, 0)]
     if not taken:
         return tcb, (Accepted(0),)
     tcb = replace(tcb, snd_buf=append(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
-    if state < State.ESTABLISHED:
+    if tcb.state < ESTABLISHED:
         # "SYN-SENT, SYN-RECEIVED: Queue the data for transmission after entering ESTABLISHED state."
         return tcb, _answer(data, taken)
     tcb, sent = output(tcb, event.now_us)

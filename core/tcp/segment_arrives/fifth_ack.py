@@ -43,7 +43,7 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
     # "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state" with SND.WND, SND.WL1 and SND.WL2 from the segment.
     shift = 0 if event.segment.flags & SYN else tcb.agreed.snd_wind_shift
     r_us = round_trip_us(tcb, segment, event.now_us)
-    tcb = measured(tcb, r_us) if r_us is not None and tcb.backoff == 0 else tcb
+    tcb = measured(tcb, r_us, event.now_us) if r_us is not None and tcb.backoff == 0 else tcb
     window = segment.window << shift
     tcb = replace(
         tcb,
@@ -97,7 +97,7 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     octets = min(acked, tcb.snd_buf_bytes)
     r_us = round_trip_us(tcb, segment, now_us)
     if r_us is not None:
-        tcb = replace(measured(tcb, r_us), rtt_seq=None)
+        tcb = replace(measured(tcb, r_us, now_us), rtt_seq=None)
     chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
     # RFC 6298 5.2, 5.3: all acknowledged, the timer is turned off; else it starts anew.
     rtx_at_us = NEVER_US if ack == tcb.snd_nxt else now_us + tcb.round_trip.rto_us
