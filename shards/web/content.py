@@ -101,27 +101,37 @@ class Library:
         if entry is not None and now_us - entry.checked_us < self.options.cache_fresh_us:
             self.hits_total += 1
             return entry
-        file = await self.files.open(name)
-        keep_open = False
         try:
-            if not file.status.is_file:
-                self.cache.drop(name)
-                return None if file.status.is_directory else 403
-            kind = media_type(name, self.options.media_types)
-            facts = file_facts(file.status, kind, self.wall() // SECOND_US)
-            if entry is not None and entry.facts.validators.etag == facts.validators.etag:
-                entry.checked_us = now_us
-                self.hits_total += 1
-                return entry
-            self.misses_total += 1
-            if facts.size <= self.options.cache_file_bytes_max:
-                return await self.load(name, file, facts, now_us)
+            file = await self.files.open(name)
+        except OSError:
             self.cache.drop(name)
-            keep_open = True
-            return StreamedFile(facts, file)
+            raise
+        found = None
+        try:
+            found = await self.inspect(name, file, entry, now_us)
         finally:
-            if not keep_open:
+            if not isinstance(found, StreamedFile):
                 file.close()
+        return found
+
+    async def inspect(
+        self, name: str, file: OpenFile, entry: CachedFile | None, now_us: int
+    ) -> CachedFile | StreamedFile | int | None:
+        """What an open file is served as; None when it is a folder. Raises: OSError."""
+        if not file.status.is_file:
+            self.cache.drop(name)
+            return None if file.status.is_directory else 403
+        kind = media_type(name, self.options.media_types)
+        facts = file_facts(file.status, kind, self.wall() // SECOND_US)
+        if entry is not None and entry.facts.validators.etag == facts.validators.etag:
+            entry.checked_us = now_us
+            self.hits_total += 1
+            return entry
+        self.misses_total += 1
+        if facts.size > self.options.cache_file_bytes_max:
+            self.cache.drop(name)
+            return StreamedFile(facts, file)
+        return await self.load(name, file, facts, now_us)
 
     async def load(self, name: str, file: OpenFile, facts: FileFacts, now_us: int) -> CachedFile | int:
         """Read a small file, and keep it."""

@@ -88,8 +88,9 @@ class StaticSite:
                     self.hot_hits_total += 1
                     if self.access_log is not None:
                         self.access_log(stream, data, *self.hot_facts[data])
+                    is_last = data in self.last_heads  # Asked now: the second may be over when it is sent.
                     await stream.send(response, self.options.write_timeout_us)
-                    if data in self.last_heads:
+                    if is_last:
                         break
                 elif not data or not await self.converse(stream, data):
                     break

@@ -402,6 +402,15 @@ def test_hot__a_response_that_ends_its_connection_does_so_again(bench: Any, buil
         assert bench.site.statistics()["hot_hits_total"] == hits
 
 
+def test_hot__last_response__though_the_second_ends_while_it_is_sent(bench: Any, build: Any) -> None:
+    one = build("/plain.txt", "Connection: close")
+    bench.talk(one)
+    stream = bench.stream(one, one)
+    stream.after_send = lambda: bench.site.begin_second(0)
+    bench.serve(stream)
+    assert (len(stream.sends), stream.events) == (1, ["close"])
+
+
 def test_hot__bounded(bench: Any) -> None:
     bench.rebuild(hot_bytes_max=2000)
     for number in range(20):
@@ -417,6 +426,7 @@ def test_cache__revalidated_by_what_the_disk_says(bench: Any) -> None:
     (bench.folder / "plain.txt").unlink()
     bench.clock.advance(2 * SECOND_US)
     assert bench.get("/plain.txt").statuses == [404]
+    assert bench.site.statistics()["cache_entries"] == 0
 
 
 def test_cache__a_file_that_was_just_written_is_not_kept(bench: Any) -> None:
