@@ -7,6 +7,7 @@ Everything a peer sent is escaped.
 Source: the common log format of the NCSA and Apache servers.
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -21,6 +22,9 @@ NOTES_MAX: Final = 4096
 """Responses that wait to be written; one more has them written at once."""
 REQUEST_LINE_SHOWN_MAX: Final = 1024
 """Bytes of a request line that a line shows."""
+
+PLAIN_LINE: Final = re.compile(rb"[\x20-\x21\x23-\x5b\x5d-\x7e]*")
+"""All that is printed as it is: printable ASCII without the quote and the backslash."""
 
 NO_PEER: Final = "-"
 
@@ -73,6 +77,6 @@ def peer_host(stream: Stream) -> str:
 
 def escape(line: bytes) -> str:
     """Printable ASCII as it is, the quote and everything else as \\xNN: no peer writes a line of this log."""
-    return "".join(
-        chr(byte) if 0x20 <= byte < 0x7F and byte not in (0x22, 0x5C) else f"\\x{byte:02x}" for byte in line
-    )
+    if PLAIN_LINE.fullmatch(line):
+        return line.decode("ascii")
+    return "".join(chr(byte) if PLAIN_LINE.fullmatch(bytes((byte,))) else f"\\x{byte:02x}" for byte in line)
