@@ -10,17 +10,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 from gossamer.loadtest.namespaces import end
-from gossamer.loadtest.servers import gossamer_command
 
 pytestmark = pytest.mark.slow
 PORT = 7841
 NOBODY = 65534
+COMMAND = "from gossamer.shards.cli import main; main()"
 REPOSITORY = Path(__file__).resolve().parents[2]
 NEEDS_ROOT = ("tests/network", "tests/system")
 
@@ -29,27 +30,40 @@ def as_ordinary_user(argv: list[str]) -> list[str]:
     """The command line that runs `argv` without any privilege."""
     if os.geteuid() != 0:
         return argv
-    if shutil.which("setpriv") is None:
-        pytest.skip("needs setpriv (Debian package util-linux)")
-    if not os.stat(sys.executable).st_mode & 0o005 or not is_open_to_others(REPOSITORY):
-        pytest.skip("the checkout is closed to other users")
     ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
     return ["setpriv", *ids, "--bounding-set=-all", "--", *argv]
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether any user may walk down to `path`."""
-    return all(part.stat().st_mode & 0o005 == 0o005 for part in (path, *path.parents))
+    """Whether any user may walk down to `path` and run it."""
+    return all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
+
+
+@pytest.fixture
+def python(folder: Path) -> str:
+    """An interpreter that an ordinary user may run, with all that ours has."""
+    if os.geteuid() != 0 or is_open_to_others(Path(sys.executable).resolve()):
+        return sys.executable
+    if shutil.which("setpriv") is None or not is_open_to_others(REPOSITORY):
+        pytest.skip("needs setpriv, and a checkout that other users may read")
+    other = Path(f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+    if not other.exists():
+        pytest.skip(f"{sys.executable} is closed to other users, and there is no {other}")
+    environment = folder.parent / "environment"
+    subprocess.run([str(other), "-m", "venv", "--without-pip", str(environment)], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "ours.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    return str(environment / "bin" / "python")
 
 
 def test_serve__without_privileges__kernel_sockets_and_the_reason_in_one_line(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path: Path, python: str
 ) -> None:
     (folder / "index.html").write_bytes(b"served\n")
     run_dir = tmp_path / "run"
     run_dir.mkdir()
     run_dir.chmod(0o777)
-    argv = [*gossamer_command(), "serve", str(folder), "--port", str(PORT), "--workers", "2"]
+    argv = [python, "-c", COMMAND, "serve", str(folder), "--port", str(PORT), "--workers", "2"]
     log = tmp_path / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -75,12 +89,12 @@ def fetch() -> bytes:
     pytest.fail("the server did not come up")
 
 
-def test_tests_that_need_root__without_privileges__skip_with_a_reason(tmp_path: Path) -> None:
+def test_tests_that_need_root__without_privileges__skip_with_a_reason(tmp_path: Path, python: str) -> None:
     tmp_path.chmod(0o777)
     options = ["-q", "-rs", "-m", "root", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/base"]
     tests = [str(REPOSITORY / folder) for folder in NEEDS_ROOT]
     done = subprocess.run(
-        as_ordinary_user([sys.executable, "-m", "pytest", *options, *tests]),
+        as_ordinary_user([python, "-m", "pytest", *options, *tests]),
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path)},
         capture_output=True,

@@ -107,7 +107,7 @@ def wait_for_replacement(
     give_up = time.monotonic() + 10
     while time.monotonic() < give_up:
         worker: dict[str, Any] = server.status()["workers"][victim["id"]]
-        if worker["pid"] not in (victim["pid"], 0, None):
+        if worker["state"] == "serving" and worker["pid"] != victim["pid"]:
             return worker
         for sock in survivors:
             ask(sock)
