@@ -345,7 +345,10 @@ class TcpLoop:
         self._sink.emit(flow, segment, encode_options(segment))
 
     def _perform_deliver(self, connection: Connection, action: Deliver) -> None:
-        thread = self._take_receiver(connection)
+        thread = connection.recv_thread
+        connection.recv_thread = None
+        connection.recv_bytes_max = 0
+        connection.recv_deadline_us = NEVER_US
         if thread is None:
             # A RECEIVE that is being made just now: its handler takes the octets from here.
             connection.remains = action.data

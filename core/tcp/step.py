@@ -32,9 +32,8 @@ Outcome = tuple[Connection | None, Actions]
 
 def segment_arrives(connection: Connection, event: SegmentArrives) -> Outcome:
     """SEGMENT ARRIVES in whatever state."""
-    if type(connection) is TimeWait:
+    if not isinstance(connection, Tcb):
         return time_wait.segment_arrives(connection, event)
-    assert isinstance(connection, Tcb)
     outcome = predicted(connection, event)
     if outcome is not None:
         return outcome
