@@ -51,6 +51,9 @@ def _nearest(word: str, words: Iterable[str]) -> str:
 
 def _bounds(annotation: Any) -> str:
     constraints = [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
+    pattern = next((meta.pattern for meta in constraints if meta.pattern), None)
+    if pattern:
+        return f" that matches {pattern}"
     low = next((meta.ge for meta in constraints if meta.ge is not None), None)
     high = next((meta.le for meta in constraints if meta.le is not None), None)
     if low is not None and high is not None:
@@ -62,7 +65,8 @@ def _bounds(annotation: Any) -> str:
 
 def allowed_values(annotation: Any) -> str:
     """What a field's type allows, in words."""
-    if get_origin(annotation) is Literal:
+    kind = get_origin(annotation)
+    if kind is Literal:
         return ", ".join(repr(choice) for choice in get_args(annotation))
     if hasattr(annotation, "__metadata__"):
         return allowed_values(annotation.__origin__) + _bounds(annotation)

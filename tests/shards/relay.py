@@ -22,10 +22,12 @@ class Relay:
         """Serve one connection."""
         assert self.connector is not None
         beyond = await self.connector.connect(("127.0.0.1", int(os.environ["RELAY_TO"])), 5_000_000)
-        await beyond.send(await stream.recv())
-        while data := await beyond.recv():
-            await stream.send(data)
-        await beyond.close()
+        try:
+            await beyond.send(await stream.recv())
+            while data := await beyond.recv():
+                await stream.send(data)
+        finally:
+            await beyond.close()
 
 
 relay = Relay()

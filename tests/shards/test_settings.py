@@ -70,6 +70,8 @@ def test_combine__assignment__typed_value(text: str, section: str, field: str, v
         ("tcp.mss=10", ["tcp.mss", "'10'", "88 to"]),
         ("tcp.rto_min=-1s", ["tcp.rto_min", "'-1s'"]),
         ("nfqueue.queue_first=5x", ["nfqueue.queue_first", "0 to 65535"]),
+        ("web.index_file=a/b", ["web.index_file", "'a/b'", "a text that matches"]),
+        ("web.media_types=x", ["web.media_types", "a table of a text"]),
         ("log.access_log=maybe", ["log.access_log", "true or false"]),
         ("server", ["section.key=value"]),
     ],
@@ -160,7 +162,7 @@ def test_tcp_bounds__name_fields_that_exist__and_hold_the_defaults() -> None:
     st.integers(0, 65535),
     st.one_of(st.just("auto"), st.integers(1, 64)),
     st.integers(0, 10**12),
-    st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3),
+    st.dictionaries(st.from_regex(r"\.[a-z0-9]{1,6}", fullmatch=True), st.just("text/plain"), max_size=3),
     st.text(max_size=20),
 )
 def test_format_config__read_back__the_same(
