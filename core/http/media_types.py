@@ -77,11 +77,15 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 
 
 def media_type(name: str, overrides: Mapping[str, str] | None = None) -> str:
-    """The type of a file name (extension in any case); DEFAULT_TYPE when it is not known."""
+    """The type of a file name (extension in any case); DEFAULT_TYPE when it is not known.
+
+    `overrides` come first; their extensions stand in lower case, with or without the dot.
+    """
     _, dot, extension = name.rpartition("/")[2].rpartition(".")
     if not dot:
         return DEFAULT_TYPE
     extension = extension.lower()
-    if overrides and extension in overrides:
-        return overrides[extension]
-    return MEDIA_TYPES.get(extension, DEFAULT_TYPE)
+    known = MEDIA_TYPES.get(extension, DEFAULT_TYPE)
+    if not overrides:
+        return known
+    return overrides.get(extension) or overrides.get("." + extension) or known

@@ -33,7 +33,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hidden_files: bool = False
     """Whether names that begin with a dot are served (`.well-known` always is)."""
     media_types: dict[str, MediaType] = {}
-    """Extension to media type, over the built-in table."""
+    """Extension (with or without its dot, in lower case) to media type, over the built-in table."""
     server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*$")] = "gossamer"
     """The Server field of every response; empty: none."""
 

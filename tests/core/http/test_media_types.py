@@ -22,6 +22,8 @@ def test_media_type(name: str, expected: str) -> None:
 
 def test_overrides__come_first() -> None:
     assert media_type("a.html", {"html": "text/x"}) == "text/x"
+    assert media_type("a.LOG", {".log": "text/x"}) == "text/x"
+    assert media_type("a.css", {".log": "text/x"}) == "text/css; charset=utf-8"
 
 
 def test_table__text_has_its_charset() -> None:
