@@ -70,6 +70,9 @@ def allowed_values(annotation: Any) -> str:
         return ", ".join(repr(choice) for choice in get_args(annotation))
     if hasattr(annotation, "__metadata__"):
         return allowed_values(annotation.__origin__) + _bounds(annotation)
+    if kind is dict:
+        key, value = get_args(annotation)
+        return f"a table of {allowed_values(key)} to {allowed_values(value)}"
     names = {
         int: "an integer",
         bool: "true or false",

@@ -221,7 +221,12 @@ def test_reload__under_requests__none_is_lost(serve: Serve) -> None:
 
 def test_reload__new_workers_cannot_start__the_old_configuration_stays(serve: Serve, tmp_path: Path) -> None:
     module = tmp_path / "shop.py"
-    good = "async def handler(stream):\n    await stream.recv()\n    await stream.send(b'HTTP/1.0 200 OK\\r\\n\\r\\n')\n"
+    lines = [
+        "async def handler(stream):",
+        " await stream.recv()",
+        " await stream.send(b'HTTP/1.0 200 \\r\\n\\r\\n')",
+    ]
+    good = "\n".join(lines)
     module.write_text(good)
     server = serve(target="shop:handler", PYTHONPATH=str(tmp_path)).wait_ready()
     before = server.worker_pids()
