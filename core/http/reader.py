@@ -37,11 +37,11 @@ def head_end(buffer: bytes, at: int, scanned: int, limits: MessageLimits) -> int
     if end >= 0:
         return end + 4
     unfinished_bytes = len(buffer) - at
-    if unfinished_bytes > limits.request_line_bytes_max + 1:
-        if buffer.find(b"\r\n", at, at + limits.request_line_bytes_max + 2) < 0:
-            return Refusal(414, "request line too long")
-        if unfinished_bytes >= limits.head_bytes_max:
-            return Refusal(431, "header fields too large")
+    line_end_max = at + limits.request_line_bytes_max + 2
+    if len(buffer) >= line_end_max and buffer.find(b"\r\n", at, line_end_max) < 0:
+        return Refusal(414, "request line too long")
+    if unfinished_bytes >= limits.head_bytes_max:
+        return Refusal(431, "header fields too large")
     if unfinished_bytes and REQUEST_START.match(buffer, at) is None:
         return Refusal(400, "not HTTP")
     if BARE_LF.search(buffer, max(scanned - 1, at)) is not None:
@@ -87,7 +87,7 @@ class RequestReader:
         one empty line (CRLF) received prior to the request-line."
         """
         assert self.body is None or self.body.is_complete
-        if self.scanned <= self.at and self.buffer.startswith(b"\r\n", self.at):
+        while self.buffer.startswith(b"\r\n", self.at):
             self.at += 2
         end = head_end(self.buffer, self.at, self.scanned, self.limits)
         if isinstance(end, Refusal):

@@ -1,5 +1,6 @@
 """The request reader: where messages end, whatever pieces they come in."""
 
+import pytest
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.reader import RequestReader, head_parser
 from gossamer.core.http.request import Refusal, Request, parse_request
@@ -76,9 +77,17 @@ def test_refused__nothing_after_it_is_read() -> None:
     assert read_all(both + GET % 1, 1000) == [400]
 
 
-def test_one_empty_line_before_a_request__ignored__two_refused() -> None:
-    assert read_all(b"\r\n" + GET % 1 + b"\r\n" + GET % 2, 3) == [("/1", b""), ("/2", b"")]
-    assert read_all(b"\r\n\r\n" + GET % 1, 1000) == [400]
+@pytest.mark.parametrize("step", [1, 2, 3, 1000])
+def test_empty_lines_before_a_request__ignored(step: int) -> None:
+    data = b"\r\n" + GET % 1 + b"\r\n\r\n\r\n" + GET % 2
+    assert read_all(data, step) == [("/1", b""), ("/2", b"")]
+    assert read_all(b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", step) == [400]
+
+
+def test_head_limit_below_the_line_limit__still_431() -> None:
+    reader = RequestReader(parse_request, MessageLimits(request_line_bytes_max=1000, head_bytes_max=50))
+    reader.receive(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10 + b"\r\n")
+    assert reader.next_request() == Refusal(431, "header fields too large")
 
 
 def refusal_of(data: bytes) -> int:
