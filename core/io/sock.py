@@ -5,6 +5,7 @@ system call; `core.loop.sock` performs it.
 """
 
 import socket
+from typing import Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.sockcall import (
@@ -22,6 +23,8 @@ from gossamer.core.loop.sockcall import (
 )
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address, pack_address
+
+PORT_MAX: Final = 65535
 
 
 class SockStream(Connection):
@@ -95,5 +98,8 @@ class SockConnector:
 
     def connect(self, address: Address, timeout_us: int = NEVER_US) -> SystemCall[SockStream]:
         """Raises: ConnectionRefusedError, TimeoutError, OSError; ValueError at once for no IP address."""
+        # Refused here, in the caller's thread: the loop would have to resolve a name, which blocks.
         pack_address(address[0])
+        if not 0 <= address[1] <= PORT_MAX:
+            raise ValueError(f"port {address[1]}: a port is a number from 0 to {PORT_MAX}")
         return SockConnect(address, timeout_us, SockStream)

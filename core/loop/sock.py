@@ -14,8 +14,6 @@ Timeouts are re-armed lazily: a connection stands in the heap once, at `armed_us
 wait for is looked at when it is handed out. Only a timeout shorter than what stands there touches the heap.
 """
 
-import errno
-import os
 import socket
 import struct
 from collections.abc import Mapping
@@ -39,6 +37,7 @@ from gossamer.core.loop.sockcall import (
     SockShutdown,
 )
 from gossamer.core.loop.socklinger import LingerSide
+from gossamer.core.loop.socksend import begin_connect, check_connected, send_file_rest, send_rest
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
@@ -46,9 +45,6 @@ from gossamer.core.threads.thread import Thread
 
 DEADLINES_MAX: Final = 256
 """Connections whose timeouts are looked at in one turn."""
-
-SENDFILE_BYTES_MAX: Final = 1 << 20
-"""Bytes of a file sent by one call of the kernel, so that one thread's file starves no other thread."""
 
 CONNECTION_EVENTS: Final = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET
 READABLE_EVENTS: Final = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR
@@ -262,7 +258,7 @@ class SockLoop:
                     return
                 result = rest.sent_bytes
             else:
-                if not self._send_rest(connection, rest):
+                if not send_rest(connection, rest):
                     return
                 result = None
         except OSError as error:
@@ -272,37 +268,12 @@ class SockLoop:
         self._unblock_send(connection)
         self._resume(thread, result)
 
-    def _send_rest(self, connection: Connection, rest: memoryview) -> bool:
-        """Send what fits; whether that was all."""
-        try:
-            sent = connection.sock.send(rest)
-        except BlockingIOError:
-            sent = 0
-        if sent == len(rest):
-            return True
-        connection.can_send = False
-        connection.send_rest = rest[sent:]
-        return False
-
     def _send_file_rest(self, connection: Connection, rest: FileRest) -> bool:
-        """Send what fits, at most SENDFILE_BYTES_MAX; whether that was all (or the file ended early)."""
-        budget_bytes = SENDFILE_BYTES_MAX
-        while rest.length > 0:
-            if budget_bytes <= 0:
-                self._sending[connection] = None
-                return False
-            try:
-                sent = os.sendfile(
-                    connection.sock.fileno(), rest.fd, rest.offset, min(rest.length, budget_bytes)
-                )
-            except BlockingIOError:
-                connection.can_send = False
-                return False
-            if sent == 0:
-                return True
-            rest.advance(sent)
-            budget_bytes -= sent
-        return True
+        """Send a part of a file; whether that was all. Where others have their turn first, `turn` goes on."""
+        is_all = send_file_rest(connection, rest)
+        if not is_all and connection.can_send:
+            self._sending[connection] = None
+        return is_all
 
     @staticmethod
     def _unblock_send(connection: Connection) -> None:
@@ -320,6 +291,9 @@ class SockLoop:
 
     def _expire(self, connection: Connection, now_us: int) -> None:
         """Time out what is due on this connection, and look again when the rest is."""
+        if connection.armed_us > now_us:
+            # It was closed while it stood among those that were due already.
+            return
         connection.armed_us = next_us = NEVER_US
         if connection.recv_thread is not None:
             if connection.recv_deadline_us <= now_us:
@@ -386,27 +360,19 @@ class SockLoop:
     # Connecting.
 
     def _connect(self, thread: Thread[Any], call: SockConnect) -> Any:
-        family = socket.AF_INET6 if ":" in call.address[0] else socket.AF_INET
-        sock = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            code = sock.connect_ex(call.address)
-            if code not in (0, errno.EINPROGRESS):
-                raise OSError(code, os.strerror(code))
-        except OSError:
-            sock.close()
-            raise
+        sock, is_connected = begin_connect(call.address)
         connection = call.make_connection(sock)
         self._connections.add(connection)
-        if code == 0:
+        if is_connected:
             return connection
         self._block_send(connection, thread, None, call.timeout_us)
         return BLOCKED
 
     def _finish_connect(self, connection: Connection) -> None:
         """Learn how connecting went. Raises: OSError."""
-        code = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code != 0:
+        try:
+            check_connected(connection.sock)
+        except OSError:
             self._unblock_send(connection)
             self._release(connection)
-            raise OSError(code, os.strerror(code))
+            raise

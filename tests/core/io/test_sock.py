@@ -15,10 +15,11 @@ from gossamer.core.errors import Draining
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock import SENDFILE_BYTES_MAX, SockLoop
+from gossamer.core.loop.sock import SockLoop
 from gossamer.core.loop.sockaccept import ACCEPT_PAUSE_US
 from gossamer.core.loop.sockcall import MisuseError
 from gossamer.core.loop.socklinger import LINGER_BYTES_MAX, LINGER_US, STEP_BYTES
+from gossamer.core.loop.socksend import SENDFILE_BYTES_MAX
 from gossamer.core.threads.calls import sys_join, sys_sleep, sys_yield
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.scheduler import Scheduler
@@ -437,9 +438,10 @@ def test_connect__no_answer__timeout(rig: Rig) -> None:
     assert rig.loop.statistics()["connections"] == 0
 
 
-def test_connect__host_is_a_name__refused_before_any_call() -> None:
-    with pytest.raises(ValueError, match="localhost"):
-        SockConnector().connect(("localhost", 80))
+@pytest.mark.parametrize("address", [("localhost", 80), ("", 80), ("127.0.0.1", 65536), ("127.0.0.1", -1)])
+def test_connect__no_address__refused_before_any_call(address: tuple[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"localhost|''|65536|-1"):
+        SockConnector().connect(address)
 
 
 def test_accept__listener_closed__connection_aborted(rig: Rig) -> None:
