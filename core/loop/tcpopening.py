@@ -8,7 +8,7 @@ Source: RFC 6528, RFC 7323 7.1, RFC 6191 2.
 from gossamer.core.entropy import Entropy
 from gossamer.core.seq import Seq, seq_add, seq_le
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.isn import SECRET_BYTES, initial_sequence_number, timestamp_offset
+from gossamer.core.tcp.isn import SECRET_BYTES, initial_numbers
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.wire.flow import MAPPED_PREFIX, Flow, is_ipv4
@@ -28,7 +28,7 @@ class Openings:
 
     def passive(self, flow: Flow, before: TimeWait | None, now_us: int) -> Opening:
         """For a SYN on `flow`; `before` is what the flow left in TIME-WAIT."""
-        iss = initial_sequence_number(flow, self._secret, now_us)
+        iss, ts_offset = initial_numbers(flow, self._secret, now_us)
         if before is not None and seq_le(iss, before.snd_nxt):
             # RFC 9293 3.6.1: the new ISN must be "larger than the largest sequence number it used on the previous connection
             # incarnation".
@@ -36,7 +36,7 @@ class Openings:
         return Opening(
             now_us=now_us,
             iss=iss,
-            ts_offset=timestamp_offset(flow, self._secret),
+            ts_offset=ts_offset,
             mss=self._mss(flow),
             is_ipv6=not is_ipv4(flow),
         )

@@ -3,6 +3,8 @@
 Source: RFC 9293 3.7.1 (MSS), RFC 7323 2 and 3, RFC 2018 2.
 """
 
+from functools import lru_cache
+
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.parameters import (
@@ -19,6 +21,7 @@ TIMESTAMP_OPTION_BYTES = 12
 NO_OPTIONS = SynOptions()
 
 
+@lru_cache(maxsize=64)
 def window_shift(receive_buffer_bytes: int) -> int:
     """The least shift with which the whole receive buffer can be offered. Source: RFC 7323 2.3."""
     shift = 0
@@ -27,13 +30,18 @@ def window_shift(receive_buffer_bytes: int) -> int:
     return shift
 
 
+@lru_cache(maxsize=1024)
+def _syn_options(mss: int, window_scale: int, sack_permitted: bool) -> SynOptions:
+    return SynOptions(mss, window_scale, sack_permitted)
+
+
 def offer(agreed: Agreed) -> SynOptions:
     """The options of the SYN or SYN-ACK of a connection, as far as it (still) wants them."""
     scale = agreed.rcv_wind_shift if agreed.rcv_wind_shift >= 0 else -1
-    return SynOptions(mss=agreed.rmss, window_scale=scale, sack_permitted=agreed.sack)
+    return _syn_options(agreed.rmss, scale, agreed.sack)
 
 
-def wanted(parameters: TcpParameters, opening: Opening) -> Agreed:
+def wanted(parameters: TcpParameters, opening: Opening, passive: bool = False) -> Agreed:
     """What we would like, before the peer has spoken. A shift of -1 means that window scaling is off."""
     shift = window_shift(parameters.receive_buffer_bytes) if parameters.window_scaling else -1
     return Agreed(
@@ -45,6 +53,7 @@ def wanted(parameters: TcpParameters, opening: Opening) -> Agreed:
         timestamps=parameters.timestamps,
         sack=parameters.sack,
         ts_offset=opening.ts_offset,
+        passive=passive,
     )
 
 

@@ -27,8 +27,7 @@ def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> t
         return None, (Dropped(SegmentDrop.LISTEN_NOT_SYN), reply)
     if not segment.flags & SYN or segment.flags & FIN:
         return None, (Dropped(SegmentDrop.LISTEN_NOT_SYN),)
-    wish = msgspec.structs.replace(wanted(listener.parameters, opening), passive=True)
-    agreed = agree(wish, segment)
+    agreed = agree(wanted(listener.parameters, opening, passive=True), segment)
     return open_passive(agreed, segment, opening.now_us)
 
 

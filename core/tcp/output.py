@@ -60,6 +60,9 @@ def is_fin_unsent(tcb: Tcb) -> bool:
 def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     """Send all that may be sent now."""
     ack_due = tcb.ack_at_us <= now_us
+    if tcb.recovery is None and not ack_due and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes:
+        if tcb.state not in CLOSED_BY_US:
+            return tcb, ()
     segments: list[Segment] = []
     again = 0
     if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:

@@ -32,20 +32,20 @@ def predicted(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] | None:
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     acked = (segment.ack - tcb.snd_una) & MASK
     if (
-        tcb.state is not ESTABLISHED
+        (tcb.state is not ESTABLISHED and not _is_plain_ack(tcb, payload, acked))
         or segment.seq != tcb.rcv_nxt
         or segment.flags | PSH != ACK | PSH
         or acked > flight
         or segment.ts_val < 0
         or (segment.ts_val - tcb.ts_recent) & MASK >= HALF
-        or not (payload or acked)
+        or not (acked or (payload and not segment.sack))
         or len(payload) > tcb.rcv_wnd
         or not segment.window
         or not tcb.snd_wnd
         or tcb.recovery is not None
         or tcb.reassembly is not None
         or not agreed.timestamps
-        or tcb.receive_closed
+        or (segment.seq - tcb.snd_wl1) & MASK >= HALF
     ):
         return None
     if payload and event.receive_bytes and (event.receive_bytes < len(payload) or tcb.rcv_buf_bytes):
@@ -56,6 +56,11 @@ def predicted(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] | None:
     return _in_order(tcb, event, flight, acked)
 
 
+def _is_plain_ack(tcb: Tcb, payload: bytes, acked: int) -> bool:
+    """Whether, in a later state than ESTABLISHED, a segment only acknowledges data: no text, and not our FIN."""
+    return not payload and acked <= tcb.snd_buf_bytes and tcb.state > ESTABLISHED
+
+
 def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple[Tcb, Actions]:
     """All that an ACK of `acked` octets and the text behind it change."""
     segment, now_us, agreed = event.segment, event.now_us, tcb.agreed
@@ -64,7 +69,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     has_room = False
     if acked:
         if (
-            acked != flight
+            acked != snd_buf_bytes
             or tcb.congestion.cwnd < 2 * flight
             or now_us - tcb.rtt_at_us >= RTT_INTERVAL_US
             or tcb.snd_buf_offset
@@ -102,7 +107,8 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
             actions += (Deliver(payload),)
         else:
             tcb = _buffered(tcb, payload)
-    if snd_buf_bytes > flight - acked or ack_at_us <= now_us:
+    # In a later state a FIN may be waiting behind the data.
+    if snd_buf_bytes > flight - acked or ack_at_us <= now_us or tcb.state is not ESTABLISHED:
         tcb, sent = output(tcb, now_us)
         return tcb, actions + sent
     return tcb, actions

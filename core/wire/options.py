@@ -9,6 +9,7 @@ Source: RFC 9293 3.1 and 3.2 (MUST-6, MUST-7), RFC 7323 2.2 and 3.2, RFC 2018 2 
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -97,6 +98,7 @@ def decode_options(octets: bytes, is_syn: bool) -> Options | None:
     return Options(ts_val, ts_ecr, sack, _syn_options(of_syn))
 
 
+@lru_cache(maxsize=1024)
 def _encode_syn(options: SynOptions) -> bytes:
     octets = struct.pack("!BBH", MSS, 4, options.mss) if options.mss else b""
     if options.window_scale >= 0:

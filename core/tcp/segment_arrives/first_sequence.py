@@ -21,6 +21,10 @@ replace = msgspec.structs.replace
 
 def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
     """Drop what is old or outside; trim what overlaps an edge; note the segment's timestamp."""
+    if segment.seq == tcb.rcv_nxt and not segment.flags & (SYN | RST) and len(segment.payload) < tcb.rcv_wnd:
+        # What comes in order is acceptable and whole, and only PAWS can speak against it.
+        if not is_old_duplicate(tcb, segment, event.now_us):
+            return Verdict(_noted(tcb, segment, event.now_us), segment)
     if is_old_duplicate(tcb, segment, event.now_us) and not segment.flags & RST:
         return _answered(tcb, segment, event, SegmentDrop.PAWS)
     if not is_acceptable(tcb, segment):
@@ -29,8 +33,11 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
         return _unacceptable(tcb, segment, event)
     if segment.flags & RST:
         return PROCEED
-    tcb = replace(tcb, ts_recent=ts_recent_after(tcb, segment), rcv_at_us=event.now_us)
-    return Verdict(tcb, trimmed(tcb, segment))
+    return Verdict(_noted(tcb, segment, event.now_us), trimmed(tcb, segment))
+
+
+def _noted(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+    return replace(tcb, rcv_at_us=now_us, ts_recent=ts_recent_after(tcb, segment))
 
 
 def is_acceptable(tcb: Tcb, segment: Segment) -> bool:
