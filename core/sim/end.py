@@ -1,0 +1,161 @@
+"""One end of a simulated connection: the record, and the user above it.
+
+Owns what a doer owns: it steps the connection, and performs the actions. The user is a plan: octets to send, how much it writes
+and reads at a time, when it closes. What it may never do is decide anything about TCP.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from gossamer.core.clock import NEVER_US
+from gossamer.core.tcp.actions import (
+    Accepted,
+    Action,
+    Actions,
+    Deliver,
+    Dropped,
+    Failed,
+    Failure,
+    Remains,
+    Signal,
+)
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import Close, Event, Receive, SegmentArrives, Send, Timeout
+from gossamer.core.tcp.step import Connection, step
+from gossamer.core.tcp.tcb import State, Tcb, TimeWait
+from gossamer.core.tcp.timeouts import deadline_us
+from gossamer.core.wire.segment import Segment
+
+Observer = Callable[[Connection, Event, Connection | None, Actions], None]
+"""Called with every step: the connection before, the event, the connection after, the actions."""
+
+SENDING = frozenset({State.ESTABLISHED, State.CLOSE_WAIT})
+
+
+class User(msgspec.Struct, frozen=True, gc=False):
+    """What the user of one end does once the connection is established."""
+
+    sends: bytes = b""
+    write_bytes: int = 65_536
+    """Octets of one SEND."""
+    read_bytes: int = 65_536
+    """Octets that one RECEIVE asks for."""
+    reads_every_us: int = 0
+    """0: a RECEIVE is always queued. Else one is made so often and answered from what is there."""
+    closes: bool = True
+    """Whether it half-closes once all is sent."""
+
+
+class End:
+    """A connection and its user."""
+
+    def __init__(
+        self, connection: Connection, user: User, first: Actions, now_us: int, observer: Observer
+    ) -> None:
+        self.connection: Connection | None = connection
+        self.received = bytearray()
+        self.has_ended = False
+        """Whether the peer's FIN was reached."""
+        self.failure: Failure | None = None
+        self.drops: dict[SegmentDrop, int] = {}
+        self.retransmitted_total = 0
+        self.outbox: list[Segment] = []
+        """Emitted and not yet taken by the wire."""
+        self._user = user
+        self._observer = observer
+        self._sent_bytes = 0
+        self._is_closed = False
+        self._is_full = False
+        self._reads_at_us = now_us + user.reads_every_us if user.reads_every_us else NEVER_US
+        self._perform_all(first)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the user has handed over all that it has to send."""
+        return self._sent_bytes == len(self._user.sends)
+
+    def deadline_us(self) -> int:
+        """When `expire` must be called: the connection's timers, and the user's next read."""
+        connection = self.connection
+        if connection is None:
+            return NEVER_US
+        timer_us = deadline_us(connection) if isinstance(connection, Tcb) else connection.expires_at_us
+        return min(timer_us, self._reads_at_us)
+
+    def expire(self, now_us: int) -> None:
+        """What is due now."""
+        if self._reads_at_us <= now_us:
+            self._reads_at_us = now_us + self._user.reads_every_us
+            self._step(Receive(self._user.read_bytes, now_us))
+        if isinstance(self.connection, TimeWait):
+            if self.connection.expires_at_us <= now_us:
+                self.connection = None
+        elif self.connection is not None and deadline_us(self.connection) <= now_us:
+            self._step(Timeout(now_us))
+        self._go_on(now_us)
+
+    def arrives(self, segment: Segment, now_us: int) -> None:
+        """A segment comes out of the wire. One for a connection that is gone is nobody's."""
+        queued_bytes = 0 if self._user.reads_every_us else self._user.read_bytes
+        self._step(SegmentArrives(segment, now_us, queued_bytes))
+        self._go_on(now_us)
+
+    def _go_on(self, now_us: int) -> None:
+        """The user's next calls, as far as the connection lets it make them."""
+        if not self._user.reads_every_us:
+            while isinstance(self.connection, Tcb) and self.connection.rcv_buf_bytes:
+                self._step(Receive(self._user.read_bytes, now_us))
+        while self._can_send():
+            data = self._user.sends[self._sent_bytes : self._sent_bytes + self._user.write_bytes]
+            self._sent_bytes += len(data)
+            self._step(Send(data, now_us))
+        if self.is_sent and self._user.closes and not self._is_closed and self._is_open():
+            self._is_closed = True
+            self._step(Close(now_us, receives=True))
+
+    def _is_open(self) -> bool:
+        return isinstance(self.connection, Tcb) and self.connection.state in SENDING
+
+    def _can_send(self) -> bool:
+        return not self.is_sent and not self._is_full and self._is_open()
+
+    def _step(self, event: Event) -> None:
+        before = self.connection
+        if before is None:
+            return
+        if isinstance(before, TimeWait) and not isinstance(event, SegmentArrives):
+            return
+        self.connection, actions = step(before, event)
+        self._observer(before, event, self.connection, actions)
+        if isinstance(event, Send) and (answer := _answer_to_send(actions)) is not None:
+            self._sent_bytes -= len(event.data) - answer
+            self._is_full = True
+        self._perform_all(actions)
+
+    def _perform_all(self, actions: Actions) -> None:
+        for action in actions:
+            self._perform(action)
+
+    def _perform(self, action: Action) -> None:
+        if isinstance(action, Segment):
+            self.outbox.append(action)
+        elif isinstance(action, Deliver | Remains):
+            self.received += action.data
+        elif isinstance(action, Dropped):
+            self.drops[action.reason] = self.drops.get(action.reason, 0) + 1
+        elif isinstance(action, Failed):
+            self.failure = action.failure
+        elif action is Signal.SEND_SPACE:
+            self._is_full = False
+        elif action is Signal.END_OF_STREAM:
+            self.has_ended = True
+        elif action is Signal.RETRANSMITTED:
+            self.retransmitted_total += 1
+
+
+def _answer_to_send(actions: Actions) -> int | None:
+    """How many octets a SEND took, None when it took all."""
+    for action in actions:
+        if isinstance(action, Accepted):
+            return action.count
+    return None

@@ -1,0 +1,129 @@
+"""What must hold of every connection after every step, whatever the wire did.
+
+Owns the invariants of RFC 9293 that one step can break: `check` is an `Observer`, and it asserts. It knows nothing of the wire or of
+the other end.
+
+Source: RFC 9293 3.3.1, 3.4, 3.8; law 4 (bounds).
+"""
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import MASK, seq_add, seq_diff, seq_le, seq_lt
+from gossamer.core.tcp.actions import Actions
+from gossamer.core.tcp.buffer import Chunks
+from gossamer.core.tcp.events import Event, Timeout
+from gossamer.core.tcp.output import flight_bytes, is_fin_unsent
+from gossamer.core.tcp.parameters import COALESCE_BYTES, REASSEMBLY_BLOCKS_MAX, SACKED_RANGES_MAX
+from gossamer.core.tcp.step import Connection
+from gossamer.core.tcp.tcb import Reassembly, Recovery, State, Tcb
+from gossamer.core.wire.segment import FIN, SYN, Segment
+
+
+def check(before: Connection, event: Event, after: Connection | None, actions: Actions) -> None:
+    """Assert every invariant of one step of a connection."""
+    if not isinstance(before, Tcb) or not isinstance(after, Tcb):
+        return
+    _check_sequence(before, after)
+    _check_buffers(after)
+    _check_timers(after)
+    _check_recovery(after)
+    for action in actions:
+        if isinstance(action, Segment):
+            _check_segment(before, event, after, action)
+
+
+def _check_sequence(before: Tcb, after: Tcb) -> None:
+    """What never goes back."""
+    assert seq_le(before.snd_una, after.snd_una), "SND.UNA went back"
+    assert seq_le(before.snd_nxt, after.snd_nxt), "SND.NXT went back"
+    assert seq_le(after.snd_una, after.snd_nxt), "SND.UNA is beyond SND.NXT"
+    if before.state is State.SYN_SENT:
+        return
+    assert seq_le(before.rcv_nxt, after.rcv_nxt), "RCV.NXT went back"
+    # A FIN takes a number and no room: the edge may stand one octet further right after it.
+    moved = seq_diff(seq_add(after.rcv_nxt, after.rcv_wnd), seq_add(before.rcv_nxt, before.rcv_wnd))
+    assert moved >= 0, "the right edge of the receive window moved left"
+
+
+def _check_buffers(tcb: Tcb) -> None:
+    """Bounds, and counts that agree with what they count."""
+    parameters = tcb.agreed.parameters
+    assert 0 <= tcb.snd_buf_bytes <= parameters.send_buffer_bytes
+    assert _octets(tcb.snd_buf) == tcb.snd_buf_bytes + tcb.snd_buf_offset, "snd_buf_bytes is not what is held"
+    assert _octets(tcb.rcv_buf) == tcb.rcv_buf_bytes + tcb.rcv_buf_offset, "rcv_buf_bytes is not what is held"
+    held = 0 if tcb.reassembly is None else _check_reassembly(tcb, tcb.reassembly)
+    assert 0 <= tcb.rcv_wnd <= parameters.receive_buffer_bytes
+    assert tcb.rcv_buf_bytes + held <= parameters.receive_buffer_bytes, "more is held than RCV.BUFF"
+    _check_chunks(tcb.snd_buf)
+    _check_chunks(tcb.rcv_buf)
+
+
+def _octets(chunks: Chunks) -> int:
+    return sum(map(len, chunks))
+
+
+def _check_chunks(chunks: Chunks) -> None:
+    assert all(chunks), "a chunk is empty"
+    assert len(chunks) <= 2 * _octets(chunks) // COALESCE_BYTES + 2, "small chunks were not coalesced"
+
+
+def _check_reassembly(tcb: Tcb, held: Reassembly) -> int:
+    """Runs ascend, never touch, and lie in the window. Returns their octets."""
+    assert len(held.blocks) <= REASSEMBLY_BLOCKS_MAX
+    position = 0
+    for block in held.blocks:
+        left, right = (block.left - tcb.rcv_nxt) & MASK, (block.right - tcb.rcv_nxt) & MASK
+        assert position < left < right <= tcb.rcv_wnd, "a run touches its neighbour or leaves the window"
+        assert _octets(block.chunks) == right - left
+        _check_chunks(block.chunks)
+        position = right
+    return sum(_octets(block.chunks) for block in held.blocks)
+
+
+def _check_timers(tcb: Tcb) -> None:
+    """RFC 6298 5.1 and 5.2, RFC 9293 3.8.6.1 and 3.8.6.3: a timer runs exactly while something waits for it."""
+    waits = flight_bytes(tcb) > 0 or tcb.snd_buf_bytes > 0 or is_fin_unsent(tcb)
+    assert (tcb.rtx_at_us != NEVER_US) == waits, "the retransmission timer is armed for nothing, or not armed"
+    if tcb.state > State.SYN_RECEIVED and tcb.rcv_nxt != tcb.last_ack_sent:
+        assert tcb.ack_at_us != NEVER_US, "octets came and no ACK is on its way"
+
+
+def _check_recovery(tcb: Tcb) -> None:
+    if tcb.state > State.SYN_RECEIVED:
+        assert tcb.congestion.cwnd >= tcb.agreed.smss, "cwnd fell below one segment"
+    if tcb.recovery is None:
+        return
+    assert flight_bytes(tcb) > 0, "loss recovery with nothing in flight"
+    _check_scoreboard(tcb, tcb.recovery)
+
+
+def _check_scoreboard(tcb: Tcb, recovery: Recovery) -> None:
+    """Ranges ascend, never touch, and lie in (SND.UNA, SND.NXT]."""
+    assert len(recovery.sacked) <= SACKED_RANGES_MAX
+    assert recovery.undelivered <= flight_bytes(tcb) + tcb.agreed.smss
+    position = -1
+    for left, right in recovery.sacked:
+        start, end = (left - tcb.snd_una) & MASK, (right - tcb.snd_una) & MASK
+        assert position < start < end <= flight_bytes(tcb), "the scoreboard is not in order, or not in flight"
+        position = end
+
+
+def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> None:
+    """No segment says what was not agreed, nor sends outside the peer's window."""
+    agreed = after.agreed
+    assert 0 <= segment.window <= 0xFFFF
+    assert len(segment.payload) <= agreed.smss, "a segment is longer than the peer takes"
+    assert bool(segment.sack) <= agreed.sack
+    if segment.flags & SYN:
+        return
+    assert (segment.ts_val >= 0) == agreed.timestamps
+    end = seq_add(after.snd_nxt, 0) if not segment.payload and not segment.flags & FIN else _end(segment)
+    if seq_le(end, before.snd_nxt):
+        return
+    is_probe = isinstance(event, Timeout) and seq_diff(end, after.snd_una) == 1
+    edge = seq_add(after.snd_una, after.snd_wnd)
+    assert is_probe or not seq_lt(edge, end), "octets were sent beyond the peer's window"
+
+
+def _end(segment: Segment) -> int:
+    """The sequence number after the last octet."""
+    return (segment.seq + len(segment.payload) + (segment.flags & FIN)) & MASK
