@@ -4,6 +4,7 @@ Owns the options, and what is printed at start. Every option is also GOSSAMER_<O
 a key of config.toml; precedence is option > environment > config.toml > default.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,9 @@ from gossamer.shards.settings import (
     setting_of_assignment,
     settings_of_environment,
 )
+from gossamer.shards.signals import SignalSocket
 from gossamer.shards.startup import Run, target_kind, worker_identity
-from gossamer.shards.supervisor import Supervisor
+from gossamer.shards.supervisor import SIGNALS, Supervisor
 from rich.console import Console
 from rich.markup import escape
 
@@ -158,6 +160,7 @@ def run_server(config: Config, load: Callable[[], Config]) -> None:
     """Run a supervisor until it ends. Raises: CommandError."""
     configure_logging(config.log.level, "supervisor")
     console = Console(soft_wrap=True, highlight=False)
-    with Run(config) as run:
+    # A signal that comes while rules are installed or removed waits until that is done.
+    with contextlib.closing(SignalSocket(SIGNALS)) as signals, Run(config) as run:
         run.open()
-        Supervisor(run, load, on_ready=lambda: announce(run, console)).run()
+        Supervisor(run, signals, load, on_ready=lambda: announce(run, console)).run()

@@ -52,7 +52,13 @@ def _run(family: Family, arguments: list[str], rules: str = "") -> str:
     command = [f"{COMMAND[family]}-{arguments[0]}", *arguments[1:]]
     try:
         done = subprocess.run(
-            command, input=rules, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+            command,
+            input=rules,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+            process_group=0,  # Ctrl-C must not end it half-way
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FirewallError(f"{command[0]}: {error}; Debian package: iptables") from error

@@ -132,11 +132,16 @@ class RunDirectory:
 
 
 def read_state(path: Path) -> RunState | None:
-    """The state of a server whose process still lives; None when there is none."""
+    """The state of a server whose process still lives; None when there is none.
+
+    Raises: NotRunningError when it is not ours to read.
+    """
     try:
         state = msgspec.json.decode((path / STATE).read_bytes(), type=RunState)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
+    except PermissionError as error:
+        raise NotRunningError(f"--run-dir {path}: it belongs to another user; ask as that one") from error
     return state if is_alive(state.owner) else None
 
 

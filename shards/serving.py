@@ -22,6 +22,10 @@ RETIRE: Final = signal.SIGUSR1
 HEARTBEAT_US: Final = 100_000
 LIMIT_PAUSE_US: Final = 10_000
 """How long accepting rests when the worker has as many connections as it may."""
+DRAIN_SETTLE_US: Final = 100_000
+"""Between the last accept and the end of idle connections: the first request of a connection that was
+accepted a moment ago is still on its way, and is to be answered.
+"""
 DRAIN_LOOK_US: Final = 20_000
 
 
@@ -129,6 +133,7 @@ class Worker:
     async def _drain(self, stack: Stack, application: Application, deadline_us: int) -> None:
         self.set_state(WorkerState.DRAINING)
         await stack.acceptor.close()
+        await Sleep(min(DRAIN_SETTLE_US, max(0, deadline_us - self._clock())))
         application.drain()
         stack.interrupt_receivers()
         while stack.connections() and self._clock() < deadline_us:

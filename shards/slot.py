@@ -32,6 +32,7 @@ class Slot:
         self.restarts = 0
         self._carried: dict[str, int] = {}
         self._run = run
+        self._has_queue = run.plan.stack == "nfqueue"
         self._watch = watch
         shards = len(run.plan.shards)
         self._rows = (shard, shard + shards)
@@ -64,15 +65,15 @@ class Slot:
         return process
 
     def start(self) -> None:
-        """Start the shard's worker."""
+        """Start the shard's worker; two never read one queue, so it waits for one that still drains."""
         self.restart_at_us = None
-        self.current = self._start(waits=False)
+        self.current = self._start(waits=self._has_queue and self.retiring is not None)
 
     def replace(self) -> None:
         """Begin to replace the worker by one of the present configuration, without a gap."""
         if self.current is None:
             return  # it is about to be started anyway
-        self.successor = self._start(waits=self._run.plan.stack == "nfqueue")
+        self.successor = self._start(waits=self._has_queue)
 
     def advance(self, now_us: int, graceful_us: int) -> None:
         """Retire the old worker once its successor is ready."""

@@ -38,6 +38,7 @@ TICK_BUSY_SECONDS: Final = 0.02
 TICK_CALM_SECONDS: Final = 0.25
 KERNEL_DROPS_INTERVAL_US: Final = 1_000_000
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What `signals` must catch, from before anything is opened until all of it is given back."""
 HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 """Exit codes of a worker that a restart does not cure."""
 
@@ -45,8 +46,11 @@ HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 class Supervisor:
     """Runs one server until it is told to stop, or gives up."""
 
-    def __init__(self, run: Run, load_config: Callable[[], Config], on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, run: Run, signals: SignalSocket, load_config: Callable[[], Config], on_ready: Callable[[], None]
+    ) -> None:
         self._run = run
+        self._signals = signals
         self._load_config = load_config
         self._on_ready = on_ready
         self._selector = selectors.DefaultSelector()
@@ -64,9 +68,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Serve until stopped. Raises: GaveUpError, CannotStartError, ConfigError."""
-        signals = SignalSocket(SIGNALS)
         control = ControlServer(self._run.directory.control_path, self._selector, self._answer)
-        self._selector.register(signals, selectors.EVENT_READ, lambda: self._signalled(signals.read()))
+        self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
         try:
             for slot in self._slots:
                 slot.start()
@@ -74,7 +77,6 @@ class Supervisor:
                 self._turn()
         finally:
             self._kill_all()
-            signals.close()
             control.close()
             self._selector.close()
         if self._failure is not None:
@@ -111,8 +113,8 @@ class Supervisor:
 
     # Signals.
 
-    def _signalled(self, numbers: bytes) -> None:
-        for number in numbers:
+    def _signalled(self) -> None:
+        for number in self._signals.read():
             if number == signal.SIGHUP:
                 self._reload_loudly()
             elif number == signal.SIGINT or (number == signal.SIGTERM and self._stopping):
@@ -151,13 +153,13 @@ class Supervisor:
         was_successor = process is slot.successor
         ended = WorkerExit(slot.shard, status)
         is_bare = slot.ended(process)
-        if self._stopping or (process.stop_deadline_us is not None and not is_bare):
+        if self._stopping:
             return
         if was_successor:
             self._reload_error = f"{describe_exit(ended)} before it served; the old one goes on"
             self._run.revert_config()
             log.error("reload: %s", self._reload_error)
-        elif status in HOPELESS and not self._is_ready:
+        elif is_bare and status in HOPELESS and not self._is_ready:
             self._fail(CannotStartError(f"{describe_exit(ended)}; its own message stands above"))
         elif is_bare:
             self._restart(slot, ended)

@@ -28,7 +28,7 @@ from gossamer.ffi import privileges
 from gossamer.ffi.shared_memory import read_message
 from gossamer.shards.application import Application, give_connector, open_application
 from gossamer.shards.counters import CounterTable, WorkerState
-from gossamer.shards.exitcode import CommandError
+from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.serving import RETIRE, Worker
 from gossamer.shards.signals import SignalSocket
@@ -49,11 +49,25 @@ def give_up_privileges(plan: WorkerPlan) -> None:
     """
     if plan.identity is not None:
         kept = frozenset({privileges.CAP_NET_ADMIN}) if plan.stack == "nfqueue" else frozenset[int]()
-        privileges.become_user(plan.identity.uid, plan.identity.gid, kept)
+        try:
+            privileges.become_user(plan.identity.uid, plan.identity.gid, kept)
+        except OSError as error:
+            user = plan.config.server.user
+            raise CannotStartError(f"server.user: cannot become {user}: {error.strerror}") from error
     privileges.forbid_new_privileges()
     privileges.signal_on_parent_death(signal.SIGTERM)
     if os.getppid() != plan.supervisor_pid:
         raise SystemExit("the supervisor ended while this worker started")
+
+
+def pin_cpu(cpu: int | None) -> None:
+    """Stay on one CPU, if one is named and still to be had."""
+    if cpu is None:
+        return
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except OSError as error:
+        log.warning("not pinned to CPU %d: %s", cpu, error.strerror)
 
 
 def build_scheduler() -> Scheduler:
@@ -81,8 +95,7 @@ def run_worker(plan: WorkerPlan) -> None:
     build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").build_stack
     root = plan.descriptors.root
     application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
-    if plan.shard.cpu is not None:
-        os.sched_setaffinity(0, {plan.shard.cpu})
+    pin_cpu(plan.shard.cpu)
     give_up_privileges(plan)
     scheduler = build_scheduler()
     worker = Worker(scheduler, CounterTable(plan.descriptors.counters).row(plan.row), monotonic_us)

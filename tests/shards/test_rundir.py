@@ -97,3 +97,11 @@ def test_find_run_dir__none_one_several(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(NotRunningError, match=r"several servers run \(80, 81\)"):
         find_run_dir(None, None)
     assert find_run_dir(None, 81) == tmp_path / "81"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_read_state__of_another_user__said_so(directory: RunDirectory) -> None:
+    directory.path.chmod(0)
+    with pytest.raises(NotRunningError, match="belongs to another user"):
+        read_state(directory.path)
+    directory.path.chmod(0o700)

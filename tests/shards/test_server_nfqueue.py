@@ -123,6 +123,22 @@ def test_reload__while_the_old_worker_drains__a_new_client_is_served_in_the_end(
     busy.close()
 
 
+def test_reload__successor_dies_while_the_old_worker_drains__served_in_the_end(
+    start: Serve, namespace: Namespace
+) -> None:
+    server = start("--workers", "1", "--timeout-graceful-shutdown", "1500ms").wait_ready()
+    with namespace.entered():
+        busy = socket.create_connection(("127.0.0.1", PORT), timeout=5)
+    busy.send(b"GET / HTTP/1.1\r\n")
+    wait_until(lambda: server.status()["workers"][0]["connections"] == 1, "a connection")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: server.status()["workers"][0]["state"] == "waiting", "a successor")
+    os.kill(server.worker_pids()[0], signal.SIGKILL)
+    assert fetch(namespace) == "hello\n 200"
+    assert server.status()["workers"][0]["restarts"] == 1
+    busy.close()
+
+
 def test_native_handler__that_connects__over_the_functional_tcp(start: Serve, namespace: Namespace) -> None:
     start(name="beyond").wait_ready()
     relay = start(
@@ -155,6 +171,18 @@ def test_supervisor_killed__next_start_removes_its_rules_whatever_the_run_dir(
     second = start("--port", str(PORT + 1), name="elsewhere").wait_ready()
     assert chain not in raw_tables(namespace)
     assert f"removed {chain}" in second.log()
+
+
+def test_sigterm_twice_and_at_any_time__rules_are_removed(start: Serve, namespace: Namespace) -> None:
+    for delay_seconds in (0.25, 0.3, 0.35, 0.4, 0.5, 0.7):
+        server = start(name=f"run{delay_seconds}")
+        time.sleep(delay_seconds)
+        for _ in range(40):
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.005)
+        server.wait_end()
+        assert "GSMR" not in raw_tables(namespace)
+        assert namespace.pids() == []
 
 
 def test_serve__port_of_a_kernel_listener__refused(start: Serve, namespace: Namespace) -> None:
