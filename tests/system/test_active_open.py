@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from gossamer.loadtest.faults import Faults
 from gossamer.loadtest.linked import linked
-from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
+from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.peers import nginx_binary, start_nginx
 from gossamer.loadtest.servers import Gossamer, gossamer_command, running
 
@@ -54,12 +54,14 @@ def test_client_on_functional_tcp__nginx_on_the_kernels__all_answered(
             "30s",
             "--no-keepalive",
         )
+        six = load(left, f"http://[{RIGHT_V6}]:{PORT}/one.bin", "-c", "8", "--requests", "200", "-d", "30s")
     assert (one["requests_total"], one["errors_total"]) == (2000, 0)
     assert one["body_bytes"] == 2000 * len(files["one.bin"])
     assert (large["requests_total"], large["errors_total"]) == (20, 0)
     assert large["body_bytes"] == 20 * len(files["large.bin"])
     assert (fresh["requests_total"], fresh["errors_total"]) == (400, 0)
     assert fresh["connections_total"] >= 400
+    assert (six["requests_total"], six["errors_total"]) == (200, 0)
     assert_clean(left)
 
 
