@@ -56,6 +56,10 @@ class SockStream(Connection):
         """Send a part of an open file; returns how many bytes were sent, fewer only if it has shrunk."""
         return SockSendFile(self, fd, offset, length, timeout_us)
 
+    def send_last(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
+        """Send; the FIN follows with the close that the caller owes."""
+        return SockSend(self, data, timeout_us)
+
     def shutdown(self) -> SystemCall[None]:
         """Half-close: a FIN after what was sent; receiving goes on."""
         return SockShutdown(self)

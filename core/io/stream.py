@@ -37,6 +37,10 @@ class Stream(Protocol):
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""
 
+    def send_last(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
+        """Send what is sent last: `shutdown` or `close` must follow, and where the stack can, the FIN rides on the last segment
+        already."""
+
     def shutdown(self) -> SystemCall[None]:
         """Half-close: a FIN after what was sent; receiving goes on."""
 

@@ -51,6 +51,10 @@ class TcpStream(Connection):
         """Returns when all of `data` stands in the (bounded) send buffer."""
         return TcpSend(self, data, timeout_us)
 
+    def send_last(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
+        """Send, and half-close: the FIN rides on the last segment."""
+        return TcpSend(self, data, timeout_us, is_last=True)
+
     def shutdown(self) -> SystemCall[None]:
         """Half-close: a FIN after what was sent; receiving goes on."""
         return TcpShutdown(self)

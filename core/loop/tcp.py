@@ -403,7 +403,8 @@ class TcpLoop:
         room = connection.tcb.agreed.parameters.send_buffer_bytes - connection.tcb.snd_buf_bytes
         data = bytes(rest[:room])
         self._accepted_count = len(data)
-        self._step(connection, Send(data, self._clock()))
+        is_last = connection.send_is_last and len(data) == len(rest)
+        self._step(connection, Send(data, self._clock(), is_last))
         rest = rest[self._accepted_count :]
         if len(rest):
             connection.send_rest = rest
@@ -505,7 +506,7 @@ class TcpLoop:
             raise OSError(16, "another thread is sending on this connection")
         data = call.data
         self._accepted_count = size = len(data)
-        after, actions = send(tcb, Send(data, self._scheduler.now_us()))
+        after, actions = send(tcb, Send(data, self._scheduler.now_us(), call.is_last))
         if actions and type(actions[0]) is Failed:
             raise error_of(actions[0].failure)
         self._perform(connection, after, actions)
@@ -513,6 +514,7 @@ class TcpLoop:
             return None
         connection.send_thread = thread
         connection.send_rest = memoryview(data)[self._accepted_count :]
+        connection.send_is_last = call.is_last
         if call.timeout_us != NEVER_US:
             connection.send_deadline_us = self._scheduler.now_us() + call.timeout_us
             self._arm(connection, connection.send_deadline_us)

@@ -31,6 +31,7 @@ class Connection:
         "recv_thread",
         "remains",
         "send_deadline_us",
+        "send_is_last",
         "send_rest",
         "send_thread",
         "tcb",
@@ -57,6 +58,7 @@ class Connection:
         self.send_thread: Thread[Any] | None = None
         self.send_rest: memoryview | None = None
         """What the blocked SEND still has to put into the send buffer."""
+        self.send_is_last = False
         self.send_deadline_us = NEVER_US
 
 
@@ -88,11 +90,12 @@ class TcpRecv(SystemCall[bytes], frozen=True, gc=False):
 
 
 class TcpSend(SystemCall[None], frozen=True, gc=False):
-    """See Stream.send."""
+    """See Stream.send and, with `is_last`, Stream.send_last."""
 
     connection: Connection
     data: bytes
     timeout_us: int
+    is_last: bool = False
 
 
 class TcpShutdown(SystemCall[None], frozen=True, gc=False):

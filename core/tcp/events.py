@@ -22,6 +22,8 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
     data: bytes
     now_us: int
+    is_last: bool = False
+    """A half-close follows: the FIN rides on the last segment. Holds only when all of `data` finds room."""
 
 
 class Receive(msgspec.Struct, frozen=True, gc=False):

@@ -52,7 +52,7 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> tuple[Tcb, Action
         rcv_at_us=now_us,
         snd_at_us=now_us,
         rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
-        rtt_at_us=now_us,
+        rtt_at_us=0 if agreed.timestamps else now_us,
     )
     return tcb, (syn_ack(tcb, now_us),)
 

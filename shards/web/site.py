@@ -89,9 +89,10 @@ class StaticSite:
                     if self.access_log is not None:
                         self.access_log(stream, data, *self.hot_facts[data])
                     is_last = data in self.last_heads  # Asked now: the second may be over when it is sent.
-                    await stream.send(response, self.options.write_timeout_us)
                     if is_last:
+                        await stream.send_last(response, self.options.write_timeout_us)
                         break
+                    await stream.send(response, self.options.write_timeout_us)
                 elif not data or not await self.converse(stream, data):
                     break
                 data = response = NO_BODY  # An idle connection keeps nothing of the last request alive.

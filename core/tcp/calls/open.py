@@ -28,7 +28,7 @@ def open_active(parameters: TcpParameters, opening: Opening) -> tuple[Tcb, Actio
         rcv_at_us=opening.now_us,
         snd_at_us=opening.now_us,
         rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
-        rtt_at_us=opening.now_us,
+        rtt_at_us=0 if agreed.timestamps else opening.now_us,
     )
     return tcb, (syn(tcb, opening.now_us),)
 

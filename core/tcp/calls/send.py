@@ -8,14 +8,15 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.actions import Accepted, Actions, Failed, Failure
 from gossamer.core.tcp.buffer import append
+from gossamer.core.tcp.calls.close import FIN_FOLLOWS
 from gossamer.core.tcp.events import Send
 from gossamer.core.tcp.output import make_segment, output
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.wire.segment import ACK, PSH
+from gossamer.core.wire.segment import ACK, FIN, PSH
 
 replace = msgspec.structs.replace
 
-ESTABLISHED = State.ESTABLISHED
+ESTABLISHED, FIN_WAIT_1 = State.ESTABLISHED, State.FIN_WAIT_1
 SENDING = frozenset({State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT})
 
 
@@ -26,14 +27,14 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     if (
         not tcb.snd_buf_bytes
         and tcb.state is ESTABLISHED
-        and 0 < size <= tcb.snd_wnd
+        and 0 < size < tcb.snd_wnd
         and size <= agreed.smss
         and size <= tcb.congestion.cwnd
         and tcb.reassembly is None
         and agreed.timestamps
         and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
     ):
-        return _sent_at_once(tcb, data, event.now_us)
+        return _sent_at_once(tcb, event)
     if tcb.state not in SENDING:
         # "FIN-WAIT-1 [...]: Return 'error: connection closing' and do not service request."
         return tcb, (Failed(Failure.CLOSING),)
@@ -42,6 +43,8 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     if not taken:
         return tcb, (Accepted(0),)
     tcb = replace(tcb, snd_buf=append(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
+    if event.is_last and len(taken) == size and tcb.state in FIN_FOLLOWS:
+        tcb = replace(tcb, state=FIN_FOLLOWS[tcb.state])
     if tcb.state < ESTABLISHED:
         # "SYN-SENT, SYN-RECEIVED: Queue the data for transmission after entering ESTABLISHED state."
         return tcb, _answer(data, taken)
@@ -53,13 +56,15 @@ def _answer(data: bytes, taken: bytes) -> Actions:
     return () if len(taken) == len(data) else (Accepted(len(taken)),)
 
 
-def _sent_at_once(tcb: Tcb, data: bytes, now_us: int) -> tuple[Tcb, Actions]:
-    """The overwhelming case: nothing is in flight and all of it fits one segment. A property test holds it equal to `output`."""
-    size = len(data)
-    segment = make_segment(tcb, now_us, tcb.snd_nxt, ACK | PSH, data)
+def _sent_at_once(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
+    """The overwhelming case: nothing is in flight and all of it fits one segment. A property test holds it equal to
+    `output`."""
+    data, now_us, size = event.data, event.now_us, len(event.data)
+    flags = ACK | PSH | FIN if event.is_last else ACK | PSH
+    segment = make_segment(tcb, now_us, tcb.snd_nxt, flags, data)
     tcb = replace(
         tcb,
-        snd_nxt=Seq((tcb.snd_nxt + size) & MASK),
+        snd_nxt=Seq((tcb.snd_nxt + size + event.is_last) & MASK),
         snd_buf=(data,),
         snd_buf_offset=0,
         snd_buf_bytes=size,
@@ -67,5 +72,6 @@ def _sent_at_once(tcb: Tcb, data: bytes, now_us: int) -> tuple[Tcb, Actions]:
         ack_at_us=NEVER_US,
         rtx_at_us=now_us + tcb.round_trip.rto_us,
         snd_at_us=now_us,
+        state=FIN_WAIT_1 if event.is_last else ESTABLISHED,
     )
     return tcb, (segment,)

@@ -65,6 +65,8 @@ class ScriptedStream:
         assert timeout_us > 0
         return Perform(lambda: self.put(data))
 
+    send_last = send
+
     def put(self, data: bytes) -> None:
         self.sends.append(data)
         self.after_send()

@@ -1,9 +1,8 @@
-"""Header prediction: the segments that arrive in order on a connection where nothing is out of the ordinary.
+"""In ESTABLISHED: an ACK of new data, text in order, or both; and in the closing states an ACK of data.
 
-One look at the header, one `replace`. Whatever it does not recognise it leaves (returns None) to the eight checks; a property
-test holds what it does equal to what they do. It is written out at length, since it runs for every segment of a busy server.
+It is written out at length, since it runs for every segment of a busy server.
 
-Source: RFC 9293 3.10.7.4 (what it is equal to); the idea is Van Jacobson's.
+Source: RFC 9293 3.10.7.4; the idea is Van Jacobson's.
 """
 
 import msgspec
@@ -24,7 +23,7 @@ ESTABLISHED = State.ESTABLISHED
 replace = msgspec.structs.replace
 
 
-def predicted(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] | None:
+def predicted_in_order(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] | None:
     """The connection after an in-order segment, or None when the segment is not of that kind."""
     segment = event.segment
     payload = segment.payload
