@@ -110,9 +110,12 @@ class RunDirectory:
             os.close(fd)
 
     def _check_owner(self) -> None:
-        found = self.path.lstat()
+        found, above = self.path.lstat(), self.path.parent.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             raise CannotStartError(f"--run-dir {self.path}: it is no directory of yours; name another one")
+        if above.st_uid not in (0, os.geteuid()):
+            # Its owner could put another directory in our place.
+            raise CannotStartError(f"--run-dir {self.path}: it is in a directory of another user")
 
     def write_state(self, state: RunState) -> None:
         """Replace the state file in one step."""

@@ -103,15 +103,20 @@ class Run(contextlib.ExitStack):
         Raises: ConfigError, CannotStartError; then nothing has changed.
         """
         content = Content(config)
-        if self._previous is not None:
-            self._previous.close()
+        self.settle_config()
         self._previous, self._content = self._content, content
 
     def revert_config(self) -> None:
-        """Return to the configuration before the last change."""
+        """Return to the configuration before the last change, unless that was settled."""
         if self._previous is not None:
             self._content.close()
             self._content, self._previous = self._previous, None
+
+    def settle_config(self) -> None:
+        """The last change has proved itself: there is no way back."""
+        if self._previous is not None:
+            self._previous.close()
+            self._previous = None
 
     @property
     def config(self) -> Config:
@@ -120,8 +125,7 @@ class Run(contextlib.ExitStack):
 
     def _close_contents(self) -> None:
         self._content.close()
-        if self._previous is not None:
-            self._previous.close()
+        self.settle_config()
 
     def worker_plan(self, shard: int, row: int) -> WorkerPlan:
         """The letter to a worker of that shard."""

@@ -36,6 +36,8 @@ log = logging.getLogger("gossamer.supervisor")
 
 TICK_BUSY_SECONDS: Final = 0.02
 TICK_CALM_SECONDS: Final = 0.25
+START_PAUSE_US: Final = 1_000_000
+"""Between two tries to start a worker that the system refuses."""
 KERNEL_DROPS_INTERVAL_US: Final = 1_000_000
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What `signals` must catch, from before anything is opened until all of it is given back."""
@@ -92,16 +94,26 @@ class Supervisor:
         config = self._run.config
         for slot in self._slots:
             if slot.restart_at_us is not None and now_us >= slot.restart_at_us:
-                slot.start()
+                self._start_again(slot, now_us)
             if not self._stopping:
                 slot.advance(now_us, config.server.timeout_graceful_shutdown_us)
             slot.enforce(now_us, config.supervisor.heartbeat_timeout_us, config.supervisor.start_timeout_us)
+        if not any(slot.is_replacing for slot in self._slots):
+            self._run.settle_config()
         if not self._is_ready and not self._stopping and all(slot.is_serving for slot in self._slots):
             self._is_ready = True
             self._on_ready()
         if self._run.plan.stack == "nfqueue" and now_us >= self._kernel_drops_at_us:
             self._kernel_drops_at_us = now_us + KERNEL_DROPS_INTERVAL_US
             self._copy_kernel_drops()
+
+    def _start_again(self, slot: Slot, now_us: int) -> None:
+        """Start a worker in place of a dead one; where the system has no descriptor left, later."""
+        try:
+            slot.start()
+        except OSError as error:
+            log.error("worker %d: cannot start: %s; trying again", slot.shard, error)
+            slot.restart_at_us = now_us + START_PAUSE_US
 
     def _copy_kernel_drops(self) -> None:
         queues = {queue.number: queue for queue in read_queues()}
@@ -157,7 +169,7 @@ class Supervisor:
             return
         if was_successor:
             self._reload_error = f"{describe_exit(ended)} before it served; the old one goes on"
-            self._run.revert_config()
+            self._abandon_successors()
             log.error("reload: %s", self._reload_error)
         elif is_bare and status in HOPELESS and not self._is_ready:
             self._fail(CannotStartError(f"{describe_exit(ended)}; its own message stands above"))
@@ -192,10 +204,8 @@ class Supervisor:
             )
         config, ignored = changes_that_need_a_restart(self._run.config, self._load_config())
         self._run.change_config(config)
+        self._replace(self._slots)
         self._generation += 1
-        self._reload_error = ""
-        for slot in self._slots:
-            slot.replace()
         log.info("reloading: generation %d%s", self._generation, "".join(f"; {each}" for each in ignored))
         return ignored
 
@@ -212,8 +222,23 @@ class Supervisor:
             raise ConfigError(f"worker: found {worker}; allowed: 0 to {len(self._slots) - 1}")
         if any(slot.is_replacing for slot in slots) or self._stopping:
             raise CommandError("worker restart: it is being replaced at this moment")
-        for slot in slots:
-            slot.replace()
+        self._replace(slots)
+
+    def _replace(self, slots: list[Slot]) -> None:
+        self._reload_error = ""
+        try:
+            for slot in slots:
+                slot.replace()
+        except OSError as error:
+            self._abandon_successors()
+            raise CommandError(f"cannot start a worker: {error}") from error
+
+    def _abandon_successors(self) -> None:
+        """Return to the configuration that the present workers have, unless all have been replaced since."""
+        self._run.revert_config()
+        for slot in self._slots:
+            if slot.successor is not None:
+                slot.successor.send(signal.SIGKILL)
 
     # The control socket.
 

@@ -105,3 +105,11 @@ def test_read_state__of_another_user__said_so(directory: RunDirectory) -> None:
     with pytest.raises(NotRunningError, match="belongs to another user"):
         read_state(directory.path)
     directory.path.chmod(0o700)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to make a directory of another user")
+def test_acquire__in_a_directory_of_another_user__refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", 65534, 65534)
+    with pytest.raises(CannotStartError, match="a directory of another user"):
+        RunDirectory(tmp_path / "theirs" / "run").acquire()

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import resource
 import signal
 import socket
 import time
@@ -240,6 +241,54 @@ def test_reload__new_workers_cannot_start__the_old_configuration_stays(serve: Se
     module.write_text(good)
     assert server.command("reload").returncode == 0
     assert not set(before) & set(server.worker_pids())
+
+
+def test_reload__no_descriptor_left__refused_and_everything_goes_on(serve: Serve) -> None:
+    server = serve().wait_ready()
+    before = server.worker_pids()
+    pid = server.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(list(Path(f"/proc/{pid}/fd").iterdir())), limits[1]))
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "reload refused" in server.log(), "the refusal")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert server.worker_pids() == before
+    assert server.command("reload").returncode == 0
+    assert not set(before) & set(server.worker_pids())
+
+
+def test_worker_killed__no_descriptor_left__replaced_later(serve: Serve) -> None:
+    server = serve().wait_ready()
+    victim, _ = server.worker_pids()
+    pid = server.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (5, limits[1]))
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: "cannot start" in server.log(), "the refusal")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    wait_until(lambda: server.status()["workers"][0]["state"] == "serving", "a new worker", 5)
+
+
+def test_worker_restart__cannot_start__a_reload_of_before_is_not_taken_back(
+    serve: Serve, tmp_path: Path
+) -> None:
+    config, module = tmp_path / "config.toml", tmp_path / "shop.py"
+    answer = "b'HTTP/1.0 200 \\r\\n\\r\\n'"
+    good = f"async def handler(stream):\n await stream.recv()\n await stream.send({answer})\n"
+    module.write_text(good)
+    config.write_text("[server]\nlimit_concurrency = 5\n")
+    argv = ("--config", str(config))
+    server = serve(*argv, target="shop:handler", PYTHONPATH=str(tmp_path)).wait_ready()
+    config.write_text("[log]\nlevel = 'debug'\n")
+    assert server.command("reload").returncode == 0
+    module.write_text("1/0\n")
+    refused = server.command("worker", "restart", "0")
+    assert refused.returncode == 1
+    assert "before it served" in refused.stderr
+    module.write_text(good)
+    assert server.command("worker", "restart", "0").returncode == 0
+    assert server.status()["generation"] == 2
+    assert server.get()[0] == 200
 
 
 def test_worker_restart__one_is_replaced(serve: Serve) -> None:
