@@ -7,7 +7,7 @@ reorders, duplicates and corrupts both ways.
 import hashlib
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,14 @@ SEED = 20070611
 BAD = Faults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.002)
 DIGEST = "gossamer.shards.web.digest:handler"
 Start = Callable[..., Gossamer]
+
+
+@pytest.fixture(autouse=True)
+def nothing_large_is_kept(tmp_path: Path) -> Iterator[None]:
+    """pytest keeps the folders of its last runs; these files would be gigabytes."""
+    yield
+    for path in tmp_path.rglob("big.bin"):
+        path.unlink()
 
 
 def write_file(path: Path, mebibytes: int) -> str:

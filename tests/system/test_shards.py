@@ -2,11 +2,12 @@
 
 import http.client
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,17 @@ PORT = 7821
 CONNECTIONS = 1_000
 REPLACED_WITHIN_S = 2.0
 REQUEST = b"GET /one.bin HTTP/1.1\r\nHost: a\r\n\r\n"
+FILES_OPEN = 4 * CONNECTIONS
 Start = Callable[..., Gossamer]
+
+
+@pytest.fixture(autouse=True)
+def many_files() -> Iterator[None]:
+    """This process may hold all the connections of a test."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(FILES_OPEN, hard)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def connect(space: Namespace) -> socket.socket:
@@ -140,6 +151,7 @@ def test_after_the_end__no_rule_chain_process_or_socket_is_left(
     wait_until_dead(workers)
     assert rules(namespace) == rules_before
     assert namespace.pids() == []
+    assert not server.run_dir.exists() or list(server.run_dir.iterdir()) == []
     # TIME-WAIT belongs to the kernel and ends by itself; anything else would be a socket that somebody holds.
     assert namespace.run(["ss", "-Htan", "exclude", "time-wait"]) == ""
 
