@@ -4,29 +4,37 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# The NetfilterQueue package is built from source, so it is installed where its header is.
+NFQUEUE_HEADER := /usr/include/libnetfilter_queue/libnetfilter_queue.h
+EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench
+comma := ,
 
-.PHONY: run test setup check bench fuzz build clean
+.PHONY: run test setup check bench fuzz build clean help system system-test setup-test
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 run: setup ## serve www/ on http://127.0.0.1:8080 with two workers
-	$(BIN)/gossamer serve www --config config.toml --port 8080 --workers 2
+	$(BIN)/gossamer serve www --config config.toml --host 127.0.0.1 --port 8080 --workers 2
 
 test: setup-test ## install what the tests need and run them all
 	$(BIN)/python -m pytest
 
-setup: system $(INSTALLED)
+setup: system ## install what serving needs
+	@$(MAKE) --no-print-directory $(INSTALLED)
 
-.PHONY: system system-test setup-test
+setup-test: system-test
+	@$(MAKE) --no-print-directory $(INSTALLED)
+
 system:
-	@sh scripts/system-packages run
+	@PYTHON=$(PYTHON) sh scripts/system-packages run
 
 system-test:
-	@sh scripts/system-packages test
-
-setup-test: system-test $(INSTALLED)
+	@PYTHON=$(PYTHON) sh scripts/system-packages test
 
 $(INSTALLED): pyproject.toml setup.py $(wildcard ffi/build_*.py) $(wildcard ffi/src/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[nfqueue,test,load,bench]'
+	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
 	touch $@
 
 build: ## rebuild the cffi modules in place
@@ -38,8 +46,11 @@ check: $(INSTALLED) ## lint, types, and the tests that need neither root nor tim
 	$(BIN)/mypy -p gossamer
 	$(BIN)/python -m pytest -q -m "not root and not slow"
 
-bench: setup-test ## CPU time per unit of work, side by side
+bench: setup-test ## CPU time per unit of work beside nginx and uvicorn, memory per thread and connection
 	$(BIN)/python -m gossamer.loadtest.bench
 
-clean:
+fuzz: setup-test ## the packet parser in C at the edge of memory and under sanitizers, longer than in the tests
+	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py
+
+clean: ## remove what was built and installed here
 	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info

@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import random
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -89,6 +90,7 @@ def test_fuzz__built_with_sanitizers__silent(tmp_path: Path) -> None:
     )
     if built.returncode:
         pytest.skip(f"no sanitizers here: {built.stderr.splitlines()[-1]}")
-    done = subprocess.run([str(binary), "7", "300000"], capture_output=True, text=True, timeout=120)
+    rounds = os.environ.get("GOSSAMER_FUZZ_ROUNDS", "300000")
+    done = subprocess.run([str(binary), "7", rounds], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[0]) >= 15, f"too few outcomes reached: {done.stdout}"
