@@ -2,8 +2,8 @@
 
 import ctypes
 import mmap
-import random
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Iterator
