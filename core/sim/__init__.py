@@ -1,7 +1,10 @@
-"""Two ends of the functional TCP on a virtual wire: no packet, no socket, no real time; the same run for the same seed.
+"""Two ends of the functional TCP on a virtual wire: no packet, no socket, no real time; one seed, one run.
 
-link.py     what a wire does to a segment: loss, delay, order, duplicates
-end.py      one connection and the user above it, who performs what `step` asks for
-pair.py     two ends, two links, one virtual clock
-states.py   a connection in each state, brought there by real steps
+What is where:
+
+    link.py     what a wire does to a segment: loss, delay, order, duplicates
+    end.py      one connection and the user above it, who performs what `step` asks for
+    oracle.py   what must hold after every step
+    pair.py     two ends, two links, one virtual clock
+    states.py   a connection in each state, brought there by real steps
 """

@@ -1,7 +1,7 @@
 """One end of a simulated connection: the record, and the user above it.
 
-Owns what a doer owns: it steps the connection, and performs the actions. The user is a plan: octets to send, how much it writes
-and reads at a time, when it closes. What it may never do is decide anything about TCP.
+Owns what a doer owns: it steps the connection, and performs the actions. The user is a plan: octets to send,
+how much it writes and reads at a time, when it closes. What it may never do is decide anything about TCP.
 """
 
 from collections.abc import Callable
@@ -80,7 +80,7 @@ class End:
         if connection is None:
             return NEVER_US
         timer_us = deadline_us(connection) if isinstance(connection, Tcb) else connection.expires_at_us
-        return min(timer_us, self._reads_at_us)
+        return timer_us if self.has_ended else min(timer_us, self._reads_at_us)
 
     def expire(self, now_us: int) -> None:
         """What is due now."""
@@ -126,6 +126,9 @@ class End:
         if isinstance(before, TimeWait) and not isinstance(event, SegmentArrives):
             return
         self.connection, actions = step(before, event)
+        if not isinstance(self.connection, Tcb):
+            # What was not received comes with Remains; there is nothing to ask for any more.
+            self.has_ended = True
         self._observer(before, event, self.connection, actions)
         if isinstance(event, Send) and (answer := _answer_to_send(actions)) is not None:
             self._sent_bytes -= len(event.data) - answer

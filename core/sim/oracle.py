@@ -1,13 +1,13 @@
 """What must hold of every connection after every step, whatever the wire did.
 
-Owns the invariants of RFC 9293 that one step can break: `check` is an `Observer`, and it asserts. It knows nothing of the wire or of
-the other end.
+Owns the invariants of RFC 9293 that one step can break: `check` is an `Observer`, and it asserts. It knows
+nothing of the wire or of the other end.
 
 Source: RFC 9293 3.3.1, 3.4, 3.8; law 4 (bounds).
 """
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import MASK, seq_add, seq_diff, seq_le, seq_lt
+from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.buffer import Chunks
 from gossamer.core.tcp.events import Event, Timeout
@@ -80,7 +80,7 @@ def _check_reassembly(tcb: Tcb, held: Reassembly) -> int:
 
 
 def _check_timers(tcb: Tcb) -> None:
-    """RFC 6298 5.1 and 5.2, RFC 9293 3.8.6.1 and 3.8.6.3: a timer runs exactly while something waits for it."""
+    """RFC 6298 5.1 and 5.2, RFC 9293 3.8.6: a timer runs exactly while something waits for it."""
     waits = flight_bytes(tcb) > 0 or tcb.snd_buf_bytes > 0 or is_fin_unsent(tcb)
     assert (tcb.rtx_at_us != NEVER_US) == waits, "the retransmission timer is armed for nothing, or not armed"
     if tcb.state > State.SYN_RECEIVED and tcb.rcv_nxt != tcb.last_ack_sent:
@@ -99,7 +99,7 @@ def _check_recovery(tcb: Tcb) -> None:
 def _check_scoreboard(tcb: Tcb, recovery: Recovery) -> None:
     """Ranges ascend, never touch, and lie in (SND.UNA, SND.NXT]."""
     assert len(recovery.sacked) <= SACKED_RANGES_MAX
-    assert recovery.undelivered <= flight_bytes(tcb) + tcb.agreed.smss
+    assert recovery.undelivered <= flight_bytes(tcb)
     position = -1
     for left, right in recovery.sacked:
         start, end = (left - tcb.snd_una) & MASK, (right - tcb.snd_una) & MASK
@@ -116,14 +116,14 @@ def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> N
     if segment.flags & SYN:
         return
     assert (segment.ts_val >= 0) == agreed.timestamps
-    end = seq_add(after.snd_nxt, 0) if not segment.payload and not segment.flags & FIN else _end(segment)
-    if seq_le(end, before.snd_nxt):
+    end = _end(segment)
+    if end == segment.seq or seq_le(end, before.snd_nxt):
         return
     is_probe = isinstance(event, Timeout) and seq_diff(end, after.snd_una) == 1
     edge = seq_add(after.snd_una, after.snd_wnd)
     assert is_probe or not seq_lt(edge, end), "octets were sent beyond the peer's window"
 
 
-def _end(segment: Segment) -> int:
+def _end(segment: Segment) -> Seq:
     """The sequence number after the last octet."""
-    return (segment.seq + len(segment.payload) + (segment.flags & FIN)) & MASK
+    return seq_add(Seq(segment.seq), len(segment.payload) + (segment.flags & FIN))

@@ -1,7 +1,7 @@
 """Two ends on one wire, in virtual time.
 
-Owns the clock, the queue of segments under way, and the bound on how long a run may last. Both ends are stepped by the same
-`step` that serves real packets.
+Owns the clock, the queue of segments under way, and the bound on how long a run may last. Both ends are
+stepped by the same `step` that serves real packets.
 """
 
 from heapq import heappop, heappush
@@ -22,7 +22,7 @@ from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.tcb import Listener
 from gossamer.core.wire.segment import SYN, Segment
 
-STEPS_MAX = 200_000
+STEPS_MAX = 30_000
 """Steps of one run; a run that needs more has not converged."""
 
 

@@ -3,7 +3,8 @@
 Nothing here joins or slices more than it hands out: dropping acknowledged octets from one large `bytes` would copy the rest
 each time. Small chunks are coalesced, so that the number of chunks is bounded by the number of bytes.
 
-Bounds: a queue of n bytes has at most n / COALESCE_BYTES + 2 chunks (law 4).
+Bounds: no two neighbours would fit one chunk of COALESCE_BYTES together, so that a queue of n bytes has at most
+2 n / COALESCE_BYTES + 2 chunks (law 4).
 """
 
 from gossamer.core.tcp.parameters import COALESCE_BYTES
@@ -16,6 +17,13 @@ def append(chunks: Chunks, data: bytes) -> Chunks:
     if chunks and len(chunks[-1]) + len(data) <= COALESCE_BYTES:
         return (*chunks[:-1], chunks[-1] + data)
     return (*chunks, data)
+
+
+def concat(front: Chunks, back: Chunks) -> Chunks:
+    """The queue of both, the chunks that meet coalesced when they are small."""
+    if front and back and len(front[-1]) + len(back[0]) <= COALESCE_BYTES:
+        return (*front[:-1], front[-1] + back[0], *back[1:])
+    return front + back
 
 
 def drop_front(chunks: Chunks, offset: int, count: int) -> tuple[Chunks, int]:

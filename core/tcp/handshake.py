@@ -64,7 +64,9 @@ def agree(wish: Agreed, syn: Segment) -> Agreed:
     scaling = wish.rcv_wind_shift >= 0 and options.window_scale >= 0
     peer_mss = max(options.mss, MSS_FLOOR) if options.mss else wish.smss
     # RFC 9293 3.7.1: Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize
-    smss = min(peer_mss, wish.rmss) - (TIMESTAMP_OPTION_BYTES if timestamps else 0)
+    # A segment never outgrows the send buffer, so that whoever asks only for a segment's room keeps to that bound too.
+    largest = min(peer_mss, wish.rmss) - (TIMESTAMP_OPTION_BYTES if timestamps else 0)
+    smss = min(largest, wish.parameters.send_buffer_bytes)
     return Agreed(
         parameters=wish.parameters,
         iss=wish.iss,

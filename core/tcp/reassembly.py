@@ -10,7 +10,7 @@ from bisect import bisect_left
 
 import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max
-from gossamer.core.tcp.buffer import Chunks, append
+from gossamer.core.tcp.buffer import Chunks, append, concat
 from gossamer.core.tcp.parameters import REASSEMBLY_BLOCKS_MAX
 from gossamer.core.tcp.tcb import Block, Reassembly
 
@@ -51,7 +51,7 @@ def _fill(touched: tuple[Block, ...], seq: Seq, data: bytes) -> Block:
         if gap > 0:
             start = seq_diff(position, seq)
             chunks = append(chunks, data[start : start + gap])
-        chunks = chunks + block.chunks
+        chunks = concat(chunks, block.chunks)
         position = seq_max(position, block.right)
     if seq_lt(position, right):
         chunks = append(chunks, data[seq_diff(position, seq) :])

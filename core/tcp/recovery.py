@@ -80,9 +80,9 @@ def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool) -> Tcb:
     if not (is_duplicate or news):
         return tcb
     # The count is bounded by what is in flight: more duplicates than segments are spoofed.
-    segments_in_flight = -(-((tcb.snd_nxt - tcb.snd_una) & MASK) // tcb.agreed.smss)
-    dup_acks = min(recovery.dup_acks + 1, segments_in_flight)
-    undelivered = 0 if tcb.agreed.sack else dup_acks * tcb.agreed.smss
+    smss, flight = tcb.agreed.smss, (tcb.snd_nxt - tcb.snd_una) & MASK
+    dup_acks = min(recovery.dup_acks + 1, -(-flight // smss))
+    undelivered = 0 if tcb.agreed.sack else min(recovery.undelivered + smss, flight)
     recovery = replace(recovery, dup_acks=dup_acks, sacked=sacked, undelivered=undelivered)
     tcb = replace(tcb, recovery=recovery)
     return _entered(tcb, recovery) if _is_loss_shown(tcb, recovery) else tcb
@@ -121,17 +121,16 @@ def on_new_ack(tcb: Tcb, segment: Segment, acked_bytes: int, flight_bytes: int) 
         return _still_disordered(tcb, recovery, sacked, acked_bytes, flight_bytes)
     if seq_le(recovery.recover, tcb.snd_una):
         return _left(tcb, recovery, sacked)
-    smss = tcb.agreed.smss
+    # Without SACK the duplicates that stood for the octets now acknowledged are taken back.
+    smss, left = tcb.agreed.smss, (tcb.snd_nxt - tcb.snd_una) & MASK
+    undelivered = min(max(recovery.undelivered - max(acked_bytes - smss, 0), 0), left)
+    recovery = replace(recovery, sacked=sacked, undelivered=undelivered, dup_acks=0)
     if recovery.phase is Phase.LOSS:
         grown = congestion.on_ack(tcb.congestion, acked_bytes, flight_bytes, smss)
-        return replace(tcb, congestion=grown, recovery=replace(recovery, sacked=sacked))
-    # RFC 6582 3.2 (5), a partial ACK: "retransmit the first unacknowledged segment". Without SACK the duplicates that stood
-    # for the octets now acknowledged are taken back.
+        return replace(tcb, congestion=grown, recovery=recovery)
+    # RFC 6582 3.2 (5), a partial ACK: "retransmit the first unacknowledged segment".
     high_rxt = recovery.high_rxt if tcb.agreed.sack else tcb.snd_una
-    undelivered = max(recovery.undelivered - max(acked_bytes - smss, 0), 0)
-    return replace(
-        tcb, recovery=replace(recovery, sacked=sacked, high_rxt=high_rxt, undelivered=undelivered, dup_acks=0)
-    )
+    return replace(tcb, recovery=replace(recovery, high_rxt=high_rxt))
 
 
 def _still_disordered(

@@ -16,15 +16,14 @@ def update(sacked: Ranges, blocks: Iterable[tuple[int, int]], snd_una: Seq, snd_
 
     A block that is inverted, empty, or reaches outside (SND.UNA, SND.NXT] is ignored: it is old, a D-SACK, or forged.
     """
-    edges = [(left, right) for left, right in sacked if seq_lt(snd_una, right)]
+    edges = [(seq_max(left, snd_una), right) for left, right in sacked if seq_lt(snd_una, right)]
     flight = (snd_nxt - snd_una) & MASK
-    for left, right in blocks:
-        start, end = (left - snd_una) & MASK, (right - snd_una) & MASK
-        if start < end <= flight:
-            edges.append((Seq(left), Seq(right)))
-    if len(edges) == len(sacked):
-        return tuple(edges)
-    return _merged(edges, snd_una)[:SACKED_RANGES_MAX]
+    news = [
+        (Seq(left), Seq(right))
+        for left, right in blocks
+        if (left - snd_una) & MASK < (right - snd_una) & MASK <= flight
+    ]
+    return _merged(edges + news, snd_una)[:SACKED_RANGES_MAX] if news else tuple(edges)
 
 
 def _merged(edges: list[tuple[Seq, Seq]], snd_una: Seq) -> Ranges:

@@ -7,7 +7,7 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import reassembly
 from gossamer.core.tcp.actions import Actions, Deliver, Dropped, Failure
-from gossamer.core.tcp.buffer import append, drop_front, peek
+from gossamer.core.tcp.buffer import append, concat, drop_front, peek
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
@@ -57,7 +57,7 @@ def _in_order(tcb: Tcb, payload: bytes, now_us: int) -> Tcb:
     ack_at_us = tcb.ack_at_us if held is None else now_us
     if held is not None:
         held, joined, rcv_nxt = reassembly.take(held, rcv_nxt)
-        chunks += joined
+        chunks = concat(chunks, joined)
     taken = (rcv_nxt - tcb.rcv_nxt) & MASK
     return replace(
         tcb,

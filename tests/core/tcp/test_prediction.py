@@ -1,4 +1,4 @@
-"""Header prediction against the eight checks: the same state and the same actions, wherever it has an answer."""
+"""Header prediction against the eight checks: the same state and actions, wherever it has an answer."""
 
 from collections import Counter
 from typing import Any
