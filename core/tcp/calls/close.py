@@ -5,8 +5,8 @@ Source: RFC 9293 3.10.4, 3.6.
 
 import msgspec
 from gossamer.core.tcp.actions import Actions
-from gossamer.core.tcp.calls.abort import abort
-from gossamer.core.tcp.events import Abort, Close
+from gossamer.core.tcp.closed import reset_segment
+from gossamer.core.tcp.events import Close
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.tcb import State, Tcb
 
@@ -23,8 +23,9 @@ def close(tcb: Tcb, event: Close) -> tuple[Tcb | None, Actions]:
         return None, ()
     if tcb.state is State.SYN_RECEIVED or (not event.receives and tcb.rcv_buf_bytes):
         # RFC 9293 3.6.1, SHLD-3: closed "while received data is still pending in the connection": "SHOULD send a RST to show that
-        # data was lost". Differs: in SYN-RECEIVED too, where a FIN would be proper; no user of ours has such a connection in hand.
-        return abort(tcb, Abort(event.now_us))
+        # data was lost", in LAST-ACK and CLOSING too, where ABORT is silent but our own data would be lost with the record.
+        # Differs: in SYN-RECEIVED too, where a FIN would be proper; no user of ours has such a connection in hand.
+        return None, (reset_segment(tcb),)
     if not event.receives and not tcb.receive_closed:
         tcb = replace(tcb, receive_closed=True)
         if tcb.state is State.FIN_WAIT_2:
