@@ -1,0 +1,316 @@
+"""The connections of the functional TCP: each stepped, and what its step decided performed.
+
+    (tcb', actions) -> emit a segment into the batch | wake a thread | count | remember | forget
+
+Owns the records of all connections, who is blocked on which, and their deadlines. It decides nothing about TCP: that is
+`core.tcp.step`. Where segments come from, and what calls there are, it does not know.
+
+Deadlines are re-armed lazily: a connection stands in the heap once, at `armed_us`, and what it really waits for is looked at
+when it is handed out, so that a request on a living connection costs no heap operation.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gossamer.core.clock import NEVER_US, Clock
+from gossamer.core.demux import Demux
+from gossamer.core.errors import Draining
+from gossamer.core.loop.tcpcall import (
+    Connection,
+    Listener,
+)
+from gossamer.core.loop.tcpfailure import error_of
+from gossamer.core.tcp.actions import Accepted, Actions, Deliver, Dropped, Failed, Failure, Remains, Signal
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import Abort, Event, Send, Timeout
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.step import step
+from gossamer.core.tcp.tcb import Tcb, TimeWait
+from gossamer.core.tcp.timeouts import deadline_us
+from gossamer.core.threads.deadlines import DeadlineHeap
+from gossamer.core.threads.eventloop import SchedulerPort
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.drop import DropReason
+from gossamer.core.wire.flow import Flow
+from gossamer.core.wire.options import encode_options
+from gossamer.core.wire.segment import Segment
+from gossamer.ffi.packets import PacketSink
+
+DEADLINES_MAX: Final = 1024
+"""Connections, and TIME-WAIT records, whose deadlines are looked at in one turn."""
+
+
+class Connections:
+    """Performs the actions of connections.
+
+    Bounds: `connections_max` and `time_wait_max` of the parameters, DEADLINES_MAX.
+    """
+
+    def __init__(self, sink: PacketSink, parameters: TcpParameters, clock: Clock) -> None:
+        self.sink = sink
+        self.demux: Demux[Connection, Listener] = Demux(parameters.connections_max, parameters.time_wait_max)
+        self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
+        self.accepted_count = 0
+        """How many octets of the SEND just stepped found room."""
+        self._clock = clock
+        self._deadlines: DeadlineHeap[Connection] = DeadlineHeap()
+        self._packets_out_total = 0
+        self._retransmits_total = 0
+        self._accepted_total = 0
+        self._performers: dict[type[Any], Callable[[Connection, Any], None]] = {
+            Deliver: self._perform_deliver,
+            Accepted: self._perform_accepted,
+            Remains: self._perform_remains,
+            Dropped: self._perform_dropped,
+            Failed: self._perform_failed,
+            Signal: self._perform_signal,
+        }
+        self._signals: dict[Signal, Callable[[Connection], None]] = {
+            Signal.ESTABLISHED: self._on_established,
+            Signal.SEND_SPACE: self._on_send_space,
+            Signal.END_OF_STREAM: self._on_end_of_stream,
+            Signal.RETRANSMITTED: self._on_retransmitted,
+            Signal.HALF_OPEN_GONE: self._on_half_open_gone,
+        }
+
+    def start(self, scheduler: SchedulerPort) -> None:
+        """Keep the scheduler whose threads are woken."""
+        self.scheduler = scheduler
+        self._resume = scheduler.resume
+
+    def deadline_us(self) -> int:
+        """The earliest deadline of any connection or TIME-WAIT record."""
+        return min(self._deadlines.next_us(), self.demux.time_wait_deadline_us())
+
+    def turn(self, now_us: int) -> None:
+        """Step the connections whose deadlines have passed, then send the batch."""
+        if self._deadlines.next_us() <= now_us:
+            for connection in self._deadlines.pop_due(now_us, DEADLINES_MAX):
+                if connection.armed_us <= now_us:
+                    self._expire(connection, now_us)
+        if self.demux.time_wait_deadline_us() <= now_us:
+            self.demux.expire_time_wait(now_us, DEADLINES_MAX)
+        self._packets_out_total += self.sink.flush()
+
+    def close(self) -> None:
+        """Reset what is still open, and send that."""
+        for connection in tuple(self.demux.connections.values()):
+            self.step(connection, Abort(self._clock()))
+        self._packets_out_total += self.sink.flush()
+
+    def statistics(self) -> dict[str, int]:
+        """Counts since the start, drops by reason, and what there is now."""
+        self.drops[SegmentDrop.SEND_FAILED] = self.sink.failed_total
+        counts = {
+            "connections": len(self.demux.connections),
+            "half_open": sum(listener.half_open for listener in self.demux.listeners.values()),
+            "time_wait": len(self.demux.time_wait),
+            "accepted_total": self._accepted_total,
+            "packets_out_total": self._packets_out_total,
+            "retransmits_total": self._retransmits_total,
+        }
+        for reason in (*DropReason, *SegmentDrop):
+            counts[f"drop_{reason.name.lower()}"] = self.drops[reason]
+        return counts
+
+    # Performing what step decided.
+
+    def step(self, connection: Connection, event: Event) -> None:
+        """One step of a connection that is not over."""
+        assert connection.tcb is not None
+        tcb, actions = step(connection.tcb, event)
+        self.perform(connection, tcb, actions)
+
+    def perform(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
+        if type(tcb) is not Tcb:
+            return self._perform_last(connection, tcb, actions)
+        connection.tcb = tcb
+        for action in actions:
+            if type(action) is Segment:
+                if action.sack or action.syn_options is not None:
+                    self.sink.emit(connection.flow, action, encode_options(action))
+                else:
+                    self.sink.emit(connection.flow, action)
+            else:
+                self._performers[type(action)](connection, action)
+        # A later deadline is found when the armed one is handed out; only an earlier one needs arming.
+        armed_us = connection.armed_us
+        if tcb.ack_at_us < armed_us or tcb.rtx_at_us < armed_us or tcb.slow_at_us < armed_us:
+            self.arm(connection, deadline_us(tcb))
+        return None
+
+    def _perform_last(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
+        """The last actions of a connection; those who still wait for it are told."""
+        connection.tcb = None
+        self.demux.connections.pop(connection.flow, None)
+        if isinstance(tcb, TimeWait):
+            self.demux.keep_time_wait(connection.flow, tcb)
+        for action in actions:
+            if isinstance(action, Segment):
+                self.emit(connection.flow, action)
+            else:
+                self._performers[type(action)](connection, action)
+        self._on_end_of_stream(connection)
+        self.wake_sender(connection, BrokenPipeError(32, "the connection was closed"))
+
+    def emit(self, flow: Flow, segment: Segment) -> None:
+        self.sink.emit(flow, segment, encode_options(segment))
+
+    def _perform_deliver(self, connection: Connection, action: Deliver) -> None:
+        thread = connection.recv_thread
+        connection.recv_thread = None
+        connection.recv_bytes_max = 0
+        connection.recv_deadline_us = NEVER_US
+        if thread is None:
+            # A RECEIVE that is being made just now: its handler takes the octets from here.
+            connection.remains = action.data
+        else:
+            self._resume(thread, action.data)
+
+    def _perform_accepted(self, _connection: Connection, action: Accepted) -> None:
+        self.accepted_count = action.count
+
+    def _perform_remains(self, connection: Connection, action: Remains) -> None:
+        connection.remains = action.data
+
+    def _perform_dropped(self, _connection: Connection, action: Dropped) -> None:
+        self.drops[action.reason] += 1
+
+    def _perform_failed(self, connection: Connection, action: Failed) -> None:
+        connection.failure = action.failure
+        error = error_of(action.failure)
+        self._withdraw(connection)
+        thread = self.take_receiver(connection)
+        if thread is not None:
+            self.scheduler.throw(thread, error)
+        self.wake_sender(connection, error_of(action.failure))
+        opener, connection.opener = connection.opener, None
+        if opener is not None:
+            self.scheduler.throw(opener, error_of(action.failure))
+
+    def _perform_signal(self, connection: Connection, signal: Signal) -> None:
+        self._signals[signal](connection)
+
+    def _on_established(self, connection: Connection) -> None:
+        opener, connection.opener = connection.opener, None
+        if opener is not None:
+            connection.send_deadline_us = NEVER_US
+            self._resume(opener, connection)
+            return
+        listener = connection.listener
+        if listener is None:
+            return
+        listener.half_open -= 1
+        self._accepted_total += 1
+        if listener.threads:
+            connection.listener = None
+            self._resume(listener.threads.popleft(), connection)
+        else:
+            listener.accepted.append(connection)
+
+    def _on_send_space(self, connection: Connection) -> None:
+        thread, rest = connection.send_thread, connection.send_rest
+        if thread is None or rest is None or connection.tcb is None:
+            return
+        room = connection.tcb.agreed.parameters.send_buffer_bytes - connection.tcb.snd_buf_bytes
+        data = bytes(rest[:room])
+        self.accepted_count = len(data)
+        is_last = connection.send_is_last and len(data) == len(rest)
+        self.step(connection, Send(data, self._clock(), is_last))
+        rest = rest[self.accepted_count :]
+        if len(rest):
+            connection.send_rest = rest
+            return
+        connection.send_thread = connection.send_rest = None
+        connection.send_deadline_us = NEVER_US
+        self._resume(thread)
+
+    def _on_end_of_stream(self, connection: Connection) -> None:
+        thread = self.take_receiver(connection)
+        if thread is not None:
+            data, connection.remains = connection.remains, b""
+            self._resume(thread, data)
+
+    def _on_retransmitted(self, _connection: Connection) -> None:
+        self._retransmits_total += 1
+
+    def _on_half_open_gone(self, connection: Connection) -> None:
+        if connection.listener is not None:
+            connection.listener.half_open -= 1
+            connection.listener = None
+
+    def _withdraw(self, connection: Connection) -> None:
+        """A connection that failed before it was accepted is not handed out any more."""
+        listener, connection.listener = connection.listener, None
+        if listener is not None and connection in listener.accepted:
+            listener.accepted.remove(connection)
+
+    def emit_and_count(self, flow: Flow, actions: Actions) -> None:
+        """The actions of what has no connection: segments and drops."""
+        for action in actions:
+            if isinstance(action, Segment):
+                self.emit(flow, action)
+            elif isinstance(action, Dropped):
+                self.drops[action.reason] += 1
+
+    # Deadlines.
+
+    def _expire(self, connection: Connection, now_us: int) -> None:
+        """What is due of a connection: its own timers, and the timeouts of the calls blocked on it."""
+        connection.armed_us = NEVER_US
+        if connection.recv_deadline_us <= now_us:
+            thread = self.take_receiver(connection)
+            if thread is not None:
+                self.scheduler.throw(thread, TimeoutError("timed out while receiving"))
+        if connection.send_deadline_us <= now_us:
+            self._expire_send(connection, now_us)
+        if connection.tcb is None:
+            return
+        self.step(connection, Timeout(now_us))
+        self.arm(connection, min(connection.recv_deadline_us, connection.send_deadline_us))
+
+    def _expire_send(self, connection: Connection, now_us: int) -> None:
+        """The timeout of a SEND, or of an active open, which then ends."""
+        opener, connection.opener = connection.opener, None
+        if opener is None:
+            self.wake_sender(connection, TimeoutError("timed out while sending"))
+            return
+        connection.send_deadline_us = NEVER_US
+        self.scheduler.throw(opener, TimeoutError("timed out while connecting"))
+        self.step(connection, Abort(now_us))
+
+    def arm(self, connection: Connection, deadline_us: int) -> None:
+        if deadline_us < connection.armed_us:
+            connection.armed_us = deadline_us
+            self._deadlines.push(deadline_us, connection)
+
+    # Waking those who are blocked.
+
+    def interrupt(self, connection: Connection) -> None:
+        """Another thread closes the connection: those blocked on it are told."""
+        thread = self.take_receiver(connection)
+        if thread is not None:
+            self.scheduler.throw(thread, error_of(Failure.ABORTED))
+        self.wake_sender(connection, error_of(Failure.ABORTED))
+
+    def take_receiver(self, connection: Connection) -> Thread[Any] | None:
+        """The thread blocked in RECEIVE, which no longer is."""
+        thread = connection.recv_thread
+        connection.recv_thread = None
+        connection.recv_bytes_max = 0
+        connection.recv_deadline_us = NEVER_US
+        return thread
+
+    def wake_sender(self, connection: Connection, error: OSError) -> None:
+        thread = connection.send_thread
+        if thread is not None:
+            connection.send_thread = connection.send_rest = None
+            connection.send_deadline_us = NEVER_US
+            self.scheduler.throw(thread, error)
+
+    def interrupt_receivers(self) -> None:
+        """Throw `Draining` into every thread that is blocked in a recv."""
+        for connection in self.demux.connections.values():
+            thread = self.take_receiver(connection)
+            if thread is not None:
+                self.scheduler.throw(thread, Draining("the server is draining"))
