@@ -5,20 +5,23 @@ Source: RFC 9293 3.7.1 (MSS), RFC 7323 2 and 3, RFC 2018 2.
 
 from functools import lru_cache
 
+import msgspec
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.parameters import (
     MSS_DEFAULT_IPV4,
     MSS_DEFAULT_IPV6,
     MSS_FLOOR,
+    RTO_AFTER_LOST_SYN_US,
     WINDOW_SCALE_MAX,
     TcpParameters,
 )
-from gossamer.core.tcp.tcb import Agreed, Congestion
+from gossamer.core.tcp.tcb import Agreed, Congestion, RoundTrip, Tcb
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
 
 TIMESTAMP_OPTION_BYTES = 12
 NO_OPTIONS = SynOptions()
+replace = msgspec.structs.replace
 
 
 @lru_cache(maxsize=64)
@@ -87,6 +90,17 @@ def agree(wish: Agreed, syn: Segment) -> Agreed:
 def initial_congestion(agreed: Agreed) -> Congestion:
     """Source: RFC 6928 2: "min (10*MSS, max (2*MSS, 14600))"."""
     return Congestion(cwnd=initial_window(agreed))
+
+
+def after_lost_syn(tcb: Tcb) -> Tcb:
+    """A connection whose SYN was sent more than once begins with care.
+
+    Source: RFC 5681 3.1: "If the SYN or SYN/ACK is lost, the initial window [...] MUST be one segment"; RFC 6298 5.7:
+    without a measurement "the RTO MUST be re-initialized to 3 seconds".
+    """
+    measured = tcb.round_trip.srtt_us > 0
+    round_trip = tcb.round_trip if measured else RoundTrip(rto_us=RTO_AFTER_LOST_SYN_US)
+    return replace(tcb, congestion=Congestion(tcb.agreed.smss), round_trip=round_trip)
 
 
 def initial_window(agreed: Agreed) -> int:

@@ -49,6 +49,9 @@ below 10 ms, the timeout stands at its floor of 200 ms whatever is measured."""
 RTO_INITIAL_US: Final = 1 * SECOND_US
 """Source: RFC 6298 2.1."""
 
+RTO_AFTER_LOST_SYN_US: Final = 3 * SECOND_US
+"""Source: RFC 6298 5.7."""
+
 PAWS_IDLE_US: Final = 24 * 24 * 3600 * SECOND_US
 """TS.Recent is invalid after 24 days without a segment. Source: RFC 7323 5.5."""
 

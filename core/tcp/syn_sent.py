@@ -10,7 +10,7 @@ from gossamer.core.tcp.actions import Actions, Dropped, Failure, Signal
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
-from gossamer.core.tcp.handshake import agree, initial_congestion
+from gossamer.core.tcp.handshake import after_lost_syn, agree, initial_congestion
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.output import output
@@ -66,6 +66,7 @@ def _established(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
     r_us = round_trip_us(tcb, segment, now_us)
     # Karn (RFC 6298 3): without timestamps a retransmitted SYN measures nothing; rtt_seq is None then.
     tcb = measured(tcb, r_us, now_us) if r_us is not None else tcb
+    tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     tcb = replace(
         tcb,
         state=State.ESTABLISHED,

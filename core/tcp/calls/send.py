@@ -32,6 +32,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         and size <= tcb.congestion.cwnd
         and tcb.reassembly is None
         and agreed.timestamps
+        and not tcb.backoff
         and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
     ):
         return _sent_at_once(tcb, event)
@@ -42,6 +43,9 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     taken = data if len(data) <= room else data[: max(room, 0)]
     if not taken:
         return tcb, (Accepted(0),)
+    if tcb.backoff and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes:
+        # What stands there are unanswered keepalive probes: the first transmission of new data is not backed off.
+        tcb = replace(tcb, backoff=0)
     tcb = replace(tcb, snd_buf=append(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
     if event.is_last and len(taken) == size and tcb.state in FIN_FOLLOWS:
         tcb = replace(tcb, state=FIN_FOLLOWS[tcb.state])

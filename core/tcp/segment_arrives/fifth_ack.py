@@ -13,6 +13,7 @@ from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import remains, reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.rtt import measured
@@ -44,6 +45,7 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
     shift = 0 if event.segment.flags & SYN else tcb.agreed.snd_wind_shift
     r_us = round_trip_us(tcb, segment, event.now_us)
     tcb = measured(tcb, r_us, event.now_us) if r_us is not None and tcb.backoff == 0 else tcb
+    tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     window = segment.window << shift
     tcb = replace(
         tcb,

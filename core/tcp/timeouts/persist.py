@@ -1,7 +1,7 @@
 """The persist timer: probes of a window that is closed, or too small to be worth using.
 
-Bounds: an answered probe keeps the connection for ever (RFC 6429), an unanswered one counts; the wait is capped, so
-nothing is indexed past its end as in the seed.
+Bounds: an answered probe keeps a connection that its user still holds (RFC 6429), up to the user timeout; an
+unanswered one counts; the wait is capped, so nothing is indexed past its end as in the seed.
 
 Source: RFC 9293 3.8.6.1 and 3.8.6.2.1 (4).
 """
@@ -18,10 +18,21 @@ from gossamer.core.tcp.timeouts.retransmission import is_given_up
 replace = msgspec.structs.replace
 
 
+def waited_us(tcb: Tcb) -> int:
+    """How long the probes so far have taken: `backoff` waits, each twice the one before up to the ceiling."""
+    rto_max_us = tcb.agreed.parameters.rto_max_us
+    doubled = min(tcb.backoff, 16)
+    waits_us = (min(tcb.round_trip.rto_us << n, rto_max_us) for n in range(doubled))
+    return sum(waits_us) + (tcb.backoff - doubled) * rto_max_us
+
+
 def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     """Send one octet from SND.UNA, or what a small window takes."""
     unanswered = now_us - tcb.rcv_at_us > 2 * backed_off_us(tcb)
-    if unanswered and is_given_up(tcb, now_us):
+    # A connection closed both ways has nobody who could lose patience: answers do not keep it (RFC 6429 4).
+    if (unanswered or tcb.receive_closed) and is_given_up(tcb, now_us):
+        return failed(tcb, Failure.TIMED_OUT)
+    if waited_us(tcb) >= tcb.agreed.parameters.user_timeout_us:
         return failed(tcb, Failure.TIMED_OUT)
     length = max(1, min(tcb.snd_wnd, tcb.agreed.smss, tcb.snd_buf_bytes))
     end = seq_add(tcb.snd_una, length)
