@@ -6,6 +6,7 @@ the deadline that a TIME-WAIT record carries.
 Source: RFC 9293 3.10.7, 3.1 (a connection is named by its pair of sockets).
 """
 
+from collections import OrderedDict
 from typing import Generic, TypeVar
 
 from gossamer.core.clock import NEVER_US
@@ -37,7 +38,8 @@ class Demux(Generic[Connection, Listener]):
         self.connections_max = connections_max
         self.time_wait_max = time_wait_max
         self.connections: dict[Flow, Connection] = {}
-        self.time_wait: dict[Flow, TimeWait] = {}
+        # Not a dict: finding its first entry walks over all that were deleted before it.
+        self.time_wait: OrderedDict[Flow, TimeWait] = OrderedDict()
         self.listeners: dict[bytes, Listener] = {}
 
     @property
@@ -74,18 +76,18 @@ class Demux(Generic[Connection, Listener]):
         """Remember a connection in TIME-WAIT, as the latest to expire."""
         self.time_wait.pop(flow, None)
         if len(self.time_wait) >= self.time_wait_max:
-            del self.time_wait[next(iter(self.time_wait))]
+            self.time_wait.popitem(last=False)
         self.time_wait[flow] = record
 
     def time_wait_deadline_us(self) -> int:
         """When the oldest TIME-WAIT record expires. All wait equally long, so the order of insertion is that of expiry."""
         if not self.time_wait:
             return NEVER_US
-        return next(iter(self.time_wait.values())).expires_at_us
+        return self.time_wait[next(iter(self.time_wait))].expires_at_us
 
     def expire_time_wait(self, now_us: int, limit: int) -> None:
         """Forget at most `limit` records whose time has come."""
         for _ in range(limit):
             if self.time_wait_deadline_us() > now_us:
                 return
-            del self.time_wait[next(iter(self.time_wait))]
+            self.time_wait.popitem(last=False)

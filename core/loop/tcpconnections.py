@@ -5,8 +5,10 @@
 Owns the records of all connections, who is blocked on which, and their deadlines. It decides nothing about TCP: that is
 `core.tcp.step`. Where segments come from, and what calls there are, it does not know.
 
-Deadlines are re-armed lazily: a connection stands in the heap once, at `armed_us`, and what it really waits for is looked at
-when it is handed out, so that a request on a living connection costs no heap operation.
+Deadlines are re-armed lazily: a connection stands in the heap at `armed_us`, and what it really waits for is looked at
+when it is handed out, so that a request on a living connection costs no heap operation. When a nearer deadline comes first
+(a delayed ACK before an idle timeout), the farther place is kept in `parked_us` and taken up again, so that places in the
+far future never pile up.
 """
 
 from collections.abc import Callable
@@ -53,7 +55,7 @@ class Connections:
         self.accepted_count = 0
         """How many octets of the SEND just stepped found room."""
         self._clock = clock
-        self._deadlines: DeadlineHeap[Connection] = DeadlineHeap()
+        self.deadlines: DeadlineHeap[Connection] = DeadlineHeap()
         self._packets_out_total = 0
         self._retransmits_total = 0
         self._accepted_total = 0
@@ -80,12 +82,12 @@ class Connections:
 
     def deadline_us(self) -> int:
         """The earliest deadline of any connection or TIME-WAIT record."""
-        return min(self._deadlines.next_us(), self.demux.time_wait_deadline_us())
+        return min(self.deadlines.next_us(), self.demux.time_wait_deadline_us())
 
     def turn(self, now_us: int) -> None:
         """Step the connections whose deadlines have passed, then send the batch."""
-        if self._deadlines.next_us() <= now_us:
-            for connection in self._deadlines.pop_due(now_us, DEADLINES_MAX):
+        if self.deadlines.next_us() <= now_us:
+            for connection in self.deadlines.pop_due(now_us, DEADLINES_MAX):
                 if connection.armed_us <= now_us:
                     self._expire(connection, now_us)
         if self.demux.time_wait_deadline_us() <= now_us:
@@ -131,6 +133,8 @@ class Connections:
                     self.sink.emit(connection.flow, action, encode_options(action))
                 else:
                     self.sink.emit(connection.flow, action)
+            elif type(action) is Deliver:
+                self._perform_deliver(connection, action)
             else:
                 self._performers[type(action)](connection, action)
         # A later deadline is found when the armed one is handed out; only an earlier one needs arming.
@@ -152,6 +156,7 @@ class Connections:
                 self._performers[type(action)](connection, action)
         self._on_end_of_stream(connection)
         self.wake_sender(connection, BrokenPipeError(32, "the connection was closed"))
+        self._disarm(connection)
 
     def emit(self, flow: Flow, segment: Segment) -> None:
         self.sink.emit(flow, segment, encode_options(segment))
@@ -201,6 +206,11 @@ class Connections:
         if listener is None:
             return
         listener.half_open -= 1
+        if listener.is_closed:
+            # Nobody can accept it any more.
+            connection.listener = None
+            self.step(connection, Abort(self._clock()))
+            return
         self._accepted_total += 1
         if listener.threads:
             connection.listener = None
@@ -257,7 +267,8 @@ class Connections:
 
     def _expire(self, connection: Connection, now_us: int) -> None:
         """What is due of a connection: its own timers, and the timeouts of the calls blocked on it."""
-        connection.armed_us = NEVER_US
+        parked_us, connection.parked_us = connection.parked_us, NEVER_US
+        connection.armed_us = parked_us if parked_us > now_us else NEVER_US
         if connection.recv_deadline_us <= now_us:
             thread = self.take_receiver(connection)
             if thread is not None:
@@ -280,9 +291,19 @@ class Connections:
         self.step(connection, Abort(now_us))
 
     def arm(self, connection: Connection, deadline_us: int) -> None:
-        if deadline_us < connection.armed_us:
+        armed_us = connection.armed_us
+        if deadline_us < armed_us:
+            if connection.parked_us == NEVER_US:
+                connection.parked_us = armed_us
             connection.armed_us = deadline_us
-            self._deadlines.push(deadline_us, connection)
+            self.deadlines.push(deadline_us, connection)
+
+    def _disarm(self, connection: Connection) -> None:
+        """A connection that has ended need not be held until its deadlines would have come."""
+        for at_us in (connection.armed_us, connection.parked_us):
+            if at_us != NEVER_US:
+                self.deadlines.discard(at_us, connection)
+        connection.armed_us = connection.parked_us = NEVER_US
 
     # Waking those who are blocked.
 

@@ -58,14 +58,17 @@ class PacketRiver:
 
     def _take_batch(self, source: PacketSource, count: int, now_us: int) -> None:
         """Step every segment of a batch. The hot path: plain ACKs and data with timestamps of known flows."""
-        find, arena = self._demux.connections.get, source.arena
-        for index, record in enumerate(IN_RECORD.iter_unpack(source.records[: count * IN_RECORD.size])):
-            flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length = record
+        find, arena, perform = self._demux.connections.get, source.arena, self._perform
+        index = -1
+        for flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length in IN_RECORD.iter_unpack(
+            source.records[: count * IN_RECORD.size]
+        ):
+            index += 1
             if kind == KIND_TIMESTAMP:
                 payload = arena[offset : offset + length] if length else b""
                 segment = Segment(seq, ack, flags, window, ts_val, ts_ecr, payload)
             else:
-                other = self._read_other(source, index, record)
+                other = self._read_other(source, index)
                 if other is None:
                     continue
                 segment = other
@@ -75,10 +78,11 @@ class PacketRiver:
                 continue
             event = SegmentArrives(segment, now_us, connection.recv_bytes_max)
             tcb, actions = segment_arrives(connection.tcb, event)  # type: ignore[arg-type]  # in the map it has one
-            self._perform(connection, tcb, actions)
+            perform(connection, tcb, actions)
 
-    def _read_other(self, source: PacketSource, index: int, record: InRecord) -> Segment | None:
+    def _read_other(self, source: PacketSource, index: int) -> Segment | None:
         """The segment of a record that is not of the hot kind; None when it was a drop or an ICMP error."""
+        record: InRecord = IN_RECORD.unpack_from(source.records, index * IN_RECORD.size)
         kind, offset, length = record[1], record[8], record[9]
         if kind > KIND_ICMP:
             self._connections.drops[kind] += 1
@@ -106,8 +110,6 @@ class PacketRiver:
         if waiting is not None:
             if not time_wait.may_reopen(waiting, segment):
                 return self._take_time_wait(flow, waiting, segment, now_us)
-            if self._demux.find_listener(flow) is not None:
-                del self._demux.time_wait[flow]
         listener = self._demux.find_listener(flow)
         if listener is None:
             return self._refuse(flow, segment)
@@ -135,6 +137,8 @@ class PacketRiver:
         if tcb is None:
             self._connections.emit_and_count(flow, actions)
             return
+        # Only a SYN that is taken ends TIME-WAIT.
+        self._demux.time_wait.pop(flow, None)
         connection = listener.make(flow, tcb, listener)
         listener.half_open += 1
         self._demux.add(flow, connection)

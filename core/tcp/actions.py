@@ -55,6 +55,9 @@ class Failed(msgspec.Struct, frozen=True, gc=False):
 class Signal(Enum):
     """Actions that say all by their name."""
 
+    # Members are single objects; Enum's own hash is Python code and stands in the way of a look-up for each action.
+    __hash__ = object.__hash__
+
     ESTABLISHED = "the handshake is complete: answer OPEN, or queue for accept"
     SEND_SPACE = "the send buffer has room: try the queued SEND again"
     END_OF_STREAM = "the peer's FIN was reached: answer RECEIVE with nothing"

@@ -41,6 +41,8 @@ def _read_with_options(record: InRecord, payload: bytes, side: SideRecord) -> Se
 
 
 def _read_sack(side: SideRecord) -> tuple[SackBlock, ...]:
+    if not side[3]:
+        return ()
     edges = side[6 : 6 + 2 * side[3]]
     return tuple(zip(edges[::2], edges[1::2], strict=True))
 
