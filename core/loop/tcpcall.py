@@ -26,6 +26,7 @@ class Connection:
         "flow",
         "listener",
         "opener",
+        "parked_us",
         "recv_bytes_max",
         "recv_deadline_us",
         "recv_thread",
@@ -48,7 +49,9 @@ class Connection:
         self.remains = b""
         """Octets that a connection which has ended still owes its reader."""
         self.armed_us = NEVER_US
-        """Where it stands in the heap of deadlines."""
+        """The earliest place where it stands in the heap of deadlines."""
+        self.parked_us = NEVER_US
+        """The latest one, where it stands there more than once."""
         self.opener: Thread[Any] | None = None
         """The thread blocked in an active open."""
         self.recv_thread: Thread[Any] | None = None

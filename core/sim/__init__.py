@@ -6,5 +6,7 @@ What is where:
     end.py      one connection and the user above it, who performs what `step` asks for
     oracle.py   what must hold after every step
     pair.py     two ends, two links, one virtual clock
+    device.py   packet devices in memory
+    network.py  hosts with schedulers and TcpLoops, joined by such devices
     states.py   a connection in each state, brought there by real steps
 """

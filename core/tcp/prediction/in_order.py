@@ -109,7 +109,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     # In a later state a FIN may be waiting behind the data.
     if snd_buf_bytes > flight - acked or ack_at_us <= now_us or tcb.state is not ESTABLISHED:
         tcb, sent = output(tcb, now_us)
-        return tcb, actions + sent
+        return tcb, sent + actions
     return tcb, actions
 
 

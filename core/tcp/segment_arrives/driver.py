@@ -39,4 +39,5 @@ def arrives(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb | TimeWait | None, Act
             return verdict.tcb, actions
         tcb, segment = verdict.tcb, verdict.segment
     tcb, sent = output(tcb, event.now_us)
-    return tcb, actions + sent
+    # Segments go first: a doer that answers SEND_SPACE with another SEND must not overtake them.
+    return tcb, sent + actions

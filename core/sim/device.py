@@ -1,0 +1,142 @@
+"""In-memory packet devices: what a receiver and a sender of packets are to a TcpLoop, without a kernel.
+
+Owns the queue of packets on their way in, and the records made of them by the reference codec of `core.wire`.
+"""
+
+import mmap
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from gossamer.core.wire.drop import DropReason
+from gossamer.core.wire.flow import Flow
+from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.packet import Parsed, build_packet, parse_packet
+from gossamer.core.wire.record import (
+    IN_RECORD,
+    KIND_ICMP,
+    KIND_OPTIONS,
+    KIND_PLAIN,
+    KIND_TIMESTAMP,
+    SIDE_RECORD,
+)
+from gossamer.core.wire.segment import URG, Segment, SynOptions
+from gossamer.ffi.packets import OutSegment
+
+SLOTS: Final = 64
+"""Packets of one batch."""
+
+SLOT_BYTES: Final = 1 << 16
+INBOX_MAX: Final = 4096
+"""Packets that wait to be received; the next is lost, as in a full queue of the kernel."""
+
+EMPTY_FLOW: Final = bytes(36)
+
+
+class MemorySource:
+    """A `PacketSource` fed by `put`."""
+
+    def __init__(self) -> None:
+        self.fd = -1
+        self.arena = mmap.mmap(-1, SLOTS * SLOT_BYTES)
+        self._records = bytearray(SLOTS * IN_RECORD.size)
+        self._side = bytearray(SLOTS * SIDE_RECORD.size)
+        self.records = memoryview(self._records).toreadonly()
+        self.side = memoryview(self._side).toreadonly()
+        self._inbox: deque[bytes] = deque(maxlen=INBOX_MAX)
+        self.is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._inbox)
+
+    def put(self, packet: bytes) -> None:
+        """A packet arrives."""
+        if len(self._inbox) < INBOX_MAX:
+            self._inbox.append(packet)
+
+    def recv_batch(self) -> int:
+        """Make records of what waits."""
+        count = min(SLOTS, len(self._inbox))
+        for index in range(count):
+            self._write(index, parse_packet(self._inbox.popleft()))
+        return count
+
+    def close(self) -> None:
+        """Nothing is received any more."""
+        self.is_closed = True
+
+    def _write(self, index: int, parsed: Parsed) -> None:
+        if isinstance(parsed, DropReason):
+            self._write_record(index, EMPTY_FLOW, parsed, (0, 0, 0, 0, 0, 0), b"")
+        elif isinstance(parsed, IcmpError):
+            fields = (parsed.kind, parsed.code, parsed.seq, parsed.mtu, 0, 0)
+            self._write_record(index, parsed.flow, KIND_ICMP, fields, b"")
+        else:
+            self._write_segment(index, *parsed)
+
+    def _write_segment(self, index: int, flow: Flow, segment: Segment) -> None:
+        has_timestamp = segment.ts_val >= 0
+        kind = KIND_TIMESTAMP if has_timestamp else KIND_PLAIN
+        if segment.sack or segment.syn_options is not None or segment.flags & URG:
+            kind = KIND_OPTIONS
+            self._write_side(index, segment)
+        times = (segment.ts_val, segment.ts_ecr) if has_timestamp else (0, 0)
+        fields = (segment.flags, segment.window, segment.seq, segment.ack, *times)
+        self._write_record(index, flow, kind, fields, segment.payload)
+
+    def _write_record(
+        self, index: int, flow: Flow, kind: int, fields: tuple[int, ...], payload: bytes
+    ) -> None:
+        offset = index * SLOT_BYTES
+        self.arena[offset : offset + len(payload)] = payload
+        IN_RECORD.pack_into(self._records, index * IN_RECORD.size, flow, kind, *fields, offset, len(payload))
+
+    def _write_side(self, index: int, segment: Segment) -> None:
+        options = segment.syn_options or SynOptions()
+        edges = [edge for block in segment.sack for edge in block]
+        edges += [0] * (8 - len(edges))
+        SIDE_RECORD.pack_into(
+            self._side,
+            index * SIDE_RECORD.size,
+            segment.ts_val >= 0,
+            options.sack_permitted,
+            options.window_scale,
+            len(segment.sack),
+            options.mss,
+            segment.urgent,
+            *edges,
+        )
+
+
+class MemorySink:
+    """A `PacketSink` that hands every packet to `carry` when it is flushed."""
+
+    def __init__(self, carry: Callable[[bytes], None]) -> None:
+        self.failed_total = 0
+        self.is_closed = False
+        self._carry = carry
+        self._batch: list[bytes] = []
+
+    def emit(self, flow: Flow, segment: OutSegment, options: bytes = b"") -> None:
+        """Add a segment to the batch."""
+        plain = Segment(
+            segment.seq,
+            segment.ack,
+            segment.flags,
+            segment.window,
+            segment.ts_val,
+            segment.ts_ecr,
+            bytes(segment.payload),
+        )
+        self._batch.append(build_packet(flow, plain, options or None))
+
+    def flush(self) -> int:
+        """Put the batch on the wire."""
+        batch, self._batch = self._batch, []
+        for packet in batch:
+            self._carry(packet)
+        return len(batch)
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        self.is_closed = True

@@ -1,0 +1,573 @@
+"""The loop of the functional TCP over in-memory devices, in virtual time: every call, every ending, every bound."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import pytest
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.errors import Draining
+from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
+from gossamer.core.loop.tcpcall import TcpConnect
+from gossamer.core.sim.link import Faults
+from gossamer.core.sim.network import Network
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.threads.calls import sys_sleep
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import pack_flow
+from gossamer.core.wire.packet import build_packet, parse_packet
+from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment, SynOptions
+
+CLIENT, SERVER = ("10.0.0.1", 50_001), ("10.0.0.2", 80)
+STRANGER = ("10.0.0.9", 7)
+
+
+class Hosts:
+    """A client and a server on one wire."""
+
+    def __init__(self, faults: Faults, parameters: TcpParameters, seed: int = 1) -> None:
+        self.network = Network(faults, seed)
+        self.client = self.network.host(bytes((10, 0, 0, 1)), parameters)
+        self.server = self.network.host(bytes((10, 0, 0, 2)), parameters)
+        self.acceptor = TcpAcceptor(self.server.loop, SERVER, parameters)
+
+    def run(self, *threads: Thread[Any], for_us: int = 1_000 * SECOND_US) -> None:
+        self.network.run(*threads, for_us=for_us)
+
+    def serve(self, handler: Callable[[TcpStream], Coroutine[Any, Any, Any]]) -> Thread[Any]:
+        async def accepted() -> Any:
+            return await handler(await self.acceptor.accept())
+
+        return self.server.spawn(accepted())
+
+    def use(self, user: Callable[[TcpStream], Coroutine[Any, Any, Any]], port: int = 50_001) -> Thread[Any]:
+        async def connected() -> Any:
+            return await user(await connect(port))
+
+        return self.client.spawn(connected())
+
+    def inject(self, segment: Segment, source: tuple[str, int] = STRANGER) -> None:
+        """A packet of nobody's reaches the server."""
+        self.server.source.put(build_packet(pack_flow(source, SERVER), segment))
+
+    def sent_to(self, host: str) -> list[Segment]:
+        found = [parse_packet(packet) for packet in self.network.seen]
+        flows = [parsed for parsed in found if isinstance(parsed, tuple)]
+        return [segment for flow, segment in flows if flow[16:32] == pack_flow((host, 0), (host, 0))[16:32]]
+
+
+def connect(port: int = 50_001, timeout_us: int = NEVER_US, to: tuple[str, int] = SERVER) -> TcpConnect:
+    return TcpConnect(("10.0.0.1", port), to, timeout_us, TcpStream)
+
+
+@pytest.fixture
+def hosts() -> Hosts:
+    return Hosts(Faults(delay_us=5_000), TcpParameters())
+
+
+def outcome(thread: Thread[Any]) -> Any:
+    """What a thread returned."""
+    assert thread.has_ended
+    return thread.inbox
+
+
+async def error_of(call: Any) -> BaseException | None:
+    """The error that awaiting something raises."""
+    try:
+        await call
+    except (OSError, Draining) as error:
+        return error
+    return None
+
+
+async def echo(stream: TcpStream) -> None:
+    while data := await stream.recv(10_000):
+        await stream.send(data)
+    await stream.close()
+
+
+async def everything(stream: TcpStream) -> bytes:
+    pieces = []
+    while data := await stream.recv():
+        pieces.append(data)
+    return b"".join(pieces)
+
+
+# Opening
+
+
+def test_connect_and_accept__addresses_and_counts(hosts: Hosts) -> None:
+    async def handler(stream: TcpStream) -> Any:
+        return stream.local, stream.peer
+
+    async def user(stream: TcpStream) -> Any:
+        return stream.local, stream.peer
+
+    there, here = hosts.serve(handler), hosts.use(user)
+    hosts.run(there, here)
+    assert outcome(there) == (SERVER, CLIENT)
+    assert outcome(here) == (CLIENT, SERVER)
+    assert hosts.server.statistics["accepted_total"] == 1
+    assert hosts.server.statistics["connections"] == 1
+    assert hosts.server.statistics["half_open"] == 0
+
+
+def test_connect__nobody_listens__refused(hosts: Hosts) -> None:
+    thread = hosts.client.spawn(error_of(connect(to=("10.0.0.2", 81))))
+    hosts.run(thread)
+    assert isinstance(outcome(thread), ConnectionRefusedError)
+    assert hosts.server.statistics["drop_no_connection"] == 1
+    assert hosts.client.loop.connections == 0
+
+
+def test_connect__nobody_answers__times_out_after_its_retries(hosts: Hosts) -> None:
+    thread = hosts.client.spawn(error_of(connect(to=("10.0.0.77", 80))))
+    hosts.run(thread)
+    assert isinstance(outcome(thread), TimeoutError)
+    assert hosts.network.clock() > 120 * SECOND_US
+    assert hosts.client.loop.connections == 0
+
+
+def test_connect__own_timeout__ends_then(hosts: Hosts) -> None:
+    thread = hosts.client.spawn(error_of(connect(timeout_us=2 * SECOND_US, to=("10.0.0.77", 80))))
+    hosts.run(thread)
+    assert isinstance(outcome(thread), TimeoutError)
+    assert hosts.network.clock() < 4 * SECOND_US
+    assert hosts.client.loop.connections == 0
+
+
+def test_connect__socket_in_use__says_so(hosts: Hosts) -> None:
+    async def user(_stream: TcpStream) -> Any:
+        return await error_of(connect())
+
+    hosts.serve(echo)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    assert isinstance(outcome(thread), OSError)
+    assert "in use" in str(outcome(thread))
+
+
+def test_listen__twice__says_so(hosts: Hosts) -> None:
+    hosts.run(for_us=1)
+    with pytest.raises(OSError, match="already listened on"):
+        TcpAcceptor(hosts.server.loop, SERVER, TcpParameters())
+
+
+def syn(number: int) -> tuple[Segment, tuple[str, int]]:
+    return Segment(number, 0, SYN, 1000, syn_options=SynOptions(mss=1460)), ("10.9.9.9", 1024 + number)
+
+
+def test_syn_flood__half_open_stays_within_the_backlog() -> None:
+    hosts = Hosts(Faults(), TcpParameters(syn_backlog=16))
+    for number in range(160):
+        hosts.inject(*syn(number))
+    hosts.run(for_us=1_000)
+    assert hosts.server.statistics["half_open"] == 16
+    assert hosts.server.statistics["drop_backlog_full"] == 144
+    hosts.run(for_us=200 * SECOND_US)
+    assert hosts.server.statistics["half_open"] == 0, "each gives its place back"
+    assert hosts.server.loop.connections == 0
+
+
+def test_backlog__nobody_accepts__bounded() -> None:
+    hosts = Hosts(Faults(), TcpParameters(syn_backlog=4))
+
+    async def user(stream: TcpStream) -> None:
+        await stream.recv()
+
+    for number in range(10):
+        hosts.use(user, 50_001 + number)
+    hosts.run(for_us=3 * SECOND_US)
+    assert hosts.server.statistics["accepted_total"] == 4
+    assert hosts.server.loop.connections == 4
+    assert hosts.server.statistics["drop_backlog_full"] > 0
+
+
+def test_connections_max__further_syns_are_dropped_and_counted() -> None:
+    hosts = Hosts(Faults(), TcpParameters(connections_max=5))
+    for number in range(20):
+        hosts.inject(*syn(number))
+    hosts.run(for_us=1_000)
+    assert hosts.server.loop.connections == 5
+    assert hosts.server.statistics["drop_connections_full"] == 15
+
+
+def test_reset_before_accept__is_not_handed_out(hosts: Hosts) -> None:
+    async def user(stream: TcpStream) -> None:
+        await stream.abort()
+
+    hosts.run(hosts.use(user), for_us=SECOND_US)
+    hosts.run(for_us=SECOND_US)
+    late = hosts.serve(echo)
+    hosts.run(for_us=SECOND_US)
+    assert not late.has_ended
+    assert hosts.server.loop.connections == 0
+
+
+# Sending and receiving
+
+
+@pytest.mark.parametrize(
+    "faults", [Faults(delay_us=2_000), Faults(0.05, 0.02, 0.05, 2_000, 1_000)], ids=["good", "bad"]
+)
+def test_echo__two_loops_on_one_wire__octets_are_exact(faults: Faults) -> None:
+    hosts = Hosts(faults, TcpParameters(receive_buffer_bytes=30_000, send_buffer_bytes=20_000))
+    payload = bytes(range(256)) * 1_000
+
+    async def user(stream: TcpStream) -> bytes:
+        async def send_all() -> None:
+            for at in range(0, len(payload), 7_000):
+                await stream.send(payload[at : at + 7_000])
+            await stream.shutdown()
+
+        hosts.client.spawn(send_all())
+        answer = await everything(stream)
+        await stream.close()
+        return answer
+
+    there, here = hosts.serve(echo), hosts.use(user)
+    hosts.run(there, here)
+    assert outcome(here) == payload
+    assert (hosts.client.statistics["retransmits_total"] > 0) == (faults.loss > 0)
+    hosts.run(for_us=70 * SECOND_US)
+    for host in (hosts.client, hosts.server):
+        assert (host.statistics["connections"], host.statistics["time_wait"]) == (0, 0)
+
+
+def test_recv__no_more_than_asked_for(hosts: Hosts) -> None:
+    async def handler(stream: TcpStream) -> None:
+        await stream.send(b"abcdef")
+
+    async def user(stream: TcpStream) -> list[bytes]:
+        await sys_sleep(100_000)
+        return [await stream.recv(4), await stream.recv(4)]
+
+    hosts.serve(handler)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    assert outcome(thread) == [b"abcd", b"ef"]
+
+
+def test_recv__timeout__raises_and_the_stream_stays_usable(hosts: Hosts) -> None:
+    async def handler(stream: TcpStream) -> None:
+        await sys_sleep(3 * SECOND_US)
+        await stream.send(b"late")
+
+    async def user(stream: TcpStream) -> Any:
+        first = await error_of(stream.recv(timeout_us=SECOND_US))
+        return first, hosts.network.clock(), await stream.recv()
+
+    hosts.serve(handler)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    first, at_us, data = outcome(thread)
+    assert isinstance(first, TimeoutError)
+    assert 2 * SECOND_US <= at_us <= 2 * SECOND_US + 100_000
+    assert data == b"late"
+
+
+def test_send__window_closed__timeout_raises(hosts: Hosts) -> None:
+    async def handler(_stream: TcpStream) -> None:
+        await sys_sleep(1_000 * SECOND_US)
+
+    async def user(stream: TcpStream) -> Any:
+        return await error_of(stream.send(b"x" * (4 << 20), timeout_us=SECOND_US))
+
+    hosts.serve(handler)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    assert isinstance(outcome(thread), TimeoutError)
+
+
+def test_send__nothing__nothing_happens(hosts: Hosts) -> None:
+    async def user(stream: TcpStream) -> Any:
+        await stream.send(b"")
+        await sys_sleep(10 * SECOND_US)
+        return len(hosts.network.seen)
+
+    hosts.serve(echo)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    assert outcome(thread) == 3, "the handshake and no more"
+
+
+def test_two_threads_receive_on_one_connection__the_second_is_told(hosts: Hosts) -> None:
+    async def user(stream: TcpStream) -> Any:
+        hosts.client.spawn(error_of(stream.recv()))
+        await sys_sleep(1_000)
+        return await error_of(stream.recv())
+
+    hosts.serve(everything)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    assert "another thread is receiving" in str(outcome(thread))
+
+
+def test_reader_blocked__writer_goes_on(hosts: Hosts) -> None:
+    """Neither waits behind the other, as the seed's single queue of waiters made them."""
+
+    async def handler(stream: TcpStream) -> int:
+        return len(await everything(stream))
+
+    async def user(stream: TcpStream) -> None:
+        hosts.client.spawn(error_of(stream.recv()))
+        await sys_sleep(1_000)
+        await stream.send(b"x" * (3 << 20))
+        await stream.shutdown()
+
+    there, here = hosts.serve(handler), hosts.use(user)
+    hosts.run(there, here, for_us=100 * SECOND_US)
+    assert outcome(there) == 3 << 20
+
+
+# Ending
+
+
+def test_half_close__the_other_way_stays_open(hosts: Hosts) -> None:
+    async def handler(stream: TcpStream) -> None:
+        data = await everything(stream)
+        await sys_sleep(SECOND_US)
+        await stream.send(data[::-1])
+        await stream.close()
+
+    async def user(stream: TcpStream) -> bytes:
+        await stream.send(b"forth")
+        await stream.shutdown()
+        data = await everything(stream)
+        await stream.close()
+        return data
+
+    there, here = hosts.serve(handler), hosts.use(user)
+    hosts.run(there, here)
+    assert outcome(here) == b"htrof"
+    hosts.run(for_us=SECOND_US)
+    assert hosts.server.loop.connections == hosts.client.loop.connections == 0
+    assert hosts.client.statistics["time_wait"] == 1
+    assert hosts.server.statistics["time_wait"] == 0
+
+
+def test_abort__peer_is_reset(hosts: Hosts) -> None:
+    async def handler(stream: TcpStream) -> Any:
+        return await error_of(stream.recv()), await error_of(stream.send(b"x"))
+
+    async def user(stream: TcpStream) -> None:
+        await stream.abort()
+
+    there = hosts.serve(handler)
+    hosts.use(user)
+    hosts.run(there)
+    assert all(isinstance(error, ConnectionResetError) for error in outcome(there))
+    assert hosts.server.loop.connections == hosts.client.loop.connections == 0
+
+
+def test_close__while_another_thread_receives__it_is_told(hosts: Hosts) -> None:
+    async def user(stream: TcpStream) -> Any:
+        blocked = hosts.client.spawn(error_of(stream.recv()))
+        await sys_sleep(1_000)
+        await stream.close()
+        await stream.close()
+        await sys_sleep(1_000)
+        return outcome(blocked), await error_of(stream.send(b"x"))
+
+    hosts.serve(everything)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    received, sent = outcome(thread)
+    assert isinstance(received, ConnectionAbortedError)
+    assert isinstance(sent, BrokenPipeError)
+
+
+def test_received_and_then_closed_by_the_peer__still_readable(hosts: Hosts) -> None:
+    async def handler(stream: TcpStream) -> None:
+        await stream.send(b"last words")
+        await stream.close()
+
+    async def user(stream: TcpStream) -> Any:
+        await stream.shutdown()
+        await sys_sleep(90 * SECOND_US)
+        return [await stream.recv(4), await stream.recv(), await stream.recv()]
+
+    hosts.serve(handler)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    assert outcome(thread) == [b"last", b" words", b""]
+
+
+def test_interrupt_receivers__blocked_receivers_are_told_to_drain(hosts: Hosts) -> None:
+    async def handler(stream: TcpStream) -> Any:
+        error = await error_of(stream.recv())
+        await stream.send(b"bye")
+        await stream.close()
+        return error
+
+    there, here = hosts.serve(handler), hosts.use(everything)
+    hosts.run(for_us=SECOND_US)
+    hosts.server.loop.interrupt_receivers()
+    hosts.run(there, here, for_us=SECOND_US)
+    assert isinstance(outcome(there), Draining)
+    assert outcome(here) == b"bye"
+
+
+def test_listener_closed__blocked_accept_is_told_and_the_unaccepted_are_reset(hosts: Hosts) -> None:
+    async def user(stream: TcpStream) -> Any:
+        return await error_of(stream.recv())
+
+    here = hosts.use(user)
+    hosts.run(for_us=SECOND_US)
+    closing = hosts.server.spawn(error_of(hosts.acceptor.close()))
+    hosts.run(closing, here)
+    assert isinstance(outcome(here), ConnectionResetError)
+    late = hosts.server.spawn(error_of(hosts.acceptor.accept()))
+    hosts.run(late)
+    assert isinstance(outcome(late), ConnectionAbortedError)
+    assert hosts.server.loop.connections == 0
+
+
+def test_listener_closed__half_open_connections_do_not_outlive_it(hosts: Hosts) -> None:
+    """Their last ACK comes when nobody can accept them any more."""
+
+    async def user(stream: TcpStream) -> Any:
+        return await error_of(stream.recv())
+
+    here = hosts.use(user)
+    hosts.run(for_us=7_000)
+    assert hosts.server.statistics["half_open"] == 1
+    hosts.server.spawn(error_of(hosts.acceptor.close()))
+    hosts.run(here, for_us=10 * SECOND_US)
+    assert isinstance(outcome(here), ConnectionResetError)
+    assert hosts.server.loop.connections == 0
+
+
+def test_loop_closed__what_is_open_is_reset_and_the_devices_given_back(hosts: Hosts) -> None:
+    hosts.serve(everything)
+    hosts.use(everything)
+    hosts.run(for_us=SECOND_US)
+    hosts.server.scheduler.close()
+    assert any(segment.flags & RST for segment in hosts.sent_to("10.0.0.1"))
+    assert hosts.server.source.is_closed
+    assert hosts.server.sink.is_closed
+
+
+def test_handed_over__what_is_nobodys_is_dropped_in_silence(hosts: Hosts) -> None:
+    hosts.server.loop.hand_over()
+    hosts.inject(Segment(1, 1, ACK, 10), ("10.0.0.1", 9))
+    hosts.run(for_us=1_000)
+    assert hosts.server.statistics["drop_listen_not_syn"] + hosts.server.statistics["drop_no_connection"] == 1
+
+
+# TIME-WAIT, strays, bounds
+
+
+def closed_connections(hosts: Hosts, count: int) -> None:
+    """The server closes first, so that TIME-WAIT is its own."""
+
+    async def server() -> None:
+        while True:
+            stream = await hosts.acceptor.accept()
+            await stream.close()
+
+    async def user(stream: TcpStream) -> None:
+        await everything(stream)
+        await stream.close()
+
+    hosts.server.spawn(server())
+    hosts.run(*(hosts.use(user, 50_001 + n) for n in range(count)), for_us=10 * SECOND_US)
+    hosts.run(for_us=SECOND_US)
+
+
+def test_time_wait__bounded__the_oldest_goes() -> None:
+    hosts = Hosts(Faults(delay_us=100), TcpParameters(time_wait_max=8))
+    closed_connections(hosts, 20)
+    assert hosts.server.statistics["time_wait"] == 8
+    hosts.run(for_us=70 * SECOND_US)
+    assert hosts.server.statistics["time_wait"] == 0
+
+
+def test_time_wait__same_client_socket_again__taken_over(hosts: Hosts) -> None:
+    """RFC 6191; a client that reuses its port within the minute is served at once."""
+    closed_connections(hosts, 1)
+    assert hosts.server.statistics["time_wait"] == 1
+    again = hosts.use(everything)
+    hosts.run(again, for_us=SECOND_US)
+    assert again.has_ended
+
+
+def test_time_wait__new_syn_but_no_room__is_kept() -> None:
+    hosts = Hosts(Faults(delay_us=100), TcpParameters(connections_max=1))
+    closed_connections(hosts, 1)
+    hosts.inject(syn(1)[0], ("10.0.0.50", 5))
+    hosts.run(for_us=1_000)
+    newer = Segment(1, 0, SYN, 1000, 0xFFFF_FFF, syn_options=SynOptions(mss=1460))
+    record = next(iter(hosts.server.loop._demux.time_wait.values()))
+    newer = msgspec.structs.replace(newer, seq=(record.rcv_nxt + 5) & 0xFFFFFFFF, ts_val=record.ts_recent + 5)
+    hosts.inject(newer, CLIENT)
+    hosts.run(for_us=1_000)
+    assert hosts.server.statistics["drop_connections_full"] == 1
+    assert hosts.server.statistics["time_wait"] == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "resets"), [(ACK, 1), (SYN | ACK, 1), (FIN | ACK, 1), (RST, 0), (RST | ACK, 0)]
+)
+def test_segment_of_nobody__reset_unless_it_is_one(hosts: Hosts, flags: int, resets: int) -> None:
+    hosts.inject(Segment(1, 2, flags, 10))
+    hosts.run(for_us=1_000)
+    assert [s.flags & RST for s in hosts.sent_to(STRANGER[0])] == [RST] * resets
+
+
+def test_bad_packets__each_counted_by_its_reason(hosts: Hosts) -> None:
+    good = build_packet(pack_flow(CLIENT, SERVER), Segment(1, 0, SYN, 10))
+    for packet in (b"", good[:30], good[:-1] + bytes((good[-1] ^ 1,)), b"\x45" + bytes(19)):
+        hosts.server.source.put(packet)
+    hosts.run(for_us=1_000)
+    counts = {k: v for k, v in hosts.server.statistics.items() if k.startswith("drop_") and v}
+    assert sum(counts.values()) == 4, counts
+    assert hosts.server.statistics["packets_in_total"] == 4
+    assert hosts.server.loop.connections == 0
+
+
+def test_deadlines__a_busy_connection_does_not_fill_the_heap() -> None:
+    """Defect 9 of the seed was O(n) timers; lazily re-armed ones must not pile up either."""
+    hosts = Hosts(Faults(delay_us=100), TcpParameters(keepalive_idle_us=7_200 * SECOND_US))
+
+    async def handler(stream: TcpStream) -> None:
+        while data := await stream.recv(timeout_us=75 * SECOND_US):
+            await stream.send(data)
+
+    async def user(stream: TcpStream) -> int:
+        for _ in range(500):
+            await stream.send(b"question")
+            await stream.recv(timeout_us=75 * SECOND_US)
+            await sys_sleep(50_000)
+        return len(hosts.server.loop._connections.deadlines)
+
+    hosts.serve(handler)
+    thread = hosts.use(user)
+    hosts.run(thread)
+    assert outcome(thread) < 20
+
+
+def test_deadlines__ended_connections_do_not_fill_the_heap() -> None:
+    hosts = Hosts(Faults(delay_us=100), TcpParameters())
+
+    async def server() -> None:
+        while True:
+            stream = await hosts.acceptor.accept()
+            hosts.server.spawn(error_of(one_answer(stream)))
+
+    async def one_answer(stream: TcpStream) -> None:
+        await stream.recv(timeout_us=75 * SECOND_US)
+        await stream.send(b"answer")
+        await stream.close()
+
+    async def user(stream: TcpStream) -> None:
+        await stream.send(b"question")
+        await everything(stream)
+        await stream.close()
+
+    hosts.server.spawn(server())
+    for number in range(100):
+        hosts.run(hosts.use(user, 10_000 + number), for_us=SECOND_US)
+    hosts.run(for_us=SECOND_US)
+    assert hosts.server.loop.connections == 0
+    assert len(hosts.server.loop._connections.deadlines) < 20
