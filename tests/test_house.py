@@ -1,0 +1,170 @@
+"""The house rules that a machine can hold: floors, purity, heads of files, reasons beside exceptions."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("core", "ffi", "shards", "loadtest")
+
+FLOORS = (
+    ("loadtest",),
+    ("shards.web",),
+    ("shards",),
+    ("core.sim",),
+    ("core.io", "core.http"),
+    ("core.loop",),
+    ("core.demux",),
+    ("core.tcp",),
+    ("core.threads", "core.wire"),
+    ("core.seq", "core.errors", "core.clock", "core.entropy", "ffi"),
+)
+"""From the top down, as in ARCHITECTURE.md. The web server and the rest of the shards are one floor in two rooms."""
+
+ONE_FLOOR = {"shards.web", "shards"}
+
+PURE = ("core.tcp", "core.wire")
+IMPURE = {
+    "time",
+    "random",
+    "os",
+    "socket",
+    "logging",
+    "secrets",
+    "threading",
+    "asyncio",
+    "select",
+    "datetime",
+}
+NOT_FOR_THE_PURE = ("core.loop", "core.io", "core.threads", "ffi", "core.entropy", "core.demux", "core.sim")
+
+
+def sources() -> list[Path]:
+    return sorted(
+        path
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name[0] != "_" or "__init__" in path.name
+    )
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imports_of(path: Path) -> tuple[str, ...]:
+    """Every module that a file imports when it is loaded, those of this project without `gossamer.`."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                assert path.is_relative_to(ROOT / "tests"), f"{path}: a relative import"
+                continue
+            found += [
+                f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base for alias in node.names
+            ]
+    return tuple(found)
+
+
+def is_module(name: str) -> bool:
+    place = ROOT / name.removeprefix("gossamer.").replace(".", "/")
+    return place.with_suffix(".py").exists() or (place / "__init__.py").exists()
+
+
+def ours(path: Path) -> Iterator[str]:
+    for name in imports_of(path):
+        if name.startswith("gossamer."):
+            yield name.removeprefix("gossamer.")
+
+
+def floor_of(module: str) -> int:
+    for height, rooms in enumerate(FLOORS):
+        if any(module == room or module.startswith(f"{room}.") for room in rooms):
+            return height
+    raise AssertionError(f"{module} stands on no floor: name it in ARCHITECTURE.md and here")
+
+
+SOURCES = sources()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_file__begins_with_what_it_owns(path: Path) -> None:
+    text = path.read_text()
+    assert not text or ast.get_docstring(ast.parse(text)), "no docstring at the head of the file"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_tests__import_the_installed_package_only(path: Path) -> None:
+    bad = [name for name in imports_of(path) if name.split(".")[0] in FOLDERS]
+    assert not bad, "would load a second copy of a module from the root of the repository"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_imports__by_full_name_and_never_upward(path: Path) -> None:
+    assert not [name for name in imports_of(path) if name.split(".")[0] in FOLDERS]
+    if not imports_of(path):
+        return
+    here = floor_of(module_of(path))
+    for name in ours(path):
+        room = next(room for rooms in FLOORS for room in rooms if name == room or name.startswith(f"{room}."))
+        if room in ONE_FLOOR and module_of(path).split(".")[0] == "shards":
+            continue
+        assert floor_of(name) >= here, f"{module_of(path)} imports {name}, which stands above it"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if module_of(p).startswith(PURE)], ids=module_of)
+def test_pure__no_clock_no_chance_no_kernel_no_thread(path: Path) -> None:
+    """Law 1."""
+    assert not IMPURE.intersection(name.split(".")[0] for name in imports_of(path))
+    assert not [name for name in ours(path) if name.startswith(NOT_FOR_THE_PURE)]
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if module_of(p).startswith("ffi")], ids=module_of)
+def test_ffi__imports_nothing_of_the_floors_above(path: Path) -> None:
+    assert not [name for name in ours(path) if not name.startswith("ffi")]
+
+
+def test_imports__no_circle() -> None:
+    graph = {module_of(path): {name for name in ours(path) if name != module_of(path)} for path in SOURCES}
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, f"a circle: {' -> '.join((*way[way.index(module) :], module))}"
+        if module not in done:
+            for following in sorted(graph.get(module, ())):
+                visit(following, (*way, module))
+            done.add(module)
+
+    for module in sorted(graph):
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_exceptions_from_lint__each_has_its_reason_beside_it(path: Path) -> None:
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        found = re.search(r"#\s*noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?(?P<reason>.*)", line)
+        if found is not None:
+            assert len(found["reason"].strip(" -#()")) > 3, f"{path}:{number}: a noqa without a reason"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_names__nothing_that_means_everything(path: Path) -> None:
+    assert not {"utils", "util", "helpers", "helper", "manager", "common", "misc"}.intersection(
+        module_of(path).split(".")
+    )
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if module_of(p).startswith("core")], ids=module_of)
+def test_core__nothing_unfinished(path: Path) -> None:
+    assert not re.search(r"\b(TODO|FIXME|XXX|HACK)\b", path.read_text())
