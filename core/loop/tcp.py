@@ -175,10 +175,12 @@ class TcpLoop:
             self._step(call.connection, Close(self._clock(), receives=True))
 
     def _close(self, _thread: Thread[Any], call: TcpClose) -> None:
-        self._connections.interrupt(call.connection)
-        if call.connection.tcb is not None:
-            self._step(call.connection, Close(self._clock()))
-        call.connection.remains = b""
+        connection = call.connection
+        if connection.recv_thread is not None or connection.send_thread is not None:
+            self._connections.interrupt(connection)
+        if connection.tcb is not None:
+            self._step(connection, Close(self._scheduler.now_us()))
+        connection.remains = b""
 
     def _abort(self, _thread: Thread[Any], call: TcpAbort) -> None:
         self._connections.interrupt(call.connection)

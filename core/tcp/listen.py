@@ -15,6 +15,8 @@ from gossamer.core.tcp.tcb import Agreed, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
+SYN_RECEIVED = State.SYN_RECEIVED
+
 
 def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> tuple[Tcb | None, Actions]:
     """What a listener answers: a connection in SYN-RECEIVED and its SYN-ACK, a RST, or nothing."""
@@ -35,7 +37,7 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> tuple[Tcb, Action
     """The connection that a SYN opens. Data on a SYN is left to be sent again."""
     rcv_nxt = seq_add(agreed.irs, 1)
     tcb = Tcb(
-        state=State.SYN_RECEIVED,
+        state=SYN_RECEIVED,
         agreed=agreed,
         snd_una=agreed.iss,
         snd_nxt=seq_add(agreed.iss, 1),

@@ -12,23 +12,25 @@ from gossamer.core.tcp.tcb import State, Tcb
 
 replace = msgspec.structs.replace
 
+SYN_SENT, SYN_RECEIVED, FIN_WAIT_2 = State.SYN_SENT, State.SYN_RECEIVED, State.FIN_WAIT_2
+
 FIN_FOLLOWS = {State.ESTABLISHED: State.FIN_WAIT_1, State.CLOSE_WAIT: State.LAST_ACK}
 """Which state a CLOSE leads to."""
 
 
 def close(tcb: Tcb, event: Close) -> tuple[Tcb | None, Actions]:
     """Queue the FIN; a second CLOSE is harmless."""
-    if tcb.state is State.SYN_SENT:
+    if tcb.state is SYN_SENT:
         # "Delete the TCB and return 'error: closing' responses to any queued SENDs, or RECEIVEs."
         return None, ()
-    if tcb.state is State.SYN_RECEIVED or (not event.receives and tcb.rcv_buf_bytes):
+    if tcb.state is SYN_RECEIVED or (not event.receives and tcb.rcv_buf_bytes):
         # RFC 9293 3.6.1, SHLD-3: closed "while received data is still pending in the connection": "SHOULD send a RST to show that
         # data was lost", in LAST-ACK and CLOSING too, where ABORT is silent but our own data would be lost with the record.
         # Differs: in SYN-RECEIVED too, where a FIN would be proper; no user of ours has such a connection in hand.
         return None, (reset_segment(tcb),)
     if not event.receives and not tcb.receive_closed:
         tcb = replace(tcb, receive_closed=True)
-        if tcb.state is State.FIN_WAIT_2:
+        if tcb.state is FIN_WAIT_2:
             return replace(tcb, slow_at_us=event.now_us + tcb.agreed.parameters.fin_wait_2_us), ()
     following = FIN_FOLLOWS.get(tcb.state)
     if following is None:

@@ -33,6 +33,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         and tcb.reassembly is None
         and agreed.timestamps
         and not tcb.backoff
+        and not tcb.snd_buf_offset
         and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
     ):
         return _sent_at_once(tcb, event)
@@ -70,12 +71,12 @@ def _sent_at_once(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         tcb,
         snd_nxt=Seq((tcb.snd_nxt + size + event.is_last) & MASK),
         snd_buf=(data,),
-        snd_buf_offset=0,
         snd_buf_bytes=size,
         last_ack_sent=tcb.rcv_nxt,
         ack_at_us=NEVER_US,
         rtx_at_us=now_us + tcb.round_trip.rto_us,
         snd_at_us=now_us,
-        state=FIN_WAIT_1 if event.is_last else ESTABLISHED,
     )
+    if event.is_last:
+        tcb = replace(tcb, state=FIN_WAIT_1)
     return tcb, (segment,)
