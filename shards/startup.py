@@ -35,7 +35,11 @@ ROWS_PER_SHARD = 3
 
 def target_kind(target: str) -> Literal["folder", "handler"]:
     """What a TARGET is. Raises: ConfigError."""
-    if Path(target).is_dir():
+    try:
+        is_folder = Path(target).is_dir()
+    except PermissionError as error:
+        raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that you may read") from error
+    if is_folder:
         return "folder"
     if is_application_name(target):
         return "handler"

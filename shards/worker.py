@@ -11,6 +11,7 @@ import gc
 import importlib
 import logging
 import os
+import resource
 import select
 import signal
 import sys
@@ -70,6 +71,12 @@ def pin_cpu(cpu: int | None) -> None:
         log.warning("not pinned to CPU %d: %s", cpu, error.strerror)
 
 
+def raise_descriptor_limit() -> None:
+    """Have as many descriptors as the system lets this user have: each connection on kernel sockets takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def build_scheduler() -> Scheduler:
     """A scheduler with the loops that every stack needs."""
     pool = PoolLoop()
@@ -96,6 +103,7 @@ def run_worker(plan: WorkerPlan) -> None:
     root = plan.descriptors.root
     application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
     pin_cpu(plan.shard.cpu)
+    raise_descriptor_limit()
     give_up_privileges(plan)
     scheduler = build_scheduler()
     worker = Worker(scheduler, CounterTable(plan.descriptors.counters).row(plan.row), monotonic_us)

@@ -370,6 +370,14 @@ def test_native_handler__that_connects__gets_a_connector(serve: Serve) -> None:
         assert connection.makefile("rb").read().endswith(b"\r\n\r\nhello\n")
 
 
+def test_worker__soft_descriptor_limit__raised_to_the_hard_one(serve: Serve) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    server = serve("--workers", "1").wait_ready()
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (256, hard))
+    assert server.command("worker", "restart", "0").returncode == 0
+    assert resource.prlimit(server.worker_pids()[0], resource.RLIMIT_NOFILE) == (hard, hard)
+
+
 def test_limit_concurrency__the_next_ones_wait(serve: Serve) -> None:
     server = serve("--workers", "1", "--limit-concurrency", "2").wait_ready()
     port = server.status()["port"]
