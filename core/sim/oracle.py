@@ -15,7 +15,7 @@ from gossamer.core.tcp.output import flight_bytes, is_fin_unsent
 from gossamer.core.tcp.parameters import COALESCE_BYTES, REASSEMBLY_BLOCKS_MAX, SACKED_RANGES_MAX
 from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.tcb import Reassembly, Recovery, State, Tcb
-from gossamer.core.wire.segment import FIN, SYN, Segment
+from gossamer.core.wire.segment import FIN, RST, SYN, Segment
 
 
 def check(before: Connection, event: Event, after: Connection | None, actions: Actions) -> None:
@@ -113,7 +113,7 @@ def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> N
     assert 0 <= segment.window <= 0xFFFF
     assert len(segment.payload) <= agreed.smss, "a segment is longer than the peer takes"
     assert bool(segment.sack) <= agreed.sack
-    if segment.flags & SYN:
+    if segment.flags & (SYN | RST):
         return
     assert (segment.ts_val >= 0) == agreed.timestamps
     end = _end(segment)

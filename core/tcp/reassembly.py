@@ -73,6 +73,15 @@ def take(reassembly: Reassembly, rcv_nxt: Seq) -> tuple[Reassembly | None, Chunk
     return replace(reassembly, blocks=blocks, recent=reassembly.recent if blocks else ()), chunks, rcv_nxt
 
 
+def fill(reassembly: Reassembly, data: bytes, rcv_nxt: Seq) -> tuple[Reassembly | None, Chunks, Seq]:
+    """What comes into order with `data` at `rcv_nxt`; octets that are held already stay what they are."""
+    merged = insert(reassembly, rcv_nxt, data, rcv_nxt)
+    if merged is not None:
+        return take(merged, rcv_nxt)
+    # As many runs as may be are held, and it touches none of them.
+    return reassembly, (data,), seq_add(rcv_nxt, len(data))
+
+
 def _without(chunks: Chunks, count: int) -> Chunks:
     """The chunks less their first `count` octets."""
     while count and count >= len(chunks[0]):

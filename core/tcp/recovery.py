@@ -79,8 +79,10 @@ def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool) -> Tcb:
     news = sacked != recovery.sacked
     if not (is_duplicate or news):
         return tcb
-    # The count is bounded by what is in flight: more duplicates than segments are spoofed.
-    smss, flight = tcb.agreed.smss, (tcb.snd_nxt - tcb.snd_una) & MASK
+    # More duplicates than segments are spoofed: both counts are bounded by what was in flight when the loss was seen, since
+    # what is sent meanwhile would let forged ones call for ever more.
+    smss, end = tcb.agreed.smss, recovery.recover
+    flight = ((tcb.snd_nxt if recovery.phase is Phase.DISORDER else end) - tcb.snd_una) & MASK
     dup_acks = min(recovery.dup_acks + 1, -(-flight // smss))
     undelivered = 0 if tcb.agreed.sack else min(recovery.undelivered + smss, flight)
     recovery = replace(recovery, dup_acks=dup_acks, sacked=sacked, undelivered=undelivered)

@@ -51,13 +51,14 @@ def _empty(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
 
 
 def _in_order(tcb: Tcb, payload: bytes, now_us: int) -> Tcb:
-    rcv_nxt = seq_add(tcb.rcv_nxt, len(payload))
-    chunks, held = append(tcb.rcv_buf, payload), tcb.reassembly
+    held = tcb.reassembly
     # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate ACK when the incoming segment fills in all or part of a gap".
     ack_at_us = tcb.ack_at_us if held is None else now_us
-    if held is not None:
-        held, joined, rcv_nxt = reassembly.take(held, rcv_nxt)
-        chunks = concat(chunks, joined)
+    if held is None:
+        chunks, rcv_nxt = append(tcb.rcv_buf, payload), seq_add(tcb.rcv_nxt, len(payload))
+    else:
+        held, joined, rcv_nxt = reassembly.fill(held, payload, tcb.rcv_nxt)
+        chunks = concat(tcb.rcv_buf, joined)
     taken = (rcv_nxt - tcb.rcv_nxt) & MASK
     return replace(
         tcb,

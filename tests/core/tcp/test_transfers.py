@@ -70,7 +70,7 @@ def settings_of_an_end(draw: st.DrawFn) -> Setting:
     """Any end that is worth trying: small buffers, odd segment sizes, slow readers, small writes."""
     parameters = TcpParameters(
         receive_buffer_bytes=draw(st.sampled_from((200, 1_000, 3_000, 20_000, 1 << 20))),
-        send_buffer_bytes=draw(st.sampled_from((40, 150, 3_000, 40_000, 1 << 20))),
+        send_buffer_bytes=draw(st.sampled_from((100, 150, 3_000, 40_000, 1 << 20))),
         nodelay=draw(st.booleans()),
         window_scaling=draw(st.booleans()),
         timestamps=draw(st.booleans()),
@@ -81,13 +81,13 @@ def settings_of_an_end(draw: st.DrawFn) -> Setting:
         synack_retries=60,
     )
     user = User(
-        sends=octets(draw(st.integers(0, 99)), draw(st.sampled_from((0, 1, 900, 5_000)))),
+        sends=octets(draw(st.integers(0, 99)), draw(st.sampled_from((0, 1, 900, 3_000)))),
         write_bytes=draw(st.sampled_from((50, 1_460, 65_536))),
         read_bytes=draw(st.sampled_from((97, 5_000, 65_536))),
-        reads_every_us=draw(st.sampled_from((0, 0, 5_000, 40_000))),
+        reads_every_us=draw(st.sampled_from((0, 0, 20_000, 40_000))),
     )
     faults = Faults(
-        loss=draw(st.sampled_from((0.0, 0.0, 0.02, 0.15))),
+        loss=draw(st.sampled_from((0.0, 0.0, 0.02, 0.05))),
         duplicate=draw(st.sampled_from((0.0, 0.05))),
         reorder=draw(st.sampled_from((0.0, 0.1))),
         delay_us=draw(st.sampled_from((50, 5_000, 150_000))),
