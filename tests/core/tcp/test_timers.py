@@ -1,7 +1,6 @@
 """What is sent when: Nagle, silly windows, delayed ACKs, retransmission, persist, keepalive, idle restart."""
 
 import msgspec
-import pytest
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states

@@ -1,0 +1,76 @@
+"""Which connection, TIME-WAIT record or listener a segment belongs to, and how many there may be."""
+
+import msgspec
+import pytest
+from gossamer.core.clock import NEVER_US
+from gossamer.core.demux import Demux
+from gossamer.core.errors import BoundExceeded
+from gossamer.core.sim import states
+from gossamer.core.wire.flow import Flow, pack_flow
+
+LOCAL = ("10.0.0.2", 80)
+
+
+def flow(port: int, local: tuple[str, int] = LOCAL) -> Flow:
+    return pack_flow(local, ("10.0.0.1", port))
+
+
+@pytest.fixture
+def demux() -> Demux[str, str]:
+    return Demux(connections_max=3, time_wait_max=2)
+
+
+def test_add__beyond_the_bound__names_it(demux: Demux[str, str]) -> None:
+    for port in range(3):
+        demux.add(flow(port), "connection")
+    assert demux.is_full
+    with pytest.raises(BoundExceeded, match=r"tcp\.connections_max"):
+        demux.add(flow(9), "one more")
+
+
+@pytest.mark.parametrize("anywhere", ["", "0.0.0.0", "::"])
+def test_listener__exact_address_before_any(demux: Demux[str, str], anywhere: str) -> None:
+    demux.listen((anywhere, 80), "any")
+    assert demux.find_listener(flow(1)) == "any"
+    demux.listen(LOCAL, "exact")
+    assert demux.find_listener(flow(1)) == "exact"
+    assert demux.find_listener(flow(1, ("10.0.0.3", 80))) == "any"
+    assert demux.find_listener(flow(1, ("fd00::3", 80))) == "any"
+    assert demux.find_listener(flow(1, ("10.0.0.2", 81))) is None
+    demux.unlisten(LOCAL)
+    assert demux.find_listener(flow(1)) == "any"
+
+
+def test_listen__twice__address_in_use(demux: Demux[str, str]) -> None:
+    demux.listen(LOCAL, "first")
+    with pytest.raises(OSError, match="already listened on") as caught:
+        demux.listen(LOCAL, "second")
+    assert caught.value.errno == 98
+
+
+def test_time_wait__beyond_the_bound__the_oldest_goes(demux: Demux[str, str]) -> None:
+    for number in range(3):
+        record = msgspec.structs.replace(states.time_wait(), expires_at_us=100 + number)
+        demux.keep_time_wait(flow(number), record)
+    assert list(demux.time_wait) == [flow(1), flow(2)]
+    assert demux.time_wait_deadline_us() == 101
+
+
+def test_time_wait__kept_again__is_the_latest(demux: Demux[str, str]) -> None:
+    record = states.time_wait()
+    demux.keep_time_wait(flow(1), msgspec.structs.replace(record, expires_at_us=1))
+    demux.keep_time_wait(flow(2), msgspec.structs.replace(record, expires_at_us=2))
+    demux.keep_time_wait(flow(1), msgspec.structs.replace(record, expires_at_us=3))
+    assert list(demux.time_wait) == [flow(2), flow(1)]
+
+
+def test_time_wait__expires__in_order_and_within_the_limit(demux: Demux[str, str]) -> None:
+    for number in range(2):
+        record = msgspec.structs.replace(states.time_wait(), expires_at_us=10 * number)
+        demux.keep_time_wait(flow(number), record)
+    demux.expire_time_wait(100, limit=1)
+    assert list(demux.time_wait) == [flow(1)]
+    demux.expire_time_wait(9, limit=5)
+    assert len(demux.time_wait) == 1
+    demux.expire_time_wait(10, limit=5)
+    assert demux.time_wait_deadline_us() == NEVER_US
