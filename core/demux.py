@@ -1,7 +1,7 @@
 """Demultiplexing: which connection, TIME-WAIT record or listener a segment belongs to.
 
-The one mutable map of the TCP. Owns the bounds on how many there may be of each; knows nothing of threads, packets or time beyond
-the deadline that a TIME-WAIT record carries.
+The one mutable map of the TCP. Owns the bounds on how many there may be of each; knows nothing of threads,
+packets or time beyond the deadline that a TIME-WAIT record carries.
 
 Source: RFC 9293 3.10.7, 3.1 (a connection is named by its pair of sockets).
 """
@@ -22,7 +22,8 @@ ANY_ADDRESS = b"\x00" * 16
 
 
 def listening_key(address: Address) -> bytes:
-    """What a listener is found by: its local address and port. Raises: ValueError for what is no IP address."""
+    """What a listener is found by: its local address and port. Raises: ValueError for what is no IP
+    address."""
     host, port = address
     packed = ANY_ADDRESS if host in ("", "0.0.0.0", "::") else pack_address(host)
     return packed + port.to_bytes(2, "big")
@@ -31,7 +32,8 @@ def listening_key(address: Address) -> bytes:
 class Demux(Generic[Connection, Listener]):
     """flow -> connection, flow -> TIME-WAIT, local socket -> listener.
 
-    Bounds: `connections_max` and `time_wait_max`; beyond the first a connection is refused, beyond the second the oldest record goes.
+    Bounds: `connections_max` and `time_wait_max`; beyond the first a connection is refused, beyond the second
+    the oldest record goes.
     """
 
     def __init__(self, connections_max: int, time_wait_max: int) -> None:
@@ -80,7 +82,8 @@ class Demux(Generic[Connection, Listener]):
         self.time_wait[flow] = record
 
     def time_wait_deadline_us(self) -> int:
-        """When the oldest TIME-WAIT record expires. All wait equally long, so the order of insertion is that of expiry."""
+        """When the oldest TIME-WAIT record expires. All wait equally long, so the order of insertion is that
+        of expiry."""
         if not self.time_wait:
             return NEVER_US
         return self.time_wait[next(iter(self.time_wait))].expires_at_us

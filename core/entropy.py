@@ -1,7 +1,7 @@
 """The one door to randomness.
 
-The pure core is given random numbers inside its events; whoever builds such an event takes them from an `Entropy`. A test or
-a simulator hands in a seeded one and gets the same run again.
+The pure core is given random numbers inside its events; whoever builds such an event takes them from an
+`Entropy`. A test or a simulator hands in a seeded one and gets the same run again.
 """
 
 import os

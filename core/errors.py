@@ -1,7 +1,8 @@
 """The errors that Gossamer raises on purpose.
 
-What happens to a connection is told with Python's own OSErrors, the same on either stack: ConnectionRefusedError,
-ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError. What is here has no name there.
+What happens to a connection is told with Python's own OSErrors, the same on either stack:
+ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError. What is
+here has no name there.
 """
 
 
@@ -14,4 +15,5 @@ class BoundExceeded(GossamerError):
 
 
 class Draining(GossamerError):
-    """The server is draining: finish the request at hand, close when idle. Raised in threads blocked in a receive."""
+    """The server is draining: finish the request at hand, close when idle. Raised in threads blocked in a
+    receive."""

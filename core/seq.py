@@ -1,7 +1,7 @@
 """Sequence number arithmetic modulo 2**32.
 
-Owns the only comparisons of sequence numbers and of timestamps there are. Plain functions over int: an `int` subclass costs
-fifty times as much per operation.
+Owns the only comparisons of sequence numbers and of timestamps there are. Plain functions over int: an `int`
+subclass costs fifty times as much per operation.
 
 Source: RFC 9293 3.4.
 """

@@ -1,7 +1,8 @@
 """The one interface of a byte stream, on either stack.
 
-`core.io.sock` fulfils it over kernel sockets, `core.io.tcpsock` over the functional TCP; code written to it (the web server,
-the load generator, a user's handler) runs on both by one setting. Every method returns a system call to be awaited.
+`core.io.sock` fulfils it over kernel sockets, `core.io.tcpsock` over the functional TCP; code written to it
+(the web server, the load generator, a user's handler) runs on both by one setting. Every method returns a
+system call to be awaited.
 
     async def echo(stream: Stream) -> None:
         while data := await stream.recv(65536):
@@ -19,8 +20,8 @@ from gossamer.core.wire.flow import Address
 class Stream(Protocol):
     """A connected byte stream. One thread may receive while another sends.
 
-    Raises: ConnectionResetError, BrokenPipeError, TimeoutError (also when the call's own timeout passed: the stream stays
-    usable then), each from the awaited call.
+    Raises: ConnectionResetError, BrokenPipeError, TimeoutError (also when the call's own timeout passed: the
+    stream stays usable then), each from the awaited call.
     """
 
     @property
@@ -38,8 +39,8 @@ class Stream(Protocol):
         """Returns when all of `data` stands in the (bounded) send buffer."""
 
     def send_last(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
-        """Send what is sent last: `shutdown` or `close` must follow, and where the stack can, the FIN rides on the last segment
-        already."""
+        """Send what is sent last: `shutdown` or `close` must follow, and where the stack can, the FIN rides
+        on the last segment already."""
 
     def shutdown(self) -> SystemCall[None]:
         """Half-close: a FIN after what was sent; receiving goes on."""

@@ -1,7 +1,7 @@
 """TCPSockIO: the functional TCP behind the interfaces of `core.io.stream`.
 
-Owns the streams, acceptors and connectors over the functional TCP as threads see them. Every method only builds a system call;
-`core.loop.tcp` performs it.
+Owns the streams, acceptors and connectors over the functional TCP as threads see them. Every method only
+builds a system call; `core.loop.tcp` performs it.
 """
 
 import socket
@@ -91,7 +91,8 @@ class TcpAcceptor:
 
 
 class TcpConnector:
-    """A `Connector` on the functional TCP, opening from a range of local ports that this process alone owns."""
+    """A `Connector` on the functional TCP, opening from a range of local ports that this process alone
+    owns."""
 
     def __init__(self, loop: TcpLoop, ports: range, secret: bytes) -> None:
         self._loop = loop

@@ -1,11 +1,12 @@
 """The loop of the functional TCP: TCPSockIO's calls, over a packet source and a packet sink.
 
-    packet river:  source.recv_batch -> segment -> demux -> step -> (tcb', actions) -> emit into the batch | wake a thread
+    packet river:  source.recv_batch -> segment -> demux -> step -> (tcb', actions)
+                   -> emit into the batch | wake a thread
     thread river:  a call -> the same step -> actions -> the thread goes on or blocks
     once a turn:   deadlines that are due -> step; one flush of the whole batch
 
-Owns the thread river. The packet river is `core.loop.tcppackets`, what actions do `core.loop.tcpconnections`, and what is
-decided `core.tcp.step`.
+Owns the thread river. The packet river is `core.loop.tcppackets`, what actions do `core.loop.tcpconnections`,
+and what is decided `core.tcp.step`.
 """
 
 from collections.abc import Mapping

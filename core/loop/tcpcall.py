@@ -1,7 +1,7 @@
 """The calls of TCPSockIO, and the records that they name.
 
-Owns the mutable record of one connection and of one listener of the functional TCP, as `core.loop.tcp` keeps them, and the call
-values. The connection itself is a value in it: `tcb`. It performs nothing.
+Owns the mutable record of one connection and of one listener of the functional TCP, as `core.loop.tcp` keeps
+them, and the call values. The connection itself is a value in it: `tcb`. It performs nothing.
 """
 
 from collections import deque

@@ -2,13 +2,13 @@
 
     (tcb', actions) -> emit a segment into the batch | wake a thread | count | remember | forget
 
-Owns the records of all connections, who is blocked on which, and their deadlines. It decides nothing about TCP: that is
-`core.tcp.step`. Where segments come from, and what calls there are, it does not know.
+Owns the records of all connections, who is blocked on which, and their deadlines. It decides nothing about
+TCP: that is `core.tcp.step`. Where segments come from, and what calls there are, it does not know.
 
-Deadlines are re-armed lazily: a connection stands in the heap at `armed_us`, and what it really waits for is looked at
-when it is handed out, so that a request on a living connection costs no heap operation. When a nearer deadline comes first
-(a delayed ACK before an idle timeout), the farther place is kept in `parked_us` and taken up again, so that places in the
-far future never pile up.
+Deadlines are re-armed lazily: a connection stands in the heap at `armed_us`, and what it really waits for is
+looked at when it is handed out, so that a request on a living connection costs no heap operation. When a
+nearer deadline comes first (a delayed ACK before an idle timeout), the farther place is kept in `parked_us`
+and taken up again, so that places in the far future never pile up.
 """
 
 from collections.abc import Callable

@@ -30,8 +30,8 @@ class Openings:
         """For a SYN on `flow`; `before` is what the flow left in TIME-WAIT."""
         iss, ts_offset = initial_numbers(flow, self._secret, now_us)
         if before is not None and seq_le(iss, before.snd_nxt):
-            # RFC 9293 3.6.1: the new ISN must be "larger than the largest sequence number it used on the previous connection
-            # incarnation".
+            # RFC 9293 3.6.1: the new ISN must be "larger than the largest sequence number it used on the
+            # previous connection incarnation".
             iss = seq_add(Seq(before.snd_nxt), REUSE_STEP_BYTES)
         return Opening(
             now_us=now_us,

@@ -2,7 +2,8 @@
 
     source.recv_batch -> segment -> demux -> step -> perform
 
-Owns the packet source, and what is done with a segment that belongs to no connection. The connections themselves it only steps.
+Owns the packet source, and what is done with a segment that belongs to no connection. The connections
+themselves it only steps.
 """
 
 from typing import Final
@@ -38,7 +39,8 @@ class PacketRiver:
     ) -> None:
         self.source = source
         self.is_handing_over = False
-        """A successor takes what is new: a segment of no connection is dropped without a RST, and its SYN is sent again."""
+        """A successor takes what is new: a segment of no connection is dropped without a RST, and its SYN is
+        sent again."""
         self.packets_in_total = 0
         self._connections = connections
         self._demux = connections.demux
@@ -107,9 +109,8 @@ class PacketRiver:
     def _take_stray(self, flow: Flow, segment: Segment, now_us: int) -> None:
         """A segment of no connection: TIME-WAIT, a listener, or nobody."""
         waiting = self._demux.time_wait.get(flow)
-        if waiting is not None:
-            if not time_wait.may_reopen(waiting, segment):
-                return self._take_time_wait(flow, waiting, segment, now_us)
+        if waiting is not None and not time_wait.may_reopen(waiting, segment):
+            return self._take_time_wait(flow, waiting, segment, now_us)
         listener = self._demux.find_listener(flow)
         if listener is None:
             return self._refuse(flow, segment)

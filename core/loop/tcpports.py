@@ -10,7 +10,8 @@ from gossamer.core.wire.flow import Address
 
 
 class LocalPorts:
-    """A range of ports, walked from an offset that is a keyed function of both addresses and the remote port."""
+    """A range of ports, walked from an offset that is a keyed function of both addresses and the remote
+    port."""
 
     def __init__(self, ports: range, secret: bytes) -> None:
         self._ports = ports

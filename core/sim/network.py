@@ -1,4 +1,5 @@
-"""Hosts on a virtual network: each a scheduler with a TcpLoop over in-memory devices, all on one virtual clock.
+"""Hosts on a virtual network: each a scheduler with a TcpLoop over in-memory devices, all on one virtual
+clock.
 
 Owns the order in which things happen: hosts take turns until none has anything to do, then the clock moves to
 the next packet or deadline. Packets are real: built and parsed by `core.wire`.
@@ -27,7 +28,8 @@ TURNS_MAX: Final = 200_000
 
 
 class TurnWaiter:
-    """A `Waiter` that never sleeps: it calls what is ready, says how long it could have slept, and ends the turn."""
+    """A `Waiter` that never sleeps: it calls what is ready, says how long it could have slept, and ends the
+    turn."""
 
     def __init__(self, source: MemorySource) -> None:
         self.patience_us = 0

@@ -1,7 +1,7 @@
 """A connection in each state of RFC 9293, each made from the one before by real steps.
 
-Owns the shortest way into every state, and `from_peer`: the segment that the peer of such a connection would send next, or one
-beside it. For tests, fuzzers and demonstrations.
+Owns the shortest way into every state, and `from_peer`: the segment that the peer of such a connection would
+send next, or one beside it. For tests, fuzzers and demonstrations.
 
 Source: RFC 9293 3.3.2, figure 5.
 """
@@ -50,7 +50,8 @@ def from_peer(
     ts: int = 0,
     sack: tuple[SackBlock, ...] = (),
 ) -> Segment:
-    """A segment of the peer that has heard all of ours and starts at RCV.NXT; `seq`, `ack` and `ts` move it from there."""
+    """A segment of the peer that has heard all of ours and starts at RCV.NXT; `seq`, `ack` and `ts` move it
+    from there."""
     timestamps = connection.timestamps if isinstance(connection, TimeWait) else connection.agreed.timestamps
     ts_val = (connection.ts_recent + ts) & MASK if timestamps else NO_TIMESTAMP
     return Segment(

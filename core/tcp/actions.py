@@ -1,4 +1,5 @@
-"""What a connection asks its doer for. A `Segment` among the actions is to be emitted on the connection's flow.
+"""What a connection asks its doer for. A `Segment` among the actions is to be emitted on the connection's
+flow.
 
 Actions without fields are single values, compared by identity.
 """
@@ -23,7 +24,8 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Remains(msgspec.Struct, frozen=True, gc=False):
-    """The connection's record goes while these octets were not received: the doer answers RECEIVE from them."""
+    """The connection's record goes while these octets were not received: the doer answers RECEIVE from
+    them."""
 
     data: bytes
 
@@ -55,7 +57,8 @@ class Failed(msgspec.Struct, frozen=True, gc=False):
 class Signal(Enum):
     """Actions that say all by their name."""
 
-    # Members are single objects; Enum's own hash is Python code and stands in the way of a look-up for each action.
+    # Members are single objects; Enum's own hash is Python code and stands in the way of a look-up for each
+    # action.
     __hash__ = object.__hash__
 
     ESTABLISHED = "the handshake is complete: answer OPEN, or queue for accept"

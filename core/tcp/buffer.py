@@ -1,10 +1,11 @@
 """Octet queues as values: a short tuple of immutable chunks and an offset into the first.
 
-Nothing here joins or slices more than it hands out: dropping acknowledged octets from one large `bytes` would copy the rest
-each time. Small chunks are coalesced, so that the number of chunks is bounded by the number of bytes.
+Nothing here joins or slices more than it hands out: dropping acknowledged octets from one large `bytes` would
+copy the rest each time. Small chunks are coalesced, so that the number of chunks is bounded by the number of
+bytes.
 
-Bounds: no two neighbours would fit one chunk of COALESCE_BYTES together, so that a queue of n bytes has at most
-2 n / COALESCE_BYTES + 2 chunks (law 4).
+Bounds: no two neighbours would fit one chunk of COALESCE_BYTES together, so that a queue of n bytes has at
+most 2 n / COALESCE_BYTES + 2 chunks (law 4).
 """
 
 from gossamer.core.tcp.parameters import COALESCE_BYTES
@@ -37,7 +38,8 @@ def drop_front(chunks: Chunks, offset: int, count: int) -> tuple[Chunks, int]:
 
 
 def peek(chunks: Chunks, offset: int, start: int, count: int) -> bytes:
-    """The `count` octets from `start` on (fewer when the queue ends), without a copy when they are one whole chunk."""
+    """The `count` octets from `start` on (fewer when the queue ends), without a copy when they are one whole
+    chunk."""
     position = offset + start
     pieces: list[bytes] = []
     for chunk in chunks:

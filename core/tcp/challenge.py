@@ -13,7 +13,8 @@ from gossamer.core.tcp.tcb import Tcb
 
 
 def challenge(tcb: Tcb, now_us: int, reason: SegmentDrop) -> tuple[Tcb, Actions]:
-    """Drop a segment for `reason` and, unless one went out just now, answer <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>."""
+    """Drop a segment for `reason` and, unless one went out just now, answer
+    <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>."""
     last_us = tcb.challenge_at_us
     if last_us and now_us - last_us < tcb.agreed.parameters.challenge_interval_us:
         return tcb, (Dropped(reason), Dropped(SegmentDrop.CHALLENGE_LIMITED))

@@ -27,7 +27,8 @@ def reset_reply(segment: Segment) -> Segment | None:
 
 
 def failed(tcb: Tcb, failure: Failure) -> tuple[None, Actions]:
-    """The connection is gone: "all segment queues should be flushed", all calls are answered with the failure."""
+    """The connection is gone: "all segment queues should be flushed", all calls are answered with the
+    failure."""
     if tcb.state is State.SYN_RECEIVED and tcb.agreed.passive:
         return None, (Signal.HALF_OPEN_GONE,)
     return None, (Failed(failure),)

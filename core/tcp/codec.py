@@ -1,7 +1,8 @@
 """A connection as bytes and back.
 
-`step(decode(encode(c)), event) == step(c, event)` for every reachable c (law 2): that is what lets a connection be snapshotted, sent to
-another process, recorded and replayed. One leading byte is the version of the layout, one says which record follows.
+`step(decode(encode(c)), event) == step(c, event)` for every reachable c (law 2): that is what lets a
+connection be snapshotted, sent to another process, recorded and replayed. One leading byte is the version of
+the layout, one says which record follows.
 """
 
 import msgspec

@@ -1,6 +1,7 @@
 """Slow start and congestion avoidance.
 
-Bytes are counted, not ACKs, so dividing ACKs gains a peer nothing (RFC 3465); and cwnd grows only while it is what limits us.
+Bytes are counted, not ACKs, so dividing ACKs gains a peer nothing (RFC 3465); and cwnd grows only while it is
+what limits us.
 
 Source: RFC 5681 3.1 and 4.1.
 """
@@ -29,8 +30,8 @@ def halved(flight_bytes: int, smss: int) -> int:
 
 
 def after_idle(tcb: Tcb, now_us: int) -> Congestion:
-    """Source: RFC 5681 4.1: "a TCP SHOULD set cwnd to no more than RW [...] if the TCP has not sent data in an interval
-    exceeding the retransmission timeout", RW = min(IW, cwnd)."""
+    """Source: RFC 5681 4.1: "a TCP SHOULD set cwnd to no more than RW [...] if the TCP has not sent data in
+    an interval exceeding the retransmission timeout", RW = min(IW, cwnd)."""
     congestion = tcb.congestion
     restart_window = initial_window(tcb.agreed)
     if congestion.cwnd <= restart_window or now_us - tcb.snd_at_us <= tcb.round_trip.rto_us:

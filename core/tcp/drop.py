@@ -1,4 +1,5 @@
-"""The reasons for which `step` drops a well-formed segment; together with `core.wire.drop` they name every drop there is."""
+"""The reasons for which `step` drops a well-formed segment; together with `core.wire.drop` they name every
+drop there is."""
 
 from enum import IntEnum
 

@@ -1,4 +1,5 @@
-"""What can happen to a connection. An event carries everything `step` may not ask for: the time, random numbers.
+"""What can happen to a connection. An event carries everything `step` may not ask for: the time, random
+numbers.
 
 Source: RFC 9293 3.10 (the events); law 1.
 """
@@ -13,12 +14,13 @@ class SegmentArrives(msgspec.Struct, frozen=True, gc=False):
     segment: Segment
     now_us: int
     receive_bytes: int = 0
-    """How much a thread blocked in RECEIVE would take, 0 when there is none. The thread itself stays with the doer, since
-    none may stand in a Tcb; octets that it can have at once never enter the receive buffer."""
+    """How much a thread blocked in RECEIVE would take, 0 when there is none. The thread itself stays with the
+    doer, since none may stand in a Tcb; octets that it can have at once never enter the receive buffer."""
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
-    """SEND call. What does not fit in the send buffer is left to the caller: see actions.Accepted. Source: 3.10.2."""
+    """SEND call. What does not fit in the send buffer is left to the caller: see actions.Accepted. Source:
+    3.10.2."""
 
     data: bytes
     now_us: int
@@ -27,7 +29,8 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class Receive(msgspec.Struct, frozen=True, gc=False):
-    """RECEIVE call; answered by Deliver, EndOfStream, Failed, or by nothing: then it is to be queued. Source: 3.10.3."""
+    """RECEIVE call; answered by Deliver, EndOfStream, Failed, or by nothing: then it is to be queued. Source:
+    3.10.3."""
 
     bytes_max: int
     now_us: int

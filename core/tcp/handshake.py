@@ -66,8 +66,8 @@ def agree(wish: Agreed, syn: Segment) -> Agreed:
     timestamps = wish.timestamps and syn.ts_val != NO_TIMESTAMP
     scaling = wish.rcv_wind_shift >= 0 and options.window_scale >= 0
     peer_mss = max(options.mss, MSS_FLOOR) if options.mss else wish.smss
-    # RFC 9293 3.7.1: Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize
-    # A segment never outgrows the send buffer, so that whoever asks only for a segment's room keeps to that bound too.
+    # RFC 9293 3.7.1: Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize. A segment never
+    # outgrows the send buffer, so that whoever asks only for a segment's room keeps to that bound too.
     largest = min(peer_mss, wish.rmss) - (TIMESTAMP_OPTION_BYTES if timestamps else 0)
     smss = min(largest, wish.parameters.send_buffer_bytes)
     return Agreed(
@@ -76,8 +76,8 @@ def agree(wish: Agreed, syn: Segment) -> Agreed:
         irs=Seq(syn.seq),
         smss=smss,
         rmss=wish.rmss,
-        # RFC 7323 2.3: "If a Window Scale option is received with a shift.cnt value larger than 14, the TCP SHOULD log the
-        # error but MUST use 14 instead of the specified value."
+        # RFC 7323 2.3: "If a Window Scale option is received with a shift.cnt value larger than 14, the TCP
+        # SHOULD log the error but MUST use 14 instead of the specified value."
         snd_wind_shift=min(options.window_scale, WINDOW_SCALE_MAX) if scaling else 0,
         rcv_wind_shift=wish.rcv_wind_shift if scaling else 0,
         timestamps=timestamps,
@@ -95,8 +95,8 @@ def initial_congestion(agreed: Agreed) -> Congestion:
 def after_lost_syn(tcb: Tcb) -> Tcb:
     """A connection whose SYN was sent more than once begins with care.
 
-    Source: RFC 5681 3.1: "If the SYN or SYN/ACK is lost, the initial window [...] MUST be one segment"; RFC 6298 5.7:
-    without a measurement "the RTO MUST be re-initialized to 3 seconds".
+    Source: RFC 5681 3.1: "If the SYN or SYN/ACK is lost, the initial window [...] MUST be one segment"; RFC
+    6298 5.7: without a measurement "the RTO MUST be re-initialized to 3 seconds".
     """
     measured = tcb.round_trip.srtt_us > 0
     round_trip = tcb.round_trip if measured else RoundTrip(rto_us=RTO_AFTER_LOST_SYN_US)

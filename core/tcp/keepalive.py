@@ -30,8 +30,8 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
             tcb, slow_at_us=idle_until_us, backoff=0 if tcb.snd_una == tcb.snd_nxt else tcb.backoff
         ), ()
     if tcb.snd_una != tcb.snd_nxt or tcb.snd_buf_bytes:
-        # RFC 1122 4.2.3.6: only "when no data or acknowledgement packets have been received [...] within an interval";
-        # with data in flight the retransmission timer already asks.
+        # RFC 1122 4.2.3.6: only "when no data or acknowledgement packets have been received [...] within an
+        # interval"; with data in flight the retransmission timer already asks.
         return replace(tcb, slow_at_us=now_us + parameters.keepalive_interval_us), ()
     if tcb.backoff >= parameters.keepalive_probes:
         gone, actions = failed(tcb, Failure.TIMED_OUT)

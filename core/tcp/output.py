@@ -1,7 +1,7 @@
 """What to send now: new data as the windows allow, a FIN, an ACK that is due; and the timers that go with it.
 
-The one place where segments of a synchronized connection are made. Whoever changes a connection so that something may have become sendable
-ends with `output`.
+The one place where segments of a synchronized connection are made. Whoever changes a connection so that
+something may have become sendable ends with `output`.
 
 Source: RFC 9293 3.7.4 (Nagle), 3.8.6.2.1 (silly windows), 3.8.6.3 (delayed ACK); RFC 6298 5.
 """
@@ -30,8 +30,8 @@ SACK_BLOCKS_WITH_TIMESTAMPS = (40 - TIMESTAMP_OPTION_BYTES - 4) // 8
 
 
 def make_segment(tcb: Tcb, now_us: int, seq: Seq, flags: int, payload: bytes = b"") -> Segment:
-    """A segment that carries what every one of a synchronized connection does: ACK, window, timestamps; and SACK when it has no
-    payload, since options would take from the room of a full one."""
+    """A segment that carries what every one of a synchronized connection does: ACK, window, timestamps; and
+    SACK when it has no payload, since options would take from the room of a full one."""
     agreed = tcb.agreed
     sack: tuple[SackBlock, ...] = ()
     if tcb.reassembly is not None and agreed.sack and not payload:
@@ -60,9 +60,9 @@ def is_fin_unsent(tcb: Tcb) -> bool:
 def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     """Send all that may be sent now."""
     ack_due = tcb.ack_at_us <= now_us
-    if tcb.recovery is None and not ack_due and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes:
-        if tcb.state not in CLOSED_BY_US:
-            return tcb, ()
+    is_idle = tcb.recovery is None and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes
+    if is_idle and not ack_due and tcb.state not in CLOSED_BY_US:
+        return tcb, ()
     segments: list[Segment] = []
     again = 0
     if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:
@@ -80,8 +80,8 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
 
 
 def _timer_armed(tcb: Tcb, now_us: int) -> Tcb:
-    # RFC 6298 5.1: "Every time a packet containing data is sent [...], if the timer is not running, start it". The same field is
-    # the persist timer while data waits for a window (RFC 9293 3.8.6.1).
+    # RFC 6298 5.1: "Every time a packet containing data is sent [...], if the timer is not running, start
+    # it". The same field is the persist timer while data waits for a window (RFC 9293 3.8.6.1).
     if tcb.rtx_at_us != NEVER_US:
         return tcb
     if tcb.snd_una != tcb.snd_nxt or tcb.snd_buf_bytes or is_fin_unsent(tcb):
@@ -121,14 +121,16 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
 
 
 def _sent(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Tcb:
-    """The connection after new octets up to `snd_nxt`; without timestamps one segment at a time is timed (RFC 6298 3)."""
+    """The connection after new octets up to `snd_nxt`; without timestamps one segment at a time is timed (RFC
+    6298 3)."""
     if tcb.agreed.timestamps or tcb.rtt_seq is not None or tcb.recovery is not None:
         return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us)
     return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us, rtt_seq=snd_nxt, rtt_at_us=now_us)
 
 
 def _is_worth_sending(tcb: Tcb, size: int, unsent: int, flight: int) -> bool:
-    """Silly window avoidance of the sender, and Nagle. Source: RFC 9293 3.8.6.2.1 (1) to (3); (4) is the persist timer."""
+    """Silly window avoidance of the sender, and Nagle. Source: RFC 9293 3.8.6.2.1 (1) to (3); (4) is the
+    persist timer."""
     if size <= 0:
         return False
     if size >= tcb.agreed.smss:

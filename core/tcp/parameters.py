@@ -1,7 +1,7 @@
 """Every number of the TCP that is not a sequence number: its unit, its default, its source.
 
-Owns the bounds too: what is limited anywhere in `core.tcp` is limited by a name of this file. A connection carries the
-`TcpParameters` it was opened with, so that it goes on unchanged wherever it is decoded.
+Owns the bounds too: what is limited anywhere in `core.tcp` is limited by a name of this file. A connection
+carries the `TcpParameters` it was opened with, so that it goes on unchanged wherever it is decoded.
 """
 
 from typing import Final
@@ -12,8 +12,8 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 MILLISECOND_US: Final = 1000
 
 MSS_FLOOR: Final = 88
-"""No peer makes us send smaller segments than this (bytes): CVE-2019-11479; 88 is what Linux's min_snd_mss of 48 leaves
-after full options."""
+"""No peer makes us send smaller segments than this (bytes): CVE-2019-11479; 88 is what Linux's min_snd_mss of
+48 leaves after full options."""
 
 MSS_DEFAULT_IPV4: Final = 536
 """SendMSS of a peer that named none. Source: RFC 9293 3.7.1, MUST-15."""
@@ -30,21 +30,22 @@ DUP_THRESH: Final = 3
 """Source: RFC 5681 3.2, RFC 6675 2."""
 
 SACKED_RANGES_MAX: Final = 256
-"""Ranges the sender's scoreboard remembers; further ones are ignored, which is always safe. CVE-2019-11478."""
+"""Ranges the sender's scoreboard remembers; further ones are ignored, which is always safe.
+CVE-2019-11478."""
 
 REASSEMBLY_BLOCKS_MAX: Final = 128
 """Runs of octets the receiver holds out of order; CVE-2018-5390."""
 
 COALESCE_BYTES: Final = 4096
-"""A chunk of a buffer shorter than this takes up the next one, so that a buffer of n bytes has at most about n / 4096
-chunks, however small the writes or segments were."""
+"""A chunk of a buffer shorter than this takes up the next one, so that a buffer of n bytes has at most about
+n / 4096 chunks, however small the writes or segments were."""
 
 CLOCK_GRANULARITY_US: Final = MILLISECOND_US
 """G of RFC 6298, and the tick of our timestamps (RFC 7323 5.4 allows 1 ms to 1 s)."""
 
 RTT_INTERVAL_US: Final = 10 * MILLISECOND_US
-"""With timestamps, at most one round-trip measurement in this time. Differs: RFC 6298 3 and RFC 7323 4.1 want one a round trip;
-below 10 ms, the timeout stands at its floor of 200 ms whatever is measured."""
+"""With timestamps, at most one round-trip measurement in this time. Differs: RFC 6298 3 and RFC 7323 4.1 want
+one a round trip; below 10 ms, the timeout stands at its floor of 200 ms whatever is measured."""
 
 RTO_INITIAL_US: Final = 1 * SECOND_US
 """Source: RFC 6298 2.1."""
@@ -80,7 +81,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     delayed_ack_us: int = 40 * MILLISECOND_US
     """Source: RFC 9293 3.8.6.3: under 500 ms (MUST-40)."""
     rto_min_us: int = 200 * MILLISECOND_US
-    """Differs: RFC 6298 2.4 says SHOULD be a second; 200 ms is what deployed stacks use and RFC 8961 allows."""
+    """Differs: RFC 6298 2.4 says SHOULD be a second; 200 ms is what deployed stacks use and RFC 8961
+    allows."""
     rto_max_us: int = 60 * SECOND_US
     """Source: RFC 6298 2.5."""
     syn_retries: int = 6
@@ -93,15 +95,16 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     user_timeout_us: int = NEVER_US
     """Give up when data stays unacknowledged for this long (RFC 9293 3.8.3, RFC 5482); 2**62 is never."""
     keepalive_idle_us: int = NEVER_US
-    """Idle time before the first keepalive probe; off by default (RFC 9293 3.8.4, MUST-25), 2 hours if anything
-    (MUST-28)."""
+    """Idle time before the first keepalive probe; off by default (RFC 9293 3.8.4, MUST-25), 2 hours if
+    anything (MUST-28)."""
     keepalive_interval_us: int = 75 * SECOND_US
     keepalive_probes: int = 9
     """Unanswered probes before the peer is taken for dead."""
     fin_wait_2_us: int = 60 * SECOND_US
     """How long a closed connection waits for the peer's FIN. Differs: RFC 9293 names no timer here."""
     time_wait_us: int = 60 * SECOND_US
-    """2 MSL with an MSL of 30 s. Differs: RFC 9293 3.4.2 takes 2 minutes for MSL; 60 s is what deployed stacks use."""
+    """2 MSL with an MSL of 30 s. Differs: RFC 9293 3.4.2 takes 2 minutes for MSL; 60 s is what deployed
+    stacks use."""
     time_wait_max: int = 32_768
     """TIME-WAIT records of a shard; when full the oldest goes."""
     connections_max: int = 1_000_000
@@ -109,8 +112,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     syn_backlog: int = 4096
     """Half-open connections of a listener."""
     challenge_interval_us: int = 500 * MILLISECOND_US
-    """At most one challenge ACK and one answer to an out-of-window segment in this time, per connection and never
-    globally (RFC 5961 7; CVE-2016-5696)."""
+    """At most one challenge ACK and one answer to an out-of-window segment in this time, per connection and
+    never globally (RFC 5961 7; CVE-2016-5696)."""
 
 
 DEFAULT_PARAMETERS: Final = TcpParameters()

@@ -1,7 +1,7 @@
 """Octets that came out of order: kept in runs, joined when they touch, told to the peer as SACK blocks.
 
-First received wins: an octet that is held or delivered is never replaced (overlap ambiguity). Runs are found by bisection; their number
-is bounded, so the work per segment is too (CVE-2018-5390).
+First received wins: an octet that is held or delivered is never replaced (overlap ambiguity). Runs are found
+by bisection; their number is bounded, so the work per segment is too (CVE-2018-5390).
 
 Source: RFC 9293 3.10.7.4, seventh; RFC 2018 4.
 """
@@ -20,7 +20,8 @@ replace = msgspec.structs.replace
 
 
 def insert(reassembly: Reassembly, seq: Seq, data: bytes, rcv_nxt: Seq) -> Reassembly | None:
-    """Keep `data` at `seq`, which lies after RCV.NXT and in the window. Returns None when the bound is reached."""
+    """Keep `data` at `seq`, which lies after RCV.NXT and in the window. Returns None when the bound is
+    reached."""
     blocks = reassembly.blocks
     # Distances from RCV.NXT are plain ascending integers, whatever the sequence numbers wrap to.
     left_at, right_at = (seq - rcv_nxt) & MASK, ((seq - rcv_nxt) & MASK) + len(data)

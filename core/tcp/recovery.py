@@ -1,6 +1,8 @@
-"""Loss recovery: duplicate ACKs, fast retransmit, NewReno and SACK-based fast recovery, and what follows a timeout.
+"""Loss recovery: duplicate ACKs, fast retransmit, NewReno and SACK-based fast recovery, and what follows a
+timeout.
 
-Decides which octets are lost and whether cwnd lets one more segment out; making the segment is `core.tcp.output`'s.
+Decides which octets are lost and whether cwnd lets one more segment out; making the segment is
+`core.tcp.output`'s.
 
 Source: RFC 5681 3.2, RFC 6582, RFC 6675, RFC 6298 5.
 """
@@ -16,8 +18,8 @@ replace = msgspec.structs.replace
 
 
 def pipe_bytes(tcb: Tcb) -> int:
-    """An estimate of the octets in the network. Source: RFC 6675 4, SetPipe; without SACK each duplicate ACK takes a segment out, which
-    is RFC 6582's inflation of cwnd seen from the other side."""
+    """An estimate of the octets in the network. Source: RFC 6675 4, SetPipe; without SACK each duplicate ACK
+    takes a segment out, which is RFC 6582's inflation of cwnd seen from the other side."""
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     recovery = tcb.recovery
     if recovery is None:
@@ -36,9 +38,11 @@ def pipe_bytes(tcb: Tcb) -> int:
 
 
 def next_retransmission(tcb: Tcb, sent_one: bool) -> tuple[Seq, int, Tcb] | None:
-    """The next octets to send again, (seq, length, the connection after), None when there are none or cwnd is full.
+    """The next octets to send again, (seq, length, the connection after), None when there are none or cwnd is
+    full.
 
-    The first of a recovery and the first after a partial ACK goes out whatever the pipe (RFC 6675 5 (4.3), RFC 6582 3.2 (5)).
+    The first of a recovery and the first after a partial ACK goes out whatever the pipe (RFC 6675 5 (4.3),
+    RFC 6582 3.2 (5)).
     """
     recovery = tcb.recovery
     assert recovery is not None
@@ -71,7 +75,8 @@ def _is_sacked(recovery: Recovery, seq: Seq) -> bool:
 
 
 def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool) -> Tcb:
-    """After an ACK that acknowledged nothing new; `is_duplicate` by RFC 5681 2's five conditions, or with news in its SACK blocks."""
+    """After an ACK that acknowledged nothing new; `is_duplicate` by RFC 5681 2's five conditions, or with
+    news in its SACK blocks."""
     recovery = tcb.recovery or Recovery(Phase.DISORDER, tcb.snd_una, tcb.snd_una)
     sacked = recovery.sacked
     if tcb.agreed.sack and segment.sack:
@@ -79,8 +84,8 @@ def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool) -> Tcb:
     news = sacked != recovery.sacked
     if not (is_duplicate or news):
         return tcb
-    # More duplicates than segments are spoofed: both counts are bounded by what was in flight when the loss was seen, since
-    # what is sent meanwhile would let forged ones call for ever more.
+    # More duplicates than segments are spoofed: both counts are bounded by what was in flight when the loss
+    # was seen, since what is sent meanwhile would let forged ones call for ever more.
     smss, end = tcb.agreed.smss, recovery.recover
     flight = ((tcb.snd_nxt if recovery.phase is Phase.DISORDER else end) - tcb.snd_una) & MASK
     dup_acks = min(recovery.dup_acks + 1, -(-flight // smss))
@@ -147,7 +152,8 @@ def _still_disordered(
 
 
 def _left(tcb: Tcb, recovery: Recovery, sacked: scoreboard.Ranges) -> Tcb:
-    """Recovery is over. Source: RFC 6582 3.2 (4), RFC 6675 5: "cwnd MUST be set to ssthresh" at the latest now."""
+    """Recovery is over. Source: RFC 6582 3.2 (4), RFC 6675 5: "cwnd MUST be set to ssthresh" at the latest
+    now."""
     after = None
     if sacked:
         after = Recovery(Phase.DISORDER, tcb.snd_una, tcb.snd_una, sacked=sacked)
@@ -161,8 +167,9 @@ def _left(tcb: Tcb, recovery: Recovery, sacked: scoreboard.Ranges) -> Tcb:
 
 
 def after_timeout(tcb: Tcb) -> Tcb:
-    """Source: RFC 5681 3.1 (4) and (5): ssthresh once per loss, "cwnd MUST be set to no more than the loss window", one
-    segment. The scoreboard is forgotten, since the peer may have dropped what it reported (RFC 2018 8)."""
+    """Source: RFC 5681 3.1 (4) and (5): ssthresh once per loss, "cwnd MUST be set to no more than the loss
+    window", one segment. The scoreboard is forgotten, since the peer may have dropped what it reported (RFC
+    2018 8)."""
     first = tcb.recovery is None or tcb.recovery.phase is not Phase.LOSS
     ssthresh = tcb.congestion.ssthresh
     if first:
@@ -176,7 +183,8 @@ def after_timeout(tcb: Tcb) -> Tcb:
 
 
 def sent_again(tcb: Tcb) -> Tcb:
-    """A closed window has opened: what a window probe carried may have been refused, so send it again. No congestion."""
+    """A closed window has opened: what a window probe carried may have been refused, so send it again. No
+    congestion."""
     return replace(
         tcb, recovery=Recovery(Phase.LOSS, recover=tcb.snd_nxt, high_rxt=tcb.snd_una), rtt_seq=None
     )

@@ -14,13 +14,15 @@ def estimate(srtt_us: int, rttvar_us: int, r_us: int) -> tuple[int, int]:
     """SRTT and RTTVAR after the measurement R. Source: RFC 6298 2.2, 2.3."""
     if srtt_us == 0:
         return max(r_us, 1), r_us // 2
-    # "RTTVAR <- (1 - beta) * RTTVAR + beta * |SRTT - R'|; SRTT <- (1 - alpha) * SRTT + alpha * R'", beta 1/4, alpha 1/8.
+    # "RTTVAR <- (1 - beta) * RTTVAR + beta * |SRTT - R'|; SRTT <- (1 - alpha) * SRTT + alpha * R'", beta 1/4,
+    # alpha 1/8.
     deviation_us = r_us - srtt_us if r_us > srtt_us else srtt_us - r_us
     return (srtt_us + ((r_us - srtt_us) >> 3)) or 1, rttvar_us + ((deviation_us - rttvar_us) >> 2)
 
 
 def timeout_us(srtt_us: int, rttvar_us: int, parameters: TcpParameters) -> int:
-    """RTO. Source: RFC 6298 2.3 to 2.5: "RTO <- SRTT + max (G, K*RTTVAR)", K = 4, between a floor and a ceiling."""
+    """RTO. Source: RFC 6298 2.3 to 2.5: "RTO <- SRTT + max (G, K*RTTVAR)", K = 4, between a floor and a
+    ceiling."""
     rto_us = srtt_us + (4 * rttvar_us if 4 * rttvar_us > CLOCK_GRANULARITY_US else CLOCK_GRANULARITY_US)
     if rto_us < parameters.rto_min_us:
         return parameters.rto_min_us

@@ -14,7 +14,8 @@ Ranges = tuple[tuple[Seq, Seq], ...]
 def update(sacked: Ranges, blocks: Iterable[tuple[int, int]], snd_una: Seq, snd_nxt: Seq) -> Ranges:
     """The ranges with new SACK blocks taken in and what SND.UNA has passed taken out.
 
-    A block that is inverted, empty, or reaches outside (SND.UNA, SND.NXT] is ignored: it is old, a D-SACK, or forged.
+    A block that is inverted, empty, or reaches outside (SND.UNA, SND.NXT] is ignored: it is old, a D-SACK, or
+    forged.
     """
     edges = [(seq_max(left, snd_una), right) for left, right in sacked if seq_lt(snd_una, right)]
     flight = (snd_nxt - snd_una) & MASK
@@ -43,7 +44,8 @@ def sacked_bytes(sacked: Ranges) -> int:
 
 
 def holes(sacked: Ranges, start: Seq, end: Seq) -> Iterable[tuple[Seq, Seq, int]]:
-    """The unreported ranges in [start, end), each with the number of reported octets above it: (left, right, above)."""
+    """The unreported ranges in [start, end), each with the number of reported octets above it: (left, right,
+    above)."""
     above = sacked_bytes(sacked)
     position = start
     for left, right in sacked:
@@ -58,7 +60,8 @@ def holes(sacked: Ranges, start: Seq, end: Seq) -> Iterable[tuple[Seq, Seq, int]
 
 
 def is_lost(above: int, smss: int) -> bool:
-    """Source: RFC 6675 4, IsLost: "more than (DupThresh - 1) * SMSS bytes with sequence numbers greater than 'SeqNum'"."""
+    """Source: RFC 6675 4, IsLost: "more than (DupThresh - 1) * SMSS bytes with sequence numbers greater than
+    'SeqNum'"."""
     return above > (DUP_THRESH - 1) * smss
 
 

@@ -5,8 +5,8 @@
     Timeout          timeouts/
     IcmpError        icmp_error
 
-A connection that ends becomes None; one in TIME-WAIT a `TimeWait`. Connections begin in `calls.open.open_active` and
-`listen.segment_arrives`. Pure: time and randomness stand in the event (law 1).
+A connection that ends becomes None; one in TIME-WAIT a `TimeWait`. Connections begin in
+`calls.open.open_active` and `listen.segment_arrives`. Pure: time and randomness stand in the event (law 1).
 
 Source: RFC 9293 3.10.
 """

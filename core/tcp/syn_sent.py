@@ -82,6 +82,7 @@ def _established(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
 
 
 def _simultaneous(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
-    """ "Otherwise, enter SYN-RECEIVED, form a SYN,ACK segment <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> and send it." """
+    """ "Otherwise, enter SYN-RECEIVED, form a SYN,ACK segment <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> and send
+    it." """
     tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED)
     return tcb, (syn_ack(tcb, now_us),)

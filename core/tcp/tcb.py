@@ -1,7 +1,7 @@
 """The records: a connection is a value.
 
-Owns the state of a connection and nothing that acts on it. No clock, thread, callback or socket may stand in here (law 1);
-everything encodes to bytes and back (`core.tcp.codec`).
+Owns the state of a connection and nothing that acts on it. No clock, thread, callback or socket may stand in
+here (law 1); everything encodes to bytes and back (`core.tcp.codec`).
 
 LISTEN is a `Listener`, CLOSED is the absence of a record, TIME-WAIT is a `TimeWait`.
 
@@ -30,7 +30,8 @@ class State(IntEnum):
 
 
 class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What the handshake settled, and what the connection was opened with. Shared between copies, changes once."""
+    """What the handshake settled, and what the connection was opened with. Shared between copies, changes
+    once."""
 
     parameters: TcpParameters
     iss: Seq
@@ -173,7 +174,8 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     backoff: int = 0
     """Retransmissions, persist or keepalive probes in a row without an answer."""
     receive_closed: bool = False
-    """The user has closed both ways: data that still comes is answered with a RST (RFC 9293 3.6.1, SHLD-3)."""
+    """The user has closed both ways: data that still comes is answered with a RST (RFC 9293 3.6.1,
+    SHLD-3)."""
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -62,7 +62,8 @@ def _acknowledgment(record: TimeWait, now_us: int) -> Segment:
 def may_reopen(record: TimeWait, segment: Segment) -> bool:
     """Whether a SYN may take over the flow at once.
 
-    Source: RFC 6191 2: a greater timestamp, or without timestamps a greater sequence number than the last one seen.
+    Source: RFC 6191 2: a greater timestamp, or without timestamps a greater sequence number than the last one
+    seen.
     """
     if segment.flags & (SYN | ACK | RST | FIN) != SYN:
         return False

@@ -26,7 +26,8 @@ def is_old_duplicate(tcb: Tcb, segment: Segment, now_us: int) -> bool:
 def ts_recent_after(tcb: Tcb, segment: Segment) -> int:
     """TS.Recent after an acceptable segment.
 
-    Source: RFC 7323 4.3 (2): "If: SEG.TSval >= TS.Recent and SEG.SEQ <= Last.ACK.sent then SEG.TSval is copied".
+    Source: RFC 7323 4.3 (2): "If: SEG.TSval >= TS.Recent and SEG.SEQ <= Last.ACK.sent then SEG.TSval is
+    copied".
     """
     if segment.ts_val == NO_TIMESTAMP or not tcb.agreed.timestamps:
         return tcb.ts_recent

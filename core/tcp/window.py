@@ -1,7 +1,7 @@
 """The receive window: what is promised to the peer, and silly window avoidance of the receiver.
 
-`Tcb.rcv_wnd` is kept so that RCV.NXT + RCV.WND never moves left: octets that go into the buffer take from it, octets that a
-thread receives give back, a worthwhile amount at a time.
+`Tcb.rcv_wnd` is kept so that RCV.NXT + RCV.WND never moves left: octets that go into the buffer take from it,
+octets that a thread receives give back, a worthwhile amount at a time.
 
 Source: RFC 9293 3.8.6.2.2.
 """
@@ -18,7 +18,8 @@ def window_field(tcb: Tcb) -> int:
 def reopened(tcb: Tcb) -> int:
     """RCV.WND after octets left the buffer.
 
-    Source: RFC 9293 3.8.6.2.2: keep it until "RCV.BUFF - RCV.USER - RCV.WND >= min(Fr * RCV.BUFF, Eff.snd.MSS)", Fr = 1/2.
+    Source: RFC 9293 3.8.6.2.2: keep it until "RCV.BUFF - RCV.USER - RCV.WND >= min(Fr * RCV.BUFF,
+    Eff.snd.MSS)", Fr = 1/2.
     """
     buffer_bytes = tcb.agreed.parameters.receive_buffer_bytes
     room = buffer_bytes - tcb.rcv_buf_bytes
@@ -28,8 +29,8 @@ def reopened(tcb: Tcb) -> int:
 
 
 def is_update_due(before: int, after: int, tcb: Tcb) -> bool:
-    """Whether a window that grew from `before` to `after` is worth an ACK of its own: it was as good as closed, or half a
-    buffer is gained."""
+    """Whether a window that grew from `before` to `after` is worth an ACK of its own: it was as good as
+    closed, or half a buffer is gained."""
     gained = after - before
     return gained > 0 and (
         before < 2 * tcb.agreed.rmss or gained >= tcb.agreed.parameters.receive_buffer_bytes // 2

@@ -1,9 +1,10 @@
 """The plug that every event loop fits: what a scheduler asks of it, and what it may ask of the scheduler.
 
-A loop declares the calls it takes; registering one is the only way in, so a new call or event source changes no file
-that exists. All loops of a worker run on one operating-system thread, in turn:
+A loop declares the calls it takes; registering one is the only way in, so a new call or event source changes
+no file that exists. All loops of a worker run on one operating-system thread, in turn:
 
-    wait (the one loop that sleeps) -> callbacks of ready descriptors -> ready threads, a bounded number -> every loop's turn
+    wait (the one loop that sleeps) -> callbacks of ready descriptors
+    -> ready threads, a bounded number -> every loop's turn
 """
 
 from collections.abc import Callable, Mapping
@@ -52,7 +53,8 @@ class EventLoop(Protocol):
 
 
 class PassiveLoop:
-    """Base of a loop that only answers calls and callbacks: it has no turn, and the scheduler never asks for one."""
+    """Base of a loop that only answers calls and callbacks: it has no turn, and the scheduler never asks for
+    one."""
 
     def deadline_us(self) -> int:
         """Nothing is ever due."""

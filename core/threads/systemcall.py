@@ -1,8 +1,8 @@
 """What a thread says to its scheduler: a system call, a frozen value.
 
-A thread is a coroutine; `await SomeCall(...)` yields the call to the scheduler, which hands it to the loop that takes calls of
-that class, and resumes the thread with the result. The set of calls is open: a new one is a subclass and a loop that
-takes it, anywhere. This module knows no loop and no device.
+A thread is a coroutine; `await SomeCall(...)` yields the call to the scheduler, which hands it to the loop
+that takes calls of that class, and resumes the thread with the result. The set of calls is open: a new one is
+a subclass and a loop that takes it, anywhere. This module knows no loop and no device.
 
 A call is awaited as it is, never wrapped in an `async def`: a blocked thread then costs one frame less.
 
@@ -37,6 +37,6 @@ BLOCKED: Final = Blocked()
 Handler = Callable[[Any, Any], Any]
 """handler(thread, call) -> result | BLOCKED.
 
-An OSError or GossamerError that it raises is raised in the calling thread; any other exception is our own bug and ends the
-process loudly. After BLOCKED the loop owes the thread exactly one `scheduler.resume(thread, value)` or
-`scheduler.throw(thread, error)`."""
+An OSError or GossamerError that it raises is raised in the calling thread; any other exception is our own bug
+and ends the process loudly. After BLOCKED the loop owes the thread exactly one `scheduler.resume(thread,
+value)` or `scheduler.throw(thread, error)`."""

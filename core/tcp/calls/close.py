@@ -24,9 +24,10 @@ def close(tcb: Tcb, event: Close) -> tuple[Tcb | None, Actions]:
         # "Delete the TCB and return 'error: closing' responses to any queued SENDs, or RECEIVEs."
         return None, ()
     if tcb.state is SYN_RECEIVED or (not event.receives and tcb.rcv_buf_bytes):
-        # RFC 9293 3.6.1, SHLD-3: closed "while received data is still pending in the connection": "SHOULD send a RST to show that
-        # data was lost", in LAST-ACK and CLOSING too, where ABORT is silent but our own data would be lost with the record.
-        # Differs: in SYN-RECEIVED too, where a FIN would be proper; no user of ours has such a connection in hand.
+        # RFC 9293 3.6.1, SHLD-3: closed "while received data is still pending in the connection": "SHOULD
+        # send a RST to show that data was lost", in LAST-ACK and CLOSING too, where ABORT is silent but our
+        # own data would be lost with the record. Differs: in SYN-RECEIVED too, where a FIN would be proper;
+        # no user of ours has such a connection in hand.
         return None, (reset_segment(tcb),)
     if not event.receives and not tcb.receive_closed:
         tcb = replace(tcb, receive_closed=True)

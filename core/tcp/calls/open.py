@@ -14,8 +14,8 @@ from gossamer.core.wire.segment import NO_TIMESTAMP, SYN, Segment
 
 
 def open_active(parameters: TcpParameters, opening: Opening) -> tuple[Tcb, Actions]:
-    """ "An initial send sequence number (ISS) is selected. A SYN segment of the form <SEQ=ISS><CTL=SYN> is sent. Set SND.UNA to
-    ISS, SND.NXT to ISS+1, enter SYN-SENT state, and return." """
+    """ "An initial send sequence number (ISS) is selected. A SYN segment of the form <SEQ=ISS><CTL=SYN> is
+    sent. Set SND.UNA to ISS, SND.NXT to ISS+1, enter SYN-SENT state, and return." """
     agreed = wanted(parameters, opening)
     tcb = Tcb(
         state=State.SYN_SENT,

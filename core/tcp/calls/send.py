@@ -45,7 +45,8 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     if not taken:
         return tcb, (Accepted(0),)
     if tcb.backoff and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes:
-        # What stands there are unanswered keepalive probes: the first transmission of new data is not backed off.
+        # What stands there are unanswered keepalive probes: the first transmission of new data is not backed
+        # off.
         tcb = replace(tcb, backoff=0)
     tcb = replace(tcb, snd_buf=append(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
     if event.is_last and len(taken) == size and tcb.state in FIN_FOLLOWS:
@@ -62,8 +63,8 @@ def _answer(data: bytes, taken: bytes) -> Actions:
 
 
 def _sent_at_once(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
-    """The overwhelming case: nothing is in flight and all of it fits one segment. A property test holds it equal to
-    `output`."""
+    """The overwhelming case: nothing is in flight and all of it fits one segment. A property test holds it
+    equal to `output`."""
     data, now_us, size = event.data, event.now_us, len(event.data)
     flags = ACK | PSH | FIN if event.is_last else ACK | PSH
     segment = make_segment(tcb, now_us, tcb.snd_nxt, flags, data)

@@ -1,10 +1,11 @@
 """Header prediction: the segments that arrive in order on a connection where nothing is out of the ordinary.
 
-    in_order   ESTABLISHED: data, ACKs of data             opening   SYN-RECEIVED: the last ACK of the handshake
+    in_order   ESTABLISHED: data, ACKs of data
+    opening    SYN-RECEIVED: the last ACK of the handshake
     closing    FIN-WAIT-1 and FIN-WAIT-2: ACK of our FIN, the peer's FIN
 
-One look at the header, one `replace`. Whatever a prediction does not recognise it leaves (returns None) to the eight checks;
-property tests hold what it does equal to what they do.
+One look at the header, one `replace`. Whatever a prediction does not recognise it leaves (returns None) to
+the eight checks; property tests hold what it does equal to what they do.
 """
 
 from gossamer.core.tcp.actions import Actions

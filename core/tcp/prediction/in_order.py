@@ -56,7 +56,8 @@ def predicted_in_order(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] |
 
 
 def _is_plain_ack(tcb: Tcb, payload: bytes, acked: int) -> bool:
-    """Whether, in a later state than ESTABLISHED, a segment only acknowledges data: no text, and not our FIN."""
+    """Whether, in a later state than ESTABLISHED, a segment only acknowledges data: no text, and not our
+    FIN."""
     return not payload and acked <= tcb.snd_buf_bytes and tcb.state > ESTABLISHED
 
 
@@ -114,7 +115,8 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
 
 
 def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) -> Tcb:
-    """The rarer changes of an ACK: the round-trip time, cwnd, the chunks of a send buffer that is not emptied."""
+    """The rarer changes of an ACK: the round-trip time, cwnd, the chunks of a send buffer that is not
+    emptied."""
     r_us = round_trip_us(tcb, segment, now_us)
     if r_us is not None:
         tcb = measured(tcb, r_us, now_us)

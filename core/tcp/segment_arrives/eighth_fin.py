@@ -52,8 +52,8 @@ def _moved_on(tcb: Tcb, segment: Segment, now_us: int, actions: Actions) -> Verd
     if tcb.state is State.ESTABLISHED:
         return Verdict(replace(tcb, state=State.CLOSE_WAIT), segment, actions)
     if tcb.state is State.FIN_WAIT_1:
-        # "if our FIN has been ACKed (perhaps in this segment), enter TIME-WAIT [...]; otherwise, enter the CLOSING state": had it
-        # been, the fifth check would have left FIN-WAIT-1.
+        # "if our FIN has been ACKed (perhaps in this segment), enter TIME-WAIT [...]; otherwise, enter the
+        # CLOSING state": had it been, the fifth check would have left FIN-WAIT-1.
         return Verdict(replace(tcb, state=State.CLOSING), segment, actions)
     assert tcb.state is State.FIN_WAIT_2
     assert flight_bytes(tcb) == 0

@@ -37,11 +37,13 @@ def check_ack(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | No
 
 def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
     if segment.ack != tcb.snd_nxt:
-        # "If the segment acknowledgment is not acceptable, form a reset segment <SEQ=SEG.ACK><CTL=RST> and send it."
+        # "If the segment acknowledgment is not acceptable, form a reset segment <SEQ=SEG.ACK><CTL=RST> and
+        # send it."
         reply = reset_reply(segment)
         dropped: Actions = (Dropped(SegmentDrop.ACK_UNACCEPTABLE),)
         return Verdict(tcb, segment, dropped if reply is None else (*dropped, reply), stops=True)
-    # "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state" with SND.WND, SND.WL1 and SND.WL2 from the segment.
+    # "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state" with SND.WND, SND.WL1 and SND.WL2 from
+    # the segment.
     shift = 0 if event.segment.flags & SYN else tcb.agreed.snd_wind_shift
     r_us = round_trip_us(tcb, segment, event.now_us)
     tcb = measured(tcb, r_us, event.now_us) if r_us is not None and tcb.backoff == 0 else tcb
@@ -65,8 +67,8 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
 def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Actions) -> Verdict | None:
     ack = Seq(segment.ack)
     if seq_lt(tcb.snd_nxt, ack) or seq_lt(ack, seq_add(tcb.snd_una, -tcb.max_snd_wnd)):
-        # RFC 5961 5.2: "SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT [...] All incoming segments whose ACK value doesn't satisfy
-        # the above condition MUST be discarded and an ACK sent back."
+        # RFC 5961 5.2: "SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT [...] All incoming segments whose ACK
+        # value doesn't satisfy the above condition MUST be discarded and an ACK sent back."
         after, answer = challenge(tcb, event.now_us, SegmentDrop.ACK_UNACCEPTABLE)
         return Verdict(after, segment, actions + answer, stops=True)
     if seq_lt(ack, tcb.snd_una):
@@ -91,8 +93,8 @@ def _is_duplicate(segment: Segment, same_window: bool) -> bool:
 
 
 def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
-    """ "If SND.UNA < SEG.ACK =< SND.NXT, then set SND.UNA <- SEG.ACK. Any segments on the retransmission queue that are thereby
-    entirely acknowledged are removed." """
+    """ "If SND.UNA < SEG.ACK =< SND.NXT, then set SND.UNA <- SEG.ACK. Any segments on the retransmission
+    queue that are thereby entirely acknowledged are removed." """
     ack = Seq(segment.ack)
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     acked = (ack - tcb.snd_una) & MASK
@@ -122,9 +124,11 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
 
 
 def _window_updated(tcb: Tcb, segment: Segment) -> Tcb:
-    """ "If (SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)), set SND.WND <- SEG.WND, set SND.WL1 <- SEG.SEQ".
+    """ "If (SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)), set SND.WND <- SEG.WND, set
+    SND.WL1 <- SEG.SEQ".
 
-    SND.WL2 is not kept: it is an earlier SND.UNA, and an ACK below SND.UNA never comes here, so that SND.WL2 =< SEG.ACK holds.
+    SND.WL2 is not kept: it is an earlier SND.UNA, and an ACK below SND.UNA never comes here, so that SND.WL2
+    =< SEG.ACK holds.
     """
     seq = Seq(segment.seq)
     if not seq_le(tcb.snd_wl1, seq):
@@ -144,7 +148,8 @@ def _moved_on(before: Tcb, tcb: Tcb, segment: Segment, now_us: int, actions: Act
     if not fin_acked:
         return Verdict(tcb, segment, actions)
     if tcb.state is State.FIN_WAIT_1:
-        # "if the FIN segment is now acknowledged, then enter FIN-WAIT-2"; a user who still receives may take as long as it likes.
+        # "if the FIN segment is now acknowledged, then enter FIN-WAIT-2"; a user who still receives may take
+        # as long as it likes.
         timer = now_us + tcb.agreed.parameters.fin_wait_2_us if tcb.receive_closed else tcb.slow_at_us
         return Verdict(replace(tcb, state=State.FIN_WAIT_2, slow_at_us=timer), segment, actions)
     if tcb.state is State.CLOSING:

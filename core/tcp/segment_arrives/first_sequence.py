@@ -21,11 +21,12 @@ replace = msgspec.structs.replace
 
 def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
     """Drop what is old or outside; trim what overlaps an edge; note the segment's timestamp."""
-    if segment.seq == tcb.rcv_nxt and not segment.flags & (SYN | RST) and len(segment.payload) < tcb.rcv_wnd:
+    is_old = is_old_duplicate(tcb, segment, event.now_us)
+    in_order = segment.seq == tcb.rcv_nxt and len(segment.payload) < tcb.rcv_wnd
+    if in_order and not is_old and not segment.flags & (SYN | RST):
         # What comes in order is acceptable and whole, and only PAWS can speak against it.
-        if not is_old_duplicate(tcb, segment, event.now_us):
-            return Verdict(_noted(tcb, segment, event.now_us), segment)
-    if is_old_duplicate(tcb, segment, event.now_us) and not segment.flags & RST:
+        return Verdict(_noted(tcb, segment, event.now_us), segment)
+    if is_old and not segment.flags & RST:
         return _answered(tcb, segment, event, SegmentDrop.PAWS)
     if not is_acceptable(tcb, segment):
         if segment.flags & RST:
@@ -44,16 +45,17 @@ def is_acceptable(tcb: Tcb, segment: Segment) -> bool:
     """The four cases of RFC 9293 3.4, table 6."""
     seq, length = Seq(segment.seq), segment_bytes(segment)
     if tcb.state is State.SYN_RECEIVED and segment.flags & (SYN | ACK) == SYN | ACK and seq == tcb.agreed.irs:
-        # RFC 9293 3.5, figure 8: in a simultaneous open the SYN-ACK of the other side starts at its ISS, before our window.
+        # RFC 9293 3.5, figure 8: in a simultaneous open the SYN-ACK of the other side starts at its ISS,
+        # before our window.
         return segment.ack == tcb.snd_nxt
     right = seq_add(tcb.rcv_nxt, tcb.rcv_wnd)
     if length == 0:
-        # Differs: with a window of zero the table wants SEG.SEQ = RCV.NXT, the left edge; both cases are one here. The right
-        # edge itself is taken, since a peer that filled the window sends its ACKs from there.
+        # Differs: with a window of zero the table wants SEG.SEQ = RCV.NXT, the left edge; both cases are one
+        # here. The right edge itself is taken, since a peer that filled the window sends its ACKs from there.
         return seq_le(tcb.rcv_nxt, seq) and seq_le(seq, right)
     if tcb.rcv_wnd == 0:
-        # "If the RCV.WND is zero, no segments will be acceptable, but special allowance should be made to accept valid ACKs,
-        # URGs, and RSTs": one that starts at RCV.NXT is taken without its text.
+        # "If the RCV.WND is zero, no segments will be acceptable, but special allowance should be made to
+        # accept valid ACKs, URGs, and RSTs": one that starts at RCV.NXT is taken without its text.
         return seq == tcb.rcv_nxt
     last = seq_add(seq, length - 1)
     return (seq_le(tcb.rcv_nxt, seq) and seq_lt(seq, right)) or (
@@ -62,7 +64,8 @@ def is_acceptable(tcb: Tcb, segment: Segment) -> bool:
 
 
 def trimmed(tcb: Tcb, segment: Segment) -> Segment:
-    """The part in the window. "Segments with higher beginning sequence numbers SHOULD be held for later processing"."""
+    """The part in the window. "Segments with higher beginning sequence numbers SHOULD be held for later
+    processing"."""
     seq, payload, flags = Seq(segment.seq), segment.payload, segment.flags
     before = seq_diff(tcb.rcv_nxt, seq)
     if before > 0:
@@ -78,7 +81,8 @@ def trimmed(tcb: Tcb, segment: Segment) -> Segment:
 
 
 def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
-    """ "If an incoming segment is not acceptable, an acknowledgment should be sent in reply (unless the RST bit is set)"."""
+    """ "If an incoming segment is not acceptable, an acknowledgment should be sent in reply (unless the RST
+    bit is set)"."""
     if (
         tcb.state is State.SYN_RECEIVED
         and segment.flags & (SYN | ACK) == SYN
@@ -91,7 +95,8 @@ def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
 
 def _answered(tcb: Tcb, segment: Segment, event: SegmentArrives, reason: SegmentDrop) -> Verdict:
     if segment.payload and not segment.flags & SYN:
-        # Text does not make ACK loops, so its answer needs no limit: a peer that repeats what we have must hear so each time.
+        # Text does not make ACK loops, so its answer needs no limit: a peer that repeats what we have must
+        # hear so each time.
         return Verdict(tcb, segment, (Dropped(reason), acknowledgment(tcb, event.now_us)), stops=True)
     after, actions = challenge(tcb, event.now_us, reason)
     return Verdict(after, segment, actions, stops=True)

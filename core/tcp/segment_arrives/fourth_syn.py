@@ -12,7 +12,8 @@ from gossamer.core.wire.segment import SYN, Segment
 
 
 def check_syn(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
-    """ "If the SYN bit is set in these synchronized states, [...] respond with a challenge ACK", whatever its number."""
+    """ "If the SYN bit is set in these synchronized states, [...] respond with a challenge ACK", whatever its
+    number."""
     if not segment.flags & SYN:
         return PROCEED
     after, actions = challenge(tcb, event.now_us, SegmentDrop.SYN_CHALLENGED)

@@ -18,8 +18,9 @@ def check_rst(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | No
     if not segment.flags & RST:
         return PROCEED
     if segment.seq != tcb.rcv_nxt:
-        # "If the RST bit is set and the sequence number does not exactly match the next expected sequence value, yet is within
-        # the current receive window, TCP endpoints MUST send an acknowledgment (challenge ACK)"
+        # "If the RST bit is set and the sequence number does not exactly match the next expected sequence
+        # value, yet is within the current receive window, TCP endpoints MUST send an acknowledgment
+        # (challenge ACK)"
         after, actions = challenge(tcb, event.now_us, SegmentDrop.RST_CHALLENGED)
         return Verdict(after, segment, actions, stops=True)
     refused = tcb.state is State.SYN_RECEIVED and not tcb.agreed.passive

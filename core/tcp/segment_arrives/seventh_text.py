@@ -28,7 +28,8 @@ def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict |
     if not segment.payload:
         return _empty(tcb, segment, event)
     if tcb.receive_closed:
-        # RFC 9293 3.6.1, SHLD-3: "if new data is received after CLOSE is called, its TCP implementation SHOULD send a RST".
+        # RFC 9293 3.6.1, SHLD-3: "if new data is received after CLOSE is called, its TCP implementation
+        # SHOULD send a RST".
         reply = reset_reply(segment)
         gone, actions = failed(tcb, Failure.ABORTED)
         return Verdict(gone, segment, actions if reply is None else (reply, *actions), stops=True)
@@ -43,8 +44,9 @@ def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict |
 
 
 def _empty(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
-    """No text in the window. If there was some before trimming the peer must hear from us at once (a window probe, or a
-    retransmission of what we have); so must one that sent a keepalive, which is an old sequence number."""
+    """No text in the window. If there was some before trimming the peer must hear from us at once (a window
+    probe, or a retransmission of what we have); so must one that sent a keepalive, which is an old sequence
+    number."""
     if event.segment.payload:
         return Verdict(replace(tcb, ack_at_us=event.now_us), segment)
     return PROCEED
@@ -52,7 +54,8 @@ def _empty(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
 
 def _in_order(tcb: Tcb, payload: bytes, now_us: int) -> Tcb:
     held = tcb.reassembly
-    # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate ACK when the incoming segment fills in all or part of a gap".
+    # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate ACK when the incoming segment fills in all or
+    # part of a gap".
     ack_at_us = tcb.ack_at_us if held is None else now_us
     if held is None:
         chunks, rcv_nxt = append(tcb.rcv_buf, payload), seq_add(tcb.rcv_nxt, len(payload))
@@ -74,8 +77,8 @@ def _in_order(tcb: Tcb, payload: bytes, now_us: int) -> Tcb:
 def ack_deadline_us(tcb: Tcb, rcv_nxt: Seq, now_us: int) -> int:
     """When octets up to `rcv_nxt` must be acknowledged.
 
-    Source: RFC 9293 3.8.6.3: "in a stream of full-sized segments, there SHOULD be an ACK for at least every second segment", and
-    "the delay MUST be less than 0.5 seconds".
+    Source: RFC 9293 3.8.6.3: "in a stream of full-sized segments, there SHOULD be an ACK for at least every
+    second segment", and "the delay MUST be less than 0.5 seconds".
     """
     if (rcv_nxt - tcb.last_ack_sent) & MASK >= 2 * tcb.agreed.smss:
         return now_us
@@ -86,7 +89,8 @@ def _out_of_order(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
     held = reassembly.insert(
         tcb.reassembly or reassembly.EMPTY, Seq(segment.seq), segment.payload, tcb.rcv_nxt
     )
-    # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment arrives".
+    # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment
+    # arrives".
     tcb = replace(tcb, ack_at_us=now_us)
     if held is None:
         return Verdict(tcb, segment, (Dropped(SegmentDrop.REASSEMBLY_FULL),))
@@ -94,7 +98,8 @@ def _out_of_order(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
 
 
 def deliver(tcb: Tcb, bytes_max: int) -> tuple[Tcb, Actions]:
-    """Answer a RECEIVE for up to `bytes_max` octets from the buffer; nothing happens when there is no such call."""
+    """Answer a RECEIVE for up to `bytes_max` octets from the buffer; nothing happens when there is no such
+    call."""
     count = min(bytes_max, tcb.rcv_buf_bytes)
     if not count:
         return tcb, ()

@@ -1,7 +1,7 @@
 """Sixth: the URG bit.
 
-Differs: urgent data is delivered in line and the pointer is otherwise ignored, as RFC 6093 5 and 6 recommend to applications and permit to
-receivers; a pointer beyond the data therefore means nothing.
+Differs: urgent data is delivered in line and the pointer is otherwise ignored, as RFC 6093 5 and 6 recommend
+to applications and permit to receivers; a pointer beyond the data therefore means nothing.
 
 Source: RFC 9293 3.10.7.4, sixth; RFC 6093.
 """

@@ -1,7 +1,7 @@
 """Third: security and compartment.
 
-Differs: the security option of RFC 9293 appendix A.1 is not carried by any network we serve, so there is nothing to compare. The module
-stands here so that the checks are eight, as in the RFC.
+Differs: the security option of RFC 9293 appendix A.1 is not carried by any network we serve, so there is
+nothing to compare. The module stands here so that the checks are eight, as in the RFC.
 
 Source: RFC 9293 3.10.7.4, third.
 """

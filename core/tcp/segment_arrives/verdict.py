@@ -11,7 +11,8 @@ from gossamer.core.wire.segment import Segment
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """The connection after a check, the segment as far as it is still to be processed, and whether that ends here."""
+    """The connection after a check, the segment as far as it is still to be processed, and whether that ends
+    here."""
 
     tcb: Tcb | TimeWait | None
     segment: Segment

@@ -18,7 +18,8 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     retries = parameters.synack_retries if tcb.agreed.passive else parameters.syn_retries
     if tcb.backoff >= retries:
         return failed(tcb, Failure.TIMED_OUT)
-    # The wait doubles by a shift, computed when it is needed: the seed's table of waits was defined as itself.
+    # The wait doubles by a shift, computed when it is needed: the seed's table of waits was defined as
+    # itself.
     tcb = msgspec.structs.replace(tcb, backoff=tcb.backoff + 1, rtt_seq=None)
     tcb = msgspec.structs.replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     segment = syn(tcb, now_us) if tcb.state is State.SYN_SENT else syn_ack(tcb, now_us)

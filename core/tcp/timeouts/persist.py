@@ -37,8 +37,9 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     length = max(1, min(tcb.snd_wnd, tcb.agreed.smss, tcb.snd_buf_bytes))
     end = seq_add(tcb.snd_una, length)
     again = flight_bytes(tcb) > 0
-    # "The transmitting host SHOULD send the first zero-window probe when a zero window has existed for the retransmission
-    # timeout period, and SHOULD increase exponentially the interval between successive probes."
+    # "The transmitting host SHOULD send the first zero-window probe when a zero window has existed for the
+    # retransmission timeout period, and SHOULD increase exponentially the interval between successive
+    # probes."
     tcb = replace(
         tcb,
         backoff=tcb.backoff + 1,

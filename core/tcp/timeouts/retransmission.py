@@ -1,4 +1,5 @@
-"""The retransmission timer of data and FIN, in every state that has any in flight (the seed forgot CLOSE-WAIT).
+"""The retransmission timer of data and FIN, in every state that has any in flight (the seed forgot
+CLOSE-WAIT).
 
 Source: RFC 6298 5.4 to 5.6, RFC 9293 3.8.3.
 """
@@ -20,13 +21,15 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     if is_given_up(tcb, now_us):
         return failed(tcb, Failure.TIMED_OUT)
     tcb = replace(after_timeout(tcb), backoff=tcb.backoff + 1, rtx_at_us=NEVER_US)
-    # RFC 6298 5.5: "The host MUST set RTO <- RTO * 2 ('back off the timer')"; output starts the timer with it (5.6).
+    # RFC 6298 5.5: "The host MUST set RTO <- RTO * 2 ('back off the timer')"; output starts the timer with it
+    # (5.6).
     assert backed_off_us(tcb) > 0
     return output(tcb, now_us)
 
 
 def is_given_up(tcb: Tcb, now_us: int) -> bool:
-    """Whether R2 or the user timeout is reached: so long is it that data was sent and that anything came back."""
+    """Whether R2 or the user timeout is reached: so long is it that data was sent and that anything came
+    back."""
     parameters = tcb.agreed.parameters
     return (
         tcb.backoff >= parameters.retries
