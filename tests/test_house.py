@@ -23,7 +23,8 @@ FLOORS = (
     ("core.threads", "core.wire"),
     ("core.seq", "core.errors", "core.clock", "core.entropy", "ffi"),
 )
-"""From the top down, as in ARCHITECTURE.md. The web server and the rest of the shards are one floor in two rooms."""
+"""From the top down, as in ARCHITECTURE.md. The web server and the rest of the shards are one floor in two
+rooms."""
 
 ONE_FLOOR = {"shards.web", "shards"}
 

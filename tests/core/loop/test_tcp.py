@@ -1,4 +1,5 @@
-"""The loop of the functional TCP over in-memory devices, in virtual time: every call, every ending, every bound."""
+"""The loop of the functional TCP over in-memory devices, in virtual time: every call, every ending, every
+bound."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

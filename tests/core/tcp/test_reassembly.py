@@ -56,8 +56,8 @@ def check(held: Reassembly, model: dict[int, int], rcv_nxt: Seq) -> None:
 
 @given(pieces=PIECES)
 def test_sack_blocks__latest_first_and_at_most_four(pieces: list[tuple[int, int]]) -> None:
-    """RFC 2018 4: "The first SACK block [...] MUST specify the contiguous block of data containing the segment
-    which triggered this ACK"."""
+    """RFC 2018 4: "The first SACK block [...] MUST specify the contiguous block of data containing the
+    segment which triggered this ACK"."""
     held = EMPTY
     for number, (at, size) in enumerate(pieces):
         inserted = reassembly.insert(held, Seq(at), octets(number, size), Seq(0))

@@ -1,4 +1,5 @@
-"""SEGMENT ARRIVES, as a table: every synchronized state x every kind of segment x left of, in, right of the window."""
+"""SEGMENT ARRIVES, as a table: every synchronized state x every kind of segment x left of, in, right of the
+window."""
 
 from itertools import product
 from typing import NamedTuple
@@ -128,7 +129,8 @@ def test_synchronized__rst_at_rcv_nxt__ended(state: State) -> None:
 
 
 def test_simultaneous_open__rst_at_rcv_nxt__refused() -> None:
-    """RFC 9293 3.10.7.4, second, SYN-RECEIVED: "If this connection was initiated with an active OPEN ... refused"."""
+    """RFC 9293 3.10.7.4, second, SYN-RECEIVED: "If this connection was initiated with an active OPEN ...
+    refused"."""
     seen = meet(states.crossed(), from_peer(states.crossed(), RST))
     assert (seen.after, seen.others) == (None, [Failed(Failure.REFUSED)])
 

@@ -188,7 +188,7 @@ def test_rto__expired_twice__ssthresh_is_halved_once() -> None:
 
 
 def test_rto__after_it__what_was_lost_goes_again_as_cwnd_grows() -> None:
-    tcb, sent = said(states.established(), b"x" * 6 * SMSS)
+    tcb, _sent = said(states.established(), b"x" * 6 * SMSS)
     tcb, again = stepped(tcb, Timeout(deadline_us(tcb)))
     una, seen, now_us = tcb.snd_una, len(again), NOW_US + 400 * MS
     for number in range(1, 7):

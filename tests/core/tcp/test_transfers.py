@@ -1,4 +1,5 @@
-"""Whole transfers over bad wires: every octet arrives, once and in order, and every invariant holds on the way."""
+"""Whole transfers over bad wires: every octet arrives, once and in order, and every invariant holds on the
+way."""
 
 from random import Random
 
