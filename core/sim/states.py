@@ -12,8 +12,9 @@ from typing import Final
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import listen
+from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.calls.open import open_active
-from gossamer.core.tcp.events import Close, Event, Opening, SegmentArrives
+from gossamer.core.tcp.events import Close, Event, Opening, SegmentArrives, Send
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.tcp.step import Connection, step
 from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
@@ -75,6 +76,34 @@ def after(connection: Connection, event: Event) -> Tcb:
 def heard(connection: Connection, segment: Segment, now_us: int = NOW_US) -> Tcb:
     """The connection after a segment that does not end it."""
     return after(connection, SegmentArrives(segment, now_us))
+
+
+def segments_in(actions: Actions) -> list[Segment]:
+    """What is to be emitted among the actions."""
+    return [action for action in actions if isinstance(action, Segment)]
+
+
+def only_segment(actions: Actions) -> Segment:
+    """The one segment among the actions."""
+    (segment,) = segments_in(actions)
+    return segment
+
+
+def stepped(tcb: Tcb, event: Event) -> tuple[Tcb, list[Segment]]:
+    """A step that does not end the connection: it, and what it sent."""
+    following, actions = step(tcb, event)
+    assert isinstance(following, Tcb), following
+    return following, segments_in(actions)
+
+
+def said(tcb: Tcb, data: bytes, now_us: int = NOW_US) -> tuple[Tcb, list[Segment]]:
+    """After a SEND."""
+    return stepped(tcb, Send(data, now_us))
+
+
+def hears(tcb: Tcb, segment: Segment, now_us: int = NOW_US) -> tuple[Tcb, list[Segment]]:
+    """After a segment of the peer."""
+    return stepped(tcb, SegmentArrives(segment, now_us))
 
 
 def syn_sent(parameters: TcpParameters = DEFAULT_PARAMETERS) -> Tcb:

@@ -1,0 +1,43 @@
+"""Slow start, the restart after idle, and the care after a lost SYN."""
+
+import msgspec
+from gossamer.core.sim import states
+from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
+from gossamer.core.tcp.events import Timeout
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.timeouts import deadline_us
+
+SMSS = 1448
+MS = 1_000
+
+
+def test_slow_start__acks_of_full_segments__double_cwnd_a_round_trip() -> None:
+    tcb, _ = said(states.established(), b"x" * 200_000)
+    before = tcb.congestion.cwnd
+    flight = (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF
+    assert flight == before
+    for number in range(2, 11, 2):
+        ack = tcb.snd_una + 2 * SMSS - tcb.snd_nxt
+        tcb, _ = hears(tcb, from_peer(tcb, ack=ack), NOW_US + 50 * MS + number)
+    assert tcb.congestion.cwnd == 2 * before
+
+
+def test_idle__longer_than_rto__cwnd_collapses_to_the_restart_window() -> None:
+    """RFC 5681 4.1; the seed subtracted the wrong way round."""
+    tcb = msgspec.structs.replace(states.established(), snd_wnd=1 << 20)
+    grown = msgspec.structs.replace(tcb.congestion, cwnd=80 * SMSS)
+    tcb = msgspec.structs.replace(tcb, congestion=grown)
+    soon, sent = said(tcb, b"x" * 80 * SMSS, NOW_US + 1 * MS)
+    assert len(sent) == 80
+    late, sent = said(tcb, b"x" * 80 * SMSS, NOW_US + 2_000 * MS)
+    assert len(sent) == 10
+    assert (soon.congestion.cwnd, late.congestion.cwnd) == (80 * SMSS, 10 * SMSS)
+
+
+def test_first_data_after_a_lost_syn__one_segment_and_three_seconds() -> None:
+    """RFC 5681 3.1: the initial window is one segment then; RFC 6298 5.7: RTO is 3 s."""
+    tcb = states.syn_received(TcpParameters(timestamps=False))
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    tcb, _ = hears(tcb, from_peer(tcb), NOW_US + 1_100 * MS)
+    assert tcb.congestion.cwnd == tcb.agreed.smss
+    assert tcb.round_trip.rto_us == 3_000 * MS

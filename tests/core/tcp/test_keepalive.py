@@ -1,0 +1,60 @@
+"""Keepalive probes, and their end."""
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import seq_add
+from gossamer.core.sim import states
+from gossamer.core.sim.states import NOW_US, from_peer, hears, said, segments_in, stepped
+from gossamer.core.tcp.actions import Failed, Failure
+from gossamer.core.tcp.events import Timeout
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.step import step
+from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.timeouts import deadline_us
+from gossamer.core.wire.segment import ACK, RST
+
+MS = 1_000
+
+ALIVE = TcpParameters(keepalive_idle_us=7_200_000 * MS)
+
+
+def test_keepalive__off__is_the_default() -> None:
+    """MUST-25."""
+    assert deadline_us(states.established()) == NEVER_US
+
+
+def test_keepalive__unanswered__gives_up_after_its_probes() -> None:
+    after: object = states.established(ALIVE)
+    probes = []
+    while isinstance(after, Tcb):
+        tcb = after
+        after, actions = step(tcb, Timeout(deadline_us(tcb)))
+        probes += segments_in(actions)
+    assert [s.seq for s in probes[:-1]] == [seq_add(tcb.snd_nxt, -1)] * ALIVE.keepalive_probes
+    assert probes[-1].flags & RST
+    assert actions[-1] == Failed(Failure.TIMED_OUT)
+
+
+def test_keepalive__answered__starts_over() -> None:
+    tcb, now_us = states.established(ALIVE), NOW_US
+    for _ in range(40):
+        now_us = deadline_us(tcb)
+        tcb, sent = stepped(tcb, Timeout(now_us))
+        if sent:
+            tcb, _ = hears(tcb, from_peer(tcb), now_us + MS)
+    assert tcb.state is State.ESTABLISHED
+    assert now_us > NOW_US + 10 * ALIVE.keepalive_idle_us
+
+
+def test_keepalive__probe_arrives__answered() -> None:
+    tcb = states.established()
+    _, sent = hears(tcb, from_peer(tcb, ACK, seq=-1))
+    assert [s.ack for s in sent] == [tcb.rcv_nxt]
+
+
+def test_keepalive__unanswered_probes_and_then_data__the_timer_is_not_backed_off() -> None:
+    tcb = states.established(ALIVE)
+    for _ in range(3):
+        now_us = deadline_us(tcb)
+        tcb, _ = stepped(tcb, Timeout(now_us))
+    tcb, _ = said(tcb, b"x", now_us)
+    assert tcb.rtx_at_us == now_us + tcb.round_trip.rto_us

@@ -1,0 +1,109 @@
+"""What is sent when: Nagle, silly windows on both sides, delayed ACKs."""
+
+import msgspec
+from gossamer.core.clock import NEVER_US
+from gossamer.core.sim import states
+from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
+from gossamer.core.tcp.events import Close, Receive, Timeout
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.timeouts import deadline_us
+from gossamer.core.wire.segment import ACK, FIN, PSH
+
+SMSS = 1448
+MS = 1_000
+NAGLE = TcpParameters(nodelay=False)
+
+
+def test_nagle__small_write_with_data_in_flight__waits_for_the_ack() -> None:
+    tcb, first = said(states.established(NAGLE), b"a")
+    tcb, second = said(tcb, b"b")
+    tcb, third = said(tcb, b"c")
+    assert ([s.payload for s in first], second, third) == ([b"a"], [], [])
+    tcb, sent = hears(tcb, from_peer(tcb))
+    assert [s.payload for s in sent] == [b"bc"]
+
+
+def test_nagle__full_segment__goes_at_once() -> None:
+    tcb, _ = said(states.established(NAGLE), b"a")
+    _, sent = said(tcb, b"b" * (SMSS + 5))
+    assert [len(s.payload) for s in sent] == [SMSS]
+
+
+def test_nodelay__small_writes__go_at_once() -> None:
+    tcb, _ = said(states.established(), b"a")
+    _, sent = said(tcb, b"b")
+    assert [s.payload for s in sent] == [b"b"]
+
+
+def test_nagle__close__flushes() -> None:
+    tcb, _ = said(states.established(NAGLE), b"a")
+    tcb, _ = said(tcb, b"b")
+    _, sent = stepped(tcb, Close(NOW_US, receives=True))
+    assert [(s.payload, bool(s.flags & FIN)) for s in sent] == [(b"b", True)]
+
+
+def test_sender__window_opens_by_a_sliver__nothing_until_the_persist_timer() -> None:
+    """RFC 9293 3.8.6.2.1: neither a full segment, nor half the largest window, nor all that is queued."""
+    tcb = states.established()
+    tcb, _ = hears(tcb, from_peer(tcb, window=25))
+    tcb, sent = said(tcb, b"x" * 1_000)
+    assert sent == []
+    tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert [len(s.payload) for s in sent] == [100], "the override timeout sends what the window takes"
+
+
+def test_sender__half_the_largest_window__is_worth_sending() -> None:
+    tcb = states.established()
+    tcb = msgspec.structs.replace(tcb, max_snd_wnd=400)
+    tcb, _ = hears(tcb, from_peer(tcb, window=50))
+    _, sent = said(tcb, b"x" * 1_000)
+    assert [len(s.payload) for s in sent] == [200]
+
+
+def test_receiver__reader_takes_little__window_grows_only_by_a_worthwhile_amount() -> None:
+    """RFC 9293 3.8.6.2.2: RCV.WND stays until min(RCV.BUFF / 2, Eff.snd.MSS) can be added."""
+    tcb = states.established(TcpParameters(receive_buffer_bytes=8_000, window_scaling=False))
+    for _ in range(8):
+        tcb, _ = hears(tcb, from_peer(tcb, ACK | PSH, b"x" * 1_000))
+    assert tcb.rcv_wnd == 0
+    for _ in range(14):
+        tcb, sent = stepped(tcb, Receive(100, NOW_US))
+        assert (tcb.rcv_wnd, sent) == (0, []), "no silly window is told"
+    tcb, sent = stepped(tcb, Receive(100, NOW_US))
+    assert [s.window for s in sent] == [1_500], "a closed window that opens is told at once"
+
+
+def test_delayed_ack__one_small_segment__acknowledged_within_the_delay() -> None:
+    tcb = states.established()
+    tcb, sent = hears(tcb, from_peer(tcb, ACK | PSH, b"x"))
+    assert sent == []
+    assert deadline_us(tcb) == NOW_US + 40 * MS
+    tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert [s.ack for s in sent] == [tcb.rcv_nxt]
+    assert deadline_us(tcb) == NEVER_US
+
+
+def test_delayed_ack__second_full_segment__acknowledged_at_once() -> None:
+    tcb = states.established()
+    tcb, sent = hears(tcb, from_peer(tcb, ACK, b"x" * SMSS))
+    assert sent == []
+    tcb, sent = hears(tcb, from_peer(tcb, ACK, b"y" * SMSS))
+    assert [s.ack for s in sent] == [tcb.rcv_nxt]
+
+
+def test_delayed_ack__answer_within_the_delay__carries_it() -> None:
+    tcb = states.established()
+    tcb, _ = hears(tcb, from_peer(tcb, ACK | PSH, b"question"))
+    tcb, sent = said(tcb, b"answer")
+    assert [(s.ack, s.payload) for s in sent] == [(tcb.rcv_nxt, b"answer")]
+    assert tcb.ack_at_us == NEVER_US
+
+
+def test_gap_filled__acknowledged_at_once() -> None:
+    """RFC 5681 4.2."""
+    tcb = states.established()
+    tcb, _ = hears(tcb, from_peer(tcb, ACK, b"second", seq=5))
+    tcb, sent = hears(tcb, from_peer(tcb, ACK, b"first"))
+    assert [s.ack for s in sent] == [tcb.rcv_nxt]
+    assert tcb.rcv_buf_bytes == 11
+    assert tcb.reassembly is None
