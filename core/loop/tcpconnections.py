@@ -129,10 +129,7 @@ class Connections:
         connection.tcb = tcb
         for action in actions:
             if type(action) is Segment:
-                if action.sack or action.syn_options is not None:
-                    self.sink.emit(connection.flow, action, encode_options(action))
-                else:
-                    self.sink.emit(connection.flow, action)
+                self.emit(connection.flow, action)
             elif type(action) is Deliver:
                 self._perform_deliver(connection, action)
             else:
@@ -154,12 +151,18 @@ class Connections:
                 self.emit(connection.flow, action)
             else:
                 self._performers[type(action)](connection, action)
-        self._on_end_of_stream(connection)
-        self.wake_sender(connection, BrokenPipeError(32, "the connection was closed"))
+        if connection.recv_thread is not None:
+            self._on_end_of_stream(connection)
+        if connection.send_thread is not None:
+            self.wake_sender(connection, BrokenPipeError(32, "the connection was closed"))
         self._disarm(connection)
 
     def emit(self, flow: Flow, segment: Segment) -> None:
-        self.sink.emit(flow, segment, encode_options(segment))
+        """Put a segment into the batch; where timestamps are its only option, the sink writes them."""
+        if segment.sack or segment.syn_options is not None:
+            self.sink.emit(flow, segment, encode_options(segment))
+        else:
+            self.sink.emit(flow, segment)
 
     def _perform_deliver(self, connection: Connection, action: Deliver) -> None:
         thread = connection.recv_thread

@@ -70,26 +70,28 @@ def agree(wish: Agreed, syn: Segment) -> Agreed:
     # outgrows the send buffer, so that whoever asks only for a segment's room keeps to that bound too.
     largest = min(peer_mss, wish.rmss) - (TIMESTAMP_OPTION_BYTES if timestamps else 0)
     smss = min(largest, wish.parameters.send_buffer_bytes)
-    return Agreed(
-        parameters=wish.parameters,
-        iss=wish.iss,
+    return replace(
+        wish,
         irs=Seq(syn.seq),
         smss=smss,
-        rmss=wish.rmss,
         # RFC 7323 2.3: "If a Window Scale option is received with a shift.cnt value larger than 14, the TCP
         # SHOULD log the error but MUST use 14 instead of the specified value."
         snd_wind_shift=min(options.window_scale, WINDOW_SCALE_MAX) if scaling else 0,
         rcv_wind_shift=wish.rcv_wind_shift if scaling else 0,
         timestamps=timestamps,
         sack=wish.sack and options.sack_permitted,
-        ts_offset=wish.ts_offset,
-        passive=wish.passive,
     )
 
 
 def initial_congestion(agreed: Agreed) -> Congestion:
     """Source: RFC 6928 2: "min (10*MSS, max (2*MSS, 14600))"."""
-    return Congestion(cwnd=initial_window(agreed))
+    return _congestion(initial_window(agreed))
+
+
+@lru_cache(maxsize=1024)
+def _congestion(cwnd: int) -> Congestion:
+    """Connections of one kind share one record until they grow."""
+    return Congestion(cwnd)
 
 
 def after_lost_syn(tcb: Tcb) -> Tcb:

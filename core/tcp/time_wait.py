@@ -17,17 +17,17 @@ from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
 def enter(tcb: Tcb, now_us: int) -> tuple[TimeWait, Actions]:
     """Leave all of the connection but what TIME-WAIT needs; unreceived octets go to the doer."""
-    parameters = tcb.agreed.parameters
+    agreed, parameters = tcb.agreed, tcb.agreed.parameters
     record = TimeWait(
-        snd_nxt=tcb.snd_nxt,
-        rcv_nxt=tcb.rcv_nxt,
-        rcv_wnd_field=window_field(tcb),
-        expires_at_us=now_us + parameters.time_wait_us,
-        ts_recent=tcb.ts_recent,
-        ts_offset=tcb.agreed.ts_offset,
-        timestamps=tcb.agreed.timestamps,
-        time_wait_us=parameters.time_wait_us,
-        challenge_interval_us=parameters.challenge_interval_us,
+        tcb.snd_nxt,
+        tcb.rcv_nxt,
+        window_field(tcb),
+        now_us + parameters.time_wait_us,
+        tcb.ts_recent,
+        agreed.ts_offset,
+        agreed.timestamps,
+        parameters.time_wait_us,
+        parameters.challenge_interval_us,
     )
     return record, remains(tcb)
 

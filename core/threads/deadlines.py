@@ -4,9 +4,9 @@ Owns which owner is due when. It never looks into an owner. An owner stands in t
 deadline moved on meanwhile, it is pushed again when it is handed out, so that a request on a living
 connection costs no heap operation.
 
-Deadlines of one tick of `resolution_us` share a list, and the heap orders the ticks: an owner costs 8
-bytes, and a push into a tick that is there is one `append`. An owner is never handed out early, and at most
-one tick late."""
+Deadlines of one tick of `resolution_us` share a dict, in the order they came, and the heap orders the ticks:
+an owner costs about 40 bytes, a push into a tick that is there one store, and taking an owner out again one
+look-up. An owner is never handed out early, and at most one tick late."""
 
 from heapq import heappop, heappush
 from typing import Final, Generic, TypeVar
@@ -20,14 +20,14 @@ RESOLUTION_US: Final = 1_000
 
 
 class DeadlineHeap(Generic[Owner]):
-    """Owners ordered by deadline; those of one tick in the order they were pushed."""
+    """Owners, which are told apart by their hash, ordered by deadline; those of one tick in the order they came."""
 
     __slots__ = ("_due", "_heap", "_resolution_us", "_ticks")
 
     def __init__(self, resolution_us: int = RESOLUTION_US) -> None:
         self._resolution_us = resolution_us
         self._heap: list[int] = []
-        self._ticks: dict[int, list[Owner]] = {}
+        self._ticks: dict[int, dict[Owner, None]] = {}
         self._due: list[Owner] = []
 
     def __len__(self) -> int:
@@ -38,19 +38,16 @@ class DeadlineHeap(Generic[Owner]):
         tick = -(-at_us // self._resolution_us)
         owners = self._ticks.get(tick)
         if owners is None:
-            self._ticks[tick] = [owner]
+            self._ticks[tick] = {owner: None}
             heappush(self._heap, tick)
         else:
-            owners.append(owner)
+            owners[owner] = None
 
     def discard(self, at_us: int, owner: Owner) -> None:
-        """Take out what `push(at_us, owner)` put in, unless it is due already.
-
-        Bounds: linear in the owners of that one tick.
-        """
+        """Take out what `push(at_us, owner)` put in, unless it is due already."""
         owners = self._ticks.get(-(-at_us // self._resolution_us))
-        if owners is not None and owner in owners:
-            owners.remove(owner)
+        if owners is not None:
+            owners.pop(owner, None)
 
     def clear(self) -> None:
         """Forget every owner."""
@@ -80,6 +77,5 @@ class DeadlineHeap(Generic[Owner]):
         """Make the earliest tick's owners due, if its time has come."""
         if not self._heap or self._heap[0] * self._resolution_us > now_us:
             return False
-        self._due = self._ticks.pop(heappop(self._heap))
-        self._due.reverse()
+        self._due = list(reversed(self._ticks.pop(heappop(self._heap))))
         return True
