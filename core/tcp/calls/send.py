@@ -32,7 +32,6 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         and size <= tcb.congestion.cwnd
         and tcb.reassembly is None
         and agreed.timestamps
-        and not tcb.backoff
         and not tcb.snd_buf_offset
         and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
     ):

@@ -493,6 +493,15 @@ def test_time_wait__same_client_socket_again__taken_over(hosts: Hosts) -> None:
     assert again.has_ended
 
 
+def test_time_wait__newer_syn_taken__the_record_goes(hosts: Hosts) -> None:
+    closed_connections(hosts, 1)
+    record = next(iter(hosts.server.loop._demux.time_wait.values()))
+    newer = Segment((record.rcv_nxt + 5) & 0xFFFFFFFF, 0, SYN, 1000, record.ts_recent + 5)
+    hosts.inject(newer, CLIENT)
+    hosts.run(for_us=1_000)
+    assert (hosts.server.statistics["half_open"], hosts.server.statistics["time_wait"]) == (1, 0)
+
+
 def test_time_wait__new_syn_but_no_room__is_kept() -> None:
     hosts = Hosts(Faults(delay_us=100), TcpParameters(connections_max=1))
     closed_connections(hosts, 1)

@@ -58,3 +58,4 @@ def test_keepalive__unanswered_probes_and_then_data__the_timer_is_not_backed_off
         tcb, _ = stepped(tcb, Timeout(now_us))
     tcb, _ = said(tcb, b"x", now_us)
     assert tcb.rtx_at_us == now_us + tcb.round_trip.rto_us
+    assert tcb.backoff == 0

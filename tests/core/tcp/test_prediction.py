@@ -173,6 +173,9 @@ def variants() -> list[Tcb]:
     for sent in (1, 5_000, 40_000):
         tcb = states.after(states.established(), Send(b"o" * sent, NOW_US))
         made += [tcb, states.after(tcb, Close(NOW_US)), states.after(tcb, Close(NOW_US, receives=True))]
+    full = states.heard(states.established(), states.from_peer(states.established(), window=25))
+    full = states.after(full, Send(b"f" * 100, NOW_US))
+    made.append(states.after(full, Close(NOW_US, receives=True)))
     made.append(states.heard(states.established(), states.from_peer(states.established(), ACK, b"unread")))
     return made
 
