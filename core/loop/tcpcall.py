@@ -141,3 +141,8 @@ class TcpConnect(SystemCall[Any], frozen=True, gc=False):
 
 
 TcpCall = TcpRecv | TcpSend | TcpShutdown | TcpClose | TcpAbort | TcpAccept | TcpListenClose | TcpConnect
+
+
+def sys_tcp(request: TcpCall) -> TcpCall:
+    """Any request to the TCP by the name the paper gives them all: `await sys_tcp(TcpShutdown(connection))`."""
+    return request

@@ -17,17 +17,17 @@ from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 
 __all__ = ["predicted"]
 
-SYN_RECEIVED, FIN_WAIT_1, FIN_WAIT_2 = State.SYN_RECEIVED, State.FIN_WAIT_1, State.FIN_WAIT_2
+SYN_RECEIVED, ESTABLISHED = State.SYN_RECEIVED, State.ESTABLISHED
+FIN_WAIT_1, FIN_WAIT_2 = State.FIN_WAIT_1, State.FIN_WAIT_2
 
 
 def predicted(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb | TimeWait, Actions] | None:
     """The connection after a segment of the expected kind, or None when it is not of that kind."""
-    outcome = predicted_in_order(tcb, event)
-    if outcome is not None:
-        return outcome
     state = tcb.state
+    if state is ESTABLISHED:
+        return predicted_in_order(tcb, event)
     if state is SYN_RECEIVED:
         return predicted_opening(tcb, event)
     if state is FIN_WAIT_1 or state is FIN_WAIT_2:
-        return predicted_closing(tcb, event)
-    return None
+        return predicted_closing(tcb, event) or predicted_in_order(tcb, event)
+    return predicted_in_order(tcb, event)
