@@ -20,7 +20,8 @@ RESOLUTION_US: Final = 1_000
 
 
 class DeadlineHeap(Generic[Owner]):
-    """Owners, which are told apart by their hash, ordered by deadline; those of one tick in the order they came."""
+    """Owners, which are told apart by their hash, ordered by deadline; those of one tick in the order they
+    came."""
 
     __slots__ = ("_due", "_heap", "_resolution_us", "_ticks")
 
