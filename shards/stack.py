@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 from gossamer.core.io.stream import Acceptor, Connector
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.workerplan import WorkerPlan
 
 Statistics = Callable[[], Mapping[str, int]]
 
@@ -25,3 +27,7 @@ class Stack(msgspec.Struct, frozen=True):
     statistics: Statistics
     connector: Connector | None
     """Opens connections; None on a functional TCP that was given no local ports."""
+
+
+BuildStack = Callable[[WorkerPlan, Scheduler], Stack]
+"""What each stack's `stack_builder(plan)` returns: the plan it was made for and the scheduler give the stack."""

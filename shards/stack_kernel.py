@@ -5,8 +5,13 @@ import socket
 from gossamer.core.io.sock import SockAcceptor, SockConnector
 from gossamer.core.loop.sock import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
-from gossamer.shards.stack import Stack
+from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import WorkerPlan
+
+
+def stack_builder(_plan: WorkerPlan) -> BuildStack:
+    """What builds the stack; all that it needs is imported."""
+    return build_stack
 
 
 def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:

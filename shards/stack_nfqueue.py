@@ -1,5 +1,7 @@
 """The functional TCP as a worker's stack: packets in from NFQUEUE, packets out through raw sockets."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -12,7 +14,7 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.packets import PacketSource
 from gossamer.ffi.rawout import RawSink
-from gossamer.shards.stack import Stack
+from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
 PACKAGE_MSS_MAX: Final = 3960
@@ -22,15 +24,19 @@ SECRET_BYTES: Final = 16
 """Of the secret that orders local ports (RFC 6056)."""
 
 
-def open_source(plan: WorkerPlan) -> PacketSource:
-    """The receiver: on the inherited queue, or on one of its own."""
+def receiver_of(plan: WorkerPlan) -> Callable[[], PacketSource]:
+    """What opens the receiver: on the inherited queue, or on one of its own.
+
+    Whatever it takes is imported here, while that is still allowed: the user that the worker becomes may not be able to
+    read this folder.
+    """
     if plan.descriptors.queue != NO_DESCRIPTOR:
-        return NetlinkSource(plan.descriptors.queue)
+        return partial(NetlinkSource, plan.descriptors.queue)
     # The package is an optional dependency, needed by this backend alone.
     from gossamer.ffi.nfqueue_package import NetfilterQueueSource
 
     assert plan.shard.queue is not None
-    return NetfilterQueueSource(plan.shard.queue, plan.config.nfqueue.queue_length_max)
+    return partial(NetfilterQueueSource, plan.shard.queue, plan.config.nfqueue.queue_length_max)
 
 
 def parameters_of(plan: WorkerPlan) -> TcpParameters:
@@ -45,11 +51,16 @@ def parameters_of(plan: WorkerPlan) -> TcpParameters:
     )
 
 
-def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
+def stack_builder(plan: WorkerPlan) -> BuildStack:
+    """What builds the stack of this plan, with all it needs imported."""
+    return partial(build_stack, receiver_of(plan))
+
+
+def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen."""
     sink = RawSink(plan.descriptors.raw_ipv4, plan.descriptors.raw_ipv6)
     parameters, ports = parameters_of(plan), plan.shard.active_ports
-    loop = TcpLoop(open_source(plan), sink, parameters, monotonic_us, system_entropy)
+    loop = TcpLoop(open_receiver(), sink, parameters, monotonic_us, system_entropy)
     scheduler.add_loop(loop)
     return Stack(
         acceptor=TcpAcceptor(loop, (plan.host, plan.port), parameters),

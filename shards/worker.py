@@ -15,7 +15,6 @@ import resource
 import select
 import signal
 import sys
-from collections.abc import Callable
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.loop.aio import AioLoop
@@ -33,15 +32,13 @@ from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.serving import RETIRE, Worker
 from gossamer.shards.signals import SignalSocket
-from gossamer.shards.stack import Stack
+from gossamer.shards.stack import BuildStack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
 
 log = logging.getLogger("gossamer.worker")
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """The hot path makes few cycles; the young generation is looked at rarely, the old one hardly ever."""
-
-BuildStack = Callable[[WorkerPlan, Scheduler], Stack]
 
 
 def give_up_privileges(plan: WorkerPlan) -> None:
@@ -99,7 +96,9 @@ def run_worker(plan: WorkerPlan) -> None:
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
     signals = SignalSocket((signal.SIGTERM, signal.SIGINT, RETIRE))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").build_stack
+    build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").stack_builder(
+        plan
+    )
     root = plan.descriptors.root
     application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
     pin_cpu(plan.shard.cpu)

@@ -1,0 +1,32 @@
+"""The functional TCP as a worker's stack: what must be imported before privileges go."""
+
+import sys
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from gossamer.shards.stack_nfqueue import receiver_of
+from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
+
+
+def plan_with(queue_descriptor: int) -> WorkerPlan:
+    """As much of a plan as is looked at."""
+    plan: Any = SimpleNamespace(
+        descriptors=SimpleNamespace(queue=queue_descriptor),
+        shard=SimpleNamespace(queue=100),
+        config=SimpleNamespace(nfqueue=SimpleNamespace(queue_length_max=1)),
+    )
+    return cast(WorkerPlan, plan)
+
+
+def test_receiver__of_the_package__imported_before_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("netfilterqueue")
+    monkeypatch.delitem(sys.modules, "gossamer.ffi.nfqueue_package", raising=False)
+    receiver_of(plan_with(NO_DESCRIPTOR))
+    assert "gossamer.ffi.nfqueue_package" in sys.modules
+
+
+def test_receiver__on_an_inherited_queue__needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "gossamer.ffi.nfqueue_package", raising=False)
+    receiver_of(plan_with(5))
+    assert "gossamer.ffi.nfqueue_package" not in sys.modules
