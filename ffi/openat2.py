@@ -19,8 +19,12 @@ OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """O_NONBLOCK, so that a FIFO in the tree blocks nobody; it means nothing for a regular file."""
 
 
-def open_beneath(directory_fd: int, path: str, *, is_cached_only: bool = False) -> int:
+def open_beneath(
+    directory_fd: int, path: str, *, is_cached_only: bool = False, is_direct: bool = False
+) -> int:
     """Open `path` for reading; every step of it, symbolic links included, must stay beneath the directory.
+
+    With is_direct, reads go to the disk and not through the page cache (O_DIRECT).
 
     Raises: FileNotFoundError, PermissionError, NotADirectoryError; OSError EXDEV for a path that leaves the
     directory, ELOOP for too many links, ENOSYS on a kernel without openat2; ValueError for a NUL in the path;
@@ -30,7 +34,8 @@ def open_beneath(directory_fd: int, path: str, *, is_cached_only: bool = False) 
     if b"\0" in name:
         raise ValueError("a path has no NUL")
     resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (RESOLVE_CACHED if is_cached_only else 0)
-    fd = lib.gossamer_openat2(directory_fd, name, OPEN_FLAGS, resolve)
+    flags = OPEN_FLAGS | (os.O_DIRECT if is_direct else 0)
+    fd = lib.gossamer_openat2(directory_fd, name, flags, resolve)
     if fd >= 0:
         return fd
     if -fd == errno.ENOSYS:

@@ -30,4 +30,6 @@ class Stack(msgspec.Struct, frozen=True):
 
 
 BuildStack = Callable[[WorkerPlan, Scheduler], Stack]
-"""What each stack's `stack_builder(plan)` returns: the plan it was made for and the scheduler give the stack."""
+"""What each stack's `stack_builder(plan)` returns: called with that plan and the scheduler, it gives the
+stack.
+"""

@@ -27,8 +27,8 @@ SECRET_BYTES: Final = 16
 def receiver_of(plan: WorkerPlan) -> Callable[[], PacketSource]:
     """What opens the receiver: on the inherited queue, or on one of its own.
 
-    Whatever it takes is imported here, while that is still allowed: the user that the worker becomes may not be able to
-    read this folder.
+    Whatever it takes is imported here, while that is still allowed: the user that the worker becomes may not
+    be able to read this folder.
     """
     if plan.descriptors.queue != NO_DESCRIPTOR:
         return partial(NetlinkSource, plan.descriptors.queue)

@@ -69,7 +69,7 @@ def pin_cpu(cpu: int | None) -> None:
 
 
 def raise_descriptor_limit() -> None:
-    """Have as many descriptors as the system lets this user have: each connection on kernel sockets takes one."""
+    """Have all the descriptors that the system grants: each connection on kernel sockets takes one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -22,8 +22,19 @@ from gossamer.ffi.openat2 import open_beneath
 NOT_AT_ONCE: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP})
 """RWF_NOWAIT: the data is not in the page cache, or the file system cannot tell."""
 
-NOT_DIRECT: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOENT, errno.EACCES, errno.EPERM})
-"""Opening once more with O_DIRECT: the file system has no O_DIRECT, or there is no /proc here."""
+NOT_DIRECT: Final = frozenset(
+    {
+        errno.EAGAIN,
+        errno.EINVAL,
+        errno.EOPNOTSUPP,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.EXDEV,
+        errno.EACCES,
+    }
+)
+"""Opening once more with O_DIRECT: the file system has none, or the path leads elsewhere by now."""
 
 
 class FileStatus(msgspec.Struct, frozen=True, gc=False):
@@ -53,10 +64,12 @@ def file_status(fd: int) -> FileStatus:
 class File:
     """An open file. `fd` may be given to `send_file`; `status` is as it was when the file was opened."""
 
-    __slots__ = ("_direct_fd", "fd", "status")
+    __slots__ = ("_direct_fd", "_directory_fd", "_path", "fd", "status")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, directory_fd: int, path: str) -> None:
         self.fd = fd
+        self._directory_fd = directory_fd
+        self._path = path
         self._direct_fd = -1
         self.status = file_status(fd)
 
@@ -93,16 +106,21 @@ class File:
         self.fd = self._direct_fd = -1
 
     def _cold_fd(self) -> int:
-        """The descriptor for the disk: with O_DIRECT if it can be had."""
+        """The descriptor for the disk: with O_DIRECT if it can be had.
+
+        The file is opened by its path again: through /proc/self/fd a process that has changed its user may not.
+        """
         if self._direct_fd < 0:
             try:
-                self._direct_fd = os.open(
-                    f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC
-                )
+                fd = open_beneath(self._directory_fd, self._path, is_cached_only=True, is_direct=True)
             except OSError as error:
                 if error.errno not in NOT_DIRECT:
                     raise
                 return self.fd
+            if not os.path.sameopenfile(fd, self.fd):
+                os.close(fd)
+                return self.fd  # Another file has that name now.
+            self._direct_fd = fd
         return self._direct_fd
 
 
@@ -123,7 +141,7 @@ class FileIO:
         except BlockingIOError:
             fd = await sys_blio(open_beneath, self._directory_fd, path)
         try:
-            return File(fd)
+            return File(fd, self._directory_fd, path)
         except OSError:
             os.close(fd)
             raise

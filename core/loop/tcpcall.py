@@ -144,5 +144,5 @@ TcpCall = TcpRecv | TcpSend | TcpShutdown | TcpClose | TcpAbort | TcpAccept | Tc
 
 
 def sys_tcp(request: TcpCall) -> TcpCall:
-    """Any request to the TCP by the name the paper gives them all: `await sys_tcp(TcpShutdown(connection))`."""
+    """Any request to the TCP, by the paper's one name for all: `await sys_tcp(TcpShutdown(connection))`."""
     return request

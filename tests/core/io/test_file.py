@@ -108,13 +108,13 @@ def test_read__file_system_cannot_tell__pool_reads(rig: Rig, monkeypatch: pytest
     def refuse(*_arguments: object) -> int:
         raise OSError(errno.EOPNOTSUPP, "no RWF_NOWAIT here")
 
-    def no_direct(*_arguments: object) -> int:
+    def no_direct(*_arguments: object, **_how: object) -> int:
         raise OSError(errno.EINVAL, "no O_DIRECT here")
 
     async def reads() -> bytes:
         file = await rig.files.open("content")
         monkeypatch.setattr(file_module.os, "preadv", refuse)
-        monkeypatch.setattr(file_module.os, "open", no_direct)
+        monkeypatch.setattr(file_module, "open_beneath", no_direct)
         try:
             return await file.read(5, 1000)
         finally:
@@ -123,6 +123,20 @@ def test_read__file_system_cannot_tell__pool_reads(rig: Rig, monkeypatch: pytest
 
     assert rig.run(reads()) == CONTENT[5:1005]
     assert rig.pool.statistics()["pool_os_threads"] == 1
+
+
+def test_read__cold_and_replaced_meanwhile__the_file_that_was_opened(rig: Rig, directory: Path) -> None:
+    async def reads() -> bytes:
+        file = await rig.files.open("content")
+        (directory / "new").write_bytes(b"other" * 20_000)
+        os.replace(directory / "new", directory / "content")
+        os.posix_fadvise(file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            return await file.read(5, 1000) + await file.read(50_000, 1000)
+        finally:
+            file.close()
+
+    assert rig.run(reads()) == CONTENT[5:1005] + CONTENT[50_000:51_000]
 
 
 def test_read__too_long__bound_exceeded(rig: Rig) -> None:

@@ -479,7 +479,7 @@ def test_accept__no_descriptor_left__rests_without_spinning__then_accepts(
     rig: Rig, client: socket.socket
 ) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # What other tests left to the garbage collector must not give a descriptor back in the middle of this one.
+    # What other tests left to the garbage collector must not give a descriptor back in the middle of it.
     gc.collect()
     client.connect(rig.address)
     late = socket.socket()
