@@ -108,7 +108,7 @@ class File:
     def _cold_fd(self) -> int:
         """The descriptor for the disk: with O_DIRECT if it can be had.
 
-        The file is opened by its path again: through /proc/self/fd a process that has changed its user may not.
+        The file is opened by its path again: through /proc/self/fd a process that changed its user may not.
         """
         if self._direct_fd < 0:
             try:

@@ -124,6 +124,7 @@ class Connections:
         self.perform(connection, tcb, actions)
 
     def perform(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
+        """Do what a step of `connection` asked for; `tcb` is the connection after it."""
         if type(tcb) is not Tcb:
             return self._perform_last(connection, tcb, actions)
         connection.tcb = tcb
@@ -294,6 +295,7 @@ class Connections:
         self.step(connection, Abort(now_us))
 
     def arm(self, connection: Connection, deadline_us: int) -> None:
+        """Have the connection looked at by `deadline_us`; nothing happens when that is so already."""
         armed_us = connection.armed_us
         if deadline_us < armed_us:
             if connection.parked_us == NEVER_US:
