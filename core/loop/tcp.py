@@ -172,6 +172,8 @@ class TcpLoop:
         return BLOCKED
 
     def _shutdown(self, _thread: Thread[Any], call: TcpShutdown) -> None:
+        # The FIN follows what stands in the send buffer: the rest of a blocked SEND never will.
+        self._connections.wake_sender(call.connection, error_of(Failure.CLOSING))
         if call.connection.tcb is not None:
             self._step(call.connection, Close(self._clock(), receives=True))
 

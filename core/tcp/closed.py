@@ -7,6 +7,7 @@ from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Failed, Failure, Remains, Signal
 from gossamer.core.tcp.buffer import peek
 from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.window import textless_seq
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
 
 
@@ -43,4 +44,4 @@ def remains(tcb: Tcb) -> Actions:
 
 def reset_segment(tcb: Tcb) -> Segment:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>: our own abort."""
-    return Segment(tcb.snd_nxt, tcb.rcv_nxt, RST | ACK, 0)
+    return Segment(textless_seq(tcb), tcb.rcv_nxt, RST | ACK, 0)

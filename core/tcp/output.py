@@ -18,7 +18,7 @@ from gossamer.core.tcp.recovery import next_retransmission, pipe_bytes
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
-from gossamer.core.tcp.window import window_field
+from gossamer.core.tcp.window import textless_seq, window_field
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, PSH, SackBlock, Segment
 
 replace = msgspec.structs.replace
@@ -44,7 +44,7 @@ def make_segment(tcb: Tcb, now_us: int, seq: Seq, flags: int, payload: bytes = b
 
 def acknowledgment(tcb: Tcb, now_us: int) -> Segment:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>."""
-    return make_segment(tcb, now_us, tcb.snd_nxt, ACK)
+    return make_segment(tcb, now_us, textless_seq(tcb), ACK)
 
 
 def flight_bytes(tcb: Tcb) -> int:

@@ -1,11 +1,13 @@
-"""The receive window: what is promised to the peer, and silly window avoidance of the receiver.
+"""The receive window: what is promised to the peer, and silly window avoidance of the receiver; and where
+in the peer's window a segment without text stands.
 
 `Tcb.rcv_wnd` is kept so that RCV.NXT + RCV.WND never moves left: octets that go into the buffer take from it,
 octets that a thread receives give back, a worthwhile amount at a time.
 
-Source: RFC 9293 3.8.6.2.2.
+Source: RFC 9293 3.8.6.2.2, 3.8.6.1.
 """
 
+from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.tcb import Tcb
 
 
@@ -35,3 +37,15 @@ def is_update_due(before: int, after: int, tcb: Tcb) -> bool:
     return gained > 0 and (
         before < 2 * tcb.agreed.rmss or gained >= tcb.agreed.parameters.receive_buffer_bytes // 2
     )
+
+
+def textless_seq(tcb: Tcb) -> Seq:
+    """SEG.SEQ of a segment without text: SND.NXT, but never beyond the right edge of the peer's window.
+
+    A probe of a closed window leaves SND.NXT an octet beyond it. An ACK from there is not acceptable to the
+    peer (RFC 9293 3.10.7.4, first), which would then learn neither what we have received nor that our own
+    window has opened: with both windows closed, neither side would ever open the other's.
+    """
+    if (tcb.snd_nxt - tcb.snd_una) & MASK > tcb.snd_wnd:
+        return seq_add(tcb.snd_una, tcb.snd_wnd)
+    return tcb.snd_nxt

@@ -42,6 +42,8 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     room = tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes
     taken = data if len(data) <= room else data[: max(room, 0)]
     if not taken:
+        if event.is_last and not data and tcb.state in FIN_FOLLOWS:
+            return output(replace(tcb, state=FIN_FOLLOWS[tcb.state]), event.now_us)
         return tcb, (Accepted(0),)
     if tcb.backoff and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes:
         # What stands there are unanswered keepalive probes: the first transmission of new data is not backed

@@ -292,6 +292,29 @@ def test_send__nothing__nothing_happens(hosts: Hosts) -> None:
     assert outcome(thread) == 3, "the handshake and no more"
 
 
+def test_send_last__nothing__half_closes_all_the_same(hosts: Hosts) -> None:
+    async def user(stream: TcpStream) -> bytes:
+        await stream.send_last(b"")
+        return await everything(stream)
+
+    there, here = hosts.serve(echo), hosts.use(user)
+    hosts.run(there, here, for_us=10 * SECOND_US)
+    assert outcome(here) == b""
+
+
+def test_echo__both_windows_closed__goes_on_once_one_side_reads(hosts: Hosts) -> None:
+    """Both sides probe, and each must take the other's ACKs meanwhile."""
+
+    async def user(stream: TcpStream) -> int:
+        hosts.client.spawn(error_of(stream.send_last(b"x" * (8 << 20))))
+        await sys_sleep(5 * SECOND_US)
+        return len(await everything(stream))
+
+    there, here = hosts.serve(echo), hosts.use(user)
+    hosts.run(there, here, for_us=60 * SECOND_US)
+    assert outcome(here) == 8 << 20
+
+
 def test_two_threads_receive_on_one_connection__the_second_is_told(hosts: Hosts) -> None:
     async def user(stream: TcpStream) -> Any:
         hosts.client.spawn(error_of(stream.recv()))
@@ -345,6 +368,27 @@ def test_half_close__the_other_way_stays_open(hosts: Hosts) -> None:
     assert hosts.server.loop.connections == hosts.client.loop.connections == 0
     assert hosts.client.statistics["time_wait"] == 1
     assert hosts.server.statistics["time_wait"] == 0
+
+
+def test_shutdown__while_another_thread_sends__it_is_told_and_receiving_goes_on(hosts: Hosts) -> None:
+    async def handler(stream: TcpStream) -> None:
+        await sys_sleep(3 * SECOND_US)
+        data = await everything(stream)
+        await stream.send_last(len(data).to_bytes(4, "big"))
+
+    async def user(stream: TcpStream) -> Any:
+        sender = hosts.client.spawn(error_of(stream.send(b"x" * (4 << 20))))
+        receiver = hosts.client.spawn(everything(stream))
+        await sys_sleep(SECOND_US)
+        await stream.shutdown()
+        await sys_sleep(30 * SECOND_US)
+        return outcome(sender), outcome(receiver)
+
+    there, here = hosts.serve(handler), hosts.use(user)
+    hosts.run(there, here, for_us=100 * SECOND_US)
+    error, count = outcome(here)
+    assert isinstance(error, BrokenPipeError)
+    assert 1 << 20 <= int.from_bytes(count, "big") < 4 << 20
 
 
 def test_abort__peer_is_reset(hosts: Hosts) -> None:

@@ -1,15 +1,16 @@
 """The persist timer: closed windows, probes, and who is given up."""
 
 import msgspec
+from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
 from gossamer.core.tcp.actions import Failed, Failure
-from gossamer.core.tcp.events import Close, Timeout
+from gossamer.core.tcp.events import Abort, Close, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts import deadline_us
-from gossamer.core.wire.segment import ACK, FIN
+from gossamer.core.wire.segment import ACK, FIN, Segment
 
 MS = 1_000
 
@@ -86,6 +87,18 @@ def test_persist__fin_behind_a_closed_window__is_probed_with() -> None:
     assert sent == []
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert [s.flags & FIN for s in sent] == [FIN]
+
+
+def test_persist__probe_under_way__acks_and_resets_stay_inside_the_closed_window() -> None:
+    """From SND.NXT, an octet beyond the window, the peer would take neither."""
+    tcb = closed_window()
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert tcb.snd_nxt == seq_add(tcb.snd_una, 1)
+    text = from_peer(tcb, ack=-1, window=0, payload=b"x" * 3_000)
+    after, sent = hears(tcb, text, tcb.rtx_at_us - 1)
+    assert [(s.seq, s.ack, s.payload) for s in sent] == [(tcb.snd_una, after.rcv_nxt, b"")]
+    _, actions = step(after, Abort(NOW_US))
+    assert [a.seq for a in actions if isinstance(a, Segment)] == [tcb.snd_una]
 
 
 def test_zero_window__probe_arrives__acknowledged_and_not_taken() -> None:
