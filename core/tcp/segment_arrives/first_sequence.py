@@ -90,7 +90,19 @@ def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
     ):
         # The peer's SYN again: our SYN-ACK was lost or is late; the timer sends it anew.
         return Verdict(tcb, segment, (Dropped(SegmentDrop.OUT_OF_WINDOW),), stops=True)
-    return _answered(tcb, segment, event, SegmentDrop.OUT_OF_WINDOW)
+    return _answered(_with_repeat(tcb, segment), segment, event, SegmentDrop.OUT_OF_WINDOW)
+
+
+def _with_repeat(tcb: Tcb, segment: Segment) -> Tcb:
+    """The last of what we have comes again: our ACK was lost, or is late.
+
+    RFC 7323 4.3 (2) takes the timestamp of this segment too, since it starts before Last.ACK.sent. The ACK
+    must echo it: else the peer would take all the time since it first sent this for a round trip, and its
+    timeout would grow with every ACK that is lost. One that ends at RCV.NXT exactly is not easily forged.
+    """
+    if segment_bytes(segment) and seq_add(Seq(segment.seq), segment_bytes(segment)) == tcb.rcv_nxt:
+        return replace(tcb, ts_recent=ts_recent_after(tcb, segment))
+    return tcb
 
 
 def _answered(tcb: Tcb, segment: Segment, event: SegmentArrives, reason: SegmentDrop) -> Verdict:

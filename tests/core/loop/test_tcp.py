@@ -344,6 +344,25 @@ def test_reader_blocked__writer_goes_on(hosts: Hosts) -> None:
     assert outcome(there) == 3 << 20
 
 
+def test_every_seventh_segment_is_lost__the_timeout_stays_near_the_round_trip() -> None:
+    """A lost ACK is no long round trip: it once made timeouts of a minute out of a wire of 10 ms."""
+    hosts = Hosts(Faults(loss=0.15, delay_us=5_000), TcpParameters(), seed=7)
+
+    async def user(stream: TcpStream) -> int:
+        longest_us = 0
+        for _ in range(100):
+            await stream.send(b"x" * 100)
+            await stream.recv()
+            assert stream.tcb is not None
+            longest_us = max(longest_us, stream.tcb.round_trip.rto_us)
+        return longest_us
+
+    hosts.serve(echo)
+    here = hosts.use(user)
+    hosts.run(here)
+    assert outcome(here) < 2 * SECOND_US
+
+
 # Ending
 
 
