@@ -7,7 +7,6 @@ Owns the choice between them. Both end up as one record of functions, so the wor
 difference.
 """
 
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from gossamer.core.io.stream import Connector, Stream
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.stack import Stack, Statistics
+from gossamer.shards.standard_streams import write_standard_output
 from gossamer.shards.web.access_log import AccessLog
 from gossamer.shards.web.application import ApplicationError, Handler, load_application
 from gossamer.shards.web.site import StaticSite
@@ -41,14 +41,9 @@ def _static_site(config: Config, root_fd: int) -> Application:
     if not config.log.access_log:
         site = StaticSite(root_fd, config.web)
         return Application(site.serve, site.statistics, site.drain)
-    access_log = AccessLog(_write_to_standard_output)
+    access_log = AccessLog(write_standard_output)
     site = StaticSite(root_fd, config.web, access_log=access_log)
     return Application(site.serve, site.statistics, site.drain, access_log.flush)
-
-
-def _write_to_standard_output(lines: bytes) -> None:
-    sys.stdout.buffer.write(lines)
-    sys.stdout.buffer.flush()
 
 
 def guard(handler: Handler) -> Serve:

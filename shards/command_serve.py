@@ -5,7 +5,9 @@ a key of config.toml; precedence is option > environment > config.toml > default
 """
 
 import contextlib
+import io
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,7 @@ from gossamer.shards.settings import (
     settings_of_environment,
 )
 from gossamer.shards.signals import SignalSocket
+from gossamer.shards.standard_streams import write_standard_output
 from gossamer.shards.startup import Run, target_kind, worker_identity
 from gossamer.shards.supervisor import SIGNALS, Supervisor
 from rich.console import Console
@@ -89,15 +92,23 @@ def config_loader(context: click.Context) -> Callable[[], Config]:
     assigned = [setting_of_assignment(text) for text in context.params["set"]]
 
     def load() -> Config:
-        of_file = read_config_file(Path(path)) if path else []
+        of_file = read_config_file(Path(path)) if path is not None else []
         of_environment = settings_of_environment(os.environ)
         return combine([*of_file, *of_environment, *from_environment, *assigned, *from_options])
 
     return load
 
 
-def announce(run: Run, console: Console) -> None:
+def announce(run: Run) -> None:
     """Say what is served, on which stack and why, where, and how to stop it."""
+    lines = io.StringIO()
+    _print_start(
+        run, Console(file=lines, force_terminal=sys.stdout.isatty(), soft_wrap=True, highlight=False)
+    )
+    write_standard_output(lines.getvalue().encode())
+
+
+def _print_start(run: Run, console: Console) -> None:
     config, plan = run.config, run.plan
     names = {"kernel": "kernel sockets", "nfqueue": "the functional TCP (NFQUEUE)"}
     what = "folder" if target_kind(config.server.target) == "folder" else "handler"
@@ -159,8 +170,7 @@ def serve(context: click.Context, /, check_config: bool, print_config: bool, **_
 def run_server(config: Config, load: Callable[[], Config]) -> None:
     """Run a supervisor until it ends. Raises: CommandError."""
     configure_logging(config.log.level, "supervisor")
-    console = Console(soft_wrap=True, highlight=False)
     # A signal that comes while rules are installed or removed waits until that is done.
     with contextlib.closing(SignalSocket(SIGNALS)) as signals, Run(config) as run:
         run.open()
-        Supervisor(run, signals, load, on_ready=lambda: announce(run, console)).run()
+        Supervisor(run, signals, load, on_ready=lambda: announce(run)).run()
