@@ -5,7 +5,6 @@ used. A user's mistake is one line on standard error; a traceback means a bug of
 """
 
 import importlib
-import sys
 from typing import Final
 
 import click
@@ -13,12 +12,16 @@ from gossamer.shards.command_firewall import firewall
 from gossamer.shards.command_running import reload, stop, worker
 from gossamer.shards.command_serve import serve
 from gossamer.shards.command_status import status
-from gossamer.shards.exitcode import MEANINGS, CommandError
+from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
+from gossamer.shards.standard_streams import hold_standard_descriptors
 
 LAZY_COMMANDS: Final = {
     "load": ("gossamer.loadtest.command", "load", "Load a server with requests and measure it.")
 }
 """Commands of another floor: where each is found, and its line in the help."""
+
+INTERRUPTED: Final = 130
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
 
 EXIT_CODES: Final = "\b\nExit codes:\n" + "\n".join(
     f"  {code:d}  {meaning}" for code, meaning in MEANINGS.items()
@@ -68,10 +71,31 @@ for command in (serve, status, stop, reload, worker, firewall):
     gossamer.add_command(command)
 
 
+def _usage_line(error: click.UsageError) -> str:
+    command = error.ctx.command_path if error.ctx else "gossamer"
+    return f"{error.format_message().rstrip('.')}; see {command} --help"
+
+
+def _run() -> tuple[int, str]:
+    """Run the command that the arguments name: its exit code, and a line for the user."""
+    try:
+        # Where it is not standalone, click gives back the code of an early end such as --help's.
+        code = gossamer(prog_name="gossamer", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        return ExitCode.USAGE, error.format_message()
+    except click.UsageError as error:
+        return ExitCode.USAGE, f"gossamer: {_usage_line(error)}"
+    except click.Abort:
+        return INTERRUPTED, "gossamer: interrupted"
+    except CommandError as error:
+        return error.exit_code, f"gossamer: {error}"
+    return code if isinstance(code, int) else ExitCode.OK, ""
+
+
 def main() -> None:
     """The console script."""
-    try:
-        gossamer(prog_name="gossamer")
-    except CommandError as error:
-        sys.stderr.write(f"gossamer: {error}\n")
-        raise SystemExit(int(error.exit_code)) from None
+    hold_standard_descriptors()
+    code, line = _run()
+    if line:
+        click.echo(line, err=True)
+    raise SystemExit(int(code))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-from gossamer.shards.exitcode import CommandError, NotRunningError
+from gossamer.shards.exitcode import CommandError, ExitCode, NotRunningError, command_error
 
 REQUEST_BYTES_MAX: Final = 4096
 ANSWER_BYTES_MAX: Final = 1 << 20
@@ -39,6 +39,8 @@ class Answer(msgspec.Struct, frozen=True):
     ok: bool
     message: str = ""
     result: Any = None
+    exit_code: int = ExitCode.OK
+    """How the command that asked ends."""
 
 
 class ControlServer:
@@ -86,11 +88,11 @@ class ControlServer:
         try:
             request = msgspec.json.decode(data, type=Request)
         except msgspec.DecodeError as error:
-            return Answer(False, f"control request: {error}")
+            return Answer(False, f"control request: {error}", exit_code=ExitCode.FAILED)
         try:
             return self._answer(request)
         except CommandError as error:
-            return Answer(False, str(error))
+            return Answer(False, str(error), exit_code=error.exit_code)
 
     def _forget(self, client: socket.socket) -> None:
         self._selector.unregister(client)
@@ -108,7 +110,7 @@ class ControlServer:
 def ask(path: Path, request: Request) -> Answer:
     """Ask the supervisor behind a control socket.
 
-    Raises: NotRunningError when nobody answers; CommandError when it says no.
+    Raises: NotRunningError when nobody answers; when it says no, the CommandError that it names.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         # Not settimeout: it would make connect fail at once while the backlog is full for a moment.
@@ -126,5 +128,5 @@ def ask(path: Path, request: Request) -> Answer:
         raise NotRunningError(f"{path}: the server ended without an answer")
     answer = msgspec.json.decode(data, type=Answer)
     if not answer.ok:
-        raise CommandError(answer.message)
+        raise command_error(answer.exit_code, answer.message)
     return answer

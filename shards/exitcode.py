@@ -62,3 +62,10 @@ class NotRunningError(CommandError):
     """No running server answers."""
 
     exit_code = ExitCode.NOT_RUNNING
+
+
+def command_error(exit_code: int, message: str) -> CommandError:
+    """The error that ends a command with that code; one without a meaning here counts as a failure."""
+    kinds = (ConfigError, CannotStartError, GaveUpError, NotRunningError)
+    kind = next((each for each in kinds if each.exit_code == exit_code), CommandError)
+    return kind(message)

@@ -36,7 +36,7 @@ ROWS_PER_SHARD = 3
 def target_kind(target: str) -> Literal["folder", "handler"]:
     """What a TARGET is. Raises: ConfigError."""
     try:
-        is_folder = Path(target).is_dir()
+        is_folder = bool(target) and Path(target).is_dir()
     except PermissionError as error:
         raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that you may read") from error
     if is_folder:

@@ -7,6 +7,7 @@ serves no request and touches no packet; whether a worker is replaced is decided
 import logging
 import selectors
 import signal
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -73,8 +74,7 @@ class Supervisor:
         control = ControlServer(self._run.directory.control_path, self._selector, self._answer)
         self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
         try:
-            for slot in self._slots:
-                slot.start()
+            self._start_all()
             while not (self._stopping and not any(True for slot in self._slots for _ in slot.processes())):
                 self._turn()
         finally:
@@ -106,6 +106,17 @@ class Supervisor:
         if self._run.plan.stack == "nfqueue" and now_us >= self._kernel_drops_at_us:
             self._kernel_drops_at_us = now_us + KERNEL_DROPS_INTERVAL_US
             self._copy_kernel_drops()
+
+    def _start_all(self) -> None:
+        """Start every worker. Raises: CannotStartError."""
+        try:
+            for slot in self._slots:
+                slot.start()
+        except OSError as error:
+            raise CannotStartError(
+                f"cannot start a worker: {error}; {sys.executable} must be a Python that this user may run, "
+                "and processes and descriptors must be left to it (ulimit -u, -n)"
+            ) from error
 
     def _start_again(self, slot: Slot, now_us: int) -> None:
         """Start a worker in place of a dead one; where the system has no descriptor left, later."""
@@ -172,7 +183,8 @@ class Supervisor:
             self._abandon_successors()
             log.error("reload: %s", self._reload_error)
         elif is_bare and status in HOPELESS and not self._is_ready:
-            self._fail(CannotStartError(f"{describe_exit(ended)}; its own message stands above"))
+            kind = ConfigError if status == ExitCode.USAGE else CannotStartError
+            self._fail(kind(f"{describe_exit(ended)}; its own message stands above"))
         elif is_bare:
             self._restart(slot, ended)
 

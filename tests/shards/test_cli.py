@@ -105,5 +105,28 @@ def test_commands__no_server__exit_code_5(tmp_path: Path) -> None:
         )
 
 
-def test_unknown_command__exit_code_2() -> None:
-    assert gossamer("dance").returncode == 2
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["dance"], "gossamer: No such command 'dance'; see gossamer --help\n"),
+        (
+            ["serve", "/tmp", "more"],
+            "gossamer: Got unexpected extra argument (more); see gossamer serve --help\n",
+        ),
+        (["load"], "gossamer: Missing argument 'URL'; see gossamer load --help\n"),
+    ],
+)
+def test_wrong_usage__one_line_and_exit_code_2(argv: list[str], line: str) -> None:
+    done = gossamer(*argv)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
+
+
+def test_empty_target__is_no_folder() -> None:
+    done = gossamer("serve", "", "--check-config")
+    assert (done.returncode, done.stderr.split(";")[0]) == (2, "gossamer: TARGET: found ''")
+
+
+def test_no_iptables__firewall_says_so_and_claims_nothing() -> None:
+    done = gossamer("firewall", "show", PATH="/nowhere")
+    assert done.returncode == 3
+    assert "firewall: it needs" in done.stderr

@@ -194,7 +194,7 @@ def test_reload__bad_configuration__reported_and_the_old_one_goes_on(serve: Serv
     before = server.worker_pids()
     config.write_text("[web]\nheaders_max = -3\n")
     done = server.command("reload")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "web.headers_max: found -3; allowed: an integer of at least 1" in done.stderr
     server.process.send_signal(signal.SIGHUP)
     wait_until(lambda: "headers_max" in server.status()["reload_error"], "the error in the status")
@@ -299,7 +299,7 @@ def test_worker_restart__one_is_replaced(serve: Serve) -> None:
     after = server.worker_pids()
     assert (after[0], after[1] != before[1]) == (before[0], True)
     refused = server.command("worker", "restart", "7")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "found 7; allowed: 0 to 1" in refused.stderr
 
 
@@ -340,8 +340,8 @@ def test_port_taken__one_line(serve: Serve) -> None:
     ("target", "code", "part"),
     [
         ("no/such/folder", 2, "allowed: a folder that exists, or module:attribute"),
-        ("no_such_module:handler", 3, "no_such_module"),
-        ("gossamer.shards.web.digest:nothing", 3, "has no 'nothing'"),
+        ("no_such_module:handler", 2, "no_such_module"),
+        ("gossamer.shards.web.digest:nothing", 2, "has no 'nothing'"),
     ],
 )
 def test_target__wrong__said_in_a_line_and_never_restarted(
