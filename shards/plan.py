@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 from gossamer.shards.config import Config
-from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
 
 MARK_FIRST: Final = 1
 """Mark 0 means unmarked."""
@@ -69,7 +69,7 @@ def choose_stack(config: Config, facts: MachineFacts) -> tuple[Literal["kernel",
 
 
 def choose_queues(config: Config, facts: MachineFacts, count: int) -> tuple[int, ...]:
-    """The first free queue numbers. Raises: CannotStartError."""
+    """The first free queue numbers. Raises: StackUnavailableError."""
     first, last = config.nfqueue.queue_first, config.nfqueue.queue_last
     queues: list[int] = []
     for queue in range(first, last + 1):
@@ -78,23 +78,24 @@ def choose_queues(config: Config, facts: MachineFacts, count: int) -> tuple[int,
         if queue not in facts.queues_taken:
             queues.append(queue)
     if len(queues) < count:
-        raise CannotStartError(
-            f"nfqueue.queue_first to queue_last: found {len(queues)} free numbers from {first} to {last}; "
-            f"allowed: one for each of {count} workers"
+        raise StackUnavailableError(
+            f"nfqueue.queue_first to queue_last: found {len(queues)} free from {first} to {last}; "
+            f"allowed: one for each of {count} workers; name a wider range"
         )
     return tuple(queues)
 
 
 def choose_port_range(first: int, last: int, taken: tuple[tuple[int, int], ...], count: int) -> PortRange:
-    """The first `count` neighbouring ports that nobody has. Raises: CannotStartError."""
+    """The first `count` neighbouring ports that nobody has. Raises: StackUnavailableError."""
     start = first
     for low, high in sorted(taken):
         if low - start >= count:
             break
         start = max(start, high + 1)
     if start + count - 1 > last:
-        raise CannotStartError(
-            f"nfqueue.active_port_first to active_port_last: no {count} neighbouring ports are free"
+        raise StackUnavailableError(
+            f"nfqueue.active_port_first to active_port_last: no {count} neighbouring ports are free "
+            f"from {first} to {last}; name a wider range, or fewer ports"
         )
     return PortRange(start, start + count - 1)
 
