@@ -7,13 +7,16 @@ from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
 from gossamer.shards import firewall as rules
 from gossamer.shards.command_status import fetch_status, run_dir_options
 from gossamer.shards.exitcode import CannotStartError, CommandError
+from gossamer.shards.machine import INSTALL_HINT
 from gossamer.shards.rules import Target, owner_of_chain
 from gossamer.shards.rundir import find_run_dir, read_state
 
 
-def _need_root() -> None:
+def _need_root_and_commands() -> None:
     if CAP_NET_ADMIN not in effective_capabilities():
         raise CannotStartError("firewall: it needs root (CAP_NET_ADMIN); use sudo")
+    if not rules.has_commands(4):
+        raise CannotStartError(f"firewall: it needs iptables-save and iptables-restore; {INSTALL_HINT}")
 
 
 @click.group()
@@ -25,7 +28,7 @@ def firewall() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(as_json: bool) -> None:
     """Show all rules of gossamer in this network namespace."""
-    _need_root()
+    _need_root_and_commands()
     found = rules.our_rules()
     if as_json:
         click.echo(json.dumps(found))
@@ -41,7 +44,7 @@ def show(as_json: bool) -> None:
 @run_dir_options
 def up(run_dir: str | None, port: int | None) -> None:
     """Install the rules of a running server again, where somebody flushed them."""
-    _need_root()
+    _need_root_and_commands()
     directory = find_run_dir(run_dir, port)
     state, status = read_state(directory), fetch_status(directory)
     if state is None or status.stack != "nfqueue":
@@ -56,7 +59,7 @@ def up(run_dir: str | None, port: int | None) -> None:
 @click.option("--dead", is_flag=True, help="Only what killed servers left behind.")
 def down(dead: bool) -> None:
     """Remove all rules of gossamer; its servers on the functional TCP then hear nothing."""
-    _need_root()
+    _need_root_and_commands()
     removed = (
         rules.remove_dead_rules()
         if dead
