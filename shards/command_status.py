@@ -1,6 +1,7 @@
 """gossamer status: what the supervisor tells, as a table or as JSON."""
 
 from pathlib import Path
+from typing import Final, Literal
 
 import click
 import msgspec
@@ -8,6 +9,7 @@ from gossamer.shards.control import Request, ask
 from gossamer.shards.rundir import CONTROL, find_run_dir
 from gossamer.shards.status import ServerStatus, WorkerStatus
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 COLUMNS = (
@@ -15,14 +17,19 @@ COLUMNS = (
     "packets in", "packets out", "retransmits", "drops", "restarts", "heartbeat",
 )  # fmt: skip
 
-WIDTH_MIN = 160
-"""Columns of a line; a narrower terminal wraps it, and no number is ever cut."""
+WIDTH_MIN: Final = 160
+"""Characters of a line where the output is no terminal."""
+WIDTH_MAX: Final = 10_000
+
+PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:-4], COLUMNS[-4:-2])
+"""The columns beside the worker's number where the table is too wide for the terminal: each part fits 80."""
 
 
 def wide_console() -> Console:
-    """A console on standard output in which every column of the table fits."""
+    """A console on standard output in which every column of a table fits, or of a part of it."""
     console = Console(soft_wrap=True, highlight=False)
-    console.width = max(console.width, WIDTH_MIN)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH_MIN)
     return console
 
 
@@ -65,14 +72,24 @@ def print_status(status: ServerStatus, console: Console) -> None:
     console.print(up + (", reloading" if status.reloading else ""))
     if status.reload_error:
         console.print(f"last reload failed: {status.reload_error}", style="red", markup=False)
+    whole = _table(status.workers, COLUMNS[1:])
+    needed = Measurement.get(console, console.options.update(max_width=WIDTH_MAX), whole).minimum
+    tables = [whole] if needed <= console.width else [_table(status.workers, part) for part in PARTS]
+    for table in tables:
+        console.print(table)
+
+
+def _table(workers: list[WorkerStatus], names: tuple[str, ...]) -> Table:
+    """These columns of all workers."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in COLUMNS:
-        table.add_column(
-            name, justify="left" if name in ("state", "drops") else "right", no_wrap=name != "drops"
-        )
-    for worker in status.workers:
-        table.add_row(*_cells(worker))
-    console.print(table)
+    shown = (COLUMNS[0], *names)
+    for name in shown:
+        justify: Literal["left", "right"] = "left" if name in ("state", "drops") else "right"
+        table.add_column(name, justify=justify, no_wrap=name != "drops")
+    for worker in workers:
+        cells = dict(zip(COLUMNS, _cells(worker), strict=True))
+        table.add_row(*(cells[name] for name in shown))
+    return table
 
 
 @click.command(epilog="Example: gossamer status --json")

@@ -1,0 +1,65 @@
+"""The table of `gossamer status` on terminals of several widths."""
+
+import io
+
+import pytest
+from gossamer.shards.command_status import COLUMNS, PARTS, WIDTH_MIN, print_status
+from gossamer.shards.counters import COLUMNS as COUNTERS
+from gossamer.shards.counters import WorkerState
+from gossamer.shards.status import ServerStatus, WorkerStatus
+from rich.console import Console
+
+WORKER = WorkerStatus(
+    id=63,
+    pid=4_194_304,
+    state=WorkerState.SERVING.name.lower(),
+    queue=65535,
+    cpu=63,
+    cpu_percent=100.0,
+    rss_bytes=1023 << 20,
+    connections=100_000,
+    threads=100_001,
+    accepted_total=10_000_000,
+    requests_total=1_000_000_000,
+    packets_in_total=1_000_000_001,
+    packets_out_total=1_000_000_002,
+    retransmits_total=1_000_003,
+    drops={name: 123_456 for name in COUNTERS if name.startswith("drop_")},
+    totals={},
+    restarts=99,
+    heartbeat_age_us=10_000_000,
+)
+STATUS = ServerStatus(
+    stack="nfqueue",
+    reason="as configured",
+    uptime_us=1,
+    pid=1,
+    host="127.0.0.1",
+    port=1,
+    url="http://127.0.0.1:1/",
+    target="www",
+    generation=1,
+    reloading=False,
+    reload_error="",
+    chains=(),
+    workers=[WORKER, WORKER],
+)
+
+
+def printed(width: int) -> str:
+    output = io.StringIO()
+    print_status(STATUS, Console(file=output, width=width))
+    return output.getvalue()
+
+
+def test_parts__together__every_column_once() -> None:
+    assert sorted(name for part in PARTS for name in part) == sorted(COLUMNS[1:])
+
+
+@pytest.mark.parametrize("width", [80, 100, WIDTH_MIN, 300])
+def test_status__any_width_from_80__no_line_is_longer_and_no_number_is_cut(width: int) -> None:
+    text = printed(width)
+    assert max(map(len, text.splitlines())) <= width
+    for shown in ("4194304", "65535", "1,000,000,000", "1,000,000,002", "1,000,003", "10000 ms ago"):
+        assert text.count(shown) == 2
+    assert "…" not in text
