@@ -5,6 +5,7 @@ some were not or there is no server, 2 for a wrong option or URL, 3 when the sta
 """
 
 import json
+import math
 import resource
 import signal
 from typing import Any, Final, Literal
@@ -136,6 +137,10 @@ def load(
     """Load the server at URL with requests and measure it."""
     if pipeline > 1 and not keepalive:
         raise ConfigError("--pipeline: found with --no-keepalive; allowed: one of the two")
+    if math.isnan(rate):
+        raise ConfigError(
+            "--rate: found nan; allowed: a number of requests a second, 0 for as many as can be"
+        )
     options = Options(
         parse_url(url), connections, duration, requests, rate, keepalive, pipeline, timeout, method
     )
@@ -190,7 +195,8 @@ def perform(options: Options, stack: ClientStack, console: Console) -> Run:
         raise conductor.inbox.error
     if run.refusal is not None:
         host, port = options.target.address
-        raise CommandError(f"no connection to {host} port {port}: {run.refusal}")
+        why = run.refusal.strerror or str(run.refusal) or type(run.refusal).__name__
+        raise CommandError(f"no connection to {host} port {port}: {why}; is the server running?")
     return run
 
 

@@ -82,10 +82,16 @@ def totals_table(summary: dict[str, Any]) -> Table:
     table.add_row("received", f"{human_bytes(received)}, {human_bytes(per_second)}/s")
     table.add_row("connections", f"{summary['connections_total']:,} opened")
     table.add_row("responses", "  ".join(f"{k} {v:,}" for k, v in summary["statuses"].items()) or "none")
-    table.add_row("errors", "  ".join(f"{k} {v:,}" for k, v in summary["errors"].items()) or "none")
+    table.add_row("errors", "  ".join(f"{k} {v:,}" for k, v in errors_shown(summary).items()) or "none")
     if summary["unfinished_total"]:
         table.add_row("unfinished", f"{summary['unfinished_total']:,} had no answer when the time was over")
     return table
+
+
+def errors_shown(summary: dict[str, Any]) -> dict[str, int]:
+    """All that `errors_total` counts, by kind: what went wrong on the way, and answers of 4xx and 5xx."""
+    refused = {kind: count for kind, count in summary["statuses"].items() if kind in ("4xx", "5xx")}
+    return {**summary["errors"], **refused}
 
 
 def latency_table(summary: dict[str, Any]) -> Table:

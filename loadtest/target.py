@@ -30,7 +30,7 @@ def parse_url(url: str) -> Target:
     """Check a URL and look its host up. Raises: ConfigError, in one line."""
     try:
         parts = urlsplit(url)
-        port = parts.port or PORT_DEFAULT
+        port = PORT_DEFAULT if parts.port is None else parts.port
     except ValueError as error:
         raise ConfigError(f"URL {url!r}: {error}; {WAY_OUT}") from error
     if parts.scheme != "http":
@@ -38,6 +38,8 @@ def parse_url(url: str) -> Target:
         raise ConfigError(f"URL {url!r}: {found} found, only http is allowed; {WAY_OUT}")
     if not parts.hostname or parts.username is not None:
         raise ConfigError(f"URL {url!r}: a host without user name is needed; {WAY_OUT}")
+    if not port:
+        raise ConfigError(f"URL {url!r}: found port 0; allowed: 1 to 65535; {WAY_OUT}")
     return Target(parts.netloc, request_path(parts, url), (look_up(parts.hostname, url), port))
 
 

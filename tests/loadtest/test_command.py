@@ -31,7 +31,13 @@ def test_usage__wrong_option__exit_code_2_and_the_reason(arguments: list[str], s
 
 
 @pytest.mark.parametrize(
-    "arguments", [["ftp://127.0.0.1/"], ["http://127.0.0.1/", "--pipeline", "2", "--no-keepalive"]]
+    "arguments",
+    [
+        ["ftp://127.0.0.1/"],
+        ["http://127.0.0.1/", "--pipeline", "2", "--no-keepalive"],
+        ["http://127.0.0.1/", "--rate", "nan"],
+        ["http://127.0.0.1:0/"],
+    ],
 )
 def test_usage__wrong_value__config_error(arguments: list[str]) -> None:
     assert isinstance(CliRunner().invoke(load, arguments).exception, ConfigError)

@@ -3,35 +3,27 @@
 import pytest
 from gossamer.core.io.sock import SockConnector
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.loadtest.stacks import PORTS_MIN, choose_ports, client_stack
-from gossamer.shards.config import Config
+from gossamer.loadtest.stacks import PORTS_MIN, client_stack, ports_wanted
+from gossamer.shards.config import NfqueueConfig
 from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.plan import MachineFacts
 
-FREE = MachineFacts(cpus=(0,))
-FIRST, LAST = Config().nfqueue.active_port_first, Config().nfqueue.active_port_last
+SETTINGS = NfqueueConfig()
+FIRST, LAST = SETTINGS.active_port_first, SETTINGS.active_port_last
+THERE_ARE = LAST - FIRST + 1
 
 
 @pytest.mark.parametrize(("connections", "count"), [(1, PORTS_MIN), (64, PORTS_MIN), (1000, 4000)])
-def test_choose_ports__nothing_taken__four_for_each_connection(connections: int, count: int) -> None:
-    ports = choose_ports(FREE, Config(), connections)
-    assert (ports.first, ports.last) == (FIRST, FIRST + count - 1)
+def test_ports_wanted__four_for_each_connection(connections: int, count: int) -> None:
+    assert ports_wanted(SETTINGS, connections) == count
 
 
-def test_choose_ports__some_taken__the_next_free_ones() -> None:
-    taken = MachineFacts(cpus=(0,), port_ranges_taken=((FIRST, FIRST + 99),))
-    assert choose_ports(taken, Config(), 1).first == FIRST + 100
+def test_ports_wanted__more_than_there_are__all_of_them() -> None:
+    assert ports_wanted(SETTINGS, THERE_ARE) == THERE_ARE
 
 
-def test_choose_ports__all_taken__cannot_start() -> None:
-    taken = MachineFacts(cpus=(0,), port_ranges_taken=((FIRST, LAST),))
-    with pytest.raises(CannotStartError):
-        choose_ports(taken, Config(), 1)
-
-
-def test_choose_ports__more_connections_than_ports__cannot_start_and_says_how_many() -> None:
-    with pytest.raises(CannotStartError, match=str(LAST - FIRST + 1)):
-        choose_ports(FREE, Config(), LAST - FIRST + 2)
+def test_ports_wanted__more_connections_than_ports__cannot_start_and_says_how_many() -> None:
+    with pytest.raises(CannotStartError, match=str(THERE_ARE)):
+        ports_wanted(SETTINGS, THERE_ARE + 1)
 
 
 def test_kernel__needs_nothing__sockets() -> None:
