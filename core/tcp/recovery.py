@@ -75,14 +75,15 @@ def _is_sacked(recovery: Recovery, seq: Seq) -> bool:
 
 
 def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool) -> Tcb:
-    """After an ACK that acknowledged nothing new; `is_duplicate` by RFC 5681 2's five conditions, or with
-    news in its SACK blocks."""
-    recovery = tcb.recovery or Recovery(Phase.DISORDER, tcb.snd_una, tcb.snd_una)
+    """After an ACK that acknowledged nothing new; `is_duplicate` by RFC 5681 2's five conditions, which with
+    SACK its blocks must confirm."""
+    recovery = tcb.recovery or Recovery(Phase.DISORDER, seq_add(tcb.snd_una, -1), tcb.snd_una)
     sacked = recovery.sacked
     if tcb.agreed.sack and segment.sack:
         sacked = scoreboard.update(sacked, segment.sack, tcb.snd_una, tcb.snd_nxt)
-    news = sacked != recovery.sacked
-    if not (is_duplicate or news):
+    # RFC 6675 2: with SACK a duplicate is one that reports octets not reported before. Without such news it
+    # only answers what the peer had already, as after a timeout.
+    if not (sacked != recovery.sacked if tcb.agreed.sack else is_duplicate):
         return tcb
     # More duplicates than segments are spoofed: both counts are bounded by what was in flight when the loss
     # was seen, since what is sent meanwhile would let forged ones call for ever more.
@@ -96,10 +97,11 @@ def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool) -> Tcb:
 
 
 def _is_loss_shown(tcb: Tcb, recovery: Recovery) -> bool:
-    """Source: RFC 6675 5 (1) and (2): DupAcks >= DupThresh, or IsLost (HighACK + 1)."""
+    """Source: RFC 6675 5 (1) and (2): DupAcks >= DupThresh, or IsLost (HighACK + 1); RFC 6582 3.2 (2): only
+    once the ACK "covers more than recover"."""
     if recovery.phase is not Phase.DISORDER:
         return False
-    if recovery.dup_acks >= DUP_THRESH:
+    if recovery.dup_acks >= DUP_THRESH and seq_lt(recovery.recover, tcb.snd_una):
         return True
     return bool(recovery.sacked) and scoreboard.is_lost(
         scoreboard.sacked_bytes(recovery.sacked), tcb.agreed.smss
@@ -156,7 +158,10 @@ def _left(tcb: Tcb, recovery: Recovery, sacked: scoreboard.Ranges) -> Tcb:
     now."""
     after = None
     if sacked:
-        after = Recovery(Phase.DISORDER, tcb.snd_una, tcb.snd_una, sacked=sacked)
+        after = Recovery(Phase.DISORDER, seq_add(tcb.snd_una, -1), tcb.snd_una, sacked=sacked)
+    elif not tcb.agreed.sack and recovery.recover == tcb.snd_una != tcb.snd_nxt:
+        # What was sent again in vain comes back as duplicates of just this ACK.
+        after = Recovery(Phase.DISORDER, tcb.snd_una, tcb.snd_una)
     if recovery.phase is Phase.LOSS:
         return replace(tcb, recovery=after)
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK

@@ -77,7 +77,7 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     phase: Phase
     recover: Seq
-    """Recovery ends when this is acknowledged (RFC 6582 3.2)."""
+    """Recovery ends when this is acknowledged, and duplicates begin none before (RFC 6582 3.2)."""
     high_rxt: Seq
     """What lies before it has been retransmitted in this recovery (RFC 6675 2)."""
     dup_acks: int = 0

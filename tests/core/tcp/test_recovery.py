@@ -1,5 +1,6 @@
 """Fast retransmit, NewReno, SACK recovery, reneging."""
 
+import pytest
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import from_peer, hears, said, segments_in, stepped
@@ -84,6 +85,38 @@ def test_sack_reneging__timeout__everything_goes_again() -> None:
         if tcb.snd_una == tcb.snd_nxt:
             break
     assert set(resent) == {seq_add(una, n * SMSS) for n in range(4)}
+
+
+def after_timeout_in_vain(parameters: TcpParameters) -> Tcb:
+    """All had arrived but the ACKs were late; then new data was sent."""
+    tcb = in_flight(parameters, 4)
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    tcb, _ = said(tcb, b"y" * 6 * SMSS)
+    assert tcb.recovery is not None
+    recover = tcb.recovery.recover
+    for segments in (1, 0):
+        tcb, _ = hears(tcb, from_peer(tcb, ack=recover - segments * SMSS - tcb.snd_nxt))
+    assert tcb.snd_una == recover != tcb.snd_nxt
+    return tcb
+
+
+@pytest.mark.parametrize("parameters", [NO_SACK, TcpParameters()], ids=["newreno", "sack"])
+def test_duplicates_of_what_a_timeout_sent_in_vain__no_fast_retransmit(parameters: TcpParameters) -> None:
+    """RFC 6582 3.2 (2) and 4; RFC 6675 2."""
+    tcb = after_timeout_in_vain(parameters)
+    una = tcb.snd_una
+    for _ in range(4):
+        tcb, sent = hears(tcb, duplicate(tcb))
+        assert una not in [s.seq for s in sent]
+    tcb, _ = hears(tcb, from_peer(tcb))
+    assert tcb.recovery is None
+
+
+def test_sack__duplicates_without_blocks__show_no_loss() -> None:
+    tcb = in_flight(TcpParameters())
+    for _ in range(5):
+        tcb, sent = hears(tcb, duplicate(tcb))
+        assert (sent, tcb.recovery) == ([], None)
 
 
 def test_retransmissions__are_counted() -> None:

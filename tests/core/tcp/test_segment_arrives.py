@@ -327,7 +327,7 @@ def test_paws__older_timestamp__acknowledged_and_dropped(state: State) -> None:
     assert_challenge(before, meet(before, from_peer(before, ACK, DATA, ts=-1)), SegmentDrop.PAWS)
 
 
-@pytest.mark.parametrize("end, echoed", [(0, 500), (-1, 0), (-300, 0)])
+@pytest.mark.parametrize(("end", "echoed"), [(0, 500), (-1, 0), (-300, 0)])
 def test_text_again__ends_at_rcv_nxt__the_answer_echoes_its_own_timestamp(end: int, echoed: int) -> None:
     """RFC 7323 4.3 (2): else a lost ACK would make the peer's round trip as long as its timeout."""
     before = states.established()
