@@ -4,7 +4,7 @@ Owns the mutable record of one connection and of one listener of the functional 
 them, and the call values. The connection itself is a value in it: `tcb`. It performs nothing.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -75,13 +75,26 @@ class Listener:
         self.tcp = tcp
         self.make = make
         """Makes the stream of a new connection."""
-        self.half_open = 0
-        """Connections in SYN-RECEIVED; at most tcp.backlog."""
+        # Not a dict: finding its first entry walks over all that were deleted before it.
+        self.half_open: OrderedDict[Connection, None] = OrderedDict()
+        """Connections in SYN-RECEIVED, the oldest first; at most tcp.backlog."""
         self.accepted: deque[Connection] = deque()
         """Established, not yet accepted; at most tcp.backlog."""
         self.threads: deque[Thread[Any]] = deque()
         """Blocked in accept."""
         self.is_closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the backlog is used up."""
+        return len(self.half_open) + len(self.accepted) >= self.tcp.backlog
+
+    @property
+    def is_oldest_unanswered(self) -> bool:
+        """Whether the oldest half-open connection let its first SYN-ACK time out, as those of a flood of SYNs
+        do; real ones of a burst do not."""
+        oldest = next(iter(self.half_open), None)
+        return oldest is not None and oldest.tcb is not None and oldest.tcb.backoff > 0
 
 
 class TcpRecv(SystemCall[bytes], frozen=True, gc=False):

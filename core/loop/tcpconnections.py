@@ -105,7 +105,7 @@ class Connections:
         self.drops[SegmentDrop.SEND_FAILED] = self.sink.failed_total
         counts = {
             "connections": len(self.demux.connections),
-            "half_open": sum(listener.half_open for listener in self.demux.listeners.values()),
+            "half_open": sum(len(listener.half_open) for listener in self.demux.listeners.values()),
             "time_wait": len(self.demux.time_wait),
             "accepted_total": self._accepted_total,
             "packets_out_total": self._packets_out_total,
@@ -209,7 +209,7 @@ class Connections:
         listener = connection.listener
         if listener is None:
             return
-        listener.half_open -= 1
+        listener.half_open.pop(connection)
         if listener.is_closed:
             # Nobody can accept it any more.
             connection.listener = None
@@ -250,8 +250,15 @@ class Connections:
 
     def _on_half_open_gone(self, connection: Connection) -> None:
         if connection.listener is not None:
-            connection.listener.half_open -= 1
+            connection.listener.half_open.pop(connection)
             connection.listener = None
+
+    def recycle_half_open(self, listener: Listener) -> None:
+        """Forget the oldest half-open connection, in favour of a new one. Source: RFC 4987 3.4."""
+        connection, _ = listener.half_open.popitem(last=False)
+        connection.listener = None
+        self.drops[SegmentDrop.BACKLOG_FULL] += 1
+        self.perform(connection, None, ())
 
     def _withdraw(self, connection: Connection) -> None:
         """A connection that failed before it was accepted is not handed out any more."""

@@ -127,7 +127,8 @@ class PacketRiver:
     def _take_syn(
         self, listener: Listener, flow: Flow, segment: Segment, before: TimeWait | None, now_us: int
     ) -> None:
-        if listener.half_open + len(listener.accepted) >= listener.tcp.backlog:
+        is_full = listener.is_full
+        if is_full and not listener.is_oldest_unanswered:
             self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
             return
         if self._demux.is_full:
@@ -140,8 +141,10 @@ class PacketRiver:
             return
         # Only a SYN that is taken ends TIME-WAIT.
         self._demux.time_wait.pop(flow, None)
+        if is_full:
+            self._connections.recycle_half_open(listener)
         connection = listener.make(flow, tcb, listener)
-        listener.half_open += 1
+        listener.half_open[connection] = None
         self._demux.add(flow, connection)
         self._perform(connection, tcb, actions)
 

@@ -170,6 +170,26 @@ def test_syn_flood__half_open_stays_within_the_backlog() -> None:
     assert hosts.server.loop.connections == 0
 
 
+def test_syn_flood__backlog_is_full__a_real_client_still_connects() -> None:
+    """RFC 4987 3.4: the oldest half-open connection makes room."""
+    hosts = Hosts(Faults(delay_us=5_000), TcpParameters(syn_backlog=50))
+    for number in range(60):
+        hosts.inject(*syn(number))
+    hosts.run(for_us=2 * SECOND_US)
+
+    async def user(_stream: TcpStream) -> int:
+        return hosts.network.clock()
+
+    hosts.serve(echo)
+    here, start_us = hosts.use(user), hosts.network.clock()
+    hosts.run(here, for_us=10 * SECOND_US)
+    assert outcome(here) - start_us < 100_000
+    hosts.run(for_us=SECOND_US)
+    assert hosts.server.statistics["half_open"] == 49
+    hosts.run(for_us=100 * SECOND_US)
+    assert hosts.server.statistics["half_open"] == 0
+
+
 def test_backlog__nobody_accepts__bounded() -> None:
     hosts = Hosts(Faults(), TcpParameters(syn_backlog=4))
 
