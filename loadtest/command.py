@@ -8,7 +8,7 @@ import json
 import math
 import resource
 import signal
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import click
 from gossamer.core.clock import monotonic_us
@@ -21,13 +21,12 @@ from gossamer.loadtest.report import ProgressDisplay, print_summary
 from gossamer.loadtest.run import Options, Run
 from gossamer.loadtest.stacks import ClientStack, client_stack
 from gossamer.loadtest.target import parse_url
+from gossamer.shards.duration import Duration
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode
-from gossamer.shards.units import parse_duration_us
 from rich.console import Console
 
 CONNECTIONS_MAX: Final = 100_000
 REQUESTS_MAX: Final = 1_000_000_000
-DURATION_US_MAX: Final = 86_400_000_000
 PIPELINE_MAX: Final = 256
 DESCRIPTORS_KEPT: Final = 64
 
@@ -44,24 +43,6 @@ Exit codes:
   2  a wrong option or URL
   3  the stack, or that many connections, is not to be had
 """
-
-
-class Duration(click.ParamType[int]):
-    """A time such as 10s or 250ms, in microseconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Raises: click.BadParameter."""
-        if isinstance(value, int):
-            return value
-        try:
-            duration_us = parse_duration_us(str(value))
-        except ValueError:
-            self.fail(f"found {value!r}; allowed: a time such as 10s, 250ms or 2m", param, ctx)
-        if not 0 < duration_us <= DURATION_US_MAX:
-            self.fail(f"found {value!r}; allowed: more than 0 and at most 24h", param, ctx)
-        return duration_us
 
 
 @click.command(epilog=EPILOG)

@@ -5,10 +5,10 @@ import json
 import click
 from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
 from gossamer.shards import firewall as rules
-from gossamer.shards.command_status import fetch_status, run_dir_options
-from gossamer.shards.exitcode import CannotStartError, CommandError
+from gossamer.shards.command_status import run_dir_options
+from gossamer.shards.exitcode import CannotStartError, CommandError, NotRunningError
 from gossamer.shards.machine import INSTALL_HINT
-from gossamer.shards.rules import Target, owner_of_chain
+from gossamer.shards.rules import owner_of_chain
 from gossamer.shards.rundir import find_run_dir, read_state
 
 
@@ -46,13 +46,14 @@ def up(run_dir: str | None, port: int | None) -> None:
     """Install the rules of a running server again, where somebody flushed them."""
     _need_root_and_commands()
     directory = find_run_dir(run_dir, port)
-    state, status = read_state(directory), fetch_status(directory)
-    if state is None or status.stack != "nfqueue":
-        raise CommandError(f"firewall up: {status.url} runs on kernel sockets and needs no rules")
-    queues = tuple(worker.queue for worker in status.workers if worker.queue is not None)
-    target = Target(state.port, state.port, queues, state.host)
-    for chain in rules.install_rules(state.owner, target, state.hmark_secret).chains:
-        click.echo(f"installed {chain}")
+    state = read_state(directory)
+    if state is None:
+        raise NotRunningError(f"{directory}: the server has ended meanwhile")
+    if not state.targets:
+        raise CommandError(f"firewall up: {state.url} runs on kernel sockets and needs no rules")
+    for target in state.targets:
+        for chain in rules.install_rules(state.owner, target, state.hmark_secret).chains:
+            click.echo(f"installed {chain}")
 
 
 @firewall.command("down", epilog="Example: gossamer firewall down --dead")

@@ -12,8 +12,10 @@ from typing import Final
 
 import click
 import msgspec
+from gossamer.core.clock import SECOND_US
 from gossamer.shards.command_status import fetch_status, print_status, run_dir_options, wide_console
 from gossamer.shards.control import Request, ask
+from gossamer.shards.duration import Duration
 from gossamer.shards.exitcode import CommandError, NotRunningError
 from gossamer.shards.rundir import CONTROL, find_run_dir, read_state
 from gossamer.shards.status import ServerStatus
@@ -21,7 +23,7 @@ from gossamer.shards.status import ServerStatus
 POLL_SECONDS: Final = 0.05
 
 wait_option = click.option(
-    "--timeout", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait."
+    "--timeout", type=Duration(), default="60s", show_default=True, help="How long to wait."
 )
 
 
@@ -52,20 +54,20 @@ def wait_for_status(
 @click.command(epilog="Example: gossamer stop --port 8080")
 @run_dir_options
 @wait_option
-def stop(run_dir: str | None, port: int | None, timeout: float) -> None:
+def stop(run_dir: str | None, port: int | None, timeout: int) -> None:
     """Drain a server and end it."""
     directory = find_run_dir(run_dir, port)
     state = read_state(directory)
     if state is None:
         raise NotRunningError(f"{directory}: the server has ended meanwhile")
     ask(directory / CONTROL, Request("stop"))
-    if not wait_for_end(state.pid, timeout):
-        raise CommandError(f"stop: process {state.pid} still runs after {timeout:g} s")
+    if not wait_for_end(state.pid, timeout / SECOND_US):
+        raise CommandError(f"stop: process {state.pid} still runs after {timeout / SECOND_US:g} s")
     click.echo(f"stopped {state.url}")
 
 
-def _finish_replacement(directory: Path, timeout: float, what: str) -> None:
-    status = wait_for_status(directory, lambda status: not status.reloading, timeout, what)
+def _finish_replacement(directory: Path, timeout: int, what: str) -> None:
+    status = wait_for_status(directory, lambda status: not status.reloading, timeout / SECOND_US, what)
     if status.reload_error:
         raise CommandError(f"{what}: {status.reload_error}")
     click.echo(f"{what}: done; workers {', '.join(str(worker.pid) for worker in status.workers)}")
@@ -74,7 +76,7 @@ def _finish_replacement(directory: Path, timeout: float, what: str) -> None:
 @click.command(epilog="Example: gossamer reload --run-dir /run/gossamer/8080")
 @run_dir_options
 @wait_option
-def reload(run_dir: str | None, port: int | None, timeout: float) -> None:
+def reload(run_dir: str | None, port: int | None, timeout: int) -> None:
     """Replace the workers by ones of the configuration as it is now."""
     directory = find_run_dir(run_dir, port)
     for ignored in ask(directory / CONTROL, Request("reload")).result:
@@ -103,7 +105,7 @@ def list_workers(run_dir: str | None, port: int | None, as_json: bool) -> None:
 @click.argument("number", type=int, required=False)
 @run_dir_options
 @wait_option
-def restart_worker(number: int | None, run_dir: str | None, port: int | None, timeout: float) -> None:
+def restart_worker(number: int | None, run_dir: str | None, port: int | None, timeout: int) -> None:
     """Replace worker NUMBER, or all, without a gap."""
     directory = find_run_dir(run_dir, port)
     ask(directory / CONTROL, Request("restart", number))

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from gossamer.shards.exitcode import CannotStartError, NotRunningError
 from gossamer.shards.procfs import is_alive
-from gossamer.shards.rules import Owner
+from gossamer.shards.rules import Owner, Target
 
 STATE: Final = "state.json"
 LOCK: Final = "lock"
@@ -34,6 +34,8 @@ class RunState(msgspec.Struct, frozen=True):
     stack: str
     url: str
     chains: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
+    """What the rules bring packets to: the served port, and the ports of connections that workers open."""
     hmark_secret: int = 0
 
     @property

@@ -86,6 +86,7 @@ class Run(contextlib.ExitStack):
         self.identity = worker_identity(config)
         self.warnings: list[str] = []
         self.chains: tuple[str, ...] = ()
+        self.targets: tuple[Target, ...] = ()
         self.hmark_secret = secrets.randbits(32)
         self.plan: RunPlan
         self.opened: Opened
@@ -167,6 +168,7 @@ class Run(contextlib.ExitStack):
         for shard in shards:
             if shard.active_ports is not None and shard.queue is not None:
                 targets.append(Target(shard.active_ports.first, shard.active_ports.last, (shard.queue,)))
+        self.targets = tuple(targets)
         for target in targets:
             installed = firewall.install_rules(self.owner, target, self.hmark_secret)
             self.chains += installed.chains
@@ -179,7 +181,7 @@ class Run(contextlib.ExitStack):
         except StackUnavailableError as error:
             if self.config.server.stack != "auto":
                 raise
-            self.chains = ()
+            self.chains = self.targets = ()
             self._open_stack(host, msgspec.structs.replace(facts, nfqueue_obstacle=str(error)))
 
     def _open_counters(self) -> None:
@@ -204,6 +206,7 @@ class Run(contextlib.ExitStack):
                 stack=self.plan.stack,
                 url=self.url,
                 chains=self.chains,
+                targets=self.targets,
                 hmark_secret=self.hmark_secret,
             )
         )

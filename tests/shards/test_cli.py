@@ -130,3 +130,10 @@ def test_no_iptables__firewall_says_so_and_claims_nothing() -> None:
     done = gossamer("firewall", "show", PATH="/nowhere")
     assert done.returncode == 3
     assert "firewall: it needs" in done.stderr
+
+
+@pytest.mark.parametrize("timeout", ["-1", "nan", "never"])
+def test_stop__timeout_that_is_none__exit_code_2(timeout: str) -> None:
+    done = gossamer("stop", "--timeout", timeout)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "allowed: " in done.stderr

@@ -211,10 +211,18 @@ def test_serve__port_is_reserved_in_the_kernel(start: Serve, namespace: Namespac
 
 
 def test_firewall_up__after_a_flush__served_again(start: Serve, namespace: Namespace) -> None:
-    server = start().wait_ready()
+    server = start("--set", "nfqueue.active_ports_per_worker=8").wait_ready()
+    before = rules_of(namespace)
     namespace.run(["iptables", "-t", "raw", "-F"])
     assert server.command("firewall", "up").returncode == 0
     assert fetch(namespace) == "hello\n 200"
+    assert rules_of(namespace) == before
+
+
+def rules_of(namespace: Namespace) -> list[str]:
+    """The rules that stand in the raw table, in no order."""
+    saved = namespace.run(["iptables-save", "-t", "raw"])
+    return sorted(line for line in saved.splitlines() if line.startswith("-A"))
 
 
 def test_backend_netfilterqueue__serves_and_is_replaced(start: Serve, namespace: Namespace) -> None:

@@ -1,0 +1,26 @@
+"""An option of the command line that holds a time: "30s", "250ms", a plain number for seconds."""
+
+from typing import Any, Final
+
+import click
+from gossamer.shards.units import parse_duration_us
+
+DURATION_US_MAX: Final = 86_400_000_000
+
+
+class Duration(click.ParamType[int]):
+    """A time such as 10s or 250ms, in microseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Raises: click.BadParameter."""
+        if isinstance(value, int):
+            return value
+        try:
+            duration_us = parse_duration_us(str(value))
+        except ValueError:
+            self.fail(f"found {value!r}; allowed: a time such as 10s, 250ms or 2m", param, ctx)
+        if not 0 < duration_us <= DURATION_US_MAX:
+            self.fail(f"found {value!r}; allowed: more than 0 and at most 24h", param, ctx)
+        return duration_us
