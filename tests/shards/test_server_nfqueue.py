@@ -155,7 +155,7 @@ def test_native_handler__that_connects__over_the_functional_tcp(start: Serve, na
 
 def test_native_handler__that_connects_without_ports__cannot_start(start: Serve) -> None:
     server = start(target="relay:relay", PYTHONPATH=str(Path(__file__).parent), RELAY_TO="1")
-    assert server.wait_end() == 3
+    assert server.wait_end() == 2
     assert "nfqueue.active_ports_per_worker: found 0; allowed: at least 1" in server.log()
 
 
