@@ -166,10 +166,7 @@ class Connections:
             self.sink.emit(flow, segment)
 
     def _perform_deliver(self, connection: Connection, action: Deliver) -> None:
-        thread = connection.recv_thread
-        connection.recv_thread = None
-        connection.recv_bytes_max = 0
-        connection.recv_deadline_us = NEVER_US
+        thread = self.take_receiver(connection)
         if thread is None:
             # A RECEIVE that is being made just now: its handler takes the octets from here.
             connection.remains = action.data
