@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The NetfilterQueue package is built from source, so it is installed where its header is.
 NFQUEUE_HEADER := /usr/include/libnetfilter_queue/libnetfilter_queue.h
-EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench
+EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench,plots
 comma := ,
 
 .PHONY: run test setup check bench fuzz build clean help system system-test setup-test
