@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
+from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
 from gossamer.shards.config import SECTIONS, TCP_BOUNDS, Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.units import is_size, parse_duration_us, parse_size_bytes
@@ -173,6 +174,10 @@ def check_together(config: Config) -> Config:
             raise ConfigError(
                 f"nfqueue.{low}: found {first}; allowed: at most nfqueue.{high}, which is {last}"
             )
+    try:
+        named(config.tcp.congestion)
+    except UnknownCongestionControl as error:
+        raise ConfigError(f"tcp.congestion: {error}") from error
     return config
 
 

@@ -7,7 +7,10 @@ the layout, one says which record follows.
 
 import msgspec
 from gossamer.core.errors import GossamerError
+from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
 from gossamer.core.tcp.tcb import Tcb, TimeWait
+
+replace = msgspec.structs.replace
 
 VERSION = 1
 KINDS: dict[int, type[Tcb] | type[TimeWait]] = {1: Tcb, 2: TimeWait}
@@ -34,6 +37,15 @@ def decode(data: bytes) -> Tcb | TimeWait:
         )
     try:
         connection: Tcb | TimeWait = _decoders[data[1]].decode(data[2:])
-    except msgspec.MsgspecError as error:
+        return _with_memory(connection) if isinstance(connection, Tcb) else connection
+    except (msgspec.MsgspecError, UnknownCongestionControl) as error:
         raise UndecodableConnection(str(error)) from error
-    return connection
+
+
+def _with_memory(tcb: Tcb) -> Tcb:
+    """The congestion control's own record, which only the algorithm knows the shape of."""
+    congestion = tcb.congestion
+    if congestion.memory is None:
+        return tcb
+    memory = msgspec.convert(congestion.memory, control_of(tcb).memory)
+    return replace(tcb, congestion=replace(congestion, memory=memory))

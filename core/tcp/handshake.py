@@ -16,7 +16,7 @@ from gossamer.core.tcp.parameters import (
     WINDOW_SCALE_MAX,
     TcpParameters,
 )
-from gossamer.core.tcp.tcb import Agreed, Congestion, RoundTrip, Tcb
+from gossamer.core.tcp.tcb import Agreed, RoundTrip, Tcb
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
 
 TIMESTAMP_OPTION_BYTES = 12
@@ -83,17 +83,6 @@ def agree(wish: Agreed, syn: Segment) -> Agreed:
     )
 
 
-def initial_congestion(agreed: Agreed) -> Congestion:
-    """Source: RFC 6928 2: "min (10*MSS, max (2*MSS, 14600))"."""
-    return _congestion(initial_window(agreed))
-
-
-@lru_cache(maxsize=1024)
-def _congestion(cwnd: int) -> Congestion:
-    """Connections of one kind share one record until they grow."""
-    return Congestion(cwnd)
-
-
 def after_lost_syn(tcb: Tcb) -> Tcb:
     """A connection whose SYN was sent more than once begins with care.
 
@@ -102,10 +91,4 @@ def after_lost_syn(tcb: Tcb) -> Tcb:
     """
     measured = tcb.round_trip.srtt_us > 0
     round_trip = tcb.round_trip if measured else RoundTrip(rto_us=RTO_AFTER_LOST_SYN_US)
-    return replace(tcb, congestion=Congestion(tcb.agreed.smss), round_trip=round_trip)
-
-
-def initial_window(agreed: Agreed) -> int:
-    """IW in bytes."""
-    segments = agreed.parameters.initial_window_segments
-    return min(segments * agreed.smss, max(2 * agreed.smss, segments * 1460))
+    return replace(tcb, congestion=replace(tcb.congestion, cwnd=tcb.agreed.smss), round_trip=round_trip)

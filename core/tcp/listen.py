@@ -7,9 +7,10 @@ import msgspec
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Dropped
 from gossamer.core.tcp.closed import reset_reply
+from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.handshake import agree, initial_congestion, offer, wanted
+from gossamer.core.tcp.handshake import agree, offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US
 from gossamer.core.tcp.tcb import Agreed, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value

@@ -11,10 +11,10 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.buffer import peek
-from gossamer.core.tcp.congestion import after_idle
+from gossamer.core.tcp.congestion.initial_window import after_idle
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.reassembly import sack_blocks
-from gossamer.core.tcp.recovery import next_retransmission, pipe_bytes
+from gossamer.core.tcp.recovery.fast import next_retransmission, pipe_bytes
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value

@@ -76,6 +76,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Offer and take timestamps (RFC 7323 3)."""
     sack: bool = True
     """Offer and take selective acknowledgements (RFC 2018)."""
+    congestion: str = "newreno"
+    """Congestion control by name (`core.tcp.congestion.named`), or "module:attribute" for one's own."""
     initial_window_segments: int = 10
     """Source: RFC 6928 2."""
     delayed_ack_us: int = 40 * MILLISECOND_US

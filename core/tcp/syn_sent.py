@@ -8,9 +8,10 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Dropped, Failure, Signal
 from gossamer.core.tcp.closed import failed, reset_reply
+from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
-from gossamer.core.tcp.handshake import after_lost_syn, agree, initial_congestion
+from gossamer.core.tcp.handshake import after_lost_syn, agree
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.output import output

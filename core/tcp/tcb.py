@@ -9,6 +9,7 @@ Source: RFC 9293 3.3.1 (variables), 3.3.2 (states).
 """
 
 from enum import IntEnum
+from typing import Any
 
 import msgspec
 from gossamer.core.clock import NEVER_US
@@ -55,10 +56,16 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Congestion control state in bytes. Source: RFC 5681 2."""
+    """What a congestion control knows (`core.tcp.congestion`), in bytes. Source: RFC 5681 2."""
 
     cwnd: int
     ssthresh: int = SSTHRESH_INITIAL
+    every_ack: bool = False
+    """Whether the algorithm wants to hear of every ACK, not only when cwnd is what limits the sender."""
+    pacing_rate: int = 0
+    """Bytes a second at which segments leave; 0 when they leave as cwnd allows."""
+    memory: Any = None
+    """The algorithm's own record, a frozen Struct; None when it needs none."""
 
 
 class Phase(IntEnum):

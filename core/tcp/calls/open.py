@@ -5,8 +5,9 @@ Source: RFC 9293 3.10.1.
 
 from gossamer.core.seq import seq_add
 from gossamer.core.tcp.actions import Actions
+from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.handshake import initial_congestion, offer, wanted
+from gossamer.core.tcp.handshake import offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import ts_value

@@ -8,9 +8,9 @@ Source: RFC 9293 3.10.7.4; the idea is Van Jacobson's.
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, Seq
-from gossamer.core.tcp import congestion
 from gossamer.core.tcp.actions import Actions, Deliver, Signal
 from gossamer.core.tcp.buffer import append, drop_front
+from gossamer.core.tcp.congestion.events import acknowledged
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import RTT_INTERVAL_US
@@ -71,6 +71,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
         if (
             acked != snd_buf_bytes
             or tcb.congestion.cwnd < 2 * flight
+            or tcb.congestion.every_ack
             or now_us - tcb.rtt_at_us >= RTT_INTERVAL_US
             or tcb.snd_buf_offset
             or tcb.backoff
@@ -120,10 +121,12 @@ def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) 
     r_us = round_trip_us(tcb, segment, now_us)
     if r_us is not None:
         tcb = measured(tcb, r_us, now_us)
-    if tcb.congestion.cwnd < 2 * flight:
-        tcb = replace(tcb, congestion=congestion.on_ack(tcb.congestion, acked, flight, tcb.agreed.smss))
     if tcb.backoff:
         tcb = replace(tcb, backoff=0)
+    if tcb.congestion.cwnd < 2 * flight or tcb.congestion.every_ack:
+        after = replace(tcb, snd_una=segment.ack)
+        grown = acknowledged(after, acked, flight, now_us, -1 if r_us is None else r_us)
+        tcb = replace(tcb, congestion=grown)
     if acked < tcb.snd_buf_bytes or tcb.snd_buf_offset:
         chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, acked)
         tcb = replace(tcb, snd_buf=chunks, snd_buf_offset=offset)

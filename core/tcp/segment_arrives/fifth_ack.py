@@ -6,16 +6,17 @@ Source: RFC 9293 3.10.7.4, fifth; RFC 5961 5.2; RFC 5681; RFC 6298 5.
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
-from gossamer.core.tcp import congestion, recovery
 from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.buffer import drop_front
 from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import remains, reset_reply
+from gossamer.core.tcp.congestion.events import acknowledged
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.output import output
+from gossamer.core.tcp.recovery import fast as recovery
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
@@ -83,7 +84,9 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
     window_before = tcb.snd_wnd
     tcb = _window_updated(tcb, segment)
     if tcb.snd_una != tcb.snd_nxt:
-        tcb = recovery.on_duplicate(tcb, segment, _is_duplicate(segment, window_before == tcb.snd_wnd))
+        tcb = recovery.on_duplicate(
+            tcb, segment, _is_duplicate(segment, window_before == tcb.snd_wnd), event.now_us
+        )
     return Verdict(tcb, segment, actions) if tcb is not before or actions else PROCEED
 
 
@@ -118,8 +121,8 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
         backoff=0,
     )
     if tcb.recovery is not None:
-        return recovery.on_new_ack(tcb, segment, acked, flight), actions
-    grown = congestion.on_ack(tcb.congestion, acked, flight, tcb.agreed.smss)
+        return recovery.on_new_ack(tcb, segment, acked, flight, now_us), actions
+    grown = acknowledged(tcb, acked, flight, now_us, -1 if r_us is None else r_us)
     return replace(tcb, congestion=grown), actions
 
 

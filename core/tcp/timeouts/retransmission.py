@@ -9,7 +9,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.actions import Actions, Failure
 from gossamer.core.tcp.closed import failed
 from gossamer.core.tcp.output import output
-from gossamer.core.tcp.recovery import after_timeout
+from gossamer.core.tcp.recovery.fast import after_timeout
 from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
@@ -21,7 +21,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         return failed(tcb, Failure.TIMED_OUT)
     # RFC 6298 5.5: "The host MUST set RTO <- RTO * 2 ('back off the timer')"; output starts the stopped timer
     # with it (5.6).
-    tcb = replace(after_timeout(tcb), backoff=tcb.backoff + 1, rtx_at_us=NEVER_US)
+    tcb = replace(after_timeout(tcb, now_us), backoff=tcb.backoff + 1, rtx_at_us=NEVER_US)
     return output(tcb, now_us)
 
 

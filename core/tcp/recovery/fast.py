@@ -9,9 +9,10 @@ Source: RFC 5681 3.2, RFC 6582, RFC 6675, RFC 6298 5.
 
 import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max
-from gossamer.core.tcp import congestion, scoreboard
+from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.parameters import DUP_THRESH
-from gossamer.core.tcp.tcb import Congestion, Phase, Recovery, Tcb
+from gossamer.core.tcp.recovery import scoreboard
+from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 from gossamer.core.wire.segment import Segment
 
 replace = msgspec.structs.replace
@@ -74,7 +75,7 @@ def _is_sacked(recovery: Recovery, seq: Seq) -> bool:
     return bool(recovery.sacked) and recovery.sacked[0][0] == seq
 
 
-def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool) -> Tcb:
+def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool, now_us: int) -> Tcb:
     """After an ACK that acknowledged nothing new; `is_duplicate` by RFC 5681 2's five conditions, which with
     SACK its blocks must confirm."""
     recovery = tcb.recovery or Recovery(Phase.DISORDER, seq_add(tcb.snd_una, -1), tcb.snd_una)
@@ -93,7 +94,7 @@ def on_duplicate(tcb: Tcb, segment: Segment, is_duplicate: bool) -> Tcb:
     undelivered = 0 if tcb.agreed.sack else min(recovery.undelivered + smss, flight)
     recovery = replace(recovery, dup_acks=dup_acks, sacked=sacked, undelivered=undelivered)
     tcb = replace(tcb, recovery=recovery)
-    return _entered(tcb, recovery) if _is_loss_shown(tcb, recovery) else tcb
+    return _entered(tcb, recovery, now_us) if _is_loss_shown(tcb, recovery) else tcb
 
 
 def _is_loss_shown(tcb: Tcb, recovery: Recovery) -> bool:
@@ -108,18 +109,17 @@ def _is_loss_shown(tcb: Tcb, recovery: Recovery) -> bool:
     )
 
 
-def _entered(tcb: Tcb, recovery: Recovery) -> Tcb:
+def _entered(tcb: Tcb, recovery: Recovery, now_us: int) -> Tcb:
     """Fast retransmit. Source: RFC 5681 3.2 (2), (3); RFC 6675 5 (4)."""
-    ssthresh = congestion.halved((tcb.snd_nxt - tcb.snd_una) & MASK, tcb.agreed.smss)
     return replace(
         tcb,
-        congestion=Congestion(ssthresh, ssthresh),
+        congestion=congestion.lost(tcb, now_us),
         recovery=replace(recovery, phase=Phase.FAST, recover=tcb.snd_nxt, high_rxt=tcb.snd_una),
         rtt_seq=None,
     )
 
 
-def on_new_ack(tcb: Tcb, segment: Segment, acked_bytes: int, flight_bytes: int) -> Tcb:
+def on_new_ack(tcb: Tcb, segment: Segment, acked_bytes: int, flight_bytes: int, now_us: int) -> Tcb:
     """After SND.UNA has advanced while `recovery` was present."""
     recovery = tcb.recovery
     assert recovery is not None
@@ -127,15 +127,15 @@ def on_new_ack(tcb: Tcb, segment: Segment, acked_bytes: int, flight_bytes: int) 
         recovery.sacked, segment.sack if tcb.agreed.sack else (), tcb.snd_una, tcb.snd_nxt
     )
     if recovery.phase is Phase.DISORDER:
-        return _still_disordered(tcb, recovery, sacked, acked_bytes, flight_bytes)
+        return _still_disordered(tcb, recovery, sacked, acked_bytes, flight_bytes, now_us)
     if seq_le(recovery.recover, tcb.snd_una):
-        return _left(tcb, recovery, sacked)
+        return _left(tcb, recovery, sacked, now_us)
     # Without SACK the duplicates that stood for the octets now acknowledged are taken back.
     smss, left = tcb.agreed.smss, (tcb.snd_nxt - tcb.snd_una) & MASK
     undelivered = min(max(recovery.undelivered - max(acked_bytes - smss, 0), 0), left)
     recovery = replace(recovery, sacked=sacked, undelivered=undelivered, dup_acks=0)
     if recovery.phase is Phase.LOSS:
-        grown = congestion.on_ack(tcb.congestion, acked_bytes, flight_bytes, smss)
+        grown = congestion.acknowledged(tcb, acked_bytes, flight_bytes, now_us)
         return replace(tcb, congestion=grown, recovery=recovery)
     # RFC 6582 3.2 (5), a partial ACK: "retransmit the first unacknowledged segment".
     high_rxt = recovery.high_rxt if tcb.agreed.sack else tcb.snd_una
@@ -143,17 +143,17 @@ def on_new_ack(tcb: Tcb, segment: Segment, acked_bytes: int, flight_bytes: int) 
 
 
 def _still_disordered(
-    tcb: Tcb, recovery: Recovery, sacked: scoreboard.Ranges, acked_bytes: int, flight_bytes: int
+    tcb: Tcb, recovery: Recovery, sacked: scoreboard.Ranges, acked_bytes: int, flight_bytes: int, now_us: int
 ) -> Tcb:
-    grown = congestion.on_ack(tcb.congestion, acked_bytes, flight_bytes, tcb.agreed.smss)
+    grown = congestion.acknowledged(tcb, acked_bytes, flight_bytes, now_us)
     if not sacked:
         return replace(tcb, congestion=grown, recovery=None)
     recovery = replace(recovery, sacked=sacked, dup_acks=0, undelivered=0)
     tcb = replace(tcb, congestion=grown, recovery=recovery)
-    return _entered(tcb, recovery) if _is_loss_shown(tcb, recovery) else tcb
+    return _entered(tcb, recovery, now_us) if _is_loss_shown(tcb, recovery) else tcb
 
 
-def _left(tcb: Tcb, recovery: Recovery, sacked: scoreboard.Ranges) -> Tcb:
+def _left(tcb: Tcb, recovery: Recovery, sacked: scoreboard.Ranges, now_us: int) -> Tcb:
     """Recovery is over. Source: RFC 6582 3.2 (4), RFC 6675 5: "cwnd MUST be set to ssthresh" at the latest
     now."""
     after = None
@@ -164,24 +164,16 @@ def _left(tcb: Tcb, recovery: Recovery, sacked: scoreboard.Ranges) -> Tcb:
         after = Recovery(Phase.DISORDER, tcb.snd_una, tcb.snd_una)
     if recovery.phase is Phase.LOSS:
         return replace(tcb, recovery=after)
-    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
-    smss, ssthresh = tcb.agreed.smss, tcb.congestion.ssthresh
-    return replace(
-        tcb, congestion=Congestion(min(ssthresh, max(flight, smss) + smss), ssthresh), recovery=after
-    )
+    return replace(tcb, congestion=congestion.recovered(tcb, now_us), recovery=after)
 
 
-def after_timeout(tcb: Tcb) -> Tcb:
-    """Source: RFC 5681 3.1 (4) and (5): ssthresh once per loss, "cwnd MUST be set to no more than the loss
-    window", one segment. The scoreboard is forgotten, since the peer may have dropped what it reported (RFC
-    2018 8)."""
+def after_timeout(tcb: Tcb, now_us: int) -> Tcb:
+    """What was in flight is sent again as cwnd allows. The scoreboard is forgotten, since the peer may have
+    dropped what it reported (RFC 2018 8)."""
     first = tcb.recovery is None or tcb.recovery.phase is not Phase.LOSS
-    ssthresh = tcb.congestion.ssthresh
-    if first:
-        ssthresh = congestion.halved((tcb.snd_nxt - tcb.snd_una) & MASK, tcb.agreed.smss)
     return replace(
         tcb,
-        congestion=Congestion(tcb.agreed.smss, ssthresh),
+        congestion=congestion.timed_out(tcb, now_us, first),
         recovery=Recovery(Phase.LOSS, recover=tcb.snd_nxt, high_rxt=tcb.snd_una),
         rtt_seq=None,
     )

@@ -2,7 +2,7 @@
 
 import pytest
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp import scoreboard
+from gossamer.core.tcp.recovery import scoreboard
 from hypothesis import given
 from hypothesis import strategies as st
 

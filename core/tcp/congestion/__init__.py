@@ -1,0 +1,12 @@
+"""Congestion control: how much may be in flight. One file an algorithm, each a `Control` of pure functions
+over a frozen record; `named` finds one by the name that stands in the connection's parameters.
+
+    control.py          the interface, what an algorithm is told, and RFC 5681's answers as defaults
+    newreno.py          RFC 5681, RFC 3465
+    initial_window.py   RFC 6928, and restart after idle
+    named.py            by name: ours, or "module:attribute"
+
+Loss recovery (`core.tcp.recovery`) decides what is lost; the algorithm only hears of it.
+
+Source: RFC 5681 3; RFC 9438, RFC 9406.
+"""

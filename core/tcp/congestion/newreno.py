@@ -1,0 +1,40 @@
+"""NewReno: slow start, congestion avoidance, half of it after a loss.
+
+Bytes are counted, not ACKs, so dividing ACKs gains a peer nothing (RFC 3465); and cwnd grows only while it is
+what limits us.
+
+Source: RFC 5681 3.1, RFC 3465.
+"""
+
+import msgspec
+from gossamer.core.tcp.congestion.control import Ack, Control, Loss
+from gossamer.core.tcp.tcb import Congestion
+
+replace = msgspec.structs.replace
+
+
+class NewReno(Control):
+    """Source: RFC 5681 3.1."""
+
+    name = "newreno"
+
+    def on_ack(self, congestion: Congestion, ack: Ack) -> Congestion:
+        cwnd, smss = congestion.cwnd, ack.smss
+        if cwnd >= 2 * ack.flight_bytes:
+            return congestion
+        if cwnd < congestion.ssthresh:
+            # RFC 5681 3.1: "cwnd += min (N, SMSS)"; with one ACK for two segments RFC 3465 allows L = 2.
+            return replace(congestion, cwnd=cwnd + min(ack.acked_bytes, 2 * smss))
+        if ack.flight_bytes + smss < cwnd:
+            return congestion
+        # RFC 5681 3.1 (3): cwnd += SMSS*SMSS/cwnd for each full-sized segment acknowledged.
+        return replace(congestion, cwnd=cwnd + max(1, smss * min(ack.acked_bytes, cwnd) // cwnd))
+
+    def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
+        ssthresh = halved(loss.flight_bytes, loss.smss)
+        return replace(congestion, cwnd=ssthresh, ssthresh=ssthresh)
+
+
+def halved(flight_bytes: int, smss: int) -> int:
+    """ssthresh after a loss. Source: RFC 5681 3.1 (4): "max (FlightSize / 2, 2*SMSS)"."""
+    return max(flight_bytes // 2, 2 * smss)
