@@ -38,7 +38,8 @@ class PacketSource(Protocol):
 
 
 class OutSegment(Protocol):
-    """The attributes that a sink reads from a segment; `ts_val` is negative without timestamps."""
+    """The attributes that a sink reads from a segment; `ts_val` is negative without timestamps, `ecn` is the
+    codepoint for the IP header."""
 
     @property
     def seq(self) -> int: ...
@@ -54,6 +55,10 @@ class OutSegment(Protocol):
     def ts_ecr(self) -> int: ...
     @property
     def payload(self) -> Any: ...
+    @property
+    def urgent(self) -> int: ...
+    @property
+    def ecn(self) -> int: ...
 
 
 class PacketSink(Protocol):
@@ -66,8 +71,8 @@ class PacketSink(Protocol):
         """Add a segment to the batch, flushing by itself when the batch is full.
 
         `options` holds all option octets, padded to a multiple of four; without it, a segment with a
-        timestamp gets that option alone. The payload is any bytes-like object of single bytes; it is copied
-        at once.
+        timestamp gets that option alone, and no urgent pointer: one with URG needs `options`. The payload is
+        any bytes-like object of single bytes; it is copied at once.
         """
 
     def flush(self) -> int:

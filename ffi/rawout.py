@@ -27,7 +27,7 @@ SEGMENT_BYTES_MAX: Final = 65535
 SO_SNDBUFFORCE: Final = 32
 IPV6_HDRINCL: Final = 36
 
-_PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHH").pack_into
+_PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBB").pack_into
 
 
 def _open_raw(family: int, level: int, header_included: int) -> socket.socket:
@@ -103,11 +103,12 @@ class RawSink:
             segment.window,
             segment.seq,
             segment.ack,
-            ts_val if with_timestamp else 0,
+            ts_val if with_timestamp else segment.urgent,
             segment.ts_ecr,
             offset,
             end - offset - options_bytes,
             options_bytes,
+            segment.ecn,
         )
         self._end = end
         self._count += 1

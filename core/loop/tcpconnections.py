@@ -160,7 +160,7 @@ class Connections:
 
     def emit(self, flow: Flow, segment: Segment) -> None:
         """Put a segment into the batch; where timestamps are its only option, the sink writes them."""
-        if segment.sack or segment.syn_options is not None:
+        if segment.sack or segment.syn_options is not None or segment.user_timeout_s:
             self.sink.emit(flow, segment, encode_options(segment))
         else:
             self.sink.emit(flow, segment)

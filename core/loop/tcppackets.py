@@ -62,7 +62,7 @@ class PacketRiver:
         """Step every segment of a batch. The hot path: plain ACKs and data with timestamps of known flows."""
         find, arena, perform = self._demux.connections.get, source.arena, self._perform
         index = -1
-        for flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length in IN_RECORD.iter_unpack(
+        for flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, _ in IN_RECORD.iter_unpack(
             source.records[: count * IN_RECORD.size]
         ):
             index += 1

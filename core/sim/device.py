@@ -11,6 +11,7 @@ from typing import Final
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.options import encode_user_timeout
 from gossamer.core.wire.packet import Parsed, build_packet, parse_packet
 from gossamer.core.wire.record import (
     IN_RECORD,
@@ -20,7 +21,7 @@ from gossamer.core.wire.record import (
     KIND_TIMESTAMP,
     SIDE_RECORD,
 )
-from gossamer.core.wire.segment import URG, Segment, SynOptions
+from gossamer.core.wire.segment import CE, URG, Segment, SynOptions
 from gossamer.ffi.packets import OutSegment
 
 SLOTS: Final = 64
@@ -67,29 +68,35 @@ class MemorySource:
 
     def _write(self, index: int, parsed: Parsed) -> None:
         if isinstance(parsed, DropReason):
-            self._write_record(index, EMPTY_FLOW, parsed, (0, 0, 0, 0, 0, 0), b"")
+            self._write_record(index, EMPTY_FLOW, parsed, (0, 0, 0, 0, 0, 0))
         elif isinstance(parsed, IcmpError):
             fields = (parsed.kind, parsed.code, parsed.seq, parsed.mtu, 0, 0)
-            self._write_record(index, parsed.flow, KIND_ICMP, fields, b"")
+            self._write_record(index, parsed.flow, KIND_ICMP, fields)
         else:
             self._write_segment(index, *parsed)
 
     def _write_segment(self, index: int, flow: Flow, segment: Segment) -> None:
         has_timestamp = segment.ts_val >= 0
         kind = KIND_TIMESTAMP if has_timestamp else KIND_PLAIN
-        if segment.sack or segment.syn_options is not None or segment.flags & URG:
+        if segment.sack or segment.syn_options is not None or segment.flags & URG or _is_rare(segment):
             kind = KIND_OPTIONS
             self._write_side(index, segment)
         times = (segment.ts_val, segment.ts_ecr) if has_timestamp else (0, 0)
         fields = (segment.flags, segment.window, segment.seq, segment.ack, *times)
-        self._write_record(index, flow, kind, fields, segment.payload)
+        self._write_record(index, flow, kind, fields, segment.payload, segment.ecn)
 
     def _write_record(
-        self, index: int, flow: Flow, kind: int, fields: tuple[int, ...], payload: bytes
+        self,
+        index: int,
+        flow: Flow,
+        kind: int,
+        fields: tuple[int, ...],
+        payload: bytes = b"",
+        ecn: int = 0,
     ) -> None:
-        offset = index * SLOT_BYTES
+        offset, at = index * SLOT_BYTES, index * IN_RECORD.size
         self.arena[offset : offset + len(payload)] = payload
-        IN_RECORD.pack_into(self._records, index * IN_RECORD.size, flow, kind, *fields, offset, len(payload))
+        IN_RECORD.pack_into(self._records, at, flow, kind, *fields, offset, len(payload), ecn)
 
     def _write_side(self, index: int, segment: Segment) -> None:
         options = segment.syn_options or SynOptions()
@@ -105,7 +112,15 @@ class MemorySource:
             options.mss,
             segment.urgent,
             *edges,
+            options.cookie or b"",
+            encode_user_timeout(segment.user_timeout_s),
+            -1 if options.cookie is None else len(options.cookie),
         )
+
+
+def _is_rare(segment: Segment) -> bool:
+    """Whether a segment goes the slow way for something other than SYN options, SACK, URG."""
+    return segment.ecn == CE or segment.user_timeout_s > 0
 
 
 class MemorySink:
@@ -127,6 +142,8 @@ class MemorySink:
             segment.ts_val,
             segment.ts_ecr,
             bytes(segment.payload),
+            urgent=segment.urgent,
+            ecn=segment.ecn,
         )
         self._batch.append(build_packet(flow, plain, options or None))
 

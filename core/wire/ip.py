@@ -27,6 +27,8 @@ class IpPacket(msgspec.Struct, frozen=True, gc=False):
     destination: bytes
     protocol: int
     body: bytes
+    ecn: int = 0
+    """The ECN field. Source: RFC 3168 5."""
 
     @property
     def is_ipv4(self) -> bool:

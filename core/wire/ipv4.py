@@ -14,6 +14,8 @@ HEADER_BYTES: Final = 20
 DONT_FRAGMENT: Final = 0x4000
 FRAGMENT_MASK: Final = 0x3FFF
 """More fragments, and the offset."""
+ECN_MASK: Final = 0x03
+"""The low bits of what RFC 791 calls the type of service. Source: RFC 3168 5."""
 
 
 def parse_ipv4(packet: bytes) -> IpPacket | DropReason:
@@ -32,14 +34,17 @@ def parse_ipv4(packet: bytes) -> IpPacket | DropReason:
         return DropReason.IP_BAD_CHECKSUM
     if fragment & FRAGMENT_MASK:
         return DropReason.IP_FRAGMENT
-    return IpPacket(packet[12:16], packet[16:20], packet[9], packet[header_bytes:total_bytes])
+    body, ecn = packet[header_bytes:total_bytes], packet[1] & ECN_MASK
+    return IpPacket(packet[12:16], packet[16:20], packet[9], body, ecn)
 
 
-def build_ipv4(source: bytes, destination: bytes, body: bytes, protocol: int = PROTOCOL_TCP) -> bytes:
+def build_ipv4(
+    source: bytes, destination: bytes, body: bytes, protocol: int = PROTOCOL_TCP, ecn: int = 0
+) -> bytes:
     """A packet that may not be fragmented. Raises: ValueError when it would be longer than IPv4 can say."""
     total_bytes = HEADER_BYTES + len(body)
     if total_bytes > LENGTH_MAX:
         raise ValueError(f"an IPv4 packet of {total_bytes} bytes; at most {LENGTH_MAX} fit")
-    before = struct.pack("!BBHHHBB", 0x45, 0, total_bytes, 0, DONT_FRAGMENT, TTL, protocol)
+    before = struct.pack("!BBHHHBB", 0x45, ecn, total_bytes, 0, DONT_FRAGMENT, TTL, protocol)
     header_sum = checksum(before + source + destination)
     return before + header_sum.to_bytes(2, "big") + source + destination + body

@@ -13,6 +13,9 @@ HEADER_BYTES: Final = 40
 EXTENSION_HEADERS_MAX: Final = 8
 """A hop-by-hop, routing and destination header, twice over; more is an attack on our time."""
 
+ECN_SHIFT: Final = 20
+"""Where the ECN field, the low bits of the traffic class, stands in the first word. Source: RFC 3168 5."""
+
 HOP_BY_HOP: Final = 0
 ROUTING: Final = 43
 FRAGMENT: Final = 44
@@ -32,7 +35,8 @@ def parse_ipv6(packet: bytes) -> IpPacket | DropReason:
     if isinstance(found, DropReason):
         return found
     protocol, body = found
-    return IpPacket(packet[8:24], packet[24:40], protocol, body)
+    (first,) = struct.unpack_from("!I", packet)
+    return IpPacket(packet[8:24], packet[24:40], protocol, body, first >> ECN_SHIFT & 3)
 
 
 def _skip_extensions(body: bytes, next_header: int) -> tuple[int, bytes] | DropReason:
@@ -51,8 +55,11 @@ def _skip_extensions(body: bytes, next_header: int) -> tuple[int, bytes] | DropR
     return DropReason.IP_FRAGMENT if next_header == FRAGMENT else (next_header, body)
 
 
-def build_ipv6(source: bytes, destination: bytes, body: bytes, protocol: int = PROTOCOL_TCP) -> bytes:
+def build_ipv6(
+    source: bytes, destination: bytes, body: bytes, protocol: int = PROTOCOL_TCP, ecn: int = 0
+) -> bytes:
     """A packet without extension headers. Raises: ValueError when it would be longer than IPv6 can say."""
     if len(body) > LENGTH_MAX:
         raise ValueError(f"an IPv6 payload of {len(body)} bytes; at most {LENGTH_MAX} fit")
-    return struct.pack("!IHBB", 6 << 28, len(body), protocol, TTL) + source + destination + body
+    first = 6 << 28 | ecn << ECN_SHIFT
+    return struct.pack("!IHBB", first, len(body), protocol, TTL) + source + destination + body

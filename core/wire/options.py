@@ -4,7 +4,8 @@ Owns the rules of each option's form. An option of a known kind but a wrong leng
 one; only what makes the rest unreadable (length 0 or 1, or over the end of the header) spoils the segment.
 What the values mean is not known here.
 
-Source: RFC 9293 3.1 and 3.2 (MUST-6, MUST-7), RFC 7323 2.2 and 3.2, RFC 2018 2 and 3.
+Source: RFC 9293 3.1 and 3.2 (MUST-6, MUST-7), RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC
+5482 3.
 """
 
 import struct
@@ -22,12 +23,23 @@ WINDOW_SCALE: Final = 3
 SACK_PERMITTED: Final = 4
 SACK: Final = 5
 TIMESTAMP: Final = 8
+USER_TIMEOUT: Final = 28
+FAST_OPEN: Final = 34
+EXPERIMENT: Final = 254
+FAST_OPEN_MAGIC: Final = bytes.fromhex("f989")
+"""What makes an experimental option the Fast Open of before RFC 7413; understood, never sent (RFC 6994)."""
 
 OPTIONS_BYTES_MAX: Final = 40
 """What is left of the 60 octets that a data offset of 15 can say."""
 SACK_BLOCKS_MAX: Final = 4
 WINDOW_SCALE_SEEN_MAX: Final = 127
 """What a larger window scale is read as: anything above 14 means 14 (RFC 7323 2.3)."""
+COOKIE_BYTES: Final = frozenset((0, *range(4, 17, 2)))
+"""Lengths of a Fast Open cookie; one of any other is ignored (RFC 7413 4.1.1)."""
+USER_TIMEOUT_MAX: Final = 0x7FFF
+"""What fits the 15 bits of a user timeout, in seconds or in minutes."""
+IN_MINUTES: Final = 0x8000
+"""The granularity bit of a user timeout."""
 
 
 class Options(msgspec.Struct, frozen=True, gc=False):
@@ -37,9 +49,11 @@ class Options(msgspec.Struct, frozen=True, gc=False):
     ts_ecr: int = 0
     sack: tuple[SackBlock, ...] = ()
     syn_options: SynOptions | None = None
+    user_timeout_s: int = 0
 
 
 NO_OPTIONS: Final = Options()
+NO_SYN_OPTIONS: Final = SynOptions()
 
 
 def _split(octets: bytes) -> Iterator[tuple[int, bytes] | None]:
@@ -63,13 +77,29 @@ def _decode_sack(value: bytes) -> tuple[SackBlock, ...] | None:
     return tuple(struct.iter_unpack("!II", value))
 
 
+def decode_user_timeout(field: int) -> int:
+    """The seconds that the 16 bits of a user timeout option say; 0, which means nothing, says nothing (RFC
+    5482 3.5)."""
+    return (field & USER_TIMEOUT_MAX) * 60 if field & IN_MINUTES else field
+
+
+def _decode_cookie(kind: int, value: bytes) -> bytes | None:
+    """The Fast Open cookie of an option of either kind, None for what is no such option."""
+    if kind == EXPERIMENT and value.startswith(FAST_OPEN_MAGIC):
+        value = value[len(FAST_OPEN_MAGIC) :]
+    elif kind != FAST_OPEN:
+        return None
+    return value if len(value) in COOKIE_BYTES else None
+
+
 def _syn_options(values: dict[int, bytes]) -> SynOptions | None:
     mss = int.from_bytes(values[MSS], "big") if MSS in values else 0
     window_scale = min(values[WINDOW_SCALE][0], WINDOW_SCALE_SEEN_MAX) if WINDOW_SCALE in values else -1
     sack_permitted = SACK_PERMITTED in values
-    if not mss and window_scale < 0 and not sack_permitted:
+    cookie = values.get(FAST_OPEN)
+    if not mss and window_scale < 0 and not sack_permitted and cookie is None:
         return None
-    return SynOptions(mss, window_scale, sack_permitted)
+    return SynOptions(mss, window_scale, sack_permitted, cookie)
 
 
 SYN_OPTION_BYTES: Final = {MSS: 2, WINDOW_SCALE: 1, SACK_PERMITTED: 0}
@@ -82,7 +112,7 @@ def decode_options(octets: bytes, is_syn: bool) -> Options | None:
 
     RFC 7323 2.2: options that belong in a SYN are ignored in any other segment.
     """
-    ts_val, ts_ecr = NO_TIMESTAMP, 0
+    ts_val, ts_ecr, user_timeout_s = NO_TIMESTAMP, 0, 0
     sack: tuple[SackBlock, ...] = ()
     of_syn: dict[int, bytes] = {}
     for option in _split(octets):
@@ -93,24 +123,41 @@ def decode_options(octets: bytes, is_syn: bool) -> Options | None:
             ts_val, ts_ecr = struct.unpack("!II", value)
         elif kind == SACK:
             sack = _decode_sack(value) or sack
+        elif kind == USER_TIMEOUT and len(value) == 2:
+            user_timeout_s = decode_user_timeout(int.from_bytes(value, "big")) or user_timeout_s
         elif is_syn and SYN_OPTION_BYTES.get(kind) == len(value):
             of_syn[kind] = value
-    return Options(ts_val, ts_ecr, sack, _syn_options(of_syn))
+        elif is_syn and (cookie := _decode_cookie(kind, value)) is not None:
+            of_syn[FAST_OPEN] = cookie
+    return Options(ts_val, ts_ecr, sack, _syn_options(of_syn), user_timeout_s)
 
 
 @lru_cache(maxsize=1024)
-def _encode_syn(options: SynOptions) -> bytes:
-    octets = struct.pack("!BBH", MSS, 4, options.mss) if options.mss else b""
-    if options.window_scale >= 0:
-        octets += struct.pack("BBBB", NOP, WINDOW_SCALE, 3, options.window_scale)
-    if options.sack_permitted:
-        octets += struct.pack("BBBB", NOP, NOP, SACK_PERMITTED, 2)
+def _encode_syn(mss: int, window_scale: int) -> bytes:
+    octets = struct.pack("!BBH", MSS, 4, mss) if mss else b""
+    if window_scale >= 0:
+        octets += struct.pack("BBBB", NOP, WINDOW_SCALE, 3, window_scale)
     return octets
 
 
-def _encode_timestamp(ts_val: int, ts_ecr: int) -> bytes:
-    # RFC 7323 A: NOP NOP before it puts both values on a boundary of four octets.
-    return struct.pack("!BBBBII", NOP, NOP, TIMESTAMP, 10, ts_val, ts_ecr)
+def _encode_timestamp(ts_val: int, ts_ecr: int, sack_permitted: bool) -> bytes:
+    # RFC 7323 A: NOP NOP before it puts both values on a boundary of four octets. In a SYN that room goes to
+    # SACK-permitted, or the longest cookie would find none.
+    before = (SACK_PERMITTED, 2) if sack_permitted else (NOP, NOP)
+    return struct.pack("!BBBBII", *before, TIMESTAMP, 10, ts_val, ts_ecr)
+
+
+def _encode_cookie(cookie: bytes) -> bytes:
+    octets = bytes((FAST_OPEN, 2 + len(cookie))) + cookie
+    return octets + bytes((NOP,)) * (-len(octets) % 4)
+
+
+def encode_user_timeout(seconds: int) -> int:
+    """The 16 bits of a user timeout option: in seconds, or with the granularity bit in whole minutes; what is
+    longer than fits is as long as fits. Source: RFC 5482 3."""
+    if seconds <= USER_TIMEOUT_MAX:
+        return seconds
+    return IN_MINUTES | min(-(-seconds // 60), USER_TIMEOUT_MAX)
 
 
 def _encode_sack(blocks: tuple[SackBlock, ...], room_bytes: int) -> bytes:
@@ -123,12 +170,19 @@ def _encode_sack(blocks: tuple[SackBlock, ...], room_bytes: int) -> bytes:
 
 
 def encode_options(segment: Segment) -> bytes:
-    """All options of a segment, a multiple of four and at most OPTIONS_BYTES_MAX octets; SACK blocks give
-    way.
+    """All options of a segment, a multiple of four and at most OPTIONS_BYTES_MAX octets; the user timeout and
+    SACK blocks give way.
     """
-    octets = _encode_syn(segment.syn_options) if segment.syn_options is not None else b""
+    of_syn = segment.syn_options or NO_SYN_OPTIONS
+    octets = _encode_syn(of_syn.mss, of_syn.window_scale)
     if segment.ts_val >= 0:
-        octets += _encode_timestamp(segment.ts_val, segment.ts_ecr)
+        octets += _encode_timestamp(segment.ts_val, segment.ts_ecr, of_syn.sack_permitted)
+    elif of_syn.sack_permitted:
+        octets += struct.pack("BBBB", NOP, NOP, SACK_PERMITTED, 2)
+    if of_syn.cookie is not None:
+        octets += _encode_cookie(of_syn.cookie)
+    if segment.user_timeout_s and len(octets) < OPTIONS_BYTES_MAX:
+        octets += struct.pack("!BBH", USER_TIMEOUT, 4, encode_user_timeout(segment.user_timeout_s))
     if segment.sack:
         octets += _encode_sack(segment.sack, OPTIONS_BYTES_MAX - len(octets))
     return octets

@@ -60,4 +60,5 @@ def build_packet(flow: Flow, segment: Segment, options: bytes | None = None) -> 
     """
     source, destination = wire_address(flow[16:32]), wire_address(flow[:16])
     body = build_tcp(source, destination, flow[34:36] + flow[32:34], segment, options)
-    return build_ipv4(source, destination, body) if is_ipv4(flow) else build_ipv6(source, destination, body)
+    build_ip = build_ipv4 if is_ipv4(flow) else build_ipv6
+    return build_ip(source, destination, body, ecn=segment.ecn)

@@ -1,31 +1,37 @@
-"""Records of a received batch as values: the slow path, for SYNs, SACK, URG and ICMP.
+"""Records of a received batch as values: the slow path, for SYNs, SACK, URG, CE and ICMP.
 
 Owns what each field of a record means for a Segment. The fast path reads the fields of plain and timestamp
 records itself.
 """
 
+from typing import Any
+
 from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.options import decode_user_timeout
 from gossamer.core.wire.record import KIND_OPTIONS, KIND_PLAIN
 from gossamer.core.wire.segment import NO_TIMESTAMP, SackBlock, Segment, SynOptions
 
-InRecord = tuple[bytes, int, int, int, int, int, int, int, int, int]
+InRecord = tuple[bytes, int, int, int, int, int, int, int, int, int, int]
 """One item of `IN_RECORD.iter_unpack`."""
-SideRecord = tuple[int, ...]
-"""One item of `SIDE_RECORD.iter_unpack`."""
+SideRecord = tuple[Any, ...]
+"""One item of `SIDE_RECORD.iter_unpack`: all ints but the cookie."""
+
+SACK_EDGES_AT = 6
+COOKIE_AT = SACK_EDGES_AT + 8
 
 
 def read_segment(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
     """The segment of any record of TCP; `side` is looked at only for KIND_OPTIONS."""
-    _, kind, flags, window, seq, ack, ts_val, ts_ecr, _, _ = record
+    _, kind, flags, window, seq, ack, ts_val, ts_ecr, _, _, ecn = record
     if kind == KIND_OPTIONS:
         return _read_with_options(record, payload, side)
     if kind == KIND_PLAIN:
-        return Segment(seq, ack, flags, window, NO_TIMESTAMP, 0, payload)
-    return Segment(seq, ack, flags, window, ts_val, ts_ecr, payload)
+        return Segment(seq, ack, flags, window, NO_TIMESTAMP, 0, payload, ecn=ecn)
+    return Segment(seq, ack, flags, window, ts_val, ts_ecr, payload, ecn=ecn)
 
 
 def _read_with_options(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
-    _, _, flags, window, seq, ack, ts_val, ts_ecr, _, _ = record
+    _, _, flags, window, seq, ack, ts_val, ts_ecr, _, _, ecn = record
     return Segment(
         seq=seq,
         ack=ack,
@@ -37,24 +43,28 @@ def _read_with_options(record: InRecord, payload: bytes, side: SideRecord) -> Se
         sack=_read_sack(side),
         syn_options=_read_syn_options(side),
         urgent=side[5],
+        ecn=ecn,
+        user_timeout_s=decode_user_timeout(side[COOKIE_AT + 1]),
     )
 
 
 def _read_sack(side: SideRecord) -> tuple[SackBlock, ...]:
     if not side[3]:
         return ()
-    edges = side[6 : 6 + 2 * side[3]]
+    edges = side[SACK_EDGES_AT : SACK_EDGES_AT + 2 * side[3]]
     return tuple(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _read_syn_options(side: SideRecord) -> SynOptions | None:
-    _, sack_permitted, window_scale, _, mss, _ = side[:6]
-    if not mss and window_scale < 0 and not sack_permitted:
+    _, sack_permitted, window_scale, _, mss, _ = side[:SACK_EDGES_AT]
+    octets, _, cookie_bytes = side[COOKIE_AT:]
+    cookie = octets[:cookie_bytes] if cookie_bytes >= 0 else None
+    if not mss and window_scale < 0 and not sack_permitted and cookie is None:
         return None
-    return SynOptions(mss, window_scale, bool(sack_permitted))
+    return SynOptions(mss, window_scale, bool(sack_permitted), cookie)
 
 
 def read_icmp(record: InRecord) -> IcmpError:
     """The error report of a record of KIND_ICMP."""
-    flow, _, kind, code, seq, mtu, _, _, _, _ = record
+    flow, _, kind, code, seq, mtu, _, _, _, _, _ = record
     return IcmpError(flow, kind, code, seq, mtu)

@@ -4,36 +4,40 @@ Owns the two struct formats; `ffi/src/packet.h` has the same as C structs, and a
 offsets equal.
 
 In: `IN_RECORD.iter_unpack` over a batch gives tuples
-    (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length)
+    (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, ecn)
 where `kind` is one of KIND_* below or a `DropReason`. `ts_val` and `ts_ecr` are 0 unless kind is
 KIND_TIMESTAMP or KIND_OPTIONS with the option present. `payload_offset` counts from the start of the receive
-arena.
+arena. `ecn` is the codepoint of the IP header. Of the TCP header's flags ECE and CWR are passed on; the
+reserved bits, NS among them again (RFC 8311 3), are neither read nor written.
 
 Side: a packet of KIND_OPTIONS has its decoded options in the side array at its own index:
-    (has_timestamp, sack_permitted, window_scale, sack_count, mss, urgent, left1, right1, ... left4, right4)
-with window_scale -1 and mss 0 when absent. A window scale above 14 is passed on (127 stands for any above
-that): RFC 7323 2.3 lets TCP clamp it. What only a SYN may carry is absent from any other segment.
+    (has_timestamp, sack_permitted, window_scale, sack_count, mss, urgent, left1, right1, ... left4, right4,
+    cookie, user_timeout, cookie_length)
+with window_scale and cookie_length -1 and mss 0 when absent. A window scale above 14 is passed on (127 stands
+for any above that): RFC 7323 2.3 lets TCP clamp it. `user_timeout` is the option's field as it came, 0 when
+absent. What only a SYN may carry is absent from any other segment.
 
 Out: one record a segment to send,
-    (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, options_length)
+    (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, options_length, ecn)
 where `kind` is one of OUT_* below; `payload_offset` counts from the start of the send arena and points at
 `options_length` bytes of TCP options (already padded to a multiple of four, at most 40), followed by the
-payload. With OUT_TIMESTAMP the C code writes the 12 bytes NOP NOP TS itself and options_length is 0.
+payload. With OUT_TIMESTAMP the C code writes the 12 bytes NOP NOP TS itself and options_length is 0; with
+OUT_PLAIN, `ts_val` is the urgent pointer.
 """
 
 import struct
 from typing import Final
 
-IN_RECORD: Final = struct.Struct("=36sBBHIIIIII")
-SIDE_RECORD: Final = struct.Struct("=BBbBHH8I")
-OUT_RECORD: Final = struct.Struct("=36sBBHIIIIIHH")
+IN_RECORD: Final = struct.Struct("=36sBBHIIIIIHBx")
+SIDE_RECORD: Final = struct.Struct("=BBbBHH8I16sHbx")
+OUT_RECORD: Final = struct.Struct("=36sBBHIIIIIHBB")
 
 KIND_PLAIN: Final = 0
 """TCP without options (NOP and EOL do not count)."""
 KIND_TIMESTAMP: Final = 1
 """TCP whose only option is timestamps."""
 KIND_OPTIONS: Final = 2
-"""TCP with other options or URG: read the side array too."""
+"""TCP with other options, with URG, or marked CE: read the side array too."""
 KIND_ICMP: Final = 3
 """An ICMP or ICMPv6 error that quotes TCP: payload is the whole ICMP message; `flow` is the quoted segment's,
 turned so that its source is our side; `seq` is the quoted sequence number, `flags` the ICMP type, `window`

@@ -1,9 +1,9 @@
 """The segment: what a TCP header says, as a value.
 
 Owns the record that the codec makes from bytes, that `core.tcp.step` takes in and gives out, and that the
-emitter turns back into bytes. It knows nothing of IP, of sockets, of C.
+emitter turns back into bytes. Of IP it knows the two bits that TCP has a say in; of sockets and C nothing.
 
-Source: RFC 9293 3.1 and 3.2.
+Source: RFC 9293 3.1 and 3.2, RFC 3168 5.
 """
 
 from typing import Final
@@ -18,6 +18,12 @@ ACK: Final = 0x10
 URG: Final = 0x20
 ECE: Final = 0x40
 CWR: Final = 0x80
+
+NOT_ECT: Final = 0
+ECT_1: Final = 1
+ECT_0: Final = 2
+CE: Final = 3
+"""The codepoints of the ECN field of the IP header. Source: RFC 3168 5, figure 1."""
 
 NO_TIMESTAMP: Final = -1
 """`ts_val` of a segment without the timestamps option."""
@@ -35,6 +41,9 @@ class SynOptions(msgspec.Struct, frozen=True, gc=False):
     """Shift count 0..14; -1 when the option is absent. Source: RFC 7323 2."""
     sack_permitted: bool = False
     """Source: RFC 2018 2."""
+    cookie: bytes | None = None
+    """TCP Fast Open: a cookie of 4 to 16 octets, b"" to ask for one, None when the option is absent. Source:
+    RFC 7413 4.1.1."""
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -54,3 +63,9 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     sack: tuple[SackBlock, ...] = ()
     syn_options: SynOptions | None = None
     urgent: int = 0
+    """Urgent pointer; 0 without URG."""
+    ecn: int = NOT_ECT
+    """ECN codepoint of the IP header that the segment came or goes with. On the way in, segments of the hot
+    path (plain data and ACKs with timestamps) are not asked for it unless it is CE."""
+    user_timeout_s: int = 0
+    """User timeout option in seconds; 0 when it is absent. Source: RFC 5482 3."""

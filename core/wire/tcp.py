@@ -32,13 +32,13 @@ def parse_tcp(packet: IpPacket, checksum_ready: bool = True) -> tuple[Flow, Segm
         return DropReason.TCP_BAD_CHECKSUM
     if packet.source == packet.destination and body[:2] == body[2:4]:
         return DropReason.LAND
-    segment = _read_segment(body, header_bytes)
+    segment = _read_segment(body, header_bytes, packet.ecn)
     if segment is None:
         return DropReason.TCP_BAD_OPTION
     return flow_address(packet.source) + flow_address(packet.destination) + body[:4], segment
 
 
-def _read_segment(body: bytes, header_bytes: int) -> Segment | None:
+def _read_segment(body: bytes, header_bytes: int, ecn: int) -> Segment | None:
     _, _, seq, ack, _, flags, window, _, urgent = _HEADER.unpack_from(body)
     options = decode_options(body[HEADER_BYTES:header_bytes], bool(flags & SYN))
     if options is None:
@@ -54,6 +54,8 @@ def _read_segment(body: bytes, header_bytes: int) -> Segment | None:
         sack=options.sack,
         syn_options=options.syn_options,
         urgent=urgent if flags & URG else 0,
+        ecn=ecn,
+        user_timeout_s=options.user_timeout_s,
     )
 
 

@@ -1,7 +1,8 @@
 /* The headers of a segment to send, written before its options and payload in the send arena.
  *
  * IPv4: don't fragment (we do path MTU discovery), TTL 64, identification 0 (RFC 6864 4.1: an atomic datagram needs none;
- * the kernel may fill it in). IPv6: hop limit 64, flow label 0.
+ * the kernel may fill it in). IPv6: hop limit 64, flow label 0. Of the type of service and the traffic class only the ECN field
+ * is ever set.
  */
 #include "parse.h"
 
@@ -28,6 +29,7 @@ static void write_ipv4(uint8_t *ip, uint32_t total, const struct out_record *rec
 {
     static const uint8_t fixed[12] = {0x45, 0, 0, 0, 0, 0, 0x40, 0, TTL, NEXT_TCP, 0, 0};
     memcpy(ip, fixed, sizeof fixed);
+    ip[1] = record->ecn & ECN_MASK;
     store16(ip + 2, (uint16_t)total);
     memcpy(ip + 12, record->flow + 28, 4);
     memcpy(ip + 16, record->flow + 12, 4);
@@ -39,6 +41,7 @@ static void write_ipv6(uint8_t *ip, uint32_t payload, const struct out_record *r
 {
     static const uint8_t fixed[8] = {0x60, 0, 0, 0, 0, 0, NEXT_TCP, TTL};
     memcpy(ip, fixed, sizeof fixed);
+    ip[1] = (uint8_t)((record->ecn & ECN_MASK) << 4);
     store16(ip + 4, (uint16_t)payload);
     memcpy(ip + 8, record->flow + 16, 16);
     memcpy(ip + 24, record->flow, 16);
@@ -64,6 +67,8 @@ static void write_tcp(uint8_t *tcp, uint32_t header, const struct out_record *re
     memset(tcp + 16, 0, 4);
     if (record->kind == OUT_TIMESTAMP)
         write_timestamp(tcp + TCP_HEADER_BYTES, record);
+    else
+        store16(tcp + 18, (uint16_t)record->ts_val); /* the urgent pointer */
 }
 
 static void write_checksum(uint8_t *tcp, uint32_t length, const struct out_record *record)

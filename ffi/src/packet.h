@@ -18,7 +18,9 @@ struct in_record {
     uint32_t ts_val;
     uint32_t ts_ecr;
     uint32_t payload_offset;
-    uint32_t payload_length;
+    uint16_t payload_length;
+    uint8_t ecn;
+    uint8_t unused;
 };
 
 struct side_record {
@@ -29,6 +31,10 @@ struct side_record {
     uint16_t mss;
     uint16_t urgent;
     uint32_t sack[8];
+    uint8_t cookie[16];
+    uint16_t user_timeout;
+    int8_t cookie_length;
+    uint8_t unused;
 };
 
 struct out_record {
@@ -38,11 +44,12 @@ struct out_record {
     uint16_t window;
     uint32_t seq;
     uint32_t ack;
-    uint32_t ts_val;
+    uint32_t ts_val; /* with OUT_PLAIN the urgent pointer */
     uint32_t ts_ecr;
     uint32_t payload_offset;
     uint16_t payload_length;
-    uint16_t options_length;
+    uint8_t options_length;
+    uint8_t ecn;
 };
 
 enum in_kind {

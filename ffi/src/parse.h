@@ -9,8 +9,9 @@ enum { IPV4_HEADER_BYTES = 20, IPV6_HEADER_BYTES = 40, TCP_HEADER_BYTES = 20, IC
 enum { NEXT_HOP_BY_HOP = 0, NEXT_ICMP = 1, NEXT_TCP = 6, NEXT_ROUTING = 43, NEXT_FRAGMENT = 44, NEXT_ICMPV6 = 58,
        NEXT_DESTINATION = 60 };
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_MSS = 2, OPTION_WINDOW_SCALE = 3, OPTION_SACK_PERMITTED = 4,
-       OPTION_SACK = 5, OPTION_TIMESTAMP = 8 };
+       OPTION_SACK = 5, OPTION_TIMESTAMP = 8, OPTION_USER_TIMEOUT = 28, OPTION_FAST_OPEN = 34, OPTION_EXPERIMENT = 254 };
 enum { FLAG_SYN = 0x02, FLAG_URG = 0x20 };
+enum { ECN_MASK = 3, ECN_CE = 3 };
 
 /* The upper layer of a packet whose IP header was found good. */
 struct upper {
@@ -20,6 +21,7 @@ struct upper {
     const uint8_t *source;
     const uint8_t *destination;
     uint32_t address_bytes;
+    uint8_t ecn;
     int checksum_not_ready;
 };
 

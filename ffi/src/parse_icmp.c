@@ -75,6 +75,7 @@ int parse_icmp(const struct upper *upper, struct in_record *record)
     record->ack = read_mtu(icmp, upper->address_bytes);
     record->ts_val = record->ts_ecr = 0;
     record->payload_offset = upper->offset;
-    record->payload_length = upper->length;
+    record->payload_length = (uint16_t)upper->length;
+    record->ecn = 0;
     return KIND_ICMP;
 }

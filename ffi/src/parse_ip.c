@@ -53,6 +53,7 @@ static int parse_ipv4(struct upper *upper, struct in_record *record, struct side
     upper->source = ip + 12;
     upper->destination = ip + 16;
     upper->address_bytes = 4;
+    upper->ecn = ip[1] & ECN_MASK; /* RFC 3168 5: of the type of service, and below of the traffic class */
     upper->bytes += header;
     upper->offset += header;
     upper->length = total - header;
@@ -92,6 +93,7 @@ static int parse_ipv6(struct upper *upper, struct in_record *record, struct side
     upper->source = ip + 8;
     upper->destination = ip + 24;
     upper->address_bytes = 16;
+    upper->ecn = ip[1] >> 4 & ECN_MASK;
     upper->bytes += IPV6_HEADER_BYTES;
     upper->offset += IPV6_HEADER_BYTES;
     upper->length = payload;

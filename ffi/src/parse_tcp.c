@@ -1,10 +1,11 @@
 /* The TCP header and its options.
  *
- * Source: RFC 9293 3.1 and 3.2, RFC 7323 2.2 and 3.2, RFC 2018 2 and 3.
+ * Source: RFC 9293 3.1 and 3.2, RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC 5482 3, RFC 3168 5.
  */
 #include "parse.h"
 
-enum { TIMESTAMP_PADDED_BYTES = 12, SACK_BLOCKS_MAX = 4 };
+enum { TIMESTAMP_PADDED_BYTES = 12, SACK_BLOCKS_MAX = 4, COOKIE_BYTES_MIN = 4, COOKIE_BYTES_MAX = 16 };
+enum { FAST_OPEN_MAGIC = 0xf989, USER_TIMEOUT_VALUE = 0x7fff };
 static const uint8_t TIMESTAMP_FIRST[4] = {OPTION_NOP, OPTION_NOP, OPTION_TIMESTAMP, 10};
 
 static void read_sack(const uint8_t *option, uint8_t length, struct side_record *side)
@@ -18,6 +19,23 @@ static void read_sack(const uint8_t *option, uint8_t length, struct side_record 
         side->sack[edge] = load32(option + 2 + 4 * edge);
 }
 
+/* A Fast Open cookie, or the request for one. RFC 7413 4.1.1: 4 to 16 octets, an even number of them; what is not so is
+ * ignored. */
+static void read_cookie(const uint8_t *cookie, int length, struct side_record *side)
+{
+    if (length && (length < COOKIE_BYTES_MIN || length > COOKIE_BYTES_MAX || length % 2))
+        return;
+    side->cookie_length = (int8_t)length;
+    memcpy(side->cookie, cookie, (size_t)length);
+}
+
+/* RFC 5482 3.5: a value of zero is reserved, and ignored. */
+static void read_user_timeout(uint16_t field, struct side_record *side)
+{
+    if (field & USER_TIMEOUT_VALUE)
+        side->user_timeout = field;
+}
+
 /* One well-formed option. One of a known kind but another length than its own is ignored, as an unknown one is
  * (RFC 9293 3.1, MUST-6); those that belong in a SYN are ignored elsewhere (RFC 7323 2.2). */
 static void read_option(const uint8_t *option, uint8_t length, int syn, struct in_record *record, struct side_record *side)
@@ -29,6 +47,8 @@ static void read_option(const uint8_t *option, uint8_t length, int syn, struct i
         record->ts_ecr = load32(option + 6);
     } else if (kind == OPTION_SACK) {
         read_sack(option, length, side);
+    } else if (kind == OPTION_USER_TIMEOUT && length == 4) {
+        read_user_timeout(load16(option + 2), side);
     } else if (syn && kind == OPTION_MSS && length == 4) {
         side->mss = load16(option + 2);
     } else if (syn && kind == OPTION_WINDOW_SCALE && length == 3) {
@@ -36,6 +56,10 @@ static void read_option(const uint8_t *option, uint8_t length, int syn, struct i
         side->window_scale = option[2] > 127 ? 127 : (int8_t)option[2];
     } else if (syn && kind == OPTION_SACK_PERMITTED && length == 2) {
         side->sack_permitted = 1;
+    } else if (syn && kind == OPTION_FAST_OPEN) {
+        read_cookie(option + 2, length - 2, side);
+    } else if (syn && kind == OPTION_EXPERIMENT && length >= 4 && load16(option + 2) == FAST_OPEN_MAGIC) {
+        read_cookie(option + 4, length - 4, side);
     }
 }
 
@@ -61,6 +85,8 @@ static int kind_of(const struct side_record *side)
 {
     if (side->sack_count || side->mss || side->sack_permitted || side->urgent || side->window_scale >= 0)
         return KIND_OPTIONS;
+    if (side->cookie_length >= 0 || side->user_timeout)
+        return KIND_OPTIONS;
     return side->has_timestamp ? KIND_TIMESTAMP : KIND_PLAIN;
 }
 
@@ -68,20 +94,20 @@ static int parse_options(const uint8_t *tcp, uint32_t header, struct in_record *
 {
     const uint8_t *options = tcp + TCP_HEADER_BYTES;
     const uint32_t length = header - TCP_HEADER_BYTES;
-    const int urgent = record->flags & FLAG_URG;
-    if (!length && !urgent)
+    const int urgent = record->flags & FLAG_URG, marked = record->ecn == ECN_CE;
+    if (!length && !urgent && !marked)
         return KIND_PLAIN;
-    if (length == TIMESTAMP_PADDED_BYTES && !memcmp(options, TIMESTAMP_FIRST, 4) && !urgent) {
+    if (length == TIMESTAMP_PADDED_BYTES && !memcmp(options, TIMESTAMP_FIRST, 4) && !urgent && !marked) {
         record->ts_val = load32(options + 4);
         record->ts_ecr = load32(options + 8);
         return KIND_TIMESTAMP;
     }
     memset(side, 0, sizeof *side);
-    side->window_scale = -1;
+    side->window_scale = side->cookie_length = -1;
     side->urgent = urgent ? load16(tcp + 18) : 0;
     if (!read_options(options, length, record->flags & FLAG_SYN, record, side))
         return TCP_BAD_OPTION;
-    return kind_of(side);
+    return marked ? KIND_OPTIONS : kind_of(side);
 }
 
 static void read_header(const struct upper *upper, uint32_t header, struct in_record *record)
@@ -96,7 +122,9 @@ static void read_header(const struct upper *upper, uint32_t header, struct in_re
     record->ack = load32(tcp + 8);
     record->ts_val = record->ts_ecr = 0;
     record->payload_offset = upper->offset + header;
-    record->payload_length = upper->length - header;
+    record->payload_length = (uint16_t)(upper->length - header);
+    record->ecn = upper->ecn;
+    record->unused = 0;
 }
 
 int parse_tcp(const struct upper *upper, struct in_record *record, struct side_record *side)

@@ -21,8 +21,11 @@ IN_FIELDS = (
     "payload_offset",
     "payload_length",
 )
-OUT_FIELDS = (*IN_FIELDS, "options_length")
-SIDE_FIELDS = ("has_timestamp", "sack_permitted", "window_scale", "sack_count", "mss", "urgent", "sack")
+OUT_FIELDS = (*IN_FIELDS, "options_length", "ecn")
+SIDE_FIELDS = (
+    *("has_timestamp", "sack_permitted", "window_scale", "sack_count", "mss", "urgent", "sack"),
+    *("cookie", "user_timeout", "cookie_length", "unused"),
+)
 
 
 def offsets_of(packed: struct.Struct) -> list[int]:
@@ -32,7 +35,7 @@ def offsets_of(packed: struct.Struct) -> list[int]:
 
 
 def written_out(packed: struct.Struct) -> struct.Struct:
-    """The same format with runs of fields, like 6I, written one by one; 36s and 8I are arrays and stay."""
+    """The same format with runs of fields, like 5I, written one by one; arrays (36s, 16s, 8I) stay."""
     return struct.Struct(
         re.sub(r"(\d+)([BHI])", lambda run: run[0] if run[0] == "8I" else run[2] * int(run[1]), packed.format)
     )
@@ -41,7 +44,7 @@ def written_out(packed: struct.Struct) -> struct.Struct:
 @pytest.mark.parametrize(
     ("name", "packed", "fields"),
     [
-        ("in_record", layout.IN_RECORD, IN_FIELDS),
+        ("in_record", layout.IN_RECORD, (*IN_FIELDS, "ecn", "unused")),
         ("out_record", layout.OUT_RECORD, OUT_FIELDS),
         ("side_record", layout.SIDE_RECORD, SIDE_FIELDS),
     ],

@@ -11,10 +11,10 @@ from gossamer.core.wire.flow import MAPPED_PREFIX, Flow
 from gossamer.core.wire.ip import is_bad_address, wire_address
 from gossamer.core.wire.ipv4 import build_ipv4
 from gossamer.core.wire.ipv6 import EXTENSION_HEADERS_MAX, build_ipv6
-from gossamer.core.wire.options import encode_options
+from gossamer.core.wire.options import OPTIONS_BYTES_MAX, encode_options
 from gossamer.core.wire.packet import Parsed, build_packet, parse_packet
 from gossamer.core.wire.reading import read_icmp, read_segment
-from gossamer.core.wire.segment import NO_TIMESTAMP, SYN, URG, Segment, SynOptions
+from gossamer.core.wire.segment import CE, NO_TIMESTAMP, SYN, URG, Segment, SynOptions
 from gossamer.core.wire.tcp import build_tcp
 from gossamer.ffi._packet import ffi, lib
 from hypothesis import given, settings
@@ -41,7 +41,11 @@ def flows_of(addresses: st.SearchStrategy[bytes]) -> st.SearchStrategy[Flow]:
 FLOWS = flows_of(ADDRESSES_V4) | flows_of(ADDRESSES_V6)
 SACKS = st.lists(st.tuples(U32, U32), max_size=4).map(tuple)
 STAMPS = st.just((NO_TIMESTAMP, 0)) | st.tuples(U32, U32)
-SYN_OPTIONS = st.builds(SynOptions, st.integers(1, 65535), st.integers(-1, 127), st.booleans())
+COOKIES = st.none() | st.just(b"") | st.binary(min_size=2, max_size=8).map(lambda octets: octets * 2)
+SYN_OPTIONS = st.builds(SynOptions, st.integers(1, 65535), st.integers(-1, 127), st.booleans(), COOKIES)
+USER_TIMEOUTS = (
+    st.just(0) | st.integers(1, 0x7FFF) | st.integers(547, 0x7FFF).map(lambda minutes: 60 * minutes)
+)
 
 
 @st.composite
@@ -50,7 +54,11 @@ def segments(draw: st.DrawFn, flags: st.SearchStrategy[int] = U8) -> Segment:
     bits = draw(flags)
     ts_val, ts_ecr = draw(STAMPS)
     syn_options = draw(st.none() | SYN_OPTIONS) if bits & SYN else None
-    used_bytes = len(encode_options(Segment(0, 0, bits, 0, ts_val, ts_ecr, syn_options=syn_options)))
+    user_timeout_s = draw(USER_TIMEOUTS)
+    bare = Segment(0, 0, bits, 0, ts_val, ts_ecr, syn_options=syn_options)
+    if len(encode_options(bare)) == OPTIONS_BYTES_MAX:
+        user_timeout_s = 0
+    used_bytes = len(encode_options(bare)) + (4 if user_timeout_s else 0)
     return Segment(
         seq=draw(U32),
         ack=draw(U32),
@@ -62,6 +70,8 @@ def segments(draw: st.DrawFn, flags: st.SearchStrategy[int] = U8) -> Segment:
         sack=draw(SACKS)[: max(0, (36 - used_bytes) // 8)],
         syn_options=syn_options,
         urgent=draw(U16) if bits & URG else 0,
+        ecn=draw(st.integers(0, 3)),
+        user_timeout_s=user_timeout_s,
     )
 
 
@@ -75,6 +85,16 @@ OPTION_PIECES = st.sampled_from(
             *("01", "00", "020405b4", "03030e", "0303ff", "0402", "080a0000000100000002", "0101080a"),
             *("050a0000000100000002", "05120000000100000002000000030000000f", "0502", "0509", "0300"),
             *("fe03", "02", "fe050101", "010101fe", "01fe0301", "fe040101", "01010800"),
+            *(
+                "2202",
+                "2206abcdef01",
+                "2207abcdef0102",
+                "22050a0b0c",
+                "22140102030405060708090a0b0c0d0e0f101112",
+            ),
+            *("2212000102030405060708090a0b0c0d0e0f", "fe04f989", "fe08f98901020304", "fe07f989010203"),
+            *("fe14f989000102030405060708090a0b0c0d0e0f", "fe16f989000102030405060708090a0b0c0d0e0f1011"),
+            *("1c040000", "1c048000", "1c04003c", "1c04803c", "1c03ff", "1c0500aaaa"),
         )
     ]
 )
@@ -126,8 +146,8 @@ def packets_of_odd_addresses(draw: st.DrawFn) -> bytes:
     is_v4 = draw(st.booleans())
     addresses = ODD_ADDRESSES_V4 if is_v4 else ODD_ADDRESSES_V6
     source, destination, ports = draw(addresses), draw(addresses), draw(st.sampled_from((b"abab", b"abcd")))
-    body = build_tcp(source, destination, ports, draw(segments()))
-    return build_ipv4(source, destination, body) if is_v4 else build_ipv6(source, destination, body)
+    body, ecn = build_tcp(source, destination, ports, draw(segments())), draw(st.integers(0, 3))
+    return (build_ipv4 if is_v4 else build_ipv6)(source, destination, body, ecn=ecn)
 
 
 @st.composite
@@ -202,7 +222,7 @@ def c_record(packet: bytes, notes: int = 0, before: bytes = b"") -> tuple[Any, A
 def c_parse(packet: bytes, checksum_ready: bool = True, before: bytes = b"") -> Parsed:
     """What C makes of a packet, as the reference codec says it."""
     record, side = c_record(packet, 0 if checksum_ready else lib.PACKET_CHECKSUM_NOT_READY, before)
-    kind, offset, length = record[1], *record[-2:]
+    kind, offset, length = record[1], *record[8:10]
     if kind >= min(DropReason):
         return DropReason(kind)
     if kind == layout.KIND_ICMP:
@@ -222,9 +242,9 @@ def test_parse__valid_packet__as_the_reference(packet: bytes, before: bytes) -> 
 @given(segments(), FLOWS)
 def test_parse__valid_packet__kind_says_what_it_carries(segment: Segment, flow: Flow) -> None:
     record, _ = c_record(build_packet(flow, segment))
-    has_side = bool(segment.sack or segment.syn_options or segment.urgent)
+    has_side = bool(segment.sack or segment.syn_options or segment.urgent or segment.user_timeout_s)
     plain = layout.KIND_PLAIN if segment.ts_val == NO_TIMESTAMP else layout.KIND_TIMESTAMP
-    assert record[1] == (layout.KIND_OPTIONS if has_side else plain)
+    assert record[1] == (layout.KIND_OPTIONS if has_side or segment.ecn == CE else plain)
 
 
 HOSTILE = {
@@ -264,4 +284,4 @@ def test_parse__cut_by_the_kernel__truncated() -> None:
 
 def test_parse__dropped__the_record_holds_nothing_else() -> None:
     record, _ = c_record(build_packet(ANY_FLOW, Segment(1, 2, 3, 4))[:-1] + b"x")
-    assert record == (bytes(36), DropReason.TCP_BAD_CHECKSUM, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert record == (bytes(36), DropReason.TCP_BAD_CHECKSUM, *(0,) * 9)

@@ -9,7 +9,7 @@ import pytest
 from gossamer.core.wire.flow import local_port, pack_flow
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import parse_packet
-from gossamer.core.wire.segment import ACK, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, CE, CWR, ECE, ECT_0, SYN, URG, Segment, SynOptions
 from gossamer.ffi.rawout import ARENA_BYTES, BATCH_MAX, RawSink, open_raw_sockets
 from gossamer.loadtest import namespaces
 
@@ -121,9 +121,15 @@ def test_flush__segments_of_every_form__on_the_wire_as_given(
         Segment(5, 6, SYN, 7, 8, 9, syn_options=SynOptions(1460, 7, True)),
         Segment(5, 6, ACK, 7, 0, 9, b"sack", ((10, 20), (30, 40))),
         Segment(5, 6, ACK, 7, payload=b"x" * 60_000),
+        Segment(5, 6, ACK | ECE | CWR, 7, 8, 9, b"marked", ecn=CE),
+        Segment(5, 6, ACK, 7, payload=b"capable", ecn=ECT_0),
+        Segment(5, 6, ACK | URG, 7, 8, 9, b"urgent", urgent=3),
+        Segment(5, 6, ACK | URG, 7, payload=b"urgent, no options", urgent=7),
+        Segment(5, 6, SYN, 7, 8, 9, syn_options=SynOptions(1460, 7, True, bytes(range(16)))),
+        Segment(5, 6, ACK, 7, 8, 9, user_timeout_s=30),
     ]
     for segment in sent:
-        is_simple = segment.syn_options is None and not segment.sack
+        is_simple = not (segment.syn_options or segment.sack or segment.user_timeout_s or segment.urgent)
         sink.emit(flow, segment, b"" if is_simple else encode_options(segment))
     assert sink.flush() == len(sent)
     assert sink.failed_total == 0

@@ -32,6 +32,15 @@ def test_build_ipv4__header__as_rfc791_draws_it() -> None:
     assert header.hex(" ", 4) == "45000014 00004000 4006b6e0 c0000201 c0000202"
 
 
+@pytest.mark.parametrize("ecn", range(4))
+def test_build_ipv4__ecn__in_the_low_bits_of_the_type_of_service(ecn: int) -> None:
+    packet = build_ipv4(SOURCE, DESTINATION, BODY, ecn=ecn)
+    assert packet[1] == ecn
+    assert parse_ipv4(with_field(1, bytes((0xFC | ecn,)), packet)) == IpPacket(
+        SOURCE, DESTINATION, 6, BODY, ecn
+    )
+
+
 def test_build_ipv4__too_long__value_error() -> None:
     with pytest.raises(ValueError, match="65536"):
         build_ipv4(SOURCE, DESTINATION, bytes(65516))

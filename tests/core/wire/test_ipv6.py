@@ -29,6 +29,14 @@ def test_build_ipv6__header__as_rfc8200_draws_it() -> None:
     assert header == bytes.fromhex("6000000000020640") + SOURCE + DESTINATION
 
 
+@pytest.mark.parametrize("ecn", range(4))
+def test_build_ipv6__ecn__in_the_low_bits_of_the_traffic_class(ecn: int) -> None:
+    packet = build_ipv6(SOURCE, DESTINATION, BODY, ecn=ecn)
+    assert packet[:2] == bytes((0x60, ecn << 4))
+    labelled = bytes((0x6F, 0xC0 | ecn << 4 | 0xF)) + packet[2:]
+    assert parse_ipv6(labelled) == IpPacket(SOURCE, DESTINATION, TCP, BODY, ecn)
+
+
 def test_build_ipv6__too_long__value_error() -> None:
     with pytest.raises(ValueError, match="65536"):
         build_ipv6(SOURCE, DESTINATION, bytes(65536))

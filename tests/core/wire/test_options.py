@@ -1,14 +1,18 @@
 """TCP options: each form, each malformation, and the room there is."""
 
 import pytest
-from gossamer.core.wire.options import NO_OPTIONS, Options, decode_options, encode_options
+from gossamer.core.wire.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options, decode_options, encode_options
 from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, Segment, SynOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
 U32 = st.integers(0, 2**32 - 1)
 SYN_OPTIONS = st.builds(
-    SynOptions, mss=st.integers(1, 65535), window_scale=st.integers(-1, 14), sack_permitted=st.booleans()
+    SynOptions,
+    mss=st.integers(1, 65535),
+    window_scale=st.integers(-1, 14),
+    sack_permitted=st.booleans(),
+    cookie=st.none() | st.just(b"") | st.integers(2, 8).map(lambda half: bytes(range(2 * half))),
 )
 
 
@@ -23,6 +27,7 @@ def test_encode_options__of_a_syn__decode_to_the_same(
     stamps = (NO_TIMESTAMP, 0) if ts_val is None else (ts_val, ts_ecr)
     octets = encode_options(syn(options, *stamps))
     assert len(octets) % 4 == 0
+    assert len(octets) <= OPTIONS_BYTES_MAX
     assert decode_options(octets, is_syn=True) == Options(*stamps, syn_options=options)
 
 
@@ -38,13 +43,37 @@ def test_encode_options__sack_blocks__the_first_that_fit(
     assert found.sack == tuple(blocks[: 3 if stamped else 4])
 
 
-def test_encode_options__sack_beside_all_syn_options__cut_to_one_block() -> None:
-    segment = Segment(1, 2, SYN, 3, 7, 8, sack=((1, 2), (3, 4)), syn_options=SynOptions(1460, 7, True))
+def test_encode_options__longest_cookie_beside_all_syn_options__fills_the_header() -> None:
+    options = SynOptions(1460, 7, True, bytes(16))
+    whole = Segment(1, 2, SYN, 3, 7, 8, syn_options=options, user_timeout_s=30)
+    octets = encode_options(whole)
+    assert len(octets) == OPTIONS_BYTES_MAX
+    assert decode_options(octets, is_syn=True) == Options(7, 8, syn_options=options)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "octets", "read"),
+    [
+        pytest.param(1, "1c040001", 1, id="one"),
+        pytest.param(0x7FFF, "1c047fff", 0x7FFF, id="the most in seconds"),
+        pytest.param(0x8000, "1c048223", 0x8000 + 52, id="minutes, rounded up"),
+        pytest.param(1 << 30, "1c04ffff", 0x7FFF * 60, id="more than can be said"),
+    ],
+)
+def test_user_timeout__any__seconds_or_minutes(seconds: int, octets: str, read: int) -> None:
+    assert encode_options(Segment(1, 2, ACK, 3, user_timeout_s=seconds)).hex() == octets
+    assert decode_options(bytes.fromhex(octets), is_syn=False) == Options(user_timeout_s=read)
+
+
+def test_encode_options__sack_beside_all_syn_options__cut_to_two_blocks() -> None:
+    segment = Segment(
+        1, 2, SYN, 3, 7, 8, sack=((1, 2), (3, 4), (5, 6)), syn_options=SynOptions(1460, 7, True)
+    )
     octets = encode_options(segment)
     assert len(octets) <= 40
     found = decode_options(octets, is_syn=True)
     assert found is not None
-    assert found.sack == ((1, 2),)
+    assert found.sack == ((1, 2), (3, 4))
 
 
 def test_encode_options__timestamps_alone__as_rfc7323_appendix_a() -> None:
@@ -75,6 +104,20 @@ def test_encode_options__nothing__nothing() -> None:
         pytest.param("05090000000100000001", NO_OPTIONS, id="sack of no multiple of eight is ignored"),
         pytest.param("0502", NO_OPTIONS, id="sack without blocks is ignored"),
         pytest.param("fe0401020101", NO_OPTIONS, id="unknown"),
+        pytest.param("2202", Options(syn_options=SynOptions(cookie=b"")), id="cookie request"),
+        pytest.param("220601020304", Options(syn_options=SynOptions(cookie=b"\1\2\3\4")), id="cookie"),
+        pytest.param("220401020101", NO_OPTIONS, id="cookie of two octets is ignored"),
+        pytest.param("22070102030405", NO_OPTIONS, id="cookie of odd length is ignored"),
+        pytest.param("2214" + "00" * 18, NO_OPTIONS, id="cookie of 18 octets is ignored"),
+        pytest.param("fe04f989", Options(syn_options=SynOptions(cookie=b"")), id="experimental request"),
+        pytest.param(
+            "fe08f98901020304", Options(syn_options=SynOptions(cookie=b"\1\2\3\4")), id="experimental cookie"
+        ),
+        pytest.param("fe08f98801020304", NO_OPTIONS, id="another experiment"),
+        pytest.param("1c040000", NO_OPTIONS, id="user timeout of zero is reserved"),
+        pytest.param("1c048000", NO_OPTIONS, id="user timeout of zero minutes is reserved"),
+        pytest.param("1c03ff", NO_OPTIONS, id="user timeout of length 3 is ignored"),
+        pytest.param("1c04001e1c040000", Options(user_timeout_s=30), id="zero does not undo a user timeout"),
         pytest.param("fe0001010101", None, id="length 0"),
         pytest.param("fe0101010101", None, id="length 1"),
         pytest.param("fe", None, id="no length"),
@@ -87,7 +130,7 @@ def test_decode_options(octets: str, expected: Options | None) -> None:
 
 
 def test_decode_options__not_a_syn__its_options_are_ignored() -> None:
-    octets = encode_options(syn(SynOptions(1460, 7, True), 1, 2))
+    octets = encode_options(syn(SynOptions(1460, 7, True, b"cookie"), 1, 2))
     assert decode_options(octets, is_syn=False) == Options(1, 2)
 
 

@@ -1,5 +1,6 @@
 """Records as values: one of each kind."""
 
+import pytest
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.icmp import IcmpError
 from gossamer.core.wire.reading import InRecord, SideRecord, read_icmp, read_segment
@@ -15,22 +16,23 @@ from gossamer.core.wire.record import (
 from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, URG, Segment, SynOptions
 
 FLOW = pack_flow(("192.0.2.1", 80), ("192.0.2.2", 1024))
-STALE: SideRecord = (1, 1, 7, 2, 9, 9, *range(8))
+NO_COOKIE = (bytes(16), 0, -1)
+STALE: SideRecord = (1, 1, 7, 2, 9, 9, *range(8), bytes(16), 30, 8)
 """What an earlier packet left: it must not be looked at."""
 
 
-def record(kind: int, flags: int = ACK, ts_val: int = 0, ts_ecr: int = 0) -> InRecord:
-    return (FLOW, kind, flags, 100, 1, 2, ts_val, ts_ecr, 0, 4)
+def record(kind: int, flags: int = ACK, ts_val: int = 0, ts_ecr: int = 0, ecn: int = 0) -> InRecord:
+    return (FLOW, kind, flags, 100, 1, 2, ts_val, ts_ecr, 0, 4, ecn)
 
 
 def side(
     has_timestamp: int = 0, sack_permitted: int = 0, window_scale: int = -1, mss: int = 0, urgent: int = 0
 ) -> SideRecord:
-    return (has_timestamp, sack_permitted, window_scale, 0, mss, urgent, *range(8))
+    return (has_timestamp, sack_permitted, window_scale, 0, mss, urgent, *range(8), *NO_COOKIE)
 
 
 def test_records__sizes__are_whole_cache_lines_and_words() -> None:
-    assert (IN_RECORD.size, SIDE_RECORD.size, OUT_RECORD.size) == (64, 40, 64)
+    assert (IN_RECORD.size, SIDE_RECORD.size, OUT_RECORD.size) == (64, 60, 64)
 
 
 def test_read_segment__plain__no_options() -> None:
@@ -53,7 +55,8 @@ def test_read_segment__window_scale_of_zero__is_present() -> None:
 
 
 def test_read_segment__sack__as_many_blocks_as_counted() -> None:
-    found = read_segment(record(KIND_OPTIONS), b"", (0, 0, -1, 2, 0, 0, 10, 20, 30, 40, 50, 60, 70, 80))
+    two_blocks = (0, 0, -1, 2, 0, 0, 10, 20, 30, 40, 50, 60, 70, 80, *NO_COOKIE)
+    found = read_segment(record(KIND_OPTIONS), b"", two_blocks)
     assert found.sack == ((10, 20), (30, 40))
     assert found.syn_options is None
 
@@ -62,7 +65,26 @@ def test_read_segment__urg__its_pointer() -> None:
     assert read_segment(record(KIND_OPTIONS, ACK | URG), b"", side(urgent=3)).urgent == 3
 
 
+@pytest.mark.parametrize("kind", [KIND_PLAIN, KIND_TIMESTAMP, KIND_OPTIONS])
+def test_read_segment__any_kind__its_ecn_codepoint(kind: int) -> None:
+    assert [read_segment(record(kind, ecn=ecn), b"", side()).ecn for ecn in range(4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("cookie_bytes", "expected"), [(-1, None), (0, b""), (8, bytes(range(8)))])
+def test_read_segment__cookie__as_long_as_counted(cookie_bytes: int, expected: bytes | None) -> None:
+    found = read_segment(
+        record(KIND_OPTIONS, SYN), b"", (*side(mss=1)[:-3], bytes(range(16)), 0, cookie_bytes)
+    )
+    assert found.syn_options == SynOptions(1, cookie=expected)
+
+
+@pytest.mark.parametrize(("field", "seconds"), [(0, 0), (0x8000, 0), (30, 30), (0x8001, 60)])
+def test_read_segment__user_timeout__in_seconds(field: int, seconds: int) -> None:
+    found = read_segment(record(KIND_OPTIONS), b"", (*side()[:-3], bytes(16), field, -1))
+    assert found.user_timeout_s == seconds
+
+
 def test_read_icmp__fields__of_the_quoted_segment() -> None:
-    assert read_icmp((FLOW, KIND_ICMP, 3, 4, 0x01020304, 1400, 0, 0, 28, 56)) == IcmpError(
+    assert read_icmp((FLOW, KIND_ICMP, 3, 4, 0x01020304, 1400, 0, 0, 28, 56, 0)) == IcmpError(
         FLOW, 3, 4, 0x01020304, 1400
     )
