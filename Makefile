@@ -9,7 +9,11 @@ NFQUEUE_HEADER := /usr/include/libnetfilter_queue/libnetfilter_queue.h
 EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench,plots
 comma := ,
 
-.PHONY: run test setup check bench fuzz build clean help system system-test setup-test
+# How far `make model` goes in each scenario.
+DEPTH ?= 40
+WORLDS ?= 500000
+
+.PHONY: run test setup check bench fuzz model build clean help system system-test setup-test
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -51,6 +55,9 @@ bench: setup-test ## CPU time per unit of work beside nginx and uvicorn, memory 
 
 fuzz: setup-test ## the packet parser in C at the edge of memory and under sanitizers, longer than in the tests
 	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py
+
+model: setup-test ## every interleaving of two small ends, users, timers and network, DEPTH moves deep
+	$(BIN)/python -m gossamer.core.sim.model --depth $(DEPTH) --worlds $(WORLDS)
 
 clean: ## remove what was built and installed here
 	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info

@@ -1,0 +1,85 @@
+"""The worlds that the model checker begins with: small buffers, a few octets, every way to open and close."""
+
+from typing import Final
+
+import msgspec
+from gossamer.core.clock import SECOND_US
+from gossamer.core.sim.model.moves import RETRIES_PATIENT
+from gossamer.core.sim.model.world import Call, Scenario
+from gossamer.core.sim.states import NOW_US
+from gossamer.core.tcp.events import Abort, Close, Send
+from gossamer.core.tcp.parameters import TcpParameters
+
+replace = msgspec.structs.replace
+
+IDLE_US: Final = 10 * SECOND_US
+"""Shorter than what `abstraction` calls long ago."""
+
+PATIENT: Final = TcpParameters(
+    retries=RETRIES_PATIENT, syn_retries=RETRIES_PATIENT, synack_retries=RETRIES_PATIENT
+)
+PLAIN: Final = replace(PATIENT, timestamps=False, sack=False, window_scaling=False)
+TIGHT: Final = replace(PATIENT, receive_buffer_bytes=1)
+ALIVE: Final = replace(PATIENT, keepalive_idle_us=IDLE_US, keepalive_probes=RETRIES_PATIENT)
+"""Where an end may vanish without a word that comes through, only keepalive finds out."""
+IMPATIENT: Final = TcpParameters(
+    retries=1, syn_retries=1, synack_retries=1, keepalive_idle_us=IDLE_US, keepalive_probes=1
+)
+
+BOTH_PATIENT: Final = (PATIENT, PATIENT)
+BOTH_ALIVE: Final = (ALIVE, ALIVE)
+CLOSE: Final = Close(NOW_US, receives=True)
+CLOSE_BOTH_WAYS: Final = Close(NOW_US)
+ABORT: Final = Abort(NOW_US)
+
+
+def _says(data: bytes, is_last: bool = False) -> Call:
+    return Send(data, NOW_US, is_last)
+
+
+SCENARIOS: Final = (
+    Scenario("the client speaks", ((_says(b"ab"), CLOSE), (CLOSE,)), BOTH_PATIENT),
+    Scenario("the server speaks", ((CLOSE,), (_says(b"AB"), CLOSE)), BOTH_PATIENT),
+    Scenario("both speak", ((_says(b"a"), CLOSE), (_says(b"A"), CLOSE)), BOTH_PATIENT),
+    Scenario("both speak, no options", ((_says(b"a"), CLOSE), (_says(b"A"), CLOSE)), (PLAIN, PLAIN)),
+    Scenario("two segments", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), BOTH_PATIENT, under_way_max=3),
+    Scenario("two segments, no options", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (PLAIN, PLAIN)),
+    Scenario("the FIN rides on the last segment", ((_says(b"a", True),), (_says(b"A", True),)), BOTH_PATIENT),
+    Scenario("simultaneous open", ((_says(b"a"), CLOSE), (CLOSE,)), BOTH_PATIENT, both_open=True),
+    Scenario("simultaneous close", ((CLOSE,), (CLOSE,)), BOTH_PATIENT, under_way_max=4),
+    Scenario("half-close", ((CLOSE,), (_says(b"A"), _says(b"B"), CLOSE)), BOTH_PATIENT),
+    Scenario(
+        "zero window",
+        ((_says(b"abc"), CLOSE), (CLOSE,)),
+        (PATIENT, TIGHT),
+        is_reading=(True, False),
+    ),
+    Scenario(
+        "zero windows both ways",
+        ((_says(b"ab"), CLOSE), (_says(b"AB"), CLOSE)),
+        (TIGHT, TIGHT),
+        is_reading=(False, False),
+    ),
+    Scenario("both closed at once, both ways", ((CLOSE_BOTH_WAYS,), (CLOSE_BOTH_WAYS,)), BOTH_PATIENT),
+    Scenario("the client aborts", ((_says(b"a"), ABORT), (_says(b"A"), CLOSE)), BOTH_ALIVE, may_fail=True),
+    Scenario("the server aborts", ((_says(b"a"), CLOSE), (ABORT,)), BOTH_ALIVE, may_fail=True),
+    Scenario("closed before it is open", ((CLOSE,), (CLOSE,)), BOTH_ALIVE, calls_early=True, may_fail=True),
+    Scenario(
+        "simultaneous open, aborted early",
+        ((_says(b"a"), ABORT), (CLOSE,)),
+        BOTH_ALIVE,
+        both_open=True,
+        calls_early=True,
+        may_fail=True,
+    ),
+    Scenario(
+        "hasty",
+        ((_says(b"a"), CLOSE_BOTH_WAYS), (_says(b"A"), CLOSE_BOTH_WAYS)),
+        BOTH_ALIVE,
+        is_hasty=True,
+        may_fail=True,
+    ),
+    Scenario(
+        "few retries", ((_says(b"a"), CLOSE), (CLOSE,)), (IMPATIENT, IMPATIENT), is_hasty=True, may_fail=True
+    ),
+)
