@@ -5,6 +5,7 @@ over a frozen record; `named` finds one by the name that stands in the connectio
     newreno.py          RFC 5681, RFC 3465
     initial_window.py   RFC 6928, and restart after idle
     named.py            by name: ours, or "module:attribute"
+    change.py           another algorithm for a living connection
 
 Loss recovery (`core.tcp.recovery`) decides what is lost; the algorithm only hears of it.
 

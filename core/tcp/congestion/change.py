@@ -1,0 +1,22 @@
+"""Another algorithm for a living connection.
+
+What the old one had found out stays: cwnd and ssthresh. What it remembered beside them goes with it.
+
+Source: RFC 5681 3.1 (what cwnd and ssthresh mean to every algorithm).
+"""
+
+import msgspec
+from gossamer.core.tcp.congestion.named import named
+from gossamer.core.tcp.tcb import Tcb
+
+replace = msgspec.structs.replace
+
+
+def change(tcb: Tcb, name: str) -> Tcb:
+    """The connection under the algorithm of that name. Raises: UnknownCongestionControl."""
+    control = named(name)
+    before = tcb.congestion
+    begun = control.begin(before.cwnd, tcb.agreed.smss)
+    agreed = replace(tcb.agreed, parameters=replace(tcb.agreed.parameters, congestion=name))
+    congestion = replace(begun, cwnd=before.cwnd, ssthresh=before.ssthresh)
+    return replace(tcb, agreed=agreed, congestion=congestion)

@@ -1,0 +1,50 @@
+"""Another algorithm in the middle of a connection."""
+
+import msgspec
+import pytest
+from gossamer.core.sim import states
+from gossamer.core.tcp.codec import decode, encode
+from gossamer.core.tcp.congestion.change import change
+from gossamer.core.tcp.congestion.control import Ack, Control, Loss
+from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
+from gossamer.core.tcp.tcb import Congestion
+
+replace = msgspec.structs.replace
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    losses: int = 0
+
+
+class Counting(Control):
+    """Counts losses, and does nothing about them."""
+
+    name = "counting"
+    memory = Seen
+
+    def begin(self, cwnd: int, smss: int) -> Congestion:
+        del smss
+        return Congestion(cwnd, memory=Seen())
+
+    def on_ack(self, congestion: Congestion, ack: Ack) -> Congestion:
+        del ack
+        return congestion
+
+    def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
+        del loss
+        return replace(congestion, memory=Seen(congestion.memory.losses + 1))
+
+
+def test_change__established__keeps_the_windows_and_takes_the_memory_of_the_new_one() -> None:
+    tcb = states.established()
+    tcb = replace(tcb, congestion=Congestion(50_000, 70_000, memory=None))
+    changed = change(tcb, f"{__name__}:Counting")
+    assert control_of(changed).name == "counting"
+    assert changed.congestion == Congestion(50_000, 70_000, memory=Seen())
+    assert decode(encode(changed)) == changed
+    assert change(changed, "newreno").congestion.cwnd == 50_000
+
+
+def test_change__unknown_name__is_an_error_and_the_connection_goes_on() -> None:
+    with pytest.raises(UnknownCongestionControl, match="westwood"):
+        change(states.established(), "westwood")
