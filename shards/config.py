@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from gossamer.core.clock import NEVER_US
-from gossamer.core.tcp.parameters import MSS_FLOOR, TcpParameters
+from gossamer.core.tcp.parameters import MSS_FLOOR, OPTION_BOUNDS, TcpParameters
 from gossamer.shards.web.options import WebOptions
 from msgspec import Meta, Struct, field
 
@@ -106,10 +106,7 @@ TCP_BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "syn_retries": (0, 255),
     "synack_retries": (0, 255),
     "retries": (1, 255),
-    "user_timeout_us": (1_000, NEVER_US),
-    "keepalive_idle_us": (1_000, NEVER_US),
-    "keepalive_interval_us": (1_000, NEVER_US),
-    "keepalive_probes": (1, 255),
+    **{name: bounds for name, bounds in OPTION_BOUNDS.items() if name != "maxseg_bytes"},
     "fin_wait_2_us": (1_000, 3_600_000_000),
     "time_wait_us": (1_000, 3_600_000_000),
     "time_wait_max": (1, 10_000_000),

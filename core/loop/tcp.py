@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from select import EPOLLIN
 from typing import Any
 
+import msgspec
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.loop.tcpcall import (
@@ -22,9 +23,12 @@ from gossamer.core.loop.tcpcall import (
     TcpAccept,
     TcpClose,
     TcpConnect,
+    TcpGetInfo,
+    TcpGetOptions,
     TcpListenClose,
     TcpRecv,
     TcpSend,
+    TcpSetOptions,
     TcpShutdown,
 )
 from gossamer.core.loop.tcpconnections import Connections
@@ -33,18 +37,22 @@ from gossamer.core.loop.tcpopening import Openings
 from gossamer.core.loop.tcppackets import PacketRiver
 from gossamer.core.tcp.actions import Failed, Failure, Signal
 from gossamer.core.tcp.calls.open import open_active
+from gossamer.core.tcp.calls.option import get_options
 from gossamer.core.tcp.calls.send import send
-from gossamer.core.tcp.events import Abort, Close, Receive, Send
+from gossamer.core.tcp.events import Abort, Close, Receive, Send, SetOptions
+from gossamer.core.tcp.info import TcpInfo, info
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.socket_options import SocketOptions, parameters_with
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import State
+from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
-from gossamer.core.wire.flow import Address, pack_flow
+from gossamer.core.wire.flow import Address, is_ipv4, pack_flow
 from gossamer.ffi.packets import PacketSink, PacketSource
 
 ESTABLISHED = State.ESTABLISHED
+replace = msgspec.structs.replace
 
 
 class TcpLoop:
@@ -64,6 +72,9 @@ class TcpLoop:
             TcpShutdown: self._shutdown,
             TcpClose: self._close,
             TcpAbort: self._abort,
+            TcpSetOptions: self._set_options,
+            TcpGetOptions: self._get_options,
+            TcpGetInfo: self._get_info,
             TcpAccept: self._accept,
             TcpListenClose: self._close_listener,
             TcpConnect: self._connect,
@@ -177,19 +188,47 @@ class TcpLoop:
         if call.connection.tcb is not None:
             self._step(call.connection, Close(self._clock(), receives=True))
 
-    def _close(self, _thread: Thread[Any], call: TcpClose) -> None:
+    def _close(self, thread: Thread[Any], call: TcpClose) -> Any:
         connection = call.connection
         if connection.recv_thread is not None or connection.send_thread is not None:
             self._connections.interrupt(connection)
         if connection.tcb is not None:
             self._step(connection, Close(self._scheduler.now_us()))
         connection.remains = b""
+        if connection.tcb is not None and connection.tcb.agreed.parameters.linger_us < NEVER_US:
+            return self._linger(thread, connection, connection.tcb)
+        return None
+
+    def _linger(self, thread: Thread[Any], connection: Connection, tcb: Tcb) -> Any:
+        """Block a close until all is acknowledged, or for as long as it lingers."""
+        if connection.closer is not None or (tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes):
+            return None
+        connection.closer = thread
+        connection.send_deadline_us = self._scheduler.now_us() + tcb.agreed.parameters.linger_us
+        self._arm(connection, connection.send_deadline_us)
+        return BLOCKED
 
     def _abort(self, _thread: Thread[Any], call: TcpAbort) -> None:
         self._connections.interrupt(call.connection)
         call.connection.failure = Failure.ABORTED
         if call.connection.tcb is not None:
             self._step(call.connection, Abort(self._clock()))
+
+    def _set_options(self, _thread: Thread[Any], call: TcpSetOptions) -> None:
+        if call.connection.tcb is None:
+            raise error_of(call.connection.failure or Failure.CLOSING)
+        self._step(call.connection, SetOptions(call.options, self._clock()))
+
+    @staticmethod
+    def _get_options(_thread: Thread[Any], call: TcpGetOptions) -> SocketOptions:
+        if call.connection.tcb is None:
+            raise error_of(call.connection.failure or Failure.CLOSING)
+        return get_options(call.connection.tcb)
+
+    def _get_info(self, _thread: Thread[Any], call: TcpGetInfo) -> TcpInfo:
+        flow = call.connection.flow
+        connection = call.connection.tcb or self._demux.time_wait.get(flow)
+        return info(connection, self._clock(), is_ipv6=not is_ipv4(flow))
 
     def _accept(self, thread: Thread[Any], call: TcpAccept) -> Any:
         listener = call.listener
@@ -222,7 +261,10 @@ class TcpLoop:
             raise OSError(98, f"{call.local[0]} port {call.local[1]} is in use towards {call.remote[0]}")
         now_us = self._clock()
         waiting = self._demux.time_wait.pop(flow, None)
-        tcb, actions = open_active(self._parameters, self._openings.active(flow, waiting, now_us))
+        opening = self._openings.active(flow, waiting, now_us)
+        if call.options.maxseg_bytes is not None:
+            opening = replace(opening, mss=min(opening.mss, call.options.maxseg_bytes))
+        tcb, actions = open_active(parameters_with(self._parameters, call.options), opening)
         connection = call.make(flow, tcb, None)
         connection.opener = thread
         self._demux.add(flow, connection)

@@ -11,6 +11,8 @@ from typing import Any
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp import tcb as records
 from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.info import TcpInfo
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
@@ -22,6 +24,7 @@ class Connection:
 
     __slots__ = (
         "armed_us",
+        "closer",
         "failure",
         "flow",
         "listener",
@@ -54,6 +57,8 @@ class Connection:
         """The latest one, where it stands there more than once."""
         self.opener: Thread[Any] | None = None
         """The thread blocked in an active open."""
+        self.closer: Thread[Any] | None = None
+        """The thread blocked in a close that lingers."""
         self.recv_thread: Thread[Any] | None = None
         self.recv_bytes_max = 0
         """What the blocked RECEIVE would take; 0 when none is blocked."""
@@ -132,6 +137,25 @@ class TcpAbort(SystemCall[None], frozen=True, gc=False):
     connection: Connection
 
 
+class TcpSetOptions(SystemCall[None], frozen=True, gc=False):
+    """See Stream.set_options."""
+
+    connection: Connection
+    options: SocketOptions
+
+
+class TcpGetOptions(SystemCall[SocketOptions], frozen=True, gc=False):
+    """See Stream.options."""
+
+    connection: Connection
+
+
+class TcpGetInfo(SystemCall[TcpInfo], frozen=True, gc=False):
+    """See Stream.info."""
+
+    connection: Connection
+
+
 class TcpAccept(SystemCall[Any], frozen=True, gc=False):
     """See Acceptor.accept."""
 
@@ -151,9 +175,22 @@ class TcpConnect(SystemCall[Any], frozen=True, gc=False):
     remote: Address
     timeout_us: int
     make: Callable[..., Connection]
+    options: SocketOptions = NO_OPTIONS
 
 
-TcpCall = TcpRecv | TcpSend | TcpShutdown | TcpClose | TcpAbort | TcpAccept | TcpListenClose | TcpConnect
+TcpCall = (
+    TcpRecv
+    | TcpSend
+    | TcpShutdown
+    | TcpClose
+    | TcpAbort
+    | TcpSetOptions
+    | TcpGetOptions
+    | TcpGetInfo
+    | TcpAccept
+    | TcpListenClose
+    | TcpConnect
+)
 
 
 def sys_tcp(request: TcpCall) -> TcpCall:

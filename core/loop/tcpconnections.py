@@ -71,6 +71,7 @@ class Connections:
             Signal.ESTABLISHED: self._on_established,
             Signal.SEND_SPACE: self._on_send_space,
             Signal.END_OF_STREAM: self._on_end_of_stream,
+            Signal.FIN_ACKED: self._on_fin_acked,
             Signal.RETRANSMITTED: self._on_retransmitted,
             Signal.HALF_OPEN_GONE: self._on_half_open_gone,
         }
@@ -156,6 +157,8 @@ class Connections:
             self._on_end_of_stream(connection)
         if connection.send_thread is not None:
             self.wake_sender(connection, BrokenPipeError(32, "the connection was closed"))
+        if connection.closer is not None:
+            self._wake_closer(connection)
         self._disarm(connection)
 
     def emit(self, flow: Flow, segment: Segment) -> None:
@@ -242,6 +245,20 @@ class Connections:
             data, connection.remains = connection.remains, b""
             self._resume(thread, data)
 
+    def _on_fin_acked(self, connection: Connection) -> None:
+        if connection.closer is not None:
+            self._wake_closer(connection)
+
+    def _wake_closer(self, connection: Connection) -> None:
+        """A close that lingered is done, or cannot be."""
+        closer, connection.closer = connection.closer, None
+        assert closer is not None
+        connection.send_deadline_us = NEVER_US
+        if connection.failure is None:
+            self._resume(closer)
+        else:
+            self.scheduler.throw(closer, error_of(connection.failure))
+
     def _on_retransmitted(self, _connection: Connection) -> None:
         self._retransmits_total += 1
 
@@ -290,12 +307,23 @@ class Connections:
 
     def _expire_send(self, connection: Connection, now_us: int) -> None:
         """The timeout of a SEND, or of an active open, which then ends."""
+        if connection.closer is not None:
+            return self._expire_close(connection, now_us)
         opener, connection.opener = connection.opener, None
         if opener is None:
             self.wake_sender(connection, TimeoutError("timed out while sending"))
-            return
+            return None
         connection.send_deadline_us = NEVER_US
         self.scheduler.throw(opener, TimeoutError("timed out while connecting"))
+        self.step(connection, Abort(now_us))
+        return None
+
+    def _expire_close(self, connection: Connection, now_us: int) -> None:
+        """A close has lingered long enough: what is not acknowledged is given up."""
+        closer, connection.closer = connection.closer, None
+        assert closer is not None
+        connection.send_deadline_us = NEVER_US
+        self.scheduler.throw(closer, TimeoutError("not all was acknowledged while close lingered"))
         self.step(connection, Abort(now_us))
 
     def arm(self, connection: Connection, deadline_us: int) -> None:

@@ -64,6 +64,7 @@ class Signal(Enum):
     ESTABLISHED = "the handshake is complete: answer OPEN, or queue for accept"
     SEND_SPACE = "the send buffer has room: try the queued SEND again"
     END_OF_STREAM = "the peer's FIN was reached: answer RECEIVE with nothing"
+    FIN_ACKED = "all that was sent, and our FIN, is acknowledged: answer a CLOSE that waits for it"
     RETRANSMITTED = "count a retransmission"
     HALF_OPEN_GONE = "a half-open connection of a listener ended: free its place"
 

@@ -5,6 +5,7 @@ Source: RFC 9293 3.10 (the events); law 1.
 """
 
 import msgspec
+from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.wire.segment import Segment
 
 
@@ -50,6 +51,14 @@ class Abort(msgspec.Struct, frozen=True, gc=False):
     now_us: int
 
 
+class SetOptions(msgspec.Struct, frozen=True, gc=False):
+    """The user changes what it had opened the connection with. Source: RFC 9293 3.9.1 leaves it to the
+    interface."""
+
+    options: SocketOptions
+    now_us: int
+
+
 class Timeout(msgspec.Struct, frozen=True, gc=False):
     """The connection's deadline has passed. Source: 3.10.8."""
 
@@ -79,4 +88,4 @@ class IcmpError(msgspec.Struct, frozen=True, gc=False):
     now_us: int
 
 
-Event = SegmentArrives | Send | Receive | Close | Abort | Timeout | IcmpError
+Event = SegmentArrives | Send | Receive | Close | Abort | SetOptions | Timeout | IcmpError

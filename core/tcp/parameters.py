@@ -102,6 +102,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     keepalive_interval_us: int = 75 * SECOND_US
     keepalive_probes: int = 9
     """Unanswered probes before the peer is taken for dead."""
+    linger_us: int = NEVER_US
+    """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**62 never
+    waits and goes on sending in the background (SO_LINGER of socket(7))."""
     fin_wait_2_us: int = 60 * SECOND_US
     """How long a closed connection waits for the peer's FIN. Differs: RFC 9293 names no timer here."""
     time_wait_us: int = 60 * SECOND_US
@@ -119,3 +122,13 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
 
 
 DEFAULT_PARAMETERS: Final = TcpParameters()
+
+OPTION_BOUNDS: Final[dict[str, tuple[int, int]]] = {
+    "keepalive_idle_us": (1_000, NEVER_US),
+    "keepalive_interval_us": (1_000, NEVER_US),
+    "keepalive_probes": (1, 255),
+    "user_timeout_us": (1_000, NEVER_US),
+    "linger_us": (0, NEVER_US),
+    "maxseg_bytes": (MSS_FLOOR, 65_495),
+}
+"""What a user may set of one connection, inclusive; an operator is held to the same for all of them."""

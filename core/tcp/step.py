@@ -18,9 +18,20 @@ from gossamer.core.tcp import icmp_error, syn_sent, time_wait
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.calls.abort import abort
 from gossamer.core.tcp.calls.close import close
+from gossamer.core.tcp.calls.option import set_options
 from gossamer.core.tcp.calls.receive import receive
 from gossamer.core.tcp.calls.send import send
-from gossamer.core.tcp.events import Abort, Close, Event, IcmpError, Receive, SegmentArrives, Send, Timeout
+from gossamer.core.tcp.events import (
+    Abort,
+    Close,
+    Event,
+    IcmpError,
+    Receive,
+    SegmentArrives,
+    Send,
+    SetOptions,
+    Timeout,
+)
 from gossamer.core.tcp.prediction import predicted
 from gossamer.core.tcp.segment_arrives import arrives
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
@@ -48,6 +59,7 @@ HANDLERS: dict[type[Any], Callable[[Any, Any], Outcome]] = {
     Receive: receive,
     Close: close,
     Abort: abort,
+    SetOptions: set_options,
     Timeout: expired,
     IcmpError: icmp_error.arrives,
 }

@@ -5,8 +5,9 @@ Source: RFC 9293 3.10.4, 3.6.
 
 import msgspec
 from gossamer.core.tcp.actions import Actions
+from gossamer.core.tcp.calls.abort import abort
 from gossamer.core.tcp.closed import reset_segment
-from gossamer.core.tcp.events import Close
+from gossamer.core.tcp.events import Abort, Close
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.tcb import State, Tcb
 
@@ -23,6 +24,8 @@ def close(tcb: Tcb, event: Close) -> tuple[Tcb | None, Actions]:
     if tcb.state is SYN_SENT:
         # "Delete the TCB and return 'error: closing' responses to any queued SENDs, or RECEIVEs."
         return None, ()
+    if not event.receives and tcb.agreed.parameters.linger_us == 0:
+        return abort(tcb, Abort(event.now_us))
     if tcb.state is SYN_RECEIVED or (not event.receives and tcb.rcv_buf_bytes):
         # RFC 9293 3.6.1, SHLD-3: closed "while received data is still pending in the connection": "SHOULD
         # send a RST to show that data was lost", in LAST-ACK and CLOSING too, where ABORT is silent but our

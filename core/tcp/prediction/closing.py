@@ -81,4 +81,4 @@ def _fin_wait_2(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
         backoff=0,
         state=FIN_WAIT_2,
     )
-    return tcb, ()
+    return tcb, () if tcb.agreed.parameters.linger_us >= NEVER_US else (Signal.FIN_ACKED,)

@@ -154,6 +154,8 @@ def _moved_on(before: Tcb, tcb: Tcb, segment: Segment, now_us: int, actions: Act
         # "if the FIN segment is now acknowledged, then enter FIN-WAIT-2"; a user who still receives may take
         # as long as it likes.
         timer = now_us + tcb.agreed.parameters.fin_wait_2_us if tcb.receive_closed else tcb.slow_at_us
+        if tcb.agreed.parameters.linger_us < NEVER_US:
+            actions += (Signal.FIN_ACKED,)
         return Verdict(replace(tcb, state=State.FIN_WAIT_2, slow_at_us=timer), segment, actions)
     if tcb.state is State.CLOSING:
         # "if the ACK acknowledges our FIN, then enter the TIME-WAIT state"

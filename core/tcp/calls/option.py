@@ -1,0 +1,51 @@
+"""SET OPTIONS: the user changes what a connection was opened with.
+
+The parameters stand in `Agreed`, which all copies of a connection share; a change replaces it, so that what
+looks at a parameter need not know whether it was ever changed.
+
+Source: RFC 9293 3.7.4 (MUST-17: Nagle off), 3.8.4 (keepalive), 3.8.3 and RFC 5482 (user timeout); the rest is
+of tcp(7).
+"""
+
+import msgspec
+from gossamer.core.tcp.actions import Actions
+from gossamer.core.tcp.events import SetOptions
+from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
+from gossamer.core.tcp.keepalive import idle_deadline_us
+from gossamer.core.tcp.output import output
+from gossamer.core.tcp.socket_options import SocketOptions, options_of, parameters_with
+from gossamer.core.tcp.tcb import Agreed, State, Tcb, TimeWait
+
+replace = msgspec.structs.replace
+
+
+def set_options(tcb: Tcb | TimeWait, event: SetOptions) -> tuple[Tcb | TimeWait, Actions]:
+    """Obey from now on; what may be sent because of it is sent. In TIME-WAIT there is nothing left to set."""
+    if not isinstance(tcb, Tcb):
+        return tcb, ()
+    tcb = replace(tcb, agreed=_agreed_with(tcb.agreed, event.options))
+    if tcb.state <= State.SYN_RECEIVED:
+        return tcb, ()
+    if event.options.keepalive_idle_us is not None and not _waits_for_fin(tcb):
+        # The time that has passed idle counts.
+        tcb = replace(tcb, slow_at_us=idle_deadline_us(tcb, tcb.rcv_at_us))
+    return output(tcb, event.now_us)
+
+
+def _agreed_with(agreed: Agreed, options: SocketOptions) -> Agreed:
+    smss = agreed.smss
+    if options.maxseg_bytes is not None:
+        overhead = TIMESTAMP_OPTION_BYTES if agreed.timestamps else 0
+        smss = min(smss, options.maxseg_bytes - overhead)
+    return replace(agreed, parameters=parameters_with(agreed.parameters, options), smss=smss)
+
+
+def _waits_for_fin(tcb: Tcb) -> bool:
+    """Whether the slow timer is that of FIN-WAIT-2."""
+    return tcb.state is State.FIN_WAIT_2 and tcb.receive_closed
+
+
+def get_options(tcb: Tcb) -> SocketOptions:
+    """What holds now."""
+    overhead = TIMESTAMP_OPTION_BYTES if tcb.agreed.timestamps else 0
+    return options_of(tcb.agreed.parameters, tcb.agreed.smss + overhead)

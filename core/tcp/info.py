@@ -1,0 +1,213 @@
+"""What there is to know about a connection, by the names that Linux gives it in struct tcp_info.
+
+Owns the record and how it is read from a Tcb. Nothing is counted for it on the way of a segment: a field that
+would need that is None. The same record is read from a kernel socket by `core.loop.sockoption`.
+
+Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the counters mean.
+"""
+
+import msgspec
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import MASK
+from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
+from gossamer.core.tcp.keepalive import is_probed
+from gossamer.core.tcp.output import flight_bytes
+from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
+from gossamer.core.tcp.recovery import pipe_bytes
+from gossamer.core.tcp.rtt import backed_off_us
+from gossamer.core.tcp.scoreboard import sacked_bytes
+from gossamer.core.tcp.tcb import Phase, State, Tcb, TimeWait
+
+STATE_NUMBERS = {
+    State.ESTABLISHED: 1,
+    State.SYN_SENT: 2,
+    State.SYN_RECEIVED: 3,
+    State.FIN_WAIT_1: 4,
+    State.FIN_WAIT_2: 5,
+    State.CLOSE_WAIT: 8,
+    State.LAST_ACK: 9,
+    State.CLOSING: 11,
+}
+TIME_WAIT_NUMBER = 6
+CLOSED_NUMBER = 7
+
+CA_OPEN, CA_DISORDER, CA_RECOVERY, CA_LOSS = 0, 1, 3, 4
+CA_NUMBERS = {Phase.DISORDER: CA_DISORDER, Phase.FAST: CA_RECOVERY, Phase.LOSS: CA_LOSS}
+
+OPTION_TIMESTAMPS, OPTION_SACK, OPTION_WSCALE = 1, 2, 4
+
+INFINITE_SSTHRESH = 0x7FFFFFFF
+"""What Linux shows for ssthresh before the first loss."""
+
+IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, TCP_HEADER_BYTES = 20, 40, 20
+
+
+class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A connection as `ss -i` would show it; None is what this stack does not keep, or an old kernel not
+    tell.
+
+    Units: `tcpi_last_*` are milliseconds; `tcpi_rto`, `_ato`, `_rtt`, `_rttvar`, `_min_rtt` and the times of
+    `_busy_time` and `_limited` microseconds; rates bytes a second; windows of congestion segments of
+    `tcpi_snd_mss` bytes. Byte counters of the functional TCP count modulo 2^32.
+    """
+
+    tcpi_state: int
+    """1 ESTABLISHED, 2 SYN-SENT, 3 SYN-RECEIVED, 4 FIN-WAIT-1, 5 FIN-WAIT-2, 6 TIME-WAIT, 7 CLOSED, 8
+    CLOSE-WAIT, 9 LAST-ACK, 10 LISTEN, 11 CLOSING."""
+    tcpi_ca_state: int | None = None
+    """0 open, 1 disorder, 2 window reduced, 3 recovery, 4 loss."""
+    tcpi_retransmits: int | None = None
+    """Retransmission timeouts in a row."""
+    tcpi_probes: int | None = None
+    """Unanswered probes of a closed window or an idle peer."""
+    tcpi_backoff: int | None = None
+    tcpi_options: int | None = None
+    """Bits: 1 timestamps, 2 SACK, 4 window scale, 8 ECN."""
+    tcpi_snd_wscale: int | None = None
+    """Shift of the windows that we receive."""
+    tcpi_rcv_wscale: int | None = None
+    tcpi_rto: int | None = None
+    tcpi_ato: int | None = None
+    """How long an ACK may be delayed."""
+    tcpi_snd_mss: int | None = None
+    tcpi_rcv_mss: int | None = None
+    tcpi_unacked: int | None = None
+    """Segments in flight."""
+    tcpi_sacked: int | None = None
+    tcpi_lost: int | None = None
+    tcpi_retrans: int | None = None
+    """Segments in flight that were sent again."""
+    tcpi_fackets: int | None = None
+    tcpi_last_data_sent: int | None = None
+    """Since data was last sent for the first time."""
+    tcpi_last_ack_sent: int | None = None
+    tcpi_last_data_recv: int | None = None
+    tcpi_last_ack_recv: int | None = None
+    """Since the last acceptable segment."""
+    tcpi_pmtu: int | None = None
+    tcpi_rcv_ssthresh: int | None = None
+    """The window we offer."""
+    tcpi_rtt: int | None = None
+    tcpi_rttvar: int | None = None
+    tcpi_snd_ssthresh: int | None = None
+    tcpi_snd_cwnd: int | None = None
+    tcpi_advmss: int | None = None
+    tcpi_reordering: int | None = None
+    tcpi_rcv_rtt: int | None = None
+    tcpi_rcv_space: int | None = None
+    tcpi_total_retrans: int | None = None
+    tcpi_pacing_rate: int | None = None
+    tcpi_max_pacing_rate: int | None = None
+    tcpi_bytes_acked: int | None = None
+    tcpi_bytes_received: int | None = None
+    tcpi_segs_out: int | None = None
+    tcpi_segs_in: int | None = None
+    tcpi_notsent_bytes: int | None = None
+    tcpi_min_rtt: int | None = None
+    tcpi_data_segs_in: int | None = None
+    tcpi_data_segs_out: int | None = None
+    tcpi_delivery_rate: int | None = None
+    tcpi_busy_time: int | None = None
+    tcpi_rwnd_limited: int | None = None
+    tcpi_sndbuf_limited: int | None = None
+    tcpi_delivered: int | None = None
+    tcpi_delivered_ce: int | None = None
+    tcpi_bytes_sent: int | None = None
+    tcpi_bytes_retrans: int | None = None
+    tcpi_dsack_dups: int | None = None
+    tcpi_reord_seen: int | None = None
+    tcpi_rcv_ooopack: int | None = None
+    tcpi_snd_wnd: int | None = None
+    tcpi_rcv_wnd: int | None = None
+    tcpi_rehash: int | None = None
+    snd_cwnd_bytes: int | None = None
+    """cwnd as this stack keeps it; not of Linux."""
+    snd_ssthresh_bytes: int | None = None
+
+
+def info(connection: Tcb | TimeWait | None, now_us: int, is_ipv6: bool = False) -> TcpInfo:
+    """A connection at a time; None is CLOSED."""
+    if connection is None:
+        return TcpInfo(tcpi_state=CLOSED_NUMBER)
+    if isinstance(connection, TimeWait):
+        return TcpInfo(tcpi_state=TIME_WAIT_NUMBER)
+    fields = {**_handshake(connection, is_ipv6), **_timers(connection, now_us)}
+    return TcpInfo(
+        tcpi_state=STATE_NUMBERS[connection.state], **fields, **_sending(connection), **_receiving(connection)
+    )
+
+
+def _segments(octets: int, smss: int) -> int:
+    return -(-octets // smss)
+
+
+def _handshake(tcb: Tcb, is_ipv6: bool) -> dict[str, int]:
+    """What was agreed."""
+    agreed = tcb.agreed
+    scaling = max(agreed.snd_wind_shift, agreed.rcv_wind_shift, 0)
+    option_bytes = TIMESTAMP_OPTION_BYTES if agreed.timestamps else 0
+    ip_bytes = IPV6_HEADER_BYTES if is_ipv6 else IPV4_HEADER_BYTES
+    return {
+        "tcpi_options": (OPTION_TIMESTAMPS if agreed.timestamps else 0)
+        | (OPTION_SACK if agreed.sack else 0)
+        | (OPTION_WSCALE if scaling else 0),
+        "tcpi_snd_wscale": agreed.snd_wind_shift,
+        "tcpi_rcv_wscale": max(agreed.rcv_wind_shift, 0),
+        "tcpi_snd_mss": agreed.smss,
+        "tcpi_rcv_mss": agreed.rmss,
+        "tcpi_advmss": agreed.rmss,
+        "tcpi_pmtu": agreed.smss + option_bytes + TCP_HEADER_BYTES + ip_bytes,
+        "tcpi_ato": agreed.parameters.delayed_ack_us,
+        "tcpi_reordering": DUP_THRESH,
+    }
+
+
+def _timers(tcb: Tcb, now_us: int) -> dict[str, int]:
+    """Times and what was tried in vain."""
+    probed = is_probed(tcb)
+    since_rcv_ms = max(now_us - tcb.rcv_at_us, 0) // CLOCK_GRANULARITY_US
+    return {
+        "tcpi_rto": backed_off_us(tcb),
+        "tcpi_rtt": tcb.round_trip.srtt_us,
+        "tcpi_rttvar": tcb.round_trip.rttvar_us,
+        "tcpi_backoff": tcb.backoff,
+        "tcpi_retransmits": 0 if probed else tcb.backoff,
+        "tcpi_probes": tcb.backoff if probed else 0,
+        "tcpi_last_data_sent": max(now_us - tcb.snd_at_us, 0) // CLOCK_GRANULARITY_US,
+        "tcpi_last_ack_recv": since_rcv_ms,
+    }
+
+
+def _sending(tcb: Tcb) -> dict[str, int]:
+    """Windows and counters of our direction."""
+    smss, congestion, flight = tcb.agreed.smss, tcb.congestion, flight_bytes(tcb)
+    recovery = tcb.recovery
+    sacked = sacked_bytes(recovery.sacked) if recovery is not None else 0
+    is_infinite = congestion.ssthresh >= SSTHRESH_INITIAL
+    syn = 1 if tcb.state > State.SYN_RECEIVED else 0
+    return {
+        "tcpi_ca_state": CA_OPEN if recovery is None else CA_NUMBERS[recovery.phase],
+        "tcpi_unacked": _segments(flight, smss),
+        "tcpi_sacked": _segments(sacked, smss),
+        "tcpi_lost": _segments(max(flight - sacked - pipe_bytes(tcb), 0), smss),
+        "tcpi_snd_cwnd": max(congestion.cwnd // smss, 1),
+        "tcpi_snd_ssthresh": INFINITE_SSTHRESH if is_infinite else congestion.ssthresh // smss,
+        "snd_cwnd_bytes": congestion.cwnd,
+        "snd_ssthresh_bytes": congestion.ssthresh,
+        "tcpi_snd_wnd": tcb.snd_wnd,
+        "tcpi_bytes_acked": (tcb.snd_una - tcb.agreed.iss - syn) & MASK,
+        "tcpi_bytes_sent": (tcb.snd_nxt - tcb.agreed.iss - 1) & MASK,
+        "tcpi_notsent_bytes": max(tcb.snd_buf_bytes - flight, 0),
+        "tcpi_total_retrans": tcb.retransmits_total,
+    }
+
+
+def _receiving(tcb: Tcb) -> dict[str, int]:
+    """Windows and counters of the peer's direction."""
+    heard_syn = tcb.state is not State.SYN_SENT
+    return {
+        "tcpi_rcv_space": tcb.agreed.parameters.receive_buffer_bytes,
+        "tcpi_rcv_ssthresh": tcb.rcv_wnd,
+        "tcpi_rcv_wnd": tcb.rcv_wnd,
+        "tcpi_bytes_received": (tcb.rcv_nxt - tcb.agreed.irs - 1) & MASK if heard_syn else 0,
+    }
