@@ -15,12 +15,17 @@ from gossamer.core.loop.sockcall import (
     SockAccept,
     SockClose,
     SockConnect,
+    SockGetInfo,
+    SockGetOptions,
     SockListenClose,
     SockRecv,
     SockSend,
     SockSendFile,
+    SockSetOptions,
     SockShutdown,
 )
+from gossamer.core.tcp.info import TcpInfo
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address, pack_address
 
@@ -72,6 +77,18 @@ class SockStream(Connection):
         """Close at once with a RST; what was not delivered is dropped."""
         return SockAbort(self)
 
+    def set_options(self, options: SocketOptions) -> SystemCall[None]:
+        """Change options of this connection; they hold from now on."""
+        return SockSetOptions(self, options)
+
+    def options(self) -> SystemCall[SocketOptions]:
+        """All options as they are."""
+        return SockGetOptions(self)
+
+    def info(self) -> SystemCall[TcpInfo]:
+        """The state of the connection, its timers, windows and counters, as TCP_INFO names them."""
+        return SockGetInfo(self)
+
 
 class SockAcceptor:
     """An `Acceptor` over a listening kernel socket, inherited or not; it owns the socket from now on."""
@@ -100,10 +117,12 @@ class SockAcceptor:
 class SockConnector:
     """A `Connector` that opens kernel sockets."""
 
-    def connect(self, address: Address, timeout_us: int = NEVER_US) -> SystemCall[SockStream]:
+    def connect(
+        self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
+    ) -> SystemCall[SockStream]:
         """Raises: ConnectionRefusedError, TimeoutError, OSError; ValueError at once for no IP address."""
         # Refused here, in the caller's thread: the loop would have to resolve a name, which blocks.
         pack_address(address[0])
         if not 0 <= address[1] <= PORT_MAX:
             raise ValueError(f"port {address[1]}: a port is a number from 0 to {PORT_MAX}")
-        return SockConnect(address, timeout_us, SockStream)
+        return SockConnect(address, timeout_us, SockStream, options)

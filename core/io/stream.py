@@ -13,6 +13,8 @@ system call to be awaited.
 from typing import Protocol
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.tcp.info import TcpInfo
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address
 
@@ -46,10 +48,22 @@ class Stream(Protocol):
         """Half-close: a FIN after what was sent; receiving goes on."""
 
     def close(self) -> SystemCall[None]:
-        """Close both ways, orderly; what was sent is still delivered. Closing twice is harmless."""
+        """Close both ways, orderly; what was sent is still delivered. Closing twice is harmless.
+
+        With the option `linger_us` it returns when all is acknowledged, or raises TimeoutError and aborts.
+        """
 
     def abort(self) -> SystemCall[None]:
         """Close at once with a RST; what was not delivered is dropped."""
+
+    def set_options(self, options: SocketOptions) -> SystemCall[None]:
+        """Change options of this connection; they hold from now on."""
+
+    def options(self) -> SystemCall[SocketOptions]:
+        """All options as they are."""
+
+    def info(self) -> SystemCall[TcpInfo]:
+        """The state of the connection, its timers, windows and counters, as TCP_INFO names them."""
 
 
 class Acceptor(Protocol):
@@ -69,5 +83,7 @@ class Acceptor(Protocol):
 class Connector(Protocol):
     """Opens connections actively."""
 
-    def connect(self, address: Address, timeout_us: int = NEVER_US) -> SystemCall[Stream]:
+    def connect(
+        self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
+    ) -> SystemCall[Stream]:
         """Raises: ConnectionRefusedError, TimeoutError, OSError."""

@@ -16,14 +16,19 @@ from gossamer.core.loop.tcpcall import (
     TcpAccept,
     TcpClose,
     TcpConnect,
+    TcpGetInfo,
+    TcpGetOptions,
     TcpListenClose,
     TcpRecv,
     TcpSend,
+    TcpSetOptions,
     TcpShutdown,
 )
 from gossamer.core.loop.tcpports import LocalPorts
 from gossamer.core.tcp import tcb as records
+from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address, local_address, remote_address
 
@@ -67,6 +72,18 @@ class TcpStream(Connection):
         """Close at once with a RST; what was not delivered is dropped."""
         return TcpAbort(self)
 
+    def set_options(self, options: SocketOptions) -> SystemCall[None]:
+        """Change options of this connection; they hold from now on."""
+        return TcpSetOptions(self, options)
+
+    def options(self) -> SystemCall[SocketOptions]:
+        """All options as they are."""
+        return TcpGetOptions(self)
+
+    def info(self) -> SystemCall[TcpInfo]:
+        """The state of the connection, its timers, windows and counters, as TCP_INFO names them."""
+        return TcpGetInfo(self)
+
 
 class TcpAcceptor:
     """An `Acceptor` on the functional TCP. Raises: OSError when the address is listened on already."""
@@ -99,12 +116,14 @@ class TcpConnector:
         self._ports = LocalPorts(ports, secret)
         self._local_hosts: dict[str, str] = {}
 
-    def connect(self, address: Address, timeout_us: int = NEVER_US) -> SystemCall[TcpStream]:
+    def connect(
+        self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
+    ) -> SystemCall[TcpStream]:
         """Raises: ConnectionRefusedError, TimeoutError, OSError; at once when no local port is free."""
         host = self._local_host(address)
         for port in self._candidates(host, address):
             if not self._loop.has_connection((host, port), address):
-                return TcpConnect((host, port), address, timeout_us, TcpStream)
+                return TcpConnect((host, port), address, timeout_us, TcpStream, options)
         raise OSError(
             99, f"every local port of this process is in use towards {address[0]} port {address[1]}"
         )

@@ -15,7 +15,6 @@ wait for is looked at when it is handed out. Only a timeout shorter than what st
 """
 
 import socket
-import struct
 from collections.abc import Mapping
 from functools import partial
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP
@@ -37,7 +36,9 @@ from gossamer.core.loop.sockcall import (
     SockShutdown,
 )
 from gossamer.core.loop.socklinger import LingerSide
+from gossamer.core.loop.sockoption import OPTION_HANDLERS, RESET_ON_CLOSE
 from gossamer.core.loop.socksend import begin_connect, check_connected, send_file_rest, send_rest
+from gossamer.core.loop.sockwait import WaitSide
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
@@ -52,8 +53,6 @@ WRITABLE_EVENTS: Final = EPOLLOUT | EPOLLHUP | EPOLLERR
 DISTRUST_EVENTS: Final = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR
 """After one of these, a short recv no longer means drained."""
 
-RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-
 
 class SockLoop:
     """Performs SockIO's calls: tries at once, and blocks the thread only where the kernel would."""
@@ -62,6 +61,7 @@ class SockLoop:
         self._connections: set[Connection] = set()
         self._acceptor = AcceptSide(self._connections.add)
         self._linger = LingerSide()
+        self._waits = WaitSide(self._release)
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
             SockRecv: self._recv,
             SockSend: self._send,
@@ -69,6 +69,7 @@ class SockLoop:
             SockShutdown: self._shutdown,
             SockClose: self._close,
             SockAbort: self._abort,
+            **OPTION_HANDLERS,
             SockConnect: self._connect,
             **self._acceptor.takes,
         }
@@ -83,12 +84,18 @@ class SockLoop:
         self._resume = scheduler.resume
         self._acceptor.start(scheduler)
         self._linger.start(scheduler)
+        self._waits.start(scheduler)
 
     def deadline_us(self) -> int:
         """The earliest timeout, or the end of a listener's rest."""
         if self._sending:
             return 0
-        return min(self._deadlines.next_us(), self._acceptor.rest_until_us, self._linger.deadline_us())
+        return min(
+            self._deadlines.next_us(),
+            self._acceptor.rest_until_us,
+            self._linger.deadline_us(),
+            self._waits.deadline_us(),
+        )
 
     def turn(self, now_us: int) -> None:
         """Look at the timeouts that are due, and let rested listeners accept again."""
@@ -102,6 +109,8 @@ class SockLoop:
                     self._send_event(connection, connection.send_thread)
         if self._linger.deadline_us() <= now_us:
             self._linger.turn(now_us)
+        if self._waits.deadline_us() <= now_us:
+            self._waits.turn(now_us)
         if self._acceptor.rest_until_us <= now_us:
             self._acceptor.end_rest()
 
@@ -324,12 +333,15 @@ class SockLoop:
             raise ConnectionAbortedError("the stream is closed")
         call.connection.sock.shutdown(socket.SHUT_WR)
 
-    def _close(self, _thread: Thread[Any], call: SockClose) -> None:
+    def _close(self, thread: Thread[Any], call: SockClose) -> Any:
         connection = call.connection
         if not connection.is_closed:
+            if 0 < connection.linger_us < NEVER_US and self._waits.takes_over(thread, connection):
+                return BLOCKED
             # After a recv that drained the socket there is nothing unread: the common close asks nothing.
-            lingers = connection.can_recv and self._linger.takes_over(connection)
+            lingers = connection.can_recv and connection.linger_us > 0 and self._linger.takes_over(connection)
             self._release(connection, lingers=lingers)
+        return None
 
     def _abort(self, _thread: Thread[Any], call: SockAbort) -> None:
         if not call.connection.is_closed:
@@ -360,8 +372,10 @@ class SockLoop:
     # Connecting.
 
     def _connect(self, thread: Thread[Any], call: SockConnect) -> Any:
-        sock, is_connected = begin_connect(call.address)
+        sock, is_connected = begin_connect(call.address, call.options)
         connection = call.make_connection(sock)
+        if call.options.linger_us is not None:
+            connection.linger_us = call.options.linger_us
         self._connections.add(connection)
         if is_connected:
             return connection

@@ -11,6 +11,8 @@ from typing import Any
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import GossamerError
+from gossamer.core.tcp.info import TcpInfo
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address
@@ -30,6 +32,7 @@ class Connection:
         "distrusts_short_recv",
         "is_closed",
         "is_watched",
+        "linger_us",
         "recv_bytes_max",
         "recv_deadline_us",
         "recv_thread",
@@ -47,6 +50,8 @@ class Connection:
         self.distrusts_short_recv = False
         self.is_watched = False
         self.is_closed = False
+        self.linger_us = NEVER_US
+        """How long close waits; see `SocketOptions`."""
         self.armed_us = NEVER_US
         self.recv_thread: Thread[Any] | None = None
         self.recv_bytes_max = 0
@@ -134,6 +139,25 @@ class SockAbort(SystemCall[None], frozen=True, gc=False):
     connection: Connection
 
 
+class SockSetOptions(SystemCall[None], frozen=True, gc=False):
+    """See `Stream.set_options`."""
+
+    connection: Connection
+    options: SocketOptions
+
+
+class SockGetOptions(SystemCall[SocketOptions], frozen=True, gc=False):
+    """See `Stream.options`."""
+
+    connection: Connection
+
+
+class SockGetInfo(SystemCall[TcpInfo], frozen=True, gc=False):
+    """See `Stream.info`."""
+
+    connection: Connection
+
+
 class SockAccept(SystemCall[Any], frozen=True, gc=False):
     """See `Acceptor.accept`."""
 
@@ -152,3 +176,4 @@ class SockConnect(SystemCall[Any], frozen=True, gc=False):
     address: Address
     timeout_us: int
     make_connection: Callable[[SocketType], Connection]
+    options: SocketOptions = NO_OPTIONS

@@ -9,6 +9,8 @@ import socket
 from typing import Final
 
 from gossamer.core.loop.sockcall import Connection, FileRest
+from gossamer.core.loop.sockoption import set_option
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.wire.flow import Address
 
 SENDFILE_BYTES_MAX: Final = 1 << 20
@@ -48,12 +50,14 @@ def send_file_rest(connection: Connection, rest: FileRest) -> bool:
     return rest.length == 0
 
 
-def begin_connect(address: Address) -> tuple[socket.SocketType, bool]:
+def begin_connect(address: Address, options: SocketOptions = NO_OPTIONS) -> tuple[socket.SocketType, bool]:
     """A socket on its way to `address`, and whether it is there already. Raises: OSError."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if options is not NO_OPTIONS:
+            set_option(sock, options)
         code = sock.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))

@@ -7,15 +7,13 @@ Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the
 """
 
 import msgspec
-from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
-from gossamer.core.tcp.keepalive import is_probed
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
-from gossamer.core.tcp.recovery import pipe_bytes
+from gossamer.core.tcp.recovery.fast import pipe_bytes
+from gossamer.core.tcp.recovery.scoreboard import sacked_bytes
 from gossamer.core.tcp.rtt import backed_off_us
-from gossamer.core.tcp.scoreboard import sacked_bytes
 from gossamer.core.tcp.tcb import Phase, State, Tcb, TimeWait
 
 STATE_NUMBERS = {
@@ -163,8 +161,8 @@ def _handshake(tcb: Tcb, is_ipv6: bool) -> dict[str, int]:
 
 
 def _timers(tcb: Tcb, now_us: int) -> dict[str, int]:
-    """Times and what was tried in vain."""
-    probed = is_probed(tcb)
+    """Times and what was tried in vain: probes, when there is no window or nothing in flight."""
+    probed = tcb.state > State.SYN_RECEIVED and (not tcb.snd_wnd or tcb.snd_una == tcb.snd_nxt)
     since_rcv_ms = max(now_us - tcb.rcv_at_us, 0) // CLOCK_GRANULARITY_US
     return {
         "tcpi_rto": backed_off_us(tcb),

@@ -76,6 +76,7 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     actions: Actions = tuple(segments)
     if again:
         actions += (Signal.RETRANSMITTED,) * again
+        tcb = replace(tcb, retransmits_total=tcb.retransmits_total + again)
     return _timer_armed(tcb, now_us), actions
 
 

@@ -103,8 +103,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     keepalive_probes: int = 9
     """Unanswered probes before the peer is taken for dead."""
     linger_us: int = NEVER_US
-    """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**62 never
-    waits and goes on sending in the background (SO_LINGER of socket(7))."""
+    """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**62
+    never waits and goes on sending in the background (SO_LINGER of socket(7))."""
     fin_wait_2_us: int = 60 * SECOND_US
     """How long a closed connection waits for the peer's FIN. Differs: RFC 9293 names no timer here."""
     time_wait_us: int = 60 * SECOND_US

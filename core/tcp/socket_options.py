@@ -9,6 +9,7 @@ Source: RFC 9293 3.9.1, RFC 5482; tcp(7) and socket(7) for the names.
 from functools import lru_cache
 
 import msgspec
+from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, MSS_FLOOR, OPTION_BOUNDS, TcpParameters
 
 
@@ -44,6 +45,15 @@ class SocketOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         for name in ("nodelay", "quickack"):
             if getattr(self, name) not in (None, True, False):
                 raise ValueError(f"{name} = {getattr(self, name)!r}: True or False is allowed")
+        if self.congestion is not None:
+            _check_congestion(self.congestion)
+
+
+def _check_congestion(name: str) -> None:
+    try:
+        named(name)
+    except UnknownCongestionControl as error:
+        raise ValueError(f"congestion = {name!r}: {error}") from error
 
 
 @lru_cache(maxsize=256)

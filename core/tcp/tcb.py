@@ -183,6 +183,8 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     receive_closed: bool = False
     """The user has closed both ways: data that still comes is answered with a RST (RFC 9293 3.6.1,
     SHLD-3)."""
+    retransmits_total: int = 0
+    """Segments sent again."""
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

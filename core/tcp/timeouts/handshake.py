@@ -20,7 +20,8 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         return failed(tcb, Failure.TIMED_OUT)
     # The wait doubles by a shift, computed when it is needed: the seed's table of waits was defined as
     # itself.
-    tcb = msgspec.structs.replace(tcb, backoff=tcb.backoff + 1, rtt_seq=None)
+    again = tcb.retransmits_total + 1
+    tcb = msgspec.structs.replace(tcb, backoff=tcb.backoff + 1, rtt_seq=None, retransmits_total=again)
     tcb = msgspec.structs.replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     segment = syn(tcb, now_us) if tcb.state is State.SYN_SENT else syn_ack(tcb, now_us)
     return tcb, (segment, Signal.RETRANSMITTED)

@@ -43,6 +43,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     tcb = replace(
         tcb,
         backoff=tcb.backoff + 1,
+        retransmits_total=tcb.retransmits_total + again,
         snd_nxt=tcb.snd_nxt if (tcb.snd_nxt - tcb.snd_una) & MASK >= length else end,
     )
     tcb = replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
