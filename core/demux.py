@@ -30,16 +30,21 @@ def listening_key(address: Address) -> bytes:
 
 
 class Demux(Generic[Connection, Listener]):
-    """flow -> connection, flow -> TIME-WAIT, local socket -> listener.
+    """flow -> connection, flow -> half-open connection, flow -> TIME-WAIT, local socket -> listener.
 
-    Bounds: `connections_max` and `time_wait_max`; beyond the first a connection is refused, beyond the second
-    the oldest record goes.
+    A half-open connection is one that a listener has not handed out and whose handshake is not over. They
+    have a map of their own, so that a segment for one is looked at before it is stepped, and one for any
+    other connection costs nothing for that.
+
+    Bounds: `connections_max`, half-open ones counted, and `time_wait_max`; beyond the first a connection is
+    refused, beyond the second the oldest record goes.
     """
 
     def __init__(self, connections_max: int, time_wait_max: int) -> None:
         self.connections_max = connections_max
         self.time_wait_max = time_wait_max
         self.connections: dict[Flow, Connection] = {}
+        self.half_open: dict[Flow, Connection] = {}
         # Not a dict: finding its first entry walks over all that were deleted before it.
         self.time_wait: OrderedDict[Flow, TimeWait] = OrderedDict()
         self.listeners: dict[bytes, Listener] = {}
@@ -47,7 +52,31 @@ class Demux(Generic[Connection, Listener]):
     @property
     def is_full(self) -> bool:
         """Whether no further connection may be added."""
-        return len(self.connections) >= self.connections_max
+        return self.connections_total >= self.connections_max
+
+    @property
+    def connections_total(self) -> int:
+        """How many connections there are, half-open ones counted."""
+        return len(self.connections) + len(self.half_open)
+
+    def find(self, flow: Flow) -> Connection | None:
+        """The connection of a flow, half-open or not."""
+        return self.connections.get(flow) or self.half_open.get(flow)
+
+    def add_half_open(self, flow: Flow, connection: Connection) -> None:
+        """Add what is not established yet. The caller has asked `is_full`."""
+        assert not self.is_full
+        assert self.find(flow) is None
+        self.half_open[flow] = connection
+
+    def establish(self, flow: Flow) -> None:
+        """What was half-open is so no longer."""
+        self.connections[flow] = self.half_open.pop(flow)
+
+    def remove(self, flow: Flow) -> None:
+        """A connection is over."""
+        if self.connections.pop(flow, None) is None:
+            self.half_open.pop(flow, None)
 
     def add(self, flow: Flow, connection: Connection) -> None:
         """Raises: BoundExceeded."""
@@ -55,7 +84,7 @@ class Demux(Generic[Connection, Listener]):
             raise BoundExceeded(
                 f"{self.connections_max} connections are open: tcp.connections_max allows no more"
             )
-        assert flow not in self.connections
+        assert self.find(flow) is None
         self.connections[flow] = connection
 
     def listen(self, address: Address, listener: Listener) -> None:

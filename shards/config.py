@@ -42,7 +42,7 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     pin_cpus: bool = True
     """Each worker stays on one CPU, as long as there is one for each."""
     backlog: Annotated[int, Meta(ge=1, le=65535)] = 1024
-    """Connections that wait to be accepted on a kernel socket; the functional TCP has tcp.syn_backlog."""
+    """Connections that wait to be accepted on a kernel socket; the functional TCP has tcp.accept_backlog."""
     limit_concurrency: Positive = 10_000
     """Connections a worker has open at most; beyond it the next ones wait in the backlog."""
     timeout_graceful_shutdown_us: NotNegative = 10_000_000
@@ -111,6 +111,7 @@ TCP_BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "time_wait_max": (1, 10_000_000),
     "connections_max": (1, 10_000_000),
     "syn_backlog": (1, 1_000_000),
+    "accept_backlog": (1, 1_000_000),
     "challenge_interval_us": (0, 60_000_000),
 }
 """What [tcp] allows: its Struct carries no bounds, since the pure core may be tried with any."""

@@ -39,7 +39,16 @@ DROPS: Final = (
     *KERNEL_DROPS,
 )
 
-GAUGES: Final = ("connections", "threads", "ready", "cache_bytes", "cache_entries", "half_open", "time_wait")
+GAUGES: Final = (
+    "connections",
+    "threads",
+    "ready",
+    "cache_bytes",
+    "cache_entries",
+    "half_open",
+    "accept_queue",
+    "time_wait",
+)
 """They say what is now, and end with their process; the others are totals and go on over restarts."""
 
 TOTALS: Final = (
@@ -53,6 +62,8 @@ TOTALS: Final = (
     "packets_in_total",
     "packets_out_total",
     "retransmits_total",
+    "syn_cookies_sent_total",
+    "syn_cookies_taken_total",
     "turns_total",
     "thread_errors_total",
 )

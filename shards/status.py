@@ -31,6 +31,10 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """Every total there is, over all processes this worker has had."""
     restarts: int
     heartbeat_age_us: int
+    half_open: int = 0
+    """Connections in the SYN queues of its listeners."""
+    accept_queue: int = 0
+    """Established connections that wait to be accepted."""
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
@@ -88,6 +92,8 @@ def worker_status(
         retransmits_total=totals["retransmits_total"],
         drops=drops_of(totals),
         totals={name: totals[name] for name in TOTALS},
+        half_open=row["half_open"],
+        accept_queue=row["accept_queue"],
         restarts=figures.restarts,
         heartbeat_age_us=figures.heartbeat_age_us,
     )

@@ -89,8 +89,7 @@ class TcpAcceptor:
     """An `Acceptor` on the functional TCP. Raises: OSError when the address is listened on already."""
 
     def __init__(self, loop: TcpLoop, address: Address, parameters: TcpParameters) -> None:
-        tcp = records.Listener(parameters=parameters, backlog=parameters.syn_backlog)
-        self._listener = Listener(address, tcp, TcpStream)
+        self._listener = Listener(address, records.Listener(parameters), TcpStream)
         loop.listen(self._listener)
 
     @property

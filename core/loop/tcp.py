@@ -33,6 +33,7 @@ from gossamer.core.loop.tcpcall import (
 )
 from gossamer.core.loop.tcpconnections import Connections
 from gossamer.core.loop.tcpfailure import error_of
+from gossamer.core.loop.tcplistening import Listening
 from gossamer.core.loop.tcpopening import Openings
 from gossamer.core.loop.tcppackets import PacketRiver
 from gossamer.core.tcp.actions import Failed, Failure, Signal
@@ -83,7 +84,8 @@ class TcpLoop:
         self._clock = clock
         self._openings = Openings(parameters, entropy)
         self._connections = Connections(sink, parameters, clock)
-        self._river = PacketRiver(source, self._connections, self._openings, clock)
+        self._listening = Listening(self._connections, self._openings, entropy)
+        self._river = PacketRiver(source, self._connections, self._listening, clock)
         self._demux = self._connections.demux
         self._step = self._connections.step
         self._perform = self._connections.perform
@@ -120,11 +122,15 @@ class TcpLoop:
     @property
     def connections(self) -> int:
         """Connections that are not over; TIME-WAIT does not count."""
-        return len(self._demux.connections)
+        return self._demux.connections_total
 
     def statistics(self) -> dict[str, int]:
         """Counts since the start, drops by reason, and what there is now."""
-        return {**self._connections.statistics(), "packets_in_total": self._river.packets_in_total}
+        return {
+            **self._connections.statistics(),
+            **self._listening.statistics(),
+            "packets_in_total": self._river.packets_in_total,
+        }
 
     # The thread river.
 
@@ -235,7 +241,7 @@ class TcpLoop:
         if listener.is_closed:
             raise ConnectionAbortedError(103, "the listener is closed")
         if listener.accepted:
-            connection = listener.accepted.popleft()
+            connection, _ = listener.accepted.popitem(last=False)
             connection.listener = None
             return connection
         listener.threads.append(thread)
@@ -250,14 +256,15 @@ class TcpLoop:
             self._scheduler.throw(
                 listener.threads.popleft(), ConnectionAbortedError(103, "the listener is closed")
             )
-        accepted, listener.accepted = tuple(listener.accepted), type(listener.accepted)()
+        accepted = tuple(listener.accepted)
+        listener.accepted.clear()
         for connection in accepted:
             self._step(connection, Abort(self._clock()))
 
     def _connect(self, thread: Thread[Any], call: TcpConnect) -> Any:
         """Open actively from the local socket that the caller owns."""
         flow = pack_flow(call.local, call.remote)
-        if flow in self._demux.connections:
+        if self._demux.find(flow) is not None:
             raise OSError(98, f"{call.local[0]} port {call.local[1]} is in use towards {call.remote[0]}")
         now_us = self._clock()
         waiting = self._demux.time_wait.pop(flow, None)
@@ -277,4 +284,4 @@ class TcpLoop:
     def has_connection(self, local: Address, remote: Address) -> bool:
         """Whether the pair of sockets is in use, TIME-WAIT included."""
         flow = pack_flow(local, remote)
-        return flow in self._demux.connections or flow in self._demux.time_wait
+        return self._demux.find(flow) is not None or flow in self._demux.time_wait

@@ -82,17 +82,22 @@ class Listener:
         """Makes the stream of a new connection."""
         # Not a dict: finding its first entry walks over all that were deleted before it.
         self.half_open: OrderedDict[Connection, None] = OrderedDict()
-        """Connections in SYN-RECEIVED, the oldest first; at most tcp.backlog."""
-        self.accepted: deque[Connection] = deque()
-        """Established, not yet accepted; at most tcp.backlog."""
+        """The SYN queue: connections in SYN-RECEIVED, the oldest first; at most `syn_backlog`."""
+        self.accepted: OrderedDict[Connection, None] = OrderedDict()
+        """The accept queue: established, not yet accepted; at most `accept_backlog`."""
         self.threads: deque[Thread[Any]] = deque()
         """Blocked in accept."""
         self.is_closed = False
 
     @property
-    def is_full(self) -> bool:
-        """Whether the backlog is used up."""
-        return len(self.half_open) + len(self.accepted) >= self.tcp.backlog
+    def is_syn_queue_full(self) -> bool:
+        """Whether no further half-open connection may be kept."""
+        return len(self.half_open) >= self.tcp.parameters.syn_backlog
+
+    @property
+    def is_accept_queue_full(self) -> bool:
+        """Whether no further connection may become established."""
+        return len(self.accepted) >= self.tcp.parameters.accept_backlog
 
     @property
     def is_oldest_unanswered(self) -> bool:

@@ -97,7 +97,7 @@ class Connections:
 
     def close(self) -> None:
         """Reset what is still open, and send that."""
-        for connection in tuple(self.demux.connections.values()):
+        for connection in (*self.demux.connections.values(), *self.demux.half_open.values()):
             self.step(connection, Abort(self._clock()))
         self._packets_out_total += self.sink.flush()
 
@@ -105,8 +105,9 @@ class Connections:
         """Counts since the start, drops by reason, and what there is now."""
         self.drops[SegmentDrop.SEND_FAILED] = self.sink.failed_total
         counts = {
-            "connections": len(self.demux.connections),
-            "half_open": sum(len(listener.half_open) for listener in self.demux.listeners.values()),
+            "connections": self.demux.connections_total,
+            "half_open": len(self.demux.half_open),
+            "accept_queue": sum(len(listener.accepted) for listener in self.demux.listeners.values()),
             "time_wait": len(self.demux.time_wait),
             "accepted_total": self._accepted_total,
             "packets_out_total": self._packets_out_total,
@@ -145,7 +146,7 @@ class Connections:
     def _perform_last(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
         """The last actions of a connection; those who still wait for it are told."""
         connection.tcb = None
-        self.demux.connections.pop(connection.flow, None)
+        self.demux.remove(connection.flow)
         if isinstance(tcb, TimeWait):
             self.demux.keep_time_wait(connection.flow, tcb)
         for action in actions:
@@ -210,6 +211,7 @@ class Connections:
         if listener is None:
             return
         listener.half_open.pop(connection)
+        self.demux.establish(connection.flow)
         if listener.is_closed:
             # Nobody can accept it any more.
             connection.listener = None
@@ -220,7 +222,7 @@ class Connections:
             connection.listener = None
             self._resume(listener.threads.popleft(), connection)
         else:
-            listener.accepted.append(connection)
+            listener.accepted[connection] = None
 
     def _on_send_space(self, connection: Connection) -> None:
         thread, rest = connection.send_thread, connection.send_rest
@@ -277,8 +279,8 @@ class Connections:
     def _withdraw(self, connection: Connection) -> None:
         """A connection that failed before it was accepted is not handed out any more."""
         listener, connection.listener = connection.listener, None
-        if listener is not None and connection in listener.accepted:
-            listener.accepted.remove(connection)
+        if listener is not None:
+            listener.accepted.pop(connection, None)
 
     def emit_and_count(self, flow: Flow, actions: Actions) -> None:
         """The actions of what has no connection: segments and drops."""

@@ -2,19 +2,16 @@
 
     source.recv_batch -> segment -> demux -> step -> perform
 
-Owns the packet source, and what is done with a segment that belongs to no connection. The connections
-themselves it only steps.
+Owns the packet source, and to whom a segment of no open connection goes. Connections it only steps; what a
+listener does is `core.loop.tcplistening`.
 """
 
 from typing import Final
 
 from gossamer.core.clock import Clock
-from gossamer.core.loop.tcpcall import (
-    Listener,
-)
 from gossamer.core.loop.tcpconnections import Connections
-from gossamer.core.loop.tcpopening import Openings
-from gossamer.core.tcp import listen, time_wait
+from gossamer.core.loop.tcplistening import Listening
+from gossamer.core.tcp import time_wait
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, SegmentArrives
@@ -35,7 +32,7 @@ class PacketRiver:
     """Takes packets in. Bounds: BATCHES_MAX."""
 
     def __init__(
-        self, source: PacketSource, connections: Connections, openings: Openings, clock: Clock
+        self, source: PacketSource, connections: Connections, listening: Listening, clock: Clock
     ) -> None:
         self.source = source
         self.is_handing_over = False
@@ -45,7 +42,7 @@ class PacketRiver:
         self._connections = connections
         self._demux = connections.demux
         self._perform = connections.perform
-        self._openings = openings
+        self._listening = listening
         self._clock = clock
 
     def receive(self, _events: int) -> None:
@@ -97,7 +94,7 @@ class PacketRiver:
 
     def _take_icmp(self, record: InRecord) -> None:
         error = read_icmp(record)
-        connection = self._demux.connections.get(error.flow)
+        connection = self._demux.find(error.flow)
         if connection is None:
             self._connections.drops[SegmentDrop.ICMP_IGNORED] += 1
             return
@@ -107,14 +104,17 @@ class PacketRiver:
         )
 
     def _take_stray(self, flow: Flow, segment: Segment, now_us: int) -> None:
-        """A segment of no connection: TIME-WAIT, a listener, or nobody."""
+        """A segment of no connection that is open: a half-open one, TIME-WAIT, a listener, or nobody."""
+        half_open = self._demux.half_open.get(flow)
+        if half_open is not None:
+            return self._listening.take_half_open(half_open, segment, now_us)
         waiting = self._demux.time_wait.get(flow)
         if waiting is not None and not time_wait.may_reopen(waiting, segment):
             return self._take_time_wait(flow, waiting, segment, now_us)
         listener = self._demux.find_listener(flow)
         if listener is None:
             return self._refuse(flow, segment)
-        return self._take_syn(listener, flow, segment, waiting, now_us)
+        return self._listening.take(listener, flow, segment, waiting, now_us)
 
     def _take_time_wait(self, flow: Flow, waiting: TimeWait, segment: Segment, now_us: int) -> None:
         record, actions = time_wait.segment_arrives(waiting, SegmentArrives(segment, now_us))
@@ -123,30 +123,6 @@ class PacketRiver:
         else:
             self._demux.time_wait[flow] = record
         self._connections.emit_and_count(flow, actions)
-
-    def _take_syn(
-        self, listener: Listener, flow: Flow, segment: Segment, before: TimeWait | None, now_us: int
-    ) -> None:
-        is_full = listener.is_full
-        if is_full and not listener.is_oldest_unanswered:
-            self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
-            return
-        if self._demux.is_full:
-            self._connections.drops[SegmentDrop.CONNECTIONS_FULL] += 1
-            return
-        opening = self._openings.passive(flow, before, now_us)
-        tcb, actions = listen.segment_arrives(listener.tcp, segment, opening)
-        if tcb is None:
-            self._connections.emit_and_count(flow, actions)
-            return
-        # Only a SYN that is taken ends TIME-WAIT.
-        self._demux.time_wait.pop(flow, None)
-        if is_full:
-            self._connections.recycle_half_open(listener)
-        connection = listener.make(flow, tcb, listener)
-        listener.half_open[connection] = None
-        self._demux.add(flow, connection)
-        self._perform(connection, tcb, actions)
 
     def _refuse(self, flow: Flow, segment: Segment) -> None:
         """RFC 9293 3.10.7.1: a segment for a closed port is answered with a RST."""

@@ -26,7 +26,7 @@ class SegmentDrop(IntEnum):
     LISTEN_NOT_SYN = 48
     """RFC 9293 3.10.7.2: a segment without SYN for a listener."""
     BACKLOG_FULL = 49
-    """The listener's queue of half-open or of unaccepted connections is full."""
+    """The listener's SYN queue is full: a SYN, or the half-open connection that made room for one."""
     CHALLENGE_LIMITED = 50
     """A challenge ACK that was not sent because of the connection's limit."""
     REASSEMBLY_FULL = 51
@@ -39,3 +39,9 @@ class SegmentDrop(IntEnum):
     """RFC 5927: an ICMP error whose quoted segment is not in flight."""
     SEND_FAILED = 55
     """The kernel refused an outgoing packet (too long for the path, no route, no buffer)."""
+    COOKIE_INVALID = 70
+    """RFC 4987 3.6: an ACK for a listener, while SYN cookies are out, that returns none, or one too old."""
+    ACCEPT_QUEUE_FULL = 71
+    """The listener's queue of unaccepted connections is full: a SYN, or the ACK that ends a handshake."""
+    COOKIE_EARLY = 72
+    """It returns a SYN cookie, but what comes before it was lost or is late: the peer sends that again."""

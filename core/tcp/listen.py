@@ -21,17 +21,34 @@ SYN_RECEIVED = State.SYN_RECEIVED
 
 def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> tuple[Tcb | None, Actions]:
     """What a listener answers: a connection in SYN-RECEIVED and its SYN-ACK, a RST, or nothing."""
-    if segment.flags & RST:
-        return None, (Dropped(SegmentDrop.LISTEN_NOT_SYN),)
-    if segment.flags & ACK:
-        # "Any acknowledgment is bad if it arrives on a connection still in the LISTEN state."
-        reply = reset_reply(segment)
-        assert reply is not None
-        return None, (Dropped(SegmentDrop.LISTEN_NOT_SYN), reply)
-    if not segment.flags & SYN or segment.flags & FIN:
-        return None, (Dropped(SegmentDrop.LISTEN_NOT_SYN),)
+    if not is_opening(segment):
+        return None, refused(segment)
     agreed = agree(wanted(listener.parameters, opening, passive=True), segment)
     return open_passive(agreed, segment, opening.now_us)
+
+
+def is_opening(segment: Segment) -> bool:
+    """Whether a segment asks for a connection: a SYN without ACK, RST or FIN.
+
+    Differs: RFC 9293 3.10.7.2 would open with <CTL=SYN,FIN> too and process the FIN later; no TCP sends that,
+    and it is dropped.
+    """
+    return segment.flags & (SYN | ACK | RST | FIN) == SYN
+
+
+def refused(segment: Segment) -> Actions:
+    """What a listener answers to anything else.
+
+    "First, check for a RST: An incoming RST segment could not be valid since it could not have been sent in
+    response to anything sent by this incarnation of the connection. An incoming RST should be ignored."
+    """
+    dropped = Dropped(SegmentDrop.LISTEN_NOT_SYN)
+    if not segment.flags & ACK:
+        return (dropped,)
+    # "Any acknowledgment is bad if it arrives on a connection still in the LISTEN state. An acceptable reset
+    # segment should be formed for any arriving ACK-bearing segment": none for a RST.
+    reply = reset_reply(segment)
+    return (dropped,) if reply is None else (dropped, reply)
 
 
 def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> tuple[Tcb, Actions]:
@@ -64,8 +81,13 @@ def syn_ack(tcb: Tcb, now_us: int) -> Segment:
     """<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>"""
     agreed = tcb.agreed
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
+    return syn_ack_of(agreed, tcb.rcv_nxt, tcb.rcv_wnd, ts_val, tcb.ts_recent)
+
+
+def syn_ack_of(agreed: Agreed, rcv_nxt: Seq, rcv_wnd: int, ts_val: int, ts_recent: int) -> Segment:
+    """The SYN-ACK of a connection, whether it has a record or not."""
     options = offer(agreed)
     if agreed.snd_wind_shift == 0 and agreed.rcv_wind_shift == 0:
         options = msgspec.structs.replace(options, window_scale=-1)
-    window = min(tcb.rcv_wnd, 0xFFFF)
-    return Segment(agreed.iss, tcb.rcv_nxt, SYN | ACK, window, ts_val, tcb.ts_recent, syn_options=options)
+    window = min(rcv_wnd, 0xFFFF)
+    return Segment(agreed.iss, rcv_nxt, SYN | ACK, window, ts_val, ts_recent, syn_options=options)

@@ -4,7 +4,7 @@ Owns the bounds too: what is limited anywhere in `core.tcp` is limited by a name
 carries the `TcpParameters` it was opened with, so that it goes on unchanged wherever it is decoded.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from gossamer.core.clock import NEVER_US, SECOND_US
@@ -52,6 +52,14 @@ RTO_INITIAL_US: Final = 1 * SECOND_US
 
 RTO_AFTER_LOST_SYN_US: Final = 3 * SECOND_US
 """Source: RFC 6298 5.7."""
+
+SYN_COOKIE_PERIOD_US: Final = 60 * SECOND_US
+"""A cookie is taken in the period in which it was sent and in the next: for one to two minutes, in which a
+peer's ACK comes if ever. Source: RFC 4987 appendix A, whose counter moves every 64 seconds."""
+
+SYN_COOKIE_MSS: Final = (MSS_FLOOR, MSS_DEFAULT_IPV4, MSS_DEFAULT_IPV6, 1300, 1440, 1460, 8940, 65_000)
+"""The MSS that a cookie can name; a peer's is rounded down to one. Those of IPv4 and IPv6 without the option,
+over Ethernet, over tunnels, over jumbo frames and loopback."""
 
 PAWS_IDLE_US: Final = 24 * 24 * 3600 * SECOND_US
 """TS.Recent is invalid after 24 days without a segment. Source: RFC 7323 5.5."""
@@ -115,7 +123,12 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     connections_max: int = 1_000_000
     """Connections of a shard; a SYN beyond it is dropped and counted."""
     syn_backlog: int = 4096
-    """Half-open connections of a listener."""
+    """Half-open connections of a listener: its SYN queue."""
+    accept_backlog: int = 4096
+    """Established connections of a listener that nobody has accepted: its accept queue. When full, SYNs are
+    dropped, and so are ACKs that would end a handshake."""
+    syn_cookies: Literal["off", "auto", "always"] = "auto"
+    """Answer SYNs without a record of them (RFC 4987 3.6): when the SYN queue is full, or always."""
     challenge_interval_us: int = 500 * MILLISECOND_US
     """At most one challenge ACK and one answer to an out-of-window segment in this time, per connection and
     never globally (RFC 5961 7; CVE-2016-5696)."""

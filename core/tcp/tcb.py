@@ -207,5 +207,3 @@ class Listener(msgspec.Struct, frozen=True, gc=False):
     """A socket in LISTEN. Source: RFC 9293 3.10.1."""
 
     parameters: TcpParameters = DEFAULT_PARAMETERS
-    backlog: int = 4096
-    """Bound on half-open connections, and on established ones that nobody has accepted."""

@@ -158,52 +158,6 @@ def syn(number: int) -> tuple[Segment, tuple[str, int]]:
     return Segment(number, 0, SYN, 1000, syn_options=SynOptions(mss=1460)), ("10.9.9.9", 1024 + number)
 
 
-def test_syn_flood__half_open_stays_within_the_backlog() -> None:
-    hosts = Hosts(Faults(), TcpParameters(syn_backlog=16))
-    for number in range(160):
-        hosts.inject(*syn(number))
-    hosts.run(for_us=1_000)
-    assert hosts.server.statistics["half_open"] == 16
-    assert hosts.server.statistics["drop_backlog_full"] == 144
-    hosts.run(for_us=200 * SECOND_US)
-    assert hosts.server.statistics["half_open"] == 0, "each gives its place back"
-    assert hosts.server.loop.connections == 0
-
-
-def test_syn_flood__backlog_is_full__a_real_client_still_connects() -> None:
-    """RFC 4987 3.4: the oldest half-open connection makes room."""
-    hosts = Hosts(Faults(delay_us=5_000), TcpParameters(syn_backlog=50))
-    for number in range(60):
-        hosts.inject(*syn(number))
-    hosts.run(for_us=2 * SECOND_US)
-
-    async def user(_stream: TcpStream) -> int:
-        return hosts.network.clock()
-
-    hosts.serve(echo)
-    here, start_us = hosts.use(user), hosts.network.clock()
-    hosts.run(here, for_us=10 * SECOND_US)
-    assert outcome(here) - start_us < 100_000
-    hosts.run(for_us=SECOND_US)
-    assert hosts.server.statistics["half_open"] == 49
-    hosts.run(for_us=100 * SECOND_US)
-    assert hosts.server.statistics["half_open"] == 0
-
-
-def test_backlog__nobody_accepts__bounded() -> None:
-    hosts = Hosts(Faults(), TcpParameters(syn_backlog=4))
-
-    async def user(stream: TcpStream) -> None:
-        await stream.recv()
-
-    for number in range(10):
-        hosts.use(user, 50_001 + number)
-    hosts.run(for_us=3 * SECOND_US)
-    assert hosts.server.statistics["accepted_total"] == 4
-    assert hosts.server.loop.connections == 4
-    assert hosts.server.statistics["drop_backlog_full"] > 0
-
-
 def test_connections_max__further_syns_are_dropped_and_counted() -> None:
     hosts = Hosts(Faults(), TcpParameters(connections_max=5))
     for number in range(20):
