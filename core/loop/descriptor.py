@@ -13,7 +13,7 @@ from typing import Any
 from gossamer.core.errors import GossamerError
 from gossamer.core.threads.calls import EpollWait
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
-from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 
 
@@ -22,6 +22,7 @@ class DescriptorLoop(PassiveLoop):
 
     def __init__(self) -> None:
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {EpollWait: self._epoll_wait}
+        self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {EpollWait: self._cancel}
         self._waiting: dict[int, Thread[Any]] = {}
 
     def start(self, scheduler: SchedulerPort) -> None:
@@ -42,6 +43,11 @@ class DescriptorLoop(PassiveLoop):
         self._scheduler.watch(call.fd, call.events | select.EPOLLONESHOT, partial(self._wake, call.fd))
         self._waiting[call.fd] = thread
         return BLOCKED
+
+    def _cancel(self, _thread: Thread[Any], call: EpollWait) -> bool:
+        del self._waiting[call.fd]
+        self._scheduler.unwatch(call.fd)
+        return True
 
     def _wake(self, fd: int, events: int) -> None:
         self._scheduler.unwatch(fd)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from gossamer.core.threads.calls import Sleep
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import SchedulerPort
-from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 
 WAKE_MAX: Final = 256
@@ -21,6 +21,9 @@ class SleepLoop:
 
     def __init__(self) -> None:
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {Sleep: self._sleep}
+        self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {Sleep: self._cancel}
+        self._until_us: dict[Thread[Any], int] = {}
+        """Of the sleepers in a cancel scope, when they wake."""
         self._sleepers: DeadlineHeap[Thread[Any]] = DeadlineHeap()
         self.deadline_us = self._sleepers.next_us
 
@@ -33,15 +36,28 @@ class SleepLoop:
         if self._sleepers.next_us() > now_us:
             return
         for thread in self._sleepers.pop_due(now_us, WAKE_MAX):
+            if thread.scope is not None:
+                self._until_us.pop(thread, None)
             self._scheduler.resume(thread)
 
     def close(self) -> None:
         """Forget the sleepers."""
         self._sleepers.clear()
+        self._until_us.clear()
 
     def _sleep(self, thread: Thread[Any], call: Sleep) -> Any:
         if call.us <= 0:
             self._scheduler.resume(thread)
         else:
-            self._sleepers.push(self._scheduler.now_us() + call.us, thread)
+            until_us = self._scheduler.now_us() + call.us
+            self._sleepers.push(until_us, thread)
+            if thread.scope is not None:
+                self._until_us[thread] = until_us
         return BLOCKED
+
+    def _cancel(self, thread: Thread[Any], _call: Sleep) -> bool:
+        until_us = self._until_us.pop(thread, None)
+        if until_us is None:
+            return False
+        self._sleepers.discard(until_us, thread)
+        return True

@@ -34,7 +34,12 @@ class SchedulerPort(Protocol):
 
 
 class EventLoop(Protocol):
-    """One source of events."""
+    """One source of events.
+
+    A loop may also have `cancels`, a mapping from classes of calls to a `Canceller` each: the calls that can
+    be withdrawn while a thread is blocked in them. In any other a cancelled thread waits for its answer
+    first.
+    """
 
     takes: Mapping[type[SystemCall[Any]], Handler]
     """The classes of system calls this loop handles."""

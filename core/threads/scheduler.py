@@ -13,6 +13,7 @@ Source: Li and Zdancewic, PLDI 2007, section 4.2.
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from contextvars import Context
 from functools import partial
 from types import CoroutineType
 from typing import Any, Final, TypeVar
@@ -20,8 +21,12 @@ from typing import Any, Final, TypeVar
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
 from gossamer.core.errors import GossamerError
 from gossamer.core.threads.calls import Fork, Join, Nbio, Park, Ret, Yield
+from gossamer.core.threads.cancel import Cancelled
+from gossamer.core.threads.current import CURRENT
+from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, Waiter
-from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.introspection import blocked_in
+from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import ENDED, Raise, Thread
 
 R = TypeVar("R")
@@ -32,6 +37,9 @@ TURN_THREADS_MAX: Final = 256
 """Threads run in one turn, so that loops are never starved by threads."""
 
 _THREADS_IN_A_TURN: Final = range(TURN_THREADS_MAX)
+
+ALARMS_MAX: Final = 256
+"""Deadlines of cancel scopes that are handled in one turn."""
 
 CALLS_IN_A_ROW_MAX: Final = 32
 """Calls a thread may make that are answered at once before it goes to the back of the queue."""
@@ -45,6 +53,13 @@ class NoLoopTakesCall(GossamerError):
 
 class NotASystemCall(GossamerError):
     """A thread awaited something of another library, such as an asyncio future."""
+
+
+def _thrown(thread: Thread[Any], error: BaseException) -> Any:
+    """Raise an error in a thread; returns the call that it makes next."""
+    if thread.context is None:
+        return thread.coroutine.throw(error)
+    return thread.context.run(thread.coroutine.throw, error)
 
 
 class Scheduler:
@@ -66,12 +81,16 @@ class Scheduler:
             Ret: self._ret,
             Yield: self._yield,
         }
+        self._cancellers: dict[type, Canceller] = {Join: self._cancel_join, Park: self._cancel_park}
+        self._alarms: DeadlineHeap[Callable[[], None]] | None = None
+        self.running: Thread[Any] | None = None
+        """The thread whose code runs just now."""
         self._loops: list[EventLoop] = []
         self._turns: list[Callable[[int], None]] = []
         self._deadlines: list[Callable[[], int]] = []
         self._stopping = False
         self._threads = 0
-        self._turns_total = 0
+        self.turns_total = 0
         self._thread_errors_total = 0
         self.watch = waiter.watch
         self.unwatch = waiter.unwatch
@@ -90,17 +109,21 @@ class Scheduler:
             names = ", ".join(sorted(call.__name__ for call in taken))
             raise ValueError(f"{type(loop).__name__} takes {names}, which another loop takes already")
         self._handlers.update(loop.takes)
+        self._cancellers.update(getattr(loop, "cancels", {}))
         self._loops.append(loop)
         if not isinstance(loop, PassiveLoop):
             self._turns.append(loop.turn)
             self._deadlines.append(loop.deadline_us)
         loop.start(self)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, R], name: str = "") -> Thread[R]:
-        """Start a thread; it first runs in the next turn. Raises: GossamerError for what is no coroutine."""
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, R], name: str = "", context: Context | None = None
+    ) -> Thread[R]:
+        """Start a thread; it first runs in the next turn. Its context variables live in `context`; without
+        one it shares those of whoever called `run`. Raises: GossamerError for what is no coroutine."""
         if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
             raise GossamerError(f"a thread is made of a coroutine, not of {coroutine!r}")
-        thread = Thread(coroutine, name)
+        thread = Thread(coroutine, name, context)
         thread.inbox = None
         self._threads += 1
         self._ready.append(thread)
@@ -109,14 +132,21 @@ class Scheduler:
     def run(self) -> None:
         """Run until no thread is left, or until `stop`."""
         self._stopping = False
-        while self._threads and not self._stopping:
-            self._waiter.wait(self._patience_us())
-            self._now_us = now_us = self._clock()
-            if self._ready:
-                self._run_ready()
-            for turn in self._turns:
-                turn(now_us)
-            self._turns_total += 1
+        outer = CURRENT.set(self)
+        try:
+            while self._threads and not self._stopping:
+                self._turn()
+        finally:
+            CURRENT.reset(outer)
+
+    def _turn(self) -> None:
+        self._waiter.wait(self._patience_us())
+        self._now_us = now_us = self._clock()
+        if self._ready:
+            self._run_ready()
+        for turn in self._turns:
+            turn(now_us)
+        self.turns_total += 1
 
     def stop(self) -> None:
         """Have `run` return at the end of this turn; threads stay as they are and `run` can go on."""
@@ -133,7 +163,7 @@ class Scheduler:
         return {
             "threads": self._threads,
             "ready": len(self._ready),
-            "turns_total": self._turns_total,
+            "turns_total": self.turns_total,
             "thread_errors_total": self._thread_errors_total,
         }
 
@@ -155,6 +185,51 @@ class Scheduler:
         """The time of this turn."""
         return self._now_us
 
+    # Cancelling.
+
+    def interrupt(self, thread: Thread[Any]) -> None:
+        """Have a thread that stands in a cancelled scope wake up with `Cancelled`.
+
+        One that is ready, or runs, or is blocked in a call that cannot be withdrawn is told at its next
+        blocking call.
+        """
+        if thread.inbox is not BLOCKED or thread is self.running or thread.joiners is ENDED:
+            return
+        call = blocked_in(thread)
+        canceller = self._cancellers.get(type(call))
+        if canceller is not None and canceller(thread, call):
+            self.throw(thread, Cancelled())
+
+    def set_alarm(self, at_us: int, callback: Callable[[], None]) -> None:
+        """Call `callback` once `at_us` has passed."""
+        if self._alarms is None:
+            self._alarms = DeadlineHeap()
+            self._turns.append(self._ring)
+            self._deadlines.append(self._alarms.next_us)
+        self._alarms.push(at_us, callback)
+
+    def clear_alarm(self, at_us: int, callback: Callable[[], None]) -> None:
+        """Forget it again."""
+        if self._alarms is not None:
+            self._alarms.discard(at_us, callback)
+
+    def _ring(self, now_us: int) -> None:
+        assert self._alarms is not None
+        if self._alarms.next_us() <= now_us:
+            for callback in self._alarms.pop_due(now_us, ALARMS_MAX):
+                callback()
+
+    def _block(self, thread: Thread[Any]) -> None:
+        """A thread in a cancel scope has made a call that blocks: in a cancelled one it may not."""
+        if not thread.scope.is_cancelled:  # type: ignore[union-attr]  # asked for a thread in a scope only
+            return
+        if thread.inbox is None:
+            # The call has its answer already, and the answer says nothing: a yield, a sleep of no time.
+            thread.inbox = Raise(Cancelled())
+        elif thread.inbox is BLOCKED:
+            self.running = None
+            self.interrupt(thread)
+
     # Running threads.
 
     def _patience_us(self) -> int:
@@ -172,26 +247,30 @@ class Scheduler:
         run = self._run_thread
         for _ in _THREADS_IN_A_TURN:
             if not ready:
-                return
-            run(ready.popleft())
+                break
+            self.running = thread = ready.popleft()
+            run(thread)
+        self.running = None
 
     def _run_thread(self, thread: Thread[Any]) -> None:
         """Run a thread until it blocks, ends, or has made CALLS_IN_A_ROW_MAX calls."""
         value = thread.inbox
         thread.inbox = BLOCKED
         coroutine = thread.coroutine
-        send = coroutine.send
+        send: Callable[[Any], Any] = coroutine.send
+        if thread.context is not None:
+            send = partial(thread.context.run, coroutine.send)
         handlers = self._handlers
         for _ in _CALLS_IN_A_ROW:
             try:
                 if type(value) is Raise:
-                    call = coroutine.throw(value.error)
+                    call = _thrown(thread, value.error)
                 else:
                     call = send(value)
             except StopIteration as end:
                 self._end(thread, end.value)
                 return
-            except Exception as error:  # noqa: BLE001 - told to whoever joins, or logged and counted
+            except (Exception, Cancelled) as error:  # noqa: BLE001 - told to whoever joins, or logged and counted
                 self._fail(thread, error)
                 return
             try:
@@ -204,6 +283,8 @@ class Scheduler:
             except (OSError, GossamerError) as error:
                 value = Raise(error)
             if value is BLOCKED:
+                if thread.scope is not None:
+                    self._block(thread)
                 return
         thread.inbox = value
         self._ready.append(thread)
@@ -213,14 +294,18 @@ class Scheduler:
         self._threads -= 1
         joiners, thread.joiners = thread.joiners, ENDED
         thread.inbox = value
+        if thread.scope is not None:
+            thread.scope.leave(thread)
         for joiner in joiners or ():
             self.resume(joiner, value)
 
-    def _fail(self, thread: Thread[Any], error: Exception) -> None:
+    def _fail(self, thread: Thread[Any], error: BaseException) -> None:
         """Record what ended a thread and tell those who join it; where nobody does, log it."""
         self._threads -= 1
         joiners, thread.joiners = thread.joiners, ENDED
         thread.inbox = Raise(error)
+        if thread.scope is not None:
+            thread.scope.leave(thread)
         for joiner in joiners or ():
             self.throw(joiner, error)
         if not joiners:
@@ -253,6 +338,17 @@ class Scheduler:
     def _park(self, thread: Thread[Any], call: Park) -> Any:
         call.waiters.append(partial(self.resume, thread))
         return BLOCKED
+
+    def _cancel_park(self, thread: Thread[Any], call: Park) -> bool:
+        for waiter in call.waiters:
+            if isinstance(waiter, partial) and waiter.args == (thread,):
+                call.waiters.remove(waiter)
+                return True
+        return False
+
+    def _cancel_join(self, thread: Thread[Any], call: Join) -> bool:
+        call.thread.joiners.remove(thread)
+        return True
 
     def _ret(self, thread: Thread[Any], call: Ret) -> Any:
         try:

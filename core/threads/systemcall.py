@@ -34,6 +34,10 @@ class Blocked:
 BLOCKED: Final = Blocked()
 """What a handler returns when the thread must wait; any other value is the call's result at once."""
 
+Canceller = Callable[[Any, Any], bool]
+"""canceller(thread, call) -> whether the call that the blocked thread made is withdrawn: then nothing will
+answer it any more, and the scheduler wakes the thread. False: the answer must be waited for."""
+
 Handler = Callable[[Any, Any], Any]
 """handler(thread, call) -> result | BLOCKED.
 

@@ -1,14 +1,15 @@
 """The record of one thread.
 
-Owns the fields of a thread and nothing that runs it. A million of them may be blocked at once, so there are
-four fields and no registry: a blocked thread is held by the loop that owes it an answer, a ready one by the
+Owns the fields of a thread and nothing that runs it. Ten million of them may be blocked at once, so there are
+six fields and no registry: a blocked thread is held by the loop that owes it an answer, a ready one by the
 ready queue.
 
 Source: Li and Zdancewic, PLDI 2007, section 3.
 """
 
 from collections.abc import Coroutine
-from typing import Any, Final, Generic, TypeVar
+from contextvars import Context
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gossamer.core.threads.systemcall import BLOCKED
 
@@ -34,6 +35,17 @@ ENDED: Final = Ended()
 """Stands in `joiners` of a thread that has ended."""
 
 
+class Scope(Protocol):
+    """What a thread and its scheduler need of a cancel scope (`core.threads.cancel`)."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether blocking calls in it raise `Cancelled`."""
+
+    def leave(self, thread: "Thread[Any]") -> None:
+        """A thread in it has ended."""
+
+
 class Thread(Generic[R]):
     """A lightweight thread: a coroutine and what it is to be told next.
 
@@ -41,13 +53,19 @@ class Thread(Generic[R]):
     returns, or a `Raise`; at last, what the thread returned, or a `Raise` of what ended it.
     """
 
-    __slots__ = ("coroutine", "inbox", "joiners", "name")
+    __slots__ = ("context", "coroutine", "inbox", "joiners", "name", "scope")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, R], name: str = "") -> None:
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, R], name: str = "", context: Context | None = None
+    ) -> None:
         self.coroutine: Coroutine[Any, Any, R] = coroutine
         self.inbox: Any = BLOCKED
         self.joiners: Any = None
         self.name = name
+        self.scope: Scope | None = None
+        """The innermost cancel scope that it is in."""
+        self.context = context
+        """Where its context variables live; None: it shares those of whoever runs the scheduler."""
 
     @property
     def has_ended(self) -> bool:

@@ -1,0 +1,184 @@
+"""Cancel scopes: a stretch of a thread, with all that it starts, that can be called off.
+
+Owns the tree of scopes and what stands in each. Cancellation is level-triggered: while a scope is cancelled,
+every system call in it that would block raises `Cancelled`, in `finally` clauses too, unless they shield
+themselves. The words and the rules are trio's.
+
+    with move_on_after(2) as scope:
+        await stream.recv(100)
+    if scope.cancelled_caught: ...
+
+Source: N. J. Smith, "Timeouts and cancellation for humans", 2018.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.errors import GossamerError
+from gossamer.core.threads.current import current_scheduler, current_thread
+from gossamer.core.threads.thread import Thread
+
+
+class Cancelled(BaseException):
+    """Raised by a system call in a cancelled scope. Let it pass: the scope that was cancelled catches it."""
+
+
+class TooSlowError(GossamerError, TimeoutError):
+    """`fail_after`'s time was over."""
+
+
+class CancelScope:
+    """A stretch of a thread that can be called off; entered with `with`, once.
+
+    `deadline_us` is a time of the scheduler's clock; a shielded scope is not cancelled by those around it.
+    """
+
+    __slots__ = (
+        "_children",
+        "_deadline_us",
+        "_parent",
+        "_scheduler",
+        "_thread",
+        "_threads",
+        "cancel_called",
+        "cancelled_caught",
+        "shield",
+    )
+
+    def __init__(self, deadline_us: int = NEVER_US, *, shield: bool = False) -> None:
+        self._deadline_us = deadline_us
+        self.shield = shield
+        self.cancel_called = False
+        """Whether it was cancelled, by `cancel` or its deadline."""
+        self.cancelled_caught = False
+        """Whether it was left early because of that."""
+        self._parent: CancelScope | None = None
+        self._thread: Thread[object] | None = None
+        self._threads: dict[Thread[object], None] = {}
+        self._children: dict[CancelScope, None] = {}
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether calls in it raise `Cancelled`: it was cancelled, or one around it that it is open to."""
+        scope: CancelScope | None = self
+        while scope is not None:
+            if scope.cancel_called:
+                return True
+            scope = None if scope.shield else scope._parent
+        return False
+
+    @property
+    def deadline_us(self) -> int:
+        """When it is cancelled by itself; may be set at any time."""
+        return self._deadline_us
+
+    @deadline_us.setter
+    def deadline_us(self, at_us: int) -> None:
+        is_entered = self._thread is not None
+        if is_entered:
+            self._disarm()
+        self._deadline_us = at_us
+        if is_entered:
+            self._arm()
+
+    def cancel(self) -> None:
+        """Call off what runs in it: every thread in it that is blocked wakes up with `Cancelled`."""
+        if self.cancel_called:
+            return
+        self.cancel_called = True
+        open_scopes = [self]
+        while open_scopes:
+            scope = open_scopes.pop()
+            for thread in tuple(scope._threads):
+                self._scheduler.interrupt(thread)
+            open_scopes += [child for child in scope._children if not child.shield]
+
+    def adopt(self, thread: Thread[object]) -> None:
+        """Take a new thread in: what a nursery does with its children."""
+        thread.scope = self
+        self._threads[thread] = None
+
+    def leave(self, thread: Thread[object]) -> None:
+        """A thread in it has ended."""
+        self._threads.pop(thread, None)
+        thread.scope = None
+
+    def __enter__(self) -> "CancelScope":
+        if self._thread is not None:
+            raise GossamerError("a cancel scope is entered once: make another one")
+        self._scheduler = current_scheduler()
+        self._thread = thread = current_thread()
+        assert thread.scope is None or isinstance(thread.scope, CancelScope)
+        self._parent = thread.scope
+        if self._parent is not None:
+            self._parent._threads.pop(thread, None)
+            self._parent._children[self] = None
+        self.adopt(thread)
+        self._arm()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> bool:
+        thread = self._thread
+        assert thread is not None
+        if thread.scope is not self:
+            raise GossamerError("cancel scopes are left in the reverse order of entering, by the same thread")
+        self._disarm()
+        self._threads.pop(thread, None)
+        thread.scope = self._parent
+        if self._parent is not None:
+            self._parent._children.pop(self, None)
+            self._parent._threads[thread] = None
+        if error is None or not self.cancel_called or self._is_cancelled_from_outside:
+            return False
+        return self._catches(error)
+
+    @property
+    def _is_cancelled_from_outside(self) -> bool:
+        """Whether a scope around it is cancelled too: then `Cancelled` is on its way to that one."""
+        return not self.shield and self._parent is not None and self._parent.is_cancelled
+
+    def _catches(self, error: BaseException) -> bool:
+        """Whether nothing is left of an error without its `Cancelled`. Raises: the rest of a group."""
+        if isinstance(error, Cancelled):
+            self.cancelled_caught = True
+            return True
+        if not isinstance(error, BaseExceptionGroup):
+            return False
+        cancelled, rest = error.split(Cancelled)
+        self.cancelled_caught = cancelled is not None
+        if cancelled is not None and rest is not None:
+            raise rest from None
+        return rest is None
+
+    def _arm(self) -> None:
+        if self._deadline_us < NEVER_US:
+            self._scheduler.set_alarm(self._deadline_us, self.cancel)
+
+    def _disarm(self) -> None:
+        if self._deadline_us < NEVER_US:
+            self._scheduler.clear_alarm(self._deadline_us, self.cancel)
+
+
+def _deadline_us(seconds: float) -> int:
+    if seconds < 0:
+        raise ValueError(f"a timeout of {seconds} seconds: allowed are 0 and more")
+    at_us = current_scheduler().now_us() + round(seconds * SECOND_US) if seconds < 1e9 else NEVER_US
+    return min(at_us, NEVER_US)
+
+
+def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
+    """A scope that is cancelled after a time: what is not done by then is left. Raises: ValueError."""
+    return CancelScope(_deadline_us(seconds), shield=shield)
+
+
+@contextmanager
+def fail_after(seconds: float) -> Iterator[CancelScope]:
+    """The same, but raises TooSlowError."""
+    with move_on_after(seconds) as scope:
+        yield scope
+    if scope.cancelled_caught:
+        raise TooSlowError(f"not done within {seconds:g} s")

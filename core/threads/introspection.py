@@ -1,0 +1,118 @@
+"""What threads are doing: records and texts made on request, at no cost until then.
+
+Owns the walk along a suspended coroutine. Which threads there are is known to no registry, since one would
+cost memory for each of millions: they are found among the objects of the interpreter when somebody asks.
+"""
+
+import gc
+import linecache
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import msgspec
+from gossamer.core.threads.systemcall import BLOCKED, SystemCall
+from gossamer.core.threads.thread import Thread
+
+DEPTH_MAX = 200
+"""Frames of one thread that are looked at."""
+
+
+class ThreadStatus(msgspec.Struct, frozen=True):
+    """What a thread is doing."""
+
+    name: str
+    state: str
+    """ "running", "ready", "blocked" or "ended"."""
+    call: str
+    """The class of the system call it is blocked in; "" when it is not blocked."""
+    where: str
+    """File, line and function of its innermost frame of ours."""
+
+
+def _suspensions(thread: Thread[Any]) -> Iterator[Any]:
+    """The coroutines and generators of a suspended thread, outermost first."""
+    awaited: Any = thread.coroutine
+    for _ in range(DEPTH_MAX):
+        if awaited is None:
+            return
+        yield awaited
+        awaited = next(
+            (
+                inner
+                for name in ("cr_await", "gi_yieldfrom", "ag_await")
+                if (inner := getattr(awaited, name, None)) is not None
+            ),
+            None,
+        )
+
+
+def _frame(suspended: Any) -> FrameType | None:
+    for name in ("cr_frame", "gi_frame", "ag_frame"):
+        frame: FrameType | None = getattr(suspended, name, None)
+        if frame is not None:
+            return frame
+    return None
+
+
+def blocked_in(thread: Thread[Any]) -> SystemCall[Any] | None:
+    """The system call that a blocked thread waits for; None when it is not blocked in one."""
+    innermost = None
+    for innermost in _suspensions(thread):  # noqa: B007 - the last one is wanted
+        pass
+    frame = _frame(innermost)
+    found = frame.f_locals.get("self") if frame is not None else None
+    return found if isinstance(found, SystemCall) else None
+
+
+def frames(thread: Thread[Any]) -> list[FrameType]:
+    """The frames of a suspended thread, outermost first, without those of the system call itself."""
+    found = [frame for each in _suspensions(thread) if (frame := _frame(each)) is not None]
+    return [frame for frame in found if not isinstance(frame.f_locals.get("self"), SystemCall)]
+
+
+def status(thread: Thread[Any]) -> ThreadStatus:
+    """What a thread is doing, as a record."""
+    call = blocked_in(thread) if thread.inbox is BLOCKED and not thread.has_ended else None
+    if thread.has_ended:
+        state = "ended"
+    elif thread.inbox is not BLOCKED:
+        state = "ready"
+    else:
+        state = "blocked" if call is not None else "running"
+    stack = frames(thread)
+    name = thread.name or getattr(thread.coroutine, "__qualname__", "?")
+    return ThreadStatus(name, state, type(call).__name__ if call else "", _place(stack[-1]) if stack else "")
+
+
+def _place(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+
+
+def all_threads() -> list[Thread[Any]]:
+    """Every thread that has not ended, of all schedulers of this process."""
+    return [each for each in gc.get_objects() if isinstance(each, Thread) and not each.has_ended]
+
+
+def stack_dump(limit: int = 1000) -> str:
+    """The stacks of all threads as text, those of one place together, the most frequent first."""
+    stacks: dict[tuple[str, ...], list[str]] = {}
+    threads = all_threads()
+    for thread in threads:
+        told = status(thread)
+        call = f" in {told.call}" if told.call else ""
+        lines = tuple(_line(frame) for frame in frames(thread))
+        stacks.setdefault((f"{told.state}{call}", *lines), []).append(told.name)
+    ordered = sorted(stacks.items(), key=lambda item: -len(item[1]))
+    parts = [f"{len(threads)} threads"]
+    for key, names in ordered[:limit]:
+        state, lines = key[0], key[1:]
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        parts.append(f"{len(names)} x {state}: {shown}")
+        parts += lines
+    return "\n".join(parts) + "\n"
+
+
+def _line(frame: FrameType) -> str:
+    source = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+    return f"    {_place(frame)}\n        {source}"

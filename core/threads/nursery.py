@@ -1,0 +1,106 @@
+"""Nurseries: threads that end before the block that started them does.
+
+    async with open_nursery() as nursery:
+        nursery.start_soon(fetch, url)
+        nursery.start_soon(fetch, other)
+
+The block is left when all of them have ended. When one fails, or the block itself does, the others are
+cancelled, and what went wrong comes out as an ExceptionGroup. The words and the rules are trio's.
+
+Source: N. J. Smith, "Notes on structured concurrency", 2018.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from types import TracebackType
+from typing import Any
+
+from gossamer.core.errors import GossamerError
+from gossamer.core.threads.calls import Park
+from gossamer.core.threads.cancel import Cancelled, CancelScope
+from gossamer.core.threads.current import current_scheduler
+
+
+class Nursery:
+    """Where threads are started that end before it does.
+
+    Bounds: none of its own; the shard's memory bounds threads.
+    """
+
+    def __init__(self) -> None:
+        self.cancel_scope = CancelScope()
+        self._children = 0
+        self._errors: list[BaseException] = []
+        self._waiters: deque[Callable[[Any], None]] = deque()
+        self._is_closed = False
+
+    @property
+    def children(self) -> int:
+        """How many of its threads have not ended."""
+        return self._children
+
+    def start_soon(self, function: Callable[..., Awaitable[Any]], *arguments: Any, name: str = "") -> None:
+        """Start `function(*arguments)` as a thread; it inherits the context variables of the caller.
+
+        Raises: GossamerError when the block has been left.
+        """
+        if self._is_closed:
+            raise GossamerError("the nursery is closed: nothing can be started in it any more")
+        self._children += 1
+        label = name or getattr(function, "__qualname__", repr(function))
+        thread = current_scheduler().spawn(self._run(function, arguments), label)
+        thread.context = copy_context()
+        self.cancel_scope.adopt(thread)
+
+    async def _run(self, function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> None:
+        try:
+            await function(*arguments)
+        except (Exception, Cancelled) as error:  # noqa: BLE001 - told to whoever left the block
+            self._failed(error)
+        finally:
+            self._children -= 1
+            if not self._children and self._waiters:
+                self._waiters.popleft()(None)
+
+    def _failed(self, error: BaseException) -> None:
+        self._errors.append(error)
+        self.cancel_scope.cancel()
+
+    async def __aenter__(self) -> "Nursery":
+        self.cancel_scope.__enter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception | Cancelled):
+            self._failed(error)
+        elif error is not None:
+            # GeneratorExit and the like: the thread itself is thrown away, and may not block any more.
+            self.cancel_scope.cancel()
+            return self.cancel_scope.__exit__(kind, error, traceback)
+        await self._all_ended()
+        self._is_closed = True
+        outcome = BaseExceptionGroup("threads of a nursery", self._errors) if self._errors else None
+        try:
+            caught = self.cancel_scope.__exit__(type(outcome) if outcome else None, outcome, None)
+        finally:
+            self._errors = []
+        if outcome is not None and not caught:
+            raise outcome
+        return True
+
+    async def _all_ended(self) -> None:
+        """Wait until the last child has ended; being cancelled meanwhile is passed on to the children."""
+        while self._children:
+            try:
+                with CancelScope(shield=self.cancel_scope.is_cancelled):
+                    await Park(self._waiters)
+            except Cancelled as cancelled:
+                self._failed(cancelled)
+
+
+def open_nursery() -> Nursery:
+    """A nursery, to be entered with `async with`."""
+    return Nursery()
