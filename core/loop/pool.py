@@ -15,7 +15,7 @@ from typing import Any, Final
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.threads.calls import Blio
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
-from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Raise, Thread
 
 OS_THREADS_MAX: Final = 8
@@ -33,6 +33,9 @@ class PoolLoop(PassiveLoop):
 
     def __init__(self, os_threads_max: int = OS_THREADS_MAX, queue_max: int = QUEUE_MAX) -> None:
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {Blio: self._blio}
+        self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {Blio: self._cancel}
+        self._waiting: dict[Thread[Any], Done] = {}
+        """Who waits for which job; of a thread that was cancelled, what its function returns is dropped."""
         self._os_threads_max = os_threads_max
         self._queue_max = queue_max
         self._os_threads: list[threading.Thread] = []
@@ -88,13 +91,20 @@ class PoolLoop(PassiveLoop):
 
     def _blio(self, thread: Thread[Any], call: Blio) -> Any:
         def done(result: Any) -> None:
+            if self._waiting.get(thread) is not done:
+                return
+            del self._waiting[thread]
             if type(result) is Raise:
                 self._scheduler.throw(thread, result.error)
             else:
                 self._scheduler.resume(thread, result)
 
         self.submit(done, call.function, *call.arguments)
+        self._waiting[thread] = done
         return BLOCKED
+
+    def _cancel(self, thread: Thread[Any], _call: Blio) -> bool:
+        return self._waiting.pop(thread, None) is not None
 
     def _collect(self, _events: int) -> None:
         self._wakeup.acknowledge()

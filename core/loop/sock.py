@@ -35,6 +35,7 @@ from gossamer.core.loop.sockcall import (
     SockSendFile,
     SockShutdown,
 )
+from gossamer.core.loop.sockcancel import CancelSide
 from gossamer.core.loop.socklinger import LingerSide
 from gossamer.core.loop.sockoption import OPTION_HANDLERS, RESET_ON_CLOSE
 from gossamer.core.loop.socksend import begin_connect, check_connected, send_file_rest, send_rest
@@ -73,6 +74,7 @@ class SockLoop:
             SockConnect: self._connect,
             **self._acceptor.takes,
         }
+        self.cancels = CancelSide(self._connections, self._release).cancels
         self._deadlines: DeadlineHeap[Connection] = DeadlineHeap()
         self._on_event = self._connection_event
         self._sending: dict[Connection, None] = {}

@@ -31,6 +31,7 @@ from gossamer.core.loop.tcpcall import (
     TcpSetOptions,
     TcpShutdown,
 )
+from gossamer.core.loop.tcpcancel import CancelSide
 from gossamer.core.loop.tcpconnections import Connections
 from gossamer.core.loop.tcpfailure import error_of
 from gossamer.core.loop.tcplistening import Listening
@@ -86,6 +87,7 @@ class TcpLoop:
         self._connections = Connections(sink, parameters, clock)
         self._listening = Listening(self._connections, self._openings, entropy)
         self._river = PacketRiver(source, self._connections, self._listening, clock)
+        self.cancels = CancelSide(self._connections).cancels
         self._demux = self._connections.demux
         self._step = self._connections.step
         self._perform = self._connections.perform

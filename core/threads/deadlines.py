@@ -45,10 +45,13 @@ class DeadlineHeap(Generic[Owner]):
             owners[owner] = None
 
     def discard(self, at_us: int, owner: Owner) -> None:
-        """Take out what `push(at_us, owner)` put in, unless it is due already."""
+        """Take out what `push(at_us, owner)` put in, unless it was handed out already."""
         owners = self._ticks.get(-(-at_us // self._resolution_us))
-        if owners is not None:
-            owners.pop(owner, None)
+        if owners is not None and owner in owners:
+            del owners[owner]
+        elif self._due and owner in self._due:
+            # Due, and not handed out yet because of the bound on a turn.
+            self._due.remove(owner)
 
     def clear(self) -> None:
         """Forget every owner."""

@@ -6,7 +6,7 @@ cost memory for each of millions: they are found among the objects of the interp
 
 import gc
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -94,10 +94,9 @@ def all_threads() -> list[Thread[Any]]:
     return [each for each in gc.get_objects() if isinstance(each, Thread) and not each.has_ended]
 
 
-def stack_dump(limit: int = 1000) -> str:
-    """The stacks of all threads as text, those of one place together, the most frequent first."""
+def stack_dump(threads: Sequence[Thread[Any]], limit: int = 1000) -> str:
+    """The stacks of threads as text, those of one place together, the most frequent first."""
     stacks: dict[tuple[str, ...], list[str]] = {}
-    threads = all_threads()
     for thread in threads:
         told = status(thread)
         call = f" in {told.call}" if told.call else ""

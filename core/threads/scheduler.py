@@ -55,6 +55,11 @@ class NotASystemCall(GossamerError):
     """A thread awaited something of another library, such as an asyncio future."""
 
 
+def _sent(context: Context, send: Callable[[Any], Any], value: Any) -> Any:
+    """Go on with a thread among its own context variables."""
+    return context.run(send, value)
+
+
 def _thrown(thread: Thread[Any], error: BaseException) -> Any:
     """Raise an error in a thread; returns the call that it makes next."""
     if thread.context is None:
@@ -257,9 +262,9 @@ class Scheduler:
         value = thread.inbox
         thread.inbox = BLOCKED
         coroutine = thread.coroutine
-        send: Callable[[Any], Any] = coroutine.send
-        if thread.context is not None:
-            send = partial(thread.context.run, coroutine.send)
+        send: Callable[[Any], Any] = (
+            coroutine.send if thread.context is None else partial(_sent, thread.context, coroutine.send)
+        )
         handlers = self._handlers
         for _ in _CALLS_IN_A_ROW:
             try:

@@ -100,7 +100,7 @@ def test_cancel__level_triggered__every_later_blocking_call_raises_too(scheduler
     assert heard == ["Sleep", "Yield", "Park"]
 
 
-def test_shield__in_a_cancelled_scope__finally_may_block(scheduler: Scheduler, clock: VirtualClock) -> None:
+def test_shield__in_a_cancelled_scope__finally_may_block(scheduler: Scheduler) -> None:
     order = []
 
     async def careful() -> None:
@@ -144,7 +144,7 @@ def test_scopes__both_cancelled__the_outer_catches(scheduler: Scheduler) -> None
     assert trace == ["after"]
 
 
-def test_deadline__moved_while_entered__counts_from_then(scheduler: Scheduler, clock: VirtualClock) -> None:
+def test_deadline__moved_while_entered__counts_from_then(scheduler: Scheduler) -> None:
     async def extended() -> bool:
         with move_on_after(1) as scope:
             scope.deadline_us += 5 * SECOND
@@ -183,7 +183,7 @@ def test_join__cancelled__the_joined_thread_goes_on(scheduler: Scheduler) -> Non
     assert ended == ["parent", "child"]
 
 
-def test_nursery__two_children__left_when_both_have_ended(scheduler: Scheduler, clock: VirtualClock) -> None:
+def test_nursery__two_children__left_when_both_have_ended(scheduler: Scheduler) -> None:
     order = []
 
     async def child(us: int) -> None:

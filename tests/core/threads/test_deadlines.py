@@ -88,3 +88,12 @@ def test_any_pushes__same_as_a_sorted_list(pushes: list[int], steps: list[tuple[
             expected.append(heapq.heappop(model))
         assert heap.pop_due(now_us, limit) == expected
         assert len(heap) == len(model)
+
+
+def test_discard__due_but_not_handed_out_yet__is_not_handed_out() -> None:
+    heap: DeadlineHeap[int] = DeadlineHeap(resolution_us=1)
+    for owner in range(4):
+        heap.push(10, owner)
+    assert heap.pop_due(10, 2) == [0, 1]
+    heap.discard(10, 3)
+    assert heap.pop_due(10, 9) == [2]

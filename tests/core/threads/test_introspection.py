@@ -1,0 +1,67 @@
+"""What threads are doing, told on request."""
+
+from collections import deque
+from typing import Any
+
+from gossamer.core.clock import VirtualClock
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.loop.virtual import VirtualWaiter
+from gossamer.core.threads.calls import Park, Sleep, sys_sleep, sys_yield
+from gossamer.core.threads.introspection import all_threads, blocked_in, stack_dump, status
+from gossamer.core.threads.scheduler import Scheduler
+
+
+def made() -> Scheduler:
+    clock = VirtualClock()
+    return Scheduler(VirtualWaiter(clock), [SleepLoop()], clock)
+
+
+async def deep_sleep() -> None:
+    await sys_sleep(1_000_000)
+
+
+async def sleeper() -> None:
+    await deep_sleep()
+
+
+def test_status__blocked__names_the_call_and_the_line() -> None:
+    scheduler = made()
+    thread = scheduler.spawn(sleeper(), "dozer")
+    waiting = scheduler.spawn(parked(deque()), "parked")
+    scheduler.spawn(stop_soon(scheduler))
+    scheduler.run()
+    told = status(thread)
+    assert (told.name, told.state, told.call) == ("dozer", "blocked", "Sleep")
+    assert told.where.endswith("in deep_sleep")
+    assert isinstance(blocked_in(thread), Sleep)
+    assert status(waiting).call == "Park"
+    assert thread in all_threads()
+
+
+async def parked(waiters: deque[Any]) -> None:
+    await Park(waiters)
+
+
+async def stop_soon(scheduler: Scheduler) -> None:
+    await sys_yield()
+    scheduler.stop()
+
+
+def test_status__ready_and_ended() -> None:
+    scheduler = made()
+    thread = scheduler.spawn(stop_soon(scheduler), "stopper")
+    assert status(thread).state == "ready"
+    scheduler.run()
+    scheduler.run()
+    assert status(thread).state == "ended"
+
+
+def test_stack_dump__threads_of_one_place_stand_together() -> None:
+    scheduler = made()
+    threads = [scheduler.spawn(sleeper(), f"dozer {number}") for number in range(7)]
+    scheduler.spawn(stop_soon(scheduler))
+    scheduler.run()
+    text = stack_dump(threads)
+    assert "7 x blocked in Sleep: dozer 0, dozer 1, dozer 2, dozer 3, dozer 4, ...\n" in text
+    assert "await deep_sleep()" in text
+    assert text.index("sleeper") < text.index("in deep_sleep")
