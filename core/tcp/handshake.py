@@ -1,12 +1,13 @@
 """What a SYN offers, and what two SYNs agree on.
 
-Source: RFC 9293 3.7.1 (MSS), RFC 7323 2 and 3, RFC 2018 2.
+Source: RFC 9293 3.7.1 (MSS), RFC 7323 2 and 3, RFC 2018 2, RFC 3168 6.1.1.
 """
 
 from functools import lru_cache
 
 import msgspec
 from gossamer.core.seq import Seq
+from gossamer.core.tcp.ecn import is_setup
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.parameters import (
     MSS_DEFAULT_IPV4,
@@ -17,7 +18,7 @@ from gossamer.core.tcp.parameters import (
     TcpParameters,
 )
 from gossamer.core.tcp.tcb import Agreed, RoundTrip, Tcb
-from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
+from gossamer.core.wire.segment import ECT_0, NO_TIMESTAMP, NOT_ECT, Segment, SynOptions
 
 TIMESTAMP_OPTION_BYTES = 12
 NO_OPTIONS = SynOptions()
@@ -57,6 +58,7 @@ def wanted(parameters: TcpParameters, opening: Opening, passive: bool = False) -
         sack=parameters.sack,
         ts_offset=opening.ts_offset,
         passive=passive,
+        ecn=parameters.ecn == "on" or (passive and parameters.ecn == "passive"),
     )
 
 
@@ -65,6 +67,7 @@ def agree(wish: Agreed, syn: Segment) -> Agreed:
     options = syn.syn_options or NO_OPTIONS
     timestamps = wish.timestamps and syn.ts_val != NO_TIMESTAMP
     scaling = wish.rcv_wind_shift >= 0 and options.window_scale >= 0
+    ecn = wish.ecn and is_setup(syn)
     peer_mss = max(options.mss, MSS_FLOOR) if options.mss else wish.smss
     # RFC 9293 3.7.1: Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize. A segment never
     # outgrows the send buffer, so that whoever asks only for a segment's room keeps to that bound too.
@@ -80,6 +83,8 @@ def agree(wish: Agreed, syn: Segment) -> Agreed:
         rcv_wind_shift=wish.rcv_wind_shift if scaling else 0,
         timestamps=timestamps,
         sack=wish.sack and options.sack_permitted,
+        ecn=ecn,
+        ect=ECT_0 if ecn else NOT_ECT,
     )
 
 

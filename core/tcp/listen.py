@@ -9,6 +9,7 @@ from gossamer.core.tcp.actions import Actions, Dropped
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.ecn import syn_ack_flags
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import agree, offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US
@@ -89,5 +90,5 @@ def syn_ack_of(agreed: Agreed, rcv_nxt: Seq, rcv_wnd: int, ts_val: int, ts_recen
     options = offer(agreed)
     if agreed.snd_wind_shift == 0 and agreed.rcv_wind_shift == 0:
         options = msgspec.structs.replace(options, window_scale=-1)
-    window = min(rcv_wnd, 0xFFFF)
-    return Segment(agreed.iss, rcv_nxt, SYN | ACK, window, ts_val, ts_recent, syn_options=options)
+    window, flags = min(rcv_wnd, 0xFFFF), SYN | ACK | syn_ack_flags(agreed)
+    return Segment(agreed.iss, rcv_nxt, flags, window, ts_val, ts_recent, syn_options=options)

@@ -9,6 +9,7 @@ Source: RFC 9293 3.7.4 (Nagle), 3.8.6.2.1 (silly windows), 3.8.6.3 (delayed ACK)
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
+from gossamer.core.tcp import ecn
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.buffer import peek
 from gossamer.core.tcp.congestion.initial_window import after_idle
@@ -19,7 +20,7 @@ from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq, window_field
-from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, PSH, SackBlock, Segment
+from gossamer.core.wire.segment import ACK, ECE, FIN, NO_TIMESTAMP, NOT_ECT, PSH, SackBlock, Segment
 
 replace = msgspec.structs.replace
 
@@ -29,17 +30,25 @@ CLOSED_BY_US = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 SACK_BLOCKS_WITH_TIMESTAMPS = (40 - TIMESTAMP_OPTION_BYTES - 4) // 8
 
 
-def make_segment(tcb: Tcb, now_us: int, seq: Seq, flags: int, payload: bytes = b"") -> Segment:
+def make_segment(
+    tcb: Tcb, now_us: int, seq: Seq, flags: int, payload: bytes = b"", ect: int = NOT_ECT
+) -> Segment:
     """A segment that carries what every one of a synchronized connection does: ACK, window, timestamps; and
-    SACK when it has no payload, since options would take from the room of a full one."""
+    SACK when it has no payload, since options would take from the room of a full one. `ect` is for new data
+    alone (RFC 3168 6.1.4 to 6.1.6)."""
     agreed = tcb.agreed
+    if tcb.ecn is not None and tcb.ecn.echoes:
+        # RFC 3168 6.1.3: "that TCP receiver continues to set the ECN-Echo flag in all the ACK packets it
+        # sends".
+        flags |= ECE
     sack: tuple[SackBlock, ...] = ()
     if tcb.reassembly is not None and agreed.sack and not payload:
         sack = sack_blocks(tcb.reassembly)
         if agreed.timestamps:
             sack = sack[:SACK_BLOCKS_WITH_TIMESTAMPS]
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
-    return Segment(seq, tcb.rcv_nxt, flags, window_field(tcb), ts_val, tcb.ts_recent, payload, sack)
+    window = window_field(tcb)
+    return Segment(seq, tcb.rcv_nxt, flags, window, ts_val, tcb.ts_recent, payload, sack, None, 0, ect)
 
 
 def acknowledgment(tcb: Tcb, now_us: int) -> Segment:
@@ -60,6 +69,8 @@ def is_fin_unsent(tcb: Tcb) -> bool:
 def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     """Send all that may be sent now."""
     ack_due = tcb.ack_at_us <= now_us
+    if tcb.ecn is not None:
+        tcb = ecn.settled(tcb)
     is_idle = tcb.recovery is None and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes
     if is_idle and not ack_due and tcb.state not in CLOSED_BY_US:
         return tcb, ()
@@ -68,6 +79,8 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:
         tcb = _retransmit(tcb, now_us, segments)
         again = len(segments)
+        if again and tcb.agreed.ecn:
+            tcb = ecn.on_retransmission(tcb)
     tcb = _send_new(tcb, now_us, segments)
     if ack_due and (not segments or tcb.reassembly is not None):
         segments.append(acknowledgment(tcb, now_us))
@@ -99,7 +112,7 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
     congestion = tcb.congestion if flight else after_idle(tcb, now_us)
     usable = tcb.snd_wnd - flight
     room = congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
-    snd_nxt, smss = tcb.snd_nxt, tcb.agreed.smss
+    snd_nxt, smss, first = tcb.snd_nxt, tcb.agreed.smss, len(segments)
     while unsent > 0:
         size = min(unsent, smss, usable)
         if size > room or not _is_worth_sending(tcb, size, unsent, flight):
@@ -109,7 +122,7 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
         flags = ACK | PSH if unsent == 0 else ACK
         if unsent == 0 and tcb.state in CLOSED_BY_US and usable > size:
             flags |= FIN
-        segments.append(make_segment(tcb, now_us, snd_nxt, flags, payload))
+        segments.append(make_segment(tcb, now_us, snd_nxt, flags, payload, tcb.agreed.ect))
         taken = size + (flags & FIN)
         snd_nxt = seq_add(snd_nxt, taken)
         flight, usable, room = flight + taken, usable - taken, room - taken
@@ -118,6 +131,8 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
         snd_nxt = seq_add(snd_nxt, 1)
     if snd_nxt == tcb.snd_nxt:
         return tcb
+    if tcb.ecn is not None:
+        tcb = ecn.announced(tcb, segments, first)
     return _sent(replace(tcb, congestion=congestion), snd_nxt, now_us)
 
 

@@ -84,6 +84,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Offer and take timestamps (RFC 7323 3)."""
     sack: bool = True
     """Offer and take selective acknowledgements (RFC 2018)."""
+    ecn: Literal["off", "passive", "on"] = "passive"
+    """Explicit congestion notification (RFC 3168): never, where the peer asks for it, or asked for too."""
     congestion: str = "newreno"
     """Congestion control by name (`core.tcp.congestion.named`), or "module:attribute" for one's own."""
     initial_window_segments: int = 10

@@ -10,6 +10,7 @@ from gossamer.core.tcp.actions import Actions, Dropped, Failure, Signal
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.ecn import after_plain_syn
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.handshake import after_lost_syn, agree
 from gossamer.core.tcp.keepalive import idle_deadline_us
@@ -46,6 +47,7 @@ def segment_arrives(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb | None, Action
 def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     """ "RCV.NXT is set to SEG.SEQ+1, IRS is set to SEG.SEQ", and the options settle."""
     agreed = agree(tcb.agreed, segment)
+    agreed = after_plain_syn(agreed) if tcb.backoff else agreed
     rcv_nxt = seq_add(agreed.irs, 1)
     return replace(
         tcb,

@@ -53,6 +53,10 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Random per connection: our TSval is milliseconds plus this (RFC 7323 7.1)."""
     passive: bool = False
     """Opened by a listener: a RST in SYN-RECEIVED goes back to LISTEN in silence."""
+    ecn: bool = False
+    """Marks are echoed and echoes answered: both SYNs said so (RFC 3168 6.1.1)."""
+    ect: int = 0
+    """ECN codepoint of the new data that we send: ECT(0), or 0 without ECN."""
 
 
 class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -66,6 +70,18 @@ class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Bytes a second at which segments leave; 0 when they leave as cwnd allows."""
     memory: Any = None
     """The algorithm's own record, a frozen Struct; None when it needs none."""
+
+
+class Ecn(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Congestion marks that are being echoed or answered; absent while there are none. Source: RFC 3168
+    6.1."""
+
+    echoes: bool = False
+    """A mark came and the peer has not answered: our ACKs have ECE."""
+    owes_cwr: bool = False
+    """The window was reduced: the next new data has CWR."""
+    answered_to: Seq | None = None
+    """SND.NXT at the last reduction: echoes up to there are answered by it."""
 
 
 class Phase(IntEnum):
@@ -185,6 +201,8 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     SHLD-3)."""
     retransmits_total: int = 0
     """Segments sent again."""
+    ecn: Ecn | None = None
+    """Congestion marks that wait for an answer."""
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -6,6 +6,7 @@ Source: RFC 9293 3.10.1.
 from gossamer.core.seq import seq_add
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
+from gossamer.core.tcp.ecn import syn_flags
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
@@ -39,4 +40,4 @@ def syn(tcb: Tcb, now_us: int) -> Segment:
     agreed = tcb.agreed
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
     window = min(tcb.rcv_wnd, 0xFFFF)
-    return Segment(agreed.iss, 0, SYN, window, ts_val, syn_options=offer(agreed))
+    return Segment(agreed.iss, 0, SYN | syn_flags(tcb), window, ts_val, syn_options=offer(agreed))

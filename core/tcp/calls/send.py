@@ -31,6 +31,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         and size <= agreed.smss
         and size <= tcb.congestion.cwnd
         and tcb.reassembly is None
+        and tcb.ecn is None
         and agreed.timestamps
         and not tcb.snd_buf_offset
         and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
@@ -68,7 +69,7 @@ def _sent_at_once(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     equal to `output`."""
     data, now_us, size = event.data, event.now_us, len(event.data)
     flags = ACK | PSH | FIN if event.is_last else ACK | PSH
-    segment = make_segment(tcb, now_us, tcb.snd_nxt, flags, data)
+    segment = make_segment(tcb, now_us, tcb.snd_nxt, flags, data, tcb.agreed.ect)
     tcb = replace(
         tcb,
         snd_nxt=Seq((tcb.snd_nxt + size + event.is_last) & MASK),

@@ -17,7 +17,7 @@ from gossamer.core.tcp.parameters import RTT_INTERVAL_US
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import round_trip_us
-from gossamer.core.wire.segment import ACK, PSH, Segment
+from gossamer.core.wire.segment import ACK, CE, PSH, Segment
 
 ESTABLISHED = State.ESTABLISHED
 replace = msgspec.structs.replace
@@ -47,7 +47,10 @@ def predicted_in_order(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] |
         or (segment.seq - tcb.snd_wl1) & MASK >= HALF
     ):
         return None
-    if payload and event.receive_bytes and (event.receive_bytes < len(payload) or tcb.rcv_buf_bytes):
+    if payload and (
+        segment.ecn == CE
+        or (event.receive_bytes and (event.receive_bytes < len(payload) or tcb.rcv_buf_bytes))
+    ):
         return None
     window = segment.window << agreed.snd_wind_shift
     if window != tcb.snd_wnd:

@@ -12,6 +12,7 @@ from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import remains, reset_reply
 from gossamer.core.tcp.congestion.events import acknowledged
 from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.ecn import on_echo
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
@@ -22,7 +23,7 @@ from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.time_wait import enter
 from gossamer.core.tcp.timestamps import round_trip_us
-from gossamer.core.wire.segment import ACK, FIN, SYN, Segment
+from gossamer.core.wire.segment import ACK, ECE, FIN, SYN, Segment
 
 replace = msgspec.structs.replace
 
@@ -79,7 +80,7 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
     if seq_lt(tcb.snd_una, ack):
         tcb, news = _advanced(tcb, segment, event.now_us)
         actions += news
-        tcb = _window_updated(tcb, segment)
+        tcb = _echo_answered(before, _window_updated(tcb, segment), segment, event.now_us)
         return _moved_on(before, tcb, segment, event.now_us, actions)
     window_before = tcb.snd_wnd
     tcb = _window_updated(tcb, segment)
@@ -87,7 +88,12 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
         tcb = recovery.on_duplicate(
             tcb, segment, _is_duplicate(segment, window_before == tcb.snd_wnd), event.now_us
         )
+    tcb = _echo_answered(before, tcb, segment, event.now_us)
     return Verdict(tcb, segment, actions) if tcb is not before or actions else PROCEED
+
+
+def _echo_answered(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+    return on_echo(before, tcb, now_us) if segment.flags & ECE and tcb.agreed.ecn else tcb
 
 
 def _is_duplicate(segment: Segment, same_window: bool) -> bool:

@@ -9,6 +9,7 @@ from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import segment_bytes
 from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.ecn import heard_again
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import acknowledgment
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
@@ -89,7 +90,8 @@ def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
         and segment.seq == tcb.agreed.irs
     ):
         # The peer's SYN again: our SYN-ACK was lost or is late; the timer sends it anew.
-        return Verdict(tcb, segment, (Dropped(SegmentDrop.OUT_OF_WINDOW),), stops=True)
+        dropped = (Dropped(SegmentDrop.OUT_OF_WINDOW),)
+        return Verdict(heard_again(tcb, segment), segment, dropped, stops=True)
     return _answered(_with_repeat(tcb, segment), segment, event, SegmentDrop.OUT_OF_WINDOW)
 
 

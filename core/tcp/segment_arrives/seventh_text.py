@@ -5,7 +5,7 @@ Source: RFC 9293 3.10.7.4, seventh; 3.8.6.3 (delayed ACK); RFC 5681 4.2.
 
 import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp import reassembly
+from gossamer.core.tcp import ecn, reassembly
 from gossamer.core.tcp.actions import Actions, Deliver, Dropped, Failure
 from gossamer.core.tcp.buffer import append, concat, drop_front, peek
 from gossamer.core.tcp.closed import failed, reset_reply
@@ -13,7 +13,7 @@ from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.wire.segment import Segment
+from gossamer.core.wire.segment import CE, CWR, Segment
 
 replace = msgspec.structs.replace
 
@@ -33,6 +33,8 @@ def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict |
         reply = reset_reply(segment)
         gone, actions = failed(tcb, Failure.ABORTED)
         return Verdict(gone, segment, actions if reply is None else (reply, *actions), stops=True)
+    if tcb.agreed.ecn and (segment.ecn == CE or segment.flags & CWR):
+        tcb = ecn.on_text(tcb, segment)
     if segment.seq != tcb.rcv_nxt:
         return _out_of_order(tcb, segment, event.now_us)
     tcb = _in_order(tcb, segment.payload, event.now_us)

@@ -8,7 +8,7 @@ from gossamer.core.tcp import listen
 from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.tcb import Listener, State
-from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, PSH, RST, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, ECE, FIN, NO_TIMESTAMP, PSH, RST, SYN, Segment, SynOptions
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,11 @@ def test_listen__syn__syn_ack(flags: int) -> None:
     assert tcb is not None
     assert tcb.state is State.SYN_RECEIVED
     answer = only_segment(actions)
-    assert (answer.seq, answer.ack, answer.flags) == (OPENING.iss, seq_add(states.PEER_ISS, 1), SYN | ACK)
+    assert (answer.seq, answer.ack, answer.flags) == (
+        OPENING.iss,
+        seq_add(states.PEER_ISS, 1),
+        SYN | ACK | (flags & ECE),
+    )
     assert answer.syn_options == SynOptions(mss=1460, window_scale=5, sack_permitted=True)
     assert answer.ts_ecr == states.PEER_TS
     assert answer.window == 65_535, "the window of a SYN is not scaled"

@@ -21,7 +21,7 @@ from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.prediction import predicted
 from gossamer.core.tcp.segment_arrives import arrives
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.wire.segment import ACK, FIN, PSH, Segment
+from gossamer.core.wire.segment import ACK, CE, CWR, ECE, ECT_0, FIN, NOT_ECT, PSH, Segment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +43,7 @@ USERS = {
 PARAMETERS = {
     "default": TcpParameters(),
     "tight": TcpParameters(receive_buffer_bytes=4_000, send_buffer_bytes=9_000, nodelay=False),
+    "ecn": TcpParameters(ecn="on"),
     "plain": TcpParameters(timestamps=False, sack=False, window_scaling=False),
 }
 
@@ -117,7 +118,9 @@ def reachable() -> list[Tcb]:
     """Connections as they are met in the middle of runs."""
     met = Collected()
     for number, (faults, user) in enumerate((f, u) for f in FAULTS.values() for u in USERS.values()):
-        pair = Pair(Setting(user, faults=faults), Setting(user, faults=faults), number, met)
+        parameters = PARAMETERS["ecn" if number % 2 else "default"]
+        ends = (Setting(user, parameters, faults=faults) for _ in range(2))
+        pair = Pair(*ends, number, met)
         pair.run(pair.now_us + 400_000)
     return met[::7]
 
@@ -138,12 +141,13 @@ def segments_near(draw: st.DrawFn, tcb: Tcb) -> Segment:
     return Segment(
         seq=(tcb.rcv_nxt + draw(NEAR)) & MASK,
         ack=(draw(st.sampled_from((tcb.snd_una, tcb.snd_nxt))) + draw(NEAR)) & MASK,
-        flags=draw(st.sampled_from((ACK, ACK, ACK | PSH, *range(64)))),
+        flags=draw(st.sampled_from((ACK, ACK, ACK | PSH, ACK | ECE, ACK | CWR, *range(64)))),
         window=draw(st.sampled_from((0, 1, 100, 4_000, 65_535))),
         ts_val=draw(st.sampled_from((-1, 0, tcb.ts_recent, (tcb.ts_recent + 5) & MASK))),
         ts_ecr=draw(st.sampled_from((0, 1, (1_100 + tcb.agreed.ts_offset) & MASK))),
         payload=payload,
         sack=sack,
+        ecn=draw(st.sampled_from((NOT_ECT, ECT_0, CE))),
     )
 
 

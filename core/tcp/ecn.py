@@ -1,0 +1,151 @@
+"""Explicit congestion notification: routers mark segments that they would else have to drop.
+
+Owns who says what, and when: the two flags of the handshake, ECE from a mark until the sender has answered
+it, the sender's answer once for each window of data, and CWR. By how much the window is reduced is congestion
+control's; that new data goes as ECT(0), and nothing else does, is `core.tcp.output`'s, which asks
+`Agreed.ect`.
+
+A connection holds a record of `Ecn` only while a mark is being echoed or answered, so one that meets no marks
+is predicted and sent like any other.
+
+Differs: RFC 3168 6.1.2 wants a sender whose window is one segment held back until its retransmission timer
+expires; ours goes on with one segment a round trip, as deployed stacks do. No ECT on a SYN-ACK (RFC 5562), no
+nonce (RFC 8311 3).
+
+Source: RFC 3168 6.1, RFC 8311 4.
+"""
+
+import msgspec
+from gossamer.core.seq import seq_lt
+from gossamer.core.tcp.congestion.events import marked
+from gossamer.core.tcp.tcb import Agreed, Ecn, Phase, Tcb
+from gossamer.core.wire.segment import ACK, CE, CWR, ECE, Segment
+
+replace = msgspec.structs.replace
+
+IDLE = Ecn()
+SETUP_FLAGS = ACK | ECE | CWR
+SETUP_SYN = ECE | CWR
+SETUP_SYN_ACK = ACK | ECE
+
+
+# The handshake.
+
+
+def is_setup(syn: Segment) -> bool:
+    """Whether a SYN or SYN-ACK says that its sender is capable of ECN.
+
+    Source: RFC 3168 6.1.1: a SYN with both ECE and CWR; a SYN-ACK with ECE and without CWR, since faulty
+    peers echo the flags of a SYN (6.1.1.2).
+    """
+    return syn.flags & SETUP_FLAGS in (SETUP_SYN, SETUP_SYN_ACK)
+
+
+def syn_flags(tcb: Tcb) -> int:
+    """What the SYN we send says of ECN.
+
+    Source: RFC 3168 6.1.1.1: "A host that receives no reply to an ECN-setup SYN within the normal SYN
+    retransmission timeout interval MAY resend the SYN and any subsequent SYN retransmissions with CWR and ECE
+    cleared."
+    """
+    return SETUP_SYN if tcb.agreed.ecn and not tcb.backoff else 0
+
+
+def syn_ack_flags(agreed: Agreed) -> int:
+    """What the SYN-ACK we send says of ECN."""
+    return ECE if agreed.ecn else 0
+
+
+def after_plain_syn(agreed: Agreed) -> Agreed:
+    """What holds when one of our SYNs went without the flags.
+
+    Source: RFC 3168 6.1.1: "A host MUST NOT set ECT on data packets unless it [...] has sent no
+    non-ECN-setup SYN". Marks are echoed still: the peer may have heard only the first.
+    """
+    return replace(agreed, ect=0) if agreed.ect else agreed
+
+
+def heard_again(tcb: Tcb, syn: Segment) -> Tcb:
+    """The peer's SYN came a second time.
+
+    Source: RFC 3168 6.1.1: "If a host has received at least one non-ECN-setup SYN [...], then it SHOULD NOT
+    set ECT on data packets"; the SYN-ACK that answers it is plain (6.1.1.1, the example's step 4).
+    """
+    if not tcb.agreed.ecn or is_setup(syn):
+        return tcb
+    return replace(tcb, agreed=replace(tcb.agreed, ecn=False, ect=0))
+
+
+# The receiver of data.
+
+
+def on_text(tcb: Tcb, segment: Segment) -> Tcb:
+    """After text in the window: a mark is echoed from now on, a CWR ends the echo.
+
+    Source: RFC 3168 6.1.3: "After the receipt of the CWR packet, acknowledgments for subsequent non-CE data
+    packets do not have the ECN-Echo flag set." What lies outside the window never comes here (6.1.5).
+    """
+    held = tcb.ecn or IDLE
+    echoes = segment.ecn == CE or (held.echoes and not segment.flags & CWR)
+    return tcb if echoes == held.echoes else replace(tcb, ecn=replace(held, echoes=echoes))
+
+
+# The sender of data.
+
+
+def on_echo(before: Tcb, tcb: Tcb, now_us: int) -> Tcb:
+    """After an ACK with ECE that made `tcb` of `before`: reduce the window, once for each window of data.
+
+    Source: RFC 3168 6.1.2: "TCP should not react to congestion indications more than once every window of
+    data", and "SHOULD NOT increase the congestion window in response to the receipt of an ECN-Echo ACK".
+    """
+    if before.snd_una == before.snd_nxt:
+        # Nothing was under way that could have been marked: the echo is old, or a lie.
+        return tcb
+    if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:
+        return tcb
+    answered = before.ecn.answered_to if before.ecn is not None else None
+    if answered is not None and not seq_lt(answered, tcb.snd_una):
+        cwnd = min(tcb.congestion.cwnd, before.congestion.cwnd)
+        return replace(tcb, congestion=replace(tcb.congestion, cwnd=cwnd))
+    reduced = marked(before, now_us)
+    reduced = replace(reduced, cwnd=min(reduced.cwnd, before.congestion.cwnd))
+    return _answered(replace(tcb, congestion=reduced))
+
+
+def on_retransmission(tcb: Tcb) -> Tcb:
+    """Loss recovery has reduced the window and sends again: that answers the marks of the same window too.
+
+    Source: RFC 3168 6.1.2: "When an ECN-Capable TCP sender reduces its congestion window for any reason
+    [...], the TCP sender sets the CWR flag in the TCP header of the first new data packet".
+    """
+    recovery, held = tcb.recovery, tcb.ecn
+    if recovery is None or (held is not None and held.answered_to == recovery.recover):
+        return tcb
+    return replace(tcb, ecn=replace(held or IDLE, owes_cwr=True, answered_to=recovery.recover))
+
+
+def _answered(tcb: Tcb) -> Tcb:
+    return replace(tcb, ecn=replace(tcb.ecn or IDLE, owes_cwr=True, answered_to=tcb.snd_nxt))
+
+
+def announced(tcb: Tcb, segments: list[Segment], first: int) -> Tcb:
+    """The connection after new `segments[first:]`, of which the first with data bears the CWR that is owed.
+
+    Source: RFC 3168 6.1.2: "it SHOULD set the CWR bit only on the first new data packet that it transmits".
+    """
+    held = tcb.ecn
+    if held is None or not held.owes_cwr or not segments[first].payload:
+        return tcb
+    segments[first] = replace(segments[first], flags=segments[first].flags | CWR)
+    return replace(tcb, ecn=replace(held, owes_cwr=False))
+
+
+def settled(tcb: Tcb) -> Tcb:
+    """The connection without a record that says nothing any more."""
+    held = tcb.ecn
+    if held is None or held.echoes or held.owes_cwr:
+        return tcb
+    if held.answered_to is not None and not seq_lt(held.answered_to, tcb.snd_una):
+        return tcb
+    return replace(tcb, ecn=None)

@@ -1,0 +1,357 @@
+"""ECN: what two SYNs agree on, the echo of a mark, the answer to an echo, and what is marked as capable."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from gossamer.core.clock import SECOND_US
+from gossamer.core.seq import seq_add
+from gossamer.core.sim.states import (
+    NOW_US,
+    OPENING,
+    after,
+    from_peer,
+    heard,
+    hears,
+    only_segment,
+    peer_syn,
+    said,
+    stepped,
+)
+from gossamer.core.tcp import listen
+from gossamer.core.tcp.calls.open import open_active
+from gossamer.core.tcp.codec import decode, encode
+from gossamer.core.tcp.ecn import is_setup
+from gossamer.core.tcp.events import Close, SegmentArrives, Timeout
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.step import step
+from gossamer.core.tcp.tcb import Listener, Phase, State, Tcb
+from gossamer.core.tcp.timeouts import deadline_us
+from gossamer.core.wire.segment import (
+    ACK,
+    CE,
+    CWR,
+    ECE,
+    ECT_0,
+    FIN,
+    NOT_ECT,
+    PSH,
+    SYN,
+    Segment,
+)
+
+OFF, PASSIVE, ON = (TcpParameters(ecn=mode) for mode in ("off", "passive", "on"))
+MSS = 1448
+replace = msgspec.structs.replace
+
+
+def capable(parameters: TcpParameters = PASSIVE) -> Tcb:
+    """ESTABLISHED, opened by a peer that asked for ECN."""
+    tcb, _ = listen.segment_arrives(Listener(parameters), peer_syn(SYN | ECE | CWR), OPENING)
+    assert tcb is not None
+    return heard(tcb, from_peer(tcb))
+
+
+def marked(segment: Segment, ecn: int = CE) -> Segment:
+    return replace(segment, ecn=ecn)
+
+
+# The handshake.
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (SYN | ECE | CWR, True),
+        (SYN | ECE, False),
+        (SYN | CWR, False),
+        (SYN, False),
+        (SYN | ACK | ECE, True),
+        (SYN | ACK | ECE | CWR, False),
+        (SYN | ACK | CWR, False),
+        (SYN | ACK, False),
+    ],
+)
+def test_is_setup__every_combination__as_rfc3168_6_1_1(flags: int, expected: bool) -> None:
+    assert is_setup(Segment(1, 2, flags, 3)) is expected
+
+
+@pytest.mark.parametrize("parameters", [PASSIVE, ON], ids=["passive", "on"])
+@pytest.mark.parametrize(
+    ("asked", "answered"), [(ECE | CWR, ECE), (ECE, 0), (CWR, 0), (0, 0)], ids=["setup", "ECE", "CWR", "none"]
+)
+def test_listen__syn__answered_in_kind(parameters: TcpParameters, asked: int, answered: int) -> None:
+    tcb, actions = listen.segment_arrives(Listener(parameters), peer_syn(SYN | asked), OPENING)
+    assert tcb is not None
+    answer = only_segment(actions)
+    assert (answer.flags, answer.ecn) == (SYN | ACK | answered, NOT_ECT)
+    assert (tcb.agreed.ecn, tcb.agreed.ect) == (bool(answered), ECT_0 if answered else NOT_ECT)
+
+
+def test_listen__setup_syn_with_ecn_off__plain_syn_ack() -> None:
+    tcb, actions = listen.segment_arrives(Listener(OFF), peer_syn(SYN | ECE | CWR), OPENING)
+    assert tcb is not None
+    assert only_segment(actions).flags == SYN | ACK
+    assert not tcb.agreed.ecn
+
+
+@pytest.mark.parametrize(("parameters", "flags"), [(OFF, 0), (PASSIVE, 0), (ON, ECE | CWR)])
+def test_open__syn__asks_only_when_on(parameters: TcpParameters, flags: int) -> None:
+    _, actions = open_active(parameters, OPENING)
+    syn = only_segment(actions)
+    assert (syn.flags, syn.ecn) == (SYN | flags, NOT_ECT)
+
+
+@pytest.mark.parametrize(
+    ("flags", "ecn"), [(ECE, True), (0, False), (ECE | CWR, False)], ids=["setup", "plain", "echoed flags"]
+)
+def test_syn_sent__syn_ack__capable_by_its_flags(flags: int, ecn: bool) -> None:
+    tcb, _ = open_active(ON, OPENING)
+    tcb = heard(tcb, peer_syn(SYN | ACK | flags, tcb.snd_nxt))
+    assert (tcb.agreed.ecn, tcb.agreed.ect) == (ecn, ECT_0 if ecn else NOT_ECT)
+
+
+def test_syn_sent__passive_and_a_setup_syn_ack__not_capable() -> None:
+    tcb, _ = open_active(PASSIVE, OPENING)
+    assert not heard(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt)).agreed.ecn
+
+
+def test_syn_sent__syn_lost__sent_again_plain_and_no_ect() -> None:
+    tcb, _ = open_active(ON, OPENING)
+    tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert [again.flags for again in sent] == [SYN]
+    tcb = heard(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt), NOW_US + 2 * SECOND_US)
+    assert tcb.agreed.ect == NOT_ECT
+    assert tcb.agreed.ecn, "the peer may have heard the first SYN alone, and its marks must be echoed"
+
+
+@pytest.mark.parametrize(("flags", "answer"), [(0, 0), (ECE | CWR, ECE)], ids=["plain", "setup"])
+def test_syn_received__syn_again__syn_ack_goes_by_the_latest(flags: int, answer: int) -> None:
+    tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(SYN | ECE | CWR), OPENING)
+    assert tcb is not None
+    tcb = heard(tcb, peer_syn(SYN | flags))
+    _, sent = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert [again.flags for again in sent] == [SYN | ACK | answer]
+    assert bool(tcb.agreed.ect) is bool(answer)
+
+
+@pytest.mark.parametrize(("flags", "ecn"), [(ECE | CWR, True), (0, False)])
+def test_simultaneous_open__crossing_syn__capable_by_its_flags(flags: int, ecn: bool) -> None:
+    tcb, _ = open_active(ON, OPENING)
+    tcb, actions = step(tcb, SegmentArrives(peer_syn(SYN | flags), NOW_US))
+    assert isinstance(tcb, Tcb)
+    assert only_segment(actions).flags == SYN | ACK | (ECE if ecn else 0)
+    assert tcb.agreed.ecn is ecn
+
+
+# What goes as ECN-capable.
+
+
+def test_established__new_data__ect_0_and_pure_acks_not() -> None:
+    tcb = capable()
+    tcb, sent = said(tcb, bytes(3 * MSS))
+    assert [segment.ecn for segment in sent] == [ECT_0] * 3
+    tcb, sent = hears(tcb, from_peer(tcb, ACK | PSH, bytes(2 * MSS)))
+    assert [(segment.flags, segment.ecn) for segment in sent] == [(ACK, NOT_ECT)]
+
+
+def test_established__short_data_at_once__ect_0() -> None:
+    _, sent = said(capable(), b"short")
+    assert [segment.ecn for segment in sent] == [ECT_0]
+
+
+def test_established__retransmission__not_ect() -> None:
+    tcb, _ = said(capable(), bytes(MSS))
+    _, sent = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert [(len(segment.payload), segment.ecn) for segment in sent] == [(MSS, NOT_ECT)]
+
+
+def test_established__window_probe__not_ect() -> None:
+    tcb = capable()
+    tcb = heard(tcb, from_peer(tcb, ACK | PSH, b"x", window=0))
+    tcb, sent = said(tcb, b"waits")
+    assert not [segment for segment in sent if segment.payload]
+    _, sent = stepped(tcb, Timeout(deadline_us(after(tcb, Timeout(tcb.ack_at_us)))))
+    assert [(len(segment.payload), segment.ecn) for segment in sent if segment.payload] == [(1, NOT_ECT)]
+
+
+def test_established__without_ecn__nothing_is_ect() -> None:
+    tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(), OPENING)
+    assert tcb is not None
+    _, sent = said(heard(tcb, from_peer(tcb)), bytes(2 * MSS))
+    assert {segment.ecn for segment in sent} == {NOT_ECT}
+
+
+# The receiver of marks.
+
+
+def acked_flags(tcb: Tcb, segment: Segment) -> tuple[Tcb, int]:
+    """The flags of the ACK that a segment is answered with, at once or late."""
+    tcb, sent = hears(tcb, segment)
+    if not sent:
+        tcb, sent = stepped(tcb, Timeout(tcb.ack_at_us))
+    (ack,) = sent
+    return tcb, ack.flags
+
+
+def test_established__mark__echoed_until_cwr() -> None:
+    tcb = capable()
+    tcb, flags = acked_flags(tcb, marked(from_peer(tcb, payload=bytes(MSS))))
+    assert flags == ACK | ECE
+    tcb, flags = acked_flags(tcb, marked(from_peer(tcb, payload=bytes(MSS)), ECT_0))
+    assert flags == ACK | ECE, "until the peer has answered"
+    tcb, sent = said(tcb, b"ours")
+    assert sent[0].flags == ACK | PSH | ECE, "whatever carries the ACK"
+    tcb, flags = acked_flags(tcb, from_peer(tcb, ACK | CWR, payload=bytes(MSS)))
+    assert flags == ACK
+    assert tcb.ecn is None
+
+
+def test_established__cwr_that_is_marked_itself__echoed_anew() -> None:
+    tcb = capable()
+    tcb, _ = acked_flags(tcb, marked(from_peer(tcb, payload=bytes(MSS))))
+    tcb, flags = acked_flags(tcb, marked(from_peer(tcb, ACK | CWR, payload=bytes(MSS))))
+    assert flags == ACK | ECE
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        pytest.param({"payload": b"x", "seq": -10}, id="before the window"),
+        pytest.param({"payload": b"x", "seq": 1 << 24}, id="behind the window"),
+        pytest.param({}, id="a pure ACK"),
+    ],
+)
+def test_established__mark_that_does_not_count__not_echoed(segment: dict[str, Any]) -> None:
+    tcb = capable()
+    tcb, _ = hears(tcb, marked(from_peer(tcb, **segment)))
+    assert tcb.ecn is None
+
+
+def test_established__mark_on_text_out_of_order__echoed_by_the_duplicate_ack() -> None:
+    tcb = capable()
+    _, flags = acked_flags(tcb, marked(from_peer(tcb, payload=b"x", seq=10)))
+    assert flags == ACK | ECE
+
+
+def test_established__mark_without_ecn__not_echoed() -> None:
+    tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(), OPENING)
+    assert tcb is not None
+    tcb = heard(tcb, from_peer(tcb))
+    tcb, flags = acked_flags(tcb, marked(from_peer(tcb, payload=bytes(MSS))))
+    assert flags == ACK
+
+
+# The sender that hears an echo.
+
+
+def in_flight(segments: int = 8) -> Tcb:
+    """Capable, with full-sized segments under way."""
+    return said(capable(), bytes(segments * MSS))[0]
+
+
+def echo(tcb: Tcb, acked: int) -> Segment:
+    """An ACK with ECE of so many octets from SND.UNA."""
+    return replace(from_peer(tcb, ACK | ECE), ack=seq_add(tcb.snd_una, acked))
+
+
+def test_established__echo__halves_the_window_and_says_so() -> None:
+    tcb = in_flight()
+    before = tcb.congestion.cwnd
+    tcb, _ = hears(tcb, echo(tcb, 2 * MSS))
+    assert tcb.congestion.cwnd == tcb.congestion.ssthresh == 4 * MSS
+    assert tcb.congestion.cwnd < before
+    tcb, sent = said(tcb, bytes(MSS))
+    assert not sent, "six segments are in flight and four may be"
+    tcb, sent = hears(tcb, replace(from_peer(tcb), ack=seq_add(tcb.snd_una, 4 * MSS)))
+    assert [(segment.flags & CWR, segment.ecn) for segment in sent] == [(CWR, ECT_0)]
+    tcb, sent = said(tcb, bytes(MSS))
+    assert [segment.flags & CWR for segment in sent] == [0], "once"
+
+
+def test_established__echoes_of_one_window__answered_once() -> None:
+    tcb = in_flight()
+    tcb, _ = hears(tcb, echo(tcb, 2 * MSS))
+    reduced = tcb.congestion
+    for _ in range(3):
+        tcb, _ = hears(tcb, echo(tcb, 2 * MSS))
+        assert tcb.congestion == reduced, "neither reduced again nor increased"
+
+
+def test_established__echo_of_the_next_window__answered_again() -> None:
+    tcb = in_flight()
+    tcb, _ = hears(tcb, echo(tcb, 8 * MSS))
+    first = tcb.congestion.cwnd
+    tcb, sent = said(tcb, bytes(4 * MSS))
+    assert [segment.flags & CWR for segment in sent] == [CWR, 0, 0, 0]
+    tcb, _ = hears(tcb, echo(tcb, 4 * MSS))
+    assert tcb.congestion.cwnd < first
+
+
+def test_established__echo_with_nothing_in_flight__ignored() -> None:
+    tcb = capable()
+    after_it, _ = hears(tcb, echo(tcb, 0))
+    assert (after_it.congestion, after_it.ecn) == (tcb.congestion, None)
+
+
+def test_established__echo_without_ecn__ignored() -> None:
+    tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(), OPENING)
+    assert tcb is not None
+    tcb, _ = said(heard(tcb, from_peer(tcb)), bytes(8 * MSS))
+    before = tcb.congestion.cwnd
+    tcb, _ = hears(tcb, echo(tcb, 8 * MSS))
+    assert tcb.congestion.cwnd >= before
+    assert tcb.ecn is None
+
+
+def test_established__echo_while_a_loss_is_repaired__not_reduced_twice() -> None:
+    tcb = in_flight()
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert tcb.recovery is not None
+    assert tcb.recovery.phase is Phase.LOSS
+    reduced = tcb.congestion.ssthresh
+    tcb, _ = hears(tcb, echo(tcb, MSS))
+    assert tcb.congestion.ssthresh == reduced
+
+
+def test_established__timeout__new_data_after_it_says_cwr() -> None:
+    tcb = in_flight(1)
+    tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert [segment.flags & CWR for segment in sent] == [0], "not the retransmission"
+    tcb = heard(tcb, from_peer(tcb), NOW_US + SECOND_US)
+    tcb, sent = said(tcb, b"new", NOW_US + SECOND_US)
+    assert [segment.flags & CWR for segment in sent] == [CWR]
+
+
+def test_established__window_of_one_segment__not_widened_by_an_echo() -> None:
+    tcb = in_flight(2)
+    tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=MSS))
+    tcb, _ = hears(tcb, echo(tcb, MSS))
+    assert tcb.congestion.cwnd == MSS
+
+
+def test_established__answered_and_over__leaves_no_record() -> None:
+    tcb = in_flight()
+    tcb, _ = hears(tcb, echo(tcb, 8 * MSS))
+    tcb, _ = said(tcb, b"cwr")
+    assert tcb.ecn is not None
+    tcb = heard(tcb, from_peer(tcb))
+    tcb, _ = said(tcb, b"next")
+    assert tcb.ecn is None
+
+
+def test_codec__echoing_and_answering__survives() -> None:
+    tcb = in_flight()
+    tcb, _ = hears(tcb, echo(tcb, 2 * MSS))
+    tcb = heard(tcb, marked(from_peer(tcb, payload=b"x")))
+    assert tcb.ecn is not None
+    assert tcb.ecn.echoes
+    assert decode(encode(tcb)) == tcb
+
+
+def test_fin_alone__after_a_reduction__has_no_cwr() -> None:
+    tcb = in_flight()
+    tcb, _ = hears(tcb, echo(tcb, 8 * MSS))
+    tcb, sent = stepped(tcb, Close(NOW_US, receives=True))
+    assert [(segment.flags, segment.ecn) for segment in sent] == [(ACK | FIN, NOT_ECT)]
+    assert tcb.state is State.FIN_WAIT_1
