@@ -25,6 +25,7 @@ from typing import Final
 
 import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add
+from gossamer.core.tcp.ecn import SETUP_SYN
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import agree, wanted
 from gossamer.core.tcp.listen import open_passive, syn_ack_of
@@ -32,7 +33,7 @@ from gossamer.core.tcp.parameters import SYN_COOKIE_MSS, SYN_COOKIE_PERIOD_US
 from gossamer.core.tcp.tcb import Agreed, Listener, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.flow import Flow
-from gossamer.core.wire.segment import NO_TIMESTAMP, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import NO_TIMESTAMP, NOT_ECT, SYN, Segment, SynOptions
 
 replace = msgspec.structs.replace
 
@@ -97,7 +98,9 @@ def answer(listener: Listener, flow: Flow, syn: Segment, opening: Opening, secre
         ts_val = _with_options(ts_value(agreed.ts_offset, opening.now_us), agreed)
     else:
         # What could not come back is not agreed on.
-        agreed = replace(agreed, iss=iss, sack=False, snd_wind_shift=0, rcv_wind_shift=0)
+        agreed = replace(
+            agreed, iss=iss, sack=False, snd_wind_shift=0, rcv_wind_shift=0, ecn=False, ect=NOT_ECT
+        )
         ts_val = NO_TIMESTAMP
     ts_recent = syn.ts_val if agreed.timestamps else 0
     return syn_ack_of(
@@ -109,6 +112,7 @@ def _with_options(ts_val: int, agreed: Agreed) -> int:
     """The latest TSval not after `ts_val` whose low bits say what was agreed."""
     is_scaled = agreed.snd_wind_shift or agreed.rcv_wind_shift
     options = (agreed.snd_wind_shift if is_scaled else NO_SCALE) | (SACK_BIT if agreed.sack else 0)
+    options |= ECN_BIT if agreed.ecn else 0
     carrying = ts_val & ~OPTIONS_MASK | options
     return (carrying if carrying <= ts_val else carrying - OPTIONS_MASK - 1) & MASK
 
@@ -136,11 +140,12 @@ def half_open(listener: Listener, segment: Segment, opening: Opening, mss: int) 
     What the SYN said is pieced together from the ACK. Its low bits make TSecr up to 63 ms too old to measure
     a round trip by, so none is measured yet.
     """
-    options = SynOptions(mss)
+    options, flags = SynOptions(mss), SYN
     if segment.ts_val != NO_TIMESTAMP:
         scale = segment.ts_ecr & SCALE_MASK
         options = SynOptions(mss, -1 if scale == NO_SCALE else scale, bool(segment.ts_ecr & SACK_BIT))
-    syn = Segment((segment.seq - 1) & MASK, 0, SYN, segment.window, segment.ts_val, syn_options=options)
+        flags |= SETUP_SYN if segment.ts_ecr & ECN_BIT else 0
+    syn = Segment((segment.seq - 1) & MASK, 0, flags, segment.window, segment.ts_val, syn_options=options)
     opening = replace(opening, iss=(segment.ack - 1) & MASK)
     agreed = agree(wanted(listener.parameters, opening, passive=True), syn)
     tcb, _ = open_passive(agreed, syn, opening.now_us)

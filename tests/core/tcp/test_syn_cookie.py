@@ -16,7 +16,7 @@ from gossamer.core.tcp.syn_cookie import CookieSecrets, Returned
 from gossamer.core.tcp.tcb import Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.flow import pack_flow
-from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, PSH, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, NO_TIMESTAMP, PSH, SYN, Segment, SynOptions
 
 FLOW = pack_flow(("10.0.0.2", 80), ("10.0.0.1", 50_001))
 SECRET, BEFORE = b"s" * 32, b"b" * 32
@@ -61,16 +61,19 @@ OFFERS = [
 
 @pytest.mark.parametrize("options", OFFERS, ids=str)
 @pytest.mark.parametrize("ts_val", [PEER_TS, NO_TIMESTAMP], ids=["timestamps", "none"])
+@pytest.mark.parametrize("flags", [SYN, SYN | ECE | CWR], ids=["plain", "ECN"])
 def test_listen__cookie_returned__the_connection_that_a_record_would_have_made(
-    options: SynOptions, ts_val: int
+    options: SynOptions, ts_val: int, flags: int
 ) -> None:
-    """Nothing of the SYN is lost, but without timestamps its window scale and SACK."""
-    syn = Segment(states.PEER_ISS, 0, SYN, 65_535, ts_val, syn_options=options)
-    tcb, actions = opened(ack_of(syn, answered(syn)))
+    """Nothing of the SYN is lost, but without timestamps its window scale, SACK and ECN."""
+    syn = Segment(states.PEER_ISS, 0, flags, 65_535, ts_val, syn_options=options)
+    answer = answered(syn)
+    assert bool(answer.flags & ECE) is (flags != SYN and ts_val != NO_TIMESTAMP)
+    tcb, actions = opened(ack_of(syn, answer))
     assert tcb.state is State.ESTABLISHED
     assert Signal.ESTABLISHED in actions
     if ts_val == NO_TIMESTAMP:
-        syn = msgspec.structs.replace(syn, syn_options=SynOptions(options.mss))
+        syn = msgspec.structs.replace(syn, flags=SYN, syn_options=SynOptions(options.mss))
     kept, _ = listen.segment_arrives(LISTENER, syn, OPENING)
     assert kept is not None
     assert msgspec.structs.replace(tcb.agreed, iss=kept.agreed.iss) == kept.agreed
