@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 from gossamer.core.clock import NEVER_US
+from gossamer.core.sim.octets import Pattern
 from gossamer.core.tcp.actions import (
     Accepted,
     Action,
@@ -32,10 +33,13 @@ Observer = Callable[[Connection, Event, Connection | None, Actions], None]
 SENDING = frozenset({State.ESTABLISHED, State.CLOSE_WAIT})
 
 
+Stream = bytes | Pattern
+
+
 class User(msgspec.Struct, frozen=True, gc=False):
     """What the user of one end does once the connection is established."""
 
-    sends: bytes = b""
+    sends: Stream = b""
     write_bytes: int = 65_536
     """Octets of one SEND."""
     read_bytes: int = 65_536
@@ -44,18 +48,26 @@ class User(msgspec.Struct, frozen=True, gc=False):
     """0: a RECEIVE is always queued. Else one is made so often and answered from what is there."""
     closes: bool = True
     """Whether it half-closes once all is sent."""
+    expects: Stream | None = None
+    """What the other user sends: what comes is compared with it at once, and not kept."""
 
 
 class End:
     """A connection and its user."""
 
     def __init__(
-        self, connection: Connection, user: User, first: Actions, now_us: int, observer: Observer
+        self,
+        connection: Connection,
+        user: User,
+        first: Actions,
+        now_us: int,
+        observer: Observer | None = None,
     ) -> None:
         self.connection: Connection | None = connection
         self.received = bytearray()
-        self.has_ended = False
-        """Whether the peer's FIN was reached."""
+        self.received_bytes = 0
+        self.ended_at_us = NEVER_US
+        """When all that the peer had to send was here, or the connection was gone."""
         self.failure: Failure | None = None
         self.drops: dict[SegmentDrop, int] = {}
         self.retransmitted_total = 0
@@ -63,16 +75,25 @@ class End:
         """Emitted and not yet taken by the wire."""
         self._user = user
         self._observer = observer
+        self._queued_bytes = 0 if user.reads_every_us else user.read_bytes
         self._sent_bytes = 0
+        self._is_sent = not len(user.sends)
         self._is_closed = False
         self._is_full = False
+        self._now_us = now_us
         self._reads_at_us = now_us + user.reads_every_us if user.reads_every_us else NEVER_US
-        self._perform_all(first)
+        for action in first:
+            self._perform(action, None)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the peer's FIN was reached, or there is nothing more to ask for."""
+        return self.ended_at_us != NEVER_US
 
     @property
     def is_sent(self) -> bool:
         """Whether the user has handed over all that it has to send."""
-        return self._sent_bytes == len(self._user.sends)
+        return self._is_sent
 
     def deadline_us(self) -> int:
         """When `expire` must be called: the connection's timers, and the user's next read."""
@@ -80,7 +101,7 @@ class End:
         if connection is None:
             return NEVER_US
         timer_us = deadline_us(connection) if isinstance(connection, Tcb) else connection.expires_at_us
-        return timer_us if self.has_ended else min(timer_us, self._reads_at_us)
+        return timer_us if self.ended_at_us != NEVER_US else min(timer_us, self._reads_at_us)
 
     def expire(self, now_us: int) -> None:
         """What is due now."""
@@ -96,28 +117,30 @@ class End:
 
     def arrives(self, segment: Segment, now_us: int) -> None:
         """A segment comes out of the wire. One for a connection that is gone is nobody's."""
-        queued_bytes = 0 if self._user.reads_every_us else self._user.read_bytes
-        self._step(SegmentArrives(segment, now_us, queued_bytes))
+        self._step(SegmentArrives(segment, now_us, self._queued_bytes))
         self._go_on(now_us)
 
     def _go_on(self, now_us: int) -> None:
         """The user's next calls, as far as the connection lets it make them."""
-        if not self._user.reads_every_us:
+        if self._queued_bytes:
             while isinstance(self.connection, Tcb) and self.connection.rcv_buf_bytes:
                 self._step(Receive(self._user.read_bytes, now_us))
-        while self._can_send():
-            data = self._user.sends[self._sent_bytes : self._sent_bytes + self._user.write_bytes]
-            self._sent_bytes += len(data)
-            self._step(Send(data, now_us))
-        if self.is_sent and self._user.closes and not self._is_closed and self._is_open():
+        if self._is_closed:
+            return
+        while not self._is_sent and not self._is_full and self._is_open():
+            self._send(now_us)
+        if self._is_sent and self._user.closes and self._is_open():
             self._is_closed = True
             self._step(Close(now_us, receives=True))
 
+    def _send(self, now_us: int) -> None:
+        data = self._user.sends[self._sent_bytes : self._sent_bytes + self._user.write_bytes]
+        self._sent_bytes += len(data)
+        self._step(Send(data, now_us))
+        self._is_sent = self._sent_bytes == len(self._user.sends)
+
     def _is_open(self) -> bool:
         return isinstance(self.connection, Tcb) and self.connection.state in SENDING
-
-    def _can_send(self) -> bool:
-        return not self.is_sent and not self._is_full and self._is_open()
 
     def _step(self, event: Event) -> None:
         before = self.connection
@@ -125,25 +148,29 @@ class End:
             return
         if isinstance(before, TimeWait) and not isinstance(event, SegmentArrives):
             return
-        self.connection, actions = step(before, event)
-        if not isinstance(self.connection, Tcb):
+        self._now_us = event.now_us
+        after, actions = step(before, event)
+        self.connection = after
+        if not isinstance(after, Tcb):
             # What was not received comes with Remains; there is nothing to ask for any more.
-            self.has_ended = True
-        self._observer(before, event, self.connection, actions)
-        if isinstance(event, Send) and (answer := _answer_to_send(actions)) is not None:
-            self._sent_bytes -= len(event.data) - answer
-            self._is_full = True
-        self._perform_all(actions)
-
-    def _perform_all(self, actions: Actions) -> None:
+            self._ends()
+        if self._observer is not None:
+            self._observer(before, event, after, actions)
         for action in actions:
-            self._perform(action)
+            if type(action) is Segment:
+                self.outbox.append(action)
+            else:
+                self._perform(action, event)
 
-    def _perform(self, action: Action) -> None:
-        if isinstance(action, Segment):
+    def _perform(self, action: Action, event: Event | None) -> None:
+        if isinstance(action, Deliver | Remains):
+            self._take(action.data)
+        elif isinstance(action, Segment):
             self.outbox.append(action)
-        elif isinstance(action, Deliver | Remains):
-            self.received += action.data
+        elif isinstance(action, Accepted):
+            assert isinstance(event, Send)
+            self._sent_bytes -= len(event.data) - action.count
+            self._is_full = True
         elif isinstance(action, Dropped):
             self.drops[action.reason] = self.drops.get(action.reason, 0) + 1
         elif isinstance(action, Failed):
@@ -151,14 +178,19 @@ class End:
         elif action is Signal.SEND_SPACE:
             self._is_full = False
         elif action is Signal.END_OF_STREAM:
-            self.has_ended = True
+            self._ends()
         elif action is Signal.RETRANSMITTED:
             self.retransmitted_total += 1
 
+    def _take(self, data: bytes) -> None:
+        """Octets reach the user: they must be the next ones of what the peer's user sends."""
+        before, self.received_bytes = self.received_bytes, self.received_bytes + len(data)
+        expected = self._user.expects
+        if expected is None:
+            self.received += data
+        else:
+            assert data == expected[before : self.received_bytes], "what is delivered is not what was sent"
 
-def _answer_to_send(actions: Actions) -> int | None:
-    """How many octets a SEND took, None when it took all."""
-    for action in actions:
-        if isinstance(action, Accepted):
-            return action.count
-    return None
+    def _ends(self) -> None:
+        if self.ended_at_us == NEVER_US:
+            self.ended_at_us = self._now_us

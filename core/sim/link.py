@@ -1,16 +1,35 @@
 """One direction of a wire: when, and how often, each segment comes out.
 
-Owns the faults and the seeded generator that draws them. It never looks into a segment.
+Owns the line (how much it carries, how much waits before it) and the faults, with the seeded generator that
+draws them. It never looks into a segment: it is told its size, and whether it is a pure ACK.
+
+A segment waits in a drop-tail queue, is transmitted at the line's rate, and is then lost, delayed or doubled.
+The queue needs no events: what waits is the time until the line is free, times its rate.
 
 Source: the fault models of tc-netem(8).
 """
 
 from random import Random
+from typing import Final
 
 import msgspec
 from gossamer.core.clock import SECOND_US
+from gossamer.core.sim.loss import Loses, LossModel
 
-DELAY_US_MAX = 10 * SECOND_US
+DELAY_US_MAX: Final = 10 * SECOND_US
+BIT_NS: Final = 8 * 1_000_000_000
+"""Nanoseconds that a byte takes at one bit a second."""
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """What a line carries."""
+
+    rate_bps: int = 0
+    """Bits a second, headers of IP and TCP counted; 0: as much as comes."""
+    queue_bytes: int = 1 << 62
+    """What may wait for transmission, or be in it; a segment that finds no room is dropped."""
+    mtu_changes: tuple[tuple[int, int], ...] = ()
+    """(from when, bytes): the largest packet that passes, ascending in time; without any, all pass."""
 
 
 class Faults(msgspec.Struct, frozen=True, gc=False):
@@ -25,28 +44,115 @@ class Faults(msgspec.Struct, frozen=True, gc=False):
     jitter_us: int = 0
     """Up to so much more, drawn for each segment: a second cause of reordering."""
     reorder_us: int = 20_000
+    corrupt: float = 0.0
+    """This part of the segments comes out with a wrong bit, which the checksum shows."""
+    models: tuple[LossModel, ...] = ()
+    """What is lost beside `loss`."""
 
 
+PLAIN = Line()
 PERFECT = Faults()
+
+
+class LinkCounts(msgspec.Struct, gc=False):
+    """What became of the segments."""
+
+    sent: int = 0
+    sent_bytes: int = 0
+    lost: int = 0
+    """By the faults, not by the queue."""
+    overflowed: int = 0
+    """Found no room in the queue."""
+    corrupted: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    too_big: int = 0
+    queue_bytes_max: int = 0
 
 
 class Link:
     """Draws the fate of one segment after another."""
 
-    def __init__(self, faults: Faults, seed: int) -> None:
+    def __init__(self, faults: Faults, seed: int, line: Line = PLAIN) -> None:
+        self.counts = LinkCounts()
+        self.delay_us = faults.delay_us
         self._faults = faults
+        self._line = line
         self._random = Random(seed)
+        self._losses = _processes(faults, seed)
+        self._is_faultless = not (
+            self._losses or faults.loss or faults.duplicate or faults.reorder or faults.jitter_us
+        )
+        self._free_ns = 0
 
-    def arrivals_us(self, now_us: int) -> tuple[int, ...]:
+    def arrivals_us(self, now_us: int, size_bytes: int = 0, is_ack: bool = False) -> tuple[int, ...]:
         """When a segment sent now comes out: no time when it is lost, two times when it is duplicated."""
-        faults, draw = self._faults, self._random.random
-        if draw() < faults.loss:
+        counts = self.counts
+        counts.sent += 1
+        counts.sent_bytes += size_bytes
+        leaves_us = self._leaves_us(now_us, size_bytes) if self._line.rate_bps else now_us
+        if leaves_us < 0:
+            counts.overflowed += 1
             return ()
-        copies = 2 if draw() < faults.duplicate else 1
-        return tuple(now_us + self._delay_us() for _ in range(copies))
+        if self._is_faultless:
+            return (leaves_us + self.delay_us,)
+        return self._faulty(leaves_us, is_ack)
+
+    def spoils(self) -> bool:
+        """Whether the segment that now comes out has a wrong bit."""
+        if not self._faults.corrupt or self._random.random() >= self._faults.corrupt:
+            return False
+        self.counts.corrupted += 1
+        return True
+
+    def mtu_bytes(self, now_us: int) -> int:
+        """The largest packet that passes, 0 when all do."""
+        mtu_bytes = 0
+        for from_us, size_bytes in self._line.mtu_changes:
+            if from_us <= now_us:
+                mtu_bytes = size_bytes
+        return mtu_bytes
+
+    def waiting_bytes(self, now_us: int) -> int:
+        """What is in the queue, and in transmission."""
+        return max(self._free_ns - now_us * 1000, 0) * self._line.rate_bps // BIT_NS
+
+    def _leaves_us(self, now_us: int, size_bytes: int) -> int:
+        """When the last bit of a segment is on the line, -1 when the queue had no room for it."""
+        line, now_ns, free_ns = self._line, now_us * 1000, self._free_ns
+        if free_ns < now_ns:
+            free_ns = now_ns
+        waiting_bytes = (free_ns - now_ns) * line.rate_bps // BIT_NS + size_bytes
+        if waiting_bytes > line.queue_bytes:
+            return -1
+        if waiting_bytes > self.counts.queue_bytes_max:
+            self.counts.queue_bytes_max = waiting_bytes
+        self._free_ns = free_ns = free_ns + size_bytes * BIT_NS // line.rate_bps
+        return -(-free_ns // 1000)
+
+    def _faulty(self, leaves_us: int, is_ack: bool) -> tuple[int, ...]:
+        faults, draw = self._faults, self._random.random
+        lost = draw() < faults.loss
+        for loses in self._losses:
+            # Every model sees every segment, whatever the others say.
+            lost = loses(leaves_us, is_ack) or lost
+        if lost:
+            self.counts.lost += 1
+            return ()
+        if draw() < faults.duplicate:
+            self.counts.duplicated += 1
+            return leaves_us + self._delay_us(), leaves_us + self._delay_us()
+        return (leaves_us + self._delay_us(),)
 
     def _delay_us(self) -> int:
         faults = self._faults
-        held_us = faults.reorder_us if self._random.random() < faults.reorder else 0
-        jitter_us = self._random.randrange(faults.jitter_us + 1)
-        return min(faults.delay_us + held_us + jitter_us, DELAY_US_MAX)
+        delay_us = faults.delay_us
+        if self._random.random() < faults.reorder:
+            self.counts.reordered += 1
+            delay_us += faults.reorder_us
+        return min(delay_us + self._random.randrange(faults.jitter_us + 1), DELAY_US_MAX)
+
+
+def _processes(faults: Faults, seed: int) -> tuple[Loses, ...]:
+    """Each model with a generator of its own, so that one does not change what another draws."""
+    return tuple(model.process(Random(f"{seed} {number}")) for number, model in enumerate(faults.models))

@@ -1,0 +1,46 @@
+"""What is to happen, in virtual time: one heap of plain tuples, and the clock that it moves.
+
+Owns the order of events, those of one microsecond in the order in which they were entered, and the bound on
+how many a run may have. It knows nothing of what happens.
+"""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.errors import BoundExceeded
+
+START_US = SECOND_US
+"""The virtual clock begins here, so that no time of a run is 0."""
+
+
+class Agenda:
+    """The events of one run."""
+
+    def __init__(self, events_max: int, now_us: int = START_US) -> None:
+        self.now_us = now_us
+        self.events_total = 0
+        self._events_max = events_max
+        self._order = 0
+        self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
+
+    def at(self, at_us: int, call: Callable[[Any], None], argument: Any) -> None:
+        """Have `call(argument)` happen at a time."""
+        self._order += 1
+        heappush(self._heap, (at_us, self._order, call, argument))
+
+    def run(self, until_us: int = NEVER_US) -> None:
+        """Let everything happen that is due before `until_us`.
+
+        Raises: BoundExceeded when the run has more events than it may.
+        """
+        heap = self._heap
+        while heap and heap[0][0] < until_us:
+            at_us, _, call, argument = heappop(heap)
+            if at_us > self.now_us:
+                self.now_us = at_us
+            self.events_total += 1
+            if self.events_total > self._events_max:
+                raise BoundExceeded(f"a run of more than {self._events_max} events has not converged")
+            call(argument)
