@@ -1,13 +1,14 @@
 """What must hold of every connection after every step, whatever the wire did.
 
 Owns the invariants of RFC 9293 that one step can break: `check` is an `Observer`, and it asserts. It knows
-nothing of the wire or of the other end.
+nothing of the wire or of the other end. Which states follow each other is `core.sim.transitions`'s.
 
 Source: RFC 9293 3.3.1, 3.4, 3.8; law 4 (bounds).
 """
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
+from gossamer.core.sim import transitions
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.buffer import Chunks
 from gossamer.core.tcp.events import Event, Timeout
@@ -20,6 +21,7 @@ from gossamer.core.wire.segment import FIN, RST, SYN, Segment
 
 def check(before: Connection, event: Event, after: Connection | None, actions: Actions) -> None:
     """Assert every invariant of one step of a connection."""
+    transitions.check(before, event, after, actions)
     if not isinstance(before, Tcb) or not isinstance(after, Tcb):
         return
     _check_sequence(before, after)
