@@ -16,9 +16,10 @@ from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
 from gossamer.shards.standard_streams import hold_standard_descriptors
 
 LAZY_COMMANDS: Final = {
-    "load": ("gossamer.loadtest.command", "load", "Load a server with requests and measure it.")
+    "load": ("gossamer.loadtest.command", "load", "Load a server with requests and measure it."),
+    "sim": ("gossamer.shards.command_sim", "sim", "Run connections in virtual time over a simulated path."),
 }
-"""Commands of another floor: where each is found, and its line in the help."""
+"""Commands that need more than the others do: where each is found, and its line in the help."""
 
 INTERRUPTED: Final = 130
 """The exit code of a command that Ctrl-C ended, as shells have it."""

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: "30s", "250ms", "64KiB", "1.5 MB". Pure."""
+"""Durations, sizes, rates and shares as people write them: "30s", "64KiB", "10mbit", "1%". Pure."""
 
 import re
 from decimal import Decimal
@@ -23,6 +23,12 @@ SIZE_UNITS_BYTES: Final = {
     "kib": 1 << 10,
     "mib": 1 << 20,
     "gib": 1 << 30,
+}
+RATE_UNITS_BPS: Final = {
+    "bit": 1,
+    "kbit": 1_000,
+    "mbit": 1_000_000,
+    "gbit": 1_000_000_000,
 }
 QUANTITY: Final = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([a-zA-Z]*)\s*", re.ASCII)
 
@@ -51,6 +57,20 @@ def parse_duration_us(text: str) -> int:
 def parse_size_bytes(text: str) -> int:
     """The bytes of "64KiB"; a number without a unit counts bytes. Raises: ValueError."""
     return _parse(text, SIZE_UNITS_BYTES, "b")
+
+
+def parse_rate_bps(text: str) -> int:
+    """The bits a second of "10mbit"; a number without a unit counts bits. Raises: ValueError."""
+    return _parse(text, RATE_UNITS_BPS, "bit")
+
+
+def parse_share(text: str) -> float:
+    """The part of one that "1%" or "0.01" is. Raises: ValueError."""
+    plain = text.strip()
+    share = float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
+    if not 0 <= share <= 1:
+        raise ValueError(text)
+    return share
 
 
 def _format(value: int, units: dict[str, int], names: tuple[str, ...]) -> str:

@@ -23,6 +23,7 @@ class Agenda:
         self.events_total = 0
         self._events_max = events_max
         self._order = 0
+        self._is_stopped = False
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
 
     def at(self, at_us: int, call: Callable[[Any], None], argument: Any) -> None:
@@ -30,13 +31,17 @@ class Agenda:
         self._order += 1
         heappush(self._heap, (at_us, self._order, call, argument))
 
+    def stop(self) -> None:
+        """End the run after the present event."""
+        self._is_stopped = True
+
     def run(self, until_us: int = NEVER_US) -> None:
-        """Let everything happen that is due before `until_us`.
+        """Let everything happen that is due before `until_us`, or until `stop`.
 
         Raises: BoundExceeded when the run has more events than it may.
         """
-        heap = self._heap
-        while heap and heap[0][0] < until_us:
+        heap, self._is_stopped = self._heap, False
+        while heap and heap[0][0] < until_us and not self._is_stopped:
             at_us, _, call, argument = heappop(heap)
             if at_us > self.now_us:
                 self.now_us = at_us

@@ -48,6 +48,8 @@ class User(msgspec.Struct, frozen=True, gc=False):
     """0: a RECEIVE is always queued. Else one is made so often and answered from what is there."""
     closes: bool = True
     """Whether it half-closes once all is sent."""
+    waits: bool = False
+    """Whether it does so only after the other user has."""
     expects: Stream | None = None
     """What the other user sends: what comes is compared with it at once, and not kept."""
 
@@ -71,6 +73,8 @@ class End:
         self.failure: Failure | None = None
         self.drops: dict[SegmentDrop, int] = {}
         self.retransmitted_total = 0
+        self.timeouts_total = 0
+        """Expiries of the retransmission timer, window and keepalive probes among them."""
         self.outbox: list[Segment] = []
         """Emitted and not yet taken by the wire."""
         self._user = user
@@ -112,7 +116,10 @@ class End:
             if self.connection.expires_at_us <= now_us:
                 self.connection = None
         elif self.connection is not None and deadline_us(self.connection) <= now_us:
+            backoff = self.connection.backoff
             self._step(Timeout(now_us))
+            if isinstance(self.connection, Tcb) and self.connection.backoff > backoff:
+                self.timeouts_total += 1
         self._go_on(now_us)
 
     def arrives(self, segment: Segment, now_us: int) -> None:
@@ -130,6 +137,8 @@ class End:
         while not self._is_sent and not self._is_full and self._is_open():
             self._send(now_us)
         if self._is_sent and self._user.closes and self._is_open():
+            if self._user.waits and not self.has_ended:
+                return
             self._is_closed = True
             self._step(Close(now_us, receives=True))
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import Seq
+from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.sim.agenda import Agenda
 from gossamer.core.sim.end import End, Observer, User
 from gossamer.core.sim.link import PERFECT, PLAIN, Faults, Line, Link
@@ -16,12 +16,13 @@ from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.listen import segment_arrives as listener_hears
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
-from gossamer.core.tcp.tcb import Listener
+from gossamer.core.tcp.tcb import Listener, Tcb
 from gossamer.core.wire.segment import FIN, SYN, Segment, SynOptions
 
 HEADERS_BYTES: Final = 40
 """IPv4 and TCP without options."""
 TIMESTAMPS_BYTES: Final = 12
+RECOVERIES_MAX: Final = 1000
 
 
 class Setting(msgspec.Struct, frozen=True, gc=False):
@@ -55,13 +56,54 @@ def _syn_options_bytes(options: SynOptions) -> int:
     return 4 * bool(options.mss) + 4 * (options.window_scale >= 0) + 4 * options.sack_permitted
 
 
-class Side:
-    """One end, the link away from it, and its timer."""
+class Sent(msgspec.Struct, gc=False):
+    """What one end has put on the wire, as somebody sees it who watches the wire."""
 
-    def __init__(self, end: End, link: Link) -> None:
+    segments: int = 0
+    payload_bytes: int = 0
+    retransmitted: int = 0
+    retransmitted_bytes: int = 0
+    snd_max: int = -1
+    """The sequence number after the last octet that was sent; -1 before the SYN."""
+    recover: int = -1
+    """What was sent when the first retransmission of the present recovery was; -1 when there is none."""
+    began_us: int = 0
+    recoveries_us: list[int] = []
+    """How long each recovery took, at most RECOVERIES_MAX."""
+
+    def note(self, segment: Segment, now_us: int) -> None:
+        """A segment leaves."""
+        self.segments += 1
+        size = len(segment.payload)
+        self.payload_bytes += size
+        end = (segment.seq + size + (segment.flags & FIN) + bool(segment.flags & SYN)) & MASK
+        if end == segment.seq:
+            return
+        if self.snd_max < 0 or 0 < (end - self.snd_max) & MASK < HALF:
+            self.snd_max = end
+            return
+        self.retransmitted += 1
+        self.retransmitted_bytes += size
+        if self.recover < 0:
+            self.recover, self.began_us = self.snd_max, now_us
+
+    def acknowledged(self, snd_una: int, now_us: int) -> None:
+        """SND.UNA while there is a recovery: it is over when it covers what was sent at its begin."""
+        if (snd_una - self.recover) & MASK < HALF:
+            self.recover = -1
+            if len(self.recoveries_us) < RECOVERIES_MAX:
+                self.recoveries_us.append(now_us - self.began_us)
+
+
+class Side:
+    """One end, the link away from it, its timer, and what it sent."""
+
+    def __init__(self, end: End, link: Link, extra_us: int) -> None:
         self.end = end
         self.link = link
+        self.extra_us = extra_us
         self.armed_at_us = NEVER_US
+        self.sent = Sent()
 
 
 class Flow:
@@ -74,14 +116,17 @@ class Flow:
         server: Setting,
         links: tuple[Link, Link],
         observer: Observer | None = None,
+        extra_us: int = 0,
     ) -> None:
+        """`extra_us` is delay of this flow's own, beside the links', each way."""
         self._agenda = agenda
         self._observer = observer
         self._links = links
+        self._extra_us = extra_us
         self._server_setting = server
         self._server: Side | None = None
         tcb, actions = open_active(client.parameters, _opening(client, agenda.now_us))
-        self._client = Side(End(tcb, client.user, actions, agenda.now_us, observer), links[0])
+        self._client = Side(End(tcb, client.user, actions, agenda.now_us, observer), links[0], extra_us)
         self._went(self._client)
 
     @property
@@ -93,6 +138,33 @@ class Flow:
     def server(self) -> End | None:
         """The end that listened, once it has heard a SYN."""
         return None if self._server is None else self._server.end
+
+    @property
+    def sent(self) -> Sent:
+        """What the client has put on the wire."""
+        return self._client.sent
+
+    @property
+    def sent_back(self) -> Sent:
+        """What the server has."""
+        return Sent() if self._server is None else self._server.sent
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Octets that have reached the server's user."""
+        return 0 if self._server is None else self._server.end.received_bytes
+
+    @property
+    def is_over(self) -> bool:
+        """Whether neither end has a connection any more, TIME-WAIT apart."""
+        ends = (self.client, self.server)
+        return not any(end is None or isinstance(end.connection, Tcb) for end in ends)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is over, and both ends came to an orderly close."""
+        ends = [end for end in (self.client, self.server) if end is not None]
+        return self.is_over and all(end.failure is None and end.is_sent for end in ends)
 
     def _to_server(self, segment: Segment) -> None:
         if self._server is None:
@@ -111,7 +183,8 @@ class Flow:
         setting, now_us = self._server_setting, self._agenda.now_us
         tcb, actions = listener_hears(Listener(setting.parameters), syn, _opening(setting, now_us))
         if tcb is not None:
-            self._server = Side(End(tcb, setting.user, actions, now_us, self._observer), self._links[1])
+            end = End(tcb, setting.user, actions, now_us, self._observer)
+            self._server = Side(end, self._links[1], self._extra_us)
             self._went(self._server)
 
     def _went(self, side: Side) -> None:
@@ -119,18 +192,22 @@ class Flow:
         end = side.end
         if end.outbox:
             self._carry(side)
+        if side.sent.recover >= 0 and isinstance(end.connection, Tcb):
+            side.sent.acknowledged(end.connection.snd_una, self._agenda.now_us)
         deadline_us = end.deadline_us()
         if deadline_us < side.armed_at_us:
             side.armed_at_us = deadline_us
             self._agenda.at(deadline_us, self._look, side)
 
     def _carry(self, side: Side) -> None:
-        agenda, link, outbox = self._agenda, side.link, side.end.outbox
+        agenda, link, outbox, note = self._agenda, side.link, side.end.outbox, side.sent.note
+        now_us, extra_us = agenda.now_us, side.extra_us
         arrives = self._to_server if side is self._client else self._to_client
         for segment in outbox:
+            note(segment, now_us)
             is_ack = not segment.payload and not segment.flags & (SYN | FIN)
-            for at_us in link.arrivals_us(agenda.now_us, wire_bytes(segment), is_ack):
-                agenda.at(at_us, arrives, segment)
+            for at_us in link.arrivals_us(now_us, wire_bytes(segment), is_ack):
+                agenda.at(at_us + extra_us, arrives, segment)
         outbox.clear()
 
     def _look(self, side: Side) -> None:

@@ -1,0 +1,87 @@
+"""What a path allows, by formula: the figures that stand beside the measured ones.
+
+Owns the formulas, in bytes, seconds and bits a second. Pure; it knows nothing of a simulation.
+
+Source: named at each function.
+"""
+
+from math import inf, sqrt
+from typing import Final
+
+SECOND_US: Final = 1e6
+ACK_EVERY: Final = 2
+"""b of the formulas: a receiver that delays acknowledges every second segment (RFC 9293 3.8.6.3)."""
+
+CUBIC_C: Final = 0.4
+CUBIC_BETA: Final = 0.7
+
+
+def bandwidth_delay_bytes(rate_bps: float, rtt_us: float) -> float:
+    """What is on the way when the path is full."""
+    return rate_bps * rtt_us / SECOND_US / 8
+
+
+def payload_share(mss_bytes: int, headers_bytes: int) -> float:
+    """The part of a line's rate that is left for payload."""
+    return mss_bytes / (mss_bytes + headers_bytes)
+
+
+def window_bps(window_bytes: float, rtt_us: float) -> float:
+    """A window a round trip: what a buffer allows, whatever the line."""
+    return window_bytes * 8 * SECOND_US / rtt_us
+
+
+def mathis_bps(mss_bytes: int, rtt_us: float, loss: float) -> float:
+    """NewReno with losses that are rare and random.
+
+    Source: Mathis, Semke, Mahdavi, Ott 1997: MSS/RTT * sqrt(3/2bp).
+    """
+    return mss_bytes * 8 * SECOND_US / rtt_us * sqrt(3 / (2 * ACK_EVERY * loss)) if loss else inf
+
+
+def pftk_bps(mss_bytes: int, rtt_us: float, loss: float, rto_us: float) -> float:
+    """NewReno with its timeouts counted.
+
+    Source: Padhye, Firoiu, Towsley, Kurose 1998, equation (30); RFC 5348 3.1 with its b.
+    """
+    if not loss:
+        return inf
+    round_trip_s, rto_s, b = rtt_us / SECOND_US, rto_us / SECOND_US, ACK_EVERY
+    timeouts = rto_s * min(1.0, 3 * sqrt(3 * b * loss / 8)) * loss * (1 + 32 * loss * loss)
+    return mss_bytes * 8 / (round_trip_s * sqrt(2 * b * loss / 3) + timeouts)
+
+
+def cubic_bps(mss_bytes: int, rtt_us: float, loss: float) -> float:
+    """CUBIC with random losses; where NewReno would be faster, CUBIC goes as that does.
+
+    Source: RFC 9438 5.1: "AVG_W_cubic = (C * (3 + beta) / (4 * (1 - beta)))^(1/4) * RTT^(3/4) / p^(3/4)", in
+    segments; the Reno-friendly region is 4.3.
+    """
+    if not loss:
+        return inf
+    scale = (CUBIC_C * (3 + CUBIC_BETA) / (4 * (1 - CUBIC_BETA))) ** 0.25
+    segments = scale * (rtt_us / SECOND_US) ** 0.75 / loss**0.75
+    return max(window_bps(segments * mss_bytes, rtt_us), mathis_bps(mss_bytes, rtt_us, loss))
+
+
+def bbr_bps(rate_bps: float, loss: float) -> float:
+    """BBR's model of the path is its bottleneck's bandwidth: what is lost of it has to be sent again, and
+    nothing else slows it down while the loss is below its threshold."""
+    return rate_bps * (1 - loss)
+
+
+def loss_bps(
+    congestion: str, mss_bytes: int, rtt_us: float, loss: float, rto_us: float, rate_bps: float
+) -> float:
+    """What random loss leaves to an algorithm by its own model; nothing is known of one without a model."""
+    if congestion == "newreno":
+        return pftk_bps(mss_bytes, rtt_us, loss, rto_us)
+    if congestion == "cubic":
+        return cubic_bps(mss_bytes, rtt_us, loss)
+    return bbr_bps(rate_bps, loss) if congestion == "bbr" and rate_bps else inf
+
+
+def jain(shares: list[float]) -> float:
+    """1 when all shares are equal, 1/n when one has all. Source: Jain, Chiu, Hawe 1984."""
+    squares = sum(share * share for share in shares)
+    return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0

@@ -1,0 +1,193 @@
+"""gossamer sim: from options to a simulated run and its report.
+
+Owns the options and how the command ends. Standard output holds what the run did, in virtual time, and is the
+same for the same options; what depends on this machine goes to standard error.
+"""
+
+import sys
+import time
+from typing import Any, Final
+
+import click
+import msgspec
+from gossamer.core.sim.report import Report
+from gossamer.core.sim.scenario import FLOWS_MAX, Scenario
+from gossamer.core.sim.simulation import Simulation
+from gossamer.shards import sim_options as value
+from gossamer.shards.exitcode import CommandError, ExitCode
+from gossamer.shards.sim_print import report_lines
+
+PROGRESS_EVERY_S: Final = 0.5
+
+EPILOG: Final = """\b
+Examples:
+  gossamer sim --seed 1 --rate 10mbit --delay 50ms --queue 64KiB --loss 1%
+  gossamer sim --flows 2 --duration 60s --bytes 1GiB --json
+
+\b
+Exit codes:
+  0  every transfer was complete (with --duration: none had failed), and no oracle found anything
+  1  a transfer failed or never ended, or an oracle found a breach
+  2  a wrong option
+"""
+
+
+class OracleFoundError(CommandError):
+    """A step did what no TCP may."""
+
+
+class Progress:
+    """A line on standard error while somebody watches it."""
+
+    def __init__(self) -> None:
+        self._shown_s = time.monotonic()
+        self._is_shown = False
+
+    def __call__(self, virtual_us: int, segments: int) -> None:
+        """Say how far the run is, now and then."""
+        now_s = time.monotonic()
+        if not sys.stderr.isatty() or now_s - self._shown_s < PROGRESS_EVERY_S:
+            return
+        self._shown_s, self._is_shown = now_s, True
+        click.echo(f"\r{virtual_us / 1e6:10.2f} s virtual, {segments:,} segments", nl=False, err=True)
+
+    def close(self) -> None:
+        """Clear the line."""
+        if self._is_shown:
+            click.echo("\r" + " " * 60 + "\r", nl=False, err=True)
+
+
+def simulate(scenario: Scenario, watches: bool) -> Report:
+    """Run it, and say on standard error how fast that was.
+
+    Raises: OracleFoundError.
+    """
+    simulation, progress = Simulation(scenario, watches), Progress()
+    simulation.progress = progress
+    begin_s = time.process_time()
+    try:
+        report = simulation.run()
+    except AssertionError as error:
+        raise OracleFoundError(
+            f"at {simulation.agenda.now_us / 1e6 - 1:.6f} s an oracle found: {error}; "
+            f"the same options repeat it (seed {scenario.seed})"
+        ) from error
+    finally:
+        progress.close()
+    cpu_s = max(time.process_time() - begin_s, 1e-9)
+    click.echo(f"{cpu_s:.2f} s of CPU, {report.segments / cpu_s:,.0f} segments/s", err=True)
+    return report
+
+
+@click.command(epilog=EPILOG)
+@click.option("--seed", type=click.IntRange(0, 1 << 32), default=1, show_default=True, help="Of all chance.")
+@click.option(
+    "--rate", "rate_bps", type=value.RATE, default="10mbit", show_default=True, help="Of the bottleneck."
+)
+@click.option(
+    "--delay",
+    "delay_us",
+    type=value.DELAY,
+    default="50ms",
+    show_default=True,
+    help="One way: half a round trip.",
+)
+@click.option(
+    "--delay-step",
+    "delay_step_us",
+    type=value.DELAY,
+    default="0",
+    help="So much more, one way, for each flow after the first.",
+)
+@click.option(
+    "--queue",
+    "queue_bytes",
+    type=value.QUEUE,
+    default=0,
+    help="Drop-tail, before the bottleneck.  [one bandwidth-delay product]",
+)
+@click.option("--loss", type=value.LOSS, default="0", help="Of the data segments, each by itself.")
+@click.option(
+    "--burst", "bursts", type=value.BURST, multiple=True, help="Gilbert-Elliott: how bursts begin and end."
+)
+@click.option(
+    "--drop",
+    "drops",
+    type=value.DROP,
+    multiple=True,
+    help="Exactly these of the segments sent by the clients, the SYN being 0.",
+)
+@click.option("--ack-loss", type=value.LOSS, default="0", help="Of the pure ACKs on the way back.")
+@click.option(
+    "--blackout", "blackouts", type=value.INTERVAL, multiple=True, help="Nothing passes, either way."
+)
+@click.option("--duplicate", type=value.SHARE, default="0", help="Of the data segments.")
+@click.option("--reorder", type=value.SHARE, default="0", help="Of the data segments: held back by 20 ms.")
+@click.option("--jitter", "jitter_us", type=value.DELAY, default="0", help="Up to so much more delay each.")
+@click.option("--corrupt", type=value.SHARE, default="0", help="Of the data segments: a wrong bit.")
+@click.option("--mtu", "mtu_bytes", type=value.MTU, default=1500, show_default=True, help="Of the ends.")
+@click.option(
+    "--mtu-change",
+    "mtu_changes",
+    type=value.MTU_CHANGE,
+    multiple=True,
+    help="What passes from then.",
+)
+@click.option(
+    "--bytes", "transfer_bytes", type=value.TRANSFER, default="1MiB", show_default=True, help="Of each flow."
+)
+@click.option(
+    "--duration",
+    "duration_us",
+    type=value.MOMENT,
+    default="0",
+    help="End after this virtual time at the latest.  [when all is delivered]",
+)
+@click.option("--flows", type=click.IntRange(1, FLOWS_MAX), default=1, show_default=True)
+@click.option(
+    "--stagger", "stagger_us", type=value.MOMENT, default="0", help="Each flow begins so much after the last."
+)
+@click.option(
+    "--congestion",
+    callback=value.read_congestion,
+    default="newreno",
+    show_default=True,
+    help="Congestion control; several, with commas, go to the flows in turn.",
+)
+@click.option(
+    "--buffer",
+    "buffer_bytes",
+    type=value.BUFFER,
+    default=0,
+    help="For receiving; for sending, twice that.  [enough for the path]",
+)
+@click.option("--sack/--no-sack", default=True, show_default=True, help="RFC 2018.")
+@click.option("--timestamps/--no-timestamps", default=True, show_default=True, help="RFC 7323.")
+@click.option(
+    "--oracle/--no-oracle",
+    "watches",
+    default=True,
+    show_default=True,
+    help="Hold every step to the RFC's invariants, and repeat some from the decoded connection.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def sim(watches: bool, as_json: bool, **options: Any) -> int:
+    """Run whole connections in virtual time over a simulated bottleneck.
+
+    The functional TCP is the one that serves; the wire, its faults and the clock are simulated from one seed.
+    """
+    models = (*options.pop("bursts"), *options.pop("drops"))
+    scenario = Scenario(**options, models=models)
+    report = simulate(scenario, watches)
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+    else:
+        for line in report_lines(scenario, report):
+            click.echo(line)
+    return _exit_code(scenario, report)
+
+
+def _exit_code(scenario: Scenario, report: Report) -> int:
+    failed = any(flow.failure for flow in report.flows)
+    is_good = report.has_finished or (scenario.duration_us > 0 and not failed)
+    return ExitCode.OK if is_good else ExitCode.FAILED

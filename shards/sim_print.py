@@ -1,0 +1,112 @@
+"""A report of `gossamer sim` as people read it: plain text, the same for the same run.
+
+Owns the layout. All times in it are virtual.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from gossamer.core.sim.report import FlowReport, LinkReport, Report
+from gossamer.core.sim.scenario import Scenario
+from gossamer.shards.units import format_duration
+
+TIMELINE_ROWS: Final = 20
+FLOW_HEAD: Final = (
+    f"{'flow':>4}  {'congestion':<12} {'goodput':>14} {'steady':>14} {'retransmitted':>14} {'timeouts':>8} "
+    f"{'rtt min/mean/max ms':>22} {'cwnd mean/max':>19} {'end':>10}"
+)
+LINE_HEAD: Final = (
+    f"{'time s':>8} {'flow':>4} {'goodput':>14} {'cwnd B':>9} {'flight B':>9} {'srtt ms':>8} {'queue B':>9} "
+    f"{'retransmitted':>14}"
+)
+
+
+def rate_text(bps: float | None) -> str:
+    """A rate with three figures behind the point."""
+    if bps is None:
+        return "-"
+    for unit, size in (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
+        if bps >= size:
+            return f"{bps / size:.3f} {unit}"
+    return f"{bps:.0f} bit/s"
+
+
+def report_lines(scenario: Scenario, report: Report) -> Iterator[str]:
+    """The whole text."""
+    yield from _head(scenario, report)
+    yield ""
+    yield FLOW_HEAD
+    yield from map(_flow_line, report.flows)
+    yield ""
+    yield _link_line("there", report.forward)
+    yield _link_line("back", report.backward)
+    yield ""
+    yield from _theory(scenario, report)
+    yield ""
+    yield LINE_HEAD
+    yield from _timeline(report.flows)
+
+
+def _head(scenario: Scenario, report: Report) -> Iterator[str]:
+    rate = rate_text(scenario.rate_bps) if scenario.rate_bps else "unlimited"
+    yield (
+        f"seed {report.seed}: {scenario.flows} flow(s) of {scenario.transfer_bytes:,} bytes over {rate}, "
+        f"delay {format_duration(scenario.delay_us)} each way, queue {scenario.queue:,} bytes, "
+        f"buffers {scenario.buffer:,} bytes"
+    )
+    end = "complete" if report.has_finished else "NOT complete"
+    yield (
+        f"{end} after {report.ended_us / 1e6:.3f} s of virtual time: {report.segments:,} segments, "
+        f"goodput {rate_text(report.goodput_bps)}"
+        + (f", {report.utilisation:.1%} of the path" if report.utilisation is not None else "")
+        + (f", Jain's index {report.jain:.3f}" if scenario.flows > 1 else "")
+    )
+    if report.steps_checked:
+        yield (
+            f"{report.steps_checked:,} steps held to the oracle, {report.migrations:,} of them repeated from "
+            "the decoded connection"
+        )
+
+
+def _flow_line(flow: FlowReport) -> str:
+    rtt = "/".join(f"{us / 1000:.1f}" for us in (flow.rtt_min_us, flow.rtt_mean_us, flow.rtt_max_us))
+    windows = f"{flow.cwnd_mean_bytes}/{flow.cwnd_max_bytes}"
+    end = flow.failure or (f"{flow.ended_us / 1e6:.3f} s" if flow.ended_us is not None else "open")
+    return (
+        f"{flow.number:>4}  {flow.congestion:<12} {rate_text(flow.goodput_bps):>14} "
+        f"{rate_text(flow.steady_bps):>14} {flow.retransmitted:>14,} {flow.timeouts:>8} {rtt:>22} "
+        f"{windows:>19} {end:>10}"
+    )
+
+
+def _link_line(name: str, link: LinkReport) -> str:
+    faults = ("lost", "overflowed", "corrupted", "duplicated", "reordered", "too_big")
+    counts = ", ".join(f"{fault.replace('_', ' ')} {getattr(link, fault):,}" for fault in faults)
+    return (
+        f"{name:<6}{link.segments:,} segments, {link.bytes:,} bytes; {counts}; "
+        f"queue at most {link.queue_bytes_max:,} bytes"
+    )
+
+
+def _theory(scenario: Scenario, report: Report) -> Iterator[str]:
+    bounds = report.bounds
+    yield (
+        f"theory, one flow alone: path {rate_text(bounds.path_bps)}, buffer per round trip "
+        f"{rate_text(bounds.window_bps)}, loss under {scenario.algorithm(0)} {rate_text(bounds.loss_bps)}: "
+        f"at most {rate_text(bounds.least_bps)}"
+    )
+
+
+def _timeline(flows: list[FlowReport]) -> Iterator[str]:
+    for flow in flows:
+        step = -(-len(flow.samples) // TIMELINE_ROWS) or 1
+        shown = flow.samples[::step]
+        for before, sample in pairwise(shown):
+            span_us = max(sample.at_us - before.at_us, 1)
+            goodput_bps = (sample.delivered_bytes - before.delivered_bytes) * 8e6 / span_us
+            yield (
+                f"{sample.at_us / 1e6:>8.3f} {flow.number:>4} {rate_text(goodput_bps):>14} "
+                f"{sample.cwnd_bytes:>9} {sample.flight_bytes:>9} {sample.srtt_us / 1000:>8.1f} "
+                f"{sample.queue_bytes:>9} {sample.retransmitted:>14,}"
+            )

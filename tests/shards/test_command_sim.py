@@ -1,0 +1,77 @@
+"""gossamer sim: what it prints, and how it ends."""
+
+import json
+import subprocess
+
+import pytest
+
+from .conftest import GOSSAMER
+
+QUICK = ("sim", "--bytes", "100KiB", "--delay", "10ms", "--seed", "7", "--loss", "2%")
+
+
+def gossamer(*argv: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([GOSSAMER, *argv], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_sim__same_seed__same_bytes_on_standard_output() -> None:
+    first, second = gossamer(*QUICK), gossamer(*QUICK)
+    assert first.returncode == 0
+    assert first.stdout == second.stdout
+    assert "retransmitted" in first.stdout
+    assert "virtual time" in first.stdout
+    assert "segments/s" in first.stderr
+    assert gossamer(*QUICK, "--seed", "8").stdout != first.stdout
+
+
+def test_sim__as_json__is_one_object_of_the_same_run() -> None:
+    report = json.loads(gossamer(*QUICK, "--json", "--flows", "2").stdout)
+    assert report["has_finished"]
+    assert [flow["delivered_bytes"] for flow in report["flows"]] == [102_400, 102_400]
+    assert report["steps_checked"] > 0
+    assert report["migrations"] > 0
+
+
+def test_sim__without_the_oracle__the_run_is_the_same() -> None:
+    watched, alone = (
+        json.loads(gossamer(*QUICK, "--json", flag).stdout) for flag in ("--oracle", "--no-oracle")
+    )
+    assert alone["steps_checked"] == 0
+    assert watched["flows"] == alone["flows"]
+
+
+def test_sim__a_transfer_that_never_ends__is_a_failure() -> None:
+    ended = gossamer(*QUICK, "--blackout", "30ms-24h")
+    assert ended.returncode == 1
+    assert "connection timed out" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (("--loss", "95%"), "0% to 90%"),
+        (("--loss", "x"), "0% to 90%"),
+        (("--rate", "0"), "1kbit to 100gbit"),
+        (("--rate", "10mbps"), "1kbit to 100gbit"),
+        (("--delay", "1h"), "0 to 10s"),
+        (("--queue", "1"), "1500B to 1GiB"),
+        (("--burst", "1%"), "two shares"),
+        (("--burst", "1%:0"), "two shares"),
+        (("--drop", "-4"), "numbers from 0"),
+        (("--drop", "4+x"), "numbers from 0"),
+        (("--blackout", "3s-2s"), "two times"),
+        (("--mtu", "20"), "140 to 65535"),
+        (("--mtu-change", "1200"), "a time and"),
+        (("--bytes", "0"), "1 to 64GiB"),
+        (("--buffer", "1"), "128B to 512MiB"),
+        (("--flows", "0"), "1<=x<=100"),
+        (("--congestion", "vegas"), "newreno"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_sim__wrong_value__one_line_names_option_found_and_allowed(argv: tuple[str, ...], named: str) -> None:
+    ended = gossamer("sim", *argv)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert argv[0] in ended.stderr
+    assert named in ended.stderr
