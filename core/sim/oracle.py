@@ -6,6 +6,8 @@ nothing of the wire or of the other end. Which states follow each other is `core
 Source: RFC 9293 3.3.1, 3.4, 3.8; law 4 (bounds).
 """
 
+from itertools import pairwise
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.sim import transitions
@@ -13,7 +15,12 @@ from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.buffer import Chunks
 from gossamer.core.tcp.events import Event, Timeout
 from gossamer.core.tcp.output import flight_bytes, is_fin_unsent
-from gossamer.core.tcp.parameters import COALESCE_BYTES, REASSEMBLY_BLOCKS_MAX, SACKED_RANGES_MAX
+from gossamer.core.tcp.parameters import (
+    COALESCE_BYTES,
+    REASSEMBLY_BLOCKS_MAX,
+    SACKED_RANGES_MAX,
+    TRANSMISSIONS_MAX,
+)
 from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.tcb import Reassembly, Recovery, State, Tcb
 from gossamer.core.wire.segment import FIN, RST, SYN, Segment
@@ -27,6 +34,7 @@ def check(before: Connection, event: Event, after: Connection | None, actions: A
     _check_sequence(before, after)
     _check_buffers(after)
     _check_timers(after)
+    _check_transmissions(after)
     _check_recovery(after)
     for action in actions:
         if isinstance(action, Segment):
@@ -87,6 +95,16 @@ def _check_timers(tcb: Tcb) -> None:
     assert (tcb.rtx_at_us != NEVER_US) == waits, "the retransmission timer is armed for nothing, or not armed"
     if tcb.state > State.SYN_RECEIVED and tcb.rcv_nxt != tcb.last_ack_sent:
         assert tcb.ack_at_us != NEVER_US, "octets came and no ACK is on its way"
+
+
+def _check_transmissions(tcb: Tcb) -> None:
+    """Runs ascend from SND.UNA to SND.NXT."""
+    runs = tcb.transmissions
+    assert len(runs) <= TRANSMISSIONS_MAX
+    if runs:
+        places = [0, *((run.right - tcb.snd_una) & MASK for run in runs)]
+        assert all(before < after for before, after in pairwise(places)), "runs of sequence space overlap"
+        assert places[-1] == flight_bytes(tcb), "the runs are not what is in flight"
 
 
 def _check_recovery(tcb: Tcb) -> None:

@@ -16,6 +16,7 @@ from gossamer.core.tcp.congestion.initial_window import after_idle
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.reassembly import sack_blocks
 from gossamer.core.tcp.recovery.fast import next_retransmission, pipe_bytes
+from gossamer.core.tcp.recovery.transmissions import after_sending, after_sending_again
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
@@ -139,9 +140,17 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
 def _sent(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Tcb:
     """The connection after new octets up to `snd_nxt`; without timestamps one segment at a time is timed (RFC
     6298 3)."""
+    transmissions = after_sending(tcb, snd_nxt, now_us)
     if tcb.agreed.timestamps or tcb.rtt_seq is not None or tcb.recovery is not None:
-        return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us)
-    return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us, rtt_seq=snd_nxt, rtt_at_us=now_us)
+        return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us, transmissions=transmissions)
+    return replace(
+        tcb,
+        snd_nxt=snd_nxt,
+        snd_at_us=now_us,
+        rtt_seq=snd_nxt,
+        rtt_at_us=now_us,
+        transmissions=transmissions,
+    )
 
 
 def _is_worth_sending(tcb: Tcb, size: int, unsent: int, flight: int) -> bool:
@@ -164,6 +173,8 @@ def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
             return tcb
         seq, length, tcb = chosen
         segments.append(retransmission(tcb, now_us, seq, length))
+        again = after_sending_again(tcb, seq, seq_add(seq, length), now_us)
+        tcb = replace(tcb, transmissions=again)
 
 
 def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int) -> Segment:

@@ -33,6 +33,28 @@ SACKED_RANGES_MAX: Final = 256
 """Ranges the sender's scoreboard remembers; further ones are ignored, which is always safe.
 CVE-2019-11478."""
 
+TRANSMISSIONS_MAX: Final = 128
+"""Runs of sequence space whose times of sending are remembered apart; beyond it neighbours share one, the
+later, which only delays their being taken for lost."""
+
+REORDERING_WINDOW_PERSIST: Final = 16
+"""Recoveries for which a reordering window that grew by D-SACK keeps its size. Source: RFC 8985 6.2 step
+4."""
+
+MIN_RTT_WINDOW_US: Final = 300 * SECOND_US
+"""How long a smallest round-trip time is believed. Source: RFC 8985 6.2 step 1 wants a window; 300 s is what
+deployed stacks use."""
+
+TAIL_PROBE_INITIAL_US: Final = 1 * SECOND_US
+"""PTO before the first round-trip measurement. Source: RFC 8985 7.2."""
+
+TAIL_PROBE_MIN_US: Final = 10 * MILLISECOND_US
+"""No tail loss probe goes sooner. Differs: RFC 8985 7.2 has no floor; below 10 ms a busy peer or a late timer
+would be taken for a loss at each turn."""
+
+TAIL_PROBE_ACK_DELAY_US: Final = 200 * MILLISECOND_US
+"""TLP.max_ack_delay: what the peer may wait before it acknowledges a single segment. Source: RFC 8985 7.2."""
+
 REASSEMBLY_BLOCKS_MAX: Final = 128
 """Runs of octets the receiver holds out of order; CVE-2018-5390."""
 
@@ -86,6 +108,16 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Offer and take selective acknowledgements (RFC 2018)."""
     ecn: Literal["off", "passive", "on"] = "passive"
     """Explicit congestion notification (RFC 3168): never, where the peer asks for it, or asked for too."""
+    rack: bool = True
+    """Take segments for lost by when they were sent (RFC 8985), not by counting (RFC 6675)."""
+    tail_loss_probe: bool = True
+    """Ask again after two round trips without an ACK, before the retransmission timeout (RFC 8985 7)."""
+    forward_rto: bool = True
+    """Look whether a retransmission timeout was spurious, F-RTO (RFC 5682)."""
+    dsack: bool = True
+    """Report octets that came twice (RFC 2883)."""
+    limited_transmit: bool = True
+    """Send new data on the first two duplicate ACKs (RFC 3042)."""
     congestion: str = "newreno"
     """Congestion control by name (`core.tcp.congestion.named`), or "module:attribute" for one's own."""
     initial_window_segments: int = 10

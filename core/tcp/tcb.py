@@ -106,8 +106,83 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     dup_acks: int = 0
     sacked: tuple[tuple[Seq, Seq], ...] = ()
     """The scoreboard: disjoint ascending ranges in (SND.UNA, SND.NXT], at most SACKED_RANGES_MAX."""
+    sacked_bytes: int = 0
+    lost: tuple[tuple[Seq, Seq], ...] = ()
+    """What is taken for lost and not sent again since: disjoint ascending ranges, apart from `sacked`."""
+    lost_bytes: int = 0
     undelivered: int = 0
     """Bytes taken for gone from the network by duplicate ACKs when the peer sends no SACK."""
+    must_send: bool = False
+    """The next retransmission goes whatever cwnd says (RFC 5681 3.2 (3), RFC 6582 3.2 (5), RFC 6298 5.4)."""
+    rack_sent_at_us: int = 0
+    """RACK.xmit_ts: when the latest sent of the segments that have arrived was sent (RFC 8985 5.3)."""
+    rack_end: Seq = Seq(0)
+    """RACK.end_seq: where it ends."""
+    rack_rtt_us: int = 0
+    """RACK.rtt: its round-trip time."""
+    rto_at_us: int = NEVER_US
+    """The retransmission timeout, while `rtx_at_us` is the reordering timer (RFC 8985 8)."""
+    reduced_at_us: int = 0
+    """When congestion was last answered: a retransmission lost since then is another sign of it."""
+    prr_delivered: int = 0
+    """Bytes delivered in this recovery (RFC 9937 6.1)."""
+    prr_out: int = 0
+    """Bytes sent in this recovery."""
+    prr_flight: int = 0
+    """RecoverFS: FlightSize when it began."""
+    frto_step: int = 0
+    """Step of F-RTO that the next ACK answers (RFC 5682 2.1): 2, 3, or 0 when it is not in use."""
+    probe_end: Seq | None = None
+    """TLP.end_seq: SND.NXT when a tail loss probe went out that is not settled (RFC 8985 7.1)."""
+    probe_is_old: bool = False
+    """TLP.is_retrans: the probe carried octets that had been sent before."""
+
+
+class Delivery(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What had been delivered when a run was sent: for algorithms that sample the delivery rate."""
+
+    delivered_bytes: int
+    delivered_at_us: int
+    first_sent_at_us: int = 0
+    is_app_limited: bool = False
+
+
+class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A stretch of sequence space in flight, sent at nearly the same time (`recovery.transmissions`)."""
+
+    right: Seq
+    """Where it ends; it begins where the one before ends, or at SND.UNA."""
+    sent_at_us: int
+    again: bool = False
+    """Whether it had been sent before."""
+    delivery: Delivery | None = None
+    """Kept only when `Congestion.every_ack`."""
+
+
+class Rack(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What is known of reordering on the path; absent while none was seen. Source: RFC 8985 5.3."""
+
+    reordering_seen: bool = False
+    reo_wnd_mult: int = 1
+    reo_wnd_persist: int = 0
+    dsack_round: Seq | None = None
+
+
+class Undo(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What the last recovery did, so that it can be undone when it was for nothing. Source: RFC 4015."""
+
+    before: Congestion
+    """As it was when the recovery began."""
+    start: Seq
+    end: Seq
+    """What was in flight then."""
+    again_bytes: int = 0
+    """Sent again since and not reported as a duplicate (RFC 3708)."""
+    again_ts: int = -1
+    """TSval of the first retransmission (RFC 3522); -1 before it, and when it says nothing any more."""
+    is_timeout: bool = False
+    is_over: bool = False
+    """Whether the recovery has ended."""
 
 
 class Block(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -127,6 +202,8 @@ class Reassembly(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A sequence number in each of the latest blocks, latest first: the order of SACK blocks (RFC 2018 4)."""
     fin_seq: Seq | None = None
     """Where a FIN stood that came out of order."""
+    duplicate: tuple[Seq, Seq] | None = None
+    """Octets that came twice, to be told with the next ACK (RFC 2883)."""
 
 
 class RoundTrip(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -137,6 +214,15 @@ class RoundTrip(msgspec.Struct, frozen=True, gc=False, array_like=True):
     rttvar_us: int = 0
     rto_us: int = RTO_INITIAL_US
     """Before any backing off."""
+    pto_us: int = RTO_INITIAL_US
+    """PTO of a tail loss probe (RFC 8985 7.2), RTO where there are none: the first wait for an ACK."""
+    pto_one_us: int = RTO_INITIAL_US
+    """The same when one segment is in flight, whose ACK the peer may delay."""
+    min_us: int = 0
+    """RACK.min_RTT: the smallest of MIN_RTT_WINDOW_US; 0 before the first measurement."""
+    min_next_us: int = 0
+    """The smallest since `min_since_us`, which follows it."""
+    min_since_us: int = 0
 
 
 class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -199,6 +285,10 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     receive_closed: bool = False
     """The user has closed both ways: data that still comes is answered with a RST (RFC 9293 3.6.1,
     SHLD-3)."""
+    transmissions: tuple[Run, ...] = ()
+    """When what is in flight was sent; empty while all of it was at `snd_at_us`, for the first time."""
+    rack: Rack | None = None
+    undo: Undo | None = None
     retransmits_total: int = 0
     """Segments sent again."""
     ecn: Ecn | None = None

@@ -80,5 +80,6 @@ def _fin_wait_2(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
         slow_at_us=slow_at_us,
         backoff=0,
         state=FIN_WAIT_2,
+        transmissions=(),
     )
     return tcb, () if tcb.agreed.parameters.linger_us >= NEVER_US else (Signal.FIN_ACKED,)

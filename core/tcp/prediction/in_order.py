@@ -14,6 +14,7 @@ from gossamer.core.tcp.congestion.events import acknowledged
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import RTT_INTERVAL_US
+from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import round_trip_us
@@ -78,6 +79,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
             or now_us - tcb.rtt_at_us >= RTT_INTERVAL_US
             or tcb.snd_buf_offset
             or tcb.backoff
+            or tcb.transmissions
         ):
             tcb = _with_ack(tcb, segment, now_us, flight, acked)
         has_room = snd_buf_bytes > agreed.parameters.send_buffer_bytes // 2 >= snd_buf_bytes - acked
@@ -126,6 +128,8 @@ def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) 
         tcb = measured(tcb, r_us, now_us)
     if tcb.backoff:
         tcb = replace(tcb, backoff=0)
+    if tcb.transmissions:
+        tcb = replace(tcb, transmissions=after_ack(tcb, Seq(segment.ack)))
     if tcb.congestion.cwnd < 2 * flight or tcb.congestion.every_ack:
         after = replace(tcb, snd_una=segment.ack)
         grown = acknowledged(after, acked, flight, now_us, -1 if r_us is None else r_us)

@@ -18,6 +18,7 @@ from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.recovery import fast as recovery
+from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
@@ -119,6 +120,7 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     actions: Actions = (Signal.SEND_SPACE,) if left <= limit < tcb.snd_buf_bytes else ()
     tcb = replace(
         tcb,
+        transmissions=after_ack(tcb, ack) if tcb.transmissions else (),
         snd_una=ack,
         snd_buf=chunks,
         snd_buf_offset=offset,

@@ -11,6 +11,7 @@ from gossamer.core.seq import MASK, seq_add
 from gossamer.core.tcp.actions import Actions, Failure, Signal
 from gossamer.core.tcp.closed import failed
 from gossamer.core.tcp.output import flight_bytes, retransmission
+from gossamer.core.tcp.recovery.transmissions import after_sending_again
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts.retransmission import is_given_up
@@ -40,11 +41,14 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     # "The transmitting host SHOULD send the first zero-window probe when a zero window has existed for the
     # retransmission timeout period, and SHOULD increase exponentially the interval between successive
     # probes."
+    # An answer says little about the path: the probe counts as sent again, so that nothing is measured by it.
+    snd_nxt = tcb.snd_nxt if (tcb.snd_nxt - tcb.snd_una) & MASK >= length else end
     tcb = replace(
         tcb,
         backoff=tcb.backoff + 1,
         retransmits_total=tcb.retransmits_total + again,
-        snd_nxt=tcb.snd_nxt if (tcb.snd_nxt - tcb.snd_una) & MASK >= length else end,
+        snd_nxt=snd_nxt,
+        transmissions=after_sending_again(replace(tcb, snd_nxt=snd_nxt), tcb.snd_una, end, now_us),
     )
     tcb = replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     probe = retransmission(tcb, now_us, tcb.snd_una, length)

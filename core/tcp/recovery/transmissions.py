@@ -1,0 +1,114 @@
+"""When what is in flight was sent: runs of sequence space, not one record a segment.
+
+Owns `Tcb.transmissions`. It is empty while all in flight left in the millisecond of `snd_at_us`, for the
+first time: a request and its answer cost nothing here. Runs ascend, touch, and end at SND.NXT.
+
+Octets sent in one millisecond share a run, which holds the latest of their times: what is taken for sent
+later than it was is taken for lost later, never earlier. Sequence numbers order what a run holds.
+
+Bounds: TRANSMISSIONS_MAX runs; beyond it neighbours are joined two by two.
+
+Source: RFC 8985 5.2 (Segment.xmit_ts, Segment.retransmitted).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+import msgspec
+from gossamer.core.seq import MASK, Seq
+from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, TRANSMISSIONS_MAX
+from gossamer.core.tcp.tcb import Run, Tcb
+
+replace = msgspec.structs.replace
+Runs = tuple[Run, ...]
+
+
+def _is_same_tick(one_us: int, other_us: int) -> bool:
+    return one_us // CLOCK_GRANULARITY_US == other_us // CLOCK_GRANULARITY_US
+
+
+def runs_of(tcb: Tcb) -> Runs:
+    """The runs in flight, the unwritten one too."""
+    if tcb.transmissions or tcb.snd_una == tcb.snd_nxt:
+        return tcb.transmissions
+    return (Run(tcb.snd_nxt, tcb.snd_at_us),)
+
+
+def after_sending(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Runs:
+    """The runs once new octets up to `snd_nxt` have left; `tcb` is the connection before."""
+    if not tcb.transmissions and (tcb.snd_una == tcb.snd_nxt or _is_same_tick(tcb.snd_at_us, now_us)):
+        return ()
+    runs = runs_of(tcb)
+    last = runs[-1]
+    # While something is being sent again, time alone tells the order: only the same moment is one run.
+    is_plain = tcb.recovery is None and not last.again
+    if is_plain and _is_same_tick(last.sent_at_us, now_us):
+        return (*runs[:-1], replace(last, right=snd_nxt, sent_at_us=now_us))
+    return bounded((*runs, Run(snd_nxt, now_us)))
+
+
+def after_sending_again(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Runs:
+    """The runs once [left, right) has left again."""
+    una, runs = tcb.snd_una, runs_of(tcb)
+    first = _run_after(runs, left, una)
+    last = bisect_left(runs, (right - una) & MASK, key=lambda run: (run.right - una) & MASK)
+    start = runs[first - 1].right if first else una
+    before: Runs = runs[:first]
+    if start != left:
+        before = (*before, replace(runs[first], right=left))
+    elif before and before[-1].again and before[-1].sent_at_us == now_us:
+        before = before[:-1]
+    return bounded((*before, Run(right, now_us, again=True), *runs[last + (runs[last].right == right) :]))
+
+
+def _run_after(runs: Runs, seq: Seq, una: Seq) -> int:
+    """The index of the run that holds the octet `seq`."""
+    return bisect_right(runs, (seq - una) & MASK, key=lambda run: (run.right - una) & MASK)
+
+
+def after_ack(tcb: Tcb, ack: Seq) -> Runs:
+    """The runs that an ACK leaves; `tcb` is the connection before it."""
+    runs = tcb.transmissions
+    kept = runs[_run_after(runs, ack, tcb.snd_una) :]
+    if len(kept) == 1 and not kept[0].again and kept[0].sent_at_us == tcb.snd_at_us:
+        return ()
+    return kept
+
+
+def bounded(runs: Runs) -> Runs:
+    """At most TRANSMISSIONS_MAX runs: older neighbours are joined in pairs, under the later of their
+    times."""
+    if len(runs) <= TRANSMISSIONS_MAX:
+        return runs
+    joined = [_joined(runs[at], runs[at + 1]) for at in range(0, len(runs) - 1, 2)]
+    return (*joined, *runs[2 * len(joined) :])
+
+
+def _joined(left: Run, right: Run) -> Run:
+    return Run(right.right, max(left.sent_at_us, right.sent_at_us), left.again or right.again, right.delivery)
+
+
+def pieces(tcb: Tcb, left: Seq, right: Seq) -> Iterator[tuple[Seq, Seq, Run]]:
+    """[left, right), which is in flight, as (left, right, its run)."""
+    una, runs = tcb.snd_una, runs_of(tcb)
+    end = (right - una) & MASK
+    for run in runs[_run_after(runs, left, una) :]:
+        if (run.right - una) & MASK >= end:
+            yield left, right, run
+            return
+        yield left, run.right, run
+        left = run.right
+
+
+def run_ending_at(tcb: Tcb, ack: Seq) -> Run | None:
+    """The run whose last octet an ACK acknowledges last: the one octet whose time of sending is exact."""
+    runs = runs_of(tcb)
+    index = bisect_left(runs, (ack - tcb.snd_una) & MASK, key=lambda run: (run.right - tcb.snd_una) & MASK)
+    return runs[index] if index < len(runs) and runs[index].right == ack else None
+
+
+def last_sent_again_us(tcb: Tcb, ack: Seq) -> int:
+    """When any octet before `ack` was last sent again; 0 when none was."""
+    runs = tcb.transmissions
+    acked = runs[: _run_after(runs, Seq((ack - 1) & MASK), tcb.snd_una) + 1]
+    return max((run.sent_at_us for run in acked if run.again), default=0)
