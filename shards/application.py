@@ -33,6 +33,8 @@ class Application(msgspec.Struct, frozen=True):
     statistics: Statistics = lambda: NOTHING
     drain: Callable[[], None] = lambda: None
     at_heartbeat: Callable[[], None] = lambda: None
+    isolates: bool = False
+    """Whether each connection has context variables of its own, as a user's handler expects."""
     connect_with: Callable[[Connector], None] | None = None
     """Takes what opens connections on the worker's stack; None where the application opens none."""
 
@@ -73,7 +75,7 @@ def open_application(config: Config, root_fd: int | None) -> Application:
         handler = load_application(config.server.target)
     except ApplicationError as error:
         raise ConfigError(str(error)) from error
-    return Application(guard(handler), connect_with=getattr(handler, "connect_with", None))
+    return Application(guard(handler), isolates=True, connect_with=getattr(handler, "connect_with", None))
 
 
 def give_connector(application: Application, stack: Stack) -> None:

@@ -13,7 +13,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 COLUMNS = (
-    "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "accepted", "requests",
+    "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "threads", "turns",
+    "accepted", "requests",
     "packets in", "packets out", "retransmits", "drops", "restarts", "heartbeat",
 )  # fmt: skip
 
@@ -21,7 +22,7 @@ WIDTH_MIN: Final = 160
 """Characters of a line where the output is no terminal."""
 WIDTH_MAX: Final = 10_000
 
-PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:-4], COLUMNS[-4:-2])
+PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:11], COLUMNS[11:15])
 """The columns beside the worker's number where the table is too wide for the terminal: each part fits 80."""
 
 
@@ -48,7 +49,8 @@ def fetch_status(directory: Path) -> ServerStatus:
 def _cells(worker: WorkerStatus) -> list[str]:
     drops = ", ".join(f"{reason} {count}" for reason, count in worker.drops.items()) or "-"
     numbers = (
-        worker.connections, worker.accepted_total, worker.requests_total,
+        worker.connections, worker.threads, worker.totals["turns_total"],
+        worker.accepted_total, worker.requests_total,
         worker.packets_in_total, worker.packets_out_total, worker.retransmits_total,
     )  # fmt: skip
     return [

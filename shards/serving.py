@@ -4,18 +4,23 @@ Owns what a worker does beside serving. All of it runs on the worker's scheduler
 It knows the stack and the application only as values with a few functions.
 """
 
+import logging
 import select
 import signal
 from collections.abc import Coroutine
+from contextvars import copy_context
 from typing import Any, Final
 
 from gossamer.core.clock import Clock
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
+from gossamer.core.threads.introspection import all_threads, stack_dump
 from gossamer.core.threads.scheduler import Scheduler
-from gossamer.shards.application import Application, Serve
+from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.signals import SignalSocket
 from gossamer.shards.stack import Stack, Statistics
+
+log = logging.getLogger("gossamer.worker")
 
 RETIRE: Final = signal.SIGUSR1
 """The signal that has a worker make way for its successor."""
@@ -88,28 +93,33 @@ class Worker:
         """Begin to serve."""
         self._stack, self._application = stack, application
         self._sources += [stack.statistics, application.statistics]
-        self.spawn_essential(self._accept_for_ever(stack, application.serve, limit), "accept")
+        self.spawn_essential(self._accept_for_ever(stack, application, limit), "accept")
         self.set_state(WorkerState.SERVING)
         self.beat()
 
-    async def _accept_for_ever(self, stack: Stack, serve: Serve, limit: int) -> None:
+    async def _accept_for_ever(self, stack: Stack, application: Application, limit: int) -> None:
+        serve, isolates = application.serve, application.isolates
         connections = stack.connections
         while True:
             try:
                 stream = await stack.acceptor.accept()
             except ConnectionAbortedError:
                 return  # draining has closed the acceptor
-            await Fork(serve(stream))
+            await Fork(serve(stream), context=copy_context() if isolates else None)
             while connections() >= limit and self._drain_deadline_us is None:
                 await Sleep(LIMIT_PAUSE_US)
 
     # Ending.
 
     async def watch_signals(self, signals: SignalSocket, graceful_us: int) -> None:
-        """Drain on SIGTERM, stop on SIGINT; RETIRE is to drain while a successor waits."""
+        """Drain on SIGTERM, stop on SIGINT; RETIRE is to drain while a successor waits; SIGQUIT writes the
+        stacks of all threads to the log."""
         while True:
             await EpollWait(signals.fileno(), select.EPOLLIN)
-            for number in signals.read():
+            numbers = signals.read()
+            if signal.SIGQUIT in numbers:
+                log.warning("stacks of %s", stack_dump(all_threads()))
+            for number in numbers:
                 if number == RETIRE and self._stack is not None:
                     self._stack.hand_over()
                 if number in (RETIRE, signal.SIGTERM):

@@ -15,6 +15,7 @@ import msgspec
 from gossamer.core.clock import monotonic_us
 from gossamer.shards.config import Config
 from gossamer.shards.control import Answer, ControlServer, Request
+from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.procfs import read_queues
@@ -40,7 +41,7 @@ TICK_CALM_SECONDS: Final = 0.25
 START_PAUSE_US: Final = 1_000_000
 """Between two tries to start a worker that the system refuses."""
 KERNEL_DROPS_INTERVAL_US: Final = 1_000_000
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """What `signals` must catch, from before anything is opened until all of it is given back."""
 HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 """Exit codes of a worker that a restart does not cure."""
@@ -144,6 +145,15 @@ class Supervisor:
                 self.stop(at_once=True)
             elif number == signal.SIGTERM:
                 self.stop()
+            elif number == signal.SIGQUIT:
+                self._dump_threads()
+
+    def _dump_threads(self) -> None:
+        """Have every worker write the stacks of its threads to the log."""
+        for slot in self._slots:
+            for process in slot.processes():
+                if process.state is not WorkerState.STARTING:
+                    process.send(signal.SIGQUIT)
 
     # Starting and ending.
 

@@ -24,6 +24,7 @@ from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import EpollWait
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.watchdog import Watchdog
 from gossamer.ffi import privileges
 from gossamer.ffi.shared_memory import read_message
 from gossamer.shards.application import Application, give_connector, open_application
@@ -94,7 +95,7 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
 def run_worker(plan: WorkerPlan) -> None:
     """Serve until told to end."""
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
-    signals = SignalSocket((signal.SIGTERM, signal.SIGINT, RETIRE))
+    signals = SignalSocket((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, RETIRE))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").stack_builder(
         plan
@@ -104,6 +105,9 @@ def run_worker(plan: WorkerPlan) -> None:
     pin_cpu(plan.shard.cpu)
     raise_descriptor_limit()
     give_up_privileges(plan)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     scheduler = build_scheduler()
     worker = Worker(scheduler, CounterTable(plan.descriptors.counters).row(plan.row), monotonic_us)
     graceful_us = plan.config.server.timeout_graceful_shutdown_us
@@ -111,10 +115,9 @@ def run_worker(plan: WorkerPlan) -> None:
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
     worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
     worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    watchdog = Watchdog(scheduler, tell=log.warning)
     worker.run()
+    watchdog.close()
     application.at_heartbeat()
 
 

@@ -9,6 +9,7 @@ Source: Li and Zdancewic, PLDI 2007, figures 6 and 11.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from typing import Any, NoReturn, TypeVar
 
 from gossamer.core.threads.systemcall import SystemCall
@@ -22,6 +23,8 @@ class Fork(SystemCall[Thread[Any]], frozen=True, gc=False):
 
     coroutine: Coroutine[Any, Any, Any]
     name: str = ""
+    context: Context | None = None
+    """Where its context variables live; None: it shares those of whoever runs the scheduler."""
 
 
 class Yield(SystemCall[None], frozen=True, gc=False):

@@ -327,7 +327,7 @@ class Scheduler:
     # The calls that the scheduler takes itself.
 
     def _fork(self, _thread: Thread[Any], call: Fork) -> Thread[Any]:
-        return self.spawn(call.coroutine, call.name)
+        return self.spawn(call.coroutine, call.name, call.context)
 
     def _yield(self, thread: Thread[Any], _call: Yield) -> Any:
         self.resume(thread)

@@ -187,6 +187,14 @@ def test_sighup__workers_replaced_with_the_new_configuration(serve: Serve, tmp_p
     assert sum(worker["restarts"] for worker in server.status()["workers"]) == 0
 
 
+def test_sigquit__every_worker_logs_the_stacks_of_its_threads(serve: Serve) -> None:
+    server = serve("--workers", "2").wait_ready()
+    server.process.send_signal(signal.SIGQUIT)
+    wait_until(lambda: server.log().count("stacks of ") == 2, "two dumps in the log")
+    assert "in Worker._accept_for_ever" in server.log()
+    assert server.get()[0] == 200
+
+
 def test_reload__bad_configuration__reported_and_the_old_one_goes_on(serve: Serve, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text("")
