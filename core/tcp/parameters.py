@@ -26,6 +26,37 @@ WINDOW_SCALE_MAX: Final = 14
 SSTHRESH_INITIAL: Final = 1 << 30
 """Arbitrarily high (bytes). Source: RFC 5681 3.1."""
 
+ABC_SEGMENTS: Final = 2
+"""L of RFC 3465 2.2: so many segments of one ACK count in slow start."""
+
+HYSTART_SEGMENTS: Final = 8
+"""L of RFC 9406 4.3, in the first slow start of a sender that is not paced."""
+
+HYSTART_RTT_THRESHOLD_MIN_US: Final = 4 * MILLISECOND_US
+"""MIN_RTT_THRESH. Source: RFC 9406 4.3, as the next five."""
+
+HYSTART_RTT_THRESHOLD_MAX_US: Final = 16 * MILLISECOND_US
+"""MAX_RTT_THRESH."""
+
+HYSTART_RTT_DIVISOR: Final = 8
+"""MIN_RTT_DIVISOR."""
+
+HYSTART_RTT_SAMPLES: Final = 8
+"""N_RTT_SAMPLE: measurements of a round before it says anything."""
+
+CSS_GROWTH_DIVISOR: Final = 4
+
+CSS_ROUNDS: Final = 5
+
+CUBIC_BETA: Final = 0.7
+"""beta_cubic. Source: RFC 9438 4.6."""
+
+CUBIC_C: Final = 0.4
+"""Segments per second cubed. Source: RFC 9438 5.1."""
+
+CUBIC_TARGET_MAX: Final = 1.5
+"""cwnd grows to so much of itself in a round trip, at most. Source: RFC 9438 4.2."""
+
 DUP_THRESH: Final = 3
 """Source: RFC 5681 3.2, RFC 6675 2."""
 
@@ -118,7 +149,7 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Report octets that came twice (RFC 2883)."""
     limited_transmit: bool = True
     """Send new data on the first two duplicate ACKs (RFC 3042)."""
-    congestion: str = "newreno"
+    congestion: str = "cubic"
     """Congestion control by name (`core.tcp.congestion.named`), or "module:attribute" for one's own."""
     initial_window_segments: int = 10
     """Source: RFC 6928 2."""

@@ -39,11 +39,16 @@ def ts_recent_after(tcb: Tcb, segment: Segment) -> int:
 def round_trip_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
     """The round-trip time that an ACK of new data shows, None when it shows none. Source: RFC 7323 4.1."""
     if tcb.agreed.timestamps and segment.ts_val != NO_TIMESTAMP:
-        if not segment.ts_ecr or now_us - tcb.rtt_at_us < RTT_INTERVAL_US:
-            return None
-        ticks = (ts_value(tcb.agreed.ts_offset, now_us) - segment.ts_ecr) & MASK
-        # A TSecr that we never sent would be a time in the future or days ago: no measurement.
-        return ticks * CLOCK_GRANULARITY_US if ticks < HALF >> 8 else None
+        return None if now_us - tcb.rtt_at_us < RTT_INTERVAL_US else echoed_us(tcb, segment, now_us)
     if tcb.rtt_seq is not None and seq_le(tcb.rtt_seq, Seq(segment.ack)):
         return now_us - tcb.rtt_at_us
     return None
+
+
+def echoed_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
+    """How long ago the segment went out that this one echoes, None when that cannot be."""
+    if not segment.ts_ecr or segment.ts_val == NO_TIMESTAMP or not tcb.agreed.timestamps:
+        return None
+    ticks = (ts_value(tcb.agreed.ts_offset, now_us) - segment.ts_ecr) & MASK
+    # A TSecr that we never sent would be a time in the future or days ago: no measurement.
+    return ticks * CLOCK_GRANULARITY_US if ticks < HALF >> 8 else None

@@ -2,7 +2,10 @@
 over a frozen record; `named` finds one by the name that stands in the connection's parameters.
 
     control.py          the interface, what an algorithm is told, and RFC 5681's answers as defaults
+    cubic.py            RFC 9438: the default
     newreno.py          RFC 5681, RFC 3465
+    slow_start.py       RFC 5681, RFC 3465, for both
+    hystart.py          RFC 9406: when the first slow start ends
     initial_window.py   RFC 6928, and restart after idle
     named.py            by name: ours, or "module:attribute"
     change.py           another algorithm for a living connection

@@ -31,6 +31,9 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """With this ACK's measurement, if there was one."""
     r_us: int = -1
     """The round-trip time that this ACK showed; -1 when it showed none."""
+    is_recovering: bool = False
+    """Whether a loss is being recovered from: after a timeout, and in fast recovery for who hears every
+    ACK."""
 
 
 class Loss(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -39,6 +42,19 @@ class Loss(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     now_us: int
     flight_bytes: int
     smss: int
+
+
+def is_cwnd_limited(congestion: Congestion, ack: Ack) -> bool:
+    """Whether cwnd is what limits the sender, so that it may grow.
+
+    In slow start it is while more than half of cwnd is in flight, since a sender that is paced or writes in
+    bursts would never fill it. Source: RFC 7661 4.2 ("cwnd-limited").
+    """
+    if congestion.cwnd >= 2 * ack.flight_bytes:
+        return False
+    if congestion.cwnd < congestion.ssthresh or congestion.pacing_rate:
+        return True
+    return ack.flight_bytes + ack.smss >= congestion.cwnd
 
 
 class Control:

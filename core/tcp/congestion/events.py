@@ -7,12 +7,14 @@ record after it.
 from gossamer.core.seq import MASK
 from gossamer.core.tcp.congestion.control import Ack, Loss
 from gossamer.core.tcp.congestion.named import control_of
-from gossamer.core.tcp.tcb import Congestion, Tcb
+from gossamer.core.tcp.tcb import Congestion, Phase, Tcb
 
 
-def acknowledged(tcb: Tcb, acked_bytes: int, flight_bytes: int, now_us: int, r_us: int = -1) -> Congestion:
+def acknowledged(
+    tcb: Tcb, acked_bytes: int, flight_bytes: int, now_us: int, r_us: int | None = None
+) -> Congestion:
     """After an ACK of new data that `tcb` has already taken in; `flight_bytes` is what was in flight before
-    it."""
+    it, `r_us` the round-trip time that it showed, if it did."""
     ack = Ack(
         now_us=now_us,
         acked_bytes=acked_bytes,
@@ -21,7 +23,8 @@ def acknowledged(tcb: Tcb, acked_bytes: int, flight_bytes: int, now_us: int, r_u
         snd_una=tcb.snd_una,
         snd_nxt=tcb.snd_nxt,
         round_trip=tcb.round_trip,
-        r_us=r_us,
+        r_us=-1 if r_us is None else r_us,
+        is_recovering=tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER,
     )
     return control_of(tcb).on_ack(tcb.congestion, ack)
 

@@ -3,11 +3,13 @@
 Bytes are counted, not ACKs, so dividing ACKs gains a peer nothing (RFC 3465); and cwnd grows only while it is
 what limits us.
 
-Source: RFC 5681 3.1, RFC 3465.
+Source: RFC 5681 3.1, RFC 3465; RFC 9406 for the first slow start.
 """
 
 import msgspec
-from gossamer.core.tcp.congestion.control import Ack, Control, Loss
+from gossamer.core.tcp.congestion.control import Ack, Control, Loss, is_cwnd_limited
+from gossamer.core.tcp.congestion.hystart import Rounds
+from gossamer.core.tcp.congestion.slow_start import grown
 from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
@@ -17,22 +19,21 @@ class NewReno(Control):
     """Source: RFC 5681 3.1."""
 
     name = "newreno"
+    memory = Rounds
 
     def on_ack(self, congestion: Congestion, ack: Ack) -> Congestion:
+        if not is_cwnd_limited(congestion, ack):
+            return congestion
         cwnd, smss = congestion.cwnd, ack.smss
-        if cwnd >= 2 * ack.flight_bytes:
-            return congestion
         if cwnd < congestion.ssthresh:
-            # RFC 5681 3.1: "cwnd += min (N, SMSS)"; with one ACK for two segments RFC 3465 allows L = 2.
-            return replace(congestion, cwnd=cwnd + min(ack.acked_bytes, 2 * smss))
-        if ack.flight_bytes + smss < cwnd:
-            return congestion
+            after, rounds = grown(congestion, congestion.memory, ack)
+            return replace(after, memory=rounds)
         # RFC 5681 3.1 (3): cwnd += SMSS*SMSS/cwnd for each full-sized segment acknowledged.
         return replace(congestion, cwnd=cwnd + max(1, smss * min(ack.acked_bytes, cwnd) // cwnd))
 
     def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
         ssthresh = halved(loss.flight_bytes, loss.smss)
-        return replace(congestion, cwnd=ssthresh, ssthresh=ssthresh)
+        return replace(congestion, cwnd=ssthresh, ssthresh=ssthresh, memory=None)
 
 
 def halved(flight_bytes: int, smss: int) -> int:

@@ -17,7 +17,7 @@ from gossamer.core.tcp.parameters import RTT_INTERVAL_US
 from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.tcp.timestamps import round_trip_us
+from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.wire.segment import ACK, CE, PSH, Segment
 
 ESTABLISHED = State.ESTABLISHED
@@ -132,7 +132,7 @@ def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) 
         tcb = replace(tcb, transmissions=after_ack(tcb, Seq(segment.ack)))
     if tcb.congestion.cwnd < 2 * flight or tcb.congestion.every_ack:
         after = replace(tcb, snd_una=segment.ack)
-        grown = acknowledged(after, acked, flight, now_us, -1 if r_us is None else r_us)
+        grown = acknowledged(after, acked, flight, now_us, echoed_us(tcb, segment, now_us))
         tcb = replace(tcb, congestion=grown)
     if acked < tcb.snd_buf_bytes or tcb.snd_buf_offset:
         chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, acked)

@@ -23,7 +23,7 @@ from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.time_wait import enter
-from gossamer.core.tcp.timestamps import round_trip_us
+from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.wire.segment import ACK, ECE, FIN, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -130,7 +130,8 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     )
     if tcb.recovery is not None:
         return recovery.on_new_ack(tcb, segment, acked, flight, now_us), actions
-    grown = acknowledged(tcb, acked, flight, now_us, -1 if r_us is None else r_us)
+    echo_us = r_us if r_us is not None else echoed_us(tcb, segment, now_us)
+    grown = acknowledged(tcb, acked, flight, now_us, echo_us)
     return replace(tcb, congestion=grown), actions
 
 

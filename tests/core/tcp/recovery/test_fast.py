@@ -27,7 +27,7 @@ def duplicate(tcb: Tcb, *blocks: tuple[int, int]) -> Segment:
     return from_peer(tcb, ack=tcb.snd_una - tcb.snd_nxt, sack=sack)
 
 
-NO_SACK = TcpParameters(sack=False)
+NO_SACK = TcpParameters(sack=False, congestion="newreno")
 
 
 def test_fast_retransmit__third_duplicate__first_segment_again() -> None:

@@ -43,7 +43,7 @@ def test_rto__user_timeout__gives_up_then() -> None:
 
 def test_rto__expired__one_segment_from_snd_una_and_cwnd_is_one() -> None:
     """RFC 6298 5.4, RFC 5681 3.1 (5)."""
-    tcb, sent = said(states.established(), b"x" * 6 * SMSS)
+    tcb, sent = said(states.established(TcpParameters(congestion="newreno")), b"x" * 6 * SMSS)
     assert len(sent) == 6
     flight = (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF
     tcb, again = stepped(tcb, Timeout(deadline_us(tcb)))
