@@ -247,7 +247,7 @@ def test_established__mark_without_ecn__not_echoed() -> None:
 
 def in_flight(segments: int = 8) -> Tcb:
     """Capable, with full-sized segments under way."""
-    return said(capable(), bytes(segments * MSS))[0]
+    return said(capable(replace(PASSIVE, congestion="newreno")), bytes(segments * MSS))[0]
 
 
 def echo(tcb: Tcb, acked: int) -> Segment:
