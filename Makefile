@@ -9,6 +9,9 @@ NFQUEUE_HEADER := /usr/include/libnetfilter_queue/libnetfilter_queue.h
 EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench,plots
 comma := ,
 
+# How long the byte fuzzer of `make fuzz` runs.
+SECONDS ?= 300
+
 # How far `make model` goes in each scenario.
 DEPTH ?= 40
 WORLDS ?= 500000
@@ -53,8 +56,10 @@ check: $(INSTALLED) ## lint, types, and the tests that need neither root nor tim
 bench: setup-test ## CPU time per unit of work beside nginx and uvicorn, memory per thread and connection
 	$(BIN)/python -m gossamer.loadtest.bench
 
-fuzz: setup-test ## the packet parser in C at the edge of memory and under sanitizers, longer than in the tests
+fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a whole host, calls against one connection; SECONDS long
 	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py
+	$(BIN)/python -m gossamer.core.sim.fuzz --seconds $(SECONDS)
+	GOSSAMER_MACHINE_EXAMPLES=5000 $(BIN)/python -m pytest -q tests/core/tcp/test_machine.py
 
 model: setup-test ## every interleaving of two small ends, users, timers and network, DEPTH moves deep
 	$(BIN)/python -m gossamer.core.sim.model --depth $(DEPTH) --worlds $(WORLDS)

@@ -126,6 +126,11 @@ class TcpLoop:
         """Connections that are not over; TIME-WAIT does not count."""
         return self._demux.connections_total
 
+    @property
+    def open_connections(self) -> tuple[Connection, ...]:
+        """The connections that are not over, for whoever looks after them from outside."""
+        return tuple(self._demux.connections.values())
+
     def statistics(self) -> dict[str, int]:
         """Counts since the start, drops by reason, and what there is now."""
         return {
