@@ -128,8 +128,8 @@ class TcpLoop:
 
     @property
     def open_connections(self) -> tuple[Connection, ...]:
-        """The connections that are not over, for whoever looks after them from outside."""
-        return tuple(self._demux.connections.values())
+        """The connections that are not over, half-open ones too, for whoever looks after them from outside."""
+        return (*self._demux.half_open.values(), *self._demux.connections.values())
 
     def statistics(self) -> dict[str, int]:
         """Counts since the start, drops by reason, and what there is now."""

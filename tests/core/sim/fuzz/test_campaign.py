@@ -1,6 +1,5 @@
 """The byte fuzzer: every volley of the corpus again, a few rounds of a seed, and what it finds."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -82,8 +81,8 @@ def test_shot__icmp__quotes_what_the_victim_sent() -> None:
 def test_victim__a_whole_connection__goes_through_its_states() -> None:
     victim = Victim()
     victim.take(tuple(Shot(flags=flags, port=GREETER) for flags in (SYN, ACK, ACK, ACK | FIN)))
-    passed = ("SYN_RECEIVED", "FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT")
-    assert {f"{before} -> {after}" for before, after in pairwise(passed)} <= victim.features
+    entered = {feature.split(" -> ")[1] for feature in victim.features if " -> " in feature}
+    assert {"SYN_RECEIVED", "FIN_WAIT_1", "FIN_WAIT_2", "TIME_WAIT"} <= entered, victim.features
 
 
 def test_breach__too_many_answers__is_found_cut_down_and_written(
