@@ -128,7 +128,7 @@ class TcpLoop:
 
     @property
     def open_connections(self) -> tuple[Connection, ...]:
-        """The connections that are not over, half-open ones too, for whoever looks after them from outside."""
+        """The connections that are not over, half-open ones too, for whoever looks after them."""
         return (*self._demux.half_open.values(), *self._demux.connections.values())
 
     def statistics(self) -> dict[str, int]:
