@@ -28,6 +28,7 @@ class Connection:
         "failure",
         "flow",
         "listener",
+        "on_urgent",
         "opener",
         "parked_us",
         "recv_bytes_max",
@@ -68,6 +69,9 @@ class Connection:
         """What the blocked SEND still has to put into the send buffer."""
         self.send_is_last = False
         self.send_deadline_us = NEVER_US
+        self.on_urgent: Callable[[int], None] | None = None
+        """Called when the peer marks urgent data, before any of it is received, with how many octets the mark
+        is ahead (RFC 9293 3.8.5, MUST-32). It may wake a thread, but neither block nor raise."""
 
 
 class Listener:

@@ -22,7 +22,17 @@ from gossamer.core.loop.tcpcall import (
     Listener,
 )
 from gossamer.core.loop.tcpfailure import error_of
-from gossamer.core.tcp.actions import Accepted, Actions, Deliver, Dropped, Failed, Failure, Remains, Signal
+from gossamer.core.tcp.actions import (
+    Accepted,
+    Actions,
+    Deliver,
+    Dropped,
+    Failed,
+    Failure,
+    Remains,
+    Signal,
+    Urgent,
+)
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Abort, Event, Send, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
@@ -62,6 +72,7 @@ class Connections:
         self._performers: dict[type[Any], Callable[[Connection, Any], None]] = {
             Deliver: self._perform_deliver,
             Accepted: self._perform_accepted,
+            Urgent: self._perform_urgent,
             Remains: self._perform_remains,
             Dropped: self._perform_dropped,
             Failed: self._perform_failed,
@@ -179,6 +190,10 @@ class Connections:
 
     def _perform_accepted(self, _connection: Connection, action: Accepted) -> None:
         self.accepted_count = action.count
+
+    def _perform_urgent(self, connection: Connection, action: Urgent) -> None:
+        if connection.on_urgent is not None:
+            connection.on_urgent(action.ahead_bytes)
 
     def _perform_remains(self, connection: Connection, action: Remains) -> None:
         connection.remains = action.data

@@ -23,6 +23,13 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
+class Urgent(msgspec.Struct, frozen=True, gc=False):
+    """Tell the user that the peer has marked urgent data: so many octets from the first that it has not
+    received, come or still to come. Source: RFC 9293 3.8.5, MUST-32."""
+
+    ahead_bytes: int
+
+
 class Remains(msgspec.Struct, frozen=True, gc=False):
     """The connection's record goes while these octets were not received: the doer answers RECEIVE from
     them."""
@@ -69,5 +76,5 @@ class Signal(Enum):
     HALF_OPEN_GONE = "a half-open connection of a listener ended: free its place"
 
 
-Action = Segment | Deliver | Accepted | Remains | Dropped | Failed | Signal
+Action = Segment | Deliver | Accepted | Urgent | Remains | Dropped | Failed | Signal
 Actions = tuple[Action, ...]

@@ -15,6 +15,7 @@ from gossamer.core.tcp.recovery.fast import pipe_bytes
 from gossamer.core.tcp.recovery.scoreboard import sacked_bytes
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb, TimeWait
+from gossamer.core.tcp.urgent import urgent_bytes
 
 STATE_NUMBERS = {
     State.ESTABLISHED: 1,
@@ -32,7 +33,7 @@ CLOSED_NUMBER = 7
 CA_OPEN, CA_DISORDER, CA_RECOVERY, CA_LOSS = 0, 1, 3, 4
 CA_NUMBERS = {Phase.DISORDER: CA_DISORDER, Phase.FAST: CA_RECOVERY, Phase.LOSS: CA_LOSS}
 
-OPTION_TIMESTAMPS, OPTION_SACK, OPTION_WSCALE = 1, 2, 4
+OPTION_TIMESTAMPS, OPTION_SACK, OPTION_WSCALE, OPTION_ECN = 1, 2, 4, 8
 
 INFINITE_SSTHRESH = 0x7FFFFFFF
 """What Linux shows for ssthresh before the first loss."""
@@ -121,6 +122,8 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     snd_cwnd_bytes: int | None = None
     """cwnd as this stack keeps it; not of Linux."""
     snd_ssthresh_bytes: int | None = None
+    urgent_bytes: int | None = None
+    """What is left to read before the peer's urgent mark (RFC 9293 3.8.5, MUST-33); not of Linux."""
 
 
 def info(connection: Tcb | TimeWait | None, now_us: int, is_ipv6: bool = False) -> TcpInfo:
@@ -148,7 +151,8 @@ def _handshake(tcb: Tcb, is_ipv6: bool) -> dict[str, int]:
     return {
         "tcpi_options": (OPTION_TIMESTAMPS if agreed.timestamps else 0)
         | (OPTION_SACK if agreed.sack else 0)
-        | (OPTION_WSCALE if scaling else 0),
+        | (OPTION_WSCALE if scaling else 0)
+        | (OPTION_ECN if agreed.ecn else 0),
         "tcpi_snd_wscale": agreed.snd_wind_shift,
         "tcpi_rcv_wscale": max(agreed.rcv_wind_shift, 0),
         "tcpi_snd_mss": agreed.smss,
@@ -208,4 +212,5 @@ def _receiving(tcb: Tcb) -> dict[str, int]:
         "tcpi_rcv_ssthresh": tcb.rcv_wnd,
         "tcpi_rcv_wnd": tcb.rcv_wnd,
         "tcpi_bytes_received": (tcb.rcv_nxt - tcb.agreed.irs - 1) & MASK if heard_syn else 0,
+        "urgent_bytes": urgent_bytes(tcb),
     }

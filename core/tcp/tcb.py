@@ -293,6 +293,9 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Segments sent again."""
     ecn: Ecn | None = None
     """Congestion marks that wait for an answer."""
+    rcv_up: Seq | None = None
+    """Receive urgent pointer: the octet behind urgent data that the user has not received whole; None while
+    there is none."""
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

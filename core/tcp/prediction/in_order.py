@@ -50,6 +50,7 @@ def predicted_in_order(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] |
         return None
     if payload and (
         segment.ecn == CE
+        or tcb.rcv_up is not None
         or (event.receive_bytes and (event.receive_bytes < len(payload) or tcb.rcv_buf_bytes))
     ):
         return None

@@ -5,7 +5,7 @@ Source: RFC 9293 3.10.7.4, seventh; 3.8.6.3 (delayed ACK); RFC 5681 4.2.
 
 import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp import ecn, reassembly
+from gossamer.core.tcp import ecn, reassembly, urgent
 from gossamer.core.tcp.actions import Actions, Deliver, Dropped, Failure
 from gossamer.core.tcp.buffer import append, concat, drop_front, peek
 from gossamer.core.tcp.closed import failed, reset_reply
@@ -108,4 +108,5 @@ def deliver(tcb: Tcb, bytes_max: int) -> tuple[Tcb, Actions]:
     data = peek(tcb.rcv_buf, tcb.rcv_buf_offset, 0, count)
     chunks, offset = drop_front(tcb.rcv_buf, tcb.rcv_buf_offset, count)
     left = tcb.rcv_buf_bytes - count
-    return replace(tcb, rcv_buf=chunks, rcv_buf_offset=offset, rcv_buf_bytes=left), (Deliver(data),)
+    tcb = replace(tcb, rcv_buf=chunks, rcv_buf_offset=offset, rcv_buf_bytes=left)
+    return urgent.passed(tcb), (Deliver(data),)

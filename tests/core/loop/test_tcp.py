@@ -17,7 +17,7 @@ from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.packet import build_packet, parse_packet
-from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, FIN, RST, SYN, URG, Segment, SynOptions
 
 CLIENT, SERVER = ("10.0.0.1", 50_001), ("10.0.0.2", 80)
 STRANGER = ("10.0.0.9", 7)
@@ -221,6 +221,27 @@ def test_recv__no_more_than_asked_for(hosts: Hosts) -> None:
     thread = hosts.use(user)
     hosts.run(thread)
     assert outcome(thread) == [b"abcd", b"ef"]
+
+
+def test_urgent_mark__arrives__the_stream_is_told_and_the_data_is_in_line(hosts: Hosts) -> None:
+    told: list[int] = []
+
+    async def handler(stream: TcpStream) -> bytes:
+        stream.on_urgent = told.append
+        tcb = stream.tcb
+        assert tcb is not None
+        urgent = Segment(tcb.rcv_nxt, tcb.snd_nxt, ACK | URG, 500, tcb.ts_recent, 0, b"in line", urgent=2)
+        hosts.inject(urgent, CLIENT)
+        return await stream.recv()
+
+    async def user(stream: TcpStream) -> None:
+        await sys_sleep(SECOND_US)
+        await stream.abort()
+
+    there = hosts.serve(handler)
+    hosts.run(there, hosts.use(user))
+    assert outcome(there) == b"in line"
+    assert told == [2]
 
 
 def test_recv__timeout__raises_and_the_stream_stays_usable(hosts: Hosts) -> None:

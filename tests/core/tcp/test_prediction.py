@@ -148,6 +148,7 @@ def segments_near(draw: st.DrawFn, tcb: Tcb) -> Segment:
         payload=payload,
         sack=sack,
         ecn=draw(st.sampled_from((NOT_ECT, ECT_0, CE))),
+        urgent=draw(st.sampled_from((0, 0, 3, 4_000))),
     )
 
 
