@@ -1,0 +1,107 @@
+"""Socket calls and the expressions in them: `accept(3, ..., ...) = 4`, `read(4, ..., 10) = -1 EAGAIN (Resource
+temporarily unavailable)`, `poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, 0) = 1`.
+
+What a word means is not known here.
+"""
+
+from gossamer.core.packetdrill.grammar.cursor import Cursor
+from gossamer.core.packetdrill.script import (
+    Any_,
+    Applied,
+    Array,
+    Braces,
+    Call,
+    Either,
+    Expression,
+    Integer,
+    Named,
+    Text,
+    Word,
+)
+from gossamer.core.packetdrill.tokens import Kind
+
+
+def call(cursor: Cursor, end_us: int | None) -> Call:
+    """A call, from its name on."""
+    name = cursor.expect(Kind.WORD).text
+    cursor.expect_mark("(")
+    arguments = _list(cursor, ")")
+    cursor.expect_mark("=")
+    result = _term(cursor, applied=False)
+    errno = ""
+    if cursor.token.kind is Kind.WORD:
+        errno = cursor.take().text
+    if cursor.skip_mark("("):
+        _note(cursor)
+    return Call(name, arguments, result, errno, end_us)
+
+
+def _note(cursor: Cursor) -> None:
+    """(Resource temporarily unavailable), for people."""
+    while not cursor.skip_mark(")"):
+        if cursor.token.kind is Kind.END:
+            cursor.complain("')'")
+        cursor.take()
+
+
+def _list(cursor: Cursor, closing: str) -> tuple[Expression, ...]:
+    """a, b, c up to the closing mark."""
+    if cursor.skip_mark(closing):
+        return ()
+    items = [expression(cursor)]
+    while cursor.skip_mark(","):
+        items.append(expression(cursor))
+    if not cursor.is_mark(closing):
+        cursor.complain(f"',' or '{closing}'")
+    cursor.take()
+    return tuple(items)
+
+
+def expression(cursor: Cursor) -> Expression:
+    """A term, or several with `|` between them."""
+    terms = [_term(cursor, applied=True)]
+    while cursor.skip_mark("|"):
+        terms.append(_term(cursor, applied=True))
+    return terms[0] if len(terms) == 1 else Either(tuple(terms))
+
+
+def _term(cursor: Cursor, applied: bool) -> Expression:
+    """`applied`: whether a parenthesis behind a word belongs to it; behind a result it is a note."""
+    kind = cursor.token.kind
+    if kind is Kind.ELLIPSIS:
+        cursor.take()
+        return Any_()
+    if kind is Kind.INTEGER or kind is Kind.HEX:
+        return Integer(int(cursor.take().text, 16 if kind is Kind.HEX else 10))
+    if kind is Kind.STRING:
+        return _text(cursor)
+    if kind is Kind.WORD:
+        return _word(cursor, applied)
+    if cursor.skip_mark("["):
+        return Array(_list(cursor, "]"))
+    if cursor.skip_mark("{"):
+        return Braces(_list(cursor, "}"))
+    cursor.complain("a value")
+
+
+def _text(cursor: Cursor) -> Expression:
+    """Strings beside each other are one."""
+    value = ""
+    while cursor.token.kind is Kind.STRING:
+        value += cursor.take().text
+    if cursor.token.kind is Kind.ELLIPSIS:
+        cursor.take()
+    return Text(value)
+
+
+def _word(cursor: Cursor, applied: bool) -> Expression:
+    name = cursor.take().text
+    if applied and cursor.skip_mark("("):
+        arguments = _list(cursor, ")")
+        if not cursor.skip_mark("="):
+            return Applied(name, arguments)
+        # msg_iov(1)=[...]: the number in parentheses is the length of what follows.
+        return Named(name, expression(cursor))
+    if applied and cursor.skip_mark("="):
+        return Named(name, expression(cursor))
+    return Word(name)

@@ -1,0 +1,78 @@
+"""Where the parser stands in the tokens, and how it complains."""
+
+from typing import NoReturn
+
+from gossamer.core.packetdrill.errors import ScriptError
+from gossamer.core.packetdrill.tokens import Kind, Token
+
+
+class Cursor:
+    """A place in a list of tokens, which ends with END."""
+
+    def __init__(self, tokens: list[Token], script: str) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self.script = script
+
+    @property
+    def token(self) -> Token:
+        """The token to be read next."""
+        return self._tokens[self._at]
+
+    @property
+    def line(self) -> int:
+        """Its line."""
+        return self.token.line
+
+    def ahead(self, count: int) -> Token:
+        """The token `count` further on, or END."""
+        return self._tokens[min(self._at + count, len(self._tokens) - 1)]
+
+    def take(self) -> Token:
+        """Read a token."""
+        token = self.token
+        if token.kind is not Kind.END:
+            self._at += 1
+        return token
+
+    def is_mark(self, text: str) -> bool:
+        """Whether the next token is that mark."""
+        return self.token.kind is Kind.MARK and self.token.text == text
+
+    def is_word(self, *texts: str) -> bool:
+        """Whether the next token is one of these words."""
+        return self.token.kind is Kind.WORD and self.token.text in texts
+
+    def skip_mark(self, text: str) -> bool:
+        """Read that mark if it is there."""
+        return self.is_mark(text) and bool(self.take())
+
+    def skip_word(self, *texts: str) -> bool:
+        """Read one of these words if it is there."""
+        return self.is_word(*texts) and bool(self.take())
+
+    def expect_mark(self, text: str) -> None:
+        """Read that mark. Raises: ScriptError."""
+        if not self.skip_mark(text):
+            self.complain(f"'{text}'")
+
+    def expect(self, kind: Kind) -> Token:
+        """Read a token of that kind. Raises: ScriptError."""
+        if self.token.kind is not kind:
+            self.complain(kind.value)
+        return self.take()
+
+    def integer(self, name: str, most: int) -> int:
+        """Read an integer 0 .. most. Raises: ScriptError."""
+        token = self.token
+        if token.kind not in (Kind.INTEGER, Kind.HEX):
+            self.complain(f"{name}, {Kind.INTEGER.value}")
+        value = int(token.text, 0 if token.kind is Kind.HEX else 10)
+        if not 0 <= value <= most:
+            self.complain(f"{name} from 0 to {most}")
+        self.take()
+        return value
+
+    def complain(self, expected: str) -> NoReturn:
+        """Raises: ScriptError."""
+        raise ScriptError(self.script, self.line, f"expected {expected}, found {self.token}")

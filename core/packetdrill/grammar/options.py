@@ -1,0 +1,76 @@
+"""TCP options: `<mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>`, `<...>`."""
+
+import re
+from typing import Final
+
+from gossamer.core.packetdrill.errors import Unsupported
+from gossamer.core.packetdrill.grammar.cursor import Cursor
+from gossamer.core.packetdrill.script import TcpOption
+from gossamer.core.packetdrill.tokens import Kind
+
+U32_MAX: Final = 0xFFFFFFFF
+PLAIN: Final = frozenset({"nop", "eol", "sackOK"})
+BLOBS: Final = frozenset({"FO", "FOEXP", "md5"})
+BLOB: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
+
+
+def tcp_options(cursor: Cursor) -> tuple[TcpOption, ...] | None:
+    """The options behind a packet: () when there are none, None for `<...>`."""
+    if not cursor.skip_mark("<"):
+        return ()
+    if cursor.token.kind is Kind.ELLIPSIS:
+        cursor.take()
+        cursor.expect_mark(">")
+        return None
+    found = [_option(cursor)]
+    while cursor.skip_mark(","):
+        found.append(_option(cursor))
+    cursor.expect_mark(">")
+    return tuple(found)
+
+
+def _option(cursor: Cursor) -> TcpOption:
+    if cursor.token.kind is not Kind.WORD:
+        cursor.complain("a TCP option")
+    line = cursor.line
+    name = cursor.take().text
+    if name in PLAIN:
+        return TcpOption(name)
+    if name == "mss":
+        return TcpOption(name, (cursor.integer("mss", 0xFFFF),))
+    if name == "wscale":
+        return TcpOption(name, (cursor.integer("wscale", 0xFF),))
+    if name == "TS":
+        return TcpOption(name, _timestamps(cursor))
+    if name == "sack":
+        return TcpOption(name, _blocks(cursor))
+    if name in BLOBS:
+        return TcpOption(name, octets=_blob(cursor))
+    raise Unsupported(f"TCP option {name}", line)
+
+
+def _timestamps(cursor: Cursor) -> tuple[int, int]:
+    if not cursor.skip_word("val"):
+        cursor.complain("'val'")
+    val = cursor.integer("TS val", U32_MAX)
+    if not cursor.skip_word("ecr"):
+        cursor.complain("'ecr'")
+    return val, cursor.integer("TS ecr", U32_MAX)
+
+
+def _blocks(cursor: Cursor) -> tuple[int, ...]:
+    """left:right left:right ..., flat."""
+    edges: list[int] = []
+    while not edges or cursor.token.kind is Kind.INTEGER:
+        edges.append(cursor.integer("the left edge of a SACK block", U32_MAX))
+        cursor.expect_mark(":")
+        edges.append(cursor.integer("the right edge of a SACK block", U32_MAX))
+    return tuple(edges)
+
+
+def _blob(cursor: Cursor) -> bytes:
+    if cursor.token.kind not in (Kind.WORD, Kind.INTEGER):
+        return b""
+    if not BLOB.fullmatch(cursor.token.text):
+        cursor.complain("an even number of hexadecimal digits")
+    return bytes.fromhex(cursor.take().text)

@@ -1,0 +1,133 @@
+"""Packets: `< S 0:0(0) win 32792 <mss 1000>`, `> [ect0] P. 1:11(10) ack 1`, `< icmp unreachable frag_needed
+mtu 1400 [1:1001(1000)]`."""
+
+from typing import Final
+
+from gossamer.core.packetdrill.errors import Unsupported
+from gossamer.core.packetdrill.grammar.cursor import Cursor
+from gossamer.core.packetdrill.grammar.options import U32_MAX, tcp_options
+from gossamer.core.packetdrill.script import IcmpPacket, IpInfo, TcpPacket
+from gossamer.core.packetdrill.tokens import Kind
+from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
+
+FLAGS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG, "E": ECE, "W": CWR}
+ECN: Final = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
+OTHERS: Final = frozenset({"udp", "gre", "GREv0", "mpls", "ipv4", "ipv6", "sctp", "udplite"})
+"""What else may follow the direction in the language."""
+
+
+def packet(cursor: Cursor) -> TcpPacket | IcmpPacket:
+    """A packet, from its direction on."""
+    inbound = cursor.take().text == "<"
+    ip = _ip_info(cursor)
+    if cursor.token.kind is Kind.WORD and cursor.token.text in OTHERS:
+        raise Unsupported(f"{cursor.token.text} packet", cursor.line)
+    if cursor.skip_word("icmp"):
+        return _icmp(cursor, inbound)
+    return _tcp(cursor, inbound, ip)
+
+
+def _ip_info(cursor: Cursor) -> IpInfo:
+    for left, right in (("[", "]"), ("(", ")")):
+        if cursor.skip_mark(left):
+            info = _ip_fields(cursor)
+            cursor.expect_mark(right)
+            return info
+    return IpInfo()
+
+
+def _ip_fields(cursor: Cursor) -> IpInfo:
+    ecn = tos = ttl = label = None
+    is_ect01 = False
+    while True:
+        if cursor.token.kind is Kind.WORD and cursor.token.text in ECN:
+            ecn = ECN[cursor.take().text]
+        elif cursor.skip_word("ect01"):
+            is_ect01 = True
+        elif cursor.skip_word("tos"):
+            tos = cursor.integer("tos", 0xFF)
+        elif cursor.skip_word("ttl"):
+            ttl = cursor.integer("ttl", 0xFF)
+        elif cursor.skip_word("flowlabel"):
+            label = cursor.integer("flowlabel", 0xFFFFF)
+        else:
+            cursor.complain("noecn, ect0, ect1, ect01, ce, tos, ttl or flowlabel")
+        if not cursor.skip_mark(","):
+            return IpInfo(ecn, is_ect01, tos, ttl, label)
+
+
+def _tcp(cursor: Cursor, inbound: bool, ip: IpInfo) -> TcpPacket:
+    ports = _ports(cursor)
+    line = cursor.line
+    flags = _flags(cursor)
+    seq, length = sequence(cursor)
+    ack = cursor.integer("ack", U32_MAX) if cursor.skip_word("ack") else None
+    window = cursor.integer("win", 0xFFFF) if cursor.skip_word("win") else None
+    urgent = cursor.integer("urg", 0xFFFF) if cursor.skip_word("urg") else 0
+    options = tcp_options(cursor)
+    if options is None and inbound:
+        cursor.complain("TCP options of a packet to inject, '<...>' is for expected ones")
+    if cursor.is_mark("{"):
+        raise Unsupported("fuzzing of a packet", line)
+    return TcpPacket(inbound, flags, seq, length, ack, window, urgent, options, ip, ports)
+
+
+def _ports(cursor: Cursor) -> tuple[int, int] | None:
+    if cursor.token.kind is not Kind.INTEGER or cursor.ahead(1).text != ">":
+        return None
+    source = cursor.integer("a port", 0xFFFF)
+    cursor.expect_mark(">")
+    return source, cursor.integer("a port", 0xFFFF)
+
+
+def _flags(cursor: Cursor) -> int:
+    """S, S., P., F., R, SEW, . or -."""
+    if cursor.skip_mark("-"):
+        return 0
+    if cursor.token.kind is Kind.FLOAT:
+        raise Unsupported("AccECN counter among the flags", cursor.line)
+    flags = 0
+    if cursor.token.kind is Kind.WORD:
+        for letter in cursor.token.text:
+            if letter in "A01234567":
+                raise Unsupported("AccECN flags", cursor.line)
+            if letter not in FLAGS:
+                cursor.complain("the flags of a packet (of F S R P . U E W), or -")
+            flags |= FLAGS[letter]
+        cursor.take()
+        if cursor.token.kind is Kind.FLOAT:
+            raise Unsupported("AccECN counter among the flags", cursor.line)
+    elif not cursor.is_mark("."):
+        cursor.complain("the flags of a packet (of F S R P . U E W), or -")
+    return flags | (ACK if cursor.skip_mark(".") else 0)
+
+
+def sequence(cursor: Cursor) -> tuple[int, int]:
+    """first:last(length): (first, length)."""
+    first = cursor.integer("a sequence number", U32_MAX)
+    cursor.expect_mark(":")
+    last = cursor.integer("a sequence number", U32_MAX)
+    cursor.expect_mark("(")
+    if cursor.token.kind is Kind.INTEGER and (first + int(cursor.token.text) - last) & U32_MAX:
+        cursor.complain(f"the length {(last - first) & U32_MAX}")
+    length = cursor.integer("a length", 0xFFFF)
+    cursor.expect_mark(")")
+    return first, length
+
+
+def _icmp(cursor: Cursor, inbound: bool) -> IcmpPacket:
+    kind = cursor.expect(Kind.WORD).text
+    words = ("mtu", "id")
+    code = ""
+    if cursor.token.kind is Kind.WORD and cursor.token.text not in words:
+        code = cursor.take().text
+    mtu = cursor.integer("mtu", U32_MAX) if cursor.skip_word("mtu") else None
+    if cursor.is_word("id"):
+        raise Unsupported("icmp echo", cursor.line)
+    seq = length = 0
+    if cursor.skip_mark("["):
+        if cursor.is_word("udp", "raw"):
+            raise Unsupported(f"icmp that quotes {cursor.token.text}", cursor.line)
+        seq, length = sequence(cursor)
+        cursor.expect_mark("]")
+    return IcmpPacket(inbound, kind, code, mtu, seq, length)
