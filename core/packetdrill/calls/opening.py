@@ -1,0 +1,137 @@
+"""socket, bind, listen, accept, connect.
+
+Source: their manual pages; RFC 9293 3.10.1.
+"""
+
+from typing import Final
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.errors import Mismatch, Unsupported
+from gossamer.core.packetdrill.script import Any_, Call, Expression, Integer
+from gossamer.core.packetdrill.sockets import Socket
+from gossamer.core.packetdrill.symbols import NUMBERS
+from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
+from gossamer.core.tcp.tcb import State
+
+SOCK_TYPE_MASK: Final = 0xF
+AF_INET6: Final = NUMBERS["AF_INET6"]
+FAMILIES: Final = (NUMBERS["AF_INET"], AF_INET6)
+NONBLOCK: Final = NUMBERS["SOCK_NONBLOCK"]
+TCP_PROTOCOLS: Final = (0, NUMBERS["IPPROTO_TCP"])
+
+
+def new_fd(expression: Expression) -> int:
+    """The number that the script gives the descriptor it gets. Raises: Mismatch."""
+    if not isinstance(expression, Integer) or expression.value < 0:
+        raise Mismatch("expected an error, got a file descriptor")
+    return expression.value
+
+
+def socket(world: World, call: Call) -> Result:
+    """A socket; packets from now on are about it."""
+    family, kind, protocol = call.arguments[:3]
+    domain = world.reader.number(family, AF_INET6 if world.settings.is_socket_ipv6 else FAMILIES[0])
+    type_ = world.reader.number(kind)
+    if domain not in FAMILIES:
+        raise Unsupported(f"address family {domain}")
+    if type_ & SOCK_TYPE_MASK != NUMBERS["SOCK_STREAM"]:
+        raise Unsupported("socket type other than SOCK_STREAM")
+    if world.reader.number(protocol, 0) not in TCP_PROTOCOLS:
+        raise Unsupported(world.reader.word(protocol) or "protocol other than TCP")
+    made = Socket(world.settings.parameters, domain == AF_INET6)
+    made.is_blocking = not type_ & NONBLOCK
+    fd = new_fd(call.result)
+    world.sockets[fd] = made
+    world.test(made)
+    return Result(fd)
+
+
+def bind(world: World, call: Call) -> Result:
+    """Only the port is of interest."""
+    made = world.socket(world.reader.number(call.arguments[0]))
+    if made.port:
+        return failed("EINVAL")
+    port = world.reader.port(call.arguments[1])
+    if port is not None and port in world.host.queues:
+        return failed("EADDRINUSE")
+    made.port = world.settings.bind_port if port is None else port or world.local_port()
+    return OK
+
+
+def listen(world: World, call: Call) -> Result:
+    """Passive open."""
+    made = world.socket(world.reader.number(call.arguments[0]))
+    if made.tcb is not None:
+        return failed("EINVAL")
+    made.port = made.port or world.settings.bind_port
+    backlog = world.reader.number(call.arguments[1])
+    if made.queue is not None:
+        made.queue.backlog = backlog
+        return OK
+    made.queue = world.host.listen(made.port, made.parameters, backlog)
+    made.queue.mss_limit = made.mss_limit
+    world.test(made)
+    return OK
+
+
+def accept(world: World, call: Call) -> Result | Blocked:
+    """The oldest established connection."""
+    listening = world.socket(world.reader.number(call.arguments[0]))
+    flags = world.reader.number(call.arguments[3]) if len(call.arguments) > 3 else 0
+    if listening.queue is None:
+        return failed("EINVAL")
+
+    def attempt() -> Result | None:
+        if listening.queue is None:
+            return failed("EINVAL")
+        if not listening.queue.ready:
+            return None if listening.is_blocking else failed("EAGAIN")
+        endpoint = listening.queue.ready.popleft()
+        fd = new_fd(call.result)
+        made = Socket(listening.parameters, listening.is_ipv6)
+        made.endpoint, made.port, made.is_blocking = endpoint, listening.port, not flags & NONBLOCK
+        made.keepalive, made.linger_s = dict(listening.keepalive), listening.linger_s
+        made.options = dict(listening.options)
+        world.sockets[fd] = made
+        return Result(fd)
+
+    return attempt() or Blocked(attempt)
+
+
+def connect(world: World, call: Call) -> Result | Blocked:
+    """Active open."""
+    made = world.socket(world.reader.number(call.arguments[0]))
+    if made.queue is not None:
+        return failed("EISCONN")
+    if made.endpoint is None:
+        _begin(world, made, call.arguments[1])
+        if not made.is_blocking:
+            return failed("EINPROGRESS")
+    elif made.is_connecting and not made.is_blocking:
+        return failed("EALREADY")
+
+    def attempt() -> Result | None:
+        if made.is_connecting:
+            return None
+        error = made.take_error()
+        if error:
+            made.endpoint = None
+            made.is_error_told = False
+            return failed(error)
+        tcb = made.tcb
+        if tcb is None or tcb.state < State.ESTABLISHED:
+            return failed("ECONNABORTED")
+        if made.is_connect_told:
+            return failed("EISCONN")
+        made.is_connect_told = True
+        return OK
+
+    return attempt() or Blocked(attempt, NEVER_US)
+
+
+def _begin(world: World, made: Socket, address: Expression) -> None:
+    port = None if isinstance(address, Any_) else world.reader.port(address)
+    made.port = made.port or world.local_port()
+    ports = (made.port, port or world.settings.connect_port)
+    world.under_test, world.flow = made, world.flow_of(ports)
+    made.endpoint = world.host.connect(ports, made.parameters, made.mss_limit)

@@ -1,0 +1,199 @@
+"""setsockopt and getsockopt: each option by its name.
+
+Owns which options change a parameter of the connection, which are only remembered, and which do not exist
+here. What one that is remembered would change is not part of TCP's behaviour on the wire.
+
+Source: socket(7), tcp(7), ip(7), ipv6(7).
+"""
+
+import errno
+from collections.abc import Callable
+from typing import Final
+
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.packetdrill import tcpinfo
+from gossamer.core.packetdrill.errors import Mismatch, Unsupported
+from gossamer.core.packetdrill.script import Any_, Array, Braces, Call, Expression
+from gossamer.core.packetdrill.settings import congestion_name
+from gossamer.core.packetdrill.sockets import Socket
+from gossamer.core.packetdrill.world import OK, Result, World, failed
+from gossamer.core.tcp.parameters import MILLISECOND_US
+
+REMEMBERED: Final = frozenset(
+    {
+        "SO_REUSEADDR", "SO_REUSEPORT", "SO_PRIORITY", "SO_MARK", "SO_KEEPALIVE", "SO_BUSY_POLL", "SO_DEBUG",
+        "SO_INCOMING_CPU", "SO_MAX_PACING_RATE", "SO_RCVLOWAT", "SO_SNDLOWAT", "SO_OOBINLINE", "SO_DONTROUTE",
+        "IP_TOS", "IP_TTL", "IP_FREEBIND", "IP_TRANSPARENT", "IP_RECVERR", "IP_MTU_DISCOVER",
+        "IP_BIND_ADDRESS_NO_PORT", "IPV6_V6ONLY", "IPV6_TCLASS", "IPV6_RECVERR", "IPV6_FLOWINFO_SEND",
+        "TCP_INQ", "TCP_NOTSENT_LOWAT", "TCP_WINDOW_CLAMP", "TCP_THIN_DUPACK", "TCP_TIMESTAMP",
+        "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_NODELAY", "TCP_CORK", "TCP_QUICKACK",
+        "TCP_LINGER2", "TCP_SYNCNT", "TCP_MAXSEG", "TCP_USER_TIMEOUT", "SO_RCVBUF", "SO_SNDBUF",
+        "SO_RCVBUFFORCE", "SO_SNDBUFFORCE", "SO_NO_CHECK", "SO_TXREHASH",
+    }
+)  # fmt: skip
+DEFAULTS: Final = {"TCP_KEEPIDLE": 7200, "TCP_KEEPINTVL": 75, "TCP_KEEPCNT": 9, "TCP_SYNCNT": 6}
+
+
+def _flag(world: World, made: Socket, name: str, value: int) -> None:
+    if name == "TCP_NODELAY":
+        made.change(nodelay=bool(value))
+    if not value or name == "TCP_NODELAY":
+        world.uncork(made)
+
+
+def _buffer(_world: World, made: Socket, name: str, value: int) -> None:
+    field = "receive_buffer_bytes" if "RCV" in name else "send_buffer_bytes"
+    # Linux doubles what is asked for, for its own bookkeeping: that much of it is payload.
+    made.change(**{field: max(value, 2048 if "RCV" in name else 4608)})
+
+
+def _keepalive(_world: World, made: Socket, name: str, value: int) -> None:
+    if name != "SO_KEEPALIVE":
+        made.keepalive[name] = value
+    on = made.options.get("SO_KEEPALIVE", 0)
+    times = {**DEFAULTS, **made.keepalive}
+    made.change(
+        keepalive_idle_us=times["TCP_KEEPIDLE"] * SECOND_US if on else NEVER_US,
+        keepalive_interval_us=times["TCP_KEEPINTVL"] * SECOND_US,
+        keepalive_probes=times["TCP_KEEPCNT"],
+    )
+    made.rearm_keepalive()
+
+
+def _quick_ack(_world: World, made: Socket, _name: str, value: int) -> None:
+    if made.endpoint is not None:
+        made.endpoint.habit.be_quick(bool(value))
+
+
+def _user_timeout(_world: World, made: Socket, _name: str, value: int) -> None:
+    made.change(user_timeout_us=value * MILLISECOND_US if value else NEVER_US)
+
+
+def _linger2(_world: World, made: Socket, _name: str, value: int) -> None:
+    made.change(fin_wait_2_us=max(value, 0) * SECOND_US)
+
+
+def _syn_count(_world: World, made: Socket, _name: str, value: int) -> None:
+    made.change(syn_retries=value)
+
+
+def _maximum_segment(_world: World, made: Socket, _name: str, value: int) -> None:
+    made.limit_mss(value)
+
+
+EFFECTS: Final[dict[str, Callable[[World, Socket, str, int], None]]] = {
+    "TCP_NODELAY": _flag,
+    "TCP_CORK": _flag,
+    "SO_RCVBUF": _buffer,
+    "SO_SNDBUF": _buffer,
+    "SO_RCVBUFFORCE": _buffer,
+    "SO_SNDBUFFORCE": _buffer,
+    "SO_KEEPALIVE": _keepalive,
+    "TCP_KEEPIDLE": _keepalive,
+    "TCP_KEEPINTVL": _keepalive,
+    "TCP_KEEPCNT": _keepalive,
+    "TCP_QUICKACK": _quick_ack,
+    "TCP_USER_TIMEOUT": _user_timeout,
+    "TCP_LINGER2": _linger2,
+    "TCP_SYNCNT": _syn_count,
+    "TCP_MAXSEG": _maximum_segment,
+}
+
+
+def setsockopt(world: World, call: Call) -> Result:
+    """setsockopt(2). Raises: Unsupported."""
+    made, name = _option(world, call)
+    value = call.arguments[3]
+    if name == "SO_LINGER":
+        made.linger_s = _linger_s(world, value)
+        return OK
+    if name == "TCP_CONGESTION":
+        made.change(congestion=congestion_name(world.reader.text(_first(value)) or ""))
+        return OK
+    if name not in REMEMBERED:
+        raise Unsupported(f"option {name}")
+    number = world.reader.number(_first(value))
+    made.options[name] = number
+    if name in EFFECTS:
+        EFFECTS[name](world, made, name, number)
+    return OK
+
+
+def _option(world: World, call: Call) -> tuple[Socket, str]:
+    made = world.socket(world.reader.number(call.arguments[0]))
+    name = world.reader.word(call.arguments[2])
+    if not name:
+        raise Unsupported("option without a name")
+    return made, name
+
+
+def _first(expression: Expression) -> Expression:
+    """What stands in [ ]."""
+    if isinstance(expression, Array):
+        return expression.items[0] if expression.items else Any_()
+    return expression
+
+
+def _linger_s(world: World, expression: Expression) -> int | None:
+    """{onoff=1, linger=5}."""
+    value = _first(expression)
+    if not isinstance(value, Braces):
+        raise Mismatch("expected {onoff=1, linger=0}")
+    names = ("onoff", "l_onoff"), ("linger", "l_linger")
+    on, seconds = (next((f for n in pair if (f := value.field(n)) is not None), Any_()) for pair in names)
+    return world.reader.number(seconds, 0) if world.reader.number(on, 0) else None
+
+
+def getsockopt(world: World, call: Call) -> Result:
+    """getsockopt(2). Raises: Unsupported, Mismatch."""
+    made, name = _option(world, call)
+    value = call.arguments[3]
+    if name == "SO_ERROR":
+        return _check_error(world, made, _first(value))
+    if name == "TCP_CONGESTION":
+        expected = world.reader.text(_first(value))
+        got = made.congestion
+        if expected is not None and congestion_name(expected) != got:
+            raise Mismatch(f"TCP_CONGESTION: expected {expected}, got {got}")
+        return OK
+    if name == "TCP_INFO":
+        return OK
+    got_number = _value(made, name)
+    if got_number is None:
+        return failed("EOPNOTSUPP")
+    expected_number = world.reader.number(_first(value), got_number)
+    if expected_number != got_number:
+        raise Mismatch(f"{name}: expected {expected_number}, got {got_number}")
+    return OK
+
+
+def _check_error(world: World, made: Socket, expected: Expression) -> Result:
+    got = made.take_error()
+    name = world.reader.word(expected)
+    if isinstance(expected, Any_):
+        return OK
+    number = getattr(errno, got) if got else 0
+    wanted = getattr(errno, name, None) if name else world.reader.number(expected)
+    if wanted != number:
+        raise Mismatch(f"SO_ERROR: expected {name or wanted}, got {got or 0}")
+    return OK
+
+
+def _value(made: Socket, name: str) -> int | None:
+    tcb = made.tcb
+    if name == "TCP_MAXSEG":
+        return tcb.agreed.smss if tcb is not None else 536
+    if name == "SO_ACCEPTCONN":
+        return int(made.queue is not None)
+    if name in ("SO_RCVBUF", "SO_SNDBUF") and name in made.options:
+        return 2 * made.options[name]
+    if name not in REMEMBERED:
+        raise Unsupported(f"option {name}")
+    if name == "TCP_QUICKACK" and made.endpoint is not None:
+        return int(not made.endpoint.habit.is_conversation)
+    return made.options.get(name, DEFAULTS.get(name, 0))
+
+
+def info(made: Socket) -> dict[str, int | str]:
+    """The fields of TCP_INFO, for assertions."""
+    return tcpinfo.fields(made)

@@ -1,0 +1,124 @@
+"""poll and epoll.
+
+Source: poll(2), epoll(7).
+"""
+
+from typing import Final
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.calls.opening import new_fd
+from gossamer.core.packetdrill.epoll import Epoll, Interest
+from gossamer.core.packetdrill.errors import Mismatch
+from gossamer.core.packetdrill.script import Any_, Array, Braces, Call, Expression
+from gossamer.core.packetdrill.sockets import POLLERR, POLLHUP
+from gossamer.core.packetdrill.symbols import EPOLL_EVENTS
+from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
+from gossamer.core.tcp.parameters import MILLISECOND_US
+
+ALWAYS: Final = POLLERR | POLLHUP
+POLLNVAL: Final = 0x20
+ADD, DELETE = EPOLL_EVENTS["EPOLL_CTL_ADD"], EPOLL_EVENTS["EPOLL_CTL_DEL"]
+
+
+def _deadline_us(world: World, expression: Expression) -> int:
+    """A timeout in milliseconds; a negative one is none."""
+    timeout = world.reader.number(expression)
+    return world.host.now_us + timeout * MILLISECOND_US if timeout >= 0 else NEVER_US
+
+
+def poll(world: World, call: Call) -> Result | Blocked:
+    """poll(2)."""
+    entries = [item for item in world.reader.items(call.arguments[0]) if isinstance(item, Braces)]
+    deadline_us = _deadline_us(world, call.arguments[2])
+
+    def attempt() -> Result | None:
+        got = [_revents(world, entry) for entry in entries]
+        count = sum(1 for events in got if events)
+        if not count and world.host.now_us < deadline_us:
+            return None
+        for entry, events in zip(entries, got, strict=True):
+            expected = world.reader.number(entry.field("revents") or Any_(), events)
+            if expected != events:
+                raise Mismatch(f"revents: expected {expected:#x}, got {events:#x}")
+        return Result(count)
+
+    return attempt() or Blocked(attempt, deadline_us)
+
+
+def _revents(world: World, entry: Braces) -> int:
+    fd = world.reader.number(entry.field("fd") or Any_(), -1)
+    if fd < 0:
+        return 0
+    if fd not in world.sockets:
+        return POLLNVAL
+    wanted = world.reader.number(entry.field("events") or Any_(), 0)
+    return world.sockets[fd].events() & (wanted | ALWAYS)
+
+
+def epoll_create(world: World, call: Call) -> Result:
+    """epoll_create(2)."""
+    fd = new_fd(call.result)
+    world.epolls[fd] = Epoll()
+    return Result(fd)
+
+
+def _epoll(world: World, call: Call) -> Epoll:
+    fd = world.reader.number(call.arguments[0])
+    if fd not in world.epolls:
+        raise Mismatch(f"fd {fd}: expected an epoll descriptor of the script, got none")
+    return world.epolls[fd]
+
+
+def epoll_ctl(world: World, call: Call) -> Result:
+    """epoll_ctl(2)."""
+    epoll, operation = _epoll(world, call), world.reader.number(call.arguments[1])
+    fd = world.reader.number(call.arguments[2])
+    if operation == DELETE:
+        return OK if epoll.interests.pop(fd, None) is not None else failed("ENOENT")
+    if (fd in epoll.interests) == (operation == ADD):
+        return failed("EEXIST" if operation == ADD else "ENOENT")
+    events, data = _event(world, call.arguments[3])
+    epoll.interests[fd] = Interest(world.socket(fd), events, data)
+    return OK
+
+
+def _event(world: World, expression: Expression) -> tuple[int, int]:
+    """events and data of {events=..., fd=...}, or u32, u64, ptr in the place of fd."""
+    if not isinstance(expression, Braces):
+        raise Mismatch("expected {events=..., fd=...}")
+    events = world.reader.number(expression.field("events") or Any_(), 0)
+    for name in ("fd", "u32", "u64", "ptr"):
+        data = expression.field(name)
+        if data is not None:
+            return events, world.reader.number(data, 0)
+    return events, 0
+
+
+def epoll_wait(world: World, call: Call) -> Result | Blocked:
+    """epoll_wait(2)."""
+    epoll, most = _epoll(world, call), world.reader.number(call.arguments[2])
+    deadline_us = _deadline_us(world, call.arguments[3])
+
+    def attempt() -> Result | None:
+        due = epoll.due(most)
+        if not due and world.host.now_us < deadline_us:
+            return None
+        _check(world, call.arguments[1], due)
+        for interest, _ in due:
+            interest.tell()
+        return Result(len(due))
+
+    return attempt() or Blocked(attempt, deadline_us)
+
+
+def _check(world: World, expression: Expression, due: list[tuple[Interest, int]]) -> None:
+    """Raises: Mismatch when other events came than the script says."""
+    if isinstance(expression, Any_) or not due:
+        return
+    items = expression.items if isinstance(expression, Array) else (expression,)
+    for item, (interest, events) in zip(items, due, strict=False):
+        expected, data = _event(world, item)
+        if (expected, data) != (events, interest.data):
+            raise Mismatch(
+                f"epoll event: expected {expected:#x} of {data}, got {events:#x} of {interest.data}"
+            )

@@ -1,0 +1,161 @@
+"""read, write and their kin.
+
+What octets a script writes does not matter: as many zeros are sent.
+
+Source: their manual pages; RFC 9293 3.10.2 and 3.10.3.
+"""
+
+from typing import Final
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.errors import Mismatch, Unsupported
+from gossamer.core.packetdrill.script import Call
+from gossamer.core.packetdrill.sockets import SENDING, Socket
+from gossamer.core.packetdrill.symbols import MESSAGE_FLAGS
+from gossamer.core.packetdrill.world import Blocked, Result, World, failed
+from gossamer.core.tcp.events import Receive
+
+PEEK: Final = MESSAGE_FLAGS["MSG_PEEK"]
+DONTWAIT: Final = MESSAGE_FLAGS["MSG_DONTWAIT"]
+WAITALL: Final = MESSAGE_FLAGS["MSG_WAITALL"]
+MORE: Final = MESSAGE_FLAGS["MSG_MORE"]
+RECEIVE_FLAGS: Final = (
+    PEEK | DONTWAIT | WAITALL | MESSAGE_FLAGS["MSG_TRUNC"] | MESSAGE_FLAGS["MSG_NOSIGNAL"]
+    | MESSAGE_FLAGS["MSG_CMSG_CLOEXEC"]
+)  # fmt: skip
+SEND_FLAGS: Final = DONTWAIT | MORE | MESSAGE_FLAGS["MSG_NOSIGNAL"] | MESSAGE_FLAGS["MSG_EOR"]
+BYTES_MAX: Final = 1 << 26
+
+
+def check_flags(flags: int, known: int) -> None:
+    """Raises: Unsupported for the first flag that is not among the known ones."""
+    for name, bit in MESSAGE_FLAGS.items():
+        if flags & bit & ~known:
+            raise Unsupported(name)
+
+
+def count_of(world: World, call: Call, index: int) -> int:
+    """How many octets. Raises: Mismatch."""
+    count = world.reader.number(call.arguments[index])
+    if not 0 <= count <= BYTES_MAX:
+        raise Mismatch(f"{call.name}: expected a length from 0 to {BYTES_MAX}, got {count}")
+    return count
+
+
+def read(world: World, call: Call) -> Result | Blocked:
+    """read(2)."""
+    return receive(world, _socket(world, call), count_of(world, call, 2), 0)
+
+
+def recv(world: World, call: Call) -> Result | Blocked:
+    """recv(2), recvfrom(2)."""
+    return receive(
+        world, _socket(world, call), count_of(world, call, 2), world.reader.number(call.arguments[3])
+    )
+
+
+def write(world: World, call: Call) -> Result | Blocked:
+    """write(2)."""
+    return transmit(world, _socket(world, call), count_of(world, call, 2), 0)
+
+
+def send(world: World, call: Call) -> Result | Blocked:
+    """send(2), sendto(2)."""
+    return transmit(
+        world, _socket(world, call), count_of(world, call, 2), world.reader.number(call.arguments[3])
+    )
+
+
+def sendfile(world: World, call: Call) -> Result | Blocked:
+    """sendfile(2), whatever the file."""
+    return transmit(world, _socket(world, call), count_of(world, call, 3), 0)
+
+
+def _socket(world: World, call: Call) -> Socket:
+    return world.socket(world.reader.number(call.arguments[0]))
+
+
+def receive(world: World, made: Socket, count: int, flags: int) -> Result | Blocked:
+    """RECEIVE, with the flags of recv(2)."""
+    check_flags(flags, RECEIVE_FLAGS)
+    waits = made.is_blocking and not flags & DONTWAIT
+    taken = 0
+
+    def attempt() -> Result | None:
+        nonlocal taken
+        if made.endpoint is None:
+            return failed("ENOTCONN")
+        taken += _take(world, made, count - taken, bool(flags & PEEK))
+        if taken and not (flags & WAITALL and taken < count and _goes_on(made)):
+            return Result(taken)
+        if not count and made.endpoint.readable_bytes:
+            return Result(0)
+        error = made.take_error()
+        if error:
+            return failed(error)
+        if not _goes_on(made):
+            return Result(taken)
+        if not waits:
+            return Result(taken) if taken else failed("EAGAIN")
+        return None
+
+    return attempt() or Blocked(attempt, NEVER_US)
+
+
+def _goes_on(made: Socket) -> bool:
+    """Whether more can still come."""
+    endpoint = made.endpoint
+    return endpoint is not None and not (endpoint.has_ended or made.is_read_shut or made.tcb is None)
+
+
+def _take(world: World, made: Socket, count: int, peeks: bool) -> int:
+    """Take octets out of the receive buffer; how many."""
+    endpoint = made.endpoint
+    assert endpoint is not None
+    available = min(count, endpoint.readable_bytes)
+    if peeks or not available:
+        return available
+    if made.tcb is None:
+        endpoint.remains = endpoint.remains[available:]
+        return available
+    world.host.step(endpoint, Receive(available, world.host.now_us))
+    taken = len(endpoint.delivered)
+    endpoint.delivered = b""
+    if endpoint.tcb is not None and not endpoint.tcb.rcv_buf_bytes and not endpoint.has_ended:
+        # The end of the stream shows once everything before it was taken.
+        world.host.step(endpoint, Receive(0, world.host.now_us))
+    return taken
+
+
+def transmit(world: World, made: Socket, count: int, flags: int) -> Result | Blocked:
+    """SEND, with the flags of send(2)."""
+    check_flags(flags, SEND_FLAGS)
+    waits = made.is_blocking and not flags & DONTWAIT
+    put = 0
+
+    def attempt() -> Result | None:
+        nonlocal put
+        error = made.take_error() or _refusal(made)
+        if error:
+            return Result(put) if put else failed(error)
+        if not made.is_connecting or not waits:
+            put += 0 if made.is_connecting else world.put(made, count - put, bool(flags & MORE))
+        if put == count:
+            return Result(put)
+        if not waits:
+            return Result(put) if put else failed("EAGAIN")
+        return None
+
+    return attempt() or Blocked(attempt, NEVER_US)
+
+
+def _refusal(made: Socket) -> str:
+    """Why nothing can be sent."""
+    if made.endpoint is None:
+        return "ENOTCONN" if made.queue is not None else "EPIPE"
+    if made.is_connecting:
+        return ""
+    tcb = made.tcb
+    if made.is_write_shut or tcb is None or tcb.state not in SENDING:
+        return "EPIPE"
+    return ""

@@ -1,0 +1,87 @@
+"""Commands in back-quotes: set-up scripts by name, sysctl, echo into /proc; never run.
+
+Owns what a line of shell means here. What only prepares or cleans the machine that the tool runs on is left
+out; what looks at its kernel is unsupported.
+"""
+
+import re
+import shlex
+from typing import Final
+
+from gossamer.core.packetdrill.errors import Unsupported
+from gossamer.core.packetdrill.settings import Settings, set_sysctl
+
+SEPARATORS: Final = re.compile(r"\n|;|&&|\|\|")
+ARITHMETIC: Final = re.compile(r"\$\(\(([0-9*+ ()-]*)\)\)")
+SILENT: Final = frozenset(
+    {
+        "ip", "tc", "sleep", "rm", "true", ":", "ifconfig", "ethtool", "modprobe", "kldload", "kldunload", "echo",
+        "cat", "export", "set", "cd", "touch", "iptables", "ip6tables", "unset", "pwd", "mkdir", "kill", "killall",
+        "bash", "sh", "route", "date", "sync",
+    }
+)  # fmt: skip
+DEFAULTS: Final = "defaults.sh"
+TO_FILE: Final = re.compile(r"^\s*echo\s+(?:-n\s+)?(.*?)\s*>\s*(/proc/sys/\S+)")
+ROUTE_MATTERS: Final = ("initcwnd", "initrwnd", "quickack", "advmss", "rto_min", "congctl", "features", "hoplimit")
+"""Metrics of a route that change what TCP does."""
+
+
+def run(settings: Settings, text: str) -> None:
+    """Do what the lines of a command mean. Raises: Unsupported."""
+    for line in SEPARATORS.split(ARITHMETIC.sub(_sum, text.replace("\\\n", " "))):
+        line = line.partition("#")[0].strip()
+        if line:
+            _line(settings, line)
+
+
+def _sum(match: "re.Match[str]") -> str:
+    """$((4*1024)): products of numbers."""
+    product = 1
+    for factor in match[1].replace(" ", "").split("*"):
+        if not factor.isdigit():
+            raise Unsupported(f"arithmetic {match[0]}")
+        product *= int(factor)
+    return str(product)
+
+
+def _line(settings: Settings, line: str) -> None:
+    echoed = TO_FILE.match(line)
+    if echoed is not None:
+        set_sysctl(settings, echoed[2], echoed[1])
+        return
+    try:
+        words = shlex.split(line.partition(">")[0])
+    except ValueError:
+        raise Unsupported(f"command {line!r}") from None
+    if not words:
+        return
+    _command(settings, words)
+
+
+def _command(settings: Settings, words: list[str]) -> None:
+    name = words[0].rpartition("/")[2]
+    if name in ("sysctl", "set_sysctls.py"):
+        for word in words[1:]:
+            if "=" in word:
+                set_sysctl(settings, *word.split("=", 1))
+    elif name == DEFAULTS:
+        settings.parameters = settings.profile.after_defaults
+    elif name == "ip":
+        _route(settings, words)
+    elif name not in SILENT and not (name.endswith(".sh") and _is_set_up(name)):
+        raise Unsupported(f"command {name}")
+
+
+def _is_set_up(name: str) -> bool:
+    return name.startswith(("sysctl_restore", "restore", "set_", "init", "cleanup", "setup", "common"))
+
+
+def _route(settings: Settings, words: list[str]) -> None:
+    """`ip route`: its metrics are settings too."""
+    for metric in ROUTE_MATTERS:
+        if metric not in words[:-1]:
+            continue
+        value = words[words.index(metric) + 1]
+        if metric != "initcwnd":
+            raise Unsupported(f"ip route {metric}")
+        set_sysctl(settings, "net.ipv4.tcp_init_cwnd", value)

@@ -1,0 +1,66 @@
+"""epoll: interests, and what is to be told of them, level- or edge-triggered.
+
+Source: epoll(7).
+"""
+
+from typing import Final
+
+from gossamer.core.packetdrill.sockets import POLLERR, POLLHUP, READABLE, WRITABLE, Socket
+
+EDGE: Final = 1 << 31
+ONE_SHOT: Final = 1 << 30
+ALWAYS: Final = POLLERR | POLLHUP
+
+
+class Interest:
+    """What is wanted of one socket."""
+
+    def __init__(self, socket: Socket, events: int, data: int) -> None:
+        self.socket = socket
+        self.events = events
+        self.data = data
+        self._told = 0
+        self._told_at: tuple[int, int] = (-1, -1)
+
+    def due(self) -> int:
+        """The events to tell now."""
+        if not self.events & ~(EDGE | ONE_SHOT):
+            return 0
+        found = self.socket.events()
+        if self.events & EDGE:
+            found = self._edges(found)
+        return found & (self.events | ALWAYS)
+
+    def _edges(self, found: int) -> int:
+        """Those that are new: the state changed, or more of the same came."""
+        received, room = self._progress()
+        old = self._told
+        if received != self._told_at[0]:
+            old &= ~READABLE
+        if room > self._told_at[1]:
+            old &= ~WRITABLE
+        return found if found & ~old else 0
+
+    def _progress(self) -> tuple[int, int]:
+        tcb = self.socket.tcb
+        if self.socket.queue is not None:
+            return len(self.socket.queue.ready), 0
+        return (tcb.rcv_nxt, self.socket.send_room_bytes()) if tcb is not None else (-2, 0)
+
+    def tell(self) -> None:
+        """The events were told."""
+        self._told, self._told_at = self.socket.events(), self._progress()
+        if self.events & ONE_SHOT:
+            self.events &= EDGE | ONE_SHOT
+
+
+class Epoll:
+    """An epoll descriptor."""
+
+    def __init__(self) -> None:
+        self.interests: dict[int, Interest] = {}
+
+    def due(self, most: int) -> list[tuple[Interest, int]]:
+        """Up to `most` interests with events to tell."""
+        found = [(interest, interest.due()) for interest in self.interests.values()]
+        return [(interest, events) for interest, events in found if events][:most]

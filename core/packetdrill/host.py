@@ -1,0 +1,255 @@
+"""The host under test: connections and listeners over the pure TCP, in virtual time, and what they emit.
+
+Owns the doer's part of a connection (what a step asks for is kept, not performed on a network) and the demux
+by ports. It knows nothing of scripts, file descriptors or errno.
+
+Source: RFC 9293 3.10; the accept queue is that of listen(2).
+"""
+
+from collections import deque
+
+import msgspec
+from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.habits import AckHabit
+from gossamer.core.packetdrill.profiles import Profile
+from gossamer.core.seq import MASK, Seq, seq_add, seq_le
+from gossamer.core.tcp import listen, time_wait
+from gossamer.core.tcp.actions import (
+    Accepted,
+    Action,
+    Actions,
+    Deliver,
+    Failed,
+    Failure,
+    Remains,
+    Signal,
+)
+from gossamer.core.tcp.calls.open import open_active
+from gossamer.core.tcp.closed import reset_reply
+from gossamer.core.tcp.events import Event, Opening, SegmentArrives, Timeout
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.step import step
+from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
+from gossamer.core.tcp.timeouts import deadline_us
+from gossamer.core.wire.segment import ACK, SYN, Segment
+
+Ports = tuple[int, int]
+"""Local and remote."""
+
+ISS = 0xFFFFE000
+"""The first initial sequence number: eight kilobytes before the wrap, so that a script crosses it."""
+ISS_STEP = 0x01234567
+TS_OFFSET = 0xFFFFFF00
+"""Our timestamps wrap a quarter of a second after the start."""
+REUSE_STEP_BYTES = 1 << 16
+
+
+class Emission(msgspec.Struct, frozen=True, gc=False):
+    """A segment that was sent, and when."""
+
+    at_us: int
+    segment: Segment
+
+
+class Endpoint:
+    """One end of a flow: a connection, what its user has not been told yet, and what it sent."""
+
+    def __init__(self, ports: Ports, habit: AckHabit, queue: "Queue | None") -> None:
+        self.ports = ports
+        self.habit = habit
+        self.connection: Tcb | TimeWait | None = None
+        self.queue = queue
+        """The accept queue it will go to, or stands in."""
+        self.is_established = False
+        self.failure: Failure | None = None
+        self.failed_in: State | None = None
+        self.has_ended = False
+        """Whether the peer's FIN was reached."""
+        self.remains = b""
+        self.sent: deque[Emission] = deque()
+        self.retransmitted_total = 0
+        self.taken_bytes: int | None = None
+        """How much of the last SEND found room, None: all."""
+        self.delivered = b""
+
+    @property
+    def tcb(self) -> Tcb | None:
+        """The connection while it is more than a memory."""
+        return self.connection if isinstance(self.connection, Tcb) else None
+
+    @property
+    def readable_bytes(self) -> int:
+        """What a RECEIVE would give."""
+        return self.connection.rcv_buf_bytes if isinstance(self.connection, Tcb) else len(self.remains)
+
+
+class Queue:
+    """A listening socket: those who wait to be accepted."""
+
+    def __init__(self, port: int, parameters: TcpParameters, backlog: int) -> None:
+        self.port = port
+        self.parameters = parameters
+        self.backlog = backlog
+        self.mss_limit = 0
+        self.half_open: list[Endpoint] = []
+        self.ready: deque[Endpoint] = deque()
+
+
+class Host:
+    """All endpoints. `now_us` moves only by `run_until`."""
+
+    def __init__(self, profile: Profile, now_us: int) -> None:
+        self.now_us = now_us
+        self.mss = 1460
+        self.is_ipv6 = False
+        self.endpoints: dict[Ports, Endpoint] = {}
+        self.queues: dict[int, Queue] = {}
+        self.steps_total = 0
+        self._profile = profile
+        self._iss = Seq(ISS)
+
+    # Opening.
+
+    def connect(self, ports: Ports, parameters: TcpParameters, mss_limit: int) -> Endpoint:
+        """Active open."""
+        endpoint = self._made(ports, None)
+        connection, actions = open_active(parameters, self._opening(None, mss_limit))
+        self._became(endpoint, connection, actions)
+        return endpoint
+
+    def listen(self, port: int, parameters: TcpParameters, backlog: int) -> Queue:
+        """Passive open."""
+        return self.queues.setdefault(port, Queue(port, parameters, backlog))
+
+    def _made(self, ports: Ports, queue: Queue | None) -> Endpoint:
+        endpoint = Endpoint(ports, AckHabit(self._profile.quick_acks), queue)
+        if ports in self.endpoints:
+            endpoint.sent = self.endpoints[ports].sent
+        self.endpoints[ports] = endpoint
+        return endpoint
+
+    def _opening(self, before: TimeWait | None, mss_limit: int) -> Opening:
+        iss = self._iss
+        self._iss = seq_add(iss, ISS_STEP)
+        if before is not None and seq_le(iss, before.snd_nxt):
+            # RFC 9293 3.6.1: beyond what the previous incarnation used.
+            iss = seq_add(before.snd_nxt, REUSE_STEP_BYTES)
+        mss = min(self.mss, mss_limit) if mss_limit else self.mss
+        return Opening(self.now_us, iss, TS_OFFSET, mss, self.is_ipv6)
+
+    # What the peer does.
+
+    def arrives(self, ports: Ports, segment: Segment) -> Endpoint:
+        """A segment from the peer; the endpoint that answers, if anything does."""
+        endpoint = self.endpoints.get(ports)
+        connection = endpoint.connection if endpoint is not None else None
+        if isinstance(connection, TimeWait) and time_wait.may_reopen(connection, segment):
+            return self._stray(ports, segment, endpoint, connection)
+        if endpoint is None or connection is None:
+            return self._stray(ports, segment, endpoint, None)
+        self.step(endpoint, SegmentArrives(segment, self.now_us))
+        endpoint.habit.received(endpoint, segment, self.now_us)
+        return endpoint
+
+    def _stray(
+        self, ports: Ports, segment: Segment, endpoint: Endpoint | None, before: TimeWait | None
+    ) -> Endpoint:
+        """For a listener, or for nobody."""
+        queue = self.queues.get(ports[0])
+        if queue is None:
+            endpoint = endpoint or self._made(ports, None)
+            reply = reset_reply(segment)
+            if reply is not None:
+                endpoint.sent.append(Emission(self.now_us, reply))
+            return endpoint
+        if segment.flags & (SYN | ACK) == SYN and self._is_full(queue):
+            return endpoint or self._made(ports, None)
+        listener = Listener(queue.parameters, max(queue.backlog, 1))
+        connection, actions = listen.segment_arrives(listener, segment, self._opening(before, queue.mss_limit))
+        if connection is None or endpoint is None or endpoint.connection is not None:
+            endpoint = self._made(ports, queue)
+        endpoint.queue = queue
+        if connection is not None:
+            queue.half_open.append(endpoint)
+        self._became(endpoint, connection, actions)
+        return endpoint
+
+    def _is_full(self, queue: Queue) -> bool:
+        return len(queue.ready) >= queue.backlog + self._profile.accept_queue_extra
+
+    # Steps.
+
+    def step(self, endpoint: Endpoint, event: Event) -> None:
+        """One step of a connection that there is."""
+        before = endpoint.connection
+        if before is None or (isinstance(before, TimeWait) and not isinstance(event, SegmentArrives)):
+            return
+        self.steps_total += 1
+        connection, actions = step(before, event)
+        if connection is None and isinstance(before, Tcb):
+            endpoint.failed_in = before.state
+        self._became(endpoint, connection, actions)
+
+    def _became(self, endpoint: Endpoint, connection: Tcb | TimeWait | None, actions: Actions) -> None:
+        endpoint.connection = connection
+        endpoint.taken_bytes = None
+        if not isinstance(connection, Tcb):
+            endpoint.has_ended = True
+        for action in actions:
+            self._perform(endpoint, action)
+
+    def _perform(self, endpoint: Endpoint, action: Action) -> None:
+        if isinstance(action, Segment):
+            endpoint.sent.append(Emission(self.now_us, action))
+            endpoint.habit.sent(action, self.now_us)
+        elif isinstance(action, Deliver):
+            endpoint.delivered += action.data
+        elif isinstance(action, Remains):
+            endpoint.remains += action.data
+        elif isinstance(action, Accepted):
+            endpoint.taken_bytes = action.count
+        elif isinstance(action, Failed):
+            endpoint.failure = action.failure
+        elif action is Signal.ESTABLISHED:
+            self._established(endpoint)
+        elif action is Signal.END_OF_STREAM:
+            endpoint.has_ended = True
+        elif action is Signal.RETRANSMITTED:
+            endpoint.retransmitted_total += 1
+        elif action is Signal.HALF_OPEN_GONE and endpoint.queue is not None:
+            endpoint.queue.half_open.remove(endpoint)
+
+    def _established(self, endpoint: Endpoint) -> None:
+        endpoint.is_established = True
+        queue = endpoint.queue
+        if queue is not None and endpoint in queue.half_open:
+            queue.half_open.remove(endpoint)
+            queue.ready.append(endpoint)
+
+    # Time.
+
+    def deadline_us(self) -> int:
+        """When the next timer of any endpoint fires."""
+        return min(map(_deadline_us, self.endpoints.values()), default=NEVER_US)
+
+    def expire(self) -> None:
+        """Fire the timers that are due now."""
+        for endpoint in tuple(self.endpoints.values()):
+            connection = endpoint.connection
+            if isinstance(connection, TimeWait):
+                if connection.expires_at_us <= self.now_us:
+                    endpoint.connection = None
+            elif connection is not None and deadline_us(connection) <= self.now_us:
+                self.step(endpoint, Timeout(self.now_us))
+
+
+def _deadline_us(endpoint: Endpoint) -> int:
+    connection = endpoint.connection
+    if connection is None:
+        return NEVER_US
+    return connection.expires_at_us if isinstance(connection, TimeWait) else deadline_us(connection)
+
+
+def flight_bytes(tcb: Tcb) -> int:
+    """SND.NXT - SND.UNA."""
+    return (tcb.snd_nxt - tcb.snd_una) & MASK

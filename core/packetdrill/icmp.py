@@ -1,0 +1,62 @@
+"""ICMP errors of a script, as the connection hears of them.
+
+Source: RFC 792, RFC 1191, RFC 4443; the names are those of the tool.
+"""
+
+from typing import Final
+
+from gossamer.core.packetdrill.errors import Unsupported
+from gossamer.core.packetdrill.script import IcmpPacket
+from gossamer.core.packetdrill.world import World
+from gossamer.core.tcp.events import IcmpError
+from gossamer.core.tcp.icmp_error import is_hard
+
+IPV4_TYPES: Final = {"unreachable": 3, "source_quench": 4, "redirect": 5, "time_exceeded": 11, "parameter_problem": 12}
+IPV4_CODES: Final = {
+    "net": 0, "network": 0, "net_unreachable": 0, "host": 1, "host_unreachable": 1, "protocol": 2,
+    "protocol_unreachable": 2, "port": 3, "port_unreachable": 3, "frag_needed": 4, "source_route_failed": 5,
+    "network_unknown": 6, "net_unknown": 6, "host_unknown": 7, "source_host_isolated": 8, "net_prohibited": 9,
+    "network_prohibited": 9, "host_prohibited": 10, "net_tos": 11, "network_tos": 11, "host_tos": 12,
+    "communication_prohibited": 13, "host_precedence": 14, "precedence_cutoff": 15, "packet_filtered": 13,
+}  # fmt: skip
+IPV6_TYPES: Final = {
+    "unreachable": 1, "packet_too_big": 2, "time_exceeded": 3, "parameter_problem": 4,
+}  # fmt: skip
+IPV6_CODES: Final = {
+    "no_route": 0, "prohibited": 1, "not_neighbour": 2, "not_neighbor": 2, "beyond_scope": 2,
+    "address_unreachable": 3, "port_unreachable": 4, "policy_fail": 5, "reject_route": 6,
+}  # fmt: skip
+LINUX_ERRORS_IPV4: Final = {
+    0: "ENETUNREACH", 1: "EHOSTUNREACH", 2: "ENOPROTOOPT", 3: "ECONNREFUSED", 4: "EMSGSIZE", 5: "EOPNOTSUPP",
+    6: "ENETUNREACH", 7: "EHOSTDOWN", 8: "ENONET", 9: "ENETUNREACH", 10: "EHOSTUNREACH", 11: "ENETUNREACH",
+    12: "EHOSTUNREACH", 13: "EHOSTUNREACH", 14: "EHOSTUNREACH", 15: "EHOSTUNREACH",
+}  # fmt: skip
+"""How each code of "unreachable" shows to a user."""
+LINUX_ERRORS_IPV6: Final = {
+    0: "ENETUNREACH", 1: "EACCES", 2: "EHOSTUNREACH", 3: "EHOSTUNREACH", 4: "ECONNREFUSED", 5: "EACCES", 6: "EACCES",
+}  # fmt: skip
+UNREACHABLE: Final = "unreachable"
+
+
+def numbers(packet: IcmpPacket, is_ipv6: bool) -> tuple[int, int]:
+    """Type and code. Raises: Unsupported."""
+    types, codes = (IPV6_TYPES, IPV6_CODES) if is_ipv6 else (IPV4_TYPES, IPV4_CODES)
+    if packet.kind not in types or (packet.code and packet.code not in codes):
+        raise Unsupported(f"icmp {packet.kind} {packet.code}".rstrip())
+    return types[packet.kind], codes.get(packet.code, 0)
+
+
+def inject_icmp(world: World, packet: IcmpPacket) -> None:
+    """An ICMP error about a segment of ours arrives."""
+    kind, code = numbers(packet, world.settings.is_ipv6)
+    flow = world.inbound_flow(None)
+    endpoint = world.host.endpoints.get(flow.ports)
+    if endpoint is None:
+        return
+    seq = flow.mapping.live_local(packet.quoted_seq)
+    world.host.step(
+        endpoint, IcmpError(seq, is_hard(kind, code, not world.settings.is_ipv6), world.host.now_us)
+    )
+    if packet.kind == UNREACHABLE:
+        errors = LINUX_ERRORS_IPV6 if world.settings.is_ipv6 else LINUX_ERRORS_IPV4
+        world.note_icmp(endpoint, errors[code])

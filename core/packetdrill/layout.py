@@ -1,0 +1,56 @@
+"""Segments to the options they show, and options of the script to segments.
+
+Owns the translation between `Segment`, which knows values, and a list of options, which has an order.
+"""
+
+from gossamer.core.packetdrill.errors import Unsupported
+from gossamer.core.packetdrill.script import TcpOption, TcpPacket
+from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
+
+
+def options_by_name(segment: Segment) -> dict[str, TcpOption]:
+    """The options of a segment that is sent."""
+    found: dict[str, TcpOption] = {}
+    syn = segment.syn_options
+    if syn is not None:
+        if syn.mss:
+            found["mss"] = TcpOption("mss", (syn.mss,))
+        if syn.sack_permitted:
+            found["sackOK"] = TcpOption("sackOK")
+        if syn.window_scale >= 0:
+            found["wscale"] = TcpOption("wscale", (syn.window_scale,))
+    if segment.ts_val != NO_TIMESTAMP:
+        found["TS"] = TcpOption("TS", (segment.ts_val, segment.ts_ecr))
+    if segment.sack:
+        found["sack"] = TcpOption("sack", tuple(edge for block in segment.sack for edge in block))
+    return found
+
+
+def segment_of(packet: TcpPacket, options: tuple[TcpOption, ...], payload: bytes) -> Segment:
+    """The segment that a packet of the script is, its numbers being live already."""
+    found = {option.name: option for option in options}
+    for name in ("FO", "FOEXP"):
+        if name in found:
+            raise Unsupported(f"TCP option {name}")
+    ts_val, ts_ecr = found["TS"].numbers if "TS" in found else (NO_TIMESTAMP, 0)
+    edges = found["sack"].numbers if "sack" in found else ()
+    return Segment(
+        seq=packet.seq,
+        ack=packet.ack or 0,
+        flags=packet.flags,
+        window=packet.window or 0,
+        ts_val=ts_val,
+        ts_ecr=ts_ecr,
+        payload=payload,
+        sack=tuple(zip(edges[::2], edges[1::2], strict=True)),
+        syn_options=_syn_options(found),
+        urgent=packet.urgent,
+    )
+
+
+def _syn_options(found: dict[str, TcpOption]) -> SynOptions | None:
+    mss = found["mss"].numbers[0] if "mss" in found else 0
+    scale = found["wscale"].numbers[0] if "wscale" in found else -1
+    if not mss and scale < 0 and "sackOK" not in found:
+        return None
+    return SynOptions(mss, scale, "sackOK" in found)

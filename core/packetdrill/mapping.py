@@ -1,0 +1,74 @@
+"""Numbers of the script to numbers of the run, and back.
+
+A script begins each direction at a sequence number of its own, and its timestamps where it likes. The peer's
+numbers are used as they are; ours are moved by the distance of the two initial sequence numbers, and our
+timestamps by what the first one showed.
+
+Source: the tool's published semantics.
+"""
+
+import msgspec
+from gossamer.core.packetdrill.script import TcpOption, TcpPacket
+from gossamer.core.seq import MASK
+from gossamer.core.wire.segment import ACK, Segment
+
+replace = msgspec.structs.replace
+
+
+class Mapping:
+    """The numbers of one flow."""
+
+    def __init__(self) -> None:
+        self._local_offset = 0
+        """To add to a sequence number of ours in the script."""
+        self._ts_offset: int | None = None
+        """To add to a timestamp of ours in the script, when the script tells of no packet that carried it."""
+        self._ts_vals: dict[int, int] = {}
+
+    def learn_iss(self, script_seq: int, live_seq: int) -> None:
+        """Our SYN was seen."""
+        self._local_offset = (live_seq - script_seq) & MASK
+
+    def learn_timestamp(self, script_val: int, live_val: int) -> None:
+        """A timestamp of ours was seen."""
+        if self._ts_offset is None:
+            self._ts_offset = (live_val - script_val) & MASK
+        self._ts_vals[script_val] = live_val
+
+    def live_local(self, seq: int) -> int:
+        """A sequence number of ours, from script to run."""
+        return (seq + self._local_offset) & MASK
+
+    def script_local(self, seq: int) -> int:
+        """A sequence number of ours, from run to script."""
+        return (seq - self._local_offset) & MASK
+
+    def script_timestamp(self, val: int) -> int:
+        """A timestamp of ours, from run to script."""
+        return (val - (self._ts_offset or 0)) & MASK
+
+    def inbound(self, packet: TcpPacket) -> tuple[TcpPacket, tuple[TcpOption, ...]]:
+        """A packet to inject, with the numbers of the run."""
+        has_ack = bool(packet.flags & ACK)
+        ack = self.live_local(packet.ack or 0) if has_ack else packet.ack
+        options = tuple(self._live_option(option, has_ack) for option in packet.options or ())
+        return replace(packet, ack=ack), options
+
+    def _live_option(self, option: TcpOption, has_ack: bool) -> TcpOption:
+        if option.name == "sack":
+            return TcpOption("sack", tuple(map(self.live_local, option.numbers)))
+        if option.name == "TS" and has_ack:
+            val, ecr = option.numbers
+            return TcpOption("TS", (val, self._live_ecr(ecr)))
+        return option
+
+    def _live_ecr(self, ecr: int) -> int:
+        live = self._ts_vals.get(ecr)
+        if live is None:
+            live = (ecr + (self._ts_offset or 0)) & MASK
+        return live
+
+    def outbound(self, segment: Segment) -> Segment:
+        """A segment that was sent, with the sequence number of the script. (What it says of the peer's numbers
+        is the same in both.)"""
+        return replace(segment, seq=self.script_local(segment.seq))

@@ -1,0 +1,132 @@
+"""Profiles: the habits of a system whose scripts are played. Order and padding of options, what the sysctls
+are before a script sets any, when an ACK is not delayed, what errors are called.
+
+Owns nothing of TCP: a profile is parameters of ours, and the little around the connection that an operating
+system adds.
+
+Source: Linux's Documentation/networking/ip-sysctl.rst and tcp(7); FreeBSD's tcp(4) and sysctl defaults.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.packetdrill.script import TcpOption
+from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
+
+NOP: Final = TcpOption("nop")
+EOL: Final = TcpOption("eol")
+KIB: Final = 1024
+
+Layout = Callable[[dict[str, TcpOption]], tuple[TcpOption, ...]]
+"""Options by name -> as they stand in a header."""
+
+
+def linux_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
+    """mss; sackOK and TS in one word pair, or padded each; wscale; SACK blocks; cookie."""
+    laid: list[TcpOption] = []
+    if "mss" in found:
+        laid.append(found["mss"])
+    if "TS" in found:
+        laid += [found["sackOK"], found["TS"]] if "sackOK" in found else [NOP, NOP, found["TS"]]
+    elif "sackOK" in found:
+        laid += [NOP, NOP, found["sackOK"]]
+    if "wscale" in found:
+        laid += [NOP, found["wscale"]]
+    if "sack" in found:
+        laid += [NOP, NOP, found["sack"]]
+    return (*laid, *_cookie(found))
+
+
+def bsd_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
+    """mss, wscale, sackOK, TS, SACK blocks, cookie, each padded before it, EOL at the end."""
+    laid: list[TcpOption] = []
+    if "mss" in found:
+        laid.append(found["mss"])
+    if "wscale" in found:
+        laid += [NOP, found["wscale"]]
+    if "sackOK" in found:
+        laid.append(found["sackOK"])
+    if "TS" in found:
+        laid += [found["TS"]] if "sackOK" in found else [NOP, NOP, found["TS"]]
+    if "sack" in found:
+        laid += [NOP, NOP, found["sack"]]
+    laid += _cookie(found)
+    return (*laid, *((EOL,) * (-sum(map(octets_of, laid)) % 4)))
+
+
+def _cookie(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
+    for name in ("FO", "FOEXP"):
+        if name in found:
+            return (found[name], *((NOP,) * (-octets_of(found[name]) % 4)))
+    return ()
+
+
+LENGTHS: Final = {"nop": 1, "eol": 1, "mss": 4, "wscale": 3, "sackOK": 2, "TS": 10, "FO": 2, "FOEXP": 4, "md5": 2}
+
+
+def octets_of(option: TcpOption) -> int:
+    """What an option takes of a header."""
+    if option.name == "sack":
+        return 2 + 4 * len(option.numbers)
+    return LENGTHS[option.name] + len(option.octets)
+
+
+class Profile(msgspec.Struct, frozen=True, gc=False):
+    """The habits of one system."""
+
+    name: str
+    layout: Layout
+    parameters: TcpParameters
+    after_defaults: TcpParameters
+    """What a script's defaults.sh makes of them."""
+    quick_acks: int = 0
+    """How many of the first segments of a connection are acknowledged at once, before it proves to be a
+    conversation."""
+    reset_after_fin_is_pipe: bool = True
+    """A RST in CLOSE-WAIT shows as EPIPE rather than as ECONNRESET."""
+    accept_queue_extra: int = 1
+    """How many more connections than `backlog` may wait for accept."""
+    ephemeral_port: int = 32_768
+
+
+LINUX_PARAMETERS: Final = TcpParameters(
+    receive_buffer_bytes=6_291_456,
+    send_buffer_bytes=4 * KIB * KIB,
+    nodelay=False,
+    delayed_ack_us=40 * MILLISECOND_US,
+    rto_max_us=120 * SECOND_US,
+    syn_retries=6,
+    keepalive_idle_us=NEVER_US,
+)
+"""tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""
+
+BSD_PARAMETERS: Final = TcpParameters(
+    receive_buffer_bytes=2 * KIB * KIB,
+    send_buffer_bytes=2 * KIB * KIB,
+    nodelay=False,
+    delayed_ack_us=40 * MILLISECOND_US,
+    rto_min_us=30 * MILLISECOND_US,
+    rto_max_us=64 * SECOND_US,
+    keepalive_idle_us=NEVER_US,
+)
+"""kern.ipc.maxsockbuf 2 MiB, net.inet.tcp.rexmit_min 30 ms."""
+
+LINUX: Final = Profile(
+    "linux",
+    linux_layout,
+    LINUX_PARAMETERS,
+    msgspec.structs.replace(LINUX_PARAMETERS, receive_buffer_bytes=15 * KIB * KIB, syn_retries=5),
+    quick_acks=16,
+)
+BSD: Final = Profile(
+    "bsd",
+    bsd_layout,
+    BSD_PARAMETERS,
+    BSD_PARAMETERS,
+    reset_after_fin_is_pipe=False,
+    accept_queue_extra=0,
+    ephemeral_port=49_152,
+)
+PROFILES: Final = {profile.name: profile for profile in (LINUX, BSD)}

@@ -1,0 +1,345 @@
+"""Plays a script: each event at its time, the clock moving from deadline to deadline.
+
+Owns virtual time, the wait for an expected packet, and blocked calls. One run gives both verdicts: what only
+strict matching minds is noted, and the run goes on.
+
+Source: the tool's published semantics of time, blocking calls and tolerance.
+"""
+
+from collections.abc import Callable
+
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.packetdrill import expect
+from gossamer.core.packetdrill.assertions import Assertions
+from gossamer.core.packetdrill.calls import perform
+from gossamer.core.packetdrill.calls.options import info
+from gossamer.core.packetdrill.commands import run as run_command
+from gossamer.core.packetdrill.errors import Mismatch, ScriptError, Unsupported
+from gossamer.core.packetdrill.grammar import parse
+from gossamer.core.packetdrill.host import Emission
+from gossamer.core.packetdrill.icmp import inject_icmp
+from gossamer.core.packetdrill.layout import segment_of
+from gossamer.core.packetdrill.profiles import Profile
+from gossamer.core.packetdrill.script import (
+    Any_,
+    Call,
+    Code,
+    Command,
+    Event,
+    IcmpPacket,
+    Integer,
+    Script,
+    TcpPacket,
+    Timing,
+)
+from gossamer.core.packetdrill.settings import Settings, set_option
+from gossamer.core.packetdrill.verdict import Outcome, Verdict
+from gossamer.core.packetdrill.world import START_US, Blocked, Flow, Result, World
+from gossamer.core.wire.segment import SYN
+
+WAIT_US_MAX = 24 * 3600 * SECOND_US
+"""How long `*` waits for a packet."""
+TURNS_MAX = 10_000
+"""Timers that may fire at one instant: more would be a timer that does not stop."""
+
+Timeline = Callable[[str], None]
+
+
+def play(text: str, name: str, profile: Profile, timeline: Timeline | None = None) -> Verdict:
+    """The verdicts on a script; `timeline` is told what happens."""
+    try:
+        script = parse(text, name)
+        settings = Settings(profile=profile, parameters=profile.parameters)
+        line = 0
+        for option in script.options:
+            line = option.line
+            set_option(settings, option.name, option.value)
+        for line, command in script.set_up:
+            run_command(settings, command)
+    except ScriptError as error:
+        return Verdict(name, Outcome.ERROR, Outcome.ERROR, error.line, error.message)
+    except Unsupported as error:
+        return _unsupported(name, error, error.line or line, 0)
+    except Mismatch as error:
+        return Verdict(name, Outcome.ERROR, Outcome.ERROR, line, str(error))
+    return Run(script, settings, timeline).verdict()
+
+
+def _unsupported(name: str, error: Unsupported, line: int, events: int) -> Verdict:
+    message = f"unsupported: {error.name} at line {line}"
+    outcome = Outcome.UNSUPPORTED
+    return Verdict(name, outcome, outcome, line, message, line, message, events, error.name)
+
+
+class _Waiting:
+    """A blocked call, and how it ended."""
+
+    def __init__(self, event: Event, call: Call, blocked: Blocked, end_us: int) -> None:
+        self.event, self.call, self.blocked, self.end_us = event, call, blocked, end_us
+        self.result: Result | None = None
+        self.at_us = 0
+
+
+class Run:
+    """One run of one script."""
+
+    def __init__(self, script: Script, settings: Settings, timeline: Timeline | None) -> None:
+        self._script = script
+        self._settings = settings
+        self._world = World(settings)
+        self._host = self._world.host
+        self._assertions = Assertions()
+        self._timeline = timeline
+        self._waiting: _Waiting | None = None
+        self._last: tuple[int, bool] = (START_US, False)
+        """When the last event was due, and whether it was a packet injected."""
+        self._strict: tuple[int, str] | None = None
+        self._line = 0
+        self._events_total = 0
+
+    def verdict(self) -> Verdict:
+        """Play all events."""
+        name = self._script.name
+        try:
+            for event in self._script.events:
+                self._line = event.line
+                self._play(event)
+                self._events_total += 1
+            self._join()
+        except Unsupported as error:
+            return _unsupported(name, error, self._line, self._events_total)
+        except Mismatch as error:
+            return Verdict(
+                name, Outcome.FAIL, Outcome.FAIL, self._line, str(error), events=self._events_total
+            )
+        strict = Outcome.PASS if self._strict is None else Outcome.FAIL
+        line, message = self._strict or (0, "")
+        return Verdict(name, Outcome.PASS, strict, 0, "", line, message, self._events_total)
+
+    # Time.
+
+    def _due_us(self, event: Event) -> tuple[int, int]:
+        """When it is due, from and until. Relative times start where the last event left the clock."""
+        when, action = event.when, event.action
+        if when.timing is Timing.ANY:
+            return self._host.now_us, self._host.now_us + WAIT_US_MAX
+        base_us = START_US
+        if when.timing is Timing.RELATIVE:
+            last_us, was_injected = self._last
+            injects = isinstance(action, TcpPacket | IcmpPacket) and action.inbound
+            base_us = last_us if was_injected and injects else self._host.now_us
+        return base_us + when.from_us, base_us + when.until_us
+
+    def _tolerance_us(self, due_us: int) -> int:
+        waited = due_us - self._last[0]
+        return max(self._settings.tolerance_us, int(waited * self._settings.tolerance_percent / 100))
+
+    def _run_until(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
+        """Let time pass, fire timers, try blocked calls; `stop` ends it early."""
+        host, turns = self._host, 0
+        while stop is None or not stop():
+            next_us = min(host.deadline_us(), self._waiting_deadline_us())
+            if next_us > until_us:
+                if until_us < NEVER_US:
+                    host.now_us = max(host.now_us, until_us)
+                self._try_waiting()
+                return
+            turns = turns + 1 if next_us <= host.now_us else 0
+            if turns > TURNS_MAX:
+                raise Mismatch("a timer fires again and again")
+            host.now_us = max(host.now_us, next_us)
+            host.expire()
+            self._world.expire_corks()
+            self._try_waiting()
+
+    def _waiting_deadline_us(self) -> int:
+        waiting = self._waiting
+        blocked_us = waiting.blocked.deadline_us if waiting is not None and waiting.result is None else NEVER_US
+        return min(blocked_us, self._world.cork_deadline_us())
+
+    # Events.
+
+    def _play(self, event: Event) -> None:
+        from_us, until_us = self._due_us(event)
+        action = event.action
+        if isinstance(action, TcpPacket) and not action.inbound:
+            self._expect(event, action, from_us, until_us)
+            self._last = (self._host.now_us, False)
+            return
+        if isinstance(action, Call):
+            self._join()
+            self._line = event.line
+        if from_us < self._host.now_us - self._tolerance_us(from_us):
+            raise Mismatch(
+                f"time: expected this at {self._seconds(from_us)}, got {self._seconds(self._host.now_us)}"
+            )
+        self._run_until(from_us)
+        self._do(event, from_us)
+        self._run_until(self._host.now_us)
+        self._last = (from_us, isinstance(action, TcpPacket | IcmpPacket))
+
+    def _do(self, event: Event, from_us: int) -> None:
+        action = event.action
+        if isinstance(action, TcpPacket):
+            self._inject(action)
+        elif isinstance(action, IcmpPacket):
+            if not action.inbound:
+                raise Unsupported("icmp packet that is expected")
+            self._say(f"< icmp {action.kind} {action.code}")
+            inject_icmp(self._world, action)
+        elif isinstance(action, Call):
+            self._call(event, action, from_us)
+        elif isinstance(action, Command):
+            run_command(self._settings, action.text)
+        elif isinstance(action, Code):
+            self._evaluate(action)
+
+    def _evaluate(self, code: Code) -> None:
+        made = self._world.socket_for_code()
+        printed = len(self._assertions.printed)
+        self._assertions.run(code.text, info(made) if made is not None else {})
+        for text in self._assertions.printed[printed:]:
+            self._say(text)
+
+    # Packets.
+
+    def _inject(self, packet: TcpPacket) -> None:
+        flow = self._world.inbound_flow(packet.ports)
+        live, options = flow.mapping.inbound(packet)
+        segment = segment_of(live, options, bytes(packet.length))
+        self._say(f"< {expect.segment_text(segment, packet.length)}")
+        self._host.arrives(flow.ports, segment)
+
+    def _expect(self, event: Event, packet: TcpPacket, from_us: int, until_us: int) -> None:
+        flow = self._world.outbound_flow(packet.ports)
+        tolerance_us = self._tolerance_us(from_us)
+        first = self._next_emission(flow, until_us + tolerance_us)
+        if first is None:
+            raise Mismatch(
+                f"expected {expect.packet_text(packet)}, got nothing until {self._seconds(self._host.now_us)}"
+            )
+        if packet.flags & first.segment.flags & SYN:
+            flow.mapping.learn_iss(packet.seq, first.segment.seq)
+        seen = expect.Seen(flow.mapping.outbound(first.segment), len(first.segment.payload))
+        seen = self._joined(flow, packet, seen, until_us + tolerance_us)
+        self._compare(event, packet, flow, seen)
+        if event.when.timing is Timing.ANY:
+            return
+        if not from_us - tolerance_us <= first.at_us <= until_us + tolerance_us:
+            raise Mismatch(
+                f"time: expected {expect.packet_text(packet)} at {self._range(from_us, until_us)}, "
+                f"got it at {self._seconds(first.at_us)}"
+            )
+
+    def _next_emission(self, flow: Flow, until_us: int) -> Emission | None:
+        """What the flow sent and nobody has looked at, waited for if need be."""
+        host, ports = self._host, flow.ports
+
+        def has_sent() -> bool:
+            endpoint = host.endpoints.get(ports)
+            return endpoint is not None and bool(endpoint.sent)
+
+        if not has_sent():
+            self._run_until(min(until_us, host.now_us + WAIT_US_MAX), has_sent)
+        if not has_sent():
+            return None
+        emission = host.endpoints[ports].sent.popleft()
+        self._say(f"> {expect.segment_text(emission.segment, len(emission.segment.payload))}", emission.at_us)
+        return emission
+
+    def _joined(self, flow: Flow, packet: TcpPacket, seen: expect.Seen, until_us: int) -> expect.Seen:
+        """Payload that comes in several segments, taken together."""
+        while seen.length < packet.length and seen.segment.payload:
+            following = self._next_emission(flow, until_us)
+            if following is None:
+                return seen
+            seen = expect.taken_together(seen, flow.mapping.outbound(following.segment))
+        return seen
+
+    def _compare(self, event: Event, packet: TcpPacket, flow: Flow, seen: expect.Seen) -> None:
+        check = expect.TimestampCheck(self._settings.ts_tick_us, self._tolerance_us(self._host.now_us))
+        layout = self._settings.profile.layout
+        difference = expect.first_difference(packet, seen) or expect.option_difference(
+            packet, seen.segment, layout, flow.mapping, check
+        )
+        if difference:
+            raise Mismatch(
+                f"{difference}; expected {expect.packet_text(packet)}, "
+                f"got {expect.segment_text(seen.segment, seen.length)}"
+            )
+        if self._strict is None:
+            strict = expect.strict_difference(packet, seen)
+            if strict:
+                self._strict = event.line, f"{strict}; expected {expect.packet_text(packet)}"
+
+    # Calls.
+
+    def _call(self, event: Event, call: Call, from_us: int) -> None:
+        outcome = perform(self._world, call)
+        end_us = from_us
+        if call.end_us is not None:
+            end_us = call.end_us + (from_us - event.when.from_us)
+        if isinstance(outcome, Result):
+            self._check_result(call, outcome)
+            if call.end_us is not None and end_us - self._host.now_us > self._tolerance_us(end_us):
+                raise Mismatch(
+                    f"{call.name}: expected it to block until {self._seconds(end_us)}, got it back at once"
+                )
+            return
+        self._waiting = _Waiting(event, call, outcome, end_us)
+        if call.end_us is None:
+            self._join()
+
+    def _try_waiting(self) -> None:
+        waiting = self._waiting
+        if waiting is None or waiting.result is not None:
+            return
+        waiting.result = waiting.blocked.attempt()
+        waiting.at_us = self._host.now_us
+
+    def _join(self) -> None:
+        """Wait until the blocked call returns."""
+        waiting = self._waiting
+        if waiting is None:
+            return
+        self._line = waiting.event.line
+        blocks = waiting.call.end_us is not None
+        tolerance_us = self._tolerance_us(waiting.end_us)
+        limit_us = waiting.end_us + tolerance_us if blocks else self._host.now_us + WAIT_US_MAX
+        self._run_until(limit_us, lambda: waiting.result is not None)
+        self._waiting = None
+        if waiting.result is None:
+            raise Mismatch(f"{waiting.call.name}: expected it to return, got it blocked")
+        self._check_result(waiting.call, waiting.result)
+        if blocks and abs(waiting.at_us - waiting.end_us) > tolerance_us:
+            raise Mismatch(
+                f"{waiting.call.name}: expected it to return at {self._seconds(waiting.end_us)}, "
+                f"got it at {self._seconds(waiting.at_us)}"
+            )
+
+    def _check_result(self, call: Call, result: Result) -> None:
+        self._say(f"{call.name}(...) = {result.value} {result.errno}".rstrip())
+        if isinstance(call.result, Any_):
+            return
+        expected = self._world.reader.number(call.result)
+        names = self._world.reader.errno(call.errno)
+        if expected != result.value or (call.errno and names != result.errno):
+            wanted = f"{expected} {call.errno}".rstrip()
+            raise Mismatch(f"{call.name}: expected {wanted}, got {result.value} {result.errno}".rstrip())
+
+    # Words.
+
+    def _seconds(self, at_us: int) -> str:
+        return f"{(at_us - START_US) / SECOND_US:.6f}"
+
+    def _range(self, from_us: int, until_us: int) -> str:
+        text = self._seconds(from_us)
+        return text if from_us == until_us else f"{text}~{self._seconds(until_us)}"
+
+    def _say(self, text: str, at_us: int | None = None) -> None:
+        if self._timeline is not None:
+            at_us = self._host.now_us if at_us is None else at_us
+            self._timeline(f"{self._seconds(at_us)} {text}")
+
+
+__all__ = ["Integer", "Run", "play"]

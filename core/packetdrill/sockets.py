@@ -1,0 +1,149 @@
+"""Sockets: what a file descriptor of the script stands for, over the endpoints of the host.
+
+Owns errno: how the end of a connection shows to its user, once each. It knows no call by name.
+
+Source: POSIX, socket(7), tcp(7).
+"""
+
+from typing import Final
+
+import msgspec
+from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.host import Endpoint, Queue, flight_bytes
+from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.keepalive import idle_deadline_us
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.tcb import State, Tcb
+
+replace = msgspec.structs.replace
+
+ERRORS: Final = {
+    Failure.RESET: "ECONNRESET",
+    Failure.REFUSED: "ECONNREFUSED",
+    Failure.TIMED_OUT: "ETIMEDOUT",
+    Failure.UNREACHABLE: "EHOSTUNREACH",
+    Failure.ABORTED: "ECONNABORTED",
+    Failure.CLOSING: "EPIPE",
+}
+SENDING: Final = frozenset({State.ESTABLISHED, State.CLOSE_WAIT})
+
+POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP = 1, 4, 8, 0x10, 0x2000
+READABLE, WRITABLE = POLLIN | 0x40, POLLOUT | 0x100
+
+
+class Socket:
+    """A TCP socket."""
+
+    def __init__(self, parameters: TcpParameters, is_ipv6: bool) -> None:
+        self.parameters = parameters
+        self.is_ipv6 = is_ipv6
+        self.is_blocking = True
+        self.port = 0
+        self.queue: Queue | None = None
+        self.endpoint: Endpoint | None = None
+        self.is_read_shut = False
+        self.is_write_shut = False
+        self.linger_s: int | None = None
+        """SO_LINGER when it is on."""
+        self.options: dict[str, int] = {}
+        """Options that were set and that a getsockopt shall give back."""
+        self.keepalive: dict[str, int] = {}
+        """Times of keepalive, in effect while SO_KEEPALIVE is on."""
+        self.is_error_told = False
+        self.is_connect_told = False
+        self.held_bytes = 0
+        """Octets that MSG_MORE or TCP_CORK hold back."""
+        self.held_until_us = NEVER_US
+        self.mss_limit = 0
+        """TCP_MAXSEG, 0: none."""
+        self.icmp_error = ""
+        """What an ICMP error made of the failure of this connection."""
+
+    @property
+    def tcb(self) -> Tcb | None:
+        """The connection, while it lives."""
+        return self.endpoint.tcb if self.endpoint is not None else None
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether the handshake of an active open is under way."""
+        tcb = self.tcb
+        return tcb is not None and tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
+
+    @property
+    def error(self) -> str:
+        """The pending error, "" when there is none."""
+        endpoint = self.endpoint
+        if endpoint is None or endpoint.failure is None or self.is_error_told:
+            return ""
+        if endpoint.failure is Failure.RESET and endpoint.failed_in is State.CLOSE_WAIT:
+            return "EPIPE"
+        return self.icmp_error or ERRORS[endpoint.failure]
+
+    def take_error(self) -> str:
+        """The pending error, which is then none any more."""
+        error = self.error
+        self.is_error_told = self.is_error_told or bool(error)
+        return error
+
+    def change(self, **changes: object) -> None:
+        """Set parameters, of the connection too when there is one."""
+        self.parameters = replace(self.parameters, **changes)
+        tcb, endpoint = self.tcb, self.endpoint
+        if tcb is not None and endpoint is not None:
+            parameters = replace(tcb.agreed.parameters, **changes)
+            endpoint.connection = replace(tcb, agreed=replace(tcb.agreed, parameters=parameters))
+        if self.queue is not None:
+            self.queue.parameters = replace(self.queue.parameters, **changes)
+
+    def rearm_keepalive(self) -> None:
+        """The times of keepalive have changed."""
+        tcb, endpoint = self.tcb, self.endpoint
+        if tcb is not None and endpoint is not None and tcb.state is State.ESTABLISHED:
+            endpoint.connection = replace(tcb, slow_at_us=idle_deadline_us(tcb, tcb.rcv_at_us))
+
+    def limit_mss(self, mss: int) -> None:
+        """TCP_MAXSEG."""
+        self.mss_limit = mss
+        if self.queue is not None:
+            self.queue.mss_limit = mss
+        tcb, endpoint = self.tcb, self.endpoint
+        if tcb is not None and endpoint is not None and tcb.agreed.smss > mss:
+            endpoint.connection = replace(tcb, agreed=replace(tcb.agreed, smss=mss))
+
+    @property
+    def congestion(self) -> str:
+        """The congestion control in use."""
+        return (self.tcb.agreed.parameters if self.tcb is not None else self.parameters).congestion
+
+    def send_room_bytes(self) -> int:
+        """What a SEND would take at once."""
+        tcb = self.tcb
+        return 0 if tcb is None else tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes
+
+    def unsent_bytes(self) -> int:
+        """Octets that were never sent."""
+        tcb = self.tcb
+        return 0 if tcb is None else max(tcb.snd_buf_bytes - flight_bytes(tcb), 0)
+
+    def events(self) -> int:
+        """What poll(2) would say of it."""
+        if self.queue is not None:
+            return READABLE if self.queue.ready else 0
+        endpoint = self.endpoint
+        if endpoint is None:
+            return WRITABLE | POLLHUP
+        found = POLLERR if self.error else 0
+        tcb = self.tcb
+        if tcb is None:
+            return found | READABLE | WRITABLE | POLLHUP | POLLRDHUP
+        if self.is_connecting:
+            return found
+        has_ended = endpoint.has_ended or tcb.state in (State.CLOSE_WAIT, State.LAST_ACK, State.CLOSING)
+        if endpoint.readable_bytes or has_ended or self.is_read_shut:
+            found |= READABLE
+        if has_ended or self.is_read_shut:
+            found |= POLLRDHUP
+        if self.is_write_shut or self.send_room_bytes() * 3 >= tcb.agreed.parameters.send_buffer_bytes:
+            found |= WRITABLE
+        return found | (POLLHUP if has_ended and self.is_write_shut else 0)

@@ -1,0 +1,171 @@
+"""The world of a script: the host, its sockets by file descriptor, and which flow packets belong to.
+
+Owns the rule by which a packet without ports finds its flow: that of the socket under test, the one made or
+reached last.
+
+Source: the tool's published semantics.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.epoll import Epoll
+from gossamer.core.packetdrill.errors import Mismatch
+from gossamer.core.packetdrill.host import Endpoint, Host, Ports
+from gossamer.core.packetdrill.mapping import Mapping
+from gossamer.core.packetdrill.settings import Settings
+from gossamer.core.packetdrill.sockets import Socket
+from gossamer.core.packetdrill.values import Reader
+from gossamer.core.tcp.events import Send
+from gossamer.core.tcp.parameters import MILLISECOND_US
+
+REMOTE_PORT_FIRST = 49_153
+CORK_US = 200 * MILLISECOND_US
+"""How long TCP_CORK holds an incomplete segment back (tcp(7))."""
+START_US = 1_000_000_000
+"""Where virtual time begins: late enough that a time in the past is not negative."""
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """What a call returned."""
+
+    value: int
+    errno: str = ""
+
+
+OK = Result(0)
+
+
+def failed(errno: str) -> Result:
+    """-1 and why."""
+    return Result(-1, errno)
+
+
+class Blocked(msgspec.Struct, frozen=True, gc=False):
+    """A call that waits: `attempt` is made again whenever something has happened, until it gives a result."""
+
+    attempt: Callable[[], Result | None]
+    deadline_us: int = NEVER_US
+
+
+class Flow:
+    """A flow of the script: its ports, and its numbers."""
+
+    def __init__(self, ports: Ports) -> None:
+        self.ports = ports
+        self.mapping = Mapping()
+
+
+class World:
+    """All that calls and packets act upon."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.host = Host(settings.profile, START_US)
+        self.host.mss = settings.mss
+        self.host.is_ipv6 = settings.is_ipv6
+        self.reader = Reader(settings.definitions)
+        self.sockets: dict[int, Socket] = {}
+        self.epolls: dict[int, Epoll] = {}
+        self.flows: dict[Ports, Flow] = {}
+        self.under_test: Socket | None = None
+        self.flow: Flow | None = None
+        """That of the socket under test, once it has one."""
+        self._remote_ports = iter(range(REMOTE_PORT_FIRST, 1 << 16))
+        self._local_ports = iter(range(settings.profile.ephemeral_port, 1 << 16))
+
+    def socket(self, fd: int) -> Socket:
+        """The socket of a file descriptor. Raises: Mismatch."""
+        found = self.sockets.get(fd)
+        if found is None:
+            raise Mismatch(f"fd {fd}: expected a socket of the script, got none")
+        return found
+
+    def local_port(self) -> int:
+        """A local port for an active open."""
+        return next(self._local_ports)
+
+    def test(self, socket: Socket) -> None:
+        """Packets from now on are about that socket."""
+        self.under_test, self.flow = socket, None
+
+    def flow_of(self, ports: Ports) -> Flow:
+        """The flow of these ports."""
+        if ports not in self.flows:
+            self.flows[ports] = Flow(ports)
+        return self.flows[ports]
+
+    def inbound_flow(self, ports: Ports | None) -> Flow:
+        """The flow of a packet to inject; `ports` are its source and destination, when given."""
+        if ports is not None:
+            return self.flow_of((ports[1], ports[0]))
+        if self.flow is None:
+            local = self.under_test.port if self.under_test and self.under_test.port else self.settings.bind_port
+            self.flow = self.flow_of((local, next(self._remote_ports)))
+        return self.flow
+
+    def outbound_flow(self, ports: Ports | None) -> Flow:
+        """The flow of an expected packet. Raises: Mismatch."""
+        if ports is not None:
+            return self.flow_of(ports)
+        if self.flow is None:
+            raise Mismatch("expected a packet, got no socket that could send one")
+        return self.flow
+
+    def socket_for_code(self) -> Socket | None:
+        """The socket whose tcp_info assertions look at: that of the flow under test."""
+        if self.flow is not None:
+            endpoint = self.host.endpoints.get(self.flow.ports)
+            for made in self.sockets.values():
+                if made.endpoint is endpoint and endpoint is not None:
+                    return made
+        return self.under_test
+
+    def note_icmp(self, endpoint: Endpoint, errno: str) -> None:
+        """An ICMP error of that name came for an endpoint."""
+        for made in self.sockets.values():
+            if made.endpoint is endpoint and endpoint.failure is not None:
+                made.icmp_error = errno
+
+    # SEND, and what is held back from it.
+
+    def put(self, made: Socket, count: int, more: bool) -> int:
+        """Give octets to SEND; how many found room. With MSG_MORE or TCP_CORK only whole segments go."""
+        endpoint, tcb = made.endpoint, made.tcb
+        assert endpoint is not None
+        assert tcb is not None
+        total = made.held_bytes + count
+        holds = more or bool(made.options.get("TCP_CORK"))
+        sending = total - total % tcb.agreed.smss if holds else total
+        if not sending:
+            self._hold(made, total)
+            return count
+        self.host.step(endpoint, Send(bytes(sending), self.host.now_us))
+        taken = sending if endpoint.taken_bytes is None else endpoint.taken_bytes
+        if taken < sending:
+            made.held_bytes = 0
+            return max(count - (sending - taken), 0)
+        self._hold(made, total - sending)
+        return count
+
+    def _hold(self, made: Socket, count: int) -> None:
+        made.held_bytes = count
+        made.held_until_us = self.host.now_us + CORK_US if count else NEVER_US
+
+    def uncork(self, made: Socket) -> None:
+        """Send what was held back."""
+        held, made.held_bytes = made.held_bytes, 0
+        made.held_until_us = NEVER_US
+        if held and made.tcb is not None and made.endpoint is not None:
+            self.host.step(made.endpoint, Send(bytes(held), self.host.now_us))
+
+    def cork_deadline_us(self) -> int:
+        """When something was held back for too long."""
+        return min((made.held_until_us for made in self.sockets.values()), default=NEVER_US)
+
+    def expire_corks(self) -> None:
+        """Send what was held back for too long."""
+        for made in self.sockets.values():
+            if made.held_until_us <= self.host.now_us:
+                self.uncork(made)
