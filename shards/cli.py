@@ -17,6 +17,11 @@ from gossamer.shards.standard_streams import hold_standard_descriptors
 
 LAZY_COMMANDS: Final = {
     "load": ("gossamer.loadtest.command", "load", "Load a server with requests and measure it."),
+    "packetdrill": (
+        "gossamer.shards.command_packetdrill",
+        "packetdrill",
+        "Play scripts of packets and calls against the TCP.",
+    ),
     "sim": ("gossamer.shards.command_sim", "sim", "Run connections in virtual time over a simulated path."),
 }
 """Commands that need more than the others do: where each is found, and its line in the help."""

@@ -15,7 +15,7 @@ FLOORS = (
     ("loadtest",),
     ("shards.web",),
     ("shards",),
-    ("core.sim",),
+    ("core.sim", "core.packetdrill"),
     ("core.io", "core.http"),
     ("core.loop",),
     ("core.demux",),

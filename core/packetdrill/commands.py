@@ -15,14 +15,23 @@ SEPARATORS: Final = re.compile(r"\n|;|&&|\|\|")
 ARITHMETIC: Final = re.compile(r"\$\(\(([0-9*+ ()-]*)\)\)")
 SILENT: Final = frozenset(
     {
-        "ip", "tc", "sleep", "rm", "true", ":", "ifconfig", "ethtool", "modprobe", "kldload", "kldunload", "echo",
-        "cat", "export", "set", "cd", "touch", "iptables", "ip6tables", "unset", "pwd", "mkdir", "kill", "killall",
-        "bash", "sh", "route", "date", "sync",
+        "ip", "tc", "sleep", "rm", "true", ":", "ifconfig", "ethtool", "modprobe", "kldload",
+        "kldunload", "echo", "cat", "export", "set", "cd", "touch", "iptables", "ip6tables", "unset",
+        "pwd", "mkdir", "kill", "killall", "bash", "sh", "route", "date", "sync",
     }
 )  # fmt: skip
 DEFAULTS: Final = "defaults.sh"
 TO_FILE: Final = re.compile(r"^\s*echo\s+(?:-n\s+)?(.*?)\s*>\s*(/proc/sys/\S+)")
-ROUTE_MATTERS: Final = ("initcwnd", "initrwnd", "quickack", "advmss", "rto_min", "congctl", "features", "hoplimit")
+ROUTE_MATTERS: Final = (
+    "initcwnd",
+    "initrwnd",
+    "quickack",
+    "advmss",
+    "rto_min",
+    "congctl",
+    "features",
+    "hoplimit",
+)
 """Metrics of a route that change what TCP does."""
 
 

@@ -13,7 +13,7 @@ from gossamer.core.packetdrill.layout import options_by_name
 from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.profiles import Layout
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
-from gossamer.core.wire.segment import ACK, PSH, RST, SYN, Segment
+from gossamer.core.wire.segment import ACK, ECT_0, ECT_1, PSH, RST, SYN, Segment
 
 LETTERS: Final = tuple(FLAGS.items())
 UNLOOKED: Final = PSH
@@ -31,9 +31,11 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 
 def flags_text(flags: int) -> str:
     """S., P., ... as scripts have it."""
-    return "".join(letter for letter, bit in LETTERS if flags & bit and bit != ACK) + (
-        "." if flags & ACK else ""
-    ) or "-"
+    return (
+        "".join(letter for letter, bit in LETTERS if flags & bit and bit != ACK)
+        + ("." if flags & ACK else "")
+        or "-"
+    )
 
 
 def segment_text(segment: Segment, length: int) -> str:
@@ -70,6 +72,13 @@ def first_difference(packet: TcpPacket, seen: Seen) -> str:
         return f"length: expected {packet.length}, got {seen.length}"
     if packet.ack is not None and packet.flags & ACK and packet.ack != segment.ack:
         return f"ack: expected {packet.ack}, got {segment.ack}"
+    ecn = packet.ip.ecn
+    if ecn is not None and ecn != segment.ecn:
+        return f"ecn: expected {ecn}, got {segment.ecn}"
+    if packet.ip.is_ect01 and segment.ecn not in (ECT_0, ECT_1):
+        return f"ecn: expected ect0 or ect1, got {segment.ecn}"
+    if packet.ip.tos is not None and packet.ip.tos != segment.ecn:
+        return f"tos: expected {packet.ip.tos:#x}, got {segment.ecn:#x}"
     if packet.urgent != segment.urgent:
         return f"urg: expected {packet.urgent}, got {segment.urgent}"
     return ""
@@ -145,8 +154,7 @@ def taken_together(seen: Seen, following: Segment) -> Seen:
     expected = (seen.segment.seq + seen.length) & 0xFFFFFFFF
     if following.seq != expected or following.flags & (SYN | RST):
         raise Mismatch(
-            f"expected payload to go on at {expected}, "
-            f"got {segment_text(following, len(following.payload))}"
+            f"expected payload to go on at {expected}, got {segment_text(following, len(following.payload))}"
         )
     joined = msgspec.structs.replace(
         seen.segment, flags=seen.segment.flags | following.flags, window=following.window, ack=following.ack

@@ -6,15 +6,9 @@ Owns the count. The delay itself is the connection's; here it is only cut short.
 Source: tcp(7), TCP_QUICKACK; the count of 16 and the delay of 40 ms are those of Linux's headers.
 """
 
-from typing import TYPE_CHECKING
-
-import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.parameters import MILLISECOND_US
 from gossamer.core.wire.segment import Segment
-
-if TYPE_CHECKING:
-    from gossamer.core.packetdrill.host import Endpoint
 
 CONVERSATION_US = 40 * MILLISECOND_US
 """An answer within this time of what it answers makes a conversation."""
@@ -29,14 +23,12 @@ class AckHabit:
         self.is_conversation = False
         self._received_at_us = -NEVER_US
 
-    def received(self, endpoint: "Endpoint", segment: Segment, now_us: int) -> None:
-        """A segment was taken: have its ACK sent now, if this is the habit."""
+    def received(self, segment: Segment, now_us: int) -> bool:
+        """A segment was taken; whether an ACK that waits goes out at once."""
         if not segment.payload:
-            return
+            return False
         self._received_at_us = now_us
-        tcb = endpoint.tcb
-        if tcb is not None and self.left and not self.is_conversation and tcb.ack_at_us < NEVER_US:
-            endpoint.connection = msgspec.structs.replace(tcb, ack_at_us=now_us)
+        return self.left > 0 and not self.is_conversation
 
     def sent(self, segment: Segment, now_us: int) -> None:
         """A segment goes out."""

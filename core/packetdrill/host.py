@@ -12,7 +12,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.habits import AckHabit
 from gossamer.core.packetdrill.profiles import Profile
-from gossamer.core.seq import MASK, Seq, seq_add, seq_le
+from gossamer.core.seq import Seq, seq_add, seq_le
 from gossamer.core.tcp import listen, time_wait
 from gossamer.core.tcp.actions import (
     Accepted,
@@ -148,7 +148,9 @@ class Host:
         if endpoint is None or connection is None:
             return self._stray(ports, segment, endpoint, None)
         self.step(endpoint, SegmentArrives(segment, self.now_us))
-        endpoint.habit.received(endpoint, segment, self.now_us)
+        tcb = endpoint.tcb
+        if endpoint.habit.received(segment, self.now_us) and tcb is not None and tcb.ack_at_us < NEVER_US:
+            endpoint.connection = msgspec.structs.replace(tcb, ack_at_us=self.now_us)
         return endpoint
 
     def _stray(
@@ -164,8 +166,10 @@ class Host:
             return endpoint
         if segment.flags & (SYN | ACK) == SYN and self._is_full(queue):
             return endpoint or self._made(ports, None)
-        listener = Listener(queue.parameters, max(queue.backlog, 1))
-        connection, actions = listen.segment_arrives(listener, segment, self._opening(before, queue.mss_limit))
+        listener = Listener(queue.parameters)
+        connection, actions = listen.segment_arrives(
+            listener, segment, self._opening(before, queue.mss_limit)
+        )
         if connection is None or endpoint is None or endpoint.connection is not None:
             endpoint = self._made(ports, queue)
         endpoint.queue = queue
@@ -248,8 +252,3 @@ def _deadline_us(endpoint: Endpoint) -> int:
     if connection is None:
         return NEVER_US
     return connection.expires_at_us if isinstance(connection, TimeWait) else deadline_us(connection)
-
-
-def flight_bytes(tcb: Tcb) -> int:
-    """SND.NXT - SND.UNA."""
-    return (tcb.snd_nxt - tcb.snd_una) & MASK

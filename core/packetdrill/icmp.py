@@ -11,13 +11,20 @@ from gossamer.core.packetdrill.world import World
 from gossamer.core.tcp.events import IcmpError
 from gossamer.core.tcp.icmp_error import is_hard
 
-IPV4_TYPES: Final = {"unreachable": 3, "source_quench": 4, "redirect": 5, "time_exceeded": 11, "parameter_problem": 12}
+IPV4_TYPES: Final = {
+    "unreachable": 3,
+    "source_quench": 4,
+    "redirect": 5,
+    "time_exceeded": 11,
+    "parameter_problem": 12,
+}
 IPV4_CODES: Final = {
     "net": 0, "network": 0, "net_unreachable": 0, "host": 1, "host_unreachable": 1, "protocol": 2,
-    "protocol_unreachable": 2, "port": 3, "port_unreachable": 3, "frag_needed": 4, "source_route_failed": 5,
-    "network_unknown": 6, "net_unknown": 6, "host_unknown": 7, "source_host_isolated": 8, "net_prohibited": 9,
-    "network_prohibited": 9, "host_prohibited": 10, "net_tos": 11, "network_tos": 11, "host_tos": 12,
-    "communication_prohibited": 13, "host_precedence": 14, "precedence_cutoff": 15, "packet_filtered": 13,
+    "protocol_unreachable": 2, "port": 3, "port_unreachable": 3, "frag_needed": 4,
+    "source_route_failed": 5, "network_unknown": 6, "net_unknown": 6, "host_unknown": 7,
+    "source_host_isolated": 8, "net_prohibited": 9, "network_prohibited": 9, "host_prohibited": 10,
+    "net_tos": 11, "network_tos": 11, "host_tos": 12, "communication_prohibited": 13,
+    "host_precedence": 14, "precedence_cutoff": 15, "packet_filtered": 13,
 }  # fmt: skip
 IPV6_TYPES: Final = {
     "unreachable": 1, "packet_too_big": 2, "time_exceeded": 3, "parameter_problem": 4,
@@ -27,13 +34,14 @@ IPV6_CODES: Final = {
     "address_unreachable": 3, "port_unreachable": 4, "policy_fail": 5, "reject_route": 6,
 }  # fmt: skip
 LINUX_ERRORS_IPV4: Final = {
-    0: "ENETUNREACH", 1: "EHOSTUNREACH", 2: "ENOPROTOOPT", 3: "ECONNREFUSED", 4: "EMSGSIZE", 5: "EOPNOTSUPP",
-    6: "ENETUNREACH", 7: "EHOSTDOWN", 8: "ENONET", 9: "ENETUNREACH", 10: "EHOSTUNREACH", 11: "ENETUNREACH",
-    12: "EHOSTUNREACH", 13: "EHOSTUNREACH", 14: "EHOSTUNREACH", 15: "EHOSTUNREACH",
+    0: "ENETUNREACH", 1: "EHOSTUNREACH", 2: "ENOPROTOOPT", 3: "ECONNREFUSED", 4: "EMSGSIZE",
+    5: "EOPNOTSUPP", 6: "ENETUNREACH", 7: "EHOSTDOWN", 8: "ENONET", 9: "ENETUNREACH", 10: "EHOSTUNREACH",
+    11: "ENETUNREACH", 12: "EHOSTUNREACH", 13: "EHOSTUNREACH", 14: "EHOSTUNREACH", 15: "EHOSTUNREACH",
 }  # fmt: skip
 """How each code of "unreachable" shows to a user."""
 LINUX_ERRORS_IPV6: Final = {
-    0: "ENETUNREACH", 1: "EACCES", 2: "EHOSTUNREACH", 3: "EHOSTUNREACH", 4: "ECONNREFUSED", 5: "EACCES", 6: "EACCES",
+    0: "ENETUNREACH", 1: "EACCES", 2: "EHOSTUNREACH", 3: "EHOSTUNREACH", 4: "ECONNREFUSED", 5: "EACCES",
+    6: "EACCES",
 }  # fmt: skip
 UNREACHABLE: Final = "unreachable"
 

@@ -3,9 +3,11 @@
 Owns the translation between `Segment`, which knows values, and a list of options, which has an order.
 """
 
-from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
+
+ECN_MASK = 3
+"""The bits of the TOS octet that are ECN's (RFC 3168 5)."""
 
 
 def options_by_name(segment: Segment) -> dict[str, TcpOption]:
@@ -19,6 +21,8 @@ def options_by_name(segment: Segment) -> dict[str, TcpOption]:
             found["sackOK"] = TcpOption("sackOK")
         if syn.window_scale >= 0:
             found["wscale"] = TcpOption("wscale", (syn.window_scale,))
+        if syn.cookie is not None:
+            found["FO"] = TcpOption("FO", octets=syn.cookie)
     if segment.ts_val != NO_TIMESTAMP:
         found["TS"] = TcpOption("TS", (segment.ts_val, segment.ts_ecr))
     if segment.sack:
@@ -29,9 +33,6 @@ def options_by_name(segment: Segment) -> dict[str, TcpOption]:
 def segment_of(packet: TcpPacket, options: tuple[TcpOption, ...], payload: bytes) -> Segment:
     """The segment that a packet of the script is, its numbers being live already."""
     found = {option.name: option for option in options}
-    for name in ("FO", "FOEXP"):
-        if name in found:
-            raise Unsupported(f"TCP option {name}")
     ts_val, ts_ecr = found["TS"].numbers if "TS" in found else (NO_TIMESTAMP, 0)
     edges = found["sack"].numbers if "sack" in found else ()
     return Segment(
@@ -45,12 +46,19 @@ def segment_of(packet: TcpPacket, options: tuple[TcpOption, ...], payload: bytes
         sack=tuple(zip(edges[::2], edges[1::2], strict=True)),
         syn_options=_syn_options(found),
         urgent=packet.urgent,
+        ecn=_codepoint(packet),
     )
 
 
 def _syn_options(found: dict[str, TcpOption]) -> SynOptions | None:
     mss = found["mss"].numbers[0] if "mss" in found else 0
     scale = found["wscale"].numbers[0] if "wscale" in found else -1
-    if not mss and scale < 0 and "sackOK" not in found:
+    cookie = next((found[name].octets for name in ("FO", "FOEXP") if name in found), None)
+    if not mss and scale < 0 and "sackOK" not in found and cookie is None:
         return None
-    return SynOptions(mss, scale, "sackOK" in found)
+    return SynOptions(mss, scale, "sackOK" in found, cookie)
+
+
+def _codepoint(packet: TcpPacket) -> int:
+    ip = packet.ip
+    return ip.tos & ECN_MASK if ip.tos is not None else ip.ecn or 0

@@ -69,6 +69,5 @@ class Mapping:
         return live
 
     def outbound(self, segment: Segment) -> Segment:
-        """A segment that was sent, with the sequence number of the script. (What it says of the peer's numbers
-        is the same in both.)"""
+        """A segment that was sent, with the sequence number of the script; the peer's are as they are."""
         return replace(segment, seq=self.script_local(segment.seq))

@@ -63,7 +63,17 @@ def _cookie(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
     return ()
 
 
-LENGTHS: Final = {"nop": 1, "eol": 1, "mss": 4, "wscale": 3, "sackOK": 2, "TS": 10, "FO": 2, "FOEXP": 4, "md5": 2}
+LENGTHS: Final = {
+    "nop": 1,
+    "eol": 1,
+    "mss": 4,
+    "wscale": 3,
+    "sackOK": 2,
+    "TS": 10,
+    "FO": 2,
+    "FOEXP": 4,
+    "md5": 2,
+}
 
 
 def octets_of(option: TcpOption) -> int:

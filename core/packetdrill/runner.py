@@ -21,7 +21,6 @@ from gossamer.core.packetdrill.icmp import inject_icmp
 from gossamer.core.packetdrill.layout import segment_of
 from gossamer.core.packetdrill.profiles import Profile
 from gossamer.core.packetdrill.script import (
-    Any_,
     Call,
     Code,
     Command,
@@ -31,6 +30,7 @@ from gossamer.core.packetdrill.script import (
     Script,
     TcpPacket,
     Timing,
+    Whatever,
 )
 from gossamer.core.packetdrill.settings import Settings, set_option
 from gossamer.core.packetdrill.verdict import Outcome, Verdict
@@ -54,7 +54,8 @@ def play(text: str, name: str, profile: Profile, timeline: Timeline | None = Non
         for option in script.options:
             line = option.line
             set_option(settings, option.name, option.value)
-        for line, command in script.set_up:
+        for at, command in script.set_up:
+            line = at
             run_command(settings, command)
     except ScriptError as error:
         return Verdict(name, Outcome.ERROR, Outcome.ERROR, error.line, error.message)
@@ -154,7 +155,9 @@ class Run:
 
     def _waiting_deadline_us(self) -> int:
         waiting = self._waiting
-        blocked_us = waiting.blocked.deadline_us if waiting is not None and waiting.result is None else NEVER_US
+        blocked_us = (
+            waiting.blocked.deadline_us if waiting is not None and waiting.result is None else NEVER_US
+        )
         return min(blocked_us, self._world.cork_deadline_us())
 
     # Events.
@@ -197,7 +200,7 @@ class Run:
     def _evaluate(self, code: Code) -> None:
         made = self._world.socket_for_code()
         printed = len(self._assertions.printed)
-        self._assertions.run(code.text, info(made) if made is not None else {})
+        self._assertions.run(code.text, info(self._world, made) if made is not None else {})
         for text in self._assertions.printed[printed:]:
             self._say(text)
 
@@ -319,7 +322,7 @@ class Run:
 
     def _check_result(self, call: Call, result: Result) -> None:
         self._say(f"{call.name}(...) = {result.value} {result.errno}".rstrip())
-        if isinstance(call.result, Any_):
+        if isinstance(call.result, Whatever):
             return
         expected = self._world.reader.number(call.result)
         names = self._world.reader.errno(call.errno)

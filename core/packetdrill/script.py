@@ -72,7 +72,7 @@ class IcmpPacket(msgspec.Struct, frozen=True, gc=False):
     quoted_length: int = 0
 
 
-class Any_(msgspec.Struct, frozen=True, gc=False):
+class Whatever(msgspec.Struct, frozen=True, gc=False):
     """`...`: whatever it is."""
 
 
@@ -133,7 +133,7 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
     arguments: tuple["Expression", ...]
 
 
-Expression = Any_ | Integer | Word | Text | Either | Named | Array | Braces | Applied
+Expression = Whatever | Integer | Word | Text | Either | Named | Array | Braces | Applied
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):

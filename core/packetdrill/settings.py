@@ -1,13 +1,13 @@
 """What a script sets before and beside its events: options of its head, sysctls, commands.
 
-Owns which sysctl is which parameter of ours, which has no bearing here, and which asks for behaviour that does
-not exist. What is in none of the tables is unsupported, by name.
+Owns which sysctl is which parameter of ours, which has no bearing here, and which asks for behaviour that
+does not exist. What is in none of the tables is unsupported, by name.
 
 Source: Linux's Documentation/networking/ip-sysctl.rst; the tool's published options.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from gossamer.core.clock import SECOND_US
@@ -102,10 +102,20 @@ def _congestion(parameters: TcpParameters, text: str) -> TcpParameters:
     return replace(parameters, congestion=congestion_name(text))
 
 
+ECN_MODES: Final[dict[str, Literal["off", "passive", "on"]]] = {"0": "off", "1": "on", "2": "passive"}
+
+
+def _ecn(parameters: TcpParameters, text: str) -> TcpParameters:
+    if text not in ECN_MODES:
+        raise Unsupported(f"sysctl tcp_ecn={text}")
+    return replace(parameters, ecn=ECN_MODES[text])
+
+
 LINUX_SYSCTLS: Final[dict[str, Setter]] = {
     "tcp_sack": _truth("sack"),
     "tcp_timestamps": _truth("timestamps"),
     "tcp_window_scaling": _truth("window_scaling"),
+    "tcp_ecn": _ecn,
     "tcp_rmem": _third("receive_buffer_bytes"),
     "tcp_wmem": _third("send_buffer_bytes"),
     "tcp_syn_retries": _scaled("syn_retries", 1),
@@ -144,25 +154,27 @@ BSD_SYSCTLS: Final[dict[str, Setter]] = {
 
 NO_BEARING: Final = frozenset(
     {
-        "tcp_tso_win_divisor", "tcp_min_tso_segs", "tcp_limit_output_bytes", "tcp_moderate_rcvbuf", "tcp_fack",
-        "tcp_pacing_ss_ratio", "tcp_pacing_ca_ratio", "tcp_no_metrics_save", "tcp_notsent_lowat", "tcp_mem",
-        "tcp_autocorking", "tcp_app_win", "tcp_adv_win_scale", "tcp_low_latency", "tcp_retries1", "tcp_orphan_retries",
-        "tcp_tw_reuse", "tcp_tw_recycle", "tcp_thin_linear_timeouts", "tcp_thin_dupack", "tcp_max_orphans",
-        "tcp_max_reordering", "tcp_comp_sack_nr", "tcp_comp_sack_delay_ns", "tcp_comp_sack_slack_ns", "tcp_rfc1337",
-        "tcp_challenge_ack_limit", "tcp_keepalive_time", "tcp_available_congestion_control", "tcp_tso_rtt_log",
-        "tcp_allowed_congestion_control", "tcp_workaround_signed_windows", "tcp_reflect_tos", "tcp_early_demux",
-        "tcp_backlog_ack_defer", "ip_local_port_range", "tcp_fastopen_key", "tcp_fastopen_blackhole_timeout_sec",
+        "tcp_tso_win_divisor", "tcp_min_tso_segs", "tcp_limit_output_bytes", "tcp_moderate_rcvbuf",
+        "tcp_fack", "tcp_pacing_ss_ratio", "tcp_pacing_ca_ratio", "tcp_no_metrics_save",
+        "tcp_notsent_lowat", "tcp_mem", "tcp_autocorking", "tcp_app_win", "tcp_adv_win_scale",
+        "tcp_low_latency", "tcp_retries1", "tcp_orphan_retries", "tcp_tw_reuse", "tcp_tw_recycle",
+        "tcp_thin_linear_timeouts", "tcp_thin_dupack", "tcp_max_orphans", "tcp_max_reordering",
+        "tcp_comp_sack_nr", "tcp_comp_sack_delay_ns", "tcp_comp_sack_slack_ns", "tcp_rfc1337",
+        "tcp_challenge_ack_limit", "tcp_keepalive_time", "tcp_available_congestion_control",
+        "tcp_tso_rtt_log", "tcp_allowed_congestion_control", "tcp_workaround_signed_windows",
+        "tcp_reflect_tos", "tcp_early_demux", "tcp_backlog_ack_defer", "ip_local_port_range",
+        "tcp_fastopen_key", "tcp_fastopen_blackhole_timeout_sec",
         "tcp_fastopen_blackhole_detect_timeout_sec", "tcp_l3mdev_accept", "tcp_tso_allow_defer",
-        "tcp_probe_interval", "tcp_probe_threshold", "tcp_base_mss", "tcp_mtu_probe_floor", "tcp_pingpong_thresh",
-        "tcp_default_init_rwnd", "ip_no_pmtu_disc", "tcp_migrate_req", "tcp_plb_enabled", "tcp_slow_start_after_idle",
-        "tcp_frto", "tcp_dsack", "tcp_reordering", "tcp_early_retrans", "tcp_recovery", "tcp_fastopen",
-        "tcp_syncookies", "tcp_mtu_probing", "tcp_min_snd_mss", "tcp_min_rtt_wlen", "tcp_ecn_fallback",
+        "tcp_probe_interval", "tcp_probe_threshold", "tcp_base_mss", "tcp_mtu_probe_floor",
+        "tcp_pingpong_thresh", "tcp_default_init_rwnd", "ip_no_pmtu_disc", "tcp_migrate_req",
+        "tcp_plb_enabled", "tcp_slow_start_after_idle", "tcp_frto", "tcp_dsack", "tcp_reordering",
+        "tcp_early_retrans", "tcp_recovery", "tcp_fastopen", "tcp_syncookies", "tcp_mtu_probing",
+        "tcp_min_snd_mss", "tcp_min_rtt_wlen", "tcp_ecn_fallback",
     }
 )  # fmt: skip
 """They tell how Linux does its work, or name what is always on, or always off, here."""
 
 HARMLESS: Final = {
-    "tcp_ecn": ("0", "2"),
     "tcp_abort_on_overflow": ("0",),
     "tcp_stdurg": ("0",),
     "tcp_shrink_window": ("0",),
@@ -182,7 +194,9 @@ def set_sysctl(settings: Settings, name: str, value: str) -> None:
     if name in BSD_SYSCTLS:
         settings.parameters = BSD_SYSCTLS[name](settings.parameters, value)
         return
-    if name.startswith(("net.core.", "net.inet.", "net.mptcp.", "kern.ipc.", "vm.", "net.ipv4.conf.", "net.ipv6.conf.")):
+    if name.startswith(
+        ("net.core.", "net.inet.", "net.mptcp.", "kern.ipc.", "vm.", "net.ipv4.conf.", "net.ipv6.conf.")
+    ):
         if name.startswith("net.mptcp"):
             raise Unsupported(f"sysctl {name}")
         return
@@ -231,9 +245,10 @@ OPTIONS: Final[dict[str, Callable[[Settings, str], None]]] = {
 }
 WITHOUT_BEARING: Final = frozenset(
     {
-        "local_ip", "remote_ip", "gateway_ip", "netmask_ip", "local_ipv6", "remote_ipv6", "local_linklayer",
-        "speed", "init_scripts", "verbose", "debug", "dry_run", "send_omit_free", "non_fatal", "strict_segments",
-        "tcp_ts_ecr_scaled", "force_payload_size", "persistent_tun_dev", "wire_server_ip", "is_anyip",
+        "local_ip", "remote_ip", "gateway_ip", "netmask_ip", "local_ipv6", "remote_ipv6",
+        "local_linklayer", "speed", "init_scripts", "verbose", "debug", "dry_run", "send_omit_free",
+        "non_fatal", "strict_segments", "tcp_ts_ecr_scaled", "force_payload_size", "persistent_tun_dev",
+        "wire_server_ip", "is_anyip",
     }
 )  # fmt: skip
 """Addresses, and what is about the tool's own work."""

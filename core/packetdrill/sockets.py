@@ -7,15 +7,12 @@ Source: POSIX, socket(7), tcp(7).
 
 from typing import Final
 
-import msgspec
 from gossamer.core.clock import NEVER_US
-from gossamer.core.packetdrill.host import Endpoint, Queue, flight_bytes
+from gossamer.core.packetdrill.host import Endpoint, Queue
 from gossamer.core.tcp.actions import Failure
-from gossamer.core.tcp.keepalive import idle_deadline_us
+from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import State, Tcb
-
-replace = msgspec.structs.replace
 
 ERRORS: Final = {
     Failure.RESET: "ECONNRESET",
@@ -85,31 +82,6 @@ class Socket:
         error = self.error
         self.is_error_told = self.is_error_told or bool(error)
         return error
-
-    def change(self, **changes: object) -> None:
-        """Set parameters, of the connection too when there is one."""
-        self.parameters = replace(self.parameters, **changes)
-        tcb, endpoint = self.tcb, self.endpoint
-        if tcb is not None and endpoint is not None:
-            parameters = replace(tcb.agreed.parameters, **changes)
-            endpoint.connection = replace(tcb, agreed=replace(tcb.agreed, parameters=parameters))
-        if self.queue is not None:
-            self.queue.parameters = replace(self.queue.parameters, **changes)
-
-    def rearm_keepalive(self) -> None:
-        """The times of keepalive have changed."""
-        tcb, endpoint = self.tcb, self.endpoint
-        if tcb is not None and endpoint is not None and tcb.state is State.ESTABLISHED:
-            endpoint.connection = replace(tcb, slow_at_us=idle_deadline_us(tcb, tcb.rcv_at_us))
-
-    def limit_mss(self, mss: int) -> None:
-        """TCP_MAXSEG."""
-        self.mss_limit = mss
-        if self.queue is not None:
-            self.queue.mss_limit = mss
-        tcb, endpoint = self.tcb, self.endpoint
-        if tcb is not None and endpoint is not None and tcb.agreed.smss > mss:
-            endpoint.connection = replace(tcb, agreed=replace(tcb.agreed, smss=mss))
 
     @property
     def congestion(self) -> str:

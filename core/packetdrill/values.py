@@ -4,7 +4,6 @@ from typing import Final
 
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import (
-    Any_,
     Applied,
     Array,
     Braces,
@@ -13,6 +12,7 @@ from gossamer.core.packetdrill.script import (
     Integer,
     Named,
     Text,
+    Whatever,
     Word,
 )
 from gossamer.core.packetdrill.symbols import NUMBERS
@@ -39,7 +39,7 @@ class Reader:
         """A number; `default` for `...`. Raises: Unsupported for a word without a number here, Mismatch."""
         if isinstance(expression, Integer):
             return expression.value
-        if isinstance(expression, Any_) and default is not None:
+        if isinstance(expression, Whatever) and default is not None:
             return default
         if isinstance(expression, Either):
             value = 0
@@ -83,11 +83,11 @@ class Reader:
         if not isinstance(address, Braces):
             return None
         field = address.field("sin_port") or address.field("sin6_port")
-        return None if field is None or isinstance(field, Any_) else self.number(field)
+        return None if field is None or isinstance(field, Whatever) else self.number(field)
 
     def is_any(self, expression: Expression) -> bool:
         """Whether it is `...`."""
-        return isinstance(expression, Any_)
+        return isinstance(expression, Whatever)
 
     def named(self, expression: Expression, name: str) -> Expression | None:
         """A field of a struct."""

@@ -7,6 +7,7 @@ Source: the tool's published semantics.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from gossamer.core.clock import NEVER_US
@@ -17,8 +18,9 @@ from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.values import Reader
-from gossamer.core.tcp.events import Send
+from gossamer.core.tcp.events import Send, SetOptions
 from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.socket_options import SHARED_NAMES, SocketOptions
 
 REMOTE_PORT_FIRST = 49_153
 CORK_US = 200 * MILLISECOND_US
@@ -101,7 +103,9 @@ class World:
         if ports is not None:
             return self.flow_of((ports[1], ports[0]))
         if self.flow is None:
-            local = self.under_test.port if self.under_test and self.under_test.port else self.settings.bind_port
+            local = (
+                self.under_test.port if self.under_test and self.under_test.port else self.settings.bind_port
+            )
             self.flow = self.flow_of((local, next(self._remote_ports)))
         return self.flow
 
@@ -127,6 +131,27 @@ class World:
         for made in self.sockets.values():
             if made.endpoint is endpoint and endpoint.failure is not None:
                 made.icmp_error = errno
+
+    def change(self, made: Socket, **changes: Any) -> None:
+        """Set parameters: of a socket, of those that it will accept, of its connection when there is one.
+        Raises: ValueError."""
+        made.parameters = msgspec.structs.replace(made.parameters, **changes)
+        if made.queue is not None:
+            made.queue.parameters = made.parameters
+        endpoint, tcb = made.endpoint, made.tcb
+        if endpoint is None or tcb is None:
+            return
+        own = {name: value for name, value in changes.items() if name not in SHARED_NAMES}
+        if own:
+            parameters = msgspec.structs.replace(tcb.agreed.parameters, **own)
+            agreed = msgspec.structs.replace(tcb.agreed, parameters=parameters)
+            endpoint.connection = msgspec.structs.replace(tcb, agreed=agreed)
+        self.set_options(made, **{name: changes[name] for name in changes if name in SHARED_NAMES})
+
+    def set_options(self, made: Socket, **options: Any) -> None:
+        """Set options of a connection. Raises: ValueError."""
+        if options and made.endpoint is not None:
+            self.host.step(made.endpoint, SetOptions(SocketOptions(**options), self.host.now_us))
 
     # SEND, and what is held back from it.
 

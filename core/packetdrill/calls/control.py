@@ -6,7 +6,7 @@ Source: their manual pages; tcp(7).
 from typing import Final
 
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.script import Any_, Call
+from gossamer.core.packetdrill.script import Call, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import FILE_FLAGS, REQUESTS
 from gossamer.core.packetdrill.world import OK, Result, World, failed
@@ -37,7 +37,7 @@ def ioctl(world: World, call: Call) -> Result:
     if made.queue is not None:
         return failed("EINVAL")
     got = _waiting(made, request)
-    if values and not isinstance(values[0], Any_) and world.reader.number(values[0]) != got:
+    if values and not isinstance(values[0], Whatever) and world.reader.number(values[0]) != got:
         raise Mismatch(f"ioctl: expected {world.reader.number(values[0])}, got {got}")
     return OK
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from gossamer.core.packetdrill.calls.transfer import receive, transmit
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.script import Any_, Array, Braces, Call, Expression
+from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import MESSAGE_FLAGS
 from gossamer.core.packetdrill.world import Blocked, Result, World
@@ -41,7 +41,9 @@ def sendmsg(world: World, call: Call) -> Result | Blocked:
     control = header.field("msg_control")
     if isinstance(control, Array) and control.items:
         raise Unsupported("control data of sendmsg")
-    return transmit(world, _socket(world, call), _octets(world, header), world.reader.number(call.arguments[2]))
+    return transmit(
+        world, _socket(world, call), _octets(world, header), world.reader.number(call.arguments[2])
+    )
 
 
 def recvmsg(world: World, call: Call) -> Result | Blocked:
@@ -81,7 +83,7 @@ def _octets(world: World, header: Braces) -> int:
 def _check_header(world: World, made: Socket, header: Braces) -> None:
     """What recvmsg gives back. Raises: Mismatch."""
     flags = header.field("msg_flags")
-    if flags is not None and not isinstance(flags, Any_):
+    if flags is not None and not isinstance(flags, Whatever):
         expected = world.reader.number(flags) & ~MESSAGE_FLAGS["MSG_CMSG_CLOEXEC"]
         if expected:
             raise Mismatch(f"msg_flags: expected {expected:#x}, got 0")
@@ -94,7 +96,7 @@ def _check_control(world: World, made: Socket, control: Array) -> None:
     got = {INQ: _inq(made)} if made.options.get("TCP_INQ") else {}
     names = []
     for item in control.items:
-        name = world.reader.word(item.field("cmsg_type") or Any_()) if isinstance(item, Braces) else ""
+        name = world.reader.word(item.field("cmsg_type") or Whatever()) if isinstance(item, Braces) else ""
         if name != INQ or not isinstance(item, Braces):
             raise Unsupported(f"control message {name or '?'}")
         names.append(name)

@@ -7,7 +7,7 @@ from typing import Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.script import Any_, Call, Expression, Integer
+from gossamer.core.packetdrill.script import Call, Expression, Integer, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import NUMBERS
 from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
@@ -130,7 +130,7 @@ def connect(world: World, call: Call) -> Result | Blocked:
 
 
 def _begin(world: World, made: Socket, address: Expression) -> None:
-    port = None if isinstance(address, Any_) else world.reader.port(address)
+    port = None if isinstance(address, Whatever) else world.reader.port(address)
     made.port = made.port or world.local_port()
     ports = (made.port, port or world.settings.connect_port)
     world.under_test, world.flow = made, world.flow_of(ports)

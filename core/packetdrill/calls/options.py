@@ -13,7 +13,7 @@ from typing import Final
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill import tcpinfo
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.script import Any_, Array, Braces, Call, Expression
+from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.settings import congestion_name
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.world import OK, Result, World, failed
@@ -21,14 +21,15 @@ from gossamer.core.tcp.parameters import MILLISECOND_US
 
 REMEMBERED: Final = frozenset(
     {
-        "SO_REUSEADDR", "SO_REUSEPORT", "SO_PRIORITY", "SO_MARK", "SO_KEEPALIVE", "SO_BUSY_POLL", "SO_DEBUG",
-        "SO_INCOMING_CPU", "SO_MAX_PACING_RATE", "SO_RCVLOWAT", "SO_SNDLOWAT", "SO_OOBINLINE", "SO_DONTROUTE",
-        "IP_TOS", "IP_TTL", "IP_FREEBIND", "IP_TRANSPARENT", "IP_RECVERR", "IP_MTU_DISCOVER",
-        "IP_BIND_ADDRESS_NO_PORT", "IPV6_V6ONLY", "IPV6_TCLASS", "IPV6_RECVERR", "IPV6_FLOWINFO_SEND",
-        "TCP_INQ", "TCP_NOTSENT_LOWAT", "TCP_WINDOW_CLAMP", "TCP_THIN_DUPACK", "TCP_TIMESTAMP",
-        "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_NODELAY", "TCP_CORK", "TCP_QUICKACK",
-        "TCP_LINGER2", "TCP_SYNCNT", "TCP_MAXSEG", "TCP_USER_TIMEOUT", "SO_RCVBUF", "SO_SNDBUF",
-        "SO_RCVBUFFORCE", "SO_SNDBUFFORCE", "SO_NO_CHECK", "SO_TXREHASH",
+        "SO_REUSEADDR", "SO_REUSEPORT", "SO_PRIORITY", "SO_MARK", "SO_KEEPALIVE", "SO_BUSY_POLL",
+        "SO_DEBUG", "SO_INCOMING_CPU", "SO_MAX_PACING_RATE", "SO_RCVLOWAT", "SO_SNDLOWAT",
+        "SO_OOBINLINE", "SO_DONTROUTE", "IP_TOS", "IP_TTL", "IP_FREEBIND", "IP_TRANSPARENT",
+        "IP_RECVERR", "IP_MTU_DISCOVER", "IP_BIND_ADDRESS_NO_PORT", "IPV6_V6ONLY", "IPV6_TCLASS",
+        "IPV6_RECVERR", "IPV6_FLOWINFO_SEND", "TCP_INQ", "TCP_NOTSENT_LOWAT", "TCP_WINDOW_CLAMP",
+        "TCP_THIN_DUPACK", "TCP_TIMESTAMP", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT",
+        "TCP_NODELAY", "TCP_CORK", "TCP_QUICKACK", "TCP_LINGER2", "TCP_SYNCNT", "TCP_MAXSEG",
+        "TCP_USER_TIMEOUT", "SO_RCVBUF", "SO_SNDBUF", "SO_RCVBUFFORCE", "SO_SNDBUFFORCE", "SO_NO_CHECK",
+        "SO_TXREHASH",
     }
 )  # fmt: skip
 DEFAULTS: Final = {"TCP_KEEPIDLE": 7200, "TCP_KEEPINTVL": 75, "TCP_KEEPCNT": 9, "TCP_SYNCNT": 6}
@@ -36,28 +37,28 @@ DEFAULTS: Final = {"TCP_KEEPIDLE": 7200, "TCP_KEEPINTVL": 75, "TCP_KEEPCNT": 9, 
 
 def _flag(world: World, made: Socket, name: str, value: int) -> None:
     if name == "TCP_NODELAY":
-        made.change(nodelay=bool(value))
+        world.change(made, nodelay=bool(value))
     if not value or name == "TCP_NODELAY":
         world.uncork(made)
 
 
-def _buffer(_world: World, made: Socket, name: str, value: int) -> None:
+def _buffer(world: World, made: Socket, name: str, value: int) -> None:
     field = "receive_buffer_bytes" if "RCV" in name else "send_buffer_bytes"
     # Linux doubles what is asked for, for its own bookkeeping: that much of it is payload.
-    made.change(**{field: max(value, 2048 if "RCV" in name else 4608)})
+    world.change(made, **{field: max(value, 2048 if "RCV" in name else 4608)})
 
 
-def _keepalive(_world: World, made: Socket, name: str, value: int) -> None:
+def _keepalive(world: World, made: Socket, name: str, value: int) -> None:
     if name != "SO_KEEPALIVE":
         made.keepalive[name] = value
     on = made.options.get("SO_KEEPALIVE", 0)
     times = {**DEFAULTS, **made.keepalive}
-    made.change(
+    world.change(
+        made,
         keepalive_idle_us=times["TCP_KEEPIDLE"] * SECOND_US if on else NEVER_US,
         keepalive_interval_us=times["TCP_KEEPINTVL"] * SECOND_US,
         keepalive_probes=times["TCP_KEEPCNT"],
     )
-    made.rearm_keepalive()
 
 
 def _quick_ack(_world: World, made: Socket, _name: str, value: int) -> None:
@@ -65,20 +66,23 @@ def _quick_ack(_world: World, made: Socket, _name: str, value: int) -> None:
         made.endpoint.habit.be_quick(bool(value))
 
 
-def _user_timeout(_world: World, made: Socket, _name: str, value: int) -> None:
-    made.change(user_timeout_us=value * MILLISECOND_US if value else NEVER_US)
+def _user_timeout(world: World, made: Socket, _name: str, value: int) -> None:
+    world.change(made, user_timeout_us=value * MILLISECOND_US if value else NEVER_US)
 
 
-def _linger2(_world: World, made: Socket, _name: str, value: int) -> None:
-    made.change(fin_wait_2_us=max(value, 0) * SECOND_US)
+def _linger2(world: World, made: Socket, _name: str, value: int) -> None:
+    world.change(made, fin_wait_2_us=max(value, 0) * SECOND_US)
 
 
-def _syn_count(_world: World, made: Socket, _name: str, value: int) -> None:
-    made.change(syn_retries=value)
+def _syn_count(world: World, made: Socket, _name: str, value: int) -> None:
+    world.change(made, syn_retries=value)
 
 
-def _maximum_segment(_world: World, made: Socket, _name: str, value: int) -> None:
-    made.limit_mss(value)
+def _maximum_segment(world: World, made: Socket, _name: str, value: int) -> None:
+    made.mss_limit = value
+    if made.queue is not None:
+        made.queue.mss_limit = value
+    world.set_options(made, maxseg_bytes=value)
 
 
 EFFECTS: Final[dict[str, Callable[[World, Socket, str, int], None]]] = {
@@ -108,14 +112,17 @@ def setsockopt(world: World, call: Call) -> Result:
         made.linger_s = _linger_s(world, value)
         return OK
     if name == "TCP_CONGESTION":
-        made.change(congestion=congestion_name(world.reader.text(_first(value)) or ""))
+        world.change(made, congestion=congestion_name(world.reader.text(_first(value)) or ""))
         return OK
     if name not in REMEMBERED:
         raise Unsupported(f"option {name}")
     number = world.reader.number(_first(value))
     made.options[name] = number
     if name in EFFECTS:
-        EFFECTS[name](world, made, name, number)
+        try:
+            EFFECTS[name](world, made, name, number)
+        except ValueError:
+            return failed("EINVAL")
     return OK
 
 
@@ -130,7 +137,7 @@ def _option(world: World, call: Call) -> tuple[Socket, str]:
 def _first(expression: Expression) -> Expression:
     """What stands in [ ]."""
     if isinstance(expression, Array):
-        return expression.items[0] if expression.items else Any_()
+        return expression.items[0] if expression.items else Whatever()
     return expression
 
 
@@ -140,7 +147,7 @@ def _linger_s(world: World, expression: Expression) -> int | None:
     if not isinstance(value, Braces):
         raise Mismatch("expected {onoff=1, linger=0}")
     names = ("onoff", "l_onoff"), ("linger", "l_linger")
-    on, seconds = (next((f for n in pair if (f := value.field(n)) is not None), Any_()) for pair in names)
+    on, seconds = (next((f for n in pair if (f := value.field(n)) is not None), Whatever()) for pair in names)
     return world.reader.number(seconds, 0) if world.reader.number(on, 0) else None
 
 
@@ -170,7 +177,7 @@ def getsockopt(world: World, call: Call) -> Result:
 def _check_error(world: World, made: Socket, expected: Expression) -> Result:
     got = made.take_error()
     name = world.reader.word(expected)
-    if isinstance(expected, Any_):
+    if isinstance(expected, Whatever):
         return OK
     number = getattr(errno, got) if got else 0
     wanted = getattr(errno, name, None) if name else world.reader.number(expected)
@@ -194,6 +201,6 @@ def _value(made: Socket, name: str) -> int | None:
     return made.options.get(name, DEFAULTS.get(name, 0))
 
 
-def info(made: Socket) -> dict[str, int | str]:
+def info(world: World, made: Socket) -> dict[str, int | str]:
     """The fields of TCP_INFO, for assertions."""
-    return tcpinfo.fields(made)
+    return tcpinfo.fields(made, world.host.now_us, world.settings.is_ipv6)

@@ -9,7 +9,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.calls.opening import new_fd
 from gossamer.core.packetdrill.epoll import Epoll, Interest
 from gossamer.core.packetdrill.errors import Mismatch
-from gossamer.core.packetdrill.script import Any_, Array, Braces, Call, Expression
+from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import POLLERR, POLLHUP
 from gossamer.core.packetdrill.symbols import EPOLL_EVENTS
 from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
@@ -37,7 +37,7 @@ def poll(world: World, call: Call) -> Result | Blocked:
         if not count and world.host.now_us < deadline_us:
             return None
         for entry, events in zip(entries, got, strict=True):
-            expected = world.reader.number(entry.field("revents") or Any_(), events)
+            expected = world.reader.number(entry.field("revents") or Whatever(), events)
             if expected != events:
                 raise Mismatch(f"revents: expected {expected:#x}, got {events:#x}")
         return Result(count)
@@ -46,12 +46,12 @@ def poll(world: World, call: Call) -> Result | Blocked:
 
 
 def _revents(world: World, entry: Braces) -> int:
-    fd = world.reader.number(entry.field("fd") or Any_(), -1)
+    fd = world.reader.number(entry.field("fd") or Whatever(), -1)
     if fd < 0:
         return 0
     if fd not in world.sockets:
         return POLLNVAL
-    wanted = world.reader.number(entry.field("events") or Any_(), 0)
+    wanted = world.reader.number(entry.field("events") or Whatever(), 0)
     return world.sockets[fd].events() & (wanted | ALWAYS)
 
 
@@ -86,7 +86,7 @@ def _event(world: World, expression: Expression) -> tuple[int, int]:
     """events and data of {events=..., fd=...}, or u32, u64, ptr in the place of fd."""
     if not isinstance(expression, Braces):
         raise Mismatch("expected {events=..., fd=...}")
-    events = world.reader.number(expression.field("events") or Any_(), 0)
+    events = world.reader.number(expression.field("events") or Whatever(), 0)
     for name in ("fd", "u32", "u64", "ptr"):
         data = expression.field(name)
         if data is not None:
@@ -113,7 +113,7 @@ def epoll_wait(world: World, call: Call) -> Result | Blocked:
 
 def _check(world: World, expression: Expression, due: list[tuple[Interest, int]]) -> None:
     """Raises: Mismatch when other events came than the script says."""
-    if isinstance(expression, Any_) or not due:
+    if isinstance(expression, Whatever) or not due:
         return
     items = expression.items if isinstance(expression, Array) else (expression,)
     for item, (interest, events) in zip(items, due, strict=False):

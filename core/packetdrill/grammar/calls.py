@@ -1,12 +1,11 @@
-"""Socket calls and the expressions in them: `accept(3, ..., ...) = 4`, `read(4, ..., 10) = -1 EAGAIN (Resource
-temporarily unavailable)`, `poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, 0) = 1`.
+"""Socket calls and the expressions in them: `accept(3, ..., ...) = 4`, `read(4, ..., 10) = -1 EAGAIN (Try
+again)`, `poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, 0) = 1`.
 
 What a word means is not known here.
 """
 
 from gossamer.core.packetdrill.grammar.cursor import Cursor
 from gossamer.core.packetdrill.script import (
-    Any_,
     Applied,
     Array,
     Braces,
@@ -16,6 +15,7 @@ from gossamer.core.packetdrill.script import (
     Integer,
     Named,
     Text,
+    Whatever,
     Word,
 )
 from gossamer.core.packetdrill.tokens import Kind
@@ -70,7 +70,7 @@ def _term(cursor: Cursor, applied: bool) -> Expression:
     kind = cursor.token.kind
     if kind is Kind.ELLIPSIS:
         cursor.take()
-        return Any_()
+        return Whatever()
     if kind is Kind.INTEGER or kind is Kind.HEX:
         return Integer(int(cursor.take().text, 16 if kind is Kind.HEX else 10))
     if kind is Kind.STRING:
@@ -81,7 +81,7 @@ def _term(cursor: Cursor, applied: bool) -> Expression:
         return Array(_list(cursor, "]"))
     if cursor.skip_mark("{"):
         return Braces(_list(cursor, "}"))
-    cursor.complain("a value")
+    return cursor.complain("a value")
 
 
 def _text(cursor: Cursor) -> Expression:

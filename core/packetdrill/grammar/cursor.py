@@ -51,6 +51,10 @@ class Cursor:
         """Read one of these words if it is there."""
         return self.is_word(*texts) and bool(self.take())
 
+    def skip(self, kind: Kind) -> bool:
+        """Read a token of that kind if it is there."""
+        return self.token.kind is kind and bool(self.take())
+
     def expect_mark(self, text: str) -> None:
         """Read that mark. Raises: ScriptError."""
         if not self.skip_mark(text):

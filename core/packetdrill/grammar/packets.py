@@ -94,9 +94,9 @@ def _flags(cursor: Cursor) -> int:
             if letter not in FLAGS:
                 cursor.complain("the flags of a packet (of F S R P . U E W), or -")
             flags |= FLAGS[letter]
-        cursor.take()
-        if cursor.token.kind is Kind.FLOAT:
+        if cursor.ahead(1).kind is Kind.FLOAT:
             raise Unsupported("AccECN counter among the flags", cursor.line)
+        cursor.take()
     elif not cursor.is_mark("."):
         cursor.complain("the flags of a packet (of F S R P . U E W), or -")
     return flags | (ACK if cursor.skip_mark(".") else 0)

@@ -34,11 +34,9 @@ def parse(text: str, name: str) -> Script:
         set_up.append((token.line, token.text))
     events = []
     while cursor.token.kind is not Kind.END:
-        if cursor.token.kind is Kind.COMMAND:
-            # A clean-up command, which has no time: nothing is left here that it could clean up.
-            cursor.take()
-            continue
-        events.append(_event(cursor))
+        # A command without a time cleans up; nothing is left here that it could.
+        if not cursor.skip(Kind.COMMAND):
+            events.append(_event(cursor))
     if not events:
         cursor.complain("an event")
     return Script(name, tuple(options), tuple(set_up), tuple(events))
