@@ -5,10 +5,9 @@ from gossamer.core.clock import VirtualClock
 from gossamer.core.errors import BoundExceeded, GossamerError
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.virtual import VirtualWaiter
-from gossamer.core.threads import sync
 from gossamer.core.threads.calls import sys_ret, sys_sleep, sys_yield
 from gossamer.core.threads.scheduler import Scheduler
-from gossamer.core.threads.sync import Mutex
+from gossamer.core.threads.sync import Mutex, waiting
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_unlock__nobody_holds__raises() -> None:
 
 
 def test_too_many_waiters__bound_exceeded(scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "WAITERS_MAX", 1)
+    monkeypatch.setattr(waiting, "WAITERS_MAX", 1)
     mutex, refused = Mutex(), []
 
     async def enters() -> None:

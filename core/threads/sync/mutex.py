@@ -7,13 +7,9 @@ Source: the Mutex of Li and Zdancewic, PLDI 2007, section 4.7, there a library o
 """
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
 
-from gossamer.core.errors import BoundExceeded, GossamerError
-from gossamer.core.threads.calls import Park
-
-WAITERS_MAX: Final = 65_536
+from gossamer.core.errors import GossamerError
+from gossamer.core.threads.sync.waiting import Waiters, wait_in
 
 
 class Mutex:
@@ -29,7 +25,7 @@ class Mutex:
 
     def __init__(self) -> None:
         self._is_locked = False
-        self._waiters: deque[Callable[[Any], None]] = deque()
+        self._waiters: Waiters = deque()
 
     @property
     def is_locked(self) -> bool:
@@ -40,10 +36,8 @@ class Mutex:
         """Wait until it is ours."""
         if not self._is_locked:
             self._is_locked = True
-        elif len(self._waiters) >= WAITERS_MAX:
-            raise BoundExceeded(f"{WAITERS_MAX} threads wait for one mutex (core.threads.sync.WAITERS_MAX)")
         else:
-            await Park(self._waiters)
+            await wait_in(self._waiters, "mutex")
 
     def unlock(self) -> None:
         """Hand it to the next that waits. It makes no system call, so it is safe in any `finally` clause."""

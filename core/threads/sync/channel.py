@@ -1,0 +1,233 @@
+"""Channels: values that one thread sends and another receives, in order, through a bounded buffer.
+
+A capacity of 0 hands each value from thread to thread: the sender waits for the receiver. `select` waits for
+whichever of several operations comes first, and performs exactly one.
+
+Owns the buffers and the offers of those who wait. An offer stands in the queue of its channel until it is
+taken or withdrawn; that of a `select` in several at once.
+
+Bounds: the capacity; WAITERS_MAX offers on each side of a channel, the next raises BoundExceeded.
+"""
+
+from collections import OrderedDict, deque
+from typing import Any, Final, Generic, TypeVar
+
+from gossamer.core.errors import BoundExceeded, GossamerError
+from gossamer.core.threads.calls import Park
+from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters
+from gossamer.core.threads.thread import Raise
+
+T = TypeVar("T")
+
+NOTHING: Final = object()
+"""In the place of a value: there is none yet."""
+
+
+class ChannelClosed(GossamerError):
+    """Nothing more comes out of the channel, or can be put in."""
+
+
+class Offer:
+    """What one thread waits to do, on one channel or one of several."""
+
+    __slots__ = ("is_taken", "outcome", "waiters")
+
+    def __init__(self) -> None:
+        self.waiters: Waiters = deque()
+        self.is_taken = False
+        self.outcome: tuple[int, Any] = (0, None)
+
+    def take(self, index: int, value: Any) -> None:
+        """Perform it: the thread goes on with the outcome."""
+        self.is_taken = True
+        self.outcome = (index, value)
+        if self.waiters:
+            self.waiters.popleft()(None)
+
+
+class Channel(Generic[T]):
+    """A queue between threads. Iterating over it receives until it is closed.
+
+    async for value in channel: ...
+    """
+
+    __slots__ = ("_buffer", "_capacity", "_is_closed", "_receivers", "_senders")
+
+    def __init__(self, capacity: int = 0) -> None:
+        if capacity < 0:
+            raise ValueError(f"a channel of {capacity} places: allowed are 0 and more")
+        self._capacity = capacity
+        self._buffer: deque[T] = deque()
+        # Not a dict: finding its first entry walks over all that were deleted before it.
+        self._receivers: OrderedDict[tuple[Offer, int], None] = OrderedDict()
+        self._senders: OrderedDict[tuple[Offer, int], T] = OrderedDict()
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    async def send(self, value: T) -> None:
+        """Put a value in, or wait for room. Raises: ChannelClosed."""
+        if not self.try_send(value):
+            await select(sending(self, value))
+
+    async def receive(self) -> T:
+        """Take the oldest value out, or wait for one. Raises: ChannelClosed when there will be none."""
+        value = self.try_receive()
+        if value is NOTHING:
+            _, value = await select(receiving(self))
+        return value  # type: ignore[no-any-return]
+
+    def try_send(self, value: T) -> bool:
+        """Put a value in if that can be done at once. Raises: ChannelClosed."""
+        if self._is_closed:
+            raise ChannelClosed("the channel is closed: nothing can be sent any more")
+        while self._receivers:
+            (offer, index), _ = self._receivers.popitem(last=False)
+            if not offer.is_taken:
+                offer.take(index, value)
+                return True
+        if len(self._buffer) >= self._capacity:
+            return False
+        self._buffer.append(value)
+        return True
+
+    def try_receive(self) -> Any:
+        """The oldest value, or NOTHING when there is none just now. Raises: ChannelClosed."""
+        if self._buffer:
+            value = self._buffer.popleft()
+            self._refill()
+            return value
+        sender = self._next_sender()
+        if sender is not None:
+            offer, index, handed = sender
+            offer.take(index, None)
+            return handed
+        if self._is_closed:
+            raise ChannelClosed("the channel is closed, and all that was sent has been received")
+        return NOTHING
+
+    def close(self) -> None:
+        """No value can be put in any more; those inside can be taken out. Who waits to send or in vain to
+        receive is told. Twice is harmless."""
+        self._is_closed = True
+        error = Raise(ChannelClosed("the channel was closed"))
+        for offer, index in (*self._receivers, *self._senders):
+            if not offer.is_taken:
+                offer.take(index, error)
+        self._receivers.clear()
+        self._senders.clear()
+
+    def __aiter__(self) -> "Channel[T]":
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self.receive()
+        except ChannelClosed:
+            raise StopAsyncIteration from None
+
+    def _next_sender(self) -> tuple[Offer, int, T] | None:
+        while self._senders:
+            (offer, index), value = self._senders.popitem(last=False)
+            if not offer.is_taken:
+                return offer, index, value
+        return None
+
+    def _refill(self) -> None:
+        """There is room again: the sender who has waited longest puts its value in."""
+        sender = self._next_sender()
+        if sender is not None:
+            offer, index, value = sender
+            self._buffer.append(value)
+            offer.take(index, None)
+
+    def _offer_receive(self, offer: Offer, index: int) -> None:
+        self._check_room(self._receivers)
+        self._receivers[offer, index] = None
+
+    def _offer_send(self, offer: Offer, index: int, value: T) -> None:
+        self._check_room(self._senders)
+        self._senders[offer, index] = value
+
+    @staticmethod
+    def _check_room(queue: OrderedDict[tuple[Offer, int], Any]) -> None:
+        if len(queue) < WAITERS_MAX:
+            return
+        raise BoundExceeded(f"{WAITERS_MAX} threads wait at one channel (sync.waiting.WAITERS_MAX)")
+
+    def _withdraw(self, offer: Offer, index: int) -> None:
+        self._receivers.pop((offer, index), None)
+        self._senders.pop((offer, index), None)
+
+
+class Receiving(Generic[T]):
+    """One operation of a `select`: made by `receiving`."""
+
+    __slots__ = ("channel",)
+
+    def __init__(self, channel: Channel[T]) -> None:
+        self.channel = channel
+
+    def attempt(self) -> Any:
+        """The value, or NOTHING."""
+        return self.channel.try_receive()
+
+    def offer(self, offer: Offer, index: int) -> None:
+        """Wait for it."""
+        self.channel._offer_receive(offer, index)
+
+
+class Sending(Generic[T]):
+    """One operation of a `select`: made by `sending`."""
+
+    __slots__ = ("channel", "value")
+
+    def __init__(self, channel: Channel[T], value: T) -> None:
+        self.channel = channel
+        self.value = value
+
+    def attempt(self) -> Any:
+        """None when it is sent, or NOTHING."""
+        return None if self.channel.try_send(self.value) else NOTHING
+
+    def offer(self, offer: Offer, index: int) -> None:
+        """Wait for it."""
+        self.channel._offer_send(offer, index, self.value)
+
+
+def receiving(channel: Channel[T]) -> Receiving[T]:
+    """For `select`: receive from a channel."""
+    return Receiving(channel)
+
+
+def sending(channel: Channel[T], value: T) -> Sending[T]:
+    """For `select`: send to a channel."""
+    return Sending(channel, value)
+
+
+async def select(*operations: Receiving[Any] | Sending[Any]) -> tuple[int, Any]:
+    """Perform the first of the operations that can be, waiting if none can; no other has any effect.
+
+    Returns the operation's index, and the value received or None. Of several that can be performed at once
+    the first named is. Raises: ChannelClosed, as the operation would; ValueError for no operation.
+    """
+    if not operations:
+        raise ValueError("select of nothing would wait for ever")
+    for index, operation in enumerate(operations):
+        value = operation.attempt()
+        if value is not NOTHING:
+            return index, value
+    offer = Offer()
+    try:
+        for index, operation in enumerate(operations):
+            operation.offer(offer, index)
+        await Park(offer.waiters)
+    finally:
+        if len(operations) > 1 or not offer.is_taken:
+            for index, operation in enumerate(operations):
+                operation.channel._withdraw(offer, index)
+    index, value = offer.outcome
+    if isinstance(value, Raise):
+        raise value.error
+    return index, value

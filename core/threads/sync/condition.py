@@ -1,0 +1,55 @@
+"""Waiting, with a mutex given up meanwhile, until another thread says that something has changed."""
+
+from collections import deque
+
+from gossamer.core.errors import GossamerError
+from gossamer.core.threads.cancel import CancelScope
+from gossamer.core.threads.sync.mutex import Mutex
+from gossamer.core.threads.sync.waiting import Waiters, wait_in
+
+
+class Condition:
+    """A mutex, and threads that wait for a change of what it guards.
+
+        async with condition:
+            while not ready():
+                await condition.wait()
+
+    Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
+    """
+
+    __slots__ = ("_waiters", "mutex")
+
+    def __init__(self, mutex: Mutex | None = None) -> None:
+        self.mutex = Mutex() if mutex is None else mutex
+        self._waiters: Waiters = deque()
+
+    async def wait(self) -> None:
+        """Give the mutex up, wait to be notified, and take the mutex again, even when cancelled.
+
+        Raises: GossamerError when the mutex is free.
+        """
+        if not self.mutex.is_locked:
+            raise GossamerError("a condition is waited for by the thread that holds its mutex")
+        waiting = wait_in(self._waiters, "condition")
+        self.mutex.unlock()
+        try:
+            await waiting
+        finally:
+            with CancelScope(shield=True):
+                await self.mutex.lock()
+
+    def notify(self, count: int = 1) -> None:
+        """Wake so many of those who wait, who has waited longest first. It makes no system call."""
+        for _ in range(min(count, len(self._waiters))):
+            self._waiters.popleft()(None)
+
+    def notify_all(self) -> None:
+        """Wake all of them."""
+        self.notify(len(self._waiters))
+
+    async def __aenter__(self) -> None:
+        await self.mutex.lock()
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.mutex.unlock()

@@ -1,0 +1,34 @@
+"""Something that happens once, and those who wait for it."""
+
+from collections import deque
+
+from gossamer.core.threads.sync.waiting import Waiters, wait_in
+
+
+class Event:
+    """Not set at first; once set, waiting for it is over at once.
+
+    Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
+    """
+
+    __slots__ = ("_is_set", "_waiters")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiters: Waiters = deque()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it has happened."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Wake all who wait, the first that came first. It makes no system call; twice is harmless."""
+        self._is_set = True
+        while self._waiters:
+            self._waiters.popleft()(None)
+
+    async def wait(self) -> None:
+        """Wait until it is set."""
+        if not self._is_set:
+            await wait_in(self._waiters, "event")

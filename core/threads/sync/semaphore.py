@@ -1,0 +1,54 @@
+"""So many threads at a time."""
+
+from collections import deque
+
+from gossamer.core.errors import GossamerError
+from gossamer.core.threads.sync.waiting import Waiters, wait_in
+
+
+class Semaphore:
+    """A number of places; who finds none free waits, and is served in the order of coming.
+
+        async with semaphore:
+            ...
+
+    Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
+    """
+
+    __slots__ = ("_free", "_places", "_waiters")
+
+    def __init__(self, places: int) -> None:
+        if places < 1:
+            raise ValueError(f"a semaphore of {places} places: allowed are 1 and more")
+        self._places = self._free = places
+        self._waiters: Waiters = deque()
+
+    @property
+    def free(self) -> int:
+        """How many places are free."""
+        return self._free
+
+    async def acquire(self) -> None:
+        """Take a place, or wait for one."""
+        if self._free:
+            self._free -= 1
+        else:
+            await wait_in(self._waiters, "semaphore")
+
+    def release(self) -> None:
+        """Give a place back, to the next that waits. It makes no system call.
+
+        Raises: GossamerError when all are free.
+        """
+        if self._waiters:
+            self._waiters.popleft()(None)
+        elif self._free == self._places:
+            raise GossamerError("a semaphore was released more often than acquired")
+        else:
+            self._free += 1
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.release()

@@ -1,0 +1,183 @@
+"""Channels: order, bounds, hand-over, select, closing, cancelling."""
+
+from typing import Any
+
+import pytest
+from gossamer.core.clock import VirtualClock
+from gossamer.core.loop.virtual import VirtualWaiter
+from gossamer.core.threads.calls import sys_sleep, sys_yield
+from gossamer.core.threads.cancel import move_on_after
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.sync import Channel, ChannelClosed, receiving, select, sending
+from hypothesis import given
+from hypothesis import strategies as st
+
+Run = Any
+
+
+def test_send_and_receive__no_buffer__the_sender_waits_for_the_receiver(run: Run) -> None:
+    channel: Channel[int] = Channel()
+    trace = []
+
+    async def sender() -> None:
+        await channel.send(7)
+        trace.append("sent")
+
+    async def receiver() -> int:
+        await sys_sleep(100)
+        trace.append("receives")
+        return await channel.receive()
+
+    assert run(sender(), receiver()) == [None, 7]
+    assert trace == ["receives", "sent"]
+
+
+def test_send__buffer_full__waits__and_order_is_kept(run: Run) -> None:
+    channel: Channel[int] = Channel(2)
+    high = 0
+
+    async def sender() -> None:
+        nonlocal high
+        for value in range(10):
+            await channel.send(value)
+            high = max(high, len(channel))
+        channel.close()
+
+    async def receiver() -> list[int]:
+        await sys_sleep(100)
+        return [value async for value in channel]
+
+    assert run(sender(), receiver()) == [None, list(range(10))]
+    assert high == 2
+
+
+def test_receive__several_wait__who_came_first_is_served_first(run: Run) -> None:
+    channel: Channel[int] = Channel()
+    served = []
+
+    async def receiver(name: int) -> None:
+        await channel.receive()
+        served.append(name)
+
+    async def sender() -> None:
+        await sys_yield()
+        for value in range(5):
+            await channel.send(value)
+
+    run(*(receiver(name) for name in range(5)), sender())
+    assert served == [0, 1, 2, 3, 4]
+
+
+def test_close__waiting_sender_and_receiver_are_told__what_is_inside_comes_out(run: Run) -> None:
+    full: Channel[int] = Channel(1)
+    empty: Channel[int] = Channel()
+    told = []
+
+    async def sender() -> None:
+        await full.send(1)
+        with pytest.raises(ChannelClosed):
+            await full.send(2)
+        told.append("sender")
+
+    async def receiver() -> None:
+        with pytest.raises(ChannelClosed):
+            await empty.receive()
+        told.append("receiver")
+
+    async def closer() -> int:
+        await sys_sleep(100)
+        full.close()
+        empty.close()
+        with pytest.raises(ChannelClosed):
+            await full.send(3)
+        return await full.receive()
+
+    assert run(sender(), receiver(), closer())[2] == 1
+    assert sorted(told) == ["receiver", "sender"]
+
+
+def test_select__the_first_that_can_be__and_no_other_has_any_effect(run: Run) -> None:
+    left: Channel[str] = Channel()
+    right: Channel[str] = Channel()
+    out: Channel[str] = Channel()
+
+    async def selector() -> tuple[int, Any]:
+        return await select(receiving(left), receiving(right), sending(out, "never"))
+
+    async def sender() -> None:
+        await sys_sleep(100)
+        await right.send("right")
+        await sys_yield()
+        assert not left._receivers
+        assert not out._senders, "withdrawn where it was not chosen"
+        assert not left.try_send("nobody is there")
+
+    assert run(selector(), sender())[0] == (1, "right")
+
+
+def test_select__sending_is_chosen__the_value_is_handed_over(run: Run) -> None:
+    quiet: Channel[int] = Channel()
+    out: Channel[int] = Channel()
+
+    async def selector() -> tuple[int, Any]:
+        return await select(receiving(quiet), sending(out, 5))
+
+    async def receiver() -> int:
+        await sys_sleep(100)
+        return await out.receive()
+
+    assert run(selector(), receiver()) == [(1, None), 5]
+
+
+def test_select__nothing__is_refused(run: Run) -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        run(select())
+
+
+def test_receive__cancelled__its_offer_is_withdrawn_and_the_value_goes_to_the_next(run: Run) -> None:
+    channel: Channel[int] = Channel()
+
+    async def impatient() -> bool:
+        with move_on_after(0.001) as scope:
+            await channel.receive()
+        return scope.cancelled_caught
+
+    async def patient() -> int:
+        return await channel.receive()
+
+    async def sender() -> None:
+        await sys_sleep(10_000)
+        await channel.send(7)
+
+    assert run(impatient(), patient(), sender()) == [True, 7, None]
+
+
+@given(st.integers(0, 3), st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(1, 4))
+def test_any_capacity_senders_receivers__every_value_once_and_each_senders_in_order(
+    capacity: int, sizes: list[int], receivers: int
+) -> None:
+    channel: Channel[tuple[int, int]] = Channel(capacity)
+    received: list[tuple[int, int]] = []
+    left = len(sizes)
+
+    async def sender(name: int, size: int) -> None:
+        nonlocal left
+        for number in range(size):
+            await channel.send((name, number))
+        left -= 1
+        if not left:
+            channel.close()
+
+    async def receiver() -> None:
+        async for value in channel:
+            received.append(value)
+            await sys_yield()
+
+    clock = VirtualClock()
+    scheduler = Scheduler(VirtualWaiter(clock), [], clock)
+    for name, size in enumerate(sizes):
+        scheduler.spawn(sender(name, size))
+    for _ in range(receivers):
+        scheduler.spawn(receiver())
+    scheduler.run()
+    assert sorted(received) == [(name, n) for name, size in enumerate(sizes) for n in range(size)]
