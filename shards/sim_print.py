@@ -81,7 +81,7 @@ def _flow_line(flow: FlowReport) -> str:
 
 
 def _link_line(name: str, link: LinkReport) -> str:
-    faults = ("lost", "overflowed", "corrupted", "duplicated", "reordered", "too_big")
+    faults = ("lost", "overflowed", "marked", "corrupted", "duplicated", "reordered", "too_big")
     counts = ", ".join(f"{fault.replace('_', ' ')} {getattr(link, fault):,}" for fault in faults)
     return (
         f"{name:<6}{link.segments:,} segments, {link.bytes:,} bytes; {counts}; "

@@ -17,7 +17,7 @@ from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.listen import segment_arrives as listener_hears
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.tcp.tcb import Listener, Tcb
-from gossamer.core.wire.segment import FIN, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import CE, FIN, SYN, Segment, SynOptions
 
 HEADERS_BYTES: Final = 40
 """IPv4 and TCP without options."""
@@ -206,7 +206,10 @@ class Flow:
         for segment in outbox:
             note(segment, now_us)
             is_ack = not segment.payload and not segment.flags & (SYN | FIN)
-            for at_us in link.arrivals_us(now_us, wire_bytes(segment), is_ack):
+            arrivals_us = link.arrivals_us(now_us, wire_bytes(segment), is_ack)
+            if segment.ecn and link.marks(now_us):
+                segment = msgspec.structs.replace(segment, ecn=CE)
+            for at_us in arrivals_us:
                 agenda.at(at_us + extra_us, arrives, segment)
         outbox.clear()
 

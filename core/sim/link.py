@@ -30,6 +30,8 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     """What may wait for transmission, or be in it; a segment that finds no room is dropped."""
     mtu_changes: tuple[tuple[int, int], ...] = ()
     """(from when, bytes): the largest packet that passes, ascending in time; without any, all pass."""
+    mark_bytes: int = 1 << 62
+    """When more than this waits, ECN-capable segments are marked CE (RFC 3168 5)."""
 
 
 class Faults(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +65,8 @@ class LinkCounts(msgspec.Struct, gc=False):
     """By the faults, not by the queue."""
     overflowed: int = 0
     """Found no room in the queue."""
+    marked: int = 0
+    """With CE."""
     corrupted: int = 0
     duplicated: int = 0
     reordered: int = 0
@@ -97,6 +101,13 @@ class Link:
         if self._is_faultless:
             return (leaves_us + self.delay_us,)
         return self._faulty(leaves_us, is_ack)
+
+    def marks(self, now_us: int) -> bool:
+        """Whether an ECN-capable segment that now went into the queue is marked."""
+        if self.waiting_bytes(now_us) <= self._line.mark_bytes:
+            return False
+        self.counts.marked += 1
+        return True
 
     def spoils(self) -> bool:
         """Whether the segment that now comes out has a wrong bit."""

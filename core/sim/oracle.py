@@ -23,7 +23,7 @@ from gossamer.core.tcp.parameters import (
 )
 from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.tcb import Reassembly, Recovery, State, Tcb
-from gossamer.core.wire.segment import FIN, RST, SYN, Segment
+from gossamer.core.wire.segment import CWR, FIN, RST, SYN, Segment
 
 
 def check(before: Connection, event: Event, after: Connection | None, actions: Actions) -> None:
@@ -133,6 +133,7 @@ def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> N
     assert 0 <= segment.window <= 0xFFFF
     assert len(segment.payload) <= agreed.smss, "a segment is longer than the peer takes"
     assert bool(segment.sack) <= agreed.sack
+    _check_ecn(before, after, segment)
     if segment.flags & (SYN | RST):
         return
     assert (segment.ts_val >= 0) == agreed.timestamps
@@ -142,6 +143,16 @@ def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> N
     is_probe = isinstance(event, Timeout) and seq_diff(end, after.snd_una) == 1
     edge = seq_add(after.snd_una, after.snd_wnd)
     assert is_probe or not seq_lt(edge, end), "octets were sent beyond the peer's window"
+
+
+def _check_ecn(before: Tcb, after: Tcb, segment: Segment) -> None:
+    """Source: RFC 3168 6.1.4 to 6.1.6: new data is ECN-capable, and nothing else; 6.1.2 for CWR."""
+    if segment.ecn:
+        assert segment.ecn == after.agreed.ect, "ECT was not agreed on"
+        assert segment.payload, "a segment without data is ECT"
+        assert seq_le(before.snd_nxt, Seq(segment.seq)), "a retransmission is ECT"
+    if segment.flags & (SYN | CWR) == CWR:
+        assert segment.ecn, "CWR on something other than new data"
 
 
 def _end(segment: Segment) -> Seq:

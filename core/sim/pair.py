@@ -27,8 +27,12 @@ class Pair:
         now_us: int = START_US,
     ) -> None:
         self._agenda = Agenda(STEPS_MAX, now_us)
-        links = (Link(client.faults, seed * 2, client.line), Link(server.faults, seed * 2 + 1, server.line))
-        self._flow = Flow(self._agenda, client, server, links, observer)
+        self.links = (
+            Link(client.faults, seed * 2, client.line),
+            Link(server.faults, seed * 2 + 1, server.line),
+        )
+        """The wire away from the client, and away from the server."""
+        self._flow = Flow(self._agenda, client, server, self.links, observer)
 
     @property
     def now_us(self) -> int:

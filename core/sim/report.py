@@ -59,6 +59,7 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     lost: int
     overflowed: int
+    marked: int
     corrupted: int
     duplicated: int
     reordered: int

@@ -64,3 +64,14 @@ def test_models__are_asked_beside_the_loss() -> None:
 def test_mtu__changes_when_it_is_time() -> None:
     link = Link(FAST, 0, Line(mtu_changes=((100, 1_200), (200, 1_500))))
     assert [link.mtu_bytes(now_us) for now_us in (0, 100, 199, 200)] == [0, 1_200, 1_200, 1_500]
+
+
+def test_marks__queue_over_its_threshold__from_then_on() -> None:
+    link = Link(Faults(), 1, Line(rate_bps=8_000_000, queue_bytes=10_000, mark_bytes=2_000))
+    marked = []
+    for _ in range(5):
+        link.arrivals_us(0, 1_000)
+        marked.append(link.marks(0))
+    assert marked == [False, False, True, True, True]
+    assert link.counts.marked == 3
+    assert not link.marks(5_000), "all has left"

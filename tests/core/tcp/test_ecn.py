@@ -6,6 +6,10 @@ import msgspec
 import pytest
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import seq_add
+from gossamer.core.sim import oracle
+from gossamer.core.sim.end import User
+from gossamer.core.sim.link import PERFECT, Faults, Line
+from gossamer.core.sim.pair import Pair, Setting
 from gossamer.core.sim.states import (
     NOW_US,
     OPENING,
@@ -355,3 +359,46 @@ def test_fin_alone__after_a_reduction__has_no_cwr() -> None:
     tcb, sent = stepped(tcb, Close(NOW_US, receives=True))
     assert [(segment.flags, segment.ecn) for segment in sent] == [(ACK | FIN, NOT_ECT)]
     assert tcb.state is State.FIN_WAIT_1
+
+
+# Whole transfers.
+
+OCTETS = bytes(range(256)) * 4_000
+NARROW = Line(rate_bps=20_000_000, queue_bytes=40_000, mark_bytes=12_000)
+
+
+def transferred(client: TcpParameters, server: TcpParameters, faults: Faults = PERFECT) -> Pair:
+    """A download through a narrow line whose queue marks long before it drops."""
+    pair = Pair(
+        Setting(User(), client),
+        Setting(User(sends=OCTETS), server, faults=faults, line=NARROW),
+        1,
+        oracle.check,
+    )
+    pair.run()
+    assert pair.server is not None
+    assert pair.client.received == OCTETS
+    assert pair.client.connection is pair.server.connection is None
+    return pair
+
+
+@pytest.mark.parametrize("congestion", ["newreno", "cubic"])
+def test_download__marking_queue__no_octet_is_sent_twice(congestion: str) -> None:
+    ends = [TcpParameters(ecn=mode, congestion=congestion) for mode in ("on", "passive")]
+    pair = transferred(*ends)
+    assert pair.links[1].counts.marked > 0
+    assert pair.links[1].counts.overflowed == 0
+    assert pair.server is not None
+    assert pair.server.retransmitted_total == 0
+
+
+def test_download__without_ecn__the_same_queue_overflows() -> None:
+    pair = transferred(PASSIVE, PASSIVE)
+    assert pair.links[1].counts.marked == 0
+    assert pair.links[1].counts.overflowed > 0
+
+
+@pytest.mark.parametrize("seed_loss", [0.02, 0.1])
+def test_download__marks_and_losses__octets_are_exact(seed_loss: float) -> None:
+    pair = transferred(ON, ON, Faults(loss=seed_loss, reorder=0.02, jitter_us=1_000))
+    assert pair.links[1].counts.marked > 0

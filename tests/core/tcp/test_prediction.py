@@ -10,7 +10,7 @@ from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
-from gossamer.core.sim.link import Faults
+from gossamer.core.sim.link import Faults, Line
 from gossamer.core.sim.pair import Pair, Setting
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.actions import Actions
@@ -104,6 +104,18 @@ def test_whole_transfers__every_predicted_segment__equals_the_eight_checks(
     assert comparison.seen["predicted"] + comparison.seen["not predicted"] > 0
     if parameters.timestamps and not faults.loss:
         assert comparison.seen["predicted"] > 10, comparison.seen
+
+
+def test_marking_wire__every_predicted_segment__equals_the_eight_checks() -> None:
+    comparison = Comparison()
+    ends = (
+        Setting(user, PARAMETERS["ecn"], iss=Seq(MASK - 9_000), line=Line(20_000_000, 60_000, (), 9_000))
+        for user in (USERS["bulk"], USERS["small writes"])
+    )
+    pair = Pair(*ends, 11, comparison)
+    pair.run(pair.now_us + 3 * SECOND_US)
+    assert comparison.seen["predicted"] > 10, comparison.seen
+    assert comparison.seen["not predicted"] > 10, comparison.seen
 
 
 class Collected(list[Tcb]):
