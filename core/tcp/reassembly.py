@@ -6,7 +6,7 @@ by bisection; their number is bounded, so the work per segment is too (CVE-2018-
 Source: RFC 9293 3.10.7.4, seventh; RFC 2018 4.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 
 import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max
@@ -93,10 +93,13 @@ def _without(chunks: Chunks, count: int) -> Chunks:
 
 def sack_blocks(reassembly: Reassembly) -> tuple[tuple[int, int], ...]:
     """The blocks to report, the latest first. Source: RFC 2018 4."""
+    blocks = reassembly.blocks
+    if not blocks:
+        return ()
+    base = blocks[0].left
     found: list[tuple[int, int]] = []
     for seq in reassembly.recent:
-        for block in reassembly.blocks:
-            if _holds(block, seq):
-                found.append((block.left, block.right))
-                break
+        index = bisect_right(blocks, (seq - base) & MASK, key=lambda block: (block.left - base) & MASK) - 1
+        if _holds(blocks[index], seq):
+            found.append((blocks[index].left, blocks[index].right))
     return tuple(found)
