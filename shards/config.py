@@ -112,6 +112,8 @@ TCP_BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "connections_max": (1, 10_000_000),
     "syn_backlog": (1, 1_000_000),
     "accept_backlog": (1, 1_000_000),
+    "fast_open_pending_max": (0, 1_000_000),
+    "fast_open_servers_max": (1, 1_000_000),
     "challenge_interval_us": (0, 60_000_000),
 }
 """What [tcp] allows: its Struct carries no bounds, since the pure core may be tried with any."""

@@ -64,6 +64,8 @@ TOTALS: Final = (
     "retransmits_total",
     "syn_cookies_sent_total",
     "syn_cookies_taken_total",
+    "fast_opens_total",
+    "fast_open_lost_total",
     "turns_total",
     "thread_errors_total",
 )

@@ -60,7 +60,7 @@ def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, sch
     """Plug the loop in, and listen."""
     sink = RawSink(plan.descriptors.raw_ipv4, plan.descriptors.raw_ipv6)
     parameters, ports = parameters_of(plan), plan.shard.active_ports
-    loop = TcpLoop(open_receiver(), sink, parameters, monotonic_us, system_entropy)
+    loop = TcpLoop(open_receiver(), sink, parameters, monotonic_us, system_entropy, plan.fast_open_secret)
     scheduler.add_loop(loop)
     return Stack(
         acceptor=TcpAcceptor(loop, (plan.host, plan.port), parameters),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
 from gossamer.shards import firewall
 from gossamer.shards.active_opens import allocation_lock
@@ -88,6 +89,7 @@ class Run(contextlib.ExitStack):
         self.chains: tuple[str, ...] = ()
         self.targets: tuple[Target, ...] = ()
         self.hmark_secret = secrets.randbits(32)
+        self._fast_open_secret = secrets.token_bytes(SECRET_BYTES)
         self.plan: RunPlan
         self.opened: Opened
         self.directory: RunDirectory
@@ -147,6 +149,7 @@ class Run(contextlib.ExitStack):
             descriptors=descriptors,
             supervisor_pid=os.getpid(),
             identity=self.identity,
+            fast_open_secret=self._fast_open_secret,
         )
 
     def _open_stack(self, host: str, facts: MachineFacts) -> None:

@@ -53,6 +53,8 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     supervisor_pid: int
     identity: Identity | None = None
     """None: stay who we are."""
+    fast_open_secret: bytes = b""
+    """Of the Fast Open cookies of all workers: a client's next connection may go to another one."""
 
 
 def encode_plan(plan: WorkerPlan) -> bytes:

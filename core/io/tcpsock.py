@@ -116,13 +116,23 @@ class TcpConnector:
         self._local_hosts: dict[str, str] = {}
 
     def connect(
-        self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
+        self,
+        address: Address,
+        timeout_us: int = NEVER_US,
+        options: SocketOptions = NO_OPTIONS,
+        data: bytes = b"",
     ) -> SystemCall[TcpStream]:
-        """Raises: ConnectionRefusedError, TimeoutError, OSError; at once when no local port is free."""
+        """`data` is sent as soon as may be: with the SYN, where tcp.fast_open allows it and the server has
+        given us a cookie. It must bear to arrive twice.
+
+        Raises: ConnectionRefusedError, TimeoutError, OSError; at once when no local port is free; ValueError
+        for more data than the send buffer takes.
+        """
+        self._loop.check_early_data(data)
         host = self._local_host(address)
         for port in self._candidates(host, address):
             if not self._loop.has_connection((host, port), address):
-                return TcpConnect((host, port), address, timeout_us, TcpStream, options)
+                return TcpConnect((host, port), address, timeout_us, TcpStream, options, data)
         raise OSError(
             99, f"every local port of this process is in use towards {address[0]} port {address[1]}"
         )

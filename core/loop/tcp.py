@@ -34,6 +34,7 @@ from gossamer.core.loop.tcpcall import (
 from gossamer.core.loop.tcpcancel import CancelSide
 from gossamer.core.loop.tcpconnections import Connections
 from gossamer.core.loop.tcpfailure import error_of
+from gossamer.core.loop.tcpfastopen import FastOpens
 from gossamer.core.loop.tcplistening import Listening
 from gossamer.core.loop.tcpopening import Openings
 from gossamer.core.loop.tcppackets import PacketRiver
@@ -43,6 +44,7 @@ from gossamer.core.tcp.calls.option import get_options
 from gossamer.core.tcp.calls.send import send
 from gossamer.core.tcp.events import Abort, Close, Receive, Send, SetOptions
 from gossamer.core.tcp.info import TcpInfo, info
+from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import SocketOptions, parameters_with
 from gossamer.core.tcp.step import step
@@ -67,6 +69,7 @@ class TcpLoop:
         parameters: TcpParameters,
         clock: Clock = monotonic_us,
         entropy: Entropy = system_entropy,
+        fast_open_secret: bytes = b"",
     ) -> None:
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
             TcpRecv: self._recv,
@@ -84,7 +87,8 @@ class TcpLoop:
         self._parameters = parameters
         self._clock = clock
         self._openings = Openings(parameters, entropy)
-        self._connections = Connections(sink, parameters, clock)
+        self._fast_opens = FastOpens(parameters, fast_open_secret or entropy(SECRET_BYTES), clock)
+        self._connections = Connections(sink, parameters, clock, self._fast_opens)
         self._listening = Listening(self._connections, self._openings, entropy)
         self._river = PacketRiver(source, self._connections, self._listening, clock)
         self.cancels = CancelSide(self._connections).cancels
@@ -136,6 +140,7 @@ class TcpLoop:
         return {
             **self._connections.statistics(),
             **self._listening.statistics(),
+            **self._fast_opens.statistics(),
             "packets_in_total": self._river.packets_in_total,
         }
 
@@ -278,7 +283,9 @@ class TcpLoop:
         opening = self._openings.active(flow, waiting, now_us)
         if call.options.maxseg_bytes is not None:
             opening = replace(opening, mss=min(opening.mss, call.options.maxseg_bytes))
-        tcb, actions = open_active(parameters_with(self._parameters, call.options), opening)
+        if call.data:
+            opening = self._fast_opens.with_cookie(flow, opening)
+        tcb, actions = open_active(parameters_with(self._parameters, call.options), opening, call.data)
         connection = call.make(flow, tcb, None)
         connection.opener = thread
         self._demux.add(flow, connection)
@@ -287,6 +294,15 @@ class TcpLoop:
             self._arm(connection, connection.send_deadline_us)
         self._perform(connection, tcb, actions)
         return BLOCKED
+
+    def check_early_data(self, data: bytes) -> None:
+        """Raises: ValueError when a connection cannot be opened with so much."""
+        limit = self._parameters.send_buffer_bytes
+        if len(data) > limit:
+            raise ValueError(
+                f"connect takes at most {limit} bytes of data (tcp.send_buffer_bytes), found {len(data)}:"
+                " send the rest once it returns"
+            )
 
     def has_connection(self, local: Address, remote: Address) -> bool:
         """Whether the pair of sockets is in use, TIME-WAIT included."""

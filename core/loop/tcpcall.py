@@ -185,6 +185,7 @@ class TcpConnect(SystemCall[Any], frozen=True, gc=False):
     timeout_us: int
     make: Callable[..., Connection]
     options: SocketOptions = NO_OPTIONS
+    data: bytes = b""
 
 
 TcpCall = (

@@ -22,6 +22,7 @@ from gossamer.core.loop.tcpcall import (
     Listener,
 )
 from gossamer.core.loop.tcpfailure import error_of
+from gossamer.core.loop.tcpfastopen import FastOpens
 from gossamer.core.tcp.actions import (
     Accepted,
     Actions,
@@ -29,6 +30,7 @@ from gossamer.core.tcp.actions import (
     Dropped,
     Failed,
     Failure,
+    Granted,
     Remains,
     Signal,
     Urgent,
@@ -58,8 +60,11 @@ class Connections:
     Bounds: `connections_max` and `time_wait_max` of the parameters, DEADLINES_MAX.
     """
 
-    def __init__(self, sink: PacketSink, parameters: TcpParameters, clock: Clock) -> None:
+    def __init__(
+        self, sink: PacketSink, parameters: TcpParameters, clock: Clock, fast_opens: FastOpens
+    ) -> None:
         self.sink = sink
+        self.fast_opens = fast_opens
         self.demux: Demux[Connection, Listener] = Demux(parameters.connections_max, parameters.time_wait_max)
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
         self.accepted_count = 0
@@ -74,6 +79,7 @@ class Connections:
             Accepted: self._perform_accepted,
             Urgent: self._perform_urgent,
             Remains: self._perform_remains,
+            Granted: fast_opens.perform_granted,
             Dropped: self._perform_dropped,
             Failed: self._perform_failed,
             Signal: self._perform_signal,
@@ -85,6 +91,8 @@ class Connections:
             Signal.FIN_ACKED: self._on_fin_acked,
             Signal.RETRANSMITTED: self._on_retransmitted,
             Signal.HALF_OPEN_GONE: self._on_half_open_gone,
+            Signal.OPENED_EARLY: self._hand_out,
+            Signal.FAST_OPEN_LOST: fast_opens.on_lost,
         }
 
     def start(self, scheduler: SchedulerPort) -> None:
@@ -158,6 +166,8 @@ class Connections:
         """The last actions of a connection; those who still wait for it are told."""
         connection.tcb = None
         self.demux.remove(connection.flow)
+        if connection in self.fast_opens.early:
+            self.fast_opens.failed(connection)
         if isinstance(tcb, TimeWait):
             self.demux.keep_time_wait(connection.flow, tcb)
         for action in actions:
@@ -223,7 +233,7 @@ class Connections:
             self._resume(opener, connection)
             return
         listener = connection.listener
-        if listener is None:
+        if self.fast_opens.is_over(connection) or listener is None:
             return
         listener.half_open.pop(connection)
         self.demux.establish(connection.flow)
@@ -232,6 +242,12 @@ class Connections:
             connection.listener = None
             self.step(connection, Abort(self._clock()))
             return
+        self._hand_out(connection)
+
+    def _hand_out(self, connection: Connection) -> None:
+        """Answer a blocked accept, or wait for the next."""
+        listener = connection.listener
+        assert listener is not None
         self._accepted_total += 1
         if listener.threads:
             connection.listener = None

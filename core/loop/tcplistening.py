@@ -20,7 +20,7 @@ from gossamer.core.loop.tcpconnections import Connections
 from gossamer.core.loop.tcpopening import Openings
 from gossamer.core.tcp import listen, syn_cookie
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.events import Opening, SegmentArrives
 from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.core.tcp.syn_cookie import CookieSecrets
 from gossamer.core.tcp.tcb import TimeWait
@@ -85,9 +85,15 @@ class Listening:
     def _take_syn(
         self, listener: Listener, flow: Flow, syn: Segment, before: TimeWait | None, now_us: int
     ) -> None:
+        opening = self._openings.passive(flow, before, now_us)
+        if syn.syn_options is not None and syn.syn_options.cookie is not None:
+            opening = self._connections.fast_opens.judged(flow, syn.syn_options.cookie, opening)
+            if opening.takes_text:
+                self._open_early(listener, flow, syn, opening)
+                return
         cookies, is_full = listener.tcp.parameters.syn_cookies, listener.is_syn_queue_full
         if cookies == "always" or (is_full and cookies == "auto"):
-            self._send_cookie(listener, flow, syn, now_us)
+            self._send_cookie(listener, flow, syn, opening)
             return
         if is_full:
             if not listener.is_oldest_unanswered:
@@ -96,9 +102,19 @@ class Listening:
             self._connections.recycle_half_open(listener)
         # Only a SYN that is taken ends TIME-WAIT.
         self._demux.time_wait.pop(flow, None)
-        tcb, actions = listen.segment_arrives(listener.tcp, syn, self._openings.passive(flow, before, now_us))
+        tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
         assert tcb is not None
         connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
+        self._connections.perform(connection, tcb, actions)
+
+    def _open_early(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> None:
+        """A Fast Open: the connection goes into the accept queue at once (RFC 7413 4.2.2)."""
+        self._demux.time_wait.pop(flow, None)
+        tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
+        assert tcb is not None
+        connection = listener.make(flow, tcb, listener)
+        self._demux.add(flow, connection)
+        self._connections.fast_opens.early[connection] = None
         self._connections.perform(connection, tcb, actions)
 
     def _kept(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
@@ -108,15 +124,14 @@ class Listening:
 
     # Cookies.
 
-    def _send_cookie(self, listener: Listener, flow: Flow, syn: Segment, now_us: int) -> None:
+    def _send_cookie(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> None:
         """Answer a SYN and forget it."""
         self._demux.time_wait.pop(flow, None)
-        secrets = self._secrets = syn_cookie.rolled(self._secrets, now_us)
+        secrets = self._secrets = syn_cookie.rolled(self._secrets, opening.now_us)
         if secrets.current is None:
             secrets = msgspec.structs.replace(secrets, current=self._entropy(SECRET_BYTES))
             self._secrets = secrets
         assert secrets.current is not None
-        opening = self._openings.passive(flow, None, now_us)
         self._cookies_sent_total += 1
         self._connections.emit(flow, syn_cookie.answer(listener.tcp, flow, syn, opening, secrets.current))
 

@@ -37,6 +37,13 @@ class Remains(msgspec.Struct, frozen=True, gc=False):
     data: bytes
 
 
+class Granted(msgspec.Struct, frozen=True, gc=False):
+    """Remember the peer's Fast Open cookie, and its MSS, for the next connection. Source: RFC 7413 4.1.3."""
+
+    cookie: bytes
+    mss: int
+
+
 class Dropped(msgspec.Struct, frozen=True, gc=False):
     """Count a segment that changed nothing, by reason."""
 
@@ -73,8 +80,10 @@ class Signal(Enum):
     END_OF_STREAM = "the peer's FIN was reached: answer RECEIVE with nothing"
     FIN_ACKED = "all that was sent, and our FIN, is acknowledged: answer a CLOSE that waits for it"
     RETRANSMITTED = "count a retransmission"
+    OPENED_EARLY = "the SYN's Fast Open cookie was valid: queue for accept before the handshake is over"
+    FAST_OPEN_LOST = "a SYN with the Fast Open option was lost: do without towards this server for a time"
     HALF_OPEN_GONE = "a half-open connection of a listener ended: free its place"
 
 
-Action = Segment | Deliver | Accepted | Urgent | Remains | Dropped | Failed | Signal
+Action = Segment | Deliver | Accepted | Urgent | Remains | Granted | Dropped | Failed | Signal
 Actions = tuple[Action, ...]

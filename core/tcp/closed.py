@@ -6,6 +6,7 @@ Source: RFC 9293 3.10.7.1, 3.5.2.
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Failed, Failure, Remains, Signal
 from gossamer.core.tcp.buffer import peek
+from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.window import textless_seq
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
@@ -30,7 +31,7 @@ def reset_reply(segment: Segment) -> Segment | None:
 def failed(tcb: Tcb, failure: Failure) -> tuple[None, Actions]:
     """The connection is gone: "all segment queues should be flushed", all calls are answered with the
     failure."""
-    if tcb.state is State.SYN_RECEIVED and tcb.agreed.passive:
+    if tcb.state is State.SYN_RECEIVED and tcb.agreed.passive and not is_early(tcb):
         return None, (Signal.HALF_OPEN_GONE,)
     return None, (Failed(failure),)
 

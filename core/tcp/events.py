@@ -76,6 +76,12 @@ class Opening(msgspec.Struct, frozen=True, gc=False):
     mss: int
     """MSS to advertise on this flow's link, bytes."""
     is_ipv6: bool = False
+    cookie: bytes | None = None
+    """Fast Open cookie for our SYN or SYN-ACK; b"" asks for one, None is no option (RFC 7413)."""
+    takes_text: bool = False
+    """Whether the data of the SYN may be taken before the handshake is over: its cookie is valid."""
+    peer_mss: int = 0
+    """The peer's MSS when we last spoke to it, 0 when unknown: bounds the data of our SYN."""
 
 
 class IcmpError(msgspec.Struct, frozen=True, gc=False):

@@ -17,7 +17,7 @@ from gossamer.core.tcp.parameters import (
     WINDOW_SCALE_MAX,
     TcpParameters,
 )
-from gossamer.core.tcp.tcb import Agreed, RoundTrip, Tcb
+from gossamer.core.tcp.tcb import Agreed, FastOpen, RoundTrip, Tcb
 from gossamer.core.wire.segment import ECT_0, NO_TIMESTAMP, NOT_ECT, Segment, SynOptions
 
 TIMESTAMP_OPTION_BYTES = 12
@@ -39,10 +39,13 @@ def _syn_options(mss: int, window_scale: int, sack_permitted: bool) -> SynOption
     return SynOptions(mss, window_scale, sack_permitted)
 
 
-def offer(agreed: Agreed) -> SynOptions:
+def offer(agreed: Agreed, fast_open: FastOpen | None = None) -> SynOptions:
     """The options of the SYN or SYN-ACK of a connection, as far as it (still) wants them."""
     scale = agreed.rcv_wind_shift if agreed.rcv_wind_shift >= 0 else -1
-    return _syn_options(agreed.rmss, scale, agreed.sack)
+    options = _syn_options(agreed.rmss, scale, agreed.sack)
+    if fast_open is None or fast_open.cookie is None:
+        return options
+    return replace(options, cookie=fast_open.cookie)
 
 
 def wanted(parameters: TcpParameters, opening: Opening, passive: bool = False) -> Agreed:

@@ -5,7 +5,8 @@ Source: RFC 9293 3.10.7.2.
 
 import msgspec
 from gossamer.core.seq import Seq, seq_add
-from gossamer.core.tcp.actions import Actions, Dropped
+from gossamer.core.tcp import fast_open
+from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
@@ -13,7 +14,7 @@ from gossamer.core.tcp.ecn import syn_ack_flags
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import agree, offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US
-from gossamer.core.tcp.tcb import Agreed, Listener, State, Tcb
+from gossamer.core.tcp.tcb import Agreed, FastOpen, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
@@ -25,7 +26,13 @@ def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> t
     if not is_opening(segment):
         return None, refused(segment)
     agreed = agree(wanted(listener.parameters, opening, passive=True), segment)
-    return open_passive(agreed, segment, opening.now_us)
+    tcb = open_passive(agreed, segment, opening.now_us)
+    if opening.cookie is not None:
+        tcb = msgspec.structs.replace(tcb, fast_open=FastOpen(opening.cookie))
+    if not opening.takes_text:
+        return tcb, (syn_ack(tcb, opening.now_us),)
+    tcb = fast_open.taken(tcb, segment)
+    return tcb, (syn_ack(tcb, opening.now_us), Signal.OPENED_EARLY)
 
 
 def is_opening(segment: Segment) -> bool:
@@ -52,10 +59,15 @@ def refused(segment: Segment) -> Actions:
     return (dropped,) if reply is None else (dropped, reply)
 
 
-def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> tuple[Tcb, Actions]:
-    """The connection that a SYN opens. Data on a SYN is left to be sent again."""
+def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
+    """The connection that a SYN opens, without its data.
+
+    Differs: RFC 9293 3.10.7.2 would keep "any other incoming control or data (combined with SYN)" for later.
+    But for Fast Open, data on a SYN is not acknowledged and left to be sent again, so that no forged SYN can
+    make us hold any.
+    """
     rcv_nxt = seq_add(agreed.irs, 1)
-    tcb = Tcb(
+    return Tcb(
         state=SYN_RECEIVED,
         agreed=agreed,
         snd_una=agreed.iss,
@@ -75,20 +87,21 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> tuple[Tcb, Action
         rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
         rtt_at_us=0 if agreed.timestamps else now_us,
     )
-    return tcb, (syn_ack(tcb, now_us),)
 
 
 def syn_ack(tcb: Tcb, now_us: int) -> Segment:
     """<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>"""
     agreed = tcb.agreed
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
-    return syn_ack_of(agreed, tcb.rcv_nxt, tcb.rcv_wnd, ts_val, tcb.ts_recent)
+    return syn_ack_of(agreed, tcb.rcv_nxt, tcb.rcv_wnd, (ts_val, tcb.ts_recent), tcb.fast_open)
 
 
-def syn_ack_of(agreed: Agreed, rcv_nxt: Seq, rcv_wnd: int, ts_val: int, ts_recent: int) -> Segment:
+def syn_ack_of(
+    agreed: Agreed, rcv_nxt: Seq, rcv_wnd: int, times: tuple[int, int], opens: FastOpen | None = None
+) -> Segment:
     """The SYN-ACK of a connection, whether it has a record or not."""
-    options = offer(agreed)
+    options = offer(agreed, opens)
     if agreed.snd_wind_shift == 0 and agreed.rcv_wind_shift == 0:
         options = msgspec.structs.replace(options, window_scale=-1)
     window, flags = min(rcv_wnd, 0xFFFF), SYN | ACK | syn_ack_flags(agreed)
-    return Segment(agreed.iss, rcv_nxt, flags, window, ts_val, ts_recent, syn_options=options)
+    return Segment(agreed.iss, rcv_nxt, flags, window, *times, syn_options=options)

@@ -114,6 +114,25 @@ SYN_COOKIE_MSS: Final = (MSS_FLOOR, MSS_DEFAULT_IPV4, MSS_DEFAULT_IPV6, 1300, 14
 """The MSS that a cookie can name; a peer's is rounded down to one. Those of IPv4 and IPv6 without the option,
 over Ethernet, over tunnels, over jumbo frames and loopback."""
 
+FAST_OPEN_COOKIE_BYTES: Final = 8
+"""Source: RFC 7413 4.1.1: 4 to 16; 4.1.2 finds 8 enough."""
+
+FAST_OPEN_PERIOD_US: Final = 3600 * SECOND_US
+"""A server's Fast Open cookie holds for one to two of these. Source: RFC 7413 4.1.2 wants it to expire; how
+soon is left open."""
+
+FAST_OPEN_HELD_US: Final = 60 * SECOND_US
+"""So long a connection that was reset before its handshake was over still counts as early: else a forger of
+addresses whose RSTs come back would have no bound. Source: RFC 7413 5.1, about as long as its SYN-ACKs would
+have been repeated."""
+
+FAST_OPEN_REST_US: Final = 60 * SECOND_US
+"""After a SYN with the option was lost, the option is not used towards that server for this time, twice as
+long after each loss in a row. Source: RFC 7413 4.1.3.1."""
+
+FAST_OPEN_REST_DOUBLINGS_MAX: Final = 6
+"""64 minutes at most."""
+
 PAWS_IDLE_US: Final = 24 * 24 * 3600 * SECOND_US
 """TS.Recent is invalid after 24 days without a segment. Source: RFC 7323 5.5."""
 
@@ -194,6 +213,14 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     dropped, and so are ACKs that would end a handshake."""
     syn_cookies: Literal["off", "auto", "always"] = "auto"
     """Answer SYNs without a record of them (RFC 4987 3.6): when the SYN queue is full, or always."""
+    fast_open: Literal["off", "client", "server", "both"] = "off"
+    """TCP Fast Open (RFC 7413). A server's application must bear the same request twice: a SYN that the
+    network doubles is delivered twice (RFC 7413 2.1)."""
+    fast_open_pending_max: int = 256
+    """Connections of a shard whose data was taken before the handshake is over; further ones open as usual
+    (RFC 7413 5.1)."""
+    fast_open_servers_max: int = 1024
+    """Servers whose cookies a shard remembers; beyond it the one not used for longest goes."""
     challenge_interval_us: int = 500 * MILLISECOND_US
     """At most one challenge ACK and one answer to an out-of-window segment in this time, per connection and
     never globally (RFC 5961 7; CVE-2016-5696)."""

@@ -102,10 +102,8 @@ def answer(listener: Listener, flow: Flow, syn: Segment, opening: Opening, secre
             agreed, iss=iss, sack=False, snd_wind_shift=0, rcv_wind_shift=0, ecn=False, ect=NOT_ECT
         )
         ts_val = NO_TIMESTAMP
-    ts_recent = syn.ts_val if agreed.timestamps else 0
-    return syn_ack_of(
-        agreed, seq_add(agreed.irs, 1), agreed.parameters.receive_buffer_bytes, ts_val, ts_recent
-    )
+    times = ts_val, syn.ts_val if agreed.timestamps else 0
+    return syn_ack_of(agreed, seq_add(agreed.irs, 1), agreed.parameters.receive_buffer_bytes, times)
 
 
 def _with_options(ts_val: int, agreed: Agreed) -> int:
@@ -148,5 +146,5 @@ def half_open(listener: Listener, segment: Segment, opening: Opening, mss: int) 
     syn = Segment((segment.seq - 1) & MASK, 0, flags, segment.window, segment.ts_val, syn_options=options)
     opening = replace(opening, iss=(segment.ack - 1) & MASK)
     agreed = agree(wanted(listener.parameters, opening, passive=True), syn)
-    tcb, _ = open_passive(agreed, syn, opening.now_us)
+    tcb = open_passive(agreed, syn, opening.now_us)
     return replace(tcb, rtt_seq=None, rtt_at_us=opening.now_us)

@@ -6,28 +6,33 @@ Source: RFC 9293 3.10.7.3.
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq, seq_add
-from gossamer.core.tcp.actions import Actions, Dropped, Failure, Signal
+from gossamer.core.tcp.actions import Actions, Dropped, Failure, Granted, Signal
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import after_plain_syn
 from gossamer.core.tcp.events import SegmentArrives
-from gossamer.core.tcp.handshake import after_lost_syn, agree
+from gossamer.core.tcp.fast_open import acked_bytes, granted, with_acked
+from gossamer.core.tcp.handshake import NO_OPTIONS, after_lost_syn, agree
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.rtt import measured
-from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.segment_arrives import arrives
+from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timestamps import round_trip_us
-from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, RST, SYN, Segment
+from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
 replace = msgspec.structs.replace
 
+Outcome = tuple[Tcb | TimeWait | None, Actions]
 
-def segment_arrives(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb | None, Actions]:
+
+def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
     """The four checks of SYN-SENT."""
     segment = event.segment
-    acceptable = bool(segment.flags & ACK) and segment.ack == tcb.snd_nxt
+    # ISS < SEG.ACK =< SND.NXT, where SND.NXT lies behind the data that the SYN may have carried.
+    acceptable = bool(segment.flags & ACK) and acked_bytes(tcb, segment.ack) is not None
     if segment.flags & ACK and not acceptable:
         # First: "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset (unless the RST bit is set)"
         reply = reset_reply(segment)
@@ -63,29 +68,39 @@ def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     )
 
 
-def _established(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
+def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
     segment, now_us = event.segment, event.now_us
     tcb = _with_syn(tcb, segment, now_us)
     r_us = round_trip_us(tcb, segment, now_us)
     # Karn (RFC 6298 3): without timestamps a retransmitted SYN measures nothing; rtt_seq is None then.
     tcb = measured(tcb, r_us, now_us) if r_us is not None else tcb
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
+    tcb = with_acked(tcb, acked_bytes(tcb, segment.ack) or 0)
     tcb = replace(
         tcb,
         state=State.ESTABLISHED,
-        snd_una=Seq(segment.ack),
         rtx_at_us=NEVER_US,
         ack_at_us=now_us,
         backoff=0,
         rtt_seq=None,
         slow_at_us=idle_deadline_us(tcb, now_us),
     )
+    actions: Actions = (Signal.ESTABLISHED,)
+    cookie = granted(segment)
+    if cookie is not None:
+        actions += (Granted(cookie, (segment.syn_options or NO_OPTIONS).mss),)
+    if segment.payload or segment.flags & FIN:
+        # Seventh, eighth: "If there are other controls or text in the segment, then continue processing at
+        # the sixth step".
+        rest = replace(segment, seq=tcb.rcv_nxt, flags=segment.flags & ~SYN, syn_options=None)
+        after, more = arrives(tcb, replace(event, segment=rest))
+        return after, actions + more
     tcb, segments = output(tcb, now_us)
-    return tcb, (Signal.ESTABLISHED, *segments)
+    return tcb, actions + segments
 
 
 def _simultaneous(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     """ "Otherwise, enter SYN-RECEIVED, form a SYN,ACK segment <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> and send
     it." """
-    tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED)
+    tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED, fast_open=None)
     return tcb, (syn_ack(tcb, now_us),)

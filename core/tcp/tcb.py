@@ -225,6 +225,19 @@ class RoundTrip(msgspec.Struct, frozen=True, gc=False, array_like=True):
     min_since_us: int = 0
 
 
+class FastOpen(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A Fast Open under way (`core.tcp.fast_open`); absent once the handshake is over. Source: RFC 7413."""
+
+    cookie: bytes | None = None
+    """In our SYN or SYN-ACK; b"" asks for one, None is no option."""
+    syn_bytes: int = 0
+    """Octets of the send buffer that our SYN carried."""
+    is_early: bool = False
+    """The user of a passive connection has it already."""
+    closes: bool = False
+    """That user has closed it: a FIN follows once the handshake is over."""
+
+
 class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """A connection (transmission control block). Source: RFC 9293 3.3.1.
 
@@ -296,6 +309,7 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     rcv_up: Seq | None = None
     """Receive urgent pointer: the octet behind urgent data that the user has not received whole; None while
     there is none."""
+    fast_open: FastOpen | None = None
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -8,6 +8,7 @@ from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.calls.abort import abort
 from gossamer.core.tcp.closed import reset_segment
 from gossamer.core.tcp.events import Abort, Close
+from gossamer.core.tcp.fast_open import closed_early, is_early
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.tcb import State, Tcb
 
@@ -26,6 +27,9 @@ def close(tcb: Tcb, event: Close) -> tuple[Tcb | None, Actions]:
         return None, ()
     if not event.receives and tcb.agreed.parameters.linger_us == 0:
         return abort(tcb, Abort(event.now_us))
+    if is_early(tcb) and (event.receives or not tcb.rcv_buf_bytes):
+        # "SYN-RECEIVED: [...] queue for processing after entering ESTABLISHED state."
+        return closed_early(tcb, event.receives), ()
     if tcb.state is SYN_RECEIVED or (not event.receives and tcb.rcv_buf_bytes):
         # RFC 9293 3.6.1, SHLD-3: closed "while received data is still pending in the connection": "SHOULD
         # send a RST to show that data was lost", in LAST-ACK and CLOSING too, where ABORT is silent but our

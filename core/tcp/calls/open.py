@@ -8,22 +8,29 @@ from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.ecn import syn_flags
 from gossamer.core.tcp.events import Opening
+from gossamer.core.tcp.fast_open import room_bytes, syn_text
 from gossamer.core.tcp.handshake import offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
-from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.tcb import FastOpen, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.segment import NO_TIMESTAMP, SYN, Segment
 
 
-def open_active(parameters: TcpParameters, opening: Opening) -> tuple[Tcb, Actions]:
+def open_active(parameters: TcpParameters, opening: Opening, data: bytes = b"") -> tuple[Tcb, Actions]:
     """ "An initial send sequence number (ISS) is selected. A SYN segment of the form <SEQ=ISS><CTL=SYN> is
-    sent. Set SND.UNA to ISS, SND.NXT to ISS+1, enter SYN-SENT state, and return." """
+    sent. Set SND.UNA to ISS, SND.NXT to ISS+1, enter SYN-SENT state, and return."
+
+    `data` is sent as soon as may be: in the SYN when there is a Fast Open cookie.
+    """
     agreed = wanted(parameters, opening)
+    syn_bytes = min(len(data), room_bytes(opening.peer_mss, opening.mss)) if opening.cookie else 0
     tcb = Tcb(
         state=State.SYN_SENT,
         agreed=agreed,
         snd_una=agreed.iss,
         snd_nxt=seq_add(agreed.iss, 1),
+        snd_buf=(data,) if data else (),
+        snd_buf_bytes=len(data),
         rcv_wnd=parameters.receive_buffer_bytes,
         congestion=initial_congestion(agreed),
         rtx_at_us=opening.now_us + RTO_INITIAL_US,
@@ -31,13 +38,15 @@ def open_active(parameters: TcpParameters, opening: Opening) -> tuple[Tcb, Actio
         snd_at_us=opening.now_us,
         rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
         rtt_at_us=0 if agreed.timestamps else opening.now_us,
+        fast_open=None if opening.cookie is None else FastOpen(opening.cookie, syn_bytes),
     )
     return tcb, (syn(tcb, opening.now_us),)
 
 
 def syn(tcb: Tcb, now_us: int) -> Segment:
-    """<SEQ=ISS><CTL=SYN> with what we offer."""
+    """<SEQ=ISS><CTL=SYN> with what we offer, and the data that a Fast Open cookie lets it carry."""
     agreed = tcb.agreed
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
     window = min(tcb.rcv_wnd, 0xFFFF)
-    return Segment(agreed.iss, 0, SYN | syn_flags(tcb), window, ts_val, syn_options=offer(agreed))
+    flags, options = SYN | syn_flags(tcb), offer(agreed, tcb.fast_open)
+    return Segment(agreed.iss, 0, flags, window, ts_val, payload=syn_text(tcb), syn_options=options)

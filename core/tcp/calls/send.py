@@ -10,6 +10,7 @@ from gossamer.core.tcp.actions import Accepted, Actions, Failed, Failure
 from gossamer.core.tcp.buffer import append
 from gossamer.core.tcp.calls.close import FIN_FOLLOWS
 from gossamer.core.tcp.events import Send
+from gossamer.core.tcp.fast_open import closed_early, is_early
 from gossamer.core.tcp.output import make_segment, output
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.segment import ACK, FIN, PSH
@@ -37,7 +38,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
     ):
         return _sent_at_once(tcb, event)
-    if tcb.state not in SENDING:
+    if tcb.state not in SENDING or (tcb.fast_open is not None and tcb.fast_open.closes):
         # "FIN-WAIT-1 [...]: Return 'error: connection closing' and do not service request."
         return tcb, (Failed(Failure.CLOSING),)
     room = tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes
@@ -45,6 +46,8 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     if not taken:
         if event.is_last and not data and tcb.state in FIN_FOLLOWS:
             return output(replace(tcb, state=FIN_FOLLOWS[tcb.state]), event.now_us)
+        if event.is_last and not data and is_early(tcb):
+            return closed_early(tcb, receives=True), ()
         return tcb, (Accepted(0),)
     if tcb.backoff and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes:
         # What stands there are unanswered keepalive probes: the first transmission of new data is not backed
@@ -53,7 +56,10 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     tcb = replace(tcb, snd_buf=append(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
     if event.is_last and len(taken) == size and tcb.state in FIN_FOLLOWS:
         tcb = replace(tcb, state=FIN_FOLLOWS[tcb.state])
-    if tcb.state < ESTABLISHED:
+    if is_early(tcb):
+        # RFC 7413 4.2.2: the server may answer before the handshake is over.
+        tcb = closed_early(tcb, receives=True) if event.is_last and len(taken) == size else tcb
+    elif tcb.state < ESTABLISHED:
         # "SYN-SENT, SYN-RECEIVED: Queue the data for transmission after entering ESTABLISHED state."
         return tcb, _answer(data, taken)
     tcb, sent = output(tcb, event.now_us)

@@ -6,6 +6,7 @@ Source: RFC 9293 3.10.7.4, fifth; RFC 5961 5.2; RFC 5681; RFC 6298 5.
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
+from gossamer.core.tcp import fast_open
 from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.buffer import drop_front
 from gossamer.core.tcp.challenge import challenge
@@ -14,6 +15,7 @@ from gossamer.core.tcp.congestion.events import acknowledged
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import on_echo
 from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.output import output
@@ -38,8 +40,10 @@ def check_ack(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | No
     return _acknowledged(tcb, segment, event, ())
 
 
-def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
-    if segment.ack != tcb.snd_nxt:
+def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
+    early = is_early(tcb)
+    least = tcb.snd_una if early else tcb.snd_nxt
+    if not (seq_le(least, Seq(segment.ack)) and seq_le(Seq(segment.ack), tcb.snd_nxt)):
         # "If the segment acknowledgment is not acceptable, form a reset segment <SEQ=SEG.ACK><CTL=RST> and
         # send it."
         reply = reset_reply(segment)
@@ -52,10 +56,12 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
     tcb = measured(tcb, r_us, event.now_us) if r_us is not None and tcb.backoff == 0 else tcb
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     window = segment.window << shift
+    tcb, state = fast_open.ended(tcb)
     tcb = replace(
         tcb,
-        state=State.ESTABLISHED,
-        snd_una=Seq(segment.ack),
+        state=state,
+        # What an early connection has sent behind its SYN is acknowledged like any data.
+        snd_una=tcb.snd_una if early else Seq(segment.ack),
         snd_wnd=window,
         max_snd_wnd=max(window, tcb.max_snd_wnd),
         snd_wl1=Seq(segment.seq),
@@ -64,6 +70,8 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
         rtt_seq=None,
         slow_at_us=idle_deadline_us(tcb, event.now_us),
     )
+    if tcb.snd_una != segment.ack:
+        return _acknowledged(tcb, segment, event, (Signal.ESTABLISHED,))
     return Verdict(tcb, segment, (Signal.ESTABLISHED,))
 
 

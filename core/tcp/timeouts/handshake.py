@@ -7,6 +7,7 @@ import msgspec
 from gossamer.core.tcp.actions import Actions, Failure, Signal
 from gossamer.core.tcp.calls.open import syn
 from gossamer.core.tcp.closed import failed
+from gossamer.core.tcp.fast_open import without_option
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import State, Tcb
@@ -23,5 +24,9 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     again = tcb.retransmits_total + 1
     tcb = msgspec.structs.replace(tcb, backoff=tcb.backoff + 1, rtt_seq=None, retransmits_total=again)
     tcb = msgspec.structs.replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
+    lost: Actions = ()
+    if tcb.state is State.SYN_SENT and tcb.fast_open is not None and tcb.fast_open.cookie is not None:
+        tcb = msgspec.structs.replace(tcb, fast_open=without_option(tcb.fast_open))
+        lost = (Signal.FAST_OPEN_LOST,)
     segment = syn(tcb, now_us) if tcb.state is State.SYN_SENT else syn_ack(tcb, now_us)
-    return tcb, (segment, Signal.RETRANSMITTED)
+    return tcb, (segment, Signal.RETRANSMITTED, *lost)

@@ -1,0 +1,152 @@
+"""TCP Fast Open: data in the SYN, for a peer whose address a cookie has proven.
+
+    client, no cookie:  SYN + an empty option        -> SYN-ACK + a cookie; data follows the handshake
+    client, a cookie:   SYN + cookie + data          -> SYN-ACK of SYN and data, or of the SYN alone
+    server, a valid cookie: SYN-RECEIVED, but the user has the connection at once, reads and sends
+    server, any other:      a SYN-ACK with a good cookie; the data of the SYN is left to be sent again
+
+Owns the form of cookies, and how the Tcb of such an opening differs. While a server's connection is "early"
+(the user has it, the handshake is not over), SND.UNA stands behind our SYN, so that buffer and flight count
+as they do ever after; the retransmission timer is the SYN-ACK's, and what the user closes waits for the
+handshake. A client's SND.NXT stands behind its SYN until the SYN-ACK tells how much data was taken. How many
+connections may be early, and which cookies a client has, the doer knows.
+
+Source: RFC 7413.
+"""
+
+from hashlib import blake2s
+from typing import Final
+
+import msgspec
+from gossamer.core.seq import MASK, seq_add
+from gossamer.core.tcp.buffer import drop_front, peek
+from gossamer.core.tcp.handshake import NO_OPTIONS
+from gossamer.core.tcp.parameters import FAST_OPEN_COOKIE_BYTES, FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4
+from gossamer.core.tcp.tcb import FastOpen, State, Tcb
+from gossamer.core.wire.flow import Flow
+from gossamer.core.wire.options import OPTIONS_BYTES_MAX
+from gossamer.core.wire.segment import Segment
+
+replace = msgspec.structs.replace
+
+ASK: Final = b""
+"""The option of a client that has no cookie yet."""
+
+
+# Cookies.
+
+
+def cookie_of(secret: bytes, flow: Flow, period: int) -> bytes:
+    """A cookie says that its bearer has received something at its address (RFC 7413 4.1.2): a MAC of that."""
+    hashed = flow[:16] + period.to_bytes(8, "big", signed=True)
+    return blake2s(hashed, digest_size=FAST_OPEN_COOKIE_BYTES, key=secret).digest()
+
+
+def judged(secret: bytes, flow: Flow, cookie: bytes, now_us: int) -> tuple[bool, bytes | None]:
+    """Whether a SYN's cookie is valid, and the one to send back: None when its own is the latest.
+
+    RFC 7413 4.1.2 wants cookies to expire: each holds for one to two periods.
+    """
+    period = now_us // FAST_OPEN_PERIOD_US
+    latest = cookie_of(secret, flow, period)
+    if cookie == latest:
+        return True, None
+    return cookie == cookie_of(secret, flow, period - 1), latest
+
+
+# The server.
+
+
+def is_early(tcb: Tcb) -> bool:
+    """Whether the user has a connection whose handshake is not over."""
+    return tcb.fast_open is not None and tcb.fast_open.is_early
+
+
+def taken(tcb: Tcb, syn: Segment) -> Tcb:
+    """A passive connection whose SYN had a valid cookie: its data is received, and the user may answer it.
+
+    Source: RFC 7413 4.2.2.
+    """
+    text = syn.payload[: tcb.rcv_wnd]
+    rcv_nxt = seq_add(tcb.rcv_nxt, len(text))
+    cookie = tcb.fast_open.cookie if tcb.fast_open is not None else None
+    return replace(
+        tcb,
+        snd_una=tcb.snd_nxt,
+        rcv_nxt=rcv_nxt,
+        last_ack_sent=rcv_nxt,
+        rcv_buf=(text,) if text else (),
+        rcv_buf_bytes=len(text),
+        rcv_wnd=tcb.rcv_wnd - len(text),
+        fast_open=FastOpen(cookie, is_early=True),
+    )
+
+
+def closed_early(tcb: Tcb, receives: bool) -> Tcb:
+    """The user closes: the FIN waits for the end of the handshake."""
+    assert tcb.fast_open is not None
+    closed = not receives or tcb.receive_closed
+    return replace(tcb, fast_open=replace(tcb.fast_open, closes=True), receive_closed=closed)
+
+
+def ended(tcb: Tcb) -> tuple[Tcb, State]:
+    """The handshake is over: nothing of it is left, and a CLOSE that waited for this takes place."""
+    closes = tcb.fast_open is not None and tcb.fast_open.closes
+    return replace(tcb, fast_open=None), State.FIN_WAIT_1 if closes else State.ESTABLISHED
+
+
+# The client.
+
+
+def room_bytes(peer_mss: int, our_mss: int) -> int:
+    """How much data a SYN may carry.
+
+    RFC 7413 4.1.3: that is what the MSS of the last connection is remembered for; options take from it.
+    """
+    return max(min(peer_mss or MSS_DEFAULT_IPV4, our_mss) - OPTIONS_BYTES_MAX, 0)
+
+
+def syn_text(tcb: Tcb) -> bytes:
+    """The data of our SYN."""
+    if tcb.fast_open is None or not tcb.fast_open.cookie:
+        return b""
+    return peek(tcb.snd_buf, 0, 0, tcb.fast_open.syn_bytes)
+
+
+def without_option(fast_open: FastOpen) -> FastOpen:
+    """The opening after a lost SYN.
+
+    It is repeated without data and option: what dropped the first may drop all of its kind (RFC 7413 4.2.1).
+    The SYN-ACK may still answer the first one.
+    """
+    return replace(fast_open, cookie=None)
+
+
+def acked_bytes(tcb: Tcb, ack: int) -> int | None:
+    """How much of our SYN's data a SYN-ACK or RST acknowledges; None when it does not even take the SYN.
+
+    Source: RFC 7413 4.2.1; a server may take all, a part, or only the SYN.
+    """
+    beyond = (ack - tcb.snd_nxt) & MASK
+    limit = tcb.fast_open.syn_bytes if tcb.fast_open is not None else 0
+    return beyond if beyond <= limit else None
+
+
+def with_acked(tcb: Tcb, octets: int) -> Tcb:
+    """SND.UNA and SND.NXT behind SYN and data that were taken. The rest is sent like any data."""
+    snd_una = seq_add(tcb.snd_nxt, octets)
+    chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
+    return replace(
+        tcb,
+        snd_una=snd_una,
+        snd_nxt=snd_una,
+        snd_buf=chunks,
+        snd_buf_offset=offset,
+        snd_buf_bytes=tcb.snd_buf_bytes - octets,
+        fast_open=None,
+    )
+
+
+def granted(syn_ack: Segment) -> bytes | None:
+    """The cookie in a SYN-ACK."""
+    return (syn_ack.syn_options or NO_OPTIONS).cookie or None
