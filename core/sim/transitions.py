@@ -88,6 +88,9 @@ def _causes_of(before: Connection, segment: Segment) -> tuple[Cause, ...]:
         found.append(Cause.SYN_ACK if segment.flags & ACK else Cause.SYN)
     if segment.flags & ACK:
         found.append(Cause.ACK_OF_SYN)
+        # 3.10.4, SYN-RECEIVED: a CLOSE may be queued "for processing after entering ESTABLISHED state".
+        if isinstance(before, Tcb) and before.fast_open is not None and before.fast_open.closes:
+            found.append(Cause.CLOSE)
         if isinstance(before, Tcb) and segment.ack == before.snd_nxt and not is_fin_unsent(before):
             found.append(Cause.ACK_OF_FIN)
     # A FIN that came before, out of order, counts when the hole before it is filled.

@@ -225,6 +225,7 @@ def test_flood_with_a_valid_cookie__rsts_do_not_free_places() -> None:
 
 def test_connector__more_data_than_the_send_buffer__says_so() -> None:
     wire = Wire()
+    wire.run(for_us=1)
     connector = TcpConnector(wire.client.loop, range(50_000, 50_010), b"secret")
     with pytest.raises(ValueError, match=r"tcp\.send_buffer_bytes.*found 1048577"):
         connector.connect(SERVER, data=b"x" * (1 << 20 | 1))
