@@ -49,7 +49,7 @@ class User(msgspec.Struct, frozen=True, gc=False):
     closes: bool = True
     """Whether it half-closes once all is sent."""
     waits: bool = False
-    """Whether it does so only after the other user has."""
+    """Whether it sends and half-closes only after the other user has half-closed."""
     expects: Stream | None = None
     """What the other user sends: what comes is compared with it at once, and not kept."""
 
@@ -82,6 +82,7 @@ class End:
         self._queued_bytes = 0 if user.reads_every_us else user.read_bytes
         self._sent_bytes = 0
         self._is_sent = not len(user.sends)
+        self._waits = user.waits
         self._is_closed = False
         self._is_full = False
         self._now_us = now_us
@@ -132,13 +133,11 @@ class End:
         if self._queued_bytes:
             while isinstance(self.connection, Tcb) and self.connection.rcv_buf_bytes:
                 self._step(Receive(self._user.read_bytes, now_us))
-        if self._is_closed:
+        if self._is_closed or self._is_full or (self._waits and self.ended_at_us == NEVER_US):
             return
         while not self._is_sent and not self._is_full and self._is_open():
             self._send(now_us)
         if self._is_sent and self._user.closes and self._is_open():
-            if self._user.waits and not self.has_ended:
-                return
             self._is_closed = True
             self._step(Close(now_us, receives=True))
 
@@ -166,8 +165,10 @@ class End:
         if self._observer is not None:
             self._observer(before, event, after, actions)
         for action in actions:
-            if type(action) is Segment:
+            if isinstance(action, Segment):
                 self.outbox.append(action)
+            elif isinstance(action, Deliver):
+                self._take(action.data)
             else:
                 self._perform(action, event)
 

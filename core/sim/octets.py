@@ -22,11 +22,8 @@ class Pattern:
         return self._size_bytes
 
     def __getitem__(self, part: slice) -> bytes:
-        start, stop, _ = part.indices(self._size_bytes)
-        pieces = []
-        while start < stop:
+        start, stop = part.start, min(part.stop, self._size_bytes)
+        if stop - start <= BLOCK_BYTES:
             offset = start % BLOCK_BYTES
-            count = min(stop - start, BLOCK_BYTES)
-            pieces.append(self._twice[offset : offset + count])
-            start += count
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return self._twice[offset : offset + max(stop - start, 0)]
+        return self[start : start + BLOCK_BYTES] + self[start + BLOCK_BYTES : stop]
