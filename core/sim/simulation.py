@@ -20,7 +20,7 @@ from gossamer.core.sim.migration import Migration
 from gossamer.core.sim.octets import Pattern
 from gossamer.core.sim.report import Bounds, Report
 from gossamer.core.sim.scenario import RUN_US_MAX, Scenario
-from gossamer.core.sim.theory import jain, loss_bps, payload_share, window_bps
+from gossamer.core.sim.theory import jain, loss_bps, payload_share, pftk_bps, window_bps
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.events import Event
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
@@ -141,8 +141,9 @@ def bounds(scenario: Scenario) -> Bounds:
     rtt_us, mss = scenario.rtt_us, scenario.smss
     path_bps = scenario.rate_bps * payload_share(mss, scenario.headers_bytes) if scenario.rate_bps else inf
     window = window_bps(scenario.buffer, rtt_us)
-    rto_us = max(DEFAULT_PARAMETERS.rto_min_us, rtt_us)
-    loss = loss_bps(scenario.algorithm(0), mss, rtt_us, scenario.mean_loss, rto_us, path_bps)
+    loss = loss_bps(scenario.algorithm(0), mss, rtt_us, scenario.mean_loss, path_bps)
+    if scenario.algorithm(0) == "newreno" and not scenario.sack:
+        loss = pftk_bps(mss, rtt_us, scenario.mean_loss, max(DEFAULT_PARAMETERS.rto_min_us, rtt_us))
     return Bounds(
         path_bps=_finite(path_bps),
         window_bps=round(window, 1),

@@ -9,8 +9,9 @@ from math import inf, sqrt
 from typing import Final
 
 SECOND_US: Final = 1e6
-ACK_EVERY: Final = 2
-"""b of the formulas: a receiver that delays acknowledges every second segment (RFC 9293 3.8.6.3)."""
+SEGMENTS_PER_GROWTH: Final = 1
+"""b of the formulas: round trips in which cwnd grows by a segment. The papers take 2 where the receiver
+delays its ACKs; a sender that counts bytes and not ACKs (RFC 3465) grows as fast as without."""
 
 CUBIC_C: Final = 0.4
 CUBIC_BETA: Final = 0.7
@@ -32,21 +33,21 @@ def window_bps(window_bytes: float, rtt_us: float) -> float:
 
 
 def mathis_bps(mss_bytes: int, rtt_us: float, loss: float) -> float:
-    """NewReno with losses that are rare and random.
+    """NewReno with random losses, each recovered without a timeout, as SACK makes possible.
 
     Source: Mathis, Semke, Mahdavi, Ott 1997: MSS/RTT * sqrt(3/2bp).
     """
-    return mss_bytes * 8 * SECOND_US / rtt_us * sqrt(3 / (2 * ACK_EVERY * loss)) if loss else inf
+    return mss_bytes * 8 * SECOND_US / rtt_us * sqrt(3 / (2 * SEGMENTS_PER_GROWTH * loss)) if loss else inf
 
 
 def pftk_bps(mss_bytes: int, rtt_us: float, loss: float, rto_us: float) -> float:
-    """NewReno with its timeouts counted.
+    """NewReno without SACK: a loss takes the rest of its window with it, and timeouts count.
 
-    Source: Padhye, Firoiu, Towsley, Kurose 1998, equation (30); RFC 5348 3.1 with its b.
+    Source: Padhye, Firoiu, Towsley, Kurose 1998, equation (30); RFC 5348 3.1.
     """
     if not loss:
         return inf
-    round_trip_s, rto_s, b = rtt_us / SECOND_US, rto_us / SECOND_US, ACK_EVERY
+    round_trip_s, rto_s, b = rtt_us / SECOND_US, rto_us / SECOND_US, SEGMENTS_PER_GROWTH
     timeouts = rto_s * min(1.0, 3 * sqrt(3 * b * loss / 8)) * loss * (1 + 32 * loss * loss)
     return mss_bytes * 8 / (round_trip_s * sqrt(2 * b * loss / 3) + timeouts)
 
@@ -70,12 +71,10 @@ def bbr_bps(rate_bps: float, loss: float) -> float:
     return rate_bps * (1 - loss)
 
 
-def loss_bps(
-    congestion: str, mss_bytes: int, rtt_us: float, loss: float, rto_us: float, rate_bps: float
-) -> float:
+def loss_bps(congestion: str, mss_bytes: int, rtt_us: float, loss: float, rate_bps: float) -> float:
     """What random loss leaves to an algorithm by its own model; nothing is known of one without a model."""
     if congestion == "newreno":
-        return pftk_bps(mss_bytes, rtt_us, loss, rto_us)
+        return mathis_bps(mss_bytes, rtt_us, loss)
     if congestion == "cubic":
         return cubic_bps(mss_bytes, rtt_us, loss)
     return bbr_bps(rate_bps, loss) if congestion == "bbr" and rate_bps else inf

@@ -12,8 +12,8 @@ def test_bandwidth_delay__of_ten_megabit_and_100_ms() -> None:
 
 
 def test_mathis__one_loss_in_a_hundred__is_its_closed_form() -> None:
-    # sqrt(3 / (2 * 2 * 0.01)) = 8.66 segments a round trip.
-    assert theory.mathis_bps(1_000, 100_000, 0.01) == pytest.approx(8.6603 * 8_000 / 0.1, rel=1e-4)
+    # sqrt(3 / (2 * 0.01)) = 12.247 segments a round trip.
+    assert theory.mathis_bps(1_000, 100_000, 0.01) == pytest.approx(12.2474 * 8_000 / 0.1, rel=1e-4)
     assert theory.mathis_bps(1_000, 100_000, 0.0) == inf
 
 
