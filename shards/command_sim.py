@@ -6,29 +6,37 @@ same for the same options; what depends on this machine goes to standard error.
 
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import click
 import msgspec
+from gossamer.core.sim.golden import BUFFERS_BYTES, LOSSES, lines, table
 from gossamer.core.sim.report import Report
 from gossamer.core.sim.scenario import FLOWS_MAX, Scenario
 from gossamer.core.sim.simulation import Simulation
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
 from gossamer.shards import sim_options as value
 from gossamer.shards.exitcode import CommandError, ExitCode
+from gossamer.shards.sim_plot import check_plot, plot
 from gossamer.shards.sim_print import report_lines
+from gossamer.shards.sim_speed import speed_lines
 
 PROGRESS_EVERY_S: Final = 0.5
 
 EPILOG: Final = """\b
 Examples:
   gossamer sim --seed 1 --rate 10mbit --delay 50ms --queue 64KiB --loss 1%
-  gossamer sim --flows 2 --duration 60s --bytes 1GiB --json
+  gossamer sim --flows 2 --congestion newreno,cubic --duration 60s --bytes 1GiB --plot two.png
+  gossamer sim --burst 0.5%:25% --json
+  gossamer sim --golden
 
 \b
 Exit codes:
   0  every transfer was complete (with --duration: none had failed), and no oracle found anything
   1  a transfer failed or never ended, or an oracle found a breach
   2  a wrong option
+  3  --plot without matplotlib
 """
 
 
@@ -44,12 +52,19 @@ class Progress:
         self._is_shown = False
 
     def __call__(self, virtual_us: int, segments: int) -> None:
-        """Say how far the run is, now and then."""
+        """Say how far a run is."""
+        self._show(f"{virtual_us / 1e6:10.2f} s virtual, {segments:,} segments")
+
+    def cells(self, done: int) -> None:
+        """Say how far the golden table is."""
+        self._show(f"{done} of {len(BUFFERS_BYTES) * len(LOSSES)} cells")
+
+    def _show(self, text: str) -> None:
+        """Now and then."""
         now_s = time.monotonic()
-        if not sys.stderr.isatty() or now_s - self._shown_s < PROGRESS_EVERY_S:
-            return
-        self._shown_s, self._is_shown = now_s, True
-        click.echo(f"\r{virtual_us / 1e6:10.2f} s virtual, {segments:,} segments", nl=False, err=True)
+        if sys.stderr.isatty() and now_s - self._shown_s >= PROGRESS_EVERY_S:
+            self._shown_s, self._is_shown = now_s, True
+            click.echo(f"\r{text}", nl=False, err=True)
 
     def close(self) -> None:
         """Clear the line."""
@@ -150,7 +165,7 @@ def simulate(scenario: Scenario, watches: bool) -> Report:
 @click.option(
     "--congestion",
     callback=value.read_congestion,
-    default="newreno",
+    default=DEFAULT_PARAMETERS.congestion,
     show_default=True,
     help="Congestion control; several, with commas, go to the flows in turn.",
 )
@@ -170,12 +185,31 @@ def simulate(scenario: Scenario, watches: bool) -> Report:
     show_default=True,
     help="Hold every step to the RFC's invariants, and repeat some from the decoded connection.",
 )
+@click.option(
+    "--plot",
+    "plot_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw goodput, cwnd and queue to this .png or .svg (needs the extra `plots`).",
+)
+@click.option(
+    "--golden", is_flag=True, help="Print the golden table of goodput over buffer and loss, beside theory."
+)
+@click.option("--speed", is_flag=True, help="Only say how many segments a second this machine simulates.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def sim(watches: bool, as_json: bool, **options: Any) -> int:
+def sim(
+    watches: bool, as_json: bool, golden: bool, speed: bool, plot_path: Path | None, **options: Any
+) -> int:
     """Run whole connections in virtual time over a simulated bottleneck.
 
     The functional TCP is the one that serves; the wire, its faults and the clock are simulated from one seed.
     """
+    if speed:
+        for line in speed_lines():
+            click.echo(line, err=True)
+        return ExitCode.OK
+    if golden:
+        return _golden(options["congestion"])
+    pyplot = check_plot(plot_path) if plot_path else None
     models = (*options.pop("bursts"), *options.pop("drops"))
     scenario = Scenario(**options, models=models)
     report = simulate(scenario, watches)
@@ -184,7 +218,20 @@ def sim(watches: bool, as_json: bool, **options: Any) -> int:
     else:
         for line in report_lines(scenario, report):
             click.echo(line)
+    if pyplot and plot_path:
+        plot(pyplot, plot_path, scenario, report)
     return _exit_code(scenario, report)
+
+
+def _golden(congestion: tuple[str, ...]) -> int:
+    """The table of each of the algorithms."""
+    for name in congestion:
+        progress = Progress()
+        cells = table(name, progress.cells)
+        progress.close()
+        for line in lines(cells, name):
+            click.echo(line)
+    return ExitCode.OK
 
 
 def _exit_code(scenario: Scenario, report: Report) -> int:

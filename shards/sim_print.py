@@ -38,6 +38,7 @@ def report_lines(scenario: Scenario, report: Report) -> Iterator[str]:
     yield ""
     yield FLOW_HEAD
     yield from map(_flow_line, report.flows)
+    yield from _recoveries(scenario, report.flows)
     yield ""
     yield _link_line("there", report.forward)
     yield _link_line("back", report.backward)
@@ -78,6 +79,23 @@ def _flow_line(flow: FlowReport) -> str:
         f"{rate_text(flow.steady_bps):>14} {flow.retransmitted:>14,} {flow.timeouts:>8} {rtt:>22} "
         f"{windows:>19} {end:>10}"
     )
+
+
+def _recoveries(scenario: Scenario, flows: list[FlowReport]) -> Iterator[str]:
+    """How long it took from a first retransmission to the ACK of all that had been sent by then."""
+    for flow in flows:
+        if not flow.recoveries_us:
+            continue
+        mean_us = sum(flow.recoveries_us) / len(flow.recoveries_us)
+        longest_us = max(flow.recoveries_us)
+        yield (
+            f"{flow.number:>4}  {len(flow.recoveries_us):,} recoveries: mean {_in_round_trips(mean_us, scenario)}, "
+            f"longest {_in_round_trips(longest_us, scenario)}"
+        )
+
+
+def _in_round_trips(us: float, scenario: Scenario) -> str:
+    return f"{us / 1000:.1f} ms ({us / max(scenario.rtt_us, 1):.1f} round trips)"
 
 
 def _link_line(name: str, link: LinkReport) -> str:

@@ -59,12 +59,12 @@ def allowed(buffer_bytes: int, loss: float, congestion: str) -> float:
     return round(min(by_window, loss_bps(congestion, mss, rtt_us, loss, 0)) / 8, 1)
 
 
-def table(congestion: str, progress: Callable[[int, float], None]) -> Table:
-    """Every cell; `progress` is told which is next."""
+def table(congestion: str, progress: Callable[[int], None]) -> Table:
+    """Every cell; `progress` is told how many there are already."""
     cells: Table = {}
     for buffer_bytes in BUFFERS_BYTES:
         for loss in LOSSES:
-            progress(buffer_bytes, loss)
+            progress(len(cells))
             pair = measured(buffer_bytes, loss, congestion), allowed(buffer_bytes, loss, congestion)
             cells[buffer_bytes, loss] = pair
     return cells
@@ -74,17 +74,17 @@ def lines(cells: Table, congestion: str) -> Iterator[str]:
     """The table as text."""
     yield f"Goodput in bytes/s of one {congestion} flow over buffer size (rows) and random loss (columns)."
     yield f"RTT {2 * DELAY_US // 1000} ms, {DURATION_US // SECOND_US} s of virtual time, seed {SEED}."
-    for title, pick in (
-        ("measured", lambda pair: f"{pair[0]:.1f}"),
-        ("theory", lambda pair: f"{pair[1]:.1f}"),
-        ("measured / theory", lambda pair: f"{pair[0] / pair[1]:.2f}"),
-    ):
+    blocks = {
+        "measured": {place: f"{found:.1f}" for place, (found, _) in cells.items()},
+        "theory": {place: f"{bound:.1f}" for place, (_, bound) in cells.items()},
+        "measured / theory": {place: f"{found / bound:.2f}" for place, (found, bound) in cells.items()},
+    }
+    for title, block in blocks.items():
         yield ""
         yield title
         yield f"{'buffer':>8}" + "".join(f"{'loss ' + format(loss, 'g'):>12}" for loss in LOSSES)
         for buffer_bytes in BUFFERS_BYTES:
-            cells_text = (f"{pick(cells[buffer_bytes, loss]):>12}" for loss in LOSSES)
-            yield f"{buffer_bytes:>8}" + "".join(cells_text)
+            yield f"{buffer_bytes:>8}" + "".join(f"{block[buffer_bytes, loss]:>12}" for loss in LOSSES)
 
 
 def parsed(text: str) -> dict[tuple[int, float], float]:

@@ -16,7 +16,7 @@ from gossamer.core.sim.link import Faults, Line
 from gossamer.core.sim.loss import AckLoss, Blackout, BurstLoss, LossModel
 from gossamer.core.sim.octets import Pattern
 from gossamer.core.sim.theory import bandwidth_delay_bytes
-from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 
 FLOWS_MAX: Final = 100
 BUFFER_BYTES_MIN: Final = 1 << 16
@@ -32,7 +32,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int = 1
     flows: int = 1
-    congestion: tuple[str, ...] = ("newreno",)
+    congestion: tuple[str, ...] = (DEFAULT_PARAMETERS.congestion,)
     """One for all flows, or one after the other in turn."""
     transfer_bytes: int = 1 << 20
     """Octets of each flow."""

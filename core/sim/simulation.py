@@ -13,6 +13,7 @@ from math import inf
 
 from gossamer.core.sim import oracle
 from gossamer.core.sim.agenda import START_US, Agenda
+from gossamer.core.sim.end import Observer
 from gossamer.core.sim.flow import Flow
 from gossamer.core.sim.link import Link
 from gossamer.core.sim.measure import Meter, link_report
@@ -57,6 +58,7 @@ class Simulation:
         self.backward = Link(scenario.backward()[0], scenario.seed * 2 + 1, scenario.backward()[1])
         self.meters: list[Meter] = []
         self._watch = Watch(scenario.seed) if watches else None
+        self.observer: Observer | None = self._watch
         self.progress: Progress | None = None
         self._octets = Pattern(scenario.transfer_bytes, scenario.seed)
         self._limit_us = START_US + (scenario.duration_us or RUN_US_MAX)
@@ -86,7 +88,7 @@ class Simulation:
             client,
             server,
             (self.forward, self.backward),
-            self._watch,
+            self.observer,
             extra_us=number * scenario.delay_step_us,
         )
         self.meters.append(Meter(flow, number, scenario.algorithm(number), self.agenda.now_us))
