@@ -89,8 +89,8 @@ def _recoveries(scenario: Scenario, flows: list[FlowReport]) -> Iterator[str]:
         mean_us = sum(flow.recoveries_us) / len(flow.recoveries_us)
         longest_us = max(flow.recoveries_us)
         yield (
-            f"{flow.number:>4}  {len(flow.recoveries_us):,} recoveries: mean {_in_round_trips(mean_us, scenario)}, "
-            f"longest {_in_round_trips(longest_us, scenario)}"
+            f"{flow.number:>4}  {len(flow.recoveries_us):,} recoveries: "
+            f"mean {_in_round_trips(mean_us, scenario)}, longest {_in_round_trips(longest_us, scenario)}"
         )
 
 

@@ -22,13 +22,16 @@ from gossamer.core.tcp.actions import (
 )
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Close, Event, Receive, SegmentArrives, Send, Timeout
-from gossamer.core.tcp.step import Connection, step
+from gossamer.core.tcp.step import Connection, Outcome, step
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import Segment
 
 Observer = Callable[[Connection, Event, Connection | None, Actions], None]
 """Called with every step: the connection before, the event, the connection after, the actions."""
+
+Stepper = Callable[[Connection, Event], Outcome]
+"""What moves a connection: `step`, or what stands in for it in an experiment."""
 
 SENDING = frozenset({State.ESTABLISHED, State.CLOSE_WAIT})
 
@@ -64,6 +67,7 @@ class End:
         first: Actions,
         now_us: int,
         observer: Observer | None = None,
+        stepper: Stepper = step,
     ) -> None:
         self.connection: Connection | None = connection
         self.received = bytearray()
@@ -79,13 +83,13 @@ class End:
         """Emitted and not yet taken by the wire."""
         self._user = user
         self._observer = observer
+        self._stepper = stepper
         self._queued_bytes = 0 if user.reads_every_us else user.read_bytes
         self._sent_bytes = 0
         self._is_sent = not len(user.sends)
         self._waits = user.waits
         self._is_closed = False
         self._is_full = False
-        self._now_us = now_us
         self._reads_at_us = now_us + user.reads_every_us if user.reads_every_us else NEVER_US
         for action in first:
             self._perform(action, None)
@@ -130,9 +134,8 @@ class End:
 
     def _go_on(self, now_us: int) -> None:
         """The user's next calls, as far as the connection lets it make them."""
-        if self._queued_bytes:
-            while isinstance(self.connection, Tcb) and self.connection.rcv_buf_bytes:
-                self._step(Receive(self._user.read_bytes, now_us))
+        while self._queued_bytes and isinstance(self.connection, Tcb) and self.connection.rcv_buf_bytes:
+            self._step(Receive(self._queued_bytes, now_us))
         if self._is_closed or self._is_full or (self._waits and self.ended_at_us == NEVER_US):
             return
         while not self._is_sent and not self._is_full and self._is_open():
@@ -152,16 +155,13 @@ class End:
 
     def _step(self, event: Event) -> None:
         before = self.connection
-        if before is None:
+        if before is None or (isinstance(before, TimeWait) and not isinstance(event, SegmentArrives)):
             return
-        if isinstance(before, TimeWait) and not isinstance(event, SegmentArrives):
-            return
-        self._now_us = event.now_us
-        after, actions = step(before, event)
+        after, actions = self._stepper(before, event)
         self.connection = after
         if not isinstance(after, Tcb):
             # What was not received comes with Remains; there is nothing to ask for any more.
-            self._ends()
+            self._ends(event.now_us)
         if self._observer is not None:
             self._observer(before, event, after, actions)
         for action in actions:
@@ -187,8 +187,8 @@ class End:
             self.failure = action.failure
         elif action is Signal.SEND_SPACE:
             self._is_full = False
-        elif action is Signal.END_OF_STREAM:
-            self._ends()
+        elif action is Signal.END_OF_STREAM and event is not None:
+            self._ends(event.now_us)
         elif action is Signal.RETRANSMITTED:
             self.retransmitted_total += 1
 
@@ -201,6 +201,5 @@ class End:
         else:
             assert data == expected[before : self.received_bytes], "what is delivered is not what was sent"
 
-    def _ends(self) -> None:
-        if self.ended_at_us == NEVER_US:
-            self.ended_at_us = self._now_us
+    def _ends(self, now_us: int) -> None:
+        self.ended_at_us = min(self.ended_at_us, now_us)

@@ -10,18 +10,20 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.sim.agenda import Agenda
-from gossamer.core.sim.end import End, Observer, User
+from gossamer.core.sim.end import End, Observer, Stepper, User
 from gossamer.core.sim.link import PERFECT, PLAIN, Faults, Line, Link
 from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.listen import segment_arrives as listener_hears
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
+from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Listener, Tcb
 from gossamer.core.wire.segment import CE, FIN, SYN, Segment, SynOptions
 
 HEADERS_BYTES: Final = 40
 """IPv4 and TCP without options."""
 TIMESTAMPS_BYTES: Final = 12
+TIMESTAMPED_BYTES: Final = HEADERS_BYTES + TIMESTAMPS_BYTES
 RECOVERIES_MAX: Final = 1000
 
 
@@ -41,9 +43,7 @@ class Setting(msgspec.Struct, frozen=True, gc=False):
 
 def wire_bytes(segment: Segment) -> int:
     """The length of the packet that carries a segment."""
-    size = HEADERS_BYTES + len(segment.payload)
-    if segment.ts_val >= 0:
-        size += TIMESTAMPS_BYTES
+    size = len(segment.payload) + (TIMESTAMPED_BYTES if segment.ts_val >= 0 else HEADERS_BYTES)
     if segment.sack:
         size += 4 + 8 * len(segment.sack)
     if segment.syn_options is not None:
@@ -74,11 +74,11 @@ class Sent(msgspec.Struct, gc=False):
     def note(self, segment: Segment, now_us: int) -> None:
         """A segment leaves."""
         self.segments += 1
-        size = len(segment.payload)
-        self.payload_bytes += size
-        end = (segment.seq + size + (segment.flags & FIN) + bool(segment.flags & SYN)) & MASK
-        if end == segment.seq:
+        size, flags = len(segment.payload), segment.flags
+        if not size and not flags & (SYN | FIN):
             return
+        self.payload_bytes += size
+        end = (segment.seq + size + (flags & FIN) + (flags & SYN == SYN)) & MASK
         if self.snd_max < 0 or 0 < (end - self.snd_max) & MASK < HALF:
             self.snd_max = end
             return
@@ -117,16 +117,19 @@ class Flow:
         links: tuple[Link, Link],
         observer: Observer | None = None,
         extra_us: int = 0,
+        stepper: Stepper = step,
     ) -> None:
         """`extra_us` is delay of this flow's own, beside the links', each way."""
         self._agenda = agenda
         self._observer = observer
         self._links = links
         self._extra_us = extra_us
+        self._stepper = stepper
         self._server_setting = server
         self._server: Side | None = None
         tcb, actions = open_active(client.parameters, _opening(client, agenda.now_us))
-        self._client = Side(End(tcb, client.user, actions, agenda.now_us, observer), links[0], extra_us)
+        end = End(tcb, client.user, actions, agenda.now_us, observer, stepper)
+        self._client = Side(end, links[0], extra_us)
         self._went(self._client)
 
     @property
@@ -167,23 +170,22 @@ class Flow:
         return self.is_over and all(end.failure is None and end.is_sent for end in ends)
 
     def _to_server(self, segment: Segment) -> None:
-        if self._server is None:
-            if segment.flags & SYN and not self._links[0].spoils():
-                self._accept(segment)
-        elif not self._links[0].spoils():
-            self._server.end.arrives(segment, self._agenda.now_us)
-            self._went(self._server)
+        server = self._server
+        if server is not None:
+            server.end.arrives(segment, self._agenda.now_us)
+            self._went(server)
+        elif segment.flags & SYN:
+            self._accept(segment)
 
     def _to_client(self, segment: Segment) -> None:
-        if not self._links[1].spoils():
-            self._client.end.arrives(segment, self._agenda.now_us)
-            self._went(self._client)
+        self._client.end.arrives(segment, self._agenda.now_us)
+        self._went(self._client)
 
     def _accept(self, syn: Segment) -> None:
         setting, now_us = self._server_setting, self._agenda.now_us
         tcb, actions = listener_hears(Listener(setting.parameters), syn, _opening(setting, now_us))
         if tcb is not None:
-            end = End(tcb, setting.user, actions, now_us, self._observer)
+            end = End(tcb, setting.user, actions, now_us, self._observer, self._stepper)
             self._server = Side(end, self._links[1], self._extra_us)
             self._went(self._server)
 
@@ -210,7 +212,9 @@ class Flow:
             if segment.ecn and link.marks(now_us):
                 segment = msgspec.structs.replace(segment, ecn=CE)
             for at_us in arrivals_us:
-                agenda.at(at_us + extra_us, arrives, segment)
+                # A segment with a wrong bit fails its checksum: it is counted, and nobody sees it.
+                if not (link.has_noise and link.spoils()):
+                    agenda.at(at_us + extra_us, arrives, segment)
         outbox.clear()
 
     def _look(self, side: Side) -> None:

@@ -80,8 +80,11 @@ class Link:
     def __init__(self, faults: Faults, seed: int, line: Line = PLAIN) -> None:
         self.counts = LinkCounts()
         self.delay_us = faults.delay_us
+        self.has_noise = faults.corrupt > 0
         self._faults = faults
         self._line = line
+        self._rate_bps = line.rate_bps
+        self._queue_bytes = line.queue_bytes
         self._random = Random(seed)
         self._losses = _processes(faults, seed)
         self._is_faultless = not (
@@ -91,16 +94,25 @@ class Link:
 
     def arrivals_us(self, now_us: int, size_bytes: int = 0, is_ack: bool = False) -> tuple[int, ...]:
         """When a segment sent now comes out: no time when it is lost, two times when it is duplicated."""
-        counts = self.counts
+        counts, rate_bps = self.counts, self._rate_bps
         counts.sent += 1
         counts.sent_bytes += size_bytes
-        leaves_us = self._leaves_us(now_us, size_bytes) if self._line.rate_bps else now_us
-        if leaves_us < 0:
-            counts.overflowed += 1
-            return ()
+        if rate_bps:
+            now_ns, free_ns = now_us * 1000, self._free_ns
+            if free_ns < now_ns:
+                free_ns = now_ns
+            waiting_bytes = (free_ns - now_ns) * rate_bps // BIT_NS + size_bytes
+            if waiting_bytes > self._queue_bytes:
+                counts.overflowed += 1
+                return ()
+            if waiting_bytes > counts.queue_bytes_max:
+                counts.queue_bytes_max = waiting_bytes
+            self._free_ns = free_ns = free_ns + size_bytes * BIT_NS // rate_bps
+            # When the last bit of it is on the line.
+            now_us = -(-free_ns // 1000)
         if self._is_faultless:
-            return (leaves_us + self.delay_us,)
-        return self._faulty(leaves_us, is_ack)
+            return (now_us + self.delay_us,)
+        return self._faulty(now_us, is_ack)
 
     def marks(self, now_us: int) -> bool:
         """Whether an ECN-capable segment that now went into the queue is marked."""
@@ -111,7 +123,7 @@ class Link:
 
     def spoils(self) -> bool:
         """Whether the segment that now comes out has a wrong bit."""
-        if not self._faults.corrupt or self._random.random() >= self._faults.corrupt:
+        if not self.has_noise or self._random.random() >= self._faults.corrupt:
             return False
         self.counts.corrupted += 1
         return True
@@ -127,19 +139,6 @@ class Link:
     def waiting_bytes(self, now_us: int) -> int:
         """What is in the queue, and in transmission."""
         return max(self._free_ns - now_us * 1000, 0) * self._line.rate_bps // BIT_NS
-
-    def _leaves_us(self, now_us: int, size_bytes: int) -> int:
-        """When the last bit of a segment is on the line, -1 when the queue had no room for it."""
-        line, now_ns, free_ns = self._line, now_us * 1000, self._free_ns
-        if free_ns < now_ns:
-            free_ns = now_ns
-        waiting_bytes = (free_ns - now_ns) * line.rate_bps // BIT_NS + size_bytes
-        if waiting_bytes > line.queue_bytes:
-            return -1
-        if waiting_bytes > self.counts.queue_bytes_max:
-            self.counts.queue_bytes_max = waiting_bytes
-        self._free_ns = free_ns = free_ns + size_bytes * BIT_NS // line.rate_bps
-        return -(-free_ns // 1000)
 
     def _faulty(self, leaves_us: int, is_ack: bool) -> tuple[int, ...]:
         faults, draw = self._faults, self._random.random

@@ -13,7 +13,7 @@ from math import inf
 
 from gossamer.core.sim import oracle
 from gossamer.core.sim.agenda import START_US, Agenda
-from gossamer.core.sim.end import Observer
+from gossamer.core.sim.end import Observer, Stepper
 from gossamer.core.sim.flow import Flow
 from gossamer.core.sim.link import Link
 from gossamer.core.sim.measure import Meter, link_report
@@ -25,7 +25,7 @@ from gossamer.core.sim.theory import jain, loss_bps, payload_share, pftk_bps, wi
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.events import Event
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
-from gossamer.core.tcp.step import Connection
+from gossamer.core.tcp.step import Connection, step
 
 EVENTS_MAX = 200_000_000
 SAMPLE_US_MIN = 10_000
@@ -59,6 +59,7 @@ class Simulation:
         self.meters: list[Meter] = []
         self._watch = Watch(scenario.seed) if watches else None
         self.observer: Observer | None = self._watch
+        self.stepper: Stepper = step
         self.progress: Progress | None = None
         self._octets = Pattern(scenario.transfer_bytes, scenario.seed)
         self._limit_us = START_US + (scenario.duration_us or RUN_US_MAX)
@@ -90,6 +91,7 @@ class Simulation:
             (self.forward, self.backward),
             self.observer,
             extra_us=number * scenario.delay_step_us,
+            stepper=self.stepper,
         )
         self.meters.append(Meter(flow, number, scenario.algorithm(number), self.agenda.now_us))
 

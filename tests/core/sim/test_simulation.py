@@ -2,15 +2,17 @@
 
 import msgspec
 import pytest
-from gossamer.core.sim import end
+from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.loss import BurstLoss, DropExactly
 from gossamer.core.sim.report import Report
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation, bounds
-from gossamer.core.tcp.step import Outcome, step
+from gossamer.core.tcp.actions import Deliver
+from gossamer.core.tcp.events import Event
+from gossamer.core.tcp.step import Connection, Outcome, step
 from gossamer.core.tcp.tcb import Tcb
 
-SMALL = Scenario(transfer_bytes=200_000, rate_bps=20_000_000, delay_us=10_000)
+SMALL = Scenario(congestion=("newreno",), transfer_bytes=200_000, rate_bps=20_000_000, delay_us=10_000)
 replace = msgspec.structs.replace
 
 
@@ -94,29 +96,29 @@ def test_blackout_for_ever__the_flow_fails_and_the_run_ends() -> None:
     assert report.flows[0].failure == "connection timed out"
 
 
-def test_a_tcp_that_delivers_the_wrong_octets__is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def mangles(connection: object, event: object) -> Outcome:
-        after, actions = step(connection, event)  # type: ignore[arg-type]
+def test_a_tcp_that_delivers_the_wrong_octets__is_found() -> None:
+    def mangles(connection: Connection, event: Event) -> Outcome:
+        after, actions = step(connection, event)
         return after, tuple(
-            msgspec.structs.replace(action, data=b"?" + action.data[1:])
-            if type(action).__name__ == "Deliver"
-            else action
+            replace(action, data=b"?" + action.data[1:]) if isinstance(action, Deliver) else action
             for action in actions
         )
 
-    monkeypatch.setattr(end, "step", mangles)
+    simulation = Simulation(SMALL, watches=False)
+    simulation.stepper = mangles
     with pytest.raises(AssertionError, match="not what was sent"):
-        Simulation(SMALL, watches=False).run()
+        simulation.run()
 
 
-def test_a_tcp_that_forgets_its_timer__is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgets(connection: object, event: object) -> Outcome:
-        after, actions = step(connection, event)  # type: ignore[arg-type]
-        return (replace(after, rtx_at_us=1 << 62) if isinstance(after, Tcb) else after), actions
+def test_a_tcp_that_forgets_its_timer__is_found() -> None:
+    def forgets(connection: Connection, event: Event) -> Outcome:
+        after, actions = step(connection, event)
+        return (replace(after, rtx_at_us=NEVER_US) if isinstance(after, Tcb) else after), actions
 
-    monkeypatch.setattr(end, "step", forgets)
+    simulation = Simulation(SMALL)
+    simulation.stepper = forgets
     with pytest.raises(AssertionError, match="timer"):
-        run(SMALL)
+        simulation.run()
 
 
 def test_bounds__without_loss__are_path_and_buffer() -> None:
