@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cffi import FFI
 
-SOURCE = Path(__file__).parent / "src" / "aio.c"
+SOURCES = [Path(__file__).parent / "src" / name for name in ("aio.c", "uring.c")]
 
 builder = FFI()
 builder.cdef(
@@ -23,8 +23,22 @@ builder.cdef(
     int gossamer_aio_reap(gossamer_aio *aio, gossamer_aio_done *done, unsigned done_max);
     int gossamer_aio_close(gossamer_aio *aio);
 
+    typedef struct gossamer_uring gossamer_uring;
+
+    gossamer_uring *gossamer_uring_open(unsigned depth, int eventfd, int *error);
+    int gossamer_uring_push(gossamer_uring *ring, uint64_t slot, int opcode, int fd, uintptr_t address,
+                            size_t length, int64_t offset);
+    int gossamer_uring_submit(gossamer_uring *ring);
+    int gossamer_uring_cancel(gossamer_uring *ring, uint64_t slot);
+    int gossamer_uring_reap(gossamer_uring *ring, gossamer_aio_done *done, unsigned done_max);
+    int gossamer_uring_close(gossamer_uring *ring);
+
     int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t resolve);
     int gossamer_accept(int fd);
     """
 )
-builder.set_source("gossamer.ffi._aio", SOURCE.read_text(), extra_compile_args=["-O2", "-Wall", "-Wextra"])
+builder.set_source(
+    "gossamer.ffi._aio",
+    "\n".join(source.read_text() for source in SOURCES),
+    extra_compile_args=["-O2", "-Wall", "-Wextra"],
+)

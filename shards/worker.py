@@ -17,8 +17,8 @@ import signal
 import sys
 
 from gossamer.core.clock import monotonic_us
-from gossamer.core.loop.aio import AioLoop
 from gossamer.core.loop.descriptor import DescriptorLoop
+from gossamer.core.loop.disk import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
@@ -78,7 +78,7 @@ def raise_descriptor_limit() -> None:
 def build_scheduler() -> Scheduler:
     """A scheduler with the loops that every stack needs."""
     pool = PoolLoop()
-    return Scheduler(EpollWaiter(), [DescriptorLoop(), SleepLoop(), pool, AioLoop(pool)])
+    return Scheduler(EpollWaiter(), [DescriptorLoop(), SleepLoop(), pool, DiskLoop(pool)])
 
 
 async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, application: Application) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 from gossamer.core.errors import BoundExceeded
-from gossamer.core.loop.aio import READ_BYTES_MAX
+from gossamer.core.loop.disk import READ_BYTES_MAX
 from gossamer.core.threads.calls import AioRead, sys_blio
 from gossamer.ffi.openat2 import open_beneath
 

@@ -73,11 +73,34 @@ class EpollWait(SystemCall[int], frozen=True, gc=False):
 
 
 class AioRead(SystemCall[bytes], frozen=True, gc=False):
-    """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.aio`."""
+    """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.disk`."""
 
     fd: int
     offset: int
     length: int
+
+
+class AioWrite(SystemCall[int], frozen=True, gc=False):
+    """Write to a file without blocking the worker; returns how many bytes were written. Taken by
+    `core.loop.disk`.
+
+    A descriptor opened with O_DIRECT takes whole blocks at their places only (EINVAL).
+    """
+
+    fd: int
+    offset: int
+    data: bytes
+
+    @property
+    def length(self) -> int:
+        """Bytes to write."""
+        return len(self.data)
+
+
+class AioSync(SystemCall[None], frozen=True, gc=False):
+    """Wait until what was written to a file is on the disk. Taken by `core.loop.disk`."""
+
+    fd: int
 
 
 class Blio(SystemCall[Any], frozen=True, gc=False):
@@ -98,6 +121,8 @@ sys_park = Park
 sys_sleep = Sleep
 sys_epoll_wait = EpollWait
 sys_aio_read = AioRead
+sys_aio_write = AioWrite
+sys_aio_sync = AioSync
 
 
 def sys_nbio(function: Callable[..., Any], *arguments: Any) -> Nbio:

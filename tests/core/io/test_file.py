@@ -10,7 +10,7 @@ import pytest
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.io import file as file_module
 from gossamer.core.io.file import FileIO
-from gossamer.core.loop.aio import READ_BYTES_MAX, AioLoop
+from gossamer.core.loop.disk import READ_BYTES_MAX, DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.calls import sys_join
@@ -25,7 +25,7 @@ class Rig:
     def __init__(self, directory: Path) -> None:
         self.waiter = EpollWaiter()
         self.pool = PoolLoop()
-        self.aio = AioLoop(self.pool)
+        self.aio = DiskLoop(self.pool)
         self.scheduler = Scheduler(self.waiter, [self.pool, self.aio])
         self.directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         self.files = FileIO(self.directory_fd)
@@ -88,7 +88,7 @@ async def read_whole(files: FileIO, path: str, *, is_cold: bool, step: int = 60_
 @pytest.mark.parametrize("is_cold", [False, True])
 def test_read__hot_or_cold__same_bytes(rig: Rig, is_cold: bool) -> None:
     assert rig.run(read_whole(rig.files, "content", is_cold=is_cold)) == CONTENT
-    reads = rig.aio.statistics()["aio_reads_total"] + rig.pool.statistics()["pool_os_threads"]
+    reads = rig.aio.statistics()["disk_operations_total"] + rig.pool.statistics()["pool_os_threads"]
     assert is_cold or reads == 0, "what is in the page cache needs neither AIO nor the pool"
 
 
@@ -104,7 +104,9 @@ def test_read__cold__asks_neither_twice_nor_the_page_cache(rig: Rig) -> None:
     rig.run(reads())
 
 
-def test_read__file_system_cannot_tell__pool_reads(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read__file_system_cannot_tell__the_disk_loop_reads(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_arguments: object) -> int:
         raise OSError(errno.EOPNOTSUPP, "no RWF_NOWAIT here")
 
@@ -122,7 +124,7 @@ def test_read__file_system_cannot_tell__pool_reads(rig: Rig, monkeypatch: pytest
             file.close()
 
     assert rig.run(reads()) == CONTENT[5:1005]
-    assert rig.pool.statistics()["pool_os_threads"] == 1
+    assert rig.aio.statistics()["disk_operations_total"] == 1
 
 
 def test_read__cold_and_replaced_meanwhile__the_file_that_was_opened(rig: Rig, directory: Path) -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is 
 SERVE_FOLDER = """
 import os, socket, sys
 from gossamer.core.io.sock import SockAcceptor
-from gossamer.core.loop.aio import AioLoop
+from gossamer.core.loop.disk import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sock import SockLoop
@@ -35,7 +35,7 @@ async def accept_all(acceptor):
         await sys_fork(site.serve(await acceptor.accept()))
 
 pool = PoolLoop()
-scheduler = Scheduler(EpollWaiter(), [SockLoop(), pool, AioLoop(pool)])
+scheduler = Scheduler(EpollWaiter(), [SockLoop(), pool, DiskLoop(pool)])
 scheduler.spawn(accept_all(SockAcceptor(listener)))
 scheduler.run()
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from gossamer.core.io.sock import SockAcceptor, SockConnector
-from gossamer.core.loop.aio import AioLoop
+from gossamer.core.loop.disk import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
@@ -32,7 +32,7 @@ def test_drain__request_at_hand_answered__idle_closed(
     serve: Any = site.serve if application == "site" else handler
     acceptor = SockAcceptor(socket.create_server(("127.0.0.1", 0)))
     sockets, pool = SockLoop(), PoolLoop()
-    scheduler = Scheduler(EpollWaiter(), [sockets, pool, AioLoop(pool), SleepLoop()])
+    scheduler = Scheduler(EpollWaiter(), [sockets, pool, DiskLoop(pool), SleepLoop()])
     seen: dict[str, bytes] = {}
 
     async def accept_two() -> None:

@@ -1,0 +1,239 @@
+"""The loop that reads, writes and syncs files for threads, without blocking the worker.
+
+Owns who waits for which operation, the operations that wait for one in flight to be done, and the memory that
+the kernel reads and writes. What moves the bytes is an engine (`core.loop.diskengine`), chosen once; what the
+engine does not take goes to the pool. `engine` says which was chosen.
+
+A thread that is cancelled goes on at once. Its operation is given up if the kernel can, and its memory is
+used for nothing else before the kernel has said that it is done with it.
+
+Source: Li and Zdancewic, PLDI 2007, section 4.5 (the AIO event loop).
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from select import EPOLLIN
+from typing import Any, Final
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import BoundExceeded
+from gossamer.core.loop.diskengine import Engine, PoolEngine, choose_engine
+from gossamer.core.loop.pool import PoolLoop
+from gossamer.core.threads.calls import AioRead, AioSync, AioWrite
+from gossamer.core.threads.eventloop import SchedulerPort
+from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
+from gossamer.core.threads.thread import Thread
+from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, ChunkPool, align_down, align_up
+
+DEPTH: Final = 64
+"""Operations in flight in the kernel; the rest waits here."""
+
+POOL_DEPTH: Final = 64
+"""Operations in flight in the pool."""
+
+WAITING_MAX: Final = 131_072
+"""Operations that wait for one in flight to be done."""
+
+READ_BYTES_MAX: Final = 256 * 1024
+"""The longest read or write of one call."""
+
+DiskCall = AioRead | AioWrite | AioSync
+
+
+class Operation:
+    """One operation in flight: who waits for it, unless that was cancelled, and the memory that it uses."""
+
+    __slots__ = ("call", "chunk", "thread")
+
+    def __init__(self, thread: Thread[Any], call: DiskCall, chunk: Chunk | None) -> None:
+        self.thread: Thread[Any] | None = thread
+        self.call = call
+        self.chunk = chunk
+
+
+class DiskLoop:
+    """Reads and writes files for threads. It needs a `PoolLoop` that runs on the same scheduler.
+
+    Raises: BoundExceeded in a thread that asks for more than READ_BYTES_MAX, or when WAITING_MAX operations
+    wait.
+    """
+
+    def __init__(self, pool: PoolLoop, depth: int = DEPTH, engine: str = "auto") -> None:
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = dict.fromkeys(
+            (AioRead, AioWrite, AioSync), self._begin
+        )
+        self.cancels: Mapping[type[SystemCall[Any]], Canceller] = dict.fromkeys(
+            (AioRead, AioWrite, AioSync), self._cancel
+        )
+        kernel, self.why_not_better = choose_engine(depth, engine)
+        self._pool_lane = Lane(PoolEngine(pool, POOL_DEPTH, self._collect_pool), POOL_DEPTH)
+        self._lane = self._pool_lane if kernel is None else Lane(kernel, depth)
+        self._operations_total = 0
+        self._is_queued = False
+
+    @property
+    def engine(self) -> str:
+        """What moves the bytes: "io_uring", "libaio" or "pool"."""
+        return self._lane.engine.name
+
+    def start(self, scheduler: SchedulerPort) -> None:
+        """Watch the engine's eventfd."""
+        self._scheduler = scheduler
+        if self._lane.engine.eventfd >= 0:
+            scheduler.watch(self._lane.engine.eventfd, EPOLLIN, self._collect)
+
+    def deadline_us(self) -> int:
+        """At once when operations are queued that were not begun."""
+        return 0 if self._is_queued else NEVER_US
+
+    def close(self) -> None:
+        """Wait until the kernel is done with every buffer, and release them. Closing twice is harmless."""
+        if self._lane.engine.eventfd >= 0 and not self._lane.is_closed:
+            self._scheduler.unwatch(self._lane.engine.eventfd)
+        self._lane.close()
+        self._pool_lane.close()
+
+    def statistics(self) -> dict[str, int]:
+        """Operations since the start, and those on their way now."""
+        lanes = {id(lane): lane for lane in (self._lane, self._pool_lane)}.values()
+        return {
+            "disk_operations_total": self._operations_total,
+            "disk_in_flight": sum(len(lane.in_flight) for lane in lanes),
+            "disk_waiting": sum(len(lane.waiting) for lane in lanes),
+        }
+
+    # Beginning.
+
+    def _begin(self, thread: Thread[Any], call: DiskCall) -> Any:
+        length = 0 if isinstance(call, AioSync) else call.length
+        if not 0 <= length <= READ_BYTES_MAX:
+            raise BoundExceeded(f"{length} bytes: one call reads or writes at most {READ_BYTES_MAX}")
+        lane = self._lane
+        if not lane.engine.takes(call.fd, is_read=isinstance(call, AioRead)):
+            lane = self._pool_lane
+        self._operations_total += 1
+        if not lane.waiting and lane.begin(thread, call):
+            self._is_queued = True
+        elif len(lane.waiting) < WAITING_MAX:
+            lane.waiting[thread] = call
+        else:
+            raise BoundExceeded(f"{WAITING_MAX} operations wait already (core.loop.disk.WAITING_MAX)")
+        return BLOCKED
+
+    def turn(self, now_us: int) -> None:
+        """Begin what was queued in this turn, by one system call."""
+        del now_us
+        if self._is_queued:
+            self._is_queued = not self._lane.engine.submit()
+
+    # Ending.
+
+    def _collect(self, _events: int) -> None:
+        self._lane.engine.acknowledge()
+        self._collect_lane(self._lane)
+
+    def _collect_pool(self) -> None:
+        self._collect_lane(self._pool_lane)
+
+    def _collect_lane(self, lane: "Lane") -> None:
+        """Answer the operations that are done, and begin as many of those that wait."""
+        # Bounds: the lane's depth, since what begins here is not done before `turn`.
+        while finished := lane.engine.reap():
+            for slot, result in finished:
+                self._finish(lane, lane.in_flight.pop(slot), result)
+        while lane.waiting:
+            thread, call = next(iter(lane.waiting.items()))
+            try:
+                if not lane.begin(thread, call):
+                    break
+            except OSError as error:
+                self._scheduler.throw(thread, error)
+            del lane.waiting[thread]
+            self._is_queued = True
+
+    def _finish(self, lane: "Lane", operation: Operation, result: int) -> None:
+        """Give a thread what the kernel did for it."""
+        thread, call = operation.thread, operation.call
+        if thread is not None:
+            if result < 0:
+                self._scheduler.throw(thread, OSError(-result, os.strerror(-result)))
+            elif isinstance(call, AioRead):
+                assert operation.chunk is not None
+                self._scheduler.resume(thread, cut(operation.chunk, result, call.offset, call.length))
+            else:
+                self._scheduler.resume(thread, result if isinstance(call, AioWrite) else None)
+        if operation.chunk is not None:
+            lane.chunks.give_back(operation.chunk)
+
+    def _cancel(self, thread: Thread[Any], call: DiskCall) -> bool:
+        del call
+        return self._lane.cancel(thread) or self._pool_lane.cancel(thread)
+
+
+class Lane:
+    """An engine with its queue and its memory."""
+
+    def __init__(self, engine: Engine, depth: int) -> None:
+        self.engine = engine
+        self.in_flight: dict[int, Operation] = {}
+        # Not a dict: finding its first entry walks over all that were deleted before it.
+        self.waiting: OrderedDict[Thread[Any], DiskCall] = OrderedDict()
+        self.engine_depth = depth
+        self.chunks = ChunkPool(READ_BYTES_MAX + 2 * ALIGNMENT_BYTES, depth)
+        self.is_closed = False
+
+    def begin(self, thread: Thread[Any], call: DiskCall) -> bool:
+        """Hand an operation to the engine; False when it has to wait for another to be done. Raises:
+        OSError."""
+        engine = self.engine
+        if not engine.has_room:
+            return False
+        if isinstance(call, AioSync):
+            self.in_flight[engine.sync(call.fd)] = Operation(thread, call, None)
+            return True
+        chunk = self.chunks.take()
+        if chunk is None:
+            return False
+        try:
+            slot = self._begin_with(chunk, call)
+        except OSError as error:
+            self.chunks.give_back(chunk)
+            if isinstance(error, BlockingIOError) and self.in_flight:
+                return False
+            raise
+        self.in_flight[slot] = Operation(thread, call, chunk)
+        return True
+
+    def _begin_with(self, chunk: Chunk, call: AioRead | AioWrite) -> int:
+        if isinstance(call, AioWrite):
+            chunk.view[: call.length] = call.data
+            return self.engine.write(call.fd, chunk.slice(0, call.length), call.offset)
+        # Whole pages: a descriptor opened with O_DIRECT takes nothing else.
+        start, stop = align_down(call.offset), align_up(call.offset + call.length)
+        return self.engine.read(call.fd, chunk.slice(0, stop - start), start)
+
+    def cancel(self, thread: Thread[Any]) -> bool:
+        """Forget who waits; whether it waited here."""
+        if self.waiting.pop(thread, None) is not None:
+            return True
+        for slot, operation in self.in_flight.items():
+            if operation.thread is thread:
+                operation.thread = None
+                self.engine.cancel(slot)
+                return True
+        return False
+
+    def close(self) -> None:
+        """Wait for what is in flight, and forget it."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.engine.close()
+            self.in_flight.clear()
+            self.waiting.clear()
+
+
+def cut(chunk: Chunk, filled: int, offset: int, length: int) -> bytes:
+    """The `length` bytes at `offset` of the file, out of a chunk filled from the aligned offset before it."""
+    skip = offset - align_down(offset)
+    return chunk.read(skip, max(skip, min(filled, skip + length)))

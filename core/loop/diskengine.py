@@ -1,0 +1,224 @@
+"""What moves bytes between files and memory without blocking the worker: io_uring, the kernel's native AIO,
+or a pool of operating-system threads; and the choice between them.
+
+Owns the operations that an engine has in flight. Who waits for them is `core.loop.disk`'s.
+
+Source: io_uring(7), io_submit(2).
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from gossamer.core.loop.pool import PoolLoop
+from gossamer.core.threads.thread import Raise
+from gossamer.ffi.aio import AioContext
+from gossamer.ffi.chunk import Chunk
+from gossamer.ffi.uring import UringContext
+
+URING: Final = "io_uring"
+LIBAIO: Final = "libaio"
+POOL: Final = "pool"
+
+ENGINES: Final = (URING, LIBAIO, POOL)
+
+Done = tuple[int, int]
+"""An operation that is done: its slot, and the number of bytes or -errno."""
+
+
+class Engine(Protocol):
+    """Moves bytes. An operation stands in a slot until `reap` tells of it, and its chunk is kept so long."""
+
+    name: str
+    eventfd: int
+    """Readable when an operation may be done; -1 where `reap` is called back instead."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another operation can be queued."""
+
+    def takes(self, fd: int, *, is_read: bool) -> bool:
+        """Whether it can read, or write, that descriptor without blocking."""
+
+    def read(self, fd: int, chunk: Chunk, offset: int) -> int:
+        """Queue filling a chunk; returns the slot. Raises: OSError."""
+
+    def write(self, fd: int, chunk: Chunk, offset: int) -> int:
+        """Queue writing a chunk; returns the slot. Raises: OSError."""
+
+    def sync(self, fd: int) -> int:
+        """Queue an fsync; returns the slot. Raises: OSError."""
+
+    def submit(self) -> bool:
+        """Begin what is queued; False when some of it has to be submitted again. Raises: OSError."""
+
+    def cancel(self, slot: int) -> bool:
+        """Ask for an operation to be given up; it is told of all the same."""
+
+    def reap(self) -> list[Done]:
+        """Some of the operations that are done; ask until there are none."""
+
+    def acknowledge(self) -> None:
+        """Reset the eventfd; call it before `reap`."""
+
+    def close(self) -> None:
+        """Wait until nothing is in flight, and release all."""
+
+
+class UringEngine(UringContext):
+    """io_uring: any descriptor, any operation; a turn's operations are begun by one system call."""
+
+    name = URING
+
+    def takes(self, fd: int, *, is_read: bool) -> bool:
+        """All of them."""
+        del fd, is_read
+        return True
+
+
+class LibaioEngine:
+    """The kernel's native AIO: asynchronous only for reads of a descriptor opened with O_DIRECT."""
+
+    name = LIBAIO
+
+    def __init__(self, depth: int) -> None:
+        self._context = AioContext(depth)
+        self.eventfd = self._context.eventfd
+        self.cancel = self._context.cancel
+        self.acknowledge = self._context.acknowledge
+        self.close = self._context.close
+        self.read = self._context.read
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another read can be begun."""
+        return self._context.has_room
+
+    def takes(self, fd: int, *, is_read: bool) -> bool:
+        """Direct reads: all else would block in io_submit."""
+        return is_read and is_direct(fd)
+
+    def write(self, fd: int, chunk: Chunk, offset: int) -> int:
+        """Never asked for, see `takes`."""
+        raise OSError(errno.ENOSYS, f"libaio only reads: {len(chunk)} bytes for {fd} at {offset}")
+
+    def sync(self, fd: int) -> int:
+        """Never asked for, see `takes`."""
+        raise OSError(errno.ENOSYS, f"libaio only reads: fsync of {fd}")
+
+    def submit(self) -> bool:
+        """A read is begun as soon as it is queued."""
+        return True
+
+    def reap(self) -> list[Done]:
+        """The reads that are done."""
+        return [(slot, result) for slot, _, result in self._context.reap()]
+
+
+class PoolEngine:
+    """A pool of operating-system threads: any descriptor, any operation, a few at a time."""
+
+    name = POOL
+    eventfd = -1
+
+    def __init__(self, pool: PoolLoop, depth: int, on_done: Callable[[], None]) -> None:
+        self._pool = pool
+        self._depth = depth
+        self._on_done = on_done
+        self._slots_total = 0
+        self._in_flight: set[int] = set()
+        self._done: list[Done] = []
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another operation can be queued."""
+        return len(self._in_flight) < self._depth
+
+    def takes(self, fd: int, *, is_read: bool) -> bool:
+        """All of them."""
+        del fd, is_read
+        return True
+
+    def read(self, fd: int, chunk: Chunk, offset: int) -> int:
+        """Fill a chunk in a thread of the pool."""
+        return self._submit(os.preadv, fd, [chunk.view], offset)
+
+    def write(self, fd: int, chunk: Chunk, offset: int) -> int:
+        """Write a chunk in a thread of the pool."""
+        return self._submit(os.pwritev, fd, [chunk.view], offset)
+
+    def sync(self, fd: int) -> int:
+        """fsync in a thread of the pool."""
+        return self._submit(_sync, fd)
+
+    def submit(self) -> bool:
+        """An operation is begun as soon as it is queued."""
+        return True
+
+    def cancel(self, slot: int) -> bool:
+        """A blocking call cannot be given up."""
+        del slot
+        return False
+
+    def reap(self) -> list[Done]:
+        """What is done."""
+        done, self._done = self._done, []
+        return done
+
+    def acknowledge(self) -> None:
+        """There is no eventfd."""
+
+    def close(self) -> None:
+        """The pool drops what it has in flight when it is closed itself."""
+        self._in_flight.clear()
+
+    def _submit(self, function: Callable[..., int], *arguments: Any) -> int:
+        slot = self._slots_total
+
+        def done(result: Any) -> None:
+            self._in_flight.discard(slot)
+            self._done.append((slot, -(_errno(result.error)) if type(result) is Raise else result))
+            self._on_done()
+
+        self._pool.submit(done, function, *arguments)
+        self._slots_total += 1
+        self._in_flight.add(slot)
+        return slot
+
+
+def _sync(fd: int) -> int:
+    os.fsync(fd)
+    return 0
+
+
+def _errno(error: BaseException) -> int:
+    return error.errno or errno.EIO if isinstance(error, OSError) else errno.EIO
+
+
+def is_direct(fd: int) -> bool:
+    """Whether a descriptor was opened with O_DIRECT."""
+    return bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT)
+
+
+def choose_engine(depth: int, wanted: str = "auto") -> tuple[Engine | None, str]:
+    """The best engine that is to be had here, None for the pool, and why no better one is used.
+
+    `wanted` is "auto", or the name of the one to be used if it is to be had. Raises: ValueError for no such
+    name.
+    """
+    refusals: list[str] = []
+    if wanted not in (*ENGINES, "auto"):
+        raise ValueError(f'disk engine "{wanted}": allowed are "auto", {", ".join(ENGINES)}')
+    for name, make in (
+        (URING, UringEngine),
+        (LIBAIO, LibaioEngine),
+    ):
+        if wanted not in ("auto", name):
+            continue
+        try:
+            return make(depth), "; ".join(refusals)
+        except OSError as error:
+            refusals.append(f"no {name}: {error.strerror}")
+    return None, "; ".join(refusals)

@@ -1,0 +1,269 @@
+"""Reads, writes and syncs of real files, by every engine that there is."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gossamer.core.errors import BoundExceeded
+from gossamer.core.loop import disk, diskengine
+from gossamer.core.loop.disk import READ_BYTES_MAX, DiskLoop
+from gossamer.core.loop.diskengine import ENGINES, LIBAIO, POOL, URING
+from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.loop.pool import PoolLoop
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.threads.calls import sys_aio_read, sys_aio_sync, sys_aio_write, sys_join, sys_yield
+from gossamer.core.threads.cancel import CancelScope
+from gossamer.core.threads.nursery import open_nursery
+from gossamer.core.threads.scheduler import Scheduler
+
+CONTENT = os.urandom(300_001)
+RANGES = [(0, 10), (0, 4096), (4095, 2), (5000, 100_000), (299_990, 100), (300_001, 5), (400_000, 5), (7, 0)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "content"
+    file.write_bytes(CONTENT)
+    return file
+
+
+class Rig:
+    """A scheduler with the pool and the disk loop."""
+
+    def __init__(self, engine: str, depth: int = 4) -> None:
+        self.waiter = EpollWaiter()
+        self.pool = PoolLoop()
+        self.disk = DiskLoop(self.pool, depth, engine)
+        self.scheduler = Scheduler(self.waiter, [self.pool, self.disk, SleepLoop()])
+
+    def run(self, body: Any) -> Any:
+        thread = self.scheduler.spawn(body)
+        self.scheduler.run()
+        assert self.scheduler.statistics()["thread_errors_total"] == 0
+        return thread.inbox
+
+    def close(self) -> None:
+        self.scheduler.close()
+        self.waiter.close()
+
+
+@pytest.fixture(params=ENGINES)
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    made = Rig(request.param)
+    if made.disk.engine != request.param:
+        made.close()
+        pytest.skip(made.disk.why_not_better)
+    yield made
+    made.close()
+
+
+def open_direct(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_DIRECT)
+    except OSError as error:
+        pytest.skip(f"this file system has no O_DIRECT: {error}")
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_read__any_range__its_bytes(rig: Rig, path: Path, is_direct: bool) -> None:
+    fd = open_direct(path) if is_direct else os.open(path, os.O_RDONLY)
+
+    async def reads() -> None:
+        for offset, length in RANGES:
+            assert await sys_aio_read(fd, offset, length) == CONTENT[offset : offset + length]
+
+    rig.run(reads())
+    assert rig.disk.statistics()["disk_operations_total"] == len(RANGES)
+    is_kernels = rig.disk.engine == URING or (rig.disk.engine == LIBAIO and is_direct)
+    assert (rig.pool.statistics()["pool_os_threads"] == 0) == is_kernels
+    os.close(fd)
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_write_and_sync__are_read_back(rig: Rig, path: Path, is_direct: bool) -> None:
+    fd = open_direct(path) if is_direct else os.open(path, os.O_RDWR)
+    data = os.urandom(8192)
+
+    async def writes() -> bytes:
+        assert await sys_aio_write(fd, 4096, data) == 8192
+        await sys_aio_sync(fd)
+        return await sys_aio_read(fd, 4000, 9000)
+
+    assert rig.run(writes()) == CONTENT[4000:4096] + data + CONTENT[12288:13000]
+    assert path.read_bytes()[4096:12288] == data
+    os.close(fd)
+
+
+def test_write__not_aligned_for_direct__refused_in_the_thread(rig: Rig, path: Path) -> None:
+    fd = open_direct(path)
+
+    async def writes() -> int:
+        with pytest.raises(OSError, match="Invalid") as caught:
+            await sys_aio_write(fd, 100, b"x" * 10)
+        return caught.value.errno or 0
+
+    assert rig.run(writes()) == errno.EINVAL
+    os.close(fd)
+
+
+def test_no_kernel_engine__the_pool_reads_even_direct_ones(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_depth: int) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(diskengine, "UringEngine", refuse)
+    monkeypatch.setattr(diskengine, "LibaioEngine", refuse)
+    rig = Rig("auto")
+    assert rig.disk.engine == POOL
+    assert rig.disk.why_not_better == (
+        "no io_uring: Operation not permitted; no libaio: Operation not permitted"
+    )
+    fd = open_direct(path)
+
+    async def reads() -> None:
+        for offset, length in RANGES:
+            assert await sys_aio_read(fd, offset, length) == CONTENT[offset : offset + length]
+
+    rig.run(reads())
+    rig.close()
+    os.close(fd)
+
+
+def test_engine__unknown__names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r'"tape".*io_uring, libaio, pool'):
+        Rig("tape")
+
+
+def test_more_reads_than_depth__all_are_answered_with_their_own_bytes(rig: Rig, path: Path) -> None:
+    fd = open_direct(path)
+    answered = []
+
+    async def read(number: int) -> None:
+        data = await sys_aio_read(fd, number * 3001, 3001)
+        assert data == CONTENT[number * 3001 : (number + 1) * 3001]
+        answered.append(number)
+
+    async def main() -> None:
+        threads = [rig.scheduler.spawn(read(number)) for number in range(90)]
+        for thread in threads:
+            await sys_join(thread)
+
+    rig.run(main())
+    assert sorted(answered) == list(range(90))
+    statistics = rig.disk.statistics()
+    assert statistics["disk_in_flight"] == statistics["disk_waiting"] == 0
+    os.close(fd)
+
+
+def test_too_many_waiting__bound_exceeded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig("auto")
+    if rig.disk.engine == POOL:
+        pytest.skip(rig.disk.why_not_better)
+    monkeypatch.setattr(disk, "WAITING_MAX", 2)
+    fd = open_direct(path)
+    outcomes = []
+
+    async def read() -> None:
+        try:
+            outcomes.append(len(await sys_aio_read(fd, 0, 100)))
+        except BoundExceeded:
+            outcomes.append(-1)
+
+    async def main() -> None:
+        for thread in [rig.scheduler.spawn(read()) for _ in range(10)]:
+            await sys_join(thread)
+
+    rig.run(main())
+    assert sorted(outcomes) == [-1] * 4 + [100] * 6
+    rig.close()
+    os.close(fd)
+
+
+@pytest.mark.parametrize("length", [-1, READ_BYTES_MAX + 1])
+def test_length_out_of_bounds__bound_exceeded(rig: Rig, path: Path, length: int) -> None:
+    fd = os.open(path, os.O_RDONLY)
+
+    async def reads() -> None:
+        with pytest.raises(BoundExceeded):
+            await sys_aio_read(fd, 0, length)
+
+    rig.run(reads())
+    os.close(fd)
+
+
+def test_bad_descriptor__os_error_in_the_thread(rig: Rig, tmp_path: Path) -> None:
+    directory_fd = os.open(tmp_path, os.O_RDONLY)
+
+    async def reads() -> None:
+        with pytest.raises(OSError, match="descriptor"):
+            await sys_aio_read(1_000_000, 0, 10)
+        with pytest.raises(IsADirectoryError):
+            await sys_aio_read(directory_fd, 0, 10)
+
+    rig.run(reads())
+    os.close(directory_fd)
+
+
+def test_cancelled_under_load__no_chunk_is_lost_and_none_is_used_twice(rig: Rig, path: Path) -> None:
+    """Reads are cancelled while the kernel still writes for them; those beside and after them get their own
+    bytes, and every chunk comes back."""
+    fd = open_direct(path)
+    answered = 0
+
+    async def read(number: int) -> None:
+        nonlocal answered
+        offset = number * 577 % 290_000
+        data = await sys_aio_read(fd, offset, 8000)
+        assert data == CONTENT[offset : offset + 8000]
+        answered += 1
+
+    async def cancelled_soon(number: int) -> None:
+        with CancelScope() as scope:
+            async with open_nursery() as nursery:
+                nursery.start_soon(read, number)
+                await sys_yield()
+                scope.cancel()
+
+    async def main() -> None:
+        for wave in range(30):
+            async with open_nursery() as nursery:
+                for number in range(12):
+                    nursery.start_soon(read, wave * 31 + number)
+                    nursery.start_soon(cancelled_soon, wave * 17 + number)
+
+    rig.run(main())
+    assert answered >= 30 * 12
+    rig.run(settle(rig))
+    for lane in (rig.disk._lane, rig.disk._pool_lane):
+        allocated = lane.engine_depth - lane.chunks._unallocated
+        assert len(lane.chunks._free) == allocated, "a chunk leaked"
+    os.close(fd)
+
+
+async def settle(rig: Rig) -> None:
+    """Wait until the kernel has answered everything."""
+    while rig.disk.statistics()["disk_in_flight"]:
+        await sys_yield()
+
+
+def test_close_with_reads_in_flight__waits_for_the_kernel(path: Path) -> None:
+    rig = Rig("auto")
+    fd = open_direct(path)
+
+    async def read() -> None:
+        await sys_aio_read(fd, 0, 200_000)
+
+    async def main() -> None:
+        rig.scheduler.spawn(read())
+        rig.scheduler.stop()
+
+    rig.scheduler.spawn(main())
+    rig.scheduler.run()
+    rig.close()
+    rig.disk.close()
+    assert rig.disk.statistics()["disk_in_flight"] == 0
+    os.close(fd)
