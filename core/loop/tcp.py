@@ -52,7 +52,7 @@ from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
-from gossamer.core.wire.flow import Address, is_ipv4, pack_flow
+from gossamer.core.wire.flow import Address, pack_flow
 from gossamer.ffi.packets import PacketSink, PacketSource
 
 ESTABLISHED = State.ESTABLISHED
@@ -246,7 +246,7 @@ class TcpLoop:
     def _get_info(self, _thread: Thread[Any], call: TcpGetInfo) -> TcpInfo:
         flow = call.connection.flow
         connection = call.connection.tcb or self._demux.time_wait.get(flow)
-        return info(connection, self._clock(), is_ipv6=not is_ipv4(flow))
+        return info(connection, self._clock())
 
     def _accept(self, thread: Thread[Any], call: TcpAccept) -> Any:
         listener = call.listener

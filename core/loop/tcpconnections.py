@@ -23,6 +23,7 @@ from gossamer.core.loop.tcpcall import (
 )
 from gossamer.core.loop.tcpfailure import error_of
 from gossamer.core.loop.tcpfastopen import FastOpens
+from gossamer.core.loop.tcppaths import Paths
 from gossamer.core.tcp.actions import (
     Accepted,
     Actions,
@@ -31,12 +32,13 @@ from gossamer.core.tcp.actions import (
     Failed,
     Failure,
     Granted,
+    PathLearned,
     Remains,
     Signal,
     Urgent,
 )
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import Abort, Event, Send, Timeout
+from gossamer.core.tcp.events import Abort, Event, PathKnown, Send, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Tcb, TimeWait
@@ -71,6 +73,7 @@ class Connections:
         """How many octets of the SEND just stepped found room."""
         self._clock = clock
         self.deadlines: DeadlineHeap[Connection] = DeadlineHeap()
+        self.paths = Paths()
         self._packets_out_total = 0
         self._retransmits_total = 0
         self._accepted_total = 0
@@ -81,6 +84,7 @@ class Connections:
             Remains: self._perform_remains,
             Granted: fast_opens.perform_granted,
             Dropped: self._perform_dropped,
+            PathLearned: self._perform_path_learned,
             Failed: self._perform_failed,
             Signal: self._perform_signal,
         }
@@ -211,6 +215,9 @@ class Connections:
     def _perform_dropped(self, _connection: Connection, action: Dropped) -> None:
         self.drops[action.reason] += 1
 
+    def _perform_path_learned(self, connection: Connection, action: PathLearned) -> None:
+        self.paths.learn(connection.flow, action.mtu, self._clock())
+
     def _perform_failed(self, connection: Connection, action: Failed) -> None:
         connection.failure = action.failure
         error = error_of(action.failure)
@@ -227,6 +234,8 @@ class Connections:
         self._signals[signal](connection)
 
     def _on_established(self, connection: Connection) -> None:
+        if len(self.paths):
+            self._tell_path(connection)
         opener, connection.opener = connection.opener, None
         if opener is not None:
             connection.send_deadline_us = NEVER_US
@@ -254,6 +263,13 @@ class Connections:
             self._resume(listener.threads.popleft(), connection)
         else:
             listener.accepted[connection] = None
+
+    def _tell_path(self, connection: Connection) -> None:
+        """A new connection begins with what is known of its path."""
+        now_us = self._clock()
+        mtu = self.paths.find(connection.flow, now_us)
+        if mtu:
+            self.step(connection, PathKnown(mtu, now_us))
 
     def _on_send_space(self, connection: Connection) -> None:
         thread, rest = connection.send_thread, connection.send_rest

@@ -10,6 +10,9 @@ ERRNO = {
     Failure.REFUSED: errno.ECONNREFUSED,
     Failure.TIMED_OUT: errno.ETIMEDOUT,
     Failure.UNREACHABLE: errno.EHOSTUNREACH,
+    Failure.NETWORK_UNREACHABLE: errno.ENETUNREACH,
+    Failure.PROTOCOL_REFUSED: errno.ENOPROTOOPT,
+    Failure.BAD_HEADER: errno.EPROTO,
     Failure.ABORTED: errno.ECONNABORTED,
     Failure.CLOSING: errno.EPIPE,
 }

@@ -14,8 +14,8 @@ from gossamer.core.loop.tcplistening import Listening
 from gossamer.core.tcp import time_wait
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import IcmpError, SegmentArrives
-from gossamer.core.tcp.icmp_error import is_hard
+from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.icmp_error import event_of
 from gossamer.core.tcp.step import segment_arrives
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.wire.flow import Flow, is_ipv4
@@ -98,10 +98,7 @@ class PacketRiver:
         if connection is None:
             self._connections.drops[SegmentDrop.ICMP_IGNORED] += 1
             return
-        self._connections.step(
-            connection,
-            IcmpError(error.seq, is_hard(error.kind, error.code, is_ipv4(error.flow)), self._clock()),
-        )
+        self._connections.step(connection, event_of(error, is_ipv4(error.flow), self._clock()))
 
     def _take_stray(self, flow: Flow, segment: Segment, now_us: int) -> None:
         """A segment of no connection that is open: a half-open one, TIME-WAIT, a listener, or nobody."""

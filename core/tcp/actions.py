@@ -50,6 +50,12 @@ class Dropped(msgspec.Struct, frozen=True, gc=False):
     reason: SegmentDrop
 
 
+class PathLearned(msgspec.Struct, frozen=True, gc=False):
+    """A router has told what the path to this peer carries: remember it for connections to come."""
+
+    mtu: int
+
+
 class Failure(Enum):
     """Why a connection ended other than by CLOSE."""
 
@@ -57,6 +63,9 @@ class Failure(Enum):
     REFUSED = "connection refused"
     TIMED_OUT = "connection timed out"
     UNREACHABLE = "host unreachable"
+    NETWORK_UNREACHABLE = "network unreachable"
+    PROTOCOL_REFUSED = "protocol not available"
+    BAD_HEADER = "protocol error"
     ABORTED = "connection aborted"
     CLOSING = "connection closing"
     """A SEND after CLOSE. Source: RFC 9293 3.10.2."""
@@ -85,5 +94,7 @@ class Signal(Enum):
     HALF_OPEN_GONE = "a half-open connection of a listener ended: free its place"
 
 
-Action = Segment | Deliver | Accepted | Urgent | Remains | Granted | Dropped | Failed | Signal
+Action = (
+    Segment | Deliver | Accepted | Urgent | Remains | Granted | Dropped | PathLearned | Failed | Signal
+)
 Actions = tuple[Action, ...]

@@ -36,6 +36,13 @@ def failed(tcb: Tcb, failure: Failure) -> tuple[None, Actions]:
     return None, (Failed(failure),)
 
 
+def timed_out(tcb: Tcb) -> tuple[None, Actions]:
+    """The connection gives up. RFC 9293 3.9.2.2, SHLD-25: what a soft error told is made known, unless the
+    peer was heard of since."""
+    soft = tcb.soft_error
+    return failed(tcb, soft.failure if soft is not None and soft.at_us > tcb.rcv_at_us else Failure.TIMED_OUT)
+
+
 def remains(tcb: Tcb) -> Actions:
     """What the user has not received of a connection that ended in order."""
     if not tcb.rcv_buf_bytes or tcb.receive_closed:

@@ -4,7 +4,10 @@ numbers.
 Source: RFC 9293 3.10 (the events); law 1.
 """
 
+from enum import Enum
+
 import msgspec
+from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.wire.segment import Segment
 
@@ -84,14 +87,32 @@ class Opening(msgspec.Struct, frozen=True, gc=False):
     """The peer's MSS when we last spoke to it, 0 when unknown: bounds the data of our SYN."""
 
 
+class Report(Enum):
+    """What kind of report an ICMP error is. Source: RFC 9293 3.9.2.2."""
+
+    HARD = "the connection cannot be"
+    SOFT = "a packet did not pass"
+    TOO_BIG = "a packet was too big for the next hop"
+
+
 class IcmpError(msgspec.Struct, frozen=True, gc=False):
     """An ICMP error quotes a segment of ours. Source: RFC 9293 3.9.2.2, RFC 5927."""
 
     seq: int
     """Sequence number of the quoted segment."""
-    hard: bool
-    """Whether RFC 1122 4.2.3.9 calls it a hard error (protocol or port unreachable, prohibited)."""
+    report: Report
+    now_us: int
+    failure: Failure = Failure.UNREACHABLE
+    """What the user is told if the connection ends by it, or later without having heard of the peer."""
+    mtu: int = 0
+    """With TOO_BIG: what the next hop carries; 0 when the router does not tell."""
+
+
+class PathKnown(msgspec.Struct, frozen=True, gc=False):
+    """What a router told another connection to the same peer; comes once, when this one is established."""
+
+    mtu: int
     now_us: int
 
 
-Event = SegmentArrives | Send | Receive | Close | Abort | SetOptions | Timeout | IcmpError
+Event = SegmentArrives | Send | Receive | Close | Abort | SetOptions | Timeout | IcmpError | PathKnown

@@ -62,6 +62,7 @@ def wanted(parameters: TcpParameters, opening: Opening, passive: bool = False) -
         ts_offset=opening.ts_offset,
         passive=passive,
         ecn=parameters.ecn == "on" or (passive and parameters.ecn == "passive"),
+        is_ipv6=opening.is_ipv6,
     )
 
 

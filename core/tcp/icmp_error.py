@@ -1,40 +1,111 @@
-"""ICMP errors that quote a segment of ours.
+"""ICMP errors that quote a segment of ours: what each kind says, and what it does to the connection.
 
-Only an error whose quoted sequence number is in flight counts, since anybody can forge one; and a hard error
-ends a connection only while it is being opened.
+Only an error whose quoted sequence number is in flight counts, since anybody can forge one. A hard error ends
+a connection only while it is being opened; every other is remembered, and is what the user is told if the
+connection times out without having heard of the peer again. Source quench never comes here: RFC 9293 MUST-55
+has it discarded, and `core.wire.icmp` does.
 
-Source: RFC 9293 3.9.2.2, RFC 5927 4.1 and 5.2, RFC 5461.
+Source: RFC 9293 3.9.2.2, RFC 5927 4.1, 5.2 and 7.2, RFC 5461, RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.
 """
 
+import msgspec
 from gossamer.core.seq import Seq, seq_between
+from gossamer.core.tcp import path_mtu
 from gossamer.core.tcp.actions import Actions, Dropped, Failure
 from gossamer.core.tcp.closed import failed
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import IcmpError
-from gossamer.core.tcp.tcb import State, Tcb, TimeWait
+from gossamer.core.tcp.events import IcmpError, Report
+from gossamer.core.tcp.output import output
+from gossamer.core.tcp.recovery.fast import sent_again
+from gossamer.core.tcp.tcb import SoftError, State, Tcb, TimeWait
+from gossamer.core.wire import icmp
 
-UNREACHABLE_IPV4 = 3
-UNREACHABLE_IPV6 = 1
-HARD_CODES_IPV4 = frozenset({2, 3})
-"""Protocol and port unreachable. Source: RFC 1122 4.2.3.9; code 4, fragmentation needed, is not an end (RFC
-1191)."""
-HARD_CODES_IPV6 = frozenset({1, 4})
-"""Administratively prohibited, port unreachable. Source: RFC 4443 3.1."""
+replace = msgspec.structs.replace
+
+Said = tuple[Report, Failure]
+
+NO_NETWORK = (Report.SOFT, Failure.NETWORK_UNREACHABLE)
+NO_HOST = (Report.SOFT, Failure.UNREACHABLE)
+BAD_HEADER = (Report.SOFT, Failure.BAD_HEADER)
+PROHIBITED = (Report.HARD, Failure.UNREACHABLE)
+NO_PROTOCOL = (Report.HARD, Failure.PROTOCOL_REFUSED)
+NO_PORT = (Report.HARD, Failure.REFUSED)
+TOO_BIG = (Report.TOO_BIG, Failure.UNREACHABLE)
+
+# RFC 9293 3.9.2.2: soft errors are "Destination Unreachable -- codes 0, 1, and 5; Time Exceeded -- codes 0
+# and 1; and Parameter Problem", hard ones "Destination Unreachable -- codes 2-4", of which code 4 is RFC
+# 1191's. Differs: the codes that came after (RFC 1812: 9, 10 and 13, prohibited) are hard too, as in ICMPv6.
+UNREACHABLE_IPV4: dict[int, Said] = {
+    0: NO_NETWORK,
+    1: NO_HOST,
+    2: NO_PROTOCOL,
+    3: NO_PORT,
+    4: TOO_BIG,
+    5: NO_NETWORK,
+    6: NO_NETWORK,
+    7: NO_HOST,
+    9: PROHIBITED,
+    10: PROHIBITED,
+    11: NO_NETWORK,
+    12: NO_HOST,
+    13: PROHIBITED,
+}
+# "For ICMPv6, these include: Destination Unreachable -- codes 0 and 3; Time Exceeded -- codes 0 and 1; and
+# Parameter Problem -- codes 0, 1, and 2"; hard are codes 1 and 4, and codes 5 and 6, which are kinds of 1
+# (RFC 4443 3.1).
+UNREACHABLE_IPV6: dict[int, Said] = {
+    0: NO_NETWORK,
+    1: PROHIBITED,
+    2: NO_HOST,
+    3: NO_HOST,
+    4: NO_PORT,
+    5: PROHIBITED,
+    6: PROHIBITED,
+}
 
 
-def is_hard(kind: int, code: int, is_ipv4: bool) -> bool:
-    """Whether an ICMP error says that the connection cannot be, rather than that a packet did not pass."""
+def said(kind: int, code: int, is_ipv4: bool) -> Said:
+    """What an ICMP error says: how bad it is, and the failure to tell the user of. An unknown code of a known
+    kind is soft."""
     if is_ipv4:
-        return kind == UNREACHABLE_IPV4 and code in HARD_CODES_IPV4
-    return kind == UNREACHABLE_IPV6 and code in HARD_CODES_IPV6
+        if kind == icmp.V4_UNREACHABLE:
+            return UNREACHABLE_IPV4.get(code, NO_HOST)
+        return BAD_HEADER if kind == icmp.V4_PARAMETER_PROBLEM else NO_HOST
+    if kind == icmp.V6_UNREACHABLE:
+        return UNREACHABLE_IPV6.get(code, NO_HOST)
+    if kind == icmp.V6_PACKET_TOO_BIG:
+        return TOO_BIG
+    return BAD_HEADER if kind == icmp.V6_PARAMETER_PROBLEM else NO_HOST
+
+
+def event_of(error: icmp.IcmpError, is_ipv4: bool, now_us: int) -> IcmpError:
+    """The event that a report from the wire is for its connection."""
+    report, failure = said(error.kind, error.code, is_ipv4)
+    return IcmpError(error.seq, report, now_us, failure, error.mtu)
 
 
 def arrives(tcb: Tcb | TimeWait, event: IcmpError) -> tuple[Tcb | TimeWait | None, Actions]:
-    """A hard error in SYN-SENT or SYN-RECEIVED ends it; every other is counted and left to the retransmission
-    timer."""
+    """Obey, remember, or ignore and count."""
     ignored = (Dropped(SegmentDrop.ICMP_IGNORED),)
-    if not isinstance(tcb, Tcb) or not seq_between(tcb.snd_una, Seq(event.seq), tcb.snd_nxt):
+    seq = Seq(event.seq)
+    if not isinstance(tcb, Tcb) or not seq_between(tcb.snd_una, seq, tcb.snd_nxt):
         return tcb, ignored
-    if event.hard and tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
-        return failed(tcb, Failure.UNREACHABLE)
-    return tcb, ignored
+    if event.report is Report.TOO_BIG:
+        found = path_mtu.too_big(tcb, seq, event.mtu, event.now_us)
+        return (tcb, ignored) if found is None else _sent_smaller(tcb, *found, event.now_us)
+    if event.report is Report.HARD and tcb.state <= State.SYN_RECEIVED:
+        # SHLD-26: "TCP implementations SHOULD abort the connection"; RFC 5927 5.2: only in these states.
+        return failed(tcb, event.failure)
+    # "a TCP implementation MUST NOT abort the connection (MUST-56), and it SHOULD make the information
+    # available to the application (SHLD-25)."
+    return replace(tcb, soft_error=SoftError(event.failure, event.now_us)), ()
+
+
+def _sent_smaller(before: Tcb, tcb: Tcb, actions: Actions, now_us: int) -> tuple[Tcb, Actions]:
+    """What was too big is sent again at once: no sign of congestion (RFC 1191 6.4, RFC 8201 5.4). Differs: no
+    slow start either, since cwnd was right for the path that the reports came from."""
+    if tcb.agreed.smss == before.agreed.smss:
+        return tcb, actions
+    tcb = sent_again(tcb) if tcb.recovery is None else tcb
+    tcb, sent = output(tcb, now_us)
+    return tcb, sent + actions

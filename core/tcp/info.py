@@ -8,9 +8,9 @@ Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the
 
 import msgspec
 from gossamer.core.seq import MASK
-from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
+from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.recovery.fast import pipe_bytes
 from gossamer.core.tcp.recovery.scoreboard import sacked_bytes
 from gossamer.core.tcp.rtt import backed_off_us
@@ -37,8 +37,6 @@ OPTION_TIMESTAMPS, OPTION_SACK, OPTION_WSCALE, OPTION_ECN = 1, 2, 4, 8
 
 INFINITE_SSTHRESH = 0x7FFFFFFF
 """What Linux shows for ssthresh before the first loss."""
-
-IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, TCP_HEADER_BYTES = 20, 40, 20
 
 
 class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -126,13 +124,13 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is left to read before the peer's urgent mark (RFC 9293 3.8.5, MUST-33); not of Linux."""
 
 
-def info(connection: Tcb | TimeWait | None, now_us: int, is_ipv6: bool = False) -> TcpInfo:
+def info(connection: Tcb | TimeWait | None, now_us: int) -> TcpInfo:
     """A connection at a time; None is CLOSED."""
     if connection is None:
         return TcpInfo(tcpi_state=CLOSED_NUMBER)
     if isinstance(connection, TimeWait):
         return TcpInfo(tcpi_state=TIME_WAIT_NUMBER)
-    fields = {**_handshake(connection, is_ipv6), **_timers(connection, now_us)}
+    fields = {**_handshake(connection), **_timers(connection, now_us)}
     return TcpInfo(
         tcpi_state=STATE_NUMBERS[connection.state], **fields, **_sending(connection), **_receiving(connection)
     )
@@ -142,12 +140,10 @@ def _segments(octets: int, smss: int) -> int:
     return -(-octets // smss)
 
 
-def _handshake(tcb: Tcb, is_ipv6: bool) -> dict[str, int]:
+def _handshake(tcb: Tcb) -> dict[str, int]:
     """What was agreed."""
     agreed = tcb.agreed
     scaling = max(agreed.snd_wind_shift, agreed.rcv_wind_shift, 0)
-    option_bytes = TIMESTAMP_OPTION_BYTES if agreed.timestamps else 0
-    ip_bytes = IPV6_HEADER_BYTES if is_ipv6 else IPV4_HEADER_BYTES
     return {
         "tcpi_options": (OPTION_TIMESTAMPS if agreed.timestamps else 0)
         | (OPTION_SACK if agreed.sack else 0)
@@ -158,7 +154,7 @@ def _handshake(tcb: Tcb, is_ipv6: bool) -> dict[str, int]:
         "tcpi_snd_mss": agreed.smss,
         "tcpi_rcv_mss": agreed.rmss,
         "tcpi_advmss": agreed.rmss,
-        "tcpi_pmtu": agreed.smss + option_bytes + TCP_HEADER_BYTES + ip_bytes,
+        "tcpi_pmtu": agreed.smss + header_bytes(agreed),
         "tcpi_ato": agreed.parameters.delayed_ack_us,
         "tcpi_reordering": DUP_THRESH,
     }

@@ -6,8 +6,8 @@ Source: RFC 9293 3.8.4, RFC 1122 4.2.3.6.
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import seq_add
-from gossamer.core.tcp.actions import Actions, Failure
-from gossamer.core.tcp.closed import failed, reset_segment
+from gossamer.core.tcp.actions import Actions
+from gossamer.core.tcp.closed import reset_segment, timed_out
 from gossamer.core.tcp.output import make_segment
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import ACK
@@ -34,7 +34,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         # interval"; with data in flight the retransmission timer already asks.
         return replace(tcb, slow_at_us=now_us + parameters.keepalive_interval_us), ()
     if tcb.backoff >= parameters.keepalive_probes:
-        gone, actions = failed(tcb, Failure.TIMED_OUT)
+        gone, actions = timed_out(tcb)
         return gone, (reset_segment(tcb), *actions)
     tcb = replace(tcb, slow_at_us=now_us + parameters.keepalive_interval_us, backoff=tcb.backoff + 1)
     # "SEG.SEQ = SND.NXT-1": an octet the peer has, so that it must answer.

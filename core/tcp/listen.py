@@ -14,6 +14,7 @@ from gossamer.core.tcp.ecn import syn_ack_flags
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import agree, offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US
+from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import Agreed, FastOpen, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
@@ -85,6 +86,7 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
         rcv_at_us=now_us,
         snd_at_us=now_us,
         rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
+        path=first_path(agreed.parameters),
         rtt_at_us=0 if agreed.timestamps else now_us,
     )
 

@@ -9,7 +9,7 @@ Source: RFC 9293 3.7.4 (Nagle), 3.8.6.2.1 (silly windows), 3.8.6.3 (delayed ACK)
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp import ecn
+from gossamer.core.tcp import ecn, path_mtu
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.buffer import peek
 from gossamer.core.tcp.congestion.initial_window import after_idle
@@ -113,13 +113,15 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
     congestion = tcb.congestion if flight else after_idle(tcb, now_us)
     usable = tcb.snd_wnd - flight
     room = congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
-    snd_nxt, smss, first = tcb.snd_nxt, tcb.agreed.smss, len(segments)
+    snd_nxt, largest, first = tcb.snd_nxt, tcb.agreed.smss, len(segments)
+    if tcb.path is not None:
+        tcb, largest = path_mtu.probe(tcb, now_us, unsent, min(usable, room))
     while unsent > 0:
-        size = min(unsent, smss, usable)
+        size = min(unsent, largest, usable)
         if size > room or not _is_worth_sending(tcb, size, unsent, flight):
             break
         payload = peek(tcb.snd_buf, tcb.snd_buf_offset, flight, size)
-        unsent -= size
+        unsent, largest = unsent - size, tcb.agreed.smss
         flags = ACK | PSH if unsent == 0 else ACK
         if unsent == 0 and tcb.state in CLOSED_BY_US and usable > size:
             flags |= FIN
@@ -132,6 +134,8 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
         snd_nxt = seq_add(snd_nxt, 1)
     if snd_nxt == tcb.snd_nxt:
         return tcb
+    if tcb.path is not None:
+        tcb = path_mtu.sent(tcb, len(segments[first].payload))
     if tcb.ecn is not None:
         tcb = ecn.announced(tcb, segments, first)
     return _sent(replace(tcb, congestion=congestion), snd_nxt, now_us)

@@ -11,6 +11,8 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 
 MILLISECOND_US: Final = 1000
 
+MtuProbing = Literal["off", "blackhole", "on"]
+
 MSS_FLOOR: Final = 88
 """No peer makes us send smaller segments than this (bytes): CVE-2019-11479. 88 leaves 8 bytes of text beside
 the longest headers: (60 + 60 + 8) - (20 + 20)."""
@@ -137,6 +139,44 @@ PAWS_IDLE_US: Final = 24 * 24 * 3600 * SECOND_US
 """TS.Recent is invalid after 24 days without a segment. Source: RFC 7323 5.5."""
 
 
+IPV4_HEADER_BYTES: Final = 20
+IPV6_HEADER_BYTES: Final = 40
+TCP_HEADER_BYTES: Final = 20
+
+PATH_MTU_LEAST_IPV4: Final = 68
+"""No router needs to fragment below it. Source: RFC 791 3.2, RFC 1191 3."""
+
+PATH_MTU_FLOOR_IPV4: Final = 552
+"""What a report of less is taken for. Differs: RFC 1191 3 allows down to 68; 552 leaves the 512 bytes of text
+that every link carries, as Linux's min_pmtu does, so that a forged report costs little."""
+
+PATH_MTU_FLOOR_IPV6: Final = 1280
+"""Source: RFC 8201 4, RFC 8200 5."""
+
+PATH_MTU_PLATEAUS: Final = (65_535, 32_000, 17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 552)
+"""What links carry. Source: RFC 1191 7.1, table 7-1, down to our floor."""
+
+PATH_RAISE_US: Final = 600 * SECOND_US
+"""After so long a larger size is tried again. Source: RFC 1191 6.3 and RFC 8201 4: 10 minutes; RFC 8899
+5.1.1, PMTU_RAISE_TIMER: 600 s."""
+
+PATH_PROBES_MAX: Final = 3
+"""Lost probes of one size that refute it. Source: RFC 8899 5.1.2, MAX_PROBES."""
+
+PATH_PROBE_STEP_BYTES: Final = 32
+"""A search ends when it could gain less."""
+
+BLACK_HOLE_TIMEOUTS: Final = 3
+"""Timeouts of a full-sized segment in a row after which its size is suspected. Source: RFC 4821 7.7; R1 of
+RFC 9293 3.8.3."""
+
+BLACK_HOLE_MTUS_IPV4: Final = (1_064, PATH_MTU_FLOOR_IPV4)
+"""What a suspected path is given instead, one after the other. Source: RFC 4821 7.2 takes
+1024 bytes for safe enough."""
+
+BLACK_HOLE_MTUS_IPV6: Final = (PATH_MTU_FLOOR_IPV6,)
+
+
 class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What an operator may tune. Times in microseconds, sizes in bytes."""
 
@@ -194,6 +234,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     keepalive_interval_us: int = 75 * SECOND_US
     keepalive_probes: int = 9
     """Unanswered probes before the peer is taken for dead."""
+    mtu_probing: MtuProbing = "blackhole"
+    """Whether a connection looks for the path's MTU by itself (RFC 4821): never, once full-sized segments
+    vanish, or from the start. ICMP is obeyed in any case."""
     linger_us: int = NEVER_US
     """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**62
     never waits and goes on sending in the background (SO_LINGER of socket(7))."""

@@ -3,7 +3,7 @@
     SegmentArrives   prediction -> segment_arrives (eight checks) | syn_sent | time_wait
     Send .. Abort    calls/
     Timeout          timeouts/
-    IcmpError        icmp_error
+    IcmpError        icmp_error, path_mtu
 
 A connection that ends becomes None; one in TIME-WAIT a `TimeWait`. Connections begin in
 `calls.open.open_active` and `listen.segment_arrives`. Pure: time and randomness stand in the event (law 1).
@@ -14,7 +14,7 @@ Source: RFC 9293 3.10.
 from collections.abc import Callable
 from typing import Any
 
-from gossamer.core.tcp import icmp_error, syn_sent, time_wait
+from gossamer.core.tcp import icmp_error, path_mtu, syn_sent, time_wait
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.calls.abort import abort
 from gossamer.core.tcp.calls.close import close
@@ -26,6 +26,7 @@ from gossamer.core.tcp.events import (
     Close,
     Event,
     IcmpError,
+    PathKnown,
     Receive,
     SegmentArrives,
     Send,
@@ -62,6 +63,7 @@ HANDLERS: dict[type[Any], Callable[[Any, Any], Outcome]] = {
     SetOptions: set_options,
     Timeout: expired,
     IcmpError: icmp_error.arrives,
+    PathKnown: path_mtu.known,
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq
+from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, RTO_INITIAL_US, SSTHRESH_INITIAL, TcpParameters
 
 
@@ -31,8 +32,8 @@ class State(IntEnum):
 
 
 class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What the handshake settled, and what the connection was opened with. Shared between copies, changes
-    once."""
+    """What the handshake settled, and what the connection was opened with. Shared between copies; replaced
+    when the user sets an option, or the path carries less."""
 
     parameters: TcpParameters
     iss: Seq
@@ -57,6 +58,7 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Marks are echoed and echoes answered: both SYNs said so (RFC 3168 6.1.1)."""
     ect: int = 0
     """ECN codepoint of the new data that we send: ECT(0), or 0 without ECN."""
+    is_ipv6: bool = False
 
 
 class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -206,6 +208,33 @@ class Reassembly(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Octets that came twice, to be told with the next ACK (RFC 2883)."""
 
 
+class Path(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What is known of the path's MTU, in sizes of Eff.snd.MSS. Source: RFC 4821 7, RFC 8899."""
+
+    smss_max: int = 0
+    """What was agreed: the largest size to return to; 0 before the first is chosen."""
+    high: int = 0
+    """The largest size that may still pass; `Agreed.smss` is known to (search_high, search_low)."""
+    raise_at_us: int = 0
+    """Larger sizes are tried from then on."""
+    probe_end: Seq | None = None
+    """Where the probe ends that is in flight."""
+    probe_smss: int = 0
+    failures: int = 0
+    """Probes of this size lost in a row."""
+    claimed_seq: Seq | None = None
+    """The segment that an ICMP report quoted which waits to be confirmed by a timeout (RFC 5927 7.2)."""
+    claimed_smss: int = 0
+
+
+class SoftError(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What an ICMP error told last; it counts until something is heard of the peer. Source: RFC 9293
+    3.9.2.2."""
+
+    failure: Failure
+    at_us: int
+
+
 class RoundTrip(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Round-trip time and what follows from it. Source: RFC 6298 2."""
 
@@ -310,6 +339,9 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Receive urgent pointer: the octet behind urgent data that the user has not received whole; None while
     there is none."""
     fast_open: FastOpen | None = None
+    path: Path | None = None
+    """Absent while the size of segments that was agreed was never in question."""
+    soft_error: SoftError | None = None
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -11,6 +11,7 @@ from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.fast_open import room_bytes, syn_text
 from gossamer.core.tcp.handshake import offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
+from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import FastOpen, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.segment import NO_TIMESTAMP, SYN, Segment
@@ -37,6 +38,7 @@ def open_active(parameters: TcpParameters, opening: Opening, data: bytes = b"") 
         rcv_at_us=opening.now_us,
         snd_at_us=opening.now_us,
         rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
+        path=first_path(agreed.parameters),
         rtt_at_us=0 if agreed.timestamps else opening.now_us,
         fast_open=None if opening.cookie is None else FastOpen(opening.cookie, syn_bytes),
     )

@@ -9,13 +9,13 @@ of tcp(7).
 
 import msgspec
 from gossamer.core.tcp.actions import Actions
-from gossamer.core.tcp.congestion.named import named
+from gossamer.core.tcp.congestion.change import change
 from gossamer.core.tcp.events import SetOptions
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.socket_options import SocketOptions, options_of, parameters_with
-from gossamer.core.tcp.tcb import Agreed, Congestion, State, Tcb, TimeWait
+from gossamer.core.tcp.tcb import Agreed, State, Tcb, TimeWait
 
 replace = msgspec.structs.replace
 
@@ -25,7 +25,7 @@ def set_options(tcb: Tcb | TimeWait, event: SetOptions) -> tuple[Tcb | TimeWait,
     if not isinstance(tcb, Tcb):
         return tcb, ()
     if event.options.congestion not in (None, tcb.agreed.parameters.congestion):
-        tcb = replace(tcb, congestion=_begun(tcb, event.options.congestion))
+        tcb = change(tcb, event.options.congestion)
     tcb = replace(tcb, agreed=_agreed_with(tcb.agreed, event.options))
     if tcb.state <= State.SYN_RECEIVED:
         return tcb, ()
@@ -33,12 +33,6 @@ def set_options(tcb: Tcb | TimeWait, event: SetOptions) -> tuple[Tcb | TimeWait,
         # The time that has passed idle counts.
         tcb = replace(tcb, slow_at_us=idle_deadline_us(tcb, tcb.rcv_at_us))
     return output(tcb, event.now_us)
-
-
-def _begun(tcb: Tcb, name: str) -> Congestion:
-    """Another algorithm goes on from the windows that there are."""
-    begun = named(name).begin(tcb.congestion.cwnd, tcb.agreed.smss)
-    return replace(begun, ssthresh=tcb.congestion.ssthresh)
 
 
 def _agreed_with(agreed: Agreed, options: SocketOptions) -> Agreed:

@@ -4,9 +4,9 @@ Source: RFC 6298 5.5, RFC 9293 3.8.3 (R2 for a SYN).
 """
 
 import msgspec
-from gossamer.core.tcp.actions import Actions, Failure, Signal
+from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.calls.open import syn
-from gossamer.core.tcp.closed import failed
+from gossamer.core.tcp.closed import timed_out
 from gossamer.core.tcp.fast_open import without_option
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.rtt import backed_off_us
@@ -18,7 +18,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     parameters = tcb.agreed.parameters
     retries = parameters.synack_retries if tcb.agreed.passive else parameters.syn_retries
     if tcb.backoff >= retries:
-        return failed(tcb, Failure.TIMED_OUT)
+        return timed_out(tcb)
     # The wait doubles by a shift, computed when it is needed: the seed's table of waits was defined as
     # itself.
     again = tcb.retransmits_total + 1

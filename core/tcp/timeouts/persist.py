@@ -8,8 +8,8 @@ Source: RFC 9293 3.8.6.1 and 3.8.6.2.1 (4).
 
 import msgspec
 from gossamer.core.seq import MASK, seq_add
-from gossamer.core.tcp.actions import Actions, Failure, Signal
-from gossamer.core.tcp.closed import failed
+from gossamer.core.tcp.actions import Actions, Signal
+from gossamer.core.tcp.closed import timed_out
 from gossamer.core.tcp.output import flight_bytes, retransmission
 from gossamer.core.tcp.recovery.transmissions import after_sending_again
 from gossamer.core.tcp.rtt import backed_off_us
@@ -32,9 +32,9 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     unanswered = now_us - tcb.rcv_at_us > 2 * backed_off_us(tcb)
     # A connection closed both ways has nobody who could lose patience: answers do not keep it (RFC 6429 4).
     if (unanswered or tcb.receive_closed) and is_given_up(tcb, now_us):
-        return failed(tcb, Failure.TIMED_OUT)
+        return timed_out(tcb)
     if waited_us(tcb) >= tcb.agreed.parameters.user_timeout_us:
-        return failed(tcb, Failure.TIMED_OUT)
+        return timed_out(tcb)
     length = max(1, min(tcb.snd_wnd, tcb.agreed.smss, tcb.snd_buf_bytes))
     end = seq_add(tcb.snd_una, length)
     again = flight_bytes(tcb) > 0

@@ -1,42 +1,131 @@
-"""ICMP errors: which of them count."""
+"""ICMP errors: which of them count, and for what."""
 
 import pytest
+from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US
+from gossamer.core.sim.states import NOW_US, from_peer, hears, said
+from gossamer.core.tcp import icmp_error
 from gossamer.core.tcp.actions import Dropped, Failed, Failure, Signal
+from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import IcmpError, Send
-from gossamer.core.tcp.icmp_error import is_hard
+from gossamer.core.tcp.events import IcmpError, Report, Timeout
+from gossamer.core.tcp.icmp_error import event_of
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import State
+from gossamer.core.tcp.tcb import SoftError, State, Tcb
+from gossamer.core.tcp.timeouts import deadline_us
+from gossamer.core.wire import icmp
+from gossamer.core.wire.flow import pack_flow
+
+IGNORED = (Dropped(SegmentDrop.ICMP_IGNORED),)
+HARD, SOFT, TOO_BIG = Report.HARD, Report.SOFT, Report.TOO_BIG
+FLOW = pack_flow(("10.0.0.1", 1), ("10.0.0.2", 2))
+
+KINDS = [
+    # is_ipv4, type, codes, what it says, what the user is told
+    (True, 3, (0, 5, 6, 11), SOFT, Failure.NETWORK_UNREACHABLE),
+    (True, 3, (1, 7, 8, 12, 14, 15, 99), SOFT, Failure.UNREACHABLE),
+    (True, 3, (2,), HARD, Failure.PROTOCOL_REFUSED),
+    (True, 3, (3,), HARD, Failure.REFUSED),
+    (True, 3, (4,), TOO_BIG, Failure.UNREACHABLE),
+    (True, 3, (9, 10, 13), HARD, Failure.UNREACHABLE),
+    (True, 11, (0, 1), SOFT, Failure.UNREACHABLE),
+    (True, 12, (0, 1, 2), SOFT, Failure.BAD_HEADER),
+    (False, 1, (0,), SOFT, Failure.NETWORK_UNREACHABLE),
+    (False, 1, (2, 3, 99), SOFT, Failure.UNREACHABLE),
+    (False, 1, (1, 5, 6), HARD, Failure.UNREACHABLE),
+    (False, 1, (4,), HARD, Failure.REFUSED),
+    (False, 2, (0, 7), TOO_BIG, Failure.UNREACHABLE),
+    (False, 3, (0, 1), SOFT, Failure.UNREACHABLE),
+    (False, 4, (0, 1, 2), SOFT, Failure.BAD_HEADER),
+]
+EVERY = [(v4, kind, code, says, tells) for v4, kind, codes, says, tells in KINDS for code in codes]
+
+
+@pytest.mark.parametrize(("is_ipv4", "kind", "code", "says", "tells"), EVERY)
+def test_said__every_kind_and_code(is_ipv4: bool, kind: int, code: int, says: Report, tells: Failure) -> None:
+    """RFC 9293 3.9.2.2."""
+    event = event_of(icmp.IcmpError(FLOW, kind, code, 77, 1400), is_ipv4, NOW_US)
+    assert event == IcmpError(77, says, NOW_US, tells, 1400)
+
+
+def test_source_quench__is_no_error_of_the_wire() -> None:
+    """MUST-55; RFC 6633."""
+    assert 4 not in icmp.V4_ERRORS
+    assert {kind for v4, kind, *_ in EVERY if v4} == icmp.V4_ERRORS
+    assert {kind for v4, kind, *_ in EVERY if not v4} == icmp.V6_ERRORS
+
+
+def in_flight(state: State) -> Tcb:
+    tcb = states.IN_STATE[state](TcpParameters())
+    return said(tcb, b"x")[0] if state in (State.ESTABLISHED, State.CLOSE_WAIT) else tcb
 
 
 @pytest.mark.parametrize("state", State)
-def test_icmp__hard_error__ends_only_what_is_being_opened(state: State) -> None:
-    """RFC 5927 5.2; RFC 5461: a hard error is soft in ESTABLISHED."""
-    tcb = states.IN_STATE[state](TcpParameters())
-    tcb = states.after(tcb, Send(b"x", NOW_US)) if state in (State.ESTABLISHED, State.CLOSE_WAIT) else tcb
-    after, actions = step(tcb, IcmpError(tcb.snd_una, True, NOW_US))
-    if state is State.SYN_SENT:
-        assert (after, actions) == (None, (Failed(Failure.UNREACHABLE),))
-    elif state is State.SYN_RECEIVED:
-        assert (after, actions) == (None, (Signal.HALF_OPEN_GONE,))
+@pytest.mark.parametrize(("is_ipv4", "kind", "code", "says", "tells"), EVERY)
+def test_report__kind_code_state_and_whether_in_flight(
+    state: State, is_ipv4: bool, kind: int, code: int, says: Report, tells: Failure
+) -> None:
+    """RFC 9293 3.9.2.2, RFC 5927 4.1 and 5.2, RFC 5461: the table."""
+    tcb = in_flight(state)
+    has_flight = tcb.snd_una != tcb.snd_nxt
+    for offset in (-1, 1, 100_000):
+        event = event_of(icmp.IcmpError(FLOW, kind, code, seq_add(tcb.snd_una, offset), 0), is_ipv4, NOW_US)
+        assert step(tcb, event) == (tcb, IGNORED), "a segment that is not in flight"
+    event = event_of(icmp.IcmpError(FLOW, kind, code, tcb.snd_una, 9_000), is_ipv4, NOW_US)
+    outcome = step(tcb, event)
+    if not has_flight or says is TOO_BIG:
+        assert outcome == (tcb, IGNORED), "nothing in flight, or an MTU that was never sent"
+    elif says is SOFT or state > State.SYN_RECEIVED:
+        after, actions = outcome
+        assert isinstance(after, Tcb)
+        assert after.soft_error == SoftError(tells, NOW_US)
+        assert not actions
+        assert decode(encode(after)) == after
+    elif state is State.SYN_SENT:
+        assert outcome == (None, (Failed(tells),))
     else:
-        assert (after, actions) == (tcb, (Dropped(SegmentDrop.ICMP_IGNORED),))
+        assert outcome == (None, (Signal.HALF_OPEN_GONE,))
 
 
-@pytest.mark.parametrize("seq", [-1, 1, 100_000])
-def test_icmp__quoted_segment_not_in_flight__ignored(seq: int) -> None:
-    tcb = states.syn_sent()
-    event = IcmpError(seq_add(tcb.snd_una, seq), True, NOW_US)
-    assert step(tcb, event) == (tcb, (Dropped(SegmentDrop.ICMP_IGNORED),))
+def test_crossed_syn__hard_error__the_opener_is_told() -> None:
+    tcb = states.crossed()
+    event = IcmpError(tcb.snd_una, HARD, NOW_US, Failure.REFUSED)
+    assert step(tcb, event) == (None, (Failed(Failure.REFUSED),))
 
 
-def test_icmp__fragmentation_needed__is_not_hard() -> None:
-    """RFC 1191: not an end, whatever MTU it tells."""
-    assert not is_hard(3, 4, True)
-    assert not is_hard(2, 0, False)
-    assert is_hard(3, 3, True)
-    assert is_hard(1, 4, False)
+def test_time_wait__report__ignored() -> None:
+    record = states.time_wait()
+    assert step(record, IcmpError(record.snd_nxt, HARD, NOW_US)) == (record, IGNORED)
+
+
+def given_up(tcb: Tcb) -> Failure:
+    """What the user is told once the connection has timed out."""
+    after: object = tcb
+    while isinstance(after, Tcb):
+        after, actions = step(after, Timeout(deadline_us(after)))
+    (failure,) = [action.failure for action in actions if isinstance(action, Failed)]
+    return failure
+
+
+@pytest.mark.parametrize("state", [State.SYN_SENT, State.ESTABLISHED, State.FIN_WAIT_1, State.LAST_ACK])
+def test_soft_error__then_a_timeout__is_what_the_user_is_told(state: State) -> None:
+    """SHLD-25."""
+    tcb = in_flight(state)
+    assert given_up(tcb) is Failure.TIMED_OUT
+    event = IcmpError(tcb.snd_una, SOFT, NOW_US + 1, Failure.NETWORK_UNREACHABLE)
+    assert given_up(states.after(tcb, event)) is Failure.NETWORK_UNREACHABLE
+
+
+def test_soft_error__peer_was_heard_since__timed_out() -> None:
+    tcb = in_flight(State.ESTABLISHED)
+    tcb = states.after(tcb, IcmpError(tcb.snd_una, SOFT, NOW_US + 1, Failure.NETWORK_UNREACHABLE))
+    tcb, _ = hears(tcb, from_peer(tcb), NOW_US + SECOND_US)
+    tcb, _ = said(tcb, b"y", NOW_US + SECOND_US)
+    assert given_up(tcb) is Failure.TIMED_OUT
+
+
+def test_report_names__nothing_is_left_unnamed() -> None:
+    assert set(icmp_error.UNREACHABLE_IPV4) == set(range(14)) - {8}
+    assert set(icmp_error.UNREACHABLE_IPV6) == set(range(7))
