@@ -1,8 +1,8 @@
 """What routers have told of paths, for connections to come.
 
-Owns the table of path MTUs by peer address. A connection that begins is told what its path carries before it
-sends its first segment, so that a path with a small MTU costs its users one round trip in ten minutes, not one
-for each connection.
+Owns the table of path MTUs by peer address. A connection that begins is told what its path carries before
+it sends its first segment, so that a path with a small MTU costs its users one round trip in ten minutes, not
+one for each connection.
 
 Bounds: PATHS_MAX peers, the one not used for longest goes; an entry counts for PATH_RAISE_US.
 

@@ -9,7 +9,7 @@ from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.script import IcmpPacket
 from gossamer.core.packetdrill.world import World
 from gossamer.core.tcp.events import IcmpError
-from gossamer.core.tcp.icmp_error import is_hard
+from gossamer.core.tcp.icmp_error import said
 
 IPV4_TYPES: Final = {
     "unreachable": 3,
@@ -62,9 +62,9 @@ def inject_icmp(world: World, packet: IcmpPacket) -> None:
     if endpoint is None:
         return
     seq = flow.mapping.live_local(packet.quoted_seq)
-    world.host.step(
-        endpoint, IcmpError(seq, is_hard(kind, code, not world.settings.is_ipv6), world.host.now_us)
-    )
+    report, failure = said(kind, code, not world.settings.is_ipv6)
+    mtu = packet.mtu or 0
+    world.host.step(endpoint, IcmpError(seq, report, world.host.now_us, failure, mtu))
     if packet.kind == UNREACHABLE:
         errors = LINUX_ERRORS_IPV6 if world.settings.is_ipv6 else LINUX_ERRORS_IPV4
         world.note_icmp(endpoint, errors[code])

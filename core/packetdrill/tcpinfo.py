@@ -5,19 +5,15 @@ Source: tcp(7), TCP_INFO; linux/tcp.h.
 
 import msgspec
 from gossamer.core.packetdrill.sockets import Socket
-from gossamer.core.packetdrill.symbols import INFO_OPTIONS, TCP_STATES
+from gossamer.core.packetdrill.symbols import TCP_STATES
 from gossamer.core.tcp.info import info
 
 
-def fields(made: Socket, now_us: int, is_ipv6: bool) -> dict[str, int | str]:
+def fields(made: Socket, now_us: int) -> dict[str, int | str]:
     """All fields that are kept of a socket."""
     endpoint = made.endpoint
     if endpoint is None:
         state = TCP_STATES["TCP_LISTEN"] if made.queue is not None else TCP_STATES["TCP_CLOSE"]
         return {"tcpi_state": state}
-    record = info(endpoint.connection, now_us, is_ipv6)
-    found = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
-    tcb = made.tcb
-    if tcb is not None and tcb.agreed.ecn:
-        found["tcpi_options"] |= INFO_OPTIONS["TCPI_OPT_ECN"]
-    return found
+    record = info(endpoint.connection, now_us)
+    return {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}

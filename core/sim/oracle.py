@@ -132,7 +132,8 @@ def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> N
     """No segment says what was not agreed, nor sends outside the peer's window."""
     agreed = after.agreed
     assert 0 <= segment.window <= 0xFFFF
-    assert len(segment.payload) <= agreed.smss, "a segment is longer than the peer takes"
+    largest = agreed.smss if after.path is None else max(agreed.smss, after.path.probe_smss)
+    assert len(segment.payload) <= largest, "a segment is longer than the peer takes"
     assert bool(segment.sack) <= agreed.sack
     _check_ecn(before, after, segment)
     if segment.flags & (SYN | RST):

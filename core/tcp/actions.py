@@ -94,7 +94,5 @@ class Signal(Enum):
     HALF_OPEN_GONE = "a half-open connection of a listener ended: free its place"
 
 
-Action = (
-    Segment | Deliver | Accepted | Urgent | Remains | Granted | Dropped | PathLearned | Failed | Signal
-)
+Action = Segment | Deliver | Accepted | Urgent | Remains | Granted | Dropped | PathLearned | Failed | Signal
 Actions = tuple[Action, ...]

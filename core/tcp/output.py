@@ -115,7 +115,7 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
     room = congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
     snd_nxt, largest, first = tcb.snd_nxt, tcb.agreed.smss, len(segments)
     if tcb.path is not None:
-        tcb, largest = path_mtu.probe(tcb, now_us, unsent, min(usable, room))
+        tcb, largest = path_mtu.probe(tcb, now_us, unsent, usable)
     while unsent > 0:
         size = min(unsent, largest, usable)
         if size > room or not _is_worth_sending(tcb, size, unsent, flight):

@@ -116,9 +116,9 @@ def _told(tcb: Tcb, smss: int, now_us: int) -> tuple[Tcb, Actions]:
 # Found by probing.
 
 
-def probe(tcb: Tcb, now_us: int, unsent: int, room: int) -> tuple[Tcb, int]:
+def probe(tcb: Tcb, now_us: int, unsent: int, usable: int) -> tuple[Tcb, int]:
     """Before new data is sent on a connection whose path is in question: what the last probe has shown, and
-    how long the first segment may be: Eff.snd.MSS, or a probe."""
+    how long the first segment may be: Eff.snd.MSS, or a probe; 0 when a probe waits for room."""
     tcb = _before_sending(tcb, now_us)
     path, smss = tcb.path, tcb.agreed.smss
     if path is None or path.probe_end is not None or tcb.recovery is not None or now_us < path.raise_at_us:
@@ -126,9 +126,10 @@ def probe(tcb: Tcb, now_us: int, unsent: int, room: int) -> tuple[Tcb, int]:
     # RFC 8899 5.3.2 leaves the choice: what was agreed is tried first, then halves of what is left.
     size = path.high if path.high == path.smss_max else (smss + path.high + 1) // 2
     # RFC 4821 7.4: enough must follow it that its loss shows by duplicate ACKs, without a timeout.
-    if size <= smss or size + (DUP_THRESH + 1) * smss > min(unsent, room):
+    if size <= smss or size + (DUP_THRESH + 1) * smss > min(unsent, tcb.snd_wnd, tcb.congestion.cwnd):
         return tcb, smss
-    return tcb, size
+    # Where a window is full but for less, what is in flight makes room with its ACKs: the probe waits.
+    return tcb, size if size <= usable else 0
 
 
 def sent(tcb: Tcb, octets: int) -> Tcb:

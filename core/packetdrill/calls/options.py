@@ -203,4 +203,4 @@ def _value(made: Socket, name: str) -> int | None:
 
 def info(world: World, made: Socket) -> dict[str, int | str]:
     """The fields of TCP_INFO, for assertions."""
-    return tcpinfo.fields(made, world.host.now_us, world.settings.is_ipv6)
+    return tcpinfo.fields(made, world.host.now_us)

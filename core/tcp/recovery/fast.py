@@ -11,6 +11,7 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.parameters import DUP_THRESH
+from gossamer.core.tcp.path_mtu import is_probe_lost, without_probe
 from gossamer.core.tcp.recovery import scoreboard
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 from gossamer.core.wire.segment import Segment
@@ -111,12 +112,24 @@ def _is_loss_shown(tcb: Tcb, recovery: Recovery) -> bool:
 
 def _entered(tcb: Tcb, recovery: Recovery, now_us: int) -> Tcb:
     """Fast retransmit. Source: RFC 5681 3.2 (2), (3); RFC 6675 5 (4)."""
+    if is_probe_lost(tcb):
+        return _probe_sent_again(tcb, recovery, now_us)
     return replace(
         tcb,
         congestion=congestion.lost(tcb, now_us),
         recovery=replace(recovery, phase=Phase.FAST, recover=tcb.snd_nxt, high_rxt=tcb.snd_una),
         rtt_seq=None,
     )
+
+
+def _probe_sent_again(tcb: Tcb, recovery: Recovery, now_us: int) -> Tcb:
+    """What was lost is a probe of the path's MTU: its octets alone are sent again, in smaller segments, and
+    cwnd stays. Source: RFC 4821 7.6.2, 7.5."""
+    assert tcb.path is not None
+    end = tcb.path.probe_end
+    assert end is not None
+    recovery = replace(recovery, phase=Phase.LOSS, recover=end, high_rxt=tcb.snd_una)
+    return replace(without_probe(tcb, now_us), recovery=recovery, rtt_seq=None)
 
 
 def on_new_ack(tcb: Tcb, segment: Segment, acked_bytes: int, flight_bytes: int, now_us: int) -> Tcb:

@@ -11,13 +11,13 @@ from gossamer.core.tcp import listen
 from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import IcmpError, SegmentArrives
+from gossamer.core.tcp.events import IcmpError, Report, SegmentArrives
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Listener, State, TimeWait
+from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
 from gossamer.core.wire.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
 
-from .besieged import SYNCHRONIZED, hears, segments, sending, work
+from .besieged import SYNCHRONIZED, hears, segments, sending, watched, work
 
 
 @pytest.mark.parametrize("state", SYNCHRONIZED, ids=lambda state: state.name.lower())
@@ -157,8 +157,31 @@ def test_urgent_pointer__anywhere__octets_stay_in_line(flags: int, urgent: int) 
     assert after.agreed == tcb.agreed
 
 
-def test_icmp__flood_of_forged_errors__changes_nothing() -> None:
-    """RFC 5927."""
+@pytest.mark.parametrize("report", Report)
+def test_icmp__flood_of_forged_errors__changes_nothing(report: Report) -> None:
+    """RFC 5927 4.1: what it quotes is not in flight."""
     tcb = sending(5_000)
-    for seq in (-1, 0, 100, 5_000, 1 << 30):
-        assert step(tcb, IcmpError(seq_add(tcb.snd_una, seq), True, NOW_US))[0] == tcb
+    for seq in (-1, 5_000, 1 << 30):
+        assert step(tcb, IcmpError(seq_add(tcb.snd_una, seq), report, NOW_US, mtu=68))[0] == tcb
+
+
+def test_icmp__hard_errors_in_flight__nothing_but_a_note_for_the_user() -> None:
+    """RFC 5927 5.2."""
+    tcb = sending(5_000)
+    after, actions = step(tcb, IcmpError(tcb.snd_una, Report.HARD, NOW_US))
+    assert isinstance(after, Tcb)
+    assert msgspec.structs.replace(after, soft_error=None) == tcb
+    assert not actions
+
+
+@pytest.mark.parametrize("mtu", [0, 1, 67, 68, 100, 551])
+def test_icmp__forged_fragmentation_needed__floor_and_no_more(mtu: int) -> None:
+    """RFC 5927 7: a forger who guesses the sequence number gains small segments, down to the floor, once."""
+    tcb = sending(100_000)
+    congestion, answers = tcb.congestion, 0
+    for _ in range(50):
+        tcb, actions = watched(tcb, IcmpError(tcb.snd_una, Report.TOO_BIG, NOW_US, mtu=mtu))
+        answers += len(segments(actions))
+    assert tcb.agreed.smss >= 500
+    assert tcb.congestion == congestion
+    assert answers <= 3 * 30, "three sizes, each a window in small segments"
