@@ -15,14 +15,14 @@ from rich.table import Table
 COLUMNS = (
     "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "threads", "turns",
     "accepted", "requests",
-    "packets in", "packets out", "retransmits", "drops", "restarts", "heartbeat",
+    "packets in", "packets out", "retransmits", "drops", "disk", "restarts", "heartbeat",
 )  # fmt: skip
 
 WIDTH_MIN: Final = 160
 """Characters of a line where the output is no terminal."""
 WIDTH_MAX: Final = 10_000
 
-PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:11], COLUMNS[11:15])
+PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:11], COLUMNS[11:16])
 """The columns beside the worker's number where the table is too wide for the terminal: each part fits 80."""
 
 
@@ -62,6 +62,7 @@ def _cells(worker: WorkerStatus) -> list[str]:
         f"{worker.rss_bytes / (1 << 20):.1f} MiB",
         *(f"{number:,}" for number in numbers),
         drops,
+        worker.disk,
         str(worker.restarts),
         f"{worker.heartbeat_age_us / 1000:.0f} ms ago",
     ]

@@ -48,6 +48,8 @@ GAUGES: Final = (
     "half_open",
     "accept_queue",
     "time_wait",
+    "disk_engine",
+    "disk_waiting",
 )
 """They say what is now, and end with their process; the others are totals and go on over restarts."""
 
@@ -67,6 +69,7 @@ TOTALS: Final = (
     "fast_opens_total",
     "fast_open_lost_total",
     "turns_total",
+    "disk_operations_total",
     "thread_errors_total",
 )
 

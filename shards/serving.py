@@ -7,7 +7,7 @@ It knows the stack and the application only as values with a few functions.
 import logging
 import select
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Final
 
@@ -37,11 +37,13 @@ DRAIN_LOOK_US: Final = 20_000
 class Worker:
     """The running state of one worker."""
 
-    def __init__(self, scheduler: Scheduler, row: Row, clock: Clock) -> None:
+    def __init__(
+        self, scheduler: Scheduler, row: Row, clock: Clock, statistics: Sequence[Statistics] = ()
+    ) -> None:
         self.scheduler = scheduler
         self._row = row
         self._clock = clock
-        self._sources: list[Statistics] = [scheduler.statistics]
+        self._sources: list[Statistics] = [scheduler.statistics, *statistics]
         self._stack: Stack | None = None
         self._application: Application | None = None
         self._drain_deadline_us: int | None = None

@@ -6,6 +6,7 @@ Owns the keys of `gossamer status --json`. Times are microseconds, sizes bytes.
 from collections.abc import Mapping
 
 import msgspec
+from gossamer.core.loop.diskengine import ENGINES
 from gossamer.shards.counters import TOTALS, WorkerState, add_totals, drops_of
 
 
@@ -33,6 +34,8 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     heartbeat_age_us: int
     half_open: int = 0
     """Connections in the SYN queues of its listeners."""
+    disk: str = ""
+    """What reads files: "io_uring", "libaio" or "pool"."""
     accept_queue: int = 0
     """Established connections that wait to be accepted."""
 
@@ -92,6 +95,7 @@ def worker_status(
         retransmits_total=totals["retransmits_total"],
         drops=drops_of(totals),
         totals={name: totals[name] for name in TOTALS},
+        disk=ENGINES[row["disk_engine"]],
         half_open=row["half_open"],
         accept_queue=row["accept_queue"],
         restarts=figures.restarts,

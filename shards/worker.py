@@ -75,10 +75,13 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def build_scheduler() -> Scheduler:
+def build_scheduler() -> tuple[Scheduler, DiskLoop]:
     """A scheduler with the loops that every stack needs."""
     pool = PoolLoop()
-    return Scheduler(EpollWaiter(), [DescriptorLoop(), SleepLoop(), pool, DiskLoop(pool)])
+    disk = DiskLoop(pool)
+    if disk.why_not_better:
+        log.warning("files are read by %s: %s", disk.engine, disk.why_not_better)
+    return Scheduler(EpollWaiter(), [DescriptorLoop(), SleepLoop(), pool, disk]), disk
 
 
 async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, application: Application) -> None:
@@ -108,8 +111,9 @@ def run_worker(plan: WorkerPlan) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    scheduler = build_scheduler()
-    worker = Worker(scheduler, CounterTable(plan.descriptors.counters).row(plan.row), monotonic_us)
+    scheduler, disk = build_scheduler()
+    row = CounterTable(plan.descriptors.counters).row(plan.row)
+    worker = Worker(scheduler, row, monotonic_us, (disk.statistics,))
     graceful_us = plan.config.server.timeout_graceful_shutdown_us
     worker.spawn_essential(worker.beat_for_ever(), "heartbeat")
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded
-from gossamer.core.loop.diskengine import Engine, PoolEngine, choose_engine
+from gossamer.core.loop.diskengine import ENGINES, Engine, PoolEngine, choose_engine
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.calls import AioRead, AioSync, AioWrite
 from gossamer.core.threads.eventloop import SchedulerPort
@@ -95,9 +95,11 @@ class DiskLoop:
         self._pool_lane.close()
 
     def statistics(self) -> dict[str, int]:
-        """Operations since the start, and those on their way now."""
+        """The engine's index in `diskengine.ENGINES`, operations since the start, and those on their way
+        now."""
         lanes = {id(lane): lane for lane in (self._lane, self._pool_lane)}.values()
         return {
+            "disk_engine": ENGINES.index(self.engine),
             "disk_operations_total": self._operations_total,
             "disk_in_flight": sum(len(lane.in_flight) for lane in lanes),
             "disk_waiting": sum(len(lane.waiting) for lane in lanes),

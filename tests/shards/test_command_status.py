@@ -25,7 +25,8 @@ WORKER = WorkerStatus(
     packets_out_total=1_000_000_002,
     retransmits_total=1_000_003,
     drops={name: 123_456 for name in COUNTERS if name.startswith("drop_")},
-    totals={},
+    totals={"turns_total": 1_000_000_004},
+    disk="io_uring",
     restarts=99,
     heartbeat_age_us=10_000_000,
 )
