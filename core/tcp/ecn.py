@@ -102,7 +102,8 @@ def on_echo(before: Tcb, tcb: Tcb, now_us: int) -> Tcb:
     if before.snd_una == before.snd_nxt:
         # Nothing was under way that could have been marked: the echo is old, or a lie.
         return tcb
-    if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:
+    if tcb.recovery is not None and tcb.recovery.phase is Phase.FAST:
+        # Fast recovery has reduced the window for this very flight, and moves it as segments leave.
         return tcb
     answered = before.ecn.answered_to if before.ecn is not None else None
     if answered is not None and not seq_lt(answered, tcb.snd_una):

@@ -10,8 +10,11 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.errors import Draining
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcpcall import TcpConnect
+from gossamer.core.loop.tcpconnections import Connections
+from gossamer.core.loop.tcpfastopen import FastOpens
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
+from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.thread import Thread
@@ -512,6 +515,15 @@ def test_handed_over__what_is_nobodys_is_dropped_in_silence(hosts: Hosts) -> Non
     hosts.inject(Segment(1, 1, ACK, 10), ("10.0.0.1", 9))
     hosts.run(for_us=1_000)
     assert hosts.server.statistics["drop_listen_not_syn"] + hosts.server.statistics["drop_no_connection"] == 1
+
+
+def test_emit__user_timeout_alone__is_on_the_wire(hosts: Hosts) -> None:
+    parameters, clock = TcpParameters(), hosts.network.clock
+    fast_opens = FastOpens(parameters, bytes(SECRET_BYTES), clock)
+    connections = Connections(hosts.client.sink, parameters, clock, fast_opens)
+    connections.emit(pack_flow(STRANGER, SERVER), Segment(1, 2, ACK, 3, 4, 5, user_timeout_s=30))
+    hosts.client.sink.flush()
+    assert [segment.user_timeout_s for segment in hosts.sent_to("10.0.0.2")] == [30]
 
 
 # TIME-WAIT, strays, bounds

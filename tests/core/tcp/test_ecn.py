@@ -313,9 +313,23 @@ def test_established__echo_while_a_loss_is_repaired__not_reduced_twice() -> None
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     assert tcb.recovery is not None
     assert tcb.recovery.phase is Phase.LOSS
-    reduced = tcb.congestion.ssthresh
+    reduced = tcb.congestion
+    grown, _ = hears(tcb, replace(echo(tcb, MSS), flags=ACK))
+    assert grown.congestion.cwnd > reduced.cwnd
     tcb, _ = hears(tcb, echo(tcb, MSS))
-    assert tcb.congestion.ssthresh == reduced
+    assert tcb.congestion == reduced, "neither reduced again nor increased"
+
+
+def test_established__echo_in_fast_recovery__left_to_it() -> None:
+    tcb = in_flight()
+    for count in range(1, 5):
+        block = (seq_add(tcb.snd_una, MSS), seq_add(tcb.snd_una, (1 + count) * MSS))
+        tcb, _ = hears(tcb, from_peer(tcb, ack=-8 * MSS, sack=(block,)))
+    assert tcb.recovery is not None
+    assert tcb.recovery.phase is Phase.FAST
+    with_echo, _ = hears(tcb, echo(tcb, MSS))
+    without, _ = hears(tcb, replace(echo(tcb, MSS), flags=ACK))
+    assert with_echo.congestion == without.congestion
 
 
 def test_established__timeout__new_data_after_it_says_cwr() -> None:
