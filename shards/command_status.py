@@ -14,15 +14,15 @@ from rich.table import Table
 
 COLUMNS = (
     "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "threads", "turns",
-    "accepted", "requests",
-    "packets in", "packets out", "retransmits", "drops", "disk", "restarts", "heartbeat",
+    "accepted", "requests", "disk",
+    "packets in", "packets out", "retransmits", "drops", "restarts", "heartbeat",
 )  # fmt: skip
 
 WIDTH_MIN: Final = 160
 """Characters of a line where the output is no terminal."""
 WIDTH_MAX: Final = 10_000
 
-PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:11], COLUMNS[11:16])
+PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:12], COLUMNS[12:16])
 """The columns beside the worker's number where the table is too wide for the terminal: each part fits 80."""
 
 
@@ -48,11 +48,11 @@ def fetch_status(directory: Path) -> ServerStatus:
 
 def _cells(worker: WorkerStatus) -> list[str]:
     drops = ", ".join(f"{reason} {count}" for reason, count in worker.drops.items()) or "-"
-    numbers = (
+    served = (
         worker.connections, worker.threads, worker.totals["turns_total"],
         worker.accepted_total, worker.requests_total,
-        worker.packets_in_total, worker.packets_out_total, worker.retransmits_total,
     )  # fmt: skip
+    packets = (worker.packets_in_total, worker.packets_out_total, worker.retransmits_total)
     return [
         str(worker.id),
         str(worker.pid) if worker.pid else "-",
@@ -60,9 +60,10 @@ def _cells(worker: WorkerStatus) -> list[str]:
         "-" if worker.queue is None else str(worker.queue),
         f"{worker.cpu_percent:.1f}",
         f"{worker.rss_bytes / (1 << 20):.1f} MiB",
-        *(f"{number:,}" for number in numbers),
-        drops,
+        *(f"{number:,}" for number in served),
         worker.disk,
+        *(f"{number:,}" for number in packets),
+        drops,
         str(worker.restarts),
         f"{worker.heartbeat_age_us / 1000:.0f} ms ago",
     ]
