@@ -1,0 +1,88 @@
+"""The kernel's TCP opens connections to ours: with SYN cookies, and with Fast Open."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
+from gossamer.loadtest.servers import Gossamer
+
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+PORT = 7861
+Start = Callable[..., Gossamer]
+
+FAST_OPEN_CLIENT = """
+import json, socket, struct, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+request = b"GET /one.bin HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"
+found = []
+for _ in range(int(sys.argv[3])):
+    with socket.socket(family, socket.SOCK_STREAM) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 10, 0))
+        client.sendto(request, socket.MSG_FASTOPEN, (sys.argv[1], int(sys.argv[2])))
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+        options = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5]
+        found.append((answer.partition(b"\\r\\n\\r\\n")[2].hex(), bool(options & 0x20)))
+print(json.dumps(found))
+"""
+"""Prints of each connection the body, and whether the data of its SYN was acknowledged (TCPI_OPT_SYN_DATA)."""
+
+
+def config(folder: Path, **settings: str) -> Path:
+    """A configuration with these keys of [tcp]."""
+    path = folder / "config.toml"
+    path.write_text("[tcp]\n" + "".join(f'{key} = "{value}"\n' for key, value in settings.items()))
+    return path
+
+
+def totals(server: Gossamer, name: str) -> int:
+    """A total over all workers."""
+    return sum(worker["totals"][name] for worker in server.status()["workers"])
+
+
+@pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
+def test_syn_cookies_always__kernel_client__large_file_with_scaled_windows(
+    joined_namespaces: tuple[Namespace, Namespace],
+    site: Path,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    start: Start,
+    address: str,
+) -> None:
+    left, right = joined_namespaces
+    path = config(tmp_path, syn_cookies="always")
+    server = start(right, site, "--config", str(path), stack="nfqueue", port=PORT, host="::", workers=2)
+    host = f"[{address}]" if ":" in address else address
+    body = tmp_path / "body"
+    for _ in range(5):
+        left.run(
+            ["curl", "-sS", "--fail", "--max-time", "20", "-o", str(body), f"http://{host}:{PORT}/large.bin"]
+        )
+        assert hashlib.sha256(body.read_bytes()).digest() == hashlib.sha256(files["large.bin"]).digest()
+    taken = totals(server, "syn_cookies_taken_total")
+    assert taken == totals(server, "accepted_total") > 5, "nothing was opened otherwise"
+
+
+@pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
+def test_fast_open__kernel_client__data_of_the_syn_is_taken_by_any_worker(
+    joined_namespaces: tuple[Namespace, Namespace],
+    site: Path,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    start: Start,
+    address: str,
+) -> None:
+    left, right = joined_namespaces
+    path = config(tmp_path, fast_open="server")
+    server = start(right, site, "--config", str(path), stack="nfqueue", port=PORT, host="::", workers=2)
+    argv = [sys.executable, "-c", FAST_OPEN_CLIENT, address, str(PORT), "20"]
+    found: list[Any] = json.loads(left.run(argv, timeout_s=60))
+    assert [bytes.fromhex(body) for body, _ in found] == [files["one.bin"]] * 20
+    assert [was_taken for _, was_taken in found] == [False] + [True] * 19
+    assert totals(server, "fast_opens_total") == 19
