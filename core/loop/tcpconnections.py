@@ -24,6 +24,7 @@ from gossamer.core.loop.tcpcall import (
 from gossamer.core.loop.tcpfailure import error_of
 from gossamer.core.loop.tcpfastopen import FastOpens
 from gossamer.core.loop.tcppaths import Paths
+from gossamer.core.loop.tcpqueues import Queues
 from gossamer.core.tcp.actions import (
     Accepted,
     Actions,
@@ -69,6 +70,7 @@ class Connections:
         self.fast_opens = fast_opens
         self.demux: Demux[Connection, Listener] = Demux(parameters.connections_max, parameters.time_wait_max)
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
+        self._queues = Queues(self.demux, fast_opens, self._abort)
         self.accepted_count = 0
         """How many octets of the SEND just stepped found room."""
         self._clock = clock
@@ -76,7 +78,6 @@ class Connections:
         self.paths = Paths()
         self._packets_out_total = 0
         self._retransmits_total = 0
-        self._accepted_total = 0
         self._performers: dict[type[Any], Callable[[Connection, Any], None]] = {
             Deliver: self._perform_deliver,
             Accepted: self._perform_accepted,
@@ -94,8 +95,8 @@ class Connections:
             Signal.END_OF_STREAM: self._on_end_of_stream,
             Signal.FIN_ACKED: self._on_fin_acked,
             Signal.RETRANSMITTED: self._on_retransmitted,
-            Signal.HALF_OPEN_GONE: self._on_half_open_gone,
-            Signal.OPENED_EARLY: self._hand_out,
+            Signal.HALF_OPEN_GONE: self._queues.on_half_open_gone,
+            Signal.OPENED_EARLY: self._queues.hand_out,
             Signal.FAST_OPEN_LOST: fast_opens.on_lost,
         }
 
@@ -103,6 +104,7 @@ class Connections:
         """Keep the scheduler whose threads are woken."""
         self.scheduler = scheduler
         self._resume = scheduler.resume
+        self._queues.start(scheduler)
 
     def deadline_us(self) -> int:
         """The earliest deadline of any connection or TIME-WAIT record."""
@@ -129,10 +131,8 @@ class Connections:
         self.drops[SegmentDrop.SEND_FAILED] = self.sink.failed_total
         counts = {
             "connections": self.demux.connections_total,
-            "half_open": len(self.demux.half_open),
-            "accept_queue": sum(len(listener.accepted) for listener in self.demux.listeners.values()),
+            **self._queues.statistics(),
             "time_wait": len(self.demux.time_wait),
-            "accepted_total": self._accepted_total,
             "packets_out_total": self._packets_out_total,
             "retransmits_total": self._retransmits_total,
         }
@@ -147,6 +147,9 @@ class Connections:
         assert connection.tcb is not None
         tcb, actions = step(connection.tcb, event)
         self.perform(connection, tcb, actions)
+
+    def _abort(self, connection: Connection) -> None:
+        self.step(connection, Abort(self._clock()))
 
     def perform(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
         """Do what a step of `connection` asked for; `tcb` is the connection after it."""
@@ -221,7 +224,7 @@ class Connections:
     def _perform_failed(self, connection: Connection, action: Failed) -> None:
         connection.failure = action.failure
         error = error_of(action.failure)
-        self._withdraw(connection)
+        self._queues.withdraw(connection)
         thread = self.take_receiver(connection)
         if thread is not None:
             self.scheduler.throw(thread, error)
@@ -241,28 +244,7 @@ class Connections:
             connection.send_deadline_us = NEVER_US
             self._resume(opener, connection)
             return
-        listener = connection.listener
-        if self.fast_opens.is_over(connection) or listener is None:
-            return
-        listener.half_open.pop(connection)
-        self.demux.establish(connection.flow)
-        if listener.is_closed:
-            # Nobody can accept it any more.
-            connection.listener = None
-            self.step(connection, Abort(self._clock()))
-            return
-        self._hand_out(connection)
-
-    def _hand_out(self, connection: Connection) -> None:
-        """Answer a blocked accept, or wait for the next."""
-        listener = connection.listener
-        assert listener is not None
-        self._accepted_total += 1
-        if listener.threads:
-            connection.listener = None
-            self._resume(listener.threads.popleft(), connection)
-        else:
-            listener.accepted[connection] = None
+        self._queues.on_established(connection)
 
     def _tell_path(self, connection: Connection) -> None:
         """A new connection begins with what is known of its path."""
@@ -310,24 +292,6 @@ class Connections:
 
     def _on_retransmitted(self, _connection: Connection) -> None:
         self._retransmits_total += 1
-
-    def _on_half_open_gone(self, connection: Connection) -> None:
-        if connection.listener is not None:
-            connection.listener.half_open.pop(connection)
-            connection.listener = None
-
-    def recycle_half_open(self, listener: Listener) -> None:
-        """Forget the oldest half-open connection, in favour of a new one. Source: RFC 4987 3.4."""
-        connection, _ = listener.half_open.popitem(last=False)
-        connection.listener = None
-        self.drops[SegmentDrop.BACKLOG_FULL] += 1
-        self.perform(connection, None, ())
-
-    def _withdraw(self, connection: Connection) -> None:
-        """A connection that failed before it was accepted is not handed out any more."""
-        listener, connection.listener = connection.listener, None
-        if listener is not None:
-            listener.accepted.pop(connection, None)
 
     def emit_and_count(self, flow: Flow, actions: Actions) -> None:
         """The actions of what has no connection: segments and drops."""

@@ -99,7 +99,7 @@ class Listening:
             if not listener.is_oldest_unanswered:
                 self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
                 return
-            self._connections.recycle_half_open(listener)
+            self._recycle_half_open(listener)
         # Only a SYN that is taken ends TIME-WAIT.
         self._demux.time_wait.pop(flow, None)
         tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
@@ -116,6 +116,13 @@ class Listening:
         self._demux.add(flow, connection)
         self._connections.fast_opens.early[connection] = None
         self._connections.perform(connection, tcb, actions)
+
+    def _recycle_half_open(self, listener: Listener) -> None:
+        """Forget the oldest half-open connection, in favour of a new one. Source: RFC 4987 3.4."""
+        connection, _ = listener.half_open.popitem(last=False)
+        connection.listener = None
+        self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
+        self._connections.perform(connection, None, ())
 
     def _kept(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
         listener.half_open[connection] = None

@@ -31,7 +31,7 @@ for _ in range(int(sys.argv[3])):
         found.append((answer.partition(b"\\r\\n\\r\\n")[2].hex(), bool(options & 0x20)))
 print(json.dumps(found))
 """
-"""Prints the body of each connection, and whether the data of its SYN was acknowledged (TCPI_OPT_SYN_DATA)."""
+"""Prints the body of each connection, and whether its SYN's data was acknowledged (TCPI_OPT_SYN_DATA)."""
 
 
 def config(folder: Path, **settings: str) -> Path:
