@@ -94,6 +94,7 @@ class Connections:
             Signal.SEND_SPACE: self._on_send_space,
             Signal.END_OF_STREAM: self._on_end_of_stream,
             Signal.FIN_ACKED: self._on_fin_acked,
+            Signal.PACED: self._on_paced,
             Signal.RETRANSMITTED: self._on_retransmitted,
             Signal.HALF_OPEN_GONE: self._queues.on_half_open_gone,
             Signal.OPENED_EARLY: self._queues.hand_out,
@@ -289,6 +290,10 @@ class Connections:
             self._resume(closer)
         else:
             self.scheduler.throw(closer, error_of(connection.failure))
+
+    def _on_paced(self, connection: Connection) -> None:
+        assert connection.tcb is not None
+        self.arm(connection, connection.tcb.pace_at_us)
 
     def _on_retransmitted(self, _connection: Connection) -> None:
         self._retransmits_total += 1

@@ -92,7 +92,9 @@ def _check_reassembly(tcb: Tcb, held: Reassembly) -> int:
 
 def _check_timers(tcb: Tcb) -> None:
     """RFC 6298 5.1 and 5.2, RFC 9293 3.8.6: a timer runs exactly while something waits for it."""
-    waits = is_early(tcb) or flight_bytes(tcb) > 0 or tcb.snd_buf_bytes > 0 or is_fin_unsent(tcb)
+    waits = is_early(tcb) or flight_bytes(tcb) > 0
+    if tcb.pace_at_us == NEVER_US:
+        waits = waits or tcb.snd_buf_bytes > 0 or is_fin_unsent(tcb)
     assert (tcb.rtx_at_us != NEVER_US) == waits, "the retransmission timer is armed for nothing, or not armed"
     if tcb.state > State.SYN_RECEIVED and tcb.rcv_nxt != tcb.last_ack_sent:
         assert tcb.ack_at_us != NEVER_US, "octets came and no ACK is on its way"

@@ -13,7 +13,9 @@ from gossamer.core.tcp import ecn, path_mtu
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.buffer import peek
 from gossamer.core.tcp.congestion.initial_window import after_idle
+from gossamer.core.tcp.delivery_rate import before_sending
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
+from gossamer.core.tcp.pacing import UNPACED, allowance_bytes, next_at_us
 from gossamer.core.tcp.reassembly import sack_blocks
 from gossamer.core.tcp.recovery.fast import next_retransmission, pipe_bytes
 from gossamer.core.tcp.recovery.transmissions import after_sending, after_sending_again
@@ -27,6 +29,8 @@ replace = msgspec.structs.replace
 
 CLOSED_BY_US = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 """States in which a FIN follows the data of the send buffer and is not yet acknowledged."""
+
+PACED = Signal.PACED
 
 SACK_BLOCKS_WITH_TIMESTAMPS = (40 - TIMESTAMP_OPTION_BYTES - 4) // 8
 
@@ -77,12 +81,13 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
         return tcb, ()
     segments: list[Segment] = []
     again = 0
+    allowance = allowance_bytes(tcb, now_us) if tcb.congestion.pacing_rate else UNPACED
     if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:
-        tcb = _retransmit(tcb, now_us, segments)
+        tcb = _retransmit(tcb, now_us, segments, allowance)
         again = len(segments)
         if again and tcb.agreed.ecn:
             tcb = ecn.on_retransmission(tcb)
-    tcb = _send_new(tcb, now_us, segments)
+    tcb = _send_new(tcb, now_us, segments, allowance)
     if ack_due and (not segments or tcb.reassembly is not None):
         segments.append(acknowledgment(tcb, now_us))
     if segments:
@@ -91,7 +96,18 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if again:
         actions += (Signal.RETRANSMITTED,) * again
         tcb = replace(tcb, retransmits_total=tcb.retransmits_total + again)
+    if allowance != UNPACED or tcb.pace_at_us <= now_us:
+        tcb, actions = _paced(tcb, actions, segments, now_us)
     return _timer_armed(tcb, now_us), actions
+
+
+def _paced(tcb: Tcb, actions: Actions, segments: list[Segment], now_us: int) -> tuple[Tcb, Actions]:
+    """What has left takes its time before more does; when nothing has, the next may leave at once."""
+    sent_bytes = sum(len(segment.payload) for segment in segments)
+    if not sent_bytes or not tcb.congestion.pacing_rate:
+        return (replace(tcb, pace_at_us=NEVER_US) if tcb.pace_at_us <= now_us else tcb), actions
+    pace_at_us = next_at_us(tcb, sent_bytes, now_us)
+    return replace(tcb, pace_at_us=pace_at_us), (*actions, PACED)
 
 
 def _timer_armed(tcb: Tcb, now_us: int) -> Tcb:
@@ -99,13 +115,14 @@ def _timer_armed(tcb: Tcb, now_us: int) -> Tcb:
     # it". The same field is the persist timer while data waits for a window (RFC 9293 3.8.6.1).
     if tcb.rtx_at_us != NEVER_US:
         return tcb
-    if tcb.snd_una != tcb.snd_nxt or tcb.snd_buf_bytes or is_fin_unsent(tcb):
+    waits = tcb.pace_at_us == NEVER_US and (tcb.snd_buf_bytes or is_fin_unsent(tcb))
+    if tcb.snd_una != tcb.snd_nxt or waits:
         return replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     return tcb
 
 
-def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
-    """Data that was never sent, and the FIN behind it."""
+def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int) -> Tcb:
+    """Data that was never sent, and the FIN behind it; `allowance` is what pacing lets out."""
     flight = flight_bytes(tcb)
     unsent = tcb.snd_buf_bytes - flight
     if unsent < 0 or (unsent == 0 and not is_fin_unsent(tcb)):
@@ -113,12 +130,14 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
     congestion = tcb.congestion if flight else after_idle(tcb, now_us)
     usable = tcb.snd_wnd - flight
     room = congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
+    if allowance != UNPACED:
+        allowance -= sum(len(segment.payload) for segment in segments)
     snd_nxt, largest, first = tcb.snd_nxt, tcb.agreed.smss, len(segments)
     if tcb.path is not None:
         tcb, largest = path_mtu.probe(tcb, now_us, unsent, usable)
     while unsent > 0:
         size = min(unsent, largest, usable)
-        if size > room or not _is_worth_sending(tcb, size, unsent, flight):
+        if size > room or allowance <= 0 or not _is_worth_sending(tcb, size, unsent, flight):
             break
         payload = peek(tcb.snd_buf, tcb.snd_buf_offset, flight, size)
         unsent, largest = unsent - size, tcb.agreed.smss
@@ -129,6 +148,7 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
         taken = size + (flags & FIN)
         snd_nxt = seq_add(snd_nxt, taken)
         flight, usable, room = flight + taken, usable - taken, room - taken
+        allowance -= size
     if unsent == 0 and tcb.state in CLOSED_BY_US and flight == tcb.snd_buf_bytes and usable > 0:
         segments.append(make_segment(tcb, now_us, snd_nxt, ACK | FIN))
         snd_nxt = seq_add(snd_nxt, 1)
@@ -144,6 +164,8 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
 def _sent(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Tcb:
     """The connection after new octets up to `snd_nxt`; without timestamps one segment at a time is timed (RFC
     6298 3)."""
+    if tcb.congestion.every_ack:
+        tcb = replace(tcb, delivery=before_sending(tcb, now_us))
     transmissions = after_sending(tcb, snd_nxt, now_us)
     if tcb.agreed.timestamps or tcb.rtt_seq is not None or tcb.recovery is not None:
         return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us, transmissions=transmissions)
@@ -169,16 +191,18 @@ def _is_worth_sending(tcb: Tcb, size: int, unsent: int, flight: int) -> bool:
     return size * 2 >= tcb.max_snd_wnd and (flight == 0 or tcb.agreed.parameters.nodelay)
 
 
-def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment]) -> Tcb:
-    """Send again what loss recovery names, as long as cwnd has room."""
-    while True:
+def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int) -> Tcb:
+    """Send again what loss recovery names, as long as cwnd has room, and pacing lets it out."""
+    while allowance > 0:
         chosen = next_retransmission(tcb, bool(segments))
         if chosen is None:
             return tcb
         seq, length, tcb = chosen
+        allowance -= length
         segments.append(retransmission(tcb, now_us, seq, length))
         again = after_sending_again(tcb, seq, seq_add(seq, length), now_us)
         tcb = replace(tcb, transmissions=again)
+    return tcb
 
 
 def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int) -> Segment:

@@ -59,6 +59,40 @@ CUBIC_C: Final = 0.4
 CUBIC_TARGET_MAX: Final = 1.5
 """cwnd grows to so much of itself in a round trip, at most. Source: RFC 9438 4.2."""
 
+PACING_SLOW_RATE: Final = 150_000
+"""Bytes a second (1.2 Mbit/s): below it one segment leaves at a time. Source:
+draft-cardwell-iccrg-bbr-congestion-control-00 4.2.2, as the next two."""
+
+PACING_QUANTUM_US: Final = MILLISECOND_US
+"""Faster senders let so much time's worth leave at once."""
+
+PACING_QUANTUM_BYTES_MAX: Final = 64_000
+
+BBR_HIGH_GAIN: Final = 2.885
+"""2 / ln 2: the least gain with which the rate doubles each round. Source:
+draft-cardwell-iccrg-bbr-congestion-control-00 4.3.2.1, as the next eight."""
+
+BBR_CWND_GAIN: Final = 2.0
+"""Bandwidth-delay products of cwnd in ProbeBW: as much again for delayed and stretched ACKs."""
+
+BBR_MIN_SEGMENTS: Final = 4
+"""BBRMinPipeCwnd."""
+
+BBR_RATE_ROUNDS: Final = 10
+"""BtlBwFilterLen: round trips in which the best delivery rate is remembered."""
+
+BBR_RTPROP_WINDOW_US: Final = 10 * SECOND_US
+"""RTpropFilterLen: without a smaller or equal round trip for so long, ProbeRTT looks for it."""
+
+BBR_PROBE_RTT_US: Final = 200 * MILLISECOND_US
+"""ProbeRTTDuration."""
+
+BBR_FULL_GROWTH: Final = 1.25
+"""A round in which the rate grew less has not filled a larger part of the pipe."""
+
+BBR_FULL_ROUNDS: Final = 3
+"""So many of these, and the pipe is full."""
+
 DUP_THRESH: Final = 3
 """Source: RFC 5681 3.2, RFC 6675 2."""
 
@@ -210,6 +244,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Send new data on the first two duplicate ACKs (RFC 3042)."""
     congestion: str = "cubic"
     """Congestion control by name (`core.tcp.congestion.named`), or "module:attribute" for one's own."""
+    pacing: Literal["auto", "on", "off"] = "auto"
+    """Spread segments over the round trip: as the algorithm wants, always, or never."""
     initial_window_segments: int = 10
     """Source: RFC 6928 2."""
     delayed_ack_us: int = 40 * MILLISECOND_US

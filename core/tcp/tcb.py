@@ -67,7 +67,8 @@ class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
     cwnd: int
     ssthresh: int = SSTHRESH_INITIAL
     every_ack: bool = False
-    """Whether the algorithm wants to hear of every ACK, not only when cwnd is what limits the sender."""
+    """Whether the algorithm hears of every ACK, with a sample of the delivery rate, and alone says what cwnd
+    is, in loss recovery too; else only of ACKs of new data while cwnd is what limits the sender."""
     pacing_rate: int = 0
     """Bytes a second at which segments leave; 0 when they leave as cwnd allows."""
     memory: Any = None
@@ -141,12 +142,21 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What had been delivered when a run was sent: for algorithms that sample the delivery rate."""
+    """What has been delivered, and since when: for algorithms that sample the delivery rate
+    (`delivery_rate`)."""
 
-    delivered_bytes: int
-    delivered_at_us: int
+    delivered_bytes: int = 0
+    """C.delivered: cumulatively or selectively acknowledged, since the algorithm asked for it."""
+    delivered_at_us: int = 0
+    """C.delivered_time: when that was acknowledged."""
     first_sent_at_us: int = 0
-    is_app_limited: bool = False
+    """C.first_sent_time: when what was delivered last had been sent."""
+    position: Seq = Seq(0)
+    """SND.UNA when all that is delivered is counted without gaps, at its highest: what a peer takes back and
+    reports again was not delivered twice."""
+    app_limited_bytes: int = 0
+    """C.app_limited: once so much is delivered, nothing is under way that was sent for want of data; 0 when
+    there is no such bubble."""
 
 
 class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -158,7 +168,7 @@ class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):
     again: bool = False
     """Whether it had been sent before."""
     delivery: Delivery | None = None
-    """Kept only when `Congestion.every_ack`."""
+    """`Tcb.delivery` as it was when the run was sent."""
 
 
 class Rack(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -335,6 +345,10 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Segments sent again."""
     ecn: Ecn | None = None
     """Congestion marks that wait for an answer."""
+    pace_at_us: int = NEVER_US
+    """Pacing timer: when more may leave; NEVER_US when it may at once (`pacing`)."""
+    delivery: Delivery | None = None
+    """Kept only when `Congestion.every_ack`."""
     rcv_up: Seq | None = None
     """Receive urgent pointer: the octet behind urgent data that the user has not received whole; None while
     there is none."""

@@ -19,4 +19,5 @@ def change(tcb: Tcb, name: str) -> Tcb:
     begun = control.begin(before.cwnd, tcb.agreed.smss)
     agreed = replace(tcb.agreed, parameters=replace(tcb.agreed.parameters, congestion=name))
     congestion = replace(begun, cwnd=before.cwnd, ssthresh=before.ssthresh)
-    return replace(tcb, agreed=agreed, congestion=congestion)
+    delivery = tcb.delivery if congestion.every_ack else None
+    return replace(tcb, agreed=agreed, congestion=congestion, delivery=delivery)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from gossamer.core.seq import Seq
+from gossamer.core.tcp.delivery_rate import Rate
 from gossamer.core.tcp.tcb import Congestion, RoundTrip
 
 replace = msgspec.structs.replace
@@ -25,7 +26,7 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was in flight before it."""
     smss: int
     snd_una: Seq
-    """After the ACK."""
+    """After the ACK, as all that follows."""
     snd_nxt: Seq
     round_trip: RoundTrip
     """With this ACK's measurement, if there was one."""
@@ -34,6 +35,15 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     is_recovering: bool = False
     """Whether a loss is being recovered from: after a timeout, and in fast recovery for who hears every
     ACK."""
+    pipe_bytes: int = 0
+    """What is in the network. This and what follows is only told to who hears every ACK."""
+    delivered_bytes: int = 0
+    """By this ACK, selectively or not."""
+    delivered_total: int = 0
+    lost_bytes: int = 0
+    """Taken for lost with this ACK."""
+    rate: Rate | None = None
+    """The sample of the delivery rate, if there is one."""
 
 
 class Loss(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -63,6 +73,8 @@ class Control:
     name: ClassVar[str]
     memory: ClassVar[Any] = None
     """The frozen Struct of `Congestion.memory`, None when there is none."""
+    paces: ClassVar[bool] = False
+    """Whether it says itself at what rate segments leave."""
 
     def begin(self, cwnd: int, smss: int) -> Congestion:
         """The record of a new connection; `cwnd` is the initial window in bytes."""
@@ -72,7 +84,8 @@ class Control:
     def on_ack(self, congestion: Congestion, ack: Ack) -> Congestion:
         """After an ACK of new data while nothing is being recovered, and in recovery from a timeout.
 
-        It is called only when cwnd is what limits the sender, unless the record says `every_ack`.
+        It is called only when cwnd is what limits the sender. Where the record says `every_ack` it is called
+        for every ACK, of nothing new too, and whatever loss recovery does; what it answers is cwnd.
         """
         raise NotImplementedError
 

@@ -4,10 +4,15 @@ The one place where the rest of the TCP meets the algorithms: each function take
 record after it.
 """
 
+import msgspec
 from gossamer.core.seq import MASK
+from gossamer.core.tcp import delivery_rate
 from gossamer.core.tcp.congestion.control import Ack, Loss
 from gossamer.core.tcp.congestion.named import control_of
+from gossamer.core.tcp.pacing import rate_of_window
 from gossamer.core.tcp.tcb import Congestion, Phase, Tcb
+
+replace = msgspec.structs.replace
 
 
 def acknowledged(
@@ -15,6 +20,8 @@ def acknowledged(
 ) -> Congestion:
     """After an ACK of new data that `tcb` has already taken in; `flight_bytes` is what was in flight before
     it, `r_us` the round-trip time that it showed, if it did."""
+    if tcb.congestion.every_ack:
+        return tcb.congestion
     ack = Ack(
         now_us=now_us,
         acked_bytes=acked_bytes,
@@ -24,9 +31,50 @@ def acknowledged(
         snd_nxt=tcb.snd_nxt,
         round_trip=tcb.round_trip,
         r_us=-1 if r_us is None else r_us,
-        is_recovering=tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER,
+        is_recovering=_is_recovering(tcb),
     )
-    return control_of(tcb).on_ack(tcb.congestion, ack)
+    return _paced(tcb, control_of(tcb).on_ack(tcb.congestion, ack))
+
+
+def heard(before: Tcb, tcb: Tcb, pipes: tuple[int, int], now_us: int, r_us: int | None) -> Tcb:
+    """After any ACK, for who hears every one: `tcb` has taken it in, and so has loss recovery; `pipes` is
+    what was in the network before it, and now."""
+    pipe_before, pipe = pipes
+    delivery, news, rate = delivery_rate.after_ack(before, tcb, pipe, now_us)
+    ack = Ack(
+        now_us=now_us,
+        acked_bytes=(tcb.snd_una - before.snd_una) & MASK,
+        flight_bytes=(before.snd_nxt - before.snd_una) & MASK,
+        smss=tcb.agreed.smss,
+        snd_una=tcb.snd_una,
+        snd_nxt=tcb.snd_nxt,
+        round_trip=tcb.round_trip,
+        r_us=-1 if r_us is None else r_us,
+        is_recovering=_is_recovering(tcb),
+        pipe_bytes=pipe,
+        delivered_bytes=news,
+        delivered_total=delivery.delivered_bytes,
+        lost_bytes=max(pipe_before - news - pipe, 0),
+        rate=rate,
+    )
+    congestion = control_of(tcb).on_ack(tcb.congestion, ack)
+    return replace(tcb, congestion=_paced(tcb, congestion), delivery=delivery)
+
+
+def _is_recovering(tcb: Tcb) -> bool:
+    return tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER
+
+
+def _paced(tcb: Tcb, congestion: Congestion) -> Congestion:
+    """With the pacing rate that the parameters ask for."""
+    wanted = tcb.agreed.parameters.pacing
+    if wanted == "auto":
+        return congestion
+    if wanted == "off":
+        return replace(congestion, pacing_rate=0)
+    if control_of(tcb).paces:
+        return congestion
+    return replace(congestion, pacing_rate=rate_of_window(congestion, tcb.round_trip.srtt_us))
 
 
 def _loss(tcb: Tcb, now_us: int) -> Loss:
@@ -35,24 +83,24 @@ def _loss(tcb: Tcb, now_us: int) -> Loss:
 
 def lost(tcb: Tcb, now_us: int) -> Congestion:
     """Fast recovery begins."""
-    return control_of(tcb).on_loss(tcb.congestion, _loss(tcb, now_us))
+    return _paced(tcb, control_of(tcb).on_loss(tcb.congestion, _loss(tcb, now_us)))
 
 
 def timed_out(tcb: Tcb, now_us: int, first: bool) -> Congestion:
     """The retransmission timer fired."""
-    return control_of(tcb).on_rto(tcb.congestion, _loss(tcb, now_us), first)
+    return _paced(tcb, control_of(tcb).on_rto(tcb.congestion, _loss(tcb, now_us), first))
 
 
 def marked(tcb: Tcb, now_us: int) -> Congestion:
     """The peer echoed a congestion mark. Source: RFC 3168 6.1.2."""
-    return control_of(tcb).on_ecn(tcb.congestion, _loss(tcb, now_us))
+    return _paced(tcb, control_of(tcb).on_ecn(tcb.congestion, _loss(tcb, now_us)))
 
 
 def recovered(tcb: Tcb, now_us: int) -> Congestion:
     """Fast recovery is over."""
-    return control_of(tcb).on_recovered(tcb.congestion, _loss(tcb, now_us))
+    return _paced(tcb, control_of(tcb).on_recovered(tcb.congestion, _loss(tcb, now_us)))
 
 
 def undone(tcb: Tcb, before: Congestion) -> Congestion:
     """What was taken for a loss was none. Source: RFC 4015 3.2."""
-    return control_of(tcb).on_undo(tcb.congestion, before)
+    return _paced(tcb, control_of(tcb).on_undo(tcb.congestion, before))

@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import Final
 
 from gossamer.core.errors import GossamerError
+from gossamer.core.tcp.congestion.bbr import Bbr
 from gossamer.core.tcp.congestion.control import Control
 from gossamer.core.tcp.congestion.cubic import Cubic
 from gossamer.core.tcp.congestion.newreno import NewReno
 from gossamer.core.tcp.tcb import Tcb
 
-KNOWN: Final[dict[str, Control]] = {control.name: control for control in (Cubic(), NewReno())}
+KNOWN: Final[dict[str, Control]] = {control.name: control for control in (Cubic(), NewReno(), Bbr())}
 
 
 class UnknownCongestionControl(GossamerError):

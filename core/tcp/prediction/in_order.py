@@ -10,7 +10,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.tcp.actions import Actions, Deliver, Signal
 from gossamer.core.tcp.buffer import append, drop_front
-from gossamer.core.tcp.congestion.events import acknowledged
+from gossamer.core.tcp.congestion.events import acknowledged, heard
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import RTT_INTERVAL_US
@@ -129,12 +129,18 @@ def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) 
         tcb = measured(tcb, r_us, now_us)
     if tcb.backoff:
         tcb = replace(tcb, backoff=0)
+    before = tcb
     if tcb.transmissions:
         tcb = replace(tcb, transmissions=after_ack(tcb, Seq(segment.ack)))
     if tcb.congestion.cwnd < 2 * flight or tcb.congestion.every_ack:
         after = replace(tcb, snd_una=segment.ack)
-        grown = acknowledged(after, acked, flight, now_us, echoed_us(tcb, segment, now_us))
-        tcb = replace(tcb, congestion=grown)
+        r_us = echoed_us(tcb, segment, now_us)
+        if tcb.congestion.every_ack:
+            after = replace(after, snd_buf_bytes=tcb.snd_buf_bytes - acked)
+            after = heard(before, after, (flight, flight - acked), now_us, r_us)
+            tcb = replace(tcb, congestion=after.congestion, delivery=after.delivery)
+        else:
+            tcb = replace(tcb, congestion=acknowledged(after, acked, flight, now_us, r_us))
     if acked < tcb.snd_buf_bytes or tcb.snd_buf_offset:
         chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, acked)
         tcb = replace(tcb, snd_buf=chunks, snd_buf_offset=offset)

@@ -37,14 +37,14 @@ def runs_of(tcb: Tcb) -> Runs:
 def after_sending(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Runs:
     """The runs once new octets up to `snd_nxt` have left; `tcb` is the connection before."""
     if not tcb.transmissions and (tcb.snd_una == tcb.snd_nxt or _is_same_tick(tcb.snd_at_us, now_us)):
-        return ()
+        return () if tcb.delivery is None else (Run(snd_nxt, now_us, delivery=tcb.delivery),)
     runs = runs_of(tcb)
     last = runs[-1]
     # While something is being sent again, time alone tells the order: only the same moment is one run.
     is_plain = tcb.recovery is None and not last.again
     if is_plain and _is_same_tick(last.sent_at_us, now_us):
         return (*runs[:-1], replace(last, right=snd_nxt, sent_at_us=now_us))
-    return bounded((*runs, Run(snd_nxt, now_us)))
+    return bounded((*runs, Run(snd_nxt, now_us, delivery=tcb.delivery)))
 
 
 def after_sending_again(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Runs:
@@ -70,7 +70,7 @@ def after_ack(tcb: Tcb, ack: Seq) -> Runs:
     """The runs that an ACK leaves; `tcb` is the connection before it."""
     runs = tcb.transmissions
     kept = runs[_run_after(runs, ack, tcb.snd_una) :]
-    if len(kept) == 1 and not kept[0].again and kept[0].sent_at_us == tcb.snd_at_us:
+    if len(kept) == 1 and kept[0] == Run(tcb.snd_nxt, tcb.snd_at_us):
         return ()
     return kept
 

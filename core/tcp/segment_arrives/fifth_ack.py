@@ -11,7 +11,7 @@ from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.buffer import drop_front
 from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import remains, reset_reply
-from gossamer.core.tcp.congestion.events import acknowledged
+from gossamer.core.tcp.congestion.events import acknowledged, heard
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import on_echo
 from gossamer.core.tcp.events import SegmentArrives
@@ -90,6 +90,7 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
         tcb, news = _advanced(tcb, segment, event.now_us)
         actions += news
         tcb = _echo_answered(before, _window_updated(tcb, segment), segment, event.now_us)
+        tcb = _sampled(before, tcb, segment, event.now_us)
         return _moved_on(before, tcb, segment, event.now_us, actions)
     window_before = tcb.snd_wnd
     tcb = _window_updated(tcb, segment)
@@ -97,12 +98,20 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
         tcb = recovery.on_duplicate(
             tcb, segment, _is_duplicate(segment, window_before == tcb.snd_wnd), event.now_us
         )
-    tcb = _echo_answered(before, tcb, segment, event.now_us)
+    tcb = _sampled(before, _echo_answered(before, tcb, segment, event.now_us), segment, event.now_us)
     return Verdict(tcb, segment, actions) if tcb is not before or actions else PROCEED
 
 
 def _echo_answered(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     return on_echo(before, tcb, now_us) if segment.flags & ECE and tcb.agreed.ecn else tcb
+
+
+def _sampled(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+    """The connection once an algorithm that hears of every ACK has heard of this one."""
+    if not tcb.congestion.every_ack or tcb is before:
+        return tcb
+    pipes = (recovery.pipe_bytes(before), recovery.pipe_bytes(tcb))
+    return heard(before, tcb, pipes, now_us, echoed_us(tcb, segment, now_us))
 
 
 def _is_duplicate(segment: Segment, same_window: bool) -> bool:

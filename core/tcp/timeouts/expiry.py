@@ -12,7 +12,7 @@ from gossamer.core.tcp.timeouts import handshake, persist, retransmission
 
 def deadline_us(tcb: Tcb) -> int:
     """When `Timeout` is to be stepped at the latest; NEVER_US when no timer runs."""
-    return min(tcb.rtx_at_us, tcb.ack_at_us, tcb.slow_at_us)
+    return min(tcb.rtx_at_us, tcb.ack_at_us, tcb.slow_at_us, tcb.pace_at_us)
 
 
 def expired(tcb: Tcb, event: Timeout) -> tuple[Tcb | None, Actions]:
@@ -27,6 +27,9 @@ def expired(tcb: Tcb, event: Timeout) -> tuple[Tcb | None, Actions]:
     if tcb.ack_at_us <= now_us:
         tcb, sent = output(tcb, now_us)
         actions += sent
+    if tcb.pace_at_us <= now_us:
+        tcb, sent = _pacing_timer(tcb, now_us)
+        actions += sent
     if tcb.slow_at_us <= now_us:
         slow, more = _slow_timer(tcb, now_us)
         return slow, actions + more
@@ -39,6 +42,12 @@ def _retransmission_timer(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     if tcb.snd_wnd == 0 or tcb.snd_una == tcb.snd_nxt:
         return persist.expired(tcb, now_us)
     return retransmission.expired(tcb, now_us)
+
+
+def _pacing_timer(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
+    """Send what waits; when nothing does, the next may leave at once."""
+    tcb, sent = output(tcb, now_us)
+    return (msgspec.structs.replace(tcb, pace_at_us=NEVER_US) if tcb.pace_at_us <= now_us else tcb), sent
 
 
 def _slow_timer(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
