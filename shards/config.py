@@ -101,6 +101,7 @@ TCP_BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "initial_window_segments": (1, 100),
     "delayed_ack_us": (0, 499_999),
     "rto_min_us": (1_000, 60_000_000),
+    "rto_variance_min_us": (1_000, 60_000_000),
     "rto_max_us": (1_000_000, 86_400_000_000),
     "syn_retries": (0, 255),
     "synack_retries": (0, 255),

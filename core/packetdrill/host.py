@@ -12,7 +12,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.habits import AckHabit
 from gossamer.core.packetdrill.profiles import Profile
-from gossamer.core.seq import Seq, seq_add, seq_le
+from gossamer.core.seq import Seq, seq_add, seq_le, seq_lt
 from gossamer.core.tcp import listen, time_wait
 from gossamer.core.tcp.actions import (
     Accepted,
@@ -31,7 +31,7 @@ from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
-from gossamer.core.wire.segment import ACK, SYN, Segment
+from gossamer.core.wire.segment import ACK, RST, SYN, Segment
 
 Ports = tuple[int, int]
 """Local and remote."""
@@ -147,11 +147,23 @@ class Host:
             return self._stray(ports, segment, endpoint, connection)
         if endpoint is None or connection is None:
             return self._stray(ports, segment, endpoint, None)
+        if self._is_unheard(connection, segment):
+            return endpoint
         self.step(endpoint, SegmentArrives(segment, self.now_us))
         tcb = endpoint.tcb
         if endpoint.habit.received(segment, self.now_us) and tcb is not None and tcb.ack_at_us < NEVER_US:
             endpoint.connection = msgspec.structs.replace(tcb, ack_at_us=self.now_us)
         return endpoint
+
+    def _is_unheard(self, connection: Tcb | TimeWait, segment: Segment) -> bool:
+        """Whether it acknowledges what was never sent, and the profile lets that pass in silence."""
+        if self._profile.answers_unsent_ack or not isinstance(connection, Tcb):
+            return False
+        return (
+            connection.state > State.SYN_RECEIVED
+            and segment.flags & (ACK | RST) == ACK
+            and seq_lt(connection.snd_nxt, Seq(segment.ack))
+        )
 
     def _stray(
         self, ports: Ports, segment: Segment, endpoint: Endpoint | None, before: TimeWait | None

@@ -96,6 +96,8 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     conversation."""
     reset_after_fin_is_pipe: bool = True
     """A RST in CLOSE-WAIT shows as EPIPE rather than as ECONNRESET."""
+    answers_unsent_ack: bool = False
+    """Whether an ACK of what was never sent is answered, as RFC 5961 5.2 has it, or dropped in silence."""
     accept_queue_extra: int = 1
     """How many more connections than `backlog` may wait for accept."""
     ephemeral_port: int = 32_768
@@ -106,6 +108,7 @@ LINUX_PARAMETERS: Final = TcpParameters(
     send_buffer_bytes=4 * KIB * KIB,
     nodelay=False,
     delayed_ack_us=40 * MILLISECOND_US,
+    rto_variance_min_us=200 * MILLISECOND_US,
     rto_max_us=120 * SECOND_US,
     syn_retries=6,
     keepalive_idle_us=NEVER_US,
@@ -136,6 +139,7 @@ BSD: Final = Profile(
     BSD_PARAMETERS,
     BSD_PARAMETERS,
     reset_after_fin_is_pipe=False,
+    answers_unsent_ack=True,
     accept_queue_extra=0,
     ephemeral_port=49_152,
 )

@@ -211,7 +211,11 @@ class Run:
         live, options = flow.mapping.inbound(packet)
         segment = segment_of(live, options, bytes(packet.length))
         self._say(f"< {expect.segment_text(segment, packet.length)}")
-        self._host.arrives(flow.ports, segment)
+        endpoint = self._host.endpoints.get(flow.ports)
+        before = endpoint.tcb.snd_una if endpoint is not None and endpoint.tcb is not None else None
+        reached = self._host.arrives(flow.ports, segment)
+        after = reached.tcb.snd_una if reached.tcb is not None else None
+        self._world.release(reached, before != after)
 
     def _expect(self, event: Event, packet: TcpPacket, from_us: int, until_us: int) -> None:
         flow = self._world.outbound_flow(packet.ports)

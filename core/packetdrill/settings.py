@@ -111,6 +111,12 @@ def _ecn(parameters: TcpParameters, text: str) -> TcpParameters:
     return replace(parameters, ecn=ECN_MODES[text])
 
 
+def _rto_min(parameters: TcpParameters, text: str) -> TcpParameters:
+    """Linux's least RTO is the least that it exceeds SRTT by."""
+    least_us = max(_number(text), MILLISECOND_US)
+    return replace(parameters, rto_min_us=least_us, rto_variance_min_us=least_us)
+
+
 LINUX_SYSCTLS: Final[dict[str, Setter]] = {
     "tcp_sack": _truth("sack"),
     "tcp_timestamps": _truth("timestamps"),
@@ -126,7 +132,7 @@ LINUX_SYSCTLS: Final[dict[str, Setter]] = {
     "tcp_keepalive_probes": _scaled("keepalive_probes", 1),
     "tcp_congestion_control": _congestion,
     "tcp_init_cwnd": _scaled("initial_window_segments", 1),
-    "tcp_rto_min_us": _scaled("rto_min_us", 1),
+    "tcp_rto_min_us": _rto_min,
     "tcp_rto_max_ms": _scaled("rto_max_us", MILLISECOND_US),
     "tcp_invalid_ratelimit": _scaled("challenge_interval_us", MILLISECOND_US),
     "tcp_max_tw_buckets": _scaled("time_wait_max", 1),

@@ -176,7 +176,15 @@ class World:
 
     def _hold(self, made: Socket, count: int) -> None:
         made.held_bytes = count
-        made.held_until_us = self.host.now_us + CORK_US if count else NEVER_US
+        tcb = made.tcb
+        hold_us = CORK_US if made.options.get("TCP_CORK") or tcb is None else tcb.round_trip.rto_us
+        made.held_until_us = self.host.now_us + hold_us if count else NEVER_US
+
+    def release(self, endpoint: Endpoint, acked: bool) -> None:
+        """A segment came: what MSG_MORE held back follows an ACK of new data (TCP_CORK holds on)."""
+        for made in self.sockets.values():
+            if acked and made.held_bytes and made.endpoint is endpoint and not made.options.get("TCP_CORK"):
+                self.uncork(made)
 
     def uncork(self, made: Socket) -> None:
         """Send what was held back."""

@@ -253,6 +253,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     rto_min_us: int = 200 * MILLISECOND_US
     """Differs: RFC 6298 2.4 says SHOULD be a second; 200 ms is what deployed stacks use and RFC 8961
     allows."""
+    rto_variance_min_us: int = CLOCK_GRANULARITY_US
+    """What RTO exceeds SRTT by at the least: G of RFC 6298 2.3. Linux has 200 ms here, which a network with
+    delays that jump may want too."""
     rto_max_us: int = 60 * SECOND_US
     """Source: RFC 6298 2.5."""
     syn_retries: int = 6

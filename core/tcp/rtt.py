@@ -4,7 +4,7 @@ Source: RFC 6298 2.
 """
 
 import msgspec
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import RoundTrip, Tcb
 
 replace = msgspec.structs.replace
@@ -23,7 +23,8 @@ def estimate(srtt_us: int, rttvar_us: int, r_us: int) -> tuple[int, int]:
 def timeout_us(srtt_us: int, rttvar_us: int, parameters: TcpParameters) -> int:
     """RTO. Source: RFC 6298 2.3 to 2.5: "RTO <- SRTT + max (G, K*RTTVAR)", K = 4, between a floor and a
     ceiling."""
-    rto_us = srtt_us + (4 * rttvar_us if 4 * rttvar_us > CLOCK_GRANULARITY_US else CLOCK_GRANULARITY_US)
+    least_us = parameters.rto_variance_min_us
+    rto_us = srtt_us + (4 * rttvar_us if 4 * rttvar_us > least_us else least_us)
     if rto_us < parameters.rto_min_us:
         return parameters.rto_min_us
     return rto_us if rto_us < parameters.rto_max_us else parameters.rto_max_us
