@@ -62,7 +62,9 @@ class Assertions:
 
     def run(self, code: str, info: dict[str, int | str]) -> None:
         """Evaluate a piece of code. Raises: Mismatch for an assertion that does not hold, Unsupported."""
-        text = OLD_PRINT.sub(lambda match: f"{match[1]}print({(match[2] or '').strip()})", code.strip().rstrip("\\").rstrip())
+        text = OLD_PRINT.sub(
+            lambda match: f"{match[1]}print({(match[2] or '').strip()})", code.strip().rstrip("\\").rstrip()
+        )
         try:
             tree = ast.parse(text)
         except (SyntaxError, ValueError) as error:

@@ -130,7 +130,13 @@ LINUX: Final = Profile(
     "linux",
     linux_layout,
     LINUX_PARAMETERS,
-    msgspec.structs.replace(LINUX_PARAMETERS, receive_buffer_bytes=15 * KIB * KIB, syn_retries=5),
+    msgspec.structs.replace(
+        LINUX_PARAMETERS,
+        receive_buffer_bytes=15 * KIB * KIB,
+        syn_retries=5,
+        ecn="off",
+        restart_after_idle=False,
+    ),
     quick_acks=16,
 )
 BSD: Final = Profile(

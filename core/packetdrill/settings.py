@@ -122,6 +122,11 @@ LINUX_SYSCTLS: Final[dict[str, Setter]] = {
     "tcp_timestamps": _truth("timestamps"),
     "tcp_window_scaling": _truth("window_scaling"),
     "tcp_ecn": _ecn,
+    "tcp_recovery": lambda parameters, text: replace(parameters, rack=bool(_number(text) & 1)),
+    "tcp_early_retrans": lambda parameters, text: replace(parameters, tail_loss_probe=_number(text) >= 3),
+    "tcp_frto": _truth("forward_rto"),
+    "tcp_dsack": _truth("dsack"),
+    "tcp_slow_start_after_idle": _truth("restart_after_idle"),
     "tcp_rmem": _third("receive_buffer_bytes"),
     "tcp_wmem": _third("send_buffer_bytes"),
     "tcp_syn_retries": _scaled("syn_retries", 1),
@@ -173,8 +178,8 @@ NO_BEARING: Final = frozenset(
         "tcp_fastopen_blackhole_detect_timeout_sec", "tcp_l3mdev_accept", "tcp_tso_allow_defer",
         "tcp_probe_interval", "tcp_probe_threshold", "tcp_base_mss", "tcp_mtu_probe_floor",
         "tcp_pingpong_thresh", "tcp_default_init_rwnd", "ip_no_pmtu_disc", "tcp_migrate_req",
-        "tcp_plb_enabled", "tcp_slow_start_after_idle", "tcp_frto", "tcp_dsack", "tcp_reordering",
-        "tcp_early_retrans", "tcp_recovery", "tcp_fastopen", "tcp_syncookies", "tcp_mtu_probing",
+        "tcp_plb_enabled",
+        "tcp_fastopen", "tcp_syncookies", "tcp_mtu_probing",
         "tcp_min_snd_mss", "tcp_min_rtt_wlen", "tcp_ecn_fallback",
     }
 )  # fmt: skip
@@ -183,6 +188,7 @@ NO_BEARING: Final = frozenset(
 HARMLESS: Final = {
     "tcp_abort_on_overflow": ("0",),
     "tcp_stdurg": ("0",),
+    "tcp_reordering": ("3",),
     "tcp_shrink_window": ("0",),
     "tcp_syn_linear_timeouts": ("0", "4"),
     "tcp_fwmark_accept": ("0",),

@@ -248,6 +248,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Spread segments over the round trip: as the algorithm wants, always, or never."""
     initial_window_segments: int = 10
     """Source: RFC 6928 2."""
+    restart_after_idle: bool = True
+    """Begin with the initial window again when nothing was sent for an RTO (RFC 5681 4.1)."""
     delayed_ack_us: int = 40 * MILLISECOND_US
     """Source: RFC 9293 3.8.6.3: under 500 ms (MUST-40)."""
     rto_min_us: int = 200 * MILLISECOND_US

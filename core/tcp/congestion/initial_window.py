@@ -31,6 +31,8 @@ def after_idle(tcb: Tcb, now_us: int) -> Congestion:
     an interval exceeding the retransmission timeout", RW = min(IW, cwnd)."""
     congestion = tcb.congestion
     restart_window = initial_window(tcb.agreed)
+    if not tcb.agreed.parameters.restart_after_idle:
+        return congestion
     if congestion.cwnd <= restart_window or now_us - tcb.snd_at_us <= tcb.round_trip.rto_us:
         return congestion
     return control_of(tcb).on_idle(congestion, restart_window)
