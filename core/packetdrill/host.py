@@ -21,12 +21,13 @@ from gossamer.core.tcp.actions import (
     Deliver,
     Failed,
     Failure,
+    PathLearned,
     Remains,
     Signal,
 )
 from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.closed import reset_reply
-from gossamer.core.tcp.events import Event, Opening, SegmentArrives, Timeout
+from gossamer.core.tcp.events import Event, Opening, PathKnown, SegmentArrives, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
@@ -107,6 +108,8 @@ class Host:
         self.steps_total = 0
         self._profile = profile
         self._iss = Seq(ISS)
+        self._path_mtu = 0
+        """What a router said of the way to the peer; there is only one."""
 
     # Opening.
 
@@ -224,6 +227,8 @@ class Host:
             endpoint.remains += action.data
         elif isinstance(action, Accepted):
             endpoint.taken_bytes = action.count
+        elif isinstance(action, PathLearned):
+            self._path_mtu = action.mtu
         elif isinstance(action, Failed):
             endpoint.failure = action.failure
         elif action is Signal.ESTABLISHED:
@@ -237,6 +242,8 @@ class Host:
 
     def _established(self, endpoint: Endpoint) -> None:
         endpoint.is_established = True
+        if self._path_mtu:
+            self.step(endpoint, PathKnown(self._path_mtu, self.now_us))
         queue = endpoint.queue
         if queue is not None and endpoint in queue.half_open:
             queue.half_open.remove(endpoint)

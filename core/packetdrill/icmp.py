@@ -43,6 +43,7 @@ LINUX_ERRORS_IPV6: Final = {
     0: "ENETUNREACH", 1: "EACCES", 2: "EHOSTUNREACH", 3: "EHOSTUNREACH", 4: "ECONNREFUSED", 5: "EACCES",
     6: "EACCES",
 }  # fmt: skip
+SOURCE_QUENCH: Final = (4, False)
 UNREACHABLE: Final = "unreachable"
 
 
@@ -62,6 +63,9 @@ def inject_icmp(world: World, packet: IcmpPacket) -> None:
     if endpoint is None:
         return
     seq = flow.mapping.live_local(packet.quoted_seq)
+    if (kind, world.settings.is_ipv6) == SOURCE_QUENCH:
+        # RFC 9293 MUST-55: discarded before any connection hears of it.
+        return
     report, failure = said(kind, code, not world.settings.is_ipv6)
     mtu = packet.mtu or 0
     world.host.step(endpoint, IcmpError(seq, report, world.host.now_us, failure, mtu))

@@ -111,6 +111,7 @@ LINUX_PARAMETERS: Final = TcpParameters(
     rto_variance_min_us=200 * MILLISECOND_US,
     rto_max_us=120 * SECOND_US,
     syn_retries=6,
+    mtu_probing="off",
     keepalive_idle_us=NEVER_US,
 )
 """tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""
@@ -121,6 +122,7 @@ BSD_PARAMETERS: Final = TcpParameters(
     nodelay=False,
     delayed_ack_us=40 * MILLISECOND_US,
     rto_min_us=30 * MILLISECOND_US,
+    mtu_probing="off",
     rto_max_us=64 * SECOND_US,
     keepalive_idle_us=NEVER_US,
 )

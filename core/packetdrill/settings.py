@@ -111,6 +111,15 @@ def _ecn(parameters: TcpParameters, text: str) -> TcpParameters:
     return replace(parameters, ecn=ECN_MODES[text])
 
 
+MTU_PROBING: Final[dict[str, Literal["off", "blackhole", "on"]]] = {"0": "off", "1": "blackhole", "2": "on"}
+
+
+def _mtu_probing(parameters: TcpParameters, text: str) -> TcpParameters:
+    if text not in MTU_PROBING:
+        raise Unsupported(f"sysctl tcp_mtu_probing={text}")
+    return replace(parameters, mtu_probing=MTU_PROBING[text])
+
+
 def _rto_min(parameters: TcpParameters, text: str) -> TcpParameters:
     """Linux's least RTO is the least that it exceeds SRTT by."""
     least_us = max(_number(text), MILLISECOND_US)
@@ -127,6 +136,7 @@ LINUX_SYSCTLS: Final[dict[str, Setter]] = {
     "tcp_frto": _truth("forward_rto"),
     "tcp_dsack": _truth("dsack"),
     "tcp_slow_start_after_idle": _truth("restart_after_idle"),
+    "tcp_mtu_probing": _mtu_probing,
     "tcp_rmem": _third("receive_buffer_bytes"),
     "tcp_wmem": _third("send_buffer_bytes"),
     "tcp_syn_retries": _scaled("syn_retries", 1),
@@ -179,7 +189,7 @@ NO_BEARING: Final = frozenset(
         "tcp_probe_interval", "tcp_probe_threshold", "tcp_base_mss", "tcp_mtu_probe_floor",
         "tcp_pingpong_thresh", "tcp_default_init_rwnd", "ip_no_pmtu_disc", "tcp_migrate_req",
         "tcp_plb_enabled",
-        "tcp_fastopen", "tcp_syncookies", "tcp_mtu_probing",
+        "tcp_fastopen", "tcp_syncookies",
         "tcp_min_snd_mss", "tcp_min_rtt_wlen", "tcp_ecn_fallback",
     }
 )  # fmt: skip

@@ -17,6 +17,7 @@ from gossamer.core.tcp.parameters import RTO_INITIAL_US
 from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import Agreed, FastOpen, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
+from gossamer.core.tcp.window import first_window
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
 SYN_RECEIVED = State.SYN_RECEIVED
@@ -78,7 +79,7 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
         snd_wnd=syn.window,
         snd_wl1=Seq(syn.seq),
         max_snd_wnd=syn.window,
-        rcv_wnd=agreed.parameters.receive_buffer_bytes,
+        rcv_wnd=first_window(agreed),
         last_ack_sent=rcv_nxt,
         ts_recent=syn.ts_val if agreed.timestamps else 0,
         congestion=initial_congestion(agreed),

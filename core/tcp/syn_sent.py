@@ -21,6 +21,7 @@ from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives import arrives
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timestamps import round_trip_us
+from gossamer.core.tcp.window import first_window
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -58,6 +59,7 @@ def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
         tcb,
         agreed=agreed,
         rcv_nxt=rcv_nxt,
+        rcv_wnd=first_window(agreed),
         last_ack_sent=rcv_nxt,
         snd_wnd=segment.window,
         snd_wl1=Seq(segment.seq),

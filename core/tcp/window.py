@@ -8,7 +8,14 @@ Source: RFC 9293 3.8.6.2.2, 3.8.6.1.
 """
 
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.tcb import Agreed, Tcb
+
+FIELD_MAX = 0xFFFF
+
+
+def first_window(agreed: Agreed) -> int:
+    """RCV.WND of a new connection: the buffer, as far as the header's field can say it."""
+    return min(agreed.parameters.receive_buffer_bytes, FIELD_MAX << agreed.rcv_wind_shift)
 
 
 def window_field(tcb: Tcb) -> int:
@@ -25,6 +32,9 @@ def reopened(tcb: Tcb) -> int:
     """
     buffer_bytes = tcb.agreed.parameters.receive_buffer_bytes
     room = buffer_bytes - tcb.rcv_buf_bytes
+    largest = FIELD_MAX << tcb.agreed.rcv_wind_shift
+    if room > largest:
+        room = largest
     if room - tcb.rcv_wnd >= min(buffer_bytes // 2, tcb.agreed.rmss):
         return room
     return tcb.rcv_wnd

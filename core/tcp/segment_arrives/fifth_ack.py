@@ -23,7 +23,7 @@ from gossamer.core.tcp.recovery import fast as recovery
 from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
-from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.time_wait import enter
 from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.wire.segment import ACK, ECE, FIN, SYN, Segment
@@ -167,7 +167,9 @@ def _window_updated(tcb: Tcb, segment: Segment) -> Tcb:
     tcb = replace(tcb, snd_wnd=window, snd_wl1=seq, max_snd_wnd=max(window, tcb.max_snd_wnd))
     if reopened and (tcb.snd_una != tcb.snd_nxt or tcb.snd_buf_bytes):
         tcb = replace(tcb, backoff=0, rtx_at_us=NEVER_US)
-        return recovery.sent_again(tcb) if tcb.snd_una != tcb.snd_nxt and tcb.recovery is None else tcb
+        # Answers to the probes may have been counted as duplicates.
+        held = tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER
+        return recovery.sent_again(tcb) if tcb.snd_una != tcb.snd_nxt and not held else tcb
     return tcb
 
 
