@@ -43,6 +43,8 @@ def segment_arrives(record: TimeWait, event: SegmentArrives) -> tuple[TimeWait, 
         # RFC 9293 3.10.7.4, eighth: "Remain in the TIME-WAIT state. Restart the 2 MSL time-wait timeout."
         record = msgspec.structs.replace(record, expires_at_us=now_us + record.time_wait_us, answered_at_us=0)
     elif not segment_bytes(segment):
+        # Differs: RFC 9293 3.10.7.4, first, would answer one that is out of the window; two ends in TIME-WAIT
+        # that disagree would then answer each other.
         return record, (dropped,)
     if record.answered_at_us and now_us - record.answered_at_us < record.challenge_interval_us:
         return record, (dropped,)

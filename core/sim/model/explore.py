@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 import msgspec
+from gossamer.core.seq import Seq, seq_add, seq_diff
 from gossamer.core.sim import oracle
 from gossamer.core.sim.model.moves import UNFAIR, Move, Step, after, begun, enabled
-from gossamer.core.sim.model.world import Scenario, World, key_of, sent_by
+from gossamer.core.sim.model.world import OPENINGS, Scenario, World, key_of, sent_by
 from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.step import step as real_step
 from gossamer.core.tcp.tcb import TimeWait
@@ -119,7 +120,19 @@ class Explorer:
                 return f"side {number} saw the end after {side.received!r} of {sent!r}"
             if side.failure is not None and not scenario.may_fail:
                 return f"side {number} failed: {side.failure.value}"
-        return None
+        return next(
+            (f"never said: {_shown(s)}" for to, s in world.under_way if not self._is_said(1 - to, s)), None
+        )
+
+    def _is_said(self, number: int, segment: Segment) -> bool:
+        """Whether the octets of a segment, and its FIN, are those of its user, each at its own number."""
+        sent = sent_by(self._scenario.plans[number])
+        start = seq_diff(
+            Seq(segment.seq), seq_add(Seq(OPENINGS[number].iss), 0 if segment.flags & SYN else 1)
+        )
+        end = start + len(segment.payload)
+        is_text = not segment.payload or sent[start:end] == segment.payload
+        return is_text and (not segment.flags & FIN or end == len(sent))
 
     def _assert_ends(self, key: bytes, world: World) -> None:
         """From here a fair network leads to the end of both connections."""

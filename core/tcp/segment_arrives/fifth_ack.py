@@ -18,7 +18,6 @@ from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
-from gossamer.core.tcp.output import output
 from gossamer.core.tcp.recovery import fast as recovery
 from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import measured
@@ -186,10 +185,10 @@ def _moved_on(before: Tcb, tcb: Tcb, segment: Segment, now_us: int, actions: Act
             actions += (Signal.FIN_ACKED,)
         return Verdict(replace(tcb, state=State.FIN_WAIT_2, slow_at_us=timer), segment, actions)
     if tcb.state is State.CLOSING:
-        # "if the ACK acknowledges our FIN, then enter the TIME-WAIT state"
-        tcb, sent = output(tcb, now_us)
+        # "if the ACK acknowledges our FIN, then enter the TIME-WAIT state": the peer's was acknowledged when
+        # it came, and nothing is left to be sent.
         record, rest = enter(tcb, now_us)
-        return Verdict(record, segment, actions + sent + rest, stops=True)
+        return Verdict(record, segment, actions + rest, stops=True)
     assert tcb.state is State.LAST_ACK
     # "If our FIN is now acknowledged, delete the TCB, enter the CLOSED state, and return."
     return Verdict(None, segment, actions + remains(tcb), stops=True)

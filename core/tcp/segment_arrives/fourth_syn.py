@@ -13,7 +13,11 @@ from gossamer.core.wire.segment import SYN, Segment
 
 def check_syn(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
     """ "If the SYN bit is set in these synchronized states, [...] respond with a challenge ACK", whatever its
-    number."""
+    number.
+
+    Differs: in SYN-RECEIVED too, where RFC 9293 would go back to LISTEN: anybody could forge the SYN that
+    ends a handshake.
+    """
     if not segment.flags & SYN:
         return PROCEED
     after, actions = challenge(tcb, event.now_us, SegmentDrop.SYN_CHALLENGED)
