@@ -53,6 +53,7 @@ from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address, pack_flow
+from gossamer.core.wire.ip import is_bad_address, wire_address
 from gossamer.ffi.packets import PacketSink, PacketSource
 
 ESTABLISHED = State.ESTABLISHED
@@ -276,6 +277,9 @@ class TcpLoop:
     def _connect(self, thread: Thread[Any], call: TcpConnect) -> Any:
         """Open actively from the local socket that the caller owns."""
         flow = pack_flow(call.local, call.remote)
+        if is_bad_address(wire_address(flow[:16])):
+            # RFC 9293 3.9.2.3, MUST-46: an OPEN to a broadcast or multicast address is an error.
+            raise OSError(101, f"{call.remote[0]} is not the address of one host: no connection leads there")
         if self._demux.find(flow) is not None:
             raise OSError(98, f"{call.local[0]} port {call.local[1]} is in use towards {call.remote[0]}")
         now_us = self._clock()

@@ -16,7 +16,7 @@ def check_syn(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | No
     number.
 
     Differs: in SYN-RECEIVED too, where RFC 9293 would go back to LISTEN: anybody could forge the SYN that
-    ends a handshake.
+    ends a handshake. A peer that has really begun anew answers with a RST, and is taken at its next SYN.
     """
     if not segment.flags & SYN:
         return PROCEED

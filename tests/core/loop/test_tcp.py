@@ -151,6 +151,33 @@ def test_connect__socket_in_use__says_so(hosts: Hosts) -> None:
     assert "in use" in str(outcome(thread))
 
 
+@pytest.mark.parametrize("host", ["224.0.0.1", "239.1.2.3", "255.255.255.255", "0.0.0.0"])
+def test_connect__not_the_address_of_one_host__says_so(hosts: Hosts, host: str) -> None:
+    """RFC 9293 3.9.2.3, MUST-46."""
+    thread = hosts.client.spawn(error_of(connect(to=(host, 80))))
+    hosts.run(thread)
+    assert f"{host} is not the address of one host" in str(outcome(thread))
+    assert not hosts.network.seen
+
+
+def test_connect__both_at_once__one_connection(hosts: Hosts) -> None:
+    """RFC 9293 3.5, figure 8, MUST-10: both SYNs cross, and both users have the same connection."""
+    here, there = ("10.0.0.1", 4_001), ("10.0.0.2", 4_002)
+
+    async def user(local: tuple[str, int], remote: tuple[str, int]) -> bytes:
+        stream: TcpStream = await TcpConnect(local, remote, NEVER_US, TcpStream)
+        await stream.send_last(f"from {local[1]}".encode())
+        return await everything(stream)
+
+    start_us = hosts.network.clock()
+    first = hosts.client.spawn(user(here, there))
+    second = hosts.server.spawn(user(there, here))
+    hosts.run(first, second, for_us=10 * SECOND_US)
+    assert (outcome(first), outcome(second)) == (b"from 4002", b"from 4001")
+    assert hosts.network.clock() - start_us == 15_000, "nothing had to be sent again"
+    assert hosts.server.statistics["half_open"] == 0
+
+
 def test_listen__twice__says_so(hosts: Hosts) -> None:
     hosts.run(for_us=1)
     with pytest.raises(OSError, match="already listened on"):

@@ -1,6 +1,11 @@
 """TIME-WAIT: what it answers, what it ignores, and who may take it over."""
 
+from random import Random
+
+import msgspec
 import pytest
+from gossamer.core.loop.tcpopening import Openings
+from gossamer.core.seq import HALF, MASK, Seq, seq_lt
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, only_segment
 from gossamer.core.tcp.actions import Dropped
@@ -10,6 +15,7 @@ from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.tcp.time_wait import may_reopen
+from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
 
 SECOND_US = 1_000_000
@@ -70,6 +76,33 @@ def test_time_wait__newer_syn__may_take_over(flags: int, seq: int, ts: int, reop
     """RFC 6191 2: a greater timestamp, or an equal one and a greater sequence number."""
     record = states.time_wait()
     assert may_reopen(record, from_peer(record, flags, seq=seq, ts=ts)) is reopens
+
+
+@pytest.mark.parametrize("rcv_nxt", [0, 1, 5, MASK, MASK - 5, HALF, HALF - 1])
+@pytest.mark.parametrize("ts_recent", [0, 3, MASK, HALF])
+def test_time_wait__newer_syn_across_the_wrap__may_take_over(rcv_nxt: int, ts_recent: int) -> None:
+    """RFC 9293 3.4, RFC 7323 5.2: both spaces are circles; half of each lies ahead."""
+    record = msgspec.structs.replace(states.time_wait(), rcv_nxt=Seq(rcv_nxt), ts_recent=ts_recent)
+    for ahead in (1, 10, 1_000_000, HALF - 1):
+        assert may_reopen(record, from_peer(record, SYN, seq=-77, ts=ahead))
+        assert not may_reopen(record, from_peer(record, SYN, seq=77, ts=-ahead))
+        assert may_reopen(record, from_peer(record, SYN, seq=ahead))
+        assert not may_reopen(record, from_peer(record, SYN, seq=-ahead))
+
+
+@pytest.mark.parametrize("snd_nxt", [0, 1, MASK, MASK - 5, HALF, 12_345])
+def test_time_wait__taken_over__our_sequence_numbers_begin_behind_the_old_ones(snd_nxt: int) -> None:
+    """RFC 9293 3.6.1, MAY-2: "larger than the largest sequence number it used on the previous connection
+    incarnation"."""
+    openings = Openings(TcpParameters(), Random(3).randbytes)
+    record = msgspec.structs.replace(states.time_wait(), snd_nxt=Seq(snd_nxt))
+    for port in range(50):
+        flow = pack_flow(("10.0.0.2", 80), ("10.0.0.1", 50_000 + port))
+        opening = openings.passive(flow, record, NOW_US)
+        assert seq_lt(Seq(snd_nxt), Seq(opening.iss))
+        assert opening.ts_offset == openings.passive(flow, None, NOW_US).ts_offset, (
+            "the same clock (RFC 6191)"
+        )
 
 
 def test_time_wait__without_timestamps__the_sequence_number_decides() -> None:
