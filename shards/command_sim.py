@@ -176,6 +176,13 @@ def simulate(scenario: Scenario, watches: bool) -> Report:
     default=0,
     help="For receiving; for sending, twice that.  [enough for the path]",
 )
+@click.option(
+    "--mark",
+    "mark_bytes",
+    type=value.BUFFER,
+    default=0,
+    help="Use ECN, and mark segments while more than this waits.  [no ECN]",
+)
 @click.option("--sack/--no-sack", default=True, show_default=True, help="RFC 2018.")
 @click.option("--timestamps/--no-timestamps", default=True, show_default=True, help="RFC 7323.")
 @click.option(

@@ -21,16 +21,20 @@ BIT_NS: Final = 8 * 1_000_000_000
 """Nanoseconds that a byte takes at one bit a second."""
 
 
+NEVER_BYTES: Final = 1 << 62
+"""More than ever waits."""
+
+
 class Line(msgspec.Struct, frozen=True, gc=False):
     """What a line carries."""
 
     rate_bps: int = 0
     """Bits a second, headers of IP and TCP counted; 0: as much as comes."""
-    queue_bytes: int = 1 << 62
+    queue_bytes: int = NEVER_BYTES
     """What may wait for transmission, or be in it; a segment that finds no room is dropped."""
     mtu_changes: tuple[tuple[int, int], ...] = ()
     """(from when, bytes): the largest packet that passes, ascending in time; without any, all pass."""
-    mark_bytes: int = 1 << 62
+    mark_bytes: int = NEVER_BYTES
     """When more than this waits, ECN-capable segments are marked CE (RFC 3168 5)."""
 
 

@@ -12,7 +12,7 @@ from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim.agenda import START_US
 from gossamer.core.sim.end import User
 from gossamer.core.sim.flow import HEADERS_BYTES, TIMESTAMPS_BYTES, Setting
-from gossamer.core.sim.link import Faults, Line
+from gossamer.core.sim.link import NEVER_BYTES, Faults, Line
 from gossamer.core.sim.loss import AckLoss, Blackout, BurstLoss, LossModel
 from gossamer.core.sim.octets import Pattern
 from gossamer.core.sim.theory import bandwidth_delay_bytes
@@ -66,6 +66,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """What the ends think; segments are made for it."""
     mtu_changes: tuple[tuple[int, int], ...] = ()
     """(from when, bytes): what passes the bottleneck."""
+    mark_bytes: int = 0
+    """When more than this waits the bottleneck marks what is ECN-capable, and the ends ask for ECN; 0: no
+    ECN."""
     sack: bool = True
     timestamps: bool = True
     delayed_ack_us: int = 40_000
@@ -124,6 +127,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             congestion=self.algorithm(number),
             receive_buffer_bytes=self.buffer,
             send_buffer_bytes=2 * self.buffer,
+            ecn="on" if self.mark_bytes else "off",
             sack=self.sack,
             timestamps=self.timestamps,
             delayed_ack_us=self.delayed_ack_us,
@@ -151,13 +155,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             models=self.models + self._blackouts(),
         )
         changes = tuple((START_US + from_us, size_bytes) for from_us, size_bytes in self.mtu_changes)
-        return faults, Line(self.rate_bps, self.queue, changes)
+        return faults, Line(self.rate_bps, self.queue, changes, self.mark_bytes or NEVER_BYTES)
 
     def backward(self) -> tuple[Faults, Line]:
         """The way of the ACKs."""
         models: tuple[LossModel, ...] = (AckLoss(self.ack_loss),) if self.ack_loss else ()
         faults = Faults(delay_us=self.delay_us, models=models + self._blackouts())
-        return faults, Line(self.rate_bps, self.queue)
+        return faults, Line(self.rate_bps, self.queue, (), self.mark_bytes or NEVER_BYTES)
 
     def _blackouts(self) -> tuple[LossModel, ...]:
         return tuple(

@@ -40,6 +40,7 @@ def test_same_seed__same_report__another_seed__another() -> None:
         {"sack": False, "loss": 0.03},
         {"timestamps": False, "loss": 0.03},
         {"queue_bytes": 16_000},
+        {"queue_bytes": 40_000, "mark_bytes": 12_000, "loss": 0.01},
         {"buffer_bytes": 4_000},
         {"rate_bps": 0, "loss": 0.02},
         {"flows": 5, "stagger_us": 3_000, "delay_step_us": 2_000},
@@ -125,3 +126,11 @@ def test_bounds__without_loss__are_path_and_buffer() -> None:
     found = bounds(Scenario(rate_bps=10_000_000, delay_us=50_000, buffer_bytes=12_500))
     assert found.loss_bps is None
     assert found.least_bps == found.window_bps == 1_000_000
+
+
+def test_queue_that_marks__ends_hear_it__next_to_nothing_is_lost() -> None:
+    narrow = replace(SMALL, transfer_bytes=2_000_000, queue_bytes=40_000)
+    marking, dropping = run(replace(narrow, mark_bytes=15_000)), run(narrow)
+    assert marking.forward.marked > 0
+    assert dropping.forward.marked == 0
+    assert marking.forward.overflowed < dropping.forward.overflowed / 10
