@@ -1,7 +1,8 @@
-"""Fixtures for tests over real packets: namespaces, links between them, and servers inside.
+"""Fixtures for tests over real packets: namespaces, links between them, and servers inside; and initial
+sequence numbers of all kinds for the pure tests that can stand anywhere.
 
-Each skips with its reason where the machine or the user cannot do it, and leaves nothing behind, failed
-test or not.
+Each of the first skips with its reason where the machine or the user cannot do it, and leaves nothing behind,
+failed test or not.
 """
 
 import os
@@ -9,7 +10,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from gossamer.core.seq import HALF, MASK, Seq
+from gossamer.core.sim import states
 from gossamer.loadtest import namespaces
 from gossamer.loadtest.namespaces import Namespace
 
@@ -80,3 +84,45 @@ def folder(tmp_path: Path) -> Path:
     for path in (made, tmp_path, *(parent for parent in tmp_path.parents if "pytest" in parent.name)):
         path.chmod(0o755)
     return made
+
+
+NUMBERS = {
+    "small": (1_000, 5_000),
+    "zero": (0, 0),
+    "sign": (HALF - 100, HALF - 50),
+    "sign at the SYN": (HALF - 1, HALF - 1),
+    "last": (MASK, MASK),
+}
+"""Our ISS and the peer's. The ways into the states (`core.sim.states`) begin near 2**32 as they are: these
+are the others."""
+
+ANYWHERE = frozenset(
+    (
+        "test_segment_table",
+        "test_segment_arrives",
+        "test_time_wait",
+        "test_keepalive",
+        "test_persist",
+        "test_close",
+        "test_blind",
+        "test_windows",
+        "test_seed_defects",
+    )
+)
+"""The modules whose every test is run with each of NUMBERS too."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The first run of a test is with the numbers as they are."""
+    if metafunc.module.__name__.rpartition(".")[2] in ANYWHERE:
+        kinds = (None, *NUMBERS.values())
+        metafunc.parametrize("numbers", kinds, ids=["near 2**32", *NUMBERS], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections of `core.sim.states` begin with these numbers."""
+    chosen = getattr(request, "param", None)
+    if chosen is not None:
+        monkeypatch.setattr(states, "OPENING", msgspec.structs.replace(states.OPENING, iss=chosen[0]))
+        monkeypatch.setattr(states, "PEER_ISS", Seq(chosen[1]))
