@@ -80,7 +80,9 @@ def with_sample(samples: Samples, round_count: int, rate: int) -> Samples:
 
     Bounds: a sample a round at most, so BBR_RATE_ROUNDS.
     """
+    if samples and samples[-1][0] == round_count and samples[-1][1] >= rate:
+        return samples
     kept = tuple(
         sample for sample in samples if sample[1] > rate and round_count - sample[0] < BBR_RATE_ROUNDS
     )
-    return (*kept, (round_count, rate)) if not kept or kept[-1][0] != round_count else kept
+    return (*kept, (round_count, rate))

@@ -50,7 +50,8 @@ def _with_rate(memory: Memory, ack: Ack) -> Memory:
     rate = sample.bytes_per_second
     if rate < memory.rate and is_held_back(memory, ack):
         return memory
-    return replace(memory, rates=with_sample(memory.rates, memory.round_count, rate))
+    rates = with_sample(memory.rates, memory.round_count, rate)
+    return memory if rates is memory.rates else replace(memory, rates=rates)
 
 
 def _with_full_pipe(memory: Memory, ack: Ack) -> Memory:
