@@ -64,6 +64,7 @@ TOTALS: Final = (
     "packets_in_total",
     "packets_out_total",
     "retransmits_total",
+    "delivery_problems_total",
     "syn_cookies_sent_total",
     "syn_cookies_taken_total",
     "fast_opens_total",

@@ -78,6 +78,7 @@ class Connections:
         self.paths = Paths()
         self._packets_out_total = 0
         self._retransmits_total = 0
+        self._delivery_problems_total = 0
         self._performers: dict[type[Any], Callable[[Connection, Any], None]] = {
             Deliver: self._perform_deliver,
             Accepted: self._perform_accepted,
@@ -95,6 +96,7 @@ class Connections:
             Signal.END_OF_STREAM: self._on_end_of_stream,
             Signal.FIN_ACKED: self._on_fin_acked,
             Signal.PACED: self._on_paced,
+            Signal.DELIVERY_PROBLEM: self._on_delivery_problem,
             Signal.RETRANSMITTED: self._on_retransmitted,
             Signal.HALF_OPEN_GONE: self._queues.on_half_open_gone,
             Signal.OPENED_EARLY: self._queues.hand_out,
@@ -136,6 +138,7 @@ class Connections:
             "time_wait": len(self.demux.time_wait),
             "packets_out_total": self._packets_out_total,
             "retransmits_total": self._retransmits_total,
+            "delivery_problems_total": self._delivery_problems_total,
         }
         for reason in (*DropReason, *SegmentDrop):
             counts[f"drop_{reason.name.lower()}"] = self.drops[reason]
@@ -294,6 +297,9 @@ class Connections:
     def _on_paced(self, connection: Connection) -> None:
         assert connection.tcb is not None
         self.arm(connection, connection.tcb.pace_at_us)
+
+    def _on_delivery_problem(self, _connection: Connection) -> None:
+        self._delivery_problems_total += 1
 
     def _on_retransmitted(self, _connection: Connection) -> None:
         self._retransmits_total += 1

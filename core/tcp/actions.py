@@ -89,6 +89,7 @@ class Signal(Enum):
     END_OF_STREAM = "the peer's FIN was reached: answer RECEIVE with nothing"
     FIN_ACKED = "all that was sent, and our FIN, is acknowledged: answer a CLOSE that waits for it"
     PACED = "more may leave at Tcb.pace_at_us: look at the connection then"
+    DELIVERY_PROBLEM = "data was sent again so often that it is worth a notice: count it"
     RETRANSMITTED = "count a retransmission"
     OPENED_EARLY = "the SYN's Fast Open cookie was valid: queue for accept before the handshake is over"
     FAST_OPEN_LOST = "a SYN with the Fast Open option was lost: do without towards this server for a time"

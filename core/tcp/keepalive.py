@@ -10,6 +10,7 @@ from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.closed import reset_segment, timed_out
 from gossamer.core.tcp.output import make_segment
 from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.user_timeout import in_force_us
 from gossamer.core.wire.segment import ACK
 
 replace = msgspec.structs.replace
@@ -33,9 +34,18 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         # RFC 1122 4.2.3.6: only "when no data or acknowledgement packets have been received [...] within an
         # interval"; with data in flight the retransmission timer already asks.
         return replace(tcb, slow_at_us=now_us + parameters.keepalive_interval_us), ()
-    if tcb.backoff >= parameters.keepalive_probes:
+    if _is_given_up(tcb, now_us):
         gone, actions = timed_out(tcb)
         return gone, (reset_segment(tcb), *actions)
     tcb = replace(tcb, slow_at_us=now_us + parameters.keepalive_interval_us, backoff=tcb.backoff + 1)
     # "SEG.SEQ = SND.NXT-1": an octet the peer has, so that it must answer.
     return tcb, (make_segment(tcb, now_us, seq_add(tcb.snd_nxt, -1), ACK),)
+
+
+def _is_given_up(tcb: Tcb, now_us: int) -> bool:
+    """By time where a user timeout is in force, so that probes never end what RFC 5482 4.2 wants to last
+    longer; else by count."""
+    timeout_us = in_force_us(tcb)
+    if timeout_us >= NEVER_US:
+        return tcb.backoff >= tcb.agreed.parameters.keepalive_probes
+    return tcb.backoff > 0 and now_us - tcb.rcv_at_us >= timeout_us

@@ -17,6 +17,7 @@ from gossamer.core.tcp.parameters import RTO_INITIAL_US
 from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import Agreed, FastOpen, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
+from gossamer.core.tcp.user_timeout import advertised_s, heard
 from gossamer.core.tcp.window import first_window
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
@@ -69,7 +70,7 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
     make us hold any.
     """
     rcv_nxt = seq_add(agreed.irs, 1)
-    return Tcb(
+    tcb = Tcb(
         state=SYN_RECEIVED,
         agreed=agreed,
         snd_una=agreed.iss,
@@ -90,6 +91,7 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
         path=first_path(agreed.parameters),
         rtt_at_us=0 if agreed.timestamps else now_us,
     )
+    return heard(tcb, syn)
 
 
 def syn_ack(tcb: Tcb, now_us: int) -> Segment:
@@ -107,4 +109,5 @@ def syn_ack_of(
     if agreed.snd_wind_shift == 0 and agreed.rcv_wind_shift == 0:
         options = msgspec.structs.replace(options, window_scale=-1)
     window, flags = min(rcv_wnd, 0xFFFF), SYN | ACK | syn_ack_flags(agreed)
-    return Segment(agreed.iss, rcv_nxt, flags, window, *times, syn_options=options)
+    timeout_s = advertised_s(agreed.parameters)
+    return Segment(agreed.iss, rcv_nxt, flags, window, *times, syn_options=options, user_timeout_s=timeout_s)

@@ -211,6 +211,20 @@ BLACK_HOLE_MTUS_IPV4: Final = (1_064, PATH_MTU_FLOOR_IPV4)
 BLACK_HOLE_MTUS_IPV6: Final = (PATH_MTU_FLOOR_IPV6,)
 
 
+USER_TIMEOUT_DEFAULT_US: Final = 300 * SECOND_US
+"""What is told to the peer when none is set. Source: RFC 9293 3.9.1, OPEN: the
+global default is five minutes."""
+
+USER_TIMEOUT_LOWER_US: Final = 100 * SECOND_US
+"""L_LIMIT: no peer makes us give up sooner. Source: RFC 5482 3.1; RFC 9293 3.8.3, SHLD-11."""
+
+USER_TIMEOUT_UPPER_US: Final = 3600 * SECOND_US
+"""U_LIMIT: no peer makes us wait longer. Source: RFC 5482 3.1 and 6 leave the value; an hour."""
+
+DELIVERY_PROBLEM_RETRIES: Final = 3
+"""R1: so many retransmissions in a row are worth a notice. Source: RFC 9293 3.8.3, SHLD-10."""
+
+
 class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What an operator may tune. Times in microseconds, sizes in bytes."""
 
@@ -268,7 +282,10 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     retries: int = 15
     """Retransmissions of data before we give up: R2 (RFC 9293 3.8.3, at least 100 s)."""
     user_timeout_us: int = NEVER_US
-    """Give up when data stays unacknowledged for this long (RFC 9293 3.8.3, RFC 5482); 2**62 is never."""
+    """Give up when data stays unacknowledged, or probes unanswered, for this long, however often it was tried
+    (RFC 9293 3.8.3, RFC 5482); 2**62 leaves it to `retries` and `keepalive_probes`."""
+    user_timeout_option: bool = False
+    """Tell the peer our user timeout, and adopt its within bounds (RFC 5482)."""
     keepalive_idle_us: int = NEVER_US
     """Idle time before the first keepalive probe; off by default (RFC 9293 3.8.4, MUST-25), 2 hours if
     anything (MUST-28)."""

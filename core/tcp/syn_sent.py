@@ -21,6 +21,7 @@ from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives import arrives
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timestamps import round_trip_us
+from gossamer.core.tcp.user_timeout import heard
 from gossamer.core.tcp.window import first_window
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
@@ -56,7 +57,7 @@ def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     agreed = after_plain_syn(agreed) if tcb.backoff else agreed
     rcv_nxt = seq_add(agreed.irs, 1)
     return replace(
-        tcb,
+        heard(tcb, segment),
         agreed=agreed,
         rcv_nxt=rcv_nxt,
         rcv_wnd=first_window(agreed),

@@ -245,6 +245,15 @@ class SoftError(msgspec.Struct, frozen=True, gc=False, array_like=True):
     at_us: int
 
 
+class UserTimeout(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Where the user timeout is not that of the parameters. Source: RFC 5482 3.1."""
+
+    adopted_us: int = 0
+    """What both ends have agreed on; 0 when nothing was heard."""
+    is_fixed: bool = False
+    """The user has set one: CHANGEABLE is false."""
+
+
 class RoundTrip(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Round-trip time and what follows from it. Source: RFC 6298 2."""
 
@@ -356,6 +365,7 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     path: Path | None = None
     """Absent while the size of segments that was agreed was never in question."""
     soft_error: SoftError | None = None
+    user_timeout: UserTimeout | None = None
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -14,6 +14,7 @@ from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
 from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import FastOpen, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
+from gossamer.core.tcp.user_timeout import advertised_s
 from gossamer.core.wire.segment import NO_TIMESTAMP, SYN, Segment
 
 
@@ -51,4 +52,14 @@ def syn(tcb: Tcb, now_us: int) -> Segment:
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
     window = min(tcb.rcv_wnd, 0xFFFF)
     flags, options = SYN | syn_flags(tcb), offer(agreed, tcb.fast_open)
-    return Segment(agreed.iss, 0, flags, window, ts_val, payload=syn_text(tcb), syn_options=options)
+    timeout_s = advertised_s(agreed.parameters)
+    return Segment(
+        agreed.iss,
+        0,
+        flags,
+        window,
+        ts_val,
+        payload=syn_text(tcb),
+        syn_options=options,
+        user_timeout_s=timeout_s,
+    )

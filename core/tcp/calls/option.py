@@ -13,9 +13,10 @@ from gossamer.core.tcp.congestion.change import change
 from gossamer.core.tcp.events import SetOptions
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.keepalive import idle_deadline_us
-from gossamer.core.tcp.output import output
+from gossamer.core.tcp.output import acknowledgment, output
 from gossamer.core.tcp.socket_options import SocketOptions, options_of, parameters_with
 from gossamer.core.tcp.tcb import Agreed, State, Tcb, TimeWait
+from gossamer.core.tcp.user_timeout import FIXED, advertised_s
 
 replace = msgspec.structs.replace
 
@@ -27,12 +28,24 @@ def set_options(tcb: Tcb | TimeWait, event: SetOptions) -> tuple[Tcb | TimeWait,
     if event.options.congestion not in (None, tcb.agreed.parameters.congestion):
         tcb = change(tcb, event.options.congestion)
     tcb = replace(tcb, agreed=_agreed_with(tcb.agreed, event.options))
+    if event.options.user_timeout_us is not None:
+        # RFC 5482 3.1: CHANGEABLE becomes false when the user sets a timeout.
+        tcb = replace(tcb, user_timeout=FIXED)
     if tcb.state <= State.SYN_RECEIVED:
         return tcb, ()
     if event.options.keepalive_idle_us is not None and not _waits_for_fin(tcb):
         # The time that has passed idle counts.
         tcb = replace(tcb, slow_at_us=idle_deadline_us(tcb, tcb.rcv_at_us))
-    return output(tcb, event.now_us)
+    tcb, sent = output(tcb, event.now_us)
+    return tcb, sent + _told(tcb, event)
+
+
+def _told(tcb: Tcb, event: SetOptions) -> Actions:
+    """A user timeout that was changed is told to the peer at once (RFC 5482 3.1)."""
+    seconds = advertised_s(tcb.agreed.parameters)
+    if event.options.user_timeout_us is None or not seconds:
+        return ()
+    return (replace(acknowledgment(tcb, event.now_us), user_timeout_s=seconds),)
 
 
 def _agreed_with(agreed: Agreed, options: SocketOptions) -> Agreed:

@@ -24,6 +24,7 @@ def predicted_opening(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] | 
         or segment.seq != tcb.rcv_nxt
         or segment.ack != tcb.snd_nxt
         or segment.payload
+        or segment.user_timeout_s
         or segment.ts_val < 0
         or not tcb.agreed.timestamps
         or tcb.backoff

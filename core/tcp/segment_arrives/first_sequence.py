@@ -15,6 +15,7 @@ from gossamer.core.tcp.output import acknowledgment
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import is_old_duplicate, ts_recent_after
+from gossamer.core.tcp.user_timeout import heard
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -39,6 +40,7 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
 
 
 def _noted(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+    tcb = heard(tcb, segment) if segment.user_timeout_s else tcb
     return replace(tcb, rcv_at_us=now_us, ts_recent=ts_recent_after(tcb, segment))
 
 

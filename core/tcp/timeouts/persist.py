@@ -15,6 +15,7 @@ from gossamer.core.tcp.recovery.transmissions import after_sending_again
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts.retransmission import is_given_up
+from gossamer.core.tcp.user_timeout import in_force_us
 
 replace = msgspec.structs.replace
 
@@ -33,7 +34,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     # A connection closed both ways has nobody who could lose patience: answers do not keep it (RFC 6429 4).
     if (unanswered or tcb.receive_closed) and is_given_up(tcb, now_us):
         return timed_out(tcb)
-    if waited_us(tcb) >= tcb.agreed.parameters.user_timeout_us:
+    if waited_us(tcb) >= in_force_us(tcb):
         return timed_out(tcb)
     length = max(1, min(tcb.snd_wnd, tcb.agreed.smss, tcb.snd_buf_bytes))
     end = seq_add(tcb.snd_una, length)

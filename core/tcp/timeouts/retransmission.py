@@ -7,11 +7,13 @@ Source: RFC 6298 5.4 to 5.6, RFC 9293 3.8.3.
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp import path_mtu
-from gossamer.core.tcp.actions import Actions
+from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.closed import timed_out
 from gossamer.core.tcp.output import output
+from gossamer.core.tcp.parameters import DELIVERY_PROBLEM_RETRIES
 from gossamer.core.tcp.recovery.fast import after_timeout, sent_again
 from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.user_timeout import gives_up_at_us
 
 replace = msgspec.structs.replace
 
@@ -28,14 +30,14 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     # RFC 6298 5.5: "The host MUST set RTO <- RTO * 2 ('back off the timer')"; output starts the stopped timer
     # with it (5.6).
     tcb = replace(after_timeout(tcb, now_us), backoff=tcb.backoff + 1, rtx_at_us=NEVER_US)
-    return output(tcb, now_us)
+    tcb, sent = output(tcb, now_us)
+    if tcb.backoff == DELIVERY_PROBLEM_RETRIES:
+        # RFC 9293 3.8.3: R1 is reached (MUST-20, SHLD-10), which the user should be able to learn (SHLD-9).
+        sent = (*sent, Signal.DELIVERY_PROBLEM)
+    return replace(tcb, rtx_at_us=min(tcb.rtx_at_us, gives_up_at_us(tcb))), sent
 
 
 def is_given_up(tcb: Tcb, now_us: int) -> bool:
-    """Whether R2 or the user timeout is reached: so long is it that data was sent and that anything came
-    back."""
-    parameters = tcb.agreed.parameters
-    return (
-        tcb.backoff >= parameters.retries
-        or now_us - max(tcb.snd_at_us, tcb.rcv_at_us) >= parameters.user_timeout_us
-    )
+    """Whether R2 is reached: by time where a user timeout is in force, else by count."""
+    gives_up_us = gives_up_at_us(tcb)
+    return now_us >= gives_up_us if gives_up_us < NEVER_US else tcb.backoff >= tcb.agreed.parameters.retries
