@@ -17,7 +17,8 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.tcp import TcpLoop
 from gossamer.core.loop.virtual import DeadlockError
 from gossamer.core.sim.device import MemorySink, MemorySource
-from gossamer.core.sim.link import PERFECT, Faults, Link
+from gossamer.core.sim.link import PERFECT, PLAIN, Faults, Line, Link
+from gossamer.core.sim.router import fragmentation_needed, is_pure_ack, spoiled
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
@@ -88,12 +89,13 @@ async def _stays() -> None:
 class Network:
     """Hosts by address, and one kind of wire between them all."""
 
-    def __init__(self, faults: Faults = PERFECT, seed: int = 0) -> None:
+    def __init__(self, faults: Faults = PERFECT, seed: int = 0, line: Line = PLAIN) -> None:
         self.clock = VirtualClock()
         self.hosts: dict[bytes, Host] = {}
         self.seen: list[bytes] = []
         """Every packet that was sent, lost or not."""
-        self._link = Link(faults, seed)
+        self.link = Link(faults, seed, line)
+        self._random = Random(f"network {seed}")
         self._order = count()
         self._under_way: list[tuple[int, int, bytes]] = []
         self._turns_total = 0
@@ -108,8 +110,17 @@ class Network:
     def carry(self, packet: bytes) -> None:
         """A packet goes on the wire."""
         self.seen.append(packet)
-        for at_us in self._link.arrivals_us(self.clock()):
-            heappush(self._under_way, (at_us, next(self._order), packet))
+        now_us, link = self.clock(), self.link
+        mtu_bytes = link.mtu_bytes(now_us)
+        if mtu_bytes and len(packet) > mtu_bytes:
+            link.counts.too_big += 1
+            self._arrives(now_us + link.delay_us, fragmentation_needed(packet, mtu_bytes))
+            return
+        for at_us in link.arrivals_us(now_us, len(packet), is_pure_ack(packet)):
+            self._arrives(at_us, spoiled(packet, self._random) if link.spoils() else packet)
+
+    def _arrives(self, at_us: int, packet: bytes) -> None:
+        heappush(self._under_way, (at_us, next(self._order), packet))
 
     def run(self, *threads: Thread[Any], for_us: int = 1_000 * SECOND_US) -> None:
         """Go on until the threads have ended, or for a time.
