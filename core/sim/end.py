@@ -21,7 +21,7 @@ from gossamer.core.tcp.actions import (
     Signal,
 )
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import Close, Event, Receive, SegmentArrives, Send, Timeout
+from gossamer.core.tcp.events import Close, Event, IcmpError, Receive, Report, SegmentArrives, Send, Timeout
 from gossamer.core.tcp.step import Connection, Outcome, step
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
@@ -130,6 +130,11 @@ class End:
     def arrives(self, segment: Segment, now_us: int) -> None:
         """A segment comes out of the wire. One for a connection that is gone is nobody's."""
         self._step(SegmentArrives(segment, now_us, self._queued_bytes))
+        self._go_on(now_us)
+
+    def hears_of_mtu(self, seq: int, mtu_bytes: int, now_us: int) -> None:
+        """A router says that the segment at `seq` was too big."""
+        self._step(IcmpError(seq, Report.TOO_BIG, now_us, mtu=mtu_bytes))
         self._go_on(now_us)
 
     def _go_on(self, now_us: int) -> None:

@@ -207,6 +207,8 @@ class Flow:
         arrives = self._to_server if side is self._client else self._to_client
         for segment in outbox:
             note(segment, now_us)
+            if link.line.mtu_changes and self._is_too_big(segment, side):
+                continue
             is_ack = not segment.payload and not segment.flags & (SYN | FIN)
             arrivals_us = link.arrivals_us(now_us, wire_bytes(segment), is_ack)
             if segment.ecn and link.marks(now_us):
@@ -216,6 +218,22 @@ class Flow:
                 if not (link.has_noise and link.spoils()):
                     agenda.at(at_us + extra_us, arrives, segment)
         outbox.clear()
+
+    def _is_too_big(self, segment: Segment, side: Side) -> bool:
+        """Whether the line cannot carry a segment; whoever sent it may hear of it."""
+        agenda, link = self._agenda, side.link
+        mtu_bytes = link.mtu_bytes(agenda.now_us)
+        if not mtu_bytes or wire_bytes(segment) <= mtu_bytes:
+            return False
+        link.counts.too_big += 1
+        if link.line.tells_mtu:
+            agenda.at(agenda.now_us + link.delay_us, self._hears_of_mtu, (side, segment.seq, mtu_bytes))
+        return True
+
+    def _hears_of_mtu(self, told: tuple[Side, int, int]) -> None:
+        side, seq, mtu_bytes = told
+        side.end.hears_of_mtu(seq, mtu_bytes, self._agenda.now_us)
+        self._went(side)
 
     def _look(self, side: Side) -> None:
         """A timer was to run out now, unless it has moved: timers are re-armed lazily, as in the server."""

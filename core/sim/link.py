@@ -36,6 +36,8 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     """(from when, bytes): the largest packet that passes, ascending in time; without any, all pass."""
     mark_bytes: int = NEVER_BYTES
     """When more than this waits, ECN-capable segments are marked CE (RFC 3168 5)."""
+    tells_mtu: bool = True
+    """Whether the sender hears of a packet that was too big (RFC 1191), or it just vanishes."""
 
 
 class Faults(msgspec.Struct, frozen=True, gc=False):
@@ -86,7 +88,7 @@ class Link:
         self.delay_us = faults.delay_us
         self.has_noise = faults.corrupt > 0
         self._faults = faults
-        self._line = line
+        self.line = line
         self._rate_bps = line.rate_bps
         self._queue_bytes = line.queue_bytes
         self._random = Random(seed)
@@ -120,7 +122,7 @@ class Link:
 
     def marks(self, now_us: int) -> bool:
         """Whether an ECN-capable segment that now went into the queue is marked."""
-        if self.waiting_bytes(now_us) <= self._line.mark_bytes:
+        if self.waiting_bytes(now_us) <= self.line.mark_bytes:
             return False
         self.counts.marked += 1
         return True
@@ -135,14 +137,14 @@ class Link:
     def mtu_bytes(self, now_us: int) -> int:
         """The largest packet that passes, 0 when all do."""
         mtu_bytes = 0
-        for from_us, size_bytes in self._line.mtu_changes:
+        for from_us, size_bytes in self.line.mtu_changes:
             if from_us <= now_us:
                 mtu_bytes = size_bytes
         return mtu_bytes
 
     def waiting_bytes(self, now_us: int) -> int:
         """What is in the queue, and in transmission."""
-        return max(self._free_ns - now_us * 1000, 0) * self._line.rate_bps // BIT_NS
+        return max(self._free_ns - now_us * 1000, 0) * self.line.rate_bps // BIT_NS
 
     def _faulty(self, leaves_us: int, is_ack: bool) -> tuple[int, ...]:
         faults, draw = self._faults, self._random.random

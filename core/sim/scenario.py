@@ -69,6 +69,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     mark_bytes: int = 0
     """When more than this waits the bottleneck marks what is ECN-capable, and the ends ask for ECN; 0: no
     ECN."""
+    icmp: bool = True
+    """Whether the sender hears of what was too big."""
     sack: bool = True
     timestamps: bool = True
     delayed_ack_us: int = 40_000
@@ -155,7 +157,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             models=self.models + self._blackouts(),
         )
         changes = tuple((START_US + from_us, size_bytes) for from_us, size_bytes in self.mtu_changes)
-        return faults, Line(self.rate_bps, self.queue, changes, self.mark_bytes or NEVER_BYTES)
+        mark_bytes = self.mark_bytes or NEVER_BYTES
+        return faults, Line(self.rate_bps, self.queue, changes, mark_bytes, self.icmp)
 
     def backward(self) -> tuple[Faults, Line]:
         """The way of the ACKs."""

@@ -43,6 +43,8 @@ def test_same_seed__same_report__another_seed__another() -> None:
         {"queue_bytes": 40_000, "mark_bytes": 12_000, "loss": 0.01},
         {"buffer_bytes": 4_000},
         {"rate_bps": 0, "loss": 0.02},
+        {"mtu_changes": ((60_000, 1_100),)},
+        {"mtu_changes": ((60_000, 1_100),), "icmp": False},
         {"flows": 5, "stagger_us": 3_000, "delay_step_us": 2_000},
     ],
     ids=lambda change: ",".join(change) or "clean",
@@ -81,6 +83,14 @@ def test_losses__are_counted_once_on_the_wire_and_as_retransmissions() -> None:
     assert report.forward.lost == 3
     assert report.flows[0].retransmitted >= 3
     assert len(report.flows[0].recoveries_us) == 1
+
+
+def test_mtu__that_shrinks__is_learned_at_once_or_found_out_by_timeouts() -> None:
+    told = run(replace(SMALL, mtu_changes=((60_000, 1_100),)))
+    assert told.forward.too_big > 0
+    silent = run(replace(SMALL, mtu_changes=((60_000, 1_100),), icmp=False))
+    assert silent.flows[0].timeouts > told.flows[0].timeouts
+    assert silent.ended_us > told.ended_us
 
 
 def test_duration__ends_an_endless_flow__and_says_what_it_reached() -> None:
