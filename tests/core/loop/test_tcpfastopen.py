@@ -116,7 +116,7 @@ def test_much_data__what_does_not_fit_the_syn_follows() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_bad_wire__each_answer_is_whole(seed: int) -> None:
     wire = Wire(loss=0.15, duplicate=0.05, reorder=0.1)
-    wire.network._link._random.seed(seed)
+    wire.network.link._random.seed(seed)
     threads = [wire.ask(50_001 + number) for number in range(30)]
     wire.run(*threads, for_us=400 * SECOND_US)
     assert [thread.inbox[0] for thread in threads] == [b"question"] * 30
