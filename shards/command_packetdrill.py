@@ -67,6 +67,17 @@ def text_of(path: Path) -> str:
     return octets.decode("utf-8", "replace")
 
 
+def definitions_of(defines: tuple[str, ...]) -> dict[str, str]:
+    """The values of -D NAME=VALUE. Raises: ConfigError."""
+    found = {}
+    for define in defines:
+        name, equals, value = define.partition("=")
+        if not name or not equals:
+            raise ConfigError(f"--define: found {define!r}; allowed: NAME=VALUE")
+        found[name] = value
+    return found
+
+
 class Report:
     """What was seen of all scripts."""
 
@@ -141,6 +152,14 @@ def show(console: Console, text: str) -> None:
     show_default=True,
     help="The habits that the scripts expect.",
 )
+@click.option(
+    "--define",
+    "-D",
+    "defines",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A word of the scripts, and its value.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Show what happens, and when.")
 @click.pass_context
 def packetdrill(
@@ -149,19 +168,21 @@ def packetdrill(
     wants_json: bool,
     strict: bool,
     profile: str,
+    defines: tuple[str, ...],
     verbose: bool,
 ) -> None:
     """Play packetdrill SCRIPTS against the functional TCP, in virtual time.
 
     A folder stands for the *.pkt files below it.
     """
+    definitions = definitions_of(defines)
     console = Console(soft_wrap=True, highlight=False)
     paths, report = scripts_of(scripts), Report(strict)
     begin_s = time.process_time()
     watched = track(paths, "", console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     for path in watched:
         timeline = (lambda text: show(console, text)) if verbose and not wants_json else None
-        verdict = play(text_of(path), str(path), PROFILES[profile], timeline)
+        verdict = play(text_of(path), str(path), PROFILES[profile], timeline, definitions)
         report.add(verdict)
         if wants_json:
             click.echo(as_json(verdict, strict))

@@ -21,6 +21,7 @@ SILENT: Final = frozenset(
     }
 )  # fmt: skip
 DEFAULTS: Final = "defaults.sh"
+DEFAULTS_FAST_OPEN: Final = 0x70403
 TO_FILE: Final = re.compile(r"^\s*echo\s+(?:-n\s+)?(.*?)\s*>\s*(/proc/sys/\S+)")
 ROUTE_MATTERS: Final = (
     "initcwnd",
@@ -75,6 +76,9 @@ def _command(settings: Settings, words: list[str]) -> None:
                 set_sysctl(settings, *word.split("=", 1))
     elif name == DEFAULTS:
         settings.parameters = settings.profile.after_defaults
+        settings.fast_open = DEFAULTS_FAST_OPEN
+    elif name == "tc" and "fq" in words:
+        raise Unsupported("tc fq")
     elif name == "ip":
         _route(settings, words)
     elif name not in SILENT and not (name.endswith(".sh") and _is_set_up(name)):

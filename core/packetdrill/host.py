@@ -6,13 +6,13 @@ by ports. It knows nothing of scripts, file descriptors or errno.
 Source: RFC 9293 3.10; the accept queue is that of listen(2).
 """
 
-from collections import deque
-
 import msgspec
 from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.endpoint import Emission, Endpoint, Ports, Queue
+from gossamer.core.packetdrill.fastopen import FastOpens
 from gossamer.core.packetdrill.habits import AckHabit
 from gossamer.core.packetdrill.profiles import Profile
-from gossamer.core.seq import Seq, seq_add, seq_le, seq_lt
+from gossamer.core.seq import Seq, seq_add, seq_le, seq_lt, seq_max
 from gossamer.core.tcp import listen, time_wait
 from gossamer.core.tcp.actions import (
     Accepted,
@@ -20,7 +20,7 @@ from gossamer.core.tcp.actions import (
     Actions,
     Deliver,
     Failed,
-    Failure,
+    Granted,
     PathLearned,
     Remains,
     Signal,
@@ -34,9 +34,6 @@ from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import ACK, RST, SYN, Segment
 
-Ports = tuple[int, int]
-"""Local and remote."""
-
 ISS = 0xFFFFE000
 """The first initial sequence number: eight kilobytes before the wrap, so that a script crosses it."""
 ISS_STEP = 0x01234567
@@ -45,61 +42,11 @@ TS_OFFSET = 0xFFFFFF00
 REUSE_STEP_BYTES = 1 << 16
 
 
-class Emission(msgspec.Struct, frozen=True, gc=False):
-    """A segment that was sent, and when."""
-
-    at_us: int
-    segment: Segment
-
-
-class Endpoint:
-    """One end of a flow: a connection, what its user has not been told yet, and what it sent."""
-
-    def __init__(self, ports: Ports, habit: AckHabit, queue: "Queue | None") -> None:
-        self.ports = ports
-        self.habit = habit
-        self.connection: Tcb | TimeWait | None = None
-        self.queue = queue
-        """The accept queue it will go to, or stands in."""
-        self.is_established = False
-        self.failure: Failure | None = None
-        self.failed_in: State | None = None
-        self.has_ended = False
-        """Whether the peer's FIN was reached."""
-        self.remains = b""
-        self.sent: deque[Emission] = deque()
-        self.retransmitted_total = 0
-        self.taken_bytes: int | None = None
-        """How much of the last SEND found room, None: all."""
-        self.delivered = b""
-
-    @property
-    def tcb(self) -> Tcb | None:
-        """The connection while it is more than a memory."""
-        return self.connection if isinstance(self.connection, Tcb) else None
-
-    @property
-    def readable_bytes(self) -> int:
-        """What a RECEIVE would give."""
-        return self.connection.rcv_buf_bytes if isinstance(self.connection, Tcb) else len(self.remains)
-
-
-class Queue:
-    """A listening socket: those who wait to be accepted."""
-
-    def __init__(self, port: int, parameters: TcpParameters, backlog: int) -> None:
-        self.port = port
-        self.parameters = parameters
-        self.backlog = backlog
-        self.mss_limit = 0
-        self.half_open: list[Endpoint] = []
-        self.ready: deque[Endpoint] = deque()
-
-
 class Host:
     """All endpoints. `now_us` moves only by `run_until`."""
 
-    def __init__(self, profile: Profile, now_us: int) -> None:
+    def __init__(self, profile: Profile, now_us: int, fast_opens: FastOpens) -> None:
+        self.fast_opens = fast_opens
         self.now_us = now_us
         self.mss = 1460
         self.is_ipv6 = False
@@ -113,10 +60,15 @@ class Host:
 
     # Opening.
 
-    def connect(self, ports: Ports, parameters: TcpParameters, mss_limit: int) -> Endpoint:
-        """Active open."""
+    def connect(
+        self, ports: Ports, parameters: TcpParameters, mss_limit: int, data: bytes | None = None
+    ) -> Endpoint:
+        """Active open; with `data` by Fast Open."""
         endpoint = self._made(ports, None)
-        connection, actions = open_active(parameters, self._opening(None, mss_limit))
+        opening = self._opening(None, mss_limit)
+        if data is not None:
+            opening = self.fast_opens.with_cookie(opening)
+        connection, actions = open_active(parameters, opening, (data or b"") if opening.cookie else b"")
         self._became(endpoint, connection, actions)
         return endpoint
 
@@ -182,16 +134,24 @@ class Host:
         if segment.flags & (SYN | ACK) == SYN and self._is_full(queue):
             return endpoint or self._made(ports, None)
         listener = Listener(queue.parameters)
-        connection, actions = listen.segment_arrives(
-            listener, segment, self._opening(before, queue.mss_limit)
-        )
+        opening = self._opening(before, queue.mss_limit)
+        opening = self.fast_opens.judged(segment, opening, self._places(queue))
+        connection, actions = listen.segment_arrives(listener, segment, opening)
         if connection is None or endpoint is None or endpoint.connection is not None:
             endpoint = self._made(ports, queue)
         endpoint.queue = queue
-        if connection is not None:
+        if connection is not None and opening.takes_text:
+            endpoint.had_syn_data = bool(segment.payload)
+        elif connection is not None:
             queue.half_open.append(endpoint)
         self._became(endpoint, connection, actions)
         return endpoint
+
+    def _places(self, queue: Queue) -> int | None:
+        if queue.early_max is None:
+            return None
+        early = sum(each.queue is queue and each.is_early for each in self.endpoints.values())
+        return queue.early_max - early
 
     def _is_full(self, queue: Queue) -> bool:
         return len(queue.ready) >= queue.backlog + self._profile.accept_queue_extra
@@ -204,10 +164,24 @@ class Host:
         if before is None or (isinstance(before, TimeWait) and not isinstance(event, SegmentArrives)):
             return
         self.steps_total += 1
+        if endpoint.nagles and isinstance(before, Tcb):
+            before = self._nagled(endpoint, before, event)
         connection, actions = step(before, event)
         if connection is None and isinstance(before, Tcb):
             endpoint.failed_in = before.state
         self._became(endpoint, connection, actions)
+
+    def _nagled(self, endpoint: Endpoint, tcb: Tcb, event: Event) -> Tcb:
+        """The connection with Nagle on or off, as Minshall would have it: a small segment waits for a small
+        one, not for full-sized ones."""
+        una = tcb.snd_una
+        if isinstance(event, SegmentArrives) and seq_le(Seq(event.segment.ack), tcb.snd_nxt):
+            una = seq_max(una, Seq(event.segment.ack))
+        is_free = endpoint.small_end is None or seq_le(endpoint.small_end, una)
+        if tcb.agreed.parameters.nodelay is is_free:
+            return tcb
+        parameters = msgspec.structs.replace(tcb.agreed.parameters, nodelay=is_free)
+        return msgspec.structs.replace(tcb, agreed=msgspec.structs.replace(tcb.agreed, parameters=parameters))
 
     def _became(self, endpoint: Endpoint, connection: Tcb | TimeWait | None, actions: Actions) -> None:
         endpoint.connection = connection
@@ -221,6 +195,9 @@ class Host:
         if isinstance(action, Segment):
             endpoint.sent.append(Emission(self.now_us, action))
             endpoint.habit.sent(action, self.now_us)
+            tcb = endpoint.tcb
+            if tcb is not None and 0 < len(action.payload) < tcb.agreed.smss:
+                endpoint.small_end = seq_add(Seq(action.seq), len(action.payload))
         elif isinstance(action, Deliver):
             endpoint.delivered += action.data
         elif isinstance(action, Remains):
@@ -231,17 +208,29 @@ class Host:
             self._path_mtu = action.mtu
         elif isinstance(action, Failed):
             endpoint.failure = action.failure
-        elif action is Signal.ESTABLISHED:
+        elif isinstance(action, Granted):
+            self.fast_opens.granted(action)
+        elif isinstance(action, Signal):
+            self._signalled(endpoint, action)
+
+    def _signalled(self, endpoint: Endpoint, action: Signal) -> None:
+        if action is Signal.ESTABLISHED:
             self._established(endpoint)
+        elif action is Signal.OPENED_EARLY and endpoint.queue is not None:
+            endpoint.queue.ready.append(endpoint)
         elif action is Signal.END_OF_STREAM:
             endpoint.has_ended = True
         elif action is Signal.RETRANSMITTED:
             endpoint.retransmitted_total += 1
-        elif action is Signal.HALF_OPEN_GONE and endpoint.queue is not None:
+        elif action is Signal.HALF_OPEN_GONE and endpoint.queue and endpoint in endpoint.queue.half_open:
             endpoint.queue.half_open.remove(endpoint)
 
     def _established(self, endpoint: Endpoint) -> None:
         endpoint.is_established = True
+        endpoint.nagles = self._profile.has_minshall and endpoint.has_nagle
+        tcb = endpoint.tcb
+        if tcb is not None and not tcb.agreed.passive:
+            endpoint.had_syn_data = tcb.snd_una != seq_add(tcb.agreed.iss, 1)
         if self._path_mtu:
             self.step(endpoint, PathKnown(self._path_mtu, self.now_us))
         queue = endpoint.queue

@@ -96,6 +96,8 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     conversation."""
     reset_after_fin_is_pipe: bool = True
     """A RST in CLOSE-WAIT shows as EPIPE rather than as ECONNRESET."""
+    has_minshall: bool = True
+    """Whether Nagle looks for small segments in flight rather than for any (Minshall's modification)."""
     answers_unsent_ack: bool = False
     """Whether an ACK of what was never sent is answered, as RFC 5961 5.2 has it, or dropped in silence."""
     accept_queue_extra: int = 1
@@ -147,6 +149,7 @@ BSD: Final = Profile(
     BSD_PARAMETERS,
     BSD_PARAMETERS,
     reset_after_fin_is_pipe=False,
+    has_minshall=False,
     answers_unsent_ack=True,
     accept_queue_extra=0,
     ephemeral_port=49_152,

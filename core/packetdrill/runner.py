@@ -14,9 +14,10 @@ from gossamer.core.packetdrill.assertions import Assertions
 from gossamer.core.packetdrill.calls import perform
 from gossamer.core.packetdrill.calls.options import info
 from gossamer.core.packetdrill.commands import run as run_command
+from gossamer.core.packetdrill.endpoint import Emission
 from gossamer.core.packetdrill.errors import Mismatch, ScriptError, Unsupported
+from gossamer.core.packetdrill.fastopen import DEFINITIONS
 from gossamer.core.packetdrill.grammar import parse
-from gossamer.core.packetdrill.host import Emission
 from gossamer.core.packetdrill.icmp import inject_icmp
 from gossamer.core.packetdrill.layout import segment_of
 from gossamer.core.packetdrill.profiles import Profile
@@ -45,11 +46,18 @@ TURNS_MAX = 10_000
 Timeline = Callable[[str], None]
 
 
-def play(text: str, name: str, profile: Profile, timeline: Timeline | None = None) -> Verdict:
-    """The verdicts on a script; `timeline` is told what happens."""
+def play(
+    text: str,
+    name: str,
+    profile: Profile,
+    timeline: Timeline | None = None,
+    definitions: dict[str, str] | None = None,
+) -> Verdict:
+    """The verdicts on a script; `timeline` is told what happens, `definitions` are as of --define."""
     try:
-        script = parse(text, name)
-        settings = Settings(profile=profile, parameters=profile.parameters)
+        known = {**DEFINITIONS, **(definitions or {})}
+        script = parse(text, name, known)
+        settings = Settings(profile=profile, parameters=profile.parameters, definitions=known)
         line = 0
         for option in script.options:
             line = option.line

@@ -13,7 +13,7 @@ import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.errors import GossamerError
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.profiles import LINUX, Profile
+from gossamer.core.packetdrill.profiles import LINUX, PROFILES, Profile
 from gossamer.core.tcp.congestion.named import named
 from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
 
@@ -39,6 +39,8 @@ class Settings(msgspec.Struct):
     tolerance_us: int = TOLERANCE_US
     tolerance_percent: float = TOLERANCE_PERCENT
     ts_tick_us: int = 0
+    fast_open: int = 1
+    """The bits of tcp_fastopen."""
     definitions: dict[str, str] = {}
 
     @property
@@ -189,7 +191,7 @@ NO_BEARING: Final = frozenset(
         "tcp_probe_interval", "tcp_probe_threshold", "tcp_base_mss", "tcp_mtu_probe_floor",
         "tcp_pingpong_thresh", "tcp_default_init_rwnd", "ip_no_pmtu_disc", "tcp_migrate_req",
         "tcp_plb_enabled",
-        "tcp_fastopen", "tcp_syncookies",
+        "tcp_syncookies",
         "tcp_min_snd_mss", "tcp_min_rtt_wlen", "tcp_ecn_fallback",
     }
 )  # fmt: skip
@@ -206,6 +208,7 @@ HARMLESS: Final = {
 }
 """Values that ask for nothing that does not exist here."""
 
+FAST_OPEN: Final = "net.ipv4.tcp_fastopen"
 FAMILIES: Final = ("net.ipv4.", "net.ipv6.")
 
 
@@ -213,6 +216,9 @@ def set_sysctl(settings: Settings, name: str, value: str) -> None:
     """Do what a sysctl means. Raises: Unsupported."""
     name = name.strip().replace("/", ".").removeprefix(".proc.sys.").removeprefix("proc.sys.")
     value = " ".join(value.strip().strip("\"'").split())
+    if name == FAST_OPEN:
+        settings.fast_open = _number(value)
+        return
     if name in BSD_SYSCTLS:
         settings.parameters = BSD_SYSCTLS[name](settings.parameters, value)
         return
@@ -253,6 +259,13 @@ def _assign(field: str, kind: Callable[[str], object] = _number) -> Callable[[Se
     return lambda settings, text: setattr(settings, field, kind(text))
 
 
+def _profile(settings: Settings, text: str) -> None:
+    if text not in PROFILES:
+        raise Unsupported(f"option --profile={text}")
+    settings.profile = PROFILES[text]
+    settings.parameters = settings.profile.parameters
+
+
 OPTIONS: Final[dict[str, Callable[[Settings, str], None]]] = {
     "ip_version": _version,
     "tolerance_usecs": _tolerance,
@@ -262,6 +275,7 @@ OPTIONS: Final[dict[str, Callable[[Settings, str], None]]] = {
     "bind_port": _assign("bind_port"),
     "connect_port": _assign("connect_port"),
     "tcp_ts_tick_usecs": _assign("ts_tick_us"),
+    "profile": _profile,
     "define": _define,
     "D": _define,
 }

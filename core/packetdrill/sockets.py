@@ -8,8 +8,9 @@ Source: POSIX, socket(7), tcp(7).
 from typing import Final
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.packetdrill.host import Endpoint, Queue
+from gossamer.core.packetdrill.endpoint import Endpoint, Queue
 from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import State, Tcb
@@ -54,6 +55,8 @@ class Socket:
         self.held_bytes = 0
         """Octets that MSG_MORE or TCP_CORK hold back."""
         self.held_until_us = NEVER_US
+        self.early_max: int | None = None
+        """TCP_FASTOPEN."""
         self.mss_limit = 0
         """TCP_MAXSEG, 0: none."""
         self.icmp_error = ""
@@ -68,7 +71,7 @@ class Socket:
     def is_connecting(self) -> bool:
         """Whether the handshake of an active open is under way."""
         tcb = self.tcb
-        return tcb is not None and tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
+        return tcb is not None and tcb.state in (State.SYN_SENT, State.SYN_RECEIVED) and not is_early(tcb)
 
     @property
     def error(self) -> str:

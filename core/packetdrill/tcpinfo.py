@@ -5,7 +5,7 @@ Source: tcp(7), TCP_INFO; linux/tcp.h.
 
 import msgspec
 from gossamer.core.packetdrill.sockets import Socket
-from gossamer.core.packetdrill.symbols import TCP_STATES
+from gossamer.core.packetdrill.symbols import INFO_OPTIONS, TCP_STATES
 from gossamer.core.tcp.info import info
 
 
@@ -16,4 +16,7 @@ def fields(made: Socket, now_us: int) -> dict[str, int | str]:
         state = TCP_STATES["TCP_LISTEN"] if made.queue is not None else TCP_STATES["TCP_CLOSE"]
         return {"tcpi_state": state}
     record = info(endpoint.connection, now_us)
-    return {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
+    found = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
+    if endpoint.had_syn_data and "tcpi_options" in found:
+        found["tcpi_options"] |= INFO_OPTIONS["TCPI_OPT_SYN_DATA"]
+    return found

@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.endpoint import Endpoint, Ports
 from gossamer.core.packetdrill.epoll import Epoll
 from gossamer.core.packetdrill.errors import Mismatch
-from gossamer.core.packetdrill.host import Endpoint, Host, Ports
+from gossamer.core.packetdrill.fastopen import DEFINITIONS, FastOpens
+from gossamer.core.packetdrill.host import Host
 from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sockets import Socket
@@ -64,7 +66,9 @@ class World:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.host = Host(settings.profile, START_US)
+        self.settings.definitions = {**DEFINITIONS, **settings.definitions}
+        cookie = bytes.fromhex(self.settings.definitions["TFO_COOKIE"])
+        self.host = Host(settings.profile, START_US, FastOpens(settings.fast_open, cookie))
         self.host.mss = settings.mss
         self.host.is_ipv6 = settings.is_ipv6
         self.reader = Reader(settings.definitions)
@@ -141,6 +145,8 @@ class World:
         endpoint, tcb = made.endpoint, made.tcb
         if endpoint is None or tcb is None:
             return
+        if "nodelay" in changes:
+            endpoint.nagles = not changes["nodelay"] and self.settings.profile.has_minshall
         own = {name: value for name, value in changes.items() if name not in SHARED_NAMES}
         if own:
             parameters = msgspec.structs.replace(tcb.agreed.parameters, **own)

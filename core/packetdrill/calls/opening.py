@@ -69,7 +69,7 @@ def listen(world: World, call: Call) -> Result:
         made.queue.backlog = backlog
         return OK
     made.queue = world.host.listen(made.port, made.parameters, backlog)
-    made.queue.mss_limit = made.mss_limit
+    made.queue.mss_limit, made.queue.early_max = made.mss_limit, made.early_max
     world.test(made)
     return OK
 
@@ -104,7 +104,7 @@ def connect(world: World, call: Call) -> Result | Blocked:
     if made.queue is not None:
         return failed("EISCONN")
     if made.endpoint is None:
-        _begin(world, made, call.arguments[1])
+        begin(world, made, call.arguments[1])
         if not made.is_blocking:
             return failed("EINPROGRESS")
     elif made.is_connecting and not made.is_blocking:
@@ -129,9 +129,10 @@ def connect(world: World, call: Call) -> Result | Blocked:
     return attempt() or Blocked(attempt, NEVER_US)
 
 
-def _begin(world: World, made: Socket, address: Expression) -> None:
+def begin(world: World, made: Socket, address: Expression, data: bytes | None = None) -> None:
+    """Active open, by Fast Open when there is data."""
     port = None if isinstance(address, Whatever) else world.reader.port(address)
     made.port = made.port or world.local_port()
     ports = (made.port, port or world.settings.connect_port)
     world.under_test, world.flow = made, world.flow_of(ports)
-    made.endpoint = world.host.connect(ports, made.parameters, made.mss_limit)
+    made.endpoint = world.host.connect(ports, made.parameters, made.mss_limit, data)

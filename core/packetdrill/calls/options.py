@@ -114,6 +114,11 @@ def setsockopt(world: World, call: Call) -> Result:
     if name == "TCP_CONGESTION":
         world.change(made, congestion=congestion_name(world.reader.text(_first(value)) or ""))
         return OK
+    if name == "TCP_FASTOPEN":
+        made.early_max = world.reader.number(_first(value))
+        if made.queue is not None:
+            made.queue.early_max = made.early_max
+        return OK
     if name not in REMEMBERED:
         raise Unsupported(f"option {name}")
     number = world.reader.number(_first(value))

@@ -8,8 +8,9 @@ Source: their manual pages; RFC 9293 3.10.2 and 3.10.3.
 from typing import Final
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.calls.opening import begin
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.script import Call
+from gossamer.core.packetdrill.script import Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import SENDING, Socket
 from gossamer.core.packetdrill.symbols import MESSAGE_FLAGS
 from gossamer.core.packetdrill.world import Blocked, Result, World, failed
@@ -18,6 +19,7 @@ from gossamer.core.tcp.events import Receive
 PEEK: Final = MESSAGE_FLAGS["MSG_PEEK"]
 DONTWAIT: Final = MESSAGE_FLAGS["MSG_DONTWAIT"]
 WAITALL: Final = MESSAGE_FLAGS["MSG_WAITALL"]
+FAST_OPEN: Final = MESSAGE_FLAGS["MSG_FASTOPEN"]
 MORE: Final = MESSAGE_FLAGS["MSG_MORE"]
 RECEIVE_FLAGS: Final = (
     PEEK | DONTWAIT | WAITALL | MESSAGE_FLAGS["MSG_TRUNC"] | MESSAGE_FLAGS["MSG_NOSIGNAL"]
@@ -60,10 +62,39 @@ def write(world: World, call: Call) -> Result | Blocked:
 
 
 def send(world: World, call: Call) -> Result | Blocked:
-    """send(2), sendto(2)."""
-    return transmit(
-        world, _socket(world, call), count_of(world, call, 2), world.reader.number(call.arguments[3])
+    """send(2), sendto(2); with MSG_FASTOPEN an active open that has data."""
+    made, count, flags = (
+        _socket(world, call),
+        count_of(world, call, 2),
+        world.reader.number(call.arguments[3]),
     )
+    if flags & FAST_OPEN:
+        address = call.arguments[4] if len(call.arguments) > 4 else Whatever()
+        return open_with(world, made, address, count, flags & ~FAST_OPEN)
+    return transmit(world, made, count, flags)
+
+
+def open_with(world: World, made: Socket, address: Expression, count: int, flags: int) -> Result | Blocked:
+    """RFC 7413: the data goes with the SYN when there is a cookie; else it follows the handshake."""
+    check_flags(flags, SEND_FLAGS)
+    if not world.host.fast_opens.is_client:
+        return failed("EOPNOTSUPP")
+    if made.endpoint is not None:
+        return failed("EISCONN" if made.endpoint.is_established else "EALREADY")
+    begin(world, made, address, bytes(count))
+    put = made.tcb.snd_buf_bytes if made.tcb is not None else 0
+    if not made.is_blocking or flags & DONTWAIT:
+        return Result(put) if put else failed("EINPROGRESS")
+    rest = transmit(world, made, count - put, flags) if put < count else Result(0)
+    if isinstance(rest, Result):
+        return Result(put + rest.value) if rest.value >= 0 else rest
+    attempt = rest.attempt
+
+    def whole() -> Result | None:
+        result = attempt()
+        return Result(put + result.value) if result is not None and result.value >= 0 else result
+
+    return Blocked(whole, rest.deadline_us)
 
 
 def sendfile(world: World, call: Call) -> Result | Blocked:
@@ -156,6 +187,6 @@ def _refusal(made: Socket) -> str:
     if made.is_connecting:
         return ""
     tcb = made.tcb
-    if made.is_write_shut or tcb is None or tcb.state not in SENDING:
+    if made.is_write_shut or tcb is None or (tcb.state not in SENDING and not made.endpoint.is_early):
         return "EPIPE"
     return ""

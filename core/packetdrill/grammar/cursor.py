@@ -10,6 +10,8 @@ class Cursor:
     """A place in a list of tokens, which ends with END."""
 
     def __init__(self, tokens: list[Token], script: str) -> None:
+        self.definitions: dict[str, str] = {}
+        """What --define gave a name."""
         self._tokens = tokens
         self._at = 0
         self.script = script

@@ -71,6 +71,8 @@ def _blocks(cursor: Cursor) -> tuple[int, ...]:
 def _blob(cursor: Cursor) -> bytes:
     if cursor.token.kind not in (Kind.WORD, Kind.INTEGER):
         return b""
-    if not BLOB.fullmatch(cursor.token.text):
+    digits = cursor.definitions.get(cursor.token.text, cursor.token.text)
+    if not BLOB.fullmatch(digits):
         cursor.complain("an even number of hexadecimal digits")
-    return bytes.fromhex(cursor.take().text)
+    cursor.take()
+    return bytes.fromhex(digits)

@@ -18,16 +18,21 @@ from gossamer.core.packetdrill.script import (
 from gossamer.core.packetdrill.tokens import Kind, tokens
 
 SECOND_US = 1_000_000
+DEFINING = ("define", "D")
 TIMES_US_MAX = 10**15
 """Some thirty years: a longer time is a slip of the pen."""
 
 
-def parse(text: str, name: str) -> Script:
+def parse(text: str, name: str, definitions: dict[str, str]) -> Script:
     """The script of that text; `name` is for errors. Raises: ScriptError, Unsupported."""
     cursor = Cursor(tokens(text, name), name)
+    cursor.definitions = dict(definitions)
     options = []
     while cursor.token.kind is Kind.OPTION:
         options.append(_option(cursor))
+        if options[-1].name in DEFINING:
+            word, _, value = options[-1].value.partition("=")
+            cursor.definitions[word] = value.strip('"`')
     set_up = []
     while cursor.token.kind is Kind.COMMAND:
         token = cursor.take()

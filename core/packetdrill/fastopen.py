@@ -1,0 +1,69 @@
+"""TCP Fast Open as the host under test keeps it: what tcp_fastopen says, and the cookies.
+
+Owns the decisions that are a doer's: whether a cookie is valid, and which one goes into a SYN. The script
+knows the server's cookie by a name, TFO_COOKIE, whose value stands for whatever the key would make of it.
+
+Source: RFC 7413 4.1; tcp_fastopen of Linux's ip-sysctl.rst.
+"""
+
+from typing import Final
+
+import msgspec
+from gossamer.core.tcp.actions import Granted
+from gossamer.core.tcp.events import Opening
+from gossamer.core.tcp.fast_open import ASK
+from gossamer.core.wire.segment import Segment
+
+replace = msgspec.structs.replace
+
+CLIENT: Final = 0x1
+SERVER: Final = 0x2
+DATA_WITHOUT_COOKIE: Final = 0x4
+NO_COOKIE_NEEDED: Final = 0x200
+EVERY_LISTENER: Final = 0x400
+"""Bits of tcp_fastopen."""
+
+DEFINITIONS: Final = {
+    "TFO_COOKIE": "3021b9d889017eeb",
+    "TFO_COOKIE_ZERO": "b7c12350a90dc8f5",
+    "CMSG_LEVEL_IP": "SOL_IP",
+    "CMSG_TYPE_RECVERR": "IP_RECVERR",
+}
+"""What the callers of the tool define for the scripts of Linux."""
+
+
+class FastOpens:
+    """Cookies given and got. `mode` are the bits of tcp_fastopen."""
+
+    def __init__(self, mode: int, cookie: bytes) -> None:
+        self.mode = mode
+        self._cookie = cookie
+        self._got: Granted | None = None
+        """What the one server that there is gave us."""
+
+    def judged(self, syn: Segment, opening: Opening, places: int | None) -> Opening:
+        """The opening that a SYN deserves; `places` is how many may be early now, None where the listener is
+        not for Fast Open."""
+        asked = syn.syn_options.cookie if syn.syn_options is not None else None
+        if places is None and self.mode & EVERY_LISTENER:
+            places = 1
+        if not self.mode & SERVER or places is None:
+            return opening
+        is_valid = asked == self._cookie or bool(self.mode & NO_COOKIE_NEEDED and syn.payload)
+        given = None if asked is None or asked == self._cookie else self._cookie
+        return replace(opening, cookie=given, takes_text=is_valid and places > 0)
+
+    @property
+    def is_client(self) -> bool:
+        """Whether a client may ask for Fast Open."""
+        return bool(self.mode & CLIENT)
+
+    def with_cookie(self, opening: Opening) -> Opening:
+        """An active opening with data."""
+        if self._got is None:
+            return replace(opening, cookie=ASK)
+        return replace(opening, cookie=self._got.cookie, peer_mss=self._got.mss)
+
+    def granted(self, action: Granted) -> None:
+        """The server gave us a cookie."""
+        self._got = action
