@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import click
 from click.core import ParameterSource
+from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.print_config import format_config
@@ -24,7 +25,6 @@ from gossamer.shards.settings import (
     setting_of_assignment,
     settings_of_environment,
 )
-from gossamer.shards.signals import SignalSocket
 from gossamer.shards.standard_streams import write_standard_output
 from gossamer.shards.startup import Run, target_kind, worker_identity
 from gossamer.shards.supervisor import SIGNALS, Supervisor

@@ -12,12 +12,12 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from gossamer.core.clock import Clock
+from gossamer.core.io.signals import SignalSocket
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
 from gossamer.core.threads.introspection import all_threads, stack_dump
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
-from gossamer.shards.signals import SignalSocket
 from gossamer.shards.stack import Stack, Statistics
 
 log = logging.getLogger("gossamer.worker")

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 from gossamer.core.clock import monotonic_us
+from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
 from gossamer.shards.control import Answer, ControlServer, Request
 from gossamer.shards.counters import WorkerState
@@ -29,7 +30,6 @@ from gossamer.shards.restart import (
     decide_restart,
     describe_exit,
 )
-from gossamer.shards.signals import SignalSocket
 from gossamer.shards.slot import KILL_GRACE_US, Slot
 from gossamer.shards.startup import Run
 from gossamer.shards.status import ServerStatus

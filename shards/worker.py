@@ -17,9 +17,11 @@ import signal
 import sys
 
 from gossamer.core.clock import monotonic_us
+from gossamer.core.io.signals import SignalSocket
 from gossamer.core.loop.descriptor import DescriptorLoop
 from gossamer.core.loop.disk import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.loop.fd import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import EpollWait
@@ -32,7 +34,6 @@ from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.serving import RETIRE, Worker
-from gossamer.shards.signals import SignalSocket
 from gossamer.shards.stack import BuildStack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
 
@@ -81,7 +82,7 @@ def build_scheduler() -> tuple[Scheduler, DiskLoop]:
     disk = DiskLoop(pool)
     if disk.why_not_better:
         log.warning("files are read by %s: %s", disk.engine, disk.why_not_better)
-    return Scheduler(EpollWaiter(), [DescriptorLoop(), SleepLoop(), pool, disk]), disk
+    return Scheduler(EpollWaiter(), [DescriptorLoop(), FdLoop(), SleepLoop(), pool, disk]), disk
 
 
 async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, application: Application) -> None:

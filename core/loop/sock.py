@@ -28,6 +28,7 @@ from gossamer.core.loop.sockcall import (
     FileRest,
     MisuseError,
     SockAbort,
+    SockAdopt,
     SockClose,
     SockConnect,
     SockRecv,
@@ -72,6 +73,7 @@ class SockLoop:
             SockAbort: self._abort,
             **OPTION_HANDLERS,
             SockConnect: self._connect,
+            SockAdopt: self._adopt,
             **self._acceptor.takes,
         }
         self.cancels = CancelSide(self._connections, self._release).cancels
@@ -372,6 +374,11 @@ class SockLoop:
         self._unblock_send(connection)
 
     # Connecting.
+
+    def _adopt(self, _thread: Thread[Any], call: SockAdopt) -> Connection:
+        connection = call.make_connection(call.sock)
+        self._connections.add(connection)
+        return connection
 
     def _connect(self, thread: Thread[Any], call: SockConnect) -> Any:
         sock, is_connected = begin_connect(call.address, call.options)

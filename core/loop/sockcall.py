@@ -170,6 +170,13 @@ class SockListenClose(SystemCall[None], frozen=True, gc=False):
     listener: Listener
 
 
+class SockAdopt(SystemCall[Any], frozen=True, gc=False):
+    """Make a stream of a connected, non-blocking socket."""
+
+    sock: SocketType
+    make_connection: Callable[[SocketType], Connection]
+
+
 class SockConnect(SystemCall[Any], frozen=True, gc=False):
     """See `Connector.connect`."""
 

@@ -1,12 +1,19 @@
 """Signals as something to read: the kernel's numbers arrive on a socket that a loop watches.
 
-Owns the installation of handlers that do nothing. Between two bytecodes nothing of ours happens; a loop takes
-the number when it is its turn.
+    with SignalSocket([signal.SIGTERM]) as signals:
+        async for number in signals: ...
+
+Owns the installation of handlers that do nothing. Between two bytecodes nothing of ours happens; a thread
+takes the number when it is its turn.
 """
 
+import select
 import signal
 import socket
+from collections import deque
 from collections.abc import Iterable
+
+from gossamer.core.threads.calls import EpollWait
 
 NUMBERS_MAX = 64
 """Signals read at once."""
@@ -25,6 +32,7 @@ class SignalSocket:
         self._write.setblocking(False)
         signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
         self._previous = {number: signal.signal(number, _wake_only) for number in numbers}
+        self._read_ahead: deque[int] = deque()
 
     def fileno(self) -> int:
         """Readable when a signal came."""
@@ -41,3 +49,19 @@ class SignalSocket:
             signal.signal(number, handler)
         self._read.close()
         self._write.close()
+
+    def __enter__(self) -> "SignalSocket":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __aiter__(self) -> "SignalSocket":
+        return self
+
+    async def __anext__(self) -> int:
+        """The next signal's number."""
+        while not self._read_ahead:
+            await EpollWait(self.fileno(), select.EPOLLIN)
+            self._read_ahead += self.read()
+        return self._read_ahead.popleft()

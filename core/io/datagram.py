@@ -1,0 +1,80 @@
+"""Datagram sockets: UDP over IPv4 and IPv6, and Unix datagrams.
+
+Owns one socket as threads see it. Each datagram is sent and received whole, or not at all.
+
+Source: udp(7), unix(7).
+"""
+
+import os
+import socket
+from types import TracebackType
+from typing import Any, Final
+
+from gossamer.core.loop.fdcall import Descriptor, FdClose, FdReadable, FdWritable
+
+DATAGRAM_BYTES_MAX: Final = 65_535
+"""No UDP datagram is longer."""
+
+
+class DatagramSocket:
+    """A bound, and perhaps connected, datagram socket; it owns the socket from now on.
+
+    async with DatagramSocket.bind("127.0.0.1", 5353) as socket:
+        data, peer = await socket.recv_from()
+        await socket.send_to(data, peer)
+    """
+
+    __slots__ = ("_descriptor", "_sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        # The descriptor is closed by the loop; the socket only lends its methods.
+        self._descriptor = Descriptor(os.dup(sock.fileno()))
+
+    @classmethod
+    def bind(cls, host: str, port: int = 0) -> "DatagramSocket":
+        """A UDP socket on an IP address. Raises: OSError."""
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock.bind((host, port))
+        except OSError:
+            sock.close()
+            raise
+        return cls(sock)
+
+    @property
+    def local(self) -> Any:
+        """Our address: (host, port, ...), or the path of a Unix socket."""
+        return self._sock.getsockname()
+
+    async def recv_from(self, bytes_max: int = DATAGRAM_BYTES_MAX) -> tuple[bytes, Any]:
+        """The next datagram, cut off after bytes_max, and who sent it. Raises: OSError."""
+        while True:
+            try:
+                return self._sock.recvfrom(bytes_max)
+            except BlockingIOError:
+                await FdReadable(self._descriptor)
+
+    async def send_to(self, data: bytes, address: Any) -> None:
+        """Send a datagram. Raises: OSError (EMSGSIZE, ECONNREFUSED that an earlier one met)."""
+        while True:
+            try:
+                self._sock.sendto(data, address)
+            except BlockingIOError:
+                await FdWritable(self._descriptor)
+            else:
+                return
+
+    async def close(self) -> None:
+        """Close it; a blocked call raises ConnectionAbortedError. Twice is harmless."""
+        self._sock.close()
+        await FdClose(self._descriptor)
+
+    async def __aenter__(self) -> "DatagramSocket":
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,117 @@
+"""Child processes: started, fed, read, waited for.
+
+Owns one child and its pipes. A thread that is cancelled while it waits for a child kills it and reaps it, so
+that none is left behind.
+
+Source: pidfd_open(2), subprocess of the standard library.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from gossamer.core.errors import BoundExceeded
+from gossamer.core.io.pipe import PipeReader, PipeWriter
+from gossamer.core.loop.fdcall import Descriptor, FdClose, FdReadable
+from gossamer.core.threads.calls import sys_blio
+from gossamer.core.threads.cancel import CancelScope
+from gossamer.core.threads.nursery import open_nursery
+
+OUTPUT_BYTES_MAX: Final = 64 << 20
+"""What `run_process` keeps of each output stream."""
+
+
+class Process:
+    """A running child. Its pipes are None where none was asked for."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]") -> None:
+        self.pid = child.pid
+        self.stdin = PipeWriter(os.dup(child.stdin.fileno())) if child.stdin else None
+        self.stdout = PipeReader(os.dup(child.stdout.fileno())) if child.stdout else None
+        self.stderr = PipeReader(os.dup(child.stderr.fileno())) if child.stderr else None
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+        self._child = child
+        self._end = Descriptor(os.pidfd_open(child.pid))
+
+    async def wait(self) -> int:
+        """Wait until it has ended: its exit code, or minus the number of the signal that ended it."""
+        while (code := self._child.poll()) is None:
+            await FdReadable(self._end)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal; to nobody, when it has ended."""
+        self._child.send_signal(number)
+
+    async def close(self) -> None:
+        """Kill it if it still runs, reap it, and close its pipes. Twice is harmless."""
+        with CancelScope(shield=True):
+            if self._child.poll() is None:
+                self._child.kill()
+                await self.wait()
+            for descriptor in (self.stdin, self.stdout, self.stderr, self._end):
+                if descriptor is not None:
+                    await FdClose(descriptor)
+
+    async def __aenter__(self) -> "Process":
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+
+async def open_process(command: Sequence[str], **how: Any) -> Process:
+    """Start a child; `how` is what subprocess.Popen takes (stdin=PIPE, cwd, env, ...). Raises: OSError.
+
+    Use it with `async with`: at the end of the block the child is gone.
+    """
+    return Process(await sys_blio(lambda: subprocess.Popen(command, bufsize=0, **how)))
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """A child that has ended."""
+
+    code: int
+    """Its exit code, or minus the number of the signal that ended it."""
+    stdout: bytes
+    stderr: bytes
+
+
+async def run_process(command: Sequence[str], stdin: bytes = b"", **how: Any) -> Completed:
+    """Start a child, feed it, and wait for all that it writes and for its end.
+
+    Raises: OSError; BoundExceeded when it writes more than OUTPUT_BYTES_MAX.
+    """
+    pipe = subprocess.PIPE
+    outputs = (bytearray(), bytearray())
+    async with await open_process(command, stdin=pipe, stdout=pipe, stderr=pipe, **how) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        async with open_nursery() as nursery:
+            nursery.start_soon(_feed, child.stdin, stdin)
+            nursery.start_soon(_read_all, child.stdout, outputs[0])
+            nursery.start_soon(_read_all, child.stderr, outputs[1])
+            code = await child.wait()
+    return Completed(code, bytes(outputs[0]), bytes(outputs[1]))
+
+
+async def _feed(pipe: PipeWriter, data: bytes) -> None:
+    try:
+        if data:
+            await pipe.send(data)
+    except BrokenPipeError:
+        return  # it has read as much as it wanted
+    finally:
+        await pipe.close()
+
+
+async def _read_all(pipe: PipeReader, output: bytearray) -> None:
+    while data := await pipe.recv():
+        output += data
+        if len(output) > OUTPUT_BYTES_MAX:
+            raise BoundExceeded(f"a child wrote more than {OUTPUT_BYTES_MAX} bytes (OUTPUT_BYTES_MAX)")

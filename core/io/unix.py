@@ -1,0 +1,80 @@
+"""Unix stream sockets behind the interfaces of `core.io.stream`: connections within one machine.
+
+Owns only what differs from TCP: addresses are paths.
+
+Source: unix(7).
+"""
+
+import socket
+
+from gossamer.core.io.sock import SockStream
+from gossamer.core.loop.sockcall import Listener, SockAccept, SockAdopt, SockListenClose
+from gossamer.core.threads.calls import sys_blio
+from gossamer.core.threads.systemcall import SystemCall
+from gossamer.core.wire.flow import Address
+
+
+class UnixStream(SockStream):
+    """A `Stream` over a Unix socket; its addresses are (path, 0), and an unnamed one is ("", 0)."""
+
+    __slots__ = ()
+
+    @property
+    def local(self) -> Address:
+        """Our path."""
+        return str(self.sock.getsockname()), 0
+
+    @property
+    def peer(self) -> Address:
+        """The other side's path."""
+        return str(self.sock.getpeername()), 0
+
+
+class UnixAcceptor:
+    """An `Acceptor` over a listening Unix socket; it owns the socket from now on, not the path."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._listener = Listener(sock, UnixStream)
+
+    @classmethod
+    def bind(cls, path: str, backlog: int = 128) -> "UnixAcceptor":
+        """Listen on a path, which must not exist. Raises: OSError (EADDRINUSE)."""
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.bind(path)
+            sock.listen(backlog)
+        except OSError:
+            sock.close()
+            raise
+        return cls(sock)
+
+    @property
+    def local(self) -> Address:
+        """The path listened on."""
+        return str(self._listener.sock.getsockname()), 0
+
+    def accept(self) -> SystemCall[UnixStream]:
+        """The next connection."""
+        return SockAccept(self._listener)
+
+    def close(self) -> SystemCall[None]:
+        """Stop listening; a blocked accept raises ConnectionAbortedError."""
+        return SockListenClose(self._listener)
+
+
+async def connect_unix(path: str) -> UnixStream:
+    """Connect to a listening path, in the pool, since a full backlog blocks. Raises: OSError."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        await sys_blio(sock.connect, path)
+    except BaseException:
+        sock.close()
+        raise
+    return await adopt_unix(sock)
+
+
+def adopt_unix(sock: socket.socket) -> SystemCall[UnixStream]:
+    """A stream over a connected Unix socket, one of a socketpair perhaps; it owns the socket from now on."""
+    sock.setblocking(False)
+    return SockAdopt(sock, UnixStream)

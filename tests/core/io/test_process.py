@@ -1,0 +1,73 @@
+"""Child processes: fed, read, waited for, and never left behind."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gossamer.core.io import process
+from gossamer.core.io.process import Completed, open_process, run_process
+from gossamer.core.threads.cancel import move_on_after
+
+Kernel = Any
+
+
+def test_run__output_of_both_streams_and_exit_code(kernel: Kernel) -> None:
+    script = (
+        "import sys; data = sys.stdin.buffer.read(); sys.stdout.buffer.write(data[::-1]);"
+        "sys.stderr.write('e'); sys.exit(3)"
+    )
+    done = kernel.run(run_process([sys.executable, "-c", script], stdin=b"abc" * 100_000))
+    assert done == Completed(3, b"cba" * 100_000, b"e")
+
+
+def test_run__child_reads_nothing__is_no_error(kernel: Kernel) -> None:
+    assert kernel.run(run_process(["true"], stdin=bytes(1 << 20))).code == 0
+
+
+def test_run__no_such_program__os_error(kernel: Kernel) -> None:
+    with pytest.raises(FileNotFoundError):
+        kernel.run(run_process(["/no/such/program"]))
+
+
+def test_run__ended_by_a_signal__minus_its_number(kernel: Kernel) -> None:
+    assert kernel.run(run_process(["sh", "-c", "kill -9 $$"])).code == -9
+
+
+def test_run__cancelled__the_child_is_killed_and_reaped(kernel: Kernel, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+
+    async def main() -> bool:
+        with move_on_after(0.5) as scope:
+            await run_process(["sh", "-c", f"echo $$ > {pid_file}; exec sleep 60"])
+        return scope.cancelled_caught
+
+    start = time.monotonic()
+    assert kernel.run(main())
+    assert time.monotonic() - start < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+def test_run__writes_too_much__bound_exceeded(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "OUTPUT_BYTES_MAX", 1000)
+    with pytest.raises(ExceptionGroup) as caught:
+        kernel.run(run_process(["head", "-c", "100000", "/dev/zero"]))
+    assert caught.group_contains(process.BoundExceeded, match="OUTPUT_BYTES_MAX")
+
+
+def test_open__talk_with_it(kernel: Kernel) -> None:
+    async def main() -> tuple[bytes, int]:
+        pipe = subprocess.PIPE
+        async with await open_process(["cat"], stdin=pipe, stdout=pipe) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            await child.stdin.send(b"line\n")
+            line = await child.stdout.recv()
+            await child.stdin.close()
+            return line, await child.wait()
+
+    assert kernel.run(main()) == (b"line\n", 0)

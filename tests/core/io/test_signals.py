@@ -1,0 +1,26 @@
+"""Signals as a stream of numbers."""
+
+import os
+import signal
+from typing import Any
+
+from gossamer.core.io.signals import SignalSocket
+
+Kernel = Any
+
+
+def test_signals__in_their_order__handlers_are_put_back(kernel: Kernel) -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+
+    async def main() -> list[int]:
+        with SignalSocket([signal.SIGUSR1, signal.SIGUSR2]) as signals:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            seen = [await signals.__anext__()]
+            os.kill(os.getpid(), signal.SIGUSR2)
+            async for number in signals:
+                seen.append(number)
+                break
+            return seen
+
+    assert kernel.run(main()) == [signal.SIGUSR1, signal.SIGUSR2]
+    assert signal.getsignal(signal.SIGUSR1) is before
