@@ -85,7 +85,7 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:
         tcb = _retransmit(tcb, now_us, segments, allowance)
         again = len(segments)
-        if again and tcb.agreed.ecn:
+        if again and tcb.agreed.ect:
             tcb = ecn.on_retransmission(tcb)
     tcb = _send_new(tcb, now_us, segments, allowance)
     if ack_due and (not segments or tcb.reassembly is not None):

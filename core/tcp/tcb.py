@@ -55,9 +55,10 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     passive: bool = False
     """Opened by a listener: a RST in SYN-RECEIVED goes back to LISTEN in silence."""
     ecn: bool = False
-    """Marks are echoed and echoes answered: both SYNs said so (RFC 3168 6.1.1)."""
+    """Marks are echoed: both SYNs said so (RFC 3168 6.1.1)."""
     ect: int = 0
-    """ECN codepoint of the new data that we send: ECT(0), or 0 without ECN."""
+    """ECN codepoint of the new data that we send: ECT(0), or 0 when none may have one, and echoes mean
+    nothing."""
     is_ipv6: bool = False
 
 

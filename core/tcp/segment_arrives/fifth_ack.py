@@ -102,7 +102,7 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
 
 
 def _echo_answered(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
-    return on_echo(before, tcb, now_us) if segment.flags & ECE and tcb.agreed.ecn else tcb
+    return on_echo(before, tcb, now_us) if segment.flags & ECE and tcb.agreed.ect else tcb
 
 
 def _sampled(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:

@@ -129,6 +129,17 @@ def test_syn_sent__syn_lost__sent_again_plain_and_no_ect() -> None:
     assert tcb.agreed.ecn, "the peer may have heard the first SYN alone, and its marks must be echoed"
 
 
+def test_established_without_ect__echo_and_timeout__no_answer_and_no_cwr() -> None:
+    tcb, _ = open_active(ON, OPENING)
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    tcb = heard(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt), NOW_US + 2 * SECOND_US)
+    tcb, _ = said(tcb, bytes(MSS), NOW_US + 2 * SECOND_US)
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    tcb, _ = hears(tcb, from_peer(tcb, ACK | ECE), deadline_us(tcb))
+    _, sent = said(tcb, b"new", NOW_US + 9 * SECOND_US)
+    assert [segment.flags & CWR for segment in sent] == [0]
+
+
 @pytest.mark.parametrize(("flags", "answer"), [(0, 0), (ECE | CWR, ECE)], ids=["plain", "setup"])
 def test_syn_received__syn_again__syn_ack_goes_by_the_latest(flags: int, answer: int) -> None:
     tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(SYN | ECE | CWR), OPENING)
