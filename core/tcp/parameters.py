@@ -87,6 +87,9 @@ BBR_RTPROP_WINDOW_US: Final = 10 * SECOND_US
 BBR_PROBE_RTT_US: Final = 200 * MILLISECOND_US
 """ProbeRTTDuration."""
 
+BBR_MARK_GAIN: Final = 0.7
+"""What a congestion mark leaves of the flight for a round trip; ours, as beta_cubic (RFC 9438 4.6)."""
+
 BBR_FULL_GROWTH: Final = 1.25
 """A round in which the rate grew less has not filled a larger part of the pipe."""
 

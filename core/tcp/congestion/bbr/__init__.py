@@ -7,7 +7,8 @@
 
 Loss moves the model only through what is delivered, which keeps a path with random loss busy, and crowds out
 Reno where buffers are small: it is to be chosen, not the default. Version 1 was taken, since it is what a
-lossy path needs: later ones hold back above 2 % of loss. It knows no ECN: a mark moves nothing.
+lossy path needs: later ones hold back above 2 % of loss. It knows no ECN; here a mark takes from the flight
+for a round trip.
 
 Source: draft-cardwell-iccrg-bbr-congestion-control-00.
 """

@@ -9,7 +9,7 @@ from gossamer.core.tcp.congestion.bbr.memory import Memory
 from gossamer.core.tcp.congestion.bbr.model import measured_us, updated
 from gossamer.core.tcp.congestion.bbr.modes import PROBE_BW, PROBE_RTT, in_flight_bytes, moved, saved_cwnd
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
-from gossamer.core.tcp.parameters import BBR_HIGH_GAIN, BBR_MIN_SEGMENTS
+from gossamer.core.tcp.parameters import BBR_HIGH_GAIN, BBR_MARK_GAIN, BBR_MIN_SEGMENTS
 from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
@@ -34,6 +34,8 @@ class Bbr(Control):
         if before.mode is PROBE_RTT and memory.mode is not PROBE_RTT:
             congestion, memory = _restored(congestion, memory)
         congestion, memory = _with_recovery(congestion, memory, ack)
+        if memory.held_to_bytes < 0:
+            memory = replace(memory, held_to_bytes=ack.delivered_total + ack.pipe_bytes)
         return replace(congestion, cwnd=_cwnd(congestion, memory, ack), memory=memory)
 
     def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
@@ -52,9 +54,11 @@ class Bbr(Control):
         return replace(congestion, cwnd=loss.smss, memory=memory)
 
     def on_ecn(self, congestion: Congestion, loss: Loss) -> Congestion:
-        # Differs: RFC 3168 6.1.2 wants what a loss gets; version 1 hears of a mark as little as of a loss.
-        del loss
-        return congestion
+        # Differs: version 1 knows no ECN, and leaves a mark unanswered. RFC 3168 6.1.2 wants an answer: less
+        # in flight, for a round trip; the rate that was measured stays.
+        cwnd = max(int(loss.flight_bytes * BBR_MARK_GAIN), BBR_MIN_SEGMENTS * loss.smss)
+        memory = replace(congestion.memory, held_to_bytes=-1)
+        return replace(congestion, cwnd=min(congestion.cwnd, cwnd), memory=memory)
 
     def on_recovered(self, congestion: Congestion, loss: Loss) -> Congestion:
         # The ACK that ends the recovery says so itself.
@@ -120,7 +124,7 @@ def _cwnd(congestion: Congestion, memory: Memory, ack: Ack) -> int:
         cwnd = max(cwnd - ack.lost_bytes, ack.smss)
     if memory.is_conserving:
         cwnd = max(cwnd, ack.pipe_bytes + ack.delivered_bytes)
-    else:
+    elif ack.delivered_total >= memory.held_to_bytes:
         target = in_flight_bytes(memory, congestion, ack.smss, memory.cwnd_gain)
         if memory.is_pipe_filled:
             cwnd = min(cwnd + ack.delivered_bytes, target)

@@ -66,6 +66,8 @@ class Memory(msgspec.Struct, frozen=True, gc=False, array_like=True):
     is_recovering: bool = False
     is_conserving: bool = False
     """packet_conservation: in the first round of fast recovery one octet leaves for each delivered."""
+    held_to_bytes: int = 0
+    """After a congestion mark cwnd does not grow before so much is delivered; -1: the mark has just come."""
     is_restarting: bool = False
     """idle_restart."""
 

@@ -158,6 +158,17 @@ def test_timeout__one_segment_and_back_when_it_is_over() -> None:
     assert hears(again, 3).cwnd >= 2 * BDP
 
 
+def test_mark__less_in_flight_for_a_round_trip_and_the_rate_stays() -> None:
+    marked = BBR.on_ecn(cruising(), Loss(now_us=2, flight_bytes=2 * BDP, smss=SMSS))
+    assert marked.cwnd == 2 * BDP * 7 // 10
+    held = hears(marked, 3, total=50 * SMSS)
+    assert held.cwnd == marked.cwnd
+    assert held.memory.held_to_bytes == 50 * SMSS + BDP
+    over = hears(held, 4, total=held.memory.held_to_bytes)
+    assert over.cwnd == marked.cwnd + 2 * SMSS
+    assert over.memory.rate == RATE
+
+
 def test_idle__cwnd_stays__and_the_rate_is_the_path_s() -> None:
     after = BBR.on_idle(cruising(pacing_gain=1.25), 10 * SMSS)
     assert (after.cwnd, after.pacing_rate) == (2 * BDP, RATE)
