@@ -22,8 +22,9 @@ from gossamer.core.tcp.parameters import (
     SACKED_RANGES_MAX,
     TRANSMISSIONS_MAX,
 )
+from gossamer.core.tcp.recovery.ranges import covered, total_bytes
 from gossamer.core.tcp.step import Connection
-from gossamer.core.tcp.tcb import Reassembly, Recovery, State, Tcb
+from gossamer.core.tcp.tcb import Phase, Reassembly, Recovery, State, Tcb
 from gossamer.core.wire.segment import CWR, FIN, RST, SYN, Segment
 
 
@@ -115,7 +116,8 @@ def _check_recovery(tcb: Tcb) -> None:
         assert tcb.congestion.cwnd >= tcb.agreed.smss, "cwnd fell below one segment"
     if tcb.recovery is None:
         return
-    assert flight_bytes(tcb) > 0, "loss recovery with nothing in flight"
+    is_probed = tcb.recovery.probe_end is not None
+    assert flight_bytes(tcb) > 0 or is_probed, "loss recovery with nothing in flight"
     _check_scoreboard(tcb, tcb.recovery)
 
 
@@ -128,6 +130,20 @@ def _check_scoreboard(tcb: Tcb, recovery: Recovery) -> None:
         start, end = (left - tcb.snd_una) & MASK, (right - tcb.snd_una) & MASK
         assert position < start < end <= flight_bytes(tcb), "the scoreboard is not in order, or not in flight"
         position = end
+    _check_lost(tcb, recovery)
+
+
+def _check_lost(tcb: Tcb, recovery: Recovery) -> None:
+    """What is lost ascends, is in flight, and is nothing that was reported; counts are what they count."""
+    position = -1
+    for left, right in recovery.lost:
+        start, end = (left - tcb.snd_una) & MASK, (right - tcb.snd_una) & MASK
+        assert position < start < end <= flight_bytes(tcb), "what is lost is not in order, or not in flight"
+        assert not list(covered(recovery.sacked, left, right, tcb.snd_una)), "lost, and reported"
+        position = end
+    assert total_bytes(recovery.lost) == recovery.lost_bytes
+    assert total_bytes(recovery.sacked) == recovery.sacked_bytes
+    assert recovery.phase is not Phase.DISORDER or not recovery.lost, "lost, and no recovery"
 
 
 def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> None:

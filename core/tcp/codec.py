@@ -8,7 +8,7 @@ the layout, one says which record follows.
 import msgspec
 from gossamer.core.errors import GossamerError
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
-from gossamer.core.tcp.tcb import Tcb, TimeWait
+from gossamer.core.tcp.tcb import Congestion, Tcb, TimeWait
 
 replace = msgspec.structs.replace
 
@@ -44,8 +44,13 @@ def decode(data: bytes) -> Tcb | TimeWait:
 
 def _with_memory(tcb: Tcb) -> Tcb:
     """The congestion control's own record, which only the algorithm knows the shape of."""
-    congestion = tcb.congestion
-    if congestion.memory is None:
+    tcb = replace(tcb, congestion=_remembered(tcb, tcb.congestion))
+    if tcb.undo is None:
         return tcb
-    memory = msgspec.convert(congestion.memory, control_of(tcb).memory)
-    return replace(tcb, congestion=replace(congestion, memory=memory))
+    return replace(tcb, undo=replace(tcb.undo, before=_remembered(tcb, tcb.undo.before)))
+
+
+def _remembered(tcb: Tcb, congestion: Congestion) -> Congestion:
+    if congestion.memory is None:
+        return congestion
+    return replace(congestion, memory=msgspec.convert(congestion.memory, control_of(tcb).memory))

@@ -15,7 +15,6 @@ from bisect import bisect_left
 import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_lt
-from gossamer.core.tcp.recovery.scoreboard import sacked_bytes
 from gossamer.core.tcp.recovery.transmissions import runs_of
 from gossamer.core.tcp.tcb import Delivery, Run, Tcb
 
@@ -66,7 +65,7 @@ def before_sending(tcb: Tcb, now_us: int) -> Delivery:
 def _position(tcb: Tcb) -> Seq:
     """What the peer has of the sequence space, pushed together at its begin."""
     recovery = tcb.recovery
-    beyond = sacked_bytes(recovery.sacked) + recovery.undelivered if recovery is not None else 0
+    beyond = recovery.sacked_bytes + recovery.undelivered if recovery is not None else 0
     return seq_add(tcb.snd_una, beyond)
 
 

@@ -22,6 +22,9 @@ from gossamer.core.wire.segment import ECT_0, NO_TIMESTAMP, NOT_ECT, Segment, Sy
 
 TIMESTAMP_OPTION_BYTES = 12
 NO_OPTIONS = SynOptions()
+UNMEASURED = RoundTrip(
+    rto_us=RTO_AFTER_LOST_SYN_US, pto_us=RTO_AFTER_LOST_SYN_US, pto_one_us=RTO_AFTER_LOST_SYN_US
+)
 replace = msgspec.structs.replace
 
 
@@ -99,5 +102,5 @@ def after_lost_syn(tcb: Tcb) -> Tcb:
     6298 5.7: without a measurement "the RTO MUST be re-initialized to 3 seconds".
     """
     measured = tcb.round_trip.srtt_us > 0
-    round_trip = tcb.round_trip if measured else RoundTrip(rto_us=RTO_AFTER_LOST_SYN_US)
+    round_trip = tcb.round_trip if measured else UNMEASURED
     return replace(tcb, congestion=replace(tcb.congestion, cwnd=tcb.agreed.smss), round_trip=round_trip)

@@ -16,7 +16,7 @@ from gossamer.core.tcp.closed import failed
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, Report
 from gossamer.core.tcp.output import output
-from gossamer.core.tcp.recovery.fast import sent_again
+from gossamer.core.tcp.recovery.timeout import sent_again
 from gossamer.core.tcp.tcb import SoftError, State, Tcb, TimeWait
 from gossamer.core.wire import icmp
 

@@ -11,8 +11,6 @@ from gossamer.core.seq import MASK
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
 from gossamer.core.tcp.path_mtu import header_bytes
-from gossamer.core.tcp.recovery.fast import pipe_bytes
-from gossamer.core.tcp.recovery.scoreboard import sacked_bytes
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb, TimeWait
 from gossamer.core.tcp.urgent import urgent_bytes
@@ -180,14 +178,14 @@ def _sending(tcb: Tcb) -> dict[str, int]:
     """Windows and counters of our direction."""
     smss, congestion, flight = tcb.agreed.smss, tcb.congestion, flight_bytes(tcb)
     recovery = tcb.recovery
-    sacked = sacked_bytes(recovery.sacked) if recovery is not None else 0
+    sacked, lost = (recovery.sacked_bytes, recovery.lost_bytes) if recovery is not None else (0, 0)
     is_infinite = congestion.ssthresh >= SSTHRESH_INITIAL
     syn = 1 if tcb.state > State.SYN_RECEIVED else 0
     return {
         "tcpi_ca_state": CA_OPEN if recovery is None else CA_NUMBERS[recovery.phase],
         "tcpi_unacked": _segments(flight, smss),
         "tcpi_sacked": _segments(sacked, smss),
-        "tcpi_lost": _segments(max(flight - sacked - pipe_bytes(tcb), 0), smss),
+        "tcpi_lost": _segments(lost, smss),
         "tcpi_snd_cwnd": max(congestion.cwnd // smss, 1),
         "tcpi_snd_ssthresh": INFINITE_SSTHRESH if is_infinite else congestion.ssthresh // smss,
         "snd_cwnd_bytes": congestion.cwnd,

@@ -16,10 +16,12 @@ from gossamer.core.tcp.congestion.initial_window import after_idle
 from gossamer.core.tcp.delivery_rate import before_sending
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.pacing import UNPACED, allowance_bytes, next_at_us
-from gossamer.core.tcp.reassembly import sack_blocks
-from gossamer.core.tcp.recovery.fast import next_retransmission, pipe_bytes
-from gossamer.core.tcp.recovery.transmissions import after_sending, after_sending_again
-from gossamer.core.tcp.rtt import backed_off_us
+from gossamer.core.tcp.reassembly import SACK_BLOCKS_MAX, sack_blocks
+from gossamer.core.tcp.recovery import dsack, proportional_rate
+from gossamer.core.tcp.recovery.retransmit import next_lost, went_again
+from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
+from gossamer.core.tcp.recovery.transmissions import after_sending
+from gossamer.core.tcp.rtt import backed_off_us, wait_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq, window_field
@@ -48,9 +50,11 @@ def make_segment(
         flags |= ECE
     sack: tuple[SackBlock, ...] = ()
     if tcb.reassembly is not None and agreed.sack and not payload:
-        sack = sack_blocks(tcb.reassembly)
+        sack = dsack.blocks_with_duplicate(tcb.reassembly, sack_blocks(tcb.reassembly))
         if agreed.timestamps:
             sack = sack[:SACK_BLOCKS_WITH_TIMESTAMPS]
+        else:
+            sack = sack[:SACK_BLOCKS_MAX]
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
     window = window_field(tcb)
     return Segment(seq, tcb.rcv_nxt, flags, window, ts_val, tcb.ts_recent, payload, sack, None, 0, ect)
@@ -82,16 +86,20 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     segments: list[Segment] = []
     again = 0
     allowance = allowance_bytes(tcb, now_us) if tcb.congestion.pacing_rate else UNPACED
-    if tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER:
+    if tcb.recovery is not None and tcb.recovery.lost:
         tcb = _retransmit(tcb, now_us, segments, allowance)
         again = len(segments)
         if again and tcb.agreed.ect:
             tcb = ecn.on_retransmission(tcb)
     tcb = _send_new(tcb, now_us, segments, allowance)
+    if tcb.recovery is not None and tcb.recovery.phase is Phase.FAST:
+        tcb = proportional_rate.sent(tcb, sum(len(segment.payload) for segment in segments))
     if ack_due and (not segments or tcb.reassembly is not None):
         segments.append(acknowledgment(tcb, now_us))
     if segments:
         tcb = replace(tcb, last_ack_sent=tcb.rcv_nxt, ack_at_us=NEVER_US)
+    if tcb.reassembly is not None and ack_due:
+        tcb = dsack.told(tcb)
     actions: Actions = tuple(segments)
     if again:
         actions += (Signal.RETRANSMITTED,) * again
@@ -116,20 +124,21 @@ def _timer_armed(tcb: Tcb, now_us: int) -> Tcb:
     if tcb.rtx_at_us != NEVER_US:
         return tcb
     waits = tcb.pace_at_us == NEVER_US and (tcb.snd_buf_bytes or is_fin_unsent(tcb))
-    if tcb.snd_una != tcb.snd_nxt or waits:
-        return replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
-    return tcb
+    if tcb.snd_una != tcb.snd_nxt:
+        return replace(tcb, rtx_at_us=now_us + wait_us(tcb))
+    return replace(tcb, rtx_at_us=now_us + backed_off_us(tcb)) if waits else tcb
 
 
-def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int) -> Tcb:
-    """Data that was never sent, and the FIN behind it; `allowance` is what pacing lets out."""
+def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, probe_bytes: int = 0) -> Tcb:
+    """Data that was never sent, and the FIN behind it; `allowance` is what pacing lets out, and up to
+    `probe_bytes` go whatever cwnd says."""
     flight = flight_bytes(tcb)
     unsent = tcb.snd_buf_bytes - flight
     if unsent < 0 or (unsent == 0 and not is_fin_unsent(tcb)):
         return tcb
     congestion = tcb.congestion if flight else after_idle(tcb, now_us)
     usable = tcb.snd_wnd - flight
-    room = congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
+    room = probe_bytes or congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
     if allowance != UNPACED:
         allowance -= sum(len(segment.payload) for segment in segments)
     snd_nxt, largest, first = tcb.snd_nxt, tcb.agreed.smss, len(segments)
@@ -193,16 +202,22 @@ def _is_worth_sending(tcb: Tcb, size: int, unsent: int, flight: int) -> bool:
 
 def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int) -> Tcb:
     """Send again what loss recovery names, as long as cwnd has room, and pacing lets it out."""
-    while allowance > 0:
-        chosen = next_retransmission(tcb, bool(segments))
-        if chosen is None:
-            return tcb
-        seq, length, tcb = chosen
+    while allowance > 0 and (lost := next_lost(tcb)) is not None:
+        seq, length = lost
         allowance -= length
         segments.append(retransmission(tcb, now_us, seq, length))
-        again = after_sending_again(tcb, seq, seq_add(seq, length), now_us)
-        tcb = replace(tcb, transmissions=again)
+        tcb = went_again(tcb, seq, length, now_us)
     return tcb
+
+
+def probe_with_new(tcb: Tcb, now_us: int) -> tuple[Tcb, tuple[Segment, ...]]:
+    """One segment of new data whatever cwnd and pacing say, for a tail loss probe; none when there is none,
+    or the peer's window takes none."""
+    segments: list[Segment] = []
+    tcb = _send_new(tcb, now_us, segments, UNPACED, tcb.agreed.smss)
+    if segments:
+        tcb = replace(tcb, last_ack_sent=tcb.rcv_nxt, ack_at_us=NEVER_US)
+    return tcb, tuple(segments)
 
 
 def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int) -> Segment:

@@ -112,11 +112,8 @@ REORDERING_WINDOW_PERSIST: Final = 16
 4."""
 
 MIN_RTT_WINDOW_US: Final = 300 * SECOND_US
-"""How long a smallest round-trip time is believed. Source: RFC 8985 6.2 step 1 wants a window; 300 s is what
-deployed stacks use."""
-
-TAIL_PROBE_INITIAL_US: Final = 1 * SECOND_US
-"""PTO before the first round-trip measurement. Source: RFC 8985 7.2."""
+"""How long a smallest round-trip time is gathered, and then believed. Source: RFC 8985 6.2 step 1 wants a
+window; 300 s is what deployed stacks use."""
 
 TAIL_PROBE_MIN_US: Final = 10 * MILLISECOND_US
 """No tail loss probe goes sooner. Differs: RFC 8985 7.2 has no floor; below 10 ms a busy peer or a late timer
@@ -136,8 +133,9 @@ CLOCK_GRANULARITY_US: Final = MILLISECOND_US
 """G of RFC 6298, and the tick of our timestamps (RFC 7323 5.4 allows 1 ms to 1 s)."""
 
 RTT_INTERVAL_US: Final = 10 * MILLISECOND_US
-"""With timestamps, at most one round-trip measurement in this time. Differs: RFC 6298 3 and RFC 7323 4.1 want
-one a round trip; below 10 ms, the timeout stands at its floor of 200 ms whatever is measured."""
+"""With timestamps, at most one round-trip measurement in this time; one a round trip while cwnd limits the
+sender. Differs: RFC 6298 3 wants one a round trip always; below 10 ms the timeout stands at its floor of 200
+ms whatever is measured, and a request with its answer would pay for it."""
 
 RTO_INITIAL_US: Final = 1 * SECOND_US
 """Source: RFC 6298 2.1."""

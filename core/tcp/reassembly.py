@@ -9,7 +9,7 @@ Source: RFC 9293 3.10.7.4, seventh; RFC 2018 4.
 from bisect import bisect_left, bisect_right
 
 import msgspec
-from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max
+from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max, seq_min
 from gossamer.core.tcp.buffer import Chunks, append, concat
 from gossamer.core.tcp.parameters import REASSEMBLY_BLOCKS_MAX
 from gossamer.core.tcp.tcb import Block, Reassembly
@@ -69,7 +69,7 @@ def take(reassembly: Reassembly, rcv_nxt: Seq) -> tuple[Reassembly | None, Chunk
     if blocks and seq_le(blocks[0].left, rcv_nxt):
         overlap = seq_diff(rcv_nxt, blocks[0].left)
         chunks, rcv_nxt, blocks = _without(blocks[0].chunks, overlap), blocks[0].right, blocks[1:]
-    if not blocks and reassembly.fin_seq is None:
+    if not blocks and reassembly.fin_seq is None and reassembly.duplicate is None:
         return None, chunks, rcv_nxt
     return replace(reassembly, blocks=blocks, recent=reassembly.recent if blocks else ()), chunks, rcv_nxt
 
@@ -81,6 +81,15 @@ def fill(reassembly: Reassembly, data: bytes, rcv_nxt: Seq) -> tuple[Reassembly 
         return take(merged, rcv_nxt)
     # As many runs as may be are held, and it touches none of them.
     return reassembly, (data,), seq_add(rcv_nxt, len(data))
+
+
+def held_part(reassembly: Reassembly, seq: Seq, count: int, rcv_nxt: Seq) -> tuple[Seq, Seq] | None:
+    """The first part of [seq, seq + count), after RCV.NXT, that is held already; None when none is."""
+    blocks, left_at = reassembly.blocks, (seq - rcv_nxt) & MASK
+    first = bisect_right(blocks, left_at, key=lambda block: (block.right - rcv_nxt) & MASK)
+    if first == len(blocks) or (blocks[first].left - rcv_nxt) & MASK >= left_at + count:
+        return None
+    return seq_max(seq, blocks[first].left), seq_min(seq_add(seq, count), blocks[first].right)
 
 
 def _without(chunks: Chunks, count: int) -> Chunks:

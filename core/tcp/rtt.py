@@ -1,11 +1,18 @@
-"""Round-trip time and retransmission timeout.
+"""Round-trip time, and how long to wait for an ACK: retransmission timeout, tail loss probe.
 
-Source: RFC 6298 2.
+Source: RFC 6298 2, RFC 8985 6.2 (step 1) and 7.2, RFC 4015 3.2.
 """
 
 import msgspec
-from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.tcp.tcb import RoundTrip, Tcb
+from gossamer.core.seq import MASK
+from gossamer.core.tcp.parameters import (
+    MIN_RTT_WINDOW_US,
+    TAIL_PROBE_ACK_DELAY_US,
+    TAIL_PROBE_MIN_US,
+    TcpParameters,
+)
+from gossamer.core.tcp.recovery.tail_loss_probe import is_settled
+from gossamer.core.tcp.tcb import RoundTrip, State, Tcb
 
 replace = msgspec.structs.replace
 
@@ -30,21 +37,86 @@ def timeout_us(srtt_us: int, rttvar_us: int, parameters: TcpParameters) -> int:
     return rto_us if rto_us < parameters.rto_max_us else parameters.rto_max_us
 
 
-def after_measurement(before: RoundTrip, r_us: int, parameters: TcpParameters) -> RoundTrip:
-    """The estimate after a measurement; the same record when nothing changes."""
+def round_trip_of(
+    srtt_us: int, rttvar_us: int, parameters: TcpParameters, *, probes: bool, smallest: tuple[int, int, int]
+) -> RoundTrip:
+    """The record of an estimate. `smallest` is (min_us, min_next_us, min_since_us).
+
+    Source: RFC 8985 7.2: "PTO = 2 * SRTT; If FlightSize is one segment: PTO += TLP.max_ack_delay", never
+    beyond the retransmission timeout.
+    """
+    rto_us = timeout_us(srtt_us, rttvar_us, parameters)
+    if not probes:
+        return RoundTrip(srtt_us, rttvar_us, rto_us, rto_us, rto_us, *smallest)
+    pto_us = max(2 * srtt_us, TAIL_PROBE_MIN_US)
+    one_us = min(2 * srtt_us + TAIL_PROBE_ACK_DELAY_US, rto_us)
+    return RoundTrip(srtt_us, rttvar_us, rto_us, min(pto_us, rto_us), one_us, *smallest)
+
+
+def smallest_after(before: RoundTrip, r_us: int, now_us: int) -> tuple[int, int, int]:
+    """RACK.min_RTT, over a window that moves on by halves: one smallest is believed while the next is
+    gathered."""
+    r_us = max(r_us, 1)
+    if now_us - before.min_since_us >= MIN_RTT_WINDOW_US or not before.min_us:
+        return min(before.min_next_us or r_us, r_us), r_us, now_us
+    return min(before.min_us, r_us), min(before.min_next_us, r_us), before.min_since_us
+
+
+def after_measurement(
+    before: RoundTrip, r_us: int, parameters: TcpParameters, *, probes: bool, now_us: int
+) -> RoundTrip:
+    """The estimate after a measurement; `probes` when tail loss probes are used."""
     srtt_us, rttvar_us = estimate(before.srtt_us, before.rttvar_us, r_us)
-    if srtt_us == before.srtt_us and rttvar_us == before.rttvar_us:
-        return before
-    return RoundTrip(srtt_us, rttvar_us, timeout_us(srtt_us, rttvar_us, parameters))
+    smallest = smallest_after(before, r_us, now_us)
+    return round_trip_of(srtt_us, rttvar_us, parameters, probes=probes, smallest=smallest)
 
 
 def measured(tcb: Tcb, r_us: int, now_us: int) -> Tcb:
     """The connection after a round-trip measurement."""
-    after = after_measurement(tcb.round_trip, r_us, tcb.agreed.parameters)
+    probes = uses_probes(tcb)
+    after = after_measurement(tcb.round_trip, r_us, tcb.agreed.parameters, probes=probes, now_us=now_us)
     return replace(tcb, round_trip=after, rtt_at_us=now_us)
+
+
+def after_spurious_timeout(tcb: Tcb, r_us: int) -> RoundTrip:
+    """The estimate after a timeout that was for nothing, from the round-trip time that was too long for it.
+
+    Source: RFC 4015 3.2 (7): "SRTT <- max(SRTT, RTT-SAMPLE); RTTVAR <- max(RTTVAR, RTT-SAMPLE/2)".
+    """
+    held = tcb.round_trip
+    srtt_us, rttvar_us = max(held.srtt_us, r_us), max(held.rttvar_us, r_us // 2)
+    smallest = (held.min_us, held.min_next_us, held.min_since_us)
+    parameters = tcb.agreed.parameters
+    return round_trip_of(srtt_us, rttvar_us, parameters, probes=uses_probes(tcb), smallest=smallest)
 
 
 def backed_off_us(tcb: Tcb) -> int:
     """RTO after `backoff` expiries in a row. Source: RFC 6298 5.5: "The host MUST set RTO <- RTO * 2"."""
     # The exponent is capped before shifting: the seed's table was indexed past its end here.
     return min(tcb.round_trip.rto_us << min(tcb.backoff, 16), tcb.agreed.parameters.rto_max_us)
+
+
+def uses_probes(tcb: Tcb) -> bool:
+    """Whether tail loss probes are sent. RFC 8985 4: they need SACK, and RACK to make use of the answer."""
+    parameters = tcb.agreed.parameters
+    return tcb.agreed.sack and parameters.rack and parameters.tail_loss_probe
+
+
+def is_probe_due(tcb: Tcb) -> bool:
+    """Whether the timer is that of a tail loss probe.
+
+    Source: RFC 8985 7.2: "The connection is not in loss recovery", "The most recently transmitted data was
+    not itself a TLP probe"; and nothing is reported by SACK.
+    """
+    if not uses_probes(tcb) or tcb.backoff or tcb.state <= State.SYN_RECEIVED:
+        return False
+    return tcb.recovery is None or is_settled(tcb.recovery, tcb.snd_una)
+
+
+def wait_us(tcb: Tcb) -> int:
+    """How long to wait for an ACK of what is in flight: PTO while a tail loss probe may go, else RTO."""
+    if not is_probe_due(tcb):
+        return backed_off_us(tcb)
+    # A FIN may ride on a full segment.
+    is_one = (tcb.snd_nxt - tcb.snd_una) & MASK <= tcb.agreed.smss + 1
+    return tcb.round_trip.pto_one_us if is_one else tcb.round_trip.pto_us

@@ -105,8 +105,6 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     phase: Phase
     recover: Seq
     """Recovery ends when this is acknowledged, and duplicates begin none before (RFC 6582 3.2)."""
-    high_rxt: Seq
-    """What lies before it has been retransmitted in this recovery (RFC 6675 2)."""
     dup_acks: int = 0
     sacked: tuple[tuple[Seq, Seq], ...] = ()
     """The scoreboard: disjoint ascending ranges in (SND.UNA, SND.NXT], at most SACKED_RANGES_MAX."""
@@ -124,6 +122,8 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """RACK.end_seq: where it ends."""
     rack_rtt_us: int = 0
     """RACK.rtt: its round-trip time."""
+    rack_is_again: bool = False
+    """Whether it had been sent before."""
     rto_at_us: int = NEVER_US
     """The retransmission timeout, while `rtx_at_us` is the reordering timer (RFC 8985 8)."""
     reduced_at_us: int = 0

@@ -5,8 +5,12 @@ Source: RFC 7323 3 to 5.
 
 from gossamer.core.seq import HALF, MASK, Seq, seq_le, seq_lt
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, PAWS_IDLE_US, RTT_INTERVAL_US
+from gossamer.core.tcp.recovery.transmissions import last_sent_again_us, run_ending_at
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment
+
+BELOW_A_TICK_US = CLOCK_GRANULARITY_US // 2
+"""What a round trip is taken for that seems to have lasted no time."""
 
 
 def ts_value(ts_offset: int, now_us: int) -> int:
@@ -36,19 +40,52 @@ def ts_recent_after(tcb: Tcb, segment: Segment) -> int:
     return tcb.ts_recent
 
 
-def round_trip_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
-    """The round-trip time that an ACK of new data shows, None when it shows none. Source: RFC 7323 4.1."""
-    if tcb.agreed.timestamps and segment.ts_val != NO_TIMESTAMP:
-        return None if now_us - tcb.rtt_at_us < RTT_INTERVAL_US else echoed_us(tcb, segment, now_us)
-    if tcb.rtt_seq is not None and seq_le(tcb.rtt_seq, Seq(segment.ack)):
-        return now_us - tcb.rtt_at_us
-    return None
-
-
 def echoed_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
-    """How long ago the segment went out that this one echoes, None when that cannot be."""
-    if not segment.ts_ecr or segment.ts_val == NO_TIMESTAMP or not tcb.agreed.timestamps:
+    """The time since what a segment echoes was sent, in whole ticks; None when it echoes nothing of ours."""
+    if not tcb.agreed.timestamps or segment.ts_val == NO_TIMESTAMP or not segment.ts_ecr:
         return None
     ticks = (ts_value(tcb.agreed.ts_offset, now_us) - segment.ts_ecr) & MASK
     # A TSecr that we never sent would be a time in the future or days ago: no measurement.
-    return ticks * CLOCK_GRANULARITY_US if ticks < HALF >> 8 else None
+    if ticks >= HALF >> 8:
+        return None
+    return ticks * CLOCK_GRANULARITY_US or BELOW_A_TICK_US
+
+
+def round_trip_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
+    """The round-trip time that an ACK of new data shows, None when it shows none; `tcb` is the connection
+    before it.
+
+    Source: RFC 7323 4.1; RFC 6298 3 (Karn).
+    """
+    if not tcb.agreed.timestamps or segment.ts_val == NO_TIMESTAMP:
+        if tcb.rtt_seq is not None and seq_le(tcb.rtt_seq, Seq(segment.ack)):
+            return now_us - tcb.rtt_at_us
+        return None
+    if now_us - tcb.rtt_at_us < _interval_us(tcb):
+        return None
+    echo_us = echoed_us(tcb, segment, now_us)
+    if echo_us is None or tcb.backoff:
+        return echo_us
+    if not tcb.transmissions and segment.ack == tcb.snd_nxt:
+        return now_us - tcb.snd_at_us or BELOW_A_TICK_US
+    return _of_runs(tcb, segment, now_us, echo_us)
+
+
+def _interval_us(tcb: Tcb) -> int:
+    """The least time between two measurements: a round trip while cwnd limits us, RTT_INTERVAL_US else."""
+    if tcb.congestion.cwnd >= 2 * ((tcb.snd_nxt - tcb.snd_una) & MASK):
+        return RTT_INTERVAL_US
+    return min(tcb.round_trip.srtt_us, RTT_INTERVAL_US)
+
+
+def _of_runs(tcb: Tcb, segment: Segment, now_us: int, echo_us: int) -> int | None:
+    """By when the last octet acknowledged was sent, where that is known exactly; else by the echo, unless it
+    is older than a retransmission of ours: it may have waited at the peer for that."""
+    ack = Seq(segment.ack)
+    run = run_ending_at(tcb, ack)
+    if run is not None and not run.again:
+        return now_us - run.sent_at_us or BELOW_A_TICK_US
+    again_us = last_sent_again_us(tcb, ack)
+    if again_us and seq_lt(Seq(segment.ts_ecr), Seq(ts_value(tcb.agreed.ts_offset, again_us))):
+        return None
+    return echo_us

@@ -83,7 +83,7 @@ def _sent_at_once(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         snd_buf_bytes=size,
         last_ack_sent=tcb.rcv_nxt,
         ack_at_us=NEVER_US,
-        rtx_at_us=now_us + tcb.round_trip.rto_us,
+        rtx_at_us=now_us + tcb.round_trip.pto_one_us,
         snd_at_us=now_us,
     )
     if event.is_last:

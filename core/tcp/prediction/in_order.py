@@ -38,7 +38,8 @@ def predicted_in_order(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] |
         or acked > flight
         or segment.ts_val < 0
         or (segment.ts_val - tcb.ts_recent) & MASK >= HALF
-        or not (acked or (payload and not segment.sack))
+        or segment.sack
+        or not (acked or payload)
         or len(payload) > tcb.rcv_wnd
         or not segment.window
         or not tcb.snd_wnd
@@ -87,7 +88,12 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
         has_room = snd_buf_bytes > agreed.parameters.send_buffer_bytes // 2 >= snd_buf_bytes - acked
         snd_buf_bytes -= acked
         snd_buf = tcb.snd_buf if snd_buf_bytes else ()
-        rtx_at_us = NEVER_US if acked == flight else now_us + tcb.round_trip.rto_us
+        if acked == flight:
+            rtx_at_us = NEVER_US
+        elif flight - acked <= agreed.smss + 1:
+            rtx_at_us = now_us + tcb.round_trip.pto_one_us
+        else:
+            rtx_at_us = now_us + tcb.round_trip.pto_us
     payload = segment.payload
     if payload:
         rcv_nxt = Seq((rcv_nxt + len(payload)) & MASK)
@@ -135,13 +141,13 @@ def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) 
         tcb = replace(tcb, transmissions=after_ack(tcb, Seq(segment.ack)))
     if tcb.congestion.cwnd < 2 * flight or tcb.congestion.every_ack:
         after = replace(tcb, snd_una=segment.ack)
-        r_us = echoed_us(tcb, segment, now_us)
+        echo_us = echoed_us(tcb, segment, now_us)
         if tcb.congestion.every_ack:
             after = replace(after, snd_buf_bytes=tcb.snd_buf_bytes - acked)
-            after = heard(before, after, (flight, flight - acked), now_us, r_us)
+            after = heard(before, after, (flight, flight - acked), now_us, echo_us)
             tcb = replace(tcb, congestion=after.congestion, delivery=after.delivery)
         else:
-            tcb = replace(tcb, congestion=acknowledged(after, acked, flight, now_us, r_us))
+            tcb = replace(tcb, congestion=acknowledged(after, acked, flight, now_us, echo_us))
     if acked < tcb.snd_buf_bytes or tcb.snd_buf_offset:
         chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, acked)
         tcb = replace(tcb, snd_buf=chunks, snd_buf_offset=offset)

@@ -49,6 +49,40 @@ def gaps(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> Iterator[tuple[Seq
         yield Seq((base + position) & MASK), right
 
 
+def uncovered(one: Ranges, other: Ranges, left: Seq, right: Seq, base: Seq) -> list[tuple[int, int]]:
+    """The pieces of [left, right) that neither covers, as distances from `base`: one walk along both."""
+    edges = [((low - base) & MASK, (high - base) & MASK) for low, high in one]
+    if other:
+        edges += [((low - base) & MASK, (high - base) & MASK) for low, high in other]
+        edges.sort()
+    position, end = (left - base) & MASK, (right - base) & MASK
+    found: list[tuple[int, int]] = []
+    for low, high in edges:
+        if low >= end:
+            break
+        if position < low:
+            found.append((position, low))
+        if position < high:
+            position = high
+    if position < end:
+        found.append((position, end))
+    return found
+
+
+def joined(ranges: Ranges, pieces: list[tuple[int, int]], base: Seq) -> Ranges:
+    """The ranges and ascending pieces that none of them covers, given as distances from `base`."""
+    if not pieces:
+        return ranges
+    edges = sorted([*(((low - base) & MASK, (high - base) & MASK) for low, high in ranges), *pieces])
+    merged: list[tuple[int, int]] = []
+    for low, high in edges:
+        if merged and merged[-1][1] == low:
+            merged[-1] = (merged[-1][0], high)
+        else:
+            merged.append((low, high))
+    return tuple([(Seq((base + low) & MASK), Seq((base + high) & MASK)) for low, high in merged])
+
+
 def covered(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> Iterator[tuple[Seq, Seq]]:
     """The pieces of [left, right) that a range covers."""
     start, end = (left - base) & MASK, (right - base) & MASK

@@ -1,62 +1,50 @@
-"""The sender's scoreboard: which octets the peer has reported as received, and which are therefore lost.
+"""The sender's scoreboard: which octets the peer has reported as received, what is therefore still in the
+network, and what counting alone takes for lost.
 
 Source: RFC 2018 5, RFC 6675 3 and 4.
 """
 
 from collections.abc import Iterable
 
-from gossamer.core.seq import MASK, Seq, seq_add, seq_le, seq_lt, seq_max, seq_min
+import msgspec
+from gossamer.core.seq import MASK, Seq, seq_add, seq_lt
 from gossamer.core.tcp.parameters import DUP_THRESH, SACKED_RANGES_MAX
+from gossamer.core.tcp.recovery import ranges, transmissions
+from gossamer.core.tcp.recovery.limited_transmit import gone_bytes
+from gossamer.core.tcp.recovery.ranges import Ranges
+from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 
-Ranges = tuple[tuple[Seq, Seq], ...]
+replace = msgspec.structs.replace
 
 
-def update(sacked: Ranges, blocks: Iterable[tuple[int, int]], snd_una: Seq, snd_nxt: Seq) -> Ranges:
-    """The ranges with new SACK blocks taken in and what SND.UNA has passed taken out.
+def update(
+    sacked: Ranges, blocks: Iterable[tuple[int, int]], snd_una: Seq, ack: Seq, snd_nxt: Seq
+) -> tuple[Ranges, Ranges]:
+    """The ranges after an ACK that moved SND.UNA to `ack` and reports `blocks`, and the octets that it is the
+    first to report, by either.
 
-    A block that is inverted, empty, or reaches outside (SND.UNA, SND.NXT] is ignored: it is old, a D-SACK, or
+    A block that is inverted, empty, or reaches outside [SEG.ACK, SND.NXT] is ignored: it is old, a D-SACK, or
     forged.
     """
-    edges = [(seq_max(left, snd_una), right) for left, right in sacked if seq_lt(snd_una, right)]
-    flight = (snd_nxt - snd_una) & MASK
-    news = [
-        (Seq(left), Seq(right))
-        for left, right in blocks
-        if (left - snd_una) & MASK < (right - snd_una) & MASK <= flight
-    ]
-    return _merged(edges + news, snd_una)[:SACKED_RANGES_MAX] if news else tuple(edges)
+    arrived = tuple(ranges.gaps(sacked, snd_una, ack, snd_una)) if ack != snd_una else ()
+    sacked = ranges.from_(sacked, ack)
+    flight = (snd_nxt - ack) & MASK
+    for left, right in blocks:
+        if not (left - ack) & MASK < (right - ack) & MASK <= flight:
+            continue
+        news = tuple(ranges.gaps(sacked, Seq(left), Seq(right), ack))
+        held = ranges.with_range(sacked, Seq(left), Seq(right), ack) if news else sacked
+        if news and len(held) <= SACKED_RANGES_MAX:
+            sacked, arrived = held, arrived + news
+    return sacked, arrived
 
 
-def _merged(edges: list[tuple[Seq, Seq]], snd_una: Seq) -> Ranges:
-    edges.sort(key=lambda edge: (edge[0] - snd_una) & MASK)
-    merged: list[tuple[Seq, Seq]] = []
-    for left, right in edges:
-        if merged and seq_le(left, merged[-1][1]):
-            merged[-1] = (merged[-1][0], seq_max(merged[-1][1], right))
-        else:
-            merged.append((left, right))
-    return tuple(merged)
-
-
-def sacked_bytes(sacked: Ranges) -> int:
-    """Octets reported as received."""
-    return sum((right - left) & MASK for left, right in sacked)
-
-
-def holes(sacked: Ranges, start: Seq, end: Seq) -> Iterable[tuple[Seq, Seq, int]]:
-    """The unreported ranges in [start, end), each with the number of reported octets above it: (left, right,
-    above)."""
-    above = sacked_bytes(sacked)
-    position = start
-    for left, right in sacked:
-        if seq_le(end, left):
-            break
-        if seq_lt(position, left):
-            yield position, left, above
-        above -= (right - left) & MASK
-        position = seq_max(position, right)
-    if seq_lt(position, end):
-        yield position, end, above
+def pipe_bytes(tcb: Tcb) -> int:
+    """An estimate of the octets in the network. Source: RFC 6675 4, SetPipe; without SACK each duplicate ACK
+    takes a segment out, which is RFC 6582's inflation of cwnd seen from the other side."""
+    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    recovery = tcb.recovery
+    return flight if recovery is None else max(flight - gone_bytes(tcb, recovery), 0)
 
 
 def is_lost(above: int, smss: int) -> bool:
@@ -65,17 +53,54 @@ def is_lost(above: int, smss: int) -> bool:
     return above > (DUP_THRESH - 1) * smss
 
 
-def next_hole(sacked: Ranges, start: Seq, end: Seq, smss: int, lost_only: bool) -> tuple[Seq, int] | None:
-    """The first hole at or after `start` to send again: (seq, length up to smss)."""
-    for left, right, above in holes(sacked, start, end):
-        if lost_only and not is_lost(above, smss):
-            return None
-        return left, (seq_min(right, seq_add(left, smss)) - left) & MASK
+def is_threshold_reached(recovery: Recovery, smss: int) -> bool:
+    """Source: RFC 6675 5 (1) and (2): DupAcks >= DupThresh, or IsLost (HighACK + 1)."""
+    return recovery.dup_acks >= DUP_THRESH or is_lost(recovery.sacked_bytes, smss)
+
+
+def with_lost(recovery: Recovery, left: Seq, right: Seq, snd_una: Seq) -> Recovery:
+    """The record with what the peer has not reported of [left, right) taken for lost."""
+    lost, more = recovery.lost, 0
+    for start, end in tuple(ranges.gaps(recovery.sacked, left, right, snd_una)):
+        new = ranges.total_bytes(tuple(ranges.gaps(lost, start, end, snd_una)))
+        if new:
+            lost, more = ranges.with_range(lost, start, end, snd_una), more + new
+    return replace(recovery, lost=lost, lost_bytes=recovery.lost_bytes + more) if more else recovery
+
+
+def without_lost(recovery: Recovery, left: Seq, right: Seq, snd_una: Seq) -> Recovery:
+    """The record with [left, right) no longer taken for lost."""
+    lost = ranges.without(recovery.lost, left, right, snd_una)
+    return replace(recovery, lost=lost, lost_bytes=ranges.total_bytes(lost))
+
+
+def counted(tcb: Tcb, recovery: Recovery) -> Recovery:
+    """The losses that counting shows, where the clock is not asked (`tcp.rack` off). What was sent again is
+    left to the retransmission timer.
+
+    Source: RFC 6675 4, IsLost.
+    """
+    end = _lost_before(recovery, tcb.agreed.smss)
+    if end is None:
+        if recovery.phase is Phase.FAST or recovery.dup_acks < DUP_THRESH:
+            return recovery
+        # RFC 6675 5 (4.3): "Retransmit the first data segment presumed dropped -- the segment starting with
+        # sequence number HighACK + 1."
+        end = seq_add(tcb.snd_una, min(tcb.agreed.smss, (tcb.snd_nxt - tcb.snd_una) & MASK))
+    if not seq_lt(tcb.snd_una, end):
+        return recovery
+    for left, right in tuple(ranges.gaps(recovery.sacked, tcb.snd_una, end, tcb.snd_una)):
+        for low, high, run in transmissions.pieces(tcb, left, right):
+            if not run.again:
+                recovery = with_lost(recovery, low, high, tcb.snd_una)
+    return recovery
+
+
+def _lost_before(recovery: Recovery, smss: int) -> Seq | None:
+    """Where the octets end that have enough reported ones above them."""
+    above = 0
+    for left, right in reversed(recovery.sacked):
+        above += (right - left) & MASK
+        if is_lost(above, smss):
+            return left
     return None
-
-
-def lost_bytes(sacked: Ranges, start: Seq, end: Seq, smss: int) -> int:
-    """Octets in [start, end) that are lost and (start being HighRxt) not sent again."""
-    return sum(
-        (right - left) & MASK for left, right, above in holes(sacked, start, end) if is_lost(above, smss)
-    )

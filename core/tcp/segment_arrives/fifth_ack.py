@@ -18,9 +18,11 @@ from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
-from gossamer.core.tcp.recovery import fast as recovery
+from gossamer.core.tcp.recovery.acks import on_ack
+from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
+from gossamer.core.tcp.recovery.timeout import sent_again
 from gossamer.core.tcp.recovery.transmissions import after_ack
-from gossamer.core.tcp.rtt import measured
+from gossamer.core.tcp.rtt import measured, wait_us
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.time_wait import enter
@@ -93,10 +95,9 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
         return _moved_on(before, tcb, segment, event.now_us, actions)
     window_before = tcb.snd_wnd
     tcb = _window_updated(tcb, segment)
-    if tcb.snd_una != tcb.snd_nxt:
-        tcb = recovery.on_duplicate(
-            tcb, segment, _is_duplicate(segment, window_before == tcb.snd_wnd), event.now_us
-        )
+    if tcb.snd_una != tcb.snd_nxt or tcb.recovery is not None or segment.sack:
+        is_duplicate = _is_duplicate(segment, window_before == tcb.snd_wnd)
+        tcb = on_ack(before, tcb, segment, event.now_us, is_duplicate)
     tcb = _sampled(before, _echo_answered(before, tcb, segment, event.now_us), segment, event.now_us)
     return Verdict(tcb, segment, actions) if tcb is not before or actions else PROCEED
 
@@ -109,7 +110,7 @@ def _sampled(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     """The connection once an algorithm that hears of every ACK has heard of this one."""
     if not tcb.congestion.every_ack or tcb is before:
         return tcb
-    pipes = (recovery.pipe_bytes(before), recovery.pipe_bytes(tcb))
+    pipes = (pipe_bytes(before), pipe_bytes(tcb))
     return heard(before, tcb, pipes, now_us, echoed_us(tcb, segment, now_us))
 
 
@@ -118,10 +119,10 @@ def _is_duplicate(segment: Segment, same_window: bool) -> bool:
     return same_window and not segment.payload and not segment.flags & (SYN | FIN)
 
 
-def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
+def _advanced(before: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     """ "If SND.UNA < SEG.ACK =< SND.NXT, then set SND.UNA <- SEG.ACK. Any segments on the retransmission
     queue that are thereby entirely acknowledged are removed." """
-    ack = Seq(segment.ack)
+    tcb, ack = before, Seq(segment.ack)
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     acked = (ack - tcb.snd_una) & MASK
     octets = min(acked, tcb.snd_buf_bytes)
@@ -129,8 +130,6 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     if r_us is not None:
         tcb = replace(measured(tcb, r_us, now_us), rtt_seq=None)
     chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
-    # RFC 6298 5.2, 5.3: all acknowledged, the timer is turned off; else it starts anew.
-    rtx_at_us = NEVER_US if ack == tcb.snd_nxt else now_us + tcb.round_trip.rto_us
     left = tcb.snd_buf_bytes - octets
     limit = tcb.agreed.parameters.send_buffer_bytes // 2
     actions: Actions = (Signal.SEND_SPACE,) if left <= limit < tcb.snd_buf_bytes else ()
@@ -141,13 +140,14 @@ def _advanced(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
         snd_buf=chunks,
         snd_buf_offset=offset,
         snd_buf_bytes=left,
-        rtx_at_us=rtx_at_us,
         backoff=0,
     )
-    if tcb.recovery is not None:
-        return recovery.on_new_ack(tcb, segment, acked, flight, now_us), actions
-    echo_us = r_us if r_us is not None else echoed_us(tcb, segment, now_us)
-    grown = acknowledged(tcb, acked, flight, now_us, echo_us)
+    shown_us = echoed_us(tcb, segment, now_us)
+    # RFC 6298 5.2, 5.3: all acknowledged, the timer is turned off; else it starts anew.
+    tcb = replace(tcb, rtx_at_us=NEVER_US if ack == tcb.snd_nxt else now_us + wait_us(tcb))
+    if tcb.recovery is not None or (segment.sack and tcb.agreed.sack):
+        return on_ack(before, tcb, segment, now_us, r_us=shown_us), actions
+    grown = acknowledged(tcb, acked, flight, now_us, shown_us)
     return replace(tcb, congestion=grown), actions
 
 
@@ -168,7 +168,7 @@ def _window_updated(tcb: Tcb, segment: Segment) -> Tcb:
         tcb = replace(tcb, backoff=0, rtx_at_us=NEVER_US)
         # Answers to the probes may have been counted as duplicates.
         held = tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER
-        return recovery.sent_again(tcb) if tcb.snd_una != tcb.snd_nxt and not held else tcb
+        return sent_again(tcb) if tcb.snd_una != tcb.snd_nxt and not held else tcb
     return tcb
 
 

@@ -12,6 +12,7 @@ from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import heard_again
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import acknowledgment
+from gossamer.core.tcp.recovery.dsack import with_old_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import is_old_duplicate, ts_recent_after
@@ -36,7 +37,8 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
         return _unacceptable(tcb, segment, event)
     if segment.flags & RST:
         return PROCEED
-    return Verdict(_noted(tcb, segment, event.now_us), trimmed(tcb, segment))
+    after = _noted(tcb, segment, event.now_us)
+    return Verdict(with_old_part(after, segment) if segment.payload else after, trimmed(tcb, segment))
 
 
 def _noted(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
@@ -112,7 +114,9 @@ def _with_repeat(tcb: Tcb, segment: Segment) -> Tcb:
 def _answered(tcb: Tcb, segment: Segment, event: SegmentArrives, reason: SegmentDrop) -> Verdict:
     if segment.payload and not segment.flags & SYN:
         # Text does not make ACK loops, so its answer needs no limit: a peer that repeats what we have must
-        # hear so each time.
-        return Verdict(tcb, segment, (Dropped(reason), acknowledgment(tcb, event.now_us)), stops=True)
+        # hear so each time, and which octets they were.
+        named = with_old_part(tcb, segment) if reason is SegmentDrop.OUT_OF_WINDOW else tcb
+        answer = acknowledgment(named, event.now_us)
+        return Verdict(tcb, segment, (Dropped(reason), answer), stops=True)
     after, actions = challenge(tcb, event.now_us, reason)
     return Verdict(after, segment, actions, stops=True)

@@ -11,6 +11,7 @@ from gossamer.core.tcp.buffer import append, concat, drop_front, peek
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.recovery.dsack import with_held_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.segment import CE, CWR, Segment
@@ -88,6 +89,7 @@ def ack_deadline_us(tcb: Tcb, rcv_nxt: Seq, now_us: int) -> int:
 
 
 def _out_of_order(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
+    tcb = with_held_part(tcb, segment)
     held = reassembly.insert(
         tcb.reassembly or reassembly.EMPTY, Seq(segment.seq), segment.payload, tcb.rcv_nxt
     )

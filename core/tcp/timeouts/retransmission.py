@@ -1,5 +1,5 @@
 """The retransmission timer of data and FIN, in every state that has any in flight (the seed forgot
-CLOSE-WAIT).
+CLOSE-WAIT). The reordering timer and the tail loss probe share its field (RFC 8985 8).
 
 Source: RFC 6298 5.4 to 5.6, RFC 9293 3.8.3.
 """
@@ -11,8 +11,10 @@ from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.closed import timed_out
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import DELIVERY_PROBLEM_RETRIES
-from gossamer.core.tcp.recovery.fast import after_timeout, sent_again
+from gossamer.core.tcp.recovery.losses import after_reordering_timer, is_reordering_timer
+from gossamer.core.tcp.recovery.timeout import after_timeout, sent_again
 from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.timeouts import tail_probe
 from gossamer.core.tcp.user_timeout import gives_up_at_us
 
 replace = msgspec.structs.replace
@@ -20,8 +22,12 @@ replace = msgspec.structs.replace
 
 def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     """ "Retransmit the earliest segment that has not been acknowledged", or give up."""
+    if is_reordering_timer(tcb, now_us):
+        return output(after_reordering_timer(tcb, now_us), now_us)
     if is_given_up(tcb, now_us):
         return timed_out(tcb)
+    if tail_probe.is_probe_due(tcb):
+        return tail_probe.expired(tcb, now_us)
     tcb, learned = path_mtu.timed_out(tcb, now_us)
     if learned:
         # A router has told why: no sign of congestion (RFC 8201 5.4).

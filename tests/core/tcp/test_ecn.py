@@ -56,6 +56,11 @@ def capable(parameters: TcpParameters = PASSIVE) -> Tcb:
     return heard(tcb, from_peer(tcb))
 
 
+def probed(tcb: Tcb) -> Tcb:
+    """After the tail loss probe that goes before a retransmission timeout."""
+    return stepped(tcb, Timeout(deadline_us(tcb)))[0]
+
+
 def marked(segment: Segment, ecn: int = CE) -> Segment:
     return replace(segment, ecn=ecn)
 
@@ -321,6 +326,7 @@ def test_established__echo_without_ecn__ignored() -> None:
 
 def test_established__echo_while_a_loss_is_repaired__not_reduced_twice() -> None:
     tcb = in_flight()
+    tcb = probed(tcb)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     assert tcb.recovery is not None
     assert tcb.recovery.phase is Phase.LOSS
@@ -345,6 +351,7 @@ def test_established__echo_in_fast_recovery__left_to_it() -> None:
 
 def test_established__timeout__new_data_after_it_says_cwr() -> None:
     tcb = in_flight(1)
+    tcb = probed(tcb)
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert [segment.flags & CWR for segment in sent] == [0], "not the retransmission"
     tcb = heard(tcb, from_peer(tcb), NOW_US + SECOND_US)

@@ -66,7 +66,7 @@ def sacked(tcb: Tcb, segments: int) -> Tcb:
     left = seq_add(tcb.snd_una, 1448)
     for count in range(1, segments + 1):
         block = (left, seq_add(left, 1448 * count))
-        tcb, _ = hears(tcb, from_peer(tcb, ACK, ack=-14_480, sack=(block,)))
+        tcb, _ = hears(tcb, from_peer(tcb, ACK, ack=-14_480, sack=(block,)), NOW_US + 20_000)
     return tcb
 
 

@@ -73,7 +73,7 @@ def told(tcb: Tcb, mtu: int, at: int = 0, now_us: int = NOW_US) -> tuple[Tcb, tu
 
 def opened(probing: MtuProbing = "blackhole", window: int = 1 << 20) -> Tcb:
     """Established, with windows that limit nothing."""
-    tcb = states.established(TcpParameters(mtu_probing=probing))
+    tcb = states.established(TcpParameters(mtu_probing=probing, tail_loss_probe=False))
     congestion = replace(tcb.congestion, cwnd=window)
     return replace(tcb, congestion=congestion, snd_wnd=window, max_snd_wnd=window)
 
@@ -212,7 +212,7 @@ def lost_probe(tcb: Tcb, now_us: int) -> tuple[Tcb, list[int]]:
     for count in range(1, 5):
         block = (end, seq_add(end, count * tcb.agreed.smss))
         report = from_peer(tcb, ACK, ack=-((tcb.snd_nxt - tcb.snd_una) & MASK), sack=(block,))
-        tcb, actions = watched(tcb, SegmentArrives(report, now_us))
+        tcb, actions = watched(tcb, SegmentArrives(report, now_us + 20_000))
         again += [len(s.payload) for s in states.segments_in(actions) if seq_lt(Seq(s.seq), end)]
     return tcb, again
 

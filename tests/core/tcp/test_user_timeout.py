@@ -46,7 +46,7 @@ def test_in_force__set_while_under_way__holds() -> None:
 
 
 def test_not_in_force__the_number_of_retransmissions_decides() -> None:
-    tcb, _ = said(states.established(TcpParameters(retries=4)), b"x")
+    tcb, _ = said(states.established(TcpParameters(retries=4, tail_loss_probe=False)), b"x")
     assert lasts(tcb)[0] == sum(tcb.round_trip.rto_us << n for n in range(5))
 
 
@@ -60,7 +60,7 @@ def test_in_force__idle_peer_is_gone__keepalive_ends_by_time_and_not_by_count() 
 
 def test_retransmitted__r1_is_reached__told_once() -> None:
     """SHLD-9, SHLD-10."""
-    tcb, _ = said(states.established(), b"x")
+    tcb, _ = said(states.established(TcpParameters(tail_loss_probe=False)), b"x")
     notices = []
     for count in range(1, 8):
         after, actions = step(tcb, Timeout(deadline_us(tcb)))

@@ -138,7 +138,7 @@ def test_fin_wait_2__closed_both_ways_and_peer_vanishes__gone_after_its_timer() 
 
 @pytest.mark.parametrize("state", [State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK])
 def test_fin_unanswered__peer_vanishes__given_up(state: State) -> None:
-    tcb: Tcb | TimeWait | None = states.IN_STATE[state](TcpParameters())
+    tcb: Tcb | TimeWait | None = states.IN_STATE[state](TcpParameters(tail_loss_probe=False))
     fins, steps = 0, 0
     while isinstance(tcb, Tcb):
         tcb, actions = step(tcb, Timeout(deadline_us(tcb)))

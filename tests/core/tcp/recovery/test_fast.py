@@ -1,9 +1,10 @@
 """Fast retransmit, NewReno, SACK recovery, reneging."""
 
+import msgspec
 import pytest
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import from_peer, hears, said, segments_in, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, hears, said, segments_in, stepped
 from gossamer.core.tcp.actions import Signal
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TcpParameters
@@ -59,11 +60,12 @@ def test_newreno__partial_ack__next_hole_at_once_and_recovery_goes_on() -> None:
 def test_sack__three_segments_reported__only_the_holes_go_again() -> None:
     """RFC 6675 5."""
     tcb = in_flight(TcpParameters())
-    tcb, sent = hears(tcb, duplicate(tcb, (1, 2)))
+    now_us = NOW_US + 20_000
+    tcb, sent = hears(tcb, duplicate(tcb, (1, 2)), now_us)
     assert sent == []
-    tcb, sent = hears(tcb, duplicate(tcb, (3, 6), (1, 2)))
+    tcb, sent = hears(tcb, duplicate(tcb, (3, 6), (1, 2)), now_us)
     resent = [s.seq for s in sent]
-    tcb, sent = hears(tcb, duplicate(tcb, (3, 8), (1, 2)))
+    tcb, sent = hears(tcb, duplicate(tcb, (3, 8), (1, 2)), now_us + 1_000)
     resent += [s.seq for s in sent]
     assert resent == [tcb.snd_una, seq_add(tcb.snd_una, 2 * SMSS)]
     tcb, sent = hears(tcb, from_peer(tcb))
@@ -89,7 +91,8 @@ def test_sack_reneging__timeout__everything_goes_again() -> None:
 
 def after_timeout_in_vain(parameters: TcpParameters) -> Tcb:
     """All had arrived but the ACKs were late; then new data was sent."""
-    tcb = in_flight(parameters, 4)
+    conventional = msgspec.structs.replace(parameters, forward_rto=False, tail_loss_probe=False)
+    tcb = in_flight(conventional, 4)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     tcb, _ = said(tcb, b"y" * 6 * SMSS)
     assert tcb.recovery is not None

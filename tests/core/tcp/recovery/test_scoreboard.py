@@ -1,11 +1,17 @@
 """The scoreboard against a model of one octet at a time."""
 
+import msgspec
 import pytest
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp.recovery import scoreboard
+from gossamer.core.sim import states
+from gossamer.core.sim.states import NOW_US, said
+from gossamer.core.tcp.recovery import ranges, scoreboard, transmissions
+from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 from hypothesis import given
 from hypothesis import strategies as st
 
+replace = msgspec.structs.replace
+SMSS = 1448
 FLIGHT = 400
 BLOCKS = st.lists(st.tuples(st.integers(-20, 420), st.integers(-20, 420)), max_size=4)
 
@@ -21,20 +27,18 @@ def test_update__any_blocks__exactly_what_was_reported_and_is_in_flight(
     una, model = 0, set[int]()
     snd_nxt = seq_add(start, FLIGHT)
     for acked, blocks in rounds:
-        una += acked
+        before, una = seq_add(start, una), min(una + acked, FLIGHT)
+        passed = {at for at in range(una - acked, una) if at >= 0} - model
         wire = [(seq_add(start, left), seq_add(start, right)) for left, right in blocks]
-        sacked = scoreboard.update(sacked, wire, seq_add(start, una), snd_nxt)
+        sacked, arrived = scoreboard.update(sacked, wire, before, seq_add(start, una), snd_nxt)
+        known = set(model)
         for left, right in blocks:
             if una <= left < right <= FLIGHT:
                 model |= set(range(left, right))
+        news = {at for at in (model - known) | passed if at >= (before - start) & MASK}
+        assert sorted(octets_of(arrived, start)) == sorted(news), "each octet is news once"
         model = {at for at in model if at >= una}
         assert octets_of(sacked, start) == sorted(model), "in order, apart, and nothing else"
-        gaps = [at for at in range(una, FLIGHT) if at not in model]
-        found = [
-            ((left - start) & MASK, (right - start) & MASK)
-            for left, right, _ in scoreboard.holes(sacked, seq_add(start, una), snd_nxt)
-        ]
-        assert [at for left, right in found for at in range(left, right)] == gaps
 
 
 def octets_of(sacked: scoreboard.Ranges, start: Seq) -> list[int]:
@@ -47,9 +51,52 @@ def test_is_lost__more_than_two_segments_above() -> None:
     assert scoreboard.is_lost(2 * 1_000 + 1, 1_000)
 
 
-def test_next_hole__only_what_is_lost() -> None:
-    sacked: scoreboard.Ranges = ((Seq(100), Seq(200)), (Seq(300), Seq(600)))
-    assert scoreboard.next_hole(sacked, Seq(0), Seq(700), 100, lost_only=True) == (0, 100)
-    assert scoreboard.next_hole(sacked, Seq(100), Seq(700), 100, lost_only=True) == (200, 100)
-    assert scoreboard.next_hole(sacked, Seq(300), Seq(700), 100, lost_only=True) is None
-    assert scoreboard.next_hole(sacked, Seq(300), Seq(700), 100, lost_only=False) == (600, 100)
+def lossy(*sacked: tuple[int, int]) -> tuple[Tcb, Recovery]:
+    """Eight segments in flight, of which so many are reported; edges count segments."""
+    tcb, _ = said(states.established(), b"x" * 8 * SMSS)
+    blocks = tuple((seq_add(tcb.snd_una, a * SMSS), seq_add(tcb.snd_una, b * SMSS)) for a, b in sacked)
+    recovery = Recovery(Phase.DISORDER, tcb.snd_una, sacked=blocks, sacked_bytes=ranges.total_bytes(blocks))
+    return tcb, recovery
+
+
+@pytest.mark.parametrize(
+    ("sacked", "lost"),
+    [
+        (((1, 3),), ()),
+        (((1, 4),), ((0, 1),)),
+        (((1, 2), (3, 6)), ((0, 1), (2, 3))),
+        (((1, 2), (4, 6)), ((0, 1),)),
+        (((1, 2), (3, 4), (5, 7)), ((0, 1), (2, 3))),
+    ],
+)
+def test_counted__more_than_two_segments_above__lost(
+    sacked: tuple[tuple[int, int], ...], lost: tuple[tuple[int, int], ...]
+) -> None:
+    """RFC 6675 4, IsLost."""
+    tcb, recovery = lossy(*sacked)
+    found = scoreboard.counted(tcb, recovery).lost
+    assert found == tuple((seq_add(tcb.snd_una, a * SMSS), seq_add(tcb.snd_una, b * SMSS)) for a, b in lost)
+
+
+def test_counted__sent_again__left_to_the_timer() -> None:
+    tcb, recovery = lossy((1, 5))
+    again = transmissions.after_sending_again(tcb, tcb.snd_una, seq_add(tcb.snd_una, SMSS), NOW_US + 1)
+    assert scoreboard.counted(replace(tcb, transmissions=again), recovery).lost == ()
+
+
+def test_with_lost__reported_octets_are_not_lost() -> None:
+    tcb, recovery = lossy((1, 2), (4, 5))
+    recovery = scoreboard.with_lost(recovery, tcb.snd_una, seq_add(tcb.snd_una, 5 * SMSS), tcb.snd_una)
+    assert recovery.lost_bytes == 3 * SMSS == ranges.total_bytes(recovery.lost)
+    recovery = scoreboard.without_lost(
+        recovery, seq_add(tcb.snd_una, SMSS), seq_add(tcb.snd_una, 3 * SMSS), tcb.snd_una
+    )
+    assert recovery.lost_bytes == 2 * SMSS
+    assert recovery.lost[0] == (tcb.snd_una, seq_add(tcb.snd_una, SMSS))
+
+
+def test_pipe__reported_and_lost__are_gone() -> None:
+    """RFC 6675 4, SetPipe."""
+    tcb, recovery = lossy((1, 2), (3, 6))
+    recovery = scoreboard.counted(tcb, replace(recovery, phase=Phase.FAST))
+    assert scoreboard.pipe_bytes(replace(tcb, recovery=recovery)) == (8 - 4 - 2) * SMSS

@@ -14,10 +14,12 @@ from gossamer.core.tcp.timeouts import deadline_us
 
 SMSS = 1448
 MS = 1_000
+NO_PROBE = TcpParameters(tail_loss_probe=False)
+NEWRENO = TcpParameters(tail_loss_probe=False, congestion="newreno")
 
 
 def test_rto__unanswered__doubles_up_to_its_ceiling_and_gives_up_after_r2() -> None:
-    tcb, _ = said(states.established(), b"x")
+    tcb, _ = said(states.established(NO_PROBE), b"x")
     after: object = tcb
     waits, now_us = [], NOW_US
     while isinstance(after, Tcb):
@@ -43,7 +45,7 @@ def test_rto__user_timeout__gives_up_then() -> None:
 
 def test_rto__expired__one_segment_from_snd_una_and_cwnd_is_one() -> None:
     """RFC 6298 5.4, RFC 5681 3.1 (5)."""
-    tcb, sent = said(states.established(TcpParameters(congestion="newreno")), b"x" * 6 * SMSS)
+    tcb, sent = said(states.established(NEWRENO), b"x" * 6 * SMSS)
     assert len(sent) == 6
     flight = (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF
     tcb, again = stepped(tcb, Timeout(deadline_us(tcb)))
@@ -53,7 +55,7 @@ def test_rto__expired__one_segment_from_snd_una_and_cwnd_is_one() -> None:
 
 def test_rto__expired_twice__ssthresh_is_halved_once() -> None:
     """RFC 5681 3.1: "ssthresh is held constant" for a segment that was retransmitted before."""
-    tcb, _ = said(states.established(), b"x" * 8 * SMSS)
+    tcb, _ = said(states.established(NO_PROBE), b"x" * 8 * SMSS)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     once = tcb.congestion.ssthresh
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
@@ -61,12 +63,12 @@ def test_rto__expired_twice__ssthresh_is_halved_once() -> None:
 
 
 def test_rto__after_it__what_was_lost_goes_again_as_cwnd_grows() -> None:
-    tcb, _sent = said(states.established(), b"x" * 6 * SMSS)
+    tcb, _sent = said(states.established(NO_PROBE), b"x" * 6 * SMSS)
     tcb, again = stepped(tcb, Timeout(deadline_us(tcb)))
-    una, seen, now_us = tcb.snd_una, len(again), NOW_US + 400 * MS
+    una, seen, now_us = tcb.snd_una, len(again), NOW_US + 1_000 * MS
     for number in range(1, 7):
         ack = (number * SMSS) - 6 * SMSS
-        tcb, again = hears(tcb, from_peer(tcb, ack=ack), now_us)
+        tcb, again = hears(tcb, from_peer(tcb, ack=ack), now_us + number * 50 * MS)
         seen += len(again)
     assert tcb.snd_una == seq_add(una, 6 * SMSS)
     assert seen == 6, "each lost segment once"

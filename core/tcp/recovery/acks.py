@@ -1,0 +1,161 @@
+"""An ACK, as loss recovery takes it in: the order of its rules.
+
+    report        what the ACK says                            RFC 6675, RFC 2883
+    spurious      was the recovery for nothing?                 RFC 3522, 3708, 5682, 4015
+    probes        what became of a tail loss probe?             RFC 8985 7.4
+    ends          is what was to be recovered acknowledged?     RFC 6582, 6675
+    losses        what is lost?                                 RFC 8985 6, RFC 6675, RFC 6582
+    congestion    what may be sent?                             RFC 9937, or the algorithm
+
+Source: as named; RFC 9293 3.10.7.4, fifth, calls it.
+"""
+
+import msgspec
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import MASK, seq_add, seq_le
+from gossamer.core.tcp.congestion import events as congestion
+from gossamer.core.tcp.recovery import (
+    fast,
+    forward_rto,
+    losses,
+    proportional_rate,
+    rack,
+    ranges,
+    spurious,
+    tail_loss_probe,
+    timeout,
+)
+from gossamer.core.tcp.recovery.report import Report, read
+from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.wire.segment import Segment
+
+replace = msgspec.structs.replace
+
+
+def on_ack(
+    before: Tcb, tcb: Tcb, segment: Segment, now_us: int, is_duplicate: bool = False, r_us: int | None = None
+) -> Tcb:
+    """The connection after an ACK that has made `tcb` of `before`: it moved SND.UNA, or reports something, or
+    is a duplicate."""
+    report = read(before, tcb, segment, now_us, is_duplicate, r_us)
+    if not report.acked_bytes and not _says_something(tcb, report):
+        return tcb
+    if rack.is_used(tcb):
+        tcb = replace(tcb, rack=rack.learned(tcb, report))
+    tcb = replace(tcb, recovery=_noted(tcb, report))
+    tcb = tail_loss_probe.answered(_judged(tcb, report), report)
+    if tcb.recovery is not None:
+        tcb = _recovered(tcb, report)
+    return _forgotten(tcb)
+
+
+def _says_something(tcb: Tcb, report: Report) -> bool:
+    """Whether an ACK that moves nothing means anything to recovery.
+
+    RFC 6675 2: with SACK a duplicate is one that reports octets not reported before; without such news it
+    only answers what the peer had already, as after a timeout.
+    """
+    if report.arrived or report.dsack is not None:
+        return True
+    return report.is_duplicate and (not tcb.agreed.sack or tcb.recovery is not None)
+
+
+def _noted(tcb: Tcb, report: Report) -> Recovery:
+    """The record with the ACK's facts in it."""
+    una = tcb.snd_una
+    recovery = tcb.recovery or Recovery(Phase.DISORDER, seq_add(una, -1))
+    lost = ranges.from_(recovery.lost, una)
+    for left, right in report.arrived:
+        if seq_le(una, left):
+            lost = ranges.without(lost, left, right, una)
+    recovery = replace(
+        recovery,
+        sacked=report.sacked,
+        sacked_bytes=ranges.total_bytes(report.sacked),
+        lost=lost,
+        lost_bytes=ranges.total_bytes(lost),
+    )
+    if report.acked_bytes:
+        recovery = _advanced(tcb, recovery, report)
+    elif (report.arrived if tcb.agreed.sack else report.is_duplicate) and una != tcb.snd_nxt:
+        recovery = fast.duplicated(tcb, recovery)
+    return rack.after_arrivals(recovery, report) if rack.is_used(tcb) else recovery
+
+
+def _advanced(tcb: Tcb, recovery: Recovery, report: Report) -> Recovery:
+    """SND.UNA has moved: duplicates are counted anew, and the timer that was started anew is the
+    retransmission timer."""
+    # Without SACK the duplicates that stood for the octets now acknowledged are taken back.
+    in_flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    undelivered = recovery.undelivered - max(report.acked_bytes - tcb.agreed.smss, 0)
+    if recovery.phase is Phase.DISORDER:
+        undelivered = 0
+    return replace(recovery, dup_acks=0, undelivered=min(max(undelivered, 0), in_flight), rto_at_us=NEVER_US)
+
+
+def _judged(tcb: Tcb, report: Report) -> Tcb:
+    """After looking whether the recovery was for nothing."""
+    is_older = spurious.is_echo_older(tcb, report)
+    tcb = spurious.heard(tcb, report)
+    recovery = tcb.recovery
+    assert recovery is not None
+    if tcb.undo is None:
+        return tcb
+    if is_older or spurious.are_all_duplicates(tcb, report) or forward_rto.is_spurious(recovery, report):
+        return spurious.undone(tcb, report)
+    return forward_rto.stepped(tcb, report)
+
+
+def _recovered(tcb: Tcb, report: Report) -> Tcb:
+    """After what the ACK ends, shows to be lost, and lets out."""
+    recovery = tcb.recovery
+    assert recovery is not None
+    has_left = recovery.phase is not Phase.DISORDER and seq_le(recovery.recover, tcb.snd_una)
+    if has_left:
+        tcb = fast.left(tcb, report.now_us)
+    elif recovery.phase is Phase.LOSS:
+        tcb = timeout.with_reneged(tcb)
+    if tcb.recovery is None:
+        return tcb
+    phase, lost_bytes = tcb.recovery.phase, tcb.recovery.lost_bytes
+    delivered = _delivered_bytes(tcb.recovery, report)
+    tcb = losses.found(tcb, report, delivered)
+    recovery = tcb.recovery
+    assert recovery is not None
+    if phase is not Phase.FAST:
+        return tcb if has_left or recovery.phase is Phase.FAST else _grown(tcb, report)
+    is_safe = report.acked_bytes > 0 and recovery.lost_bytes <= lost_bytes
+    return (
+        _grown(tcb, report)
+        if tcb.congestion.every_ack
+        else (proportional_rate.delivered(tcb, delivered, is_safe))
+    )
+
+
+def _delivered_bytes(recovery: Recovery, report: Report) -> int:
+    """DeliveredData; without SACK a duplicate ACK stands for a segment, and is taken back later. Source: RFC
+    9937 6.2."""
+    held = report.before.recovery.undelivered if report.before.recovery is not None else 0
+    return max(report.arrived_bytes + recovery.undelivered - held, 0)
+
+
+def _grown(tcb: Tcb, report: Report) -> Tcb:
+    """The algorithm hears of new data that was acknowledged."""
+    if not report.acked_bytes:
+        return tcb
+    flight = (report.before.snd_nxt - report.before.snd_una) & MASK
+    grown = congestion.acknowledged(tcb, report.acked_bytes, flight, report.now_us, report.r_us)
+    return replace(tcb, congestion=grown)
+
+
+def _forgotten(tcb: Tcb) -> Tcb:
+    """Without the record when it says nothing any more."""
+    recovery = tcb.recovery
+    if recovery is None or recovery.phase is not Phase.DISORDER or recovery.probe_end is not None:
+        return tcb
+    if recovery.sacked or recovery.dup_acks or recovery.undelivered:
+        return tcb
+    if not tcb.agreed.sack and tcb.snd_una != tcb.snd_nxt and recovery.recover == tcb.snd_una:
+        # Duplicates of just this ACK begin no recovery: see `fast.left`.
+        return tcb
+    return replace(tcb, recovery=None)

@@ -1,0 +1,75 @@
+"""F-RTO: was a retransmission timeout spurious? The two ACKs after it tell.
+
+After the one segment that a timeout sends again, new data goes instead of more old, and the next ACK shows
+whether what is outstanding arrives by itself.
+
+Source: RFC 5682 2.1 (basic), 3.1 (with SACK).
+"""
+
+import msgspec
+from gossamer.core.seq import MASK, seq_lt
+from gossamer.core.tcp.recovery import transmissions
+from gossamer.core.tcp.recovery.report import Report
+from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+
+replace = msgspec.structs.replace
+
+FIRST_ACK, SECOND_ACK = 2, 3
+NEW_SEGMENTS_MAX = 2
+"""RFC 5682 2.1 (2b): "transmit up to two new (previously unsent) segments"."""
+CWND_SEGMENTS_MAX = 3
+"""RFC 5682 2.1 (3a): "set the congestion window to no more than 3 * MSS"."""
+
+
+def begins(tcb: Tcb, is_first: bool) -> bool:
+    """Whether a timeout is looked into; `tcb` is the connection before it.
+
+    Source: RFC 5682 2.1 (1): not when "the TCP sender is already in RTO recovery", nor (SND.UNA =< recover)
+    in fast recovery.
+    """
+    is_calm = tcb.recovery is None or tcb.recovery.phase is Phase.DISORDER
+    return is_first and is_calm and tcb.agreed.parameters.forward_rto
+
+
+def is_waiting(recovery: Recovery) -> bool:
+    """Whether new data goes instead of old."""
+    return recovery.frto_step == SECOND_ACK
+
+
+def is_spurious(recovery: Recovery, report: Report) -> bool:
+    """Whether the second ACK shows that what was not sent again has arrived.
+
+    Source: RFC 5682 2.1 (3b): "If the acknowledgment advances the window, [...] the TCP sender SHOULD declare
+    the timeout to be spurious"; 3.1 (3b) with SACK: "either cumulatively or through selective
+    acknowledgments", data below `recover`.
+    """
+    if recovery.frto_step != SECOND_ACK:
+        return False
+    return any(
+        seq_lt(left, recovery.recover) and not run.again
+        for low, high in report.arrived
+        for left, _, run in transmissions.pieces(report.before, low, high)
+    ) or (report.acked_bytes > 0 and not report.before.agreed.sack)
+
+
+def stepped(tcb: Tcb, report: Report) -> Tcb:
+    """After an ACK that does not yet show a spurious timeout: on to the second ACK, or to conventional
+    recovery."""
+    recovery = tcb.recovery
+    assert recovery is not None
+    if not recovery.frto_step:
+        return tcb
+    if recovery.frto_step == SECOND_ACK:
+        cwnd = min(tcb.congestion.cwnd, CWND_SEGMENTS_MAX * tcb.agreed.smss)
+        tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=cwnd))
+    following = SECOND_ACK if recovery.frto_step == FIRST_ACK and _can_go_on(tcb, report) else 0
+    return replace(tcb, recovery=replace(recovery, frto_step=following))
+
+
+def _can_go_on(tcb: Tcb, report: Report) -> bool:
+    """Source: RFC 5682 2.1 (2): the ACK advances SND.UNA, past what went again, and there is new data that
+    the peer's window takes."""
+    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    runs = transmissions.runs_of(tcb)
+    is_past = report.acked_bytes > 0 and bool(runs) and not runs[0].again
+    return is_past and tcb.snd_buf_bytes > flight < tcb.snd_wnd

@@ -1,0 +1,204 @@
+"""RACK: what was sent before something that has arrived, and has had time to arrive itself, is lost.
+
+Owns RACK's variables in `Recovery` and `Rack`, and the reordering window. Counting duplicate ACKs is the
+case of a window of zero (RFC 8985 6.2, step 4), so that one rule finds a segment, its retransmission and the
+tail of a burst.
+
+Source: RFC 8985 5, 6.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import MASK, Seq, seq_lt
+from gossamer.core.tcp.parameters import REORDERING_WINDOW_PERSIST
+from gossamer.core.tcp.recovery import ranges, transmissions
+from gossamer.core.tcp.recovery.report import Report, highest_reported
+from gossamer.core.tcp.recovery.scoreboard import is_threshold_reached, with_lost
+from gossamer.core.tcp.tcb import Phase, Rack, Recovery, Run, Tcb
+from gossamer.core.tcp.timestamps import ts_value
+
+replace = msgspec.structs.replace
+NOTHING_KNOWN = Rack()
+
+
+def is_used(tcb: Tcb) -> bool:
+    """RFC 8985 4: RACK-TLP needs SACK."""
+    return tcb.agreed.sack and tcb.agreed.parameters.rack
+
+
+def after_arrivals(recovery: Recovery, report: Report) -> Recovery:
+    """Steps 1 and 2: note the latest sent of the segments that have arrived."""
+    for left, right in report.arrived:
+        for _, end, run in transmissions.pieces(report.before, left, right):
+            rtt_us = max(report.now_us - run.sent_at_us, 0)
+            if (run.again and _is_ambiguous(report, run, rtt_us)) or not _is_later(recovery, run, end):
+                continue
+            recovery = replace(recovery, rack_sent_at_us=run.sent_at_us, rack_end=end, rack_rtt_us=rtt_us)
+    return recovery
+
+
+def _is_ambiguous(report: Report, run: Run, rtt_us: int) -> bool:
+    """Whether an ACK of what was sent again may be one of the first transmission.
+
+    Source: RFC 8985 6.2 step 2: "If the Timestamp Echo Reply field of the ACK's timestamp option predates the
+    transmission of the segment that was retransmitted" or "the segment was last retransmitted less than
+    RACK.min_rtt ago".
+    """
+    agreed, segment = report.before.agreed, report.segment
+    echoes = agreed.timestamps and segment.ts_val >= 0 and segment.ts_ecr > 0
+    if echoes and seq_lt(Seq(segment.ts_ecr), Seq(ts_value(agreed.ts_offset, run.sent_at_us))):
+        return True
+    return rtt_us < report.before.round_trip.min_us
+
+
+def _is_later(recovery: Recovery, run: Run, end: Seq) -> bool:
+    """RACK_sent_after. Source: RFC 8985 6.2 step 2."""
+    if run.sent_at_us != recovery.rack_sent_at_us:
+        return run.sent_at_us > recovery.rack_sent_at_us
+    return seq_lt(recovery.rack_end, end)
+
+
+def learned(tcb: Tcb, report: Report) -> Rack | None:
+    """Steps 3 and 4: what an ACK tells of reordering.
+
+    Source: RFC 8985 6.2 step 3: "RACK.reordering_seen = TRUE" for what was not sent again and arrives below
+    what had arrived; step 4: each round trip with a D-SACK widens the window by a quarter of min_RTT.
+    """
+    rack = tcb.rack or NOTHING_KNOWN
+    if not rack.reordering_seen and _is_reordered(report):
+        rack = replace(rack, reordering_seen=True)
+    if rack.dsack_round is not None and not seq_lt(tcb.snd_una, rack.dsack_round):
+        rack = replace(rack, dsack_round=None)
+    if report.dsack is not None and rack.dsack_round is None:
+        rack = replace(
+            rack,
+            dsack_round=tcb.snd_nxt,
+            reo_wnd_mult=rack.reo_wnd_mult + 1,
+            reo_wnd_persist=REORDERING_WINDOW_PERSIST,
+        )
+    return None if rack == NOTHING_KNOWN else rack
+
+
+def _is_reordered(report: Report) -> bool:
+    fack = highest_reported(report.before)
+    return any(
+        not run.again and seq_lt(end, fack)
+        for left, right in report.arrived
+        if seq_lt(left, fack)
+        for _, end, run in transmissions.pieces(report.before, left, right)
+    )
+
+
+def after_recovery(rack: Rack | None) -> Rack | None:
+    """A recovery is over. Source: RFC 8985 6.2 step 4: the wider window lasts for 16 of them."""
+    if rack is None or not rack.reo_wnd_persist:
+        return rack
+    left = rack.reo_wnd_persist - 1
+    return replace(rack, reo_wnd_persist=left, reo_wnd_mult=rack.reo_wnd_mult if left else 1)
+
+
+def reordering_window_us(tcb: Tcb, recovery: Recovery) -> int:
+    """RACK.reo_wnd. Source: RFC 8985 6.2 step 4, RACK_update_reo_wnd."""
+    rack = tcb.rack or NOTHING_KNOWN
+    if not rack.reordering_seen and (
+        recovery.phase is not Phase.DISORDER or is_threshold_reached(recovery, tcb.agreed.smss)
+    ):
+        return 0
+    if not tcb.round_trip.min_us:
+        # Before the first measurement only counting tells.
+        return tcb.round_trip.rto_us
+    return min(rack.reo_wnd_mult * tcb.round_trip.min_us // 4, tcb.round_trip.srtt_us)
+
+
+class Detected(msgspec.Struct, frozen=True, gc=False):
+    """What a look at the clock found."""
+
+    recovery: Recovery
+    timeout_us: int = 0
+    """In how many microseconds to look again; 0 when there is nothing to look at."""
+    again_at_us: int = 0
+    """When the latest of the lost octets that had been sent again was; 0 when none is lost."""
+
+
+def detected(tcb: Tcb, recovery: Recovery, now_us: int) -> Detected:
+    """Step 5: what is lost now.
+
+    Source: RFC 8985 6.2 step 5, RACK_detect_loss: "remaining = Segment.xmit_ts + RACK.rtt + RACK.reo_wnd -
+    Now(); If remaining <= 0: Segment.lost = TRUE; Else: timeout = max(remaining, timeout)".
+    """
+    if not recovery.rack_sent_at_us:
+        return Detected(recovery)
+    due_us = now_us - recovery.rack_rtt_us - reordering_window_us(tcb, recovery)
+    una = tcb.snd_una
+    holes = ranges.uncovered(recovery.sacked, recovery.lost, una, tcb.snd_nxt, una)
+    lost: list[tuple[int, int]] = []
+    timeout_us = again_at_us = 0
+    for left, right, run in _sent_before(tcb, recovery, holes):
+        if run.sent_at_us > due_us:
+            timeout_us = max(timeout_us, run.sent_at_us - due_us)
+            continue
+        lost.append((left, right))
+        if run.again:
+            again_at_us = max(again_at_us, run.sent_at_us)
+    if lost:
+        more = sum([right - left for left, right in lost])
+        together = ranges.joined(recovery.lost, lost, una)
+        recovery = replace(recovery, lost=together, lost_bytes=recovery.lost_bytes + more)
+    return Detected(recovery, timeout_us, again_at_us)
+
+
+def _sent_before(
+    tcb: Tcb, recovery: Recovery, holes: list[tuple[int, int]]
+) -> Iterator[tuple[int, int, Run]]:
+    """The parts of the holes, as distances from SND.UNA, that were sent before the latest that arrived: one
+    walk along holes and runs."""
+    una, sent_at_us = tcb.snd_una, recovery.rack_sent_at_us
+    # RFC 8985 6.2 step 2: what was sent in the same moment is ordered by its end. Differs: new octets of that
+    # moment say nothing of those that went again in it.
+    same_end = (recovery.rack_end - una) & MASK if seq_lt(una, recovery.rack_end) else 0
+    runs, index, start = transmissions.runs_of(tcb), 0, 0
+    for left, right in holes:
+        while index < len(runs) and start < right:
+            run = runs[index]
+            end = (run.right - una) & MASK
+            until = end if run.sent_at_us < sent_at_us else min(end, same_end)
+            low, high = max(left, start), min(right, until)
+            is_before = run.sent_at_us < sent_at_us or (
+                run.sent_at_us == sent_at_us and run.again <= recovery.rack_is_again
+            )
+            if is_before and low < high:
+                yield low, high, run
+            if end > right:
+                break
+            index, start = index + 1, end
+
+
+def overdue(tcb: Tcb, recovery: Recovery, now_us: int) -> Recovery:
+    """What a retransmission timeout takes for lost.
+
+    Source: RFC 8985 6.3, RACK_mark_losses_on_RTO: the first segment, and every one for which
+    "Segment.xmit_ts + RACK.rtt + RACK.reo_wnd - Now() <= 0".
+    """
+    rtt_us = recovery.rack_rtt_us or tcb.round_trip.srtt_us
+    patience_us = rtt_us + reordering_window_us(tcb, recovery)
+    for left, right, run in tuple(transmissions.pieces(tcb, tcb.snd_una, tcb.snd_nxt)):
+        if run.sent_at_us + patience_us <= now_us:
+            recovery = with_lost(recovery, left, right, tcb.snd_una)
+    return recovery
+
+
+def with_timer(tcb: Tcb, timeout_us: int, now_us: int) -> Tcb:
+    """The connection with the reordering timer in front of its retransmission timeout; none when 0.
+
+    Source: RFC 8985 8: one timer; the reordering timer stands before the others.
+    """
+    recovery = tcb.recovery
+    assert recovery is not None
+    rto_at_us = tcb.rtx_at_us if recovery.rto_at_us == NEVER_US else recovery.rto_at_us
+    if not timeout_us or now_us + timeout_us >= rto_at_us:
+        if recovery.rto_at_us == NEVER_US:
+            return tcb
+        return replace(tcb, rtx_at_us=rto_at_us, recovery=replace(recovery, rto_at_us=NEVER_US))
+    return replace(tcb, rtx_at_us=now_us + timeout_us, recovery=replace(recovery, rto_at_us=rto_at_us))

@@ -1,0 +1,61 @@
+"""What one ACK says that was not known before: read once, used by every rule of loss recovery.
+
+Source: RFC 6675 2, RFC 9937 3 (DeliveredData), RFC 2883 4.
+"""
+
+import msgspec
+from gossamer.core.seq import Seq
+from gossamer.core.tcp.recovery import dsack, scoreboard
+from gossamer.core.tcp.recovery.ranges import Ranges, total_bytes
+from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.wire.segment import SackBlock, Segment
+
+
+class Report(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An ACK, as loss recovery sees it."""
+
+    before: Tcb
+    """The connection before it, with the times of what it acknowledges."""
+    segment: Segment
+    now_us: int
+    r_us: int | None
+    """The round-trip time it showed; None when it showed none."""
+    acked_bytes: int
+    """By how much it moved SND.UNA."""
+    is_duplicate: bool
+    """By RFC 5681 2's five conditions."""
+    sacked: Ranges
+    """The scoreboard after it."""
+    arrived: Ranges
+    """The octets that it is the first to report, by its number or by SACK."""
+    arrived_bytes: int
+    dsack: SackBlock | None
+    """Octets that came to the peer twice."""
+
+
+def read(
+    before: Tcb, tcb: Tcb, segment: Segment, now_us: int, is_duplicate: bool = False, r_us: int | None = None
+) -> Report:
+    """Read an ACK that has made `tcb` of `before`."""
+    held = before.recovery.sacked if before.recovery is not None else ()
+    blocks = segment.sack if tcb.agreed.sack else ()
+    una, ack = before.snd_una, tcb.snd_una
+    sacked, arrived = scoreboard.update(held, blocks, una, ack, tcb.snd_nxt)
+    return Report(
+        before=before,
+        segment=segment,
+        now_us=now_us,
+        r_us=r_us,
+        acked_bytes=(ack - una) & 0xFFFFFFFF,
+        is_duplicate=is_duplicate,
+        sacked=sacked,
+        arrived=arrived,
+        arrived_bytes=total_bytes(arrived),
+        dsack=dsack.reported(tcb, segment) if blocks else None,
+    )
+
+
+def highest_reported(before: Tcb) -> Seq:
+    """RACK.fack: the end of what the peer has reported (RFC 8985 5.3)."""
+    held = before.recovery.sacked if before.recovery is not None else ()
+    return held[-1][1] if held else before.snd_una

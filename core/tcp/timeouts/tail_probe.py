@@ -1,0 +1,44 @@
+"""The tail loss probe: the first wait for an ACK is over, so ask before taking it for a timeout.
+
+Source: RFC 8985 7.3.
+"""
+
+import msgspec
+from gossamer.core.seq import seq_add
+from gossamer.core.tcp.actions import Actions, Signal
+from gossamer.core.tcp.output import flight_bytes, probe_with_new, retransmission
+from gossamer.core.tcp.recovery.tail_loss_probe import probed
+from gossamer.core.tcp.recovery.transmissions import after_sending_again
+from gossamer.core.tcp.rtt import is_probe_due
+from gossamer.core.tcp.tcb import Tcb
+
+replace = msgspec.structs.replace
+__all__ = ["expired", "is_probe_due"]
+
+
+def expired(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
+    """Send a segment of new data, else the last one again; then wait for the retransmission timeout.
+
+    Source: RFC 8985 7.3: "If an unsent segment exists AND The receive window allows new data to be sent:
+    Transmit the lowest-sequence unsent segment of up to SMSS [...] Else: Retransmit the highest-sequence
+    segment sent so far". "After attempting to send a loss probe, regardless of whether a loss probe was sent,
+    the sender MUST re-arm the RTO timer, not the PTO timer, if FlightSize is not zero."
+    """
+    after, segments = probe_with_new(tcb, now_us)
+    if segments:
+        after = probed(after, is_old=False)
+        return replace(after, rtx_at_us=now_us + tcb.round_trip.rto_us), segments
+    length = min(flight_bytes(tcb), tcb.agreed.smss)
+    seq = seq_add(tcb.snd_nxt, -length)
+    probe = retransmission(tcb, now_us, seq, length)
+    tcb = probed(tcb, is_old=True)
+    tcb = replace(
+        tcb,
+        transmissions=after_sending_again(tcb, seq, tcb.snd_nxt, now_us),
+        rtx_at_us=now_us + tcb.round_trip.rto_us,
+        retransmits_total=tcb.retransmits_total + 1,
+        last_ack_sent=tcb.rcv_nxt,
+        # Karn: what went twice measures nothing (RFC 6298 3).
+        rtt_seq=None,
+    )
+    return tcb, (probe, Signal.RETRANSMITTED)
