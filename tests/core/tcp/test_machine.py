@@ -6,13 +6,25 @@ from typing import Any
 
 import msgspec
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import MASK, seq_add
+from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.actions import Accepted, Deliver, Failed, Remains, Signal
 from gossamer.core.tcp.codec import decode, encode
-from gossamer.core.tcp.events import Abort, Close, Event, Receive, SegmentArrives, Send, Timeout
+from gossamer.core.tcp.events import (
+    Abort,
+    Close,
+    Event,
+    IcmpError,
+    Receive,
+    Report,
+    SegmentArrives,
+    Send,
+    SetOptions,
+    Timeout,
+)
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
@@ -37,7 +49,32 @@ PARAMETERS = st.builds(
     window_scaling=st.booleans(),
     retries=st.sampled_from((1, 15)),
     keepalive_idle_us=st.sampled_from((10_000_000, NEVER_US)),
+    user_timeout_us=st.sampled_from((NEVER_US, NEVER_US, 30_000_000)),
+    user_timeout_option=st.booleans(),
+    ecn=st.sampled_from(("off", "passive", "on")),
+    congestion=st.sampled_from(("newreno", "cubic", "bbr")),
+    pacing=st.sampled_from(("auto", "on", "off")),
+    mtu_probing=st.sampled_from(("off", "blackhole", "on")),
+    rack=st.booleans(),
+    restart_after_idle=st.booleans(),
 )
+
+OPTIONS = st.sampled_from(
+    (
+        SocketOptions(nodelay=True),
+        SocketOptions(nodelay=False),
+        SocketOptions(quickack=True),
+        SocketOptions(keepalive_idle_us=5_000_000),
+        SocketOptions(keepalive_idle_us=NEVER_US),
+        SocketOptions(user_timeout_us=20_000_000),
+        SocketOptions(maxseg_bytes=88),
+        SocketOptions(congestion="bbr"),
+        SocketOptions(congestion="newreno"),
+    )
+)
+
+
+HAVE_SENT_FIN = (State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSING, State.LAST_ACK)
 
 
 class OneEnd(RuleBasedStateMachine):
@@ -48,6 +85,7 @@ class OneEnd(RuleBasedStateMachine):
         self.connection: Tcb | TimeWait | None = None
         self.now_us = NOW_US
         self.has_ended = False
+        self.fin_seq: int | None = None
 
     @initialize(state=st.sampled_from(State), parameters=PARAMETERS, crossed=st.booleans())
     def begin(self, state: State, parameters: TcpParameters, crossed: bool) -> None:
@@ -55,6 +93,7 @@ class OneEnd(RuleBasedStateMachine):
         self.connection = states.crossed(parameters) if is_crossed else states.IN_STATE[state](parameters)
         self.now_us = NOW_US
         self.has_ended = False
+        self.fin_seq = seq_add(self.connection.snd_nxt, -1) if state in HAVE_SENT_FIN else None
 
     @rule(state=st.sampled_from(State), parameters=PARAMETERS, crossed=st.booleans())
     @precondition(lambda self: self.connection is None)
@@ -82,6 +121,11 @@ class OneEnd(RuleBasedStateMachine):
                 self.has_ended = True
         answers = [action for action in actions if isinstance(action, Segment)]
         resets = [answer for answer in answers if answer.flags & RST]
+        for answer in answers:
+            if answer.flags & FIN:
+                fin_seq = seq_add(Seq(answer.seq), len(answer.payload))
+                assert self.fin_seq in (None, fin_seq), "two FINs"
+                self.fin_seq = fin_seq
         is_rst = isinstance(event, SegmentArrives) and event.segment.flags & RST
         assert not (is_rst and resets), "a RST was answered with a RST"
         if isinstance(before, TimeWait):
@@ -99,6 +143,8 @@ class OneEnd(RuleBasedStateMachine):
         wait_us=WAITS_US,
         receives=st.sampled_from((0, 0, 10, 65_536)),
         sack=st.lists(st.tuples(NEAR, NEAR), max_size=3),
+        urgent=st.sampled_from((0, 0, 1, 65_535)),
+        ecn=st.integers(0, 3),
     )
     @precondition(lambda self: self.connection is not None)
     def segment(
@@ -113,11 +159,14 @@ class OneEnd(RuleBasedStateMachine):
         wait_us: int,
         receives: int,
         sack: list[tuple[int, int]],
+        urgent: int,
+        ecn: int,
     ) -> None:
         connection = self.connection
         assert connection is not None
         self.now_us += wait_us
         made = states.from_peer(connection, flags, b"x" * size, seq=seq, ack=ack, window=window, ts=ts)
+        made = msgspec.structs.replace(made, urgent=urgent, ecn=ecn)
         if from_una and isinstance(connection, Tcb):
             made = msgspec.structs.replace(made, ack=seq_add(connection.snd_una, ack))
             edges = tuple(
@@ -144,6 +193,21 @@ class OneEnd(RuleBasedStateMachine):
     @precondition(lambda self: isinstance(self.connection, Tcb))
     def close(self, receives: bool) -> None:
         self.stepped(Close(self.now_us, receives))
+
+    @rule(options=OPTIONS)
+    @precondition(lambda self: self.connection is not None)
+    def set_options(self, options: SocketOptions) -> None:
+        self.stepped(SetOptions(options, self.now_us))
+
+    @rule(
+        offset=st.sampled_from((0, 0, 1, 88, 1_448, 5_000, -1)),
+        report=st.sampled_from(Report),
+        mtu=st.sampled_from((0, 68, 576, 1_280, 1_499, 65_535)),
+    )
+    @precondition(lambda self: isinstance(self.connection, Tcb))
+    def icmp(self, offset: int, report: Report, mtu: int) -> None:
+        assert isinstance(self.connection, Tcb)
+        self.stepped(IcmpError(seq_add(self.connection.snd_una, offset), report, self.now_us, mtu=mtu))
 
     @rule()
     @precondition(lambda self: isinstance(self.connection, Tcb))
