@@ -176,6 +176,21 @@ class OneEnd(RuleBasedStateMachine):
             made = msgspec.structs.replace(made, sack=edges)
         self.stepped(SegmentArrives(made, self.now_us, receives))
 
+    @rule(
+        flags=st.sampled_from((ACK, ACK | PSH, ACK | FIN)),
+        size=SIZES,
+        ack=st.sampled_from((0, 0, 0, -1, -88, -1_448)),
+        wait_us=WAITS_US,
+        receives=st.sampled_from((0, 65_536)),
+    )
+    @precondition(lambda self: self.connection is not None)
+    def peer(self, flags: int, size: int, ack: int, wait_us: int, receives: int) -> None:
+        """What an honest peer could say: in order, and an ACK of something that was sent."""
+        assert self.connection is not None
+        self.now_us += wait_us
+        made = states.from_peer(self.connection, flags, b"x" * size, ack=ack)
+        self.stepped(SegmentArrives(made, self.now_us, receives))
+
     @rule(size=st.sampled_from((0, 1, 100, 1_448, 30_000)), is_last=st.booleans())
     @precondition(lambda self: isinstance(self.connection, Tcb))
     def send(self, size: int, is_last: bool) -> None:
