@@ -153,6 +153,9 @@ def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> N
     largest = agreed.smss if after.path is None else max(agreed.smss, after.path.probe_smss)
     assert len(segment.payload) <= largest, "a segment is longer than the peer takes"
     assert bool(segment.sack) <= agreed.sack
+    if segment.payload and segment.sack:
+        used_bytes = len(segment.payload) + 4 + 8 * len(segment.sack)
+        assert used_bytes <= agreed.smss, "SACK blocks make a segment longer than the peer takes"
     _check_ecn(before, after, segment)
     if segment.flags & (SYN | RST):
         return

@@ -34,7 +34,9 @@ CLOSED_BY_US = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 
 PACED = Signal.PACED
 
-SACK_BLOCKS_WITH_TIMESTAMPS = (40 - TIMESTAMP_OPTION_BYTES - 4) // 8
+SACK_HEADER_BYTES, SACK_BLOCK_BYTES = 4, 8
+"""NOP NOP kind length, and two sequence numbers. Source: RFC 2018 3."""
+SACK_BLOCKS_WITH_TIMESTAMPS = (40 - TIMESTAMP_OPTION_BYTES - SACK_HEADER_BYTES) // SACK_BLOCK_BYTES
 
 
 def make_segment(
@@ -167,7 +169,25 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
         tcb = path_mtu.sent(tcb, len(segments[first].payload))
     if tcb.ecn is not None:
         tcb = ecn.announced(tcb, segments, first)
+    if tcb.reassembly is not None and tcb.agreed.sack:
+        segments[first:] = [_with_sack(tcb, segment) for segment in segments[first:]]
     return _sent(replace(tcb, congestion=congestion), snd_nxt, now_us)
+
+
+def _with_sack(tcb: Tcb, segment: Segment) -> Segment:
+    """A segment of new data with as many SACK blocks as find room beside its text.
+
+    Source: RFC 2018 4: "SACK options SHOULD be included in all ACKs which do not ACK the highest sequence
+    number in the data receiver's queue." Differs: a full segment gives no room away for them, since whatever
+    comes out of order is answered by an ACK without text too, which has them all.
+    """
+    assert tcb.reassembly is not None
+    room_bytes = tcb.agreed.smss - len(segment.payload) - SACK_HEADER_BYTES
+    most = SACK_BLOCKS_WITH_TIMESTAMPS if tcb.agreed.timestamps else SACK_BLOCKS_MAX
+    count = min(most, room_bytes // SACK_BLOCK_BYTES)
+    if count <= 0 or segment.sack:
+        return segment
+    return replace(segment, sack=sack_blocks(tcb.reassembly)[:count])
 
 
 def _sent(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Tcb:

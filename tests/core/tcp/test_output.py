@@ -1,6 +1,7 @@
 """What is sent when: Nagle, silly windows on both sides, delayed ACKs."""
 
 import msgspec
+import pytest
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
@@ -107,3 +108,24 @@ def test_gap_filled__acknowledged_at_once() -> None:
     assert [s.ack for s in sent] == [tcb.rcv_nxt]
     assert tcb.rcv_buf_bytes == 11
     assert tcb.reassembly is None
+
+
+@pytest.mark.parametrize(
+    ("size", "blocks"), [(5, 3), (1448 - 28, 3), (1448 - 27, 2), (1448 - 12, 1), (1448 - 11, 0), (1448, 0)]
+)
+def test_new_data__octets_held_out_of_order__as_many_sack_blocks_as_fit(size: int, blocks: int) -> None:
+    """RFC 2018 4."""
+    tcb = states.established()
+    for seq in (100, 300, 500, 700):
+        tcb, _ = hears(tcb, from_peer(tcb, payload=b"x", seq=seq))
+    tcb, (segment,) = said(tcb, bytes(size))
+    latest = [(tcb.rcv_nxt + seq) % (1 << 32) for seq in (700, 500, 300)]
+    assert [left for left, _ in segment.sack] == latest[:blocks]
+    assert len(segment.payload) == size
+
+
+def test_new_data__held_out_of_order_without_sack__no_blocks() -> None:
+    tcb = states.established(TcpParameters(sack=False))
+    tcb, _ = hears(tcb, from_peer(tcb, payload=b"x", seq=100))
+    _, (segment,) = said(tcb, b"short")
+    assert segment.sack == ()
