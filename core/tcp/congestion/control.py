@@ -51,6 +51,7 @@ class Loss(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     now_us: int
     flight_bytes: int
+    """FlightSize, at most cwnd."""
     smss: int
 
 

@@ -78,7 +78,11 @@ def _paced(tcb: Tcb, congestion: Congestion) -> Congestion:
 
 
 def _loss(tcb: Tcb, now_us: int) -> Loss:
-    return Loss(now_us=now_us, flight_bytes=(tcb.snd_nxt - tcb.snd_una) & MASK, smss=tcb.agreed.smss)
+    # Differs: RFC 5681 2 counts as FlightSize all that is not cumulatively acknowledged. In a long recovery
+    # most of that has arrived, and ssthresh would rise with a loss; so at most cwnd counts (RFC 9438 4.6
+    # allows cwnd).
+    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    return Loss(now_us=now_us, flight_bytes=min(flight, tcb.congestion.cwnd), smss=tcb.agreed.smss)
 
 
 def lost(tcb: Tcb, now_us: int) -> Congestion:
