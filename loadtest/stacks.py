@@ -16,7 +16,7 @@ from gossamer.core.io.stream import Connector
 from gossamer.core.io.tcpsock import TcpConnector
 from gossamer.core.loop.sock import SockLoop
 from gossamer.core.loop.tcp import TcpLoop
-from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
@@ -62,7 +62,7 @@ def ports_wanted(settings: NfqueueConfig, connections: int) -> int:
 
 
 @contextlib.contextmanager
-def nfqueue_stack(connections: int) -> Iterator[ClientStack]:
+def nfqueue_stack(connections: int, parameters: TcpParameters = DEFAULT_PARAMETERS) -> Iterator[ClientStack]:
     """The functional TCP on a queue and a slice of local ports that are free. Raises: CannotStartError."""
     settings = NfqueueConfig()
     with contextlib.ExitStack() as opened:
@@ -73,6 +73,6 @@ def nfqueue_stack(connections: int) -> Iterator[ClientStack]:
             opened.enter_context(raw_ipv6)
         sink = RawSink(raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else -1)
         source = NetlinkSource(opens.queue.fileno())
-        loop = TcpLoop(source, sink, DEFAULT_PARAMETERS, monotonic_us, system_entropy)
+        loop = TcpLoop(source, sink, parameters, monotonic_us, system_entropy)
         connector = TcpConnector(loop, opens.ports, system_entropy(SECRET_BYTES))
         yield ClientStack("nfqueue", loop, connector, len(opens.ports), opens.warnings)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,52 @@ for _ in range(int(sys.argv[3])):
 print(json.dumps(found))
 """
 """Prints the body of each connection, and whether its SYN's data was acknowledged (TCPI_OPT_SYN_DATA)."""
+
+
+KERNEL_SERVER = """
+import json, socket, sys
+listening = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+print("ready", flush=True)
+for _ in range(int(sys.argv[2])):
+    peer, _ = listening.accept()
+    data = b""
+    while len(data) < int(sys.argv[3]):
+        data += peer.recv(65536)
+    taken = bool(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5] & 0x20)
+    peer.sendall(data)
+    peer.close()
+    print(json.dumps(taken), flush=True)
+"""
+"""Sends back what it gets, and prints of each connection whether it took data from the SYN."""
+
+CLIENT_OF_OURS = """
+import hashlib, sys
+from gossamer.core.clock import monotonic_us
+from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.loadtest.stacks import nfqueue_stack
+
+async def ask(connector, count, size):
+    for number in range(count):
+        data = bytes((number,)) * size
+        stream = await connector.connect((sys.argv[1], int(sys.argv[2])), 5_000_000, data=data)
+        answer = b""
+        while more := await stream.recv(timeout_us=5_000_000):
+            answer += more
+        assert answer == data, len(answer)
+        await stream.close()
+
+with nfqueue_stack(16, TcpParameters(fast_open="client")) as stack:
+    scheduler = Scheduler(EpollWaiter(), [SleepLoop(), stack.loop], monotonic_us)
+    thread = scheduler.spawn(ask(stack.connector, int(sys.argv[3]), int(sys.argv[4])))
+    scheduler.run()
+    assert thread.has_ended
+    print(stack.loop.statistics()["fast_open_lost_total"])
+    scheduler.close()
+"""
 
 
 def config(folder: Path, **settings: str) -> Path:
@@ -86,3 +133,20 @@ def test_fast_open__kernel_client__data_of_the_syn_is_taken_by_any_worker(
     assert [bytes.fromhex(body) for body, _ in found] == [files["one.bin"]] * 20
     assert [was_taken for _, was_taken in found] == [False] + [True] * 19
     assert totals(server, "fast_opens_total") == 19
+
+
+@pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
+@pytest.mark.parametrize("size", [100, 20_000], ids=["all in the syn", "a part of it"])
+def test_fast_open__kernel_server__takes_the_data_of_our_syn(
+    joined_namespaces: tuple[Namespace, Namespace], address: str, size: int
+) -> None:
+    left, right = joined_namespaces
+    right.run(["sysctl", "-qw", "net.ipv4.tcp_fastopen=2"])
+    argv = [sys.executable, "-c", KERNEL_SERVER, str(PORT), "5", str(size)]
+    server = right.start(argv, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+    argv = [sys.executable, "-c", CLIENT_OF_OURS, address, str(PORT), "5", str(size)]
+    assert left.run(argv, timeout_s=60) == "0\n", "no SYN was lost"
+    told, _ = server.communicate(timeout=10)
+    assert told.split() == ["false"] + ["true"] * 4
