@@ -269,6 +269,7 @@ class TcpLoop:
             self._scheduler.throw(
                 listener.threads.popleft(), ConnectionAbortedError(103, "the listener is closed")
             )
+        self._listening.forget_half_open(listener)
         accepted = tuple(listener.accepted)
         listener.accepted.clear()
         for connection in accepted:

@@ -70,7 +70,7 @@ class Connections:
         self.fast_opens = fast_opens
         self.demux: Demux[Connection, Listener] = Demux(parameters.connections_max, parameters.time_wait_max)
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
-        self._queues = Queues(self.demux, fast_opens, self._abort)
+        self._queues = Queues(self.demux, fast_opens)
         self.accepted_count = 0
         """How many octets of the SEND just stepped found room."""
         self._clock = clock
@@ -151,9 +151,6 @@ class Connections:
         assert connection.tcb is not None
         tcb, actions = step(connection.tcb, event)
         self.perform(connection, tcb, actions)
-
-    def _abort(self, connection: Connection) -> None:
-        self.step(connection, Abort(self._clock()))
 
     def perform(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
         """Do what a step of `connection` asked for; `tcb` is the connection after it."""

@@ -124,6 +124,13 @@ class Listening:
         self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
         self._connections.perform(connection, None, ())
 
+    def forget_half_open(self, listener: Listener) -> None:
+        """A listener closes: nobody can accept these any more. Their peers hear so when they answer."""
+        for connection in tuple(listener.half_open):
+            connection.listener = None
+            self._connections.perform(connection, None, ())
+        listener.half_open.clear()
+
     def _kept(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
         listener.half_open[connection] = None
         self._demux.add_half_open(flow, connection)

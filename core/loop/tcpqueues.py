@@ -4,8 +4,6 @@ Owns who stands in which queue when something happens to a connection. What may 
 `core.loop.tcplistening`; connections are stepped elsewhere.
 """
 
-from collections.abc import Callable
-
 from gossamer.core.demux import Demux
 from gossamer.core.loop.tcpcall import Connection, Listener
 from gossamer.core.loop.tcpfastopen import FastOpens
@@ -15,15 +13,9 @@ from gossamer.core.threads.eventloop import SchedulerPort
 class Queues:
     """The SYN queues and accept queues of all listeners."""
 
-    def __init__(
-        self,
-        demux: Demux[Connection, Listener],
-        fast_opens: FastOpens,
-        abort: Callable[[Connection], None],
-    ) -> None:
+    def __init__(self, demux: Demux[Connection, Listener], fast_opens: FastOpens) -> None:
         self._demux = demux
         self._fast_opens = fast_opens
-        self._abort = abort
         self._accepted_total = 0
 
     def start(self, scheduler: SchedulerPort) -> None:
@@ -45,11 +37,6 @@ class Queues:
             return
         listener.half_open.pop(connection)
         self._demux.establish(connection.flow)
-        if listener.is_closed:
-            # Nobody can accept it any more.
-            connection.listener = None
-            self._abort(connection)
-            return
         self.hand_out(connection)
 
     def hand_out(self, connection: Connection) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
+from gossamer.loadtest.namespaces import LEFT_V4, RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.servers import Gossamer
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
@@ -34,6 +34,20 @@ print(json.dumps(found))
 """
 """Prints the body of each connection, and whether its SYN's data was acknowledged (TCPI_OPT_SYN_DATA)."""
 
+
+FLOODER = """
+import socket, sys
+from gossamer.core.wire.flow import pack_flow
+from gossamer.core.wire.packet import build_packet
+from gossamer.core.wire.segment import SYN, Segment, SynOptions
+segment = Segment(1, 0, SYN, 1000, 5, syn_options=SynOptions(1460, 7, True))
+with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as out:
+    for number in range(int(sys.argv[3])):
+        forged = f"10.77.{1 + number // 200}.{1 + number % 200}", 1024 + number
+        server = sys.argv[1], int(sys.argv[2])
+        out.sendto(build_packet(pack_flow(forged, server), segment), (sys.argv[1], 0))
+"""
+"""Sends so many SYNs from addresses that nobody has."""
 
 KERNEL_SERVER = """
 import json, socket, sys
@@ -114,6 +128,26 @@ def test_syn_cookies_always__kernel_client__large_file_with_scaled_windows(
         assert hashlib.sha256(body.read_bytes()).digest() == hashlib.sha256(files["large.bin"]).digest()
     taken = totals(server, "syn_cookies_taken_total")
     assert taken == totals(server, "accepted_total") > 5, "nothing was opened otherwise"
+
+
+def test_syn_flood__ten_times_the_backlog__a_kernel_client_is_served_at_once(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, tmp_path: Path, start: Start
+) -> None:
+    left, right = joined_namespaces
+    path = tmp_path / "config.toml"
+    path.write_text("[tcp]\nsyn_backlog = 64\n")
+    server = start(right, site, "--config", str(path), stack="nfqueue", port=PORT, host="0.0.0.0")
+    # Answers to forged addresses leave towards the flooder, and are lost there.
+    right.run(["ip", "route", "add", "10.77.0.0/16", "via", LEFT_V4])
+    left.run([sys.executable, "-c", FLOODER, RIGHT_V4, str(PORT), "640"])
+    for _ in range(5):
+        left.run(
+            ["curl", "-sS", "--fail", "--max-time", "1", "-o", "/dev/null", f"http://{RIGHT_V4}:{PORT}/"]
+        )
+    (worker,) = server.status()["workers"]
+    assert worker["half_open"] == 64
+    assert totals(server, "syn_cookies_sent_total") >= 576
+    assert totals(server, "syn_cookies_taken_total") == 5
 
 
 @pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])

@@ -513,7 +513,7 @@ def test_listener_closed__blocked_accept_is_told_and_the_unaccepted_are_reset(ho
 
 
 def test_listener_closed__half_open_connections_do_not_outlive_it(hosts: Hosts) -> None:
-    """Their last ACK comes when nobody can accept them any more."""
+    """Their last ACK comes when nobody can accept them any more: they hold up no shutdown."""
 
     async def user(stream: TcpStream) -> Any:
         return await error_of(stream.recv())
@@ -521,7 +521,8 @@ def test_listener_closed__half_open_connections_do_not_outlive_it(hosts: Hosts) 
     here = hosts.use(user)
     hosts.run(for_us=7_000)
     assert hosts.server.statistics["half_open"] == 1
-    hosts.server.spawn(error_of(hosts.acceptor.close()))
+    hosts.run(hosts.server.spawn(error_of(hosts.acceptor.close())), for_us=1)
+    assert hosts.server.loop.connections == 0
     hosts.run(here, for_us=10 * SECOND_US)
     assert isinstance(outcome(here), ConnectionResetError)
     assert hosts.server.loop.connections == 0
