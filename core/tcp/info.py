@@ -92,6 +92,7 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tcpi_rcv_space: int | None = None
     tcpi_total_retrans: int | None = None
     tcpi_pacing_rate: int | None = None
+    """0 where segments leave as cwnd allows."""
     tcpi_max_pacing_rate: int | None = None
     tcpi_bytes_acked: int | None = None
     tcpi_bytes_received: int | None = None
@@ -161,6 +162,7 @@ def _handshake(tcb: Tcb) -> dict[str, int]:
 def _timers(tcb: Tcb, now_us: int) -> dict[str, int]:
     """Times and what was tried in vain: probes, when there is no window or nothing in flight."""
     probed = tcb.state > State.SYN_RECEIVED and (not tcb.snd_wnd or tcb.snd_una == tcb.snd_nxt)
+    least_us = tcb.round_trip.min_us
     since_rcv_ms = max(now_us - tcb.rcv_at_us, 0) // CLOCK_GRANULARITY_US
     return {
         "tcpi_rto": backed_off_us(tcb),
@@ -171,6 +173,7 @@ def _timers(tcb: Tcb, now_us: int) -> dict[str, int]:
         "tcpi_probes": tcb.backoff if probed else 0,
         "tcpi_last_data_sent": max(now_us - tcb.snd_at_us, 0) // CLOCK_GRANULARITY_US,
         "tcpi_last_ack_recv": since_rcv_ms,
+        **({"tcpi_min_rtt": least_us} if least_us else {}),
     }
 
 
@@ -196,7 +199,16 @@ def _sending(tcb: Tcb) -> dict[str, int]:
         "tcpi_pacing_rate": tcb.congestion.pacing_rate,
         "tcpi_notsent_bytes": max(tcb.snd_buf_bytes - flight, 0),
         "tcpi_total_retrans": tcb.retransmits_total,
+        "tcpi_pacing_rate": congestion.pacing_rate,
+        **_delivered(tcb),
     }
+
+
+def _delivered(tcb: Tcb) -> dict[str, int]:
+    """Counted only for a congestion control that samples the delivery rate."""
+    if tcb.delivery is None:
+        return {}
+    return {"tcpi_delivered": _segments(tcb.delivery.delivered_bytes, tcb.agreed.smss)}
 
 
 def _receiving(tcb: Tcb) -> dict[str, int]:

@@ -3,13 +3,15 @@
 import pytest
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, hears, peer_syn, said, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.info import CA_DISORDER, CA_LOSS, CA_OPEN, CA_RECOVERY, INFINITE_SSTHRESH, info
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
-from gossamer.core.wire.segment import ACK
+from gossamer.core.tcp.timestamps import ts_value
+from gossamer.core.wire.segment import ACK, SYN
+from msgspec.structs import replace
 
 MS = 1_000
 
@@ -81,6 +83,25 @@ def test_info__segments_reported__disorder_then_recovery_then_loss() -> None:
     found = info(lost, NOW_US)
     assert (found.tcpi_ca_state, found.tcpi_retransmits, found.tcpi_snd_cwnd) == (CA_LOSS, 1, 1)
     assert found.tcpi_total_retrans == 2
+
+
+def test_info__a_congestion_control_that_paces__rate_and_what_was_delivered() -> None:
+    tcb, _ = said(states.established(TcpParameters(congestion="bbr")), bytes(14_480), NOW_US + MS)
+    tcb, _ = hears(tcb, from_peer(tcb, ts=1), NOW_US + 20 * MS)
+    found = info(tcb, NOW_US + 20 * MS)
+    assert found.tcpi_delivered == 10
+    assert found.tcpi_pacing_rate
+    plain = info(states.established(), NOW_US)
+    assert (plain.tcpi_pacing_rate, plain.tcpi_delivered) == (0, None)
+
+
+def test_info__round_trip_measured__the_least_of_them() -> None:
+    tcb = states.syn_sent()
+    answer = replace(peer_syn(SYN | ACK, tcb.snd_nxt), ts_ecr=ts_value(tcb.agreed.ts_offset, NOW_US))
+    tcb, _ = hears(tcb, answer, NOW_US + 30 * MS)
+    found = info(tcb, NOW_US + 30 * MS)
+    assert found.tcpi_rtt == 30 * MS
+    assert found.tcpi_min_rtt in (None, 30 * MS), "None where the least is not kept"
 
 
 def test_info__syn_sent_again__counted() -> None:
