@@ -7,8 +7,8 @@
 
 Decides Eff.snd.MSS (`Agreed.smss`) of a living connection; what is sent with it is `core.tcp.output`'s, what
 is sent again loss recovery's. `Tcb.path` is absent while the size that was agreed was never in question.
-RFC 8899's words: BASE is the size that `blackhole` falls to, SEARCHING is `raise_at_us` in the past,
-SEARCH_COMPLETE in the future.
+RFC 8899's words: BASE is the size that `blackhole` falls to, SEARCHING is a `high` above the size in
+use, SEARCH_COMPLETE is none, until `raise_at_us`.
 """
 
 import msgspec
@@ -121,7 +121,7 @@ def probe(tcb: Tcb, now_us: int, unsent: int, usable: int) -> tuple[Tcb, int]:
     how long the first segment may be: Eff.snd.MSS, or a probe; 0 when a probe waits for room."""
     tcb = _before_sending(tcb, now_us)
     path, smss = tcb.path, tcb.agreed.smss
-    if path is None or path.probe_end is not None or tcb.recovery is not None or now_us < path.raise_at_us:
+    if path is None or path.probe_end is not None or tcb.recovery is not None:
         return tcb, smss
     # RFC 8899 5.3.2 leaves the choice: what was agreed is tried first, then halves of what is left.
     size = path.high if path.high == path.smss_max else (smss + path.high + 1) // 2
