@@ -196,7 +196,6 @@ def _sending(tcb: Tcb) -> dict[str, int]:
         "tcpi_snd_wnd": tcb.snd_wnd,
         "tcpi_bytes_acked": (tcb.snd_una - tcb.agreed.iss - syn) & MASK,
         "tcpi_bytes_sent": (tcb.snd_nxt - tcb.agreed.iss - 1) & MASK,
-        "tcpi_pacing_rate": tcb.congestion.pacing_rate,
         "tcpi_notsent_bytes": max(tcb.snd_buf_bytes - flight, 0),
         "tcpi_total_retrans": tcb.retransmits_total,
         "tcpi_pacing_rate": congestion.pacing_rate,
