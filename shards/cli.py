@@ -16,6 +16,7 @@ from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
 from gossamer.shards.standard_streams import hold_standard_descriptors
 
 LAZY_COMMANDS: Final = {
+    "bench": ("gossamer.loadtest.experiments.command", "bench", "Make the experiments of the paper again."),
     "load": ("gossamer.loadtest.command", "load", "Load a server with requests and measure it."),
     "packetdrill": (
         "gossamer.shards.command_packetdrill",

@@ -1,0 +1,15 @@
+"""The experiments of the paper, made again: `gossamer bench NAME`.
+
+    experiment.py   what an experiment is and what it finds
+    child.py        a measurement in a process of its own
+    threads.py      memory, creation and switch of a thread, beside asyncio, trio and OS threads
+    fifo.py         pipes with idle threads beside them
+    sync.py         mutex, channel and transactions
+    timers.py       a million pending timers
+    disk.py         random reads by up to 65,536 threads, beside fio
+    webdisk.py      the web server with files that no cache holds, beside nginx
+    table.py, plot.py   how it is shown
+    command.py      the command
+
+Source: Li and Zdancewic, PLDI 2007, section 5.
+"""

@@ -1,0 +1,58 @@
+"""An experiment's points as a picture, in PNG and SVG.
+
+Owns the drawing. matplotlib is the optional extra `plots`, imported only here.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gossamer.loadtest.experiments.experiment import Result
+from gossamer.shards.exitcode import CannotStartError
+
+PANEL_INCHES = (4.6, 3.6)
+MARKERS = "osD^vP*X"
+
+
+def pyplot() -> Any:
+    """matplotlib, drawing into files. Raises: CannotStartError when it is not installed."""
+    try:
+        import_module("matplotlib").use("Agg")
+        return import_module("matplotlib.pyplot")
+    except ModuleNotFoundError as error:
+        raise CannotStartError(
+            "--plot: matplotlib is not installed; `pip install 'gossamer[plots]'` installs it"
+        ) from error
+
+
+def draw(result: Result, prefix: Path) -> list[Path]:
+    """Write PREFIX.png and PREFIX.svg; returns their paths. Raises: CannotStartError, OSError."""
+    plt = pyplot()
+    panels = result.axes.panels
+    width, height = PANEL_INCHES
+    figure, axes = plt.subplots(1, len(panels), figsize=(width * len(panels), height), squeeze=False)
+    for axis, (column, label) in zip(axes[0], panels, strict=True):
+        _panel(axis, result, column, label)
+    figure.suptitle(result.axes.title)
+    figure.tight_layout()
+    paths = [prefix.with_suffix(suffix) for suffix in (".png", ".svg")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=90)
+    plt.close(figure)
+    return paths
+
+
+def _panel(axis: Any, result: Result, column: str, label: str) -> None:
+    names = list(dict.fromkeys(point.series for point in result.points))
+    for name, marker in zip(names, MARKERS * len(names), strict=False):
+        points = [(p.x, p.values[column]) for p in result.points if p.series == name and column in p.values]
+        if points:
+            axis.plot(*zip(*points, strict=True), marker=marker, label=name)
+    if result.axes.is_log_x:
+        axis.set_xscale("symlog" if any(point.x == 0 for point in result.points) else "log")
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel(result.axes.x_label)
+    axis.set_ylabel(label)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize="small")

@@ -1,0 +1,209 @@
+"""What a thread costs: memory, creation and switch, up to ten million of them, each looping on yield.
+
+    gossamer bench threads --count 10000000
+
+Memory is the growth of a fresh process's resident set by `count` threads that have all run once and wait for
+their next turn; a switch is one turn of one thread, out of it and back into it. Times are CPU time. The cycle
+collector is off while threads are made, in every library alike.
+
+Source: Li and Zdancewic, PLDI 2007, section 5.1 (10 million threads looping on sys_yield).
+"""
+
+import asyncio
+import gc
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import psutil
+import trio
+from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.threads.calls import sys_yield
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
+from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+
+BYTES_MAX: Final = 500
+SWITCH_US_MAX: Final = 1.0
+PEERS: Final = {"asyncio": 1_000_000, "trio": 100_000, "os threads": 4_000}
+"""How many of each are tried at most."""
+STEPS: Final = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+ROUNDS: Final = 3
+"""Turns of each thread that are timed."""
+
+AXES: Final = Axes(
+    "Threads looping on yield",
+    "threads",
+    (
+        ("bytes a thread", "bytes a thread"),
+        ("create us", "CPU us to create"),
+        ("switch us", "CPU us a switch"),
+    ),
+)
+
+
+class Meter:
+    """Takes the memory and the CPU time of this process at the moments that matter."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._process = psutil.Process()
+        self._before_bytes = self._process.memory_info().rss
+        self._before_ns = time.process_time_ns()
+        self.create_us = 0.0
+        self.grown_bytes = 0
+
+    def created(self) -> None:
+        """All threads are there and have run once."""
+        self.create_us = (time.process_time_ns() - self._before_ns) / 1000
+        self.grown_bytes = self._process.memory_info().rss - self._before_bytes
+        self._before_ns = time.process_time_ns()
+
+    def answer(self, count: int) -> dict[str, float]:
+        """Each thread has run ROUNDS times more."""
+        switch_us = (time.process_time_ns() - self._before_ns) / 1000
+        return {
+            "bytes a thread": round(self.grown_bytes / count, 1),
+            "create us": round(self.create_us / count, 3),
+            "switch us": round(switch_us / count / ROUNDS, 3),
+        }
+
+
+def gossamer(count: int) -> dict[str, float]:
+    """Threads of ours."""
+    scheduler = Scheduler(EpollWaiter())
+
+    async def loops() -> None:
+        while True:
+            await sys_yield()
+
+    async def stops_after(rounds: int) -> None:
+        for _ in range(rounds):
+            await sys_yield()
+        scheduler.stop()
+
+    meter = Meter()
+    for _ in range(count):
+        scheduler.spawn(loops())
+    scheduler.spawn(stops_after(0))
+    scheduler.run()
+    meter.created()
+    scheduler.spawn(stops_after(ROUNDS - 1))
+    scheduler.run()
+    return meter.answer(count)
+
+
+def asyncio_tasks(count: int) -> dict[str, float]:
+    """Tasks of asyncio."""
+
+    async def loops() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    async def main() -> dict[str, float]:
+        meter = Meter()
+        tasks = [asyncio.create_task(loops()) for _ in range(count)]
+        await asyncio.sleep(0)
+        meter.created()
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
+        found = meter.answer(count)
+        for task in tasks:
+            task.cancel()
+        return found
+
+    return asyncio.run(main())
+
+
+def trio_tasks(count: int) -> dict[str, float]:
+    """Tasks of trio."""
+
+    async def loops() -> None:
+        while True:
+            await trio.lowlevel.checkpoint()
+
+    async def main() -> dict[str, float]:
+        meter = Meter()
+        async with trio.open_nursery() as nursery:
+            for _ in range(count):
+                nursery.start_soon(loops)
+            await trio.lowlevel.checkpoint()
+            meter.created()
+            for _ in range(ROUNDS):
+                await trio.lowlevel.checkpoint()
+            found = meter.answer(count)
+            nursery.cancel_scope.cancel()
+        return found
+
+    return trio.run(main)
+
+
+def os_threads(count: int) -> dict[str, float]:
+    """Threads of the operating system, which take turns at the interpreter's lock."""
+    begun, go, done = threading.Semaphore(0), threading.Event(), threading.Semaphore(0)
+
+    def loops() -> None:
+        begun.release()
+        go.wait()
+        for _ in range(ROUNDS):
+            time.sleep(0)
+        done.release()
+
+    meter = Meter()
+    threads = [threading.Thread(target=loops, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for _ in range(count):
+        begun.acquire()
+    meter.created()
+    go.set()
+    for _ in range(count):
+        done.acquire()
+    return meter.answer(count)
+
+
+SUBJECTS: Final[dict[str, Callable[[int], dict[str, float]]]] = {
+    "gossamer": gossamer,
+    "asyncio": asyncio_tasks,
+    "trio": trio_tasks,
+    "os threads": os_threads,
+}
+
+
+def memory_allows(count: int) -> bool:
+    """Whether the machine has the memory for so many threads of ours, and some to spare."""
+    return bool(psutil.virtual_memory().available > count * (BYTES_MAX + 150))
+
+
+def run(say: Say, count: int, quick: bool = False) -> Result:
+    """Ours up to `count`, the others as far as they go."""
+    steps = [*(step for step in STEPS if step < count), count][-2 if quick else 0 :]
+    points: list[Point] = []
+    notes: list[str] = []
+    for step in steps:
+        for name, subject in SUBJECTS.items():
+            if step > PEERS.get(name, count) or not memory_allows(step):
+                continue
+            say(f"{step:,} threads: {name}")
+            try:
+                values: Any = measure_in_child("threads", subject.__name__, count=step)
+            except MeasurementFailed as error:
+                notes.append(f"{name}, {step:,}: {error}")
+                continue
+            points.append(Point(name, step, values))
+    if not memory_allows(count):
+        notes.append(f"{count:,} threads: this machine has not the memory for them just now")
+    ours = [point for point in points if point.series == "gossamer"]
+    last = max(ours, key=lambda point: point.x)
+    bytes_each = last.values["bytes a thread"]
+    switch_us = min(point.values["switch us"] for point in ours)
+    goals = [
+        Goal(f"memory of each of {last.x:,.0f} threads", bytes_each, BYTES_MAX, "bytes"),
+        Goal("a switch, at the count where it is cheapest", switch_us, SWITCH_US_MAX, "us"),
+        Goal(f"a switch among {last.x:,.0f} threads", last.values["switch us"], SWITCH_US_MAX, "us"),
+    ]
+    figures = {"count": last.x, "bytes_per_thread": bytes_each, "switch_us": last.values["switch us"]}
+    return Result("threads", AXES, points, goals, notes, figures)
