@@ -163,5 +163,5 @@ def test_whole_transfer__cubic_paced__all_arrives() -> None:
     report = Simulation(Paced(**msgspec.structs.asdict(scenario))).run()
     assert report.has_finished
     assert report.utilisation is not None
-    assert report.utilisation > 0.5
+    assert report.utilisation > 0.85
     assert report.ended_us < 10 * SECOND_US
