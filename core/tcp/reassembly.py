@@ -60,27 +60,19 @@ def _fill(touched: tuple[Block, ...], seq: Seq, data: bytes) -> Block:
     return Block(first, seq_max(position, right), chunks)
 
 
-def take(reassembly: Reassembly, rcv_nxt: Seq) -> tuple[Reassembly | None, Chunks, Seq]:
-    """What has come into order now that everything before `rcv_nxt` is there: (rest, chunks, new RCV.NXT)."""
-    blocks = reassembly.blocks
-    while blocks and seq_le(blocks[0].right, rcv_nxt):
-        blocks = blocks[1:]
-    chunks: Chunks = ()
-    if blocks and seq_le(blocks[0].left, rcv_nxt):
-        overlap = seq_diff(rcv_nxt, blocks[0].left)
-        chunks, rcv_nxt, blocks = _without(blocks[0].chunks, overlap), blocks[0].right, blocks[1:]
-    if not blocks and reassembly.fin_seq is None and reassembly.duplicate is None:
-        return None, chunks, rcv_nxt
-    return replace(reassembly, blocks=blocks, recent=reassembly.recent if blocks else ()), chunks, rcv_nxt
-
-
 def fill(reassembly: Reassembly, data: bytes, rcv_nxt: Seq) -> tuple[Reassembly | None, Chunks, Seq]:
-    """What comes into order with `data` at `rcv_nxt`; octets that are held already stay what they are."""
+    """What comes into order with `data` at `rcv_nxt`: (rest, chunks, new RCV.NXT). Octets that are held
+    already stay what they are."""
     merged = insert(reassembly, rcv_nxt, data, rcv_nxt)
-    if merged is not None:
-        return take(merged, rcv_nxt)
-    # As many runs as may be are held, and it touches none of them.
-    return reassembly, (data,), seq_add(rcv_nxt, len(data))
+    if merged is None:
+        # As many runs as may be are held, and it touches none of them.
+        return reassembly, (data,), seq_add(rcv_nxt, len(data))
+    # All that was held lies behind RCV.NXT, so that the first run is the one that begins there.
+    first, blocks = merged.blocks[0], merged.blocks[1:]
+    if not blocks and merged.fin_seq is None and merged.duplicate is None:
+        return None, first.chunks, first.right
+    rest = replace(merged, blocks=blocks, recent=merged.recent if blocks else ())
+    return rest, first.chunks, first.right
 
 
 def held_part(reassembly: Reassembly, seq: Seq, count: int, rcv_nxt: Seq) -> tuple[Seq, Seq] | None:
@@ -90,14 +82,6 @@ def held_part(reassembly: Reassembly, seq: Seq, count: int, rcv_nxt: Seq) -> tup
     if first == len(blocks) or (blocks[first].left - rcv_nxt) & MASK >= left_at + count:
         return None
     return seq_max(seq, blocks[first].left), seq_min(seq_add(seq, count), blocks[first].right)
-
-
-def _without(chunks: Chunks, count: int) -> Chunks:
-    """The chunks less their first `count` octets."""
-    while count and count >= len(chunks[0]):
-        count -= len(chunks[0])
-        chunks = chunks[1:]
-    return (chunks[0][count:], *chunks[1:]) if count else chunks
 
 
 def sack_blocks(reassembly: Reassembly) -> tuple[tuple[int, int], ...]:

@@ -40,7 +40,11 @@ PARAMETERS: Final = TcpParameters(
     connections_max=12,
     time_wait_max=4,
     syn_backlog=4,
+    accept_backlog=4,
     keepalive_idle_us=300 * SECOND_US,
+    ecn="on",
+    fast_open="both",
+    user_timeout_option=True,
 )
 
 WAIT_US_MAX: Final = 100 * SECOND_US

@@ -1,6 +1,7 @@
 """Another algorithm for a living connection.
 
-What the old one had found out stays: cwnd and ssthresh. What it remembered beside them goes with it.
+What the old one had found out stays: cwnd and ssthresh. What it remembered beside them goes with it, and with
+that the way back from a recovery that was for nothing.
 
 Source: RFC 5681 3.1 (what cwnd and ssthresh mean to every algorithm).
 """
@@ -20,4 +21,6 @@ def change(tcb: Tcb, name: str) -> Tcb:
     agreed = replace(tcb.agreed, parameters=replace(tcb.agreed.parameters, congestion=name))
     congestion = replace(begun, cwnd=before.cwnd, ssthresh=before.ssthresh)
     delivery = tcb.delivery if congestion.every_ack else None
-    return replace(tcb, agreed=agreed, congestion=congestion, delivery=delivery)
+    # Nothing can be found spurious any more: without a way back F-RTO would wait in vain.
+    recovery = tcb.recovery and replace(tcb.recovery, frto_step=0)
+    return replace(tcb, agreed=agreed, congestion=congestion, delivery=delivery, undo=None, recovery=recovery)

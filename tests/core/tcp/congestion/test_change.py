@@ -7,7 +7,10 @@ from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.congestion.change import change
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
+from gossamer.core.tcp.events import Send, Timeout
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Congestion
+from gossamer.core.tcp.timeouts import deadline_us
 
 replace = msgspec.structs.replace
 
@@ -48,3 +51,21 @@ def test_change__established__keeps_the_windows_and_takes_the_memory_of_the_new_
 def test_change__unknown_name__is_an_error_and_the_connection_goes_on() -> None:
     with pytest.raises(UnknownCongestionControl, match="westwood"):
         change(states.established(), "westwood")
+
+
+@pytest.mark.parametrize("before", ["cubic", "newreno", "bbr"])
+@pytest.mark.parametrize("after", ["cubic", "newreno", "bbr"])
+def test_change__while_something_is_sent_again__what_would_be_undone_is_forgotten(
+    before: str, after: str
+) -> None:
+    """It is a window of the old algorithm, with a memory that the new one cannot read."""
+    parameters = TcpParameters(congestion=before, tail_loss_probe=False)
+    tcb = states.after(states.established(parameters), Send(b"x", states.NOW_US))
+    tcb = states.after(tcb, Timeout(deadline_us(tcb)))
+    assert tcb.undo is not None
+    assert tcb.recovery is not None
+    assert tcb.recovery.frto_step
+    changed = change(tcb, after)
+    assert changed.undo is None
+    assert changed.recovery == replace(tcb.recovery, frto_step=0)
+    assert decode(encode(changed)) == changed
