@@ -20,6 +20,7 @@ SILENT: Final = frozenset(
         "pwd", "mkdir", "kill", "killall", "bash", "sh", "route", "date", "sync",
     }
 )  # fmt: skip
+SOCKSTAT: Final = re.compile(r"^\s*sockstat\b.*grep -c (?:-w )?(\w+)\s*\|\s*grep (?:-q )?(\d+)\s*$")
 DEFAULTS: Final = "defaults.sh"
 DEFAULTS_FAST_OPEN: Final = 0x70403
 TO_FILE: Final = re.compile(r"^\s*echo\s+(?:-n\s+)?(.*?)\s*>\s*(/proc/sys/\S+)")
@@ -83,6 +84,12 @@ def _command(settings: Settings, words: list[str]) -> None:
         _route(settings, words)
     elif name not in SILENT and not (name.endswith(".sh") and _is_set_up(name)):
         raise Unsupported(f"command {name}")
+
+
+def state_asked(text: str) -> tuple[str, int] | None:
+    """The state, and how many sockets in it, that BSD's `sockstat ... | grep -c STATE | grep N` wants."""
+    found = SOCKSTAT.search(text)
+    return (found[1].replace("_", "-"), int(found[2])) if found else None
 
 
 def _is_set_up(name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 from gossamer.core.packetdrill.errors import Mismatch
+from gossamer.core.packetdrill.grammar.options import ANY_TIMESTAMP
 from gossamer.core.packetdrill.grammar.packets import FLAGS
 from gossamer.core.packetdrill.layout import options_by_name
 from gossamer.core.packetdrill.mapping import Mapping
@@ -106,7 +107,9 @@ class TimestampCheck(msgspec.Struct, frozen=True, gc=False):
         """The value may be off by the tolerance; the echo may not."""
         if not self.tick_us:
             return False
-        return abs(expected[0] - got[0]) * self.tick_us > self.tolerance_us or expected[1] != got[1]
+        val, ecr = expected
+        is_late = val != ANY_TIMESTAMP and abs(val - got[0]) * self.tick_us > self.tolerance_us
+        return is_late or (ecr != ANY_TIMESTAMP and ecr != got[1])
 
 
 def option_difference(
@@ -137,7 +140,7 @@ def _learn(expected: tuple[TcpOption, ...], found: dict[str, TcpOption], mapping
     wanted = next((option for option in expected if option.name == "TS"), None)
     if stamp is None:
         return
-    if wanted is not None:
+    if wanted is not None and wanted.numbers[0] != ANY_TIMESTAMP:
         mapping.learn_timestamp(wanted.numbers[0], stamp.numbers[0])
     found["TS"] = TcpOption("TS", (mapping.script_timestamp(stamp.numbers[0]), stamp.numbers[1]))
 

@@ -61,14 +61,21 @@ class Host:
     # Opening.
 
     def connect(
-        self, ports: Ports, parameters: TcpParameters, mss_limit: int, data: bytes | None = None
+        self,
+        ports: Ports,
+        parameters: TcpParameters,
+        mss_limit: int,
+        data: bytes | None = None,
+        queues: bool = False,
     ) -> Endpoint:
-        """Active open; with `data` by Fast Open."""
+        """Active open; with `data` by Fast Open, or where there is no cookie and `queues`, after it."""
         endpoint = self._made(ports, None)
         opening = self._opening(None, mss_limit)
         if data is not None:
             opening = self.fast_opens.with_cookie(opening)
-        connection, actions = open_active(parameters, opening, (data or b"") if opening.cookie else b"")
+        connection, actions = open_active(
+            parameters, opening, data if data and (opening.cookie or queues) else b""
+        )
         self._became(endpoint, connection, actions)
         return endpoint
 

@@ -19,6 +19,8 @@ NOP: Final = TcpOption("nop")
 EOL: Final = TcpOption("eol")
 KIB: Final = 1024
 
+COOKIES: Final = ("FO", "FOEXP")
+
 Layout = Callable[[dict[str, TcpOption]], tuple[TcpOption, ...]]
 """Options by name -> as they stand in a header."""
 
@@ -52,12 +54,12 @@ def bsd_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
         laid += [found["TS"]] if "sackOK" in found else [NOP, NOP, found["TS"]]
     if "sack" in found:
         laid += [NOP, NOP, found["sack"]]
-    laid += _cookie(found)
+    laid += [found[name] for name in COOKIES if name in found]
     return (*laid, *((EOL,) * (-sum(map(octets_of, laid)) % 4)))
 
 
 def _cookie(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
-    for name in ("FO", "FOEXP"):
+    for name in COOKIES:
         if name in found:
             return (found[name], *((NOP,) * (-octets_of(found[name]) % 4)))
     return ()
@@ -103,6 +105,9 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     accept_queue_extra: int = 1
     """How many more connections than `backlog` may wait for accept."""
     ephemeral_port: int = 32_768
+    receive_space_bytes: int = 0
+    """What SO_RCVBUF shows before it is set; rounded up to whole segments once connected. 0: what was set,
+    twice."""
 
 
 LINUX_PARAMETERS: Final = TcpParameters(
@@ -124,6 +129,9 @@ BSD_PARAMETERS: Final = TcpParameters(
     nodelay=False,
     delayed_ack_us=40 * MILLISECOND_US,
     rto_min_us=30 * MILLISECOND_US,
+    rack=False,
+    tail_loss_probe=False,
+    forward_rto=False,
     mtu_probing="off",
     rto_max_us=64 * SECOND_US,
     keepalive_idle_us=NEVER_US,
@@ -153,5 +161,6 @@ BSD: Final = Profile(
     answers_unsent_ack=True,
     accept_queue_extra=0,
     ephemeral_port=49_152,
+    receive_space_bytes=65_536,
 )
 PROFILES: Final = {profile.name: profile for profile in (LINUX, BSD)}

@@ -14,6 +14,7 @@ from gossamer.core.packetdrill.assertions import Assertions
 from gossamer.core.packetdrill.calls import perform
 from gossamer.core.packetdrill.calls.options import info
 from gossamer.core.packetdrill.commands import run as run_command
+from gossamer.core.packetdrill.commands import state_asked
 from gossamer.core.packetdrill.endpoint import Emission
 from gossamer.core.packetdrill.errors import Mismatch, ScriptError, Unsupported
 from gossamer.core.packetdrill.fastopen import DEFINITIONS
@@ -201,9 +202,18 @@ class Run:
         elif isinstance(action, Call):
             self._call(event, action, from_us)
         elif isinstance(action, Command):
-            run_command(self._settings, action.text)
+            asked = state_asked(action.text)
+            if asked is None:
+                run_command(self._settings, action.text)
+            else:
+                self._check_state(*asked)
         elif isinstance(action, Code):
             self._evaluate(action)
+
+    def _check_state(self, state: str, count: int) -> None:
+        got = [made.state_name for made in self._world.sockets.values()]
+        if got.count(state) != count:
+            raise Mismatch(f"sockets in {state}: expected {count}, got {', '.join(got) or 'none'}")
 
     def _evaluate(self, code: Code) -> None:
         made = self._world.socket_for_code()

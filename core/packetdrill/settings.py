@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.errors import GossamerError
+from gossamer.core.packetdrill import fastopen
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.profiles import LINUX, PROFILES, Profile
 from gossamer.core.tcp.congestion.named import named
@@ -161,8 +162,13 @@ BSD_SYSCTLS: Final[dict[str, Setter]] = {
     "net.inet.tcp.rfc1323": lambda parameters, text: replace(
         parameters, timestamps=_number(text) in (1, 3), window_scaling=_number(text) in (1, 2)
     ),
-    "net.inet.tcp.recvspace": _scaled("receive_buffer_bytes", 1),
-    "net.inet.tcp.sendspace": _scaled("send_buffer_bytes", 1),
+    "kern.ipc.maxsockbuf": lambda parameters, text: replace(
+        parameters, receive_buffer_bytes=_number(text), send_buffer_bytes=_number(text)
+    ),
+    "net.inet.tcp.ecn.enable": lambda parameters, text: _ecn(parameters, text),
+    "net.inet.tcp.msl": _scaled("time_wait_us", 2 * MILLISECOND_US),
+    "net.inet.tcp.syncache.rexmtlimit": _scaled("synack_retries", 1),
+    "net.inet.tcp.keepidle": lambda parameters, _text: parameters,
     "net.inet.tcp.delacktime": _scaled("delayed_ack_us", MILLISECOND_US),
     "net.inet.tcp.delayed_ack": lambda parameters, text: (
         parameters if _number(text) else replace(parameters, delayed_ack_us=0)
@@ -208,6 +214,36 @@ HARMLESS: Final = {
 }
 """Values that ask for nothing that does not exist here."""
 
+BSD_FAST_OPEN: Final = {
+    "net.inet.tcp.fastopen.client_enable": fastopen.CLIENT,
+    "net.inet.tcp.fastopen.server_enable": fastopen.SERVER,
+}
+BSD_NO_BEARING: Final = (
+    "hostcache.", "log_", "recvspace", "sendspace", "recvbuf_", "sendbuf_", "reass.", "functions_", "bb.",
+    "abc_l_var", "syncookies", "hpts.", "path_mtu_discovery", "icmp_may_rst", "ack_war", "finwait2", "rack.",
+    "always_keepalive", "drop", "nolocaltimewait", "tso", "minmss", "mssdflt", "v6mssdflt", "per_cpu_timers",
+    "require_unique_port", "soreceive_stream", "syncache.", "isn_reseed_interval", "rexmit_slop", "cubic.",
+    "cc.available", "cc.newreno", "newcwd", "do_prr", "do_lrd", "rfc3042", "rfc3390", "rfc6675_pipe",
+    "rfc3465",
+    "tolerate_missing_ts", "ts_offset_per_conn", "sack.", "keepinit",
+)  # fmt: skip
+"""Beginnings of names below net.inet.tcp.: what is always so here, or does not show on the wire."""
+BSD_HARMLESS: Final = {
+    "rexmit_initial": "1000",
+    "insecure_rst": "0",
+    "insecure_syn": "0",
+    "insecure_ack": "0",
+    "blackhole": "0",
+    "pmtud_blackhole_detection": "0",
+    "ecn.generalized": "0",
+}
+
+
+def _is_harmless_bsd(name: str, value: str) -> bool:
+    short = name.removeprefix("net.inet.tcp.")
+    return BSD_HARMLESS.get(short) == value or short.startswith(BSD_NO_BEARING)
+
+
 FAST_OPEN: Final = "net.ipv4.tcp_fastopen"
 FAMILIES: Final = ("net.ipv4.", "net.ipv6.")
 
@@ -222,6 +258,12 @@ def set_sysctl(settings: Settings, name: str, value: str) -> None:
     if name in BSD_SYSCTLS:
         settings.parameters = BSD_SYSCTLS[name](settings.parameters, value)
         return
+    if name in BSD_FAST_OPEN:
+        bit = BSD_FAST_OPEN[name]
+        settings.fast_open = settings.fast_open | bit if _number(value) else settings.fast_open & ~bit
+        return
+    if name.startswith("net.inet.tcp.") and not _is_harmless_bsd(name, value):
+        raise Unsupported(f"sysctl {name}={value}")
     if name.startswith(
         ("net.core.", "net.inet.", "net.mptcp.", "kern.ipc.", "vm.", "net.ipv4.conf.", "net.ipv6.conf.")
     ):

@@ -68,6 +68,16 @@ class Socket:
         return self.endpoint.tcb if self.endpoint is not None else None
 
     @property
+    def state_name(self) -> str:
+        """The state as RFC 9293 names it."""
+        if self.queue is not None:
+            return "LISTEN"
+        connection = self.endpoint.connection if self.endpoint is not None else None
+        if connection is None:
+            return "CLOSED"
+        return connection.state.name.replace("_", "-") if isinstance(connection, Tcb) else "TIME-WAIT"
+
+    @property
     def is_connecting(self) -> bool:
         """Whether the handshake of an active open is under way."""
         tcb = self.tcb

@@ -129,10 +129,12 @@ def connect(world: World, call: Call) -> Result | Blocked:
     return attempt() or Blocked(attempt, NEVER_US)
 
 
-def begin(world: World, made: Socket, address: Expression, data: bytes | None = None) -> None:
-    """Active open, by Fast Open when there is data."""
+def begin(
+    world: World, made: Socket, address: Expression, data: bytes | None = None, queues: bool = False
+) -> None:
+    """Active open, by Fast Open when there is data; `queues` has it follow the handshake else."""
     port = None if isinstance(address, Whatever) else world.reader.port(address)
     made.port = made.port or world.local_port()
     ports = (made.port, port or world.settings.connect_port)
     world.under_test, world.flow = made, world.flow_of(ports)
-    made.endpoint = world.host.connect(ports, made.parameters, made.mss_limit, data)
+    made.endpoint = world.host.connect(ports, made.parameters, made.mss_limit, data, queues)

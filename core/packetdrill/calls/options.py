@@ -18,6 +18,7 @@ from gossamer.core.packetdrill.settings import congestion_name
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.world import OK, Result, World, failed
 from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.tcb import State
 
 REMEMBERED: Final = frozenset(
     {
@@ -171,6 +172,9 @@ def getsockopt(world: World, call: Call) -> Result:
     if name == "TCP_INFO":
         return OK
     got_number = _value(made, name)
+    space = world.settings.profile.receive_space_bytes
+    if name == "SO_RCVBUF" and space:
+        got_number = _receive_space(made, space)
     if got_number is None:
         return failed("EOPNOTSUPP")
     expected_number = world.reader.number(_first(value), got_number)
@@ -189,6 +193,15 @@ def _check_error(world: World, made: Socket, expected: Expression) -> Result:
     if wanted != number:
         raise Mismatch(f"SO_ERROR: expected {name or wanted}, got {got or 0}")
     return OK
+
+
+def _receive_space(made: Socket, space: int) -> int:
+    """SO_RCVBUF where it is not doubled but rounded up to whole segments."""
+    space = made.options.get("SO_RCVBUF", space)
+    tcb = made.tcb
+    if tcb is None or tcb.state < State.ESTABLISHED:
+        return space
+    return -(-space // tcb.agreed.smss) * tcb.agreed.smss
 
 
 def _value(made: Socket, name: str) -> int | None:

@@ -68,7 +68,8 @@ def send(world: World, call: Call) -> Result | Blocked:
         count_of(world, call, 2),
         world.reader.number(call.arguments[3]),
     )
-    if flags & FAST_OPEN:
+    is_implied = made.endpoint is None and made.queue is None and made.early_max is not None
+    if flags & FAST_OPEN or (is_implied and len(call.arguments) > 4):
         address = call.arguments[4] if len(call.arguments) > 4 else Whatever()
         return open_with(world, made, address, count, flags & ~FAST_OPEN)
     return transmit(world, made, count, flags)
@@ -81,7 +82,7 @@ def open_with(world: World, made: Socket, address: Expression, count: int, flags
         return failed("EOPNOTSUPP")
     if made.endpoint is not None:
         return failed("EISCONN" if made.endpoint.is_established else "EALREADY")
-    begin(world, made, address, bytes(count))
+    begin(world, made, address, bytes(count), queues=made.early_max is not None)
     put = made.tcb.snd_buf_bytes if made.tcb is not None else 0
     if not made.is_blocking or flags & DONTWAIT:
         return Result(put) if put else failed("EINPROGRESS")

@@ -9,6 +9,8 @@ from gossamer.core.packetdrill.script import TcpOption
 from gossamer.core.packetdrill.tokens import Kind
 
 U32_MAX: Final = 0xFFFFFFFF
+ANY_TIMESTAMP: Final = -1
+"""`TS val ... ecr ...`: whatever it is."""
 PLAIN: Final = frozenset({"nop", "eol", "sackOK"})
 BLOBS: Final = frozenset({"FO", "FOEXP", "md5"})
 BLOB: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
@@ -52,10 +54,14 @@ def _option(cursor: Cursor) -> TcpOption:
 def _timestamps(cursor: Cursor) -> tuple[int, int]:
     if not cursor.skip_word("val"):
         cursor.complain("'val'")
-    val = cursor.integer("TS val", U32_MAX)
+    val = _timestamp(cursor, "TS val")
     if not cursor.skip_word("ecr"):
         cursor.complain("'ecr'")
-    return val, cursor.integer("TS ecr", U32_MAX)
+    return val, _timestamp(cursor, "TS ecr")
+
+
+def _timestamp(cursor: Cursor, name: str) -> int:
+    return ANY_TIMESTAMP if cursor.skip(Kind.ELLIPSIS) else cursor.integer(name, U32_MAX)
 
 
 def _blocks(cursor: Cursor) -> tuple[int, ...]:

@@ -38,6 +38,9 @@ def after(text: str) -> Settings:
         ("true; sysctl -q net.ipv4.tcp_sack=0 # off", "sack", False),
         ("sysctl net.inet.tcp.rfc1323=0", "timestamps", False),
         ("sysctl net.inet.tcp.delayed_ack=0", "delayed_ack_us", 0),
+        ("sysctl -w kern.ipc.maxsockbuf=65536", "receive_buffer_bytes", 65_536),
+        ("sysctl -w net.inet.tcp.ecn.enable=1", "ecn", "on"),
+        ("sysctl -w net.inet.tcp.msl=1000", "time_wait_us", 2_000_000),
     ],
 )
 def test_command__is_a_parameter(text: str, field: str, value: object) -> None:
@@ -59,6 +62,8 @@ def test_defaults__by_profile() -> None:
         "ip tcp_metrics flush all > /dev/null 2>&1",
         "sysctl -q net.ipv4.tcp_tso_win_divisor=100",
         "sysctl -q net.core.somaxconn=1024",
+        "sysctl -w net.inet.tcp.hostcache.purgenow=1",
+        "sysctl -w net.inet.tcp.insecure_rst=0",
         "/tmp/sysctl_restore_${PPID}.sh",
         "sleep 1; rm -f /tmp/x && true",
         "",
@@ -79,6 +84,7 @@ def test_command__without_bearing__changes_nothing(text: str) -> None:
         ("ip route change default rto_min 5ms", "ip route rto_min"),
         ("tc qdisc replace dev tun0 root fq", "tc fq"),
         ("sysctl -q net.mptcp.enabled=1", "sysctl net.mptcp.enabled"),
+        ("sysctl -w net.inet.tcp.insecure_rst=1", "sysctl net.inet.tcp.insecure_rst=1"),
     ],
 )
 def test_command__that_asks_for_what_is_not_there__is_named(text: str, name: str) -> None:

@@ -27,6 +27,7 @@ def segment(
         ("linux", segment(SynOptions(1460, cookie=b"abcdefgh")), "<mss 1460,FO 6162636465666768,nop,nop>"),
         ("bsd", segment(FULL, 100), "<mss 1460,nop,wscale 7,sackOK,TS val 100 ecr 0>"),
         ("bsd", segment(FULL), "<mss 1460,nop,wscale 7,sackOK,eol,eol>"),
+        ("bsd", segment(SynOptions(1460, cookie=b"")), "<mss 1460,FO,eol,eol>"),
         ("bsd", segment(None, 1), "<nop,nop,TS val 1 ecr 0>"),
     ],
 )

@@ -138,6 +138,25 @@ def test_profile__gives_the_order_of_options() -> None:
     assert play("--profile=bsd\n" + bsd, "x", LINUX).verdict is Outcome.PASS
 
 
+def test_timestamps__that_are_left_open__match_any() -> None:
+    script = "--tcp_ts_tick_usecs=1000\n" + OPEN.replace("<mss 1000>", "<mss 1000,sackOK,TS val 7 ecr 0>")
+    script = script.replace("win 65535\n+0 accept", "win 65535 <nop,nop,TS val 7 ecr 5>\n+0 accept")
+    for wanted, verdict in (
+        ("TS val ... ecr ...", "pass"),
+        ("TS val ... ecr 7", "pass"),
+        ("TS val 5 ecr 8", "fail"),
+    ):
+        expected = script.replace("<mss 1460>", f"<mss 1460,sackOK,{wanted}>")
+        assert play(expected, "x", LINUX).verdict.value == verdict
+
+
+def test_sockstat__looks_at_the_state_of_sockets() -> None:
+    look = "+0 `sockstat -4 -P tcp -s | grep packetdril | grep -c ESTABLISHED | grep {}`"
+    assert played(look.format(1)).verdict is Outcome.PASS
+    wrong = played(look.format(2))
+    assert wrong.message == "sockets in ESTABLISHED: expected 2, got LISTEN, ESTABLISHED"
+
+
 def test_ports__name_a_flow_of_their_own() -> None:
     rest = """\
 +0 < 5000 > 8080 S 0:0(0) win 65535 <mss 1000>
