@@ -62,19 +62,18 @@ def smallest_after(before: RoundTrip, r_us: int, now_us: int) -> tuple[int, int,
     return min(before.min_us, r_us), min(before.min_next_us, r_us), before.min_since_us
 
 
-def after_measurement(
-    before: RoundTrip, r_us: int, parameters: TcpParameters, *, probes: bool, now_us: int
-) -> RoundTrip:
-    """The estimate after a measurement; `probes` when tail loss probes are used."""
-    srtt_us, rttvar_us = estimate(before.srtt_us, before.rttvar_us, r_us)
-    smallest = smallest_after(before, r_us, now_us)
-    return round_trip_of(srtt_us, rttvar_us, parameters, probes=probes, smallest=smallest)
-
-
 def measured(tcb: Tcb, r_us: int, now_us: int) -> Tcb:
-    """The connection after a round-trip measurement."""
-    probes = uses_probes(tcb)
-    after = after_measurement(tcb.round_trip, r_us, tcb.agreed.parameters, probes=probes, now_us=now_us)
+    """The connection after a round-trip measurement; with the same record when nothing changes."""
+    held = tcb.round_trip
+    srtt_us, rttvar_us = estimate(held.srtt_us, held.rttvar_us, r_us)
+    is_smallest = r_us < held.min_next_us or now_us - held.min_since_us >= MIN_RTT_WINDOW_US
+    if srtt_us == held.srtt_us and rttvar_us == held.rttvar_us and not is_smallest:
+        return replace(tcb, rtt_at_us=now_us)
+    smallest = (held.min_us, held.min_next_us, held.min_since_us)
+    if is_smallest or not held.min_us:
+        smallest = smallest_after(held, r_us, now_us)
+    parameters, probes = tcb.agreed.parameters, uses_probes(tcb)
+    after = round_trip_of(srtt_us, rttvar_us, parameters, probes=probes, smallest=smallest)
     return replace(tcb, round_trip=after, rtt_at_us=now_us)
 
 
@@ -109,6 +108,8 @@ def is_probe_due(tcb: Tcb) -> bool:
     not itself a TLP probe"; and nothing is reported by SACK.
     """
     if not uses_probes(tcb) or tcb.backoff or tcb.state <= State.SYN_RECEIVED:
+        return False
+    if tcb.snd_una == tcb.snd_nxt:
         return False
     return tcb.recovery is None or is_settled(tcb.recovery, tcb.snd_una)
 

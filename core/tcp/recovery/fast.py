@@ -59,7 +59,7 @@ def reduced_again(tcb: Tcb, now_us: int) -> Tcb:
     """
     recovery = tcb.recovery
     assert recovery is not None
-    recovery = replace(recovery, reduced_at_us=now_us)
+    recovery = replace(recovery, reduced_at_us=now_us, must_send=True)
     reduced = congestion.lost(tcb, now_us)
     # What was sent in vain is known to be gone: no proof that the first loss was none counts any more.
     tcb = replace(tcb, congestion=reduced, recovery=recovery, undo=None)

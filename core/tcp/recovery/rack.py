@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import MASK, Seq, seq_lt
+from gossamer.core.seq import MASK, Seq, seq_le, seq_lt
 from gossamer.core.tcp.parameters import REORDERING_WINDOW_PERSIST
 from gossamer.core.tcp.recovery import ranges, transmissions
 from gossamer.core.tcp.recovery.report import Report, highest_reported
@@ -33,21 +33,23 @@ def after_arrivals(recovery: Recovery, report: Report) -> Recovery:
     for left, right in report.arrived:
         for _, end, run in transmissions.pieces(report.before, left, right):
             rtt_us = max(report.now_us - run.sent_at_us, 0)
-            if (run.again and _is_ambiguous(report, run, rtt_us)) or not _is_later(recovery, run, end):
+            if (run.again and _is_ambiguous(report, run, end, rtt_us)) or not _is_later(recovery, run, end):
                 continue
             recovery = replace(recovery, rack_sent_at_us=run.sent_at_us, rack_end=end, rack_rtt_us=rtt_us)
     return recovery
 
 
-def _is_ambiguous(report: Report, run: Run, rtt_us: int) -> bool:
+def _is_ambiguous(report: Report, run: Run, end: Seq, rtt_us: int) -> bool:
     """Whether an ACK of what was sent again may be one of the first transmission.
 
     Source: RFC 8985 6.2 step 2: "If the Timestamp Echo Reply field of the ACK's timestamp option predates the
     transmission of the segment that was retransmitted" or "the segment was last retransmitted less than
-    RACK.min_rtt ago".
+    RACK.min_rtt ago". Differs: the echo counts only for what is acknowledged by number; what is reported out
+    of order does not move the peer's TS.Recent (RFC 7323 4.3).
     """
     agreed, segment = report.before.agreed, report.segment
-    echoes = agreed.timestamps and segment.ts_val >= 0 and segment.ts_ecr > 0
+    in_order = seq_le(end, Seq(segment.ack))
+    echoes = in_order and agreed.timestamps and segment.ts_val >= 0 and segment.ts_ecr > 0
     if echoes and seq_lt(Seq(segment.ts_ecr), Seq(ts_value(agreed.ts_offset, run.sent_at_us))):
         return True
     return rtt_us < report.before.round_trip.min_us
