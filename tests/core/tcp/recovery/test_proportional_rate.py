@@ -44,7 +44,7 @@ def test_recovery__one_loss_of_20__one_segment_for_two_and_ends_at_ssthresh() ->
     assert all(sum(in_recovery[n : n + 3]) >= 1 for n in range(len(in_recovery) - 3))
     tcb, _ = hears(tcb, report(tcb, 22), now_us + RTT_US)
     assert tcb.recovery is None
-    assert tcb.congestion.cwnd == tcb.congestion.ssthresh == 11 * SMSS
+    assert tcb.congestion.cwnd == tcb.congestion.ssthresh == 10 * SMSS
 
 
 def test_every_ack__keeps_its_own_cwnd() -> None:
