@@ -9,4 +9,6 @@ What is where:
     device.py   packet devices in memory
     network.py  hosts with schedulers and TcpLoops, joined by such devices
     states.py   a connection in each state, brought there by real steps
+    model/      every order in which two small ends, their users, timers and the network can act
+    fuzz/       bytes against a whole host
 """

@@ -4,7 +4,8 @@ A world's clock stands still at NOW_US. A timer that runs may fire at any moment
 kept; when one fires, all that lay in the present lies in the past (`aged`). This allows every order of timers
 that a real clock could bring, and more; what was measured of the round trip is forgotten for the same reason.
 
-Owns which fields are times: those named `_at_us`. It knows nothing of what they are for.
+Owns which fields are times: those named `_at_us`, and `_rtt_us` for what was measured. It knows nothing of
+what they are for.
 """
 
 from functools import cache
@@ -20,7 +21,18 @@ LATER_US: Final = NOW_US + 1 * SECOND_US
 LONG_AGO_US: Final = NOW_US - 20 * SECOND_US
 """Longer ago than any interval of `core.tcp` that limits answers."""
 
-MEASURED: Final = RoundTrip(srtt_us=100_000, rttvar_us=10_000, rto_us=200_000)
+MEASURED: Final = RoundTrip(
+    srtt_us=100_000,
+    rttvar_us=10_000,
+    rto_us=200_000,
+    pto_us=200_000,
+    pto_one_us=240_000,
+    min_us=100_000,
+    min_next_us=100_000,
+    min_since_us=NOW_US,
+)
+"""What is known of the round trip once anything is."""
+
 BACKOFF_MAX: Final = 1
 """Without a bound on retries, all that matters is whether a timer has fired since the last answer."""
 
@@ -41,6 +53,11 @@ def timers_running(tcb: Tcb) -> tuple[str, ...]:
 @cache
 def _times(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(name for name in kind.__struct_fields__ if name.endswith("_at_us"))
+
+
+@cache
+def _measured(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(name for name in kind.__struct_fields__ if name.endswith("_rtt_us"))
 
 
 @cache
@@ -71,6 +88,9 @@ def _mapped(value: Any, move: Any) -> Any:
         after = move(before)
         if after != before:
             changed[name] = after
+    for name in _measured(kind):
+        if getattr(value, name) not in (0, MEASURED.srtt_us):
+            changed[name] = MEASURED.srtt_us
     for name in _inner(kind):
         before = getattr(value, name)
         if isinstance(before, tuple | msgspec.Struct):

@@ -19,6 +19,8 @@ PATIENT: Final = TcpParameters(
     retries=RETRIES_PATIENT, syn_retries=RETRIES_PATIENT, synack_retries=RETRIES_PATIENT
 )
 PLAIN: Final = replace(PATIENT, timestamps=False, sack=False, window_scaling=False)
+PACED: Final = replace(PATIENT, pacing="on", congestion="bbr")
+COUNTING: Final = replace(PATIENT, rack=False, tail_loss_probe=False, forward_rto=False, dsack=False)
 TIGHT: Final = replace(PATIENT, receive_buffer_bytes=1)
 ALIVE: Final = replace(PATIENT, keepalive_idle_us=IDLE_US, keepalive_probes=RETRIES_PATIENT)
 """Where an end may vanish without a word that comes through, only keepalive finds out."""
@@ -44,6 +46,10 @@ SCENARIOS: Final = (
     Scenario("both speak, no options", ((_says(b"a"), CLOSE), (_says(b"A"), CLOSE)), (PLAIN, PLAIN)),
     Scenario("two segments", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), BOTH_PATIENT, under_way_max=3),
     Scenario("two segments, no options", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (PLAIN, PLAIN)),
+    Scenario(
+        "two segments, by counting", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (COUNTING, COUNTING)
+    ),
+    Scenario("two segments, paced", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (PACED, PACED)),
     Scenario("the FIN rides on the last segment", ((_says(b"a", True),), (_says(b"A", True),)), BOTH_PATIENT),
     Scenario("simultaneous open", ((_says(b"a"), CLOSE), (CLOSE,)), BOTH_PATIENT, both_open=True),
     Scenario("simultaneous close", ((CLOSE,), (CLOSE,)), BOTH_PATIENT, under_way_max=4),
