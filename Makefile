@@ -16,7 +16,7 @@ SECONDS ?= 300
 DEPTH ?= 40
 WORLDS ?= 500000
 
-.PHONY: run test setup check bench fuzz model build clean help system system-test setup-test
+.PHONY: run test setup check bench fuzz model build clean help system system-test setup-test golden
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -63,6 +63,10 @@ fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a who
 
 model: setup-test ## every interleaving of two small ends, users, timers and network, DEPTH moves deep
 	$(BIN)/python -m gossamer.core.sim.model --depth $(DEPTH) --worlds $(WORLDS)
+
+golden: $(INSTALLED) ## compute the simulator's golden table anew: look at the difference before you keep it
+	$(BIN)/gossamer sim --golden --congestion newreno > tests/core/sim/golden.txt
+	git diff --stat -- tests/core/sim/golden.txt
 
 clean: ## remove what was built and installed here
 	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info
