@@ -170,6 +170,8 @@ class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Whether it had been sent before."""
     delivery: Delivery | None = None
     """`Tcb.delivery` as it was when the run was sent."""
+    since_us: int = 0
+    """When the first of its octets were sent, where runs were joined; 0: all of them at `sent_at_us`."""
 
 
 class Rack(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -31,7 +31,7 @@ def is_used(tcb: Tcb) -> bool:
 def after_arrivals(recovery: Recovery, report: Report) -> Recovery:
     """Steps 1 and 2: note the latest sent of the segments that have arrived."""
     for left, right in report.arrived:
-        for _, end, run in transmissions.pieces(report.before, left, right):
+        for _, end, run in transmissions.arrived_pieces(report.before, left, right):
             rtt_us = max(report.now_us - run.sent_at_us, 0)
             if (run.again and _is_ambiguous(report, run, end, rtt_us)) or not _is_later(recovery, run, end):
                 continue

@@ -4,7 +4,8 @@ Owns `Tcb.transmissions`. It is empty while all in flight left in the millisecon
 first time: a request and its answer cost nothing here. Runs ascend, touch, and end at SND.NXT.
 
 Octets sent in one millisecond share a run, which holds the latest of their times: what is taken for sent
-later than it was is taken for lost later, never earlier. Sequence numbers order what a run holds.
+later than it was is taken for lost later, never earlier. Joined runs hold the earliest time too, by which
+they are judged once they have arrived. Sequence numbers order what a run holds.
 
 Bounds: TRANSMISSIONS_MAX runs; beyond it neighbours are joined two by two.
 
@@ -85,7 +86,13 @@ def bounded(runs: Runs) -> Runs:
 
 
 def _joined(left: Run, right: Run) -> Run:
-    return Run(right.right, max(left.sent_at_us, right.sent_at_us), left.again or right.again, right.delivery)
+    return Run(
+        right.right,
+        max(left.sent_at_us, right.sent_at_us),
+        left.again or right.again,
+        right.delivery,
+        min(left.since_us or left.sent_at_us, right.since_us or right.sent_at_us),
+    )
 
 
 def pieces(tcb: Tcb, left: Seq, right: Seq) -> Iterator[tuple[Seq, Seq, Run]]:
@@ -98,6 +105,13 @@ def pieces(tcb: Tcb, left: Seq, right: Seq) -> Iterator[tuple[Seq, Seq, Run]]:
             return
         yield left, run.right, run
         left = run.right
+
+
+def arrived_pieces(tcb: Tcb, left: Seq, right: Seq) -> Iterator[tuple[Seq, Seq, Run]]:
+    """The same of what has arrived, each run with the earliest of its times: nothing else may be taken for
+    lost because of octets that only share a run with what was sent later."""
+    for start, end, run in pieces(tcb, left, right):
+        yield start, end, replace(run, sent_at_us=run.since_us) if run.since_us else run
 
 
 def run_ending_at(tcb: Tcb, ack: Seq) -> Run | None:

@@ -97,3 +97,19 @@ def test_flows_of_one_kind__share_the_path_fairly_and_fill_it(
     assert report.jain > jain_min
     assert report.utilisation is not None
     assert report.utilisation > 0.8
+
+
+def test_rare_losses_in_windows_of_800_segments__each_is_sent_again_once_and_answered() -> None:
+    """More runs of sending times than are remembered apart: they are joined, and nothing but what is lost
+    may be taken for lost by that; what was sent twice for nothing would undo the answer to a loss."""
+    scenario = Scenario(
+        congestion=("cubic",),
+        rate_bps=100_000_000,
+        loss=0.0001,
+        transfer_bytes=ENDLESS,
+        duration_us=8_000_000,
+    )
+    report = Simulation(scenario, watches=False).run()
+    assert report.forward.lost >= 3
+    assert report.flows[0].retransmitted <= report.forward.lost + report.forward.overflowed
+    assert report.goodput_bps < 2.5 * report.bounds.least_bps

@@ -11,7 +11,9 @@ from gossamer.core.sim.golden import BUFFERS_BYTES, LOSSES, allowed, lines, meas
 KEPT = Path(__file__).with_name("golden.txt").read_text()
 CELLS = parsed(KEPT)
 SAMPLE = ((128, 0.0), (512, 0.3), (2048, 0.02), (4096, 0.2), (8192, 0.1), (16_384, 0.05), (32_768, 0.3))
-STALE = "the kept table is not what the TCP does: is that meant? then `make golden`, and look at the difference"
+STALE = (
+    "the kept table is not what the TCP does: is that meant? then `make golden`, and look at the difference"
+)
 
 
 @pytest.mark.parametrize(("buffer_bytes", "loss"), SAMPLE)
