@@ -16,6 +16,7 @@ STALE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("buffer_bytes", "loss"), SAMPLE)
 def test_cell__computed_anew__is_what_is_kept(buffer_bytes: int, loss: float) -> None:
     assert measured(buffer_bytes, loss, "newreno") == CELLS[buffer_bytes, loss], STALE
@@ -30,11 +31,11 @@ def test_whole_table__computed_anew__is_what_is_kept() -> None:
 @pytest.mark.parametrize("buffer_bytes", BUFFERS_BYTES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_cell__never_beyond_what_theory_allows__nor_far_below(buffer_bytes: int, loss: float) -> None:
-    """Chance may favour a run of two minutes by some percent; the formulas know no timeouts, which rule where
-    a third is lost."""
+    """Chance may favour a run of two minutes; the formulas know no timeouts, which rule where a third is
+    lost, and there nothing tells loss from a path that swallows what is large (RFC 4821 7.7)."""
     ratio = CELLS[buffer_bytes, loss] / allowed(buffer_bytes, loss, "newreno")
-    assert ratio < 1.1
-    assert ratio > (0.7 if loss <= 0.001 else 0.4 if loss <= 0.1 else 0.25)
+    assert ratio < 1.25
+    assert ratio > (0.75 if loss <= 0.001 else 0.4 if loss <= 0.1 else 0.1)
 
 
 def test_text__is_read_back_as_it_was_written() -> None:
