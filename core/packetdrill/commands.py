@@ -9,7 +9,8 @@ import shlex
 from typing import Final
 
 from gossamer.core.packetdrill.errors import Unsupported
-from gossamer.core.packetdrill.settings import Settings, set_sysctl
+from gossamer.core.packetdrill.settings import Settings
+from gossamer.core.packetdrill.sysctls.setting import set_sysctl
 
 SEPARATORS: Final = re.compile(r"\n|;|&&|\|\|")
 ARITHMETIC: Final = re.compile(r"\$\(\(([0-9*+ ()-]*)\)\)")

@@ -113,6 +113,7 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
 LINUX_PARAMETERS: Final = TcpParameters(
     receive_buffer_bytes=6_291_456,
     send_buffer_bytes=4 * KIB * KIB,
+    congestion="cubic",
     nodelay=False,
     delayed_ack_us=40 * MILLISECOND_US,
     rto_variance_min_us=200 * MILLISECOND_US,

@@ -1,14 +1,13 @@
-"""Plays a script: each event at its time, the clock moving from deadline to deadline.
+"""Plays a script: each event at its time.
 
-Owns virtual time, the wait for an expected packet, and blocked calls. One run gives both verdicts: what only
-strict matching minds is noted, and the run goes on.
+Owns what an event does, the wait for an expected packet, and what a blocked call must return. One run gives
+both verdicts: what only strict matching minds is noted, and the run goes on.
 
 Source: the tool's published semantics of time, blocking calls and tolerance.
 """
 
 from collections.abc import Callable
 
-from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill import expect
 from gossamer.core.packetdrill.assertions import Assertions
 from gossamer.core.packetdrill.calls import perform
@@ -35,14 +34,10 @@ from gossamer.core.packetdrill.script import (
     Whatever,
 )
 from gossamer.core.packetdrill.settings import Settings, set_option
+from gossamer.core.packetdrill.timekeeper import WAIT_US_MAX, Timekeeper, Waiting, range_text, seconds
 from gossamer.core.packetdrill.verdict import Outcome, Verdict
-from gossamer.core.packetdrill.world import START_US, Blocked, Flow, Result, World
+from gossamer.core.packetdrill.world import Flow, Result, World
 from gossamer.core.wire.segment import SYN
-
-WAIT_US_MAX = 24 * 3600 * SECOND_US
-"""How long `*` waits for a packet."""
-TURNS_MAX = 10_000
-"""Timers that may fire at one instant: more would be a timer that does not stop."""
 
 Timeline = Callable[[str], None]
 
@@ -81,15 +76,6 @@ def _unsupported(name: str, error: Unsupported, line: int, events: int) -> Verdi
     return Verdict(name, outcome, outcome, line, message, line, message, events, error.name)
 
 
-class _Waiting:
-    """A blocked call, and how it ended."""
-
-    def __init__(self, event: Event, call: Call, blocked: Blocked, end_us: int) -> None:
-        self.event, self.call, self.blocked, self.end_us = event, call, blocked, end_us
-        self.result: Result | None = None
-        self.at_us = 0
-
-
 class Run:
     """One run of one script."""
 
@@ -98,11 +84,9 @@ class Run:
         self._settings = settings
         self._world = World(settings)
         self._host = self._world.host
+        self._time = Timekeeper(self._world)
         self._assertions = Assertions()
         self._timeline = timeline
-        self._waiting: _Waiting | None = None
-        self._last: tuple[int, bool] = (START_US, False)
-        """When the last event was due, and whether it was a packet injected."""
         self._strict: tuple[int, str] | None = None
         self._line = 0
         self._events_total = 0
@@ -126,69 +110,24 @@ class Run:
         line, message = self._strict or (0, "")
         return Verdict(name, Outcome.PASS, strict, 0, "", line, message, self._events_total)
 
-    # Time.
-
-    def _due_us(self, event: Event) -> tuple[int, int]:
-        """When it is due, from and until. Relative times start where the last event left the clock."""
-        when, action = event.when, event.action
-        if when.timing is Timing.ANY:
-            return self._host.now_us, self._host.now_us + WAIT_US_MAX
-        base_us = START_US
-        if when.timing is Timing.RELATIVE:
-            last_us, was_injected = self._last
-            injects = isinstance(action, TcpPacket | IcmpPacket) and action.inbound
-            base_us = last_us if was_injected and injects else self._host.now_us
-        return base_us + when.from_us, base_us + when.until_us
-
-    def _tolerance_us(self, due_us: int) -> int:
-        waited = due_us - self._last[0]
-        return max(self._settings.tolerance_us, int(waited * self._settings.tolerance_percent / 100))
-
-    def _run_until(self, until_us: int, stop: Callable[[], bool] | None = None) -> None:
-        """Let time pass, fire timers, try blocked calls; `stop` ends it early."""
-        host, turns = self._host, 0
-        while stop is None or not stop():
-            next_us = min(host.deadline_us(), self._waiting_deadline_us())
-            if next_us > until_us:
-                if until_us < NEVER_US:
-                    host.now_us = max(host.now_us, until_us)
-                self._try_waiting()
-                return
-            turns = turns + 1 if next_us <= host.now_us else 0
-            if turns > TURNS_MAX:
-                raise Mismatch("a timer fires again and again")
-            host.now_us = max(host.now_us, next_us)
-            host.expire()
-            self._world.expire_corks()
-            self._try_waiting()
-
-    def _waiting_deadline_us(self) -> int:
-        waiting = self._waiting
-        blocked_us = (
-            waiting.blocked.deadline_us if waiting is not None and waiting.result is None else NEVER_US
-        )
-        return min(blocked_us, self._world.cork_deadline_us())
-
     # Events.
 
     def _play(self, event: Event) -> None:
-        from_us, until_us = self._due_us(event)
+        from_us, until_us = self._time.due_us(event)
         action = event.action
         if isinstance(action, TcpPacket) and not action.inbound:
             self._expect(event, action, from_us, until_us)
-            self._last = (self._host.now_us, False)
+            self._time.last = (self._host.now_us, False)
             return
         if isinstance(action, Call):
             self._join()
             self._line = event.line
-        if from_us < self._host.now_us - self._tolerance_us(from_us):
-            raise Mismatch(
-                f"time: expected this at {self._seconds(from_us)}, got {self._seconds(self._host.now_us)}"
-            )
-        self._run_until(from_us)
+        if from_us < self._host.now_us - self._time.tolerance_us(from_us):
+            raise Mismatch(f"time: expected this at {seconds(from_us)}, got {seconds(self._host.now_us)}")
+        self._time.run_until(from_us)
         self._do(event, from_us)
-        self._run_until(self._host.now_us)
-        self._last = (from_us, isinstance(action, TcpPacket | IcmpPacket))
+        self._time.run_until(self._host.now_us)
+        self._time.last = (from_us, isinstance(action, TcpPacket | IcmpPacket))
 
     def _do(self, event: Event, from_us: int) -> None:
         action = event.action
@@ -237,11 +176,11 @@ class Run:
 
     def _expect(self, event: Event, packet: TcpPacket, from_us: int, until_us: int) -> None:
         flow = self._world.outbound_flow(packet.ports)
-        tolerance_us = self._tolerance_us(from_us)
+        tolerance_us = self._time.tolerance_us(from_us)
         first = self._next_emission(flow, until_us + tolerance_us)
         if first is None:
             raise Mismatch(
-                f"expected {expect.packet_text(packet)}, got nothing until {self._seconds(self._host.now_us)}"
+                f"expected {expect.packet_text(packet)}, got nothing until {seconds(self._host.now_us)}"
             )
         if packet.flags & first.segment.flags & SYN:
             flow.mapping.learn_iss(packet.seq, first.segment.seq)
@@ -252,8 +191,8 @@ class Run:
             return
         if not from_us - tolerance_us <= first.at_us <= until_us + tolerance_us:
             raise Mismatch(
-                f"time: expected {expect.packet_text(packet)} at {self._range(from_us, until_us)}, "
-                f"got it at {self._seconds(first.at_us)}"
+                f"time: expected {expect.packet_text(packet)} at {range_text(from_us, until_us)}, "
+                f"got it at {seconds(first.at_us)}"
             )
 
     def _next_emission(self, flow: Flow, until_us: int) -> Emission | None:
@@ -265,7 +204,7 @@ class Run:
             return endpoint is not None and bool(endpoint.sent)
 
         if not has_sent():
-            self._run_until(min(until_us, host.now_us + WAIT_US_MAX), has_sent)
+            self._time.run_until(min(until_us, host.now_us + WAIT_US_MAX), has_sent)
         if not has_sent():
             return None
         emission = host.endpoints[ports].sent.popleft()
@@ -282,7 +221,7 @@ class Run:
         return seen
 
     def _compare(self, event: Event, packet: TcpPacket, flow: Flow, seen: expect.Seen) -> None:
-        check = expect.TimestampCheck(self._settings.ts_tick_us, self._tolerance_us(self._host.now_us))
+        check = expect.TimestampCheck(self._settings.ts_tick_us, self._time.tolerance_us(self._host.now_us))
         layout = self._settings.profile.layout
         difference = expect.first_difference(packet, seen) or expect.option_difference(
             packet, seen.segment, layout, flow.mapping, check
@@ -306,40 +245,33 @@ class Run:
             end_us = call.end_us + (from_us - event.when.from_us)
         if isinstance(outcome, Result):
             self._check_result(call, outcome)
-            if call.end_us is not None and end_us - self._host.now_us > self._tolerance_us(end_us):
+            if call.end_us is not None and end_us - self._host.now_us > self._time.tolerance_us(end_us):
                 raise Mismatch(
-                    f"{call.name}: expected it to block until {self._seconds(end_us)}, got it back at once"
+                    f"{call.name}: expected it to block until {seconds(end_us)}, got it back at once"
                 )
             return
-        self._waiting = _Waiting(event, call, outcome, end_us)
+        self._time.waiting = Waiting(event, call, outcome, end_us)
         if call.end_us is None:
             self._join()
 
-    def _try_waiting(self) -> None:
-        waiting = self._waiting
-        if waiting is None or waiting.result is not None:
-            return
-        waiting.result = waiting.blocked.attempt()
-        waiting.at_us = self._host.now_us
-
     def _join(self) -> None:
         """Wait until the blocked call returns."""
-        waiting = self._waiting
+        waiting = self._time.waiting
         if waiting is None:
             return
         self._line = waiting.event.line
         blocks = waiting.call.end_us is not None
-        tolerance_us = self._tolerance_us(waiting.end_us)
+        tolerance_us = self._time.tolerance_us(waiting.end_us)
         limit_us = waiting.end_us + tolerance_us if blocks else self._host.now_us + WAIT_US_MAX
-        self._run_until(limit_us, lambda: waiting.result is not None)
-        self._waiting = None
+        self._time.run_until(limit_us, lambda: waiting.result is not None)
+        self._time.waiting = None
         if waiting.result is None:
             raise Mismatch(f"{waiting.call.name}: expected it to return, got it blocked")
         self._check_result(waiting.call, waiting.result)
         if blocks and abs(waiting.at_us - waiting.end_us) > tolerance_us:
             raise Mismatch(
-                f"{waiting.call.name}: expected it to return at {self._seconds(waiting.end_us)}, "
-                f"got it at {self._seconds(waiting.at_us)}"
+                f"{waiting.call.name}: expected it to return at {seconds(waiting.end_us)}, "
+                f"got it at {seconds(waiting.at_us)}"
             )
 
     def _check_result(self, call: Call, result: Result) -> None:
@@ -354,17 +286,10 @@ class Run:
 
     # Words.
 
-    def _seconds(self, at_us: int) -> str:
-        return f"{(at_us - START_US) / SECOND_US:.6f}"
-
-    def _range(self, from_us: int, until_us: int) -> str:
-        text = self._seconds(from_us)
-        return text if from_us == until_us else f"{text}~{self._seconds(until_us)}"
-
     def _say(self, text: str, at_us: int | None = None) -> None:
         if self._timeline is not None:
             at_us = self._host.now_us if at_us is None else at_us
-            self._timeline(f"{self._seconds(at_us)} {text}")
+            self._timeline(f"{seconds(at_us)} {text}")
 
 
 __all__ = ["Integer", "Run", "play"]

@@ -14,8 +14,8 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill import tcpinfo
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
-from gossamer.core.packetdrill.settings import congestion_name
 from gossamer.core.packetdrill.sockets import Socket
+from gossamer.core.packetdrill.sysctls.setters import congestion_name
 from gossamer.core.packetdrill.world import OK, Result, World, failed
 from gossamer.core.tcp.parameters import MILLISECOND_US
 from gossamer.core.tcp.tcb import State

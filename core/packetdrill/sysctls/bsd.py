@@ -1,0 +1,66 @@
+"""The sysctls of FreeBSD.
+
+Source: tcp(4).
+"""
+
+from typing import Final
+
+import msgspec
+from gossamer.core.packetdrill import fastopen
+from gossamer.core.packetdrill.sysctls.setters import Setter, congestion, ecn, number_of, scaled, truth
+from gossamer.core.tcp.parameters import MILLISECOND_US
+
+replace = msgspec.structs.replace
+
+BSD_SYSCTLS: Final[dict[str, Setter]] = {
+    "net.inet.tcp.sack.enable": truth("sack"),
+    "net.inet.tcp.rfc1323": lambda parameters, text: replace(
+        parameters, timestamps=number_of(text) in (1, 3), window_scaling=number_of(text) in (1, 2)
+    ),
+    "kern.ipc.maxsockbuf": lambda parameters, text: replace(
+        parameters, receive_buffer_bytes=number_of(text), send_buffer_bytes=number_of(text)
+    ),
+    "net.inet.tcp.ecn.enable": lambda parameters, text: ecn(parameters, text),
+    "net.inet.tcp.msl": scaled("time_wait_us", 2 * MILLISECOND_US),
+    "net.inet.tcp.syncache.rexmtlimit": scaled("synack_retries", 1),
+    "net.inet.tcp.keepidle": lambda parameters, _text: parameters,
+    "net.inet.tcp.delacktime": scaled("delayed_ack_us", MILLISECOND_US),
+    "net.inet.tcp.delayed_ack": lambda parameters, text: (
+        parameters if number_of(text) else replace(parameters, delayed_ack_us=0)
+    ),
+    "net.inet.tcp.initcwnd_segments": scaled("initial_window_segments", 1),
+    "net.inet.tcp.rexmit_min": scaled("rto_min_us", MILLISECOND_US),
+    "net.inet.tcp.cc.algorithm": congestion,
+    "net.inet.tcp.finwait2_timeout": scaled("fin_wait_2_us", MILLISECOND_US),
+    "net.inet.tcp.keepintvl": scaled("keepalive_interval_us", MILLISECOND_US),
+    "net.inet.tcp.keepcnt": scaled("keepalive_probes", 1),
+}
+
+BSD_FAST_OPEN: Final = {
+    "net.inet.tcp.fastopen.client_enable": fastopen.CLIENT,
+    "net.inet.tcp.fastopen.server_enable": fastopen.SERVER,
+}
+BSD_NO_BEARING: Final = (
+    "hostcache.", "log_", "recvspace", "sendspace", "recvbuf_", "sendbuf_", "reass.", "functions_", "bb.",
+    "abc_l_var", "syncookies", "hpts.", "path_mtu_discovery", "icmp_may_rst", "ack_war", "finwait2", "rack.",
+    "always_keepalive", "drop", "nolocaltimewait", "tso", "minmss", "mssdflt", "v6mssdflt", "per_cpu_timers",
+    "require_unique_port", "soreceive_stream", "syncache.", "isn_reseed_interval", "rexmit_slop", "cubic.",
+    "cc.available", "cc.newreno", "newcwd", "do_prr", "do_lrd", "rfc3042", "rfc3390", "rfc6675_pipe",
+    "rfc3465",
+    "tolerate_missing_ts", "ts_offset_per_conn", "sack.", "keepinit",
+)  # fmt: skip
+"""Beginnings of names below net.inet.tcp.: what is always so here, or does not show on the wire."""
+BSD_HARMLESS: Final = {
+    "rexmit_initial": "1000",
+    "insecure_rst": "0",
+    "insecure_syn": "0",
+    "insecure_ack": "0",
+    "blackhole": "0",
+    "pmtud_blackhole_detection": "0",
+    "ecn.generalized": "0",
+}
+
+
+def is_harmless(name: str, value: str) -> bool:
+    short = name.removeprefix("net.inet.tcp.")
+    return BSD_HARMLESS.get(short) == value or short.startswith(BSD_NO_BEARING)
