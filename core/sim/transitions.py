@@ -54,6 +54,24 @@ FIGURE_5: Final[frozenset[tuple[Place, Cause, Place]]] = frozenset(
 )
 """The arrows between two states of a connection; those out of LISTEN and out of CLOSED make one."""
 
+ORIGINS: Final = (("OPEN", State.SYN_SENT), ("LISTEN and rcv SYN", State.SYN_RECEIVED))
+"""How a connection begins: the arrows of the figure that make one."""
+
+
+def diagram() -> str:
+    """The figure in the words of Mermaid, which draws it. CLOSED is drawn as the point where all begins and
+    ends."""
+    arrows = [("[*]", cause, _drawn(end)) for cause, end in ORIGINS]
+    arrows += sorted((_drawn(start), cause.value, _drawn(end)) for start, cause, end in FIGURE_5)
+    return "\n".join(
+        ["stateDiagram-v2", *(f"    {start} --> {end}: {cause}" for start, cause, end in arrows)]
+    )
+
+
+def _drawn(state: Place) -> str:
+    name = state.name if isinstance(state, State) else state
+    return "[*]" if name == CLOSED else name.replace("-", "_")
+
 
 def check(before: Connection, event: Event, after: Connection | None, actions: Actions) -> None:
     """Assert that a step followed arrows of the figure, or ended the connection in a way that the text

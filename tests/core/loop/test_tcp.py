@@ -497,6 +497,30 @@ def test_interrupt_receivers__blocked_receivers_are_told_to_drain(hosts: Hosts) 
     assert outcome(here) == b"bye"
 
 
+def test_listen__one_port_and_two_addresses__each_has_its_own_connections(hosts: Hosts) -> None:
+    """RFC 9293 3.9.1: MUST-42 (LISTENs on one port with different addresses), MUST-41 (a passive OPEN touches
+    no connection that there is)."""
+    sockets = [("10.0.0.2", 80), ("10.0.0.3", 80)]
+    hosts.network.hosts[bytes((10, 0, 0, 3))] = hosts.server
+
+    async def open_while_open(stream: TcpStream) -> Any:
+        second = TcpAcceptor(hosts.server.loop, sockets[1], TcpParameters())
+        other = await second.accept()
+        await other.send_last(b"second")
+        await stream.send_last(b"first")
+        return other.local, stream.local
+
+    async def user(stream: TcpStream) -> bytes:
+        await sys_sleep(SECOND_US)
+        other = await connect(50_002, to=sockets[1])
+        return await everything(stream) + await everything(other)
+
+    there, here = hosts.serve(open_while_open), hosts.use(user)
+    hosts.run(there, here)
+    assert outcome(there) == (sockets[1], sockets[0])
+    assert outcome(here) == b"firstsecond"
+
+
 def test_listener_closed__blocked_accept_is_told_and_the_unaccepted_are_reset(hosts: Hosts) -> None:
     async def user(stream: TcpStream) -> Any:
         return await error_of(stream.recv())

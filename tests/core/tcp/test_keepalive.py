@@ -30,6 +30,7 @@ def test_keepalive__unanswered__gives_up_after_its_probes() -> None:
         after, actions = step(tcb, Timeout(deadline_us(tcb)))
         probes += segments_in(actions)
     assert [s.seq for s in probes[:-1]] == [seq_add(tcb.snd_nxt, -1)] * ALIVE.keepalive_probes
+    assert not any(s.payload for s in probes), "SHLD-12"
     assert probes[-1].flags & RST
     assert actions[-1] == Failed(Failure.TIMED_OUT)
 
@@ -59,3 +60,23 @@ def test_keepalive__unanswered_probes_and_then_data__the_timer_is_not_backed_off
     tcb, _ = said(tcb, b"x", now_us)
     assert tcb.rtx_at_us == now_us + tcb.round_trip.rto_us
     assert tcb.backoff == 0
+
+
+def test_keepalive__something_came_meanwhile__no_probe() -> None:
+    """RFC 9293 3.8.4, MUST-26: only when nothing was received within the interval, which may be set
+    (MUST-27)."""
+    tcb = states.established(ALIVE)
+    assert deadline_us(tcb) == NOW_US + ALIVE.keepalive_idle_us
+    heard_us = NOW_US + ALIVE.keepalive_idle_us // 2
+    tcb, _ = hears(tcb, from_peer(tcb), heard_us)
+    tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert sent == []
+    assert deadline_us(tcb) == heard_us + ALIVE.keepalive_idle_us
+
+
+def test_keepalive__data_in_flight__no_probe() -> None:
+    """MUST-26: "no sent data is outstanding"."""
+    parameters = TcpParameters(keepalive_idle_us=100 * MS, tail_loss_probe=False)
+    tcb, _ = said(states.established(parameters), b"x", NOW_US + 50 * MS)
+    tcb, sent = stepped(tcb, Timeout(NOW_US + 100 * MS))
+    assert sent == []

@@ -2,13 +2,15 @@
 
 import msgspec
 import pytest
-from gossamer.core.clock import NEVER_US
+from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
-from gossamer.core.tcp.events import Close, Receive, Timeout
+from gossamer.core.sim.states import NOW_US, from_peer, hears, said, segments_in, stepped
+from gossamer.core.tcp.events import Abort, Close, Receive, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.step import step
+from gossamer.core.tcp.tcb import State
 from gossamer.core.tcp.timeouts import deadline_us
-from gossamer.core.wire.segment import ACK, FIN, PSH
+from gossamer.core.wire.segment import ACK, FIN, PSH, SYN
 
 SMSS = 1448
 MS = 1_000
@@ -129,3 +131,26 @@ def test_new_data__held_out_of_order_without_sack__no_blocks() -> None:
     tcb, _ = hears(tcb, from_peer(tcb, payload=b"x", seq=100))
     _, (segment,) = said(tcb, b"short")
     assert segment.sack == ()
+
+
+def test_long_write__full_segments__the_last_alone_is_pushed() -> None:
+    """RFC 9293 3.9.1: MUST-61 (PSH in the last buffered segment), SHLD-27 (successive PSH bits collapse),
+    SHLD-28 (segments as large as may be)."""
+    tcb, sent = said(states.established(), b"x" * (3 * SMSS + 10))
+    assert [len(segment.payload) for segment in sent] == [SMSS, SMSS, SMSS, 10]
+    assert [bool(segment.flags & PSH) for segment in sent] == [False, False, False, True]
+    _, sent = said(tcb, b"y")
+    assert [segment.flags for segment in sent] == [ACK | PSH]
+
+
+@pytest.mark.parametrize("state", [state for state in State if state > State.SYN_RECEIVED], ids=str)
+def test_synchronized__whatever_is_sent__has_no_option_of_a_syn(state: State) -> None:
+    """RFC 9293 3.7.1, MUST-65: MSS only where the SYN bit is set."""
+    tcb = states.IN_STATE[state](TcpParameters(keepalive_idle_us=SECOND_US))
+    _, sent = hears(tcb, from_peer(tcb, ACK | SYN, seq=-1, ack=-1))
+    tcb, more = hears(tcb, from_peer(tcb, ACK, b"again", seq=-5, ack=-1))
+    actions = step(tcb, Timeout(NOW_US + SECOND_US))[1] + step(tcb, Abort(NOW_US))[1]
+    sent += more + segments_in(actions)
+    assert sent
+    assert [segment.syn_options for segment in sent] == [None] * len(sent)
+    assert not any(segment.flags & SYN for segment in sent)

@@ -14,7 +14,7 @@ from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import Connection, step
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
-from gossamer.core.wire.segment import ACK, FIN, PSH, RST, SYN, Segment
+from gossamer.core.wire.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
 
 SYNCHRONIZED = tuple(state for state in State if state is not State.SYN_SENT)
 HAVE_SENT_FIN = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
@@ -360,3 +360,31 @@ def test_any_state__any_flags__an_answer_and_no_exception(state: State) -> None:
     for flags, payload, seq in product(range(256), (b"", b"x"), (-1, 0, 1)):
         seen = meet(before, from_peer(before, flags, payload, seq=seq))
         assert not flags & RST or not any(answer.flags & RST for answer in seen.segments)
+
+
+def test_synchronized__window_of_all_ones__is_a_large_one() -> None:
+    """RFC 9293 3.1, MUST-1: "The window size MUST be treated as an unsigned number"."""
+    tcb = states.established()
+    after = meet(tcb, from_peer(tcb, window=0xFFFF)).after
+    assert isinstance(after, Tcb)
+    assert after.snd_wnd == 0xFFFF << tcb.agreed.snd_wind_shift
+
+
+@pytest.mark.parametrize("state", SYNCHRONIZED, ids=name)
+def test_synchronized__rst_with_data__ended(state: State) -> None:
+    """RFC 9293 3.5.3, SHLD-2: "TCP implementations SHOULD allow a received RST segment to include data"."""
+    tcb = in_state(state)
+    seen = meet(tcb, from_peer(tcb, RST | ACK, b"because"))
+    assert (seen.after, seen.segments, seen.drops) == (None, [], [])
+
+
+@pytest.mark.parametrize("payload", [b"", b"x"], ids=["alone", "with text"])
+def test_zero_window__rst_and_urg__processed(payload: bytes) -> None:
+    """RFC 9293 3.8.6, MUST-66: "even when the receive window is zero"."""
+    tcb = msgspec.structs.replace(in_state(State.ESTABLISHED), rcv_wnd=0, rcv_buf=(b"full",), rcv_buf_bytes=4)
+    assert meet(tcb, from_peer(tcb, RST | ACK, payload)).others == [Failed(Failure.RESET)]
+    urgent = msgspec.structs.replace(from_peer(tcb, ACK | URG, payload), urgent=1)
+    seen = meet(tcb, urgent)
+    assert seen.others == [Urgent(4)], "as far as the window reaches, which is what is still to be read"
+    assert isinstance(seen.after, Tcb)
+    assert seen.after.rcv_nxt == tcb.rcv_nxt

@@ -106,3 +106,15 @@ def test_zero_window__probe_arrives__acknowledged_and_not_taken() -> None:
     tcb, sent = hears(tcb, from_peer(tcb, ACK, b"p"))
     assert [s.ack for s in sent] == [tcb.rcv_nxt]
     assert tcb.rcv_buf_bytes == 0
+
+
+def test_persist__first_probe__after_the_retransmission_timeout() -> None:
+    """RFC 9293 3.8.6.1: SHLD-29, and SHLD-30: "increase exponentially the interval between successive
+    probes"."""
+    tcb, now_us, waits = closed_window(), NOW_US, []
+    rto_us = tcb.round_trip.rto_us
+    for _ in range(5):
+        waits.append(deadline_us(tcb) - now_us)
+        now_us = deadline_us(tcb)
+        tcb, _ = stepped(tcb, Timeout(now_us))
+    assert waits == [rto_us << n for n in range(5)]
