@@ -52,7 +52,7 @@ class Demux(Generic[Connection, Listener]):
     @property
     def is_full(self) -> bool:
         """Whether no further connection may be added."""
-        return self.connections_total >= self.connections_max
+        return len(self.connections) + len(self.half_open) >= self.connections_max
 
     @property
     def connections_total(self) -> int:
@@ -65,8 +65,7 @@ class Demux(Generic[Connection, Listener]):
 
     def add_half_open(self, flow: Flow, connection: Connection) -> None:
         """Add what is not established yet. The caller has asked `is_full`."""
-        assert not self.is_full
-        assert self.find(flow) is None
+        assert flow not in self.half_open
         self.half_open[flow] = connection
 
     def establish(self, flow: Flow) -> None:

@@ -94,16 +94,6 @@ class Listener:
         self.is_closed = False
 
     @property
-    def is_syn_queue_full(self) -> bool:
-        """Whether no further half-open connection may be kept."""
-        return len(self.half_open) >= self.tcp.parameters.syn_backlog
-
-    @property
-    def is_accept_queue_full(self) -> bool:
-        """Whether no further connection may become established."""
-        return len(self.accepted) >= self.tcp.parameters.accept_backlog
-
-    @property
     def is_oldest_unanswered(self) -> bool:
         """Whether the oldest half-open connection let its first SYN-ACK time out, as those of a flood of SYNs
         do; real ones of a burst do not."""

@@ -22,6 +22,7 @@ from gossamer.core.tcp import listen, syn_cookie
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Opening, SegmentArrives
 from gossamer.core.tcp.isn import SECRET_BYTES
+from gossamer.core.tcp.step import segment_arrives
 from gossamer.core.tcp.syn_cookie import CookieSecrets
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.wire.flow import Flow
@@ -69,14 +70,19 @@ class Listening:
         """A segment for a connection in the SYN queue."""
         listener = connection.listener
         assert listener is not None
-        if listener.is_accept_queue_full and segment.flags & (ACK | RST) == ACK:
+        if (
+            len(listener.accepted) >= listener.tcp.parameters.accept_backlog
+            and segment.flags & (ACK | RST) == ACK
+        ):
             self._connections.drops[SegmentDrop.ACCEPT_QUEUE_FULL] += 1
             return
-        self._connections.step(connection, SegmentArrives(segment, now_us))
+        assert connection.tcb is not None
+        tcb, actions = segment_arrives(connection.tcb, SegmentArrives(segment, now_us))
+        self._connections.perform(connection, tcb, actions)
 
     def _refusal(self, listener: Listener) -> SegmentDrop | None:
         """Why a SYN is not even answered."""
-        if listener.is_accept_queue_full:
+        if len(listener.accepted) >= listener.tcp.parameters.accept_backlog:
             return SegmentDrop.ACCEPT_QUEUE_FULL
         return SegmentDrop.CONNECTIONS_FULL if self._demux.is_full else None
 
@@ -91,7 +97,8 @@ class Listening:
             if opening.takes_text:
                 self._open_early(listener, flow, syn, opening)
                 return
-        cookies, is_full = listener.tcp.parameters.syn_cookies, listener.is_syn_queue_full
+        parameters = listener.tcp.parameters
+        cookies, is_full = parameters.syn_cookies, len(listener.half_open) >= parameters.syn_backlog
         if cookies == "always" or (is_full and cookies == "auto"):
             self._send_cookie(listener, flow, syn, opening)
             return

@@ -3,6 +3,8 @@
 Source: RFC 9293 3.10.7.2.
 """
 
+from functools import lru_cache
+
 import msgspec
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp import fast_open
@@ -10,17 +12,18 @@ from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.ecn import syn_ack_flags
+from gossamer.core.tcp.ecn import SETUP_FLAGS, syn_ack_flags
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.handshake import agree, offer, wanted
-from gossamer.core.tcp.parameters import RTO_INITIAL_US
+from gossamer.core.tcp.handshake import NO_OPTIONS, agree, offer, wanted
+from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
 from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import Agreed, FastOpen, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.user_timeout import advertised_s, heard
-from gossamer.core.tcp.window import first_window
-from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
+from gossamer.core.tcp.window import FIELD_MAX, first_window
+from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment, SynOptions
 
+replace = msgspec.structs.replace
 SYN_RECEIVED = State.SYN_RECEIVED
 
 
@@ -28,10 +31,9 @@ def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> t
     """What a listener answers: a connection in SYN-RECEIVED and its SYN-ACK, a RST, or nothing."""
     if not is_opening(segment):
         return None, refused(segment)
-    agreed = agree(wanted(listener.parameters, opening, passive=True), segment)
-    tcb = open_passive(agreed, segment, opening.now_us)
+    tcb = opened(listener.parameters, segment, opening)
     if opening.cookie is not None:
-        tcb = msgspec.structs.replace(tcb, fast_open=FastOpen(opening.cookie))
+        tcb = replace(tcb, fast_open=FastOpen(opening.cookie))
     if not opening.takes_text:
         return tcb, (syn_ack(tcb, opening.now_us),)
     tcb = fast_open.taken(tcb, segment)
@@ -60,6 +62,56 @@ def refused(segment: Segment) -> Actions:
     # segment should be formed for any arriving ACK-bearing segment": none for a RST.
     reply = reset_reply(segment)
     return (dropped,) if reply is None else (dropped, reply)
+
+
+def opened(parameters: TcpParameters, syn: Segment, opening: Opening) -> Tcb:
+    """The connection that a SYN opens, made from one of its kind: what does not depend on numbers is shared.
+
+    A property test holds it equal to `open_passive`.
+    """
+    options = syn.syn_options or NO_OPTIONS
+    if options.cookie is not None:
+        agreed = agree(wanted(parameters, opening, passive=True), syn)
+        return open_passive(agreed, syn, opening.now_us)
+    has_timestamp = syn.ts_val >= 0
+    kind = _of_kind(
+        parameters, opening.mss, opening.is_ipv6, options, syn.window, has_timestamp, syn.flags & SETUP_FLAGS
+    )
+    now_us, irs = opening.now_us, Seq(syn.seq)
+    iss, rcv_nxt = Seq(opening.iss), seq_add(irs, 1)
+    tcb = replace(
+        kind,
+        rcv_nxt=rcv_nxt,
+        snd_una=iss,
+        snd_nxt=seq_add(iss, 1),
+        rtx_at_us=now_us + RTO_INITIAL_US,
+        rcv_at_us=now_us,
+        snd_wl1=irs,
+        ts_recent=syn.ts_val if kind.agreed.timestamps else 0,
+        last_ack_sent=rcv_nxt,
+        snd_at_us=now_us,
+        agreed=replace(kind.agreed, iss=iss, irs=irs, ts_offset=opening.ts_offset),
+    )
+    if not kind.agreed.timestamps:
+        tcb = replace(tcb, rtt_seq=tcb.snd_nxt, rtt_at_us=now_us)
+    return heard(tcb, syn) if syn.user_timeout_s else tcb
+
+
+@lru_cache(maxsize=1024)
+def _of_kind(
+    parameters: TcpParameters,
+    mss: int,
+    is_ipv6: bool,
+    options: SynOptions,
+    window: int,
+    has_timestamp: bool,
+    flags: int,
+) -> Tcb:
+    """A connection of the SYNs that have these in common."""
+    ts_val = 0 if has_timestamp else NO_TIMESTAMP
+    syn = Segment(0, 0, SYN | flags, window, ts_val, syn_options=options)
+    opening = Opening(now_us=0, iss=0, ts_offset=0, mss=mss, is_ipv6=is_ipv6)
+    return open_passive(agree(wanted(parameters, opening, passive=True), syn), syn, 0)
 
 
 def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
@@ -107,7 +159,11 @@ def syn_ack_of(
     """The SYN-ACK of a connection, whether it has a record or not."""
     options = offer(agreed, opens)
     if agreed.snd_wind_shift == 0 and agreed.rcv_wind_shift == 0:
-        options = msgspec.structs.replace(options, window_scale=-1)
-    window, flags = min(rcv_wnd, 0xFFFF), SYN | ACK | syn_ack_flags(agreed)
-    timeout_s = advertised_s(agreed.parameters)
-    return Segment(agreed.iss, rcv_nxt, flags, window, *times, syn_options=options, user_timeout_s=timeout_s)
+        options = replace(options, window_scale=-1)
+    flags = SYN | ACK | syn_ack_flags(agreed)
+    window = rcv_wnd if rcv_wnd < FIELD_MAX else FIELD_MAX
+    ts_val, ts_ecr = times
+    timeout_s = advertised_s(agreed.parameters) if agreed.parameters.user_timeout_option else 0
+    return Segment(
+        agreed.iss, rcv_nxt, flags, window, ts_val, ts_ecr, b"", (), options, user_timeout_s=timeout_s
+    )

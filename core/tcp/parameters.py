@@ -226,7 +226,7 @@ DELIVERY_PROBLEM_RETRIES: Final = 3
 """R1: so many retransmissions in a row are worth a notice. Source: RFC 9293 3.8.3, SHLD-10."""
 
 
-class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
     """What an operator may tune. Times in microseconds, sizes in bytes."""
 
     mss: int = 1460

@@ -32,25 +32,24 @@ def read_segment(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
 
 def _read_with_options(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
     _, _, flags, window, seq, ack, ts_val, ts_ecr, _, _, ecn = record
+    has_timestamp = side[0]
     return Segment(
-        seq=seq,
-        ack=ack,
-        flags=flags,
-        window=window,
-        ts_val=ts_val if side[0] else NO_TIMESTAMP,
-        ts_ecr=ts_ecr if side[0] else 0,
-        payload=payload,
-        sack=_read_sack(side),
-        syn_options=_read_syn_options(side),
-        urgent=side[5],
-        ecn=ecn,
-        user_timeout_s=decode_user_timeout(side[COOKIE_AT + 1]),
+        seq,
+        ack,
+        flags,
+        window,
+        ts_val if has_timestamp else NO_TIMESTAMP,
+        ts_ecr if has_timestamp else 0,
+        payload,
+        _read_sack(side) if side[3] else (),
+        _read_syn_options(side),
+        side[5],
+        ecn,
+        decode_user_timeout(side[COOKIE_AT + 1]),
     )
 
 
 def _read_sack(side: SideRecord) -> tuple[SackBlock, ...]:
-    if not side[3]:
-        return ()
     edges = side[SACK_EDGES_AT : SACK_EDGES_AT + 2 * side[3]]
     return tuple(zip(edges[::2], edges[1::2], strict=True))
 

@@ -3,12 +3,16 @@
 import pytest
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import OPENING, only_segment, peer_syn
-from gossamer.core.tcp import listen
+from gossamer.core.sim.states import NOW_US, OPENING, only_segment, peer_syn
+from gossamer.core.tcp import handshake, listen
 from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import Opening
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Listener, State
-from gossamer.core.wire.segment import ACK, ECE, FIN, NO_TIMESTAMP, PSH, RST, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, NO_TIMESTAMP, PSH, RST, SYN, Segment, SynOptions
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -86,3 +90,30 @@ def test_listen__window_scale_over_14__is_14() -> None:
 def test_listen__no_mss__536_less_the_timestamps() -> None:
     """RFC 9293 3.7.1, MUST-15."""
     assert states.syn_received(options=SynOptions()).agreed.smss == 536 - 12
+
+
+@given(
+    st.integers(0, 0xFFFFFFFF),
+    st.integers(0, 0xFFFFFFFF),
+    st.sampled_from([NO_TIMESTAMP, 0, 5, 0xFFFFFFFF]),
+    st.builds(SynOptions, st.sampled_from([0, 88, 1460]), st.integers(-1, 15), st.booleans()) | st.none(),
+    st.sampled_from([SYN, SYN | ECE | CWR, SYN | ECE]),
+    st.integers(0, 0xFFFF),
+    st.booleans(),
+    st.sampled_from([0, 300]),
+)
+def test_opened__any_syn__what_the_rules_make_of_it_one_by_one(
+    iss: int,
+    irs: int,
+    ts_val: int,
+    options: SynOptions | None,
+    flags: int,
+    window: int,
+    is_ipv6: bool,
+    user_timeout_s: int,
+) -> None:
+    parameters = TcpParameters(user_timeout_option=True)
+    syn = Segment(irs, 0, flags, window, ts_val, syn_options=options, user_timeout_s=user_timeout_s)
+    opening = Opening(now_us=NOW_US, iss=iss, ts_offset=9, mss=1440, is_ipv6=is_ipv6)
+    agreed = handshake.agree(handshake.wanted(parameters, opening, passive=True), syn)
+    assert listen.opened(parameters, syn, opening) == listen.open_passive(agreed, syn, NOW_US)
