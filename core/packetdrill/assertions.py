@@ -67,8 +67,8 @@ class Assertions:
         )
         try:
             tree = ast.parse(text)
-        except (SyntaxError, ValueError) as error:
-            raise Mismatch(f"code: {error.args[0]}") from None
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise Mismatch(f"code: {error.args[0] if error.args else 'too deep'}") from None
         walker = _Walker({**ASSERTION_WORDS, **info}, self._names, self.printed)
         try:
             walker.block(tree.body)

@@ -4,6 +4,8 @@ again)`, `poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, 0) = 1`.
 What a word means is not known here.
 """
 
+from typing import Final
+
 from gossamer.core.packetdrill.grammar.cursor import Cursor
 from gossamer.core.packetdrill.script import (
     Applied,
@@ -19,6 +21,8 @@ from gossamer.core.packetdrill.script import (
     Word,
 )
 from gossamer.core.packetdrill.tokens import Kind
+
+DEPTH_MAX: Final = 32
 
 
 def call(cursor: Cursor, end_us: int | None) -> Call:
@@ -48,12 +52,16 @@ def _list(cursor: Cursor, closing: str) -> tuple[Expression, ...]:
     """a, b, c up to the closing mark."""
     if cursor.skip_mark(closing):
         return ()
+    if cursor.depth >= DEPTH_MAX:
+        cursor.complain(f"brackets at most {DEPTH_MAX} deep")
+    cursor.depth += 1
     items = [expression(cursor)]
     while cursor.skip_mark(","):
         items.append(expression(cursor))
     if not cursor.is_mark(closing):
         cursor.complain(f"',' or '{closing}'")
     cursor.take()
+    cursor.depth -= 1
     return tuple(items)
 
 

@@ -15,6 +15,8 @@ class Cursor:
         self._tokens = tokens
         self._at = 0
         self.script = script
+        self.depth = 0
+        """Brackets that are open."""
 
     @property
     def token(self) -> Token:

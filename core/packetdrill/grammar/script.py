@@ -19,8 +19,8 @@ from gossamer.core.packetdrill.tokens import Kind, tokens
 
 SECOND_US = 1_000_000
 DEFINING = ("define", "D")
-TIMES_US_MAX = 10**15
-"""Some thirty years: a longer time is a slip of the pen."""
+TIMES_US_MAX = 100 * 86_400 * SECOND_US
+"""A hundred days: a longer time is a slip of the pen."""
 
 
 def parse(text: str, name: str, definitions: dict[str, str]) -> Script:
@@ -89,7 +89,7 @@ def _time_us(cursor: Cursor) -> int:
         cursor.complain("a time in seconds")
     time_us = round(float(cursor.token.text) * SECOND_US)
     if not 0 <= time_us <= TIMES_US_MAX:
-        cursor.complain("a time that is not negative")
+        cursor.complain("a time from 0 to 100 days")
     cursor.take()
     return time_us
 

@@ -66,7 +66,17 @@ def test_code__beyond_what_is_understood__is_named(code: str, name: str) -> None
     assert caught.value.name == name
 
 
-@pytest.mark.parametrize("code", ["assert (", "a = 1 / 0", "a = [1][5]", "a = 'x' - 1"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "assert (",
+        pytest.param("a = " + "-" * 8000 + "1", id="deep"),
+        pytest.param("a = " + "(" * 5000 + ")" * 5000, id="deeper"),
+        "a = 1 / 0",
+        "a = [1][5]",
+        "a = 'x' - 1",
+    ],
+)
 def test_code__that_fails__is_a_mismatch(code: str) -> None:
     with pytest.raises(Mismatch, match=r"^code: "):
         Assertions().run(code, INFO)

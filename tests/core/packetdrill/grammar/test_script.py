@@ -143,7 +143,7 @@ def test_script__options_set_up_code_command_and_comments() -> None:
         ("\n\n0 bind(3", "x.pkt:3: expected ',' or ')', found the end of the script"),
         ("0", "x.pkt:1: expected a packet, a call, a command or code, found the end of the script"),
         ("abc", "x.pkt:1: expected a time in seconds, found 'abc'"),
-        ("-1 > S 0:0(0)", "x.pkt:1: expected a time that is not negative, found '-1'"),
+        ("-1 > S 0:0(0)", "x.pkt:1: expected a time from 0 to 100 days, found '-1'"),
         ("2~1 > S 0:0(0)", "x.pkt:1: expected a range of times, found one that ends too early"),
         ("* bind(3, ..., ...) = 0", "x.pkt:1: expected a time, found '*' or a range"),
         ("0 `sysctl", "x.pkt:1: expected a closing back-quote, found the end of the script"),
@@ -151,6 +151,8 @@ def test_script__options_set_up_code_command_and_comments() -> None:
             '0 write(3, "abc, 3) = 3',
             "x.pkt:1: expected a closing quotation mark, found the end of the script",
         ),
+        ("0 poll(" + "[" * 40, "x.pkt:1: expected brackets at most 32 deep, found '['"),
+        ("99999999 > S 0:0(0)", "x.pkt:1: expected a time from 0 to 100 days, found '99999999'"),
         ("--mss=1", "x.pkt:1: expected an event, found the end of the script"),
     ],
 )
