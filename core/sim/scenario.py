@@ -79,8 +79,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rtt_us(self) -> int:
-        """Without what waits in the queue."""
-        return 2 * self.delay_us
+        """Without what waits in the queue; never 0, since rates are counted by it."""
+        return max(2 * self.delay_us, 1)
 
     @property
     def queue(self) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +76,42 @@ def test_sim__wrong_value__one_line_names_option_found_and_allowed(argv: tuple[s
     assert ended.stderr.count("\n") == 1
     assert argv[0] in ended.stderr
     assert named in ended.stderr
+
+
+def test_sim__plot__is_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    for name, begins in (("run.png", b"\x89PNG"), ("run.svg", b"<?xml")):
+        assert gossamer(*QUICK, "--plot", str(tmp_path / name)).returncode == 0
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"), [("run.jpg", ".png or .svg"), ("no/such/folder/run.png", "there is no folder")]
+)
+def test_sim__plot_that_cannot_be_written__is_said_before_the_run(name: str, allowed: str) -> None:
+    ended = gossamer(*QUICK, "--plot", name)
+    assert ended.returncode == 2
+    assert allowed in ended.stderr
+    assert not ended.stdout
+
+
+def test_sim__plot_without_matplotlib__names_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('none here')")
+    ended = subprocess.run(
+        [GOSSAMER, *QUICK, "--plot", str(tmp_path / "run.png")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert ended.returncode == 3
+    assert ended.stderr == "gossamer: --plot needs matplotlib: pip install 'gossamer[plots]'\n"
+
+
+def test_sim__speed__is_told_on_standard_error_only() -> None:
+    ended = gossamer("sim", "--speed")
+    assert ended.returncode == 0
+    assert not ended.stdout
+    assert "segments/s" in ended.stderr
+    assert "the TCP itself takes" in ended.stderr

@@ -42,6 +42,7 @@ def test_same_seed__same_report__another_seed__another() -> None:
         {"queue_bytes": 16_000},
         {"queue_bytes": 40_000, "mark_bytes": 12_000, "loss": 0.01},
         {"buffer_bytes": 4_000},
+        {"delay_us": 0},
         {"rate_bps": 0, "loss": 0.02},
         {"mtu_changes": ((60_000, 1_100),)},
         {"mtu_changes": ((60_000, 1_100),), "icmp": False},
