@@ -1,0 +1,1 @@
+"""The library: threads, event loops, the pure TCP, and what is built on them; no process, no command line."""

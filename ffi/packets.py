@@ -42,23 +42,40 @@ class OutSegment(Protocol):
     codepoint for the IP header."""
 
     @property
-    def seq(self) -> int: ...
+    def seq(self) -> int:
+        """Of the first octet, or of the SYN."""
+
     @property
-    def ack(self) -> int: ...
+    def ack(self) -> int:
+        """What is acknowledged; told only with the flag ACK."""
+
     @property
-    def flags(self) -> int: ...
+    def flags(self) -> int:
+        """The header's octet of flags."""
+
     @property
-    def window(self) -> int: ...
+    def window(self) -> int:
+        """The header's window, scaled already."""
+
     @property
-    def ts_val(self) -> int: ...
+    def ts_val(self) -> int:
+        """The timestamp's value; negative without one."""
+
     @property
-    def ts_ecr(self) -> int: ...
+    def ts_ecr(self) -> int:
+        """The timestamp that is echoed."""
+
     @property
-    def payload(self) -> Any: ...
+    def payload(self) -> Any:
+        """The text."""
+
     @property
-    def urgent(self) -> int: ...
+    def urgent(self) -> int:
+        """The urgent pointer; told only with the flag URG."""
+
     @property
-    def ecn(self) -> int: ...
+    def ecn(self) -> int:
+        """The codepoint for the IP header."""
 
 
 class PacketSink(Protocol):

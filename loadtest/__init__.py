@@ -1,0 +1,1 @@
+"""Load and measurement: clients, load shapes, reports, a bad link, benchmarks beside peers."""

@@ -1,0 +1,1 @@
+"""Processes: configuration, plan, supervisor, workers, firewall, counters, control, command line."""

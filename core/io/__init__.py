@@ -1,0 +1,1 @@
+"""What threads read and write: streams on either stack, files, pipes, datagrams, children, signals, names."""

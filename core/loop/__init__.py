@@ -1,0 +1,1 @@
+"""The event loops, each of which takes some system calls; the only place in core that meets ffi."""

@@ -381,6 +381,7 @@ class Connections:
         return thread
 
     def wake_sender(self, connection: Connection, error: OSError) -> None:
+        """Throw an error into the thread that is blocked in SEND, if there is one."""
         thread = connection.send_thread
         if thread is not None:
             connection.send_thread = connection.send_rest = None

@@ -1,0 +1,1 @@
+"""The functional TCP: pure functions from a connection and an event to a connection and actions."""

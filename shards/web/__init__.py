@@ -1,0 +1,1 @@
+"""The web server: a folder, or a handler of the user's."""
