@@ -1,18 +1,21 @@
 """What a worker serves: a folder, or a handler of the user's.
 
 A handler that also opens connections is an object with a method `connect_with(connector)`, called once at
-the worker's start, beside its async `__call__(stream)`.
+the worker's start, beside its async `__call__(stream)`. One that makes system calls of its own has a method
+`loops()`, which returns the event loops that take them.
 
 Owns the choice between them. Both end up as one record of functions, so the worker's threads know no
 difference.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import msgspec
 from gossamer.core.errors import Draining
 from gossamer.core.io.stream import Connector, Stream
+from gossamer.core.threads.eventloop import EventLoop
+from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.stack import Stack, Statistics
@@ -37,6 +40,8 @@ class Application(msgspec.Struct, frozen=True):
     """Whether each connection has context variables of its own, as a user's handler expects."""
     connect_with: Callable[[Connector], None] | None = None
     """Takes what opens connections on the worker's stack; None where the application opens none."""
+    loops: Callable[[], Iterable[EventLoop]] = tuple
+    """Makes the loops that take the application's own system calls."""
 
 
 def _static_site(config: Config, root_fd: int) -> Application:
@@ -75,7 +80,12 @@ def open_application(config: Config, root_fd: int | None) -> Application:
         handler = load_application(config.server.target)
     except ApplicationError as error:
         raise ConfigError(str(error)) from error
-    return Application(guard(handler), isolates=True, connect_with=getattr(handler, "connect_with", None))
+    return Application(
+        guard(handler),
+        isolates=True,
+        connect_with=getattr(handler, "connect_with", None),
+        loops=getattr(handler, "loops", tuple),
+    )
 
 
 def give_connector(application: Application, stack: Stack) -> None:
@@ -88,3 +98,12 @@ def give_connector(application: Application, stack: Stack) -> None:
             "allowed: at least 1, since the handler opens connections itself"
         )
     application.connect_with(stack.connector)
+
+
+def add_loops(application: Application, scheduler: Scheduler) -> None:
+    """Plug in the loops of the application's own system calls. Raises: ConfigError."""
+    for loop in application.loops():
+        try:
+            scheduler.add_loop(loop)
+        except ValueError as error:
+            raise ConfigError(f"the handler's loops: {error}") from error

@@ -29,7 +29,7 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.watchdog import Watchdog
 from gossamer.ffi import privileges
 from gossamer.ffi.shared_memory import read_message
-from gossamer.shards.application import Application, give_connector, open_application
+from gossamer.shards.application import Application, add_loops, give_connector, open_application
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.logs import configure_logging
@@ -92,6 +92,7 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
         await EpollWait(plan.descriptors.go, select.EPOLLIN)
     stack = build_stack(plan, worker.scheduler)
     give_connector(application, stack)
+    add_loops(application, worker.scheduler)
     limit = plan.config.server.limit_concurrency
     worker.serve(stack, application, limit)
 

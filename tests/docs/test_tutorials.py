@@ -1,0 +1,86 @@
+"""Each page of docs/ that teaches programming, done as it is printed."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .pages import DOCS, commands, run, save_files
+
+PAGES = (
+    "adding-a-system-call.md",
+    "adding-an-event-source.md",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page__its_commands_print_what_it_says(page: str, tmp_path: Path) -> None:
+    save_files(page, tmp_path)
+    assert commands(page)
+    for command in commands(page):
+        printed = run(command, tmp_path)
+        assert command.is_printed_by(printed), f"$ {command.line}\n{printed}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page__every_file_is_used_by_another_or_by_a_command(page: str, tmp_path: Path) -> None:
+    save_files(page, tmp_path)
+    text = (DOCS / page).read_text()
+    for path in tmp_path.iterdir():
+        uses = (f"$ python {path.name}", f"from {path.stem} import", f"serve {path.stem}:")
+        assert any(use in text for use in uses), path.name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page__its_files_have_strict_types(page: str, tmp_path: Path) -> None:
+    save_files(page, tmp_path)
+    files = [path.name for path in tmp_path.iterdir()]
+    root = DOCS.parent
+    options = ["--config-file", str(root / "pyproject.toml"), "--cache-dir", str(root / ".mypy_cache")]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *files],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": f"{root}/.types:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_served_handler__takes_its_own_calls(tmp_path: Path) -> None:
+    """The last part of docs/adding-a-system-call.md: two clients are paired."""
+    save_files("adding-a-system-call.md", tmp_path)
+    with served("pairing:handler", tmp_path) as port:
+        clients = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(2)]
+        answers = {client.makefile("rb").read() for client in clients}
+    assert answers == {b"you are number 0\n", b"you are number 1\n"}
+
+
+@contextlib.contextmanager
+def served(target: str, folder: Path) -> Iterator[int]:
+    """A server of a page's handler on kernel sockets; its port."""
+    gossamer = str(Path(sys.executable).parent / "gossamer")
+    run_dir = ["--run-dir", str(folder / "run")]
+    options = ["--stack", "kernel", "--port", "0", "--workers", "1", *run_dir]
+    server = subprocess.Popen([gossamer, "serve", target, *options], cwd=folder)
+    try:
+        for _ in range(200):
+            told = subprocess.run(
+                [gossamer, "status", "--json", *run_dir], capture_output=True, timeout=20, check=False
+            )
+            status = json.loads(told.stdout) if told.returncode == 0 else {"workers": []}
+            if any(worker["state"] == "serving" for worker in status["workers"]):
+                yield int(status["port"])
+                return
+        raise AssertionError("not serving")
+    finally:
+        server.terminate()
+        server.wait(20)
