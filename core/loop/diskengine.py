@@ -16,6 +16,7 @@ from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.thread import Raise
 from gossamer.ffi.aio import AioContext
 from gossamer.ffi.chunk import Chunk
+from gossamer.ffi.inflight import Done
 from gossamer.ffi.uring import UringContext
 
 URING: Final = "io_uring"
@@ -23,9 +24,6 @@ LIBAIO: Final = "libaio"
 POOL: Final = "pool"
 
 ENGINES: Final = (URING, LIBAIO, POOL)
-
-Done = tuple[int, int]
-"""An operation that is done: its slot, and the number of bytes or -errno."""
 
 
 class Engine(Protocol):
@@ -78,23 +76,10 @@ class UringEngine(UringContext):
         return True
 
 
-class LibaioEngine:
+class LibaioEngine(AioContext):
     """The kernel's native AIO: asynchronous only for reads of a descriptor opened with O_DIRECT."""
 
     name = LIBAIO
-
-    def __init__(self, depth: int) -> None:
-        self._context = AioContext(depth)
-        self.eventfd = self._context.eventfd
-        self.cancel = self._context.cancel
-        self.acknowledge = self._context.acknowledge
-        self.close = self._context.close
-        self.read = self._context.read
-
-    @property
-    def has_room(self) -> bool:
-        """Whether another read can be begun."""
-        return self._context.has_room
 
     def takes(self, fd: int, *, is_read: bool) -> bool:
         """Direct reads: all else would block in io_submit."""
@@ -111,10 +96,6 @@ class LibaioEngine:
     def submit(self) -> bool:
         """A read is begun as soon as it is queued."""
         return True
-
-    def reap(self) -> list[Done]:
-        """The reads that are done."""
-        return [(slot, result) for slot, _, result in self._context.reap()]
 
 
 class PoolEngine:

@@ -1,0 +1,71 @@
+"""What the kernel has been asked to do with memory and has not said to be done: slots, and an eventfd that
+tells.
+
+Owns the chunks that the kernel may still read or write: each is kept until its slot is reaped. How the kernel
+is asked, the contexts built on this know.
+
+Source: eventfd(2).
+"""
+
+import errno
+import os
+from typing import Any, Final
+
+from gossamer.ffi.chunk import Chunk
+
+REAP_MAX: Final = 256
+"""Completions taken from the kernel at once."""
+
+Done = tuple[int, int]
+"""A slot, and the number of bytes or -errno."""
+
+
+class InFlight:
+    """Up to `depth` operations in flight."""
+
+    def __init__(self, depth: int) -> None:
+        self.eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._free_slots = list(range(depth))
+        self._chunks: dict[int, Chunk | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another operation can be begun."""
+        return bool(self._free_slots)
+
+    def acknowledge(self) -> None:
+        """Reset the eventfd; call it before reaping, so that nothing done in between is missed."""
+        try:
+            os.eventfd_read(self.eventfd)
+        except BlockingIOError:
+            return
+
+    def _take_slot(self) -> int:
+        """Raises: BlockingIOError when all are in flight."""
+        if not self._free_slots:
+            raise BlockingIOError(errno.EAGAIN, "all slots are in flight")
+        return self._free_slots.pop()
+
+    def _begun(self, slot: int, chunk: Chunk | None, code: int, what: str) -> int:
+        """Note what became of asking the kernel; returns the slot. Raises: OSError for a negative code."""
+        if code < 0:
+            self._free_slots.append(slot)
+            raise OSError(-code, f"{what}: {os.strerror(-code)}")
+        self._chunks[slot] = chunk
+        return slot
+
+    def _finished(self, done: Any, count: int) -> list[Done]:
+        """The slots of `count` completions, which are free again."""
+        finished = [(int(done[index].slot), int(done[index].result)) for index in range(count)]
+        for slot, _ in finished:
+            del self._chunks[slot]
+            self._free_slots.append(slot)
+        return finished
+
+    def _release(self) -> None:
+        """The kernel is done with everything."""
+        self._chunks.clear()
+        os.close(self.eventfd)
