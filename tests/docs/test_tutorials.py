@@ -13,10 +13,7 @@ import pytest
 
 from .pages import DOCS, commands, run, save_files
 
-PAGES = (
-    "adding-a-system-call.md",
-    "adding-an-event-source.md",
-)
+PAGES = ("adding-a-system-call.md", "adding-an-event-source.md", "writing-an-event-loop.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
