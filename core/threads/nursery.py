@@ -14,12 +14,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from gossamer.core.errors import GossamerError
 from gossamer.core.threads.calls import Park
 from gossamer.core.threads.cancel import Cancelled, CancelScope
 from gossamer.core.threads.current import current_scheduler
+
+ENDINGS: Final = (Exception, Cancelled, BaseExceptionGroup)
+"""What ends a thread and is told to its nursery. A group is what came out of a nursery inside it, with the
+`Cancelled` of one that was cancelled from outside; GeneratorExit and KeyboardInterrupt are told to nobody."""
 
 
 class Nursery:
@@ -56,7 +60,7 @@ class Nursery:
     async def _run(self, function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> None:
         try:
             await function(*arguments)
-        except (Exception, Cancelled) as error:  # noqa: BLE001 - told to whoever left the block
+        except ENDINGS as error:
             self._failed(error)
         finally:
             self._children -= 1
@@ -74,7 +78,7 @@ class Nursery:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if isinstance(error, Exception | Cancelled):
+        if isinstance(error, ENDINGS):
             self._failed(error)
         elif error is not None:
             # GeneratorExit and the like: the thread itself is thrown away, and may not block any more.

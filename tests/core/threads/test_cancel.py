@@ -274,6 +274,72 @@ def test_nursery__deadline_around_it__children_are_cancelled_too(
     assert clock() - start_us < 2 * SECOND
 
 
+def test_nursery__within_a_child__cancelled_from_outside__ends_quietly(scheduler: Scheduler) -> None:
+    async def child() -> None:
+        async with open_nursery() as inner:
+            inner.start_soon(sys_sleep, 10 * SECOND)
+            await sys_sleep(10 * SECOND)
+
+    async def body() -> bool:
+        async with open_nursery() as outer:
+            outer.start_soon(child)
+            await sys_yield()
+            outer.cancel_scope.cancel()
+        return outer.cancel_scope.cancelled_caught
+
+    assert run_one(scheduler, body())
+
+
+def test_nursery__within_the_body__cancelled_from_outside__children_of_both_have_ended(
+    scheduler: Scheduler,
+) -> None:
+    ended = []
+
+    async def slow_to_leave(name: str, seconds: int) -> None:
+        try:
+            await sys_sleep(10 * SECOND)
+        finally:
+            with CancelScope(shield=True):
+                await sys_sleep(seconds * SECOND)
+            ended.append(name)
+
+    async def body() -> list[str]:
+        async with open_nursery() as outer:
+            outer.start_soon(slow_to_leave, "outer", 3)
+            async with open_nursery() as inner:
+                inner.start_soon(slow_to_leave, "inner", 1)
+                await sys_yield()
+                outer.cancel_scope.cancel()
+        return sorted(ended)
+
+    assert run_one(scheduler, body()) == ["inner", "outer"]
+
+
+def test_nursery__within_a_child__fails_while_cancelled_from_outside__the_failure_comes_out(
+    scheduler: Scheduler,
+) -> None:
+    async def failing() -> None:
+        try:
+            await sys_sleep(10 * SECOND)
+        finally:
+            raise OSError("not even now")
+
+    async def child() -> None:
+        async with open_nursery() as inner:
+            inner.start_soon(failing)
+            await sys_sleep(10 * SECOND)
+
+    async def body() -> None:
+        async with open_nursery() as outer:
+            outer.start_soon(child)
+            await sys_yield()
+            outer.cancel_scope.cancel()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        run_one(scheduler, body())
+    assert raised.value.subgroup(OSError) is not None
+
+
 def test_nursery__left__nothing_can_be_started_in_it(scheduler: Scheduler) -> None:
     async def parent() -> None:
         async with open_nursery() as nursery:
