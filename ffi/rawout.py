@@ -20,6 +20,8 @@ BATCH_MAX: Final = 256
 ARENA_BYTES: Final = 1 << 20
 SEND_BUFFER_BYTES: Final = 4 << 20
 """Room of each raw socket for packets that the device has not taken yet."""
+TTL_DEFAULT: Final = 64
+"""Source: RFC 1700, IP time to live parameter."""
 HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
 """Room before each payload for the longest header: IPv6, TCP, timestamps."""
 SEGMENT_BYTES_MAX: Final = 65535
@@ -59,9 +61,10 @@ def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
 
 
 class RawSink:
-    """A PacketSink on descriptors from `open_raw_sockets`; -1 for a family there is no socket for."""
+    """A PacketSink on descriptors from `open_raw_sockets`; -1 for a family there is no socket for. `ttl` is
+    the time to live or hop limit of all that it sends."""
 
-    def __init__(self, fd4: int, fd6: int = -1) -> None:
+    def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT) -> None:
         self.failed_total = 0
         self._count = 0
         self._end = 0
@@ -70,7 +73,7 @@ class RawSink:
         self._records = bytearray(BATCH_MAX * OUT_RECORD_BYTES)
         self._c_arena = ffi.from_buffer("uint8_t[]", self._arena)
         self._c_records = ffi.from_buffer("struct out_record[]", self._records)
-        self._sender = lib.sender_new(fd4, fd6, self._c_arena, ARENA_BYTES, self._c_records, BATCH_MAX)
+        self._sender = lib.sender_new(fd4, fd6, self._c_arena, ARENA_BYTES, self._c_records, BATCH_MAX, ttl)
         if self._sender == ffi.NULL:
             raise MemoryError("no memory for the packet sender")
 

@@ -71,7 +71,7 @@ def nfqueue_stack(connections: int, parameters: TcpParameters = DEFAULT_PARAMETE
         opened.enter_context(raw_ipv4)
         if raw_ipv6 is not None:
             opened.enter_context(raw_ipv6)
-        sink = RawSink(raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else -1)
+        sink = RawSink(raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else -1, parameters.ttl)
         source = NetlinkSource(opens.queue.fileno())
         loop = TcpLoop(source, sink, parameters, monotonic_us, system_entropy)
         connector = TcpConnector(loop, opens.ports, system_entropy(SECRET_BYTES))

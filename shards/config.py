@@ -107,6 +107,7 @@ TCP_BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "synack_retries": (0, 255),
     "retries": (1, 255),
     **{name: bounds for name, bounds in OPTION_BOUNDS.items() if name != "maxseg_bytes"},
+    "ttl": (1, 255),
     "fin_wait_2_us": (1_000, 3_600_000_000),
     "time_wait_us": (1_000, 3_600_000_000),
     "time_wait_max": (1, 10_000_000),

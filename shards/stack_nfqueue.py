@@ -58,8 +58,8 @@ def stack_builder(plan: WorkerPlan) -> BuildStack:
 
 def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen."""
-    sink = RawSink(plan.descriptors.raw_ipv4, plan.descriptors.raw_ipv6)
     parameters, ports = parameters_of(plan), plan.shard.active_ports
+    sink = RawSink(plan.descriptors.raw_ipv4, plan.descriptors.raw_ipv6, parameters.ttl)
     loop = TcpLoop(open_receiver(), sink, parameters, monotonic_us, system_entropy, plan.fast_open_secret)
     scheduler.add_loop(loop)
     return Stack(

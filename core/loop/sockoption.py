@@ -19,6 +19,7 @@ from gossamer.core.tcp.parameters import MILLISECOND_US, OPTION_BOUNDS
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.systemcall import Handler, SystemCall
 from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.segment import ECN_BITS
 
 TIMES: Final = {
     "keepalive_idle_us": (socket.TCP_KEEPIDLE, SECOND_US, 32_767),
@@ -33,6 +34,12 @@ NUMBERS: Final = {
     "keepalive_probes": socket.TCP_KEEPCNT,
     "maxseg_bytes": socket.TCP_MAXSEG,
 }
+TRAFFIC_CLASS: Final[dict[int, tuple[tuple[int, int], ...]]] = {
+    socket.AF_INET: ((socket.IPPROTO_IP, socket.IP_TOS),),
+    # The second is for IPv4 addresses in an IPv6 socket.
+    socket.AF_INET6: ((socket.IPPROTO_IPV6, socket.IPV6_TCLASS), (socket.IPPROTO_IP, socket.IP_TOS)),
+}
+"""Where each family has the Diffserv field, as ip(7) and ipv6(7) name it; the kernel keeps ECN to itself."""
 PROBES_MAX: Final = 127
 """MAX_TCP_KEEPCNT of Linux."""
 
@@ -76,6 +83,9 @@ def set_option(sock: SocketType, options: SocketOptions) -> None:
         _set_time(sock, name, number, getattr(options, name), unit_us, limit)
     if options.linger_us is not None:
         sock.setsockopt(SOL_SOCKET, SO_LINGER, NO_LINGER if options.linger_us else RESET_ON_CLOSE)
+    if options.dscp is not None:
+        for level, number in TRAFFIC_CLASS[sock.family]:
+            sock.setsockopt(level, number, options.dscp << ECN_BITS)
     if options.congestion is not None:
         known = KERNEL_NAMES.get(options.congestion, options.congestion)
         sock.setsockopt(IPPROTO_TCP, socket.TCP_CONGESTION, known.encode())
@@ -103,6 +113,7 @@ def get_options(sock: SocketType, linger_us: int) -> SocketOptions:
     if not sock.getsockopt(SOL_SOCKET, SO_KEEPALIVE):
         found["keepalive_idle_us"] = NEVER_US
     name = sock.getsockopt(IPPROTO_TCP, socket.TCP_CONGESTION, NAME_BYTES).rstrip(b"\0").decode()
+    found["dscp"] = sock.getsockopt(*TRAFFIC_CLASS[sock.family][0]) >> ECN_BITS
     least, most = OPTION_BOUNDS["maxseg_bytes"]
     found["maxseg_bytes"] = min(max(found["maxseg_bytes"], least), most)
     found["nodelay"], found["quickack"] = bool(found["nodelay"]), bool(found["quickack"])

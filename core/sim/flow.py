@@ -211,8 +211,8 @@ class Flow:
                 continue
             is_ack = not segment.payload and not segment.flags & (SYN | FIN)
             arrivals_us = link.arrivals_us(now_us, wire_bytes(segment), is_ack)
-            if segment.ecn and link.marks(now_us):
-                segment = msgspec.structs.replace(segment, ecn=CE)
+            if segment.ecn & CE and link.marks(now_us):
+                segment = msgspec.structs.replace(segment, ecn=segment.ecn | CE)
             for at_us in arrivals_us:
                 # A segment with a wrong bit fails its checksum: it is counted, and nobody sees it.
                 if not (link.has_noise and link.spoils()):

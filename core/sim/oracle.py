@@ -25,7 +25,7 @@ from gossamer.core.tcp.parameters import (
 from gossamer.core.tcp.recovery.ranges import covered, total_bytes
 from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.tcb import Phase, Reassembly, Recovery, State, Tcb
-from gossamer.core.wire.segment import CWR, FIN, RST, SYN, Segment
+from gossamer.core.wire.segment import CE, CWR, FIN, RST, SYN, Segment
 
 
 def check(before: Connection, event: Event, after: Connection | None, actions: Actions) -> None:
@@ -157,7 +157,10 @@ def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> N
         used_bytes = len(segment.payload) + 4 + 8 * len(segment.sack)
         assert used_bytes <= agreed.smss, "SACK blocks make a segment longer than the peer takes"
     _check_ecn(before, after, segment)
-    if segment.flags & (SYN | RST):
+    if segment.flags & RST:
+        return
+    assert segment.ecn & ~CE == agreed.traffic_class, "not with the Diffserv field that was asked for"
+    if segment.flags & SYN:
         return
     assert (segment.ts_val >= 0) == agreed.timestamps
     end = _end(segment)
@@ -170,12 +173,12 @@ def _check_segment(before: Tcb, event: Event, after: Tcb, segment: Segment) -> N
 
 def _check_ecn(before: Tcb, after: Tcb, segment: Segment) -> None:
     """Source: RFC 3168 6.1.4 to 6.1.6: new data is ECN-capable, and nothing else; 6.1.2 for CWR."""
-    if segment.ecn:
-        assert segment.ecn == after.agreed.ect, "ECT was not agreed on"
+    if segment.ecn & CE:
+        assert segment.ecn & CE == after.agreed.ect, "ECT was not agreed on"
         assert segment.payload, "a segment without data is ECT"
         assert seq_le(before.snd_nxt, Seq(segment.seq)), "a retransmission is ECT"
     if segment.flags & (SYN | CWR) == CWR:
-        assert segment.ecn, "CWR on something other than new data"
+        assert segment.ecn & CE, "CWR on something other than new data"
 
 
 def _end(segment: Segment) -> Seq:

@@ -52,4 +52,4 @@ def remains(tcb: Tcb) -> Actions:
 
 def reset_segment(tcb: Tcb) -> Segment:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>: our own abort."""
-    return Segment(textless_seq(tcb), tcb.rcv_nxt, RST | ACK, 0)
+    return Segment(textless_seq(tcb), tcb.rcv_nxt, RST | ACK, 0, ecn=tcb.agreed.traffic_class)

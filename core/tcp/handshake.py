@@ -18,7 +18,7 @@ from gossamer.core.tcp.parameters import (
     TcpParameters,
 )
 from gossamer.core.tcp.tcb import Agreed, FastOpen, RoundTrip, Tcb
-from gossamer.core.wire.segment import ECT_0, NO_TIMESTAMP, NOT_ECT, Segment, SynOptions
+from gossamer.core.wire.segment import ECN_BITS, ECT_0, NO_TIMESTAMP, NOT_ECT, Segment, SynOptions
 
 TIMESTAMP_OPTION_BYTES = 12
 NO_OPTIONS = SynOptions()
@@ -66,6 +66,7 @@ def wanted(parameters: TcpParameters, opening: Opening, passive: bool = False) -
         passive=passive,
         ecn=parameters.ecn == "on" or (passive and parameters.ecn == "passive"),
         is_ipv6=opening.is_ipv6,
+        traffic_class=parameters.dscp << ECN_BITS,
     )
 
 

@@ -164,6 +164,7 @@ def syn_ack_of(
     window = rcv_wnd if rcv_wnd < FIELD_MAX else FIELD_MAX
     ts_val, ts_ecr = times
     timeout_s = advertised_s(agreed.parameters) if agreed.parameters.user_timeout_option else 0
+    traffic = agreed.traffic_class
     return Segment(
-        agreed.iss, rcv_nxt, flags, window, ts_val, ts_ecr, b"", (), options, user_timeout_s=timeout_s
+        agreed.iss, rcv_nxt, flags, window, ts_val, ts_ecr, b"", (), options, 0, traffic, timeout_s
     )

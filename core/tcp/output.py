@@ -59,7 +59,19 @@ def make_segment(
             sack = sack[:SACK_BLOCKS_MAX]
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
     window = window_field(tcb)
-    return Segment(seq, tcb.rcv_nxt, flags, window, ts_val, tcb.ts_recent, payload, sack, None, 0, ect)
+    return Segment(
+        seq,
+        tcb.rcv_nxt,
+        flags,
+        window,
+        ts_val,
+        tcb.ts_recent,
+        payload,
+        sack,
+        None,
+        0,
+        ect | agreed.traffic_class,
+    )
 
 
 def acknowledgment(tcb: Tcb, now_us: int) -> Segment:

@@ -296,6 +296,10 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     mtu_probing: MtuProbing = "blackhole"
     """Whether a connection looks for the path's MTU by itself (RFC 4821): never, once full-sized segments
     vanish, or from the start. ICMP is obeyed in any case."""
+    ttl: int = 64
+    """Time to live and hop limit of what we send. Source: RFC 9293 3.9.2, MUST-49; RFC 1700 for 64."""
+    dscp: int = 0
+    """Diffserv field of what a connection sends. Source: RFC 9293 3.9.2, MUST-48; RFC 2474 3."""
     linger_us: int = NEVER_US
     """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**62
     never waits and goes on sending in the background (SO_LINGER of socket(7))."""
@@ -337,5 +341,6 @@ OPTION_BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "user_timeout_us": (1_000, NEVER_US),
     "linger_us": (0, NEVER_US),
     "maxseg_bytes": (MSS_FLOOR, 65_495),
+    "dscp": (0, 63),
 }
 """What a user may set of one connection, inclusive; an operator is held to the same for all of them."""

@@ -36,6 +36,8 @@ class SocketOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """TCP_MAXSEG: no segment we send is larger, options included; it only ever lowers the size."""
     congestion: str | None = None
     """TCP_CONGESTION: the congestion control."""
+    dscp: int | None = None
+    """The upper six bits of IP_TOS and IPV6_TCLASS: the Diffserv field of what we send."""
 
     def __post_init__(self) -> None:
         for name, bounds in OPTION_BOUNDS.items():

@@ -60,6 +60,8 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """ECN codepoint of the new data that we send: ECT(0), or 0 when none may have one, and echoes mean
     nothing."""
     is_ipv6: bool = False
+    traffic_class: int = 0
+    """The Diffserv field of all that we send, where IP has it: above the two bits of ECN (RFC 2474 3)."""
 
 
 class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -18,7 +18,8 @@ for any above that): RFC 7323 2.3 lets TCP clamp it. `user_timeout` is the optio
 absent. What only a SYN may carry is absent from any other segment.
 
 Out: one record a segment to send,
-    (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, options_length, ecn)
+    (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, options_length,
+     traffic_class)
 where `kind` is one of OUT_* below; `payload_offset` counts from the start of the send arena and points at
 `options_length` bytes of TCP options (already padded to a multiple of four, at most 40), followed by the
 payload. With OUT_TIMESTAMP the C code writes the 12 bytes NOP NOP TS itself and options_length is 0; with

@@ -24,6 +24,8 @@ ECT_1: Final = 1
 ECT_0: Final = 2
 CE: Final = 3
 """The codepoints of the ECN field of the IP header. Source: RFC 3168 5, figure 1."""
+ECN_BITS: Final = 2
+"""How far above it the Diffserv field begins."""
 
 NO_TIMESTAMP: Final = -1
 """`ts_val` of a segment without the timestamps option."""
@@ -65,7 +67,8 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     urgent: int = 0
     """Urgent pointer; 0 without URG."""
     ecn: int = NOT_ECT
-    """ECN codepoint of the IP header that the segment came or goes with. On the way in, segments of the hot
-    path (plain data and ACKs with timestamps) are not asked for it unless it is CE."""
+    """ECN codepoint of the IP header that the segment came or goes with; of one that goes, the six bits above
+    it are the Diffserv field (RFC 2474 3). On the way in, segments of the hot path (plain data and ACKs with
+    timestamps) are not asked for it unless it is CE."""
     user_timeout_s: int = 0
     """User timeout option in seconds; 0 when it is absent. Source: RFC 5482 3."""

@@ -1,12 +1,11 @@
 /* The headers of a segment to send, written before its options and payload in the send arena.
  *
- * IPv4: don't fragment (we do path MTU discovery), TTL 64, identification 0 (RFC 6864 4.1: an atomic datagram needs none;
- * the kernel may fill it in). IPv6: hop limit 64, flow label 0. Of the type of service and the traffic class only the ECN field
- * is ever set.
+ * IPv4: don't fragment (we do path MTU discovery), identification 0 (RFC 6864 4.1: an atomic datagram needs none; the kernel may
+ * fill it in). IPv6: flow label 0. TTL and hop limit are the sender's, the type of service or traffic class is the record's.
  */
 #include "parse.h"
 
-enum { TTL = 64, TIMESTAMP_BYTES = 12, OPTIONS_MAX_BYTES = 40, IP_MAX_BYTES = 65535 };
+enum { TIMESTAMP_BYTES = 12, OPTIONS_MAX_BYTES = 40, IP_MAX_BYTES = 65535 };
 
 static void store16(uint8_t *out, uint16_t value)
 {
@@ -25,11 +24,12 @@ static int is_ipv4(const struct out_record *record)
     return is_mapped(record->flow);
 }
 
-static void write_ipv4(uint8_t *ip, uint32_t total, const struct out_record *record)
+static void write_ipv4(uint8_t *ip, uint32_t total, const struct out_record *record, uint8_t ttl)
 {
-    static const uint8_t fixed[12] = {0x45, 0, 0, 0, 0, 0, 0x40, 0, TTL, NEXT_TCP, 0, 0};
+    static const uint8_t fixed[12] = {0x45, 0, 0, 0, 0, 0, 0x40, 0, 0, NEXT_TCP, 0, 0};
     memcpy(ip, fixed, sizeof fixed);
-    ip[1] = record->ecn & ECN_MASK;
+    ip[1] = record->traffic_class;
+    ip[8] = ttl;
     store16(ip + 2, (uint16_t)total);
     memcpy(ip + 12, record->flow + 28, 4);
     memcpy(ip + 16, record->flow + 12, 4);
@@ -37,11 +37,13 @@ static void write_ipv4(uint8_t *ip, uint32_t total, const struct out_record *rec
     memcpy(ip + 10, &sum, 2);
 }
 
-static void write_ipv6(uint8_t *ip, uint32_t payload, const struct out_record *record)
+static void write_ipv6(uint8_t *ip, uint32_t payload, const struct out_record *record, uint8_t ttl)
 {
-    static const uint8_t fixed[8] = {0x60, 0, 0, 0, 0, 0, NEXT_TCP, TTL};
+    static const uint8_t fixed[8] = {0x60, 0, 0, 0, 0, 0, NEXT_TCP, 0};
     memcpy(ip, fixed, sizeof fixed);
-    ip[1] = (uint8_t)((record->ecn & ECN_MASK) << 4);
+    ip[0] |= record->traffic_class >> 4;
+    ip[1] = (uint8_t)(record->traffic_class << 4);
+    ip[7] = ttl;
     store16(ip + 4, (uint16_t)payload);
     memcpy(ip + 8, record->flow + 16, 16);
     memcpy(ip + 24, record->flow, 16);
@@ -80,7 +82,7 @@ static void write_checksum(uint8_t *tcp, uint32_t length, const struct out_recor
     memcpy(tcp + 16, &sum, 2);
 }
 
-int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *record, uint32_t *start)
+int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *record, uint8_t ttl, uint32_t *start)
 {
     const uint32_t ip_header = is_ipv4(record) ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
     const uint32_t timestamp = record->kind == OUT_TIMESTAMP ? TIMESTAMP_BYTES : 0;
@@ -99,8 +101,8 @@ int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *
     write_tcp(tcp, TCP_HEADER_BYTES + timestamp + record->options_length, record);
     write_checksum(tcp, total - ip_header, record);
     if (ip_header == IPV4_HEADER_BYTES)
-        write_ipv4(ip, total, record);
+        write_ipv4(ip, total, record, ttl);
     else
-        write_ipv6(ip, total - ip_header, record);
+        write_ipv6(ip, total - ip_header, record, ttl);
     return (int)total;
 }

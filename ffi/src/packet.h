@@ -49,7 +49,7 @@ struct out_record {
     uint32_t payload_offset;
     uint16_t payload_length;
     uint8_t options_length;
-    uint8_t ecn;
+    uint8_t traffic_class; /* RFC 2474: the Diffserv field, and below it the two bits of ECN */
 };
 
 enum in_kind {
@@ -92,7 +92,7 @@ int packet_parse(const uint8_t *arena, uint32_t offset, uint32_t length, uint32_
 
 /* build.c: writes the headers of a record before its options and payload. Returns the length of the packet and where
  * it starts, or -1 if the record does not fit the arena, IP, or TCP. */
-int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *record, uint32_t *start);
+int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *record, uint8_t ttl, uint32_t *start);
 
 /* receive.c */
 struct receiver;
@@ -104,7 +104,7 @@ void receiver_free(struct receiver *receiver);
 /* send.c */
 struct sender;
 struct sender *sender_new(int fd4, int fd6, uint8_t *arena, uint32_t arena_bytes,
-                          const struct out_record *records, uint32_t records_max);
+                          const struct out_record *records, uint32_t records_max, uint8_t ttl);
 int sender_send(struct sender *sender, uint32_t count);
 int sender_last_errno(const struct sender *sender);
 void sender_free(struct sender *sender);

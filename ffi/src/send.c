@@ -27,6 +27,7 @@ struct sender {
     uint32_t arena_bytes;
     const struct out_record *records;
     uint32_t records_max;
+    uint8_t ttl; /* time to live and hop limit of all that is sent */
     int last_errno;
 };
 
@@ -57,7 +58,7 @@ static void outlet_free(struct outlet *outlet)
 }
 
 struct sender *sender_new(int fd4, int fd6, uint8_t *arena, uint32_t arena_bytes, const struct out_record *records,
-                          uint32_t records_max)
+                          uint32_t records_max, uint8_t ttl)
 {
     struct sender *sender = calloc(1, sizeof *sender);
     if (!sender)
@@ -66,6 +67,7 @@ struct sender *sender_new(int fd4, int fd6, uint8_t *arena, uint32_t arena_bytes
     sender->arena_bytes = arena_bytes;
     sender->records = records;
     sender->records_max = records_max;
+    sender->ttl = ttl;
     if (!outlet_init(&sender->v4, fd4, AF_INET, records_max) || !outlet_init(&sender->v6, fd6, AF_INET6, records_max)) {
         sender_free(sender);
         return NULL;
@@ -90,7 +92,7 @@ int sender_last_errno(const struct sender *sender)
 static void prepare(struct sender *sender, const struct out_record *record)
 {
     uint32_t start;
-    const int length = packet_build(sender->arena, sender->arena_bytes, record, &start);
+    const int length = packet_build(sender->arena, sender->arena_bytes, record, sender->ttl, &start);
     if (length < 0) {
         sender->last_errno = EMSGSIZE;
         return;

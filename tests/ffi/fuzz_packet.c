@@ -37,7 +37,7 @@ static int build(uint8_t *arena, uint32_t arena_bytes, uint32_t *start)
     record.payload_offset = draw(8) ? HEADROOM_BYTES : draw(arena_bytes + 4);
     record.payload_length = draw(arena_bytes);
     record.options_length = draw(4) ? 4 * draw(8) : draw(60);
-    return packet_build(arena, arena_bytes, &record, start);
+    return packet_build(arena, arena_bytes, &record, 64, start);
 }
 
 static void fix_header_sum(uint8_t *packet, uint32_t length)

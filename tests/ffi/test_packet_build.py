@@ -2,10 +2,14 @@
 
 import struct
 
+import msgspec
 import pytest
 from gossamer.core.wire import record as layout
 from gossamer.core.wire.checksum import checksum
-from gossamer.core.wire.flow import MAPPED_PREFIX, Flow
+from gossamer.core.wire.flow import MAPPED_PREFIX, Flow, is_ipv4
+from gossamer.core.wire.ip import TTL, IpPacket
+from gossamer.core.wire.ipv4 import parse_ipv4
+from gossamer.core.wire.ipv6 import parse_ipv6
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import build_packet
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
@@ -36,12 +40,12 @@ SEGMENTS = st.builds(
     sack=st.lists(st.tuples(U32, U32), max_size=5).map(tuple),
     syn_options=st.none() | st.builds(SynOptions, U16, st.integers(-1, 14), st.booleans(), COOKIES),
     urgent=st.just(0) | U16,
-    ecn=st.integers(0, 3),
+    ecn=U8,
     user_timeout_s=st.just(0) | st.integers(1, 1 << 22),
 )
 
 
-def c_build(flow: Flow, segment: Segment, options: bytes, before: int = 0) -> bytes | None:
+def c_build(flow: Flow, segment: Segment, options: bytes, before: int = 0, ttl: int = TTL) -> bytes | None:
     """The packet that C writes into an arena that is just large enough; None when it refuses."""
     with_timestamp = segment.ts_val >= 0 and not options
     offset = before + lib.HEADROOM_BYTES
@@ -53,7 +57,7 @@ def c_build(flow: Flow, segment: Segment, options: bytes, before: int = 0) -> by
         len(options), segment.ecn,
     )  # fmt: skip
     start = ffi.new("uint32_t *")
-    length = lib.packet_build(ffi.from_buffer("uint8_t[]", arena), len(arena), record, start)
+    length = lib.packet_build(ffi.from_buffer("uint8_t[]", arena), len(arena), record, ttl, start)
     assert length < 0 or bytes(arena[: start[0]]) == b"\xaa" * start[0], (
         "something before the packet was written"
     )
@@ -65,6 +69,17 @@ def test_build__any_segment__as_the_reference(flow: Flow, segment: Segment, befo
     is_rare = segment.sack or segment.syn_options is not None or segment.user_timeout_s or segment.urgent
     options = encode_options(segment) if is_rare else b""
     assert c_build(flow, segment, options, before) == build_packet(flow, segment)
+
+
+@given(FLOWS, SEGMENTS, U8)
+def test_build__any_ttl__in_its_place(flow: Flow, segment: Segment, ttl: int) -> None:
+    """RFC 9293 3.9.2, MUST-49."""
+    plain = msgspec.structs.replace(segment, sack=(), syn_options=None, user_timeout_s=0, urgent=0)
+    built = c_build(flow, plain, b"", ttl=ttl)
+    assert built is not None
+    assert built[8 if is_ipv4(flow) else 7] == ttl
+    parsed = parse_ipv4(built) if is_ipv4(flow) else parse_ipv6(built)
+    assert isinstance(parsed, IpPacket), "the header's checksum counts it"
 
 
 @given(FLOWS, st.integers(0, 70_000), st.booleans())
@@ -98,9 +113,9 @@ def test_build__record_that_does_not_fit__refused(changed: str, value: int) -> N
     record.payload_offset, record.payload_length = 72, 50
     start = ffi.new("uint32_t *")
     view = ffi.from_buffer("uint8_t[]", arena)
-    assert lib.packet_build(view, len(arena), record, start) == 90
+    assert lib.packet_build(view, len(arena), record, TTL, start) == 90
     setattr(record, changed, value)
-    assert lib.packet_build(view, len(arena), record, start) == -1
+    assert lib.packet_build(view, len(arena), record, TTL, start) == -1
 
 
 @given(st.binary(max_size=300) | st.integers(0, 100).map(lambda length: b"\xff" * length))

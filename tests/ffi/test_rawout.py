@@ -2,7 +2,8 @@
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -99,14 +100,17 @@ def wire(sink: RawSink, kept: Callable[..., Any]) -> socket.socket:
 
 def arrived(wire: socket.socket, count: int) -> list[Any]:
     """The next packets from us that came in, parsed (the kernel answers them with RSTs)."""
-    found: list[Any] = []
-    while len(found) < count:
+    return [value for value, _ in islice(packets_of_ours(wire), count)]
+
+
+def packets_of_ours(wire: socket.socket) -> Iterator[tuple[Any, bytes]]:
+    """Each packet from us that comes in, parsed, and its octets."""
+    while True:
         packet, (_, protocol, kind, *_) = wire.recvfrom(70_000)
         if kind == socket.PACKET_HOST and protocol in (ETH_P_IP, ETH_P_IPV6):
             value = parse_packet(packet)
             if isinstance(value, tuple) and local_port(value[0]) == PEER_PORT:
-                found.append(value)
-    return found
+                yield value, packet
 
 
 @pytest.mark.root
@@ -134,6 +138,22 @@ def test_flush__segments_of_every_form__on_the_wire_as_given(
     assert sink.flush() == len(sent)
     assert sink.failed_total == 0
     assert arrived(wire, len(sent)) == [(from_us, segment) for segment in sent]
+
+
+@pytest.mark.root
+def test_flush__ttl_and_diffserv_field__on_the_wire(
+    sink: RawSink, wire: socket.socket, kept: Callable[..., Any]
+) -> None:
+    """RFC 9293 3.9.2: MUST-49, MUST-48, SHLD-22."""
+    del sink
+    v4, v6 = (kept(raw) for raw in open_raw_sockets())
+    near: RawSink = kept(RawSink(v4.fileno(), v6.fileno(), ttl=7))
+    for host in ("127.0.0.1", "::1"):
+        near.emit(pack_flow((host, 7701), (host, PEER_PORT)), Segment(1, 2, ACK, 3, ecn=46 << 2))
+    assert near.flush() == 2
+    (_, v4_packet), (_, v6_packet) = islice(packets_of_ours(wire), 2)
+    assert (v4_packet[1], v4_packet[8]) == (46 << 2, 7)
+    assert (int.from_bytes(v6_packet[:2], "big") >> 4 & 0xFF, v6_packet[7]) == (46 << 2, 7)
 
 
 @pytest.mark.root

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.shards import stack_nfqueue
 from gossamer.shards.stack_nfqueue import receiver_of
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
@@ -30,3 +32,25 @@ def test_receiver__on_an_inherited_queue__needs_no_package(monkeypatch: pytest.M
     monkeypatch.delitem(sys.modules, "gossamer.ffi.nfqueue_package", raising=False)
     receiver_of(plan_with(5))
     assert "gossamer.ffi.nfqueue_package" not in sys.modules
+
+
+class Opened(Exception):
+    """The sink was asked for."""
+
+
+def test_ttl__configured__is_that_of_the_sink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9293 3.9.2, MUST-49."""
+
+    def opened(*arguments: int) -> None:
+        raise Opened(arguments)
+
+    monkeypatch.setattr(stack_nfqueue, "RawSink", opened)
+    plan: Any = SimpleNamespace(
+        descriptors=SimpleNamespace(raw_ipv4=3, raw_ipv6=4),
+        shard=SimpleNamespace(active_ports=None),
+        config=SimpleNamespace(tcp=TcpParameters(ttl=7), nfqueue=SimpleNamespace(backend="netlink")),
+    )
+    nothing: Any = None
+    with pytest.raises(Opened) as caught:
+        stack_nfqueue.build_stack(nothing, plan, nothing)
+    assert caught.value.args == ((3, 4, 7),)

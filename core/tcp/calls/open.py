@@ -61,5 +61,6 @@ def syn(tcb: Tcb, now_us: int) -> Segment:
         ts_val,
         payload=syn_text(tcb),
         syn_options=options,
+        ecn=agreed.traffic_class,
         user_timeout_s=timeout_s,
     )

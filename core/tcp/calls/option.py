@@ -17,6 +17,7 @@ from gossamer.core.tcp.output import acknowledgment, output
 from gossamer.core.tcp.socket_options import SocketOptions, options_of, parameters_with
 from gossamer.core.tcp.tcb import Agreed, State, Tcb, TimeWait
 from gossamer.core.tcp.user_timeout import FIXED, advertised_s
+from gossamer.core.wire.segment import ECN_BITS
 
 replace = msgspec.structs.replace
 
@@ -53,7 +54,8 @@ def _agreed_with(agreed: Agreed, options: SocketOptions) -> Agreed:
     if options.maxseg_bytes is not None:
         overhead = TIMESTAMP_OPTION_BYTES if agreed.timestamps else 0
         smss = min(smss, options.maxseg_bytes - overhead)
-    return replace(agreed, parameters=parameters_with(agreed.parameters, options), smss=smss)
+    parameters = parameters_with(agreed.parameters, options)
+    return replace(agreed, parameters=parameters, smss=smss, traffic_class=parameters.dscp << ECN_BITS)
 
 
 def _waits_for_fin(tcb: Tcb) -> bool:

@@ -60,6 +60,7 @@ OPTIONS = SocketOptions(
     user_timeout_us=30 * SECOND_US,
     linger_us=2 * SECOND_US,
     congestion="newreno",
+    dscp=46,
 )
 
 

@@ -57,6 +57,7 @@ PARAMETERS = st.builds(
     mtu_probing=st.sampled_from(("off", "blackhole", "on")),
     rack=st.booleans(),
     restart_after_idle=st.booleans(),
+    dscp=st.sampled_from((0, 10)),
 )
 
 OPTIONS = st.sampled_from(
@@ -70,6 +71,7 @@ OPTIONS = st.sampled_from(
         SocketOptions(maxseg_bytes=88),
         SocketOptions(congestion="bbr"),
         SocketOptions(congestion="newreno"),
+        SocketOptions(dscp=46),
     )
 )
 

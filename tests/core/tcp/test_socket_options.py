@@ -55,6 +55,7 @@ def test_options_of__what_was_set__is_read_back() -> None:
         linger_us=2_000_000,
         maxseg_bytes=1_000,
         congestion="newreno",
+        dscp=46,
     )
     assert options_of(parameters_with(DEFAULT_PARAMETERS, options), 1_000) == options
 

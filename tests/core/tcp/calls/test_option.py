@@ -9,13 +9,13 @@ from gossamer.core.sim.states import NOW_US, from_peer, hears, said, segments_in
 from gossamer.core.tcp.actions import Signal
 from gossamer.core.tcp.calls.option import get_options
 from gossamer.core.tcp.codec import decode, encode
-from gossamer.core.tcp.events import Close, SegmentArrives, SetOptions, Timeout
+from gossamer.core.tcp.events import Abort, Close, SegmentArrives, SetOptions, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
-from gossamer.core.wire.segment import ACK, RST
+from gossamer.core.wire.segment import ACK, RST, SYN
 
 
 def setting(options: SocketOptions, now_us: int = NOW_US) -> SetOptions:
@@ -120,3 +120,23 @@ def test_close__lingers__the_ack_of_the_fin_is_told(window: int) -> None:
 def test_close__does_not_linger__nothing_is_told() -> None:
     tcb = states.after(states.established(), Close(NOW_US))
     assert step(tcb, SegmentArrives(from_peer(tcb), NOW_US))[1] == ()
+
+
+@pytest.mark.parametrize("state", State, ids=lambda state: state.name)
+def test_dscp__configured__in_all_that_is_sent(state: State) -> None:
+    """RFC 9293 3.9.2: MUST-48, and SHLD-22: passed to IP unchanged."""
+    tcb = states.IN_STATE[state](TcpParameters(dscp=46, ecn="on"))
+    _, actions = step(tcb, SegmentArrives(from_peer(tcb, ACK | SYN, b"x", seq=1), NOW_US))
+    actions += step(tcb, Timeout(NOW_US + 3_600 * SECOND_US))[1] + step(tcb, Abort(NOW_US))[1]
+    sent = segments_in(actions)
+    assert sent
+    assert {segment.ecn >> 2 for segment in sent} == {46}
+
+
+def test_dscp__set_while_open__holds_from_then_on_and_ecn_stays() -> None:
+    """SHLD-21."""
+    tcb, (before,) = said(states.established(TcpParameters(ecn="on")), b"before")
+    tcb = states.after(tcb, SetOptions(SocketOptions(dscp=10), NOW_US))
+    tcb, (after,) = said(tcb, b"after")
+    assert (before.ecn >> 2, after.ecn >> 2) == (0, 10)
+    assert after.ecn & 3 == before.ecn & 3
