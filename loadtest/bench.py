@@ -24,7 +24,7 @@ from typing import Any, Final
 import click
 import msgspec
 from gossamer.loadtest import bench_report, namespaces
-from gossamer.loadtest.bench_http import CLOSE_HEADER, run_rounds
+from gossamer.loadtest.bench_http import CLOSE_HEADER, Said, run_rounds
 from gossamer.loadtest.bench_idle import connections_possible, measure_idle
 from gossamer.loadtest.namespaces import Namespace, NamespaceError
 from gossamer.loadtest.peers import nginx_binary, start_nginx, start_uvicorn
@@ -72,18 +72,14 @@ QUICK: Final = Size(rounds=2, seconds=1, threads=200_000, idle=1_000)
 class Bench:
     """One run: where, how long, and what was found."""
 
-    def __init__(self, place: Place, folder: Path, size: Size, console: Console) -> None:
+    def __init__(self, place: Place, folder: Path, size: Size, say: Said) -> None:
         self.place = place
         self.folder = folder
         self.size = size
-        self.console = console
+        self.say = say
         self.notes: list[str] = []
         self.rounds: dict[str, Rounds] = {}
         self.targets: list[Target] = []
-
-    def say(self, text: str) -> None:
-        """Progress, on stderr."""
-        self.console.print(f"[dim]{text}[/dim]")
 
     def start_servers(self, stack: contextlib.ExitStack) -> list[Server]:
         """All servers that this machine and user can run; what is missing is noted."""
@@ -172,6 +168,12 @@ class Bench:
                 what: {name: summary(samples) for name, samples in found.items()}
                 for what, found in self.rounds.items()
             },
+            "http_rounds_cpu_us": {
+                what: {
+                    name: [round(sample.cost_us, 3) for sample in samples] for name, samples in found.items()
+                }
+                for what, found in self.rounds.items()
+            },
             "targets": [{**msgspec.structs.asdict(t), "is_met": t.is_met} for t in self.targets],
             "notes": self.notes,
         }
@@ -183,10 +185,10 @@ def own_name() -> str:
 
 
 @contextlib.contextmanager
-def a_place(console: Console) -> Iterator[Place]:
+def a_place(say: Said) -> Iterator[Place]:
     """A namespace of its own for root; the machine itself for anybody else."""
     if reason := namespaces.missing_requirement():
-        console.print(f"on the machine's own loopback: a namespace {reason}")
+        say(f"on the machine's own loopback: a namespace {reason}")
         yield Host()
         return
     namespaces.remove_stale()
@@ -211,15 +213,15 @@ def write_result(result: dict[str, Any]) -> Path:
     return path
 
 
-def run_bench(size: Size, console: Console) -> dict[str, Any]:
-    """All four figures. Raises: ServerError, NamespaceError, OSError."""
+def run_bench(size: Size, say: Said) -> dict[str, Any]:
+    """All four figures; progress goes to `say`. Raises: ServerError, NamespaceError, OSError."""
     with (
         tempfile.TemporaryDirectory(prefix="gossamer-bench-") as folder,
-        a_place(console) as place,
+        a_place(say) as place,
         contextlib.ExitStack() as stack,
     ):
         write_site(Path(folder))
-        bench = Bench(place, Path(folder), size, console)
+        bench = Bench(place, Path(folder), size, say)
         servers = bench.start_servers(stack)
         bench.http(servers)
         bench.idle(servers)
@@ -238,7 +240,7 @@ def main(quick: bool, rounds: int | None, seconds: int | None, as_json: bool) ->
     size = msgspec.structs.replace(size, rounds=rounds or size.rounds, seconds=seconds or size.seconds)
     console = Console(stderr=True)
     try:
-        result = run_bench(size, console)
+        result = run_bench(size, lambda text: console.print(f"[dim]{text}[/dim]"))
     except (ServerError, NamespaceError, OSError) as error:
         raise click.ClickException(str(error)) from error
     path = write_result(result)

@@ -34,6 +34,7 @@ http {{
   fastcgi_temp_path {prefix}/fastcgi;
   uwsgi_temp_path {prefix}/uwsgi;
   scgi_temp_path {prefix}/scgi;
+  {more}
   server {{
     listen 0.0.0.0:{port} backlog=4096;
     listen [::]:{port} backlog=4096 ipv6only=on;
@@ -55,16 +56,22 @@ def children(pid: int) -> list[int]:
 
 
 def start_nginx(
-    place: Place, folder: Path, prefix: Path, workers: int = 1, port: int = 8081, user: str = "root"
+    place: Place,
+    folder: Path,
+    prefix: Path,
+    workers: int = 1,
+    port: int = 8081,
+    user: str = "root",
+    more: str = "",
 ) -> Server:
-    """Start nginx and wait until it answers. Raises: ServerError."""
+    """Start nginx and wait until it answers; `more` are further directives. Raises: ServerError."""
     binary = nginx_binary()
     if binary is None:
         raise ServerError("nginx is not installed")
     prefix.mkdir(parents=True, exist_ok=True)
     config, log = prefix / "nginx.conf", prefix / "log"
     config.write_text(
-        NGINX_CONFIG.format(workers=workers, user=user, prefix=prefix, port=port, folder=folder)
+        NGINX_CONFIG.format(workers=workers, user=user, prefix=prefix, port=port, folder=folder, more=more)
     )
     argv = [binary, "-p", str(prefix), "-c", str(config), "-e", str(prefix / "error.log")]
     process = start_logged(place, argv, log)

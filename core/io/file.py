@@ -2,8 +2,9 @@
 
 Owns the descriptors of open files. What the page cache holds is read at once (RESOLVE_CACHED to open,
 RWF_NOWAIT to read); what it does not hold goes to the kernel's AIO through a second descriptor opened with
-O_DIRECT, or, where that is not to be had, to the pool. Nothing outside the directory can be opened, whatever
-the path says.
+O_DIRECT, or, where that is not to be had, to the pool. With `direct` the page cache is left alone: files
+are opened with O_DIRECT at once, where the file system has it. Nothing outside the directory can be opened,
+whatever the path says.
 
 Source: openat2(2), preadv2(2), open(2).
 """
@@ -64,10 +65,12 @@ def file_status(fd: int) -> FileStatus:
 class File:
     """An open file. `fd` may be given to `send_file`; `status` is as it was when the file was opened."""
 
-    __slots__ = ("_direct_fd", "_directory_fd", "_path", "fd", "status")
+    __slots__ = ("_direct_fd", "_directory_fd", "_path", "fd", "is_direct", "status")
 
-    def __init__(self, fd: int, directory_fd: int, path: str) -> None:
+    def __init__(self, fd: int, directory_fd: int, path: str, is_direct: bool = False) -> None:
         self.fd = fd
+        self.is_direct = is_direct
+        """Whether `fd` was opened with O_DIRECT."""
         self._directory_fd = directory_fd
         self._path = path
         self._direct_fd = -1
@@ -89,6 +92,8 @@ class File:
         """What the page cache has of it from `offset` on, without waiting; None when that is nothing."""
         if not 0 <= length <= READ_BYTES_MAX:
             raise BoundExceeded(f"a read of {length} bytes: one call reads at most {READ_BYTES_MAX}")
+        if self.is_direct:
+            return None
         buffer = bytearray(length)
         try:
             got = os.preadv(self.fd, [buffer], offset, os.RWF_NOWAIT)
@@ -110,6 +115,8 @@ class File:
 
         The file is opened by its path again: through /proc/self/fd a process that changed its user may not.
         """
+        if self.is_direct:
+            return self.fd
         if self._direct_fd < 0:
             try:
                 fd = open_beneath(self._directory_fd, self._path, is_cached_only=True, is_direct=True)
@@ -125,10 +132,14 @@ class File:
 
 
 class FileIO:
-    """Opens files beneath a directory whose descriptor it is given (and does not own)."""
+    """Opens files beneath a directory whose descriptor it is given (and does not own).
 
-    def __init__(self, directory_fd: int) -> None:
+    With `direct` every read goes to the disk, past the page cache, where the file system can do that.
+    """
+
+    def __init__(self, directory_fd: int, *, direct: bool = False) -> None:
         self._directory_fd = directory_fd
+        self._direct = direct
 
     async def open(self, path: str) -> File:
         """Open a file or directory beneath the directory.
@@ -136,12 +147,27 @@ class FileIO:
         Raises: FileNotFoundError, PermissionError, NotADirectoryError, OSError (EXDEV for a path that leads
         out of the directory, ELOOP), ValueError for a NUL in the path.
         """
+        is_direct = self._direct
         try:
-            fd = open_beneath(self._directory_fd, path, is_cached_only=True)
+            fd = open_beneath(self._directory_fd, path, is_cached_only=True, is_direct=is_direct)
         except BlockingIOError:
-            fd = await sys_blio(open_beneath, self._directory_fd, path)
+            fd, is_direct = await sys_blio(open_from_disk, self._directory_fd, path, is_direct)
         try:
-            return File(fd, self._directory_fd, path)
+            return File(fd, self._directory_fd, path, is_direct)
         except OSError:
             os.close(fd)
             raise
+
+
+def open_from_disk(directory_fd: int, path: str, is_direct: bool) -> tuple[int, bool]:
+    """Open what the kernel has to look for on the disk; the descriptor, and whether it has O_DIRECT.
+
+    open(2), EINVAL: "The filesystem does not support the O_DIRECT flag." No directory does either.
+    """
+    if is_direct:
+        try:
+            return open_beneath(directory_fd, path, is_direct=True), True
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+    return open_beneath(directory_fd, path), False

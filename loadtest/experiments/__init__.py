@@ -8,6 +8,7 @@
     timers.py       a million pending timers
     disk.py         random reads by up to 65,536 threads, beside fio
     webdisk.py      the web server with files that no cache holds, beside nginx
+    serve.py        a request's cost, beside nginx and uvicorn
     table.py, plot.py   how it is shown
     command.py      the command
 

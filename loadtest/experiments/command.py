@@ -6,25 +6,33 @@ failed; 2 for a wrong option; 3 when something it needs is not installed.
 
 import json
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import click
+from gossamer.loadtest.experiments import disk as disk_experiment
 from gossamer.loadtest.experiments import fifo as fifo_experiment
+from gossamer.loadtest.experiments import serve as serve_experiment
 from gossamer.loadtest.experiments import sync as sync_experiment
 from gossamer.loadtest.experiments import threads as threads_experiment
 from gossamer.loadtest.experiments import timers as timers_experiment
+from gossamer.loadtest.experiments import webdisk as webdisk_experiment
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.experiment import Result, Say
 from gossamer.loadtest.experiments.plot import draw, pyplot
 from gossamer.loadtest.experiments.table import WIDTH, show
 from gossamer.shards.exitcode import CommandError
+from gossamer.shards.sim_options import Value
+from gossamer.shards.units import parse_size_bytes
 from rich.console import Console
 
 EPILOG: Final = """\b
 Examples:
   gossamer bench threads --count 1000000
   gossamer bench fifo --plot fifo
+  gossamer bench disk --directory /var/tmp --size 4GiB --output results
+  gossamer bench web-disk --size 1GiB --quick
   gossamer bench sync --json
 
 \b
@@ -35,12 +43,25 @@ Exit codes:
   3  something that it needs is not installed
 """
 
+SIZE_MIN: Final = 1 << 20
+SIZE_MAX: Final = 1 << 40
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group(epilog=EPILOG)
 def bench() -> None:
     """Make the experiments of the paper again, beside real alternatives, in one run."""
+
+
+def _size(text: str) -> int:
+    size = parse_size_bytes(text)
+    if not SIZE_MIN <= size <= SIZE_MAX:
+        raise ValueError(text)
+    return size
+
+
+SIZE: Final = Value("size", "1MiB to 1024GiB, such as 4GiB", _size)
 
 
 def shown_options(command: F) -> F:
@@ -53,13 +74,41 @@ def shown_options(command: F) -> F:
         help="Draw PREFIX.png and PREFIX.svg (needs the extra `plots`).",
         metavar="PREFIX",
     )
+    output = click.option(
+        "--output",
+        "folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Draw into that folder, NAME.png and NAME.svg.",
+        metavar="DIR",
+    )
     quick = click.option("--quick", is_flag=True, help="A look, not a figure to quote.")
-    return as_json(plot(quick(command)))
+
+    @wraps(command)
+    def with_prefix(folder: Path | None, prefix: Path | None, **others: Any) -> Any:
+        if folder is not None and prefix is not None:
+            raise click.UsageError("--plot and --output: only one of them")
+        name = click.get_current_context().info_name or ""
+        return command(prefix=folder / name if folder is not None else prefix, **others)
+
+    return as_json(plot(output(quick(cast("F", with_prefix)))))
 
 
 rounds_option = click.option(
     "--rounds", type=click.IntRange(1, 99), default=5, show_default=True, help="Rounds, interleaved."
 )
+
+
+def on_disk_options(command: F) -> F:
+    """The options of experiments that put files on a disk."""
+    directory = click.option(
+        "--directory",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="Where the files are put, and removed afterwards.  [default: the folder for temporary files]",
+    )
+    seconds = click.option(
+        "--seconds", type=click.IntRange(1, 60), default=2, show_default=True, help="Length of one sample."
+    )
+    return directory(seconds(command))
 
 
 def conduct(run: Callable[[Say], Result], as_json: bool, prefix: Path | None) -> None:
@@ -123,3 +172,68 @@ def sync(rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
 def timers(count: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
     """Pending timers: to arm one, to cancel it."""
     conduct(lambda say: timers_experiment.run(say, count, 1 if quick else 3), as_json, prefix)
+
+
+@bench.command()
+@click.option(
+    "--threads",
+    "threads_max",
+    type=click.IntRange(1, 65_536),
+    default=65_536,
+    show_default=True,
+    help="Most threads.",
+)
+@click.option("--size", type=SIZE, default="4GiB", show_default=True, help="Size of the file.")
+@on_disk_options
+@rounds_option
+@shown_options
+def disk(
+    threads_max: int,
+    size: int,
+    directory: Path | None,
+    seconds: float,
+    rounds: int,
+    quick: bool,
+    as_json: bool,
+    prefix: Path | None,
+) -> None:
+    """Random reads of 4 KB by many threads, beside fio."""
+    folder = disk_experiment.a_directory(directory)
+    seconds, rounds = (0.5, 1) if quick else (seconds, rounds)
+    conduct(lambda say: disk_experiment.run(say, folder, size, seconds, rounds, threads_max), as_json, prefix)
+
+
+@bench.command("web-disk")
+@click.option(
+    "--connections", type=click.IntRange(1, 1_024), default=1_024, show_default=True, help="Most connections."
+)
+@click.option("--size", type=SIZE, default="4GiB", show_default=True, help="Size of all files together.")
+@on_disk_options
+@rounds_option
+@shown_options
+def web_disk(
+    connections: int,
+    size: int,
+    directory: Path | None,
+    seconds: int,
+    rounds: int,
+    quick: bool,
+    as_json: bool,
+    prefix: Path | None,
+) -> None:
+    """The web server with files that no cache holds, beside nginx."""
+    seconds, rounds = (1, 1) if quick else (seconds, rounds)
+    conduct(
+        lambda say: webdisk_experiment.run(say, directory, size, seconds, rounds, connections),
+        as_json,
+        prefix,
+    )
+
+
+@bench.command()
+@click.option("--seconds", type=click.IntRange(1, 60), default=3, show_default=True, help="Of one sample.")
+@rounds_option
+@shown_options
+def serve(seconds: int, rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+    """CPU time of a request and memory of a connection, beside nginx and uvicorn."""
+    conduct(lambda say: serve_experiment.run(say, seconds, rounds, quick), as_json, prefix)

@@ -53,8 +53,8 @@ class Result(msgspec.Struct, frozen=True):
     points: list[Point]
     goals: list[Goal]
     notes: list[str] = []
-    figures: dict[str, float] = {}
-    """Single figures that programs look for, at the top level of the JSON."""
+    figures: dict[str, Any] = {}
+    """Further figures that programs look for, at the top level of the JSON."""
 
     def as_json(self) -> dict[str, Any]:
         """One object."""

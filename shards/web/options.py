@@ -45,6 +45,10 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Larger files are never kept in memory; they are streamed."""
     cache_fresh_us: Microseconds = 1_000_000
     """A kept file is compared with the disk (size, time, inode) at most this often."""
+    direct_io: bool = False
+    """Whether files are read past the kernel's page cache: for sites that fit no memory, beside other
+    services.
+    """
     hot_bytes_max: Bytes = 16 * MIB
     """Complete responses kept for one second by the bytes of their request, per worker."""
 

@@ -58,7 +58,7 @@ class StaticSite:
         self.options = options
         self.clock = clock
         self.wall = wall
-        self.library = Library(files or FileIO(root), options, clock, wall)
+        self.library = Library(files or FileIO(root, direct=options.direct_io), options, clock, wall)
         self.limits = options.message_limits()
         self.parse = head_parser(self.limits)
         self.access_log = access_log

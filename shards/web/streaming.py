@@ -36,7 +36,7 @@ async def send_range(stream: Stream, file: OpenFile, wanted: ByteRange, options:
         if is_hot and send_file is not None:
             sent_bytes = await send_file(file.fd, at, length, options.write_timeout_us)
         else:
-            if not is_hot:
+            if not is_hot and not options.direct_io:
                 os.posix_fadvise(file.fd, at, READ_AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
             data = await file.read(at, length)
             await stream.send(data, options.write_timeout_us)

@@ -209,7 +209,8 @@ def test_open__fifo__blocks_nobody(rig: Rig) -> None:
 def test_open__not_in_the_directory_cache__pool_opens(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     open_beneath = file_module.open_beneath
 
-    def cold(directory_fd: int, path: str, *, is_cached_only: bool = False) -> int:
+    def cold(directory_fd: int, path: str, *, is_cached_only: bool = False, is_direct: bool = False) -> int:
+        assert not is_direct
         if is_cached_only:
             raise BlockingIOError(errno.EAGAIN, "cold")
         return open_beneath(directory_fd, path)
@@ -223,3 +224,24 @@ def test_descriptors__none_leaks(rig: Rig) -> None:
     before = len(os.listdir("/proc/self/fd"))
     rig.run(read_whole(rig.files, "content", is_cold=True))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_direct__every_read_past_the_page_cache(rig: Rig) -> None:
+    files = FileIO(rig.directory_fd, direct=True)
+
+    async def body() -> tuple[bool, bytes | None, bytes, int, bool]:
+        file = await files.open("content")
+        folder = await files.open("folder")
+        cached, read = file.read_cached(0, 10), await file.read(5_000, 100_000)
+        found = file.is_direct, cached, read, rig.aio.statistics()["disk_operations_total"], folder.is_direct
+        file.close()
+        folder.close()
+        return found
+
+    is_direct, cached, read, operations, folder_is_direct = rig.run(body())
+    if not is_direct:
+        pytest.skip("this file system has no O_DIRECT")
+    assert cached is None
+    assert read == CONTENT[5_000:105_000]
+    assert operations == 1
+    assert not folder_is_direct

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from gossamer.loadtest.experiments import fifo, sync, threads, timers
+from gossamer.loadtest.experiments import disk, fifo, serve, sync, threads, timers
 from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
 from gossamer.loadtest.experiments.command import bench
 from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result
 from gossamer.loadtest.experiments.plot import draw
+from gossamer.shards.exitcode import CannotStartError
 
 
 def said(text: str) -> None:
@@ -60,3 +61,69 @@ def test_plot__png_and_svg(tmp_path: Path) -> None:
     result = Result("name", Axes("Title", "threads", (("rate", "MB/s"),)), points, [])
     for path in draw(result, tmp_path / "made" / "plot"):
         assert path.stat().st_size > 1000
+
+
+def test_output__and_plot__only_one(tmp_path: Path) -> None:
+    arguments = ["timers", "--plot", str(tmp_path / "plot"), "--output", str(tmp_path)]
+    done = CliRunner().invoke(bench, arguments)
+    assert done.exit_code == 2
+    assert "--plot and --output: only one of them" in done.output
+
+
+def test_output__named_by_the_experiment(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = CliRunner().invoke(bench, ["timers", "--count", "1000", "--quick", "--output", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in tmp_path.iterdir()} == {"timers.png", "timers.svg"}
+
+
+def test_serve__figures_of_the_benchmark__points_goals_and_medians() -> None:
+    target = {"name": "cost", "figure": 1.0, "limit": 1.5, "unit": "x"}
+    rounds = {"keep-alive": {"nginx": [10.0, 11.0]}, "new connection per request": {"nginx": [30.0, 31.0]}}
+    found = {"http": {}, "http_rounds_cpu_us": rounds, "targets": [target], "notes": []}
+    result = serve.as_result(found)
+    assert result.points[1] == Point("nginx", 2, {"keep-alive us": 11.0, "new connection us": 31.0})
+    assert [goal.is_met for goal in result.goals] == [True]
+
+
+@pytest.fixture
+def on_a_disk(tmp_path: Path) -> Path:
+    if not disk.can_be_read_directly(tmp_path):
+        pytest.skip("this file system has no O_DIRECT")
+    return tmp_path
+
+
+def test_disk__every_reader__some_reads(on_a_disk: Path) -> None:
+    result = disk.run(said, on_a_disk, 1 << 21, seconds=0.1, rounds=1, threads_max=16)
+    readers = {point.series for point in result.points}
+    assert {"gossamer", "os threads"} <= readers
+    assert "fio" in readers or any(note.startswith("fio: not run") for note in result.notes)
+    assert all(value > 0 for point in result.points for value in point.values.values())
+    assert not list(on_a_disk.iterdir())
+
+
+def test_disk__no_room__says_how_much_there_is(on_a_disk: Path) -> None:
+    with pytest.raises(CannotStartError, match=r"--size: found .* free"):
+        disk.run(said, on_a_disk, 1 << 60, seconds=0.1, rounds=1, threads_max=1)
+
+
+def test_fio__its_json__rate_and_cost() -> None:
+    text = 'fio: a warning\n{"jobs": [{"read": {"iops": 50000.0}, "usr_cpu": 5.0, "sys_cpu": 20.0}]}'
+    assert disk.fio_answer(text) == {"reads/s": 50000.0, "CPU us a read": 5.0}
+
+
+def test_fio__engine__as_ours() -> None:
+    assert disk.fio_engine("io_uring", 64) == {"ioengine": "io_uring", "iodepth": 64}
+    assert disk.fio_engine("pool", 8) == {"ioengine": "psync", "numjobs": 8, "thread": 1}
+
+
+def test_disk_goals__at_their_best_counts__pairs_of_rounds() -> None:
+    rows = {
+        ("gossamer", 64): [{"reads/s": 100.0}, {"reads/s": 100.0}],
+        ("gossamer", 65_536): [{"reads/s": 90.0}, {"reads/s": 95.0}],
+        ("fio", 1): [{"reads/s": 10.0}, {"reads/s": 10.0}],
+        ("fio", 64): [{"reads/s": 100.0}, {"reads/s": 100.0}],
+    }
+    ratios = {goal.name: goal.figure for goal in disk.goals_of(rows)}
+    assert ratios["65,536 threads / fio at its best (64)"] == 0.925
+    assert ratios["65,536 threads / ours at its best (64)"] == 0.925

@@ -1,0 +1,202 @@
+"""The web server with files that no cache holds: 16 KB each, 4 GB of them, beside nginx.
+
+    gossamer bench web-disk --size 4GiB
+
+Both servers read past the page cache (ours with `web.direct_io`, nginx with `directio` and `aio threads`),
+and ours may keep a sixty-fourth of the files in its memory. wrk asks for files at random over 1 to 1,024
+connections. What is told is requests a second, CPU time of the worker a request, and how much the worker took
+from the disk for a request (/proc/PID/io): 16 KB where nothing was kept.
+
+Source: Li and Zdancewic, PLDI 2007, section 5.3 (web server, disk-intensive load; Apache beside it).
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import msgspec
+from gossamer.loadtest.bench_http import measure, run_wrk
+from gossamer.loadtest.experiments.child import MeasurementFailed
+from gossamer.loadtest.experiments.disk import a_directory, check_room
+from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.peers import nginx_binary, start_nginx
+from gossamer.loadtest.servers import Host, Server, ServerError, start_gossamer
+from gossamer.shards.exitcode import CannotStartError
+
+FILE_BYTES: Final = 16 * 1024
+FILES_IN_A_FOLDER: Final = 512
+CACHED_PART: Final = 64
+CONNECTIONS: Final = (1, 16, 64, 256, 1_024)
+NGINX_LEAST: Final = 0.8
+OURS: Final = "gossamer"
+NGINX: Final = "nginx"
+NGINX_DIRECT: Final = "aio threads; directio 4k; directio_alignment 4k; output_buffers 2 16k;"
+"""nginx reads directly only where its buffer is no larger than the file."""
+
+SCRIPT: Final = """
+init = function(args) math.randomseed(os.time()) end
+request = function()
+  local number = math.random(0, {files} - 1)
+  local folder, file = math.floor(number / {in_folder}), number % {in_folder}
+  return wrk.format("GET", string.format("/%d/%d.bin", folder, file))
+end
+"""
+AXES: Final = Axes(
+    "Files of 16 KB that no cache holds",
+    "connections",
+    (("requests/s", "requests a second"), ("CPU us a request", "CPU us a request")),
+)
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What was found at one server in one round."""
+
+    rate: float
+    cost_us: float
+    disk_bytes: float
+    errors: int
+
+
+Rows = dict[tuple[str, int], list[Run]]
+"""By server and number of connections: one a round."""
+
+
+def write_site(site: Path, files: int, say: Say) -> None:
+    """So many files, on the disk and in no page cache. Raises: OSError."""
+    say(f"writing {files:,} files")
+    for number in range(files):
+        path = file_path(site, number)
+        if number % FILES_IN_A_FOLDER == 0:
+            path.parent.mkdir(parents=True)
+        path.write_bytes(os.urandom(FILE_BYTES))
+    os.sync()
+    for number in range(files):
+        fd = os.open(file_path(site, number), os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+
+
+def file_path(site: Path, number: int) -> Path:
+    """Where the file of that number is."""
+    return site / str(number // FILES_IN_A_FOLDER) / f"{number % FILES_IN_A_FOLDER}.bin"
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def disk_bytes(pids: list[int]) -> int:
+    """What processes have caused to be read from the disk. Source: proc(5), /proc/PID/io."""
+    texts = [Path(f"/proc/{pid}/io").read_text() for pid in pids]
+    return sum(int(dict(line.split(": ") for line in text.splitlines())["read_bytes"]) for text in texts)
+
+
+@contextlib.contextmanager
+def servers(folder: Path, size_bytes: int) -> Iterator[list[Server]]:
+    """Ours and, where it is installed, nginx. Raises: ServerError."""
+    config = folder / "config.toml"
+    kept = size_bytes // CACHED_PART
+    config.write_text(f"[web]\ndirect_io = true\ncache_bytes_max = {kept}\nhot_bytes_max = {kept // 4}\n")
+    options = ("--config", str(config), "--limit-concurrency", "20000")
+    site = folder / "site"
+    with contextlib.ExitStack() as stack:
+        started: list[Server] = [
+            start_gossamer(Host(), site, folder / "run", *options, port=free_port(), host="127.0.0.1")
+        ]
+        stack.callback(started[0].close)
+        if nginx_binary() is not None:
+            user = "root" if os.geteuid() == 0 else "nobody"
+            started.append(
+                start_nginx(Host(), site, folder / "nginx", 1, free_port(), user, more=NGINX_DIRECT)
+            )
+            stack.callback(started[1].close)
+        yield started
+
+
+def wrk(server: Server, script: Path, connections: int, seconds: int) -> list[str]:
+    """The client's command line."""
+    options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(script)]
+    return ["wrk", *options, f"http://127.0.0.1:{server.port}"]
+
+
+def sample(server: Server, script: Path, connections: int, seconds: int) -> Run:
+    """Ask one server for a while. Raises: ServerError."""
+    before = disk_bytes(server.worker_pids())
+    found = measure(Host(), server, wrk(server, script, connections, seconds), seconds)
+    read = disk_bytes(server.worker_pids()) - before
+    return Run(found.requests / found.seconds, found.cost_us, read / found.requests, found.errors)
+
+
+def run(say: Say, directory: Path | None, size_bytes: int, seconds: int, rounds: int, most: int) -> Result:
+    """Interleaved rounds of both. Raises: CannotStartError, MeasurementFailed."""
+    if shutil.which("wrk") is None:
+        raise CannotStartError("wrk is not installed; scripts/system-packages test installs it")
+    parent = a_directory(directory)
+    check_room(parent, size_bytes)
+    notes = [] if nginx_binary() else ["nginx: not run, it is not installed (scripts/system-packages test)"]
+    rows: Rows = {}
+    steps = [count for count in CONNECTIONS if count <= most]
+    with tempfile.TemporaryDirectory(prefix="gossamer-bench-", dir=parent) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        files = max(1, size_bytes // FILE_BYTES)
+        write_site(folder / "site", files, say)
+        script = folder / "random.lua"
+        script.write_text(SCRIPT.format(files=files, in_folder=FILES_IN_A_FOLDER))
+        try:
+            with servers(folder, size_bytes) as started:
+                measure_all(say, started, script, steps, seconds, rounds, rows)
+        except ServerError as error:
+            raise MeasurementFailed(str(error)) from error
+    errors = sum(run.errors for runs in rows.values() for run in runs)
+    if errors:
+        notes.append(f"{errors:,} requests were not answered as they should")
+    return Result("web-disk", AXES, points_of(rows), goals_of(rows), notes)
+
+
+def measure_all(
+    say: Say, started: list[Server], script: Path, steps: list[int], seconds: int, rounds: int, rows: Rows
+) -> None:
+    """All rounds; each begins with another server than the one before."""
+    for server in started:
+        run_wrk(Host(), wrk(server, script, steps[-1], 1), 1)
+    for number in range(rounds):
+        for connections in steps:
+            for server in started if number % 2 == 0 else reversed(started):
+                say(f"round {number + 1} of {rounds}: {server.name}, {connections:,} connections")
+                found = sample(server, script, connections, seconds)
+                rows.setdefault((server.name, connections), []).append(found)
+
+
+def points_of(rows: Rows) -> list[Point]:
+    """The medians."""
+    columns: dict[str, Callable[[Run], float]] = {
+        "requests/s": lambda run: run.rate,
+        "CPU us a request": lambda run: run.cost_us,
+        "disk KB a request": lambda run: run.disk_bytes / 1024,
+    }
+    return [
+        Point(name, connections, {key: round(median(map(of, runs)), 1) for key, of in columns.items()})
+        for (name, connections), runs in sorted(rows.items())
+    ]
+
+
+def goals_of(rows: Rows) -> list[Goal]:
+    """Ours over nginx at each number of connections: the median of pairs of one round."""
+    goals = []
+    for connections in sorted({count for name, count in rows if name == NGINX}):
+        pairs = zip(rows[OURS, connections], rows[NGINX, connections], strict=True)
+        ratio = round(median(ours.rate / theirs.rate for ours, theirs in pairs), 3)
+        goals.append(
+            Goal(f"{connections:,} connections: ours / nginx", ratio, NGINX_LEAST, "x", is_least=True)
+        )
+    return goals
