@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from gossamer.core.errors import BoundExceeded, Draining
-from gossamer.core.threads.calls import sys_yield
+from gossamer.core.threads.calls import sys_sleep
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -552,7 +552,7 @@ def cpu_us_per_request(serve: Any, data: bytes) -> float:
 class CallStream:
     """A stream whose calls are made beforehand."""
 
-    call = sys_yield()
+    call = sys_sleep(0)
 
     def recv(self, *_: int) -> Any:
         return self.call
