@@ -324,7 +324,10 @@ class Connections:
         if connection.tcb is None:
             return
         self.step(connection, Timeout(now_us))
-        self.arm(connection, min(connection.recv_deadline_us, connection.send_deadline_us))
+        # `perform` does not look at pacing, which would cost every packet: what waits for it is armed when it is
+        # sent, unless something earlier stood in the heap, and that was it.
+        paced_us = NEVER_US if connection.tcb is None else connection.tcb.pace_at_us
+        self.arm(connection, min(connection.recv_deadline_us, connection.send_deadline_us, paced_us))
 
     def _expire_send(self, connection: Connection, now_us: int) -> None:
         """The timeout of a SEND, or of an active open, which then ends."""

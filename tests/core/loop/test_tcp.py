@@ -21,6 +21,7 @@ from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.packet import build_packet, parse_packet
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, URG, Segment, SynOptions
+from msgspec.structs import replace
 
 CLIENT, SERVER = ("10.0.0.1", 50_001), ("10.0.0.2", 80)
 STRANGER = ("10.0.0.9", 7)
@@ -703,3 +704,28 @@ def test_deadlines__ended_connections_do_not_fill_the_heap() -> None:
     hosts.run(for_us=SECOND_US)
     assert hosts.server.loop.connections == 0
     assert len(hosts.server.loop._connections.deadlines) < 20
+
+
+# Pacing
+
+
+def test_paced__an_earlier_deadline_passes_while_nothing_is_in_flight__what_waits_is_sent(
+    hosts: Hosts,
+) -> None:
+    """Found against a real link: an upload stood still until the timeout of its reader came."""
+
+    async def handler(stream: TcpStream) -> int:
+        return len(await stream.recv()) and hosts.network.clock()
+
+    async def user(stream: TcpStream) -> int:
+        now_us = hosts.network.clock()
+        assert stream.tcb is not None
+        paced = replace(stream.tcb.congestion, pacing_rate=1_000_000)
+        stream.tcb = replace(stream.tcb, congestion=paced, pace_at_us=now_us + 50_000)
+        hosts.client.loop._connections.arm(stream, now_us + 10_000)
+        await stream.send(bytes(10_000))
+        return now_us
+
+    there, here = hosts.serve(handler), hosts.use(user)
+    hosts.run(there, here, for_us=SECOND_US)
+    assert outcome(there) - outcome(here) < 100_000
