@@ -16,6 +16,8 @@ from gossamer.loadtest.namespaces import Namespace, NamespaceError, end, run
 READY_WAIT_S: Final = 15.0
 SETTLE_S: Final = 0.5
 PACKETS_MAX: Final = 200_000
+BUFFER_MIB: Final = 64
+"""What the kernel keeps while a busy machine lets tshark wait."""
 
 
 def missing_requirement() -> str | None:
@@ -31,7 +33,7 @@ class Capture:
 
     def fields(self, names: Sequence[str], wanted: str = "") -> list[list[str]]:
         """The named fields of each packet that passes the display filter. Raises: NamespaceError."""
-        argv = ["tshark", "-r", str(self.path), "-T", "fields"]
+        argv = ["tshark", "-r", str(self.path), "-T", "fields", "-o", "tcp.check_checksum:TRUE"]
         argv += [word for name in names for word in ("-e", name)]
         argv += ["-Y", wanted] if wanted else []
         return [line.split("\t") for line in run(argv, timeout_s=60).splitlines()]
@@ -44,21 +46,27 @@ class Capture:
 @contextlib.contextmanager
 def captured(space: Namespace, interface: str, path: Path, wanted: str = "tcp") -> Iterator[Capture]:
     """Capture into a file while the block runs; read it afterwards. Raises: NamespaceError."""
-    argv = ["tshark", "-q", "-i", interface, "-f", wanted, "-c", str(PACKETS_MAX), "-w", str(path)]
+    argv = ["tshark", "-q", "-i", interface, "-B", str(BUFFER_MIB), "-f", wanted]
+    argv += ["-c", str(PACKETS_MAX), "-w", str(path)]
     process = space.start(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until_capturing(process, path)
+        wait_until_capturing(space, process, path)
         yield Capture(path)
         time.sleep(SETTLE_S)
     finally:
         end(process)
 
 
-def wait_until_capturing(process: "subprocess.Popen[bytes]", path: Path) -> None:
-    """Wait until tshark has opened its file. Raises: NamespaceError."""
+def wait_until_capturing(space: Namespace, process: "subprocess.Popen[bytes]", path: Path) -> None:
+    """Wait until tshark has opened its file and its packet socket. Raises: NamespaceError."""
     give_up = time.monotonic() + READY_WAIT_S
-    while not (path.exists() and path.stat().st_size):
+    while not (path.exists() and path.stat().st_size and packet_sockets(space)):
         if process.poll() is not None or time.monotonic() > give_up:
             raise NamespaceError(f"tshark did not start capturing (status {process.poll()})")
         time.sleep(0.05)
     time.sleep(SETTLE_S)
+
+
+def packet_sockets(space: Namespace) -> int:
+    """How many packet sockets there are inside: a line each in /proc/net/packet, below its head."""
+    return len(space.run(["cat", "/proc/net/packet"]).splitlines()) - 1

@@ -37,6 +37,8 @@ class ClientStack(msgspec.Struct, frozen=True):
     loop: EventLoop
     connector: Connector
     connections_max: int
+    ports: range = range(0)
+    """The local ports that are its own: to open from, or to listen on; the kernel's has none."""
     warnings: tuple[str, ...] = ()
 
 
@@ -75,4 +77,4 @@ def nfqueue_stack(connections: int, parameters: TcpParameters = DEFAULT_PARAMETE
         source = NetlinkSource(opens.queue.fileno())
         loop = TcpLoop(source, sink, parameters, monotonic_us, system_entropy)
         connector = TcpConnector(loop, opens.ports, system_entropy(SECRET_BYTES))
-        yield ClientStack("nfqueue", loop, connector, len(opens.ports), opens.warnings)
+        yield ClientStack("nfqueue", loop, connector, len(opens.ports), opens.ports, opens.warnings)

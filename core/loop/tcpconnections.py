@@ -324,8 +324,8 @@ class Connections:
         if connection.tcb is None:
             return
         self.step(connection, Timeout(now_us))
-        # `perform` does not look at pacing, which would cost every packet: what waits for it is armed when it is
-        # sent, unless something earlier stood in the heap, and that was it.
+        # `perform` does not look at pacing, which would cost every packet. What was sent has armed it, unless
+        # something earlier stood in the heap; and that was it.
         paced_us = NEVER_US if connection.tcb is None else connection.tcb.pace_at_us
         self.arm(connection, min(connection.recv_deadline_us, connection.send_deadline_us, paced_us))
 
