@@ -76,6 +76,10 @@ class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Bytes a second at which segments leave; 0 when they leave as cwnd allows."""
     memory: Any = None
     """The algorithm's own record, a frozen Struct; None when it needs none."""
+    peak_bytes: int = 0
+    """The most that was in flight in the last round trip; 0 once all is acknowledged."""
+    peak_to: Seq = Seq(0)
+    """SND.NXT when it was: an ACK from there on belongs to the next round trip."""
 
 
 class Ecn(msgspec.Struct, frozen=True, gc=False, array_like=True):

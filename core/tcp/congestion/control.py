@@ -58,14 +58,16 @@ class Loss(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 def is_cwnd_limited(congestion: Congestion, ack: Ack) -> bool:
     """Whether cwnd is what limits the sender, so that it may grow.
 
-    In slow start it is while more than half of cwnd is in flight, since a sender that is paced or writes in
+    What was in flight counts at its most in the last round trip, since the later ACKs of one burst find less
+    of it. In slow start it is while that is more than half of cwnd: a sender that is paced or writes in
     bursts would never fill it. Source: RFC 7661 4.2 ("cwnd-limited").
     """
-    if congestion.cwnd >= 2 * ack.flight_bytes:
+    flight = max(ack.flight_bytes, congestion.peak_bytes)
+    if congestion.cwnd >= 2 * flight:
         return False
     if congestion.cwnd < congestion.ssthresh or congestion.pacing_rate:
         return True
-    return ack.flight_bytes + ack.smss >= congestion.cwnd
+    return flight + ack.smss >= congestion.cwnd
 
 
 class Control:

@@ -5,7 +5,7 @@ record after it.
 """
 
 import msgspec
-from gossamer.core.seq import MASK
+from gossamer.core.seq import HALF, MASK
 from gossamer.core.tcp import delivery_rate
 from gossamer.core.tcp.congestion.control import Ack, Loss
 from gossamer.core.tcp.congestion.named import control_of
@@ -33,7 +33,27 @@ def acknowledged(
         r_us=-1 if r_us is None else r_us,
         is_recovering=_is_recovering(tcb),
     )
-    return _paced(tcb, control_of(tcb).on_ack(tcb.congestion, ack))
+    after = control_of(tcb).on_ack(_with_peak(tcb, ack), ack)
+    if after.peak_bytes and tcb.snd_una == tcb.snd_nxt:
+        after = replace(after, peak_bytes=0)
+    return _paced(tcb, after)
+
+
+def _with_peak(tcb: Tcb, ack: Ack) -> Congestion:
+    """With the most that was in flight in a round trip that is not over.
+
+    Source: RFC 7661 4.2, which looks at "the maximum FlightSize" of a period rather than at one ACK.
+    """
+    congestion = tcb.congestion
+    if ack.snd_una == ack.snd_nxt or not (congestion.peak_bytes or congestion.cwnd < 2 * ack.flight_bytes):
+        # With the last octet acknowledged the next round trip begins anew; and what does not fill half of
+        # cwnd makes nothing grow.
+        return congestion
+    before = (ack.snd_una - ack.acked_bytes) & MASK
+    is_over = (before - congestion.peak_to) & MASK < HALF
+    if ack.flight_bytes <= congestion.peak_bytes and not is_over:
+        return congestion
+    return replace(congestion, peak_bytes=ack.flight_bytes, peak_to=ack.snd_nxt)
 
 
 def heard(before: Tcb, tcb: Tcb, pipes: tuple[int, int], now_us: int, r_us: int | None) -> Tcb:

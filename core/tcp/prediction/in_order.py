@@ -75,10 +75,12 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     rcv_nxt, ack_at_us = tcb.rcv_nxt, tcb.ack_at_us
     has_room = False
     if acked:
+        congestion = tcb.congestion
         if (
             acked != snd_buf_bytes
-            or tcb.congestion.cwnd < 2 * flight
-            or tcb.congestion.every_ack
+            or congestion.cwnd < 2 * flight
+            or congestion.peak_bytes
+            or congestion.every_ack
             or now_us - tcb.rtt_at_us >= RTT_INTERVAL_US
             or tcb.snd_buf_offset
             or tcb.backoff
@@ -139,7 +141,8 @@ def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) 
     before = tcb
     if tcb.transmissions:
         tcb = replace(tcb, transmissions=after_ack(tcb, Seq(segment.ack)))
-    if tcb.congestion.cwnd < 2 * flight or tcb.congestion.every_ack:
+    congestion = tcb.congestion
+    if congestion.cwnd < 2 * flight or congestion.peak_bytes or congestion.every_ack:
         after = replace(tcb, snd_una=segment.ack)
         echo_us = echoed_us(tcb, segment, now_us)
         if tcb.congestion.every_ack:

@@ -1,6 +1,7 @@
 """Slow start, the restart after idle, and the care after a lost SYN."""
 
 import msgspec
+import pytest
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
 from gossamer.core.tcp.events import Timeout
@@ -20,6 +21,34 @@ def test_slow_start__acks_of_full_segments__double_cwnd_a_round_trip() -> None:
         ack = tcb.snd_una + 2 * SMSS - tcb.snd_nxt
         tcb, _ = hears(tcb, from_peer(tcb, ack=ack), NOW_US + 50 * MS + number)
     assert tcb.congestion.cwnd == 2 * before
+
+
+@pytest.mark.parametrize("congestion", ["newreno", "cubic"])
+def test_slow_start__a_burst_of_less_than_cwnd_acked_in_pairs__cwnd_grows_to_twice_of_it(
+    congestion: str,
+) -> None:
+    """What was in flight counts at its most of the round trip, for the last ACK too."""
+    tcb = states.established(TcpParameters(congestion=congestion, nodelay=True))
+    tcb, sent = said(tcb, b"x" * 8 * SMSS)
+    assert len(sent) == 8
+    for number in range(4):
+        ack = tcb.snd_una + 2 * SMSS - tcb.snd_nxt
+        tcb, _ = hears(tcb, from_peer(tcb, ack=ack), NOW_US + 50 * MS + number)
+    assert tcb.congestion.cwnd == 16 * SMSS
+    assert not tcb.congestion.peak_bytes
+
+
+def test_slow_start__less_than_half_of_cwnd_in_flight_after_a_burst__cwnd_stays() -> None:
+    """The burst was of an earlier round trip."""
+    tcb, _ = said(states.established(TcpParameters(nodelay=True)), b"x" * 8 * SMSS)
+    tcb, _ = hears(tcb, from_peer(tcb, ack=-SMSS), NOW_US + 50 * MS)
+    tcb, _ = said(tcb, b"x" * 2 * SMSS, NOW_US + 51 * MS)
+    tcb, _ = hears(tcb, from_peer(tcb, ack=-2 * SMSS), NOW_US + 60 * MS)
+    before = tcb.congestion.cwnd
+    tcb, _ = said(tcb, b"x" * SMSS, NOW_US + 61 * MS)
+    tcb, _ = hears(tcb, from_peer(tcb, ack=-SMSS), NOW_US + 70 * MS)
+    tcb, _ = hears(tcb, from_peer(tcb), NOW_US + 71 * MS)
+    assert tcb.congestion.cwnd == before
 
 
 def test_idle__longer_than_rto__cwnd_collapses_to_the_restart_window() -> None:
