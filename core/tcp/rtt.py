@@ -77,6 +77,18 @@ def measured(tcb: Tcb, r_us: int, now_us: int) -> Tcb:
     return replace(tcb, round_trip=after, rtt_at_us=now_us)
 
 
+def without_measurement(tcb: Tcb) -> Tcb:
+    """After timeouts, an ACK of new data that measured nothing: the timeout stays backed off until one does,
+    since the round trip may have become longer than it was.
+
+    Source: P. Karn and C. Partridge, "Improving round-trip time estimates in reliable transport protocols",
+    SIGCOMM 1987, 3.
+    """
+    held, rto_us = tcb.round_trip, backed_off_us(tcb)
+    smallest = (held.min_us, held.min_next_us, held.min_since_us)
+    return replace(tcb, round_trip=RoundTrip(held.srtt_us, held.rttvar_us, rto_us, rto_us, rto_us, *smallest))
+
+
 def after_spurious_timeout(tcb: Tcb, r_us: int) -> RoundTrip:
     """The estimate after a timeout that was for nothing, from the round-trip time that was too long for it.
 

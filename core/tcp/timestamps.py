@@ -64,10 +64,11 @@ def round_trip_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
     if now_us - tcb.rtt_at_us < _interval_us(tcb):
         return None
     echo_us = echoed_us(tcb, segment, now_us)
-    if echo_us is None or tcb.backoff:
-        return echo_us
-    if not tcb.transmissions and segment.ack == tcb.snd_nxt:
-        return now_us - tcb.snd_at_us or BELOW_A_TICK_US
+    if echo_us is None:
+        return None
+    if not tcb.transmissions:
+        is_exact = segment.ack == tcb.snd_nxt and not tcb.backoff
+        return (now_us - tcb.snd_at_us or BELOW_A_TICK_US) if is_exact else echo_us
     return _of_runs(tcb, segment, now_us, echo_us)
 
 
@@ -79,13 +80,28 @@ def _interval_us(tcb: Tcb) -> int:
 
 
 def _of_runs(tcb: Tcb, segment: Segment, now_us: int, echo_us: int) -> int | None:
-    """By when the last octet acknowledged was sent, where that is known exactly; else by the echo, unless it
-    is older than a retransmission of ours: it may have waited at the peer for that."""
-    ack = Seq(segment.ack)
-    run = run_ending_at(tcb, ack)
-    if run is not None and not run.again:
-        return now_us - run.sent_at_us or BELOW_A_TICK_US
-    again_us = last_sent_again_us(tcb, ack)
-    if again_us and seq_lt(Seq(segment.ts_ecr), Seq(ts_value(tcb.agreed.ts_offset, again_us))):
-        return None
-    return echo_us
+    """By when the last octet acknowledged was sent, where that is known exactly; else by the echo."""
+    if last_sent_again_us(tcb, Seq(segment.ack)):
+        return None if may_have_waited(tcb, segment, now_us) else echo_us
+    run = run_ending_at(tcb, Seq(segment.ack))
+    return echo_us if run is None else now_us - run.sent_at_us or BELOW_A_TICK_US
+
+
+def may_have_waited(tcb: Tcb, segment: Segment, now_us: int) -> bool:
+    """Whether the echo of an ACK may be older than what it answers; `tcb` is the connection before it.
+
+    The peer had the data, its ACK was lost, and what we sent again did not move TS.Recent, which takes only
+    what comes in order (RFC 7323 4.3): the next ACK echoes what came long ago. Taken for a round trip, it
+    would grow with each timeout, and the timeout with it. Only an ACK that comes sooner after the
+    retransmission than any answer can, and reports no duplicate, answers what was sent first.
+    """
+    again_us = last_sent_again_us(tcb, Seq(segment.ack))
+    if not again_us or not seq_lt(Seq(segment.ts_ecr), Seq(ts_value(tcb.agreed.ts_offset, again_us))):
+        return False
+    return reports_duplicate(segment) or not 0 <= now_us - again_us < tcb.round_trip.min_us
+
+
+def reports_duplicate(segment: Segment) -> bool:
+    """Whether an ACK says that what we sent again was there already: its own ACK was lost. Source: RFC 2883
+    4.1."""
+    return bool(segment.sack) and seq_le(Seq(segment.sack[0][1]), Seq(segment.ack))

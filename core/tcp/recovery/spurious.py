@@ -14,7 +14,7 @@ from gossamer.core.tcp.recovery import transmissions
 from gossamer.core.tcp.recovery.report import Report
 from gossamer.core.tcp.rtt import after_spurious_timeout
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb, Undo
-from gossamer.core.tcp.timestamps import echoed_us, ts_value
+from gossamer.core.tcp.timestamps import echoed_us, may_have_waited, ts_value
 
 replace = msgspec.structs.replace
 
@@ -57,6 +57,9 @@ def is_echo_older(tcb: Tcb, report: Report) -> bool:
     undo, segment = tcb.undo, report.segment
     if undo is None or undo.is_over or undo.again_ts < 0 or not report.acked_bytes:
         return False
+    if report.dsack is not None:
+        # It answers the retransmission: the data was there, its ACK was lost, and the echo is an old one.
+        return False
     return segment.ts_val >= 0 and segment.ts_ecr > 0 and seq_lt(Seq(segment.ts_ecr), Seq(undo.again_ts))
 
 
@@ -90,7 +93,8 @@ def undone(tcb: Tcb, report: Report) -> Tcb:
     assert undo is not None
     tcb = replace(tcb, congestion=congestion.undone(tcb, undo.before), undo=None)
     echo_us = echoed_us(tcb, report.segment, report.now_us)
-    if undo.is_timeout and report.acked_bytes and echo_us is not None:
+    waited = may_have_waited(report.before, report.segment, report.now_us)
+    if undo.is_timeout and report.acked_bytes and echo_us is not None and not waited:
         tcb = replace(tcb, round_trip=after_spurious_timeout(tcb, echo_us))
     if recovery is None or recovery.phase is Phase.DISORDER:
         return tcb

@@ -22,11 +22,11 @@ from gossamer.core.tcp.recovery.acks import on_ack
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.timeout import sent_again
 from gossamer.core.tcp.recovery.transmissions import after_ack
-from gossamer.core.tcp.rtt import measured, wait_us
+from gossamer.core.tcp.rtt import measured, wait_us, without_measurement
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.time_wait import enter
-from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
+from gossamer.core.tcp.timestamps import echoed_us, reports_duplicate, round_trip_us
 from gossamer.core.wire.segment import ACK, ECE, FIN, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -129,6 +129,8 @@ def _advanced(before: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]
     r_us = round_trip_us(tcb, segment, now_us)
     if r_us is not None:
         tcb = replace(measured(tcb, r_us, now_us), rtt_seq=None)
+    elif tcb.backoff and tcb.transmissions and not reports_duplicate(segment):
+        tcb = without_measurement(tcb)
     chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
     left = tcb.snd_buf_bytes - octets
     limit = tcb.agreed.parameters.send_buffer_bytes // 2
