@@ -1,8 +1,9 @@
 """A page of docs/ as a reader uses it: its files are saved as printed, and its commands say what is printed.
 
 A block marked `python` whose first line is `# name.py` is saved under that name; one of the same name is
-appended. Of a block marked `console`, each line that begins with `$ ` is run, and what it prints must be the
-lines below it, in which `...` stands for anything."""
+appended, two lines below. Of a block marked `console`, each line that begins with `$ ` is run, and what it
+prints must be the lines below it, in which `...` stands for anything.
+"""
 
 import os
 import re
@@ -40,8 +41,9 @@ def save_files(page: str, folder: Path) -> None:
     for kind, text in blocks(page):
         name = NAME.match(text)
         if kind == "python" and name is not None:
-            with (folder / name[1]).open("a" if name[1] in written else "w") as file:
-                file.write(text[name.end() :])
+            blank = "\n\n" if name[1] in written else ""
+            with (folder / name[1]).open("a" if blank else "w") as file:
+                file.write(blank + text[name.end() :])
             written.add(name[1])
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from .pages import DOCS, commands, run, save_files
 
-PAGES = ("adding-a-system-call.md", "adding-an-event-source.md", "writing-an-event-loop.md")
+PAGES = ("adding-a-system-call.md", "adding-an-event-source.md", "writing-an-event-loop.md", "threads.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -35,21 +35,26 @@ def test_page__every_file_is_used_by_another_or_by_a_command(page: str, tmp_path
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page__its_files_have_strict_types(page: str, tmp_path: Path) -> None:
+def test_page__its_files_are_as_clean_as_ours(page: str, tmp_path: Path) -> None:
     save_files(page, tmp_path)
     files = [path.name for path in tmp_path.iterdir()]
     root = DOCS.parent
-    options = ["--config-file", str(root / "pyproject.toml"), "--cache-dir", str(root / ".mypy_cache")]
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", *options, *files],
-        cwd=tmp_path,
-        env={**os.environ, "MYPYPATH": f"{root}/.types:{tmp_path}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    config = str(root / "pyproject.toml")
+    for tool in (
+        ["mypy", "--config-file", config, "--cache-dir", str(root / ".mypy_cache"), *files],
+        ["ruff", "check", "--config", config, *files],
+        ["ruff", "format", "--check", "--config", config, *files],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", *tool],
+            cwd=tmp_path,
+            env={**os.environ, "MYPYPATH": f"{root}/.types:{tmp_path}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_served_handler__takes_its_own_calls(tmp_path: Path) -> None:
