@@ -76,11 +76,17 @@ def print_status(status: ServerStatus, console: Console) -> None:
     console.print(up + (", reloading" if status.reloading else ""))
     if status.reload_error:
         console.print(f"last reload failed: {status.reload_error}", style="red", markup=False)
-    whole = _table(status.workers, COLUMNS[1:])
-    needed = Measurement.get(console, console.options.update(max_width=WIDTH_MAX), whole).minimum
-    tables = [whole] if needed <= console.width else [_table(status.workers, part) for part in PARTS]
-    for table in tables:
-        console.print(table)
+    is_whole = _width_needed(status.workers, console) <= console.width
+    for part in [COLUMNS[1:]] if is_whole else PARTS:
+        console.print(_table(status.workers, part))
+
+
+def _width_needed(workers: list[WorkerStatus], console: Console) -> int:
+    """At what width one table of all columns cuts nothing; drops alone may go on in further lines."""
+    options = console.options.update(max_width=WIDTH_MAX)
+    unbroken = tuple(name for name in COLUMNS[1:] if name != "drops")
+    drops = Measurement.get(console, options, _table(workers, ("drops",))).minimum
+    return Measurement.get(console, options, _table(workers, unbroken)).maximum + drops
 
 
 def _table(workers: list[WorkerStatus], names: tuple[str, ...]) -> Table:

@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from gossamer.shards.command_status import COLUMNS, PARTS, WIDTH_MIN, print_status
 from gossamer.shards.counters import COLUMNS as COUNTERS
@@ -64,3 +65,25 @@ def test_status__any_width_from_80__no_line_is_longer_and_no_number_is_cut(width
     for shown in ("4194304", "65535", "1,000,000,000", "1,000,000,002", "1,000,003", "10000 ms ago"):
         assert text.count(shown) == 2
     assert "…" not in text
+
+
+@pytest.mark.parametrize("width", range(120, 240, 3))
+def test_status__small_numbers__no_heading_is_cut_at_any_width(width: int) -> None:
+    """What is in a column may be shorter than its heading."""
+    small = msgspec.structs.replace(
+        WORKER,
+        connections=0,
+        threads=4,
+        accepted_total=0,
+        requests_total=0,
+        packets_in_total=0,
+        packets_out_total=0,
+        retransmits_total=0,
+        drops={},
+        totals={"turns_total": 95},
+        restarts=0,
+    )
+    output = io.StringIO()
+    print_status(msgspec.structs.replace(STATUS, workers=[small]), Console(file=output, width=width))
+    assert "…" not in output.getvalue()
+    assert "heartbeat" in output.getvalue()

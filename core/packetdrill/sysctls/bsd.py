@@ -62,5 +62,6 @@ BSD_HARMLESS: Final = {
 
 
 def is_harmless(name: str, value: str) -> bool:
+    """Whether a sysctl with this value changes nothing here."""
     short = name.removeprefix("net.inet.tcp.")
     return BSD_HARMLESS.get(short) == value or short.startswith(BSD_NO_BEARING)

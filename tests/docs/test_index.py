@@ -1,0 +1,65 @@
+"""Every link of the pages leads somewhere, the index names every page, and README's programs run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted(DOCS.glob("*.md"))]
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)?(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$|`[^`\n]*`|^    .*$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which a page's headings can be linked to."""
+    headings = HEADING.findall(re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links__lead_to_files_and_headings_that_are_there(page: Path) -> None:
+    for path, anchor in LINK.findall(without_code(page.read_text())):
+        if path.startswith(("http:", "https:", "mailto:")):
+            continue
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {path}"
+        assert not anchor or anchor in anchors(target), f"{page.name}: {path}#{anchor}"
+
+
+def test_index__names_every_page() -> None:
+    index = (DOCS / "README.md").read_text()
+    missing = [
+        page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"]({page.name}" not in index
+    ]
+    assert not missing
+
+
+def test_readme__its_program_runs(tmp_path: Path) -> None:
+    """The blocks of Python in README.md: a whole program, or a handler, which must at least be one."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 3
+    for number, block in enumerate(blocks):
+        (tmp_path / f"block{number}.py").write_text(block)
+        done = subprocess.run(
+            [sys.executable, f"block{number}.py"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        if "print(" in block:
+            assert done.stdout.startswith("SYN_SENT Segment(seq=7,"), done.stdout
+        else:
+            assert "async def handler(stream" in block
