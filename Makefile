@@ -16,7 +16,7 @@ SECONDS ?= 300
 DEPTH ?= 40
 WORLDS ?= 500000
 
-.PHONY: run test setup check bench fuzz model build clean help system system-test setup-test golden
+.PHONY: run test setup check bench fuzz model interop build clean help system system-test setup-test golden
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -67,6 +67,10 @@ model: setup-test ## every interleaving of two small ends, users, timers and net
 golden: $(INSTALLED) ## compute the simulator's golden table anew: look at the difference before you keep it
 	$(BIN)/gossamer sim --golden --congestion newreno > tests/core/sim/golden.txt
 	git diff --stat -- tests/core/sim/golden.txt
+
+interop: setup-test ## the functional TCP and the kernel's against each other in namespaces (root)
+	GOSSAMER_INTEROP_CONNECTIONS=10000 $(BIN)/python -m pytest -q tests/system/test_interop.py tests/system/test_many_connections.py \
+		tests/system/test_ecn.py tests/system/test_openings.py tests/system/test_path_mtu.py tests/system/test_active_open.py
 
 clean: ## remove what was built and installed here
 	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info

@@ -5,8 +5,10 @@ Owns the namespaces, the two processes of `process` and the captures, and that n
 """
 
 import contextlib
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +31,7 @@ from gossamer.loadtest.namespaces import (
 
 BAD_LINK: Final = Faults(loss=0.01, reorder=0.02, duplicate=0.01, corrupt=0.002, delay_us=1_000)
 SEED: Final = 20070611
-RUNS_S_MAX: Final = 60.0
+CUT_AFTER_S: Final = 1.0
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -68,27 +70,42 @@ class Process:
         self.process.stdout.close()
 
 
+class Joint(msgspec.Struct):
+    """A link that stands: its device at both ends, and who carries its packets, if not the kernel."""
+
+    device: str
+    carrier: "subprocess.Popen[bytes] | None" = None
+
+    def cut(self) -> None:
+        """From now on no packet arrives, and nobody is told."""
+        assert self.carrier is not None
+        self.carrier.send_signal(signal.SIGSTOP)
+
+
 @contextlib.contextmanager
-def joined(link: str, left: Namespace, right: Namespace, faults: Faults = BAD_LINK) -> Iterator[str]:
-    """The link of that name; the device at both ends."""
+def joined(link: str, left: Namespace, right: Namespace, faults: Faults = BAD_LINK) -> Iterator[Joint]:
+    """The link of that name."""
     if link == "clean":
         join_by_veth(left, right)
         for space in (left, right):
             # So that a packet is captured as it goes over the wire, checksum and length.
             space.run(["ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "off"])
-        yield "eth0"
+        yield Joint("eth0")
     else:
-        with linked(left, right, faults, SEED):
-            yield "link0"
+        with linked(left, right, faults if link == "bad" else Faults(), SEED) as carrier:
+            try:
+                yield Joint("link0", carrier.process)
+            finally:
+                carrier.process.send_signal(signal.SIGCONT)
 
 
 def play(link: str, client: str, server: str, folder: Path, only: str = "", parameters: str = "{}") -> Seen:
     """Play all runs of a link between two stacks. Raises: NamespaceError."""
     with contextlib.ExitStack() as stack:
         left, right = stack.enter_context(pair())
-        device = stack.enter_context(joined(link, left, right))
+        joint = stack.enter_context(joined(link, left, right))
         wires = [
-            stack.enter_context(captured(space, device, folder / f"{name}.pcapng"))
+            stack.enter_context(captured(space, joint.device, folder / f"{name}.pcapng"))
             for space, name in ((left, "client"), (right, "server"))
         ]
         words = ["--link", link, "--only", only, "--parameters", parameters]
@@ -99,6 +116,9 @@ def play(link: str, client: str, server: str, folder: Path, only: str = "", para
         asking = Process(left, "client", "--stack", client, *words, *hosts)
         stack.callback(asking.close)
         asking.line()
+        if link == "cut":
+            time.sleep(CUT_AFTER_S)
+            joint.cut()
         told = asking.line(), serving.line()
     observed = [msgspec.convert(one, Observed) for one in told]
     at_client, at_server = (read(wire) for wire in wires)

@@ -28,7 +28,7 @@ from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.interop.observed import PATIENCE_US, End, error_name
-from gossamer.loadtest.interop.scenarios import Run, Script, runs
+from gossamer.loadtest.interop.scenarios import LINKS, Run, Script, runs
 from gossamer.loadtest.stacks import ClientStack, client_stack, nfqueue_stack
 
 KERNEL_FIRST_PORT: Final = 21_000
@@ -168,7 +168,7 @@ def connect(
 @click.command()
 @click.argument("role", type=click.Choice(["server", "client"]))
 @click.option("--stack", type=click.Choice(["kernel", "nfqueue"]), required=True)
-@click.option("--link", type=click.Choice(["clean", "bad"]), required=True)
+@click.option("--link", type=click.Choice(LINKS), required=True)
 @click.option("--parameters", default="{}", help="TcpParameters as JSON, for the functional stack.")
 @click.option("--only", default="", help="Only the runs whose name contains this.")
 @click.option("--v4", default="", help="Server's IPv4 address (client).")

@@ -17,7 +17,12 @@ Script = Callable[[End], Awaitable[None]]
 
 CLEAN: Final = ("clean",)
 ANY_LINK: Final = ("clean", "bad")
+CUT: Final = ("cut",)
+LINKS: Final = ("clean", "bad", "cut")
 RESET, CLOSED_WINDOW, PROBED = "reset", "closed window", "probed"
+SHORT_KEEPALIVE: Final = SocketOptions(
+    keepalive_idle_us=SECOND_US, keepalive_interval_us=SECOND_US, keepalive_probes=2
+)
 KEEPALIVE: Final = SocketOptions(keepalive_idle_us=SECOND_US, keepalive_interval_us=SECOND_US)
 
 
@@ -89,6 +94,22 @@ SCENARIOS: Final = (
         CLEAN,
         (RESET,),
         SocketOptions(linger_us=0),
+    ),
+    Scenario(
+        "user timeout",
+        scripts.into_the_void,
+        scripts.outlive,
+        CUT,
+        (RESET,),
+        SocketOptions(user_timeout_us=SECOND_US),
+    ),
+    Scenario(
+        "keepalive of a dead peer",
+        scripts.listen_to_silence,
+        scripts.outlive,
+        CUT,
+        (RESET, PROBED),
+        SHORT_KEEPALIVE,
     ),
 )
 

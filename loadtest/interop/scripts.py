@@ -11,6 +11,8 @@ SMALL_WRITES = 300
 OVERFLOW_BYTES = 2_500_000
 """More than a receive buffer holds that nobody reads, on either stack."""
 SETTLE_MS = 400
+CUT_MS = 2_000
+"""By then a link that is cut has been."""
 
 
 async def echo(end: End) -> None:
@@ -203,3 +205,31 @@ async def be_urged(end: End) -> None:
     await end.receive(14)
     await end.note_urgent()
     await end.close()
+
+
+async def into_the_void(end: End) -> None:
+    """One answer; then the link is cut, and what is sent is never acknowledged."""
+    await end.send(b"before")
+    await end.receive(6)
+    await end.pause(CUT_MS)
+    await end.send(b"into the void")
+    await end.receive(1)
+    await end.send(b"after the end")
+    await end.close()
+
+
+async def listen_to_silence(end: End) -> None:
+    """One answer; then the link is cut, and nothing is sent at all."""
+    await end.send(b"before")
+    await end.receive(6)
+    await end.receive(1)
+    await end.send(b"after the end")
+    await end.close()
+
+
+async def outlive(end: End) -> None:
+    """One answer, and no more until all is over."""
+    await end.receive(6)
+    await end.send(b"before")
+    await end.pause(4 * CUT_MS)
+    await end.abort()

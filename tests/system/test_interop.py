@@ -15,7 +15,7 @@ import pytest
 from gossamer.loadtest import capture
 from gossamer.loadtest.interop.cell import Seen, play
 from gossamer.loadtest.interop.process import UNFINISHED
-from gossamer.loadtest.interop.scenarios import CLOSED_WINDOW, PROBED, RESET, SCENARIOS, Run, runs
+from gossamer.loadtest.interop.scenarios import CLOSED_WINDOW, LINKS, PROBED, RESET, SCENARIOS, Run, runs
 from gossamer.loadtest.interop.wire import judge
 
 pytestmark = [
@@ -25,7 +25,6 @@ pytestmark = [
 ]
 KERNEL, OURS = "kernel", "nfqueue"
 PAIRS = ((KERNEL, KERNEL), (OURS, KERNEL), (KERNEL, OURS), (OURS, OURS))
-LINKS = ("clean", "bad")
 DIFFERENCES = Path(__file__).parents[2] / "docs" / "differences.md"
 Play = Callable[[str, str, str], Seen]
 
@@ -81,7 +80,8 @@ def listed(run: Run, client: str, server: str, side: str) -> tuple[str, str] | N
 def test_observed__as_between_two_kernels_or_listed(
     played: Play, link: str, client: str, server: str, run: Run
 ) -> None:
-    reference, seen = played("clean", KERNEL, KERNEL), played(link, client, server)
+    model = "clean" if "clean" in run.scenario.links else link
+    reference, seen = played(model, KERNEL, KERNEL), played(link, client, server)
     for side, expected, found in (
         ("client", reference.client, seen.client),
         ("server", reference.server, seen.server),
