@@ -231,5 +231,5 @@ async def outlive(end: End) -> None:
     """One answer, and no more until all is over."""
     await end.receive(6)
     await end.send(b"before")
-    await end.pause(4 * CUT_MS)
+    await end.pause(3 * CUT_MS)
     await end.abort()
