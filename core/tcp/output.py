@@ -21,7 +21,7 @@ from gossamer.core.tcp.recovery import dsack, proportional_rate
 from gossamer.core.tcp.recovery.retransmit import next_lost, went_again
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.transmissions import after_sending
-from gossamer.core.tcp.rtt import backed_off_us, wait_us
+from gossamer.core.tcp.rtt import backed_off_us, expires_after_sending_us, wait_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq, window_field
@@ -208,6 +208,8 @@ def _sent(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Tcb:
     if tcb.congestion.every_ack:
         tcb = replace(tcb, delivery=before_sending(tcb, now_us))
     transmissions = after_sending(tcb, snd_nxt, now_us)
+    if tcb.rtx_at_us != NEVER_US and tcb.snd_una != tcb.snd_nxt:
+        tcb = replace(tcb, rtx_at_us=expires_after_sending_us(tcb, snd_nxt, now_us))
     if tcb.agreed.timestamps or tcb.rtt_seq is not None or tcb.recovery is not None:
         return replace(tcb, snd_nxt=snd_nxt, snd_at_us=now_us, transmissions=transmissions)
     return replace(

@@ -116,8 +116,9 @@ MIN_RTT_WINDOW_US: Final = 300 * SECOND_US
 window; 300 s is what deployed stacks use."""
 
 TAIL_PROBE_MIN_US: Final = 10 * MILLISECOND_US
-"""No tail loss probe goes sooner. Differs: RFC 8985 7.2 has no floor; below 10 ms a busy peer or a late timer
-would be taken for a loss at each turn."""
+"""No tail loss probe goes sooner. Differs: RFC 8985 7.2 has no floor. Its first draft
+(draft-dukkipati-tcpm-tcp-loss-probe-01) had this one, and Linux adds two ticks of its clock to 2 * SRTT, 2 to
+20 ms. Where a round trip takes less a busy peer or a late timer would be taken for a loss at each turn."""
 
 TAIL_PROBE_ACK_DELAY_US: Final = 200 * MILLISECOND_US
 """TLP.max_ack_delay: what the peer may wait before it acknowledges a single segment. Source: RFC 8985 7.2."""

@@ -4,7 +4,7 @@ Source: RFC 6298 2, RFC 8985 6.2 (step 1) and 7.2, RFC 4015 3.2.
 """
 
 import msgspec
-from gossamer.core.seq import MASK
+from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.parameters import (
     MIN_RTT_WINDOW_US,
     TAIL_PROBE_ACK_DELAY_US,
@@ -128,8 +128,51 @@ def is_probe_due(tcb: Tcb) -> bool:
 
 def wait_us(tcb: Tcb) -> int:
     """How long to wait for an ACK of what is in flight: PTO while a tail loss probe may go, else RTO."""
-    if not is_probe_due(tcb):
-        return backed_off_us(tcb)
+    return (
+        _probe_wait_us(tcb, (tcb.snd_nxt - tcb.snd_una) & MASK) if is_probe_due(tcb) else backed_off_us(tcb)
+    )
+
+
+def _probe_wait_us(tcb: Tcb, flight_bytes: int) -> int:
     # A FIN may ride on a full segment.
-    is_one = (tcb.snd_nxt - tcb.snd_una) & MASK <= tcb.agreed.smss + 1
+    is_one = flight_bytes <= tcb.agreed.smss + 1
     return tcb.round_trip.pto_one_us if is_one else tcb.round_trip.pto_us
+
+
+def expires_after_ack_us(tcb: Tcb, now_us: int) -> int:
+    """When the timer expires after an ACK that leaves something in flight.
+
+    Source: RFC 6298 5.3; RFC 8985 7.2.
+    """
+    if not is_probe_due(tcb):
+        return now_us + backed_off_us(tcb)
+    return probe_at_us(tcb, (tcb.snd_nxt - tcb.snd_una) & MASK, now_us)
+
+
+def probe_at_us(tcb: Tcb, flight_bytes: int, now_us: int) -> int:
+    """PTO after an ACK that leaves so much in flight.
+
+    Differs: RFC 8985 7.2 starts it anew with the ACK. Here it runs from when the last segment was sent, as
+    RFC 9002 6.2.1 has it: the ACK of an earlier one says nothing new of that. The retransmission timeout that
+    bounds it runs from when the first was sent (RFC 7765 4). A round trip from now there is time in any case:
+    on a slow line the ACKs of a flight come one after the other.
+    """
+    held, runs = tcb.round_trip, tcb.transmissions
+    first_us = runs[0].sent_at_us if runs else tcb.snd_at_us
+    expires_us = min(tcb.snd_at_us + _probe_wait_us(tcb, flight_bytes), first_us + held.rto_us)
+    return max(expires_us, now_us + held.srtt_us)
+
+
+def expires_after_sending_us(tcb: Tcb, snd_nxt: Seq, now_us: int) -> int:
+    """When the timer, which runs, expires once new data up to `snd_nxt` has left; `tcb` is the connection
+    before.
+
+    Source: RFC 8985 7.2: "after transmitting new data" PTO is started anew. RFC 6298 5.1: the retransmission
+    timeout is not, and PTO never passes it.
+    """
+    if not is_probe_due(tcb):
+        return tcb.rtx_at_us
+    held, runs = tcb.round_trip, tcb.transmissions
+    first_us = runs[0].sent_at_us if runs else tcb.snd_at_us
+    pto_us = _probe_wait_us(tcb, (snd_nxt - tcb.snd_una) & MASK)
+    return max(tcb.rtx_at_us, min(now_us + pto_us, first_us + held.rto_us))

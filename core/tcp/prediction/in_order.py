@@ -15,7 +15,7 @@ from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import RTT_INTERVAL_US
 from gossamer.core.tcp.recovery.transmissions import after_ack
-from gossamer.core.tcp.rtt import measured
+from gossamer.core.tcp.rtt import measured, probe_at_us, uses_probes
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.wire.segment import ACK, CE, PSH, Segment
@@ -92,10 +92,10 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
         snd_buf = tcb.snd_buf if snd_buf_bytes else ()
         if acked == flight:
             rtx_at_us = NEVER_US
-        elif flight - acked <= agreed.smss + 1:
-            rtx_at_us = now_us + tcb.round_trip.pto_one_us
+        elif uses_probes(tcb):
+            rtx_at_us = probe_at_us(tcb, flight - acked, now_us)
         else:
-            rtx_at_us = now_us + tcb.round_trip.pto_us
+            rtx_at_us = now_us + tcb.round_trip.rto_us
     payload = segment.payload
     if payload:
         rcv_nxt = Seq((rcv_nxt + len(payload)) & MASK)

@@ -24,7 +24,6 @@ from gossamer.core.tcp.recovery import (
     spurious,
     tail_loss_probe,
     timeout,
-    transmissions,
 )
 from gossamer.core.tcp.recovery.report import Report, read
 from gossamer.core.tcp.rtt import is_probe_due
@@ -42,8 +41,11 @@ def on_ack(
     report = read(before, tcb, segment, now_us, is_duplicate, r_us)
     if not report.acked_bytes and not _says_something(tcb, report):
         return tcb
-    if is_probe_due(tcb):
-        tcb = _without_probe_timer(tcb)
+    if report.sacked and is_probe_due(tcb):
+        # RFC 8985 7.2: no PTO once "SACKed sequences in the scoreboard" show that something is missing. The
+        # retransmission timeout stands there again: what is missing goes soon, and its ACK takes a round
+        # trip.
+        tcb = replace(tcb, rtx_at_us=now_us + tcb.round_trip.rto_us)
     if rack.is_used(tcb):
         tcb = replace(tcb, rack=rack.learned(tcb, report))
     tcb = replace(tcb, recovery=_noted(tcb, report))
@@ -51,16 +53,6 @@ def on_ack(
     if tcb.recovery is not None:
         tcb = _recovered(tcb, report)
     return _forgotten(tcb)
-
-
-def _without_probe_timer(tcb: Tcb) -> Tcb:
-    """The timer is that of a tail loss probe no more, but of a retransmission timeout.
-
-    Source: RFC 8985 7.2: no PTO once "SACKed sequences in the scoreboard" show that something is missing; RFC
-    6298 5.
-    """
-    head_us = transmissions.runs_of(tcb)[0].sent_at_us
-    return replace(tcb, rtx_at_us=max(tcb.rtx_at_us, head_us + tcb.round_trip.rto_us))
 
 
 def _says_something(tcb: Tcb, report: Report) -> bool:

@@ -40,9 +40,11 @@ def delivered(tcb: Tcb, arrived_bytes: int, is_safe: bool) -> Tcb:
         ssthresh=congestion.ssthresh,
         extra_bytes=tcb.agreed.smss if is_safe else 0,
     )
-    if not recovery.prr_out and not count:
-        # "Force a fast retransmit upon entering recovery"
-        count = tcb.agreed.smss
+    if not recovery.prr_out:
+        # "Force a fast retransmit upon entering recovery". Differs: two, when nothing is in the network any
+        # more, as after a tail loss probe: RFC 6675 5 lets out ssthresh then, which is two at the least, and
+        # with one alone the ACK of one is waited for, or of none that is delayed.
+        count = max(count, min(2 * tcb.agreed.smss, congestion.ssthresh) if not pipe else tcb.agreed.smss)
     cwnd = max(pipe + count, tcb.agreed.smss)
     return replace(tcb, congestion=replace(congestion, cwnd=cwnd))
 

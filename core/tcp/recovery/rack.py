@@ -71,7 +71,8 @@ def learned(tcb: Tcb, report: Report) -> Rack | None:
     rack = tcb.rack or NOTHING_KNOWN
     if not rack.reordering_seen and _is_reordered(report):
         rack = replace(rack, reordering_seen=True)
-    if rack.dsack_round is not None and not seq_lt(tcb.snd_una, rack.dsack_round):
+    # A round is over when something new is acknowledged: while nothing is in flight it goes on.
+    if report.acked_bytes and rack.dsack_round is not None and not seq_lt(tcb.snd_una, rack.dsack_round):
         rack = replace(rack, dsack_round=None)
     if report.dsack is not None and rack.dsack_round is None:
         rack = replace(

@@ -24,8 +24,25 @@ SAYS_NOTHING = -2
 
 
 def begun(tcb: Tcb, is_timeout: bool) -> Undo:
-    """What to remember when a recovery begins; `tcb` is the connection before it."""
-    return Undo(tcb.congestion, start=tcb.snd_una, end=tcb.snd_nxt, is_timeout=is_timeout)
+    """What to remember when a recovery begins; `tcb` is the connection before it. A tail loss probe that went
+    before it is among what went again: its duplicate does not stand for another's."""
+    recovery, flight = tcb.recovery, (tcb.snd_nxt - tcb.snd_una) & MASK
+    is_probed = recovery is not None and recovery.probe_is_old and recovery.probe_end == tcb.snd_nxt
+    return Undo(
+        tcb.congestion,
+        start=tcb.snd_una,
+        end=tcb.snd_nxt,
+        again_bytes=min(flight, tcb.agreed.smss) if is_probed else 0,
+        is_timeout=is_timeout,
+    )
+
+
+def begun_by_timeout(tcb: Tcb) -> Undo | None:
+    """The same for a timeout. In fast recovery what was before that is remembered, if it may still come back:
+    RFC 4015 3.2 saves cwnd and ssthresh before they are first changed."""
+    if tcb.recovery is not None and tcb.recovery.phase is Phase.FAST:
+        return None if tcb.undo is None else replace(tcb.undo, is_timeout=True)
+    return begun(tcb, is_timeout=True)
 
 
 def sent_again(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:

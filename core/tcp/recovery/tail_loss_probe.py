@@ -2,9 +2,6 @@
 
 Owns when a probe is due, and what its answer means. Sending it is `core.tcp.timeouts.tail_probe`'s.
 
-Differs: PTO is not started anew with each segment sent, only with an ACK or when nothing was in flight: the
-timer has one field, and a sender that never pauses would never be probed.
-
 Source: RFC 8985 7.
 """
 
@@ -13,6 +10,7 @@ from gossamer.core.seq import Seq, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery.report import Report
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.wire.segment import SackBlock
 
 replace = msgspec.structs.replace
 
@@ -34,7 +32,7 @@ def answered(tcb: Tcb, report: Report) -> Tcb:
     settled = replace(tcb, recovery=replace(recovery, probe_end=None))
     if not recovery.probe_is_old:
         return settled
-    if report.dsack is not None and report.dsack[1] == recovery.probe_end:
+    if is_told_twice(recovery, report.dsack):
         # Case 1: the original had arrived, and the probe too.
         return settled
     if seq_lt(recovery.probe_end, tcb.snd_una):
@@ -42,6 +40,11 @@ def answered(tcb: Tcb, report: Report) -> Tcb:
         return replace(settled, congestion=congestion.lost(tcb, report.now_us))
     # Case 2: a duplicate ACK without SACK says that both arrived, to a peer without D-SACK.
     return settled if report.is_duplicate and not report.acked_bytes and not segment.sack else tcb
+
+
+def is_told_twice(recovery: Recovery, duplicate: SackBlock | None) -> bool:
+    """Whether a D-SACK names the octets of a probe that had been sent before."""
+    return duplicate is not None and recovery.probe_is_old and duplicate[1] == recovery.probe_end
 
 
 def is_settled(recovery: Recovery, snd_una: Seq) -> bool:

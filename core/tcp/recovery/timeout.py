@@ -20,7 +20,7 @@ def after_timeout(tcb: Tcb, now_us: int) -> Tcb:
     recovery = _begun(tcb)
     if forward_rto.begins(tcb, is_first):
         recovery = replace(recovery, frto_step=forward_rto.FIRST_ACK)
-    undo = spurious.begun(tcb, is_timeout=True) if is_first else tcb.undo
+    undo = spurious.begun_by_timeout(tcb) if is_first else tcb.undo
     head = seq_add(tcb.snd_una, min(tcb.agreed.smss, (tcb.snd_nxt - tcb.snd_una) & MASK))
     recovery = with_lost(recovery, tcb.snd_una, head, tcb.snd_una)
     if rack.is_used(tcb):

@@ -22,7 +22,7 @@ from gossamer.core.tcp.recovery.acks import on_ack
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.timeout import sent_again
 from gossamer.core.tcp.recovery.transmissions import after_ack
-from gossamer.core.tcp.rtt import measured, wait_us, without_measurement
+from gossamer.core.tcp.rtt import expires_after_ack_us, measured, without_measurement
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.time_wait import enter
@@ -146,7 +146,7 @@ def _advanced(before: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]
     )
     shown_us = echoed_us(tcb, segment, now_us)
     # RFC 6298 5.2, 5.3: all acknowledged, the timer is turned off; else it starts anew.
-    tcb = replace(tcb, rtx_at_us=NEVER_US if ack == tcb.snd_nxt else now_us + wait_us(tcb))
+    tcb = replace(tcb, rtx_at_us=NEVER_US if ack == tcb.snd_nxt else expires_after_ack_us(tcb, now_us))
     if tcb.recovery is not None or (segment.sack and tcb.agreed.sack):
         return on_ack(before, tcb, segment, now_us, r_us=shown_us), actions
     grown = acknowledged(tcb, acked, flight, now_us, shown_us)

@@ -114,9 +114,9 @@ def _with_repeat(tcb: Tcb, segment: Segment) -> Tcb:
 def _answered(tcb: Tcb, segment: Segment, event: SegmentArrives, reason: SegmentDrop) -> Verdict:
     if segment.payload and not segment.flags & SYN:
         # Text does not make ACK loops, so its answer needs no limit: a peer that repeats what we have must
-        # hear so each time, and which octets they were.
-        named = with_old_part(tcb, segment) if reason is SegmentDrop.OUT_OF_WINDOW else tcb
-        answer = acknowledgment(named, event.now_us)
+        # hear so each time, and which octets they were. What comes so late that PAWS refuses it is the
+        # original of what went again meanwhile: only its D-SACK shows the peer that nothing was lost.
+        answer = acknowledgment(with_old_part(tcb, segment), event.now_us)
         return Verdict(tcb, segment, (Dropped(reason), answer), stops=True)
     after, actions = challenge(tcb, event.now_us, reason)
     return Verdict(after, segment, actions, stops=True)

@@ -46,6 +46,17 @@ def test_told__the_duplicate_first_and_its_block_second(
     assert told(TcpParameters(), *segments) == blocks
 
 
+def test_told__too_old_for_paws__it_came_twice_all_the_same() -> None:
+    """What went again meanwhile has moved TS.Recent: without a word of the original the peer would never
+    learn that nothing was lost."""
+    tcb = states.established()
+    start = tcb.rcv_nxt
+    tcb, _ = hears(tcb, from_peer(tcb, DATA, b"d" * 500, ts=400))
+    late = replace(from_peer(tcb, DATA, b"d" * 500, ts=-400), seq=start)
+    _, acks = hears(tcb, late)
+    assert relative(start, acks[-1].sack) == [(0, 500)]
+
+
 def test_off__nothing_is_told() -> None:
     assert told(TcpParameters(dsack=False), (0, 500), (0, 500)) == []
 

@@ -1,10 +1,12 @@
 """Proportional rate reduction: RFC 9937 6."""
 
 import pytest
-from gossamer.core.sim.states import NOW_US, hears
+from gossamer.core.sim.states import NOW_US, hears, stepped
+from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.recovery.proportional_rate import send_count
+from gossamer.core.tcp.timeouts import deadline_us
 
-from .lossy import MS, RTT_US, SMSS, in_flight, replace, report
+from .lossy import MS, RTT_US, SMSS, in_flight, places, replace, report
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,11 @@ def test_every_ack__keeps_its_own_cwnd() -> None:
     tcb, _ = hears(replace(tcb, congestion=congestion), report(tcb, 0, (1, 4)), NOW_US + RTT_US)
     assert tcb.recovery is not None
     assert tcb.recovery.prr_delivered == 0
+
+
+def test_begun__nothing_in_the_network__two_go() -> None:
+    """After a tail loss probe: four in flight, three of them lost, and ssthresh of two."""
+    tcb = in_flight(4)
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    tcb, sent = hears(tcb, report(tcb, 0, (3, 4)), NOW_US + 3 * RTT_US)
+    assert places(tcb, sent) == [0, 1]

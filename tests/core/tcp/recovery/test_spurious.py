@@ -92,3 +92,32 @@ def test_spurious_timeout__timer_is_more_patient_afterwards() -> None:
     tcb, _ = hears(tcb, report(tcb, 1, sent_at_us=NOW_US), NOW_US + 320 * MS)
     assert tcb.round_trip.srtt_us >= 320 * MS
     assert tcb.round_trip.rto_us > 2 * before.rto_us
+
+
+def test_timeout_in_fast_recovery__all_came_twice__undone_to_before_the_first() -> None:
+    """RFC 4015 3.2: what is saved is what was before cwnd and ssthresh were first changed."""
+    tcb = entered()
+    before = tcb.undo
+    assert before is not None
+    tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert places(tcb, sent)[0] == 0
+    assert tcb.undo is not None
+    assert (tcb.undo.before, tcb.undo.is_timeout) == (before.before, True)
+    assert tcb.undo.again_bytes == before.again_bytes + sum(len(segment.payload) for segment in sent)
+
+
+def test_dsack__probe_went_before__counts_among_what_went_again() -> None:
+    """Its duplicate alone does not show that the others were in vain."""
+    tcb = in_flight(4)
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    now_us = NOW_US + 3 * RTT_US
+    tcb, sent = hears(tcb, report(tcb, 0, (3, 4)), now_us)
+    assert len(sent) == 2
+    halved = tcb.congestion.ssthresh
+    tcb, _ = hears(tcb, report(tcb, 4, sent_at_us=now_us), now_us + RTT_US)
+    for place in (-1, -4):
+        assert tcb.congestion.ssthresh == halved
+        tcb, _ = hears(tcb, report(tcb, 0, (place, place + 1)), now_us + RTT_US)
+    assert tcb.congestion.ssthresh == halved, "one of them is not answered for"
+    tcb, _ = hears(tcb, report(tcb, 0, (-3, -2)), now_us + RTT_US)
+    assert tcb.congestion.ssthresh > halved

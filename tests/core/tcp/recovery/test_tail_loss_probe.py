@@ -1,7 +1,7 @@
 """Tail loss probes. RFC 8985 7, with an SRTT of 100 ms."""
 
 import pytest
-from gossamer.core.sim.states import NOW_US, hears, stepped
+from gossamer.core.sim.states import NOW_US, hears, said, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.timeouts import deadline_us
 
@@ -13,6 +13,40 @@ def test_armed__two_round_trips_and_what_one_ack_may_be_delayed(count: int, wait
     """RFC 8985 7.2; 2 * SRTT + 200 ms is more than the RTO of 300 ms."""
     tcb = in_flight(count)
     assert deadline_us(tcb) == NOW_US + wait_ms * MS
+
+
+@pytest.mark.parametrize(
+    ("left", "acked_ms", "expires_ms"),
+    [
+        # 2 * SRTT after the last was sent, not after the ACK.
+        (2, 90, 200),
+        # The ACKs still come: a round trip for the next.
+        (2, 160, 260),
+        # One may wait for a delayed ACK: the timeout, counted from when it was sent.
+        (1, 90, 300),
+        (1, 250, 350),
+    ],
+)
+def test_ack_of_a_part__expires_by_when_the_rest_was_sent(left: int, acked_ms: int, expires_ms: int) -> None:
+    tcb = in_flight(8)
+    held = tcb.round_trip
+    tcb, _ = hears(
+        replace(tcb, rtt_at_us=NOW_US + acked_ms * MS), report(tcb, 8 - left), NOW_US + acked_ms * MS
+    )
+    assert tcb.round_trip == held, "no new measurement"
+    assert deadline_us(tcb) == NOW_US + expires_ms * MS
+
+
+@pytest.mark.parametrize(("sent_ms", "expires_ms"), [(50, 250), (90, 290), (150, 300)])
+def test_more_is_sent__starts_anew__never_beyond_the_timeout_of_the_first(
+    sent_ms: int, expires_ms: int
+) -> None:
+    """RFC 8985 7.2."""
+    tcb = in_flight(4)
+    tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=9 * SMSS))
+    tcb, sent = said(tcb, b"y" * SMSS, NOW_US + sent_ms * MS)
+    assert len(sent) == 1
+    assert deadline_us(tcb) == NOW_US + expires_ms * MS
 
 
 def test_expired__new_data__goes_whatever_cwnd_says() -> None:
