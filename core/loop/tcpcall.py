@@ -28,6 +28,7 @@ class Connection:
         "failure",
         "flow",
         "listener",
+        "on_soft_error",
         "on_urgent",
         "opener",
         "parked_us",
@@ -69,6 +70,9 @@ class Connection:
         """What the blocked SEND still has to put into the send buffer."""
         self.send_is_last = False
         self.send_deadline_us = NEVER_US
+        self.on_soft_error: Callable[[OSError], None] | None = None
+        """Called with what an ICMP error told, and with a TimeoutError when R1 is reached: the connection
+        goes on (RFC 9293 3.9.1.8, MUST-47 and SHLD-9). It may wake a thread, but neither block nor raise."""
         self.on_urgent: Callable[[int], None] | None = None
         """Called when the peer marks urgent data, before any of it is received, with how many octets the mark
         is ahead (RFC 9293 3.8.5, MUST-32). It may wake a thread, but neither block nor raise."""

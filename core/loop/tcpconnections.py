@@ -36,6 +36,7 @@ from gossamer.core.tcp.actions import (
     PathLearned,
     Remains,
     Signal,
+    SoftFailure,
     Urgent,
 )
 from gossamer.core.tcp.drop import SegmentDrop
@@ -88,6 +89,7 @@ class Connections:
             Dropped: self._perform_dropped,
             PathLearned: self._perform_path_learned,
             Failed: self._perform_failed,
+            SoftFailure: self._perform_soft_failure,
             Signal: self._perform_signal,
         }
         self._signals: dict[Signal, Callable[[Connection], None]] = {
@@ -213,6 +215,10 @@ class Connections:
         if connection.on_urgent is not None:
             connection.on_urgent(action.ahead_bytes)
 
+    def _perform_soft_failure(self, connection: Connection, action: SoftFailure) -> None:
+        if connection.on_soft_error is not None:
+            connection.on_soft_error(error_of(action.failure))
+
     def _perform_remains(self, connection: Connection, action: Remains) -> None:
         connection.remains = action.data
 
@@ -295,8 +301,9 @@ class Connections:
         assert connection.tcb is not None
         self.arm(connection, connection.tcb.pace_at_us)
 
-    def _on_delivery_problem(self, _connection: Connection) -> None:
+    def _on_delivery_problem(self, connection: Connection) -> None:
         self._delivery_problems_total += 1
+        self._perform_soft_failure(connection, SoftFailure(Failure.TIMED_OUT))
 
     def _on_retransmitted(self, _connection: Connection) -> None:
         self._retransmits_total += 1

@@ -77,6 +77,12 @@ class Failed(msgspec.Struct, frozen=True, gc=False):
     failure: Failure
 
 
+class SoftFailure(msgspec.Struct, frozen=True, gc=False):
+    """Tell the user of trouble that does not end the connection. Source: RFC 9293 3.9.1.8, MUST-47."""
+
+    failure: Failure
+
+
 class Signal(Enum):
     """Actions that say all by their name."""
 
@@ -89,12 +95,24 @@ class Signal(Enum):
     END_OF_STREAM = "the peer's FIN was reached: answer RECEIVE with nothing"
     FIN_ACKED = "all that was sent, and our FIN, is acknowledged: answer a CLOSE that waits for it"
     PACED = "more may leave at Tcb.pace_at_us: look at the connection then"
-    DELIVERY_PROBLEM = "data was sent again so often that it is worth a notice: count it"
+    DELIVERY_PROBLEM = "data was sent again so often that it is worth a notice: count it, and tell the user"
     RETRANSMITTED = "count a retransmission"
     OPENED_EARLY = "the SYN's Fast Open cookie was valid: queue for accept before the handshake is over"
     FAST_OPEN_LOST = "a SYN with the Fast Open option was lost: do without towards this server for a time"
     HALF_OPEN_GONE = "a half-open connection of a listener ended: free its place"
 
 
-Action = Segment | Deliver | Accepted | Urgent | Remains | Granted | Dropped | PathLearned | Failed | Signal
+Action = (
+    Segment
+    | Deliver
+    | Accepted
+    | Urgent
+    | Remains
+    | Granted
+    | Dropped
+    | PathLearned
+    | Failed
+    | SoftFailure
+    | Signal
+)
 Actions = tuple[Action, ...]

@@ -11,7 +11,7 @@ Source: RFC 9293 3.9.2.2, RFC 5927 4.1, 5.2 and 7.2, RFC 5461, RFC 792, RFC 1812
 import msgspec
 from gossamer.core.seq import Seq, seq_between
 from gossamer.core.tcp import path_mtu
-from gossamer.core.tcp.actions import Actions, Dropped, Failure
+from gossamer.core.tcp.actions import Actions, Dropped, Failure, SoftFailure
 from gossamer.core.tcp.closed import failed
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, Report
@@ -98,7 +98,7 @@ def arrives(tcb: Tcb | TimeWait, event: IcmpError) -> tuple[Tcb | TimeWait | Non
         return failed(tcb, event.failure)
     # "a TCP implementation MUST NOT abort the connection (MUST-56), and it SHOULD make the information
     # available to the application (SHLD-25)."
-    return replace(tcb, soft_error=SoftError(event.failure, event.now_us)), ()
+    return replace(tcb, soft_error=SoftError(event.failure, event.now_us)), (SoftFailure(event.failure),)
 
 
 def _sent_smaller(before: Tcb, tcb: Tcb, actions: Actions, now_us: int) -> tuple[Tcb, Actions]:

@@ -300,7 +300,7 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     ttl: int = 64
     """Time to live and hop limit of what we send. Source: RFC 9293 3.9.2, MUST-49; RFC 1700 for 64."""
     dscp: int = 0
-    """Diffserv field of what a connection sends. Source: RFC 9293 3.9.2, MUST-48; RFC 2474 3."""
+    """Diffserv field of what a connection sends. Source: RFC 9293 3.9.1.9, MUST-48; RFC 2474 3."""
     linger_us: int = NEVER_US
     """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**62
     never waits and goes on sending in the background (SO_LINGER of socket(7))."""

@@ -144,7 +144,7 @@ def test_flush__segments_of_every_form__on_the_wire_as_given(
 def test_flush__ttl_and_diffserv_field__on_the_wire(
     sink: RawSink, wire: socket.socket, kept: Callable[..., Any]
 ) -> None:
-    """RFC 9293 3.9.2: MUST-49, MUST-48, SHLD-22."""
+    """RFC 9293 3.9.2 and 3.9.1.9: MUST-49, MUST-48, SHLD-22."""
     del sink
     v4, v6 = (kept(raw) for raw in open_raw_sockets())
     near: RawSink = kept(RawSink(v4.fileno(), v6.fileno(), ttl=7))

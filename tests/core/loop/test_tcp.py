@@ -1,6 +1,7 @@
 """The loop of the functional TCP over in-memory devices, in virtual time: every call, every ending, every
 bound."""
 
+import errno
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,6 +15,7 @@ from gossamer.core.loop.tcpconnections import Connections
 from gossamer.core.loop.tcpfastopen import FastOpens
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
+from gossamer.core.tcp.events import IcmpError, Report
 from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_sleep
@@ -273,6 +275,30 @@ def test_urgent_mark__arrives__the_stream_is_told_and_the_data_is_in_line(hosts:
     hosts.run(there, hosts.use(user))
     assert outcome(there) == b"in line"
     assert told == [2]
+
+
+def test_soft_errors__icmp_and_r1__the_user_is_told_and_the_connection_goes_on(hosts: Hosts) -> None:
+    """RFC 9293 3.9.1.8: MUST-47; SHLD-9, SHLD-25; who sets no routine hears nothing (SHLD-20)."""
+    told: list[OSError] = []
+
+    async def user(stream: TcpStream) -> bool:
+        stream.on_soft_error = told.append
+        hosts.network.hosts = {bytes((10, 0, 0, 1)): hosts.client}
+        await stream.send(b"into the void")
+        assert stream.tcb is not None
+        hosts.client.loop._connections.step(
+            stream, IcmpError(stream.tcb.snd_una, Report.SOFT, hosts.network.clock())
+        )
+        assert len(told) == 1
+        await sys_sleep(20 * SECOND_US)
+        return stream.tcb is not None
+
+    hosts.serve(echo)
+    thread = hosts.use(user)
+    hosts.run(thread, for_us=60 * SECOND_US)
+    assert outcome(thread) is True
+    assert [error.errno for error in told] == [errno.EHOSTUNREACH, errno.ETIMEDOUT]
+    assert hosts.client.statistics["delivery_problems_total"] == 1
 
 
 def test_recv__timeout__raises_and_the_stream_stays_usable(hosts: Hosts) -> None:

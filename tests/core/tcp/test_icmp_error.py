@@ -6,7 +6,7 @@ from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, hears, said
 from gossamer.core.tcp import icmp_error
-from gossamer.core.tcp.actions import Dropped, Failed, Failure, Signal
+from gossamer.core.tcp.actions import Dropped, Failed, Failure, Signal, SoftFailure
 from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, Report, Timeout
@@ -81,7 +81,7 @@ def test_report__kind_code_state_and_whether_in_flight(
         after, actions = outcome
         assert isinstance(after, Tcb)
         assert after.soft_error == SoftError(tells, NOW_US)
-        assert not actions
+        assert actions == (SoftFailure(tells),)
         assert decode(encode(after)) == after
     elif state is State.SYN_SENT:
         assert outcome == (None, (Failed(tells),))

@@ -154,3 +154,13 @@ def test_synchronized__whatever_is_sent__has_no_option_of_a_syn(state: State) ->
     assert sent
     assert [segment.syn_options for segment in sent] == [None] * len(sent)
     assert not any(segment.flags & SYN for segment in sent)
+
+
+def test_window_taken_back__nothing_new_is_sent() -> None:
+    """RFC 9293 3.8.6, SHLD-15: "the sender SHOULD NOT send new data"."""
+    tcb, first = said(states.established(), b"x" * 2 * SMSS)
+    assert len(first) == 2
+    tcb, _ = hears(tcb, from_peer(tcb, ack=-2 * SMSS, window=SMSS // 4))
+    assert tcb.snd_wnd < 2 * SMSS
+    _, sent = said(tcb, b"y" * SMSS)
+    assert sent == []

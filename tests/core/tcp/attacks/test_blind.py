@@ -8,7 +8,7 @@ from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp import listen
-from gossamer.core.tcp.actions import Dropped
+from gossamer.core.tcp.actions import Dropped, Failure, SoftFailure
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, Report, SegmentArrives
@@ -171,7 +171,7 @@ def test_icmp__hard_errors_in_flight__nothing_but_a_note_for_the_user() -> None:
     after, actions = step(tcb, IcmpError(tcb.snd_una, Report.HARD, NOW_US))
     assert isinstance(after, Tcb)
     assert msgspec.structs.replace(after, soft_error=None) == tcb
-    assert not actions
+    assert actions == (SoftFailure(Failure.UNREACHABLE),)
 
 
 @pytest.mark.parametrize("mtu", [0, 1, 67, 68, 100, 551])

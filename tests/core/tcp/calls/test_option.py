@@ -124,7 +124,7 @@ def test_close__does_not_linger__nothing_is_told() -> None:
 
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
 def test_dscp__configured__in_all_that_is_sent(state: State) -> None:
-    """RFC 9293 3.9.2: MUST-48, and SHLD-22: passed to IP unchanged."""
+    """RFC 9293 3.9.1.9: MUST-48, and SHLD-22: passed to IP unchanged."""
     tcb = states.IN_STATE[state](TcpParameters(dscp=46, ecn="on"))
     _, actions = step(tcb, SegmentArrives(from_peer(tcb, ACK | SYN, b"x", seq=1), NOW_US))
     actions += step(tcb, Timeout(NOW_US + 3_600 * SECOND_US))[1] + step(tcb, Abort(NOW_US))[1]
