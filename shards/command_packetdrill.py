@@ -148,9 +148,7 @@ def show(console: Console, text: str) -> None:
 @click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
-    default="linux",
-    show_default=True,
-    help="The habits that the scripts expect.",
+    help="The habits that the scripts expect; otherwise a script's own sysctls tell.",
 )
 @click.option(
     "--define",
@@ -167,7 +165,7 @@ def packetdrill(
     scripts: tuple[Path, ...],
     wants_json: bool,
     strict: bool,
-    profile: str,
+    profile: str | None,
     defines: tuple[str, ...],
     verbose: bool,
 ) -> None:
@@ -182,7 +180,9 @@ def packetdrill(
     watched = track(paths, "", console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     for path in watched:
         timeline = (lambda text: show(console, text)) if verbose and not wants_json else None
-        verdict = play(text_of(path), str(path), PROFILES[profile], timeline, definitions)
+        verdict = play(
+            text_of(path), str(path), PROFILES[profile] if profile else None, timeline, definitions
+        )
         report.add(verdict)
         if wants_json:
             click.echo(as_json(verdict, strict))

@@ -6,6 +6,7 @@ out; what looks at its kernel is unsupported.
 
 import re
 import shlex
+from collections.abc import Iterable
 from typing import Final
 
 from gossamer.core.packetdrill.errors import Unsupported
@@ -36,6 +37,15 @@ ROUTE_MATTERS: Final = (
     "hoplimit",
 )
 """Metrics of a route that change what TCP does."""
+QUEUES_THAT_MATTER: Final = ("fq", "limit", "netem", "tbf", "htb")
+
+
+BSD_SYSCTL: Final = re.compile(r"\b(?:net\.inet6?|kern\.ipc)\.")
+
+
+def system_of(commands: Iterable[str]) -> str:
+    """The profile of the system whose sysctls a script sets."""
+    return "bsd" if any(BSD_SYSCTL.search(text) for text in commands) else "linux"
 
 
 def run(settings: Settings, text: str) -> None:
@@ -79,8 +89,8 @@ def _command(settings: Settings, words: list[str]) -> None:
     elif name == DEFAULTS:
         settings.parameters = settings.profile.after_defaults
         settings.fast_open = DEFAULTS_FAST_OPEN
-    elif name == "tc" and "fq" in words:
-        raise Unsupported("tc fq")
+    elif name == "tc":
+        _queue(words)
     elif name == "ip":
         _route(settings, words)
     elif name not in SILENT and not (name.endswith(".sh") and _is_set_up(name)):
@@ -95,6 +105,13 @@ def state_asked(text: str) -> tuple[str, int] | None:
 
 def _is_set_up(name: str) -> bool:
     return name.startswith(("sysctl_restore", "restore", "set_", "init", "cleanup", "setup", "common"))
+
+
+def _queue(words: list[str]) -> None:
+    """`tc qdisc`: a queue that paces, delays or loses."""
+    for kind in QUEUES_THAT_MATTER:
+        if kind in words and words[1:3] != ["qdisc", "del"] and words[1:3] != ["qdisc", "delete"]:
+            raise Unsupported(f"tc {' '.join(words[words.index(kind) :])}")
 
 
 def _route(settings: Settings, words: list[str]) -> None:

@@ -20,7 +20,7 @@ class Interest:
         self.events = events
         self.data = data
         self._told = 0
-        self._told_at: tuple[int, int] = (-1, -1)
+        self._told_at: tuple[int, int, int] = (-1, -1, 0)
 
     def due(self) -> int:
         """The events to tell now."""
@@ -33,19 +33,23 @@ class Interest:
 
     def _edges(self, found: int) -> int:
         """Those that are new: the state changed, or more of the same came."""
-        received, room = self._progress()
+        received, room, reports = self._progress()
         old = self._told
+        if reports != self._told_at[2]:
+            old &= ~POLLERR
         if received != self._told_at[0]:
             old &= ~READABLE
         if room > self._told_at[1]:
             old &= ~WRITABLE
         return found if found & ~old else 0
 
-    def _progress(self) -> tuple[int, int]:
+    def _progress(self) -> tuple[int, int, int]:
+        """What came, what room there is, and how often something was put on the error queue."""
         tcb = self.socket.tcb
         if self.socket.queue is not None:
-            return len(self.socket.queue.ready), 0
-        return (tcb.rcv_nxt, self.socket.send_room_bytes()) if tcb is not None else (-2, 0)
+            return len(self.socket.queue.ready), 0, 0
+        reports = self.socket.settle().reports_total
+        return (tcb.rcv_nxt, self.socket.send_room_bytes(), reports) if tcb is not None else (-2, 0, reports)
 
     def tell(self) -> None:
         """The events were told."""

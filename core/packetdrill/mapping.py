@@ -1,8 +1,8 @@
 """Numbers of the script to numbers of the run, and back.
 
 A script begins each direction at a sequence number of its own, and its timestamps where it likes. The peer's
-numbers are used as they are; ours are moved by the distance of the two initial sequence numbers, and our
-timestamps by what the first one showed.
+numbers are used as they are in a SYN, and counted from its initial one in every other segment; ours are moved
+by the distance of the two initial sequence numbers, and our timestamps by what the first one showed.
 
 Source: the tool's published semantics.
 """
@@ -10,7 +10,7 @@ Source: the tool's published semantics.
 import msgspec
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
 from gossamer.core.seq import MASK
-from gossamer.core.wire.segment import ACK, Segment
+from gossamer.core.wire.segment import ACK, SYN, Segment
 
 replace = msgspec.structs.replace
 
@@ -19,6 +19,8 @@ class Mapping:
     """The numbers of one flow."""
 
     def __init__(self) -> None:
+        self.peer_isn = 0
+        """What the peer's numbers count from in segments that are no SYN."""
         self._local_offset = 0
         """To add to a sequence number of ours in the script."""
         self._ts_offset: int | None = None
@@ -52,7 +54,8 @@ class Mapping:
         has_ack = bool(packet.flags & ACK)
         ack = self.live_local(packet.ack or 0) if has_ack else packet.ack
         options = tuple(self._live_option(option, has_ack) for option in packet.options or ())
-        return replace(packet, ack=ack), options
+        seq = packet.seq if packet.flags & SYN else (packet.seq + self.peer_isn) & MASK
+        return replace(packet, seq=seq, ack=ack), options
 
     def _live_option(self, option: TcpOption, has_ack: bool) -> TcpOption:
         if option.name == "sack":
@@ -69,5 +72,12 @@ class Mapping:
         return live
 
     def outbound(self, segment: Segment) -> Segment:
-        """A segment that was sent, with the sequence number of the script; the peer's are as they are."""
-        return replace(segment, seq=self.script_local(segment.seq))
+        """A segment that was sent, with the numbers of the script."""
+        seq = self.script_local(segment.seq)
+        if not self.peer_isn or segment.flags & (SYN | ACK) != ACK:
+            return replace(segment, seq=seq)
+        sack = tuple((self._script_remote(left), self._script_remote(right)) for left, right in segment.sack)
+        return replace(segment, seq=seq, ack=self._script_remote(segment.ack), sack=sack)
+
+    def _script_remote(self, seq: int) -> int:
+        return (seq - self.peer_isn) & MASK

@@ -6,21 +6,21 @@ both verdicts: what only strict matching minds is noted, and the run goes on.
 Source: the tool's published semantics of time, blocking calls and tolerance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from gossamer.core.packetdrill import expect
 from gossamer.core.packetdrill.assertions import Assertions
 from gossamer.core.packetdrill.calls import perform
 from gossamer.core.packetdrill.calls.options import info
 from gossamer.core.packetdrill.commands import run as run_command
-from gossamer.core.packetdrill.commands import state_asked
+from gossamer.core.packetdrill.commands import state_asked, system_of
 from gossamer.core.packetdrill.endpoint import Emission
 from gossamer.core.packetdrill.errors import Mismatch, ScriptError, Unsupported
 from gossamer.core.packetdrill.fastopen import DEFINITIONS
 from gossamer.core.packetdrill.grammar import parse
 from gossamer.core.packetdrill.icmp import inject_icmp
 from gossamer.core.packetdrill.layout import segment_of
-from gossamer.core.packetdrill.profiles import Profile
+from gossamer.core.packetdrill.profiles import PROFILES, Profile
 from gossamer.core.packetdrill.script import (
     Call,
     Code,
@@ -45,14 +45,16 @@ Timeline = Callable[[str], None]
 def play(
     text: str,
     name: str,
-    profile: Profile,
+    profile: Profile | None = None,
     timeline: Timeline | None = None,
     definitions: dict[str, str] | None = None,
 ) -> Verdict:
-    """The verdicts on a script; `timeline` is told what happens, `definitions` are as of --define."""
+    """The verdicts on a script; `timeline` is told what happens, `definitions` are as of --define. Without a
+    profile the script's sysctls say which it is."""
     try:
         known = {**DEFINITIONS, **(definitions or {})}
         script = parse(text, name, known)
+        profile = profile or PROFILES[system_of(_commands(script))]
         settings = Settings(profile=profile, parameters=profile.parameters, definitions=known)
         line = 0
         for option in script.options:
@@ -68,6 +70,11 @@ def play(
     except Mismatch as error:
         return Verdict(name, Outcome.ERROR, Outcome.ERROR, line, str(error))
     return Run(script, settings, timeline).verdict()
+
+
+def _commands(script: Script) -> Iterator[str]:
+    yield from (text for _, text in script.set_up)
+    yield from (event.action.text for event in script.events if isinstance(event.action, Command))
 
 
 def _unsupported(name: str, error: Unsupported, line: int, events: int) -> Verdict:
@@ -171,6 +178,8 @@ class Run:
         endpoint = self._host.endpoints.get(flow.ports)
         before = endpoint.tcb.snd_una if endpoint is not None and endpoint.tcb is not None else None
         reached = self._host.arrives(flow.ports, segment)
+        if segment.flags & SYN and reached.tcb is not None and reached.tcb.agreed.irs == segment.seq:
+            flow.mapping.peer_isn = segment.seq
         after = reached.tcb.snd_una if reached.tcb is not None else None
         self._world.release(reached, before != after)
 

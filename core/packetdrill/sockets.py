@@ -8,6 +8,7 @@ Source: POSIX, socket(7), tcp(7).
 from typing import Final
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.completions import Completions
 from gossamer.core.packetdrill.endpoint import Endpoint, Queue
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.fast_open import is_early
@@ -52,6 +53,7 @@ class Socket:
         """Times of keepalive, in effect while SO_KEEPALIVE is on."""
         self.is_error_told = False
         self.is_connect_told = False
+        self.completions = Completions()
         self.held_bytes = 0
         """Octets that MSG_MORE or TCP_CORK hold back."""
         self.held_until_us = NEVER_US
@@ -114,6 +116,12 @@ class Socket:
         tcb = self.tcb
         return 0 if tcb is None else max(tcb.snd_buf_bytes - flight_bytes(tcb), 0)
 
+    def settle(self) -> Completions:
+        """What of MSG_ZEROCOPY is complete by now: all of it once the connection is gone."""
+        tcb = self.tcb
+        self.completions.settle(0 if tcb is None else tcb.snd_buf_bytes + self.held_bytes)
+        return self.completions
+
     def events(self) -> int:
         """What poll(2) would say of it."""
         if self.queue is not None:
@@ -121,7 +129,7 @@ class Socket:
         endpoint = self.endpoint
         if endpoint is None:
             return WRITABLE | POLLHUP
-        found = POLLERR if self.error else 0
+        found = POLLERR if self.error or self.settle().are_waiting else 0
         tcb = self.tcb
         if tcb is None:
             return found | READABLE | WRITABLE | POLLHUP | POLLRDHUP

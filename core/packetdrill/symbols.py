@@ -77,6 +77,7 @@ SHUTDOWNS: Final = {"SHUT_RD": 0, "SHUT_WR": 1, "SHUT_RDWR": 2}
 REQUESTS: Final = {"SIOCINQ": 0x541B, "FIONREAD": 0x541B, "SIOCOUTQ": 0x5411, "TIOCOUTQ": 0x5411,
                    "SIOCOUTQNSD": 0x894B, "FIONBIO": 0x5421}  # fmt: skip
 SPLICES: Final = {"SPLICE_F_MOVE": 1, "SPLICE_F_NONBLOCK": 2, "SPLICE_F_MORE": 4}
+ERRORS_QUEUED: Final = {"SO_EE_ORIGIN_ZEROCOPY": 5, "SO_EE_CODE_ZEROCOPY_COPIED": 1}
 LEVELS: Final = {"SOL_SOCKET": 1, "SOL_IP": 0, "SOL_TCP": 6, "SOL_IPV6": 41}
 
 NUMBERS: Final = {
@@ -90,6 +91,7 @@ NUMBERS: Final = {
     **SHUTDOWNS,
     **REQUESTS,
     **SPLICES,
+    **ERRORS_QUEUED,
     **LEVELS,
     "NULL": 0,
     "true": 1,

@@ -163,6 +163,11 @@ class World:
 
     def put(self, made: Socket, count: int, more: bool) -> int:
         """Give octets to SEND; how many found room. With MSG_MORE or TCP_CORK only whole segments go."""
+        taken = self._put(made, count, more)
+        made.completions.put_bytes += taken
+        return taken
+
+    def _put(self, made: Socket, count: int, more: bool) -> int:
         endpoint, tcb = made.endpoint, made.tcb
         assert endpoint is not None
         assert tcb is not None

@@ -1,18 +1,26 @@
 """sendmsg, recvmsg, readv, writev: the same octets through vectors and message headers.
 
-Source: their manual pages; TCP_INQ of tcp(7).
+Source: their manual pages; TCP_INQ of tcp(7); the error queue of MSG_ZEROCOPY as msg_zerocopy.rst has it.
 """
 
 from typing import Final
 
-from gossamer.core.packetdrill.calls.transfer import receive, transmit
+from gossamer.core.packetdrill.calls.transfer import ZEROCOPY, receive, transmit
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import MESSAGE_FLAGS
-from gossamer.core.packetdrill.world import Blocked, Result, World
+from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
 
 INQ: Final = "TCP_CM_INQ"
+ERRORS: Final = ("IP_RECVERR", "IPV6_RECVERR", "CMSG_TYPE_RECVERR")
+ERROR_QUEUE: Final = MESSAGE_FLAGS["MSG_ERRQUEUE"]
+COPIED: Final = 1
+"""SO_EE_CODE_ZEROCOPY_COPIED."""
+FROM_ZEROCOPY: Final = 5
+"""SO_EE_ORIGIN_ZEROCOPY."""
+PIECES_MAX: Final = 17
+"""As many pieces as Linux's packets refer to (MAX_SKB_FRAGS); more would go in several segments there."""
 
 
 def vector_bytes(world: World, expression: Expression) -> int:
@@ -41,15 +49,18 @@ def sendmsg(world: World, call: Call) -> Result | Blocked:
     control = header.field("msg_control")
     if isinstance(control, Array) and control.items:
         raise Unsupported("control data of sendmsg")
-    return transmit(
-        world, _socket(world, call), _octets(world, header), world.reader.number(call.arguments[2])
-    )
+    flags = world.reader.number(call.arguments[2])
+    if flags & ZEROCOPY and len(world.reader.items(header.field("msg_iov") or Whatever())) > PIECES_MAX:
+        raise Unsupported(f"MSG_ZEROCOPY of more than {PIECES_MAX} pieces")
+    return transmit(world, _socket(world, call), _octets(world, header), flags)
 
 
 def recvmsg(world: World, call: Call) -> Result | Blocked:
     """recvmsg(2), with what TCP_INQ tells."""
     made, header = _socket(world, call), _header(call)
     flags = world.reader.number(call.arguments[2])
+    if flags & ERROR_QUEUE:
+        return _error(world, made, header)
     outcome = receive(world, made, _octets(world, header), flags)
 
     def checked(result: Result | None) -> Result | None:
@@ -61,6 +72,47 @@ def recvmsg(world: World, call: Call) -> Result | Blocked:
         attempt = outcome.attempt
         return Blocked(lambda: checked(attempt()), outcome.deadline_us)
     return checked(outcome) or outcome
+
+
+def _error(world: World, made: Socket, header: Braces) -> Result:
+    """MSG_ERRQUEUE never waits: a completion of MSG_ZEROCOPY, or EAGAIN. Raises: Mismatch."""
+    if made.options.get("IP_RECVERR") or made.options.get("IPV6_RECVERR"):
+        raise Unsupported("MSG_ERRQUEUE with IP_RECVERR")
+    if not made.settle().are_waiting:
+        return failed("EAGAIN")
+    first, last = made.completions.take()
+    got = {"ee_errno": 0, "ee_origin": FROM_ZEROCOPY, "ee_type": 0, "ee_code": COPIED,
+           "ee_info": first, "ee_data": last}  # fmt: skip
+    _check_flags(world, header, ERROR_QUEUE)
+    control = header.field("msg_control")
+    if isinstance(control, Array):
+        _check_extended_error(world, control, got)
+    return OK
+
+
+def _check_extended_error(world: World, control: Array, got: dict[str, int]) -> None:
+    """Raises: Mismatch when it is not the one message that the script tells of."""
+    item = control.items[0] if len(control.items) == 1 else None
+    if not isinstance(item, Braces):
+        raise Mismatch(f"msg_control: expected {len(control.items)} messages, got 1")
+    kind, data = world.reader.word(item.field("cmsg_type") or Whatever()), item.field("cmsg_data")
+    if kind and kind not in ERRORS:
+        raise Mismatch(f"control message: expected {kind}, got {ERRORS[0]}")
+    if not isinstance(data, Braces):
+        return
+    for name, value in got.items():
+        expected = world.reader.number(data.field(name) or Whatever(), value)
+        if expected != value:
+            raise Mismatch(f"{name}: expected {expected}, got {value}")
+
+
+def _check_flags(world: World, header: Braces, got: int) -> None:
+    """Raises: Mismatch."""
+    flags = header.field("msg_flags")
+    if flags is not None and not isinstance(flags, Whatever):
+        expected = world.reader.number(flags) & ~MESSAGE_FLAGS["MSG_CMSG_CLOEXEC"]
+        if expected != got:
+            raise Mismatch(f"msg_flags: expected {expected:#x}, got {got:#x}")
 
 
 def _socket(world: World, call: Call) -> Socket:
@@ -82,11 +134,7 @@ def _octets(world: World, header: Braces) -> int:
 
 def _check_header(world: World, made: Socket, header: Braces) -> None:
     """What recvmsg gives back. Raises: Mismatch."""
-    flags = header.field("msg_flags")
-    if flags is not None and not isinstance(flags, Whatever):
-        expected = world.reader.number(flags) & ~MESSAGE_FLAGS["MSG_CMSG_CLOEXEC"]
-        if expected:
-            raise Mismatch(f"msg_flags: expected {expected:#x}, got 0")
+    _check_flags(world, header, 0)
     control = header.field("msg_control")
     if isinstance(control, Array):
         _check_control(world, made, control)

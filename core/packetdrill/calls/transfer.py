@@ -25,7 +25,8 @@ RECEIVE_FLAGS: Final = (
     PEEK | DONTWAIT | WAITALL | MESSAGE_FLAGS["MSG_TRUNC"] | MESSAGE_FLAGS["MSG_NOSIGNAL"]
     | MESSAGE_FLAGS["MSG_CMSG_CLOEXEC"]
 )  # fmt: skip
-SEND_FLAGS: Final = DONTWAIT | MORE | MESSAGE_FLAGS["MSG_NOSIGNAL"]
+ZEROCOPY: Final = MESSAGE_FLAGS["MSG_ZEROCOPY"]
+SEND_FLAGS: Final = DONTWAIT | MORE | ZEROCOPY | MESSAGE_FLAGS["MSG_NOSIGNAL"]
 BYTES_MAX: Final = 1 << 26
 
 
@@ -84,6 +85,9 @@ def open_with(world: World, made: Socket, address: Expression, count: int, flags
         return failed("EISCONN" if made.endpoint.is_established else "EALREADY")
     begin(world, made, address, bytes(count), queues=made.early_max is not None)
     put = made.tcb.snd_buf_bytes if made.tcb is not None else 0
+    made.completions.put_bytes += put
+    if put == count or (put and not made.is_blocking):
+        _complete(made, flags)
     if not made.is_blocking or flags & DONTWAIT:
         return Result(put) if put else failed("EINPROGRESS")
     rest = transmit(world, made, count - put, flags) if put < count else Result(0)
@@ -169,16 +173,28 @@ def transmit(world: World, made: Socket, count: int, flags: int) -> Result | Blo
         nonlocal put
         error = made.take_error() or _refusal(made)
         if error:
-            return Result(put) if put else failed(error)
+            return ended() if put else failed(error)
         if not made.is_connecting or not waits:
             put += 0 if made.is_connecting else world.put(made, count - put, bool(flags & MORE))
         if put == count:
-            return Result(put)
+            return ended()
         if not waits:
-            return Result(put) if put else failed("EAGAIN")
+            return ended() if put else failed("EAGAIN")
         return None
 
+    def ended() -> Result:
+        if put:
+            _complete(made, flags)
+        return Result(put)
+
     return attempt() or Blocked(attempt, NEVER_US)
+
+
+def _complete(made: Socket, flags: int) -> None:
+    """A call is over: MSG_ZEROCOPY wants to hear when its octets are. "The flag is ignored" by a socket
+    without SO_ZEROCOPY."""
+    if flags & ZEROCOPY and made.options.get("SO_ZEROCOPY"):
+        made.completions.expect()
 
 
 def _refusal(made: Socket) -> str:

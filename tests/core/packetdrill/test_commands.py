@@ -59,6 +59,7 @@ def test_defaults__by_profile() -> None:
     "text",
     [
         "tc qdisc add dev tun0 root pfifo",
+        "tc qdisc del dev tun0 root fq",
         "ip tcp_metrics flush all > /dev/null 2>&1",
         "sysctl -q net.ipv4.tcp_tso_win_divisor=100",
         "sysctl -q net.core.somaxconn=1024",
@@ -83,6 +84,8 @@ def test_command__without_bearing__changes_nothing(text: str) -> None:
         ("sysctl -q net.ipv4.tcp_congestion_control=vegas", "congestion control vegas"),
         ("ip route change default rto_min 5ms", "ip route rto_min"),
         ("tc qdisc replace dev tun0 root fq", "tc fq"),
+        ("tc qdisc replace dev tun0 root pfifo limit 0", "tc limit 0"),
+        ("tc qdisc add dev tun0 root netem loss 1%", "tc netem loss 1%"),
         ("sysctl -q net.mptcp.enabled=1", "sysctl net.mptcp.enabled"),
         ("sysctl -w net.inet.tcp.insecure_rst=1", "sysctl net.inet.tcp.insecure_rst=1"),
     ],

@@ -177,3 +177,33 @@ def test_timeline__tells_what_happens() -> None:
     assert told[0] == "0.000000 socket(...) = 3"
     assert "0.100000 < . 1:1(0) ack " in told[5]
     assert told[-1] == "0.100000 accept(...) = 4"
+
+
+@pytest.mark.parametrize(
+    ("sysctl", "options"),
+    [
+        ("sysctl -q net.ipv4.tcp_timestamps=0", "mss 1460,nop,nop,sackOK,nop,wscale 7"),
+        ("sysctl -w net.inet.tcp.rfc1323=2", "mss 1460,nop,wscale 6,sackOK,eol,eol"),
+    ],
+)
+def test_no_profile__the_systems_sysctls_tell_it(sysctl: str, options: str) -> None:
+    text = f"""\
+0  `{sysctl}`
++0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = 3
++0 connect(3, ..., ...) = -1 EINPROGRESS
++0 > S 0:0(0) <{options}>
+"""
+    verdict = play(text, "x.pkt")
+    assert verdict.verdict is Outcome.PASS, verdict.message
+
+
+def test_peers_numbers__absolute_in_a_syn__from_the_initial_one_elsewhere() -> None:
+    before = OPEN.replace("S 0:0(0)", "S 700:700(0)").replace("S. 0:0(0) ack 1", "S. 0:0(0) ack 701")
+    rest = """+0 < P. 1001:2001(1000) ack 1 win 9
++0 > . 1:1(0) ack 1
++0 < P. 1:1001(1000) ack 1 win 9
++0 > . 1:1(0) ack 2001
+"""
+    verdict = played(rest, before)
+    assert verdict.verdict is Outcome.PASS, verdict.message
+    assert played(rest.replace("> . 1:1(0) ack 1", "> . 1:1(0) ack 701"), before).verdict is Outcome.FAIL

@@ -147,6 +147,48 @@ CASES = {
 +0 > . 1:1001(1000) ack 1
 +.2 > P. 1001:1101(100) ack 1
 """,
+    "zerocopy: complete once acknowledged, several in one range": """
++0 setsockopt(4, SOL_SOCKET, SO_ZEROCOPY, [1], 4) = 0
++0 send(4, ..., 1000, MSG_ZEROCOPY) = 1000
++0 send(4, ..., 1000, MSG_ZEROCOPY) = 1000
++0 > P. 1:1001(1000) ack 1
++0 > P. 1001:2001(1000) ack 1
++0 < . 1:1(0) ack 1000 win 65535
++0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=0, msg_control=[]},
+    MSG_ERRQUEUE) = -1 EAGAIN
++0 poll([{fd=4, events=POLLIN, revents=0}], 1, 0) = 0
++0 < . 1:1(0) ack 2001 win 65535
++0 poll([{fd=4, events=POLLIN, revents=POLLERR}], 1, 0) = 1
++0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=MSG_ERRQUEUE, msg_control=[
+    {cmsg_level=SOL_IP, cmsg_type=IP_RECVERR, cmsg_data={ee_errno=0, ee_origin=SO_EE_ORIGIN_ZEROCOPY,
+     ee_type=0, ee_code=SO_EE_CODE_ZEROCOPY_COPIED, ee_info=0, ee_data=1}}]}, MSG_ERRQUEUE) = 0
++0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=0, msg_control=[]},
+    MSG_ERRQUEUE) = -1 EAGAIN
++0 send(4, ..., 1, MSG_ZEROCOPY) = 1
++0 > P. 2001:2002(1) ack 1
++0 < . 1:1(0) ack 2002 win 65535
++0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=MSG_ERRQUEUE, msg_control=[
+    {cmsg_level=SOL_IP, cmsg_type=IP_RECVERR, cmsg_data={ee_errno=0, ee_origin=SO_EE_ORIGIN_ZEROCOPY,
+     ee_type=0, ee_code=SO_EE_CODE_ZEROCOPY_COPIED, ee_info=2, ee_data=2}}]}, MSG_ERRQUEUE) = 0
+""",
+    "zerocopy: the flag alone is ignored": """
++0 send(4, ..., 1000, MSG_ZEROCOPY) = 1000
++0 > P. 1:1001(1000) ack 1
++0 < . 1:1(0) ack 1001 win 65535
++0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=0, msg_control=[]},
+    MSG_ERRQUEUE) = -1 EAGAIN
+""",
+    "zerocopy: told once, by the edge": """
++0 setsockopt(4, SOL_SOCKET, SO_ZEROCOPY, [1], 4) = 0
++0 epoll_create(1) = 5
++0 epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLOUT|EPOLLET, fd=4}) = 0
++0 epoll_wait(5, {events=EPOLLOUT, fd=4}, 1, 0) = 1
++0 send(4, ..., 1000, MSG_ZEROCOPY) = 1000
++0 > P. 1:1001(1000) ack 1
++0 < . 1:1(0) ack 1001 win 65535
++0 epoll_wait(5, {events=EPOLLERR|EPOLLOUT, fd=4}, 1, 0) = 1
++0 epoll_wait(5, {events=0, ptr=0}, 1, 0) = 0
+""",
     "keepalive: its default": """
 +0 getsockopt(4, SOL_TCP, TCP_KEEPIDLE, [7200], [4]) = 0
 """,
