@@ -9,6 +9,7 @@ Source: RFC 7413 4.1; tcp_fastopen of Linux's ip-sysctl.rst.
 from typing import Final
 
 import msgspec
+from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.fast_open import ASK
@@ -58,8 +59,15 @@ class FastOpens:
         """Whether a client may ask for Fast Open."""
         return bool(self.mode & CLIENT)
 
+    @property
+    def has_cookie(self) -> bool:
+        """Whether a client has a cookie, so that its SYN can carry data."""
+        return bool(self._got is not None and self._got.cookie)
+
     def with_cookie(self, opening: Opening) -> Opening:
-        """An active opening with data."""
+        """An active opening with data. Raises: Unsupported."""
+        if self._got is None and self.mode & DATA_WITHOUT_COOKIE:
+            raise Unsupported("data in a SYN without a cookie")
         if self._got is None:
             return replace(opening, cookie=ASK)
         return replace(opening, cookie=self._got.cookie, peer_mss=self._got.mss)

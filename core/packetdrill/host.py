@@ -28,6 +28,7 @@ from gossamer.core.tcp.actions import (
 from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.events import Event, Opening, PathKnown, SegmentArrives, Timeout
+from gossamer.core.tcp.fast_open import room_bytes
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
@@ -68,14 +69,15 @@ class Host:
         data: bytes | None = None,
         queues: bool = False,
     ) -> Endpoint:
-        """Active open; with `data` by Fast Open, or where there is no cookie and `queues`, after it."""
+        """Active open; with `data` by Fast Open: as much of it as the SYN takes, or with `queues` all of it,
+        where there is no cookie too."""
         endpoint = self._made(ports, None)
         opening = self._opening(None, mss_limit)
         if data is not None:
             opening = self.fast_opens.with_cookie(opening)
-        connection, actions = open_active(
-            parameters, opening, data if data and (opening.cookie or queues) else b""
-        )
+        room = len(data or b"") if queues else room_bytes(opening.peer_mss, opening.mss)
+        given = data[:room] if data and (opening.cookie or queues) else b""
+        connection, actions = open_active(parameters, opening, given)
         self._became(endpoint, connection, actions)
         return endpoint
 

@@ -10,6 +10,7 @@ from typing import Final
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.completions import Completions
 from gossamer.core.packetdrill.endpoint import Endpoint, Queue
+from gossamer.core.packetdrill.script import Expression
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.output import flight_bytes
@@ -59,6 +60,8 @@ class Socket:
         self.held_until_us = NEVER_US
         self.early_max: int | None = None
         """TCP_FASTOPEN."""
+        self.deferred_to: Expression | None = None
+        """Where TCP_FASTOPEN_CONNECT will connect to, with the first data."""
         self.mss_limit = 0
         """TCP_MAXSEG, 0: none."""
         self.icmp_error = ""

@@ -17,6 +17,7 @@ def fields(made: Socket, now_us: int) -> dict[str, int | str]:
         return {"tcpi_state": state}
     record = info(endpoint.connection, now_us)
     found = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
+    found.setdefault("tcpi_options", 0)
     if endpoint.had_syn_data and "tcpi_options" in found:
         found["tcpi_options"] |= INFO_OPTIONS["TCPI_OPT_SYN_DATA"]
     return found

@@ -7,10 +7,11 @@ from typing import Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.script import Call, Expression, Integer, Whatever
+from gossamer.core.packetdrill.script import Braces, Call, Expression, Integer, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import NUMBERS
 from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
+from gossamer.core.tcp.events import Abort
 from gossamer.core.tcp.tcb import State
 
 SOCK_TYPE_MASK: Final = 0xF
@@ -101,10 +102,18 @@ def accept(world: World, call: Call) -> Result | Blocked:
 def connect(world: World, call: Call) -> Result | Blocked:
     """Active open."""
     made = world.socket(world.reader.number(call.arguments[0]))
-    if made.queue is not None:
+    address = call.arguments[1]
+    if _is_unspecified(world, address):
+        return _disconnected(world, made)
+    if made.queue is not None or made.deferred_to is not None:
         return failed("EISCONN")
     if made.endpoint is None:
-        begin(world, made, call.arguments[1])
+        defers = bool(made.options.get("TCP_FASTOPEN_CONNECT")) and world.host.fast_opens.is_client
+        if defers and world.host.fast_opens.has_cookie:
+            # tcp(7), TCP_FASTOPEN_CONNECT: the SYN waits for the data that goes with it.
+            made.deferred_to = address
+            return OK
+        begin(world, made, address, b"" if defers else None)
         if not made.is_blocking:
             return failed("EINPROGRESS")
     elif made.is_connecting and not made.is_blocking:
@@ -127,6 +136,21 @@ def connect(world: World, call: Call) -> Result | Blocked:
         return OK
 
     return attempt() or Blocked(attempt, NEVER_US)
+
+
+def _is_unspecified(world: World, address: Expression) -> bool:
+    family = address.field("sa_family") if isinstance(address, Braces) else address
+    return family is not None and world.reader.word(family) == "AF_UNSPEC"
+
+
+def _disconnected(world: World, made: Socket) -> Result:
+    """connect(2): "Some protocol sockets [...] may dissolve the association by connecting to an address with
+    the sa_family member of sockaddr set to AF_UNSPEC"."""
+    if made.endpoint is not None:
+        world.host.step(made.endpoint, Abort(world.host.now_us))
+    made.endpoint, made.deferred_to = None, None
+    made.is_error_told = made.is_connect_told = made.is_read_shut = made.is_write_shut = False
+    return OK
 
 
 def begin(

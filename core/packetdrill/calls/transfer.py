@@ -83,14 +83,18 @@ def open_with(world: World, made: Socket, address: Expression, count: int, flags
         return failed("EOPNOTSUPP")
     if made.endpoint is not None:
         return failed("EISCONN" if made.endpoint.is_established else "EALREADY")
-    begin(world, made, address, bytes(count), queues=made.early_max is not None)
+    waits = made.is_blocking and not flags & DONTWAIT
+    queues = made.early_max is not None or (waits and world.host.fast_opens.has_cookie)
+    begin(world, made, address, bytes(count), queues=queues)
     put = made.tcb.snd_buf_bytes if made.tcb is not None else 0
     made.completions.put_bytes += put
     if put == count or (put and not made.is_blocking):
         _complete(made, flags)
-    if not made.is_blocking or flags & DONTWAIT:
+    if not waits:
         return Result(put) if put else failed("EINPROGRESS")
-    rest = transmit(world, made, count - put, flags) if put < count else Result(0)
+    # Linux waits for the handshake, even when the SYN took all.
+    waits = put < count or made.early_max is None
+    rest = transmit(world, made, count - put, flags) if waits else Result(0)
     if isinstance(rest, Result):
         return Result(put + rest.value) if rest.value >= 0 else rest
     attempt = rest.attempt
@@ -166,6 +170,9 @@ def _take(world: World, made: Socket, count: int, peeks: bool) -> int:
 def transmit(world: World, made: Socket, count: int, flags: int) -> Result | Blocked:
     """SEND, with the flags of send(2)."""
     check_flags(flags, SEND_FLAGS)
+    if made.deferred_to is not None:
+        address, made.deferred_to = made.deferred_to, None
+        return open_with(world, made, address, count, flags)
     waits = made.is_blocking and not flags & DONTWAIT
     put = 0
 
@@ -176,7 +183,7 @@ def transmit(world: World, made: Socket, count: int, flags: int) -> Result | Blo
             return ended() if put else failed(error)
         if not made.is_connecting or not waits:
             put += 0 if made.is_connecting else world.put(made, count - put, bool(flags & MORE))
-        if put == count:
+        if put == count and not (waits and made.is_connecting):
             return ended()
         if not waits:
             return ended() if put else failed("EAGAIN")

@@ -38,7 +38,7 @@ def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict |
         tcb = ecn.on_text(tcb, segment)
     if segment.seq != tcb.rcv_nxt:
         return _out_of_order(tcb, segment, event.now_us)
-    tcb = _in_order(tcb, segment.payload, event.now_us)
+    tcb = _in_order(with_held_part(tcb, segment), segment.payload, event.now_us)
     buffered = tcb.rcv_buf_bytes
     tcb, delivered = deliver(tcb, event.receive_bytes)
     # What goes to a waiting thread at once takes nothing from the window.
