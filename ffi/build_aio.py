@@ -33,7 +33,7 @@ builder.cdef(
     int gossamer_uring_reap(gossamer_uring *ring, gossamer_aio_done *done, unsigned done_max);
     int gossamer_uring_close(gossamer_uring *ring);
 
-    int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t resolve);
+    int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
     int gossamer_accept(int fd);
     """
 )

@@ -15,16 +15,22 @@ RESOLVE_NO_MAGICLINKS: Final = 0x02
 RESOLVE_BENEATH: Final = 0x08
 RESOLVE_CACHED: Final = 0x20
 
-OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+OPEN_FLAGS: Final = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """O_NONBLOCK, so that a FIFO in the tree blocks nobody; it means nothing for a regular file."""
+
+PATH_FLAGS: Final = os.O_PATH | os.O_CLOEXEC
+"""openat2(2) refuses O_PATH together with most other flags."""
+
+CREATED_MODE: Final = 0o666
+"""The rights of a file that is created; the process's umask takes from them."""
 
 
 def open_beneath(
-    directory_fd: int, path: str, *, is_cached_only: bool = False, is_direct: bool = False
+    directory_fd: int, path: str, flags: int = os.O_RDONLY, *, is_cached_only: bool = False
 ) -> int:
-    """Open `path` for reading; every step of it, symbolic links included, must stay beneath the directory.
+    """Open `path`; every step of it, symbolic links included, must stay beneath the directory.
 
-    With is_direct, reads go to the disk and not through the page cache (O_DIRECT).
+    `flags` are those of open(2); O_PATH gives a descriptor that says only what the file is.
 
     Raises: FileNotFoundError, PermissionError, NotADirectoryError; OSError EXDEV for a path that leaves the
     directory, ELOOP for too many links, ENOSYS on a kernel without openat2; ValueError for a NUL in the path;
@@ -34,8 +40,9 @@ def open_beneath(
     if b"\0" in name:
         raise ValueError("a path has no NUL")
     resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (RESOLVE_CACHED if is_cached_only else 0)
-    flags = OPEN_FLAGS | (os.O_DIRECT if is_direct else 0)
-    fd = lib.gossamer_openat2(directory_fd, name, flags, resolve)
+    flags = PATH_FLAGS if flags & os.O_PATH else flags | OPEN_FLAGS
+    mode = CREATED_MODE if flags & os.O_CREAT else 0
+    fd = lib.gossamer_openat2(directory_fd, name, flags, mode, resolve)
     if fd >= 0:
         return fd
     if -fd == errno.ENOSYS:

@@ -1,10 +1,15 @@
-"""FileIO: files beneath one directory, read without blocking the worker.
+"""FileIO: files beneath one directory, read and written without blocking the worker.
+
+    files = FileIO(directory_fd)
+    file = await files.open("log", "a")
+    await file.write(0, b"line")
+    await file.fsync()
+    file.close()
 
 Owns the descriptors of open files. What the page cache holds is read at once (RESOLVE_CACHED to open,
-RWF_NOWAIT to read); what it does not hold goes to the kernel's AIO through a second descriptor opened with
-O_DIRECT, or, where that is not to be had, to the pool. With `direct` the page cache is left alone: files
-are opened with O_DIRECT at once, where the file system has it. Nothing outside the directory can be opened,
-whatever the path says.
+RWF_NOWAIT to read). What it does not hold is read by the disk loop's engine: io_uring and the pool read
+through the page cache, which then keeps it; libaio is asynchronous only past it, through a second descriptor
+opened with O_DIRECT. Nothing outside the directory can be opened, whatever the path says.
 
 Source: openat2(2), preadv2(2), open(2).
 """
@@ -12,12 +17,16 @@ Source: openat2(2), preadv2(2), open(2).
 import errno
 import os
 import stat
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
+from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded
+from gossamer.core.io.sendfile import Sink, send_file
 from gossamer.core.loop.disk import READ_BYTES_MAX
-from gossamer.core.threads.calls import AioRead, sys_blio
+from gossamer.core.loop.diskengine import LIBAIO
+from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite, sys_blio_to_end, sys_yield
+from gossamer.core.threads.cancel import CancelScope
 from gossamer.ffi.openat2 import open_beneath
 
 NOT_AT_ONCE: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP})
@@ -36,6 +45,21 @@ NOT_DIRECT: Final = frozenset(
     }
 )
 """Opening once more with O_DIRECT: the file system has none, or the path leads elsewhere by now."""
+
+
+Mode = Literal["r", "r+", "w", "w+", "x", "x+", "a", "a+"]
+"""As the built-in `open` names them, always of bytes."""
+
+FLAGS_OF_MODE: Final[dict[str, int]] = {
+    "r": os.O_RDONLY,
+    "r+": os.O_RDWR,
+    "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+    "w+": os.O_RDWR | os.O_CREAT | os.O_TRUNC,
+    "x": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+    "x+": os.O_RDWR | os.O_CREAT | os.O_EXCL,
+    "a": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+    "a+": os.O_RDWR | os.O_CREAT | os.O_APPEND,
+}
 
 
 class FileStatus(msgspec.Struct, frozen=True, gc=False):
@@ -65,16 +89,20 @@ def file_status(fd: int) -> FileStatus:
 class File:
     """An open file. `fd` may be given to `send_file`; `status` is as it was when the file was opened."""
 
-    __slots__ = ("_direct_fd", "_directory_fd", "_path", "fd", "is_direct", "status")
+    __slots__ = ("_cold_fd", "_directory_fd", "_path", "fd", "is_direct", "status")
 
-    def __init__(self, fd: int, directory_fd: int, path: str, is_direct: bool = False) -> None:
+    def __init__(self, fd: int, directory_fd: int, path: str, *, is_direct: bool = False) -> None:
         self.fd = fd
         self.is_direct = is_direct
         """Whether `fd` was opened with O_DIRECT."""
         self._directory_fd = directory_fd
         self._path = path
-        self._direct_fd = -1
+        self._cold_fd = fd if is_direct else -1
         self.status = file_status(fd)
+
+    def stat(self) -> FileStatus:
+        """The status as it is now. Raises: OSError once it is closed."""
+        return file_status(self.fd)
 
     async def read(self, offset: int, length: int) -> bytes:
         """The bytes from `offset` on, `length` of them or fewer at the file's end.
@@ -82,10 +110,10 @@ class File:
         Raises: OSError; BoundExceeded for more than READ_BYTES_MAX.
         """
         hot = self.read_cached(offset, length)
-        if hot is not None and (len(hot) == length or offset + len(hot) >= self.status.size_bytes):
+        if hot is not None and (len(hot) == length or offset + len(hot) >= self.stat().size_bytes):
             return hot
         start = offset + len(hot or b"")
-        cold = await AioRead(self._cold_fd(), start, offset + length - start)
+        cold = await AioRead(await self._fd_when_cold(), start, offset + length - start)
         return hot + cold if hot else cold
 
     def read_cached(self, offset: int, length: int) -> bytes | None:
@@ -103,71 +131,141 @@ class File:
             raise
         return bytes(memoryview(buffer)[:got])
 
+    def read_ahead(self, offset: int, length: int) -> None:
+        """Ask the kernel to bring a part into the page cache, without waiting."""
+        if not self.is_direct:
+            os.posix_fadvise(self.fd, offset, length, os.POSIX_FADV_WILLNEED)
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Write all of `data` from `offset` on; a file opened to append takes it at its end all the same.
+
+        A piece of READ_BYTES_MAX that was begun is finished, cancelled or not, since the descriptor may stand
+        for another file soon; a cancellation is heard between two.
+
+        Raises: OSError; EINVAL where the file is open past the page cache and these are not whole blocks.
+        """
+        at = 0
+        while at < len(data):
+            with CancelScope(shield=True):
+                written = await AioWrite(self.fd, offset + at, data[at : at + READ_BYTES_MAX])
+            if written == 0:
+                raise OSError(errno.EIO, "nothing more could be written", self._path)
+            at += written
+            if at < len(data):
+                await sys_yield()
+
+    async def fsync(self) -> None:
+        """Wait until what was written is on the disk. Raises: OSError."""
+        await AioSync(self.fd)
+
+    async def truncate(self, size_bytes: int) -> None:
+        """Cut the file to a size, or fill it up to it with zeros. Raises: OSError."""
+        await sys_blio_to_end(os.ftruncate, self.fd, size_bytes)
+
+    async def send_to(
+        self, stream: Sink, offset: int = 0, length: int | None = None, timeout_us: int = NEVER_US
+    ) -> int:
+        """Send a part of it, or all that follows, on a stream of either stack; returns how many bytes were
+        sent, fewer only if the file has shrunk. Raises: OSError.
+        """
+        size = max(0, self.stat().size_bytes - offset) if length is None else length
+        return await send_file(stream, self, offset, size, timeout_us)
+
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
-        for fd in (self.fd, self._direct_fd):
+        for fd in {self.fd, self._cold_fd}:
             if fd >= 0:
                 os.close(fd)
-        self.fd = self._direct_fd = -1
+        self.fd = self._cold_fd = -1
 
-    def _cold_fd(self) -> int:
-        """The descriptor for the disk: with O_DIRECT if it can be had.
+    async def __aenter__(self) -> "File":
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.close()
+
+    async def _fd_when_cold(self) -> int:
+        """The descriptor for what the page cache does not hold, as the disk loop's engine needs it."""
+        if self._cold_fd < 0:
+            engine = await AioEngine()
+            if self._cold_fd < 0:  # another thread may have been here meanwhile
+                self._cold_fd = self._open_direct() if engine == LIBAIO else self.fd
+        return self._cold_fd
+
+    def _open_direct(self) -> int:
+        """The same file with O_DIRECT, or the descriptor that there is.
 
         The file is opened by its path again: through /proc/self/fd a process that changed its user may not.
         """
-        if self.is_direct:
+        try:
+            fd = open_beneath(self._directory_fd, self._path, os.O_RDONLY | os.O_DIRECT, is_cached_only=True)
+        except OSError as error:
+            if error.errno not in NOT_DIRECT:
+                raise
             return self.fd
-        if self._direct_fd < 0:
-            try:
-                fd = open_beneath(self._directory_fd, self._path, is_cached_only=True, is_direct=True)
-            except OSError as error:
-                if error.errno not in NOT_DIRECT:
-                    raise
-                return self.fd
-            if not os.path.sameopenfile(fd, self.fd):
-                os.close(fd)
-                return self.fd  # Another file has that name now.
-            self._direct_fd = fd
-        return self._direct_fd
+        if not os.path.sameopenfile(fd, self.fd):
+            os.close(fd)
+            return self.fd  # Another file has that name now.
+        return fd
 
 
 class FileIO:
     """Opens files beneath a directory whose descriptor it is given (and does not own).
 
-    With `direct` every read goes to the disk, past the page cache, where the file system can do that.
+    With `direct` every file is read past the page cache, where the file system can do that.
     """
 
     def __init__(self, directory_fd: int, *, direct: bool = False) -> None:
         self._directory_fd = directory_fd
         self._direct = direct
 
-    async def open(self, path: str) -> File:
-        """Open a file or directory beneath the directory.
+    async def open(self, path: str, mode: Mode = "r", *, direct: bool = False) -> File:
+        """Open a file, or to read a directory, beneath the directory; `direct` does for this file what it
+        does for all of a FileIO.
 
-        Raises: FileNotFoundError, PermissionError, NotADirectoryError, OSError (EXDEV for a path that leads
-        out of the directory, ELOOP), ValueError for a NUL in the path.
+        Raises: FileNotFoundError, FileExistsError ("x"), PermissionError, NotADirectoryError,
+        IsADirectoryError, OSError (EXDEV for a path that leads out of the directory, ELOOP, EINVAL for
+        `direct` where a file is created and the file system has no such thing), ValueError for a NUL in the
+        path or no such mode.
         """
-        is_direct = self._direct
+        if mode not in FLAGS_OF_MODE:
+            raise ValueError(f'mode "{mode}": allowed are {", ".join(FLAGS_OF_MODE)}')
+        is_direct = direct or self._direct
+        fd, is_direct = await self._open(path, FLAGS_OF_MODE[mode] | (os.O_DIRECT if is_direct else 0))
         try:
-            fd = open_beneath(self._directory_fd, path, is_cached_only=True, is_direct=is_direct)
-        except BlockingIOError:
-            fd, is_direct = await sys_blio(open_from_disk, self._directory_fd, path, is_direct)
-        try:
-            return File(fd, self._directory_fd, path, is_direct)
+            return File(fd, self._directory_fd, path, is_direct=is_direct)
         except OSError:
             os.close(fd)
             raise
 
+    async def stat(self, path: str) -> FileStatus:
+        """What a file is, without opening it. Raises: as `open`."""
+        fd, _ = await self._open(path, os.O_PATH)
+        try:
+            return file_status(fd)
+        finally:
+            os.close(fd)
 
-def open_from_disk(directory_fd: int, path: str, is_direct: bool) -> tuple[int, bool]:
+    async def _open(self, path: str, flags: int) -> tuple[int, bool]:
+        """The descriptor, and whether it has O_DIRECT."""
+        try:
+            fd = open_beneath(self._directory_fd, path, flags, is_cached_only=True)
+        except BlockingIOError:
+            # To its end: cancelled, nobody would close what it opens.
+            found: tuple[int, bool] = await sys_blio_to_end(open_from_disk, self._directory_fd, path, flags)
+            return found
+        return fd, bool(flags & os.O_DIRECT)
+
+
+def open_from_disk(directory_fd: int, path: str, flags: int) -> tuple[int, bool]:
     """Open what the kernel has to look for on the disk; the descriptor, and whether it has O_DIRECT.
 
     open(2), EINVAL: "The filesystem does not support the O_DIRECT flag." No directory does either.
     """
-    if is_direct:
+    if flags & os.O_DIRECT:
         try:
-            return open_beneath(directory_fd, path, is_direct=True), True
+            return open_beneath(directory_fd, path, flags), True
         except OSError as error:
-            if error.errno != errno.EINVAL:
+            if error.errno != errno.EINVAL or flags & os.O_CREAT:
                 raise
-    return open_beneath(directory_fd, path), False
+    return open_beneath(directory_fd, path, flags & ~os.O_DIRECT), False

@@ -20,7 +20,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.loop.diskengine import ENGINES, Engine, PoolEngine, choose_engine
 from gossamer.core.loop.pool import PoolLoop
-from gossamer.core.threads.calls import AioRead, AioSync, AioWrite
+from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
@@ -60,9 +60,12 @@ class DiskLoop:
     """
 
     def __init__(self, pool: PoolLoop, depth: int = DEPTH, engine: str = "auto") -> None:
-        self.takes: Mapping[type[SystemCall[Any]], Handler] = dict.fromkeys(
-            (AioRead, AioWrite, AioSync), self._begin
-        )
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {
+            AioRead: self._begin,
+            AioWrite: self._begin,
+            AioSync: self._begin,
+            AioEngine: lambda _thread, _call: self.engine,
+        }
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = dict.fromkeys(
             (AioRead, AioWrite, AioSync), self._cancel
         )

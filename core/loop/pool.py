@@ -13,7 +13,7 @@ from select import EPOLLIN
 from typing import Any, Final
 
 from gossamer.core.errors import BoundExceeded
-from gossamer.core.threads.calls import Blio
+from gossamer.core.threads.calls import Blio, BlioToEnd
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Raise, Thread
@@ -32,7 +32,7 @@ class PoolLoop(PassiveLoop):
     """Runs blocking functions on other operating-system threads, which are started when first needed."""
 
     def __init__(self, os_threads_max: int = OS_THREADS_MAX, queue_max: int = QUEUE_MAX) -> None:
-        self.takes: Mapping[type[SystemCall[Any]], Handler] = {Blio: self._blio}
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {Blio: self._blio, BlioToEnd: self._blio}
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {Blio: self._cancel}
         self._waiting: dict[Thread[Any], Done] = {}
         """Who waits for which job; of a thread that was cancelled, what its function returns is dropped."""

@@ -104,5 +104,9 @@ class VirtualFile:
         del offset, length
         return None
 
+    def read_ahead(self, offset: int, length: int) -> None:
+        """Nothing is cached."""
+        del offset, length
+
     def close(self) -> None:
         """There is nothing to give back."""

@@ -107,6 +107,10 @@ class AioSync(SystemCall[None], frozen=True, gc=False):
     fd: int
 
 
+class AioEngine(SystemCall[str], frozen=True, gc=False):
+    """What moves the bytes of files here: "io_uring", "libaio" or "pool". Taken by `core.loop.disk`."""
+
+
 class Blio(SystemCall[Any], frozen=True, gc=False):
     """Run a blocking function in a pool of operating-system threads. Taken by `core.loop.pool`.
 
@@ -115,6 +119,11 @@ class Blio(SystemCall[Any], frozen=True, gc=False):
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
+
+
+class BlioToEnd(Blio, frozen=True, gc=False):
+    """The same, but a thread that is cancelled waits for the end: what it opens or changes would otherwise
+    be nobody's."""
 
 
 sys_fork = Fork
@@ -137,6 +146,11 @@ def sys_nbio(function: Callable[..., Any], *arguments: Any) -> Nbio:
 def sys_blio(function: Callable[..., Any], *arguments: Any) -> Blio:
     """Run function(*arguments), which may block, in the pool."""
     return Blio(function, arguments)
+
+
+def sys_blio_to_end(function: Callable[..., Any], *arguments: Any) -> BlioToEnd:
+    """Run function(*arguments), which may block, in the pool, and wait for its end even when cancelled."""
+    return BlioToEnd(function, arguments)
 
 
 def sys_throw(error: BaseException) -> NoReturn:

@@ -98,9 +98,9 @@ static int gossamer_aio_close(gossamer_aio *aio)
     return failed;
 }
 
-static int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t resolve)
+static int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
 {
-    struct open_how how = {.flags = flags, .mode = 0, .resolve = resolve};
+    struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
     long fd = syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
     return fd < 0 ? -errno : (int)fd;
 }

@@ -27,6 +27,9 @@ class OpenFile(Protocol):
     def read_cached(self, offset: int, length: int) -> bytes | None:
         """What the page cache has of it from `offset` on, without waiting; None when that is nothing."""
 
+    def read_ahead(self, offset: int, length: int) -> None:
+        """Ask for a part to be brought into the page cache, without waiting."""
+
     def close(self) -> None:
         """Give the descriptor back."""
 

@@ -1,4 +1,4 @@
-"""FileIO on a real directory: hot and cold reads, and nothing outside the directory."""
+"""FileIO on a real directory: hot and cold reads, writes, and nothing outside the directory."""
 
 import errno
 import os
@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.io import file as file_module
-from gossamer.core.io.file import FileIO
+from gossamer.core.io.file import FLAGS_OF_MODE, FileIO
 from gossamer.core.loop.disk import READ_BYTES_MAX, DiskLoop
+from gossamer.core.loop.diskengine import ENGINES, LIBAIO
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.calls import sys_join
+from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.scheduler import Scheduler
 
 CONTENT = os.urandom(500_003)
@@ -22,10 +24,10 @@ CONTENT = os.urandom(500_003)
 class Rig:
     """A scheduler with what FileIO needs, over a directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, engine: str = "auto") -> None:
         self.waiter = EpollWaiter()
         self.pool = PoolLoop()
-        self.aio = DiskLoop(self.pool)
+        self.aio = DiskLoop(self.pool, engine=engine)
         self.scheduler = Scheduler(self.waiter, [self.pool, self.aio])
         self.directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         self.files = FileIO(self.directory_fd)
@@ -70,6 +72,17 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture
 def rig(directory: Path) -> Iterator[Rig]:
     made = Rig(directory)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=ENGINES)
+def each(request: pytest.FixtureRequest, directory: Path) -> Iterator[Rig]:
+    """A rig by every engine that there is."""
+    made = Rig(directory, request.param)
+    if made.aio.engine != request.param:
+        made.close()
+        pytest.skip(made.aio.why_not_better)
     yield made
     made.close()
 
@@ -209,11 +222,10 @@ def test_open__fifo__blocks_nobody(rig: Rig) -> None:
 def test_open__not_in_the_directory_cache__pool_opens(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     open_beneath = file_module.open_beneath
 
-    def cold(directory_fd: int, path: str, *, is_cached_only: bool = False, is_direct: bool = False) -> int:
-        assert not is_direct
+    def cold(directory_fd: int, path: str, flags: int, *, is_cached_only: bool = False) -> int:
         if is_cached_only:
             raise BlockingIOError(errno.EAGAIN, "cold")
-        return open_beneath(directory_fd, path)
+        return open_beneath(directory_fd, path, flags)
 
     monkeypatch.setattr(file_module, "open_beneath", cold)
     assert rig.run(read_whole(rig.files, "folder/inner", is_cold=False)) == b"inner"
@@ -223,6 +235,154 @@ def test_open__not_in_the_directory_cache__pool_opens(rig: Rig, monkeypatch: pyt
 def test_descriptors__none_leaks(rig: Rig) -> None:
     before = len(os.listdir("/proc/self/fd"))
     rig.run(read_whole(rig.files, "content", is_cold=True))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_read__cold__only_libaio_goes_past_the_page_cache(each: Rig) -> None:
+    async def reads() -> bool:
+        async with await each.files.open("content") as file:
+            os.posix_fadvise(file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            if file.read_cached(0, 10) is not None:
+                pytest.skip("this file system cannot be made cold")
+            os.posix_fadvise(file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            before = len(os.listdir("/proc/self/fd"))
+            assert await file.read(0, 50_000) == CONTENT[:50_000]
+            return len(os.listdir("/proc/self/fd")) > before
+
+    assert each.run(reads()) is (each.aio.engine == LIBAIO)
+
+
+def test_direct__reads_any_range_and_leaves_the_page_cache_alone(each: Rig) -> None:
+    async def reads() -> None:
+        async with await each.files.open("content") as plain:
+            os.posix_fadvise(plain.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            async with await each.files.open("content", direct=True) as file:
+                file.read_ahead(0, 100_000)
+                assert await file.read(4097, 70_000) == CONTENT[4097:74_097]
+                assert file.read_cached(4097, 10) is None
+            assert plain.read_cached(8192, 10) is None
+
+    each.run(reads())
+
+
+def test_direct__whole_blocks_are_written_and_others_refused(each: Rig, directory: Path) -> None:
+    async def writes() -> None:
+        async with await each.files.open("made", "w", direct=True) as file:
+            await file.write(4096, b"b" * 8192)
+            with pytest.raises(OSError, match="Invalid"):
+                await file.write(1, b"odd")
+
+    each.run(writes())
+    assert (directory / "made").read_bytes() == bytes(4096) + b"b" * 8192
+
+
+def test_write__more_than_one_call_takes__all_of_it_is_there(each: Rig, directory: Path) -> None:
+    data = os.urandom(READ_BYTES_MAX * 2 + 77)
+
+    async def writes() -> None:
+        async with await each.files.open("made", "x+") as file:
+            await file.write(3, data)
+            await file.fsync()
+            assert file.stat().size_bytes == 3 + len(data)
+            assert await file.read(3, 1000) == data[:1000]
+            await file.truncate(10)
+            assert await file.read(0, 100) == bytes(3) + data[:7]
+
+    each.run(writes())
+    assert (directory / "made").read_bytes() == bytes(3) + data[:7]
+
+
+def test_write__cancelled__the_piece_is_finished_and_no_other_begun(each: Rig, directory: Path) -> None:
+    async def writes() -> None:
+        async with await each.files.open("made", "w") as file:
+            with CancelScope() as scope:
+                scope.cancel()
+                await file.write(0, bytes(READ_BYTES_MAX * 3))
+            assert scope.cancelled_caught
+
+    each.run(writes())
+    assert (directory / "made").stat().st_size in (0, READ_BYTES_MAX)
+
+
+@pytest.mark.parametrize("mode", FLAGS_OF_MODE)
+@pytest.mark.parametrize("path", ["folder/inner", "made"])
+def test_mode__as_the_built_in_open_has_it(rig: Rig, directory: Path, mode: Any, path: str) -> None:
+    twin = directory.parent / "twin"
+    if path == "folder/inner":
+        twin.write_bytes(b"inner")
+
+    async def ours() -> bytes:
+        async with await rig.files.open(path, mode) as file:
+            if mode != "r":
+                await file.write(0, b"XY")
+            return await file.read(0, 100) if "+" in mode or mode == "r" else b""
+
+    def builtin() -> bytes:
+        with open(twin, f"{mode}b") as file:
+            if mode != "r":
+                file.write(b"XY")
+            if "+" not in mode and mode != "r":
+                return b""
+            file.seek(0)
+            return bytes(file.read())
+
+    try:
+        expected = builtin()
+    except OSError as error:
+        expected_error = type(error)
+
+        async def fails() -> None:
+            with pytest.raises(expected_error):
+                await ours()
+
+        rig.run(fails())
+        return
+    assert rig.run(ours()) == expected
+    assert (directory / path).read_bytes() == twin.read_bytes()
+
+
+def test_open__no_such_mode__names_those_that_are(rig: Rig) -> None:
+    async def opens() -> None:
+        with pytest.raises(ValueError, match=r'mode "rb": allowed are r, r\+, w'):
+            await rig.files.open("content", "rb")  # type: ignore[arg-type]
+
+    rig.run(opens())
+
+
+@pytest.mark.parametrize("path", ["../made", "link_out", "/tmp/made"])
+def test_open_to_write__outside__refused(rig: Rig, directory: Path, path: str) -> None:
+    async def opens() -> None:
+        with pytest.raises(OSError, match=r"cross-device|link"):
+            await rig.files.open(path, "w")
+
+    rig.run(opens())
+    assert (directory.parent / "secret").read_bytes() == b"secret"
+    assert not (directory.parent / "made").exists()
+
+
+def test_stat__without_opening(rig: Rig, directory: Path) -> None:
+    (directory / "content").chmod(0)
+
+    async def asks() -> None:
+        assert (await rig.files.stat("content")).size_bytes == len(CONTENT)
+        assert (await rig.files.stat("folder")).is_directory
+        with pytest.raises(FileNotFoundError):
+            await rig.files.stat("missing")
+
+    before = len(os.listdir("/proc/self/fd"))
+    rig.run(asks())
+    assert len(os.listdir("/proc/self/fd")) <= before + 1  # the pool's own
+
+
+def test_open__cancelled_in_the_pool__leaks_no_descriptor(rig: Rig) -> None:
+    async def opens() -> None:
+        with CancelScope() as scope:
+            scope.cancel()
+            file = await rig.files.open("made", "w")
+            file.close()
+
+    before = len(os.listdir("/proc/self/fd"))
+    rig.run(opens())
     assert len(os.listdir("/proc/self/fd")) == before
 
 

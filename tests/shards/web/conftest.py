@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from gossamer.core.clock import VirtualClock
 from gossamer.core.http.client import Response, ResponseReader
-from gossamer.core.threads.calls import AioRead, Blio
+from gossamer.core.threads.calls import AioEngine, AioRead, Blio
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.site import StaticSite
@@ -106,8 +106,10 @@ def perform(call: Any) -> Any:
         return call.action()
     if isinstance(call, Blio):
         return call.function(*call.arguments)
+    if isinstance(call, AioEngine):
+        return "libaio"
     assert isinstance(call, AioRead), call
-    # The descriptor may be one with O_DIRECT, for which this read is not aligned: read through another.
+    # The descriptor is one with O_DIRECT, for which this read is not aligned: read through another.
     fd = os.open(f"/proc/self/fd/{call.fd}", os.O_RDONLY)
     try:
         return os.pread(fd, call.length, call.offset)

@@ -33,6 +33,9 @@ class MadeFile:
     def read_cached(self, offset: int, length: int) -> bytes | None:
         return CONTENT[offset : offset + length] if offset < self.hot_bytes else None
 
+    def read_ahead(self, _offset: int, _length: int) -> None:
+        pass
+
 
 class Sink:
     """A stream that keeps what it is sent."""
@@ -67,11 +70,6 @@ def send(stream: Any, file: Any, wanted: ByteRange) -> bytes:
             value = thread.send(value).action()
         except StopIteration:
             return b"".join(stream.got)
-
-
-@pytest.fixture(autouse=True)
-def no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.posix_fadvise", lambda *_: None)
 
 
 @pytest.mark.parametrize("wanted", [ByteRange(0, len(CONTENT)), ByteRange(5, 6), ByteRange(4000, 20001)])
