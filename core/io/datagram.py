@@ -19,9 +19,14 @@ DATAGRAM_BYTES_MAX: Final = 65_535
 class DatagramSocket:
     """A bound, and perhaps connected, datagram socket; it owns the socket from now on.
 
-    async with DatagramSocket.bind("127.0.0.1", 5353) as socket:
-        data, peer = await socket.recv_from()
-        await socket.send_to(data, peer)
+    >>> from gossamer.core.loop.program import run
+    >>> async def main():
+    ...     async with DatagramSocket.bind("127.0.0.1") as socket:
+    ...         await socket.send_to(b"to myself", socket.local)
+    ...         data, peer = await socket.recv_from()
+    ...         return data, peer == socket.local
+    >>> run(main())
+    (b'to myself', True)
     """
 
     __slots__ = ("_descriptor", "_sock")

@@ -48,6 +48,18 @@ class PipeWriter(Descriptor):
 
 
 def open_pipe() -> tuple[PipeReader, PipeWriter]:
-    """A new pipe. Raises: OSError (EMFILE)."""
+    """A new pipe. Raises: OSError (EMFILE).
+
+    >>> from gossamer.core.loop.program import run
+    >>> async def main():
+    ...     reader, writer = open_pipe()
+    ...     await writer.send(b"through")
+    ...     await writer.close()
+    ...     data = await reader.recv(), await reader.recv()
+    ...     await reader.close()
+    ...     return data
+    >>> run(main())
+    (b'through', b'')
+    """
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     return PipeReader(reading), PipeWriter(writing)

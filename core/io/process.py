@@ -84,6 +84,10 @@ class Completed(msgspec.Struct, frozen=True):
 async def run_process(command: Sequence[str], stdin: bytes = b"", **how: Any) -> Completed:
     """Start a child, feed it, and wait for all that it writes and for its end.
 
+    >>> from gossamer.core.loop.program import run
+    >>> run(run_process(["tr", "a-z", "A-Z"], stdin=b"loud"))
+    Completed(code=0, stdout=b'LOUD', stderr=b'')
+
     Raises: OSError; BoundExceeded when it writes more than OUTPUT_BYTES_MAX.
     """
     pipe = subprocess.PIPE

@@ -25,7 +25,12 @@ ATTEMPT_DELAY_SECONDS: Final = 0.25
 
 
 async def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a name, IPv6 and IPv4 in turn (RFC 8305 4). Raises: OSError (socket.gaierror)."""
+    """The addresses of a name, IPv6 and IPv4 in turn (RFC 8305 4). Raises: OSError (socket.gaierror).
+
+    >>> from gossamer.core.loop.program import run
+    >>> run(resolve("127.0.0.1", 80))
+    [('127.0.0.1', 80)]
+    """
     found = await sys_blio(socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
     by_family: dict[int, list[Address]] = {}
     for family, _, _, _, address in found:

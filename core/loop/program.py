@@ -19,6 +19,7 @@ from gossamer.core.loop.sock import SockLoop
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
+from gossamer.core.threads.tracebacks import without_machinery
 
 R = TypeVar("R")
 
@@ -55,6 +56,7 @@ async def _to_its_end(
     try:
         outcome.append(await main)
     except Exception as error:  # noqa: BLE001 - raised by run
+        without_machinery(error)
         outcome.append(Raise(error))
     finally:
         stop()

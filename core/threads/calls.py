@@ -144,7 +144,14 @@ def sys_nbio(function: Callable[..., Any], *arguments: Any) -> Nbio:
 
 
 def sys_blio(function: Callable[..., Any], *arguments: Any) -> Blio:
-    """Run function(*arguments), which may block, in the pool."""
+    """Run function(*arguments), which may block, in the pool.
+
+    >>> from gossamer.core.loop.program import run
+    >>> async def main():
+    ...     return await sys_blio(sum, [1, 2, 3])
+    >>> run(main())
+    6
+    """
     return Blio(function, arguments)
 
 
@@ -159,7 +166,16 @@ def sys_throw(error: BaseException) -> NoReturn:
 
 
 async def sys_catch(body: Awaitable[R], handler: Callable[[Exception], Awaitable[R]]) -> R:
-    """Await `body`; if it raises, await what `handler` makes of the error. The paper's name for `try`."""
+    """Await `body`; if it raises, await what `handler` makes of the error. The paper's name for `try`.
+
+    >>> from gossamer.core.loop.program import run
+    >>> async def fails():
+    ...     raise ValueError("no")
+    >>> async def tell(error):
+    ...     return f"caught {error}"
+    >>> run(sys_catch(fails(), tell))
+    'caught no'
+    """
     try:
         return await body
     except Exception as error:  # noqa: BLE001 - the handler decides, and raises again what it does not know

@@ -171,13 +171,33 @@ def _deadline_us(seconds: float) -> int:
 
 
 def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
-    """A scope that is cancelled after a time: what is not done by then is left. Raises: ValueError."""
+    """A scope that is cancelled after a time: what is not done by then is left. Raises: ValueError.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> async def main():
+    ...     with move_on_after(0.001) as scope:
+    ...         await sys_sleep(60_000_000)
+    ...     return scope.cancelled_caught
+    >>> run(main())
+    True
+    """
     return CancelScope(_deadline_us(seconds), shield=shield)
 
 
 @contextmanager
 def fail_after(seconds: float) -> Iterator[CancelScope]:
-    """The same, but raises TooSlowError."""
+    """The same, but raises TooSlowError.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> async def main():
+    ...     with fail_after(0.001):
+    ...         await sys_sleep(60_000_000)
+    >>> run(main())
+    Traceback (most recent call last):
+    gossamer.core.threads.cancel.TooSlowError: not done within 0.001 s
+    """
     with move_on_after(seconds) as scope:
         yield scope
     if scope.cancelled_caught:

@@ -21,7 +21,14 @@ RESOLUTION_US: Final = 1_000
 
 class DeadlineHeap(Generic[Owner]):
     """Owners, which are told apart by their hash, ordered by deadline; those of one tick in the order they
-    came."""
+    came.
+
+    >>> heap = DeadlineHeap(resolution_us=1)
+    >>> heap.push(30, "late")
+    >>> heap.push(10, "early")
+    >>> heap.next_us(), heap.pop_due(20, limit=5)
+    (10, ['early'])
+    """
 
     __slots__ = ("_due", "_heap", "_resolution_us", "_ticks")
 

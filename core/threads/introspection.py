@@ -81,8 +81,9 @@ def status(thread: Thread[Any]) -> ThreadStatus:
     else:
         state = "blocked" if call is not None else "running"
     stack = frames(thread)
-    name = thread.name or getattr(thread.coroutine, "__qualname__", "?")
-    return ThreadStatus(name, state, type(call).__name__ if call else "", _place(stack[-1]) if stack else "")
+    return ThreadStatus(
+        thread.label, state, type(call).__name__ if call else "", _place(stack[-1]) if stack else ""
+    )
 
 
 def _place(frame: FrameType) -> str:

@@ -20,6 +20,7 @@ from gossamer.core.errors import GossamerError
 from gossamer.core.threads.calls import Park
 from gossamer.core.threads.cancel import Cancelled, CancelScope
 from gossamer.core.threads.current import current_scheduler
+from gossamer.core.threads.tracebacks import tell_of_thread
 
 ENDINGS: Final = (Exception, Cancelled, BaseExceptionGroup)
 """What ends a thread and is told to its nursery. A group is what came out of a nursery inside it, with the
@@ -53,14 +54,17 @@ class Nursery:
             raise GossamerError("the nursery is closed: nothing can be started in it any more")
         self._children += 1
         label = name or getattr(function, "__qualname__", repr(function))
-        thread = current_scheduler().spawn(self._run(function, arguments), label)
+        thread = current_scheduler().spawn(self._run(function, arguments, label), label)
         thread.context = copy_context()
         self.cancel_scope.adopt(thread)
 
-    async def _run(self, function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> None:
+    async def _run(
+        self, function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...], label: str
+    ) -> None:
         try:
             await function(*arguments)
         except ENDINGS as error:
+            tell_of_thread(error, label)
             self._failed(error)
         finally:
             self._children -= 1
@@ -92,6 +96,8 @@ class Nursery:
         finally:
             self._errors = []
         if outcome is not None and not caught:
+            if error is not None:
+                raise outcome from None  # the block's own error stands in the group
             raise outcome
         return True
 
@@ -106,5 +112,18 @@ class Nursery:
 
 
 def open_nursery() -> Nursery:
-    """A nursery, to be entered with `async with`."""
+    """A nursery, to be entered with `async with`.
+
+    >>> from gossamer.core.loop.program import run
+    >>> done = []
+    >>> async def work(number):
+    ...     done.append(number)
+    >>> async def main():
+    ...     async with open_nursery() as nursery:
+    ...         for number in range(3):
+    ...             nursery.start_soon(work, number)
+    >>> run(main())
+    >>> done
+    [0, 1, 2]
+    """
     return Nursery()

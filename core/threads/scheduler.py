@@ -28,6 +28,7 @@ from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, Waiter
 from gossamer.core.threads.introspection import blocked_in
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import ENDED, Raise, Thread
+from gossamer.core.threads.tracebacks import tell_of_thread
 
 R = TypeVar("R")
 
@@ -286,7 +287,7 @@ class Scheduler:
             try:
                 value = handler(thread, call)
             except (OSError, GossamerError) as error:
-                value = Raise(error)
+                value = Raise(error.with_traceback(None))  # the loop's frames tell the thread nothing
             if value is BLOCKED:
                 if thread.scope is not None:
                     self._block(thread)
@@ -306,6 +307,7 @@ class Scheduler:
 
     def _fail(self, thread: Thread[Any], error: BaseException) -> None:
         """Record what ended a thread and tell those who join it; where nobody does, log it."""
+        tell_of_thread(error, thread.label)
         self._threads -= 1
         joiners, thread.joiners = thread.joiners, ENDED
         thread.inbox = Raise(error)

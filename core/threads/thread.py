@@ -72,6 +72,10 @@ class Thread(Generic[R]):
         """Whether it has returned or was ended by an error."""
         return self.joiners is ENDED
 
+    @property
+    def label(self) -> str:
+        """Its name, or that of its function."""
+        return self.name or getattr(self.coroutine, "__qualname__", "?")
+
     def __repr__(self) -> str:
-        what = self.name or getattr(self.coroutine, "__qualname__", "?")
-        return f"<Thread {what}>"
+        return f"<Thread {self.label}>"

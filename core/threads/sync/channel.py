@@ -209,6 +209,13 @@ def sending(channel: Channel[T], value: T) -> Sending[T]:
 async def select(*operations: Receiving[Any] | Sending[Any]) -> tuple[int, Any]:
     """Perform the first of the operations that can be, waiting if none can; no other has any effect.
 
+    >>> from gossamer.core.loop.program import run
+    >>> full, empty = Channel(1), Channel(1)
+    >>> full.try_send("news")
+    True
+    >>> run(select(receiving(empty), receiving(full)))
+    (1, 'news')
+
     Returns the operation's index, and the value received or None. Of several that can be performed at once
     the first named is. Raises: ChannelClosed, as the operation would; ValueError for no operation.
     """

@@ -8,6 +8,11 @@ from gossamer.core.threads.sync.waiting import Waiters, wait_in
 class Event:
     """Not set at first; once set, waiting for it is over at once.
 
+    >>> event = Event()
+    >>> event.set()
+    >>> event.is_set
+    True
+
     Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
     """
 

@@ -18,6 +18,14 @@ class Mutex:
         async with mutex:
             ...
 
+    >>> from gossamer.core.loop.program import run
+    >>> async def main(mutex):
+    ...     async with mutex:
+    ...         return mutex.is_locked
+    >>> mutex = Mutex()
+    >>> run(main(mutex)), mutex.is_locked
+    (True, False)
+
     Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
     """
 

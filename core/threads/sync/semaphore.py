@@ -12,6 +12,13 @@ class Semaphore:
         async with semaphore:
             ...
 
+    >>> from gossamer.core.loop.program import run
+    >>> async def main(semaphore):
+    ...     async with semaphore:
+    ...         return semaphore.free
+    >>> run(main(Semaphore(2)))
+    1
+
     Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
     """
 

@@ -108,6 +108,14 @@ class Transaction:
 async def atomically(function: Callable[[Transaction], R]) -> R:
     """Run a transaction to its end, waiting as often as it retries.
 
+    >>> from gossamer.core.loop.program import run
+    >>> balance = TVar(30)
+    >>> def withdraw(tx):
+    ...     tx.write(balance, tx.read(balance) - 10)
+    ...     return 10
+    >>> run(atomically(withdraw)), balance.value
+    (10, 20)
+
     Raises: what it raises, with nothing changed; GossamerError when it retries without having read anything.
     """
     for _ in range(ATTEMPTS_MAX):
