@@ -69,6 +69,8 @@ class Host:
         self.loop = TcpLoop(self.source, self.sink, parameters, clock, Random(seed).randbytes)
         self.scheduler = Scheduler(self.waiter, [self.loop, SleepLoop()], clock)
         self.waiter.stop = self.scheduler.stop
+        self.is_up = False
+        """Whether it has had its first turn."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> Thread[Any]:
         """Start a thread on this host."""
@@ -103,7 +105,6 @@ class Network:
     def host(self, address: bytes, parameters: TcpParameters = DEFAULT_PARAMETERS) -> Host:
         """Add a host with an IPv4 address (four octets)."""
         host = Host(self.clock, self.carry, parameters, seed=address[-1])
-        host.spawn(_stays())
         self.hosts[address] = host
         return host
 
@@ -137,6 +138,9 @@ class Network:
                 self._advance(patience_us, until_us)
 
     def _turn(self, host: Host) -> int:
+        if not host.is_up:
+            host.is_up = True
+            host.spawn(_stays())
         host.scheduler.run()
         return 0 if host.scheduler.statistics()["ready"] else host.waiter.patience_us
 
