@@ -118,7 +118,9 @@ def _recovered(tcb: Tcb, report: Report) -> Tcb:
     assert recovery is not None
     has_left = recovery.phase is not Phase.DISORDER and seq_le(recovery.recover, tcb.snd_una)
     if has_left:
-        tcb = fast.left(tcb, report.now_us)
+        # RFC 5681 3.1: after a timeout "the TCP sender uses the slow start algorithm", with this ACK too.
+        is_after_timeout = recovery.phase is Phase.LOSS and tcb.undo is not None and tcb.undo.is_timeout
+        tcb = fast.left(_grown(tcb, report) if is_after_timeout else tcb, report.now_us)
     elif recovery.phase is Phase.LOSS:
         tcb = timeout.with_reneged(tcb)
     if tcb.recovery is None:

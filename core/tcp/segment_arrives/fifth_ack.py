@@ -54,7 +54,7 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
     # the segment.
     shift = 0 if event.segment.flags & SYN else tcb.agreed.snd_wind_shift
     r_us = round_trip_us(tcb, segment, event.now_us)
-    tcb = measured(tcb, r_us, event.now_us) if r_us is not None and tcb.backoff == 0 else tcb
+    tcb = measured(tcb, r_us, event.now_us) if r_us is not None else tcb
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     window = segment.window << shift
     tcb, state = fast_open.ended(tcb)

@@ -72,3 +72,14 @@ def test_first_data_after_a_lost_syn__one_segment_and_three_seconds() -> None:
     tcb, _ = hears(tcb, from_peer(tcb), NOW_US + 1_100 * MS)
     assert tcb.congestion.cwnd == tcb.agreed.smss
     assert tcb.round_trip.rto_us == 3_000 * MS
+
+
+def test_first_data_after_a_lost_syn__with_an_echo__the_round_trip_is_measured() -> None:
+    """RFC 7323 4.1: the echo tells which of two SYN-ACKs is answered."""
+    tcb = states.syn_received(TcpParameters())
+    first_us = deadline_us(tcb)
+    tcb, again = stepped(tcb, Timeout(first_us))
+    answer = msgspec.structs.replace(from_peer(tcb), ts_ecr=again[0].ts_val)
+    tcb, _ = hears(tcb, answer, first_us + 100 * MS)
+    assert tcb.congestion.cwnd == tcb.agreed.smss
+    assert tcb.round_trip.srtt_us == 100 * MS

@@ -62,6 +62,15 @@ def test_rto__expired_twice__ssthresh_is_halved_once() -> None:
     assert tcb.congestion.ssthresh == once
 
 
+def test_rto__the_ack_that_ends_its_recovery__raises_cwnd_too() -> None:
+    """RFC 5681 3.1 (5): from one segment by slow start, one a round trip at the least."""
+    tcb, _ = said(states.established(NEWRENO), b"x" * 6 * SMSS)
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    tcb, _ = hears(tcb, from_peer(tcb), deadline_us(tcb))
+    assert tcb.recovery is None
+    assert tcb.congestion.cwnd == 2 * SMSS
+
+
 def test_rto__after_it__what_was_lost_goes_again_as_cwnd_grows() -> None:
     tcb, _sent = said(states.established(NO_PROBE), b"x" * 6 * SMSS)
     tcb, again = stepped(tcb, Timeout(deadline_us(tcb)))
