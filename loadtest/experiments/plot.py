@@ -12,6 +12,8 @@ from gossamer.shards.exitcode import CannotStartError
 
 PANEL_INCHES = (4.6, 3.6)
 MARKERS = "osD^vP*X"
+LOG_RATIO = 20
+"""Values further apart than this are drawn on a logarithmic axis."""
 
 
 def pyplot() -> Any:
@@ -51,7 +53,11 @@ def _panel(axis: Any, result: Result, column: str, label: str) -> None:
             axis.plot(*zip(*points, strict=True), marker=marker, label=name)
     if result.axes.is_log_x:
         axis.set_xscale("symlog" if any(point.x == 0 for point in result.points) else "log")
-    axis.set_ylim(bottom=0)
+    values = [p.values[column] for p in result.points if p.values.get(column, 0) > 0]
+    if values and max(values) > LOG_RATIO * min(values):
+        axis.set_yscale("log")
+    else:
+        axis.set_ylim(bottom=0)
     axis.set_xlabel(result.axes.x_label)
     axis.set_ylabel(label)
     axis.grid(alpha=0.3)
