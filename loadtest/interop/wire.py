@@ -94,7 +94,8 @@ def _packet(row: list[str]) -> Packet:
         int(ack or 0),
         int(window or 0),
         status == BAD_CHECKSUM and checksum != MINUS_ZERO,
-        int(flags, 16),
+        # What a bad link has done to a header may leave it without flags.
+        int(flags or "0", 16),
         tuple(name for name, mark in zip(ANALYSIS, marks, strict=False) if mark),
     )
 
