@@ -11,6 +11,7 @@ from gossamer.core.tcp.closed import segment_bytes
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import heard_again
 from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.output import acknowledgment
 from gossamer.core.tcp.recovery.dsack import with_old_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
@@ -93,10 +94,17 @@ def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
         and segment.flags & (SYN | ACK) == SYN
         and segment.seq == tcb.agreed.irs
     ):
-        # The peer's SYN again: our SYN-ACK was lost or is late; the timer sends it anew.
-        dropped = (Dropped(SegmentDrop.OUT_OF_WINDOW),)
-        return Verdict(heard_again(tcb, segment), segment, dropped, stops=True)
+        return _syn_again(_with_repeat(heard_again(tcb, segment), segment), segment, event.now_us)
     return _answered(_with_repeat(tcb, segment), segment, event, SegmentDrop.OUT_OF_WINDOW)
+
+
+def _syn_again(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
+    """The peer's SYN again: our SYN-ACK was lost, or is late. It is the acknowledgment that is due, at the
+    rate of challenge ACKs, so that repeated forged SYNs gain nothing."""
+    tcb, actions = challenge(tcb, now_us, SegmentDrop.OUT_OF_WINDOW)
+    if isinstance(actions[-1], Segment):
+        actions = (*actions[:-1], syn_ack(tcb, now_us))
+    return Verdict(tcb, segment, actions, stops=True)
 
 
 def _with_repeat(tcb: Tcb, segment: Segment) -> Tcb:

@@ -48,9 +48,16 @@ def test_syn_received__rst_elsewhere__stays(build: Build, seq: int) -> None:
 
 
 @BOTH
-def test_syn_received__syn_again__nothing_but_the_timer_answers(build: Build) -> None:
+def test_syn_received__syn_again__the_syn_ack_again__at_a_bounded_rate(build: Build) -> None:
     tcb = build()
-    assert hears(tcb, peer_syn()) == (tcb, (Dropped(SegmentDrop.OUT_OF_WINDOW),))
+    after, actions = hears(tcb, peer_syn())
+    assert isinstance(after, Tcb)
+    (answer,) = segments_in(actions)
+    assert (answer.seq, answer.ack, answer.flags) == (tcb.agreed.iss, tcb.rcv_nxt, SYN | ACK)
+    assert (after.rtx_at_us, after.backoff) == (tcb.rtx_at_us, tcb.backoff)
+    again, actions = hears(after, peer_syn())
+    assert not segments_in(actions)
+    assert again == after
 
 
 @BOTH

@@ -120,7 +120,9 @@ def test_syn_retransmission__doubles_and_gives_up(build: object, retries: int) -
     assert actions == (ended,)
 
 
-def test_syn_received__syn_again__left_to_the_timer() -> None:
+def test_syn_received__syn_again__the_syn_ack_again() -> None:
     before = states.syn_received()
-    after, actions = step(before, SegmentArrives(peer_syn(), NOW_US))
-    assert (after, actions) == (before, (Dropped(SegmentDrop.OUT_OF_WINDOW),))
+    _, (dropped, answer) = step(before, SegmentArrives(peer_syn(), NOW_US))
+    assert dropped == Dropped(SegmentDrop.OUT_OF_WINDOW)
+    assert isinstance(answer, Segment)
+    assert answer.flags == SYN | ACK
