@@ -26,7 +26,7 @@ from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, System
 from gossamer.core.threads.thread import Thread
 from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, ChunkPool, align_down, align_up
 
-DEPTH: Final = 64
+DEPTH: Final = 256
 """Operations in flight in the kernel; the rest waits here."""
 
 POOL_DEPTH: Final = 64
@@ -156,6 +156,9 @@ class DiskLoop:
                 self._scheduler.throw(thread, error)
             del lane.waiting[thread]
             self._is_queued = True
+        if self._is_queued:
+            # At once: else the disk would rest while threads run.
+            self._is_queued = not self._lane.engine.submit()
 
     def _finish(self, lane: "Lane", operation: Operation, result: int) -> None:
         """Give a thread what the kernel did for it."""
