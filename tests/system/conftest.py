@@ -41,10 +41,7 @@ def site(folder: Path) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Gossamer]]:
-    """
-
-    tart(place, target, *options, stack=, workers=, port=) starts our server; it is ended with the test.
-    """
+    """start(place, target, *options, stack=, workers=, port=) starts our server; it is ended with the test."""
     servers: list[Gossamer] = []
     numbers = itertools.count()
 

@@ -157,9 +157,7 @@ def test_after_the_end__no_rule_chain_process_or_socket_is_left(
 
 
 def rules(space: Namespace) -> list[str]:
-    """
-
-    ll firewall rules and chains of a namespace, without counters and comments; an emptied table is no
+    """All firewall rules and chains of a namespace, without counters and comments; an emptied table is no
     table.
     """
     lines = [line for tool in ("iptables-save", "ip6tables-save") for line in space.run([tool]).splitlines()]
