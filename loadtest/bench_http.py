@@ -62,7 +62,7 @@ def measure(place: Place, server: Server, argv: Sequence[str], seconds: int) -> 
 
 
 def pin(servers: Sequence[Server]) -> int | None:
-    """Keep all servers on one processor and leave another to the client, where there are two; the client's."""
+    """Keep all servers on one processor and leave another to the client, if there are two; the client's."""
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         return None

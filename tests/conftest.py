@@ -58,7 +58,7 @@ def namespace(packets_possible: None) -> Iterator[Namespace]:
 
 @pytest.fixture
 def joined_namespaces(packets_possible: None) -> Iterator[tuple[Namespace, Namespace]]:
-    """Two namespaces joined by veth: 10.77.0.1 and fd77::1 on the left, 10.77.0.2 and fd77::2 on the right."""
+    """Two namespaces joined by veth: 10.77.0.1, fd77::1 on the left, 10.77.0.2, fd77::2 on the right."""
     del packets_possible
     with namespaces.pair() as (left, right):
         namespaces.join_by_veth(left, right)

@@ -41,7 +41,7 @@ def site(folder: Path) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Gossamer]]:
-    """start(place, target, *options, stack=, workers=, port=) starts our server; it is ended with the test."""
+    """start(place, target, *options, stack=, workers=, port=) starts our server; it ends with the test."""
     servers: list[Gossamer] = []
     numbers = itertools.count()
 

@@ -1,4 +1,4 @@
-"""The load generator opens connections on the functional TCP, against servers on the kernel's and on our own."""
+"""The load generator opens connections on the functional TCP, to servers on the kernel's and on our own."""
 
 import json
 from collections.abc import Callable

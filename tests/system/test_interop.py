@@ -121,9 +121,11 @@ def test_wire__checksums_windows_resets_and_repairs(
         assert not +end.faults, "no end sends a bad checksum, or data beyond its peer's window"
         assert not end.seen["reset"] or RESET in run.scenario.wire
     if link == "clean":
-        # A machine that lets a process wait makes a timeout of it; nothing may be lost by us.
+        # A machine that lets a process wait makes a timeout of it, and a window sent again for nothing, by
+        # the kernel's TCP too: each such segment bears two marks. Nothing may be lost by us.
         for end in ends:
-            assert sum(end.repairs.values()) <= 6 + end.seen["packets"] // 20
+            for_nothing = end.repairs["spurious_retransmission"]
+            assert sum(end.repairs.values()) - 2 * for_nothing <= 6 + end.seen["packets"] // 20
     if CLOSED_WINDOW in run.scenario.wire:
         assert any(end.seen["zero_window"] or end.seen["window_full"] for end in ends)
     if PROBED in run.scenario.wire:
