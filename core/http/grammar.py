@@ -20,6 +20,9 @@ REQUEST_START: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]|\r")
 REQUEST_LINE: Final = re.compile(
     rb"(?P<method>" + TOKEN + rb") (?P<target>[\x21-\x7e\x80-\xff]+) HTTP/(?P<major>[0-9])\.(?P<minor>[0-9])"
 )
+PLAIN_TARGET: Final = re.compile(rb"/[0-9A-Za-z._~!$&'()*+,;=:@%/?-]*")
+"""An origin-form of RFC 3986's own characters, about which no two parsers differ."""
+
 STATUS_LINE: Final = re.compile(
     rb"HTTP/(?P<major>[0-9])\.(?P<minor>[0-9]) (?P<status>[1-9][0-9]{2})"
     rb"(?: (?P<reason>[\t\x20-\x7e\x80-\xff]*))?"

@@ -7,25 +7,10 @@ buffer meanwhile.
 It knows no socket, clock or answer. Source: RFC 9112 2.2, 6.3, 9.3.2.
 """
 
-from collections.abc import Callable
-
 from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody
 from gossamer.core.http.grammar import BARE_LF, REQUEST_START
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
-from gossamer.core.http.memo import Memo
-from gossamer.core.http.request import CHUNKED, Refusal, Request, parse_request
-
-HeadParser = Callable[[bytes], Request | Refusal]
-
-
-def head_parser(limits: MessageLimits = DEFAULT_LIMITS) -> HeadParser:
-    """A memoised `parse_request`, to be shared by all the connections of a process."""
-
-    def parse(head: bytes) -> Request | Refusal:
-        return parse_request(head, limits)
-
-    return Memo(parse)
-
+from gossamer.core.http.request import CHUNKED, HeadParser, Refusal, Request
 
 def head_end(buffer: bytes, at: int, scanned: int, limits: MessageLimits) -> int | Refusal:
     """Where the head that begins at `at` ends (exclusive), 0 when it is not all there.

@@ -1,28 +1,27 @@
 """A request head: bytes to a frozen `Request`, or to a `Refusal` that names the status to answer with.
 
-Owns every rule of request heads: grammar, framing (Content-Length against Transfer-Encoding), Host,
-Connection, Expect. Two judges must agree: our own strict grammar, which also names the status, and llhttp (by
-httptools), which splits the fields. It knows no socket, no file and no clock; the same bytes give the same
-value for ever, so the result may be memoised.
+Owns the rules of the request line, and how line and field section (`section`) make a request. It knows no
+socket, no file and no clock; the same bytes give the same value for ever.
 
-Source: RFC 9110, RFC 9112 (3, 5, 6, 11.2).
+Source: RFC 9110, RFC 9112 (3, 11.2).
 """
 
+from collections.abc import Callable
 from typing import Final
 
-import httptools
 import msgspec
-from gossamer.core.http.fields import Combined, Fields, combine, connection_options, strip_fields
-from gossamer.core.http.grammar import BARE_LF, DIGITS, HOST, REQUEST_LINE
+from gossamer.core.http.fields import Combined, Fields
+from gossamer.core.http.grammar import HOST, PLAIN_TARGET, REQUEST_LINE
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
+from gossamer.core.http.memo import Memo
+from gossamer.core.http.section import CHUNKED, FieldSection, HeadError, collect, judge_section
+
+__all__ = ["CHUNKED", "HeadParser", "Refusal", "Request", "head_parser", "parse_request"]
 
 KNOWN_METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH"}
 )
 """RFC 9110 9.3 and RFC 5789; any other is 501."""
-
-CHUNKED: Final = -1
-"""The body_bytes of a body whose length only its last chunk tells."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -35,25 +34,42 @@ class Request(msgspec.Struct, frozen=True):
     """Authority of the request; "" only for HTTP/1.0 without Host."""
     minor: int
     """0 or 1: HTTP/1.0 or 1.1."""
-    fields: Fields
-    """Header fields in their order, names in lower case."""
-    table: Combined
-    """The same fields by name, combined."""
-    body_bytes: int
-    """Announced length, 0 when there is none, CHUNKED when only its end tells."""
-    keep_alive: bool
-    """Whether the peer lets the connection live on."""
-    expects_continue: bool
-    """Whether the peer waits for 100 (Continue) before it sends its body."""
+    section: FieldSection
+    """All that stands after the request line."""
+
+    @property
+    def fields(self) -> Fields:
+        """Header fields in their order, names in lower case."""
+        return self.section.fields
+
+    @property
+    def table(self) -> Combined:
+        """The same fields by name, combined."""
+        return self.section.table
+
+    @property
+    def body_bytes(self) -> int:
+        """Announced length, 0 when there is none, CHUNKED when only its end tells."""
+        return self.section.body_bytes
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the peer lets the connection live on."""
+        return self.section.keep_alive
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the peer waits for 100 (Continue) before it sends its body."""
+        return self.section.expects_continue
 
     @property
     def has_body(self) -> bool:
         """Whether body bytes follow this head."""
-        return self.body_bytes != 0
+        return self.section.body_bytes != 0
 
     def field(self, name: str) -> str | None:
         """The field's value; several are joined by ", " (RFC 9110 5.3); None when it is absent."""
-        return self.table.get(name)
+        return self.section.table.get(name)
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -66,62 +82,48 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     """For the log and the short body; never echoes what the peer sent."""
 
 
-class HeadError(Exception):
-    """A rule was broken while a head was being judged; `parse_request` turns it into its Refusal."""
+HeadParser = Callable[[bytes], Request | Refusal]
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.refusal = Refusal(status, reason)
-
-
-class HeadCollector:
-    """What httptools calls back; one lives for one head."""
-
-    __slots__ = ("fields", "url")
-
-    def __init__(self) -> None:
-        self.url = b""
-        self.fields: list[tuple[bytes, bytes]] = []
-
-    def on_url(self, url: bytes) -> None:
-        """The target, perhaps in pieces."""
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One field."""
-        self.fields.append((name, value))
+SectionsOf = tuple[Callable[[bytes], FieldSection], Callable[[bytes], FieldSection]]
+"""By minor version: the judge of a field section."""
 
 
 def parse_request(head: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> Request | Refusal:
     """Judge a whole head, from its request line to its empty line inclusive."""
-    try:
-        return judge_request(head, limits)
-    except HeadError as breach:
-        return breach.refusal
+    return parse_with(head, limits, section_judges(limits))
 
 
-def judge_request(head: bytes, limits: MessageLimits) -> Request:
-    """The rules, in their order. Raises: HeadError."""
-    line, _, rest = head.partition(b"\r\n")
-    method, target, minor = judge_request_line(line, limits)
-    collected = split_head(head, rest, line, minor, limits)
-    if collected.url != target:
-        raise HeadError(400, "bad request target")
-    fields = strip_fields(collected.fields)
-    table = combine(fields)
-    host, origin = judge_target(method, target.decode("latin-1"), judge_host(table, minor))
-    options = connection_options(table)
-    return Request(
-        method=method,
-        target=origin,
-        host=host,
-        minor=minor,
-        fields=fields,
-        table=table,
-        body_bytes=judge_framing(table, minor),
-        keep_alive="close" not in options and (minor == 1 or "keep-alive" in options),
-        expects_continue=judge_expectation(table, minor),
+def head_parser(limits: MessageLimits = DEFAULT_LIMITS) -> HeadParser:
+    """A `parse_request` that remembers field sections, to be shared by all the connections of a process."""
+    old, new = section_judges(limits)
+    sections = Memo(old), Memo(new)
+
+    def parse(head: bytes) -> Request | Refusal:
+        return parse_with(head, limits, sections)
+
+    return parse
+
+
+def section_judges(limits: MessageLimits) -> SectionsOf:
+    """The judges of HTTP/1.0 and HTTP/1.1."""
+    return (
+        lambda section: judge_section(section, 0, limits.headers_max),
+        lambda section: judge_section(section, 1, limits.headers_max),
     )
+
+
+def parse_with(head: bytes, limits: MessageLimits, sections: SectionsOf) -> Request | Refusal:
+    """`parse_request` with the judges of field sections given."""
+    try:
+        line, _, rest = head.partition(b"\r\n")
+        method, target, minor = judge_request_line(line, limits)
+        if len(head) > limits.head_bytes_max:
+            raise HeadError(431, "too many header fields")
+        section = sections[minor](rest)
+        host, origin = judge_target(method, target, section.host)
+        return Request(method, origin, host, minor, section)
+    except HeadError as breach:
+        return Refusal(breach.status, breach.reason)
 
 
 def judge_request_line(line: bytes, limits: MessageLimits) -> tuple[str, bytes, int]:
@@ -131,58 +133,45 @@ def judge_request_line(line: bytes, limits: MessageLimits) -> tuple[str, bytes, 
     match = REQUEST_LINE.fullmatch(line)
     if match is None:
         raise HeadError(400, "bad request line")
-    if match["major"] != b"1":
+    word, target, major, digit = match.groups()
+    if major != b"1":
         raise HeadError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
-    method = match["method"].decode("ascii")
+    method = word.decode("ascii")
     if method not in KNOWN_METHODS:
         raise HeadError(501, "unknown method")
     # RFC 9110 2.5: a higher minor version is processed as the highest one that is known.
-    return method, match["target"], min(int(match["minor"]), 1)
+    return method, target, 0 if digit == b"0" else 1
 
 
-def split_head(head: bytes, rest: bytes, line: bytes, minor: int, limits: MessageLimits) -> HeadCollector:
-    """Have httptools split the fields, under our own rules of their number and shape. Raises: HeadError."""
-    if len(head) > limits.head_bytes_max or rest.count(b"\n") > limits.headers_max + 1:
-        raise HeadError(431, "too many header fields")
-    if BARE_LF.search(head) is not None or not head.endswith(b"\r\n\r\n"):
-        raise HeadError(400, "line not ended by CRLF")
-    collector = HeadCollector()
-    try:
-        httptools.HttpRequestParser(collector).feed_data(line[:-1] + b"%d\r\n" % minor + rest)
-    except httptools.HttpParserUpgrade:
-        pass  # An Upgrade is an offer that is not taken, and CONNECT is refused by whoever answers.
-    except httptools.HttpParserError as error:
-        raise HeadError(400, "bad header field") from error
-    if len(collector.fields) != rest.count(b"\n") - 1:
-        raise HeadError(400, "folded header field")
-    return collector
+def judge_target(method: str, raw: bytes, host: str) -> tuple[str, str]:
+    """Host and origin-form of the four target forms of RFC 9112 3.2. Raises: HeadError.
 
-
-def judge_host(table: Combined, minor: int) -> str:
-    """The one Host. Raises: HeadError.
-
-    RFC 9112 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
-    that lacks a Host header field and to any request message that contains more than one Host header field
-    line or a Host header field with an invalid field value."
+    llhttp is the second judge of any target that is not plainly one.
     """
-    host = table.get("host")
-    if host is None and minor == 0:
-        return ""
-    if host is None or (host and HOST.fullmatch(host) is None):
-        raise HeadError(400, "bad Host")
-    return host
-
-
-def judge_target(method: str, target: str, host: str) -> tuple[str, str]:
-    """Host and origin-form of the four target forms of RFC 9112 3.2. Raises: HeadError."""
+    target = raw.decode("latin-1")
+    is_plain = PLAIN_TARGET.fullmatch(raw) is not None
+    if not is_plain and collect(method.encode("ascii") + b" " + raw + b" HTTP/1.0\r\n\r\n").url != raw:
+        raise HeadError(400, "bad request target")
     if method == "CONNECT":
         if HOST.fullmatch(target) is None:
             raise HeadError(400, "bad request target")
         return target, target
+    if is_plain:
+        return host, target
     if "#" in target:
         raise HeadError(400, "fragment in request target")
     if target.startswith("/") or (target == "*" and method == "OPTIONS"):
         return host, target
+    return judge_absolute_target(target)
+
+
+def judge_absolute_target(target: str) -> tuple[str, str]:
+    """Host and origin-form of the absolute-form. Raises: HeadError.
+
+    RFC 9112 3.2.2: "When an origin server receives a request with an absolute-form of request-target, the
+    origin server MUST ignore the received Host header field (if any) and instead use the host information of
+    the request-target."
+    """
     scheme, separator, rest = target.partition("://")
     if not separator or scheme.lower() not in ("http", "https"):
         raise HeadError(400, "bad request target")
@@ -190,47 +179,4 @@ def judge_target(method: str, target: str, host: str) -> tuple[str, str]:
     if HOST.fullmatch(rest[:cut]) is None:
         raise HeadError(400, "bad request target")
     path = rest[cut:]
-    # RFC 9112 3.2.2: the absolute-form's authority replaces Host.
     return rest[:cut], path if path.startswith("/") else "/" + path
-
-
-def judge_framing(table: Combined, minor: int) -> int:
-    """How long the body is. Raises: HeadError.
-
-    RFC 9112 6.1: "A server MAY reject a request that contains both Content-Length and Transfer-Encoding";
-    6.3: several or invalid Content-Length values are an unrecoverable error. Here every ambiguity is refused.
-    """
-    length = table.get("content-length")
-    coding = table.get("transfer-encoding")
-    if coding is not None:
-        return judge_coding(coding.lower(), length is not None or minor == 0)
-    if length is None:
-        return 0
-    if DIGITS.fullmatch(length.encode("latin-1")) is None:
-        raise HeadError(400, "bad Content-Length")
-    return int(length)
-
-
-def judge_coding(coding: str, is_ambiguous: bool) -> int:
-    """CHUNKED, if the body is coded so and in no other way. Raises: HeadError."""
-    if is_ambiguous:
-        raise HeadError(400, "ambiguous message length")
-    if coding in ("gzip, chunked", "deflate, chunked", "compress, chunked"):
-        raise HeadError(501, "unknown transfer coding")
-    if coding != "chunked":
-        raise HeadError(400, "bad Transfer-Encoding")
-    return CHUNKED
-
-
-def judge_expectation(table: Combined, minor: int) -> bool:
-    """Whether 100 (Continue) is awaited. Raises: HeadError.
-
-    RFC 9110 10.1.1: "A server that receives an Expect field value containing a member other than 100-continue
-    MAY respond with a 417"; "MUST ignore" it in an HTTP/1.0 request.
-    """
-    expected = table.get("expect")
-    if expected is None or minor == 0:
-        return False
-    if expected.lower() != "100-continue":
-        raise HeadError(417, "unknown expectation")
-    return True

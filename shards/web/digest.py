@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Final
 
 from gossamer.core.clock import monotonic_us
-from gossamer.core.http.reader import RequestReader, head_parser
-from gossamer.core.http.request import Refusal, Request
+from gossamer.core.http.reader import RequestReader
+from gossamer.core.http.request import Refusal, Request, head_parser
 from gossamer.core.http.response import CLOSE, CONTINUE, REASONS, response_head
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.inbox import Inbox, PeerLeftError

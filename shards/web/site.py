@@ -13,8 +13,8 @@ from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
 from gossamer.core.errors import BoundExceeded, Draining
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
-from gossamer.core.http.reader import RequestReader, head_parser
-from gossamer.core.http.request import Request
+from gossamer.core.http.reader import RequestReader
+from gossamer.core.http.request import Request, head_parser
 from gossamer.core.io.file import FileIO
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import (

@@ -2,7 +2,7 @@
 
 import pytest
 from gossamer.core.http.limits import MessageLimits
-from gossamer.core.http.reader import RequestReader, head_parser
+from gossamer.core.http.reader import RequestReader
 from gossamer.core.http.request import Refusal, Request, parse_request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,10 +121,3 @@ def test_buffer__holds_one_head_at_most() -> None:
         if isinstance(reader.next_request(), Refusal):
             break
     assert len(reader.buffer) <= LIMITS.head_bytes_max
-
-
-def test_head_parser__parses_equal_bytes_once() -> None:
-    parse = head_parser()
-    first = parse(GET % 1)
-    assert isinstance(first, Request)
-    assert parse(bytes(bytearray(GET % 1))) is first

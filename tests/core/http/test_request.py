@@ -2,7 +2,7 @@
 
 import pytest
 from gossamer.core.http.limits import MessageLimits
-from gossamer.core.http.request import CHUNKED, Refusal, Request, parse_request
+from gossamer.core.http.request import CHUNKED, Refusal, Request, head_parser, parse_request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -233,3 +233,27 @@ def test_field_value__comes_back_stripped_or_is_refused(value: str) -> None:
     else:
         assert isinstance(request, Request)
         assert request.field("x") == value.strip(" \t")
+
+
+def test_head_parser__equal_sections_judged_once() -> None:
+    parse = head_parser()
+    first, second = parse(head(b"GET /a HTTP/1.1")), parse(head(b"GET /b?c HTTP/1.1"))
+    assert isinstance(first, Request)
+    assert isinstance(second, Request)
+    assert (first.target, second.target) == ("/a", "/b?c")
+    assert second.section is first.section
+
+
+def test_head_parser__the_same_section_under_another_version() -> None:
+    parse = head_parser()
+    new, old = parse(head()), parse(head(b"GET / HTTP/1.0"))
+    assert isinstance(new, Request)
+    assert isinstance(old, Request)
+    assert (new.keep_alive, old.keep_alive) == (True, False)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=100))
+def test_head_parser__says_what_parse_request_says(target: bytes, noise: bytes) -> None:
+    parse = head_parser()
+    for data in (head(b"GET /" + target + b" HTTP/1.1"), head(fields=noise + b"\r\n"), noise):
+        assert [parse(data), parse(data)] == [parse_request(data)] * 2
