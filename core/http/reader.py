@@ -12,6 +12,7 @@ from gossamer.core.http.grammar import BARE_LF, REQUEST_START
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from gossamer.core.http.request import CHUNKED, HeadParser, Refusal, Request
 
+
 def head_end(buffer: bytes, at: int, scanned: int, limits: MessageLimits) -> int | Refusal:
     """Where the head that begins at `at` ends (exclusive), 0 when it is not all there.
 

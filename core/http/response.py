@@ -45,6 +45,18 @@ KEEP_ALIVE: Final = ("Connection", "keep-alive")
 
 def response_head(status: int, fields: Sequence[tuple[str, str]]) -> bytes:
     """The head, its empty line included. A field value with a control character is our own bug: assertion."""
+    return head_of_lines(status, field_lines(fields))
+
+
+def field_lines(fields: Sequence[tuple[str, str]]) -> str:
+    """Fields as they are sent, each with its CRLF. A field value that would be a line of its own is our own
+    bug: assertion.
+    """
     lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
     assert lines.count("\r") == lines.count("\n") == len(fields), "a field value that splits the response"
-    return (STATUS_LINES[status] + lines + "\r\n").encode("latin-1")
+    return lines
+
+
+def head_of_lines(status: int, lines: str) -> bytes:
+    """The head of what `field_lines` made, its empty line included."""
+    return f"{STATUS_LINES[status]}{lines}\r\n".encode("latin-1")

@@ -23,7 +23,7 @@ from gossamer.core.http.ranges import (
     unsatisfied_range,
 )
 from gossamer.core.http.request import Request
-from gossamer.core.http.response import CLOSE, KEEP_ALIVE, response_head
+from gossamer.core.http.response import CLOSE, KEEP_ALIVE, field_lines, head_of_lines
 from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.pages import HTML, error_page
 
@@ -31,6 +31,13 @@ Part = bytes | ByteRange
 FieldList = list[tuple[str, str]]
 
 RANGES_TAKEN: Final = ("Accept-Ranges", "bytes")
+LAST_LINES: Final = field_lines([CLOSE])
+OLD_CLIENT_LINES: Final = field_lines([KEEP_ALIVE])
+
+ASK_FOR_LESS: Final = frozenset(
+    {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"}
+)
+"""A request without any of these fields is answered with the whole file."""
 
 ALLOWED_METHODS: Final = ("GET", "HEAD")
 
@@ -43,14 +50,15 @@ class FileFacts(msgspec.Struct, frozen=True, gc=False):
     validators: Validators
     last_modified: str
     """Last-Modified as text."""
+    lines: str
+    """The fields of an answer that sends all of it."""
 
 
 class Setting(msgspec.Struct, frozen=True, gc=False):
     """What is the same for all answers of one second."""
 
-    date: str
-    """The Date field."""
-    server: str
+    lines: str
+    """The fields that every answer has: `common_lines`."""
     ranges_max: int = RANGES_MAX
     is_draining: bool = False
     """Whether connections are to end with the answer at hand."""
@@ -82,16 +90,38 @@ def file_facts(status: FileStatus, media_type: str, now: int) -> FileFacts:
     identity = b"%d-%d-%d-%d" % (status.mtime_ns, status.size_bytes, status.inode, status.device)
     etag = f'"{blake2b(identity, digest_size=10).hexdigest()}"'
     modified = max(min(status.mtime_ns // 1_000_000_000, now), 0)
-    return FileFacts(status.size_bytes, media_type, Validators(etag, modified), format_date(modified))
+    last_modified = format_date(modified)
+    lines = field_lines(
+        [
+            ("Content-Type", media_type),
+            ("Content-Length", str(status.size_bytes)),
+            *validator_fields(last_modified, etag),
+            RANGES_TAKEN,
+        ]
+    )
+    return FileFacts(status.size_bytes, media_type, Validators(etag, modified), last_modified, lines)
+
+
+def validator_fields(last_modified: str, etag: str) -> FieldList:
+    """What a cache compares with."""
+    return [("Last-Modified", last_modified), ("ETag", etag)]
+
+
+def common_lines(date: str, server: str) -> str:
+    """The fields that every answer has; without a Server when that is empty."""
+    return field_lines([*([("Server", server)] if server else []), ("Date", date)])
 
 
 def file_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
     """The answer to GET or HEAD of a file."""
+    if ASK_FOR_LESS.isdisjoint(request.table):
+        return whole_answer(request, facts, setting)
     verdict = evaluate(request.field, request.method, facts.validators)
     if verdict is Verdict.FAILED:
         return error_answer(412, request, setting)
     if verdict is Verdict.NOT_MODIFIED:
-        return answer(304, validator_fields(facts), (), request, setting)
+        fields = validator_fields(facts.last_modified, facts.validators.etag)
+        return answer(304, field_lines(fields), (), request, setting)
     # RFC 9110 14.2: "A server MUST ignore a Range header field received with a request method [...] for which
     # range handling is not defined. For this specification, GET is the only method for which range handling
     # is defined."
@@ -108,14 +138,8 @@ def file_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
 
 def whole_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
     """200 with all of the file."""
-    fields = [
-        ("Content-Type", facts.media_type),
-        ("Content-Length", str(facts.size)),
-        *validator_fields(facts),
-        RANGES_TAKEN,
-    ]
     parts: tuple[Part, ...] = (ByteRange(0, facts.size),) if facts.size and request.method == "GET" else ()
-    return answer(200, fields, parts, request, setting)
+    return answer(200, facts.lines, parts, request, setting)
 
 
 def ranges_answer(
@@ -132,8 +156,9 @@ def ranges_answer(
         media_type, parts = f"multipart/byteranges; boundary={boundary}", multipart(facts, ranges, boundary)
         extra = []
     length = sum(part.length if isinstance(part, ByteRange) else len(part) for part in parts)
-    fields = [("Content-Type", media_type), ("Content-Length", str(length)), *validator_fields(facts), *extra]
-    return answer(206, fields, parts, request, setting)
+    validators = validator_fields(facts.last_modified, facts.validators.etag)
+    fields = [("Content-Type", media_type), ("Content-Length", str(length)), *validators, *extra]
+    return answer(206, field_lines(fields), parts, request, setting)
 
 
 def boundary_of(facts: FileFacts) -> str:
@@ -163,29 +188,22 @@ def error_answer(
         # RFC 9110 15.5.6: "The origin server MUST generate an Allow header field in a 405 response"
         fields.append(("Allow", ", ".join(ALLOWED_METHODS)))
     is_head = request is not None and request.method == "HEAD"
-    return answer(status, fields, () if is_head else (body,), request, setting)
+    return answer(status, field_lines(fields), () if is_head else (body,), request, setting)
 
 
 def page_answer(body: bytes, request: Request, setting: Setting) -> Answer:
     """200 with a page made here."""
     fields = [("Content-Type", HTML), ("Content-Length", str(len(body)))]
-    return answer(200, fields, (body,) if request.method == "GET" else (), request, setting)
+    return answer(200, field_lines(fields), (body,) if request.method == "GET" else (), request, setting)
 
 
 def answer(
-    status: int, fields: FieldList, parts: tuple[Part, ...], request: Request | None, setting: Setting
+    status: int, lines: str, parts: tuple[Part, ...], request: Request | None, setting: Setting
 ) -> Answer:
-    """Put the fields around it that every response has."""
+    """Put the fields around its own that every response has."""
     keep_alive = request is not None and request.keep_alive and not setting.is_draining
-    common = [("Server", setting.server)] if setting.server else []
-    common.append(("Date", setting.date))
     if not keep_alive:
-        fields = [*fields, CLOSE]
+        lines += LAST_LINES
     elif request is not None and request.minor == 0:
-        fields = [*fields, KEEP_ALIVE]
-    return Answer(status, response_head(status, common + fields), parts, keep_alive)
-
-
-def validator_fields(facts: FileFacts) -> FieldList:
-    """What a cache compares with."""
-    return [("Last-Modified", facts.last_modified), ("ETag", facts.validators.etag)]
+        lines += OLD_CLIENT_LINES
+    return Answer(status, head_of_lines(status, setting.lines + lines), parts, keep_alive)

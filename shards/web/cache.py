@@ -4,6 +4,7 @@ Owns the bound and the order; it never looks at the disk. Whether an entry is st
 `content` to find out.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from gossamer.shards.web.answer import FileFacts
@@ -31,13 +32,14 @@ class FileCache:
         self.bytes_max = bytes_max
         self.entries_max = entries_max
         self.bytes_total = 0
-        self.entries: dict[str, CachedFile] = {}
+        # Not a dict: finding its first entry walks over all that were deleted before it.
+        self.entries: OrderedDict[str, CachedFile] = OrderedDict()
 
     def get(self, name: str) -> CachedFile | None:
         """The entry, which is now the last to go."""
-        entry = self.entries.pop(name, None)
+        entry = self.entries.get(name)
         if entry is not None:
-            self.entries[name] = entry
+            self.entries.move_to_end(name)
         return entry
 
     def put(self, name: str, entry: CachedFile) -> None:
@@ -45,10 +47,12 @@ class FileCache:
         self.drop(name)
         if len(entry.body) > self.bytes_max:
             return
-        self.entries[name] = entry
+        entries = self.entries
+        entries[name] = entry
         self.bytes_total += len(entry.body)
-        while self.bytes_total > self.bytes_max or len(self.entries) > self.entries_max:
-            self.drop(next(iter(self.entries)))
+        while self.bytes_total > self.bytes_max or len(entries) > self.entries_max:
+            _, oldest = entries.popitem(last=False)
+            self.bytes_total -= len(oldest.body)
 
     def drop(self, name: str) -> None:
         """Forget it."""

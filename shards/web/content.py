@@ -135,7 +135,8 @@ class Library:
 
     async def load(self, name: str, file: OpenFile, facts: FileFacts, now_us: int) -> CachedFile | int:
         """Read a small file, and keep it."""
-        body = await read_whole(file, facts.size)
+        size = facts.size
+        body = await (file.read(0, size) if 0 < size <= READ_BYTES_MAX else read_whole(file, size))
         if len(body) != facts.size:
             return 500  # It was cut while it was read: what its length is now, nobody can say.
         entry = CachedFile(facts, body, now_us)

@@ -9,6 +9,7 @@ Source: RFC 9112 9.
 
 from typing import Final, Protocol
 
+import msgspec
 from gossamer.core.clock import Clock
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.reader import RequestReader
@@ -29,6 +30,7 @@ class Site(Protocol):
 
     options: WebOptions
     clock: Clock
+    is_draining: bool
 
     def setting(self) -> Setting:
         """What answers have in common now."""
@@ -45,7 +47,7 @@ class Site(Protocol):
     def is_last(self, head: bytes) -> bool:
         """Whether the connection ends with the hot response to these bytes."""
 
-    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
+    def note(self, stream: Stream, head: bytes, answer: Answer) -> None:
         """Count a response, and log it."""
 
 
@@ -77,21 +79,22 @@ class Conversation:
     async def talk(self) -> bool:
         """Answer requests in order until none is left; whether another may come."""
         reader = self.inbox.reader
-        while True:
-            self.inbox.await_head()
-            while (head := reader.next_head()) is None:
+        while reader.has_input:
+            head = reader.next_head()
+            if isinstance(head, bytes):
+                if not await self.exchange(head):
+                    return False
+                self.inbox.begin_head()
+                if self.outbox_bytes >= self.site.options.pipeline_bytes_max:
+                    await self.flush()
+            elif head is not None:
+                return self.refuse(head, b"")
+            elif reader.has_input:
                 await self.flush()
-                if not reader.has_input:
-                    return not self.site.setting().is_draining
-                late = await self.inbox.more(self.inbox.deadline_us)
+                late = await self.inbox.more_of_head()
                 if late is not None:
                     return self.refuse(late, b"")
-            if isinstance(head, Refusal):
-                return self.refuse(head, b"")
-            if not await self.exchange(head):
-                return False
-            if self.outbox_bytes >= self.site.options.pipeline_bytes_max:
-                await self.flush()
+        return not self.site.is_draining
 
     async def exchange(self, head: bytes) -> bool:
         """Answer one request; whether another may follow."""
@@ -107,7 +110,7 @@ class Conversation:
             if refusal is not None:
                 return self.refuse(refusal, head)
         answer, source = await self.site.answer(request)
-        self.site.note(self.stream, head, answer.status, answer.body_bytes)
+        self.site.note(self.stream, head, answer)
         if isinstance(source, StreamedFile):
             await self.stream_answer(answer, source)
             return answer.keep_alive
@@ -163,9 +166,10 @@ class Conversation:
         """Answer with an error after which nothing is read any more: False, the connection ends."""
         self.is_refused = True
         answer = error_answer(refusal.status, None, self.site.setting())
-        is_head = head.startswith(b"HEAD ")
-        self.post(answer.head if is_head else whole_response(answer, b""))
-        self.site.note(self.stream, head, answer.status, 0 if is_head else answer.body_bytes)
+        if head.startswith(b"HEAD "):
+            answer = msgspec.structs.replace(answer, parts=())
+        self.post(whole_response(answer, b""))
+        self.site.note(self.stream, head, answer)
         return False
 
 

@@ -18,6 +18,9 @@ RECV_BYTES: Final = 16384
 BODY_RECV_BYTES: Final = 65536
 """Asked of the stream at a time while a body is read."""
 
+NOT_BEGUN: Final = -1
+"""The deadline of a head that nobody had to wait for: most come whole."""
+
 TOO_SLOW: Final = Refusal(408, "too slow")
 
 
@@ -44,19 +47,25 @@ class Inbox:
         self.reader = reader
         self.options = options
         self.clock = clock
-        self.deadline_us = 0
+        self.deadline_us = NOT_BEGUN
         self.is_draining = False
         self.body_started_us = 0
         self.body_bytes_total = 0
 
-    def await_head(self) -> None:
-        """The time for a head begins now."""
-        self.deadline_us = self.clock() + self.options.head_timeout_us
+    def begin_head(self) -> None:
+        """The next head begins; its time is counted from when it is first waited for."""
+        self.deadline_us = NOT_BEGUN
 
     def await_body(self) -> None:
         """The time for a body begins now."""
         self.body_started_us = self.clock()
         self.body_bytes_total = 0
+
+    async def more_of_head(self) -> Refusal | None:
+        """Wait for more of a head; a Refusal when its time is over. Raises: PeerLeftError, OSError."""
+        if self.deadline_us == NOT_BEGUN:
+            self.deadline_us = self.clock() + self.options.head_timeout_us
+        return await self.more(self.deadline_us)
 
     async def more(self, deadline_us: int, bytes_max: int = RECV_BYTES) -> Refusal | None:
         """Wait for more input; a Refusal when the time is over. Raises: PeerLeftError, OSError."""
@@ -84,13 +93,13 @@ class Inbox:
         """
         if self.is_draining or not (self.reader.has_input or await self.wait_idle()):
             return None
-        self.await_head()
+        self.begin_head()
         while True:
             request = self.reader.next_request()
             if request is not None:
                 self.await_body()
                 return request
-            late = await self.more(self.deadline_us)
+            late = await self.more_of_head()
             if late is not None:
                 return late
 

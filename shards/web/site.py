@@ -21,6 +21,7 @@ from gossamer.shards.web.answer import (
     ALLOWED_METHODS,
     Answer,
     Setting,
+    common_lines,
     error_answer,
     file_answer,
     page_answer,
@@ -68,7 +69,7 @@ class StaticSite:
         self.last_heads: set[bytes] = set()
         self.fresh_until_us = 0
         self.is_draining = False
-        self.common = Setting("", options.server)
+        self.common = Setting("")
         self.hot_hits_total = 0
         self.slow_total = 0
         self.responses_4xx_total = 0
@@ -134,8 +135,8 @@ class StaticSite:
         self.hot_facts.clear()
         self.last_heads.clear()
         self.hot_bytes = 0
-        date = format_date(self.wall() // SECOND_US)
-        self.common = Setting(date, self.options.server, self.options.ranges_max, self.is_draining)
+        lines = common_lines(format_date(self.wall() // SECOND_US), self.options.server)
+        self.common = Setting(lines, self.options.ranges_max, self.is_draining)
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
         """The answer, and what its ranges are taken from."""
@@ -169,7 +170,8 @@ class StaticSite:
         if len(head) > MEMO_KEY_BYTES_MAX or self.hot_bytes + weight_bytes > self.options.hot_bytes_max:
             return
         self.hot[head] = response
-        self.hot_facts[head] = (answer.status, answer.body_bytes)
+        if self.access_log is not None:
+            self.hot_facts[head] = (answer.status, answer.body_bytes)
         if not answer.keep_alive:
             self.last_heads.add(head)
         self.hot_bytes += weight_bytes
@@ -188,15 +190,15 @@ class StaticSite:
         """Whether the connection ends with the hot response to these bytes."""
         return head in self.last_heads
 
-    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
+    def note(self, stream: Stream, head: bytes, answer: Answer) -> None:
         """Count a response, and log it."""
         self.slow_total += 1
-        if status >= 500:
+        if answer.status >= 500:
             self.responses_5xx_total += 1
-        elif status >= 400:
+        elif answer.status >= 400:
             self.responses_4xx_total += 1
         if self.access_log is not None:
-            self.access_log(stream, head, status, body_bytes)
+            self.access_log(stream, head, answer.status, answer.body_bytes)
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and gauges of the cache."""

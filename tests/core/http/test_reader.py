@@ -3,7 +3,7 @@
 import pytest
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.reader import RequestReader
-from gossamer.core.http.request import Refusal, Request, parse_request
+from gossamer.core.http.request import Refusal, parse_request
 from hypothesis import given
 from hypothesis import strategies as st
 

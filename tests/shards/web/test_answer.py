@@ -7,9 +7,17 @@ import pytest
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.request import Request, parse_request
 from gossamer.core.io.file import FileStatus
-from gossamer.shards.web.answer import Answer, Setting, error_answer, file_answer, file_facts, page_answer
+from gossamer.shards.web.answer import (
+    Answer,
+    Setting,
+    common_lines,
+    error_answer,
+    file_answer,
+    file_facts,
+    page_answer,
+)
 
-SETTING = Setting("Sun, 06 Nov 1994 08:49:37 GMT", "s")
+SETTING = Setting(common_lines("Sun, 06 Nov 1994 08:49:37 GMT", "s"))
 STATUS = FileStatus(
     size_bytes=100, mtime_ns=784111777_000000001, inode=7, device=1, is_file=True, is_directory=False
 )
@@ -71,7 +79,7 @@ def test_announced_length__is_the_length_of_the_parts() -> None:
 
 
 def test_draining_or_no_request__last_answer() -> None:
-    draining = Setting("", "", is_draining=True)
+    draining = Setting("", is_draining=True)
     for answer in (file_answer(asked(), FACTS, draining), error_answer(400, None, SETTING)):
         assert not answer.keep_alive
         assert "Connection: close" in fields_of(answer)

@@ -6,7 +6,7 @@ from gossamer.shards.web.cache import CachedFile, FileCache
 from hypothesis import given
 from hypothesis import strategies as st
 
-FACTS = FileFacts(0, "text/plain", Validators('"x"', 0), "")
+FACTS = FileFacts(0, "text/plain", Validators('"x"', 0), "", "")
 
 STEPS = st.lists(
     st.one_of(
