@@ -8,20 +8,22 @@ Source: Li and Zdancewic, PLDI 2007, figures 6 and 11.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
-from typing import Any, NoReturn, TypeVar
+from functools import partial
+from typing import Any, Never, NoReturn, ParamSpec, TypeVar
 
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Fork(SystemCall[Thread[Any]], frozen=True, gc=False):
+class Fork(SystemCall[Thread[R]], frozen=True, gc=False):
     """Start a thread; returns it. Taken by the scheduler."""
 
-    coroutine: Coroutine[Any, Any, Any]
+    coroutine: Coroutine[Any, Any, R]
     name: str = ""
     context: Context | None = None
     """Where its context variables live; None: it shares those of whoever runs the scheduler."""
@@ -30,21 +32,21 @@ class Fork(SystemCall[Thread[Any]], frozen=True, gc=False):
 class Yield(SystemCall[None], frozen=True, gc=False):
     """Go to the back of the ready queue. Taken by the scheduler."""
 
-    def __await__(self) -> Any:
+    def __await__(self) -> Generator[Any, Any, None]:
         # It returns nothing, so the iterator of a tuple will do: a generator takes 96 bytes more a thread.
-        return iter((self,))
+        return iter((self,))  # type: ignore[return-value]
 
 
-class Ret(SystemCall[Any], frozen=True, gc=False):
+class Ret(SystemCall[Never], frozen=True, gc=False):
     """End this thread with a value, from any depth; its `finally` clauses run. Taken by the scheduler."""
 
     value: Any = None
 
 
-class Join(SystemCall[Any], frozen=True, gc=False):
+class Join(SystemCall[R], frozen=True, gc=False):
     """Wait for a thread's end; returns its value or raises what ended it. Taken by the scheduler."""
 
-    thread: Thread[Any]
+    thread: Thread[R]
 
 
 class Nbio(SystemCall[Any], frozen=True, gc=False):
@@ -54,13 +56,13 @@ class Nbio(SystemCall[Any], frozen=True, gc=False):
     arguments: tuple[Any, ...]
 
 
-class Park(SystemCall[Any], frozen=True, gc=False):
+class Park(SystemCall[R], frozen=True, gc=False):
     """Block until somebody calls the function that this puts into `waiters`; returns its argument.
 
     What locks and queues between threads are made of. Taken by the scheduler.
     """
 
-    waiters: deque[Callable[[Any], None]]
+    waiters: deque[Callable[[R], None]]
 
 
 class Sleep(SystemCall[None], frozen=True, gc=False):
@@ -138,12 +140,17 @@ sys_aio_write = AioWrite
 sys_aio_sync = AioSync
 
 
-def sys_nbio(function: Callable[..., Any], *arguments: Any) -> Nbio:
+def _bound(function: Callable[..., R], named: dict[str, Any]) -> Callable[..., R]:
+    """The function with its named arguments, where there are some."""
+    return partial(function, **named) if named else function
+
+
+def sys_nbio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
     """Run function(*arguments), which does not block, at once."""
-    return Nbio(function, arguments)
+    return Nbio(_bound(function, named), arguments)
 
 
-def sys_blio(function: Callable[..., Any], *arguments: Any) -> Blio:
+def sys_blio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
     """Run function(*arguments), which may block, in the pool.
 
     >>> from gossamer.core.loop.program import run
@@ -152,12 +159,12 @@ def sys_blio(function: Callable[..., Any], *arguments: Any) -> Blio:
     >>> run(main())
     6
     """
-    return Blio(function, arguments)
+    return Blio(_bound(function, named), arguments)
 
 
-def sys_blio_to_end(function: Callable[..., Any], *arguments: Any) -> BlioToEnd:
+def sys_blio_to_end(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
     """Run function(*arguments), which may block, in the pool, and wait for its end even when cancelled."""
-    return BlioToEnd(function, arguments)
+    return BlioToEnd(_bound(function, named), arguments)
 
 
 def sys_throw(error: BaseException) -> NoReturn:

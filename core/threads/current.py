@@ -4,12 +4,14 @@ A context variable, so that two schedulers in one process (two simulated hosts, 
 never see each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from gossamer.core.errors import GossamerError
 from gossamer.core.threads.thread import Thread
+
+R = TypeVar("R")
 
 
 class Current(Protocol):
@@ -18,7 +20,7 @@ class Current(Protocol):
     running: Thread[Any] | None
     """The thread whose code runs just now."""
 
-    def spawn(self, coroutine: Any, name: str = ...) -> Thread[Any]:
+    def spawn(self, coroutine: Coroutine[Any, Any, R], name: str = ...) -> Thread[R]:
         """Start a thread."""
 
     def interrupt(self, thread: Thread[Any]) -> None:

@@ -14,13 +14,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any, Final
+from typing import Final, TypeVarTuple
 
 from gossamer.core.errors import GossamerError
 from gossamer.core.threads.calls import Park
 from gossamer.core.threads.cancel import Cancelled, CancelScope
 from gossamer.core.threads.current import current_scheduler
 from gossamer.core.threads.tracebacks import tell_of_thread
+
+Arguments = TypeVarTuple("Arguments")
 
 ENDINGS: Final = (Exception, Cancelled, BaseExceptionGroup)
 """What ends a thread and is told to its nursery. A group is what came out of a nursery inside it, with the
@@ -37,7 +39,7 @@ class Nursery:
         self.cancel_scope = CancelScope()
         self._children = 0
         self._errors: list[BaseException] = []
-        self._waiters: deque[Callable[[Any], None]] = deque()
+        self._waiters: deque[Callable[[None], None]] = deque()
         self._is_closed = False
 
     @property
@@ -45,7 +47,12 @@ class Nursery:
         """How many of its threads have not ended."""
         return self._children
 
-    def start_soon(self, function: Callable[..., Awaitable[Any]], *arguments: Any, name: str = "") -> None:
+    def start_soon(
+        self,
+        function: Callable[[*Arguments], Awaitable[object]],
+        *arguments: *Arguments,
+        name: str = "",
+    ) -> None:
         """Start `function(*arguments)` as a thread; it inherits the context variables of the caller.
 
         Raises: GossamerError when the block has been left.
@@ -59,7 +66,7 @@ class Nursery:
         self.cancel_scope.adopt(thread)
 
     async def _run(
-        self, function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...], label: str
+        self, function: Callable[[*Arguments], Awaitable[object]], arguments: tuple[*Arguments], label: str
     ) -> None:
         try:
             await function(*arguments)

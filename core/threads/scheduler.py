@@ -328,7 +328,7 @@ class Scheduler:
 
     # The calls that the scheduler takes itself.
 
-    def _fork(self, _thread: Thread[Any], call: Fork) -> Thread[Any]:
+    def _fork(self, _thread: Thread[Any], call: Fork[Any]) -> Thread[Any]:
         return self.spawn(call.coroutine, call.name, call.context)
 
     def _yield(self, thread: Thread[Any], _call: Yield) -> Any:
@@ -342,18 +342,18 @@ class Scheduler:
             self.throw(thread, error)
             return BLOCKED
 
-    def _park(self, thread: Thread[Any], call: Park) -> Any:
+    def _park(self, thread: Thread[Any], call: Park[Any]) -> Any:
         call.waiters.append(partial(self.resume, thread))
         return BLOCKED
 
-    def _cancel_park(self, thread: Thread[Any], call: Park) -> bool:
+    def _cancel_park(self, thread: Thread[Any], call: Park[Any]) -> bool:
         for waiter in call.waiters:
             if isinstance(waiter, partial) and waiter.args == (thread,):
                 call.waiters.remove(waiter)
                 return True
         return False
 
-    def _cancel_join(self, thread: Thread[Any], call: Join) -> bool:
+    def _cancel_join(self, thread: Thread[Any], call: Join[Any]) -> bool:
         call.thread.joiners.remove(thread)
         return True
 
@@ -366,7 +366,7 @@ class Scheduler:
             self._end(thread, call.value)
         return BLOCKED
 
-    def _join(self, thread: Thread[Any], call: Join) -> Any:
+    def _join(self, thread: Thread[Any], call: Join[Any]) -> Any:
         joined = call.thread
         if joined is thread:
             raise GossamerError(f"{thread!r} joins itself and would wait for ever")

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gossamer.core.threads.systemcall import BLOCKED
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Raise:
@@ -46,7 +46,7 @@ class Scope(Protocol):
         """A thread in it has ended."""
 
 
-class Thread(Generic[R]):
+class Thread(Generic[R_co]):
     """A lightweight thread: a coroutine and what it is to be told next.
 
     `inbox` is BLOCKED while a loop owes the thread an answer or while it runs; then the value its call
@@ -56,9 +56,9 @@ class Thread(Generic[R]):
     __slots__ = ("context", "coroutine", "inbox", "joiners", "name", "scope")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, R], name: str = "", context: Context | None = None
+        self, coroutine: Coroutine[Any, Any, R_co], name: str = "", context: Context | None = None
     ) -> None:
-        self.coroutine: Coroutine[Any, Any, R] = coroutine
+        self.coroutine: Coroutine[Any, Any, R_co] = coroutine
         self.inbox: Any = BLOCKED
         self.joiners: Any = None
         self.name = name

@@ -13,7 +13,7 @@ never lost by that.
 Source: Li and Zdancewic, PLDI 2007, section 4.7; Harris, Marlow, Peyton Jones and Herlihy, PPoPP 2005.
 """
 
-from gossamer.core.threads.sync.channel import Channel, ChannelClosed, receiving, select, sending
+from gossamer.core.threads.sync.channel import NOTHING, Channel, ChannelClosed, receiving, select, sending
 from gossamer.core.threads.sync.condition import Condition
 from gossamer.core.threads.sync.event import Event
 from gossamer.core.threads.sync.mutex import Mutex
@@ -27,6 +27,7 @@ __all__ = [
     "Event",
     "Channel",
     "ChannelClosed",
+    "NOTHING",
     "select",
     "receiving",
     "sending",

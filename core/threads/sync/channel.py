@@ -10,7 +10,8 @@ Bounds: the capacity; WAITERS_MAX offers on each side of a channel, the next rai
 """
 
 from collections import OrderedDict, deque
-from typing import Any, Final, Generic, TypeVar
+from enum import Enum
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 from gossamer.core.errors import BoundExceeded, GossamerError
 from gossamer.core.threads.calls import Park
@@ -18,8 +19,19 @@ from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters
 from gossamer.core.threads.thread import Raise
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 
-NOTHING: Final = object()
+
+class Nothing(Enum):
+    """The type of NOTHING."""
+
+    NOTHING = "nothing"
+
+
+NOTHING: Final = Nothing.NOTHING
 """In the place of a value: there is none yet."""
 
 
@@ -73,10 +85,11 @@ class Channel(Generic[T]):
 
     async def receive(self) -> T:
         """Take the oldest value out, or wait for one. Raises: ChannelClosed when there will be none."""
-        value = self.try_receive()
-        if value is NOTHING:
-            _, value = await select(receiving(self))
-        return value  # type: ignore[no-any-return]
+        found = self.try_receive()
+        if found is not NOTHING:
+            return found
+        _, value = await select(receiving(self))
+        return value
 
     def try_send(self, value: T) -> bool:
         """Put a value in if that can be done at once. Raises: ChannelClosed."""
@@ -92,7 +105,7 @@ class Channel(Generic[T]):
         self._buffer.append(value)
         return True
 
-    def try_receive(self) -> Any:
+    def try_receive(self) -> T | Nothing:
         """The oldest value, or NOTHING when there is none just now. Raises: ChannelClosed."""
         if self._buffer:
             value = self._buffer.popleft()
@@ -161,7 +174,25 @@ class Channel(Generic[T]):
         self._senders.pop((offer, index), None)
 
 
-class Receiving(Generic[T]):
+class Operation(Generic[T_co]):
+    """What `select` chooses among: made by `receiving` and `sending`."""
+
+    __slots__ = ()
+
+    def attempt(self) -> T_co | Nothing:
+        """Perform it if that can be done at once: what comes of it, or NOTHING."""
+        raise NotImplementedError
+
+    def offer(self, offer: Offer, index: int) -> None:
+        """Wait for it."""
+        raise NotImplementedError
+
+    def withdraw(self, offer: Offer, index: int) -> None:
+        """Wait for it no longer."""
+        raise NotImplementedError
+
+
+class Receiving(Operation[T]):
     """One operation of a `select`: made by `receiving`."""
 
     __slots__ = ("channel",)
@@ -169,7 +200,7 @@ class Receiving(Generic[T]):
     def __init__(self, channel: Channel[T]) -> None:
         self.channel = channel
 
-    def attempt(self) -> Any:
+    def attempt(self) -> T | Nothing:
         """The value, or NOTHING."""
         return self.channel.try_receive()
 
@@ -177,8 +208,12 @@ class Receiving(Generic[T]):
         """Wait for it."""
         self.channel._offer_receive(offer, index)
 
+    def withdraw(self, offer: Offer, index: int) -> None:
+        """Wait for it no longer."""
+        self.channel._withdraw(offer, index)
 
-class Sending(Generic[T]):
+
+class Sending(Operation[None], Generic[T]):
     """One operation of a `select`: made by `sending`."""
 
     __slots__ = ("channel", "value")
@@ -187,13 +222,17 @@ class Sending(Generic[T]):
         self.channel = channel
         self.value = value
 
-    def attempt(self) -> Any:
+    def attempt(self) -> Nothing | None:
         """None when it is sent, or NOTHING."""
         return None if self.channel.try_send(self.value) else NOTHING
 
     def offer(self, offer: Offer, index: int) -> None:
         """Wait for it."""
         self.channel._offer_send(offer, index, self.value)
+
+    def withdraw(self, offer: Offer, index: int) -> None:
+        """Wait for it no longer."""
+        self.channel._withdraw(offer, index)
 
 
 def receiving(channel: Channel[T]) -> Receiving[T]:
@@ -206,7 +245,21 @@ def sending(channel: Channel[T], value: T) -> Sending[T]:
     return Sending(channel, value)
 
 
-async def select(*operations: Receiving[Any] | Sending[Any]) -> tuple[int, Any]:
+@overload
+async def select(first: Operation[A], /) -> tuple[Literal[0], A]: ...
+@overload
+async def select(
+    first: Operation[A], second: Operation[B], /
+) -> tuple[Literal[0], A] | tuple[Literal[1], B]: ...
+@overload
+async def select(
+    first: Operation[A], second: Operation[B], third: Operation[C], /
+) -> tuple[Literal[0], A] | tuple[Literal[1], B] | tuple[Literal[2], C]: ...
+@overload
+async def select(*operations: Operation[T]) -> tuple[int, T]: ...
+@overload
+async def select(*operations: Operation[Any]) -> tuple[int, Any]: ...
+async def select(*operations: Operation[Any]) -> tuple[int, Any]:
     """Perform the first of the operations that can be, waiting if none can; no other has any effect.
 
     >>> from gossamer.core.loop.program import run
@@ -233,7 +286,7 @@ async def select(*operations: Receiving[Any] | Sending[Any]) -> tuple[int, Any]:
     finally:
         if len(operations) > 1 or not offer.is_taken:
             for index, operation in enumerate(operations):
-                operation.channel._withdraw(offer, index)
+                operation.withdraw(offer, index)
     index, value = offer.outcome
     if isinstance(value, Raise):
         raise value.error

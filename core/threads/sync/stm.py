@@ -47,7 +47,7 @@ class TVar(Generic[T]):
         return self._value
 
 
-class Waiting(deque[Callable[[Any], None]]):
+class Waiting(deque[Callable[[None], None]]):
     """The place of one thread that waits for any of several variables; told apart by identity."""
 
     __hash__ = object.__hash__  # type: ignore[assignment]  # a deque has none
