@@ -35,6 +35,14 @@ def head_end(buffer: bytes, at: int, scanned: int, limits: MessageLimits) -> int
     return 0
 
 
+def is_one_head(data: bytes, limits: MessageLimits) -> bool:
+    """Whether these bytes are a whole head and nothing else, as nearly everything is that clients send at a
+    time: such a head needs no reader.
+    """
+    end = data.find(b"\r\n\r\n", 0, limits.head_bytes_max)
+    return 0 < end == len(data) - 4 and not data.startswith(b"\r\n")
+
+
 class RequestReader:
     """One connection's input.
 
@@ -88,9 +96,13 @@ class RequestReader:
     def begin(self, head: bytes) -> Request | Refusal:
         """Parse a head, and make ready for the body that it announces."""
         request = self.parse(head)
+        return request if isinstance(request, Refusal) else self.expect_body(request) or request
+
+    def expect_body(self, request: Request) -> Refusal | None:
+        """Make ready for the body that a head announces."""
         self.body = None
-        if isinstance(request, Refusal) or not request.body_bytes:
-            return request
+        if not request.body_bytes:
+            return None
         try:
             if request.body_bytes == CHUNKED:
                 self.body = ChunkedBody(self.limits)
@@ -98,7 +110,7 @@ class RequestReader:
                 self.body = LengthBody(request.body_bytes, self.limits)
         except BodyError as error:
             return Refusal(error.status, error.reason)
-        return request
+        return None
 
     def next_request(self) -> Request | Refusal | None:
         """The next request; None when its head has not all come. The body before it must have been read."""

@@ -11,9 +11,10 @@ from typing import Final, Protocol
 
 import msgspec
 from gossamer.core.clock import Clock
+from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.ranges import ByteRange
-from gossamer.core.http.reader import RequestReader
-from gossamer.core.http.request import Refusal, Request
+from gossamer.core.http.reader import RequestReader, is_one_head
+from gossamer.core.http.request import HeadParser, Refusal, Request
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, Setting, error_answer
 from gossamer.shards.web.content import StreamedFile
@@ -29,6 +30,8 @@ class Site(Protocol):
     """What a conversation asks of the site."""
 
     options: WebOptions
+    limits: MessageLimits
+    parse: HeadParser
     clock: Clock
     is_draining: bool
 
@@ -52,29 +55,52 @@ class Site(Protocol):
 
 
 class Conversation:
-    """One burst. Bounds: pipeline_bytes_max of joined answers, head_bytes_max of input."""
+    """One burst. Bounds: pipeline_bytes_max of joined answers, head_bytes_max of input.
 
-    __slots__ = ("inbox", "is_refused", "outbox", "outbox_bytes", "site", "stream")
+    Most bursts are one head that came whole; only where there is more to read, there is an inbox.
+    """
 
-    def __init__(self, site: Site, stream: Stream, reader: RequestReader) -> None:
+    __slots__ = ("is_refused", "opened_inbox", "outbox", "outbox_bytes", "site", "stream")
+
+    def __init__(self, site: Site, stream: Stream) -> None:
         self.site = site
         self.stream = stream
-        self.inbox = Inbox(stream, reader, site.options, site.clock)
+        self.opened_inbox: Inbox | None = None
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
         self.is_refused = False
+
+    @property
+    def inbox(self) -> Inbox:
+        """What is read beyond one whole head."""
+        if self.opened_inbox is None:
+            site = self.site
+            reader = RequestReader(site.parse, site.limits)
+            self.opened_inbox = Inbox(self.stream, reader, site.options, site.clock)
+        return self.opened_inbox
 
     async def run(self, data: bytes) -> bool:
         """Answer what begins with `data`; whether the connection lives on, idle.
 
         Raises: OSError, PeerLeftError.
         """
-        self.inbox.reader.receive(data)
-        lives_on = await self.talk()
-        await self.flush()
-        if not lives_on and (self.is_refused or self.inbox.reader.has_input):
+        lives_on = True
+        if is_one_head(data, self.site.limits):
+            lives_on = await self.exchange(data)
+        else:
+            self.inbox.reader.receive(data)
+        if lives_on and self.opened_inbox is not None:
+            lives_on = await self.talk()
+        if self.outbox:
+            await self.flush()
+        if not lives_on and (self.is_refused or self.has_input):
             await self.inbox.linger()
-        return lives_on
+        return lives_on and not self.site.is_draining
+
+    @property
+    def has_input(self) -> bool:
+        """Whether bytes have come that nobody has looked at."""
+        return self.opened_inbox is not None and self.opened_inbox.reader.has_input
 
     async def talk(self) -> bool:
         """Answer requests in order until none is left; whether another may come."""
@@ -94,7 +120,7 @@ class Conversation:
                 late = await self.inbox.more_of_head()
                 if late is not None:
                     return self.refuse(late, b"")
-        return not self.site.is_draining
+        return True
 
     async def exchange(self, head: bytes) -> bool:
         """Answer one request; whether another may follow."""
@@ -102,7 +128,7 @@ class Conversation:
         if ready is not None:
             self.post(ready)
             return not self.site.is_last(head)
-        request = self.inbox.reader.begin(head)
+        request = self.site.parse(head)
         if isinstance(request, Refusal):
             return self.refuse(request, head)
         if request.has_body:
@@ -124,6 +150,9 @@ class Conversation:
         """Read and drop a body that nobody wants, within bounds of size, time and rate."""
         body_bytes_max = self.site.options.body_discard_bytes_max
         refused = Refusal(413 if request.method in ALLOWED_METHODS else 405, "body not wanted")
+        unreadable = self.inbox.reader.expect_body(request)
+        if unreadable is not None:
+            return unreadable
         if request.expects_continue or request.body_bytes > body_bytes_max:
             return refused
         self.inbox.await_body()

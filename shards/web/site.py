@@ -13,7 +13,6 @@ from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
 from gossamer.core.errors import BoundExceeded, Draining
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
-from gossamer.core.http.reader import RequestReader
 from gossamer.core.http.request import Request, head_parser
 from gossamer.core.io.file import FileIO
 from gossamer.core.io.stream import Stream
@@ -110,7 +109,7 @@ class StaticSite:
 
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
-        return Conversation(self, stream, RequestReader(self.parse, self.limits)).run(data)
+        return Conversation(self, stream).run(data)
 
     def drain(self) -> None:
         """From now on every answer closes its connection, and no connection waits for another request."""

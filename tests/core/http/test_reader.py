@@ -2,7 +2,7 @@
 
 import pytest
 from gossamer.core.http.limits import MessageLimits
-from gossamer.core.http.reader import RequestReader
+from gossamer.core.http.reader import RequestReader, is_one_head
 from gossamer.core.http.request import Refusal, parse_request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +121,30 @@ def test_buffer__holds_one_head_at_most() -> None:
         if isinstance(reader.next_request(), Refusal):
             break
     assert len(reader.buffer) <= LIMITS.head_bytes_max
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (GET % 1, True),
+        (GET % 1 + GET % 2, False),
+        (GET % 1 + b"\r", False),
+        (b"\r\n" + GET % 1, False),
+        ((GET % 1)[:-1], False),
+        (b"\r\n\r\n", False),
+        (b"", False),
+    ],
+)
+def test_is_one_head(data: bytes, expected: bool) -> None:
+    assert is_one_head(data, MessageLimits()) is expected
+
+
+@given(st.lists(st.sampled_from([b"GET / HTTP/1.1\r\n", b"Host: a\r\n", b"\r\n", b"\n", b"x"]), max_size=8))
+def test_is_one_head__a_reader_finds_the_same(lines: list[bytes]) -> None:
+    data = b"".join(lines)
+    reader = RequestReader(parse_request, LIMITS)
+    reader.receive(data)
+    if is_one_head(data, LIMITS):
+        assert (reader.next_head(), reader.has_input) == (data, False)
+    else:
+        assert reader.next_head() != data
