@@ -17,6 +17,7 @@ Source: openat2(2), preadv2(2), open(2).
 import errno
 import os
 import stat
+from collections.abc import Awaitable
 from typing import Final, Literal
 
 import msgspec
@@ -104,11 +105,14 @@ class File:
         """The status as it is now. Raises: OSError once it is closed."""
         return file_status(self.fd)
 
-    async def read(self, offset: int, length: int) -> bytes:
+    def read(self, offset: int, length: int) -> Awaitable[bytes]:
         """The bytes from `offset` on, `length` of them or fewer at the file's end.
 
         Raises: OSError; BoundExceeded for more than READ_BYTES_MAX.
         """
+        return AioRead(self.fd, offset, length) if self.is_direct else self._read(offset, length)
+
+    async def _read(self, offset: int, length: int) -> bytes:
         hot = self.read_cached(offset, length)
         if hot is not None and (len(hot) == length or offset + len(hot) >= self.stat().size_bytes):
             return hot
@@ -173,10 +177,12 @@ class File:
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
-        for fd in {self.fd, self._cold_fd}:
-            if fd >= 0:
-                os.close(fd)
+        fd, cold_fd = self.fd, self._cold_fd
         self.fd = self._cold_fd = -1
+        if fd >= 0:
+            os.close(fd)
+        if cold_fd not in (fd, -1):
+            os.close(cold_fd)
 
     async def __aenter__(self) -> "File":
         return self
@@ -231,7 +237,11 @@ class FileIO:
         if mode not in FLAGS_OF_MODE:
             raise ValueError(f'mode "{mode}": allowed are {", ".join(FLAGS_OF_MODE)}')
         is_direct = direct or self._direct
-        fd, is_direct = await self._open(path, FLAGS_OF_MODE[mode] | (os.O_DIRECT if is_direct else 0))
+        flags = FLAGS_OF_MODE[mode] | os.O_DIRECT if is_direct else FLAGS_OF_MODE[mode]
+        try:
+            fd = open_beneath(self._directory_fd, path, flags, is_cached_only=True)
+        except BlockingIOError:
+            fd, is_direct = await self._open_cold(path, flags)
         try:
             return File(fd, self._directory_fd, path, is_direct=is_direct)
         except OSError:
@@ -240,21 +250,19 @@ class FileIO:
 
     async def stat(self, path: str) -> FileStatus:
         """What a file is, without opening it. Raises: as `open`."""
-        fd, _ = await self._open(path, os.O_PATH)
+        try:
+            fd = open_beneath(self._directory_fd, path, os.O_PATH, is_cached_only=True)
+        except BlockingIOError:
+            fd, _ = await self._open_cold(path, os.O_PATH)
         try:
             return file_status(fd)
         finally:
             os.close(fd)
 
-    async def _open(self, path: str, flags: int) -> tuple[int, bool]:
-        """The descriptor, and whether it has O_DIRECT."""
-        try:
-            fd = open_beneath(self._directory_fd, path, flags, is_cached_only=True)
-        except BlockingIOError:
-            # To its end: cancelled, nobody would close what it opens.
-            found: tuple[int, bool] = await sys_blio_to_end(open_from_disk, self._directory_fd, path, flags)
-            return found
-        return fd, bool(flags & os.O_DIRECT)
+    def _open_cold(self, path: str, flags: int) -> Awaitable[tuple[int, bool]]:
+        """The descriptor, and whether it has O_DIRECT, of what the kernel has to look for on the disk."""
+        # To its end: cancelled, nobody would close what it opens.
+        return sys_blio_to_end(open_from_disk, self._directory_fd, path, flags)
 
 
 def open_from_disk(directory_fd: int, path: str, flags: int) -> tuple[int, bool]:

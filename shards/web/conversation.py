@@ -155,6 +155,7 @@ class Conversation:
             return unreadable
         if request.expects_continue or request.body_bytes > body_bytes_max:
             return refused
+        await self.flush()  # Nobody waits for an answer because somebody's next body is slow.
         self.inbox.await_body()
         while self.inbox.body_bytes_total <= body_bytes_max:
             data = await self.inbox.next_body()

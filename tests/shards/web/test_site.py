@@ -518,6 +518,11 @@ def test_any_bytes__every_answer_well_formed__connection_ended(
     )
 
 
+def test_pipelined_body_that_never_comes__what_was_asked_before_is_answered(bench: Any, build: Any) -> None:
+    upload = build("/", "Content-Length: 3", method="POST")
+    assert bench.talk(build("/plain.txt") + upload).bodies == [b"0123456789" * 10]
+
+
 def test_hot_path__costs_less_than_its_budget(bench: Any, build: Any) -> None:
     """1.5 us beside the two awaits; 0.25 us was measured."""
     bench.get("/plain.txt")
