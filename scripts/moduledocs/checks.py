@@ -1,0 +1,51 @@
+"""What is out of date, orphaned, or says nothing."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from moduledocs.sources import ROOT, Module, public
+
+
+def stale(files: Mapping[Path, str], folder: Path) -> Iterator[str]:
+    """The files that are not as they would be written now, and those of the folder that no module is for."""
+    for path, text in files.items():
+        if not path.exists() or path.read_text() != text:
+            yield f"{path.relative_to(ROOT)} is out of date: run scripts/module-docs"
+    for path in sorted(folder.glob("*.md")):
+        if path not in files:
+            yield f"{path.relative_to(ROOT)} is the page of no module: run scripts/module-docs"
+
+
+def without_docstring(modules: Mapping[str, Module]) -> Iterator[str]:
+    """Where a public name says nothing. A method that overrides one of a base class is told there."""
+    classes = {
+        node.name: node
+        for module in modules.values()
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+    for module in modules.values():
+        place = module.path.relative_to(ROOT)
+        if not module.head:
+            yield f"{place}:1: the module has no docstring"
+        for node in public(module.tree.body):
+            if not ast.get_docstring(node):
+                yield f"{place}:{node.lineno}: {node.name} has no docstring"
+            if isinstance(node, ast.ClassDef):
+                for method in public(node.body):
+                    if not ast.get_docstring(method) and not is_told_by_a_base(method.name, node, classes):
+                        yield f"{place}:{method.lineno}: {method.name} has no docstring"
+
+
+def is_told_by_a_base(method: str, node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> bool:
+    """Whether a class that this one is derived from says what the method does."""
+    for base in node.bases:
+        above = classes.get(ast.unparse(base).partition("[")[0].rpartition(".")[2])
+        if above is None or above is node:
+            continue
+        if any(each.name == method and ast.get_docstring(each) for each in public(above.body)):
+            return True
+        if is_told_by_a_base(method, above, classes):
+            return True
+    return False

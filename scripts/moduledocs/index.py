@@ -1,0 +1,39 @@
+"""docs/modules.md: per package a table, each module by its first sentence."""
+
+from collections.abc import Mapping
+
+from moduledocs.sources import ROOT, Module, first_sentence, module_name
+
+HEAD = """# Every module, by its first sentence
+
+Written by `scripts/module-docs` from the heads of the files (`tests/docs/test_module_docs.py` holds it so).
+After a change run the script again. The modules that a program is written with, those of `core.threads`,
+`core.loop` and `core.io`, have a page each, to which their names lead; the others lead to their source.
+`scripts/module-docs shards.plan` prints the page of any module. Installed, each name begins with `gossamer.`;
+[ARCHITECTURE.md](../ARCHITECTURE.md) says how the packages stand on each other.
+"""
+
+
+def index(modules: Mapping[str, Module]) -> str:
+    """The text of docs/modules.md."""
+    packages: dict[str, list[str]] = {}
+    for name, module in modules.items():
+        packages.setdefault(module_name(module.path.parent / "__init__.py"), []).append(name)
+    parts = [HEAD]
+    for package, names in sorted(packages.items()):
+        sentence = first_sentence(modules[package].head)
+        more = f" [More]({place(modules[package])})." if modules[package].has_page else ""
+        parts.append(f"\n## {package}\n\n{sentence}{more}\n\n| module | |\n|---|---|\n")
+        parts += [row(modules[name]) for name in names if name != package]
+    return "".join(parts)
+
+
+def place(module: Module) -> str:
+    """Where more of a module stands: its page or, where it has none, its source."""
+    return f"modules/{module.name}.md" if module.has_page else f"../{module.path.relative_to(ROOT)}"
+
+
+def row(module: Module) -> str:
+    """One line of a table."""
+    sentence = first_sentence(module.head).replace("|", "\\|")
+    return f"| [{module.name.rpartition('.')[2]}]({place(module)}) | {sentence} |\n"
