@@ -25,7 +25,14 @@ def monotonic_us() -> int:
 
 
 class VirtualClock:
-    """A clock that moves only when it is told to, for tests and simulation."""
+    """A clock that moves only when it is told to, for tests and simulation.
+
+    >>> from gossamer.core.clock import VirtualClock
+    >>> clock = VirtualClock(now_us=1_000)
+    >>> clock.advance(500)
+    >>> clock()
+    1500
+    """
 
     def __init__(self, now_us: int = SECOND_US) -> None:
         self.now_us = now_us

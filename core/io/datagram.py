@@ -19,6 +19,7 @@ DATAGRAM_BYTES_MAX: Final = 65_535
 class DatagramSocket:
     """A bound, and perhaps connected, datagram socket; it owns the socket from now on.
 
+    >>> from gossamer.core.io.datagram import DatagramSocket
     >>> from gossamer.core.loop.program import run
     >>> async def main():
     ...     async with DatagramSocket.bind("127.0.0.1") as socket:
@@ -50,7 +51,8 @@ class DatagramSocket:
 
     @property
     def local(self) -> Any:
-        """Our address: (host, port, ...), or the path of a Unix socket."""
+        """Our address: (host, port, ...), or the path of a Unix socket. Addresses have no one type: what they
+        are depends on the family of the socket."""
         return self._sock.getsockname()
 
     async def recv_from(self, bytes_max: int = DATAGRAM_BYTES_MAX) -> tuple[bytes, Any]:

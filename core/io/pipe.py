@@ -50,6 +50,7 @@ class PipeWriter(Descriptor):
 def open_pipe() -> tuple[PipeReader, PipeWriter]:
     """A new pipe. Raises: OSError (EMFILE).
 
+    >>> from gossamer.core.io.pipe import open_pipe
     >>> from gossamer.core.loop.program import run
     >>> async def main():
     ...     reader, writer = open_pipe()

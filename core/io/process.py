@@ -27,10 +27,14 @@ class Process:
     """A running child. Its pipes are None where none was asked for."""
 
     def __init__(self, child: "subprocess.Popen[bytes]") -> None:
-        self.pid = child.pid
-        self.stdin = PipeWriter(os.dup(child.stdin.fileno())) if child.stdin else None
-        self.stdout = PipeReader(os.dup(child.stdout.fileno())) if child.stdout else None
-        self.stderr = PipeReader(os.dup(child.stderr.fileno())) if child.stderr else None
+        self.pid: int = child.pid
+        """Its process number."""
+        self.stdin: PipeWriter | None = PipeWriter(os.dup(child.stdin.fileno())) if child.stdin else None
+        """What it reads."""
+        self.stdout: PipeReader | None = PipeReader(os.dup(child.stdout.fileno())) if child.stdout else None
+        """What it writes."""
+        self.stderr: PipeReader | None = PipeReader(os.dup(child.stderr.fileno())) if child.stderr else None
+        """What it complains of."""
         for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe is not None:
                 pipe.close()
@@ -68,6 +72,16 @@ async def open_process(command: Sequence[str], **how: Any) -> Process:
     """Start a child; `how` is what subprocess.Popen takes (stdin=PIPE, cwd, env, ...). Raises: OSError.
 
     Use it with `async with`: at the end of the block the child is gone.
+
+    >>> from subprocess import PIPE
+    >>> from gossamer.core.io.process import open_process
+    >>> from gossamer.core.loop.program import run
+    >>> async def main():
+    ...     async with await open_process(["cat"], stdin=PIPE, stdout=PIPE) as child:
+    ...         await child.stdin.send(b"there and back")
+    ...         return await child.stdout.recv()
+    >>> run(main())
+    b'there and back'
     """
     return Process(await sys_blio(lambda: subprocess.Popen(command, bufsize=0, **how)))
 
@@ -84,6 +98,7 @@ class Completed(msgspec.Struct, frozen=True):
 async def run_process(command: Sequence[str], stdin: bytes = b"", **how: Any) -> Completed:
     """Start a child, feed it, and wait for all that it writes and for its end.
 
+    >>> from gossamer.core.io.process import run_process
     >>> from gossamer.core.loop.program import run
     >>> run(run_process(["tr", "a-z", "A-Z"], stdin=b"loud"))
     Completed(code=0, stdout=b'LOUD', stderr=b'')

@@ -27,6 +27,7 @@ ATTEMPT_DELAY_SECONDS: Final = 0.25
 async def resolve(host: str, port: int) -> list[Address]:
     """The addresses of a name, IPv6 and IPv4 in turn (RFC 8305 4). Raises: OSError (socket.gaierror).
 
+    >>> from gossamer.core.io.resolve import resolve
     >>> from gossamer.core.loop.program import run
     >>> run(resolve("127.0.0.1", 80))
     [('127.0.0.1', 80)]
@@ -45,6 +46,19 @@ async def open_connection(
 ) -> Stream:
     """A connection to the first of a name's addresses that answers; each next one is tried when the one
     before has failed, or has not answered within ATTEMPT_DELAY_SECONDS.
+
+    >>> import socket
+    >>> from gossamer.core.io.resolve import open_connection
+    >>> from gossamer.core.io.sock import SockConnector
+    >>> from gossamer.core.loop.program import run
+    >>> async def main(host, port):
+    ...     stream = await open_connection(SockConnector(), host, port)
+    ...     peer = stream.peer
+    ...     await stream.close()
+    ...     return peer == (host, port)
+    >>> with socket.create_server(("127.0.0.1", 0)) as server:
+    ...     run(main(*server.getsockname()))
+    True
 
     Raises: OSError, that of the last attempt that failed.
     """

@@ -24,7 +24,18 @@ def _wake_only(_number: int, _frame: object) -> None:
 
 
 class SignalSocket:
-    """Catches signals from now on; one in a process, on its main thread."""
+    """Catches signals from now on; one in a process, on its main thread.
+
+    >>> from signal import SIGUSR1, raise_signal
+    >>> from gossamer.core.io.signals import SignalSocket
+    >>> from gossamer.core.loop.program import run
+    >>> async def main():
+    ...     with SignalSocket([SIGUSR1]) as signals:
+    ...         raise_signal(SIGUSR1)
+    ...         return await anext(signals) == SIGUSR1
+    >>> run(main())
+    True
+    """
 
     def __init__(self, numbers: Iterable[signal.Signals]) -> None:
         self._read, self._write = socket.socketpair()

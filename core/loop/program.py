@@ -27,6 +27,14 @@ R = TypeVar("R")
 def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = ()) -> R:
     """Run a thread to its end, with further loops of the caller's; what it returned.
 
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> async def main():
+    ...     await sys_sleep(1_000)
+    ...     return "a millisecond later"
+    >>> run(main())
+    'a millisecond later'
+
     Threads that still run then are dropped: those of a nursery have ended before.
 
     Raises: what the thread raised.

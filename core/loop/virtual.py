@@ -16,7 +16,22 @@ class DeadlockError(GossamerError):
 
 
 class VirtualWaiter:
-    """A `Waiter` without descriptors that can be ready: what happens is put in by `at`."""
+    """A `Waiter` without descriptors that can be ready: what happens is put in by `at`.
+
+    >>> from gossamer.core.clock import VirtualClock
+    >>> from gossamer.core.loop.sleep import SleepLoop
+    >>> from gossamer.core.loop.virtual import VirtualWaiter
+    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> from gossamer.core.threads.scheduler import Scheduler
+    >>> clock = VirtualClock(now_us=0)
+    >>> scheduler = Scheduler(VirtualWaiter(clock), [SleepLoop()], clock)
+    >>> async def sleeps():
+    ...     await sys_sleep(3_600_000_000)
+    >>> thread = scheduler.spawn(sleeps())
+    >>> scheduler.run()
+    >>> clock() // 60_000_000
+    60
+    """
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock

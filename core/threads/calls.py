@@ -21,7 +21,18 @@ R = TypeVar("R")
 
 
 class Fork(SystemCall[Thread[R]], frozen=True, gc=False):
-    """Start a thread; returns it. Taken by the scheduler."""
+    """Start a thread; returns it. Taken by the scheduler.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_fork, sys_join
+    >>> async def square(number):
+    ...     return number * number
+    >>> async def main():
+    ...     threads = [await sys_fork(square(number)) for number in range(4)]
+    ...     return [await sys_join(thread) for thread in threads]
+    >>> run(main())
+    [0, 1, 4, 9]
+    """
 
     coroutine: Coroutine[Any, Any, R]
     name: str = ""
@@ -30,7 +41,23 @@ class Fork(SystemCall[Thread[R]], frozen=True, gc=False):
 
 
 class Yield(SystemCall[None], frozen=True, gc=False):
-    """Go to the back of the ready queue. Taken by the scheduler."""
+    """Go to the back of the ready queue. Taken by the scheduler.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield
+    >>> async def counts(name):
+    ...     for number in range(2):
+    ...         print(name, number)
+    ...         await sys_yield()
+    >>> async def main():
+    ...     for thread in [await sys_fork(counts(name)) for name in ("ann", "bob")]:
+    ...         await sys_join(thread)
+    >>> run(main())
+    ann 0
+    bob 0
+    ann 1
+    bob 1
+    """
 
     def __await__(self) -> Generator[Any, Any, None]:
         # It returns nothing, so the iterator of a tuple will do: a generator takes 96 bytes more a thread.
@@ -38,13 +65,37 @@ class Yield(SystemCall[None], frozen=True, gc=False):
 
 
 class Ret(SystemCall[Never], frozen=True, gc=False):
-    """End this thread with a value, from any depth; its `finally` clauses run. Taken by the scheduler."""
+    """End this thread with a value, from any depth; its `finally` clauses run. Taken by the scheduler.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_ret
+    >>> async def deep():
+    ...     await sys_ret("left from within")
+    >>> async def main():
+    ...     await deep()
+    ...     print("never printed")
+    >>> run(main())
+    'left from within'
+    """
 
     value: Any = None
 
 
 class Join(SystemCall[R], frozen=True, gc=False):
-    """Wait for a thread's end; returns its value or raises what ended it. Taken by the scheduler."""
+    """Wait for a thread's end; returns its value or raises what ended it. Taken by the scheduler.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_fork, sys_join
+    >>> async def fails():
+    ...     raise ValueError("no such number")
+    >>> async def main():
+    ...     try:
+    ...         await sys_join(await sys_fork(fails()))
+    ...     except ValueError as error:
+    ...         print("joined:", error)
+    >>> run(main())
+    joined: no such number
+    """
 
     thread: Thread[R]
 
@@ -60,26 +111,66 @@ class Park(SystemCall[R], frozen=True, gc=False):
     """Block until somebody calls the function that this puts into `waiters`; returns its argument.
 
     What locks and queues between threads are made of. Taken by the scheduler.
+
+    >>> from collections import deque
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_fork, sys_join, sys_park, sys_yield
+    >>> async def waits(waiters):
+    ...     return await sys_park(waiters)
+    >>> async def main(waiters):
+    ...     thread = await sys_fork(waits(waiters))
+    ...     await sys_yield()
+    ...     waiters.popleft()("news")
+    ...     return await sys_join(thread)
+    >>> run(main(deque()))
+    'news'
     """
 
     waiters: deque[Callable[[R], None]]
 
 
 class Sleep(SystemCall[None], frozen=True, gc=False):
-    """Wait for a time. Taken by `core.loop.sleep`. Units: microseconds."""
+    """Wait for a time. Taken by `core.loop.sleep`. Units: microseconds.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
+    >>> async def sleeper(ms):
+    ...     await sys_sleep(ms * 1000)
+    ...     print(ms)
+    >>> async def main():
+    ...     for thread in [await sys_fork(sleeper(ms)) for ms in (5, 1, 3)]:
+    ...         await sys_join(thread)
+    >>> run(main())
+    1
+    3
+    5
+    """
 
     us: int
 
 
 class EpollWait(SystemCall[int], frozen=True, gc=False):
-    """Wait until a descriptor is ready; returns epoll's event bits. Taken by `core.loop.descriptor`."""
+    """Wait until a descriptor is ready, level-triggered; returns epoll's event bits. Taken by
+    `core.loop.descriptor`, which has an `EdgeWatch` for what is edge-triggered."""
 
     fd: int
     events: int
 
 
 class AioRead(SystemCall[bytes], frozen=True, gc=False):
-    """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.disk`."""
+    """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.disk`.
+
+    >>> from tempfile import TemporaryFile
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_aio_read, sys_aio_sync, sys_aio_write
+    >>> async def main(fd):
+    ...     written = await sys_aio_write(fd, 0, b"hello, file")
+    ...     await sys_aio_sync(fd)
+    ...     return written, await sys_aio_read(fd, 7, 100)
+    >>> with TemporaryFile() as file:
+    ...     run(main(file.fileno()))
+    (11, b'file')
+    """
 
     fd: int
     offset: int
@@ -124,8 +215,8 @@ class Blio(SystemCall[Any], frozen=True, gc=False):
 
 
 class BlioToEnd(Blio, frozen=True, gc=False):
-    """The same, but a thread that is cancelled waits for the end: what it opens or changes would otherwise
-    be nobody's."""
+    """As `Blio`, but a thread that is cancelled waits for the end: what the function opens or changes would
+    otherwise be nobody's. Taken by `core.loop.pool`."""
 
 
 sys_fork = Fork
@@ -146,7 +237,15 @@ def _bound(function: Callable[..., R], named: dict[str, Any]) -> Callable[..., R
 
 
 def sys_nbio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
-    """Run function(*arguments), which does not block, at once."""
+    """Run function(*arguments), which does not block, at once.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_nbio
+    >>> async def main():
+    ...     return await sys_nbio(int, "ff", base=16)
+    >>> run(main())
+    255
+    """
     return Nbio(_bound(function, named), arguments)
 
 
@@ -154,10 +253,11 @@ def sys_blio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) ->
     """Run function(*arguments), which may block, in the pool.
 
     >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_blio
     >>> async def main():
-    ...     return await sys_blio(sum, [1, 2, 3])
+    ...     return await sys_blio(sorted, [2, 3, 1], reverse=True)
     >>> run(main())
-    6
+    [3, 2, 1]
     """
     return Blio(_bound(function, named), arguments)
 
@@ -176,6 +276,7 @@ async def sys_catch(body: Awaitable[R], handler: Callable[[Exception], Awaitable
     """Await `body`; if it raises, await what `handler` makes of the error. The paper's name for `try`.
 
     >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_catch
     >>> async def fails():
     ...     raise ValueError("no")
     >>> async def tell(error):

@@ -33,6 +33,17 @@ class CancelScope:
     """A stretch of a thread that can be called off; entered with `with`, once.
 
     `deadline_us` is a time of the scheduler's clock; a shielded scope is not cancelled by those around it.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> from gossamer.core.threads.cancel import CancelScope
+    >>> async def main():
+    ...     with CancelScope() as scope:
+    ...         scope.cancel()
+    ...         await sys_sleep(60_000_000)
+    ...     return scope.cancelled_caught
+    >>> run(main())
+    True
     """
 
     __slots__ = (
@@ -50,6 +61,7 @@ class CancelScope:
     def __init__(self, deadline_us: int = NEVER_US, *, shield: bool = False) -> None:
         self._deadline_us = deadline_us
         self.shield = shield
+        """Whether scopes around it leave it alone; may be set at any time."""
         self.cancel_called = False
         """Whether it was cancelled, by `cancel` or its deadline."""
         self.cancelled_caught = False
@@ -175,6 +187,7 @@ def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
 
     >>> from gossamer.core.loop.program import run
     >>> from gossamer.core.threads.calls import sys_sleep
+    >>> from gossamer.core.threads.cancel import move_on_after
     >>> async def main():
     ...     with move_on_after(0.001) as scope:
     ...         await sys_sleep(60_000_000)
@@ -187,10 +200,11 @@ def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
 
 @contextmanager
 def fail_after(seconds: float) -> Iterator[CancelScope]:
-    """The same, but raises TooSlowError.
+    """As `move_on_after`, but raises TooSlowError when the time is over.
 
     >>> from gossamer.core.loop.program import run
     >>> from gossamer.core.threads.calls import sys_sleep
+    >>> from gossamer.core.threads.cancel import fail_after
     >>> async def main():
     ...     with fail_after(0.001):
     ...         await sys_sleep(60_000_000)

@@ -52,7 +52,15 @@ def current_scheduler() -> Current:
 
 
 def current_thread() -> Thread[Any]:
-    """The thread that calls. Raises: NoSchedulerRuns."""
+    """The thread that calls. Raises: NoSchedulerRuns.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.current import current_thread
+    >>> async def main():
+    ...     return current_thread()
+    >>> run(main())
+    <Thread main>
+    """
     thread = current_scheduler().running
     if thread is None:
         raise NoSchedulerRuns("no thread runs here: a loop's callback is none")

@@ -32,11 +32,25 @@ ENDINGS: Final = (Exception, Cancelled, BaseExceptionGroup)
 class Nursery:
     """Where threads are started that end before it does.
 
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.nursery import open_nursery
+    >>> async def fails(what):
+    ...     raise ValueError(what)
+    >>> async def main():
+    ...     try:
+    ...         async with open_nursery() as nursery:
+    ...             nursery.start_soon(fails, "no such number")
+    ...     except* ValueError as group:
+    ...         print(group.exceptions)
+    >>> run(main())
+    (ValueError('no such number'),)
+
     Bounds: none of its own; the shard's memory bounds threads.
     """
 
     def __init__(self) -> None:
         self.cancel_scope = CancelScope()
+        """Around the block and all threads of the nursery: `nursery.cancel_scope.cancel()` ends them."""
         self._children = 0
         self._errors: list[BaseException] = []
         self._waiters: deque[Callable[[None], None]] = deque()
@@ -122,6 +136,7 @@ def open_nursery() -> Nursery:
     """A nursery, to be entered with `async with`.
 
     >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.nursery import open_nursery
     >>> done = []
     >>> async def work(number):
     ...     done.append(number)

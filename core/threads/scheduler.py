@@ -69,7 +69,18 @@ def _thrown(thread: Thread[Any], error: BaseException) -> Any:
 
 
 class Scheduler:
-    """Runs threads until none is left.
+    """Runs threads until none is left. `core.loop.program.run` makes one for a whole program; by hand:
+
+    >>> from gossamer.core.loop.epoll import EpollWaiter
+    >>> from gossamer.core.threads.scheduler import Scheduler
+    >>> async def greets(name):
+    ...     print("hello,", name)
+    >>> scheduler = Scheduler(EpollWaiter())
+    >>> for name in ("ann", "bob"):
+    ...     thread = scheduler.spawn(greets(name), name)
+    >>> scheduler.run()
+    hello, ann
+    hello, bob
 
     Bounds: TURN_THREADS_MAX, CALLS_IN_A_ROW_MAX.
     """

@@ -18,7 +18,24 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class SystemCall(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
-    """Base of all system calls; R_co is what the awaiting thread gets back."""
+    """Base of all system calls; R_co is what the awaiting thread gets back.
+
+    A call of one's own is a subclass, and a loop that takes it (docs/adding-a-system-call.md):
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.eventloop import PassiveLoop
+    >>> from gossamer.core.threads.systemcall import SystemCall
+    >>> class Double(SystemCall[int], frozen=True):
+    ...     number: int
+    >>> class DoublingLoop(PassiveLoop):
+    ...     takes = {Double: lambda thread, call: 2 * call.number}
+    ...     def start(self, scheduler): ...
+    ...     def close(self): ...
+    >>> async def main():
+    ...     return await Double(21)
+    >>> run(main(), [DoublingLoop()])
+    42
+    """
 
     def __await__(self) -> Generator[Any, Any, R_co]:
         result: R_co = yield self

@@ -19,11 +19,13 @@ MACHINERY: Final = frozenset(
 def without_machinery(error: BaseException) -> None:
     """Take out of an error's traceback the frames of the machinery, but the one it was raised in.
 
+    >>> import traceback
+    >>> from gossamer.core.threads.tracebacks import without_machinery
     >>> try:
     ...     raise KeyError("x")
     ... except KeyError as caught:
     ...     without_machinery(caught)
-    ...     len(list(_entries(caught.__traceback__)))
+    ...     len(traceback.extract_tb(caught.__traceback__))
     1
     """
     kept = [entry for entry in _entries(error.__traceback__) if not _is_machinery(entry, error)]

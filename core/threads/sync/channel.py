@@ -60,7 +60,19 @@ class Offer:
 class Channel(Generic[T]):
     """A queue between threads. Iterating over it receives until it is closed.
 
-    async for value in channel: ...
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.nursery import open_nursery
+    >>> from gossamer.core.threads.sync import Channel
+    >>> async def produces(channel):
+    ...     for number in range(3):
+    ...         await channel.send(number)
+    ...     channel.close()
+    >>> async def main(channel):
+    ...     async with open_nursery() as nursery:
+    ...         nursery.start_soon(produces, channel)
+    ...         return [number async for number in channel]
+    >>> run(main(Channel(capacity=1)))
+    [0, 1, 2]
     """
 
     __slots__ = ("_buffer", "_capacity", "_is_closed", "_receivers", "_senders")
@@ -263,14 +275,19 @@ async def select(*operations: Operation[Any]) -> tuple[int, Any]:
     """Perform the first of the operations that can be, waiting if none can; no other has any effect.
 
     >>> from gossamer.core.loop.program import run
-    >>> full, empty = Channel(1), Channel(1)
-    >>> full.try_send("news")
-    True
-    >>> run(select(receiving(empty), receiving(full)))
-    (1, 'news')
+    >>> from gossamer.core.threads.sync import Channel, receiving, select, sending
+    >>> async def main(questions, answers):
+    ...     match await select(receiving(questions), sending(answers, 42)):
+    ...         case 0, question:
+    ...             return f"asked: {question}"
+    ...         case 1, _:
+    ...             return "answered"
+    >>> run(main(Channel(), Channel(capacity=1)))
+    'answered'
 
-    Returns the operation's index, and the value received or None. Of several that can be performed at once
-    the first named is. Raises: ChannelClosed, as the operation would; ValueError for no operation.
+    Returns the operation's index, and the value received or None; by the index a type checker knows the type
+    of the value, of up to three operations. Of several that can be performed at once the first named is.
+    Raises: ChannelClosed, as the operation would; ValueError for no operation.
     """
     if not operations:
         raise ValueError("select of nothing would wait for ever")

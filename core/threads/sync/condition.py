@@ -15,6 +15,22 @@ class Condition:
             while not ready():
                 await condition.wait()
 
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.nursery import open_nursery
+    >>> from gossamer.core.threads.sync import Condition
+    >>> async def adds(basket, condition):
+    ...     async with condition:
+    ...         basket.append("apple")
+    ...         condition.notify()
+    >>> async def main(basket, condition):
+    ...     async with open_nursery() as nursery, condition:
+    ...         nursery.start_soon(adds, basket, condition)
+    ...         while not basket:
+    ...             await condition.wait()
+    ...         return basket.pop()
+    >>> run(main([], Condition()))
+    'apple'
+
     Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
     """
 

@@ -8,10 +8,20 @@ from gossamer.core.threads.sync.waiting import Waiters, wait_in
 class Event:
     """Not set at first; once set, waiting for it is over at once.
 
-    >>> event = Event()
-    >>> event.set()
-    >>> event.is_set
-    True
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.nursery import open_nursery
+    >>> from gossamer.core.threads.sync import Event
+    >>> async def waits(event, name):
+    ...     await event.wait()
+    ...     print(name, "goes on")
+    >>> async def main(event):
+    ...     async with open_nursery() as nursery:
+    ...         nursery.start_soon(waits, event, "ann")
+    ...         nursery.start_soon(waits, event, "bob")
+    ...         event.set()
+    >>> run(main(Event()))
+    ann goes on
+    bob goes on
 
     Bounds: WAITERS_MAX threads wait; the next raises BoundExceeded.
     """

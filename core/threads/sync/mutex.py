@@ -19,6 +19,7 @@ class Mutex:
             ...
 
     >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.sync import Mutex
     >>> async def main(mutex):
     ...     async with mutex:
     ...         return mutex.is_locked

@@ -13,6 +13,7 @@ class Semaphore:
             ...
 
     >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.sync import Semaphore
     >>> async def main(semaphore):
     ...     async with semaphore:
     ...         return semaphore.free

@@ -61,7 +61,21 @@ class Retry(BaseException):
 
 
 class Transaction:
-    """What a transaction's function is given: its only way to variables."""
+    """What a transaction's function is given: its only way to variables.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.sync import TVar, atomically
+    >>> wages, savings = TVar(0), TVar(30)
+    >>> def take(tx, account):
+    ...     if tx.read(account) < 20:
+    ...         tx.retry()
+    ...     tx.write(account, tx.read(account) - 20)
+    >>> def pay(tx):
+    ...     tx.or_else(lambda tx: take(tx, wages), lambda tx: take(tx, savings))
+    >>> run(atomically(pay))
+    >>> wages.value, savings.value
+    (0, 10)
+    """
 
     __slots__ = ("_reads", "_writes")
 
@@ -109,6 +123,7 @@ async def atomically(function: Callable[[Transaction], R]) -> R:
     """Run a transaction to its end, waiting as often as it retries.
 
     >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.sync import TVar, atomically
     >>> balance = TVar(30)
     >>> def withdraw(tx):
     ...     tx.write(balance, tx.read(balance) - 10)
