@@ -1,14 +1,21 @@
 """The loop that takes `sys_epoll_wait`: one thread waits for one descriptor.
 
-Owns which thread waits for which descriptor. What the descriptor is for, it does not know.
+Two ways to wait, epoll's own. Level-triggered: `sys_epoll_wait` tells that the descriptor is ready now, and
+registers it anew at each call. Edge-triggered: an `EdgeWatch` stays registered, and tells of what is new
+since it was asked last.
+
+Owns which thread waits for which descriptor, and the edges that no thread has asked for yet. What the
+descriptor is for, it does not know.
+
+Source: epoll(7), "Level-triggered and edge-triggered".
 """
 
 import errno
 import os
-import select
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from select import EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT
+from typing import Any, Final
 
 from gossamer.core.errors import GossamerError
 from gossamer.core.threads.calls import EpollWait
@@ -16,14 +23,83 @@ from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 
+NOT_FOR_EDGES: Final = EPOLLONESHOT | EPOLLEXCLUSIVE
+"""How long a descriptor is watched, and with whom: an `EdgeWatch` decides that itself."""
+
+
+class EdgeWatch:
+    """Watches a descriptor from the first `wait` to `close`, edge-triggered.
+
+        async with EdgeWatch(fd, EPOLLIN) as watch:
+            while True:
+                events = await watch.wait()
+                ...  # read until BlockingIOError: what is left over makes no new edge
+
+    The first wait finds what is ready already. Edges that come while nobody waits are joined and handed to
+    the next wait, so none is lost. The descriptor stays the caller's: close the watch first, then it.
+
+    Bounds: one thread waits at a time; what is remembered is one set of event bits.
+    """
+
+    __slots__ = ("events", "fd", "is_closed", "pending", "thread")
+
+    def __init__(self, fd: int, events: int) -> None:
+        if events & NOT_FOR_EDGES:
+            raise ValueError(f"events {events:#x}: an EdgeWatch takes no EPOLLONESHOT and no EPOLLEXCLUSIVE")
+        self.fd = fd
+        self.events = events
+        self.is_closed = False
+        self.pending = 0
+        """Event bits that came since the last wait."""
+        self.thread: Thread[Any] | None = None
+        """Who waits."""
+
+    def wait(self) -> SystemCall[int]:
+        """Wait for the next edge; returns the event bits of all that came since the last wait.
+
+        Raises: OSError (EBADF; EPERM for what cannot be watched, a regular file); ConnectionAbortedError when
+        the watch is closed; GossamerError where another thread, or another watch, waits for the descriptor.
+        """
+        return EdgeWait(self)
+
+    def close(self) -> SystemCall[None]:
+        """Stop watching; a blocked wait raises ConnectionAbortedError. Twice is harmless."""
+        return EdgeClose(self)
+
+    async def __aenter__(self) -> "EdgeWatch":
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+
+class EdgeWait(SystemCall[int], frozen=True, gc=False):
+    """See `EdgeWatch.wait`."""
+
+    watch: EdgeWatch
+
+
+class EdgeClose(SystemCall[None], frozen=True, gc=False):
+    """See `EdgeWatch.close`."""
+
+    watch: EdgeWatch
+
 
 class DescriptorLoop(PassiveLoop):
-    """Wakes the thread that waits for a descriptor, once per call."""
+    """Wakes the thread that waits for a descriptor."""
 
     def __init__(self) -> None:
-        self.takes: Mapping[type[SystemCall[Any]], Handler] = {EpollWait: self._epoll_wait}
-        self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {EpollWait: self._cancel}
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {
+            EpollWait: self._epoll_wait,
+            EdgeWait: self._edge_wait,
+            EdgeClose: self._edge_close,
+        }
+        self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {
+            EpollWait: self._cancel,
+            EdgeWait: self._cancel_edge,
+        }
         self._waiting: dict[int, Thread[Any]] = {}
+        self._edges: dict[int, EdgeWatch] = {}
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Keep the scheduler."""
@@ -31,16 +107,25 @@ class DescriptorLoop(PassiveLoop):
 
     def close(self) -> None:
         """Stop watching everything."""
-        for fd in self._waiting:
+        for fd in (*self._waiting, *self._edges):
             self._scheduler.unwatch(fd)
         self._waiting.clear()
+        self._edges.clear()
+
+    def _check_free(self, fd: int) -> None:
+        """Raises: OSError, GossamerError where the descriptor cannot be watched."""
+        if fd in self._waiting:
+            raise GossamerError(f"{self._waiting[fd]!r} waits for descriptor {fd} already")
+        if fd in self._edges:
+            raise GossamerError(f"an EdgeWatch that is not closed watches descriptor {fd} already")
+        if fd < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    # Level-triggered: one registration for one answer.
 
     def _epoll_wait(self, thread: Thread[Any], call: EpollWait) -> Any:
-        if call.fd in self._waiting:
-            raise GossamerError(f"{self._waiting[call.fd]!r} waits for descriptor {call.fd} already")
-        if call.fd < 0:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        self._scheduler.watch(call.fd, call.events | select.EPOLLONESHOT, partial(self._wake, call.fd))
+        self._check_free(call.fd)
+        self._scheduler.watch(call.fd, call.events | EPOLLONESHOT, partial(self._wake, call.fd))
         self._waiting[call.fd] = thread
         return BLOCKED
 
@@ -52,3 +137,45 @@ class DescriptorLoop(PassiveLoop):
     def _wake(self, fd: int, events: int) -> None:
         self._scheduler.unwatch(fd)
         self._scheduler.resume(self._waiting.pop(fd), events)
+
+    # Edge-triggered: one registration for the life of the watch.
+
+    def _edge_wait(self, thread: Thread[Any], call: EdgeWait) -> Any:
+        watch = call.watch
+        if watch.is_closed:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the watch is closed")
+        if watch.thread is not None:
+            raise GossamerError(f"{watch.thread!r} waits for descriptor {watch.fd} already")
+        if self._edges.get(watch.fd) is not watch:
+            self._check_free(watch.fd)
+            self._scheduler.watch(watch.fd, watch.events | EPOLLET, partial(self._edge, watch))
+            self._edges[watch.fd] = watch
+        if watch.pending:
+            events, watch.pending = watch.pending, 0
+            return events
+        watch.thread = thread
+        return BLOCKED
+
+    def _edge(self, watch: EdgeWatch, events: int) -> None:
+        if watch.thread is None:
+            watch.pending |= events
+        else:
+            thread, watch.thread = watch.thread, None
+            self._scheduler.resume(thread, events)
+
+    def _cancel_edge(self, _thread: Thread[Any], call: EdgeWait) -> bool:
+        """The registration stays: an edge that comes now is told to the next wait."""
+        call.watch.thread = None
+        return True
+
+    def _edge_close(self, _thread: Thread[Any], call: EdgeClose) -> None:
+        watch = call.watch
+        watch.is_closed = True
+        if self._edges.get(watch.fd) is not watch:
+            return
+        del self._edges[watch.fd]
+        self._scheduler.unwatch(watch.fd)
+        if watch.thread is not None:
+            error = ConnectionAbortedError(errno.ECONNABORTED, "the watch was closed by another thread")
+            self._scheduler.throw(watch.thread, error)
+            watch.thread = None
