@@ -1,5 +1,5 @@
 """What the kernel has been asked to do with memory and has not said to be done: slots, and an eventfd that
-tells.
+tells: it is written to whenever an operation is done, and whoever watches it edge-triggered need not read it.
 
 Owns the chunks that the kernel may still read or write: each is kept until its slot is reaped. How the kernel
 is asked, the contexts built on this know.
@@ -35,13 +35,6 @@ class InFlight:
     def has_room(self) -> bool:
         """Whether another operation can be begun."""
         return bool(self._free_slots)
-
-    def acknowledge(self) -> None:
-        """Reset the eventfd; call it before reaping, so that nothing done in between is missed."""
-        try:
-            os.eventfd_read(self.eventfd)
-        except BlockingIOError:
-            return
 
     def _take_slot(self) -> int:
         """Raises: BlockingIOError when all are in flight."""

@@ -13,7 +13,7 @@ Source: Li and Zdancewic, PLDI 2007, section 4.5 (the AIO event loop).
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
-from select import EPOLLIN
+from select import EPOLLET, EPOLLIN
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
@@ -81,10 +81,10 @@ class DiskLoop:
         return self._lane.engine.name
 
     def start(self, scheduler: SchedulerPort) -> None:
-        """Watch the engine's eventfd."""
+        """Watch the engine's eventfd, edge-triggered: each write to it is told, and it is never read."""
         self._scheduler = scheduler
         if self._lane.engine.eventfd >= 0:
-            scheduler.watch(self._lane.engine.eventfd, EPOLLIN, self._collect)
+            scheduler.watch(self._lane.engine.eventfd, EPOLLIN | EPOLLET, self._collect)
 
     def deadline_us(self) -> int:
         """At once when operations are queued that were not begun."""
@@ -135,7 +135,6 @@ class DiskLoop:
     # Ending.
 
     def _collect(self, _events: int) -> None:
-        self._lane.engine.acknowledge()
         self._collect_lane(self._lane)
 
     def _collect_pool(self) -> None:

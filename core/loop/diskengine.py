@@ -31,7 +31,9 @@ class Engine(Protocol):
 
     name: str
     eventfd: int
-    """Readable when an operation may be done; -1 where `reap` is called back instead."""
+    """Written to for each operation that is done (watch it edge-triggered, nobody reads it); -1 where `reap`
+    is called back instead.
+    """
 
     @property
     def has_room(self) -> bool:
@@ -57,9 +59,6 @@ class Engine(Protocol):
 
     def reap(self) -> list[Done]:
         """Some of the operations that are done; ask until there are none."""
-
-    def acknowledge(self) -> None:
-        """Reset the eventfd; call it before `reap`."""
 
     def close(self) -> None:
         """Wait until nothing is in flight, and release all."""
@@ -147,9 +146,6 @@ class PoolEngine:
         """What is done."""
         done, self._done = self._done, []
         return done
-
-    def acknowledge(self) -> None:
-        """There is no eventfd."""
 
     def close(self) -> None:
         """The pool drops what it has in flight when it is closed itself."""

@@ -7,6 +7,7 @@ Owns the bound and the order; it never looks at the disk. Whether an entry is st
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import FileFacts
 
 
@@ -15,6 +16,7 @@ class CachedFile:
     """A file's body and what is said about it."""
 
     facts: FileFacts
+    status: FileStatus
     body: bytes
     checked_us: int
     """When it was last found to be what the disk holds."""

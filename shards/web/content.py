@@ -106,32 +106,39 @@ class Library:
         except OSError:
             self.cache.drop(name)
             raise
-        found = None
+        content: CachedFile | StreamedFile | int | None = None
         try:
-            found = await self.inspect(name, file, entry, now_us)
+            if entry is not None and entry.status == file.status:
+                content = self.renewed(entry, now_us)
+            else:
+                found = self.inspect(name, file)
+                if isinstance(found, FileFacts):
+                    content = await self.load(name, file, found, now_us)
+                else:
+                    content = found
         finally:
-            if not isinstance(found, StreamedFile):
+            if not isinstance(content, StreamedFile):
                 file.close()
-        return found
+        return content
 
-    async def inspect(
-        self, name: str, file: OpenFile, entry: CachedFile | None, now_us: int
-    ) -> CachedFile | StreamedFile | int | None:
-        """What an open file is served as; None when it is a folder. Raises: OSError."""
-        if not file.status.is_file:
+    def renewed(self, entry: CachedFile, now_us: int) -> CachedFile:
+        """A kept file that is still what the disk holds."""
+        entry.checked_us = now_us
+        self.hits_total += 1
+        return entry
+
+    def inspect(self, name: str, file: OpenFile) -> FileFacts | StreamedFile | int | None:
+        """What an open file is served as: the facts of one to be loaded; None when it is a folder."""
+        status = file.status
+        if not status.is_file:
             self.cache.drop(name)
-            return None if file.status.is_directory else 403
-        kind = media_type(name, self.options.media_types)
-        facts = file_facts(file.status, kind, self.wall() // SECOND_US)
-        if entry is not None and entry.facts.validators.etag == facts.validators.etag:
-            entry.checked_us = now_us
-            self.hits_total += 1
-            return entry
+            return None if status.is_directory else 403
         self.misses_total += 1
+        facts = file_facts(status, media_type(name, self.options.media_types), self.wall() // SECOND_US)
         if facts.size > self.options.cache_file_bytes_max:
             self.cache.drop(name)
             return StreamedFile(facts, file)
-        return await self.load(name, file, facts, now_us)
+        return facts
 
     async def load(self, name: str, file: OpenFile, facts: FileFacts, now_us: int) -> CachedFile | int:
         """Read a small file, and keep it."""
@@ -139,7 +146,7 @@ class Library:
         body = await (file.read(0, size) if 0 < size <= READ_BYTES_MAX else read_whole(file, size))
         if len(body) != facts.size:
             return 500  # It was cut while it was read: what its length is now, nobody can say.
-        entry = CachedFile(facts, body, now_us)
+        entry = CachedFile(facts, file.status, body, now_us)
         if self.wall() - file.status.mtime_ns // 1000 > UNSETTLED_US:
             self.cache.put(name, entry)
         return entry

@@ -1,12 +1,14 @@
 """The cache against a plain model: right, and never over its bounds."""
 
 from gossamer.core.http.conditional import Validators
+from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import FileFacts
 from gossamer.shards.web.cache import CachedFile, FileCache
 from hypothesis import given
 from hypothesis import strategies as st
 
 FACTS = FileFacts(0, "text/plain", Validators('"x"', 0), "", "")
+STATUS = FileStatus(0, 0, 1, 1, is_file=True, is_directory=False)
 
 STEPS = st.lists(
     st.one_of(
@@ -32,7 +34,7 @@ def test_any_use__bounded__least_recently_used_first(steps: list[tuple[str, str,
             if verb == "drop":
                 cache.drop(name)
             else:
-                cache.put(name, CachedFile(FACTS, b"x" * size, 0))
+                cache.put(name, CachedFile(FACTS, STATUS, b"x" * size, 0))
                 model.append((name, size))
                 while len(model) > 3 or sum(weight for _, weight in model) > 100:
                     model.pop(0)
@@ -42,6 +44,6 @@ def test_any_use__bounded__least_recently_used_first(steps: list[tuple[str, str,
 
 def test_put__larger_than_all__not_kept_and_nothing_else_lost() -> None:
     cache = FileCache(bytes_max=100, entries_max=3)
-    cache.put("a", CachedFile(FACTS, b"x", 0))
-    cache.put("b", CachedFile(FACTS, b"x" * 101, 0))
+    cache.put("a", CachedFile(FACTS, STATUS, b"x", 0))
+    cache.put("b", CachedFile(FACTS, STATUS, b"x" * 101, 0))
     assert list(cache.entries) == ["a"]
