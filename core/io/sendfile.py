@@ -6,7 +6,7 @@ of a file in memory.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.threads.systemcall import SystemCall
@@ -43,7 +43,7 @@ class Source(Protocol):
 class Sink(Protocol):
     """What a stream must be able to do: all of them can."""
 
-    def send(self, data: bytes, timeout_us: int, /) -> SystemCall[Any]:
+    def send(self, data: bytes, timeout_us: int, /) -> SystemCall[object]:
         """Send bytes."""
 
 

@@ -12,15 +12,16 @@ from typing import Any, Protocol
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.threads.systemcall import Handler, SystemCall
+from gossamer.core.threads.thread import Thread
 
 
 class SchedulerPort(Protocol):
     """What a loop may ask of the scheduler that drives it."""
 
-    def resume(self, thread: Any, value: Any = None) -> None:
+    def resume(self, thread: Thread[Any], value: Any = None) -> None:
         """Put a blocked thread on the ready queue; its call returns `value`."""
 
-    def throw(self, thread: Any, error: BaseException) -> None:
+    def throw(self, thread: Thread[Any], error: BaseException) -> None:
         """Put a blocked thread on the ready queue; its call raises `error`."""
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:

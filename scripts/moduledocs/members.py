@@ -41,6 +41,8 @@ def attribute(module: Module, node: ast.Assign | ast.AnnAssign, types: Mapping[s
         return f"{name}: {signatures.type_of(module, known)}"
     if isinstance(value, ast.Constant):
         return f"{name}: {type(value.value).__name__}"
+    if isinstance(value, ast.Call) and ast.unparse(value.func)[:1].isupper():
+        return f"{name}: {ast.unparse(value.func)}"
     return f"{name} = {signatures.written(module, node.value)}"
 
 

@@ -81,21 +81,20 @@ def paragraph(part: str, links: Links) -> str:
 
 
 def linked_code(code: str, links: Links) -> str:
-    """`CancelScope`, `Stream.recv` or `core.loop.sleep`, as a link where there is a page."""
+    """`CancelScope`, `Stream.recv` or `core.loop.program.run`, as a link where there is a page."""
     name = code.strip("`").partition("(")[0]
-    place = links.get(name) or links.get(name.partition(".")[0])
-    return f"[{code}]({place})" if place else code
+    return linked(code, name, links)
+
+
+def linked(text: str, name: str, links: Links) -> str:
+    """A text as a link to where its name is told, or what is named before the last dot of it."""
+    place = links.get(name) or links.get(name.rpartition(".")[0])
+    return f"[{text}]({place})" if place else text
 
 
 def linked_words(words: str, links: Links) -> str:
     """Words outside of code."""
     plain = re.sub(r"[*<]|__", lambda found: "".join(f"\\{each}" for each in found.group()), words)
     plain = LABELS.sub(r"*\1:*", plain)
-    linked = NAME.sub(lambda found: linked_word(found.group(), links), plain)
-    return PAGE.sub(r"[docs/\1](../\1)", linked)
-
-
-def linked_word(word: str, links: Links) -> str:
-    """A name that stands in prose."""
-    place = links.get(word) or links.get(word.partition(".")[0])
-    return f"[{word}]({place})" if place else word
+    plain = NAME.sub(lambda found: linked(found.group(), found.group(), links), plain)
+    return PAGE.sub(r"[docs/\1](../\1)", plain)

@@ -126,6 +126,7 @@ async def nurseries() -> None:
         assert_type(nursery, Nursery)
         nursery.start_soon(square, 3, name="three")
         nursery.start_soon(square, 3, "three")
+        nursery.start_soon(open_pipe()[1].send, b"a method that returns a call")
         nursery.start_soon(square, "three")  # type: ignore[arg-type]
         nursery.start_soon(square)  # type: ignore[arg-type]
         nursery.start_soon(square, 3, "three", 3)  # type: ignore[arg-type]
