@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gossamer.core.io
 import pytest
+from gossamer.core import io, loop
 from gossamer.core.threads import calls, sync
 
 ROOT = Path(__file__).parents[2]
@@ -19,8 +19,7 @@ AWAITED = {
 """The names of what is called there."""
 
 MODULES = [
-    *sorted(Path(gossamer.core.io.__path__[0]).glob("*.py")),
-    *sorted(Path(sync.__path__[0]).glob("*.py")),
+    path for package in (io, loop, sync) for path in sorted(Path(package.__path__[0]).glob("[!_]*.py"))
 ]
 
 

@@ -21,6 +21,7 @@ from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
 from gossamer.core.io.stream import Acceptor, Connector, Stream
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.io.unix import UnixAcceptor, UnixStream, adopt_unix, connect_unix
+from gossamer.core.loop.descriptor import EdgeWatch
 from gossamer.core.loop.program import run
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import SocketOptions
@@ -112,6 +113,8 @@ async def functions() -> None:
 async def waits(wakers: deque[Callable[[str], None]]) -> None:
     assert_type(await sys_park(wakers), str)
     assert_type(await sys_epoll_wait(3, 1), int)
+    async with EdgeWatch(3, 1) as watch:
+        assert_type(await watch.wait(), int)
     assert_type(await sys_aio_read(3, 0, 100), bytes)
     assert_type(await sys_aio_write(3, 0, b""), int)
     assert_type(await sys_aio_sync(3), None)
