@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from moduledocs.sources import Module, public, public_constants, target
+from moduledocs.sources import ROOT, Module, public, public_constants, target
 
 CONSTANTS = "Constants and types"
 """The heading of what is neither class nor function."""
@@ -41,6 +41,11 @@ class Names:
 
     def __init__(self, modules: Mapping[str, Module]) -> None:
         self._places = {name: places(module) for name, module in modules.items() if module.has_page}
+        self._sources = {
+            name: f"../../{module.path.relative_to(ROOT)}"
+            for name, module in modules.items()
+            if not module.has_page
+        }
 
     def place(self, name: str, owner: str) -> str | None:
         """Where a name of a module is told."""
@@ -49,8 +54,14 @@ class Names:
 
     def links_from(self, module: Module) -> dict[str, str]:
         """Where each name leads that is told in a module: to itself first, then to what it imports, then to
-        the one module that has such a name."""
+        the one module that has such a name. What has no page has a source."""
         links = {name: f"{name}.md" for name in self._places if name != module.name}
+        links |= {name: place for name, place in self._sources.items() if "." in name}
+        links |= {
+            name: self._sources[owner]
+            for name, owner in module.imported.items()
+            if owner in self._sources and is_telling(name)
+        }
         owners: dict[str, list[str]] = {}
         for owner, found in self._places.items():
             for name in found:

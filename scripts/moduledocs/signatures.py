@@ -5,7 +5,7 @@ import sys
 
 from moduledocs.sources import Definition, Function, Module
 
-LINE_MAX = 88
+LINE_MAX = 100
 """A longer signature has one parameter a line."""
 
 
@@ -62,7 +62,8 @@ def of_function(module: Module, function: Function, owner: str = "") -> str:
     decorators = {ast.unparse(decorator) for decorator in function.decorator_list}
     is_async = isinstance(function, ast.AsyncFunctionDef)
     of_class = bool(decorators & {"classmethod", "staticmethod"})
-    name = f"{'async ' if is_async else ''}{owner + '.' if of_class else ''}{function.name}"
+    kind = ("async " if is_async else "") + ("" if owner else "def ")
+    name = f"{kind}{owner + '.' if of_class else ''}{function.name}"
     is_method = bool(owner) and "staticmethod" not in decorators
     result = f" -> {type_of(module, function.returns)}" if function.returns else ""
     line_max = sys.maxsize if owner else LINE_MAX

@@ -146,13 +146,18 @@ def target(node: ast.Assign | ast.AnnAssign) -> str:
 
 def public_constants(module: Module) -> list[tuple[ast.Assign | ast.AnnAssign, str]]:
     """What a module names beside classes and functions, and means others to use: what it says something of,
-    or calls final."""
+    and what is final and says enough by its value."""
     return [
         (node, text)
         for node, text in documented(module.tree.body)
-        if not target(node).startswith("_")
-        and (text or (isinstance(node, ast.AnnAssign) and "Final" in ast.unparse(node.annotation)))
+        if not target(node).startswith("_") and (text or is_plain(node))
     ]
+
+
+def is_plain(node: ast.Assign | ast.AnnAssign) -> bool:
+    """Whether it is final, and a number or a text."""
+    is_final = isinstance(node, ast.AnnAssign) and "Final" in ast.unparse(node.annotation)
+    return is_final and isinstance(node.value, ast.Constant)
 
 
 def first_sentence(text: str) -> str:

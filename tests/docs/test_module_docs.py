@@ -23,7 +23,7 @@ def test_one_module__its_head_and_its_names() -> None:
     told = module_docs("gossamer.core.threads.cancel")
     assert told.returncode == 0
     assert "Cancel scopes: a stretch of a thread" in told.stdout
-    assert "\nmove_on_after(seconds: float, *, shield: bool = False) -> CancelScope\n" in told.stdout
+    assert "\ndef move_on_after(seconds: float, *, shield: bool = False) -> CancelScope\n" in told.stdout
     assert "(core.errors.md#gossamererror)" in told.stdout, "a class of another page is a link"
 
 

@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from gossamer.core.errors import PartyOver
+from gossamer.core.seating import TablePlan
 from gossamer.core.threads.systemcall import SystemCall
 
 GUESTS_MAX: Final = 64
@@ -47,7 +48,7 @@ sys_ask = Ask
 
 
 class Guest:
-    """One guest; `sys_ask` asks it.
+    """One guest; `sys_ask` asks it, a TablePlan of `core.seating` seats it.
 
     >>> Guest("ann").name
     'ann'
@@ -112,7 +113,8 @@ Guest(name: str, *, late: bool = False)
 
 Works with `async with`.
 
-One guest; [`sys_ask`](#ask) asks it.
+One guest; [`sys_ask`](#ask) asks it, a [TablePlan](../../core/seating.py) of \
+[`core.seating`](../../core/seating.py) seats it.
 
 ```pycon
 >>> Guest("ann").name
@@ -130,7 +132,7 @@ One guest; [`sys_ask`](#ask) asks it.
 
 ```python
 @contextmanager
-guest(name)
+def guest(name)
 ```
 
 A Guest for a time.
@@ -150,6 +152,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "docs").mkdir()
     (tmp_path / "core" / "__init__.py").write_text('"""The library."""\n')
     (tmp_path / "core" / "errors.py").write_text(ERRORS)
+    (tmp_path / "core" / "seating.py").write_text('"""Who sits where."""\n')
     (tmp_path / "core" / "threads" / "__init__.py").write_text('"""Threads."""\n')
     (tmp_path / "core" / "threads" / "guests.py").write_text(SOURCE)
     return tmp_path
