@@ -16,7 +16,7 @@ SECONDS ?= 300
 DEPTH ?= 40
 WORLDS ?= 500000
 
-.PHONY: run test setup check bench fuzz model interop build clean help system system-test setup-test golden
+.PHONY: run test setup check bench fuzz model interop build docs clean help system system-test setup-test golden
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -71,6 +71,9 @@ golden: $(INSTALLED) ## compute the simulator's golden table anew: look at the d
 interop: setup-test ## the functional TCP and the kernel's against each other in namespaces (root)
 	GOSSAMER_INTEROP=1 $(BIN)/python -m pytest -q tests/system/test_interop.py tests/system/test_many_connections.py \
 		tests/system/test_ecn.py tests/system/test_openings.py tests/system/test_path_mtu.py tests/system/test_active_open.py
+
+docs: ## write docs/modules.md and docs/modules from the sources
+	$(PYTHON) scripts/module-docs
 
 clean: ## remove what was built and installed here
 	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info
