@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import DOCS, commands, run, save_files
+from .pages import DOCS, NAME, blocks, commands, run, save_files
 
 PAGES = ("adding-a-system-call.md", "adding-an-event-source.md", "writing-an-event-loop.md", "threads.md")
 
@@ -32,6 +33,14 @@ def test_page__every_file_is_used_by_another_or_by_a_command(page: str, tmp_path
     for path in tmp_path.iterdir():
         uses = (f"$ python {path.name}", f"from {path.stem} import", f"serve {path.stem}:")
         assert any(use in text for use in uses), path.name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page__every_block_is_a_file_or_commands(page: str) -> None:
+    """So that each is run: what is neither would only be read."""
+    languages = re.findall(r"^```(\w+)$", (DOCS / page).read_text(), re.MULTILINE)
+    assert len(languages) == len(blocks(page)), set(languages) - {"python", "console"}
+    assert all(NAME.match(text) for kind, text in blocks(page) if kind == "python")
 
 
 @pytest.mark.parametrize("page", PAGES)
