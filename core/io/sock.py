@@ -31,6 +31,9 @@ from gossamer.core.wire.flow import Address, pack_address
 
 PORT_MAX: Final = 65535
 
+BACKLOG: Final = 128
+"""Connections that wait to be accepted, where nothing else is asked for."""
+
 
 class SockStream(Connection):
     """A `Stream` over a kernel socket."""
@@ -114,6 +117,53 @@ class SockAcceptor:
         return SockListenClose(self._listener)
 
 
+def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False) -> SockAcceptor:
+    """Open a listening socket on an IP address and a port; of port 0 the kernel makes a free one.
+
+    >>> from gossamer.core.io.sock import SockConnector, listen
+    >>> from gossamer.core.loop.program import run
+    >>> async def main():
+    ...     acceptor = listen(("127.0.0.1", 0))
+    ...     client = await SockConnector().connect(acceptor.local)
+    ...     server = await acceptor.accept()
+    ...     await server.send(b"welcome")
+    ...     return await client.recv()
+    >>> run(main())
+    b'welcome'
+
+    `backlog` connections are kept until they are accepted, at most net.core.somaxconn. With `reuse_port`
+    several sockets, of several processes of one user, share the port when all of them say so; the kernel
+    deals out connections by a hash of their addresses, and those that wait at one are lost when it closes.
+    "::" listens to IPv4 too, with peers as ::ffff:192.0.2.1; every other IPv6 address to IPv6 alone.
+
+    Raises: OSError that names the address (EADDRINUSE, EADDRNOTAVAIL, EACCES); ValueError for no IP address.
+
+    Source: listen(2); socket(7), SO_REUSEPORT; ipv6(7), IPV6_V6ONLY.
+    """
+    _check_address(address)
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # in spite of an earlier one's TIME-WAIT
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise OSError(
+            error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
+        ) from None
+    return SockAcceptor(sock)
+
+
+def _check_address(address: Address) -> None:
+    """Raises: ValueError for what is no IP address and port: to resolve a name would block."""
+    pack_address(address[0])
+    if not 0 <= address[1] <= PORT_MAX:
+        raise ValueError(f"port {address[1]}: a port is a number from 0 to {PORT_MAX}")
+
+
 class SockConnector:
     """A `Connector` that opens kernel sockets."""
 
@@ -121,8 +171,5 @@ class SockConnector:
         self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
     ) -> SystemCall[SockStream]:
         """Raises: ConnectionRefusedError, TimeoutError, OSError; ValueError at once for no IP address."""
-        # Refused here, in the caller's thread: the loop would have to resolve a name, which blocks.
-        pack_address(address[0])
-        if not 0 <= address[1] <= PORT_MAX:
-            raise ValueError(f"port {address[1]}: a port is a number from 0 to {PORT_MAX}")
+        _check_address(address)
         return SockConnect(address, timeout_us, SockStream, options)

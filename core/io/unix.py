@@ -5,9 +5,10 @@ Owns only what differs from TCP: addresses are paths.
 Source: unix(7).
 """
 
+import errno
 import socket
 
-from gossamer.core.io.sock import SockStream
+from gossamer.core.io.sock import BACKLOG, SockStream
 from gossamer.core.loop.sockcall import Listener, SockAccept, SockAdopt, SockListenClose
 from gossamer.core.threads.calls import sys_blio
 from gossamer.core.threads.systemcall import SystemCall
@@ -38,15 +39,16 @@ class UnixAcceptor:
         self._listener = Listener(sock, UnixStream)
 
     @classmethod
-    def bind(cls, path: str, backlog: int = 128) -> "UnixAcceptor":
-        """Listen on a path, which must not exist. Raises: OSError (EADDRINUSE)."""
+    def bind(cls, path: str, backlog: int = BACKLOG) -> "UnixAcceptor":
+        """Listen on a path, which must not exist. Raises: OSError that names the path (EADDRINUSE)."""
         sock = socket.socket(socket.AF_UNIX)
         try:
             sock.bind(path)
             sock.listen(backlog)
-        except OSError:
+        except OSError as error:
             sock.close()
-            raise
+            # A path that is too long has no number of an error.
+            raise OSError(error.errno or errno.ENAMETOOLONG, error.strerror or str(error), path) from None
         return cls(sock)
 
     @property

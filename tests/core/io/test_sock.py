@@ -1,5 +1,6 @@
 """SockIO over real sockets of loopback, with a clock that moves only when nothing happens."""
 
+import errno
 import gc
 import os
 import resource
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from gossamer.core.clock import SECOND_US, VirtualClock
 from gossamer.core.errors import Draining
-from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
+from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, listen
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.sock import SockLoop
@@ -21,7 +22,7 @@ from gossamer.core.loop.sockaccept import ACCEPT_PAUSE_US
 from gossamer.core.loop.sockcall import MisuseError
 from gossamer.core.loop.socklinger import LINGER_BYTES_MAX, LINGER_US, STEP_BYTES
 from gossamer.core.loop.socksend import SENDFILE_BYTES_MAX
-from gossamer.core.threads.calls import sys_join, sys_sleep, sys_yield
+from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep, sys_yield
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.scheduler import Scheduler
 from hypothesis import HealthCheck, given, settings
@@ -443,6 +444,96 @@ def test_connect__no_answer__timeout(rig: Rig) -> None:
 def test_connect__no_address__refused_before_any_call(address: tuple[str, int]) -> None:
     with pytest.raises(ValueError, match=r"localhost|''|65536|-1"):
         SockConnector().connect(address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_listen__port_of_the_kernel__is_told_and_connections_come(rig: Rig, host: str) -> None:
+    async def talk() -> bytes:
+        acceptor = listen((host, 0), backlog=3)
+        assert acceptor.local[0] == host
+        client = await SockConnector().connect(acceptor.local)
+        server = await acceptor.accept()
+        await server.send_last(b"welcome")
+        await server.close()
+        await acceptor.close()
+        return await read_all(client)
+
+    assert rig.run(talk()) == [b"welcome"]
+
+
+def test_listen__ipv6_any__takes_ipv4_too(rig: Rig) -> None:
+    async def talk() -> str:
+        acceptor = listen(("::", 0))
+        await SockConnector().connect(("127.0.0.1", acceptor.local[1]))
+        return (await acceptor.accept()).peer[0]
+
+    assert rig.run(talk()) == ["::ffff:127.0.0.1"]
+
+
+def test_listen__backlog__bounds_what_waits_to_be_accepted() -> None:
+    acceptor = listen(("127.0.0.1", 0), backlog=0)
+    clients = [socket.socket() for _ in range(3)]
+    for client in clients:
+        client.setblocking(False)
+        client.connect_ex(acceptor.local)
+    connected = [
+        client for client in clients if client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 1
+    ]
+    assert len(connected) == 1, "a queue of 0 holds one"
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_listen__port_taken__error_names_the_address(host: str) -> None:
+    first = listen((host, 0))
+    port = first.local[1]
+    for reuse_port in (False, True):
+        with pytest.raises(
+            OSError, match=f"cannot listen on {host} port {port}: Address already in use"
+        ) as caught:
+            listen((host, port), reuse_port=reuse_port)
+        assert caught.value.errno == errno.EADDRINUSE
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_listen__reuse_port__both_get_connections(rig: Rig, host: str) -> None:
+    async def accept_all(acceptor: SockAcceptor, counts: dict[SockAcceptor, int]) -> None:
+        with suppress(ConnectionAbortedError):
+            while True:
+                stream = await acceptor.accept()
+                counts[acceptor] = counts.get(acceptor, 0) + 1
+                await stream.close()
+
+    async def talk() -> list[int]:
+        acceptors = [listen((host, 0), reuse_port=True)]
+        acceptors.append(listen(acceptors[0].local, reuse_port=True))
+        counts: dict[SockAcceptor, int] = {}
+        threads = [await sys_fork(accept_all(acceptor, counts)) for acceptor in acceptors]
+        for _ in range(40):  # all at one of them: once in 2**39 runs
+            stream = await SockConnector().connect(acceptors[0].local)
+            assert await stream.recv() == b""
+            await stream.close()
+        for acceptor, thread in zip(acceptors, threads, strict=True):
+            await acceptor.close()
+            await sys_join(thread)
+        return list(counts.values())
+
+    (counts,) = rig.run(talk())
+    assert len(counts) == 2
+    assert sum(counts) == 40
+
+
+def test_listen__no_such_address__error_names_it() -> None:
+    with pytest.raises(OSError, match=r"cannot listen on 192\.0\.2\.1 port 0: Cannot assign") as caught:
+        listen(("192.0.2.1", 0))
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+
+
+@pytest.mark.parametrize("address", [("localhost", 80), ("127.0.0.1", 65536), ("127.0.0.1", -1)])
+def test_listen__no_address__refused(address: tuple[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"localhost|a port is a number"):
+        listen(address)
 
 
 def test_accept__listener_closed__connection_aborted(rig: Rig) -> None:

@@ -1,5 +1,6 @@
 """Unix stream sockets: the same interface as TCP's."""
 
+import errno
 import socket
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,16 @@ def test_connect_and_accept__bytes_both_ways(kernel: Kernel, tmp_path: Path) -> 
 def test_connect__nobody_listens__refused(kernel: Kernel, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         kernel.run(connect_unix(str(tmp_path / "nothing")))
+
+
+def test_bind__path_that_exists_or_is_too_long__error_names_it(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    with pytest.raises(OSError, match=f"Address already in use: '{taken}'") as caught:
+        UnixAcceptor.bind(str(taken))
+    assert caught.value.errno == errno.EADDRINUSE
+    with pytest.raises(OSError, match="too long: '/x"):
+        UnixAcceptor.bind("/" + "x" * 200)
 
 
 def test_adopt__one_of_a_pair__is_a_stream(kernel: Kernel) -> None:
