@@ -91,7 +91,12 @@ def _place(frame: FrameType) -> str:
 
 
 def all_threads() -> list[Thread[Any]]:
-    """Every thread that has not ended, of all schedulers of this process."""
+    """Every thread that has not ended, of all schedulers of this process.
+
+    A heap that was frozen (`gc.freeze`) is not frozen any more afterwards: a full collection looks at all of
+    it again, until it is frozen anew.
+    """
+    gc.unfreeze()  # what is frozen, gc.get_objects does not tell of
     return [each for each in gc.get_objects() if isinstance(each, Thread) and not each.has_ended]
 
 

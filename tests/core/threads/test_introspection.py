@@ -1,5 +1,6 @@
 """What threads are doing, told on request."""
 
+import gc
 from collections import deque
 from typing import Any
 
@@ -45,6 +46,21 @@ async def parked(waiters: deque[Any]) -> None:
 async def stop_soon(scheduler: Scheduler) -> None:
     await sys_yield()
     scheduler.stop()
+
+
+def test_all_threads__heap_was_frozen__they_are_found_all_the_same() -> None:
+    scheduler = made()
+    thread = scheduler.spawn(sleeper(), "frozen")
+    gc.freeze()
+    try:
+        later = scheduler.spawn(sleeper(), "later")
+        found = all_threads()
+    finally:
+        gc.unfreeze()
+    assert thread in found
+    assert later in found
+    for each in (thread, later):
+        each.coroutine.close()
 
 
 def test_status__ready_and_ended() -> None:
