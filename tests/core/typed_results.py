@@ -17,7 +17,7 @@ from gossamer.core.io.process import Completed, Process, open_process, run_proce
 from gossamer.core.io.resolve import open_connection, resolve
 from gossamer.core.io.sendfile import send_file
 from gossamer.core.io.signals import SignalSocket
-from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
+from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, listen
 from gossamer.core.io.stream import Acceptor, Connector, Stream
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.io.unix import UnixAcceptor, UnixStream, adopt_unix, connect_unix
@@ -199,6 +199,7 @@ async def streams(stream: Stream, acceptor: Acceptor, connector: Connector) -> N
 
 async def kernel_sockets(stream: SockStream, acceptor: SockAcceptor, connector: SockConnector) -> None:
     await streams(stream, acceptor, connector)
+    assert_type(listen(("127.0.0.1", 0)), SockAcceptor)
     assert_type(await stream.recv(), bytes)
     assert_type(await stream.send_file(3, 0, 100), int)
     assert_type(await acceptor.accept(), SockStream)
