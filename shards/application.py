@@ -69,6 +69,8 @@ def guard(handler: Handler) -> Serve:
         else:
             await stream.close()
 
+    # The name of each connection's thread in logs and dumps.
+    serve.__qualname__ = getattr(handler, "__qualname__", type(handler).__qualname__)
     return serve
 
 

@@ -23,6 +23,11 @@ REQUEST_LINE: Final = re.compile(
 PLAIN_TARGET: Final = re.compile(rb"/[0-9A-Za-z._~!$&'()*+,;=:@%/?-]*")
 """An origin-form of RFC 3986's own characters, about which no two parsers differ."""
 
+PLAIN_GET: Final = re.compile(
+    rb"GET /((?:[0-9A-Za-z_~-][0-9A-Za-z._~-]*/)*[0-9A-Za-z_~-][0-9A-Za-z._~-]*) HTTP/1\.1"
+)
+"""A path of RFC 3986's unreserved characters, no segment empty or with a dot first, and no query."""
+
 STATUS_LINE: Final = re.compile(
     rb"HTTP/(?P<major>[0-9])\.(?P<minor>[0-9]) (?P<status>[1-9][0-9]{2})"
     rb"(?: (?P<reason>[\t\x20-\x7e\x80-\xff]*))?"

@@ -27,6 +27,14 @@ class Memo(Generic[R]):
         # Not a dict: finding its first entry walks over all that were deleted before it.
         self.known: OrderedDict[bytes, R] = OrderedDict()
 
+    def recall(self, key: bytes) -> R | None:
+        """What is known already."""
+        known = self.known
+        if key not in known:
+            return None
+        known.move_to_end(key)
+        return known[key]
+
     def __call__(self, key: bytes) -> R:
         known = self.known
         if key in known:

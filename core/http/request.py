@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 from gossamer.core.http.fields import Combined, Fields
-from gossamer.core.http.grammar import HOST, PLAIN_TARGET, REQUEST_LINE
+from gossamer.core.http.grammar import HOST, PLAIN_GET, PLAIN_TARGET, REQUEST_LINE
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from gossamer.core.http.memo import Memo
 from gossamer.core.http.section import CHUNKED, FieldSection, HeadError, collect, judge_section
 
-__all__ = ["CHUNKED", "HeadParser", "Refusal", "Request", "head_parser", "parse_request"]
+__all__ = ["CHUNKED", "HeadParser", "Refusal", "Request", "RequestParser", "parse_request"]
 
 KNOWN_METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH"}
@@ -84,7 +84,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
 HeadParser = Callable[[bytes], Request | Refusal]
 
-SectionsOf = tuple[Callable[[bytes], FieldSection], Callable[[bytes], FieldSection]]
+SectionJudges = tuple[Callable[[bytes], FieldSection], Callable[[bytes], FieldSection]]
 """By minor version: the judge of a field section."""
 
 
@@ -93,18 +93,38 @@ def parse_request(head: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> Reques
     return parse_with(head, limits, section_judges(limits))
 
 
-def head_parser(limits: MessageLimits = DEFAULT_LIMITS) -> HeadParser:
-    """A `parse_request` that remembers field sections, to be shared by all the connections of a process."""
-    old, new = section_judges(limits)
-    sections = Memo(old), Memo(new)
+class RequestParser:
+    """A `parse_request` that remembers field sections, to be shared by all the connections of a process.
 
-    def parse(head: bytes) -> Request | Refusal:
-        return parse_with(head, limits, sections)
+    Bounds: those of two `Memo`.
+    """
 
-    return parse
+    def __init__(self, limits: MessageLimits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        old, new = section_judges(limits)
+        self.sections = Memo(old), Memo(new)
+
+    def __call__(self, head: bytes) -> Request | Refusal:
+        return parse_with(head, self.limits, self.sections)
+
+    def plain_target(self, data: bytes) -> str | None:
+        """The target, without its first slash, where these bytes are one plain GET of HTTP/1.1 whose field
+        section was judged before; None where they are anything else.
+
+        It only ever says what a full parse would: a section that is known is a whole one, and it ends what
+        was given.
+        """
+        line, _, section = data.partition(b"\r\n")
+        match = PLAIN_GET.fullmatch(line)
+        if match is None or len(line) > self.limits.request_line_bytes_max:
+            return None
+        known = self.sections[1].recall(section)
+        if known is None or not known.is_plain or len(data) > self.limits.head_bytes_max:
+            return None
+        return match[1].decode("ascii")
 
 
-def section_judges(limits: MessageLimits) -> SectionsOf:
+def section_judges(limits: MessageLimits) -> SectionJudges:
     """The judges of HTTP/1.0 and HTTP/1.1."""
     return (
         lambda section: judge_section(section, 0, limits.headers_max),
@@ -112,7 +132,7 @@ def section_judges(limits: MessageLimits) -> SectionsOf:
     )
 
 
-def parse_with(head: bytes, limits: MessageLimits, sections: SectionsOf) -> Request | Refusal:
+def parse_with(head: bytes, limits: MessageLimits, sections: SectionJudges) -> Request | Refusal:
     """`parse_request` with the judges of field sections given."""
     try:
         line, _, rest = head.partition(b"\r\n")

@@ -24,6 +24,12 @@ ANY_LINE: Final = (b"GET / HTTP/1.0\r\n", b"GET / HTTP/1.1\r\n")
 """By minor version: what llhttp, which takes whole heads only, reads before the section."""
 
 
+ASK_FOR_LESS: Final = frozenset(
+    {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"}
+)
+"""RFC 9110 13 and 14: without any of these fields a GET asks for all there is."""
+
+
 class HeadError(Exception):
     """A rule was broken while a head was being judged."""
 
@@ -48,6 +54,13 @@ class FieldSection(msgspec.Struct, frozen=True):
     """Whether the peer lets the connection live on."""
     expects_continue: bool
     """Whether the peer waits for 100 (Continue) before it sends its body."""
+    asks_for_all: bool
+    """Whether there is nothing conditional about it, and no range."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a GET with it brings no body, asks for all, and leaves the connection open."""
+        return self.keep_alive and self.asks_for_all and not self.body_bytes and not self.expects_continue
 
 
 class FieldCollector:
@@ -84,6 +97,7 @@ def judge_section(section: bytes, minor: int, headers_max: int) -> FieldSection:
         body_bytes=judge_framing(table, minor),
         keep_alive="close" not in options and (minor == 1 or "keep-alive" in options),
         expects_continue=judge_expectation(table, minor),
+        asks_for_all=ASK_FOR_LESS.isdisjoint(table),
     )
 
 

@@ -238,10 +238,23 @@ class FileIO:
             raise ValueError(f'mode "{mode}": allowed are {", ".join(FLAGS_OF_MODE)}')
         is_direct = direct or self._direct
         flags = FLAGS_OF_MODE[mode] | os.O_DIRECT if is_direct else FLAGS_OF_MODE[mode]
+        return self._open_hot(path, flags, is_direct) or self._opened(
+            path, *await self._open_cold(path, flags)
+        )
+
+    def open_cached(self, path: str) -> File | None:
+        """Open a file to read, or a directory, without waiting; None where the disk has to be asked. Raises:
+        as `open`."""
+        return self._open_hot(path, os.O_RDONLY | os.O_DIRECT if self._direct else os.O_RDONLY, self._direct)
+
+    def _open_hot(self, path: str, flags: int, is_direct: bool) -> File | None:
         try:
             fd = open_beneath(self._directory_fd, path, flags, is_cached_only=True)
         except BlockingIOError:
-            fd, is_direct = await self._open_cold(path, flags)
+            return None
+        return self._opened(path, fd, is_direct)
+
+    def _opened(self, path: str, fd: int, is_direct: bool) -> File:
         try:
             return File(fd, self._directory_fd, path, is_direct=is_direct)
         except OSError:

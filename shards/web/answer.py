@@ -34,11 +34,6 @@ RANGES_TAKEN: Final = ("Accept-Ranges", "bytes")
 LAST_LINES: Final = field_lines([CLOSE])
 OLD_CLIENT_LINES: Final = field_lines([KEEP_ALIVE])
 
-ASK_FOR_LESS: Final = frozenset(
-    {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"}
-)
-"""A request without any of these fields is answered with the whole file."""
-
 ALLOWED_METHODS: Final = ("GET", "HEAD")
 
 
@@ -114,7 +109,7 @@ def common_lines(date: str, server: str) -> str:
 
 def file_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
     """The answer to GET or HEAD of a file."""
-    if ASK_FOR_LESS.isdisjoint(request.table):
+    if request.section.asks_for_all:
         return whole_answer(request, facts, setting)
     verdict = evaluate(request.field, request.method, facts.validators)
     if verdict is Verdict.FAILED:
@@ -140,6 +135,11 @@ def whole_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer
     """200 with all of the file."""
     parts: tuple[Part, ...] = (ByteRange(0, facts.size),) if facts.size and request.method == "GET" else ()
     return answer(200, facts.lines, parts, request, setting)
+
+
+def plain_head(facts: FileFacts, setting: Setting) -> bytes:
+    """The head of `whole_answer` to a plain GET, on a connection that lives on."""
+    return head_of_lines(200, setting.lines + facts.lines)
 
 
 def ranges_answer(

@@ -11,6 +11,7 @@ import msgspec
 from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.http.media_types import media_type
+from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import FileFacts, file_facts
 from gossamer.shards.web.cache import CachedFile, FileCache
 from gossamer.shards.web.files import Files, OpenFile
@@ -98,18 +99,18 @@ class Library:
         """The file of that name; None when it is a folder. Raises: OSError."""
         now_us = self.clock()
         entry = self.cache.get(name)
-        if entry is not None and now_us - entry.checked_us < self.options.cache_fresh_us:
-            self.hits_total += 1
-            return entry
+        if entry is not None and self.is_fresh(entry, now_us):
+            return self.hit(entry)
         try:
-            file = await self.files.open(name)
+            file = self.files.open_cached(name) or await self.files.open(name)
         except OSError:
             self.cache.drop(name)
             raise
         content: CachedFile | StreamedFile | int | None = None
         try:
             if entry is not None and entry.status == file.status:
-                content = self.renewed(entry, now_us)
+                entry.checked_us = now_us
+                content = self.hit(entry)
             else:
                 found = self.inspect(name, file)
                 if isinstance(found, FileFacts):
@@ -121,11 +122,14 @@ class Library:
                 file.close()
         return content
 
-    def renewed(self, entry: CachedFile, now_us: int) -> CachedFile:
-        """A kept file that is still what the disk holds."""
-        entry.checked_us = now_us
+    def hit(self, entry: CachedFile) -> CachedFile:
+        """A kept file, which is counted."""
         self.hits_total += 1
         return entry
+
+    def is_fresh(self, entry: CachedFile, now_us: int) -> bool:
+        """Whether a kept file need not be compared with the disk."""
+        return now_us - entry.checked_us < self.options.cache_fresh_us
 
     def inspect(self, name: str, file: OpenFile) -> FileFacts | StreamedFile | int | None:
         """What an open file is served as: the facts of one to be loaded; None when it is a folder."""
@@ -133,15 +137,21 @@ class Library:
         if not status.is_file:
             self.cache.drop(name)
             return None if status.is_directory else 403
-        self.misses_total += 1
-        facts = file_facts(status, media_type(name, self.options.media_types), self.wall() // SECOND_US)
+        facts = self.facts_of(name, status)
         if facts.size > self.options.cache_file_bytes_max:
             self.cache.drop(name)
+            self.misses_total += 1
             return StreamedFile(facts, file)
         return facts
 
+    def facts_of(self, name: str, status: FileStatus) -> FileFacts:
+        """What an answer says about a file."""
+        kind = media_type(name, self.options.media_types)
+        return file_facts(status, kind, self.wall() // SECOND_US)
+
     async def load(self, name: str, file: OpenFile, facts: FileFacts, now_us: int) -> CachedFile | int:
-        """Read a small file, and keep it."""
+        """Read a small file, and keep it. Raises: OSError."""
+        self.misses_total += 1
         size = facts.size
         body = await (file.read(0, size) if 0 < size <= READ_BYTES_MAX else read_whole(file, size))
         if len(body) != facts.size:

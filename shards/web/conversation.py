@@ -14,7 +14,7 @@ from gossamer.core.clock import Clock
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.reader import RequestReader, is_one_head
-from gossamer.core.http.request import HeadParser, Refusal, Request
+from gossamer.core.http.request import Refusal, Request, RequestParser
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, Setting, error_answer
 from gossamer.shards.web.content import StreamedFile
@@ -31,7 +31,7 @@ class Site(Protocol):
 
     options: WebOptions
     limits: MessageLimits
-    parse: HeadParser
+    parse: RequestParser
     clock: Clock
     is_draining: bool
 
@@ -41,7 +41,9 @@ class Site(Protocol):
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
         """The answer, and what its ranges are taken from."""
 
-    def keep_hot(self, head: bytes, response: bytes, answer: Answer) -> None:
+    def keep_hot(
+        self, head: bytes, response: bytes, status: int, body_bytes: int, is_last: bool = False
+    ) -> None:
         """Remember a whole response for the rest of this second."""
 
     def take_hot(self, stream: Stream, head: bytes) -> bytes | None:
@@ -50,7 +52,7 @@ class Site(Protocol):
     def is_last(self, head: bytes) -> bool:
         """Whether the connection ends with the hot response to these bytes."""
 
-    def note(self, stream: Stream, head: bytes, answer: Answer) -> None:
+    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
         """Count a response, and log it."""
 
 
@@ -136,14 +138,15 @@ class Conversation:
             if refusal is not None:
                 return self.refuse(refusal, head)
         answer, source = await self.site.answer(request)
-        self.site.note(self.stream, head, answer)
+        body_bytes = answer.body_bytes
+        self.site.note(self.stream, head, answer.status, body_bytes)
         if isinstance(source, StreamedFile):
             await self.stream_answer(answer, source)
             return answer.keep_alive
         response = whole_response(answer, source)
         self.post(response)
         if answer.status in HOT_STATUSES and not request.has_body:
-            self.site.keep_hot(head, response, answer)
+            self.site.keep_hot(head, response, answer.status, body_bytes, not answer.keep_alive)
         return answer.keep_alive
 
     async def discard_body(self, request: Request) -> Refusal | None:
@@ -199,7 +202,7 @@ class Conversation:
         if head.startswith(b"HEAD "):
             answer = msgspec.structs.replace(answer, parts=())
         self.post(whole_response(answer, b""))
-        self.site.note(self.stream, head, answer)
+        self.site.note(self.stream, head, answer.status, answer.body_bytes)
         return False
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.http.reader import RequestReader
-from gossamer.core.http.request import Refusal, Request, head_parser
+from gossamer.core.http.request import Refusal, Request, RequestParser
 from gossamer.core.http.response import CLOSE, CONTINUE, REASONS, response_head
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.inbox import Inbox, PeerLeftError
@@ -19,7 +19,7 @@ from gossamer.shards.web.options import DEFAULT_OPTIONS
 
 UPLOAD_METHODS: Final = ("PUT", "POST")
 
-parse = head_parser()
+parse = RequestParser()
 
 
 async def handler(stream: Stream) -> None:

@@ -37,5 +37,8 @@ class OpenFile(Protocol):
 class Files(Protocol):
     """A folder that files are opened beneath."""
 
+    def open_cached(self, path: str) -> OpenFile | None:
+        """Open a relative path without waiting; None where the disk has to be asked. Raises: as `open`."""
+
     def open(self, path: str) -> Awaitable[OpenFile]:
         """Open a relative path. Raises: OSError; EXDEV for what lies outside the root."""

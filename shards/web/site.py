@@ -13,7 +13,7 @@ from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
 from gossamer.core.errors import BoundExceeded, Draining
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
-from gossamer.core.http.request import Request, head_parser
+from gossamer.core.http.request import Request, RequestParser
 from gossamer.core.io.file import FileIO
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import (
@@ -32,6 +32,7 @@ from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError
 from gossamer.shards.web.listing import list_folder
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 from gossamer.shards.web.paths import site_path
+from gossamer.shards.web.straight import answer_straight
 
 AccessLog = Callable[[Stream, bytes, int, int], None]
 """log(stream, request head, status, body bytes): called for every response; must not block."""
@@ -60,7 +61,7 @@ class StaticSite:
         self.wall = wall
         self.library = Library(files or FileIO(root, direct=options.direct_io), options, clock, wall)
         self.limits = options.message_limits()
-        self.parse = head_parser(self.limits)
+        self.parse = RequestParser(self.limits)
         self.access_log = access_log
         self.hot: dict[bytes, bytes] = {}
         self.hot_facts: dict[bytes, tuple[int, int]] = {}
@@ -109,6 +110,9 @@ class StaticSite:
 
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
+        name = self.parse.plain_target(data)
+        if name is not None and not self.is_draining:
+            return answer_straight(self, stream, data, name)
         return Conversation(self, stream).run(data)
 
     def drain(self) -> None:
@@ -163,17 +167,18 @@ class StaticSite:
             return error_answer(status_of(error), request, setting)
         return page_answer(page, request, setting)
 
-    def keep_hot(self, head: bytes, response: bytes, answer: Answer) -> None:
+    def keep_hot(
+        self, head: bytes, response: bytes, status: int, body_bytes: int, is_last: bool = False
+    ) -> None:
         """Remember a whole response for the rest of this second."""
         weight_bytes = len(head) + len(response)
         if len(head) > MEMO_KEY_BYTES_MAX or self.hot_bytes + weight_bytes > self.options.hot_bytes_max:
             return
         self.hot[head] = response
-        if self.access_log is not None:
-            self.hot_facts[head] = (answer.status, answer.body_bytes)
-        if not answer.keep_alive:
-            self.last_heads.add(head)
+        self.hot_facts[head] = (status, body_bytes)
         self.hot_bytes += weight_bytes
+        if is_last:
+            self.last_heads.add(head)
 
     def take_hot(self, stream: Stream, head: bytes) -> bytes | None:
         """The whole response to these bytes, if it is known within this second; counted and logged."""
@@ -189,15 +194,15 @@ class StaticSite:
         """Whether the connection ends with the hot response to these bytes."""
         return head in self.last_heads
 
-    def note(self, stream: Stream, head: bytes, answer: Answer) -> None:
+    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
         """Count a response, and log it."""
         self.slow_total += 1
-        if answer.status >= 500:
+        if status >= 500:
             self.responses_5xx_total += 1
-        elif answer.status >= 400:
+        elif status >= 400:
             self.responses_4xx_total += 1
         if self.access_log is not None:
-            self.access_log(stream, head, answer.status, answer.body_bytes)
+            self.access_log(stream, head, status, body_bytes)
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and gauges of the cache."""

@@ -21,3 +21,13 @@ def test_long_keys__never_kept() -> None:
     memo = Memo(len)
     memo(b"x" * (MEMO_KEY_BYTES_MAX + 1))
     assert not memo.known
+
+
+def test_recall__what_is_known_and_no_more__counts_as_use() -> None:
+    memo = Memo(len, entries_max=2)
+    assert memo.recall(b"a") is None
+    memo(b"a")
+    memo(b"b")
+    assert memo.recall(b"a") == 1
+    memo(b"c")
+    assert list(memo.known) == [b"a", b"c"]

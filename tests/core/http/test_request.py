@@ -2,7 +2,7 @@
 
 import pytest
 from gossamer.core.http.limits import MessageLimits
-from gossamer.core.http.request import CHUNKED, Refusal, Request, head_parser, parse_request
+from gossamer.core.http.request import CHUNKED, Refusal, Request, RequestParser, parse_request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -235,8 +235,8 @@ def test_field_value__comes_back_stripped_or_is_refused(value: str) -> None:
         assert request.field("x") == value.strip(" \t")
 
 
-def test_head_parser__equal_sections_judged_once() -> None:
-    parse = head_parser()
+def test_request_parser__equal_sections_judged_once() -> None:
+    parse = RequestParser()
     first, second = parse(head(b"GET /a HTTP/1.1")), parse(head(b"GET /b?c HTTP/1.1"))
     assert isinstance(first, Request)
     assert isinstance(second, Request)
@@ -244,8 +244,8 @@ def test_head_parser__equal_sections_judged_once() -> None:
     assert second.section is first.section
 
 
-def test_head_parser__the_same_section_under_another_version() -> None:
-    parse = head_parser()
+def test_request_parser__the_same_section_under_another_version() -> None:
+    parse = RequestParser()
     new, old = parse(head()), parse(head(b"GET / HTTP/1.0"))
     assert isinstance(new, Request)
     assert isinstance(old, Request)
@@ -253,7 +253,66 @@ def test_head_parser__the_same_section_under_another_version() -> None:
 
 
 @given(st.binary(max_size=60), st.binary(max_size=100))
-def test_head_parser__says_what_parse_request_says(target: bytes, noise: bytes) -> None:
-    parse = head_parser()
+def test_request_parser__says_what_parse_request_says(target: bytes, noise: bytes) -> None:
+    parse = RequestParser()
     for data in (head(b"GET /" + target + b" HTTP/1.1"), head(fields=noise + b"\r\n"), noise):
         assert [parse(data), parse(data)] == [parse_request(data)] * 2
+
+
+PLAIN = b"Accept: */*\r\n"
+
+
+def test_plain_target__only_with_fields_that_were_judged() -> None:
+    parse = RequestParser()
+    wanted = head(b"GET /a/b.txt HTTP/1.1", PLAIN)
+    assert parse.plain_target(wanted) is None
+    parse(head(b"GET /other HTTP/1.1", PLAIN))
+    assert parse.plain_target(wanted) == "a/b.txt"
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        (b"HEAD /a HTTP/1.1", PLAIN),
+        (b"GET /a HTTP/1.0", PLAIN),
+        (b"GET / HTTP/1.1", PLAIN),
+        (b"GET /a/ HTTP/1.1", PLAIN),
+        (b"GET //a HTTP/1.1", PLAIN),
+        (b"GET /.a HTTP/1.1", PLAIN),
+        (b"GET /a/../b HTTP/1.1", PLAIN),
+        (b"GET /a%20b HTTP/1.1", PLAIN),
+        (b"GET /a?b HTTP/1.1", PLAIN),
+        (b"GET http://a.example/a HTTP/1.1", PLAIN),
+        (b"GET /" + b"a" * 100 + b" HTTP/1.1", PLAIN),
+        (b"GET /a HTTP/1.1", b"Range: bytes=0-1\r\n"),
+        (b"GET /a HTTP/1.1", b"If-None-Match: *\r\n"),
+        (b"GET /a HTTP/1.1", b"Connection: close\r\n"),
+        (b"GET /a HTTP/1.1", b"Content-Length: 1\r\n"),
+        (b"GET /a HTTP/1.1", b"Expect: 100-continue\r\n"),
+        (b"GET /a HTTP/1.1", PLAIN + b"\r\nGET /b HTTP/1.1\r\nHost: b\r\n"),
+        (b"GET /a HTTP/1.1", b"A: " + b"a" * 400 + b"\r\n"),
+    ],
+)
+def test_plain_target__anything_else__none(line: bytes, fields: bytes) -> None:
+    parse = RequestParser(MessageLimits(request_line_bytes_max=100, head_bytes_max=400))
+    wanted = head(line, fields)
+    parse(wanted)
+    assert parse.plain_target(wanted) is None
+
+
+@given(
+    st.binary(max_size=40),
+    st.sampled_from([b"", PLAIN, b"Range: x\r\n", b"A: b\r\n"]),
+    st.binary(max_size=20),
+)
+def test_plain_target__a_full_parse_says_the_same(noise: bytes, fields: bytes, rest: bytes) -> None:
+    parse = RequestParser()
+    parse(head(fields=fields))
+    for data in (head(b"GET /" + noise + b" HTTP/1.1", fields), head(b"GET /a HTTP/1.1", fields) + rest):
+        target = parse.plain_target(data)
+        request = parse_request(data)
+        if target is not None:
+            assert isinstance(request, Request)
+            assert (request.method, request.target, request.minor) == ("GET", "/" + target, 1)
+            assert request.keep_alive
+            assert not request.has_body

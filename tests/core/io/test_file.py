@@ -228,8 +228,19 @@ def test_open__not_in_the_directory_cache__pool_opens(rig: Rig, monkeypatch: pyt
         return open_beneath(directory_fd, path, flags)
 
     monkeypatch.setattr(file_module, "open_beneath", cold)
+    assert rig.files.open_cached("folder/inner") is None
     assert rig.run(read_whole(rig.files, "folder/inner", is_cold=False)) == b"inner"
     assert rig.pool.statistics()["pool_os_threads"] == 1
+
+
+def test_open_cached__in_the_directory_cache__open(rig: Rig) -> None:
+    rig.run(read_whole(rig.files, "folder/inner", is_cold=False))
+    file = rig.files.open_cached("folder/inner")
+    assert file is not None
+    assert (file.status.is_file, file.read_cached(0, 10)) == (True, b"inner")
+    file.close()
+    with pytest.raises(FileNotFoundError):
+        rig.files.open_cached("absent")
 
 
 def test_descriptors__none_leaks(rig: Rig) -> None:

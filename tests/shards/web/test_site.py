@@ -485,6 +485,7 @@ def test_disk_errors__403_500_503(bench: Any, monkeypatch: pytest.MonkeyPatch) -
         return open_file
 
     for errno, status in ((13, 403), (5, 500), (24, 503)):
+        monkeypatch.setattr(bench.site.library.files, "open_cached", lambda _path: None)
         monkeypatch.setattr(bench.site.library.files, "open", failing(OSError(errno, "made")))
         assert bench.get("/plain.txt").statuses == [status]
     monkeypatch.setattr(bench.site.library.files, "open", failing(BoundExceeded("made")))

@@ -1,0 +1,66 @@
+"""The straight way: a plain GET of a small file, by a client that has said the rest before.
+
+That is most of what a site is asked for whose files no memory holds. It takes the same steps as a
+`conversation`, from the same parts, in one function: no record of the request, no choice of the answer, which
+is 200 with all of the file. Wherever something is out of the ordinary it leaves the request, of which nothing
+was answered yet, to the conversation: a file that is not there, is not small, has changed while it was read.
+
+Rule 1: whatever is answered here, the conversation would have answered by the same bytes.
+`tests/shards/web/test_straight.py` holds the two equal.
+"""
+
+from typing import Protocol
+
+from gossamer.core.errors import BoundExceeded
+from gossamer.core.io.stream import Stream
+from gossamer.shards.web.answer import plain_head
+from gossamer.shards.web.cache import CachedFile
+from gossamer.shards.web.content import Library
+from gossamer.shards.web.conversation import Conversation, Site
+from gossamer.shards.web.files import OpenFile
+
+
+class StraightSite(Site, Protocol):
+    """What it asks of the site."""
+
+    library: Library
+
+
+async def answer_straight(site: StraightSite, stream: Stream, head: bytes, name: str) -> bool:
+    """Answer a plain GET of that name; whether the connection lives on. Raises: OSError, PeerLeftError."""
+    entry = await find_small(site.library, name)
+    setting = site.setting()
+    if entry is None or setting.is_draining:
+        return await Conversation(site, stream).run(head)
+    response = plain_head(entry.facts, setting) + entry.body
+    site.note(stream, head, 200, entry.facts.size)
+    site.keep_hot(head, response, 200, entry.facts.size)
+    await stream.send(response, site.options.write_timeout_us)
+    return not site.is_draining
+
+
+async def find_small(library: Library, name: str) -> CachedFile | None:
+    """The file of that name, kept or read now; None where there is more to be thought of."""
+    now_us = library.clock()
+    entry = library.cache.get(name)
+    if entry is not None:
+        return library.hit(entry) if library.is_fresh(entry, now_us) else None
+    try:
+        file = library.files.open_cached(name)
+        if file is None:
+            return None
+        try:
+            found = await read_small(library, name, file, now_us)
+        finally:
+            file.close()
+    except (OSError, BoundExceeded):
+        return None
+    return found if isinstance(found, CachedFile) else None
+
+
+async def read_small(library: Library, name: str, file: OpenFile, now_us: int) -> CachedFile | int | None:
+    """What an open file holds, if it is a file and small. Raises: OSError."""
+    status = file.status
+    if not status.is_file or status.size_bytes > library.options.cache_file_bytes_max:
+        return None
+    return await library.load(name, file, library.facts_of(name, status), now_us)
