@@ -239,8 +239,6 @@ def test_open_cached__in_the_directory_cache__open(rig: Rig) -> None:
     assert file is not None
     assert (file.status.is_file, file.read_cached(0, 10)) == (True, b"inner")
     file.close()
-    with pytest.raises(FileNotFoundError):
-        rig.files.open_cached("absent")
 
 
 def test_descriptors__none_leaks(rig: Rig) -> None:
