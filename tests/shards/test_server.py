@@ -372,6 +372,25 @@ def test_native_handler__served(serve: Serve) -> None:
     connection.close()
 
 
+def test_native_handler__blocks_the_worker__named_in_the_log_once_with_its_line(
+    serve: Serve, tmp_path: Path
+) -> None:
+    lines = (
+        "import time",
+        "async def hogging(stream):",
+        "    await stream.recv()",
+        "    time.sleep(0.3)",
+        "    await stream.send(b'late')",
+    )
+    (tmp_path / "hogs.py").write_text("\n".join(lines))
+    server = serve(target="hogs:hogging", PYTHONPATH=str(tmp_path)).wait_ready()
+    with socket.create_connection(("127.0.0.1", server.status()["port"]), timeout=5) as client:
+        client.sendall(b"now")
+        assert client.makefile("rb").read() == b"late"
+    wait_until(lambda: 'hogs.py", line 4, in hogging' in server.log(), "the line in the log")
+    assert server.log().count("<Thread hogging> holds the loop for more than 100 ms") == 1
+
+
 def test_native_handler__that_connects__gets_a_connector(serve: Serve) -> None:
     beyond = serve(name="beyond").wait_ready()
     port = str(beyond.status()["port"])
