@@ -30,15 +30,16 @@ class AioContext(InFlight):
             raise OSError(error[0], f"io_setup: {os.strerror(error[0])}")
         self._done: Any = ffi.new("gossamer_aio_done[]", REAP_MAX)
 
-    def read(self, fd: int, chunk: Chunk, offset: int) -> int:
-        """Start to fill `chunk` at `offset` of `fd`, opened with O_DIRECT; returns the slot `reap` tells of.
+    def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
+        """Start to fill the first `length` bytes of `chunk` from `offset` of `fd`, opened with O_DIRECT;
+        returns the slot that `reap` tells of.
 
         Raises: OSError (EAGAIN when the kernel has no room, EINVAL for what is not aligned).
         """
-        if (offset | len(chunk) | chunk.address) & (ALIGNMENT_BYTES - 1):
+        if (offset | length | chunk.address) & (ALIGNMENT_BYTES - 1):
             raise OSError(errno.EINVAL, "offset, length and address must be aligned for O_DIRECT")
         slot = self._take_slot()
-        code = lib.gossamer_aio_read(self._aio, slot, fd, chunk.address, len(chunk), offset)
+        code = lib.gossamer_aio_read(self._aio, slot, fd, chunk.address, length, offset)
         return self._begun(slot, chunk, code, "io_submit")
 
     def cancel(self, slot: int) -> bool:

@@ -28,11 +28,12 @@ def align_up(n: int) -> int:
 class Chunk:
     """A range of memory with a fixed address. `view` is its bytes, to read and to write."""
 
-    __slots__ = ("address", "view")
+    __slots__ = ("address", "length", "view")
 
     def __init__(self, view: memoryview, address: int) -> None:
         self.view = view
         self.address = address
+        self.length = len(view)
 
     @classmethod
     def allocate(cls, length: int) -> "Chunk":
@@ -48,7 +49,7 @@ class Chunk:
         return cls(memoryview(memory), address)
 
     def __len__(self) -> int:
-        return len(self.view)
+        return self.length
 
     def slice(self, start: int, stop: int) -> "Chunk":
         """The bytes from start up to stop, in the same memory. Raises: ValueError outside the chunk."""
@@ -58,7 +59,7 @@ class Chunk:
 
     def read(self, start: int, stop: int) -> bytes:
         """A copy of the bytes from start up to stop."""
-        return bytes(self.view[start:stop])
+        return self.view[start:stop].tobytes()
 
 
 class ChunkPool:
@@ -80,5 +81,5 @@ class ChunkPool:
 
     def give_back(self, chunk: Chunk) -> None:
         """Have it used again; nobody may look at it any more."""
-        assert len(chunk) == self.chunk_bytes, "a chunk of another pool"
+        assert chunk.length == self.chunk_bytes, "a chunk of another pool"
         self._free.append(chunk)

@@ -37,17 +37,21 @@ class UringContext(InFlight):
             raise OSError(error[0], f"io_uring_setup: {os.strerror(error[0])}")
         self._done: Any = ffi.new("gossamer_aio_done[]", REAP_MAX)
 
-    def read(self, fd: int, chunk: Chunk, offset: int) -> int:
-        """Queue filling `chunk` from `offset` of `fd`; returns the slot that `reap` tells of."""
-        return self._push(OP_READ, fd, chunk, offset)
+    def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
+        """Queue filling the first `length` bytes of `chunk` from `offset` of `fd`; returns the slot that
+        `reap` tells of.
+        """
+        return self._push(OP_READ, fd, chunk, chunk.address, length, offset)
 
-    def write(self, fd: int, chunk: Chunk, offset: int) -> int:
-        """Queue writing `chunk` to `offset` of `fd`; returns the slot that `reap` tells of."""
-        return self._push(OP_WRITE, fd, chunk, offset)
+    def write(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
+        """Queue writing the first `length` bytes of `chunk` to `offset` of `fd`; returns the slot that
+        `reap` tells of.
+        """
+        return self._push(OP_WRITE, fd, chunk, chunk.address, length, offset)
 
     def sync(self, fd: int) -> int:
         """Queue an fsync of `fd`; returns the slot that `reap` tells of."""
-        return self._push(OP_FSYNC, fd, None, 0)
+        return self._push(OP_FSYNC, fd, None, 0, 0, 0)
 
     def submit(self) -> bool:
         """Begin what is queued, in one system call; False when some of it has to be submitted again.
@@ -77,8 +81,7 @@ class UringContext(InFlight):
             self._ring = ffi.NULL
             self._release()
 
-    def _push(self, opcode: int, fd: int, chunk: Chunk | None, offset: int) -> int:
+    def _push(self, opcode: int, fd: int, chunk: Chunk | None, address: int, length: int, offset: int) -> int:
         slot = self._take_slot()
-        address, length = (chunk.address, len(chunk)) if chunk is not None else (0, 0)
         code = lib.gossamer_uring_push(self._ring, slot, opcode, fd, address, length, offset)
         return self._begun(slot, chunk, code, "io_uring")

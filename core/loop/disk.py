@@ -111,9 +111,8 @@ class DiskLoop:
     # Beginning.
 
     def _begin(self, thread: Thread[Any], call: DiskCall) -> Any:
-        length = 0 if isinstance(call, AioSync) else call.length
-        if not 0 <= length <= READ_BYTES_MAX:
-            raise BoundExceeded(f"{length} bytes: one call reads or writes at most {READ_BYTES_MAX}")
+        if not isinstance(call, AioSync) and not 0 <= call.length <= READ_BYTES_MAX:
+            raise BoundExceeded(f"{call.length} bytes: one call reads or writes at most {READ_BYTES_MAX}")
         lane = self._lane
         if not lane.engine.takes(call.fd, is_read=isinstance(call, AioRead)):
             lane = self._pool_lane
@@ -215,10 +214,10 @@ class Lane:
     def _begin_with(self, chunk: Chunk, call: AioRead | AioWrite) -> int:
         if isinstance(call, AioWrite):
             chunk.view[: call.length] = call.data
-            return self.engine.write(call.fd, chunk.slice(0, call.length), call.offset)
+            return self.engine.write(call.fd, chunk, call.length, call.offset)
         # Whole pages: a descriptor opened with O_DIRECT takes nothing else.
-        start, stop = align_down(call.offset), align_up(call.offset + call.length)
-        return self.engine.read(call.fd, chunk.slice(0, stop - start), start)
+        start = align_down(call.offset)
+        return self.engine.read(call.fd, chunk, align_up(call.offset + call.length) - start, start)
 
     def cancel(self, thread: Thread[Any]) -> bool:
         """Forget who waits; whether it waited here."""
@@ -243,4 +242,4 @@ class Lane:
 def cut(chunk: Chunk, filled: int, offset: int, length: int) -> bytes:
     """The `length` bytes at `offset` of the file, out of a chunk filled from the aligned offset before it."""
     skip = offset - align_down(offset)
-    return chunk.read(skip, max(skip, min(filled, skip + length)))
+    return chunk.view[skip : min(filled, skip + length)].tobytes()

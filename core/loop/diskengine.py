@@ -42,11 +42,11 @@ class Engine(Protocol):
     def takes(self, fd: int, *, is_read: bool) -> bool:
         """Whether it can read, or write, that descriptor without blocking."""
 
-    def read(self, fd: int, chunk: Chunk, offset: int) -> int:
-        """Queue filling a chunk; returns the slot. Raises: OSError."""
+    def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
+        """Queue filling the first bytes of a chunk; returns the slot. Raises: OSError."""
 
-    def write(self, fd: int, chunk: Chunk, offset: int) -> int:
-        """Queue writing a chunk; returns the slot. Raises: OSError."""
+    def write(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
+        """Queue writing the first bytes of a chunk; returns the slot. Raises: OSError."""
 
     def sync(self, fd: int) -> int:
         """Queue an fsync; returns the slot. Raises: OSError."""
@@ -84,9 +84,10 @@ class LibaioEngine(AioContext):
         """Direct reads: all else would block in io_submit."""
         return is_read and is_direct(fd)
 
-    def write(self, fd: int, chunk: Chunk, offset: int) -> int:
+    def write(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
         """Never asked for, see `takes`."""
-        raise OSError(errno.ENOSYS, f"libaio only reads: {len(chunk)} bytes for {fd} at {offset}")
+        del chunk
+        raise OSError(errno.ENOSYS, f"libaio only reads: {length} bytes for {fd} at {offset}")
 
     def sync(self, fd: int) -> int:
         """Never asked for, see `takes`."""
@@ -121,13 +122,13 @@ class PoolEngine:
         del fd, is_read
         return True
 
-    def read(self, fd: int, chunk: Chunk, offset: int) -> int:
-        """Fill a chunk in a thread of the pool."""
-        return self._submit(os.preadv, fd, [chunk.view], offset)
+    def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
+        """Fill the first bytes of a chunk in a thread of the pool."""
+        return self._submit(os.preadv, fd, [chunk.view[:length]], offset)
 
-    def write(self, fd: int, chunk: Chunk, offset: int) -> int:
-        """Write a chunk in a thread of the pool."""
-        return self._submit(os.pwritev, fd, [chunk.view], offset)
+    def write(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
+        """Write the first bytes of a chunk in a thread of the pool."""
+        return self._submit(os.pwritev, fd, [chunk.view[:length]], offset)
 
     def sync(self, fd: int) -> int:
         """fsync in a thread of the pool."""

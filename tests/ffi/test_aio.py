@@ -43,7 +43,7 @@ def finished(context: AioContext) -> list[tuple[int, int]]:
 
 def test_read__eventfd_tells__bytes_are_in_the_chunk(context: AioContext, direct_fd: int) -> None:
     chunk = Chunk.allocate(8192)
-    slot = context.read(direct_fd, chunk, 4096)
+    slot = context.read(direct_fd, chunk, len(chunk), 4096)
     assert len(context) == 1
     assert finished(context) == [(slot, 8192)]
     assert chunk.read(0, 8192) == CONTENT[4096 : 4096 + 8192]
@@ -52,7 +52,7 @@ def test_read__eventfd_tells__bytes_are_in_the_chunk(context: AioContext, direct
 
 def test_read__at_the_end__short(context: AioContext, direct_fd: int) -> None:
     chunk = Chunk.allocate(8192)
-    context.read(direct_fd, chunk, 16384)
+    context.read(direct_fd, chunk, len(chunk), 16384)
     ((_, result),) = finished(context)
     assert result == len(CONTENT) - 16384
     assert chunk.read(0, result) == CONTENT[16384:]
@@ -60,11 +60,11 @@ def test_read__at_the_end__short(context: AioContext, direct_fd: int) -> None:
 
 def test_full__blocking_io_error__room_again_after_reap(context: AioContext, direct_fd: int) -> None:
     chunks = [Chunk.allocate(4096) for _ in range(3)]
-    context.read(direct_fd, chunks[0], 0)
-    context.read(direct_fd, chunks[1], 0)
+    context.read(direct_fd, chunks[0], len(chunks[0]), 0)
+    context.read(direct_fd, chunks[1], len(chunks[1]), 0)
     assert not context.has_room
     with pytest.raises(BlockingIOError):
-        context.read(direct_fd, chunks[2], 0)
+        context.read(direct_fd, chunks[2], len(chunks[2]), 0)
     assert finished(context)
     assert context.has_room
 
@@ -74,7 +74,7 @@ def test_not_aligned__refused(
     context: AioContext, direct_fd: int, start: int, stop: int, offset: int
 ) -> None:
     with pytest.raises(OSError, match="aligned") as caught:
-        context.read(direct_fd, Chunk.allocate(8192).slice(start, stop), offset)
+        context.read(direct_fd, Chunk.allocate(8192).slice(start, stop), stop - start, offset)
     assert caught.value.errno == errno.EINVAL
     assert len(context) == 0
 
@@ -82,7 +82,7 @@ def test_not_aligned__refused(
 def test_bad_descriptor__os_error__slot_is_free_again(context: AioContext) -> None:
     for _ in range(5):
         with pytest.raises(OSError, match="io_submit"):
-            context.read(1_000_000, Chunk.allocate(4096), 0)
+            context.read(1_000_000, Chunk.allocate(4096), 4096, 0)
     assert len(context) == 0
 
 
@@ -92,7 +92,7 @@ def test_cancel__unknown_slot__nothing(context: AioContext) -> None:
 
 
 def test_cancel__in_flight__is_told_of_in_any_case(context: AioContext, direct_fd: int) -> None:
-    slot = context.read(direct_fd, Chunk.allocate(4096), 0)
+    slot = context.read(direct_fd, Chunk.allocate(4096), 4096, 0)
     context.cancel(slot)
     assert [done[0] for done in finished(context)] == [slot]
 
@@ -106,7 +106,7 @@ def test_depth_beyond_the_kernels_bound__os_error_and_no_descriptor_leaks() -> N
 
 def test_close__in_flight__waits__twice_is_harmless(direct_fd: int) -> None:
     context = AioContext(4)
-    context.read(direct_fd, Chunk.allocate(4096), 0)
+    context.read(direct_fd, Chunk.allocate(4096), 4096, 0)
     context.close()
     context.close()
     assert len(context) == 0
