@@ -94,12 +94,10 @@ class SockLoop:
         """The earliest timeout, or the end of a listener's rest."""
         if self._sending:
             return 0
-        return min(
-            self._deadlines.next_us(),
-            self._acceptor.rest_until_us,
-            self._linger.deadline_us(),
-            self._waits.deadline_us(),
-        )
+        earliest_us = min(self._deadlines.next_us(), self._acceptor.rest_until_us)
+        if self._linger.dropped_bytes or self._waits.waiting:
+            return min(earliest_us, self._linger.deadline_us(), self._waits.deadline_us())
+        return earliest_us
 
     def turn(self, now_us: int) -> None:
         """Look at the timeouts that are due, and let rested listeners accept again."""
@@ -111,9 +109,9 @@ class SockLoop:
             for connection in sending:
                 if connection.send_thread is not None:
                     self._send_event(connection, connection.send_thread)
-        if self._linger.deadline_us() <= now_us:
+        if self._linger.dropped_bytes and self._linger.deadline_us() <= now_us:
             self._linger.turn(now_us)
-        if self._waits.deadline_us() <= now_us:
+        if self._waits.waiting and self._waits.deadline_us() <= now_us:
             self._waits.turn(now_us)
         if self._acceptor.rest_until_us <= now_us:
             self._acceptor.end_rest()

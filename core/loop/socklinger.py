@@ -35,12 +35,13 @@ class LingerSide:
     """Takes over sockets and closes them later."""
 
     def __init__(self) -> None:
-        self._dropped_bytes: dict[SocketType, int] = {}
+        self.dropped_bytes: dict[SocketType, int] = {}
+        """What was dropped of each socket that lingers."""
         self._deadlines: DeadlineHeap[SocketType] = DeadlineHeap()
         self.deadline_us: Callable[[], int] = self._deadlines.next_us
 
     def __len__(self) -> int:
-        return len(self._dropped_bytes)
+        return len(self.dropped_bytes)
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Keep the scheduler."""
@@ -53,13 +54,13 @@ class LingerSide:
 
     def close(self) -> None:
         """Close them all."""
-        for sock in tuple(self._dropped_bytes):
+        for sock in tuple(self.dropped_bytes):
             self._finish(sock)
         self._deadlines.clear()
 
     def takes_over(self, connection: Connection) -> bool:
         """Whether input stands unread; the socket is then watched and closed from here."""
-        if len(self._dropped_bytes) >= LINGERING_MAX:
+        if len(self.dropped_bytes) >= LINGERING_MAX:
             return False
         sock = connection.sock
         try:
@@ -68,7 +69,7 @@ class LingerSide:
             sock.shutdown(SHUT_WR)
         except OSError:
             return False
-        self._dropped_bytes[sock] = STEP_BYTES
+        self.dropped_bytes[sock] = STEP_BYTES
         self._deadlines.push(self._scheduler.now_us() + LINGER_US, sock)
         # A fresh registration: what is ready already is reported again.
         self._scheduler.watch(sock.fileno(), EPOLLIN | EPOLLRDHUP | EPOLLET, partial(self._drop, sock))
@@ -76,7 +77,7 @@ class LingerSide:
 
     def _drop(self, sock: SocketType, _events: int) -> None:
         """Read and drop what is there; close at the peer's end or at the bound."""
-        while self._dropped_bytes[sock] < LINGER_BYTES_MAX:
+        while self.dropped_bytes[sock] < LINGER_BYTES_MAX:
             try:
                 if not sock.recv(STEP_BYTES):
                     break
@@ -84,11 +85,11 @@ class LingerSide:
                 return
             except OSError:
                 break
-            self._dropped_bytes[sock] += STEP_BYTES
+            self.dropped_bytes[sock] += STEP_BYTES
         self._finish(sock)
 
     def _finish(self, sock: SocketType) -> None:
         """Close it, unless that was done already."""
-        if self._dropped_bytes.pop(sock, None) is not None:
+        if self.dropped_bytes.pop(sock, None) is not None:
             self._scheduler.unwatch(sock.fileno())
             sock.close()

@@ -33,7 +33,8 @@ class WaitSide:
 
     def __init__(self, release: Callable[[Connection], None]) -> None:
         self._release = release
-        self._waiting: dict[Connection, tuple[Thread[Any], int]] = {}
+        self.waiting: dict[Connection, tuple[Thread[Any], int]] = {}
+        """Who waits in the close of which connection, and until when."""
         self._next_us = NEVER_US
 
     def start(self, scheduler: SchedulerPort) -> None:
@@ -46,7 +47,7 @@ class WaitSide:
 
     def takes_over(self, thread: Thread[Any], connection: Connection) -> bool:
         """Whether the thread waits from now on: not where all is acknowledged, or nobody would."""
-        if connection in self._waiting or len(self._waiting) >= WAITING_MAX:
+        if connection in self.waiting or len(self.waiting) >= WAITING_MAX:
             return False
         try:
             connection.sock.shutdown(SHUT_WR)
@@ -55,28 +56,28 @@ class WaitSide:
         if self._is_done(connection):
             return False
         now_us = self._scheduler.now_us()
-        self._waiting[connection] = (thread, now_us + connection.linger_us)
+        self.waiting[connection] = (thread, now_us + connection.linger_us)
         self._next_us = min(self._next_us, now_us + POLL_US)
         return True
 
     def turn(self, now_us: int) -> None:
         """Wake those who are done, or have waited long enough."""
-        for connection, (thread, until_us) in tuple(self._waiting.items()):
+        for connection, (thread, until_us) in tuple(self.waiting.items()):
             if connection.is_closed:
-                self._waiting.pop(connection)
+                self.waiting.pop(connection)
                 self._scheduler.throw(thread, ConnectionAbortedError(errno.ECONNABORTED, "aborted meanwhile"))
             elif self._is_done(connection):
                 self._finish(connection, thread)
             elif until_us <= now_us:
                 connection.sock.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
-                self._waiting.pop(connection)
+                self.waiting.pop(connection)
                 self._release(connection)
                 self._scheduler.throw(thread, TimeoutError("not all was acknowledged while close lingered"))
-        self._next_us = now_us + POLL_US if self._waiting else NEVER_US
+        self._next_us = now_us + POLL_US if self.waiting else NEVER_US
 
     def _finish(self, connection: Connection, thread: Thread[Any]) -> None:
         code = connection.sock.getsockopt(SOL_SOCKET, SO_ERROR)
-        self._waiting.pop(connection)
+        self.waiting.pop(connection)
         self._release(connection)
         if code:
             self._scheduler.throw(thread, OSError(code, os.strerror(code)))
