@@ -64,8 +64,17 @@ class Yield(SystemCall[None], frozen=True, gc=False):
         return iter((self,))  # type: ignore[return-value]
 
 
+class Returning(BaseException):
+    """On its way out of a thread that has made the call `Ret`. Let it pass, as `Cancelled`."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(value)
+        self.value = value
+
+
 class Ret(SystemCall[Never], frozen=True, gc=False):
-    """End this thread with a value, from any depth; its `finally` clauses run. Taken by the scheduler.
+    """End this thread with a value, from any depth; its `finally` clauses run, and may block. Taken by the
+    scheduler.
 
     >>> from gossamer.core.loop.program import run
     >>> from gossamer.core.threads.calls import sys_ret

@@ -51,17 +51,16 @@ class CancelScope:
         "_deadline_us",
         "_parent",
         "_scheduler",
+        "_shield",
         "_thread",
         "_threads",
         "cancel_called",
         "cancelled_caught",
-        "shield",
     )
 
     def __init__(self, deadline_us: int = NEVER_US, *, shield: bool = False) -> None:
         self._deadline_us = deadline_us
-        self.shield = shield
-        """Whether scopes around it leave it alone; may be set at any time."""
+        self._shield = shield
         self.cancel_called = False
         """Whether it was cancelled, by `cancel` or its deadline."""
         self.cancelled_caught = False
@@ -78,8 +77,20 @@ class CancelScope:
         while scope is not None:
             if scope.cancel_called:
                 return True
-            scope = None if scope.shield else scope._parent
+            scope = None if scope._shield else scope._parent
         return False
+
+    @property
+    def shield(self) -> bool:
+        """Whether scopes around it leave it alone; may be set at any time. Where one of them is cancelled
+        already, lifting the shield calls off what it held."""
+        return self._shield
+
+    @shield.setter
+    def shield(self, is_shielded: bool) -> None:
+        self._shield = is_shielded
+        if self.is_cancelled:
+            self._wake()
 
     @property
     def deadline_us(self) -> int:
@@ -100,6 +111,10 @@ class CancelScope:
         if self.cancel_called:
             return
         self.cancel_called = True
+        self._wake()
+
+    def _wake(self) -> None:
+        """Interrupt the threads in it, and in the scopes within that are open to it."""
         open_scopes = [self]
         while open_scopes:
             scope = open_scopes.pop()

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Final, TypeVarTuple
 
 from gossamer.core.errors import GossamerError
-from gossamer.core.threads.calls import Park
+from gossamer.core.threads.calls import Park, Returning
 from gossamer.core.threads.cancel import Cancelled, CancelScope
 from gossamer.core.threads.current import current_scheduler
 from gossamer.core.threads.tracebacks import tell_of_thread
@@ -69,8 +69,10 @@ class Nursery:
     ) -> None:
         """Start `function(*arguments)` as a thread; it inherits the context variables of the caller.
 
-        Raises: GossamerError when the block has been left.
+        Raises: GossamerError when the block has been left, or for what is no function.
         """
+        if not callable(function):
+            raise GossamerError(f"start_soon takes a function and its arguments, not {function!r}")
         if self._is_closed:
             raise GossamerError("the nursery is closed: nothing can be started in it any more")
         self._children += 1
@@ -105,6 +107,8 @@ class Nursery:
     ) -> bool:
         if isinstance(error, ENDINGS):
             self._failed(error)
+        elif isinstance(error, Returning):
+            self.cancel_scope.cancel()
         elif error is not None:
             # GeneratorExit and the like: the thread itself is thrown away, and may not block any more.
             self.cancel_scope.cancel()
@@ -120,7 +124,7 @@ class Nursery:
             if error is not None:
                 raise outcome from None  # the block's own error stands in the group
             raise outcome
-        return True
+        return not isinstance(error, Returning)
 
     async def _all_ended(self) -> None:
         """Wait until the last child has ended; being cancelled meanwhile is passed on to the children."""

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
 from gossamer.core.errors import GossamerError
-from gossamer.core.threads.calls import Fork, Join, Nbio, Park, Ret, Yield
+from gossamer.core.threads.calls import Fork, Join, Nbio, Park, Ret, Returning, Yield
 from gossamer.core.threads.cancel import Cancelled
 from gossamer.core.threads.current import CURRENT
 from gossamer.core.threads.deadlines import DeadlineHeap
@@ -284,7 +284,7 @@ class Scheduler:
                     call = _thrown(thread, value.error)
                 else:
                     call = send(value)
-            except StopIteration as end:
+            except (StopIteration, Returning) as end:
                 self._end(thread, end.value)
                 return
             except (Exception, Cancelled) as error:  # noqa: BLE001 - told to whoever joins, or logged and counted
@@ -368,14 +368,9 @@ class Scheduler:
         call.thread.joiners.remove(thread)
         return True
 
-    def _ret(self, thread: Thread[Any], call: Ret) -> Any:
-        try:
-            thread.coroutine.close()
-        except Exception as error:  # noqa: BLE001 - raised by a `finally` clause of the thread
-            self._fail(thread, error)
-        else:
-            self._end(thread, call.value)
-        return BLOCKED
+    def _ret(self, _thread: Thread[Any], call: Ret) -> Any:
+        # Not `coroutine.close()`: within it a `finally` clause could not make a call that blocks.
+        return Raise(Returning(call.value))
 
     def _join(self, thread: Thread[Any], call: Join[Any]) -> Any:
         joined = call.thread

@@ -19,6 +19,7 @@ Source: Harris, Marlow, Peyton Jones and Herlihy, "Composable memory transaction
 
 from collections import deque
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from gossamer.core.errors import BoundExceeded, GossamerError
@@ -140,9 +141,17 @@ async def atomically(function: Callable[[Transaction], R]) -> R:
         except Retry:
             await _changed(transaction._reads)
         else:
+            _check_is_no_coroutine(result)
             transaction._commit()
             return result
     raise BoundExceeded(f"a transaction was retried {ATTEMPTS_MAX} times (stm.ATTEMPTS_MAX)")
+
+
+def _check_is_no_coroutine(result: object) -> None:
+    """Raises: GossamerError."""
+    if isinstance(result, CoroutineType):
+        result.close()
+        raise GossamerError("a transaction is a function, not a coroutine: it makes no system call")
 
 
 async def _changed(reads: dict[TVar[Any], None]) -> None:

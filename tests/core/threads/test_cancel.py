@@ -1,6 +1,7 @@
 """Cancel scopes on the virtual clock: what is called off, when, and who hears of it."""
 
 from collections import deque
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -9,7 +10,7 @@ from gossamer.core.clock import VirtualClock
 from gossamer.core.errors import GossamerError
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.virtual import VirtualWaiter
-from gossamer.core.threads.calls import Park, sys_fork, sys_join, sys_sleep, sys_yield
+from gossamer.core.threads.calls import Park, sys_catch, sys_fork, sys_join, sys_sleep, sys_yield
 from gossamer.core.threads.cancel import (
     Cancelled,
     CancelScope,
@@ -18,8 +19,11 @@ from gossamer.core.threads.cancel import (
     move_on_after,
 )
 from gossamer.core.threads.current import NoSchedulerRuns, current_thread
+from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.thread import Thread
 
 SECOND = 1_000_000
 
@@ -115,6 +119,77 @@ def test_shield__in_a_cancelled_scope__finally_may_block(scheduler: Scheduler) -
 
     run_one(scheduler, careful())
     assert order == ["cleaned up", "left"]
+
+
+def test_shield__lifted_in_a_cancelled_scope__the_blocked_thread_wakes_at_once(
+    scheduler: Scheduler, clock: VirtualClock
+) -> None:
+    async def guarded() -> bool:
+        with CancelScope() as outer:
+            inner = CancelScope(shield=True)
+            await sys_fork(lifts(outer, inner))
+            with inner:
+                await sys_sleep(10 * SECOND)
+        return outer.cancelled_caught
+
+    async def lifts(outer: CancelScope, inner: CancelScope) -> None:
+        outer.cancel()
+        await sys_sleep(SECOND)
+        inner.shield = False
+
+    start_us = clock()
+    assert run_one(scheduler, guarded())
+    assert clock() - start_us == pytest.approx(SECOND, abs=2000)
+
+
+class Vote(SystemCall[str], frozen=True, gc=False):
+    """Answered by the test; its loop names no canceller."""
+
+
+class VoteLoop(PassiveLoop):
+    def __init__(self) -> None:
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {Vote: self._vote}
+        self.voters: list[Thread[Any]] = []
+
+    def start(self, scheduler: SchedulerPort) -> None:
+        self._scheduler = scheduler
+
+    def _vote(self, thread: Thread[Any], _call: Vote) -> Any:
+        self.voters.append(thread)
+        return BLOCKED
+
+    def close(self) -> None:
+        assert not self.voters
+
+    def answer(self) -> None:
+        self._scheduler.resume(self.voters.pop(), "aye")
+
+
+def test_cancel__call_without_a_canceller__is_waited_for_and_its_answer_is_not_lost(
+    scheduler: Scheduler, clock: VirtualClock
+) -> None:
+    loop = VoteLoop()
+    scheduler.add_loop(loop)
+    heard: list[str] = []
+
+    async def voter() -> bool:
+        await sys_fork(answers())
+        with move_on_after(1) as scope:
+            heard.append(await Vote())
+            assert scope.cancel_called
+            heard.append("went on")
+            await sys_sleep(0)
+            heard.append("never")
+        return scope.cancelled_caught
+
+    async def answers() -> None:
+        await sys_sleep(5 * SECOND)
+        loop.answer()
+
+    start_us = clock()
+    assert run_one(scheduler, voter())
+    assert heard == ["aye", "went on"]
+    assert clock() - start_us == pytest.approx(5 * SECOND, abs=2000)
 
 
 def test_scopes__outer_cancelled__inner_does_not_catch(scheduler: Scheduler) -> None:
@@ -338,6 +413,18 @@ def test_nursery__within_a_child__fails_while_cancelled_from_outside__the_failur
     with pytest.raises(ExceptionGroup) as raised:
         run_one(scheduler, body())
     assert raised.value.subgroup(OSError) is not None
+
+
+def test_nursery__start_soon_of_a_coroutine__says_what_it_takes(scheduler: Scheduler) -> None:
+    async def confused() -> None:
+        async with open_nursery() as nursery:
+            coroutine: Any = sys_catch(sys_sleep(0), None)  # type: ignore[arg-type]
+            with pytest.raises(GossamerError, match="start_soon takes a function and its arguments"):
+                nursery.start_soon(coroutine)
+            coroutine.close()
+            assert nursery.children == 0
+
+    run_one(scheduler, confused())
 
 
 def test_nursery__left__nothing_can_be_started_in_it(scheduler: Scheduler) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ from gossamer.core.threads.calls import (
     sys_throw,
     sys_yield,
 )
+from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
+from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.scheduler import (
     CALLS_IN_A_ROW_MAX,
     TURN_THREADS_MAX,
@@ -155,6 +158,77 @@ def test_ret__finally_fails__is_the_threads_error(scheduler: Scheduler) -> None:
             await sys_join(thread)
 
     run_one(scheduler, parent())
+
+
+def test_ret__finally_blocks__is_waited_for_in_the_threads_own_context(scheduler: Scheduler) -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    trace = []
+
+    async def child() -> None:
+        name.set("child")
+        try:
+            await sys_ret("value")
+        finally:
+            await sys_sleep(10)
+            trace.append(name.get())
+
+    async def parent() -> Any:
+        return await sys_join(await sys_fork(child(), context=copy_context()))
+
+    assert run_one(scheduler, parent()) == "value"
+    assert trace == ["child"]
+
+
+def test_ret__in_the_block_of_a_nursery__its_threads_have_ended_before(scheduler: Scheduler) -> None:
+    trace = []
+
+    async def sleeper() -> None:
+        try:
+            await sys_sleep(1_000_000)
+        finally:
+            with CancelScope(shield=True):
+                await sys_sleep(10)
+            trace.append("child")
+
+    async def child() -> None:
+        try:
+            async with open_nursery() as nursery:
+                nursery.start_soon(sleeper)
+                await sys_yield()
+                await sys_ret("value")
+        finally:
+            trace.append("block")
+
+    async def parent() -> Any:
+        return await sys_join(await sys_fork(child()))
+
+    assert run_one(scheduler, parent()) == "value"
+    assert trace == ["child", "block"]
+
+
+def test_ret__in_a_thread_of_a_nursery__the_others_go_on(scheduler: Scheduler) -> None:
+    trace = []
+
+    async def leaves() -> None:
+        await sys_ret()
+
+    async def stays() -> None:
+        await sys_sleep(10)
+        trace.append("stayed")
+
+    async def parent() -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(leaves)
+            nursery.start_soon(stays)
+
+    run_one(scheduler, parent())
+    assert trace == ["stayed"]
+    assert scheduler.statistics() | {"turns_total": 0} == {
+        "threads": 0,
+        "ready": 0,
+        "turns_total": 0,
+        "thread_errors_total": 0,
+    }
 
 
 def test_catch__body_throws__handler_answers(scheduler: Scheduler) -> None:

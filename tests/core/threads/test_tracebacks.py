@@ -80,7 +80,7 @@ def test_join__error_names_the_thread_that_it_was_raised_in() -> None:
 def test_machinery_itself_fails__its_last_frame_is_kept() -> None:
     async def body() -> None:
         async with open_nursery() as nursery:
-            nursery.start_soon(None)  # type: ignore[arg-type]
+            nursery.start_soon(int)  # type: ignore[arg-type]
 
     outer = told(body())
     assert isinstance(outer, ExceptionGroup)

@@ -24,6 +24,20 @@ def test_atomically__error__nothing_is_changed(run: Run) -> None:
     assert (left.value, right.value) == (10, 0)
 
 
+def test_atomically__coroutine_function__refused_and_nothing_is_changed(run: Run) -> None:
+    variable = TVar(1)
+
+    async def wrong(tx: Transaction) -> None:
+        tx.write(variable, 2)
+
+    async def main() -> None:
+        with pytest.raises(GossamerError, match="a function, not a coroutine"):
+            await atomically(wrong)
+
+    run(main())
+    assert variable.value == 1
+
+
 def test_retry__waits_until_what_was_read_changes(run: Run) -> None:
     balance = TVar(0)
     attempts = 0
