@@ -116,6 +116,33 @@ def test_send__cancelled__abort_is_all_that_is_left_to_do(stack: Any) -> None:
     assert stack.run(client())
 
 
+def test_send__cancelled__a_part_has_arrived_and_nothing_tells_how_much(stack: Any) -> None:
+    data = bytes(range(256)) * (1 << 16)
+    received = bytearray()
+
+    async def server() -> None:
+        stream = await stack.acceptor.accept()
+        await sys_sleep(200_000)
+        while part := await stream.recv():
+            received.extend(part)
+        await stream.close()
+
+    serving = (stack.server if isinstance(stack, Functional) else stack.scheduler).spawn(server())
+
+    async def client() -> bool:
+        stream = await stack.connector.connect(stack.address)
+        with move_on_after(SOON) as scope:
+            await stream.send(data)
+        await stream.close()
+        while not serving.has_ended:
+            await sys_sleep(10_000)
+        return scope.cancelled_caught
+
+    assert stack.run(client())
+    assert 0 < len(received) < len(data)
+    assert data.startswith(received)
+
+
 def test_accept__cancelled__the_next_connection_goes_to_the_next_accept(stack: Any) -> None:
     async def server() -> bytes:
         with move_on_after(SOON) as scope:
