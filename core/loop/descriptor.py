@@ -131,7 +131,7 @@ class DescriptorLoop(PassiveLoop):
 
     def _cancel(self, _thread: Thread[Any], call: EpollWait) -> bool:
         del self._waiting[call.fd]
-        self._scheduler.unwatch(call.fd)
+        self._scheduler.forget(call.fd)
         return True
 
     def _wake(self, fd: int, events: int) -> None:
@@ -174,7 +174,7 @@ class DescriptorLoop(PassiveLoop):
         if self._edges.get(watch.fd) is not watch:
             return
         del self._edges[watch.fd]
-        self._scheduler.unwatch(watch.fd)
+        self._scheduler.forget(watch.fd)
         if watch.thread is not None:
             error = ConnectionAbortedError(errno.ECONNABORTED, "the watch was closed by another thread")
             self._scheduler.throw(watch.thread, error)

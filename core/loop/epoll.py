@@ -42,9 +42,20 @@ class EpollWaiter:
         """Stop watching; a descriptor that is not watched is left alone.
 
         Most descriptors are closed next, by which the kernel forgets them, so it is not told here; should one
-        live on and have an event, `wait` tells it.
+        live on and have an event, `wait` tells it. What lives on for certain is for `forget`.
         """
         self._callbacks.pop(fd, None)
+
+    def forget(self, fd: int) -> None:
+        """Stop watching a descriptor that stays open, or has a copy that does.
+
+        epoll(7): "closing a file descriptor will cause it to be removed from all epoll sets" only when no
+        copy is left: until then events would be told of its number, which is another one's by then.
+        """
+        self._callbacks.pop(fd, None)
+        # It may be closed already, or have been forgotten.
+        with suppress(OSError):
+            self._epoll.unregister(fd)
 
     def wait(self, timeout_us: int) -> None:
         """Sleep until a descriptor is ready or the time is over, then call the callbacks."""
@@ -55,12 +66,7 @@ class EpollWaiter:
             if callback is not None:
                 callback(events)
             else:
-                self._forget(fd)
-
-    def _forget(self, fd: int) -> None:
-        """Have the kernel forget a descriptor that is not watched any more, unless it is closed already."""
-        with suppress(OSError):
-            self._epoll.unregister(fd)
+                self.forget(fd)
 
     def close(self) -> None:
         """Close the epoll descriptor."""

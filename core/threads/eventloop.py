@@ -30,6 +30,9 @@ class SchedulerPort(Protocol):
     def unwatch(self, fd: int) -> None:
         """Stop watching; call it before the descriptor is closed."""
 
+    def forget(self, fd: int) -> None:
+        """Stop watching a descriptor that is not closed next, or of which a copy lives on."""
+
     def now_us(self) -> int:
         """The time of this turn."""
 
@@ -71,7 +74,10 @@ class PassiveLoop:
 
 
 class Waiter(Protocol):
-    """The loop that sleeps: epoll in a worker, a virtual clock's event queue in a simulator."""
+    """The loop that sleeps: epoll in a worker, a virtual clock's event queue in a simulator.
+
+    It may also have `forget`, see SchedulerPort; where it has none, `unwatch` stands for it.
+    """
 
     def wait(self, timeout_us: int) -> None:
         """Sleep until a watched descriptor is ready or the time is over, then call the callbacks."""

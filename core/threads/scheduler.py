@@ -111,6 +111,7 @@ class Scheduler:
         self._thread_errors_total = 0
         self.watch = waiter.watch
         self.unwatch = waiter.unwatch
+        self.forget: Callable[[int], None] = getattr(waiter, "forget", waiter.unwatch)
         for loop in loops:
             self.add_loop(loop)
 

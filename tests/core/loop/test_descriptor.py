@@ -331,6 +331,35 @@ def test_edge__regular_file__refused(pipe: Pipe) -> None:
     pipe.run(main())
 
 
+@pytest.mark.parametrize("way", ["level", "edge"])
+def test_given_up__a_copy_lives_on__its_events_do_not_wake_who_waits_for_the_same_number(
+    pipe: Pipe, way: str
+) -> None:
+    """epoll(7): closing a descriptor ends its registration only when no copy of it is left."""
+
+    async def give_up(fd: int) -> None:
+        with CancelScope() as scope:
+            scope.cancel()
+            async with EdgeWatch(fd, select.EPOLLIN) as watch:
+                await (sys_epoll_wait(fd, select.EPOLLIN) if way == "level" else watch.wait())
+
+    async def main() -> bool:
+        fd = os.dup(pipe.reader)
+        await give_up(fd)
+        os.close(fd)
+        quiet, peer = os.pipe()
+        assert quiet == fd, "the kernel hands out the lowest number that is free"
+        async with EdgeWatch(quiet, select.EPOLLIN) as watch:
+            assert await pipe.stays_blocked(watch)
+            pipe.write()
+            is_blocked = await pipe.stays_blocked(watch)
+        os.close(quiet)
+        os.close(peer)
+        return is_blocked
+
+    assert pipe.run(main())
+
+
 @pytest.mark.parametrize("flag", [select.EPOLLONESHOT, select.EPOLLEXCLUSIVE])
 def test_edge__flags_that_are_its_own__refused(flag: int) -> None:
     with pytest.raises(ValueError, match="takes no EPOLLONESHOT"):
