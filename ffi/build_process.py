@@ -1,4 +1,4 @@
-"""Builds gossamer.ffi._process: the two system calls of privileges that Python does not offer."""
+"""Builds gossamer.ffi._process: what Python does not offer of privileges and of the allocator."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ builder.cdef(
     """
     int gossamer_prctl(int option, unsigned long argument);
     int gossamer_set_capabilities(uint64_t mask);
+    int gossamer_keep_memory(int kept, int mapped);
     """
 )
 builder.set_source(

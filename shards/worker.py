@@ -28,6 +28,7 @@ from gossamer.core.threads.calls import EpollWait
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.watchdog import Watchdog
 from gossamer.ffi import privileges
+from gossamer.ffi.allocator import keep_freed_memory
 from gossamer.ffi.shared_memory import read_message
 from gossamer.shards.application import Application, add_loops, give_connector, open_application
 from gossamer.shards.counters import CounterTable, WorkerState
@@ -100,6 +101,7 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
 def run_worker(plan: WorkerPlan) -> None:
     """Serve until told to end."""
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
+    keep_freed_memory()
     signals = SignalSocket((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, RETIRE))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").stack_builder(

@@ -73,12 +73,13 @@ class FdLoop(PassiveLoop):
         return self._block_reader(descriptor, thread, 0)
 
     def _write(self, thread: Thread[Any], call: FdWrite) -> Any:
-        descriptor, rest = call.descriptor, memoryview(call.data)
+        descriptor, data = call.descriptor, call.data
+        written = 0
         if descriptor.can_write and descriptor.writer is None:
-            rest = self._try_write(descriptor, rest)
-            if not len(rest):
+            written = self._try_write(descriptor, data)
+            if written == len(data):
                 return None
-        return self._block_writer(descriptor, thread, rest)
+        return self._block_writer(descriptor, thread, memoryview(data)[written:])
 
     def _writable(self, thread: Thread[Any], call: FdWritable) -> Any:
         descriptor = call.descriptor
@@ -116,16 +117,16 @@ class FdLoop(PassiveLoop):
         descriptor.can_read = len(data) == bytes_max or descriptor.has_hung_up
         return data
 
-    def _try_write(self, descriptor: Descriptor, rest: memoryview) -> memoryview:
-        """What is left to write. Raises: OSError."""
+    def _try_write(self, descriptor: Descriptor, data: bytes | memoryview) -> int:
+        """How much of it was written. Raises: OSError."""
         if descriptor.is_closed:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         try:
-            written = os.write(descriptor.fd, rest)
+            written = os.write(descriptor.fd, data)
         except BlockingIOError:
             written = 0
-        descriptor.can_write = written == len(rest)
-        return rest[written:]
+        descriptor.can_write = written == len(data)
+        return written
 
     # Blocking.
 
@@ -183,8 +184,10 @@ class FdLoop(PassiveLoop):
             self._scheduler.resume(thread)
 
     def _go_on_writing(self, descriptor: Descriptor, thread: Thread[Any]) -> None:
+        rest = descriptor.rest
         try:
-            rest = None if descriptor.rest is None else self._try_write(descriptor, descriptor.rest)
+            if rest is not None:
+                rest = rest[self._try_write(descriptor, rest) :]
         except OSError as error:
             descriptor.writer = descriptor.rest = None
             self._scheduler.throw(thread, error)

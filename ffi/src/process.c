@@ -1,8 +1,9 @@
-/* prctl(2) and capset(2). Both return 0 or a negative errno, so that no errno is lost on the way to Python.
- * Both change the calling thread alone: call them before another one is started. */
+/* prctl(2), capset(2) and mallopt(3). The first two return 0 or a negative errno, so that no errno is lost on the
+ * way to Python, and change the calling thread alone: call them before another one is started. */
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,4 +27,17 @@ static int gossamer_set_capabilities(uint64_t mask)
     data[0].effective = data[0].permitted = (uint32_t)mask;
     data[1].effective = data[1].permitted = (uint32_t)(mask >> 32);
     return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* mallopt(3): memory that was freed stays with the process up to `kept` bytes, and blocks below `mapped` bytes come
+ * from the heap instead of a mapping of their own. Returns 1, or 0 where the C library has no such thing. */
+static int gossamer_keep_memory(int kept, int mapped)
+{
+#ifdef __GLIBC__
+    return mallopt(M_TRIM_THRESHOLD, kept) && mallopt(M_MMAP_THRESHOLD, mapped);
+#else
+    (void)kept;
+    (void)mapped;
+    return 0;
+#endif
 }

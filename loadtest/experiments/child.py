@@ -13,6 +13,7 @@ import sys
 from typing import Any, Final
 
 from gossamer.core.errors import GossamerError
+from gossamer.ffi.allocator import keep_freed_memory
 
 TIMEOUT_SECONDS: Final = 900
 PACKAGE: Final = "gossamer.loadtest.experiments"
@@ -39,6 +40,7 @@ def main() -> None:
     """The child's command."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    keep_freed_memory()  # As in our workers, and for every library alike.
     module, function, arguments = sys.argv[1:]
     answer = getattr(importlib.import_module(f"{PACKAGE}.{module}"), function)(**json.loads(arguments))
     sys.stdout.write(json.dumps(answer))
