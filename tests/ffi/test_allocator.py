@@ -12,10 +12,10 @@ from gossamer.ffi.allocator import keep_freed_memory
 if sys.argv[1] == "kept" and not keep_freed_memory():
     raise SystemExit(77)
 for _ in range(10):
-    bytes(int(sys.argv[2]))
+    b"x" * int(sys.argv[2])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(1_000):
-    bytes(int(sys.argv[2]))
+    b"x" * int(sys.argv[2])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
