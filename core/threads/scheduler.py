@@ -355,7 +355,9 @@ class Scheduler:
 
     def _nbio(self, thread: Thread[Any], call: Nbio) -> Any:
         try:
-            return call.function(*call.arguments)
+            if thread.context is None:
+                return call.function(*call.arguments)
+            return thread.context.run(call.function, *call.arguments)
         except Exception as error:  # noqa: BLE001 - raised by the thread's own function, so in the thread
             self.throw(thread, error)
             return BLOCKED

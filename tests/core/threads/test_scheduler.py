@@ -231,6 +231,33 @@ def test_ret__in_a_thread_of_a_nursery__the_others_go_on(scheduler: Scheduler) -
     }
 
 
+def test_spawn__context_from_outside__scopes_find_their_scheduler(scheduler: Scheduler) -> None:
+    async def scoped() -> bool:
+        with CancelScope() as scope:
+            scope.cancel()
+            await sys_yield()
+        return scope.cancelled_caught
+
+    context = copy_context()
+    other = Scheduler(VirtualWaiter(VirtualClock()))
+    for each in (other, scheduler):
+        thread = each.spawn(scoped(), context=context)
+        each.run()
+        assert thread.inbox is True
+
+
+def test_nbio__function_sees_the_context_variables_of_its_thread(scheduler: Scheduler) -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+
+    async def child() -> str:
+        name.set("child")
+        return await sys_nbio(name.get)
+
+    thread = scheduler.spawn(child(), context=copy_context())
+    scheduler.run()
+    assert thread.inbox == "child"
+
+
 def test_catch__body_throws__handler_answers(scheduler: Scheduler) -> None:
     async def body() -> str:
         await sys_yield()
