@@ -2,10 +2,11 @@
 
     gossamer bench web-disk --size 4GiB
 
-Both servers read past the page cache (ours with `web.direct_io`, nginx with `directio` and `aio threads`),
-and ours may keep a sixty-fourth of the files in its memory. wrk asks for files at random over 1 to 1,024
-connections. What is told is requests a second, CPU time of the worker a request, and how much the worker took
-from the disk for a request (/proc/PID/io): 16 KB where nothing was kept.
+Both servers read past the page cache (ours with `web.direct_io`, nginx with `directio` and `aio threads`) and
+both have a worker for each processor: one of nginx, with its pool of threads, would use all. Ours may keep
+a sixty-fourth of the files in its memory. wrk asks for files at random over 1 to 1,024 connections. What is
+told is requests a second, CPU time of the workers a request, and how much they took from the disk for it
+(/proc/PID/io): 16 KB where nothing was kept.
 
 Source: Li and Zdancewic, PLDI 2007, section 5.3 (web server, disk-intensive load; Apache beside it).
 """
@@ -104,19 +105,22 @@ def disk_bytes(pids: list[int]) -> int:
 def servers(folder: Path, size_bytes: int) -> Iterator[list[Server]]:
     """Ours and, where it is installed, nginx. Raises: ServerError."""
     config = folder / "config.toml"
-    kept = size_bytes // CACHED_PART
+    workers = len(os.sched_getaffinity(0))
+    kept = size_bytes // CACHED_PART // workers
     config.write_text(f"[web]\ndirect_io = true\ncache_bytes_max = {kept}\nhot_bytes_max = {kept // 4}\n")
     options = ("--config", str(config), "--limit-concurrency", "20000")
     site = folder / "site"
     with contextlib.ExitStack() as stack:
         started: list[Server] = [
-            start_gossamer(Host(), site, folder / "run", *options, port=free_port(), host="127.0.0.1")
+            start_gossamer(
+                Host(), site, folder / "run", *options, workers=workers, port=free_port(), host="127.0.0.1"
+            )
         ]
         stack.callback(started[0].close)
         if nginx_binary() is not None:
             user = "root" if os.geteuid() == 0 else "nobody"
             started.append(
-                start_nginx(Host(), site, folder / "nginx", 1, free_port(), user, more=NGINX_DIRECT)
+                start_nginx(Host(), site, folder / "nginx", workers, free_port(), user, more=NGINX_DIRECT)
             )
             stack.callback(started[1].close)
         yield started
