@@ -220,11 +220,17 @@ class Lane:
         return self.engine.read(call.fd, chunk, align_up(call.offset + call.length) - start, start)
 
     def cancel(self, thread: Thread[Any]) -> bool:
-        """Forget who waits; whether it waited here."""
+        """Forget who waits; whether it waited here, and need not wait on.
+
+        A write of the pool is waited for: it has only the descriptor's number, which may be another file's
+        soon after the thread has gone on.
+        """
         if self.waiting.pop(thread, None) is not None:
             return True
         for slot, operation in self.in_flight.items():
             if operation.thread is thread:
+                if isinstance(operation.call, AioWrite) and not self.engine.holds_files:
+                    return False
                 operation.thread = None
                 self.engine.cancel(slot)
                 return True

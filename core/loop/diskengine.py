@@ -30,6 +30,8 @@ class Engine(Protocol):
     """Moves bytes. An operation stands in a slot until `reap` tells of it, and its chunk is kept so long."""
 
     name: str
+    holds_files: bool
+    """Whether an operation that was begun keeps its file, whatever becomes of the descriptor."""
     eventfd: int
     """Written to for each operation that is done (watch it edge-triggered, nobody reads it); -1 where `reap`
     is called back instead.
@@ -68,6 +70,7 @@ class UringEngine(UringContext):
     """io_uring: any descriptor, any operation; a turn's operations are begun by one system call."""
 
     name = URING
+    holds_files = True
 
     def takes(self, fd: int, *, is_read: bool) -> bool:
         """All of them."""
@@ -79,6 +82,7 @@ class LibaioEngine(AioContext):
     """The kernel's native AIO: asynchronous only for reads of a descriptor opened with O_DIRECT."""
 
     name = LIBAIO
+    holds_files = True
 
     def takes(self, fd: int, *, is_read: bool) -> bool:
         """Direct reads: all else would block in io_submit."""
@@ -102,6 +106,7 @@ class PoolEngine:
     """A pool of operating-system threads: any descriptor, any operation, a few at a time."""
 
     name = POOL
+    holds_files = False
     eventfd = -1
 
     def __init__(self, pool: PoolLoop, depth: int, on_done: Callable[[], None]) -> None:

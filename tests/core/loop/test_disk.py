@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,14 @@ from gossamer.core.loop.diskengine import ENGINES, LIBAIO, POOL, URING
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.threads.calls import sys_aio_read, sys_aio_sync, sys_aio_write, sys_join, sys_yield
+from gossamer.core.threads.calls import (
+    sys_aio_read,
+    sys_aio_sync,
+    sys_aio_write,
+    sys_join,
+    sys_sleep,
+    sys_yield,
+)
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.scheduler import Scheduler
@@ -267,3 +275,39 @@ def test_close_with_reads_in_flight__waits_for_the_kernel(path: Path) -> None:
     rig.disk.close()
     assert rig.disk.statistics()["disk_in_flight"] == 0
     os.close(fd)
+
+
+def test_write_of_the_pool__cancelled__waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has only the descriptor's number: whoever closes it next must not have another file written."""
+    rig = Rig(POOL)
+    fd = os.open(path, os.O_RDWR)
+    may_write = threading.Event()
+    pwritev = os.pwritev
+
+    def late(*arguments: Any) -> int:
+        assert may_write.wait(10)
+        return pwritev(*arguments)
+
+    monkeypatch.setattr(os, "pwritev", late)
+
+    async def lets_it_write() -> None:
+        await sys_sleep(20_000)
+        may_write.set()
+
+    async def main() -> str:
+        rig.scheduler.spawn(lets_it_write())
+        with CancelScope() as scope:
+            async with open_nursery() as nursery:
+                nursery.start_soon(write_to, fd)
+                await sys_yield()
+                scope.cancel()
+        with open(path, "rb") as file:
+            return file.read(7).decode("ascii")
+
+    assert rig.run(main()) == "written"
+    os.close(fd)
+    rig.close()
+
+
+async def write_to(fd: int) -> None:
+    await sys_aio_write(fd, 0, b"written")
