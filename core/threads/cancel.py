@@ -191,7 +191,7 @@ class CancelScope:
 
 
 def _deadline_us(seconds: float) -> int:
-    if seconds < 0:
+    if not seconds >= 0:  # nan too
         raise ValueError(f"a timeout of {seconds} seconds: allowed are 0 and more")
     at_us = current_scheduler().now_us() + round(seconds * SECOND_US) if seconds < 1e9 else NEVER_US
     return min(at_us, NEVER_US)

@@ -49,12 +49,17 @@ class Offer:
         self.is_taken = False
         self.outcome: tuple[int, Any] = (0, None)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the thread waits: not once it is taken, nor when the thread was cancelled and has had no
+        turn yet to withdraw it."""
+        return bool(self.waiters)
+
     def take(self, index: int, value: Any) -> None:
         """Perform it: the thread goes on with the outcome."""
         self.is_taken = True
         self.outcome = (index, value)
-        if self.waiters:
-            self.waiters.popleft()(None)
+        self.waiters.popleft()(None)
 
 
 class Channel(Generic[T]):
@@ -109,7 +114,7 @@ class Channel(Generic[T]):
             raise ChannelClosed("the channel is closed: nothing can be sent any more")
         while self._receivers:
             (offer, index), _ = self._receivers.popitem(last=False)
-            if not offer.is_taken:
+            if offer.is_open:
                 offer.take(index, value)
                 return True
         if len(self._buffer) >= self._capacity:
@@ -138,7 +143,7 @@ class Channel(Generic[T]):
         self._is_closed = True
         error = Raise(ChannelClosed("the channel was closed"))
         for offer, index in (*self._receivers, *self._senders):
-            if not offer.is_taken:
+            if offer.is_open:
                 offer.take(index, error)
         self._receivers.clear()
         self._senders.clear()
@@ -155,7 +160,7 @@ class Channel(Generic[T]):
     def _next_sender(self) -> tuple[Offer, int, T] | None:
         while self._senders:
             (offer, index), value = self._senders.popitem(last=False)
-            if not offer.is_taken:
+            if offer.is_open:
                 return offer, index, value
         return None
 

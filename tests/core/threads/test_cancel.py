@@ -77,6 +77,15 @@ def test_move_on_after__done_in_time__is_not_cancelled_and_leaves_no_alarm(
     assert clock() - start_us < 2 * SECOND
 
 
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_move_on_after__no_time__refused(scheduler: Scheduler, seconds: float) -> None:
+    async def hasty() -> None:
+        with pytest.raises(ValueError, match="allowed are 0 and more"):
+            move_on_after(seconds)
+
+    run_one(scheduler, hasty())
+
+
 def test_fail_after__too_slow__raises_a_timeout(scheduler: Scheduler) -> None:
     async def slow() -> None:
         with fail_after(0.5):

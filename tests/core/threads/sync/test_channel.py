@@ -6,9 +6,10 @@ import pytest
 from gossamer.core.clock import VirtualClock
 from gossamer.core.loop.virtual import VirtualWaiter
 from gossamer.core.threads.calls import sys_sleep, sys_yield
-from gossamer.core.threads.cancel import move_on_after
+from gossamer.core.threads.cancel import CancelScope, move_on_after
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.sync import Channel, ChannelClosed, receiving, select, sending
+from gossamer.core.threads.sync.channel import NOTHING
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +151,46 @@ def test_receive__cancelled__its_offer_is_withdrawn_and_the_value_goes_to_the_ne
         await channel.send(7)
 
     assert run(impatient(), patient(), sender()) == [True, 7, None]
+
+
+def test_receive__cancelled_just_before_a_send__the_value_is_not_lost(run: Run) -> None:
+    channel: Channel[str] = Channel(1)
+    scope = CancelScope()
+
+    async def receiver() -> bool:
+        with scope:
+            await channel.receive()
+        return scope.cancelled_caught
+
+    async def canceller() -> str:
+        await sys_yield()
+        scope.cancel()  # and the receiver has not run since
+        assert channel.try_send("kept")
+        return await channel.receive()
+
+    assert run(receiver(), canceller()) == [True, "kept"]
+
+
+@pytest.mark.parametrize("capacity", [0, 1])
+def test_send__cancelled_just_before_a_receive__nothing_of_it_arrives(run: Run, capacity: int) -> None:
+    channel: Channel[str] = Channel(capacity)
+    scope = CancelScope()
+
+    async def sender() -> bool:
+        if capacity:
+            await channel.send("before")
+        with scope:
+            await channel.send("given up")
+        return scope.cancelled_caught
+
+    async def canceller() -> None:
+        await sys_yield()
+        scope.cancel()
+        if capacity:
+            assert channel.try_receive() == "before"
+        assert channel.try_receive() is NOTHING
+
+    assert run(sender(), canceller()) == [True, None]
 
 
 @given(st.integers(0, 3), st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(1, 4))
