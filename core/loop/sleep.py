@@ -6,6 +6,7 @@ Owns the sleeping threads. A sleep ends at most one millisecond late, as fine as
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gossamer.core.errors import GossamerError
 from gossamer.core.threads.calls import Sleep
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import SchedulerPort
@@ -46,6 +47,8 @@ class SleepLoop:
         self._until_us.clear()
 
     def _sleep(self, thread: Thread[Any], call: Sleep) -> Any:
+        if not isinstance(call.us, int):
+            raise GossamerError(f"sleep({call.us!r}): whole microseconds; half a second is 500_000")
         if call.us <= 0:
             self._scheduler.resume(thread)
         else:

@@ -9,7 +9,7 @@ Source: Li and Zdancewic, PLDI 2007, figures 6 and 11.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Never, NoReturn, ParamSpec, TypeVar
 
@@ -259,7 +259,7 @@ def sys_nbio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) ->
 
 
 def sys_blio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
-    """Run function(*arguments), which may block, in the pool.
+    """Run function(*arguments), which may block, in the pool, among the thread's context variables.
 
     >>> from gossamer.core.loop.program import run
     >>> from gossamer.core.threads.calls import sys_blio
@@ -268,12 +268,12 @@ def sys_blio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) ->
     >>> run(main())
     [3, 2, 1]
     """
-    return Blio(_bound(function, named), arguments)
+    return Blio(copy_context().run, (_bound(function, named), *arguments))
 
 
 def sys_blio_to_end(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
     """Run function(*arguments), which may block, in the pool, and wait for its end even when cancelled."""
-    return BlioToEnd(_bound(function, named), arguments)
+    return BlioToEnd(copy_context().run, (_bound(function, named), *arguments))
 
 
 def sys_throw(error: BaseException) -> NoReturn:

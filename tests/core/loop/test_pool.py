@@ -3,12 +3,13 @@
 import os
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar, copy_context
 
 import pytest
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop, Wakeup
-from gossamer.core.threads.calls import sys_blio, sys_fork, sys_join, sys_yield
+from gossamer.core.threads.calls import Fork, sys_blio, sys_fork, sys_join, sys_yield
 from gossamer.core.threads.scheduler import Scheduler
 
 
@@ -45,6 +46,22 @@ def test_result_and_error__travel_back(scheduler: Scheduler) -> None:
 
 def exit_now() -> None:
     raise SystemExit(3)
+
+
+def test_context_variables__the_function_sees_its_threads(scheduler: Scheduler) -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody's")
+
+    async def asks(mine: str) -> str:
+        name.set(mine)
+        return await sys_blio(name.get)
+
+    async def main() -> list[str]:
+        threads = [await Fork(asks(each), context=copy_context()) for each in "ab"]
+        return [await sys_join(thread) for thread in threads]
+
+    thread = scheduler.spawn(main())
+    scheduler.run()
+    assert thread.inbox == ["a", "b"]
 
 
 def test_blocked_function__the_scheduler_goes_on(scheduler: Scheduler) -> None:

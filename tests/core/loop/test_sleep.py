@@ -1,6 +1,8 @@
 """Sleeps end in order, never early, at most one tick late."""
 
+import pytest
 from gossamer.core.clock import VirtualClock
+from gossamer.core.errors import GossamerError
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.virtual import VirtualWaiter
 from gossamer.core.threads.calls import sys_sleep
@@ -57,3 +59,16 @@ def test_close__sleepers_are_forgotten() -> None:
     assert loop.deadline_us() < 1 << 62
     scheduler.close()
     assert loop.deadline_us() == 1 << 62
+
+
+def test_seconds_as_a_float__refused_in_the_thread() -> None:
+    clock = VirtualClock()
+    scheduler = Scheduler(VirtualWaiter(clock), [SleepLoop()], clock)
+
+    async def sleeper() -> None:
+        with pytest.raises(GossamerError, match=r"sleep\(0.5\): whole microseconds"):
+            await sys_sleep(0.5)  # type: ignore[arg-type]  # what a user of seconds writes
+
+    scheduler.spawn(sleeper())
+    scheduler.run()
+    assert scheduler.statistics()["thread_errors_total"] == 0
