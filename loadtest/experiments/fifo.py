@@ -215,10 +215,19 @@ def os_threads(idle: int, messages: int) -> dict[str, float]:
     return meter.answer(PAIRS * messages)
 
 
+def os_threads_on_one_processor(idle: int, messages: int) -> dict[str, float]:
+    """The same on one processor, as a scheduler of ours and asyncio's loop are: no thread waits for the
+    interpreter's lock while another one, on another processor, gives it up.
+    """
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return os_threads(idle, messages)
+
+
 SUBJECTS: Final[dict[str, tuple[Callable[[int, int], dict[str, float]], int]]] = {
     "gossamer": (gossamer, IDLE_STEPS[-1]),
     "asyncio": (asyncio_pipes, IDLE_STEPS[-1]),
     "os threads": (os_threads, OS_THREADS_MAX),
+    "os threads, one processor": (os_threads_on_one_processor, OS_THREADS_MAX),
 }
 
 
