@@ -29,6 +29,7 @@ class AioContext(InFlight):
             os.close(self.eventfd)
             raise OSError(error[0], f"io_setup: {os.strerror(error[0])}")
         self._done: Any = ffi.new("gossamer_aio_done[]", REAP_MAX)
+        self._done_bytes: Any = ffi.buffer(self._done)
 
     def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
         """Start to fill the first `length` bytes of `chunk` from `offset` of `fd`, opened with O_DIRECT;
@@ -54,7 +55,7 @@ class AioContext(InFlight):
         got = lib.gossamer_aio_reap(self._aio, self._done, REAP_MAX)
         if got < 0:
             raise OSError(-got, f"io_getevents: {os.strerror(-got)}")
-        return self._finished(self._done, got)
+        return self._finished(self._done_bytes, got)
 
     def close(self) -> None:
         """Wait until nothing is in flight, and release all. Closing twice is harmless."""

@@ -9,12 +9,16 @@ Source: eventfd(2).
 
 import errno
 import os
+import struct
 from typing import Any, Final
 
 from gossamer.ffi.chunk import Chunk
 
 REAP_MAX: Final = 256
 """Completions taken from the kernel at once."""
+
+COMPLETION: Final = struct.Struct("=Qq")
+"""gossamer_aio_done, as C lays it out."""
 
 Done = tuple[int, int]
 """A slot, and the number of bytes or -errno."""
@@ -51,8 +55,8 @@ class InFlight:
         return slot
 
     def _finished(self, done: Any, count: int) -> list[Done]:
-        """The slots of `count` completions, which are free again."""
-        finished = [(int(done[index].slot), int(done[index].result)) for index in range(count)]
+        """The slots of `count` completions, which are free again; `done` is a buffer of them."""
+        finished: list[Done] = list(COMPLETION.iter_unpack(done[: count * COMPLETION.size]))
         for slot, _ in finished:
             del self._chunks[slot]
             self._free_slots.append(slot)

@@ -36,6 +36,7 @@ class UringContext(InFlight):
             os.close(self.eventfd)
             raise OSError(error[0], f"io_uring_setup: {os.strerror(error[0])}")
         self._done: Any = ffi.new("gossamer_aio_done[]", REAP_MAX)
+        self._done_bytes: Any = ffi.buffer(self._done)
 
     def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
         """Queue filling the first `length` bytes of `chunk` from `offset` of `fd`; returns the slot that
@@ -72,7 +73,7 @@ class UringContext(InFlight):
 
         Bounds: at most REAP_MAX, so ask until there are none.
         """
-        return self._finished(self._done, lib.gossamer_uring_reap(self._ring, self._done, REAP_MAX))
+        return self._finished(self._done_bytes, lib.gossamer_uring_reap(self._ring, self._done, REAP_MAX))
 
     def close(self) -> None:
         """Wait until nothing is in flight, and release all. Closing twice is harmless."""

@@ -11,7 +11,7 @@ Source: Li and Zdancewic, PLDI 2007, section 4.5 (the AIO event loop).
 """
 
 import os
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Mapping
 from select import EPOLLET, EPOLLIN
 from typing import Any, Final
@@ -41,15 +41,8 @@ READ_BYTES_MAX: Final = 256 * 1024
 DiskCall = AioRead | AioWrite | AioSync
 
 
-class Operation:
-    """One operation in flight: who waits for it, unless that was cancelled, and the memory that it uses."""
-
-    __slots__ = ("call", "chunk", "thread")
-
-    def __init__(self, thread: Thread[Any], call: DiskCall, chunk: Chunk | None) -> None:
-        self.thread: Thread[Any] | None = thread
-        self.call = call
-        self.chunk = chunk
+Operation = tuple[Thread[Any] | None, DiskCall, Chunk | None]
+"""One in flight: who waits for it, None where that was cancelled, and the memory that it uses."""
 
 
 class DiskLoop:
@@ -74,6 +67,8 @@ class DiskLoop:
         self._lane = self._pool_lane if kernel is None else Lane(kernel, depth)
         self._operations_total = 0
         self._is_queued = False
+        self._withdrawn: set[int] = set()
+        """Calls, by `id`, that wait in a lane's queue and were cancelled: taken out when their turn comes."""
 
     @property
     def engine(self) -> str:
@@ -96,6 +91,7 @@ class DiskLoop:
             self._scheduler.unwatch(self._lane.engine.eventfd)
         self._lane.close()
         self._pool_lane.close()
+        self._withdrawn.clear()
 
     def statistics(self) -> dict[str, int]:
         """The engine's index in `diskengine.ENGINES`, operations since the start, and those on their way
@@ -105,7 +101,7 @@ class DiskLoop:
             "disk_engine": ENGINES.index(self.engine),
             "disk_operations_total": self._operations_total,
             "disk_in_flight": sum(len(lane.in_flight) for lane in lanes),
-            "disk_waiting": sum(len(lane.waiting) for lane in lanes),
+            "disk_waiting": sum(len(lane.waiting) for lane in lanes) - len(self._withdrawn),
         }
 
     # Beginning.
@@ -120,7 +116,7 @@ class DiskLoop:
         if not lane.waiting and lane.begin(thread, call):
             self._is_queued = True
         elif len(lane.waiting) < WAITING_MAX:
-            lane.waiting[thread] = call
+            lane.waiting.append((thread, call))
         else:
             raise BoundExceeded(f"{WAITING_MAX} operations wait already (core.loop.disk.WAITING_MAX)")
         return BLOCKED
@@ -145,14 +141,17 @@ class DiskLoop:
         while finished := lane.engine.reap():
             for slot, result in finished:
                 self._finish(lane, lane.in_flight.pop(slot), result)
-        while lane.waiting:
-            thread, call = next(iter(lane.waiting.items()))
+        while lane.waiting and lane.engine.has_room:
+            thread, call = lane.waiting.popleft()
+            if self._withdrawn and id(call) in self._withdrawn:
+                self._withdrawn.remove(id(call))
+                continue
             try:
                 if not lane.begin(thread, call):
+                    lane.waiting.appendleft((thread, call))
                     break
             except OSError as error:
                 self._scheduler.throw(thread, error)
-            del lane.waiting[thread]
             self._is_queued = True
         if self._is_queued:
             # At once: else the disk would rest while threads run.
@@ -160,21 +159,25 @@ class DiskLoop:
 
     def _finish(self, lane: "Lane", operation: Operation, result: int) -> None:
         """Give a thread what the kernel did for it."""
-        thread, call = operation.thread, operation.call
+        thread, call, chunk = operation
         if thread is not None:
             if result < 0:
                 self._scheduler.throw(thread, OSError(-result, os.strerror(-result)))
             elif isinstance(call, AioRead):
-                assert operation.chunk is not None
-                self._scheduler.resume(thread, cut(operation.chunk, result, call.offset, call.length))
+                assert chunk is not None
+                self._scheduler.resume(thread, cut(chunk, result, call.offset, call.length))
             else:
                 self._scheduler.resume(thread, result if isinstance(call, AioWrite) else None)
-        if operation.chunk is not None:
-            lane.chunks.give_back(operation.chunk)
+        if chunk is not None:
+            lane.chunks.give_back(chunk)
 
     def _cancel(self, thread: Thread[Any], call: DiskCall) -> bool:
-        del call
-        return self._lane.cancel(thread) or self._pool_lane.cancel(thread)
+        for lane in (self._lane, self._pool_lane):
+            is_given_up = lane.cancel(thread)
+            if is_given_up is not None:
+                return is_given_up
+        self._withdrawn.add(id(call))
+        return True
 
 
 class Lane:
@@ -183,8 +186,7 @@ class Lane:
     def __init__(self, engine: Engine, depth: int) -> None:
         self.engine = engine
         self.in_flight: dict[int, Operation] = {}
-        # Not a dict: finding its first entry walks over all that were deleted before it.
-        self.waiting: OrderedDict[Thread[Any], DiskCall] = OrderedDict()
+        self.waiting: deque[tuple[Thread[Any], DiskCall]] = deque()
         self.engine_depth = depth
         self.chunks = ChunkPool(READ_BYTES_MAX + 2 * ALIGNMENT_BYTES, depth)
         self.is_closed = False
@@ -196,45 +198,42 @@ class Lane:
         if not engine.has_room:
             return False
         if isinstance(call, AioSync):
-            self.in_flight[engine.sync(call.fd)] = Operation(thread, call, None)
+            self.in_flight[engine.sync(call.fd)] = (thread, call, None)
             return True
         chunk = self.chunks.take()
         if chunk is None:
             return False
         try:
-            slot = self._begin_with(chunk, call)
+            if isinstance(call, AioRead):
+                # Whole pages: a descriptor opened with O_DIRECT takes nothing else.
+                start, stop = align_down(call.offset), align_up(call.offset + call.length)
+                slot = engine.read(call.fd, chunk, stop - start, start)
+            else:
+                chunk.view[: call.length] = call.data
+                slot = engine.write(call.fd, chunk, call.length, call.offset)
         except OSError as error:
             self.chunks.give_back(chunk)
             if isinstance(error, BlockingIOError) and self.in_flight:
                 return False
             raise
-        self.in_flight[slot] = Operation(thread, call, chunk)
+        self.in_flight[slot] = (thread, call, chunk)
         return True
 
-    def _begin_with(self, chunk: Chunk, call: AioRead | AioWrite) -> int:
-        if isinstance(call, AioWrite):
-            chunk.view[: call.length] = call.data
-            return self.engine.write(call.fd, chunk, call.length, call.offset)
-        # Whole pages: a descriptor opened with O_DIRECT takes nothing else.
-        start = align_down(call.offset)
-        return self.engine.read(call.fd, chunk, align_up(call.offset + call.length) - start, start)
-
-    def cancel(self, thread: Thread[Any]) -> bool:
-        """Forget who waits; whether it waited here, and need not wait on.
+    def cancel(self, thread: Thread[Any]) -> bool | None:
+        """Forget who waits for an operation in flight; whether it need not wait on, None where it waits for
+        none.
 
         A write of the pool is waited for: it has only the descriptor's number, which may be another file's
         soon after the thread has gone on.
         """
-        if self.waiting.pop(thread, None) is not None:
-            return True
-        for slot, operation in self.in_flight.items():
-            if operation.thread is thread:
-                if isinstance(operation.call, AioWrite) and not self.engine.holds_files:
+        for slot, (waiter, call, chunk) in self.in_flight.items():
+            if waiter is thread:
+                if isinstance(call, AioWrite) and not self.engine.holds_files:
                     return False
-                operation.thread = None
+                self.in_flight[slot] = (None, call, chunk)
                 self.engine.cancel(slot)
                 return True
-        return False
+        return None
 
     def close(self) -> None:
         """Wait for what is in flight, and forget it."""

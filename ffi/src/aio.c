@@ -80,7 +80,11 @@ static int gossamer_aio_reap(gossamer_aio *aio, gossamer_aio_done *done, unsigne
     struct io_event events[64];
     struct timespec at_once = {0, 0};
     long wanted = done_max < 64 ? done_max : 64;
-    long got = syscall(SYS_io_getevents, aio->context, 0L, wanted, events, &at_once);
+    long got;
+    /* It never waits, but says EINTR where a signal is pending; events would stay unheard of. */
+    do
+        got = syscall(SYS_io_getevents, aio->context, 0L, wanted, events, &at_once);
+    while (got < 0 && errno == EINTR);
     if (got < 0)
         return -errno;
     for (long i = 0; i < got; i++) {

@@ -311,3 +311,49 @@ def test_write_of_the_pool__cancelled__waited_for(path: Path, monkeypatch: pytes
 
 async def write_to(fd: int) -> None:
     await sys_aio_write(fd, 0, b"written")
+
+
+def test_cancelled_while_it_waits__never_begun(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(POOL)
+    fd = os.open(path, os.O_RDONLY)
+    answered: list[int] = []
+    depth = disk.POOL_DEPTH
+    may_read = threading.Event()
+    preadv = os.preadv
+    begun: list[int] = []
+
+    def late(fd: int, buffers: Any, offset: int) -> int:
+        assert may_read.wait(10)
+        begun.append(offset)
+        return preadv(fd, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", late)
+
+    async def read(number: int) -> None:
+        await sys_aio_read(fd, number * 4096, 1)
+        answered.append(number)
+
+    async def main() -> None:
+        scopes = []
+
+        async def in_a_scope(number: int) -> None:
+            with CancelScope() as scope:
+                scopes.append(scope)
+                await read(number)
+
+        async with open_nursery() as nursery:
+            for number in range(depth + 6):
+                nursery.start_soon(in_a_scope, number)
+            await sys_yield()
+            assert rig.disk.statistics()["disk_waiting"] == 6
+            for scope in scopes[depth + 1 : depth + 4]:
+                scope.cancel()
+            assert rig.disk.statistics()["disk_waiting"] == 3
+            may_read.set()
+
+    rig.run(main())
+    assert sorted(answered) == [*range(depth + 1), depth + 4, depth + 5]
+    assert sorted(begun) == [number * 4096 for number in sorted(answered)]
+    assert rig.disk.statistics()["disk_waiting"] == 0
+    os.close(fd)
+    rig.close()
