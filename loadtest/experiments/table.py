@@ -35,7 +35,12 @@ def points_table(result: Result) -> Table:
 
 def _cell(point: Point, name: str) -> str:
     value = point.values.get(name)
-    return "" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
+    return "" if value is None else number(value)
+
+
+def number(value: float) -> str:
+    """Three digits of a small figure, the whole ones of a large one."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:,.3g}"
 
 
 def goals_table(result: Result) -> Table:
@@ -45,6 +50,6 @@ def goals_table(result: Result) -> Table:
         table.add_column(title, justify="right" if title in ("found", "wanted") else "left")
     for goal in result.goals:
         verdict = "[green]met[/green]" if goal.is_met else "[red]missed[/red]"
-        wanted = f"at {'least' if goal.is_least else 'most'} {goal.limit:g} {goal.unit}"
-        table.add_row(goal.name, f"{goal.figure:,.3g} {goal.unit}", wanted, verdict)
+        wanted = f"at {'least' if goal.is_least else 'most'} {number(goal.limit)} {goal.unit}"
+        table.add_row(goal.name, f"{number(goal.figure)} {goal.unit}", wanted, verdict)
     return table

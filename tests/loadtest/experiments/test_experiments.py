@@ -10,6 +10,7 @@ from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_ch
 from gossamer.loadtest.experiments.command import bench
 from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result
 from gossamer.loadtest.experiments.plot import draw
+from gossamer.loadtest.experiments.table import number
 from gossamer.shards.exitcode import CannotStartError
 
 
@@ -53,6 +54,16 @@ def test_child__measurement_fails__its_last_line() -> None:
 def test_goal__at_least_and_at_most() -> None:
     assert Goal("rate", 2.0, 1.3, "x", is_least=True).is_met
     assert not Goal("cost", 2.0, 1.3, "x").is_met
+
+
+def test_number__as_people_read_it() -> None:
+    assert [number(value) for value in (0.51249, 12.34, 999.6, 1_664.2, 2_048)] == [
+        "0.512",
+        "12.3",
+        "1,000",
+        "1,664",
+        "2,048",
+    ]
 
 
 def test_plot__png_and_svg(tmp_path: Path) -> None:
