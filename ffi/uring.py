@@ -85,4 +85,7 @@ class UringContext(InFlight):
     def _push(self, opcode: int, fd: int, chunk: Chunk | None, address: int, length: int, offset: int) -> int:
         slot = self._take_slot()
         code = lib.gossamer_uring_push(self._ring, slot, opcode, fd, address, length, offset)
-        return self._begun(slot, chunk, code, "io_uring")
+        if code < 0:
+            return self._begun(slot, chunk, code, "io_uring")
+        self._chunks[slot] = chunk
+        return slot

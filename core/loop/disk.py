@@ -24,7 +24,7 @@ from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
-from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, ChunkPool, align_down, align_up
+from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, ChunkPool
 
 DEPTH: Final = 256
 """Operations in flight in the kernel; the rest waits here."""
@@ -37,6 +37,9 @@ WAITING_MAX: Final = 131_072
 
 READ_BYTES_MAX: Final = 256 * 1024
 """The longest read or write of one call."""
+
+PAGE_MASK: Final = -ALIGNMENT_BYTES
+"""Of an offset, what stands before the page it lies in."""
 
 DiskCall = AioRead | AioWrite | AioSync
 
@@ -110,7 +113,7 @@ class DiskLoop:
         if not isinstance(call, AioSync) and not 0 <= call.length <= READ_BYTES_MAX:
             raise BoundExceeded(f"{call.length} bytes: one call reads or writes at most {READ_BYTES_MAX}")
         lane = self._lane
-        if not lane.engine.takes(call.fd, is_read=isinstance(call, AioRead)):
+        if not (lane.takes_all or lane.engine.takes(call.fd, is_read=isinstance(call, AioRead))):
             lane = self._pool_lane
         self._operations_total += 1
         if not lane.waiting and lane.begin(thread, call):
@@ -141,7 +144,7 @@ class DiskLoop:
         while finished := lane.engine.reap():
             for slot, result in finished:
                 self._finish(lane, lane.in_flight.pop(slot), result)
-        while lane.waiting and lane.engine.has_room:
+        while lane.waiting:
             thread, call = lane.waiting.popleft()
             if self._withdrawn and id(call) in self._withdrawn:
                 self._withdrawn.remove(id(call))
@@ -165,7 +168,9 @@ class DiskLoop:
                 self._scheduler.throw(thread, OSError(-result, os.strerror(-result)))
             elif isinstance(call, AioRead):
                 assert chunk is not None
-                self._scheduler.resume(thread, cut(chunk, result, call.offset, call.length))
+                skip = call.offset & ~PAGE_MASK
+                data = chunk.view[skip : min(result, skip + call.length)].tobytes()
+                self._scheduler.resume(thread, data)
             else:
                 self._scheduler.resume(thread, result if isinstance(call, AioWrite) else None)
         if chunk is not None:
@@ -188,6 +193,7 @@ class Lane:
         self.in_flight: dict[int, Operation] = {}
         self.waiting: deque[tuple[Thread[Any], DiskCall]] = deque()
         self.engine_depth = depth
+        self.takes_all = engine.takes_all
         self.chunks = ChunkPool(READ_BYTES_MAX + 2 * ALIGNMENT_BYTES, depth)
         self.is_closed = False
 
@@ -206,7 +212,8 @@ class Lane:
         try:
             if isinstance(call, AioRead):
                 # Whole pages: a descriptor opened with O_DIRECT takes nothing else.
-                start, stop = align_down(call.offset), align_up(call.offset + call.length)
+                start = call.offset & PAGE_MASK
+                stop = (call.offset + call.length + ALIGNMENT_BYTES - 1) & PAGE_MASK
                 slot = engine.read(call.fd, chunk, stop - start, start)
             else:
                 chunk.view[: call.length] = call.data
@@ -242,9 +249,3 @@ class Lane:
             self.engine.close()
             self.in_flight.clear()
             self.waiting.clear()
-
-
-def cut(chunk: Chunk, filled: int, offset: int, length: int) -> bytes:
-    """The `length` bytes at `offset` of the file, out of a chunk filled from the aligned offset before it."""
-    skip = offset - align_down(offset)
-    return chunk.view[skip : min(filled, skip + length)].tobytes()

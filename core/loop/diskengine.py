@@ -41,6 +41,9 @@ class Engine(Protocol):
     def has_room(self) -> bool:
         """Whether another operation can be queued."""
 
+    takes_all: bool
+    """Whether `takes` need not be asked."""
+
     def takes(self, fd: int, *, is_read: bool) -> bool:
         """Whether it can read, or write, that descriptor without blocking."""
 
@@ -70,6 +73,7 @@ class UringEngine(UringContext):
     """io_uring: any descriptor, any operation; a turn's operations are begun by one system call."""
 
     name = URING
+    takes_all = True
     holds_files = True
 
     def takes(self, fd: int, *, is_read: bool) -> bool:
@@ -82,6 +86,7 @@ class LibaioEngine(AioContext):
     """The kernel's native AIO: asynchronous only for reads of a descriptor opened with O_DIRECT."""
 
     name = LIBAIO
+    takes_all = False
     holds_files = True
 
     def takes(self, fd: int, *, is_read: bool) -> bool:
@@ -106,6 +111,7 @@ class PoolEngine:
     """A pool of operating-system threads: any descriptor, any operation, a few at a time."""
 
     name = POOL
+    takes_all = True
     holds_files = False
     eventfd = -1
 
