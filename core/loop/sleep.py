@@ -34,7 +34,7 @@ class SleepLoop:
 
     def turn(self, now_us: int) -> None:
         """Wake at most WAKE_MAX sleepers."""
-        if self._sleepers.next_us() > now_us:
+        if self._sleepers.next_at_us > now_us:
             return
         for thread in self._sleepers.pop_due(now_us, WAKE_MAX):
             if thread.scope is not None:

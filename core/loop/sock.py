@@ -94,14 +94,14 @@ class SockLoop:
         """The earliest timeout, or the end of a listener's rest."""
         if self._sending:
             return 0
-        earliest_us = min(self._deadlines.next_us(), self._acceptor.rest_until_us)
+        earliest_us = min(self._deadlines.next_at_us, self._acceptor.rest_until_us)
         if self._linger.dropped_bytes or self._waits.waiting:
             return min(earliest_us, self._linger.deadline_us(), self._waits.deadline_us())
         return earliest_us
 
     def turn(self, now_us: int) -> None:
         """Look at the timeouts that are due, and let rested listeners accept again."""
-        if self._deadlines.next_us() <= now_us:
+        if self._deadlines.next_at_us <= now_us:
             for connection in self._deadlines.pop_due(now_us, DEADLINES_MAX):
                 self._expire(connection, now_us)
         if self._sending:

@@ -31,13 +31,15 @@ class DeadlineHeap(Generic[Owner]):
     (10, ['early'])
     """
 
-    __slots__ = ("_due", "_heap", "_resolution_us", "_ticks")
+    __slots__ = ("_due", "_heap", "_resolution_us", "_ticks", "next_at_us")
 
     def __init__(self, resolution_us: int = RESOLUTION_US) -> None:
         self._resolution_us = resolution_us
         self._heap: list[int] = []
         self._ticks: dict[int, dict[Owner, None]] = {}
         self._due: list[Owner] = []
+        self.next_at_us = NEVER_US
+        """What `next_us` returns."""
 
     def __len__(self) -> int:
         return len(self._due) + sum(map(len, self._ticks.values()))
@@ -49,6 +51,8 @@ class DeadlineHeap(Generic[Owner]):
         if owners is None:
             self._ticks[tick] = {owner: None}
             heappush(self._heap, tick)
+            if self._heap[0] == tick and not self._due:
+                self.next_at_us = tick * self._resolution_us
         else:
             owners[owner] = None
 
@@ -60,18 +64,24 @@ class DeadlineHeap(Generic[Owner]):
         elif self._due and owner in self._due:
             # Due, and not handed out yet because of the bound on a turn.
             self._due.remove(owner)
+            self._look_ahead()
 
     def clear(self) -> None:
         """Forget every owner."""
         self._heap.clear()
         self._ticks.clear()
         self._due.clear()
+        self.next_at_us = NEVER_US
 
     def next_us(self) -> int:
         """When `pop_due` will have something to hand out; NEVER_US when it never will."""
+        return self.next_at_us
+
+    def _look_ahead(self) -> None:
         if self._due:
-            return 0
-        return self._heap[0] * self._resolution_us if self._heap else NEVER_US
+            self.next_at_us = 0
+        else:
+            self.next_at_us = self._heap[0] * self._resolution_us if self._heap else NEVER_US
 
     def pop_due(self, now_us: int, limit: int) -> list[Owner]:
         """At most `limit` owners whose time has come, earliest tick first."""
@@ -83,6 +93,7 @@ class DeadlineHeap(Generic[Owner]):
             del self._due[start:]
             batch.reverse()
             popped += batch
+        self._look_ahead()
         return popped
 
     def _expire(self, now_us: int) -> bool:

@@ -30,7 +30,6 @@ from gossamer.shards.web.pages import HTML, error_page
 Part = bytes | ByteRange
 FieldList = list[tuple[str, str]]
 
-RANGES_TAKEN: Final = ("Accept-Ranges", "bytes")
 LAST_LINES: Final = field_lines([CLOSE])
 OLD_CLIENT_LINES: Final = field_lines([KEEP_ALIVE])
 
@@ -86,13 +85,10 @@ def file_facts(status: FileStatus, media_type: str, now: int) -> FileFacts:
     etag = f'"{blake2b(identity, digest_size=10).hexdigest()}"'
     modified = max(min(status.mtime_ns // 1_000_000_000, now), 0)
     last_modified = format_date(modified)
-    lines = field_lines(
-        [
-            ("Content-Type", media_type),
-            ("Content-Length", str(status.size_bytes)),
-            *validator_fields(last_modified, etag),
-            RANGES_TAKEN,
-        ]
+    # As `field_lines` would write them, of values that are ours or were judged with the configuration.
+    lines = (
+        f"Content-Type: {media_type}\r\nContent-Length: {status.size_bytes}\r\n"
+        f"Last-Modified: {last_modified}\r\nETag: {etag}\r\nAccept-Ranges: bytes\r\n"
     )
     return FileFacts(status.size_bytes, media_type, Validators(etag, modified), last_modified, lines)
 

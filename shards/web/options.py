@@ -14,7 +14,7 @@ MIB = 1024 * KIB
 
 Count = Annotated[int, Meta(ge=1)]
 Microseconds = Annotated[int, Meta(ge=1_000)]
-MediaType = Annotated[str, Meta(pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]
+MediaType = Annotated[str, Meta(pattern=r"^[\x21-\x7e][\x20-\x7e]*\Z")]
 Bytes = Annotated[int, Meta(ge=0)]
 
 
@@ -24,7 +24,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Units: names ending _us are microseconds, _bytes bytes.
     """
 
-    index_file: Annotated[str, Meta(pattern=r"^[^/\x00]+$")] = "index.html"
+    index_file: Annotated[str, Meta(pattern=r"^[^/\x00]+\Z")] = "index.html"
     """Served for a folder."""
     autoindex: bool = False
     """Whether a folder without an index file is answered with a list of what is in it (else 403)."""
@@ -34,7 +34,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether names that begin with a dot are served (`.well-known` always is)."""
     media_types: dict[str, MediaType] = {}
     """Extension (with or without its dot, in lower case) to media type, over the built-in table."""
-    server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*$")] = "gossamer"
+    server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*\Z")] = "gossamer"
     """The Server field of every response; empty: none."""
 
     cache_bytes_max: Bytes = 64 * MIB

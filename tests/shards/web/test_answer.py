@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.request import Request, parse_request
+from gossamer.core.http.response import field_lines
 from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import (
     Answer,
@@ -90,3 +91,15 @@ def test_http_1_0_kept_alive__is_told() -> None:
     assert "Connection: keep-alive" in fields_of(answer)
     assert answer.keep_alive
     assert page_answer(b"page", asked(method="HEAD"), SETTING).parts == ()
+
+
+def test_lines__as_fields_are_written() -> None:
+    assert FACTS.lines == field_lines(
+        [
+            ("Content-Type", "text/x"),
+            ("Content-Length", "100"),
+            ("Last-Modified", FACTS.last_modified),
+            ("ETag", FACTS.validators.etag),
+            ("Accept-Ranges", "bytes"),
+        ]
+    )

@@ -20,6 +20,8 @@ def test_defaults__pass_their_own_bounds() -> None:
         {"cache_bytes_max": -1},
         {"index_file": "../x"},
         {"server": "a\r\nb"},
+        {"server": "a\n"},
+        {"media_types": {"html": "text/html\n"}},
         {"media_types": {"html": "text/html\r\nX: y"}},
     ],
 )
