@@ -113,11 +113,11 @@ class Connections:
 
     def deadline_us(self) -> int:
         """The earliest deadline of any connection or TIME-WAIT record."""
-        return min(self.deadlines.next_us(), self.demux.time_wait_deadline_us())
+        return min(self.deadlines.next_at_us, self.demux.time_wait_deadline_us())
 
     def turn(self, now_us: int) -> None:
         """Step the connections whose deadlines have passed, then send the batch."""
-        if self.deadlines.next_us() <= now_us:
+        if self.deadlines.next_at_us <= now_us:
             for connection in self.deadlines.pop_due(now_us, DEADLINES_MAX):
                 if connection.armed_us <= now_us:
                     self._expire(connection, now_us)

@@ -97,3 +97,28 @@ def test_discard__due_but_not_handed_out_yet__is_not_handed_out() -> None:
     assert heap.pop_due(10, 2) == [0, 1]
     heap.discard(10, 3)
     assert heap.pop_due(10, 9) == [2]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("push"), st.integers(1, 50), st.integers(0, 5)),
+            st.tuples(st.just("pop"), st.integers(0, 60), st.integers(1, 3)),
+            st.tuples(st.just("discard"), st.integers(1, 50), st.integers(0, 5)),
+        ),
+        max_size=40,
+    )
+)
+def test_next_us__never_later_than_what_is_handed_out(steps: list[tuple[str, int, int]]) -> None:
+    heap: DeadlineHeap[int] = DeadlineHeap(resolution_us=1)
+    standing: dict[int, int] = {}
+    for verb, at_us, number in steps:
+        if verb == "pop":
+            for owner in heap.pop_due(at_us, number):
+                assert standing.pop(owner) <= at_us
+        elif verb == "discard" and number in standing:
+            heap.discard(standing.pop(number), number)
+        elif number not in standing:
+            heap.push(at_us, number)
+            standing[number] = at_us
+        assert heap.next_us() <= min(standing.values(), default=NEVER_US)
