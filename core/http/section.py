@@ -23,7 +23,6 @@ CHUNKED: Final = -1
 ANY_LINE: Final = (b"GET / HTTP/1.0\r\n", b"GET / HTTP/1.1\r\n")
 """By minor version: what llhttp, which takes whole heads only, reads before the section."""
 
-
 ASK_FOR_LESS: Final = frozenset(
     {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"}
 )

@@ -70,8 +70,6 @@ class DiskLoop:
         self._lane = self._pool_lane if kernel is None else Lane(kernel, depth)
         self._operations_total = 0
         self._is_queued = False
-        self._withdrawn: set[int] = set()
-        """Calls, by `id`, that wait in a lane's queue and were cancelled: taken out when their turn comes."""
 
     @property
     def engine(self) -> str:
@@ -94,7 +92,6 @@ class DiskLoop:
             self._scheduler.unwatch(self._lane.engine.eventfd)
         self._lane.close()
         self._pool_lane.close()
-        self._withdrawn.clear()
 
     def statistics(self) -> dict[str, int]:
         """The engine's index in `diskengine.ENGINES`, operations since the start, and those on their way
@@ -104,7 +101,7 @@ class DiskLoop:
             "disk_engine": ENGINES.index(self.engine),
             "disk_operations_total": self._operations_total,
             "disk_in_flight": sum(len(lane.in_flight) for lane in lanes),
-            "disk_waiting": sum(len(lane.waiting) for lane in lanes) - len(self._withdrawn),
+            "disk_waiting": sum(len(lane.waiting) for lane in lanes),
         }
 
     # Beginning.
@@ -118,8 +115,9 @@ class DiskLoop:
         self._operations_total += 1
         if not lane.waiting and lane.begin(thread, call):
             self._is_queued = True
-        elif len(lane.waiting) < WAITING_MAX:
-            lane.waiting.append((thread, call))
+        elif len(lane.order) < WAITING_MAX:
+            lane.waiting[thread] = call
+            lane.order.append(thread)
         else:
             raise BoundExceeded(f"{WAITING_MAX} operations wait already (core.loop.disk.WAITING_MAX)")
         return BLOCKED
@@ -144,18 +142,18 @@ class DiskLoop:
         while finished := lane.engine.reap():
             for slot, result in finished:
                 self._finish(lane, lane.in_flight.pop(slot), result)
-        while lane.waiting:
-            thread, call = lane.waiting.popleft()
-            if self._withdrawn and id(call) in self._withdrawn:
-                self._withdrawn.remove(id(call))
-                continue
-            try:
-                if not lane.begin(thread, call):
-                    lane.waiting.appendleft((thread, call))
-                    break
-            except OSError as error:
-                self._scheduler.throw(thread, error)
-            self._is_queued = True
+        while lane.order:
+            thread = lane.order[0]
+            call = lane.waiting.get(thread)
+            if call is not None:
+                try:
+                    if not lane.begin(thread, call):
+                        break
+                except OSError as error:
+                    self._scheduler.throw(thread, error)
+                del lane.waiting[thread]
+                self._is_queued = True
+            lane.order.popleft()
         if self._is_queued:
             # At once: else the disk would rest while threads run.
             self._is_queued = not self._lane.engine.submit()
@@ -177,12 +175,8 @@ class DiskLoop:
             lane.chunks.give_back(chunk)
 
     def _cancel(self, thread: Thread[Any], call: DiskCall) -> bool:
-        for lane in (self._lane, self._pool_lane):
-            is_given_up = lane.cancel(thread)
-            if is_given_up is not None:
-                return is_given_up
-        self._withdrawn.add(id(call))
-        return True
+        del call
+        return self._lane.cancel(thread) or self._pool_lane.cancel(thread)
 
 
 class Lane:
@@ -191,7 +185,9 @@ class Lane:
     def __init__(self, engine: Engine, depth: int) -> None:
         self.engine = engine
         self.in_flight: dict[int, Operation] = {}
-        self.waiting: deque[tuple[Thread[Any], DiskCall]] = deque()
+        self.waiting: dict[Thread[Any], DiskCall] = {}
+        self.order: deque[Thread[Any]] = deque()
+        """Whose turn it is. Who was cancelled still stands in it, and is passed over."""
         self.engine_depth = depth
         self.takes_all = engine.takes_all
         self.chunks = ChunkPool(READ_BYTES_MAX + 2 * ALIGNMENT_BYTES, depth)
@@ -226,13 +222,14 @@ class Lane:
         self.in_flight[slot] = (thread, call, chunk)
         return True
 
-    def cancel(self, thread: Thread[Any]) -> bool | None:
-        """Forget who waits for an operation in flight; whether it need not wait on, None where it waits for
-        none.
+    def cancel(self, thread: Thread[Any]) -> bool:
+        """Forget who waits; whether it waited here, and need not wait on.
 
         A write of the pool is waited for: it has only the descriptor's number, which may be another file's
         soon after the thread has gone on.
         """
+        if self.waiting.pop(thread, None) is not None:
+            return True
         for slot, (waiter, call, chunk) in self.in_flight.items():
             if waiter is thread:
                 if isinstance(call, AioWrite) and not self.engine.holds_files:
@@ -240,7 +237,7 @@ class Lane:
                 self.in_flight[slot] = (None, call, chunk)
                 self.engine.cancel(slot)
                 return True
-        return None
+        return False
 
     def close(self) -> None:
         """Wait for what is in flight, and forget it."""
@@ -249,3 +246,4 @@ class Lane:
             self.engine.close()
             self.in_flight.clear()
             self.waiting.clear()
+            self.order.clear()

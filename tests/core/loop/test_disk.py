@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -357,3 +358,55 @@ def test_cancelled_while_it_waits__never_begun(path: Path, monkeypatch: pytest.M
     assert rig.disk.statistics()["disk_waiting"] == 0
     os.close(fd)
     rig.close()
+
+
+def test_one_call_awaited_by_many__each_cancelled_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call is a value: that others wait with the same one must not matter to who is cancelled."""
+    rig = Rig(POOL)
+    fd = os.open(path, os.O_RDONLY)
+    may_read = threading.Event()
+    preadv = os.preadv
+
+    def late(*arguments: Any) -> int:
+        assert may_read.wait(10)
+        return preadv(*arguments)
+
+    monkeypatch.setattr(os, "preadv", late)
+    shared = sys_aio_read(fd, 0, 1)
+    scopes: list[CancelScope] = []
+    answered: list[int] = []
+
+    async def read(number: int) -> None:
+        with CancelScope() as scope:
+            scopes.append(scope)
+            await shared
+            answered.append(number)
+
+    async def main() -> None:
+        depth = disk.POOL_DEPTH
+        async with open_nursery() as nursery:
+            for number in range(depth + 4):
+                nursery.start_soon(read, number)
+            while len(scopes) < depth + 4:
+                await sys_yield()
+            scopes[depth + 1].cancel()
+            scopes[depth + 3].cancel()
+            may_read.set()
+        assert sorted(answered) == [*range(depth + 1), depth + 2]
+
+    with move_on_in_earnest(rig):
+        rig.run(main())
+    os.close(fd)
+    rig.close()
+
+
+@contextmanager
+def move_on_in_earnest(rig: Rig) -> Iterator[None]:
+    """Stop a scheduler whose threads are never answered, instead of hanging for ever."""
+    timer = threading.Timer(10, rig.scheduler.stop)
+    timer.start()
+    try:
+        yield
+        assert timer.is_alive(), "threads were never answered"
+    finally:
+        timer.cancel()
