@@ -8,11 +8,10 @@ Source: io_submit(2), open(2) on O_DIRECT.
 
 import errno
 import os
-from typing import Any
 
 from gossamer.ffi._aio import ffi, lib
 from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk
-from gossamer.ffi.inflight import REAP_MAX, Done, InFlight
+from gossamer.ffi.inflight import Done, InFlight
 
 
 class AioContext(InFlight):
@@ -28,8 +27,6 @@ class AioContext(InFlight):
         if self._aio == ffi.NULL:
             os.close(self.eventfd)
             raise OSError(error[0], f"io_setup: {os.strerror(error[0])}")
-        self._done: Any = ffi.new("gossamer_aio_done[]", REAP_MAX)
-        self._done_bytes: Any = ffi.buffer(self._done)
 
     def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
         """Start to fill the first `length` bytes of `chunk` from `offset` of `fd`, opened with O_DIRECT;
@@ -48,14 +45,8 @@ class AioContext(InFlight):
         return slot in self._chunks and lib.gossamer_aio_cancel(self._aio, slot) == 0
 
     def reap(self) -> list[Done]:
-        """The reads that are done.
-
-        Bounds: at most REAP_MAX, so ask until there are none. Raises: OSError.
-        """
-        got = lib.gossamer_aio_reap(self._aio, self._done, REAP_MAX)
-        if got < 0:
-            raise OSError(-got, f"io_getevents: {os.strerror(-got)}")
-        return self._finished(self._done_bytes, got)
+        """All reads that are done. Bounds: the depth. Raises: OSError."""
+        return self._finished(lib.gossamer_aio_reap(self._aio, self._done, self._depth), "io_getevents")
 
     def close(self) -> None:
         """Wait until nothing is in flight, and release all. Closing twice is harmless."""

@@ -12,10 +12,8 @@ import os
 import struct
 from typing import Any, Final
 
+from gossamer.ffi._aio import ffi
 from gossamer.ffi.chunk import Chunk
-
-REAP_MAX: Final = 256
-"""Completions taken from the kernel at once."""
 
 COMPLETION: Final = struct.Struct("=Qq")
 """gossamer_aio_done, as C lays it out."""
@@ -29,6 +27,9 @@ class InFlight:
 
     def __init__(self, depth: int) -> None:
         self.eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._depth = depth
+        self._done: Any = ffi.new("gossamer_aio_done[]", depth)
+        self._done_bytes: Any = ffi.buffer(self._done)
         self._free_slots = list(range(depth))
         self._chunks: dict[int, Chunk | None] = {}
 
@@ -54,9 +55,14 @@ class InFlight:
         self._chunks[slot] = chunk
         return slot
 
-    def _finished(self, done: Any, count: int) -> list[Done]:
-        """The slots of `count` completions, which are free again; `done` is a buffer of them."""
-        finished: list[Done] = list(COMPLETION.iter_unpack(done[: count * COMPLETION.size]))
+    def _finished(self, count: int, what: str) -> list[Done]:
+        """The first `count` completions in `_done`, whose slots are free again.
+
+        Raises: OSError for a negative count, which is an errno of `what`.
+        """
+        if count < 0:
+            raise OSError(-count, f"{what}: {os.strerror(-count)}")
+        finished: list[Done] = list(COMPLETION.iter_unpack(self._done_bytes[: count * COMPLETION.size]))
         for slot, _ in finished:
             del self._chunks[slot]
             self._free_slots.append(slot)

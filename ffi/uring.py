@@ -7,11 +7,11 @@ Source: io_uring(7), io_uring_enter(2).
 
 import errno
 import os
-from typing import Any, Final
+from typing import Final
 
 from gossamer.ffi._aio import ffi, lib
 from gossamer.ffi.chunk import Chunk
-from gossamer.ffi.inflight import REAP_MAX, Done, InFlight
+from gossamer.ffi.inflight import Done, InFlight
 
 LATER: Final = frozenset({errno.EAGAIN, errno.EBUSY, errno.EINTR})
 """The kernel has no room just now."""
@@ -25,7 +25,8 @@ OP_WRITE: Final = 23
 class UringContext(InFlight):
     """Up to `depth` operations in flight.
 
-    Raises: OSError where the kernel or its administrator has no io_uring for us (ENOSYS, EPERM, ENOMEM).
+    It is used by the operating-system thread that made it only. Raises: OSError where the kernel or its
+    administrator has no io_uring for us (ENOSYS, EPERM, ENOMEM), and in other threads (EEXIST).
     """
 
     def __init__(self, depth: int) -> None:
@@ -35,8 +36,6 @@ class UringContext(InFlight):
         if self._ring == ffi.NULL:
             os.close(self.eventfd)
             raise OSError(error[0], f"io_uring_setup: {os.strerror(error[0])}")
-        self._done: Any = ffi.new("gossamer_aio_done[]", REAP_MAX)
-        self._done_bytes: Any = ffi.buffer(self._done)
 
     def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
         """Queue filling the first `length` bytes of `chunk` from `offset` of `fd`; returns the slot that
@@ -69,11 +68,8 @@ class UringContext(InFlight):
         return slot in self._chunks and lib.gossamer_uring_cancel(self._ring, slot) == 0
 
     def reap(self) -> list[Done]:
-        """The operations that are done.
-
-        Bounds: at most REAP_MAX, so ask until there are none.
-        """
-        return self._finished(self._done_bytes, lib.gossamer_uring_reap(self._ring, self._done, REAP_MAX))
+        """All operations that are done. Bounds: the depth. Raises: OSError."""
+        return self._finished(lib.gossamer_uring_reap(self._ring, self._done, self._depth), "io_uring_enter")
 
     def close(self) -> None:
         """Wait until nothing is in flight, and release all. Closing twice is harmless."""

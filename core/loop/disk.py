@@ -26,7 +26,7 @@ from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, System
 from gossamer.core.threads.thread import Thread
 from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, ChunkPool
 
-DEPTH: Final = 256
+DEPTH: Final = 128
 """Operations in flight in the kernel; the rest waits here."""
 
 POOL_DEPTH: Final = 64
@@ -138,10 +138,8 @@ class DiskLoop:
 
     def _collect_lane(self, lane: "Lane") -> None:
         """Answer the operations that are done, and begin as many of those that wait."""
-        # Bounds: the lane's depth, since what begins here is not done before `turn`.
-        while finished := lane.engine.reap():
-            for slot, result in finished:
-                self._finish(lane, lane.in_flight.pop(slot), result)
+        for slot, result in lane.engine.reap():
+            self._finish(lane, lane.in_flight.pop(slot), result)
         while lane.order:
             thread = lane.order[0]
             call = lane.waiting.get(thread)

@@ -63,7 +63,7 @@ class Engine(Protocol):
         """Ask for an operation to be given up; it is told of all the same."""
 
     def reap(self) -> list[Done]:
-        """Some of the operations that are done; ask until there are none."""
+        """All operations that are done. Raises: OSError."""
 
     def close(self) -> None:
         """Wait until nothing is in flight, and release all."""

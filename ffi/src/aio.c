@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define GOSSAMER_EVENTS_MAX 64
+
 typedef struct gossamer_aio {
     aio_context_t context;
     unsigned depth;
@@ -75,11 +77,11 @@ static int gossamer_aio_cancel(gossamer_aio *aio, unsigned slot)
     return syscall(SYS_io_cancel, aio->context, &aio->iocbs[slot], &event) < 0 ? -errno : 0;
 }
 
-static int gossamer_aio_reap(gossamer_aio *aio, gossamer_aio_done *done, unsigned done_max)
+static int gossamer_aio_reap_some(gossamer_aio *aio, gossamer_aio_done *done, unsigned done_max)
 {
-    struct io_event events[64];
+    struct io_event events[GOSSAMER_EVENTS_MAX];
     struct timespec at_once = {0, 0};
-    long wanted = done_max < 64 ? done_max : 64;
+    long wanted = done_max < GOSSAMER_EVENTS_MAX ? done_max : GOSSAMER_EVENTS_MAX;
     long got;
     /* It never waits, but says EINTR where a signal is pending; events would stay unheard of. */
     do
@@ -92,6 +94,19 @@ static int gossamer_aio_reap(gossamer_aio *aio, gossamer_aio_done *done, unsigne
         done[i].result = events[i].res;
     }
     return (int)got;
+}
+
+static int gossamer_aio_reap(gossamer_aio *aio, gossamer_aio_done *done, unsigned done_max)
+{
+    unsigned count = 0;
+    int got;
+    do {
+        got = gossamer_aio_reap_some(aio, done + count, done_max - count);
+        if (got < 0)
+            return count ? (int)count : got;
+        count += (unsigned)got;
+    } while (got == GOSSAMER_EVENTS_MAX && count < done_max);
+    return (int)count;
 }
 
 /* Waits until nothing is in flight any more: the kernel writes into no buffer after this. */

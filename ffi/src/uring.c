@@ -1,7 +1,11 @@
-/* io_uring by system call: a ring of requests that are submitted together and reaped without a system call.
+/* io_uring by system call: a ring of requests that are submitted together and reaped together.
  *
  * Owns the two rings. At most `depth` requests are queued or in flight, so the completion ring, twice as large,
  * never overflows. Every function answers a result or -errno and decides nothing.
+ *
+ * Where the kernel can (6.1 and later), it leaves what a finished request has to do for the reaper
+ * (IORING_SETUP_DEFER_TASKRUN). Else it interrupts this thread for each, from whatever processor the device tells
+ * on; a device that takes requests in batches stands idle so long. Such a ring is used by the thread that made it.
  *
  * Source: io_uring_setup(2), io_uring_enter(2), io_uring_register(2), io_uring(7).
  */
@@ -19,12 +23,13 @@
 
 typedef struct gossamer_uring {
     int fd;
+    int is_deferred;
     unsigned depth;
     unsigned queued;
     unsigned in_flight;
     unsigned *sq_head, *sq_tail, *sq_array;
     unsigned sq_mask;
-    unsigned *cq_head, *cq_tail;
+    unsigned *cq_head, *cq_tail, *cq_flags;
     unsigned cq_mask;
     struct io_uring_cqe *cqes;
     struct io_uring_sqe *sqes;
@@ -82,21 +87,38 @@ static int gossamer_uring_map(gossamer_uring *ring, const struct io_uring_params
     ring->sq_mask = *(unsigned *)(base + params->sq_off.ring_mask);
     ring->cq_head = (unsigned *)(base + params->cq_off.head);
     ring->cq_tail = (unsigned *)(base + params->cq_off.tail);
+    ring->cq_flags = (unsigned *)(base + params->cq_off.flags);
     ring->cq_mask = *(unsigned *)(base + params->cq_off.ring_mask);
     ring->cqes = (struct io_uring_cqe *)(base + params->cq_off.cqes);
     return 0;
 }
 
+static int gossamer_uring_setup(gossamer_uring *ring, unsigned depth, struct io_uring_params *params)
+{
+    memset(params, 0, sizeof *params);
+    params->flags = IORING_SETUP_CLAMP;
+    if (ring->is_deferred)
+        params->flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    ring->fd = (int)syscall(SYS_io_uring_setup, depth, params);
+    return ring->fd < 0 ? -errno : 0;
+}
+
 static gossamer_uring *gossamer_uring_open(unsigned depth, int eventfd, int *error)
 {
-    struct io_uring_params params = {.flags = IORING_SETUP_CLAMP};
+    struct io_uring_params params;
     gossamer_uring *ring = calloc(1, sizeof *ring);
     if (ring == NULL) {
         *error = ENOMEM;
         return NULL;
     }
-    ring->fd = (int)syscall(SYS_io_uring_setup, depth, &params);
-    int failed = ring->fd < 0 ? -errno : gossamer_uring_probe(ring->fd);
+    ring->is_deferred = 1;
+    int failed = gossamer_uring_setup(ring, depth, &params);
+    if (failed == -EINVAL) {
+        ring->is_deferred = 0;
+        failed = gossamer_uring_setup(ring, depth, &params);
+    }
+    if (!failed)
+        failed = gossamer_uring_probe(ring->fd);
     if (!failed)
         failed = gossamer_uring_map(ring, &params);
     if (!failed && syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_EVENTFD, &eventfd, 1) < 0)
@@ -154,8 +176,43 @@ static int gossamer_uring_cancel(gossamer_uring *ring, uint64_t slot)
     return begun < 0 ? begun : 0;
 }
 
+/* Do some of what the kernel left for the reaper. */
+static int gossamer_uring_finish_some(const gossamer_uring *ring)
+{
+    long failed;
+    do
+        failed = syscall(SYS_io_uring_enter, ring->fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+    while (failed < 0 && errno == EINTR);
+    return failed < 0 ? -errno : 0;
+}
+
+/* Do all that the kernel left for the reaper.
+ *
+ * The eventfd is written to when a first request is left, and again as it is finished here, which would only wake
+ * the reaper once more: so it is switched off. What is left just then is found by a call after it is on again.
+ */
+static int gossamer_uring_finish(const gossamer_uring *ring)
+{
+    if (!ring->is_deferred)
+        return 0;
+    __atomic_store_n(ring->cq_flags, IORING_CQ_EVENTFD_DISABLED, __ATOMIC_RELAXED);
+    int failed = gossamer_uring_finish_some(ring);
+    __atomic_store_n(ring->cq_flags, 0, __ATOMIC_SEQ_CST);
+    unsigned before, tail = __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE);
+    /* Bounds: no more are told of than are in flight. */
+    do {
+        before = tail;
+        failed = failed ? failed : gossamer_uring_finish_some(ring);
+        tail = __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE);
+    } while (tail != before);
+    return failed;
+}
+
 static int gossamer_uring_reap(gossamer_uring *ring, gossamer_aio_done *done, unsigned done_max)
 {
+    int failed = gossamer_uring_finish(ring);
+    if (failed)
+        return failed;
     unsigned head = *ring->cq_head, count = 0;
     unsigned tail = __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE);
     while (head != tail && count < done_max) {
@@ -178,9 +235,11 @@ static int gossamer_uring_close(gossamer_uring *ring)
     int failed = 0;
     gossamer_aio_done done[64];
     while (ring->in_flight > 0 && !failed) {
-        if (gossamer_uring_reap(ring, done, 64) > 0)
+        int count = gossamer_uring_reap(ring, done, 64);
+        if (count > 0)
             continue;
-        if (ring->in_flight > 0 &&
+        failed = count;
+        if (!failed && ring->in_flight > 0 &&
             syscall(SYS_io_uring_enter, ring->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0 && errno != EINTR)
             failed = -errno;
     }

@@ -1,4 +1,4 @@
-"""Random reads of 4 KB from a file, by 1 to 65,536 threads over a depth of 256, beside fio and OS threads.
+"""Random reads of 4 KB from a file, by 1 to 65,536 threads over a depth of 128, beside fio and OS threads.
 
     gossamer bench disk --directory /var/tmp
 

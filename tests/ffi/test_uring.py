@@ -1,0 +1,133 @@
+"""io_uring through cffi, without any loop."""
+
+import errno
+import os
+import select
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from gossamer.ffi.chunk import Chunk
+from gossamer.ffi.uring import UringContext
+
+BLOCK_BYTES = 4096
+BLOCKS = 64
+DEPTH = 4
+CONTENT = os.urandom(BLOCKS * BLOCK_BYTES)
+
+
+@pytest.fixture
+def context() -> Iterator[UringContext]:
+    try:
+        made = UringContext(DEPTH)
+    except OSError as error:
+        pytest.skip(f"no io_uring here: {error}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def direct_fd(tmp_path: Path) -> Iterator[int]:
+    path = tmp_path / "content"
+    path.write_bytes(CONTENT)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    except OSError as error:
+        pytest.skip(f"this file system has no O_DIRECT: {error}")
+    yield fd
+    os.close(fd)
+
+
+@pytest.fixture
+def epoll(context: UringContext) -> Iterator[select.epoll]:
+    with select.epoll() as made:
+        made.register(context.eventfd, select.EPOLLIN | select.EPOLLET)
+        yield made
+
+
+def finished(context: UringContext, epoll: select.epoll) -> list[tuple[int, int]]:
+    """What is done: asked for once the eventfd has told, as a loop does."""
+    assert epoll.poll(5), "the kernel never said that it was done"
+    return context.reap()
+
+
+def test_read__eventfd_tells__bytes_are_in_the_chunk(
+    context: UringContext, direct_fd: int, epoll: select.epoll
+) -> None:
+    chunk = Chunk.allocate(BLOCK_BYTES)
+    slot = context.read(direct_fd, chunk, BLOCK_BYTES, BLOCK_BYTES)
+    assert context.submit()
+    assert finished(context, epoll) == [(slot, BLOCK_BYTES)]
+    assert chunk.read(0, BLOCK_BYTES) == CONTENT[BLOCK_BYTES : 2 * BLOCK_BYTES]
+    assert (len(context), context.reap()) == (0, [])
+
+
+def test_reap__does_not_wake_who_reaps(context: UringContext, direct_fd: int, epoll: select.epoll) -> None:
+    # A deferred request is told of when it is left for the reaper, and would be again as it is finished.
+    for _ in range(20):
+        context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+        context.submit()
+        assert len(finished(context, epoll)) == 1
+        assert epoll.poll(0) == []
+
+
+def test_reap__races_with_the_device__none_is_left_unheard_of(
+    context: UringContext, direct_fd: int, epoll: select.epoll
+) -> None:
+    # A request may be done at any moment of a reap that did not find it: then the eventfd must tell.
+    random, chunk = Random(1), Chunk.allocate(BLOCK_BYTES)
+    for _ in range(4_000):
+        context.read(direct_fd, chunk, BLOCK_BYTES, random.randrange(BLOCKS) * BLOCK_BYTES)
+        context.submit()
+        done = any(context.reap() for _ in range(random.randrange(40)))
+        while not done:
+            done = bool(finished(context, epoll))
+
+
+def test_all_slots_taken__blocking_io_error__room_again_after_reap(
+    context: UringContext, direct_fd: int, epoll: select.epoll
+) -> None:
+    for block in range(DEPTH):
+        context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, block * BLOCK_BYTES)
+    with pytest.raises(BlockingIOError):
+        context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+    context.submit()
+    told = 0
+    while told < DEPTH:
+        told += len(finished(context, epoll))
+    assert context.has_room
+
+
+def test_another_thread__refused_and_not_silently_nothing(context: UringContext, direct_fd: int) -> None:
+    context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+    context.submit()
+    errors: list[int | None] = []
+
+    def reap() -> None:
+        try:
+            context.reap()
+        except OSError as error:
+            errors.append(error.errno)
+
+    thread = threading.Thread(target=reap)
+    thread.start()
+    thread.join()
+    # Kernels before 6.1 defer nothing, and let any thread reap.
+    assert errors in ([errno.EEXIST], [])
+
+
+def test_bad_descriptor__told_as_a_result(context: UringContext, epoll: select.epoll) -> None:
+    slot = context.read(1_000_000, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+    context.submit()
+    assert finished(context, epoll) == [(slot, -errno.EBADF)]
+
+
+def test_close__in_flight__waits__twice_is_harmless(context: UringContext, direct_fd: int) -> None:
+    for block in range(DEPTH):
+        context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, block * BLOCK_BYTES)
+    context.submit()
+    context.close()
+    context.close()
+    assert len(context) == 0
