@@ -82,10 +82,6 @@ class DiskLoop:
         if self._lane.engine.eventfd >= 0:
             scheduler.watch(self._lane.engine.eventfd, EPOLLIN | EPOLLET, self._collect)
 
-    def deadline_us(self) -> int:
-        """At once when operations are queued that were not begun."""
-        return 0 if self._is_queued else NEVER_US
-
     def close(self) -> None:
         """Wait until the kernel is done with every buffer, and release them. Closing twice is harmless."""
         if self._lane.engine.eventfd >= 0 and not self._lane.is_closed:
@@ -122,11 +118,13 @@ class DiskLoop:
             raise BoundExceeded(f"{WAITING_MAX} operations wait already (core.loop.disk.WAITING_MAX)")
         return BLOCKED
 
-    def turn(self, now_us: int) -> None:
+    def turn(self, now_us: int) -> int:
         """Begin what was queued in this turn, by one system call."""
-        del now_us
         if self._is_queued:
             self._is_queued = not self._lane.engine.submit()
+            if self._is_queued:
+                return now_us
+        return NEVER_US
 
     # Ending.
 

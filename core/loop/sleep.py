@@ -26,20 +26,19 @@ class SleepLoop:
         self._until_us: dict[Thread[Any], int] = {}
         """Of the sleepers in a cancel scope, when they wake."""
         self._sleepers: DeadlineHeap[Thread[Any]] = DeadlineHeap()
-        self.deadline_us = self._sleepers.next_us
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Keep the scheduler."""
         self._scheduler = scheduler
 
-    def turn(self, now_us: int) -> None:
+    def turn(self, now_us: int) -> int:
         """Wake at most WAKE_MAX sleepers."""
-        if self._sleepers.next_at_us > now_us:
-            return
-        for thread in self._sleepers.pop_due(now_us, WAKE_MAX):
-            if thread.scope is not None:
-                self._until_us.pop(thread, None)
-            self._scheduler.resume(thread)
+        if self._sleepers.next_at_us <= now_us:
+            for thread in self._sleepers.pop_due(now_us, WAKE_MAX):
+                if thread.scope is not None:
+                    self._until_us.pop(thread, None)
+                self._scheduler.resume(thread)
+        return self._sleepers.next_at_us
 
     def close(self) -> None:
         """Forget the sleepers."""

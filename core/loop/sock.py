@@ -90,16 +90,7 @@ class SockLoop:
         self._linger.start(scheduler)
         self._waits.start(scheduler)
 
-    def deadline_us(self) -> int:
-        """The earliest timeout, or the end of a listener's rest."""
-        if self._sending:
-            return 0
-        earliest_us = min(self._deadlines.next_at_us, self._acceptor.rest_until_us)
-        if self._linger.dropped_bytes or self._waits.waiting:
-            return min(earliest_us, self._linger.deadline_us(), self._waits.deadline_us())
-        return earliest_us
-
-    def turn(self, now_us: int) -> None:
+    def turn(self, now_us: int) -> int:
         """Look at the timeouts that are due, and let rested listeners accept again."""
         if self._deadlines.next_at_us <= now_us:
             for connection in self._deadlines.pop_due(now_us, DEADLINES_MAX):
@@ -109,12 +100,14 @@ class SockLoop:
             for connection in sending:
                 if connection.send_thread is not None:
                     self._send_event(connection, connection.send_thread)
-        if self._linger.dropped_bytes and self._linger.deadline_us() <= now_us:
-            self._linger.turn(now_us)
-        if self._waits.waiting and self._waits.deadline_us() <= now_us:
-            self._waits.turn(now_us)
         if self._acceptor.rest_until_us <= now_us:
             self._acceptor.end_rest()
+        due_us = min(self._deadlines.next_at_us, self._acceptor.rest_until_us)
+        if self._linger.dropped_bytes:
+            due_us = min(due_us, self._linger.turn(now_us))
+        if self._waits.waiting:
+            due_us = min(due_us, self._waits.turn(now_us))
+        return now_us if self._sending else due_us
 
     def close(self) -> None:
         """Close every socket; what was sent is still delivered by the kernel."""

@@ -11,7 +11,6 @@ Source: RFC 9293 3.6.1 ("If such a host issues a CLOSE call while received data 
 connection, or if new data is received after CLOSE is called, its TCP implementation SHOULD send a RST");
 RFC 9112 9.6."""
 
-from collections.abc import Callable
 from functools import partial
 from select import EPOLLET, EPOLLIN, EPOLLRDHUP
 from socket import SHUT_WR, SocketType
@@ -38,7 +37,6 @@ class LingerSide:
         self.dropped_bytes: dict[SocketType, int] = {}
         """What was dropped of each socket that lingers."""
         self._deadlines: DeadlineHeap[SocketType] = DeadlineHeap()
-        self.deadline_us: Callable[[], int] = self._deadlines.next_us
 
     def __len__(self) -> int:
         return len(self.dropped_bytes)
@@ -47,10 +45,12 @@ class LingerSide:
         """Keep the scheduler."""
         self._scheduler = scheduler
 
-    def turn(self, now_us: int) -> None:
-        """Close those that have lingered long enough."""
-        for sock in self._deadlines.pop_due(now_us, EXPIRED_MAX):
-            self._finish(sock)
+    def turn(self, now_us: int) -> int:
+        """Close those that have lingered long enough; when the next have."""
+        if self._deadlines.next_at_us <= now_us:
+            for sock in self._deadlines.pop_due(now_us, EXPIRED_MAX):
+                self._finish(sock)
+        return self._deadlines.next_at_us
 
     def close(self) -> None:
         """Close them all."""

@@ -41,10 +41,6 @@ class WaitSide:
         """Keep the scheduler."""
         self._scheduler = scheduler
 
-    def deadline_us(self) -> int:
-        """When the states are looked at again."""
-        return self._next_us
-
     def takes_over(self, thread: Thread[Any], connection: Connection) -> bool:
         """Whether the thread waits from now on: not where all is acknowledged, or nobody would."""
         if connection in self.waiting or len(self.waiting) >= WAITING_MAX:
@@ -60,8 +56,13 @@ class WaitSide:
         self._next_us = min(self._next_us, now_us + POLL_US)
         return True
 
-    def turn(self, now_us: int) -> None:
-        """Wake those who are done, or have waited long enough."""
+    def turn(self, now_us: int) -> int:
+        """Wake those who are done, or have waited long enough; when the states are looked at again."""
+        if self._next_us <= now_us:
+            self._look(now_us)
+        return self._next_us
+
+    def _look(self, now_us: int) -> None:
         for connection, (thread, until_us) in tuple(self.waiting.items()):
             if connection.is_closed:
                 self.waiting.pop(connection)

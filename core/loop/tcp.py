@@ -97,7 +97,6 @@ class TcpLoop:
         self._step = self._connections.step
         self._perform = self._connections.perform
         self._arm = self._connections.arm
-        self.deadline_us = self._connections.deadline_us
         self.turn = self._connections.turn
         self.interrupt_receivers = self._connections.interrupt_receivers
 

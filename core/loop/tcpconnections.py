@@ -111,11 +111,7 @@ class Connections:
         self._resume = scheduler.resume
         self._queues.start(scheduler)
 
-    def deadline_us(self) -> int:
-        """The earliest deadline of any connection or TIME-WAIT record."""
-        return min(self.deadlines.next_at_us, self.demux.time_wait_deadline_us())
-
-    def turn(self, now_us: int) -> None:
+    def turn(self, now_us: int) -> int:
         """Step the connections whose deadlines have passed, then send the batch."""
         if self.deadlines.next_at_us <= now_us:
             for connection in self.deadlines.pop_due(now_us, DEADLINES_MAX):
@@ -124,6 +120,7 @@ class Connections:
         if self.demux.time_wait_deadline_us() <= now_us:
             self.demux.expire_time_wait(now_us, DEADLINES_MAX)
         self._packets_out_total += self.sink.flush()
+        return min(self.deadlines.next_at_us, self.demux.time_wait_deadline_us())
 
     def close(self) -> None:
         """Reset what is still open, and send that."""

@@ -37,16 +37,16 @@ class VirtualDisk:
         self._due: DeadlineHeap[Thread[Any]] = DeadlineHeap(resolution_us=1)
         self._answers: dict[Thread[Any], Any] = {}
         self.operations_total = 0
-        self.deadline_us = self._due.next_us
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Keep the scheduler."""
         self._scheduler = scheduler
 
-    def turn(self, now_us: int) -> None:
+    def turn(self, now_us: int) -> int:
         """Answer what is done by now."""
         for thread in self._due.pop_due(now_us, ANSWERS_MAX):
             self._scheduler.resume(thread, self._answers.pop(thread))
+        return self._due.next_at_us
 
     def close(self) -> None:
         """Forget what was not answered."""

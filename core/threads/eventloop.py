@@ -51,11 +51,13 @@ class EventLoop(Protocol):
     def start(self, scheduler: SchedulerPort) -> None:
         """Called once, before the first turn: keep the scheduler, watch descriptors."""
 
-    def deadline_us(self) -> int:
-        """When `turn` must be called at the latest; NEVER_US when nothing is pending."""
+    def turn(self, now_us: int) -> int:
+        """Do a bounded amount of due work (fire timers, flush a batch); when it must be called again at the
+        latest, NEVER_US when nothing is pending.
 
-    def turn(self, now_us: int) -> None:
-        """Do a bounded amount of due work (fire timers, flush a batch)."""
+        It is called once a turn, after callbacks and threads. A loop that does its work at the request of
+        another loop's `turn` stands behind it.
+        """
 
     def close(self) -> None:
         """Release what it holds; the scheduler ends."""
@@ -65,12 +67,10 @@ class PassiveLoop:
     """Base of a loop that only answers calls and callbacks: it has no turn, and the scheduler never asks for
     one."""
 
-    def deadline_us(self) -> int:
-        """Nothing is ever due."""
+    def turn(self, now_us: int) -> int:
+        """Nothing to do, and nothing is ever due."""
+        del now_us
         return NEVER_US
-
-    def turn(self, now_us: int) -> None:
-        """Nothing to do."""
 
 
 class Waiter(Protocol):

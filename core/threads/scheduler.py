@@ -106,8 +106,9 @@ class Scheduler:
         self.running: Thread[Any] | None = None
         """The thread whose code runs just now."""
         self._loops: list[EventLoop] = []
-        self._turns: list[Callable[[int], None]] = []
-        self._deadlines: list[Callable[[], int]] = []
+        self._turns: list[Callable[[int], int]] = []
+        self._due_us = 0
+        """When a loop must have its next turn at the latest."""
         self._stopping = False
         self._threads = 0
         self.turns_total = 0
@@ -134,7 +135,7 @@ class Scheduler:
         self._loops.append(loop)
         if not isinstance(loop, PassiveLoop):
             self._turns.append(loop.turn)
-            self._deadlines.append(loop.deadline_us)
+            self._due_us = 0
         loop.start(self)
 
     def spawn(
@@ -168,8 +169,12 @@ class Scheduler:
         self._now_us = now_us = self._clock()
         if self._ready:
             self._run_ready()
+        due_us = NEVER_US
         for turn in self._turns:
-            turn(now_us)
+            loop_due_us = turn(now_us)
+            if loop_due_us < due_us:
+                due_us = loop_due_us
+        self._due_us = due_us
         self.turns_total += 1
 
     def stop(self) -> None:
@@ -229,7 +234,6 @@ class Scheduler:
         if self._alarms is None:
             self._alarms = DeadlineHeap()
             self._turns.append(self._ring)
-            self._deadlines.append(self._alarms.next_us)
         self._alarms.push(at_us, callback)
 
     def clear_alarm(self, at_us: int, callback: Callable[[], None]) -> None:
@@ -237,11 +241,12 @@ class Scheduler:
         if self._alarms is not None:
             self._alarms.discard(at_us, callback)
 
-    def _ring(self, now_us: int) -> None:
+    def _ring(self, now_us: int) -> int:
         assert self._alarms is not None
-        if self._alarms.next_us() <= now_us:
+        if self._alarms.next_at_us <= now_us:
             for callback in self._alarms.pop_due(now_us, ALARMS_MAX):
                 callback()
+        return self._alarms.next_at_us
 
     def _block(self, thread: Thread[Any]) -> None:
         """A thread in a cancel scope has made a call that blocks: in a cancelled one it may not."""
@@ -260,10 +265,9 @@ class Scheduler:
         """How long the waiter may sleep."""
         if self._ready or self._stopping:
             return 0
-        earliest_us = min([deadline_us() for deadline_us in self._deadlines], default=NEVER_US)
-        if earliest_us >= NEVER_US:
+        if self._due_us >= NEVER_US:
             return NEVER_US
-        return max(0, earliest_us - self._clock())
+        return max(0, self._due_us - self._clock())
 
     def _run_ready(self) -> None:
         """Run ready threads, those too that become ready meanwhile, at most TURN_THREADS_MAX times."""
