@@ -8,6 +8,7 @@ a unit ("30s", "64KiB"), a duration then without the `_us`.
 from typing import Annotated, Final, Literal
 
 import msgspec
+from gossamer.core.loop.spin import SPIN_US
 from gossamer.core.tcp.parameters import MSS_FLOOR, OPTION_BOUNDS, TcpParameters
 from gossamer.shards.web.options import WebOptions
 from msgspec import Meta, Struct, field
@@ -46,6 +47,8 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     limit_concurrency: Positive = 10_000
     """Connections a worker has open at most; beyond it the next ones wait in the backlog."""
     timeout_graceful_shutdown_us: NotNegative = 10_000_000
+    disk_spin_us: Annotated[int, Meta(ge=0, le=100_000)] = SPIN_US
+    """How long a worker stays awake for a read of the disk, instead of sleeping until it is done."""
 
 
 class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -77,10 +77,10 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def build_scheduler() -> tuple[Scheduler, DiskLoop]:
+def build_scheduler(disk_spin_us: int) -> tuple[Scheduler, DiskLoop]:
     """A scheduler with the loops that every stack needs."""
     pool = PoolLoop()
-    disk = DiskLoop(pool)
+    disk = DiskLoop(pool, spin_us=disk_spin_us)
     if disk.why_not_better:
         log.warning("files are read by %s: %s", disk.engine, disk.why_not_better)
     return Scheduler(EpollWaiter(), [DescriptorLoop(), FdLoop(), SleepLoop(), pool, disk]), disk
@@ -115,7 +115,7 @@ def run_worker(plan: WorkerPlan) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    scheduler, disk = build_scheduler()
+    scheduler, disk = build_scheduler(plan.config.server.disk_spin_us)
     row = CounterTable(plan.descriptors.counters).row(plan.row)
     worker = Worker(scheduler, row, monotonic_us, (disk.statistics,))
     graceful_us = plan.config.server.timeout_graceful_shutdown_us

@@ -20,6 +20,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.loop.diskengine import ENGINES, Engine, PoolEngine, choose_engine
 from gossamer.core.loop.pool import PoolLoop
+from gossamer.core.loop.spin import SPIN_US, Spin
 from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
@@ -51,11 +52,15 @@ Operation = tuple[Thread[Any] | None, DiskCall, Chunk | None]
 class DiskLoop:
     """Reads and writes files for threads. It needs a `PoolLoop` that runs on the same scheduler.
 
+    It stays awake up to `spin_us` for operations of the kernel's that are in flight, see `core.loop.spin`.
+
     Raises: BoundExceeded in a thread that asks for more than READ_BYTES_MAX, or when WAITING_MAX operations
     wait.
     """
 
-    def __init__(self, pool: PoolLoop, depth: int = DEPTH, engine: str = "auto") -> None:
+    def __init__(
+        self, pool: PoolLoop, depth: int = DEPTH, engine: str = "auto", spin_us: int = SPIN_US
+    ) -> None:
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
             AioRead: self._begin,
             AioWrite: self._begin,
@@ -70,6 +75,8 @@ class DiskLoop:
         self._lane = self._pool_lane if kernel is None else Lane(kernel, depth)
         self._operations_total = 0
         self._is_queued = False
+        # The pool's threads need the interpreter's lock that staying awake would hold.
+        self._spin = Spin(0 if kernel is None else spin_us)
 
     @property
     def engine(self) -> str:
@@ -122,9 +129,10 @@ class DiskLoop:
         """Begin what was queued in this turn, by one system call."""
         if self._is_queued:
             self._is_queued = not self._lane.engine.submit()
-            if self._is_queued:
-                return now_us
-        return NEVER_US
+            self._spin.begin(now_us)
+        elif not self._lane.in_flight:
+            return NEVER_US
+        return now_us if self._is_queued or self._spin.goes_on(now_us) else NEVER_US
 
     # Ending.
 
@@ -136,6 +144,7 @@ class DiskLoop:
 
     def _collect_lane(self, lane: "Lane") -> None:
         """Answer the operations that are done, and begin as many of those that wait."""
+        self._spin.end()
         for slot, result in lane.engine.reap():
             self._finish(lane, lane.in_flight.pop(slot), result)
         while lane.order:

@@ -278,6 +278,39 @@ def test_close_with_reads_in_flight__waits_for_the_kernel(path: Path) -> None:
     os.close(fd)
 
 
+@pytest.mark.parametrize("engine", [URING, LIBAIO])
+@pytest.mark.parametrize("spin_us", [0, 1_000_000])
+def test_reads_in_flight__awake_as_long_as_it_was_told(path: Path, engine: str, spin_us: int) -> None:
+    pool = PoolLoop()
+    loop = DiskLoop(pool, engine=engine, spin_us=spin_us)
+    timeouts_us: list[int] = []
+
+    class Noting(EpollWaiter):
+        def wait(self, timeout_us: int) -> None:
+            if loop.statistics()["disk_in_flight"]:
+                timeouts_us.append(timeout_us)
+            super().wait(timeout_us)
+
+    if loop.engine != engine:
+        loop.close()
+        pytest.skip(loop.why_not_better)
+    waiter = Noting()
+    scheduler = Scheduler(waiter, [pool, loop])
+    fd = open_direct(path)
+
+    async def reads() -> None:
+        for block in range(20):
+            await sys_aio_read(fd, block * 4096, 4096)
+
+    scheduler.spawn(reads())
+    scheduler.run()
+    scheduler.close()
+    waiter.close()
+    os.close(fd)
+    assert timeouts_us
+    assert {timeout_us == 0 for timeout_us in timeouts_us} == {spin_us > 0}
+
+
 def test_write_of_the_pool__cancelled__waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has only the descriptor's number: whoever closes it next must not have another file written."""
     rig = Rig(POOL)
