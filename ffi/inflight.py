@@ -36,11 +36,6 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._chunks)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another operation can be begun."""
-        return bool(self._free_slots)
-
     def _take_slot(self) -> int:
         """Raises: BlockingIOError when all are in flight."""
         if not self._free_slots:

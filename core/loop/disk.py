@@ -71,7 +71,7 @@ class DiskLoop:
             (AioRead, AioWrite, AioSync), self._cancel
         )
         kernel, self.why_not_better = choose_engine(depth, engine)
-        self._pool_lane = Lane(PoolEngine(pool, POOL_DEPTH, self._collect_pool), POOL_DEPTH)
+        self._pool_lane = Lane(PoolEngine(pool, self._collect_pool), POOL_DEPTH)
         self._lane = self._pool_lane if kernel is None else Lane(kernel, depth)
         self._operations_total = 0
         self._is_queued = False
@@ -110,7 +110,7 @@ class DiskLoop:
     # Beginning.
 
     def _begin(self, thread: Thread[Any], call: DiskCall) -> Any:
-        if not isinstance(call, AioSync) and not 0 <= call.length <= READ_BYTES_MAX:
+        if type(call) is not AioSync and not 0 <= call.length <= READ_BYTES_MAX:
             raise BoundExceeded(f"{call.length} bytes: one call reads or writes at most {READ_BYTES_MAX}")
         lane = self._lane
         if not (lane.takes_all or lane.engine.takes(call.fd, is_read=isinstance(call, AioRead))):
@@ -169,10 +169,11 @@ class DiskLoop:
         if thread is not None:
             if result < 0:
                 self._scheduler.throw(thread, OSError(-result, os.strerror(-result)))
-            elif isinstance(call, AioRead):
+            elif type(call) is AioRead:
                 assert chunk is not None
                 skip = call.offset & ~PAGE_MASK
-                data = chunk.view[skip : min(result, skip + call.length)].tobytes()
+                stop = skip + call.length
+                data = chunk.view[skip : stop if stop < result else result].tobytes()
                 self._scheduler.resume(thread, data)
             else:
                 self._scheduler.resume(thread, result if isinstance(call, AioWrite) else None)
@@ -193,7 +194,7 @@ class Lane:
         self.waiting: dict[Thread[Any], DiskCall] = {}
         self.order: deque[Thread[Any]] = deque()
         """Whose turn it is. Who was cancelled still stands in it, and is passed over."""
-        self.engine_depth = depth
+        self.depth = depth
         self.takes_all = engine.takes_all
         self.chunks = ChunkPool(READ_BYTES_MAX + 2 * ALIGNMENT_BYTES, depth)
         self.is_closed = False
@@ -202,16 +203,16 @@ class Lane:
         """Hand an operation to the engine; False when it has to wait for another to be done. Raises:
         OSError."""
         engine = self.engine
-        if not engine.has_room:
+        if len(self.in_flight) >= self.depth:
             return False
-        if isinstance(call, AioSync):
+        if type(call) is AioSync:
             self.in_flight[engine.sync(call.fd)] = (thread, call, None)
             return True
         chunk = self.chunks.take()
         if chunk is None:
             return False
         try:
-            if isinstance(call, AioRead):
+            if type(call) is AioRead:
                 # Whole pages: a descriptor opened with O_DIRECT takes nothing else.
                 start = call.offset & PAGE_MASK
                 stop = (call.offset + call.length + ALIGNMENT_BYTES - 1) & PAGE_MASK

@@ -37,10 +37,6 @@ class Engine(Protocol):
     is called back instead.
     """
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another operation can be queued."""
-
     takes_all: bool
     """Whether `takes` need not be asked."""
 
@@ -115,18 +111,12 @@ class PoolEngine:
     holds_files = False
     eventfd = -1
 
-    def __init__(self, pool: PoolLoop, depth: int, on_done: Callable[[], None]) -> None:
+    def __init__(self, pool: PoolLoop, on_done: Callable[[], None]) -> None:
         self._pool = pool
-        self._depth = depth
         self._on_done = on_done
         self._slots_total = 0
         self._in_flight: set[int] = set()
         self._done: list[Done] = []
-
-    @property
-    def has_room(self) -> bool:
-        """Whether another operation can be queued."""
-        return len(self._in_flight) < self._depth
 
     def takes(self, fd: int, *, is_read: bool) -> bool:
         """All of them."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, Never, NoReturn, ParamSpec, TypeVar
+from typing import Any, Never, NoReturn, ParamSpec, TypeVar, final
 
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
@@ -166,6 +166,7 @@ class EpollWait(SystemCall[int], frozen=True, gc=False):
     events: int
 
 
+@final
 class AioRead(SystemCall[bytes], frozen=True, gc=False):
     """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.disk`.
 
@@ -186,6 +187,7 @@ class AioRead(SystemCall[bytes], frozen=True, gc=False):
     length: int
 
 
+@final
 class AioWrite(SystemCall[int], frozen=True, gc=False):
     """Write to a file without blocking the worker; returns how many bytes were written. Taken by
     `core.loop.disk`.
@@ -203,6 +205,7 @@ class AioWrite(SystemCall[int], frozen=True, gc=False):
         return len(self.data)
 
 
+@final
 class AioSync(SystemCall[None], frozen=True, gc=False):
     """Wait until what was written to a file is on the disk. Taken by `core.loop.disk`."""
 

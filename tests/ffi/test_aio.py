@@ -62,11 +62,10 @@ def test_full__blocking_io_error__room_again_after_reap(context: AioContext, dir
     chunks = [Chunk.allocate(4096) for _ in range(3)]
     context.read(direct_fd, chunks[0], len(chunks[0]), 0)
     context.read(direct_fd, chunks[1], len(chunks[1]), 0)
-    assert not context.has_room
     with pytest.raises(BlockingIOError):
         context.read(direct_fd, chunks[2], len(chunks[2]), 0)
     assert finished(context)
-    assert context.has_room
+    context.read(direct_fd, chunks[2], len(chunks[2]), 0)
 
 
 @pytest.mark.parametrize(("start", "stop", "offset"), [(1, 4097, 0), (0, 100, 0), (0, 4096, 7)])

@@ -248,7 +248,7 @@ def test_cancelled_under_load__no_chunk_is_lost_and_none_is_used_twice(rig: Rig,
     assert answered >= 30 * 12
     rig.run(settle(rig))
     for lane in (rig.disk._lane, rig.disk._pool_lane):
-        allocated = lane.engine_depth - lane.chunks._unallocated
+        allocated = lane.depth - lane.chunks._unallocated
         assert len(lane.chunks._free) == allocated, "a chunk leaked"
     os.close(fd)
 
