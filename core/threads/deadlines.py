@@ -27,7 +27,7 @@ class DeadlineHeap(Generic[Owner]):
     >>> heap = DeadlineHeap(resolution_us=1)
     >>> heap.push(30, "late")
     >>> heap.push(10, "early")
-    >>> heap.next_us(), heap.pop_due(20, limit=5)
+    >>> heap.next_at_us, heap.pop_due(20, limit=5)
     (10, ['early'])
     """
 
@@ -39,7 +39,7 @@ class DeadlineHeap(Generic[Owner]):
         self._ticks: dict[int, dict[Owner, None]] = {}
         self._due: list[Owner] = []
         self.next_at_us = NEVER_US
-        """What `next_us` returns."""
+        """When `pop_due` will have something to hand out; NEVER_US when it never will."""
 
     def __len__(self) -> int:
         return len(self._due) + sum(map(len, self._ticks.values()))
@@ -72,10 +72,6 @@ class DeadlineHeap(Generic[Owner]):
         self._ticks.clear()
         self._due.clear()
         self.next_at_us = NEVER_US
-
-    def next_us(self) -> int:
-        """When `pop_due` will have something to hand out; NEVER_US when it never will."""
-        return self.next_at_us
 
     def _look_ahead(self) -> None:
         if self._due:

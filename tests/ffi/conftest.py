@@ -1,7 +1,9 @@
 """Packets over a real queue: a namespace whose firewall diverts one port, and what was received as values."""
 
+import os
 import select
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from gossamer.core.wire.drop import DropReason
@@ -83,3 +85,16 @@ def kept() -> Iterator[Callable[..., object]]:
     yield keep
     for item in reversed(held):
         item.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def direct_fd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
+    """A file that holds the module's CONTENT, opened past the page cache."""
+    path = tmp_path / "content"
+    path.write_bytes(request.module.CONTENT)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    except OSError as error:
+        pytest.skip(f"this file system has no O_DIRECT: {error}")
+    yield fd
+    os.close(fd)

@@ -4,7 +4,6 @@ import errno
 import os
 import select
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from gossamer.ffi.aio import AioContext
@@ -21,18 +20,6 @@ def context() -> Iterator[AioContext]:
         pytest.skip(f"no kernel AIO here: {error}")
     yield made
     made.close()
-
-
-@pytest.fixture
-def direct_fd(tmp_path: Path) -> Iterator[int]:
-    path = tmp_path / "content"
-    path.write_bytes(CONTENT)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
-    except OSError as error:
-        pytest.skip(f"this file system has no O_DIRECT: {error}")
-    yield fd
-    os.close(fd)
 
 
 def finished(context: AioContext) -> list[tuple[int, int]]:

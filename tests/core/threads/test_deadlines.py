@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 def test_empty__next_is_never() -> None:
     heap: DeadlineHeap[str] = DeadlineHeap()
-    assert heap.next_us() == NEVER_US
+    assert heap.next_at_us == NEVER_US
     assert heap.pop_due(NEVER_US - 1, 10) == []
 
 
@@ -18,9 +18,9 @@ def test_one__not_early__at_most_one_tick_late() -> None:
     heap: DeadlineHeap[str] = DeadlineHeap()
     heap.push(5_001, "a")
     assert heap.pop_due(5_000, 10) == []
-    assert 5_001 <= heap.next_us() <= 5_001 + RESOLUTION_US
-    assert heap.pop_due(heap.next_us(), 10) == ["a"]
-    assert heap.next_us() == NEVER_US
+    assert 5_001 <= heap.next_at_us <= 5_001 + RESOLUTION_US
+    assert heap.pop_due(heap.next_at_us, 10) == ["a"]
+    assert heap.next_at_us == NEVER_US
 
 
 def test_limit__the_rest_stays_due_at_once() -> None:
@@ -28,7 +28,7 @@ def test_limit__the_rest_stays_due_at_once() -> None:
     for owner in range(5):
         heap.push(10, owner)
     assert heap.pop_due(10, 2) == [0, 1]
-    assert heap.next_us() <= 10
+    assert heap.next_at_us <= 10
     assert heap.pop_due(10, 100) == [2, 3, 4]
 
 
@@ -56,7 +56,7 @@ def test_clear__forgets_all() -> None:
     heap: DeadlineHeap[str] = DeadlineHeap()
     heap.push(10, "a")
     heap.clear()
-    assert (len(heap), heap.next_us()) == (0, NEVER_US)
+    assert (len(heap), heap.next_at_us) == (0, NEVER_US)
 
 
 def test_million_in_one_tick__popped_in_pieces__linear() -> None:
@@ -109,7 +109,7 @@ def test_discard__due_but_not_handed_out_yet__is_not_handed_out() -> None:
         max_size=40,
     )
 )
-def test_next_us__never_later_than_what_is_handed_out(steps: list[tuple[str, int, int]]) -> None:
+def test_next_at_us__never_later_than_what_is_handed_out(steps: list[tuple[str, int, int]]) -> None:
     heap: DeadlineHeap[int] = DeadlineHeap(resolution_us=1)
     standing: dict[int, int] = {}
     for verb, at_us, number in steps:
@@ -121,4 +121,4 @@ def test_next_us__never_later_than_what_is_handed_out(steps: list[tuple[str, int
         elif number not in standing:
             heap.push(at_us, number)
             standing[number] = at_us
-        assert heap.next_us() <= min(standing.values(), default=NEVER_US)
+        assert heap.next_at_us <= min(standing.values(), default=NEVER_US)
