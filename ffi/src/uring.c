@@ -37,6 +37,12 @@ typedef struct gossamer_uring {
     size_t rings_bytes, sqes_bytes;
 } gossamer_uring;
 
+/* Headers of a system may be older than its kernel. */
+#ifndef IORING_SETUP_DEFER_TASKRUN
+#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
+#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
+#endif
+
 /* How many requests the kernel finishes in one call, if so many are left (IO_LOCAL_TW_DEFAULT_MAX of Linux 6.14). A
  * guess that is wrong costs a call, or wakes the reaper once more. */
 #define GOSSAMER_FINISHED_AT_ONCE 20
