@@ -10,8 +10,8 @@ import errno
 import os
 
 from gossamer.ffi._aio import ffi, lib
-from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk
-from gossamer.ffi.inflight import Done, InFlight
+from gossamer.ffi.chunk import ALIGNMENT_BYTES
+from gossamer.ffi.inflight import Done, InFlight, refusal
 
 
 class AioContext(InFlight):
@@ -20,33 +20,33 @@ class AioContext(InFlight):
     Raises: OSError where the kernel has no AIO (ENOSYS) or no room for more (EAGAIN).
     """
 
-    def __init__(self, depth: int) -> None:
-        super().__init__(depth)
+    def __init__(self, depth: int, chunk_bytes: int) -> None:
+        super().__init__(depth, chunk_bytes)
         error = ffi.new("int *")
         self._aio = lib.gossamer_aio_open(depth, self.eventfd, error)
         if self._aio == ffi.NULL:
             os.close(self.eventfd)
             raise OSError(error[0], f"io_setup: {os.strerror(error[0])}")
 
-    def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
-        """Start to fill the first `length` bytes of `chunk` from `offset` of `fd`, opened with O_DIRECT;
-        returns the slot that `reap` tells of.
+    def read(self, slot: int, fd: int, length: int, offset: int) -> None:
+        """Start to fill the first `length` bytes of the slot's chunk from `offset` of `fd`, opened with
+        O_DIRECT.
 
         Raises: OSError (EAGAIN when the kernel has no room, EINVAL for what is not aligned).
         """
-        if (offset | length | chunk.address) & (ALIGNMENT_BYTES - 1):
-            raise OSError(errno.EINVAL, "offset, length and address must be aligned for O_DIRECT")
-        slot = self._take_slot()
-        code = lib.gossamer_aio_read(self._aio, slot, fd, chunk.address, length, offset)
-        return self._begun(slot, chunk, code, "io_submit")
+        if (offset | length) & (ALIGNMENT_BYTES - 1):
+            raise OSError(errno.EINVAL, "offset and length must be aligned for O_DIRECT")
+        code = lib.gossamer_aio_read(self._aio, slot, fd, self._addresses[slot], length, offset)
+        if code < 0:
+            raise refusal(code, "io_submit")
 
     def cancel(self, slot: int) -> bool:
         """Try to cancel a read, which few drivers can; whether that was begun. `reap` tells of it too."""
-        return slot in self._chunks and lib.gossamer_aio_cancel(self._aio, slot) == 0
+        return bool(lib.gossamer_aio_cancel(self._aio, slot) == 0)
 
     def reap(self) -> list[Done]:
         """All reads that are done. Bounds: the depth. Raises: OSError."""
-        return self._finished(lib.gossamer_aio_reap(self._aio, self._done, self._depth), "io_getevents")
+        return self._finished(lib.gossamer_aio_reap(self._aio, self._done, self.depth), "io_getevents")
 
     def close(self) -> None:
         """Wait until nothing is in flight, and release all. Closing twice is harmless."""

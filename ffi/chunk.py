@@ -62,24 +62,22 @@ class Chunk:
         return self.view[start:stop].tobytes()
 
 
-class ChunkPool:
-    """Chunks of one size, used again and again. Bounds: `chunks_max` of them at once, free or taken."""
+class Slots:
+    """Places for operations: a chunk of memory in each, that is used again and again.
 
-    def __init__(self, chunk_bytes: int, chunks_max: int) -> None:
-        self.chunk_bytes = align_up(chunk_bytes)
-        self._free: list[Chunk] = []
-        self._unallocated = chunks_max
+    Who takes a slot from `free` gives it back there, once nobody reads or writes its chunk any more; the last
+    one given back is taken first, as the processor may still have it at hand. Bounds: `depth` slots.
+    Raises: ValueError, MemoryError.
+    """
 
-    def take(self) -> Chunk | None:
-        """A chunk whose contents are anything; None when all are taken."""
-        if self._free:
-            return self._free.pop()
-        if self._unallocated == 0:
-            return None
-        self._unallocated -= 1
-        return Chunk.allocate(self.chunk_bytes)
+    def __init__(self, depth: int, chunk_bytes: int) -> None:
+        self.depth = depth
+        self.free = list(range(depth))
+        stride = align_up(chunk_bytes)
+        # One mapping: pages that nobody has written yet take no memory.
+        memory = Chunk.allocate(depth * stride)
+        self.chunks = tuple(memory.slice(slot * stride, (slot + 1) * stride) for slot in range(depth))
 
-    def give_back(self, chunk: Chunk) -> None:
-        """Have it used again; nobody may look at it any more."""
-        assert chunk.length == self.chunk_bytes, "a chunk of another pool"
-        self._free.append(chunk)
+    def __len__(self) -> int:
+        """How many are taken."""
+        return self.depth - len(self.free)

@@ -1,17 +1,17 @@
 """The loop that reads, writes and syncs files for threads, without blocking the worker.
 
-Owns who waits for which operation, the operations that wait for one in flight to be done, and the memory that
-the kernel reads and writes. What moves the bytes is an engine (`core.loop.diskengine`), chosen once; what the
-engine does not take goes to the pool. `engine` says which was chosen.
+Owns who waits for which operation, and the operations that wait for one in flight to be done. What moves the
+bytes is an engine (`core.loop.diskengine`), chosen once; what the engine does not take goes to the pool.
+`engine` says which was chosen.
 
-A thread that is cancelled goes on at once. Its operation is given up if the kernel can, and its memory is
-used for nothing else before the kernel has said that it is done with it.
+A thread that is cancelled goes on at once. Its operation is given up if the kernel can, and its slot with the
+memory in it is used for nothing else before the kernel has said that it is done with it.
 
 Source: Li and Zdancewic, PLDI 2007, section 4.5 (the AIO event loop).
 """
 
 import os
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from select import EPOLLET, EPOLLIN
 from typing import Any, Final
@@ -25,7 +25,7 @@ from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
-from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, ChunkPool
+from gossamer.ffi.chunk import ALIGNMENT_BYTES
 
 DEPTH: Final = 128
 """Operations in flight in the kernel; the rest waits here."""
@@ -39,14 +39,19 @@ WAITING_MAX: Final = 131_072
 READ_BYTES_MAX: Final = 256 * 1024
 """The longest read or write of one call."""
 
+CHUNK_BYTES: Final = READ_BYTES_MAX + 2 * ALIGNMENT_BYTES
+"""A longest read that neither begins nor ends with a page."""
+
 PAGE_MASK: Final = -ALIGNMENT_BYTES
 """Of an offset, what stands before the page it lies in."""
 
 DiskCall = AioRead | AioWrite | AioSync
 
+Operation = tuple[Thread[Any] | None, DiskCall]
+"""What is asked for, and who waits for it: None where that was cancelled."""
 
-Operation = tuple[Thread[Any] | None, DiskCall, Chunk | None]
-"""One in flight: who waits for it, None where that was cancelled, and the memory that it uses."""
+NO_OPERATION: Final[Operation] = (None, AioSync(-1))
+"""In a slot that is free."""
 
 
 class DiskLoop:
@@ -70,9 +75,9 @@ class DiskLoop:
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = dict.fromkeys(
             (AioRead, AioWrite, AioSync), self._cancel
         )
-        kernel, self.why_not_better = choose_engine(depth, engine)
-        self._pool_lane = Lane(PoolEngine(pool, self._collect_pool), POOL_DEPTH)
-        self._lane = self._pool_lane if kernel is None else Lane(kernel, depth)
+        kernel, self.why_not_better = choose_engine(depth, CHUNK_BYTES, engine)
+        self._pool_lane = Lane(PoolEngine(POOL_DEPTH, CHUNK_BYTES, pool, self._collect_pool))
+        self._lane = self._pool_lane if kernel is None else Lane(kernel)
         self._operations_total = 0
         self._is_queued = False
         # The pool's threads need the interpreter's lock that staying awake would hold.
@@ -103,7 +108,7 @@ class DiskLoop:
         return {
             "disk_engine": ENGINES.index(self.engine),
             "disk_operations_total": self._operations_total,
-            "disk_in_flight": sum(len(lane.in_flight) for lane in lanes),
+            "disk_in_flight": sum(len(lane.engine) for lane in lanes),
             "disk_waiting": sum(len(lane.waiting) for lane in lanes),
         }
 
@@ -118,9 +123,8 @@ class DiskLoop:
         self._operations_total += 1
         if not lane.waiting and lane.begin(thread, call):
             self._is_queued = True
-        elif len(lane.order) < WAITING_MAX:
+        elif len(lane.waiting) < WAITING_MAX:
             lane.waiting[thread] = call
-            lane.order.append(thread)
         else:
             raise BoundExceeded(f"{WAITING_MAX} operations wait already (core.loop.disk.WAITING_MAX)")
         return BLOCKED
@@ -130,7 +134,7 @@ class DiskLoop:
         if self._is_queued:
             self._is_queued = not self._lane.engine.submit()
             self._spin.begin(now_us)
-        elif not self._lane.in_flight:
+        elif not len(self._lane.engine):
             return NEVER_US
         return now_us if self._is_queued or self._spin.goes_on(now_us) else NEVER_US
 
@@ -145,40 +149,40 @@ class DiskLoop:
     def _collect_lane(self, lane: "Lane") -> None:
         """Answer the operations that are done, and begin as many of those that wait."""
         self._spin.end()
+        free = lane.engine.free
         for slot, result in lane.engine.reap():
-            self._finish(lane, lane.in_flight.pop(slot), result)
-        while lane.order:
-            thread = lane.order[0]
-            call = lane.waiting.get(thread)
-            if call is not None:
-                try:
-                    if not lane.begin(thread, call):
-                        break
-                except OSError as error:
-                    self._scheduler.throw(thread, error)
-                del lane.waiting[thread]
-                self._is_queued = True
-            lane.order.popleft()
+            self._finish(lane, slot, result)
+            free.append(slot)
+        waiting = lane.waiting
+        while free and waiting:
+            thread, call = waiting.popitem(last=False)
+            self._is_queued = True
+            try:
+                if not lane.begin(thread, call):
+                    waiting[thread] = call
+                    waiting.move_to_end(thread, last=False)
+                    break
+            except (OSError, BoundExceeded) as error:
+                self._scheduler.throw(thread, error)
         if self._is_queued:
             # At once: else the disk would rest while threads run.
             self._is_queued = not self._lane.engine.submit()
 
-    def _finish(self, lane: "Lane", operation: Operation, result: int) -> None:
+    def _finish(self, lane: "Lane", slot: int, result: int) -> None:
         """Give a thread what the kernel did for it."""
-        thread, call, chunk = operation
-        if thread is not None:
-            if result < 0:
-                self._scheduler.throw(thread, OSError(-result, os.strerror(-result)))
-            elif type(call) is AioRead:
-                assert chunk is not None
-                skip = call.offset & ~PAGE_MASK
-                stop = skip + call.length
-                data = chunk.view[skip : stop if stop < result else result].tobytes()
-                self._scheduler.resume(thread, data)
-            else:
-                self._scheduler.resume(thread, result if isinstance(call, AioWrite) else None)
-        if chunk is not None:
-            lane.chunks.give_back(chunk)
+        thread, call = lane.operations[slot]
+        lane.operations[slot] = NO_OPERATION
+        if thread is None:
+            return
+        if result < 0:
+            self._scheduler.throw(thread, OSError(-result, os.strerror(-result)))
+        elif type(call) is AioRead:
+            skip = call.offset & ~PAGE_MASK
+            stop = skip + call.length
+            view = lane.engine.chunks[slot].view
+            self._scheduler.resume(thread, view[skip : stop if stop < result else result].tobytes())
+        else:
+            self._scheduler.resume(thread, result if isinstance(call, AioWrite) else None)
 
     def _cancel(self, thread: Thread[Any], call: DiskCall) -> bool:
         del call
@@ -186,46 +190,42 @@ class DiskLoop:
 
 
 class Lane:
-    """An engine with its queue and its memory."""
+    """An engine, who waits for what it has in flight, and who waits for a slot of it."""
 
-    def __init__(self, engine: Engine, depth: int) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.in_flight: dict[int, Operation] = {}
-        self.waiting: dict[Thread[Any], DiskCall] = {}
-        self.order: deque[Thread[Any]] = deque()
-        """Whose turn it is. Who was cancelled still stands in it, and is passed over."""
-        self.depth = depth
         self.takes_all = engine.takes_all
-        self.chunks = ChunkPool(READ_BYTES_MAX + 2 * ALIGNMENT_BYTES, depth)
+        self.operations: list[Operation] = [NO_OPERATION] * engine.depth
+        """By slot."""
+        self.waiting: OrderedDict[Thread[Any], DiskCall] = OrderedDict()
+        """The first in it is the next."""
         self.is_closed = False
 
     def begin(self, thread: Thread[Any], call: DiskCall) -> bool:
         """Hand an operation to the engine; False when it has to wait for another to be done. Raises:
-        OSError."""
+        OSError, BoundExceeded."""
         engine = self.engine
-        if len(self.in_flight) >= self.depth:
+        if not engine.free:
             return False
-        if type(call) is AioSync:
-            self.in_flight[engine.sync(call.fd)] = (thread, call, None)
-            return True
-        chunk = self.chunks.take()
-        if chunk is None:
-            return False
+        slot = engine.free.pop()
         try:
             if type(call) is AioRead:
                 # Whole pages: a descriptor opened with O_DIRECT takes nothing else.
                 start = call.offset & PAGE_MASK
                 stop = (call.offset + call.length + ALIGNMENT_BYTES - 1) & PAGE_MASK
-                slot = engine.read(call.fd, chunk, stop - start, start)
+                engine.read(slot, call.fd, stop - start, start)
+            elif type(call) is AioSync:
+                engine.sync(slot, call.fd)
             else:
-                chunk.view[: call.length] = call.data
-                slot = engine.write(call.fd, chunk, call.length, call.offset)
-        except OSError as error:
-            self.chunks.give_back(chunk)
-            if isinstance(error, BlockingIOError) and self.in_flight:
+                assert isinstance(call, AioWrite)
+                engine.chunks[slot].view[: call.length] = call.data
+                engine.write(slot, call.fd, call.length, call.offset)
+        except (OSError, BoundExceeded) as error:
+            engine.free.append(slot)
+            if isinstance(error, BlockingIOError) and len(engine) > 0:
                 return False
             raise
-        self.in_flight[slot] = (thread, call, chunk)
+        self.operations[slot] = (thread, call)
         return True
 
     def cancel(self, thread: Thread[Any]) -> bool:
@@ -236,11 +236,11 @@ class Lane:
         """
         if self.waiting.pop(thread, None) is not None:
             return True
-        for slot, (waiter, call, chunk) in self.in_flight.items():
+        for slot, (waiter, call) in enumerate(self.operations):
             if waiter is thread:
                 if isinstance(call, AioWrite) and not self.engine.holds_files:
                     return False
-                self.in_flight[slot] = (None, call, chunk)
+                self.operations[slot] = (None, call)
                 self.engine.cancel(slot)
                 return True
         return False
@@ -250,6 +250,5 @@ class Lane:
         if not self.is_closed:
             self.is_closed = True
             self.engine.close()
-            self.in_flight.clear()
+            self.operations = [NO_OPERATION] * self.engine.depth
             self.waiting.clear()
-            self.order.clear()

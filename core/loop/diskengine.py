@@ -1,7 +1,7 @@
 """What moves bytes between files and memory without blocking the worker: io_uring, the kernel's native AIO,
 or a pool of operating-system threads; and the choice between them.
 
-Owns the operations that an engine has in flight. Who waits for them is `core.loop.disk`'s.
+Owns the memory of the operations that an engine has in flight. Who waits for them is `core.loop.disk`'s.
 
 Source: io_uring(7), io_submit(2).
 """
@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.thread import Raise
 from gossamer.ffi.aio import AioContext
-from gossamer.ffi.chunk import Chunk
+from gossamer.ffi.chunk import Chunk, Slots
 from gossamer.ffi.inflight import Done
 from gossamer.ffi.uring import UringContext
 
@@ -27,7 +27,7 @@ ENGINES: Final = (URING, LIBAIO, POOL)
 
 
 class Engine(Protocol):
-    """Moves bytes. An operation stands in a slot until `reap` tells of it, and its chunk is kept so long."""
+    """Moves bytes to and from the chunks of its slots: see `ffi.chunk.Slots` for who has a slot when."""
 
     name: str
     holds_files: bool
@@ -39,18 +39,24 @@ class Engine(Protocol):
 
     takes_all: bool
     """Whether `takes` need not be asked."""
+    depth: int
+    free: list[int]
+    chunks: tuple[Chunk, ...]
+
+    def __len__(self) -> int:
+        """How many slots are taken."""
 
     def takes(self, fd: int, *, is_read: bool) -> bool:
         """Whether it can read, or write, that descriptor without blocking."""
 
-    def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
-        """Queue filling the first bytes of a chunk; returns the slot. Raises: OSError."""
+    def read(self, slot: int, fd: int, length: int, offset: int) -> None:
+        """Queue filling the first bytes of the slot's chunk. Raises: OSError, BoundExceeded."""
 
-    def write(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
-        """Queue writing the first bytes of a chunk; returns the slot. Raises: OSError."""
+    def write(self, slot: int, fd: int, length: int, offset: int) -> None:
+        """Queue writing the first bytes of the slot's chunk. Raises: OSError, BoundExceeded."""
 
-    def sync(self, fd: int) -> int:
-        """Queue an fsync; returns the slot. Raises: OSError."""
+    def sync(self, slot: int, fd: int) -> None:
+        """Queue an fsync. Raises: OSError, BoundExceeded."""
 
     def submit(self) -> bool:
         """Begin what is queued; False when some of it has to be submitted again. Raises: OSError."""
@@ -89,21 +95,20 @@ class LibaioEngine(AioContext):
         """Direct reads: all else would block in io_submit."""
         return is_read and is_direct(fd)
 
-    def write(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
+    def write(self, slot: int, fd: int, length: int, offset: int) -> None:
         """Never asked for, see `takes`."""
-        del chunk
-        raise OSError(errno.ENOSYS, f"libaio only reads: {length} bytes for {fd} at {offset}")
+        raise OSError(errno.ENOSYS, f"libaio only reads: {length} bytes of slot {slot} for {fd} at {offset}")
 
-    def sync(self, fd: int) -> int:
+    def sync(self, slot: int, fd: int) -> None:
         """Never asked for, see `takes`."""
-        raise OSError(errno.ENOSYS, f"libaio only reads: fsync of {fd}")
+        raise OSError(errno.ENOSYS, f"libaio only reads: fsync of {fd} in slot {slot}")
 
     def submit(self) -> bool:
         """A read is begun as soon as it is queued."""
         return True
 
 
-class PoolEngine:
+class PoolEngine(Slots):
     """A pool of operating-system threads: any descriptor, any operation, a few at a time."""
 
     name = POOL
@@ -111,11 +116,10 @@ class PoolEngine:
     holds_files = False
     eventfd = -1
 
-    def __init__(self, pool: PoolLoop, on_done: Callable[[], None]) -> None:
+    def __init__(self, depth: int, chunk_bytes: int, pool: PoolLoop, on_done: Callable[[], None]) -> None:
+        super().__init__(depth, chunk_bytes)
         self._pool = pool
         self._on_done = on_done
-        self._slots_total = 0
-        self._in_flight: set[int] = set()
         self._done: list[Done] = []
 
     def takes(self, fd: int, *, is_read: bool) -> bool:
@@ -123,17 +127,17 @@ class PoolEngine:
         del fd, is_read
         return True
 
-    def read(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
-        """Fill the first bytes of a chunk in a thread of the pool."""
-        return self._submit(os.preadv, fd, [chunk.view[:length]], offset)
+    def read(self, slot: int, fd: int, length: int, offset: int) -> None:
+        """Fill the first bytes of the slot's chunk in a thread of the pool."""
+        self._submit(slot, os.preadv, fd, [self.chunks[slot].view[:length]], offset)
 
-    def write(self, fd: int, chunk: Chunk, length: int, offset: int) -> int:
-        """Write the first bytes of a chunk in a thread of the pool."""
-        return self._submit(os.pwritev, fd, [chunk.view[:length]], offset)
+    def write(self, slot: int, fd: int, length: int, offset: int) -> None:
+        """Write the first bytes of the slot's chunk in a thread of the pool."""
+        self._submit(slot, os.pwritev, fd, [self.chunks[slot].view[:length]], offset)
 
-    def sync(self, fd: int) -> int:
+    def sync(self, slot: int, fd: int) -> None:
         """fsync in a thread of the pool."""
-        return self._submit(_sync, fd)
+        self._submit(slot, _sync, fd)
 
     def submit(self) -> bool:
         """An operation is begun as soon as it is queued."""
@@ -151,20 +155,14 @@ class PoolEngine:
 
     def close(self) -> None:
         """The pool drops what it has in flight when it is closed itself."""
-        self._in_flight.clear()
+        self.free[:] = range(self.depth)
 
-    def _submit(self, function: Callable[..., int], *arguments: Any) -> int:
-        slot = self._slots_total
-
+    def _submit(self, slot: int, function: Callable[..., int], *arguments: Any) -> None:
         def done(result: Any) -> None:
-            self._in_flight.discard(slot)
             self._done.append((slot, -(_errno(result.error)) if type(result) is Raise else result))
             self._on_done()
 
         self._pool.submit(done, function, *arguments)
-        self._slots_total += 1
-        self._in_flight.add(slot)
-        return slot
 
 
 def _sync(fd: int) -> int:
@@ -181,7 +179,7 @@ def is_direct(fd: int) -> bool:
     return bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT)
 
 
-def choose_engine(depth: int, wanted: str = "auto") -> tuple[Engine | None, str]:
+def choose_engine(depth: int, chunk_bytes: int, wanted: str = "auto") -> tuple[Engine | None, str]:
     """The best engine that is to be had here, None for the pool, and why no better one is used.
 
     `wanted` is "auto", or the name of the one to be used if it is to be had. Raises: ValueError for no such
@@ -197,7 +195,7 @@ def choose_engine(depth: int, wanted: str = "auto") -> tuple[Engine | None, str]
         if wanted not in ("auto", name):
             continue
         try:
-            return make(depth), "; ".join(refusals)
+            return make(depth, chunk_bytes), "; ".join(refusals)
         except OSError as error:
             refusals.append(f"no {name}: {error.strerror}")
     return None, "; ".join(refusals)

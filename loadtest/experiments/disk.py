@@ -127,7 +127,7 @@ def os_threads(path: str, count: int, seconds: float) -> dict[str, float]:
 
 def fio(path: str, count: int, seconds: float) -> dict[str, float]:
     """fio at a depth, with the engine that ours has here. Raises: MeasurementFailed."""
-    engine, _ = choose_engine(1)
+    engine, _ = choose_engine(1, BLOCK_BYTES)
     options = {
         "name": "random-reads",
         "filename": path,
@@ -166,9 +166,10 @@ def fio_answer(output: str) -> dict[str, float]:
 Subject = tuple[Callable[[str, int, float], dict[str, float]], tuple[int, ...]]
 SUBJECTS: Final[dict[str, Subject]] = {
     "gossamer": (gossamer, THREAD_STEPS),
-    "os threads": (os_threads, OS_THREAD_STEPS),
     "fio": (fio, FIO_DEPTHS),
+    "os threads": (os_threads, OS_THREAD_STEPS),
 }
+"""In the order of a round: a disk that is shared changes its pace, and what is compared stands close."""
 
 
 def can_be_read_directly(folder: Path) -> bool:
@@ -262,7 +263,7 @@ def medians(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def engine_notes() -> list[str]:
     """What moves the bytes here."""
-    engine, why = choose_engine(1)
+    engine, why = choose_engine(1, BLOCK_BYTES)
     name = POOL if engine is None else engine.name
     if engine is not None:
         engine.close()

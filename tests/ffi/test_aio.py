@@ -4,10 +4,10 @@ import errno
 import os
 import select
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from gossamer.ffi.aio import AioContext
-from gossamer.ffi.chunk import Chunk
 
 CONTENT = os.urandom(20_000)
 
@@ -15,7 +15,7 @@ CONTENT = os.urandom(20_000)
 @pytest.fixture
 def context() -> Iterator[AioContext]:
     try:
-        made = AioContext(2)
+        made = AioContext(2, 8192)
     except OSError as error:
         pytest.skip(f"no kernel AIO here: {error}")
     yield made
@@ -29,70 +29,55 @@ def finished(context: AioContext) -> list[tuple[int, int]]:
 
 
 def test_read__eventfd_tells__bytes_are_in_the_chunk(context: AioContext, direct_fd: int) -> None:
-    chunk = Chunk.allocate(8192)
-    slot = context.read(direct_fd, chunk, len(chunk), 4096)
-    assert len(context) == 1
-    assert finished(context) == [(slot, 8192)]
-    assert chunk.read(0, 8192) == CONTENT[4096 : 4096 + 8192]
-    assert (len(context), context.reap()) == (0, [])
+    context.read(1, direct_fd, 8192, 4096)
+    assert finished(context) == [(1, 8192)]
+    assert context.chunks[1].read(0, 8192) == CONTENT[4096 : 4096 + 8192]
+    assert context.reap() == []
 
 
 def test_read__at_the_end__short(context: AioContext, direct_fd: int) -> None:
-    chunk = Chunk.allocate(8192)
-    context.read(direct_fd, chunk, len(chunk), 16384)
-    ((_, result),) = finished(context)
-    assert result == len(CONTENT) - 16384
-    assert chunk.read(0, result) == CONTENT[16384:]
+    context.read(0, direct_fd, 8192, 16384)
+    ((slot, result),) = finished(context)
+    assert (slot, result) == (0, len(CONTENT) - 16384)
+    assert context.chunks[0].read(0, result) == CONTENT[16384:]
 
 
-def test_full__blocking_io_error__room_again_after_reap(context: AioContext, direct_fd: int) -> None:
-    chunks = [Chunk.allocate(4096) for _ in range(3)]
-    context.read(direct_fd, chunks[0], len(chunks[0]), 0)
-    context.read(direct_fd, chunks[1], len(chunks[1]), 0)
-    with pytest.raises(BlockingIOError):
-        context.read(direct_fd, chunks[2], len(chunks[2]), 0)
-    assert finished(context)
-    context.read(direct_fd, chunks[2], len(chunks[2]), 0)
-
-
-@pytest.mark.parametrize(("start", "stop", "offset"), [(1, 4097, 0), (0, 100, 0), (0, 4096, 7)])
-def test_not_aligned__refused(
-    context: AioContext, direct_fd: int, start: int, stop: int, offset: int
-) -> None:
+@pytest.mark.parametrize(("length", "offset"), [(100, 0), (4096, 7)])
+def test_not_aligned__refused(context: AioContext, direct_fd: int, length: int, offset: int) -> None:
     with pytest.raises(OSError, match="aligned") as caught:
-        context.read(direct_fd, Chunk.allocate(8192).slice(start, stop), stop - start, offset)
+        context.read(0, direct_fd, length, offset)
     assert caught.value.errno == errno.EINVAL
-    assert len(context) == 0
 
 
-def test_bad_descriptor__os_error__slot_is_free_again(context: AioContext) -> None:
+def test_bad_descriptor__os_error(context: AioContext) -> None:
     for _ in range(5):
         with pytest.raises(OSError, match="io_submit"):
-            context.read(1_000_000, Chunk.allocate(4096), 4096, 0)
-    assert len(context) == 0
+            context.read(0, 1_000_000, 4096, 0)
 
 
-def test_cancel__unknown_slot__nothing(context: AioContext) -> None:
+def test_cancel__nothing_in_flight_there__nothing(context: AioContext) -> None:
     assert context.cancel(0) is False
     assert context.cancel(99) is False
 
 
 def test_cancel__in_flight__is_told_of_in_any_case(context: AioContext, direct_fd: int) -> None:
-    slot = context.read(direct_fd, Chunk.allocate(4096), 4096, 0)
-    context.cancel(slot)
-    assert [done[0] for done in finished(context)] == [slot]
+    context.read(1, direct_fd, 4096, 0)
+    context.cancel(1)
+    assert [done[0] for done in finished(context)] == [1]
 
 
 def test_depth_beyond_the_kernels_bound__os_error_and_no_descriptor_leaks() -> None:
+    depth_max = int(Path("/proc/sys/fs/aio-max-nr").read_text())
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError, match="io_setup"):
-        AioContext(100_000_000)
+        AioContext(depth_max + 1, 4096)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_close__in_flight__waits__twice_is_harmless(direct_fd: int) -> None:
-    context = AioContext(4)
-    context.read(direct_fd, Chunk.allocate(4096), 4096, 0)
+    context = AioContext(4, 4096)
+    context.free.remove(2)
+    context.read(2, direct_fd, 4096, 0)
     context.close()
     context.close()
     assert len(context) == 0

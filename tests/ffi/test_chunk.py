@@ -4,7 +4,7 @@ import gc
 
 import pytest
 from gossamer.ffi._aio import ffi
-from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, ChunkPool, align_down, align_up
+from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, Slots, align_down, align_up
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,19 +61,16 @@ def test_slice__outlives_its_chunk() -> None:
     assert at(part.address, 5) == b"alive"
 
 
-def test_pool__bounded__chunks_come_back() -> None:
-    pool = ChunkPool(5000, 2)
-    first, second = pool.take(), pool.take()
-    assert first is not None
-    assert second is not None
-    assert pool.take() is None
-    pool.give_back(first)
-    assert pool.take() is first
-
-
-def test_pool__foreign_chunk__is_our_bug() -> None:
-    pool = ChunkPool(5000, 1)
-    chunk = pool.take()
-    assert chunk is not None
-    with pytest.raises(AssertionError):
-        pool.give_back(chunk.slice(0, 10))
+def test_slots__each_has_memory_of_its_own__the_last_given_back_is_taken_first() -> None:
+    slots = Slots(3, 5000)
+    assert [len(chunk) for chunk in slots.chunks] == [align_up(5000)] * 3
+    for number, chunk in enumerate(slots.chunks):
+        assert chunk.address % ALIGNMENT_BYTES == 0
+        chunk.view[:] = bytes([number]) * len(chunk)
+    assert [set(chunk.view) for chunk in slots.chunks] == [{0}, {1}, {2}]
+    assert (len(slots), len(slots.free)) == (0, 3)
+    taken = [slots.free.pop() for _ in range(3)]
+    assert (len(slots), slots.free) == (3, [])
+    slots.free.append(taken[1])
+    assert len(slots) == 2
+    assert slots.free.pop() == taken[1]

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from gossamer.ffi.chunk import Chunk
 from gossamer.ffi.uring import UringContext
 
 BLOCK_BYTES = 4096
@@ -21,7 +20,7 @@ CONTENT = os.urandom(BLOCKS * BLOCK_BYTES)
 @pytest.fixture
 def context() -> Iterator[UringContext]:
     try:
-        made = UringContext(DEPTH)
+        made = UringContext(DEPTH, BLOCK_BYTES)
     except OSError as error:
         pytest.skip(f"no io_uring here: {error}")
     yield made
@@ -44,18 +43,17 @@ def finished(context: UringContext, epoll: select.epoll) -> list[tuple[int, int]
 def test_read__eventfd_tells__bytes_are_in_the_chunk(
     context: UringContext, direct_fd: int, epoll: select.epoll
 ) -> None:
-    chunk = Chunk.allocate(BLOCK_BYTES)
-    slot = context.read(direct_fd, chunk, BLOCK_BYTES, BLOCK_BYTES)
+    context.read(2, direct_fd, BLOCK_BYTES, BLOCK_BYTES)
     assert context.submit()
-    assert finished(context, epoll) == [(slot, BLOCK_BYTES)]
-    assert chunk.read(0, BLOCK_BYTES) == CONTENT[BLOCK_BYTES : 2 * BLOCK_BYTES]
-    assert (len(context), context.reap()) == (0, [])
+    assert finished(context, epoll) == [(2, BLOCK_BYTES)]
+    assert context.chunks[2].read(0, BLOCK_BYTES) == CONTENT[BLOCK_BYTES : 2 * BLOCK_BYTES]
+    assert context.reap() == []
 
 
 def test_reap__does_not_wake_who_reaps(context: UringContext, direct_fd: int, epoll: select.epoll) -> None:
     # A deferred request is told of when it is left for the reaper, and would be again as it is finished.
     for _ in range(20):
-        context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+        context.read(0, direct_fd, BLOCK_BYTES, 0)
         context.submit()
         assert len(finished(context, epoll)) == 1
         assert epoll.poll(0) == []
@@ -65,31 +63,32 @@ def test_reap__races_with_the_device__none_is_left_unheard_of(
     context: UringContext, direct_fd: int, epoll: select.epoll
 ) -> None:
     # A request may be done at any moment of a reap that did not find it: then the eventfd must tell.
-    random, chunk = Random(1), Chunk.allocate(BLOCK_BYTES)
+    random = Random(1)
     for _ in range(4_000):
-        context.read(direct_fd, chunk, BLOCK_BYTES, random.randrange(BLOCKS) * BLOCK_BYTES)
+        context.read(0, direct_fd, BLOCK_BYTES, random.randrange(BLOCKS) * BLOCK_BYTES)
         context.submit()
         done = any(context.reap() for _ in range(random.randrange(40)))
         while not done:
             done = bool(finished(context, epoll))
 
 
-def test_all_slots_taken__blocking_io_error__room_again_after_reap(
+def test_more_than_there_is_room_for__blocking_io_error__room_again_once_they_are_submitted(
     context: UringContext, direct_fd: int, epoll: select.epoll
 ) -> None:
-    for block in range(DEPTH):
-        context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, block * BLOCK_BYTES)
+    for slot in range(DEPTH):
+        context.read(slot, direct_fd, BLOCK_BYTES, slot * BLOCK_BYTES)
     with pytest.raises(BlockingIOError):
-        context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+        context.read(0, direct_fd, BLOCK_BYTES, 0)
     context.submit()
-    told = 0
-    while told < DEPTH:
-        told += len(finished(context, epoll))
-    context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+    told: list[int] = []
+    while len(told) < DEPTH:
+        told += [slot for slot, _ in finished(context, epoll)]
+    assert sorted(told) == list(range(DEPTH))
+    context.read(0, direct_fd, BLOCK_BYTES, 0)
 
 
 def test_another_thread__refused_and_not_silently_nothing(context: UringContext, direct_fd: int) -> None:
-    context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+    context.read(0, direct_fd, BLOCK_BYTES, 0)
     context.submit()
     errors: list[int | None] = []
 
@@ -108,14 +107,14 @@ def test_another_thread__refused_and_not_silently_nothing(context: UringContext,
 
 
 def test_bad_descriptor__told_as_a_result(context: UringContext, epoll: select.epoll) -> None:
-    slot = context.read(1_000_000, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, 0)
+    context.read(3, 1_000_000, BLOCK_BYTES, 0)
     context.submit()
-    assert finished(context, epoll) == [(slot, -errno.EBADF)]
+    assert finished(context, epoll) == [(3, -errno.EBADF)]
 
 
 def test_close__in_flight__waits__twice_is_harmless(context: UringContext, direct_fd: int) -> None:
     for block in range(DEPTH):
-        context.read(direct_fd, Chunk.allocate(BLOCK_BYTES), BLOCK_BYTES, block * BLOCK_BYTES)
+        context.read(block, direct_fd, BLOCK_BYTES, block * BLOCK_BYTES)
     context.submit()
     context.close()
     context.close()

@@ -121,7 +121,7 @@ def test_write__not_aligned_for_direct__refused_in_the_thread(rig: Rig, path: Pa
 def test_no_kernel_engine__the_pool_reads_even_direct_ones(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_depth: int) -> None:
+    def refuse(_depth: int, _chunk_bytes: int) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(diskengine, "UringEngine", refuse)
@@ -192,6 +192,87 @@ def test_too_many_waiting__bound_exceeded(path: Path, monkeypatch: pytest.Monkey
     os.close(fd)
 
 
+def test_the_pool_is_full__bound_exceeded__and_every_slot_comes_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for those that waited, and are begun when others are done."""
+    rig = Rig(POOL)
+    fd = os.open(path, os.O_RDONLY)
+    begun, submit = 0, rig.pool.submit
+
+    def refuses_at_times(*arguments: Any) -> None:
+        nonlocal begun
+        begun += 1
+        if begun in (2, disk.POOL_DEPTH + 2):
+            raise BoundExceeded("full")
+        submit(*arguments)
+
+    may_read = threading.Event()
+    preadv = os.preadv
+
+    def late(*arguments: Any) -> int:
+        assert may_read.wait(10)
+        return preadv(*arguments)
+
+    monkeypatch.setattr(rig.pool, "submit", refuses_at_times)
+    monkeypatch.setattr(os, "preadv", late)
+    outcomes = []
+
+    async def read() -> None:
+        try:
+            outcomes.append(await sys_aio_read(fd, 0, 1))
+        except BoundExceeded:
+            outcomes.append(b"refused")
+
+    async def main() -> None:
+        threads = [rig.scheduler.spawn(read()) for _ in range(disk.POOL_DEPTH + 5)]
+        while rig.disk.statistics()["disk_waiting"] < 4:
+            await sys_yield()
+        may_read.set()
+        for thread in threads:
+            await sys_join(thread)
+
+    with move_on_in_earnest(rig):
+        rig.run(main())
+    assert outcomes.count(b"refused") == 2
+    assert outcomes.count(CONTENT[:1]) == disk.POOL_DEPTH + 3
+    assert sorted(rig.disk._pool_lane.engine.free) == list(range(disk.POOL_DEPTH))
+    rig.close()
+    os.close(fd)
+
+
+def test_the_kernel_has_no_room__waits_its_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig("auto")
+    engine = rig.disk._lane.engine
+    if engine.name == POOL:
+        pytest.skip(rig.disk.why_not_better)
+    fd = open_direct(path)
+    begun: list[int] = []
+    read = engine.read
+    refusals = iter((False, False, True, False, True))
+
+    def refuses_at_times(slot: int, fd: int, length: int, offset: int) -> None:
+        if next(refusals, False):
+            raise BlockingIOError(errno.EAGAIN, "no room")
+        begun.append(offset // 4096)
+        read(slot, fd, length, offset)
+
+    monkeypatch.setattr(engine, "read", refuses_at_times)
+
+    async def reads(number: int) -> None:
+        assert await sys_aio_read(fd, number * 4096, 10) == CONTENT[number * 4096 : number * 4096 + 10]
+
+    async def main() -> None:
+        for thread in [rig.scheduler.spawn(reads(number)) for number in range(9)]:
+            await sys_join(thread)
+
+    with move_on_in_earnest(rig):
+        rig.run(main())
+    assert begun == list(range(9))
+    rig.close()
+    os.close(fd)
+
+
 @pytest.mark.parametrize("length", [-1, READ_BYTES_MAX + 1])
 def test_length_out_of_bounds__bound_exceeded(rig: Rig, path: Path, length: int) -> None:
     fd = os.open(path, os.O_RDONLY)
@@ -217,9 +298,9 @@ def test_bad_descriptor__os_error_in_the_thread(rig: Rig, tmp_path: Path) -> Non
     os.close(directory_fd)
 
 
-def test_cancelled_under_load__no_chunk_is_lost_and_none_is_used_twice(rig: Rig, path: Path) -> None:
+def test_cancelled_under_load__no_slot_is_lost_and_none_is_used_twice(rig: Rig, path: Path) -> None:
     """Reads are cancelled while the kernel still writes for them; those beside and after them get their own
-    bytes, and every chunk comes back."""
+    bytes, and every slot comes back."""
     fd = open_direct(path)
     answered = 0
 
@@ -248,8 +329,7 @@ def test_cancelled_under_load__no_chunk_is_lost_and_none_is_used_twice(rig: Rig,
     assert answered >= 30 * 12
     rig.run(settle(rig))
     for lane in (rig.disk._lane, rig.disk._pool_lane):
-        allocated = lane.depth - lane.chunks._unallocated
-        assert len(lane.chunks._free) == allocated, "a chunk leaked"
+        assert sorted(lane.engine.free) == list(range(lane.engine.depth)), "a slot leaked, or is free twice"
     os.close(fd)
 
 
