@@ -4,8 +4,10 @@
 
 The file is opened with O_DIRECT, so that no page cache holds any of it; every thread reads one block after
 another, each at a random place. fio reads the same file with the same engine of the kernel at several depths,
-and its best one is what ours is held against. After a while for warming up, what is told is reads a second of
-wall-clock time, and CPU time a read, user and system.
+and its best one is what ours is held against: once it is known which that is, the two are measured again, one
+right after the other, as what was found best among many had luck, and a disk that is shared changes its pace.
+After a while for warming up, what is told is reads a second of wall-clock time, and CPU time a read, user and
+system.
 
 Source: Li and Zdancewic, PLDI 2007, section 5.2 (disk head scheduling; NPTL beside it).
 """
@@ -19,12 +21,13 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any, Final
 
+import msgspec
 from gossamer.core.loop.disk import DEPTH, DiskLoop
 from gossamer.core.loop.diskengine import POOL, choose_engine
 from gossamer.core.loop.epoll import EpollWaiter
@@ -44,7 +47,10 @@ THREAD_STEPS: Final = (1, 16, 64, 1_024, 16_384, 65_536)
 OS_THREAD_STEPS: Final = (1, 16, 64, 1_024)
 FIO_DEPTHS: Final = (1, 16, 64, 256)
 FIO_LEAST: Final = 0.9
+OS_THREADS_LEAST: Final = 1.0
 FLAT_LEAST: Final = 0.9
+PAIRS_A_ROUND: Final = 3
+"""How often what the goals compare is measured again for each round of all."""
 AXES: Final = Axes(
     "Random reads of 4 KB, O_DIRECT",
     "threads (fio: depth)",
@@ -169,7 +175,6 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "fio": (fio, FIO_DEPTHS),
     "os threads": (os_threads, OS_THREAD_STEPS),
 }
-"""In the order of a round: a disk that is shared changes its pace, and what is compared stands close."""
 
 
 def can_be_read_directly(folder: Path) -> bool:
@@ -226,14 +231,47 @@ def write_blocks(path: Path, size_bytes: int) -> None:
         os.close(fd)
 
 
-Rows = dict[tuple[str, int], list[dict[str, float]]]
-"""By who and at what count: a row a round."""
+Key = tuple[str, int]
+"""Who reads, and by how many."""
+
+Round = dict[Key, dict[str, float]]
+"""What was found of each, one right after the other; who failed is not in it."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """Measures subjects that read one file."""
+
+    say: Say
+    path: Path
+    seconds: float
+    notes: list[str]
+    """Why some could not be measured."""
+
+    def rounds(self, keys: Sequence[Key], count: int, what: str) -> list[Round]:
+        """So many rounds; each second one in the reverse order."""
+        return [
+            self.round(keys if number % 2 else keys[::-1], f"{what} {number} of {count}")
+            for number in range(1, count + 1)
+        ]
+
+    def round(self, keys: Sequence[Key], what: str) -> Round:
+        """All of them once."""
+        found: Round = {}
+        for name, count in keys:
+            self.say(f"{what}: {name}, {count:,}")
+            arguments = {"path": str(self.path), "count": count, "seconds": self.seconds}
+            try:
+                found[name, count] = measure_in_child("disk", SUBJECTS[name][0].__name__, **arguments)
+            except MeasurementFailed as error:
+                self.notes.append(f"{name}, {count:,}: {error}")
+        return found
 
 
 def run(say: Say, folder: Path, size_bytes: int, seconds: float, rounds: int, threads_max: int) -> Result:
-    """Interleaved rounds of all subjects at all counts; the medians."""
+    """Interleaved rounds of all subjects at all counts, and the medians; then pairs of those that the goals
+    compare.
+    """
     check_room(folder, size_bytes)
-    rows: Rows = {}
     notes: list[str] = []
     taking_part = dict(SUBJECTS)
     if shutil.which("fio") is None:
@@ -241,24 +279,41 @@ def run(say: Say, folder: Path, size_bytes: int, seconds: float, rounds: int, th
         notes.append("fio: not run, it is not installed (scripts/system-packages test installs it)")
     say(f"writing {size_bytes / 2**20:,.0f} MiB")
     with data_file(folder, size_bytes) as path:
-        for number in range(1, rounds + 1):
-            for name, (subject, steps) in taking_part.items():
-                for count in (step for step in steps if step <= threads_max):
-                    say(f"round {number} of {rounds}: {name}, {count:,}")
-                    arguments = {"path": str(path), "count": count, "seconds": seconds}
-                    try:
-                        found = measure_in_child("disk", subject.__name__, **arguments)
-                    except MeasurementFailed as error:
-                        notes.append(f"{name}, {count:,}: {error}")
-                        continue
-                    rows.setdefault((name, count), []).append(found)
-    points = [Point(name, count, medians(found)) for (name, count), found in rows.items()]
-    return Result("disk", AXES, points, goals_of(rows), [*notes, *engine_notes()], {})
+        reading = Reading(say, path, seconds, notes)
+        keys = [
+            (name, step) for name, (_, steps) in taking_part.items() for step in steps if step <= threads_max
+        ]
+        found = reading.rounds(keys, rounds, "round")
+        points = points_of(found)
+        compared = compared_of(points)
+        pairs = reading.rounds(list(compared), rounds * PAIRS_A_ROUND, "pair")
+    return Result("disk", AXES, points, goals_of(compared, pairs), [*notes, *engine_notes()], {})
 
 
-def medians(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Column by column."""
-    return {key: round(median(row[key] for row in rows), 2) for key in rows[0]}
+def points_of(rounds: list[Round]) -> list[Point]:
+    """The medians, column by column."""
+    points = []
+    for key in dict.fromkeys(key for found in rounds for key in found):
+        rows = [found[key] for found in rounds if key in found]
+        medians = {column: round(median(row[column] for row in rows), 2) for column in rows[0]}
+        points.append(Point(*key, medians))
+    return points
+
+
+def compared_of(points: list[Point]) -> dict[Key, str]:
+    """What the goals compare: ours with the most threads first, then ours at its best with fewer, and the
+    others at theirs; and what each is called.
+    """
+    most = max((int(point.x) for point in points if point.series == "gossamer"), default=0)
+    if most == 0:
+        return {}
+    names = {("gossamer", most): f"{most:,} threads"}
+    for name in SUBJECTS:
+        theirs = [point for point in points if point.series == name and (name, int(point.x)) not in names]
+        if theirs:
+            best = int(max(theirs, key=lambda point: point.values["reads/s"]).x)
+            names[name, best] = f"{'ours' if name == 'gossamer' else name} at its best ({best:,})"
+    return names
 
 
 def engine_notes() -> list[str]:
@@ -270,31 +325,18 @@ def engine_notes() -> list[str]:
     return [f"engine: {name}, depth {DEPTH}{f' ({why})' if why else ''}"]
 
 
-def rate_ratio(rows: Rows, above: tuple[str, int], below: tuple[str, int]) -> float:
-    """The median of the ratios of pairs of one round."""
-    pairs = zip(rows[above], rows[below], strict=False)
-    return round(median(a["reads/s"] / b["reads/s"] for a, b in pairs), 3)
-
-
-def best_of(rows: Rows, name: str) -> tuple[str, int] | None:
-    """The count at which somebody reads fastest."""
-    theirs = [key for key in rows if key[0] == name]
-    return max(theirs, key=lambda key: median(row["reads/s"] for row in rows[key]), default=None)
-
-
-def goals_of(rows: Rows) -> list[Goal]:
-    """Ours against fio's best, and the many threads against the depth's worth of them."""
-    ours = sorted(key for key in rows if key[0] == "gossamer")
-    if not ours:
+def goals_of(compared: dict[Key, str], pairs: list[Round]) -> list[Goal]:
+    """Ours with the most threads against each of the others: the medians of the ratios of pairs."""
+    if not compared:
         return []
-    most, best = ours[-1], best_of(rows, "gossamer")
-    assert best is not None
+    most, *others = compared
+    least = {"gossamer": FLAT_LEAST, "fio": FIO_LEAST, "os threads": OS_THREADS_LEAST}
     goals = []
-    peers = {"fio": FIO_LEAST, "os threads": 1.0}
-    for (peer, least), key in ((item, best_of(rows, item[0])) for item in peers.items()):
-        if key is not None:
-            what = f"{most[1]:,} threads / {peer} at its best ({key[1]:,})"
-            goals.append(Goal(what, rate_ratio(rows, most, key), least, "x", is_least=True))
-    what = f"{most[1]:,} threads / ours at its best ({best[1]:,})"
-    goals.append(Goal(what, rate_ratio(rows, most, best), FLAT_LEAST, "x", is_least=True))
+    for other in others:
+        ratios = [
+            pair[most]["reads/s"] / pair[other]["reads/s"] for pair in pairs if most in pair and other in pair
+        ]
+        if ratios:
+            what = f"{compared[most]} / {compared[other]}"
+            goals.append(Goal(what, round(median(ratios), 3), least[other[0]], "x", is_least=True))
     return goals

@@ -128,13 +128,44 @@ def test_fio__engine__as_ours() -> None:
     assert disk.fio_engine("pool", 8) == {"ioengine": "psync", "numjobs": 8, "thread": 1}
 
 
-def test_disk_goals__at_their_best_counts__pairs_of_rounds() -> None:
-    rows = {
-        ("gossamer", 64): [{"reads/s": 100.0}, {"reads/s": 100.0}],
-        ("gossamer", 65_536): [{"reads/s": 90.0}, {"reads/s": 95.0}],
-        ("fio", 1): [{"reads/s": 10.0}, {"reads/s": 10.0}],
-        ("fio", 64): [{"reads/s": 100.0}, {"reads/s": 100.0}],
+def reads(rate: float) -> dict[str, float]:
+    return {"reads/s": rate, "CPU us a read": 1.0}
+
+
+def test_disk_points__medians_of_the_rounds_that_did_not_fail() -> None:
+    rounds: list[disk.Round] = [
+        {("gossamer", 1): reads(10), ("fio", 1): reads(7)},
+        {("gossamer", 1): reads(30)},
+        {("gossamer", 1): reads(20), ("fio", 1): reads(9)},
+    ]
+    found = {(point.series, point.x): point.values["reads/s"] for point in disk.points_of(rounds)}
+    assert found == {("gossamer", 1): 20, ("fio", 1): 8}
+
+
+def test_disk_goals__against_everybody_at_their_best__medians_of_pairs() -> None:
+    rates = {("gossamer", 64): 100, ("gossamer", 65_536): 90, ("fio", 1): 10, ("fio", 64): 100}
+    points = [Point(name, count, reads(rate)) for (name, count), rate in rates.items()]
+    compared = disk.compared_of(points)
+    assert list(compared) == [("gossamer", 65_536), ("gossamer", 64), ("fio", 64)]
+    most, ours, fio = compared
+    pairs: list[disk.Round] = [
+        {most: reads(90), ours: reads(100), fio: reads(200)},
+        {most: reads(95), ours: reads(100)},
+        {most: reads(10), ours: reads(100), fio: reads(40)},
+        {fio: reads(1)},
+    ]
+    ratios = {goal.name: goal.figure for goal in disk.goals_of(compared, pairs)}
+    assert ratios == {
+        "65,536 threads / ours at its best (64)": 0.9,
+        "65,536 threads / fio at its best (64)": 0.35,
     }
-    ratios = {goal.name: goal.figure for goal in disk.goals_of(rows)}
-    assert ratios["65,536 threads / fio at its best (64)"] == 0.925
-    assert ratios["65,536 threads / ours at its best (64)"] == 0.925
+
+
+def test_disk_goals__the_most_are_the_best__ours_with_fewer_beside_them() -> None:
+    points = [Point("gossamer", count, reads(count)) for count in (1, 16, 64)]
+    assert list(disk.compared_of(points)) == [("gossamer", 64), ("gossamer", 16)]
+    assert list(disk.compared_of(points[:1])) == [("gossamer", 1)]
+
+
+def test_disk_goals__ours_failed__none() -> None:
+    assert disk.goals_of(disk.compared_of([Point("fio", 1, reads(1))]), []) == []
