@@ -39,12 +39,24 @@ class Process:
             if pipe is not None:
                 pipe.close()
         self._child = child
-        self._end = Descriptor(os.pidfd_open(child.pid))
+        self._end = os.pidfd_open(child.pid)
+        """Readable once it has ended; -1 after `close`."""
 
     async def wait(self) -> int:
-        """Wait until it has ended: its exit code, or minus the number of the signal that ended it."""
-        while (code := self._child.poll()) is None:
-            await FdReadable(self._end)
+        """Wait until it has ended: its exit code, or minus the number of the signal that ended it.
+
+        Any number of threads may wait.
+        """
+        if (code := self._child.poll()) is not None:
+            return code
+        # A descriptor has one reader: each who waits has a copy.
+        end = Descriptor(os.dup(self._end))
+        try:
+            while (code := self._child.poll()) is None:
+                await FdReadable(end)
+        finally:
+            with CancelScope(shield=True):
+                await FdClose(end)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -57,9 +69,12 @@ class Process:
             if self._child.poll() is None:
                 self._child.kill()
                 await self.wait()
-            for descriptor in (self.stdin, self.stdout, self.stderr, self._end):
-                if descriptor is not None:
-                    await FdClose(descriptor)
+            for pipe in (self.stdin, self.stdout, self.stderr):
+                if pipe is not None:
+                    await pipe.close()
+            end, self._end = self._end, -1
+            if end >= 0:
+                os.close(end)
 
     async def __aenter__(self) -> "Process":
         return self

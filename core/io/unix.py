@@ -7,12 +7,16 @@ Source: unix(7).
 
 import errno
 import socket
+from typing import Final
 
 from gossamer.core.io.sock import BACKLOG, SockStream
 from gossamer.core.loop.sockcall import Listener, SockAccept, SockAdopt, SockListenClose
-from gossamer.core.threads.calls import sys_blio
+from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address
+
+RETRY_US: Final = 10_000
+"""How long to wait before connecting again to a path whose backlog is full."""
 
 
 class UnixStream(SockStream):
@@ -47,8 +51,7 @@ class UnixAcceptor:
             sock.listen(backlog)
         except OSError as error:
             sock.close()
-            # A path that is too long has no number of an error.
-            raise OSError(error.errno or errno.ENAMETOOLONG, error.strerror or str(error), path) from None
+            raise _named(error, path) from None
         return cls(sock)
 
     @property
@@ -66,14 +69,49 @@ class UnixAcceptor:
 
 
 async def connect_unix(path: str) -> UnixStream:
-    """Connect to a listening path, in the pool, since a full backlog blocks. Raises: OSError."""
+    """Connect to a listening path; where its backlog is full, wait until there is room.
+
+    >>> from os.path import join
+    >>> from tempfile import TemporaryDirectory
+    >>> from gossamer.core.io.unix import UnixAcceptor, connect_unix
+    >>> from gossamer.core.loop.program import run
+    >>> async def main(path):
+    ...     acceptor = UnixAcceptor.bind(path)
+    ...     client = await connect_unix(path)
+    ...     server = await acceptor.accept()
+    ...     await client.send(b"hello, neighbour")
+    ...     return await server.recv()
+    >>> with TemporaryDirectory() as folder:
+    ...     run(main(join(folder, "socket")))
+    b'hello, neighbour'
+
+    Raises: OSError that names the path.
+    """
     sock = socket.socket(socket.AF_UNIX)
+    sock.setblocking(False)
     try:
-        await sys_blio(sock.connect, path)
+        while not _is_connected(sock, path):
+            # The kernel has no event for that there is room.
+            await sys_sleep(RETRY_US)
+        return await adopt_unix(sock)
     except BaseException:
         sock.close()
         raise
-    return await adopt_unix(sock)
+
+
+def _is_connected(sock: socket.socket, path: str) -> bool:
+    try:
+        sock.connect(path)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise _named(error, path) from None
+    return True
+
+
+def _named(error: OSError, path: str) -> OSError:
+    # A path that is too long has no number of an error.
+    return OSError(error.errno or errno.ENAMETOOLONG, error.strerror or str(error), path)
 
 
 def adopt_unix(sock: socket.socket) -> SystemCall[UnixStream]:

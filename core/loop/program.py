@@ -9,6 +9,7 @@ Owns only which loops these are. A program that wants others puts its scheduler 
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from gossamer.core.loop.ctrlc import CtrlC
 from gossamer.core.loop.descriptor import DescriptorLoop
 from gossamer.core.loop.disk import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
@@ -16,6 +17,8 @@ from gossamer.core.loop.fd import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.sock import SockLoop
+from gossamer.core.threads.calls import sys_fork
+from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
@@ -35,23 +38,25 @@ def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = ()) -> R:
     >>> run(main())
     'a millisecond later'
 
-    Threads that still run then are dropped: those of a nursery have ended before.
+    Threads that still run then are dropped: those of a nursery have ended before. Ctrl-C cancels the thread
+    (`core.loop.ctrlc`); a second one ends the program at once.
 
-    Raises: what the thread raised.
+    Raises: what the thread raised; KeyboardInterrupt.
     """
     pool = PoolLoop()
     waiter = EpollWaiter()
     ours: list[EventLoop] = [SleepLoop(), SockLoop(), FdLoop(), DescriptorLoop(), pool, DiskLoop(pool)]
     scheduler = Scheduler(waiter, [*ours, *loops])
     outcome: list[R | Raise] = []
-    thread = scheduler.spawn(
-        _to_its_end(main, outcome, scheduler.stop), getattr(main, "__qualname__", "main")
-    )
-    try:
-        scheduler.run()
-    finally:
-        scheduler.close()
-        waiter.close()
+    with CtrlC() as ctrl_c:
+        thread = scheduler.spawn(
+            _to_its_end(main, outcome, ctrl_c, scheduler.stop), getattr(main, "__qualname__", "main")
+        )
+        try:
+            scheduler.run()
+        finally:
+            scheduler.close()
+            waiter.close()
     result = outcome[0] if outcome else thread.inbox  # ended by sys_ret
     if isinstance(result, Raise):
         raise result.error
@@ -59,10 +64,15 @@ def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = ()) -> R:
 
 
 async def _to_its_end(
-    main: Coroutine[Any, Any, R], outcome: "list[R | Raise]", stop: Callable[[], None]
+    main: Coroutine[Any, Any, R], outcome: "list[R | Raise]", ctrl_c: CtrlC, stop: Callable[[], None]
 ) -> None:
     try:
-        outcome.append(await main)
+        with CancelScope() as scope:
+            if ctrl_c.is_taken:
+                await sys_fork(ctrl_c.calls_off(scope), "Ctrl-C")
+            outcome.append(await main)
+        if scope.cancelled_caught:
+            outcome.append(Raise(KeyboardInterrupt()))
     except Exception as error:  # noqa: BLE001 - raised by run
         without_machinery(error)
         outcome.append(Raise(error))

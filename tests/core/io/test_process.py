@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from gossamer.core.io import process
 from gossamer.core.io.process import Completed, open_process, run_process
+from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield
 from gossamer.core.threads.cancel import move_on_after
 
 Kernel = Any
@@ -71,3 +72,30 @@ def test_open__talk_with_it(kernel: Kernel) -> None:
             return line, await child.wait()
 
     assert kernel.run(main()) == (b"line\n", 0)
+
+
+def test_wait__by_many_threads__each_is_told(kernel: Kernel) -> None:
+    async def main() -> list[int]:
+        async with await open_process(["sleep", "60"]) as child:
+            waiters = [await sys_fork(child.wait()) for _ in range(3)]
+            with move_on_after(0.05) as scope:
+                await child.wait()
+            assert scope.cancelled_caught
+            child.send_signal(15)
+            return [await sys_join(waiter) for waiter in waiters]
+
+    before = len(os.listdir("/proc/self/fd"))
+    assert kernel.run(main()) == [-15] * 3
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_close__while_another_waits__it_is_told_of_the_end(kernel: Kernel) -> None:
+    async def main() -> int:
+        child = await open_process(["sleep", "60"])
+        waiter = await sys_fork(child.wait())
+        await sys_yield()
+        await child.close()
+        await child.close()
+        return await sys_join(waiter)
+
+    assert kernel.run(main()) == -9

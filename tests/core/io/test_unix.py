@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from gossamer.core.io.unix import UnixAcceptor, adopt_unix, connect_unix
-from gossamer.core.threads.calls import sys_fork, sys_join
+from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
+from gossamer.core.threads.cancel import move_on_after
 
 Kernel = Any
 
@@ -40,8 +41,37 @@ def test_connect_and_accept__bytes_both_ways(kernel: Kernel, tmp_path: Path) -> 
 
 
 def test_connect__nobody_listens__refused(kernel: Kernel, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        kernel.run(connect_unix(str(tmp_path / "nothing")))
+    path = tmp_path / "nothing"
+    with pytest.raises(FileNotFoundError, match=str(path)):
+        kernel.run(connect_unix(str(path)))
+    with pytest.raises(OSError, match="too long: '/x"):
+        kernel.run(connect_unix("/" + "x" * 200))
+
+
+def test_connect__backlog_is_full__waits_for_room_and_can_be_cancelled(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "socket")
+
+    async def main() -> bytes:
+        acceptor = UnixAcceptor.bind(path, backlog=0)
+        first = await connect_unix(path)
+        with move_on_after(0.1) as scope:
+            await connect_unix(path)
+        assert scope.cancelled_caught
+        connecting = await sys_fork(connect_unix(path))
+        await sys_sleep(50_000)
+        assert not connecting.has_ended
+        await (await acceptor.accept()).close()
+        second = await sys_join(connecting)
+        accepted = await acceptor.accept()
+        await accepted.send(b"welcome")
+        answer = await second.recv()
+        for stream in (first, second, accepted, acceptor):
+            await stream.close()
+        return answer
+
+    assert kernel.run(main()) == b"welcome"
 
 
 def test_bind__path_that_exists_or_is_too_long__error_names_it(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""Ctrl-C as a cancellation, so that `finally` clauses run, and may block.
+
+Owns the handler of SIGINT while a program runs: the first one only writes to an eventfd, as a handler runs
+between any two bytecodes, and a thread calls off the program's scope when it is its turn. The second one
+raises KeyboardInterrupt wherever it comes, as Python does: the way out of a program that does not end.
+
+Source: asyncio.Runner (Python 3.11), whose rules these are.
+"""
+
+import os
+import signal
+import threading
+from select import EPOLLIN
+
+from gossamer.core.threads.calls import sys_epoll_wait
+from gossamer.core.threads.cancel import CancelScope
+
+
+class CtrlC:
+    """Takes SIGINT from `with` to the end of it: on Python's main thread only, and only where Python's own
+    handler is in place; elsewhere it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._eventfd = -1
+        self._has_come = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether SIGINT comes here."""
+        return self._eventfd >= 0
+
+    async def calls_off(self, scope: CancelScope) -> None:
+        """Wait for the first one, and cancel a scope."""
+        await sys_epoll_wait(self._eventfd, EPOLLIN)
+        scope.cancel()
+
+    def __enter__(self) -> "CtrlC":
+        is_main_thread = threading.current_thread() is threading.main_thread()
+        if is_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if not self.is_taken:
+            return
+        if signal.getsignal(signal.SIGINT) == self._handle:  # nobody else has taken it meanwhile
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        eventfd, self._eventfd = self._eventfd, -1
+        os.close(eventfd)
+
+    def _handle(self, _number: int, _frame: object) -> None:
+        if self._has_come:
+            raise KeyboardInterrupt
+        self._has_come = True
+        os.eventfd_write(self._eventfd, 1)
