@@ -219,6 +219,21 @@ class FileIO:
     """Opens files beneath a directory whose descriptor it is given (and does not own).
 
     With `direct` every file is read past the page cache, where the file system can do that.
+
+    >>> import os
+    >>> from tempfile import TemporaryDirectory
+    >>> from gossamer.core.io.file import FileIO
+    >>> from gossamer.core.loop.program import run
+    >>> async def main(directory_fd):
+    ...     async with await FileIO(directory_fd).open("log", "x+") as file:
+    ...         await file.write(0, b"a line")
+    ...         await file.fsync()
+    ...         return await file.read(2, 100)
+    >>> with TemporaryDirectory() as folder:
+    ...     directory_fd = os.open(folder, os.O_RDONLY)
+    ...     run(main(directory_fd))
+    ...     os.close(directory_fd)
+    b'line'
     """
 
     def __init__(self, directory_fd: int, *, direct: bool = False) -> None:
