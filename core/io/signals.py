@@ -50,8 +50,12 @@ class SignalSocket:
         return self._read.fileno()
 
     def read(self) -> bytes:
-        """The numbers of the signals that came, in their order; not to be called before it is readable."""
-        return self._read.recv(NUMBERS_MAX)
+        """The numbers of the signals that came, in their order; not to be called before it is readable.
+
+        Those that others handle are left out: the kernel's number is written for each that Python has a
+        handler for.
+        """
+        return bytes(number for number in self._read.recv(NUMBERS_MAX) if number in self._previous)
 
     def close(self) -> None:
         """Put everything back as it was."""

@@ -21,6 +21,7 @@ from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, liste
 from gossamer.core.io.stream import Acceptor, Connector, Stream
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.io.unix import UnixAcceptor, UnixStream, adopt_unix, connect_unix
+from gossamer.core.loop.ctrlc import CtrlC
 from gossamer.core.loop.descriptor import EdgeWatch
 from gossamer.core.loop.program import run
 from gossamer.core.tcp.info import TcpInfo
@@ -255,3 +256,5 @@ async def children_and_signals() -> None:
     assert_type(await run_process(["true"]), Completed)
     async for number in SignalSocket([signal.SIGTERM]):
         assert_type(number, int)
+    with CtrlC() as ctrl_c, CancelScope() as scope:
+        assert_type(await ctrl_c.calls_off(scope), None)
