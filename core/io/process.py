@@ -15,7 +15,7 @@ import msgspec
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.io.pipe import PipeReader, PipeWriter
 from gossamer.core.loop.fdcall import Descriptor, FdClose, FdReadable
-from gossamer.core.threads.calls import sys_blio
+from gossamer.core.threads.calls import sys_blio_to_end
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.nursery import open_nursery
 
@@ -39,8 +39,8 @@ class Process:
             if pipe is not None:
                 pipe.close()
         self._child = child
-        self._end = os.pidfd_open(child.pid)
-        """Readable once it has ended; -1 after `close`."""
+        # Kept for `close`, which must not fail for want of a descriptor.
+        self._end = Descriptor(os.pidfd_open(child.pid))
 
     async def wait(self) -> int:
         """Wait until it has ended: its exit code, or minus the number of the signal that ended it.
@@ -49,15 +49,13 @@ class Process:
         """
         if (code := self._child.poll()) is not None:
             return code
-        # A descriptor has one reader: each who waits has a copy.
-        end = Descriptor(os.dup(self._end))
+        # A descriptor has one reader: each who waits has one. The number is the child's until it is reaped.
+        end = Descriptor(os.pidfd_open(self.pid))
         try:
-            while (code := self._child.poll()) is None:
-                await FdReadable(end)
+            return await self._reap(end)
         finally:
             with CancelScope(shield=True):
                 await FdClose(end)
-        return code
 
     def send_signal(self, number: int) -> None:
         """Send a signal; to nobody, when it has ended."""
@@ -68,13 +66,15 @@ class Process:
         with CancelScope(shield=True):
             if self._child.poll() is None:
                 self._child.kill()
-                await self.wait()
-            for pipe in (self.stdin, self.stdout, self.stderr):
-                if pipe is not None:
-                    await pipe.close()
-            end, self._end = self._end, -1
-            if end >= 0:
-                os.close(end)
+                await self._reap(self._end)
+            for descriptor in (self.stdin, self.stdout, self.stderr, self._end):
+                if descriptor is not None:
+                    await FdClose(descriptor)
+
+    async def _reap(self, end: Descriptor) -> int:
+        while (code := self._child.poll()) is None:
+            await FdReadable(end)
+        return code
 
     async def __aenter__(self) -> "Process":
         return self
@@ -98,7 +98,8 @@ async def open_process(command: Sequence[str], **how: Any) -> Process:
     >>> run(main())
     b'there and back'
     """
-    return Process(await sys_blio(lambda: subprocess.Popen(command, bufsize=0, **how)))
+    # To its end: cancelled, nobody would own the child.
+    return Process(await sys_blio_to_end(lambda: subprocess.Popen(command, bufsize=0, **how)))
 
 
 class Completed(msgspec.Struct, frozen=True):

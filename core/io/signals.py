@@ -52,8 +52,8 @@ class SignalSocket:
     def read(self) -> bytes:
         """The numbers of the signals that came, in their order; not to be called before it is readable.
 
-        Those that others handle are left out: the kernel's number is written for each that Python has a
-        handler for.
+        Those that others handle are left out: Python writes the number of each signal that it has a handler
+        for.
         """
         return bytes(number for number in self._read.recv(NUMBERS_MAX) if number in self._previous)
 

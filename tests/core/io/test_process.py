@@ -1,6 +1,7 @@
 """Child processes: fed, read, waited for, and never left behind."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -99,3 +100,39 @@ def test_close__while_another_waits__it_is_told_of_the_end(kernel: Kernel) -> No
         return await sys_join(waiter)
 
     assert kernel.run(main()) == -9
+
+
+def test_close__no_descriptor_is_left__the_child_is_reaped_all_the_same(kernel: Kernel) -> None:
+    async def main() -> int:
+        child = await open_process(["sleep", "60"])
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            await child.close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        return await child.wait()
+
+    assert kernel.run(main()) == -9
+
+
+def test_open__cancelled_while_it_starts__no_child_is_left(kernel: Kernel) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Slow(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **how: Any) -> None:
+            super().__init__(*arguments, **how)
+            started.append(self)
+            time.sleep(0.2)
+
+    async def main() -> bool:
+        with move_on_after(0.05) as scope:
+            async with await open_process(["sleep", "60"]) as child:
+                await child.wait()
+        return scope.cancelled_caught
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", Slow)
+        assert kernel.run(main())
+    (child,) = started
+    assert child.returncode == -9
