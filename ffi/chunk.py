@@ -15,11 +15,6 @@ ALIGNMENT_BYTES: Final = mmap.PAGESIZE
 """Every chunk begins at a multiple of it; enough for O_DIRECT on any device whose blocks fit in a page."""
 
 
-def align_down(n: int) -> int:
-    """The largest multiple of ALIGNMENT_BYTES that is not above n."""
-    return n & -ALIGNMENT_BYTES
-
-
 def align_up(n: int) -> int:
     """The smallest multiple of ALIGNMENT_BYTES that is not below n."""
     return (n + ALIGNMENT_BYTES - 1) & -ALIGNMENT_BYTES
@@ -56,10 +51,6 @@ class Chunk:
         if not 0 <= start <= stop <= len(self.view):
             raise ValueError(f"slice {start}:{stop} of a chunk of {len(self.view)} bytes")
         return Chunk(self.view[start:stop], self.address + start)
-
-    def read(self, start: int, stop: int) -> bytes:
-        """A copy of the bytes from start up to stop."""
-        return self.view[start:stop].tobytes()
 
 
 class Slots:

@@ -4,16 +4,15 @@ import gc
 
 import pytest
 from gossamer.ffi._aio import ffi
-from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, Slots, align_down, align_up
+from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, Slots, align_up
 from hypothesis import given
 from hypothesis import strategies as st
 
 
 @given(st.integers(0, 1 << 62))
-def test_alignment__nearest_multiples(n: int) -> None:
-    assert align_down(n) <= n <= align_up(n)
-    assert align_up(n) - align_down(n) == (ALIGNMENT_BYTES if n % ALIGNMENT_BYTES else 0)
-    assert align_down(n) % ALIGNMENT_BYTES == 0
+def test_align_up__nearest_multiple(n: int) -> None:
+    assert align_up(n) % ALIGNMENT_BYTES == 0
+    assert 0 <= align_up(n) - n < ALIGNMENT_BYTES
 
 
 def at(address: int, length: int) -> bytes:
@@ -43,9 +42,9 @@ def test_slice__same_memory_at_its_address() -> None:
     chunk = Chunk.allocate(8192)
     part = chunk.slice(4096, 4106)
     part.view[:] = b"0123456789"
-    assert chunk.read(4095, 4107) == b"\x000123456789\x00"
+    assert bytes(chunk.view[4095:4107]) == b"\x000123456789\x00"
     assert at(part.address, 10) == b"0123456789"
-    assert part.slice(3, 5).read(0, 2) == b"34"
+    assert bytes(part.slice(3, 5).view) == b"34"
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 5), (5, 4), (0, 4097)])

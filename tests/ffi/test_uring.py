@@ -46,7 +46,7 @@ def test_read__eventfd_tells__bytes_are_in_the_chunk(
     context.read(2, direct_fd, BLOCK_BYTES, BLOCK_BYTES)
     assert context.submit()
     assert finished(context, epoll) == [(2, BLOCK_BYTES)]
-    assert context.chunks[2].read(0, BLOCK_BYTES) == CONTENT[BLOCK_BYTES : 2 * BLOCK_BYTES]
+    assert bytes(context.chunks[2].view[:BLOCK_BYTES]) == CONTENT[BLOCK_BYTES : 2 * BLOCK_BYTES]
     assert context.reap() == []
 
 
