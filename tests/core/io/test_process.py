@@ -1,5 +1,6 @@
 """Child processes: fed, read, waited for, and never left behind."""
 
+import gc
 import os
 import resource
 import subprocess
@@ -85,6 +86,7 @@ def test_wait__by_many_threads__each_is_told(kernel: Kernel) -> None:
             child.send_signal(15)
             return [await sys_join(waiter) for waiter in waiters]
 
+    gc.collect()  # what tests before this one dropped may hold descriptors
     before = len(os.listdir("/proc/self/fd"))
     assert kernel.run(main()) == [-15] * 3
     assert len(os.listdir("/proc/self/fd")) == before
