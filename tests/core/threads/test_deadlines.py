@@ -111,11 +111,13 @@ def test_discard__due_but_not_handed_out_yet__is_not_handed_out() -> None:
 )
 def test_next_at_us__never_later_than_what_is_handed_out(steps: list[tuple[str, int, int]]) -> None:
     heap: DeadlineHeap[int] = DeadlineHeap(resolution_us=1)
+    now_us = 0
     standing: dict[int, int] = {}
     for verb, at_us, number in steps:
         if verb == "pop":
-            for owner in heap.pop_due(at_us, number):
-                assert standing.pop(owner) <= at_us
+            now_us = max(now_us, at_us)  # a clock never goes back
+            for owner in heap.pop_due(now_us, number):
+                assert standing.pop(owner) <= now_us
         elif verb == "discard" and number in standing:
             heap.discard(standing.pop(number), number)
         elif number not in standing:
