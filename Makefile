@@ -51,7 +51,7 @@ check: $(INSTALLED) ## lint, types, and the tests that need neither root nor tim
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p gossamer
-	$(BIN)/python -m pytest -q -m "not root and not slow"
+	$(BIN)/python -m pytest -q -m "not needs and not slow"
 
 bench: setup-test ## CPU time per unit of work beside nginx and uvicorn, memory per thread and connection
 	$(BIN)/python -m gossamer.loadtest.bench

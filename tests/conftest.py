@@ -1,12 +1,10 @@
 """Fixtures for tests over real packets: namespaces, links between them, and servers inside; and initial
 sequence numbers of all kinds for the pure tests that can stand anywhere.
 
-Each of the first skips with its reason where the machine or the user cannot do it, and leaves nothing behind,
-failed test or not.
+Each of the first leaves nothing behind, failed test or not. A test that lacks a right (rights.py) is skipped.
 """
 
-import os
-import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,58 +15,68 @@ from gossamer.core.sim import states
 from gossamer.loadtest import namespaces
 from gossamer.loadtest.namespaces import Namespace
 
+from . import rights
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A background job of a script has SIGINT ignored, and would hand that on to all that is started here."""
+    del config
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test needs what its fixtures need: so `-m needs` and `-m "not needs"` find it, too."""
+    for item in items:
+        for name in getattr(item, "fixturenames", ()):
+            if name in rights.RIGHTS_OF_FIXTURES:
+                item.add_marker(pytest.mark.needs(rights.RIGHTS_OF_FIXTURES[name]))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose right is not to be had here."""
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            if reason := rights.reason(name):
+                pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not run, by right, and what runs it."""
+    skipped = terminalreporter.getreports("skipped")
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in skipped]
+    for line in rights.summary(reasons):
+        terminalreporter.write_line(line, yellow=True)
+
 
 @pytest.fixture(scope="session")
-def packets_possible() -> None:
-    """Skip unless this user may make namespaces and firewall rules."""
-    if reason := namespaces.missing_requirement():
-        pytest.skip(reason)
+def no_stale_namespaces() -> None:
+    """Those that a killed run left are gone."""
     namespaces.remove_stale()
 
 
-@pytest.fixture(scope="session")
-def tun_possible(packets_possible: None) -> None:
-    """Skip unless TUN devices can be opened."""
-    del packets_possible
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        pytest.skip("needs /dev/net/tun")
-
-
-@pytest.fixture(scope="session")
-def nfqueue_possible(packets_possible: None) -> None:
-    """Skip unless the kernel and iptables can hand packets to a queue (tried in a namespace of its own)."""
-    del packets_possible
-    if shutil.which("iptables") is None:
-        pytest.skip("needs iptables")
-    rule = ["-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "1", "-j", "NFQUEUE", "--queue-num", "1"]
-    with namespaces.namespace() as space:
-        try:
-            space.run(["iptables", "-w", *rule])
-        except namespaces.NamespaceError as error:
-            pytest.skip(f"no NFQUEUE here: {error}")
-
-
 @pytest.fixture
-def namespace(packets_possible: None) -> Iterator[Namespace]:
+def namespace(no_stale_namespaces: None) -> Iterator[Namespace]:
     """One namespace with `lo` up."""
-    del packets_possible
+    del no_stale_namespaces
     with namespaces.namespace() as space:
         yield space
 
 
 @pytest.fixture
-def joined_namespaces(packets_possible: None) -> Iterator[tuple[Namespace, Namespace]]:
+def joined_namespaces(no_stale_namespaces: None) -> Iterator[tuple[Namespace, Namespace]]:
     """Two namespaces joined by veth: 10.77.0.1, fd77::1 on the left, 10.77.0.2, fd77::2 on the right."""
-    del packets_possible
+    del no_stale_namespaces
     with namespaces.pair() as (left, right):
         namespaces.join_by_veth(left, right)
         yield left, right
 
 
 @pytest.fixture
-def namespace_pair(packets_possible: None) -> Iterator[tuple[Namespace, Namespace]]:
+def namespace_pair(no_stale_namespaces: None) -> Iterator[tuple[Namespace, Namespace]]:
     """Two namespaces that nothing joins yet (for a link with faults)."""
-    del packets_possible
+    del no_stale_namespaces
     with namespaces.pair() as both:
         yield both
 

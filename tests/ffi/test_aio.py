@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 from gossamer.ffi.aio import AioContext
 
+pytestmark = pytest.mark.needs("libaio")
 CONTENT = os.urandom(20_000)
 
 
 @pytest.fixture
 def context() -> Iterator[AioContext]:
-    try:
-        made = AioContext(2, 8192)
-    except OSError as error:
-        pytest.skip(f"no kernel AIO here: {error}")
+    made = AioContext(2, 8192)
     yield made
     made.close()
 

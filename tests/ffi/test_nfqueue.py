@@ -19,7 +19,7 @@ from gossamer.ffi.packets import PacketSource
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
 from gossamer.loadtest import namespaces
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.needs("nfqueue")
 
 PEER_PORT = 40_000
 

@@ -20,7 +20,7 @@ from gossamer.ffi.nfqueue_netlink import COPY_RANGE_BYTES, NetlinkSource, open_q
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
 from gossamer.loadtest import namespaces
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.needs("nfqueue")
 
 PEER_PORT = 40_001
 
@@ -200,7 +200,7 @@ def test_recv_batch__after_close__os_error(netlink: socket.socket) -> None:
         source.recv_batch()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a capability up")
+@pytest.mark.needs("net-admin", "setpriv")
 def test_open_queue__without_cap_net_admin__says_so() -> None:
     script = "from gossamer.ffi.nfqueue_netlink import open_queue; open_queue(7)"
     drop = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]

@@ -13,7 +13,7 @@ nfqueue_package = pytest.importorskip(
     "gossamer.ffi.nfqueue_package", reason="needs the package NetfilterQueue"
 )
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.needs("nfqueue")
 
 
 @pytest.fixture

@@ -77,11 +77,10 @@ HERE = Path(__file__).parent
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
+@pytest.mark.needs("cc")
 @pytest.mark.slow
 def test_fuzz__built_with_sanitizers__silent(tmp_path: Path) -> None:
     compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
     names = ("checksum", "parse_ip", "parse_tcp", "parse_icmp", "build")
     sources = [str(HERE / "fuzz_packet.c"), *(str(SOURCES / f"{name}.c") for name in names)]
     binary = tmp_path / "fuzz"

@@ -15,8 +15,6 @@ from gossamer.ffi.privileges import (
     signal_on_parent_death,
 )
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: there is no privilege to give up")
-
 
 def in_child(check: Callable[[], bool]) -> bool:
     """What `check` says in a child process."""
@@ -30,7 +28,7 @@ def in_child(check: Callable[[], bool]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-@needs_root
+@pytest.mark.needs("another-user")
 def test_become_user__without_capabilities__nothing_is_left_and_no_way_back() -> None:
     def check() -> bool:
         become_user(65534, 65534)
@@ -45,7 +43,7 @@ def test_become_user__without_capabilities__nothing_is_left_and_no_way_back() ->
     assert in_child(check)
 
 
-@needs_root
+@pytest.mark.needs("net-admin")
 def test_become_user__one_capability__exactly_that_one() -> None:
     def check() -> bool:
         become_user(65534, 65534, frozenset({CAP_NET_ADMIN}))
@@ -56,7 +54,7 @@ def test_become_user__one_capability__exactly_that_one() -> None:
     assert in_child(check)
 
 
-@needs_root
+@pytest.mark.needs("net-admin")
 def test_become_user__kept_capability__does_not_survive_exec() -> None:
     def check() -> bool:
         become_user(65534, 65534, frozenset({CAP_NET_ADMIN}))
@@ -66,7 +64,7 @@ def test_become_user__kept_capability__does_not_survive_exec() -> None:
     assert in_child(check)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may become anybody")
+@pytest.mark.needs("refused-users")
 def test_become_user__without_the_right__error() -> None:
     def check() -> bool:
         with pytest.raises(PermissionError):

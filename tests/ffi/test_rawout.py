@@ -43,7 +43,7 @@ def test_emit__more_than_a_batch__flushes_by_itself(nowhere: RawSink) -> None:
     assert nowhere.failed_total == BATCH_MAX + 1
 
 
-@pytest.mark.root
+@pytest.mark.needs("namespaces", "raw-sockets")
 def test_flush__after_batches_that_flushed_themselves__counts_them_too(sink: RawSink) -> None:
     for _ in range(2 * BATCH_MAX + 1):
         sink.emit(LOOPBACK, PLAIN)
@@ -113,7 +113,7 @@ def packets_of_ours(wire: socket.socket) -> Iterator[tuple[Any, bytes]]:
                 yield value, packet
 
 
-@pytest.mark.root
+@pytest.mark.needs("namespaces", "raw-sockets")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_flush__segments_of_every_form__on_the_wire_as_given(
     sink: RawSink, wire: socket.socket, host: str
@@ -140,7 +140,7 @@ def test_flush__segments_of_every_form__on_the_wire_as_given(
     assert arrived(wire, len(sent)) == [(from_us, segment) for segment in sent]
 
 
-@pytest.mark.root
+@pytest.mark.needs("namespaces", "raw-sockets")
 def test_flush__ttl_and_diffserv_field__on_the_wire(
     sink: RawSink, wire: socket.socket, kept: Callable[..., Any]
 ) -> None:
@@ -156,7 +156,7 @@ def test_flush__ttl_and_diffserv_field__on_the_wire(
     assert (int.from_bytes(v6_packet[:2], "big") >> 4 & 0xFF, v6_packet[7]) == (46 << 2, 7)
 
 
-@pytest.mark.root
+@pytest.mark.needs("namespaces", "raw-sockets")
 @pytest.mark.parametrize("payload", [bytearray(b"bytes-like"), memoryview(b"bytes-like")])
 def test_emit__any_bytes_like_payload__sent(sink: RawSink, wire: socket.socket, payload: Any) -> None:
     sink.emit(LOOPBACK, Segment(1, 2, ACK, 3, payload=payload))
@@ -165,7 +165,7 @@ def test_emit__any_bytes_like_payload__sent(sink: RawSink, wire: socket.socket, 
     assert arrived(wire, 1)[0][1].payload == b"bytes-like"
 
 
-@pytest.mark.root
+@pytest.mark.needs("namespaces", "raw-sockets")
 @pytest.mark.parametrize(
     ("refused", "setup", "reason"),
     [
@@ -201,7 +201,7 @@ def test_flush__one_is_refused__the_others_go_out(
     assert [value[1] for value in arrived(wire, 2)] == [PLAIN, PLAIN]
 
 
-@pytest.mark.root
+@pytest.mark.needs("namespaces", "raw-sockets")
 def test_open_raw_sockets__never_receive(sink: RawSink, wire: socket.socket) -> None:
     v4, v6 = open_raw_sockets()
     assert v6 is not None

@@ -14,15 +14,13 @@ from gossamer.ffi.uring import UringContext
 BLOCK_BYTES = 4096
 BLOCKS = 64
 DEPTH = 4
+pytestmark = pytest.mark.needs("io_uring")
 CONTENT = os.urandom(BLOCKS * BLOCK_BYTES)
 
 
 @pytest.fixture
 def context() -> Iterator[UringContext]:
-    try:
-        made = UringContext(DEPTH, BLOCK_BYTES)
-    except OSError as error:
-        pytest.skip(f"no io_uring here: {error}")
+    made = UringContext(DEPTH, BLOCK_BYTES)
     yield made
     made.close()
 

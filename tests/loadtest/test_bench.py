@@ -11,10 +11,9 @@ from gossamer.loadtest.bench import KERNEL, LIMITS, NFQUEUE, NGINX, UVICORN, mai
 from gossamer.loadtest.bench_idle import FIRST, connections_possible
 
 
-@pytest.mark.root
+@pytest.mark.needs("nfqueue", "nginx", "wrk")
 @pytest.mark.slow
-def test_bench__quick__every_figure_beside_its_target(nfqueue_possible: None, tmp_path: Path) -> None:
-    del nfqueue_possible
+def test_bench__quick__every_figure_beside_its_target(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "gossamer.loadtest.bench", "--quick", "--rounds", "1", "--json"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -31,9 +31,8 @@ def test_kernel__needs_nothing__sockets() -> None:
         assert isinstance(stack.connector, SockConnector)
 
 
-@pytest.mark.root
-def test_nfqueue__block_fails__rules_are_gone(namespace: Namespace, nfqueue_possible: None) -> None:
-    del nfqueue_possible
+@pytest.mark.needs("nfqueue")
+def test_nfqueue__block_fails__rules_are_gone(namespace: Namespace) -> None:
     with namespace.entered():
         with pytest.raises(InterruptedError):
             fail_on_nfqueue(namespace)
@@ -47,11 +46,8 @@ def fail_on_nfqueue(space: Namespace) -> None:
         raise InterruptedError
 
 
-@pytest.mark.root
-def test_nfqueue__opened__one_queue_for_its_slice_of_ports(
-    namespace: Namespace, nfqueue_possible: None
-) -> None:
-    del nfqueue_possible
+@pytest.mark.needs("nfqueue")
+def test_nfqueue__opened__one_queue_for_its_slice_of_ports(namespace: Namespace) -> None:
     with namespace.entered(), client_stack("nfqueue", 5):
         rules = namespace.run(["iptables-save", "-t", "raw"])
         assert f"--dport {FIRST}:{FIRST + PORTS_MIN - 1}" in rules

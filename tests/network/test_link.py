@@ -21,23 +21,21 @@ for _ in range(int(sys.argv[2])): s.sendall(block)
 s.shutdown(socket.SHUT_WR); print(s.recv(100).decode())
 """
 RECEIVE = """
-import hashlib, socket, time
+import hashlib, socket
 l = socket.create_server(("0.0.0.0", 7101)); print("up", flush=True)
-c, _ = l.accept(); c.settimeout(20); digest = hashlib.sha256(); n = 0; start = time.monotonic()
-while data := c.recv(1 << 20): digest.update(data); n += len(data)
-c.sendall(digest.hexdigest().encode()); print(n, time.monotonic() - start, flush=True)
+c, _ = l.accept(); c.settimeout(20); digest = hashlib.sha256();
+while data := c.recv(1 << 20): digest.update(data)
+c.sendall(digest.hexdigest().encode())
 """
 
 
-def transfer(left: Namespace, right: Namespace, blocks: int) -> tuple[str, int, float]:
-    """Send blocks of 64 KiB by kernel TCP; the digest the receiver saw, its bytes and seconds."""
+def transfer(left: Namespace, right: Namespace, blocks: int) -> str:
+    """Send blocks of 64 KiB by kernel TCP; the digest that the receiver saw."""
     receiver = right.start([sys.executable, "-c", RECEIVE], stdout=subprocess.PIPE, text=True)
     assert receiver.stdout is not None
     with receiver.stdout as lines:
         assert lines.readline() == "up\n"
-        digest = left.run([sys.executable, "-c", SEND, RIGHT_V4, str(blocks)]).strip()
-        received, seconds = lines.readline().split()
-    return digest, int(received), float(seconds)
+        return left.run([sys.executable, "-c", SEND, RIGHT_V4, str(blocks)]).strip()
 
 
 def digest_of(blocks: int) -> str:
@@ -45,29 +43,25 @@ def digest_of(blocks: int) -> str:
     return hashlib.sha256(bytes(range(256)) * 256 * blocks).hexdigest()
 
 
-@pytest.mark.root
-def test_link__perfect__carries_20000_packets_a_second(
-    tun_possible: None, namespace_pair: tuple[Namespace, Namespace]
+@pytest.mark.needs("tun")
+def test_link__perfect__every_packet_arrives(
+    namespace_pair: tuple[Namespace, Namespace],
 ) -> None:
-    del tun_possible
     with linked(*namespace_pair, Faults()) as link:
-        digest, received, seconds = transfer(*namespace_pair, blocks=512)
+        digest = transfer(*namespace_pair, blocks=512)
         counts = link.close()
     assert digest == digest_of(512)
     assert counts.forth.lost_total == counts.back.lost_total == 0
-    packets = counts.forth.received_total + counts.back.received_total
-    print(f"{packets / seconds:.0f} packets/s, {received / seconds / 1e6:.0f} MB/s")
-    assert packets / seconds > 20_000
+    assert counts.forth.received_total > 512 * 64 // 1500
 
 
-@pytest.mark.root
+@pytest.mark.needs("tun")
 def test_link__loss_reorder_duplicates_corruption__kernel_tcp_still_gets_through(
-    tun_possible: None, namespace_pair: tuple[Namespace, Namespace]
+    namespace_pair: tuple[Namespace, Namespace],
 ) -> None:
-    del tun_possible
     faults = Faults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.005)
     with linked(*namespace_pair, faults, seed=11) as link:
-        digest, _, _ = transfer(*namespace_pair, blocks=128)
+        digest = transfer(*namespace_pair, blocks=128)
         counts = link.close()
     assert digest == digest_of(128)
     forth = counts.forth

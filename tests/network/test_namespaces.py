@@ -9,7 +9,7 @@ import pytest
 from gossamer.loadtest import namespaces
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.needs("namespaces")
 
 
 @pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
@@ -33,8 +33,7 @@ def test_entered__socket_made_inside__stays_there(namespace: Namespace) -> None:
         assert ":7123" not in namespace.run(["ss", "-tlnH"])
 
 
-def test_namespace__closed__ends_its_processes_and_is_gone(packets_possible: None) -> None:
-    del packets_possible
+def test_namespace__closed__ends_its_processes_and_is_gone() -> None:
     with namespaces.namespace() as space:
         process = space.start(["sleep", "60"])
         grandchild = space.start(["sh", "-c", "sleep 60 & wait"], start_new_session=True)
@@ -46,15 +45,13 @@ def test_namespace__closed__ends_its_processes_and_is_gone(packets_possible: Non
     assert space.name not in namespaces.run(["ip", "netns", "list"])
 
 
-def test_namespace__failure_inside_the_block__is_gone_too(packets_possible: None) -> None:
-    del packets_possible
+def test_namespace__failure_inside_the_block__is_gone_too() -> None:
     with pytest.raises(namespaces.NamespaceError, match="no-such-program"), namespaces.namespace() as space:
         space.run(["no-such-program"])
     assert space.name not in namespaces.run(["ip", "netns", "list"])
 
 
-def test_remove_stale__owner_is_dead__removed(packets_possible: None) -> None:
-    del packets_possible
+def test_remove_stale__owner_is_dead__removed() -> None:
     child = subprocess.Popen(["true"])
     child.wait()
     name = f"{namespaces.PREFIX}{child.pid}-dead"

@@ -11,7 +11,7 @@ from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.procfs import own_identity, read_queues
 from gossamer.shards.rules import Owner, Target, chain_name
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = pytest.mark.needs("nfqueue")
 
 TARGET = Target(18080, 18080, (300, 301), "0.0.0.0")
 BOTH = Target(18081, 18081, (302, 303), "::")

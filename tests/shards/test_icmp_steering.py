@@ -11,7 +11,7 @@ from gossamer.shards.command_status import fetch_status
 
 from .conftest import Server
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = pytest.mark.needs("nfqueue")
 
 PORT = 18095
 HEARTBEATS_SECONDS = 0.35

@@ -99,7 +99,7 @@ def test_find_run_dir__none_one_several(tmp_path: Path, monkeypatch: pytest.Monk
     assert find_run_dir(None, 81) == tmp_path / "81"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.needs("file-permissions")
 def test_read_state__of_another_user__said_so(directory: RunDirectory) -> None:
     directory.path.chmod(0)
     with pytest.raises(NotRunningError, match="belongs to another user"):
@@ -107,7 +107,7 @@ def test_read_state__of_another_user__said_so(directory: RunDirectory) -> None:
     directory.path.chmod(0o700)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to make a directory of another user")
+@pytest.mark.needs("chown")
 def test_acquire__in_a_directory_of_another_user__refused(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     os.chown(tmp_path / "theirs", 65534, 65534)

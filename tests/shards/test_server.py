@@ -431,7 +431,7 @@ def test_access_log__one_line_a_response(serve: Serve) -> None:
     wait_until(lambda: '"GET / HTTP/1.1" 200 6' in server.log(), "a line")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: there is no privilege to give up")
+@pytest.mark.needs("another-user")
 def test_privileges__worker_is_nobody_without_any_capability(serve: Serve) -> None:
     server = serve().wait_ready()
     for pid in server.worker_pids():

@@ -14,7 +14,7 @@ from gossamer.loadtest.namespaces import Namespace, NamespaceError
 
 from .conftest import GOSSAMER, Server, wait_until
 
-pytestmark = [pytest.mark.root, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = pytest.mark.needs("nfqueue")
 
 Serve = Callable[..., Server]
 

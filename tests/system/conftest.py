@@ -57,7 +57,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Gossamer]]:
 
 
 @pytest.fixture(params=["kernel", "nfqueue"])
-def stack(request: pytest.FixtureRequest, nfqueue_possible: None) -> str:
+def stack(request: pytest.FixtureRequest) -> str:
     """Each stack in turn."""
-    del nfqueue_possible
     return str(request.param)

@@ -9,10 +9,10 @@ import pytest
 from gossamer.loadtest.faults import Faults
 from gossamer.loadtest.linked import linked
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
-from gossamer.loadtest.peers import nginx_binary, start_nginx
+from gossamer.loadtest.peers import start_nginx
 from gossamer.loadtest.servers import Gossamer, gossamer_command, running
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 PORT = 7831
 Start = Callable[..., Gossamer]
 
@@ -34,8 +34,6 @@ def assert_clean(space: Namespace) -> None:
 def test_client_on_functional_tcp__nginx_on_the_kernels__all_answered(
     joined_namespaces: tuple[Namespace, Namespace], site: Path, files: dict[str, bytes], tmp_path: Path
 ) -> None:
-    if nginx_binary() is None:
-        pytest.skip("needs nginx")
     left, right = joined_namespaces
     with running(start_nginx(right, site, tmp_path / "nginx", port=PORT)):
         one = load(left, f"http://{RIGHT_V4}:{PORT}/one.bin", "-c", "16", "--requests", "2000", "-d", "30s")
@@ -73,12 +71,10 @@ def test_client_and_server_on_functional_tcp__loopback__all_answered(
     assert found["body_bytes"] == 400 * len(files["medium.bin"])
 
 
-@pytest.mark.usefixtures("tun_possible")
+@pytest.mark.needs("tun")
 def test_client_on_functional_tcp__bad_link__all_answered(
     namespace_pair: tuple[Namespace, Namespace], site: Path, files: dict[str, bytes], tmp_path: Path
 ) -> None:
-    if nginx_binary() is None:
-        pytest.skip("needs nginx")
     left, right = namespace_pair
     faults = Faults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.002)
     with (

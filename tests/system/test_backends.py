@@ -9,7 +9,7 @@ import pytest
 from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
 from gossamer.loadtest.servers import Gossamer
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 PORT = 7871
 UPLOAD = hashlib.sha256(b"upload").digest() * 32_768
 Start = Callable[..., Gossamer]

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gossamer.loadtest import capture
 from gossamer.loadtest.capture import captured
 from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
 from gossamer.loadtest.servers import Gossamer
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 PORT = 7852
 OURS, THEIRS = f"tcp.srcport == {PORT}", f"tcp.dstport == {PORT}"
 DATA = "tcp.len > 0"
@@ -35,8 +34,6 @@ def test_download__kernel_asks_for_ecn_and_the_wire_marks__both_ends_play_their_
     tmp_path: Path,
     start: Callable[..., Gossamer],
 ) -> None:
-    if reason := capture.missing_requirement():
-        pytest.skip(reason)
     left, right = joined_namespaces
     left.run(["sysctl", "-q", "-w", "net.ipv4.tcp_ecn=1"])
     start(right, site, stack="nfqueue", port=PORT, host="0.0.0.0")

@@ -10,23 +10,17 @@ is played once, all scenarios in it, and looked at by many tests.
 
 import os
 import re
-import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
-from gossamer.loadtest import capture
 from gossamer.loadtest.interop.cell import Seen, play
 from gossamer.loadtest.interop.process import UNFINISHED
 from gossamer.loadtest.interop.scenarios import CLOSED_WINDOW, LINKS, PROBED, RESET, SCENARIOS, Run, runs
 from gossamer.loadtest.interop.wire import judge
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.slow,
-    pytest.mark.usefixtures("nfqueue_possible", "tun_possible"),
-]
+pytestmark = [pytest.mark.needs("nfqueue", "tun", "tshark", "ethtool"), pytest.mark.slow]
 KERNEL, OURS = "kernel", "nfqueue"
 PAIRS = ((KERNEL, KERNEL), (OURS, KERNEL), (KERNEL, OURS), (OURS, OURS))
 ALL = "GOSSAMER_INTEROP" in os.environ
@@ -49,10 +43,6 @@ MATRIX = [
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Play:
     """Each cell once."""
-    if reason := capture.missing_requirement():
-        pytest.skip(reason)
-    if shutil.which("ethtool") is None:
-        pytest.skip("needs ethtool (Debian package ethtool)")
 
     @cache
     def once(link: str, client: str, server: str) -> Seen:

@@ -16,7 +16,7 @@ from gossamer.loadtest.linked import LinkCounts, linked
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.servers import Gossamer
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 MIB = 1 << 20
 GOOD_MIB = 1024
 BAD_MIB = 100
@@ -101,7 +101,7 @@ def test_upload__1_gib_on_a_good_link__right_digest(
     report("upload", GOOD_MIB, started)
 
 
-@pytest.mark.usefixtures("tun_possible")
+@pytest.mark.needs("tun")
 @pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
 def test_download__100_mib_on_a_bad_link__right_digest(
     namespace_pair: tuple[Namespace, Namespace], folder: Path, start: Start, address: str
@@ -118,7 +118,7 @@ def test_download__100_mib_on_a_bad_link__right_digest(
         assert_faults_happened(link.close())
 
 
-@pytest.mark.usefixtures("tun_possible")
+@pytest.mark.needs("tun")
 def test_upload__100_mib_on_a_bad_link__right_digest(
     namespace_pair: tuple[Namespace, Namespace], tmp_path: Path, start: Start
 ) -> None:

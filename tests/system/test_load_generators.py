@@ -9,7 +9,7 @@ import pytest
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.servers import Gossamer, gossamer_command
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.slow]
 PORT = 7861
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "loadtest" / "locustfile.py"
 LOCUST = Path(sys.executable).with_name("locust")

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gossamer.loadtest import capture
 from gossamer.loadtest.capture import captured
 from gossamer.loadtest.interop.wire import judge, read
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.servers import Gossamer, gossamer_command
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 COUNT = 10_000 if "GOSSAMER_INTEROP" in os.environ else 300
 PORT = 7891
 
@@ -34,8 +33,6 @@ def test_short_connections__all_answered_none_reset(
     server: str,
     address: str,
 ) -> None:
-    if reason := capture.missing_requirement():
-        pytest.skip(reason)
     left, right = joined_namespaces
     for space in (left, right):
         space.run(["ethtool", "-K", "eth0", "tx", "off"])

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gossamer.loadtest import capture
 from gossamer.loadtest.capture import captured
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.servers import Gossamer
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 PORT = 7851
 
 
@@ -24,8 +23,6 @@ def test_one_request__captured_at_the_client__handshake_options_no_reset_good_ch
     start: Callable[..., Gossamer],
     address: str,
 ) -> None:
-    if reason := capture.missing_requirement():
-        pytest.skip(reason)
     left, right = joined_namespaces
     start(right, site, stack="nfqueue", port=PORT, host="::")
     host = f"[{address}]" if ":" in address else address
@@ -68,8 +65,6 @@ def bad_checksums(path: Path, wanted: str) -> int:
 def test_closed_port__syn__kernel_resets_and_ours_stays_silent(
     joined_namespaces: tuple[Namespace, Namespace], site: Path, tmp_path: Path, start: Callable[..., Gossamer]
 ) -> None:
-    if reason := capture.missing_requirement():
-        pytest.skip(reason)
     left, right = joined_namespaces
     start(right, site, stack="nfqueue", port=PORT, host="0.0.0.0")
     with captured(left, "eth0", tmp_path / "packets") as wire:

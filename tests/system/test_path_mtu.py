@@ -10,7 +10,7 @@ import pytest
 from gossamer.loadtest.namespaces import Namespace, namespace, run
 from gossamer.loadtest.servers import Gossamer
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nfqueue_possible")]
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 PORT = 7871
 SERVER, CLIENT = "10.78.1.2", "10.78.3.2"
 BODY_BYTES = 3_000_000

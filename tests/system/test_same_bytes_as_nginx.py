@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import pytest
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.loadtest.peers import nginx_binary, start_nginx
+from gossamer.loadtest.peers import start_nginx
 from gossamer.loadtest.servers import Gossamer, running
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.needs("nginx"), pytest.mark.slow]
 OURS, THEIRS = 7801, 7802
 COMPARED = ("content-length", "content-range", "location")
 BROWSER = {
@@ -30,8 +30,6 @@ def servers(
     namespace: Namespace, site: Path, tmp_path: Path, start: Callable[..., Gossamer], stack: str
 ) -> Iterator[Gossamer]:
     """Ours at port 7801 and nginx at 7802, in one namespace."""
-    if nginx_binary() is None:
-        pytest.skip("needs nginx")
     ours = start(namespace, site, stack=stack, port=OURS)
     with running(start_nginx(namespace, site, tmp_path / "nginx", port=THEIRS)):
         yield ours

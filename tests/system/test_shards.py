@@ -15,7 +15,7 @@ import pytest
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.servers import Gossamer
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 PORT = 7821
 CONNECTIONS = 1_000
 REPLACED_WITHIN_S = 2.0

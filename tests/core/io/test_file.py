@@ -11,12 +11,14 @@ from gossamer.core.errors import BoundExceeded
 from gossamer.core.io import file as file_module
 from gossamer.core.io.file import FLAGS_OF_MODE, FileIO
 from gossamer.core.loop.disk import READ_BYTES_MAX, DiskLoop
-from gossamer.core.loop.diskengine import ENGINES, LIBAIO
+from gossamer.core.loop.diskengine import LIBAIO
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.calls import sys_join
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.scheduler import Scheduler
+
+from ...rights import EACH_ENGINE
 
 CONTENT = os.urandom(500_003)
 
@@ -76,13 +78,11 @@ def rig(directory: Path) -> Iterator[Rig]:
     made.close()
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=EACH_ENGINE)
 def each(request: pytest.FixtureRequest, directory: Path) -> Iterator[Rig]:
     """A rig by every engine that there is."""
     made = Rig(directory, request.param)
-    if made.aio.engine != request.param:
-        made.close()
-        pytest.skip(made.aio.why_not_better)
+    assert made.aio.engine == request.param
     yield made
     made.close()
 
@@ -98,6 +98,7 @@ async def read_whole(files: FileIO, path: str, *, is_cold: bool, step: int = 60_
     return data
 
 
+@pytest.mark.needs("page-cache")
 @pytest.mark.parametrize("is_cold", [False, True])
 def test_read__hot_or_cold__same_bytes(rig: Rig, is_cold: bool) -> None:
     assert rig.run(read_whole(rig.files, "content", is_cold=is_cold)) == CONTENT
@@ -105,12 +106,11 @@ def test_read__hot_or_cold__same_bytes(rig: Rig, is_cold: bool) -> None:
     assert is_cold or reads == 0, "what is in the page cache needs neither AIO nor the pool"
 
 
+@pytest.mark.needs("cold-files")
 def test_read__cold__asks_neither_twice_nor_the_page_cache(rig: Rig) -> None:
     async def reads() -> None:
         file = await rig.files.open("content")
         os.posix_fadvise(file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        if file.read_cached(0, 10) is not None:
-            pytest.skip("this file system cannot be made cold")
         assert await file.read(100, 50_000) == CONTENT[100:50_100]
         file.close()
 
@@ -233,6 +233,7 @@ def test_open__not_in_the_directory_cache__pool_opens(rig: Rig, monkeypatch: pyt
     assert rig.pool.statistics()["pool_os_threads"] == 1
 
 
+@pytest.mark.needs("page-cache")
 def test_open_cached__in_the_directory_cache__open(rig: Rig) -> None:
     rig.run(read_whole(rig.files, "folder/inner", is_cold=False))
     file = rig.files.open_cached("folder/inner")
@@ -247,12 +248,10 @@ def test_descriptors__none_leaks(rig: Rig) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.needs("cold-files")
 def test_read__cold__only_libaio_goes_past_the_page_cache(each: Rig) -> None:
     async def reads() -> bool:
         async with await each.files.open("content") as file:
-            os.posix_fadvise(file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
-            if file.read_cached(0, 10) is not None:
-                pytest.skip("this file system cannot be made cold")
             os.posix_fadvise(file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
             before = len(os.listdir("/proc/self/fd"))
             assert await file.read(0, 50_000) == CONTENT[:50_000]
@@ -274,6 +273,7 @@ def test_direct__reads_any_range_and_leaves_the_page_cache_alone(each: Rig) -> N
     each.run(reads())
 
 
+@pytest.mark.needs("direct-io")
 def test_direct__whole_blocks_are_written_and_others_refused(each: Rig, directory: Path) -> None:
     async def writes() -> None:
         async with await each.files.open("made", "w", direct=True) as file:
@@ -395,6 +395,7 @@ def test_open__cancelled_in_the_pool__leaks_no_descriptor(rig: Rig) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.needs("direct-io")
 def test_direct__every_read_past_the_page_cache(rig: Rig) -> None:
     files = FileIO(rig.directory_fd, direct=True)
 
@@ -408,8 +409,7 @@ def test_direct__every_read_past_the_page_cache(rig: Rig) -> None:
         return found
 
     is_direct, cached, read, operations, folder_is_direct = rig.run(body())
-    if not is_direct:
-        pytest.skip("this file system has no O_DIRECT")
+    assert is_direct
     assert cached is None
     assert read == CONTENT[5_000:105_000]
     assert operations == 1

@@ -12,7 +12,7 @@ import pytest
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.loop import disk, diskengine
 from gossamer.core.loop.disk import READ_BYTES_MAX, DiskLoop
-from gossamer.core.loop.diskengine import ENGINES, LIBAIO, POOL, URING
+from gossamer.core.loop.diskengine import LIBAIO, POOL, URING
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
@@ -28,6 +28,9 @@ from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.scheduler import Scheduler
 
+from ...rights import EACH_ENGINE
+
+DIRECT = pytest.mark.needs("direct-io")
 CONTENT = os.urandom(300_001)
 RANGES = [(0, 10), (0, 4096), (4095, 2), (5000, 100_000), (299_990, 100), (300_001, 5), (400_000, 5), (7, 0)]
 
@@ -59,24 +62,19 @@ class Rig:
         self.waiter.close()
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=EACH_ENGINE)
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     made = Rig(request.param)
-    if made.disk.engine != request.param:
-        made.close()
-        pytest.skip(made.disk.why_not_better)
+    assert made.disk.engine == request.param
     yield made
     made.close()
 
 
 def open_direct(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_DIRECT)
-    except OSError as error:
-        pytest.skip(f"this file system has no O_DIRECT: {error}")
+    return os.open(path, os.O_RDWR | os.O_DIRECT)
 
 
-@pytest.mark.parametrize("is_direct", [False, True])
+@pytest.mark.parametrize("is_direct", [False, pytest.param(True, marks=DIRECT)])
 def test_read__any_range__its_bytes(rig: Rig, path: Path, is_direct: bool) -> None:
     fd = open_direct(path) if is_direct else os.open(path, os.O_RDONLY)
 
@@ -91,7 +89,7 @@ def test_read__any_range__its_bytes(rig: Rig, path: Path, is_direct: bool) -> No
     os.close(fd)
 
 
-@pytest.mark.parametrize("is_direct", [False, True])
+@pytest.mark.parametrize("is_direct", [False, pytest.param(True, marks=DIRECT)])
 def test_write_and_sync__are_read_back(rig: Rig, path: Path, is_direct: bool) -> None:
     fd = open_direct(path) if is_direct else os.open(path, os.O_RDWR)
     data = os.urandom(8192)
@@ -106,6 +104,7 @@ def test_write_and_sync__are_read_back(rig: Rig, path: Path, is_direct: bool) ->
     os.close(fd)
 
 
+@DIRECT
 def test_write__not_aligned_for_direct__refused_in_the_thread(rig: Rig, path: Path) -> None:
     fd = open_direct(path)
 
@@ -118,6 +117,7 @@ def test_write__not_aligned_for_direct__refused_in_the_thread(rig: Rig, path: Pa
     os.close(fd)
 
 
+@DIRECT
 def test_no_kernel_engine__the_pool_reads_even_direct_ones(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +147,7 @@ def test_engine__unknown__names_the_known_ones() -> None:
         Rig("tape")
 
 
+@DIRECT
 def test_more_reads_than_depth__all_are_answered_with_their_own_bytes(rig: Rig, path: Path) -> None:
     fd = open_direct(path)
     answered = []
@@ -168,10 +169,10 @@ def test_more_reads_than_depth__all_are_answered_with_their_own_bytes(rig: Rig, 
     os.close(fd)
 
 
+@DIRECT
+@pytest.mark.needs(LIBAIO)
 def test_too_many_waiting__bound_exceeded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig("auto")
-    if rig.disk.engine == POOL:
-        pytest.skip(rig.disk.why_not_better)
     monkeypatch.setattr(disk, "WAITING_MAX", 2)
     fd = open_direct(path)
     outcomes = []
@@ -241,11 +242,11 @@ def test_the_pool_is_full__bound_exceeded__and_every_slot_comes_back(
     os.close(fd)
 
 
+@DIRECT
+@pytest.mark.needs(LIBAIO)
 def test_the_kernel_has_no_room__waits_its_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig("auto")
     engine = rig.disk._lane.engine
-    if engine.name == POOL:
-        pytest.skip(rig.disk.why_not_better)
     fd = open_direct(path)
     begun: list[int] = []
     read = engine.read
@@ -298,6 +299,7 @@ def test_bad_descriptor__os_error_in_the_thread(rig: Rig, tmp_path: Path) -> Non
     os.close(directory_fd)
 
 
+@DIRECT
 def test_cancelled_under_load__no_slot_is_lost_and_none_is_used_twice(rig: Rig, path: Path) -> None:
     """Reads are cancelled while the kernel still writes for them; those beside and after them get their own
     bytes, and every slot comes back."""
@@ -339,6 +341,7 @@ async def settle(rig: Rig) -> None:
         await sys_yield()
 
 
+@DIRECT
 def test_close_with_reads_in_flight__waits_for_the_kernel(path: Path) -> None:
     rig = Rig("auto")
     fd = open_direct(path)
@@ -358,7 +361,8 @@ def test_close_with_reads_in_flight__waits_for_the_kernel(path: Path) -> None:
     os.close(fd)
 
 
-@pytest.mark.parametrize("engine", [URING, LIBAIO])
+@DIRECT
+@pytest.mark.parametrize("engine", EACH_ENGINE[:2])
 @pytest.mark.parametrize("spin_us", [0, 1_000_000])
 def test_reads_in_flight__awake_as_long_as_it_was_told(path: Path, engine: str, spin_us: int) -> None:
     pool = PoolLoop()
@@ -371,9 +375,7 @@ def test_reads_in_flight__awake_as_long_as_it_was_told(path: Path, engine: str, 
                 timeouts_us.append(timeout_us)
             super().wait(timeout_us)
 
-    if loop.engine != engine:
-        loop.close()
-        pytest.skip(loop.why_not_better)
+    assert loop.engine == engine
     waiter = Noting()
     scheduler = Scheduler(waiter, [pool, loop])
     fd = open_direct(path)

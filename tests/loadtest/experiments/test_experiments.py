@@ -97,25 +97,20 @@ def test_serve__figures_of_the_benchmark__points_goals_and_medians() -> None:
     assert [goal.is_met for goal in result.goals] == [True]
 
 
-@pytest.fixture
-def on_a_disk(tmp_path: Path) -> Path:
-    if not disk.can_be_read_directly(tmp_path):
-        pytest.skip("this file system has no O_DIRECT")
-    return tmp_path
-
-
-def test_disk__every_reader__some_reads(on_a_disk: Path) -> None:
-    result = disk.run(said, on_a_disk, 1 << 21, seconds=0.1, rounds=1, threads_max=16)
+@pytest.mark.needs("direct-io")
+def test_disk__every_reader__some_reads(tmp_path: Path) -> None:
+    result = disk.run(said, tmp_path, 1 << 21, seconds=0.1, rounds=1, threads_max=16)
     readers = {point.series for point in result.points}
     assert {"gossamer", "os threads"} <= readers
     assert "fio" in readers or any(note.startswith("fio: not run") for note in result.notes)
     assert all(value > 0 for point in result.points for value in point.values.values())
-    assert not list(on_a_disk.iterdir())
+    assert not list(tmp_path.iterdir())
 
 
-def test_disk__no_room__says_how_much_there_is(on_a_disk: Path) -> None:
+@pytest.mark.needs("direct-io")
+def test_disk__no_room__says_how_much_there_is(tmp_path: Path) -> None:
     with pytest.raises(CannotStartError, match=r"--size: found .* free"):
-        disk.run(said, on_a_disk, 1 << 60, seconds=0.1, rounds=1, threads_max=1)
+        disk.run(said, tmp_path, 1 << 60, seconds=0.1, rounds=1, threads_max=1)
 
 
 def test_fio__its_json__rate_and_cost() -> None:

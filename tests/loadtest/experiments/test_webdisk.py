@@ -1,11 +1,9 @@
 """The web server with files that no cache holds: as few and as short as it goes."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from gossamer.loadtest.experiments import webdisk
-from gossamer.loadtest.experiments.disk import can_be_read_directly
 from gossamer.loadtest.experiments.webdisk import Run
 
 
@@ -13,12 +11,9 @@ def said(text: str) -> None:
     del text
 
 
+@pytest.mark.needs("direct-io", "others-io", "wrk")
 @pytest.mark.slow
-def test_web_disk__both_servers__every_file_from_the_disk(tmp_path: Path) -> None:
-    if not can_be_read_directly(tmp_path):
-        pytest.skip("this file system has no O_DIRECT")
-    if shutil.which("wrk") is None:
-        pytest.skip("wrk is not installed")
+def test_web_disk__both_servers__every_file_from_the_disk() -> None:
     # In a folder that everybody can walk: pytest's own are root's alone.
     result = webdisk.run(said, None, 1 << 24, seconds=1, rounds=1, most=1)
     ours = next(point for point in result.points if point.series == webdisk.OURS)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from gossamer.core.http.client import Response, ResponseReader
 
-pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+pytestmark = pytest.mark.needs("nginx")
 
 SERVE_FOLDER = """
 import os, socket, sys
