@@ -28,6 +28,7 @@ def predicted_closing(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb | TimeWait, 
         or segment.seq != tcb.rcv_nxt
         or segment.ack != tcb.snd_nxt
         or segment.payload
+        or segment.sack
         or segment.ts_val < 0
         or (segment.ts_val - tcb.ts_recent) & MASK >= HALF
         or not tcb.agreed.timestamps
