@@ -4,7 +4,9 @@ sequence numbers of all kinds for the pure tests that can stand anywhere.
 Each of the first leaves nothing behind, failed test or not. A test that lacks a right (rights.py) is skipped.
 """
 
+import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,13 +84,13 @@ def namespace_pair(no_stale_namespaces: None) -> Iterator[tuple[Namespace, Names
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """An empty folder that a server of any user may read (pytest's own is closed to others)."""
-    made = tmp_path / "site"
-    made.mkdir()
-    for path in (made, tmp_path, *(parent for parent in tmp_path.parents if "pytest" in parent.name)):
-        path.chmod(0o755)
-    return made
+def folder() -> Iterator[Path]:
+    """An empty folder, in one of its own, that any user may read (those of pytest are closed to others)."""
+    with tempfile.TemporaryDirectory(prefix="gossamer-") as above:
+        os.chmod(above, 0o755)
+        made = Path(above, "site")
+        made.mkdir(mode=0o755)
+        yield made
 
 
 NUMBERS = {

