@@ -9,6 +9,9 @@ NFQUEUE_HEADER := /usr/include/libnetfilter_queue/libnetfilter_queue.h
 EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench,plots
 comma := ,
 
+# Tests are run by several processes: many of them wait for servers and timers.
+TEST_PROCESSES ?= 3
+
 # How long the byte fuzzer of `make fuzz` runs.
 SECONDS ?= 300
 
@@ -25,7 +28,7 @@ run: setup ## serve www/ on http://127.0.0.1:8080 with two workers
 	$(BIN)/gossamer serve www --config config.toml --host 127.0.0.1 --port 8080 --workers 2
 
 test: setup-test ## install what the tests need and run them all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
 
 setup: system ## install what serving needs
 	@$(MAKE) --no-print-directory $(INSTALLED)
@@ -70,7 +73,7 @@ golden: $(INSTALLED) ## compute the simulator's golden table anew: look at the d
 
 interop: setup-test ## the functional TCP and the kernel's against each other in namespaces (root)
 	GOSSAMER_INTEROP=1 $(BIN)/python -m pytest -q tests/system/test_interop.py tests/system/test_many_connections.py \
-		tests/system/test_ecn.py tests/system/test_openings.py tests/system/test_path_mtu.py tests/system/test_active_open.py
+		tests/system/test_ecn.py tests/system/test_openings.py tests/system/test_path_mtu.py tests/system/test_active_open.py tests/system/test_large_transfers.py
 
 docs: ## write docs/modules.md and docs/modules from the sources
 	$(PYTHON) scripts/module-docs
