@@ -19,7 +19,12 @@ SECONDS ?= 300
 DEPTH ?= 40
 WORLDS ?= 500000
 
-.PHONY: run test setup check bench fuzz model interop build docs clean help system system-test setup-test golden
+# The lowest versions that pyproject.toml allows live beside the locked ones; what depends on versions is tried there.
+LOWEST := .venv-lowest
+LOWEST_TESTS := tests/test_imports.py tests/core/http tests/core/test_doctests.py tests/ffi tests/shards tests/loadtest
+
+.PHONY: run test setup check bench fuzz model interop build docs clean help system system-test setup-test golden \
+	lowest lock
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -44,7 +49,7 @@ system-test:
 
 $(INSTALLED): pyproject.toml setup.py $(wildcard ffi/build_*.py) $(wildcard ffi/src/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
 build: ## rebuild the cffi modules in place
@@ -75,8 +80,19 @@ interop: setup-test ## the functional TCP and the kernel's against each other in
 	GOSSAMER_INTEROP=1 $(BIN)/python -m pytest -q tests/system/test_interop.py tests/system/test_many_connections.py \
 		tests/system/test_ecn.py tests/system/test_openings.py tests/system/test_path_mtu.py tests/system/test_active_open.py tests/system/test_large_transfers.py
 
+lowest: system-test ## the tests that versions matter to, with the lowest that pyproject.toml allows
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --constraint constraints.txt uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct '.[test]'
+	$(LOWEST)/bin/python -m pytest -q -n auto -m "not root and not slow" $(LOWEST_TESTS)
+
+lock: $(INSTALLED) ## choose the versions of constraints.txt anew, which the set-up here installs
+	$(BIN)/pip install --quiet --constraint constraints.txt uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group lock \
+		--no-annotate --custom-compile-command "make lock" --output-file constraints.txt pyproject.toml
+
 docs: ## write docs/modules.md and docs/modules from the sources
 	$(PYTHON) scripts/module-docs
 
 clean: ## remove what was built and installed here
-	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info
+	rm -rf build $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info

@@ -44,7 +44,10 @@ class ProgressDisplay:
 
     def close(self) -> None:
         """Take the bar away."""
-        self.bar.stop()
+        if (
+            not self.bar.disable
+        ):  # Before rich 14.3, one that was never shown ends with an empty line all the same.
+            self.bar.stop()
 
 
 def human_us(us: float) -> str:

@@ -35,6 +35,10 @@ EXIT_CODES: Final = "\b\nExit codes:\n" + "\n".join(
 )
 
 
+NO_COMMAND: Final[type[click.UsageError] | tuple[()]] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What a group without a command raises, to show its help; before click 8.2 it prints it and ends with 0."""
+
+
 class Group(click.Group):
     """A group whose lazy commands are imported when somebody asks for them."""
 
@@ -88,10 +92,9 @@ def _run() -> tuple[int, str]:
     try:
         # Where it is not standalone, click gives back the code of an early end such as --help's.
         code = gossamer(prog_name="gossamer", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        return ExitCode.USAGE, error.format_message()
     except click.UsageError as error:
-        return ExitCode.USAGE, f"gossamer: {_usage_line(error)}"
+        is_help = isinstance(error, NO_COMMAND)
+        return ExitCode.USAGE, error.format_message() if is_help else f"gossamer: {_usage_line(error)}"
     except click.Abort:
         return INTERRUPTED, "gossamer: interrupted"
     except CommandError as error:

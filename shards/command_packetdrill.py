@@ -177,7 +177,7 @@ def packetdrill(
     console = Console(soft_wrap=True, highlight=False)
     paths, report = scripts_of(scripts), Report(strict)
     begin_s = time.process_time()
-    watched = track(paths, "", console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    watched = track(paths, "", console=Console(stderr=True), transient=True) if sys.stderr.isatty() else paths
     for path in watched:
         timeline = (lambda text: show(console, text)) if verbose and not wants_json else None
         verdict = play(

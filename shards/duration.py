@@ -1,14 +1,19 @@
 """An option of the command line that holds a time: "30s", "250ms", a plain number for seconds."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from gossamer.shards.units import parse_duration_us
 
+if TYPE_CHECKING:
+    ParamType = click.ParamType[int]
+else:
+    ParamType = click.ParamType  # Before click 8.4 it takes no parameter.
+
 DURATION_US_MAX: Final = 86_400_000_000
 
 
-class Duration(click.ParamType[int]):
+class Duration(ParamType):
     """A time such as 10s or 250ms, in microseconds."""
 
     name = "duration"

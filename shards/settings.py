@@ -127,7 +127,8 @@ def _convert(setting: Setting, name: str) -> Any:
     try:
         value = _with_unit(name, setting.key, setting.value)
         return msgspec.convert(value, annotation, strict=not setting.is_text)
-    except (ValueError, OverflowError) as error:
+    # Before msgspec 0.21 its ValidationError is no ValueError.
+    except (ValueError, OverflowError, msgspec.ValidationError) as error:
         allowed = _allowed(name, annotation)
         raise ConfigError(f"{setting.origin}: found {_shown(setting.value)}; allowed: {allowed}") from error
 

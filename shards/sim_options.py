@@ -4,12 +4,17 @@ Owns the kinds of values and their bounds; what they mean for a run is `core.sim
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from gossamer.core.sim.loss import BurstLoss, DropExactly
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
 from gossamer.shards.units import parse_duration_us, parse_rate_bps, parse_share, parse_size_bytes
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # Before click 8.4 it takes no parameter.
 
 RATE_BPS_MIN: Final = 1_000
 RATE_BPS_MAX: Final = 100_000_000_000
@@ -25,7 +30,7 @@ MTU_MAX: Final = 65_535
 DROPS_MAX: Final = 10_000
 
 
-class Value(click.ParamType[Any]):
+class Value(ParamType):
     """An option's value, read by a function that raises ValueError when it is none."""
 
     def __init__(self, name: str, allowed: str, read: Callable[[str], Any]) -> None:

@@ -37,6 +37,9 @@ STATUS_LINE: Final = re.compile(
 # line that begins with white space has no token before its colon.
 FIELD_LINE: Final = re.compile(rb"(" + TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 
+FIELD_SECTION: Final = re.compile(rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n")
+"""All the field lines of a head and the empty line: each has a token right before its colon."""
+
 # RFC 3986 3.2.2: reg-name, IPv4address or a bracketed IP-literal, and a port.
 HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~!$&'()*+,;=%-]{1,255})(?::[0-9]{0,5})?")
 

@@ -121,6 +121,13 @@ def test_wrong_usage__one_line_and_exit_code_2(argv: list[str], line: str) -> No
     assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
 
 
+@pytest.mark.parametrize("argv", [[], ["worker"], ["firewall"]])
+def test_no_command__its_help_and_no_traceback(argv: list[str]) -> None:
+    done = gossamer(*argv)
+    assert (done.stdout + done.stderr).startswith(f"Usage: {' '.join(['gossamer', *argv])} ")
+    assert "Traceback" not in done.stderr
+
+
 def test_empty_target__is_no_folder() -> None:
     done = gossamer("serve", "", "--check-config")
     assert (done.returncode, done.stderr.split(";")[0]) == (2, "gossamer: TARGET: found ''")

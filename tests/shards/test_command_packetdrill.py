@@ -55,6 +55,7 @@ def test_folder__as_json__is_one_object_a_line(folder: Path) -> None:
 def test_script__that_passes__ends_with_0(folder: Path) -> None:
     done = drill(folder / "pass.pkt")
     assert (done.returncode, done.stdout) == (0, f"pass {folder / 'pass.pkt'}\n")
+    assert done.stderr.startswith("1 scripts (lenient): 1 pass")
 
 
 def test_strict__decides_the_exit_code(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.reader import RequestReader, is_one_head
-from gossamer.core.http.request import Refusal, parse_request
+from gossamer.core.http.request import HeadParser, Refusal, RequestParser, parse_request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,9 +16,9 @@ CHUNKED_PUT = (
 LIMITS = MessageLimits(request_line_bytes_max=100, head_bytes_max=300)
 
 
-def read_all(data: bytes, step: int) -> list[tuple[str, bytes] | int]:
+def read_all(data: bytes, step: int, parse: HeadParser = parse_request) -> list[tuple[str, bytes] | int]:
     """Every request with its body, or the status of a refusal, when `data` comes in pieces."""
-    reader = RequestReader(parse_request)
+    reader = RequestReader(parse)
     found: list[tuple[str, bytes] | int] = []
     target, body, in_body = "", b"", False
     for at in range(0, len(data), step):
@@ -70,6 +70,16 @@ def test_body_is_not_a_request__smuggling() -> None:
     inner = b"GET /evil HTTP/1.1\r\nHost: a\r\n\r\n"
     message = b"PUT /p HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(inner), inner)
     assert read_all(message, 10) == [("/p", inner)]
+
+
+@pytest.mark.parametrize("line", [b"Space : x", b"Tab\t: x", b": empty", b":: x", b"A(b): x", b"\xc3\xa9: x"])
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_field_name__no_token__400_by_the_whole_way_and_the_plain_one(line: bytes, step: int) -> None:
+    parse = RequestParser()
+    good = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+    bad = good[:-2] + line + b"\r\n\r\n"
+    assert read_all(good + bad + good, step, parse) == [("/a", b""), 400]
+    assert (parse.plain_target(good), parse.plain_target(bad)) == ("a", None)
 
 
 def test_refused__nothing_after_it_is_read() -> None:

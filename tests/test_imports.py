@@ -1,0 +1,28 @@
+"""Every module of the package can be imported with what is installed."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+from gossamer import core, ffi, loadtest, shards
+
+NOT_HERE = {"gossamer.loadtest.locustfile"}
+"""Locust replaces the sockets and threads of the process that imports it."""
+
+OPTIONAL = {"gossamer.ffi.nfqueue_package": "netfilterqueue"}
+"""Modules that need more than the extra `test` brings, and what."""
+
+
+def modules() -> Iterator[str]:
+    for package in (core, ffi, loadtest, shards):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("__main__") and found.name not in NOT_HERE:
+                yield found.name
+
+
+@pytest.mark.parametrize("name", modules())
+def test_module__can_be_imported(name: str) -> None:
+    if name in OPTIONAL:
+        pytest.importorskip(OPTIONAL[name], reason=f"{name} needs the package {OPTIONAL[name]}")
+    importlib.import_module(name)
