@@ -9,9 +9,9 @@ HAS_STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
     cffi_modules=[
-        "ffi/build_packet.py:builder",
-        "ffi/build_aio.py:builder",
-        "ffi/build_process.py:builder",
+        "gossamer/ffi/build_packet.py:builder",
+        "gossamer/ffi/build_aio.py:builder",
+        "gossamer/ffi/build_process.py:builder",
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if HAS_STABLE_ABI else {},
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cffi import FFI
 
-SOURCE_DIR = "ffi/src"
+SOURCE_DIR = "gossamer/ffi/src"
 SOURCES = ("checksum", "parse_ip", "parse_tcp", "parse_icmp", "build", "receive", "send")
 HEADERS = ("packet", "parse")
 

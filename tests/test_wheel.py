@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("core", "ffi", "shards", "loadtest")
-WHAT_BUILDS = ("pyproject.toml", "setup.py", "README.md", "LICENSE", *PACKAGES)
+PACKAGES = ("gossamer", "core", "ffi", "shards", "loadtest")
+FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "config.toml")
+BUILT = shutil.ignore_patterns("__pycache__", "_*.c", "_*.o", "*.so")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
 pytestmark = [
@@ -25,24 +26,25 @@ pytestmark = [
 ]
 
 
-def sources() -> list[str]:
-    """The files of the packages that a clone has, without what was built in it."""
-    return [
+def modules() -> set[str]:
+    """The modules and stubs of a clone, as the wheel names them."""
+    found = {
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if (path.suffix in (".py", ".pyi", ".c", ".h") and not path.match("ffi/_*.c"))
-        or path.name == "py.typed"
-    ]
+        if path.suffix in (".py", ".pyi")
+    }
+    return {name if name.startswith("gossamer/") else f"gossamer/{name}" for name in found}
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A wheel built aside, and what its builder said."""
     place, wheels = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("wheels")
-    for name in [*WHAT_BUILDS[: -len(PACKAGES)], *sources()]:
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
         shutil.copyfile(ROOT / name, place / name)
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, place / name, symlinks=True, ignore=BUILT)
     command = [sys.executable, "-W", "default", "-c", BUILD, str(wheels)]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -75,7 +77,7 @@ def test_wheel__content__all_modules_and_nothing_else(built: tuple[Path, str]) -
     with zipfile.ZipFile(built[0]) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name and name[-1] != "/"}
     compiled = {f"gossamer/ffi/{name}.abi3.so" for name in ("_aio", "_packet", "_process")}
-    assert found == compiled | {f"gossamer/{name}" for name in sources()}
+    assert found == compiled | modules() | {"gossamer/py.typed"}
 
 
 def test_wheel__built__nothing_is_deprecated(built: tuple[Path, str]) -> None:
