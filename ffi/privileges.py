@@ -76,8 +76,13 @@ def signal_on_parent_death(signal_number: int) -> None:
 
 
 def effective_capabilities() -> frozenset[int]:
-    """The capabilities in effect in this thread. Raises: OSError."""
-    return _capabilities(0)
+    """The capabilities in effect in this thread; none where the kernel refuses to tell: it grants none then
+    that one could count on.
+    """
+    try:
+        return _capabilities(0)
+    except OSError:
+        return frozenset()
 
 
 def _capabilities(which: int) -> frozenset[int]:

@@ -29,7 +29,8 @@ CONSEQUENCES: Final = {
     "ends_with_supervisor": "a worker that hangs outlives a supervisor that is killed",
 }
 """What it means that a machine refuses that part."""
-WAY_OUT: Final = "give it CAP_SETUID and CAP_SETGID, or set server.user to root, which stays root"
+KEPT: Final = {"kernel": "without capabilities", "nfqueue": "with no capability but CAP_NET_ADMIN"}
+WAY_OUT: Final = "allow it (CAP_SETUID, CAP_SETGID), or set server.user to root, which stays root"
 
 StackName = Literal["kernel", "nfqueue"]
 Step = Callable[[], None]
@@ -107,11 +108,12 @@ def _become_or_stay(config: Config, identity: Identity, stack: StackName) -> tup
     what = f"cannot become {user_name(config)}: {refusal}"
     if config.server.user != AUTO:
         raise CannotStartError(f"server.user: {what}; {WAY_OUT}")
+    stays = f"server.user: workers stay {_own_user_name()}"
     # Of root, only the files that are its own are left then.
     stay = msgspec.structs.replace(NOTHING, drops_capabilities=True)
     if not _refusal(stay, stack):
-        return stay, [f"server.user: workers stay who we are, without capabilities; {what}; {WAY_OUT}"]
-    return NOTHING, [f"server.user: workers stay who we are, with all rights; {what}; {WAY_OUT}"]
+        return stay, [f"{stays}, {KEPT[stack]}: {what}; {WAY_OUT}"]
+    return NOTHING, [f"{stays}, with all rights: {what}; {WAY_OUT}"]
 
 
 def _ignored_user(config: Config) -> list[str]:

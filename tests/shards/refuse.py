@@ -14,8 +14,8 @@ import struct
 import sys
 
 NUMBERS = {
-    "x86_64": {"socket": 41, "prctl": 157, "setgroups": 116, "capset": 126},
-    "aarch64": {"socket": 198, "prctl": 167, "setgroups": 159, "capset": 91},
+    "x86_64": {"socket": 41, "prctl": 157, "setgroups": 116, "capget": 125, "capset": 126},
+    "aarch64": {"socket": 198, "prctl": 167, "setgroups": 159, "capget": 90, "capset": 91},
 }
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06

@@ -100,7 +100,7 @@ def test_serve__user_namespace_of_one_user__stays_and_warns(serve: Serve, stack:
     server = serve("--workers", "1", "--stack", stack, prefix=a_place(ONE_USER)).wait_ready()
     assert server.get() == (200, b"hello\n")
     (warning,) = warnings(server)
-    assert "server.user: workers stay who we are, without capabilities" in warning
+    assert "server.user: workers stay root, without capabilities" in warning
     assert {int(fields(server)[name], 16) for name in ("CapInh", "CapPrm", "CapEff")} == {0}
     assert fields(server)["NoNewPrivs"] == "1"
 
@@ -118,11 +118,12 @@ def test_serve__user_is_root__stays_root_without_a_warning(serve: Serve) -> None
     [
         ("setgroups", "cannot become nobody: setgroups: Operation not permitted", True),
         ("!setgroups", "cannot become nobody: it is killed by SIGSYS", True),
-        ("capset", "with all rights; cannot become nobody: capset: Operation not permitted", True),
+        ("capset", "with all rights: cannot become nobody: capset: Operation not permitted", True),
         (NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS: Operation not permitted: a program that a worker", False),
         ("!" + NO_NEW_PRIVS, "it is killed by SIGSYS: a program that a worker starts", False),
         (PDEATHSIG, "PR_SET_PDEATHSIG: Operation not permitted: a worker that hangs", False),
         (KEEPCAPS, "", False),
+        ("capget", "", False),
     ],
 )
 def test_serve__one_call_is_refused__serves_and_says_so_in_one_line(
@@ -230,3 +231,19 @@ WORKERS_STAY = (
 def test_confine__ordinary_user__stays_and_says_so_where_another_was_named(user: str, count: int) -> None:
     said = said_in(ordinary([sys.executable]), WORKERS_STAY.format(user=user))
     assert said.count("only root becomes another user") == count
+
+
+@pytest.mark.parametrize("count", ["1", "3"])
+def test_serve__workers_auto__as_many_as_python_cpu_count(serve: Serve, count: str) -> None:
+    server = serve("--workers", "auto", PYTHON_CPU_COUNT=count).wait_ready()
+    assert len(server.status()["workers"]) == int(count)
+
+
+def test_serve__ill_formed_python_cpu_count__does_not_start(site: Path, tmp_path: Path) -> None:
+    prefix = ("env", "PYTHON_CPU_COUNT=two")
+    code, said = refused_start(prefix, site, tmp_path, "--stack", "kernel", "--workers", "auto")
+    assert code != 0
+    assert "Traceback" not in said
+    if sys.version_info < (3, 13):
+        assert (code, len(said.splitlines())) == (2, 1)
+        assert "PYTHON_CPU_COUNT: found 'two'; allowed: a number of at least 1, or 'default'" in said
