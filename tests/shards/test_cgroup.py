@@ -1,9 +1,10 @@
 """How many CPUs' time control groups grant: from the kernel's texts, and from a group that is made here."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from gossamer.shards.cgroup import find_cpu_quota, parse_quota, read_cpu_quota
 from hypothesis import given
 from hypothesis import strategies as st
+
+from .conftest import Server
 
 V1_CPU = Path("/sys/fs/cgroup/cpu")
 V2 = Path("/sys/fs/cgroup")
@@ -115,32 +118,48 @@ def test_quota__any_text__no_error(membership: str, mounts: str) -> None:
 
 
 @pytest.fixture
-def half_a_cpu() -> Iterator[Path]:
-    """A control group with half a CPU. Skips where none can be made."""
-    v1 = (V1_CPU / "cpu.cfs_period_us").exists() or (V1_CPU / "cgroup.procs").exists()
-    made = (V1_CPU if v1 else V2) / f"gossamer-test-{os.getpid()}"
+def cpu_group() -> Iterator[Callable[[int], Path]]:
+    """A function that gives a new control group some percent of a CPU. Skips where none can be made."""
+    is_v1 = (V1_CPU / "cgroup.procs").exists()
+    made = (V1_CPU if is_v1 else V2) / f"gossamer-test-{os.getpid()}"
     try:
         made.mkdir()
     except OSError as error:
         pytest.skip(f"no control group can be made here: {error}")
-    try:
-        (made / ("cpu.cfs_quota_us" if v1 else "cpu.max")).write_text("50000" if v1 else "50000 100000")
-        yield made
-    except OSError as error:
-        pytest.skip(f"no CPU quota can be set here: {error}")
-    finally:
-        made.rmdir()
+
+    def set_quota(percent: int) -> Path:
+        name, text = ("cpu.cfs_quota_us", "") if is_v1 else ("cpu.max", " 100000")
+        try:
+            (made / name).write_text(f"{percent * 1000}{text}")
+        except OSError as error:
+            pytest.skip(f"no CPU quota can be set here: {error}")
+        return made
+
+    yield set_quota
+    made.rmdir()
 
 
-def test_quota__a_real_group_with_half_a_cpu__half(half_a_cpu: Path) -> None:
-    code = (
-        f"open({str(half_a_cpu / 'cgroup.procs')!r}, 'w').write('0')\n"
-        "from gossamer.shards.cgroup import read_cpu_quota\nprint(read_cpu_quota())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+def inside(group: Path) -> tuple[str, ...]:
+    """What starts a command in a control group."""
+    return ("sh", "-c", f'echo 0 > "{group}/cgroup.procs" && exec "$@"', "sh")
+
+
+def test_quota__a_real_group_with_half_a_cpu__half(cpu_group: Callable[[int], Path]) -> None:
+    code = "from gossamer.shards.cgroup import read_cpu_quota; print(read_cpu_quota())"
+    argv = [*inside(cpu_group(50)), sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "1/2\n"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+def test_serve__a_real_group_with_one_cpu_of_two__one_worker_on_no_cpu_of_its_own(
+    cpu_group: Callable[[int], Path], serve: Callable[..., Server]
+) -> None:
+    server = serve("--workers", "auto", prefix=inside(cpu_group(100))).wait_ready()
+    (worker,) = server.status()["workers"]
+    assert os.sched_getaffinity(worker["pid"]) == os.sched_getaffinity(0)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait_end() == 0
 
 
 def test_read_cpu_quota__this_process__no_error() -> None:

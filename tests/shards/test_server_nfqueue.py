@@ -278,3 +278,12 @@ def test_crash_at_start_in_auto__falls_back_with_the_reason(serve: Serve, namesp
     server = serve("--stack", "auto", "--port", str(PORT), prefix=prefix).wait_ready()
     assert "kernel sockets: the functional TCP needs iptables-restore" in server.log()
     assert fetch(namespace) == "hello\n 200"
+
+
+def test_load__raw_sockets_are_refused__one_line(namespace: Namespace) -> None:
+    refuse = [sys.executable, str(Path(__file__).with_name("refuse.py")), "socket=2", "--"]
+    load = [GOSSAMER, "load", URL, "--stack", "nfqueue"]
+    argv = namespace.command([*refuse, *load])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (3, "gossamer: no raw socket: Operation not permitted\n")
+    assert "GSMR" not in raw_tables(namespace)
