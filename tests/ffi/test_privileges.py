@@ -144,6 +144,22 @@ def test_find_refusal__another_error__not_taken_for_success() -> None:
     assert find_refusal(step) == "it fails"
 
 
+def test_find_refusal__ends_of_children_are_ignored__still_told() -> None:
+    def step() -> None:
+        raise PermissionError(1, "Operation not permitted", "setgroups")
+
+    def check() -> bool:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        killed = find_refusal(lambda: os.kill(os.getpid(), signal.SIGKILL))
+        return (find_refusal(lambda: None), find_refusal(step), killed) == (
+            "",
+            "setgroups: Operation not permitted",
+            "it fails",
+        )
+
+    assert in_child(check)
+
+
 def test_find_refusal__any_end__leaves_no_child_and_no_descriptor() -> None:
     before = len(os.listdir("/proc/self/fd"))
     find_refusal(lambda: None)
