@@ -11,6 +11,7 @@ builder.cdef(
     """
     int gossamer_prctl(int option, unsigned long argument);
     int gossamer_set_capabilities(uint64_t mask);
+    int gossamer_get_capabilities(uint64_t *masks);
     int gossamer_keep_memory(int kept, int mapped);
     """
 )

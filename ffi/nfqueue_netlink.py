@@ -45,6 +45,8 @@ CFG_QUEUE_MAXLEN: Final = 3
 CFG_MASK: Final = 4
 CFG_FLAGS: Final = 5
 CMD_BIND: Final = 1
+CMD_PF_BIND: Final = 3
+"""Obsolete: a kernel of today takes it and does nothing."""
 COPY_PACKET: Final = 2
 FLAG_FAIL_OPEN: Final = 1
 FLAG_GSO: Final = 4
@@ -64,6 +66,12 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + padding
 
 
+def _message(queue_number: int, attributes: bytes) -> bytes:
+    flags = NLM_F_REQUEST | NLM_F_ACK
+    queue = queue_number.to_bytes(2, "big")
+    return _HEADER.pack(_HEADER.size + len(attributes), MSG_CONFIG, flags, 0, 0, 0, 0, queue) + attributes
+
+
 def _configuration(queue_number: int, maxlen: int) -> bytes:
     """One message that binds the queue and sets all of it: no packet meets a half-configured queue."""
     attributes = b"".join(
@@ -77,9 +85,7 @@ def _configuration(queue_number: int, maxlen: int) -> bytes:
             _attribute(CFG_FLAGS, struct.pack("!I", FLAG_GSO)),
         )
     )
-    flags = NLM_F_REQUEST | NLM_F_ACK
-    queue = queue_number.to_bytes(2, "big")
-    return _HEADER.pack(_HEADER.size + len(attributes), MSG_CONFIG, flags, 0, 0, 0, 0, queue) + attributes
+    return _message(queue_number, attributes)
 
 
 def _read_acknowledgement(netlink: socket.socket) -> int:
@@ -112,6 +118,21 @@ def _refusal(code: int, queue_number: int) -> OSError:
     if code == errno.EPERM:
         return PermissionError(code, f"binding NFQUEUE queue {queue_number} needs CAP_NET_ADMIN")
     return OSError(code, f"NFQUEUE queue {queue_number}: {os.strerror(code)}")
+
+
+def try_nfqueue() -> None:
+    """Ask the kernel whether this process may configure queues here, by a command that changes nothing.
+
+    Raises: PermissionError without CAP_NET_ADMIN over this network namespace; OSError where the kernel has no
+    NFQUEUE.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as netlink:
+        netlink.bind((0, 0))
+        netlink.settimeout(ACKNOWLEDGE_TIMEOUT_S)
+        netlink.send(_message(0, _attribute(CFG_CMD, struct.pack("!BxH", CMD_PF_BIND, socket.AF_INET))))
+        code = _read_acknowledgement(netlink)
+    if code:
+        raise OSError(code, os.strerror(code))
 
 
 def _enlarge(netlink: socket.socket, receive_buffer_bytes: int) -> None:

@@ -30,6 +30,7 @@ from gossamer.loadtest.namespaces import Namespace, NamespaceError
 from gossamer.loadtest.peers import nginx_binary, start_nginx, start_uvicorn
 from gossamer.loadtest.samples import Rounds, Target, median_ratio, summary
 from gossamer.loadtest.servers import Host, Place, Server, ServerError, start_gossamer
+from gossamer.shards.machine import find_nfqueue_obstacle
 from rich.console import Console
 
 BODY_BYTES: Final = 1024
@@ -104,7 +105,9 @@ class Bench:
     def why_not(self, name: str) -> str:
         """Why a server cannot run here; empty when it can."""
         if name == NFQUEUE and not isinstance(self.place, Namespace):
-            return "needs root"
+            return "no namespace can be made here"
+        if name == NFQUEUE and (obstacle := find_nfqueue_obstacle()):
+            return obstacle
         if name == NGINX and nginx_binary() is None:
             return "nginx is not installed"
         return ""

@@ -69,7 +69,10 @@ def nfqueue_stack(connections: int, parameters: TcpParameters = DEFAULT_PARAMETE
     settings = NfqueueConfig()
     with contextlib.ExitStack() as opened:
         opens = opened.enter_context(active_opens(ports_wanted(settings, connections), settings))
-        raw_ipv4, raw_ipv6 = open_raw_sockets()
+        try:
+            raw_ipv4, raw_ipv6 = open_raw_sockets()
+        except OSError as error:
+            raise CannotStartError(f"no raw socket: {error.strerror}") from error
         opened.enter_context(raw_ipv4)
         if raw_ipv6 is not None:
             opened.enter_context(raw_ipv6)

@@ -3,18 +3,17 @@
 import json
 
 import click
-from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
 from gossamer.shards import firewall as rules
 from gossamer.shards.command_status import run_dir_options
 from gossamer.shards.exitcode import CannotStartError, CommandError, NotRunningError
-from gossamer.shards.machine import INSTALL_HINT
+from gossamer.shards.machine import FIREWALL_RIGHTS, INSTALL_HINT, missing_rights
 from gossamer.shards.rules import owner_of_chain
 from gossamer.shards.rundir import find_run_dir, read_state
 
 
 def _need_root_and_commands() -> None:
-    if CAP_NET_ADMIN not in effective_capabilities():
-        raise CannotStartError("firewall: it needs root (CAP_NET_ADMIN); use sudo")
+    if missing := missing_rights(FIREWALL_RIGHTS):
+        raise CannotStartError(f"firewall: it needs {missing}")
     if not rules.has_commands(4):
         raise CannotStartError(f"firewall: it needs iptables-save and iptables-restore; {INSTALL_HINT}")
 

@@ -16,6 +16,7 @@ import click
 from click.core import ParameterSource
 from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
+from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.print_config import format_config
 from gossamer.shards.settings import (
@@ -26,7 +27,7 @@ from gossamer.shards.settings import (
     settings_of_environment,
 )
 from gossamer.shards.standard_streams import write_standard_output
-from gossamer.shards.startup import Run, target_kind, worker_identity
+from gossamer.shards.startup import Run, target_kind
 from gossamer.shards.supervisor import SIGNALS, Supervisor
 from rich.console import Console
 from rich.markup import escape
@@ -119,7 +120,7 @@ def _print_start(run: Run, console: Console) -> None:
     console.print(f"  stack     {names[plan.stack]}: {escape(plan.reason)}")
     queues = [str(shard.queue) for shard in plan.shards if shard.queue is not None]
     where = f", queues {', '.join(queues)}" if queues else ""
-    user = config.server.user if run.identity else "this user"
+    user = user_name(config) if run.confinement.identity else "this user"
     console.print(f"  workers   {len(plan.shards)}, as {user}{where}")
     console.print(f"  run-dir   {run.directory.path}")
     console.print(f"  stop      Ctrl-C, or: gossamer stop --run-dir {run.directory.path}")
@@ -132,9 +133,9 @@ def _print_start(run: Run, console: Console) -> None:
 @click.option("--config", "config", envvar="GOSSAMER_CONFIG", metavar="FILE", help="Read this config.toml.")
 @_option("host", "Address to listen on; 0.0.0.0 or :: is any.  [127.0.0.1]")
 @_option("port", "Port to listen on; 0 is any free one.  [8080]")
-@_option("workers", "Worker processes, or auto: one for each CPU.  [auto]", "-w")
+@_option("workers", "Worker processes, or auto: one for each CPU that there is time for.  [auto]", "-w")
 @_option("stack", "auto, kernel or nfqueue; auto takes nfqueue where the machine allows it.  [auto]")
-@_option("user", "Whom workers become when started by root.  [nobody]")
+@_option("user", "Whom workers become when started by root; auto is nobody where possible.  [auto]")
 @_option("run_dir", "Where state file and control socket live.  [/run/gossamer/PORT]")
 @_option("backlog", "Connections that wait to be accepted, for each worker.  [1024]")
 @_option("limit_concurrency", "Open connections of a worker; beyond it the next ones wait.  [10000]")

@@ -32,10 +32,10 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 8080
     """0 lets the kernel choose one."""
     workers: WorkerCount | Literal["auto"] = "auto"
-    """"auto" is one for each CPU that this process may use."""
+    """"auto" is one for each CPU that this process may use and has time for, or PYTHON_CPU_COUNT."""
     stack: Stack = "auto"
-    user: str = "nobody"
-    """Whom workers become when the server was started by root."""
+    user: str = "auto"
+    """Whom workers become when the server was started by root; "auto" is nobody, where that is possible."""
     run_dir: str = ""
     """Where state file and control socket live; "" is a folder named after the port, under /run or
     XDG_RUNTIME_DIR.

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 from gossamer.shards.exitcode import StackUnavailableError
+from gossamer.shards.modules import load_module, missing_modules
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import (
     VARIANTS,
@@ -35,6 +36,11 @@ TIMEOUT_SECONDS: Final = 30
 class FirewallError(StackUnavailableError):
     """iptables refused, or is not there."""
 
+    def __init__(self, message: str, modules: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.modules = modules
+        """The kernel modules that it missed."""
+
 
 class Installed(msgspec.Struct, frozen=True):
     """What was installed."""
@@ -49,6 +55,29 @@ def has_commands(family: Family) -> bool:
 
 
 def _run(family: Family, arguments: list[str], rules: str = "") -> str:
+    """What the command prints; a kernel module that it misses is loaded, where that can be had."""
+    try:
+        return _run_once(family, arguments, rules)
+    except FirewallError as error:
+        loaded = [name for name in error.modules if load_module(name)]
+        if not loaded:
+            raise
+    return _run_once(family, arguments, rules)
+
+
+def _refusal(command: str, done: subprocess.CompletedProcess[str]) -> FirewallError:
+    modules = missing_modules(done.stderr)
+    if modules:
+        names = " ".join(modules)
+        hint = f"modprobe -a {names} on the host to have it"
+        return FirewallError(
+            f"{command}: the kernel lacks the module {names.replace(' ', ', ')}; {hint}", modules
+        )
+    first = next((line for line in done.stderr.splitlines() if line.strip()), "no message")
+    return FirewallError(f"{command}: exit code {done.returncode}: {first.strip()}")
+
+
+def _run_once(family: Family, arguments: list[str], rules: str) -> str:
     command = [f"{COMMAND[family]}-{arguments[0]}", *arguments[1:]]
     try:
         done = subprocess.run(
@@ -63,8 +92,7 @@ def _run(family: Family, arguments: list[str], rules: str = "") -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FirewallError(f"{command[0]}: {error}; Debian package: iptables") from error
     if done.returncode:
-        first = next((line for line in done.stderr.splitlines() if line.strip()), "no message")
-        raise FirewallError(f"{command[0]}: exit code {done.returncode}: {first.strip()}")
+        raise _refusal(command[0], done)
     return done.stdout
 
 
@@ -96,16 +124,16 @@ def _warnings(family: Family, variant: Variant, target: Target) -> list[str]:
 
 
 def _install_family(family: Family, owner: Owner, target: Target, secret: int) -> list[str]:
-    refusal: FirewallError | None = None
+    refusals: list[FirewallError] = []
     for variant in VARIANTS:
         try:
             _restore(family, build_rules(family, owner, target, secret, variant))
         except FirewallError as error:
-            refusal = refusal or error
+            refusals.append(error)
             continue
         return _warnings(family, variant, target)
-    assert refusal is not None
-    raise refusal
+    # The plainest variant misses only what nothing can be done without.
+    raise refusals[-1] if refusals[-1].modules else refusals[0]
 
 
 def install_rules(owner: Owner, target: Target, secret: int) -> Installed:

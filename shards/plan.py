@@ -4,14 +4,19 @@ Owns the choice of the stack with its reason, and who gets which queue number, m
 Opens nothing and asks the machine nothing: what it needs to know comes in as `MachineFacts`.
 """
 
+import math
+import re
+from fractions import Fraction
 from typing import Final, Literal
 
 import msgspec
-from gossamer.shards.config import Config
-from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
+from gossamer.shards.config import WORKERS_MAX, Config
+from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
 
 MARK_FIRST: Final = 1
 """Mark 0 means unmarked."""
+INT_MAX: Final = 2**31 - 1
+"""Of C, which Python keeps its number of CPUs in."""
 
 
 class MachineFacts(msgspec.Struct, frozen=True):
@@ -19,6 +24,10 @@ class MachineFacts(msgspec.Struct, frozen=True):
 
     cpus: tuple[int, ...]
     """Those that this process may use."""
+    cpu_quota: Fraction | None = None
+    """How many CPUs' time it gets; None where no control group bounds it."""
+    python_cpu_count: str = ""
+    """PYTHON_CPU_COUNT as it stands in the environment; "" when it is not set."""
     nfqueue_obstacle: str = ""
     """Why the functional TCP cannot run here, with the way out; "" when it can."""
     queues_taken: frozenset[int] = frozenset()
@@ -112,17 +121,42 @@ def _shard_ports(config: Config, facts: MachineFacts, workers: int) -> list[Port
     return [PortRange(start, start + each - 1) for start in starts]
 
 
+def named_cpu_count(text: str) -> int | None:
+    """What PYTHON_CPU_COUNT asks for, read as Python reads it; None for nothing. Raises: ConfigError."""
+    if text in ("", "default"):
+        return None
+    # Python 3.13 and later end at once on what is refused here.
+    if not re.fullmatch(r"[ \t\n\v\f\r]*\+?[0-9]{1,10}", text) or not 1 <= int(text) <= INT_MAX:
+        raise ConfigError(f"PYTHON_CPU_COUNT: found {text!r}; allowed: a number of at least 1, or 'default'")
+    return int(text)
+
+
+def usable_cpus(facts: MachineFacts) -> int:
+    """How many CPUs there is time for: half a one counts as one, one and a half as two."""
+    there_are = len(facts.cpus)
+    return there_are if facts.cpu_quota is None else min(there_are, math.ceil(facts.cpu_quota))
+
+
 def worker_count(config: Config, facts: MachineFacts) -> int:
-    """How many workers."""
-    return len(facts.cpus) if config.server.workers == "auto" else config.server.workers
+    """How many workers. Raises: ConfigError."""
+    if config.server.workers != "auto":
+        return config.server.workers
+    return min(named_cpu_count(facts.python_cpu_count) or usable_cpus(facts), WORKERS_MAX)
+
+
+def _worker_cpus(config: Config, facts: MachineFacts, workers: int) -> list[int | None]:
+    """The CPU that each worker stays on, if any."""
+    # A quota below the CPUs means that others use them too: all its kind would crowd the first ones.
+    is_shared = facts.cpu_quota is not None and facts.cpu_quota < len(facts.cpus)
+    pinned = config.server.pin_cpus and workers <= len(facts.cpus) and not is_shared
+    return [facts.cpus[i] if pinned else None for i in range(workers)]
 
 
 def plan_shards(config: Config, facts: MachineFacts) -> RunPlan:
-    """The plan of a server. Raises: CannotStartError."""
+    """The plan of a server. Raises: ConfigError, CannotStartError."""
     workers = worker_count(config, facts)
     stack, reason = choose_stack(config, facts)
-    pinned = config.server.pin_cpus and workers <= len(facts.cpus)
-    cpus = [facts.cpus[i] if pinned else None for i in range(workers)]
+    cpus = _worker_cpus(config, facts, workers)
     if stack == "kernel":
         return RunPlan(stack, reason, tuple(ShardPlan(i, cpus[i]) for i in range(workers)))
     queues = choose_queues(config, facts, workers)

@@ -46,9 +46,9 @@ class RunState(msgspec.Struct, frozen=True):
 
 def base_directory() -> Path:
     """Where run directories stand by default: /run for root, XDG_RUNTIME_DIR for others, a private folder
-    else.
+    else, and for a root who may not write to /run (a user namespace, a root that is read-only).
     """
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and os.access("/run", os.W_OK):
         return Path("/run/gossamer")
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.access(runtime, os.W_OK):

@@ -7,27 +7,26 @@ something turns out not to be had, the server runs on kernel sockets and says wh
 
 import contextlib
 import os
-import pwd
 import secrets
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from gossamer.core.tcp.isn import SECRET_BYTES
-from gossamer.ffi.privileges import CAP_NET_ADMIN, effective_capabilities
 from gossamer.shards import firewall
 from gossamer.shards.active_opens import allocation_lock
 from gossamer.shards.config import Config
+from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.counters import CounterTable, create_counters
 from gossamer.shards.exitcode import ConfigError, StackUnavailableError
-from gossamer.shards.machine import read_facts, resolve_host
+from gossamer.shards.machine import FIREWALL_RIGHTS, missing_rights, read_facts, resolve_host
 from gossamer.shards.opening import Opened, open_root
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
 from gossamer.shards.rules import Owner, Target
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.web.application import is_application_name
-from gossamer.shards.workerplan import NO_DESCRIPTOR, Identity, WorkerPlan
+from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, WorkerPlan
 
 ROWS_PER_SHARD = 3
 """Two for workers, since a successor starts beside its predecessor, and one for what the supervisor counts.
@@ -45,20 +44,6 @@ def target_kind(target: str) -> Literal["folder", "handler"]:
     if is_application_name(target):
         return "handler"
     raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that exists, or module:attribute")
-
-
-def worker_identity(config: Config) -> Identity | None:
-    """Whom workers become; None when we are no root, or shall stay it. Raises: ConfigError."""
-    if os.geteuid() != 0 or config.server.user == "root":
-        return None
-    try:
-        entry = pwd.getpwnam(config.server.user)
-    except KeyError as error:
-        found = config.server.user
-        raise ConfigError(
-            f"server.user: found {found!r}; allowed: the name of a user of this machine"
-        ) from error
-    return Identity(entry.pw_uid, entry.pw_gid)
 
 
 class Content:
@@ -84,8 +69,8 @@ class Run(contextlib.ExitStack):
         self._previous: Content | None = None
         self.callback(self._close_contents)
         self.owner: Owner = own_identity()
-        self.identity = worker_identity(config)
         self.warnings: list[str] = []
+        self.confinement: Confinement
         self.chains: tuple[str, ...] = ()
         self.targets: tuple[Target, ...] = ()
         self.hmark_secret = secrets.randbits(32)
@@ -148,7 +133,7 @@ class Run(contextlib.ExitStack):
             row=row,
             descriptors=descriptors,
             supervisor_pid=os.getpid(),
-            identity=self.identity,
+            confinement=self.confinement,
             fast_open_secret=self._fast_open_secret,
         )
 
@@ -226,12 +211,15 @@ class Run(contextlib.ExitStack):
 
     def open(self) -> None:
         """Open everything. Raises: ConfigError, CannotStartError."""
+        worker_identity(self.config)
         host = resolve_host(self.config.server.host)
-        if CAP_NET_ADMIN in effective_capabilities():
+        if not missing_rights(FIREWALL_RIGHTS):
             with allocation_lock():
                 self._remove_dead_rules()
                 self._open_stack_or_fall_back(host)
         else:
             self._open_stack_or_fall_back(host)
+        self.confinement, warnings = confine(self.config, self.plan.stack)
+        self.warnings += warnings
         self._open_counters()
         self._open_directory()

@@ -27,10 +27,10 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import EpollWait
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.watchdog import Watchdog
-from gossamer.ffi import privileges
 from gossamer.ffi.allocator import keep_freed_memory
 from gossamer.ffi.shared_memory import read_message
 from gossamer.shards.application import Application, add_loops, give_connector, open_application
+from gossamer.shards.confinement import steps
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.logs import configure_logging
@@ -45,18 +45,17 @@ GC_THRESHOLDS = (50_000, 20, 50)
 
 
 def give_up_privileges(plan: WorkerPlan) -> None:
-    """Become the ordinary user of the plan, with CAP_NET_ADMIN for verdicts where packets are ours, and with
-    nothing else.
+    """Become the ordinary user of the plan, with what the stack needs and with nothing else.
+
+    Raises: CannotStartError when the kernel refuses what it allowed the supervisor to try.
     """
-    if plan.identity is not None:
-        kept = frozenset({privileges.CAP_NET_ADMIN}) if plan.stack == "nfqueue" else frozenset[int]()
-        try:
-            privileges.become_user(plan.identity.uid, plan.identity.gid, kept)
-        except OSError as error:
-            user = plan.config.server.user
-            raise CannotStartError(f"server.user: cannot become {user}: {error.strerror}") from error
-    privileges.forbid_new_privileges()
-    privileges.signal_on_parent_death(signal.SIGTERM)
+    try:
+        for step in steps(plan.confinement, plan.stack):
+            step()
+    except OSError as error:
+        raise CannotStartError(
+            f"server.user: cannot give privileges up: {error.filename}: {error.strerror}"
+        ) from error
     if os.getppid() != plan.supervisor_pid:
         raise SystemExit("the supervisor ended while this worker started")
 

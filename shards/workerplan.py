@@ -39,6 +39,18 @@ class Identity(msgspec.Struct, frozen=True):
     gid: int
 
 
+class Confinement(msgspec.Struct, frozen=True):
+    """What a worker gives up before it serves: all that this machine lets it."""
+
+    identity: Identity | None = None
+    """None: stay who we are."""
+    drops_capabilities: bool = False
+    """Of one that stays who it is; a change of user drops them anyway."""
+    forbids_new_privileges: bool = True
+    ends_with_supervisor: bool = True
+    """Whether the kernel signals the supervisor's end; without it the worker sees it by a pipe alone."""
+
+
 class WorkerPlan(msgspec.Struct, frozen=True):
     """The whole letter."""
 
@@ -51,8 +63,7 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     """Its row in the counters."""
     descriptors: Descriptors
     supervisor_pid: int
-    identity: Identity | None = None
-    """None: stay who we are."""
+    confinement: Confinement
     fast_open_secret: bytes = b""
     """Of the Fast Open cookies of all workers: a client's next connection may go to another one."""
 

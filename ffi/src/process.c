@@ -1,5 +1,5 @@
-/* prctl(2), capset(2) and mallopt(3). The first two return 0 or a negative errno, so that no errno is lost on the
- * way to Python, and change the calling thread alone: call them before another one is started. */
+/* prctl(2), capget(2), capset(2) and mallopt(3). All but the last return 0 or a negative errno, so that no errno is
+ * lost on the way to Python, and concern the calling thread alone: change it before another one is started. */
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -27,6 +27,21 @@ static int gossamer_set_capabilities(uint64_t mask)
     data[0].effective = data[0].permitted = (uint32_t)mask;
     data[1].effective = data[1].permitted = (uint32_t)(mask >> 32);
     return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* Fills `masks` with the effective and the permitted capabilities. */
+static int gossamer_get_capabilities(uint64_t *masks)
+{
+    struct __user_cap_header_struct header;
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    memset(&header, 0, sizeof header);
+    header.version = _LINUX_CAPABILITY_VERSION_3;
+    if (syscall(SYS_capget, &header, data) < 0)
+        return -errno;
+    masks[0] = data[0].effective | (uint64_t)data[1].effective << 32;
+    masks[1] = data[0].permitted | (uint64_t)data[1].permitted << 32;
+    return 0;
 }
 
 /* mallopt(3): memory that was freed stays with the process up to `kept` bytes, and blocks below `mapped` bytes come

@@ -5,13 +5,16 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from gossamer.ffi.privileges import (
     CAP_NET_ADMIN,
     become_user,
     effective_capabilities,
+    find_refusal,
     forbid_new_privileges,
+    keep_capabilities,
     signal_on_parent_death,
 )
 
@@ -93,3 +96,71 @@ def test_signal_on_parent_death__parent_ends__signalled() -> None:
     # Nobody else holds the write end: its end of file comes when the grandchild is dead.
     assert os.read(read, 1) == b""
     os.close(read)
+
+
+def capabilities_of_proc(name: str) -> frozenset[int]:
+    lines = Path("/proc/thread-self/status").read_text().splitlines()
+    mask = int(next(line.split()[1] for line in lines if line.startswith(name)), 16)
+    return frozenset(bit for bit in range(64) if mask >> bit & 1)
+
+
+def test_effective_capabilities__as_the_kernel_lists_them() -> None:
+    assert effective_capabilities() == capabilities_of_proc("CapEff:")
+
+
+def test_keep_capabilities__some_that_are_not_there__those_that_are_and_no_others() -> None:
+    def check() -> bool:
+        before = capabilities_of_proc("CapPrm:")
+        keep_capabilities(frozenset({CAP_NET_ADMIN, 63}))
+        left = before & {CAP_NET_ADMIN}
+        return capabilities_of_proc("CapPrm:") == left == effective_capabilities()
+
+    assert in_child(check)
+
+
+def test_find_refusal__nothing_is_refused__empty_and_nothing_has_changed() -> None:
+    before = effective_capabilities()
+    assert find_refusal(lambda: keep_capabilities(frozenset())) == ""
+    assert effective_capabilities() == before
+
+
+def test_find_refusal__refused__the_call_and_the_reason() -> None:
+    def step() -> None:
+        raise PermissionError(1, "Operation not permitted", "setgroups")
+
+    assert find_refusal(step) == "setgroups: Operation not permitted"
+
+
+def test_find_refusal__killed__the_signal() -> None:
+    assert find_refusal(lambda: os.kill(os.getpid(), signal.SIGKILL)) == "it is killed by SIGKILL"
+
+
+def test_find_refusal__another_error__not_taken_for_success() -> None:
+    def step() -> None:
+        raise ValueError
+
+    assert find_refusal(step) == "it fails"
+
+
+def test_find_refusal__ends_of_children_are_ignored__still_told() -> None:
+    def step() -> None:
+        raise PermissionError(1, "Operation not permitted", "setgroups")
+
+    def check() -> bool:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        killed = find_refusal(lambda: os.kill(os.getpid(), signal.SIGKILL))
+        return (find_refusal(lambda: None), find_refusal(step), killed) == (
+            "",
+            "setgroups: Operation not permitted",
+            "it fails",
+        )
+
+    assert in_child(check)
+
+
+def test_find_refusal__any_end__leaves_no_child_and_no_descriptor() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    find_refusal(lambda: None)
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -60,7 +60,7 @@ def test_check_config__precedence__flag_over_environment_over_file(tmp_path: Pat
     assert "port = 3\n" in printed
     assert 'host = "127.0.0.2"\n' in printed
     assert "backlog = 7\n" in printed
-    assert 'user = "nobody"\n' in printed
+    assert 'user = "auto"\n' in printed
 
 
 def test_check_config__good__says_so(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The split of a server into shards."""
 
+from fractions import Fraction
+
 import pytest
 from gossamer.shards.config import Config
-from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.plan import MachineFacts, PortRange, choose_port_range, plan_shards
+from gossamer.shards.exitcode import CannotStartError, ConfigError
+from gossamer.shards.plan import MachineFacts, PortRange, choose_port_range, plan_shards, worker_count
 from gossamer.shards.settings import combine, setting_of_assignment
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,3 +96,48 @@ def test_plan__any_machine__every_shard_has_a_queue_and_mark_of_its_own(
     assert len(shards) == len(queues) == len({shard.mark for shard in shards}) == workers
     assert not queues & taken
     assert all(shard.mark > 0 for shard in shards)
+
+
+HALF, ONE_AND_A_HALF = Fraction(1, 2), Fraction(3, 2)
+EIGHT = tuple(range(8))
+
+
+@pytest.mark.parametrize(
+    ("facts", "workers"),
+    [
+        (MachineFacts(cpus=EIGHT), 8),
+        (MachineFacts(cpus=(2, 5)), 2),
+        (MachineFacts(cpus=EIGHT, cpu_quota=HALF), 1),
+        (MachineFacts(cpus=EIGHT, cpu_quota=Fraction(1)), 1),
+        (MachineFacts(cpus=EIGHT, cpu_quota=ONE_AND_A_HALF), 2),
+        (MachineFacts(cpus=(0, 1), cpu_quota=Fraction(6)), 2),
+        (MachineFacts(cpus=EIGHT, python_cpu_count="3"), 3),
+        (MachineFacts(cpus=EIGHT, cpu_quota=HALF, python_cpu_count="3"), 3),
+        (MachineFacts(cpus=(0,), python_cpu_count=" +2"), 2),
+        (MachineFacts(cpus=(0, 1), python_cpu_count="default"), 2),
+        (MachineFacts(cpus=(0, 1), python_cpu_count=""), 2),
+        (MachineFacts(cpus=tuple(range(96))), 64),
+        (MachineFacts(cpus=(0, 1), python_cpu_count="2000000000"), 64),
+    ],
+)
+def test_worker_count__auto__affinity_quota_and_python_cpu_count(facts: MachineFacts, workers: int) -> None:
+    assert worker_count(config(), facts) == workers
+
+
+def test_worker_count__named__neither_quota_nor_python_cpu_count_matter() -> None:
+    facts = MachineFacts(cpus=(0,), cpu_quota=HALF, python_cpu_count="no number")
+    assert worker_count(config("server.workers=3"), facts) == 3
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", "2 ", "1_0", "٣", "2147483648"])
+def test_worker_count__ill_formed_python_cpu_count__refused_as_python_does(text: str) -> None:
+    with pytest.raises(ConfigError, match="PYTHON_CPU_COUNT: found"):
+        worker_count(config(), MachineFacts(cpus=(0,), python_cpu_count=text))
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus"), [(None, [0, 1]), (Fraction(2), [0, 1]), (ONE_AND_A_HALF, [None, None])]
+)
+def test_plan__quota_below_the_cpus__none_is_pinned(quota: Fraction | None, cpus: list[int | None]) -> None:
+    plan = plan_shards(config("server.workers=2"), MachineFacts(cpus=(0, 1), cpu_quota=quota))
+    assert [shard.cpu for shard in plan.shards] == cpus

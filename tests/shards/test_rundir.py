@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,15 @@ def test_acquire__in_a_directory_of_another_user__refused(tmp_path: Path) -> Non
     os.chown(tmp_path / "theirs", 65534, 65534)
     with pytest.raises(CannotStartError, match="a directory of another user"):
         RunDirectory(tmp_path / "theirs" / "run").acquire()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user has no /run")
+def test_base_directory__root_may_not_write_to_run__a_folder_of_its_own() -> None:
+    """As in a container whose root is read-only, and in a user namespace of an ordinary user."""
+    mount = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro none /run && exec "$@"', "sh"]
+    if subprocess.run([*mount, "true"], capture_output=True, timeout=60, check=False).returncode:
+        pytest.skip("needs a mount namespace")
+    code = "from gossamer.shards.rundir import base_directory; print(base_directory())"
+    argv = [*mount, "env", "-u", "XDG_RUNTIME_DIR", "TMPDIR=/tmp", sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "/tmp/gossamer-0\n"

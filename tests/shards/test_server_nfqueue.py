@@ -71,6 +71,27 @@ def test_serve__any_host__over_both_families(start: Serve, namespace: Namespace)
     assert fetch(namespace, f"http://[::1]:{PORT}/") == "hello\n 200"
 
 
+def worker_fields(server: Server) -> dict[str, str]:
+    """The process table's lines of its first worker."""
+    text = Path(f"/proc/{server.worker_pids()[0]}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def test_worker__user_would_lose_net_admin__stays_root_with_exactly_that(
+    serve: Serve, namespace: Namespace
+) -> None:
+    refuse = [sys.executable, str(Path(__file__).with_name("refuse.py")), "prctl=8", "--"]
+    server = serve("--stack", "auto", "--port", str(PORT), prefix=tuple(namespace.command(refuse)))
+    server.wait_ready()
+    assert server.status()["stack"] == "nfqueue"
+    assert fetch(namespace) == "hello\n 200"
+    assert "workers stay root, with no capability but CAP_NET_ADMIN: cannot" in server.log()
+    assert "PR_SET_KEEPCAPS: Operation not permitted" in server.log()
+    fields = worker_fields(server)
+    assert fields["Uid"].split() == ["0"] * 4
+    assert {int(fields[name], 16) for name in ("CapPrm", "CapEff")} == {1 << 12}
+
+
 def test_worker__is_nobody_with_exactly_net_admin(start: Serve) -> None:
     server = start().wait_ready()
     for pid in server.worker_pids():
@@ -254,3 +275,12 @@ def test_crash_at_start_in_auto__falls_back_with_the_reason(serve: Serve, namesp
     server = serve("--stack", "auto", "--port", str(PORT), prefix=prefix).wait_ready()
     assert "kernel sockets: the functional TCP needs iptables-restore" in server.log()
     assert fetch(namespace) == "hello\n 200"
+
+
+def test_load__raw_sockets_are_refused__one_line(namespace: Namespace) -> None:
+    refuse = [sys.executable, str(Path(__file__).with_name("refuse.py")), "socket=2", "--"]
+    load = [GOSSAMER, "load", URL, "--stack", "nfqueue"]
+    argv = namespace.command([*refuse, *load])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (3, "gossamer: no raw socket: Operation not permitted\n")
+    assert "GSMR" not in raw_tables(namespace)

@@ -1,0 +1,249 @@
+"""What workers give up where the machine refuses part of it: each time a server that is started there.
+
+Every place is tried before it is used, and the test is skipped where it cannot be had.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import GOSSAMER, Server
+
+Serve = Callable[..., Server]
+
+REFUSE = str(Path(__file__).with_name("refuse.py"))
+ROOT_WITHOUT_CAPABILITIES = ("setpriv", "--groups=0,1", "--bounding-set=-all", "--inh-caps=-all", "--")
+ONE_USER = ("unshare", "-Ur")
+ALL_GROUPS = ("setpriv", "--groups=0,1", "--")
+KEEPCAPS, NO_NEW_PRIVS, PDEATHSIG = "prctl=8", "prctl=38", "prctl=1"
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: an ordinary user becomes nobody else")
+
+
+def refusing(*rules: str) -> tuple[str, ...]:
+    return (*ALL_GROUPS, sys.executable, REFUSE, *rules, "--")
+
+
+def a_place(prefix: tuple[str, ...]) -> tuple[str, ...]:
+    """The prefix, where commands can be run with it. Skips elsewhere."""
+    if shutil.which(prefix[0]) is None:
+        pytest.skip(f"needs {prefix[0]}")
+    tried = subprocess.run([*prefix, "true"], capture_output=True, text=True, timeout=60, check=False)
+    if tried.returncode != 0:
+        pytest.skip(f"{' '.join(prefix)} cannot be had: {tried.stderr.strip()}")
+    return prefix
+
+
+def warnings(server: Server) -> list[str]:
+    return [line for line in server.log().splitlines() if "warning" in line]
+
+
+def fields(server: Server) -> dict[str, str]:
+    """The process table's lines of its first worker."""
+    text = Path(f"/proc/{server.worker_pids()[0]}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def refused_start(prefix: tuple[str, ...], site: Path, tmp_path: Path, *options: str) -> tuple[int, str]:
+    """The exit code and the output of a server that cannot start."""
+    argv = [GOSSAMER, "serve", str(site), "--port", "0", "--run-dir", str(tmp_path / "run"), *options]
+    done = subprocess.run([*prefix, *argv], capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@needs_root
+@pytest.mark.parametrize("stack", ["auto", "kernel"])
+def test_serve__root_without_capabilities__stays_root_and_warns_in_one_line(serve: Serve, stack: str) -> None:
+    server = serve("--workers", "1", "--stack", stack, prefix=a_place(ROOT_WITHOUT_CAPABILITIES)).wait_ready()
+    assert server.get() == (200, b"hello\n")
+    (warning,) = warnings(server)
+    assert "server.user" in warning
+    assert "cannot become nobody: setgroups: Operation not permitted" in warning
+    assert "as this user" in server.log()
+    assert fields(server)["Uid"].split() == ["0"] * 4
+
+
+@needs_root
+@pytest.mark.parametrize("option", ["--user=nobody", "--set=server.user=nobody"])
+def test_serve__user_was_named_and_cannot_be_become__one_line_and_exit_3(
+    site: Path, tmp_path: Path, option: str
+) -> None:
+    place = a_place(ROOT_WITHOUT_CAPABILITIES)
+    code, said = refused_start(place, site, tmp_path, "--stack", "kernel", option)
+    assert code == 3
+    (line,) = said.splitlines()
+    assert "server.user: cannot become nobody: setgroups: Operation not permitted" in line
+    assert "CAP_SETUID" in line
+
+
+def test_serve__user_named_by_config_toml_and_environment__one_line_and_exit_3(
+    site: Path, tmp_path: Path
+) -> None:
+    place = a_place(ONE_USER)
+    config = tmp_path / "config.toml"
+    config.write_text('[server]\nuser = "nobody"\n')
+    for prefix in ((*place,), (*place, "env", "GOSSAMER_SERVER__USER=nobody")):
+        more = ("--config", str(config)) if prefix == place else ()
+        code, said = refused_start(prefix, site, tmp_path, "--stack", "kernel", *more)
+        assert (code, len(said.splitlines())) == (3, 1), said
+        assert "server.user: cannot become nobody" in said
+
+
+@pytest.mark.parametrize("stack", ["auto", "kernel"])
+def test_serve__user_namespace_of_one_user__stays_and_warns(serve: Serve, stack: str) -> None:
+    server = serve("--workers", "1", "--stack", stack, prefix=a_place(ONE_USER)).wait_ready()
+    assert server.get() == (200, b"hello\n")
+    (warning,) = warnings(server)
+    assert "server.user: workers stay root, without capabilities" in warning
+    assert {int(fields(server)[name], 16) for name in ("CapInh", "CapPrm", "CapEff")} == {0}
+    assert fields(server)["NoNewPrivs"] == "1"
+
+
+@needs_root
+def test_serve__user_is_root__stays_root_without_a_warning(serve: Serve) -> None:
+    place = a_place(ROOT_WITHOUT_CAPABILITIES)
+    server = serve("--workers", "1", "--stack", "kernel", "--user", "root", prefix=place).wait_ready()
+    assert warnings(server) == []
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("rule", "said", "stays_root"),
+    [
+        ("setgroups", "cannot become nobody: setgroups: Operation not permitted", True),
+        ("!setgroups", "cannot become nobody: it is killed by SIGSYS", True),
+        ("capset", "with all rights: cannot become nobody: capset: Operation not permitted", True),
+        (NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS: Operation not permitted: a program that a worker", False),
+        ("!" + NO_NEW_PRIVS, "it is killed by SIGSYS: a program that a worker starts", False),
+        (PDEATHSIG, "PR_SET_PDEATHSIG: Operation not permitted: a worker that hangs", False),
+        (KEEPCAPS, "", False),
+        ("capget", "", False),
+    ],
+)
+def test_serve__one_call_is_refused__serves_and_says_so_in_one_line(
+    serve: Serve, rule: str, said: str, stays_root: bool
+) -> None:
+    server = serve("--workers", "1", "--stack", "kernel", prefix=a_place(refusing(rule))).wait_ready()
+    assert server.get() == (200, b"hello\n")
+    assert [said in warning for warning in warnings(server)] == ([True] if said else [])
+    assert (fields(server)["Uid"].split()[0] == "0") == stays_root
+    assert "Traceback" not in server.log()
+    assert server.status()["workers"][0]["restarts"] == 0
+
+
+@needs_root
+def test_serve__every_prctl_is_refused__two_warnings_and_serves(serve: Serve) -> None:
+    server = serve("--workers", "1", "--stack", "kernel", prefix=a_place(refusing("prctl"))).wait_ready()
+    assert server.get() == (200, b"hello\n")
+    assert [re.search(r"PR_SET_\w+", line)[0] for line in warnings(server)] == [  # type: ignore[index]
+        "PR_SET_NO_NEW_PRIVS",
+        "PR_SET_PDEATHSIG",
+    ]
+
+
+@needs_root
+def test_serve__root_lacks_the_network__the_way_out_is_the_containers(site: Path, tmp_path: Path) -> None:
+    place = a_place(ROOT_WITHOUT_CAPABILITIES)
+    code, said = refused_start(place, site, tmp_path, "--stack", "nfqueue")
+    assert (code, len(said.splitlines())) == (3, 1)
+    assert "--stack nfqueue" in said
+    assert "--cap-add=NET_ADMIN --cap-add=NET_RAW" in said
+    assert "sudo" not in said
+
+
+def test_serve__root_of_a_user_namespace__network_is_tried_not_guessed(site: Path, tmp_path: Path) -> None:
+    code, said = refused_start(a_place(ONE_USER), site, tmp_path, "--stack", "nfqueue")
+    assert (code, len(said.splitlines())) == (3, 1)
+    assert "--cap-add=NET_ADMIN --cap-add=NET_RAW" in said
+
+
+@needs_root
+def test_serve__kernel_without_netfilter__the_module_is_named(site: Path, tmp_path: Path) -> None:
+    place = a_place(refusing("socket=16:EPROTONOSUPPORT"))
+    code, said = refused_start(place, site, tmp_path, "--stack", "nfqueue")
+    assert (code, len(said.splitlines())) == (3, 1)
+    assert "the kernel lacks the module nfnetlink_queue (Protocol not supported)" in said
+
+
+@needs_root
+@pytest.mark.parametrize("command", [("firewall", "show"), ("firewall", "down"), ("firewall", "up")])
+def test_firewall__root_lacks_the_network__the_way_out_is_the_containers(command: tuple[str, ...]) -> None:
+    argv = [*a_place(ROOT_WITHOUT_CAPABILITIES), GOSSAMER, *command]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert "--cap-add=NET_ADMIN" in done.stderr
+    assert "sudo" not in done.stderr
+
+
+@needs_root
+def test_load__root_lacks_the_network__the_way_out_is_the_containers() -> None:
+    argv = [
+        *a_place(ROOT_WITHOUT_CAPABILITIES),
+        GOSSAMER,
+        "load",
+        "http://127.0.0.1:1/",
+        "--stack",
+        "nfqueue",
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    (line,) = done.stderr.splitlines()
+    assert "--cap-add=NET_ADMIN --cap-add=NET_RAW" in line
+
+
+def ordinary(argv: list[str]) -> list[str]:
+    """The command line as an ordinary user."""
+    if os.geteuid() != 0:
+        return argv
+    return [*a_place(("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")), *argv]
+
+
+def said_in(argv: list[str], code: str) -> str:
+    """What a Python of ours prints for `code`."""
+    done = subprocess.run([*argv, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0 and "Permission denied" in done.stderr:
+        pytest.skip(f"needs a {sys.executable} that other users may run")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+MISSING_RIGHTS = "from gossamer.shards.machine import missing_rights; print(missing_rights())"
+
+
+def test_missing_rights__ordinary_user__sudo() -> None:
+    assert said_in(ordinary([sys.executable]), MISSING_RIGHTS).endswith("start it with sudo\n")
+
+
+WORKERS_STAY = (
+    "from gossamer.shards.confinement import confine\n"
+    "from gossamer.shards.config import Config, ServerConfig\n"
+    "print(confine(Config(server=ServerConfig(user={user!r})), 'kernel')[1])"
+)
+
+
+@pytest.mark.parametrize(("user", "count"), [("auto", 0), ("root", 0), ("daemon", 1)])
+def test_confine__ordinary_user__stays_and_says_so_where_another_was_named(user: str, count: int) -> None:
+    said = said_in(ordinary([sys.executable]), WORKERS_STAY.format(user=user))
+    assert said.count("only root becomes another user") == count
+
+
+@pytest.mark.parametrize("count", ["1", "3"])
+def test_serve__workers_auto__as_many_as_python_cpu_count(serve: Serve, count: str) -> None:
+    server = serve("--workers", "auto", PYTHON_CPU_COUNT=count).wait_ready()
+    assert len(server.status()["workers"]) == int(count)
+
+
+def test_serve__ill_formed_python_cpu_count__does_not_start(site: Path, tmp_path: Path) -> None:
+    prefix = ("env", "PYTHON_CPU_COUNT=two")
+    code, said = refused_start(prefix, site, tmp_path, "--stack", "kernel", "--workers", "auto")
+    assert code != 0
+    assert "Traceback" not in said
+    if sys.version_info < (3, 13):
+        assert (code, len(said.splitlines())) == (2, 1)
+        assert "PYTHON_CPU_COUNT: found 'two'; allowed: a number of at least 1, or 'default'" in said
