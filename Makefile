@@ -24,7 +24,7 @@ LOWEST := .venv-lowest
 LOWEST_TESTS := tests/test_imports.py tests/core/http tests/core/test_doctests.py tests/ffi tests/shards tests/loadtest
 
 .PHONY: run test setup check bench fuzz model interop build docs clean help system system-test setup-test golden \
-	lowest lock
+	test-container 	lowest lock
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -34,6 +34,9 @@ run: setup ## serve www/ on http://127.0.0.1:8080 with two workers
 
 test: setup-test ## install what the tests need and run them all
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
+
+test-container: setup-test ## the tests that need a right, as in a container of default rights (root)
+	PYTHON=$(BIN)/python scripts/container $(BIN)/python -m pytest -q -m needs -n $(TEST_PROCESSES)
 
 setup: system ## install what serving needs
 	@$(MAKE) --no-print-directory $(INSTALLED)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.sim import states
 from gossamer.loadtest import namespaces

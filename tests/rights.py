@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
+
 from gossamer.core.loop.diskengine import ENGINES, LIBAIO, URING, LibaioEngine, UringEngine
 from gossamer.ffi.openat2 import open_beneath
 from gossamer.ffi.privileges import CAP_NET_ADMIN, become_user

@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Iterator
 
 import pytest
+
 from gossamer import core, ffi, loadtest, shards
 
 NOT_HERE = {"gossamer.loadtest.locustfile"}

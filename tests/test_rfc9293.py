@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from gossamer.core.sim.transitions import diagram
 from gossamer.shards.config import TCP_BOUNDS
 

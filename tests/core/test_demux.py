@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.demux import Demux
 from gossamer.core.errors import BoundExceeded

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gossamer.core import clock, io, loop, threads
 
 ROOT = Path(__file__).parents[2]

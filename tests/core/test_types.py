@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gossamer.core import io, loop
 from gossamer.core.threads import calls, sync
 

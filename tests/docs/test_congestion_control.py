@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from gossamer.core.sim.report import Report
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.reading import read_segment
 from gossamer.core.wire.record import IN_RECORD, SIDE_RECORD

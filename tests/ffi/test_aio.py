@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gossamer.ffi.aio import AioContext
 
 pytestmark = pytest.mark.needs("libaio")

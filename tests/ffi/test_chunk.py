@@ -3,10 +3,11 @@
 import gc
 
 import pytest
-from gossamer.ffi._aio import ffi
-from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, Slots, align_up
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.ffi._aio import ffi
+from gossamer.ffi.chunk import ALIGNMENT_BYTES, Chunk, Slots, align_up
 
 
 @given(st.integers(0, 1 << 62))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow, remote_address
 from gossamer.core.wire.icmp import IcmpError

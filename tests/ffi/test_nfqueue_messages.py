@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
+
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.packet import build_packet

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.segment import ACK, Segment

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gossamer.ffi import openat2
 from gossamer.ffi.openat2 import open_beneath
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.wire.checksum import checksum
 from gossamer.core.wire.flow import MAPPED_PREFIX
 from gossamer.core.wire.packet import build_packet

@@ -4,6 +4,9 @@ import struct
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from gossamer.core.wire import record as layout
 from gossamer.core.wire.checksum import checksum
 from gossamer.core.wire.flow import MAPPED_PREFIX, Flow, is_ipv4
@@ -14,8 +17,6 @@ from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import build_packet
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
 from gossamer.ffi._packet import ffi, lib
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 U8, U16, U32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
 ANY_FLOW = MAPPED_PREFIX + b"abcd" + MAPPED_PREFIX + b"efgh" + b"ijkl"

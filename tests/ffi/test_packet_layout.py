@@ -4,6 +4,7 @@ import re
 import struct
 
 import pytest
+
 from gossamer.core.wire import record as layout
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.ipv6 import EXTENSION_HEADERS_MAX

@@ -4,6 +4,9 @@ import struct
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gossamer.core.wire import record as layout
 from gossamer.core.wire.checksum import checksum, pseudo_header
 from gossamer.core.wire.drop import DropReason
@@ -17,8 +20,6 @@ from gossamer.core.wire.reading import read_icmp, read_segment
 from gossamer.core.wire.segment import CE, NO_TIMESTAMP, SYN, URG, Segment, SynOptions
 from gossamer.core.wire.tcp import build_tcp
 from gossamer.ffi._packet import ffi, lib
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 U8, U16, U32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
 ANY_FLOW = MAPPED_PREFIX + b"abcd" + MAPPED_PREFIX + b"efgh" + b"ijkl"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from gossamer.ffi.privileges import (
     CAP_NET_ADMIN,
     become_user,

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+
 from gossamer.core.wire.flow import local_port, pack_flow
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import parse_packet

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from gossamer.ffi.shared_memory import create_memory, map_memory, read_message, sealed_message
 
 

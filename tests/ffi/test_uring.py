@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
+
 from gossamer.ffi.uring import UringContext
 
 BLOCK_BYTES = 4096

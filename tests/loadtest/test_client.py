@@ -5,6 +5,8 @@ import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
+from rich.console import Console
+
 from gossamer.core.clock import SECOND_US, monotonic_us
 from gossamer.core.io.sock import SockAcceptor, SockConnector
 from gossamer.core.io.stream import Stream
@@ -17,7 +19,6 @@ from gossamer.loadtest.client import conduct
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.run import Options, Run
 from gossamer.loadtest.target import Target
-from rich.console import Console
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
 CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nyes"

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from click.testing import CliRunner
+
 from gossamer.loadtest.command import load
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError
 

@@ -2,9 +2,10 @@
 
 import msgspec
 import pytest
-from gossamer.loadtest.faults import INTACT, Delivery, Faults, decide, flip
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.loadtest.faults import INTACT, Delivery, Faults, decide, flip
 
 PACKETS = 40_000
 ALL = Faults(loss=0.02, reorder=0.03, duplicate=0.01, corrupt=0.005, delay_us=100, reorder_us=900)

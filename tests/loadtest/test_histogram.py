@@ -1,9 +1,10 @@
 """The histogram against a sorted list."""
 
 import pytest
-from gossamer.loadtest.histogram import BUCKETS, VALUE_MAX_US, Histogram, bucket_of, bucket_top_us
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.loadtest.histogram import BUCKETS, VALUE_MAX_US, Histogram, bucket_of, bucket_top_us
 
 latencies = st.one_of(st.integers(0, 1_000), st.integers(0, VALUE_MAX_US))
 

@@ -1,10 +1,11 @@
 """The pace of requests, as a table of moments."""
 
 import pytest
-from gossamer.core.clock import SECOND_US
-from gossamer.loadtest.pace import Shape, Slot, next_slot
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.clock import SECOND_US
+from gossamer.loadtest.pace import Shape, Slot, next_slot
 
 START = 5 * SECOND_US
 CLOSED = Shape(START, START + SECOND_US, requests_max=100)

@@ -3,12 +3,13 @@
 import io
 
 import pytest
+from rich.console import Console
+
 from gossamer.core.http.client import ResponseError
 from gossamer.loadtest import bench_report
 from gossamer.loadtest.pace import Shape
 from gossamer.loadtest.report import ProgressDisplay, human_bytes, human_us, print_summary
 from gossamer.loadtest.tally import Tally, kind_of
-from rich.console import Console
 
 
 @pytest.mark.parametrize(

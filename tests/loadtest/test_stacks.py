@@ -1,6 +1,7 @@
 """The client's stacks: which local ports, and that everything is given back."""
 
 import pytest
+
 from gossamer.core.io.sock import SockConnector
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.stacks import PORTS_MIN, client_stack, ports_wanted

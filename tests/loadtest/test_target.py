@@ -1,6 +1,7 @@
 """URLs of the load generator: taken apart, or refused in one line."""
 
 import pytest
+
 from gossamer.loadtest.target import parse_url
 from gossamer.shards.exitcode import ConfigError, ExitCode
 

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+
 from gossamer.core.clock import SECOND_US, VirtualClock
 from gossamer.loadtest.faults import Faults
 from gossamer.loadtest.link import QUEUE_PACKETS_MAX, Direction, carry

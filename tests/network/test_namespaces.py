@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+
 from gossamer.loadtest import namespaces
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 

@@ -6,6 +6,7 @@ Source: the Haskell package `tcp` 0.0.2, as other projects carried it on.
 from typing import Any
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcpcall import TcpConnect

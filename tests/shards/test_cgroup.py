@@ -9,9 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from gossamer.shards.cgroup import find_cpu_quota, parse_quota, read_cpu_quota
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.shards.cgroup import find_cpu_quota, parse_quota, read_cpu_quota
 
 from .conftest import Server
 

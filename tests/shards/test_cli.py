@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from gossamer.shards.exitcode import MEANINGS
 
 from .conftest import GOSSAMER

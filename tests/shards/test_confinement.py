@@ -17,13 +17,13 @@ from .conftest import GOSSAMER, Server
 
 Serve = Callable[..., Server]
 
-REFUSE = str(Path(__file__).with_name("refuse.py"))
+REFUSE = str(Path(__file__).parents[1] / "refuse.py")
 ROOT_WITHOUT_CAPABILITIES = ("setpriv", "--groups=0,1", "--bounding-set=-all", "--inh-caps=-all", "--")
 ONE_USER = ("unshare", "-Ur")
 ALL_GROUPS = ("setpriv", "--groups=0,1", "--")
 KEEPCAPS, NO_NEW_PRIVS, PDEATHSIG = "prctl=8", "prctl=38", "prctl=1"
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: an ordinary user becomes nobody else")
+needs_root = pytest.mark.needs("another-user")
 
 
 def refusing(*rules: str) -> tuple[str, ...]:

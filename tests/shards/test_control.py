@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gossamer.shards.control import CLIENTS_MAX, REQUEST_BYTES_MAX, Answer, ControlServer, Request, ask
 from gossamer.shards.exitcode import CommandError, ConfigError, NotRunningError
 

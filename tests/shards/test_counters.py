@@ -4,6 +4,9 @@ import mmap
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.wire.drop import DropReason
 from gossamer.shards.counters import (
@@ -16,8 +19,6 @@ from gossamer.shards.counters import (
     create_counters,
     drops_of,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.fixture

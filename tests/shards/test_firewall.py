@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.shards import firewall
 from gossamer.shards.active_opens import active_opens

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.shards.command_status import fetch_status
 

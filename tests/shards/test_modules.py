@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from gossamer.ffi.privileges import CAP_SYS_MODULE, effective_capabilities
 from gossamer.shards import firewall
 from gossamer.shards.modules import load_module, missing_modules

@@ -3,12 +3,13 @@
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError
 from gossamer.shards.plan import MachineFacts, PortRange, choose_port_range, plan_shards, worker_count
 from gossamer.shards.settings import combine, setting_of_assignment
-from hypothesis import given
-from hypothesis import strategies as st
 
 TWO_CPUS = MachineFacts(cpus=(0, 1))
 

@@ -1,5 +1,8 @@
 """Restart intensity and period."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.shards.restart import (
     DELAY_FIRST_US,
     DELAY_MAX_US,
@@ -11,8 +14,6 @@ from gossamer.shards.restart import (
     decide_restart,
     describe_exit,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 POLICY = RestartPolicy(intensity=3, period_us=1_000_000)
 DEATH = WorkerExit(shard=1, status=-9)

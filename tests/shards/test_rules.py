@@ -1,6 +1,9 @@
 """The text of the firewall rules."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.shards.rules import (
     Owner,
     Target,
@@ -14,8 +17,6 @@ from gossamer.shards.rules import (
     owner_of_chain,
     port_ranges_in,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 OWNER = Owner(pid=4242, start_ticks=36**3 + 1)
 IN, OUT = "GSMR-I-8080-4242-1001", "GSMR-O-8080-4242-1001"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gossamer.shards import rundir
 from gossamer.shards.exitcode import CannotStartError, NotRunningError
 from gossamer.shards.procfs import own_identity

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.namespaces import Namespace, NamespaceError
 
 from .conftest import GOSSAMER, Server, wait_until

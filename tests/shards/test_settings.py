@@ -5,6 +5,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.shards.config import SECTIONS, TCP_BOUNDS, Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.print_config import format_config
@@ -16,8 +19,6 @@ from gossamer.shards.settings import (
     settings_of_document,
     settings_of_environment,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.shards import stack_nfqueue
 from gossamer.shards.stack_nfqueue import receiver_of

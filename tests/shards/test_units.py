@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from gossamer.core.clock import NEVER_US
-from gossamer.shards.units import format_duration, format_size, parse_duration_us, parse_size_bytes
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.clock import NEVER_US
+from gossamer.shards.units import format_duration, format_size, parse_duration_us, parse_size_bytes
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.servers import Gossamer, start_gossamer
 

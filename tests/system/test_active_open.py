@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.loadtest.faults import Faults
 from gossamer.loadtest.linked import linked
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.capture import captured
 from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
 from gossamer.loadtest.servers import Gossamer

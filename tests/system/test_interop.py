@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.interop.cell import Seen, play
 from gossamer.loadtest.interop.process import UNFINISHED
 from gossamer.loadtest.interop.scenarios import CLOSED_WINDOW, LINKS, PROBED, RESET, SCENARIOS, Run, runs

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.faults import Faults
 from gossamer.loadtest.linked import LinkCounts, linked
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.capture import captured
 from gossamer.loadtest.interop.wire import judge, read
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace

@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.namespaces import end
 
 pytestmark = pytest.mark.slow

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.namespaces import Namespace, namespace, run
 from gossamer.loadtest.servers import Gossamer
 

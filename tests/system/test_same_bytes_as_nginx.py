@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.peers import start_nginx
 from gossamer.loadtest.servers import Gossamer, running

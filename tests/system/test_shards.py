@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.servers import Gossamer
 

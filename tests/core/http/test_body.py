@@ -1,10 +1,11 @@
 """Bodies: the same bytes whatever pieces they come in, and no length that could be read in two ways."""
 
 import pytest
-from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody, UntilCloseBody
-from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody, UntilCloseBody
+from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 
 
 def feed(body: Body, data: bytes, step: int) -> tuple[bytes, bytes]:

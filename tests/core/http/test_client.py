@@ -1,6 +1,9 @@
 """The client half; and both halves together, every message through one and back through the other."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.http.client import (
     CHUNKED,
     UNTIL_CLOSE,
@@ -13,8 +16,6 @@ from gossamer.core.http.client import (
 )
 from gossamer.core.http.request import Request, parse_request
 from gossamer.core.http.response import response_head
-from hypothesis import given
-from hypothesis import strategies as st
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 

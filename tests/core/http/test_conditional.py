@@ -1,6 +1,7 @@
 """Conditional requests: RFC 9110 13.2.2 as a table."""
 
 import pytest
+
 from gossamer.core.http.conditional import (
     Validators,
     Verdict,

@@ -1,9 +1,10 @@
 """HTTP dates."""
 
 import pytest
-from gossamer.core.http.dates import format_date, parse_date
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.http.dates import format_date, parse_date
 
 SIXTH_OF_NOVEMBER = 784111777
 IN_2026 = 1_790_000_000

@@ -1,6 +1,7 @@
 """Media types by extension."""
 
 import pytest
+
 from gossamer.core.http.media_types import DEFAULT_TYPE, MEDIA_TYPES, media_type
 
 

@@ -1,6 +1,9 @@
 """Byte ranges, checked against their plain meaning."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.http.ranges import (
     WHOLE,
     ByteRange,
@@ -10,8 +13,6 @@ from gossamer.core.http.ranges import (
     satisfiable_ranges,
     unsatisfied_range,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """The request reader: where messages end, whatever pieces they come in."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.reader import RequestReader, is_one_head
 from gossamer.core.http.request import HeadParser, Refusal, RequestParser, parse_request
-from hypothesis import given
-from hypothesis import strategies as st
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 PUT = b"PUT /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"

@@ -1,10 +1,11 @@
 """Request heads: what is accepted means what it says, and everything doubtful is refused with its status."""
 
 import pytest
-from gossamer.core.http.limits import MessageLimits
-from gossamer.core.http.request import CHUNKED, Refusal, Request, RequestParser, parse_request
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.http.limits import MessageLimits
+from gossamer.core.http.request import CHUNKED, Refusal, Request, RequestParser, parse_request
 
 HOST = b"Host: a.example\r\n"
 

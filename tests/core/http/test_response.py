@@ -1,6 +1,7 @@
 """Response heads."""
 
 import pytest
+
 from gossamer.core.http.response import response_head
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from gossamer.core.http.section import HeadError, judge_lines, split_section
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.http.section import HeadError, judge_lines, split_section
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import pytest
+
 from gossamer.core.loop.descriptor import DescriptorLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.fd import FdLoop

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.sock import SockAcceptor, SockConnector
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.io.datagram import DatagramSocket
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
 from gossamer.core.threads.cancel import move_on_after

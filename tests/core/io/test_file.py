@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.io import file as file_module
 from gossamer.core.io.file import FLAGS_OF_MODE, FileIO

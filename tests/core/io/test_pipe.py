@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from gossamer.core.errors import GossamerError
 from gossamer.core.io.pipe import PipeReader, open_pipe
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
 from gossamer.core.threads.cancel import move_on_after
 from gossamer.core.threads.nursery import open_nursery
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 Kernel = Any
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.io import process
 from gossamer.core.io.process import Completed, open_process, run_process
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield

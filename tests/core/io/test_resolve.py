@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 import pytest
+
 from gossamer.core.io import resolve as module
 from gossamer.core.io.resolve import open_connection, resolve
 from gossamer.core.io.sock import SockConnector

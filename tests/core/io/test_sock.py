@@ -12,6 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from gossamer.core.clock import SECOND_US, VirtualClock
 from gossamer.core.errors import Draining
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, listen
@@ -25,8 +28,6 @@ from gossamer.core.loop.socksend import SENDFILE_BYTES_MAX
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep, sys_yield
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.scheduler import Scheduler
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 FULL_PIPE = 64 << 20
 """More than the kernel's buffers of one connection hold."""

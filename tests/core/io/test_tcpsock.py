@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.sim.link import Faults

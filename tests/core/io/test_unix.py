@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.io.unix import UnixAcceptor, adopt_unix, connect_unix
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
 from gossamer.core.threads.cancel import move_on_after

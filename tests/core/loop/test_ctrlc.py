@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+
 from gossamer.core.loop.program import run
 from gossamer.core.threads.calls import sys_fork, sys_sleep
 from gossamer.core.threads.cancel import CancelScope

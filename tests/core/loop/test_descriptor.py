@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+
 from gossamer.core.errors import GossamerError
 from gossamer.core.loop.descriptor import DescriptorLoop, EdgeWatch
 from gossamer.core.loop.epoll import EpollWaiter

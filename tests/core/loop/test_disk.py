@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.loop import disk, diskengine
 from gossamer.core.loop.disk import READ_BYTES_MAX, DiskLoop

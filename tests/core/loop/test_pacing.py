@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcpcall import TcpConnect

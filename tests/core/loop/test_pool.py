@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar, copy_context
 
 import pytest
+
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop, Wakeup

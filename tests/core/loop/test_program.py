@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.loop.program import run
 from gossamer.core.threads.calls import sys_blio, sys_fork, sys_ret, sys_sleep

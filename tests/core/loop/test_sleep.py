@@ -1,6 +1,9 @@
 """Sleeps end in order, never early, at most one tick late."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.clock import NEVER_US, VirtualClock
 from gossamer.core.errors import GossamerError
 from gossamer.core.loop.sleep import SleepLoop
@@ -8,8 +11,6 @@ from gossamer.core.loop.virtual import VirtualWaiter
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.deadlines import RESOLUTION_US
 from gossamer.core.threads.scheduler import Scheduler
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.lists(st.integers(-5, 10_000_000), max_size=30))

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
 from gossamer.core.loop.epoll import EpollWaiter

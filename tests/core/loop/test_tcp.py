@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
+
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.errors import Draining
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
@@ -23,7 +25,6 @@ from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.packet import build_packet, parse_packet
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, URG, Segment, SynOptions
-from msgspec.structs import replace
 
 CLIENT, SERVER = ("10.0.0.1", 50_001), ("10.0.0.2", 80)
 STRANGER = ("10.0.0.9", 7)

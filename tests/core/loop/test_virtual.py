@@ -1,6 +1,7 @@
 """Virtual time moves to the next event, and never past it."""
 
 import pytest
+
 from gossamer.core.clock import NEVER_US, VirtualClock
 from gossamer.core.loop.virtual import DeadlockError, VirtualWaiter
 

@@ -1,6 +1,7 @@
 """Code in scripts: what is understood of it, what is refused, and that nothing of it is ever run."""
 
 import pytest
+
 from gossamer.core.packetdrill.assertions import Assertions
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 

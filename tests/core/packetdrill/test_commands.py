@@ -1,6 +1,7 @@
 """Commands and sysctls: which parameter each is, and which is none."""
 
 import pytest
+
 from gossamer.core.packetdrill.commands import run
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.profiles import BSD, LINUX

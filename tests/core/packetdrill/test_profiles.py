@@ -1,6 +1,7 @@
 """The order and padding of options, by profile."""
 
 import pytest
+
 from gossamer.core.packetdrill.expect import options_text
 from gossamer.core.packetdrill.layout import options_by_name
 from gossamer.core.packetdrill.profiles import PROFILES, octets_of

@@ -1,6 +1,7 @@
 """Playing scripts: time, blocking calls, both verdicts, and how each end is told."""
 
 import pytest
+
 from gossamer.core.packetdrill.profiles import BSD, LINUX
 from gossamer.core.packetdrill.runner import play
 from gossamer.core.packetdrill.verdict import Outcome, Verdict

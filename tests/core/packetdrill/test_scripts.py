@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from gossamer.core.packetdrill.profiles import LINUX
 from gossamer.core.packetdrill.runner import play
 from gossamer.core.packetdrill.verdict import Outcome

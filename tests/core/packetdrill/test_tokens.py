@@ -1,6 +1,7 @@
 """Tokens: what is told apart, and the lines they stand in."""
 
 import pytest
+
 from gossamer.core.packetdrill.errors import ScriptError
 from gossamer.core.packetdrill.tokens import Kind, tokens
 

@@ -1,6 +1,7 @@
 """Virtual time."""
 
 import pytest
+
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.sim.agenda import START_US, Agenda
 

@@ -1,6 +1,7 @@
 """The devices in memory: what a sink is given, a source's records say."""
 
 import pytest
+
 from gossamer.core.sim.device import MemorySink, MemorySource
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.options import encode_options

@@ -3,6 +3,7 @@ fairness. Times are virtual; every figure repeats exactly."""
 
 import msgspec
 import pytest
+
 from gossamer.core.sim.loss import DropExactly
 from gossamer.core.sim.report import Report
 from gossamer.core.sim.scenario import Scenario

@@ -6,6 +6,7 @@ A change of the TCP that is meant to move figures runs `make golden`, and its au
 from pathlib import Path
 
 import pytest
+
 from gossamer.core.sim.golden import BUFFERS_BYTES, LOSSES, allowed, lines, measured, parsed
 
 KEPT = Path(__file__).with_name("golden.txt").read_text()

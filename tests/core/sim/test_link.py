@@ -1,6 +1,7 @@
 """One direction of a wire."""
 
 import pytest
+
 from gossamer.core.sim.link import Faults, Line, Link
 from gossamer.core.sim.loss import DropExactly
 

@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+
 from gossamer.core.sim.loss import AckLoss, Blackout, BurstLoss, DropExactly, LossModel, RandomLoss
 
 COUNT = 50_000

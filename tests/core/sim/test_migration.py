@@ -1,6 +1,7 @@
 """Steps that are repeated from what was written down."""
 
 import pytest
+
 from gossamer.core.sim import migration, states
 from gossamer.core.sim.migration import Migration
 from gossamer.core.tcp.events import Send

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.loss import BurstLoss, DropExactly
 from gossamer.core.sim.report import Report

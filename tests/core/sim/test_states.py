@@ -1,6 +1,7 @@
 """Each state and its way in."""
 
 import pytest
+
 from gossamer.core.sim import states
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import State

@@ -3,6 +3,7 @@
 from math import inf
 
 import pytest
+
 from gossamer.core.sim import theory
 
 

@@ -1,6 +1,7 @@
 """Figure 5 as data, and what does not keep to it."""
 
 import pytest
+
 from gossamer.core.sim import states, transitions
 from gossamer.core.sim.transitions import CLOSED, FIGURE_5, TIME_WAIT, Cause, Place, reachable
 from gossamer.core.tcp.actions import Failed, Failure

@@ -1,9 +1,10 @@
 """Octet queues against plain bytes, and their bound in chunks."""
 
-from gossamer.core.tcp.buffer import append, concat, drop_front, peek
-from gossamer.core.tcp.parameters import COALESCE_BYTES
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.tcp.buffer import append, concat, drop_front, peek
+from gossamer.core.tcp.parameters import COALESCE_BYTES
 
 SIZES = st.lists(st.sampled_from((1, 2, 100, 4_000, 5_000, 20_000)), min_size=1, max_size=30)
 

@@ -1,6 +1,7 @@
 """CLOSED: the RST that answers what belongs to no connection."""
 
 import pytest
+
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
 

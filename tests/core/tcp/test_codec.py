@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults

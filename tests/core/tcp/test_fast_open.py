@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.states import NOW_US, OPENING, PEER_ISS, only_segment, peer_syn, segments_in

@@ -1,6 +1,7 @@
 """ICMP errors: which of them count, and for what."""
 
 import pytest
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states

@@ -1,6 +1,8 @@
 """TCP_INFO of a connection that is a value."""
 
 import pytest
+from msgspec.structs import replace
+
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, hears, peer_syn, said, stepped
@@ -11,7 +13,6 @@ from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.segment import ACK, SYN
-from msgspec.structs import replace
 
 MS = 1_000
 

@@ -1,6 +1,9 @@
 """LISTEN: what a listener answers."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, OPENING, only_segment, peer_syn
@@ -11,8 +14,6 @@ from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Listener, State
 from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, NO_TIMESTAMP, PSH, RST, SYN, Segment, SynOptions
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

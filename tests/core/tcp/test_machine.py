@@ -5,6 +5,10 @@ import os
 from typing import Any
 
 import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import oracle, states
@@ -29,9 +33,6 @@ from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import ACK, FIN, PSH, RST, SYN, Segment
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 NEAR = st.sampled_from((0, 0, 0, 0, 1, -1, 2, 88, 536, 1_448, -1_448, 5_000, 19_999, 20_000, 1 << 31))
 FLAGS = st.sampled_from((ACK, ACK, ACK, ACK | PSH, ACK | FIN, ACK | PSH | FIN, SYN, SYN | ACK, RST, 0, 0x3F))

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_lt
 from gossamer.core.sim import oracle, states

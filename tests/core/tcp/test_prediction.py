@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim import states
@@ -22,8 +25,6 @@ from gossamer.core.tcp.prediction import predicted
 from gossamer.core.tcp.segment_arrives import arrives
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.segment import ACK, CE, CWR, ECE, ECT_0, FIN, NOT_ECT, PSH, Segment
-from hypothesis import given
-from hypothesis import strategies as st
 
 OCTETS = bytes(range(256)) * 256
 

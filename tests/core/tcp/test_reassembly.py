@@ -1,12 +1,13 @@
 """Reassembly against a model of one octet at a time: first received wins, whatever the order and the wrap."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import reassembly
 from gossamer.core.tcp.reassembly import EMPTY
 from gossamer.core.tcp.tcb import Reassembly
-from hypothesis import given
-from hypothesis import strategies as st
 
 PIECES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 20)), max_size=40)
 

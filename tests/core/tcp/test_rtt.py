@@ -1,6 +1,7 @@
 """What an ACK tells of the round trip, and what it does not."""
 
 import msgspec
+
 from gossamer.core.sim import states
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
+
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp.actions import Deliver, Dropped, Failed, Failure, Signal, Urgent

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import pytest
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, PEER_OPTIONS, PEER_TS, PEER_WINDOW

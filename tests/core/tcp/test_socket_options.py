@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, OPTION_BOUNDS, TcpParameters
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions, options_of, parameters_with

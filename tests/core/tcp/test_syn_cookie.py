@@ -4,6 +4,7 @@ from random import Random
 
 import msgspec
 import pytest
+
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, OPENING, PEER_TS, peer_syn

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from gossamer.core.seq import HALF, seq_add
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.states import NOW_US, PEER_ISS, from_peer, only_segment, peer_syn, segments_in

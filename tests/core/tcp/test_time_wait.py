@@ -4,6 +4,7 @@ from random import Random
 
 import msgspec
 import pytest
+
 from gossamer.core.loop.tcpopening import Openings
 from gossamer.core.seq import HALF, MASK, Seq, seq_lt
 from gossamer.core.sim import states

@@ -4,14 +4,15 @@ way."""
 from random import Random
 
 import pytest
+from hypothesis import given, note
+from hypothesis import strategies as st
+
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.pair import Pair, Setting
 from gossamer.core.tcp.parameters import TcpParameters
-from hypothesis import given, note
-from hypothesis import strategies as st
 
 LOSSY = Faults(loss=0.05, duplicate=0.02, reorder=0.05, jitter_us=3_000)
 AWFUL = Faults(loss=0.2, duplicate=0.1, reorder=0.2, jitter_us=10_000)

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.sim.states import NOW_US, close_wait, established, from_peer, syn_received
 from gossamer.core.tcp.actions import Actions, Deliver, Signal, Urgent

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import VirtualClock
 from gossamer.core.errors import GossamerError
 from gossamer.core.loop.sleep import SleepLoop

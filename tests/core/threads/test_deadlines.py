@@ -2,10 +2,11 @@
 
 import heapq
 
-from gossamer.core.clock import NEVER_US
-from gossamer.core.threads.deadlines import RESOLUTION_US, DeadlineHeap
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.threads.deadlines import RESOLUTION_US, DeadlineHeap
 
 
 def test_empty__next_is_never() -> None:

@@ -7,6 +7,7 @@ from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import VirtualClock
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.virtual import VirtualWaiter

@@ -8,6 +8,7 @@ from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import VirtualClock
 from gossamer.core.errors import GossamerError
 from gossamer.core.loop.sleep import SleepLoop

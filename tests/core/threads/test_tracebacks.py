@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.loop.program import run
 from gossamer.core.threads import nursery as machinery

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import sys_sleep

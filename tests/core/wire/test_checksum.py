@@ -1,8 +1,9 @@
 """The Internet checksum against the worked example of its RFC and against its own definition."""
 
-from gossamer.core.wire.checksum import checksum, pseudo_header
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.wire.checksum import checksum, pseudo_header
 
 
 def test_checksum__example_of_rfc1071_3__its_sum() -> None:

@@ -1,6 +1,9 @@
 """The key of a connection: both families, both ways."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.wire.flow import (
     FLOW_BYTES,
     is_ipv4,
@@ -9,8 +12,6 @@ from gossamer.core.wire.flow import (
     pack_flow,
     remote_address,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 HOSTS = st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6).map(str)
 PORTS = st.integers(0, 65535)

@@ -3,6 +3,7 @@
 import struct
 
 import pytest
+
 from gossamer.core.wire.checksum import checksum, pseudo_header
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow, pack_flow

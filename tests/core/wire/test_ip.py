@@ -3,6 +3,7 @@
 import ipaddress
 
 import pytest
+
 from gossamer.core.wire.ip import flow_address, is_bad_address, wire_address
 
 

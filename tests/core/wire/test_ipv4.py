@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from gossamer.core.wire.checksum import checksum
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.ip import IpPacket

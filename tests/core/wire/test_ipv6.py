@@ -1,6 +1,7 @@
 """The IPv6 header and the extension headers before TCP."""
 
 import pytest
+
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.ip import IpPacket
 from gossamer.core.wire.ipv6 import EXTENSION_HEADERS_MAX, build_ipv6, parse_ipv6

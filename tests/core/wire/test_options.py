@@ -1,10 +1,11 @@
 """TCP options: each form, each malformation, and the room there is."""
 
 import pytest
-from gossamer.core.wire.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options, decode_options, encode_options
-from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, Segment, SynOptions
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.wire.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options, decode_options, encode_options
+from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, Segment, SynOptions
 
 U32 = st.integers(0, 2**32 - 1)
 SYN_OPTIONS = st.builds(

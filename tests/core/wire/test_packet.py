@@ -1,6 +1,9 @@
 """Whole packets: what is built parses to the same, and what is no TCP of ours says why."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.icmp import IcmpError
@@ -9,8 +12,6 @@ from gossamer.core.wire.ipv4 import build_ipv4
 from gossamer.core.wire.ipv6 import build_ipv6
 from gossamer.core.wire.packet import build_packet, parse_packet
 from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, Segment
-from hypothesis import given
-from hypothesis import strategies as st
 
 U32 = st.integers(0, 2**32 - 1)
 PORTS = st.integers(0, 65535)

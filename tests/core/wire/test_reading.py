@@ -1,6 +1,7 @@
 """Records as values: one of each kind."""
 
 import pytest
+
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.icmp import IcmpError
 from gossamer.core.wire.reading import InRecord, SideRecord, read_icmp, read_segment

@@ -1,6 +1,7 @@
 """The TCP header: one packet octet by octet, and each fault."""
 
 import pytest
+
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.ip import IpPacket

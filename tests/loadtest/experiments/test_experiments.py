@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from gossamer.loadtest.experiments import disk, fifo, serve, sync, threads, timers
 from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
 from gossamer.loadtest.experiments.command import bench

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from gossamer.loadtest.experiments import webdisk
 from gossamer.loadtest.experiments.webdisk import Run
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import VirtualClock
 from gossamer.core.http.client import Response, ResponseReader
 from gossamer.core.threads.calls import AioEngine, AioRead, Blio

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+
 from gossamer.shards.web.access_log import NOTES_MAX, AccessLog, escape
 
 WALL_US = 784111777 * 1_000_000

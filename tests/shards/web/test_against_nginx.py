@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gossamer.core.http.client import Response, ResponseReader
 
 pytestmark = pytest.mark.needs("nginx")

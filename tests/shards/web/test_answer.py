@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.request import Request, parse_request
 from gossamer.core.http.response import field_lines

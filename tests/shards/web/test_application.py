@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gossamer.shards.web.application import ApplicationError, is_application_name, load_application
 
 MODULE = """

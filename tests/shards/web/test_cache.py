@@ -1,11 +1,12 @@
 """The cache against a plain model: right, and never over its bounds."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.http.conditional import Validators
 from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import FileFacts
 from gossamer.shards.web.cache import CachedFile, FileCache
-from hypothesis import given
-from hypothesis import strategies as st
 
 FACTS = FileFacts(0, "text/plain", Validators('"x"', 0), "", "")
 STATUS = FileStatus(0, 0, 1, 1, is_file=True, is_directory=False)

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+
 from gossamer.core.errors import Draining
 from gossamer.core.http.client import ResponseReader
 from gossamer.shards.web.digest import handler

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.core.io.sock import SockAcceptor, SockConnector
 from gossamer.core.loop.disk import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import SECOND_US, VirtualClock
 from gossamer.core.http.reader import RequestReader
 from gossamer.core.http.request import Refusal, Request, parse_request

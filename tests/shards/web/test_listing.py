@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from gossamer.shards.web.listing import read_folder
 
 

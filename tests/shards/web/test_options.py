@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 
 

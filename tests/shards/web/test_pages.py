@@ -4,10 +4,11 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
-from gossamer.core.http.response import REASONS
-from gossamer.shards.web.pages import FolderEntry, error_page, folder_page
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.http.response import REASONS
+from gossamer.shards.web.pages import FolderEntry, error_page, folder_page
 
 
 class Tags(HTMLParser):

@@ -1,9 +1,10 @@
 """Targets to names: whatever is asked for, the name stays beneath the root."""
 
 import pytest
-from gossamer.shards.web.paths import SitePath, site_path
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.shards.web.paths import SitePath, site_path
 
 
 @pytest.mark.parametrize(

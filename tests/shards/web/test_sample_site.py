@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+
 from gossamer.core.http.media_types import DEFAULT_TYPE
 from gossamer.shards.web.site import StaticSite
 

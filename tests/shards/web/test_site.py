@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import pytest
-from gossamer.core.errors import BoundExceeded, Draining
-from gossamer.core.threads.calls import sys_sleep
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
+from gossamer.core.errors import BoundExceeded, Draining
+from gossamer.core.threads.calls import sys_sleep
 
 PIECES = st.one_of(
     st.sampled_from(

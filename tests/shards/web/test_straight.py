@@ -4,9 +4,10 @@ import os
 from typing import Any
 
 import pytest
-from gossamer.shards.web.conversation import Conversation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from gossamer.shards.web.conversation import Conversation
 
 TARGETS = st.sampled_from(
     [

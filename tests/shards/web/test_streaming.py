@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.shards.web.options import WebOptions

@@ -1,6 +1,7 @@
 """The socket calls, each with the errors that it can give."""
 
 import pytest
+
 from gossamer.core.packetdrill.profiles import LINUX
 from gossamer.core.packetdrill.runner import play
 from gossamer.core.packetdrill.verdict import Outcome

@@ -1,6 +1,7 @@
 """The language: what is read, and how a slip is answered."""
 
 import pytest
+
 from gossamer.core.packetdrill.errors import ScriptError, Unsupported
 from gossamer.core.packetdrill.grammar import parse
 from gossamer.core.packetdrill.script import (

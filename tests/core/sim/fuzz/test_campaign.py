@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from gossamer.core.sim.fuzz.campaign import Campaign, breaks, fired, load, save, shortened
 from gossamer.core.sim.fuzz.shot import Heard, Shot, packet_of
 from gossamer.core.sim.fuzz.victim import ANSWERS_FIRST_MAX, GREETER, Breach, Victim

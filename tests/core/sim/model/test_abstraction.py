@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.sim import states
 from gossamer.core.sim.model.abstraction import (

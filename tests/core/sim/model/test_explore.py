@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.model.explore import LINES_MAX, Counterexample, Explorer
 from gossamer.core.sim.model.moves import Step

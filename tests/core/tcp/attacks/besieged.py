@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import msgspec
+
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.states import NOW_US, from_peer

@@ -1,6 +1,7 @@
 """ACKs that lie: no faster, and no more in flight."""
 
 import pytest
+
 from gossamer.core.seq import MASK
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp.parameters import TcpParameters

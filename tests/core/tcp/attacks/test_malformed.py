@@ -4,6 +4,7 @@ a record."""
 from collections.abc import Callable
 
 import pytest
+
 from gossamer.core.io.tcpsock import TcpAcceptor
 from gossamer.core.sim.fuzz.shot import Heard, Shot, packet_of
 from gossamer.core.sim.network import Host, Network

@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, PEER_ISS, from_peer

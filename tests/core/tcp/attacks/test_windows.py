@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer

@@ -1,6 +1,7 @@
 """All closes: first, second, both, half, over unread data, after the peer has vanished."""
 
 import pytest
+
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, only_segment
 from gossamer.core.tcp.actions import Deliver, Failed, Failure, Remains, Signal

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.sim import states
 from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.congestion.change import change

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.sim import states
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation

@@ -1,6 +1,7 @@
 """HyStart++: its thresholds, its phases, and a link whose queue it must not fill."""
 
 import pytest
+
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.congestion import hystart
 from gossamer.core.tcp.congestion.control import Ack

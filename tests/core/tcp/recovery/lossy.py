@@ -1,6 +1,7 @@
 """What the tests of loss recovery share: segments in flight on a path of 100 ms, and the peer's reports."""
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, said

@@ -1,6 +1,7 @@
 """What an ACK means to recovery, in which order its rules are asked."""
 
 import pytest
+
 from gossamer.core.sim.states import NOW_US, hears
 from gossamer.core.tcp.tcb import Phase
 

@@ -1,6 +1,7 @@
 """D-SACK, told and heard: the examples of RFC 2883 4."""
 
 import pytest
+
 from gossamer.core.sim import states
 from gossamer.core.sim.states import from_peer, hears
 from gossamer.core.tcp.parameters import TcpParameters

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, hears, said, segments_in, stepped

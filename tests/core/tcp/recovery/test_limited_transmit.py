@@ -1,6 +1,7 @@
 """Limited transmit. RFC 3042 2."""
 
 import pytest
+
 from gossamer.core.sim.states import NOW_US, hears
 
 from .lossy import MS, NEWRENO, RTT_US, in_flight, replace, report

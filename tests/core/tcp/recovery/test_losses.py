@@ -1,6 +1,7 @@
 """Which rule finds what is lost: RACK, counting, duplicates; and the timer in front of the timeout."""
 
 import pytest
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.states import NOW_US, hears
 from gossamer.core.tcp.recovery.losses import after_reordering_timer, is_reordering_timer

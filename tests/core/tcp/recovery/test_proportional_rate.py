@@ -1,6 +1,7 @@
 """Proportional rate reduction: RFC 9937 6."""
 
 import pytest
+
 from gossamer.core.sim.states import NOW_US, hears, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.recovery.proportional_rate import send_count

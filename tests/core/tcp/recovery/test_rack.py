@@ -1,6 +1,7 @@
 """RACK: loss by the clock. Numbers of RFC 8985 6.2 with an SRTT and min_RTT of 100 ms."""
 
 import pytest
+
 from gossamer.core.seq import seq_add
 from gossamer.core.sim.states import NOW_US, hears, stepped
 from gossamer.core.tcp.events import Timeout

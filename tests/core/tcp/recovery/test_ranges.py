@@ -3,10 +3,11 @@
 import itertools
 
 import pytest
-from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp.recovery import ranges
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.core.seq import MASK, Seq, seq_add
+from gossamer.core.tcp.recovery import ranges
 
 SPAN = 120
 EDGES = st.tuples(st.integers(0, SPAN - 1), st.integers(1, 40)).map(lambda e: (e[0], min(SPAN, e[0] + e[1])))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults

@@ -1,6 +1,7 @@
 """What goes again now. RFC 6675 4 and 5 (C)."""
 
 import pytest
+
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.recovery.forward_rto import SECOND_ACK

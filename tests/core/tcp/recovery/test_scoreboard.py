@@ -2,13 +2,14 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, said
 from gossamer.core.tcp.recovery import ranges, scoreboard, transmissions
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
-from hypothesis import given
-from hypothesis import strategies as st
 
 replace = msgspec.structs.replace
 SMSS = 1448

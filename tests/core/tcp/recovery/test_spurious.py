@@ -1,6 +1,7 @@
 """Recoveries for nothing: Eifel, D-SACK, F-RTO, and what is as it was before."""
 
 import pytest
+
 from gossamer.core.sim.states import NOW_US, hears, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.tcb import Phase, Tcb

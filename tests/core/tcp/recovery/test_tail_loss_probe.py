@@ -1,6 +1,7 @@
 """Tail loss probes. RFC 8985 7, with an SRTT of 100 ms."""
 
 import pytest
+
 from gossamer.core.sim.states import NOW_US, hears, said, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.timeouts import deadline_us

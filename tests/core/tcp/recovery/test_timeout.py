@@ -1,6 +1,7 @@
 """What a timeout takes for lost. RFC 6298 5.4, RFC 8985 6.3, RFC 6675 5.1, RFC 2018 8."""
 
 import pytest
+
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.recovery.timeout import after_timeout, given_up, with_reneged
 from gossamer.core.tcp.tcb import Phase, Recovery, Run

@@ -2,6 +2,9 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, hears, said
@@ -9,8 +12,6 @@ from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TRANSMISSIONS_MAX
 from gossamer.core.tcp.recovery import transmissions
 from gossamer.core.tcp.tcb import Run, Tcb
-from hypothesis import given
-from hypothesis import strategies as st
 
 replace = msgspec.structs.replace
 TICK = 1_000

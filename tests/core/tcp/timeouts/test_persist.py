@@ -1,6 +1,7 @@
 """The persist timer: closed windows, probes, and who is given up."""
 
 import msgspec
+
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped

@@ -1,6 +1,7 @@
 """The retransmission timer, and the round-trip time it is made of."""
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+
 from gossamer.core.clock import VirtualClock
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.virtual import VirtualWaiter

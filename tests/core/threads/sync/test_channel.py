@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gossamer.core.clock import VirtualClock
 from gossamer.core.loop.virtual import VirtualWaiter
 from gossamer.core.threads.calls import sys_sleep, sys_yield
@@ -10,8 +13,6 @@ from gossamer.core.threads.cancel import CancelScope, move_on_after
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.sync import Channel, ChannelClosed, receiving, select, sending
 from gossamer.core.threads.sync.channel import NOTHING
-from hypothesis import given
-from hypothesis import strategies as st
 
 Run = Any
 

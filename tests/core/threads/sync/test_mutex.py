@@ -1,6 +1,7 @@
 """The mutex excludes, is fair, and survives the end of its holder."""
 
 import pytest
+
 from gossamer.core.clock import VirtualClock
 from gossamer.core.errors import BoundExceeded, GossamerError
 from gossamer.core.loop.sleep import SleepLoop

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from gossamer.core.errors import GossamerError
 from gossamer.core.threads.calls import sys_sleep, sys_yield
 from gossamer.core.threads.cancel import move_on_after

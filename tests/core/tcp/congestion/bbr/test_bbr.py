@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from gossamer.core.seq import Seq
 from gossamer.core.sim.report import Report
 from gossamer.core.sim.scenario import Scenario

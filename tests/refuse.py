@@ -1,26 +1,36 @@
-"""Runs a command to which the kernel refuses system calls: python refuse.py RULE... -- COMMAND...
+"""Runs a command to which the kernel refuses system calls: python tests/refuse.py RULE... -- COMMAND...
 
-A rule is CALL[=ARGUMENT][:ERRNO]. The refusal is EPERM, or that error, or with `!CALL` the end of the
-process. ARGUMENT is the first one of the call; without it every such call is refused.
+    python tests/refuse.py openat2:ENOSYS prctl=38 'clone&0x40000000' -- gossamer serve www
 
-Source: seccomp(2), linux/filter.h.
+A rule is CALL[=ARGUMENT|&BITS][:ERRNO]. The refusal is EPERM, or that error, or with `!CALL` the end of the
+process. ARGUMENT is the first one of the call, BITS are some of which it has; without either every such call
+is refused. A call that this architecture does not have is passed over: nobody can make it.
+
+Source: seccomp(2), linux/filter.h, asm/unistd.h.
 """
 
 import ctypes
 import errno
+import functools
 import os
-import platform
+import re
 import struct
+import subprocess
 import sys
 
-NUMBERS = {
-    "x86_64": {"socket": 41, "prctl": 157, "setgroups": 116, "capget": 125, "capset": 126},
-    "aarch64": {"socket": 198, "prctl": 167, "setgroups": 159, "capget": 90, "capset": 91},
-}
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
-LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
+LOAD, JUMP_IF_EQUAL, JUMP_IF_BITS, RETURN = 0x20, 0x15, 0x45, 0x06
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 NUMBER_AT, FIRST_ARGUMENT_AT = 0, 16
+
+
+@functools.cache
+def numbers() -> dict[str, int]:
+    """The numbers of this machine's system calls, from the C compiler's headers."""
+    command = ["cc", "-dM", "-E", "-include", "asm/unistd.h", "-xc", "/dev/null"]
+    macros = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^#define __NR_(\w+) (\d+)$", macros, re.MULTILINE)
+    return {name: int(number) for name, number in found}
 
 
 def instruction(code: int, value: int, otherwise: int = 0) -> bytes:
@@ -31,12 +41,14 @@ def instruction(code: int, value: int, otherwise: int = 0) -> bytes:
 def refusal(rule: str) -> bytes:
     """The instructions of one rule."""
     what, _, error = rule.removeprefix("!").partition(":")
-    call, _, argument = what.partition("=")
-    number = NUMBERS[platform.machine()][call]
+    call, kind, argument = re.fullmatch(r"(\w+)(?:([=&])(\w+))?", what).groups()
+    if call not in numbers():
+        return b""
     end = instruction(RETURN, KILL if rule.startswith("!") else REFUSE | getattr(errno, error or "EPERM"))
     if argument:
-        end = instruction(LOAD, FIRST_ARGUMENT_AT) + instruction(JUMP_IF_EQUAL, int(argument), 1) + end
-    return instruction(LOAD, NUMBER_AT) + instruction(JUMP_IF_EQUAL, number, len(end) // 8) + end
+        comparison = JUMP_IF_EQUAL if kind == "=" else JUMP_IF_BITS
+        end = instruction(LOAD, FIRST_ARGUMENT_AT) + instruction(comparison, int(argument, 0), 1) + end
+    return instruction(LOAD, NUMBER_AT) + instruction(JUMP_IF_EQUAL, numbers()[call], len(end) // 8) + end
 
 
 def refuse(rules: list[str]) -> None:
