@@ -17,7 +17,6 @@ WHAT_BUILDS = ("pyproject.toml", "setup.py", "README.md", "LICENSE", *PACKAGES)
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
     pytest.mark.skipif(
         bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="a Python without the GIL has no stable ABI"
