@@ -21,7 +21,7 @@ WORLDS ?= 500000
 
 # The lowest versions that pyproject.toml allows live beside the locked ones; what depends on versions is tried there.
 LOWEST := .venv-lowest
-LOWEST_TESTS := tests/test_imports.py tests/core/http tests/core/test_doctests.py tests/ffi tests/shards tests/loadtest
+LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/core/http tests/ffi tests/shards tests/loadtest
 
 .PHONY: run test setup check bench fuzz model interop build docs clean help system system-test setup-test golden \
 	test-container 	lowest lock

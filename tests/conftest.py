@@ -17,8 +17,13 @@ from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.sim import states
 from gossamer.loadtest import namespaces
 from gossamer.loadtest.namespaces import Namespace
+from hypothesis import HealthCheck, settings
 
 from . import rights
+
+# How long an example takes tells how busy the machine is, and nothing of what is tried.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -22,7 +22,7 @@ def modules() -> Iterator[str]:
                 yield found.name
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", list(modules()))
 def test_module__can_be_imported(name: str) -> None:
     if name in OPTIONAL:
         pytest.importorskip(OPTIONAL[name], reason=f"{name} needs the package {OPTIONAL[name]}")

@@ -38,10 +38,9 @@ def test_sync_and_timers__every_library() -> None:
     assert {p.series for p in timers.run(said, 10_000, 1).points} == {"gossamer", "asyncio"}
 
 
-def test_command__json__one_object_with_the_key_for_programs() -> None:
-    done = CliRunner().invoke(bench, ["threads", "--count", "1000", "--quick", "--json"])
-    assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
+def test_command__json__one_object_with_the_key_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    bench(["threads", "--count", "1000", "--quick", "--json"], standalone_mode=False)
+    found = json.loads(capsys.readouterr().out)
     assert found["name"] == "threads"
     assert found["bytes_per_thread"] > 0
     assert found["count"] == 1000
