@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
 from gossamer.shards.logs import configure_logging
+from gossamer.shards.machine import require_machine
 from gossamer.shards.print_config import format_config
 from gossamer.shards.settings import (
     Setting,
@@ -170,6 +171,7 @@ def serve(context: click.Context, /, check_config: bool, print_config: bool, **_
 def run_server(config: Config, load: Callable[[], Config]) -> None:
     """Run a supervisor until it ends. Raises: CommandError."""
     configure_logging(config.log.level, "supervisor")
+    require_machine()
     # A signal that comes while rules are installed or removed waits until that is done.
     with contextlib.closing(SignalSocket(SIGNALS)) as signals, Run(config) as run:
         run.open()

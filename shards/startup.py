@@ -19,8 +19,8 @@ from gossamer.shards import firewall
 from gossamer.shards.active_opens import allocation_lock
 from gossamer.shards.config import Config
 from gossamer.shards.counters import CounterTable, create_counters
-from gossamer.shards.exitcode import ConfigError, StackUnavailableError
-from gossamer.shards.machine import read_facts, resolve_host
+from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
+from gossamer.shards.machine import find_loopback_obstacle, read_facts, require_calls_of, resolve_host
 from gossamer.shards.opening import Opened, open_root
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
@@ -29,6 +29,7 @@ from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.web.application import is_application_name
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Identity, WorkerPlan
 
+ANY_ADDRESS = ("0.0.0.0", "::")
 ROWS_PER_SHARD = 3
 """Two for workers, since a successor starts beside its predecessor, and one for what the supervisor counts.
 """
@@ -154,6 +155,7 @@ class Run(contextlib.ExitStack):
 
     def _open_stack(self, host: str, facts: MachineFacts) -> None:
         self.plan = plan_shards(self.config, facts)
+        require_calls_of(self.plan.stack)
         with contextlib.ExitStack() as undo:
             opened = undo.enter_context(Opened(self.config, host))
             opened.open_port(self.config, self.plan.stack, len(self.plan.shards))
@@ -224,9 +226,18 @@ class Run(contextlib.ExitStack):
         for chain in removed:
             self.warnings.append(f"removed {chain}, left behind by a process that was killed")
 
+    def _require_loopback(self, host: str) -> None:
+        """Whoever is to be reached from elsewhere too is only warned. Raises: CannotStartError."""
+        if not (obstacle := find_loopback_obstacle(host)):
+            return
+        if host not in ANY_ADDRESS:
+            raise CannotStartError(obstacle)
+        self.warnings.append(obstacle)
+
     def open(self) -> None:
         """Open everything. Raises: ConfigError, CannotStartError."""
         host = resolve_host(self.config.server.host)
+        self._require_loopback(host)
         if CAP_NET_ADMIN in effective_capabilities():
             with allocation_lock():
                 self._remove_dead_rules()
