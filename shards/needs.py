@@ -59,7 +59,7 @@ NEEDS: Final = (
     Need(("pipe2",), (NOWHERE, BAD)),
     Need(("poll", "ppoll"), (NOWHERE, BAD)),
     Need(("recvfrom",)),
-    Need(("rename", "renameat"), (NOWHERE, NOWHERE)),
+    Need(("rename", "renameat", "renameat2"), (BAD, NOWHERE, BAD)),
     Need(("sendto",)),
     Need(("rt_sigaction",), (BAD, NOWHERE, NOWHERE, SIGNAL_SET_BYTES)),
     Need(("rt_sigprocmask",), (BAD, NOWHERE, NOWHERE, SIGNAL_SET_BYTES)),

@@ -48,7 +48,7 @@ class Process:
                 pipe.close()
         self._child = child
         # Kept for `close`, which must not fail for want of a descriptor.
-        self._end = open_end(child.pid)
+        self._end = _open_end(child.pid)
 
     async def wait(self) -> int:
         """Wait until it has ended: its exit code, or minus the number of the signal that ended it.
@@ -58,7 +58,7 @@ class Process:
         if (code := self._child.poll()) is not None:
             return code
         # A descriptor has one reader: each who waits has one. The number is the child's until it is reaped.
-        end = open_end(self.pid)
+        end = _open_end(self.pid)
         try:
             return await self._reap(end)
         finally:
@@ -97,7 +97,7 @@ class Process:
         await self.close()
 
 
-def open_end(pid: int) -> Descriptor | None:
+def _open_end(pid: int) -> Descriptor | None:
     """What becomes readable when a child ends; None where the kernel has no such thing. Raises: OSError."""
     try:
         return Descriptor(os.pidfd_open(pid))

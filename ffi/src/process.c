@@ -42,7 +42,7 @@ static int gossamer_keep_memory(int kept, int mapped)
 #endif
 }
 
-/* The calls that a server tries at its start. Those under #ifdef are of x86-64 alone; elsewhere the C library takes the
+/* The calls that a server tries at its start. Those under #ifdef are of some machines; elsewhere the C library takes the
  * one that ends with "at", or a newer one. */
 static const struct {
     const char *name;
@@ -53,9 +53,12 @@ static const struct {
     CALL(epoll_pwait), CALL(eventfd2), CALL(faccessat), CALL(fchmodat), CALL(flock), CALL(ftruncate), CALL(geteuid),
     CALL(getpid), CALL(getppid), CALL(getsockname), CALL(getsockopt), CALL(getuid), CALL(kill), CALL(listen),
     CALL(lseek), CALL(mkdirat), CALL(pipe2), CALL(ppoll), CALL(pselect6), CALL(recvfrom), CALL(recvmmsg),
-    CALL(recvmsg), CALL(renameat), CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(sendfile), CALL(sendmmsg),
+    CALL(recvmsg), CALL(renameat2), CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(sendfile), CALL(sendmmsg),
     CALL(sendmsg), CALL(sendto), CALL(setpgid), CALL(setsockopt), CALL(socket), CALL(socketpair), CALL(unlinkat),
     CALL(wait4), CALL(write),
+#ifdef SYS_renameat
+    CALL(renameat),
+#endif
 #ifdef SYS_chmod
     CALL(access), CALL(chmod), CALL(dup2), CALL(epoll_wait), CALL(mkdir), CALL(poll), CALL(rename), CALL(unlink),
 #endif
