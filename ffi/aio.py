@@ -26,7 +26,7 @@ class AioContext(InFlight):
         self._aio = lib.gossamer_aio_open(depth, self.eventfd, error)
         if self._aio == ffi.NULL:
             os.close(self.eventfd)
-            raise OSError(error[0], f"io_setup: {os.strerror(error[0])}")
+            raise OSError(error[0], f"io_setup, io_submit: {os.strerror(error[0])}")
 
     def read(self, slot: int, fd: int, length: int, offset: int) -> None:
         """Start to fill the first `length` bytes of the slot's chunk from `offset` of `fd`, opened with

@@ -1,4 +1,4 @@
-"""Builds gossamer.ffi._process: what Python does not offer of privileges and of the allocator."""
+"""Builds gossamer.ffi._process: what Python lacks of privileges, of the allocator and of system calls."""
 
 from pathlib import Path
 
@@ -13,6 +13,8 @@ builder.cdef(
     int gossamer_set_capabilities(uint64_t mask);
     int gossamer_get_capabilities(uint64_t *masks);
     int gossamer_keep_memory(int kept, int mapped);
+    long gossamer_call_number(const char *name);
+    long gossamer_call(long number, long first, long second, long third, long fourth);
     """
 )
 builder.set_source(

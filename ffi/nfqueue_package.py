@@ -15,6 +15,7 @@ import struct
 from typing import Final, cast
 
 import netfilterqueue
+
 from gossamer.ffi._packet import lib
 from gossamer.ffi.nfqueue_netlink import (
     NETLINK_NETFILTER,

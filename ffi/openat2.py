@@ -1,6 +1,7 @@
 """openat2: opening a file that lies beneath a directory, and nowhere else.
 
-Owns the one call. Which files are served, and to whom, it does not know.
+Owns the one call, and that it is done without where the kernel is too old for it or a sandbox refuses it.
+Which files are served, and to whom, it does not know.
 
 Source: openat2(2), Linux 5.6; RESOLVE_CACHED, Linux 5.12.
 """
@@ -10,6 +11,7 @@ import os
 from typing import Final
 
 from gossamer.ffi._aio import lib
+from gossamer.ffi.walk import walk_beneath
 
 RESOLVE_NO_MAGICLINKS: Final = 0x02
 RESOLVE_BENEATH: Final = 0x08
@@ -20,6 +22,11 @@ OPEN_FLAGS: Final = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 PATH_FLAGS: Final = os.O_PATH | os.O_CLOEXEC
 """openat2(2) refuses O_PATH together with most other flags."""
+
+REFUSALS: Final = frozenset({errno.ENOSYS, errno.EPERM})
+"""What a kernel without the call says, and a sandbox. A file can give EPERM too (the flags, an immutable
+one): then the walk finds that once more.
+"""
 
 CREATED_MODE: Final = 0o666
 """The rights of a file that is created; the process's umask takes from them."""
@@ -33,8 +40,8 @@ def open_beneath(
     `flags` are those of open(2); O_PATH gives a descriptor that says only what the file is.
 
     Raises: FileNotFoundError, PermissionError, NotADirectoryError; OSError EXDEV for a path that leaves the
-    directory, ELOOP for too many links, ENOSYS on a kernel without openat2; ValueError for a NUL in the path;
-    BlockingIOError, with is_cached_only, where the disk would have to be asked (or the kernel cannot tell).
+    directory, ELOOP for too many links; ValueError for a NUL in the path; BlockingIOError, with
+    is_cached_only, where the disk would have to be asked (or the kernel cannot tell).
     """
     name = os.fsencode(path)
     if b"\0" in name:
@@ -45,8 +52,8 @@ def open_beneath(
     fd = lib.gossamer_openat2(directory_fd, name, flags, mode, resolve)
     if fd >= 0:
         return fd
-    if -fd == errno.ENOSYS:
-        raise OSError(errno.ENOSYS, "openat2: files are served from Linux 5.6 on; this kernel is older")
-    if is_cached_only and -fd == errno.EINVAL:
+    if is_cached_only and -fd in (errno.EINVAL, *REFUSALS):
         raise BlockingIOError(errno.EAGAIN, "this kernel does not know RESOLVE_CACHED", path)
+    if -fd in REFUSALS:
+        return walk_beneath(directory_fd, name, flags, mode)
     raise OSError(-fd, os.strerror(-fd), path)

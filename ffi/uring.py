@@ -34,7 +34,7 @@ class UringContext(InFlight):
         self._ring = lib.gossamer_uring_open(depth, self.eventfd, error)
         if self._ring == ffi.NULL:
             os.close(self.eventfd)
-            raise OSError(error[0], f"io_uring_setup: {os.strerror(error[0])}")
+            raise OSError(error[0], f"io_uring_setup, _enter: {os.strerror(error[0])}")
 
     def read(self, slot: int, fd: int, length: int, offset: int) -> None:
         """Queue filling the first `length` bytes of the slot's chunk from `offset` of `fd`.

@@ -23,6 +23,8 @@ from typing import Any, Final
 
 import click
 import msgspec
+from rich.console import Console
+
 from gossamer.loadtest import bench_report, namespaces
 from gossamer.loadtest.bench_http import CLOSE_HEADER, Said, run_rounds
 from gossamer.loadtest.bench_idle import connections_possible, measure_idle
@@ -31,7 +33,6 @@ from gossamer.loadtest.peers import nginx_binary, start_nginx, start_uvicorn
 from gossamer.loadtest.samples import Rounds, Target, median_ratio, summary
 from gossamer.loadtest.servers import Host, Place, Server, ServerError, start_gossamer
 from gossamer.shards.machine import find_nfqueue_obstacle
-from rich.console import Console
 
 BODY_BYTES: Final = 1024
 FILE: Final = "/one.bin"

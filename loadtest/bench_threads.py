@@ -14,6 +14,7 @@ from typing import Final
 import click
 import msgspec
 import psutil
+
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import sys_sleep, sys_yield

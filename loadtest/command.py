@@ -11,6 +11,8 @@ import signal
 from typing import Final, Literal
 
 import click
+from rich.console import Console
+
 from gossamer.core.clock import monotonic_us
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
@@ -23,7 +25,6 @@ from gossamer.loadtest.stacks import ClientStack, client_stack
 from gossamer.loadtest.target import parse_url
 from gossamer.shards.duration import Duration
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode
-from rich.console import Console
 
 CONNECTIONS_MAX: Final = 100_000
 REQUESTS_MAX: Final = 1_000_000_000

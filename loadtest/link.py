@@ -19,6 +19,7 @@ from typing import Final
 
 import click
 import msgspec
+
 from gossamer.core.clock import NEVER_US, SECOND_US, Clock, monotonic_us
 from gossamer.loadtest.faults import INTACT, Faults, decide, flip
 

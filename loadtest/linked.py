@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+
 from gossamer.loadtest.faults import Faults
 from gossamer.loadtest.link import Counts
 from gossamer.loadtest.namespaces import LEFT_ADDRESSES, RIGHT_ADDRESSES, Namespace, NamespaceError, end

@@ -11,6 +11,7 @@ Source: G. Tene, "How NOT to Measure Latency"; wrk2.
 """
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 
 

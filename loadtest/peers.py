@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+
 from gossamer.loadtest.servers import Place, Server, ServerError, start_logged, wait_until_ready
 
 NGINX_CONFIG: Final = """

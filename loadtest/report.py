@@ -5,11 +5,12 @@ Owns the display; it reads a tally and never changes it.
 
 from typing import Any, Final
 
-from gossamer.loadtest.pace import Shape
-from gossamer.loadtest.tally import Tally
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from gossamer.loadtest.pace import Shape
+from gossamer.loadtest.tally import Tally
 
 KIB: Final = 1024
 

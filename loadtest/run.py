@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.http.client import Response, build_request, response_parser
 from gossamer.core.io.stream import Connector

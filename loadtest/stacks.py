@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import monotonic_us
 from gossamer.core.entropy import system_entropy
 from gossamer.core.io.sock import SockConnector

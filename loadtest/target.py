@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
+
 from gossamer.core.wire.flow import Address
 from gossamer.shards.exitcode import ConfigError
 

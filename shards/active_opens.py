@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
+
 from gossamer.shards import firewall
 from gossamer.shards.config import Config, NfqueueConfig
 from gossamer.shards.exitcode import CannotStartError

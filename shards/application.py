@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import msgspec
+
 from gossamer.core.errors import Draining
 from gossamer.core.io.stream import Connector, Stream
 from gossamer.core.threads.eventloop import EventLoop

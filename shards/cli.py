@@ -4,10 +4,12 @@ Owns the group, how errors and exit codes come out, and that commands of other f
 used. A user's mistake is one line on standard error; a traceback means a bug of ours.
 """
 
+import contextlib
 import importlib
 from typing import Final
 
 import click
+
 from gossamer.shards.command_firewall import firewall
 from gossamer.shards.command_running import reload, stop, worker
 from gossamer.shards.command_serve import serve
@@ -107,5 +109,7 @@ def main() -> None:
     hold_standard_descriptors()
     code, line = _run()
     if line:
-        click.echo(line, err=True)
+        # Where nothing can be written any more, the exit code still says it.
+        with contextlib.suppress(OSError):
+            click.echo(line, err=True)
     raise SystemExit(int(code))

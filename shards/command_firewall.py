@@ -3,6 +3,7 @@
 import json
 
 import click
+
 from gossamer.shards import firewall as rules
 from gossamer.shards.command_status import run_dir_options
 from gossamer.shards.exitcode import CannotStartError, CommandError, NotRunningError

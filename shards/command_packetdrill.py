@@ -13,12 +13,13 @@ from typing import Final
 
 import click
 import msgspec
+from rich.console import Console
+from rich.progress import track
+
 from gossamer.core.packetdrill.profiles import PROFILES
 from gossamer.core.packetdrill.runner import play
 from gossamer.core.packetdrill.verdict import Outcome, Verdict
 from gossamer.shards.exitcode import ConfigError, ExitCode
-from rich.console import Console
-from rich.progress import track
 
 EPILOG: Final = """\b
 Examples:

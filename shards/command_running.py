@@ -3,8 +3,6 @@
 Owns the waiting: each command ends when what it asked for has happened, or when its patience has ended.
 """
 
-import os
-import select
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +10,14 @@ from typing import Final
 
 import click
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.shards.command_status import fetch_status, print_status, run_dir_options, wide_console
 from gossamer.shards.control import Request, ask
 from gossamer.shards.duration import Duration
 from gossamer.shards.exitcode import CommandError, NotRunningError
+from gossamer.shards.procfs import is_alive
+from gossamer.shards.rules import Owner
 from gossamer.shards.rundir import CONTROL, find_run_dir, read_state
 from gossamer.shards.status import ServerStatus
 
@@ -27,16 +28,14 @@ wait_option = click.option(
 )
 
 
-def wait_for_end(pid: int, timeout_seconds: float) -> bool:
+def wait_for_end(owner: Owner, timeout_seconds: float) -> bool:
     """Whether a process ended in time."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([pidfd], [], [], timeout_seconds)[0])
-    finally:
-        os.close(pidfd)
+    deadline = time.monotonic() + timeout_seconds
+    while is_alive(owner):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def wait_for_status(
@@ -61,7 +60,7 @@ def stop(run_dir: str | None, port: int | None, timeout: int) -> None:
     if state is None:
         raise NotRunningError(f"{directory}: the server has ended meanwhile")
     ask(directory / CONTROL, Request("stop"))
-    if not wait_for_end(state.pid, timeout / SECOND_US):
+    if not wait_for_end(state.owner, timeout / SECOND_US):
         raise CommandError(f"stop: process {state.pid} still runs after {timeout / SECOND_US:g} s")
     click.echo(f"stopped {state.url}")
 

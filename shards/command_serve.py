@@ -14,10 +14,14 @@ from typing import Any, Final
 
 import click
 from click.core import ParameterSource
+from rich.console import Console
+from rich.markup import escape
+
 from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.logs import configure_logging
+from gossamer.shards.machine import require_machine
 from gossamer.shards.print_config import format_config
 from gossamer.shards.settings import (
     Setting,
@@ -29,8 +33,6 @@ from gossamer.shards.settings import (
 from gossamer.shards.standard_streams import write_standard_output
 from gossamer.shards.startup import Run, target_kind
 from gossamer.shards.supervisor import SIGNALS, Supervisor
-from rich.console import Console
-from rich.markup import escape
 
 OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "target": ("server", "target"),
@@ -171,6 +173,7 @@ def serve(context: click.Context, /, check_config: bool, print_config: bool, **_
 def run_server(config: Config, load: Callable[[], Config]) -> None:
     """Run a supervisor until it ends. Raises: CommandError."""
     configure_logging(config.log.level, "supervisor")
+    require_machine()
     # A signal that comes while rules are installed or removed waits until that is done.
     with contextlib.closing(SignalSocket(SIGNALS)) as signals, Run(config) as run:
         run.open()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 import msgspec
+
 from gossamer.core.sim.golden import BUFFERS_BYTES, LOSSES, lines, table
 from gossamer.core.sim.report import Report
 from gossamer.core.sim.scenario import FLOWS_MAX, Scenario

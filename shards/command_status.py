@@ -5,12 +5,13 @@ from typing import Final, Literal
 
 import click
 import msgspec
-from gossamer.shards.control import Request, ask
-from gossamer.shards.rundir import CONTROL, find_run_dir
-from gossamer.shards.status import ServerStatus, WorkerStatus
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+
+from gossamer.shards.control import Request, ask
+from gossamer.shards.rundir import CONTROL, find_run_dir
+from gossamer.shards.status import ServerStatus, WorkerStatus
 
 COLUMNS = (
     "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "threads", "turns",

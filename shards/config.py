@@ -8,10 +8,11 @@ a unit ("30s", "64KiB"), a duration then without the `_us`.
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta, Struct, field
+
 from gossamer.core.loop.spin import SPIN_US
 from gossamer.core.tcp.parameters import MSS_FLOOR, OPTION_BOUNDS, TcpParameters
 from gossamer.shards.web.options import WebOptions
-from msgspec import Meta, Struct, field
 
 WORKERS_MAX = 64
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, Literal
 
 import msgspec
+
 from gossamer.ffi import privileges
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+
 from gossamer.shards.exitcode import CommandError, ExitCode, NotRunningError, command_error
 
 REQUEST_BYTES_MAX: Final = 4096

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
 from gossamer.shards.units import parse_duration_us
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
+
 from gossamer.shards.exitcode import StackUnavailableError
 from gossamer.shards.modules import load_module, missing_modules
 from gossamer.shards.procfs import is_alive

@@ -1,6 +1,6 @@
 """Starts one worker by exec and looks after its process: the thin doer of a `WorkerPlan`.
 
-Owns the process's descriptors of its own: pidfd, plan, go pipe. No fork with threads or a display alive: the
+Owns the process and its descriptors: plan, go pipe. No fork with threads or a display alive: the
 child execs at once, in a process group of its own, so that Ctrl-C reaches the supervisor alone.
 """
 
@@ -11,6 +11,7 @@ import sys
 
 import msgspec
 import psutil
+
 from gossamer.core.clock import monotonic_us
 from gossamer.ffi.shared_memory import sealed_message
 from gossamer.shards.counters import Row, WorkerState
@@ -45,7 +46,6 @@ class WorkerProcess:
             if go_read != NO_DESCRIPTOR:
                 os.close(go_read)
         self.pid = self._process.pid
-        self.pidfd = os.pidfd_open(self.pid)
         self._usage = psutil.Process(self.pid)
         self._usage.cpu_percent()  # the first call only begins to count
 
@@ -67,12 +67,14 @@ class WorkerProcess:
             return 0.0, 0, self.heartbeat_age_us(now_us)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal; to nobody else, even when it has ended meanwhile."""
-        try:
-            signal.pidfd_send_signal(self.pidfd, number)
-        except ProcessLookupError:
-            # It ended, and the event of its pidfd is on the way.
-            return
+        """Send a signal; to nobody else, even when it has ended meanwhile: the number is its own until it is
+        reaped, and then nothing is sent.
+        """
+        self._process.send_signal(number)
+
+    def has_ended(self) -> bool:
+        """Whether it has; asked without waiting."""
+        return self._process.poll() is not None
 
     def ask_to_stop(self, number: signal.Signals, deadline_us: int) -> None:
         """Send a signal, and note when patience ends; one that has not begun yet has nothing to finish."""
@@ -89,5 +91,4 @@ class WorkerProcess:
         """The exit status of one that has ended, and its descriptors closed."""
         status = self._process.wait()
         self.go()
-        os.close(self.pidfd)
         return status

@@ -1,19 +1,29 @@
-"""Asks the machine what the plan must know: the thin doer before `shards.plan`."""
+"""Asks the machine what the plan must know, and whether a server can run at all: the thin doer before
+`shards.plan` and of `shards.needs`.
+"""
 
 import errno
+import fcntl
+import ipaddress
 import os
 import shutil
 import socket
+import struct
 import sys
-from typing import Final
+import threading
+from pathlib import Path
+from typing import Final, Literal
 
 import msgspec
+
+from gossamer.ffi import systemcalls
 from gossamer.ffi.nfqueue_netlink import try_nfqueue
 from gossamer.ffi.privileges import CAP_NET_ADMIN, CAP_NET_RAW, effective_capabilities
 from gossamer.shards import firewall
 from gossamer.shards.cgroup import read_cpu_quota
-from gossamer.shards.exitcode import ConfigError
+from gossamer.shards.exitcode import CannotStartError, ConfigError
 from gossamer.shards.modules import load_module
+from gossamer.shards.needs import WAY_OUT, find_refused
 from gossamer.shards.plan import MachineFacts
 from gossamer.shards.procfs import read_queues
 
@@ -51,10 +61,69 @@ def _queue_refusal() -> int:
     return 0
 
 
+SIOCGIFFLAGS: Final = 0x8913
+IFF_UP: Final = 1
+IFREQ: Final = struct.Struct("16sH22x")
+"""struct ifreq: name and flags. Source: netdevice(7)."""
+
+
+def require_machine() -> None:
+    """See that the kernel has all that any server needs. Raises: CannotStartError."""
+    if not Path("/proc/self/stat").exists():
+        raise CannotStartError("a server reads /proc, which is not there; mount it: mount -t proc proc /proc")
+    if refused := find_refused("any", systemcalls.exists, systemcalls.refusal):
+        raise CannotStartError(refused)
+    thread = threading.Thread(target=threading.get_ident)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise CannotStartError(
+            f"a server needs threads (clone3, or clone): {error}; raise ulimit -u, or {WAY_OUT}"
+        ) from error
+    thread.join()
+
+
+def require_calls_of(stack: Literal["kernel", "nfqueue"]) -> None:
+    """See that the kernel has the calls that this stack alone needs. Raises: CannotStartError."""
+    if refused := find_refused(stack, systemcalls.exists, systemcalls.refusal):
+        raise CannotStartError(refused)
+
+
+def find_loopback_obstacle(host: str) -> str:
+    """Why no packet of this machine's own reaches a server on that address; "" when one does, when the
+    address is one of the network's, and where it cannot be told.
+    """
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if not (address.is_loopback or address.is_unspecified) or is_up("lo"):
+        return ""
+    return f"server.host: nothing on this machine reaches {host}: the interface lo is down: ip link set lo up"
+
+
+def is_up(interface: str) -> bool:
+    """Whether an interface is up; True where it cannot be told."""
+    request = IFREQ.pack(interface.encode(), 0)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, request)
+    except OSError:
+        return True
+    return bool(IFREQ.unpack(answer)[1] & IFF_UP)
+
+
+def usable_cpus() -> tuple[int, ...]:
+    """The processors that this process may use; all there are where the kernel does not tell."""
+    try:
+        return tuple(sorted(os.sched_getaffinity(0)))
+    except OSError:
+        return tuple(range(os.cpu_count() or 1))
+
+
 def find_nfqueue_obstacle() -> str:
     """Why the functional TCP cannot run here, with the way out; "" when nothing stands against it."""
     if missing := missing_rights():
         return f"the functional TCP needs {missing} to have it"
+    if refused := find_refused("nfqueue", systemcalls.exists, systemcalls.refusal):
+        return refused
     if not firewall.has_commands(4):
         missing = next(name for name in ("iptables-restore", "iptables-save") if not shutil.which(name))
         return f"the functional TCP needs {missing}; {INSTALL_HINT} to have it"
@@ -77,7 +146,7 @@ def read_python_cpu_count() -> str:
 def read_facts() -> MachineFacts:
     """The facts of this machine and network namespace."""
     facts = MachineFacts(
-        cpus=tuple(sorted(os.sched_getaffinity(0))),
+        cpus=usable_cpus(),
         cpu_quota=read_cpu_quota(),
         python_cpu_count=read_python_cpu_count(),
         nfqueue_obstacle=find_nfqueue_obstacle(),

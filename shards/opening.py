@@ -24,7 +24,11 @@ def _family(host: str) -> socket.AddressFamily:
 
 def _bind(host: str, port: int, *, share: bool, reuse: bool = True) -> socket.socket:
     """A bound TCP socket. Raises: CannotStartError."""
-    bound = socket.socket(_family(host), socket.SOCK_STREAM)
+    try:
+        bound = socket.socket(_family(host), socket.SOCK_STREAM)
+    except OSError as error:
+        hint = "; this kernel has no IPv6: name an IPv4 address" if error.errno == errno.EAFNOSUPPORT else ""
+        raise CannotStartError(f"server.host: no socket for {host}: {error.strerror}{hint}") from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
         if share:
@@ -54,7 +58,8 @@ def reserve_port(host: str, port: int) -> socket.socket:
         probe.listen(1)
     except OSError as error:
         probe.close()
-        raise CannotStartError(f"server.port: {host} port {port}: {error.strerror}; {IN_USE_HINT}") from error
+        hint = f"; {IN_USE_HINT}" if error.errno == errno.EADDRINUSE else ""
+        raise CannotStartError(f"server.port: {host} port {port}: {error.strerror}{hint}") from error
     number = probe.getsockname()[1]
     probe.close()
     try:

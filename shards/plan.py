@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 import msgspec
+
 from gossamer.shards.config import WORKERS_MAX, Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+
 from gossamer.shards.config import Config
 from gossamer.shards.units import format_duration, format_size, is_size
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
 from gossamer.shards.rules import Owner
 
 NFNETLINK_QUEUE: Final = Path("/proc/net/netfilter/nfnetlink_queue")

@@ -7,6 +7,7 @@ from them.
 from typing import Final
 
 import msgspec
+
 from gossamer.shards.config import Config, NfqueueConfig
 
 FIXED_KEYS: Final[dict[str, tuple[str, ...]]] = {

@@ -15,6 +15,7 @@ import re
 from typing import Final, Literal
 
 import msgspec
+
 from gossamer.shards.plan import MARK_FIRST
 
 CHAIN_PREFIX: Final = "GSMR"

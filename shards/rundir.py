@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
 from gossamer.shards.exitcode import CannotStartError, NotRunningError
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import Owner, Target

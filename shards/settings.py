@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
+
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
 from gossamer.shards.config import SECTIONS, TCP_BOUNDS, Config
 from gossamer.shards.exitcode import ConfigError

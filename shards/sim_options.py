@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
 from gossamer.core.sim.loss import BurstLoss, DropExactly
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
 from gossamer.shards.units import parse_duration_us, parse_rate_bps, parse_share, parse_size_bytes

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
+
 from gossamer.core.sim.end import Stepper
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation

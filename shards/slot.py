@@ -6,7 +6,7 @@ own row. What is to follow a death is decided in `shards.restart`; the slot does
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals
 from gossamer.shards.launch import WorkerProcess
@@ -23,7 +23,7 @@ KILL_GRACE_US = 1_000_000
 class Slot:
     """The processes of one shard."""
 
-    def __init__(self, run: Run, shard: int, watch: Callable[["Slot", WorkerProcess], None]) -> None:
+    def __init__(self, run: Run, shard: int) -> None:
         self.shard = shard
         self.current: WorkerProcess | None = None
         self.successor: WorkerProcess | None = None
@@ -33,7 +33,6 @@ class Slot:
         self._carried: dict[str, int] = {}
         self._run = run
         self._has_queue = run.plan.stack == "nfqueue"
-        self._watch = watch
         shards = len(run.plan.shards)
         self._rows = (shard, shard + shards)
         self._empty_row = dict.fromkeys(COLUMNS, 0)
@@ -58,11 +57,7 @@ class Slot:
     def _start(self, *, waits: bool) -> WorkerProcess:
         taken = {process.row_index for process in self.processes()}
         row = next(index for index in self._rows if index not in taken)
-        process = WorkerProcess(
-            self._run.worker_plan(self.shard, row), self._run.counters.row(row), waits=waits
-        )
-        self._watch(self, process)
-        return process
+        return WorkerProcess(self._run.worker_plan(self.shard, row), self._run.counters.row(row), waits=waits)
 
     def start(self) -> None:
         """Start the shard's worker; two never read one queue, so it waits for one that still drains."""

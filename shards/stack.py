@@ -7,6 +7,7 @@ for both.
 from collections.abc import Callable, Mapping
 
 import msgspec
+
 from gossamer.core.io.stream import Acceptor, Connector
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.workerplan import WorkerPlan

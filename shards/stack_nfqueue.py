@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import monotonic_us
 from gossamer.core.entropy import system_entropy
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector

@@ -12,14 +12,22 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+
 from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.shards import firewall
 from gossamer.shards.active_opens import allocation_lock
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.counters import CounterTable, create_counters
-from gossamer.shards.exitcode import ConfigError, StackUnavailableError
-from gossamer.shards.machine import FIREWALL_RIGHTS, missing_rights, read_facts, resolve_host
+from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
+from gossamer.shards.machine import (
+    FIREWALL_RIGHTS,
+    find_loopback_obstacle,
+    missing_rights,
+    read_facts,
+    require_calls_of,
+    resolve_host,
+)
 from gossamer.shards.opening import Opened, open_root
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
@@ -28,6 +36,7 @@ from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.web.application import is_application_name
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, WorkerPlan
 
+ANY_ADDRESS = ("0.0.0.0", "::")
 ROWS_PER_SHARD = 3
 """Two for workers, since a successor starts beside its predecessor, and one for what the supervisor counts.
 """
@@ -139,6 +148,7 @@ class Run(contextlib.ExitStack):
 
     def _open_stack(self, host: str, facts: MachineFacts) -> None:
         self.plan = plan_shards(self.config, facts)
+        require_calls_of(self.plan.stack)
         with contextlib.ExitStack() as undo:
             opened = undo.enter_context(Opened(self.config, host))
             opened.open_port(self.config, self.plan.stack, len(self.plan.shards))
@@ -209,10 +219,19 @@ class Run(contextlib.ExitStack):
         for chain in removed:
             self.warnings.append(f"removed {chain}, left behind by a process that was killed")
 
+    def _require_loopback(self, host: str) -> None:
+        """Whoever is to be reached from elsewhere too is only warned. Raises: CannotStartError."""
+        if not (obstacle := find_loopback_obstacle(host)):
+            return
+        if host not in ANY_ADDRESS:
+            raise CannotStartError(obstacle)
+        self.warnings.append(obstacle)
+
     def open(self) -> None:
         """Open everything. Raises: ConfigError, CannotStartError."""
         worker_identity(self.config)
         host = resolve_host(self.config.server.host)
+        self._require_loopback(host)
         if not missing_rights(FIREWALL_RIGHTS):
             with allocation_lock():
                 self._remove_dead_rules()

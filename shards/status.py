@@ -6,6 +6,7 @@ Owns the keys of `gossamer status --json`. Times are microseconds, sizes bytes.
 from collections.abc import Mapping
 
 import msgspec
+
 from gossamer.core.loop.diskengine import ENGINES
 from gossamer.shards.counters import TOTALS, WorkerState, add_totals, drops_of
 

@@ -1,6 +1,6 @@
 """The supervisor: starts workers, watches them, replaces them, reloads, stops.
 
-Owns the event loop of the main process: signals, pidfds, the control socket, a tick for heartbeats. It
+Owns the event loop of the main process: signals, the control socket, a tick for heartbeats. It
 serves no request and touches no packet; whether a worker is replaced is decided in `shards.restart`.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
@@ -41,7 +42,7 @@ TICK_CALM_SECONDS: Final = 0.25
 START_PAUSE_US: Final = 1_000_000
 """Between two tries to start a worker that the system refuses."""
 KERNEL_DROPS_INTERVAL_US: Final = 1_000_000
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
 """What `signals` must catch, from before anything is opened until all of it is given back."""
 HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 """Exit codes of a worker that a restart does not cure."""
@@ -58,7 +59,7 @@ class Supervisor:
         self._load_config = load_config
         self._on_ready = on_ready
         self._selector = selectors.DefaultSelector()
-        self._slots = [Slot(run, shard.id, self._watch) for shard in run.plan.shards]
+        self._slots = [Slot(run, shard.id) for shard in run.plan.shards]
         self._history = History()
         self._started_us = monotonic_us()
         self._kernel_drops_at_us = 0
@@ -89,6 +90,7 @@ class Supervisor:
         busy = self._stopping or not self._is_ready or any(slot.is_replacing for slot in self._slots)
         for key, _ in self._selector.select(TICK_BUSY_SECONDS if busy else TICK_CALM_SECONDS):
             key.data()
+        self._see_who_ended()
         self._tick(monotonic_us())
 
     def _tick(self, now_us: int) -> None:
@@ -116,7 +118,8 @@ class Supervisor:
         except OSError as error:
             raise CannotStartError(
                 f"cannot start a worker: {error}; {sys.executable} must be a Python that this user may run, "
-                "and processes and descriptors must be left to it (ulimit -u, -n)"
+                "processes and descriptors must be left to it (ulimit -u, -n), and no sandbox may refuse "
+                "clone, vfork and execve"
             ) from error
 
     def _start_again(self, slot: Slot, now_us: int) -> None:
@@ -177,11 +180,14 @@ class Supervisor:
                 process.send(signal.SIGKILL)
                 process.reap()
 
-    def _watch(self, slot: Slot, process: WorkerProcess) -> None:
-        self._selector.register(process.pidfd, selectors.EVENT_READ, lambda: self._ended(slot, process))
+    def _see_who_ended(self) -> None:
+        """Ask for every child: one SIGCHLD may stand for several."""
+        for slot in self._slots:
+            for process in tuple(slot.processes()):
+                if process.has_ended():
+                    self._ended(slot, process)
 
     def _ended(self, slot: Slot, process: WorkerProcess) -> None:
-        self._selector.unregister(process.pidfd)
         status = process.reap()
         was_successor = process is slot.successor
         ended = WorkerExit(slot.shard, status)

@@ -72,8 +72,11 @@ def pin_cpu(cpu: int | None) -> None:
 
 def raise_descriptor_limit() -> None:
     """Have all the descriptors that the system grants: each connection on kernel sockets takes one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except OSError as error:
+        log.warning("the limit of open descriptors stays as it is (prlimit64): %s", error.strerror)
 
 
 def build_scheduler(disk_spin_us: int) -> tuple[Scheduler, DiskLoop]:

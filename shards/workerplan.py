@@ -7,6 +7,7 @@ inherits them.
 from typing import Literal
 
 import msgspec
+
 from gossamer.shards.config import Config
 from gossamer.shards.plan import ShardPlan
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, settings
 
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.sim import states
 from gossamer.loadtest import namespaces
 from gossamer.loadtest.namespaces import Namespace
-from hypothesis import HealthCheck, settings
 
 from . import rights
 

@@ -2,9 +2,10 @@
 
     python tests/refuse.py openat2:ENOSYS prctl=38 'clone&0x40000000' -- gossamer serve www
 
-A rule is CALL[=ARGUMENT|&BITS][:ERRNO]. The refusal is EPERM, or that error, or with `!CALL` the end of the
-process. ARGUMENT is the first one of the call, BITS are some of which it has; without either every such call
-is refused. A call that this architecture does not have is passed over: nobody can make it.
+A rule is CALL[+|=ARGUMENT|&BITS][:ERRNO]. The refusal is EPERM, or that error, or with `!CALL` the end of
+the process. ARGUMENT is the first one of the call, BITS are some of which it has; without either every such
+call is refused, and with `+` all those of higher numbers too (from 424 on they are of Linux 5.1 and later, on
+every machine). A call that this architecture does not have is passed over: nobody can make it.
 
 Source: seccomp(2), linux/filter.h, asm/unistd.h.
 """
@@ -19,7 +20,7 @@ import subprocess
 import sys
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
-LOAD, JUMP_IF_EQUAL, JUMP_IF_BITS, RETURN = 0x20, 0x15, 0x45, 0x06
+LOAD, JUMP_IF_EQUAL, JUMP_IF_LEAST, JUMP_IF_BITS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 NUMBER_AT, FIRST_ARGUMENT_AT = 0, 16
 
@@ -41,14 +42,15 @@ def instruction(code: int, value: int, otherwise: int = 0) -> bytes:
 def refusal(rule: str) -> bytes:
     """The instructions of one rule."""
     what, _, error = rule.removeprefix("!").partition(":")
-    call, kind, argument = re.fullmatch(r"(\w+)(?:([=&])(\w+))?", what).groups()
+    call, kind, argument = re.fullmatch(r"(\w+)(?:([=&+])(\w*))?", what).groups()
     if call not in numbers():
         return b""
     end = instruction(RETURN, KILL if rule.startswith("!") else REFUSE | getattr(errno, error or "EPERM"))
     if argument:
         comparison = JUMP_IF_EQUAL if kind == "=" else JUMP_IF_BITS
         end = instruction(LOAD, FIRST_ARGUMENT_AT) + instruction(comparison, int(argument, 0), 1) + end
-    return instruction(LOAD, NUMBER_AT) + instruction(JUMP_IF_EQUAL, numbers()[call], len(end) // 8) + end
+    comparison = JUMP_IF_LEAST if kind == "+" else JUMP_IF_EQUAL
+    return instruction(LOAD, NUMBER_AT) + instruction(comparison, numbers()[call], len(end) // 8) + end
 
 
 def refuse(rules: list[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
+
 from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody, UntilCloseBody
 from gossamer.core.http.fields import Combined, Fields, combine, connection_options
 from gossamer.core.http.grammar import BARE_LF, DIGITS, FIELD_LINE, STATUS_LINE

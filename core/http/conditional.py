@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 
 import msgspec
+
 from gossamer.core.http.dates import parse_date
 
 FieldOf = Callable[[str], str | None]

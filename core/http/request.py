@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
 from gossamer.core.http.fields import Combined, Fields
 from gossamer.core.http.grammar import HOST, PLAIN_GET, PLAIN_TARGET, REQUEST_LINE
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits

@@ -14,6 +14,7 @@ from typing import Final
 
 import httptools
 import msgspec
+
 from gossamer.core.http.fields import Combined, Fields, combine, connection_options, strip_fields
 from gossamer.core.http.grammar import BARE_LF, DIGITS, FIELD_SECTION, HOST
 

@@ -18,9 +18,11 @@ import errno
 import os
 import stat
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Final, Literal
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.io.sendfile import Sink, send_file
@@ -30,8 +32,10 @@ from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite, s
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.ffi.openat2 import open_beneath
 
-NOT_AT_ONCE: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP})
-"""RWF_NOWAIT: the data is not in the page cache, or the file system cannot tell."""
+NOT_AT_ONCE: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM})
+"""RWF_NOWAIT: the data is not in the page cache, or the file system cannot tell; the last two where the
+kernel has no preadv2, or a sandbox refuses it.
+"""
 
 NOT_DIRECT: Final = frozenset(
     {
@@ -136,9 +140,11 @@ class File:
         return bytes(memoryview(buffer)[:got])
 
     def read_ahead(self, offset: int, length: int) -> None:
-        """Ask the kernel to bring a part into the page cache, without waiting."""
+        """Ask the kernel to bring a part into the page cache, without waiting; where it refuses, nothing is
+        lost but time."""
         if not self.is_direct:
-            os.posix_fadvise(self.fd, offset, length, os.POSIX_FADV_WILLNEED)
+            with suppress(OSError):
+                os.posix_fadvise(self.fd, offset, length, os.POSIX_FADV_WILLNEED)
 
     async def write(self, offset: int, data: bytes) -> None:
         """Write all of `data` from `offset` on; a file opened to append takes it at its end all the same.

@@ -6,18 +6,27 @@ that none is left behind.
 Source: pidfd_open(2), subprocess of the standard library.
 """
 
+import errno
 import os
 import subprocess
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.io.pipe import PipeReader, PipeWriter
 from gossamer.core.loop.fdcall import Descriptor, FdClose, FdReadable
-from gossamer.core.threads.calls import sys_blio_to_end
+from gossamer.core.threads.calls import Sleep, sys_blio_to_end
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.nursery import open_nursery
+
+NO_PIDFD: Final = frozenset({errno.ENOSYS, errno.EPERM})
+"""Before Linux 5.3, and in sandboxes: then the child is asked for now and again."""
+
+LOOK_US: Final = 1_000
+LOOK_US_MAX: Final = 50_000
+"""Between two looks, doubled after each."""
 
 OUTPUT_BYTES_MAX: Final = 64 << 20
 """What `run_process` keeps of each output stream."""
@@ -40,7 +49,7 @@ class Process:
                 pipe.close()
         self._child = child
         # Kept for `close`, which must not fail for want of a descriptor.
-        self._end = Descriptor(os.pidfd_open(child.pid))
+        self._end = _open_end(child.pid)
 
     async def wait(self) -> int:
         """Wait until it has ended: its exit code, or minus the number of the signal that ended it.
@@ -50,12 +59,13 @@ class Process:
         if (code := self._child.poll()) is not None:
             return code
         # A descriptor has one reader: each who waits has one. The number is the child's until it is reaped.
-        end = Descriptor(os.pidfd_open(self.pid))
+        end = _open_end(self.pid)
         try:
             return await self._reap(end)
         finally:
-            with CancelScope(shield=True):
-                await FdClose(end)
+            if end is not None:
+                with CancelScope(shield=True):
+                    await FdClose(end)
 
     def send_signal(self, number: int) -> None:
         """Send a signal; to nobody, when it has ended."""
@@ -71,9 +81,14 @@ class Process:
                 if descriptor is not None:
                     await FdClose(descriptor)
 
-    async def _reap(self, end: Descriptor) -> int:
+    async def _reap(self, end: Descriptor | None) -> int:
+        pause_us = LOOK_US
         while (code := self._child.poll()) is None:
-            await FdReadable(end)
+            if end is not None:
+                await FdReadable(end)
+            else:
+                await Sleep(pause_us)
+                pause_us = min(2 * pause_us, LOOK_US_MAX)
         return code
 
     async def __aenter__(self) -> "Process":
@@ -81,6 +96,16 @@ class Process:
 
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
+
+
+def _open_end(pid: int) -> Descriptor | None:
+    """What becomes readable when a child ends; None where the kernel has no such thing. Raises: OSError."""
+    try:
+        return Descriptor(os.pidfd_open(pid))
+    except OSError as error:
+        if error.errno not in NO_PIDFD:
+            raise
+        return None
 
 
 async def open_process(command: Sequence[str], **how: Any) -> Process:

@@ -14,6 +14,7 @@ from select import EPOLLIN
 from typing import Any
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.loop.tcpcall import (

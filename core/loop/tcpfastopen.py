@@ -9,6 +9,7 @@ Source: RFC 7413 4.1.3, 4.1.3.1, 5.1.
 from collections import OrderedDict, deque
 
 import msgspec
+
 from gossamer.core.clock import Clock
 from gossamer.core.loop.tcpcall import Connection
 from gossamer.core.tcp import fast_open

@@ -14,6 +14,7 @@ Source: RFC 9293 3.10.7.2, RFC 4987 3.4 and 3.6.
 """
 
 import msgspec
+
 from gossamer.core.entropy import Entropy
 from gossamer.core.loop.tcpcall import Connection, Listener
 from gossamer.core.loop.tcpconnections import Connections

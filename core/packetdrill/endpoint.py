@@ -6,6 +6,7 @@ Owns the records that steps change and users read. It steps nothing.
 from collections import deque
 
 import msgspec
+
 from gossamer.core.packetdrill.habits import AckHabit
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.actions import Failure

@@ -7,6 +7,7 @@ and the window are not looked at. Strict: all of it.
 from typing import Final
 
 import msgspec
+
 from gossamer.core.packetdrill.errors import Mismatch
 from gossamer.core.packetdrill.grammar.options import ANY_TIMESTAMP
 from gossamer.core.packetdrill.grammar.packets import FLAGS

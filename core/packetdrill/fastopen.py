@@ -9,6 +9,7 @@ Source: RFC 7413 4.1; tcp_fastopen of Linux's ip-sysctl.rst.
 from typing import Final
 
 import msgspec
+
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.events import Opening

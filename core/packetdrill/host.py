@@ -7,6 +7,7 @@ Source: RFC 9293 3.10; the accept queue is that of listen(2).
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.endpoint import Emission, Endpoint, Ports, Queue
 from gossamer.core.packetdrill.fastopen import FastOpens

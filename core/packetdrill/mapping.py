@@ -8,6 +8,7 @@ Source: the tool's published semantics.
 """
 
 import msgspec
+
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
 from gossamer.core.seq import MASK
 from gossamer.core.wire.segment import ACK, SYN, Segment

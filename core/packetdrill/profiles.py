@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill.script import TcpOption
 from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters

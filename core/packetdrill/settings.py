@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.profiles import LINUX, PROFILES, Profile
 from gossamer.core.packetdrill.sysctls.setters import number_of

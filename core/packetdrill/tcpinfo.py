@@ -4,6 +4,7 @@ Source: tcp(7), TCP_INFO; linux/tcp.h.
 """
 
 import msgspec
+
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import INFO_OPTIONS, TCP_STATES
 from gossamer.core.tcp.info import info

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 import msgspec
+
 from gossamer.core.packetdrill.errors import ScriptError
 
 

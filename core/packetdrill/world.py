@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.endpoint import Endpoint, Ports
 from gossamer.core.packetdrill.epoll import Epoll

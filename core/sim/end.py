@@ -7,6 +7,7 @@ how much it writes and reads at a time, when it closes. What it may never do is 
 from collections.abc import Callable
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.octets import Pattern
 from gossamer.core.tcp.actions import (

@@ -7,6 +7,7 @@ Owns who gets which segment and when the timers of the ends are looked at. Both 
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.sim.agenda import Agenda

@@ -13,6 +13,7 @@ from random import Random
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.sim.loss import Loses, LossModel
 

@@ -6,6 +6,7 @@ Owns when samples are taken and how many are kept. It only looks; nothing in a r
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK
 from gossamer.core.sim.agenda import START_US

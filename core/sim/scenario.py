@@ -7,6 +7,7 @@ It runs nothing.
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim.agenda import START_US

@@ -7,6 +7,7 @@ Actions without fields are single values, compared by identity.
 from enum import Enum
 
 import msgspec
+
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.wire.segment import Segment
 

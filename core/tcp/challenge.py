@@ -6,6 +6,7 @@ Source: RFC 5961 3, 4, 5, 7; RFC 9293 3.10.7.4, first.
 """
 
 import msgspec
+
 from gossamer.core.tcp.actions import Actions, Dropped
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.output import acknowledgment

@@ -6,6 +6,7 @@ the layout, one says which record follows.
 """
 
 import msgspec
+
 from gossamer.core.errors import GossamerError
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
 from gossamer.core.tcp.tcb import Congestion, Tcb, TimeWait

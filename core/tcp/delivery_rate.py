@@ -13,6 +13,7 @@ Source: draft-cheng-iccrg-delivery-rate-estimation-00 3.
 from bisect import bisect_left
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_lt
 from gossamer.core.tcp.recovery.transmissions import runs_of

@@ -16,6 +16,7 @@ Source: RFC 3168 6.1, RFC 8311 4.
 """
 
 import msgspec
+
 from gossamer.core.seq import seq_lt
 from gossamer.core.tcp.congestion.events import marked
 from gossamer.core.tcp.tcb import Agreed, Ecn, Phase, Tcb

@@ -7,6 +7,7 @@ Source: RFC 9293 3.10 (the events); law 1.
 from enum import Enum
 
 import msgspec
+
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.wire.segment import Segment

@@ -18,6 +18,7 @@ from hashlib import blake2s
 from typing import Final
 
 import msgspec
+
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.tcp.buffer import drop_front, peek
 from gossamer.core.tcp.handshake import NO_OPTIONS

@@ -6,6 +6,7 @@ Source: RFC 9293 3.7.1 (MSS), RFC 7323 2 and 3, RFC 2018 2, RFC 3168 6.1.1.
 from functools import lru_cache
 
 import msgspec
+
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.ecn import is_setup
 from gossamer.core.tcp.events import Opening

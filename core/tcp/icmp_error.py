@@ -9,6 +9,7 @@ Source: RFC 9293 3.9.2.2, RFC 5927 4.1, 5.2 and 7.2, RFC 5461, RFC 792, RFC 1812
 """
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_between
 from gossamer.core.tcp import path_mtu
 from gossamer.core.tcp.actions import Actions, Dropped, Failure, SoftFailure

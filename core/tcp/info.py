@@ -7,6 +7,7 @@ Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL

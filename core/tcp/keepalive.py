@@ -4,6 +4,7 @@ Source: RFC 9293 3.8.4, RFC 1122 4.2.3.6.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import seq_add
 from gossamer.core.tcp.actions import Actions

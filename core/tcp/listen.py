@@ -6,6 +6,7 @@ Source: RFC 9293 3.10.7.2.
 from functools import lru_cache
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp import fast_open
 from gossamer.core.tcp.actions import Actions, Dropped, Signal

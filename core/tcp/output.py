@@ -7,6 +7,7 @@ Source: RFC 9293 3.7.4 (Nagle), 3.8.6.2.1 (silly windows), 3.8.6.3 (delayed ACK)
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import ecn, path_mtu

@@ -7,6 +7,7 @@ carries the `TcpParameters` it was opened with, so that it goes on unchanged whe
 from typing import Final, Literal
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US, SECOND_US
 
 MILLISECOND_US: Final = 1000

@@ -12,6 +12,7 @@ use, SEARCH_COMPLETE is none, until `raise_at_us`.
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add, seq_between, seq_le
 from gossamer.core.tcp.actions import Actions, PathLearned
 from gossamer.core.tcp.events import PathKnown

@@ -9,6 +9,7 @@ Source: RFC 9293 3.10.7.4, seventh; RFC 2018 4.
 from bisect import bisect_left, bisect_right
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max, seq_min
 from gossamer.core.tcp.buffer import Chunks, append, concat
 from gossamer.core.tcp.parameters import REASSEMBLY_BLOCKS_MAX

@@ -4,6 +4,7 @@ Source: RFC 6298 2, RFC 8985 6.2 (step 1) and 7.2, RFC 4015 3.2.
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.parameters import (
     MIN_RTT_WINDOW_US,

@@ -9,6 +9,7 @@ Source: RFC 9293 3.9.1, RFC 5482; tcp(7) and socket(7) for the names.
 from functools import lru_cache
 
 import msgspec
+
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, MSS_FLOOR, OPTION_BOUNDS, TcpParameters
 

@@ -24,6 +24,7 @@ from struct import Struct
 from typing import Final
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.ecn import SETUP_SYN
 from gossamer.core.tcp.events import Opening

@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.7.3.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Dropped, Failure, Granted, Signal

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.actions import Failure

@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.7.4 and 3.6.1, RFC 6191, RFC 1337.
 """
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_add, seq_lt
 from gossamer.core.tcp.actions import Actions, Dropped
 from gossamer.core.tcp.closed import remains, segment_bytes

@@ -11,6 +11,7 @@ Source: RFC 9293 3.8.5 and 3.10.7.4, sixth; RFC 6093.
 """
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_add, seq_diff, seq_lt, seq_min
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import Segment

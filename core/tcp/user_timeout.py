@@ -9,6 +9,7 @@ Source: RFC 5482 3, RFC 9293 3.8.3.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.tcp.parameters import (
     USER_TIMEOUT_DEFAULT_US,

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import msgspec
+
 from gossamer.core.threads.systemcall import BLOCKED, SystemCall
 from gossamer.core.threads.thread import Thread
 

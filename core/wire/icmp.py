@@ -10,6 +10,7 @@ import struct
 from typing import Final
 
 import msgspec
+
 from gossamer.core.wire.checksum import checksum, pseudo_header
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow

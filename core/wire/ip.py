@@ -7,6 +7,7 @@ Source: RFC 9293 3.9.2.3 (MUST-57, MUST-63), RFC 1122 3.2.1.3, RFC 4291 2.5.5.2.
 from typing import Final
 
 import msgspec
+
 from gossamer.core.wire.flow import MAPPED_PREFIX
 
 PROTOCOL_ICMP: Final = 1

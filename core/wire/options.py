@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
+
 from gossamer.core.wire.segment import NO_TIMESTAMP, SackBlock, Segment, SynOptions
 
 END: Final = 0

@@ -11,7 +11,6 @@
 #endif
 #include <errno.h>
 #include <linux/aio_abi.h>
-#include <linux/openat2.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,11 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Headers of a system may be older than its kernel. */
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 
 #define GOSSAMER_EVENTS_MAX 64
 
@@ -45,6 +49,15 @@ static gossamer_aio *gossamer_aio_open(unsigned depth, int eventfd, int *error)
     aio->eventfd = eventfd;
     if (syscall(SYS_io_setup, depth, &aio->context) < 0) {
         *error = errno;
+        free(aio);
+        return NULL;
+    }
+    /* A sandbox may allow the first call and none of the others: nothing is asked of them here. */
+    struct timespec at_once = {0, 0};
+    if (syscall(SYS_io_submit, aio->context, 0L, NULL) < 0 ||
+        syscall(SYS_io_getevents, aio->context, 0L, 0L, NULL, &at_once) < 0) {
+        *error = errno;
+        syscall(SYS_io_destroy, aio->context);
         free(aio);
         return NULL;
     }
@@ -117,9 +130,16 @@ static int gossamer_aio_close(gossamer_aio *aio)
     return failed;
 }
 
+/* linux/openat2.h, struct open_how. */
+struct gossamer_open_how {
+    uint64_t flags;
+    uint64_t mode;
+    uint64_t resolve;
+};
+
 static int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
 {
-    struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
+    struct gossamer_open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
     long fd = syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
     return fd < 0 ? -errno : (int)fd;
 }

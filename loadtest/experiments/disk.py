@@ -28,6 +28,7 @@ from statistics import median
 from typing import Any, Final
 
 import msgspec
+
 from gossamer.core.loop.disk import DEPTH, DiskLoop
 from gossamer.core.loop.diskengine import POOL, choose_engine
 from gossamer.core.loop.epoll import EpollWaiter

@@ -8,6 +8,7 @@ Owns only how that is told as an experiment; what is measured is `loadtest.bench
 from typing import Any, Final
 
 import msgspec
+
 from gossamer.loadtest.bench import FULL, KEEP_ALIVE, NEW_CONNECTION, QUICK, run_bench
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any, Final
 
 import trio
+
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.threads.calls import sys_yield
 from gossamer.core.threads.scheduler import Scheduler

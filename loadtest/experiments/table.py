@@ -5,9 +5,10 @@ Owns the display; computes nothing.
 
 from typing import Final
 
-from gossamer.loadtest.experiments.experiment import Point, Result
 from rich.console import Console
 from rich.table import Table
+
+from gossamer.loadtest.experiments.experiment import Point, Result
 
 WIDTH: Final = 100
 

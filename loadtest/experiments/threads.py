@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import psutil
 import trio
+
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.threads.calls import sys_yield
 from gossamer.core.threads.scheduler import Scheduler

@@ -22,6 +22,7 @@ from statistics import median
 from typing import Final
 
 import msgspec
+
 from gossamer.loadtest.bench_http import measure, run_wrk
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.disk import a_directory, check_room

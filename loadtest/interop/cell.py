@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+
 from gossamer.loadtest.capture import captured
 from gossamer.loadtest.faults import Faults
 from gossamer.loadtest.interop.process import Observed

@@ -17,6 +17,7 @@ from typing import Final
 
 import click
 import msgspec
+
 from gossamer.core.clock import SECOND_US, monotonic_us
 from gossamer.core.io.sock import SockAcceptor
 from gossamer.core.io.stream import Acceptor, Connector

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.loadtest.interop import scripts

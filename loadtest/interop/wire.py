@@ -12,6 +12,7 @@ from collections import Counter
 from typing import Final
 
 import msgspec
+
 from gossamer.loadtest.capture import Capture
 
 FIELDS: Final = (

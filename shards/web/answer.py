@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Final
 
 import msgspec
+
 from gossamer.core.http.conditional import Validators, Verdict, evaluate, range_applies
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.ranges import (

@@ -8,6 +8,7 @@ import errno
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.http.media_types import media_type

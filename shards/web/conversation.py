@@ -10,6 +10,7 @@ Source: RFC 9112 9.
 from typing import Final, Protocol
 
 import msgspec
+
 from gossamer.core.clock import Clock
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.ranges import ByteRange

@@ -6,8 +6,9 @@ Owns the [web] section of config.toml. It knows nothing of how they are read or 
 from typing import Annotated
 
 import msgspec
-from gossamer.core.http.limits import MessageLimits
 from msgspec import Meta
+
+from gossamer.core.http.limits import MessageLimits
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
+
 from gossamer.core.http.response import REASONS
 
 HTML: Final = "text/html; charset=utf-8"

@@ -62,15 +62,24 @@ class OldKernel:
         return -self.code
 
 
-def test_old_kernel__clear_error(directory_fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openat2, "lib", OldKernel(errno.ENOSYS))
-    with pytest.raises(OSError, match=r"Linux 5\.6"):
-        open_beneath(directory_fd, "file")
-
-
-def test_kernel_without_resolve_cached__would_block(
-    directory_fd: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
+def test_no_openat2__opened_all_the_same_and_links_that_lead_out_refused(
+    directory_fd: int, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    monkeypatch.setattr(openat2, "lib", OldKernel(errno.EINVAL))
+    monkeypatch.setattr(openat2, "lib", OldKernel(code))
+    fd = open_beneath(directory_fd, "file")
+    assert os.read(fd, 10) == b"in"
+    assert not os.get_inheritable(fd)
+    os.close(fd)
+    with pytest.raises(OSError, match="cross-device") as caught:
+        open_beneath(directory_fd, "link")
+    assert caught.value.errno == errno.EXDEV
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EPERM])
+def test_kernel_without_resolve_cached__would_block(
+    directory_fd: int, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(openat2, "lib", OldKernel(code))
     with pytest.raises(BlockingIOError):
         open_beneath(directory_fd, "file", is_cached_only=True)

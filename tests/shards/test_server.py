@@ -266,6 +266,15 @@ def test_reload__no_descriptor_left__refused_and_everything_goes_on(serve: Serve
     assert not set(before) & set(server.worker_pids())
 
 
+def test_sigchld_ignored_by_whoever_started_it__a_dead_worker_is_seen_and_replaced(serve: Serve) -> None:
+    server = serve(prefix=("env", "--ignore-signal=CHLD")).wait_ready()
+    victim, other = server.worker_pids()
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: "worker 0 ended (killed by signal 9)" in server.log(), "the death in the log")
+    wait_until(lambda: server.status()["workers"][0]["state"] == "serving", "a new worker")
+    assert server.worker_pids()[1] == other
+
+
 def test_worker_killed__no_descriptor_left__replaced_later(serve: Serve) -> None:
     server = serve().wait_ready()
     victim, _ = server.worker_pids()

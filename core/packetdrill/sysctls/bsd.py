@@ -6,6 +6,7 @@ Source: tcp(4).
 from typing import Final
 
 import msgspec
+
 from gossamer.core.packetdrill import fastopen
 from gossamer.core.packetdrill.sysctls.setters import Setter, congestion, ecn, number_of, scaled, truth
 from gossamer.core.tcp.parameters import MILLISECOND_US

@@ -6,6 +6,7 @@ Source: Documentation/networking/ip-sysctl.rst.
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.packetdrill.sysctls.setters import (
     Setter,

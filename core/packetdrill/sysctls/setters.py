@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
+
 from gossamer.core.errors import GossamerError
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.tcp.congestion.named import named

@@ -11,6 +11,7 @@ from random import Random
 from typing import Final
 
 import msgspec
+
 from gossamer.core.sim.fuzz.mutation import mutated
 from gossamer.core.sim.fuzz.shot import Shot
 from gossamer.core.sim.fuzz.victim import Victim

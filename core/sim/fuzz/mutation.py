@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Final
 
 import msgspec
+
 from gossamer.core.sim.fuzz.shot import Shot
 from gossamer.core.sim.fuzz.victim import OPENED, PORTS
 from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG

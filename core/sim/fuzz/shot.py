@@ -9,6 +9,7 @@ import struct
 from typing import Final
 
 import msgspec
+
 from gossamer.core.seq import MASK
 from gossamer.core.wire.checksum import checksum, pseudo_header
 from gossamer.core.wire.flow import Flow, is_ipv4

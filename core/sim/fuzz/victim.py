@@ -10,6 +10,7 @@ from time import process_time
 from typing import Any, Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcpcall import TcpConnect

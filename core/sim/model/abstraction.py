@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.step import Connection

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_add, seq_diff
 from gossamer.core.sim import oracle
 from gossamer.core.sim.model.moves import UNFAIR, Move, Step, after, begun, enabled

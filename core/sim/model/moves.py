@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import Final
 
 import msgspec
+
 from gossamer.core.sim.model.abstraction import LONG_TIMERS, abstracted, aged, timers_running
 from gossamer.core.sim.model.world import OPENINGS, Scenario, Side, World
 from gossamer.core.sim.states import NOW_US

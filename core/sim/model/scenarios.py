@@ -3,6 +3,7 @@
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.sim.model.moves import RETRIES_PATIENT
 from gossamer.core.sim.model.world import Call, Scenario

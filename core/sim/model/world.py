@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Final
 
 import msgspec
+
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.events import Abort, Close, Opening, Send

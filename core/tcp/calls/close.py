@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.4, 3.6.
 """
 
 import msgspec
+
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.calls.abort import abort
 from gossamer.core.tcp.closed import reset_segment

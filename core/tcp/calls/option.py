@@ -8,6 +8,7 @@ of tcp(7).
 """
 
 import msgspec
+
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.congestion.change import change
 from gossamer.core.tcp.events import SetOptions

@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.3.
 """
 
 import msgspec
+
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.events import Receive
 from gossamer.core.tcp.output import output

@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.2.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.actions import Accepted, Actions, Failed, Failure

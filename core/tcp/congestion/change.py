@@ -7,6 +7,7 @@ Source: RFC 5681 3.1 (what cwnd and ssthresh mean to every algorithm).
 """
 
 import msgspec
+
 from gossamer.core.tcp.congestion.named import named
 from gossamer.core.tcp.tcb import Tcb
 

@@ -10,6 +10,7 @@ Source: RFC 5681 3.
 from typing import Any, ClassVar
 
 import msgspec
+
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.delivery_rate import Rate
 from gossamer.core.tcp.tcb import Congestion, RoundTrip

@@ -12,6 +12,7 @@ Source: RFC 9438.
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss, is_cwnd_limited
 from gossamer.core.tcp.congestion.hystart import Rounds

@@ -5,6 +5,7 @@ record after it.
 """
 
 import msgspec
+
 from gossamer.core.seq import HALF, MASK
 from gossamer.core.tcp import delivery_rate
 from gossamer.core.tcp.congestion.control import Ack, Loss

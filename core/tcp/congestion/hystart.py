@@ -12,6 +12,7 @@ Source: RFC 9406 4.2, 4.3.
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq, seq_le
 from gossamer.core.tcp.parameters import (

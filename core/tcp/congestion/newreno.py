@@ -7,6 +7,7 @@ Source: RFC 5681 3.1, RFC 3465; RFC 9406 for the first slow start.
 """
 
 import msgspec
+
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss, is_cwnd_limited
 from gossamer.core.tcp.congestion.hystart import Rounds
 from gossamer.core.tcp.congestion.slow_start import grown

@@ -6,6 +6,7 @@ Source: RFC 5681 3.1, RFC 3465 2.2 and 2.3, RFC 9406 4.2.
 """
 
 import msgspec
+
 from gossamer.core.tcp.congestion import hystart
 from gossamer.core.tcp.congestion.control import Ack
 from gossamer.core.tcp.congestion.hystart import Rounds

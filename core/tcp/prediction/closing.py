@@ -6,6 +6,7 @@ Source: RFC 9293 3.10.7.4, fifth and eighth.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, seq_add
 from gossamer.core.tcp.actions import Actions, Signal

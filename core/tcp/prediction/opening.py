@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.7.4, fifth, SYN-RECEIVED.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.events import SegmentArrives

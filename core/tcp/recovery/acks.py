@@ -11,6 +11,7 @@ Source: as named; RFC 9293 3.10.7.4, fifth, calls it.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, seq_add, seq_le
 from gossamer.core.tcp.congestion import events as congestion

@@ -7,6 +7,7 @@ Source: RFC 2883 4.
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_min
 from gossamer.core.tcp.reassembly import EMPTY, held_part
 from gossamer.core.tcp.tcb import Reassembly, Tcb

@@ -4,6 +4,7 @@ Source: RFC 5681 3.2, RFC 6582 (NewReno), RFC 6675 5.
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.parameters import DUP_THRESH

@@ -7,6 +7,7 @@ Source: RFC 5682 2.1 (basic), 3.1 (with SACK).
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, seq_lt
 from gossamer.core.tcp.recovery import transmissions
 from gossamer.core.tcp.recovery.report import Report

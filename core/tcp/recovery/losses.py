@@ -9,6 +9,7 @@ Source: as named.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.recovery import fast, rack, scoreboard
 from gossamer.core.tcp.recovery.report import Report

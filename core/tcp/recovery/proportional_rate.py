@@ -7,6 +7,7 @@ Source: RFC 9937 6 (RFC 6937 before it).
 """
 
 import msgspec
+
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.tcb import Tcb
 

@@ -10,6 +10,7 @@ Source: RFC 8985 5, 6.
 from collections.abc import Iterator
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_le, seq_lt
 from gossamer.core.tcp.parameters import REORDERING_WINDOW_PERSIST

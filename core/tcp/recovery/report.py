@@ -4,6 +4,7 @@ Source: RFC 6675 2, RFC 9937 3 (DeliveredData), RFC 2883 4.
 """
 
 import msgspec
+
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.recovery import dsack, scoreboard
 from gossamer.core.tcp.recovery.ranges import Ranges, total_bytes

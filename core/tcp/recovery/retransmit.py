@@ -4,6 +4,7 @@ Source: RFC 6675 4 (NextSeg), 5 (C).
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.recovery import forward_rto, spurious
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes, without_lost

@@ -7,6 +7,7 @@ Source: RFC 2018 5, RFC 6675 3 and 4.
 from collections.abc import Iterable
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add, seq_lt
 from gossamer.core.tcp.parameters import DUP_THRESH, SACKED_RANGES_MAX
 from gossamer.core.tcp.recovery import ranges, transmissions

@@ -8,6 +8,7 @@ Source: RFC 3522 (Eifel detection), RFC 3708 (D-SACK detection), RFC 4015 (the r
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery import transmissions

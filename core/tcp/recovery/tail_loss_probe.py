@@ -6,6 +6,7 @@ Source: RFC 8985 7.
 """
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery.report import Report

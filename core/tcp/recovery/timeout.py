@@ -4,6 +4,7 @@ Source: RFC 6298 5.4 to 5.6, RFC 6675 5.1, RFC 8985 6.3, RFC 2018 8 (reneging).
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery import forward_rto, rack, spurious

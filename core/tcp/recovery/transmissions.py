@@ -16,6 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, TRANSMISSIONS_MAX
 from gossamer.core.tcp.tcb import Run, Tcb

@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.7.4, eighth.
 """
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.events import SegmentArrives

@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.7.4, fifth; RFC 5961 5.2; RFC 5681; RFC 6298 5.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.tcp import fast_open

@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.7.4, first; RFC 7323 5.3 (PAWS stands before it); RFC 5961
 """
 
 import msgspec
+
 from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.challenge import challenge

@@ -4,6 +4,7 @@ Source: RFC 9293 3.10.7.4, seventh; 3.8.6.3 (delayed ACK); RFC 5681 4.2.
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import ecn, reassembly, urgent
 from gossamer.core.tcp.actions import Actions, Deliver, Dropped, Failure

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.tcb import Tcb, TimeWait

@@ -1,6 +1,7 @@
 """Which timer it is."""
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp import keepalive
 from gossamer.core.tcp.actions import Actions

@@ -4,6 +4,7 @@ Source: RFC 6298 5.5, RFC 9293 3.8.3 (R2 for a SYN).
 """
 
 import msgspec
+
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.calls.open import syn
 from gossamer.core.tcp.closed import timed_out

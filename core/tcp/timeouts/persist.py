@@ -7,6 +7,7 @@ Source: RFC 9293 3.8.6.1 and 3.8.6.2.1 (4).
 """
 
 import msgspec
+
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.closed import timed_out

@@ -5,6 +5,7 @@ Source: RFC 6298 5.4 to 5.6, RFC 9293 3.8.3.
 """
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp import path_mtu
 from gossamer.core.tcp.actions import Actions, Signal

@@ -4,6 +4,7 @@ Source: RFC 8985 7.3.
 """
 
 import msgspec
+
 from gossamer.core.seq import seq_add
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.output import flight_bytes, probe_with_new, retransmission

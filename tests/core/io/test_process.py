@@ -1,5 +1,6 @@
 """Child processes: fed, read, waited for, and never left behind."""
 
+import errno
 import gc
 import os
 import resource
@@ -103,6 +104,40 @@ def test_close__while_another_waits__it_is_told_of_the_end(kernel: Kernel) -> No
         return await sys_join(waiter)
 
     assert kernel.run(main()) == -9
+
+
+@pytest.fixture(params=["ENOSYS", "EPERM"])
+def no_pidfd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel before Linux 5.3, or a sandbox."""
+
+    def refuse(_pid: int) -> int:
+        code = getattr(errno, request.param)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+
+
+@pytest.mark.usefixtures("no_pidfd")
+def test_no_pidfd__waited_for_closed_and_cancelled_all_the_same(kernel: Kernel) -> None:
+    async def main() -> tuple[int, int, bool]:
+        async with await open_process(["sleep", "60"]) as child:
+            with move_on_after(0.05) as scope:
+                await child.wait()
+            waiter = await sys_fork(child.wait())
+            child.send_signal(15)
+            ended = await sys_join(waiter)
+        other = await open_process(["sleep", "60"])
+        await other.close()
+        return ended, await other.wait(), scope.cancelled_caught
+
+    before = len(os.listdir("/proc/self/fd"))
+    assert kernel.run(main()) == (-15, -9, True)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.usefixtures("no_pidfd")
+def test_no_pidfd__output_and_exit_code(kernel: Kernel) -> None:
+    assert kernel.run(run_process(["cat"], stdin=b"through")) == Completed(0, b"through", b"")
 
 
 def test_close__no_descriptor_is_left__the_child_is_reaped_all_the_same(kernel: Kernel) -> None:

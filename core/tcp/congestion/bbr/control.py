@@ -4,6 +4,7 @@ Source: draft-cardwell-iccrg-bbr-congestion-control-00 4.2.
 """
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.bbr.memory import Memory
 from gossamer.core.tcp.congestion.bbr.model import measured_us, updated

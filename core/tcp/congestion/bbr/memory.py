@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.parameters import BBR_HIGH_GAIN, BBR_RATE_ROUNDS
 

@@ -4,6 +4,7 @@ Source: draft-cardwell-iccrg-bbr-congestion-control-00 4.1, 4.3.2.2.
 """
 
 import msgspec
+
 from gossamer.core.tcp.congestion.bbr.memory import UNKNOWN_US, Memory, with_sample
 from gossamer.core.tcp.congestion.control import Ack
 from gossamer.core.tcp.parameters import (

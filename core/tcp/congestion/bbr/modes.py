@@ -8,6 +8,7 @@ Source: draft-cardwell-iccrg-bbr-congestion-control-00 4.3.
 from typing import Final
 
 import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.bbr.memory import UNKNOWN_US, Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack
