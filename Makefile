@@ -50,10 +50,11 @@ system:
 system-test:
 	@PYTHON=$(PYTHON) sh scripts/system-packages test
 
-$(INSTALLED): pyproject.toml setup.py $(wildcard ffi/build_*.py) $(wildcard ffi/src/*)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
-	touch $@
+# Always asked: whether it is whole, of this Python and in its place is nothing that times of files can tell.
+$(INSTALLED): pyproject.toml setup.py constraints.txt $(wildcard ffi/build_*.py) $(wildcard ffi/src/*) always
+	@PYTHON=$(PYTHON) sh scripts/virtual-environment $(VENV) '$(EXTRAS)' $(filter-out always,$^)
+
+.PHONY: always
 
 build: ## rebuild the cffi modules in place
 	flock .build.lock $(BIN)/python setup.py --quiet build_ext --inplace
@@ -98,4 +99,5 @@ docs: ## write docs/modules.md and docs/modules from the sources
 	$(PYTHON) scripts/module-docs
 
 clean: ## remove what was built and installed here
+	rm -f $(INSTALLED)
 	rm -rf build $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.needs("nfqueue")
 Serve = Callable[..., Server]
 
 PORT = 18090
+REFUSE = str(Path(__file__).parents[1] / "refuse.py")
 URL = f"http://127.0.0.1:{PORT}/"
 
 
@@ -81,7 +82,7 @@ def worker_fields(server: Server) -> dict[str, str]:
 def test_worker__user_would_lose_net_admin__stays_root_with_exactly_that(
     serve: Serve, namespace: Namespace
 ) -> None:
-    refuse = [sys.executable, str(Path(__file__).with_name("refuse.py")), "prctl=8", "--"]
+    refuse = [sys.executable, REFUSE, "prctl=8", "--"]
     server = serve("--stack", "auto", "--port", str(PORT), prefix=tuple(namespace.command(refuse)))
     server.wait_ready()
     assert server.status()["stack"] == "nfqueue"
@@ -279,7 +280,7 @@ def test_crash_at_start_in_auto__falls_back_with_the_reason(serve: Serve, namesp
 
 
 def test_load__raw_sockets_are_refused__one_line(namespace: Namespace) -> None:
-    refuse = [sys.executable, str(Path(__file__).with_name("refuse.py")), "socket=2", "--"]
+    refuse = [sys.executable, REFUSE, "socket=2", "--"]
     load = [GOSSAMER, "load", URL, "--stack", "nfqueue"]
     argv = namespace.command([*refuse, *load])
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
