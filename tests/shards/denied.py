@@ -176,7 +176,7 @@ def try_serving(
             return Outcome(faults, trial.process.poll(), trial.log)
         faults = tuple(complaints(prefix, trial.url, site))
         code = trial.end()
-        if code not in (0, -signal.SIGTERM):
+        if code != 0:
             faults += (f"exit {code} on SIGTERM",)
         if "Traceback" in trial.log or "a new one starts" in trial.log:
             faults += ("it complains in its log",)
