@@ -54,7 +54,12 @@ class Outcome(msgspec.Struct, frozen=True):
         """What it did, in a line."""
         if self.serves:
             return "serves"
-        return self.line or f"WRONG: exit {self.exit_code}; {'; '.join(self.faults)}; {self.log[-200:]!r}"
+        if self.faults:
+            return f"WRONG: {'; '.join(self.faults)}; {self.log[-200:]!r}"
+        last = next(
+            (line.strip() for line in reversed(self.log.splitlines()) if line.strip()), "nothing said"
+        )
+        return self.line or f"exit code {self.exit_code}: {last}"
 
 
 def make_site(folder: Path) -> Path:
@@ -177,7 +182,7 @@ def try_serving(
             return Outcome(faults, trial.process.poll(), trial.log)
         faults = tuple(complaints(prefix, trial.url, site))
         code = trial.end()
-        if code not in (0, -signal.SIGTERM):
+        if code != 0:
             faults += (f"exit {code} on SIGTERM",)
         if "Traceback" in trial.log or "a new one starts" in trial.log:
             faults += ("it complains in its log",)

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,12 +34,14 @@ TELLING = [
 ]
 """The cases of the table that are always tried; GOSSAMER_DENIED_CALLS=1 tries all."""
 
-ALL = [(call, errno_name) for call in TABLE for errno_name in ERRNOS]
+EVERY = [(call, errno_name) for call in TABLE for errno_name in ERRNOS]
+NOT_WANTED = pytest.mark.skip(reason="GOSSAMER_DENIED_CALLS=1 tries the whole table (minutes)")
 
-only_if_wanted = pytest.mark.skipif(
-    "GOSSAMER_DENIED_CALLS" not in os.environ,
-    reason="GOSSAMER_DENIED_CALLS=1 tries the whole table (minutes)",
-)
+
+def if_wanted(cases: list[tuple[str, str]]) -> list[Any]:
+    """The cases, or one that is skipped in their place."""
+    wanted = "GOSSAMER_DENIED_CALLS" in os.environ
+    return [*cases] if wanted else [pytest.param("every call", "every errno", marks=NOT_WANTED)]
 
 
 def check(outcome: Outcome, call: str, end: End) -> None:
@@ -66,19 +69,17 @@ def test_kernel_sockets__a_call_refused__serves_or_says_so(
     try_call(call, errno_name, tmp_path, "kernel", [])
 
 
-@only_if_wanted
 @pytest.mark.slow
-@pytest.mark.parametrize(("call", "errno_name"), [case for case in ALL if case not in TELLING])
+@pytest.mark.parametrize(("call", "errno_name"), if_wanted([case for case in EVERY if case not in TELLING]))
 def test_kernel_sockets__any_call_refused__serves_or_says_so(
     call: str, errno_name: str, tmp_path: Path
 ) -> None:
     try_call(call, errno_name, tmp_path, "kernel", [])
 
 
-@only_if_wanted
 @pytest.mark.slow
 @pytest.mark.needs("nfqueue")
-@pytest.mark.parametrize(("call", "errno_name"), ALL)
+@pytest.mark.parametrize(("call", "errno_name"), if_wanted(EVERY))
 def test_functional_tcp__any_call_refused__serves_or_says_so(
     call: str, errno_name: str, tmp_path: Path, namespace: Namespace
 ) -> None:

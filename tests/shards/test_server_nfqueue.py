@@ -112,6 +112,7 @@ def test_worker_killed__replaced_and_its_queue_lives_on(start: Serve, namespace:
         lambda: (w := server.status()["workers"][0])["pid"] not in (0, victim) and w["state"] == "serving",
         "a new worker",
     )
+    assert "worker 0 ended (killed by signal 9); a new one starts in 0 s" in server.log()
     assert queues(namespace) == [100, 101]
     assert {fetch(namespace) for _ in range(8)} == {"hello\n 200"}
 
