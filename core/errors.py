@@ -5,6 +5,8 @@ ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipe
 here has no name there.
 """
 
+import reprlib
+
 
 class GossamerError(Exception):
     """Base of every error of this project that is not an OSError."""
@@ -17,3 +19,33 @@ class BoundExceeded(GossamerError):
 class Draining(GossamerError):
     """The server is draining: finish the request at hand, close when idle. Raised in threads blocked in a
     receive."""
+
+
+class MisuseError(GossamerError):
+    """Something was called with what it does not take, or where it may not be called; nothing has come of it.
+
+    Raised on the line that calls. The message names the argument, what was found and what is allowed.
+
+    >>> from gossamer.core.errors import MisuseError
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> async def main():
+    ...     try:
+    ...         await sys_sleep(0.5)
+    ...     except MisuseError as error:
+    ...         print(error)
+    >>> run(main())
+    sys_sleep: us is 0.5 (float); allowed: whole microseconds; half a second is 500_000
+    """
+
+
+def misused(argument: str, found: object, allowed: str) -> MisuseError:
+    """The error to raise for an argument that is not allowed."""
+    # Of what was found a short form, that is also there where its own `repr` raises.
+    return MisuseError(f"{argument} is {reprlib.repr(found)} ({type(found).__name__}); allowed: {allowed}")
+
+
+def check_whole(argument: str, found: object, least: int, most: int, allowed: str) -> None:
+    """Raises: MisuseError for what is no whole number from `least` to `most`; True and False are none."""
+    if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
+        raise misused(argument, found, allowed)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import GossamerError, MisuseError
 from gossamer.core.loop.descriptor import DescriptorLoop, EdgeWatch
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.threads.calls import sys_epoll_wait, sys_fork, sys_join, sys_nbio, sys_yield
@@ -362,5 +362,5 @@ def test_given_up__a_copy_lives_on__its_events_do_not_wake_who_waits_for_the_sam
 
 @pytest.mark.parametrize("flag", [select.EPOLLONESHOT, select.EPOLLEXCLUSIVE])
 def test_edge__flags_that_are_its_own__refused(flag: int) -> None:
-    with pytest.raises(ValueError, match="takes no EPOLLONESHOT"):
+    with pytest.raises(MisuseError, match="takes no EPOLLONESHOT"):
         EdgeWatch(0, select.EPOLLIN | flag)
