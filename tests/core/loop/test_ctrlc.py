@@ -145,5 +145,9 @@ def test_a_program__ctrl_c__cleans_up_and_ends_by_the_signal() -> None:
         child.send_signal(signal.SIGINT)
         output, errors = child.communicate(timeout=20)
     assert output == "cleaned up\n"
-    assert errors.rstrip().endswith("KeyboardInterrupt")
+    error, _, stood = errors.partition(
+        "\nat the first Ctrl-C there were 1 threads\n1 x blocked in Sleep: main\n"
+    )
+    assert error.endswith("KeyboardInterrupt")
+    assert ":8 in main" in stood
     assert child.returncode == -signal.SIGINT

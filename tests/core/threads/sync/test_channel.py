@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from gossamer.core.clock import VirtualClock
+from gossamer.core.errors import MisuseError
 from gossamer.core.loop.virtual import VirtualWaiter
 from gossamer.core.threads.calls import sys_sleep, sys_yield
 from gossamer.core.threads.cancel import CancelScope, move_on_after
@@ -131,7 +132,7 @@ def test_select__sending_is_chosen__the_value_is_handed_over(run: Run) -> None:
 
 
 def test_select__nothing__is_refused(run: Run) -> None:
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(MisuseError, match="nothing"):
         run(select())
 
 
