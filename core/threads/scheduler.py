@@ -66,8 +66,17 @@ def _sent(context: Context, send: Callable[[Any], Any], value: Any) -> Any:
     return context.run(send, value)
 
 
+def _exit_of_another(error: GeneratorExit) -> RuntimeError:
+    told = RuntimeError("what was waited for raised GeneratorExit")
+    told.__cause__ = error
+    return told
+
+
 def _thrown(thread: Thread[Any], error: BaseException) -> Any:
     """Raise an error in a thread; returns the call that it makes next."""
+    if isinstance(error, GeneratorExit):
+        # Thrown in, it would close the coroutines within one by one, none of which may make a call then.
+        error = _exit_of_another(error)
     if thread.context is None:
         return thread.coroutine.throw(error)
     return thread.context.run(thread.coroutine.throw, error)
@@ -385,7 +394,7 @@ class Scheduler:
 
     def _unpark(self, thread: Thread[Any], value: Any) -> None:
         """As `resume`, for whoever wakes a parked thread."""
-        if self.os_thread != get_ident():
+        if self.os_thread != get_ident() and self.os_thread:
             check_os_thread(self)
         assert thread.inbox is BLOCKED, f"{thread!r} is resumed twice"
         thread.inbox = value

@@ -40,9 +40,14 @@ def test_ctrl_c__every_thread_ends_and_its_finally_may_block() -> None:
             nursery.start_soon(works, "bob")
             nursery.start_soon(press_soon)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         run(main())
     assert sorted(ended) == ["ann", "bob"]
+    (stood,) = caught.value.__notes__
+    assert "2 x blocked in Sleep: test_ctrl_c__every_thread" in stood
+    assert "in test_ctrl_c__every_thread_ends_and_its_finally_may_block.<locals>.works" in stood
+    assert "1 x blocked in Park: " in stood
+    assert "in test_ctrl_c__every_thread_ends_and_its_finally_may_block.<locals>.main" in stood
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
