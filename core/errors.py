@@ -35,17 +35,21 @@ class MisuseError(GossamerError):
     ...     except MisuseError as error:
     ...         print(error)
     >>> run(main())
-    sys_sleep: us is 0.5 (float); allowed: whole microseconds; half a second is 500_000
+    sys_sleep: us: found 0.5 (float), allowed is whole microseconds; half a second is 500_000
     """
 
 
-def misused(argument: str, found: object, allowed: str) -> MisuseError:
-    """The error to raise for an argument that is not allowed."""
-    # Of what was found a short form, that is also there where its own `repr` raises.
-    return MisuseError(f"{argument} is {reprlib.repr(found)} ({type(found).__name__}); allowed: {allowed}")
+def misuse(name: str, found: object, allowed: str) -> MisuseError:
+    """The error for a wrong argument: its name, what was found, and what is allowed.
+
+    >>> from gossamer.core.errors import misuse
+    >>> misuse("bytes_max", "1", "a number from 1 to 100")
+    MisuseError("bytes_max: found '1' (str), allowed is a number from 1 to 100")
+    """
+    return MisuseError(f"{name}: found {reprlib.repr(found)} ({type(found).__name__}), allowed is {allowed}")
 
 
 def check_whole(argument: str, found: object, least: int, most: int, allowed: str) -> None:
     """Raises: MisuseError for what is no whole number from `least` to `most`; True and False are none."""
     if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
-        raise misused(argument, found, allowed)
+        raise misuse(argument, found, allowed)

@@ -17,7 +17,7 @@ from functools import partial
 from select import EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT
 from typing import Any, Final
 
-from gossamer.core.errors import MisuseError, misused
+from gossamer.core.errors import MisuseError, misuse
 from gossamer.core.threads.calls import EpollWait, check_events, check_fd
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
@@ -77,7 +77,7 @@ class EdgeWatch:
 
 def _check_watch(found: object) -> None:
     if not isinstance(found, EdgeWatch):
-        raise misused("watch", found, "an EdgeWatch")
+        raise misuse("watch", found, "an EdgeWatch")
 
 
 class EdgeWait(SystemCall[int], frozen=True):

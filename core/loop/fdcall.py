@@ -6,7 +6,7 @@ nothing.
 
 from typing import Any, Final
 
-from gossamer.core.errors import MisuseError, check_whole, misused
+from gossamer.core.errors import MisuseError, check_whole, misuse
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 
@@ -51,7 +51,7 @@ READ_BYTES_MAX: Final = 1 << 30
 def check_descriptor(found: object) -> None:
     """Raises: MisuseError."""
     if not isinstance(found, Descriptor):
-        raise misused("descriptor", found, "a Descriptor, such as the end of a pipe")
+        raise misuse("descriptor", found, "a Descriptor, such as the end of a pipe")
 
 
 def check_read(bytes_max: object) -> None:
@@ -68,7 +68,7 @@ def octets_of(data: object) -> bytes | memoryview:
             return memoryview(data).cast("B")
         except (TypeError, ValueError) as error:  # it has gaps, or was released
             raise MisuseError(f"send: data: {error}") from error
-    raise misused("send: data", data, "bytes, a bytearray or a memoryview")
+    raise misuse("send: data", data, "bytes, a bytearray or a memoryview")
 
 
 class FdRead(SystemCall[bytes], frozen=True):

@@ -25,7 +25,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final, ParamSpec, TypeVar
 
-from gossamer.core.errors import BoundExceeded, MisuseError, misused
+from gossamer.core.errors import BoundExceeded, MisuseError, misuse
 from gossamer.core.threads.calls import Returning
 from gossamer.core.threads.current import CURRENT, NoSchedulerRuns, current_scheduler
 from gossamer.core.threads.eventloop import SchedulerPort
@@ -108,7 +108,7 @@ class Token:
         Raises: BoundExceeded; NoSchedulerRuns when the scheduler has ended.
         """
         if not callable(function):
-            raise misused("from_thread: function", function, "a function, and its arguments after it")
+            raise misuse("from_thread: function", function, "a function, and its arguments after it")
         self._ask(None, lambda: _log_error(lambda: function(*arguments, **named)))
 
     def take_in(self) -> None:
@@ -128,7 +128,7 @@ class Token:
 
     def _check(self, function: object) -> None:
         if not callable(function):
-            raise misused("from_thread: function", function, "a function, and its arguments after it")
+            raise misuse("from_thread: function", function, "a function, and its arguments after it")
         runs_here: Any = CURRENT.get(None)
         is_ours = runs_here is self._scheduler
         if is_ours and runs_here.os_thread == threading.get_ident():

@@ -14,7 +14,7 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, Final, Never, NoReturn, ParamSpec, TypeVar, final
 
-from gossamer.core.errors import check_whole, misused
+from gossamer.core.errors import check_whole, misuse
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread, check_coroutine
 
@@ -51,14 +51,12 @@ def _check_place(what: str, fd: object, offset: object) -> None:
 
 def _check_job(what: str, function: object, arguments: object) -> None:
     if not callable(function):
-        raise misused(f"{what}: function", function, "a function, and its arguments after it")
+        raise misuse(f"{what}: function", function, "a function, and its arguments after it")
     if iscoroutinefunction(function):
         name = getattr(function, "__name__", "it")
-        raise misused(
-            f"{what}: function", function, f"a plain function; an async one is awaited: {name}(...)"
-        )
+        raise misuse(f"{what}: function", function, f"a plain function; an async one is awaited: {name}(...)")
     if not isinstance(arguments, tuple):
-        raise misused(f"{what}: arguments", arguments, "a tuple")
+        raise misuse(f"{what}: arguments", arguments, "a tuple")
 
 
 class Fork(SystemCall[Thread[R]], frozen=True):
@@ -83,9 +81,9 @@ class Fork(SystemCall[Thread[R]], frozen=True):
     def __post_init__(self) -> None:
         check_coroutine("sys_fork: coroutine", self.coroutine)
         if not isinstance(self.name, str):
-            raise misused("sys_fork: name", self.name, "a str")
+            raise misuse("sys_fork: name", self.name, "a str")
         if self.context is not None and not isinstance(self.context, Context):
-            raise misused("sys_fork: context", self.context, "contextvars.copy_context(), or None")
+            raise misuse("sys_fork: context", self.context, "contextvars.copy_context(), or None")
 
 
 class Yield(SystemCall[None], frozen=True, gc=False):
@@ -158,7 +156,7 @@ class Join(SystemCall[R], frozen=True):
 
     def __post_init__(self) -> None:
         if not isinstance(self.thread, Thread):
-            raise misused("sys_join: thread", self.thread, "a thread, as sys_fork returns it")
+            raise misuse("sys_join: thread", self.thread, "a thread, as sys_fork returns it")
 
 
 class Nbio(SystemCall[Any], frozen=True):
@@ -265,7 +263,7 @@ class AioWrite(SystemCall[int], frozen=True, gc=False):
     def __post_init__(self) -> None:
         _check_place("sys_aio_write", self.fd, self.offset)
         if not isinstance(self.data, (bytes, bytearray, memoryview)):
-            raise misused("sys_aio_write: data", self.data, "bytes, a bytearray or a memoryview")
+            raise misuse("sys_aio_write: data", self.data, "bytes, a bytearray or a memoryview")
 
     @property
     def length(self) -> int:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from gossamer.core.clock import NEVER_US, SECOND_US
-from gossamer.core.errors import GossamerError, MisuseError, misused
+from gossamer.core.errors import GossamerError, MisuseError, misuse
 from gossamer.core.threads.current import check_os_thread, current_scheduler, current_thread
 from gossamer.core.threads.thread import Thread
 
@@ -209,12 +209,12 @@ class CancelScope:
 
 def _check_deadline(at_us: object) -> None:
     if not isinstance(at_us, int):
-        raise misused("deadline_us", at_us, "whole microseconds of the scheduler's clock; NEVER_US for none")
+        raise misuse("deadline_us", at_us, "whole microseconds of the scheduler's clock; NEVER_US for none")
 
 
 def _deadline_us(seconds: float) -> int:
     if not isinstance(seconds, (int, float)) or not seconds >= 0:  # nan too
-        raise misused("timeout", seconds, "0 and more seconds")
+        raise misuse("timeout", seconds, "0 and more seconds")
     at_us = current_scheduler().now_us() + round(seconds * SECOND_US) if seconds < 1e9 else NEVER_US
     return min(at_us, NEVER_US)
 

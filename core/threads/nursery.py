@@ -19,7 +19,7 @@ from inspect import isawaitable
 from types import CoroutineType, TracebackType
 from typing import Any, NoReturn, TypeVarTuple
 
-from gossamer.core.errors import MisuseError, misused
+from gossamer.core.errors import MisuseError, misuse
 from gossamer.core.threads.calls import Park, Returning
 from gossamer.core.threads.cancel import Cancelled, CancelScope
 from gossamer.core.threads.current import CURRENT, current_scheduler
@@ -115,9 +115,9 @@ class Nursery:
         if not callable(function):
             if isinstance(function, CoroutineType):
                 function.close()
-            raise misused(f"{method}: function", function, f"{method} takes a function and its arguments")
+            raise misuse(f"{method}: function", function, f"{method} takes a function and its arguments")
         if not isinstance(name, str):
-            raise misused(f"{method}: name", name, "a str")
+            raise misuse(f"{method}: name", name, "a str")
         if self._is_closed:
             raise MisuseError("the nursery is closed: nothing can be started in it any more")
         if not self._is_open:

@@ -21,7 +21,7 @@ from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
-from gossamer.core.errors import GossamerError, MisuseError, misused
+from gossamer.core.errors import GossamerError, MisuseError, misuse
 from gossamer.core.threads.calls import Fork, Join, Nbio, Park, Ret, Returning, Yield
 from gossamer.core.threads.cancel import Cancelled
 from gossamer.core.threads.current import CURRENT, check_os_thread
@@ -388,7 +388,7 @@ class Scheduler:
 
     def _park(self, thread: Thread[Any], call: Park[Any]) -> Any:
         if not isinstance(call.waiters, deque):
-            raise misused("sys_park: waiters", call.waiters, "a deque")
+            raise misuse("sys_park: waiters", call.waiters, "a deque")
         call.waiters.append(partial(self._unpark, thread))
         return BLOCKED
 

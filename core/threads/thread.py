@@ -13,7 +13,7 @@ from inspect import iscoroutinefunction
 from types import CoroutineType
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from gossamer.core.errors import MisuseError, misused
+from gossamer.core.errors import MisuseError, misuse
 from gossamer.core.threads.systemcall import BLOCKED
 
 R_co = TypeVar("R_co", covariant=True)
@@ -61,7 +61,7 @@ def check_coroutine(what: str, found: object) -> None:
         if iscoroutinefunction(found):
             name = getattr(found, "__name__", "it")
             allowed += f": it was not called, {name}() is meant"
-        raise misused(what, found, allowed)
+        raise misuse(what, found, allowed)
 
 
 class Thread(Generic[R_co]):

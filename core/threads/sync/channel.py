@@ -14,7 +14,7 @@ from enum import Enum
 from threading import get_ident
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 
-from gossamer.core.errors import BoundExceeded, GossamerError, MisuseError, check_whole, misused
+from gossamer.core.errors import BoundExceeded, GossamerError, MisuseError, check_whole, misuse
 from gossamer.core.threads.calls import Park
 from gossamer.core.threads.sync.owned import Owned
 from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters
@@ -373,9 +373,9 @@ def _check_operations(operations: tuple[object, ...]) -> None:
         raise MisuseError("select of nothing would wait for ever")
     for operation in operations:
         if not isinstance(operation, Operation):
-            raise misused("select: operation", operation, "receiving(channel) or sending(channel, value)")
+            raise misuse("select: operation", operation, "receiving(channel) or sending(channel, value)")
 
 
 def _check_channel(what: str, found: object) -> None:
     if not isinstance(found, Channel):
-        raise misused(f"{what}: channel", found, "a Channel")
+        raise misuse(f"{what}: channel", found, "a Channel")

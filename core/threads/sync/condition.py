@@ -3,7 +3,7 @@
 from collections import deque
 from threading import get_ident
 
-from gossamer.core.errors import MisuseError, check_whole, misused
+from gossamer.core.errors import MisuseError, check_whole, misuse
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.sync.mutex import Mutex
 from gossamer.core.threads.sync.owned import Owned
@@ -41,7 +41,7 @@ class Condition(Owned):
     def __init__(self, mutex: Mutex | None = None) -> None:
         super().__init__()
         if mutex is not None and not isinstance(mutex, Mutex):
-            raise misused("Condition: mutex", mutex, "a Mutex, or None for one of its own")
+            raise misuse("Condition: mutex", mutex, "a Mutex, or None for one of its own")
         self.mutex = Mutex() if mutex is None else mutex
         self._waiters: Waiters = deque()
 

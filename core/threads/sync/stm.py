@@ -23,7 +23,7 @@ from threading import get_ident
 from types import CoroutineType
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
-from gossamer.core.errors import BoundExceeded, MisuseError, misused
+from gossamer.core.errors import BoundExceeded, MisuseError, misuse
 from gossamer.core.threads.calls import Park
 from gossamer.core.threads.sync.owned import Owned
 from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters
@@ -93,7 +93,7 @@ class Transaction:
             if variable._owner.os_thread != get_ident():
                 variable._find_owner()
         except AttributeError:
-            raise misused("Transaction: variable", variable, "a TVar") from None
+            raise misuse("Transaction: variable", variable, "a TVar") from None
         if variable in self._writes:
             written: T = self._writes[variable]
             return written
@@ -106,7 +106,7 @@ class Transaction:
             if variable._owner.os_thread != get_ident():
                 variable._find_owner()
         except AttributeError:
-            raise misused("Transaction: variable", variable, "a TVar") from None
+            raise misuse("Transaction: variable", variable, "a TVar") from None
         self._writes[variable] = value
 
     def retry(self) -> NoReturn:
@@ -153,7 +153,7 @@ async def atomically(function: Callable[[Transaction], R]) -> R:
     Raises: what it raises, with nothing changed; MisuseError when it retries without having read anything.
     """
     if not callable(function):
-        raise misused("atomically: function", function, "a function of a Transaction")
+        raise misuse("atomically: function", function, "a function of a Transaction")
     for _ in range(ATTEMPTS_MAX):
         transaction = Transaction()
         try:

@@ -24,8 +24,9 @@ def test_debug__watchdog_stacks_and_forgotten_awaits(capfd: pytest.CaptureFixtur
         await sys_yield()
         reader, writer = open_pipe()
         writer.send(b"forgotten")
-        signal.raise_signal(signal.SIGQUIT)
         time.sleep(0.3)
+        await sys_yield()
+        signal.raise_signal(signal.SIGQUIT)
         await reader.close()
         await writer.close()
 

@@ -74,7 +74,7 @@ def test_on_the_schedulers_own_thread__refused() -> None:
             token.run_sync(print)
         with pytest.raises(MisuseError, match="none of a pool's"):
             from_thread.run_sync(print)
-        with pytest.raises(MisuseError, match="function is 5"):
+        with pytest.raises(MisuseError, match="function: found 5"):
             token.run_sync_soon(5)  # type: ignore[arg-type]
 
     run(main())

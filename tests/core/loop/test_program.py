@@ -88,7 +88,7 @@ async def nothing() -> None: ...
 
 @pytest.mark.parametrize("wrong", [nothing, None, 5, sys_sleep(1), [nothing]], ids=repr)
 def test_run__of_what_is_no_coroutine__refused(wrong: Any) -> None:
-    with pytest.raises(MisuseError, match=r"run: main is .* allowed: a coroutine"):
+    with pytest.raises(MisuseError, match=r"run: main: found .* allowed is a coroutine"):
         run(wrong)
 
 

@@ -38,9 +38,9 @@ def line_of(error: BaseException) -> str:
     [
         (lambda nursery: nursery.start_soon(plain), "plain returned 7, which cannot be awaited"),
         (lambda nursery: nursery.start_soon(works()), "start_soon takes a function and its arguments"),
-        (lambda nursery: nursery.start_soon(None), "function is None"),
-        (lambda nursery: nursery.start_soon(works, name=5), "name is 5"),
-        (lambda nursery: nursery.start_soon(sys_join, None), "sys_join: thread is None"),
+        (lambda nursery: nursery.start_soon(None), "function: found None"),
+        (lambda nursery: nursery.start_soon(works, name=5), "name: found 5"),
+        (lambda nursery: nursery.start_soon(sys_join, None), "sys_join: thread: found None"),
     ],
     ids=["plain", "coroutine", "None", "name", "call"],
 )

@@ -266,13 +266,13 @@ def test_receive__a_closed_channel__no_word_of_a_select(run: Run) -> None:
 @pytest.mark.parametrize("wrong", [None, 5, "channel", Channel])
 def test_what_is_no_channel_or_no_operation__refused(run: Run, wrong: Any) -> None:
     for make in (receiving, lambda channel: sending(channel, 1)):
-        with pytest.raises(MisuseError, match="channel is"):
+        with pytest.raises(MisuseError, match="channel: found"):
             make(wrong)
-    with pytest.raises(MisuseError, match="select: operation is"):
+    with pytest.raises(MisuseError, match="select: operation: found"):
         run(select(wrong))
 
 
 @pytest.mark.parametrize("capacity", [-1, 1.5, None, "1", True])
 def test_capacity__no_whole_number__refused(capacity: Any) -> None:
-    with pytest.raises(MisuseError, match="capacity is"):
+    with pytest.raises(MisuseError, match="capacity: found"):
         Channel(capacity)

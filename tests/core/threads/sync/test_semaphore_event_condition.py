@@ -31,7 +31,7 @@ def test_semaphore__no_more_than_its_places__first_come_first_served(run: Run) -
 def test_semaphore__released_too_often_or_no_places__refused() -> None:
     with pytest.raises(GossamerError, match="more often"):
         Semaphore(1).release()
-    with pytest.raises(MisuseError, match="places is 0"):
+    with pytest.raises(MisuseError, match="places: found 0"):
         Semaphore(0)
 
 
