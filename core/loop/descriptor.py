@@ -133,6 +133,9 @@ class DescriptorLoop(PassiveLoop):
             raise MisuseError(f"an EdgeWatch that is not closed watches descriptor {fd} already")
         if fd < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if self._scheduler.is_watched(fd):
+            # To watch it would take it away from whoever does: another connection would never hear again.
+            raise MisuseError(f"descriptor {fd} is watched already, as that of a stream, a pipe or a loop")
 
     # Level-triggered: one registration for one answer.
 

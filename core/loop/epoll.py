@@ -49,6 +49,10 @@ class EpollWaiter:
             raise Unwatchable(errno.EPERM, f"descriptor {fd} cannot be waited for: {ALWAYS_READY}") from error
         self._callbacks[fd] = callback
 
+    def is_watched(self, fd: int) -> bool:
+        """Whether somebody watches it."""
+        return fd in self._callbacks
+
     def unwatch(self, fd: int) -> None:
         """Stop watching; a descriptor that is not watched is left alone.
 

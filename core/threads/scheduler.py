@@ -66,6 +66,10 @@ def _sent(context: Context, send: Callable[[Any], Any], value: Any) -> Any:
     return context.run(send, value)
 
 
+def _is_not_watched(_fd: int) -> bool:
+    return False
+
+
 def _exit_of_another(error: GeneratorExit) -> RuntimeError:
     told = RuntimeError("what was waited for raised GeneratorExit")
     told.__cause__ = error
@@ -128,6 +132,7 @@ class Scheduler:
         self._thread_errors_total = 0
         self.watch = waiter.watch
         self.unwatch = waiter.unwatch
+        self.is_watched: Callable[[int], bool] = getattr(waiter, "is_watched", _is_not_watched)
         self.forget: Callable[[int], None] = getattr(waiter, "forget", waiter.unwatch)
         for loop in loops:
             self.add_loop(loop)
