@@ -14,7 +14,7 @@ operating-system threads.
 Owns the calls that wait to be taken in, and who waits for their answers. What they call runs on the
 scheduler's own thread, between two turns of its threads. The words are trio's.
 
-Bounds: CALLS_MAX calls at a time; the next raises BoundExceeded.
+Bounds: CALLS_MAX calls; the next raises BoundExceeded.
 """
 
 import logging
@@ -35,7 +35,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CALLS_MAX: Final = 1024
-"""Calls that wait to be taken in, or for their answer."""
+"""Calls that wait to be taken in, and calls that wait for their answer."""
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class Token:
         with self._lock:
             if self._is_closed:
                 raise NoSchedulerRuns("the scheduler has ended")
-            if len(self._calls) + len(self._unanswered) >= CALLS_MAX:
+            if max(len(self._calls), len(self._unanswered)) >= CALLS_MAX:
                 raise BoundExceeded(f"{CALLS_MAX} calls from threads wait already (from_thread.CALLS_MAX)")
             if answer is not None:
                 self._unanswered[answer] = None

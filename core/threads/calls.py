@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import CO_COROUTINE, iscoroutinefunction
+from types import BuiltinFunctionType, CoroutineType, FunctionType
 from typing import Any, Final, Never, NoReturn, ParamSpec, TypeVar, final
 
 from gossamer.core.errors import check_whole, misuse
@@ -44,15 +45,43 @@ def check_events(argument: str, found: object) -> None:
     check_whole(argument, found, 0, EVENTS_MASK, "event bits, as select.EPOLLIN | select.EPOLLOUT")
 
 
+# Each call looks at the common case itself, in one expression; the functions here are for what is not that,
+# and say which argument it was.
+
+
 def _check_place(what: str, fd: object, offset: object) -> None:
     check_fd(f"{what}: fd", fd)
     check_whole(f"{what}: offset", offset, 0, OFFSET_MAX, "whole bytes from the beginning of the file")
 
 
+def _check_fork(call: "Fork[Any]") -> None:
+    check_coroutine("sys_fork: coroutine", call.coroutine)
+    if not isinstance(call.name, str):
+        raise misuse("sys_fork: name", call.name, "a str")
+    if call.context is not None and not isinstance(call.context, Context):
+        raise misuse("sys_fork: context", call.context, "contextvars.copy_context(), or None")
+
+
+def _check_read(call: "AioRead") -> None:
+    _check_place("sys_aio_read", call.fd, call.offset)
+    check_whole("sys_aio_read: length", call.length, 0, OFFSET_MAX, "so many bytes, 0 and more")
+
+
+def _check_write(call: "AioWrite") -> None:
+    _check_place("sys_aio_write", call.fd, call.offset)
+    if not isinstance(call.data, (bytes, bytearray, memoryview)):
+        raise misuse("sys_aio_write: data", call.data, "bytes, a bytearray or a memoryview")
+
+
 def _check_job(what: str, function: object, arguments: object) -> None:
+    kind = type(function)
     if not callable(function):
         raise misuse(f"{what}: function", function, "a function, and its arguments after it")
-    if iscoroutinefunction(function):
+    # Most are one of these two, and `iscoroutinefunction` would take longer than many a function itself.
+    is_plain = kind is BuiltinFunctionType or (
+        kind is FunctionType and not function.__code__.co_flags & CO_COROUTINE  # type: ignore[attr-defined]
+    )
+    if not is_plain and iscoroutinefunction(function):
         name = getattr(function, "__name__", "it")
         raise misuse(f"{what}: function", function, f"a plain function; an async one is awaited: {name}(...)")
     if not isinstance(arguments, tuple):
@@ -79,11 +108,10 @@ class Fork(SystemCall[Thread[R]], frozen=True):
     """Where its context variables live; None: it shares those of whoever runs the scheduler."""
 
     def __post_init__(self) -> None:
-        check_coroutine("sys_fork: coroutine", self.coroutine)
-        if not isinstance(self.name, str):
-            raise misuse("sys_fork: name", self.name, "a str")
-        if self.context is not None and not isinstance(self.context, Context):
-            raise misuse("sys_fork: context", self.context, "contextvars.copy_context(), or None")
+        coroutine, context = self.coroutine, self.context
+        is_plain = type(coroutine) is CoroutineType and not coroutine.cr_suspended and type(self.name) is str
+        if not is_plain or (context is not None and type(context) is not Context):
+            _check_fork(self)
 
 
 class Yield(SystemCall[None], frozen=True, gc=False):
@@ -155,7 +183,7 @@ class Join(SystemCall[R], frozen=True):
     thread: Thread[R]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.thread, Thread):
+        if type(self.thread) is not Thread:
             raise misuse("sys_join: thread", self.thread, "a thread, as sys_fork returns it")
 
 
@@ -219,8 +247,11 @@ class EpollWait(SystemCall[int], frozen=True, gc=False):
     events: int
 
     def __post_init__(self) -> None:
-        check_fd("sys_epoll_wait: fd", self.fd)
-        check_events("sys_epoll_wait: events", self.events)
+        fd, events = self.fd, self.events
+        is_plain = type(fd) is type(events) is int
+        if not (is_plain and -1 <= fd <= FD_MAX and 0 <= events <= EVENTS_MASK):
+            check_fd("sys_epoll_wait: fd", fd)
+            check_events("sys_epoll_wait: events", events)
 
 
 @final
@@ -244,8 +275,10 @@ class AioRead(SystemCall[bytes], frozen=True, gc=False):
     length: int
 
     def __post_init__(self) -> None:
-        _check_place("sys_aio_read", self.fd, self.offset)
-        check_whole("sys_aio_read: length", self.length, 0, OFFSET_MAX, "so many bytes, 0 and more")
+        fd, offset, length = self.fd, self.offset, self.length
+        is_plain = type(fd) is type(offset) is type(length) is int
+        if not (is_plain and -1 <= fd <= FD_MAX and 0 <= offset <= OFFSET_MAX and 0 <= length <= OFFSET_MAX):
+            _check_read(self)
 
 
 @final
@@ -261,9 +294,10 @@ class AioWrite(SystemCall[int], frozen=True, gc=False):
     data: bytes
 
     def __post_init__(self) -> None:
-        _check_place("sys_aio_write", self.fd, self.offset)
-        if not isinstance(self.data, (bytes, bytearray, memoryview)):
-            raise misuse("sys_aio_write: data", self.data, "bytes, a bytearray or a memoryview")
+        fd, offset = self.fd, self.offset
+        is_plain = type(fd) is type(offset) is int and type(self.data) is bytes
+        if not (is_plain and -1 <= fd <= FD_MAX and 0 <= offset <= OFFSET_MAX):
+            _check_write(self)
 
     @property
     def length(self) -> int:

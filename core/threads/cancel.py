@@ -89,6 +89,7 @@ class CancelScope:
 
     @shield.setter
     def shield(self, is_shielded: bool) -> None:
+        self._check_os_thread()
         self._shield = is_shielded
         if self.is_cancelled:
             self._wake()
@@ -101,6 +102,7 @@ class CancelScope:
     @deadline_us.setter
     def deadline_us(self, at_us: int) -> None:
         _check_deadline(at_us)
+        self._check_os_thread()
         is_entered = self._thread is not None
         if is_entered:
             self._disarm()
@@ -115,10 +117,14 @@ class CancelScope:
         """
         if self.cancel_called:
             return
-        if self._thread is not None and self._scheduler.os_thread:
-            check_os_thread(self._scheduler)
+        self._check_os_thread()
         self.cancel_called = True
         self._wake()
+
+    def _check_os_thread(self) -> None:
+        """Raises: NoSchedulerRuns on another operating-system thread, while its own runs."""
+        if self._thread is not None and self._scheduler.os_thread:
+            check_os_thread(self._scheduler)
 
     def _wake(self) -> None:
         """Interrupt the threads in it, and in the scopes within that are open to it."""

@@ -173,6 +173,7 @@ class Nursery:
             self.cancel_scope.cancel()
         elif isinstance(error, GeneratorExit | KeyboardInterrupt):
             # The thread itself is thrown away, and may not block any more.
+            self._is_closed = True
             self.cancel_scope.cancel()
             return self.cancel_scope.__exit__(kind, error, traceback)
         elif error is not None:

@@ -128,6 +128,8 @@ def test_nursery_and_scope__another_operating_system_thread__refused() -> None:
                     outcome_elsewhere(lambda: nursery.start_soon(sys_sleep, 1)),
                     await sys_blio(outcome_of, lambda _: nursery.start_soon(sys_sleep, 1), None),
                     outcome_elsewhere(scope.cancel),
+                    outcome_elsewhere(lambda: setattr(scope, "deadline_us", 5)),
+                    outcome_elsewhere(lambda: setattr(scope, "shield", True)),
                     scope.cancel_called,
                 ]
 
