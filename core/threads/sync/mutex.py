@@ -77,4 +77,7 @@ class Mutex(Owned):
             await wait_in(self._waiters, "mutex")
 
     async def __aexit__(self, *_error: object) -> None:
-        self.unlock()
+        if self._waiters and self._owner.os_thread == get_ident():  # as `unlock`, without calling it
+            self._waiters.popleft()(None)
+        else:
+            self.unlock()
