@@ -5,6 +5,8 @@ ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipe
 here has no name there.
 """
 
+import reprlib
+
 
 class GossamerError(Exception):
     """Base of every error of this project that is not an OSError."""
@@ -17,3 +19,37 @@ class BoundExceeded(GossamerError):
 class Draining(GossamerError):
     """The server is draining: finish the request at hand, close when idle. Raised in threads blocked in a
     receive."""
+
+
+class MisuseError(GossamerError):
+    """Something was called with what it does not take, or where it may not be called; nothing has come of it.
+
+    Raised on the line that calls. The message names the argument, what was found and what is allowed.
+
+    >>> from gossamer.core.errors import MisuseError
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> async def main():
+    ...     try:
+    ...         await sys_sleep(0.5)
+    ...     except MisuseError as error:
+    ...         print(error)
+    >>> run(main())
+    sys_sleep: us: found 0.5 (float), allowed is whole microseconds; half a second is 500_000
+    """
+
+
+def misuse(name: str, found: object, allowed: str) -> MisuseError:
+    """The error for a wrong argument: its name, what was found, and what is allowed.
+
+    >>> from gossamer.core.errors import misuse
+    >>> misuse("bytes_max", "1", "a number from 1 to 100")
+    MisuseError("bytes_max: found '1' (str), allowed is a number from 1 to 100")
+    """
+    return MisuseError(f"{name}: found {reprlib.repr(found)} ({type(found).__name__}), allowed is {allowed}")
+
+
+def check_whole(argument: str, found: object, least: int, most: int, allowed: str) -> None:
+    """Raises: MisuseError for what is no whole number from `least` to `most`; True and False are none."""
+    if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
+        raise misuse(argument, found, allowed)

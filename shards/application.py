@@ -64,7 +64,9 @@ def guard(handler: Handler) -> Serve:
             await handler(stream)
         except (OSError, Draining):
             await stream.abort()
-        except Exception:
+        except GeneratorExit:
+            raise  # the thread is thrown away, and may not block any more
+        except BaseException:
             await stream.abort()
             raise
         else:

@@ -47,7 +47,7 @@ class Worker:
         self._stack: Stack | None = None
         self._application: Application | None = None
         self._drain_deadline_us: int | None = None
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     # Threads that the worker cannot be without.
 
@@ -58,7 +58,7 @@ class Worker:
     async def _essential(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
-        except Exception as error:  # noqa: BLE001 - raised again by run, outside of the scheduler
+        except BaseException as error:  # noqa: BLE001 - raised again by run, outside of the scheduler
             self._failure = error
             self.scheduler.stop()
 

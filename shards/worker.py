@@ -15,9 +15,11 @@ import resource
 import select
 import signal
 import sys
+from contextlib import nullcontext
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.signals import SignalSocket
+from gossamer.core.loop.debugging import is_wanted
 from gossamer.core.loop.descriptor import DescriptorLoop
 from gossamer.core.loop.disk import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
@@ -25,6 +27,7 @@ from gossamer.core.loop.fd import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import EpollWait
+from gossamer.core.threads.forgotten import forgotten_awaits_are_named
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.watchdog import Watchdog
 from gossamer.ffi.allocator import keep_freed_memory
@@ -126,7 +129,8 @@ def run_worker(plan: WorkerPlan) -> None:
     worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
     worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
     watchdog = Watchdog(scheduler, tell=log.warning)
-    worker.run()
+    with forgotten_awaits_are_named() if is_wanted(None) else nullcontext():
+        worker.run()
     watchdog.close()
     application.at_heartbeat()
 

@@ -11,9 +11,14 @@ import os
 import signal
 import threading
 from select import EPOLLIN
+from typing import Final
 
 from gossamer.core.threads.calls import sys_epoll_wait
 from gossamer.core.threads.cancel import CancelScope
+from gossamer.core.threads.introspection import stack_dump
+
+PLACES_SHOWN: Final = 20
+"""Places where threads stood that a KeyboardInterrupt tells of, those of most threads first."""
 
 
 class CtrlC:
@@ -24,6 +29,8 @@ class CtrlC:
     def __init__(self) -> None:
         self._eventfd = -1
         self._has_come = False
+        self.stood = ""
+        """Where the threads of the program's scope stood when the first one came."""
 
     @property
     def is_taken(self) -> bool:
@@ -33,6 +40,7 @@ class CtrlC:
     async def calls_off(self, scope: CancelScope) -> None:
         """Wait for the first one, and cancel a scope."""
         await sys_epoll_wait(self._eventfd, EPOLLIN)
+        self.stood = stack_dump(scope.threads(), PLACES_SHOWN)
         scope.cancel()
 
     def __enter__(self) -> "CtrlC":

@@ -17,8 +17,8 @@ from functools import partial
 from select import EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT
 from typing import Any, Final
 
-from gossamer.core.errors import GossamerError
-from gossamer.core.threads.calls import EpollWait
+from gossamer.core.errors import MisuseError, misuse
+from gossamer.core.threads.calls import EpollWait, check_events, check_fd
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
@@ -44,8 +44,10 @@ class EdgeWatch:
     __slots__ = ("events", "fd", "is_closed", "pending", "thread")
 
     def __init__(self, fd: int, events: int) -> None:
+        check_fd("EdgeWatch: fd", fd)
+        check_events("EdgeWatch: events", events)
         if events & NOT_FOR_EDGES:
-            raise ValueError(f"events {events:#x}: an EdgeWatch takes no EPOLLONESHOT and no EPOLLEXCLUSIVE")
+            raise MisuseError(f"events {events:#x}: an EdgeWatch takes no EPOLLONESHOT and no EPOLLEXCLUSIVE")
         self.fd = fd
         self.events = events
         self.is_closed = False
@@ -57,8 +59,8 @@ class EdgeWatch:
     def wait(self) -> SystemCall[int]:
         """Wait for the next edge; returns the event bits of all that came since the last wait.
 
-        Raises: OSError (EBADF; EPERM for what cannot be watched, a regular file); ConnectionAbortedError when
-        the watch is closed; GossamerError where another thread, or another watch, waits for the descriptor.
+        Raises: OSError (EBADF); ConnectionAbortedError when the watch is closed; MisuseError where another
+        thread, or another watch, waits for the descriptor, and for what cannot be watched, a regular file.
         """
         return EdgeWait(self)
 
@@ -73,16 +75,27 @@ class EdgeWatch:
         await self.close()
 
 
-class EdgeWait(SystemCall[int], frozen=True, gc=False):
+def _check_watch(found: object) -> None:
+    if not isinstance(found, EdgeWatch):
+        raise misuse("watch", found, "an EdgeWatch")
+
+
+class EdgeWait(SystemCall[int], frozen=True):
     """See `EdgeWatch.wait`."""
 
     watch: EdgeWatch
 
+    def __post_init__(self) -> None:
+        _check_watch(self.watch)
 
-class EdgeClose(SystemCall[None], frozen=True, gc=False):
+
+class EdgeClose(SystemCall[None], frozen=True):
     """See `EdgeWatch.close`."""
 
     watch: EdgeWatch
+
+    def __post_init__(self) -> None:
+        _check_watch(self.watch)
 
 
 class DescriptorLoop(PassiveLoop):
@@ -113,13 +126,16 @@ class DescriptorLoop(PassiveLoop):
         self._edges.clear()
 
     def _check_free(self, fd: int) -> None:
-        """Raises: OSError, GossamerError where the descriptor cannot be watched."""
+        """Raises: OSError, MisuseError where the descriptor cannot be watched."""
         if fd in self._waiting:
-            raise GossamerError(f"{self._waiting[fd]!r} waits for descriptor {fd} already")
+            raise MisuseError(f"{self._waiting[fd]!r} waits for descriptor {fd} already")
         if fd in self._edges:
-            raise GossamerError(f"an EdgeWatch that is not closed watches descriptor {fd} already")
+            raise MisuseError(f"an EdgeWatch that is not closed watches descriptor {fd} already")
         if fd < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if self._scheduler.is_watched(fd):
+            # To watch it would take it away from whoever does: another connection would never hear again.
+            raise MisuseError(f"descriptor {fd} is watched already, as that of a stream, a pipe or a loop")
 
     # Level-triggered: one registration for one answer.
 
@@ -145,7 +161,7 @@ class DescriptorLoop(PassiveLoop):
         if watch.is_closed:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the watch is closed")
         if watch.thread is not None:
-            raise GossamerError(f"{watch.thread!r} waits for descriptor {watch.fd} already")
+            raise MisuseError(f"{watch.thread!r} waits for descriptor {watch.fd} already")
         if self._edges.get(watch.fd) is not watch:
             self._check_free(watch.fd)
             self._scheduler.watch(watch.fd, watch.events | EPOLLET, partial(self._edge, watch))

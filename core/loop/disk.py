@@ -17,7 +17,7 @@ from select import EPOLLET, EPOLLIN
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.errors import BoundExceeded
+from gossamer.core.errors import BoundExceeded, MisuseError
 from gossamer.core.loop.diskengine import ENGINES, Engine, PoolEngine, choose_engine
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.spin import SPIN_US, Spin
@@ -115,6 +115,8 @@ class DiskLoop:
     # Beginning.
 
     def _begin(self, thread: Thread[Any], call: DiskCall) -> Any:
+        if type(call) is AioWrite and type(call.data) is not bytes:
+            call = _of_bytes(call)
         if type(call) is not AioSync and not 0 <= call.length <= READ_BYTES_MAX:
             raise BoundExceeded(f"{call.length} bytes: one call reads or writes at most {READ_BYTES_MAX}")
         lane = self._lane
@@ -187,6 +189,14 @@ class DiskLoop:
     def _cancel(self, thread: Thread[Any], call: DiskCall) -> bool:
         del call
         return self._lane.cancel(thread) or self._pool_lane.cancel(thread)
+
+
+def _of_bytes(call: AioWrite) -> AioWrite:
+    """A write that waits its turn with what its data holds now. Raises: MisuseError."""
+    try:
+        return AioWrite(call.fd, call.offset, bytes(call.data))
+    except ValueError as error:  # a memoryview that was released
+        raise MisuseError(f"sys_aio_write: data: {error}") from error
 
 
 class Lane:

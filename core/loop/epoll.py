@@ -5,18 +5,27 @@ Owns the epoll descriptor and the callback of each watched descriptor. It knows 
 Source: epoll(7).
 """
 
+import errno
 import select
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from gossamer.core.clock import SECOND_US
+from gossamer.core.errors import MisuseError
 
 EVENTS_MAX: Final = 512
 """Events taken in one wait; what is left is handed out by the next, in the kernel's fair order."""
 
 SLEEP_US_MAX: Final = 60 * SECOND_US
 """No sleep is longer, so that a deadline beyond epoll's int of milliseconds needs no special case."""
+
+
+ALWAYS_READY: Final = "a regular file or a folder is always ready; read it by sys_aio_read"
+
+
+class Unwatchable(MisuseError, PermissionError):
+    """What epoll does not take, by its EPERM: "The target file fd does not support epoll"."""
 
 
 class EpollWaiter:
@@ -30,13 +39,19 @@ class EpollWaiter:
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Call `callback(ready events)` while `fd` is ready; watching it again replaces events and callback.
 
-        Raises: OSError EPERM for what cannot be watched (a regular file), ENOSPC at the kernel's bound.
+        Raises: Unwatchable for a regular file or a folder; OSError ENOSPC at the kernel's bound.
         """
         try:
             self._epoll.register(fd, events)
         except FileExistsError:
             self._epoll.modify(fd, events)
+        except PermissionError as error:
+            raise Unwatchable(errno.EPERM, f"descriptor {fd} cannot be waited for: {ALWAYS_READY}") from error
         self._callbacks[fd] = callback
+
+    def is_watched(self, fd: int) -> bool:
+        """Whether somebody watches it."""
+        return fd in self._callbacks
 
     def unwatch(self, fd: int) -> None:
         """Stop watching; a descriptor that is not watched is left alone.

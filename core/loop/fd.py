@@ -14,8 +14,19 @@ from functools import partial
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from typing import Any, Final
 
-from gossamer.core.errors import GossamerError
-from gossamer.core.loop.fdcall import Descriptor, FdClose, FdRead, FdReadable, FdWritable, FdWrite
+from gossamer.core.errors import MisuseError
+from gossamer.core.loop.fdcall import (
+    READ_BYTES_MAX,
+    Descriptor,
+    FdClose,
+    FdRead,
+    FdReadable,
+    FdWritable,
+    FdWrite,
+    check_descriptor,
+    check_read,
+    octets_of,
+)
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
@@ -58,22 +69,27 @@ class FdLoop(PassiveLoop):
     # The calls.
 
     def _read(self, thread: Thread[Any], call: FdRead) -> Any:
-        descriptor = call.descriptor
+        descriptor, bytes_max = call.descriptor, call.bytes_max
+        check_descriptor(descriptor)
+        if type(bytes_max) is not int or not 0 < bytes_max <= READ_BYTES_MAX:
+            check_read(bytes_max)
         if descriptor.can_read and descriptor.reader is None:
-            data = self._try_read(descriptor, call.bytes_max)
+            data = self._try_read(descriptor, bytes_max)
             if data is not None:
                 return data
-        return self._block_reader(descriptor, thread, call.bytes_max)
+        return self._block_reader(descriptor, thread, bytes_max)
 
     def _readable(self, thread: Thread[Any], call: FdReadable) -> Any:
         descriptor = call.descriptor
+        check_descriptor(descriptor)
         if descriptor.can_read and descriptor.is_watched:
             descriptor.can_read = descriptor.has_hung_up
             return None
         return self._block_reader(descriptor, thread, 0)
 
     def _write(self, thread: Thread[Any], call: FdWrite) -> Any:
-        descriptor, data = call.descriptor, call.data
+        descriptor, data = call.descriptor, octets_of(call.data)
+        check_descriptor(descriptor)
         written = 0
         if descriptor.can_write and descriptor.writer is None:
             written = self._try_write(descriptor, data)
@@ -83,6 +99,7 @@ class FdLoop(PassiveLoop):
 
     def _writable(self, thread: Thread[Any], call: FdWritable) -> Any:
         descriptor = call.descriptor
+        check_descriptor(descriptor)
         if descriptor.can_write and descriptor.is_watched:
             descriptor.can_write = descriptor.has_hung_up
             return None
@@ -90,6 +107,7 @@ class FdLoop(PassiveLoop):
 
     def _close(self, _thread: Thread[Any], call: FdClose) -> None:
         descriptor = call.descriptor
+        check_descriptor(descriptor)
         if descriptor.is_closed:
             return
         descriptor.is_closed = True
@@ -132,7 +150,7 @@ class FdLoop(PassiveLoop):
 
     def _block_reader(self, descriptor: Descriptor, thread: Thread[Any], bytes_max: int) -> Any:
         if descriptor.reader is not None:
-            raise GossamerError(f"{descriptor.reader!r} reads descriptor {descriptor.fd} already")
+            raise MisuseError(f"{descriptor.reader!r} reads descriptor {descriptor.fd} already")
         self._watch(descriptor)
         descriptor.reader = thread
         descriptor.bytes_max = bytes_max
@@ -140,7 +158,7 @@ class FdLoop(PassiveLoop):
 
     def _block_writer(self, descriptor: Descriptor, thread: Thread[Any], rest: memoryview | None) -> Any:
         if descriptor.writer is not None:
-            raise GossamerError(f"{descriptor.writer!r} writes descriptor {descriptor.fd} already")
+            raise MisuseError(f"{descriptor.writer!r} writes descriptor {descriptor.fd} already")
         self._watch(descriptor)
         descriptor.writer = thread
         descriptor.rest = rest

@@ -4,8 +4,9 @@ Owns the mutable record of one descriptor, as `core.loop.fd` keeps it, and the c
 nothing.
 """
 
-from typing import Any
+from typing import Any, Final
 
+from gossamer.core.errors import MisuseError, check_whole, misuse
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 
@@ -43,33 +44,60 @@ class Descriptor:
         """What the blocked writer still has to write; None when it only waits for room."""
 
 
-class FdRead(SystemCall[bytes], frozen=True, gc=False):
+READ_BYTES_MAX: Final = 1 << 30
+"""The longest read of one call; as much memory is set aside for it."""
+
+
+def check_descriptor(found: object) -> None:
+    """Raises: MisuseError."""
+    if not isinstance(found, Descriptor):
+        raise misuse("descriptor", found, "a Descriptor, such as the end of a pipe")
+
+
+def check_read(bytes_max: object) -> None:
+    """Raises: MisuseError."""
+    check_whole("recv: bytes_max", bytes_max, 1, READ_BYTES_MAX, f"so many bytes, 1 to {READ_BYTES_MAX}")
+
+
+def octets_of(data: object) -> bytes | memoryview:
+    """What is to be written, as bytes one by one. Raises: MisuseError."""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, bytearray | memoryview):
+        try:
+            return memoryview(data).cast("B")
+        except (TypeError, ValueError) as error:  # it has gaps, or was released
+            raise MisuseError(f"send: data: {error}") from error
+    raise misuse("send: data", data, "bytes, a bytearray or a memoryview")
+
+
+class FdRead(SystemCall[bytes], frozen=True):
     """At least one byte and at most bytes_max; b"" at the end."""
 
     descriptor: Descriptor
     bytes_max: int
 
 
-class FdWrite(SystemCall[None], frozen=True, gc=False):
+class FdWrite(SystemCall[None], frozen=True):
     """Returns when all of `data` is written."""
 
     descriptor: Descriptor
     data: bytes
 
 
-class FdReadable(SystemCall[None], frozen=True, gc=False):
+class FdReadable(SystemCall[None], frozen=True):
     """Wait until a read is worth trying: the last one found nothing (BlockingIOError), or none was tried."""
 
     descriptor: Descriptor
 
 
-class FdWritable(SystemCall[None], frozen=True, gc=False):
+class FdWritable(SystemCall[None], frozen=True):
     """Wait until a write is worth trying."""
 
     descriptor: Descriptor
 
 
-class FdClose(SystemCall[None], frozen=True, gc=False):
+class FdClose(SystemCall[None], frozen=True):
     """Close it; whoever is blocked on it is told (ConnectionAbortedError). Twice is harmless."""
 
     descriptor: Descriptor

@@ -1,8 +1,8 @@
 """The loop that takes `sys_blio`: a bounded pool of operating-system threads for what can only block.
 
-Owns the pool's threads, their queue and the eventfd by which they tell the scheduler. The pool's threads
-touch nothing else of ours: what they return travels back through a queue, and every lightweight thread is
-resumed on the scheduler's own thread."""
+Owns the pool's threads, their queue and the eventfd by which they tell the scheduler; what comes by
+`core.loop.from_thread` is taken in here too. The pool's threads touch nothing else of ours: what they return
+travels back through a queue, and every lightweight thread is resumed on the scheduler's own thread."""
 
 import os
 import threading
@@ -13,6 +13,7 @@ from select import EPOLLIN
 from typing import Any, Final
 
 from gossamer.core.errors import BoundExceeded
+from gossamer.core.loop.from_thread import FromThread, Token, working_for
 from gossamer.core.threads.calls import Blio, BlioToEnd
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
@@ -32,7 +33,11 @@ class PoolLoop(PassiveLoop):
     """Runs blocking functions on other operating-system threads, which are started when first needed."""
 
     def __init__(self, os_threads_max: int = OS_THREADS_MAX, queue_max: int = QUEUE_MAX) -> None:
-        self.takes: Mapping[type[SystemCall[Any]], Handler] = {Blio: self._blio, BlioToEnd: self._blio}
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {
+            Blio: self._blio,
+            BlioToEnd: self._blio,
+            FromThread: lambda _thread, _call: self._token,
+        }
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {Blio: self._cancel}
         self._waiting: dict[Thread[Any], Done] = {}
         """Who waits for which job; of a thread that was cancelled, what its function returns is dropped."""
@@ -48,6 +53,7 @@ class PoolLoop(PassiveLoop):
     def start(self, scheduler: SchedulerPort) -> None:
         """Watch the eventfd."""
         self._scheduler = scheduler
+        self._token = Token(self._wakeup.wake, scheduler)
         scheduler.watch(self._wakeup.fd, EPOLLIN, self._collect)
 
     def close(self) -> None:
@@ -60,6 +66,7 @@ class PoolLoop(PassiveLoop):
         self._is_closed = True
         for _ in self._os_threads:
             self._jobs.put(None)
+        self._token.close()
         self._scheduler.unwatch(self._wakeup.fd)
         self._wakeup.close()
 
@@ -84,7 +91,10 @@ class PoolLoop(PassiveLoop):
     def _start_os_thread(self) -> None:
         name = f"gossamer-blio-{len(self._os_threads)}"
         os_thread = threading.Thread(
-            target=serve_jobs, args=(self._jobs, self._results, self._wakeup), name=name, daemon=True
+            target=serve_jobs,
+            args=(self._jobs, self._results, self._wakeup, self._token),
+            name=name,
+            daemon=True,
         )
         os_thread.start()
         self._os_threads.append(os_thread)
@@ -113,6 +123,7 @@ class PoolLoop(PassiveLoop):
             done, result = self._results.popleft()
             self._pending -= 1
             done(result)
+        self._token.take_in()
 
 
 class Wakeup:
@@ -140,12 +151,15 @@ class Wakeup:
             os.close(self.fd)
 
 
-def serve_jobs(jobs: "SimpleQueue[Job | None]", results: "deque[tuple[Done, Any]]", wakeup: Wakeup) -> None:
+def serve_jobs(
+    jobs: "SimpleQueue[Job | None]", results: "deque[tuple[Done, Any]]", wakeup: Wakeup, token: Token
+) -> None:
     """What each thread of the pool does, until it gets None."""
     while (job := jobs.get()) is not None:
         done, function, arguments = job
         try:
-            result = function(*arguments)
+            with working_for(token):
+                result = function(*arguments)
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that called
             result = Raise(error)
         results.append((done, result))

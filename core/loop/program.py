@@ -6,10 +6,15 @@ Owns only which loops these are. A program that wants others puts its scheduler 
 `shards.worker` and `loadtest.command` do; docs/writing-an-event-loop.md says how.
 """
 
+import logging
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import nullcontext
+from threading import get_ident
 from typing import Any, TypeVar
 
+from gossamer.core.errors import MisuseError
 from gossamer.core.loop.ctrlc import CtrlC
+from gossamer.core.loop.debugging import debugging, is_wanted
 from gossamer.core.loop.descriptor import DescriptorLoop
 from gossamer.core.loop.disk import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
@@ -17,17 +22,20 @@ from gossamer.core.loop.fd import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.sock import SockLoop
-from gossamer.core.threads.calls import sys_fork
+from gossamer.core.threads.calls import Returning, sys_fork
 from gossamer.core.threads.cancel import CancelScope
+from gossamer.core.threads.current import CURRENT
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
-from gossamer.core.threads.thread import Raise
+from gossamer.core.threads.thread import Raise, check_coroutine
 from gossamer.core.threads.tracebacks import without_machinery
 
 R = TypeVar("R")
 
+log = logging.getLogger(__name__)
 
-def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = ()) -> R:
+
+def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = (), *, debug: bool | None = None) -> R:
     """Run a thread to its end, with further loops of the caller's; what it returned.
 
     >>> from gossamer.core.loop.program import run
@@ -39,16 +47,21 @@ def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = ()) -> R:
     'a millisecond later'
 
     Threads that still run then are dropped: those of a nursery have ended before. Ctrl-C cancels the thread
-    (`core.loop.ctrlc`); a second one ends the program at once.
+    (`core.loop.ctrlc`); a second one ends the program at once. `sys.exit(code)` in the thread or its
+    nurseries cancels them likewise. With `debug`, or where GOSSAMER_DEBUG=1 is set and `debug` is None, the
+    program is watched (`core.loop.debugging`).
 
-    Raises: what the thread raised; KeyboardInterrupt.
+    Raises: what the thread raised; KeyboardInterrupt, with a note of where the threads stood; MisuseError for
+    what is no coroutine, and in a thread that is run already.
     """
+    check_coroutine("run: main", main)
+    _check_runs_nothing(main)
     pool = PoolLoop()
     waiter = EpollWaiter()
     ours: list[EventLoop] = [SleepLoop(), SockLoop(), FdLoop(), DescriptorLoop(), pool, DiskLoop(pool)]
     scheduler = Scheduler(waiter, [*ours, *loops])
     outcome: list[R | Raise] = []
-    with CtrlC() as ctrl_c:
+    with CtrlC() as ctrl_c, debugging(scheduler) if is_wanted(debug) else nullcontext():
         thread = scheduler.spawn(
             _to_its_end(main, outcome, ctrl_c, scheduler.stop), getattr(main, "__qualname__", "main")
         )
@@ -59,8 +72,30 @@ def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = ()) -> R:
             waiter.close()
     result = outcome[0] if outcome else thread.inbox  # ended by sys_ret
     if isinstance(result, Raise):
-        raise result.error
+        raise _of_program(result.error)
     return result
+
+
+def _check_runs_nothing(main: Coroutine[Any, Any, Any]) -> None:
+    scheduler = CURRENT.get(None)
+    if scheduler is not None and scheduler.os_thread == get_ident():
+        main.close()
+        raise MisuseError("run within run: await the coroutine, or start it in a nursery or by sys_fork")
+
+
+def _of_program(error: BaseException) -> BaseException:
+    """What a program ends by: of a group with a SystemExit that one, as an interpreter knows no group."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaving, others = error.split(SystemExit)
+    if leaving is None:
+        return error
+    if others is not None:
+        log.error("failed beside sys.exit", exc_info=others)
+    first: BaseException = leaving
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 async def _to_its_end(
@@ -72,8 +107,12 @@ async def _to_its_end(
                 await sys_fork(ctrl_c.calls_off(scope), "Ctrl-C")
             outcome.append(await main)
         if scope.cancelled_caught:
-            outcome.append(Raise(KeyboardInterrupt()))
-    except Exception as error:  # noqa: BLE001 - raised by run
+            interrupt = KeyboardInterrupt()
+            interrupt.add_note(f"at the first Ctrl-C there were {ctrl_c.stood}".rstrip())
+            outcome.append(Raise(interrupt))
+    except (Returning, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised by run
         without_machinery(error)
         outcome.append(Raise(error))
     finally:

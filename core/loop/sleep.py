@@ -6,12 +6,16 @@ Owns the sleeping threads. A sleep ends at most one millisecond late, as fine as
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import check_whole
 from gossamer.core.threads.calls import Sleep
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
+
+WHOLE_US: Final = "whole microseconds; half a second is 500_000"
+"""What `sys_sleep` takes; a time that is over already ends at once."""
 
 WAKE_MAX: Final = 256
 """Sleepers woken in one turn."""
@@ -46,8 +50,8 @@ class SleepLoop:
         self._until_us.clear()
 
     def _sleep(self, thread: Thread[Any], call: Sleep) -> Any:
-        if not isinstance(call.us, int):
-            raise GossamerError(f"sleep({call.us!r}): whole microseconds; half a second is 500_000")
+        if type(call.us) is not int:
+            check_whole("sys_sleep: us", call.us, -NEVER_US, NEVER_US, WHOLE_US)
         if call.us <= 0:
             self._scheduler.resume(thread)
         else:

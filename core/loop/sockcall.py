@@ -10,16 +10,12 @@ from socket import SocketType, socket
 from typing import Any
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import MisuseError as MisuseError
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address
-
-
-class MisuseError(GossamerError):
-    """A stream was used as it cannot be: two threads receive at once, or what is sent is no bytes."""
 
 
 class Connection:

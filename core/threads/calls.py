@@ -11,16 +11,84 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, Never, NoReturn, ParamSpec, TypeVar, final
+from inspect import CO_COROUTINE, iscoroutinefunction
+from types import BuiltinFunctionType, CoroutineType, FunctionType
+from typing import Any, Final, Never, NoReturn, ParamSpec, TypeVar, final
 
+from gossamer.core.errors import check_whole, misuse
 from gossamer.core.threads.systemcall import SystemCall
-from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.thread import Thread, check_coroutine
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+FD_MAX: Final = (1 << 31) - 1
+"""The kernel's int."""
 
-class Fork(SystemCall[Thread[R]], frozen=True, gc=False):
+EVENTS_MASK: Final = (1 << 32) - 1
+"""epoll's 32 event bits."""
+
+OFFSET_MAX: Final = (1 << 63) - (1 << 20)
+"""The kernel's loff_t, less what one call reads and the pages around it."""
+
+
+def check_fd(argument: str, found: object) -> None:
+    """Raises: MisuseError for what is no descriptor's number.
+
+    -1, the number of a closed file or socket, is left to the kernel, which says EBADF.
+    """
+    check_whole(argument, found, -1, FD_MAX, "the number of a descriptor, as fileno() returns it")
+
+
+def check_events(argument: str, found: object) -> None:
+    """Raises: MisuseError for what are no event bits of epoll's."""
+    check_whole(argument, found, 0, EVENTS_MASK, "event bits, as select.EPOLLIN | select.EPOLLOUT")
+
+
+# Each call looks at the common case itself, in one expression; the functions here are for what is not that,
+# and say which argument it was.
+
+
+def _check_place(what: str, fd: object, offset: object) -> None:
+    check_fd(f"{what}: fd", fd)
+    check_whole(f"{what}: offset", offset, 0, OFFSET_MAX, "whole bytes from the beginning of the file")
+
+
+def _check_fork(call: "Fork[Any]") -> None:
+    check_coroutine("sys_fork: coroutine", call.coroutine)
+    if not isinstance(call.name, str):
+        raise misuse("sys_fork: name", call.name, "a str")
+    if call.context is not None and not isinstance(call.context, Context):
+        raise misuse("sys_fork: context", call.context, "contextvars.copy_context(), or None")
+
+
+def _check_read(call: "AioRead") -> None:
+    _check_place("sys_aio_read", call.fd, call.offset)
+    check_whole("sys_aio_read: length", call.length, 0, OFFSET_MAX, "so many bytes, 0 and more")
+
+
+def _check_write(call: "AioWrite") -> None:
+    _check_place("sys_aio_write", call.fd, call.offset)
+    if not isinstance(call.data, (bytes, bytearray, memoryview)):
+        raise misuse("sys_aio_write: data", call.data, "bytes, a bytearray or a memoryview")
+
+
+def _check_job(what: str, function: object, arguments: object) -> None:
+    kind = type(function)
+    if not callable(function):
+        raise misuse(f"{what}: function", function, "a function, and its arguments after it")
+    # Most are one of these two, and `iscoroutinefunction` would take longer than many a function itself.
+    is_plain = kind is BuiltinFunctionType or (
+        kind is FunctionType and not function.__code__.co_flags & CO_COROUTINE  # type: ignore[attr-defined]
+    )
+    if not is_plain and iscoroutinefunction(function):
+        name = getattr(function, "__name__", "it")
+        raise misuse(f"{what}: function", function, f"a plain function; an async one is awaited: {name}(...)")
+    if not isinstance(arguments, tuple):
+        raise misuse(f"{what}: arguments", arguments, "a tuple")
+
+
+class Fork(SystemCall[Thread[R]], frozen=True):
     """Start a thread; returns it. Taken by the scheduler.
 
     >>> from gossamer.core.loop.program import run
@@ -38,6 +106,12 @@ class Fork(SystemCall[Thread[R]], frozen=True, gc=False):
     name: str = ""
     context: Context | None = None
     """Where its context variables live; None: it shares those of whoever runs the scheduler."""
+
+    def __post_init__(self) -> None:
+        coroutine, context = self.coroutine, self.context
+        is_plain = type(coroutine) is CoroutineType and not coroutine.cr_suspended and type(self.name) is str
+        if not is_plain or (context is not None and type(context) is not Context):
+            _check_fork(self)
 
 
 class Yield(SystemCall[None], frozen=True, gc=False):
@@ -72,7 +146,7 @@ class Returning(BaseException):
         self.value = value
 
 
-class Ret(SystemCall[Never], frozen=True, gc=False):
+class Ret(SystemCall[Never], frozen=True):
     """End this thread with a value, from any depth; its `finally` clauses run, and may block. Taken by the
     scheduler.
 
@@ -90,7 +164,7 @@ class Ret(SystemCall[Never], frozen=True, gc=False):
     value: Any = None
 
 
-class Join(SystemCall[R], frozen=True, gc=False):
+class Join(SystemCall[R], frozen=True):
     """Wait for a thread's end; returns its value or raises what ended it. Taken by the scheduler.
 
     >>> from gossamer.core.loop.program import run
@@ -108,15 +182,22 @@ class Join(SystemCall[R], frozen=True, gc=False):
 
     thread: Thread[R]
 
+    def __post_init__(self) -> None:
+        if type(self.thread) is not Thread:
+            raise misuse("sys_join: thread", self.thread, "a thread, as sys_fork returns it")
 
-class Nbio(SystemCall[Any], frozen=True, gc=False):
-    """Run a function that does not block, now; its OSError is raised here. Taken by the scheduler."""
+
+class Nbio(SystemCall[Any], frozen=True):
+    """Run a function that does not block, now; what it raises is raised here. Taken by the scheduler."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
 
+    def __post_init__(self) -> None:
+        _check_job("sys_nbio", self.function, self.arguments)
 
-class Park(SystemCall[R], frozen=True, gc=False):
+
+class Park(SystemCall[R], frozen=True):
     """Block until somebody calls the function that this puts into `waiters`; returns its argument.
 
     What locks and queues between threads are made of. Taken by the scheduler.
@@ -165,6 +246,13 @@ class EpollWait(SystemCall[int], frozen=True, gc=False):
     fd: int
     events: int
 
+    def __post_init__(self) -> None:
+        fd, events = self.fd, self.events
+        is_plain = type(fd) is type(events) is int
+        if not (is_plain and -1 <= fd <= FD_MAX and 0 <= events <= EVENTS_MASK):
+            check_fd("sys_epoll_wait: fd", fd)
+            check_events("sys_epoll_wait: events", events)
+
 
 @final
 class AioRead(SystemCall[bytes], frozen=True, gc=False):
@@ -186,6 +274,12 @@ class AioRead(SystemCall[bytes], frozen=True, gc=False):
     offset: int
     length: int
 
+    def __post_init__(self) -> None:
+        fd, offset, length = self.fd, self.offset, self.length
+        is_plain = type(fd) is type(offset) is type(length) is int
+        if not (is_plain and -1 <= fd <= FD_MAX and 0 <= offset <= OFFSET_MAX and 0 <= length <= OFFSET_MAX):
+            _check_read(self)
+
 
 @final
 class AioWrite(SystemCall[int], frozen=True, gc=False):
@@ -199,6 +293,12 @@ class AioWrite(SystemCall[int], frozen=True, gc=False):
     offset: int
     data: bytes
 
+    def __post_init__(self) -> None:
+        fd, offset = self.fd, self.offset
+        is_plain = type(fd) is type(offset) is int and type(self.data) is bytes
+        if not (is_plain and -1 <= fd <= FD_MAX and 0 <= offset <= OFFSET_MAX):
+            _check_write(self)
+
     @property
     def length(self) -> int:
         """Bytes to write."""
@@ -211,12 +311,15 @@ class AioSync(SystemCall[None], frozen=True, gc=False):
 
     fd: int
 
+    def __post_init__(self) -> None:
+        check_fd("sys_aio_sync: fd", self.fd)
+
 
 class AioEngine(SystemCall[str], frozen=True, gc=False):
     """What moves the bytes of files here: "io_uring", "libaio" or "pool". Taken by `core.loop.disk`."""
 
 
-class Blio(SystemCall[Any], frozen=True, gc=False):
+class Blio(SystemCall[Any], frozen=True):
     """Run a blocking function in a pool of operating-system threads. Taken by `core.loop.pool`.
 
     Raises: whatever the function raises; BoundExceeded when the pool's queue is full.
@@ -225,8 +328,11 @@ class Blio(SystemCall[Any], frozen=True, gc=False):
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
 
+    def __post_init__(self) -> None:
+        _check_job("sys_blio", self.function, self.arguments)
 
-class BlioToEnd(Blio, frozen=True, gc=False):
+
+class BlioToEnd(Blio, frozen=True):
     """As `Blio`, but a thread that is cancelled waits for the end: what the function opens or changes would
     otherwise be nobody's. Taken by `core.loop.pool`."""
 
@@ -271,11 +377,13 @@ def sys_blio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) ->
     >>> run(main())
     [3, 2, 1]
     """
+    _check_job("sys_blio", function, arguments)  # the call itself gets the context's function
     return Blio(copy_context().run, (_bound(function, named), *arguments))
 
 
 def sys_blio_to_end(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
     """Run function(*arguments), which may block, in the pool, and wait for its end even when cancelled."""
+    _check_job("sys_blio_to_end", function, arguments)
     return BlioToEnd(copy_context().run, (_bound(function, named), *arguments))
 
 

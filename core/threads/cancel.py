@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from gossamer.core.clock import NEVER_US, SECOND_US
-from gossamer.core.errors import GossamerError
-from gossamer.core.threads.current import current_scheduler, current_thread
+from gossamer.core.errors import GossamerError, MisuseError, misuse
+from gossamer.core.threads.current import check_os_thread, current_scheduler, current_thread
 from gossamer.core.threads.thread import Thread
 
 
@@ -59,6 +59,7 @@ class CancelScope:
     )
 
     def __init__(self, deadline_us: int = NEVER_US, *, shield: bool = False) -> None:
+        _check_deadline(deadline_us)
         self._deadline_us = deadline_us
         self._shield = shield
         self.cancel_called = False
@@ -88,6 +89,7 @@ class CancelScope:
 
     @shield.setter
     def shield(self, is_shielded: bool) -> None:
+        self._check_os_thread()
         self._shield = is_shielded
         if self.is_cancelled:
             self._wake()
@@ -99,6 +101,8 @@ class CancelScope:
 
     @deadline_us.setter
     def deadline_us(self, at_us: int) -> None:
+        _check_deadline(at_us)
+        self._check_os_thread()
         is_entered = self._thread is not None
         if is_entered:
             self._disarm()
@@ -107,11 +111,20 @@ class CancelScope:
             self._arm()
 
     def cancel(self) -> None:
-        """Call off what runs in it: every thread in it that is blocked wakes up with `Cancelled`."""
+        """Call off what runs in it: every thread in it that is blocked wakes up with `Cancelled`.
+
+        Raises: NoSchedulerRuns on another operating-system thread than that of its threads.
+        """
         if self.cancel_called:
             return
+        self._check_os_thread()
         self.cancel_called = True
         self._wake()
+
+    def _check_os_thread(self) -> None:
+        """Raises: NoSchedulerRuns on another operating-system thread, while its own runs."""
+        if self._thread is not None and self._scheduler.os_thread:
+            check_os_thread(self._scheduler)
 
     def _wake(self) -> None:
         """Interrupt the threads in it, and in the scopes within that are open to it."""
@@ -121,6 +134,16 @@ class CancelScope:
             for thread in tuple(scope._threads):
                 self._scheduler.interrupt(thread)
             open_scopes += [child for child in scope._children if not child.shield]
+
+    def threads(self) -> list[Thread[object]]:
+        """The threads that stand in it, and in the scopes within."""
+        found: list[Thread[object]] = []
+        scopes = [self]
+        while scopes:
+            scope = scopes.pop()
+            found += scope._threads
+            scopes += scope._children
+        return found
 
     def adopt(self, thread: Thread[object]) -> None:
         """Take a new thread in: what a nursery does with its children."""
@@ -134,7 +157,7 @@ class CancelScope:
 
     def __enter__(self) -> "CancelScope":
         if self._thread is not None:
-            raise GossamerError("a cancel scope is entered once: make another one")
+            raise MisuseError("a cancel scope is entered once: make another one")
         self._scheduler = current_scheduler()
         self._thread = thread = current_thread()
         assert thread.scope is None or isinstance(thread.scope, CancelScope)
@@ -152,7 +175,7 @@ class CancelScope:
         thread = self._thread
         assert thread is not None
         if thread.scope is not self:
-            raise GossamerError("cancel scopes are left in the reverse order of entering, by the same thread")
+            raise MisuseError("cancel scopes are left in the reverse order of entering, by the same thread")
         self._disarm()
         self._threads.pop(thread, None)
         thread.scope = self._parent
@@ -190,15 +213,20 @@ class CancelScope:
             self._scheduler.clear_alarm(self._deadline_us, self.cancel)
 
 
+def _check_deadline(at_us: object) -> None:
+    if not isinstance(at_us, int):
+        raise misuse("deadline_us", at_us, "whole microseconds of the scheduler's clock; NEVER_US for none")
+
+
 def _deadline_us(seconds: float) -> int:
-    if not seconds >= 0:  # nan too
-        raise ValueError(f"a timeout of {seconds} seconds: allowed are 0 and more")
+    if not isinstance(seconds, (int, float)) or not seconds >= 0:  # nan too
+        raise misuse("timeout", seconds, "0 and more seconds")
     at_us = current_scheduler().now_us() + round(seconds * SECOND_US) if seconds < 1e9 else NEVER_US
     return min(at_us, NEVER_US)
 
 
 def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
-    """A scope that is cancelled after a time: what is not done by then is left. Raises: ValueError.
+    """A scope that is cancelled after a time: what is not done by then is left. Raises: MisuseError.
 
     >>> from gossamer.core.loop.program import run
     >>> from gossamer.core.threads.calls import sys_sleep

@@ -6,9 +6,10 @@ never see each other.
 
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
+from threading import get_ident
 from typing import Any, Final, Protocol, TypeVar
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import MisuseError
 from gossamer.core.threads.thread import Thread
 
 R = TypeVar("R")
@@ -19,6 +20,8 @@ class Current(Protocol):
 
     running: Thread[Any] | None
     """The thread whose code runs just now."""
+    os_thread: int
+    """The identifier of the operating-system thread that runs it; 0 where none does."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, R], name: str = ...) -> Thread[R]:
         """Start a thread."""
@@ -39,16 +42,30 @@ class Current(Protocol):
 CURRENT: Final[ContextVar[Current]] = ContextVar("gossamer.scheduler")
 
 
-class NoSchedulerRuns(GossamerError):
+FROM_THREAD: Final = "core.loop.from_thread has run_sync(function, *arguments) for that"
+
+
+class NoSchedulerRuns(MisuseError):
     """Something that belongs to a thread was used outside of any."""
 
 
 def current_scheduler() -> Current:
     """The scheduler that runs the calling thread. Raises: NoSchedulerRuns."""
     try:
-        return CURRENT.get()
+        scheduler = CURRENT.get()
     except LookupError:
         raise NoSchedulerRuns("no scheduler runs here: use it in a thread that one runs") from None
+    check_os_thread(scheduler)
+    return scheduler
+
+
+def check_os_thread(scheduler: Current) -> None:
+    """Raises: NoSchedulerRuns where another operating-system thread than that of the scheduler calls: a
+    function in the pool has the context of its thread, and is none."""
+    if scheduler.os_thread != get_ident():
+        raise NoSchedulerRuns(
+            f"no scheduler runs on this operating-system thread: to reach one from another, {FROM_THREAD}"
+        )
 
 
 def current_thread() -> Thread[Any]:

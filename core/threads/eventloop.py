@@ -27,6 +27,9 @@ class SchedulerPort(Protocol):
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Have callback(ready events) called while `fd` is ready (epoll's event bits, EPOLLET included)."""
 
+    def is_watched(self, fd: int) -> bool:
+        """Whether some loop watches `fd`: `watch` would take it away from that."""
+
     def unwatch(self, fd: int) -> None:
         """Stop watching; call it before the descriptor is closed."""
 
@@ -76,7 +79,8 @@ class PassiveLoop:
 class Waiter(Protocol):
     """The loop that sleeps: epoll in a worker, a virtual clock's event queue in a simulator.
 
-    It may also have `forget`, see SchedulerPort; where it has none, `unwatch` stands for it.
+    It may also have `forget` and `is_watched`, see SchedulerPort; where it has none, `unwatch` stands for the
+    one, and nothing is watched for the other.
     """
 
     def wait(self, timeout_us: int) -> None:

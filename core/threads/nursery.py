@@ -10,23 +10,23 @@ cancelled, and what went wrong comes out as an ExceptionGroup. The words and the
 Source: N. J. Smith, "Notes on structured concurrency", 2018.
 """
 
+import reprlib
+import sys
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
-from types import TracebackType
-from typing import Final, TypeVarTuple
+from inspect import isawaitable
+from types import CoroutineType, TracebackType
+from typing import Any, NoReturn, TypeVarTuple
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import MisuseError, misuse
 from gossamer.core.threads.calls import Park, Returning
 from gossamer.core.threads.cancel import Cancelled, CancelScope
-from gossamer.core.threads.current import current_scheduler
+from gossamer.core.threads.current import CURRENT, current_scheduler
+from gossamer.core.threads.starting import Starting
 from gossamer.core.threads.tracebacks import tell_of_thread
 
 Arguments = TypeVarTuple("Arguments")
-
-ENDINGS: Final = (Exception, Cancelled, BaseExceptionGroup)
-"""What ends a thread and is told to its nursery. A group is what came out of a nursery inside it, with the
-`Cancelled` of one that was cancelled from outside; GeneratorExit and KeyboardInterrupt are told to nobody."""
 
 
 class Nursery:
@@ -54,6 +54,7 @@ class Nursery:
         self._children = 0
         self._errors: list[BaseException] = []
         self._waiters: deque[Callable[[None], None]] = deque()
+        self._is_open = False
         self._is_closed = False
 
     @property
@@ -69,26 +70,77 @@ class Nursery:
     ) -> None:
         """Start `function(*arguments)` as a thread; it inherits the context variables of the caller.
 
-        Raises: GossamerError when the block has been left, or for what is no function.
+        The function is called at once, so that wrong arguments are found here; what it returns is awaited by
+        the thread.
+
+        Raises: MisuseError outside of the nursery's block, and for what cannot be awaited; what the call
+        raises.
         """
+        label = self._label("start_soon", function, name)
+        awaitable = function(*arguments)
+        if type(awaitable) is not CoroutineType:
+            _check_awaitable(f"start_soon: {label}", awaitable)
+        self._start(self._run(awaitable, label), label)
+
+    async def start(self, function: Callable[..., Awaitable[object]], *arguments: Any, name: str = "") -> Any:
+        """Start `function(*arguments, started=...)` as a thread, and wait until it has called
+        `started(value)`; returns the value. The thread goes on in the nursery.
+
+        >>> from gossamer.core.loop.program import run
+        >>> from gossamer.core.threads.nursery import open_nursery
+        >>> from gossamer.core.threads.starting import nobody_waits
+        >>> async def serve(port, *, started=nobody_waits):
+        ...     started(f"listening on {port}")
+        >>> async def main():
+        ...     async with open_nursery() as nursery:
+        ...         return await nursery.start(serve, 80)
+        >>> run(main())
+        'listening on 80'
+
+        The keyword's default lets `start_soon` start the same function. What is raised before `started` is
+        raised here, and the nursery does not hear of it. When this is cancelled, the thread is, and waited
+        for.
+
+        Raises: MisuseError, as `start_soon`, and when the thread ends without having called `started`.
+        """
+        label = self._label("start", function, name)
+        starting = Starting(label)
+        awaitable = function(*arguments, started=starting.started)
+        _check_awaitable(f"start: {label}", awaitable)
+        self._start(self._run(starting.run(awaitable), label), label)
+        return await starting.wait()
+
+    def _label(self, method: str, function: object, name: object) -> str:
+        """What the thread is called. Raises: MisuseError where it cannot be started."""
         if not callable(function):
-            raise GossamerError(f"start_soon takes a function and its arguments, not {function!r}")
+            if isinstance(function, CoroutineType):
+                function.close()
+            raise misuse(f"{method}: function", function, f"{method} takes a function and its arguments")
+        if not isinstance(name, str):
+            raise misuse(f"{method}: name", name, "a str")
         if self._is_closed:
-            raise GossamerError("the nursery is closed: nothing can be started in it any more")
+            raise MisuseError("the nursery is closed: nothing can be started in it any more")
+        if not self._is_open:
+            raise MisuseError("the nursery is not open yet: async with open_nursery() as nursery: ...")
+        current_scheduler()  # before the function is called, whose coroutine nobody would await else
+        return name or getattr(function, "__qualname__", None) or repr(function)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None], label: str) -> None:
         self._children += 1
-        label = name or getattr(function, "__qualname__", repr(function))
-        thread = current_scheduler().spawn(self._run(function, arguments, label), label)
+        thread = CURRENT.get().spawn(coroutine, label)
         thread.context = copy_context()
         self.cancel_scope.adopt(thread)
 
-    async def _run(
-        self, function: Callable[[*Arguments], Awaitable[object]], arguments: tuple[*Arguments], label: str
-    ) -> None:
+    async def _run(self, awaitable: Awaitable[object], label: str) -> None:
         try:
-            await function(*arguments)
-        except ENDINGS as error:
-            tell_of_thread(error, label)
+            await awaitable
+        except (Returning, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _runs(sys._getframe()):
+                raise  # nobody raised it: the thread is thrown away
             self._failed(error)
+            tell_of_thread(error, label)
         finally:
             self._children -= 1
             if not self._children and self._waiters:
@@ -99,20 +151,33 @@ class Nursery:
         self.cancel_scope.cancel()
 
     async def __aenter__(self) -> "Nursery":
+        if self._is_open or self._is_closed:
+            raise MisuseError("a nursery is entered once: open another one")
         self.cancel_scope.__enter__()
+        self._is_open = True
         return self
+
+    def __enter__(self) -> NoReturn:
+        raise MisuseError("with open_nursery(): its end is awaited, `async with open_nursery()` is meant")
+
+    def __exit__(self, *_error: object) -> None:
+        """Never called; without it Python would not come as far as `__enter__`."""
+
+    def __await__(self) -> Generator[Any, Any, NoReturn]:
+        raise MisuseError("await open_nursery(): `async with open_nursery() as nursery: ...` is meant")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if isinstance(error, ENDINGS):
-            self._failed(error)
-        elif isinstance(error, Returning):
+        if isinstance(error, Returning):
             self.cancel_scope.cancel()
-        elif error is not None:
-            # GeneratorExit and the like: the thread itself is thrown away, and may not block any more.
+        elif isinstance(error, GeneratorExit | KeyboardInterrupt):
+            # The thread itself is thrown away, and may not block any more.
+            self._is_closed = True
             self.cancel_scope.cancel()
             return self.cancel_scope.__exit__(kind, error, traceback)
+        elif error is not None:
+            self._failed(error)
         await self._all_ended()
         self._is_closed = True
         outcome = BaseExceptionGroup("threads of a nursery", self._errors) if self._errors else None
@@ -134,6 +199,20 @@ class Nursery:
                     await Park(self._waiters)
             except Cancelled as cancelled:
                 self._failed(cancelled)
+
+
+def _check_awaitable(what: str, found: object) -> None:
+    """Raises: MisuseError."""
+    if not isawaitable(found):
+        returned = f"{what} returned {reprlib.repr(found)}, which cannot be awaited"
+        raise MisuseError(f"{returned}: an async function is meant, or a method that returns a system call")
+
+
+def _runs(frame: object) -> bool:
+    """Whether a coroutine's frame is that of the thread which runs just now."""
+    scheduler = CURRENT.get(None)
+    running = scheduler.running if scheduler is not None else None
+    return running is not None and getattr(running.coroutine, "cr_frame", None) is frame
 
 
 def open_nursery() -> Nursery:

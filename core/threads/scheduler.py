@@ -11,24 +11,26 @@ Source: Li and Zdancewic, PLDI 2007, section 4.2.
 """
 
 import logging
+import reprlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context
 from functools import partial
+from threading import get_ident
 from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import GossamerError, MisuseError, misuse
 from gossamer.core.threads.calls import Fork, Join, Nbio, Park, Ret, Returning, Yield
 from gossamer.core.threads.cancel import Cancelled
-from gossamer.core.threads.current import CURRENT
+from gossamer.core.threads.current import CURRENT, check_os_thread
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, Waiter
 from gossamer.core.threads.generators import left_generators_end_in
 from gossamer.core.threads.introspection import blocked_in
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
-from gossamer.core.threads.thread import ENDED, Raise, Thread
+from gossamer.core.threads.thread import ENDED, Raise, Thread, check_coroutine
 from gossamer.core.threads.tracebacks import tell_of_thread
 
 R = TypeVar("R")
@@ -55,7 +57,7 @@ class NoLoopTakesCall(GossamerError):
     """A thread made a system call, and no loop of this scheduler takes calls of that class."""
 
 
-class NotASystemCall(GossamerError):
+class NotASystemCall(MisuseError):
     """A thread awaited something of another library, such as an asyncio future."""
 
 
@@ -64,8 +66,21 @@ def _sent(context: Context, send: Callable[[Any], Any], value: Any) -> Any:
     return context.run(send, value)
 
 
+def _is_not_watched(_fd: int) -> bool:
+    return False
+
+
+def _exit_of_another(error: GeneratorExit) -> RuntimeError:
+    told = RuntimeError("what was waited for raised GeneratorExit")
+    told.__cause__ = error
+    return told
+
+
 def _thrown(thread: Thread[Any], error: BaseException) -> Any:
     """Raise an error in a thread; returns the call that it makes next."""
+    if isinstance(error, GeneratorExit):
+        # Thrown in, it would close the coroutines within one by one, none of which may make a call then.
+        error = _exit_of_another(error)
     if thread.context is None:
         return thread.coroutine.throw(error)
     return thread.context.run(thread.coroutine.throw, error)
@@ -105,6 +120,8 @@ class Scheduler:
         self._alarms: DeadlineHeap[Callable[[], None]] | None = None
         self.running: Thread[Any] | None = None
         """The thread whose code runs just now."""
+        self.os_thread = 0
+        """The operating-system thread that `run` runs on; 0 outside of it."""
         self._loops: list[EventLoop] = []
         self._turns: list[Callable[[int], int]] = []
         self._due_us = 0
@@ -115,6 +132,7 @@ class Scheduler:
         self._thread_errors_total = 0
         self.watch = waiter.watch
         self.unwatch = waiter.unwatch
+        self.is_watched: Callable[[int], bool] = getattr(waiter, "is_watched", _is_not_watched)
         self.forget: Callable[[int], None] = getattr(waiter, "forget", waiter.unwatch)
         for loop in loops:
             self.add_loop(loop)
@@ -142,9 +160,9 @@ class Scheduler:
         self, coroutine: Coroutine[Any, Any, R], name: str = "", context: Context | None = None
     ) -> Thread[R]:
         """Start a thread; it first runs in the next turn. Its context variables live in `context`; without
-        one it shares those of whoever called `run`. Raises: GossamerError for what is no coroutine."""
-        if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
-            raise GossamerError(f"a thread is made of a coroutine, not of {coroutine!r}")
+        one it shares those of whoever called `run`. Raises: MisuseError for what is no coroutine."""
+        if type(coroutine) is not CoroutineType or coroutine.cr_suspended:
+            check_coroutine("spawn: coroutine", coroutine)
         if context is not None and context.get(CURRENT) is not self:
             context.run(CURRENT.set, self)  # it was made where no thread of ours ran
         thread = Thread(coroutine, name, context)
@@ -157,11 +175,13 @@ class Scheduler:
         """Run until no thread is left, or until `stop`."""
         self._stopping = False
         outer = CURRENT.set(self)
+        self.os_thread = get_ident()
         try:
             with left_generators_end_in(self.spawn):
                 while self._threads and not self._stopping:
                     self._turn()
         finally:
+            self.os_thread = 0
             CURRENT.reset(outer)
 
     def _turn(self) -> None:
@@ -298,7 +318,9 @@ class Scheduler:
             except (StopIteration, Returning) as end:
                 self._end(thread, end.value)
                 return
-            except (Exception, Cancelled) as error:  # noqa: BLE001 - told to whoever joins, or logged and counted
+            except KeyboardInterrupt:
+                raise  # the second Ctrl-C: the way out of a program that does not end
+            except BaseException as error:  # noqa: BLE001 - told to whoever joins, or logged and counted
                 self._fail(thread, error)
                 return
             try:
@@ -346,7 +368,8 @@ class Scheduler:
         if isinstance(call, SystemCall):
             loops = ", ".join(type(loop).__name__ for loop in self._loops) or "none"
             return NoLoopTakesCall(f"no loop takes {type(call).__name__}; loops of this scheduler: {loops}")
-        return NotASystemCall(f"a thread awaited {call!r}, which is no system call of this library")
+        found = reprlib.repr(call)  # which is there even where its own `repr` raises
+        return NotASystemCall(f"a thread awaited {found}, which is no system call of this library")
 
     # The calls that the scheduler takes itself.
 
@@ -362,13 +385,25 @@ class Scheduler:
             if thread.context is None:
                 return call.function(*call.arguments)
             return thread.context.run(call.function, *call.arguments)
-        except Exception as error:  # noqa: BLE001 - raised by the thread's own function, so in the thread
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised by the thread's own function, so in the thread
             self.throw(thread, error)
             return BLOCKED
 
     def _park(self, thread: Thread[Any], call: Park[Any]) -> Any:
-        call.waiters.append(partial(self.resume, thread))
+        if not isinstance(call.waiters, deque):
+            raise misuse("sys_park: waiters", call.waiters, "a deque")
+        call.waiters.append(partial(self._unpark, thread))
         return BLOCKED
+
+    def _unpark(self, thread: Thread[Any], value: Any) -> None:
+        """As `resume`, for whoever wakes a parked thread."""
+        if self.os_thread != get_ident() and self.os_thread:
+            check_os_thread(self)
+        assert thread.inbox is BLOCKED, f"{thread!r} is resumed twice"
+        thread.inbox = value
+        self._ready.append(thread)
 
     def _cancel_park(self, thread: Thread[Any], call: Park[Any]) -> bool:
         for waiter in call.waiters:
@@ -388,7 +423,7 @@ class Scheduler:
     def _join(self, thread: Thread[Any], call: Join[Any]) -> Any:
         joined = call.thread
         if joined is thread:
-            raise GossamerError(f"{thread!r} joins itself and would wait for ever")
+            raise MisuseError(f"{thread!r} joins itself and would wait for ever")
         if joined.joiners is not ENDED:
             joined.joiners = [*(joined.joiners or ()), thread]
         elif type(joined.inbox) is Raise:

@@ -9,8 +9,11 @@ Source: Li and Zdancewic, PLDI 2007, section 3.
 
 from collections.abc import Coroutine
 from contextvars import Context
+from inspect import iscoroutinefunction
+from types import CoroutineType
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from gossamer.core.errors import MisuseError, misuse
 from gossamer.core.threads.systemcall import BLOCKED
 
 R_co = TypeVar("R_co", covariant=True)
@@ -44,6 +47,21 @@ class Scope(Protocol):
 
     def leave(self, thread: "Thread[Any]") -> None:
         """A thread in it has ended."""
+
+
+def check_coroutine(what: str, found: object) -> None:
+    """Raises: MisuseError for what no thread can be made of."""
+    if type(found) is CoroutineType:
+        if found.cr_suspended:
+            raise MisuseError(
+                f"{what}: {found.__qualname__} runs in a thread already: call the function anew"
+            )
+    elif not isinstance(found, Coroutine):
+        allowed = "a coroutine, what calling an async function returns"
+        if iscoroutinefunction(found):
+            name = getattr(found, "__name__", "it")
+            allowed += f": it was not called, {name}() is meant"
+        raise misuse(what, found, allowed)
 
 
 class Thread(Generic[R_co]):

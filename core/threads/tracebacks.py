@@ -6,6 +6,8 @@ way; what they add says nothing about what went wrong.
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 from types import TracebackType
 from typing import Final
 
@@ -29,16 +31,19 @@ def without_machinery(error: BaseException) -> None:
     1
     """
     kept = [entry for entry in _entries(error.__traceback__) if not _is_machinery(entry, error)]
-    for entry, following in zip(kept, [*kept[1:], None], strict=True):
-        entry.tb_next = following
-    error.__traceback__ = kept[0] if kept else None
+    for entry, following in pairwise([*kept, None]):
+        if entry is not None:
+            entry.tb_next = following
+    # Not `error.__traceback__ = ...`: an error of a frozen class refuses that.
+    error.with_traceback(kept[0] if kept else None)
 
 
 def tell_of_thread(error: BaseException, name: str) -> None:
     """Note on an error in which thread it was raised, and make its traceback readable."""
     without_machinery(error)
     if isinstance(error, Exception):
-        error.add_note(f"in thread {name}")
+        with suppress(AttributeError, TypeError):  # of a frozen class, or with notes of its own making
+            error.add_note(f"in thread {name}")
 
 
 def _entries(entry: TracebackType | None) -> Iterator[TracebackType]:

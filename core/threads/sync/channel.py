@@ -11,10 +11,12 @@ Bounds: the capacity; WAITERS_MAX offers on each side of a channel, the next rai
 
 from collections import OrderedDict, deque
 from enum import Enum
+from threading import get_ident
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 
-from gossamer.core.errors import BoundExceeded, GossamerError
+from gossamer.core.errors import BoundExceeded, GossamerError, MisuseError, check_whole, misuse
 from gossamer.core.threads.calls import Park
+from gossamer.core.threads.sync.owned import Owned
 from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters
 from gossamer.core.threads.thread import Raise
 
@@ -23,6 +25,10 @@ T_co = TypeVar("T_co", covariant=True)
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+
+
+CAPACITY_MAX: Final = 1 << 62
+"""As good as without a bound."""
 
 
 class Nothing(Enum):
@@ -36,7 +42,33 @@ NOTHING: Final = Nothing.NOTHING
 
 
 class ChannelClosed(GossamerError):
-    """Nothing more comes out of the channel, or can be put in."""
+    """Nothing more comes out of the channel, or can be put in.
+
+    >>> from gossamer.core.loop.program import run
+    >>> from gossamer.core.threads.sync import Channel, ChannelClosed, receiving, select
+    >>> async def main(jobs, results):
+    ...     results.close()
+    ...     try:
+    ...         await select(receiving(jobs), receiving(results))
+    ...     except ChannelClosed as error:
+    ...         print(error)
+    ...         return error.index, error.channel is results
+    >>> run(main(Channel(), Channel()))
+    operation 1 of the select: the channel is closed, and all that was sent has been received
+    (1, True)
+    """
+
+    def __init__(self, what: str, channel: "Channel[Any]", index: int | None = None) -> None:
+        super().__init__(what if index is None else f"operation {index} of the select: {what}")
+        self._what = what
+        self.channel = channel
+        """The one that is closed."""
+        self.index = index
+        """Which operation of a `select` it was; None outside of one."""
+
+    def of_operation(self, index: int) -> "ChannelClosed":
+        """The same, of an operation of a `select`."""
+        return ChannelClosed(self._what, self.channel, index)
 
 
 class Offer:
@@ -62,7 +94,7 @@ class Offer:
         self.waiters.popleft()(None)
 
 
-class Channel(Generic[T]):
+class Channel(Owned, Generic[T]):
     """A queue between threads. Iterating over it receives until it is closed.
 
     >>> from gossamer.core.loop.program import run
@@ -83,8 +115,8 @@ class Channel(Generic[T]):
     __slots__ = ("_buffer", "_capacity", "_is_closed", "_receivers", "_senders")
 
     def __init__(self, capacity: int = 0) -> None:
-        if capacity < 0:
-            raise ValueError(f"a channel of {capacity} places: allowed are 0 and more")
+        super().__init__()
+        check_whole("Channel: capacity", capacity, 0, CAPACITY_MAX, "0 places and more")
         self._capacity = capacity
         self._buffer: deque[T] = deque()
         # Not a dict: finding its first entry walks over all that were deleted before it.
@@ -109,9 +141,14 @@ class Channel(Generic[T]):
         return value
 
     def try_send(self, value: T) -> bool:
-        """Put a value in if that can be done at once. Raises: ChannelClosed."""
+        """Put a value in if that can be done at once.
+
+        Raises: ChannelClosed; MisuseError on another operating-system thread, see `core.loop.from_thread`.
+        """
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         if self._is_closed:
-            raise ChannelClosed("the channel is closed: nothing can be sent any more")
+            raise ChannelClosed("the channel is closed: nothing can be sent any more", self)
         while self._receivers:
             (offer, index), _ = self._receivers.popitem(last=False)
             if offer.is_open:
@@ -123,10 +160,13 @@ class Channel(Generic[T]):
         return True
 
     def try_receive(self) -> T | Nothing:
-        """The oldest value, or NOTHING when there is none just now. Raises: ChannelClosed."""
+        """The oldest value, or NOTHING when there is none just now. Raises: ChannelClosed, MisuseError."""
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         if self._buffer:
             value = self._buffer.popleft()
-            self._refill()
+            if self._senders:
+                self._refill()
             return value
         sender = self._next_sender()
         if sender is not None:
@@ -134,17 +174,19 @@ class Channel(Generic[T]):
             offer.take(index, None)
             return handed
         if self._is_closed:
-            raise ChannelClosed("the channel is closed, and all that was sent has been received")
+            raise ChannelClosed("the channel is closed, and all that was sent has been received", self)
         return NOTHING
 
     def close(self) -> None:
         """No value can be put in any more; those inside can be taken out. Who waits to send or in vain to
-        receive is told. Twice is harmless."""
+        receive is told. Twice is harmless. Raises: MisuseError on another operating-system thread."""
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         self._is_closed = True
-        error = Raise(ChannelClosed("the channel was closed"))
         for offer, index in (*self._receivers, *self._senders):
             if offer.is_open:
-                offer.take(index, error)
+                # An error for each: it gathers the frames of the thread that it is raised in.
+                offer.take(index, Raise(ChannelClosed("the channel was closed", self)))
         self._receivers.clear()
         self._senders.clear()
 
@@ -153,7 +195,11 @@ class Channel(Generic[T]):
 
     async def __anext__(self) -> T:
         try:
-            return await self.receive()
+            found = self.try_receive()
+            if found is not NOTHING:
+                return found
+            _, value = await select(receiving(self))
+            return value
         except ChannelClosed:
             raise StopAsyncIteration from None
 
@@ -253,12 +299,14 @@ class Sending(Operation[None], Generic[T]):
 
 
 def receiving(channel: Channel[T]) -> Receiving[T]:
-    """For `select`: receive from a channel."""
+    """For `select`: receive from a channel. Raises: MisuseError."""
+    _check_channel("receiving", channel)
     return Receiving(channel)
 
 
 def sending(channel: Channel[T], value: T) -> Sending[T]:
-    """For `select`: send to a channel."""
+    """For `select`: send to a channel. Raises: MisuseError."""
+    _check_channel("sending", channel)
     return Sending(channel, value)
 
 
@@ -292,12 +340,15 @@ async def select(*operations: Operation[Any]) -> tuple[int, Any]:
 
     Returns the operation's index, and the value received or None; by the index a type checker knows the type
     of the value, of up to three operations. Of several that can be performed at once the first named is.
-    Raises: ChannelClosed, as the operation would; ValueError for no operation.
+    Raises: ChannelClosed, as the operation would, with its index; MisuseError for what is no operation, and
+    for none.
     """
-    if not operations:
-        raise ValueError("select of nothing would wait for ever")
+    _check_operations(operations)
     for index, operation in enumerate(operations):
-        value = operation.attempt()
+        try:
+            value = operation.attempt()
+        except ChannelClosed as closed:
+            raise closed.of_operation(index) if len(operations) > 1 else closed from None
         if value is not NOTHING:
             return index, value
     offer = Offer()
@@ -311,5 +362,20 @@ async def select(*operations: Operation[Any]) -> tuple[int, Any]:
                 operation.withdraw(offer, index)
     index, value = offer.outcome
     if isinstance(value, Raise):
-        raise value.error
+        assert isinstance(value.error, ChannelClosed)
+        raise value.error.of_operation(index) if len(operations) > 1 else value.error
     return index, value
+
+
+def _check_operations(operations: tuple[object, ...]) -> None:
+    """Raises: MisuseError."""
+    if not operations:
+        raise MisuseError("select of nothing would wait for ever")
+    for operation in operations:
+        if not isinstance(operation, Operation):
+            raise misuse("select: operation", operation, "receiving(channel) or sending(channel, value)")
+
+
+def _check_channel(what: str, found: object) -> None:
+    if not isinstance(found, Channel):
+        raise misuse(f"{what}: channel", found, "a Channel")

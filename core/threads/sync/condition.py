@@ -1,14 +1,16 @@
 """Waiting, with a mutex given up meanwhile, until another thread says that something has changed."""
 
 from collections import deque
+from threading import get_ident
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import MisuseError, check_whole, misuse
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.sync.mutex import Mutex
-from gossamer.core.threads.sync.waiting import Waiters, wait_in
+from gossamer.core.threads.sync.owned import Owned
+from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters, wait_in
 
 
-class Condition:
+class Condition(Owned):
     """A mutex, and threads that wait for a change of what it guards.
 
         async with condition:
@@ -37,16 +39,19 @@ class Condition:
     __slots__ = ("_waiters", "mutex")
 
     def __init__(self, mutex: Mutex | None = None) -> None:
+        super().__init__()
+        if mutex is not None and not isinstance(mutex, Mutex):
+            raise misuse("Condition: mutex", mutex, "a Mutex, or None for one of its own")
         self.mutex = Mutex() if mutex is None else mutex
         self._waiters: Waiters = deque()
 
     async def wait(self) -> None:
         """Give the mutex up, wait to be notified, and take the mutex again, even when cancelled.
 
-        Raises: GossamerError when the mutex is free.
+        Raises: MisuseError when the mutex is free.
         """
         if not self.mutex.is_locked:
-            raise GossamerError("a condition is waited for by the thread that holds its mutex")
+            raise MisuseError("a condition is waited for by the thread that holds its mutex")
         waiting = wait_in(self._waiters, "condition")
         self.mutex.unlock()
         try:
@@ -56,7 +61,13 @@ class Condition:
                 await self.mutex.lock()
 
     def notify(self, count: int = 1) -> None:
-        """Wake so many of those who wait, who has waited longest first. It makes no system call."""
+        """Wake so many of those who wait, who has waited longest first. It makes no system call.
+
+        Raises: MisuseError.
+        """
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
+        check_whole("notify: count", count, 0, WAITERS_MAX, "how many are woken, 0 and more")
         for _ in range(min(count, len(self._waiters))):
             self._waiters.popleft()(None)
 

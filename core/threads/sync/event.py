@@ -1,11 +1,13 @@
 """Something that happens once, and those who wait for it."""
 
 from collections import deque
+from threading import get_ident
 
+from gossamer.core.threads.sync.owned import Owned
 from gossamer.core.threads.sync.waiting import Waiters, wait_in
 
 
-class Event:
+class Event(Owned):
     """Not set at first; once set, waiting for it is over at once.
 
     >>> from gossamer.core.loop.program import run
@@ -29,6 +31,7 @@ class Event:
     __slots__ = ("_is_set", "_waiters")
 
     def __init__(self) -> None:
+        super().__init__()
         self._is_set = False
         self._waiters: Waiters = deque()
 
@@ -38,12 +41,19 @@ class Event:
         return self._is_set
 
     def set(self) -> None:
-        """Wake all who wait, the first that came first. It makes no system call; twice is harmless."""
+        """Wake all who wait, the first that came first. It makes no system call; twice is harmless.
+
+        Raises: MisuseError on another operating-system thread, see `core.loop.from_thread`.
+        """
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         self._is_set = True
         while self._waiters:
             self._waiters.popleft()(None)
 
     async def wait(self) -> None:
         """Wait until it is set."""
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         if not self._is_set:
             await wait_in(self._waiters, "event")

@@ -7,12 +7,14 @@ Source: the Mutex of Li and Zdancewic, PLDI 2007, section 4.7, there a library o
 """
 
 from collections import deque
+from threading import get_ident
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import MisuseError
+from gossamer.core.threads.sync.owned import Owned
 from gossamer.core.threads.sync.waiting import Waiters, wait_in
 
 
-class Mutex:
+class Mutex(Owned):
     """A lock that is handed from its holder to whoever has waited longest, so nobody starves.
 
         async with mutex:
@@ -33,6 +35,7 @@ class Mutex:
     __slots__ = ("_is_locked", "_waiters")
 
     def __init__(self) -> None:
+        super().__init__()
         self._is_locked = False
         self._waiters: Waiters = deque()
 
@@ -43,22 +46,38 @@ class Mutex:
 
     async def lock(self) -> None:
         """Wait until it is ours."""
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         if not self._is_locked:
             self._is_locked = True
         else:
             await wait_in(self._waiters, "mutex")
 
     def unlock(self) -> None:
-        """Hand it to the next that waits. It makes no system call, so it is safe in any `finally` clause."""
+        """Hand it to the next that waits. It makes no system call, so it is safe in any `finally` clause.
+
+        Raises: MisuseError where nobody holds it.
+        """
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         if not self._is_locked:
-            raise GossamerError("a mutex was unlocked that nobody holds")
+            raise MisuseError("a mutex was unlocked that nobody holds")
         if self._waiters:
             self._waiters.popleft()(None)
         else:
             self._is_locked = False
 
     async def __aenter__(self) -> None:
-        await self.lock()
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
+        # As `lock`, whose coroutine would cost as much again.
+        if not self._is_locked:
+            self._is_locked = True
+        else:
+            await wait_in(self._waiters, "mutex")
 
     async def __aexit__(self, *_error: object) -> None:
-        self.unlock()
+        if self._waiters and self._owner.os_thread == get_ident():  # as `unlock`, without calling it
+            self._waiters.popleft()(None)
+        else:
+            self.unlock()

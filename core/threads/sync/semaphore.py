@@ -1,12 +1,18 @@
 """So many threads at a time."""
 
 from collections import deque
+from threading import get_ident
+from typing import Final
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import MisuseError, check_whole
+from gossamer.core.threads.sync.owned import Owned
 from gossamer.core.threads.sync.waiting import Waiters, wait_in
 
+PLACES_MAX: Final = 1 << 62
+"""As good as without a bound."""
 
-class Semaphore:
+
+class Semaphore(Owned):
     """A number of places; who finds none free waits, and is served in the order of coming.
 
         async with semaphore:
@@ -26,8 +32,8 @@ class Semaphore:
     __slots__ = ("_free", "_places", "_waiters")
 
     def __init__(self, places: int) -> None:
-        if places < 1:
-            raise ValueError(f"a semaphore of {places} places: allowed are 1 and more")
+        super().__init__()
+        check_whole("Semaphore: places", places, 1, PLACES_MAX, "1 place and more")
         self._places = self._free = places
         self._waiters: Waiters = deque()
 
@@ -38,6 +44,8 @@ class Semaphore:
 
     async def acquire(self) -> None:
         """Take a place, or wait for one."""
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         if self._free:
             self._free -= 1
         else:
@@ -46,12 +54,14 @@ class Semaphore:
     def release(self) -> None:
         """Give a place back, to the next that waits. It makes no system call.
 
-        Raises: GossamerError when all are free.
+        Raises: MisuseError when all are free.
         """
+        if self._owner.os_thread != get_ident():
+            self._find_owner()
         if self._waiters:
             self._waiters.popleft()(None)
         elif self._free == self._places:
-            raise GossamerError("a semaphore was released more often than acquired")
+            raise MisuseError("a semaphore was released more often than acquired")
         else:
             self._free += 1
 

@@ -19,11 +19,13 @@ Source: Harris, Marlow, Peyton Jones and Herlihy, "Composable memory transaction
 
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from types import CoroutineType
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
-from gossamer.core.errors import BoundExceeded, GossamerError
+from gossamer.core.errors import BoundExceeded, MisuseError, misuse
 from gossamer.core.threads.calls import Park
+from gossamer.core.threads.sync.owned import Owned
 from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters
 
 T = TypeVar("T")
@@ -33,12 +35,13 @@ ATTEMPTS_MAX: Final = 1_000_000
 """Attempts of one transaction that each found a change and wanted to wait again."""
 
 
-class TVar(Generic[T]):
+class TVar(Owned, Generic[T]):
     """A variable that transactions share."""
 
     __slots__ = ("_value", "_waiting")
 
     def __init__(self, value: T) -> None:
+        super().__init__()
         self._value = value
         self._waiting: dict[Waiters, None] | None = None
 
@@ -85,7 +88,12 @@ class Transaction:
         self._writes: dict[TVar[Any], Any] = {}
 
     def read(self, variable: TVar[T]) -> T:
-        """What a variable holds, with what this transaction has written."""
+        """What a variable holds, with what this transaction has written. Raises: MisuseError."""
+        try:
+            if variable._owner.os_thread != get_ident():
+                variable._find_owner()
+        except AttributeError:
+            raise misuse("Transaction: variable", variable, "a TVar") from None
         if variable in self._writes:
             written: T = self._writes[variable]
             return written
@@ -93,7 +101,12 @@ class Transaction:
         return variable._value
 
     def write(self, variable: TVar[T], value: T) -> None:
-        """Have a variable hold a value once the transaction returns."""
+        """Have a variable hold a value once the transaction returns. Raises: MisuseError."""
+        try:
+            if variable._owner.os_thread != get_ident():
+                variable._find_owner()
+        except AttributeError:
+            raise misuse("Transaction: variable", variable, "a TVar") from None
         self._writes[variable] = value
 
     def retry(self) -> NoReturn:
@@ -110,14 +123,19 @@ class Transaction:
         return second(self)
 
     def _commit(self) -> None:
-        changed = [variable for variable, value in self._writes.items() if variable._value is not value]
-        for variable in changed:
-            variable._value = self._writes[variable]
-        for variable in changed:
-            waiting, variable._waiting = variable._waiting, None
-            for place in waiting or ():
-                if place:
-                    place.popleft()(None)
+        for variable, value in self._writes.items():
+            if variable._value is not value:
+                variable._value = value
+                if variable._waiting is not None:
+                    _wake(variable)
+
+
+def _wake(variable: TVar[Any]) -> None:
+    """Who waits for it goes on, in the next turn at the earliest: nothing runs before all is written."""
+    waiting, variable._waiting = variable._waiting, None
+    for place in waiting or ():
+        if place:
+            place.popleft()(None)
 
 
 async def atomically(function: Callable[[Transaction], R]) -> R:
@@ -132,8 +150,10 @@ async def atomically(function: Callable[[Transaction], R]) -> R:
     >>> run(atomically(withdraw)), balance.value
     (10, 20)
 
-    Raises: what it raises, with nothing changed; GossamerError when it retries without having read anything.
+    Raises: what it raises, with nothing changed; MisuseError when it retries without having read anything.
     """
+    if not callable(function):
+        raise misuse("atomically: function", function, "a function of a Transaction")
     for _ in range(ATTEMPTS_MAX):
         transaction = Transaction()
         try:
@@ -141,23 +161,18 @@ async def atomically(function: Callable[[Transaction], R]) -> R:
         except Retry:
             await _changed(transaction._reads)
         else:
-            _check_is_no_coroutine(result)
+            if isinstance(result, CoroutineType):
+                result.close()
+                raise MisuseError("a transaction is a function, not a coroutine: it makes no system call")
             transaction._commit()
             return result
     raise BoundExceeded(f"a transaction was retried {ATTEMPTS_MAX} times (stm.ATTEMPTS_MAX)")
 
 
-def _check_is_no_coroutine(result: object) -> None:
-    """Raises: GossamerError."""
-    if isinstance(result, CoroutineType):
-        result.close()
-        raise GossamerError("a transaction is a function, not a coroutine: it makes no system call")
-
-
 async def _changed(reads: dict[TVar[Any], None]) -> None:
     """Wait until one of the variables is changed."""
     if not reads:
-        raise GossamerError("a transaction retried that has read nothing: it would wait for ever")
+        raise MisuseError("a transaction retried that has read nothing: it would wait for ever")
     place = Waiting()
     for variable in reads:
         if variable._waiting is None:

@@ -41,9 +41,14 @@ def test_ctrl_c__every_thread_ends_and_its_finally_may_block() -> None:
             nursery.start_soon(works, "bob")
             nursery.start_soon(press_soon)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         run(main())
     assert sorted(ended) == ["ann", "bob"]
+    (stood,) = caught.value.__notes__
+    assert "2 x blocked in Sleep: test_ctrl_c__every_thread" in stood
+    assert "in test_ctrl_c__every_thread_ends_and_its_finally_may_block.<locals>.works" in stood
+    assert "1 x blocked in Park: " in stood
+    assert "in test_ctrl_c__every_thread_ends_and_its_finally_may_block.<locals>.main" in stood
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -146,5 +151,9 @@ def test_a_program__ctrl_c__cleans_up_and_ends_by_the_signal() -> None:
         child.send_signal(signal.SIGINT)
         output, errors = child.communicate(timeout=20)
     assert output == "cleaned up\n"
-    assert errors.rstrip().endswith("KeyboardInterrupt")
+    error, _, stood = errors.partition(
+        "\nat the first Ctrl-C there were 1 threads\n1 x blocked in Sleep: main\n"
+    )
+    assert error.endswith("KeyboardInterrupt")
+    assert ":8 in main" in stood
     assert child.returncode == -signal.SIGINT

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import GossamerError, MisuseError
+from gossamer.core.io.pipe import PipeReader, open_pipe
 from gossamer.core.loop.descriptor import DescriptorLoop, EdgeWatch
 from gossamer.core.loop.epoll import EpollWaiter
-from gossamer.core.threads.calls import sys_epoll_wait, sys_fork, sys_join, sys_nbio, sys_yield
+from gossamer.core.loop.program import run
+from gossamer.core.threads.calls import sys_blio, sys_epoll_wait, sys_fork, sys_join, sys_nbio, sys_yield
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
@@ -363,5 +365,36 @@ def test_given_up__a_copy_lives_on__its_events_do_not_wake_who_waits_for_the_sam
 
 @pytest.mark.parametrize("flag", [select.EPOLLONESHOT, select.EPOLLEXCLUSIVE])
 def test_edge__flags_that_are_its_own__refused(flag: int) -> None:
-    with pytest.raises(ValueError, match="takes no EPOLLONESHOT"):
+    with pytest.raises(MisuseError, match="takes no EPOLLONESHOT"):
         EdgeWatch(0, select.EPOLLIN | flag)
+
+
+def eventfds() -> list[int]:
+    """The descriptors by which the pool and the disk wake a scheduler, and Ctrl-C does."""
+    links = {int(name): f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")}
+    return [fd for fd, link in links.items() if os.path.exists(link) and "eventfd" in os.readlink(link)]
+
+
+def test_descriptor_of_a_pipe_or_a_loop__refused_and_its_owner_goes_on() -> None:
+    """A number that was closed and is another's now, for one."""
+    others = set(eventfds())
+
+    async def reads(reader: PipeReader) -> bytes:
+        return await reader.recv()
+
+    async def main() -> bytes:
+        reader, writer = open_pipe()
+        receiving = await sys_fork(reads(reader), "receiver")
+        await sys_yield()
+        for fd in {reader.fd, *eventfds()} - others:
+            for wait in (sys_epoll_wait(fd, select.EPOLLIN), EdgeWatch(fd, select.EPOLLIN).wait()):
+                with pytest.raises(MisuseError, match="already"):
+                    await wait
+        assert await sys_blio(os.getpid) == os.getpid()
+        await writer.send(b"goes on")
+        data = await sys_join(receiving)
+        await reader.close()
+        await writer.close()
+        return data
+
+    assert run(main()) == b"goes on"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gossamer.core.errors import BoundExceeded
+from gossamer.core.errors import BoundExceeded, MisuseError
 from gossamer.core.loop import disk, diskengine
 from gossamer.core.loop.disk import READ_BYTES_MAX, DiskLoop
 from gossamer.core.loop.diskengine import LIBAIO, POOL, URING
@@ -275,12 +275,12 @@ def test_the_kernel_has_no_room__waits_its_turn(path: Path, monkeypatch: pytest.
     os.close(fd)
 
 
-@pytest.mark.parametrize("length", [-1, READ_BYTES_MAX + 1])
-def test_length_out_of_bounds__bound_exceeded(rig: Rig, path: Path, length: int) -> None:
+@pytest.mark.parametrize(("length", "error"), [(-1, MisuseError), (READ_BYTES_MAX + 1, BoundExceeded)])
+def test_length_out_of_bounds__refused(rig: Rig, path: Path, length: int, error: type[Exception]) -> None:
     fd = os.open(path, os.O_RDONLY)
 
     async def reads() -> None:
-        with pytest.raises(BoundExceeded):
+        with pytest.raises(error):
             await sys_aio_read(fd, 0, length)
 
     rig.run(reads())

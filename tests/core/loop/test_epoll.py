@@ -1,5 +1,6 @@
 """The waiter on real descriptors."""
 
+import os
 import select
 import socket
 import time
@@ -102,3 +103,16 @@ def test_regular_file__refused(waiter: EpollWaiter) -> None:
 def test_far_deadline__no_overflow(waiter: EpollWaiter, ends: tuple[socket.socket, ...]) -> None:
     waiter.watch(ends[0].fileno(), select.EPOLLOUT, lambda _: None)
     waiter.wait(1 << 62)
+
+
+def test_is_watched__from_watch_to_unwatch() -> None:
+    waiter = EpollWaiter()
+    reader, writer = os.pipe()
+    assert not waiter.is_watched(reader)
+    waiter.watch(reader, select.EPOLLIN, lambda _events: None)
+    assert waiter.is_watched(reader)
+    waiter.unwatch(reader)
+    assert not waiter.is_watched(reader)
+    waiter.close()
+    os.close(reader)
+    os.close(writer)

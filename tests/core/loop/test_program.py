@@ -1,15 +1,20 @@
 """A program in one line."""
 
 import gc
+import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from gossamer.core.errors import MisuseError
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.loop.program import run
 from gossamer.core.threads.calls import sys_blio, sys_fork, sys_ret, sys_sleep
+from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.eventloop import PassiveLoop
+from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.systemcall import Handler, SystemCall
 
 
@@ -77,3 +82,105 @@ def test_run__a_loop_of_the_callers__its_calls_are_taken() -> None:
         return await Ask()
 
     assert run(main(), [Answers()]) == 42
+
+
+async def nothing() -> None: ...
+
+
+@pytest.mark.parametrize("wrong", [nothing, None, 5, sys_sleep(1), [nothing]], ids=repr)
+def test_run__of_what_is_no_coroutine__refused(wrong: Any) -> None:
+    with pytest.raises(MisuseError, match=r"run: main: found .* allowed is a coroutine"):
+        run(wrong)
+
+
+def test_run__of_a_function__says_that_it_was_not_called() -> None:
+    with pytest.raises(MisuseError, match=r"not called, nothing\(\) is meant"):
+        run(nothing)  # type: ignore[arg-type]
+
+
+def test_run_within_run__refused_and_the_coroutine_is_no_forgotten_one() -> None:
+    async def main() -> str:
+        with pytest.raises(MisuseError, match="run within run"):
+            run(nothing())
+        return "goes on"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run(main()) == "goes on"
+        gc.collect()
+
+
+def test_run_within_a_function_of_the_pool__is_a_program_of_its_own() -> None:
+    async def main() -> int:
+        return await sys_blio(lambda: run(answers()))
+
+    async def answers() -> int:
+        return 42
+
+    assert run(main()) == 42
+
+
+@pytest.mark.parametrize("where", ["main", "child", "grandchild"])
+def test_sys_exit__in_mains_tree__all_are_cancelled_and_the_program_exits(where: str) -> None:
+    ended: list[str] = []
+
+    async def works() -> None:
+        try:
+            await sys_sleep(60_000_000)
+        finally:
+            with CancelScope(shield=True):
+                await sys_sleep(1_000)
+            ended.append("works")
+
+    async def leaves() -> None:
+        await sys_sleep(1_000)
+        sys.exit(3)
+
+    async def child() -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(leaves)
+            await works()
+
+    async def main() -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(works)
+            if where == "main":
+                await leaves()
+            nursery.start_soon(leaves if where == "child" else child)
+            await works()
+
+    with pytest.raises(SystemExit) as caught:
+        run(main())
+    assert caught.value.code == 3
+    assert ended == ["works"] * {"main": 1, "child": 2, "grandchild": 3}[where]
+
+
+def test_sys_exit__beside_another_error__which_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails() -> None:
+        try:
+            await sys_sleep(60_000_000)
+        finally:
+            raise OSError("cannot tidy up")
+
+    async def main() -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(fails)
+            await sys_sleep(1_000)
+            sys.exit(3)
+
+    with pytest.raises(SystemExit):
+        run(main())
+    assert "cannot tidy up" in caplog.text
+
+
+def test_sys_exit__in_a_forked_thread__ends_it_alone_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def leaves() -> None:
+        sys.exit(3)
+
+    async def main() -> str:
+        await sys_fork(leaves(), "leaver")
+        await sys_sleep(1_000)
+        return "lives"
+
+    assert run(main()) == "lives"
+    assert "<Thread leaver> was ended by an error" in caplog.text

@@ -67,7 +67,7 @@ def test_seconds_as_a_float__refused_in_the_thread() -> None:
     scheduler = Scheduler(VirtualWaiter(clock), [SleepLoop()], clock)
 
     async def sleeper() -> None:
-        with pytest.raises(GossamerError, match=r"sleep\(0.5\): whole microseconds"):
+        with pytest.raises(GossamerError, match=r"us: found 0.5 \(float\), allowed is whole microseconds"):
             await sys_sleep(0.5)  # type: ignore[arg-type]  # what a user of seconds writes
 
     scheduler.spawn(sleeper())

@@ -1,6 +1,7 @@
 """What a user reads when something fails deep inside a nursery."""
 
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,64 @@ def test_join__error_names_the_thread_that_it_was_raised_in() -> None:
 
 
 def test_machinery_itself_fails__its_last_frame_is_kept() -> None:
+    class Odd:
+        def __await__(self) -> int:
+            return 0
+
     async def body() -> None:
         async with open_nursery() as nursery:
-            nursery.start_soon(int)  # type: ignore[arg-type]
+            nursery.start_soon(Odd)  # type: ignore[arg-type]
 
     outer = told(body())
     assert isinstance(outer, ExceptionGroup)
     assert isinstance(outer.exceptions[0], TypeError)
     assert frames(outer.exceptions[0])[-1] == machinery.__file__
+
+
+def test_error_thrown_without_frames__out_of_a_call_started_as_it_is() -> None:
+    """Taking the machinery out leaves no frame at all: `start_soon` of a method that returns a call."""
+
+    async def body() -> None:
+        reader, writer = open_pipe()
+        await reader.close()
+        try:
+            async with open_nursery() as nursery:
+                nursery.start_soon(writer.send, b"x", name="sender")
+                await sys_sleep(10_000_000)
+        finally:
+            await writer.close()
+
+    outer = told(body())
+    assert isinstance(outer, ExceptionGroup)
+    (broken,) = outer.exceptions
+    assert isinstance(broken, BrokenPipeError)
+    assert broken.__notes__ == ["in thread sender"]
+    assert frames(broken) == []
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    code: int
+
+
+class NotesOfItsOwnError(Exception):
+    __notes__ = ()  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("error", [FrozenError(7), NotesOfItsOwnError()], ids=["frozen", "notes"])
+def test_error_that_takes_no_note__is_told_all_the_same(error: Exception) -> None:
+    async def fails() -> None:
+        raise error
+
+    async def in_a_nursery() -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(fails)
+            await sys_sleep(10_000_000)
+
+    async def joined() -> None:
+        await sys_join(await sys_fork(fails()))
+
+    outer = told(in_a_nursery())
+    assert isinstance(outer, ExceptionGroup)
+    assert outer.exceptions == (error,)
+    assert told(joined()) is error

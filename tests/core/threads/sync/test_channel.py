@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.clock import VirtualClock
+from gossamer.core.errors import MisuseError
 from gossamer.core.loop.virtual import VirtualWaiter
 from gossamer.core.threads.calls import sys_sleep, sys_yield
 from gossamer.core.threads.cancel import CancelScope, move_on_after
@@ -132,7 +133,7 @@ def test_select__sending_is_chosen__the_value_is_handed_over(run: Run) -> None:
 
 
 def test_select__nothing__is_refused(run: Run) -> None:
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(MisuseError, match="nothing"):
         run(select())
 
 
@@ -223,3 +224,56 @@ def test_any_capacity_senders_receivers__every_value_once_and_each_senders_in_or
         scheduler.spawn(receiver())
     scheduler.run()
     assert sorted(received) == [(name, n) for name, size in enumerate(sizes) for n in range(size)]
+
+
+def test_select__says_which_channel_was_closed(run: Run) -> None:
+    first: Channel[int] = Channel()
+    second: Channel[int] = Channel()
+
+    async def chooses() -> ChannelClosed:
+        with pytest.raises(ChannelClosed) as caught:
+            await select(receiving(first), sending(second, 1))
+        return caught.value
+
+    async def closes() -> None:
+        await sys_sleep(10)
+        second.close()
+
+    while_waiting, _ = run(chooses(), closes())
+    (at_once,) = run(chooses())
+    for error in (while_waiting, at_once):
+        assert (error.index, error.channel) == (1, second)
+        assert str(error).startswith("operation 1 of the select: the channel")
+
+
+def test_receive__a_closed_channel__no_word_of_a_select(run: Run) -> None:
+    channel: Channel[int] = Channel()
+
+    async def receives() -> ChannelClosed:
+        with pytest.raises(ChannelClosed) as caught:
+            await channel.receive()
+        return caught.value
+
+    async def closes() -> None:
+        await sys_sleep(10)
+        channel.close()
+
+    one, other, _ = run(receives(), receives(), closes())
+    assert str(one) == str(other) == "the channel was closed"
+    assert one is not other, "each thread has an error of its own"
+    assert one.index is None
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "channel", Channel])
+def test_what_is_no_channel_or_no_operation__refused(run: Run, wrong: Any) -> None:
+    for make in (receiving, lambda channel: sending(channel, 1)):
+        with pytest.raises(MisuseError, match="channel: found"):
+            make(wrong)
+    with pytest.raises(MisuseError, match="select: operation: found"):
+        run(select(wrong))
+
+
+@pytest.mark.parametrize("capacity", [-1, 1.5, None, "1", True])
+def test_capacity__no_whole_number__refused(capacity: Any) -> None:
+    with pytest.raises(MisuseError, match="capacity: found"):
+        Channel(capacity)

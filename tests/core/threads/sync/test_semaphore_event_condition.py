@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import GossamerError, MisuseError
 from gossamer.core.threads.calls import sys_sleep, sys_yield
 from gossamer.core.threads.cancel import move_on_after
 from gossamer.core.threads.sync import Condition, Event, Semaphore
@@ -32,7 +32,7 @@ def test_semaphore__no_more_than_its_places__first_come_first_served(run: Run) -
 def test_semaphore__released_too_often_or_no_places__refused() -> None:
     with pytest.raises(GossamerError, match="more often"):
         Semaphore(1).release()
-    with pytest.raises(ValueError, match="0 places"):
+    with pytest.raises(MisuseError, match="places: found 0"):
         Semaphore(0)
 
 
