@@ -92,13 +92,16 @@ def _place(frame: FrameType) -> str:
 
 
 def all_threads() -> list[Thread[Any]]:
-    """Every thread that has not ended, of all schedulers of this process.
+    """Every thread that has not ended, of all schedulers of this process, in order of creation (of each
+    scheduler's: those of several stand among each other).
 
     A heap that was frozen (`gc.freeze`) is not frozen any more afterwards: a full collection looks at all of
     it again, until it is frozen anew.
     """
     gc.unfreeze()  # what is frozen, gc.get_objects does not tell of
-    return [each for each in gc.get_objects() if isinstance(each, Thread) and not each.has_ended]
+    found = [each for each in gc.get_objects() if isinstance(each, Thread) and not each.has_ended]
+    # The collector moves what it meets late behind the others: its order says nothing.
+    return sorted(found, key=lambda thread: thread.number)
 
 
 def stack_dump(threads: Sequence[Thread[Any]], limit: int = 1000) -> str:

@@ -128,6 +128,7 @@ class Scheduler:
         """When a loop must have its next turn at the latest."""
         self._stopping = False
         self._threads = 0
+        self._spawned_total = 0
         self.turns_total = 0
         self._thread_errors_total = 0
         self.watch = waiter.watch
@@ -165,7 +166,8 @@ class Scheduler:
             check_coroutine("spawn: coroutine", coroutine)
         if context is not None and context.get(CURRENT) is not self:
             context.run(CURRENT.set, self)  # it was made where no thread of ours ran
-        thread = Thread(coroutine, name, context)
+        self._spawned_total += 1
+        thread = Thread(coroutine, name, context, self._spawned_total)
         thread.inbox = None
         self._threads += 1
         self._ready.append(thread)

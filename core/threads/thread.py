@@ -1,7 +1,7 @@
 """The record of one thread.
 
 Owns the fields of a thread and nothing that runs it. Ten million of them may be blocked at once, so there are
-six fields and no registry: a blocked thread is held by the loop that owes it an answer, a ready one by the
+seven fields and no registry: a blocked thread is held by the loop that owes it an answer, a ready one by the
 ready queue.
 
 Source: Li and Zdancewic, PLDI 2007, section 3.
@@ -71,10 +71,14 @@ class Thread(Generic[R_co]):
     returns, or a `Raise`; at last, what the thread returned, or a `Raise` of what ended it.
     """
 
-    __slots__ = ("context", "coroutine", "inbox", "joiners", "name", "scope")
+    __slots__ = ("context", "coroutine", "inbox", "joiners", "name", "number", "scope")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, R_co], name: str = "", context: Context | None = None
+        self,
+        coroutine: Coroutine[Any, Any, R_co],
+        name: str = "",
+        context: Context | None = None,
+        number: int = 0,
     ) -> None:
         self.coroutine: Coroutine[Any, Any, R_co] = coroutine
         self.inbox: Any = BLOCKED
@@ -84,6 +88,8 @@ class Thread(Generic[R_co]):
         """The innermost cancel scope that it is in."""
         self.context = context
         """Where its context variables live; None: it shares those of whoever runs the scheduler."""
+        self.number = number
+        """How many its scheduler had started when this was started: the order of creation."""
 
     @property
     def has_ended(self) -> bool:

@@ -63,6 +63,19 @@ def test_all_threads__heap_was_frozen__they_are_found_all_the_same() -> None:
         each.coroutine.close()
 
 
+def test_all_threads__collector_has_moved_them__in_order_of_creation() -> None:
+    scheduler = made()
+    threads = [scheduler.spawn(sleeper(), f"number {number}") for number in range(50)]
+    reached_late = [threads[7], threads[3]]
+    gc.collect()
+    gc.freeze()
+    threads += [scheduler.spawn(sleeper(), f"number {number}") for number in range(50, 60)]
+    found = [each.name for each in all_threads() if each in threads]
+    assert found == [f"number {number}" for number in range(60)]
+    for each in (*threads, *reached_late):
+        each.coroutine.close()
+
+
 def test_status__ready_and_ended() -> None:
     scheduler = made()
     thread = scheduler.spawn(stop_soon(scheduler), "stopper")
