@@ -87,7 +87,9 @@ def test_run__a_loop_of_the_callers__its_calls_are_taken() -> None:
 async def nothing() -> None: ...
 
 
-@pytest.mark.parametrize("wrong", [nothing, None, 5, sys_sleep(1), [nothing]], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [nothing, None, 5, sys_sleep(1), [nothing]], ids=["function", "None", "number", "call", "list"]
+)
 def test_run__of_what_is_no_coroutine__refused(wrong: Any) -> None:
     with pytest.raises(MisuseError, match=r"run: main: found .* allowed is a coroutine"):
         run(wrong)
