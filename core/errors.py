@@ -5,6 +5,8 @@ ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipe
 here has no name there.
 """
 
+import reprlib
+
 
 class GossamerError(Exception):
     """Base of every error of this project that is not an OSError."""
@@ -17,3 +19,18 @@ class BoundExceeded(GossamerError):
 class Draining(GossamerError):
     """The server is draining: finish the request at hand, close when idle. Raised in threads blocked in a
     receive."""
+
+
+class MisuseError(GossamerError):
+    """A call was made as it cannot be: with a wrong argument, or while another thread makes the same. Raised
+    in the thread that made it, and only there."""
+
+
+def misuse(name: str, found: object, allowed: str) -> MisuseError:
+    """The error for a wrong argument: its name, what was found, and what is allowed.
+
+    >>> from gossamer.core.errors import misuse
+    >>> misuse("bytes_max", "1", "a number from 1 to 100")
+    MisuseError("bytes_max: found '1' (str), allowed is a number from 1 to 100")
+    """
+    return MisuseError(f"{name}: found {reprlib.repr(found)} ({type(found).__name__}), allowed is {allowed}")
