@@ -10,6 +10,7 @@ from typing import Any, Final
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import misuse
 from gossamer.core.io.streambase import AcceptorBase, StreamBase
+from gossamer.core.loop.checks import check_address, check_number
 from gossamer.core.loop.sockcall import (
     Connection,
     Listener,
@@ -26,7 +27,6 @@ from gossamer.core.loop.sockcall import (
     SockSetOptions,
     SockShutdown,
 )
-from gossamer.core.loop.streamcall import check_address, check_number
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address

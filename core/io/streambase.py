@@ -158,7 +158,9 @@ class AcceptorBase(Generic[S_co]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_error: object) -> None:
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         await self.close()
 
     def __aiter__(self) -> Self:

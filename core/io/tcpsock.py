@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.io.streambase import AcceptorBase, StreamBase
-from gossamer.core.loop.streamcall import check_address, check_opening, whole_bytes
+from gossamer.core.loop.checks import check_address, check_opening, whole_bytes
 from gossamer.core.loop.tcp import TcpLoop
 from gossamer.core.loop.tcpcall import (
     Connection,

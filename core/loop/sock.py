@@ -46,6 +46,7 @@ from gossamer.core.loop.streamcall import (
     NOT_CONNECTED_IN_TIME,
     NOT_RECEIVED_IN_TIME,
     NOT_SENT_IN_TIME,
+    said_of,
     second_receiver,
     second_sender,
     stream_closed,
@@ -321,7 +322,7 @@ class SockLoop:
         if connection.recv_thread is not None:
             if connection.recv_deadline_us <= now_us:
                 thread, connection.recv_thread = connection.recv_thread, None
-                self._scheduler.throw(thread, TimeoutError(NOT_RECEIVED_IN_TIME))
+                self._scheduler.throw(thread, said_of(connection, TimeoutError(NOT_RECEIVED_IN_TIME)))
             else:
                 next_us = connection.recv_deadline_us
         if connection.send_thread is not None:
@@ -337,9 +338,8 @@ class SockLoop:
         self._unblock_send(connection)
         if is_connecting:
             self._release(connection)
-        self._scheduler.throw(
-            thread, TimeoutError(NOT_CONNECTED_IN_TIME if is_connecting else NOT_SENT_IN_TIME)
-        )
+        error = TimeoutError(NOT_CONNECTED_IN_TIME if is_connecting else NOT_SENT_IN_TIME)
+        self._scheduler.throw(thread, said_of(connection, error))
 
     # Closing.
 

@@ -15,9 +15,8 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import misuse
+from gossamer.core.loop.checks import FD_MAX, FILE_BYTES_MAX, check_number, check_opening, check_timeout
 from gossamer.core.loop.streamcall import (
-    FD_MAX,
-    FILE_BYTES_MAX,
     AcceptorAccept,
     AcceptorClose,
     ConnectionCall,
@@ -29,10 +28,7 @@ from gossamer.core.loop.streamcall import (
     StreamSend,
     StreamSetOptions,
     StreamShutdown,
-    check_number,
-    check_opening,
     check_record,
-    check_timeout,
     said_of,
 )
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions

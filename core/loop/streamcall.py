@@ -12,65 +12,18 @@ from typing import Any, ClassVar, Final, TypeVar
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import MisuseError, misuse
+from gossamer.core.loop.checks import (
+    RECV_BYTES_MAX,
+    check_number,
+    check_options,
+    check_timeout,
+    whole_bytes,
+)
 from gossamer.core.tcp.info import TcpInfo
-from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
+from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
-from gossamer.core.wire.flow import PORT_MAX, Address, pack_address
 
 R_co = TypeVar("R_co", covariant=True)
-
-RECV_BYTES_MAX: Final = 1 << 26
-"""The most that one recv takes: so much room is made before anything is received."""
-
-FILE_BYTES_MAX: Final = (1 << 63) - 1
-"""The last place in a file that the kernel counts."""
-
-FD_MAX: Final = (1 << 31) - 1
-
-
-# What is allowed. The calls look at the common case themselves; these decide.
-
-
-def check_number(name: str, value: object, least: int, most: int) -> None:
-    """Raises: MisuseError for anything but a whole number within these bounds."""
-    if not (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
-        raise misuse(name, value, f"a whole number from {least} to {most}")
-
-
-def check_timeout(timeout_us: object) -> None:
-    """Raises: MisuseError for anything but a time."""
-    if not (isinstance(timeout_us, int) and not isinstance(timeout_us, bool) and timeout_us >= 0):
-        raise misuse("timeout_us", timeout_us, "a whole number of microseconds, 0 or more")
-
-
-def whole_bytes(name: str, data: object) -> bytes:
-    """What is sent, as bytes: a copy of what might change. Raises: MisuseError for anything but bytes."""
-    if not isinstance(data, bytes | bytearray | memoryview):
-        hint = ": encode the text first" if isinstance(data, str) else ""
-        raise misuse(name, data, f"bytes, bytearray or memoryview{hint}")
-    try:
-        return bytes(data)
-    except ValueError:
-        raise misuse(name, data, "a memoryview that was not released") from None
-
-
-def check_options(options: object) -> None:
-    """Raises: MisuseError for anything but SocketOptions."""
-    if not isinstance(options, SocketOptions):
-        raise misuse("options", options, "a SocketOptions")
-
-
-def check_address(name: str, address: object) -> None:
-    """Raises: MisuseError for anything but an IP address and a port: to resolve a name would block."""
-    allowed = "an IP address and a port, as in ('127.0.0.1', 80)"
-    # With four, an address of IPv6 as the kernel gives it.
-    if not (isinstance(address, tuple) and len(address) in (2, 4) and isinstance(address[0], str)):
-        raise misuse(name, address, allowed)
-    check_number(f"the port of {name}", address[1], 0, PORT_MAX)
-    try:
-        pack_address(address[0])
-    except ValueError:
-        raise misuse(name, address, f"{allowed}; open_connection(host, port) takes a name") from None
 
 
 def check_record(call: SystemCall[Any], name: str, value: object, record: type) -> None:
@@ -108,7 +61,7 @@ def second_sender(first: object) -> MisuseError:
 
 
 def said_of(connection: object, error: OSError) -> OSError:
-    """The error, marked as what `connection` says of its peer or of the way there."""
+    """The error, marked as what `connection` says of its peer, or of the way there: gone, or silent."""
     vars(error)["stream"] = connection
     return error
 
@@ -226,13 +179,3 @@ class AcceptorAccept(ListenerCall[Any], frozen=True, gc=False):
 
 class AcceptorClose(ListenerCall[None], frozen=True, gc=False):
     """See `Acceptor.close`."""
-
-
-# Opening: each stack has its own, with these arguments and these checks.
-
-
-def check_opening(remote: Address, timeout_us: int, options: SocketOptions = NO_OPTIONS) -> None:
-    """Raises: MisuseError for arguments of `Connector.connect` that are not allowed."""
-    check_address("address", remote)
-    check_timeout(timeout_us)
-    check_options(options)

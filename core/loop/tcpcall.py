@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import misuse
+from gossamer.core.loop.checks import check_address, check_opening, whole_bytes
 from gossamer.core.loop.streamcall import (
     AcceptorAccept,
     AcceptorClose,
@@ -23,9 +24,6 @@ from gossamer.core.loop.streamcall import (
     StreamSend,
     StreamSetOptions,
     StreamShutdown,
-    check_address,
-    check_opening,
-    whole_bytes,
 )
 from gossamer.core.tcp import tcb as records
 from gossamer.core.tcp.actions import Failure

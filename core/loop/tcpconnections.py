@@ -17,7 +17,12 @@ from typing import Any, Final
 from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.demux import Demux
 from gossamer.core.errors import Draining
-from gossamer.core.loop.streamcall import NOT_CONNECTED_IN_TIME, NOT_RECEIVED_IN_TIME, NOT_SENT_IN_TIME
+from gossamer.core.loop.streamcall import (
+    NOT_CONNECTED_IN_TIME,
+    NOT_RECEIVED_IN_TIME,
+    NOT_SENT_IN_TIME,
+    said_of,
+)
 from gossamer.core.loop.tcpcall import (
     Connection,
     Listener,
@@ -323,7 +328,7 @@ class Connections:
         if connection.recv_deadline_us <= now_us:
             thread = self.take_receiver(connection)
             if thread is not None:
-                self.scheduler.throw(thread, TimeoutError(NOT_RECEIVED_IN_TIME))
+                self.scheduler.throw(thread, said_of(connection, TimeoutError(NOT_RECEIVED_IN_TIME)))
         if connection.send_deadline_us <= now_us:
             self._expire_send(connection, now_us)
         if connection.tcb is None:
@@ -340,7 +345,7 @@ class Connections:
             return self._expire_close(connection, now_us)
         opener, connection.opener = connection.opener, None
         if opener is None:
-            self.wake_sender(connection, TimeoutError(NOT_SENT_IN_TIME))
+            self.wake_sender(connection, said_of(connection, TimeoutError(NOT_SENT_IN_TIME)))
             return None
         connection.send_deadline_us = NEVER_US
         self.scheduler.throw(opener, TimeoutError(NOT_CONNECTED_IN_TIME))
