@@ -12,7 +12,6 @@ from gossamer.core.errors import Draining, misuse
 from gossamer.core.io.stream import Acceptor, Stream
 from gossamer.core.loop.checks import check_number
 from gossamer.core.loop.streamcall import is_said_of
-from gossamer.core.threads.cancel import Cancelled
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.sync.semaphore import Semaphore
 
@@ -35,7 +34,9 @@ def guarded(handler: Handler) -> Callable[[Stream], Coroutine[Any, Any, None]]:
     async def serve_stream(stream: Stream) -> None:
         try:
             await handler(stream)
-        except (Exception, Cancelled, BaseExceptionGroup) as error:
+        except GeneratorExit:
+            raise  # the thread is thrown away, and may not block any more
+        except BaseException as error:
             await stream.abort()
             if not is_no_fault(stream, error):
                 raise
