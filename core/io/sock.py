@@ -10,7 +10,7 @@ from typing import Any, Final
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import misuse
 from gossamer.core.io.streambase import AcceptorBase, StreamBase
-from gossamer.core.loop.checks import check_address, check_number
+from gossamer.core.loop.checks import check_address, check_number, whole_bytes
 from gossamer.core.loop.sockcall import (
     Connection,
     Listener,
@@ -43,7 +43,6 @@ class SockStream(StreamBase, Connection):
 
     __slots__ = ()
 
-    recv_call = SockRecv
     send_call = SockSend
     shutdown_call = SockShutdown
     close_call = SockClose
@@ -63,6 +62,14 @@ class SockStream(StreamBase, Connection):
         if type(self.peer_name) is bytes:
             self.peer_name = read_name(self.peer_name)
         return address_of(self.sock.getpeername() if self.peer_name is None else self.peer_name)
+
+    def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
+        """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
+        return SockRecv(self, bytes_max, timeout_us)
+
+    def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
+        """Returns when all of `data` stands in the (bounded) send buffer."""
+        return SockSend(self, data if type(data) is bytes else whole_bytes("data", data), timeout_us)
 
     def send_file(self, fd: int, offset: int, length: int, timeout_us: int = NEVER_US) -> SystemCall[int]:
         """Send a part of an open file; returns how many bytes were sent, fewer only if it has shrunk."""

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.loop.checks import whole_bytes
 from gossamer.core.loop.streamcall import (
     AcceptorAccept,
     AcceptorClose,
@@ -15,7 +16,6 @@ from gossamer.core.loop.streamcall import (
     StreamClose,
     StreamGetInfo,
     StreamGetOptions,
-    StreamRecv,
     StreamSend,
     StreamSetOptions,
     StreamShutdown,
@@ -29,27 +29,28 @@ S_co = TypeVar("S_co", covariant=True)
 
 
 def readable(address: Address) -> str:
-    """An address as people write it: "127.0.0.1:80", "[::1]:80", the path of a Unix socket.
+    """An address as people write it: "127.0.0.1:80", "[::1]:80", the path of a Unix socket, or "unnamed".
 
     >>> from gossamer.core.io.streambase import readable
-    >>> readable(("::1", 80)), readable(("/run/socket", 0))
-    ('[::1]:80', '/run/socket')
+    >>> readable(("::1", 80)), readable(("/run/socket", 0)), readable(("", 0))
+    ('[::1]:80', '/run/socket', 'unnamed')
     """
     host, port = address
     if ":" in host:
         return f"[{host}]:{port}"
+    if not host:
+        return "unnamed"
     return f"{host}:{port}" if port or "/" not in host else host
 
 
 class StreamBase:
     """The methods of a `Stream`.
 
-    Raises: MisuseError at once for a wrong argument.
+    Raises: MisuseError for a wrong argument.
     """
 
     __slots__ = ()
 
-    recv_call: ClassVar[type[StreamRecv]]
     send_call: ClassVar[type[StreamSend]]
     shutdown_call: ClassVar[type[StreamShutdown]]
     close_call: ClassVar[type[StreamClose]]
@@ -72,15 +73,16 @@ class StreamBase:
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
-        return self.recv_call(self, bytes_max, timeout_us)
+        raise NotImplementedError
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""
-        return self.send_call(self, data, timeout_us)
+        raise NotImplementedError
 
     def send_last(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Send what is sent last: `shutdown` or `close` must follow, and where the stack can, the FIN rides
         on the last segment already."""
+        data = data if type(data) is bytes else whole_bytes("data", data)
         return self.send_call(self, data, timeout_us, True)
 
     def shutdown(self) -> SystemCall[None]:

@@ -39,7 +39,6 @@ class TcpStream(StreamBase, Connection):
 
     __slots__ = ()
 
-    recv_call = TcpRecv
     send_call = TcpSend
     shutdown_call = TcpShutdown
     close_call = TcpClose
@@ -57,6 +56,14 @@ class TcpStream(StreamBase, Connection):
     def peer(self) -> Address:
         """The other side's socket; once it is closed, what it was."""
         return remote_address(self.flow)
+
+    def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
+        """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
+        return TcpRecv(self, bytes_max, timeout_us)
+
+    def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
+        """Returns when all of `data` stands in the (bounded) send buffer."""
+        return TcpSend(self, data if type(data) is bytes else whole_bytes("data", data), timeout_us)
 
 
 class TcpAcceptor(AcceptorBase[TcpStream]):

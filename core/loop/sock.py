@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
+from gossamer.core.loop.checks import RECV_BYTES_MAX
 from gossamer.core.loop.sockaccept import AcceptSide
 from gossamer.core.loop.sockcall import (
     Connection,
@@ -146,19 +147,28 @@ class SockLoop:
 
     # Receiving.
 
-    def _recv(self, thread: Thread[Any], call: SockRecv) -> Any:
+    def _recv(self, thread: Thread[Any], call: SockRecv) -> Any:  # noqa: C901 (a call more costs each message)
         connection: Connection = call.connection
+        bytes_max, timeout_us = call.bytes_max, call.timeout_us
+        if (
+            type(bytes_max) is not int
+            or not 0 < bytes_max <= RECV_BYTES_MAX
+            or type(timeout_us) is not int
+            or timeout_us < 0
+            or not isinstance(connection, Connection)
+        ):
+            call.check()
         if connection.recv_thread is not None:
             raise second_receiver(connection.recv_thread)
         if connection.can_recv:
             try:
-                data = connection.sock.recv(call.bytes_max)
+                data = connection.sock.recv(bytes_max)
             except BlockingIOError:
                 connection.can_recv = connection.distrusts_short_recv
             except OSError as error:
                 raise connection.end(error) from None
             else:
-                if len(data) < call.bytes_max:
+                if len(data) < bytes_max:
                     if not data and connection.ended_by:
                         raise connection.why_ended()
                     connection.can_recv = connection.distrusts_short_recv
@@ -166,11 +176,11 @@ class SockLoop:
         elif connection.is_closed:
             raise stream_closed()
         connection.recv_thread = thread
-        connection.recv_bytes_max = call.bytes_max
+        connection.recv_bytes_max = bytes_max
         if not connection.is_watched:
             self._watch(connection)
-        if call.timeout_us < NEVER_US:
-            deadline_us = self._scheduler.now_us() + call.timeout_us
+        if timeout_us < NEVER_US:
+            deadline_us = self._scheduler.now_us() + timeout_us
             connection.recv_deadline_us = deadline_us
             if deadline_us < connection.armed_us:
                 self._arm(connection, deadline_us)
@@ -201,7 +211,14 @@ class SockLoop:
 
     def _send(self, thread: Thread[Any], call: SockSend) -> Any:
         connection: Connection = call.connection
-        data = call.data
+        data, timeout_us = call.data, call.timeout_us
+        if (
+            type(data) is not bytes
+            or type(timeout_us) is not int
+            or timeout_us < 0
+            or not isinstance(connection, Connection)
+        ):
+            call.check()
         sent = 0
         if connection.send_thread is not None:
             raise second_sender(connection.send_thread)
@@ -219,7 +236,7 @@ class SockLoop:
             raise stream_closed()
         elif not data:
             return None
-        self._block_send(connection, thread, memoryview(data)[sent:], call.timeout_us)
+        self._block_send(connection, thread, memoryview(data)[sent:], timeout_us)
         return BLOCKED
 
     def _send_file(self, thread: Thread[Any], call: SockSendFile) -> Any:

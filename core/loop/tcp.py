@@ -17,6 +17,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.errors import MisuseError
+from gossamer.core.loop.checks import RECV_BYTES_MAX
 from gossamer.core.loop.streamcall import listener_closed, second_receiver, second_sender, stream_closed
 from gossamer.core.loop.tcpcall import (
     Connection,
@@ -150,17 +151,26 @@ class TcpLoop:
 
     def _recv(self, thread: Thread[Any], call: TcpRecv) -> Any:
         connection: Connection = call.connection
+        bytes_max, timeout_us = call.bytes_max, call.timeout_us
+        if (
+            type(bytes_max) is not int
+            or not 0 < bytes_max <= RECV_BYTES_MAX
+            or type(timeout_us) is not int
+            or timeout_us < 0
+            or not isinstance(connection, Connection)
+        ):
+            call.check()
         tcb = connection.tcb
         if connection.recv_thread is not None:
             raise second_receiver(connection.recv_thread)
         if tcb is None or tcb.rcv_buf_bytes or tcb.state is not ESTABLISHED:
-            data = self._recv_now(connection, call.bytes_max)
+            data = self._recv_now(connection, bytes_max)
             if data is not None:
                 return data
         connection.recv_thread = thread
-        connection.recv_bytes_max = call.bytes_max
-        if call.timeout_us < NEVER_US:
-            connection.recv_deadline_us = deadline_us = self._scheduler.now_us() + call.timeout_us
+        connection.recv_bytes_max = bytes_max
+        if timeout_us < NEVER_US:
+            connection.recv_deadline_us = deadline_us = self._scheduler.now_us() + timeout_us
             if deadline_us < connection.armed_us:
                 self._arm(connection, deadline_us)
         return BLOCKED
@@ -184,12 +194,19 @@ class TcpLoop:
 
     def _send(self, thread: Thread[Any], call: TcpSend) -> Any:
         connection: Connection = call.connection
+        data, timeout_us = call.data, call.timeout_us
+        if (
+            type(data) is not bytes
+            or type(timeout_us) is not int
+            or timeout_us < 0
+            or not isinstance(connection, Connection)
+        ):
+            call.check()
         tcb = connection.tcb
         if tcb is None:
             raise self._why_over(connection)
         if connection.send_thread is not None:
             raise second_sender(connection.send_thread)
-        data = call.data
         self._connections.accepted_count = size = len(data)
         after, actions = send(tcb, Send(data, self._scheduler.now_us(), call.is_last))
         if actions and type(actions[0]) is Failed:
@@ -200,8 +217,8 @@ class TcpLoop:
         connection.send_thread = thread
         connection.send_rest = memoryview(data)[self._connections.accepted_count :]
         connection.send_is_last = call.is_last
-        if call.timeout_us < NEVER_US:
-            connection.send_deadline_us = self._scheduler.now_us() + call.timeout_us
+        if timeout_us < NEVER_US:
+            connection.send_deadline_us = self._scheduler.now_us() + timeout_us
             self._arm(connection, connection.send_deadline_us)
         return BLOCKED
 

@@ -28,6 +28,7 @@ from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sockcall import (
     SockAdopt,
     SockConnect,
+    SockRecv,
 )
 from gossamer.core.loop.tcpcall import (
     TcpConnect,
@@ -138,11 +139,12 @@ async def lives_beside(wrong: Callable[[], Any]) -> int:
 
 @pytest.mark.parametrize(("call", "arguments"), wrong_calls(), ids=named)
 def test_call_value__wrong_argument__misuse_in_the_thread_that_makes_it(
-    stack: Any, call: Callable[..., Any], arguments: tuple[Any, ...]
+    call: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
-    """On either loop, since a thread may make any call."""
+    stack = Kernel() if call.__name__.startswith("Sock") else Functional()
     filled = with_record(call, arguments)
     assert stack.run(lives_beside(lambda: call(*filled))) == 5
+    stack.close()
 
 
 @pytest.mark.parametrize("module", [sockcall, tcpcall], ids=lambda module: module.__name__)
@@ -155,16 +157,17 @@ def test_table__has_every_call_class(module: Any) -> None:
     assert calls == {call for call, _ in wrong_calls() if call.__module__ == module.__name__}
 
 
-def test_stream_of_the_other_stack__misuse(stack: Any) -> None:
+@pytest.mark.parametrize("call", [TcpRecv, SockRecv])
+def test_stream_of_the_other_stack__misuse(call: Any) -> None:
     """A loop is never given another's record."""
-    here, there = socket.socketpair()
+    stack = Kernel() if call is SockRecv else Functional()
+    other: Any = TcpStream(b"", None, None) if call is SockRecv else SockStream(socket.socket())  # type: ignore[arg-type]
 
     async def main() -> int:
-        return await lives_beside(lambda: TcpRecv(SockStream(here), 1))
+        return await lives_beside(lambda: call(other, 1))
 
     assert stack.run(main()) == 5
-    here.close()
-    there.close()
+    stack.close()
 
 
 # The methods and functions of core.io.
