@@ -27,7 +27,7 @@ class Stream(Protocol):
     Raises: ConnectionResetError, TimeoutError (also when the call's own timeout passed: the stream stays
     usable then), OSError, from every call on a connection that has ended so; BrokenPipeError from a send
     after `shutdown`; ConnectionAbortedError from every call but `close`, `abort` and `info` once it is
-    closed; MisuseError for a wrong argument, at once, and for a second thread that receives, or sends.
+    closed; MisuseError for a wrong argument, and for a second thread that receives, or sends.
     """
 
     @property

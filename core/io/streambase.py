@@ -133,7 +133,11 @@ class StreamBase:
 
     def __repr__(self) -> str:
         closed = ", closed" if self.is_closed else ""
-        return f"<{type(self).__name__} {readable(self.local)} to {readable(self.peer)}{closed}>"
+        try:
+            peer = readable(self.peer)
+        except OSError:
+            peer = "nobody"  # a socket that was adopted and is not connected
+        return f"<{type(self).__name__} {readable(self.local)} to {peer}{closed}>"
 
 
 class AcceptorBase(Generic[S_co]):

@@ -732,3 +732,8 @@ def test_any_pieces_and_read_sizes__same_bytes(pieces: list[bytes], reads: list[
     assert rig.run(talk()) == [b"".join(pieces)]
     rig.scheduler.close()
     rig.waiter.close()
+
+
+def test_printed__a_socket_that_is_not_connected__no_error() -> None:
+    with socket.socket() as idle:
+        assert repr(SockStream(idle)) == "<SockStream 0.0.0.0:0 to nobody>"
