@@ -24,7 +24,6 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
-from gossamer.core.loop.checks import RECV_BYTES_MAX
 from gossamer.core.loop.sockaccept import AcceptSide
 from gossamer.core.loop.sockcall import (
     Connection,
@@ -147,17 +146,9 @@ class SockLoop:
 
     # Receiving.
 
-    def _recv(self, thread: Thread[Any], call: SockRecv) -> Any:  # noqa: C901 (a call more costs each message)
+    def _recv(self, thread: Thread[Any], call: SockRecv) -> Any:
         connection: Connection = call.connection
         bytes_max, timeout_us = call.bytes_max, call.timeout_us
-        if (
-            type(bytes_max) is not int
-            or not 0 < bytes_max <= RECV_BYTES_MAX
-            or type(timeout_us) is not int
-            or timeout_us < 0
-            or not isinstance(connection, Connection)
-        ):
-            call.check()
         if connection.recv_thread is not None:
             raise second_receiver(connection.recv_thread)
         if connection.can_recv:
@@ -212,17 +203,18 @@ class SockLoop:
     def _send(self, thread: Thread[Any], call: SockSend) -> Any:
         connection: Connection = call.connection
         data, timeout_us = call.data, call.timeout_us
-        if (
-            type(data) is not bytes
-            or type(timeout_us) is not int
-            or timeout_us < 0
-            or not isinstance(connection, Connection)
-        ):
+        if type(data) is not bytes or type(timeout_us) is not int or timeout_us < 0:
             call.check()
         sent = 0
-        if connection.send_thread is not None:
-            raise second_sender(connection.send_thread)
-        if connection.can_send:
+        try:
+            first, can_send = connection.send_thread, connection.can_send
+        except AttributeError:
+            call.check()
+            raise
+        if first is not None:
+            call.check()
+            raise second_sender(first)
+        if can_send:
             try:
                 sent = connection.sock.send(data)
             except BlockingIOError:

@@ -3,8 +3,8 @@
 Owns the fields of each call and what is allowed in them. `core.loop.sockcall` and `core.loop.tcpcall` derive
 from each call the one that their stack takes and name the record that it must hold: the class of a call is
 the scheduler's way to the right loop, and costs nothing more. What a thread passes is looked at when the call
-is made, and of a recv or send by the loop, before anything is done: a mistake is raised on the thread's own
-line and does nothing else.
+is made, and of a send by the loop, before anything is done: a mistake is raised on the thread's own line, and
+does nothing else.
 """
 
 import errno
@@ -85,21 +85,30 @@ class ConnectionCall(SystemCall[R_co], frozen=True, gc=False):
 
 
 class StreamRecv(ConnectionCall[bytes], frozen=True, gc=False):
-    """See `Stream.recv`. Its loop looks at the common case and asks `check` about any other: for a call that
-    is made for every message, a `__post_init__` would cost four times as much."""
+    """See `Stream.recv`. One may be awaited again and again, and is looked at once."""
 
     bytes_max: int
     timeout_us: int = NEVER_US
 
-    def check(self) -> None:
-        """Raises: MisuseError."""
-        check_record(self, "connection", self.connection, self.record)
-        check_number("bytes_max", self.bytes_max, 1, RECV_BYTES_MAX)
-        check_timeout(self.timeout_us)
+    def __post_init__(self) -> None:
+        bytes_max, timeout_us = self.bytes_max, self.timeout_us
+        if not (
+            type(bytes_max) is int
+            and 0 < bytes_max <= RECV_BYTES_MAX
+            and type(timeout_us) is int
+            and timeout_us >= 0
+            and isinstance(self.connection, self.record)
+        ):
+            check_record(self, "connection", self.connection, self.record)
+            check_number("bytes_max", bytes_max, 1, RECV_BYTES_MAX)
+            check_timeout(timeout_us)
 
 
 class StreamSend(ConnectionCall[None], frozen=True, gc=False):
-    """See `Stream.send` and, with `is_last`, `Stream.send_last`. Looked at by its loop, as `StreamRecv`."""
+    """See `Stream.send` and, with `is_last`, `Stream.send_last`.
+
+    Its loop looks at the common case and asks `check` about any other: for a call that is made for every
+    message, a `__post_init__` would cost four times as much."""
 
     data: bytes
     timeout_us: int = NEVER_US

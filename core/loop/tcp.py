@@ -17,7 +17,6 @@ import msgspec
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.errors import MisuseError
-from gossamer.core.loop.checks import RECV_BYTES_MAX
 from gossamer.core.loop.streamcall import listener_closed, second_receiver, second_sender, stream_closed
 from gossamer.core.loop.tcpcall import (
     Connection,
@@ -152,14 +151,6 @@ class TcpLoop:
     def _recv(self, thread: Thread[Any], call: TcpRecv) -> Any:
         connection: Connection = call.connection
         bytes_max, timeout_us = call.bytes_max, call.timeout_us
-        if (
-            type(bytes_max) is not int
-            or not 0 < bytes_max <= RECV_BYTES_MAX
-            or type(timeout_us) is not int
-            or timeout_us < 0
-            or not isinstance(connection, Connection)
-        ):
-            call.check()
         tcb = connection.tcb
         if connection.recv_thread is not None:
             raise second_receiver(connection.recv_thread)
@@ -195,17 +186,17 @@ class TcpLoop:
     def _send(self, thread: Thread[Any], call: TcpSend) -> Any:
         connection: Connection = call.connection
         data, timeout_us = call.data, call.timeout_us
-        if (
-            type(data) is not bytes
-            or type(timeout_us) is not int
-            or timeout_us < 0
-            or not isinstance(connection, Connection)
-        ):
+        if type(data) is not bytes or type(timeout_us) is not int or timeout_us < 0:
             call.check()
-        tcb = connection.tcb
+        try:
+            tcb = connection.tcb
+        except AttributeError:
+            call.check()
+            raise
         if tcb is None:
             raise self._why_over(connection)
         if connection.send_thread is not None:
+            call.check()
             raise second_sender(connection.send_thread)
         self._connections.accepted_count = size = len(data)
         after, actions = send(tcb, Send(data, self._scheduler.now_us(), call.is_last))
