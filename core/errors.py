@@ -39,6 +39,18 @@ class MisuseError(GossamerError):
     """
 
 
+class IncompleteReadError(GossamerError, EOFError):
+    """A stream ended before all was there that was asked for; `partial` is what there was."""
+
+    def __init__(self, partial: bytes, expected: str) -> None:
+        super().__init__(partial, expected)
+        self.partial = partial
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"the stream ended after {len(self.partial)} bytes of {self.expected}"
+
+
 def misuse(name: str, found: object, allowed: str) -> MisuseError:
     """The error for a wrong argument: its name, what was found, and what is allowed.
 

@@ -34,7 +34,7 @@ builder.cdef(
     int gossamer_uring_close(gossamer_uring *ring);
 
     int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
-    int gossamer_accept(int fd);
+    int gossamer_accept(int fd, unsigned char *name, unsigned name_max);
     """
 )
 builder.set_source(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gossamer.core.errors import Draining
+from gossamer.core.io.serve import guarded
 from gossamer.core.io.stream import Connector, Stream
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
@@ -22,7 +22,7 @@ from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.standard_streams import write_standard_output
 from gossamer.shards.web.access_log import AccessLog
-from gossamer.shards.web.application import ApplicationError, Handler, load_application
+from gossamer.shards.web.application import ApplicationError, load_application
 from gossamer.shards.web.site import StaticSite
 
 Serve = Callable[[Stream], Coroutine[Any, Any, None]]
@@ -54,29 +54,6 @@ def _static_site(config: Config, root_fd: int) -> Application:
     return Application(site.serve, site.statistics, site.drain, access_log.flush)
 
 
-def guard(handler: Handler) -> Serve:
-    """The same handler, with the stream closed whatever happens; a peer that leaves is no error of the
-    handler's.
-    """
-
-    async def serve(stream: Stream) -> None:
-        try:
-            await handler(stream)
-        except (OSError, Draining):
-            await stream.abort()
-        except GeneratorExit:
-            raise  # the thread is thrown away, and may not block any more
-        except BaseException:
-            await stream.abort()
-            raise
-        else:
-            await stream.close()
-
-    # The name of each connection's thread in logs and dumps.
-    serve.__qualname__ = getattr(handler, "__qualname__", type(handler).__qualname__)
-    return serve
-
-
 def open_application(config: Config, root_fd: int | None) -> Application:
     """The application of a configuration; a folder has a descriptor already. Raises: ConfigError."""
     if root_fd is not None:
@@ -86,7 +63,7 @@ def open_application(config: Config, root_fd: int | None) -> Application:
     except ApplicationError as error:
         raise ConfigError(str(error)) from error
     return Application(
-        guard(handler),
+        guarded(handler),
         isolates=True,
         connect_with=getattr(handler, "connect_with", None),
         loops=getattr(handler, "loops", tuple),

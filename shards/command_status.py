@@ -16,14 +16,14 @@ from gossamer.shards.status import ServerStatus, WorkerStatus
 COLUMNS = (
     "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "threads", "turns",
     "accepted", "requests", "disk",
-    "packets in", "packets out", "retransmits", "drops", "restarts", "heartbeat",
+    "packets in", "packets out", "retransmits", "errors", "drops", "restarts", "heartbeat",
 )  # fmt: skip
 
 WIDTH_MIN: Final = 160
 """Characters of a line where the output is no terminal."""
 WIDTH_MAX: Final = 10_000
 
-PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:12], COLUMNS[12:16])
+PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:12], COLUMNS[12:16], COLUMNS[16:17])
 """The columns beside the worker's number where the table is too wide for the terminal: each part fits 80."""
 
 
@@ -64,6 +64,7 @@ def _cells(worker: WorkerStatus) -> list[str]:
         *(f"{number:,}" for number in served),
         worker.disk,
         *(f"{number:,}" for number in packets),
+        f"{worker.thread_errors_total:,}",
         drops,
         str(worker.restarts),
         f"{worker.heartbeat_age_us / 1000:.0f} ms ago",

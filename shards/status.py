@@ -33,6 +33,8 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """Every total there is, over all processes this worker has had."""
     restarts: int
     heartbeat_age_us: int
+    thread_errors_total: int = 0
+    """Threads, a handler's for a connection mostly, that were ended by an error; the log has each."""
     half_open: int = 0
     """Connections in the SYN queues of its listeners."""
     disk: str = ""
@@ -96,6 +98,7 @@ def worker_status(
         retransmits_total=totals["retransmits_total"],
         drops=drops_of(totals),
         totals={name: totals[name] for name in TOTALS},
+        thread_errors_total=totals["thread_errors_total"],
         disk=ENGINES[row["disk_engine"]],
         half_open=row["half_open"],
         accept_queue=row["accept_queue"],

@@ -10,6 +10,8 @@ import socket
 from types import TracebackType
 from typing import Any, Final
 
+from gossamer.core.errors import misuse
+from gossamer.core.loop.checks import RECV_BYTES_MAX, check_address, check_number, whole_bytes
 from gossamer.core.loop.fdcall import Descriptor, FdClose, FdReadable, FdWritable
 
 DATAGRAM_BYTES_MAX: Final = 65_535
@@ -33,6 +35,8 @@ class DatagramSocket:
     __slots__ = ("_descriptor", "_sock")
 
     def __init__(self, sock: socket.socket) -> None:
+        if not isinstance(sock, socket.socket) or sock.fileno() < 0:
+            raise misuse("sock", sock, "an open socket")
         sock.setblocking(False)
         self._sock = sock
         # The descriptor is closed by the loop; the socket only lends its methods.
@@ -40,7 +44,8 @@ class DatagramSocket:
 
     @classmethod
     def bind(cls, host: str, port: int = 0) -> "DatagramSocket":
-        """A UDP socket on an IP address. Raises: OSError."""
+        """A UDP socket on an IP address. Raises: OSError; MisuseError for no IP address and port."""
+        check_address("address", (host, port))
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             sock.bind((host, port))
@@ -56,7 +61,11 @@ class DatagramSocket:
         return self._sock.getsockname()
 
     async def recv_from(self, bytes_max: int = DATAGRAM_BYTES_MAX) -> tuple[bytes, Any]:
-        """The next datagram, cut off after bytes_max, and who sent it. Raises: OSError."""
+        """The next datagram, cut off after bytes_max, and who sent it.
+
+        Raises: OSError; MisuseError for a wrong argument.
+        """
+        check_number("bytes_max", bytes_max, 1, RECV_BYTES_MAX)
         while True:
             try:
                 return self._sock.recvfrom(bytes_max)
@@ -64,7 +73,13 @@ class DatagramSocket:
                 await FdReadable(self._descriptor)
 
     async def send_to(self, data: bytes, address: Any) -> None:
-        """Send a datagram. Raises: OSError (EMSGSIZE, ECONNREFUSED that an earlier one met)."""
+        """Send a datagram.
+
+        Raises: OSError (EMSGSIZE, ECONNREFUSED that an earlier one met); MisuseError for what is no bytes,
+        and for what is no IP address and port, or path: to resolve a name would block.
+        """
+        data = whole_bytes("data", data)
+        self._check_address(address)
         while True:
             try:
                 self._sock.sendto(data, address)
@@ -73,6 +88,12 @@ class DatagramSocket:
             else:
                 return
 
+    def _check_address(self, address: object) -> None:
+        if self._sock.family != socket.AF_UNIX:
+            check_address("address", address)
+        elif not isinstance(address, str | bytes):
+            raise misuse("address", address, "the path of a socket")
+
     async def close(self) -> None:
         """Close it; a blocked call raises ConnectionAbortedError. Twice is harmless."""
         self._sock.close()
@@ -80,6 +101,11 @@ class DatagramSocket:
 
     async def __aenter__(self) -> "DatagramSocket":
         return self
+
+    def __repr__(self) -> str:
+        if self._sock.fileno() < 0:
+            return f"<{type(self).__name__} closed>"
+        return f"<{type(self).__name__} {self.local}>"
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None

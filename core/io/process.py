@@ -8,14 +8,16 @@ Source: pidfd_open(2), subprocess of the standard library.
 
 import errno
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from gossamer.core.errors import BoundExceeded
+from gossamer.core.errors import BoundExceeded, misuse
 from gossamer.core.io.pipe import PipeReader, PipeWriter
+from gossamer.core.loop.checks import check_number, whole_bytes
 from gossamer.core.loop.fdcall import Descriptor, FdClose, FdReadable
 from gossamer.core.threads.calls import Sleep, sys_blio_to_end
 from gossamer.core.threads.cancel import CancelScope
@@ -68,7 +70,8 @@ class Process:
                     await FdClose(end)
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; to nobody, when it has ended."""
+        """Send a signal; to nobody, when it has ended. Raises: MisuseError for no signal's number."""
+        check_number("number", number, 0, signal.SIGRTMAX)
         self._child.send_signal(number)
 
     async def close(self) -> None:
@@ -109,7 +112,9 @@ def _open_end(pid: int) -> Descriptor | None:
 
 
 async def open_process(command: Sequence[str], **how: Any) -> Process:
-    """Start a child; `how` is what subprocess.Popen takes (stdin=PIPE, cwd, env, ...). Raises: OSError.
+    """Start a child; `how` is what subprocess.Popen takes (stdin=PIPE, cwd, env, ...).
+
+    Raises: OSError; MisuseError for what is no command.
 
     Use it with `async with`: at the end of the block the child is gone.
 
@@ -123,6 +128,8 @@ async def open_process(command: Sequence[str], **how: Any) -> Process:
     >>> run(main())
     b'there and back'
     """
+    if not command or not isinstance(command, Sequence):
+        raise misuse("command", command, "a program and its arguments, as in ['ls', '-l']")
     # To its end: cancelled, nobody would own the child.
     return Process(await sys_blio_to_end(lambda: subprocess.Popen(command, bufsize=0, **how)))
 
@@ -144,8 +151,10 @@ async def run_process(command: Sequence[str], stdin: bytes = b"", **how: Any) ->
     >>> run(run_process(["tr", "a-z", "A-Z"], stdin=b"loud"))
     Completed(code=0, stdout=b'LOUD', stderr=b'')
 
-    Raises: OSError; BoundExceeded when it writes more than OUTPUT_BYTES_MAX.
+    Raises: OSError; BoundExceeded when it writes more than OUTPUT_BYTES_MAX; MisuseError for a wrong
+    argument.
     """
+    stdin = whole_bytes("stdin", stdin)
     pipe = subprocess.PIPE
     outputs = (bytearray(), bytearray())
     async with await open_process(command, stdin=pipe, stdout=pipe, stderr=pipe, **how) as child:

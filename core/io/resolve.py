@@ -10,12 +10,15 @@ from itertools import zip_longest
 from typing import Final
 
 from gossamer.core.clock import SECOND_US
+from gossamer.core.errors import misuse
+from gossamer.core.io.sock import SockConnector
 from gossamer.core.io.stream import Connector, Stream
+from gossamer.core.loop.checks import check_number, check_timeout
 from gossamer.core.threads.calls import sys_blio
 from gossamer.core.threads.cancel import CancelScope, move_on_after
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.sync.event import Event
-from gossamer.core.wire.flow import Address
+from gossamer.core.wire.flow import PORT_MAX, Address
 
 ADDRESSES_MAX: Final = 16
 """Addresses of one name that are tried."""
@@ -24,14 +27,22 @@ ATTEMPT_DELAY_SECONDS: Final = 0.25
 """How long an attempt has a head start. Source: RFC 8305 5, Connection Attempt Delay."""
 
 
+KERNEL: Final = SockConnector()
+
+
 async def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a name, IPv6 and IPv4 in turn (RFC 8305 4). Raises: OSError (socket.gaierror).
+    """The addresses of a name, IPv6 and IPv4 in turn (RFC 8305 4).
+
+    Raises: OSError (socket.gaierror); MisuseError for what is no name and port.
 
     >>> from gossamer.core.io.resolve import resolve
     >>> from gossamer.core.loop.program import run
     >>> run(resolve("127.0.0.1", 80))
     [('127.0.0.1', 80)]
     """
+    if not isinstance(host, str):
+        raise misuse("host", host, "a name, or an IP address, as text")
+    check_number("port", port, 0, PORT_MAX)
     found = await sys_blio(socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
     by_family: dict[int, list[Address]] = {}
     for family, _, _, _, address in found:
@@ -42,26 +53,27 @@ async def resolve(host: str, port: int) -> list[Address]:
 
 
 async def open_connection(
-    connector: Connector, host: str, port: int, timeout_us: int = 60 * SECOND_US
+    host: str, port: int, timeout_us: int = 60 * SECOND_US, *, connector: Connector = KERNEL
 ) -> Stream:
     """A connection to the first of a name's addresses that answers; each next one is tried when the one
-    before has failed, or has not answered within ATTEMPT_DELAY_SECONDS.
+    before has failed, or has not answered within ATTEMPT_DELAY_SECONDS. Without a connector it is one of
+    kernel sockets.
 
     >>> import socket
     >>> from gossamer.core.io.resolve import open_connection
-    >>> from gossamer.core.io.sock import SockConnector
     >>> from gossamer.core.loop.program import run
     >>> async def main(host, port):
-    ...     stream = await open_connection(SockConnector(), host, port)
-    ...     peer = stream.peer
-    ...     await stream.close()
-    ...     return peer == (host, port)
+    ...     async with await open_connection(host, port) as stream:
+    ...         return stream.peer == (host, port)
     >>> with socket.create_server(("127.0.0.1", 0)) as server:
     ...     run(main(*server.getsockname()))
     True
 
-    Raises: OSError, that of the last attempt that failed.
+    Raises: OSError, that of the last attempt that failed; MisuseError for a wrong argument.
     """
+    check_timeout(timeout_us)
+    if not hasattr(connector, "connect"):
+        raise misuse("connector", connector, "a SockConnector or a TcpConnector")
     race = _Race(connector, timeout_us)
     addresses = await resolve(host, port)
     async with open_nursery() as nursery:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import misuse
+from gossamer.core.loop.checks import FILE_BYTES_MAX, check_number, check_timeout
 from gossamer.core.threads.systemcall import SystemCall
 
 PIECE_BYTES: Final = 256 * 1024
@@ -57,8 +59,10 @@ async def send_file(
 ) -> int:
     """Send a part of a file; returns how many bytes were sent, fewer only if the file has shrunk.
 
-    Units: `timeout_us` is for each piece. Raises: OSError, of the stream or of the disk.
+    Units: `timeout_us` is for each piece. Raises: OSError, of the stream or of the disk; MisuseError for a
+    wrong argument.
     """
+    _check(stream, file, offset, length, timeout_us, piece_bytes)
     by_itself: SendFile | None = getattr(stream, "send_file", None)
     at, end = offset, offset + length
     while at < end:
@@ -76,6 +80,17 @@ async def send_file(
             break
         at += sent_bytes
     return at - offset
+
+
+def _check(stream: object, file: object, offset: int, length: int, timeout_us: int, piece_bytes: int) -> None:
+    if not hasattr(stream, "send"):
+        raise misuse("stream", stream, "a stream, or what else has a method send(data, timeout_us)")
+    if not hasattr(file, "read_cached"):
+        raise misuse("file", file, "an open File")
+    check_number("offset", offset, 0, FILE_BYTES_MAX)
+    check_number("length", length, 0, FILE_BYTES_MAX - offset)
+    check_number("piece_bytes", piece_bytes, 1, FILE_BYTES_MAX)
+    check_timeout(timeout_us)
 
 
 def is_cached(file: Source, offset: int, length: int) -> bool:

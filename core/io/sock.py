@@ -1,13 +1,16 @@
 """SockIO: kernel sockets behind the interfaces of `core.io.stream`.
 
-Owns the streams, acceptors and connectors over kernel sockets as threads see them. Every method only builds a
-system call; `core.loop.sock` performs it.
+Owns the streams, acceptors and connectors over kernel sockets as threads see them. Every method only makes a
+system call, most of them in `core.io.streambase`; `core.loop.sock` performs it.
 """
 
 import socket
-from typing import Final
+from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import misuse
+from gossamer.core.io.streambase import AcceptorBase, StreamBase
+from gossamer.core.loop.checks import check_address, check_number, whole_bytes
 from gossamer.core.loop.sockcall import (
     Connection,
     Listener,
@@ -24,97 +27,90 @@ from gossamer.core.loop.sockcall import (
     SockSetOptions,
     SockShutdown,
 )
-from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
-from gossamer.core.wire.flow import Address, pack_address
-
-PORT_MAX: Final = 65535
+from gossamer.core.wire.flow import Address
+from gossamer.ffi.accept import read_name
 
 BACKLOG: Final = 128
 """Connections that wait to be accepted, where nothing else is asked for."""
 
+BACKLOG_MAX: Final = (1 << 31) - 1
 
-class SockStream(Connection):
+
+class SockStream(StreamBase, Connection):
     """A `Stream` over a kernel socket."""
 
     __slots__ = ()
 
+    send_call = SockSend
+    shutdown_call = SockShutdown
+    close_call = SockClose
+    abort_call = SockAbort
+    set_options_call = SockSetOptions
+    get_options_call = SockGetOptions
+    get_info_call = SockGetInfo
+
     @property
     def local(self) -> Address:
         """Our socket."""
-        host, port = self.sock.getsockname()[:2]
-        return host, port
+        return address_of(self.sock.getsockname() if self.local_name is None else self.local_name)
 
     @property
     def peer(self) -> Address:
-        """The other side's socket."""
-        host, port = self.sock.getpeername()[:2]
-        return host, port
+        """The other side's socket; once it is closed, what it was."""
+        if type(self.peer_name) is bytes:
+            self.peer_name = read_name(self.peer_name)
+        return address_of(self.sock.getpeername() if self.peer_name is None else self.peer_name)
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
         return SockRecv(self, bytes_max, timeout_us)
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
-        """Returns when the kernel has taken all of `data`."""
-        return SockSend(self, data, timeout_us)
+        """Returns when all of `data` stands in the (bounded) send buffer."""
+        return SockSend(self, data if type(data) is bytes else whole_bytes("data", data), timeout_us)
 
     def send_file(self, fd: int, offset: int, length: int, timeout_us: int = NEVER_US) -> SystemCall[int]:
         """Send a part of an open file; returns how many bytes were sent, fewer only if it has shrunk."""
         return SockSendFile(self, fd, offset, length, timeout_us)
 
-    def send_last(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
-        """Send; the FIN follows with the close that the caller owes."""
-        return SockSend(self, data, timeout_us)
 
-    def shutdown(self) -> SystemCall[None]:
-        """Half-close: a FIN after what was sent; receiving goes on."""
-        return SockShutdown(self)
-
-    def close(self) -> SystemCall[None]:
-        """Close both ways, orderly; what was sent is still delivered. Closing twice is harmless."""
-        return SockClose(self)
-
-    def abort(self) -> SystemCall[None]:
-        """Close at once with a RST; what was not delivered is dropped."""
-        return SockAbort(self)
-
-    def set_options(self, options: SocketOptions) -> SystemCall[None]:
-        """Change options of this connection; they hold from now on."""
-        return SockSetOptions(self, options)
-
-    def options(self) -> SystemCall[SocketOptions]:
-        """All options as they are."""
-        return SockGetOptions(self)
-
-    def info(self) -> SystemCall[TcpInfo]:
-        """The state of the connection, its timers, windows and counters, as TCP_INFO names them."""
-        return SockGetInfo(self)
+def address_of(name: Any) -> Address:
+    """The address in what the kernel calls a socket: (host, port, ...), or the path of a Unix socket."""
+    if isinstance(name, tuple):
+        return name[0], name[1]
+    return str(name), 0
 
 
-class SockAcceptor:
-    """An `Acceptor` over a listening kernel socket, inherited or not; it owns the socket from now on."""
+class SockAcceptor(AcceptorBase[SockStream]):
+    """An `Acceptor` over a listening kernel socket, inherited or not; it owns the socket from now on.
+
+    Raises: MisuseError for what is no listening socket.
+    """
+
+    accept_call = SockAccept
+    close_call = SockListenClose
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
+        self._listener = open_listener(sock, SockStream)
         # Linux copies the option to every socket accepted from this one.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._listener = Listener(sock, SockStream)
 
     @property
     def local(self) -> Address:
-        """The socket listened on."""
-        host, port = self._listener.sock.getsockname()[:2]
-        return host, port
+        """The socket listened on; once it is closed, what it was."""
+        return address_of(self._listener.name)
 
-    def accept(self) -> SystemCall[SockStream]:
-        """The next connection."""
-        return SockAccept(self._listener)
 
-    def close(self) -> SystemCall[None]:
-        """Stop listening; a blocked accept raises ConnectionAbortedError."""
-        return SockListenClose(self._listener)
+def open_listener(sock: socket.socket, make: type[Connection]) -> Listener:
+    """The record of a listening socket. Raises: MisuseError for what is none."""
+    if not isinstance(sock, socket.socket) or sock.fileno() < 0:
+        raise misuse("sock", sock, "an open listening socket")
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise misuse("sock", sock, "a socket that listens: call its listen() first")
+    sock.setblocking(False)
+    return Listener(sock, make)
 
 
 def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False) -> SockAcceptor:
@@ -136,11 +132,12 @@ def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False
     deals out connections by a hash of their addresses, and those that wait at one are lost when it closes.
     "::" listens to IPv4 too, with peers as ::ffff:192.0.2.1; every other IPv6 address to IPv6 alone.
 
-    Raises: OSError that names the address (EADDRINUSE, EADDRNOTAVAIL, EACCES); ValueError for no IP address.
+    Raises: OSError that names the address (EADDRINUSE, EADDRNOTAVAIL, EACCES); MisuseError for no IP address.
 
     Source: listen(2); socket(7), SO_REUSEPORT; ipv6(7), IPV6_V6ONLY.
     """
-    _check_address(address)
+    check_address("address", address)
+    check_number("backlog", backlog, 0, BACKLOG_MAX)
     sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # in spite of an earlier one's TIME-WAIT
@@ -157,19 +154,11 @@ def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False
     return SockAcceptor(sock)
 
 
-def _check_address(address: Address) -> None:
-    """Raises: ValueError for what is no IP address and port: to resolve a name would block."""
-    pack_address(address[0])
-    if not 0 <= address[1] <= PORT_MAX:
-        raise ValueError(f"port {address[1]}: a port is a number from 0 to {PORT_MAX}")
-
-
 class SockConnector:
     """A `Connector` that opens kernel sockets."""
 
     def connect(
         self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
     ) -> SystemCall[SockStream]:
-        """Raises: ConnectionRefusedError, TimeoutError, OSError; ValueError at once for no IP address."""
-        _check_address(address)
+        """Raises: ConnectionRefusedError, TimeoutError, OSError; MisuseError at once for no IP address."""
         return SockConnect(address, timeout_us, SockStream, options)

@@ -5,12 +5,14 @@
 system call to be awaited.
 
     async def echo(stream: Stream) -> None:
-        while data := await stream.recv(65536):
-            await stream.send(data)
-        await stream.close()
+        async with stream:
+            async for data in stream:
+                await stream.send(data)
 """
 
-from typing import Protocol
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Protocol, Self
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.info import TcpInfo
@@ -22,8 +24,10 @@ from gossamer.core.wire.flow import Address
 class Stream(Protocol):
     """A connected byte stream. One thread may receive while another sends.
 
-    Raises: ConnectionResetError, BrokenPipeError, TimeoutError (also when the call's own timeout passed: the
-    stream stays usable then), each from the awaited call.
+    Raises: ConnectionResetError, TimeoutError (also when the call's own timeout passed: the stream stays
+    usable then), OSError, from every call on a connection that has ended so; BrokenPipeError from a send
+    after `shutdown`; ConnectionAbortedError from every call but `close`, `abort` and `info` once it is
+    closed; MisuseError for a wrong argument, and for a second thread that receives, or sends.
     """
 
     @property
@@ -32,7 +36,7 @@ class Stream(Protocol):
 
     @property
     def peer(self) -> Address:
-        """The other side's socket."""
+        """The other side's socket; once it is closed, what it was."""
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
@@ -45,7 +49,7 @@ class Stream(Protocol):
         on the last segment already."""
 
     def shutdown(self) -> SystemCall[None]:
-        """Half-close: a FIN after what was sent; receiving goes on."""
+        """Half-close: a FIN after what was sent; receiving goes on. Twice is harmless."""
 
     def close(self) -> SystemCall[None]:
         """Close both ways, orderly; what was sent is still delivered. Closing twice is harmless.
@@ -54,7 +58,7 @@ class Stream(Protocol):
         """
 
     def abort(self) -> SystemCall[None]:
-        """Close at once with a RST; what was not delivered is dropped."""
+        """Close at once with a RST; what was not delivered is dropped. Harmless once it is closed."""
 
     def set_options(self, options: SocketOptions) -> SystemCall[None]:
         """Change options of this connection; they hold from now on."""
@@ -65,19 +69,39 @@ class Stream(Protocol):
     def info(self) -> SystemCall[TcpInfo]:
         """The state of the connection, its timers, windows and counters, as TCP_INFO names them."""
 
+    async def __aenter__(self) -> Self:
+        """It is closed when the block is left; aborted, where the block fails or is cancelled."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """What comes, until the peer's FIN."""
+
 
 class Acceptor(Protocol):
     """A listening socket."""
 
     @property
     def local(self) -> Address:
-        """The socket listened on."""
+        """The socket listened on; once it is closed, what it was."""
 
     def accept(self) -> SystemCall[Stream]:
         """The next connection."""
 
     def close(self) -> SystemCall[None]:
-        """Stop listening; a blocked accept raises ConnectionAbortedError."""
+        """Stop listening; a blocked accept raises ConnectionAbortedError. Twice is harmless."""
+
+    async def __aenter__(self) -> Self:
+        """It is closed when the block is left."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[Stream]:
+        """The connections, until it is closed."""
 
 
 class Connector(Protocol):
@@ -86,4 +110,4 @@ class Connector(Protocol):
     def connect(
         self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
     ) -> SystemCall[Stream]:
-        """Raises: ConnectionRefusedError, TimeoutError, OSError."""
+        """Raises: ConnectionRefusedError, TimeoutError, OSError; MisuseError at once for a wrong argument."""

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Iterator
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.io.streambase import AcceptorBase, StreamBase
+from gossamer.core.loop.checks import check_address, check_opening, whole_bytes
 from gossamer.core.loop.tcp import TcpLoop
 from gossamer.core.loop.tcpcall import (
     Connection,
@@ -26,17 +28,24 @@ from gossamer.core.loop.tcpcall import (
 )
 from gossamer.core.loop.tcpports import LocalPorts
 from gossamer.core.tcp import tcb as records
-from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address, local_address, remote_address
 
 
-class TcpStream(Connection):
+class TcpStream(StreamBase, Connection):
     """A `Stream` over the functional TCP."""
 
     __slots__ = ()
+
+    send_call = TcpSend
+    shutdown_call = TcpShutdown
+    close_call = TcpClose
+    abort_call = TcpAbort
+    set_options_call = TcpSetOptions
+    get_options_call = TcpGetOptions
+    get_info_call = TcpGetInfo
 
     @property
     def local(self) -> Address:
@@ -45,7 +54,7 @@ class TcpStream(Connection):
 
     @property
     def peer(self) -> Address:
-        """The other side's socket."""
+        """The other side's socket; once it is closed, what it was."""
         return remote_address(self.flow)
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
@@ -54,56 +63,28 @@ class TcpStream(Connection):
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""
-        return TcpSend(self, data, timeout_us)
-
-    def send_last(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
-        """Send, and half-close: the FIN rides on the last segment."""
-        return TcpSend(self, data, timeout_us, is_last=True)
-
-    def shutdown(self) -> SystemCall[None]:
-        """Half-close: a FIN after what was sent; receiving goes on."""
-        return TcpShutdown(self)
-
-    def close(self) -> SystemCall[None]:
-        """Close both ways, orderly; what was sent is still delivered. Closing twice is harmless."""
-        return TcpClose(self)
-
-    def abort(self) -> SystemCall[None]:
-        """Close at once with a RST; what was not delivered is dropped."""
-        return TcpAbort(self)
-
-    def set_options(self, options: SocketOptions) -> SystemCall[None]:
-        """Change options of this connection; they hold from now on."""
-        return TcpSetOptions(self, options)
-
-    def options(self) -> SystemCall[SocketOptions]:
-        """All options as they are."""
-        return TcpGetOptions(self)
-
-    def info(self) -> SystemCall[TcpInfo]:
-        """The state of the connection, its timers, windows and counters, as TCP_INFO names them."""
-        return TcpGetInfo(self)
+        return TcpSend(self, data if type(data) is bytes else whole_bytes("data", data), timeout_us)
 
 
-class TcpAcceptor:
-    """An `Acceptor` on the functional TCP. Raises: OSError when the address is listened on already."""
+class TcpAcceptor(AcceptorBase[TcpStream]):
+    """An `Acceptor` on the functional TCP.
+
+    Raises: OSError when the address is listened on already; MisuseError for no IP address.
+    """
+
+    accept_call = TcpAccept
+    close_call = TcpListenClose
 
     def __init__(self, loop: TcpLoop, address: Address, parameters: TcpParameters) -> None:
+        check_address("address", address)
         self._listener = Listener(address, records.Listener(parameters), TcpStream)
         loop.listen(self._listener)
 
     @property
     def local(self) -> Address:
-        """The socket listened on."""
-        return self._listener.address
-
-    def accept(self) -> SystemCall[TcpStream]:
-        """The next connection."""
-        return TcpAccept(self._listener)
-
-    def close(self) -> SystemCall[None]:
-        """Stop listening; a blocked accept raises ConnectionAbortedError."""
-        return TcpListenClose(self._listener)
+        """The socket listened on; once it is closed, what it was."""
+        address: Address = self._listener.address
+        return address
 
 
 class TcpConnector:
@@ -125,9 +106,11 @@ class TcpConnector:
         """`data` is sent as soon as may be: with the SYN, where tcp.fast_open allows it and the server has
         given us a cookie. It must bear to arrive twice.
 
-        Raises: ConnectionRefusedError, TimeoutError, OSError; at once when no local port is free; ValueError
-        for more data than the send buffer takes.
+        Raises: ConnectionRefusedError, TimeoutError, OSError; at once when no local port is free; MisuseError
+        for no IP address, or for more data than the send buffer takes.
         """
+        check_opening(address, timeout_us, options)
+        data = whole_bytes("data", data)
         self._loop.check_early_data(data)
         host = self._local_host(address)
         for port in self._candidates(host, address):

@@ -9,8 +9,11 @@ import errno
 import socket
 from typing import Final
 
-from gossamer.core.io.sock import BACKLOG, SockStream
-from gossamer.core.loop.sockcall import Listener, SockAccept, SockAdopt, SockListenClose
+from gossamer.core.errors import misuse
+from gossamer.core.io.sock import BACKLOG, BACKLOG_MAX, SockStream, address_of, open_listener
+from gossamer.core.io.streambase import AcceptorBase
+from gossamer.core.loop.checks import check_number
+from gossamer.core.loop.sockcall import SockAccept, SockAdopt, SockListenClose
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address
@@ -24,27 +27,24 @@ class UnixStream(SockStream):
 
     __slots__ = ()
 
-    @property
-    def local(self) -> Address:
-        """Our path."""
-        return str(self.sock.getsockname()), 0
 
-    @property
-    def peer(self) -> Address:
-        """The other side's path."""
-        return str(self.sock.getpeername()), 0
+class UnixAcceptor(AcceptorBase[UnixStream]):
+    """An `Acceptor` over a listening Unix socket; it owns the socket from now on, not the path.
 
+    Raises: MisuseError for what is no listening socket.
+    """
 
-class UnixAcceptor:
-    """An `Acceptor` over a listening Unix socket; it owns the socket from now on, not the path."""
+    accept_call = SockAccept
+    close_call = SockListenClose
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
-        self._listener = Listener(sock, UnixStream)
+        self._listener = open_listener(sock, UnixStream)
 
     @classmethod
     def bind(cls, path: str, backlog: int = BACKLOG) -> "UnixAcceptor":
         """Listen on a path, which must not exist. Raises: OSError that names the path (EADDRINUSE)."""
+        _check_path(path)
+        check_number("backlog", backlog, 0, BACKLOG_MAX)
         sock = socket.socket(socket.AF_UNIX)
         try:
             sock.bind(path)
@@ -57,15 +57,7 @@ class UnixAcceptor:
     @property
     def local(self) -> Address:
         """The path listened on."""
-        return str(self._listener.sock.getsockname()), 0
-
-    def accept(self) -> SystemCall[UnixStream]:
-        """The next connection."""
-        return SockAccept(self._listener)
-
-    def close(self) -> SystemCall[None]:
-        """Stop listening; a blocked accept raises ConnectionAbortedError."""
-        return SockListenClose(self._listener)
+        return address_of(self._listener.name)
 
 
 async def connect_unix(path: str) -> UnixStream:
@@ -87,6 +79,7 @@ async def connect_unix(path: str) -> UnixStream:
 
     Raises: OSError that names the path.
     """
+    _check_path(path)
     sock = socket.socket(socket.AF_UNIX)
     sock.setblocking(False)
     try:
@@ -109,12 +102,23 @@ def _is_connected(sock: socket.socket, path: str) -> bool:
     return True
 
 
+def _check_path(path: object) -> None:
+    """Raises: MisuseError for what is no path."""
+    if not isinstance(path, str) or "\0" in path[1:]:
+        raise misuse("path", path, "the path of a socket")
+
+
 def _named(error: OSError, path: str) -> OSError:
     # A path that is too long has no number of an error.
     return OSError(error.errno or errno.ENAMETOOLONG, error.strerror or str(error), path)
 
 
 def adopt_unix(sock: socket.socket) -> SystemCall[UnixStream]:
-    """A stream over a connected Unix socket, one of a socketpair perhaps; it owns the socket from now on."""
+    """A stream over a connected Unix socket, one of a socketpair perhaps; it owns the socket from now on.
+
+    Raises: MisuseError for what is no open socket.
+    """
+    if not isinstance(sock, socket.socket) or sock.fileno() < 0:
+        raise misuse("sock", sock, "an open socket")
     sock.setblocking(False)
     return SockAdopt(sock, UnixStream)

@@ -14,6 +14,8 @@ Timeouts are re-armed lazily: a connection stands in the heap once, at `armed_us
 wait for is looked at when it is handed out. Only a timeout shorter than what stands there touches the heap.
 """
 
+import errno
+import os
 import socket
 from collections.abc import Mapping
 from functools import partial
@@ -26,7 +28,6 @@ from gossamer.core.loop.sockaccept import AcceptSide
 from gossamer.core.loop.sockcall import (
     Connection,
     FileRest,
-    MisuseError,
     SockAbort,
     SockAdopt,
     SockClose,
@@ -41,6 +42,15 @@ from gossamer.core.loop.socklinger import LingerSide
 from gossamer.core.loop.sockoption import OPTION_HANDLERS, RESET_ON_CLOSE
 from gossamer.core.loop.socksend import begin_connect, check_connected, send_file_rest, send_rest
 from gossamer.core.loop.sockwait import WaitSide
+from gossamer.core.loop.streamcall import (
+    NOT_CONNECTED_IN_TIME,
+    NOT_RECEIVED_IN_TIME,
+    NOT_SENT_IN_TIME,
+    said_of,
+    second_receiver,
+    second_sender,
+    stream_closed,
+)
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
@@ -137,28 +147,31 @@ class SockLoop:
     # Receiving.
 
     def _recv(self, thread: Thread[Any], call: SockRecv) -> Any:
-        connection = call.connection
+        connection: Connection = call.connection
+        bytes_max, timeout_us = call.bytes_max, call.timeout_us
         if connection.recv_thread is not None:
-            raise MisuseError(f"{connection.recv_thread!r} receives from this stream already")
+            raise second_receiver(connection.recv_thread)
         if connection.can_recv:
             try:
-                data = connection.sock.recv(call.bytes_max)
+                data = connection.sock.recv(bytes_max)
             except BlockingIOError:
                 connection.can_recv = connection.distrusts_short_recv
-            except (TypeError, ValueError, OverflowError) as error:
-                raise MisuseError(f"recv({call.bytes_max!r}): {error}") from error
+            except OSError as error:
+                raise connection.end(error) from None
             else:
-                if len(data) < call.bytes_max:
+                if len(data) < bytes_max:
+                    if not data and connection.ended_by:
+                        raise connection.why_ended()
                     connection.can_recv = connection.distrusts_short_recv
                 return data
         elif connection.is_closed:
-            raise ConnectionAbortedError("the stream is closed")
+            raise stream_closed()
         connection.recv_thread = thread
-        connection.recv_bytes_max = call.bytes_max
+        connection.recv_bytes_max = bytes_max
         if not connection.is_watched:
             self._watch(connection)
-        if call.timeout_us < NEVER_US:
-            deadline_us = self._scheduler.now_us() + call.timeout_us
+        if timeout_us < NEVER_US:
+            deadline_us = self._scheduler.now_us() + timeout_us
             connection.recv_deadline_us = deadline_us
             if deadline_us < connection.armed_us:
                 self._arm(connection, deadline_us)
@@ -176,44 +189,60 @@ class SockLoop:
         except OSError as error:
             connection.can_recv = True
             connection.recv_thread = None
-            self._scheduler.throw(thread, error)
+            self._scheduler.throw(thread, connection.end(error))
             return
         connection.can_recv = len(data) == bytes_max or connection.distrusts_short_recv
         connection.recv_thread = None
-        self._resume(thread, data)
+        if not data and connection.ended_by:
+            self._scheduler.throw(thread, connection.why_ended())
+        else:
+            self._resume(thread, data)
 
     # Sending.
 
     def _send(self, thread: Thread[Any], call: SockSend) -> Any:
-        connection = call.connection
-        data = call.data
+        connection: Connection = call.connection
+        data, timeout_us = call.data, call.timeout_us
+        if type(data) is not bytes or type(timeout_us) is not int or timeout_us < 0:
+            call.check()
         sent = 0
-        if connection.send_thread is not None:
-            raise MisuseError(f"{connection.send_thread!r} sends on this stream already")
-        if connection.can_send:
+        try:
+            first, can_send = connection.send_thread, connection.can_send
+        except AttributeError:
+            call.check()
+            raise
+        if first is not None:
+            call.check()
+            raise second_sender(first)
+        if can_send:
             try:
                 sent = connection.sock.send(data)
             except BlockingIOError:
                 sent = 0
-            except TypeError as error:
-                raise MisuseError(f"send takes bytes, not {type(data).__name__}") from error
+            except OSError as error:
+                raise connection.end(error) from None
             if sent == len(data):
                 return None
             connection.can_send = False
         elif connection.is_closed:
-            raise ConnectionAbortedError("the stream is closed")
-        self._block_send(connection, thread, memoryview(data)[sent:], call.timeout_us)
+            raise stream_closed()
+        elif not data:
+            return None
+        self._block_send(connection, thread, memoryview(data)[sent:], timeout_us)
         return BLOCKED
 
     def _send_file(self, thread: Thread[Any], call: SockSendFile) -> Any:
-        connection = call.connection
+        connection: Connection = call.connection
         if connection.send_thread is not None:
-            raise MisuseError(f"{connection.send_thread!r} sends on this stream already")
+            raise second_sender(connection.send_thread)
         if connection.is_closed:
-            raise ConnectionAbortedError("the stream is closed")
+            raise stream_closed()
         rest = FileRest(call.fd, call.offset, call.length)
-        if connection.can_send and self._send_file_rest(connection, rest):
-            return rest.sent_bytes
+        try:
+            if connection.can_send and self._send_file_rest(connection, rest):
+                return rest.sent_bytes
+        except OSError as error:
+            raise connection.end(error) from None
         self._block_send(connection, thread, rest, call.timeout_us)
         return BLOCKED
 
@@ -267,7 +296,7 @@ class SockLoop:
                 result = None
         except OSError as error:
             self._unblock_send(connection)
-            self._scheduler.throw(thread, error)
+            self._scheduler.throw(thread, error if rest is None else connection.end(error))
             return
         self._unblock_send(connection)
         self._resume(thread, result)
@@ -302,7 +331,7 @@ class SockLoop:
         if connection.recv_thread is not None:
             if connection.recv_deadline_us <= now_us:
                 thread, connection.recv_thread = connection.recv_thread, None
-                self._scheduler.throw(thread, TimeoutError("nothing was received in time"))
+                self._scheduler.throw(thread, said_of(connection, TimeoutError(NOT_RECEIVED_IN_TIME)))
             else:
                 next_us = connection.recv_deadline_us
         if connection.send_thread is not None:
@@ -318,18 +347,30 @@ class SockLoop:
         self._unblock_send(connection)
         if is_connecting:
             self._release(connection)
-        what = "the connection was not established in time" if is_connecting else "not all was sent in time"
-        self._scheduler.throw(thread, TimeoutError(what))
+        error = TimeoutError(NOT_CONNECTED_IN_TIME if is_connecting else NOT_SENT_IN_TIME)
+        self._scheduler.throw(thread, said_of(connection, error))
 
     # Closing.
 
     def _shutdown(self, _thread: Thread[Any], call: SockShutdown) -> None:
-        if call.connection.is_closed:
-            raise ConnectionAbortedError("the stream is closed")
-        call.connection.sock.shutdown(socket.SHUT_WR)
+        connection: Connection = call.connection
+        if connection.is_closed:
+            raise stream_closed()
+        connection.is_shut = True
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+            # It is over already: nothing more can be sent, which is what was asked for.
+        thread = connection.send_thread
+        if thread is not None:
+            # The FIN follows what the kernel has taken: the rest of a blocked send never will.
+            self._unblock_send(connection)
+            self._scheduler.throw(thread, BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)))
 
     def _close(self, thread: Thread[Any], call: SockClose) -> Any:
-        connection = call.connection
+        connection: Connection = call.connection
         if not connection.is_closed:
             if 0 < connection.linger_us < NEVER_US and self._waits.takes_over(thread, connection):
                 return BLOCKED
@@ -346,6 +387,7 @@ class SockLoop:
 
     def _release(self, connection: Connection, *, lingers: bool = False) -> None:
         """Close the socket, unless it lingers, and wake whoever is blocked on it."""
+        connection.keep_names()
         connection.is_closed = True
         connection.can_recv = connection.can_send = False
         self._connections.discard(connection)
@@ -358,9 +400,7 @@ class SockLoop:
             connection.armed_us = NEVER_US
         for thread in (connection.recv_thread, connection.send_thread):
             if thread is not None:
-                self._scheduler.throw(
-                    thread, ConnectionAbortedError("the stream was closed by another thread")
-                )
+                self._scheduler.throw(thread, stream_closed())
         connection.recv_thread = None
         self._unblock_send(connection)
 
@@ -374,6 +414,7 @@ class SockLoop:
     def _connect(self, thread: Thread[Any], call: SockConnect) -> Any:
         sock, is_connected = begin_connect(call.address, call.options)
         connection = call.make_connection(sock)
+        connection.peer_name = call.address
         if call.options.linger_us is not None:
             connection.linger_us = call.options.linger_us
         self._connections.add(connection)

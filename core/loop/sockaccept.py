@@ -12,15 +12,16 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from select import EPOLLET, EPOLLIN
-from socket import SOCK_STREAM, SocketType
+from socket import AF_UNIX, SOCK_STREAM, SocketType
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.sockcall import Connection, Listener, SockAccept, SockListenClose
+from gossamer.core.loop.streamcall import listener_closed
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
-from gossamer.ffi.accept import accept_nonblocking
+from gossamer.ffi.accept import PeerName, accept_nonblocking
 
 ACCEPT_PAUSE_US: Final = 100_000
 """How long a listener rests when it finds no room."""
@@ -62,6 +63,7 @@ class AcceptSide:
         self._adopt = adopt
         self._listeners: set[Listener] = set()
         self._resting: set[Listener] = set()
+        self._peer_name = PeerName()
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Keep the scheduler."""
@@ -80,9 +82,9 @@ class AcceptSide:
             self._release(listener)
 
     def _accept(self, thread: Thread[Any], call: SockAccept) -> Any:
-        listener = call.listener
+        listener: Listener = call.listener
         if listener.is_closed:
-            raise ConnectionAbortedError("the listener is closed")
+            raise listener_closed()
         if listener.can_accept and not listener.threads:
             connection = self._try_accept(listener)
             if connection is not None:
@@ -115,7 +117,7 @@ class AcceptSide:
         """Accept a connection; None, and `can_accept` is off, where that has to wait. Raises: OSError."""
         # Bounds: the kernel's queue, since each round takes a connection off it or ends the loop.
         while True:
-            fd = accept_nonblocking(listener.sock.fileno())
+            fd = accept_nonblocking(listener.sock.fileno(), self._peer_name)
             if fd >= 0:
                 break
             if -fd in GONE:
@@ -129,6 +131,8 @@ class AcceptSide:
             return None
         # The class in C: socket.socket's own accept and constructor cost three times as much.
         connection = listener.make_connection(SocketType(listener.family, SOCK_STREAM, 0, fd))
+        if listener.family != AF_UNIX:
+            connection.peer_name = self._peer_name.take()
         self._adopt(connection)
         self.accepted_total += 1
         return connection
@@ -150,6 +154,4 @@ class AcceptSide:
             self._scheduler.unwatch(listener.sock.fileno())
         listener.sock.close()
         while listener.threads:
-            self._scheduler.throw(
-                listener.threads.popleft(), ConnectionAbortedError("the listener was closed")
-            )
+            self._scheduler.throw(listener.threads.popleft(), listener_closed())

@@ -6,14 +6,17 @@ tcp_info. Whether a value is allowed was decided when the record was made.
 Source: tcp(7), socket(7), linux/tcp.h.
 """
 
+import errno
+import os
 import socket
 import struct
 from collections.abc import Mapping
-from socket import IPPROTO_TCP, SO_KEEPALIVE, SO_LINGER, SOL_SOCKET, SocketType
+from socket import IPPROTO_TCP, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SOL_SOCKET, SocketType
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.loop.sockcall import Connection, SockGetInfo, SockGetOptions, SockSetOptions
+from gossamer.core.loop.streamcall import stream_closed
 from gossamer.core.tcp.info import CLOSED_NUMBER, TcpInfo
 from gossamer.core.tcp.parameters import MILLISECOND_US, OPTION_BOUNDS
 from gossamer.core.tcp.socket_options import SocketOptions
@@ -172,8 +175,13 @@ def _get_info(_thread: Thread[Any], call: SockGetInfo) -> TcpInfo:
 
 
 def _check_open(connection: Connection) -> None:
+    """Raises: OSError once it is over, or closed by its user."""
     if connection.is_closed:
-        raise ConnectionAbortedError("the stream is closed")
+        raise stream_closed()
+    if connection.sock.getsockopt(IPPROTO_TCP, socket.TCP_INFO, 1)[0] != CLOSED_NUMBER:
+        return
+    code = connection.ended_by or connection.sock.getsockopt(SOL_SOCKET, SO_ERROR)
+    raise connection.end(OSError(code or errno.EPIPE, os.strerror(code or errno.EPIPE)))
 
 
 OPTION_HANDLERS: Final[Mapping[type[SystemCall[Any]], Handler]] = {

@@ -17,6 +17,8 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
+from gossamer.core.errors import MisuseError
+from gossamer.core.loop.streamcall import listener_closed, second_receiver, second_sender, stream_closed
 from gossamer.core.loop.tcpcall import (
     Connection,
     Listener,
@@ -34,7 +36,7 @@ from gossamer.core.loop.tcpcall import (
 )
 from gossamer.core.loop.tcpcancel import CancelSide
 from gossamer.core.loop.tcpconnections import Connections
-from gossamer.core.loop.tcpfailure import error_of
+from gossamer.core.loop.tcpfailure import error_for
 from gossamer.core.loop.tcpfastopen import FastOpens
 from gossamer.core.loop.tcplistening import Listening
 from gossamer.core.loop.tcpopening import Openings
@@ -148,24 +150,28 @@ class TcpLoop:
     # The thread river.
 
     def _recv(self, thread: Thread[Any], call: TcpRecv) -> Any:
-        connection = call.connection
+        connection: Connection = call.connection
+        bytes_max, timeout_us = call.bytes_max, call.timeout_us
         tcb = connection.tcb
+        if connection.recv_thread is not None:
+            raise second_receiver(connection.recv_thread)
         if tcb is None or tcb.rcv_buf_bytes or tcb.state is not ESTABLISHED:
-            data = self._recv_now(connection, call.bytes_max)
+            data = self._recv_now(connection, bytes_max)
             if data is not None:
                 return data
-        if connection.recv_thread is not None:
-            raise OSError(16, "another thread is receiving on this connection")
         connection.recv_thread = thread
-        connection.recv_bytes_max = call.bytes_max
-        if call.timeout_us != NEVER_US:
-            connection.recv_deadline_us = deadline_us = self._scheduler.now_us() + call.timeout_us
+        connection.recv_bytes_max = bytes_max
+        if timeout_us < NEVER_US:
+            connection.recv_deadline_us = deadline_us = self._scheduler.now_us() + timeout_us
             if deadline_us < connection.armed_us:
                 self._arm(connection, deadline_us)
         return BLOCKED
 
     def _recv_now(self, connection: Connection, bytes_max: int) -> bytes | None:
-        """What a RECEIVE gets at once: octets, b"" at the end of the stream, None when it must wait."""
+        """What a RECEIVE gets at once: octets, b"" at the end of the stream, None when it must wait.
+        Raises: OSError."""
+        if connection.is_closed:
+            raise stream_closed()
         if connection.tcb is not None:
             tcb, actions = step(connection.tcb, Receive(bytes_max, self._scheduler.now_us()))
             ended = Signal.END_OF_STREAM in actions
@@ -173,42 +179,59 @@ class TcpLoop:
             if not ended and not connection.remains:
                 return None
         elif connection.failure is not None and not connection.remains:
-            raise error_of(connection.failure)
+            raise error_for(connection, connection.failure)
         data = connection.remains[:bytes_max]
         connection.remains = connection.remains[bytes_max:]
         return data
 
     def _send(self, thread: Thread[Any], call: TcpSend) -> Any:
-        connection = call.connection
-        tcb = connection.tcb
+        connection: Connection = call.connection
+        data, timeout_us = call.data, call.timeout_us
+        if type(data) is not bytes or type(timeout_us) is not int or timeout_us < 0:
+            call.check()
+        try:
+            tcb = connection.tcb
+        except AttributeError:
+            call.check()
+            raise
         if tcb is None:
-            raise error_of(connection.failure or Failure.CLOSING)
+            raise self._why_over(connection)
         if connection.send_thread is not None:
-            raise OSError(16, "another thread is sending on this connection")
-        data = call.data
+            call.check()
+            raise second_sender(connection.send_thread)
         self._connections.accepted_count = size = len(data)
         after, actions = send(tcb, Send(data, self._scheduler.now_us(), call.is_last))
         if actions and type(actions[0]) is Failed:
-            raise error_of(actions[0].failure)
+            raise stream_closed() if connection.is_closed else error_for(connection, actions[0].failure)
         self._perform(connection, after, actions)
         if self._connections.accepted_count == size:
             return None
         connection.send_thread = thread
         connection.send_rest = memoryview(data)[self._connections.accepted_count :]
         connection.send_is_last = call.is_last
-        if call.timeout_us != NEVER_US:
-            connection.send_deadline_us = self._scheduler.now_us() + call.timeout_us
+        if timeout_us < NEVER_US:
+            connection.send_deadline_us = self._scheduler.now_us() + timeout_us
             self._arm(connection, connection.send_deadline_us)
         return BLOCKED
 
+    @staticmethod
+    def _why_over(connection: Connection) -> OSError:
+        """The error of a call on a connection that is over."""
+        if connection.is_closed:
+            return stream_closed()
+        return error_for(connection, connection.failure or Failure.CLOSING)
+
     def _shutdown(self, _thread: Thread[Any], call: TcpShutdown) -> None:
+        if call.connection.is_closed:
+            raise stream_closed()
         # The FIN follows what stands in the send buffer: the rest of a blocked SEND never will.
-        self._connections.wake_sender(call.connection, error_of(Failure.CLOSING))
+        self._connections.wake_sender(call.connection, error_for(call.connection, Failure.CLOSING))
         if call.connection.tcb is not None:
             self._step(call.connection, Close(self._clock(), receives=True))
 
     def _close(self, thread: Thread[Any], call: TcpClose) -> Any:
-        connection = call.connection
+        connection: Connection = call.connection
+        connection.is_closed = True
         if connection.recv_thread is not None or connection.send_thread is not None:
             self._connections.interrupt(connection)
         if connection.tcb is not None:
@@ -230,19 +253,22 @@ class TcpLoop:
     def _abort(self, _thread: Thread[Any], call: TcpAbort) -> None:
         self._connections.interrupt(call.connection)
         call.connection.failure = Failure.ABORTED
+        call.connection.is_closed = True
         if call.connection.tcb is not None:
             self._step(call.connection, Abort(self._clock()))
 
     def _set_options(self, _thread: Thread[Any], call: TcpSetOptions) -> None:
-        if call.connection.tcb is None:
-            raise error_of(call.connection.failure or Failure.CLOSING)
+        self._check_open(call.connection)
         self._step(call.connection, SetOptions(call.options, self._clock()))
 
-    @staticmethod
-    def _get_options(_thread: Thread[Any], call: TcpGetOptions) -> SocketOptions:
-        if call.connection.tcb is None:
-            raise error_of(call.connection.failure or Failure.CLOSING)
-        return get_options(call.connection.tcb)
+    def _get_options(self, _thread: Thread[Any], call: TcpGetOptions) -> SocketOptions:
+        return get_options(self._check_open(call.connection))
+
+    def _check_open(self, connection: Connection) -> Tcb:
+        """The connection as it is. Raises: OSError once it is over, or closed by its user."""
+        if connection.is_closed or connection.tcb is None:
+            raise self._why_over(connection)
+        return connection.tcb
 
     def _get_info(self, _thread: Thread[Any], call: TcpGetInfo) -> TcpInfo:
         flow = call.connection.flow
@@ -250,9 +276,9 @@ class TcpLoop:
         return info(connection, self._clock())
 
     def _accept(self, thread: Thread[Any], call: TcpAccept) -> Any:
-        listener = call.listener
+        listener: Listener = call.listener
         if listener.is_closed:
-            raise ConnectionAbortedError(103, "the listener is closed")
+            raise listener_closed()
         if listener.accepted:
             connection, _ = listener.accepted.popitem(last=False)
             connection.listener = None
@@ -262,13 +288,13 @@ class TcpLoop:
 
     def _close_listener(self, _thread: Thread[Any], call: TcpListenClose) -> None:
         """Stop listening: those blocked in accept are told, what was not accepted is reset."""
-        listener = call.listener
+        listener: Listener = call.listener
+        if listener.is_closed:
+            return
         listener.is_closed = True
         self._demux.unlisten(listener.address)
         while listener.threads:
-            self._scheduler.throw(
-                listener.threads.popleft(), ConnectionAbortedError(103, "the listener is closed")
-            )
+            self._scheduler.throw(listener.threads.popleft(), listener_closed())
         self._listening.forget_half_open(listener)
         accepted = tuple(listener.accepted)
         listener.accepted.clear()
@@ -294,17 +320,17 @@ class TcpLoop:
         connection = call.make(flow, tcb, None)
         connection.opener = thread
         self._demux.add(flow, connection)
-        if call.timeout_us != NEVER_US:
+        if call.timeout_us < NEVER_US:
             connection.send_deadline_us = now_us + call.timeout_us
             self._arm(connection, connection.send_deadline_us)
         self._perform(connection, tcb, actions)
         return BLOCKED
 
     def check_early_data(self, data: bytes) -> None:
-        """Raises: ValueError when a connection cannot be opened with so much."""
+        """Raises: MisuseError when a connection cannot be opened with so much."""
         limit = self._parameters.send_buffer_bytes
         if len(data) > limit:
-            raise ValueError(
+            raise MisuseError(
                 f"connect takes at most {limit} bytes of data (tcp.send_buffer_bytes), found {len(data)}:"
                 " send the rest once it returns"
             )

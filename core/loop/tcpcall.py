@@ -1,22 +1,40 @@
 """The calls of TCPSockIO, and the records that they name.
 
 Owns the mutable record of one connection and of one listener of the functional TCP, as `core.loop.tcp` keeps
-them, and the call values. The connection itself is a value in it: `tcb`. It performs nothing.
+them, and the call values: those of `core.loop.streamcall` for such records. The connection itself is a value
+in it: `tcb`. It performs nothing.
 """
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import misuse
+from gossamer.core.loop.checks import check_address, check_opening, whole_bytes
+from gossamer.core.loop.streamcall import (
+    AcceptorAccept,
+    AcceptorClose,
+    StreamAbort,
+    StreamClose,
+    StreamGetInfo,
+    StreamGetOptions,
+    StreamRecv,
+    StreamSend,
+    StreamSetOptions,
+    StreamShutdown,
+)
 from gossamer.core.tcp import tcb as records
 from gossamer.core.tcp.actions import Failure
-from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address, Flow
+
+R = TypeVar("R")
 
 
 class Connection:
@@ -27,6 +45,7 @@ class Connection:
         "closer",
         "failure",
         "flow",
+        "is_closed",
         "listener",
         "on_soft_error",
         "on_urgent",
@@ -51,6 +70,8 @@ class Connection:
         """While it is half open or not accepted: who will hand it out."""
         self.failure: Failure | None = None
         """Why it ended, other than by CLOSE."""
+        self.is_closed = False
+        """Whether its user has closed or aborted it."""
         self.remains = b""
         """Octets that a connection which has ended still owes its reader."""
         self.armed_us = NEVER_US
@@ -105,74 +126,68 @@ class Listener:
         return oldest is not None and oldest.tcb is not None and oldest.tcb.backoff > 0
 
 
-class TcpRecv(SystemCall[bytes], frozen=True, gc=False):
-    """See Stream.recv."""
+class TcpRecv(StreamRecv, frozen=True, gc=False):
+    """`StreamRecv` on the functional TCP."""
 
-    connection: Connection
-    bytes_max: int
-    timeout_us: int
+    record = Connection
 
 
-class TcpSend(SystemCall[None], frozen=True, gc=False):
-    """See Stream.send and, with `is_last`, Stream.send_last."""
+class TcpSend(StreamSend, frozen=True, gc=False):
+    """`StreamSend` on the functional TCP."""
 
-    connection: Connection
-    data: bytes
-    timeout_us: int
-    is_last: bool = False
+    record = Connection
 
 
-class TcpShutdown(SystemCall[None], frozen=True, gc=False):
-    """See Stream.shutdown."""
+class TcpShutdown(StreamShutdown, frozen=True, gc=False):
+    """`StreamShutdown` on the functional TCP."""
 
-    connection: Connection
-
-
-class TcpClose(SystemCall[None], frozen=True, gc=False):
-    """See Stream.close."""
-
-    connection: Connection
+    record = Connection
 
 
-class TcpAbort(SystemCall[None], frozen=True, gc=False):
-    """See Stream.abort."""
+class TcpClose(StreamClose, frozen=True, gc=False):
+    """`StreamClose` on the functional TCP."""
 
-    connection: Connection
-
-
-class TcpSetOptions(SystemCall[None], frozen=True, gc=False):
-    """See Stream.set_options."""
-
-    connection: Connection
-    options: SocketOptions
+    record = Connection
 
 
-class TcpGetOptions(SystemCall[SocketOptions], frozen=True, gc=False):
-    """See Stream.options."""
+class TcpAbort(StreamAbort, frozen=True, gc=False):
+    """`StreamAbort` on the functional TCP."""
 
-    connection: Connection
-
-
-class TcpGetInfo(SystemCall[TcpInfo], frozen=True, gc=False):
-    """See Stream.info."""
-
-    connection: Connection
+    record = Connection
 
 
-class TcpAccept(SystemCall[Any], frozen=True, gc=False):
-    """See Acceptor.accept."""
+class TcpSetOptions(StreamSetOptions, frozen=True, gc=False):
+    """`StreamSetOptions` on the functional TCP."""
 
-    listener: Listener
+    record = Connection
 
 
-class TcpListenClose(SystemCall[None], frozen=True, gc=False):
-    """See Acceptor.close."""
+class TcpGetOptions(StreamGetOptions, frozen=True, gc=False):
+    """`StreamGetOptions` on the functional TCP."""
 
-    listener: Listener
+    record = Connection
+
+
+class TcpGetInfo(StreamGetInfo, frozen=True, gc=False):
+    """`StreamGetInfo` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpAccept(AcceptorAccept, frozen=True, gc=False):
+    """`AcceptorAccept` on the functional TCP."""
+
+    record = Listener
+
+
+class TcpListenClose(AcceptorClose, frozen=True, gc=False):
+    """`AcceptorClose` on the functional TCP."""
+
+    record = Listener
 
 
 class TcpConnect(SystemCall[Any], frozen=True, gc=False):
-    """See Connector.connect."""
+    """See `Connector.connect`."""
 
     local: Address
     remote: Address
@@ -181,22 +196,15 @@ class TcpConnect(SystemCall[Any], frozen=True, gc=False):
     options: SocketOptions = NO_OPTIONS
     data: bytes = b""
 
-
-TcpCall = (
-    TcpRecv
-    | TcpSend
-    | TcpShutdown
-    | TcpClose
-    | TcpAbort
-    | TcpSetOptions
-    | TcpGetOptions
-    | TcpGetInfo
-    | TcpAccept
-    | TcpListenClose
-    | TcpConnect
-)
+    def __post_init__(self) -> None:
+        check_address("local", self.local)
+        check_opening(self.remote, self.timeout_us, self.options)
+        if not (isinstance(self.make, type) and issubclass(self.make, Connection)):
+            raise misuse("make", self.make, "a class of streams over the functional TCP")
+        if type(self.data) is not bytes:
+            msgspec.structs.force_setattr(self, "data", whole_bytes("data", self.data))
 
 
-def sys_tcp(request: TcpCall) -> TcpCall:
+def sys_tcp(request: SystemCall[R]) -> SystemCall[R]:
     """Any request to the TCP, by the paper's one name for all: `await sys_tcp(TcpShutdown(connection))`."""
     return request

@@ -17,11 +17,17 @@ from typing import Any, Final
 from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.demux import Demux
 from gossamer.core.errors import Draining
+from gossamer.core.loop.streamcall import (
+    NOT_CONNECTED_IN_TIME,
+    NOT_RECEIVED_IN_TIME,
+    NOT_SENT_IN_TIME,
+    said_of,
+)
 from gossamer.core.loop.tcpcall import (
     Connection,
     Listener,
 )
-from gossamer.core.loop.tcpfailure import error_of
+from gossamer.core.loop.tcpfailure import error_for, error_of
 from gossamer.core.loop.tcpfastopen import FastOpens
 from gossamer.core.loop.tcppaths import Paths
 from gossamer.core.loop.tcpqueues import Queues
@@ -227,12 +233,12 @@ class Connections:
 
     def _perform_failed(self, connection: Connection, action: Failed) -> None:
         connection.failure = action.failure
-        error = error_of(action.failure)
+        error = error_for(connection, action.failure)
         self._queues.withdraw(connection)
         thread = self.take_receiver(connection)
         if thread is not None:
             self.scheduler.throw(thread, error)
-        self.wake_sender(connection, error_of(action.failure))
+        self.wake_sender(connection, error_for(connection, action.failure))
         opener, connection.opener = connection.opener, None
         if opener is not None:
             self.scheduler.throw(opener, error_of(action.failure))
@@ -292,7 +298,7 @@ class Connections:
         if connection.failure is None:
             self._resume(closer)
         else:
-            self.scheduler.throw(closer, error_of(connection.failure))
+            self.scheduler.throw(closer, error_for(connection, connection.failure))
 
     def _on_paced(self, connection: Connection) -> None:
         assert connection.tcb is not None
@@ -322,7 +328,7 @@ class Connections:
         if connection.recv_deadline_us <= now_us:
             thread = self.take_receiver(connection)
             if thread is not None:
-                self.scheduler.throw(thread, TimeoutError("timed out while receiving"))
+                self.scheduler.throw(thread, said_of(connection, TimeoutError(NOT_RECEIVED_IN_TIME)))
         if connection.send_deadline_us <= now_us:
             self._expire_send(connection, now_us)
         if connection.tcb is None:
@@ -339,10 +345,10 @@ class Connections:
             return self._expire_close(connection, now_us)
         opener, connection.opener = connection.opener, None
         if opener is None:
-            self.wake_sender(connection, TimeoutError("timed out while sending"))
+            self.wake_sender(connection, said_of(connection, TimeoutError(NOT_SENT_IN_TIME)))
             return None
         connection.send_deadline_us = NEVER_US
-        self.scheduler.throw(opener, TimeoutError("timed out while connecting"))
+        self.scheduler.throw(opener, TimeoutError(NOT_CONNECTED_IN_TIME))
         self.step(connection, Abort(now_us))
         return None
 

@@ -3,6 +3,8 @@
 import errno
 import os
 
+from gossamer.core.loop.streamcall import said_of
+from gossamer.core.loop.tcpcall import Connection
 from gossamer.core.tcp.actions import Failure
 
 ERRNO = {
@@ -16,6 +18,16 @@ ERRNO = {
     Failure.ABORTED: errno.ECONNABORTED,
     Failure.CLOSING: errno.EPIPE,
 }
+
+
+OWN_DOING = frozenset({Failure.ABORTED, Failure.CLOSING})
+"""What is no news of the peer."""
+
+
+def error_for(connection: Connection, failure: Failure) -> OSError:
+    """The error of a call on a connection that has ended so."""
+    error = error_of(failure)
+    return error if failure in OWN_DOING else said_of(connection, error)
 
 
 def error_of(failure: Failure) -> OSError:

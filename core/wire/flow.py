@@ -13,6 +13,7 @@ from typing import Final
 Flow = bytes
 
 FLOW_BYTES: Final = 36
+PORT_MAX: Final = 65_535
 MAPPED_PREFIX: Final = b"\x00" * 10 + b"\xff\xff"
 
 Address = tuple[str, int]

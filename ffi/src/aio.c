@@ -144,8 +144,10 @@ static int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, 
     return fd < 0 ? -errno : (int)fd;
 }
 
-static int gossamer_accept(int fd)
+/* The peer's address is written to `name` as far as it fits, as a sockaddr. */
+static int gossamer_accept(int fd, unsigned char *name, unsigned name_max)
 {
-    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    socklen_t length = name_max;
+    int accepted = accept4(fd, (struct sockaddr *)name, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     return accepted < 0 ? -errno : accepted;
 }

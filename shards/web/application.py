@@ -2,14 +2,17 @@
 
     async def handler(stream: Stream) -> None: ...
 
-One thread runs it for every connection, on either stack. It closes the stream itself. When the server drains,
-a blocked recv raises `gossamer.core.errors.Draining`: finish the request at hand, then close.
+One thread runs it for every connection, on either stack. The stream is closed when it returns. What it raises
+is logged and counted (`thread_errors_total`), but for what the stream says of a peer that has left or is
+silent. When the server drains, a blocked recv raises `gossamer.core.errors.Draining`: finish the request at
+hand, then close.
 
 Owns the loading and its errors; what a handler does, it never knows.
 """
 
 import importlib
 import inspect
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -54,7 +57,18 @@ def import_module(name: str) -> Any:
         return importlib.import_module(name)
     except Exception as error:
         what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ApplicationError(f"module {name!r} cannot be imported: {what}") from error
+        raise ApplicationError(f"module {name!r} cannot be imported: {what}{place_of(error)}") from error
+
+
+def place_of(error: Exception) -> str:
+    """File and line where the import of a module failed; "" where no module's code had a part in it."""
+    if isinstance(error, SyntaxError):
+        # Its own text names the file, without the folder, and the line.
+        return f" ({error.filename}, line {error.lineno})"
+    for entry in reversed(traceback.extract_tb(error.__traceback__)):
+        if entry.filename not in (__file__, importlib.__file__) and entry.filename[0] != "<":
+            return f" ({entry.filename}, line {entry.lineno})"
+    return ""
 
 
 def find_attribute(module: Any, dotted: str, target: str) -> Any:

@@ -15,6 +15,7 @@ from gossamer.core.http.dates import format_date
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
 from gossamer.core.http.request import Request, RequestParser
 from gossamer.core.io.file import FileIO
+from gossamer.core.io.serve import is_no_fault
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import (
     ALLOWED_METHODS,
@@ -100,11 +101,12 @@ class StaticSite:
             await stream.close()
         except PeerLeftError:
             await stream.close()
-        except (OSError, BoundExceeded):
-            await stream.abort()  # The stream broke, or the disk did after the head was sent.
-        except Exception:
-            await stream.abort()  # A bug of ours: the peer sees the connection end, and the error goes on.
-            raise
+        except Exception as error:
+            await stream.abort()
+            if not is_no_fault(stream, error):
+                # The disk failed after the head was sent, or it is a bug of ours: the peer sees the
+                # connection end, and the error goes on.
+                raise
 
     __call__ = serve
 

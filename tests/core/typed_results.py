@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, assert_type
 
+from gossamer.core.io.buffered import BufferedReader
 from gossamer.core.io.datagram import DatagramSocket
 from gossamer.core.io.file import File, FileIO, FileStatus
 from gossamer.core.io.pipe import PipeReader, PipeWriter, open_pipe
 from gossamer.core.io.process import Completed, Process, open_process, run_process
 from gossamer.core.io.resolve import open_connection, resolve
 from gossamer.core.io.sendfile import send_file
+from gossamer.core.io.serve import guarded, serve
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, listen
 from gossamer.core.io.stream import Acceptor, Connector, Stream
@@ -24,6 +26,7 @@ from gossamer.core.io.unix import UnixAcceptor, UnixStream, adopt_unix, connect_
 from gossamer.core.loop.ctrlc import CtrlC
 from gossamer.core.loop.descriptor import EdgeWatch
 from gossamer.core.loop.program import run
+from gossamer.core.loop.tcpcall import TcpRecv, sys_tcp
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.calls import (
@@ -180,6 +183,12 @@ async def transactions(balance: TVar[int]) -> None:
     assert_type(await atomically(withdraw), str)
 
 
+async def handles(stream: Stream) -> None:
+    async with stream:
+        async for data in stream:
+            assert_type(data, bytes)
+
+
 async def streams(stream: Stream, acceptor: Acceptor, connector: Connector) -> None:
     assert_type(await stream.recv(), bytes)
     assert_type(await stream.send(b""), None)
@@ -193,8 +202,15 @@ async def streams(stream: Stream, acceptor: Acceptor, connector: Connector) -> N
     assert_type(await acceptor.accept(), Stream)
     assert_type(await acceptor.close(), None)
     assert_type(await connector.connect(("127.0.0.1", 80)), Stream)
-    assert_type(await open_connection(connector, "localhost", 80), Stream)
+    assert_type(await open_connection("localhost", 80, connector=connector), Stream)
     assert_type(await resolve("localhost", 80), list[Address])
+    assert_type(await serve(acceptor, handles), None)
+    assert_type(await guarded(handles)(stream), None)
+    buffered = BufferedReader(stream)
+    assert_type(await buffered.read(), bytes)
+    assert_type(await buffered.readline(), bytes)
+    assert_type(await buffered.readuntil(b"\r\n"), bytes)
+    assert_type(await buffered.readexactly(4), bytes)
     await stream.send("text")  # type: ignore[arg-type]
 
 
@@ -210,6 +226,7 @@ async def kernel_sockets(stream: SockStream, acceptor: SockAcceptor, connector: 
 async def functional_tcp(stream: TcpStream, acceptor: TcpAcceptor, connector: TcpConnector) -> None:
     await streams(stream, acceptor, connector)
     assert_type(await stream.recv(), bytes)
+    assert_type(await sys_tcp(TcpRecv(stream, 1)), bytes)
     assert_type(await acceptor.accept(), TcpStream)
     assert_type(await connector.connect(acceptor.local, data=b""), TcpStream)
 

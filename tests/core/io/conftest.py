@@ -1,4 +1,4 @@
-"""A scheduler with every loop that meets the kernel, in real time."""
+"""A scheduler with every loop that meets the kernel, in real time; both ends of a stream on either stack."""
 
 from collections.abc import Coroutine, Iterator
 from typing import Any
@@ -12,6 +12,8 @@ from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.sock import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
+
+from .stacks import Functional, Kernel
 
 
 class KernelRig:
@@ -39,5 +41,12 @@ class KernelRig:
 @pytest.fixture
 def kernel() -> Iterator[KernelRig]:
     made = KernelRig()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=[Kernel, Functional])
+def stack(request: pytest.FixtureRequest) -> Iterator[Kernel | Functional]:
+    made: Kernel | Functional = request.param()
     yield made
     made.close()

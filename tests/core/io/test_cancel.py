@@ -2,88 +2,14 @@
 TCP, and nothing is lost or left."""
 
 import socket
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from gossamer.core.clock import SECOND_US
-from gossamer.core.io.sock import SockAcceptor, SockConnector
-from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector
-from gossamer.core.loop.descriptor import DescriptorLoop
-from gossamer.core.loop.epoll import EpollWaiter
-from gossamer.core.loop.pool import PoolLoop
-from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock import SockLoop
-from gossamer.core.sim.link import Faults
-from gossamer.core.sim.network import Host, Network
-from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_blio, sys_epoll_wait, sys_sleep
 from gossamer.core.threads.cancel import move_on_after
-from gossamer.core.threads.scheduler import Scheduler
 
-SERVER = ("127.0.0.2", 80)
-NOWHERE = ("127.0.0.9", 80)
+from .stacks import NOWHERE, Functional, Kernel
+
 SOON = 0.05
-
-
-class Kernel:
-    """Both ends on kernel sockets, in real time."""
-
-    def __init__(self) -> None:
-        self.waiter = EpollWaiter()
-        loops = [SleepLoop(), SockLoop(), DescriptorLoop(), PoolLoop()]
-        self.scheduler = Scheduler(self.waiter, loops)
-        self.acceptor: Any = SockAcceptor(socket.create_server(("127.0.0.1", 0), backlog=8))
-        self.connector: Any = SockConnector()
-        self.address = self.acceptor.local
-
-    def run(self, coroutine: Any) -> Any:
-        thread = self.scheduler.spawn(coroutine)
-        self.scheduler.run()
-        return _result(thread)
-
-    def close(self) -> None:
-        self.scheduler.close()
-        self.waiter.close()
-
-
-class Functional:
-    """Both ends on the functional TCP, in virtual time."""
-
-    def __init__(self) -> None:
-        self.network = Network(Faults(delay_us=100))
-        self.client: Host = self.network.host(socket.inet_aton("127.0.0.1"))
-        server = self.network.host(socket.inet_aton(SERVER[0]))
-        self.acceptor: Any = TcpAcceptor(server.loop, SERVER, TcpParameters())
-        self.server = server
-        self.connector: Any = TcpConnector(self.client.loop, range(61_000, 61_100), b"k" * 32)
-        for host in (SERVER[0], NOWHERE[0]):
-            self.connector._local_hosts[host] = "127.0.0.1"
-        self.address = SERVER
-
-    def run(self, coroutine: Any) -> Any:
-        thread = self.client.spawn(coroutine)
-        self.network.run(thread, for_us=100 * SECOND_US)
-        return _result(thread)
-
-    def close(self) -> None:
-        self.client.scheduler.close()
-        self.server.scheduler.close()
-
-
-def _result(thread: Any) -> Any:
-    assert thread.has_ended
-    if hasattr(thread.inbox, "error"):
-        raise thread.inbox.error
-    return thread.inbox
-
-
-@pytest.fixture(params=[Kernel, Functional])
-def stack(request: pytest.FixtureRequest) -> Iterator[Any]:
-    made = request.param()
-    yield made
-    made.close()
 
 
 def test_recv__cancelled__the_stream_is_whole_and_the_next_recv_gets_the_data(stack: Any) -> None:
@@ -91,7 +17,7 @@ def test_recv__cancelled__the_stream_is_whole_and_the_next_recv_gets_the_data(st
         server = await stack.acceptor.accept()
         await server.send(await server.recv())
 
-    (stack.server if isinstance(stack, Functional) else stack.scheduler).spawn(echo())
+    stack.server_scheduler.spawn(echo())
 
     async def client() -> tuple[bool, bytes]:
         stream = await stack.connector.connect(stack.address)
@@ -128,7 +54,7 @@ def test_send__cancelled__a_part_has_arrived_and_nothing_tells_how_much(stack: A
             received.extend(part)
         await stream.close()
 
-    serving = (stack.server if isinstance(stack, Functional) else stack.scheduler).spawn(server())
+    serving = stack.server_scheduler.spawn(server())
 
     async def client() -> bool:
         stream = await stack.connector.connect(stack.address)
@@ -154,7 +80,7 @@ def test_accept__cancelled__the_next_connection_goes_to_the_next_accept(stack: A
         await stream.close()
         return data
 
-    serving = (stack.server if isinstance(stack, Functional) else stack.scheduler).spawn(server())
+    serving = stack.server_scheduler.spawn(server())
 
     async def client() -> None:
         await sys_sleep(200_000)

@@ -78,3 +78,13 @@ def test_bind__address_in_use__os_error() -> None:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(OSError, match="in use"):
             DatagramSocket.bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_socket__printed__its_address_or_that_it_is_closed(kernel: Kernel) -> None:
+    async def main() -> tuple[bool, str]:
+        datagrams = DatagramSocket.bind("127.0.0.1")
+        shown = repr(datagrams) == f"<DatagramSocket {datagrams.local}>"
+        await datagrams.close()
+        return shown, repr(datagrams)
+
+    assert kernel.run(main()) == (True, "<DatagramSocket closed>")

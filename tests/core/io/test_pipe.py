@@ -138,3 +138,40 @@ def test_recv__two_threads__the_second_is_refused(kernel: Kernel) -> None:
         await sys_join(thread)
 
     kernel.run(main())
+
+
+def test_pipe__blocks_and_iteration__closed_at_their_ends(kernel: Kernel) -> None:
+    async def main() -> tuple[bytes, bool, bool]:
+        reader, writer = open_pipe()
+        async with reader:
+            async with writer:
+                await writer.send(b"one")
+            received = b"".join([data async for data in reader])
+        return received, reader.is_closed, writer.is_closed
+
+    assert kernel.run(main()) == (b"one", True, True)
+
+
+def test_pipe__printed__its_descriptor_or_that_it_is_closed(kernel: Kernel) -> None:
+    async def main() -> list[str]:
+        reader, writer = open_pipe()
+        shown = [repr(reader) == f"<PipeReader descriptor {reader.fd}>"]
+        await reader.close()
+        await writer.close()
+        return [*map(str, shown), repr(reader), repr(writer)]
+
+    assert kernel.run(main()) == ["True", "<PipeReader closed>", "<PipeWriter closed>"]
+
+
+@pytest.mark.parametrize("make", [bytearray, memoryview])
+def test_send__bytes_that_may_change__were_taken_as_they_were(kernel: Kernel, make: Any) -> None:
+    async def main() -> bytes:
+        reader, writer = open_pipe()
+        data = bytearray(b"hello")
+        async with reader, writer:
+            call = writer.send(data if make is bytearray else memoryview(data))
+            data[0:5] = b"world"
+            await call
+            return await reader.recv()
+
+    assert kernel.run(main()) == b"hello"

@@ -50,7 +50,7 @@ def test_open_connection__first_address_refuses__the_second_answers(
     monkeypatch.setattr(module.socket, "getaddrinfo", found)
 
     async def main() -> str:
-        stream = await open_connection(SockConnector(), "name", server.getsockname()[1])
+        stream = await open_connection("name", server.getsockname()[1])
         host = stream.peer[0]
         await stream.close()
         return host
@@ -63,4 +63,4 @@ def test_open_connection__all_refuse__the_last_error(kernel: Kernel) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(ConnectionRefusedError):
-            kernel.run(open_connection(SockConnector(), "127.0.0.1", taken.getsockname()[1]))
+            kernel.run(open_connection("127.0.0.1", taken.getsockname()[1], connector=SockConnector()))

@@ -99,3 +99,29 @@ def test_adopt__one_of_a_pair__is_a_stream(kernel: Kernel) -> None:
 
     assert kernel.run(main()) == b"in"
     there.close()
+
+
+def test_addresses__printed_and_after_the_end(kernel: Kernel, tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+
+    async def main() -> list[Any]:
+        async with UnixAcceptor.bind(path) as acceptor:
+            client = await connect_unix(path)
+            server = await acceptor.accept()
+            shown = [repr(acceptor), repr(client), repr(server), client.peer, server.local]
+            await server.abort()
+            await client.close()
+            return [*shown, client.peer, server.local, server.peer, repr(client)]
+
+    at = (path, 0)
+    assert kernel.run(main()) == [
+        f"<UnixAcceptor on {path}>",
+        f"<UnixStream unnamed to {path}>",
+        f"<UnixStream {path} to unnamed>",
+        at,
+        at,
+        at,
+        at,
+        ("", 0),
+        f"<UnixStream unnamed to {path}, closed>",
+    ]

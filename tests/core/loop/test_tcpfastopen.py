@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.errors import MisuseError
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.loop.tcpcall import TcpConnect
 from gossamer.core.sim.link import Faults
@@ -228,5 +229,5 @@ def test_connector__more_data_than_the_send_buffer__says_so() -> None:
     wire = Wire()
     wire.run(for_us=1)
     connector = TcpConnector(wire.client.loop, range(50_000, 50_010), b"secret")
-    with pytest.raises(ValueError, match=r"tcp\.send_buffer_bytes.*found 1048577"):
+    with pytest.raises(MisuseError, match=r"tcp\.send_buffer_bytes.*found 1048577"):
         connector.connect(SERVER, data=b"x" * (1 << 20 | 1))

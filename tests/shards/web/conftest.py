@@ -10,6 +10,7 @@ import pytest
 
 from gossamer.core.clock import VirtualClock
 from gossamer.core.http.client import Response, ResponseReader
+from gossamer.core.loop.streamcall import said_of
 from gossamer.core.threads.calls import AioEngine, AioRead, Blio
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.shards.web.options import WebOptions
@@ -52,9 +53,9 @@ class ScriptedStream:
             item = self.script.popleft()
             if item is SILENCE:
                 self.clock.advance(timeout_us)
-                raise TimeoutError
+                raise said_of(self, TimeoutError())
             if isinstance(item, Exception):
-                raise item
+                raise said_of(self, item) if isinstance(item, OSError) else item
             if isinstance(item, bytes):
                 if len(item) > bytes_max:
                     self.script.appendleft(item[bytes_max:])

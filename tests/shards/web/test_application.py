@@ -27,6 +27,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "made_for_a_test.py").write_text(MODULE)
     (tmp_path / "broken_for_a_test.py").write_text("import surely_absent\n")
     (tmp_path / "raising_for_a_test.py").write_text("raise ValueError('two\\nlines')\n")
+    (tmp_path / "misspelt_for_a_test.py").write_text("number = 3\nnumber = = 3\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "made_for_a_test", raising=False)
     return "made_for_a_test"
@@ -51,8 +52,10 @@ def test_loaded(module: str, attribute: str) -> None:
         ("made_for_a_test:sync", "is a Sync; expected"),
         ("made_for_a_test:number", "is a int; expected"),
         ("surely_absent:x", "module 'surely_absent' cannot be imported: ModuleNotFoundError"),
-        ("broken_for_a_test:x", "No module named 'surely_absent'"),
-        ("raising_for_a_test:x", "ValueError: two lines"),
+        ("surely_absent:x", "No module named 'surely_absent'$"),
+        ("broken_for_a_test:x", r"No module named 'surely_absent' \(.*/broken_for_a_test\.py, line 1\)$"),
+        ("raising_for_a_test:x", r"ValueError: two lines \(.*/raising_for_a_test\.py, line 1\)$"),
+        ("misspelt_for_a_test:x", r"SyntaxError: .*misspelt_for_a_test\.py, line 2\)"),
         ("just_a_name", "expected module:attribute"),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gossamer.core.errors import BoundExceeded, Draining
+from gossamer.core.loop.streamcall import said_of
 from gossamer.core.threads.calls import sys_sleep
 
 PIECES = st.one_of(
@@ -188,11 +189,12 @@ def test_streamed_files__descriptors_are_closed(bench: Any) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_file_shrinks_while_streamed__connection_aborted(bench: Any, build: Any) -> None:
+def test_file_shrinks_while_streamed__connection_aborted_and_told(bench: Any, build: Any) -> None:
     bench.rebuild(cache_file_bytes_max=1000, chunk_bytes=65536)
     stream = bench.stream(build("/big.bin"))
     stream.after_send = lambda: os.truncate(bench.folder / "big.bin", 100_000)
-    bench.serve(stream)
+    with pytest.raises(OSError, match="has become shorter"):
+        bench.serve(stream)
     assert stream.events == ["abort"]
     assert 65536 < len(stream.sent) < len(BIG)
 
@@ -339,7 +341,7 @@ def test_slow_reader__write_timeout__aborted(bench: Any, build: Any) -> None:
     stream = bench.stream(build("/plain.txt"), build("/plain.txt"))
 
     def time_out() -> None:
-        raise TimeoutError
+        raise said_of(stream, TimeoutError())
 
     stream.after_send = time_out
     bench.serve(stream)

@@ -1,0 +1,68 @@
+"""What is allowed in the arguments of a call on a stream, a socket or a pipe.
+
+Owns the bounds and the messages. A call looks at the common case itself, since it is made for every message;
+what is decided here is decided once, for whoever is refused.
+"""
+
+from typing import Final
+
+from gossamer.core.errors import misuse
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
+from gossamer.core.wire.flow import PORT_MAX, Address, pack_address
+
+RECV_BYTES_MAX: Final = 1 << 26
+"""The most that one recv takes: so much room is made before anything is received."""
+
+FILE_BYTES_MAX: Final = (1 << 63) - 1
+"""The last place in a file that the kernel counts."""
+
+FD_MAX: Final = (1 << 31) - 1
+
+
+def check_number(name: str, value: object, least: int, most: int) -> None:
+    """Raises: MisuseError for anything but a whole number within these bounds."""
+    if not (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
+        raise misuse(name, value, f"a whole number from {least} to {most}")
+
+
+def check_timeout(timeout_us: object) -> None:
+    """Raises: MisuseError for anything but a time."""
+    if not (isinstance(timeout_us, int) and not isinstance(timeout_us, bool) and timeout_us >= 0):
+        raise misuse("timeout_us", timeout_us, "a whole number of microseconds, 0 or more")
+
+
+def whole_bytes(name: str, data: object) -> bytes:
+    """What is sent, as bytes: a copy of what might change. Raises: MisuseError for anything but bytes."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        hint = ": encode the text first" if isinstance(data, str) else ""
+        raise misuse(name, data, f"bytes, bytearray or memoryview{hint}")
+    try:
+        return bytes(data)
+    except ValueError:
+        raise misuse(name, data, "a memoryview that was not released") from None
+
+
+def check_options(options: object) -> None:
+    """Raises: MisuseError for anything but SocketOptions."""
+    if not isinstance(options, SocketOptions):
+        raise misuse("options", options, "a SocketOptions")
+
+
+def check_address(name: str, address: object) -> None:
+    """Raises: MisuseError for anything but an IP address and a port: to resolve a name would block."""
+    allowed = "an IP address and a port, as in ('127.0.0.1', 80)"
+    # With four, an address of IPv6 as the kernel gives it.
+    if not (isinstance(address, tuple) and len(address) in (2, 4) and isinstance(address[0], str)):
+        raise misuse(name, address, allowed)
+    check_number(f"the port of {name}", address[1], 0, PORT_MAX)
+    try:
+        pack_address(address[0])
+    except ValueError:
+        raise misuse(name, address, f"{allowed}; open_connection(host, port) takes a name") from None
+
+
+def check_opening(remote: Address, timeout_us: int, options: SocketOptions = NO_OPTIONS) -> None:
+    """Raises: MisuseError for arguments of `Connector.connect` that are not allowed."""
+    check_address("address", remote)
+    check_timeout(timeout_us)
+    check_options(options)

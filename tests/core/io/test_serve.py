@@ -1,0 +1,248 @@
+"""Serving: a thread for every connection; one bad one ends nothing else, and nothing else is silent."""
+
+import errno
+import logging
+from typing import Any
+
+import pytest
+
+from gossamer.core.errors import Draining
+from gossamer.core.io.pipe import open_pipe
+from gossamer.core.io.serve import guarded, is_no_fault, serve
+from gossamer.core.loop.streamcall import said_of
+from gossamer.core.threads.calls import sys_sleep
+from gossamer.core.threads.cancel import move_on_after
+from gossamer.core.threads.nursery import open_nursery
+
+from .stacks import talk
+
+SOON_US = 20_000
+
+
+async def echo(stream: Any) -> None:
+    """Answers; a request for trouble gets it."""
+    async for data in stream:
+        if data == b"trouble":
+            open("/no/such/file")  # noqa: SIM115 - it fails
+        await stream.send(data)
+
+
+def test_serve__a_handler_fails__it_is_logged_and_other_connections_live_on(
+    stack: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    serving = stack.server_scheduler.spawn(serve(stack.acceptor, echo))
+
+    async def client() -> Any:
+        async with (
+            await stack.connector.connect(stack.address) as good,
+            await stack.connector.connect(stack.address) as bad,
+        ):
+            await good.send(b"one")
+            seen = [await good.recv()]
+            await bad.send(b"trouble")
+            with pytest.raises(ConnectionResetError):
+                await bad.recv()
+            await good.send(b"two")
+            seen.append(await good.recv())
+            assert not serving.has_ended
+        await stop(stack)
+        return seen
+
+    with caplog.at_level(logging.DEBUG):
+        assert stack.run(client()) == [b"one", b"two"]
+    (record,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "echo failed with <" in record.getMessage()
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], FileNotFoundError)
+
+
+async def stop(stack: Any) -> None:
+    """Close the acceptor, where it lives, so that `serve` ends."""
+
+    async def closes() -> None:
+        await stack.acceptor.close()
+
+    stack.server_scheduler.spawn(closes())
+    await sys_sleep(SOON_US)
+
+
+def test_serve__peers_leave__nothing_is_logged(stack: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def in_a_nursery(stream: Any) -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(echo, stream)
+            nursery.start_soon(sys_sleep_long)
+
+    stack.server_scheduler.spawn(serve(stack.acceptor, in_a_nursery))
+
+    async def client() -> None:
+        for _ in range(3):
+            stream = await stack.connector.connect(stack.address)
+            await stream.send(b"x")
+            await stream.recv()
+            await stream.abort()
+        await sys_sleep(SOON_US)
+        await stop(stack)
+
+    with caplog.at_level(logging.DEBUG):
+        stack.run(client())
+    assert not [each for each in caplog.records if each.name.startswith("gossamer")]
+
+
+async def sys_sleep_long() -> None:
+    await sys_sleep(10_000_000)
+
+
+def test_serve__acceptor_closed__ends_when_the_last_connection_has(stack: Any) -> None:
+    serving = stack.server_scheduler.spawn(serve(stack.acceptor, echo))
+    ended: list[bool] = []
+
+    async def client() -> None:
+        async with await stack.connector.connect(stack.address) as stream:
+            await stream.send(b"x")
+            await stream.recv()
+            await stop(stack)
+            ended.append(serving.has_ended)
+            await stream.send(b"y")
+            assert await stream.recv() == b"y"
+        await sys_sleep(SOON_US)
+        ended.append(serving.has_ended)
+
+    stack.run(client())
+    assert ended == [False, True]
+
+
+def test_serve__cancelled__its_connections_are_aborted(stack: Any) -> None:
+    async def serves_for_a_while() -> bool:
+        with move_on_after(0.05) as scope:
+            await serve(stack.acceptor, echo)
+        return scope.cancelled_caught
+
+    serving = stack.server_scheduler.spawn(serves_for_a_while())
+
+    async def client() -> Any:
+        async with await stack.connector.connect(stack.address) as stream:
+            await stream.send(b"x")
+            assert await stream.recv() == b"x"
+            with pytest.raises(ConnectionResetError):
+                await stream.recv()
+
+    stack.run(client())
+    assert serving.inbox is True
+
+
+def test_serve__bound__no_more_are_served_at_once(stack: Any) -> None:
+    now, most = [0], [0]
+
+    async def counts(_stream: Any) -> None:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        await sys_sleep(1_000)
+        now[0] -= 1
+
+    stack.server_scheduler.spawn(serve(stack.acceptor, counts, connections_max=2))
+
+    async def client() -> None:
+        async with open_nursery() as nursery:
+            for _ in range(6):
+                nursery.start_soon(one)
+        await stop(stack)
+
+    async def one() -> None:
+        async with await stack.connector.connect(stack.address) as stream:
+            assert await stream.recv() == b""
+
+    stack.run(client())
+    assert most == [2]
+
+
+# What is no fault of the handler's.
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda stream: said_of(stream, ConnectionResetError(errno.ECONNRESET, "reset")), True),
+        (lambda stream: said_of(stream, TimeoutError()), True),
+        (lambda _stream: Draining(), True),
+        (lambda stream: ExceptionGroup("both", [said_of(stream, OSError()), Draining()]), True),
+        (lambda stream: ExceptionGroup("one", [said_of(stream, OSError()), ValueError()]), False),
+        (lambda _stream: said_of(object(), ConnectionResetError()), False),
+        (lambda _stream: ConnectionResetError(errno.ECONNRESET, "of something else"), False),
+        (lambda _stream: FileNotFoundError(errno.ENOENT, "of the handler"), False),
+        (lambda _stream: TimeoutError("of fail_after"), False),
+        (lambda _stream: ValueError(), False),
+    ],
+)
+def test_is_no_fault(make: Any, expected: bool) -> None:
+    stream: Any = object()
+    assert is_no_fault(stream, make(stream)) is expected
+
+
+async def open_missing(_stream: Any) -> None:
+    open("/no/such/file")  # noqa: SIM115 - it fails
+
+
+async def broken_pipe(_stream: Any) -> None:
+    reader, writer = open_pipe()
+    await reader.close()
+    async with writer:
+        await writer.send(b"x")
+
+
+async def own_stream(stream: Any) -> None:
+    await stream.close()
+    await stream.recv()
+
+
+@pytest.mark.parametrize(
+    ("handler", "error"),
+    [(open_missing, FileNotFoundError), (own_stream, ConnectionAbortedError)],
+)
+def test_guarded__the_handlers_own_error__raised_and_the_stream_aborted(
+    stack: Any, handler: Any, error: type[OSError]
+) -> None:
+    assert guarded(handler).__qualname__ == handler.__qualname__
+
+    async def peer(stream: Any) -> None:
+        await sys_sleep(SOON_US // 2)  # until the connect at the other end has returned
+        with pytest.raises(error):
+            await guarded(handler)(stream)
+        assert stream.is_closed
+
+    async def user(stream: Any) -> None:
+        await sys_sleep(SOON_US)
+        await stream.abort()
+
+    stack.run(talk(stack, user, peer))
+
+
+def test_guarded__a_pipe_of_the_handlers__is_not_taken_for_the_peer(kernel: Any) -> None:
+    class Stream:
+        aborted = False
+
+        async def abort(self) -> None:
+            self.aborted = True
+
+    stream: Any = Stream()
+    with pytest.raises(BrokenPipeError):
+        kernel.run(guarded(broken_pipe)(stream))
+    assert stream.aborted
+
+
+def test_guarded__a_silent_peer__the_stream_is_aborted_and_nothing_is_raised(stack: Any) -> None:
+    ended: list[bool] = []
+
+    async def impatient(stream: Any) -> None:
+        await stream.recv(1, 1_000)
+
+    async def peer(stream: Any) -> None:
+        await guarded(impatient)(stream)
+        ended.append(stream.is_closed)
+
+    async def user(stream: Any) -> None:
+        with pytest.raises(ConnectionResetError):
+            await stream.recv()
+        await stream.close()
+
+    stack.run(talk(stack, user, peer))
+    assert ended == [True]
