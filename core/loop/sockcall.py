@@ -178,19 +178,19 @@ class Listener:
         self.threads: deque[Thread[Any]] = deque()
 
 
-class SockRecv(StreamRecv, frozen=True, gc=False):
+class SockRecv(StreamRecv, frozen=True):
     """`StreamRecv` on a kernel socket."""
 
     record = Connection
 
 
-class SockSend(StreamSend, frozen=True, gc=False):
+class SockSend(StreamSend, frozen=True):
     """`StreamSend` on a kernel socket."""
 
     record = Connection
 
 
-class SockSendFile(ConnectionCall[int], frozen=True, gc=False):
+class SockSendFile(ConnectionCall[int], frozen=True):
     """Send a part of a file without copying it into the process; returns how many bytes were sent."""
 
     record = Connection
@@ -208,55 +208,55 @@ class SockSendFile(ConnectionCall[int], frozen=True, gc=False):
         check_timeout(self.timeout_us)
 
 
-class SockShutdown(StreamShutdown, frozen=True, gc=False):
+class SockShutdown(StreamShutdown, frozen=True):
     """`StreamShutdown` on a kernel socket."""
 
     record = Connection
 
 
-class SockClose(StreamClose, frozen=True, gc=False):
+class SockClose(StreamClose, frozen=True):
     """`StreamClose` on a kernel socket."""
 
     record = Connection
 
 
-class SockAbort(StreamAbort, frozen=True, gc=False):
+class SockAbort(StreamAbort, frozen=True):
     """`StreamAbort` on a kernel socket."""
 
     record = Connection
 
 
-class SockSetOptions(StreamSetOptions, frozen=True, gc=False):
+class SockSetOptions(StreamSetOptions, frozen=True):
     """`StreamSetOptions` on a kernel socket."""
 
     record = Connection
 
 
-class SockGetOptions(StreamGetOptions, frozen=True, gc=False):
+class SockGetOptions(StreamGetOptions, frozen=True):
     """`StreamGetOptions` on a kernel socket."""
 
     record = Connection
 
 
-class SockGetInfo(StreamGetInfo, frozen=True, gc=False):
+class SockGetInfo(StreamGetInfo, frozen=True):
     """`StreamGetInfo` on a kernel socket."""
 
     record = Connection
 
 
-class SockAccept(AcceptorAccept, frozen=True, gc=False):
+class SockAccept(AcceptorAccept, frozen=True):
     """`AcceptorAccept` on a kernel socket."""
 
     record = Listener
 
 
-class SockListenClose(AcceptorClose, frozen=True, gc=False):
+class SockListenClose(AcceptorClose, frozen=True):
     """`AcceptorClose` on a kernel socket."""
 
     record = Listener
 
 
-class SockAdopt(SystemCall[Any], frozen=True, gc=False):
+class SockAdopt(SystemCall[Any], frozen=True):
     """Make a stream of a connected, non-blocking socket."""
 
     sock: SocketType
@@ -268,7 +268,7 @@ class SockAdopt(SystemCall[Any], frozen=True, gc=False):
         _check_maker(self.make_connection)
 
 
-class SockConnect(SystemCall[Any], frozen=True, gc=False):
+class SockConnect(SystemCall[Any], frozen=True):
     """See `Connector.connect`."""
 
     address: Address

@@ -75,7 +75,7 @@ def is_said_of(connection: object, error: BaseException) -> bool:
 # The calls on a stream.
 
 
-class ConnectionCall(SystemCall[R_co], frozen=True, gc=False):
+class ConnectionCall(SystemCall[R_co], frozen=True):
     """A call that names the connection it is about."""
 
     record: ClassVar[type] = object
@@ -84,7 +84,7 @@ class ConnectionCall(SystemCall[R_co], frozen=True, gc=False):
     connection: Any
 
 
-class StreamRecv(ConnectionCall[bytes], frozen=True, gc=False):
+class StreamRecv(ConnectionCall[bytes], frozen=True):
     """See `Stream.recv`. One may be awaited again and again, and is looked at once."""
 
     bytes_max: int
@@ -104,7 +104,7 @@ class StreamRecv(ConnectionCall[bytes], frozen=True, gc=False):
             check_timeout(timeout_us)
 
 
-class StreamSend(ConnectionCall[None], frozen=True, gc=False):
+class StreamSend(ConnectionCall[None], frozen=True):
     """See `Stream.send` and, with `is_last`, `Stream.send_last`.
 
     Its loop looks at the common case and asks `check` about any other: for a call that is made for every
@@ -122,26 +122,26 @@ class StreamSend(ConnectionCall[None], frozen=True, gc=False):
         check_timeout(self.timeout_us)
 
 
-class CheckedCall(ConnectionCall[R_co], frozen=True, gc=False):
+class CheckedCall(ConnectionCall[R_co], frozen=True):
     """A call that is looked at when it is made."""
 
     def __post_init__(self) -> None:
         check_record(self, "connection", self.connection, self.record)
 
 
-class StreamShutdown(CheckedCall[None], frozen=True, gc=False):
+class StreamShutdown(CheckedCall[None], frozen=True):
     """See `Stream.shutdown`."""
 
 
-class StreamClose(CheckedCall[None], frozen=True, gc=False):
+class StreamClose(CheckedCall[None], frozen=True):
     """See `Stream.close`."""
 
 
-class StreamAbort(CheckedCall[None], frozen=True, gc=False):
+class StreamAbort(CheckedCall[None], frozen=True):
     """See `Stream.abort`."""
 
 
-class StreamSetOptions(CheckedCall[None], frozen=True, gc=False):
+class StreamSetOptions(CheckedCall[None], frozen=True):
     """See `Stream.set_options`."""
 
     options: SocketOptions
@@ -151,18 +151,18 @@ class StreamSetOptions(CheckedCall[None], frozen=True, gc=False):
         check_options(self.options)
 
 
-class StreamGetOptions(CheckedCall[SocketOptions], frozen=True, gc=False):
+class StreamGetOptions(CheckedCall[SocketOptions], frozen=True):
     """See `Stream.options`."""
 
 
-class StreamGetInfo(CheckedCall[TcpInfo], frozen=True, gc=False):
+class StreamGetInfo(CheckedCall[TcpInfo], frozen=True):
     """See `Stream.info`."""
 
 
 # The calls on an acceptor.
 
 
-class ListenerCall(SystemCall[R_co], frozen=True, gc=False):
+class ListenerCall(SystemCall[R_co], frozen=True):
     """A call that names the listener it is about."""
 
     record: ClassVar[type] = object
@@ -174,9 +174,9 @@ class ListenerCall(SystemCall[R_co], frozen=True, gc=False):
         check_record(self, "listener", self.listener, self.record)
 
 
-class AcceptorAccept(ListenerCall[Any], frozen=True, gc=False):
+class AcceptorAccept(ListenerCall[Any], frozen=True):
     """See `Acceptor.accept`."""
 
 
-class AcceptorClose(ListenerCall[None], frozen=True, gc=False):
+class AcceptorClose(ListenerCall[None], frozen=True):
     """See `Acceptor.close`."""

@@ -126,67 +126,67 @@ class Listener:
         return oldest is not None and oldest.tcb is not None and oldest.tcb.backoff > 0
 
 
-class TcpRecv(StreamRecv, frozen=True, gc=False):
+class TcpRecv(StreamRecv, frozen=True):
     """`StreamRecv` on the functional TCP."""
 
     record = Connection
 
 
-class TcpSend(StreamSend, frozen=True, gc=False):
+class TcpSend(StreamSend, frozen=True):
     """`StreamSend` on the functional TCP."""
 
     record = Connection
 
 
-class TcpShutdown(StreamShutdown, frozen=True, gc=False):
+class TcpShutdown(StreamShutdown, frozen=True):
     """`StreamShutdown` on the functional TCP."""
 
     record = Connection
 
 
-class TcpClose(StreamClose, frozen=True, gc=False):
+class TcpClose(StreamClose, frozen=True):
     """`StreamClose` on the functional TCP."""
 
     record = Connection
 
 
-class TcpAbort(StreamAbort, frozen=True, gc=False):
+class TcpAbort(StreamAbort, frozen=True):
     """`StreamAbort` on the functional TCP."""
 
     record = Connection
 
 
-class TcpSetOptions(StreamSetOptions, frozen=True, gc=False):
+class TcpSetOptions(StreamSetOptions, frozen=True):
     """`StreamSetOptions` on the functional TCP."""
 
     record = Connection
 
 
-class TcpGetOptions(StreamGetOptions, frozen=True, gc=False):
+class TcpGetOptions(StreamGetOptions, frozen=True):
     """`StreamGetOptions` on the functional TCP."""
 
     record = Connection
 
 
-class TcpGetInfo(StreamGetInfo, frozen=True, gc=False):
+class TcpGetInfo(StreamGetInfo, frozen=True):
     """`StreamGetInfo` on the functional TCP."""
 
     record = Connection
 
 
-class TcpAccept(AcceptorAccept, frozen=True, gc=False):
+class TcpAccept(AcceptorAccept, frozen=True):
     """`AcceptorAccept` on the functional TCP."""
 
     record = Listener
 
 
-class TcpListenClose(AcceptorClose, frozen=True, gc=False):
+class TcpListenClose(AcceptorClose, frozen=True):
     """`AcceptorClose` on the functional TCP."""
 
     record = Listener
 
 
-class TcpConnect(SystemCall[Any], frozen=True, gc=False):
+class TcpConnect(SystemCall[Any], frozen=True):
     """See `Connector.connect`."""
 
     local: Address
