@@ -12,7 +12,7 @@ from typing import Final
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.tcpsock import TcpAcceptor
-from gossamer.core.loop.tcp import TcpLoop
+from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.sim.device import SLOTS, MemorySource
 from gossamer.core.sim.network import TurnWaiter
 from gossamer.core.tcp.parameters import TcpParameters

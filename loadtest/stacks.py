@@ -15,8 +15,8 @@ from gossamer.core.entropy import system_entropy
 from gossamer.core.io.sock import SockConnector
 from gossamer.core.io.stream import Connector
 from gossamer.core.io.tcpsock import TcpConnector
-from gossamer.core.loop.sock import SockLoop
-from gossamer.core.loop.tcp import TcpLoop
+from gossamer.core.loop.sock.loop import SockLoop
+from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.ffi.nfqueue_netlink import NetlinkSource

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from gossamer.core.loop.spin import SPIN_US
+from gossamer.core.loop.disk.spin import SPIN_US
 from gossamer.core.tcp.parameters import MSS_FLOOR, OPTION_BOUNDS, TcpParameters
 from gossamer.shards.web.options import WebOptions
 

@@ -58,6 +58,8 @@ class Worker:
     async def _essential(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
+        except GeneratorExit:
+            raise  # the worker has ended, and what is left of its threads is thrown away
         except BaseException as error:  # noqa: BLE001 - raised again by run, outside of the scheduler
             self._failure = error
             self.scheduler.stop()

@@ -3,7 +3,7 @@
 import socket
 
 from gossamer.core.io.sock import SockAcceptor, SockConnector
-from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import WorkerPlan

@@ -9,7 +9,7 @@ import msgspec
 from gossamer.core.clock import monotonic_us
 from gossamer.core.entropy import system_entropy
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector
-from gossamer.core.loop.tcp import TcpLoop
+from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.ffi.nfqueue_netlink import NetlinkSource

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gossamer.core.loop.diskengine import ENGINES
+from gossamer.core.loop.disk.engine import ENGINES
 from gossamer.shards.counters import TOTALS, WorkerState, add_totals, drops_of
 
 

@@ -20,10 +20,10 @@ from contextlib import nullcontext
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.loop.debugging import is_wanted
-from gossamer.core.loop.descriptor import DescriptorLoop
-from gossamer.core.loop.disk import DiskLoop
+from gossamer.core.loop.disk.loop import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
-from gossamer.core.loop.fd import FdLoop
+from gossamer.core.loop.fd.descriptor import DescriptorLoop
+from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import EpollWait

@@ -37,9 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test needs what its fixtures need: so `-m needs` and `-m "not needs"` find it, too."""
     if named := [item.nodeid for item in items if " at 0x" in item.nodeid]:
-        raise pytest.UsageError(
-            f"{named[0]}: an address in its name: use ids="
-        )
+        raise pytest.UsageError(f"{named[0]}: an address in its name: use ids=")
     for item in items:
         for name in getattr(item, "fixturenames", ()):
             if name in rights.RIGHTS_OF_FIXTURES:

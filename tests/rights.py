@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from gossamer.core.loop.diskengine import ENGINES, LIBAIO, URING, LibaioEngine, UringEngine
+from gossamer.core.loop.disk.engine import ENGINES, LIBAIO, URING, LibaioEngine, UringEngine
 from gossamer.ffi.openat2 import open_beneath
 from gossamer.ffi.privileges import CAP_NET_ADMIN, become_user
 from gossamer.loadtest import namespaces

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gossamer.core.errors import misuse
 from gossamer.core.loop.checks import RECV_BYTES_MAX, check_address, check_number, whole_bytes
-from gossamer.core.loop.fdcall import Descriptor, FdClose, FdReadable, FdWritable
+from gossamer.core.loop.fd.call import Descriptor, FdClose, FdReadable, FdWritable
 
 DATAGRAM_BYTES_MAX: Final = 65_535
 """No UDP datagram is longer."""

@@ -1,6 +1,6 @@
 """Pipes: bytes from one thread, or process, to another through the kernel.
 
-Owns the two ends as threads see them; `core.loop.fd` performs their calls.
+Owns the two ends as threads see them; `core.loop.fd.loop` performs their calls.
 
 Source: pipe(7).
 """
@@ -9,7 +9,7 @@ import os
 from typing import Self
 
 from gossamer.core.loop.checks import FD_MAX, RECV_BYTES_MAX, check_number, whole_bytes
-from gossamer.core.loop.fdcall import Descriptor, FdClose, FdRead, FdWrite
+from gossamer.core.loop.fd.call import Descriptor, FdClose, FdRead, FdWrite
 from gossamer.core.threads.systemcall import SystemCall
 
 

@@ -18,7 +18,7 @@ import msgspec
 from gossamer.core.errors import BoundExceeded, misuse
 from gossamer.core.io.pipe import PipeReader, PipeWriter
 from gossamer.core.loop.checks import check_number, whole_bytes
-from gossamer.core.loop.fdcall import Descriptor, FdClose, FdReadable
+from gossamer.core.loop.fd.call import Descriptor, FdClose, FdReadable
 from gossamer.core.threads.calls import Sleep, sys_blio_to_end
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.nursery import open_nursery

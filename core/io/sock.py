@@ -1,7 +1,7 @@
 """SockIO: kernel sockets behind the interfaces of `core.io.stream`.
 
 Owns the streams, acceptors and connectors over kernel sockets as threads see them. Every method only makes a
-system call, most of them in `core.io.streambase`; `core.loop.sock` performs it.
+system call, most of them in `core.io.streambase`; `core.loop.sock.loop` performs it.
 """
 
 import socket
@@ -11,7 +11,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import misuse
 from gossamer.core.io.streambase import AcceptorBase, StreamBase
 from gossamer.core.loop.checks import check_address, check_number, whole_bytes
-from gossamer.core.loop.sockcall import (
+from gossamer.core.loop.sock.call import (
     Connection,
     Listener,
     SockAbort,

@@ -1,7 +1,7 @@
 """TCPSockIO: the functional TCP behind the interfaces of `core.io.stream`.
 
 Owns the streams, acceptors and connectors over the functional TCP as threads see them. Every method only
-builds a system call; `core.loop.tcp` performs it.
+builds a system call; `core.loop.tcp.loop` performs it.
 """
 
 import socket
@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from gossamer.core.clock import NEVER_US
 from gossamer.core.io.streambase import AcceptorBase, StreamBase
 from gossamer.core.loop.checks import check_address, check_opening, whole_bytes
-from gossamer.core.loop.tcp import TcpLoop
-from gossamer.core.loop.tcpcall import (
+from gossamer.core.loop.tcp.call import (
     Connection,
     Listener,
     TcpAbort,
@@ -26,7 +25,8 @@ from gossamer.core.loop.tcpcall import (
     TcpSetOptions,
     TcpShutdown,
 )
-from gossamer.core.loop.tcpports import LocalPorts
+from gossamer.core.loop.tcp.loop import TcpLoop
+from gossamer.core.loop.tcp.ports import LocalPorts
 from gossamer.core.tcp import tcb as records
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions

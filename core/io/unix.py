@@ -13,7 +13,7 @@ from gossamer.core.errors import misuse
 from gossamer.core.io.sock import BACKLOG, BACKLOG_MAX, SockStream, address_of, open_listener
 from gossamer.core.io.streambase import AcceptorBase
 from gossamer.core.loop.checks import check_number
-from gossamer.core.loop.sockcall import SockAccept, SockAdopt, SockListenClose
+from gossamer.core.loop.sock.call import SockAccept, SockAdopt, SockListenClose
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address

@@ -6,7 +6,8 @@ what is decided here is decided once, for whoever is refused.
 
 from typing import Final
 
-from gossamer.core.errors import misuse
+from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import check_whole, misuse
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.wire.flow import PORT_MAX, Address, pack_address
 
@@ -21,14 +22,12 @@ FD_MAX: Final = (1 << 31) - 1
 
 def check_number(name: str, value: object, least: int, most: int) -> None:
     """Raises: MisuseError for anything but a whole number within these bounds."""
-    if not (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):
-        raise misuse(name, value, f"a whole number from {least} to {most}")
+    check_whole(name, value, least, most, f"a whole number from {least} to {most}")
 
 
 def check_timeout(timeout_us: object) -> None:
     """Raises: MisuseError for anything but a time."""
-    if not (isinstance(timeout_us, int) and not isinstance(timeout_us, bool) and timeout_us >= 0):
-        raise misuse("timeout_us", timeout_us, "a whole number of microseconds, 0 or more")
+    check_whole("timeout_us", timeout_us, 0, NEVER_US, "a whole number of microseconds, 0 or more")
 
 
 def whole_bytes(name: str, data: object) -> bytes:

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 from gossamer.core.errors import MisuseError
 from gossamer.core.loop.ctrlc import CtrlC
 from gossamer.core.loop.debugging import debugging, is_wanted
-from gossamer.core.loop.descriptor import DescriptorLoop
-from gossamer.core.loop.disk import DiskLoop
+from gossamer.core.loop.disk.loop import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
-from gossamer.core.loop.fd import FdLoop
+from gossamer.core.loop.fd.descriptor import DescriptorLoop
+from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.calls import Returning, sys_fork
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.current import CURRENT

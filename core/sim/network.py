@@ -14,7 +14,7 @@ from typing import Any, Final
 from gossamer.core.clock import NEVER_US, SECOND_US, VirtualClock
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.tcp import TcpLoop
+from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.loop.virtual import DeadlockError
 from gossamer.core.sim.device import MemorySink, MemorySource
 from gossamer.core.sim.link import PERFECT, PLAIN, Faults, Line, Link

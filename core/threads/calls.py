@@ -241,7 +241,7 @@ class Sleep(SystemCall[None], frozen=True, gc=False):
 
 class EpollWait(SystemCall[int], frozen=True, gc=False):
     """Wait until a descriptor is ready, level-triggered; returns epoll's event bits. Taken by
-    `core.loop.descriptor`, which has an `EdgeWatch` for what is edge-triggered."""
+    `core.loop.fd.descriptor`, which has an `EdgeWatch` for what is edge-triggered."""
 
     fd: int
     events: int
@@ -256,7 +256,7 @@ class EpollWait(SystemCall[int], frozen=True, gc=False):
 
 @final
 class AioRead(SystemCall[bytes], frozen=True, gc=False):
-    """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.disk`.
+    """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.disk.loop`.
 
     >>> from tempfile import TemporaryFile
     >>> from gossamer.core.loop.program import run
@@ -284,7 +284,7 @@ class AioRead(SystemCall[bytes], frozen=True, gc=False):
 @final
 class AioWrite(SystemCall[int], frozen=True, gc=False):
     """Write to a file without blocking the worker; returns how many bytes were written. Taken by
-    `core.loop.disk`.
+    `core.loop.disk.loop`.
 
     A descriptor opened with O_DIRECT takes whole blocks at their places only (EINVAL).
     """
@@ -307,7 +307,7 @@ class AioWrite(SystemCall[int], frozen=True, gc=False):
 
 @final
 class AioSync(SystemCall[None], frozen=True, gc=False):
-    """Wait until what was written to a file is on the disk. Taken by `core.loop.disk`."""
+    """Wait until what was written to a file is on the disk. Taken by `core.loop.disk.loop`."""
 
     fd: int
 
@@ -316,7 +316,7 @@ class AioSync(SystemCall[None], frozen=True, gc=False):
 
 
 class AioEngine(SystemCall[str], frozen=True, gc=False):
-    """What moves the bytes of files here: "io_uring", "libaio" or "pool". Taken by `core.loop.disk`."""
+    """What moves the bytes of files here: "io_uring", "libaio" or "pool". Taken by `core.loop.disk.loop`."""
 
 
 class Blio(SystemCall[Any], frozen=True):

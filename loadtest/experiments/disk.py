@@ -29,8 +29,8 @@ from typing import Any, Final
 
 import msgspec
 
-from gossamer.core.loop.disk import DEPTH, DiskLoop
-from gossamer.core.loop.diskengine import POOL, choose_engine
+from gossamer.core.loop.disk.engine import POOL, choose_engine
+from gossamer.core.loop.disk.loop import DEPTH, DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop

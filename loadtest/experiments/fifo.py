@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from gossamer.core.io.pipe import PipeReader, PipeWriter, open_pipe
 from gossamer.core.loop.epoll import EpollWaiter
-from gossamer.core.loop.fd import FdLoop
+from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import sys_sleep, sys_yield
 from gossamer.core.threads.scheduler import Scheduler

@@ -24,7 +24,7 @@ from gossamer.core.io.stream import Acceptor, Connector
 from gossamer.core.io.tcpsock import TcpAcceptor
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.tcp import TcpLoop
+from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler

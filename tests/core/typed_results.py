@@ -24,9 +24,9 @@ from gossamer.core.io.stream import Acceptor, Connector, Stream
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.io.unix import UnixAcceptor, UnixStream, adopt_unix, connect_unix
 from gossamer.core.loop.ctrlc import CtrlC
-from gossamer.core.loop.descriptor import EdgeWatch
+from gossamer.core.loop.fd.descriptor import EdgeWatch
 from gossamer.core.loop.program import run
-from gossamer.core.loop.tcpcall import TcpRecv, sys_tcp
+from gossamer.core.loop.tcp.call import TcpRecv, sys_tcp
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.calls import (

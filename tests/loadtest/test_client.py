@@ -12,7 +12,7 @@ from gossamer.core.io.sock import SockAcceptor, SockConnector
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.calls import sys_fork, sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.client import conduct

@@ -9,7 +9,7 @@ import msgspec
 
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
-from gossamer.core.loop.tcpcall import TcpConnect
+from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.link import Faults

@@ -5,7 +5,7 @@ from typing import Any
 
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.io.stream import Stream
-from gossamer.core.loop.sockcall import SockRecv
+from gossamer.core.loop.sock.call import SockRecv
 from gossamer.core.threads.nursery import open_nursery
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
-from gossamer.core.loop.tcpcall import TcpConnect
+from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.sim import oracle
 from gossamer.core.sim.fuzz.shot import Heard, Shot, after_answer, packet_of
 from gossamer.core.sim.network import Network

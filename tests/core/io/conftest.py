@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from gossamer.core.loop.descriptor import DescriptorLoop
 from gossamer.core.loop.epoll import EpollWaiter
-from gossamer.core.loop.fd import FdLoop
+from gossamer.core.loop.fd.descriptor import DescriptorLoop
+from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
 
 from .stacks import Functional, Kernel

@@ -7,11 +7,11 @@ from typing import Any
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.sock import SockAcceptor, SockConnector
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector
-from gossamer.core.loop.descriptor import DescriptorLoop
 from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.loop.fd.descriptor import DescriptorLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Host, Network
 from gossamer.core.tcp.parameters import TcpParameters

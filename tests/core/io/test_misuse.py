@@ -23,16 +23,17 @@ from gossamer.core.io.serve import serve
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, listen
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.io.unix import UnixAcceptor, adopt_unix, connect_unix
-from gossamer.core.loop import sockcall, tcpcall
-from gossamer.core.loop.disk import DiskLoop
-from gossamer.core.loop.fd import FdLoop
+from gossamer.core.loop.disk.loop import DiskLoop
+from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.pool import PoolLoop
-from gossamer.core.loop.sockcall import (
+from gossamer.core.loop.sock import call as sockcall
+from gossamer.core.loop.sock.call import (
     SockAdopt,
     SockConnect,
     SockRecv,
 )
-from gossamer.core.loop.tcpcall import (
+from gossamer.core.loop.tcp import call as tcpcall
+from gossamer.core.loop.tcp.call import (
     TcpConnect,
     TcpRecv,
 )

@@ -6,7 +6,7 @@ import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
-from gossamer.core.loop.tcpcall import TcpConnect
+from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.sim.link import PLAIN, Faults, Line
 from gossamer.core.sim.loss import AckLoss, Blackout
 from gossamer.core.sim.network import Network

@@ -5,7 +5,7 @@ from random import Random
 import msgspec
 import pytest
 
-from gossamer.core.loop.tcpopening import Openings
+from gossamer.core.loop.tcp.opening import Openings
 from gossamer.core.seq import HALF, MASK, Seq, seq_lt
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, only_segment

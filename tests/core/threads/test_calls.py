@@ -21,8 +21,9 @@ import pytest
 import gossamer.core
 from gossamer.core.errors import BoundExceeded, MisuseError
 from gossamer.core.io.pipe import open_pipe
-from gossamer.core.loop.descriptor import EdgeClose, EdgeWait, EdgeWatch
-from gossamer.core.loop.fdcall import READ_BYTES_MAX, FdClose, FdRead, FdReadable, FdWritable, FdWrite
+from gossamer.core.loop.checks import RECV_BYTES_MAX
+from gossamer.core.loop.fd.call import FdClose, FdRead, FdReadable, FdWritable, FdWrite
+from gossamer.core.loop.fd.descriptor import EdgeClose, EdgeWait, EdgeWatch
 from gossamer.core.loop.from_thread import FromThread
 from gossamer.core.loop.program import run
 from gossamer.core.threads.calls import (
@@ -52,7 +53,7 @@ from gossamer.core.threads.calls import (
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.systemcall import SystemCall
 
-ELSEWHERE = tuple(f"gossamer.core.loop.{name}" for name in ("streamcall", "sockcall", "tcpcall"))
+ELSEWHERE = tuple(f"gossamer.core.loop.{name}" for name in ("streamcall", "sock.call", "tcp.call"))
 """Held by the contract of streams."""
 
 
@@ -253,7 +254,7 @@ def test_data_that_changes_or_goes__while_it_is_written() -> None:
         with pytest.raises(MisuseError, match="released"):
             await things.writer.send(released())  # type: ignore[arg-type]
         await things.writer.send(memoryview(b"abcdefgh").cast("I"))  # type: ignore[arg-type]
-        assert await things.reader.recv(READ_BYTES_MAX) == b"abcdefgh"
+        assert await things.reader.recv(RECV_BYTES_MAX) == b"abcdefgh"
         written = os.pread(things.fd, 100, 0)
         await things.close()
         return written

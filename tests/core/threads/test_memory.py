@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gossamer.core.loop.descriptor import EdgeClose, EdgeWait, EdgeWatch
-from gossamer.core.loop.fdcall import Descriptor, FdClose, FdRead, FdReadable, FdWritable, FdWrite
+from gossamer.core.loop.fd.call import Descriptor, FdClose, FdRead, FdReadable, FdWritable, FdWrite
+from gossamer.core.loop.fd.descriptor import EdgeClose, EdgeWait, EdgeWatch
 from gossamer.core.loop.program import run
 from gossamer.core.threads.calls import (
     Blio,

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.needs("nginx")
 SERVE_FOLDER = """
 import os, socket, sys
 from gossamer.core.io.sock import SockAcceptor
-from gossamer.core.loop.disk import DiskLoop
+from gossamer.core.loop.disk.loop import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
-from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.calls import sys_fork
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.web.site import StaticSite

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gossamer.core.io.sock import SockAcceptor, SockConnector
-from gossamer.core.loop.disk import DiskLoop
+from gossamer.core.loop.disk.loop import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock import SockLoop
+from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.calls import sys_fork, sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.web.digest import handler

@@ -2,7 +2,7 @@
 
 import itertools
 
-from gossamer.core.loop.tcpports import LocalPorts
+from gossamer.core.loop.tcp.ports import LocalPorts
 from gossamer.core.seq import MASK
 from gossamer.core.tcp.isn import initial_numbers
 from gossamer.core.wire.flow import pack_flow

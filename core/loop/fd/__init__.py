@@ -1,0 +1,1 @@
+"""Any descriptor: pipes, datagrams, children, and whatever epoll can watch."""

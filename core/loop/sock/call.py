@@ -1,0 +1,286 @@
+"""The calls of SockIO, and the records that they name.
+
+Owns the mutable record of one kernel connection and of one kernel listener, as `core.loop.sock.loop` keeps
+them, and the call values: those of `core.loop.streamcall` for such records, and what only the kernel can do.
+It performs nothing.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from socket import SocketType, socket
+from typing import Any, Final
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import misuse
+from gossamer.core.loop.checks import FD_MAX, FILE_BYTES_MAX, check_number, check_opening, check_timeout
+from gossamer.core.loop.streamcall import (
+    AcceptorAccept,
+    AcceptorClose,
+    ConnectionCall,
+    StreamAbort,
+    StreamClose,
+    StreamGetInfo,
+    StreamGetOptions,
+    StreamRecv,
+    StreamSend,
+    StreamSetOptions,
+    StreamShutdown,
+    check_record,
+    said_of,
+)
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
+from gossamer.core.threads.systemcall import SystemCall
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import Address
+
+Name = Any
+"""A socket's name as the kernel gives it: (host, port, ...), a path, or the bytes of a sockaddr. There is no
+one type: what it is depends on the family of the socket."""
+
+GONE: Final = frozenset(
+    {
+        errno.ECONNRESET,
+        errno.ECONNREFUSED,
+        errno.EPIPE,
+        errno.ETIMEDOUT,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.EHOSTDOWN,
+        errno.ENONET,
+        errno.ENOPROTOOPT,
+        errno.EPROTO,
+    }
+)
+"""What the kernel says of a peer that is gone, or of the way to it (tcp(7), ip(7))."""
+
+
+class Connection:
+    """One kernel socket. At most one thread receives and one sends at a time."""
+
+    __slots__ = (
+        "armed_us",
+        "can_recv",
+        "can_send",
+        "distrusts_short_recv",
+        "ended_by",
+        "is_closed",
+        "is_shut",
+        "is_watched",
+        "linger_us",
+        "local_name",
+        "peer_name",
+        "recv_bytes_max",
+        "recv_deadline_us",
+        "recv_thread",
+        "send_deadline_us",
+        "send_rest",
+        "send_thread",
+        "sock",
+    )
+
+    def __init__(self, sock: SocketType) -> None:
+        self.sock = sock
+        self.can_recv = True
+        """Whether a recv may bring something: False once it is drained, until the next event."""
+        self.can_send = True
+        self.distrusts_short_recv = False
+        self.is_watched = False
+        self.is_closed = False
+        self.is_shut = False
+        """Whether its user has half-closed it."""
+        self.ended_by = 0
+        """The number of the error by which it ended, which the kernel tells once and every later call is to
+        tell again; 0 while it has not."""
+        self.local_name: Name = None
+        """Our address, once it was asked for or the socket is closed."""
+        self.peer_name: Name = None
+        """The peer's address, as whoever made the connection knew it: the kernel forgets it at a reset."""
+        self.linger_us = NEVER_US
+        """How long close waits; see `SocketOptions`."""
+        self.armed_us = NEVER_US
+        self.recv_thread: Thread[Any] | None = None
+        self.recv_bytes_max = 0
+        self.recv_deadline_us = NEVER_US
+        self.send_thread: Thread[Any] | None = None
+        self.send_rest: memoryview | FileRest | None = None
+        """What the blocked sender still has to send: a memoryview or a `FileRest`; None while connecting."""
+        self.send_deadline_us = NEVER_US
+
+    def end(self, error: OSError) -> OSError:
+        """What to raise for an error that the kernel gave: it is kept where it says that the peer or the way
+        there is gone."""
+        if self.is_shut and error.errno == errno.EPIPE and not self.ended_by:
+            return error  # a send after our own half-close
+        if error.errno not in GONE:
+            return error
+        if error.errno != errno.EPIPE:
+            self.ended_by = error.errno
+        return self.why_ended() if self.ended_by else said_of(self, error)
+
+    def why_ended(self) -> OSError:
+        """A fresh error of a connection that has ended."""
+        return said_of(self, OSError(self.ended_by, os.strerror(self.ended_by)))
+
+    def keep_names(self) -> None:
+        """Keep both addresses before the socket is closed."""
+        self.local_name = self.local_name or self.sock.getsockname()
+        if self.peer_name is None:
+            # Not connected yet, or not any more.
+            with suppress(OSError):
+                self.peer_name = self.sock.getpeername()
+
+
+class FileRest:
+    """The part of a file that a blocked sender still has to send."""
+
+    __slots__ = ("fd", "length", "offset", "sent_bytes")
+
+    def __init__(self, fd: int, offset: int, length: int) -> None:
+        self.fd = fd
+        self.offset = offset
+        self.length = length
+        self.sent_bytes = 0
+
+    def advance(self, sent: int) -> None:
+        """Record that the kernel took `sent` more bytes."""
+        self.offset += sent
+        self.length -= sent
+        self.sent_bytes += sent
+
+
+class Listener:
+    """One listening kernel socket and the threads blocked in accept on it, first come first served."""
+
+    __slots__ = (
+        "can_accept",
+        "family",
+        "is_closed",
+        "is_watched",
+        "make_connection",
+        "name",
+        "sock",
+        "threads",
+    )
+
+    def __init__(self, sock: socket, make_connection: Callable[[SocketType], Connection]) -> None:
+        self.sock = sock
+        self.family = int(sock.family)
+        self.name: Name = sock.getsockname()
+        """The address listened on."""
+        self.make_connection = make_connection
+        self.can_accept = True
+        self.is_watched = False
+        self.is_closed = False
+        self.threads: deque[Thread[Any]] = deque()
+
+
+class SockRecv(StreamRecv, frozen=True):
+    """`StreamRecv` on a kernel socket."""
+
+    record = Connection
+
+
+class SockSend(StreamSend, frozen=True):
+    """`StreamSend` on a kernel socket."""
+
+    record = Connection
+
+
+class SockSendFile(ConnectionCall[int], frozen=True):
+    """Send a part of a file without copying it into the process; returns how many bytes were sent."""
+
+    record = Connection
+
+    fd: int
+    offset: int
+    length: int
+    timeout_us: int = NEVER_US
+
+    def __post_init__(self) -> None:
+        check_record(self, "connection", self.connection, self.record)
+        check_number("fd", self.fd, 0, FD_MAX)
+        check_number("offset", self.offset, 0, FILE_BYTES_MAX)
+        check_number("length", self.length, 0, FILE_BYTES_MAX - self.offset)
+        check_timeout(self.timeout_us)
+
+
+class SockShutdown(StreamShutdown, frozen=True):
+    """`StreamShutdown` on a kernel socket."""
+
+    record = Connection
+
+
+class SockClose(StreamClose, frozen=True):
+    """`StreamClose` on a kernel socket."""
+
+    record = Connection
+
+
+class SockAbort(StreamAbort, frozen=True):
+    """`StreamAbort` on a kernel socket."""
+
+    record = Connection
+
+
+class SockSetOptions(StreamSetOptions, frozen=True):
+    """`StreamSetOptions` on a kernel socket."""
+
+    record = Connection
+
+
+class SockGetOptions(StreamGetOptions, frozen=True):
+    """`StreamGetOptions` on a kernel socket."""
+
+    record = Connection
+
+
+class SockGetInfo(StreamGetInfo, frozen=True):
+    """`StreamGetInfo` on a kernel socket."""
+
+    record = Connection
+
+
+class SockAccept(AcceptorAccept, frozen=True):
+    """`AcceptorAccept` on a kernel socket."""
+
+    record = Listener
+
+
+class SockListenClose(AcceptorClose, frozen=True):
+    """`AcceptorClose` on a kernel socket."""
+
+    record = Listener
+
+
+class SockAdopt(SystemCall[Any], frozen=True):
+    """Make a stream of a connected, non-blocking socket."""
+
+    sock: SocketType
+    make_connection: Callable[[SocketType], Connection]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sock, SocketType) or self.sock.fileno() < 0:
+            raise misuse("sock", self.sock, "an open socket")
+        _check_maker(self.make_connection)
+
+
+class SockConnect(SystemCall[Any], frozen=True):
+    """See `Connector.connect`."""
+
+    address: Address
+    timeout_us: int
+    make_connection: Callable[[SocketType], Connection]
+    options: SocketOptions = NO_OPTIONS
+
+    def __post_init__(self) -> None:
+        check_opening(self.address, self.timeout_us, self.options)
+        _check_maker(self.make_connection)
+
+
+def _check_maker(make_connection: object) -> None:
+    if not (isinstance(make_connection, type) and issubclass(make_connection, Connection)):
+        raise misuse("make_connection", make_connection, "a class of streams over kernel sockets")

@@ -1,0 +1,1 @@
+"""The functional TCP on real packets: the doer of `core.tcp`."""

@@ -1,0 +1,210 @@
+"""The calls of TCPSockIO, and the records that they name.
+
+Owns the mutable record of one connection and of one listener of the functional TCP, as `core.loop.tcp.loop`
+keeps them, and the call values: those of `core.loop.streamcall` for such records. The connection itself is a
+value in it: `tcb`. It performs nothing.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import misuse
+from gossamer.core.loop.checks import check_address, check_opening, whole_bytes
+from gossamer.core.loop.streamcall import (
+    AcceptorAccept,
+    AcceptorClose,
+    StreamAbort,
+    StreamClose,
+    StreamGetInfo,
+    StreamGetOptions,
+    StreamRecv,
+    StreamSend,
+    StreamSetOptions,
+    StreamShutdown,
+)
+from gossamer.core.tcp import tcb as records
+from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
+from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.threads.systemcall import SystemCall
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import Address, Flow
+
+R = TypeVar("R")
+
+
+class Connection:
+    """One connection of the functional TCP. At most one thread receives and one sends at a time."""
+
+    __slots__ = (
+        "armed_us",
+        "closer",
+        "failure",
+        "flow",
+        "is_closed",
+        "listener",
+        "on_soft_error",
+        "on_urgent",
+        "opener",
+        "parked_us",
+        "recv_bytes_max",
+        "recv_deadline_us",
+        "recv_thread",
+        "remains",
+        "send_deadline_us",
+        "send_is_last",
+        "send_rest",
+        "send_thread",
+        "tcb",
+    )
+
+    def __init__(self, flow: Flow, tcb: Tcb, listener: "Listener | None") -> None:
+        self.flow = flow
+        self.tcb: Tcb | None = tcb
+        """None once the connection is over or in TIME-WAIT."""
+        self.listener = listener
+        """While it is half open or not accepted: who will hand it out."""
+        self.failure: Failure | None = None
+        """Why it ended, other than by CLOSE."""
+        self.is_closed = False
+        """Whether its user has closed or aborted it."""
+        self.remains = b""
+        """Octets that a connection which has ended still owes its reader."""
+        self.armed_us = NEVER_US
+        """The earliest place where it stands in the heap of deadlines."""
+        self.parked_us = NEVER_US
+        """The latest one, where it stands there more than once."""
+        self.opener: Thread[Any] | None = None
+        """The thread blocked in an active open."""
+        self.closer: Thread[Any] | None = None
+        """The thread blocked in a close that lingers."""
+        self.recv_thread: Thread[Any] | None = None
+        self.recv_bytes_max = 0
+        """What the blocked RECEIVE would take; 0 when none is blocked."""
+        self.recv_deadline_us = NEVER_US
+        self.send_thread: Thread[Any] | None = None
+        self.send_rest: memoryview | None = None
+        """What the blocked SEND still has to put into the send buffer."""
+        self.send_is_last = False
+        self.send_deadline_us = NEVER_US
+        self.on_soft_error: Callable[[OSError], None] | None = None
+        """Called with what an ICMP error told, and with a TimeoutError when R1 is reached: the connection
+        goes on (RFC 9293 3.9.1.8, MUST-47 and SHLD-9). It may wake a thread, but neither block nor raise."""
+        self.on_urgent: Callable[[int], None] | None = None
+        """Called when the peer marks urgent data, before any of it is received, with how many octets the mark
+        is ahead (RFC 9293 3.8.5, MUST-32). It may wake a thread, but neither block nor raise."""
+
+
+class Listener:
+    """One listening socket of the functional TCP."""
+
+    __slots__ = ("accepted", "address", "half_open", "is_closed", "make", "tcp", "threads")
+
+    def __init__(self, address: Address, tcp: records.Listener, make: Callable[..., Connection]) -> None:
+        self.address = address
+        self.tcp = tcp
+        self.make = make
+        """Makes the stream of a new connection."""
+        # Not a dict: finding its first entry walks over all that were deleted before it.
+        self.half_open: OrderedDict[Connection, None] = OrderedDict()
+        """The SYN queue: connections in SYN-RECEIVED, the oldest first; at most `syn_backlog`."""
+        self.accepted: OrderedDict[Connection, None] = OrderedDict()
+        """The accept queue: established, not yet accepted; at most `accept_backlog`."""
+        self.threads: deque[Thread[Any]] = deque()
+        """Blocked in accept."""
+        self.is_closed = False
+
+    @property
+    def is_oldest_unanswered(self) -> bool:
+        """Whether the oldest half-open connection let its first SYN-ACK time out, as those of a flood of SYNs
+        do; real ones of a burst do not."""
+        oldest = next(iter(self.half_open), None)
+        return oldest is not None and oldest.tcb is not None and oldest.tcb.backoff > 0
+
+
+class TcpRecv(StreamRecv, frozen=True):
+    """`StreamRecv` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpSend(StreamSend, frozen=True):
+    """`StreamSend` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpShutdown(StreamShutdown, frozen=True):
+    """`StreamShutdown` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpClose(StreamClose, frozen=True):
+    """`StreamClose` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpAbort(StreamAbort, frozen=True):
+    """`StreamAbort` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpSetOptions(StreamSetOptions, frozen=True):
+    """`StreamSetOptions` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpGetOptions(StreamGetOptions, frozen=True):
+    """`StreamGetOptions` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpGetInfo(StreamGetInfo, frozen=True):
+    """`StreamGetInfo` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpAccept(AcceptorAccept, frozen=True):
+    """`AcceptorAccept` on the functional TCP."""
+
+    record = Listener
+
+
+class TcpListenClose(AcceptorClose, frozen=True):
+    """`AcceptorClose` on the functional TCP."""
+
+    record = Listener
+
+
+class TcpConnect(SystemCall[Any], frozen=True):
+    """See `Connector.connect`."""
+
+    local: Address
+    remote: Address
+    timeout_us: int
+    make: Callable[..., Connection]
+    options: SocketOptions = NO_OPTIONS
+    data: bytes = b""
+
+    def __post_init__(self) -> None:
+        check_address("local", self.local)
+        check_opening(self.remote, self.timeout_us, self.options)
+        if not (isinstance(self.make, type) and issubclass(self.make, Connection)):
+            raise misuse("make", self.make, "a class of streams over the functional TCP")
+        if type(self.data) is not bytes:
+            msgspec.structs.force_setattr(self, "data", whole_bytes("data", self.data))
+
+
+def sys_tcp(request: SystemCall[R]) -> SystemCall[R]:
+    """Any request to the TCP, by the paper's one name for all: `await sys_tcp(TcpShutdown(connection))`."""
+    return request

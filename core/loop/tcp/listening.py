@@ -1,0 +1,185 @@
+"""What listeners do with segments: the SYN queue, the accept queue, and what happens when they are full.
+
+    SYN -> room in the SYN queue:  half open, a SYN-ACK that is repeated
+        -> none, or always:        a SYN-ACK with a cookie, and nothing kept
+    ACK -> half open:              established, into the accept queue
+        -> a listener's:           a valid cookie makes the connection; else a RST
+
+The bounds are `syn_backlog` and `accept_backlog`. As Linux does, a full accept queue drops SYNs, and drops
+the ACK that would end a handshake: the SYN-ACK is repeated, and the peer's next ACK may find room. Owns the
+secrets of the cookies and these queues' policy; the rules of LISTEN are in `core.tcp.listen`, the form of a
+cookie in `core.tcp.syn_cookie`.
+
+Source: RFC 9293 3.10.7.2, RFC 4987 3.4 and 3.6.
+"""
+
+import msgspec
+
+from gossamer.core.entropy import Entropy
+from gossamer.core.loop.tcp.call import Connection, Listener
+from gossamer.core.loop.tcp.connections import Connections
+from gossamer.core.loop.tcp.opening import Openings
+from gossamer.core.tcp import listen, syn_cookie
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import Opening, SegmentArrives
+from gossamer.core.tcp.isn import SECRET_BYTES
+from gossamer.core.tcp.step import segment_arrives
+from gossamer.core.tcp.syn_cookie import CookieSecrets
+from gossamer.core.tcp.tcb import TimeWait
+from gossamer.core.wire.flow import Flow
+from gossamer.core.wire.segment import ACK, RST, SYN, Segment
+
+
+class Listening:
+    """Takes the segments of listeners and of their half-open connections.
+
+    Bounds: `syn_backlog` and `accept_backlog` of each listener's parameters.
+    """
+
+    def __init__(self, connections: Connections, openings: Openings, entropy: Entropy) -> None:
+        self._connections = connections
+        self._demux = connections.demux
+        self._openings = openings
+        self._entropy = entropy
+        self._secrets = CookieSecrets()
+        self._cookies_sent_total = 0
+        self._cookies_taken_total = 0
+
+    def statistics(self) -> dict[str, int]:
+        """Counts since the start."""
+        return {
+            "syn_cookies_sent_total": self._cookies_sent_total,
+            "syn_cookies_taken_total": self._cookies_taken_total,
+        }
+
+    def take(
+        self, listener: Listener, flow: Flow, segment: Segment, before: TimeWait | None, now_us: int
+    ) -> None:
+        """A segment for a listener; `before` is what its flow left in TIME-WAIT."""
+        if listen.is_opening(segment):
+            refusal = self._refusal(listener)
+            if refusal is not None:
+                self._connections.drops[refusal] += 1
+                return
+            self._take_syn(listener, flow, segment, before, now_us)
+        elif segment.flags & (SYN | ACK | RST) == ACK and self._are_cookies_out(now_us):
+            self._take_cookie(listener, flow, segment, now_us)
+        else:
+            self._connections.emit_and_count(flow, listen.refused(segment))
+
+    def take_half_open(self, connection: Connection, segment: Segment, now_us: int) -> None:
+        """A segment for a connection in the SYN queue."""
+        listener = connection.listener
+        assert listener is not None
+        if (
+            len(listener.accepted) >= listener.tcp.parameters.accept_backlog
+            and segment.flags & (ACK | RST) == ACK
+        ):
+            self._connections.drops[SegmentDrop.ACCEPT_QUEUE_FULL] += 1
+            return
+        assert connection.tcb is not None
+        tcb, actions = segment_arrives(connection.tcb, SegmentArrives(segment, now_us))
+        self._connections.perform(connection, tcb, actions)
+
+    def _refusal(self, listener: Listener) -> SegmentDrop | None:
+        """Why a SYN is not even answered."""
+        if len(listener.accepted) >= listener.tcp.parameters.accept_backlog:
+            return SegmentDrop.ACCEPT_QUEUE_FULL
+        return SegmentDrop.CONNECTIONS_FULL if self._demux.is_full else None
+
+    # SYNs.
+
+    def _take_syn(
+        self, listener: Listener, flow: Flow, syn: Segment, before: TimeWait | None, now_us: int
+    ) -> None:
+        opening = self._openings.passive(flow, before, now_us)
+        if syn.syn_options is not None and syn.syn_options.cookie is not None:
+            opening = self._connections.fast_opens.judged(flow, syn.syn_options.cookie, opening)
+            if opening.takes_text:
+                self._open_early(listener, flow, syn, opening)
+                return
+        parameters = listener.tcp.parameters
+        cookies, is_full = parameters.syn_cookies, len(listener.half_open) >= parameters.syn_backlog
+        if cookies == "always" or (is_full and cookies == "auto"):
+            self._send_cookie(listener, flow, syn, opening)
+            return
+        if is_full:
+            if not listener.is_oldest_unanswered:
+                self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
+                return
+            self._recycle_half_open(listener)
+        # Only a SYN that is taken ends TIME-WAIT.
+        self._demux.time_wait.pop(flow, None)
+        tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
+        assert tcb is not None
+        connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
+        self._connections.perform(connection, tcb, actions)
+
+    def _open_early(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> None:
+        """A Fast Open: the connection goes into the accept queue at once (RFC 7413 4.2.2)."""
+        self._demux.time_wait.pop(flow, None)
+        tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
+        assert tcb is not None
+        connection = listener.make(flow, tcb, listener)
+        self._demux.add(flow, connection)
+        self._connections.fast_opens.early[connection] = None
+        self._connections.perform(connection, tcb, actions)
+
+    def _recycle_half_open(self, listener: Listener) -> None:
+        """Forget the oldest half-open connection, in favour of a new one. Source: RFC 4987 3.4."""
+        connection, _ = listener.half_open.popitem(last=False)
+        connection.listener = None
+        self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
+        self._connections.perform(connection, None, ())
+
+    def forget_half_open(self, listener: Listener) -> None:
+        """A listener closes: nobody can accept these any more. Their peers hear so when they answer."""
+        for connection in tuple(listener.half_open):
+            connection.listener = None
+            self._connections.perform(connection, None, ())
+        listener.half_open.clear()
+
+    def _kept(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
+        listener.half_open[connection] = None
+        self._demux.add_half_open(flow, connection)
+        return connection
+
+    # Cookies.
+
+    def _send_cookie(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> None:
+        """Answer a SYN and forget it."""
+        self._demux.time_wait.pop(flow, None)
+        secrets = self._secrets = syn_cookie.rolled(self._secrets, opening.now_us)
+        if secrets.current is None:
+            secrets = msgspec.structs.replace(secrets, current=self._entropy(SECRET_BYTES))
+            self._secrets = secrets
+        assert secrets.current is not None
+        self._cookies_sent_total += 1
+        self._connections.emit(flow, syn_cookie.answer(listener.tcp, flow, syn, opening, secrets.current))
+
+    def _are_cookies_out(self, now_us: int) -> bool:
+        """Whether any was sent that may still come back: else an ACK is refused without a hash."""
+        secrets = self._secrets = syn_cookie.rolled(self._secrets, now_us)
+        return secrets.current is not None or secrets.previous is not None
+
+    def _take_cookie(self, listener: Listener, flow: Flow, ack: Segment, now_us: int) -> None:
+        """The ACK of a SYN-ACK that was forgotten, or of none."""
+        returned = syn_cookie.returned(self._secrets, flow, ack, listener.tcp.parameters.timestamps)
+        if returned is None:
+            self._connections.drops[SegmentDrop.COOKIE_INVALID] += 1
+            self._connections.emit_and_count(flow, listen.refused(ack)[1:])
+            return
+        if not returned.is_first:
+            # What follows the ACK has overtaken it, or the ACK was lost: the peer is real, and sends again.
+            self._connections.drops[SegmentDrop.COOKIE_EARLY] += 1
+            return
+        refusal = self._refusal(listener)
+        if refusal is not None:
+            # The peer takes its connection for open, and tries again with what it sends.
+            self._connections.drops[refusal] += 1
+            return
+        self._cookies_taken_total += 1
+        opening = self._openings.passive(flow, None, now_us)
+        tcb = syn_cookie.half_open(listener.tcp, ack, opening, returned.mss)
+        connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
+        self._connections.step(connection, SegmentArrives(ack, now_us))

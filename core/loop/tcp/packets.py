@@ -1,0 +1,131 @@
+"""The packet river: batches of records from the source, each a segment, to its connection's step.
+
+    source.recv_batch -> segment -> demux -> step -> perform
+
+Owns the packet source, and to whom a segment of no open connection goes. Connections it only steps; what a
+listener does is `core.loop.tcp.listening`.
+"""
+
+from typing import Final
+
+from gossamer.core.clock import Clock
+from gossamer.core.loop.tcp.connections import Connections
+from gossamer.core.loop.tcp.listening import Listening
+from gossamer.core.tcp import time_wait
+from gossamer.core.tcp.closed import reset_reply
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.icmp_error import event_of
+from gossamer.core.tcp.step import segment_arrives
+from gossamer.core.tcp.tcb import TimeWait
+from gossamer.core.wire.flow import Flow, is_ipv4
+from gossamer.core.wire.reading import InRecord, read_icmp, read_segment
+from gossamer.core.wire.record import IN_RECORD, KIND_ICMP, KIND_OPTIONS, KIND_TIMESTAMP, SIDE_RECORD
+from gossamer.core.wire.segment import Segment
+from gossamer.ffi.packets import PacketSource
+
+BATCHES_MAX: Final = 4
+"""Batches received in one turn, so that timers and other loops are never starved."""
+
+
+class PacketRiver:
+    """Takes packets in. Bounds: BATCHES_MAX."""
+
+    def __init__(
+        self, source: PacketSource, connections: Connections, listening: Listening, clock: Clock
+    ) -> None:
+        self.source = source
+        self.is_handing_over = False
+        """A successor takes what is new: a segment of no connection is dropped without a RST, and its SYN is
+        sent again."""
+        self.packets_in_total = 0
+        self._connections = connections
+        self._demux = connections.demux
+        self._perform = connections.perform
+        self._listening = listening
+        self._clock = clock
+
+    def receive(self, _events: int) -> None:
+        """Take in a bounded number of batches."""
+        source = self.source
+        for _ in range(BATCHES_MAX):
+            count = source.recv_batch()
+            if not count:
+                return
+            self.packets_in_total += count
+            self._take_batch(source, count, self._clock())
+
+    def _take_batch(self, source: PacketSource, count: int, now_us: int) -> None:
+        """Step every segment of a batch. The hot path: plain ACKs and data with timestamps of known flows."""
+        find, arena, perform = self._demux.connections.get, source.arena, self._perform
+        index = -1
+        for flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, _ in IN_RECORD.iter_unpack(
+            source.records[: count * IN_RECORD.size]
+        ):
+            index += 1
+            if kind == KIND_TIMESTAMP:
+                payload = arena[offset : offset + length] if length else b""
+                segment = Segment(seq, ack, flags, window, ts_val, ts_ecr, payload)
+            else:
+                other = self._read_other(source, index)
+                if other is None:
+                    continue
+                segment = other
+            connection = find(flow)
+            if connection is None:
+                self._take_stray(flow, segment, now_us)
+                continue
+            event = SegmentArrives(segment, now_us, connection.recv_bytes_max)
+            tcb, actions = segment_arrives(connection.tcb, event)  # type: ignore[arg-type]  # in the map it has one
+            perform(connection, tcb, actions)
+
+    def _read_other(self, source: PacketSource, index: int) -> Segment | None:
+        """The segment of a record that is not of the hot kind; None when it was a drop or an ICMP error."""
+        record: InRecord = IN_RECORD.unpack_from(source.records, index * IN_RECORD.size)
+        kind, offset, length = record[1], record[8], record[9]
+        if kind > KIND_ICMP:
+            self._connections.drops[kind] += 1
+            return None
+        if kind == KIND_ICMP:
+            self._take_icmp(record)
+            return None
+        side = SIDE_RECORD.unpack_from(source.side, index * SIDE_RECORD.size) if kind == KIND_OPTIONS else ()
+        return read_segment(record, source.arena[offset : offset + length], side)
+
+    def _take_icmp(self, record: InRecord) -> None:
+        error = read_icmp(record)
+        connection = self._demux.find(error.flow)
+        if connection is None:
+            self._connections.drops[SegmentDrop.ICMP_IGNORED] += 1
+            return
+        self._connections.step(connection, event_of(error, is_ipv4(error.flow), self._clock()))
+
+    def _take_stray(self, flow: Flow, segment: Segment, now_us: int) -> None:
+        """A segment of no connection that is open: a half-open one, TIME-WAIT, a listener, or nobody."""
+        half_open = self._demux.half_open.get(flow)
+        if half_open is not None:
+            return self._listening.take_half_open(half_open, segment, now_us)
+        waiting = self._demux.time_wait.get(flow)
+        if waiting is not None and not time_wait.may_reopen(waiting, segment):
+            return self._take_time_wait(flow, waiting, segment, now_us)
+        listener = self._demux.find_listener(flow)
+        if listener is None:
+            return self._refuse(flow, segment)
+        return self._listening.take(listener, flow, segment, waiting, now_us)
+
+    def _take_time_wait(self, flow: Flow, waiting: TimeWait, segment: Segment, now_us: int) -> None:
+        record, actions = time_wait.segment_arrives(waiting, SegmentArrives(segment, now_us))
+        if record.expires_at_us != waiting.expires_at_us:
+            self._demux.keep_time_wait(flow, record)
+        else:
+            self._demux.time_wait[flow] = record
+        self._connections.emit_and_count(flow, actions)
+
+    def _refuse(self, flow: Flow, segment: Segment) -> None:
+        """RFC 9293 3.10.7.1: a segment for a closed port is answered with a RST."""
+        self._connections.drops[SegmentDrop.NO_CONNECTION] += 1
+        if self.is_handing_over:
+            return
+        reply = reset_reply(segment)
+        if reply is not None:
+            self._connections.sink.emit(flow, reply)
