@@ -18,7 +18,7 @@ CONSTRAINTS = (ROOT / "constraints.txt").read_text()
 
 OPTIONAL = {
     ("ffi/nfqueue_package.py", "netfilterqueue"): "nfqueue",
-    ("shards/sim_plot.py", "matplotlib"): "plots",
+    ("gossamer/cli/sim/plot.py", "matplotlib"): "plots",
     ("loadtest/locustfile.py", "locust"): "load",
     ("loadtest/experiments/sync.py", "trio"): "bench",
     ("loadtest/experiments/threads.py", "trio"): "bench",
@@ -97,7 +97,7 @@ def test_optional__nothing_that_nobody_imports() -> None:
 @pytest.mark.parametrize("path", reached_by_tests(), ids=shown)
 def test_tests__all_that_they_load_is_in_the_extra_test(path: Path) -> None:
     """What is imported by `importorskip` is a text here, and what a file guards itself is named."""
-    guarded = {"matplotlib"} if shown(path) == "shards/sim_plot.py" else set()
+    guarded = {"matplotlib"} if shown(path) == "gossamer/cli/sim/plot.py" else set()
     assert foreign(path) - guarded <= DEPENDENCIES | names_of(EXTRAS["test"])
 
 

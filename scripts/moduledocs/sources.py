@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FOLDERS = ("core", "ffi", "shards", "loadtest")
+FOLDERS = ("gossamer", "core", "ffi", "shards", "loadtest")
 
 WITH_A_PAGE = re.compile(r"core\.(?:(?:threads|loop|io)(?:\..+)?|clock|errors)$")
 """The library that a user programs with."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from gossamer.cli.status import fetch_status
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.shards.command_status import fetch_status
 
 from .conftest import Server
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossamer.cli.print_config import format_config
 from gossamer.shards.config import SECTIONS, TCP_BOUNDS, Config
 from gossamer.shards.exitcode import ConfigError
-from gossamer.shards.print_config import format_config
 from gossamer.shards.settings import (
     Setting,
     combine,

@@ -21,7 +21,7 @@ from gossamer.loadtest.namespaces import end
 
 pytestmark = pytest.mark.slow
 NOBODY = 65534
-COMMAND = "from gossamer.shards.cli import main; main()"
+COMMAND = "from gossamer.cli.main import main; main()"
 REPOSITORY = Path(__file__).resolve().parents[2]
 NEED_RIGHTS = ("tests/network", "tests/system")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from gossamer.cli.bench import bench
 from gossamer.loadtest.experiments import disk, fifo, serve, sync, threads, timers
 from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
-from gossamer.loadtest.experiments.command import bench
 from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result
 from gossamer.loadtest.experiments.plot import draw
 from gossamer.loadtest.experiments.table import number

@@ -11,10 +11,10 @@ from typing import Final
 import click
 import msgspec
 
+from gossamer.cli.duration import Duration
+from gossamer.cli.status import fetch_status, print_status, run_dir_options, wide_console
 from gossamer.core.clock import SECOND_US
-from gossamer.shards.command_status import fetch_status, print_status, run_dir_options, wide_console
 from gossamer.shards.control import Request, ask
-from gossamer.shards.duration import Duration
 from gossamer.shards.exitcode import CommandError, NotRunningError
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import Owner

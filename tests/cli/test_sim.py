@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import GOSSAMER
+from ..shards.conftest import GOSSAMER
 
 QUICK = ("sim", "--bytes", "100KiB", "--delay", "10ms", "--seed", "7", "--loss", "2%")
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 from click.testing import CliRunner
 
-from gossamer.loadtest.command import load
+from gossamer.cli.load import load
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"

@@ -17,12 +17,12 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.markup import escape
 
+from gossamer.cli.print_config import format_config
 from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.machine import require_machine
-from gossamer.shards.print_config import format_config
 from gossamer.shards.settings import (
     Setting,
     combine,

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import click
 from rich.console import Console
 
+from gossamer.cli.duration import Duration
 from gossamer.core.clock import monotonic_us
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
@@ -23,7 +24,6 @@ from gossamer.loadtest.report import ProgressDisplay, print_summary
 from gossamer.loadtest.run import Options, Run
 from gossamer.loadtest.stacks import ClientStack, client_stack
 from gossamer.loadtest.target import parse_url
-from gossamer.shards.duration import Duration
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode
 
 CONNECTIONS_MAX: Final = 100_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import GOSSAMER
+from ..shards.conftest import GOSSAMER
 
 PASSES = "// RFC 9293 3.5: x\n0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
 SCRIPTS = {

@@ -12,16 +12,16 @@ from typing import Any, Final
 import click
 import msgspec
 
+from gossamer.cli.sim import options as value
+from gossamer.cli.sim.plot import check_plot, plot
+from gossamer.cli.sim.printing import report_lines
+from gossamer.cli.sim.speed import speed_lines
 from gossamer.core.sim.golden import BUFFERS_BYTES, LOSSES, lines, table
 from gossamer.core.sim.report import Report
 from gossamer.core.sim.scenario import FLOWS_MAX, Scenario
 from gossamer.core.sim.simulation import Simulation
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
-from gossamer.shards import sim_options as value
 from gossamer.shards.exitcode import CommandError, ExitCode
-from gossamer.shards.sim_plot import check_plot, plot
-from gossamer.shards.sim_print import report_lines
-from gossamer.shards.sim_speed import speed_lines
 
 PROGRESS_EVERY_S: Final = 0.5
 

@@ -7,7 +7,7 @@ import pytest
 
 from gossamer.shards.exitcode import MEANINGS
 
-from .conftest import GOSSAMER
+from ..shards.conftest import GOSSAMER
 
 
 def gossamer(*argv: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar, cast
 import click
 from rich.console import Console
 
+from gossamer.cli.sim.options import Value
 from gossamer.loadtest.experiments import disk as disk_experiment
 from gossamer.loadtest.experiments import fifo as fifo_experiment
 from gossamer.loadtest.experiments import serve as serve_experiment
@@ -25,7 +26,6 @@ from gossamer.loadtest.experiments.experiment import Result, Say
 from gossamer.loadtest.experiments.plot import draw, pyplot
 from gossamer.loadtest.experiments.table import WIDTH, show
 from gossamer.shards.exitcode import CommandError
-from gossamer.shards.sim_options import Value
 from gossamer.shards.units import parse_size_bytes
 
 EPILOG: Final = """\b

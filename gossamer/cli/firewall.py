@@ -4,8 +4,8 @@ import json
 
 import click
 
+from gossamer.cli.status import run_dir_options
 from gossamer.shards import firewall as rules
-from gossamer.shards.command_status import run_dir_options
 from gossamer.shards.exitcode import CannotStartError, CommandError, NotRunningError
 from gossamer.shards.machine import FIREWALL_RIGHTS, INSTALL_HINT, missing_rights
 from gossamer.shards.rules import owner_of_chain

@@ -10,22 +10,22 @@ from typing import Final
 
 import click
 
-from gossamer.shards.command_firewall import firewall
-from gossamer.shards.command_running import reload, stop, worker
-from gossamer.shards.command_serve import serve
-from gossamer.shards.command_status import status
+from gossamer.cli.firewall import firewall
+from gossamer.cli.running import reload, stop, worker
+from gossamer.cli.serve import serve
+from gossamer.cli.status import status
 from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
 from gossamer.shards.standard_streams import hold_standard_descriptors
 
 LAZY_COMMANDS: Final = {
-    "bench": ("gossamer.loadtest.experiments.command", "bench", "Make the experiments of the paper again."),
-    "load": ("gossamer.loadtest.command", "load", "Load a server with requests and measure it."),
+    "bench": ("gossamer.cli.bench", "bench", "Make the experiments of the paper again."),
+    "load": ("gossamer.cli.load", "load", "Load a server with requests and measure it."),
     "packetdrill": (
-        "gossamer.shards.command_packetdrill",
+        "gossamer.cli.packetdrill",
         "packetdrill",
         "Play scripts of packets and calls against the TCP.",
     ),
-    "sim": ("gossamer.shards.command_sim", "sim", "Run connections in virtual time over a simulated path."),
+    "sim": ("gossamer.cli.sim.command", "sim", "Run connections in virtual time over a simulated path."),
 }
 """Commands that need more than the others do: where each is found, and its line in the help."""
 

@@ -1,0 +1,1 @@
+"""`gossamer sim`: its options, and its report as text, JSON and pictures."""
