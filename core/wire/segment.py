@@ -33,6 +33,18 @@ NO_TIMESTAMP: Final = -1
 SackBlock = tuple[int, int]
 """Left edge and right edge, sequence numbers as they are on the wire. Source: RFC 2018 3."""
 
+FLAG_NAMES: Final = {
+    SYN: "SYN",
+    FIN: "FIN",
+    RST: "RST",
+    PSH: "PSH",
+    ACK: "ACK",
+    URG: "URG",
+    ECE: "ECE",
+    CWR: "CWR",
+}
+"""RFC 9293 3.1, in the order in which people say them."""
+
 
 class SynOptions(msgspec.Struct, frozen=True, gc=False):
     """The options that only a SYN may carry."""
@@ -72,3 +84,13 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     timestamps) are not asked for it unless it is CE."""
     user_timeout_s: int = 0
     """User timeout option in seconds; 0 when it is absent. Source: RFC 5482 3."""
+
+
+def flags_of(segment: Segment) -> str:
+    """The control bits of a segment by name.
+
+    >>> from gossamer.tcp import ACK, SYN, Segment, flags_of
+    >>> flags_of(Segment(1, 2, SYN | ACK, 3))
+    'SYN,ACK'
+    """
+    return ",".join(name for bit, name in FLAG_NAMES.items() if segment.flags & bit)

@@ -1,0 +1,85 @@
+"""A connection as lines that a person reads, and what a step has changed of it.
+
+Owns the words and figures. Whoever wants the whole record as bytes takes `codec`.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
+from gossamer.core.tcp.tcb import Tcb, TimeWait
+
+NOTHING = (None, (), NEVER_US)
+"""What a field holds while there is nothing to say of it."""
+
+
+def explain(before: Tcb | TimeWait, after: Tcb | TimeWait | None = None) -> str:
+    """A line for each field that says something; with `after`, for each field that differs between the two.
+
+    >>> import msgspec
+    >>> from gossamer.tcp import explain
+    >>> from gossamer.testing import states
+    >>> connection = states.established()
+    >>> print(explain(connection, msgspec.structs.replace(connection, snd_wnd=0, backoff=1)))
+    ESTABLISHED
+      snd_wnd   65,536 -> 0
+      backoff   0 -> 1
+    """
+    old = dict(_fields(before))
+    if after is None:
+        rows = [(name, _shown(name, value)) for name, value in old.items() if value not in NOTHING]
+        return _table(_state(before), rows)
+    new = dict(_fields(after))
+    rows = [
+        (name, f"{_shown(name, old.get(name))} -> {_shown(name, new.get(name))}")
+        for name in dict.fromkeys((*old, *new))
+        if old.get(name) != new.get(name) and name != "state"
+    ]
+    states = dict.fromkeys((_state(before), _state(after)))
+    return _table(" -> ".join(states), rows)
+
+
+def _table(head: str, rows: list[tuple[str, str]]) -> str:
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join((head, *(f"  {name:<{width}}   {text}" for name, text in rows)))
+
+
+def _state(connection: Tcb | TimeWait) -> str:
+    return connection.state.name.replace("_", "-") if isinstance(connection, Tcb) else "TIME-WAIT"
+
+
+def _fields(record: msgspec.Struct, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields of a record and of those in it, by dotted names; of the parameters, those that differ from
+    their defaults.
+    """
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, TcpParameters):
+            defaults = dict(_plain(DEFAULT_PARAMETERS))
+            yield from ((f"{above}{name}.{key}", v) for key, v in _plain(value) if v != defaults[key])
+        elif isinstance(value, msgspec.Struct):
+            yield from _fields(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _plain(record: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    return ((name, getattr(record, name)) for name in record.__struct_fields__)
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None or value == ():
+        return "-"
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, bytes):
+        return f"{len(value):,} octets"
+    if isinstance(value, tuple) and isinstance(value[0], bytes):
+        return f"{sum(map(len, value)):,} octets in {len(value)}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "never" if value == NEVER_US else f"{value:,}{' us' if name.endswith('_us') else ''}"
+    return str(value)

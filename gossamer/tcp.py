@@ -1,0 +1,149 @@
+"""The TCP as a function, for those who study it: step(connection, event) -> (connection, actions).
+
+A connection is a frozen record (`Tcb`, in TIME-WAIT a `TimeWait`, gone None), what happens to it an event,
+what it wants done a list of actions, among them the segments to send. There is no clock, no socket and no
+chance in it: the same event gives the same outcome, for ever. A handshake between two records:
+
+    >>> from gossamer.tcp import Listener, Opening, SegmentArrives, TcpParameters, flags_of
+    >>> from gossamer.tcp import Segment, listen, open_active, step
+    >>> def opening(iss):
+    ...     return Opening(now_us=1_000_000, iss=iss, ts_offset=0, mss=1460)
+    >>> client, (syn,) = open_active(TcpParameters(), opening(100))
+    >>> print(client.state.name, flags_of(syn), syn.seq)
+    SYN_SENT SYN 100
+    >>> server, (syn_ack,) = listen(Listener(), syn, opening(500))
+    >>> print(server.state.name, flags_of(syn_ack), syn_ack.seq, syn_ack.ack)
+    SYN_RECEIVED SYN,ACK 500 101
+    >>> client, actions = step(client, SegmentArrives(syn_ack, 1_010_000))
+    >>> (ack,) = (action for action in actions if isinstance(action, Segment))
+    >>> print(client.state.name, flags_of(ack), ack.seq, ack.ack)
+    ESTABLISHED ACK 101 501
+    >>> server, _ = step(server, SegmentArrives(ack, 1_020_000))
+    >>> print(server.state.name)
+    ESTABLISHED
+
+`explain` prints a connection, or what a step has changed of it; `encode` and `decode` make bytes of one and
+back; `timers_due` says which timers a `Timeout` finds expired. Where a rule of an RFC stands in the sources
+is said in ARCHITECTURE.md.
+"""
+
+from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt
+from gossamer.core.tcp.actions import (
+    Accepted,
+    Action,
+    Actions,
+    Deliver,
+    Dropped,
+    Failed,
+    Failure,
+    Granted,
+    PathLearned,
+    Remains,
+    Signal,
+    SoftFailure,
+    Urgent,
+)
+from gossamer.core.tcp.calls.open import open_active
+from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
+from gossamer.core.tcp.congestion.control import Ack, Control, Loss
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import (
+    Abort,
+    Close,
+    Event,
+    IcmpError,
+    Opening,
+    PathKnown,
+    Receive,
+    Report,
+    SegmentArrives,
+    Send,
+    SetOptions,
+    Timeout,
+)
+from gossamer.core.tcp.explain import explain
+from gossamer.core.tcp.info import TcpInfo, info
+from gossamer.core.tcp.listen import segment_arrives as listen
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.socket_options import SocketOptions
+from gossamer.core.tcp.step import step
+from gossamer.core.tcp.tcb import Congestion, Listener, State, Tcb, TimeWait
+from gossamer.core.tcp.timeouts import deadline_us
+from gossamer.core.tcp.timeouts.timers import timers_due
+from gossamer.core.wire.packet import parse_packet
+from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment, SynOptions, flags_of
+
+__all__ = [
+    # The function, and where connections begin.
+    "step",
+    "open_active",
+    "listen",
+    "deadline_us",
+    # Connections.
+    "Tcb",
+    "TimeWait",
+    "Listener",
+    "State",
+    "TcpParameters",
+    "SocketOptions",
+    # For people, and as bytes.
+    "explain",
+    "timers_due",
+    "info",
+    "TcpInfo",
+    "encode",
+    "decode",
+    "UndecodableConnection",
+    # Events.
+    "Event",
+    "Opening",
+    "SegmentArrives",
+    "Send",
+    "Receive",
+    "Close",
+    "Abort",
+    "SetOptions",
+    "Timeout",
+    "IcmpError",
+    "Report",
+    "PathKnown",
+    # Actions.
+    "Action",
+    "Actions",
+    "Deliver",
+    "Granted",
+    "Accepted",
+    "Urgent",
+    "Signal",
+    "Failed",
+    "Failure",
+    "SoftFailure",
+    "Remains",
+    "PathLearned",
+    "Dropped",
+    "SegmentDrop",
+    # Segments.
+    "Segment",
+    "SynOptions",
+    "flags_of",
+    "parse_packet",
+    "FIN",
+    "SYN",
+    "RST",
+    "PSH",
+    "ACK",
+    "URG",
+    "ECE",
+    "CWR",
+    # Sequence numbers, modulo 2**32.
+    "Seq",
+    "seq_add",
+    "seq_diff",
+    "seq_lt",
+    "seq_le",
+    # A congestion control of your own.
+    "Control",
+    "Congestion",
+    "Ack",
+    "Loss",
+]
