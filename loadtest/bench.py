@@ -30,8 +30,8 @@ from gossamer.loadtest.bench_http import CLOSE_HEADER, Said, run_rounds
 from gossamer.loadtest.bench_idle import connections_possible, measure_idle
 from gossamer.loadtest.namespaces import Namespace, NamespaceError
 from gossamer.loadtest.peers import nginx_binary, start_nginx, start_uvicorn
-from gossamer.loadtest.samples import Rounds, Target, median_ratio, summary
-from gossamer.loadtest.servers import Host, Place, Server, ServerError, start_gossamer
+from gossamer.loadtest.samples import Rounds, Threshold, median_ratio, summary
+from gossamer.loadtest.servers import LocalMachine, Place, Server, ServerError, start_gossamer
 from gossamer.shards.machine import find_nfqueue_obstacle
 
 BODY_BYTES: Final = 1024
@@ -81,7 +81,7 @@ class Bench:
         self.say = say
         self.notes: list[str] = []
         self.rounds: dict[str, Rounds] = {}
-        self.targets: list[Target] = []
+        self.targets: list[Threshold] = []
 
     def start_servers(self, stack: contextlib.ExitStack) -> list[Server]:
         """All servers that this machine and user can run; what is missing is noted."""
@@ -133,7 +133,7 @@ class Bench:
                     name = f"{what}: {above} / {below}"
                     made_by = "median ratio of worker CPU per request, pairs of one round"
                     ratio = median_ratio(found, above, below)
-                    self.targets.append(Target(name, round(ratio, 3), limit, "x", made_by))
+                    self.targets.append(Threshold(name, round(ratio, 3), limit, "x", made_by))
 
     def idle(self, servers: Sequence[Server]) -> None:
         """Figure 4."""
@@ -145,7 +145,7 @@ class Bench:
         found = measure_idle(self.place.entered, ours, FILE, count)
         made_by = f"growth of the worker's RSS by {count} idle connections, one request on each"
         name = "idle connection on the functional TCP"
-        self.targets.append(Target(name, round(found), IDLE_BYTES_MAX, "bytes", made_by))
+        self.targets.append(Threshold(name, round(found), IDLE_BYTES_MAX, "bytes", made_by))
 
     def threads(self) -> None:
         """Figure 3, in a process of its own."""
@@ -158,7 +158,7 @@ class Bench:
         found = json.loads(done.stdout)
         made_by = f"growth of RSS by {found['count']:,} threads blocked in a system call"
         each = round(found["bytes_per_thread"])
-        self.targets.append(Target("blocked thread", each, THREAD_BYTES_MAX, "bytes", made_by))
+        self.targets.append(Threshold("blocked thread", each, THREAD_BYTES_MAX, "bytes", made_by))
 
     def result(self) -> dict[str, Any]:
         """Everything that was found."""
@@ -193,7 +193,7 @@ def a_place(say: Said) -> Iterator[Place]:
     """A namespace of its own for root; the machine itself for anybody else."""
     if reason := namespaces.missing_requirement():
         say(f"on the machine's own loopback: a namespace {reason}")
-        yield Host()
+        yield LocalMachine()
         return
     namespaces.remove_stale()
     with namespaces.namespace() as space:

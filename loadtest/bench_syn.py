@@ -79,7 +79,7 @@ class NowhereSink:
         """Nothing was open."""
 
 
-class Victim:
+class FloodedServer:
     """A worker's loop with a listener."""
 
     def __init__(self, parameters: TcpParameters) -> None:
@@ -98,14 +98,14 @@ class Victim:
         return process_time() - start_s
 
 
-def least_us(make: Callable[[], Victim], batches: Sequence[Batch]) -> float:
+def least_us(make: Callable[[], FloodedServer], batches: Sequence[Batch]) -> float:
     """CPU microseconds a packet, the best of some rounds, each with a victim of its own."""
     return min(make().take(batches) for _ in range(ROUNDS)) / (len(batches) * SLOTS) * 1e6
 
 
-def with_cookies_out() -> Victim:
+def with_cookies_out() -> FloodedServer:
     """One that has just answered a SYN with a cookie."""
-    victim = Victim(TcpParameters(syn_cookies="always"))
+    victim = FloodedServer(TcpParameters(syn_cookies="always"))
     victim.take([ready(FLOOD, 0)])
     return victim
 
@@ -116,9 +116,11 @@ def measured(batches_total: int = BATCHES) -> dict[str, float]:
     forged = [ready(FORGED, number) for number in range(batches_total)]
     queue = TcpParameters(syn_cookies="off", syn_backlog=1_000_000)
     return {
-        "SYN, kept in the SYN queue": least_us(lambda: Victim(queue), floods),
-        "SYN, answered with a cookie": least_us(lambda: Victim(TcpParameters(syn_cookies="always")), floods),
-        "forged ACK, no cookies out": least_us(lambda: Victim(queue), forged),
+        "SYN, kept in the SYN queue": least_us(lambda: FloodedServer(queue), floods),
+        "SYN, answered with a cookie": least_us(
+            lambda: FloodedServer(TcpParameters(syn_cookies="always")), floods
+        ),
+        "forged ACK, no cookies out": least_us(lambda: FloodedServer(queue), forged),
         "forged ACK, cookies out": least_us(with_cookies_out, forged),
     }
 

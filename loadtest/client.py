@@ -9,9 +9,9 @@ from typing import Final
 from gossamer.core.http.client import UNTIL_CLOSE, ResponseError, ResponseReader
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
-from gossamer.loadtest.pace import Slot
+from gossamer.loadtest.pace import SendSlot
 from gossamer.loadtest.report import ProgressDisplay
-from gossamer.loadtest.run import Run
+from gossamer.loadtest.run import LoadRun
 
 RETRY_PAUSE_US: Final = 20_000
 """Rest of a connection's thread after an error, so that a dead server is not hammered."""
@@ -19,7 +19,7 @@ DISPLAY_STEP_US: Final = 200_000
 RECV_BYTES: Final = 65_536
 
 
-async def probe(run: Run) -> bool:
+async def probe(run: LoadRun) -> bool:
     """Open and close one connection, to learn whether there is a server; why not stands in `run.refusal`."""
     try:
         stream = await run.connector.connect(run.options.target.address, run.patience_us())
@@ -30,7 +30,7 @@ async def probe(run: Run) -> bool:
     return True
 
 
-async def drive(run: Run) -> None:
+async def drive(run: LoadRun) -> None:
     """One connection after another, until the run is over."""
     while run.goes_on():
         started_us = run.clock()
@@ -44,10 +44,10 @@ async def drive(run: Run) -> None:
         await converse(run, stream)
 
 
-async def converse(run: Run, stream: Stream) -> None:
+async def converse(run: LoadRun, stream: Stream) -> None:
     """Use one connection as long as both sides will; then close it."""
     reader = ResponseReader(run.parse)
-    slot: Slot | None = None
+    slot: SendSlot | None = None
     before = 0
     try:
         while (slot := run.take()) is not None:
@@ -63,7 +63,7 @@ async def converse(run: Run, stream: Stream) -> None:
             await sys_sleep(RETRY_PAUSE_US)
 
 
-async def exchange(run: Run, stream: Stream, reader: ResponseReader, slot: Slot) -> bool:
+async def exchange(run: LoadRun, stream: Stream, reader: ResponseReader, slot: SendSlot) -> bool:
     """Send the requests of a slot when they are due and read the answers; whether the connection lives on.
 
     Raises: OSError, ResponseError, EOFError.
@@ -80,7 +80,7 @@ async def exchange(run: Run, stream: Stream, reader: ResponseReader, slot: Slot)
     return lives_on
 
 
-async def read_response(run: Run, stream: Stream, reader: ResponseReader, due_us: int) -> bool:
+async def read_response(run: LoadRun, stream: Stream, reader: ResponseReader, due_us: int) -> bool:
     """Read one answer and count it; whether the server lets the connection live on.
 
     Raises: OSError, ResponseError, EOFError.
@@ -98,7 +98,7 @@ async def read_response(run: Run, stream: Stream, reader: ResponseReader, due_us
     return response.keep_alive and response.body_bytes != UNTIL_CLOSE
 
 
-async def receive(run: Run, stream: Stream, reader: ResponseReader) -> None:
+async def receive(run: LoadRun, stream: Stream, reader: ResponseReader) -> None:
     """Hand the reader what comes next.
 
     Raises: OSError; EOFError when the server closed before it answered.
@@ -110,14 +110,14 @@ async def receive(run: Run, stream: Stream, reader: ResponseReader) -> None:
     reader.receive(data)
 
 
-async def show_progress(run: Run, display: ProgressDisplay) -> None:
+async def show_progress(run: LoadRun, display: ProgressDisplay) -> None:
     """Draw the progress until the run is over."""
     while not run.ended_us:
         display.show(run.shape, run.tally, run.clock())
         await sys_sleep(DISPLAY_STEP_US)
 
 
-async def conduct(run: Run, display: ProgressDisplay) -> None:
+async def conduct(run: LoadRun, display: ProgressDisplay) -> None:
     """The whole run: probe, connect all, wait for all."""
     if not await probe(run):
         return

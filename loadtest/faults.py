@@ -18,7 +18,7 @@ DRAW_MASK: Final = (1 << DRAW_BITS) - 1
 INTACT: Final = -1
 
 
-class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LinkFaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The probabilities (0..1, in steps of 1/65,536) and times of one direction of a link."""
 
     loss: float = 0.0
@@ -39,7 +39,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name} is {getattr(self, name)}: allowed is 0..10000000")
 
 
-class Delivery(msgspec.Struct, frozen=True, gc=False):
+class PacketDelivery(msgspec.Struct, frozen=True, gc=False):
     """One packet that comes out of the link."""
 
     delay_us: int
@@ -60,7 +60,7 @@ def threshold(probability: float) -> int:
     return round(probability * (1 << DRAW_BITS))
 
 
-def decide(faults: Faults, seed: int, number: int, length: int) -> tuple[Delivery, ...]:
+def decide(faults: LinkFaults, seed: int, number: int, length: int) -> tuple[PacketDelivery, ...]:
     """The deliveries of packet `number`, which is `length` bytes long. Shapes: 0, 1 or 2 deliveries."""
     draws = mix(mix(seed) ^ number)
     if draws & DRAW_MASK < threshold(faults.loss):
@@ -70,9 +70,9 @@ def decide(faults: Faults, seed: int, number: int, length: int) -> tuple[Deliver
     flipped_bit = INTACT
     if (draws >> 48) < threshold(faults.corrupt):
         flipped_bit = mix(draws) % (8 * length)
-    first = Delivery(delay_us, flipped_bit, is_reordered)
+    first = PacketDelivery(delay_us, flipped_bit, is_reordered)
     if (draws >> 32) & DRAW_MASK < threshold(faults.duplicate):
-        return (first, Delivery(delay_us))
+        return (first, PacketDelivery(delay_us))
     return (first,)
 
 

@@ -21,7 +21,7 @@ import click
 import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US, Clock, monotonic_us
-from gossamer.loadtest.faults import INTACT, Faults, decide, flip
+from gossamer.loadtest.faults import INTACT, LinkFaults, decide, flip
 
 TUNSETIFF: Final = 0x400454CA
 IFF_TUN_NO_PI: Final = 0x0001 | 0x1000
@@ -48,7 +48,7 @@ class Counts(msgspec.Struct):
 class Direction:
     """Carries packets from one descriptor to another through the faults."""
 
-    def __init__(self, source: int, sink: int, faults: Faults, seed: int) -> None:
+    def __init__(self, source: int, sink: int, faults: LinkFaults, seed: int) -> None:
         self.source = source
         self.sink = sink
         self.faults = faults
@@ -192,7 +192,7 @@ def main(
 ) -> None:
     """Join two namespaces by a link that loses, reorders, duplicates, corrupts and delays."""
     try:
-        both_ways = msgspec.convert(faults, Faults)
+        both_ways = msgspec.convert(faults, LinkFaults)
         a = open_end(left, device, left_address, "l")
         b = open_end(right, device, right_address, "r")
     except msgspec.ValidationError as error:

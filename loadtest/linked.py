@@ -11,30 +11,30 @@ from typing import Final
 
 import msgspec
 
-from gossamer.loadtest.faults import Faults
+from gossamer.loadtest.faults import LinkFaults
 from gossamer.loadtest.link import Counts
 from gossamer.loadtest.namespaces import LEFT_ADDRESSES, RIGHT_ADDRESSES, Namespace, NamespaceError, end
 
 SECONDS_DEFAULT: Final = 120.0
 
 
-class LinkCounts(msgspec.Struct):
+class LinkTotals(msgspec.Struct):
     """What the link did, each way."""
 
     forth: Counts
     back: Counts
 
 
-class Link:
+class EmulatedLink:
     """A running link between two namespaces."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self.process = process
-        self.counts: LinkCounts | None = None
+        self.counts: LinkTotals | None = None
         assert process.stdout is not None
         self.output = process.stdout
 
-    def close(self) -> LinkCounts:
+    def close(self) -> LinkTotals:
         """End it; what it did. Raises: NamespaceError when it had died on its own."""
         if self.counts is None:
             status = end(self.process)
@@ -42,13 +42,13 @@ class Link:
             self.output.close()
             if status != 0 or not last:
                 raise NamespaceError(f"the link ended with status {status}")
-            self.counts = msgspec.json.decode(last[-1], type=LinkCounts)
+            self.counts = msgspec.json.decode(last[-1], type=LinkTotals)
         return self.counts
 
 
 def start_link(
-    left: Namespace, right: Namespace, faults: Faults, seed: int = 1, seconds: float = SECONDS_DEFAULT
-) -> Link:
+    left: Namespace, right: Namespace, faults: LinkFaults, seed: int = 1, seconds: float = SECONDS_DEFAULT
+) -> EmulatedLink:
     """Join two namespaces by `link0`; returns when it is up. Raises: NamespaceError."""
     options = {"left": left.name, "right": right.name, "seed": str(seed), "seconds": str(seconds)}
     options |= {field.replace("_", "-"): str(getattr(faults, field)) for field in faults.__struct_fields__}
@@ -57,7 +57,7 @@ def start_link(
     argv += [word for address in LEFT_ADDRESSES for word in ("--left-address", address)]
     argv += [word for address in RIGHT_ADDRESSES for word in ("--right-address", address)]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE)
-    link = Link(process)
+    link = EmulatedLink(process)
     if not link.output.readline():
         end(process)
         link.output.close()
@@ -67,8 +67,8 @@ def start_link(
 
 @contextlib.contextmanager
 def linked(
-    left: Namespace, right: Namespace, faults: Faults, seed: int = 1, seconds: float = SECONDS_DEFAULT
-) -> Iterator[Link]:
+    left: Namespace, right: Namespace, faults: LinkFaults, seed: int = 1, seconds: float = SECONDS_DEFAULT
+) -> Iterator[EmulatedLink]:
     """A link that ends with the block; its counts are in `counts` afterwards."""
     link = start_link(left, right, faults, seed, seconds)
     try:

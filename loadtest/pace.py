@@ -24,7 +24,7 @@ class Shape(msgspec.Struct, frozen=True):
     rate: float = 0.0
 
 
-class Slot(msgspec.Struct, frozen=True, gc=False):
+class SendSlot(msgspec.Struct, frozen=True, gc=False):
     """Leave to send one batch of requests: how many, and when the first was due."""
 
     number: int
@@ -32,7 +32,7 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
     due_us: int
 
 
-def next_slot(shape: Shape, number: int, count_max: int, now_us: int) -> Slot | None:
+def next_slot(shape: Shape, number: int, count_max: int, now_us: int) -> SendSlot | None:
     """Leave for the requests from `number` on, at most `count_max` of them; None when the run is over.
 
     In an open loop a batch holds only what is due by the time its first is sent.
@@ -41,13 +41,13 @@ def next_slot(shape: Shape, number: int, count_max: int, now_us: int) -> Slot | 
     if count <= 0 or now_us >= shape.end_us:
         return None
     if not shape.rate:
-        return Slot(number, count, now_us)
+        return SendSlot(number, count, now_us)
     due_us = due_at_us(shape, number)
     if due_us >= shape.end_us:
         return None
     while count > 1 and due_at_us(shape, number + count - 1) > max(now_us, due_us):
         count -= 1
-    return Slot(number, count, due_us)
+    return SendSlot(number, count, due_us)
 
 
 def due_at_us(shape: Shape, number: int) -> int:

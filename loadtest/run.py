@@ -12,7 +12,7 @@ import msgspec
 from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.http.client import Response, build_request, response_parser
 from gossamer.core.io.stream import Connector
-from gossamer.loadtest.pace import Shape, Slot, due_at_us, next_slot
+from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, next_slot
 from gossamer.loadtest.tally import Tally
 from gossamer.loadtest.target import Target
 
@@ -20,7 +20,7 @@ GRACE_US: Final = SECOND_US
 """How long an answer may still come after the time is over."""
 
 
-class Options(msgspec.Struct, frozen=True):
+class LoadOptions(msgspec.Struct, frozen=True):
     """What is asked of a run, all checked."""
 
     target: Target
@@ -34,10 +34,10 @@ class Options(msgspec.Struct, frozen=True):
     method: str = "GET"
 
 
-class Run:
+class LoadRun:
     """One run, from its start on."""
 
-    def __init__(self, options: Options, connector: Connector, clock: Clock) -> None:
+    def __init__(self, options: LoadOptions, connector: Connector, clock: Clock) -> None:
         self.options = options
         self.connector = connector
         self.clock = clock
@@ -70,7 +70,7 @@ class Run:
         """From the start to the last answer."""
         return self.ended_us - self.shape.start_us
 
-    def take(self) -> Slot | None:
+    def take(self) -> SendSlot | None:
         """Leave for the next requests; None when the run is over, and from then on."""
         if self.is_stopped:
             return None
@@ -88,7 +88,7 @@ class Run:
             not self.is_stopped and self.taken < self.shape.requests_max and self.clock() < self.shape.end_us
         )
 
-    def due_us(self, slot: Slot, index: int) -> int:
+    def due_us(self, slot: SendSlot, index: int) -> int:
         """When a request of a slot was due."""
         return due_at_us(self.shape, slot.number + index) if self.shape.rate else slot.due_us
 

@@ -46,7 +46,7 @@ def median_ratio(rounds: Rounds, above: str, below: str) -> float:
     return median(a.cost_us / max(b.cost_us, 1e-9) for a, b in pairs)
 
 
-class Target(msgspec.Struct, frozen=True):
+class Threshold(msgspec.Struct, frozen=True):
     """A figure that must not be exceeded."""
 
     name: str

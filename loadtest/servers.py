@@ -31,7 +31,7 @@ class Place(Protocol):
         """The command line that runs `argv` there."""
 
 
-class Host:
+class LocalMachine:
     """The machine as it is, for what needs no namespace."""
 
     def command(self, argv: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from gossamer.shards.machine import read_facts
 from gossamer.shards.opening import open_queue
 from gossamer.shards.plan import choose_port_range, choose_queues
 from gossamer.shards.procfs import own_identity
-from gossamer.shards.rules import Target
+from gossamer.shards.rules import QueueTarget
 from gossamer.shards.rundir import base_directory
 
 LOCK_NAME: Final = "allocation.lock"
@@ -77,7 +77,7 @@ def active_opens(count: int, settings: NfqueueConfig = NFQUEUE_DEFAULTS) -> Iter
             ports = choose_port_range(first, last, facts.port_ranges_taken, count)
             (number,) = choose_queues(Config(nfqueue=settings), facts, 1)
             queue = stack.enter_context(open_queue(number, settings.queue_length_max))
-            target = Target(ports.first, ports.last, (number,))
+            target = QueueTarget(ports.first, ports.last, (number,))
             installed = firewall.install_rules(owner, target, secrets.randbits(32))
             stack.callback(firewall.remove_chains, frozenset(installed.chains).__contains__)
         yield ActiveOpens(range(ports.first, ports.last + 1), number, queue, installed.warnings)

@@ -26,7 +26,7 @@ TIMEVAL: Final = struct.Struct("@ll")
 Command = Literal["status", "stop", "reload", "restart"]
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client asks."""
 
     command: Command
@@ -34,7 +34,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of `restart`: which one; None is all."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ControlAnswer(msgspec.Struct, frozen=True):
     """What the supervisor says."""
 
     ok: bool
@@ -51,7 +51,7 @@ class ControlServer:
     """
 
     def __init__(
-        self, path: Path, selector: selectors.BaseSelector, answer: Callable[[Request], Answer]
+        self, path: Path, selector: selectors.BaseSelector, answer: Callable[[ControlRequest], ControlAnswer]
     ) -> None:
         self._selector = selector
         self._answer = answer
@@ -85,15 +85,15 @@ class ControlServer:
             pass  # the client left: nobody is there to be told
         self._forget(client)
 
-    def _reply(self, data: bytes) -> Answer:
+    def _reply(self, data: bytes) -> ControlAnswer:
         try:
-            request = msgspec.json.decode(data, type=Request)
+            request = msgspec.json.decode(data, type=ControlRequest)
         except msgspec.DecodeError as error:
-            return Answer(False, f"control request: {error}", exit_code=ExitCode.FAILED)
+            return ControlAnswer(False, f"control request: {error}", exit_code=ExitCode.FAILED)
         try:
             return self._answer(request)
         except CommandError as error:
-            return Answer(False, str(error), exit_code=error.exit_code)
+            return ControlAnswer(False, str(error), exit_code=error.exit_code)
 
     def _forget(self, client: socket.socket) -> None:
         self._selector.unregister(client)
@@ -108,7 +108,7 @@ class ControlServer:
         self._listener.close()
 
 
-def ask(path: Path, request: Request) -> Answer:
+def ask(path: Path, request: ControlRequest) -> ControlAnswer:
     """Ask the supervisor behind a control socket.
 
     Raises: NotRunningError when nobody answers; when it says no, the CommandError that it names.
@@ -127,7 +127,7 @@ def ask(path: Path, request: Request) -> Answer:
             raise NotRunningError(f"{path}: no server answers ({error.strerror or error})") from error
     if not data:
         raise NotRunningError(f"{path}: the server ended without an answer")
-    answer = msgspec.json.decode(data, type=Answer)
+    answer = msgspec.json.decode(data, type=ControlAnswer)
     if not answer.ok:
         raise command_error(answer.exit_code, answer.message)
     return answer

@@ -18,7 +18,7 @@ from gossamer.shards.rules import (
     VARIANTS,
     Family,
     Owner,
-    Target,
+    QueueTarget,
     Variant,
     build_removal,
     build_rules,
@@ -106,7 +106,7 @@ def _restore(family: Family, rules: str) -> None:
     _run(family, ["restore", "--noflush", "-w", LOCK_WAIT_SECONDS], rules)
 
 
-def _warnings(family: Family, variant: Variant, target: Target) -> list[str]:
+def _warnings(family: Family, variant: Variant, target: QueueTarget) -> list[str]:
     name = COMMAND[family]
     missing = []
     if not variant.hmark and len(target.queues) > 1:
@@ -124,7 +124,7 @@ def _warnings(family: Family, variant: Variant, target: Target) -> list[str]:
     return missing
 
 
-def _install_family(family: Family, owner: Owner, target: Target, secret: int) -> list[str]:
+def _install_family(family: Family, owner: Owner, target: QueueTarget, secret: int) -> list[str]:
     refusals: list[FirewallError] = []
     for variant in VARIANTS:
         try:
@@ -137,7 +137,7 @@ def _install_family(family: Family, owner: Owner, target: Target, secret: int) -
     raise refusals[-1] if refusals[-1].modules else refusals[0]
 
 
-def install_rules(owner: Owner, target: Target, secret: int) -> Installed:
+def install_rules(owner: Owner, target: QueueTarget, secret: int) -> Installed:
     """Install the rules of a target, in place of what this owner had for the same port.
 
     IPv6 is best effort where IPv4 works too: what it lacks is a warning. Raises: FirewallError.

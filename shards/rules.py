@@ -47,7 +47,7 @@ class Owner(msgspec.Struct, frozen=True):
     """Field 22 of /proc/PID/stat: with it a pid is never mistaken for a later one of the same number."""
 
 
-class Target(msgspec.Struct, frozen=True):
+class QueueTarget(msgspec.Struct, frozen=True):
     """Local ports and the queues that their packets go to."""
 
     port_first: int
@@ -106,13 +106,13 @@ def families(host: str) -> tuple[Family, ...]:
     return (6,) if ":" in host else (4,)
 
 
-def _ports(target: Target) -> str:
+def _ports(target: QueueTarget) -> str:
     if target.port_first == target.port_last:
         return str(target.port_first)
     return f"{target.port_first}:{target.port_last}"
 
 
-def _to_queues(chain: str, target: Target, hmark: str) -> list[str]:
+def _to_queues(chain: str, target: QueueTarget, hmark: str) -> list[str]:
     if len(target.queues) == 1 or not hmark:
         return [f"-A {chain} -j NFQUEUE --queue-num {target.queues[0]}"]
     marks = enumerate(target.queues, MARK_FIRST)
@@ -121,7 +121,7 @@ def _to_queues(chain: str, target: Target, hmark: str) -> list[str]:
     return [f"-A {chain} -j HMARK {hmark}", *to_queues, f"-A {chain} -j DROP"]
 
 
-def _hmark(target: Target, secret: int) -> str:
+def _hmark(target: QueueTarget, secret: int) -> str:
     return (
         f"--hmark-tuple src,dst,sport,dport --hmark-mod {len(target.queues)} --hmark-offset {MARK_FIRST} "
         f"--hmark-rnd {secret:#010x}"
@@ -146,7 +146,7 @@ def _host_matches(host: str, variant: Variant) -> tuple[str, str]:
 
 
 def build_rules(
-    family: Family, owner: Owner, target: Target, secret: int, variant: Variant = VARIANTS[0]
+    family: Family, owner: Owner, target: QueueTarget, secret: int, variant: Variant = VARIANTS[0]
 ) -> str:
     """The input of iptables-restore --noflush that installs the rules of one target for one family."""
     incoming = chain_name("I", target.port_first, owner)

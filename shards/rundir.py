@@ -16,7 +16,7 @@ import msgspec
 
 from gossamer.shards.exitcode import CannotStartError, NotRunningError
 from gossamer.shards.procfs import is_alive
-from gossamer.shards.rules import Owner, Target
+from gossamer.shards.rules import Owner, QueueTarget
 
 STATE: Final = "state.json"
 LOCK: Final = "lock"
@@ -35,7 +35,7 @@ class RunState(msgspec.Struct, frozen=True):
     stack: str
     url: str
     chains: tuple[str, ...] = ()
-    targets: tuple[Target, ...] = ()
+    targets: tuple[QueueTarget, ...] = ()
     """What the rules bring packets to: the served port, and the ports of connections that workers open."""
     hmark_secret: int = 0
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.serving import RETIRE
-from gossamer.shards.startup import Run
+from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
 
 log = logging.getLogger("gossamer.supervisor")
@@ -23,7 +23,7 @@ KILL_GRACE_US = 1_000_000
 class Slot:
     """The processes of one shard."""
 
-    def __init__(self, run: Run, shard: int) -> None:
+    def __init__(self, run: ServerRun, shard: int) -> None:
         self.shard = shard
         self.current: WorkerProcess | None = None
         self.successor: WorkerProcess | None = None

@@ -31,7 +31,7 @@ from gossamer.shards.machine import (
 from gossamer.shards.opening import Opened, open_root
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
-from gossamer.shards.rules import Owner, Target
+from gossamer.shards.rules import Owner, QueueTarget
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.web.application import is_application_name
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, WorkerPlan
@@ -69,7 +69,7 @@ class Content:
             os.close(self.root_fd)
 
 
-class Run(contextlib.ExitStack):
+class ServerRun(contextlib.ExitStack):
     """A server's plan and resources; closing it gives back everything, rules included."""
 
     def __init__(self, config: Config) -> None:
@@ -81,7 +81,7 @@ class Run(contextlib.ExitStack):
         self.warnings: list[str] = []
         self.confinement: Confinement
         self.chains: tuple[str, ...] = ()
-        self.targets: tuple[Target, ...] = ()
+        self.targets: tuple[QueueTarget, ...] = ()
         self.hmark_secret = secrets.randbits(32)
         self._fast_open_secret = secrets.token_bytes(SECRET_BYTES)
         self.plan: RunPlan
@@ -162,10 +162,10 @@ class Run(contextlib.ExitStack):
     def _install_rules(self, opened: Opened) -> None:
         shards = self.plan.shards
         queues = tuple(shard.queue for shard in shards if shard.queue is not None)
-        targets = [Target(opened.port, opened.port, queues, opened.host)]
+        targets = [QueueTarget(opened.port, opened.port, queues, opened.host)]
         for shard in shards:
             if shard.active_ports is not None and shard.queue is not None:
-                targets.append(Target(shard.active_ports.first, shard.active_ports.last, (shard.queue,)))
+                targets.append(QueueTarget(shard.active_ports.first, shard.active_ports.last, (shard.queue,)))
         self.targets = tuple(targets)
         for target in targets:
             installed = firewall.install_rules(self.owner, target, self.hmark_secret)

@@ -16,7 +16,7 @@ import msgspec
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
-from gossamer.shards.control import Answer, ControlServer, Request
+from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
 from gossamer.shards.launch import WorkerProcess
@@ -32,7 +32,7 @@ from gossamer.shards.restart import (
     describe_exit,
 )
 from gossamer.shards.slot import KILL_GRACE_US, Slot
-from gossamer.shards.startup import Run
+from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ServerStatus
 
 log = logging.getLogger("gossamer.supervisor")
@@ -52,7 +52,11 @@ class Supervisor:
     """Runs one server until it is told to stop, or gives up."""
 
     def __init__(
-        self, run: Run, signals: SignalSocket, load_config: Callable[[], Config], on_ready: Callable[[], None]
+        self,
+        run: ServerRun,
+        signals: SignalSocket,
+        load_config: Callable[[], Config],
+        on_ready: Callable[[], None],
     ) -> None:
         self._run = run
         self._signals = signals
@@ -270,18 +274,18 @@ class Supervisor:
 
     # The control socket.
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: ControlRequest) -> ControlAnswer:
         match request.command:
             case "status":
-                return Answer(True, "", msgspec.to_builtins(self.status()))
+                return ControlAnswer(True, "", msgspec.to_builtins(self.status()))
             case "stop":
                 self.stop()
-                return Answer(True, "stopping")
+                return ControlAnswer(True, "stopping")
             case "reload":
-                return Answer(True, "reloading", self.reload())
+                return ControlAnswer(True, "reloading", self.reload())
             case "restart":
                 self._replace_worker(request.worker)
-                return Answer(True, "restarting")
+                return ControlAnswer(True, "restarting")
 
     def status(self) -> ServerStatus:
         """What `gossamer status` shows."""

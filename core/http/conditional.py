@@ -23,7 +23,7 @@ class Validators(msgspec.Struct, frozen=True, gc=False):
     """Last-Modified, in seconds since 1970."""
 
 
-class Verdict(Enum):
+class Evaluation(Enum):
     """What the preconditions decided."""
 
     SEND = 200
@@ -31,27 +31,27 @@ class Verdict(Enum):
     FAILED = 412
 
 
-def evaluate(field: FieldOf, method: str, validators: Validators) -> Verdict:
+def evaluate(field: FieldOf, method: str, validators: Validators) -> Evaluation:
     """The preconditions of a request for something that exists, in RFC 9110 13.2.2's order."""
     if_match = field("if-match")
     if if_match is not None:
         # 13.2.2, 1: "When recipient is the origin server and If-Match is present, evaluate" it.
         if not matches_strongly(if_match, validators.etag):
-            return Verdict.FAILED
+            return Evaluation.FAILED
     elif is_modified_since(field("if-unmodified-since"), validators, absent=False):
-        return Verdict.FAILED  # 13.2.2, 2
+        return Evaluation.FAILED  # 13.2.2, 2
     if_none_match = field("if-none-match")
     if if_none_match is not None:
         # 13.2.2, 3: "if false for GET/HEAD, respond 304 (Not Modified); if false for other methods, respond
         # 412 (Precondition Failed)"
         if matches_weakly(if_none_match, validators.etag):
-            return Verdict.NOT_MODIFIED if method in ("GET", "HEAD") else Verdict.FAILED
-        return Verdict.SEND
+            return Evaluation.NOT_MODIFIED if method in ("GET", "HEAD") else Evaluation.FAILED
+        return Evaluation.SEND
     if method in ("GET", "HEAD") and not is_modified_since(
         field("if-modified-since"), validators, absent=True
     ):
-        return Verdict.NOT_MODIFIED  # 13.2.2, 4
-    return Verdict.SEND
+        return Evaluation.NOT_MODIFIED  # 13.2.2, 4
+    return Evaluation.SEND
 
 
 def is_modified_since(text: str | None, validators: Validators, absent: bool) -> bool:

@@ -25,7 +25,7 @@ SendFile = Callable[[int, int, int, int], Awaitable[int]]
 """send_file(fd, offset, length, timeout_us): how many bytes were sent, fewer only if the file has shrunk."""
 
 
-class Source(Protocol):
+class SendableFile(Protocol):
     """What a file must be able to do to be sent."""
 
     @property
@@ -51,7 +51,7 @@ class Sink(Protocol):
 
 async def send_file(
     stream: Sink,
-    file: Source,
+    file: SendableFile,
     offset: int,
     length: int,
     timeout_us: int = NEVER_US,
@@ -93,7 +93,7 @@ def _check(stream: object, file: object, offset: int, length: int, timeout_us: i
     check_timeout(timeout_us)
 
 
-def is_cached(file: Source, offset: int, length: int) -> bool:
+def is_cached(file: SendableFile, offset: int, length: int) -> bool:
     """Whether the page cache holds the two ends of a piece: a guess that costs two cheap calls, about all of
     it.
     """

@@ -22,7 +22,7 @@ UNLOOKED: Final = PSH
 """Flags that lenient matching leaves alone."""
 
 
-class Seen(msgspec.Struct, frozen=True, gc=False):
+class SentSegment(msgspec.Struct, frozen=True, gc=False):
     """What was sent, in numbers of the script."""
 
     segment: Segment
@@ -63,7 +63,7 @@ def options_text(options: tuple[TcpOption, ...]) -> str:
     return "<" + ",".join(map(option_text, options)) + ">"
 
 
-def first_difference(packet: TcpPacket, seen: Seen) -> str:
+def first_difference(packet: TcpPacket, seen: SentSegment) -> str:
     """What of the header differs, "" when nothing does that lenient matching looks at."""
     segment = seen.segment
     if (packet.flags ^ segment.flags) & ~UNLOOKED:
@@ -86,7 +86,7 @@ def first_difference(packet: TcpPacket, seen: Seen) -> str:
     return ""
 
 
-def strict_difference(packet: TcpPacket, seen: Seen) -> str:
+def strict_difference(packet: TcpPacket, seen: SentSegment) -> str:
     """What only strict matching looks at."""
     segment = seen.segment
     if (packet.flags ^ segment.flags) & UNLOOKED:
@@ -153,7 +153,7 @@ def packet_text(packet: TcpPacket) -> str:
     return f"{flags_text(packet.flags)} {packet.seq}:{end}({packet.length}){ack}"
 
 
-def taken_together(seen: Seen, following: Segment) -> Seen:
+def taken_together(seen: SentSegment, following: Segment) -> SentSegment:
     """Both as one. Raises: Mismatch when they do not follow each other."""
     expected = (seen.segment.seq + seen.length) & 0xFFFFFFFF
     if following.seq != expected or following.flags & (SYN | RST):
@@ -163,4 +163,4 @@ def taken_together(seen: Seen, following: Segment) -> Seen:
     joined = msgspec.structs.replace(
         seen.segment, flags=seen.segment.flags | following.flags, window=following.window, ack=following.ack
     )
-    return Seen(joined, seen.length + len(following.payload), seen.segments + 1)
+    return SentSegment(joined, seen.length + len(following.payload), seen.segments + 1)

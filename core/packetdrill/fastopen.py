@@ -34,7 +34,7 @@ DEFINITIONS: Final = {
 """What the callers of the tool define for the scripts of Linux."""
 
 
-class FastOpens:
+class FastOpenCookies:
     """Cookies given and got. `mode` are the bits of tcp_fastopen."""
 
     def __init__(self, mode: int, cookie: bytes) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.endpoint import Emission, Endpoint, Ports, Queue
-from gossamer.core.packetdrill.fastopen import FastOpens
+from gossamer.core.packetdrill.fastopen import FastOpenCookies
 from gossamer.core.packetdrill.habits import AckHabit
 from gossamer.core.packetdrill.profiles import Profile
 from gossamer.core.seq import Seq, seq_add, seq_le, seq_lt, seq_max
@@ -44,10 +44,10 @@ TS_OFFSET = 0xFFFFFF00
 REUSE_STEP_BYTES = 1 << 16
 
 
-class Host:
+class ScriptHost:
     """All endpoints. `now_us` moves only by `run_until`."""
 
-    def __init__(self, profile: Profile, now_us: int, fast_opens: FastOpens) -> None:
+    def __init__(self, profile: Profile, now_us: int, fast_opens: FastOpenCookies) -> None:
         self.fast_opens = fast_opens
         self.now_us = now_us
         self.mss = 1460

@@ -7,7 +7,7 @@ from typing import Final
 
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.script import IcmpPacket
-from gossamer.core.packetdrill.world import World
+from gossamer.core.packetdrill.world import ScriptWorld
 from gossamer.core.tcp.events import IcmpError
 from gossamer.core.tcp.icmp_error import said
 
@@ -55,7 +55,7 @@ def numbers(packet: IcmpPacket, is_ipv6: bool) -> tuple[int, int]:
     return types[packet.kind], codes.get(packet.code, 0)
 
 
-def inject_icmp(world: World, packet: IcmpPacket) -> None:
+def inject_icmp(world: ScriptWorld, packet: IcmpPacket) -> None:
     """An ICMP error about a segment of ours arrives."""
     kind, code = numbers(packet, world.settings.is_ipv6)
     flow = world.inbound_flow(None)

@@ -25,18 +25,18 @@ from gossamer.core.packetdrill.script import (
     Call,
     Code,
     Command,
-    Event,
     IcmpPacket,
     Integer,
     Script,
+    ScriptEvent,
     TcpPacket,
     Timing,
     Whatever,
 )
 from gossamer.core.packetdrill.settings import Settings, set_option
-from gossamer.core.packetdrill.timekeeper import WAIT_US_MAX, Timekeeper, Waiting, range_text, seconds
-from gossamer.core.packetdrill.verdict import Outcome, Verdict
-from gossamer.core.packetdrill.world import Flow, Result, World
+from gossamer.core.packetdrill.timekeeper import WAIT_US_MAX, Timekeeper, WaitingCall, range_text, seconds
+from gossamer.core.packetdrill.verdict import Outcome, ScriptVerdict
+from gossamer.core.packetdrill.world import CallResult, ScriptFlow, ScriptWorld
 from gossamer.core.wire.segment import SYN
 
 Timeline = Callable[[str], None]
@@ -48,7 +48,7 @@ def play(
     profile: Profile | None = None,
     timeline: Timeline | None = None,
     definitions: dict[str, str] | None = None,
-) -> Verdict:
+) -> ScriptVerdict:
     """The verdicts on a script; `timeline` is told what happens, `definitions` are as of --define. Without a
     profile the script's sysctls say which it is."""
     try:
@@ -64,12 +64,12 @@ def play(
             line = at
             run_command(settings, command)
     except ScriptError as error:
-        return Verdict(name, Outcome.ERROR, Outcome.ERROR, error.line, error.message)
+        return ScriptVerdict(name, Outcome.ERROR, Outcome.ERROR, error.line, error.message)
     except Unsupported as error:
         return _unsupported(name, error, error.line or line, 0)
     except Mismatch as error:
-        return Verdict(name, Outcome.ERROR, Outcome.ERROR, line, str(error))
-    return Run(script, settings, timeline).verdict()
+        return ScriptVerdict(name, Outcome.ERROR, Outcome.ERROR, line, str(error))
+    return ScriptRun(script, settings, timeline).verdict()
 
 
 def _commands(script: Script) -> Iterator[str]:
@@ -77,19 +77,19 @@ def _commands(script: Script) -> Iterator[str]:
     yield from (event.action.text for event in script.events if isinstance(event.action, Command))
 
 
-def _unsupported(name: str, error: Unsupported, line: int, events: int) -> Verdict:
+def _unsupported(name: str, error: Unsupported, line: int, events: int) -> ScriptVerdict:
     message = f"unsupported: {error.name} at line {line}"
     outcome = Outcome.UNSUPPORTED
-    return Verdict(name, outcome, outcome, line, message, line, message, events, error.name)
+    return ScriptVerdict(name, outcome, outcome, line, message, line, message, events, error.name)
 
 
-class Run:
+class ScriptRun:
     """One run of one script."""
 
     def __init__(self, script: Script, settings: Settings, timeline: Timeline | None) -> None:
         self._script = script
         self._settings = settings
-        self._world = World(settings)
+        self._world = ScriptWorld(settings)
         self._host = self._world.host
         self._time = Timekeeper(self._world)
         self._assertions = Assertions()
@@ -98,7 +98,7 @@ class Run:
         self._line = 0
         self._events_total = 0
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ScriptVerdict:
         """Play all events."""
         name = self._script.name
         try:
@@ -110,16 +110,16 @@ class Run:
         except Unsupported as error:
             return _unsupported(name, error, self._line, self._events_total)
         except Mismatch as error:
-            return Verdict(
+            return ScriptVerdict(
                 name, Outcome.FAIL, Outcome.FAIL, self._line, str(error), events=self._events_total
             )
         strict = Outcome.PASS if self._strict is None else Outcome.FAIL
         line, message = self._strict or (0, "")
-        return Verdict(name, Outcome.PASS, strict, 0, "", line, message, self._events_total)
+        return ScriptVerdict(name, Outcome.PASS, strict, 0, "", line, message, self._events_total)
 
     # Events.
 
-    def _play(self, event: Event) -> None:
+    def _play(self, event: ScriptEvent) -> None:
         from_us, until_us = self._time.due_us(event)
         action = event.action
         if isinstance(action, TcpPacket) and not action.inbound:
@@ -136,7 +136,7 @@ class Run:
         self._time.run_until(self._host.now_us)
         self._time.last = (from_us, isinstance(action, TcpPacket | IcmpPacket))
 
-    def _do(self, event: Event, from_us: int) -> None:
+    def _do(self, event: ScriptEvent, from_us: int) -> None:
         action = event.action
         if isinstance(action, TcpPacket):
             self._inject(action)
@@ -183,7 +183,7 @@ class Run:
         after = reached.tcb.snd_una if reached.tcb is not None else None
         self._world.release(reached, before != after)
 
-    def _expect(self, event: Event, packet: TcpPacket, from_us: int, until_us: int) -> None:
+    def _expect(self, event: ScriptEvent, packet: TcpPacket, from_us: int, until_us: int) -> None:
         flow = self._world.outbound_flow(packet.ports)
         tolerance_us = self._time.tolerance_us(from_us)
         first = self._next_emission(flow, until_us + tolerance_us)
@@ -193,7 +193,7 @@ class Run:
             )
         if packet.flags & first.segment.flags & SYN:
             flow.mapping.learn_iss(packet.seq, first.segment.seq)
-        seen = expect.Seen(flow.mapping.outbound(first.segment), len(first.segment.payload))
+        seen = expect.SentSegment(flow.mapping.outbound(first.segment), len(first.segment.payload))
         seen = self._joined(flow, packet, seen, until_us + tolerance_us)
         self._compare(event, packet, flow, seen)
         if event.when.timing is Timing.ANY:
@@ -204,7 +204,7 @@ class Run:
                 f"got it at {seconds(first.at_us)}"
             )
 
-    def _next_emission(self, flow: Flow, until_us: int) -> Emission | None:
+    def _next_emission(self, flow: ScriptFlow, until_us: int) -> Emission | None:
         """What the flow sent and nobody has looked at, waited for if need be."""
         host, ports = self._host, flow.ports
 
@@ -220,7 +220,9 @@ class Run:
         self._say(f"> {expect.segment_text(emission.segment, len(emission.segment.payload))}", emission.at_us)
         return emission
 
-    def _joined(self, flow: Flow, packet: TcpPacket, seen: expect.Seen, until_us: int) -> expect.Seen:
+    def _joined(
+        self, flow: ScriptFlow, packet: TcpPacket, seen: expect.SentSegment, until_us: int
+    ) -> expect.SentSegment:
         """Payload that comes in several segments, taken together."""
         while seen.length < packet.length and seen.segment.payload:
             following = self._next_emission(flow, until_us)
@@ -229,7 +231,9 @@ class Run:
             seen = expect.taken_together(seen, flow.mapping.outbound(following.segment))
         return seen
 
-    def _compare(self, event: Event, packet: TcpPacket, flow: Flow, seen: expect.Seen) -> None:
+    def _compare(
+        self, event: ScriptEvent, packet: TcpPacket, flow: ScriptFlow, seen: expect.SentSegment
+    ) -> None:
         check = expect.TimestampCheck(self._settings.ts_tick_us, self._time.tolerance_us(self._host.now_us))
         layout = self._settings.profile.layout
         difference = expect.first_difference(packet, seen) or expect.option_difference(
@@ -247,19 +251,19 @@ class Run:
 
     # Calls.
 
-    def _call(self, event: Event, call: Call, from_us: int) -> None:
+    def _call(self, event: ScriptEvent, call: Call, from_us: int) -> None:
         outcome = perform(self._world, call)
         end_us = from_us
         if call.end_us is not None:
             end_us = call.end_us + (from_us - event.when.from_us)
-        if isinstance(outcome, Result):
+        if isinstance(outcome, CallResult):
             self._check_result(call, outcome)
             if call.end_us is not None and end_us - self._host.now_us > self._time.tolerance_us(end_us):
                 raise Mismatch(
                     f"{call.name}: expected it to block until {seconds(end_us)}, got it back at once"
                 )
             return
-        self._time.waiting = Waiting(event, call, outcome, end_us)
+        self._time.waiting = WaitingCall(event, call, outcome, end_us)
         if call.end_us is None:
             self._join()
 
@@ -283,7 +287,7 @@ class Run:
                 f"got it at {seconds(waiting.at_us)}"
             )
 
-    def _check_result(self, call: Call, result: Result) -> None:
+    def _check_result(self, call: Call, result: CallResult) -> None:
         self._say(f"{call.name}(...) = {result.value} {result.errno}".rstrip())
         if isinstance(call.result, Whatever):
             return
@@ -301,4 +305,4 @@ class Run:
             self._timeline(f"{seconds(at_us)} {text}")
 
 
-__all__ = ["Integer", "Run", "play"]
+__all__ = ["Integer", "ScriptRun", "play"]

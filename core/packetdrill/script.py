@@ -162,7 +162,7 @@ class Code(msgspec.Struct, frozen=True, gc=False):
 Action = TcpPacket | IcmpPacket | Call | Command | Code
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class ScriptEvent(msgspec.Struct, frozen=True, gc=False):
     """Something that is done, or must happen, at a time."""
 
     line: int
@@ -185,4 +185,4 @@ class Script(msgspec.Struct, frozen=True, gc=False):
     options: tuple[ScriptOption, ...]
     set_up: tuple[tuple[int, str], ...]
     """Line and text."""
-    events: tuple[Event, ...]
+    events: tuple[ScriptEvent, ...]

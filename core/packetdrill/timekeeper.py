@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill.errors import Mismatch
-from gossamer.core.packetdrill.script import Call, Event, IcmpPacket, TcpPacket, Timing
-from gossamer.core.packetdrill.world import START_US, Blocked, Result, World
+from gossamer.core.packetdrill.script import Call, IcmpPacket, ScriptEvent, TcpPacket, Timing
+from gossamer.core.packetdrill.world import START_US, BlockedCall, CallResult, ScriptWorld
 
 WAIT_US_MAX = 24 * 3600 * SECOND_US
 """How long `*` waits for a packet."""
@@ -18,12 +18,12 @@ TURNS_MAX = 10_000
 """Timers that may fire at one instant: more would be a timer that does not stop."""
 
 
-class Waiting:
+class WaitingCall:
     """A blocked call, and how it ended."""
 
-    def __init__(self, event: Event, call: Call, blocked: Blocked, end_us: int) -> None:
+    def __init__(self, event: ScriptEvent, call: Call, blocked: BlockedCall, end_us: int) -> None:
         self.event, self.call, self.blocked, self.end_us = event, call, blocked, end_us
-        self.result: Result | None = None
+        self.result: CallResult | None = None
         self.at_us = 0
 
 
@@ -41,16 +41,16 @@ def range_text(from_us: int, until_us: int) -> str:
 class Timekeeper:
     """The time of one run."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ScriptWorld) -> None:
         self._world = world
         self._host = world.host
         self._settings = world.settings
-        self.waiting: Waiting | None = None
+        self.waiting: WaitingCall | None = None
         """The call that is blocked."""
         self.last: tuple[int, bool] = (START_US, False)
         """When the last event was due, and whether it was a packet injected."""
 
-    def due_us(self, event: Event) -> tuple[int, int]:
+    def due_us(self, event: ScriptEvent) -> tuple[int, int]:
         """When it is due, from and until. Relative times start where the last event left the clock."""
         when, action = event.when, event.action
         if when.timing is Timing.ANY:

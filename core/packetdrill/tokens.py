@@ -15,7 +15,7 @@ import msgspec
 from gossamer.core.packetdrill.errors import ScriptError
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """What kind of token it is. The value is its name in an error."""
 
     OPTION = "an option --name=value"
@@ -31,16 +31,16 @@ class Kind(Enum):
     END = "the end of the script"
 
 
-class Token(msgspec.Struct, frozen=True, gc=False):
+class ScriptToken(msgspec.Struct, frozen=True, gc=False):
     """A token. `text` is without its delimiters."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     line: int
 
     def __str__(self) -> str:
-        if self.kind is Kind.END:
-            return Kind.END.value
+        if self.kind is TokenKind.END:
+            return TokenKind.END.value
         return f"'{self.text[:40]}'"
 
 
@@ -62,28 +62,28 @@ RULES: Final = (
 
 PATTERN: Final = re.compile("|".join(f"(?P<{name}>{rule})" for name, rule in RULES), re.DOTALL)
 SILENT: Final = frozenset({"SPACE", "COMMENT"})
-DELIMITERS: Final = {Kind.CODE: 2, Kind.COMMAND: 1, Kind.STRING: 1, Kind.OPTION: 0}
+DELIMITERS: Final = {TokenKind.CODE: 2, TokenKind.COMMAND: 1, TokenKind.STRING: 1, TokenKind.OPTION: 0}
 """Characters at either end that are not part of the text."""
 
 UNENDED: Final = {"`": "a closing back-quote", '"': "a closing quotation mark"}
 
 
-def tokens(text: str, script: str) -> list[Token]:
+def tokens(text: str, script: str) -> list[ScriptToken]:
     """All tokens of a script, an END behind them. Raises: ScriptError."""
-    found: list[Token] = []
+    found: list[ScriptToken] = []
     line = 1
     for match in PATTERN.finditer(text):
         name, piece = match.lastgroup or "MARK", match.group()
         if name not in SILENT:
             found.append(_token(name, piece, line, script))
         line += piece.count("\n")
-    found.append(Token(Kind.END, "", line))
+    found.append(ScriptToken(TokenKind.END, "", line))
     return found
 
 
-def _token(name: str, piece: str, line: int, script: str) -> Token:
-    kind = Kind[name]
-    if kind is Kind.MARK and piece in UNENDED:
-        raise ScriptError(script, line, f"expected {UNENDED[piece]}, found {Kind.END.value}")
+def _token(name: str, piece: str, line: int, script: str) -> ScriptToken:
+    kind = TokenKind[name]
+    if kind is TokenKind.MARK and piece in UNENDED:
+        raise ScriptError(script, line, f"expected {UNENDED[piece]}, found {TokenKind.END.value}")
     width = DELIMITERS.get(kind, 0)
-    return Token(kind, piece[width:-width] if width else piece, line)
+    return ScriptToken(kind, piece[width:-width] if width else piece, line)

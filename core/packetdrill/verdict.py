@@ -15,7 +15,7 @@ class Outcome(Enum):
     """The script is not in the language."""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class ScriptVerdict(msgspec.Struct, frozen=True):
     """The verdicts of one script, lenient and strict."""
 
     script: str

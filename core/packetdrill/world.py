@@ -15,8 +15,8 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.endpoint import Endpoint, Ports
 from gossamer.core.packetdrill.epoll import Epoll
 from gossamer.core.packetdrill.errors import Mismatch
-from gossamer.core.packetdrill.fastopen import DEFINITIONS, FastOpens
-from gossamer.core.packetdrill.host import Host
+from gossamer.core.packetdrill.fastopen import DEFINITIONS, FastOpenCookies
+from gossamer.core.packetdrill.host import ScriptHost
 from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sockets import Socket
@@ -32,29 +32,29 @@ START_US = 1_000_000_000
 """Where virtual time begins: late enough that a time in the past is not negative."""
 
 
-class Result(msgspec.Struct, frozen=True, gc=False):
+class CallResult(msgspec.Struct, frozen=True, gc=False):
     """What a call returned."""
 
     value: int
     errno: str = ""
 
 
-OK = Result(0)
+OK = CallResult(0)
 
 
-def failed(errno: str) -> Result:
+def failed(errno: str) -> CallResult:
     """-1 and why."""
-    return Result(-1, errno)
+    return CallResult(-1, errno)
 
 
-class Blocked(msgspec.Struct, frozen=True, gc=False):
+class BlockedCall(msgspec.Struct, frozen=True, gc=False):
     """A call that waits: `attempt` is made again whenever something has happened, until it gives a result."""
 
-    attempt: Callable[[], Result | None]
+    attempt: Callable[[], CallResult | None]
     deadline_us: int = NEVER_US
 
 
-class Flow:
+class ScriptFlow:
     """A flow of the script: its ports, and its numbers."""
 
     def __init__(self, ports: Ports) -> None:
@@ -62,22 +62,22 @@ class Flow:
         self.mapping = Mapping()
 
 
-class World:
+class ScriptWorld:
     """All that calls and packets act upon."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.settings.definitions = {**DEFINITIONS, **settings.definitions}
         cookie = bytes.fromhex(self.settings.definitions["TFO_COOKIE"])
-        self.host = Host(settings.profile, START_US, FastOpens(settings.fast_open, cookie))
+        self.host = ScriptHost(settings.profile, START_US, FastOpenCookies(settings.fast_open, cookie))
         self.host.mss = settings.mss
         self.host.is_ipv6 = settings.is_ipv6
         self.reader = Reader(settings.definitions)
         self.sockets: dict[int, Socket] = {}
         self.epolls: dict[int, Epoll] = {}
-        self.flows: dict[Ports, Flow] = {}
+        self.flows: dict[Ports, ScriptFlow] = {}
         self.under_test: Socket | None = None
-        self.flow: Flow | None = None
+        self.flow: ScriptFlow | None = None
         """That of the socket under test, once it has one."""
         self._remote_ports = iter(range(REMOTE_PORT_FIRST, 1 << 16))
         self._local_ports = iter(range(settings.profile.ephemeral_port, 1 << 16))
@@ -97,13 +97,13 @@ class World:
         """Packets from now on are about that socket."""
         self.under_test, self.flow = socket, None
 
-    def flow_of(self, ports: Ports) -> Flow:
+    def flow_of(self, ports: Ports) -> ScriptFlow:
         """The flow of these ports."""
         if ports not in self.flows:
-            self.flows[ports] = Flow(ports)
+            self.flows[ports] = ScriptFlow(ports)
         return self.flows[ports]
 
-    def inbound_flow(self, ports: Ports | None) -> Flow:
+    def inbound_flow(self, ports: Ports | None) -> ScriptFlow:
         """The flow of a packet to inject; `ports` are its source and destination, when given."""
         if ports is not None:
             return self.flow_of((ports[1], ports[0]))
@@ -114,7 +114,7 @@ class World:
             self.flow = self.flow_of((local, next(self._remote_ports)))
         return self.flow
 
-    def outbound_flow(self, ports: Ports | None) -> Flow:
+    def outbound_flow(self, ports: Ports | None) -> ScriptFlow:
         """The flow of an expected packet. Raises: Mismatch."""
         if ports is not None:
             return self.flow_of(ports)

@@ -10,7 +10,7 @@ from typing import Final
 
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow
-from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.options import encode_user_timeout
 from gossamer.core.wire.packet import Parsed, build_packet, parse_packet
 from gossamer.core.wire.record import (
@@ -69,7 +69,7 @@ class MemorySource:
     def _write(self, index: int, parsed: Parsed) -> None:
         if isinstance(parsed, DropReason):
             self._write_record(index, EMPTY_FLOW, parsed, (0, 0, 0, 0, 0, 0))
-        elif isinstance(parsed, IcmpError):
+        elif isinstance(parsed, IcmpMessage):
             fields = (parsed.kind, parsed.code, parsed.seq, parsed.mtu, 0, 0)
             self._write_record(index, parsed.flow, KIND_ICMP, fields)
         else:

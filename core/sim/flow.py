@@ -28,7 +28,7 @@ TIMESTAMPED_BYTES: Final = HEADERS_BYTES + TIMESTAMPS_BYTES
 RECOVERIES_MAX: Final = 1000
 
 
-class Setting(msgspec.Struct, frozen=True, gc=False):
+class EndSetting(msgspec.Struct, frozen=True, gc=False):
     """One end of a run."""
 
     user: User = User()
@@ -96,7 +96,7 @@ class Sent(msgspec.Struct, gc=False):
                 self.recoveries_us.append(now_us - self.began_us)
 
 
-class Side:
+class FlowSide:
     """One end, the link away from it, its timer, and what it sent."""
 
     def __init__(self, end: End, link: Link, extra_us: int) -> None:
@@ -107,14 +107,14 @@ class Side:
         self.sent = Sent()
 
 
-class Flow:
+class SimulatedFlow:
     """A client and its server."""
 
     def __init__(
         self,
         agenda: Agenda,
-        client: Setting,
-        server: Setting,
+        client: EndSetting,
+        server: EndSetting,
         links: tuple[Link, Link],
         observer: Observer | None = None,
         extra_us: int = 0,
@@ -127,10 +127,10 @@ class Flow:
         self._extra_us = extra_us
         self._stepper = stepper
         self._server_setting = server
-        self._server: Side | None = None
+        self._server: FlowSide | None = None
         tcb, actions = open_active(client.parameters, _opening(client, agenda.now_us))
         end = End(tcb, client.user, actions, agenda.now_us, observer, stepper)
-        self._client = Side(end, links[0], extra_us)
+        self._client = FlowSide(end, links[0], extra_us)
         self._went(self._client)
 
     @property
@@ -187,10 +187,10 @@ class Flow:
         tcb, actions = listener_hears(Listener(setting.parameters), syn, _opening(setting, now_us))
         if tcb is not None:
             end = End(tcb, setting.user, actions, now_us, self._observer, self._stepper)
-            self._server = Side(end, self._links[1], self._extra_us)
+            self._server = FlowSide(end, self._links[1], self._extra_us)
             self._went(self._server)
 
-    def _went(self, side: Side) -> None:
+    def _went(self, side: FlowSide) -> None:
         """An end has done something: put what it emitted on the wire, and see when its timer runs out."""
         end = side.end
         if end.outbox:
@@ -202,7 +202,7 @@ class Flow:
             side.armed_at_us = deadline_us
             self._agenda.at(deadline_us, self._look, side)
 
-    def _carry(self, side: Side) -> None:
+    def _carry(self, side: FlowSide) -> None:
         agenda, link, outbox, note = self._agenda, side.link, side.end.outbox, side.sent.note
         now_us, extra_us = agenda.now_us, side.extra_us
         arrives = self._to_server if side is self._client else self._to_client
@@ -220,7 +220,7 @@ class Flow:
                     agenda.at(at_us + extra_us, arrives, segment)
         outbox.clear()
 
-    def _is_too_big(self, segment: Segment, side: Side) -> bool:
+    def _is_too_big(self, segment: Segment, side: FlowSide) -> bool:
         """Whether the line cannot carry a segment; whoever sent it may hear of it."""
         agenda, link = self._agenda, side.link
         mtu_bytes = link.mtu_bytes(agenda.now_us)
@@ -231,12 +231,12 @@ class Flow:
             agenda.at(agenda.now_us + link.delay_us, self._hears_of_mtu, (side, segment.seq, mtu_bytes))
         return True
 
-    def _hears_of_mtu(self, told: tuple[Side, int, int]) -> None:
+    def _hears_of_mtu(self, told: tuple[FlowSide, int, int]) -> None:
         side, seq, mtu_bytes = told
         side.end.hears_of_mtu(seq, mtu_bytes, self._agenda.now_us)
         self._went(side)
 
-    def _look(self, side: Side) -> None:
+    def _look(self, side: FlowSide) -> None:
         """A timer was to run out now, unless it has moved: timers are re-armed lazily, as in the server."""
         now_us = self._agenda.now_us
         if side.armed_at_us > now_us:
@@ -247,5 +247,5 @@ class Flow:
         self._went(side)
 
 
-def _opening(setting: Setting, now_us: int) -> Opening:
+def _opening(setting: EndSetting, now_us: int) -> Opening:
     return Opening(now_us=now_us, iss=setting.iss, ts_offset=setting.ts_offset, mss=setting.mss)

@@ -10,9 +10,9 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK
 from gossamer.core.sim.agenda import START_US
-from gossamer.core.sim.flow import Flow
+from gossamer.core.sim.flow import SimulatedFlow
 from gossamer.core.sim.link import Link
-from gossamer.core.sim.report import FlowReport, LinkReport, Sample
+from gossamer.core.sim.report import FlowReport, FlowSample, LinkReport
 from gossamer.core.tcp.tcb import Tcb
 
 SAMPLES_MAX: Final = 400
@@ -22,12 +22,12 @@ SAMPLES_MAX: Final = 400
 class Meter:
     """What is measured of one flow."""
 
-    def __init__(self, flow: Flow, number: int, congestion: str, now_us: int) -> None:
+    def __init__(self, flow: SimulatedFlow, number: int, congestion: str, now_us: int) -> None:
         self.flow = flow
         self._number = number
         self._congestion = congestion
         self._started_us = now_us
-        self._samples: list[Sample] = []
+        self._samples: list[FlowSample] = []
 
     def sample(self, now_us: int, queue_bytes: int) -> None:
         """Look at the flow."""
@@ -36,7 +36,7 @@ class Meter:
         if not isinstance(connection, Tcb):
             return
         self._samples.append(
-            Sample(
+            FlowSample(
                 now_us - START_US,
                 connection.congestion.cwnd,
                 (connection.snd_nxt - connection.snd_una) & MASK,

@@ -6,10 +6,10 @@ Owns the bound on how long such a run may last; `core.sim.flow` has the two ends
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.agenda import START_US, Agenda
 from gossamer.core.sim.end import End, Observer
-from gossamer.core.sim.flow import Flow, Setting
+from gossamer.core.sim.flow import EndSetting, SimulatedFlow
 from gossamer.core.sim.link import Link
 
-__all__ = ["STEPS_MAX", "Pair", "Setting"]
+__all__ = ["STEPS_MAX", "Pair", "EndSetting"]
 
 STEPS_MAX = 30_000
 """Events of one run; a run that needs more has not converged."""
@@ -20,8 +20,8 @@ class Pair:
 
     def __init__(
         self,
-        client: Setting,
-        server: Setting,
+        client: EndSetting,
+        server: EndSetting,
         seed: int = 0,
         observer: Observer | None = None,
         now_us: int = START_US,
@@ -32,7 +32,7 @@ class Pair:
             Link(server.faults, seed * 2 + 1, server.line),
         )
         """The wire away from the client, and away from the server."""
-        self._flow = Flow(self._agenda, client, server, self.links, observer)
+        self._flow = SimulatedFlow(self._agenda, client, server, self.links, observer)
 
     @property
     def now_us(self) -> int:

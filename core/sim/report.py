@@ -6,7 +6,7 @@ Owns the names of the figures; `core.sim.measure` takes them.
 import msgspec
 
 
-class Sample(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class FlowSample(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A flow at one time."""
 
     at_us: int
@@ -49,7 +49,7 @@ class FlowReport(msgspec.Struct, frozen=True, kw_only=True):
     rtt_max_us: int
     cwnd_mean_bytes: int
     cwnd_max_bytes: int
-    samples: list[Sample]
+    samples: list[FlowSample]
 
 
 class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """The least of them."""
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     """A whole run."""
 
     seed: int

@@ -12,7 +12,7 @@ from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim.agenda import START_US
 from gossamer.core.sim.end import User
-from gossamer.core.sim.flow import HEADERS_BYTES, TIMESTAMPS_BYTES, Setting
+from gossamer.core.sim.flow import HEADERS_BYTES, TIMESTAMPS_BYTES, EndSetting
 from gossamer.core.sim.link import NEVER_BYTES, Faults, Line
 from gossamer.core.sim.loss import AckLoss, Blackout, BurstLoss, LossModel
 from gossamer.core.sim.octets import Pattern
@@ -124,7 +124,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         """The congestion control of a flow."""
         return self.congestion[number % len(self.congestion)]
 
-    def settings(self, number: int, octets: Pattern) -> tuple[Setting, Setting]:
+    def settings(self, number: int, octets: Pattern) -> tuple[EndSetting, EndSetting]:
         """The two ends of a flow: the client sends, the server closes after it."""
         parameters = TcpParameters(
             congestion=self.algorithm(number),
@@ -141,8 +141,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         iss = Seq((self.seed * 2_654_435_761 + number * 0x9E37_79B9) & MASK)
         mss = self.mtu_bytes - HEADERS_BYTES
         return (
-            Setting(sender, parameters, iss, ts_offset=iss, mss=mss),
-            Setting(receiver, parameters, Seq(iss ^ 0x5555_5555), ts_offset=7, mss=mss),
+            EndSetting(sender, parameters, iss, ts_offset=iss, mss=mss),
+            EndSetting(receiver, parameters, Seq(iss ^ 0x5555_5555), ts_offset=7, mss=mss),
         )
 
     def forward(self) -> tuple[Faults, Line]:

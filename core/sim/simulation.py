@@ -14,12 +14,12 @@ from math import inf
 from gossamer.core.sim import oracle
 from gossamer.core.sim.agenda import START_US, Agenda
 from gossamer.core.sim.end import Observer, Stepper
-from gossamer.core.sim.flow import Flow
+from gossamer.core.sim.flow import SimulatedFlow
 from gossamer.core.sim.link import Link
 from gossamer.core.sim.measure import Meter, link_report
 from gossamer.core.sim.migration import Migration
 from gossamer.core.sim.octets import Pattern
-from gossamer.core.sim.report import Bounds, Report
+from gossamer.core.sim.report import Bounds, SimulationReport
 from gossamer.core.sim.scenario import RUN_US_MAX, Scenario
 from gossamer.core.sim.theory import jain, loss_bps, payload_share, pftk_bps, window_bps
 from gossamer.core.tcp.actions import Actions
@@ -68,7 +68,7 @@ class Simulation:
             self.agenda.at(START_US + number * scenario.stagger_us, self._begin, number)
         self.agenda.at(START_US, self._sample, None)
 
-    def run(self) -> Report:
+    def run(self) -> SimulationReport:
         """Let it happen.
 
         Raises: AssertionError when an oracle finds a breach.
@@ -84,7 +84,7 @@ class Simulation:
     def _begin(self, number: int) -> None:
         scenario = self.scenario
         client, server = scenario.settings(number, self._octets)
-        flow = Flow(
+        flow = SimulatedFlow(
             self.agenda,
             client,
             server,
@@ -115,7 +115,7 @@ class Simulation:
     def _is_over(self) -> bool:
         return len(self.meters) == self.scenario.flows and all(meter.flow.is_over for meter in self.meters)
 
-    def _report(self) -> Report:
+    def _report(self) -> SimulationReport:
         scenario = self.scenario
         is_over = self._is_over()
         now_us = self.agenda.now_us if is_over else self._limit_us
@@ -123,7 +123,7 @@ class Simulation:
         ended_us = max((flow.ended_us or 0 for flow in flows), default=0) if is_over else now_us - START_US
         goodput_bps = sum(flow.delivered_bytes for flow in flows) * 8e6 / max(ended_us, 1)
         share = payload_share(scenario.smss, scenario.headers_bytes)
-        return Report(
+        return SimulationReport(
             seed=scenario.seed,
             ended_us=ended_us,
             has_finished=is_over and all(meter.flow.is_complete for meter in self.meters),

@@ -79,7 +79,7 @@ def said(kind: int, code: int, is_ipv4: bool) -> Said:
     return BAD_HEADER if kind == icmp.V6_PARAMETER_PROBLEM else NO_HOST
 
 
-def event_of(error: icmp.IcmpError, is_ipv4: bool, now_us: int) -> IcmpError:
+def event_of(error: icmp.IcmpMessage, is_ipv4: bool, now_us: int) -> IcmpError:
     """The event that a report from the wire is for its connection."""
     report, failure = said(error.kind, error.code, is_ipv4)
     return IcmpError(error.seq, report, now_us, failure, error.mtu)

@@ -34,7 +34,7 @@ V4_ERRORS: Final = frozenset((V4_UNREACHABLE, V4_TIME_EXCEEDED, V4_PARAMETER_PRO
 V6_ERRORS: Final = frozenset((V6_UNREACHABLE, V6_PACKET_TOO_BIG, V6_TIME_EXCEEDED, V6_PARAMETER_PROBLEM))
 
 
-class IcmpError(msgspec.Struct, frozen=True, gc=False):
+class IcmpMessage(msgspec.Struct, frozen=True, gc=False):
     """An error report. `flow` is that of the quoted segment, seen from us; nothing else in it is to be
     trusted.
     """
@@ -49,7 +49,7 @@ class IcmpError(msgspec.Struct, frozen=True, gc=False):
     """Of the next hop, when the report is that the packet was too big for it and says so; else 0."""
 
 
-def parse_icmp(packet: IpPacket, checksum_ready: bool = True) -> IcmpError | DropReason:
+def parse_icmp(packet: IpPacket, checksum_ready: bool = True) -> IcmpMessage | DropReason:
     """The error report, or why there is none."""
     message = packet.body
     if len(message) < HEADER_BYTES:
@@ -80,7 +80,7 @@ def _quoted_fault(quoted: bytes, is_ipv4: bool) -> DropReason | None:
     return None if is_ours else DropReason.NOT_TCP
 
 
-def _read_error(packet: IpPacket, quoted: bytes) -> IcmpError | DropReason:
+def _read_error(packet: IpPacket, quoted: bytes) -> IcmpMessage | DropReason:
     first, size = (12, 4) if packet.is_ipv4 else (8, 16)
     local, remote = quoted[first : first + size], quoted[first + size : first + 2 * size]
     if is_bad_address(local) or is_bad_address(remote):
@@ -88,7 +88,7 @@ def _read_error(packet: IpPacket, quoted: bytes) -> IcmpError | DropReason:
     tcp = quoted[first + 2 * size :]
     flow = flow_address(remote) + flow_address(local) + tcp[2:4] + tcp[:2]
     kind, code = packet.body[:2]
-    return IcmpError(flow, kind, code, int.from_bytes(tcp[4:8], "big"), _read_mtu(packet))
+    return IcmpMessage(flow, kind, code, int.from_bytes(tcp[4:8], "big"), _read_mtu(packet))
 
 
 def _read_mtu(packet: IpPacket) -> int:

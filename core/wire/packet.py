@@ -8,7 +8,7 @@ Source: RFC 9293 3.1, RFC 791, RFC 8200.
 
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow, is_ipv4
-from gossamer.core.wire.icmp import IcmpError, parse_icmp
+from gossamer.core.wire.icmp import IcmpMessage, parse_icmp
 from gossamer.core.wire.ip import (
     PROTOCOL_ICMP,
     PROTOCOL_ICMPV6,
@@ -22,7 +22,7 @@ from gossamer.core.wire.ipv6 import build_ipv6, parse_ipv6
 from gossamer.core.wire.segment import Segment
 from gossamer.core.wire.tcp import build_tcp, parse_tcp
 
-Parsed = tuple[Flow, Segment] | IcmpError | DropReason
+Parsed = tuple[Flow, Segment] | IcmpMessage | DropReason
 """What became of a packet."""
 
 

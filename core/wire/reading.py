@@ -6,7 +6,7 @@ records itself.
 
 from typing import Any
 
-from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.options import decode_user_timeout
 from gossamer.core.wire.record import KIND_OPTIONS, KIND_PLAIN
 from gossamer.core.wire.segment import NO_TIMESTAMP, SackBlock, Segment, SynOptions
@@ -63,7 +63,7 @@ def _read_syn_options(side: SideRecord) -> SynOptions | None:
     return SynOptions(mss, window_scale, bool(sack_permitted), cookie)
 
 
-def read_icmp(record: InRecord) -> IcmpError:
+def read_icmp(record: InRecord) -> IcmpMessage:
     """The error report of a record of KIND_ICMP."""
     flow, _, kind, code, seq, mtu, _, _, _, _, _ = record
-    return IcmpError(flow, kind, code, seq, mtu)
+    return IcmpMessage(flow, kind, code, seq, mtu)

@@ -21,7 +21,7 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
 from gossamer.loadtest.client import conduct
 from gossamer.loadtest.report import ProgressDisplay, print_summary
-from gossamer.loadtest.run import Options, Run
+from gossamer.loadtest.run import LoadOptions, LoadRun
 from gossamer.loadtest.stacks import ClientStack, client_stack
 from gossamer.loadtest.target import parse_url
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode
@@ -123,7 +123,7 @@ def load(
         raise ConfigError(
             "--rate: found nan; allowed: a number of requests a second, 0 for as many as can be"
         )
-    options = Options(
+    options = LoadOptions(
         parse_url(url), connections, duration, requests, rate, keepalive, pipeline, timeout, method
     )
     console = Console(stderr=True)
@@ -151,12 +151,12 @@ def allow_descriptors(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def perform(options: Options, stack: ClientStack, console: Console) -> Run:
+def perform(options: LoadOptions, stack: ClientStack, console: Console) -> LoadRun:
     """Run to the end, or to the first Ctrl-C; the run. Raises: CommandError."""
     if stack.name == "kernel":
         allow_descriptors(options.connections)
     scheduler = Scheduler(EpollWaiter(), [SleepLoop(), stack.loop], monotonic_us)
-    run = Run(options, stack.connector, monotonic_us)
+    run = LoadRun(options, stack.connector, monotonic_us)
     display = ProgressDisplay(console)
 
     def stop(*_: object) -> None:

@@ -18,7 +18,7 @@ from rich.progress import track
 
 from gossamer.core.packetdrill.profiles import PROFILES
 from gossamer.core.packetdrill.runner import play
-from gossamer.core.packetdrill.verdict import Outcome, Verdict
+from gossamer.core.packetdrill.verdict import Outcome, ScriptVerdict
 from gossamer.shards.exitcode import ConfigError, ExitCode
 
 EPILOG: Final = """\b
@@ -79,7 +79,7 @@ def definitions_of(defines: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-class Report:
+class ScriptReport:
     """What was seen of all scripts."""
 
     def __init__(self, is_strict: bool) -> None:
@@ -88,7 +88,7 @@ class Report:
         self.lacking: Counter[str] = Counter()
         self.events_total = 0
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: ScriptVerdict) -> None:
         """Count one."""
         outcome = verdict.outcome(self.is_strict)
         self.outcomes[outcome] += 1
@@ -113,7 +113,7 @@ class Report:
             yield f"unsupported: {names}"
 
 
-def as_json(verdict: Verdict, is_strict: bool) -> str:
+def as_json(verdict: ScriptVerdict, is_strict: bool) -> str:
     """A verdict as one line of JSON."""
     line, message = verdict.where(is_strict)
     return msgspec.json.encode(
@@ -127,7 +127,7 @@ def as_json(verdict: Verdict, is_strict: bool) -> str:
     ).decode()
 
 
-def print_verdict(console: Console, verdict: Verdict, is_strict: bool) -> None:
+def print_verdict(console: Console, verdict: ScriptVerdict, is_strict: bool) -> None:
     """A verdict as people read it."""
     outcome = verdict.outcome(is_strict)
     line, message = verdict.where(is_strict)
@@ -176,7 +176,7 @@ def packetdrill(
     """
     definitions = definitions_of(defines)
     console = Console(soft_wrap=True, highlight=False)
-    paths, report = scripts_of(scripts), Report(strict)
+    paths, report = scripts_of(scripts), ScriptReport(strict)
     begin_s = time.process_time()
     watched = track(paths, "", console=Console(stderr=True), transient=True) if sys.stderr.isatty() else paths
     for path in watched:

@@ -14,7 +14,7 @@ import msgspec
 from gossamer.cli.duration import Duration
 from gossamer.cli.status import fetch_status, print_status, run_dir_options, wide_console
 from gossamer.core.clock import SECOND_US
-from gossamer.shards.control import Request, ask
+from gossamer.shards.control import ControlRequest, ask
 from gossamer.shards.exitcode import CommandError, NotRunningError
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import Owner
@@ -59,7 +59,7 @@ def stop(run_dir: str | None, port: int | None, timeout: int) -> None:
     state = read_state(directory)
     if state is None:
         raise NotRunningError(f"{directory}: the server has ended meanwhile")
-    ask(directory / CONTROL, Request("stop"))
+    ask(directory / CONTROL, ControlRequest("stop"))
     if not wait_for_end(state.owner, timeout / SECOND_US):
         raise CommandError(f"stop: process {state.pid} still runs after {timeout / SECOND_US:g} s")
     click.echo(f"stopped {state.url}")
@@ -78,7 +78,7 @@ def _finish_replacement(directory: Path, timeout: int, what: str) -> None:
 def reload(run_dir: str | None, port: int | None, timeout: int) -> None:
     """Replace the workers by ones of the configuration as it is now."""
     directory = find_run_dir(run_dir, port)
-    for ignored in ask(directory / CONTROL, Request("reload")).result:
+    for ignored in ask(directory / CONTROL, ControlRequest("reload")).result:
         click.echo(f"note: {ignored}", err=True)
     _finish_replacement(directory, timeout, "reload")
 
@@ -107,5 +107,5 @@ def list_workers(run_dir: str | None, port: int | None, as_json: bool) -> None:
 def restart_worker(number: int | None, run_dir: str | None, port: int | None, timeout: int) -> None:
     """Replace worker NUMBER, or all, without a gap."""
     directory = find_run_dir(run_dir, port)
-    ask(directory / CONTROL, Request("restart", number))
+    ask(directory / CONTROL, ControlRequest("restart", number))
     _finish_replacement(directory, timeout, "worker restart")

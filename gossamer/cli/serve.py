@@ -31,7 +31,7 @@ from gossamer.shards.settings import (
     settings_of_environment,
 )
 from gossamer.shards.standard_streams import write_standard_output
-from gossamer.shards.startup import Run, target_kind
+from gossamer.shards.startup import ServerRun, target_kind
 from gossamer.shards.supervisor import SIGNALS, Supervisor
 
 OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
@@ -102,7 +102,7 @@ def config_loader(context: click.Context) -> Callable[[], Config]:
     return load
 
 
-def announce(run: Run) -> None:
+def announce(run: ServerRun) -> None:
     """Say what is served, on which stack and why, where, and how to stop it."""
     lines = io.StringIO()
     _print_start(
@@ -111,7 +111,7 @@ def announce(run: Run) -> None:
     write_standard_output(lines.getvalue().encode())
 
 
-def _print_start(run: Run, console: Console) -> None:
+def _print_start(run: ServerRun, console: Console) -> None:
     config, plan = run.config, run.plan
     names = {"kernel": "kernel sockets", "nfqueue": "the functional TCP (NFQUEUE)"}
     what = "folder" if target_kind(config.server.target) == "folder" else "handler"
@@ -175,6 +175,6 @@ def run_server(config: Config, load: Callable[[], Config]) -> None:
     configure_logging(config.log.level, "supervisor")
     require_machine()
     # A signal that comes while rules are installed or removed waits until that is done.
-    with contextlib.closing(SignalSocket(SIGNALS)) as signals, Run(config) as run:
+    with contextlib.closing(SignalSocket(SIGNALS)) as signals, ServerRun(config) as run:
         run.open()
         Supervisor(run, signals, load, on_ready=lambda: announce(run)).run()

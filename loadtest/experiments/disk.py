@@ -59,7 +59,7 @@ AXES: Final = Axes(
 )
 
 
-class Meter:
+class ReadMeter:
     """Counts reads, and what they cost between `begin` and `answer`."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Meter:
 def gossamer(path: str, count: int, seconds: float) -> dict[str, float]:
     """Threads of ours."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
-    blocks, draw, meter = os.fstat(fd).st_size // BLOCK_BYTES, Random().random, Meter()
+    blocks, draw, meter = os.fstat(fd).st_size // BLOCK_BYTES, Random().random, ReadMeter()
     pool = PoolLoop()
     disk = DiskLoop(pool)
     scheduler = Scheduler(EpollWaiter(), [pool, disk, SleepLoop()])
@@ -113,7 +113,7 @@ def os_threads(path: str, count: int, seconds: float) -> dict[str, float]:
     """A pool of threads of the operating system, each reading on its own."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
     blocks, draw = os.fstat(fd).st_size // BLOCK_BYTES, Random().random
-    meter, stopping = Meter(), threading.Event()
+    meter, stopping = ReadMeter(), threading.Event()
 
     def reads() -> None:
         buffer = [mmap.mmap(-1, BLOCK_BYTES)]

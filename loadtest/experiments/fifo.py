@@ -50,7 +50,7 @@ def idle_pipes(idle: int) -> int:
     return max(0, min(idle, (limit - 4 * PAIRS - DESCRIPTORS_KEPT) // 2))
 
 
-class Meter:
+class MessageMeter:
     """Wall-clock and CPU time of the messages."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Pairs:
         """Let the idle threads go to rest, then work."""
         for _ in range(turns):
             await sys_yield()
-        self._meter = Meter()
+        self._meter = MessageMeter()
         for _ in range(PAIRS):
             reader, writer = open_pipe()
             self._scheduler.spawn(self._sends(writer))
@@ -171,7 +171,7 @@ def asyncio_pipes(idle: int, messages: int) -> dict[str, float]:
         await asyncio.sleep(0.1)
         ends = [os.pipe() for _ in range(PAIRS)]
         pairs = [(await reader_of(reader), await writer_of(writer)) for reader, writer in ends]
-        meter = Meter()
+        meter = MessageMeter()
         work = [sends(writer) for _, writer in pairs] + [receives(reader) for reader, _ in pairs]
         await asyncio.gather(*work)
         answer = meter.answer(PAIRS * messages)
@@ -207,7 +207,7 @@ def os_threads(idle: int, messages: int) -> dict[str, float]:
     for _ in range(idle):
         started(waits, os.pipe()[0])
     pairs = [os.pipe() for _ in range(PAIRS)]
-    meter = Meter()
+    meter = MessageMeter()
     readers = [started(receives, reader) for reader, _ in pairs]
     writers = [started(sends, writer) for _, writer in pairs]
     for thread in (*readers, *writers):

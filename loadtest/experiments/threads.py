@@ -44,7 +44,7 @@ AXES: Final = Axes(
 )
 
 
-class Meter:
+class ThreadMeter:
     """Takes the memory and the CPU time of this process at the moments that matter."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ def gossamer(count: int) -> dict[str, float]:
             await sys_yield()
         scheduler.stop()
 
-    meter = Meter()
+    meter = ThreadMeter()
     for _ in range(count):
         scheduler.spawn(loops())
     scheduler.spawn(stops_after(0))
@@ -105,7 +105,7 @@ def asyncio_tasks(count: int) -> dict[str, float]:
             await asyncio.sleep(0)
 
     async def main() -> dict[str, float]:
-        meter = Meter()
+        meter = ThreadMeter()
         tasks = [asyncio.create_task(loops()) for _ in range(count)]
         await asyncio.sleep(0)
         meter.created()
@@ -127,7 +127,7 @@ def trio_tasks(count: int) -> dict[str, float]:
             await trio.lowlevel.checkpoint()
 
     async def main() -> dict[str, float]:
-        meter = Meter()
+        meter = ThreadMeter()
         async with trio.open_nursery() as nursery:
             for _ in range(count):
                 nursery.start_soon(loops)
@@ -153,7 +153,7 @@ def os_threads(count: int) -> dict[str, float]:
             time.sleep(0)
         done.release()
 
-    meter = Meter()
+    meter = ThreadMeter()
     threads = [threading.Thread(target=loops, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()

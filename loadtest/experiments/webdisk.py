@@ -28,7 +28,7 @@ from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.disk import a_directory, check_room
 from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
 from gossamer.loadtest.peers import nginx_binary, start_nginx
-from gossamer.loadtest.servers import Host, Server, ServerError, start_gossamer
+from gossamer.loadtest.servers import LocalMachine, Server, ServerError, start_gossamer
 from gossamer.shards.exitcode import CannotStartError
 
 FILE_BYTES: Final = 16 * 1024
@@ -56,7 +56,7 @@ AXES: Final = Axes(
 )
 
 
-class Run(msgspec.Struct, frozen=True):
+class RoundResult(msgspec.Struct, frozen=True):
     """What was found at one server in one round."""
 
     rate: float
@@ -65,7 +65,7 @@ class Run(msgspec.Struct, frozen=True):
     errors: int
 
 
-Rows = dict[tuple[str, int], list[Run]]
+Rows = dict[tuple[str, int], list[RoundResult]]
 """By server and number of connections: one a round."""
 
 
@@ -114,14 +114,22 @@ def servers(folder: Path, size_bytes: int) -> Iterator[list[Server]]:
     with contextlib.ExitStack() as stack:
         started: list[Server] = [
             start_gossamer(
-                Host(), site, folder / "run", *options, workers=workers, port=free_port(), host="127.0.0.1"
+                LocalMachine(),
+                site,
+                folder / "run",
+                *options,
+                workers=workers,
+                port=free_port(),
+                host="127.0.0.1",
             )
         ]
         stack.callback(started[0].close)
         if nginx_binary() is not None:
             user = "root" if os.geteuid() == 0 else "nobody"
             started.append(
-                start_nginx(Host(), site, folder / "nginx", workers, free_port(), user, more=NGINX_DIRECT)
+                start_nginx(
+                    LocalMachine(), site, folder / "nginx", workers, free_port(), user, more=NGINX_DIRECT
+                )
             )
             stack.callback(started[1].close)
         yield started
@@ -133,12 +141,12 @@ def wrk(server: Server, script: Path, connections: int, seconds: int) -> list[st
     return ["wrk", *options, f"http://127.0.0.1:{server.port}"]
 
 
-def sample(server: Server, script: Path, connections: int, seconds: int) -> Run:
+def sample(server: Server, script: Path, connections: int, seconds: int) -> RoundResult:
     """Ask one server for a while. Raises: ServerError."""
     before = disk_bytes(server.worker_pids())
-    found = measure(Host(), server, wrk(server, script, connections, seconds), seconds)
+    found = measure(LocalMachine(), server, wrk(server, script, connections, seconds), seconds)
     read = disk_bytes(server.worker_pids()) - before
-    return Run(found.requests / found.seconds, found.cost_us, read / found.requests, found.errors)
+    return RoundResult(found.requests / found.seconds, found.cost_us, read / found.requests, found.errors)
 
 
 def run(say: Say, directory: Path | None, size_bytes: int, seconds: int, rounds: int, most: int) -> Result:
@@ -173,7 +181,7 @@ def measure_all(
 ) -> None:
     """All rounds; each begins with another server than the one before."""
     for server in started:
-        run_wrk(Host(), wrk(server, script, steps[-1], 1), 1)
+        run_wrk(LocalMachine(), wrk(server, script, steps[-1], 1), 1)
     for number in range(rounds):
         for connections in steps:
             for server in started if number % 2 == 0 else reversed(started):
@@ -184,7 +192,7 @@ def measure_all(
 
 def points_of(rows: Rows) -> list[Point]:
     """The medians."""
-    columns: dict[str, Callable[[Run], float]] = {
+    columns: dict[str, Callable[[RoundResult], float]] = {
         "requests/s": lambda run: run.rate,
         "CPU us a request": lambda run: run.cost_us,
         "disk KB a request": lambda run: run.disk_bytes / 1024,

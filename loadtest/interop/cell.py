@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from gossamer.loadtest.capture import captured
-from gossamer.loadtest.faults import Faults
+from gossamer.loadtest.faults import LinkFaults
 from gossamer.loadtest.interop.process import Observed
 from gossamer.loadtest.interop.wire import Packet, read
 from gossamer.loadtest.linked import linked
@@ -30,12 +30,12 @@ from gossamer.loadtest.namespaces import (
     pair,
 )
 
-BAD_LINK: Final = Faults(loss=0.01, reorder=0.02, duplicate=0.01, corrupt=0.002, delay_us=1_000)
+BAD_LINK: Final = LinkFaults(loss=0.01, reorder=0.02, duplicate=0.01, corrupt=0.002, delay_us=1_000)
 SEED: Final = 20070611
 CUT_AFTER_S: Final = 1.0
 
 
-class Seen(msgspec.Struct, frozen=True):
+class CellResult(msgspec.Struct, frozen=True):
     """What a cell brought."""
 
     first_port: int
@@ -45,7 +45,7 @@ class Seen(msgspec.Struct, frozen=True):
     server_packets: list[Packet]
 
 
-class Process:
+class EndProcess:
     """One end, as a process that speaks lines of JSON."""
 
     def __init__(self, space: Namespace, *words: str) -> None:
@@ -84,7 +84,7 @@ class Joint(msgspec.Struct):
 
 
 @contextlib.contextmanager
-def joined(link: str, left: Namespace, right: Namespace, faults: Faults = BAD_LINK) -> Iterator[Joint]:
+def joined(link: str, left: Namespace, right: Namespace, faults: LinkFaults = BAD_LINK) -> Iterator[Joint]:
     """The link of that name."""
     if link == "clean":
         join_by_veth(left, right)
@@ -93,14 +93,16 @@ def joined(link: str, left: Namespace, right: Namespace, faults: Faults = BAD_LI
             space.run(["ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "off"])
         yield Joint("eth0")
     else:
-        with linked(left, right, faults if link == "bad" else Faults(), SEED) as carrier:
+        with linked(left, right, faults if link == "bad" else LinkFaults(), SEED) as carrier:
             try:
                 yield Joint("link0", carrier.process)
             finally:
                 carrier.process.send_signal(signal.SIGCONT)
 
 
-def play(link: str, client: str, server: str, folder: Path, only: str = "", parameters: str = "{}") -> Seen:
+def play(
+    link: str, client: str, server: str, folder: Path, only: str = "", parameters: str = "{}"
+) -> CellResult:
     """Play all runs of a link between two stacks. Raises: NamespaceError."""
     with contextlib.ExitStack() as stack:
         left, right = stack.enter_context(pair())
@@ -110,11 +112,11 @@ def play(link: str, client: str, server: str, folder: Path, only: str = "", para
             for space, name in ((left, "client"), (right, "server"))
         ]
         words = ["--link", link, "--only", only, "--parameters", parameters]
-        serving = Process(right, "server", "--stack", server, *words)
+        serving = EndProcess(right, "server", "--stack", server, *words)
         stack.callback(serving.close)
         port = serving.line()
         hosts = ["--v4", RIGHT_V4, "--v6", RIGHT_V6, "--port", str(port)]
-        asking = Process(left, "client", "--stack", client, *words, *hosts)
+        asking = EndProcess(left, "client", "--stack", client, *words, *hosts)
         stack.callback(asking.close)
         asking.line()
         if link == "cut":
@@ -123,4 +125,4 @@ def play(link: str, client: str, server: str, folder: Path, only: str = "", para
         told = asking.line(), serving.line()
     observed = [msgspec.convert(one, Observed) for one in told]
     at_client, at_server = (read(wire) for wire in wires)
-    return Seen(port, observed[0], observed[1], at_client, at_server)
+    return CellResult(port, observed[0], observed[1], at_client, at_server)

@@ -45,7 +45,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:DIGEST_HEX]
 
 
-class End:
+class ObservedEnd:
     """One end. Every method notes what happened; an error is noted and the script goes on."""
 
     def __init__(self, stream: Stream, notes: list[str]) -> None:

@@ -28,8 +28,8 @@ from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
-from gossamer.loadtest.interop.observed import PATIENCE_US, End, error_name
-from gossamer.loadtest.interop.scenarios import LINKS, Run, Script, runs
+from gossamer.loadtest.interop.observed import PATIENCE_US, ObservedEnd, error_name
+from gossamer.loadtest.interop.scenarios import LINKS, ScenarioRun, Script, runs
 from gossamer.loadtest.stacks import ClientStack, client_stack, nfqueue_stack
 
 KERNEL_FIRST_PORT: Final = 21_000
@@ -53,7 +53,7 @@ class Serving:
         self.first_port = first_port
         self.parameters = parameters
 
-    def listen(self, run: Run) -> Acceptor:
+    def listen(self, run: ScenarioRun) -> Acceptor:
         """Listen on the run's port, for both families."""
         port = self.first_port + run.number
         if isinstance(self.stack.loop, TcpLoop):
@@ -64,19 +64,21 @@ class Serving:
 
     async def play(self, acceptor: Acceptor, script: Script, notes: list[str]) -> None:
         """The server's side of one run."""
-        end = End(await acceptor.accept(), notes)
+        end = ObservedEnd(await acceptor.accept(), notes)
         await script(end)
         await acceptor.close()
 
 
-async def open_and_play(connector: Connector, run: Run, address: tuple[str, int], notes: list[str]) -> None:
+async def open_and_play(
+    connector: Connector, run: ScenarioRun, address: tuple[str, int], notes: list[str]
+) -> None:
     """The client's side of one run."""
     try:
         stream = await connector.connect(address, PATIENCE_US, run.scenario.options)
     except OSError as error:
         notes.append(f"connect: {error_name(error)}")
         return
-    await run.scenario.client(End(stream, notes))
+    await run.scenario.client(ObservedEnd(stream, notes))
 
 
 class Ending:
@@ -136,7 +138,9 @@ def chosen_stack(name: str, parameters: TcpParameters) -> Iterator[ClientStack]:
         yield stack
 
 
-def serve(stack: ClientStack, ending: Ending, wanted: tuple[Run, ...], parameters: TcpParameters) -> None:
+def serve(
+    stack: ClientStack, ending: Ending, wanted: tuple[ScenarioRun, ...], parameters: TcpParameters
+) -> None:
     """Listen for all runs, and tell the first port."""
     first_port = stack.ports[0] if stack.ports else KERNEL_FIRST_PORT
     serving = Serving(stack, first_port, parameters)
@@ -147,11 +151,15 @@ def serve(stack: ClientStack, ending: Ending, wanted: tuple[Run, ...], parameter
 
 
 def connect(
-    stack: ClientStack, ending: Ending, wanted: tuple[Run, ...], hosts: dict[str, str], first_port: int
+    stack: ClientStack,
+    ending: Ending,
+    wanted: tuple[ScenarioRun, ...],
+    hosts: dict[str, str],
+    first_port: int,
 ) -> None:
     """Open all runs: the light ones at once, then the heavy ones in turn."""
 
-    def play(run: Run) -> Play:
+    def play(run: ScenarioRun) -> Play:
         return partial(open_and_play, stack.connector, run, (hosts[run.family], first_port + run.number))
 
     light = {run.key: play(run) for run in wanted if not run.scenario.is_heavy}

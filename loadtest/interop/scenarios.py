@@ -12,9 +12,9 @@ import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.loadtest.interop import scripts
-from gossamer.loadtest.interop.observed import End
+from gossamer.loadtest.interop.observed import ObservedEnd
 
-Script = Callable[[End], Awaitable[None]]
+Script = Callable[[ObservedEnd], Awaitable[None]]
 
 CLEAN: Final = ("clean",)
 ANY_LINK: Final = ("clean", "bad")
@@ -27,7 +27,7 @@ SHORT_KEEPALIVE: Final = SocketOptions(
 KEEPALIVE: Final = SocketOptions(keepalive_idle_us=SECOND_US, keepalive_interval_us=SECOND_US)
 
 
-class Scenario(msgspec.Struct, frozen=True):
+class InteropScenario(msgspec.Struct, frozen=True):
     """One row."""
 
     name: str
@@ -43,38 +43,40 @@ class Scenario(msgspec.Struct, frozen=True):
     """Heavy ones run one after another, when all others are over."""
 
 
-async def nothing(_end: End) -> None:
+async def nothing(_end: ObservedEnd) -> None:
     """Not reached."""
 
 
-def congestion(name: str) -> Scenario:
+def congestion(name: str) -> InteropScenario:
     """An upload under one congestion control."""
     options = SocketOptions(congestion=name)
-    return Scenario(f"upload under {name}", scripts.upload, scripts.swallow, options=options, is_heavy=True)
+    return InteropScenario(
+        f"upload under {name}", scripts.upload, scripts.swallow, options=options, is_heavy=True
+    )
 
 
 SCENARIOS: Final = (
-    Scenario("request and answer", scripts.ask, scripts.echo),
-    Scenario("bulk to the server", scripts.upload, scripts.swallow, is_heavy=True),
-    Scenario("bulk to the client", scripts.swallow, scripts.upload, is_heavy=True),
-    Scenario("bulk both ways", scripts.both_ways, scripts.both_ways, is_heavy=True),
-    Scenario("half-close by the client", scripts.half_close, scripts.answer_after_end),
-    Scenario("half-close by the server", scripts.answer_after_end, scripts.half_close),
-    Scenario("send after one's own end", scripts.send_after_own_end, scripts.answer_after_end),
-    Scenario("the server closes first", scripts.swallow, scripts.close_first),
-    Scenario("both end at once", scripts.end_together, scripts.end_together),
-    Scenario("many small writes", scripts.dribble, scripts.swallow),
-    Scenario("Nagle", scripts.dribble, scripts.swallow, options=SocketOptions(nodelay=False)),
-    Scenario("a receive times out", scripts.impatient, scripts.echo),
-    Scenario(
+    InteropScenario("request and answer", scripts.ask, scripts.echo),
+    InteropScenario("bulk to the server", scripts.upload, scripts.swallow, is_heavy=True),
+    InteropScenario("bulk to the client", scripts.swallow, scripts.upload, is_heavy=True),
+    InteropScenario("bulk both ways", scripts.both_ways, scripts.both_ways, is_heavy=True),
+    InteropScenario("half-close by the client", scripts.half_close, scripts.answer_after_end),
+    InteropScenario("half-close by the server", scripts.answer_after_end, scripts.half_close),
+    InteropScenario("send after one's own end", scripts.send_after_own_end, scripts.answer_after_end),
+    InteropScenario("the server closes first", scripts.swallow, scripts.close_first),
+    InteropScenario("both end at once", scripts.end_together, scripts.end_together),
+    InteropScenario("many small writes", scripts.dribble, scripts.swallow),
+    InteropScenario("Nagle", scripts.dribble, scripts.swallow, options=SocketOptions(nodelay=False)),
+    InteropScenario("a receive times out", scripts.impatient, scripts.echo),
+    InteropScenario(
         "zero window at the server", scripts.pour, scripts.drink_late, wire=(CLOSED_WINDOW,), is_heavy=True
     ),
-    Scenario(
+    InteropScenario(
         "zero window at the client", scripts.drink_late, scripts.pour, wire=(CLOSED_WINDOW,), is_heavy=True
     ),
-    Scenario("keepalive", scripts.idle, scripts.echo, wire=(PROBED,), options=KEEPALIVE),
-    Scenario("urgent data", scripts.urge, scripts.be_urged),
-    Scenario(
+    InteropScenario("keepalive", scripts.idle, scripts.echo, wire=(PROBED,), options=KEEPALIVE),
+    InteropScenario("urgent data", scripts.urge, scripts.be_urged),
+    InteropScenario(
         "small segments",
         scripts.upload,
         scripts.swallow,
@@ -82,13 +84,19 @@ SCENARIOS: Final = (
         is_heavy=True,
     ),
     *(congestion(name) for name in ("newreno", "cubic", "bbr")),
-    Scenario("refused", nothing, None, CLEAN, (RESET,)),
-    Scenario("abort by the client", scripts.abort_after_answer, scripts.echo, CLEAN, (RESET,)),
-    Scenario("abort by the server", scripts.echo, scripts.abort_after_answer, CLEAN, (RESET,)),
-    Scenario("abort before all was read", scripts.abort_with_unread, scripts.read_late, CLEAN, (RESET,)),
-    Scenario("close with data unread", scripts.write_and_wait, scripts.close_with_unread, CLEAN, (RESET,)),
-    Scenario("write to who has closed", scripts.write_to_closed, scripts.close_at_once, CLEAN, (RESET,)),
-    Scenario(
+    InteropScenario("refused", nothing, None, CLEAN, (RESET,)),
+    InteropScenario("abort by the client", scripts.abort_after_answer, scripts.echo, CLEAN, (RESET,)),
+    InteropScenario("abort by the server", scripts.echo, scripts.abort_after_answer, CLEAN, (RESET,)),
+    InteropScenario(
+        "abort before all was read", scripts.abort_with_unread, scripts.read_late, CLEAN, (RESET,)
+    ),
+    InteropScenario(
+        "close with data unread", scripts.write_and_wait, scripts.close_with_unread, CLEAN, (RESET,)
+    ),
+    InteropScenario(
+        "write to who has closed", scripts.write_to_closed, scripts.close_at_once, CLEAN, (RESET,)
+    ),
+    InteropScenario(
         "close with linger 0",
         scripts.close_first,
         scripts.read_late,
@@ -96,7 +104,7 @@ SCENARIOS: Final = (
         (RESET,),
         SocketOptions(linger_us=0),
     ),
-    Scenario(
+    InteropScenario(
         "user timeout",
         scripts.into_the_void,
         scripts.outlive,
@@ -104,7 +112,7 @@ SCENARIOS: Final = (
         (RESET,),
         SocketOptions(user_timeout_us=SECOND_US),
     ),
-    Scenario(
+    InteropScenario(
         "keepalive of a dead peer",
         scripts.listen_to_silence,
         scripts.outlive,
@@ -115,11 +123,11 @@ SCENARIOS: Final = (
 )
 
 
-class Run(msgspec.Struct, frozen=True):
+class ScenarioRun(msgspec.Struct, frozen=True):
     """A scenario over one family, with its place: the server's port is its first port and `number` more."""
 
     number: int
-    scenario: Scenario
+    scenario: InteropScenario
     family: str
 
     @property
@@ -131,7 +139,7 @@ class Run(msgspec.Struct, frozen=True):
 FAMILIES: Final = ("v4", "v6")
 
 
-def runs(link: str) -> tuple[Run, ...]:
+def runs(link: str) -> tuple[ScenarioRun, ...]:
     """All runs of one link, numbered."""
     chosen = [(s, family) for s in SCENARIOS if link in s.links for family in FAMILIES]
-    return tuple(Run(number, scenario, family) for number, (scenario, family) in enumerate(chosen))
+    return tuple(ScenarioRun(number, scenario, family) for number, (scenario, family) in enumerate(chosen))

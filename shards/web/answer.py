@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from gossamer.core.http.conditional import Validators, Verdict, evaluate, range_applies
+from gossamer.core.http.conditional import Evaluation, Validators, evaluate, range_applies
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.ranges import (
     RANGES_MAX,
@@ -49,7 +49,7 @@ class FileFacts(msgspec.Struct, frozen=True, gc=False):
     """The fields of an answer that sends all of it."""
 
 
-class Setting(msgspec.Struct, frozen=True, gc=False):
+class AnswerSetting(msgspec.Struct, frozen=True, gc=False):
     """What is the same for all answers of one second."""
 
     lines: str
@@ -104,14 +104,14 @@ def common_lines(date: str, server: str) -> str:
     return field_lines([*([("Server", server)] if server else []), ("Date", date)])
 
 
-def file_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
+def file_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> Answer:
     """The answer to GET or HEAD of a file."""
     if request.section.asks_for_all:
         return whole_answer(request, facts, setting)
     verdict = evaluate(request.field, request.method, facts.validators)
-    if verdict is Verdict.FAILED:
+    if verdict is Evaluation.FAILED:
         return error_answer(412, request, setting)
-    if verdict is Verdict.NOT_MODIFIED:
+    if verdict is Evaluation.NOT_MODIFIED:
         fields = validator_fields(facts.last_modified, facts.validators.etag)
         return answer(304, field_lines(fields), (), request, setting)
     # RFC 9110 14.2: "A server MUST ignore a Range header field received with a request method [...] for which
@@ -128,19 +128,19 @@ def file_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
     return ranges_answer(request, facts, ranges, setting)
 
 
-def whole_answer(request: Request, facts: FileFacts, setting: Setting) -> Answer:
+def whole_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> Answer:
     """200 with all of the file."""
     parts: tuple[Part, ...] = (ByteRange(0, facts.size),) if facts.size and request.method == "GET" else ()
     return answer(200, facts.lines, parts, request, setting)
 
 
-def plain_head(facts: FileFacts, setting: Setting) -> bytes:
+def plain_head(facts: FileFacts, setting: AnswerSetting) -> bytes:
     """The head of `whole_answer` to a plain GET, on a connection that lives on."""
     return head_of_lines(200, setting.lines + facts.lines)
 
 
 def ranges_answer(
-    request: Request, facts: FileFacts, ranges: tuple[ByteRange, ...], setting: Setting
+    request: Request, facts: FileFacts, ranges: tuple[ByteRange, ...], setting: AnswerSetting
 ) -> Answer:
     """206 with one range, or with several as multipart/byteranges."""
     if len(ranges) == 1:
@@ -174,7 +174,7 @@ def multipart(facts: FileFacts, ranges: tuple[ByteRange, ...], boundary: str) ->
 
 
 def error_answer(
-    status: int, request: Request | None, setting: Setting, extra: FieldList | None = None
+    status: int, request: Request | None, setting: AnswerSetting, extra: FieldList | None = None
 ) -> Answer:
     """An error or a redirect with its short page; without a request (its head could not be read) it is the
     last answer.
@@ -188,14 +188,14 @@ def error_answer(
     return answer(status, field_lines(fields), () if is_head else (body,), request, setting)
 
 
-def page_answer(body: bytes, request: Request, setting: Setting) -> Answer:
+def page_answer(body: bytes, request: Request, setting: AnswerSetting) -> Answer:
     """200 with a page made here."""
     fields = [("Content-Type", HTML), ("Content-Length", str(len(body)))]
     return answer(200, field_lines(fields), (body,) if request.method == "GET" else (), request, setting)
 
 
 def answer(
-    status: int, lines: str, parts: tuple[Part, ...], request: Request | None, setting: Setting
+    status: int, lines: str, parts: tuple[Part, ...], request: Request | None, setting: AnswerSetting
 ) -> Answer:
     """Put the fields around its own that every response has."""
     keep_alive = request is not None and request.keep_alive and not setting.is_draining

@@ -17,7 +17,7 @@ from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.reader import RequestReader, is_one_head
 from gossamer.core.http.request import Refusal, Request, RequestParser
 from gossamer.core.io.stream import Stream
-from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, Setting, error_answer
+from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, AnswerSetting, error_answer
 from gossamer.shards.web.content import StreamedFile
 from gossamer.shards.web.inbox import Inbox
 from gossamer.shards.web.options import WebOptions
@@ -36,7 +36,7 @@ class Site(Protocol):
     clock: Clock
     is_draining: bool
 
-    def setting(self) -> Setting:
+    def setting(self) -> AnswerSetting:
         """What answers have in common now."""
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:

@@ -20,7 +20,7 @@ from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import (
     ALLOWED_METHODS,
     Answer,
-    Setting,
+    AnswerSetting,
     common_lines,
     error_answer,
     file_answer,
@@ -70,7 +70,7 @@ class StaticSite:
         self.last_heads: set[bytes] = set()
         self.fresh_until_us = 0
         self.is_draining = False
-        self.common = Setting("")
+        self.common = AnswerSetting("")
         self.hot_hits_total = 0
         self.slow_total = 0
         self.responses_4xx_total = 0
@@ -122,7 +122,7 @@ class StaticSite:
         self.is_draining = True
         self.begin_second(0)
 
-    def setting(self) -> Setting:
+    def setting(self) -> AnswerSetting:
         """What answers have in common now."""
         self.refresh()
         return self.common
@@ -141,7 +141,7 @@ class StaticSite:
         self.last_heads.clear()
         self.hot_bytes = 0
         lines = common_lines(format_date(self.wall() // SECOND_US), self.options.server)
-        self.common = Setting(lines, self.options.ranges_max, self.is_draining)
+        self.common = AnswerSetting(lines, self.options.ranges_max, self.is_draining)
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
         """The answer, and what its ranges are taken from."""
@@ -161,7 +161,7 @@ class StaticSite:
         answer = file_answer(request, content.facts, setting)
         return answer, content if isinstance(content, StreamedFile) else content.body
 
-    async def folder_answer(self, folder: Folder, request: Request, setting: Setting) -> Answer:
+    async def folder_answer(self, folder: Folder, request: Request, setting: AnswerSetting) -> Answer:
         """The list of a folder."""
         try:
             page = await list_folder(folder, self.options.autoindex_entries_max, self.options.hidden_files)

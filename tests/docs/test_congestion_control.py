@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.core.sim.report import Report
+from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
 from gossamer.core.tcp.congestion.named import KNOWN, named
@@ -25,7 +25,7 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "patient:Patient"
 
 
-def transferred(congestion: str) -> Report:
+def transferred(congestion: str) -> SimulationReport:
     scenario = Scenario(
         congestion=(congestion,),
         transfer_bytes=8 << 20,

@@ -9,7 +9,7 @@ import pytest
 
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow, remote_address
-from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.packet import build_packet
 from gossamer.core.wire.reading import read_icmp
 from gossamer.core.wire.record import IN_RECORD, KIND_ICMP
@@ -174,7 +174,7 @@ def test_recv_batch__icmp_error_of_the_kernel__read_as_one_about_our_flow(
     assert source.recv_batch() == 1
     record = IN_RECORD.unpack_from(source.records)
     assert record[1] == KIND_ICMP
-    assert read_icmp(record) == IcmpError(ours, *expected, seq=0xFFFFFFF0, mtu=0)
+    assert read_icmp(record) == IcmpMessage(ours, *expected, seq=0xFFFFFFF0, mtu=0)
 
 
 def test_close__twice__harmless(diverted: Any, open_source: Callable[..., PacketSource]) -> None:

@@ -2,11 +2,11 @@
 
 from gossamer.core.sim.device import SLOTS
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.loadtest.bench_syn import FLOOD, FORGED, Victim, measured, ready, with_cookies_out
+from gossamer.loadtest.bench_syn import FLOOD, FORGED, FloodedServer, measured, ready, with_cookies_out
 
 
 def test_flood__kept__each_syn_has_a_record_and_an_answer() -> None:
-    victim = Victim(TcpParameters(syn_cookies="off"))
+    victim = FloodedServer(TcpParameters(syn_cookies="off"))
     victim.take([ready(FLOOD, number) for number in range(3)])
     assert (victim.loop.statistics()["half_open"], victim.sink.unsent_total) == (3 * SLOTS, 3 * SLOTS)
 

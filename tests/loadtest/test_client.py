@@ -17,7 +17,7 @@ from gossamer.core.threads.calls import sys_fork, sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.client import conduct
 from gossamer.loadtest.report import ProgressDisplay
-from gossamer.loadtest.run import Options, Run
+from gossamer.loadtest.run import LoadOptions, LoadRun
 from gossamer.loadtest.target import Target
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
@@ -61,14 +61,14 @@ async def accept_all(acceptor: SockAcceptor, serve: Serve) -> None:
         await sys_fork(one(stream))
 
 
-def perform(serve: Serve | None, **asked: object) -> Run:
+def perform(serve: Serve | None, **asked: object) -> LoadRun:
     """A run against a server on a port of its own; with None, nobody listens there."""
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
     options = {"connections": 4, "duration_us": 5 * SECOND_US, "requests_max": 100} | asked
     scheduler = Scheduler(EpollWaiter(), [SleepLoop(), SockLoop()])
     target = Target("a:1", "/path", address)
-    run = Run(Options(target, **options), SockConnector(), monotonic_us)  # type: ignore[arg-type]
+    run = LoadRun(LoadOptions(target, **options), SockConnector(), monotonic_us)  # type: ignore[arg-type]
     acceptor = SockAcceptor(listener)
 
     async def whole() -> None:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossamer.loadtest.faults import INTACT, Delivery, Faults, decide, flip
+from gossamer.loadtest.faults import INTACT, LinkFaults, PacketDelivery, decide, flip
 
 PACKETS = 40_000
-ALL = Faults(loss=0.02, reorder=0.03, duplicate=0.01, corrupt=0.005, delay_us=100, reorder_us=900)
+ALL = LinkFaults(loss=0.02, reorder=0.03, duplicate=0.01, corrupt=0.005, delay_us=100, reorder_us=900)
 
 
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
@@ -17,7 +17,7 @@ def test_decide__same_seed_and_number__same_deliveries(seed: int, number: int) -
 
 
 def test_decide__perfect_link__delivers_each_once_at_once() -> None:
-    assert all(decide(Faults(), 7, n, 40) == (Delivery(0),) for n in range(1000))
+    assert all(decide(LinkFaults(), 7, n, 40) == (PacketDelivery(0),) for n in range(1000))
 
 
 def test_decide__many_packets__faults_are_as_frequent_as_asked() -> None:
@@ -45,11 +45,11 @@ def test_flip__a_bit__twice_is_the_packet_again(packet: bytes, data: st.DataObje
 
 @given(st.integers(0, 2**32), st.integers(1, 1500))
 def test_decide__corrupt__flips_inside_the_packet(number: int, length: int) -> None:
-    (delivery,) = decide(Faults(corrupt=1.0), 7, number, length)
+    (delivery,) = decide(LinkFaults(corrupt=1.0), 7, number, length)
     assert 0 <= delivery.flipped_bit < 8 * length
 
 
 @pytest.mark.parametrize("wrong", [{"loss": 1.5}, {"corrupt": -0.1}, {"delay_us": -1}, {"los": 0.1}])
 def test_faults__impossible__are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises((ValueError, msgspec.ValidationError)):
-        msgspec.convert(wrong, Faults)
+        msgspec.convert(wrong, LinkFaults)

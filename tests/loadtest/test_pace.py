@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.clock import SECOND_US
-from gossamer.loadtest.pace import Shape, Slot, next_slot
+from gossamer.loadtest.pace import SendSlot, Shape, next_slot
 
 START = 5 * SECOND_US
 CLOSED = Shape(START, START + SECOND_US, requests_max=100)
@@ -15,20 +15,20 @@ OPEN = Shape(START, START + SECOND_US, requests_max=100, rate=10.0)
 @pytest.mark.parametrize(
     ("rule", "shape", "number", "count_max", "now_us", "expected"),
     [
-        ("closed loop is due at once", CLOSED, 3, 1, START + 7, Slot(3, 1, START + 7)),
-        ("a pipeline takes what it may", CLOSED, 3, 8, START, Slot(3, 8, START)),
-        ("the count bounds the batch", CLOSED, 98, 8, START, Slot(98, 2, START)),
+        ("closed loop is due at once", CLOSED, 3, 1, START + 7, SendSlot(3, 1, START + 7)),
+        ("a pipeline takes what it may", CLOSED, 3, 8, START, SendSlot(3, 8, START)),
+        ("the count bounds the batch", CLOSED, 98, 8, START, SendSlot(98, 2, START)),
         ("the count ends the run", CLOSED, 100, 1, START, None),
         ("the time ends the run", CLOSED, 0, 1, START + SECOND_US, None),
-        ("open loop: due by number", OPEN, 3, 1, START, Slot(3, 1, START + 300_000)),
-        ("open loop: late is still due then", OPEN, 3, 1, START + 900_000, Slot(3, 1, START + 300_000)),
-        ("open loop: nothing early in a batch", OPEN, 3, 8, START, Slot(3, 1, START + 300_000)),
-        ("open loop: all that is late", OPEN, 3, 8, START + 500_000, Slot(3, 3, START + 300_000)),
+        ("open loop: due by number", OPEN, 3, 1, START, SendSlot(3, 1, START + 300_000)),
+        ("open loop: late is still due then", OPEN, 3, 1, START + 900_000, SendSlot(3, 1, START + 300_000)),
+        ("open loop: nothing early in a batch", OPEN, 3, 8, START, SendSlot(3, 1, START + 300_000)),
+        ("open loop: all that is late", OPEN, 3, 8, START + 500_000, SendSlot(3, 3, START + 300_000)),
         ("open loop: due after the end", OPEN, 10, 1, START, None),
     ],
 )
 def test_next_slot(
-    rule: str, shape: Shape, number: int, count_max: int, now_us: int, expected: Slot | None
+    rule: str, shape: Shape, number: int, count_max: int, now_us: int, expected: SendSlot | None
 ) -> None:
     assert next_slot(shape, number, count_max, now_us) == expected, rule
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gossamer.loadtest.bench_http import parse_wrk
-from gossamer.loadtest.samples import Sample, Target, median_cost_us, median_ratio, summary
+from gossamer.loadtest.samples import Sample, Threshold, median_cost_us, median_ratio, summary
 from gossamer.loadtest.servers import ServerError
 
 
@@ -27,7 +27,7 @@ def test_summary__medians_per_request() -> None:
 
 @pytest.mark.parametrize(("figure", "is_met"), [(1.5, True), (1.51, False)])
 def test_target__limit__is_the_last_that_passes(figure: float, is_met: bool) -> None:
-    assert Target("t", figure, 1.5, "x", "wrk").is_met is is_met
+    assert Threshold("t", figure, 1.5, "x", "wrk").is_met is is_met
 
 
 WRK = """Running 1s test @ http://127.0.0.1:8081/

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from gossamer.core.clock import SECOND_US, VirtualClock
-from gossamer.loadtest.faults import Faults
+from gossamer.loadtest.faults import LinkFaults
 from gossamer.loadtest.link import QUEUE_PACKETS_MAX, Direction, carry
 from gossamer.loadtest.linked import linked
 from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
@@ -48,7 +48,7 @@ def digest_of(blocks: int) -> str:
 def test_link__perfect__every_packet_arrives(
     namespace_pair: tuple[Namespace, Namespace],
 ) -> None:
-    with linked(*namespace_pair, Faults()) as link:
+    with linked(*namespace_pair, LinkFaults()) as link:
         digest = transfer(*namespace_pair, blocks=512)
         counts = link.close()
     assert digest == digest_of(512)
@@ -60,7 +60,7 @@ def test_link__perfect__every_packet_arrives(
 def test_link__loss_reorder_duplicates_corruption__kernel_tcp_still_gets_through(
     namespace_pair: tuple[Namespace, Namespace],
 ) -> None:
-    faults = Faults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.005)
+    faults = LinkFaults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.005)
     with linked(*namespace_pair, faults, seed=11) as link:
         digest = transfer(*namespace_pair, blocks=128)
         counts = link.close()
@@ -70,7 +70,7 @@ def test_link__loss_reorder_duplicates_corruption__kernel_tcp_still_gets_through
     assert min(forth.reordered_total, forth.duplicated_total, forth.corrupted_total) > 0
 
 
-def packets_through(faults: Faults, count: int, seconds: float) -> tuple[list[bytes], Direction]:
+def packets_through(faults: LinkFaults, count: int, seconds: float) -> tuple[list[bytes], Direction]:
     """Put numbered packets through a direction whose ends are datagram sockets, on a virtual clock."""
     entry, source = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     sink, outlet = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -102,14 +102,14 @@ def drain(outlet: socket.socket) -> list[bytes]:
 
 
 def test_direction__reorder__held_packets_come_later_and_none_is_missing() -> None:
-    arrived, direction = packets_through(Faults(reorder=0.1), 500, seconds=0.5)
+    arrived, direction = packets_through(LinkFaults(reorder=0.1), 500, seconds=0.5)
     assert sorted(arrived) == [n.to_bytes(4, "big") * 10 for n in range(500)]
     assert arrived != sorted(arrived)
     assert direction.counts.reordered_total > 20
 
 
 def test_direction__loss_and_duplicates__counts_add_up() -> None:
-    arrived, direction = packets_through(Faults(loss=0.1, duplicate=0.1), 500, seconds=0.5)
+    arrived, direction = packets_through(LinkFaults(loss=0.1, duplicate=0.1), 500, seconds=0.5)
     counts = direction.counts
     assert len(arrived) == counts.delivered_total == 500 - counts.lost_total + counts.duplicated_total
     assert counts.lost_total > 20
@@ -117,7 +117,7 @@ def test_direction__loss_and_duplicates__counts_add_up() -> None:
 
 
 def test_direction__more_under_way_than_the_bound__dropped_and_counted() -> None:
-    direction = Direction(-1, -1, Faults(delay_us=1000), seed=1)
+    direction = Direction(-1, -1, LinkFaults(delay_us=1000), seed=1)
     for _ in range(QUEUE_PACKETS_MAX + 3):
         direction.route(b"packet", now_us=0)
     assert len(direction.under_way) == QUEUE_PACKETS_MAX
@@ -125,7 +125,7 @@ def test_direction__more_under_way_than_the_bound__dropped_and_counted() -> None
 
 
 def test_direction__sink_refuses__counted_and_goes_on() -> None:
-    direction = Direction(-1, -1, Faults(), seed=1)
+    direction = Direction(-1, -1, LinkFaults(), seed=1)
     direction.route(b"packet", now_us=0)
     assert direction.counts.refused_total == 1
 
@@ -139,7 +139,7 @@ def test_carry__time_is_over__ends_by_itself() -> None:
         return clock()
 
     with left, right:
-        direction = Direction(left.fileno(), right.fileno(), Faults(), seed=1)
+        direction = Direction(left.fileno(), right.fileno(), LinkFaults(), seed=1)
         worker = threading.Thread(target=carry, args=([direction], 4 * SECOND_US, lambda: False, moving))
         worker.start()
         worker.join(20)

@@ -8,14 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.shards.control import CLIENTS_MAX, REQUEST_BYTES_MAX, Answer, ControlServer, Request, ask
+from gossamer.shards.control import (
+    CLIENTS_MAX,
+    REQUEST_BYTES_MAX,
+    ControlAnswer,
+    ControlRequest,
+    ControlServer,
+    ask,
+)
 from gossamer.shards.exitcode import CommandError, ConfigError, NotRunningError
 
 
-def answer(request: Request) -> Answer:
+def answer(request: ControlRequest) -> ControlAnswer:
     if request.command == "restart":
         raise ConfigError("worker: found 9; allowed: 0 to 1")
-    return Answer(True, "", {"worker": request.worker, "long": "x" * 300_000})
+    return ControlAnswer(True, "", {"worker": request.worker, "long": "x" * 300_000})
 
 
 @pytest.fixture
@@ -45,18 +52,18 @@ def connect(path: Path) -> socket.socket:
 
 
 def test_ask__answer_comes_whole(path: Path) -> None:
-    result = ask(path, Request("status", 3)).result
+    result = ask(path, ControlRequest("status", 3)).result
     assert (result["worker"], len(result["long"])) == (3, 300_000)
 
 
 def test_ask__refused__error_with_its_message(path: Path) -> None:
     with pytest.raises(CommandError, match="allowed: 0 to 1"):
-        ask(path, Request("restart", 9))
+        ask(path, ControlRequest("restart", 9))
 
 
 def test_ask__nobody__not_running(tmp_path: Path) -> None:
     with pytest.raises(NotRunningError):
-        ask(tmp_path / "none", Request("status"))
+        ask(tmp_path / "none", ControlRequest("status"))
 
 
 def test_socket__for_its_owner_alone(path: Path) -> None:
@@ -70,12 +77,12 @@ def test_rubbish__told_so_and_the_server_goes_on(path: Path, data: bytes) -> Non
     with connect(path) as client:
         client.send(data)
         assert b'"ok":false' in client.recv(1 << 16)
-    assert ask(path, Request("status")).ok
+    assert ask(path, ControlRequest("status")).ok
 
 
 def test_silent_clients__never_lock_out_the_next_one(path: Path) -> None:
     idle = [connect(path) for _ in range(CLIENTS_MAX + 3)]
-    assert ask(path, Request("status")).ok
+    assert ask(path, ControlRequest("status")).ok
     for client in idle:
         client.close()
 
@@ -83,4 +90,4 @@ def test_silent_clients__never_lock_out_the_next_one(path: Path) -> None:
 def test_client_that_does_not_read__only_loses_its_answer(path: Path) -> None:
     with connect(path) as client:
         client.send(b'{"command":"status"}')
-    assert ask(path, Request("status")).ok
+    assert ask(path, ControlRequest("status")).ok

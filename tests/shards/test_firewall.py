@@ -10,12 +10,12 @@ from gossamer.shards import firewall
 from gossamer.shards.active_opens import active_opens
 from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.procfs import own_identity, read_queues
-from gossamer.shards.rules import Owner, Target, chain_name
+from gossamer.shards.rules import Owner, QueueTarget, chain_name
 
 pytestmark = pytest.mark.needs("nfqueue")
 
-TARGET = Target(18080, 18080, (300, 301), "0.0.0.0")
-BOTH = Target(18081, 18081, (302, 303), "::")
+TARGET = QueueTarget(18080, 18080, (300, 301), "0.0.0.0")
+BOTH = QueueTarget(18081, 18081, (302, 303), "::")
 
 
 def rules() -> list[str]:
@@ -89,7 +89,7 @@ def test_remove_dead__owner_lives__stays_and_the_dead_one_goes(namespace: Namesp
 def test_install__refused_by_iptables__error_and_nothing_left(namespace: Namespace) -> None:
     with namespace.entered():
         with pytest.raises(firewall.FirewallError, match="iptables-restore: exit code"):
-            firewall.install_rules(own_identity(), Target(18080, 18080, (300,), "999.0.0.1"), 1)
+            firewall.install_rules(own_identity(), QueueTarget(18080, 18080, (300,), "999.0.0.1"), 1)
         assert rules() == []
 
 

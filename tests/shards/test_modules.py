@@ -8,7 +8,7 @@ import pytest
 from gossamer.ffi.privileges import CAP_SYS_MODULE, effective_capabilities
 from gossamer.shards import firewall
 from gossamer.shards.modules import load_module, missing_modules
-from gossamer.shards.rules import Owner, Target
+from gossamer.shards.rules import Owner, QueueTarget
 
 needs_modules = pytest.mark.skipif(
     CAP_SYS_MODULE not in effective_capabilities(), reason="needs CAP_SYS_MODULE: without it none is loaded"
@@ -16,7 +16,7 @@ needs_modules = pytest.mark.skipif(
 
 NFQUEUE_MISSING = "Warning: Extension NFQUEUE revision 0 not supported, missing kernel module?"
 HMARK_MISSING = "Warning: Extension HMARK revision 0 not supported, missing kernel module?"
-TARGET = Target(18080, 18080, (300,), "0.0.0.0")
+TARGET = QueueTarget(18080, 18080, (300,), "0.0.0.0")
 Programs = Callable[..., Path]
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gossamer.shards.rules import (
     Owner,
-    Target,
+    QueueTarget,
     Variant,
     base36,
     build_removal,
@@ -20,7 +20,7 @@ from gossamer.shards.rules import (
 
 OWNER = Owner(pid=4242, start_ticks=36**3 + 1)
 IN, OUT = "GSMR-I-8080-4242-1001", "GSMR-O-8080-4242-1001"
-TWO = Target(8080, 8080, (100, 101), "192.0.2.1")
+TWO = QueueTarget(8080, 8080, (100, 101), "192.0.2.1")
 
 SAVED = f"""# Generated
 *raw
@@ -78,19 +78,19 @@ def test_build_rules__two_queues__symmetric_hash_then_mark_to_queue_then_drop() 
 
 
 def test_build_rules__one_queue__no_hash() -> None:
-    text = build_rules(4, OWNER, Target(8080, 8080, (7,)), 1)
+    text = build_rules(4, OWNER, QueueTarget(8080, 8080, (7,)), 1)
     assert "HMARK" not in text
     assert f"-A {IN} -j NFQUEUE --queue-num 7" in text
 
 
 def test_build_rules__any_host__only_what_is_for_this_machine() -> None:
-    text = build_rules(6, OWNER, Target(8080, 8080, (7,), "::"), 1)
+    text = build_rules(6, OWNER, QueueTarget(8080, 8080, (7,), "::"), 1)
     assert f"-A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8080 -j {IN}" in text.splitlines()
     assert "-d ::" not in text
 
 
 def test_build_rules__range__both_directions_and_icmp() -> None:
-    text = build_rules(4, OWNER, Target(61000, 61511, (7,)), 1)
+    text = build_rules(4, OWNER, QueueTarget(61000, 61511, (7,)), 1)
     assert "--dport 61000:61511 -j GSMR-I-61000-" in text
     assert "--sport 61000:61511 -j GSMR-O-61000-" in text
     assert "8>>16=61000:61511" in text

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gossamer.loadtest.faults import Faults
+from gossamer.loadtest.faults import LinkFaults
 from gossamer.loadtest.linked import linked
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.peers import start_nginx
@@ -77,7 +77,7 @@ def test_client_on_functional_tcp__bad_link__all_answered(
     namespace_pair: tuple[Namespace, Namespace], site: Path, files: dict[str, bytes], tmp_path: Path
 ) -> None:
     left, right = namespace_pair
-    faults = Faults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.002)
+    faults = LinkFaults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.002)
     with (
         linked(left, right, faults, seed=5),
         running(start_nginx(right, site, tmp_path / "nginx", port=PORT)),

@@ -16,9 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.loadtest.interop.cell import Seen, play
+from gossamer.loadtest.interop.cell import CellResult, play
 from gossamer.loadtest.interop.process import UNFINISHED
-from gossamer.loadtest.interop.scenarios import CLOSED_WINDOW, LINKS, PROBED, RESET, SCENARIOS, Run, runs
+from gossamer.loadtest.interop.scenarios import (
+    CLOSED_WINDOW,
+    LINKS,
+    PROBED,
+    RESET,
+    SCENARIOS,
+    ScenarioRun,
+    runs,
+)
 from gossamer.loadtest.interop.wire import judge
 
 pytestmark = [pytest.mark.needs("nfqueue", "tun", "tshark", "ethtool"), pytest.mark.slow]
@@ -32,7 +40,7 @@ CELLS = [
     if ALL or link == "clean" or client != server
 ]
 DIFFERENCES = Path(__file__).parents[2] / "docs" / "differences.md"
-Play = Callable[[str, str, str], Seen]
+Play = Callable[[str, str, str], CellResult]
 
 MATRIX = [
     pytest.param(link, client, server, run, id=f"{link}: {client} to {server}: {run.key}")
@@ -46,7 +54,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Play:
     """Each cell once."""
 
     @cache
-    def once(link: str, client: str, server: str) -> Seen:
+    def once(link: str, client: str, server: str) -> CellResult:
         return play(link, client, server, tmp_path_factory.mktemp("cell"))
 
     return once
@@ -69,7 +77,7 @@ def differences() -> dict[tuple[str, str, str], tuple[str, str]]:
     return {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
 
 
-def listed(run: Run, client: str, server: str, side: str) -> tuple[str, str] | None:
+def listed(run: ScenarioRun, client: str, server: str, side: str) -> tuple[str, str] | None:
     """The row that is about this end of this run."""
     for end, stack in (("client", client), ("server", server)):
         if stack == OURS and (run.scenario.name, end, side) in differences():
@@ -79,7 +87,7 @@ def listed(run: Run, client: str, server: str, side: str) -> tuple[str, str] | N
 
 @pytest.mark.parametrize(("link", "client", "server", "run"), MATRIX)
 def test_observed__as_between_two_kernels_or_listed(
-    played: Play, link: str, client: str, server: str, run: Run
+    played: Play, link: str, client: str, server: str, run: ScenarioRun
 ) -> None:
     model = "clean" if "clean" in run.scenario.links else link
     reference, seen = played(model, KERNEL, KERNEL), played(link, client, server)
@@ -98,7 +106,7 @@ def test_observed__as_between_two_kernels_or_listed(
 
 @pytest.mark.parametrize(("link", "client", "server", "run"), MATRIX)
 def test_wire__checksums_windows_resets_and_repairs(
-    played: Play, link: str, client: str, server: str, run: Run
+    played: Play, link: str, client: str, server: str, run: ScenarioRun
 ) -> None:
     seen = played(link, client, server)
     port = seen.first_port + run.number

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.loadtest.faults import Faults
-from gossamer.loadtest.linked import LinkCounts, linked
+from gossamer.loadtest.faults import LinkFaults
+from gossamer.loadtest.linked import LinkTotals, linked
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.servers import Gossamer
 
@@ -25,7 +25,7 @@ GOOD_MIB = 1024 if ALL else 128
 BAD_MIB = 100 if ALL else 20
 PORT = 7811
 SEED = 20070611
-BAD = Faults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.002)
+BAD = LinkFaults(loss=0.02, reorder=0.02, duplicate=0.01, corrupt=0.002)
 DIGEST = "gossamer.shards.web.digest:handler"
 Start = Callable[..., Gossamer]
 
@@ -74,7 +74,7 @@ def report(what: str, mebibytes: int, started: float) -> None:
     print(f"{what}: {mebibytes} MiB in {seconds:.1f} s = {mebibytes / seconds:.1f} MiB/s")
 
 
-def assert_faults_happened(counts: LinkCounts) -> None:
+def assert_faults_happened(counts: LinkTotals) -> None:
     """The link did what it was asked for, both ways."""
     for way in (counts.forth, counts.back):
         print(way)

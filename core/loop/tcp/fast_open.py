@@ -26,7 +26,7 @@ from gossamer.core.wire.flow import Flow
 replace = msgspec.structs.replace
 
 
-class Server(msgspec.Struct, frozen=True):
+class FastOpenServer(msgspec.Struct, frozen=True):
     """What a client remembers of one."""
 
     cookie: bytes = fast_open.ASK
@@ -52,7 +52,7 @@ class FastOpens:
         """Handed out or in an accept queue, and their handshake is not over."""
         self._held_until_us: deque[int] = deque()
         """Places of early connections that failed, and when each is free again."""
-        self._servers: OrderedDict[bytes, Server] = OrderedDict()
+        self._servers: OrderedDict[bytes, FastOpenServer] = OrderedDict()
         """By their address, the one not used for longest first."""
         self._early_total = 0
         self._lost_total = 0
@@ -96,7 +96,7 @@ class FastOpens:
         """An active opening that has data to send, with what is known of its server."""
         if not self._is_client:
             return opening
-        server = self._servers.get(flow[:16], Server())
+        server = self._servers.get(flow[:16], FastOpenServer())
         if server.cookie:
             self._servers.move_to_end(flow[:16])
         if opening.now_us < server.rests_until_us:
@@ -105,17 +105,17 @@ class FastOpens:
 
     def perform_granted(self, connection: Connection, action: Granted) -> None:
         """A server gave us a cookie."""
-        self._remember(connection.flow, Server(action.cookie, action.mss))
+        self._remember(connection.flow, FastOpenServer(action.cookie, action.mss))
 
     def on_lost(self, connection: Connection) -> None:
         """A SYN with the option was not answered in time."""
         self._lost_total += 1
         flow, now_us = connection.flow, self._clock()
-        server = self._servers.get(flow[:16], Server())
+        server = self._servers.get(flow[:16], FastOpenServer())
         rest_us = FAST_OPEN_REST_US << min(server.losses, FAST_OPEN_REST_DOUBLINGS_MAX)
         self._remember(flow, replace(server, rests_until_us=now_us + rest_us, losses=server.losses + 1))
 
-    def _remember(self, flow: Flow, server: Server) -> None:
+    def _remember(self, flow: Flow, server: FastOpenServer) -> None:
         address = flow[:16]
         self._servers[address] = server
         self._servers.move_to_end(address)

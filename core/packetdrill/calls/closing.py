@@ -8,7 +8,7 @@ from typing import Final
 from gossamer.core.clock import SECOND_US
 from gossamer.core.packetdrill.script import Call
 from gossamer.core.packetdrill.sockets import Socket
-from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
+from gossamer.core.packetdrill.world import OK, BlockedCall, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.events import Abort, Close
 from gossamer.core.tcp.tcb import State, Tcb
 
@@ -18,7 +18,7 @@ UNFINISHED: Final = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 """States in which what was sent, or the FIN behind it, is not acknowledged."""
 
 
-def close(world: World, call: Call) -> Result | Blocked:
+def close(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """The descriptor goes; the connection ends in order, or at once with SO_LINGER 0."""
     fd = world.reader.number(call.arguments[0])
     if world.epolls.pop(fd, None) is not None:
@@ -43,15 +43,15 @@ def close(world: World, call: Call) -> Result | Blocked:
         return OK
     deadline_us = now_us + made.linger_s * SECOND_US
 
-    def attempt() -> Result | None:
+    def attempt() -> CallResult | None:
         tcb = made.tcb
         waits = isinstance(tcb, Tcb) and tcb.state in UNFINISHED
         return None if waits and world.host.now_us < deadline_us else OK
 
-    return attempt() or Blocked(attempt, deadline_us)
+    return attempt() or BlockedCall(attempt, deadline_us)
 
 
-def _close_queue(world: World, made: Socket) -> None:
+def _close_queue(world: ScriptWorld, made: Socket) -> None:
     """Whoever was not accepted is reset."""
     queue = made.queue
     assert queue is not None
@@ -60,7 +60,7 @@ def _close_queue(world: World, made: Socket) -> None:
         world.host.step(endpoint, Abort(world.host.now_us))
 
 
-def shutdown(world: World, call: Call) -> Result:
+def shutdown(world: ScriptWorld, call: Call) -> CallResult:
     """A half-close; SHUT_RD sends nothing."""
     made = world.socket(world.reader.number(call.arguments[0]))
     how = world.reader.number(call.arguments[1])

@@ -9,24 +9,24 @@ from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Call, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import FILE_FLAGS, REQUESTS
-from gossamer.core.packetdrill.world import OK, Result, World, failed
+from gossamer.core.packetdrill.world import OK, CallResult, ScriptWorld, failed
 
 NONBLOCK: Final = FILE_FLAGS["O_NONBLOCK"]
 
 
-def fcntl(world: World, call: Call) -> Result:
+def fcntl(world: ScriptWorld, call: Call) -> CallResult:
     """F_GETFL and F_SETFL."""
     made = world.socket(world.reader.number(call.arguments[0]))
     command = world.reader.number(call.arguments[1])
     if command == FILE_FLAGS["F_GETFL"]:
-        return Result(FILE_FLAGS["O_RDWR"] | (0 if made.is_blocking else NONBLOCK))
+        return CallResult(FILE_FLAGS["O_RDWR"] | (0 if made.is_blocking else NONBLOCK))
     if command != FILE_FLAGS["F_SETFL"] or len(call.arguments) < 3:
         raise Unsupported(f"fcntl {world.reader.word(call.arguments[1]) or command}")
     made.is_blocking = not world.reader.number(call.arguments[2]) & NONBLOCK
     return OK
 
 
-def ioctl(world: World, call: Call) -> Result:
+def ioctl(world: ScriptWorld, call: Call) -> CallResult:
     """How much waits in either direction."""
     made = world.socket(world.reader.number(call.arguments[0]))
     request = world.reader.number(call.arguments[1])

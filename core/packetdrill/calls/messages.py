@@ -10,7 +10,7 @@ from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import MESSAGE_FLAGS
-from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
+from gossamer.core.packetdrill.world import OK, BlockedCall, CallResult, ScriptWorld, failed
 
 INQ: Final = "TCP_CM_INQ"
 ERRORS: Final = ("IP_RECVERR", "IPV6_RECVERR", "CMSG_TYPE_RECVERR")
@@ -23,7 +23,7 @@ PIECES_MAX: Final = 17
 """As many pieces as Linux's packets refer to (MAX_SKB_FRAGS); more would go in several segments there."""
 
 
-def vector_bytes(world: World, expression: Expression) -> int:
+def vector_bytes(world: ScriptWorld, expression: Expression) -> int:
     """The octets that [{..., 10}, {..., 20}] has room for."""
     total = 0
     for item in world.reader.items(expression):
@@ -33,17 +33,17 @@ def vector_bytes(world: World, expression: Expression) -> int:
     return total
 
 
-def writev(world: World, call: Call) -> Result | Blocked:
+def writev(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """writev(2)."""
     return transmit(world, _socket(world, call), vector_bytes(world, call.arguments[1]), 0)
 
 
-def readv(world: World, call: Call) -> Result | Blocked:
+def readv(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """readv(2)."""
     return receive(world, _socket(world, call), vector_bytes(world, call.arguments[1]), 0)
 
 
-def sendmsg(world: World, call: Call) -> Result | Blocked:
+def sendmsg(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """sendmsg(2). Control data is not to be had."""
     header = _header(call)
     control = header.field("msg_control")
@@ -55,7 +55,7 @@ def sendmsg(world: World, call: Call) -> Result | Blocked:
     return transmit(world, _socket(world, call), _octets(world, header), flags)
 
 
-def recvmsg(world: World, call: Call) -> Result | Blocked:
+def recvmsg(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """recvmsg(2), with what TCP_INQ tells."""
     made, header = _socket(world, call), _header(call)
     flags = world.reader.number(call.arguments[2])
@@ -63,18 +63,18 @@ def recvmsg(world: World, call: Call) -> Result | Blocked:
         return _error(world, made, header)
     outcome = receive(world, made, _octets(world, header), flags)
 
-    def checked(result: Result | None) -> Result | None:
+    def checked(result: CallResult | None) -> CallResult | None:
         if result is not None and result.value >= 0:
             _check_header(world, made, header)
         return result
 
-    if isinstance(outcome, Blocked):
+    if isinstance(outcome, BlockedCall):
         attempt = outcome.attempt
-        return Blocked(lambda: checked(attempt()), outcome.deadline_us)
+        return BlockedCall(lambda: checked(attempt()), outcome.deadline_us)
     return checked(outcome) or outcome
 
 
-def _error(world: World, made: Socket, header: Braces) -> Result:
+def _error(world: ScriptWorld, made: Socket, header: Braces) -> CallResult:
     """MSG_ERRQUEUE never waits: a completion of MSG_ZEROCOPY, or EAGAIN. Raises: Mismatch."""
     if made.options.get("IP_RECVERR") or made.options.get("IPV6_RECVERR"):
         raise Unsupported("MSG_ERRQUEUE with IP_RECVERR")
@@ -90,7 +90,7 @@ def _error(world: World, made: Socket, header: Braces) -> Result:
     return OK
 
 
-def _check_extended_error(world: World, control: Array, got: dict[str, int]) -> None:
+def _check_extended_error(world: ScriptWorld, control: Array, got: dict[str, int]) -> None:
     """Raises: Mismatch when it is not the one message that the script tells of."""
     item = control.items[0] if len(control.items) == 1 else None
     if not isinstance(item, Braces):
@@ -106,7 +106,7 @@ def _check_extended_error(world: World, control: Array, got: dict[str, int]) -> 
             raise Mismatch(f"{name}: expected {expected}, got {value}")
 
 
-def _check_flags(world: World, header: Braces, got: int) -> None:
+def _check_flags(world: ScriptWorld, header: Braces, got: int) -> None:
     """Raises: Mismatch."""
     flags = header.field("msg_flags")
     if flags is not None and not isinstance(flags, Whatever):
@@ -115,7 +115,7 @@ def _check_flags(world: World, header: Braces, got: int) -> None:
             raise Mismatch(f"msg_flags: expected {expected:#x}, got {got:#x}")
 
 
-def _socket(world: World, call: Call) -> Socket:
+def _socket(world: ScriptWorld, call: Call) -> Socket:
     return world.socket(world.reader.number(call.arguments[0]))
 
 
@@ -126,13 +126,13 @@ def _header(call: Call) -> Braces:
     return header
 
 
-def _octets(world: World, header: Braces) -> int:
+def _octets(world: ScriptWorld, header: Braces) -> int:
     vector = header.field("msg_iov")
     assert vector is not None
     return vector_bytes(world, vector)
 
 
-def _check_header(world: World, made: Socket, header: Braces) -> None:
+def _check_header(world: ScriptWorld, made: Socket, header: Braces) -> None:
     """What recvmsg gives back. Raises: Mismatch."""
     _check_flags(world, header, 0)
     control = header.field("msg_control")
@@ -140,7 +140,7 @@ def _check_header(world: World, made: Socket, header: Braces) -> None:
         _check_control(world, made, control)
 
 
-def _check_control(world: World, made: Socket, control: Array) -> None:
+def _check_control(world: ScriptWorld, made: Socket, control: Array) -> None:
     got = {INQ: _inq(made)} if made.options.get("TCP_INQ") else {}
     names = []
     for item in control.items:

@@ -10,7 +10,7 @@ from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Braces, Call, Expression, Integer, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import NUMBERS
-from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
+from gossamer.core.packetdrill.world import OK, BlockedCall, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.events import Abort
 from gossamer.core.tcp.tcb import State
 
@@ -28,7 +28,7 @@ def new_fd(expression: Expression) -> int:
     return expression.value
 
 
-def socket(world: World, call: Call) -> Result:
+def socket(world: ScriptWorld, call: Call) -> CallResult:
     """A socket; packets from now on are about it."""
     family, kind, protocol = call.arguments[:3]
     domain = world.reader.number(family, AF_INET6 if world.settings.is_socket_ipv6 else FAMILIES[0])
@@ -44,10 +44,10 @@ def socket(world: World, call: Call) -> Result:
     fd = new_fd(call.result)
     world.sockets[fd] = made
     world.test(made)
-    return Result(fd)
+    return CallResult(fd)
 
 
-def bind(world: World, call: Call) -> Result:
+def bind(world: ScriptWorld, call: Call) -> CallResult:
     """Only the port is of interest."""
     made = world.socket(world.reader.number(call.arguments[0]))
     if made.port:
@@ -59,7 +59,7 @@ def bind(world: World, call: Call) -> Result:
     return OK
 
 
-def listen(world: World, call: Call) -> Result:
+def listen(world: ScriptWorld, call: Call) -> CallResult:
     """Passive open."""
     made = world.socket(world.reader.number(call.arguments[0]))
     if made.tcb is not None:
@@ -75,14 +75,14 @@ def listen(world: World, call: Call) -> Result:
     return OK
 
 
-def accept(world: World, call: Call) -> Result | Blocked:
+def accept(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """The oldest established connection."""
     listening = world.socket(world.reader.number(call.arguments[0]))
     flags = world.reader.number(call.arguments[3]) if len(call.arguments) > 3 else 0
     if listening.queue is None:
         return failed("EINVAL")
 
-    def attempt() -> Result | None:
+    def attempt() -> CallResult | None:
         if listening.queue is None:
             return failed("EINVAL")
         if not listening.queue.ready:
@@ -94,12 +94,12 @@ def accept(world: World, call: Call) -> Result | Blocked:
         made.keepalive, made.linger_s = dict(listening.keepalive), listening.linger_s
         made.options = dict(listening.options)
         world.sockets[fd] = made
-        return Result(fd)
+        return CallResult(fd)
 
-    return attempt() or Blocked(attempt)
+    return attempt() or BlockedCall(attempt)
 
 
-def connect(world: World, call: Call) -> Result | Blocked:
+def connect(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """Active open."""
     made = world.socket(world.reader.number(call.arguments[0]))
     address = call.arguments[1]
@@ -119,7 +119,7 @@ def connect(world: World, call: Call) -> Result | Blocked:
     elif made.is_connecting and not made.is_blocking:
         return failed("EALREADY")
 
-    def attempt() -> Result | None:
+    def attempt() -> CallResult | None:
         if made.is_connecting:
             return None
         error = made.take_error()
@@ -135,15 +135,15 @@ def connect(world: World, call: Call) -> Result | Blocked:
         made.is_connect_told = True
         return OK
 
-    return attempt() or Blocked(attempt, NEVER_US)
+    return attempt() or BlockedCall(attempt, NEVER_US)
 
 
-def _is_unspecified(world: World, address: Expression) -> bool:
+def _is_unspecified(world: ScriptWorld, address: Expression) -> bool:
     family = address.field("sa_family") if isinstance(address, Braces) else address
     return family is not None and world.reader.word(family) == "AF_UNSPEC"
 
 
-def _disconnected(world: World, made: Socket) -> Result:
+def _disconnected(world: ScriptWorld, made: Socket) -> CallResult:
     """connect(2): "Some protocol sockets [...] may dissolve the association by connecting to an address with
     the sa_family member of sockaddr set to AF_UNSPEC"."""
     if made.endpoint is not None:
@@ -154,7 +154,7 @@ def _disconnected(world: World, made: Socket) -> Result:
 
 
 def begin(
-    world: World, made: Socket, address: Expression, data: bytes | None = None, queues: bool = False
+    world: ScriptWorld, made: Socket, address: Expression, data: bytes | None = None, queues: bool = False
 ) -> None:
     """Active open, by Fast Open when there is data; `queues` has it follow the handshake else."""
     port = None if isinstance(address, Whatever) else world.reader.port(address)

@@ -16,7 +16,7 @@ from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.sysctls.setters import congestion_name
-from gossamer.core.packetdrill.world import OK, Result, World, failed
+from gossamer.core.packetdrill.world import OK, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.parameters import MILLISECOND_US
 from gossamer.core.tcp.tcb import State
 
@@ -36,20 +36,20 @@ REMEMBERED: Final = frozenset(
 DEFAULTS: Final = {"TCP_KEEPIDLE": 7200, "TCP_KEEPINTVL": 75, "TCP_KEEPCNT": 9, "TCP_SYNCNT": 6}
 
 
-def _flag(world: World, made: Socket, name: str, value: int) -> None:
+def _flag(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
     if name == "TCP_NODELAY":
         world.change(made, nodelay=bool(value))
     if not value or name == "TCP_NODELAY":
         world.uncork(made)
 
 
-def _buffer(world: World, made: Socket, name: str, value: int) -> None:
+def _buffer(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
     field = "receive_buffer_bytes" if "RCV" in name else "send_buffer_bytes"
     # Linux doubles what is asked for, for its own bookkeeping: that much of it is payload.
     world.change(made, **{field: max(value, 2048 if "RCV" in name else 4608)})
 
 
-def _keepalive(world: World, made: Socket, name: str, value: int) -> None:
+def _keepalive(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
     if name != "SO_KEEPALIVE":
         made.keepalive[name] = value
     on = made.options.get("SO_KEEPALIVE", 0)
@@ -62,31 +62,31 @@ def _keepalive(world: World, made: Socket, name: str, value: int) -> None:
     )
 
 
-def _quick_ack(_world: World, made: Socket, _name: str, value: int) -> None:
+def _quick_ack(_world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     if made.endpoint is not None:
         made.endpoint.habit.be_quick(bool(value))
 
 
-def _user_timeout(world: World, made: Socket, _name: str, value: int) -> None:
+def _user_timeout(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     world.change(made, user_timeout_us=value * MILLISECOND_US if value else NEVER_US)
 
 
-def _linger2(world: World, made: Socket, _name: str, value: int) -> None:
+def _linger2(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     world.change(made, fin_wait_2_us=max(value, 0) * SECOND_US)
 
 
-def _syn_count(world: World, made: Socket, _name: str, value: int) -> None:
+def _syn_count(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     world.change(made, syn_retries=value)
 
 
-def _maximum_segment(world: World, made: Socket, _name: str, value: int) -> None:
+def _maximum_segment(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     made.mss_limit = value
     if made.queue is not None:
         made.queue.mss_limit = value
     world.set_options(made, maxseg_bytes=value)
 
 
-EFFECTS: Final[dict[str, Callable[[World, Socket, str, int], None]]] = {
+EFFECTS: Final[dict[str, Callable[[ScriptWorld, Socket, str, int], None]]] = {
     "TCP_NODELAY": _flag,
     "TCP_CORK": _flag,
     "SO_RCVBUF": _buffer,
@@ -105,7 +105,7 @@ EFFECTS: Final[dict[str, Callable[[World, Socket, str, int], None]]] = {
 }
 
 
-def setsockopt(world: World, call: Call) -> Result:
+def setsockopt(world: ScriptWorld, call: Call) -> CallResult:
     """setsockopt(2). Raises: Unsupported."""
     made, name = _option(world, call)
     value = call.arguments[3]
@@ -132,7 +132,7 @@ def setsockopt(world: World, call: Call) -> Result:
     return OK
 
 
-def _option(world: World, call: Call) -> tuple[Socket, str]:
+def _option(world: ScriptWorld, call: Call) -> tuple[Socket, str]:
     made = world.socket(world.reader.number(call.arguments[0]))
     name = world.reader.word(call.arguments[2])
     if not name:
@@ -147,7 +147,7 @@ def _first(expression: Expression) -> Expression:
     return expression
 
 
-def _linger_s(world: World, expression: Expression) -> int | None:
+def _linger_s(world: ScriptWorld, expression: Expression) -> int | None:
     """{onoff=1, linger=5}."""
     value = _first(expression)
     if not isinstance(value, Braces):
@@ -157,7 +157,7 @@ def _linger_s(world: World, expression: Expression) -> int | None:
     return world.reader.number(seconds, 0) if world.reader.number(on, 0) else None
 
 
-def getsockopt(world: World, call: Call) -> Result:
+def getsockopt(world: ScriptWorld, call: Call) -> CallResult:
     """getsockopt(2). Raises: Unsupported, Mismatch."""
     made, name = _option(world, call)
     value = call.arguments[3]
@@ -183,7 +183,7 @@ def getsockopt(world: World, call: Call) -> Result:
     return OK
 
 
-def _check_error(world: World, made: Socket, expected: Expression) -> Result:
+def _check_error(world: ScriptWorld, made: Socket, expected: Expression) -> CallResult:
     got = made.take_error()
     name = world.reader.word(expected)
     if isinstance(expected, Whatever):
@@ -219,6 +219,6 @@ def _value(made: Socket, name: str) -> int | None:
     return made.options.get(name, DEFAULTS.get(name, 0))
 
 
-def info(world: World, made: Socket) -> dict[str, int | str]:
+def info(world: ScriptWorld, made: Socket) -> dict[str, int | str]:
     """The fields of TCP_INFO, for assertions."""
     return tcpinfo.fields(made, world.host.now_us)

@@ -12,7 +12,7 @@ from gossamer.core.packetdrill.errors import Mismatch
 from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import POLLERR, POLLHUP
 from gossamer.core.packetdrill.symbols import EPOLL_EVENTS
-from gossamer.core.packetdrill.world import OK, Blocked, Result, World, failed
+from gossamer.core.packetdrill.world import OK, BlockedCall, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.parameters import MILLISECOND_US
 
 ALWAYS: Final = POLLERR | POLLHUP
@@ -20,18 +20,18 @@ POLLNVAL: Final = 0x20
 ADD, DELETE = EPOLL_EVENTS["EPOLL_CTL_ADD"], EPOLL_EVENTS["EPOLL_CTL_DEL"]
 
 
-def _deadline_us(world: World, expression: Expression) -> int:
+def _deadline_us(world: ScriptWorld, expression: Expression) -> int:
     """A timeout in milliseconds; a negative one is none."""
     timeout = world.reader.number(expression)
     return world.host.now_us + timeout * MILLISECOND_US if timeout >= 0 else NEVER_US
 
 
-def poll(world: World, call: Call) -> Result | Blocked:
+def poll(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """poll(2)."""
     entries = [item for item in world.reader.items(call.arguments[0]) if isinstance(item, Braces)]
     deadline_us = _deadline_us(world, call.arguments[2])
 
-    def attempt() -> Result | None:
+    def attempt() -> CallResult | None:
         got = [_revents(world, entry) for entry in entries]
         count = sum(1 for events in got if events)
         if not count and world.host.now_us < deadline_us:
@@ -40,12 +40,12 @@ def poll(world: World, call: Call) -> Result | Blocked:
             expected = world.reader.number(entry.field("revents") or Whatever(), events)
             if expected != events:
                 raise Mismatch(f"revents: expected {expected:#x}, got {events:#x}")
-        return Result(count)
+        return CallResult(count)
 
-    return attempt() or Blocked(attempt, deadline_us)
+    return attempt() or BlockedCall(attempt, deadline_us)
 
 
-def _revents(world: World, entry: Braces) -> int:
+def _revents(world: ScriptWorld, entry: Braces) -> int:
     fd = world.reader.number(entry.field("fd") or Whatever(), -1)
     if fd < 0:
         return 0
@@ -55,21 +55,21 @@ def _revents(world: World, entry: Braces) -> int:
     return world.sockets[fd].events() & (wanted | ALWAYS)
 
 
-def epoll_create(world: World, call: Call) -> Result:
+def epoll_create(world: ScriptWorld, call: Call) -> CallResult:
     """epoll_create(2)."""
     fd = new_fd(call.result)
     world.epolls[fd] = Epoll()
-    return Result(fd)
+    return CallResult(fd)
 
 
-def _epoll(world: World, call: Call) -> Epoll:
+def _epoll(world: ScriptWorld, call: Call) -> Epoll:
     fd = world.reader.number(call.arguments[0])
     if fd not in world.epolls:
         raise Mismatch(f"fd {fd}: expected an epoll descriptor of the script, got none")
     return world.epolls[fd]
 
 
-def epoll_ctl(world: World, call: Call) -> Result:
+def epoll_ctl(world: ScriptWorld, call: Call) -> CallResult:
     """epoll_ctl(2)."""
     epoll, operation = _epoll(world, call), world.reader.number(call.arguments[1])
     fd = world.reader.number(call.arguments[2])
@@ -82,7 +82,7 @@ def epoll_ctl(world: World, call: Call) -> Result:
     return OK
 
 
-def _event(world: World, expression: Expression) -> tuple[int, int]:
+def _event(world: ScriptWorld, expression: Expression) -> tuple[int, int]:
     """events and data of {events=..., fd=...}, or u32, u64, ptr in the place of fd."""
     if not isinstance(expression, Braces):
         raise Mismatch("expected {events=..., fd=...}")
@@ -94,24 +94,24 @@ def _event(world: World, expression: Expression) -> tuple[int, int]:
     return events, 0
 
 
-def epoll_wait(world: World, call: Call) -> Result | Blocked:
+def epoll_wait(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """epoll_wait(2)."""
     epoll, most = _epoll(world, call), world.reader.number(call.arguments[2])
     deadline_us = _deadline_us(world, call.arguments[3])
 
-    def attempt() -> Result | None:
+    def attempt() -> CallResult | None:
         due = epoll.due(most)
         if not due and world.host.now_us < deadline_us:
             return None
         _check(world, call.arguments[1], due)
         for interest, _ in due:
             interest.tell()
-        return Result(len(due))
+        return CallResult(len(due))
 
-    return attempt() or Blocked(attempt, deadline_us)
+    return attempt() or BlockedCall(attempt, deadline_us)
 
 
-def _check(world: World, expression: Expression, due: list[tuple[Interest, int]]) -> None:
+def _check(world: ScriptWorld, expression: Expression, due: list[tuple[Interest, int]]) -> None:
     """Raises: Mismatch when other events came than the script says."""
     if isinstance(expression, Whatever) or not due:
         return

@@ -12,9 +12,9 @@ from gossamer.core.packetdrill.calls.readiness import epoll_create, epoll_ctl, e
 from gossamer.core.packetdrill.calls.transfer import read, recv, send, sendfile, write
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Call
-from gossamer.core.packetdrill.world import Blocked, Result, World
+from gossamer.core.packetdrill.world import BlockedCall, CallResult, ScriptWorld
 
-Handler = Callable[[World, Call], Result | Blocked]
+Handler = Callable[[ScriptWorld, Call], CallResult | BlockedCall]
 
 CALLS: Final[dict[str, tuple[Handler, int]]] = {
     "socket": (socket, 3),
@@ -49,7 +49,7 @@ CALLS: Final[dict[str, tuple[Handler, int]]] = {
 """By name: the handler, and how many arguments there are at least."""
 
 
-def perform(world: World, call: Call) -> Result | Blocked:
+def perform(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """Make a call. Raises: Unsupported, Mismatch."""
     if call.name not in CALLS:
         raise Unsupported(f"call {call.name}")

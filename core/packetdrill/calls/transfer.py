@@ -13,7 +13,7 @@ from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import SENDING, Socket
 from gossamer.core.packetdrill.symbols import MESSAGE_FLAGS
-from gossamer.core.packetdrill.world import Blocked, Result, World, failed
+from gossamer.core.packetdrill.world import BlockedCall, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.events import Receive
 
 PEEK: Final = MESSAGE_FLAGS["MSG_PEEK"]
@@ -37,7 +37,7 @@ def check_flags(flags: int, known: int) -> None:
             raise Unsupported(name)
 
 
-def count_of(world: World, call: Call, index: int) -> int:
+def count_of(world: ScriptWorld, call: Call, index: int) -> int:
     """How many octets. Raises: Mismatch."""
     count = world.reader.number(call.arguments[index])
     if not 0 <= count <= BYTES_MAX:
@@ -45,24 +45,24 @@ def count_of(world: World, call: Call, index: int) -> int:
     return count
 
 
-def read(world: World, call: Call) -> Result | Blocked:
+def read(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """read(2)."""
     return receive(world, _socket(world, call), count_of(world, call, 2), 0)
 
 
-def recv(world: World, call: Call) -> Result | Blocked:
+def recv(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """recv(2), recvfrom(2)."""
     return receive(
         world, _socket(world, call), count_of(world, call, 2), world.reader.number(call.arguments[3])
     )
 
 
-def write(world: World, call: Call) -> Result | Blocked:
+def write(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """write(2)."""
     return transmit(world, _socket(world, call), count_of(world, call, 2), 0)
 
 
-def send(world: World, call: Call) -> Result | Blocked:
+def send(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """send(2), sendto(2); with MSG_FASTOPEN an active open that has data."""
     made, count, flags = (
         _socket(world, call),
@@ -76,7 +76,9 @@ def send(world: World, call: Call) -> Result | Blocked:
     return transmit(world, made, count, flags)
 
 
-def open_with(world: World, made: Socket, address: Expression, count: int, flags: int) -> Result | Blocked:
+def open_with(
+    world: ScriptWorld, made: Socket, address: Expression, count: int, flags: int
+) -> CallResult | BlockedCall:
     """RFC 7413: the data goes with the SYN when there is a cookie; else it follows the handshake."""
     check_flags(flags, SEND_FLAGS)
     if not world.host.fast_opens.is_client:
@@ -91,55 +93,55 @@ def open_with(world: World, made: Socket, address: Expression, count: int, flags
     if put == count or (put and not made.is_blocking):
         _complete(made, flags)
     if not waits:
-        return Result(put) if put else failed("EINPROGRESS")
+        return CallResult(put) if put else failed("EINPROGRESS")
     # Linux waits for the handshake, even when the SYN took all.
     waits = put < count or made.early_max is None
-    rest = transmit(world, made, count - put, flags) if waits else Result(0)
-    if isinstance(rest, Result):
-        return Result(put + rest.value) if rest.value >= 0 else rest
+    rest = transmit(world, made, count - put, flags) if waits else CallResult(0)
+    if isinstance(rest, CallResult):
+        return CallResult(put + rest.value) if rest.value >= 0 else rest
     attempt = rest.attempt
 
-    def whole() -> Result | None:
+    def whole() -> CallResult | None:
         result = attempt()
-        return Result(put + result.value) if result is not None and result.value >= 0 else result
+        return CallResult(put + result.value) if result is not None and result.value >= 0 else result
 
-    return Blocked(whole, rest.deadline_us)
+    return BlockedCall(whole, rest.deadline_us)
 
 
-def sendfile(world: World, call: Call) -> Result | Blocked:
+def sendfile(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """sendfile(2), whatever the file."""
     return transmit(world, _socket(world, call), count_of(world, call, 3), 0)
 
 
-def _socket(world: World, call: Call) -> Socket:
+def _socket(world: ScriptWorld, call: Call) -> Socket:
     return world.socket(world.reader.number(call.arguments[0]))
 
 
-def receive(world: World, made: Socket, count: int, flags: int) -> Result | Blocked:
+def receive(world: ScriptWorld, made: Socket, count: int, flags: int) -> CallResult | BlockedCall:
     """RECEIVE, with the flags of recv(2)."""
     check_flags(flags, RECEIVE_FLAGS)
     waits = made.is_blocking and not flags & DONTWAIT
     taken = 0
 
-    def attempt() -> Result | None:
+    def attempt() -> CallResult | None:
         nonlocal taken
         if made.endpoint is None:
             return failed("ENOTCONN")
         taken += _take(world, made, count - taken, bool(flags & PEEK))
         if taken and not (flags & WAITALL and taken < count and _goes_on(made)):
-            return Result(taken)
+            return CallResult(taken)
         if not count and made.endpoint.readable_bytes:
-            return Result(0)
+            return CallResult(0)
         error = made.take_error()
         if error:
             return failed(error)
         if not _goes_on(made):
-            return Result(taken)
+            return CallResult(taken)
         if not waits:
-            return Result(taken) if taken else failed("EAGAIN")
+            return CallResult(taken) if taken else failed("EAGAIN")
         return None
 
-    return attempt() or Blocked(attempt, NEVER_US)
+    return attempt() or BlockedCall(attempt, NEVER_US)
 
 
 def _goes_on(made: Socket) -> bool:
@@ -148,7 +150,7 @@ def _goes_on(made: Socket) -> bool:
     return endpoint is not None and not (endpoint.has_ended or made.is_read_shut or made.tcb is None)
 
 
-def _take(world: World, made: Socket, count: int, peeks: bool) -> int:
+def _take(world: ScriptWorld, made: Socket, count: int, peeks: bool) -> int:
     """Take octets out of the receive buffer; how many."""
     endpoint = made.endpoint
     assert endpoint is not None
@@ -167,7 +169,7 @@ def _take(world: World, made: Socket, count: int, peeks: bool) -> int:
     return taken
 
 
-def transmit(world: World, made: Socket, count: int, flags: int) -> Result | Blocked:
+def transmit(world: ScriptWorld, made: Socket, count: int, flags: int) -> CallResult | BlockedCall:
     """SEND, with the flags of send(2)."""
     check_flags(flags, SEND_FLAGS)
     if made.deferred_to is not None:
@@ -176,7 +178,7 @@ def transmit(world: World, made: Socket, count: int, flags: int) -> Result | Blo
     waits = made.is_blocking and not flags & DONTWAIT
     put = 0
 
-    def attempt() -> Result | None:
+    def attempt() -> CallResult | None:
         nonlocal put
         error = made.take_error() or _refusal(made)
         if error:
@@ -189,12 +191,12 @@ def transmit(world: World, made: Socket, count: int, flags: int) -> Result | Blo
             return ended() if put else failed("EAGAIN")
         return None
 
-    def ended() -> Result:
+    def ended() -> CallResult:
         if put:
             _complete(made, flags)
-        return Result(put)
+        return CallResult(put)
 
-    return attempt() or Blocked(attempt, NEVER_US)
+    return attempt() or BlockedCall(attempt, NEVER_US)
 
 
 def _complete(made: Socket, flags: int) -> None:

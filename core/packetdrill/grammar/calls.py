@@ -20,20 +20,20 @@ from gossamer.core.packetdrill.script import (
     Whatever,
     Word,
 )
-from gossamer.core.packetdrill.tokens import Kind
+from gossamer.core.packetdrill.tokens import TokenKind
 
 DEPTH_MAX: Final = 32
 
 
 def call(cursor: Cursor, end_us: int | None) -> Call:
     """A call, from its name on."""
-    name = cursor.expect(Kind.WORD).text
+    name = cursor.expect(TokenKind.WORD).text
     cursor.expect_mark("(")
     arguments = _list(cursor, ")")
     cursor.expect_mark("=")
     result = _term(cursor, applied=False)
     errno = ""
-    if cursor.token.kind is Kind.WORD:
+    if cursor.token.kind is TokenKind.WORD:
         errno = cursor.take().text
     if cursor.skip_mark("("):
         _note(cursor)
@@ -43,7 +43,7 @@ def call(cursor: Cursor, end_us: int | None) -> Call:
 def _note(cursor: Cursor) -> None:
     """(Resource temporarily unavailable), for people."""
     while not cursor.skip_mark(")"):
-        if cursor.token.kind is Kind.END:
+        if cursor.token.kind is TokenKind.END:
             cursor.complain("')'")
         cursor.take()
 
@@ -76,14 +76,14 @@ def expression(cursor: Cursor) -> Expression:
 def _term(cursor: Cursor, applied: bool) -> Expression:
     """`applied`: whether a parenthesis behind a word belongs to it; behind a result it is a note."""
     kind = cursor.token.kind
-    if kind is Kind.ELLIPSIS:
+    if kind is TokenKind.ELLIPSIS:
         cursor.take()
         return Whatever()
-    if kind is Kind.INTEGER or kind is Kind.HEX:
-        return Integer(int(cursor.take().text, 16 if kind is Kind.HEX else 10))
-    if kind is Kind.STRING:
+    if kind is TokenKind.INTEGER or kind is TokenKind.HEX:
+        return Integer(int(cursor.take().text, 16 if kind is TokenKind.HEX else 10))
+    if kind is TokenKind.STRING:
         return _text(cursor)
-    if kind is Kind.WORD:
+    if kind is TokenKind.WORD:
         return _word(cursor, applied)
     if cursor.skip_mark("["):
         return Array(_list(cursor, "]"))
@@ -95,9 +95,9 @@ def _term(cursor: Cursor, applied: bool) -> Expression:
 def _text(cursor: Cursor) -> Expression:
     """Strings beside each other are one."""
     value = ""
-    while cursor.token.kind is Kind.STRING:
+    while cursor.token.kind is TokenKind.STRING:
         value += cursor.take().text
-    if cursor.token.kind is Kind.ELLIPSIS:
+    if cursor.token.kind is TokenKind.ELLIPSIS:
         cursor.take()
     return Text(value)
 

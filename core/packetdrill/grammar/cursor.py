@@ -3,13 +3,13 @@
 from typing import NoReturn
 
 from gossamer.core.packetdrill.errors import ScriptError
-from gossamer.core.packetdrill.tokens import Kind, Token
+from gossamer.core.packetdrill.tokens import ScriptToken, TokenKind
 
 
 class Cursor:
     """A place in a list of tokens, which ends with END."""
 
-    def __init__(self, tokens: list[Token], script: str) -> None:
+    def __init__(self, tokens: list[ScriptToken], script: str) -> None:
         self.definitions: dict[str, str] = {}
         """What --define gave a name."""
         self._tokens = tokens
@@ -19,7 +19,7 @@ class Cursor:
         """Brackets that are open."""
 
     @property
-    def token(self) -> Token:
+    def token(self) -> ScriptToken:
         """The token to be read next."""
         return self._tokens[self._at]
 
@@ -28,24 +28,24 @@ class Cursor:
         """Its line."""
         return self.token.line
 
-    def ahead(self, count: int) -> Token:
+    def ahead(self, count: int) -> ScriptToken:
         """The token `count` further on, or END."""
         return self._tokens[min(self._at + count, len(self._tokens) - 1)]
 
-    def take(self) -> Token:
+    def take(self) -> ScriptToken:
         """Read a token."""
         token = self.token
-        if token.kind is not Kind.END:
+        if token.kind is not TokenKind.END:
             self._at += 1
         return token
 
     def is_mark(self, text: str) -> bool:
         """Whether the next token is that mark."""
-        return self.token.kind is Kind.MARK and self.token.text == text
+        return self.token.kind is TokenKind.MARK and self.token.text == text
 
     def is_word(self, *texts: str) -> bool:
         """Whether the next token is one of these words."""
-        return self.token.kind is Kind.WORD and self.token.text in texts
+        return self.token.kind is TokenKind.WORD and self.token.text in texts
 
     def skip_mark(self, text: str) -> bool:
         """Read that mark if it is there."""
@@ -55,7 +55,7 @@ class Cursor:
         """Read one of these words if it is there."""
         return self.is_word(*texts) and bool(self.take())
 
-    def skip(self, kind: Kind) -> bool:
+    def skip(self, kind: TokenKind) -> bool:
         """Read a token of that kind if it is there."""
         return self.token.kind is kind and bool(self.take())
 
@@ -64,7 +64,7 @@ class Cursor:
         if not self.skip_mark(text):
             self.complain(f"'{text}'")
 
-    def expect(self, kind: Kind) -> Token:
+    def expect(self, kind: TokenKind) -> ScriptToken:
         """Read a token of that kind. Raises: ScriptError."""
         if self.token.kind is not kind:
             self.complain(kind.value)
@@ -73,9 +73,9 @@ class Cursor:
     def integer(self, name: str, most: int) -> int:
         """Read an integer 0 .. most. Raises: ScriptError."""
         token = self.token
-        if token.kind not in (Kind.INTEGER, Kind.HEX):
-            self.complain(f"{name}, {Kind.INTEGER.value}")
-        value = int(token.text, 0 if token.kind is Kind.HEX else 10)
+        if token.kind not in (TokenKind.INTEGER, TokenKind.HEX):
+            self.complain(f"{name}, {TokenKind.INTEGER.value}")
+        value = int(token.text, 0 if token.kind is TokenKind.HEX else 10)
         if not 0 <= value <= most:
             self.complain(f"{name} from 0 to {most}")
         self.take()

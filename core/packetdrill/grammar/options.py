@@ -6,7 +6,7 @@ from typing import Final
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.grammar.cursor import Cursor
 from gossamer.core.packetdrill.script import TcpOption
-from gossamer.core.packetdrill.tokens import Kind
+from gossamer.core.packetdrill.tokens import TokenKind
 
 U32_MAX: Final = 0xFFFFFFFF
 ANY_TIMESTAMP: Final = -1
@@ -20,7 +20,7 @@ def tcp_options(cursor: Cursor) -> tuple[TcpOption, ...] | None:
     """The options behind a packet: () when there are none, None for `<...>`."""
     if not cursor.skip_mark("<"):
         return ()
-    if cursor.token.kind is Kind.ELLIPSIS:
+    if cursor.token.kind is TokenKind.ELLIPSIS:
         cursor.take()
         cursor.expect_mark(">")
         return None
@@ -32,7 +32,7 @@ def tcp_options(cursor: Cursor) -> tuple[TcpOption, ...] | None:
 
 
 def _option(cursor: Cursor) -> TcpOption:
-    if cursor.token.kind is not Kind.WORD:
+    if cursor.token.kind is not TokenKind.WORD:
         cursor.complain("a TCP option")
     line = cursor.line
     name = cursor.take().text
@@ -61,13 +61,13 @@ def _timestamps(cursor: Cursor) -> tuple[int, int]:
 
 
 def _timestamp(cursor: Cursor, name: str) -> int:
-    return ANY_TIMESTAMP if cursor.skip(Kind.ELLIPSIS) else cursor.integer(name, U32_MAX)
+    return ANY_TIMESTAMP if cursor.skip(TokenKind.ELLIPSIS) else cursor.integer(name, U32_MAX)
 
 
 def _blocks(cursor: Cursor) -> tuple[int, ...]:
     """left:right left:right ..., flat."""
     edges: list[int] = []
-    while not edges or cursor.token.kind is Kind.INTEGER:
+    while not edges or cursor.token.kind is TokenKind.INTEGER:
         edges.append(cursor.integer("the left edge of a SACK block", U32_MAX))
         cursor.expect_mark(":")
         edges.append(cursor.integer("the right edge of a SACK block", U32_MAX))
@@ -75,7 +75,7 @@ def _blocks(cursor: Cursor) -> tuple[int, ...]:
 
 
 def _blob(cursor: Cursor) -> bytes:
-    if cursor.token.kind not in (Kind.WORD, Kind.INTEGER):
+    if cursor.token.kind not in (TokenKind.WORD, TokenKind.INTEGER):
         return b""
     digits = cursor.definitions.get(cursor.token.text, cursor.token.text)
     if not BLOB.fullmatch(digits):

@@ -7,7 +7,7 @@ from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.grammar.cursor import Cursor
 from gossamer.core.packetdrill.grammar.options import U32_MAX, tcp_options
 from gossamer.core.packetdrill.script import IcmpPacket, IpInfo, TcpPacket
-from gossamer.core.packetdrill.tokens import Kind
+from gossamer.core.packetdrill.tokens import TokenKind
 from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
 
 FLAGS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG, "E": ECE, "W": CWR}
@@ -20,7 +20,7 @@ def packet(cursor: Cursor) -> TcpPacket | IcmpPacket:
     """A packet, from its direction on."""
     inbound = cursor.take().text == "<"
     ip = _ip_info(cursor)
-    if cursor.token.kind is Kind.WORD and cursor.token.text in OTHERS:
+    if cursor.token.kind is TokenKind.WORD and cursor.token.text in OTHERS:
         raise Unsupported(f"{cursor.token.text} packet", cursor.line)
     if cursor.skip_word("icmp"):
         return _icmp(cursor, inbound)
@@ -40,7 +40,7 @@ def _ip_fields(cursor: Cursor) -> IpInfo:
     ecn = tos = ttl = label = None
     is_ect01 = False
     while True:
-        if cursor.token.kind is Kind.WORD and cursor.token.text in ECN:
+        if cursor.token.kind is TokenKind.WORD and cursor.token.text in ECN:
             ecn = ECN[cursor.take().text]
         elif cursor.skip_word("ect01"):
             is_ect01 = True
@@ -73,7 +73,7 @@ def _tcp(cursor: Cursor, inbound: bool, ip: IpInfo) -> TcpPacket:
 
 
 def _ports(cursor: Cursor) -> tuple[int, int] | None:
-    if cursor.token.kind is not Kind.INTEGER or cursor.ahead(1).text != ">":
+    if cursor.token.kind is not TokenKind.INTEGER or cursor.ahead(1).text != ">":
         return None
     source = cursor.integer("a port", 0xFFFF)
     cursor.expect_mark(">")
@@ -84,17 +84,17 @@ def _flags(cursor: Cursor) -> int:
     """S, S., P., F., R, SEW, . or -."""
     if cursor.skip_mark("-"):
         return 0
-    if cursor.token.kind is Kind.FLOAT:
+    if cursor.token.kind is TokenKind.FLOAT:
         raise Unsupported("AccECN counter among the flags", cursor.line)
     flags = 0
-    if cursor.token.kind is Kind.WORD:
+    if cursor.token.kind is TokenKind.WORD:
         for letter in cursor.token.text:
             if letter in "A01234567":
                 raise Unsupported("AccECN flags", cursor.line)
             if letter not in FLAGS:
                 cursor.complain("the flags of a packet (of F S R P . U E W), or -")
             flags |= FLAGS[letter]
-        if cursor.ahead(1).kind is Kind.FLOAT:
+        if cursor.ahead(1).kind is TokenKind.FLOAT:
             raise Unsupported("AccECN counter among the flags", cursor.line)
         cursor.take()
     elif not cursor.is_mark("."):
@@ -108,7 +108,7 @@ def sequence(cursor: Cursor) -> tuple[int, int]:
     cursor.expect_mark(":")
     last = cursor.integer("a sequence number", U32_MAX)
     cursor.expect_mark("(")
-    if cursor.token.kind is Kind.INTEGER and (first + int(cursor.token.text) - last) & U32_MAX:
+    if cursor.token.kind is TokenKind.INTEGER and (first + int(cursor.token.text) - last) & U32_MAX:
         cursor.complain(f"the length {(last - first) & U32_MAX}")
     length = cursor.integer("a length", 0xFFFF)
     cursor.expect_mark(")")
@@ -116,10 +116,10 @@ def sequence(cursor: Cursor) -> tuple[int, int]:
 
 
 def _icmp(cursor: Cursor, inbound: bool) -> IcmpPacket:
-    kind = cursor.expect(Kind.WORD).text
+    kind = cursor.expect(TokenKind.WORD).text
     words = ("mtu", "id")
     code = ""
-    if cursor.token.kind is Kind.WORD and cursor.token.text not in words:
+    if cursor.token.kind is TokenKind.WORD and cursor.token.text not in words:
         code = cursor.take().text
     mtu = cursor.integer("mtu", U32_MAX) if cursor.skip_word("mtu") else None
     if cursor.is_word("id"):

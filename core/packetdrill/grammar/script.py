@@ -8,14 +8,14 @@ from gossamer.core.packetdrill.script import (
     Action,
     Code,
     Command,
-    Event,
     Script,
+    ScriptEvent,
     ScriptOption,
     TcpPacket,
     Timing,
     When,
 )
-from gossamer.core.packetdrill.tokens import Kind, tokens
+from gossamer.core.packetdrill.tokens import TokenKind, tokens
 
 SECOND_US = 1_000_000
 DEFINING = ("define", "D")
@@ -28,19 +28,19 @@ def parse(text: str, name: str, definitions: dict[str, str]) -> Script:
     cursor = Cursor(tokens(text, name), name)
     cursor.definitions = dict(definitions)
     options = []
-    while cursor.token.kind is Kind.OPTION:
+    while cursor.token.kind is TokenKind.OPTION:
         options.append(_option(cursor))
         if options[-1].name in DEFINING:
             word, _, value = options[-1].value.partition("=")
             cursor.definitions[word] = value.strip('"`')
     set_up = []
-    while cursor.token.kind is Kind.COMMAND:
+    while cursor.token.kind is TokenKind.COMMAND:
         token = cursor.take()
         set_up.append((token.line, token.text))
     events = []
-    while cursor.token.kind is not Kind.END:
+    while cursor.token.kind is not TokenKind.END:
         # A command without a time cleans up; nothing is left here that it could.
-        if not cursor.skip(Kind.COMMAND):
+        if not cursor.skip(TokenKind.COMMAND):
             events.append(_event(cursor))
     if not events:
         cursor.complain("an event")
@@ -53,7 +53,7 @@ def _option(cursor: Cursor) -> ScriptOption:
     return ScriptOption(name, value.strip('"') if value.startswith('"') else value, token.line)
 
 
-def _event(cursor: Cursor) -> Event:
+def _event(cursor: Cursor) -> ScriptEvent:
     line = cursor.line
     when = _when(cursor)
     action = _action(cursor)
@@ -61,7 +61,7 @@ def _event(cursor: Cursor) -> Event:
         raise ScriptError(
             cursor.script, line, "expected a time, found '*' or a range: only a packet '>' can be awaited"
         )
-    return Event(line, when, action)
+    return ScriptEvent(line, when, action)
 
 
 def _may_vary(action: Action) -> bool:
@@ -85,7 +85,7 @@ def _when(cursor: Cursor) -> When:
 
 
 def _time_us(cursor: Cursor) -> int:
-    if cursor.token.kind not in (Kind.INTEGER, Kind.FLOAT):
+    if cursor.token.kind not in (TokenKind.INTEGER, TokenKind.FLOAT):
         cursor.complain("a time in seconds")
     time_us = round(float(cursor.token.text) * SECOND_US)
     if not 0 <= time_us <= TIMES_US_MAX:
@@ -97,13 +97,13 @@ def _time_us(cursor: Cursor) -> int:
 def _action(cursor: Cursor) -> Action:
     if cursor.is_mark("<") or cursor.is_mark(">"):
         return packet(cursor)
-    if cursor.token.kind is Kind.COMMAND:
+    if cursor.token.kind is TokenKind.COMMAND:
         return Command(cursor.take().text)
-    if cursor.token.kind is Kind.CODE:
+    if cursor.token.kind is TokenKind.CODE:
         return Code(cursor.take().text)
-    if cursor.token.kind is Kind.ELLIPSIS:
+    if cursor.token.kind is TokenKind.ELLIPSIS:
         cursor.take()
         return call(cursor, _time_us(cursor))
-    if cursor.token.kind is not Kind.WORD:
+    if cursor.token.kind is not TokenKind.WORD:
         cursor.complain("a packet, a call, a command or code")
     return call(cursor, None)

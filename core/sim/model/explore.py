@@ -19,7 +19,7 @@ import msgspec
 from gossamer.core.seq import Seq, seq_add, seq_diff
 from gossamer.core.sim import oracle
 from gossamer.core.sim.model.moves import UNFAIR, Move, Step, after, begun, enabled
-from gossamer.core.sim.model.world import OPENINGS, Scenario, World, key_of, sent_by
+from gossamer.core.sim.model.world import OPENINGS, ModelScenario, World, key_of, sent_by
 from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.step import step as real_step
 from gossamer.core.tcp.tcb import TimeWait
@@ -37,7 +37,7 @@ Way = tuple[Move, ...]
 class Counterexample(Exception):
     """A world that must not be; its message tells the way there."""
 
-    def __init__(self, scenario: Scenario, complaint: str, way: Way, step: Step) -> None:
+    def __init__(self, scenario: ModelScenario, complaint: str, way: Way, step: Step) -> None:
         super().__init__(f"{scenario.name}: {complaint}\n" + told(scenario, way, step))
         self.complaint = complaint
         self.way = way
@@ -61,7 +61,7 @@ class Explorer:
     Bounds: `depth_max` moves from the start, `worlds_max` worlds.
     """
 
-    def __init__(self, scenario: Scenario, step: Step = real_step) -> None:
+    def __init__(self, scenario: ModelScenario, step: Step = real_step) -> None:
         self._scenario = scenario
         self._step = step
         self._came_from: dict[bytes, tuple[bytes, Move] | None] = {}
@@ -176,7 +176,7 @@ def _fairest(moves: list[Move], done: Counter[Move]) -> Move | None:
     return min(fair, key=lambda move: (move.kind, done[move]), default=None)
 
 
-def told(scenario: Scenario, way: Way, step: Step) -> str:
+def told(scenario: ModelScenario, way: Way, step: Step) -> str:
     """A way through the worlds, a line for each move, with the states it leads to."""
     world, lines = begun(scenario), []
     for number, move in enumerate(way[:LINES_MAX], 1):

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.sim.model.abstraction import LONG_TIMERS, abstracted, aged, timers_running
-from gossamer.core.sim.model.world import OPENINGS, Scenario, Side, World
+from gossamer.core.sim.model.world import OPENINGS, ModelScenario, Side, World
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp import listen
 from gossamer.core.tcp.actions import Accepted, Actions, Deliver, Failed, Remains, Signal
@@ -43,7 +43,7 @@ PEER_HAS_CLOSED: Final = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_
 replace = msgspec.structs.replace
 
 
-class Kind(IntEnum):
+class MoveKind(IntEnum):
     """What happens. The order is that in which a fair network and willing users let things happen."""
 
     DELIVER = 0
@@ -56,20 +56,20 @@ class Kind(IntEnum):
     DROP = 7
 
 
-UNFAIR: Final = Kind.COPY
+UNFAIR: Final = MoveKind.COPY
 """From here on a move is a fault of the network."""
 
 
 class Move(msgspec.Struct, frozen=True, array_like=True):
     """One thing that can happen."""
 
-    kind: Kind
+    kind: MoveKind
     side: int
     segment: Segment | None = None
     timer: str = ""
 
 
-def begun(scenario: Scenario) -> World:
+def begun(scenario: ModelScenario) -> World:
     """The world at the start: side 0 has opened, side 1 has too, or listens."""
     sides, sent = [], []
     for number in (0, 1):
@@ -92,28 +92,28 @@ def _order(item: tuple[int, Segment]) -> tuple[object, ...]:
     return (side, *fields, segment.payload, segment.sack)
 
 
-def enabled(world: World, scenario: Scenario) -> list[Move]:
+def enabled(world: World, scenario: ModelScenario) -> list[Move]:
     """All that can happen in this world."""
     moves = [
         Move(kind, side, segment)
         for side, segment in world.under_way
-        for kind in (Kind.DELIVER, Kind.COPY, Kind.DROP)
+        for kind in (MoveKind.DELIVER, MoveKind.COPY, MoveKind.DROP)
     ]
     slow: list[Move] = []
     for number, side in enumerate(world.sides):
         moves += _calls(scenario, number, side)
         for move in _timers(number, side):
-            (slow if move.kind in (Kind.FIRE_LONG, Kind.FORGET) else moves).append(move)
+            (slow if move.kind in (MoveKind.FIRE_LONG, MoveKind.FORGET) else moves).append(move)
     return moves + slow if scenario.is_hasty or not moves else moves
 
 
-def _calls(scenario: Scenario, number: int, side: Side) -> Iterator[Move]:
+def _calls(scenario: ModelScenario, number: int, side: Side) -> Iterator[Move]:
     if not side.is_open or not isinstance(side.connection, Tcb):
         return
     if side.calls_made < len(scenario.plans[number]):
-        yield Move(Kind.CALL, number)
+        yield Move(MoveKind.CALL, number)
     if not scenario.is_reading[number] and not side.has_ended and _is_readable(side.connection):
-        yield Move(Kind.READ, number)
+        yield Move(MoveKind.READ, number)
 
 
 def _is_readable(tcb: Tcb) -> bool:
@@ -123,10 +123,10 @@ def _is_readable(tcb: Tcb) -> bool:
 
 def _timers(number: int, side: Side) -> Iterator[Move]:
     if isinstance(side.connection, TimeWait):
-        yield Move(Kind.FORGET, number)
+        yield Move(MoveKind.FORGET, number)
     elif isinstance(side.connection, Tcb):
         for name in timers_running(side.connection):
-            yield Move(Kind.FIRE_LONG if name in LONG_TIMERS else Kind.FIRE, number, timer=name)
+            yield Move(MoveKind.FIRE_LONG if name in LONG_TIMERS else MoveKind.FIRE, number, timer=name)
 
 
 class Transition(msgspec.Struct, frozen=True):
@@ -136,17 +136,17 @@ class Transition(msgspec.Struct, frozen=True):
     stepped: Stepped | None
 
 
-def after(world: World, move: Move, scenario: Scenario, step: Step) -> Transition:
+def after(world: World, move: Move, scenario: ModelScenario, step: Step) -> Transition:
     """The world after a move that is enabled."""
     under_way = world.under_way
-    if move.segment is not None and move.kind is not Kind.COPY:
+    if move.segment is not None and move.kind is not MoveKind.COPY:
         under_way = tuple(item for item in under_way if item != (move.side, move.segment))
     world = replace(world, under_way=under_way)
-    if move.kind is Kind.DROP:
+    if move.kind is MoveKind.DROP:
         return Transition(world, None)
-    if move.kind is Kind.FORGET:
+    if move.kind is MoveKind.FORGET:
         return Transition(_with(world, move.side, replace(world.sides[move.side], connection=None)), None)
-    if move.kind in (Kind.FIRE, Kind.FIRE_LONG):
+    if move.kind in (MoveKind.FIRE, MoveKind.FIRE_LONG):
         world = replace(world, sides=tuple(replace(s, connection=aged(s.connection)) for s in world.sides))
     side = world.sides[move.side]
     if side.connection is None:
@@ -154,21 +154,21 @@ def after(world: World, move: Move, scenario: Scenario, step: Step) -> Transitio
         return _at_nobody(world, move.side, move.segment, scenario)
     event, connection = _event(side, move, scenario)
     following, actions = step(connection, event)
-    made = side.calls_made + (move.kind is Kind.CALL)
+    made = side.calls_made + (move.kind is MoveKind.CALL)
     side = performed(replace(side, connection=following, calls_made=made), actions, scenario)
     world = _sent(_with(world, move.side, side), move.side, actions, scenario)
     return Transition(world, (connection, event, following, actions))
 
 
-def _event(side: Side, move: Move, scenario: Scenario) -> tuple[Event, Connection]:
+def _event(side: Side, move: Move, scenario: ModelScenario) -> tuple[Event, Connection]:
     connection = side.connection
     assert connection is not None
     if move.segment is not None:
         queued = READ_BYTES if scenario.is_reading[move.side] else 0
         return SegmentArrives(move.segment, NOW_US, queued), connection
-    if move.kind is Kind.CALL:
+    if move.kind is MoveKind.CALL:
         return scenario.plans[move.side][side.calls_made], connection
-    if move.kind is Kind.READ:
+    if move.kind is MoveKind.READ:
         return Receive(READ_BYTES, NOW_US), connection
     return Timeout(NOW_US), replace(connection, **{move.timer: NOW_US})
 
@@ -178,7 +178,7 @@ def _with(world: World, number: int, side: Side) -> World:
     return replace(world, sides=sides)
 
 
-def _at_nobody(world: World, number: int, segment: Segment, scenario: Scenario) -> Transition:
+def _at_nobody(world: World, number: int, segment: Segment, scenario: ModelScenario) -> Transition:
     """A segment for a listener, or for an end that is gone."""
     side = world.sides[number]
     if not side.is_listening:
@@ -190,7 +190,7 @@ def _at_nobody(world: World, number: int, segment: Segment, scenario: Scenario) 
     return Transition(_sent(_with(world, number, side), number, actions, scenario), None)
 
 
-def performed(side: Side, actions: Actions, scenario: Scenario) -> Side:
+def performed(side: Side, actions: Actions, scenario: ModelScenario) -> Side:
     """The end after the actions of a step, as far as they concern its user."""
     following = abstracted(side.connection, _is_patient(scenario))
     side = replace(side, connection=following)
@@ -209,11 +209,11 @@ def performed(side: Side, actions: Actions, scenario: Scenario) -> Side:
     return side
 
 
-def _is_patient(scenario: Scenario) -> bool:
+def _is_patient(scenario: ModelScenario) -> bool:
     return all(parameters.retries >= RETRIES_PATIENT for parameters in scenario.parameters)
 
 
-def _sent(world: World, number: int, actions: Actions, scenario: Scenario) -> World:
+def _sent(world: World, number: int, actions: Actions, scenario: ModelScenario) -> World:
     """What an end has emitted goes on the wire; there is room for only so much."""
     news = [(1 - number, action) for action in actions if isinstance(action, Segment)]
     if not news:

@@ -6,7 +6,7 @@ import msgspec
 
 from gossamer.core.clock import SECOND_US
 from gossamer.core.sim.model.moves import RETRIES_PATIENT
-from gossamer.core.sim.model.world import Call, Scenario
+from gossamer.core.sim.model.world import Call, ModelScenario
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.events import Abort, Close, Send
 from gossamer.core.tcp.parameters import TcpParameters
@@ -41,37 +41,45 @@ def _says(data: bytes, is_last: bool = False) -> Call:
 
 
 SCENARIOS: Final = (
-    Scenario("the client speaks", ((_says(b"ab"), CLOSE), (CLOSE,)), BOTH_PATIENT),
-    Scenario("the server speaks", ((CLOSE,), (_says(b"AB"), CLOSE)), BOTH_PATIENT),
-    Scenario("both speak", ((_says(b"a"), CLOSE), (_says(b"A"), CLOSE)), BOTH_PATIENT),
-    Scenario("both speak, no options", ((_says(b"a"), CLOSE), (_says(b"A"), CLOSE)), (PLAIN, PLAIN)),
-    Scenario("two segments", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), BOTH_PATIENT, under_way_max=3),
-    Scenario("two segments, no options", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (PLAIN, PLAIN)),
-    Scenario(
+    ModelScenario("the client speaks", ((_says(b"ab"), CLOSE), (CLOSE,)), BOTH_PATIENT),
+    ModelScenario("the server speaks", ((CLOSE,), (_says(b"AB"), CLOSE)), BOTH_PATIENT),
+    ModelScenario("both speak", ((_says(b"a"), CLOSE), (_says(b"A"), CLOSE)), BOTH_PATIENT),
+    ModelScenario("both speak, no options", ((_says(b"a"), CLOSE), (_says(b"A"), CLOSE)), (PLAIN, PLAIN)),
+    ModelScenario(
+        "two segments", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), BOTH_PATIENT, under_way_max=3
+    ),
+    ModelScenario("two segments, no options", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (PLAIN, PLAIN)),
+    ModelScenario(
         "two segments, by counting", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (COUNTING, COUNTING)
     ),
-    Scenario("two segments, paced", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (PACED, PACED)),
-    Scenario("the FIN rides on the last segment", ((_says(b"a", True),), (_says(b"A", True),)), BOTH_PATIENT),
-    Scenario("simultaneous open", ((_says(b"a"), CLOSE), (CLOSE,)), BOTH_PATIENT, both_open=True),
-    Scenario("simultaneous close", ((CLOSE,), (CLOSE,)), BOTH_PATIENT, under_way_max=4),
-    Scenario("half-close", ((CLOSE,), (_says(b"A"), _says(b"B"), CLOSE)), BOTH_PATIENT),
-    Scenario(
+    ModelScenario("two segments, paced", ((_says(b"a"), _says(b"b"), CLOSE), (CLOSE,)), (PACED, PACED)),
+    ModelScenario(
+        "the FIN rides on the last segment", ((_says(b"a", True),), (_says(b"A", True),)), BOTH_PATIENT
+    ),
+    ModelScenario("simultaneous open", ((_says(b"a"), CLOSE), (CLOSE,)), BOTH_PATIENT, both_open=True),
+    ModelScenario("simultaneous close", ((CLOSE,), (CLOSE,)), BOTH_PATIENT, under_way_max=4),
+    ModelScenario("half-close", ((CLOSE,), (_says(b"A"), _says(b"B"), CLOSE)), BOTH_PATIENT),
+    ModelScenario(
         "zero window",
         ((_says(b"abc"), CLOSE), (CLOSE,)),
         (PATIENT, TIGHT),
         is_reading=(True, False),
     ),
-    Scenario(
+    ModelScenario(
         "zero windows both ways",
         ((_says(b"ab"), CLOSE), (_says(b"AB"), CLOSE)),
         (TIGHT, TIGHT),
         is_reading=(False, False),
     ),
-    Scenario("both closed at once, both ways", ((CLOSE_BOTH_WAYS,), (CLOSE_BOTH_WAYS,)), BOTH_PATIENT),
-    Scenario("the client aborts", ((_says(b"a"), ABORT), (_says(b"A"), CLOSE)), BOTH_ALIVE, may_fail=True),
-    Scenario("the server aborts", ((_says(b"a"), CLOSE), (ABORT,)), BOTH_ALIVE, may_fail=True),
-    Scenario("closed before it is open", ((CLOSE,), (CLOSE,)), BOTH_ALIVE, calls_early=True, may_fail=True),
-    Scenario(
+    ModelScenario("both closed at once, both ways", ((CLOSE_BOTH_WAYS,), (CLOSE_BOTH_WAYS,)), BOTH_PATIENT),
+    ModelScenario(
+        "the client aborts", ((_says(b"a"), ABORT), (_says(b"A"), CLOSE)), BOTH_ALIVE, may_fail=True
+    ),
+    ModelScenario("the server aborts", ((_says(b"a"), CLOSE), (ABORT,)), BOTH_ALIVE, may_fail=True),
+    ModelScenario(
+        "closed before it is open", ((CLOSE,), (CLOSE,)), BOTH_ALIVE, calls_early=True, may_fail=True
+    ),
+    ModelScenario(
         "simultaneous open, aborted early",
         ((_says(b"a"), ABORT), (CLOSE,)),
         BOTH_ALIVE,
@@ -79,14 +87,14 @@ SCENARIOS: Final = (
         calls_early=True,
         may_fail=True,
     ),
-    Scenario(
+    ModelScenario(
         "hasty",
         ((_says(b"a"), CLOSE_BOTH_WAYS), (_says(b"A"), CLOSE_BOTH_WAYS)),
         BOTH_ALIVE,
         is_hasty=True,
         may_fail=True,
     ),
-    Scenario(
+    ModelScenario(
         "few retries", ((_says(b"a"), CLOSE), (CLOSE,)), (IMPATIENT, IMPATIENT), is_hasty=True, may_fail=True
     ),
 )

@@ -29,7 +29,7 @@ OPENINGS: Final = (
 """Fixed, for fixed numbers make more worlds equal: one end's wrap, the other's pass the sign bit."""
 
 
-class Scenario(msgspec.Struct, frozen=True):
+class ModelScenario(msgspec.Struct, frozen=True):
     """Two users, and what they and the network may do."""
 
     name: str

@@ -26,7 +26,7 @@ from gossamer.core.tcp.recovery import (
     tail_loss_probe,
     timeout,
 )
-from gossamer.core.tcp.recovery.report import Report, read
+from gossamer.core.tcp.recovery.report import AckReport, read
 from gossamer.core.tcp.rtt import is_probe_due
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 from gossamer.core.wire.segment import Segment
@@ -56,7 +56,7 @@ def on_ack(
     return _forgotten(tcb)
 
 
-def _says_something(tcb: Tcb, report: Report) -> bool:
+def _says_something(tcb: Tcb, report: AckReport) -> bool:
     """Whether an ACK that moves nothing means anything to recovery.
 
     RFC 6675 2: with SACK a duplicate is one that reports octets not reported before; without such news it
@@ -67,7 +67,7 @@ def _says_something(tcb: Tcb, report: Report) -> bool:
     return report.is_duplicate and (not tcb.agreed.sack or tcb.recovery is not None)
 
 
-def _noted(tcb: Tcb, report: Report) -> Recovery:
+def _noted(tcb: Tcb, report: AckReport) -> Recovery:
     """The record with the ACK's facts in it."""
     una = tcb.snd_una
     recovery = tcb.recovery or Recovery(Phase.DISORDER, seq_add(una, -1))
@@ -89,7 +89,7 @@ def _noted(tcb: Tcb, report: Report) -> Recovery:
     return rack.after_arrivals(recovery, report) if rack.is_used(tcb) else recovery
 
 
-def _advanced(tcb: Tcb, recovery: Recovery, report: Report) -> Recovery:
+def _advanced(tcb: Tcb, recovery: Recovery, report: AckReport) -> Recovery:
     """SND.UNA has moved: duplicates are counted anew, and the timer that was started anew is the
     retransmission timer."""
     # Without SACK the duplicates that stood for the octets now acknowledged are taken back.
@@ -100,7 +100,7 @@ def _advanced(tcb: Tcb, recovery: Recovery, report: Report) -> Recovery:
     return replace(recovery, dup_acks=0, undelivered=min(max(undelivered, 0), in_flight), rto_at_us=NEVER_US)
 
 
-def _judged(tcb: Tcb, report: Report) -> Tcb:
+def _judged(tcb: Tcb, report: AckReport) -> Tcb:
     """After looking whether the recovery was for nothing."""
     is_older = spurious.is_echo_older(tcb, report)
     tcb = spurious.heard(tcb, report)
@@ -113,7 +113,7 @@ def _judged(tcb: Tcb, report: Report) -> Tcb:
     return forward_rto.stepped(tcb, report)
 
 
-def _recovered(tcb: Tcb, report: Report) -> Tcb:
+def _recovered(tcb: Tcb, report: AckReport) -> Tcb:
     """After what the ACK ends, shows to be lost, and lets out."""
     recovery = tcb.recovery
     assert recovery is not None
@@ -141,14 +141,14 @@ def _recovered(tcb: Tcb, report: Report) -> Tcb:
     )
 
 
-def _delivered_bytes(recovery: Recovery, report: Report) -> int:
+def _delivered_bytes(recovery: Recovery, report: AckReport) -> int:
     """DeliveredData; without SACK a duplicate ACK stands for a segment, and is taken back later. Source: RFC
     9937 6.2."""
     held = report.before.recovery.undelivered if report.before.recovery is not None else 0
     return max(report.arrived_bytes + recovery.undelivered - held, 0)
 
 
-def _grown(tcb: Tcb, report: Report) -> Tcb:
+def _grown(tcb: Tcb, report: AckReport) -> Tcb:
     """The algorithm hears of new data that was acknowledged."""
     if not report.acked_bytes:
         return tcb

@@ -10,7 +10,7 @@ from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.parameters import DUP_THRESH
 from gossamer.core.tcp.path_mtu import is_probe_lost, without_probe
 from gossamer.core.tcp.recovery import proportional_rate, rack, spurious
-from gossamer.core.tcp.recovery.report import Report
+from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.recovery.scoreboard import with_lost
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 
@@ -103,7 +103,7 @@ def duplicated(tcb: Tcb, recovery: Recovery) -> Recovery:
     return replace(recovery, dup_acks=dup_acks, undelivered=undelivered)
 
 
-def found_by_duplicates(tcb: Tcb, recovery: Recovery, report: Report) -> Recovery:
+def found_by_duplicates(tcb: Tcb, recovery: Recovery, report: AckReport) -> Recovery:
     """Without SACK: the first segment is lost at the third duplicate, and at each partial ACK.
 
     Source: RFC 6582 3.2 (2): only once the ACK "covers more than recover"; (5): "retransmit the first

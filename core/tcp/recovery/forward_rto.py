@@ -10,7 +10,7 @@ import msgspec
 
 from gossamer.core.seq import MASK, seq_lt
 from gossamer.core.tcp.recovery import transmissions
-from gossamer.core.tcp.recovery.report import Report
+from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 
 replace = msgspec.structs.replace
@@ -37,7 +37,7 @@ def is_waiting(recovery: Recovery) -> bool:
     return recovery.frto_step == SECOND_ACK
 
 
-def is_spurious(recovery: Recovery, report: Report) -> bool:
+def is_spurious(recovery: Recovery, report: AckReport) -> bool:
     """Whether the second ACK shows that what was not sent again has arrived.
 
     Source: RFC 5682 2.1 (3b): "If the acknowledgment advances the window, [...] the TCP sender SHOULD declare
@@ -53,7 +53,7 @@ def is_spurious(recovery: Recovery, report: Report) -> bool:
     ) or (report.acked_bytes > 0 and not report.before.agreed.sack)
 
 
-def stepped(tcb: Tcb, report: Report) -> Tcb:
+def stepped(tcb: Tcb, report: AckReport) -> Tcb:
     """After an ACK that does not yet show a spurious timeout: on to the second ACK, or to conventional
     recovery."""
     recovery = tcb.recovery
@@ -67,7 +67,7 @@ def stepped(tcb: Tcb, report: Report) -> Tcb:
     return replace(tcb, recovery=replace(recovery, frto_step=following))
 
 
-def _can_go_on(tcb: Tcb, report: Report) -> bool:
+def _can_go_on(tcb: Tcb, report: AckReport) -> bool:
     """Source: RFC 5682 2.1 (2): the ACK advances SND.UNA, past what went again, and there is new data that
     the peer's window takes."""
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK

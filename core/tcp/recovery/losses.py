@@ -12,13 +12,13 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.recovery import fast, rack, scoreboard
-from gossamer.core.tcp.recovery.report import Report
+from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 
 replace = msgspec.structs.replace
 
 
-def found(tcb: Tcb, report: Report, delivered_bytes: int) -> Tcb:
+def found(tcb: Tcb, report: AckReport, delivered_bytes: int) -> Tcb:
     """The connection after looking what an ACK shows to be lost."""
     recovery = tcb.recovery
     assert recovery is not None

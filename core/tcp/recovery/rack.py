@@ -15,7 +15,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_le, seq_lt
 from gossamer.core.tcp.parameters import REORDERING_WINDOW_PERSIST
 from gossamer.core.tcp.recovery import ranges, transmissions
-from gossamer.core.tcp.recovery.report import Report, highest_reported
+from gossamer.core.tcp.recovery.report import AckReport, highest_reported
 from gossamer.core.tcp.recovery.scoreboard import is_threshold_reached, with_lost
 from gossamer.core.tcp.tcb import Phase, Rack, Recovery, Run, Tcb
 from gossamer.core.tcp.timestamps import ts_value
@@ -29,7 +29,7 @@ def is_used(tcb: Tcb) -> bool:
     return tcb.agreed.sack and tcb.agreed.parameters.rack
 
 
-def after_arrivals(recovery: Recovery, report: Report) -> Recovery:
+def after_arrivals(recovery: Recovery, report: AckReport) -> Recovery:
     """Steps 1 and 2: note the latest sent of the segments that have arrived."""
     for left, right in report.arrived:
         for _, end, run in transmissions.arrived_pieces(report.before, left, right):
@@ -40,7 +40,7 @@ def after_arrivals(recovery: Recovery, report: Report) -> Recovery:
     return recovery
 
 
-def _is_ambiguous(report: Report, run: Run, end: Seq, rtt_us: int) -> bool:
+def _is_ambiguous(report: AckReport, run: Run, end: Seq, rtt_us: int) -> bool:
     """Whether an ACK of what was sent again may be one of the first transmission.
 
     Source: RFC 8985 6.2 step 2: "If the Timestamp Echo Reply field of the ACK's timestamp option predates the
@@ -63,7 +63,7 @@ def _is_later(recovery: Recovery, run: Run, end: Seq) -> bool:
     return seq_lt(recovery.rack_end, end)
 
 
-def learned(tcb: Tcb, report: Report) -> Rack | None:
+def learned(tcb: Tcb, report: AckReport) -> Rack | None:
     """Steps 3 and 4: what an ACK tells of reordering.
 
     Source: RFC 8985 6.2 step 3: "RACK.reordering_seen = TRUE" for what was not sent again and arrives below
@@ -85,7 +85,7 @@ def learned(tcb: Tcb, report: Report) -> Rack | None:
     return None if rack == NOTHING_KNOWN else rack
 
 
-def _is_reordered(report: Report) -> bool:
+def _is_reordered(report: AckReport) -> bool:
     fack = highest_reported(report.before)
     return any(
         not run.again and seq_lt(end, fack)

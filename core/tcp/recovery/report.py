@@ -12,7 +12,7 @@ from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import SackBlock, Segment
 
 
-class Report(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class AckReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An ACK, as loss recovery sees it."""
 
     before: Tcb
@@ -36,13 +36,13 @@ class Report(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 def read(
     before: Tcb, tcb: Tcb, segment: Segment, now_us: int, is_duplicate: bool = False, r_us: int | None = None
-) -> Report:
+) -> AckReport:
     """Read an ACK that has made `tcb` of `before`."""
     held = before.recovery.sacked if before.recovery is not None else ()
     blocks = segment.sack if tcb.agreed.sack else ()
     una, ack = before.snd_una, tcb.snd_una
     sacked, arrived = scoreboard.update(held, blocks, una, ack, tcb.snd_nxt)
-    return Report(
+    return AckReport(
         before=before,
         segment=segment,
         now_us=now_us,

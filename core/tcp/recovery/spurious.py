@@ -12,7 +12,7 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery import transmissions
-from gossamer.core.tcp.recovery.report import Report
+from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.rtt import after_spurious_timeout
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb, Undo
 from gossamer.core.tcp.timestamps import echoed_us, may_have_waited, ts_value
@@ -65,7 +65,7 @@ def sent_again(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
     return replace(tcb, undo=undo)
 
 
-def is_echo_older(tcb: Tcb, report: Report) -> bool:
+def is_echo_older(tcb: Tcb, report: AckReport) -> bool:
     """Whether the first ACK of new data in a recovery answers what was sent before it.
 
     Source: RFC 3522 3.2 (4): "If the value of the Timestamp Echo Reply field of the acceptable ACK's
@@ -81,7 +81,7 @@ def is_echo_older(tcb: Tcb, report: Report) -> bool:
     return segment.ts_val >= 0 and segment.ts_ecr > 0 and seq_lt(Seq(segment.ts_ecr), Seq(undo.again_ts))
 
 
-def heard(tcb: Tcb, report: Report) -> Tcb:
+def heard(tcb: Tcb, report: AckReport) -> Tcb:
     """The connection after what an ACK says of retransmissions: an echo counts once, D-SACKs add up."""
     undo = tcb.undo
     if undo is None:
@@ -95,13 +95,13 @@ def heard(tcb: Tcb, report: Report) -> Tcb:
     return tcb if undo is tcb.undo else replace(tcb, undo=undo)
 
 
-def are_all_duplicates(tcb: Tcb, report: Report) -> bool:
+def are_all_duplicates(tcb: Tcb, report: AckReport) -> bool:
     """Whether this D-SACK was the last of those for all that went again. Source: RFC 3708 3."""
     undo = tcb.undo
     return report.dsack is not None and undo is not None and not undo.again_bytes and undo.again_ts != -1
 
 
-def undone(tcb: Tcb, report: Report) -> Tcb:
+def undone(tcb: Tcb, report: AckReport) -> Tcb:
     """The Eifel response: cwnd and ssthresh as they were, nothing more is sent again, and after a timeout a
     more patient timer.
 

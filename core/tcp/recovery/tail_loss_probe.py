@@ -9,7 +9,7 @@ import msgspec
 
 from gossamer.core.seq import Seq, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
-from gossamer.core.tcp.recovery.report import Report
+from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 from gossamer.core.wire.segment import SackBlock
 
@@ -25,7 +25,7 @@ def probed(tcb: Tcb, is_old: bool) -> Tcb:
     return replace(tcb, recovery=replace(recovery, probe_end=tcb.snd_nxt, probe_is_old=is_old))
 
 
-def answered(tcb: Tcb, report: Report) -> Tcb:
+def answered(tcb: Tcb, report: AckReport) -> Tcb:
     """TLP_process_ack. Source: RFC 8985 7.4.2."""
     recovery, segment = tcb.recovery, report.segment
     if recovery is None or recovery.probe_end is None or seq_lt(tcb.snd_una, recovery.probe_end):

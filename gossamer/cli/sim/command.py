@@ -17,7 +17,7 @@ from gossamer.cli.sim.plot import check_plot, plot
 from gossamer.cli.sim.printing import report_lines
 from gossamer.cli.sim.speed import speed_lines
 from gossamer.core.sim.golden import BUFFERS_BYTES, LOSSES, lines, table
-from gossamer.core.sim.report import Report
+from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import FLOWS_MAX, Scenario
 from gossamer.core.sim.simulation import Simulation
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
@@ -73,7 +73,7 @@ class Progress:
             click.echo("\r" + " " * 60 + "\r", nl=False, err=True)
 
 
-def simulate(scenario: Scenario, watches: bool) -> Report:
+def simulate(scenario: Scenario, watches: bool) -> SimulationReport:
     """Run it, and say on standard error how fast that was.
 
     Raises: OracleFoundError.
@@ -243,7 +243,7 @@ def _golden(congestion: tuple[str, ...]) -> int:
     return ExitCode.OK
 
 
-def _exit_code(scenario: Scenario, report: Report) -> int:
+def _exit_code(scenario: Scenario, report: SimulationReport) -> int:
     failed = any(flow.failure for flow in report.flows)
     is_good = report.has_finished or (scenario.duration_us > 0 and not failed)
     return ExitCode.OK if is_good else ExitCode.FAILED

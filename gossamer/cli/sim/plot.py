@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from gossamer.core.sim.report import FlowReport, Report
+from gossamer.core.sim.report import FlowReport, SimulationReport
 from gossamer.core.sim.scenario import Scenario
 from gossamer.shards.exitcode import CannotStartError, ConfigError
 
@@ -37,7 +37,7 @@ def check_plot(path: Path) -> ModuleType:
     return pyplot
 
 
-def plot(pyplot: ModuleType, path: Path, scenario: Scenario, report: Report) -> None:
+def plot(pyplot: ModuleType, path: Path, scenario: Scenario, report: SimulationReport) -> None:
     """Write the picture."""
     figure, (rates, windows, queue) = pyplot.subplots(3, 1, sharex=True, figsize=(8, 6))
     for flow in report.flows:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from gossamer.core.sim.report import FlowReport, LinkReport, Report
+from gossamer.core.sim.report import FlowReport, LinkReport, SimulationReport
 from gossamer.core.sim.scenario import Scenario
 from gossamer.shards.units import format_duration
 
@@ -32,7 +32,7 @@ def rate_text(bps: float | None) -> str:
     return f"{bps:.0f} bit/s"
 
 
-def report_lines(scenario: Scenario, report: Report) -> Iterator[str]:
+def report_lines(scenario: Scenario, report: SimulationReport) -> Iterator[str]:
     """The whole text."""
     yield from _head(scenario, report)
     yield ""
@@ -49,7 +49,7 @@ def report_lines(scenario: Scenario, report: Report) -> Iterator[str]:
     yield from _timeline(report.flows)
 
 
-def _head(scenario: Scenario, report: Report) -> Iterator[str]:
+def _head(scenario: Scenario, report: SimulationReport) -> Iterator[str]:
     rate = rate_text(scenario.rate_bps) if scenario.rate_bps else "unlimited"
     yield (
         f"seed {report.seed}: {scenario.flows} flow(s) of {scenario.transfer_bytes:,} bytes over {rate}, "
@@ -107,7 +107,7 @@ def _link_line(name: str, link: LinkReport) -> str:
     )
 
 
-def _theory(scenario: Scenario, report: Report) -> Iterator[str]:
+def _theory(scenario: Scenario, report: SimulationReport) -> Iterator[str]:
     bounds = report.bounds
     yield (
         f"theory, one flow alone: path {rate_text(bounds.path_bps)}, buffer per round trip "

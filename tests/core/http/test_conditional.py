@@ -3,8 +3,8 @@
 import pytest
 
 from gossamer.core.http.conditional import (
+    Evaluation,
     Validators,
-    Verdict,
     entity_tags,
     evaluate,
     range_applies,
@@ -15,7 +15,7 @@ BEFORE = "Sun, 06 Nov 1994 08:49:36 GMT"
 AFTER = "Sun, 06 Nov 1994 08:49:38 GMT"
 NOW = Validators('"a"', 784111777)
 
-SEND, NOT_MODIFIED, FAILED = Verdict.SEND, Verdict.NOT_MODIFIED, Verdict.FAILED
+SEND, NOT_MODIFIED, FAILED = Evaluation.SEND, Evaluation.NOT_MODIFIED, Evaluation.FAILED
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ SEND, NOT_MODIFIED, FAILED = Verdict.SEND, Verdict.NOT_MODIFIED, Verdict.FAILED
         ({"if-match": '"b"', "if-none-match": '"a"'}, FAILED),
     ],
 )
-def test_get__rfc_9110_13_2_2(fields: dict[str, str], verdict: Verdict) -> None:
+def test_get__rfc_9110_13_2_2(fields: dict[str, str], verdict: Evaluation) -> None:
     assert evaluate(fields.get, "GET", NOW) is verdict
     assert evaluate(fields.get, "HEAD", NOW) is verdict
 

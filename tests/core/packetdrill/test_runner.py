@@ -4,7 +4,7 @@ import pytest
 
 from gossamer.core.packetdrill.profiles import BSD, LINUX
 from gossamer.core.packetdrill.runner import play
-from gossamer.core.packetdrill.verdict import Outcome, Verdict
+from gossamer.core.packetdrill.verdict import Outcome, ScriptVerdict
 
 OPEN = """\
 0  socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
@@ -19,7 +19,7 @@ FIRST = 8
 """The line after it."""
 
 
-def played(rest: str, before: str = OPEN) -> Verdict:
+def played(rest: str, before: str = OPEN) -> ScriptVerdict:
     return play(before + rest, "x.pkt", LINUX)
 
 

@@ -3,27 +3,28 @@
 import pytest
 
 from gossamer.core.packetdrill.errors import ScriptError
-from gossamer.core.packetdrill.tokens import Kind, tokens
+from gossamer.core.packetdrill.tokens import TokenKind, tokens
 
 
-def texts(text: str) -> list[tuple[Kind, str]]:
+def texts(text: str) -> list[tuple[TokenKind, str]]:
     return [(token.kind, token.text) for token in tokens(text, "x")[:-1]]
 
 
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        ("+.1...0.2", [(Kind.MARK, "+"), (Kind.FLOAT, ".1"), (Kind.ELLIPSIS, "..."), (Kind.FLOAT, "0.2")]),
-        ("0...1", [(Kind.INTEGER, "0"), (Kind.ELLIPSIS, "..."), (Kind.INTEGER, "1")]),
-        ("1:11(10)", [(Kind.INTEGER, "1"), (Kind.MARK, ":"), (Kind.INTEGER, "11"), (Kind.MARK, "("),
-                      (Kind.INTEGER, "10"), (Kind.MARK, ")")]),
-        ("S. 0", [(Kind.WORD, "S"), (Kind.MARK, "."), (Kind.INTEGER, "0")]),
-        ("0xffff 12ab -1", [(Kind.HEX, "0xffff"), (Kind.WORD, "12ab"), (Kind.INTEGER, "-1")]),
-        ("%{ assert a } b }% `x y`", [(Kind.CODE, " assert a } b "), (Kind.COMMAND, "x y")]),
-        ('--a=b --c "d"', [(Kind.OPTION, "--a=b"), (Kind.OPTION, "--c"), (Kind.STRING, "d")]),
+        ("+.1...0.2", [(TokenKind.MARK, "+"), (TokenKind.FLOAT, ".1"), (TokenKind.ELLIPSIS, "..."),
+                       (TokenKind.FLOAT, "0.2")]),
+        ("0...1", [(TokenKind.INTEGER, "0"), (TokenKind.ELLIPSIS, "..."), (TokenKind.INTEGER, "1")]),
+        ("1:11(10)", [(TokenKind.INTEGER, "1"), (TokenKind.MARK, ":"), (TokenKind.INTEGER, "11"),
+                      (TokenKind.MARK, "("), (TokenKind.INTEGER, "10"), (TokenKind.MARK, ")")]),
+        ("S. 0", [(TokenKind.WORD, "S"), (TokenKind.MARK, "."), (TokenKind.INTEGER, "0")]),
+        ("0xffff 12ab -1", [(TokenKind.HEX, "0xffff"), (TokenKind.WORD, "12ab"), (TokenKind.INTEGER, "-1")]),
+        ("%{ assert a } b }% `x y`", [(TokenKind.CODE, " assert a } b "), (TokenKind.COMMAND, "x y")]),
+        ('--a=b --c "d"', [(TokenKind.OPTION, "--a=b"), (TokenKind.OPTION, "--c"), (TokenKind.STRING, "d")]),
     ],
 )  # fmt: skip
-def test_text__is_cut_into_tokens(text: str, kinds: list[tuple[Kind, str]]) -> None:
+def test_text__is_cut_into_tokens(text: str, kinds: list[tuple[TokenKind, str]]) -> None:
     assert texts(text) == kinds
 
 

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from gossamer.core.sim.loss import DropExactly
-from gossamer.core.sim.report import Report
+from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
 
@@ -25,7 +25,7 @@ BURST = Scenario(
 ENDLESS = 1 << 40
 
 
-def run(scenario: Scenario) -> Report:
+def run(scenario: Scenario) -> SimulationReport:
     return Simulation(scenario).run()
 
 

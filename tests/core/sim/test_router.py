@@ -5,7 +5,7 @@ from random import Random
 from gossamer.core.sim.router import fragmentation_needed, is_pure_ack, spoiled
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow
-from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.packet import build_packet, parse_packet
 from gossamer.core.wire.segment import ACK, FIN, SYN, Segment
 
@@ -19,7 +19,7 @@ def packet(flags: int = ACK, payload: bytes = b"") -> bytes:
 
 def test_fragmentation_needed__is_an_error_about_the_flow_with_seq_and_mtu() -> None:
     error = parse_packet(fragmentation_needed(packet(payload=b"x" * 1_400), 1_280))
-    assert isinstance(error, IcmpError)
+    assert isinstance(error, IcmpMessage)
     assert (error.flow, error.kind, error.code) == (FLOW, 3, 4)
     assert (error.seq, error.mtu) == (0xFEED_BEEF, 1_280)
 

@@ -5,7 +5,7 @@ import pytest
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.loss import BurstLoss, DropExactly
-from gossamer.core.sim.report import Report
+from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation, bounds
 from gossamer.core.tcp.actions import Deliver
@@ -17,7 +17,7 @@ SMALL = Scenario(congestion=("newreno",), transfer_bytes=200_000, rate_bps=20_00
 replace = msgspec.structs.replace
 
 
-def run(scenario: Scenario) -> Report:
+def run(scenario: Scenario) -> SimulationReport:
     return Simulation(scenario).run()
 
 

@@ -7,7 +7,7 @@ import pytest
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults
-from gossamer.core.sim.pair import Pair, Setting
+from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
@@ -36,9 +36,9 @@ def test_step_of_the_decoded__at_every_state_of_a_run__equals_step(options: bool
     parameters = TcpParameters(
         receive_buffer_bytes=20_000, sack=options, timestamps=options, window_scaling=options
     )
-    setting = Setting(User(OCTETS, reads_every_us=20_000, read_bytes=3_000), parameters, faults=BAD)
+    setting = EndSetting(User(OCTETS, reads_every_us=20_000, read_bytes=3_000), parameters, faults=BAD)
     rewritten = Rewritten()
-    Pair(setting, Setting(User(OCTETS[:9_000]), parameters, faults=BAD), seed, rewritten).run()
+    Pair(setting, EndSetting(User(OCTETS[:9_000]), parameters, faults=BAD), seed, rewritten).run()
     assert {"SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1"} <= rewritten.states
 
 

@@ -10,7 +10,7 @@ from gossamer.core.seq import seq_add
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import PERFECT, Faults, Line
-from gossamer.core.sim.pair import Pair, Setting
+from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.sim.states import (
     NOW_US,
     OPENING,
@@ -407,8 +407,8 @@ NARROW = Line(rate_bps=20_000_000, queue_bytes=40_000, mark_bytes=12_000)
 def transferred(client: TcpParameters, server: TcpParameters, faults: Faults = PERFECT) -> Pair:
     """A download through a narrow line whose queue marks long before it drops."""
     pair = Pair(
-        Setting(User(), client),
-        Setting(User(sends=OCTETS), server, faults=faults, line=NARROW),
+        EndSetting(User(), client),
+        EndSetting(User(sends=OCTETS), server, faults=faults, line=NARROW),
         1,
         oracle.check,
     )

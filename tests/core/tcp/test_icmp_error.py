@@ -47,7 +47,7 @@ EVERY = [(v4, kind, code, says, tells) for v4, kind, codes, says, tells in KINDS
 @pytest.mark.parametrize(("is_ipv4", "kind", "code", "says", "tells"), EVERY)
 def test_said__every_kind_and_code(is_ipv4: bool, kind: int, code: int, says: Report, tells: Failure) -> None:
     """RFC 9293 3.9.2.2."""
-    event = event_of(icmp.IcmpError(FLOW, kind, code, 77, 1400), is_ipv4, NOW_US)
+    event = event_of(icmp.IcmpMessage(FLOW, kind, code, 77, 1400), is_ipv4, NOW_US)
     assert event == IcmpError(77, says, NOW_US, tells, 1400)
 
 
@@ -72,9 +72,9 @@ def test_report__kind_code_state_and_whether_in_flight(
     tcb = in_flight(state)
     has_flight = tcb.snd_una != tcb.snd_nxt
     for offset in (-1, 1, 100_000):
-        event = event_of(icmp.IcmpError(FLOW, kind, code, seq_add(tcb.snd_una, offset), 0), is_ipv4, NOW_US)
+        event = event_of(icmp.IcmpMessage(FLOW, kind, code, seq_add(tcb.snd_una, offset), 0), is_ipv4, NOW_US)
         assert step(tcb, event) == (tcb, IGNORED), "a segment that is not in flight"
-    event = event_of(icmp.IcmpError(FLOW, kind, code, tcb.snd_una, 9_000), is_ipv4, NOW_US)
+    event = event_of(icmp.IcmpMessage(FLOW, kind, code, tcb.snd_una, 9_000), is_ipv4, NOW_US)
     outcome = step(tcb, event)
     if not has_flight or says is TOO_BIG:
         assert outcome == (tcb, IGNORED), "nothing in flight, or an MTU that was never sent"

@@ -10,7 +10,7 @@ from gossamer.core.seq import MASK, Seq, seq_add, seq_lt
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import PERFECT, Link
-from gossamer.core.sim.pair import Pair, Setting
+from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp.actions import Dropped, PathLearned, Signal
 from gossamer.core.tcp.codec import decode, encode
@@ -337,7 +337,7 @@ class Narrow(Link):
 @pytest.mark.parametrize("mtu", [1_500, 1_400, 1_100, 600])
 def test_silent_path__transfer_completes_and_finds_the_mtu(probing: MtuProbing, mtu: int) -> None:
     parameters = TcpParameters(mtu_probing=probing)
-    slow = Setting(parameters=TcpParameters(receive_buffer_bytes=1 << 16))
+    slow = EndSetting(parameters=TcpParameters(receive_buffer_bytes=1 << 16))
     data = bytes(2_000_000)
     largest: list[int] = []
 
@@ -346,7 +346,7 @@ def test_silent_path__transfer_completes_and_finds_the_mtu(probing: MtuProbing, 
         if isinstance(after, Tcb) and not after.agreed.passive:
             largest.append(after.agreed.smss)
 
-    pair = Pair(Setting(User(sends=data), parameters=parameters), slow, observer=observer)
+    pair = Pair(EndSetting(User(sends=data), parameters=parameters), slow, observer=observer)
     link = Narrow(mtu)
     pair._flow._links = (link, pair._flow._links[1])
     pair._flow._client.link = link

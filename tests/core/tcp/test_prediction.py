@@ -14,7 +14,7 @@ from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults, Line
-from gossamer.core.sim.pair import Pair, Setting
+from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.buffer import append
@@ -104,8 +104,8 @@ def test_whole_transfers__every_predicted_segment__equals_the_eight_checks(
     faults: Faults, user: User, parameters: TcpParameters
 ) -> None:
     comparison = Comparison()
-    client = Setting(user, parameters, iss=Seq(MASK - 9_000), faults=faults)
-    pair = Pair(client, Setting(user, parameters, faults=faults), 11, comparison)
+    client = EndSetting(user, parameters, iss=Seq(MASK - 9_000), faults=faults)
+    pair = Pair(client, EndSetting(user, parameters, faults=faults), 11, comparison)
     pair.run(pair.now_us + 3 * SECOND_US)
     assert comparison.seen["send"] > 0
     assert comparison.seen["predicted"] + comparison.seen["not predicted"] > 0
@@ -116,7 +116,7 @@ def test_whole_transfers__every_predicted_segment__equals_the_eight_checks(
 def test_marking_wire__every_predicted_segment__equals_the_eight_checks() -> None:
     comparison = Comparison()
     ends = (
-        Setting(user, PARAMETERS["ecn"], iss=Seq(MASK - 9_000), line=Line(20_000_000, 60_000, (), 9_000))
+        EndSetting(user, PARAMETERS["ecn"], iss=Seq(MASK - 9_000), line=Line(20_000_000, 60_000, (), 9_000))
         for user in (USERS["bulk"], USERS["small writes"])
     )
     pair = Pair(*ends, 11, comparison)
@@ -138,7 +138,7 @@ def reachable() -> list[Tcb]:
     met = Collected()
     for number, (faults, user) in enumerate((f, u) for f in FAULTS.values() for u in USERS.values()):
         parameters = PARAMETERS["ecn" if number % 2 else "default"]
-        ends = (Setting(user, parameters, faults=faults) for _ in range(2))
+        ends = (EndSetting(user, parameters, faults=faults) for _ in range(2))
         pair = Pair(*ends, number, met)
         pair.run(pair.now_us + 400_000)
     return met[::7]

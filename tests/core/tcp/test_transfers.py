@@ -11,7 +11,7 @@ from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults
-from gossamer.core.sim.pair import Pair, Setting
+from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.tcp.parameters import TcpParameters
 
 LOSSY = Faults(loss=0.05, duplicate=0.02, reorder=0.05, jitter_us=3_000)
@@ -33,7 +33,7 @@ def check_finished(pair: Pair, to_server: bytes, to_client: bytes) -> None:
         assert end.connection is None
 
 
-def transfer(client: Setting, server: Setting, seed: int) -> Pair:
+def transfer(client: EndSetting, server: EndSetting, seed: int) -> Pair:
     pair = Pair(client, server, seed, oracle.check)
     pair.run()
     check_finished(pair, client.user.sends, server.user.sends)
@@ -63,12 +63,14 @@ def test_both_ways__whatever_the_wire_and_the_options__octets_are_exact(
         synack_retries=60,
     )
     there, back = User(octets(1, 60_000)), User(octets(2, 45_000))
-    client = Setting(there, parameters, iss=iss, faults=faults)
-    transfer(client, Setting(back, parameters, iss=Seq((iss + 77) & MASK), faults=faults), seed=iss & 0xFFFF)
+    client = EndSetting(there, parameters, iss=iss, faults=faults)
+    transfer(
+        client, EndSetting(back, parameters, iss=Seq((iss + 77) & MASK), faults=faults), seed=iss & 0xFFFF
+    )
 
 
 @st.composite
-def settings_of_an_end(draw: st.DrawFn) -> Setting:
+def settings_of_an_end(draw: st.DrawFn) -> EndSetting:
     """Any end that is worth trying: small buffers, odd segment sizes, slow readers, small writes."""
     parameters = TcpParameters(
         receive_buffer_bytes=draw(st.sampled_from((200, 1_000, 3_000, 20_000, 1 << 20))),
@@ -96,12 +98,14 @@ def settings_of_an_end(draw: st.DrawFn) -> Setting:
         jitter_us=draw(st.sampled_from((0, 2_000))),
     )
     iss = Seq(draw(st.sampled_from((0, 1, MASK, MASK - 700, (1 << 31) - 700))))
-    return Setting(
+    return EndSetting(
         user, parameters, iss, ts_offset=iss, mss=draw(st.sampled_from((100, 536, 1_460))), faults=faults
     )
 
 
 @given(client=settings_of_an_end(), server=settings_of_an_end(), seed=st.integers(0, 10_000))
-def test_any_two_ends_on_any_wire__octets_are_exact(client: Setting, server: Setting, seed: int) -> None:
+def test_any_two_ends_on_any_wire__octets_are_exact(
+    client: EndSetting, server: EndSetting, seed: int
+) -> None:
     note(f"{seed=}")
     transfer(client, server, seed)

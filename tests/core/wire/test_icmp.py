@@ -7,7 +7,7 @@ import pytest
 from gossamer.core.wire.checksum import checksum, pseudo_header
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow, pack_flow
-from gossamer.core.wire.icmp import IcmpError, parse_icmp
+from gossamer.core.wire.icmp import IcmpMessage, parse_icmp
 from gossamer.core.wire.ip import IpPacket, wire_address
 from gossamer.core.wire.packet import build_packet
 from gossamer.core.wire.segment import ACK, Segment
@@ -31,28 +31,28 @@ def report(flow: Flow, kind: int, code: int, rest: int = 0, quoted: bytes | None
 @pytest.mark.parametrize(
     ("packet", "expected"),
     [
-        pytest.param(report(V4, 3, 1), IcmpError(V4, 3, 1, 0x01020304, 0), id="v4 host unreachable"),
+        pytest.param(report(V4, 3, 1), IcmpMessage(V4, 3, 1, 0x01020304, 0), id="v4 host unreachable"),
         pytest.param(
-            report(V4, 3, 4, 1400), IcmpError(V4, 3, 4, 0x01020304, 1400), id="v4 fragmentation needed"
+            report(V4, 3, 4, 1400), IcmpMessage(V4, 3, 4, 0x01020304, 1400), id="v4 fragmentation needed"
         ),
         pytest.param(
-            report(V4, 3, 1, 1400), IcmpError(V4, 3, 1, 0x01020304, 0), id="v4 mtu only with its code"
+            report(V4, 3, 1, 1400), IcmpMessage(V4, 3, 1, 0x01020304, 0), id="v4 mtu only with its code"
         ),
-        pytest.param(report(V4, 11, 0), IcmpError(V4, 11, 0, 0x01020304, 0), id="v4 time exceeded"),
-        pytest.param(report(V4, 12, 0), IcmpError(V4, 12, 0, 0x01020304, 0), id="v4 parameter problem"),
-        pytest.param(report(V6, 1, 4), IcmpError(V6, 1, 4, 0x01020304, 0), id="v6 unreachable"),
+        pytest.param(report(V4, 11, 0), IcmpMessage(V4, 11, 0, 0x01020304, 0), id="v4 time exceeded"),
+        pytest.param(report(V4, 12, 0), IcmpMessage(V4, 12, 0, 0x01020304, 0), id="v4 parameter problem"),
+        pytest.param(report(V6, 1, 4), IcmpMessage(V6, 1, 4, 0x01020304, 0), id="v6 unreachable"),
         pytest.param(
-            report(V6, 2, 0, 2**32 - 1), IcmpError(V6, 2, 0, 0x01020304, 2**32 - 1), id="v6 too big"
+            report(V6, 2, 0, 2**32 - 1), IcmpMessage(V6, 2, 0, 0x01020304, 2**32 - 1), id="v6 too big"
         ),
-        pytest.param(report(V6, 3, 0), IcmpError(V6, 3, 0, 0x01020304, 0), id="v6 time exceeded"),
+        pytest.param(report(V6, 3, 0), IcmpMessage(V6, 3, 0, 0x01020304, 0), id="v6 time exceeded"),
         pytest.param(
             report(V4, 3, 1, quoted=build_packet(V4, SENT)[:28]),
-            IcmpError(V4, 3, 1, 0x01020304, 0),
+            IcmpMessage(V4, 3, 1, 0x01020304, 0),
             id="v4 the least that is quoted",
         ),
     ],
 )
-def test_parse_icmp__error_about_our_segment__read(packet: IpPacket, expected: IcmpError) -> None:
+def test_parse_icmp__error_about_our_segment__read(packet: IpPacket, expected: IcmpMessage) -> None:
     assert parse_icmp(packet) == expected
 
 
@@ -105,4 +105,4 @@ def test_parse_icmp__checksum__verified_unless_not_ready(flow: Flow) -> None:
     good = report(flow, 3, 1)
     bad = IpPacket(good.source, good.destination, good.protocol, good.body + b"x")
     assert parse_icmp(bad) is DropReason.ICMP_BAD_CHECKSUM
-    assert isinstance(parse_icmp(bad, checksum_ready=False), IcmpError)
+    assert isinstance(parse_icmp(bad, checksum_ready=False), IcmpMessage)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow
-from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.ip import is_bad_address
 from gossamer.core.wire.ipv4 import build_ipv4
 from gossamer.core.wire.ipv6 import build_ipv6
@@ -42,7 +42,7 @@ def test_parse_packet__what_was_built__flow_turned_and_segment(
 
 @given(st.binary(max_size=120), st.booleans())
 def test_parse_packet__any_octets__a_value(octets: bytes, checksum_ready: bool) -> None:
-    assert isinstance(parse_packet(octets, checksum_ready), (tuple, IcmpError, DropReason))
+    assert isinstance(parse_packet(octets, checksum_ready), (tuple, IcmpMessage, DropReason))
 
 
 SOURCE, DESTINATION = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2))

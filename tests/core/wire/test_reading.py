@@ -3,7 +3,7 @@
 import pytest
 
 from gossamer.core.wire.flow import pack_flow
-from gossamer.core.wire.icmp import IcmpError
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.reading import InRecord, SideRecord, read_icmp, read_segment
 from gossamer.core.wire.record import (
     IN_RECORD,
@@ -86,6 +86,6 @@ def test_read_segment__user_timeout__in_seconds(field: int, seconds: int) -> Non
 
 
 def test_read_icmp__fields__of_the_quoted_segment() -> None:
-    assert read_icmp((FLOW, KIND_ICMP, 3, 4, 0x01020304, 1400, 0, 0, 28, 56, 0)) == IcmpError(
+    assert read_icmp((FLOW, KIND_ICMP, 3, 4, 0x01020304, 1400, 0, 0, 28, 56, 0)) == IcmpMessage(
         FLOW, 3, 4, 0x01020304, 1400
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gossamer.loadtest.experiments import webdisk
-from gossamer.loadtest.experiments.webdisk import Run
+from gossamer.loadtest.experiments.webdisk import RoundResult
 
 
 def said(text: str) -> None:
@@ -31,8 +31,8 @@ def test_write_site__files__of_their_size_and_in_folders(tmp_path: Path) -> None
 
 def test_goals__pairs_of_one_round__median_of_ratios() -> None:
     rows = {
-        ("gossamer", 1): [Run(80, 1, 0, 0), Run(50, 1, 0, 0), Run(90, 1, 0, 0)],
-        ("nginx", 1): [Run(100, 1, 0, 0)] * 3,
+        ("gossamer", 1): [RoundResult(80, 1, 0, 0), RoundResult(50, 1, 0, 0), RoundResult(90, 1, 0, 0)],
+        ("nginx", 1): [RoundResult(100, 1, 0, 0)] * 3,
     }
     (goal,) = webdisk.goals_of(rows)
     assert goal.figure == 0.8

@@ -11,7 +11,7 @@ from gossamer.core.http.response import field_lines
 from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import (
     Answer,
-    Setting,
+    AnswerSetting,
     common_lines,
     error_answer,
     file_answer,
@@ -19,7 +19,7 @@ from gossamer.shards.web.answer import (
     page_answer,
 )
 
-SETTING = Setting(common_lines("Sun, 06 Nov 1994 08:49:37 GMT", "s"))
+SETTING = AnswerSetting(common_lines("Sun, 06 Nov 1994 08:49:37 GMT", "s"))
 STATUS = FileStatus(
     size_bytes=100, mtime_ns=784111777_000000001, inode=7, device=1, is_file=True, is_directory=False
 )
@@ -81,7 +81,7 @@ def test_announced_length__is_the_length_of_the_parts() -> None:
 
 
 def test_draining_or_no_request__last_answer() -> None:
-    draining = Setting("", is_draining=True)
+    draining = AnswerSetting("", is_draining=True)
     for answer in (file_answer(asked(), FACTS, draining), error_answer(400, None, SETTING)):
         assert not answer.keep_alive
         assert "Connection: close" in fields_of(answer)

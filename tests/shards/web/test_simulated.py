@@ -23,7 +23,7 @@ CLIENTS = 6
 EPOCH_US = 1_800_000_000 * SECOND_US
 
 
-class Run:
+class SimulatedRun:
     """One run of server and clients."""
 
     def __init__(self, seed: int) -> None:
@@ -85,13 +85,13 @@ class Run:
 
 
 def test_whole_server__every_body_right__from_the_disk_over_a_bad_wire() -> None:
-    run = Run(seed=1)
+    run = SimulatedRun(seed=1)
     assert len(run.bodies) == CLIENTS * len(FILES)
     assert all(body == FILES[name] for name, body in run.bodies)
     assert run.disk.operations_total >= len(FILES)
 
 
 def test_whole_server__same_seed_same_trace__another_seed_another() -> None:
-    first, again, other = (Run(seed).trace.hexdigest() for seed in (1, 1, 2))
+    first, again, other = (SimulatedRun(seed).trace.hexdigest() for seed in (1, 1, 2))
     assert first == again
     assert first != other

@@ -11,10 +11,10 @@ from gossamer.core.packetdrill.script import (
     Code,
     Command,
     Either,
-    Event,
     IcmpPacket,
     Integer,
     Named,
+    ScriptEvent,
     TcpOption,
     TcpPacket,
     Text,
@@ -26,7 +26,7 @@ from gossamer.core.packetdrill.script import (
 from gossamer.core.wire.segment import ACK, CWR, ECE, PSH, SYN
 
 
-def event(line: str) -> Event:
+def event(line: str) -> ScriptEvent:
     return parse(line, "x.pkt", {"COOKIE": "a1b2"}).events[0]
 
 

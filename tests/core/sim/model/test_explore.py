@@ -7,7 +7,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.model.explore import LINES_MAX, Counterexample, Explorer
 from gossamer.core.sim.model.moves import Step
 from gossamer.core.sim.model.scenarios import SCENARIOS
-from gossamer.core.sim.model.world import Scenario
+from gossamer.core.sim.model.world import ModelScenario
 from gossamer.core.tcp.actions import Deliver, Signal
 from gossamer.core.tcp.events import Event, SegmentArrives, Timeout
 from gossamer.core.tcp.step import Connection, Outcome, step
@@ -21,7 +21,7 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_scenario__every_interleaving_to_a_depth__no_deadlock_no_unreachable_close_no_assertion(
-    scenario: Scenario,
+    scenario: ModelScenario,
 ) -> None:
     explored = Explorer(scenario).explore(DEPTH, WORLDS)
     print(f"{explored.worlds} worlds, {explored.transitions} transitions, depth {explored.depth}")

@@ -9,7 +9,7 @@ import pytest
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults
-from gossamer.core.sim.pair import Pair, Setting
+from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.tcp.parameters import SSTHRESH_INITIAL, TcpParameters
 from gossamer.core.tcp.tcb import Tcb
 
@@ -30,8 +30,8 @@ def transferred(
 ) -> tuple[int, Pair]:
     """How long the peer waits for all octets, sent in one window; every step is checked."""
     faults = Faults(delay_us=ONE_WAY_US)
-    client = Setting(User(sends=octets, closes=False), parameters, faults=faults)
-    pair = Pair(client, Setting(User(closes=False), parameters, faults=faults), 0, oracle.check)
+    client = EndSetting(User(sends=octets, closes=False), parameters, faults=faults)
+    pair = Pair(client, EndSetting(User(closes=False), parameters, faults=faults), 0, oracle.check)
     count = 0
 
     def arrivals_us(now_us: int, size_bytes: int = 0, _is_ack: bool = False) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from gossamer.core.seq import Seq
-from gossamer.core.sim.report import Report
+from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
 from gossamer.core.tcp.congestion.bbr import Bbr
@@ -177,7 +177,7 @@ def test_idle__cwnd_stays__and_the_rate_is_the_path_s() -> None:
     assert hears(after, 20_000_000, rtt_us=2 * RTT_US).memory.mode is Mode.PROBE_BW, "not ProbeRTT after idle"
 
 
-def transferred(congestion: str, transfer_bytes: int, **values: object) -> Report:
+def transferred(congestion: str, transfer_bytes: int, **values: object) -> SimulationReport:
     """Through 10 Mbit/s with a round trip of 50 ms, every step checked."""
     scenario = Scenario(
         congestion=(congestion,),
