@@ -108,7 +108,7 @@ class ScriptHost:
         """A segment from the peer; the endpoint that answers, if anything does."""
         endpoint = self.endpoints.get(ports)
         connection = endpoint.connection if endpoint is not None else None
-        if isinstance(connection, TimeWait) and time_wait.may_reopen(connection, segment):
+        if isinstance(connection, TimeWait) and time_wait.can_reopen(connection, segment):
             return self._stray(ports, segment, endpoint, connection)
         if endpoint is None or connection is None:
             return self._stray(ports, segment, endpoint, None)

@@ -9,7 +9,7 @@ from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.script import IcmpPacket
 from gossamer.core.packetdrill.world import ScriptWorld
 from gossamer.core.tcp.events import IcmpError
-from gossamer.core.tcp.icmp_error import said
+from gossamer.core.tcp.icmp_error import meaning
 
 IPV4_TYPES: Final = {
     "unreachable": 3,
@@ -66,7 +66,7 @@ def inject_icmp(world: ScriptWorld, packet: IcmpPacket) -> None:
     if (kind, world.settings.is_ipv6) == SOURCE_QUENCH:
         # RFC 9293 MUST-55: discarded before any connection hears of it.
         return
-    report, failure = said(kind, code, not world.settings.is_ipv6)
+    report, failure = meaning(kind, code, not world.settings.is_ipv6)
     mtu = packet.mtu or 0
     world.host.step(endpoint, IcmpError(seq, report, world.host.now_us, failure, mtu))
     if packet.kind == UNREACHABLE:

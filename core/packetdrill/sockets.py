@@ -52,8 +52,8 @@ class Socket:
         """Options that were set and that a getsockopt shall give back."""
         self.keepalive: dict[str, int] = {}
         """Times of keepalive, in effect while SO_KEEPALIVE is on."""
-        self.is_error_told = False
-        self.is_connect_told = False
+        self.is_error_reported = False
+        self.is_connect_reported = False
         self.completions = Completions()
         self.held_bytes = 0
         """Octets that MSG_MORE or TCP_CORK hold back."""
@@ -92,7 +92,7 @@ class Socket:
     def error(self) -> str:
         """The pending error, "" when there is none."""
         endpoint = self.endpoint
-        if endpoint is None or endpoint.failure is None or self.is_error_told:
+        if endpoint is None or endpoint.failure is None or self.is_error_reported:
             return ""
         if endpoint.failure is Failure.RESET and endpoint.failed_in is State.CLOSE_WAIT:
             return "EPIPE"
@@ -101,7 +101,7 @@ class Socket:
     def take_error(self) -> str:
         """The pending error, which is then none any more."""
         error = self.error
-        self.is_error_told = self.is_error_told or bool(error)
+        self.is_error_reported = self.is_error_reported or bool(error)
         return error
 
     @property

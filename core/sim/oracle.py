@@ -124,7 +124,7 @@ def _check_recovery(tcb: Tcb) -> None:
 def _check_scoreboard(tcb: Tcb, recovery: Recovery) -> None:
     """Ranges ascend, never touch, and lie in (SND.UNA, SND.NXT]."""
     assert len(recovery.sacked) <= SACKED_RANGES_MAX
-    assert recovery.undelivered <= flight_bytes(tcb)
+    assert recovery.dup_acked_bytes <= flight_bytes(tcb)
     position = -1
     for left, right in recovery.sacked:
         start, end = (left - tcb.snd_una) & MASK, (right - tcb.snd_una) & MASK

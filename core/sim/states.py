@@ -73,7 +73,7 @@ def after(connection: Connection, event: Event) -> Tcb:
     return following
 
 
-def heard(connection: Connection, segment: Segment, now_us: int = NOW_US) -> Tcb:
+def after_segment(connection: Connection, segment: Segment, now_us: int = NOW_US) -> Tcb:
     """The connection after a segment that does not end it."""
     return after(connection, SegmentArrives(segment, now_us))
 
@@ -96,12 +96,12 @@ def stepped(tcb: Tcb, event: Event) -> tuple[Tcb, list[Segment]]:
     return following, segments_in(actions)
 
 
-def said(tcb: Tcb, data: bytes, now_us: int = NOW_US) -> tuple[Tcb, list[Segment]]:
+def send(tcb: Tcb, data: bytes, now_us: int = NOW_US) -> tuple[Tcb, list[Segment]]:
     """After a SEND."""
     return stepped(tcb, Send(data, now_us))
 
 
-def hears(tcb: Tcb, segment: Segment, now_us: int = NOW_US) -> tuple[Tcb, list[Segment]]:
+def segment_arrives(tcb: Tcb, segment: Segment, now_us: int = NOW_US) -> tuple[Tcb, list[Segment]]:
     """After a segment of the peer."""
     return stepped(tcb, SegmentArrives(segment, now_us))
 
@@ -120,13 +120,13 @@ def syn_received(parameters: TcpParameters = DEFAULT_PARAMETERS, options: SynOpt
 
 def crossed(parameters: TcpParameters = DEFAULT_PARAMETERS) -> Tcb:
     """SYN-RECEIVED of a simultaneous open: our SYN and the peer's have crossed."""
-    return heard(syn_sent(parameters), peer_syn())
+    return after_segment(syn_sent(parameters), peer_syn())
 
 
 def established(parameters: TcpParameters = DEFAULT_PARAMETERS, options: SynOptions = PEER_OPTIONS) -> Tcb:
     """The handshake is complete."""
     tcb = syn_received(parameters, options)
-    return heard(tcb, from_peer(tcb))
+    return after_segment(tcb, from_peer(tcb))
 
 
 def fin_wait_1(parameters: TcpParameters = DEFAULT_PARAMETERS) -> Tcb:
@@ -137,19 +137,19 @@ def fin_wait_1(parameters: TcpParameters = DEFAULT_PARAMETERS) -> Tcb:
 def fin_wait_2(parameters: TcpParameters = DEFAULT_PARAMETERS) -> Tcb:
     """Our FIN is acknowledged; the peer still sends."""
     tcb = fin_wait_1(parameters)
-    return heard(tcb, from_peer(tcb))
+    return after_segment(tcb, from_peer(tcb))
 
 
 def closing(parameters: TcpParameters = DEFAULT_PARAMETERS) -> Tcb:
     """Both FINs have crossed."""
     tcb = fin_wait_1(parameters)
-    return heard(tcb, from_peer(tcb, ACK | FIN, ack=-1))
+    return after_segment(tcb, from_peer(tcb, ACK | FIN, ack=-1))
 
 
 def close_wait(parameters: TcpParameters = DEFAULT_PARAMETERS) -> Tcb:
     """The peer has closed first."""
     tcb = established(parameters)
-    return heard(tcb, from_peer(tcb, ACK | FIN))
+    return after_segment(tcb, from_peer(tcb, ACK | FIN))
 
 
 def last_ack(parameters: TcpParameters = DEFAULT_PARAMETERS) -> Tcb:

@@ -13,21 +13,21 @@ from gossamer.core.tcp.parameters import COALESCE_BYTES
 Chunks = tuple[bytes, ...]
 
 
-def append(chunks: Chunks, data: bytes) -> Chunks:
+def appended(chunks: Chunks, data: bytes) -> Chunks:
     """The queue with `data` behind it. An offset into the first chunk stays right."""
     if chunks and len(chunks[-1]) + len(data) <= COALESCE_BYTES:
         return (*chunks[:-1], chunks[-1] + data)
     return (*chunks, data)
 
 
-def concat(front: Chunks, back: Chunks) -> Chunks:
+def concatenated(front: Chunks, back: Chunks) -> Chunks:
     """The queue of both, the chunks that meet coalesced when they are small."""
     if front and back and len(front[-1]) + len(back[0]) <= COALESCE_BYTES:
         return (*front[:-1], front[-1] + back[0], *back[1:])
     return front + back
 
 
-def drop_front(chunks: Chunks, offset: int, count: int) -> tuple[Chunks, int]:
+def without_front(chunks: Chunks, offset: int, count: int) -> tuple[Chunks, int]:
     """The queue without its first `count` octets: (chunks, offset). There must be so many."""
     offset += count
     index = 0
@@ -37,7 +37,7 @@ def drop_front(chunks: Chunks, offset: int, count: int) -> tuple[Chunks, int]:
     return (chunks[index:], offset) if index else (chunks, offset)
 
 
-def peek(chunks: Chunks, offset: int, start: int, count: int) -> bytes:
+def octets_at(chunks: Chunks, offset: int, start: int, count: int) -> bytes:
     """The `count` octets from `start` on (fewer when the queue ends), without a copy when they are one whole
     chunk."""
     position = offset + start

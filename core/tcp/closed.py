@@ -5,7 +5,7 @@ Source: RFC 9293 3.10.7.1, 3.5.2.
 
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp.actions import Actions, Failed, Failure, Remains, Signal
-from gossamer.core.tcp.buffer import peek
+from gossamer.core.tcp.buffer import octets_at
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.window import textless_seq
@@ -47,7 +47,7 @@ def remains(tcb: Tcb) -> Actions:
     """What the user has not received of a connection that ended in order."""
     if not tcb.rcv_buf_bytes or tcb.receive_closed:
         return ()
-    return (Remains(peek(tcb.rcv_buf, tcb.rcv_buf_offset, 0, tcb.rcv_buf_bytes)),)
+    return (Remains(octets_at(tcb.rcv_buf, tcb.rcv_buf_offset, 0, tcb.rcv_buf_bytes)),)
 
 
 def reset_segment(tcb: Tcb) -> Segment:

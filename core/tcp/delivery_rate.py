@@ -66,7 +66,7 @@ def before_sending(tcb: Tcb, now_us: int) -> Delivery:
 def _position(tcb: Tcb) -> Seq:
     """What the peer has of the sequence space, pushed together at its begin."""
     recovery = tcb.recovery
-    beyond = recovery.sacked_bytes + recovery.undelivered if recovery is not None else 0
+    beyond = recovery.sacked_bytes + recovery.dup_acked_bytes if recovery is not None else 0
     return seq_add(tcb.snd_una, beyond)
 
 
@@ -81,7 +81,7 @@ def after_ack(before: Tcb, tcb: Tcb, pipe_bytes: int, now_us: int) -> tuple[Deli
         return after, 0, None
     after = replace(after, delivered_at_us=now_us, position=position)
     run = _newest_delivered(before, tcb)
-    if run is None or run.delivery is None or run.again:
+    if run is None or run.delivery is None or run.retransmitted:
         return after, news, None
     rate = _sample(run, run.delivery, total, now_us, run.right == _edge(tcb))
     return replace(after, first_sent_at_us=run.sent_at_us), news, rate

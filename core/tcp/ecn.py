@@ -66,7 +66,7 @@ def after_plain_syn(agreed: Agreed) -> Agreed:
     return replace(agreed, ect=0) if agreed.ect else agreed
 
 
-def heard_again(tcb: Tcb, syn: Segment) -> Tcb:
+def on_repeated_syn(tcb: Tcb, syn: Segment) -> Tcb:
     """The peer's SYN came a second time.
 
     Source: RFC 3168 6.1.1: "If a host has received at least one non-ECN-setup SYN [...], then it SHOULD NOT

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.seq import MASK, seq_add
-from gossamer.core.tcp.buffer import drop_front, peek
+from gossamer.core.tcp.buffer import octets_at, without_front
 from gossamer.core.tcp.handshake import NO_OPTIONS
 from gossamer.core.tcp.parameters import FAST_OPEN_COOKIE_BYTES, FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4
 from gossamer.core.tcp.tcb import FastOpen, State, Tcb
@@ -111,7 +111,7 @@ def syn_text(tcb: Tcb) -> bytes:
     """The data of our SYN."""
     if tcb.fast_open is None or not tcb.fast_open.cookie:
         return b""
-    return peek(tcb.snd_buf, 0, 0, tcb.fast_open.syn_bytes)
+    return octets_at(tcb.snd_buf, 0, 0, tcb.fast_open.syn_bytes)
 
 
 def without_option(fast_open: FastOpen) -> FastOpen:
@@ -136,7 +136,7 @@ def acked_bytes(tcb: Tcb, ack: int) -> int | None:
 def with_acked(tcb: Tcb, octets: int) -> Tcb:
     """SND.UNA and SND.NXT behind SYN and data that were taken. The rest is sent like any data."""
     snd_una = seq_add(tcb.snd_nxt, octets)
-    chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
+    chunks, offset = without_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
     return replace(
         tcb,
         snd_una=snd_una,
@@ -148,6 +148,6 @@ def with_acked(tcb: Tcb, octets: int) -> Tcb:
     )
 
 
-def granted(syn_ack: Segment) -> bytes | None:
+def granted_cookie(syn_ack: Segment) -> bytes | None:
     """The cookie in a SYN-ACK."""
     return (syn_ack.syn_options or NO_OPTIONS).cookie or None

@@ -71,7 +71,7 @@ def wanted(parameters: TcpParameters, opening: Opening, passive: bool = False) -
     )
 
 
-def agree(wish: Agreed, syn: Segment) -> Agreed:
+def agreement(wish: Agreed, syn: Segment) -> Agreed:
     """What holds once the peer's SYN is known: an option is in use when both sides named it."""
     options = syn.syn_options or NO_OPTIONS
     timestamps = wish.timestamps and syn.ts_val != NO_TIMESTAMP

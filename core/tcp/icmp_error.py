@@ -17,13 +17,13 @@ from gossamer.core.tcp.closed import failed
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, Report
 from gossamer.core.tcp.output import output
-from gossamer.core.tcp.recovery.timeout import sent_again
+from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.tcb import SoftError, State, Tcb, TimeWait
 from gossamer.core.wire import icmp
 
 replace = msgspec.structs.replace
 
-Said = tuple[Report, Failure]
+Meaning = tuple[Report, Failure]
 
 NO_NETWORK = (Report.SOFT, Failure.NETWORK_UNREACHABLE)
 NO_HOST = (Report.SOFT, Failure.UNREACHABLE)
@@ -36,7 +36,7 @@ TOO_BIG = (Report.TOO_BIG, Failure.UNREACHABLE)
 # RFC 9293 3.9.2.2: soft errors are "Destination Unreachable -- codes 0, 1, and 5; Time Exceeded -- codes 0
 # and 1; and Parameter Problem", hard ones "Destination Unreachable -- codes 2-4", of which code 4 is RFC
 # 1191's. Differs: the codes that came after (RFC 1812: 9, 10 and 13, prohibited) are hard too, as in ICMPv6.
-UNREACHABLE_IPV4: dict[int, Said] = {
+UNREACHABLE_IPV4: dict[int, Meaning] = {
     0: NO_NETWORK,
     1: NO_HOST,
     2: NO_PROTOCOL,
@@ -54,7 +54,7 @@ UNREACHABLE_IPV4: dict[int, Said] = {
 # "For ICMPv6, these include: Destination Unreachable -- codes 0 and 3; Time Exceeded -- codes 0 and 1; and
 # Parameter Problem -- codes 0, 1, and 2"; hard are codes 1 and 4, and codes 5 and 6, which are kinds of 1
 # (RFC 4443 3.1).
-UNREACHABLE_IPV6: dict[int, Said] = {
+UNREACHABLE_IPV6: dict[int, Meaning] = {
     0: NO_NETWORK,
     1: PROHIBITED,
     2: NO_HOST,
@@ -65,7 +65,7 @@ UNREACHABLE_IPV6: dict[int, Said] = {
 }
 
 
-def said(kind: int, code: int, is_ipv4: bool) -> Said:
+def meaning(kind: int, code: int, is_ipv4: bool) -> Meaning:
     """What an ICMP error says: how bad it is, and the failure to tell the user of. An unknown code of a known
     kind is soft."""
     if is_ipv4:
@@ -81,7 +81,7 @@ def said(kind: int, code: int, is_ipv4: bool) -> Said:
 
 def event_of(error: icmp.IcmpMessage, is_ipv4: bool, now_us: int) -> IcmpError:
     """The event that a report from the wire is for its connection."""
-    report, failure = said(error.kind, error.code, is_ipv4)
+    report, failure = meaning(error.kind, error.code, is_ipv4)
     return IcmpError(error.seq, report, now_us, failure, error.mtu)
 
 
@@ -107,6 +107,6 @@ def _sent_smaller(before: Tcb, tcb: Tcb, actions: Actions, now_us: int) -> tuple
     slow start either, since cwnd was right for the path that the reports came from."""
     if tcb.agreed.smss == before.agreed.smss:
         return tcb, actions
-    tcb = sent_again(tcb) if tcb.recovery is None else tcb
+    tcb = flight_marked_lost(tcb) if tcb.recovery is None else tcb
     tcb, sent = output(tcb, now_us)
     return tcb, sent + actions

@@ -15,12 +15,12 @@ from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import SETUP_FLAGS, syn_ack_flags
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.handshake import NO_OPTIONS, agree, offer, wanted
+from gossamer.core.tcp.handshake import NO_OPTIONS, agreement, offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
 from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import Agreed, FastOpen, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value
-from gossamer.core.tcp.user_timeout import advertised_s, heard
+from gossamer.core.tcp.user_timeout import adopted, advertised_s
 from gossamer.core.tcp.window import FIELD_MAX, first_window
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment, SynOptions
 
@@ -31,7 +31,7 @@ SYN_RECEIVED = State.SYN_RECEIVED
 def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> tuple[Tcb | None, Actions]:
     """What a listener answers: a connection in SYN-RECEIVED and its SYN-ACK, a RST, or nothing."""
     if not is_opening(segment):
-        return None, refused(segment)
+        return None, refusal(segment)
     tcb = opened(listener.parameters, segment, opening)
     if opening.cookie is not None:
         tcb = replace(tcb, fast_open=FastOpen(opening.cookie))
@@ -50,7 +50,7 @@ def is_opening(segment: Segment) -> bool:
     return segment.flags & (SYN | ACK | RST | FIN) == SYN
 
 
-def refused(segment: Segment) -> Actions:
+def refusal(segment: Segment) -> Actions:
     """What a listener answers to anything else.
 
     "First, check for a RST: An incoming RST segment could not be valid since it could not have been sent in
@@ -72,7 +72,7 @@ def opened(parameters: TcpParameters, syn: Segment, opening: Opening) -> Tcb:
     """
     options = syn.syn_options or NO_OPTIONS
     if options.cookie is not None:
-        agreed = agree(wanted(parameters, opening, passive=True), syn)
+        agreed = agreement(wanted(parameters, opening, passive=True), syn)
         return open_passive(agreed, syn, opening.now_us)
     has_timestamp = syn.ts_val >= 0
     kind = _of_kind(
@@ -95,7 +95,7 @@ def opened(parameters: TcpParameters, syn: Segment, opening: Opening) -> Tcb:
     )
     if not kind.agreed.timestamps:
         tcb = replace(tcb, rtt_seq=tcb.snd_nxt, rtt_at_us=now_us)
-    return heard(tcb, syn) if syn.user_timeout_s else tcb
+    return adopted(tcb, syn) if syn.user_timeout_s else tcb
 
 
 @lru_cache(maxsize=1024)
@@ -112,7 +112,7 @@ def _of_kind(
     ts_val = 0 if has_timestamp else NO_TIMESTAMP
     syn = Segment(0, 0, SYN | flags, window, ts_val, syn_options=options)
     opening = Opening(now_us=0, iss=0, ts_offset=0, mss=mss, is_ipv6=is_ipv6)
-    return open_passive(agree(wanted(parameters, opening, passive=True), syn), syn, 0)
+    return open_passive(agreement(wanted(parameters, opening, passive=True), syn), syn, 0)
 
 
 def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
@@ -144,7 +144,7 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
         path=first_path(agreed.parameters),
         rtt_at_us=0 if agreed.timestamps else now_us,
     )
-    return heard(tcb, syn)
+    return adopted(tcb, syn)
 
 
 def syn_ack(tcb: Tcb, now_us: int) -> Segment:

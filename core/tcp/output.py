@@ -12,14 +12,14 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import ecn, path_mtu
 from gossamer.core.tcp.actions import Actions, Signal
-from gossamer.core.tcp.buffer import peek
+from gossamer.core.tcp.buffer import octets_at
 from gossamer.core.tcp.congestion.initial_window import after_idle
 from gossamer.core.tcp.delivery_rate import before_sending
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.pacing import UNPACED, allowance_bytes, next_at_us
 from gossamer.core.tcp.reassembly import SACK_BLOCKS_MAX, sack_blocks
 from gossamer.core.tcp.recovery import dsack, proportional_rate
-from gossamer.core.tcp.recovery.retransmit import next_lost, went_again
+from gossamer.core.tcp.recovery.retransmit import next_lost, retransmitted
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.transmissions import after_sending
 from gossamer.core.tcp.rtt import backed_off_us, expires_after_sending_us, wait_us
@@ -99,12 +99,12 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if is_idle and not ack_due and tcb.state not in CLOSED_BY_US:
         return tcb, ()
     segments: list[Segment] = []
-    again = 0
+    retransmitted = 0
     allowance = allowance_bytes(tcb, now_us) if tcb.congestion.pacing_rate else UNPACED
     if tcb.recovery is not None and tcb.recovery.lost:
         tcb = _retransmit(tcb, now_us, segments, allowance)
-        again = len(segments)
-        if again and tcb.agreed.ect:
+        retransmitted = len(segments)
+        if retransmitted and tcb.agreed.ect:
             tcb = ecn.on_retransmission(tcb)
     tcb = _send_new(tcb, now_us, segments, allowance)
     if tcb.recovery is not None and tcb.recovery.phase is Phase.FAST:
@@ -114,11 +114,11 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if segments:
         tcb = replace(tcb, last_ack_sent=tcb.rcv_nxt, ack_at_us=NEVER_US)
     if tcb.reassembly is not None and ack_due:
-        tcb = dsack.told(tcb)
+        tcb = dsack.reported(tcb)
     actions: Actions = tuple(segments)
-    if again:
-        actions += (Signal.RETRANSMITTED,) * again
-        tcb = replace(tcb, retransmits_total=tcb.retransmits_total + again)
+    if retransmitted:
+        actions += (Signal.RETRANSMITTED,) * retransmitted
+        tcb = replace(tcb, retransmits_total=tcb.retransmits_total + retransmitted)
     if allowance != UNPACED or tcb.pace_at_us <= now_us:
         tcb, actions = _paced(tcb, actions, segments, now_us)
     return _timer_armed(tcb, now_us), actions
@@ -163,7 +163,7 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
         size = min(unsent, largest, usable)
         if size > room or allowance <= 0 or not _is_worth_sending(tcb, size, unsent, flight):
             break
-        payload = peek(tcb.snd_buf, tcb.snd_buf_offset, flight, size)
+        payload = octets_at(tcb.snd_buf, tcb.snd_buf_offset, flight, size)
         unsent, largest = unsent - size, tcb.agreed.smss
         flags = ACK | PSH if unsent == 0 else ACK
         if unsent == 0 and tcb.state in CLOSED_BY_US and usable > size:
@@ -241,7 +241,7 @@ def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int) 
         seq, length = lost
         allowance -= length
         segments.append(retransmission(tcb, now_us, seq, length))
-        tcb = went_again(tcb, seq, length, now_us)
+        tcb = retransmitted(tcb, seq, length, now_us)
     return tcb
 
 
@@ -258,7 +258,7 @@ def probe_with_new(tcb: Tcb, now_us: int) -> tuple[Tcb, tuple[Segment, ...]]:
 def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int) -> Segment:
     """The octets [seq, seq + length) of what is in flight, a FIN among them if it was sent there."""
     start = (seq - tcb.snd_una) & MASK
-    payload = peek(tcb.snd_buf, tcb.snd_buf_offset, start, min(length, tcb.snd_buf_bytes - start))
+    payload = octets_at(tcb.snd_buf, tcb.snd_buf_offset, start, min(length, tcb.snd_buf_bytes - start))
     fin = start + length > tcb.snd_buf_bytes and tcb.state in CLOSED_BY_US
     flags = ACK | (FIN if fin else 0) | (PSH if start + length >= tcb.snd_buf_bytes else 0)
     return make_segment(tcb, now_us, seq, flags, payload)

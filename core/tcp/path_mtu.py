@@ -104,10 +104,10 @@ def too_big(tcb: Tcb, seq: Seq, mtu: int, now_us: int) -> tuple[Tcb, Actions] | 
         # counts only once the segment it quotes has timed out.
         path = path or Path(tcb.agreed.smss, tcb.agreed.smss, now_us + PATH_RAISE_US)
         return replace(tcb, path=replace(path, claimed_seq=seq, claimed_smss=smss)), ()
-    return _told(tcb, smss, now_us)
+    return _learned(tcb, smss, now_us)
 
 
-def _told(tcb: Tcb, smss: int, now_us: int) -> tuple[Tcb, Actions]:
+def _learned(tcb: Tcb, smss: int, now_us: int) -> tuple[Tcb, Actions]:
     """RFC 1191 6.3: "The recommended setting for this timeout is twice its minimum value (10 minutes)" before
     a larger size is tried again."""
     learned = PathLearned(smss + header_bytes(tcb.agreed))
@@ -202,7 +202,7 @@ def timed_out(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
         seq, smss = tcb.path.claimed_seq, tcb.path.claimed_smss
         tcb = without_probe(replace(tcb, path=replace(tcb.path, claimed_seq=None)), now_us)
         if seq is not None and smss < tcb.agreed.smss and seq_between(tcb.snd_una, seq, tcb.snd_nxt):
-            return _told(tcb, smss, now_us)
+            return _learned(tcb, smss, now_us)
     if tcb.agreed.parameters.mtu_probing == "off" or tcb.backoff + 1 < BLACK_HOLE_TIMEOUTS:
         return tcb, ()
     base = _base_smss(tcb.agreed)

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max, seq_min
-from gossamer.core.tcp.buffer import Chunks, append, concat
+from gossamer.core.tcp.buffer import Chunks, appended, concatenated
 from gossamer.core.tcp.parameters import REASSEMBLY_BLOCKS_MAX
 from gossamer.core.tcp.tcb import Block, Reassembly
 
@@ -20,7 +20,7 @@ SACK_BLOCKS_MAX = 4
 replace = msgspec.structs.replace
 
 
-def insert(reassembly: Reassembly, seq: Seq, data: bytes, rcv_nxt: Seq) -> Reassembly | None:
+def inserted(reassembly: Reassembly, seq: Seq, data: bytes, rcv_nxt: Seq) -> Reassembly | None:
     """Keep `data` at `seq`, which lies after RCV.NXT and in the window. Returns None when the bound is
     reached."""
     blocks = reassembly.blocks
@@ -32,16 +32,16 @@ def insert(reassembly: Reassembly, seq: Seq, data: bytes, rcv_nxt: Seq) -> Reass
         last += 1
     if first == last and len(blocks) >= REASSEMBLY_BLOCKS_MAX:
         return None
-    merged = _fill(blocks[first:last], seq, data)
-    recent = (merged.left, *(r for r in reassembly.recent if not _holds(merged, r)))[:SACK_BLOCKS_MAX]
+    merged = _merged(blocks[first:last], seq, data)
+    recent = (merged.left, *(r for r in reassembly.recent if not _is_held(merged, r)))[:SACK_BLOCKS_MAX]
     return replace(reassembly, blocks=(*blocks[:first], merged, *blocks[last:]), recent=recent)
 
 
-def _holds(block: Block, seq: Seq) -> bool:
+def _is_held(block: Block, seq: Seq) -> bool:
     return (seq - block.left) & MASK < (block.right - block.left) & MASK
 
 
-def _fill(touched: tuple[Block, ...], seq: Seq, data: bytes) -> Block:
+def _merged(touched: tuple[Block, ...], seq: Seq, data: bytes) -> Block:
     """One block of the new octets and the blocks they touch; where they overlap the older octets stay."""
     if not touched:
         return Block(seq, seq_add(seq, len(data)), (data,))
@@ -52,19 +52,19 @@ def _fill(touched: tuple[Block, ...], seq: Seq, data: bytes) -> Block:
         gap = seq_diff(block.left, position)
         if gap > 0:
             start = seq_diff(position, seq)
-            chunks = append(chunks, data[start : start + gap])
-        chunks = concat(chunks, block.chunks)
+            chunks = appended(chunks, data[start : start + gap])
+        chunks = concatenated(chunks, block.chunks)
         position = seq_max(position, block.right)
     if seq_lt(position, right):
-        chunks = append(chunks, data[seq_diff(position, seq) :])
+        chunks = appended(chunks, data[seq_diff(position, seq) :])
     first = touched[0].left if seq_le(touched[0].left, seq) else seq
     return Block(first, seq_max(position, right), chunks)
 
 
-def fill(reassembly: Reassembly, data: bytes, rcv_nxt: Seq) -> tuple[Reassembly | None, Chunks, Seq]:
+def filled(reassembly: Reassembly, data: bytes, rcv_nxt: Seq) -> tuple[Reassembly | None, Chunks, Seq]:
     """What comes into order with `data` at `rcv_nxt`: (rest, chunks, new RCV.NXT). Octets that are held
     already stay what they are."""
-    merged = insert(reassembly, rcv_nxt, data, rcv_nxt)
+    merged = inserted(reassembly, rcv_nxt, data, rcv_nxt)
     if merged is None:
         # As many runs as may be are held, and it touches none of them.
         return reassembly, (data,), seq_add(rcv_nxt, len(data))
@@ -94,6 +94,6 @@ def sack_blocks(reassembly: Reassembly) -> tuple[tuple[int, int], ...]:
     found: list[tuple[int, int]] = []
     for seq in reassembly.recent:
         index = bisect_right(blocks, (seq - base) & MASK, key=lambda block: (block.left - base) & MASK) - 1
-        if _holds(blocks[index], seq):
+        if _is_held(blocks[index], seq):
             found.append((blocks[index].left, blocks[index].right))
     return tuple(found)

@@ -73,7 +73,7 @@ def measured(tcb: Tcb, r_us: int, now_us: int) -> Tcb:
     smallest = (held.min_us, held.min_next_us, held.min_since_us)
     if is_smallest or not held.min_us:
         smallest = smallest_after(held, r_us, now_us)
-    parameters, probes = tcb.agreed.parameters, uses_probes(tcb)
+    parameters, probes = tcb.agreed.parameters, can_probe(tcb)
     after = round_trip_of(srtt_us, rttvar_us, parameters, probes=probes, smallest=smallest)
     return replace(tcb, round_trip=after, rtt_at_us=now_us)
 
@@ -99,7 +99,7 @@ def after_spurious_timeout(tcb: Tcb, r_us: int) -> RoundTrip:
     srtt_us, rttvar_us = max(held.srtt_us, r_us), max(held.rttvar_us, r_us // 2)
     smallest = (held.min_us, held.min_next_us, held.min_since_us)
     parameters = tcb.agreed.parameters
-    return round_trip_of(srtt_us, rttvar_us, parameters, probes=uses_probes(tcb), smallest=smallest)
+    return round_trip_of(srtt_us, rttvar_us, parameters, probes=can_probe(tcb), smallest=smallest)
 
 
 def backed_off_us(tcb: Tcb) -> int:
@@ -108,7 +108,7 @@ def backed_off_us(tcb: Tcb) -> int:
     return min(tcb.round_trip.rto_us << min(tcb.backoff, 16), tcb.agreed.parameters.rto_max_us)
 
 
-def uses_probes(tcb: Tcb) -> bool:
+def can_probe(tcb: Tcb) -> bool:
     """Whether tail loss probes are sent. RFC 8985 4: they need SACK, and RACK to make use of the answer."""
     parameters = tcb.agreed.parameters
     return tcb.agreed.sack and parameters.rack and parameters.tail_loss_probe
@@ -120,7 +120,7 @@ def is_probe_due(tcb: Tcb) -> bool:
     Source: RFC 8985 7.2: "The connection is not in loss recovery", "The most recently transmitted data was
     not itself a TLP probe"; and nothing is reported by SACK.
     """
-    if not uses_probes(tcb) or tcb.backoff or tcb.state <= State.SYN_RECEIVED:
+    if not can_probe(tcb) or tcb.backoff or tcb.state <= State.SYN_RECEIVED:
         return False
     if tcb.snd_una == tcb.snd_nxt:
         return False

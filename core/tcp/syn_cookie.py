@@ -28,7 +28,7 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.ecn import SETUP_SYN
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.handshake import agree, wanted
+from gossamer.core.tcp.handshake import agreement, wanted
 from gossamer.core.tcp.listen import open_passive, syn_ack_of
 from gossamer.core.tcp.parameters import SYN_COOKIE_MSS, SYN_COOKIE_PERIOD_US
 from gossamer.core.tcp.tcb import Agreed, Listener, Tcb
@@ -90,7 +90,7 @@ def cookie(secret: bytes, flow: Flow, irs: int, mss_index: int, timestamps: bool
 def answer(listener: Listener, flow: Flow, syn: Segment, opening: Opening, secret: bytes) -> Segment:
     """The SYN-ACK with the cookie."""
     wish = wanted(listener.parameters, opening, passive=True)
-    agreed = agree(wish, syn)
+    agreed = agreement(wish, syn)
     peer_mss = syn.syn_options.mss if syn.syn_options is not None else 0
     index = max(bisect_right(SYN_COOKIE_MSS, peer_mss or wish.smss) - 1, 0)
     iss = cookie(secret, flow, syn.seq, index, agreed.timestamps)
@@ -146,6 +146,6 @@ def half_open(listener: Listener, segment: Segment, opening: Opening, mss: int) 
         flags |= SETUP_SYN if segment.ts_ecr & ECN_BIT else 0
     syn = Segment((segment.seq - 1) & MASK, 0, flags, segment.window, segment.ts_val, syn_options=options)
     opening = replace(opening, iss=(segment.ack - 1) & MASK)
-    agreed = agree(wanted(listener.parameters, opening, passive=True), syn)
+    agreed = agreement(wanted(listener.parameters, opening, passive=True), syn)
     tcb = open_passive(agreed, syn, opening.now_us)
     return replace(tcb, rtt_seq=None, rtt_at_us=opening.now_us)

@@ -13,8 +13,8 @@ from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import after_plain_syn
 from gossamer.core.tcp.events import SegmentArrives
-from gossamer.core.tcp.fast_open import acked_bytes, granted, with_acked
-from gossamer.core.tcp.handshake import NO_OPTIONS, after_lost_syn, agree
+from gossamer.core.tcp.fast_open import acked_bytes, granted_cookie, with_acked
+from gossamer.core.tcp.handshake import NO_OPTIONS, after_lost_syn, agreement
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.output import output
@@ -22,7 +22,7 @@ from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives import arrives
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timestamps import round_trip_us
-from gossamer.core.tcp.user_timeout import heard
+from gossamer.core.tcp.user_timeout import adopted
 from gossamer.core.tcp.window import first_window
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
@@ -54,11 +54,11 @@ def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
 
 def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     """ "RCV.NXT is set to SEG.SEQ+1, IRS is set to SEG.SEQ", and the options settle."""
-    agreed = agree(tcb.agreed, segment)
+    agreed = agreement(tcb.agreed, segment)
     agreed = after_plain_syn(agreed) if tcb.backoff else agreed
     rcv_nxt = seq_add(agreed.irs, 1)
     return replace(
-        heard(tcb, segment),
+        adopted(tcb, segment),
         agreed=agreed,
         rcv_nxt=rcv_nxt,
         rcv_wnd=first_window(agreed),
@@ -90,7 +90,7 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
         slow_at_us=idle_deadline_us(tcb, now_us),
     )
     actions: Actions = (Signal.ESTABLISHED,)
-    cookie = granted(segment)
+    cookie = granted_cookie(segment)
     if cookie is not None:
         actions += (Granted(cookie, (segment.syn_options or NO_OPTIONS).mss),)
     if segment.payload or segment.flags & FIN:

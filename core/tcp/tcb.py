@@ -119,7 +119,7 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     lost: tuple[tuple[Seq, Seq], ...] = ()
     """What is taken for lost and not sent again since: disjoint ascending ranges, apart from `sacked`."""
     lost_bytes: int = 0
-    undelivered: int = 0
+    dup_acked_bytes: int = 0
     """Bytes taken for gone from the network by duplicate ACKs when the peer sends no SACK."""
     must_send: bool = False
     """The next retransmission goes whatever cwnd says (RFC 5681 3.2 (3), RFC 6582 3.2 (5), RFC 6298 5.4)."""
@@ -129,7 +129,7 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """RACK.end_seq: where it ends."""
     rack_rtt_us: int = 0
     """RACK.rtt: its round-trip time."""
-    rack_is_again: bool = False
+    rack_is_retransmitted: bool = False
     """Whether it had been sent before."""
     rto_at_us: int = NEVER_US
     """The retransmission timeout, while `rtx_at_us` is the reordering timer (RFC 8985 8)."""
@@ -145,7 +145,7 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Step of F-RTO that the next ACK answers (RFC 5682 2.1): 2, 3, or 0 when it is not in use."""
     probe_end: Seq | None = None
     """TLP.end_seq: SND.NXT when a tail loss probe went out that is not settled (RFC 8985 7.1)."""
-    probe_is_old: bool = False
+    probe_is_retransmission: bool = False
     """TLP.is_retrans: the probe carried octets that had been sent before."""
 
 
@@ -173,7 +173,7 @@ class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):
     right: Seq
     """Where it ends; it begins where the one before ends, or at SND.UNA."""
     sent_at_us: int
-    again: bool = False
+    retransmitted: bool = False
     """Whether it had been sent before."""
     delivery: Delivery | None = None
     """`Tcb.delivery` as it was when the run was sent."""
@@ -198,9 +198,9 @@ class Undo(msgspec.Struct, frozen=True, gc=False, array_like=True):
     start: Seq
     end: Seq
     """What was in flight then."""
-    again_bytes: int = 0
+    retransmitted_bytes: int = 0
     """Sent again since and not reported as a duplicate (RFC 3708)."""
-    again_ts: int = -1
+    retransmit_ts: int = -1
     """TSval of the first retransmission (RFC 3522); -1 before it, and when it says nothing any more."""
     is_timeout: bool = False
     is_over: bool = False

@@ -34,13 +34,13 @@ def enter(tcb: Tcb, now_us: int) -> tuple[TimeWait, Actions]:
 
 
 def segment_arrives(record: TimeWait, event: SegmentArrives) -> tuple[TimeWait, Actions]:
-    """A segment for TIME-WAIT that does not open a new connection (see `may_reopen`)."""
+    """A segment for TIME-WAIT that does not open a new connection (see `can_reopen`)."""
     segment, now_us = event.segment, event.now_us
     dropped = Dropped(SegmentDrop.TIME_WAIT)
     if segment.flags & RST:
         # RFC 1337 3: ignoring RSTs keeps an old duplicate from assassinating TIME-WAIT.
         return record, (dropped,)
-    if segment.flags & FIN and _ends_at(segment, record.rcv_nxt):
+    if segment.flags & FIN and _is_ending_at(segment, record.rcv_nxt):
         # RFC 9293 3.10.7.4, eighth: "Remain in the TIME-WAIT state. Restart the 2 MSL time-wait timeout."
         record = msgspec.structs.replace(record, expires_at_us=now_us + record.time_wait_us, answered_at_us=0)
     elif not segment_bytes(segment):
@@ -53,7 +53,7 @@ def segment_arrives(record: TimeWait, event: SegmentArrives) -> tuple[TimeWait, 
     return record, (dropped, _acknowledgment(record, now_us))
 
 
-def _ends_at(segment: Segment, rcv_nxt: Seq) -> bool:
+def _is_ending_at(segment: Segment, rcv_nxt: Seq) -> bool:
     return seq_add(Seq(segment.seq), segment_bytes(segment)) == rcv_nxt
 
 
@@ -62,7 +62,7 @@ def _acknowledgment(record: TimeWait, now_us: int) -> Segment:
     return Segment(record.snd_nxt, record.rcv_nxt, ACK, record.rcv_wnd_field, ts_val, record.ts_recent)
 
 
-def may_reopen(record: TimeWait, segment: Segment) -> bool:
+def can_reopen(record: TimeWait, segment: Segment) -> bool:
     """Whether a SYN may take over the flow at once.
 
     Source: RFC 6191 2: a greater timestamp, or without timestamps a greater sequence number than the last one

@@ -5,7 +5,7 @@ Source: RFC 7323 3 to 5.
 
 from gossamer.core.seq import HALF, MASK, Seq, seq_le, seq_lt
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, PAWS_IDLE_US, RTT_INTERVAL_US
-from gossamer.core.tcp.recovery.transmissions import last_sent_again_us, run_ending_at
+from gossamer.core.tcp.recovery.transmissions import last_retransmitted_us, run_ending_at
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment
 
@@ -81,13 +81,13 @@ def _interval_us(tcb: Tcb) -> int:
 
 def _of_runs(tcb: Tcb, segment: Segment, now_us: int, echo_us: int) -> int | None:
     """By when the last octet acknowledged was sent, where that is known exactly; else by the echo."""
-    if last_sent_again_us(tcb, Seq(segment.ack)):
-        return None if may_have_waited(tcb, segment, now_us) else echo_us
+    if last_retransmitted_us(tcb, Seq(segment.ack)):
+        return None if can_have_waited(tcb, segment, now_us) else echo_us
     run = run_ending_at(tcb, Seq(segment.ack))
     return echo_us if run is None else now_us - run.sent_at_us or BELOW_A_TICK_US
 
 
-def may_have_waited(tcb: Tcb, segment: Segment, now_us: int) -> bool:
+def can_have_waited(tcb: Tcb, segment: Segment, now_us: int) -> bool:
     """Whether the echo of an ACK may be older than what it answers; `tcb` is the connection before it.
 
     The peer had the data, its ACK was lost, and what we sent again did not move TS.Recent, which takes only
@@ -95,13 +95,15 @@ def may_have_waited(tcb: Tcb, segment: Segment, now_us: int) -> bool:
     would grow with each timeout, and the timeout with it. Only an ACK that comes sooner after the
     retransmission than any answer can, and reports no duplicate, answers what was sent first.
     """
-    again_us = last_sent_again_us(tcb, Seq(segment.ack))
-    if not again_us or not seq_lt(Seq(segment.ts_ecr), Seq(ts_value(tcb.agreed.ts_offset, again_us))):
+    retransmitted_us = last_retransmitted_us(tcb, Seq(segment.ack))
+    if not retransmitted_us or not seq_lt(
+        Seq(segment.ts_ecr), Seq(ts_value(tcb.agreed.ts_offset, retransmitted_us))
+    ):
         return False
-    return reports_duplicate(segment) or not 0 <= now_us - again_us < tcb.round_trip.min_us
+    return has_dsack(segment) or not 0 <= now_us - retransmitted_us < tcb.round_trip.min_us
 
 
-def reports_duplicate(segment: Segment) -> bool:
+def has_dsack(segment: Segment) -> bool:
     """Whether an ACK says that what we sent again was there already: its own ACK was lost. Source: RFC 2883
     4.1."""
     return bool(segment.sack) and seq_le(Seq(segment.sack[0][1]), Seq(segment.ack))

@@ -47,7 +47,7 @@ def advertised_s(parameters: TcpParameters) -> int:
     return max(timeout_us // SECOND_US, 1)
 
 
-def heard(tcb: Tcb, segment: Segment) -> Tcb:
+def adopted(tcb: Tcb, segment: Segment) -> Tcb:
     """After an acceptable segment that tells the peer's.
 
     RFC 5482 3.1: "USER_TIMEOUT = min(U_LIMIT, max(ADV_UTO, REMOTE_UTO, L_LIMIT))".

@@ -78,12 +78,12 @@ def test_defect_03__close_wait__data_is_retransmitted() -> None:
 
 def test_defect_04__persist__goes_on_past_the_thirteenth_probe() -> None:
     """Its backoff was an index into a table of 13."""
-    tcb = states.heard(states.established(), from_peer(states.established(), window=0))
+    tcb = states.after_segment(states.established(), from_peer(states.established(), window=0))
     tcb = states.after(tcb, Send(b"x" * 100, NOW_US))
     for _ in range(40):
         now_us = deadline_us(tcb)
         tcb = states.after(tcb, Timeout(now_us))
-        tcb = states.heard(tcb, from_peer(tcb, ack=-1, window=0), now_us + 1)
+        tcb = states.after_segment(tcb, from_peer(tcb, ack=-1, window=0), now_us + 1)
     assert deadline_us(tcb) - now_us <= tcb.agreed.parameters.rto_max_us
 
 
@@ -120,12 +120,12 @@ def test_defect_08__reassembly__an_attacker_buys_no_quadratic_work() -> None:
     """It scanned a list for each segment, and the list had no bound."""
     tcb = states.established()
     for number in range(3 * REASSEMBLY_BLOCKS_MAX):
-        tcb = states.heard(tcb, from_peer(tcb, ACK, b"x", seq=2 * number + 1))
+        tcb = states.after_segment(tcb, from_peer(tcb, ACK, b"x", seq=2 * number + 1))
     assert tcb.reassembly is not None
     assert len(tcb.reassembly.blocks) == REASSEMBLY_BLOCKS_MAX
     tcb = states.established()
     for number in range(20_000, 0, -1):
-        tcb = states.heard(tcb, from_peer(tcb, ACK, b"x", seq=number))
+        tcb = states.after_segment(tcb, from_peer(tcb, ACK, b"x", seq=number))
     assert tcb.reassembly is not None
     (block,) = tcb.reassembly.blocks
     assert len(block.chunks) < 20, "one run of 20,000 octets in few pieces, whatever the order they came in"

@@ -65,7 +65,7 @@ class Listening:
         elif segment.flags & (SYN | ACK | RST) == ACK and self._are_cookies_out(now_us):
             self._take_cookie(listener, flow, segment, now_us)
         else:
-            self._connections.emit_and_count(flow, listen.refused(segment))
+            self._connections.emit_and_count(flow, listen.refusal(segment))
 
     def take_half_open(self, connection: Connection, segment: Segment, now_us: int) -> None:
         """A segment for a connection in the SYN queue."""
@@ -112,7 +112,7 @@ class Listening:
         self._demux.time_wait.pop(flow, None)
         tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
         assert tcb is not None
-        connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
+        connection = self._add_half_open(listener, flow, listener.make(flow, tcb, listener))
         self._connections.perform(connection, tcb, actions)
 
     def _open_early(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> None:
@@ -139,7 +139,7 @@ class Listening:
             self._connections.perform(connection, None, ())
         listener.half_open.clear()
 
-    def _kept(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
+    def _add_half_open(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
         listener.half_open[connection] = None
         self._demux.add_half_open(flow, connection)
         return connection
@@ -167,7 +167,7 @@ class Listening:
         returned = syn_cookie.returned(self._secrets, flow, ack, listener.tcp.parameters.timestamps)
         if returned is None:
             self._connections.drops[SegmentDrop.COOKIE_INVALID] += 1
-            self._connections.emit_and_count(flow, listen.refused(ack)[1:])
+            self._connections.emit_and_count(flow, listen.refusal(ack)[1:])
             return
         if not returned.is_first:
             # What follows the ACK has overtaken it, or the ACK was lost: the peer is real, and sends again.
@@ -181,5 +181,5 @@ class Listening:
         self._cookies_taken_total += 1
         opening = self._openings.passive(flow, None, now_us)
         tcb = syn_cookie.half_open(listener.tcp, ack, opening, returned.mss)
-        connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
+        connection = self._add_half_open(listener, flow, listener.make(flow, tcb, listener))
         self._connections.step(connection, SegmentArrives(ack, now_us))

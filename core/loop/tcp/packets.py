@@ -106,7 +106,7 @@ class PacketRiver:
         if half_open is not None:
             return self._listening.take_half_open(half_open, segment, now_us)
         waiting = self._demux.time_wait.get(flow)
-        if waiting is not None and not time_wait.may_reopen(waiting, segment):
+        if waiting is not None and not time_wait.can_reopen(waiting, segment):
             return self._take_time_wait(flow, waiting, segment, now_us)
         listener = self._demux.find_listener(flow)
         if listener is None:

@@ -125,14 +125,14 @@ def connect(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
         error = made.take_error()
         if error:
             made.endpoint = None
-            made.is_error_told = False
+            made.is_error_reported = False
             return failed(error)
         tcb = made.tcb
         if tcb is None or tcb.state < State.ESTABLISHED:
             return failed("ECONNABORTED")
-        if made.is_connect_told:
+        if made.is_connect_reported:
             return failed("EISCONN")
-        made.is_connect_told = True
+        made.is_connect_reported = True
         return OK
 
     return attempt() or BlockedCall(attempt, NEVER_US)
@@ -149,7 +149,7 @@ def _disconnected(world: ScriptWorld, made: Socket) -> CallResult:
     if made.endpoint is not None:
         world.host.step(made.endpoint, Abort(world.host.now_us))
     made.endpoint, made.deferred_to = None, None
-    made.is_error_told = made.is_connect_told = made.is_read_shut = made.is_write_shut = False
+    made.is_error_reported = made.is_connect_reported = made.is_read_shut = made.is_write_shut = False
     return OK
 
 

@@ -38,7 +38,7 @@ class Counterexample(Exception):
     """A world that must not be; its message tells the way there."""
 
     def __init__(self, scenario: ModelScenario, complaint: str, way: Way, step: Step) -> None:
-        super().__init__(f"{scenario.name}: {complaint}\n" + told(scenario, way, step))
+        super().__init__(f"{scenario.name}: {complaint}\n" + counterexample(scenario, way, step))
         self.complaint = complaint
         self.way = way
 
@@ -176,7 +176,7 @@ def _fairest(moves: list[Move], done: Counter[Move]) -> Move | None:
     return min(fair, key=lambda move: (move.kind, done[move]), default=None)
 
 
-def told(scenario: ModelScenario, way: Way, step: Step) -> str:
+def counterexample(scenario: ModelScenario, way: Way, step: Step) -> str:
     """A way through the worlds, a line for each move, with the states it leads to."""
     world, lines = begun(scenario), []
     for number, move in enumerate(way[:LINES_MAX], 1):

@@ -10,7 +10,7 @@ of tcp(7).
 import msgspec
 
 from gossamer.core.tcp.actions import Actions
-from gossamer.core.tcp.congestion.change import change
+from gossamer.core.tcp.congestion.change import with_control
 from gossamer.core.tcp.events import SetOptions
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.keepalive import idle_deadline_us
@@ -28,21 +28,21 @@ def set_options(tcb: Tcb | TimeWait, event: SetOptions) -> tuple[Tcb | TimeWait,
     if not isinstance(tcb, Tcb):
         return tcb, ()
     if event.options.congestion not in (None, tcb.agreed.parameters.congestion):
-        tcb = change(tcb, event.options.congestion)
+        tcb = with_control(tcb, event.options.congestion)
     tcb = replace(tcb, agreed=_agreed_with(tcb.agreed, event.options))
     if event.options.user_timeout_us is not None:
         # RFC 5482 3.1: CHANGEABLE becomes false when the user sets a timeout.
         tcb = replace(tcb, user_timeout=FIXED)
     if tcb.state <= State.SYN_RECEIVED:
         return tcb, ()
-    if event.options.keepalive_idle_us is not None and not _waits_for_fin(tcb):
+    if event.options.keepalive_idle_us is not None and not _is_waiting_for_fin(tcb):
         # The time that has passed idle counts.
         tcb = replace(tcb, slow_at_us=idle_deadline_us(tcb, tcb.rcv_at_us))
     tcb, sent = output(tcb, event.now_us)
-    return tcb, sent + _told(tcb, event)
+    return tcb, sent + _advertisement(tcb, event)
 
 
-def _told(tcb: Tcb, event: SetOptions) -> Actions:
+def _advertisement(tcb: Tcb, event: SetOptions) -> Actions:
     """A user timeout that was changed is told to the peer at once (RFC 5482 3.1)."""
     seconds = advertised_s(tcb.agreed.parameters)
     if event.options.user_timeout_us is None or not seconds:
@@ -59,7 +59,7 @@ def _agreed_with(agreed: Agreed, options: SocketOptions) -> Agreed:
     return replace(agreed, parameters=parameters, smss=smss, traffic_class=parameters.dscp << ECN_BITS)
 
 
-def _waits_for_fin(tcb: Tcb) -> bool:
+def _is_waiting_for_fin(tcb: Tcb) -> bool:
     """Whether the slow timer is that of FIN-WAIT-2."""
     return tcb.state is State.FIN_WAIT_2 and tcb.receive_closed
 

@@ -8,7 +8,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.actions import Accepted, Actions, Failed, Failure
-from gossamer.core.tcp.buffer import append
+from gossamer.core.tcp.buffer import appended
 from gossamer.core.tcp.calls.close import FIN_FOLLOWS
 from gossamer.core.tcp.events import Send
 from gossamer.core.tcp.fast_open import closed_early, is_early
@@ -54,7 +54,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         # What stands there are unanswered keepalive probes: the first transmission of new data is not backed
         # off.
         tcb = replace(tcb, backoff=0)
-    tcb = replace(tcb, snd_buf=append(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
+    tcb = replace(tcb, snd_buf=appended(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + len(taken))
     if event.is_last and len(taken) == size and tcb.state in FIN_FOLLOWS:
         tcb = replace(tcb, state=FIN_FOLLOWS[tcb.state])
     if is_early(tcb):

@@ -14,7 +14,7 @@ from gossamer.core.tcp.tcb import Tcb
 replace = msgspec.structs.replace
 
 
-def change(tcb: Tcb, name: str) -> Tcb:
+def with_control(tcb: Tcb, name: str) -> Tcb:
     """The connection under the algorithm of that name. Raises: UnknownCongestionControl."""
     control = named(name)
     before = tcb.congestion

@@ -57,7 +57,7 @@ def _with_peak(tcb: Tcb, ack: Ack) -> Congestion:
     return replace(congestion, peak_bytes=ack.flight_bytes, peak_to=ack.snd_nxt)
 
 
-def heard(before: Tcb, tcb: Tcb, pipes: tuple[int, int], now_us: int, r_us: int | None) -> Tcb:
+def sampled(before: Tcb, tcb: Tcb, pipes: tuple[int, int], now_us: int, r_us: int | None) -> Tcb:
     """After any ACK, for who hears every one: `tcb` has taken it in, and so has loss recovery; `pipes` is
     what was in the network before it, and now."""
     pipe_before, pipe = pipes

@@ -62,7 +62,7 @@ class Rounds(msgspec.Struct, frozen=True, gc=False, array_like=True):
         return CSS_GROWTH_DIVISOR if self.is_conservative else 1
 
 
-def heard(rounds: Rounds, snd_una: Seq, snd_nxt: Seq, r_us: int) -> Rounds:
+def on_ack(rounds: Rounds, snd_una: Seq, snd_nxt: Seq, r_us: int) -> Rounds:
     """After an ACK up to `snd_una` that showed the round-trip time `r_us` (-1: none)."""
     if r_us >= 0:
         least_us = min(rounds.round_min_us, r_us)

@@ -26,7 +26,7 @@ def grown(congestion: Congestion, rounds: Rounds | None, ack: Ack) -> tuple[Cong
     # if paced, L = 8 if non-paced".
     counted = ack.acked_bytes if congestion.pacing_rate else min(ack.acked_bytes, HYSTART_SEGMENTS * ack.smss)
     cwnd = congestion.cwnd + counted // rounds.growth_divisor
-    rounds = hystart.heard(rounds, ack.snd_una, ack.snd_nxt, ack.r_us)
+    rounds = hystart.on_ack(rounds, ack.snd_una, ack.snd_nxt, ack.r_us)
     if rounds.is_over:
         return replace(congestion, cwnd=cwnd, ssthresh=cwnd), None
     return replace(congestion, cwnd=cwnd), rounds

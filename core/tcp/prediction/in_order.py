@@ -10,13 +10,13 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.tcp.actions import Actions, Deliver, Signal
-from gossamer.core.tcp.buffer import append, drop_front
-from gossamer.core.tcp.congestion.events import acknowledged, heard
+from gossamer.core.tcp.buffer import appended, without_front
+from gossamer.core.tcp.congestion.events import acknowledged, sampled
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import RTT_INTERVAL_US
 from gossamer.core.tcp.recovery.transmissions import after_ack
-from gossamer.core.tcp.rtt import measured, probe_at_us, uses_probes
+from gossamer.core.tcp.rtt import can_probe, measured, probe_at_us
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.wire.segment import ACK, CE, PSH, Segment
@@ -93,7 +93,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
         snd_buf = tcb.snd_buf if snd_buf_bytes else ()
         if acked == flight:
             rtx_at_us = NEVER_US
-        elif uses_probes(tcb):
+        elif can_probe(tcb):
             rtx_at_us = probe_at_us(tcb, flight - acked, now_us)
         else:
             rtx_at_us = now_us + tcb.round_trip.rto_us
@@ -148,12 +148,12 @@ def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) 
         echo_us = echoed_us(tcb, segment, now_us)
         if tcb.congestion.every_ack:
             after = replace(after, snd_buf_bytes=tcb.snd_buf_bytes - acked)
-            after = heard(before, after, (flight, flight - acked), now_us, echo_us)
+            after = sampled(before, after, (flight, flight - acked), now_us, echo_us)
             tcb = replace(tcb, congestion=after.congestion, delivery=after.delivery)
         else:
             tcb = replace(tcb, congestion=acknowledged(after, acked, flight, now_us, echo_us))
     if acked < tcb.snd_buf_bytes or tcb.snd_buf_offset:
-        chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, acked)
+        chunks, offset = without_front(tcb.snd_buf, tcb.snd_buf_offset, acked)
         tcb = replace(tcb, snd_buf=chunks, snd_buf_offset=offset)
     return tcb
 
@@ -162,7 +162,7 @@ def _buffered(tcb: Tcb, payload: bytes) -> Tcb:
     """Text that no thread waits for."""
     return replace(
         tcb,
-        rcv_buf=append(tcb.rcv_buf, payload),
+        rcv_buf=appended(tcb.rcv_buf, payload),
         rcv_buf_bytes=tcb.rcv_buf_bytes + len(payload),
         rcv_wnd=tcb.rcv_wnd - len(payload),
     )

@@ -40,7 +40,7 @@ def on_ack(
     """The connection after an ACK that has made `tcb` of `before`: it moved SND.UNA, or reports something, or
     is a duplicate."""
     report = read(before, tcb, segment, now_us, is_duplicate, r_us)
-    if not report.acked_bytes and not _says_something(tcb, report):
+    if not report.acked_bytes and not _has_news(tcb, report):
         return tcb
     if report.sacked and is_probe_due(tcb):
         # RFC 8985 7.2: no PTO once "SACKed sequences in the scoreboard" show that something is missing. The
@@ -56,7 +56,7 @@ def on_ack(
     return _forgotten(tcb)
 
 
-def _says_something(tcb: Tcb, report: AckReport) -> bool:
+def _has_news(tcb: Tcb, report: AckReport) -> bool:
     """Whether an ACK that moves nothing means anything to recovery.
 
     RFC 6675 2: with SACK a duplicate is one that reports octets not reported before; without such news it
@@ -71,7 +71,7 @@ def _noted(tcb: Tcb, report: AckReport) -> Recovery:
     """The record with the ACK's facts in it."""
     una = tcb.snd_una
     recovery = tcb.recovery or Recovery(Phase.DISORDER, seq_add(una, -1))
-    lost = ranges.from_(recovery.lost, una)
+    lost = ranges.above(recovery.lost, una)
     for left, right in report.arrived:
         if seq_le(una, left):
             lost = ranges.without(lost, left, right, una)
@@ -94,16 +94,18 @@ def _advanced(tcb: Tcb, recovery: Recovery, report: AckReport) -> Recovery:
     retransmission timer."""
     # Without SACK the duplicates that stood for the octets now acknowledged are taken back.
     in_flight = (tcb.snd_nxt - tcb.snd_una) & MASK
-    undelivered = recovery.undelivered - max(report.acked_bytes - tcb.agreed.smss, 0)
+    dup_acked_bytes = recovery.dup_acked_bytes - max(report.acked_bytes - tcb.agreed.smss, 0)
     if recovery.phase is Phase.DISORDER:
-        undelivered = 0
-    return replace(recovery, dup_acks=0, undelivered=min(max(undelivered, 0), in_flight), rto_at_us=NEVER_US)
+        dup_acked_bytes = 0
+    return replace(
+        recovery, dup_acks=0, dup_acked_bytes=min(max(dup_acked_bytes, 0), in_flight), rto_at_us=NEVER_US
+    )
 
 
 def _judged(tcb: Tcb, report: AckReport) -> Tcb:
     """After looking whether the recovery was for nothing."""
     is_older = spurious.is_echo_older(tcb, report)
-    tcb = spurious.heard(tcb, report)
+    tcb = spurious.on_ack(tcb, report)
     recovery = tcb.recovery
     assert recovery is not None
     if tcb.undo is None:
@@ -117,11 +119,11 @@ def _recovered(tcb: Tcb, report: AckReport) -> Tcb:
     """After what the ACK ends, shows to be lost, and lets out."""
     recovery = tcb.recovery
     assert recovery is not None
-    has_left = recovery.phase is not Phase.DISORDER and seq_le(recovery.recover, tcb.snd_una)
-    if has_left:
+    has_exited = recovery.phase is not Phase.DISORDER and seq_le(recovery.recover, tcb.snd_una)
+    if has_exited:
         # RFC 5681 3.1: after a timeout "the TCP sender uses the slow start algorithm", with this ACK too.
         is_after_timeout = recovery.phase is Phase.LOSS and tcb.undo is not None and tcb.undo.is_timeout
-        tcb = fast.left(_grown(tcb, report) if is_after_timeout else tcb, report.now_us)
+        tcb = fast.exited(_grown(tcb, report) if is_after_timeout else tcb, report.now_us)
     elif recovery.phase is Phase.LOSS:
         tcb = timeout.with_reneged(tcb)
     if tcb.recovery is None:
@@ -132,7 +134,7 @@ def _recovered(tcb: Tcb, report: AckReport) -> Tcb:
     recovery = tcb.recovery
     assert recovery is not None
     if phase is not Phase.FAST:
-        return tcb if has_left or recovery.phase is Phase.FAST else _grown(tcb, report)
+        return tcb if has_exited or recovery.phase is Phase.FAST else _grown(tcb, report)
     is_safe = report.acked_bytes > 0 and recovery.lost_bytes <= lost_bytes
     return (
         _grown(tcb, report)
@@ -144,8 +146,8 @@ def _recovered(tcb: Tcb, report: AckReport) -> Tcb:
 def _delivered_bytes(recovery: Recovery, report: AckReport) -> int:
     """DeliveredData; without SACK a duplicate ACK stands for a segment, and is taken back later. Source: RFC
     9937 6.2."""
-    held = report.before.recovery.undelivered if report.before.recovery is not None else 0
-    return max(report.arrived_bytes + recovery.undelivered - held, 0)
+    held = report.before.recovery.dup_acked_bytes if report.before.recovery is not None else 0
+    return max(report.arrived_bytes + recovery.dup_acked_bytes - held, 0)
 
 
 def _grown(tcb: Tcb, report: AckReport) -> Tcb:
@@ -162,9 +164,9 @@ def _forgotten(tcb: Tcb) -> Tcb:
     recovery = tcb.recovery
     if recovery is None or recovery.phase is not Phase.DISORDER or recovery.probe_end is not None:
         return tcb
-    if recovery.sacked or recovery.dup_acks or recovery.undelivered:
+    if recovery.sacked or recovery.dup_acks or recovery.dup_acked_bytes:
         return tcb
     if not tcb.agreed.sack and tcb.snd_una != tcb.snd_nxt and recovery.recover == tcb.snd_una:
-        # Duplicates of just this ACK begin no recovery: see `fast.left`.
+        # Duplicates of just this ACK begin no recovery: see `fast.exited`.
         return tcb
     return replace(tcb, recovery=None)

@@ -44,7 +44,7 @@ def with_held_part(tcb: Tcb, segment: Segment) -> Tcb:
     return tcb if part is None else noted(tcb, *part)
 
 
-def told(tcb: Tcb) -> Tcb:
+def reported(tcb: Tcb) -> Tcb:
     """After the ACK that named them: "each duplicate is reported once" (RFC 2883 4, (1))."""
     held = tcb.reassembly
     if held is None or held.duplicate is None:
@@ -70,7 +70,7 @@ def blocks_with_duplicate(held: Reassembly, blocks: tuple[SackBlock, ...]) -> tu
 # The sender.
 
 
-def reported(tcb: Tcb, segment: Segment) -> SackBlock | None:
+def reported_block(tcb: Tcb, segment: Segment) -> SackBlock | None:
     """The duplicate that an ACK names, None when it names none, or one we never sent.
 
     Source: RFC 2883 4.1 and 4.2: the first block lies below the cumulative acknowledgement, or inside the

@@ -27,7 +27,7 @@ def entered(tcb: Tcb, arrived_bytes: int, now_us: int) -> Tcb:
         assert end is not None
         tcb = without_probe(tcb, now_us)
         if seq_le(recovery.lost[-1][1], end):
-            return _probe_sent_again(tcb, recovery, end)
+            return _probe_marked_lost(tcb, recovery, end)
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     undo = spurious.begun(tcb, is_timeout=False)
     recovery = replace(
@@ -40,11 +40,11 @@ def entered(tcb: Tcb, arrived_bytes: int, now_us: int) -> Tcb:
     )
     reduced = congestion.lost(tcb, now_us)
     tcb = replace(tcb, congestion=reduced, recovery=recovery, undo=undo, rtt_seq=None)
-    earlier = recovery.sacked_bytes + recovery.undelivered
+    earlier = recovery.sacked_bytes + recovery.dup_acked_bytes
     return proportional_rate.begun(tcb, arrived_bytes, flight - earlier + arrived_bytes)
 
 
-def _probe_sent_again(tcb: Tcb, recovery: Recovery, end: Seq) -> Tcb:
+def _probe_marked_lost(tcb: Tcb, recovery: Recovery, end: Seq) -> Tcb:
     """What was lost is a probe of the path's MTU: its octets alone are sent again, in smaller segments, and
     cwnd stays. Source: RFC 4821 7.6.2, 7.5."""
     recovery = replace(recovery, phase=Phase.LOSS, recover=end, must_send=True, probe_end=None)
@@ -70,7 +70,7 @@ def reduced_again(tcb: Tcb, now_us: int) -> Tcb:
     return proportional_rate.begun(tcb, 0, flight - recovery.sacked_bytes)
 
 
-def left(tcb: Tcb, now_us: int) -> Tcb:
+def exited(tcb: Tcb, now_us: int) -> Tcb:
     """Recovery is over. Source: RFC 6582 3.2 (4), RFC 6675 5: "cwnd MUST be set to ssthresh" at the latest
     now."""
     recovery = tcb.recovery
@@ -98,9 +98,9 @@ def duplicated(tcb: Tcb, recovery: Recovery) -> Recovery:
     smss = tcb.agreed.smss
     end = tcb.snd_nxt if recovery.phase is Phase.DISORDER else recovery.recover
     flight = (end - tcb.snd_una) & MASK
-    undelivered = 0 if tcb.agreed.sack else min(recovery.undelivered + smss, flight)
+    dup_acked_bytes = 0 if tcb.agreed.sack else min(recovery.dup_acked_bytes + smss, flight)
     dup_acks = min(recovery.dup_acks + 1, -(-flight // smss))
-    return replace(recovery, dup_acks=dup_acks, undelivered=undelivered)
+    return replace(recovery, dup_acks=dup_acks, dup_acked_bytes=dup_acked_bytes)
 
 
 def found_by_duplicates(tcb: Tcb, recovery: Recovery, report: AckReport) -> Recovery:

@@ -22,7 +22,7 @@ CWND_SEGMENTS_MAX = 3
 """RFC 5682 2.1 (3a): "set the congestion window to no more than 3 * MSS"."""
 
 
-def begins(tcb: Tcb, is_first: bool) -> bool:
+def can_begin(tcb: Tcb, is_first: bool) -> bool:
     """Whether a timeout is looked into; `tcb` is the connection before it.
 
     Source: RFC 5682 2.1 (1): not when "the TCP sender is already in RTO recovery", nor (SND.UNA =< recover)
@@ -47,7 +47,7 @@ def is_spurious(recovery: Recovery, report: AckReport) -> bool:
     if recovery.frto_step != SECOND_ACK:
         return False
     return any(
-        seq_lt(left, recovery.recover) and not run.again
+        seq_lt(left, recovery.recover) and not run.retransmitted
         for low, high in report.arrived
         for left, _, run in transmissions.pieces(report.before, low, high)
     ) or (report.acked_bytes > 0 and not report.before.agreed.sack)
@@ -72,5 +72,5 @@ def _can_go_on(tcb: Tcb, report: AckReport) -> bool:
     the peer's window takes."""
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     runs = transmissions.runs_of(tcb)
-    is_past = report.acked_bytes > 0 and bool(runs) and not runs[0].again
+    is_past = report.acked_bytes > 0 and bool(runs) and not runs[0].retransmitted
     return is_past and tcb.snd_buf_bytes > flight < tcb.snd_wnd

@@ -16,7 +16,7 @@ def gone_bytes(tcb: Tcb, recovery: Recovery) -> int:
     With SACK each octet that is reported lets out one other, however many they are while a loss is not yet
     shown: the network holds no more for it (RFC 6675 5 (3.3)).
     """
-    gone = recovery.sacked_bytes + recovery.lost_bytes + recovery.undelivered
+    gone = recovery.sacked_bytes + recovery.lost_bytes + recovery.dup_acked_bytes
     if recovery.phase is not Phase.DISORDER:
         return gone
     if not tcb.agreed.parameters.limited_transmit:

@@ -34,7 +34,9 @@ def after_arrivals(recovery: Recovery, report: AckReport) -> Recovery:
     for left, right in report.arrived:
         for _, end, run in transmissions.arrived_pieces(report.before, left, right):
             rtt_us = max(report.now_us - run.sent_at_us, 0)
-            if (run.again and _is_ambiguous(report, run, end, rtt_us)) or not _is_later(recovery, run, end):
+            if (run.retransmitted and _is_ambiguous(report, run, end, rtt_us)) or not _is_later(
+                recovery, run, end
+            ):
                 continue
             recovery = replace(recovery, rack_sent_at_us=run.sent_at_us, rack_end=end, rack_rtt_us=rtt_us)
     return recovery
@@ -88,7 +90,7 @@ def learned(tcb: Tcb, report: AckReport) -> Rack | None:
 def _is_reordered(report: AckReport) -> bool:
     fack = highest_reported(report.before)
     return any(
-        not run.again and seq_lt(end, fack)
+        not run.retransmitted and seq_lt(end, fack)
         for left, right in report.arrived
         if seq_lt(left, fack)
         for _, end, run in transmissions.pieces(report.before, left, right)
@@ -122,7 +124,7 @@ class Detected(msgspec.Struct, frozen=True, gc=False):
     recovery: Recovery
     timeout_us: int = 0
     """In how many microseconds to look again; 0 when there is nothing to look at."""
-    again_at_us: int = 0
+    retransmitted_at_us: int = 0
     """When the latest of the lost octets that had been sent again was; 0 when none is lost."""
 
 
@@ -138,19 +140,19 @@ def detected(tcb: Tcb, recovery: Recovery, now_us: int) -> Detected:
     una = tcb.snd_una
     holes = ranges.uncovered(recovery.sacked, recovery.lost, una, tcb.snd_nxt, una)
     lost: list[tuple[int, int]] = []
-    timeout_us = again_at_us = 0
+    timeout_us = retransmitted_at_us = 0
     for left, right, run in _sent_before(tcb, recovery, holes):
         if run.sent_at_us > due_us:
             timeout_us = max(timeout_us, run.sent_at_us - due_us)
             continue
         lost.append((left, right))
-        if run.again:
-            again_at_us = max(again_at_us, run.sent_at_us)
+        if run.retransmitted:
+            retransmitted_at_us = max(retransmitted_at_us, run.sent_at_us)
     if lost:
         more = sum([right - left for left, right in lost])
         together = ranges.joined(recovery.lost, lost, una)
         recovery = replace(recovery, lost=together, lost_bytes=recovery.lost_bytes + more)
-    return Detected(recovery, timeout_us, again_at_us)
+    return Detected(recovery, timeout_us, retransmitted_at_us)
 
 
 def _sent_before(
@@ -170,7 +172,7 @@ def _sent_before(
             until = end if run.sent_at_us < sent_at_us else min(end, same_end)
             low, high = max(left, start), min(right, until)
             is_before = run.sent_at_us < sent_at_us or (
-                run.sent_at_us == sent_at_us and run.again <= recovery.rack_is_again
+                run.sent_at_us == sent_at_us and run.retransmitted <= recovery.rack_is_retransmitted
             )
             if is_before and low < high:
                 yield low, high, run

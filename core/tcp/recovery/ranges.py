@@ -24,7 +24,7 @@ def _first_ending_after(ranges: Ranges, seq: Seq, base: Seq) -> int:
     return bisect_right(ranges, (seq - base) & MASK, key=lambda edge: (edge[1] - base) & MASK)
 
 
-def from_(ranges: Ranges, una: Seq) -> Ranges:
+def above(ranges: Ranges, una: Seq) -> Ranges:
     """The part at or after `una`. Each range is dropped once, so the walk is paid for by its making."""
     index = 0
     while index < len(ranges) and seq_le(ranges[index][1], una):

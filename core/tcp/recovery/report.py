@@ -41,7 +41,7 @@ def read(
     held = before.recovery.sacked if before.recovery is not None else ()
     blocks = segment.sack if tcb.agreed.sack else ()
     una, ack = before.snd_una, tcb.snd_una
-    sacked, arrived = scoreboard.update(held, blocks, una, ack, tcb.snd_nxt)
+    sacked, arrived = scoreboard.updated(held, blocks, una, ack, tcb.snd_nxt)
     return AckReport(
         before=before,
         segment=segment,
@@ -52,7 +52,7 @@ def read(
         sacked=sacked,
         arrived=arrived,
         arrived_bytes=total_bytes(arrived),
-        dsack=dsack.reported(tcb, segment) if blocks else None,
+        dsack=dsack.reported_block(tcb, segment) if blocks else None,
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.recovery import forward_rto, spurious
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes, without_lost
-from gossamer.core.tcp.recovery.transmissions import after_sending_again
+from gossamer.core.tcp.recovery.transmissions import after_retransmission
 from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
@@ -27,11 +27,11 @@ def next_lost(tcb: Tcb) -> tuple[Seq, int] | None:
     return left, length
 
 
-def went_again(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
+def retransmitted(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
     """After [seq, seq + length) has left again."""
     right = seq_add(seq, length)
-    tcb = spurious.sent_again(tcb, seq, length, now_us)
-    transmissions, recovery = after_sending_again(tcb, seq, right, now_us), tcb.recovery
+    tcb = spurious.before_retransmission(tcb, seq, length, now_us)
+    transmissions, recovery = after_retransmission(tcb, seq, right, now_us), tcb.recovery
     if recovery is not None:
         recovery = replace(without_lost(recovery, seq, right, tcb.snd_una), must_send=False)
     return replace(tcb, transmissions=transmissions, recovery=recovery)

@@ -18,7 +18,7 @@ from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 replace = msgspec.structs.replace
 
 
-def update(
+def updated(
     sacked: Ranges, blocks: Iterable[tuple[int, int]], snd_una: Seq, ack: Seq, snd_nxt: Seq
 ) -> tuple[Ranges, Ranges]:
     """The ranges after an ACK that moved SND.UNA to `ack` and reports `blocks`, and the octets that it is the
@@ -28,7 +28,7 @@ def update(
     forged.
     """
     arrived = tuple(ranges.gaps(sacked, snd_una, ack, snd_una)) if ack != snd_una else ()
-    sacked = ranges.from_(sacked, ack)
+    sacked = ranges.above(sacked, ack)
     flight = (snd_nxt - ack) & MASK
     for left, right in blocks:
         if not (left - ack) & MASK < (right - ack) & MASK <= flight:
@@ -92,7 +92,7 @@ def counted(tcb: Tcb, recovery: Recovery) -> Recovery:
         return recovery
     for left, right in tuple(ranges.gaps(recovery.sacked, tcb.snd_una, end, tcb.snd_una)):
         for low, high, run in transmissions.pieces(tcb, left, right):
-            if not run.again:
+            if not run.retransmitted:
                 recovery = with_lost(recovery, low, high, tcb.snd_una)
     return recovery
 

@@ -15,25 +15,27 @@ from gossamer.core.tcp.recovery import transmissions
 from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.rtt import after_spurious_timeout
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb, Undo
-from gossamer.core.tcp.timestamps import echoed_us, may_have_waited, ts_value
+from gossamer.core.tcp.timestamps import can_have_waited, echoed_us, ts_value
 
 replace = msgspec.structs.replace
 
 NOTHING_SENT = -1
 SAYS_NOTHING = -2
-"""Values of `Undo.again_ts` that are no timestamps."""
+"""Values of `Undo.retransmit_ts` that are no timestamps."""
 
 
 def begun(tcb: Tcb, is_timeout: bool) -> Undo:
     """What to remember when a recovery begins; `tcb` is the connection before it. A tail loss probe that went
     before it is among what went again: its duplicate does not stand for another's."""
     recovery, flight = tcb.recovery, (tcb.snd_nxt - tcb.snd_una) & MASK
-    is_probed = recovery is not None and recovery.probe_is_old and recovery.probe_end == tcb.snd_nxt
+    is_probed = (
+        recovery is not None and recovery.probe_is_retransmission and recovery.probe_end == tcb.snd_nxt
+    )
     return Undo(
         tcb.congestion,
         start=tcb.snd_una,
         end=tcb.snd_nxt,
-        again_bytes=min(flight, tcb.agreed.smss) if is_probed else 0,
+        retransmitted_bytes=min(flight, tcb.agreed.smss) if is_probed else 0,
         is_timeout=is_timeout,
     )
 
@@ -46,7 +48,7 @@ def begun_by_timeout(tcb: Tcb) -> Undo | None:
     return begun(tcb, is_timeout=True)
 
 
-def sent_again(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
+def before_retransmission(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
     """Before [seq, seq + length) goes again in a recovery.
 
     Source: RFC 3522 3.2 (1): "the TCP sender stores the value of the timestamp option of the retransmit in
@@ -56,12 +58,12 @@ def sent_again(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
     undo = tcb.undo
     if undo is None or undo.is_over:
         return tcb
-    again_ts = undo.again_ts
-    if again_ts == NOTHING_SENT:
+    retransmit_ts = undo.retransmit_ts
+    if retransmit_ts == NOTHING_SENT:
         _, _, run = next(transmissions.pieces(tcb, seq, seq_add(seq, length)))
-        says = tcb.agreed.timestamps and seq == tcb.snd_una and not run.again
-        again_ts = ts_value(tcb.agreed.ts_offset, now_us) if says else SAYS_NOTHING
-    undo = replace(undo, again_bytes=undo.again_bytes + length, again_ts=again_ts)
+        says = tcb.agreed.timestamps and seq == tcb.snd_una and not run.retransmitted
+        retransmit_ts = ts_value(tcb.agreed.ts_offset, now_us) if says else SAYS_NOTHING
+    undo = replace(undo, retransmitted_bytes=undo.retransmitted_bytes + length, retransmit_ts=retransmit_ts)
     return replace(tcb, undo=undo)
 
 
@@ -73,32 +75,39 @@ def is_echo_older(tcb: Tcb, report: AckReport) -> bool:
     spuriously".
     """
     undo, segment = tcb.undo, report.segment
-    if undo is None or undo.is_over or undo.again_ts < 0 or not report.acked_bytes:
+    if undo is None or undo.is_over or undo.retransmit_ts < 0 or not report.acked_bytes:
         return False
     if report.dsack is not None:
         # It answers the retransmission: the data was there, its ACK was lost, and the echo is an old one.
         return False
-    return segment.ts_val >= 0 and segment.ts_ecr > 0 and seq_lt(Seq(segment.ts_ecr), Seq(undo.again_ts))
+    return segment.ts_val >= 0 and segment.ts_ecr > 0 and seq_lt(Seq(segment.ts_ecr), Seq(undo.retransmit_ts))
 
 
-def heard(tcb: Tcb, report: AckReport) -> Tcb:
+def on_ack(tcb: Tcb, report: AckReport) -> Tcb:
     """The connection after what an ACK says of retransmissions: an echo counts once, D-SACKs add up."""
     undo = tcb.undo
     if undo is None:
         return tcb
-    if report.acked_bytes and undo.again_ts >= 0:
-        undo = replace(undo, again_ts=SAYS_NOTHING)
-    if report.dsack is not None and undo.again_bytes > 0:
+    if report.acked_bytes and undo.retransmit_ts >= 0:
+        undo = replace(undo, retransmit_ts=SAYS_NOTHING)
+    if report.dsack is not None and undo.retransmitted_bytes > 0:
         left, right = Seq(report.dsack[0]), Seq(report.dsack[1])
         if seq_le(undo.start, left) and seq_le(right, undo.end):
-            undo = replace(undo, again_bytes=max(undo.again_bytes - ((right - left) & MASK), 0))
+            undo = replace(
+                undo, retransmitted_bytes=max(undo.retransmitted_bytes - ((right - left) & MASK), 0)
+            )
     return tcb if undo is tcb.undo else replace(tcb, undo=undo)
 
 
 def are_all_duplicates(tcb: Tcb, report: AckReport) -> bool:
     """Whether this D-SACK was the last of those for all that went again. Source: RFC 3708 3."""
     undo = tcb.undo
-    return report.dsack is not None and undo is not None and not undo.again_bytes and undo.again_ts != -1
+    return (
+        report.dsack is not None
+        and undo is not None
+        and not undo.retransmitted_bytes
+        and undo.retransmit_ts != -1
+    )
 
 
 def undone(tcb: Tcb, report: AckReport) -> Tcb:
@@ -111,7 +120,7 @@ def undone(tcb: Tcb, report: AckReport) -> Tcb:
     assert undo is not None
     tcb = replace(tcb, congestion=congestion.undone(tcb, undo.before), undo=None)
     echo_us = echoed_us(tcb, report.segment, report.now_us)
-    waited = may_have_waited(report.before, report.segment, report.now_us)
+    waited = can_have_waited(report.before, report.segment, report.now_us)
     if undo.is_timeout and report.acked_bytes and echo_us is not None and not waited:
         tcb = replace(tcb, round_trip=after_spurious_timeout(tcb, echo_us))
     if recovery is None or recovery.phase is Phase.DISORDER:
@@ -131,6 +140,6 @@ def calm(tcb: Tcb, recovery: Recovery) -> Recovery | None:
         rack_sent_at_us=recovery.rack_sent_at_us,
         rack_end=recovery.rack_end,
         rack_rtt_us=recovery.rack_rtt_us,
-        rack_is_again=recovery.rack_is_again,
+        rack_is_retransmitted=recovery.rack_is_retransmitted,
         rto_at_us=recovery.rto_at_us,
     )

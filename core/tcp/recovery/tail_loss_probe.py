@@ -22,7 +22,7 @@ def probed(tcb: Tcb, is_old: bool) -> Tcb:
     Source: RFC 8985 7.3: "TLP.end_seq = SND.NXT".
     """
     recovery = tcb.recovery or Recovery(Phase.DISORDER, Seq((tcb.snd_una - 1) & 0xFFFFFFFF))
-    return replace(tcb, recovery=replace(recovery, probe_end=tcb.snd_nxt, probe_is_old=is_old))
+    return replace(tcb, recovery=replace(recovery, probe_end=tcb.snd_nxt, probe_is_retransmission=is_old))
 
 
 def answered(tcb: Tcb, report: AckReport) -> Tcb:
@@ -31,9 +31,9 @@ def answered(tcb: Tcb, report: AckReport) -> Tcb:
     if recovery is None or recovery.probe_end is None or seq_lt(tcb.snd_una, recovery.probe_end):
         return tcb
     settled = replace(tcb, recovery=replace(recovery, probe_end=None))
-    if not recovery.probe_is_old:
+    if not recovery.probe_is_retransmission:
         return settled
-    if is_told_twice(recovery, report.dsack):
+    if is_probe_duplicate(recovery, report.dsack):
         # Case 1: the original had arrived, and the probe too.
         return settled
     if seq_lt(recovery.probe_end, tcb.snd_una):
@@ -43,9 +43,9 @@ def answered(tcb: Tcb, report: AckReport) -> Tcb:
     return settled if report.is_duplicate and not report.acked_bytes and not segment.sack else tcb
 
 
-def is_told_twice(recovery: Recovery, duplicate: SackBlock | None) -> bool:
+def is_probe_duplicate(recovery: Recovery, duplicate: SackBlock | None) -> bool:
     """Whether a D-SACK names the octets of a probe that had been sent before."""
-    return duplicate is not None and recovery.probe_is_old and duplicate[1] == recovery.probe_end
+    return duplicate is not None and recovery.probe_is_retransmission and duplicate[1] == recovery.probe_end
 
 
 def is_settled(recovery: Recovery, snd_una: Seq) -> bool:

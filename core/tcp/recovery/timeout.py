@@ -19,7 +19,7 @@ def after_timeout(tcb: Tcb, now_us: int) -> Tcb:
     once."""
     is_first = tcb.recovery is None or tcb.recovery.phase is not Phase.LOSS
     recovery = _begun(tcb)
-    if forward_rto.begins(tcb, is_first):
+    if forward_rto.can_begin(tcb, is_first):
         recovery = replace(recovery, frto_step=forward_rto.FIRST_ACK)
     undo = spurious.begun_by_timeout(tcb) if is_first else tcb.undo
     head = seq_add(tcb.snd_una, min(tcb.agreed.smss, (tcb.snd_nxt - tcb.snd_una) & MASK))
@@ -49,7 +49,7 @@ def _begun(tcb: Tcb) -> Recovery:
         rack_sent_at_us=held.rack_sent_at_us,
         rack_end=held.rack_end,
         rack_rtt_us=held.rack_rtt_us,
-        rack_is_again=held.rack_is_again,
+        rack_is_retransmitted=held.rack_is_retransmitted,
     )
 
 
@@ -73,13 +73,13 @@ def with_reneged(tcb: Tcb) -> Tcb:
     return replace(tcb, recovery=with_lost(recovery, tcb.snd_una, recovery.recover, tcb.snd_una))
 
 
-def sent_again(tcb: Tcb) -> Tcb:
+def flight_marked_lost(tcb: Tcb) -> Tcb:
     """All that is in flight goes again as cwnd allows, and no congestion is meant: a window has opened that a
     probe may not have fitted into, or segments have become shorter (RFC 8201 5.4)."""
-    return given_up(tcb, tcb.snd_una, tcb.snd_nxt)
+    return marked_lost(tcb, tcb.snd_una, tcb.snd_nxt)
 
 
-def given_up(tcb: Tcb, left: Seq, right: Seq) -> Tcb:
+def marked_lost(tcb: Tcb, left: Seq, right: Seq) -> Tcb:
     """[left, right), which is in flight, goes again, and no congestion is meant: it was a probe of the path
     MTU (RFC 4821 7.5)."""
     recovery = tcb.recovery

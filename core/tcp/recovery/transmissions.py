@@ -43,13 +43,13 @@ def after_sending(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Runs:
     runs = runs_of(tcb)
     last = runs[-1]
     # While something is being sent again, time alone tells the order: only the same moment is one run.
-    is_plain = tcb.recovery is None and not last.again
+    is_plain = tcb.recovery is None and not last.retransmitted
     if is_plain and _is_same_tick(last.sent_at_us, now_us):
         return (*runs[:-1], replace(last, right=snd_nxt, sent_at_us=now_us))
     return bounded((*runs, Run(snd_nxt, now_us, delivery=tcb.delivery)))
 
 
-def after_sending_again(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Runs:
+def after_retransmission(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Runs:
     """The runs once [left, right) has left again."""
     una, runs = tcb.snd_una, runs_of(tcb)
     first = _run_after(runs, left, una)
@@ -58,9 +58,11 @@ def after_sending_again(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Runs:
     before: Runs = runs[:first]
     if start != left:
         before = (*before, replace(runs[first], right=left))
-    elif before and before[-1].again and before[-1].sent_at_us == now_us:
+    elif before and before[-1].retransmitted and before[-1].sent_at_us == now_us:
         before = before[:-1]
-    return bounded((*before, Run(right, now_us, again=True), *runs[last + (runs[last].right == right) :]))
+    return bounded(
+        (*before, Run(right, now_us, retransmitted=True), *runs[last + (runs[last].right == right) :])
+    )
 
 
 def _run_after(runs: Runs, seq: Seq, una: Seq) -> int:
@@ -90,7 +92,7 @@ def _joined(left: Run, right: Run) -> Run:
     return Run(
         right.right,
         max(left.sent_at_us, right.sent_at_us),
-        left.again or right.again,
+        left.retransmitted or right.retransmitted,
         right.delivery,
         min(left.since_us or left.sent_at_us, right.since_us or right.sent_at_us),
     )
@@ -122,8 +124,8 @@ def run_ending_at(tcb: Tcb, ack: Seq) -> Run | None:
     return runs[index] if index < len(runs) and runs[index].right == ack else None
 
 
-def last_sent_again_us(tcb: Tcb, ack: Seq) -> int:
+def last_retransmitted_us(tcb: Tcb, ack: Seq) -> int:
     """When any octet before `ack` was last sent again; 0 when none was."""
     runs = tcb.transmissions
     acked = runs[: _run_after(runs, Seq((ack - 1) & MASK), tcb.snd_una) + 1]
-    return max((run.sent_at_us for run in acked if run.again), default=0)
+    return max((run.sent_at_us for run in acked if run.retransmitted), default=0)

@@ -9,10 +9,10 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.tcp import fast_open
 from gossamer.core.tcp.actions import Actions, Dropped, Signal
-from gossamer.core.tcp.buffer import drop_front
+from gossamer.core.tcp.buffer import without_front
 from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import remains, reset_reply
-from gossamer.core.tcp.congestion.events import acknowledged, heard
+from gossamer.core.tcp.congestion.events import acknowledged, sampled
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import on_echo
 from gossamer.core.tcp.events import SegmentArrives
@@ -21,13 +21,13 @@ from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.recovery.acks import on_ack
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
-from gossamer.core.tcp.recovery.timeout import sent_again
+from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import expires_after_ack_us, measured, without_measurement
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.time_wait import enter
-from gossamer.core.tcp.timestamps import echoed_us, reports_duplicate, round_trip_us
+from gossamer.core.tcp.timestamps import echoed_us, has_dsack, round_trip_us
 from gossamer.core.wire.segment import ACK, ECE, FIN, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -112,7 +112,7 @@ def _sampled(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     if not tcb.congestion.every_ack or tcb is before:
         return tcb
     pipes = (pipe_bytes(before), pipe_bytes(tcb))
-    return heard(before, tcb, pipes, now_us, echoed_us(tcb, segment, now_us))
+    return sampled(before, tcb, pipes, now_us, echoed_us(tcb, segment, now_us))
 
 
 def _is_duplicate(segment: Segment, same_window: bool) -> bool:
@@ -130,9 +130,9 @@ def _advanced(before: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]
     r_us = round_trip_us(tcb, segment, now_us)
     if r_us is not None:
         tcb = replace(measured(tcb, r_us, now_us), rtt_seq=None)
-    elif tcb.backoff and tcb.transmissions and not reports_duplicate(segment):
+    elif tcb.backoff and tcb.transmissions and not has_dsack(segment):
         tcb = without_measurement(tcb)
-    chunks, offset = drop_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
+    chunks, offset = without_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
     left = tcb.snd_buf_bytes - octets
     limit = tcb.agreed.parameters.send_buffer_bytes // 2
     actions: Actions = (Signal.SEND_SPACE,) if left <= limit < tcb.snd_buf_bytes else ()
@@ -171,7 +171,7 @@ def _window_updated(tcb: Tcb, segment: Segment) -> Tcb:
         tcb = replace(tcb, backoff=0, rtx_at_us=NEVER_US)
         # Answers to the probes may have been counted as duplicates.
         held = tcb.recovery is not None and tcb.recovery.phase is not Phase.DISORDER
-        return sent_again(tcb) if tcb.snd_una != tcb.snd_nxt and not held else tcb
+        return flight_marked_lost(tcb) if tcb.snd_una != tcb.snd_nxt and not held else tcb
     return tcb
 
 

@@ -10,7 +10,7 @@ from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import segment_bytes
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.ecn import heard_again
+from gossamer.core.tcp.ecn import on_repeated_syn
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.output import acknowledgment
@@ -18,7 +18,7 @@ from gossamer.core.tcp.recovery.dsack import with_old_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import is_old_duplicate, ts_recent_after
-from gossamer.core.tcp.user_timeout import heard
+from gossamer.core.tcp.user_timeout import adopted
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -44,7 +44,7 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
 
 
 def _noted(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
-    tcb = heard(tcb, segment) if segment.user_timeout_s else tcb
+    tcb = adopted(tcb, segment) if segment.user_timeout_s else tcb
     return replace(tcb, rcv_at_us=now_us, ts_recent=ts_recent_after(tcb, segment))
 
 
@@ -95,7 +95,7 @@ def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
         and segment.flags & (SYN | ACK) == SYN
         and segment.seq == tcb.agreed.irs
     ):
-        return _syn_again(_with_repeat(heard_again(tcb, segment), segment), segment, event.now_us)
+        return _syn_again(_with_repeat(on_repeated_syn(tcb, segment), segment), segment, event.now_us)
     return _answered(_with_repeat(tcb, segment), segment, event, SegmentDrop.OUT_OF_WINDOW)
 
 

@@ -8,7 +8,7 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import ecn, reassembly, urgent
 from gossamer.core.tcp.actions import Actions, Deliver, Dropped, Failure
-from gossamer.core.tcp.buffer import append, concat, drop_front, peek
+from gossamer.core.tcp.buffer import appended, concatenated, octets_at, without_front
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
@@ -62,10 +62,10 @@ def _in_order(tcb: Tcb, payload: bytes, now_us: int) -> Tcb:
     # part of a gap".
     ack_at_us = tcb.ack_at_us if held is None else now_us
     if held is None:
-        chunks, rcv_nxt = append(tcb.rcv_buf, payload), seq_add(tcb.rcv_nxt, len(payload))
+        chunks, rcv_nxt = appended(tcb.rcv_buf, payload), seq_add(tcb.rcv_nxt, len(payload))
     else:
-        held, joined, rcv_nxt = reassembly.fill(held, payload, tcb.rcv_nxt)
-        chunks = concat(tcb.rcv_buf, joined)
+        held, joined, rcv_nxt = reassembly.filled(held, payload, tcb.rcv_nxt)
+        chunks = concatenated(tcb.rcv_buf, joined)
     taken = (rcv_nxt - tcb.rcv_nxt) & MASK
     return replace(
         tcb,
@@ -91,7 +91,7 @@ def ack_deadline_us(tcb: Tcb, rcv_nxt: Seq, now_us: int) -> int:
 
 def _out_of_order(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
     tcb = with_held_part(tcb, segment)
-    held = reassembly.insert(
+    held = reassembly.inserted(
         tcb.reassembly or reassembly.EMPTY, Seq(segment.seq), segment.payload, tcb.rcv_nxt
     )
     # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment
@@ -108,8 +108,8 @@ def deliver(tcb: Tcb, bytes_max: int) -> tuple[Tcb, Actions]:
     count = min(bytes_max, tcb.rcv_buf_bytes)
     if not count:
         return tcb, ()
-    data = peek(tcb.rcv_buf, tcb.rcv_buf_offset, 0, count)
-    chunks, offset = drop_front(tcb.rcv_buf, tcb.rcv_buf_offset, count)
+    data = octets_at(tcb.rcv_buf, tcb.rcv_buf_offset, 0, count)
+    chunks, offset = without_front(tcb.rcv_buf, tcb.rcv_buf_offset, count)
     left = tcb.rcv_buf_bytes - count
     tcb = replace(tcb, rcv_buf=chunks, rcv_buf_offset=offset, rcv_buf_bytes=left)
     return urgent.passed(tcb), (Deliver(data),)

@@ -22,8 +22,10 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         return timed_out(tcb)
     # The wait doubles by a shift, computed when it is needed: the seed's table of waits was defined as
     # itself.
-    again = tcb.retransmits_total + 1
-    tcb = msgspec.structs.replace(tcb, backoff=tcb.backoff + 1, rtt_seq=None, retransmits_total=again)
+    retransmits_total = tcb.retransmits_total + 1
+    tcb = msgspec.structs.replace(
+        tcb, backoff=tcb.backoff + 1, rtt_seq=None, retransmits_total=retransmits_total
+    )
     tcb = msgspec.structs.replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     lost: Actions = ()
     if tcb.state is State.SYN_SENT and tcb.fast_open is not None and tcb.fast_open.cookie is not None:

@@ -12,7 +12,7 @@ from gossamer.core.seq import MASK, seq_add
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.closed import timed_out
 from gossamer.core.tcp.output import flight_bytes, retransmission
-from gossamer.core.tcp.recovery.transmissions import after_sending_again
+from gossamer.core.tcp.recovery.transmissions import after_retransmission
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts.retransmission import is_given_up
@@ -39,7 +39,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         return timed_out(tcb)
     length = max(1, min(tcb.snd_wnd, tcb.agreed.smss, tcb.snd_buf_bytes))
     end = seq_add(tcb.snd_una, length)
-    again = flight_bytes(tcb) > 0
+    is_retransmission = flight_bytes(tcb) > 0
     # "The transmitting host SHOULD send the first zero-window probe when a zero window has existed for the
     # retransmission timeout period, and SHOULD increase exponentially the interval between successive
     # probes."
@@ -48,10 +48,10 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     tcb = replace(
         tcb,
         backoff=tcb.backoff + 1,
-        retransmits_total=tcb.retransmits_total + again,
+        retransmits_total=tcb.retransmits_total + is_retransmission,
         snd_nxt=snd_nxt,
-        transmissions=after_sending_again(replace(tcb, snd_nxt=snd_nxt), tcb.snd_una, end, now_us),
+        transmissions=after_retransmission(replace(tcb, snd_nxt=snd_nxt), tcb.snd_una, end, now_us),
     )
     tcb = replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     probe = retransmission(tcb, now_us, tcb.snd_una, length)
-    return tcb, (probe, Signal.RETRANSMITTED) if again else (probe,)
+    return tcb, (probe, Signal.RETRANSMITTED) if is_retransmission else (probe,)

@@ -13,7 +13,7 @@ from gossamer.core.tcp.closed import timed_out
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import DELIVERY_PROBLEM_RETRIES
 from gossamer.core.tcp.recovery.losses import after_reordering_timer, is_reordering_timer
-from gossamer.core.tcp.recovery.timeout import after_timeout, sent_again
+from gossamer.core.tcp.recovery.timeout import after_timeout, flight_marked_lost
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts import tail_probe
 from gossamer.core.tcp.user_timeout import gives_up_at_us
@@ -32,7 +32,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     tcb, learned = path_mtu.timed_out(tcb, now_us)
     if learned:
         # A router has told why: no sign of congestion (RFC 8201 5.4).
-        tcb, sent = output(replace(sent_again(tcb), rtx_at_us=NEVER_US), now_us)
+        tcb, sent = output(replace(flight_marked_lost(tcb), rtx_at_us=NEVER_US), now_us)
         return tcb, sent + learned
     # RFC 6298 5.5: "The host MUST set RTO <- RTO * 2 ('back off the timer')"; output starts the stopped timer
     # with it (5.6).

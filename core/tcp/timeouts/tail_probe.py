@@ -9,7 +9,7 @@ from gossamer.core.seq import seq_add
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.output import flight_bytes, probe_with_new, retransmission
 from gossamer.core.tcp.recovery.tail_loss_probe import probed
-from gossamer.core.tcp.recovery.transmissions import after_sending_again
+from gossamer.core.tcp.recovery.transmissions import after_retransmission
 from gossamer.core.tcp.rtt import is_probe_due
 from gossamer.core.tcp.tcb import Tcb
 
@@ -35,7 +35,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     tcb = probed(tcb, is_old=True)
     tcb = replace(
         tcb,
-        transmissions=after_sending_again(tcb, seq, tcb.snd_nxt, now_us),
+        transmissions=after_retransmission(tcb, seq, tcb.snd_nxt, now_us),
         rtx_at_us=now_us + tcb.round_trip.rto_us,
         retransmits_total=tcb.retransmits_total + 1,
         last_ack_sent=tcb.rcv_nxt,

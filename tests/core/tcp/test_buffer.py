@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossamer.core.tcp.buffer import append, concat, drop_front, peek
+from gossamer.core.tcp.buffer import appended, concatenated, octets_at, without_front
 from gossamer.core.tcp.parameters import COALESCE_BYTES
 
 SIZES = st.lists(st.sampled_from((1, 2, 100, 4_000, 5_000, 20_000)), min_size=1, max_size=30)
@@ -14,13 +14,13 @@ def test_append_drop_peek__as_plain_bytes(sizes: list[int], cuts: list[int]) -> 
     chunks, offset, plain = (), 0, b""
     for number, size in enumerate(sizes):
         data = bytes((number + at) & 0xFF for at in range(size))
-        chunks, plain = append(chunks, data), plain + data
+        chunks, plain = appended(chunks, data), plain + data
     for cut in cuts:
         count = min(cut, len(plain))
-        chunks, offset = drop_front(chunks, offset, count)
+        chunks, offset = without_front(chunks, offset, count)
         plain = plain[count:]
         assert b"".join(chunks)[offset:] == plain
-        assert peek(chunks, offset, cut // 2, 3_000) == plain[cut // 2 : cut // 2 + 3_000]
+        assert octets_at(chunks, offset, cut // 2, 3_000) == plain[cut // 2 : cut // 2 + 3_000]
 
 
 @given(first=SIZES, second=SIZES)
@@ -28,10 +28,10 @@ def test_concat__few_chunks_however_small_the_pieces(first: list[int], second: l
     front: tuple[bytes, ...] = ()
     back: tuple[bytes, ...] = ()
     for size in first:
-        front = append(front, b"f" * size)
+        front = appended(front, b"f" * size)
     for size in second:
-        back = append(back, b"b" * size)
-    both = concat(front, back)
+        back = appended(back, b"b" * size)
+    both = concatenated(front, back)
     total = sum(first) + sum(second)
     assert b"".join(both) == b"f" * sum(first) + b"b" * sum(second)
     assert len(both) <= 2 * total / COALESCE_BYTES + 2
@@ -39,4 +39,4 @@ def test_concat__few_chunks_however_small_the_pieces(first: list[int], second: l
 
 def test_peek__a_whole_chunk__is_not_copied() -> None:
     chunk = b"c" * 5_000
-    assert peek((b"x" * 5_000, chunk), 0, 5_000, 5_000) is chunk
+    assert octets_at((b"x" * 5_000, chunk), 0, 5_000, 5_000) is chunk

@@ -5,7 +5,7 @@ import pytest
 
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
 from gossamer.core.tcp import delivery_rate
 from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.delivery_rate import Rate
@@ -21,14 +21,14 @@ BBR = TcpParameters(congestion="bbr", pacing="off")
 
 
 def sending(segments: int = 8) -> Tcb:
-    return said(states.established(BBR), b"x" * segments * SMSS)[0]
+    return send(states.established(BBR), b"x" * segments * SMSS)[0]
 
 
 def sampled(tcb: Tcb, acked: int, now_us: int, *blocks: tuple[int, int]) -> tuple[Tcb, int, Rate | None]:
     """After an ACK of so many segments, blocks counted from SND.UNA; and what delivery_rate says of it."""
     sack = tuple((seq_add(tcb.snd_una, a * SMSS), seq_add(tcb.snd_una, b * SMSS)) for a, b in blocks)
     ack = seq_add(tcb.snd_una, acked * SMSS)
-    after, _ = hears(tcb, replace(from_peer(tcb, sack=sack), ack=ack), now_us)
+    after, _ = segment_arrives(tcb, replace(from_peer(tcb, sack=sack), ack=ack), now_us)
     _, news, rate = delivery_rate.after_ack(tcb, replace(after, transmissions=tcb.transmissions), 0, now_us)
     return after, news, rate
 
@@ -60,9 +60,9 @@ def test_middle_of_a_run__no_exact_round_trip() -> None:
 def test_compressed_acks__longer_send_interval_counts() -> None:
     """ACKs that were held back and come at once do not show a rate higher than what was sent."""
     tcb = states.established(BBR)
-    tcb, _ = said(tcb, b"x" * 4 * SMSS)
+    tcb, _ = send(tcb, b"x" * 4 * SMSS)
     for number in range(1, 4):
-        tcb, _ = said(tcb, b"x" * 2 * SMSS, NOW_US + number * 20 * MS)
+        tcb, _ = send(tcb, b"x" * 2 * SMSS, NOW_US + number * 20 * MS)
     tcb, _, _ = sampled(tcb, 4, NOW_US + 100 * MS)
     _, _, rate = sampled(tcb, 6, NOW_US + 101 * MS)
     assert rate is not None
@@ -97,24 +97,24 @@ def test_buffer_runs_dry__what_is_sent_next_is_app_limited_until_the_bubble_is_g
     assert rate.is_app_limited, "the first flight fills no pipe"
     assert tcb.delivery is not None
     assert tcb.delivery.app_limited_bytes == 4 * SMSS
-    tcb, _ = said(tcb, b"x" * 100 * SMSS, NOW_US + 100 * MS)
+    tcb, _ = send(tcb, b"x" * 100 * SMSS, NOW_US + 100 * MS)
     tcb, _, _ = sampled(tcb, 2, NOW_US + 110 * MS)
-    tcb, _ = said(tcb, b"x" * 100 * SMSS, NOW_US + 110 * MS)
+    tcb, _ = send(tcb, b"x" * 100 * SMSS, NOW_US + 110 * MS)
     tcb, _, rate = sampled(tcb, 2, NOW_US + 200 * MS)
     assert rate is not None
     assert rate.is_app_limited
     assert tcb.delivery is not None
     assert tcb.delivery.app_limited_bytes == 0
-    tcb, _ = said(tcb, b"x", NOW_US + 201 * MS)
+    tcb, _ = send(tcb, b"x", NOW_US + 201 * MS)
     assert not tcb.transmissions[-1].delivery.app_limited_bytes  # type: ignore[union-attr]  # kept for BBR
 
 
 def test_segment_sent_alone__gives_no_sample_and_counts_from_its_own_time() -> None:
-    tcb, _ = said(states.established(BBR), b"x" * 100, NOW_US)
+    tcb, _ = send(states.established(BBR), b"x" * 100, NOW_US)
     assert tcb.delivery is None
     _, news, rate = sampled(tcb, 0, NOW_US + 5 * MS)
     assert (news, rate) == (0, None)
-    more, _ = said(tcb, b"y" * 4 * SMSS, NOW_US + 10 * MS)
+    more, _ = send(tcb, b"y" * 4 * SMSS, NOW_US + 10 * MS)
     assert more.delivery is not None
     assert (more.delivery.first_sent_at_us, more.delivery.app_limited_bytes) == (NOW_US, 100)
 

@@ -15,12 +15,12 @@ from gossamer.core.sim.states import (
     NOW_US,
     OPENING,
     after,
+    after_segment,
     from_peer,
-    heard,
-    hears,
     only_segment,
     peer_syn,
-    said,
+    segment_arrives,
+    send,
     stepped,
 )
 from gossamer.core.tcp import listen
@@ -54,7 +54,7 @@ def capable(parameters: TcpParameters = PASSIVE) -> Tcb:
     """ESTABLISHED, opened by a peer that asked for ECN."""
     tcb, _ = listen.segment_arrives(Listener(parameters), peer_syn(SYN | ECE | CWR), OPENING)
     assert tcb is not None
-    return heard(tcb, from_peer(tcb))
+    return after_segment(tcb, from_peer(tcb))
 
 
 def probed(tcb: Tcb) -> Tcb:
@@ -117,20 +117,20 @@ def test_open__syn__asks_only_when_on(parameters: TcpParameters, flags: int) -> 
 )
 def test_syn_sent__syn_ack__capable_by_its_flags(flags: int, ecn: bool) -> None:
     tcb, _ = open_active(ON, OPENING)
-    tcb = heard(tcb, peer_syn(SYN | ACK | flags, tcb.snd_nxt))
+    tcb = after_segment(tcb, peer_syn(SYN | ACK | flags, tcb.snd_nxt))
     assert (tcb.agreed.ecn, tcb.agreed.ect) == (ecn, ECT_0 if ecn else NOT_ECT)
 
 
 def test_syn_sent__passive_and_a_setup_syn_ack__not_capable() -> None:
     tcb, _ = open_active(PASSIVE, OPENING)
-    assert not heard(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt)).agreed.ecn
+    assert not after_segment(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt)).agreed.ecn
 
 
 def test_syn_sent__syn_lost__sent_again_plain_and_no_ect() -> None:
     tcb, _ = open_active(ON, OPENING)
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert [again.flags for again in sent] == [SYN]
-    tcb = heard(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt), NOW_US + 2 * SECOND_US)
+    tcb = after_segment(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt), NOW_US + 2 * SECOND_US)
     assert tcb.agreed.ect == NOT_ECT
     assert tcb.agreed.ecn, "the peer may have heard the first SYN alone, and its marks must be echoed"
 
@@ -138,11 +138,11 @@ def test_syn_sent__syn_lost__sent_again_plain_and_no_ect() -> None:
 def test_established_without_ect__echo_and_timeout__no_answer_and_no_cwr() -> None:
     tcb, _ = open_active(ON, OPENING)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb = heard(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt), NOW_US + 2 * SECOND_US)
-    tcb, _ = said(tcb, bytes(MSS), NOW_US + 2 * SECOND_US)
+    tcb = after_segment(tcb, peer_syn(SYN | ACK | ECE, tcb.snd_nxt), NOW_US + 2 * SECOND_US)
+    tcb, _ = send(tcb, bytes(MSS), NOW_US + 2 * SECOND_US)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb, _ = hears(tcb, from_peer(tcb, ACK | ECE), deadline_us(tcb))
-    _, sent = said(tcb, b"new", NOW_US + 9 * SECOND_US)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb, ACK | ECE), deadline_us(tcb))
+    _, sent = send(tcb, b"new", NOW_US + 9 * SECOND_US)
     assert [segment.flags & CWR for segment in sent] == [0]
 
 
@@ -150,7 +150,7 @@ def test_established_without_ect__echo_and_timeout__no_answer_and_no_cwr() -> No
 def test_syn_received__syn_again__syn_ack_goes_by_the_latest(flags: int, answer: int) -> None:
     tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(SYN | ECE | CWR), OPENING)
     assert tcb is not None
-    tcb = heard(tcb, peer_syn(SYN | flags))
+    tcb = after_segment(tcb, peer_syn(SYN | flags))
     _, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert [again.flags for again in sent] == [SYN | ACK | answer]
     assert bool(tcb.agreed.ect) is bool(answer)
@@ -170,27 +170,27 @@ def test_simultaneous_open__crossing_syn__capable_by_its_flags(flags: int, ecn: 
 
 def test_established__new_data__ect_0_and_pure_acks_not() -> None:
     tcb = capable()
-    tcb, sent = said(tcb, bytes(3 * MSS))
+    tcb, sent = send(tcb, bytes(3 * MSS))
     assert [segment.ecn for segment in sent] == [ECT_0] * 3
-    tcb, sent = hears(tcb, from_peer(tcb, ACK | PSH, bytes(2 * MSS)))
+    tcb, sent = segment_arrives(tcb, from_peer(tcb, ACK | PSH, bytes(2 * MSS)))
     assert [(segment.flags, segment.ecn) for segment in sent] == [(ACK, NOT_ECT)]
 
 
 def test_established__short_data_at_once__ect_0() -> None:
-    _, sent = said(capable(), b"short")
+    _, sent = send(capable(), b"short")
     assert [segment.ecn for segment in sent] == [ECT_0]
 
 
 def test_established__retransmission__not_ect() -> None:
-    tcb, _ = said(capable(), bytes(MSS))
+    tcb, _ = send(capable(), bytes(MSS))
     _, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert [(len(segment.payload), segment.ecn) for segment in sent] == [(MSS, NOT_ECT)]
 
 
 def test_established__window_probe__not_ect() -> None:
     tcb = capable()
-    tcb = heard(tcb, from_peer(tcb, ACK | PSH, b"x", window=0))
-    tcb, sent = said(tcb, b"waits")
+    tcb = after_segment(tcb, from_peer(tcb, ACK | PSH, b"x", window=0))
+    tcb, sent = send(tcb, b"waits")
     assert not [segment for segment in sent if segment.payload]
     _, sent = stepped(tcb, Timeout(deadline_us(after(tcb, Timeout(tcb.ack_at_us)))))
     assert [(len(segment.payload), segment.ecn) for segment in sent if segment.payload] == [(1, NOT_ECT)]
@@ -199,7 +199,7 @@ def test_established__window_probe__not_ect() -> None:
 def test_established__without_ecn__nothing_is_ect() -> None:
     tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(), OPENING)
     assert tcb is not None
-    _, sent = said(heard(tcb, from_peer(tcb)), bytes(2 * MSS))
+    _, sent = send(after_segment(tcb, from_peer(tcb)), bytes(2 * MSS))
     assert {segment.ecn for segment in sent} == {NOT_ECT}
 
 
@@ -208,7 +208,7 @@ def test_established__without_ecn__nothing_is_ect() -> None:
 
 def acked_flags(tcb: Tcb, segment: Segment) -> tuple[Tcb, int]:
     """The flags of the ACK that a segment is answered with, at once or late."""
-    tcb, sent = hears(tcb, segment)
+    tcb, sent = segment_arrives(tcb, segment)
     if not sent:
         tcb, sent = stepped(tcb, Timeout(tcb.ack_at_us))
     (ack,) = sent
@@ -221,7 +221,7 @@ def test_established__mark__echoed_until_cwr() -> None:
     assert flags == ACK | ECE
     tcb, flags = acked_flags(tcb, marked(from_peer(tcb, payload=bytes(MSS)), ECT_0))
     assert flags == ACK | ECE, "until the peer has answered"
-    tcb, sent = said(tcb, b"ours")
+    tcb, sent = send(tcb, b"ours")
     assert sent[0].flags == ACK | PSH | ECE, "whatever carries the ACK"
     tcb, flags = acked_flags(tcb, from_peer(tcb, ACK | CWR, payload=bytes(MSS)))
     assert flags == ACK
@@ -245,7 +245,7 @@ def test_established__cwr_that_is_marked_itself__echoed_anew() -> None:
 )
 def test_established__mark_that_does_not_count__not_echoed(segment: dict[str, Any]) -> None:
     tcb = capable()
-    tcb, _ = hears(tcb, marked(from_peer(tcb, **segment)))
+    tcb, _ = segment_arrives(tcb, marked(from_peer(tcb, **segment)))
     assert tcb.ecn is None
 
 
@@ -258,7 +258,7 @@ def test_established__mark_on_text_out_of_order__echoed_by_the_duplicate_ack() -
 def test_established__mark_without_ecn__not_echoed() -> None:
     tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(), OPENING)
     assert tcb is not None
-    tcb = heard(tcb, from_peer(tcb))
+    tcb = after_segment(tcb, from_peer(tcb))
     tcb, flags = acked_flags(tcb, marked(from_peer(tcb, payload=bytes(MSS))))
     assert flags == ACK
 
@@ -268,7 +268,7 @@ def test_established__mark_without_ecn__not_echoed() -> None:
 
 def in_flight(segments: int = 8) -> Tcb:
     """Capable, with full-sized segments under way."""
-    return said(capable(replace(PASSIVE, congestion="newreno")), bytes(segments * MSS))[0]
+    return send(capable(replace(PASSIVE, congestion="newreno")), bytes(segments * MSS))[0]
 
 
 def echo(tcb: Tcb, acked: int) -> Segment:
@@ -279,23 +279,23 @@ def echo(tcb: Tcb, acked: int) -> Segment:
 def test_established__echo__halves_the_window_and_says_so() -> None:
     tcb = in_flight()
     before = tcb.congestion.cwnd
-    tcb, _ = hears(tcb, echo(tcb, 2 * MSS))
+    tcb, _ = segment_arrives(tcb, echo(tcb, 2 * MSS))
     assert tcb.congestion.cwnd == tcb.congestion.ssthresh == 4 * MSS
     assert tcb.congestion.cwnd < before
-    tcb, sent = said(tcb, bytes(MSS))
+    tcb, sent = send(tcb, bytes(MSS))
     assert not sent, "six segments are in flight and four may be"
-    tcb, sent = hears(tcb, replace(from_peer(tcb), ack=seq_add(tcb.snd_una, 4 * MSS)))
+    tcb, sent = segment_arrives(tcb, replace(from_peer(tcb), ack=seq_add(tcb.snd_una, 4 * MSS)))
     assert [(segment.flags & CWR, segment.ecn) for segment in sent] == [(CWR, ECT_0)]
-    tcb, sent = said(tcb, bytes(MSS))
+    tcb, sent = send(tcb, bytes(MSS))
     assert [segment.flags & CWR for segment in sent] == [0], "once"
 
 
 def test_established__echoes_of_one_window__answered_once() -> None:
     tcb = in_flight()
-    tcb, _ = hears(tcb, echo(tcb, 2 * MSS))
+    tcb, _ = segment_arrives(tcb, echo(tcb, 2 * MSS))
     reduced = tcb.congestion
     for _ in range(3):
-        tcb, _ = hears(tcb, echo(tcb, 2 * MSS))
+        tcb, _ = segment_arrives(tcb, echo(tcb, 2 * MSS))
         assert (tcb.congestion.cwnd, tcb.congestion.ssthresh) == (reduced.cwnd, reduced.ssthresh), (
             "neither reduced again nor increased"
         )
@@ -303,26 +303,26 @@ def test_established__echoes_of_one_window__answered_once() -> None:
 
 def test_established__echo_of_the_next_window__answered_again() -> None:
     tcb = in_flight()
-    tcb, _ = hears(tcb, echo(tcb, 8 * MSS))
+    tcb, _ = segment_arrives(tcb, echo(tcb, 8 * MSS))
     first = tcb.congestion.cwnd
-    tcb, sent = said(tcb, bytes(4 * MSS))
+    tcb, sent = send(tcb, bytes(4 * MSS))
     assert [segment.flags & CWR for segment in sent] == [CWR, 0, 0, 0]
-    tcb, _ = hears(tcb, echo(tcb, 4 * MSS))
+    tcb, _ = segment_arrives(tcb, echo(tcb, 4 * MSS))
     assert tcb.congestion.cwnd < first
 
 
 def test_established__echo_with_nothing_in_flight__ignored() -> None:
     tcb = capable()
-    after_it, _ = hears(tcb, echo(tcb, 0))
+    after_it, _ = segment_arrives(tcb, echo(tcb, 0))
     assert (after_it.congestion, after_it.ecn) == (tcb.congestion, None)
 
 
 def test_established__echo_without_ecn__ignored() -> None:
     tcb, _ = listen.segment_arrives(Listener(PASSIVE), peer_syn(), OPENING)
     assert tcb is not None
-    tcb, _ = said(heard(tcb, from_peer(tcb)), bytes(8 * MSS))
+    tcb, _ = send(after_segment(tcb, from_peer(tcb)), bytes(8 * MSS))
     before = tcb.congestion.cwnd
-    tcb, _ = hears(tcb, echo(tcb, 8 * MSS))
+    tcb, _ = segment_arrives(tcb, echo(tcb, 8 * MSS))
     assert tcb.congestion.cwnd >= before
     assert tcb.ecn is None
 
@@ -334,9 +334,9 @@ def test_established__echo_while_a_loss_is_repaired__not_reduced_twice() -> None
     assert tcb.recovery is not None
     assert tcb.recovery.phase is Phase.LOSS
     reduced = tcb.congestion
-    grown, _ = hears(tcb, replace(echo(tcb, MSS), flags=ACK))
+    grown, _ = segment_arrives(tcb, replace(echo(tcb, MSS), flags=ACK))
     assert grown.congestion.cwnd > reduced.cwnd
-    tcb, _ = hears(tcb, echo(tcb, MSS))
+    tcb, _ = segment_arrives(tcb, echo(tcb, MSS))
     assert (tcb.congestion.cwnd, tcb.congestion.ssthresh) == (reduced.cwnd, reduced.ssthresh), (
         "neither reduced again nor increased"
     )
@@ -346,11 +346,11 @@ def test_established__echo_in_fast_recovery__left_to_it() -> None:
     tcb = in_flight()
     for count in range(1, 5):
         block = (seq_add(tcb.snd_una, MSS), seq_add(tcb.snd_una, (1 + count) * MSS))
-        tcb, _ = hears(tcb, from_peer(tcb, ack=-8 * MSS, sack=(block,)))
+        tcb, _ = segment_arrives(tcb, from_peer(tcb, ack=-8 * MSS, sack=(block,)))
     assert tcb.recovery is not None
     assert tcb.recovery.phase is Phase.FAST
-    with_echo, _ = hears(tcb, echo(tcb, MSS))
-    without, _ = hears(tcb, replace(echo(tcb, MSS), flags=ACK))
+    with_echo, _ = segment_arrives(tcb, echo(tcb, MSS))
+    without, _ = segment_arrives(tcb, replace(echo(tcb, MSS), flags=ACK))
     assert with_echo.congestion == without.congestion
 
 
@@ -359,32 +359,32 @@ def test_established__timeout__new_data_after_it_says_cwr() -> None:
     tcb = probed(tcb)
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert [segment.flags & CWR for segment in sent] == [0], "not the retransmission"
-    tcb = heard(tcb, from_peer(tcb), NOW_US + SECOND_US)
-    tcb, sent = said(tcb, b"new", NOW_US + SECOND_US)
+    tcb = after_segment(tcb, from_peer(tcb), NOW_US + SECOND_US)
+    tcb, sent = send(tcb, b"new", NOW_US + SECOND_US)
     assert [segment.flags & CWR for segment in sent] == [CWR]
 
 
 def test_established__window_of_one_segment__not_widened_by_an_echo() -> None:
     tcb = in_flight(2)
     tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=MSS))
-    tcb, _ = hears(tcb, echo(tcb, MSS))
+    tcb, _ = segment_arrives(tcb, echo(tcb, MSS))
     assert tcb.congestion.cwnd == MSS
 
 
 def test_established__answered_and_over__leaves_no_record() -> None:
     tcb = in_flight()
-    tcb, _ = hears(tcb, echo(tcb, 8 * MSS))
-    tcb, _ = said(tcb, b"cwr")
+    tcb, _ = segment_arrives(tcb, echo(tcb, 8 * MSS))
+    tcb, _ = send(tcb, b"cwr")
     assert tcb.ecn is not None
-    tcb = heard(tcb, from_peer(tcb))
-    tcb, _ = said(tcb, b"next")
+    tcb = after_segment(tcb, from_peer(tcb))
+    tcb, _ = send(tcb, b"next")
     assert tcb.ecn is None
 
 
 def test_codec__echoing_and_answering__survives() -> None:
     tcb = in_flight()
-    tcb, _ = hears(tcb, echo(tcb, 2 * MSS))
-    tcb = heard(tcb, marked(from_peer(tcb, payload=b"x")))
+    tcb, _ = segment_arrives(tcb, echo(tcb, 2 * MSS))
+    tcb = after_segment(tcb, marked(from_peer(tcb, payload=b"x")))
     assert tcb.ecn is not None
     assert tcb.ecn.echoes
     assert decode(encode(tcb)) == tcb
@@ -392,7 +392,7 @@ def test_codec__echoing_and_answering__survives() -> None:
 
 def test_fin_alone__after_a_reduction__has_no_cwr() -> None:
     tcb = in_flight()
-    tcb, _ = hears(tcb, echo(tcb, 8 * MSS))
+    tcb, _ = segment_arrives(tcb, echo(tcb, 8 * MSS))
     tcb, sent = stepped(tcb, Close(NOW_US, receives=True))
     assert [(segment.flags, segment.ecn) for segment in sent] == [(ACK | FIN, NOT_ECT)]
     assert tcb.state is State.FIN_WAIT_1

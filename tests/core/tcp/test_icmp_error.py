@@ -5,7 +5,7 @@ import pytest
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
 from gossamer.core.tcp import icmp_error
 from gossamer.core.tcp.actions import Dropped, Failed, Failure, Signal, SoftFailure
 from gossamer.core.tcp.codec import decode, encode
@@ -60,7 +60,7 @@ def test_source_quench__is_no_error_of_the_wire() -> None:
 
 def in_flight(state: State) -> Tcb:
     tcb = states.IN_STATE[state](TcpParameters())
-    return said(tcb, b"x")[0] if state in (State.ESTABLISHED, State.CLOSE_WAIT) else tcb
+    return send(tcb, b"x")[0] if state in (State.ESTABLISHED, State.CLOSE_WAIT) else tcb
 
 
 @pytest.mark.parametrize("state", State)
@@ -122,8 +122,8 @@ def test_soft_error__then_a_timeout__is_what_the_user_is_told(state: State) -> N
 def test_soft_error__peer_was_heard_since__timed_out() -> None:
     tcb = in_flight(State.ESTABLISHED)
     tcb = states.after(tcb, IcmpError(tcb.snd_una, SOFT, NOW_US + 1, Failure.NETWORK_UNREACHABLE))
-    tcb, _ = hears(tcb, from_peer(tcb), NOW_US + SECOND_US)
-    tcb, _ = said(tcb, b"y", NOW_US + SECOND_US)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb), NOW_US + SECOND_US)
+    tcb, _ = send(tcb, b"y", NOW_US + SECOND_US)
     assert given_up(tcb) is Failure.TIMED_OUT
 
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, peer_syn, said, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, peer_syn, segment_arrives, send, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.info import CA_DISORDER, CA_LOSS, CA_OPEN, CA_RECOVERY, INFINITE_SSTHRESH, info
 from gossamer.core.tcp.parameters import TcpParameters
@@ -46,8 +46,8 @@ def test_info__opening__no_octet_has_passed(state: State) -> None:
 
 
 def test_info__data_both_ways__counted() -> None:
-    tcb, _ = said(states.established(), bytes(3_000), NOW_US + MS)
-    tcb, _ = hears(tcb, from_peer(tcb, payload=b"12345", ack=-104), NOW_US + 3 * MS)
+    tcb, _ = send(states.established(), bytes(3_000), NOW_US + MS)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb, payload=b"12345", ack=-104), NOW_US + 3 * MS)
     found = info(tcb, NOW_US + 10 * MS)
     assert (found.tcpi_bytes_acked, found.tcpi_bytes_received, found.tcpi_bytes_sent) == (2_896, 5, 3_000)
     assert (found.tcpi_unacked, found.tcpi_notsent_bytes) == (1, 0)
@@ -56,8 +56,8 @@ def test_info__data_both_ways__counted() -> None:
 
 def test_info__window_closed__not_sent_and_probed() -> None:
     tcb = states.established()
-    tcb, _ = hears(tcb, from_peer(tcb, window=0))
-    tcb, _ = said(tcb, bytes(100))
+    tcb, _ = segment_arrives(tcb, from_peer(tcb, window=0))
+    tcb, _ = send(tcb, bytes(100))
     assert info(tcb, NOW_US).tcpi_notsent_bytes == 100
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     found = info(tcb, NOW_US)
@@ -69,12 +69,12 @@ def sacked(tcb: Tcb, segments: int) -> Tcb:
     left = seq_add(tcb.snd_una, 1448)
     for count in range(1, segments + 1):
         block = (left, seq_add(left, 1448 * count))
-        tcb, _ = hears(tcb, from_peer(tcb, ACK, ack=-14_480, sack=(block,)), NOW_US + 20_000)
+        tcb, _ = segment_arrives(tcb, from_peer(tcb, ACK, ack=-14_480, sack=(block,)), NOW_US + 20_000)
     return tcb
 
 
 def test_info__segments_reported__disorder_then_recovery_then_loss() -> None:
-    tcb, _ = said(states.established(), bytes(14_480))
+    tcb, _ = send(states.established(), bytes(14_480))
     disorder = info(sacked(tcb, 1), NOW_US)
     assert (disorder.tcpi_ca_state, disorder.tcpi_sacked, disorder.tcpi_lost) == (CA_DISORDER, 1, 0)
     recovery = sacked(tcb, 4)
@@ -87,8 +87,8 @@ def test_info__segments_reported__disorder_then_recovery_then_loss() -> None:
 
 
 def test_info__a_congestion_control_that_paces__rate_and_what_was_delivered() -> None:
-    tcb, _ = said(states.established(TcpParameters(congestion="bbr")), bytes(14_480), NOW_US + MS)
-    tcb, _ = hears(tcb, from_peer(tcb, ts=1), NOW_US + 20 * MS)
+    tcb, _ = send(states.established(TcpParameters(congestion="bbr")), bytes(14_480), NOW_US + MS)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb, ts=1), NOW_US + 20 * MS)
     found = info(tcb, NOW_US + 20 * MS)
     assert found.tcpi_delivered == 10
     assert found.tcpi_pacing_rate
@@ -99,7 +99,7 @@ def test_info__a_congestion_control_that_paces__rate_and_what_was_delivered() ->
 def test_info__round_trip_measured__the_least_of_them() -> None:
     tcb = states.syn_sent()
     answer = replace(peer_syn(SYN | ACK, tcb.snd_nxt), ts_ecr=ts_value(tcb.agreed.ts_offset, NOW_US))
-    tcb, _ = hears(tcb, answer, NOW_US + 30 * MS)
+    tcb, _ = segment_arrives(tcb, answer, NOW_US + 30 * MS)
     found = info(tcb, NOW_US + 30 * MS)
     assert found.tcpi_rtt == 30 * MS
     assert found.tcpi_min_rtt in (None, 30 * MS), "None where the least is not kept"

@@ -3,7 +3,7 @@
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said, segments_in, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, segments_in, send, stepped
 from gossamer.core.tcp.actions import Failed, Failure
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TcpParameters
@@ -41,14 +41,14 @@ def test_keepalive__answered__starts_over() -> None:
         now_us = deadline_us(tcb)
         tcb, sent = stepped(tcb, Timeout(now_us))
         if sent:
-            tcb, _ = hears(tcb, from_peer(tcb), now_us + MS)
+            tcb, _ = segment_arrives(tcb, from_peer(tcb), now_us + MS)
     assert tcb.state is State.ESTABLISHED
     assert now_us > NOW_US + 10 * ALIVE.keepalive_idle_us
 
 
 def test_keepalive__probe_arrives__answered() -> None:
     tcb = states.established()
-    _, sent = hears(tcb, from_peer(tcb, ACK, seq=-1))
+    _, sent = segment_arrives(tcb, from_peer(tcb, ACK, seq=-1))
     assert [s.ack for s in sent] == [tcb.rcv_nxt]
 
 
@@ -57,7 +57,7 @@ def test_keepalive__unanswered_probes_and_then_data__the_timer_is_not_backed_off
     for _ in range(3):
         now_us = deadline_us(tcb)
         tcb, _ = stepped(tcb, Timeout(now_us))
-    tcb, _ = said(tcb, b"x", now_us)
+    tcb, _ = send(tcb, b"x", now_us)
     assert tcb.rtx_at_us == now_us + tcb.round_trip.rto_us
     assert tcb.backoff == 0
 
@@ -68,7 +68,7 @@ def test_keepalive__something_came_meanwhile__no_probe() -> None:
     tcb = states.established(ALIVE)
     assert deadline_us(tcb) == NOW_US + ALIVE.keepalive_idle_us
     heard_us = NOW_US + ALIVE.keepalive_idle_us // 2
-    tcb, _ = hears(tcb, from_peer(tcb), heard_us)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb), heard_us)
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert sent == []
     assert deadline_us(tcb) == heard_us + ALIVE.keepalive_idle_us
@@ -77,6 +77,6 @@ def test_keepalive__something_came_meanwhile__no_probe() -> None:
 def test_keepalive__data_in_flight__no_probe() -> None:
     """MUST-26: "no sent data is outstanding"."""
     parameters = TcpParameters(keepalive_idle_us=100 * MS, tail_loss_probe=False)
-    tcb, _ = said(states.established(parameters), b"x", NOW_US + 50 * MS)
+    tcb, _ = send(states.established(parameters), b"x", NOW_US + 50 * MS)
     tcb, sent = stepped(tcb, Timeout(NOW_US + 100 * MS))
     assert sent == []

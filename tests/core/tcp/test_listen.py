@@ -116,5 +116,5 @@ def test_opened__any_syn__what_the_rules_make_of_it_one_by_one(
     parameters = TcpParameters(user_timeout_option=True)
     syn = Segment(irs, 0, flags, window, ts_val, syn_options=options, user_timeout_s=user_timeout_s)
     opening = Opening(now_us=NOW_US, iss=iss, ts_offset=9, mss=1440, is_ipv6=is_ipv6)
-    agreed = handshake.agree(handshake.wanted(parameters, opening, passive=True), syn)
+    agreed = handshake.agreement(handshake.wanted(parameters, opening, passive=True), syn)
     assert listen.opened(parameters, syn, opening) == listen.open_passive(agreed, syn, NOW_US)

@@ -7,10 +7,10 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.sim import states
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
-from gossamer.core.sim.states import NOW_US, from_peer, said, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, send, stepped
 from gossamer.core.tcp import pacing
 from gossamer.core.tcp.actions import Signal
-from gossamer.core.tcp.congestion.change import change
+from gossamer.core.tcp.congestion.change import with_control
 from gossamer.core.tcp.events import Send, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
@@ -59,7 +59,7 @@ def test_send__more_than_a_quantum__two_segments_leave_and_the_timer_runs() -> N
 
 
 def test_timer__in_time__the_next_quantum_leaves_and_so_on() -> None:
-    tcb, sent = said(paced(), b"x" * 8 * SMSS)
+    tcb, sent = send(paced(), b"x" * 8 * SMSS)
     times = []
     while tcb.snd_nxt - tcb.snd_una & 0xFFFF_FFFF < 8 * SMSS:
         times.append(deadline_us(tcb) - NOW_US)
@@ -72,14 +72,14 @@ def test_timer__in_time__the_next_quantum_leaves_and_so_on() -> None:
 
 @pytest.mark.parametrize(("late_us", "segments"), [(0, 2), (10, 3), (1 * MS, 3), (2 * MS, 4), (90 * MS, 4)])
 def test_timer__late__made_up_for_by_one_quantum_at_most(late_us: int, segments: int) -> None:
-    tcb, _ = said(paced(), b"x" * 10 * SMSS)
+    tcb, _ = send(paced(), b"x" * 10 * SMSS)
     tcb, sent = stepped(tcb, Timeout(tcb.pace_at_us + late_us))
     assert len(sent) == segments
 
 
 def test_ack__before_its_time__lets_nothing_out() -> None:
-    tcb, _ = said(paced(), b"x" * 10 * SMSS)
-    tcb, sent = states.hears(tcb, from_peer(tcb, ack=-SMSS), NOW_US + 1 * MS)
+    tcb, _ = send(paced(), b"x" * 10 * SMSS)
+    tcb, sent = states.segment_arrives(tcb, from_peer(tcb, ack=-SMSS), NOW_US + 1 * MS)
     assert sent == []
     assert tcb.pace_at_us == NOW_US + 2 * MS
 
@@ -87,15 +87,15 @@ def test_ack__before_its_time__lets_nothing_out() -> None:
 def test_writes__many_small__not_faster_than_the_rate() -> None:
     tcb, octets = paced(), 0
     for _ in range(20):
-        tcb, sent = said(tcb, b"x" * 700)
+        tcb, sent = send(tcb, b"x" * 700)
         octets += sum(sizes(sent))
     assert octets <= 2 * SMSS + 700
 
 
 def test_everything_acknowledged__data_waits_for_its_time__no_retransmission_timer_runs() -> None:
     slow = paced(10_000)
-    tcb, _ = said(slow, b"x" * 4 * SMSS)
-    tcb, sent = states.hears(tcb, from_peer(tcb), NOW_US + 1 * MS)
+    tcb, _ = send(slow, b"x" * 4 * SMSS)
+    tcb, sent = states.segment_arrives(tcb, from_peer(tcb), NOW_US + 1 * MS)
     assert (sent, tcb.rtx_at_us) == ([], NEVER_US)
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert sizes(sent) == [SMSS]
@@ -103,22 +103,22 @@ def test_everything_acknowledged__data_waits_for_its_time__no_retransmission_tim
 
 
 def test_window_closes_while_data_waits_for_its_time__persist_timer_takes_over() -> None:
-    tcb, _ = said(paced(10_000), b"x" * 4 * SMSS)
-    tcb, _ = states.hears(tcb, from_peer(tcb, window=0), NOW_US + 1 * MS)
+    tcb, _ = send(paced(10_000), b"x" * 4 * SMSS)
+    tcb, _ = states.segment_arrives(tcb, from_peer(tcb, window=0), NOW_US + 1 * MS)
     tcb, sent = stepped(tcb, Timeout(tcb.pace_at_us))
     assert (sent, tcb.pace_at_us) == ([], NEVER_US)
     assert tcb.rtx_at_us != NEVER_US
 
 
 def test_change__to_an_algorithm_without_a_rate__what_waited_leaves_at_the_timer() -> None:
-    tcb, _ = said(paced(), b"x" * 8 * SMSS)
-    tcb, sent = stepped(change(tcb, "newreno"), Timeout(deadline_us(tcb)))
+    tcb, _ = send(paced(), b"x" * 8 * SMSS)
+    tcb, sent = stepped(with_control(tcb, "newreno"), Timeout(deadline_us(tcb)))
     assert sizes(sent) == [SMSS] * 6
     assert tcb.pace_at_us == NEVER_US
 
 
 def test_timeout__paced__the_lost_segment_goes_at_once() -> None:
-    tcb, _ = said(paced(), b"x" * 4 * SMSS)
+    tcb, _ = send(paced(), b"x" * 4 * SMSS)
     tcb, _ = stepped(tcb, Timeout(tcb.pace_at_us))
     tcb, sent = stepped(tcb, Timeout(tcb.rtx_at_us))
     assert sent
@@ -143,9 +143,9 @@ def test_window_rate__twice_in_slow_start_and_a_fifth_more_after() -> None:
 )
 def test_parameter__auto_on_off(wanted: str, congestion: str, is_paced: bool) -> None:
     parameters = msgspec.convert({"pacing": wanted, "congestion": congestion}, TcpParameters)
-    tcb, _ = said(states.established(parameters), b"x" * 100_000, NOW_US + 50 * MS)
+    tcb, _ = send(states.established(parameters), b"x" * 100_000, NOW_US + 50 * MS)
     ack = from_peer(tcb, ack=2 * SMSS - 10 * SMSS)
-    tcb, _ = states.hears(
+    tcb, _ = states.segment_arrives(
         tcb, replace(ack, ts_ecr=(NOW_US // MS + 50 + (1 << 31)) & 0xFFFF_FFFF), NOW_US + 150 * MS
     )
     assert tcb.round_trip.srtt_us > 0

@@ -17,7 +17,7 @@ from gossamer.core.sim.link import Faults, Line
 from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.actions import Actions
-from gossamer.core.tcp.buffer import append
+from gossamer.core.tcp.buffer import appended
 from gossamer.core.tcp.events import Close, SegmentArrives, Send
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import TcpParameters
@@ -51,7 +51,7 @@ PARAMETERS = {
 
 def sent_by_the_general_path(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     """SEND without its short cut: into the buffer, then `output`."""
-    buffered = append(tcb.snd_buf, event.data)
+    buffered = appended(tcb.snd_buf, event.data)
     size = tcb.snd_buf_bytes + len(event.data)
     return output(msgspec.structs.replace(tcb, snd_buf=buffered, snd_buf_bytes=size), event.now_us)
 
@@ -193,14 +193,18 @@ def variants() -> list[Tcb]:
     """A connection in each synchronized state, idle and with octets under way, half-closed and closed."""
     made = [states.IN_STATE[state](TcpParameters()) for state in State if state is not State.SYN_SENT]
     made.append(states.crossed())
-    made.append(states.heard(states.after(states.syn_sent(), Send(b"early", NOW_US)), states.peer_syn()))
+    made.append(
+        states.after_segment(states.after(states.syn_sent(), Send(b"early", NOW_US)), states.peer_syn())
+    )
     for sent in (1, 5_000, 40_000):
         tcb = states.after(states.established(), Send(b"o" * sent, NOW_US))
         made += [tcb, states.after(tcb, Close(NOW_US)), states.after(tcb, Close(NOW_US, receives=True))]
-    full = states.heard(states.established(), states.from_peer(states.established(), window=25))
+    full = states.after_segment(states.established(), states.from_peer(states.established(), window=25))
     full = states.after(full, Send(b"f" * 100, NOW_US))
     made.append(states.after(full, Close(NOW_US, receives=True)))
-    made.append(states.heard(states.established(), states.from_peer(states.established(), ACK, b"unread")))
+    made.append(
+        states.after_segment(states.established(), states.from_peer(states.established(), ACK, b"unread"))
+    )
     return made
 
 

@@ -26,14 +26,14 @@ def test_insert_and_fill__any_order__as_one_octet_at_a_time(
     held, model = EMPTY, dict[int, int]()
     for number, (at, size) in enumerate(pieces):
         data = octets(number, size)
-        inserted = reassembly.insert(held, seq_add(rcv_nxt, at), data, rcv_nxt)
+        inserted = reassembly.inserted(held, seq_add(rcv_nxt, at), data, rcv_nxt)
         assert inserted is not None
         held = inserted
         for offset, octet in enumerate(data):
             model.setdefault(at + offset, octet)
     check(held, model, rcv_nxt)
     data = octets(99, first)
-    rest, chunks, after = reassembly.fill(held, data, rcv_nxt)
+    rest, chunks, after = reassembly.filled(held, data, rcv_nxt)
     for offset, octet in enumerate(data):
         model.setdefault(offset, octet)
     length = next(at for at in range(200) if at not in model)
@@ -61,7 +61,7 @@ def test_sack_blocks__latest_first_and_at_most_four(pieces: list[tuple[int, int]
     segment which triggered this ACK"."""
     held = EMPTY
     for number, (at, size) in enumerate(pieces):
-        inserted = reassembly.insert(held, Seq(at), octets(number, size), Seq(0))
+        inserted = reassembly.inserted(held, Seq(at), octets(number, size), Seq(0))
         assert inserted is not None
         held = inserted
         blocks = reassembly.sack_blocks(held)

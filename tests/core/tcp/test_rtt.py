@@ -5,7 +5,7 @@ import msgspec
 from gossamer.core.sim import states
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
@@ -21,7 +21,7 @@ def timed_out(count: int) -> tuple[Tcb, int, int]:
     tcb = states.established(PLAIN)
     measured = msgspec.structs.replace(tcb.round_trip, srtt_us=20_000, rttvar_us=5_000, min_us=20_000)
     tcb = msgspec.structs.replace(tcb, round_trip=measured)
-    tcb, _ = said(tcb, bytes(2 * SMSS))
+    tcb, _ = send(tcb, bytes(2 * SMSS))
     now_us = NOW_US
     for _ in range(count):
         now_us = tcb.rtx_at_us
@@ -43,7 +43,7 @@ def test_timeout__ack_was_lost__stale_echo_is_no_round_trip() -> None:
     ack = msgspec.structs.replace(
         from_peer(tcb), ts_ecr=echo(tcb, first_us), sack=((una, (una + SMSS) % 2**32),)
     )
-    tcb, _ = hears(tcb, ack, again_us + 20_000)
+    tcb, _ = segment_arrives(tcb, ack, again_us + 20_000)
     assert tcb.snd_una == nxt
     assert tcb.round_trip == before
 
@@ -51,7 +51,7 @@ def test_timeout__ack_was_lost__stale_echo_is_no_round_trip() -> None:
 def test_timeout__answer_to_the_retransmission__is_a_round_trip() -> None:
     tcb, _, again_us = timed_out(2)
     ack = msgspec.structs.replace(from_peer(tcb), ts_ecr=echo(tcb, again_us))
-    tcb, _ = hears(tcb, ack, again_us + 28_000)
+    tcb, _ = segment_arrives(tcb, ack, again_us + 28_000)
     assert tcb.round_trip.srtt_us == 21_000
 
 
@@ -59,7 +59,7 @@ def test_timeout__late_answer_to_the_first__is_a_round_trip() -> None:
     """It comes sooner after the retransmission than any answer to that can."""
     tcb, first_us, again_us = timed_out(1)
     ack = msgspec.structs.replace(from_peer(tcb), ts_ecr=echo(tcb, first_us))
-    tcb, _ = hears(tcb, ack, again_us + 10_000)
+    tcb, _ = segment_arrives(tcb, ack, again_us + 10_000)
     assert tcb.round_trip.srtt_us > 20_000 + (again_us - first_us) // 8
 
 
@@ -67,7 +67,7 @@ def test_timeout__ambiguous_and_no_duplicate_reported__the_timeout_stays_backed_
     tcb, first_us, again_us = timed_out(3)
     rto_us = tcb.round_trip.rto_us
     ack = msgspec.structs.replace(from_peer(tcb), ts_ecr=echo(tcb, first_us))
-    tcb, _ = hears(tcb, ack, again_us + 50_000)
+    tcb, _ = segment_arrives(tcb, ack, again_us + 50_000)
     assert tcb.round_trip.srtt_us == 20_000
     assert (tcb.backoff, tcb.round_trip.rto_us) == (0, rto_us * 8)
 

@@ -95,7 +95,7 @@ def states_after(tcb: Tcb, segment: Segment) -> tuple[Tcb, tuple[Action, ...]]:
 def test_simultaneous_open__queued_send__goes_out_with_the_last_ack() -> None:
     """RFC 9293 3.10.2, SYN-SENT: "Queue the data for transmission after entering ESTABLISHED state"."""
     tcb = states.after(states.syn_sent(), Send(b"early", NOW_US))
-    tcb = states.heard(tcb, peer_syn())
+    tcb = states.after_segment(tcb, peer_syn())
     after, actions = states_after(tcb, from_peer(tcb))
     assert after.state is State.ESTABLISHED
     assert only_segment(actions).payload == b"early"

@@ -15,7 +15,7 @@ from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import TimeWait
-from gossamer.core.tcp.time_wait import may_reopen
+from gossamer.core.tcp.time_wait import can_reopen
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
 
@@ -76,7 +76,7 @@ def test_time_wait__acks_without_text__never_answered() -> None:
 def test_time_wait__newer_syn__may_take_over(flags: int, seq: int, ts: int, reopens: bool) -> None:
     """RFC 6191 2: a greater timestamp, or an equal one and a greater sequence number."""
     record = states.time_wait()
-    assert may_reopen(record, from_peer(record, flags, seq=seq, ts=ts)) is reopens
+    assert can_reopen(record, from_peer(record, flags, seq=seq, ts=ts)) is reopens
 
 
 @pytest.mark.parametrize("rcv_nxt", [0, 1, 5, MASK, MASK - 5, HALF, HALF - 1])
@@ -85,10 +85,10 @@ def test_time_wait__newer_syn_across_the_wrap__may_take_over(rcv_nxt: int, ts_re
     """RFC 9293 3.4, RFC 7323 5.2: both spaces are circles; half of each lies ahead."""
     record = msgspec.structs.replace(states.time_wait(), rcv_nxt=Seq(rcv_nxt), ts_recent=ts_recent)
     for ahead in (1, 10, 1_000_000, HALF - 1):
-        assert may_reopen(record, from_peer(record, SYN, seq=-77, ts=ahead))
-        assert not may_reopen(record, from_peer(record, SYN, seq=77, ts=-ahead))
-        assert may_reopen(record, from_peer(record, SYN, seq=ahead))
-        assert not may_reopen(record, from_peer(record, SYN, seq=-ahead))
+        assert can_reopen(record, from_peer(record, SYN, seq=-77, ts=ahead))
+        assert not can_reopen(record, from_peer(record, SYN, seq=77, ts=-ahead))
+        assert can_reopen(record, from_peer(record, SYN, seq=ahead))
+        assert not can_reopen(record, from_peer(record, SYN, seq=-ahead))
 
 
 @pytest.mark.parametrize("snd_nxt", [0, 1, MASK, MASK - 5, HALF, 12_345])
@@ -108,5 +108,5 @@ def test_time_wait__taken_over__our_sequence_numbers_begin_behind_the_old_ones(s
 
 def test_time_wait__without_timestamps__the_sequence_number_decides() -> None:
     record = states.time_wait(TcpParameters(timestamps=False))
-    assert may_reopen(record, from_peer(record, SYN, seq=1))
-    assert not may_reopen(record, from_peer(record, SYN, seq=0))
+    assert can_reopen(record, from_peer(record, SYN, seq=1))
+    assert not can_reopen(record, from_peer(record, SYN, seq=0))

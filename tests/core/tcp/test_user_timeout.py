@@ -5,7 +5,7 @@ import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, only_segment, peer_syn, said, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, only_segment, peer_syn, segment_arrives, send, stepped
 from gossamer.core.tcp import listen
 from gossamer.core.tcp.actions import Failed, Failure, Signal
 from gossamer.core.tcp.calls.open import open_active
@@ -36,18 +36,18 @@ def lasts(tcb: Tcb) -> tuple[int, tuple[object, ...]]:
 @pytest.mark.parametrize("timeout_us", [2 * SECOND_US, 7 * SECOND_US, 100 * SECOND_US, 3_000 * SECOND_US])
 def test_in_force__data_unacknowledged__ends_then_and_no_other_count_matters(timeout_us: int) -> None:
     """MUST-21."""
-    tcb, _ = said(states.established(TcpParameters(user_timeout_us=timeout_us)), b"x")
+    tcb, _ = send(states.established(TcpParameters(user_timeout_us=timeout_us)), b"x")
     assert lasts(tcb) == (timeout_us, (Failed(Failure.TIMED_OUT),))
 
 
 def test_in_force__set_while_under_way__holds() -> None:
-    tcb, _ = said(states.established(), b"x")
+    tcb, _ = send(states.established(), b"x")
     tcb, _ = stepped(tcb, SetOptions(SocketOptions(user_timeout_us=7 * SECOND_US), NOW_US))
     assert lasts(tcb)[0] == 7 * SECOND_US
 
 
 def test_not_in_force__the_number_of_retransmissions_decides() -> None:
-    tcb, _ = said(states.established(TcpParameters(retries=4, tail_loss_probe=False)), b"x")
+    tcb, _ = send(states.established(TcpParameters(retries=4, tail_loss_probe=False)), b"x")
     assert lasts(tcb)[0] == sum(tcb.round_trip.rto_us << n for n in range(5))
 
 
@@ -61,7 +61,7 @@ def test_in_force__idle_peer_is_gone__keepalive_ends_by_time_and_not_by_count() 
 
 def test_retransmitted__r1_is_reached__told_once() -> None:
     """SHLD-9, SHLD-10."""
-    tcb, _ = said(states.established(TcpParameters(tail_loss_probe=False)), b"x")
+    tcb, _ = send(states.established(TcpParameters(tail_loss_probe=False)), b"x")
     notices = []
     for count in range(1, 8):
         after, actions = step(tcb, Timeout(deadline_us(tcb)))
@@ -107,7 +107,7 @@ def test_told__when_the_user_changes_it__at_once() -> None:
 
 def with_timeout(tcb: Tcb, seconds: int, payload: bytes = b"") -> Tcb:
     segment = msgspec.structs.replace(from_peer(tcb, payload=payload), user_timeout_s=seconds)
-    return hears(tcb, segment)[0]
+    return segment_arrives(tcb, segment)[0]
 
 
 @pytest.mark.parametrize("payload", [b"", b"x"])
@@ -117,7 +117,7 @@ def test_adopted__the_formula_with_its_bounds(remote_s: int, adopted_s: int, pay
     tcb = with_timeout(states.established(ON), remote_s, payload)
     assert in_force_us(tcb) == adopted_s * SECOND_US
     assert decode(encode(tcb)) == tcb
-    tcb, _ = said(tcb, b"x")
+    tcb, _ = send(tcb, b"x")
     assert lasts(tcb)[0] == adopted_s * SECOND_US
 
 
@@ -138,7 +138,7 @@ def test_adopted__from_the_syn() -> None:
     assert in_force_us(tcb) == 900 * SECOND_US
     tcb = states.syn_sent(ON)
     answer = msgspec.structs.replace(peer_syn(SYN | ACK, tcb.snd_nxt), user_timeout_s=900)
-    assert in_force_us(hears(tcb, answer)[0]) == 900 * SECOND_US
+    assert in_force_us(segment_arrives(tcb, answer)[0]) == 900 * SECOND_US
 
 
 def test_not_adopted__off__or_the_user_has_set_one__or_outside_the_window() -> None:
@@ -148,4 +148,4 @@ def test_not_adopted__off__or_the_user_has_set_one__or_outside_the_window() -> N
     assert in_force_us(with_timeout(fixed, 900)) == 200 * SECOND_US
     tcb = states.established(ON)
     forged = msgspec.structs.replace(from_peer(tcb, payload=b"x", seq=1 << 24), user_timeout_s=900)
-    assert in_force_us(hears(tcb, forged)[0]) == NEVER_US
+    assert in_force_us(segment_arrives(tcb, forged)[0]) == NEVER_US

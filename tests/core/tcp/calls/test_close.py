@@ -58,7 +58,9 @@ def test_close__close_wait__last_ack() -> None:
 def test_close__received_data_unread__reset(build: object) -> None:
     """RFC 9293 3.6.1, SHLD-3: "SHOULD send a RST to show that data was lost"."""
     tcb = states.established()
-    tcb = states.heard(tcb, from_peer(tcb, ACK | PSH | (FIN if build is states.close_wait else 0), b"unread"))
+    tcb = states.after_segment(
+        tcb, from_peer(tcb, ACK | PSH | (FIN if build is states.close_wait else 0), b"unread")
+    )
     after, actions = step(tcb, Close(NOW_US))
     assert after is None
     assert only_segment(actions).flags & RST
@@ -67,7 +69,7 @@ def test_close__received_data_unread__reset(build: object) -> None:
 def test_close__after_shutdown_with_data_unread__reset_and_not_silence() -> None:
     """In LAST-ACK too: what we sent goes with the record, and the peer must hear of it."""
     tcb = states.established()
-    tcb = states.heard(tcb, from_peer(tcb, ACK | PSH | FIN, b"unread"))
+    tcb = states.after_segment(tcb, from_peer(tcb, ACK | PSH | FIN, b"unread"))
     tcb = states.after(tcb, Send(b"answer", NOW_US))
     tcb = states.after(tcb, Close(NOW_US, receives=True))
     assert tcb.state is State.LAST_ACK
@@ -105,7 +107,7 @@ def test_half_close__unread_when_the_peer_ends__remains_for_the_reader() -> None
 
 def test_close_wait__receive__the_rest_and_then_the_end() -> None:
     tcb = states.established()
-    tcb = states.heard(tcb, from_peer(tcb, ACK | FIN, b"abcdef"))
+    tcb = states.after_segment(tcb, from_peer(tcb, ACK | FIN, b"abcdef"))
     after, actions = step(tcb, Receive(4, NOW_US))
     assert actions == (Deliver(b"abcd"),)
     assert isinstance(after, Tcb)

@@ -6,7 +6,7 @@ import pytest
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said, segments_in, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, segments_in, send, stepped
 from gossamer.core.tcp.actions import Signal
 from gossamer.core.tcp.calls.option import get_options
 from gossamer.core.tcp.codec import decode, encode
@@ -48,8 +48,8 @@ def test_time_wait__set_options__nothing_left_to_set() -> None:
 
 def test_established__nodelay_on__what_nagle_held_goes_out() -> None:
     """MUST-17."""
-    tcb, _ = said(states.established(TcpParameters(nodelay=False)), b"first")
-    tcb, sent = said(tcb, b"second")
+    tcb, _ = send(states.established(TcpParameters(nodelay=False)), b"first")
+    tcb, sent = send(tcb, b"second")
     assert not sent
     _, sent = stepped(tcb, setting(SocketOptions(nodelay=True)))
     assert [s.payload for s in sent] == [b"second"]
@@ -57,9 +57,9 @@ def test_established__nodelay_on__what_nagle_held_goes_out() -> None:
 
 def test_established__quickack__every_segment_is_acknowledged_at_once() -> None:
     tcb = states.established()
-    assert not hears(tcb, from_peer(tcb, payload=b"x"))[1]
+    assert not segment_arrives(tcb, from_peer(tcb, payload=b"x"))[1]
     tcb, _ = stepped(tcb, setting(SocketOptions(quickack=True)))
-    _, sent = hears(tcb, from_peer(tcb, payload=b"x"))
+    _, sent = segment_arrives(tcb, from_peer(tcb, payload=b"x"))
     assert [s.ack for s in sent] == [seq_add(tcb.rcv_nxt, 1)]
 
 
@@ -87,7 +87,7 @@ def test_fin_wait_2__keepalive_off__still_ends() -> None:
 def test_established__maxseg__no_segment_is_larger_and_it_only_lowers() -> None:
     tcb, _ = stepped(states.established(), setting(SocketOptions(maxseg_bytes=600)))
     tcb, _ = stepped(tcb, setting(SocketOptions(maxseg_bytes=1_400)))
-    _, sent = said(tcb, bytes(5_000))
+    _, sent = send(tcb, bytes(5_000))
     assert [len(s.payload) for s in sent] == [588] * 8 + [296]
 
 
@@ -99,7 +99,7 @@ def test_established__congestion_control__goes_on_from_the_windows_there_are() -
 
 
 def test_close__linger_zero__aborts() -> None:
-    tcb, _ = said(states.established(), b"x")
+    tcb, _ = send(states.established(), b"x")
     tcb, _ = stepped(tcb, setting(SocketOptions(linger_us=0)))
     after, actions = step(tcb, Close(NOW_US))
     assert after is None
@@ -110,7 +110,7 @@ def test_close__linger_zero__aborts() -> None:
 
 @pytest.mark.parametrize("window", [states.PEER_WINDOW, 0], ids=["predicted", "eight checks"])
 def test_close__lingers__the_ack_of_the_fin_is_told(window: int) -> None:
-    tcb, _ = said(states.established(TcpParameters(linger_us=SECOND_US)), b"x")
+    tcb, _ = send(states.established(TcpParameters(linger_us=SECOND_US)), b"x")
     tcb = states.after(tcb, Close(NOW_US))
     _, actions = step(tcb, SegmentArrives(from_peer(tcb, ACK, window=window), NOW_US))
     assert actions == (Signal.FIN_ACKED,)
@@ -136,8 +136,8 @@ def test_dscp__configured__in_all_that_is_sent(state: State) -> None:
 
 def test_dscp__set_while_open__holds_from_then_on_and_ecn_stays() -> None:
     """SHLD-21."""
-    tcb, (before,) = said(states.established(TcpParameters(ecn="on")), b"before")
+    tcb, (before,) = send(states.established(TcpParameters(ecn="on")), b"before")
     tcb = states.after(tcb, SetOptions(SocketOptions(dscp=10), NOW_US))
-    tcb, (after,) = said(tcb, b"after")
+    tcb, (after,) = send(tcb, b"after")
     assert (before.ecn >> 2, after.ecn >> 2) == (0, 10)
     assert after.ecn & 3 == before.ecn & 3

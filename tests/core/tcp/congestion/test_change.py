@@ -5,7 +5,7 @@ import pytest
 
 from gossamer.core.sim import states
 from gossamer.core.tcp.codec import decode, encode
-from gossamer.core.tcp.congestion.change import change
+from gossamer.core.tcp.congestion.change import with_control
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
 from gossamer.core.tcp.events import Send, Timeout
@@ -42,16 +42,16 @@ class Counting(Control):
 def test_change__established__keeps_the_windows_and_takes_the_memory_of_the_new_one() -> None:
     tcb = states.established()
     tcb = replace(tcb, congestion=Congestion(50_000, 70_000, memory=None))
-    changed = change(tcb, f"{__name__}:Counting")
+    changed = with_control(tcb, f"{__name__}:Counting")
     assert control_of(changed).name == "counting"
     assert changed.congestion == Congestion(50_000, 70_000, memory=Seen())
     assert decode(encode(changed)) == changed
-    assert change(changed, "newreno").congestion.cwnd == 50_000
+    assert with_control(changed, "newreno").congestion.cwnd == 50_000
 
 
 def test_change__unknown_name__is_an_error_and_the_connection_goes_on() -> None:
     with pytest.raises(UnknownCongestionControl, match="westwood"):
-        change(states.established(), "westwood")
+        with_control(states.established(), "westwood")
 
 
 @pytest.mark.parametrize("before", ["cubic", "newreno", "bbr"])
@@ -66,7 +66,7 @@ def test_change__while_something_is_sent_again__what_would_be_undone_is_forgotte
     assert tcb.undo is not None
     assert tcb.recovery is not None
     assert tcb.recovery.frto_step
-    changed = change(tcb, after)
+    changed = with_control(tcb, after)
     assert changed.undo is None
     assert changed.recovery == replace(tcb.recovery, frto_step=0)
     assert decode(encode(changed)) == changed

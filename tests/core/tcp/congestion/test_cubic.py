@@ -5,7 +5,7 @@ import pytest
 
 from gossamer.core.seq import Seq
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
 from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.congestion.control import Ack, Loss
 from gossamer.core.tcp.congestion.cubic import ALPHA, Cubic, Curve, seconds_to_plateau, w_cubic
@@ -193,9 +193,9 @@ def test_response__table_of_the_rfc(p: float, segments: int) -> None:
 
 
 def test_established__whole_life_through_step__memory_survives_the_codec() -> None:
-    tcb, _ = said(states.established(), b"x" * 200_000)
+    tcb, _ = send(states.established(), b"x" * 200_000)
     for number in range(2, 11, 2):
         ack = tcb.snd_una + 2 * 1448 - tcb.snd_nxt
-        tcb, _ = hears(tcb, from_peer(tcb, ack=ack), NOW_US + 50 * MS + number)
+        tcb, _ = segment_arrives(tcb, from_peer(tcb, ack=ack), NOW_US + 50 * MS + number)
     assert tcb.congestion.memory.rounds is not None
     assert decode(encode(tcb)) == tcb

@@ -6,7 +6,7 @@ import pytest
 from gossamer.core.sim import states
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
-from gossamer.core.sim.states import NOW_US, said
+from gossamer.core.sim.states import NOW_US, send
 from gossamer.core.tcp.congestion import events
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Congestion, Tcb
@@ -20,7 +20,7 @@ def sending(congestion: str, cwnd: int, segments: int) -> Tcb:
     """So many segments not cumulatively acknowledged."""
     tcb = replace(states.established(TcpParameters(congestion=congestion)), snd_wnd=1 << 20)
     open_wide = replace(tcb, congestion=replace(tcb.congestion, cwnd=1 << 20))
-    tcb, sent = said(open_wide, b"x" * segments * SMSS)
+    tcb, sent = send(open_wide, b"x" * segments * SMSS)
     assert len(sent) == segments
     return replace(tcb, congestion=replace(tcb.congestion, cwnd=cwnd * SMSS))
 

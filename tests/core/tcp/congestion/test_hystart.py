@@ -23,7 +23,7 @@ def round_of(rounds: Rounds, number: int, *rtts_us: int) -> Rounds:
     """A round of ACKs: the last of them acknowledges windowEnd, and the next ends a thousand further."""
     start, end = Seq(number * 1_000), Seq((number + 1) * 1_000)
     for count, r_us in enumerate(rtts_us, 1):
-        rounds = hystart.heard(rounds, start if count == len(rtts_us) else Seq(start - 1), end, r_us)
+        rounds = hystart.on_ack(rounds, start if count == len(rtts_us) else Seq(start - 1), end, r_us)
     return rounds
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, said
+from gossamer.core.sim.states import NOW_US, from_peer, send
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import RoundTrip, Tcb
 from gossamer.core.wire.segment import SackBlock, Segment
@@ -22,7 +22,7 @@ def in_flight(count: int, parameters: TcpParameters = NEWRENO, more: int = 0) ->
     """So many full segments sent at NOW_US, `more` behind them that cwnd does not let out."""
     tcb = replace(states.established(parameters), round_trip=ON_THE_WAY)
     tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=count * SMSS))
-    tcb, sent = said(tcb, b"x" * (count + more) * SMSS)
+    tcb, sent = send(tcb, b"x" * (count + more) * SMSS)
     assert len(sent) == count
     return tcb
 

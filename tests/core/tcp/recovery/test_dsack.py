@@ -3,7 +3,7 @@
 import pytest
 
 from gossamer.core.sim import states
-from gossamer.core.sim.states import from_peer, hears
+from gossamer.core.sim.states import from_peer, segment_arrives
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.recovery import dsack
 from gossamer.core.wire.segment import ACK, PSH, SackBlock
@@ -23,7 +23,9 @@ def told(parameters: TcpParameters, *segments: tuple[int, int]) -> list[tuple[in
     start = tcb.rcv_nxt
     acks = []
     for offset, count in segments:
-        tcb, acks = hears(tcb, replace(from_peer(tcb, DATA, b"d" * count), seq=(start + offset) & 0xFFFFFFFF))
+        tcb, acks = segment_arrives(
+            tcb, replace(from_peer(tcb, DATA, b"d" * count), seq=(start + offset) & 0xFFFFFFFF)
+        )
     assert tcb.reassembly is None or tcb.reassembly.duplicate is None, "told once"
     return relative(start, acks[-1].sack)
 
@@ -52,9 +54,9 @@ def test_told__too_old_for_paws__it_came_twice_all_the_same() -> None:
     learn that nothing was lost."""
     tcb = states.established()
     start = tcb.rcv_nxt
-    tcb, _ = hears(tcb, from_peer(tcb, DATA, b"d" * 500, ts=400))
+    tcb, _ = segment_arrives(tcb, from_peer(tcb, DATA, b"d" * 500, ts=400))
     late = replace(from_peer(tcb, DATA, b"d" * 500, ts=-400), seq=start)
-    _, acks = hears(tcb, late)
+    _, acks = segment_arrives(tcb, late)
     assert relative(start, acks[-1].sack) == [(0, 500)]
 
 
@@ -77,4 +79,4 @@ def test_heard__below_the_ack_or_inside_the_second_block(
     blocks: tuple[tuple[int, int], ...], is_heard: bool
 ) -> None:
     tcb = in_flight(8)
-    assert (dsack.reported(tcb, report(tcb, 0, *blocks)) is not None) is is_heard
+    assert (dsack.reported_block(tcb, report(tcb, 0, *blocks)) is not None) is is_heard

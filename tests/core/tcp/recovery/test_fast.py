@@ -5,7 +5,7 @@ import pytest
 
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said, segments_in, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, segments_in, send, stepped
 from gossamer.core.tcp.actions import Signal
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TcpParameters
@@ -18,7 +18,7 @@ SMSS = 1448
 
 
 def in_flight(parameters: TcpParameters, count: int = 8) -> Tcb:
-    tcb, sent = said(states.established(parameters), b"x" * count * SMSS)
+    tcb, sent = send(states.established(parameters), b"x" * count * SMSS)
     assert len(sent) == count
     return tcb
 
@@ -35,9 +35,9 @@ NO_SACK = TcpParameters(sack=False, congestion="newreno")
 def test_fast_retransmit__third_duplicate__first_segment_again() -> None:
     tcb = in_flight(NO_SACK)
     for _ in range(2):
-        tcb, sent = hears(tcb, duplicate(tcb))
+        tcb, sent = segment_arrives(tcb, duplicate(tcb))
         assert sent == []
-    tcb, sent = hears(tcb, duplicate(tcb))
+    tcb, sent = segment_arrives(tcb, duplicate(tcb))
     assert [(s.seq, len(s.payload)) for s in sent] == [(tcb.snd_una, SMSS)]
     assert tcb.recovery is not None
     assert tcb.recovery.phase is Phase.FAST
@@ -48,11 +48,11 @@ def test_newreno__partial_ack__next_hole_at_once_and_recovery_goes_on() -> None:
     """RFC 6582 3.2 (5)."""
     tcb = in_flight(NO_SACK)
     for _ in range(6):
-        tcb, _ = hears(tcb, duplicate(tcb))
-    tcb, sent = hears(tcb, from_peer(tcb, ack=-4 * SMSS))
+        tcb, _ = segment_arrives(tcb, duplicate(tcb))
+    tcb, sent = segment_arrives(tcb, from_peer(tcb, ack=-4 * SMSS))
     assert [s.seq for s in sent] == [tcb.snd_una]
     assert tcb.recovery is not None
-    tcb, sent = hears(tcb, from_peer(tcb))
+    tcb, sent = segment_arrives(tcb, from_peer(tcb))
     assert sent == []
     assert tcb.recovery is None
     assert tcb.congestion.cwnd <= tcb.congestion.ssthresh
@@ -62,28 +62,30 @@ def test_sack__three_segments_reported__only_the_holes_go_again() -> None:
     """RFC 6675 5."""
     tcb = in_flight(TcpParameters())
     now_us = NOW_US + 20_000
-    tcb, sent = hears(tcb, duplicate(tcb, (1, 2)), now_us)
+    tcb, sent = segment_arrives(tcb, duplicate(tcb, (1, 2)), now_us)
     assert sent == []
-    tcb, sent = hears(tcb, duplicate(tcb, (3, 6), (1, 2)), now_us)
+    tcb, sent = segment_arrives(tcb, duplicate(tcb, (3, 6), (1, 2)), now_us)
     resent = [s.seq for s in sent]
-    tcb, sent = hears(tcb, duplicate(tcb, (3, 8), (1, 2)), now_us + 1_000)
+    tcb, sent = segment_arrives(tcb, duplicate(tcb, (3, 8), (1, 2)), now_us + 1_000)
     resent += [s.seq for s in sent]
     assert resent == [tcb.snd_una, seq_add(tcb.snd_una, 2 * SMSS)]
-    tcb, sent = hears(tcb, from_peer(tcb))
+    tcb, sent = segment_arrives(tcb, from_peer(tcb))
     assert (sent, tcb.recovery) == ([], None)
 
 
 def test_sack_reneging__timeout__everything_goes_again() -> None:
     """RFC 2018 8: after a timeout the scoreboard is not believed."""
     tcb = in_flight(TcpParameters(), 4)
-    tcb, _ = hears(tcb, duplicate(tcb, (1, 4)))
+    tcb, _ = segment_arrives(tcb, duplicate(tcb, (1, 4)))
     una, resent = tcb.snd_una, []
     for number in range(1, 6):
         tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
         resent += [s.seq for s in sent]
         if tcb.snd_una == tcb.snd_nxt or number == 5:
             break
-        tcb, sent = hears(tcb, from_peer(tcb, ack=(number - 4) * SMSS), tcb.rcv_at_us + number * 1_000_000)
+        tcb, sent = segment_arrives(
+            tcb, from_peer(tcb, ack=(number - 4) * SMSS), tcb.rcv_at_us + number * 1_000_000
+        )
         resent += [s.seq for s in sent]
         if tcb.snd_una == tcb.snd_nxt:
             break
@@ -95,11 +97,11 @@ def after_timeout_in_vain(parameters: TcpParameters) -> Tcb:
     conventional = msgspec.structs.replace(parameters, forward_rto=False, tail_loss_probe=False)
     tcb = in_flight(conventional, 4)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb, _ = said(tcb, b"y" * 6 * SMSS)
+    tcb, _ = send(tcb, b"y" * 6 * SMSS)
     assert tcb.recovery is not None
     recover = tcb.recovery.recover
     for segments in (1, 0):
-        tcb, _ = hears(tcb, from_peer(tcb, ack=recover - segments * SMSS - tcb.snd_nxt))
+        tcb, _ = segment_arrives(tcb, from_peer(tcb, ack=recover - segments * SMSS - tcb.snd_nxt))
     assert tcb.snd_una == recover != tcb.snd_nxt
     return tcb
 
@@ -110,16 +112,16 @@ def test_duplicates_of_what_a_timeout_sent_in_vain__no_fast_retransmit(parameter
     tcb = after_timeout_in_vain(parameters)
     una = tcb.snd_una
     for _ in range(4):
-        tcb, sent = hears(tcb, duplicate(tcb))
+        tcb, sent = segment_arrives(tcb, duplicate(tcb))
         assert una not in [s.seq for s in sent]
-    tcb, _ = hears(tcb, from_peer(tcb))
+    tcb, _ = segment_arrives(tcb, from_peer(tcb))
     assert tcb.recovery is None
 
 
 def test_sack__duplicates_without_blocks__show_no_loss() -> None:
     tcb = in_flight(TcpParameters())
     for _ in range(5):
-        tcb, sent = hears(tcb, duplicate(tcb))
+        tcb, sent = segment_arrives(tcb, duplicate(tcb))
         assert (sent, tcb.recovery) == ([], None)
 
 

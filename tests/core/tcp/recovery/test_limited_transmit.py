@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossamer.core.sim.states import NOW_US, hears
+from gossamer.core.sim.states import NOW_US, segment_arrives
 
 from .lossy import MS, NEWRENO, RTT_US, in_flight, replace, report
 
@@ -17,6 +17,6 @@ def test_first_two_duplicates__let_out_one_new_segment_each(
     found = []
     for count in (1, 2):
         blocks = ((1, 1 + count),) if sack else ()
-        tcb, sent = hears(tcb, report(tcb, 0, *blocks), NOW_US + RTT_US + count * MS)
+        tcb, sent = segment_arrives(tcb, report(tcb, 0, *blocks), NOW_US + RTT_US + count * MS)
         found.append(len(sent))
     assert found == sent_each

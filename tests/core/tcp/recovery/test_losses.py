@@ -3,7 +3,7 @@
 import pytest
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.sim.states import NOW_US, hears
+from gossamer.core.sim.states import NOW_US, segment_arrives
 from gossamer.core.tcp.recovery.losses import after_reordering_timer, is_reordering_timer
 from gossamer.core.tcp.tcb import Phase, Recovery
 
@@ -34,7 +34,7 @@ def test_found__by_the_rule_in_use(
     cwnd = tcb.congestion.cwnd
     reports = [blocks] if tcb.agreed.sack else [()] * len(blocks)
     for reported in reports:
-        tcb, sent = hears(tcb, report(tcb, 0, *reported), ARRIVES_US)
+        tcb, sent = segment_arrives(tcb, report(tcb, 0, *reported), ARRIVES_US)
         sent_places += places(tcb, sent)
     recovery = tcb.recovery
     assert recovery is not None
@@ -60,7 +60,7 @@ def test_reordering_timer__stands_before_a_timeout_to_come(rto_at_us: int, is_it
 
 def test_after_reordering_timer__the_timeout_is_next() -> None:
     tcb = in_flight(3)
-    tcb, _ = hears(tcb, report(tcb, 0, (1, 2)), ARRIVES_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 0, (1, 2)), ARRIVES_US)
     assert tcb.recovery is not None
     rto_at_us = tcb.recovery.rto_at_us
     assert tcb.rtx_at_us < rto_at_us < NEVER_US

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossamer.core.sim.states import NOW_US, hears, stepped
+from gossamer.core.sim.states import NOW_US, segment_arrives, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.recovery.proportional_rate import send_count
 from gossamer.core.tcp.timeouts import deadline_us
@@ -38,14 +38,14 @@ def test_recovery__one_loss_of_20__one_segment_for_two_and_ends_at_ssthresh() ->
     tcb = in_flight(20, more=40)
     now_us, sent_each = NOW_US + RTT_US, []
     for end in range(2, 21):
-        tcb, sent = hears(tcb, report(tcb, 0, (1, end)), now_us)
+        tcb, sent = segment_arrives(tcb, report(tcb, 0, (1, end)), now_us)
         sent_each.append(len(sent))
         now_us += MS
     in_recovery = sent_each[2:]
     assert max(in_recovery) <= 1
     assert 8 <= sum(in_recovery) <= 11
     assert all(sum(in_recovery[n : n + 3]) >= 1 for n in range(len(in_recovery) - 3))
-    tcb, _ = hears(tcb, report(tcb, 22), now_us + RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 22), now_us + RTT_US)
     assert tcb.recovery is None
     assert tcb.congestion.cwnd == tcb.congestion.ssthresh == 10 * SMSS
 
@@ -53,7 +53,7 @@ def test_recovery__one_loss_of_20__one_segment_for_two_and_ends_at_ssthresh() ->
 def test_every_ack__keeps_its_own_cwnd() -> None:
     tcb = in_flight(10)
     congestion = replace(tcb.congestion, every_ack=True)
-    tcb, _ = hears(replace(tcb, congestion=congestion), report(tcb, 0, (1, 4)), NOW_US + RTT_US)
+    tcb, _ = segment_arrives(replace(tcb, congestion=congestion), report(tcb, 0, (1, 4)), NOW_US + RTT_US)
     assert tcb.recovery is not None
     assert tcb.recovery.prr_delivered == 0
 
@@ -62,5 +62,5 @@ def test_begun__nothing_in_the_network__two_go() -> None:
     """After a tail loss probe: four in flight, three of them lost, and ssthresh of two."""
     tcb = in_flight(4)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb, sent = hears(tcb, report(tcb, 0, (3, 4)), NOW_US + 3 * RTT_US)
+    tcb, sent = segment_arrives(tcb, report(tcb, 0, (3, 4)), NOW_US + 3 * RTT_US)
     assert places(tcb, sent) == [0, 1]

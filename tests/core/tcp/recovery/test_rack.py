@@ -3,7 +3,7 @@
 import pytest
 
 from gossamer.core.seq import seq_add
-from gossamer.core.sim.states import NOW_US, hears, stepped
+from gossamer.core.sim.states import NOW_US, segment_arrives, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.recovery.rack import after_recovery, reordering_window_us
 from gossamer.core.tcp.tcb import Phase, Rack, Recovery
@@ -36,7 +36,7 @@ def test_window__step_4__a_quarter_of_min_rtt_unless_order_was_kept(
 def test_disorder__one_hole_of_two__reordering_timer_then_sent_again() -> None:
     """The third duplicate never comes: the clock alone shows the loss, at SRTT/4 and not at the RTO."""
     tcb = in_flight(3)
-    tcb, sent = hears(tcb, report(tcb, 0, (1, 2)), ARRIVES_US)
+    tcb, sent = segment_arrives(tcb, report(tcb, 0, (1, 2)), ARRIVES_US)
     assert sent == []
     assert deadline_us(tcb) == ARRIVES_US + 25 * MS
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
@@ -49,8 +49,8 @@ def test_disorder__one_hole_of_two__reordering_timer_then_sent_again() -> None:
 def test_disorder__late_segment_comes__nothing_is_reduced() -> None:
     tcb = in_flight(3)
     before = tcb.congestion.cwnd
-    tcb, _ = hears(tcb, report(tcb, 0, (1, 2)), ARRIVES_US)
-    tcb, sent = hears(tcb, report(tcb, 2), ARRIVES_US + 10 * MS)
+    tcb, _ = segment_arrives(tcb, report(tcb, 0, (1, 2)), ARRIVES_US)
+    tcb, sent = segment_arrives(tcb, report(tcb, 2), ARRIVES_US + 10 * MS)
     assert (sent, tcb.recovery) == ([], None)
     assert tcb.congestion.cwnd >= before
     assert tcb.rack == Rack(reordering_seen=True)
@@ -59,15 +59,15 @@ def test_disorder__late_segment_comes__nothing_is_reduced() -> None:
 def test_fast__retransmission_lost__known_by_what_was_sent_after_it() -> None:
     """RFC 8985 3.3: no timeout is needed; RFC 5681 4.3: it counts twice."""
     tcb = in_flight(10, more=20)
-    tcb, sent = hears(tcb, report(tcb, 0, (1, 4)), ARRIVES_US)
+    tcb, sent = segment_arrives(tcb, report(tcb, 0, (1, 4)), ARRIVES_US)
     assert places(tcb, sent)[0] == 0
     halved = tcb.congestion.ssthresh
     now_us = ARRIVES_US
     for end in range(5, 11):
         now_us += MS
-        tcb, sent = hears(tcb, report(tcb, 0, (1, end)), now_us)
+        tcb, sent = segment_arrives(tcb, report(tcb, 0, (1, end)), now_us)
     assert (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF > 10 * SMSS, "new data followed"
-    tcb, sent = hears(tcb, report(tcb, 0, (1, 11)), ARRIVES_US + RTT_US + 10 * MS)
+    tcb, sent = segment_arrives(tcb, report(tcb, 0, (1, 11)), ARRIVES_US + RTT_US + 10 * MS)
     assert places(tcb, sent)[0] == 0, "again, a round trip later"
     assert tcb.congestion.ssthresh < halved
 
@@ -75,11 +75,11 @@ def test_fast__retransmission_lost__known_by_what_was_sent_after_it() -> None:
 def test_dsack__widens_the_window_once_a_round__for_16_recoveries() -> None:
     """RFC 8985 6.2 step 4."""
     tcb = in_flight(8)
-    tcb, _ = hears(tcb, report(tcb, 2), ARRIVES_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 2), ARRIVES_US)
     for _ in range(2):
         duplicate = report(tcb, 0)
         duplicate = replace(duplicate, sack=((seq_add(tcb.snd_una, -SMSS), tcb.snd_una),))
-        tcb, _ = hears(tcb, duplicate, ARRIVES_US + MS)
+        tcb, _ = segment_arrives(tcb, duplicate, ARRIVES_US + MS)
     assert tcb.rack == Rack(reo_wnd_mult=2, reo_wnd_persist=16, dsack_round=at(tcb, 6))
     rack = tcb.rack
     for _ in range(15):

@@ -60,4 +60,4 @@ def test_from__snd_una_moves__what_it_passed_is_gone(
     base: Seq, changes: list[tuple[bool, tuple[int, int]]], una: int
 ) -> None:
     held, model = built(changes, base)
-    assert octets(ranges.from_(held, seq_add(base, una)), base) == sorted(at for at in model if at >= una)
+    assert octets(ranges.above(held, seq_add(base, una)), base) == sorted(at for at in model if at >= una)

@@ -5,7 +5,7 @@ import pytest
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.recovery.forward_rto import SECOND_ACK
-from gossamer.core.tcp.recovery.retransmit import next_lost, went_again
+from gossamer.core.tcp.recovery.retransmit import next_lost, retransmitted
 from gossamer.core.tcp.recovery.scoreboard import with_lost
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 
@@ -48,9 +48,9 @@ def test_next_lost__less_than_a_segment__just_that() -> None:
 
 def test_went_again__no_longer_lost__sent_now_and_again() -> None:
     tcb = missing((0, 2), must_send=True)
-    after = went_again(tcb, tcb.snd_una, SMSS, NOW_US + MS)
+    after = retransmitted(tcb, tcb.snd_una, SMSS, NOW_US + MS)
     assert after.recovery is not None
     assert after.recovery.lost == ((at(tcb, 1), at(tcb, 2)),)
     assert (after.recovery.lost_bytes, after.recovery.must_send) == (SMSS, False)
     run = after.transmissions[0]
-    assert (run.right, run.sent_at_us, run.again) == (Seq(at(tcb, 1)), NOW_US + MS, True)
+    assert (run.right, run.sent_at_us, run.retransmitted) == (Seq(at(tcb, 1)), NOW_US + MS, True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, said
+from gossamer.core.sim.states import NOW_US, send
 from gossamer.core.tcp.recovery import ranges, scoreboard, transmissions
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 
@@ -31,7 +31,7 @@ def test_update__any_blocks__exactly_what_was_reported_and_is_in_flight(
         before, una = seq_add(start, una), min(una + acked, FLIGHT)
         passed = {at for at in range(una - acked, una) if at >= 0} - model
         wire = [(seq_add(start, left), seq_add(start, right)) for left, right in blocks]
-        sacked, arrived = scoreboard.update(sacked, wire, before, seq_add(start, una), snd_nxt)
+        sacked, arrived = scoreboard.updated(sacked, wire, before, seq_add(start, una), snd_nxt)
         known = set(model)
         for left, right in blocks:
             if una <= left < right <= FLIGHT:
@@ -54,7 +54,7 @@ def test_is_lost__more_than_two_segments_above() -> None:
 
 def lossy(*sacked: tuple[int, int]) -> tuple[Tcb, Recovery]:
     """Eight segments in flight, of which so many are reported; edges count segments."""
-    tcb, _ = said(states.established(), b"x" * 8 * SMSS)
+    tcb, _ = send(states.established(), b"x" * 8 * SMSS)
     blocks = tuple((seq_add(tcb.snd_una, a * SMSS), seq_add(tcb.snd_una, b * SMSS)) for a, b in sacked)
     recovery = Recovery(Phase.DISORDER, tcb.snd_una, sacked=blocks, sacked_bytes=ranges.total_bytes(blocks))
     return tcb, recovery
@@ -81,7 +81,7 @@ def test_counted__more_than_two_segments_above__lost(
 
 def test_counted__sent_again__left_to_the_timer() -> None:
     tcb, recovery = lossy((1, 5))
-    again = transmissions.after_sending_again(tcb, tcb.snd_una, seq_add(tcb.snd_una, SMSS), NOW_US + 1)
+    again = transmissions.after_retransmission(tcb, tcb.snd_una, seq_add(tcb.snd_una, SMSS), NOW_US + 1)
     assert scoreboard.counted(replace(tcb, transmissions=again), recovery).lost == ()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossamer.core.sim.states import NOW_US, hears, stepped
+from gossamer.core.sim.states import NOW_US, segment_arrives, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.tcb import Phase, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
@@ -15,7 +15,7 @@ NO_PROBE = replace(NEWRENO, tail_loss_probe=False)
 
 def entered() -> Tcb:
     """In fast recovery since LATE_US; the first of ten went again."""
-    tcb, sent = hears(in_flight(10), report(in_flight(10), 0, (1, 4)), LATE_US)
+    tcb, sent = segment_arrives(in_flight(10), report(in_flight(10), 0, (1, 4)), LATE_US)
     assert places(tcb, sent) == [0]
     assert tcb.congestion.ssthresh == 5 * SMSS
     return tcb
@@ -24,7 +24,7 @@ def entered() -> Tcb:
 def test_eifel__ack_echoes_the_first_transmission__undone() -> None:
     """RFC 3522 3.2, RFC 4015 3.2."""
     tcb = entered()
-    tcb, _ = hears(tcb, report(tcb, 4, sent_at_us=NOW_US), LATE_US + 20 * MS)
+    tcb, _ = segment_arrives(tcb, report(tcb, 4, sent_at_us=NOW_US), LATE_US + 20 * MS)
     assert tcb.recovery is None
     assert tcb.congestion.cwnd >= 10 * SMSS
     assert tcb.congestion.ssthresh > 10 * SMSS
@@ -32,25 +32,25 @@ def test_eifel__ack_echoes_the_first_transmission__undone() -> None:
 
 def test_eifel__ack_echoes_the_retransmission__goes_on() -> None:
     tcb = entered()
-    tcb, _ = hears(tcb, report(tcb, 4, sent_at_us=LATE_US), LATE_US + RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 4, sent_at_us=LATE_US), LATE_US + RTT_US)
     assert tcb.congestion.ssthresh == 5 * SMSS
 
 
 def test_dsack__all_that_went_again_came_twice__undone_after_the_end() -> None:
     """RFC 3708 3."""
     tcb = entered()
-    tcb, _ = hears(tcb, report(tcb, 10), LATE_US + 20 * MS)
+    tcb, _ = segment_arrives(tcb, report(tcb, 10), LATE_US + 20 * MS)
     assert tcb.recovery is None
     assert tcb.congestion.ssthresh == 5 * SMSS
-    tcb, _ = hears(tcb, report(tcb, 0, (-10, -9)), LATE_US + RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 0, (-10, -9)), LATE_US + RTT_US)
     assert tcb.undo is None
     assert tcb.congestion.ssthresh > 10 * SMSS
 
 
 def test_dsack__of_something_else__not_undone() -> None:
     tcb = entered()
-    tcb, _ = hears(tcb, report(tcb, 10), LATE_US + 20 * MS)
-    tcb, _ = hears(tcb, report(tcb, 0, (-14, -13)), LATE_US + RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 10), LATE_US + 20 * MS)
+    tcb, _ = segment_arrives(tcb, report(tcb, 0, (-14, -13)), LATE_US + RTT_US)
     assert tcb.congestion.ssthresh == 5 * SMSS
 
 
@@ -62,16 +62,16 @@ def test_frto__second_ack_of_what_was_not_sent_again__or_a_duplicate(sack: bool,
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert places(tcb, sent) == [0]
     now_us = NOW_US + 320 * MS
-    tcb, sent = hears(tcb, report(tcb, 1), now_us)
+    tcb, sent = segment_arrives(tcb, report(tcb, 1), now_us)
     assert places(tcb, sent) == [5, 6], "new data instead of old"
     if is_spurious:
-        tcb, sent = hears(tcb, report(tcb, 1), now_us + MS)
+        tcb, sent = segment_arrives(tcb, report(tcb, 1), now_us + MS)
         assert tcb.congestion.cwnd >= 6 * SMSS
         assert tcb.recovery is None
         assert all(place >= 6 for place in places(tcb, sent))
     else:
         blocks = ((5, 6),) if sack else ()
-        tcb, sent = hears(tcb, report(tcb, 0, *blocks), now_us + RTT_US)
+        tcb, sent = segment_arrives(tcb, report(tcb, 0, *blocks), now_us + RTT_US)
         assert places(tcb, sent)[0] == 0
         assert tcb.congestion.cwnd <= 3 * SMSS
         assert tcb.recovery is not None
@@ -81,7 +81,7 @@ def test_frto__second_ack_of_what_was_not_sent_again__or_a_duplicate(sack: bool,
 def test_frto__off__old_data_goes_on() -> None:
     tcb = in_flight(6, replace(NO_PROBE, forward_rto=False), more=6)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb, sent = hears(tcb, report(tcb, 1), NOW_US + 320 * MS)
+    tcb, sent = segment_arrives(tcb, report(tcb, 1), NOW_US + 320 * MS)
     assert places(tcb, sent)[0] == 0
 
 
@@ -90,7 +90,7 @@ def test_spurious_timeout__timer_is_more_patient_afterwards() -> None:
     tcb = in_flight(6, NO_PROBE, more=6)
     before = tcb.round_trip
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb, _ = hears(tcb, report(tcb, 1, sent_at_us=NOW_US), NOW_US + 320 * MS)
+    tcb, _ = segment_arrives(tcb, report(tcb, 1, sent_at_us=NOW_US), NOW_US + 320 * MS)
     assert tcb.round_trip.srtt_us >= 320 * MS
     assert tcb.round_trip.rto_us > 2 * before.rto_us
 
@@ -104,7 +104,9 @@ def test_timeout_in_fast_recovery__all_came_twice__undone_to_before_the_first() 
     assert places(tcb, sent)[0] == 0
     assert tcb.undo is not None
     assert (tcb.undo.before, tcb.undo.is_timeout) == (before.before, True)
-    assert tcb.undo.again_bytes == before.again_bytes + sum(len(segment.payload) for segment in sent)
+    assert tcb.undo.retransmitted_bytes == before.retransmitted_bytes + sum(
+        len(segment.payload) for segment in sent
+    )
 
 
 def test_dsack__probe_went_before__counts_among_what_went_again() -> None:
@@ -112,13 +114,13 @@ def test_dsack__probe_went_before__counts_among_what_went_again() -> None:
     tcb = in_flight(4)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     now_us = NOW_US + 3 * RTT_US
-    tcb, sent = hears(tcb, report(tcb, 0, (3, 4)), now_us)
+    tcb, sent = segment_arrives(tcb, report(tcb, 0, (3, 4)), now_us)
     assert len(sent) == 2
     halved = tcb.congestion.ssthresh
-    tcb, _ = hears(tcb, report(tcb, 4, sent_at_us=now_us), now_us + RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 4, sent_at_us=now_us), now_us + RTT_US)
     for place in (-1, -4):
         assert tcb.congestion.ssthresh == halved
-        tcb, _ = hears(tcb, report(tcb, 0, (place, place + 1)), now_us + RTT_US)
+        tcb, _ = segment_arrives(tcb, report(tcb, 0, (place, place + 1)), now_us + RTT_US)
     assert tcb.congestion.ssthresh == halved, "one of them is not answered for"
-    tcb, _ = hears(tcb, report(tcb, 0, (-3, -2)), now_us + RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 0, (-3, -2)), now_us + RTT_US)
     assert tcb.congestion.ssthresh > halved

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossamer.core.sim.states import NOW_US, hears, said, stepped
+from gossamer.core.sim.states import NOW_US, segment_arrives, send, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.timeouts import deadline_us
 
@@ -31,7 +31,7 @@ def test_armed__two_round_trips_and_what_one_ack_may_be_delayed(count: int, wait
 def test_ack_of_a_part__expires_by_when_the_rest_was_sent(left: int, acked_ms: int, expires_ms: int) -> None:
     tcb = in_flight(8)
     held = tcb.round_trip
-    tcb, _ = hears(
+    tcb, _ = segment_arrives(
         replace(tcb, rtt_at_us=NOW_US + acked_ms * MS), report(tcb, 8 - left), NOW_US + acked_ms * MS
     )
     assert tcb.round_trip == held, "no new measurement"
@@ -45,7 +45,7 @@ def test_more_is_sent__starts_anew__never_beyond_the_timeout_of_the_first(
     """RFC 8985 7.2."""
     tcb = in_flight(4)
     tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=9 * SMSS))
-    tcb, sent = said(tcb, b"y" * SMSS, NOW_US + sent_ms * MS)
+    tcb, sent = send(tcb, b"y" * SMSS, NOW_US + sent_ms * MS)
     assert len(sent) == 1
     assert deadline_us(tcb) == NOW_US + expires_ms * MS
 
@@ -70,11 +70,11 @@ def test_expired__no_new_data__the_last_segment_again() -> None:
 def test_answered__tail_was_lost__recovered_without_a_timeout() -> None:
     """The last three of eight are lost: the probe's SACK shows the other two."""
     tcb = in_flight(8)
-    tcb, _ = hears(tcb, report(tcb, 5), NOW_US + RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 5), NOW_US + RTT_US)
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert places(tcb, sent) == [2]
     now_us = NOW_US + 4 * RTT_US
-    tcb, sent = hears(tcb, report(tcb, 0, (2, 3)), now_us)
+    tcb, sent = segment_arrives(tcb, report(tcb, 0, (2, 3)), now_us)
     if not sent:
         tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert places(tcb, sent)[0] == 0
@@ -87,10 +87,10 @@ def test_answered__probe_repaired_the_loss__congestion_is_answered() -> None:
     tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=4 * SMSS), snd_wnd=4 * SMSS)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     assert tcb.recovery is not None
-    assert tcb.recovery.probe_is_old
-    tcb, _ = hears(replace(tcb, snd_wnd=9 * SMSS), report(tcb, 4), NOW_US + 3 * RTT_US)
+    assert tcb.recovery.probe_is_retransmission
+    tcb, _ = segment_arrives(replace(tcb, snd_wnd=9 * SMSS), report(tcb, 4), NOW_US + 3 * RTT_US)
     before = tcb.congestion.cwnd
-    tcb, _ = hears(tcb, report(tcb, 1), NOW_US + 4 * RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 1), NOW_US + 4 * RTT_US)
     assert tcb.congestion.cwnd < before
     assert tcb.recovery is None
 
@@ -100,8 +100,8 @@ def test_answered__duplicate_told__no_congestion() -> None:
     tcb = in_flight(4)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     before = tcb.congestion.cwnd
-    tcb, _ = hears(tcb, report(tcb, 4), NOW_US + 2 * RTT_US + MS)
-    tcb, _ = hears(tcb, report(tcb, 0, (-1, 0)), NOW_US + 3 * RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 4), NOW_US + 2 * RTT_US + MS)
+    tcb, _ = segment_arrives(tcb, report(tcb, 0, (-1, 0)), NOW_US + 3 * RTT_US)
     assert tcb.recovery is None
     assert tcb.congestion.cwnd >= before
 
@@ -109,7 +109,7 @@ def test_answered__duplicate_told__no_congestion() -> None:
 @pytest.mark.parametrize("off", ["sack", "rack", "tail_loss_probe"])
 def test_off__waits_for_the_timeout(off: str) -> None:
     tcb = in_flight(4, replace(NEWRENO, **{off: False}))
-    tcb, _ = hears(tcb, report(tcb, 1, sent_at_us=NOW_US), NOW_US + RTT_US)
+    tcb, _ = segment_arrives(tcb, report(tcb, 1, sent_at_us=NOW_US), NOW_US + RTT_US)
     assert deadline_us(tcb) >= NOW_US + RTT_US + 200 * MS
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
     assert places(tcb, sent)[0] == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from gossamer.core.sim.states import NOW_US
-from gossamer.core.tcp.recovery.timeout import after_timeout, given_up, with_reneged
+from gossamer.core.tcp.recovery.timeout import after_timeout, marked_lost, with_reneged
 from gossamer.core.tcp.tcb import Phase, Recovery, Run
 
 from .lossy import MS, NEWRENO, RTT_US, SMSS, at, in_flight, replace
@@ -60,7 +60,7 @@ def test_reneged_later__all_is_lost(left: int, lost: int) -> None:
 def test_given_up__no_congestion_is_meant() -> None:
     """RFC 4821 7.5."""
     tcb = in_flight(8)
-    after = given_up(tcb, at(tcb, 2), at(tcb, 3))
+    after = marked_lost(tcb, at(tcb, 2), at(tcb, 3))
     assert after.congestion == tcb.congestion
     assert after.recovery is not None
     assert after.recovery.lost == ((at(tcb, 2), at(tcb, 3)),)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TRANSMISSIONS_MAX
 from gossamer.core.tcp.recovery import transmissions
@@ -25,7 +25,7 @@ def octets_of(tcb: Tcb) -> list[tuple[int, bool]]:
     found = []
     if tcb.snd_una != tcb.snd_nxt:
         for left, right, run in transmissions.pieces(tcb, tcb.snd_una, tcb.snd_nxt):
-            found += [(run.sent_at_us // TICK, run.again)] * ((right - left) & MASK)
+            found += [(run.sent_at_us // TICK, run.retransmitted)] * ((right - left) & MASK)
     return found
 
 
@@ -42,7 +42,7 @@ def moved(tcb: Tcb, now_us: int, kind: str, a: int, b: int, model: list[tuple[in
         end = min(flight, start + b)
         model[start:end] = [(now_us // TICK, True)] * (end - start)
         left, right = seq_add(tcb.snd_una, start), seq_add(tcb.snd_una, end)
-        return replace(tcb, transmissions=transmissions.after_sending_again(tcb, left, right, now_us))
+        return replace(tcb, transmissions=transmissions.after_retransmission(tcb, left, right, now_us))
     acked = a * flight // 100
     del model[:acked]
     ack = seq_add(tcb.snd_una, acked)
@@ -66,25 +66,25 @@ def test_any_happenings__each_octet_has_the_tick_it_was_last_sent_in(
 
 
 def test_established__request_and_answer__nothing_is_remembered() -> None:
-    tcb, _ = said(states.established(), b"x" * 5_000)
+    tcb, _ = send(states.established(), b"x" * 5_000)
     assert tcb.transmissions == ()
-    tcb, _ = hears(tcb, from_peer(tcb), NOW_US + 20_000)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb), NOW_US + 20_000)
     assert tcb.transmissions == ()
 
 
 def test_established__sent_in_two_ticks__two_runs_until_the_first_is_acknowledged() -> None:
-    tcb, _ = said(states.established(), b"x" * 100)
-    tcb, _ = said(tcb, b"y" * 100, NOW_US + 5 * TICK)
+    tcb, _ = send(states.established(), b"x" * 100)
+    tcb, _ = send(tcb, b"y" * 100, NOW_US + 5 * TICK)
     first = seq_add(tcb.snd_una, 100)
     assert tcb.transmissions == (Run(first, NOW_US), Run(tcb.snd_nxt, NOW_US + 5 * TICK))
-    tcb, _ = hears(tcb, from_peer(tcb, ack=-100), NOW_US + 9 * TICK)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb, ack=-100), NOW_US + 9 * TICK)
     assert tcb.transmissions == ()
 
 
 def test_established__timeout__what_goes_again_is_marked() -> None:
-    tcb, _ = said(states.established(), b"x" * 3_000)
+    tcb, _ = send(states.established(), b"x" * 3_000)
     tcb = states.after(tcb, Timeout(tcb.rtx_at_us))
-    assert any(run.again for run in tcb.transmissions)
+    assert any(run.retransmitted for run in tcb.transmissions)
 
 
 def test_bound__joined_in_pairs_under_the_later_time() -> None:
@@ -97,6 +97,6 @@ def test_bound__joined_in_pairs_under_the_later_time() -> None:
 
 
 def test_run_ending_at__only_the_last_octet_sent_is_timed_exactly() -> None:
-    tcb, _ = said(states.established(), b"x" * 300)
+    tcb, _ = send(states.established(), b"x" * 300)
     assert transmissions.run_ending_at(tcb, tcb.snd_nxt) == Run(tcb.snd_nxt, NOW_US)
     assert transmissions.run_ending_at(tcb, seq_add(tcb.snd_nxt, -1)) is None

@@ -4,7 +4,7 @@ import msgspec
 
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send, stepped
 from gossamer.core.tcp.actions import Failed, Failure
 from gossamer.core.tcp.events import Abort, Close, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
@@ -19,8 +19,8 @@ MS = 1_000
 def closed_window(parameters: TcpParameters | None = None) -> Tcb:
     """Data waits, and the peer's window is closed."""
     tcb = states.established(parameters or TcpParameters())
-    tcb, _ = hears(tcb, from_peer(tcb, window=0))
-    tcb, sent = said(tcb, b"waits" * 1_000)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb, window=0))
+    tcb, sent = send(tcb, b"waits" * 1_000)
     assert sent == []
     return tcb
 
@@ -33,7 +33,7 @@ def test_persist__answered__goes_on_for_ever_and_no_wait_is_over_the_ceiling() -
         now_us = deadline_us(tcb)
         tcb, sent = stepped(tcb, Timeout(now_us))
         assert [(s.seq, len(s.payload)) for s in sent] == [(tcb.snd_una, 1)]
-        tcb, _ = hears(tcb, from_peer(tcb, ack=-1, window=0), now_us + 1)
+        tcb, _ = segment_arrives(tcb, from_peer(tcb, ack=-1, window=0), now_us + 1)
     assert waits == sorted(waits)
     assert waits[-1] <= 60_000 * MS
 
@@ -56,7 +56,7 @@ def test_persist__closed_by_its_user_and_answered__given_up_all_the_same() -> No
         after, actions = step(tcb, Timeout(now_us))
         if not isinstance(after, Tcb):
             break
-        tcb, _ = hears(after, from_peer(after, ack=-1, window=0), now_us + 1)
+        tcb, _ = segment_arrives(after, from_peer(after, ack=-1, window=0), now_us + 1)
     assert (after, actions) == (None, (Failed(Failure.TIMED_OUT),))
 
 
@@ -68,7 +68,7 @@ def test_persist__user_timeout__counts_while_probes_are_answered() -> None:
         after, actions = step(tcb, Timeout(now_us))
         if not isinstance(after, Tcb):
             break
-        tcb, _ = hears(after, from_peer(after, ack=-1, window=0), now_us + 1)
+        tcb, _ = segment_arrives(after, from_peer(after, ack=-1, window=0), now_us + 1)
     assert (after, actions) == (None, (Failed(Failure.TIMED_OUT),))
     assert 30_000 * MS <= now_us - NOW_US <= 120_000 * MS
 
@@ -76,14 +76,14 @@ def test_persist__user_timeout__counts_while_probes_are_answered() -> None:
 def test_persist__window_opens__all_goes_at_once() -> None:
     tcb = closed_window()
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb, sent = hears(tcb, from_peer(tcb, ack=-1), NOW_US + 1_000 * MS)
+    tcb, sent = segment_arrives(tcb, from_peer(tcb, ack=-1), NOW_US + 1_000 * MS)
     assert sum(len(s.payload) for s in sent) == 5_000
     assert sent[0].seq == tcb.snd_una, "the probe's octet goes again"
 
 
 def test_persist__fin_behind_a_closed_window__is_probed_with() -> None:
     tcb = states.established()
-    tcb, _ = hears(tcb, from_peer(tcb, window=0))
+    tcb, _ = segment_arrives(tcb, from_peer(tcb, window=0))
     tcb, sent = stepped(tcb, Close(NOW_US, receives=True))
     assert sent == []
     tcb, sent = stepped(tcb, Timeout(deadline_us(tcb)))
@@ -96,7 +96,7 @@ def test_persist__probe_under_way__acks_and_resets_stay_inside_the_closed_window
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     assert tcb.snd_nxt == seq_add(tcb.snd_una, 1)
     text = from_peer(tcb, ack=-1, window=0, payload=b"x" * 3_000)
-    after, sent = hears(tcb, text, tcb.rtx_at_us - 1)
+    after, sent = segment_arrives(tcb, text, tcb.rtx_at_us - 1)
     assert [(s.seq, s.ack, s.payload) for s in sent] == [(tcb.snd_una, after.rcv_nxt, b"")]
     _, actions = step(after, Abort(NOW_US))
     assert [a.seq for a in actions if isinstance(a, Segment)] == [tcb.snd_una]
@@ -104,7 +104,7 @@ def test_persist__probe_under_way__acks_and_resets_stay_inside_the_closed_window
 
 def test_zero_window__probe_arrives__acknowledged_and_not_taken() -> None:
     tcb = msgspec.structs.replace(states.established(), rcv_wnd=0)
-    tcb, sent = hears(tcb, from_peer(tcb, ACK, b"p"))
+    tcb, sent = segment_arrives(tcb, from_peer(tcb, ACK, b"p"))
     assert [s.ack for s in sent] == [tcb.rcv_nxt]
     assert tcb.rcv_buf_bytes == 0
 

@@ -5,7 +5,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US, from_peer, hears, said, stepped
+from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send, stepped
 from gossamer.core.tcp.actions import Failed, Failure
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TcpParameters
@@ -20,7 +20,7 @@ NEWRENO = TcpParameters(tail_loss_probe=False, congestion="newreno")
 
 
 def test_rto__unanswered__doubles_up_to_its_ceiling_and_gives_up_after_r2() -> None:
-    tcb, _ = said(states.established(NO_PROBE), b"x")
+    tcb, _ = send(states.established(NO_PROBE), b"x")
     after: object = tcb
     waits, now_us = [], NOW_US
     while isinstance(after, Tcb):
@@ -35,7 +35,7 @@ def test_rto__unanswered__doubles_up_to_its_ceiling_and_gives_up_after_r2() -> N
 
 
 def test_rto__user_timeout__gives_up_then() -> None:
-    tcb, _ = said(states.established(TcpParameters(user_timeout_us=3_000 * MS)), b"x")
+    tcb, _ = send(states.established(TcpParameters(user_timeout_us=3_000 * MS)), b"x")
     after: object = tcb
     while isinstance(after, Tcb):
         now_us = deadline_us(after)
@@ -46,7 +46,7 @@ def test_rto__user_timeout__gives_up_then() -> None:
 
 def test_rto__expired__one_segment_from_snd_una_and_cwnd_is_one() -> None:
     """RFC 6298 5.4, RFC 5681 3.1 (5)."""
-    tcb, sent = said(states.established(NEWRENO), b"x" * 6 * SMSS)
+    tcb, sent = send(states.established(NEWRENO), b"x" * 6 * SMSS)
     assert len(sent) == 6
     flight = (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF
     tcb, again = stepped(tcb, Timeout(deadline_us(tcb)))
@@ -56,7 +56,7 @@ def test_rto__expired__one_segment_from_snd_una_and_cwnd_is_one() -> None:
 
 def test_rto__expired_twice__ssthresh_is_halved_once() -> None:
     """RFC 5681 3.1: "ssthresh is held constant" for a segment that was retransmitted before."""
-    tcb, _ = said(states.established(NO_PROBE), b"x" * 8 * SMSS)
+    tcb, _ = send(states.established(NO_PROBE), b"x" * 8 * SMSS)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     once = tcb.congestion.ssthresh
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
@@ -65,20 +65,20 @@ def test_rto__expired_twice__ssthresh_is_halved_once() -> None:
 
 def test_rto__the_ack_that_ends_its_recovery__raises_cwnd_too() -> None:
     """RFC 5681 3.1 (5): from one segment by slow start, one a round trip at the least."""
-    tcb, _ = said(states.established(NEWRENO), b"x" * 6 * SMSS)
+    tcb, _ = send(states.established(NEWRENO), b"x" * 6 * SMSS)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb, _ = hears(tcb, from_peer(tcb), deadline_us(tcb))
+    tcb, _ = segment_arrives(tcb, from_peer(tcb), deadline_us(tcb))
     assert tcb.recovery is None
     assert tcb.congestion.cwnd == 2 * SMSS
 
 
 def test_rto__after_it__what_was_lost_goes_again_as_cwnd_grows() -> None:
-    tcb, _sent = said(states.established(NO_PROBE), b"x" * 6 * SMSS)
+    tcb, _sent = send(states.established(NO_PROBE), b"x" * 6 * SMSS)
     tcb, again = stepped(tcb, Timeout(deadline_us(tcb)))
     una, seen, now_us = tcb.snd_una, len(again), NOW_US + 1_000 * MS
     for number in range(1, 7):
         ack = (number * SMSS) - 6 * SMSS
-        tcb, again = hears(tcb, from_peer(tcb, ack=ack), now_us + number * 50 * MS)
+        tcb, again = segment_arrives(tcb, from_peer(tcb, ack=ack), now_us + number * 50 * MS)
         seen += len(again)
     assert tcb.snd_una == seq_add(una, 6 * SMSS)
     assert seen == 6, "each lost segment once"
@@ -88,10 +88,10 @@ def test_rto__after_it__what_was_lost_goes_again_as_cwnd_grows() -> None:
 def test_karn__without_timestamps__a_retransmitted_segment_measures_nothing() -> None:
     """RFC 6298 3."""
     tcb = states.established(TcpParameters(timestamps=False))
-    tcb, _ = said(tcb, b"x")
+    tcb, _ = send(tcb, b"x")
     before = tcb.round_trip
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
-    tcb, _ = hears(tcb, from_peer(tcb), NOW_US + 5_000 * MS)
+    tcb, _ = segment_arrives(tcb, from_peer(tcb), NOW_US + 5_000 * MS)
     assert tcb.round_trip == before
     assert tcb.backoff == 0
 
@@ -99,16 +99,16 @@ def test_karn__without_timestamps__a_retransmitted_segment_measures_nothing() ->
 def test_rtt__without_timestamps__one_segment_a_round_trip_is_timed() -> None:
     tcb = states.established(TcpParameters(timestamps=False))
     before = tcb.round_trip
-    tcb, _ = said(tcb, b"x")
-    tcb, _ = hears(tcb, from_peer(tcb), NOW_US + 80 * MS)
+    tcb, _ = send(tcb, b"x")
+    tcb, _ = segment_arrives(tcb, from_peer(tcb), NOW_US + 80 * MS)
     assert tcb.round_trip != before
     assert tcb.round_trip.srtt_us > 0
 
 
 def test_rtt__timestamp_from_the_future__measures_nothing() -> None:
-    tcb, _ = said(states.established(), b"x")
+    tcb, _ = send(states.established(), b"x")
     before = tcb.round_trip
     ours = (NOW_US // MS + tcb.agreed.ts_offset) & 0xFFFFFFFF
     forged = msgspec.structs.replace(from_peer(tcb), ts_ecr=ours + 10_000)
-    tcb, _ = hears(tcb, forged, NOW_US + 80 * MS)
+    tcb, _ = segment_arrives(tcb, forged, NOW_US + 80 * MS)
     assert tcb.round_trip == before
