@@ -2,16 +2,17 @@
 
 Owns the shape alone. How values come together is in `shards.settings`, what becomes of them in
 `shards.plan`. A field that ends in `_us` is a duration and one in `_bytes` a size; both may be written with
-a unit ("30s", "64KiB"), a duration then without the `_us`.
+a unit ("30s", "64KiB"), a duration then without the `_us`. What [tcp] allows stands beside each parameter, in
+`core.tcp.parameters`.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 from gossamer.core.loop.disk.spin import SPIN_US
-from gossamer.core.tcp.parameters import MSS_FLOOR, OPTION_BOUNDS, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.shards.web.options import WebOptions
 
 WORKERS_MAX = 64
@@ -96,33 +97,6 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = field(default_factory=LogConfig)
     supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)
 
-
-TCP_BOUNDS: Final[dict[str, tuple[int, int]]] = {
-    "mss": (MSS_FLOOR, 65_495),
-    "loopback_mss": (MSS_FLOOR, 65_495),
-    "receive_buffer_bytes": (4096, 1 << 30),
-    "send_buffer_bytes": (4096, 1 << 30),
-    "initial_window_segments": (1, 100),
-    "delayed_ack_us": (0, 499_999),
-    "rto_min_us": (1_000, 60_000_000),
-    "rto_variance_min_us": (1_000, 60_000_000),
-    "rto_max_us": (1_000_000, 86_400_000_000),
-    "syn_retries": (0, 255),
-    "synack_retries": (0, 255),
-    "retries": (1, 255),
-    **{name: bounds for name, bounds in OPTION_BOUNDS.items() if name != "maxseg_bytes"},
-    "ttl": (1, 255),
-    "fin_wait_2_us": (1_000, 3_600_000_000),
-    "time_wait_us": (1_000, 3_600_000_000),
-    "time_wait_max": (1, 10_000_000),
-    "connections_max": (1, 10_000_000),
-    "syn_backlog": (1, 1_000_000),
-    "accept_backlog": (1, 1_000_000),
-    "fast_open_pending_max": (0, 1_000_000),
-    "fast_open_servers_max": (1, 1_000_000),
-    "challenge_interval_us": (0, 60_000_000),
-}
-"""What [tcp] allows: its Struct carries no bounds, since the pure core may be tried with any."""
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     entry.name: entry.type for entry in msgspec.structs.fields(Config)

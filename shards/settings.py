@@ -14,7 +14,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 import msgspec
 
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
-from gossamer.shards.config import SECTIONS, TCP_BOUNDS, Config
+from gossamer.core.tcp.parameters import Bounds
+from gossamer.shards.config import SECTIONS, Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.units import is_size, parse_duration_us, parse_size_bytes
 
@@ -117,9 +118,9 @@ def _annotation(section: str, name: str) -> Any:
     """The type of a field, with its bounds."""
     fields = msgspec.structs.fields(SECTIONS[section])
     annotation = next(each.type for each in fields if each.encode_name == name)
-    if section == "tcp" and name in TCP_BOUNDS:
-        low, high = TCP_BOUNDS[name]
-        return Annotated[annotation, msgspec.Meta(ge=low, le=high)]
+    for bounds in getattr(annotation, "__metadata__", ()):
+        if isinstance(bounds, Bounds):
+            return Annotated[annotation, msgspec.Meta(ge=bounds.least, le=bounds.most)]
     return annotation
 
 

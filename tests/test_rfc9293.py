@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from gossamer.core.sim.transitions import diagram
-from gossamer.shards.config import TCP_BOUNDS
+from gossamer.core.tcp.parameters import PARAMETER_BOUNDS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "tcp.md"
@@ -167,4 +167,4 @@ def spread(name: str) -> list[str]:
 
 def test_bounds__what_the_rfc_forbids__cannot_be_configured() -> None:
     """MUST-40: "the delay MUST be less than 0.5 seconds"."""
-    assert TCP_BOUNDS["delayed_ack_us"][1] < 500_000
+    assert PARAMETER_BOUNDS["delayed_ack_us"].most < 500_000

@@ -4,7 +4,7 @@ Owns the bounds too: what is limited anywhere in `core.tcp` is limited by a name
 carries the `TcpParameters` it was opened with, so that it goes on unchanged wherever it is decoded.
 """
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple, get_type_hints
 
 import msgspec
 
@@ -228,16 +228,30 @@ DELIVERY_PROBLEM_RETRIES: Final = 3
 """R1: so many retransmissions in a row are worth a notice. Source: RFC 9293 3.8.3, SHLD-10."""
 
 
-class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
-    """What an operator may tune. Times in microseconds, sizes in bytes."""
+class Bounds(NamedTuple):
+    """What a parameter may be, both ends included.
 
-    mss: int = 1460
+    No `msgspec.Meta`: that would refuse a connection when it is decoded, and the pure core may be tried with
+    any value.
+    """
+
+    least: int
+    most: int
+
+
+class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
+    """What an operator may tune. Times in microseconds, sizes in bytes.
+
+    A record holds what it is given: whoever takes a value from a user looks at its bounds.
+    """
+
+    mss: Annotated[int, Bounds(MSS_FLOOR, 65_495)] = 1460
     """MSS we advertise on IPv4 (RFC 9293 3.7.1: MTU less 40); 20 less on IPv6."""
-    loopback_mss: int = 65_000
+    loopback_mss: Annotated[int, Bounds(MSS_FLOOR, 65_495)] = 65_000
     """MSS we advertise to a peer on loopback, whose packets may have up to 65,535 bytes."""
-    receive_buffer_bytes: int = 1 << 20
+    receive_buffer_bytes: Annotated[int, Bounds(4096, 1 << 30)] = 1 << 20
     """RCV.BUFF: what a connection holds that its thread has not received."""
-    send_buffer_bytes: int = 1 << 20
+    send_buffer_bytes: Annotated[int, Bounds(4096, 1 << 30)] = 1 << 20
     """What a connection holds that its peer has not acknowledged."""
     nodelay: bool = True
     """Switch the Nagle algorithm off (RFC 9293 3.7.4, MUST-17)."""
@@ -263,60 +277,60 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Congestion control by name (`core.tcp.congestion.named`), or "module:attribute" for one's own."""
     pacing: Literal["auto", "on", "off"] = "auto"
     """Spread segments over the round trip: as the algorithm wants, always, or never."""
-    initial_window_segments: int = 10
+    initial_window_segments: Annotated[int, Bounds(1, 100)] = 10
     """Source: RFC 6928 2."""
     restart_after_idle: bool = True
     """Begin with the initial window again when nothing was sent for an RTO (RFC 5681 4.1)."""
-    delayed_ack_us: int = 40 * MILLISECOND_US
+    delayed_ack_us: Annotated[int, Bounds(0, 500 * MILLISECOND_US - 1)] = 40 * MILLISECOND_US
     """Source: RFC 9293 3.8.6.3: under 500 ms (MUST-40)."""
-    rto_min_us: int = 200 * MILLISECOND_US
+    rto_min_us: Annotated[int, Bounds(MILLISECOND_US, 60 * SECOND_US)] = 200 * MILLISECOND_US
     """Differs: RFC 6298 2.4 says SHOULD be a second; 200 ms is what deployed stacks use and RFC 8961
     allows."""
-    rto_variance_min_us: int = CLOCK_GRANULARITY_US
+    rto_variance_min_us: Annotated[int, Bounds(MILLISECOND_US, 60 * SECOND_US)] = CLOCK_GRANULARITY_US
     """What RTO exceeds SRTT by at the least: G of RFC 6298 2.3. Linux has 200 ms here, which a network with
     delays that jump may want too."""
-    rto_max_us: int = 60 * SECOND_US
+    rto_max_us: Annotated[int, Bounds(1 * SECOND_US, 24 * 3600 * SECOND_US)] = 60 * SECOND_US
     """Source: RFC 6298 2.5."""
-    syn_retries: int = 6
+    syn_retries: Annotated[int, Bounds(0, 255)] = 6
     """Retransmissions of a SYN or SYN-ACK before we give up; R2 of at least 3 minutes for a SYN we open with
     (RFC 9293 3.8.3, MUST-23: 1+2+4+8+16+32+60 s)."""
-    synack_retries: int = 5
+    synack_retries: Annotated[int, Bounds(0, 255)] = 5
     """The same for a half-open connection of a listener."""
-    retries: int = 15
+    retries: Annotated[int, Bounds(1, 255)] = 15
     """Retransmissions of data before we give up: R2 (RFC 9293 3.8.3, at least 100 s)."""
-    user_timeout_us: int = NEVER_US
+    user_timeout_us: Annotated[int, Bounds(MILLISECOND_US, NEVER_US)] = NEVER_US
     """Give up when data stays unacknowledged, or probes unanswered, for this long, however often it was tried
     (RFC 9293 3.8.3, RFC 5482); 2**62 leaves it to `retries` and `keepalive_probes`."""
     user_timeout_option: bool = False
     """Tell the peer our user timeout, and adopt its within bounds (RFC 5482)."""
-    keepalive_idle_us: int = NEVER_US
+    keepalive_idle_us: Annotated[int, Bounds(MILLISECOND_US, NEVER_US)] = NEVER_US
     """Idle time before the first keepalive probe; off by default (RFC 9293 3.8.4, MUST-25), 2 hours if
     anything (MUST-28)."""
-    keepalive_interval_us: int = 75 * SECOND_US
-    keepalive_probes: int = 9
+    keepalive_interval_us: Annotated[int, Bounds(MILLISECOND_US, NEVER_US)] = 75 * SECOND_US
+    keepalive_probes: Annotated[int, Bounds(1, 255)] = 9
     """Unanswered probes before the peer is taken for dead."""
     mtu_probing: MtuProbing = "blackhole"
     """Whether a connection looks for the path's MTU by itself (RFC 4821): never, once full-sized segments
     vanish, or from the start. ICMP is obeyed in any case."""
-    ttl: int = 64
+    ttl: Annotated[int, Bounds(1, 255)] = 64
     """Time to live and hop limit of what we send. Source: RFC 9293 3.9.2, MUST-49; RFC 1700 for 64."""
-    dscp: int = 0
+    dscp: Annotated[int, Bounds(0, 63)] = 0
     """Diffserv field of what a connection sends. Source: RFC 9293 3.9.1.9, MUST-48; RFC 2474 3."""
-    linger_us: int = NEVER_US
+    linger_us: Annotated[int, Bounds(0, NEVER_US)] = NEVER_US
     """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**62
     never waits and goes on sending in the background (SO_LINGER of socket(7))."""
-    fin_wait_2_us: int = 60 * SECOND_US
+    fin_wait_2_us: Annotated[int, Bounds(MILLISECOND_US, 3600 * SECOND_US)] = 60 * SECOND_US
     """How long a closed connection waits for the peer's FIN. Differs: RFC 9293 names no timer here."""
-    time_wait_us: int = 60 * SECOND_US
+    time_wait_us: Annotated[int, Bounds(MILLISECOND_US, 3600 * SECOND_US)] = 60 * SECOND_US
     """2 MSL with an MSL of 30 s. Differs: RFC 9293 3.4.2 takes 2 minutes for MSL; 60 s is what deployed
     stacks use."""
-    time_wait_max: int = 32_768
+    time_wait_max: Annotated[int, Bounds(1, 10_000_000)] = 32_768
     """TIME-WAIT records of a shard; when full the oldest goes."""
-    connections_max: int = 1_000_000
+    connections_max: Annotated[int, Bounds(1, 10_000_000)] = 1_000_000
     """Connections of a shard; a SYN beyond it is dropped and counted."""
-    syn_backlog: int = 4096
+    syn_backlog: Annotated[int, Bounds(1, 1_000_000)] = 4096
     """Half-open connections of a listener: its SYN queue."""
-    accept_backlog: int = 4096
+    accept_backlog: Annotated[int, Bounds(1, 1_000_000)] = 4096
     """Established connections of a listener that nobody has accepted: its accept queue. When full, SYNs are
     dropped, and so are ACKs that would end a handshake."""
     syn_cookies: Literal["off", "auto", "always"] = "auto"
@@ -324,25 +338,22 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     fast_open: Literal["off", "client", "server", "both"] = "off"
     """TCP Fast Open (RFC 7413). A server's application must bear the same request twice: a SYN that the
     network doubles is delivered twice (RFC 7413 2.1)."""
-    fast_open_pending_max: int = 256
+    fast_open_pending_max: Annotated[int, Bounds(0, 1_000_000)] = 256
     """Connections of a shard whose data was taken before the handshake is over; further ones open as usual
     (RFC 7413 5.1)."""
-    fast_open_servers_max: int = 1024
+    fast_open_servers_max: Annotated[int, Bounds(1, 1_000_000)] = 1024
     """Servers whose cookies a shard remembers; beyond it the one not used for longest goes."""
-    challenge_interval_us: int = 500 * MILLISECOND_US
+    challenge_interval_us: Annotated[int, Bounds(0, 60 * SECOND_US)] = 500 * MILLISECOND_US
     """At most one challenge ACK and one answer to an out-of-window segment in this time, per connection and
     never globally (RFC 5961 7; CVE-2016-5696)."""
 
 
 DEFAULT_PARAMETERS: Final = TcpParameters()
 
-OPTION_BOUNDS: Final[dict[str, tuple[int, int]]] = {
-    "keepalive_idle_us": (1_000, NEVER_US),
-    "keepalive_interval_us": (1_000, NEVER_US),
-    "keepalive_probes": (1, 255),
-    "user_timeout_us": (1_000, NEVER_US),
-    "linger_us": (0, NEVER_US),
-    "maxseg_bytes": (MSS_FLOOR, 65_495),
-    "dscp": (0, 63),
+PARAMETER_BOUNDS: Final[dict[str, Bounds]] = {
+    name: meta
+    for name, hint in get_type_hints(TcpParameters, include_extras=True).items()
+    for meta in getattr(hint, "__metadata__", ())
+    if isinstance(meta, Bounds)
 }
-"""What a user may set of one connection, inclusive; an operator is held to the same for all of them."""
+"""The bounds of each parameter that is a number, as they stand beside it."""

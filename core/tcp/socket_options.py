@@ -7,11 +7,18 @@ Source: RFC 9293 3.9.1, RFC 5482; tcp(7) and socket(7) for the names.
 """
 
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
-from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, MSS_FLOOR, OPTION_BOUNDS, TcpParameters
+from gossamer.core.tcp.parameters import (
+    DEFAULT_PARAMETERS,
+    MSS_FLOOR,
+    PARAMETER_BOUNDS,
+    Bounds,
+    TcpParameters,
+)
 
 
 class SocketOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -43,8 +50,8 @@ class SocketOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def __post_init__(self) -> None:
         for name, bounds in OPTION_BOUNDS.items():
             value = getattr(self, name)
-            if value is not None and not (type(value) is int and bounds[0] <= value <= bounds[1]):
-                raise ValueError(f"{name} = {value!r}: from {bounds[0]} to {bounds[1]} is allowed")
+            if value is not None and not (type(value) is int and bounds.least <= value <= bounds.most):
+                raise ValueError(f"{name} = {value!r}: from {bounds.least} to {bounds.most} is allowed")
         for name in ("nodelay", "quickack"):
             if getattr(self, name) not in (None, True, False):
                 raise ValueError(f"{name} = {getattr(self, name)!r}: True or False is allowed")
@@ -82,6 +89,12 @@ def options_of(parameters: TcpParameters, maxseg_bytes: int) -> SocketOptions:
 
 SHARED_NAMES = frozenset(SocketOptions.__struct_fields__) & frozenset(TcpParameters.__struct_fields__)
 """The options that are parameters by the same name."""
+
+OPTION_BOUNDS: Final[dict[str, Bounds]] = {
+    "maxseg_bytes": PARAMETER_BOUNDS["mss"],
+    **{name: bounds for name, bounds in PARAMETER_BOUNDS.items() if name in SHARED_NAMES},
+}
+"""What a user may set of one connection: what an operator may set for all."""
 
 NO_OPTIONS = SocketOptions()
 """Changes nothing."""

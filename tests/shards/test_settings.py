@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.cli.print_config import format_config
-from gossamer.shards.config import SECTIONS, TCP_BOUNDS, Config
+from gossamer.core.tcp.parameters import PARAMETER_BOUNDS
+from gossamer.shards.config import SECTIONS, Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.settings import (
     Setting,
@@ -86,6 +87,17 @@ def test_combine__wrong__one_line_naming_key_found_and_allowed(text: str, parts:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("name", PARAMETER_BOUNDS)
+def test_combine__tcp_parameter_out_of_its_bounds__refused_and_both_are_named(name: str) -> None:
+    least, most = PARAMETER_BOUNDS[name]
+    for wrong in (least - 1, most + 1):
+        with pytest.raises(ConfigError, match=f"tcp.{name}: found {wrong}; allowed: .* {least} to {most}"):
+            combine([Setting("tcp", name, wrong, f"config.toml: tcp.{name}", is_text=False)])
+    for right in (least, most):
+        config = combine([Setting("tcp", name, right, f"config.toml: tcp.{name}", is_text=False)])
+        assert getattr(config.tcp, name) == right
+
+
 def test_combine__values_that_disagree__refused() -> None:
     with pytest.raises(ConfigError, match=r"queue_first: found 200; allowed: at most nfqueue\.queue_last"):
         combine(
@@ -151,11 +163,10 @@ def test_config_toml__of_the_repository__is_the_defaults_with_every_key() -> Non
     assert given_keys == every_key
 
 
-def test_tcp_bounds__name_fields_that_exist__and_hold_the_defaults() -> None:
+def test_tcp_bounds__every_number_has_them__and_they_hold_the_default() -> None:
     defaults = msgspec.structs.asdict(Config().tcp)
-    assert set(TCP_BOUNDS) <= set(defaults)
-    assert [key for key, (low, high) in TCP_BOUNDS.items() if not low <= defaults[key] <= high] == []
-    unbounded = {key for key, value in defaults.items() if type(value) is int} - set(TCP_BOUNDS)
+    assert [key for key, (low, high) in PARAMETER_BOUNDS.items() if not low <= defaults[key] <= high] == []
+    unbounded = {key for key, value in defaults.items() if type(value) is int} - set(PARAMETER_BOUNDS)
     assert unbounded == set()
 
 

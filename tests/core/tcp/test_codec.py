@@ -9,7 +9,7 @@ from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
-from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.parameters import PARAMETER_BOUNDS, TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import State
 
@@ -50,6 +50,12 @@ def test_each_state__comes_back_equal(state: State) -> None:
 
 def test_time_wait__comes_back_equal() -> None:
     assert decode(encode(states.time_wait())) == states.time_wait()
+
+
+def test_parameters_that_no_operator_may_set__come_back_equal() -> None:
+    beyond = PARAMETER_BOUNDS["delayed_ack_us"].most + 1
+    tcb = states.established(TcpParameters(delayed_ack_us=beyond))
+    assert decode(encode(tcb)).agreed.parameters.delayed_ack_us == beyond
 
 
 WHOLE = encode(states.established())

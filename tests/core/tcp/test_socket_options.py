@@ -5,8 +5,14 @@ from typing import Any
 import pytest
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, OPTION_BOUNDS, TcpParameters
-from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions, options_of, parameters_with
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
+from gossamer.core.tcp.socket_options import (
+    NO_OPTIONS,
+    OPTION_BOUNDS,
+    SocketOptions,
+    options_of,
+    parameters_with,
+)
 
 
 @pytest.mark.parametrize("name", OPTION_BOUNDS)
