@@ -83,9 +83,9 @@ class Victim:
         """What was reached: 'state drop reason' and 'state -> state'."""
         self._shots_total = 0
         for port, handler in HANDLERS.items():
-            acceptor = TcpAcceptor(self._host.loop, ("", port), PARAMETERS)
+            acceptor = TcpAcceptor(self._host.loop, ("0.0.0.0", port), PARAMETERS)
             self._host.spawn(_serves(acceptor, handler, self._host))
-        TcpAcceptor(self._host.loop, ("", UNACCEPTED), PARAMETERS)
+        TcpAcceptor(self._host.loop, ("0.0.0.0", UNACCEPTED), PARAMETERS)
         self._host.spawn(_opens())
         self.network.run(for_us=1)
         self._listen()
