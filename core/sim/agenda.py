@@ -42,13 +42,13 @@ class Agenda:
         """
         heap, self._is_stopped = self._heap, False
         # What is read for every event stands in locals: this loop runs for each segment.
-        now_us, left = self.now_us, self._events_max - self.events_total
+        now_us, remaining = self.now_us, self._events_max - self.events_total
         while heap and heap[0][0] < until_us and not self._is_stopped:
             at_us, _, call, argument = heappop(heap)
             if at_us > now_us:
                 self.now_us = now_us = at_us
-            left -= 1
-            if left < 0:
+            remaining -= 1
+            if remaining < 0:
                 raise BoundExceeded(f"a run of more than {self._events_max} events has not converged")
             call(argument)
-        self.events_total = self._events_max - left
+        self.events_total = self._events_max - remaining

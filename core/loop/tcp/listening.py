@@ -112,7 +112,7 @@ class Listening:
         self._demux.time_wait.pop(flow, None)
         tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
         assert tcb is not None
-        connection = self._add_half_open(listener, flow, listener.make(flow, tcb, listener))
+        connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
         self._connections.perform(connection, tcb, actions)
 
     def _open_early(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> None:
@@ -139,7 +139,7 @@ class Listening:
             self._connections.perform(connection, None, ())
         listener.half_open.clear()
 
-    def _add_half_open(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
+    def _kept(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
         listener.half_open[connection] = None
         self._demux.add_half_open(flow, connection)
         return connection
@@ -181,5 +181,5 @@ class Listening:
         self._cookies_taken_total += 1
         opening = self._openings.passive(flow, None, now_us)
         tcb = syn_cookie.half_open(listener.tcp, ack, opening, returned.mss)
-        connection = self._add_half_open(listener, flow, listener.make(flow, tcb, listener))
+        connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
         self._connections.step(connection, SegmentArrives(ack, now_us))

@@ -8,8 +8,8 @@
     readiness   poll epoll
     control     fcntl ioctl
 
-A handler takes (world, call) and returns a `Result`, or `Blocked`. What a call writes into its arguments it
-compares with what the script says stands there.
+A handler takes (world, call) and returns a `CallResult`, or a `BlockedCall`. What a call writes into its
+arguments it compares with what the script says stands there.
 """
 
 from gossamer.core.packetdrill.calls.table import perform

@@ -101,8 +101,8 @@ def after_recovery(rack: Rack | None) -> Rack | None:
     """A recovery is over. Source: RFC 8985 6.2 step 4: the wider window lasts for 16 of them."""
     if rack is None or not rack.reo_wnd_persist:
         return rack
-    left = rack.reo_wnd_persist - 1
-    return replace(rack, reo_wnd_persist=left, reo_wnd_mult=rack.reo_wnd_mult if left else 1)
+    remaining = rack.reo_wnd_persist - 1
+    return replace(rack, reo_wnd_persist=remaining, reo_wnd_mult=rack.reo_wnd_mult if remaining else 1)
 
 
 def reordering_window_us(tcb: Tcb, recovery: Recovery) -> int:

@@ -133,16 +133,16 @@ def _advanced(before: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]
     elif tcb.backoff and tcb.transmissions and not has_dsack(segment):
         tcb = without_measurement(tcb)
     chunks, offset = without_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
-    left = tcb.snd_buf_bytes - octets
+    remaining_bytes = tcb.snd_buf_bytes - octets
     limit = tcb.agreed.parameters.send_buffer_bytes // 2
-    actions: Actions = (Signal.SEND_SPACE,) if left <= limit < tcb.snd_buf_bytes else ()
+    actions: Actions = (Signal.SEND_SPACE,) if remaining_bytes <= limit < tcb.snd_buf_bytes else ()
     tcb = replace(
         tcb,
         transmissions=after_ack(tcb, ack) if tcb.transmissions else (),
         snd_una=ack,
         snd_buf=chunks,
         snd_buf_offset=offset,
-        snd_buf_bytes=left,
+        snd_buf_bytes=remaining_bytes,
         backoff=0,
     )
     shown_us = echoed_us(tcb, segment, now_us)

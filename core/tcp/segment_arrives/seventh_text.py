@@ -110,6 +110,6 @@ def deliver(tcb: Tcb, bytes_max: int) -> tuple[Tcb, Actions]:
         return tcb, ()
     data = octets_at(tcb.rcv_buf, tcb.rcv_buf_offset, 0, count)
     chunks, offset = without_front(tcb.rcv_buf, tcb.rcv_buf_offset, count)
-    left = tcb.rcv_buf_bytes - count
-    tcb = replace(tcb, rcv_buf=chunks, rcv_buf_offset=offset, rcv_buf_bytes=left)
+    remaining_bytes = tcb.rcv_buf_bytes - count
+    tcb = replace(tcb, rcv_buf=chunks, rcv_buf_offset=offset, rcv_buf_bytes=remaining_bytes)
     return urgent.passed(tcb), (Deliver(data),)

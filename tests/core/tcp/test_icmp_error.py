@@ -45,7 +45,9 @@ EVERY = [(v4, kind, code, says, tells) for v4, kind, codes, says, tells in KINDS
 
 
 @pytest.mark.parametrize(("is_ipv4", "kind", "code", "says", "tells"), EVERY)
-def test_said__every_kind_and_code(is_ipv4: bool, kind: int, code: int, says: Report, tells: Failure) -> None:
+def test_meaning__every_kind_and_code(
+    is_ipv4: bool, kind: int, code: int, says: Report, tells: Failure
+) -> None:
     """RFC 9293 3.9.2.2."""
     event = event_of(icmp.IcmpMessage(FLOW, kind, code, 77, 1400), is_ipv4, NOW_US)
     assert event == IcmpError(77, says, NOW_US, tells, 1400)

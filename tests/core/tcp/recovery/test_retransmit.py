@@ -46,7 +46,7 @@ def test_next_lost__less_than_a_segment__just_that() -> None:
     assert next_lost(replace(tcb, recovery=recovery)) == (tcb.snd_una, 100)
 
 
-def test_went_again__no_longer_lost__sent_now_and_again() -> None:
+def test_retransmitted__no_longer_lost__sent_now_and_again() -> None:
     tcb = missing((0, 2), must_send=True)
     after = retransmitted(tcb, tcb.snd_una, SMSS, NOW_US + MS)
     assert after.recovery is not None

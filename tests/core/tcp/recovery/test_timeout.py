@@ -57,7 +57,7 @@ def test_reneged_later__all_is_lost(left: int, lost: int) -> None:
     assert after.recovery.lost_bytes == lost * SMSS
 
 
-def test_given_up__no_congestion_is_meant() -> None:
+def test_marked_lost__no_congestion_is_meant() -> None:
     """RFC 4821 7.5."""
     tcb = in_flight(8)
     after = marked_lost(tcb, at(tcb, 2), at(tcb, 3))
