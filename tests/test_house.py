@@ -135,6 +135,49 @@ def test_pure__no_clock_no_chance_no_kernel_no_thread(path: Path) -> None:
     assert not [name for name in ours(path) if name.startswith(NOT_FOR_THE_PURE)]
 
 
+ON_EITHER_STACK = {"CancelSide", "Connection", "Listener"}
+"""One interface, a class for each of the two stacks; and LISTEN of the pure TCP is a record of its own."""
+
+
+def test_classes__each_has_a_name_of_its_own() -> None:
+    places: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module_of(path))
+    assert {
+        name: where for name, where in places.items() if len(where) > 1 and name not in ON_EITHER_STACK
+    } == {}
+
+
+MEET_FFI = (
+    "core.loop.tcp",
+    "core.loop.sock",
+    "core.loop.disk",
+    "core.io",
+    "core.sim",
+    "shards",
+    "loadtest",
+    "ffi",
+)
+"""As in ARCHITECTURE.md."""
+
+
+def is_in(module: str, rooms: tuple[str, ...]) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_ffi__is_met_in_these_rooms_only(path: Path) -> None:
+    if not is_in(module_of(path), MEET_FFI) or is_in(module_of(path), ("shards.web",)):
+        assert not [name for name in ours(path) if is_in(name, ("ffi",))]
+
+
+def test_rooms_that_meet_ffi__each_does() -> None:
+    met = {module_of(path) for path in SOURCES if any(is_in(name, ("ffi",)) for name in ours(path))}
+    assert [room for room in MEET_FFI if not any(is_in(module, (room,)) for module in met)] == []
+
+
 @pytest.mark.parametrize("path", [p for p in SOURCES if module_of(p).startswith("ffi")], ids=module_of)
 def test_ffi__imports_nothing_of_the_floors_above(path: Path) -> None:
     assert not [name for name in ours(path) if not name.startswith("ffi")]

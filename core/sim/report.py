@@ -67,7 +67,7 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     queue_bytes_max: int
 
 
-class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+class TheoryBounds(msgspec.Struct, frozen=True, kw_only=True):
     """What theory allows one flow that is alone; None where it sets no bound."""
 
     path_bps: float | None
@@ -96,7 +96,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     """Steps that the oracle looked at; 0 when it was off."""
     migrations: int
     """Steps that were repeated from the decoded connection."""
-    bounds: Bounds
+    bounds: TheoryBounds
     flows: list[FlowReport]
     forward: LinkReport
     backward: LinkReport

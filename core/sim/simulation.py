@@ -19,7 +19,7 @@ from gossamer.core.sim.link import Link
 from gossamer.core.sim.measure import Meter, link_report
 from gossamer.core.sim.migration import Migration
 from gossamer.core.sim.octets import Pattern
-from gossamer.core.sim.report import Bounds, SimulationReport
+from gossamer.core.sim.report import SimulationReport, TheoryBounds
 from gossamer.core.sim.scenario import RUN_US_MAX, Scenario
 from gossamer.core.sim.theory import jain, loss_bps, payload_share, pftk_bps, window_bps
 from gossamer.core.tcp.actions import Actions
@@ -140,7 +140,7 @@ class Simulation:
         )
 
 
-def bounds(scenario: Scenario) -> Bounds:
+def bounds(scenario: Scenario) -> TheoryBounds:
     """What theory allows a single flow of the scenario; the first algorithm's, when there are several."""
     rtt_us, mss = scenario.rtt_us, scenario.smss
     path_bps = scenario.rate_bps * payload_share(mss, scenario.headers_bytes) if scenario.rate_bps else inf
@@ -148,7 +148,7 @@ def bounds(scenario: Scenario) -> Bounds:
     loss = loss_bps(scenario.algorithm(0), mss, rtt_us, scenario.mean_loss, path_bps)
     if scenario.algorithm(0) == "newreno" and not scenario.sack:
         loss = pftk_bps(mss, rtt_us, scenario.mean_loss, max(DEFAULT_PARAMETERS.rto_min_us, rtt_us))
-    return Bounds(
+    return TheoryBounds(
         path_bps=_finite(path_bps),
         window_bps=round(window, 1),
         loss_bps=_finite(loss),

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.sim.model.abstraction import LONG_TIMERS, abstracted, aged, timers_running
-from gossamer.core.sim.model.world import OPENINGS, ModelScenario, Side, World
+from gossamer.core.sim.model.world import OPENINGS, ModelScenario, ModelSide, World
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp import listen
 from gossamer.core.tcp.actions import Accepted, Actions, Deliver, Failed, Remains, Signal
@@ -75,10 +75,10 @@ def begun(scenario: ModelScenario) -> World:
     for number in (0, 1):
         if number == 0 or scenario.both_open:
             tcb, actions = open_active(scenario.parameters[number], OPENINGS[number])
-            sides.append(Side(abstracted(tcb, True), is_open=scenario.calls_early))
+            sides.append(ModelSide(abstracted(tcb, True), is_open=scenario.calls_early))
             sent += [(1 - number, action) for action in actions if isinstance(action, Segment)]
         else:
-            sides.append(Side(is_listening=True))
+            sides.append(ModelSide(is_listening=True))
     return World((sides[0], sides[1]), _sorted(sent))
 
 
@@ -107,7 +107,7 @@ def enabled(world: World, scenario: ModelScenario) -> list[Move]:
     return moves + slow if scenario.is_hasty or not moves else moves
 
 
-def _calls(scenario: ModelScenario, number: int, side: Side) -> Iterator[Move]:
+def _calls(scenario: ModelScenario, number: int, side: ModelSide) -> Iterator[Move]:
     if not side.is_open or not isinstance(side.connection, Tcb):
         return
     if side.calls_made < len(scenario.plans[number]):
@@ -121,7 +121,7 @@ def _is_readable(tcb: Tcb) -> bool:
     return tcb.rcv_buf_bytes > 0 or tcb.state in PEER_HAS_CLOSED
 
 
-def _timers(number: int, side: Side) -> Iterator[Move]:
+def _timers(number: int, side: ModelSide) -> Iterator[Move]:
     if isinstance(side.connection, TimeWait):
         yield Move(MoveKind.FORGET, number)
     elif isinstance(side.connection, Tcb):
@@ -160,7 +160,7 @@ def after(world: World, move: Move, scenario: ModelScenario, step: Step) -> Tran
     return Transition(world, (connection, event, following, actions))
 
 
-def _event(side: Side, move: Move, scenario: ModelScenario) -> tuple[Event, Connection]:
+def _event(side: ModelSide, move: Move, scenario: ModelScenario) -> tuple[Event, Connection]:
     connection = side.connection
     assert connection is not None
     if move.segment is not None:
@@ -173,7 +173,7 @@ def _event(side: Side, move: Move, scenario: ModelScenario) -> tuple[Event, Conn
     return Timeout(NOW_US), replace(connection, **{move.timer: NOW_US})
 
 
-def _with(world: World, number: int, side: Side) -> World:
+def _with(world: World, number: int, side: ModelSide) -> World:
     sides = (side, world.sides[1]) if number == 0 else (world.sides[0], side)
     return replace(world, sides=sides)
 
@@ -186,11 +186,11 @@ def _at_nobody(world: World, number: int, segment: Segment, scenario: ModelScena
         return Transition(_sent(world, number, () if reply is None else (reply,), scenario), None)
     tcb, actions = listen.segment_arrives(Listener(scenario.parameters[number]), segment, OPENINGS[number])
     if tcb is not None:
-        side = Side(abstracted(tcb, True))
+        side = ModelSide(abstracted(tcb, True))
     return Transition(_sent(_with(world, number, side), number, actions, scenario), None)
 
 
-def performed(side: Side, actions: Actions, scenario: ModelScenario) -> Side:
+def performed(side: ModelSide, actions: Actions, scenario: ModelScenario) -> ModelSide:
     """The end after the actions of a step, as far as they concern its user."""
     following = abstracted(side.connection, _is_patient(scenario))
     side = replace(side, connection=following)
@@ -204,7 +204,7 @@ def performed(side: Side, actions: Actions, scenario: ModelScenario) -> Side:
         elif action is Signal.END_OF_STREAM:
             side = replace(side, has_ended=True)
         elif action is Signal.HALF_OPEN_GONE:
-            side = Side(is_listening=True)
+            side = ModelSide(is_listening=True)
         assert not isinstance(action, Accepted), "the send buffer of a model takes all of a plan"
     return side
 

@@ -49,7 +49,7 @@ class ModelScenario(msgspec.Struct, frozen=True):
     """Segments that the network holds; what is sent beyond is lost, as in a full queue."""
 
 
-class Side(msgspec.Struct, frozen=True, array_like=True):
+class ModelSide(msgspec.Struct, frozen=True, array_like=True):
     """One end and its user."""
 
     connection: Connection | None = None
@@ -71,7 +71,7 @@ class Side(msgspec.Struct, frozen=True, array_like=True):
 class World(msgspec.Struct, frozen=True, array_like=True):
     """All there is."""
 
-    sides: tuple[Side, Side]
+    sides: tuple[ModelSide, ModelSide]
     under_way: tuple[tuple[int, Segment], ...] = ()
     """(the side it is for, segment), sorted, each once: that a segment may come out twice is a move."""
 
