@@ -90,6 +90,8 @@ class Run(contextlib.ExitStack):
         self.counters_fd = -1
         self.counters: CounterTable
         self.liveness_read = -1
+        self._liveness = contextlib.ExitStack()
+        """Holds the end of the pipe that nobody writes to."""
 
     @property
     def url(self) -> str:
@@ -188,7 +190,13 @@ class Run(contextlib.ExitStack):
         self.counters = CounterTable(self.counters_fd)
         self.liveness_read, liveness_write = os.pipe2(os.O_CLOEXEC)
         self.callback(os.close, self.liveness_read)
-        self.callback(os.close, liveness_write)
+        self._liveness.callback(os.close, liveness_write)
+        self.push(self._liveness)
+
+    def begin_end(self) -> None:
+        """Refuse new connections, and let the workers know that nobody takes over from them."""
+        self.opened.refuse_new()
+        self._liveness.close()
 
     def _open_directory(self) -> None:
         configured = self.config.server.run_dir

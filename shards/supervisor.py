@@ -165,6 +165,7 @@ class Supervisor:
         self._stopping = True
         graceful_us = 0 if at_once else self._run.config.server.timeout_graceful_shutdown_us
         log.info("stopping%s", "" if at_once else f": draining for at most {graceful_us / 1e6:g} s")
+        self._run.begin_end()
         number = signal.SIGINT if at_once else signal.SIGTERM
         for slot in self._slots:
             slot.stop(number, monotonic_us() + graceful_us + KILL_GRACE_US)

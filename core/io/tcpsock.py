@@ -101,6 +101,10 @@ class TcpAcceptor:
         """The next connection."""
         return TcpAccept(self._listener)
 
+    def refuse_new(self) -> None:
+        """Refuse SYNs from now on; handshakes that have begun come to their end, and can be accepted."""
+        self._listener.takes_new = False
+
     def close(self) -> SystemCall[None]:
         """Stop listening; a blocked accept raises ConnectionAbortedError."""
         return TcpListenClose(self._listener)
