@@ -18,6 +18,7 @@ from gossamer.core.threads.introspection import all_threads, stack_dump
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
+from gossamer.shards.signals import STOPPING, describe_meaningless
 from gossamer.shards.stack import Stack, Statistics
 
 log = logging.getLogger("gossamer.worker")
@@ -69,6 +70,8 @@ class Worker:
     async def _essential(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
+        except GeneratorExit:
+            raise  # the worker has ended, and what still waited is dropped: no failure, and it hides none
         except BaseException as error:  # noqa: BLE001 - raised again by run, outside of the scheduler
             self._failure = error
             self.scheduler.stop()
@@ -127,17 +130,18 @@ class Worker:
 
     async def watch_signals(self, signals: SignalSocket, graceful_us: int) -> None:
         """Drain on SIGTERM, stop on SIGINT; RETIRE is to drain while a successor waits; SIGQUIT writes the
-        stacks of all threads to the log."""
+        stacks of all threads to the log. Any other is logged, and changes nothing."""
         while True:
             await EpollWait(signals.fileno(), select.EPOLLIN)
-            numbers = signals.read()
-            if signal.SIGQUIT in numbers:
-                log.warning("stacks of %s", stack_dump(all_threads()))
-            for number in numbers:
-                if number in (RETIRE, signal.SIGTERM):
+            for number in signals.read():
+                if number == RETIRE or number in STOPPING:
                     self._begin_drain(graceful_us, is_retired=number == RETIRE)
                 elif number == signal.SIGINT:
                     self.scheduler.stop()
+                elif number == signal.SIGQUIT:
+                    log.warning("stacks of %s", stack_dump(all_threads()))
+                else:
+                    log.warning("%s", describe_meaningless(number, "worker"))
 
     async def watch_supervisor(self, liveness_fd: int, graceful_us: int) -> None:
         """Drain when the supervisor ends or is gone: nobody would replace or stop us any more."""

@@ -8,7 +8,7 @@ import logging
 import selectors
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -31,6 +31,7 @@ from gossamer.shards.restart import (
     decide_restart,
     describe_exit,
 )
+from gossamer.shards.signals import ENDING, NO_LOG_FILES, NO_UPGRADE, STOPPING, describe_meaningless
 from gossamer.shards.slot import KILL_GRACE_US, Slot
 from gossamer.shards.startup import Run
 from gossamer.shards.status import ServerStatus
@@ -42,8 +43,9 @@ TICK_CALM_SECONDS: Final = 0.25
 START_PAUSE_US: Final = 1_000_000
 """Between two tries to start a worker that the system refuses."""
 KERNEL_DROPS_INTERVAL_US: Final = 1_000_000
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
+SIGNALS: Final = frozenset({signal.SIGCHLD, *ENDING})
 """What `signals` must catch, from before anything is opened until all of it is given back."""
+SAID: Final[Mapping[int, str]] = {signal.SIGUSR1: NO_LOG_FILES, signal.SIGUSR2: NO_UPGRADE}
 HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 """Exit codes of a worker that a restart does not cure."""
 
@@ -144,12 +146,14 @@ class Supervisor:
         for number in self._signals.read():
             if number == signal.SIGHUP:
                 self._reload_loudly()
-            elif number == signal.SIGINT or (number == signal.SIGTERM and self._stopping):
+            elif number == signal.SIGINT or (number in STOPPING and self._stopping):
                 self.stop(at_once=True)
-            elif number == signal.SIGTERM:
+            elif number in STOPPING:
                 self.stop()
             elif number == signal.SIGQUIT:
                 self._dump_threads()
+            elif number != signal.SIGCHLD:
+                log.warning("%s", SAID.get(number) or describe_meaningless(number, "supervisor"))
 
     def _dump_threads(self) -> None:
         """Have every worker write the stacks of its threads to the log."""

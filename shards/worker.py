@@ -13,7 +13,6 @@ import logging
 import os
 import resource
 import select
-import signal
 import sys
 from contextlib import nullcontext
 from functools import partial
@@ -38,7 +37,8 @@ from gossamer.shards.confinement import steps
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.logs import configure_logging
-from gossamer.shards.serving import RETIRE, Worker
+from gossamer.shards.serving import Worker
+from gossamer.shards.signals import ENDING
 from gossamer.shards.stack import BuildStack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
 
@@ -115,8 +115,7 @@ def run_worker(plan: WorkerPlan) -> None:
     """Serve until told to end."""
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
     keep_freed_memory()
-    signals = SignalSocket((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, RETIRE))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals = SignalSocket(ENDING)
     build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").stack_builder(
         plan
     )
