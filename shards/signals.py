@@ -1,8 +1,8 @@
 """What signals mean to a supervisor and to a worker.
 
 Owns that none ends a process by accident: a supervisor that ends without draining leaves firewall rules
-behind, which bring packets to nobody. Whatever has no meaning is logged, and that is all. They are caught, not
-ignored: programs that a handler starts would inherit that.
+behind, which bring packets to nobody. Whatever has no meaning is logged, and that is all. They are caught,
+not ignored: programs that a handler starts would inherit that.
 
 Not caught: what nobody can catch, and what says that the process itself is broken (SIGABRT, SIGSEGV and its
 like). The next start removes the rules then, as after SIGKILL.
