@@ -3,7 +3,7 @@
 Owns the one call. Source: accept(2).
 """
 
-from gossamer.ffi._aio import lib
+from gossamer.ffi._system import lib
 
 
 def accept_nonblocking(fd: int) -> int:

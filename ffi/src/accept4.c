@@ -1,0 +1,15 @@
+/* accept4: the new socket is non-blocking and closed on exec by the one call.
+ *
+ * Answers a descriptor or -errno, and decides nothing: accept(2) says which errors are worth another try.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <sys/socket.h>
+
+static int gossamer_accept(int fd)
+{
+    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return accepted < 0 ? -errno : accepted;
+}
