@@ -6,7 +6,7 @@ Owns the waiting: each command ends when what it asked for has happened, or when
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
@@ -101,27 +101,19 @@ def list_workers(run_dir: str | None, port: int | None, as_json: bool) -> None:
         print_status(status, wide_console())
 
 
-class WorkerNumber(click.ParamType):
-    """A worker's number; "all" is None."""
-
-    name = "worker"
-
-    def convert(
-        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
-    ) -> int | None:
-        """The number."""
-        if value == ALL:
-            return None
-        try:
-            return int(value)
-        except ValueError:
-            self.fail(
-                f"found {value!r}; allowed: a number of gossamer worker list, or {ALL}", parameter, context
-            )
+def worker_number(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
+    """A worker's number; None for all. Raises: click.BadParameter."""
+    if value == ALL:
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        what = f"found {value!r}; allowed: a number of gossamer worker list, or {ALL}"
+        raise click.BadParameter(what) from None
 
 
 @worker.command("restart", epilog="Example: gossamer worker restart 1")
-@click.argument("number", type=WorkerNumber(), default=ALL, metavar="[NUMBER|all]")
+@click.argument("number", callback=worker_number, default=ALL, metavar="[NUMBER|all]")
 @run_dir_options
 @wait_option
 def restart_worker(number: int | None, run_dir: str | None, port: int | None, timeout: int) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import monotonic_us
+from gossamer.core.errors import what_failed
 from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
 from gossamer.shards.control import Answer, ControlServer, Request
@@ -119,9 +120,9 @@ class Supervisor:
                 slot.start()
         except OSError as error:
             raise CannotStartError(
-                f"cannot start a worker: {error}; {sys.executable} must be a Python that this user may run, "
-                "processes and descriptors must be left to it (ulimit -u, -n), and no sandbox may refuse "
-                "clone, vfork and execve"
+                f"cannot start a worker: {what_failed(error)}; {sys.executable} must be a Python that this "
+                "user may run, processes and descriptors must be left to it (ulimit -u, -n), and no sandbox "
+                "may refuse clone, vfork and execve"
             ) from error
 
     def _start_again(self, slot: Slot, now_us: int) -> None:
@@ -129,7 +130,7 @@ class Supervisor:
         try:
             slot.start()
         except OSError as error:
-            log.error("worker %d: cannot start: %s; trying again", slot.shard, error)
+            log.error("worker %d: cannot start: %s; trying again", slot.shard, what_failed(error))
             slot.restart_at_us = now_us + START_PAUSE_US
 
     def _copy_kernel_drops(self) -> None:
@@ -264,7 +265,7 @@ class Supervisor:
                 slot.replace()
         except OSError as error:
             self._abandon_successors()
-            raise CommandError(f"cannot start a worker: {error}") from error
+            raise CommandError(f"cannot start a worker: {what_failed(error)}") from error
 
     def _abandon_successors(self) -> None:
         """Return to the configuration that the present workers have, unless all have been replaced since."""

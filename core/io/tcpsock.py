@@ -4,6 +4,7 @@ Owns the streams, acceptors and connectors over the functional TCP as threads se
 builds a system call; `core.loop.tcp` performs it.
 """
 
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -138,7 +139,8 @@ class TcpConnector:
             if not self._loop.has_connection((host, port), address):
                 return TcpConnect((host, port), address, timeout_us, TcpStream, options, data)
         raise OSError(
-            99, f"every local port of this process is in use towards {address[0]} port {address[1]}"
+            errno.EADDRNOTAVAIL,
+            f"every local port of this process is in use towards {address[0]} port {address[1]}",
         )
 
     def _candidates(self, host: str, address: Address) -> Iterator[int]:

@@ -9,6 +9,7 @@ Owns the thread river. The packet river is `core.loop.tcppackets`, what actions 
 and what is decided `core.tcp.step`.
 """
 
+import errno
 from collections.abc import Mapping
 from select import EPOLLIN
 from typing import Any
@@ -155,7 +156,7 @@ class TcpLoop:
             if data is not None:
                 return data
         if connection.recv_thread is not None:
-            raise OSError(16, "another thread is receiving on this connection")
+            raise OSError(errno.EBUSY, "another thread is receiving on this connection")
         connection.recv_thread = thread
         connection.recv_bytes_max = call.bytes_max
         if call.timeout_us != NEVER_US:
@@ -184,7 +185,7 @@ class TcpLoop:
         if tcb is None:
             raise error_of(connection.failure or Failure.CLOSING)
         if connection.send_thread is not None:
-            raise OSError(16, "another thread is sending on this connection")
+            raise OSError(errno.EBUSY, "another thread is sending on this connection")
         data = call.data
         self._connections.accepted_count = size = len(data)
         after, actions = send(tcb, Send(data, self._scheduler.now_us(), call.is_last))
@@ -252,7 +253,7 @@ class TcpLoop:
     def _accept(self, thread: Thread[Any], call: TcpAccept) -> Any:
         listener = call.listener
         if listener.is_closed:
-            raise ConnectionAbortedError(103, "the listener is closed")
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the listener is closed")
         if listener.accepted:
             connection, _ = listener.accepted.popitem(last=False)
             connection.listener = None
@@ -267,7 +268,8 @@ class TcpLoop:
         self._demux.unlisten(listener.address)
         while listener.threads:
             self._scheduler.throw(
-                listener.threads.popleft(), ConnectionAbortedError(103, "the listener is closed")
+                listener.threads.popleft(),
+                ConnectionAbortedError(errno.ECONNABORTED, "the listener is closed"),
             )
         self._listening.forget_half_open(listener)
         accepted = tuple(listener.accepted)
@@ -280,9 +282,14 @@ class TcpLoop:
         flow = pack_flow(call.local, call.remote)
         if is_bad_address(wire_address(flow[:16])):
             # RFC 9293 3.9.2.3, MUST-46: an OPEN to a broadcast or multicast address is an error.
-            raise OSError(101, f"{call.remote[0]} is not the address of one host: no connection leads there")
+            raise OSError(
+                errno.ENETUNREACH,
+                f"{call.remote[0]} is not the address of one host: no connection leads there",
+            )
         if self._demux.find(flow) is not None:
-            raise OSError(98, f"{call.local[0]} port {call.local[1]} is in use towards {call.remote[0]}")
+            raise OSError(
+                errno.EADDRINUSE, f"{call.local[0]} port {call.local[1]} is in use towards {call.remote[0]}"
+            )
         now_us = self._clock()
         waiting = self._demux.time_wait.pop(flow, None)
         opening = self._openings.active(flow, waiting, now_us)

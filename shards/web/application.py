@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import GossamerError, what_failed
 from gossamer.core.io.stream import Stream
 
 Handler = Callable[[Stream], Coroutine[Any, Any, None]]
@@ -53,7 +53,7 @@ def import_module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except Exception as error:
-        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        what = f"{type(error).__name__}: {' '.join(what_failed(error).split())}"
         raise ApplicationError(f"module {name!r} cannot be imported: {what}") from error
 
 
