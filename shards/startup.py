@@ -20,6 +20,7 @@ from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.counters import CounterTable, create_counters
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
+from gossamer.shards.imports import warn_of_imports
 from gossamer.shards.machine import (
     FIREWALL_RIGHTS,
     find_loopback_obstacle,
@@ -247,6 +248,6 @@ class Run(contextlib.ExitStack):
         else:
             self._open_stack_or_fall_back(host)
         self.confinement, warnings = confine(self.config, self.plan.stack)
-        self.warnings += warnings
+        self.warnings += warnings + warn_of_imports(self.config, self.confinement, self.plan.stack)
         self._open_counters()
         self._open_directory()
