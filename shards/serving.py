@@ -30,10 +30,9 @@ processes.
 HEARTBEAT_US: Final = 100_000
 LIMIT_PAUSE_US: Final = 10_000
 """How long accepting rests when the worker has as many connections as it may."""
-DRAIN_SETTLE_US: Final = 100_000
-"""How long a handshake that has begun may take to its end; and between the last accept and the end of idle
-connections: the first request of one that was accepted a moment ago is still on its way, and is to be
-answered.
+DRAIN_SETTLE_US: Final = 250_000
+"""How long the handshake of a connection may take to its end, and its first request from then on: each is a
+round trip. Before that no listener is closed, and no connection for being idle.
 """
 DRAIN_LOOK_US: Final = 20_000
 
@@ -153,17 +152,19 @@ class Worker:
             self.scheduler.stop()
         elif self._drain_deadline_us is None:
             self._drain_deadline_us = self._clock() + graceful_us
-            if is_retired:
-                self._stack.hand_over()
-            self.spawn_essential(self._drain(self._stack, self._application), "drain")
+            drain = self._drain(
+                self._stack, self._application, self._drain_deadline_us, is_retired=is_retired
+            )
+            self.spawn_essential(drain, "drain")
 
-    async def _drain(self, stack: Stack, application: Application) -> None:
-        assert self._drain_deadline_us is not None
-        deadline_us = self._drain_deadline_us
+    async def _drain(
+        self, stack: Stack, application: Application, deadline_us: int, *, is_retired: bool
+    ) -> None:
         self.set_state(WorkerState.DRAINING)
-        await self._accept_the_rest(stack, deadline_us)
+        await self._accept_the_rest(stack, deadline_us, is_retired=is_retired)
         await stack.acceptor.close()
-        await self._settle(deadline_us)
+        if not self._is_last():
+            await self._settle(deadline_us)
         application.drain()
         stack.interrupt_receivers()
         while stack.connections() and self._clock() < deadline_us:
@@ -174,21 +175,24 @@ class Worker:
     async def _settle(self, deadline_us: int) -> None:
         await Sleep(min(DRAIN_SETTLE_US, max(0, deadline_us - self._clock())))
 
-    async def _accept_the_rest(self, stack: Stack, deadline_us: int) -> None:
-        """Accept those whose handshake had begun, while whoever comes new is refused, until none is left.
+    async def _accept_the_rest(self, stack: Stack, deadline_us: int, *, is_retired: bool) -> None:
+        """Accept those whose handshake had begun, while whoever comes new is turned away.
 
-        Where somebody takes over, they are left to that one. A signal to a whole control group may reach us
-        before the supervisor: so whether it ends too is asked again after a moment.
+        Those are left to who takes over; where nobody does they are refused, and we go on until none comes. A
+        signal to a whole control group may reach us before the supervisor: so whether it ends too is asked
+        again after a moment.
         """
-        is_refusing = False
+        is_handing_over, is_refusing = is_retired, False
+        if is_retired:
+            stack.hand_over()
         while self._clock() < deadline_us:
             if self._is_last() and not is_refusing:
                 stack.refuse_new()
                 is_refusing = True
             before = self._accepted_total
             await self._settle(deadline_us)
-            if is_refusing and self._accepted_total == before:
+            if self._accepted_total == before if is_refusing else is_handing_over:
                 return
             if not self._is_last():
                 stack.hand_over()
-                return
+                is_handing_over = True

@@ -132,10 +132,9 @@ def test_supervisor_killed__requests_in_the_accept_queue__answered(serve: Serve)
     assert Counter(map(outcome, clients)) == {"answered": 20}
 
 
-def test_worker_asked_to_end__another_takes_its_place__none_is_lost(serve: Serve) -> None:
-    server = serve("--workers", "1").wait_ready()
-    port, (victim,) = server.status()["port"], server.worker_pids()
-    clients = Clients(port, 2, contextlib.nullcontext)
+def replace_worker_under_requests(server: Server, port: int, place: Place) -> None:
+    (victim,) = server.worker_pids()
+    clients = Clients(port, 2, place)
     with clients.running():
         wait_until(lambda: len(clients.outcomes) > 20, "requests")
         os.kill(victim, signal.SIGTERM)
@@ -143,5 +142,20 @@ def test_worker_asked_to_end__another_takes_its_place__none_is_lost(serve: Serve
         seen = len(clients.outcomes)
         wait_until(lambda: len(clients.outcomes) > seen + 20, "more requests")
         send_term(server)
+    assert Counter(clients.outcomes)["refused"] == 2
     assert set(clients.outcomes) == {"answered", "refused"}
     assert server.wait_end() == 0
+
+
+def test_worker_asked_to_end__another_takes_its_place__none_is_lost(serve: Serve) -> None:
+    server = serve("--workers", "1").wait_ready()
+    replace_worker_under_requests(server, server.status()["port"], contextlib.nullcontext)
+
+
+@pytest.mark.needs("nfqueue")
+def test_worker_asked_to_end__functional_tcp__another_takes_its_place__none_is_lost(
+    serve: Serve, namespace: Namespace
+) -> None:
+    prefix = tuple(namespace.command([]))
+    argv = ("--workers", "1", "--stack", "nfqueue", "--port", str(PORT))
+    replace_worker_under_requests(serve(*argv, prefix=prefix).wait_ready(), PORT, namespace.entered)
