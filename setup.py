@@ -11,7 +11,7 @@ setup(
     cffi_modules=[
         "gossamer/ffi/build_packet.py:builder",
         "gossamer/ffi/build_aio.py:builder",
-        "gossamer/ffi/build_process.py:builder",
+        "gossamer/ffi/build_system.py:builder",
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if HAS_STABLE_ABI else {},
 )

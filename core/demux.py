@@ -6,6 +6,7 @@ packets or time beyond the deadline that a TIME-WAIT record carries.
 Source: RFC 9293 3.10.7, 3.1 (a connection is named by its pair of sockets).
 """
 
+import errno
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
@@ -90,7 +91,7 @@ class Demux(Generic[Connection, Listener]):
         """Raises: OSError when the socket is listened on already."""
         key = listening_key(address)
         if key in self.listeners:
-            raise OSError(98, f"{address[0]} port {address[1]} is already listened on")
+            raise OSError(errno.EADDRINUSE, f"{address[0]} port {address[1]} is already listened on")
         self.listeners[key] = listener
 
     def unlisten(self, address: Address) -> None:

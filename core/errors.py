@@ -5,6 +5,8 @@ ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipe
 here has no name there.
 """
 
+import errno
+import os
 import reprlib
 
 
@@ -49,6 +51,22 @@ class IncompleteReadError(GossamerError, EOFError):
 
     def __str__(self) -> str:
         return f"the stream ended after {len(self.partial)} bytes of {self.expected}"
+
+
+def what_failed(error: BaseException) -> str:
+    """What an error says, for a person: the number of an OSError by its name, any other error as it is.
+
+    >>> from gossamer.core.errors import what_failed
+    >>> what_failed(OSError(24, "Too many open files"))
+    'Too many open files (EMFILE)'
+    >>> what_failed(FileNotFoundError(2, "No such file or directory", "/no/such"))
+    '/no/such: No such file or directory (ENOENT)'
+    """
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    name = errno.errorcode.get(error.errno or 0)
+    what = f"{error.strerror} ({name})" if name else error.strerror
+    return what if error.filename is None else f"{os.fsdecode(error.filename)}: {what}"
 
 
 def misuse(name: str, found: object, allowed: str) -> MisuseError:

@@ -1,4 +1,4 @@
-"""What cffi makes of src/aio.c, as far as Python uses it."""
+"""What cffi makes of src/aio.c and src/uring.c, as far as Python uses it."""
 
 from typing import Any, Final
 
@@ -28,10 +28,6 @@ class Lib:
     def gossamer_uring_cancel(self, ring: CData, slot: int) -> int: ...
     def gossamer_uring_reap(self, ring: CData, done: Any, done_max: int) -> int: ...
     def gossamer_uring_close(self, ring: CData) -> int: ...
-    def gossamer_openat2(
-        self, directory_fd: int, path: bytes, flags: int, mode: int, resolve: int
-    ) -> int: ...
-    def gossamer_accept(self, fd: int, name: CData, name_max: int) -> int: ...
 
 ffi: FFI
 lib: Lib

@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Final
 
-from gossamer.ffi._aio import ffi, lib
+from gossamer.ffi._system import ffi, lib
 
 NAME_BYTES: Final = 28
 """A sockaddr_in6; a sockaddr_in is shorter."""

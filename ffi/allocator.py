@@ -9,7 +9,7 @@ Source: mallopt(3), M_TRIM_THRESHOLD, M_MMAP_THRESHOLD.
 
 from typing import Final
 
-from gossamer.ffi._process import lib
+from gossamer.ffi._system import lib
 
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 """Freed memory at the top of the heap that stays with the process."""

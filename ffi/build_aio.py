@@ -1,4 +1,4 @@
-"""Builds gossamer.ffi._aio: calls of the kernel for files and sockets that the standard library lacks."""
+"""Builds gossamer.ffi._aio: the two ways in which the kernel reads and writes files without blocking."""
 
 from pathlib import Path
 
@@ -32,9 +32,6 @@ builder.cdef(
     int gossamer_uring_cancel(gossamer_uring *ring, uint64_t slot);
     int gossamer_uring_reap(gossamer_uring *ring, gossamer_aio_done *done, unsigned done_max);
     int gossamer_uring_close(gossamer_uring *ring);
-
-    int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
-    int gossamer_accept(int fd, unsigned char *name, unsigned name_max);
     """
 )
 builder.set_source(

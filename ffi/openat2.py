@@ -10,7 +10,7 @@ import errno
 import os
 from typing import Final
 
-from gossamer.ffi._aio import lib
+from gossamer.ffi._system import lib
 from gossamer.ffi.walk import walk_beneath
 
 RESOLVE_NO_MAGICLINKS: Final = 0x02

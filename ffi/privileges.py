@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from gossamer.ffi._process import ffi, lib
+from gossamer.ffi._system import ffi, lib
 
 CAP_SETUID: Final = 7
 CAP_NET_ADMIN: Final = 12

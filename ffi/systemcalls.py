@@ -10,7 +10,7 @@ import errno
 from collections.abc import Sequence
 from typing import Final
 
-from gossamer.ffi._process import lib
+from gossamer.ffi._system import lib
 
 REFUSALS: Final = frozenset({errno.ENOSYS, errno.EPERM, errno.EACCES})
 """What a kernel without the call says, and what sandboxes say."""
@@ -19,7 +19,7 @@ ARGUMENTS_MAX: Final = 4
 
 
 def exists(name: str) -> bool:
-    """Whether this machine has a call of that name (among those of `src/process.c`)."""
+    """Whether this machine has a call of that name (among those of `src/systemcalls.c`)."""
     return bool(lib.gossamer_call_number(name.encode()) >= 0)
 
 

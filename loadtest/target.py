@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from gossamer.core.errors import what_failed
 from gossamer.core.wire.flow import Address
 from gossamer.shards.exitcode import ConfigError
 
@@ -61,7 +62,7 @@ def look_up(host: str, url: str) -> str:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"URL {url!r}: host {host!r} is not known: {error}") from error
+        raise ConfigError(f"URL {url!r}: host {host!r} is not known: {what_failed(error)}") from error
     # IPv4 first: `localhost` is ::1 on many machines whose servers listen on 127.0.0.1 alone.
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     return str(found[0][4][0])

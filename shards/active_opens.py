@@ -14,6 +14,7 @@ import fcntl
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -27,9 +28,10 @@ from gossamer.shards.opening import open_queue
 from gossamer.shards.plan import choose_port_range, choose_queues
 from gossamer.shards.procfs import own_identity
 from gossamer.shards.rules import QueueTarget
-from gossamer.shards.rundir import base_directory
 
-LOCK_NAME: Final = "allocation.lock"
+NETWORK_NAMESPACE: Final = "/proc/thread-self/ns/net"
+LOCK_WAIT_SECONDS: Final = 60.0
+LOCK_POLL_SECONDS: Final = 0.02
 NFQUEUE_DEFAULTS: Final = NfqueueConfig()
 
 
@@ -44,19 +46,35 @@ class ActiveOpens(NamedTuple):
 
 
 @contextlib.contextmanager
-def allocation_lock() -> Iterator[None]:
-    """While it is held, no other process of ours chooses queues and ports. Raises: CannotStartError."""
+def allocation_lock(wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
+    """While it is held, no other process of ours chooses queues and ports of this network namespace.
+
+    The namespace itself is locked: rules, queues and ports are its own, processes of several containers may
+    share it, and nothing has to be writable for that. Raises: CannotStartError.
+    """
     try:
-        base_directory().mkdir(mode=0o755, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(base_directory() / LOCK_NAME, flags, 0o600)
+        fd = os.open(NETWORK_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise CannotStartError(f"{base_directory() / LOCK_NAME}: {error.strerror}") from error
+        raise CannotStartError(f"{NETWORK_NAMESPACE}: {error.strerror}") from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        _lock(fd, time.monotonic() + wait_seconds)
         yield
     finally:
         os.close(fd)
+
+
+def _lock(fd: int, deadline: float) -> None:
+    """Have an exclusive lock of the file. Raises: CannotStartError when the time has come."""
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise CannotStartError(
+                    f"another process keeps {NETWORK_NAMESPACE} locked (flock), as a server does while it "
+                    "chooses queues and ports; lslocks shows which one it is"
+                ) from None
+        time.sleep(LOCK_POLL_SECONDS)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ worker that ends at each start. A user that somebody named is never done without
 import os
 import pwd
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, Literal
 
@@ -134,9 +134,25 @@ def _own_user_name() -> str:
         return str(os.geteuid())
 
 
-def _refusal(confinement: Confinement, stack: StackName) -> str:
+def find_unreadable(confinement: Confinement, stack: StackName, paths: Iterable[str]) -> str:
+    """The first of these folders and files that a worker may not read, with the reason; "" where none is.
+
+    Raises: CannotStartError.
+    """
+    return _refusal(confinement, stack, [partial(_read, path) for path in paths])
+
+
+def _read(path: str) -> None:
+    """Raises: OSError that names the path."""
+    if os.path.isdir(path):
+        os.scandir(path).close()
+    else:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+
+def _refusal(confinement: Confinement, stack: StackName, further: Iterable[Step] = ()) -> str:
     def take_steps() -> None:
-        for step in steps(confinement, stack):
+        for step in (*steps(confinement, stack), *further):
             step()
 
     try:

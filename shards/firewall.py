@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from gossamer.core.errors import what_failed
 from gossamer.shards.exitcode import StackUnavailableError
 from gossamer.shards.modules import load_module, missing_modules
 from gossamer.shards.procfs import is_alive
@@ -91,7 +92,7 @@ def _run_once(family: Family, arguments: list[str], rules: str) -> str:
             process_group=0,  # Ctrl-C must not end it half-way
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise FirewallError(f"{command[0]}: {error}; Debian package: iptables") from error
+        raise FirewallError(f"{command[0]}: {what_failed(error)}; Debian package: iptables") from error
     if done.returncode:
         raise _refusal(command[0], done)
     return done.stdout

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from gossamer.core.errors import what_failed
 from gossamer.ffi import systemcalls
 from gossamer.ffi.nfqueue_netlink import try_nfqueue
 from gossamer.ffi.privileges import CAP_NET_ADMIN, CAP_NET_RAW, effective_capabilities
@@ -168,6 +169,6 @@ def resolve_host(host: str) -> str:
         found = socket.getaddrinfo(host or "::", None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ConfigError(
-            f"server.host: found {host!r}; allowed: an IP address or the name of one ({error})"
+            f"server.host: found {host!r}; allowed: an IP address or the name of one ({what_failed(error)})"
         ) from error
     return str(found[0][4][0])

@@ -13,6 +13,7 @@ from gossamer.ffi import nfqueue_netlink, rawout
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
 from gossamer.shards.plan import RunPlan
+from gossamer.shards.refusing import refuse_new
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Descriptors
 
 IN_USE_HINT = "another program has it; name another one with --port, or 0 for any"
@@ -122,6 +123,11 @@ class Opened(contextlib.ExitStack):
                 self._queues.append(
                     self.enter_context(open_queue(shard.queue, config.nfqueue.queue_length_max))
                 )
+
+    def refuse_new(self) -> None:
+        """Have every listening socket refuse what is new; what is in its queues can still be accepted."""
+        for listening in self._listening:
+            refuse_new(listening)
 
     def descriptors(self, shard: int, counters: int, liveness: int, root: int) -> Descriptors:
         """What the worker of that shard inherits."""

@@ -7,7 +7,7 @@ It knows the stack and the application only as values with a few functions.
 import logging
 import select
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Final
 
@@ -18,18 +18,21 @@ from gossamer.core.threads.introspection import all_threads, stack_dump
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
+from gossamer.shards.signals import STOPPING, describe_meaningless
 from gossamer.shards.stack import Stack, Statistics
 
 log = logging.getLogger("gossamer.worker")
 
-RETIRE: Final = signal.SIGUSR1
-"""The signal that has a worker make way for its successor."""
+RETIRE: Final = signal.SIGRTMIN
+"""The signal that has a worker make way for its successor: none that people send to a whole family of
+processes.
+"""
 HEARTBEAT_US: Final = 100_000
 LIMIT_PAUSE_US: Final = 10_000
 """How long accepting rests when the worker has as many connections as it may."""
-DRAIN_SETTLE_US: Final = 100_000
-"""Between the last accept and the end of idle connections: the first request of a connection that was
-accepted a moment ago is still on its way, and is to be answered.
+DRAIN_SETTLE_US: Final = 250_000
+"""How long the handshake of a connection may take to its end, and its first request from then on: each is a
+round trip. Before that no listener is closed, and no connection for being idle.
 """
 DRAIN_LOOK_US: Final = 20_000
 
@@ -38,11 +41,19 @@ class Worker:
     """The running state of one worker."""
 
     def __init__(
-        self, scheduler: Scheduler, row: Row, clock: Clock, statistics: Sequence[Statistics] = ()
+        self,
+        scheduler: Scheduler,
+        row: Row,
+        clock: Clock,
+        is_last: Callable[[], bool],
+        statistics: Sequence[Statistics] = (),
     ) -> None:
+        """`is_last` says whether nobody takes over from this worker: the supervisor ends, or has ended."""
         self.scheduler = scheduler
         self._row = row
         self._clock = clock
+        self._is_last = is_last
+        self._accepted_total = 0
         self._sources: list[Statistics] = [scheduler.statistics, *statistics]
         self._stack: Stack | None = None
         self._application: Application | None = None
@@ -59,7 +70,7 @@ class Worker:
         try:
             await coroutine
         except GeneratorExit:
-            raise  # the worker has ended, and what is left of its threads is thrown away
+            raise  # the worker has ended, and what still waited is dropped: no failure, and it hides none
         except BaseException as error:  # noqa: BLE001 - raised again by run, outside of the scheduler
             self._failure = error
             self.scheduler.stop()
@@ -109,6 +120,7 @@ class Worker:
                 stream = await stack.acceptor.accept()
             except ConnectionAbortedError:
                 return  # draining has closed the acceptor
+            self._accepted_total += 1
             await Fork(serve(stream), context=copy_context() if isolates else None)
             while connections() >= limit and self._drain_deadline_us is None:
                 await Sleep(LIMIT_PAUSE_US)
@@ -117,40 +129,70 @@ class Worker:
 
     async def watch_signals(self, signals: SignalSocket, graceful_us: int) -> None:
         """Drain on SIGTERM, stop on SIGINT; RETIRE is to drain while a successor waits; SIGQUIT writes the
-        stacks of all threads to the log."""
+        stacks of all threads to the log. Any other is logged, and changes nothing."""
         while True:
             await EpollWait(signals.fileno(), select.EPOLLIN)
-            numbers = signals.read()
-            if signal.SIGQUIT in numbers:
-                log.warning("stacks of %s", stack_dump(all_threads()))
-            for number in numbers:
-                if number == RETIRE and self._stack is not None:
-                    self._stack.hand_over()
-                if number in (RETIRE, signal.SIGTERM):
-                    self._begin_drain(graceful_us)
+            for number in signals.read():
+                if number == RETIRE or number in STOPPING:
+                    self._begin_drain(graceful_us, is_retired=number == RETIRE)
                 elif number == signal.SIGINT:
                     self.scheduler.stop()
+                elif number == signal.SIGQUIT:
+                    log.warning("stacks of %s", stack_dump(all_threads()))
+                else:
+                    log.warning("%s", describe_meaningless(number, "worker"))
 
     async def watch_supervisor(self, liveness_fd: int, graceful_us: int) -> None:
-        """Drain when the supervisor is gone: nobody would replace or stop us any more."""
+        """Drain when the supervisor ends or is gone: nobody would replace or stop us any more."""
         await EpollWait(liveness_fd, select.EPOLLIN)
         self._begin_drain(graceful_us)
 
-    def _begin_drain(self, graceful_us: int) -> None:
+    def _begin_drain(self, graceful_us: int, *, is_retired: bool = False) -> None:
         if self._stack is None or self._application is None:
             self.scheduler.stop()
         elif self._drain_deadline_us is None:
             self._drain_deadline_us = self._clock() + graceful_us
-            drain = self._drain(self._stack, self._application, self._drain_deadline_us)
+            drain = self._drain(
+                self._stack, self._application, self._drain_deadline_us, is_retired=is_retired
+            )
             self.spawn_essential(drain, "drain")
 
-    async def _drain(self, stack: Stack, application: Application, deadline_us: int) -> None:
+    async def _drain(
+        self, stack: Stack, application: Application, deadline_us: int, *, is_retired: bool
+    ) -> None:
         self.set_state(WorkerState.DRAINING)
+        await self._accept_the_rest(stack, deadline_us, is_retired=is_retired)
         await stack.acceptor.close()
-        await Sleep(min(DRAIN_SETTLE_US, max(0, deadline_us - self._clock())))
+        if not self._is_last():
+            await self._settle(deadline_us)
         application.drain()
         stack.interrupt_receivers()
         while stack.connections() and self._clock() < deadline_us:
             await Sleep(DRAIN_LOOK_US)
         self.beat()
         self.scheduler.stop()
+
+    async def _settle(self, deadline_us: int) -> None:
+        await Sleep(min(DRAIN_SETTLE_US, max(0, deadline_us - self._clock())))
+
+    async def _accept_the_rest(self, stack: Stack, deadline_us: int, *, is_retired: bool) -> None:
+        """Accept those whose handshake had begun, while whoever comes new is turned away.
+
+        Those are left to who takes over; where nobody does they are refused, and we go on until none comes. A
+        signal to a whole control group may reach us before the supervisor: so whether it ends too is asked
+        again after a moment.
+        """
+        is_handing_over, is_refusing = is_retired, False
+        if is_retired:
+            stack.hand_over()
+        while self._clock() < deadline_us:
+            if self._is_last() and not is_refusing:
+                stack.refuse_new()
+                is_refusing = True
+            before = self._accepted_total
+            await self._settle(deadline_us)
+            if self._accepted_total == before if is_refusing else is_handing_over:
+                return
+            if not self._is_last():
+                stack.hand_over()
+                is_handing_over = True

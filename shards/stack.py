@@ -23,6 +23,8 @@ class Stack(msgspec.Struct, frozen=True):
     """Throws Draining into threads blocked in a receive."""
     hand_over: Callable[[], None]
     """What is new belongs to a successor from now on: nothing is refused any more."""
+    refuse_new: Callable[[], None]
+    """What is new is refused from now on; what is in the queues of the listener can still be accepted."""
     connections: Callable[[], int]
     """How many connections are not over yet."""
     statistics: Statistics

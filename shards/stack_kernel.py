@@ -1,10 +1,12 @@
 """The kernel's sockets as a worker's stack."""
 
 import socket
+from functools import partial
 
 from gossamer.core.io.sock import SockAcceptor, SockConnector
 from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.refusing import refuse_new
 from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import WorkerPlan
 
@@ -16,12 +18,13 @@ def stack_builder(_plan: WorkerPlan) -> BuildStack:
 
 def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen on the inherited socket."""
-    loop = SockLoop()
+    loop, listening = SockLoop(), socket.socket(fileno=plan.descriptors.listening)
     scheduler.add_loop(loop)
     return Stack(
-        acceptor=SockAcceptor(socket.socket(fileno=plan.descriptors.listening)),
+        acceptor=SockAcceptor(listening),
         interrupt_receivers=loop.interrupt_receivers,
         hand_over=lambda: None,  # the successor listens on the same socket, which refuses nobody
+        refuse_new=partial(refuse_new, listening),
         connections=lambda: loop.statistics()["connections"],
         statistics=loop.statistics,
         connector=SockConnector(),

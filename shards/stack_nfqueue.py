@@ -57,16 +57,24 @@ def stack_builder(plan: WorkerPlan) -> BuildStack:
     return partial(build_stack, receiver_of(plan))
 
 
+def hand_over(loop: TcpLoop, acceptor: TcpAcceptor) -> None:
+    """Leave unanswered what is new: its SYN is sent again, and then a successor reads the queue."""
+    loop.hand_over()
+    acceptor.refuse_new()
+
+
 def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen."""
     parameters, ports = parameters_of(plan), plan.shard.active_ports
     sink = RawSink(plan.descriptors.raw_ipv4, plan.descriptors.raw_ipv6, parameters.ttl)
     loop = TcpLoop(open_receiver(), sink, parameters, monotonic_us, system_entropy, plan.fast_open_secret)
     scheduler.add_loop(loop)
+    acceptor = TcpAcceptor(loop, (plan.host, plan.port), parameters)
     return Stack(
-        acceptor=TcpAcceptor(loop, (plan.host, plan.port), parameters),
+        acceptor=acceptor,
         interrupt_receivers=loop.interrupt_receivers,
-        hand_over=loop.hand_over,
+        hand_over=partial(hand_over, loop, acceptor),
+        refuse_new=acceptor.refuse_new,
         connections=lambda: loop.connections,
         statistics=loop.statistics,
         connector=TcpConnector(loop, ports.as_range(), system_entropy(SECRET_BYTES)) if ports else None,

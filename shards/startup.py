@@ -20,6 +20,7 @@ from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.counters import CounterTable, create_counters
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
+from gossamer.shards.imports import warn_of_imports
 from gossamer.shards.machine import (
     FIREWALL_RIGHTS,
     find_loopback_obstacle,
@@ -90,6 +91,8 @@ class ServerRun(contextlib.ExitStack):
         self.counters_fd = -1
         self.counters: CounterTable
         self.liveness_read = -1
+        self._liveness = contextlib.ExitStack()
+        """Holds the end of the pipe that nobody writes to."""
 
     @property
     def url(self) -> str:
@@ -188,7 +191,13 @@ class ServerRun(contextlib.ExitStack):
         self.counters = CounterTable(self.counters_fd)
         self.liveness_read, liveness_write = os.pipe2(os.O_CLOEXEC)
         self.callback(os.close, self.liveness_read)
-        self.callback(os.close, liveness_write)
+        self._liveness.callback(os.close, liveness_write)
+        self.push(self._liveness)
+
+    def begin_end(self) -> None:
+        """Refuse new connections, and let the workers know that nobody takes over from them."""
+        self.opened.refuse_new()
+        self._liveness.close()
 
     def _open_directory(self) -> None:
         configured = self.config.server.run_dir
@@ -239,6 +248,6 @@ class ServerRun(contextlib.ExitStack):
         else:
             self._open_stack_or_fall_back(host)
         self.confinement, warnings = confine(self.config, self.plan.stack)
-        self.warnings += warnings
+        self.warnings += warnings + warn_of_imports(self.config, self.confinement, self.plan.stack)
         self._open_counters()
         self._open_directory()

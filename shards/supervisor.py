@@ -8,12 +8,13 @@ import logging
 import selectors
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
 from gossamer.core.clock import monotonic_us
+from gossamer.core.errors import what_failed
 from gossamer.core.io.signals import SignalSocket
 from gossamer.shards.config import Config
 from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
@@ -31,6 +32,7 @@ from gossamer.shards.restart import (
     decide_restart,
     describe_exit,
 )
+from gossamer.shards.signals import ENDING, NO_LOG_FILES, NO_UPGRADE, STOPPING, describe_meaningless
 from gossamer.shards.slot import KILL_GRACE_US, Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ServerStatus
@@ -42,8 +44,9 @@ TICK_CALM_SECONDS: Final = 0.25
 START_PAUSE_US: Final = 1_000_000
 """Between two tries to start a worker that the system refuses."""
 KERNEL_DROPS_INTERVAL_US: Final = 1_000_000
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
+SIGNALS: Final = frozenset({signal.SIGCHLD, *ENDING})
 """What `signals` must catch, from before anything is opened until all of it is given back."""
+SAID: Final[Mapping[int, str]] = {signal.SIGUSR1: NO_LOG_FILES, signal.SIGUSR2: NO_UPGRADE}
 HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 """Exit codes of a worker that a restart does not cure."""
 
@@ -121,9 +124,9 @@ class Supervisor:
                 slot.start()
         except OSError as error:
             raise CannotStartError(
-                f"cannot start a worker: {error}; {sys.executable} must be a Python that this user may run, "
-                "processes and descriptors must be left to it (ulimit -u, -n), and no sandbox may refuse "
-                "clone, vfork and execve"
+                f"cannot start a worker: {what_failed(error)}; {sys.executable} must be a Python that this "
+                "user may run, processes and descriptors must be left to it (ulimit -u, -n), and no sandbox "
+                "may refuse clone, vfork and execve"
             ) from error
 
     def _start_again(self, slot: Slot, now_us: int) -> None:
@@ -131,7 +134,7 @@ class Supervisor:
         try:
             slot.start()
         except OSError as error:
-            log.error("worker %d: cannot start: %s; trying again", slot.shard, error)
+            log.error("worker %d: cannot start: %s; trying again", slot.shard, what_failed(error))
             slot.restart_at_us = now_us + START_PAUSE_US
 
     def _copy_kernel_drops(self) -> None:
@@ -148,12 +151,14 @@ class Supervisor:
         for number in self._signals.read():
             if number == signal.SIGHUP:
                 self._reload_loudly()
-            elif number == signal.SIGINT or (number == signal.SIGTERM and self._stopping):
+            elif number == signal.SIGINT or (number in STOPPING and self._stopping):
                 self.stop(at_once=True)
-            elif number == signal.SIGTERM:
+            elif number in STOPPING:
                 self.stop()
             elif number == signal.SIGQUIT:
                 self._dump_threads()
+            elif number != signal.SIGCHLD:
+                log.warning("%s", SAID.get(number) or describe_meaningless(number, "supervisor"))
 
     def _dump_threads(self) -> None:
         """Have every worker write the stacks of its threads to the log."""
@@ -169,6 +174,7 @@ class Supervisor:
         self._stopping = True
         graceful_us = 0 if at_once else self._run.config.server.timeout_graceful_shutdown_us
         log.info("stopping%s", "" if at_once else f": draining for at most {graceful_us / 1e6:g} s")
+        self._run.begin_end()
         number = signal.SIGINT if at_once else signal.SIGTERM
         for slot in self._slots:
             slot.stop(number, monotonic_us() + graceful_us + KILL_GRACE_US)
@@ -263,7 +269,7 @@ class Supervisor:
                 slot.replace()
         except OSError as error:
             self._abandon_successors()
-            raise CommandError(f"cannot start a worker: {error}") from error
+            raise CommandError(f"cannot start a worker: {what_failed(error)}") from error
 
     def _abandon_successors(self) -> None:
         """Return to the configuration that the present workers have, unless all have been replaced since."""

@@ -13,9 +13,9 @@ import logging
 import os
 import resource
 import select
-import signal
 import sys
 from contextlib import nullcontext
+from functools import partial
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.signals import SignalSocket
@@ -37,7 +37,8 @@ from gossamer.shards.confinement import steps
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.logs import configure_logging
-from gossamer.shards.serving import RETIRE, Worker
+from gossamer.shards.serving import Worker
+from gossamer.shards.signals import ENDING
 from gossamer.shards.stack import BuildStack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
 
@@ -91,6 +92,13 @@ def build_scheduler(disk_spin_us: int) -> tuple[Scheduler, DiskLoop]:
     return Scheduler(EpollWaiter(), [DescriptorLoop(), FdLoop(), SleepLoop(), pool, disk]), disk
 
 
+def is_readable(fd: int) -> bool:
+    """Whether a descriptor has something to read, its end counted."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, application: Application) -> None:
     """Serve: now, or once the predecessor has let go."""
     if plan.descriptors.go != NO_DESCRIPTOR:
@@ -107,8 +115,7 @@ def run_worker(plan: WorkerPlan) -> None:
     """Serve until told to end."""
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
     keep_freed_memory()
-    signals = SignalSocket((signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, RETIRE))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals = SignalSocket(ENDING)
     build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").stack_builder(
         plan
     )
@@ -122,7 +129,8 @@ def run_worker(plan: WorkerPlan) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     scheduler, disk = build_scheduler(plan.config.server.disk_spin_us)
     row = CounterTable(plan.descriptors.counters).row(plan.row)
-    worker = Worker(scheduler, row, monotonic_us, (disk.statistics,))
+    is_last = partial(is_readable, plan.descriptors.liveness)
+    worker = Worker(scheduler, row, monotonic_us, is_last, (disk.statistics,))
     graceful_us = plan.config.server.timeout_graceful_shutdown_us
     worker.spawn_essential(worker.beat_for_ever(), "heartbeat")
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")

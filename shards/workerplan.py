@@ -19,7 +19,7 @@ class Descriptors(msgspec.Struct, frozen=True):
 
     counters: int
     liveness: int
-    """Its end of file means that the supervisor is gone."""
+    """Its end of file means that the supervisor ends, or is gone: nobody will take over."""
     go: int = NO_DESCRIPTOR
     """A successor begins when this is readable: its predecessor has let go of the queue."""
     listening: int = NO_DESCRIPTOR

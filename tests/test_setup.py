@@ -215,7 +215,11 @@ def test_set_up__a_pip_left_running__is_waited_for(clone: Clone) -> None:
 def test_clean__the_mark_goes_first(whole: Clone) -> None:
     """What an interrupted `make clean` leaves is not taken for whole."""
     printed = subprocess.run(
-        ["make", "--just-print", "clean"], cwd=whole.tree, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--just-print", "clean"],
+        cwd=whole.tree,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert printed.stdout.splitlines()[0] == "rm -f .venv/.installed"
 

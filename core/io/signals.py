@@ -37,7 +37,7 @@ class SignalSocket:
     True
     """
 
-    def __init__(self, numbers: Iterable[signal.Signals]) -> None:
+    def __init__(self, numbers: Iterable[int]) -> None:
         self._read, self._write = socket.socketpair()
         self._read.setblocking(False)
         self._write.setblocking(False)
@@ -52,10 +52,13 @@ class SignalSocket:
     def read(self) -> bytes:
         """The numbers of the signals that came, in their order; not to be called before it is readable.
 
-        Those that others handle are left out: Python writes the number of each signal that it has a handler
-        for.
+        Those that others handle are left out, those too for which somebody has put a handler in place of ours
+        since: Python writes the number of each signal that it has a handler for.
         """
-        return bytes(number for number in self._read.recv(NUMBERS_MAX) if number in self._previous)
+        return bytes(number for number in self._read.recv(NUMBERS_MAX) if self._is_ours(number))
+
+    def _is_ours(self, number: int) -> bool:
+        return number in self._previous and signal.getsignal(number) is _wake_only
 
     def close(self) -> None:
         """Put everything back as it was."""

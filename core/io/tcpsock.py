@@ -4,6 +4,7 @@ Owns the streams, acceptors and connectors over the functional TCP as threads se
 builds a system call; `core.loop.tcp.loop` performs it.
 """
 
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -86,6 +87,10 @@ class TcpAcceptor(AcceptorBase[TcpStream]):
         address: Address = self._listener.address
         return address
 
+    def refuse_new(self) -> None:
+        """Refuse SYNs from now on; handshakes that have begun come to their end, and can be accepted."""
+        self._listener.takes_new = False
+
 
 class TcpConnector:
     """A `Connector` on the functional TCP, opening from a range of local ports that this process alone
@@ -117,7 +122,8 @@ class TcpConnector:
             if not self._loop.has_connection((host, port), address):
                 return TcpConnect((host, port), address, timeout_us, TcpStream, options, data)
         raise OSError(
-            99, f"every local port of this process is in use towards {address[0]} port {address[1]}"
+            errno.EADDRNOTAVAIL,
+            f"every local port of this process is in use towards {address[0]} port {address[1]}",
         )
 
     def _candidates(self, host: str, address: Address) -> Iterator[int]:

@@ -1,10 +1,9 @@
-/* The kernel's native AIO and openat2, by system call, and accept4.
+/* The kernel's native AIO, by system call.
  *
  * Owns the iocbs of one context: one slot a request, so that a request can be cancelled. Every function answers
  * a result or -errno and decides nothing.
  *
- * Source: io_setup(2), io_submit(2), io_getevents(2), io_cancel(2), io_destroy(2), openat2(2),
- * accept(2).
+ * Source: io_setup(2), io_submit(2), io_getevents(2), io_cancel(2), io_destroy(2).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -14,15 +13,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Headers of a system may be older than its kernel. */
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
 
 #define GOSSAMER_EVENTS_MAX 64
 
@@ -128,26 +121,4 @@ static int gossamer_aio_close(gossamer_aio *aio)
     int failed = syscall(SYS_io_destroy, aio->context) < 0 ? -errno : 0;
     free(aio);
     return failed;
-}
-
-/* linux/openat2.h, struct open_how. */
-struct gossamer_open_how {
-    uint64_t flags;
-    uint64_t mode;
-    uint64_t resolve;
-};
-
-static int gossamer_openat2(int directory_fd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
-{
-    struct gossamer_open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-    long fd = syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
-    return fd < 0 ? -errno : (int)fd;
-}
-
-/* The peer's address is written to `name` as far as it fits, as a sockaddr. */
-static int gossamer_accept(int fd, unsigned char *name, unsigned name_max)
-{
-    socklen_t length = name_max;
-    int accepted = accept4(fd, (struct sockaddr *)name, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    return accepted < 0 ? -errno : accepted;
 }

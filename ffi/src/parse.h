@@ -56,12 +56,13 @@ static inline void put_address(uint8_t *out, const uint8_t *address, uint32_t ad
     }
 }
 
-/* Multicast, broadcast, unspecified; and IPv4-mapped on an IPv6 wire, which would be taken for another flow's IPv4. */
+/* upper.c: multicast, broadcast, unspecified; and IPv4-mapped on an IPv6 wire, which would be taken for another flow's IPv4. */
 int is_bad_address(const uint8_t *address, uint32_t address_bytes);
 
 /* The checksum over pseudo-header and upper layer; 0 when it is right. RFC 9293 3.1, RFC 8200 8.1. */
 uint16_t upper_checksum(const struct upper *upper, uint8_t protocol);
 
+/* parse_tcp.c and parse_icmp.c: called by parse_ip.c, and by nobody below it. */
 int parse_tcp(const struct upper *upper, struct in_record *record, struct side_record *side);
 int parse_icmp(const struct upper *upper, struct in_record *record);
 

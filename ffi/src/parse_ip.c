@@ -5,24 +5,6 @@
  */
 #include "parse.h"
 
-static const uint8_t UNSPECIFIED[16];
-
-int is_bad_address(const uint8_t *address, uint32_t address_bytes)
-{
-    if (address_bytes == 4)
-        return (address[0] & 0xf0) == 0xe0 || load32(address) == 0xffffffff || load32(address) == 0;
-    return address[0] == 0xff || !memcmp(address, UNSPECIFIED, 16) || is_mapped(address);
-}
-
-uint16_t upper_checksum(const struct upper *upper, uint8_t protocol)
-{
-    const uint8_t tail[8] = {upper->length >> 24, upper->length >> 16, upper->length >> 8, upper->length, 0, 0, 0, protocol};
-    uint64_t sum = checksum_add(0, upper->source, upper->address_bytes);
-    sum = checksum_add(sum, upper->destination, upper->address_bytes);
-    sum = checksum_add(sum, tail, sizeof tail);
-    return checksum_finish(checksum_add(sum, upper->bytes, upper->length));
-}
-
 static int parse_upper(struct upper *upper, uint8_t protocol, struct in_record *record, struct side_record *side)
 {
     if (is_bad_address(upper->source, upper->address_bytes) || is_bad_address(upper->destination, upper->address_bytes))

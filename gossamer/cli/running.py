@@ -22,6 +22,7 @@ from gossamer.shards.rundir import CONTROL, find_run_dir, read_state
 from gossamer.shards.status import ServerStatus
 
 POLL_SECONDS: Final = 0.05
+ALL: Final = "all"
 
 wait_option = click.option(
     "--timeout", type=Duration(), default="60s", show_default=True, help="How long to wait."
@@ -100,12 +101,23 @@ def list_workers(run_dir: str | None, port: int | None, as_json: bool) -> None:
         print_status(status, wide_console())
 
 
+def worker_number(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
+    """A worker's number; None for all. Raises: click.BadParameter."""
+    if value == ALL:
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        what = f"found {value!r}; allowed: a number of gossamer worker list, or {ALL}"
+        raise click.BadParameter(what) from None
+
+
 @worker.command("restart", epilog="Example: gossamer worker restart 1")
-@click.argument("number", type=int, required=False)
+@click.argument("number", callback=worker_number, default=ALL, metavar="[NUMBER|all]")
 @run_dir_options
 @wait_option
 def restart_worker(number: int | None, run_dir: str | None, port: int | None, timeout: int) -> None:
-    """Replace worker NUMBER, or all, without a gap."""
+    """Replace worker NUMBER, or all of them (which is what no number means, too), without a gap."""
     directory = find_run_dir(run_dir, port)
     ask(directory / CONTROL, ControlRequest("restart", number))
     _finish_replacement(directory, timeout, "worker restart")

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import GossamerError, what_failed
 from gossamer.core.io.stream import Stream
 
 Handler = Callable[[Stream], Coroutine[Any, Any, None]]
@@ -56,7 +56,7 @@ def import_module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except Exception as error:
-        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        what = f"{type(error).__name__}: {' '.join(what_failed(error).split())}"
         raise ApplicationError(f"module {name!r} cannot be imported: {what}{place_of(error)}") from error
 
 

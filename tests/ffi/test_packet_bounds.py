@@ -82,7 +82,7 @@ SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 @pytest.mark.slow
 def test_fuzz__built_with_sanitizers__silent(tmp_path: Path) -> None:
     compiler = shutil.which("cc")
-    names = ("checksum", "parse_ip", "parse_tcp", "parse_icmp", "build")
+    names = ("checksum", "upper", "parse_ip", "parse_tcp", "parse_icmp", "build")
     sources = [str(HERE / "fuzz_packet.c"), *(str(SOURCES / f"{name}.c") for name in names)]
     binary = tmp_path / "fuzz"
     built = subprocess.run(

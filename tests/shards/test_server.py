@@ -320,6 +320,22 @@ def test_worker_restart__one_is_replaced(serve: Serve) -> None:
     assert "found 7; allowed: 0 to 1" in refused.stderr
 
 
+@pytest.mark.parametrize("argv", [("all",), ()])
+def test_worker_restart__all__every_one_is_replaced(serve: Serve, argv: tuple[str, ...]) -> None:
+    server = serve().wait_ready()
+    before = server.worker_pids()
+    done = server.command("worker", "restart", *argv)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not set(before) & set(server.worker_pids())
+    assert server.get()[0] == 200
+
+
+def test_worker_restart__neither_number_nor_all__said_what_is_allowed(serve: Serve) -> None:
+    refused = serve().wait_ready().command("worker", "restart", "both")
+    assert refused.returncode == 2
+    assert "found 'both'; allowed: a number of gossamer worker list, or all" in refused.stderr
+
+
 def test_supervisor_killed__workers_end_and_the_next_start_cleans_up(serve: Serve) -> None:
     server = serve().wait_ready()
     pids = server.worker_pids()

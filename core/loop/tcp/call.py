@@ -102,7 +102,7 @@ class Connection:
 class Listener:
     """One listening socket of the functional TCP."""
 
-    __slots__ = ("accepted", "address", "half_open", "is_closed", "make", "tcp", "threads")
+    __slots__ = ("accepted", "address", "half_open", "is_closed", "make", "takes_new", "tcp", "threads")
 
     def __init__(self, address: Address, tcp: records.Listener, make: Callable[..., Connection]) -> None:
         self.address = address
@@ -116,6 +116,8 @@ class Listener:
         """The accept queue: established, not yet accepted; at most `accept_backlog`."""
         self.threads: deque[Thread[Any]] = deque()
         """Blocked in accept."""
+        self.takes_new = True
+        """Whether a SYN opens a connection; else it finds nobody here."""
         self.is_closed = False
 
     @property

@@ -11,6 +11,7 @@ nearer deadline comes first (a delayed ACK before an idle timeout), the farther 
 and taken up again, so that places in the far future never pile up.
 """
 
+import errno
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -191,7 +192,7 @@ class Connections:
         if connection.recv_thread is not None:
             self._on_end_of_stream(connection)
         if connection.send_thread is not None:
-            self.wake_sender(connection, BrokenPipeError(32, "the connection was closed"))
+            self.wake_sender(connection, BrokenPipeError(errno.EPIPE, "the connection was closed"))
         if connection.closer is not None:
             self._wake_closer(connection)
         self._disarm(connection)

@@ -9,6 +9,7 @@ Owns the thread river. The packet river is `core.loop.tcp.packets`, what actions
 `core.loop.tcp.connections`, and what is decided `core.tcp.step`.
 """
 
+import errno
 from collections.abc import Mapping
 from select import EPOLLIN
 from typing import Any
@@ -306,9 +307,14 @@ class TcpLoop:
         flow = pack_flow(call.local, call.remote)
         if is_bad_address(wire_address(flow[:16])):
             # RFC 9293 3.9.2.3, MUST-46: an OPEN to a broadcast or multicast address is an error.
-            raise OSError(101, f"{call.remote[0]} is not the address of one host: no connection leads there")
+            raise OSError(
+                errno.ENETUNREACH,
+                f"{call.remote[0]} is not the address of one host: no connection leads there",
+            )
         if self._demux.find(flow) is not None:
-            raise OSError(98, f"{call.local[0]} port {call.local[1]} is in use towards {call.remote[0]}")
+            raise OSError(
+                errno.EADDRINUSE, f"{call.local[0]} port {call.local[1]} is in use towards {call.remote[0]}"
+            )
         now_us = self._clock()
         waiting = self._demux.time_wait.pop(flow, None)
         opening = self._openings.active(flow, waiting, now_us)

@@ -11,7 +11,7 @@ from typing import Final
 from gossamer.core.clock import Clock
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.listening import Listening
-from gossamer.core.tcp import time_wait
+from gossamer.core.tcp import listen, time_wait
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
@@ -109,7 +109,7 @@ class PacketRiver:
         if waiting is not None and not time_wait.can_reopen(waiting, segment):
             return self._take_time_wait(flow, waiting, segment, now_us)
         listener = self._demux.find_listener(flow)
-        if listener is None:
+        if listener is None or (not listener.takes_new and listen.is_opening(segment)):
             return self._refuse(flow, segment)
         return self._listening.take(listener, flow, segment, waiting, now_us)
 

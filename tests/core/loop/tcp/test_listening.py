@@ -274,3 +274,33 @@ def test_accept_queue_full__rst_of_a_half_open_connection__still_taken() -> None
     wire.inject(Segment(8, 0, RST, 0), 7)
     wire.run(for_us=1_000)
     assert wire.count("half_open") == 0
+
+
+# The end of a listener
+
+
+@pytest.mark.parametrize("cookies", ["off", "always"])
+def test_refuse_new__handshakes_that_had_begun_are_served__later_ones_refused(cookies: Any) -> None:
+    wire = Wire(TcpParameters(syn_cookies=cookies))
+    wire.serve()
+    begun = [wire.use(asks, 50_000 + number) for number in range(5)]
+    wire.run(for_us=7_000)
+    assert wire.count("accepted_total") == 0, "the SYN-ACKs are on their way"
+    wire.acceptor.refuse_new()
+    later = wire.use(asks, 51_000)
+    wire.run(*begun, later)
+    assert [thread.inbox for thread in begun] == [b"question"] * 5
+    assert isinstance(later.inbox.error, ConnectionRefusedError)
+
+
+def test_refuse_new__while_a_successor_is_about_to_read__a_syn_is_left_unanswered() -> None:
+    wire = Wire(TcpParameters())
+    wire.serve()
+    begun = wire.use(asks, 50_000)
+    wire.run(for_us=7_000)
+    wire.server.loop.hand_over()
+    wire.acceptor.refuse_new()
+    wire.inject(Segment(1, 0, SYN, 1000, syn_options=SynOptions(1460, 7, True)))
+    wire.run(begun)
+    assert begun.inbox == b"question"
+    assert wire.sent_to(FLOODER) == []
