@@ -95,6 +95,7 @@ from gossamer.core.threads.sync import (
 from gossamer.core.threads.thread import Thread
 
 __version__ = _version("gossamer")
+"""The version that is installed."""
 
 __all__ = [
     # A program, and time in it.

@@ -6,10 +6,11 @@ from moduledocs.sources import ROOT, Module, first_sentence, module_name
 
 HEAD = """# Every module, by its first sentence
 
-Written by `scripts/module-docs` from the heads of the files (`tests/docs/test_module_docs.py` holds it so).
-After a change run the script again. The modules that a program is written with, those of `core.threads`,
-`core.loop` and `core.io`, have a page each, to which their names lead; the others lead to their source.
-`scripts/module-docs shards.plan` prints the page of any module. Installed, each name begins with `gossamer.`;
+Written by `scripts/module-docs` from the heads of the files (`tests/docs/test_module_docs.py` holds it so);
+after a change run the script again. Programs import from four of them, [gossamer](modules/gossamer.md),
+[gossamer.lowlevel](modules/gossamer.lowlevel.md), [gossamer.tcp](modules/gossamer.tcp.md) and
+[gossamer.testing](modules/gossamer.testing.md), which have a page each. All others are internal: this list
+is for those who change them, and leads to the sources. Installed, each name begins with `gossamer.`;
 [ARCHITECTURE.md](../ARCHITECTURE.md) says how the packages stand on each other.
 """
 
