@@ -1,8 +1,12 @@
 """docs/modules.md: per package a table, each module by its first sentence."""
 
+import textwrap
 from collections.abc import Mapping
 
 from moduledocs.sources import ROOT, Module, first_sentence, module_name
+
+LINE_MAX = 110
+"""Prose is wrapped there."""
 
 HEAD = """# Every module, by its first sentence
 
@@ -24,7 +28,8 @@ def index(modules: Mapping[str, Module]) -> str:
     for package, names in sorted(packages.items()):
         sentence = first_sentence(modules[package].head)
         more = f" [More]({place(modules[package])})." if modules[package].has_page else ""
-        parts.append(f"\n## {package}\n\n{sentence}{more}\n\n| module | |\n|---|---|\n")
+        said = textwrap.fill(f"{sentence}{more}", LINE_MAX, break_long_words=False, break_on_hyphens=False)
+        parts.append(f"\n## {package}\n\n{said}\n\n| module | |\n|---|---|\n")
         parts += [row(modules[name]) for name in names if name != package]
     return "".join(parts)
 
