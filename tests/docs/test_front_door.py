@@ -33,24 +33,27 @@ def blocks() -> Iterator[tuple[str, str]]:
             yield f"{page.name}, block {number}", block
 
 
-def objects() -> Iterator[tuple[str, object]]:
-    """What the front modules hand on, and the methods of its classes."""
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Those of the front modules, of what they hand on, and of the members of its classes and modules, with
+    what is inherited."""
     for front in FRONTS:
-        yield front.__name__, front
+        yield front.__name__, inspect.getdoc(front) or ""
         for name in front.__all__:
             each = getattr(front, name)
-            yield f"{front.__name__}.{name}", each
-            if inspect.isclass(each) or isinstance(each, ModuleType):
-                for member, function in vars(each).items():
-                    if inspect.isfunction(function) and function.__module__.startswith("gossamer."):
-                        yield f"{front.__name__}.{name}.{member}", function
+            yield f"{front.__name__}.{name}", inspect.getdoc(each) or ""
+            owners = inspect.getmro(each) if inspect.isclass(each) else (each,) * isinstance(each, ModuleType)
+            for owner in owners:
+                for member, value in vars(owner).items():
+                    if not inspect.isclass(value):
+                        text = getattr(value, "__doc__", None)
+                        yield f"{front.__name__}.{name}.{member}", text if isinstance(text, str) else ""
 
 
 def examples() -> Iterator[tuple[str, str]]:
     """The examples of their docstrings."""
     parser = doctest.DocTestParser()
-    for name, each in objects():
-        parts = parser.get_examples(inspect.getdoc(each) or "")
+    for name, text in docstrings():
+        parts = parser.get_examples(inspect.cleandoc(text)) if ">>>" in text else []
         if parts:
             yield name, "".join(part.source for part in parts)
 
