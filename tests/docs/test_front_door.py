@@ -84,6 +84,7 @@ def complaints(program: str) -> Iterator[str]:
         yield f"mixes seconds and microseconds: {words & SECONDS}, {small}"
 
 
+TEXTS = [(place, text) for place, text in docstrings() if ">>>" in text]
 PROGRAMS = [*blocks(), *examples()]
 
 
@@ -122,9 +123,10 @@ def test_first_program__needs_one_import_line() -> None:
     assert len(re.findall(r"\bimport\b", first)) == 1
 
 
-@pytest.mark.parametrize("front", FRONTS, ids=lambda front: front.__name__)
-def test_front_module__its_examples_do_what_they_show(front: ModuleType) -> None:
-    assert doctest.testmod(front).failed == 0
+@pytest.mark.parametrize(("place", "text"), TEXTS, ids=[place for place, _ in TEXTS])
+def test_docstring__does_what_it_shows_with_nothing_but_what_it_imports(place: str, text: str) -> None:
+    test = doctest.DocTestParser().get_doctest(inspect.cleandoc(text), {}, place, None, None)
+    assert doctest.DocTestRunner().run(test).failed == 0
 
 
 def test_help__the_map_names_what_there_is() -> None:
