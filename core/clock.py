@@ -27,7 +27,7 @@ def monotonic_us() -> int:
 class VirtualClock:
     """A clock that moves only when it is told to, for tests and simulation.
 
-    >>> from gossamer.core.clock import VirtualClock
+    >>> from gossamer.testing import VirtualClock
     >>> clock = VirtualClock(now_us=1_000)
     >>> clock.advance(500)
     >>> clock()

@@ -28,9 +28,7 @@ class MisuseError(GossamerError):
 
     Raised on the line that calls. The message names the argument, what was found and what is allowed.
 
-    >>> from gossamer.core.errors import MisuseError
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> from gossamer import MisuseError, run, sys_sleep
     >>> async def main():
     ...     try:
     ...         await sys_sleep(0.5)
@@ -72,7 +70,7 @@ def what_failed(error: BaseException) -> str:
 def misuse(name: str, found: object, allowed: str) -> MisuseError:
     """The error for a wrong argument: its name, what was found, and what is allowed.
 
-    >>> from gossamer.core.errors import misuse
+    >>> from gossamer.lowlevel import misuse
     >>> misuse("bytes_max", "1", "a number from 1 to 100")
     MisuseError("bytes_max: found '1' (str), allowed is a number from 1 to 100")
     """

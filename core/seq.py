@@ -9,6 +9,7 @@ Source: RFC 9293 3.4.
 from typing import NewType
 
 Seq = NewType("Seq", int)
+"""A sequence number, 0 to 2**32 - 1."""
 
 MODULUS = 1 << 32
 MASK = MODULUS - 1

@@ -1,5 +1,7 @@
 """Threads written as if they blocked, event loops that anybody may add, and a TCP that is a pure function.
 
+A program is an async function that `run` runs. This one answers each client with what it sends:
+
     import gossamer
 
     async def echo(stream):
@@ -12,18 +14,68 @@
 
     gossamer.run(main())
 
-A program is an async function that `run` runs. Its threads are coroutines, as cheap as a few hundred bytes;
-where one waits, it makes a system call, and others go on. Nothing needs a lock for what happens between two
-awaits.
+Its threads are coroutines, of a few hundred bytes each. Another one gets its turn where a thread awaits, and
+nowhere else: nothing needs a lock for what happens between two awaits, and what blocks without one holds up
+all. Such a function is called in a pool, by `await sys_blio(function, *arguments)`.
 
-Here is what programs need, in the order of `__all__`. Beside it stand
+Threads are started in a nursery, a block that is left when all of them have ended; any block can be given a
+time:
+
+    >>> from gossamer import Channel, move_on_after, open_nursery, run, sleep
+    >>> async def greet(name, seconds):
+    ...     await sleep(seconds)
+    ...     print("hello,", name)
+    >>> async def main():
+    ...     with move_on_after(2):
+    ...         async with open_nursery() as nursery:
+    ...             nursery.start_soon(greet, "tortoise", 0.02)
+    ...             nursery.start_soon(greet, "hare", 0.01)
+    >>> run(main())
+    hello, hare
+    hello, tortoise
+
+When one of them fails, the others are cancelled, and what went wrong comes out of the block as an
+ExceptionGroup. Threads hand values to each other by a channel:
+
+    >>> async def count(channel):
+    ...     for number in range(3):
+    ...         await channel.send(number)
+    ...     channel.close()
+    >>> async def main():
+    ...     channel = Channel(capacity=1)
+    ...     async with open_nursery() as nursery:
+    ...         nursery.start_soon(count, channel)
+    ...         return [number async for number in channel]
+    >>> run(main())
+    [0, 1, 2]
+
+People count in seconds (`sleep`, `move_on_after`, `fail_after`); what ends in `_us` counts microseconds, as
+do all calls that begin with `sys_`. A wrong argument is a `MisuseError` on the line that passed it.
+
+What there is, in the order of `__all__`; `help(gossamer.Channel)` and the like say all of one name, with an
+example:
+
+    to begin          run, sleep
+    threads           open_nursery; move_on_after, fail_after, CancelScope
+    between threads   Channel, select; Event, Mutex, Semaphore, Condition
+    transactions      TVar, atomically
+    streams           open_connection, listen, serve; BufferedReader for lines; SocketOptions, send_file
+    other sockets     SockConnector, connect_unix, UnixAcceptor, DatagramSocket; TcpConnector
+    the system        FileIO, open_pipe, run_process, open_process, SignalSocket
+    system calls      sys_fork, sys_join, sys_yield, sys_blio, sys_epoll_wait, sys_aio_read, ...
+    from outside      from_thread, sys_token: the way in for other operating-system threads
+    looking inside    all_threads, status, stack_dump
+    errors            MisuseError, BoundExceeded, IncompleteReadError; the network's are Python's OSErrors
+
+Beside it stand
 
     gossamer.lowlevel   for writers of system calls and event loops
     gossamer.tcp        the TCP as a function: records, events, actions, step
     gossamer.testing    a virtual clock, simulated hosts, connections in every state
 
-Everything else is internal and may change in any release. People count in seconds (`sleep`, `move_on_after`,
-`fail_after`); what ends in `_us` counts microseconds, as do all calls that begin with `sys_`.
+Everything else is internal and may change in any release. The command line (`gossamer serve`, or `python -m
+gossamer serve`) runs handlers such as `echo` in several processes, over kernel sockets or over that TCP.
+docs/threads.md is the guide.
 """
 
 from importlib.metadata import version as _version
@@ -95,6 +147,7 @@ from gossamer.core.threads.sync import (
 from gossamer.core.threads.thread import Thread
 
 __version__ = _version("gossamer")
+"""The version that is installed."""
 
 __all__ = [
     # A program, and time in it.

@@ -21,7 +21,7 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.threads.calls import Fork, Join, Park, Sleep, Yield
-from gossamer.core.threads.current import current_scheduler
+from gossamer.core.threads.current import NoSchedulerRuns, current_scheduler
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, SchedulerPort, Waiter
 from gossamer.core.threads.scheduler import NoLoopTakesCall, NotASystemCall, Scheduler
@@ -49,6 +49,7 @@ __all__ = [
     "Watchdog",
     "NoLoopTakesCall",
     "NotASystemCall",
+    "NoSchedulerRuns",
     # The loops that there are.
     "EpollWaiter",
     "SleepLoop",

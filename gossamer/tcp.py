@@ -4,8 +4,9 @@ A connection is a frozen record (`Tcb`, in TIME-WAIT a `TimeWait`, gone None), w
 what it wants done a list of actions, among them the segments to send. There is no clock, no socket and no
 chance in it: the same event gives the same outcome, for ever. A handshake between two records:
 
-    >>> from gossamer.tcp import Listener, Opening, SegmentArrives, TcpParameters, flags_of
-    >>> from gossamer.tcp import Segment, listen, open_active, step
+    >>> from gossamer.tcp import (
+    ...     Listener, Opening, Segment, SegmentArrives, TcpParameters, flags_of, listen, open_active, step,
+    ... )
     >>> def opening(iss):
     ...     return Opening(now_us=1_000_000, iss=iss, ts_offset=0, mss=1460)
     >>> client, (syn,) = open_active(TcpParameters(), opening(100))

@@ -1,7 +1,7 @@
 """For tests: time that moves when told, simulated hosts on a seeded wire, connections in every state.
 
 >>> from gossamer import sleep
->>> from gossamer.lowlevel import Scheduler, SleepLoop
+>>> from gossamer.lowlevel import SECOND_US, Scheduler, SleepLoop
 >>> from gossamer.testing import VirtualClock, VirtualWaiter
 >>> clock = VirtualClock()
 >>> scheduler = Scheduler(VirtualWaiter(clock), [SleepLoop()], clock)
@@ -10,8 +10,8 @@
 >>> before = clock()
 >>> thread = scheduler.spawn(sleep_a_day())
 >>> scheduler.run()
->>> (clock() - before) // 3_600_000_000
-24
+>>> (clock() - before) // SECOND_US
+86400
 """
 
 from gossamer.core.clock import VirtualClock

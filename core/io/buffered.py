@@ -27,9 +27,7 @@ class Source(Protocol):
 class BufferedReader:
     """Reads a stream by lines, by separators, or by exact counts; one thread at a time.
 
-    >>> from gossamer.core.io.buffered import BufferedReader
-    >>> from gossamer.core.io.pipe import open_pipe
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import BufferedReader, open_pipe, run
     >>> async def main():
     ...     reader, writer = open_pipe()
     ...     async with reader, writer:

@@ -21,8 +21,7 @@ DATAGRAM_BYTES_MAX: Final = 65_535
 class DatagramSocket:
     """A bound, and perhaps connected, datagram socket; it owns the socket from now on.
 
-    >>> from gossamer.core.io.datagram import DatagramSocket
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import DatagramSocket, run
     >>> async def main():
     ...     async with DatagramSocket.bind("127.0.0.1") as socket:
     ...         await socket.send_to(b"to myself", socket.local)

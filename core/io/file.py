@@ -228,8 +228,7 @@ class FileIO:
 
     >>> import os
     >>> from tempfile import TemporaryDirectory
-    >>> from gossamer.core.io.file import FileIO
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import FileIO, run
     >>> async def main(directory_fd):
     ...     async with await FileIO(directory_fd).open("log", "x+") as file:
     ...         await file.write(0, b"a line")

@@ -84,8 +84,7 @@ class PipeWriter(_End):
 def open_pipe() -> tuple[PipeReader, PipeWriter]:
     """A new pipe. Raises: OSError (EMFILE).
 
-    >>> from gossamer.core.io.pipe import open_pipe
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import open_pipe, run
     >>> async def main():
     ...     reader, writer = open_pipe()
     ...     async with writer:

@@ -119,8 +119,7 @@ async def open_process(command: Sequence[str], **how: Any) -> Process:
     Use it with `async with`: at the end of the block the child is gone.
 
     >>> from subprocess import PIPE
-    >>> from gossamer.core.io.process import open_process
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import open_process, run
     >>> async def main():
     ...     async with await open_process(["cat"], stdin=PIPE, stdout=PIPE) as child:
     ...         await child.stdin.send(b"there and back")
@@ -146,8 +145,7 @@ class Completed(msgspec.Struct, frozen=True):
 async def run_process(command: Sequence[str], stdin: bytes = b"", **how: Any) -> Completed:
     """Start a child, feed it, and wait for all that it writes and for its end.
 
-    >>> from gossamer.core.io.process import run_process
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import run, run_process
     >>> run(run_process(["tr", "a-z", "A-Z"], stdin=b"loud"))
     Completed(code=0, stdout=b'LOUD', stderr=b'')
 

@@ -35,8 +35,7 @@ async def resolve(host: str, port: int) -> list[Address]:
 
     Raises: OSError (socket.gaierror); MisuseError for what is no name and port.
 
-    >>> from gossamer.core.io.resolve import resolve
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import resolve, run
     >>> run(resolve("127.0.0.1", 80))
     [('127.0.0.1', 80)]
     """
@@ -60,8 +59,7 @@ async def open_connection(
     kernel sockets.
 
     >>> import socket
-    >>> from gossamer.core.io.resolve import open_connection
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import open_connection, run
     >>> async def main(host, port):
     ...     async with await open_connection(host, port) as stream:
     ...         return stream.peer == (host, port)

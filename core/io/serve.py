@@ -69,11 +69,7 @@ async def serve(acceptor: Acceptor, handler: Handler, *, connections_max: int = 
     What one handler raises is logged, and ends its own connection; a peer that leaves is not even logged. The
     stream is closed when its handler returns. To end at once, cancel it.
 
-    >>> from gossamer.core.io.resolve import open_connection
-    >>> from gossamer.core.io.serve import serve
-    >>> from gossamer.core.io.sock import listen
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.nursery import open_nursery
+    >>> from gossamer import listen, open_connection, open_nursery, run, serve
     >>> async def echo(stream):
     ...     async for data in stream:
     ...         await stream.send(data)

@@ -27,8 +27,7 @@ class SignalSocket:
     """Catches signals from now on; one in a process, on its main thread.
 
     >>> from signal import SIGUSR1, raise_signal
-    >>> from gossamer.core.io.signals import SignalSocket
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import SignalSocket, run
     >>> async def main():
     ...     with SignalSocket([SIGUSR1]) as signals:
     ...         raise_signal(SIGUSR1)

@@ -116,8 +116,7 @@ def open_listener(sock: socket.socket, make: type[Connection]) -> Listener:
 def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False) -> SockAcceptor:
     """Open a listening socket on an IP address and a port; of port 0 the kernel makes a free one.
 
-    >>> from gossamer.core.io.sock import SockConnector, listen
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import SockConnector, listen, run
     >>> async def main():
     ...     acceptor = listen(("127.0.0.1", 0))
     ...     client = await SockConnector().connect(acceptor.local)

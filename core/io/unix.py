@@ -65,8 +65,7 @@ async def connect_unix(path: str) -> UnixStream:
 
     >>> from os.path import join
     >>> from tempfile import TemporaryDirectory
-    >>> from gossamer.core.io.unix import UnixAcceptor, connect_unix
-    >>> from gossamer.core.loop.program import run
+    >>> from gossamer import UnixAcceptor, connect_unix, run
     >>> async def main(path):
     ...     acceptor = UnixAcceptor.bind(path)
     ...     client = await connect_unix(path)

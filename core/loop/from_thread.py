@@ -44,9 +44,7 @@ class Token:
     """The way into one scheduler, for any operating-system thread; `await sys_token()` returns it.
 
     >>> import threading
-    >>> from gossamer.core.loop.from_thread import sys_token
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.sync import Event
+    >>> from gossamer import Event, run, sys_token
     >>> async def main():
     ...     token, event = await sys_token(), Event()
     ...     threading.Thread(target=token.run_sync, args=(event.set,)).start()
@@ -190,10 +188,7 @@ def _token() -> Token:
 def run_sync(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     """`Token.run_sync`, for a function in the pool.
 
-    >>> from gossamer.core.loop import from_thread
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_blio
-    >>> from gossamer.core.threads.sync import Channel
+    >>> from gossamer import Channel, from_thread, run, sys_blio
     >>> def works(channel):
     ...     for number in range(3):
     ...         from_thread.run_sync(channel.try_send, number)

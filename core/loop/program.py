@@ -38,10 +38,9 @@ log = logging.getLogger(__name__)
 def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = (), *, debug: bool | None = None) -> R:
     """Run a thread to its end, with further loops of the caller's; what it returned.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_sleep
+    >>> from gossamer import run, sleep
     >>> async def main():
-    ...     await sys_sleep(1_000)
+    ...     await sleep(0.001)
     ...     return "a millisecond later"
     >>> run(main())
     'a millisecond later'

@@ -18,11 +18,9 @@ class DeadlockError(GossamerError):
 class VirtualWaiter:
     """A `Waiter` without descriptors that can be ready: what happens is put in by `at`.
 
-    >>> from gossamer.core.clock import VirtualClock
-    >>> from gossamer.core.loop.sleep import SleepLoop
-    >>> from gossamer.core.loop.virtual import VirtualWaiter
-    >>> from gossamer.core.threads.calls import sys_sleep
-    >>> from gossamer.core.threads.scheduler import Scheduler
+    >>> from gossamer import sys_sleep
+    >>> from gossamer.lowlevel import Scheduler, SleepLoop
+    >>> from gossamer.testing import VirtualClock, VirtualWaiter
     >>> clock = VirtualClock(now_us=0)
     >>> scheduler = Scheduler(VirtualWaiter(clock), [SleepLoop()], clock)
     >>> async def sleeps():

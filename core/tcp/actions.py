@@ -116,4 +116,7 @@ Action = (
     | SoftFailure
     | Signal
 )
+"""One thing that a step wants done, a segment to send among them."""
+
 Actions = tuple[Action, ...]
+"""All that a step wants done, in this order."""

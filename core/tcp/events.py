@@ -117,3 +117,4 @@ class PathKnown(msgspec.Struct, frozen=True, gc=False):
 
 
 Event = SegmentArrives | Send | Receive | Close | Abort | SetOptions | Timeout | IcmpError | PathKnown
+"""What `step` takes beside the connection."""

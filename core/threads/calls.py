@@ -91,8 +91,7 @@ def _check_job(what: str, function: object, arguments: object) -> None:
 class Fork(SystemCall[Thread[R]], frozen=True):
     """Start a thread; returns it. Taken by the scheduler.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_fork, sys_join
+    >>> from gossamer import run, sys_fork, sys_join
     >>> async def square(number):
     ...     return number * number
     >>> async def main():
@@ -117,8 +116,7 @@ class Fork(SystemCall[Thread[R]], frozen=True):
 class Yield(SystemCall[None], frozen=True, gc=False):
     """Go to the back of the ready queue. Taken by the scheduler.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield
+    >>> from gossamer import run, sys_fork, sys_join, sys_yield
     >>> async def counts(name):
     ...     for number in range(2):
     ...         print(name, number)
@@ -150,8 +148,7 @@ class Ret(SystemCall[Never], frozen=True):
     """End this thread with a value, from any depth; its `finally` clauses run, and may block. Taken by the
     scheduler.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_ret
+    >>> from gossamer import run, sys_ret
     >>> async def deep():
     ...     await sys_ret("left from within")
     >>> async def main():
@@ -167,8 +164,7 @@ class Ret(SystemCall[Never], frozen=True):
 class Join(SystemCall[R], frozen=True):
     """Wait for a thread's end; returns its value or raises what ended it. Taken by the scheduler.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_fork, sys_join
+    >>> from gossamer import run, sys_fork, sys_join
     >>> async def fails():
     ...     raise ValueError("no such number")
     >>> async def main():
@@ -203,8 +199,7 @@ class Park(SystemCall[R], frozen=True):
     What locks and queues between threads are made of. Taken by the scheduler.
 
     >>> from collections import deque
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_fork, sys_join, sys_park, sys_yield
+    >>> from gossamer import run, sys_fork, sys_join, sys_park, sys_yield
     >>> async def waits(waiters):
     ...     return await sys_park(waiters)
     >>> async def main(waiters):
@@ -222,8 +217,7 @@ class Park(SystemCall[R], frozen=True):
 class Sleep(SystemCall[None], frozen=True, gc=False):
     """Wait for a time. Taken by `core.loop.sleep`. Units: microseconds.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
+    >>> from gossamer import run, sys_fork, sys_join, sys_sleep
     >>> async def sleeper(ms):
     ...     await sys_sleep(ms * 1000)
     ...     print(ms)
@@ -259,8 +253,7 @@ class AioRead(SystemCall[bytes], frozen=True, gc=False):
     """Read a file without blocking the worker; b"" at its end. Taken by `core.loop.disk.loop`.
 
     >>> from tempfile import TemporaryFile
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_aio_read, sys_aio_sync, sys_aio_write
+    >>> from gossamer import run, sys_aio_read, sys_aio_sync, sys_aio_write
     >>> async def main(fd):
     ...     written = await sys_aio_write(fd, 0, b"hello, file")
     ...     await sys_aio_sync(fd)
@@ -357,8 +350,7 @@ def _bound(function: Callable[..., R], named: dict[str, Any]) -> Callable[..., R
 def sys_nbio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
     """Run function(*arguments), which does not block, at once.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_nbio
+    >>> from gossamer import run, sys_nbio
     >>> async def main():
     ...     return await sys_nbio(int, "ff", base=16)
     >>> run(main())
@@ -370,8 +362,7 @@ def sys_nbio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) ->
 def sys_blio(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> SystemCall[R]:
     """Run function(*arguments), which may block, in the pool, among the thread's context variables.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_blio
+    >>> from gossamer import run, sys_blio
     >>> async def main():
     ...     return await sys_blio(sorted, [2, 3, 1], reverse=True)
     >>> run(main())
@@ -395,8 +386,7 @@ def sys_throw(error: BaseException) -> NoReturn:
 async def sys_catch(body: Awaitable[R], handler: Callable[[Exception], Awaitable[R]]) -> R:
     """Await `body`; if it raises, await what `handler` makes of the error. The paper's name for `try`.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_catch
+    >>> from gossamer import run, sys_catch
     >>> async def fails():
     ...     raise ValueError("no")
     >>> async def tell(error):

@@ -34,13 +34,11 @@ class CancelScope:
 
     `deadline_us` is a time of the scheduler's clock; a shielded scope is not cancelled by those around it.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_sleep
-    >>> from gossamer.core.threads.cancel import CancelScope
+    >>> from gossamer import CancelScope, run, sleep
     >>> async def main():
     ...     with CancelScope() as scope:
     ...         scope.cancel()
-    ...         await sys_sleep(60_000_000)
+    ...         await sleep(60)
     ...     return scope.cancelled_caught
     >>> run(main())
     True
@@ -228,12 +226,10 @@ def _deadline_us(seconds: float) -> int:
 def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
     """A scope that is cancelled after a time: what is not done by then is left. Raises: MisuseError.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_sleep
-    >>> from gossamer.core.threads.cancel import move_on_after
+    >>> from gossamer import move_on_after, run, sleep
     >>> async def main():
     ...     with move_on_after(0.001) as scope:
-    ...         await sys_sleep(60_000_000)
+    ...         await sleep(60)
     ...     return scope.cancelled_caught
     >>> run(main())
     True
@@ -245,12 +241,10 @@ def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
 def fail_after(seconds: float) -> Iterator[CancelScope]:
     """As `move_on_after`, but raises TooSlowError when the time is over.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.calls import sys_sleep
-    >>> from gossamer.core.threads.cancel import fail_after
+    >>> from gossamer import fail_after, run, sleep
     >>> async def main():
     ...     with fail_after(0.001):
-    ...         await sys_sleep(60_000_000)
+    ...         await sleep(60)
     >>> run(main())
     Traceback (most recent call last):
     gossamer.core.threads.cancel.TooSlowError: not done within 0.001 s

@@ -71,8 +71,7 @@ def check_os_thread(scheduler: Current) -> None:
 def current_thread() -> Thread[Any]:
     """The thread that calls. Raises: NoSchedulerRuns.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.current import current_thread
+    >>> from gossamer import current_thread, run
     >>> async def main():
     ...     return current_thread()
     >>> run(main())

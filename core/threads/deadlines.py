@@ -23,7 +23,7 @@ class DeadlineHeap(Generic[Owner]):
     """Owners, which are told apart by their hash, ordered by deadline; those of one tick in the order they
     came.
 
-    >>> from gossamer.core.threads.deadlines import DeadlineHeap
+    >>> from gossamer.lowlevel import DeadlineHeap
     >>> heap = DeadlineHeap(resolution_us=1)
     >>> heap.push(30, "late")
     >>> heap.push(10, "early")

@@ -32,8 +32,7 @@ Arguments = TypeVarTuple("Arguments")
 class Nursery:
     """Where threads are started that end before it does.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.nursery import open_nursery
+    >>> from gossamer import open_nursery, run
     >>> async def fails(what):
     ...     raise ValueError(what)
     >>> async def main():
@@ -86,9 +85,7 @@ class Nursery:
         """Start `function(*arguments, started=...)` as a thread, and wait until it has called
         `started(value)`; returns the value. The thread goes on in the nursery.
 
-        >>> from gossamer.core.loop.program import run
-        >>> from gossamer.core.threads.nursery import open_nursery
-        >>> from gossamer.core.threads.starting import nobody_waits
+        >>> from gossamer import nobody_waits, open_nursery, run
         >>> async def serve(port, *, started=nobody_waits):
         ...     started(f"listening on {port}")
         >>> async def main():
@@ -218,8 +215,7 @@ def _runs(frame: object) -> bool:
 def open_nursery() -> Nursery:
     """A nursery, to be entered with `async with`.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.nursery import open_nursery
+    >>> from gossamer import open_nursery, run
     >>> done = []
     >>> async def work(number):
     ...     done.append(number)

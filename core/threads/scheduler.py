@@ -89,8 +89,7 @@ def _thrown(thread: Thread[Any], error: BaseException) -> Any:
 class Scheduler:
     """Runs threads until none is left. `core.loop.program.run` makes one for a whole program; by hand:
 
-    >>> from gossamer.core.loop.epoll import EpollWaiter
-    >>> from gossamer.core.threads.scheduler import Scheduler
+    >>> from gossamer.lowlevel import EpollWaiter, Scheduler
     >>> async def greets(name):
     ...     print("hello,", name)
     >>> scheduler = Scheduler(EpollWaiter())

@@ -25,9 +25,8 @@ class SystemCall(msgspec.Struct, Generic[R_co], frozen=True):
     count. `gc=False` spares 16 bytes, and is for a call whose fields lead to no thread, function or frame:
     the traceback of what a call raises holds the call, and a ring through it would never be found.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.eventloop import PassiveLoop
-    >>> from gossamer.core.threads.systemcall import SystemCall
+    >>> from gossamer import run
+    >>> from gossamer.lowlevel import PassiveLoop, SystemCall
     >>> class Double(SystemCall[int], frozen=True):
     ...     number: int
     >>> class DoublingLoop(PassiveLoop):

@@ -1,10 +1,11 @@
 """What is out of date, orphaned, or says nothing."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from moduledocs.sources import ROOT, Module, public
+from moduledocs.names import Front
+from moduledocs.sources import ROOT, Module, is_plain, public
 
 
 def stale(files: Mapping[Path, str], folder: Path) -> Iterator[str]:
@@ -15,6 +16,15 @@ def stale(files: Mapping[Path, str], folder: Path) -> Iterator[str]:
     for path in sorted(folder.glob("*.md")):
         if path not in files:
             yield f"{path.relative_to(ROOT)} is the page of no module: run scripts/module-docs"
+
+
+def silent(fronts: Iterable[Front]) -> Iterator[str]:
+    """The names of the front modules that are neither explained nor plain numbers."""
+    for front in fronts:
+        for entries in front.sections.values():
+            for each in entries:
+                if not each.docstring and not (isinstance(each.node, ast.AnnAssign) and is_plain(each.node)):
+                    yield f"{each.module.path.relative_to(ROOT)}: {each.own_name} says nothing of itself"
 
 
 def without_docstring(modules: Mapping[str, Module]) -> Iterator[str]:

@@ -1,15 +1,20 @@
 """docs/modules.md: per package a table, each module by its first sentence."""
 
+import textwrap
 from collections.abc import Mapping
 
 from moduledocs.sources import ROOT, Module, first_sentence, module_name
 
+LINE_MAX = 110
+"""Prose is wrapped there."""
+
 HEAD = """# Every module, by its first sentence
 
-Written by `scripts/module-docs` from the heads of the files (`tests/docs/test_module_docs.py` holds it so).
-After a change run the script again. The modules that a program is written with, those of `core.threads`,
-`core.loop` and `core.io`, have a page each, to which their names lead; the others lead to their source.
-`scripts/module-docs shards.plan` prints the page of any module. Installed, each name begins with `gossamer.`;
+Written by `scripts/module-docs` from the heads of the files (`tests/docs/test_module_docs.py` holds it so);
+after a change run the script again. Programs import from four of them, [gossamer](modules/gossamer.md),
+[gossamer.lowlevel](modules/gossamer.lowlevel.md), [gossamer.tcp](modules/gossamer.tcp.md) and
+[gossamer.testing](modules/gossamer.testing.md), which have a page each. All others are internal: this list
+is for those who change them, and leads to the sources. Installed, each name begins with `gossamer.`;
 [ARCHITECTURE.md](../ARCHITECTURE.md) says how the packages stand on each other.
 """
 
@@ -23,7 +28,8 @@ def index(modules: Mapping[str, Module]) -> str:
     for package, names in sorted(packages.items()):
         sentence = first_sentence(modules[package].head)
         more = f" [More]({place(modules[package])})." if modules[package].has_page else ""
-        parts.append(f"\n## {package}\n\n{sentence}{more}\n\n| module | |\n|---|---|\n")
+        said = textwrap.fill(f"{sentence}{more}", LINE_MAX, break_long_words=False, break_on_hyphens=False)
+        parts.append(f"\n## {package}\n\n{said}\n\n| module | |\n|---|---|\n")
         parts += [row(modules[name]) for name in names if name != package]
     return "".join(parts)
 

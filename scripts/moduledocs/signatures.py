@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Container
 
 from moduledocs.sources import Definition, Function, Module
 
@@ -57,29 +58,42 @@ def joined(name: str, parts: list[str], result: str = "", line_max: int = LINE_M
     return "\n".join((f"{name}(", *(f"    {part}," for part in parts), f"){result}"))
 
 
-def of_function(module: Module, function: Function, owner: str = "") -> str:
-    """A function or, with an owner, a method, which is on one line."""
+def of_function(module: Module, function: Function, name: str, line_max: int = LINE_MAX) -> str:
+    """A function under the name by which it is handed on."""
+    kind = "async def " if isinstance(function, ast.AsyncFunctionDef) else "def "
+    parts = parameters(module, function, is_method=False)
+    return joined(kind + name, parts, result_of(module, function), line_max)
+
+
+def of_method(module: Module, function: Function, owner: str) -> str:
+    """A method, on one line."""
     decorators = {ast.unparse(decorator) for decorator in function.decorator_list}
     is_async = isinstance(function, ast.AsyncFunctionDef)
     of_class = bool(decorators & {"classmethod", "staticmethod"})
-    kind = ("async " if is_async else "") + ("" if owner else "def ")
-    name = f"{kind}{owner + '.' if of_class else ''}{function.name}"
-    is_method = bool(owner) and "staticmethod" not in decorators
-    result = f" -> {type_of(module, function.returns)}" if function.returns else ""
-    line_max = sys.maxsize if owner else LINE_MAX
-    return joined(name, parameters(module, function, is_method=is_method), result, line_max)
+    name = f"{'async ' if is_async else ''}{owner + '.' if of_class else ''}{function.name}"
+    parts = parameters(module, function, is_method="staticmethod" not in decorators)
+    return joined(name, parts, result_of(module, function), sys.maxsize)
 
 
-def of_class(module: Module, node: ast.ClassDef) -> str:
-    """How an instance is made, or for what none is made of (a protocol, an error): of what it is one."""
+def result_of(module: Module, function: Function) -> str:
+    """What it returns."""
+    return f" -> {type_of(module, function.returns)}" if function.returns else ""
+
+
+def of_class(module: Module, node: ast.ClassDef, name: str, internal: Container[str]) -> str:
+    """How an instance is made, or for what none is made of (a protocol, an error, what others make): of what
+    it is one, but for bases that are internal."""
     init = next((each for each in node.body if isinstance(each, Function) and each.name == "__init__"), None)
     bases = [written(module, base) for base in node.bases]
     if init is not None:
         of = next((base.removeprefix("Generic") for base in bases if base.startswith("Generic[")), "")
-        return joined(node.name + of, parameters(module, init, is_method=True))
+        return joined(name + of, parameters(module, init, is_method=True))
     if is_record(node) and (has_fields(node) or bases[0].startswith("SystemCall")):
-        return joined(node.name, fields(module, node))
-    return f"class {node.name}({', '.join(bases)})" if bases else f"{node.name}()"
+        return joined(name, fields(module, node))
+    if not bases:
+        return f"{name}()"
+    shown = [base for base in bases if base.partition("[")[0] not in internal]
+    return f"class {name}({', '.join(shown)})" if shown else f"class {name}"
 
 
 def fields(module: Module, node: ast.ClassDef) -> list[str]:

@@ -9,11 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDERS = ("gossamer", "core", "ffi", "shards", "loadtest")
 
-WITH_A_PAGE = re.compile(r"core\.(?:(?:threads|loop|io)(?:\..+)?|clock|errors)$")
-"""The library that a user programs with."""
+FRONTS = ("gossamer", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
+"""The modules that programs import from; each has a page."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.ClassDef | Function
+Named = Definition | ast.Assign | ast.AnnAssign
 
 
 class Module:
@@ -36,14 +37,9 @@ class Module:
         return b"\n".join(lines).decode()
 
     @property
-    def is_package(self) -> bool:
-        """Whether it is an `__init__.py`."""
-        return self.path.name == "__init__.py"
-
-    @property
     def has_page(self) -> bool:
         """Whether it has a page of its own in docs/modules."""
-        return WITH_A_PAGE.match(self.name) is not None
+        return self.name in FRONTS
 
     @property
     def head(self) -> str:
@@ -51,32 +47,40 @@ class Module:
         return ast.get_docstring(self.tree) or ""
 
     @cached_property
-    def imported(self) -> dict[str, str]:
-        """What it imports of ours: the name, and the module that it is of."""
+    def imported(self) -> dict[str, tuple[str, str]]:
+        """What it imports of ours: the name that it gives it, the module, and the name there."""
         return {
-            alias.asname or alias.name: node.module.removeprefix("gossamer.")
+            alias.asname or alias.name: (node.module.removeprefix("gossamer."), alias.name)
             for node in self.tree.body
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("gossamer.")
             for alias in node.names
         }
 
-    @property
-    def exported(self) -> list[str]:
-        """What its `__all__` names."""
-        for node in self.tree.body:
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-                return [str(name) for name in ast.literal_eval(node.value)]
-        return []
+    @cached_property
+    def defined(self) -> dict[str, Named]:
+        """What it defines, by name; of an overloaded function the definition that follows."""
+        return {
+            node.name if isinstance(node, Definition) else target(node): node
+            for node in self.tree.body
+            if isinstance(node, Named)
+        }
 
     @cached_property
-    def aliases(self) -> dict[str, list[str]]:
-        """Further names of its classes: `sys_fork = Fork`."""
-        classes = {node.name for node in public(self.tree.body)}
-        found: dict[str, list[str]] = {}
-        for node in self.tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in classes:
-                found.setdefault(node.value.id, []).append(ast.unparse(node.targets[0]))
-        return found
+    def exported(self) -> dict[str, list[str]]:
+        """What its `__all__` names, under the comments that stand there."""
+        (node,) = (
+            node
+            for node in self.tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        )
+        sections: dict[str, list[str]] = {}
+        for line in self._lines[node.lineno : (node.end_lineno or node.lineno) - 1]:
+            text = line.decode().strip()
+            if text.startswith("#"):
+                names = sections[text.removeprefix("# ").removesuffix(".")] = []
+            else:
+                names.append(ast.literal_eval(text.removesuffix(",")))
+        return sections
 
 
 def module_name(path: Path) -> str:
@@ -130,6 +134,13 @@ def public(body: list[ast.stmt]) -> Iterator[Definition]:
                 yield node
 
 
+def told_below(module: Module, node: Named) -> str:
+    """What a class, a function or a constant of a module says of itself."""
+    if isinstance(node, Definition):
+        return ast.get_docstring(node) or ""
+    return next(text for each, text in documented(module.tree.body) if each is node)
+
+
 def documented(body: list[ast.stmt]) -> Iterator[tuple[ast.Assign | ast.AnnAssign, str]]:
     """The assignments of a body, each with the docstring below it, or ""."""
     for node, below in zip(body, [*body[1:], None], strict=True):
@@ -142,16 +153,6 @@ def documented(body: list[ast.stmt]) -> Iterator[tuple[ast.Assign | ast.AnnAssig
 def target(node: ast.Assign | ast.AnnAssign) -> str:
     """The name that is given a value."""
     return ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
-
-
-def public_constants(module: Module) -> list[tuple[ast.Assign | ast.AnnAssign, str]]:
-    """What a module names beside classes and functions, and means others to use: what it says something of,
-    and what is final and says enough by its value."""
-    return [
-        (node, text)
-        for node, text in documented(module.tree.body)
-        if not target(node).startswith("_") and (text or is_plain(node))
-    ]
 
 
 def is_plain(node: ast.Assign | ast.AnnAssign) -> bool:

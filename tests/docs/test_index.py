@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)?(?:#([^)\s]+))?\)")
+LINE_MAX = 110
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -36,6 +37,15 @@ def test_links__lead_to_files_and_headings_that_are_there(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{page.name}: {path}"
         assert not anchor or anchor in anchors(target), f"{page.name}: {path}#{anchor}"
+
+
+@pytest.mark.parametrize("page", [*DOCS.glob("*.md"), ROOT / "README.md"], ids=lambda page: page.name)
+def test_prose__is_wrapped(page: Path) -> None:
+    """Code, tables, headings and what has no place to be broken are as long as they are."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    prose = [line for line in text.splitlines() if not line.startswith(("|", "#", "    "))]
+    can_be_broken = [line for line in prose if " " in re.sub(r"`[^`]*`", "", line).strip()]
+    assert not [line for line in can_be_broken if len(line) > LINE_MAX]
 
 
 def test_index__names_every_page() -> None:
@@ -63,4 +73,4 @@ def test_readme__its_programs_run(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout[:21])
-    assert printed == ["", "SYN_SENT Segment(seq=", "", "hare\n"]
+    assert printed == ["", "hare\n", "SYN_SENT Segment(seq=", ""]

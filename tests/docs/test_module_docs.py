@@ -1,12 +1,17 @@
 """docs/modules.md and docs/modules are what scripts/module-docs makes of the sources, and every public name
 says what it is."""
 
+import importlib
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+FRONTS = ("gossamer", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
 
 
 def module_docs(*arguments: str, root: Path = ROOT) -> "subprocess.CompletedProcess[str]":
@@ -15,36 +20,51 @@ def module_docs(*arguments: str, root: Path = ROOT) -> "subprocess.CompletedProc
 
 
 def test_modules__listed_as_they_are_and_each_public_name_has_its_docstring() -> None:
-    told = module_docs("--check")
-    assert told.returncode == 0, told.stdout
+    done = module_docs("--check")
+    assert done.returncode == 0, done.stdout
 
 
-def test_one_module__its_head_and_its_names() -> None:
-    told = module_docs("gossamer.core.threads.cancel")
-    assert told.returncode == 0
-    assert "Cancel scopes: a stretch of a thread" in told.stdout
-    assert "\ndef move_on_after(seconds: float, *, shield: bool = False) -> CancelScope\n" in told.stdout
-    assert "(core.errors.md#gossamererror)" in told.stdout, "a class of another page is a link"
+def test_pages__those_of_the_front_door_and_no_other() -> None:
+    assert {path.stem for path in (ROOT / "docs" / "modules").iterdir()} == set(FRONTS)
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_page__has_every_name_that_its_module_hands_on_in_its_order(name: str) -> None:
+    page = (ROOT / "docs" / "modules" / f"{name}.md").read_text()
+    assert re.findall(r"^### (.+)$", page, re.MULTILINE) == importlib.import_module(name).__all__
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_front_module__hands_on_what_it_imports_and_nothing_twice(name: str) -> None:
+    module = importlib.import_module(name)
+    assert len(set(module.__all__)) == len(module.__all__)
+    for each in module.__all__:
+        assert hasattr(module, each), each
+
+
+def copied(root: Path) -> Path:
+    """A copy of what is read and written; its pages."""
+    for folder in ("core", "ffi", "shards", "loadtest", "gossamer"):
+        (root / folder).symlink_to(ROOT / folder)
+    for folder in ("docs", "scripts"):
+        shutil.copytree(ROOT / folder, root / folder)
+    return root / "docs" / "modules"
 
 
 def test_page__stale_or_of_no_module(tmp_path: Path) -> None:
-    """In a copy: a page that was changed by hand, and one whose module is gone."""
-    for folder in ("core", "ffi", "shards", "loadtest"):
-        (tmp_path / folder).symlink_to(ROOT / folder)
-    for folder in ("docs", "scripts"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    pages = tmp_path / "docs" / "modules"
+    """In a copy: a page that was changed by hand, and one of a module that has none."""
+    pages = copied(tmp_path)
     (pages / "core.threads.fibres.md").write_text("# core.threads.fibres\n")
-    with (pages / "core.threads.cancel.md").open("a") as file:
+    with (pages / "gossamer.tcp.md").open("a") as file:
         file.write("And more.\n")
-    told = module_docs("--check", root=tmp_path).stdout.splitlines()
-    assert "docs/modules/core.threads.cancel.md is out of date: run scripts/module-docs" in told
-    assert "docs/modules/core.threads.fibres.md is the page of no module: run scripts/module-docs" in told
+    said = module_docs("--check", root=tmp_path).stdout.splitlines()
+    assert "docs/modules/gossamer.tcp.md is out of date: run scripts/module-docs" in said
+    assert "docs/modules/core.threads.fibres.md is the page of no module: run scripts/module-docs" in said
     module_docs(root=tmp_path)
     assert module_docs("--check", root=tmp_path).returncode == 0
 
 
-def test_one_module__unknown() -> None:
-    told = module_docs("core.threads.fibres")
-    assert told.returncode == 2
-    assert "no module core.threads.fibres" in told.stderr
+def test_argument__unknown() -> None:
+    done = module_docs("core.threads.cancel")
+    assert done.returncode == 2
+    assert "core.threads.cancel: allowed is --check, or nothing" in done.stderr

@@ -1,4 +1,4 @@
-"""What scripts/module-docs makes of a module: its page, line by line."""
+"""What scripts/module-docs makes of a front module: its page, line by line."""
 
 import shutil
 import subprocess
@@ -16,12 +16,45 @@ class PartyOver(Exception):
     """There is no more cake."""
 '''
 
-SOURCE = '''"""Guests, and what they are given.
+FRONT = '''"""Guests, and what they are given.
 
     guests.greet("ann")
 
 Never raises PartyOver, see docs/threads.md. Source: RFC 1149.
 """
+
+from gossamer.core.errors import PartyOver
+from gossamer.core.threads import rooms
+from gossamer.core.threads.guests import GUESTS_MAX, Guest, sys_ask
+from gossamer.core.threads.guests import guest as invited
+
+__all__ = [
+    # Guests.
+    "Guest",
+    "sys_ask",
+    "invited",
+    "rooms",
+    "GUESTS_MAX",
+    # What goes wrong: guests.
+    "PartyOver",
+]
+'''
+
+CALLS = '''"""Calls."""
+
+
+class SystemCall:
+    """A call."""
+'''
+
+ROOMS = '''"""Rooms."""
+
+
+def opened(number: int) -> bool:
+    """Whether it is."""
+'''
+
+SOURCE = '''"""Guests."""
 
 from contextlib import contextmanager
 from typing import Final
@@ -32,8 +65,6 @@ from gossamer.core.threads.systemcall import SystemCall
 
 GUESTS_MAX: Final = 64
 """So many; the next are sent home."""
-
-_secret = 1
 
 
 class Ask(SystemCall[bytes], frozen=True):
@@ -47,7 +78,17 @@ class Ask(SystemCall[bytes], frozen=True):
 sys_ask = Ask
 
 
-class Guest:
+class Person:
+    """Nobody hands it on."""
+
+    def sleep(self) -> None:
+        """Until morning."""
+
+    def eat(self) -> None:
+        """Overridden."""
+
+
+class Guest(Person):
     """One guest; `sys_ask` asks it, a TablePlan of `core.seating` seats it.
 
     >>> Guest("ann").name
@@ -77,11 +118,12 @@ def guest(name):
     """A Guest for a time."""
 '''
 
-PAGE = """<!-- Written by scripts/module-docs from core/threads/guests.py: change that. -->
+PAGE = """<!-- Written by scripts/module-docs from gossamer/__init__.py and what it imports: change that. -->
 
-# core.threads.guests
+# gossamer
 
-`gossamer.core.threads.guests` · [source](../../core/threads/guests.py) · [core.threads](core.threads.md) · \
+[source](../../gossamer/__init__.py) · [gossamer.lowlevel](gossamer.lowlevel.md) · \
+[gossamer.tcp](gossamer.tcp.md) · [gossamer.testing](gossamer.testing.md) · \
 [the thread library](../threads.md) · [all modules](../modules.md)
 
 Guests, and what they are given.
@@ -90,30 +132,25 @@ Guests, and what they are given.
 guests.greet("ann")
 ```
 
-Never raises [PartyOver](core.errors.md#partyover), see [docs/threads.md](../threads.md). *Source:* RFC 1149.
+Never raises [PartyOver](#partyover), see [docs/threads.md](../threads.md). *Source:* RFC 1149.
 
-## Ask
+| | |
+|---|---|
+| [Guests](#guests) | [`Guest`](#guest), [`sys_ask`](#sys_ask), [`invited`](#invited), [`rooms`](#rooms), \
+[`GUESTS_MAX`](#guests_max) |
+| [What goes wrong: guests](#what-goes-wrong-guests) | [`PartyOver`](#partyover) |
 
-```python
-Ask(name: str = "ann", loud: bool = False)
-```
+## Guests
 
-Called `sys_ask` in programs. A `SystemCall`; awaited, it returns `bytes`.
-
-Ask a guest. *Raises:* [PartyOver](core.errors.md#partyover).
-
-- **`loud: bool`**\\
-  Whether the neighbours hear it.
-
-## Guest
+### Guest
 
 ```python
 Guest(name: str, *, late: bool = False)
 ```
 
-Works with `async with`.
+[core/threads/guests.py](../../core/threads/guests.py). Works with `async with`.
 
-One guest; [`sys_ask`](#ask) asks it, a [TablePlan](../../core/seating.py) of \
+One guest; [`sys_ask`](#sys_ask) asks it, a [TablePlan](../../core/seating.py) of \
 [`core.seating`](../../core/seating.py) seats it.
 
 ```pycon
@@ -124,60 +161,118 @@ One guest; [`sys_ask`](#ask) asks it, a [TablePlan](../../core/seating.py) of \
 - **`name: str`**\\
   What it is called.
 - **`is_late: bool`** (read only)\\
-  Whether it came after all [GUESTS_MAX](#constants-and-types).
+  Whether it came after all [GUESTS_MAX](#guests_max).
 - **`async eat(*cakes: int, **how: str) -> int | None`**\\
   Eat 2\\*\\*3 of them. *Units:* pieces.
+- **`sleep() -> None`**\\
+  Until morning.
 
-## guest
+### sys_ask
+
+```python
+sys_ask(name: str = "ann", loud: bool = False)
+```
+
+[core/threads/guests.py](../../core/threads/guests.py). A [`SystemCall`](../../core/threads/systemcall.py); \
+awaited, it returns `bytes`.
+
+Ask a guest. *Raises:* [PartyOver](#partyover).
+
+- **`loud: bool`**\\
+  Whether the neighbours hear it.
+
+### invited
 
 ```python
 @contextmanager
-def guest(name)
+def invited(name)
 ```
+
+[core/threads/guests.py](../../core/threads/guests.py).
 
 A Guest for a time.
 
-## Constants and types
+### rooms
 
-- **`GUESTS_MAX = 64`**\\
-  So many; the next are sent home.
+A module: [core/threads/rooms.py](../../core/threads/rooms.py).
+
+Rooms.
+
+- **`opened(number: int) -> bool`**\\
+  Whether it is.
+
+### GUESTS_MAX
+
+```python
+GUESTS_MAX = 64
+```
+
+[core/threads/guests.py](../../core/threads/guests.py).
+
+So many; the next are sent home.
+
+## What goes wrong: guests
+
+### PartyOver
+
+```python
+class PartyOver(Exception)
+```
+
+[core/errors.py](../../core/errors.py).
+
+There is no more cake.
 """
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A project of one module, and what it imports."""
+    """A project of one front module, and what it imports."""
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     (tmp_path / "core" / "threads").mkdir(parents=True)
     (tmp_path / "docs").mkdir()
+    (tmp_path / "gossamer").mkdir()
+    (tmp_path / "gossamer" / "__init__.py").write_text(FRONT)
     (tmp_path / "core" / "__init__.py").write_text('"""The library."""\n')
     (tmp_path / "core" / "errors.py").write_text(ERRORS)
     (tmp_path / "core" / "seating.py").write_text('"""Who sits where."""\n')
     (tmp_path / "core" / "threads" / "__init__.py").write_text('"""Threads."""\n')
     (tmp_path / "core" / "threads" / "guests.py").write_text(SOURCE)
+    (tmp_path / "core" / "threads" / "systemcall.py").write_text(CALLS)
+    (tmp_path / "core" / "threads" / "rooms.py").write_text(ROOMS)
     return tmp_path
 
 
-def run(root: Path, *arguments: str) -> None:
+def run(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(root / "scripts" / "module-docs"), *arguments]
-    subprocess.run(command, check=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_page__of_a_module(root: Path) -> None:
+def test_page__of_a_front_module(root: Path) -> None:
     run(root)
-    assert (root / "docs" / "modules" / "core.threads.guests.md").read_text() == PAGE
-    run(root, "--check")
+    assert (root / "docs" / "modules" / "gossamer.md").read_text() == PAGE
+    done = run(root, "--check")
+    assert done.returncode == 0, done.stdout
 
 
-def test_page__of_a_package_names_its_modules(root: Path) -> None:
+def test_list__leads_to_the_page_of_a_front_module_and_to_the_source_of_another(root: Path) -> None:
     run(root)
-    page = (root / "docs" / "modules" / "core.threads.md").read_text()
-    assert "| [guests](core.threads.guests.md) | Guests, and what they are given. |" in page
+    text = (root / "docs" / "modules.md").read_text()
+    assert "Guests, and what they are given. [More](modules/gossamer.md)." in text
+    assert "| [guests](../core/threads/guests.py) | Guests. |" in text
+
+
+def test_name__that_says_nothing(root: Path) -> None:
+    guests = root / "core" / "threads" / "guests.py"
+    guests.write_text(SOURCE.replace('"""So many; the next are sent home."""', "").replace("Final", "int"))
+    run(root)
+    done = run(root, "--check")
+    assert done.stdout == "core/threads/guests.py: GUESTS_MAX says nothing of itself\n"
+    assert done.returncode == 1
 
 
 def test_page__of_a_module_that_is_gone_is_removed(root: Path) -> None:
     run(root)
-    (root / "core" / "threads" / "guests.py").unlink()
+    (root / "docs" / "modules" / "gossamer.udp.md").write_text("# gossamer.udp\n")
     run(root)
-    left = {path.name for path in (root / "docs" / "modules").iterdir()}
-    assert left == {"core.errors.md", "core.threads.md"}
+    assert {path.name for path in (root / "docs" / "modules").iterdir()} == {"gossamer.md"}

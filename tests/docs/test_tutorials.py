@@ -43,27 +43,52 @@ def test_page__every_block_is_a_file_or_commands(page: str) -> None:
     assert all(NAME.match(text) for kind, text in blocks(page) if kind == "python")
 
 
+def in_folder(folder: Path, *tool: str) -> "subprocess.CompletedProcess[str]":
+    """A tool on a reader's files, with nothing of this repository in its way."""
+    return subprocess.run(
+        [sys.executable, "-m", *tool],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name not in {"MYPYPATH", "PYTHONPATH"}},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def strict(folder: Path, *files: str) -> "subprocess.CompletedProcess[str]":
+    """mypy as the reader calls it, who has the package installed and no configuration."""
+    cache = ["--cache-dir", str(DOCS.parent / ".mypy_cache" / "tutorials")]
+    return in_folder(folder, "mypy", "--config-file=", "--strict", *cache, *files)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_page__its_files_are_as_clean_as_ours(page: str, tmp_path: Path) -> None:
     save_files(page, tmp_path)
     files = [path.name for path in tmp_path.iterdir()]
-    root = DOCS.parent
-    config = str(root / "pyproject.toml")
-    for tool in (
-        ["mypy", "--config-file", config, "--cache-dir", str(root / ".mypy_cache"), *files],
-        ["ruff", "check", "--config", config, *files],
-        ["ruff", "format", "--check", "--config", config, *files],
+    config = str(DOCS.parent / "pyproject.toml")
+    for done in (
+        strict(tmp_path, *files),
+        in_folder(tmp_path, "ruff", "check", "--config", config, *files),
+        in_folder(tmp_path, "ruff", "format", "--check", "--config", config, *files),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", *tool],
-            cwd=tmp_path,
-            env={**os.environ, "MYPYPATH": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_types__of_the_installed_package_are_found(tmp_path: Path) -> None:
+    """In a folder of its own: what a call returns is known, and a wrong argument is an error."""
+    (tmp_path / "typed.py").write_text(
+        "from gossamer import Stream, run, sleep, sys_blio\n\n\n"
+        "async def handler(stream: Stream) -> None:\n"
+        "    reveal_type(await stream.recv())\n"
+        "    reveal_type(await sys_blio(len, 'abc'))\n"
+        "    await sleep('a second')\n"
+    )
+    done = strict(tmp_path, "typed.py")
+    said = [line.partition(": ")[2] for line in done.stdout.splitlines()]
+    assert said[0].endswith('Revealed type is "bytes"') or said[0].endswith('"builtins.bytes"'), done.stdout
+    assert said[1].endswith('Revealed type is "int"') or said[1].endswith('"builtins.int"'), done.stdout
+    assert 'Argument 1 to "sleep" has incompatible type "str"; expected "float"' in said[2]
 
 
 def test_served_handler__takes_its_own_calls(tmp_path: Path) -> None:

@@ -44,8 +44,7 @@ NOTHING: Final = Nothing.NOTHING
 class ChannelClosed(GossamerError):
     """Nothing more comes out of the channel, or can be put in.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.sync import Channel, ChannelClosed, receiving, select
+    >>> from gossamer import Channel, ChannelClosed, receiving, run, select
     >>> async def main(jobs, results):
     ...     results.close()
     ...     try:
@@ -97,9 +96,7 @@ class Offer:
 class Channel(Owned, Generic[T]):
     """A queue between threads. Iterating over it receives until it is closed.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.nursery import open_nursery
-    >>> from gossamer.core.threads.sync import Channel
+    >>> from gossamer import Channel, open_nursery, run
     >>> async def produces(channel):
     ...     for number in range(3):
     ...         await channel.send(number)
@@ -327,8 +324,7 @@ async def select(*operations: Operation[Any]) -> tuple[int, Any]: ...
 async def select(*operations: Operation[Any]) -> tuple[int, Any]:
     """Perform the first of the operations that can be, waiting if none can; no other has any effect.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.sync import Channel, receiving, select, sending
+    >>> from gossamer import Channel, receiving, run, select, sending
     >>> async def main(questions, answers):
     ...     match await select(receiving(questions), sending(answers, 42)):
     ...         case 0, question:

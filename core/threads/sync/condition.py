@@ -17,9 +17,7 @@ class Condition(Owned):
             while not ready():
                 await condition.wait()
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.nursery import open_nursery
-    >>> from gossamer.core.threads.sync import Condition
+    >>> from gossamer import Condition, open_nursery, run
     >>> async def adds(basket, condition):
     ...     async with condition:
     ...         basket.append("apple")

@@ -10,9 +10,7 @@ from gossamer.core.threads.sync.waiting import Waiters, wait_in
 class Event(Owned):
     """Not set at first; once set, waiting for it is over at once.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.nursery import open_nursery
-    >>> from gossamer.core.threads.sync import Event
+    >>> from gossamer import Event, open_nursery, run
     >>> async def waits(event, name):
     ...     await event.wait()
     ...     print(name, "goes on")

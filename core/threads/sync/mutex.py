@@ -20,8 +20,7 @@ class Mutex(Owned):
         async with mutex:
             ...
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.sync import Mutex
+    >>> from gossamer import Mutex, run
     >>> async def main(mutex):
     ...     async with mutex:
     ...         return mutex.is_locked

@@ -18,8 +18,7 @@ class Semaphore(Owned):
         async with semaphore:
             ...
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.sync import Semaphore
+    >>> from gossamer import Semaphore, run
     >>> async def main(semaphore):
     ...     async with semaphore:
     ...         return semaphore.free

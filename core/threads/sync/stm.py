@@ -67,8 +67,7 @@ class Retry(BaseException):
 class Transaction:
     """What a transaction's function is given: its only way to variables.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.sync import TVar, atomically
+    >>> from gossamer import TVar, atomically, run
     >>> wages, savings = TVar(0), TVar(30)
     >>> def take(tx, account):
     ...     if tx.read(account) < 20:
@@ -141,8 +140,7 @@ def _wake(variable: TVar[Any]) -> None:
 async def atomically(function: Callable[[Transaction], R]) -> R:
     """Run a transaction to its end, waiting as often as it retries.
 
-    >>> from gossamer.core.loop.program import run
-    >>> from gossamer.core.threads.sync import TVar, atomically
+    >>> from gossamer import TVar, atomically, run
     >>> balance = TVar(30)
     >>> def withdraw(tx):
     ...     tx.write(balance, tx.read(balance) - 10)
