@@ -63,6 +63,7 @@ check: $(INSTALLED) ## lint, types, and the tests that need neither root nor tim
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p gossamer
+	$(BIN)/mypy examples
 	$(BIN)/python -m pytest -q -m "not needs and not slow"
 
 bench: setup-test ## CPU time per unit of work beside nginx and uvicorn, memory per thread and connection
