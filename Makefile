@@ -24,7 +24,7 @@ LOWEST := .venv-lowest
 LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/core/http tests/ffi tests/shards tests/loadtest
 
 .PHONY: run test setup check bench fuzz model interop build docs clean help system system-test setup-test golden \
-	test-container 	lowest lock
+	test-container lowest lock changelog
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -63,6 +63,7 @@ check: $(INSTALLED) ## lint, types, and the tests that need neither root nor tim
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p gossamer
+	$(BIN)/mypy examples
 	$(BIN)/python -m pytest -q -m "not needs and not slow"
 
 bench: setup-test ## CPU time per unit of work beside nginx and uvicorn, memory per thread and connection
@@ -97,6 +98,9 @@ lock: $(INSTALLED) ## choose the versions of constraints.txt anew, which the set
 
 docs: ## write docs/modules.md and docs/modules from the sources
 	$(PYTHON) scripts/module-docs
+
+changelog: ## at a release: gather changes/ into CHANGELOG.md, under the version of pyproject.toml and today's date
+	$(PYTHON) scripts/gather-changes
 
 clean: ## remove what was built and installed here
 	rm -f $(INSTALLED)

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Stream], Coroutine[Any, Any, object]]
 """An async function of one stream."""
 
+FAILED: Final = "%s failed with %r"
+
 CONNECTIONS_MAX: Final = 65_536
 """Connections that are served at once, where nothing else is asked for."""
 
@@ -38,14 +40,27 @@ def guarded(handler: Handler) -> Callable[[Stream], Coroutine[Any, Any, None]]:
             raise  # the thread is thrown away, and may not block any more
         except BaseException as error:
             await stream.abort()
-            if not is_no_fault(stream, error):
+            fault = fault_in(stream, error)
+            if fault is error:
                 raise
+            if fault is not None:
+                raise fault from None
         else:
             await stream.close()
 
     # The name of each connection's thread in logs and dumps.
     serve_stream.__qualname__ = name_of(handler)
     return serve_stream
+
+
+def fault_in(stream: Stream, error: BaseException) -> BaseException | None:
+    """What of a handler's error goes on, None for nothing: of a group what `is_no_fault` does not hold for.
+
+    So of a peer that leaves while the handler's threads are cancelled only the `Cancelled` is left.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(lambda each: is_no_fault(stream, each))[1]
+    return None if is_no_fault(stream, error) else error
 
 
 def is_no_fault(stream: Stream, error: BaseException) -> bool:
@@ -113,6 +128,13 @@ class _Connection:
         try:
             await self._handle(stream)
         except Exception as error:
-            log.exception("%s failed with %r", self._handle.__qualname__, stream, exc_info=error)
+            log.exception(FAILED, self._handle.__qualname__, stream, exc_info=error)
+        except BaseExceptionGroup as group:
+            # `Cancelled` stands in it, and goes on: a handler that failed meanwhile ends no more than itself.
+            failed, others = group.split(Exception)
+            if failed is not None:
+                log.exception(FAILED, self._handle.__qualname__, stream, exc_info=failed)
+            if others is not None:
+                raise others from None
         finally:
             self._places.release()

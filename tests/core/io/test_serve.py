@@ -11,7 +11,7 @@ from gossamer.core.io.pipe import open_pipe
 from gossamer.core.io.serve import guarded, is_no_fault, serve
 from gossamer.core.loop.streamcall import said_of
 from gossamer.core.threads.calls import sys_sleep
-from gossamer.core.threads.cancel import move_on_after
+from gossamer.core.threads.cancel import Cancelled, move_on_after
 from gossamer.core.threads.nursery import open_nursery
 
 from .stacks import talk
@@ -130,6 +130,46 @@ def test_serve__cancelled__its_connections_are_aborted(stack: Any) -> None:
     assert serving.inbox is True
 
 
+async def fails_when_it_is_cancelled() -> None:
+    try:
+        await sys_sleep_long()
+    finally:
+        raise ValueError("of the handler's end")
+
+
+async def two_threads(stream: Any) -> None:
+    async with open_nursery() as nursery:
+        nursery.start_soon(fails_when_it_is_cancelled)
+        await stream.send(b"x")
+        await sys_sleep_long()
+
+
+def test_serve__cancelled_and_a_handler_fails_at_its_end__it_is_logged_and_nothing_is_raised(
+    stack: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A nursery's group then holds the error and `Cancelled`, which is no Exception."""
+
+    async def serves_for_a_while() -> bool:
+        with move_on_after(0.05) as scope:
+            await serve(stack.acceptor, two_threads)
+        return scope.cancelled_caught
+
+    serving = stack.server_scheduler.spawn(serves_for_a_while())
+
+    async def client() -> Any:
+        async with await stack.connector.connect(stack.address) as stream:
+            assert await stream.recv() == b"x"
+            with pytest.raises(ConnectionResetError):
+                await stream.recv()
+
+    stack.run(client())
+    assert serving.inbox is True
+    (record,) = [each for each in caplog.records if each.name == "gossamer.core.io.serve"]
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ExceptionGroup)
+    assert [str(each) for each in record.exc_info[1].exceptions] == ["of the handler's end"]
+
+
 def test_serve__bound__no_more_are_served_at_once(stack: Any) -> None:
     now, most = [0], [0]
 
@@ -227,6 +267,25 @@ def test_guarded__a_pipe_of_the_handlers__is_not_taken_for_the_peer(kernel: Any)
     with pytest.raises(BrokenPipeError):
         kernel.run(guarded(broken_pipe)(stream))
     assert stream.aborted
+
+
+@pytest.mark.parametrize("fault", [None, ValueError("of the handler")], ids=str)
+def test_guarded__a_peer_leaves_as_it_is_cancelled__only_the_rest_is_raised(
+    kernel: Any, fault: Exception | None
+) -> None:
+    class Stream:
+        async def abort(self) -> None:
+            pass
+
+    rest = [Cancelled(), *([fault] if fault else [])]
+
+    async def handler(stream: Any) -> None:
+        raise BaseExceptionGroup("of a nursery", [said_of(stream, ConnectionResetError()), *rest])
+
+    stream: Any = Stream()
+    with pytest.raises(BaseExceptionGroup) as raised:
+        kernel.run(guarded(handler)(stream))
+    assert list(raised.value.exceptions) == rest
 
 
 def test_guarded__a_silent_peer__the_stream_is_aborted_and_nothing_is_raised(stack: Any) -> None:

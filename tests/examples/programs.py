@@ -1,0 +1,75 @@
+"""Runs an example as its head says, on a free port, and ends it by Ctrl-C.
+
+Whatever it does, it ends with exit code 0 and has said on its standard error what the test expects.
+"""
+
+import contextlib
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+SECONDS = 30
+"""For what takes milliseconds on a machine that is not busy."""
+
+
+class Program:
+    """One that runs, and the port it serves."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
+
+
+@contextlib.contextmanager
+def running(command: list[str], warnings: str = "") -> Iterator[Program]:
+    """A program that serves, until the end of the block; `warnings` is a pattern of its standard error."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        yield Program(process, port_of(process))
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, complaints
+        assert re.fullmatch(warnings, complaints), complaints
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def port_of(process: subprocess.Popen[str]) -> int:
+    """The port that the first line names."""
+    assert process.stdout is not None
+    assert select.select([process.stdout], [], [], SECONDS)[0], "it says nothing"
+    line = process.stdout.readline()
+    found = re.search(r"(?:127\.0\.0\.1:| port )(\d+)", line)
+    assert found is not None, line or process.communicate(timeout=SECONDS)[1]
+    return int(found[1])
+
+
+def example(name: str, *arguments: object) -> list[str]:
+    """The command that runs an example."""
+    return [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+
+
+def printed(command: list[str]) -> str:
+    """What a program prints that ends by itself."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def received(client: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    return b"".join(iter(lambda: client.recv(1 << 20), b""))
