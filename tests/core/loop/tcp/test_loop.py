@@ -750,7 +750,7 @@ def test_paced__an_earlier_deadline_passes_while_nothing_is_in_flight__what_wait
         assert stream.tcb is not None
         paced = replace(stream.tcb.congestion, pacing_rate=1_000_000)
         stream.tcb = replace(stream.tcb, congestion=paced, pace_at_us=now_us + 50_000)
-        hosts.client.loop._connections.arm(stream, now_us + 10_000)
+        hosts.client.loop._connections.deadlines.arm(stream, now_us + 10_000)
         await stream.send(bytes(10_000))
         return now_us
 
