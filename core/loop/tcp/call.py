@@ -73,7 +73,7 @@ class Connection:
         self.is_closed = False
         """Whether its user has closed or aborted it."""
         self.remains = b""
-        """Octets that a connection which has ended still owes its reader."""
+        """Octets that no longer stand in the receive buffer, and no RECEIVE has taken: the next one does."""
         self.armed_us = NEVER_US
         """The earliest place where it stands in the heap of deadlines."""
         self.parked_us = NEVER_US

@@ -42,7 +42,7 @@ class ReceiveSide(Side):
         tcb = connection.tcb
         if connection.recv_thread is not None:
             raise second_receiver(connection.recv_thread)
-        if tcb is None or tcb.rcv_buf_bytes or tcb.state is not ESTABLISHED:
+        if tcb is None or tcb.rcv_buf_bytes or tcb.state is not ESTABLISHED or connection.remains:
             data = self._recv_now(connection, bytes_max)
             if data is not None:
                 return data
@@ -59,13 +59,15 @@ class ReceiveSide(Side):
         Raises: OSError."""
         if connection.is_closed:
             raise stream_closed()
+        if connection.remains:
+            data = connection.remains[:bytes_max]
+            connection.remains = connection.remains[bytes_max:]
+            return data
         if connection.tcb is not None:
             return self._received(connection, connection.tcb, bytes_max)
-        if connection.failure is not None and not connection.remains:
+        if connection.failure is not None:
             raise error_for(connection, connection.failure)
-        data = connection.remains[:bytes_max]
-        connection.remains = connection.remains[bytes_max:]
-        return data
+        return b""
 
     def _received(self, connection: Connection, tcb: Tcb, bytes_max: int) -> bytes | None:
         """What the core answers to a RECEIVE; None when it queues it."""
@@ -80,11 +82,14 @@ class ReceiveSide(Side):
 
     def _deliver(self, connection: Connection, action: Deliver) -> None:
         thread = self._unblock(connection)
-        assert thread is not None, "only a RECEIVE is answered with octets"
-        self._resume(thread, action.data)
+        if thread is not None:
+            self._resume(thread, action.data)
+        else:
+            # Its RECEIVE was cancelled in the midst of these actions, by a routine told of urgent data.
+            connection.remains += action.data
 
     def _keep(self, connection: Connection, action: Remains) -> None:
-        connection.remains = action.data
+        connection.remains += action.data
 
     def discard(self, connection: Connection) -> None:
         """Nobody will receive any more."""
