@@ -1,11 +1,14 @@
 """The door to the pure core: an observer sees all that becomes of every connection, and can make it again."""
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
+from gossamer.core.loop.tcp import door
 from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.loop.tcp.door import CookieReturns, Open, Record, SynArrives, begin
 from gossamer.core.sim.link import Faults
@@ -120,6 +123,44 @@ def test_observer__every_way_into_the_core__is_seen() -> None:
     kinds: set[type[Event] | type] = {type(event) for _, event, _, _ in seen}
     assert {Open, SynArrives, SegmentArrives, Send, Receive, Close, Timeout} <= kinds
     assert {type(before) for before, *_ in seen} == {type(None), Tcb, TimeWait}
+
+
+ASKED = {"step", "segment_arrives", "send", "receive", "close", "abort", "expired", "arrives", "known"} | {
+    "open_active",
+    "opened",
+    "half_open",
+    "begin",
+}
+"""The functions of the pure core, and the door's own, that make a record out of another, or of none."""
+ROOM = sorted(path for path in Path(door.__file__).parent.glob("*.py") if path.name != "door.py")
+
+
+def direct_calls(tree: ast.AST) -> list[str]:
+    """The transitions that a file calls by itself, as a function or as one of a module of `core.tcp`."""
+    modules = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "gossamer.core.tcp"
+        for alias in node.names
+    }
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = [func.id for func in calls if isinstance(func, ast.Name)]
+    names += [
+        func.attr
+        for func in calls
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in modules
+    ]
+    return [name for name in names if name in ASKED]
+
+
+@pytest.mark.parametrize("path", ROOM, ids=lambda path: path.name)
+def test_room__nobody_but_the_door__asks_the_core(path: Path) -> None:
+    assert not direct_calls(ast.parse(path.read_text()))
+
+
+def test_direct_calls__of_each_form__are_seen() -> None:
+    text = "from gossamer.core.tcp import listen\nstep(a, b)\nlisten.segment_arrives(a, b, c)\nself.step(d)"
+    assert direct_calls(ast.parse(text)) == ["step", "segment_arrives"]
 
 
 def test_observer__taken_away__sees_no_more() -> None:
