@@ -78,12 +78,16 @@ class Demux(Generic[Connection, Listener]):
         if self.connections.pop(flow, None) is None:
             self.half_open.pop(flow, None)
 
-    def add(self, flow: Flow, connection: Connection) -> None:
-        """Raises: BoundExceeded."""
+    def check_room(self) -> None:
+        """Raises: BoundExceeded where no further connection may be added."""
         if self.is_full:
             raise BoundExceeded(
                 f"{self.connections_max} connections are open: tcp.connections_max allows no more"
             )
+
+    def add(self, flow: Flow, connection: Connection) -> None:
+        """Raises: BoundExceeded."""
+        self.check_room()
         assert self.find(flow) is None
         self.connections[flow] = connection
 
@@ -109,6 +113,14 @@ class Demux(Generic[Connection, Listener]):
         if len(self.time_wait) >= self.time_wait_max:
             self.time_wait.popitem(last=False)
         self.time_wait[flow] = record
+
+    def change_time_wait(self, flow: Flow, record: TimeWait) -> None:
+        """A record is another, and expires when it would have."""
+        self.time_wait[flow] = record
+
+    def end_time_wait(self, flow: Flow) -> TimeWait | None:
+        """A new connection takes the flow: what it left in TIME-WAIT, which goes."""
+        return self.time_wait.pop(flow, None)
 
     def time_wait_deadline_us(self) -> int:
         """When the oldest TIME-WAIT record expires. All wait equally long, so the order of insertion is that

@@ -3,7 +3,8 @@
 Owns the listeners and the threads blocked in accept on them. A listener is asked when a thread wants a
 connection and is watched, edge-triggered, while none is there; how many are accepted in a row is bounded by
 the scheduler (CALLS_IN_A_ROW_MAX). Where the process is out of descriptors or memory the listener rests,
-since the connection stays in the kernel's queue and asking on would spin.
+since the connection stays in the kernel's queue and asking on would spin. A cancelled accept has taken no
+connection.
 
 Source: accept(2), epoll(7).
 """
@@ -19,7 +20,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.sock.call import Connection, Listener, SockAccept, SockListenClose
 from gossamer.core.loop.streamcall import listener_closed
 from gossamer.core.threads.eventloop import SchedulerPort
-from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.ffi.accept import PeerName, accept_nonblocking
 
@@ -57,6 +58,7 @@ class AcceptSide:
             SockAccept: self._accept,
             SockListenClose: self._close_listener,
         }
+        self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {SockAccept: self._withdraw}
         self.accepted_total = 0
         self.pauses_total = 0
         self.rest_until_us = NEVER_US
@@ -93,6 +95,11 @@ class AcceptSide:
         if not listener.is_watched:
             self._watch(listener)
         return BLOCKED
+
+    def _withdraw(self, thread: Thread[Any], call: SockAccept) -> bool:
+        listener: Listener = call.listener
+        listener.threads.remove(thread)
+        return True
 
     def _watch(self, listener: Listener) -> None:
         listener.is_watched = True
@@ -132,7 +139,7 @@ class AcceptSide:
         # The class in C: socket.socket's own accept and constructor cost three times as much.
         connection = listener.make_connection(SocketType(listener.family, SOCK_STREAM, 0, fd))
         if listener.family != AF_UNIX:
-            connection.peer_name = self._peer_name.take()
+            connection.keep_peer(self._peer_name.take())
         self._adopt(connection)
         self.accepted_total += 1
         return connection

@@ -59,7 +59,9 @@ GONE: Final = frozenset(
 
 
 class Connection:
-    """One kernel socket. At most one thread receives and one sends at a time."""
+    """One kernel socket. At most one thread receives and one sends at a time.
+
+    Each field is written by one file of this room, or by this record itself; all others only read it."""
 
     __slots__ = (
         "armed_us",
@@ -124,6 +126,10 @@ class Connection:
     def why_ended(self) -> OSError:
         """A fresh error of a connection that has ended."""
         return said_of(self, OSError(self.ended_by, os.strerror(self.ended_by)))
+
+    def keep_peer(self, name: Name) -> None:
+        """Keep the peer's address as whoever makes the connection knows it."""
+        self.peer_name = name
 
     def keep_names(self) -> None:
         """Keep both addresses before the socket is closed."""

@@ -159,8 +159,13 @@ def _set_options(_thread: Thread[Any], call: SockSetOptions) -> None:
     connection = call.connection
     _check_open(connection)
     set_option(connection.sock, call.options)
-    if call.options.linger_us is not None:
-        connection.linger_us = call.options.linger_us
+    keep_linger(connection, call.options)
+
+
+def keep_linger(connection: Connection, options: SocketOptions) -> None:
+    """Remember how long a close waits, which the kernel is not told."""
+    if options.linger_us is not None:
+        connection.linger_us = options.linger_us
 
 
 def _get_options(_thread: Thread[Any], call: SockGetOptions) -> SocketOptions:

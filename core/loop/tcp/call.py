@@ -38,18 +38,18 @@ R = TypeVar("R")
 
 
 class Connection:
-    """One connection of the functional TCP. At most one thread receives and one sends at a time."""
+    """One connection of the functional TCP. At most one thread receives and one sends at a time.
+
+    Each field is written by one file of this room, which says so at its head; all others only read it."""
 
     __slots__ = (
         "armed_us",
-        "closer",
         "failure",
         "flow",
         "is_closed",
         "listener",
         "on_soft_error",
         "on_urgent",
-        "opener",
         "parked_us",
         "recv_bytes_max",
         "recv_deadline_us",
@@ -73,15 +73,11 @@ class Connection:
         self.is_closed = False
         """Whether its user has closed or aborted it."""
         self.remains = b""
-        """Octets that a connection which has ended still owes its reader."""
+        """Octets that no longer stand in the receive buffer, and no RECEIVE has taken: the next one does."""
         self.armed_us = NEVER_US
         """The earliest place where it stands in the heap of deadlines."""
         self.parked_us = NEVER_US
         """The latest one, where it stands there more than once."""
-        self.opener: Thread[Any] | None = None
-        """The thread blocked in an active open."""
-        self.closer: Thread[Any] | None = None
-        """The thread blocked in a close that lingers."""
         self.recv_thread: Thread[Any] | None = None
         self.recv_bytes_max = 0
         """What the blocked RECEIVE would take; 0 when none is blocked."""

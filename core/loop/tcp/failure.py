@@ -3,7 +3,7 @@
 import errno
 import os
 
-from gossamer.core.loop.streamcall import said_of
+from gossamer.core.loop.streamcall import said_of, stream_closed
 from gossamer.core.loop.tcp.call import Connection
 from gossamer.core.tcp.actions import Failure
 
@@ -28,6 +28,13 @@ def error_for(connection: Connection, failure: Failure) -> OSError:
     """The error of a call on a connection that has ended so."""
     error = error_of(failure)
     return error if failure in OWN_DOING else said_of(connection, error)
+
+
+def why_over(connection: Connection) -> OSError:
+    """The error of a call on a connection that is over."""
+    if connection.is_closed:
+        return stream_closed()
+    return error_for(connection, connection.failure or Failure.CLOSING)
 
 
 def error_of(failure: Failure) -> OSError:

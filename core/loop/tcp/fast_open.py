@@ -77,6 +77,10 @@ class FastOpens:
             held.popleft()
         return len(self.early) + len(held) < self._pending_max
 
+    def begun(self, connection: Connection) -> None:
+        """A connection is early."""
+        self.early[connection] = None
+
     def is_over(self, connection: Connection) -> bool:
         """Whether this was early, now that its handshake is over: it was handed out then."""
         if connection not in self.early:

@@ -7,8 +7,8 @@
 
 The bounds are `syn_backlog` and `accept_backlog`. As Linux does, a full accept queue drops SYNs, and drops
 the ACK that would end a handshake: the SYN-ACK is repeated, and the peer's next ACK may find room. Owns the
-secrets of the cookies and these queues' policy; the rules of LISTEN are in `core.tcp.listen`, the form of a
-cookie in `core.tcp.syn_cookie`.
+secrets of the cookies and the policy of the queues, which are `core.loop.tcp.queues`; the rules of LISTEN are
+in `core.tcp.listen`, the form of a cookie in `core.tcp.syn_cookie`.
 
 Source: RFC 9293 3.10.7.2, RFC 4987 3.4 and 3.6.
 """
@@ -18,14 +18,16 @@ import msgspec
 from gossamer.core.entropy import Entropy
 from gossamer.core.loop.tcp.call import Connection, Listener
 from gossamer.core.loop.tcp.connections import Connections
+from gossamer.core.loop.tcp.door import CookieReturns, SynArrives, begin
 from gossamer.core.loop.tcp.opening import Openings
+from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.tcp import listen, syn_cookie
+from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Opening, SegmentArrives
 from gossamer.core.tcp.isn import SECRET_BYTES
-from gossamer.core.tcp.step import segment_arrives
 from gossamer.core.tcp.syn_cookie import CookieSecrets
-from gossamer.core.tcp.tcb import TimeWait
+from gossamer.core.tcp.tcb import Tcb, TimeWait
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.segment import ACK, RST, SYN, Segment
 
@@ -36,8 +38,12 @@ class Listening:
     Bounds: `syn_backlog` and `accept_backlog` of each listener's parameters.
     """
 
-    def __init__(self, connections: Connections, openings: Openings, entropy: Entropy) -> None:
+    def __init__(
+        self, connections: Connections, queues: Queues, openings: Openings, entropy: Entropy
+    ) -> None:
         self._connections = connections
+        self._ask = connections.door.ask
+        self._queues = queues
         self._demux = connections.demux
         self._openings = openings
         self._entropy = entropy
@@ -77,9 +83,7 @@ class Listening:
         ):
             self._connections.drops[SegmentDrop.ACCEPT_QUEUE_FULL] += 1
             return
-        assert connection.tcb is not None
-        tcb, actions = segment_arrives(connection.tcb, SegmentArrives(segment, now_us))
-        self._connections.perform(connection, tcb, actions)
+        self._connections.step(connection, SegmentArrives(segment, now_us))
 
     def _refusal(self, listener: Listener) -> SegmentDrop | None:
         """Why a SYN is not even answered."""
@@ -107,48 +111,33 @@ class Listening:
             if not listener.is_oldest_unanswered:
                 self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
                 return
-            self._recycle_half_open(listener)
-        # Only a SYN that is taken ends TIME-WAIT.
-        self._demux.time_wait.pop(flow, None)
-        tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
-        assert tcb is not None
-        connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
+            self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
+            self._queues.forget_oldest(listener)
+        tcb, actions = self._opened(listener, flow, syn, opening)
+        connection = listener.make(flow, tcb, listener)
+        self._queues.add_half_open(listener, flow, connection)
         self._connections.perform(connection, tcb, actions)
 
     def _open_early(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> None:
         """A Fast Open: the connection goes into the accept queue at once (RFC 7413 4.2.2)."""
-        self._demux.time_wait.pop(flow, None)
-        tcb, actions = listen.segment_arrives(listener.tcp, syn, opening)
-        assert tcb is not None
+        tcb, actions = self._opened(listener, flow, syn, opening)
         connection = listener.make(flow, tcb, listener)
         self._demux.add(flow, connection)
-        self._connections.fast_opens.early[connection] = None
+        self._connections.fast_opens.begun(connection)
         self._connections.perform(connection, tcb, actions)
 
-    def _recycle_half_open(self, listener: Listener) -> None:
-        """Forget the oldest half-open connection, in favour of a new one. Source: RFC 4987 3.4."""
-        connection, _ = listener.half_open.popitem(last=False)
-        connection.listener = None
-        self._connections.drops[SegmentDrop.BACKLOG_FULL] += 1
-        self._connections.perform(connection, None, ())
-
-    def forget_half_open(self, listener: Listener) -> None:
-        """A listener closes: nobody can accept these any more. Their peers hear so when they answer."""
-        for connection in tuple(listener.half_open):
-            connection.listener = None
-            self._connections.perform(connection, None, ())
-        listener.half_open.clear()
-
-    def _kept(self, listener: Listener, flow: Flow, connection: Connection) -> Connection:
-        listener.half_open[connection] = None
-        self._demux.add_half_open(flow, connection)
-        return connection
+    def _opened(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> tuple[Tcb, Actions]:
+        """The connection of a SYN that is taken: only such a one ends TIME-WAIT."""
+        self._demux.end_time_wait(flow)
+        tcb, actions = self._ask(begin, flow, None, SynArrives(listener.tcp, syn, opening))
+        assert type(tcb) is Tcb
+        return tcb, actions
 
     # Cookies.
 
     def _send_cookie(self, listener: Listener, flow: Flow, syn: Segment, opening: Opening) -> None:
         """Answer a SYN and forget it."""
-        self._demux.time_wait.pop(flow, None)
+        self._demux.end_time_wait(flow)
         secrets = self._secrets = syn_cookie.rolled(self._secrets, opening.now_us)
         if secrets.current is None:
             secrets = msgspec.structs.replace(secrets, current=self._entropy(SECRET_BYTES))
@@ -180,6 +169,8 @@ class Listening:
             return
         self._cookies_taken_total += 1
         opening = self._openings.passive(flow, None, now_us)
-        tcb = syn_cookie.half_open(listener.tcp, ack, opening, returned.mss)
-        connection = self._kept(listener, flow, listener.make(flow, tcb, listener))
+        tcb, _ = self._ask(begin, flow, None, CookieReturns(listener.tcp, ack, opening, returned.mss))
+        assert type(tcb) is Tcb
+        connection = listener.make(flow, tcb, listener)
+        self._queues.add_half_open(listener, flow, connection)
         self._connections.step(connection, SegmentArrives(ack, now_us))

@@ -1,26 +1,38 @@
 """The way of a connection through its listener's queues: half open, established and waiting, handed out.
 
-Owns who stands in which queue when something happens to a connection. What may enter a queue is decided in
-`core.loop.tcp.listening`; connections are stepped elsewhere.
+Owns the SYN queue and the accept queue of each listener, the threads that are blocked in accept, and of a
+connection's record `listener`. What may enter a queue is decided in `core.loop.tcp.listening`. A cancelled
+accept has taken no connection.
 """
 
-from gossamer.core.demux import Demux
-from gossamer.core.loop.tcp.call import Connection, Listener
-from gossamer.core.loop.tcp.fast_open import FastOpens
-from gossamer.core.threads.eventloop import SchedulerPort
+from typing import Any
+
+from gossamer.core.clock import Clock
+from gossamer.core.loop.streamcall import listener_closed
+from gossamer.core.loop.tcp.call import Connection, Listener, TcpAccept, TcpListenClose
+from gossamer.core.loop.tcp.connections import Connections
+from gossamer.core.loop.tcp.side import Side
+from gossamer.core.tcp.actions import Failure, Signal
+from gossamer.core.tcp.events import Abort
+from gossamer.core.threads.systemcall import BLOCKED
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import Flow
 
 
-class Queues:
-    """The SYN queues and accept queues of all listeners."""
+class Queues(Side):
+    """The queues of all listeners."""
 
-    def __init__(self, demux: Demux[Connection, Listener], fast_opens: FastOpens) -> None:
-        self._demux = demux
-        self._fast_opens = fast_opens
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self.takes = {TcpAccept: self._accept, TcpListenClose: self._close_listener}
+        self.cancels = {TcpAccept: self._withdraw}
+        self.signals = {
+            Signal.OPENED_EARLY: self._hand_out,
+            Signal.HALF_OPEN_GONE: self._on_half_open_gone,
+        }
+        self._connections = connections
+        self._demux = connections.demux
+        self._clock = clock
         self._accepted_total = 0
-
-    def start(self, scheduler: SchedulerPort) -> None:
-        """Keep the scheduler whose threads are woken."""
-        self._resume = scheduler.resume
 
     def statistics(self) -> dict[str, int]:
         """How many stand where, and how many were established."""
@@ -30,16 +42,44 @@ class Queues:
             "accepted_total": self._accepted_total,
         }
 
+    # The SYN queue.
+
+    def add_half_open(self, listener: Listener, flow: Flow, connection: Connection) -> None:
+        """Its handshake has begun. The caller has made room."""
+        listener.half_open[connection] = None
+        self._demux.add_half_open(flow, connection)
+
+    def forget_oldest(self, listener: Listener) -> None:
+        """Forget the oldest half-open connection, in favour of a new one. Source: RFC 4987 3.4."""
+        connection, _ = listener.half_open.popitem(last=False)
+        connection.listener = None
+        self._connections.forget(connection)
+
+    def _forget_half_open(self, listener: Listener) -> None:
+        """A listener closes: nobody can accept these any more. Their peers hear so when they answer."""
+        for connection in tuple(listener.half_open):
+            connection.listener = None
+            self._connections.forget(connection)
+        listener.half_open.clear()
+
+    def _on_half_open_gone(self, connection: Connection) -> None:
+        """A half-open connection ended."""
+        if connection.listener is not None:
+            connection.listener.half_open.pop(connection)
+            connection.listener = None
+
     def on_established(self, connection: Connection) -> None:
         """The handshake is over: out of the SYN queue. One opened early was handed out before."""
         listener = connection.listener
-        if self._fast_opens.is_over(connection) or listener is None:
+        if self._connections.fast_opens.is_over(connection) or listener is None:
             return
         listener.half_open.pop(connection)
         self._demux.establish(connection.flow)
-        self.hand_out(connection)
+        self._hand_out(connection)
 
-    def hand_out(self, connection: Connection) -> None:
+    # The accept queue.
+
+    def _hand_out(self, connection: Connection) -> None:
         """Answer a blocked accept, or wait for the next."""
         listener = connection.listener
         assert listener is not None
@@ -50,14 +90,39 @@ class Queues:
         else:
             listener.accepted[connection] = None
 
-    def on_half_open_gone(self, connection: Connection) -> None:
-        """A half-open connection ended."""
-        if connection.listener is not None:
-            connection.listener.half_open.pop(connection)
+    def _accept(self, thread: Thread[Any], call: TcpAccept) -> Any:
+        listener: Listener = call.listener
+        if listener.is_closed:
+            raise listener_closed()
+        if listener.accepted:
+            connection, _ = listener.accepted.popitem(last=False)
             connection.listener = None
+            return connection
+        listener.threads.append(thread)
+        return BLOCKED
 
-    def withdraw(self, connection: Connection) -> None:
+    def _withdraw(self, thread: Thread[Any], call: TcpAccept) -> bool:
+        listener: Listener = call.listener
+        listener.threads.remove(thread)
+        return True
+
+    def failed(self, connection: Connection, _failure: Failure) -> None:
         """A connection that failed before it was accepted is not handed out any more."""
         listener, connection.listener = connection.listener, None
         if listener is not None:
             listener.accepted.pop(connection, None)
+
+    def _close_listener(self, _thread: Thread[Any], call: TcpListenClose) -> None:
+        """Stop listening: those blocked in accept hear of it, what was not accepted is reset."""
+        listener: Listener = call.listener
+        if listener.is_closed:
+            return
+        listener.is_closed = True
+        self._demux.unlisten(listener.address)
+        while listener.threads:
+            self._scheduler.throw(listener.threads.popleft(), listener_closed())
+        self._forget_half_open(listener)
+        accepted = tuple(listener.accepted)
+        listener.accepted.clear()
+        for connection in accepted:
+            self._connections.step(connection, Abort(self._clock()))

@@ -16,7 +16,9 @@ replace = msgspec.structs.replace
 
 
 def receive(tcb: Tcb, event: Receive) -> tuple[Tcb, Actions]:
-    """Octets from the buffer; the end of the stream; or nothing yet, and the caller queues the call."""
+    """Octets from the buffer; the end of the stream; or nothing yet, and the caller queues the call.
+
+    The answer to the call, `Deliver` or END_OF_STREAM, stands first."""
     if not tcb.rcv_buf_bytes:
         if tcb.state in RECEIVING or tcb.state <= State.SYN_RECEIVED:
             return tcb, ()

@@ -23,7 +23,9 @@ SENDING = frozenset({State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, Stat
 
 
 def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
-    """Put octets into the send buffer as far as its bound allows, and send what may be sent."""
+    """Put octets into the send buffer as far as its bound allows, and send what may be sent.
+
+    The answer to the call, `Failed` or `Accepted`, stands last; where there is none, all found room."""
     data, agreed = event.data, tcb.agreed
     size = len(data)
     if (

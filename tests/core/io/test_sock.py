@@ -23,7 +23,7 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.sock.accept import ACCEPT_PAUSE_US
 from gossamer.core.loop.sock.draining import LINGER_BYTES_MAX, LINGER_US, STEP_BYTES
 from gossamer.core.loop.sock.loop import SockLoop
-from gossamer.core.loop.sock.send import SENDFILE_BYTES_MAX
+from gossamer.core.loop.sock.sending import SENDFILE_BYTES_MAX
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep, sys_yield
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.scheduler import Scheduler

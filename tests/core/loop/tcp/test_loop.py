@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gossamer.core.clock import NEVER_US, SECOND_US
-from gossamer.core.errors import Draining, MisuseError
+from gossamer.core.errors import BoundExceeded, Draining, MisuseError
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.loop.tcp.connections import Connections
@@ -21,6 +21,7 @@ from gossamer.core.tcp.events import IcmpError, Report
 from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_sleep
+from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.packet import build_packet, parse_packet
@@ -276,6 +277,25 @@ def test_urgent_mark__arrives__the_stream_is_told_and_the_data_is_in_line(hosts:
     hosts.run(there, hosts.use(user))
     assert outcome(there) == b"in line"
     assert told == [2]
+
+
+def test_urgent_mark__its_routine_cancels_the_receiver__the_data_is_not_lost(hosts: Hosts) -> None:
+    """The mark and the octets come in one segment: they were to answer a recv that was gone meanwhile."""
+
+    async def handler(stream: TcpStream) -> tuple[bytes, bytes]:
+        tcb = stream.tcb
+        assert tcb is not None
+        urgent = Segment(tcb.rcv_nxt, tcb.snd_nxt, ACK | URG, 500, tcb.ts_recent, 0, b"in line", urgent=2)
+        with CancelScope() as scope:
+            stream.on_urgent = lambda _ahead: scope.cancel()
+            hosts.inject(urgent, CLIENT)
+            await stream.recv()
+        assert scope.cancelled_caught
+        return await stream.recv(3), await stream.recv()
+
+    there = hosts.serve(handler)
+    hosts.run(there, hosts.use(echo), for_us=SECOND_US)
+    assert outcome(there) == (b"in ", b"line")
 
 
 def test_soft_errors__icmp_and_r1__the_user_is_told_and_the_connection_goes_on(hosts: Hosts) -> None:
@@ -653,6 +673,34 @@ def test_time_wait__newer_syn_taken__the_record_goes(hosts: Hosts) -> None:
     assert (hosts.server.statistics["half_open"], hosts.server.statistics["time_wait"]) == (1, 0)
 
 
+def test_time_wait__connect_from_it_but_no_room__is_kept() -> None:
+    """What was refused has changed nothing: the old connection's stray segments still meet its record."""
+    hosts = Hosts(Faults(delay_us=100), TcpParameters(connections_max=1))
+
+    async def user(stream: TcpStream) -> None:
+        await stream.close()
+        await sys_sleep(SECOND_US // 2)
+
+    async def handler(stream: TcpStream) -> None:
+        await everything(stream)
+        await stream.close()
+
+    hosts.run(hosts.serve(handler), hosts.use(user), for_us=SECOND_US)
+    assert hosts.client.statistics["time_wait"] == 1
+    hosts.client.spawn(error_of(connect(port=9, to=("10.0.0.77", 80))))
+    hosts.run(for_us=1_000)
+
+    async def refused() -> bool:
+        with pytest.raises(BoundExceeded):
+            await connect()
+        return True
+
+    thread = hosts.client.spawn(refused())
+    hosts.run(thread, for_us=1_000)
+    assert outcome(thread)
+    assert hosts.client.statistics["time_wait"] == 1
+
+
 def test_time_wait__new_syn_but_no_room__is_kept() -> None:
     hosts = Hosts(Faults(delay_us=100), TcpParameters(connections_max=1))
     closed_connections(hosts, 1)
@@ -750,7 +798,7 @@ def test_paced__an_earlier_deadline_passes_while_nothing_is_in_flight__what_wait
         assert stream.tcb is not None
         paced = replace(stream.tcb.congestion, pacing_rate=1_000_000)
         stream.tcb = replace(stream.tcb, congestion=paced, pace_at_us=now_us + 50_000)
-        hosts.client.loop._connections.arm(stream, now_us + 10_000)
+        hosts.client.loop._connections.deadlines.arm(stream, now_us + 10_000)
         await stream.send(bytes(10_000))
         return now_us
 

@@ -1,0 +1,70 @@
+"""The opening side: connecting, and adopting a socket that is connected already.
+
+Owns nothing: a thread that connects waits in `core.loop.sock.sending`. A cancelled connect closes its socket.
+"""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from gossamer.core.loop.sock.call import Connection, SockAdopt, SockConnect
+from gossamer.core.loop.sock.option import keep_linger, set_option
+from gossamer.core.loop.sock.sending import SendSide
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
+from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import Address
+
+
+class ConnectSide:
+    """Takes connects; each connection is kept in `connections`, and `release` closes one."""
+
+    def __init__(
+        self, connections: set[Connection], sending: SendSide, release: Callable[[Connection], None]
+    ) -> None:
+        self.takes: dict[type[Any], Handler] = {SockConnect: self._connect, SockAdopt: self._adopt}
+        self.cancels: dict[type[Any], Canceller] = {SockConnect: self._withdraw}
+        self._connections = connections
+        self._sending = sending
+        self._release = release
+
+    def _adopt(self, _thread: Thread[Any], call: SockAdopt) -> Connection:
+        connection = call.make_connection(call.sock)
+        self._connections.add(connection)
+        return connection
+
+    def _connect(self, thread: Thread[Any], call: SockConnect) -> Any:
+        sock, is_connected = begin_connect(call.address, call.options)
+        connection = call.make_connection(sock)
+        connection.keep_peer(call.address)
+        keep_linger(connection, call.options)
+        self._connections.add(connection)
+        if is_connected:
+            return connection
+        self._sending.block(connection, thread, None, call.timeout_us)
+        return BLOCKED
+
+    def _withdraw(self, thread: Thread[Any], _call: SockConnect) -> bool:
+        connection = next(each for each in self._connections if each.send_thread is thread)
+        self._sending.unblock(connection)
+        self._release(connection)
+        return True
+
+
+def begin_connect(address: Address, options: SocketOptions = NO_OPTIONS) -> tuple[socket.SocketType, bool]:
+    """A socket on its way to `address`, and whether it is there already. Raises: OSError."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    sock = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if options is not NO_OPTIONS:
+            set_option(sock, options)
+        code = sock.connect_ex(address)
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+    except OSError:
+        sock.close()
+        raise
+    return sock, code == 0

@@ -1,0 +1,131 @@
+"""The sending side: SEND, and what of it waits for room in the send buffer.
+
+Owns of a connection's record `send_thread`, `send_rest`, `send_is_last` and `send_deadline_us`. Of a send
+that is cancelled, what stands in the send buffer is still sent, and the rest is not.
+"""
+
+import errno
+from typing import Any
+
+from gossamer.core.clock import NEVER_US, Clock
+from gossamer.core.loop.streamcall import NOT_SENT_IN_TIME, said_of, second_sender, stream_closed
+from gossamer.core.loop.tcp.call import Connection, TcpSend
+from gossamer.core.loop.tcp.connections import Connections
+from gossamer.core.loop.tcp.failure import error_for, error_of, why_over
+from gossamer.core.loop.tcp.side import Side
+from gossamer.core.tcp.actions import Accepted, Failed, Failure, Signal
+from gossamer.core.tcp.calls.send import send
+from gossamer.core.tcp.events import Send
+from gossamer.core.threads.systemcall import BLOCKED
+from gossamer.core.threads.thread import Thread
+
+
+class SendSide(Side):
+    """Takes SENDs. At most one thread is blocked on each connection."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self.takes = {TcpSend: self._send}
+        self.cancels = {TcpSend: self._withdraw}
+        self.signals = {Signal.SEND_SPACE: self._go_on}
+        self._ask = connections.door.ask
+        self._perform = connections.perform
+        self._clock = clock
+        self._arm = connections.deadlines.arm
+
+    def _send(self, thread: Thread[Any], call: TcpSend) -> Any:
+        connection: Connection = call.connection
+        data, timeout_us = call.data, call.timeout_us
+        if type(data) is not bytes or type(timeout_us) is not int or timeout_us < 0:
+            call.check()
+        try:
+            tcb = connection.tcb
+        except AttributeError:
+            call.check()
+            raise
+        if tcb is None:
+            raise why_over(connection)
+        if connection.send_thread is not None:
+            call.check()
+            raise second_sender(connection.send_thread)
+        event = Send(data, self._scheduler.now_us(), call.is_last)
+        after, actions = self._ask(send, connection.flow, tcb, event)
+        answer = actions[-1] if actions else None
+        if type(answer) is Failed:
+            raise stream_closed() if connection.is_closed else error_for(connection, answer.failure)
+        if type(answer) is not Accepted:
+            self._perform(connection, after, actions)
+            return None
+        self._perform(connection, after, actions[:-1])
+        # Of nothing, all is taken, though there be no room.
+        return self._block(connection, thread, call, answer.count) if data else None
+
+    def _block(self, connection: Connection, thread: Thread[Any], call: TcpSend, taken: int) -> Any:
+        """The rest waits for room."""
+        connection.send_thread = thread
+        connection.send_rest = memoryview(call.data)[taken:]
+        connection.send_is_last = call.is_last
+        if call.timeout_us < NEVER_US:
+            connection.send_deadline_us = self._scheduler.now_us() + call.timeout_us
+            self._arm(connection, connection.send_deadline_us)
+        return BLOCKED
+
+    def _go_on(self, connection: Connection) -> None:
+        """The send buffer has room: put in what fits of the blocked SEND."""
+        rest, tcb = connection.send_rest, connection.tcb
+        if rest is None or tcb is None:
+            return
+        data = bytes(rest[: tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes])
+        is_last = connection.send_is_last and len(data) == len(rest)
+        event = Send(data, self._clock(), is_last)
+        after, actions = self._ask(send, connection.flow, tcb, event)
+        answer = actions[-1] if actions else None
+        if type(answer) is Accepted:
+            actions = actions[:-1]
+            rest = rest[answer.count :]
+        else:
+            rest = rest[len(data) :]
+        self._perform(connection, after, actions)
+        if len(rest):
+            connection.send_rest = rest
+        else:
+            self._resume(self._unblock(connection))
+
+    # How a blocked SEND ends.
+
+    def _unblock(self, connection: Connection) -> Any:
+        """The thread blocked in SEND, which no longer is."""
+        thread = connection.send_thread
+        connection.send_thread = connection.send_rest = None
+        connection.send_deadline_us = NEVER_US
+        return thread
+
+    def throw(self, connection: Connection, error: OSError) -> None:
+        """Throw an error into the thread that is blocked in SEND, if there is one."""
+        if connection.send_thread is not None:
+            self._scheduler.throw(self._unblock(connection), error)
+
+    def ended(self, connection: Connection) -> None:
+        """What is over takes no more."""
+        if connection.send_thread is not None:
+            self.throw(connection, BrokenPipeError(errno.EPIPE, "the connection was closed"))
+
+    def failed(self, connection: Connection, failure: Failure) -> None:
+        """The connection has failed."""
+        self.throw(connection, error_for(connection, failure))
+
+    def interrupt(self, connection: Connection) -> None:
+        """Another thread closes the connection."""
+        self.throw(connection, error_of(Failure.ABORTED))
+
+    def expire(self, connection: Connection, now_us: int) -> None:
+        """The timeout of a SEND."""
+        if connection.send_deadline_us <= now_us:
+            self.throw(connection, said_of(connection, TimeoutError(NOT_SENT_IN_TIME)))
+
+    def due_us(self, connection: Connection) -> int:
+        """When the time of the blocked SEND is over."""
+        return connection.send_deadline_us
+
+    def _withdraw(self, _thread: Thread[Any], call: TcpSend) -> bool:
+        self._unblock(call.connection)
+        return True
