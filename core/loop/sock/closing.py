@@ -11,12 +11,12 @@ from typing import Any
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.sock.call import Connection, SockAbort, SockClose, SockShutdown
-from gossamer.core.loop.sock.deadlines import Deadlines
+from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.draining import LingerSide
 from gossamer.core.loop.sock.lingering import WaitSide
 from gossamer.core.loop.sock.option import RESET_ON_CLOSE
-from gossamer.core.loop.sock.receiving import ReceiveSide
-from gossamer.core.loop.sock.sending import SendSide
+from gossamer.core.loop.sock.receiving import SockReceiveSide
+from gossamer.core.loop.sock.sending import SockSendSide
 from gossamer.core.loop.sock.watching import Watching
 from gossamer.core.loop.streamcall import stream_closed
 from gossamer.core.threads.eventloop import SchedulerPort
@@ -24,16 +24,16 @@ from gossamer.core.threads.systemcall import BLOCKED, Handler
 from gossamer.core.threads.thread import Thread
 
 
-class CloseSide:
+class SockCloseSide:
     """Takes what ends a connection, which then stands in `connections` no more."""
 
     def __init__(
         self,
         connections: set[Connection],
         watching: Watching,
-        deadlines: Deadlines,
-        receiving: ReceiveSide,
-        sending: SendSide,
+        deadlines: SockDeadlines,
+        receiving: SockReceiveSide,
+        sending: SockSendSide,
     ) -> None:
         self.takes: dict[type[Any], Handler] = {
             SockShutdown: self._shutdown,

@@ -11,18 +11,18 @@ from typing import Any
 
 from gossamer.core.loop.sock.call import Connection, SockAdopt, SockConnect
 from gossamer.core.loop.sock.option import keep_linger, set_option
-from gossamer.core.loop.sock.sending import SendSide
+from gossamer.core.loop.sock.sending import SockSendSide
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address
 
 
-class ConnectSide:
+class SockConnectSide:
     """Takes connects; each connection is kept in `connections`, and `release` closes one."""
 
     def __init__(
-        self, connections: set[Connection], sending: SendSide, release: Callable[[Connection], None]
+        self, connections: set[Connection], sending: SockSendSide, release: Callable[[Connection], None]
     ) -> None:
         self.takes: dict[type[Any], Handler] = {SockConnect: self._connect, SockAdopt: self._adopt}
         self.cancels: dict[type[Any], Canceller] = {SockConnect: self._withdraw}

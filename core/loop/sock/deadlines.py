@@ -16,7 +16,7 @@ DEADLINES_MAX: Final = 256
 """Connections whose timeouts are looked at in one turn."""
 
 
-class Deadlines(DeadlineHeap[Connection]):
+class SockDeadlines(DeadlineHeap[Connection]):
     """The connections by timeout. Bounds: DEADLINES_MAX in a turn."""
 
     __slots__ = ()

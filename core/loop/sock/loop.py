@@ -12,12 +12,12 @@ from typing import Any
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.sock.accept import AcceptSide
 from gossamer.core.loop.sock.call import Connection
-from gossamer.core.loop.sock.closing import CloseSide
-from gossamer.core.loop.sock.connecting import ConnectSide
-from gossamer.core.loop.sock.deadlines import Deadlines
+from gossamer.core.loop.sock.closing import SockCloseSide
+from gossamer.core.loop.sock.connecting import SockConnectSide
+from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.option import OPTION_HANDLERS
-from gossamer.core.loop.sock.receiving import ReceiveSide
-from gossamer.core.loop.sock.sending import SendSide
+from gossamer.core.loop.sock.receiving import SockReceiveSide
+from gossamer.core.loop.sock.sending import SockSendSide
 from gossamer.core.loop.sock.watching import READABLE_EVENTS, WRITABLE_EVENTS, Watching
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall
@@ -28,13 +28,13 @@ class SockLoop:
 
     def __init__(self) -> None:
         self._connections: set[Connection] = set()
-        self._deadlines = deadlines = Deadlines()
+        self._deadlines = deadlines = SockDeadlines()
         self._watching = watching = Watching(self._connection_event)
-        self._receiving = receiving = ReceiveSide(watching, deadlines)
-        self._sending = sending = SendSide(watching, deadlines, self._release)
-        self._closing = CloseSide(self._connections, watching, deadlines, receiving, sending)
+        self._receiving = receiving = SockReceiveSide(watching, deadlines)
+        self._sending = sending = SockSendSide(watching, deadlines, self._release)
+        self._closing = SockCloseSide(self._connections, watching, deadlines, receiving, sending)
         self._acceptor = AcceptSide(self._connections.add)
-        connecting = ConnectSide(self._connections, sending, self._release)
+        connecting = SockConnectSide(self._connections, sending, self._release)
         self._on_readable = receiving.on_readable
         self._on_writable = sending.on_writable
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {

@@ -15,7 +15,7 @@ from typing import Any
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
 from gossamer.core.loop.sock.call import Connection, SockRecv
-from gossamer.core.loop.sock.deadlines import Deadlines
+from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.watching import DISTRUST_EVENTS, Watching
 from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, said_of, second_receiver, stream_closed
 from gossamer.core.threads.eventloop import SchedulerPort
@@ -23,10 +23,10 @@ from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler
 from gossamer.core.threads.thread import Thread
 
 
-class ReceiveSide:
+class SockReceiveSide:
     """Takes recvs. At most one thread is blocked on each connection."""
 
-    def __init__(self, watching: Watching, deadlines: Deadlines) -> None:
+    def __init__(self, watching: Watching, deadlines: SockDeadlines) -> None:
         self.takes: dict[type[Any], Handler] = {SockRecv: self._recv}
         self.cancels: dict[type[Any], Canceller] = {SockRecv: self._withdraw}
         self._watch = watching.watch

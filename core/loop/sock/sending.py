@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.sock.call import Connection, FileRest, SockSend, SockSendFile
-from gossamer.core.loop.sock.deadlines import Deadlines
+from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.watching import Watching
 from gossamer.core.loop.streamcall import (
     NOT_CONNECTED_IN_TIME,
@@ -30,12 +30,12 @@ SENDFILE_BYTES_MAX: Final = 1 << 20
 """Bytes of a file sent in one try, so that one thread's file starves no other thread."""
 
 
-class SendSide:
+class SockSendSide:
     """Takes sends. At most one thread is blocked on each connection; `release` closes one that could not be
     connected."""
 
     def __init__(
-        self, watching: Watching, deadlines: Deadlines, release: Callable[[Connection], None]
+        self, watching: Watching, deadlines: SockDeadlines, release: Callable[[Connection], None]
     ) -> None:
         self.takes: dict[type[Any], Handler] = {SockSend: self._send, SockSendFile: self._send_file}
         self.cancels: dict[type[Any], Canceller] = {SockSend: self._withdraw, SockSendFile: self._withdraw}

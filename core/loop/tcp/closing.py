@@ -11,8 +11,8 @@ from gossamer.core.loop.streamcall import stream_closed
 from gossamer.core.loop.tcp.call import Connection, TcpAbort, TcpClose, TcpShutdown
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.failure import error_for
-from gossamer.core.loop.tcp.receiving import ReceiveSide
-from gossamer.core.loop.tcp.sending import SendSide
+from gossamer.core.loop.tcp.receiving import TcpReceiveSide
+from gossamer.core.loop.tcp.sending import TcpSendSide
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.actions import Failure, Signal
 from gossamer.core.tcp.events import Abort, Close
@@ -21,11 +21,11 @@ from gossamer.core.threads.systemcall import BLOCKED
 from gossamer.core.threads.thread import Thread
 
 
-class CloseSide(Side):
+class TcpCloseSide(Side):
     """Takes what ends a connection. Bounds: the connections that there may be."""
 
     def __init__(
-        self, connections: Connections, receiving: ReceiveSide, sending: SendSide, clock: Clock
+        self, connections: Connections, receiving: TcpReceiveSide, sending: TcpSendSide, clock: Clock
     ) -> None:
         self.takes = {TcpShutdown: self._shutdown, TcpClose: self._close, TcpAbort: self._abort}
         self.signals = {Signal.FIN_ACKED: self.ended}

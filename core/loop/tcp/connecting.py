@@ -31,7 +31,7 @@ from gossamer.core.wire.ip import is_bad_address, wire_address
 replace = msgspec.structs.replace
 
 
-class ConnectSide(Side):
+class TcpConnectSide(Side):
     """Takes active opens. Bounds: the connections that there may be."""
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import Any
 from gossamer.core.clock import Clock
 from gossamer.core.demux import Demux
 from gossamer.core.loop.tcp.call import Connection, Listener
-from gossamer.core.loop.tcp.deadlines import DEADLINES_MAX, Deadlines
+from gossamer.core.loop.tcp.deadlines import DEADLINES_MAX, TcpDeadlines
 from gossamer.core.loop.tcp.door import Door
 from gossamer.core.loop.tcp.failure import error_of
 from gossamer.core.loop.tcp.fast_open import FastOpens
@@ -58,7 +58,7 @@ class Connections:
         self.demux: Demux[Connection, Listener] = Demux(parameters.connections_max, parameters.time_wait_max)
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
         self.door = Door()
-        self.deadlines = Deadlines()
+        self.deadlines = TcpDeadlines()
         self._clock = clock
         self._paths = Paths()
         self._sides: tuple[Side, ...] = ()

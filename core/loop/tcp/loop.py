@@ -19,8 +19,8 @@ from gossamer.core.clock import Clock, monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.errors import MisuseError
 from gossamer.core.loop.tcp.call import Connection, Listener, TcpGetInfo, TcpGetOptions, TcpSetOptions
-from gossamer.core.loop.tcp.closing import CloseSide
-from gossamer.core.loop.tcp.connecting import ConnectSide
+from gossamer.core.loop.tcp.closing import TcpCloseSide
+from gossamer.core.loop.tcp.connecting import TcpConnectSide
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.door import Observer
 from gossamer.core.loop.tcp.failure import why_over
@@ -29,8 +29,8 @@ from gossamer.core.loop.tcp.listening import Listening
 from gossamer.core.loop.tcp.opening import Openings
 from gossamer.core.loop.tcp.packets import PacketRiver
 from gossamer.core.loop.tcp.queues import Queues
-from gossamer.core.loop.tcp.receiving import ReceiveSide
-from gossamer.core.loop.tcp.sending import SendSide
+from gossamer.core.loop.tcp.receiving import TcpReceiveSide
+from gossamer.core.loop.tcp.sending import TcpSendSide
 from gossamer.core.tcp.calls.option import get_options
 from gossamer.core.tcp.events import SetOptions
 from gossamer.core.tcp.info import TcpInfo, info
@@ -63,9 +63,9 @@ class TcpLoop:
         self._fast_opens = FastOpens(parameters, fast_open_secret or entropy(SECRET_BYTES), clock)
         self._connections = connections = Connections(sink, parameters, clock, self._fast_opens)
         self._queues = queues = Queues(connections, clock)
-        receiving, sending = ReceiveSide(connections), SendSide(connections, clock)
-        connecting = ConnectSide(connections, queues, openings, parameters, clock)
-        closing = CloseSide(connections, receiving, sending, clock)
+        receiving, sending = TcpReceiveSide(connections), TcpSendSide(connections, clock)
+        connecting = TcpConnectSide(connections, queues, openings, parameters, clock)
+        closing = TcpCloseSide(connections, receiving, sending, clock)
         self._sides = (queues, receiving, sending, connecting, closing)
         connections.join(*self._sides)
         self._listening = Listening(connections, queues, openings, entropy)

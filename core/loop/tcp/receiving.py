@@ -23,7 +23,7 @@ from gossamer.core.threads.thread import Thread
 ESTABLISHED = State.ESTABLISHED
 
 
-class ReceiveSide(Side):
+class TcpReceiveSide(Side):
     """Takes RECEIVEs. At most one thread is blocked on each connection."""
 
     def __init__(self, connections: Connections) -> None:

@@ -20,7 +20,7 @@ from gossamer.core.threads.systemcall import BLOCKED
 from gossamer.core.threads.thread import Thread
 
 
-class SendSide(Side):
+class TcpSendSide(Side):
     """Takes SENDs. At most one thread is blocked on each connection."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
