@@ -3,7 +3,7 @@
 Owns the heap of deadlines, and of a connection's record `armed_us` and `parked_us`. What is due then, its own
 timers or the timeout of a call, is looked at elsewhere.
 
-TcpDeadlines are re-armed lazily: a connection stands in the heap at `armed_us`, and what it really waits for is
+Deadlines are re-armed lazily: a connection stands in the heap at `armed_us`, and what it really waits for is
 looked at when it is handed out, so that a request on a living connection costs no heap operation. When a
 nearer deadline comes first (a delayed ACK before an idle timeout), the farther place is kept in `parked_us`
 and taken up again, so that places in the far future never pile up.
