@@ -181,7 +181,13 @@ class NetlinkSource:
         self.side = self._memory.side
         memory = self._memory
         self._receiver = lib.receiver_new(
-            fd, memory.c_arena, memory.slot_bytes, memory.slots, memory.c_records, memory.c_side, accepted_port
+            fd,
+            memory.c_arena,
+            memory.slot_bytes,
+            memory.slots,
+            memory.c_records,
+            memory.c_side,
+            accepted_port,
         )
         if self._receiver == ffi.NULL:
             raise MemoryError("no memory for the packet receiver")
