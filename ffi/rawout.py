@@ -59,8 +59,8 @@ def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
         raise
     except OSError:
         return v4, None
-    # IPv4 lets whoever writes the header name any source to route by; IPv6 has to be asked for it, or an address
-    # that was taken away while its connections live would be an error of each packet.
+    # IPv4 lets whoever writes the header name any source to route by. IPv6 has to be asked for it, or an
+    # address that was taken away while its connections live would be an error of each packet.
     v6.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
     return v4, v6
 

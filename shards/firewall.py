@@ -16,6 +16,7 @@ from gossamer.shards.modules import load_module, missing_modules
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import (
     ANY_HOSTS,
+    BEST,
     TABLES,
     Family,
     Owner,
@@ -101,9 +102,9 @@ def _run_once(family: Family, arguments: list[str], rules: str) -> str:
 
 
 def saved_rules(family: Family) -> str:
-    """The tables where our rules may stand, as iptables-save prints them; "" where the family has no commands.
+    """The tables where our rules may stand, as iptables-save prints them.
 
-    A table that is not to be had holds nothing of ours. Raises: FirewallError when none is.
+    Where the family has no commands, "". A table that is not to be had holds nothing of ours. Raises: FirewallError when none is.
     """
     if not has_commands(family):
         return ""
@@ -127,8 +128,8 @@ def _warnings(family: Family, variant: Variant, target: Target) -> list[str]:
     name, several = COMMAND[family], len(target.queues) > 1
     any_host = target.host in ANY_HOSTS
     lacks = {
-        "no table security, and mangle comes before the host's filter: INPUT rules that refuse (DROP, REJECT, "
-        "limits) do not hold for our port": variant.table == "mangle",
+        "no table security, and mangle comes before the host's filter: INPUT rules that refuse (DROP, "
+        "REJECT, limits) do not hold for our port": variant.table == "mangle",
         f"no HMARK: all IPv{family} connections go to one worker": not variant.hmark and several,
         "no addrtype: packets to a broadcast address are taken, too": not variant.addrtype and any_host,
         "no pkttype: packets in frames to a broadcast address are taken, too": not variant.pkttype,
@@ -142,7 +143,7 @@ def _warnings(family: Family, variant: Variant, target: Target) -> list[str]:
 
 def _install_family(family: Family, owner: Owner, target: Target, secret: int) -> list[str]:
     refusals: list[FirewallError] = []
-    variant: Variant | None = Variant()
+    variant: Variant | None = BEST
     while variant is not None:
         try:
             _restore(family, build_rules(family, owner, target, secret, variant))

@@ -56,8 +56,8 @@ def _silence(reserved: socket.socket) -> None:
 
 
 def reserve_port(host: str, port: int, *, silently: bool) -> socket.socket:
-    """A socket that listens on the port, so that nobody else can; `silently` it hears nothing, and the kernel's
-    TCP answers nobody there.
+    """A socket that listens on the port, so that nobody else can; `silently` it hears nothing, and the
+    kernel's TCP answers nobody there.
 
     Raises: CannotStartError, also where anybody else listens; StackUnavailableError where the kernel has no
     socket filters.

@@ -77,6 +77,9 @@ class Variant(msgspec.Struct, frozen=True):
     socket: bool = True
 
 
+BEST: Final = Variant()
+"""With all that makes it hold as much as with the kernel's TCP."""
+
 Extension = Literal["icmp", "socket", "pkttype", "addrtype", "hmark"]
 DISPENSABLE: Final[tuple[Extension, ...]] = ("icmp", "socket", "pkttype", "addrtype", "hmark")
 """Done without in this order where nobody says what is missing."""
@@ -174,15 +177,15 @@ def _matches(host: str, variant: Variant) -> str:
     return f"{frame} -m addrtype --dst-type LOCAL" if variant.addrtype else frame
 
 
-def build_rules(family: Family, owner: Owner, target: Target, secret: int, variant: Variant) -> str:
+def build_rules(family: Family, owner: Owner, target: Target, secret: int, variant: Variant = BEST) -> str:
     """The input of iptables-restore --noflush that installs the rules of one target for one family."""
     chain, ports = chain_name(target.port_first, owner), _ports(target)
     matches = _matches(target.host, variant)
     hmark = _hmark(target, secret) if variant.hmark else ""
     lines = [f"*{variant.table}", f":{chain} - [0:0]", f"-F {chain}", *_to_queues(chain, target, hmark)]
     if family == 6 and variant.socket:
-        # The kernel's TCP gets IPv6 fragments joined behind this hook. That the match stands anywhere has them
-        # joined before the first hook, as they are wherever connections are tracked; it decides nothing.
+        # The kernel's TCP gets IPv6 fragments joined behind this hook. That the match stands anywhere has
+        # them joined before the first one, as wherever connections are tracked; the rule decides nothing.
         lines.append(f"-A {chain} -p tcp -m socket -j RETURN")
     lines.append(f"-A INPUT -p tcp{matches} --dport {ports} -j {chain}")
     if variant.icmp:

@@ -125,6 +125,9 @@ def test_syn__in_a_frame_of_a_neighbour__as_with_the_kernels_tcp(
 ) -> None:
     client, server = joined_namespaces
     start(server, folder, stack=stack, port=PORT, host=case.host)
+    # The neighbour would answer whoever asks for its hardware address, even 127.0.0.1.
+    for address in (LEFT_V4, LEFT_V6):
+        server.run(["ip", "neigh", "replace", address, "lladdr", mac_of(client).hex(":"), "dev", "eth0"])
     to = BROADCAST_MAC if case.to_all else mac_of(server)
     with packet_socket(client, "eth0") as wire, packet_socket(server) as heard:
         wire.send(frame(to, mac_of(client), packet(case.source, case.destination, SYN_SENT)))
