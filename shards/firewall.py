@@ -104,7 +104,9 @@ def _run_once(family: Family, arguments: list[str], rules: str) -> str:
 def saved_rules(family: Family) -> str:
     """The tables where our rules may stand, as iptables-save prints them.
 
-    Where the family has no commands, "". A table that is not to be had holds nothing of ours. Raises: FirewallError when none is.
+    Where the family has no commands, "". A table that is not to be had holds nothing of ours.
+
+    Raises: FirewallError when none is to be had.
     """
     if not has_commands(family):
         return ""
