@@ -1,6 +1,7 @@
 """A server on the functional TCP, in a namespace of its own: queues, rules, privileges, hand-over."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -270,6 +271,31 @@ def test_kernel_drops__copied_into_the_status(start: Serve, namespace: Namespace
         lambda: server.status()["workers"][0]["drops"].get("kernel_queue_full"), "drops of the kernel"
     )
     assert drops >= 40
+
+
+WITHOUT_SECURITY = """#!/bin/sh
+rules=$(cat)
+case $rules in
+'*security'*) echo "{0} v1 (legacy): {0}: unable to initialize table 'security'" >&2; exit 1 ;;
+esac
+echo "$rules" | exec {1} "$@"
+"""
+
+
+def test_kernel_without_the_table_security__serves_in_mangle_and_says_what_does_not_hold(
+    serve: Serve, namespace: Namespace, tmp_path: Path
+) -> None:
+    for name in ("iptables-restore", "ip6tables-restore"):
+        program = tmp_path / name
+        program.write_text(WITHOUT_SECURITY.format(name, shutil.which(name)))
+        program.chmod(0o755)
+    prefix = (*namespace.command([]), "env", f"PATH={tmp_path}:{os.environ['PATH']}")
+    server = serve("--stack", "nfqueue", "--port", str(PORT), prefix=prefix).wait_ready()
+    assert "iptables has no table security, and mangle comes before the host's filter" in server.log()
+    assert fetch(namespace) == "hello\n 200"
+    assert "iptables -t mangle -A INPUT" in namespace.run([GOSSAMER, "firewall", "show"])
+    assert server.command("stop").returncode == 0
+    assert "GSMR" not in our_tables(namespace)
 
 
 def test_crash_at_start_in_auto__falls_back_with_the_reason(serve: Serve, namespace: Namespace) -> None:
