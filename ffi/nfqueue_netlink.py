@@ -168,9 +168,12 @@ def open_queue(
 class NetlinkSource:
     """A PacketSource on a descriptor from `open_queue`; closing it leaves the descriptor, and so the queue,
     alone.
+
+    The kernel goes on with packets to `accepted_port`, and drops all others: 0 is none. Whoever names a port
+    holds a socket there that drops all in silence (`ffi.silence`), or the kernel's TCP answers as well.
     """
 
-    def __init__(self, fd: int, slots: int = SLOTS) -> None:
+    def __init__(self, fd: int, slots: int = SLOTS, accepted_port: int = 0) -> None:
         self.fd = fd
         self._memory = ReceiveMemory(slots, SLOT_BYTES)
         self.arena = self._memory.arena
@@ -178,7 +181,13 @@ class NetlinkSource:
         self.side = self._memory.side
         memory = self._memory
         self._receiver = lib.receiver_new(
-            fd, memory.c_arena, memory.slot_bytes, memory.slots, memory.c_records, memory.c_side
+            fd,
+            memory.c_arena,
+            memory.slot_bytes,
+            memory.slots,
+            memory.c_records,
+            memory.c_side,
+            accepted_port,
         )
         if self._receiver == ffi.NULL:
             raise MemoryError("no memory for the packet receiver")

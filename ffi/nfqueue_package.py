@@ -86,14 +86,19 @@ def _quiet_overruns(fd: int) -> None:
 
 
 class NetfilterQueueSource:
-    """A PacketSource that binds the queue itself.
+    """A PacketSource that binds the queue itself; `accepted_port` is that of `NetlinkSource`.
 
     Raises: OSError when the queue is taken or CAP_NET_ADMIN is missing; the package does not tell which.
     """
 
     def __init__(
-        self, queue_number: int, maxlen: int = QUEUE_MAXLEN, receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES
+        self,
+        queue_number: int,
+        maxlen: int = QUEUE_MAXLEN,
+        receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES,
+        accepted_port: int = 0,
     ) -> None:
+        self._accepted_port = socket.htons(accepted_port)
         self._queue = netfilterqueue.NetfilterQueue()
         self._queue.bind(queue_number, self._take, max_len=maxlen, sock_len=receive_buffer_bytes)
         self.fd = self._queue.get_fd()
@@ -107,7 +112,6 @@ class NetfilterQueueSource:
 
     def _take(self, packet: netfilterqueue.Packet) -> None:
         payload = packet.get_payload()
-        packet.drop()
         memory, index = self._memory, self._count
         offset = index * SLOT_BYTES
         memory.arena[offset : offset + len(payload)] = payload
@@ -115,6 +119,10 @@ class NetfilterQueueSource:
         lib.packet_parse(
             memory.c_arena, offset, len(payload), notes, memory.c_records + index, memory.c_side + index
         )
+        if lib.packet_is_accepted(memory.c_records + index, self._accepted_port):
+            packet.accept()
+        else:
+            packet.drop()
         self._count = index + 1
 
     def recv_batch(self) -> int:

@@ -1,8 +1,8 @@
 """Segments out as IP packets through raw sockets, a batch in one call.
 
 Owns the send arena and the out-records. It must never know TCP beyond the header it is told to write. The
-kernel routes the packets and fills in nothing that we need: headers and checksums are written by
-`src/build.c`.
+kernel routes the packets, by source and destination, and fills in nothing that we need: headers and checksums
+are written by `src/build.c`.
 
 Source: raw(7), ipv6(7).
 """
@@ -28,6 +28,7 @@ SEGMENT_BYTES_MAX: Final = 65535
 
 SO_SNDBUFFORCE: Final = 32
 IPV6_HDRINCL: Final = 36
+IPV6_FREEBIND: Final = 78
 
 _PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBB").pack_into
 
@@ -52,12 +53,16 @@ def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
     """
     v4 = _open_raw(socket.AF_INET, socket.IPPROTO_IP, socket.IP_HDRINCL)
     try:
-        return v4, _open_raw(socket.AF_INET6, socket.IPPROTO_IPV6, IPV6_HDRINCL)
+        v6 = _open_raw(socket.AF_INET6, socket.IPPROTO_IPV6, IPV6_HDRINCL)
     except PermissionError:
         v4.close()
         raise
     except OSError:
         return v4, None
+    # IPv4 lets whoever writes the header name any source to route by. IPv6 has to be asked for it, or an
+    # address that was taken away while its connections live would be an error of each packet.
+    v6.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    return v4, v6
 
 
 class RawSink:

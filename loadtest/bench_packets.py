@@ -1,8 +1,8 @@
 """What packet I/O costs: CPU time per packet of receiving and of sending, in a namespace of its own.
 
 Owns the measurement of `ffi` alone, without TCP: raw segments over loopback, in batches. The sender's figure
-includes what the kernel does with a packet on its way through `lo`; packets sent are dropped at raw
-PREROUTING, packets received are diverted there.
+includes what the kernel does with a packet on its way through `lo`; packets sent are dropped where
+those that are received are diverted, at `security` INPUT.
 
     python -m gossamer.loadtest.bench_packets
 """
@@ -32,7 +32,7 @@ QUEUE: Final = 79
 def rule(port: int, *target: str) -> None:
     """Treat what comes for a port so."""
     namespaces.run(
-        ["iptables", "-w", "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", str(port), "-j", *target]
+        ["iptables", "-w", "-t", "security", "-A", "INPUT", "-p", "tcp", "--dport", str(port), "-j", *target]
     )
 
 

@@ -112,7 +112,8 @@ def start_gossamer(
     argv += ["--workers", str(workers), "--stack", stack, "--run-dir", str(run_dir)]
     process = start_logged(place, [*argv, "--no-access-log", *options], log)
     server = Gossamer(place, process, port, log, run_dir)
-    wait_until_ready(place, server, lambda: len(server.pids()) >= workers)
+    asked = "[::1]" if host == "::1" else "127.0.0.1"
+    wait_until_ready(place, server, lambda: len(server.pids()) >= workers, asked)
     return server
 
 
@@ -122,12 +123,14 @@ def start_logged(place: Place, argv: list[str], log: Path) -> "subprocess.Popen[
         return subprocess.Popen(place.command(argv), stdout=output, stderr=subprocess.STDOUT)
 
 
-def wait_until_ready(place: Place, server: Server, is_complete: Callable[[], bool]) -> None:
+def wait_until_ready(
+    place: Place, server: Server, is_complete: Callable[[], bool], host: str = "127.0.0.1"
+) -> None:
     """Wait until the port answers and all workers are there.
 
     Raises: ServerError with its log, once it is ended.
     """
-    probe = ["curl", "-s", "-o", "/dev/null", "--max-time", "2", f"http://127.0.0.1:{server.port}/"]
+    probe = ["curl", "-sg", "-o", "/dev/null", "--max-time", "2", f"http://{host}:{server.port}/"]
     give_up = time.monotonic() + READY_WAIT_S
     while time.monotonic() < give_up and server.process.poll() is None:
         if subprocess.run(place.command(probe), check=False).returncode == 0 and is_complete():

@@ -6,7 +6,7 @@ restore, hence atomic; whatever is there already, or gone already, is left alone
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -16,7 +16,9 @@ from gossamer.shards.exitcode import StackUnavailableError
 from gossamer.shards.modules import load_module, missing_modules
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import (
-    VARIANTS,
+    ANY_HOSTS,
+    BEST,
+    TABLES,
     Family,
     Owner,
     QueueTarget,
@@ -27,7 +29,9 @@ from gossamer.shards.rules import (
     chains_in,
     families,
     owner_of_chain,
+    poorer,
     port_ranges_in,
+    tables_in,
 )
 
 COMMAND: Final[dict[Family, str]] = {4: "iptables", 6: "ip6tables"}
@@ -99,8 +103,24 @@ def _run_once(family: Family, arguments: list[str], rules: str) -> str:
 
 
 def saved_rules(family: Family) -> str:
-    """The raw table as iptables-save prints it; "" where the family has no commands or no table."""
-    return _run(family, ["save", "-t", "raw"]) if has_commands(family) else ""
+    """The tables where our rules may stand, as iptables-save prints them.
+
+    Where the family has no commands, "". A table that is not to be had holds nothing of ours.
+
+    Raises: FirewallError when none is to be had.
+    """
+    if not has_commands(family):
+        return ""
+    saved: list[str] = []
+    refusals: list[FirewallError] = []
+    for table in TABLES:
+        try:
+            saved.append(_run(family, ["save", "-t", table]))
+        except FirewallError as error:
+            refusals.append(error)
+    if not saved:
+        raise refusals[0]
+    return "\n".join(saved)
 
 
 def _restore(family: Family, rules: str) -> None:
@@ -108,30 +128,31 @@ def _restore(family: Family, rules: str) -> None:
 
 
 def _warnings(family: Family, variant: Variant, target: QueueTarget) -> list[str]:
-    name = COMMAND[family]
-    missing = []
-    if not variant.hmark and len(target.queues) > 1:
-        missing.append(f"{name} has no HMARK: all IPv{family} connections go to one worker")
-    if not variant.notrack:
-        missing.append(
-            f"{name} has no CT --notrack: a rule that drops ctstate INVALID would stop our answers"
-        )
-    if not variant.addrtype:
-        missing.append(
-            f"{name} has no addrtype: packets that this machine forwards to the port are taken, too"
-        )
-    if not variant.icmp:
-        missing.append(f"{name} has no u32: ICMP errors do not reach the functional TCP")
-    return missing
+    name, several = COMMAND[family], len(target.queues) > 1
+    any_host = target.host in ANY_HOSTS
+    lacks = {
+        "no table security, and mangle comes before the host's filter: INPUT rules that refuse (DROP, "
+        "REJECT, limits) do not hold for our port": variant.table == "mangle",
+        f"no HMARK: all IPv{family} connections go to one worker": not variant.hmark and several,
+        "no addrtype: packets to a broadcast address are taken, too": not variant.addrtype and any_host,
+        "no pkttype: packets in frames to a broadcast address are taken, too": not variant.pkttype,
+        "no socket match: fragments are joined only where connections are tracked": (
+            not variant.socket and family == 6
+        ),
+        "no u32: ICMP errors do not reach the functional TCP": not variant.icmp,
+    }
+    return [f"{name} has {what}" for what, is_so in lacks.items() if is_so]
 
 
 def _install_family(family: Family, owner: Owner, target: QueueTarget, secret: int) -> list[str]:
     refusals: list[FirewallError] = []
-    for variant in VARIANTS:
+    variant: Variant | None = BEST
+    while variant is not None:
         try:
             _restore(family, build_rules(family, owner, target, secret, variant))
         except FirewallError as error:
             refusals.append(error)
+            variant = poorer(variant, error.modules)
             continue
         return _warnings(family, variant, target)
     # The plainest variant misses only what nothing can be done without.
@@ -143,18 +164,18 @@ def install_rules(owner: Owner, target: QueueTarget, secret: int) -> Installed:
 
     IPv6 is best effort where IPv4 works too: what it lacks is a warning. Raises: FirewallError.
     """
-    names = frozenset(chain_name(direction, target.port_first, owner) for direction in ("I", "O"))
-    remove_chains(names.__contains__)
+    chain = chain_name(target.port_first, owner)
+    remove_chains(chain.__eq__)
     warnings: list[str] = []
     for family in families(target.host):
         try:
             warnings += _install_family(family, owner, target, secret)
         except FirewallError as error:
             if family == 4 or len(families(target.host)) == 1:
-                remove_chains(names.__contains__)
+                remove_chains(chain.__eq__)
                 raise
             warnings.append(f"no IPv6 over the functional TCP: {error}")
-    return Installed(tuple(sorted(names)), tuple(warnings))
+    return Installed((chain,), tuple(warnings))
 
 
 def remove_chains(is_wanted: Callable[[str], bool]) -> list[str]:
@@ -194,13 +215,13 @@ def port_ranges_taken() -> tuple[tuple[int, int], ...]:
 
 def our_rules(chains: Iterable[str] | None = None) -> dict[str, list[str]]:
     """The lines of iptables-save that are ours, by command: of these chains, or of all."""
-    shown: dict[str, list[str]] = {}
     wanted = None if chains is None else frozenset(chains)
-    for family, command in COMMAND.items():
-        saved = saved_rules(family)
-        names = [name for name in chains_in(saved) if wanted is None or name in wanted]
-        lines = [
-            line for line in saved.splitlines() if line.startswith("-A") and any(n in line for n in names)
-        ]
-        shown[command] = [f"-t raw {line}" for line in lines]
-    return shown
+    return {command: list(_lines_of_ours(family, wanted)) for family, command in COMMAND.items()}
+
+
+def _lines_of_ours(family: Family, wanted: frozenset[str] | None) -> Iterator[str]:
+    for table, lines in tables_in(saved_rules(family)):
+        names = [name for name in chains_in("\n".join(lines)) if wanted is None or name in wanted]
+        for line in lines:
+            if line.startswith("-A") and any(name in line for name in names):
+                yield f"-t {table} {line}"

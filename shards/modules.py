@@ -14,8 +14,10 @@ from gossamer.ffi.privileges import CAP_SYS_MODULE, effective_capabilities
 TIMEOUT_SECONDS: Final = 10
 EXTENSION: Final = re.compile(r"Extension (\w+) revision \d+ not supported, missing kernel module")
 """Of libxtables, which both kinds of iptables write; it is not translated."""
-TABLE: Final = re.compile(r"can't initialize (iptables|ip6tables) table `(\w+)'")
-"""Of the iptables that is not on nf_tables."""
+TABLE: Final = re.compile(
+    r"(?:can't initialize |: )(iptables|ip6tables)(?:-restore: unable to initialize)? table [`'](\w+)'"
+)
+"""Of the iptables that is not on nf_tables, and of its iptables-restore."""
 TABLE_PREFIX: Final = {"iptables": "iptable", "ip6tables": "ip6table"}
 
 

@@ -10,6 +10,7 @@ import os
 import socket
 
 from gossamer.ffi import nfqueue_netlink, rawout
+from gossamer.ffi.silence import drop_all_received
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
 from gossamer.shards.plan import RunPlan
@@ -23,7 +24,7 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _bind(host: str, port: int, *, share: bool, reuse: bool = True) -> socket.socket:
+def _bind(host: str, port: int, *, share: bool) -> socket.socket:
     """A bound TCP socket. Raises: CannotStartError."""
     try:
         bound = socket.socket(_family(host), socket.SOCK_STREAM)
@@ -31,7 +32,7 @@ def _bind(host: str, port: int, *, share: bool, reuse: bool = True) -> socket.so
         hint = "; this kernel has no IPv6: name an IPv4 address" if error.errno == errno.EAFNOSUPPORT else ""
         raise CannotStartError(f"server.host: no socket for {host}: {error.strerror}{hint}") from error
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if share:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if bound.family == socket.AF_INET6:
@@ -47,28 +48,32 @@ def _bind(host: str, port: int, *, share: bool, reuse: bool = True) -> socket.so
     return bound
 
 
-def reserve_port(host: str, port: int) -> socket.socket:
-    """A socket that keeps the port from others without listening on it. Raises: CannotStartError.
-
-    It refuses a port where anybody listens: our rules would silently take that listener's packets.
-    """
-    probe = _bind(host, port, share=False)
+def _silence(reserved: socket.socket) -> None:
     try:
-        # SO_REUSEADDR lets two bind as long as none listens: listening for a moment finds out whether
-        # somebody else does.
-        probe.listen(1)
+        drop_all_received(reserved)
     except OSError as error:
-        probe.close()
+        reserved.close()
+        raise StackUnavailableError(f"no socket filter: {error.strerror}") from error
+
+
+def reserve_port(host: str, port: int, *, silently: bool) -> socket.socket:
+    """A socket that listens on the port, so that nobody else can; `silently` it hears nothing, and the
+    kernel's TCP answers nobody there.
+
+    Raises: CannotStartError, also where anybody else listens; StackUnavailableError where the kernel has no
+    socket filters.
+    """
+    reserved = _bind(host, port, share=False)
+    if silently:
+        _silence(reserved)
+    try:
+        # SO_REUSEADDR lets two bind as long as none listens.
+        reserved.listen(1)
+    except OSError as error:
+        reserved.close()
         hint = f"; {IN_USE_HINT}" if error.errno == errno.EADDRINUSE else ""
         raise CannotStartError(f"server.port: {host} port {port}: {error.strerror}{hint}") from error
-    number = probe.getsockname()[1]
-    probe.close()
-    try:
-        # Without SO_REUSEADDR nobody else can bind, not even with it ...
-        return _bind(host, number, share=False, reuse=False)
-    except CannotStartError:
-        # ... but neither can we while connections of an earlier server are in TIME-WAIT.
-        return _bind(host, number, share=False)
+    return reserved
 
 
 def open_root(folder: str) -> int:
@@ -90,15 +95,17 @@ class Opened(contextlib.ExitStack):
         self.port = config.server.port
         self._listening: list[socket.socket] = []
         self._queues: list[socket.socket] = []
+        self._reserved = NO_DESCRIPTOR
         self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
 
     def open_port(self, config: Config, stack: str, workers: int) -> None:
         """Listen once for each worker, or reserve the port. Raises: CannotStartError."""
         if stack == "nfqueue":
-            reserved = self.enter_context(reserve_port(self.host, self.port))
+            reserved = self.enter_context(reserve_port(self.host, self.port, silently=True))
             self.port = reserved.getsockname()[1]
+            self._reserved = reserved.fileno()
             return
-        probe = self.enter_context(reserve_port(self.host, self.port))
+        probe = self.enter_context(reserve_port(self.host, self.port, silently=False))
         self.port = probe.getsockname()[1]
         probe.close()
         for _ in range(workers):
@@ -139,6 +146,7 @@ class Opened(contextlib.ExitStack):
             raw_ipv4=self._raw[0],
             raw_ipv6=self._raw[1],
             root=root,
+            reserved=self._reserved,
         )
 
 

@@ -1,17 +1,18 @@
 """The firewall rules that bring our packets, and no others, to our queues. Pure: text for iptables-restore.
 
-    raw PREROUTING -p tcp --dport PORT [-d HOST]  -> chain GSMR-I-...: HMARK by flow, then from mark to queue
-    raw PREROUTING icmp errors that quote our port -> the same chain
-    raw OUTPUT     -p tcp --sport PORT             -> chain GSMR-O-...: CT --notrack
+    security INPUT -p tcp --dport PORT [-d HOST]  -> chain GSMR-I-...: HMARK by flow, then from mark to queue
+    security INPUT icmp errors that quote our port -> the same chain
 
 Owns chain names and rules. A chain is named by port, process and the process's start time, so anybody can
-tell later whether its owner still lives. The hook is before routing and conntrack: the verdict there is
-DROP, so the kernel's TCP never sees what is ours. Runs nothing.
+tell later whether its owner still lives. The hook is the last table before the kernel's TCP is called: what
+comes here has been routed, reassembled, translated and let through by the host's own filter. Runs nothing.
 
-Source: iptables-extensions(8); linux/net/netfilter/xt_HMARK.c.
+Source: iptables-extensions(8); linux/net/netfilter/xt_HMARK.c; the order of the tables is that of
+linux/netfilter_ipv4.h, enum nf_ip_hook_priorities.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final, Literal
 
 import msgspec
@@ -19,7 +20,7 @@ import msgspec
 from gossamer.shards.plan import MARK_FIRST
 
 CHAIN_PREFIX: Final = "GSMR"
-CHAIN_PATTERN: Final = re.compile(r"GSMR-([IO])-(\d{1,5})-(\d{1,7})-([0-9a-z]{1,7})")
+CHAIN_PATTERN: Final = re.compile(r"GSMR-I-(\d{1,5})-(\d{1,7})-([0-9a-z]{1,7})")
 """At most 28 characters, which is what iptables allows."""
 
 Family = Literal[4, 6]
@@ -58,24 +59,51 @@ class QueueTarget(msgspec.Struct, frozen=True):
     """Only packets to this address; "" is any."""
 
 
+Table = Literal["security", "mangle"]
+TABLES: Final[tuple[Table, ...]] = ("security", "mangle")
+"""Where the rules stand, the best first: of those with a chain INPUT and the target NFQUEUE, `security` alone
+comes after the host's filter.
+"""
+
+
 class Variant(msgspec.Struct, frozen=True):
     """What the rules may use on this machine."""
 
+    table: Table = "security"
     hmark: bool = True
-    notrack: bool = True
     icmp: bool = True
     addrtype: bool = True
+    pkttype: bool = True
+    socket: bool = True
 
 
-VARIANTS: Final = (
-    Variant(),
-    Variant(icmp=False),
-    Variant(notrack=False),
-    Variant(icmp=False, notrack=False),
-    Variant(icmp=False, notrack=False, addrtype=False),
-    Variant(icmp=False, notrack=False, addrtype=False, hmark=False),
-)
-"""Tried in this order until one is taken."""
+BEST: Final = Variant()
+"""With all that makes it hold as much as with the kernel's TCP."""
+
+Extension = Literal["icmp", "socket", "pkttype", "addrtype", "hmark"]
+DISPENSABLE: Final[tuple[Extension, ...]] = ("icmp", "socket", "pkttype", "addrtype", "hmark")
+"""Done without in this order where nobody says what is missing."""
+MODULE: Final[dict[Extension, str]] = {
+    "icmp": "xt_u32",
+    "socket": "xt_socket",
+    "pkttype": "xt_pkttype",
+    "addrtype": "xt_addrtype",
+    "hmark": "xt_HMARK",
+}
+
+
+def poorer(variant: Variant, modules: tuple[str, ...]) -> Variant | None:
+    """What to try after a variant was refused for want of these kernel modules (none: it was not said); None
+    when there is nothing left.
+    """
+    used = [name for name in DISPENSABLE if getattr(variant, name)]
+    missing = [name for name in used if MODULE[name] in modules] if modules else used[:1]
+    if missing:
+        return msgspec.structs.replace(variant, **dict.fromkeys(missing, False))
+    has_table = not any(name.endswith(f"table_{variant.table}") for name in modules)
+    if variant.table == "mangle" or (modules and has_table):
+        return None
+    return Variant(table="mangle")
 
 
 def base36(number: int) -> str:
@@ -88,15 +116,15 @@ def base36(number: int) -> str:
             return digits
 
 
-def chain_name(direction: Literal["I", "O"], port: int, owner: Owner) -> str:
+def chain_name(port: int, owner: Owner) -> str:
     """The chain of a port and its owner."""
-    return f"{CHAIN_PREFIX}-{direction}-{port}-{owner.pid}-{base36(owner.start_ticks)}"
+    return f"{CHAIN_PREFIX}-I-{port}-{owner.pid}-{base36(owner.start_ticks)}"
 
 
 def owner_of_chain(name: str) -> Owner | None:
     """Whose chain that is; None when it is none of ours."""
     found = CHAIN_PATTERN.fullmatch(name)
-    return Owner(int(found[3]), int(found[4], 36)) if found else None
+    return Owner(int(found[2]), int(found[3], 36)) if found else None
 
 
 def families(host: str) -> tuple[Family, ...]:
@@ -113,12 +141,14 @@ def _ports(target: QueueTarget) -> str:
 
 
 def _to_queues(chain: str, target: QueueTarget, hmark: str) -> list[str]:
+    # A queue that nobody holds is passed by: the kernel's TCP then refuses at once what comes for a server of
+    # which nothing is left, instead of packets vanishing for as long as the rules stand.
+    to_queue = "NFQUEUE --queue-bypass --queue-num"
     if len(target.queues) == 1 or not hmark:
-        return [f"-A {chain} -j NFQUEUE --queue-num {target.queues[0]}"]
+        return [f"-A {chain} -j {to_queue} {target.queues[0]}"]
     marks = enumerate(target.queues, MARK_FIRST)
-    to_queues = [f"-A {chain} -m mark --mark {mark} -j NFQUEUE --queue-num {queue}" for mark, queue in marks]
-    # What HMARK could not hash must not reach the kernel's TCP, which would answer it with a RST.
-    return [f"-A {chain} -j HMARK {hmark}", *to_queues, f"-A {chain} -j DROP"]
+    to_queues = [f"-A {chain} -m mark --mark {mark} -j {to_queue} {queue}" for mark, queue in marks]
+    return [f"-A {chain} -j HMARK {hmark}", *to_queues]
 
 
 def _hmark(target: QueueTarget, secret: int) -> str:
@@ -132,35 +162,36 @@ def _icmp_jumps(family: Family, chain: str, to_host: str, ports: str) -> list[st
     name, option = ("icmp", "--icmp-type") if family == 4 else ("icmpv6", "--icmpv6-type")
     quoted = QUOTED_PORT[family].format(ports=ports)
     return [
-        f'-A PREROUTING -p {name}{to_host} -m {name} {option} {kind} -m u32 --u32 "{quoted}" -j {chain}'
+        f'-A INPUT -p {name}{to_host} -m {name} {option} {kind} -m u32 --u32 "{quoted}" -j {chain}'
         for kind in ICMP_ERRORS[family]
     ]
 
 
-def _host_matches(host: str, variant: Variant) -> tuple[str, str]:
-    """The matches of our side's address in packets that come and that go."""
+def _matches(host: str, variant: Variant) -> str:
+    """The matches of what the kernel's TCP would take: neither a frame to others nor a packet to a broadcast
+    address.
+    """
+    frame = " -m pkttype --pkt-type unicast" if variant.pkttype else ""
     if host not in ANY_HOSTS:
-        return f" -d {host}", f" -s {host}"
-    # What this machine forwards to the same port of another one is not ours.
-    return (" -m addrtype --dst-type LOCAL" if variant.addrtype else "", "")
+        return f"{frame} -d {host}"
+    return f"{frame} -m addrtype --dst-type LOCAL" if variant.addrtype else frame
 
 
 def build_rules(
-    family: Family, owner: Owner, target: QueueTarget, secret: int, variant: Variant = VARIANTS[0]
+    family: Family, owner: Owner, target: QueueTarget, secret: int, variant: Variant = BEST
 ) -> str:
     """The input of iptables-restore --noflush that installs the rules of one target for one family."""
-    incoming = chain_name("I", target.port_first, owner)
-    outgoing = chain_name("O", target.port_first, owner)
-    to_host, from_host = _host_matches(target.host, variant)
-    ports = _ports(target)
+    chain, ports = chain_name(target.port_first, owner), _ports(target)
+    matches = _matches(target.host, variant)
     hmark = _hmark(target, secret) if variant.hmark else ""
-    lines = ["*raw", f":{incoming} - [0:0]", f"-F {incoming}", *_to_queues(incoming, target, hmark)]
-    lines.append(f"-A PREROUTING -p tcp{to_host} --dport {ports} -j {incoming}")
+    lines = [f"*{variant.table}", f":{chain} - [0:0]", f"-F {chain}", *_to_queues(chain, target, hmark)]
+    if family == 6 and variant.socket:
+        # The kernel's TCP gets IPv6 fragments joined behind this hook. That the match stands anywhere has
+        # them joined before the first one, as wherever connections are tracked; the rule decides nothing.
+        lines.append(f"-A {chain} -p tcp -m socket -j RETURN")
+    lines.append(f"-A INPUT -p tcp{matches} --dport {ports} -j {chain}")
     if variant.icmp:
-        lines += _icmp_jumps(family, incoming, to_host, ports)
-    if variant.notrack:
-        lines += [f":{outgoing} - [0:0]", f"-F {outgoing}", f"-A {outgoing} -j CT --notrack"]
-        lines.append(f"-A OUTPUT -p tcp{from_host} --sport {ports} -j {outgoing}")
+        lines += _icmp_jumps(family, chain, matches, ports)
     return "\n".join([*lines, "COMMIT", ""])
 
 
@@ -170,19 +201,33 @@ def chains_in(saved: str) -> list[str]:
     return [name for name in names if owner_of_chain(name)]
 
 
+def tables_in(saved: str) -> Iterator[tuple[str, list[str]]]:
+    """Each table in the output of iptables-save, with its lines."""
+    for part in f"\n{saved}".split("\n*")[1:]:
+        name, *lines = part.splitlines()
+        yield name.strip(), lines
+
+
 def build_removal(saved: str, chains: frozenset[str]) -> str:
     """The input of iptables-restore --noflush that removes these chains and the jumps; "" for none."""
-    present = [name for name in chains_in(saved) if name in chains]
+    lines: list[str] = []
+    for table, rules in tables_in(saved):
+        lines += _removal_from(table, rules, chains)
+    return "\n".join([*lines, ""]) if lines else ""
+
+
+def _removal_from(table: str, rules: list[str], chains: frozenset[str]) -> list[str]:
+    present = [name for name in chains_in("\n".join(rules)) if name in chains]
     if not present:
-        return ""
+        return []
     jumps = [
         "-D" + line[2:]
-        for line in saved.splitlines()
+        for line in rules
         if line.startswith("-A ") and line.split()[1] not in chains and line.split()[-1] in chains
     ]
     flushes = [f"-F {name}" for name in present]
     deletions = [f"-X {name}" for name in present]
-    return "\n".join(["*raw", *jumps, *flushes, *deletions, "COMMIT", ""])
+    return [f"*{table}", *jumps, *flushes, *deletions, "COMMIT"]
 
 
 def port_ranges_in(saved: str) -> list[tuple[int, int]]:
@@ -190,7 +235,7 @@ def port_ranges_in(saved: str) -> list[tuple[int, int]]:
     ranges: list[tuple[int, int]] = []
     for line in saved.splitlines():
         words = line.split()
-        if line.startswith("-A PREROUTING") and "--dport" in words and owner_of_chain(words[-1]):
+        if line.startswith("-A INPUT") and "--dport" in words and owner_of_chain(words[-1]):
             first, _, last = words[words.index("--dport") + 1].partition(":")
             ranges.append((int(first), int(last or first)))
     return ranges

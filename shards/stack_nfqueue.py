@@ -32,12 +32,17 @@ def receiver_of(plan: WorkerPlan) -> Callable[[], PacketSource]:
     be able to read this folder.
     """
     if plan.descriptors.queue != NO_DESCRIPTOR:
-        return partial(NetlinkSource, plan.descriptors.queue)
+        return partial(NetlinkSource, plan.descriptors.queue, accepted_port=plan.port)
     # The package is an optional dependency, needed by this backend alone.
     from gossamer.ffi.nfqueue_package import NetfilterQueueSource
 
     assert plan.shard.queue is not None
-    return partial(NetfilterQueueSource, plan.shard.queue, plan.config.nfqueue.queue_length_max)
+    return partial(
+        NetfilterQueueSource,
+        plan.shard.queue,
+        plan.config.nfqueue.queue_length_max,
+        accepted_port=plan.port,
+    )
 
 
 def parameters_of(plan: WorkerPlan) -> TcpParameters:

@@ -56,7 +56,7 @@ def bind_queue() -> None:
     """Have the firewall of a namespace hand packets to a queue."""
     if shutil.which("iptables") is None:
         raise MissingRight("there is no command iptables (Debian package iptables)")
-    rule = ["-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "1", "-j", "NFQUEUE", "--queue-num", "1"]
+    rule = ["-t", "security", "-A", "INPUT", "-p", "tcp", "--dport", "1", "-j", "NFQUEUE", "--queue-num", "1"]
     with namespaces.namespace() as made:
         made.run(["iptables", "-w", *rule])
 

@@ -17,7 +17,7 @@ class DropReason(IntEnum):
     """Header length under 20 or over the packet, or an IPv6 extension header that does not add up."""
     IP_BAD_CHECKSUM = 19
     IP_FRAGMENT = 20
-    """A fragment; where the kernel defragments, it does so before our hook: these are hostile or strays."""
+    """A fragment; the kernel joins them before our hook: these are hostile or strays."""
     NOT_TCP = 21
     """A protocol that is neither TCP nor an ICMP error."""
     TCP_TOO_SHORT = 22

@@ -80,7 +80,7 @@ enum out_kind { OUT_PLAIN = 0, OUT_TIMESTAMP = 1 };
 enum packet_notes { PACKET_CHECKSUM_NOT_READY = 1, PACKET_TRUNCATED = 2 };
 
 /* A hop-by-hop, routing and destination header, twice over; more is an attack on our time. */
-enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72 };
+enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72, FLOW_LOCAL_PORT = 34 };
 
 /* checksum.c: sums are ones' complement sums of 16-bit words in memory order (RFC 1071). */
 uint64_t checksum_add(uint64_t sum, const uint8_t *bytes, uint32_t length);
@@ -97,7 +97,9 @@ int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *
 /* receive.c */
 struct receiver;
 struct receiver *receiver_new(int fd, uint8_t *arena, uint32_t slot_bytes, uint32_t slots,
-                              struct in_record *records, struct side_record *side);
+                              struct in_record *records, struct side_record *side, uint16_t accepted_port);
+/* Whether the kernel may go on with a packet, of which there is a record: it is for `port` (in network order; 0 for none). */
+int packet_is_accepted(const struct in_record *record, uint16_t port);
 int receiver_recv(struct receiver *receiver);
 void receiver_free(struct receiver *receiver);
 

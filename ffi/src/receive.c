@@ -1,8 +1,9 @@
 /* Packets from an NFQUEUE netlink socket: one recvmmsg, one verdict for the whole batch, parsed where they lie.
  *
  * The slots that recvmmsg fills are the receive arena, so payload offsets point straight into it and nothing is copied again.
- * All packets get the verdict "drop": they are ours from then on, and the kernel's own TCP never sees them. One socket
- * carries one queue, since packet ids count per queue.
+ * A packet to the accepted port gets the verdict "accept": conntrack confirms an entry only at the end of LOCAL_IN, and whoever
+ * asks for that port holds a kernel socket on it that drops all in silence. Every other packet gets "drop": no kernel socket
+ * stands there, and the kernel's TCP would answer it with a RST. One socket carries one queue, since packet ids count per queue.
  *
  * Source: linux/netfilter/nfnetlink_queue.h; nfnetlink_queue.c for what a verdict batch means.
  */
@@ -20,8 +21,17 @@
 
 enum { NETLINK_HEADERS_BYTES = NLMSG_HDRLEN + sizeof(struct nfgenmsg) };
 
+/* Decides all packets of the queue up to an id that are not decided yet. */
+struct verdict_message {
+    struct nlmsghdr header;
+    struct nfgenmsg queue;
+    struct nlattr attribute;
+    struct nfqnl_msg_verdict_hdr verdict;
+};
+
 struct receiver {
     int fd;
+    uint16_t accepted_port; /* in network order; 0 for none */
     uint8_t *arena;
     uint32_t slot_bytes;
     uint32_t slots;
@@ -29,31 +39,31 @@ struct receiver {
     struct side_record *side;
     struct mmsghdr *messages;
     struct iovec *vectors;
-    int verdict_is_due;
-    uint16_t queue; /* in network order, as it came */
-    uint32_t last_id; /* likewise */
+    struct verdict_message *verdicts; /* one for each run of packets of the same verdict */
+    uint32_t verdicts_due;
 };
 
 /* What one netlink message says about one packet. */
 struct queued {
     int has_id;
-    uint32_t id;
+    uint32_t id; /* in network order, as it came */
     uint32_t offset; /* of the payload in the arena */
     uint32_t length;
     uint32_t notes;
 };
 
 struct receiver *receiver_new(int fd, uint8_t *arena, uint32_t slot_bytes, uint32_t slots, struct in_record *records,
-                              struct side_record *side)
+                              struct side_record *side, uint16_t accepted_port)
 {
     struct receiver *receiver = calloc(1, sizeof *receiver);
     if (!receiver)
         return NULL;
     *receiver = (struct receiver){.fd = fd, .arena = arena, .slot_bytes = slot_bytes, .slots = slots, .records = records,
-                                  .side = side};
+                                  .side = side, .accepted_port = htons(accepted_port)};
     receiver->messages = calloc(slots, sizeof *receiver->messages);
     receiver->vectors = calloc(slots, sizeof *receiver->vectors);
-    if (!receiver->messages || !receiver->vectors) {
+    receiver->verdicts = calloc(2 * (size_t)slots, sizeof *receiver->verdicts);
+    if (!receiver->messages || !receiver->vectors || !receiver->verdicts) {
         receiver_free(receiver);
         return NULL;
     }
@@ -71,6 +81,7 @@ void receiver_free(struct receiver *receiver)
         return;
     free(receiver->messages);
     free(receiver->vectors);
+    free(receiver->verdicts);
     free(receiver);
 }
 
@@ -79,25 +90,38 @@ static int is_transient(int error)
     return error == EAGAIN || error == EINTR || error == ENOBUFS;
 }
 
-/* Decides all packets up to the last id that was read. A transient failure leaves it due: ids are cumulative, so the next
- * verdict decides these too. 0 or a negative errno. */
-static int send_verdict(struct receiver *receiver)
+/* Sends what is due, all in one datagram. A transient failure leaves it due: it goes with the next. 0 or a negative errno. */
+static int send_verdicts(struct receiver *receiver)
 {
-    struct {
-        struct nlmsghdr header;
-        struct nfgenmsg queue;
-        struct nlattr attribute;
-        struct nfqnl_msg_verdict_hdr verdict;
-    } message = {
-        .header = {sizeof message, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH, NLM_F_REQUEST, 0, 0},
-        .queue = {AF_UNSPEC, NFNETLINK_V0, receiver->queue},
-        .attribute = {NLA_HDRLEN + sizeof message.verdict, NFQA_VERDICT_HDR},
-        .verdict = {htonl(NF_DROP), receiver->last_id},
-    };
-    if (send(receiver->fd, &message, sizeof message, MSG_DONTWAIT) < 0)
+    const size_t bytes = receiver->verdicts_due * sizeof *receiver->verdicts;
+    if (bytes == 0)
+        return 0;
+    if (send(receiver->fd, receiver->verdicts, bytes, MSG_DONTWAIT) < 0)
         return is_transient(errno) ? 0 : -errno;
-    receiver->verdict_is_due = 0;
+    receiver->verdicts_due = 0;
     return 0;
+}
+
+/* Ids ascend within a queue: a packet of the same verdict as the one before it only moves that one's end. */
+static void note_verdict(struct receiver *receiver, uint16_t queue, uint32_t id, uint32_t verdict)
+{
+    struct verdict_message *last = receiver->verdicts + receiver->verdicts_due;
+    if (receiver->verdicts_due && last[-1].verdict.verdict == htonl(verdict)) {
+        last[-1].verdict.id = id;
+        return;
+    }
+    *last = (struct verdict_message){
+        .header = {sizeof *last, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH, NLM_F_REQUEST, 0, 0},
+        .queue = {AF_UNSPEC, NFNETLINK_V0, queue},
+        .attribute = {NLA_HDRLEN + sizeof last->verdict, NFQA_VERDICT_HDR},
+        .verdict = {htonl(verdict), id},
+    };
+    receiver->verdicts_due++;
+}
+
+int packet_is_accepted(const struct in_record *record, uint16_t port)
+{
+    return port && record->kind < IP_TOO_SHORT && memcmp(record->flow + FLOW_LOCAL_PORT, &port, sizeof port) == 0;
 }
 
 static void read_attribute(const struct nlattr *attribute, uint32_t offset, struct queued *packet)
@@ -167,10 +191,10 @@ static int read_message(struct receiver *receiver, uint32_t slot, uint32_t index
         return 0;
     if (receiver->messages[slot].msg_hdr.msg_flags & MSG_TRUNC)
         packet.notes |= PACKET_TRUNCATED;
-    receiver->queue = ((const struct nfgenmsg *)((const uint8_t *)header + NLMSG_HDRLEN))->res_id;
-    receiver->last_id = packet.id;
-    receiver->verdict_is_due = 1;
-    packet_parse(receiver->arena, packet.offset, packet.length, packet.notes, &receiver->records[index], &receiver->side[index]);
+    const struct nfgenmsg *queue = (const struct nfgenmsg *)((const uint8_t *)header + NLMSG_HDRLEN);
+    struct in_record *record = &receiver->records[index];
+    packet_parse(receiver->arena, packet.offset, packet.length, packet.notes, record, &receiver->side[index]);
+    note_verdict(receiver, queue->res_id, packet.id, packet_is_accepted(record, receiver->accepted_port) ? NF_ACCEPT : NF_DROP);
     return 1;
 }
 
@@ -178,6 +202,11 @@ int receiver_recv(struct receiver *receiver)
 {
     if (!receiver)
         return -EBADF; /* closed */
+    if (receiver->verdicts_due > receiver->slots) { /* no room for those of another batch */
+        const int error = send_verdicts(receiver);
+        if (error || receiver->verdicts_due)
+            return error;
+    }
     const int received = recvmmsg(receiver->fd, receiver->messages, receiver->slots, MSG_DONTWAIT, NULL);
     if (received < 0 && !is_transient(errno))
         return -errno;
@@ -188,6 +217,6 @@ int receiver_recv(struct receiver *receiver)
             return outcome;
         count += outcome;
     }
-    const int error = receiver->verdict_is_due ? send_verdict(receiver) : 0;
+    const int error = send_verdicts(receiver);
     return error ? error : count;
 }

@@ -2,6 +2,9 @@
  *
  * A packet that the kernel refuses (too long for the path, no route, a filter, no buffer) is skipped: IP may lose packets, and
  * TCP sends again. The caller learns how many went out, and the last reason why one did not.
+ *
+ * A raw socket routes by what goes with the message, and not by the header that it is given: so the source address goes with each
+ * (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO), or rules like `ip rule from ADDRESS lookup N` would not hold for what we send.
  */
 #define _GNU_SOURCE
 #include "packet.h"
@@ -11,6 +14,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* The source address of a message, as a control message of either family. */
+union source {
+    struct {
+        struct cmsghdr header;
+        struct in_pktinfo address;
+    } v4;
+    struct {
+        struct cmsghdr header;
+        struct in6_pktinfo address;
+    } v6;
+};
+
 /* One family's socket and the messages prepared for it. */
 struct outlet {
     int fd;
@@ -18,6 +33,7 @@ struct outlet {
     struct mmsghdr *messages;
     struct iovec *vectors;
     struct sockaddr_in6 *addresses; /* large enough for either family */
+    union source *sources;
 };
 
 struct sender {
@@ -31,13 +47,26 @@ struct sender {
     int last_errno;
 };
 
+static void source_init(union source *source, sa_family_t family, struct msghdr *message)
+{
+    message->msg_control = source;
+    if (family == AF_INET) {
+        message->msg_controllen = sizeof source->v4;
+        source->v4.header = (struct cmsghdr){CMSG_LEN(sizeof source->v4.address), IPPROTO_IP, IP_PKTINFO};
+    } else {
+        message->msg_controllen = sizeof source->v6;
+        source->v6.header = (struct cmsghdr){CMSG_LEN(sizeof source->v6.address), IPPROTO_IPV6, IPV6_PKTINFO};
+    }
+}
+
 static int outlet_init(struct outlet *outlet, int fd, sa_family_t family, uint32_t records_max)
 {
     outlet->fd = fd;
     outlet->messages = calloc(records_max, sizeof *outlet->messages);
     outlet->vectors = calloc(records_max, sizeof *outlet->vectors);
     outlet->addresses = calloc(records_max, sizeof *outlet->addresses);
-    if (!outlet->messages || !outlet->vectors || !outlet->addresses)
+    outlet->sources = calloc(records_max, sizeof *outlet->sources);
+    if (!outlet->messages || !outlet->vectors || !outlet->addresses || !outlet->sources)
         return 0;
     for (uint32_t i = 0; i < records_max; i++) {
         struct msghdr *message = &outlet->messages[i].msg_hdr;
@@ -46,6 +75,7 @@ static int outlet_init(struct outlet *outlet, int fd, sa_family_t family, uint32
         message->msg_namelen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
         message->msg_iov = &outlet->vectors[i];
         message->msg_iovlen = 1;
+        source_init(&outlet->sources[i], family, message);
     }
     return 1;
 }
@@ -55,6 +85,7 @@ static void outlet_free(struct outlet *outlet)
     free(outlet->messages);
     free(outlet->vectors);
     free(outlet->addresses);
+    free(outlet->sources);
 }
 
 struct sender *sender_new(int fd4, int fd6, uint8_t *arena, uint32_t arena_bytes, const struct out_record *records,
@@ -89,6 +120,22 @@ int sender_last_errno(const struct sender *sender)
     return sender ? sender->last_errno : EBADF;
 }
 
+static void address_ipv4(struct outlet *outlet, const uint8_t *ip)
+{
+    memcpy(&outlet->sources[outlet->count].v4.address.ipi_spec_dst, ip + 12, 4);
+    memcpy(&((struct sockaddr_in *)&outlet->addresses[outlet->count])->sin_addr, ip + 16, 4);
+}
+
+static void address_ipv6(struct outlet *outlet, const uint8_t *ip)
+{
+    union source *source = &outlet->sources[outlet->count];
+    memcpy(&source->v6.address.ipi6_addr, ip + 8, 16);
+    memcpy(&outlet->addresses[outlet->count].sin6_addr, ip + 24, 16);
+    /* A link-local source is taken only together with its interface, which nobody told us. */
+    const int is_link_local = IN6_IS_ADDR_LINKLOCAL(&source->v6.address.ipi6_addr);
+    outlet->messages[outlet->count].msg_hdr.msg_controllen = is_link_local ? 0 : sizeof source->v6;
+}
+
 static void prepare(struct sender *sender, const struct out_record *record)
 {
     uint32_t start;
@@ -101,9 +148,9 @@ static void prepare(struct sender *sender, const struct out_record *record)
     const int is_ipv4 = ip[0] >> 4 == 4;
     struct outlet *outlet = is_ipv4 ? &sender->v4 : &sender->v6;
     if (is_ipv4)
-        memcpy(&((struct sockaddr_in *)&outlet->addresses[outlet->count])->sin_addr, ip + 16, 4);
+        address_ipv4(outlet, ip);
     else
-        memcpy(&outlet->addresses[outlet->count].sin6_addr, ip + 24, 16);
+        address_ipv6(outlet, ip);
     outlet->vectors[outlet->count] = (struct iovec){(void *)ip, (size_t)length};
     outlet->count++;
 }

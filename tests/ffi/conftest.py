@@ -26,14 +26,11 @@ class Diverted:
     queue = 77
 
     def install(self) -> None:
-        """Divert both families; our own answers are not tracked."""
+        """Divert both families, where the server does."""
         for command in ("iptables", "ip6tables"):
-            before = [command, "-w", "-t", "raw", "-A"]
+            before = [command, "-w", "-t", "security", "-A"]
             match = ["-p", "tcp", "--dport", str(self.port)]
-            namespaces.run([*before, "PREROUTING", *match, "-j", "NFQUEUE", "--queue-num", str(self.queue)])
-            namespaces.run(
-                [*before, "OUTPUT", "-p", "tcp", "--sport", str(self.port), "-j", "CT", "--notrack"]
-            )
+            namespaces.run([*before, "INPUT", *match, "-j", "NFQUEUE", "--queue-num", str(self.queue)])
 
     @staticmethod
     def take_batch(source: PacketSource) -> list[Received]:

@@ -164,8 +164,8 @@ def test_recv_batch__icmp_error_of_the_kernel__read_as_one_about_our_flow(
 ) -> None:
     refuse = ["INPUT", "-p", "tcp", "--dport", str(PEER_PORT), "-j", "REJECT", "--reject-with", reject]
     namespaces.run([command, "-w", "-A", *refuse])
-    divert = ["PREROUTING", "-p", protocol, "-j", "NFQUEUE", "--queue-num", str(diverted.queue)]
-    namespaces.run([command, "-w", "-t", "raw", "-A", *divert])
+    divert = ["INPUT", "-p", protocol, "-j", "NFQUEUE", "--queue-num", str(diverted.queue)]
+    namespaces.run([command, "-w", "-t", "security", "-A", *divert])
     source = open_source(diverted.queue)
     ours = pack_flow((host, diverted.port), (host, PEER_PORT))
     sink.emit(ours, Segment(0xFFFFFFF0, 2, ACK, 3, ts_val=4, payload=b"refused"))

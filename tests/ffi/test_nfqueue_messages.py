@@ -19,9 +19,12 @@ from gossamer.core.wire.segment import ACK, Segment
 from gossamer.ffi.nfqueue_netlink import SLOT_BYTES, SLOTS, NetlinkSource
 
 PACKET_HDR, CAP_LEN, SKB_INFO, PAYLOAD, VERDICT_HDR = 1, 13, 14, 10, 2
+VERDICT_BYTES = 32
 MSG_PACKET, MSG_VERDICT_BATCH, MSG_ERROR = 3 << 8 | 0, 3 << 8 | 3, 2
-NF_DROP = 0
+NF_DROP, NF_ACCEPT = 0, 1
 QUEUE = 77
+PORT = 2
+"""The local port of the packets that are sent."""
 SENT = build_packet(pack_flow(("192.0.2.1", 1), ("192.0.2.2", 2)), Segment(1, 2, ACK, 3, payload=b"data"))
 
 
@@ -59,18 +62,19 @@ def kinds(source: NetlinkSource) -> list[int]:
 
 
 def verdicts(kernel: socket.socket) -> list[tuple[int, int, int]]:
-    """Queue, verdict and last id of each verdict that came."""
+    """Queue, verdict and last id of each verdict that came; a datagram may hold several."""
     found = []
     while True:
         try:
-            answer = kernel.recv(100)
+            datagram = kernel.recv(65536)
         except BlockingIOError:
             return found
-        length, kind, flags = struct.unpack_from("=IHH", answer)
-        assert (length, kind, flags) == (len(answer), MSG_VERDICT_BATCH, 1)
-        (queue,) = struct.unpack_from("!H", answer, 18)
-        assert struct.unpack_from("=HH", answer, 20) == (12, VERDICT_HDR)
-        found.append((queue, *struct.unpack_from("!II", answer, 24)))
+        assert len(datagram) % VERDICT_BYTES == 0
+        for at in range(0, len(datagram), VERDICT_BYTES):
+            assert struct.unpack_from("=IHH", datagram, at) == (VERDICT_BYTES, MSG_VERDICT_BATCH, 1)
+            (queue,) = struct.unpack_from("!H", datagram, at + 18)
+            assert struct.unpack_from("=HH", datagram, at + 20) == (12, VERDICT_HDR)
+            found.append((queue, *struct.unpack_from("!II", datagram, at + 24)))
 
 
 Pair = tuple[socket.socket, NetlinkSource]
@@ -82,6 +86,48 @@ def test_recv_batch__several_packets__one_verdict_for_all_up_to_the_last(kernel_
         kernel.send(queued(number, attribute(PAYLOAD, SENT)))
     assert kinds(source) == [KIND_PLAIN] * 3
     assert verdicts(kernel) == [(QUEUE, NF_DROP, 7)]
+
+
+def to_port(port: int) -> bytes:
+    return build_packet(
+        pack_flow(("192.0.2.1", 1), ("192.0.2.2", port)), Segment(1, 2, ACK, 3, payload=b"data")
+    )
+
+
+def test_recv_batch__accepted_port__each_run_of_the_same_verdict_is_one(kernel_and_source: Pair) -> None:
+    kernel, ours = kernel_and_source
+    source = NetlinkSource(ours.fd, accepted_port=PORT)
+    bad = SENT[:-1] + b"b"
+    for number, packet in enumerate((SENT, SENT, to_port(PORT + 1), to_port(61000), SENT, bad, SENT)):
+        kernel.send(queued(number, attribute(PAYLOAD, packet)))
+    assert len(kinds(source)) == 7
+    assert [each[1:] for each in verdicts(kernel)] == [
+        (NF_ACCEPT, 1),
+        (NF_DROP, 3),
+        (NF_ACCEPT, 4),
+        (NF_DROP, 5),
+        (NF_ACCEPT, 6),
+    ]
+    source.close()
+
+
+def test_recv_batch__verdicts_of_two_kinds_do_not_get_through__nothing_more_is_read_until_they_do(
+    kernel_and_source: Pair,
+) -> None:
+    kernel, ours = kernel_and_source
+    source = NetlinkSource(ours.fd, slots=4, accepted_port=PORT)
+    last = 0
+    for number in range(2000):
+        kernel.send(queued(number, attribute(PAYLOAD, to_port(PORT + number % 2))))
+        last += len(kinds(source))
+    assert last < 2000, "the way back never filled, so nothing was tried"
+    came = verdicts(kernel)
+    while kinds(source):
+        came += verdicts(kernel)
+    came += verdicts(kernel)
+    assert [each[2] for each in came] == list(range(2000)), "each in its place, none changed"
+    assert [each[1] for each in came] == [NF_ACCEPT, NF_DROP] * 1000
+    source.close()
 
 
 def test_recv_batch__more_than_a_batch__the_rest_comes_next(kernel_and_source: Pair) -> None:

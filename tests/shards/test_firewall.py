@@ -10,7 +10,7 @@ from gossamer.shards import firewall
 from gossamer.shards.active_opens import active_opens
 from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.procfs import own_identity, read_queues
-from gossamer.shards.rules import Owner, QueueTarget, chain_name
+from gossamer.shards.rules import Owner, QueueTarget, Variant, chain_name
 
 pytestmark = pytest.mark.needs("nfqueue")
 
@@ -34,13 +34,14 @@ def test_install_and_remove__everything_there_and_gone(namespace: Namespace) -> 
         installed = firewall.install_rules(own_identity(), TARGET, 1)
         assert installed.warnings == ()
         text = "\n".join(rules())
-        assert "-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 18080 -j GSMR-I-18080" in text
+        match = "-A INPUT -p tcp -m pkttype --pkt-type unicast -m addrtype --dst-type LOCAL -m tcp"
+        assert f"-t security {match} --dport 18080 -j GSMR-I-18080" in text
         assert "HMARK" in text
-        assert "--queue-num 300" in text
-        assert "--queue-num 301" in text
-        assert "--notrack" in text
-        assert set(installed.chains) == {chain_name(way, 18080, own_identity()) for way in ("I", "O")}  # type: ignore[arg-type]
-        assert set(firewall.remove_rules_of(own_identity())) == set(installed.chains)
+        assert "--queue-num 300 --queue-bypass" in text
+        assert "--queue-num 301 --queue-bypass" in text
+        assert "notrack" not in text
+        assert installed.chains == (chain_name(18080, own_identity()),)
+        assert firewall.remove_rules_of(own_identity()) == list(installed.chains)
         assert rules() == []
 
 
@@ -63,18 +64,35 @@ def test_install__twice__the_same_rules_once(namespace: Namespace) -> None:
 def test_remove__twice_or_after_a_flush__no_error(namespace: Namespace) -> None:
     with namespace.entered():
         firewall.install_rules(own_identity(), TARGET, 1)
-        subprocess.run(["iptables", "-t", "raw", "-F"], check=True)
-        assert len(firewall.remove_rules_of(own_identity())) == 2
+        subprocess.run(["iptables", "-t", "security", "-F"], check=True)
+        assert len(firewall.remove_rules_of(own_identity())) == 1
         assert firewall.remove_rules_of(own_identity()) == []
 
 
 def test_remove__rules_of_others__stay(namespace: Namespace) -> None:
-    foreign = "-A PREROUTING -p tcp -m tcp --dport 22 -j ACCEPT"
+    foreign = "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT"
     with namespace.entered():
-        subprocess.run(["iptables", "-t", "raw", *foreign.split()], check=True)
+        subprocess.run(["iptables", "-t", "security", *foreign.split()], check=True)
         firewall.install_rules(own_identity(), TARGET, 1)
         firewall.remove_rules_of(own_identity())
         assert foreign in firewall.saved_rules(4)
+
+
+def test_install__mangle_alone__what_does_not_hold_is_said_and_all_of_it_removed(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with namespace.entered():
+        monkeypatch.setattr(firewall, "BEST", Variant(table="mangle"))
+        installed = firewall.install_rules(own_identity(), BOTH, 1)
+        assert [warning.partition(" has no table security")[0] for warning in installed.warnings] == [
+            "iptables",
+            "ip6tables",
+        ]
+        assert rules()
+        assert all(rule.startswith("-t mangle ") for rule in rules())
+        assert firewall.port_ranges_taken() == ((18081, 18081),)
+        firewall.remove_rules_of(own_identity())
+        assert rules() == []
 
 
 def test_remove_dead__owner_lives__stays_and_the_dead_one_goes(namespace: Namespace) -> None:

@@ -49,6 +49,14 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
             "v1.8.9 (legacy): can't initialize ip6tables table `raw': Table does not exist (do you",
             ("ip6table_raw",),
         ),
+        (
+            "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'security'\nE",
+            ("iptable_security",),
+        ),
+        (
+            "ip6tables-restore v1.8.9 (legacy): ip6tables-restore: unable to initialize table 'security'",
+            ("ip6table_security",),
+        ),
         ("iptables-restore: line 2 failed", ()),
         ("", ()),
     ],
@@ -93,3 +101,28 @@ def test_install__module_is_not_to_be_had__its_name_and_the_way_out(programs: Pr
     said = "iptables-restore: the kernel lacks the module xt_NFQUEUE; modprobe -a xt_NFQUEUE on the host"
     with pytest.raises(firewall.FirewallError, match=said):
         firewall.install_rules(Owner(1, 1), TARGET, 1)
+
+
+LEGACY_WITHOUT_SECURITY = """
+read -r table
+if [ "$table" = "*security" ]; then
+    echo "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'security'" >&2
+    exit 1
+fi
+"""
+
+
+def test_install__kernel_has_no_table_security__mangle_and_what_it_means(programs: Programs) -> None:
+    programs(
+        iptables_save='[ "$2" = mangle ] || { echo "Cannot initialize: Table does not exist" >&2; exit 1; }',
+        iptables_restore=LEGACY_WITHOUT_SECURITY,
+        modprobe="exit 1",
+    )
+    (warning,) = firewall.install_rules(Owner(1, 1), TARGET, 1).warnings
+    assert "no table security, and mangle comes before the host's filter" in warning
+
+
+def test_saved_rules__no_table_is_to_be_had__error(programs: Programs) -> None:
+    programs(iptables_save='echo "Cannot initialize: Table does not exist" >&2; exit 1', iptables_restore="")
+    with pytest.raises(firewall.FirewallError, match="Cannot initialize"):
+        firewall.saved_rules(4)

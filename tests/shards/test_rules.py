@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.shards.rules import (
+    BEST,
     Owner,
     QueueTarget,
     Variant,
@@ -15,40 +16,48 @@ from gossamer.shards.rules import (
     chains_in,
     families,
     owner_of_chain,
+    poorer,
     port_ranges_in,
 )
 
 OWNER = Owner(pid=4242, start_ticks=36**3 + 1)
-IN, OUT = "GSMR-I-8080-4242-1001", "GSMR-O-8080-4242-1001"
+IN, OLD = "GSMR-I-8080-4242-1001", "GSMR-I-9090-4242-1001"
 TWO = QueueTarget(8080, 8080, (100, 101), "192.0.2.1")
 
 SAVED = f"""# Generated
-*raw
-:PREROUTING ACCEPT [0:0]
+*security
+:INPUT ACCEPT [0:0]
 :OUTPUT ACCEPT [0:0]
 :GSMR-I-61000-7-2 - [0:0]
 :{IN} - [0:0]
-:{OUT} - [0:0]
 :OTHER - [0:0]
--A PREROUTING -d 192.0.2.1/32 -p tcp -m tcp --dport 8080 -j {IN}
--A PREROUTING -p icmp -m u32 --u32 "0x4&0x1fff=0x0" -j {IN}
--A PREROUTING -p tcp -m tcp --dport 61000:61511 -j GSMR-I-61000-7-2
--A PREROUTING -p tcp -m tcp --dport 22 -j OTHER
--A OUTPUT -p tcp -m tcp --sport 8080 -j {OUT}
+-A INPUT -d 192.0.2.1/32 -p tcp -m tcp --dport 8080 -j {IN}
+-A INPUT -p icmp -m u32 --u32 "0x4&0x1fff=0x0" -j {IN}
+-A INPUT -p tcp -m tcp --dport 61000:61511 -j GSMR-I-61000-7-2
+-A INPUT -p tcp -m tcp --dport 22 -j OTHER
 -A {IN} -j NFQUEUE --queue-num 100
+COMMIT
+# Completed
+
+# Generated
+*mangle
+:INPUT ACCEPT [0:0]
+:{OLD} - [0:0]
+-A INPUT -p tcp -m tcp --dport 9090 -j {OLD}
 COMMIT
 """
 
 
 @given(st.integers(0, 65535), st.integers(1, 4_194_304), st.integers(0, 36**7 - 1))
 def test_chain_name__any_owner__short_enough_and_read_back(port: int, pid: int, ticks: int) -> None:
-    name = chain_name("I", port, Owner(pid, ticks))
+    name = chain_name(port, Owner(pid, ticks))
     assert len(name) <= 28
     assert owner_of_chain(name) == Owner(pid, ticks)
 
 
 @pytest.mark.parametrize(
-    "name", ["PREROUTING", "GSMR-X-1-1-1", "GSMR-I-1-1", "xGSMR-I-1-1-1", "GSMR-I-1-1-1-1", ""]
+    "name",
+    ["PREROUTING", "GSMR-X-1-1-1", "GSMR-O-1-1-1", "GSMR-I-1-1", "xGSMR-I-1-1-1", "GSMR-I-1-1-1-1", ""],
 )
 def test_owner_of_chain__not_ours__none(name: str) -> None:
     assert owner_of_chain(name) is None
@@ -59,40 +68,42 @@ def test_base36__read_back__the_same(number: int) -> None:
     assert int(base36(number), 36) == number
 
 
-def test_build_rules__two_queues__symmetric_hash_then_mark_to_queue_then_drop() -> None:
+def test_build_rules__two_queues__symmetric_hash_then_mark_to_queue() -> None:
     lines = build_rules(4, OWNER, TWO, 0xABCDEF).splitlines()
     hmark = "--hmark-tuple src,dst,sport,dport --hmark-mod 2 --hmark-offset 1 --hmark-rnd 0x00abcdef"
     assert lines[:7] == [
-        "*raw",
+        "*security",
         f":{IN} - [0:0]",
         f"-F {IN}",
         f"-A {IN} -j HMARK {hmark}",
-        f"-A {IN} -m mark --mark 1 -j NFQUEUE --queue-num 100",
-        f"-A {IN} -m mark --mark 2 -j NFQUEUE --queue-num 101",
-        f"-A {IN} -j DROP",
+        f"-A {IN} -m mark --mark 1 -j NFQUEUE --queue-bypass --queue-num 100",
+        f"-A {IN} -m mark --mark 2 -j NFQUEUE --queue-bypass --queue-num 101",
+        f"-A INPUT -p tcp -m pkttype --pkt-type unicast -d 192.0.2.1 --dport 8080 -j {IN}",
     ]
-    assert f"-A PREROUTING -p tcp -d 192.0.2.1 --dport 8080 -j {IN}" in lines
-    assert f"-A OUTPUT -p tcp -s 192.0.2.1 --sport 8080 -j {OUT}" in lines
-    assert f"-A {OUT} -j CT --notrack" in lines
     assert lines[-1] == "COMMIT"
 
 
 def test_build_rules__one_queue__no_hash() -> None:
     text = build_rules(4, OWNER, QueueTarget(8080, 8080, (7,)), 1)
     assert "HMARK" not in text
-    assert f"-A {IN} -j NFQUEUE --queue-num 7" in text
+    assert f"-A {IN} -j NFQUEUE --queue-bypass --queue-num 7" in text
 
 
 def test_build_rules__any_host__only_what_is_for_this_machine() -> None:
     text = build_rules(6, OWNER, QueueTarget(8080, 8080, (7,), "::"), 1)
-    assert f"-A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 8080 -j {IN}" in text.splitlines()
+    to_us = "-m pkttype --pkt-type unicast -m addrtype --dst-type LOCAL"
+    assert f"-A INPUT -p tcp {to_us} --dport 8080 -j {IN}" in text.splitlines()
     assert "-d ::" not in text
 
 
-def test_build_rules__range__both_directions_and_icmp() -> None:
+def test_build_rules__ipv6__has_fragments_joined_by_a_rule_that_decides_nothing() -> None:
+    assert build_rules(6, OWNER, TWO, 1).splitlines()[6] == f"-A {IN} -p tcp -m socket -j RETURN"
+    assert "-m socket" not in build_rules(4, OWNER, TWO, 1)
+
+
+def test_build_rules__range__its_ports_and_icmp() -> None:
     text = build_rules(4, OWNER, QueueTarget(61000, 61511, (7,)), 1)
     assert "--dport 61000:61511 -j GSMR-I-61000-" in text
-    assert "--sport 61000:61511 -j GSMR-O-61000-" in text
     assert "8>>16=61000:61511" in text
 
 
@@ -104,16 +115,48 @@ def test_build_rules__icmp__only_errors_that_quote_our_port(family: int, count: 
     assert all("-m u32" in line and ">>16=8080" in line for line in icmp)
 
 
-def test_build_rules__every_prerouting_rule__names_our_port() -> None:
-    jumps = [line for line in build_rules(4, OWNER, TWO, 1).splitlines() if line.startswith("-A PREROUTING")]
+def test_build_rules__every_rule_of_input__names_our_port() -> None:
+    jumps = [line for line in build_rules(4, OWNER, TWO, 1).splitlines() if line.startswith("-A INPUT")]
     assert jumps
     assert all("8080" in line for line in jumps)
 
 
 def test_build_rules__poorer_variant__leaves_out_what_is_missing() -> None:
-    text = build_rules(6, OWNER, TWO, 1, Variant(hmark=False, notrack=False, icmp=False, addrtype=False))
-    assert all(word not in text for word in ("HMARK", "CT", "u32", "addrtype"))
-    assert f"-A {IN} -j NFQUEUE --queue-num 100" in text
+    plain = Variant("mangle", hmark=False, icmp=False, addrtype=False, pkttype=False, socket=False)
+    text = build_rules(6, OWNER, TWO, 1, plain)
+    assert all(word not in text for word in ("HMARK", "u32", "addrtype", "pkttype", "socket", "security"))
+    assert text.startswith("*mangle\n")
+    assert f"-A {IN} -j NFQUEUE --queue-bypass --queue-num 100" in text
+
+
+@pytest.mark.parametrize(
+    ("modules", "then"),
+    [
+        (("xt_HMARK",), Variant(hmark=False)),
+        (("xt_u32", "xt_socket"), Variant(icmp=False, socket=False)),
+        (("xt_NFQUEUE", "xt_HMARK"), Variant(hmark=False)),
+        (("xt_NFQUEUE",), None),
+        (("iptable_security",), Variant("mangle")),
+        (("ip6table_security",), Variant("mangle")),
+        ((), Variant(icmp=False)),
+    ],
+)
+def test_poorer__kernel_lacks_a_module__without_that_alone(
+    modules: tuple[str, ...], then: Variant | None
+) -> None:
+    assert poorer(BEST, modules) == then
+
+
+def test_poorer__nobody_says_what_is_missing__everything_is_tried_in_both_tables() -> None:
+    tried = [BEST]
+    while (variant := poorer(tried[-1], ())) is not None:
+        tried.append(variant)
+    assert [each.table for each in tried] == ["security"] * 6 + ["mangle"] * 6
+    assert tried[5] == Variant(hmark=False, icmp=False, addrtype=False, pkttype=False, socket=False)
+
+
+def test_poorer__mangle_is_missing_too__none() -> None:
+    assert poorer(Variant("mangle"), ("iptable_mangle",)) is None
 
 
 def test_families__host__where_its_packets_come() -> None:
@@ -127,19 +170,21 @@ def test_families__host__where_its_packets_come() -> None:
 
 
 def test_chains_in__saved__ours_alone() -> None:
-    assert chains_in(SAVED) == ["GSMR-I-61000-7-2", IN, OUT]
+    assert chains_in(SAVED) == ["GSMR-I-61000-7-2", IN, OLD]
 
 
 def test_build_removal__jumps_first_then_chains_and_nothing_else() -> None:
-    assert build_removal(SAVED, frozenset({IN, OUT})).splitlines() == [
-        "*raw",
-        f"-D PREROUTING -d 192.0.2.1/32 -p tcp -m tcp --dport 8080 -j {IN}",
-        f'-D PREROUTING -p icmp -m u32 --u32 "0x4&0x1fff=0x0" -j {IN}',
-        f"-D OUTPUT -p tcp -m tcp --sport 8080 -j {OUT}",
+    assert build_removal(SAVED, frozenset({IN, OLD})).splitlines() == [
+        "*security",
+        f"-D INPUT -d 192.0.2.1/32 -p tcp -m tcp --dport 8080 -j {IN}",
+        f'-D INPUT -p icmp -m u32 --u32 "0x4&0x1fff=0x0" -j {IN}',
         f"-F {IN}",
-        f"-F {OUT}",
         f"-X {IN}",
-        f"-X {OUT}",
+        "COMMIT",
+        "*mangle",
+        f"-D INPUT -p tcp -m tcp --dport 9090 -j {OLD}",
+        f"-F {OLD}",
+        f"-X {OLD}",
         "COMMIT",
     ]
 
@@ -150,4 +195,4 @@ def test_build_removal__chain_is_gone_already__nothing() -> None:
 
 
 def test_port_ranges_in__saved__ours_alone() -> None:
-    assert port_ranges_in(SAVED) == [(8080, 8080), (61000, 61511)]
+    assert port_ranges_in(SAVED) == [(8080, 8080), (61000, 61511), (9090, 9090)]

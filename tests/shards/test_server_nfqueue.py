@@ -1,6 +1,7 @@
 """A server on the functional TCP, in a namespace of its own: queues, rules, privileges, hand-over."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,8 +40,8 @@ def fetch(namespace: Namespace, url: str = URL, seconds: int = 8) -> str:
     return namespace.run(["curl", "-s", "-g", "-m", str(seconds), "-w", " %{http_code}", url])
 
 
-def raw_tables(namespace: Namespace) -> str:
-    return namespace.run(["iptables-save", "-t", "raw"]) + namespace.run(["ip6tables-save", "-t", "raw"])
+def our_tables(namespace: Namespace) -> str:
+    return namespace.run(["iptables-save"]) + namespace.run(["ip6tables-save"])
 
 
 def queues(namespace: Namespace) -> list[int]:
@@ -62,7 +63,7 @@ def test_serve__both_shards_answer_and_stop_leaves_nothing(start: Serve, namespa
     )
     assert status["chains"][0] in namespace.run([GOSSAMER, "firewall", "show"])
     assert server.command("stop").returncode == 0
-    assert "GSMR" not in raw_tables(namespace)
+    assert "GSMR" not in our_tables(namespace)
     assert queues(namespace) == []
     assert namespace.pids() == []
 
@@ -171,7 +172,7 @@ def test_native_handler__that_connects__over_the_functional_tcp(start: Serve, na
     ).wait_ready()
     assert {fetch(namespace, f"http://127.0.0.1:{PORT + 1}/") for _ in range(6)} == {"hello\n 200"}
     assert relay.command("stop").returncode == 0
-    assert "61000" not in raw_tables(namespace)
+    assert "61000" not in our_tables(namespace)
 
 
 def test_native_handler__that_connects_without_ports__cannot_start(start: Serve) -> None:
@@ -187,10 +188,10 @@ def test_supervisor_killed__next_start_removes_its_rules_whatever_the_run_dir(
     (chain, *_) = server.status()["chains"]
     server.process.kill()
     server.wait_end()
-    assert chain in raw_tables(namespace)
+    assert chain in our_tables(namespace)
     wait_until(lambda: namespace.pids() == [], "the workers end")
     second = start("--port", str(PORT + 1), name="elsewhere").wait_ready()
-    assert chain not in raw_tables(namespace)
+    assert chain not in our_tables(namespace)
     assert f"removed {chain}" in second.log()
 
 
@@ -202,7 +203,7 @@ def test_sigterm_twice_and_at_any_time__rules_are_removed(start: Serve, namespac
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.005)
         server.wait_end()
-        assert "GSMR" not in raw_tables(namespace)
+        assert "GSMR" not in our_tables(namespace)
         assert namespace.pids() == []
 
 
@@ -218,7 +219,7 @@ def test_serve__port_of_a_kernel_listener__refused(start: Serve, namespace: Name
     server = start()
     assert server.wait_end() == 3
     assert "another program has it" in server.log()
-    assert "GSMR" not in raw_tables(namespace)
+    assert "GSMR" not in our_tables(namespace)
 
 
 def test_serve__port_is_reserved_in_the_kernel(start: Serve, namespace: Namespace) -> None:
@@ -234,15 +235,15 @@ def test_serve__port_is_reserved_in_the_kernel(start: Serve, namespace: Namespac
 def test_firewall_up__after_a_flush__served_again(start: Serve, namespace: Namespace) -> None:
     server = start("--set", "nfqueue.active_ports_per_worker=8").wait_ready()
     before = rules_of(namespace)
-    namespace.run(["iptables", "-t", "raw", "-F"])
+    namespace.run(["iptables", "-t", "security", "-F"])
     assert server.command("firewall", "up").returncode == 0
     assert fetch(namespace) == "hello\n 200"
     assert rules_of(namespace) == before
 
 
 def rules_of(namespace: Namespace) -> list[str]:
-    """The rules that stand in the raw table, in no order."""
-    saved = namespace.run(["iptables-save", "-t", "raw"])
+    """The rules that stand in our table, in no order."""
+    saved = namespace.run(["iptables-save", "-t", "security"])
     return sorted(line for line in saved.splitlines() if line.startswith("-A"))
 
 
@@ -272,6 +273,31 @@ def test_kernel_drops__copied_into_the_status(start: Serve, namespace: Namespace
     assert drops >= 40
 
 
+WITHOUT_SECURITY = """#!/bin/sh
+rules=$(cat)
+case $rules in
+'*security'*) echo "{0} v1 (legacy): {0}: unable to initialize table 'security'" >&2; exit 1 ;;
+esac
+echo "$rules" | exec {1} "$@"
+"""
+
+
+def test_kernel_without_the_table_security__serves_in_mangle_and_says_what_does_not_hold(
+    serve: Serve, namespace: Namespace, tmp_path: Path
+) -> None:
+    for name in ("iptables-restore", "ip6tables-restore"):
+        program = tmp_path / name
+        program.write_text(WITHOUT_SECURITY.format(name, shutil.which(name)))
+        program.chmod(0o755)
+    prefix = (*namespace.command([]), "env", f"PATH={tmp_path}:{os.environ['PATH']}")
+    server = serve("--stack", "nfqueue", "--port", str(PORT), prefix=prefix).wait_ready()
+    assert "iptables has no table security, and mangle comes before the host's filter" in server.log()
+    assert fetch(namespace) == "hello\n 200"
+    assert "iptables -t mangle -A INPUT" in namespace.run([GOSSAMER, "firewall", "show"])
+    assert server.command("stop").returncode == 0
+    assert "GSMR" not in our_tables(namespace)
+
+
 def test_crash_at_start_in_auto__falls_back_with_the_reason(serve: Serve, namespace: Namespace) -> None:
     # Without iptables-restore on the path there are no rules, hence no functional TCP.
     prefix = (*namespace.command([]), "env", "PATH=/nonexistent")
@@ -286,4 +312,4 @@ def test_load__raw_sockets_are_refused__one_line(namespace: Namespace) -> None:
     argv = namespace.command([*refuse, *load])
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (3, "gossamer: no raw socket: Operation not permitted\n")
-    assert "GSMR" not in raw_tables(namespace)
+    assert "GSMR" not in our_tables(namespace)

@@ -17,6 +17,7 @@ def plan_with(queue_descriptor: int) -> WorkerPlan:
     plan: Any = SimpleNamespace(
         descriptors=SimpleNamespace(queue=queue_descriptor),
         shard=SimpleNamespace(queue=100),
+        port=8080,
         config=SimpleNamespace(nfqueue=SimpleNamespace(queue_length_max=1)),
     )
     return cast(WorkerPlan, plan)
