@@ -52,8 +52,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(reason)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was not run, by right, and what runs it."""
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
+    """Say what was not run, by right, and what runs it. (The lowest pytest does not export that type.)"""
     skipped = terminalreporter.getreports("skipped")
     reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in skipped]
     for line in rights.summary(reasons):

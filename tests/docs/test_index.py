@@ -10,7 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    ROOT / "changes" / "README.md",
+    ROOT / "examples" / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)?(?:#([^)\s]+))?\)")
 LINE_MAX = 110
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -29,7 +34,7 @@ def anchors(page: Path) -> set[str]:
     return {f"{anchor}-{count}" if count else anchor for anchor, count in zip(plain, twins, strict=True)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links__lead_to_files_and_headings_that_are_there(page: Path) -> None:
     for path, anchor in LINK.findall(without_code(page.read_text())):
         if path.startswith(("http:", "https:", "mailto:")):
