@@ -12,7 +12,7 @@ if sys.argv[1] == "kept" and not keep_freed_memory():
     raise SystemExit(77)
 def rounds(count):
     for _ in range(count):
-        held = [bytes(bytearray(32 * 1024)) for _ in range(16)]
+        held = [bytes(bytearray(200 * 1024)) for _ in range(16)]
         del held
 rounds(10)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
