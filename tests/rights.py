@@ -12,6 +12,7 @@ import functools
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from gossamer.loadtest import namespaces
 
 NOBODY: Final = 65534
 BLOCK_BYTES: Final = 4096
+SOURCES: Final = Path(__file__).resolve().parent.parent / "core"
 
 
 class MissingRight(Exception):
@@ -101,6 +103,13 @@ def read_io_of_another() -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def be_read_by_others() -> None:
+    """Have a user of no rights walk down to the sources."""
+    closed = [str(part) for part in (SOURCES, *SOURCES.parents) if not part.stat().st_mode & stat.S_IXOTH]
+    if os.geteuid() == 0 and closed:
+        raise MissingRight(f"{closed[-1]} is closed to them")
 
 
 def give_away() -> None:
@@ -182,6 +191,9 @@ RIGHTS: Final[dict[str, Right]] = {
         "become another user with CAP_NET_ADMIN", lambda: become(frozenset({CAP_NET_ADMIN})), AS_ROOT
     ),
     "others-io": Right("see what another user's process reads (CAP_SYS_PTRACE)", read_io_of_another, AS_ROOT),
+    "open-checkout": Right(
+        "let other users read this checkout", be_read_by_others, "make test, in a clone that others may read"
+    ),
     "chown": Right("give files away", give_away, "sudo make test"),
     "file-permissions": Right("be refused what permissions forbid", be_refused_a_file, AS_USER),
     "refused-users": Right("be refused another user", be_refused_another_user, AS_USER),

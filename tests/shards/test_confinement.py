@@ -216,6 +216,7 @@ def said_in(argv: list[str], code: str) -> str:
 MISSING_RIGHTS = "from gossamer.shards.machine import missing_rights; print(missing_rights())"
 
 
+@pytest.mark.needs("open-checkout")
 def test_missing_rights__ordinary_user__sudo() -> None:
     assert said_in(ordinary([sys.executable]), MISSING_RIGHTS).endswith("start it with sudo\n")
 
@@ -227,6 +228,7 @@ WORKERS_STAY = (
 )
 
 
+@pytest.mark.needs("open-checkout")
 @pytest.mark.parametrize(("user", "count"), [("auto", 0), ("root", 0), ("daemon", 1)])
 def test_confine__ordinary_user__stays_and_says_so_where_another_was_named(user: str, count: int) -> None:
     said = said_in(ordinary([sys.executable]), WORKERS_STAY.format(user=user))

@@ -6,7 +6,6 @@ are.
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import pytest
 
 from gossamer.loadtest.namespaces import end
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.needs("open-checkout", "setpriv"), pytest.mark.slow]
 NOBODY = 65534
 COMMAND = "from gossamer.cli.main import main; main()"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,8 +43,6 @@ def python(folder: Path) -> str:
     """An interpreter that an ordinary user may run, with all that ours has."""
     if os.geteuid() != 0 or is_open_to_others(Path(sys.executable).resolve()):
         return sys.executable
-    if shutil.which("setpriv") is None or not is_open_to_others(REPOSITORY):
-        pytest.skip("needs setpriv, and a checkout that other users may read")
     other = Path(f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
     if not other.exists():
         pytest.skip(f"{sys.executable} is closed to other users, and there is no {other}")
