@@ -43,7 +43,15 @@ DIFFERENCES = Path(__file__).parents[2] / "docs" / "differences.md"
 Play = Callable[[str, str, str], CellResult]
 
 MATRIX = [
-    pytest.param(link, client, server, run, id=f"{link}: {client} to {server}: {run.key}")
+    pytest.param(
+        link,
+        client,
+        server,
+        run,
+        id=f"{link}: {client} to {server}: {run.key}",
+        # A cell is played once, by the process that has all tests of its link.
+        marks=pytest.mark.xdist_group(f"interop over a {link} link"),
+    )
     for link, client, server in CELLS
     for run in runs(link)
 ]
