@@ -21,7 +21,7 @@ WORLDS ?= 500000
 
 # The lowest versions that pyproject.toml allows live beside the locked ones; what depends on versions is tried there.
 LOWEST := .venv-lowest
-LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/core/http tests/ffi tests/shards tests/loadtest
+LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/http tests/ffi tests/shards tests/loadtest
 
 .PHONY: run test setup check bench fuzz model interop build docs clean help system system-test setup-test golden \
 	test-container lowest lock changelog
@@ -89,7 +89,7 @@ lowest: system-test ## the tests that versions matter to, with the lowest that p
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --constraint constraints.txt uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct '.[test]'
-	$(LOWEST)/bin/python -m pytest -q -n auto -m "not root and not slow" $(LOWEST_TESTS)
+	$(LOWEST)/bin/python -m pytest -q -n auto --dist loadgroup -m "not needs and not slow" $(LOWEST_TESTS)
 
 lock: $(INSTALLED) ## choose the versions of constraints.txt anew, which the set-up here installs
 	$(BIN)/pip install --quiet --constraint constraints.txt uv
