@@ -97,7 +97,8 @@ def fetch(url: str) -> bytes:
 def test_tests_that_need_rights__without_privileges__skip_with_a_reason(folder: Path, python: str) -> None:
     folder.chmod(0o777)
     options = ["-q", "-rs", "-m", "needs", "-p", "no:cacheprovider", f"--basetemp={folder}/base"]
-    tests = [str(REPOSITORY / folder) for folder in NEED_RIGHTS]
+    # Without this file: it would start itself, again and again.
+    tests = [*(str(REPOSITORY / folder) for folder in NEED_RIGHTS), f"--ignore={__file__}"]
     done = subprocess.run(
         as_ordinary_user([python, "-m", "pytest", *options, *tests]),
         cwd=REPOSITORY,
