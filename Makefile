@@ -33,7 +33,7 @@ run: setup ## serve www/ on http://127.0.0.1:8080 with two workers
 	$(BIN)/gossamer serve www --config config.toml --host 127.0.0.1 --port 8080 --workers 2
 
 test: setup-test ## install what the tests need and run them all
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
 
 test-container: setup-test ## the tests that need a right, as in a container of default rights (root)
 	PYTHON=$(BIN)/python scripts/container $(BIN)/python -m pytest -q -m needs -n $(TEST_PROCESSES)
