@@ -72,6 +72,7 @@ def test_suite__rights_missing__skipped_and_summed_up_and_exit_code_0(
     from . import conftest
 
     monkeypatch.setitem(rights.RIGHTS_OF_FIXTURES, "namespace", "refused")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # what this run was asked for is not for that one
     (tmp_path / "test_given.py").write_text(TESTS)
     options = [
         "-q",
