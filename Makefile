@@ -89,7 +89,7 @@ lowest: system-test ## the tests that versions matter to, with the lowest that p
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --constraint constraints.txt uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct '.[test]'
-	$(LOWEST)/bin/python -m pytest -q -n auto --dist loadgroup -m "not needs and not slow" $(LOWEST_TESTS)
+	$(LOWEST)/bin/python -m pytest -q -n auto -m "not needs and not slow" $(LOWEST_TESTS)
 
 lock: $(INSTALLED) ## choose the versions of constraints.txt anew, which the set-up here installs
 	$(BIN)/pip install --quiet --constraint constraints.txt uv

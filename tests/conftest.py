@@ -38,8 +38,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test needs what its fixtures need: so `-m needs` and `-m "not needs"` find it, too."""
     if named := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"{named[0]}: an address in its name: use ids=")
-    # What one process must do alone comes first, so that nobody waits for it at the end.
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
     for item in items:
         for name in getattr(item, "fixturenames", ()):
             if name in rights.RIGHTS_OF_FIXTURES:

@@ -18,7 +18,6 @@ BUILT = shutil.ignore_patterns("__pycache__", "_*.c", "_*.o", "*.so")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
 pytestmark = [
-    pytest.mark.xdist_group("the wheel"),  # built once
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
     pytest.mark.skipif(
         bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="a Python without the GIL has no stable ABI"

@@ -49,8 +49,6 @@ MATRIX = [
         server,
         run,
         id=f"{link}: {client} to {server}: {run.key}",
-        # A cell is played once, by the process that has all tests of its link.
-        marks=pytest.mark.xdist_group(f"interop over a {link} link"),
     )
     for link, client, server in CELLS
     for run in runs(link)

@@ -13,7 +13,7 @@ import pytest
 
 from gossamer.core.http.client import Response, ResponseReader
 
-pytestmark = [pytest.mark.needs("nginx"), pytest.mark.xdist_group("against nginx")]
+pytestmark = pytest.mark.needs("nginx")
 
 SERVE_FOLDER = """
 import os, socket, sys
