@@ -68,7 +68,8 @@ def begin(_before: None, event: Beginning) -> Outcome:
 
 
 class Door:
-    """Where the pure core is asked."""
+    """Where the pure core is asked. While nobody observes, the two callers of every request, a segment that
+    arrives and SEND, call the transition itself: one call more for each shows in the cost of a request."""
 
     __slots__ = ("observer",)
 

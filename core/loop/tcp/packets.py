@@ -41,7 +41,7 @@ class PacketRiver:
         self.packets_in_total = 0
         self._connections = connections
         self._demux = connections.demux
-        self._ask = connections.door.ask
+        self._door = connections.door
         self._perform = connections.perform
         self._listening = listening
         self._clock = clock
@@ -58,7 +58,8 @@ class PacketRiver:
 
     def _take_batch(self, source: PacketSource, count: int, now_us: int) -> None:
         """Step every segment of a batch. The hot path: plain ACKs and data with timestamps of known flows."""
-        find, arena, ask, perform = self._demux.connections.get, source.arena, self._ask, self._perform
+        find, arena, perform = self._demux.connections.get, source.arena, self._perform
+        door, is_watched = self._door, self._door.observer is not None
         index = -1
         for flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, _ in IN_RECORD.iter_unpack(
             source.records[: count * IN_RECORD.size]
@@ -77,7 +78,12 @@ class PacketRiver:
                 self._take_stray(flow, segment, now_us)
                 continue
             event = SegmentArrives(segment, now_us, connection.recv_bytes_max)
-            tcb, actions = ask(segment_arrives, flow, connection.tcb, event)
+            before = connection.tcb
+            assert before is not None
+            if is_watched:
+                tcb, actions = door.ask(segment_arrives, flow, before, event)
+            else:
+                tcb, actions = segment_arrives(before, event)
             perform(connection, tcb, actions)
 
     def _read_other(self, source: PacketSource, index: int) -> Segment | None:
@@ -115,7 +121,7 @@ class PacketRiver:
         return self._listening.take(listener, flow, segment, waiting, now_us)
 
     def _take_time_wait(self, flow: Flow, waiting: TimeWait, segment: Segment, now_us: int) -> None:
-        record, actions = self._ask(segment_arrives, flow, waiting, SegmentArrives(segment, now_us))
+        record, actions = self._door.ask(segment_arrives, flow, waiting, SegmentArrives(segment, now_us))
         assert type(record) is TimeWait
         if record.expires_at_us != waiting.expires_at_us:
             self._demux.keep_time_wait(flow, record)

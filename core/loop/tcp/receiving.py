@@ -81,12 +81,16 @@ class TcpReceiveSide(Side):
         return b"" if answer is Signal.END_OF_STREAM else None
 
     def _deliver(self, connection: Connection, action: Deliver) -> None:
-        thread = self._unblock(connection)
-        if thread is not None:
-            self._resume(thread, action.data)
-        else:
-            # Its RECEIVE was cancelled in the midst of these actions, by a routine told of urgent data.
+        thread = connection.recv_thread
+        if thread is None:
+            # Its RECEIVE was cancelled in the midst of these actions, by the routine for urgent data.
             connection.remains += action.data
+            return
+        # `_unblock`, written out: this runs for every request.
+        connection.recv_thread = None
+        connection.recv_bytes_max = 0
+        connection.recv_deadline_us = NEVER_US
+        self._resume(thread, action.data)
 
     def _keep(self, connection: Connection, action: Remains) -> None:
         connection.remains += action.data

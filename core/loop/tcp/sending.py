@@ -5,7 +5,7 @@ that is cancelled, what stands in the send buffer is still sent, and the rest is
 """
 
 import errno
-from typing import Any
+from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.loop.streamcall import NOT_SENT_IN_TIME, said_of, second_sender, stream_closed
@@ -16,8 +16,12 @@ from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.actions import Accepted, Failed, Failure, Signal
 from gossamer.core.tcp.calls.send import send
 from gossamer.core.tcp.events import Send
+from gossamer.core.tcp.step import Outcome
 from gossamer.core.threads.systemcall import BLOCKED
 from gossamer.core.threads.thread import Thread
+
+ANSWERS: Final = frozenset({Failed, Accepted})
+"""What the core says to a SEND of which not all was taken."""
 
 
 class TcpSendSide(Side):
@@ -27,7 +31,7 @@ class TcpSendSide(Side):
         self.takes = {TcpSend: self._send}
         self.cancels = {TcpSend: self._withdraw}
         self.signals = {Signal.SEND_SPACE: self._go_on}
-        self._ask = connections.door.ask
+        self._door = connections.door
         self._perform = connections.perform
         self._clock = clock
         self._arm = connections.deadlines.arm
@@ -48,13 +52,18 @@ class TcpSendSide(Side):
             call.check()
             raise second_sender(connection.send_thread)
         event = Send(data, self._scheduler.now_us(), call.is_last)
-        after, actions = self._ask(send, connection.flow, tcb, event)
-        answer = actions[-1] if actions else None
-        if type(answer) is Failed:
-            raise stream_closed() if connection.is_closed else error_for(connection, answer.failure)
-        if type(answer) is not Accepted:
+        if self._door.observer is None:
+            outcome: Outcome = send(tcb, event)
+        else:
+            outcome = self._door.ask(send, connection.flow, tcb, event)
+        after, actions = outcome
+        if not actions or type(actions[-1]) not in ANSWERS:
             self._perform(connection, after, actions)
             return None
+        answer = actions[-1]
+        if type(answer) is Failed:
+            raise stream_closed() if connection.is_closed else error_for(connection, answer.failure)
+        assert type(answer) is Accepted
         self._perform(connection, after, actions[:-1])
         # Of nothing, all is taken, though there be no room.
         return self._block(connection, thread, call, answer.count) if data else None
@@ -77,7 +86,7 @@ class TcpSendSide(Side):
         data = bytes(rest[: tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes])
         is_last = connection.send_is_last and len(data) == len(rest)
         event = Send(data, self._clock(), is_last)
-        after, actions = self._ask(send, connection.flow, tcb, event)
+        after, actions = self._door.ask(send, connection.flow, tcb, event)
         answer = actions[-1] if actions else None
         if type(answer) is Accepted:
             actions = actions[:-1]

@@ -153,9 +153,13 @@ def direct_calls(tree: ast.AST) -> list[str]:
     return [name for name in names if name in ASKED]
 
 
+STRAIGHT = {"packets.py": ["segment_arrives"], "sending.py": ["send"]}
+"""What `Door` names: while nobody observes, called as they are. The tests above see them observed."""
+
+
 @pytest.mark.parametrize("path", ROOM, ids=lambda path: path.name)
 def test_room__nobody_but_the_door__asks_the_core(path: Path) -> None:
-    assert not direct_calls(ast.parse(path.read_text()))
+    assert direct_calls(ast.parse(path.read_text())) == STRAIGHT.get(path.name, [])
 
 
 def test_direct_calls__of_each_form__are_seen() -> None:
