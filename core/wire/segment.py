@@ -84,6 +84,10 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     timestamps) are not asked for it unless it is CE."""
     user_timeout_s: int = 0
     """User timeout option in seconds; 0 when it is absent. Source: RFC 5482 3."""
+    cut_bytes: int = 0
+    """Of a super-segment that goes: how many octets of text each of its packets bears, the last one what is
+    left (`core.wire.cutting`). 0 when it is one packet. Source: gso_size of the kernel's
+    Documentation/networking/segmentation-offloads.rst."""
 
 
 def flags_of(segment: Segment) -> str:
