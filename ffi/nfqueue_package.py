@@ -16,7 +16,7 @@ from typing import Final, cast
 
 import netfilterqueue
 
-from gossamer.ffi._packet import lib
+from gossamer.ffi._packet import ffi, lib
 from gossamer.ffi.nfqueue_netlink import (
     NETLINK_NETFILTER,
     NETLINK_NO_ENOBUFS,
@@ -108,6 +108,9 @@ class NetfilterQueueSource:
         self.arena = self._memory.arena
         self.records = self._memory.records
         self.side = self._memory.side
+        self._joiner = lib.joiner_new(self._memory.c_arena, SLOT_BYTES, self._memory.c_records)
+        if self._joiner == ffi.NULL:
+            raise MemoryError("no memory for the packet receiver")
         self._count = 0
 
     def _take(self, packet: netfilterqueue.Packet) -> None:
@@ -123,11 +126,13 @@ class NetfilterQueueSource:
             packet.accept()
         else:
             packet.drop()
-        self._count = index + 1
+        if not lib.joiner_take(self._joiner, index):
+            self._count = index + 1
 
     def recv_batch(self) -> int:
         """See PacketSource."""
         self._count = 0
+        lib.joiner_begin(self._joiner)
         self._reader.packets_left = SLOTS
         # Of a socket, run_socket calls nothing but recv.
         self._queue.run_socket(cast(socket.socket, self._reader))
@@ -139,4 +144,5 @@ class NetfilterQueueSource:
             self.fd = -1
             self._queue.unbind()
             del self._queue  # the last reference: this closes the socket
+            lib.joiner_free(self._joiner)
             self._memory.close()

@@ -97,7 +97,7 @@ class MemorySource:
     ) -> None:
         offset, at = index * SLOT_BYTES, index * IN_RECORD.size
         self.arena[offset : offset + len(payload)] = payload
-        IN_RECORD.pack_into(self._records, at, flow, kind, *fields, offset, len(payload), ecn)
+        IN_RECORD.pack_into(self._records, at, flow, kind, *fields, offset, len(payload), ecn, 1)
 
     def _write_side(self, index: int, segment: Segment) -> None:
         options = segment.syn_options or SynOptions()

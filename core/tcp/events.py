@@ -21,6 +21,13 @@ class SegmentArrives(msgspec.Struct, frozen=True, gc=False):
     receive_bytes: int = 0
     """How much a thread blocked in RECEIVE would take, 0 when there is none. The thread itself stays with the
     doer, since none may stand in a Tcb; octets that it can have at once never enter the receive buffer."""
+    pieces: int = 1
+    """How many packets it came as (`core.wire.joining`)."""
+
+    @property
+    def acks(self) -> int:
+        """How many ACKs it stands for: the packets of a text all have the same."""
+        return 1 if self.segment.payload else self.pieces
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):

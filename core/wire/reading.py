@@ -11,7 +11,7 @@ from gossamer.core.wire.options import decode_user_timeout
 from gossamer.core.wire.record import KIND_OPTIONS, KIND_PLAIN
 from gossamer.core.wire.segment import NO_TIMESTAMP, SackBlock, Segment, SynOptions
 
-InRecord = tuple[bytes, int, int, int, int, int, int, int, int, int, int]
+InRecord = tuple[bytes, int, int, int, int, int, int, int, int, int, int, int]
 """One item of `IN_RECORD.iter_unpack`."""
 SideRecord = tuple[Any, ...]
 """One item of `SIDE_RECORD.iter_unpack`: all ints but the cookie."""
@@ -22,7 +22,7 @@ COOKIE_AT = SACK_EDGES_AT + 8
 
 def read_segment(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
     """The segment of any record of TCP; `side` is looked at only for KIND_OPTIONS."""
-    _, kind, flags, window, seq, ack, ts_val, ts_ecr, _, _, ecn = record
+    _, kind, flags, window, seq, ack, ts_val, ts_ecr, _, _, ecn, _ = record
     if kind == KIND_OPTIONS:
         return _read_with_options(record, payload, side)
     if kind == KIND_PLAIN:
@@ -31,7 +31,7 @@ def read_segment(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
 
 
 def _read_with_options(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
-    _, _, flags, window, seq, ack, ts_val, ts_ecr, _, _, ecn = record
+    _, _, flags, window, seq, ack, ts_val, ts_ecr, _, _, ecn, _ = record
     has_timestamp = side[0]
     return Segment(
         seq,
@@ -65,5 +65,5 @@ def _read_syn_options(side: SideRecord) -> SynOptions | None:
 
 def read_icmp(record: InRecord) -> IcmpMessage:
     """The error report of a record of KIND_ICMP."""
-    flow, _, kind, code, seq, mtu, _, _, _, _, _ = record
+    flow, _, kind, code, seq, mtu, *_ = record
     return IcmpMessage(flow, kind, code, seq, mtu)

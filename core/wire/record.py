@@ -4,10 +4,11 @@ Owns the two struct formats; `ffi/src/packet.h` has the same as C structs, and a
 offsets equal.
 
 In: `IN_RECORD.iter_unpack` over a batch gives tuples
-    (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, ecn)
+    (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, ecn, pieces)
 where `kind` is one of KIND_* below or a `DropReason`. `ts_val` and `ts_ecr` are 0 unless kind is
 KIND_TIMESTAMP or KIND_OPTIONS with the option present. `payload_offset` counts from the start of the receive
-arena. `ecn` is the codepoint of the IP header. Of the TCP header's flags ECE and CWR are passed on; the
+arena. `ecn` is the codepoint of the IP header; `pieces` how many packets were joined to this one
+(`core.wire.joining`), 1 for one alone. Of the TCP header's flags ECE and CWR are passed on; the
 reserved bits, NS among them again (RFC 8311 3), are neither read nor written.
 
 Side: a packet of KIND_OPTIONS has its decoded options in the side array at its own index:
@@ -30,7 +31,7 @@ has no options, and 0 for one packet.
 import struct
 from typing import Final
 
-IN_RECORD: Final = struct.Struct("=36sBBHIIIIIHBx")
+IN_RECORD: Final = struct.Struct("=36sBBHIIIIIHBB")
 SIDE_RECORD: Final = struct.Struct("=BBbBHH8I16sHbx")
 OUT_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHxx")
 

@@ -20,7 +20,7 @@ struct in_record {
     uint32_t payload_offset;
     uint16_t payload_length;
     uint8_t ecn;
-    uint8_t unused;
+    uint8_t pieces; /* how many packets it came as; 1 when none was joined */
 };
 
 struct side_record {
@@ -104,6 +104,14 @@ uint32_t packet_build_piece(uint8_t *headers, const uint8_t *arena, const struct
 int packet_is_ipv4(const struct out_record *record);
 /* Whether a super-segment fits the arena, and each of its packets IP. */
 int packet_can_cut(const struct out_record *record, uint32_t arena_bytes);
+
+/* join.c: after joiner_begin, each record of a batch is offered once, in the order of arrival. Whether records[index] went into
+ * the one of its flow before it; index is then free for the next. */
+struct joiner;
+struct joiner *joiner_new(uint8_t *arena, uint32_t slot_bytes, struct in_record *records);
+void joiner_begin(struct joiner *joiner);
+int joiner_take(struct joiner *joiner, uint32_t index);
+void joiner_free(struct joiner *joiner);
 
 /* receive.c */
 struct receiver;

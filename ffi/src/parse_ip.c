@@ -104,6 +104,7 @@ int packet_parse(const uint8_t *arena, uint32_t offset, uint32_t length, uint32_
                  struct side_record *side)
 {
     const int kind = parse_version(arena + offset, offset, length, notes, record, side);
+    record->pieces = 1;
     if (kind >= IP_TOO_SHORT) /* what was filled in before the fault was found is not to be trusted */
         memset(record, 0, sizeof *record);
     record->kind = (uint8_t)kind;

@@ -124,7 +124,6 @@ static void read_header(const struct upper *upper, uint32_t header, struct in_re
     record->payload_offset = upper->offset + header;
     record->payload_length = (uint16_t)(upper->length - header);
     record->ecn = upper->ecn;
-    record->unused = 0;
 }
 
 int parse_tcp(const struct upper *upper, struct in_record *record, struct side_record *side)

@@ -39,6 +39,7 @@ struct receiver {
     struct side_record *side;
     struct mmsghdr *messages;
     struct iovec *vectors;
+    struct joiner *joiner;
     struct verdict_message *verdicts; /* one for each run of packets of the same verdict */
     uint32_t verdicts_due;
 };
@@ -63,7 +64,8 @@ struct receiver *receiver_new(int fd, uint8_t *arena, uint32_t slot_bytes, uint3
     receiver->messages = calloc(slots, sizeof *receiver->messages);
     receiver->vectors = calloc(slots, sizeof *receiver->vectors);
     receiver->verdicts = calloc(2 * (size_t)slots, sizeof *receiver->verdicts);
-    if (!receiver->messages || !receiver->vectors || !receiver->verdicts) {
+    receiver->joiner = joiner_new(arena, slot_bytes, records);
+    if (!receiver->messages || !receiver->vectors || !receiver->verdicts || !receiver->joiner) {
         receiver_free(receiver);
         return NULL;
     }
@@ -82,6 +84,7 @@ void receiver_free(struct receiver *receiver)
     free(receiver->messages);
     free(receiver->vectors);
     free(receiver->verdicts);
+    joiner_free(receiver->joiner);
     free(receiver);
 }
 
@@ -175,7 +178,7 @@ static int read_error(const struct nlmsghdr *header, uint32_t received)
     return error->error == -ENOENT ? 0 : error->error;
 }
 
-/* One datagram: 1 and a record, 0 if it brings no packet, or a negative errno. */
+/* One datagram: 1 and a record, 0 if it brings no packet or one that was joined to another, or a negative errno. */
 static int read_message(struct receiver *receiver, uint32_t slot, uint32_t index)
 {
     const uint32_t offset = slot * receiver->slot_bytes, received = receiver->messages[slot].msg_len;
@@ -195,7 +198,7 @@ static int read_message(struct receiver *receiver, uint32_t slot, uint32_t index
     struct in_record *record = &receiver->records[index];
     packet_parse(receiver->arena, packet.offset, packet.length, packet.notes, record, &receiver->side[index]);
     note_verdict(receiver, queue->res_id, packet.id, packet_is_accepted(record, receiver->accepted_port) ? NF_ACCEPT : NF_DROP);
-    return 1;
+    return !joiner_take(receiver->joiner, index);
 }
 
 int receiver_recv(struct receiver *receiver)
@@ -211,6 +214,7 @@ int receiver_recv(struct receiver *receiver)
     if (received < 0 && !is_transient(errno))
         return -errno;
     int count = 0;
+    joiner_begin(receiver->joiner);
     for (int slot = 0; slot < received; slot++) {
         const int outcome = read_message(receiver, (uint32_t)slot, (uint32_t)count);
         if (outcome < 0)

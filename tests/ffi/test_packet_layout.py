@@ -45,7 +45,7 @@ def written_out(packed: struct.Struct) -> struct.Struct:
 @pytest.mark.parametrize(
     ("name", "packed", "fields"),
     [
-        ("in_record", layout.IN_RECORD, (*IN_FIELDS, "ecn", "unused")),
+        ("in_record", layout.IN_RECORD, (*IN_FIELDS, "ecn", "pieces")),
         ("out_record", layout.OUT_RECORD, OUT_FIELDS),
         ("side_record", layout.SIDE_RECORD, SIDE_FIELDS),
     ],

@@ -285,4 +285,4 @@ def test_parse__cut_by_the_kernel__truncated() -> None:
 
 def test_parse__dropped__the_record_holds_nothing_else() -> None:
     record, _ = c_record(build_packet(ANY_FLOW, Segment(1, 2, 3, 4))[:-1] + b"x")
-    assert record == (bytes(36), DropReason.TCP_BAD_CHECKSUM, *(0,) * 9)
+    assert record == (bytes(36), DropReason.TCP_BAD_CHECKSUM, *(0,) * 10)

@@ -61,10 +61,12 @@ class PacketRiver:
         find, arena, perform = self._demux.connections.get, source.arena, self._perform
         door, is_watched = self._door, self._door.observer is not None
         index = -1
-        for flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, _ in IN_RECORD.iter_unpack(
-            source.records[: count * IN_RECORD.size]
-        ):
+        records = source.records[: count * IN_RECORD.size]
+        for item in IN_RECORD.iter_unpack(records):
+            flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, _, pieces = item
             index += 1
+            if pieces > 1:
+                self.packets_in_total += pieces - 1
             if kind == KIND_TIMESTAMP:
                 payload = arena[offset : offset + length] if length else b""
                 segment = Segment(seq, ack, flags, window, ts_val, ts_ecr, payload)
@@ -77,7 +79,10 @@ class PacketRiver:
             if connection is None:
                 self._take_stray(flow, segment, now_us)
                 continue
-            event = SegmentArrives(segment, now_us, connection.recv_bytes_max)
+            if pieces <= 1:
+                event = SegmentArrives(segment, now_us, connection.recv_bytes_max)
+            else:
+                event = SegmentArrives(segment, now_us, connection.recv_bytes_max, pieces)
             before = connection.tcb
             assert before is not None
             if is_watched:

@@ -33,6 +33,8 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """With this ACK's measurement, if there was one."""
     r_us: int = -1
     """The round-trip time that this ACK showed; -1 when it showed none."""
+    acks: int = 1
+    """How many ACKs it stands for, where the receiver has joined them (`core.wire.joining`)."""
     is_recovering: bool = False
     """Whether a loss is being recovered from: after a timeout, and in fast recovery for who hears every
     ACK."""

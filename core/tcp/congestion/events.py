@@ -17,10 +17,10 @@ replace = msgspec.structs.replace
 
 
 def acknowledged(
-    tcb: Tcb, acked_bytes: int, flight_bytes: int, now_us: int, r_us: int | None = None
+    tcb: Tcb, acked_bytes: int, flight_bytes: int, now_us: int, r_us: int | None = None, acks: int = 1
 ) -> Congestion:
     """After an ACK of new data that `tcb` has already taken in; `flight_bytes` is what was in flight before
-    it, `r_us` the round-trip time that it showed, if it did."""
+    it, `r_us` the round-trip time that it showed, if it did, `acks` how many ACKs it stands for."""
     if tcb.congestion.every_ack:
         return tcb.congestion
     ack = Ack(
@@ -33,6 +33,7 @@ def acknowledged(
         round_trip=tcb.round_trip,
         r_us=-1 if r_us is None else r_us,
         is_recovering=_is_recovering(tcb),
+        acks=acks,
     )
     after = control_of(tcb).on_ack(_with_peak(tcb, ack), ack)
     if after.peak_bytes and tcb.snd_una == tcb.snd_nxt:

@@ -19,7 +19,7 @@ from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import can_probe, measured, probe_at_us
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
-from gossamer.core.wire.segment import ACK, CE, PSH, Segment
+from gossamer.core.wire.segment import ACK, CE, PSH
 
 ESTABLISHED = State.ESTABLISHED
 replace = msgspec.structs.replace
@@ -87,7 +87,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
             or tcb.backoff
             or tcb.transmissions
         ):
-            tcb = _with_ack(tcb, segment, now_us, flight, acked)
+            tcb = _with_ack(tcb, event, flight, acked)
         has_room = snd_buf_bytes > agreed.parameters.send_buffer_bytes // 2 >= snd_buf_bytes - acked
         snd_buf_bytes -= acked
         snd_buf = tcb.snd_buf if snd_buf_bytes else ()
@@ -131,9 +131,10 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     return tcb, actions
 
 
-def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) -> Tcb:
+def _with_ack(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> Tcb:
     """The rarer changes of an ACK: the round-trip time, cwnd, the chunks of a send buffer that is not
     emptied."""
+    segment, now_us = event.segment, event.now_us
     r_us = round_trip_us(tcb, segment, now_us)
     if r_us is not None:
         tcb = measured(tcb, r_us, now_us)
@@ -151,7 +152,8 @@ def _with_ack(tcb: Tcb, segment: Segment, now_us: int, flight: int, acked: int) 
             after = sampled(before, after, (flight, flight - acked), now_us, echo_us)
             tcb = replace(tcb, congestion=after.congestion, delivery=after.delivery)
         else:
-            tcb = replace(tcb, congestion=acknowledged(after, acked, flight, now_us, echo_us))
+            grown = acknowledged(after, acked, flight, now_us, echo_us, event.acks)
+            tcb = replace(tcb, congestion=grown)
     if acked < tcb.snd_buf_bytes or tcb.snd_buf_offset:
         chunks, offset = without_front(tcb.snd_buf, tcb.snd_buf_offset, acked)
         tcb = replace(tcb, snd_buf=chunks, snd_buf_offset=offset)

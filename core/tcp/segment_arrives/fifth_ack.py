@@ -89,7 +89,7 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
         return PROCEED
     before = tcb
     if seq_lt(tcb.snd_una, ack):
-        tcb, news = _advanced(tcb, segment, event.now_us)
+        tcb, news = _advanced(tcb, segment, event)
         actions += news
         tcb = _echo_answered(before, _window_updated(tcb, segment), segment, event.now_us)
         tcb = _sampled(before, tcb, segment, event.now_us)
@@ -120,10 +120,10 @@ def _is_duplicate(segment: Segment, same_window: bool) -> bool:
     return same_window and not segment.payload and not segment.flags & (SYN | FIN)
 
 
-def _advanced(before: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
+def _advanced(before: Tcb, segment: Segment, event: SegmentArrives) -> tuple[Tcb, Actions]:
     """ "If SND.UNA < SEG.ACK =< SND.NXT, then set SND.UNA <- SEG.ACK. Any segments on the retransmission
     queue that are thereby entirely acknowledged are removed." """
-    tcb, ack = before, Seq(segment.ack)
+    tcb, ack, now_us = before, Seq(segment.ack), event.now_us
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     acked = (ack - tcb.snd_una) & MASK
     octets = min(acked, tcb.snd_buf_bytes)
@@ -150,7 +150,7 @@ def _advanced(before: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]
     tcb = replace(tcb, rtx_at_us=NEVER_US if ack == tcb.snd_nxt else expires_after_ack_us(tcb, now_us))
     if tcb.recovery is not None or (segment.sack and tcb.agreed.sack):
         return on_ack(before, tcb, segment, now_us, r_us=shown_us), actions
-    grown = acknowledged(tcb, acked, flight, now_us, shown_us)
+    grown = acknowledged(tcb, acked, flight, now_us, shown_us, event.acks)
     return replace(tcb, congestion=grown), actions
 
 

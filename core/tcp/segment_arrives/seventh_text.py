@@ -12,6 +12,8 @@ from gossamer.core.tcp.buffer import appended, concatenated, octets_at, without_
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.output import acknowledgment
+from gossamer.core.tcp.parameters import DUP_THRESH
 from gossamer.core.tcp.recovery.dsack import with_held_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
@@ -38,7 +40,7 @@ def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict |
     if tcb.agreed.ecn and (segment.ecn == CE or segment.flags & CWR):
         tcb = ecn.on_text(tcb, segment)
     if segment.seq != tcb.rcv_nxt:
-        return _out_of_order(tcb, segment, event.now_us)
+        return _out_of_order(tcb, segment, event)
     tcb = _in_order(with_held_part(tcb, segment), segment.payload, event.now_us)
     buffered = tcb.rcv_buf_bytes
     tcb, delivered = deliver(tcb, event.receive_bytes)
@@ -89,17 +91,25 @@ def ack_deadline_us(tcb: Tcb, rcv_nxt: Seq, now_us: int) -> int:
     return min(tcb.ack_at_us, now_us + tcb.agreed.parameters.delayed_ack_us)
 
 
-def _out_of_order(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
+def _out_of_order(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
     tcb = with_held_part(tcb, segment)
     held = reassembly.inserted(
         tcb.reassembly or reassembly.EMPTY, Seq(segment.seq), segment.payload, tcb.rcv_nxt
     )
     # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment
     # arrives".
-    tcb = replace(tcb, ack_at_us=now_us)
+    tcb = replace(tcb, ack_at_us=event.now_us)
     if held is None:
         return Verdict(tcb, segment, (Dropped(SegmentDrop.REASSEMBLY_FULL),))
-    return Verdict(replace(tcb, reassembly=held), segment)
+    return Verdict(replace(tcb, reassembly=held), segment, _further_duplicates(tcb, event))
+
+
+def _further_duplicates(tcb: Tcb, event: SegmentArrives) -> Actions:
+    """The duplicate ACKs of the packets that were joined to the first: a peer without SACK counts to three
+    (RFC 5681 3.2), and would else wait for its timer."""
+    if tcb.agreed.sack:
+        return ()
+    return (acknowledgment(tcb, event.now_us),) * (min(event.pieces, DUP_THRESH) - 1)
 
 
 def deliver(tcb: Tcb, bytes_max: int) -> tuple[Tcb, Actions]:

@@ -389,3 +389,16 @@ def test_zero_window__rst_and_urg__processed(payload: bytes) -> None:
     assert seen.others == [Urgent(4)], "as far as the window reaches, which is what is still to be read"
     assert isinstance(seen.after, Tcb)
     assert seen.after.rcv_nxt == tcb.rcv_nxt
+
+
+@pytest.mark.parametrize(
+    ("sack", "pieces", "duplicates"), [(False, 1, 1), (False, 2, 2), (False, 9, 3), (True, 9, 1)]
+)
+def test_joined_text_out_of_order__peer_without_sack__hears_as_many_duplicate_acks(
+    sack: bool, pieces: int, duplicates: int
+) -> None:
+    """RFC 5681 3.2: it counts to three before it sends again what is missing."""
+    tcb = states.established(TcpParameters(sack=sack))
+    behind = from_peer(tcb, payload=bytes(pieces * 1_000), seq=1_000)
+    tcb, acks = states.stepped(tcb, SegmentArrives(behind, NOW_US, 0, pieces))
+    assert [(each.ack, each.payload) for each in acks] == [(tcb.rcv_nxt, b"")] * duplicates

@@ -5,8 +5,8 @@ import pytest
 
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send, stepped
-from gossamer.core.tcp.events import Timeout
-from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.events import SegmentArrives, Timeout
+from gossamer.core.tcp.parameters import HYSTART_SEGMENTS, TcpParameters
 from gossamer.core.tcp.timeouts import deadline_us
 
 SMSS = 1448
@@ -84,3 +84,17 @@ def test_first_data_after_a_lost_syn__with_an_echo__the_round_trip_is_measured()
     tcb, _ = segment_arrives(tcb, answer, first_us + 100 * MS)
     assert tcb.congestion.cwnd == tcb.agreed.smss
     assert tcb.round_trip.srtt_us == 100 * MS
+
+
+@pytest.mark.parametrize("pieces", [1, 4])
+def test_slow_start__joined_acks__count_as_many_as_they_were(pieces: int) -> None:
+    """RFC 3465 2.2 and RFC 9406 4.3 bound what one ACK may add."""
+    parameters = TcpParameters(congestion="newreno", initial_window_segments=40)
+    tcb = states.established(parameters)
+    tcb = msgspec.structs.replace(tcb, snd_wnd=1 << 20)
+    tcb, _ = send(tcb, bytes(40 * tcb.agreed.smss))
+    before = tcb.congestion.cwnd
+    acked = 36 * tcb.agreed.smss
+    acknowledgment = from_peer(tcb, ack=acked - 40 * tcb.agreed.smss)
+    tcb, _ = stepped(tcb, SegmentArrives(acknowledgment, NOW_US, 0, pieces))
+    assert tcb.congestion.cwnd - before == min(acked, pieces * HYSTART_SEGMENTS * tcb.agreed.smss)
