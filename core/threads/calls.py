@@ -196,10 +196,11 @@ class Nbio(SystemCall[Any], frozen=True):
 class Park(SystemCall[R], frozen=True):
     """Block until somebody calls the function that this puts into `waiters`; returns its argument.
 
-    What locks and queues between threads are made of. Taken by the scheduler.
+    What locks and queues between threads are made of. `waiters` is a `Waiters` of `gossamer.lowlevel`; or a
+    plain deque, where few wait: a thread that is cancelled is searched for in it. Taken by the scheduler.
 
-    >>> from collections import deque
     >>> from gossamer import run, sys_fork, sys_join, sys_park, sys_yield
+    >>> from gossamer.lowlevel import Waiters
     >>> async def waits(waiters):
     ...     return await sys_park(waiters)
     >>> async def main(waiters):
@@ -207,7 +208,7 @@ class Park(SystemCall[R], frozen=True):
     ...     await sys_yield()
     ...     waiters.popleft()("news")
     ...     return await sys_join(thread)
-    >>> run(main(deque()))
+    >>> run(main(Waiters()))
     'news'
     """
 

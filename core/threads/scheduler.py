@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context
 from functools import partial
 from threading import get_ident
-from types import CoroutineType
+from types import CoroutineType, MethodType
 from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
@@ -117,6 +117,7 @@ class Scheduler:
         }
         self._cancellers: dict[type, Canceller] = {Join: self._cancel_join, Park: self._cancel_park}
         self._alarms: DeadlineHeap[Callable[[], None]] | None = None
+        self._wakes = self._unpark  # made once: each parked thread has a method of it
         self.running: Thread[Any] | None = None
         """The thread whose code runs just now."""
         self.os_thread = 0
@@ -394,8 +395,8 @@ class Scheduler:
 
     def _park(self, thread: Thread[Any], call: Park[Any]) -> Any:
         if not isinstance(call.waiters, deque):
-            raise misuse("sys_park: waiters", call.waiters, "a deque")
-        call.waiters.append(partial(self._unpark, thread))
+            raise misuse("sys_park: waiters", call.waiters, "a Waiters, or a deque")
+        call.waiters.append(MethodType(self._wakes, thread))
         return BLOCKED
 
     def _unpark(self, thread: Thread[Any], value: Any) -> None:
@@ -407,14 +408,14 @@ class Scheduler:
         self._ready.append(thread)
 
     def _cancel_park(self, thread: Thread[Any], call: Park[Any]) -> bool:
-        for waiter in call.waiters:
-            if isinstance(waiter, partial) and waiter.args == (thread,):
-                call.waiters.remove(waiter)
-                return True
-        return False
+        try:
+            call.waiters.remove(MethodType(self._wakes, thread))  # equal to the one that `_park` put in
+        except ValueError:
+            return False
+        return True
 
     def _cancel_join(self, thread: Thread[Any], call: Join[Any]) -> bool:
-        call.thread.joiners.remove(thread)
+        del call.thread.joiners[thread]
         return True
 
     def _ret(self, _thread: Thread[Any], call: Ret) -> Any:
@@ -425,8 +426,10 @@ class Scheduler:
         joined = call.thread
         if joined is thread:
             raise MisuseError(f"{thread!r} joins itself and would wait for ever")
-        if joined.joiners is not ENDED:
-            joined.joiners = [*(joined.joiners or ()), thread]
+        if joined.joiners is None:
+            joined.joiners = {thread: None}
+        elif joined.joiners is not ENDED:
+            joined.joiners[thread] = None
         elif type(joined.inbox) is Raise:
             self.throw(thread, joined.inbox.error)
         else:
