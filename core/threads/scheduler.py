@@ -173,13 +173,23 @@ class Scheduler:
         self._ready.append(thread)
         return thread
 
+    def start(self, thread: Thread[Any]) -> None:
+        """Start a thread that was made elsewhere; else as `spawn`."""
+        assert thread.context is not None
+        thread.context.run(CURRENT.set, self)
+        self._spawned_total += 1
+        thread.number = self._spawned_total
+        thread.inbox = None
+        self._threads += 1
+        self._ready.append(thread)
+
     def run(self) -> None:
         """Run until no thread is left, or until `stop`."""
         self._stopping = False
         outer = CURRENT.set(self)
         self.os_thread = get_ident()
         try:
-            with left_generators_end_in(self.spawn):
+            with left_generators_end_in(self):
                 while self._threads and not self._stopping:
                     self._turn()
         finally:
