@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from gossamer.core.threads.current import CURRENT, Current, current_scheduler
 from gossamer.core.threads.systemcall import SystemCall
-from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.thread import ENDED, Raise, Thread
 
 Steps = Coroutine[SystemCall[Any], Any, None]
 """What `aclose` returns."""
@@ -53,9 +53,13 @@ def _end(scheduler: ThreadStarter, generator: AsyncGenerator[Any, Any]) -> None:
     thread: Thread[None] = Thread(steps, f"end of {getattr(generator, '__qualname__', 'a generator')}")
     try:
         call = _first_call(scheduler, thread, steps)
+        current_scheduler()  # or there is nobody any more who would answer the call
     except StopIteration:
+        thread.inbox, thread.joiners = None, ENDED
         return
-    current_scheduler()  # or there is nobody any more who would answer the call
+    except BaseException as error:
+        thread.inbox, thread.joiners = Raise(error), ENDED
+        raise
     thread.coroutine = _go_on(_Rest(steps, call))
     thread.context = copy_context()
     scheduler.start(thread)

@@ -11,7 +11,7 @@ import pytest
 from gossamer.core.clock import VirtualClock
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.virtual import VirtualWaiter
-from gossamer.core.threads.calls import sys_nbio, sys_sleep, sys_yield
+from gossamer.core.threads.calls import sys_join, sys_nbio, sys_sleep, sys_yield
 from gossamer.core.threads.cancel import CancelScope, move_on_after
 from gossamer.core.threads.current import current_thread
 from gossamer.core.threads.introspection import all_threads, status
@@ -138,6 +138,35 @@ def test_left__scope_around_the_yield__who_left_is_out_of_it(scheduler: Schedule
     assert thread.inbox is None
 
 
+@pytest.mark.parametrize("blocks", [True, False])
+def test_left__its_first_step_cancels_who_left__that_is_told_at_its_next_call(
+    scheduler: Scheduler, blocks: bool
+) -> None:
+    trace: list[str] = []
+
+    async def numbers(scope: CancelScope) -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            scope.cancel()
+            if blocks:
+                await sys_sleep(10)
+            trace.append("closed")
+
+    async def main() -> None:
+        with CancelScope() as scope:
+            await leave(numbers(scope))
+            trace.append("left")
+            await sys_sleep(3_000_000)
+        trace.append(f"cancelled {scope.cancelled_caught}")
+
+    scheduler.spawn(main())
+    scheduler.run()
+    assert trace.index("left") < trace.index("cancelled True")
+    assert "closed" in trace
+    assert scheduler.statistics()["thread_errors_total"] == 0
+
+
 async def shields_its_end(trace: list[str]) -> AsyncIterator[int]:
     try:
         yield 1
@@ -197,6 +226,7 @@ def test_left__from_its_first_step_on_the_closing_is_one_thread_of_its_own(
     assert seen.count(thread) == 1
     assert len({*seen}) == 2
     assert all(each.label.startswith("end of ") for each in seen if each is not thread)
+    assert all(each.has_ended and each.inbox is None for each in seen)
     assert scheduler.statistics() | {"turns_total": 0} == {
         "threads": 0,
         "ready": 0,
@@ -216,15 +246,18 @@ def test_left__first_step_fails__is_told_and_who_left_goes_on(
         try:
             yield 1
         finally:
+            seen.append(current_thread())
             raise ValueError("on the way out")
 
     async def main() -> None:
         await leave(numbers())
+        with pytest.raises(ValueError, match="on the way out"):
+            await sys_join(seen[0])
         seen.append(current_thread())
 
     thread = scheduler.spawn(main())
     scheduler.run()
-    assert seen == [thread]
+    assert seen[1:] == [thread]
     assert "on the way out" in str(told[0].exc_value)
 
 
