@@ -83,8 +83,7 @@ class DeadlineHeap(Generic[Owner]):
         """Take out what `push(at_us, owner)` put in, unless it was handed out already."""
         tick = -(-at_us // self._resolution_us)
         owners = self._ticks.get(tick)
-        if owners is not None and owner in owners:
-            del owners[owner]
+        if owners is not None and owners.pop(owner, True) is None:  # one look-up: a method's hash costs
             # Mostly it is the tick of the timeout before, which was left early as well.
             if not owners and tick != self._emptied_last:
                 self._note_empty(tick)
