@@ -1,8 +1,8 @@
 """The errors that Gossamer raises on purpose.
 
-What happens to a connection is told with Python's own OSErrors, the same on either stack:
-ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError. What is
-here has no name there.
+What happens to a connection is raised as Python's own OSErrors, the same on either stack:
+ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError. The
+errors here are those that Python has no name for.
 """
 
 import errno

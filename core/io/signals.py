@@ -20,7 +20,7 @@ NUMBERS_MAX = 64
 
 
 def _wake_only(_number: int, _frame: object) -> None:
-    """The wake-up descriptor tells the loop; nothing happens here."""
+    """The wake-up descriptor notifies the loop; nothing happens here."""
 
 
 class SignalSocket:

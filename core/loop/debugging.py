@@ -35,13 +35,13 @@ def is_wanted(debug: bool | None) -> bool:
 def debugging(scheduler: Watched) -> Iterator[None]:
     """Watch a scheduler that the calling operating-system thread runs in the block."""
     with ExitStack() as stack:
-        stack.enter_context(closing(Watchdog(scheduler, tell=_tell)))
+        stack.enter_context(closing(Watchdog(scheduler, report=_report)))
         stack.enter_context(_dumps_on_sigquit())
         stack.enter_context(forgotten_awaits_are_named())
         yield
 
 
-def _tell(message: str) -> None:
+def _report(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

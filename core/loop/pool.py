@@ -1,6 +1,6 @@
 """The loop that takes `sys_blio`: a bounded pool of operating-system threads for what can only block.
 
-Owns the pool's threads, their queue and the eventfd by which they tell the scheduler; what comes by
+Owns the pool's threads, their queue and the eventfd by which they notify the scheduler; what comes by
 `core.loop.from_thread` is taken in here too. The pool's threads touch nothing else of ours: what they return
 travels back through a queue, and every lightweight thread is resumed on the scheduler's own thread."""
 

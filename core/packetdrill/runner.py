@@ -49,8 +49,8 @@ def play(
     timeline: Timeline | None = None,
     definitions: dict[str, str] | None = None,
 ) -> ScriptVerdict:
-    """The verdicts on a script; `timeline` is told what happens, `definitions` are as of --define. Without a
-    profile the script's sysctls say which it is."""
+    """The verdicts on a script; `timeline` is called with what happens, `definitions` are those of --define.
+    Without a profile the script's sysctls decide which it is."""
     try:
         known = {**DEFINITIONS, **(definitions or {})}
         script = parse(text, name, known)

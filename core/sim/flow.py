@@ -231,8 +231,8 @@ class SimulatedFlow:
             agenda.at(agenda.now_us + link.delay_us, self._hears_of_mtu, (side, segment.seq, mtu_bytes))
         return True
 
-    def _hears_of_mtu(self, told: tuple[FlowSide, int, int]) -> None:
-        side, seq, mtu_bytes = told
+    def _hears_of_mtu(self, report: tuple[FlowSide, int, int]) -> None:
+        side, seq, mtu_bytes = report
         side.end.hears_of_mtu(seq, mtu_bytes, self._agenda.now_us)
         self._went(side)
 

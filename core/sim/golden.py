@@ -60,7 +60,7 @@ def allowed(buffer_bytes: int, loss: float, congestion: str) -> float:
 
 
 def table(congestion: str, progress: Callable[[int], None]) -> Table:
-    """Every cell; `progress` is told how many there are already."""
+    """Every cell; `progress` is called with how many there are already."""
     cells: Table = {}
     for buffer_bytes in BUFFERS_BYTES:
         for loss in LOSSES:

@@ -31,7 +31,7 @@ EVENTS_MAX = 200_000_000
 SAMPLE_US_MIN = 10_000
 
 Progress = Callable[[int, int], None]
-"""Told (virtual time, segments so far) at each sample."""
+"""Called with (virtual time, segments so far) at each sample."""
 
 
 class Watch:

@@ -39,8 +39,8 @@ INFINITE_SSTHRESH = 0x7FFFFFFF
 
 
 class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A connection as `ss -i` would show it; None is what this stack does not keep, or an old kernel not
-    tell.
+    """A connection as `ss -i` would show it; None is what this stack does not keep, or an old kernel does
+    not report.
 
     Units: `tcpi_last_*` are milliseconds; `tcpi_rto`, `_ato`, `_rtt`, `_rttvar`, `_min_rtt` and the times of
     `_busy_time` and `_limited` microseconds; rates bytes a second; windows of congestion segments of

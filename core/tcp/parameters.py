@@ -215,7 +215,7 @@ BLACK_HOLE_MTUS_IPV6: Final = (PATH_MTU_FLOOR_IPV6,)
 
 
 USER_TIMEOUT_DEFAULT_US: Final = 300 * SECOND_US
-"""What is told to the peer when none is set. Source: RFC 9293 3.9.1, OPEN: the
+"""What is advertised to the peer when none is set. Source: RFC 9293 3.9.1, OPEN: the
 global default is five minutes."""
 
 USER_TIMEOUT_LOWER_US: Final = 100 * SECOND_US
@@ -302,7 +302,7 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Give up when data stays unacknowledged, or probes unanswered, for this long, however often it was tried
     (RFC 9293 3.8.3, RFC 5482); 2**62 leaves it to `retries` and `keepalive_probes`."""
     user_timeout_option: bool = False
-    """Tell the peer our user timeout, and adopt its within bounds (RFC 5482)."""
+    """Advertise our user timeout, and adopt the peer's within bounds (RFC 5482)."""
     keepalive_idle_us: Annotated[int, Bounds(MILLISECOND_US, NEVER_US)] = NEVER_US
     """Idle time before the first keepalive probe; off by default (RFC 9293 3.8.4, MUST-25), 2 hours if
     anything (MUST-28)."""

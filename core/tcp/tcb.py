@@ -225,7 +225,7 @@ class Reassembly(msgspec.Struct, frozen=True, gc=False, array_like=True):
     fin_seq: Seq | None = None
     """Where a FIN stood that came out of order."""
     duplicate: tuple[Seq, Seq] | None = None
-    """Octets that came twice, to be told with the next ACK (RFC 2883)."""
+    """Octets that came twice, to be reported with the next ACK (RFC 2883)."""
 
 
 class Path(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -248,7 +248,7 @@ class Path(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class SoftError(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What an ICMP error told last; it counts until something is heard of the peer. Source: RFC 9293
+    """What the last ICMP error reported; it counts until something is heard from the peer. Source: RFC 9293
     3.9.2.2."""
 
     failure: Failure

@@ -1,6 +1,6 @@
 """The system calls that the thread library itself names.
 
-Owns the call values; which loop takes them is told beside each. Errors need no calls of their own: the
+Owns the call values; beside each stands which loop takes it. Errors need no calls of their own: the
 paper's `sys_throw` is `raise` and its `sys_catch` is `try` (below as a coroutine, for code that is built
 from values).
 
@@ -389,9 +389,9 @@ async def sys_catch(body: Awaitable[R], handler: Callable[[Exception], Awaitable
     >>> from gossamer import run, sys_catch
     >>> async def fails():
     ...     raise ValueError("no")
-    >>> async def tell(error):
+    >>> async def describe(error):
     ...     return f"caught {error}"
-    >>> run(sys_catch(fails(), tell))
+    >>> run(sys_catch(fails(), describe))
     'caught no'
     """
     try:

@@ -108,7 +108,7 @@ SYN_OPTION_BYTES: Final = {MSS: 2, WINDOW_SCALE: 1, SACK_PERMITTED: 0}
 
 
 def decode_options(octets: bytes, is_syn: bool) -> Options | None:
-    """What a header's option octets say; None when they cannot be told apart. The last of several of a kind
+    """What a header's option octets say; None when they cannot be parsed. The last of several of a kind
     counts.
 
     RFC 7323 2.2: options that belong in a SYN are ignored in any other segment.

@@ -62,7 +62,7 @@ class Engine(Protocol):
         """Begin what is queued; False when some of it has to be submitted again. Raises: OSError."""
 
     def cancel(self, slot: int) -> bool:
-        """Ask for an operation to be given up; it is told of all the same."""
+        """Ask for an operation to be given up; `reap` returns it all the same."""
 
     def reap(self) -> list[Done]:
         """All operations that are done. Raises: OSError."""

@@ -89,7 +89,7 @@ class DiskLoop:
         return self._lane.engine.name
 
     def start(self, scheduler: SchedulerPort) -> None:
-        """Watch the engine's eventfd, edge-triggered: each write to it is told, and it is never read."""
+        """Watch the engine's eventfd, edge-triggered: each write to it is reported, and it is never read."""
         self._scheduler = scheduler
         if self._lane.engine.eventfd >= 0:
             scheduler.watch(self._lane.engine.eventfd, EPOLLIN | EPOLLET, self._collect)

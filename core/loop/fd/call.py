@@ -98,6 +98,6 @@ class FdWritable(SystemCall[None], frozen=True):
 
 
 class FdClose(SystemCall[None], frozen=True):
-    """Close it; whoever is blocked on it is told (ConnectionAbortedError). Twice is harmless."""
+    """Close it; whoever is blocked on it gets ConnectionAbortedError. Twice is harmless."""
 
     descriptor: Descriptor

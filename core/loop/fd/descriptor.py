@@ -1,8 +1,8 @@
 """The loop that takes `sys_epoll_wait`: one thread waits for one descriptor.
 
-Two ways to wait, epoll's own. Level-triggered: `sys_epoll_wait` tells that the descriptor is ready now, and
-registers it anew at each call. Edge-triggered: an `EdgeWatch` stays registered, and tells of what is new
-since it was asked last.
+Two ways to wait, epoll's own. Level-triggered: `sys_epoll_wait` returns when the descriptor is ready, and
+registers it anew at each call. Edge-triggered: an `EdgeWatch` stays registered, and reports what is new since
+it was asked last.
 
 Owns which thread waits for which descriptor, and the edges that no thread has asked for yet. What the
 descriptor is for, it does not know.
@@ -180,7 +180,7 @@ class DescriptorLoop(PassiveLoop):
             self._scheduler.resume(thread, events)
 
     def _cancel_edge(self, _thread: Thread[Any], call: EdgeWait) -> bool:
-        """The registration stays: an edge that comes now is told to the next wait."""
+        """The registration stays: an edge that comes now is reported to the next wait."""
         call.watch.thread = None
         return True
 

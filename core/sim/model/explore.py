@@ -29,13 +29,13 @@ FAIR_MOVES_MAX: Final = 400
 """Moves within which a fair network brings two such small ends to a close."""
 
 LINES_MAX: Final = 40
-"""Moves of a counterexample that are told: one that goes on and on has shown itself by then."""
+"""Moves of a counterexample that are printed: by then, one that goes on and on is recognized."""
 
 Way = tuple[Move, ...]
 
 
 class Counterexample(Exception):
-    """A world that must not be; its message tells the way there."""
+    """A world that must not be; its message describes the way there."""
 
     def __init__(self, scenario: ModelScenario, complaint: str, way: Way, step: Step) -> None:
         super().__init__(f"{scenario.name}: {complaint}\n" + counterexample(scenario, way, step))

@@ -43,7 +43,7 @@ def set_options(tcb: Tcb | TimeWait, event: SetOptions) -> tuple[Tcb | TimeWait,
 
 
 def _advertisement(tcb: Tcb, event: SetOptions) -> Actions:
-    """A user timeout that was changed is told to the peer at once (RFC 5482 3.1)."""
+    """A user timeout that was changed is advertised to the peer at once (RFC 5482 3.1)."""
     seconds = advertised_s(tcb.agreed.parameters)
     if event.options.user_timeout_us is None or not seconds:
         return ()

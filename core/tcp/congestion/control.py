@@ -1,4 +1,4 @@
-"""The interface of a congestion control, and what it is told.
+"""The interface of a congestion control, and the records that are passed to it.
 
 Owns `Control`: subclass it, override `on_ack` and `on_loss`, and name it in config.toml
 (`tcp.congestion = "module:attribute"`). All methods are pure: the algorithm's whole memory stands in the
@@ -34,10 +34,10 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     r_us: int = -1
     """The round-trip time that this ACK showed; -1 when it showed none."""
     is_recovering: bool = False
-    """Whether a loss is being recovered from: after a timeout, and in fast recovery for who hears every
-    ACK."""
+    """Whether a loss is being recovered from: after a timeout, and in fast recovery for an algorithm that
+    hears every ACK."""
     pipe_bytes: int = 0
-    """What is in the network. This and what follows is only told to who hears every ACK."""
+    """What is in the network. Like all that follows, set only for an algorithm that hears every ACK."""
     delivered_bytes: int = 0
     """By this ACK, selectively or not."""
     delivered_total: int = 0

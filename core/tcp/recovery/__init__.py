@@ -13,7 +13,7 @@
     proportional_rate.py  how fast, while it lasts                RFC 9937
     spurious.py           when it was for nothing                 RFC 3522, RFC 3708, RFC 4015
     forward_rto.py        when a timeout was                      RFC 5682
-    dsack.py              what came twice, heard and told         RFC 2883
+    dsack.py              what came twice, received and reported  RFC 2883
     retransmit.py         what goes again now
     ranges.py             disjoint ranges of sequence space
 

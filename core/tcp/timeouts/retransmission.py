@@ -31,7 +31,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         return tail_probe.expired(tcb, now_us)
     tcb, learned = path_mtu.timed_out(tcb, now_us)
     if learned:
-        # A router has told why: no sign of congestion (RFC 8201 5.4).
+        # A router has reported the cause: no sign of congestion (RFC 8201 5.4).
         tcb, sent = output(replace(flight_marked_lost(tcb), rtx_at_us=NEVER_US), now_us)
         return tcb, sent + learned
     # RFC 6298 5.5: "The host MUST set RTO <- RTO * 2 ('back off the timer')"; output starts the stopped timer

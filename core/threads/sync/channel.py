@@ -175,8 +175,9 @@ class Channel(Owned, Generic[T]):
         return NOTHING
 
     def close(self) -> None:
-        """No value can be put in any more; those inside can be taken out. Who waits to send or in vain to
-        receive is told. Twice is harmless. Raises: MisuseError on another operating-system thread."""
+        """No value can be put in any more; those inside can be taken out. Threads that wait to send, or to
+        receive from an empty channel, get ChannelClosed. Twice is harmless. Raises: MisuseError on another
+        operating-system thread."""
         if self._owner.os_thread != get_ident():
             self._find_owner()
         self._is_closed = True

@@ -48,8 +48,8 @@ def test_left__finally_blocks__it_runs_to_its_end(
         name.set("main")
         await leave(numbers())
         trace.append("left")
-        told = [status(thread) for thread in all_threads() if "numbers" in thread.label]
-        assert [(each.state, each.call) for each in told] == [("ready", "")]
+        found = [status(thread) for thread in all_threads() if "numbers" in thread.label]
+        assert [(each.state, each.call) for each in found] == [("ready", "")]
 
     scheduler.spawn(main(), context=copy_context())
     scheduler.run()
@@ -78,7 +78,7 @@ def test_left__finally_does_not_block__it_runs_at_once(scheduler: Scheduler) -> 
     assert sys.get_asyncgen_hooks() == before
 
 
-def test_left__finally_fails_after_it_blocked__is_told_as_of_any_thread(
+def test_left__finally_fails_after_it_blocked__is_logged_as_of_any_thread(
     scheduler: Scheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def numbers() -> AsyncIterator[int]:
@@ -97,8 +97,8 @@ def test_left__finally_fails_after_it_blocked__is_told_as_of_any_thread(
 def test_left__when_no_scheduler_runs_any_more__says_so(
     scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Any] = []
-    monkeypatch.setattr("sys.unraisablehook", told.append)
+    unraisable: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", unraisable.append)
     kept: list[AsyncIterator[int]] = []
 
     async def numbers() -> AsyncIterator[int]:
@@ -116,5 +116,5 @@ def test_left__when_no_scheduler_runs_any_more__says_so(
     scheduler.run()
     kept.clear()
     gc.collect()
-    assert "no scheduler runs here" in str(told[0].exc_value)
+    assert "no scheduler runs here" in str(unraisable[0].exc_value)
     assert scheduler.statistics()["threads"] == 0

@@ -89,8 +89,8 @@ def test_no_descriptor__os_error_in_the_thread(scheduler: Scheduler, fd: int) ->
 
 
 class ImpatientWaiter(EpollWaiter):
-    """Counts registrations, which an edge-triggered wait is to save, and never sleeps: what a pipe has to
-    tell it tells at once, so that a thread which is still blocked then would be for ever."""
+    """Counts registrations, which an edge-triggered wait is to save, and never sleeps: a pipe is
+    ready at once or never here, so a thread that is still blocked then would stay so for ever."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ def pipe() -> Iterator[Pipe]:
     made.close()
 
 
-def test_edge__ready_before_the_first_wait__is_told_once(pipe: Pipe) -> None:
+def test_edge__ready_before_the_first_wait__is_reported_once(pipe: Pipe) -> None:
     async def main() -> tuple[int, bool]:
         async with EdgeWatch(pipe.reader, select.EPOLLIN) as watch:
             pipe.write()
@@ -250,7 +250,7 @@ def test_edge__wait_cancelled__the_edge_after_it_is_not_lost(pipe: Pipe) -> None
     assert len(pipe.waiter.watched) == 1
 
 
-def test_edge__closed__blocked_and_later_waits_are_told_and_level_waits_work_again(pipe: Pipe) -> None:
+def test_edge__closed__blocked_and_later_waits_get_an_error_and_level_waits_work_again(pipe: Pipe) -> None:
     async def main() -> int:
         watch = EdgeWatch(pipe.reader, select.EPOLLIN)
         thread = await sys_fork(edge_of(watch))
