@@ -70,7 +70,7 @@ def _raise_error(message: bytes) -> None:
 
 
 def _is_truncated(payload: bytes) -> bool:
-    """Whether the packet was longer than what was copied of it, as far as its header tells."""
+    """Whether the packet was longer than what was copied of it, as far as its header shows."""
     if len(payload) < COPY_MAX_BYTES:
         return False
     if payload[0] >> 4 == 4:
@@ -88,7 +88,7 @@ def _quiet_overruns(fd: int) -> None:
 class NetfilterQueueSource:
     """A PacketSource that binds the queue itself; `accepted_port` is that of `NetlinkSource`.
 
-    Raises: OSError when the queue is taken or CAP_NET_ADMIN is missing; the package does not tell which.
+    Raises: OSError when the queue is taken or CAP_NET_ADMIN is missing; the package does not say which.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ def open_beneath(
 
     Raises: FileNotFoundError, PermissionError, NotADirectoryError; OSError EXDEV for a path that leaves the
     directory, ELOOP for too many links; ValueError for a NUL in the path; BlockingIOError, with
-    is_cached_only, where the disk would have to be asked (or the kernel cannot tell).
+    is_cached_only, where the disk would have to be asked (or the kernel does not know).
     """
     name = os.fsencode(path)
     if b"\0" in name:

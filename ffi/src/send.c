@@ -131,7 +131,7 @@ static void address_ipv6(struct outlet *outlet, const uint8_t *ip)
     union source *source = &outlet->sources[outlet->count];
     memcpy(&source->v6.address.ipi6_addr, ip + 8, 16);
     memcpy(&outlet->addresses[outlet->count].sin6_addr, ip + 24, 16);
-    /* A link-local source is taken only together with its interface, which nobody told us. */
+    /* A link-local source is taken only together with its interface, which we do not know. */
     const int is_link_local = IN6_IS_ADDR_LINKLOCAL(&source->v6.address.ipi6_addr);
     outlet->messages[outlet->count].msg_hdr.msg_controllen = is_link_local ? 0 : sizeof source->v6;
 }
@@ -155,7 +155,7 @@ static void prepare(struct sender *sender, const struct out_record *record)
     outlet->count++;
 }
 
-/* sendmmsg stops at the first message it cannot send, and tells why only when that one comes first. */
+/* sendmmsg stops at the first message it cannot send, and returns the error only when that one comes first. */
 static int send_all(struct outlet *outlet, int *last_errno)
 {
     uint32_t next = 0;
