@@ -43,7 +43,7 @@ def user_name(config: Config) -> str:
 
 
 def _may_be_another() -> bool:
-    # Root without the capability tries, and is told why not; an ordinary user is not expected to.
+    # Root without the capability tries, and gets the error; an ordinary user is not expected to try.
     return os.geteuid() == 0 or privileges.CAP_SETUID in privileges.effective_capabilities()
 
 

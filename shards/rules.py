@@ -4,7 +4,7 @@
     security INPUT icmp errors that quote our port -> the same chain
 
 Owns chain names and rules. A chain is named by port, process and the process's start time, so anybody can
-tell later whether its owner still lives. The hook is the last table before the kernel's TCP is called: what
+see later whether its owner still lives. The hook is the last table before the kernel's TCP is called: what
 comes here has been routed, reassembled, translated and let through by the host's own filter. Runs nothing.
 
 Source: iptables-extensions(8); linux/net/netfilter/xt_HMARK.c; the order of the tables is that of
