@@ -1,8 +1,8 @@
 """Server CPU time per request, of several servers side by side, under wrk.
 
 Owns the running of wrk and the order of the rounds. Servers run at the same time in one place, and only one
-is asked at a time; each round asks all of them, in another order than the round before. What the figures
-mean is told by `loadtest.samples`.
+is asked at a time; each round asks all of them, in another order than the round before. `loadtest.samples`
+says what the figures mean.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""gossamer stop, reload, worker: what is told to a running server.
+"""gossamer stop, reload, worker: requests to a running server.
 
 Owns the waiting: each command ends when what it asked for has happened, or when its patience has ended.
 """

@@ -124,7 +124,7 @@ class ObservedEnd:
             await self.send(octet)
 
     def take_urgent_in_line(self) -> None:
-        """RFC 6093 5: urgent data stays in its place in the stream; the kernel has to be told."""
+        """RFC 6093 5: urgent data stays in its place in the stream; the kernel needs an option for that."""
         if isinstance(self.stream, SockStream):
             self.stream.sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 

@@ -94,7 +94,7 @@ async def end_together(end: ObservedEnd) -> None:
 
 
 async def abort_after_answer(end: ObservedEnd) -> None:
-    """One answered question, then a RST; receiving afterwards tells what a user gets."""
+    """One answered question, then a RST; receiving afterwards shows what a user gets."""
     await end.send(content(1_000, "abort"))
     await end.receive(1_000)
     await end.abort()
