@@ -4,8 +4,8 @@ Owns the rules that need no request line beyond its minor version: the shape and
 framing (Content-Length against Transfer-Encoding), Connection, Expect. Two judges must agree: our own strict
 grammar and llhttp (by httptools), which splits the fields.
 
-A client says much the same in every request and names another target: that is why the section is a value of
-its own, which a `Memo` keeps. The same bytes give the same value for ever.
+A client sends much the same fields in every request, only with another target: so the section is a value of
+its own, which a `Memo` keeps. The same bytes always give the same value.
 
 Source: RFC 9110 (5, 7.6.1, 10.1.1), RFC 9112 (3.2, 5, 6, 11.2).
 """

@@ -50,7 +50,7 @@ class Process:
             if pipe is not None:
                 pipe.close()
         self._child = child
-        # Kept for `close`, which must not fail for want of a descriptor.
+        # Kept for `close`, which must not fail because descriptors have run out.
         self._end = _open_end(child.pid)
 
     async def wait(self) -> int:

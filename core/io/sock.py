@@ -104,7 +104,7 @@ class SockAcceptor(AcceptorBase[SockStream]):
 
 
 def open_listener(sock: socket.socket, make: type[Connection]) -> Listener:
-    """The record of a listening socket. Raises: MisuseError for what is none."""
+    """The record of a listening socket. Raises: MisuseError for anything else."""
     if not isinstance(sock, socket.socket) or sock.fileno() < 0:
         raise misuse("sock", sock, "an open listening socket")
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):

@@ -4,8 +4,8 @@
     kill -QUIT PID      writes the stacks of all threads to standard error (`core.threads.introspection`)
     forgotten awaits    are warned of (`core.threads.forgotten`)
 
-Owns the handler of SIGQUIT while such a program runs. It writes from within the handler: so it shows too what
-a thread that holds the loop is doing.
+Owns the handler of SIGQUIT while such a program runs. It writes from within the handler, so it also shows
+what a thread that holds the loop is doing.
 """
 
 import os

@@ -40,7 +40,7 @@ class PoolLoop(PassiveLoop):
         }
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {Blio: self._cancel}
         self._waiting: dict[Thread[Any], Done] = {}
-        """Who waits for which job; of a thread that was cancelled, what its function returns is dropped."""
+        """The thread that waits for each job; the result for a thread that was cancelled is dropped."""
         self._os_threads_max = os_threads_max
         self._queue_max = queue_max
         self._os_threads: list[threading.Thread] = []

@@ -1,7 +1,7 @@
 """Plays a script: each event at its time.
 
 Owns what an event does, the wait for an expected packet, and what a blocked call must return. One run gives
-both verdicts: what only strict matching minds is noted, and the run goes on.
+both verdicts: a difference that only strict matching forbids is noted, and the run goes on.
 
 Source: the tool's published semantics of time, blocking calls and tolerance.
 """

@@ -1,7 +1,7 @@
 """One end of a simulated connection: the record, and the user above it.
 
 Owns what a doer owns: it steps the connection, and performs the actions. The user is a plan: octets to send,
-how much it writes and reads at a time, when it closes. What it may never do is decide anything about TCP.
+how much it writes and reads at a time, when it closes. It must never decide anything about TCP.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """One connection on a virtual wire: a client that opens actively, a server that listens, a link each way.
 
-Owns who gets which segment and when the timers of the ends are looked at. Both ends are stepped by the same
-`step` that serves real packets. Links may be shared with other flows; they are given.
+Owns who gets which segment and when the timers of the ends are checked. Both ends are stepped by the same
+`step` that serves real packets. Links are passed in, as other flows may share them.
 """
 
 from typing import Final

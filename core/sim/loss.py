@@ -54,7 +54,7 @@ class BurstLoss(msgspec.Struct, frozen=True):
 
 
 class DropExactly(msgspec.Struct, frozen=True):
-    """These, counted among the segments that are no pure ACKs, from 0 (the SYN)."""
+    """These, counted among the segments that are not pure ACKs, from 0 (the SYN)."""
 
     first: int
     count: int = 1

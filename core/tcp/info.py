@@ -1,7 +1,7 @@
 """What there is to know about a connection, by the names that Linux gives it in struct tcp_info.
 
-Owns the record and how it is read from a Tcb. Nothing is counted for it on the way of a segment: a field that
-would need that is None. The same record is read from a kernel socket by `core.loop.sock.option`.
+Owns the record and how it is read from a Tcb. Nothing is counted for it while segments are processed: a field
+that would need that is None. `core.loop.sock.option` reads the same record from a kernel socket.
 
 Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the counters mean.
 """

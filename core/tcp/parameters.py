@@ -58,7 +58,7 @@ CUBIC_C: Final = 0.4
 """Segments per second cubed. Source: RFC 9438 5.1."""
 
 CUBIC_TARGET_MAX: Final = 1.5
-"""cwnd grows to so much of itself in a round trip, at most. Source: RFC 9438 4.2."""
+"""The largest multiple of itself to which cwnd may grow in one round trip. Source: RFC 9438 4.2."""
 
 PACING_SLOW_RATE: Final = 150_000
 """Bytes a second (1.2 Mbit/s): below it one segment leaves at a time. Source:
@@ -161,9 +161,9 @@ FAST_OPEN_PERIOD_US: Final = 3600 * SECOND_US
 soon is left open."""
 
 FAST_OPEN_HELD_US: Final = 60 * SECOND_US
-"""So long a connection that was reset before its handshake was over still counts as early: else a forger of
-addresses whose RSTs come back would have no bound. Source: RFC 7413 5.1, about as long as its SYN-ACKs would
-have been repeated."""
+"""For this time a connection that was reset before its handshake was over still counts as early: otherwise
+nothing would bound a forger of addresses whose RSTs come back. Source: RFC 7413 5.1, about as long as its
+SYN-ACKs would have been repeated."""
 
 FAST_OPEN_REST_US: Final = 60 * SECOND_US
 """After a SYN with the option was lost, the option is not used towards that server for this time, twice as

@@ -163,8 +163,8 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """SND.UNA when all that is delivered is counted without gaps, at its highest: what a peer takes back and
     reports again was not delivered twice."""
     app_limited_bytes: int = 0
-    """C.app_limited: once so much is delivered, nothing is under way that was sent for want of data; 0 when
-    there is no such bubble."""
+    """C.app_limited: once so much is delivered, nothing is under way that was sent because data was short; 0
+    when there is no such bubble."""
 
 
 class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -1,7 +1,7 @@
 """What threads are doing: records and texts made on request, at no cost until then.
 
-Owns the walk along a suspended coroutine. Which threads there are is known to no registry, since one would
-cost memory for each of millions: they are found among the objects of the interpreter when somebody asks.
+Owns the walk along a suspended coroutine. No registry holds the threads, since it would cost memory for each
+of millions: they are found among the objects of the interpreter when somebody asks.
 """
 
 import gc

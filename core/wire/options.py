@@ -2,7 +2,7 @@
 
 Owns the rules of each option's form. An option of a known kind but a wrong length is ignored like an unknown
 one; only what makes the rest unreadable (length 0 or 1, or over the end of the header) spoils the segment.
-What the values mean is not known here.
+It does not know what the values mean.
 
 Source: RFC 9293 3.1 and 3.2 (MUST-6, MUST-7), RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC
 5482 3.

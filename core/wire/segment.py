@@ -1,7 +1,7 @@
 """The segment: what a TCP header says, as a value.
 
 Owns the record that the codec makes from bytes, that `core.tcp.step` takes in and gives out, and that the
-emitter turns back into bytes. Of IP it knows the two bits that TCP has a say in; of sockets and C nothing.
+emitter turns back into bytes. It knows two bits of the IP header, those of ECN, and nothing of sockets and C.
 
 Source: RFC 9293 3.1 and 3.2, RFC 3168 5.
 """

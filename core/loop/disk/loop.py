@@ -4,8 +4,8 @@ Owns who waits for which operation, and the operations that wait for one in flig
 bytes is an engine (`core.loop.disk.engine`), chosen once; what the engine does not take goes to the pool.
 `engine` says which was chosen.
 
-A thread that is cancelled goes on at once. Its operation is given up if the kernel can, and its slot with the
-memory in it is used for nothing else before the kernel has said that it is done with it.
+A thread that is cancelled goes on at once. Its operation is given up if the kernel can. Its slot, with the
+memory in it, is used for nothing else until the kernel has finished with it.
 
 Source: Li and Zdancewic, PLDI 2007, section 4.5 (the AIO event loop).
 """

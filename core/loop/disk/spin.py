@@ -16,7 +16,7 @@ SPIN_US: Final = 300
 """How long to stay awake, from the beginning of the turn in which the last operation was begun."""
 
 RESTS: Final = 16
-"""Beginnings that are slept for after one that was awaited in vain: so of a slow disk one in 17 costs."""
+"""How many operations are slept for after one was waited for in vain: on a slow disk only one in 17 costs."""
 
 
 class Spin:

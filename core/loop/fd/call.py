@@ -1,4 +1,4 @@
-"""The calls on non-blocking descriptors that are no stream sockets: pipes, datagram sockets, pidfds.
+"""The calls on non-blocking descriptors that are not stream sockets: pipes, datagram sockets, pidfds.
 
 Owns the mutable record of one descriptor, as `core.loop.fd.loop` keeps it, and the call values. It performs
 nothing.

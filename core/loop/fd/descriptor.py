@@ -4,8 +4,8 @@ Two ways to wait, epoll's own. Level-triggered: `sys_epoll_wait` returns when th
 registers it anew at each call. Edge-triggered: an `EdgeWatch` stays registered, and reports what is new since
 it was asked last.
 
-Owns which thread waits for which descriptor, and the edges that no thread has asked for yet. What the
-descriptor is for, it does not know.
+Owns which thread waits for which descriptor, and the edges that no thread has asked for yet. It does not know
+what the descriptor is for.
 
 Source: epoll(7), "Level-triggered and edge-triggered".
 """
@@ -54,7 +54,7 @@ class EdgeWatch:
         self.pending = 0
         """Event bits that came since the last wait."""
         self.thread: Thread[Any] | None = None
-        """Who waits."""
+        """The thread that waits."""
 
     def wait(self) -> SystemCall[int]:
         """Wait for the next edge; returns the event bits of all that came since the last wait.

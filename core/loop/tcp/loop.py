@@ -7,8 +7,8 @@
 
 Owns what the parts are and how they meet. The packet river is `core.loop.tcp.packets`. The sides of a
 connection take the calls (`connecting`, `receiving`, `sending`, `closing`, `queues`), but for those about
-options and info, which block nobody. What actions do is `core.loop.tcp.connections`; what is decided is
-`core.tcp.step`, through `core.loop.tcp.door`.
+options and info, which block nobody. `core.loop.tcp.connections` performs the actions; `core.tcp.step`
+decides them, through `core.loop.tcp.door`.
 """
 
 from collections.abc import Mapping

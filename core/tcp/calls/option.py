@@ -1,7 +1,7 @@
 """SET OPTIONS: the user changes what a connection was opened with.
 
-The parameters stand in `Agreed`, which all copies of a connection share; a change replaces it, so that what
-looks at a parameter need not know whether it was ever changed.
+The parameters stand in `Agreed`, which all copies of a connection share; a change replaces it, so that code
+that reads a parameter need not know whether it was ever changed.
 
 Source: RFC 9293 3.7.4 (MUST-17: Nagle off), 3.8.4 (keepalive), 3.8.3 and RFC 5482 (user timeout); the rest is
 of tcp(7).

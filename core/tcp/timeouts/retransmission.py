@@ -1,5 +1,5 @@
-"""The retransmission timer of data and FIN, in every state that has any in flight (the seed forgot
-CLOSE-WAIT). The reordering timer and the tail loss probe share its field (RFC 8985 8).
+"""The retransmission timer of data and FIN, in every state that has any in flight, CLOSE-WAIT too. The
+reordering timer and the tail loss probe share its field (RFC 8985 8).
 
 Source: RFC 6298 5.4 to 5.6, RFC 9293 3.8.3.
 """

@@ -14,7 +14,7 @@ WAITERS_MAX: Final = 65_536
 """Threads that wait at one place; the next raises BoundExceeded."""
 
 Waiters = deque[Callable[[None], None]]
-"""The functions that wake threads, who has waited longest first."""
+"""The functions that wake threads, those that have waited longest first."""
 
 
 def wait_in(waiters: Waiters, what: str) -> Park[None]:
