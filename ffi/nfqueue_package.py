@@ -1,9 +1,9 @@
 """Packets from NFQUEUE through the NetfilterQueue package, behind the same protocol as our own netlink code.
 
-Owns the only import of that package. It makes one receive, one callback and one verdict of each packet and
-copies at most COPY_MAX_BYTES of it, so a server on it must advertise an MSS of about 3,960 at most; what is
-longer is dropped as TRUNCATED. It wants a socket of its own, which is closed with the source: the queue does
-not outlive the worker, and binding it needs CAP_NET_ADMIN.
+Owns the only import of that package. Each packet takes one receive, one callback and one verdict, and at most
+COPY_MAX_BYTES of it are copied, so a server on it must advertise an MSS of about 3,960 at most; a longer
+packet is dropped as TRUNCATED. The package needs a socket of its own, which is closed with the source: the
+queue does not outlive the worker, and binding it needs CAP_NET_ADMIN.
 
 Source: NetfilterQueue 1.1.
 """

@@ -1,7 +1,7 @@
 """openat2: opening a file that lies beneath a directory, and nowhere else.
 
-Owns the one call, and that it is done without where the kernel is too old for it or a sandbox refuses it.
-Which files are served, and to whom, it does not know.
+Owns the one call, and what replaces it where the kernel is too old for it or a sandbox refuses it. It does
+not know which files are served, nor to whom.
 
 Source: openat2(2), Linux 5.6; RESOLVE_CACHED, Linux 5.12.
 """

@@ -3,8 +3,8 @@
  * A packet that the kernel refuses (too long for the path, no route, a filter, no buffer) is skipped: IP may lose packets, and
  * TCP sends again. The caller learns how many went out, and the last reason why one did not.
  *
- * A raw socket routes by what goes with the message, and not by the header that it is given: so the source address goes with each
- * (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO), or rules like `ip rule from ADDRESS lookup N` would not hold for what we send.
+ * A raw socket routes by the message's control data, not by the header in its payload: so each message carries the source address
+ * there (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO), or rules like `ip rule from ADDRESS lookup N` would not hold for what we send.
  */
 #define _GNU_SOURCE
 #include "packet.h"
