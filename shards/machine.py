@@ -1,5 +1,5 @@
-"""Asks the machine what the plan must know, and whether a server can run at all: the thin doer before
-`shards.plan` and of `shards.needs`.
+"""Asks the machine what `shards.plan` must know, and whether a server can run at all (`shards.needs`): both
+decide, this performs.
 """
 
 import errno

@@ -93,8 +93,8 @@ MODULE: Final[dict[Extension, str]] = {
 
 
 def poorer(variant: Variant, modules: tuple[str, ...]) -> Variant | None:
-    """What to try after a variant was refused for want of these kernel modules (none: it was not said); None
-    when there is nothing left.
+    """What to try after a variant was refused because these kernel modules are missing (empty: the error
+    named none); None when there is nothing left.
     """
     used = [name for name in DISPENSABLE if getattr(variant, name)]
     missing = [name for name in used if MODULE[name] in modules] if modules else used[:1]
