@@ -31,7 +31,7 @@ def wrk_command(port: int, path: str, seconds: int, header: str, cpu: int | None
 
 
 def parse_wrk(output: str) -> tuple[int, int]:
-    """Requests answered and errors. Raises: ServerError when that is no output of wrk."""
+    """Requests answered and errors. Raises: ServerError when that is not output of wrk."""
     done = re.search(r"(\d+) requests in", output)
     if done is None:
         raise ServerError(f"wrk said: {output.strip()[-500:]}")

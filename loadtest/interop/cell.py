@@ -1,7 +1,7 @@
 """One cell of the matrix: a stack at each end, a link between them, all runs of that link, a capture of each
 end.
 
-Owns the namespaces, the two processes of `process` and the captures, and that nothing of them stays.
+Owns the namespaces, the two processes of `process` and the captures, and removes them all at the end.
 """
 
 import contextlib

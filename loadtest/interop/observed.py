@@ -1,8 +1,8 @@
 """One end of one connection, as a script sees it, and what it has observed in order.
 
 Owns what counts as an observation: octets by number and digest, the end of the stream, an error by its errno
-name. How octets were cut into pieces, and when they came, is none: two correct stacks differ in that. Knows
-the stack of its stream only where the interface has no common word (urgent data).
+name. How octets were cut into pieces, and when they came, does not count: two correct stacks differ in that.
+Knows the stack of its stream only where the interface has no common word (urgent data).
 """
 
 import errno

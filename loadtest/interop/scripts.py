@@ -1,6 +1,6 @@
 """What the two ends do: small scripts over the one interface of a stream, on whatever stack it stands.
 
-Owns no expectation: what is right is what the kernel's TCP shows at both ends, or a reason why not.
+Owns no expectation: right is what the kernel's TCP shows at both ends, unless a stated reason says otherwise.
 """
 
 from gossamer.core.threads.nursery import open_nursery

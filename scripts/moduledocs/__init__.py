@@ -9,5 +9,5 @@
     index.py        docs/modules.md: every module by its first sentence
     checks.py       what is out of date, orphaned, or says nothing
 
-Nothing is imported of what is described: the sources are parsed.
+The modules that are described are not imported: their sources are parsed.
 """
