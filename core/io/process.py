@@ -70,7 +70,8 @@ class Process:
                     await FdClose(end)
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; to nobody, when it has ended. Raises: MisuseError for no signal's number."""
+        """Send a signal; to nobody, when it has ended. Raises: MisuseError for anything but a signal's
+        number."""
         check_number("number", number, 0, signal.SIGRTMAX)
         self._child.send_signal(number)
 
@@ -114,7 +115,7 @@ def _open_end(pid: int) -> Descriptor | None:
 async def open_process(command: Sequence[str], **how: Any) -> Process:
     """Start a child; `how` is what subprocess.Popen takes (stdin=PIPE, cwd, env, ...).
 
-    Raises: OSError; MisuseError for what is no command.
+    Raises: OSError; MisuseError for anything but a command.
 
     Use it with `async with`: at the end of the block the child is gone.
 

@@ -86,7 +86,7 @@ def address_of(name: Any) -> Address:
 class SockAcceptor(AcceptorBase[SockStream]):
     """An `Acceptor` over a listening kernel socket, inherited or not; it owns the socket from now on.
 
-    Raises: MisuseError for what is no listening socket.
+    Raises: MisuseError for anything but a listening socket.
     """
 
     accept_call = SockAccept
@@ -114,7 +114,7 @@ def open_listener(sock: socket.socket, make: type[Connection]) -> Listener:
 
 
 def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False) -> SockAcceptor:
-    """Open a listening socket on an IP address and a port; of port 0 the kernel makes a free one.
+    """Open a listening socket on an IP address and a port; for port 0 the kernel picks a free one.
 
     >>> from gossamer import SockConnector, listen, run
     >>> async def main():
@@ -131,9 +131,8 @@ def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False
     deals out connections by a hash of their addresses, and those that wait at one are lost when it closes.
     "::" listens to IPv4 too, with peers as ::ffff:192.0.2.1; every other IPv6 address to IPv6 alone.
 
-    Raises: OSError that names the address (EADDRINUSE, EADDRNOTAVAIL, EACCES); MisuseError for no IP address.
-
-    Source: listen(2); socket(7), SO_REUSEPORT; ipv6(7), IPV6_V6ONLY.
+    Raises: OSError that names the address (EADDRINUSE, EADDRNOTAVAIL, EACCES); MisuseError for anything but
+    an IP address. Source: listen(2); socket(7), SO_REUSEPORT; ipv6(7), IPV6_V6ONLY.
     """
     check_address("address", address)
     check_number("backlog", backlog, 0, BACKLOG_MAX)
@@ -159,5 +158,6 @@ class SockConnector:
     def connect(
         self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
     ) -> SystemCall[SockStream]:
-        """Raises: ConnectionRefusedError, TimeoutError, OSError; MisuseError at once for no IP address."""
+        """Raises: ConnectionRefusedError, TimeoutError, OSError; MisuseError at once for anything but an IP
+        address."""
         return SockConnect(address, timeout_us, SockStream, options)

@@ -49,7 +49,7 @@ class User(msgspec.Struct, frozen=True, gc=False):
     read_bytes: int = 65_536
     """Octets that one RECEIVE asks for."""
     reads_every_us: int = 0
-    """0: a RECEIVE is always queued. Else one is made so often and answered from what is there."""
+    """0: a RECEIVE is always queued. Otherwise one is made at this interval, of what is there."""
     closes: bool = True
     """Whether it half-closes once all is sent."""
     waits: bool = False

@@ -51,7 +51,7 @@ class Faults(msgspec.Struct, frozen=True, gc=False):
     delay_us: int = 5_000
     """The least time a segment is under way."""
     jitter_us: int = 0
-    """Up to so much more, drawn for each segment: a second cause of reordering."""
+    """Up to this much more, drawn for each segment: a second cause of reordering."""
     reorder_us: int = 20_000
     corrupt: float = 0.0
     """This part of the segments comes out with a wrong bit, which the checksum shows."""

@@ -85,7 +85,7 @@ class SoftFailure(msgspec.Struct, frozen=True, gc=False):
 
 
 class Signal(Enum):
-    """Actions that say all by their name."""
+    """Actions without fields: the name says all."""
 
     # Members are single objects; Enum's own hash is Python code and stands in the way of a look-up for each
     # action.

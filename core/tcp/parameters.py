@@ -242,7 +242,7 @@ class Bounds(NamedTuple):
 class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
     """What an operator may tune. Times in microseconds, sizes in bytes.
 
-    A record holds what it is given: whoever takes a value from a user looks at its bounds.
+    A record holds what it is given: whoever takes a value from a user checks its bounds.
     """
 
     mss: Annotated[int, Bounds(MSS_FLOOR, 65_495)] = 1460

@@ -33,7 +33,7 @@ OFFSET_MAX: Final = (1 << 63) - (1 << 20)
 
 
 def check_fd(argument: str, found: object) -> None:
-    """Raises: MisuseError for what is no descriptor's number.
+    """Raises: MisuseError for anything but the number of a descriptor.
 
     -1, the number of a closed file or socket, is left to the kernel, which says EBADF.
     """

@@ -92,8 +92,8 @@ def _place(frame: FrameType) -> str:
 
 
 def all_threads() -> list[Thread[Any]]:
-    """Every thread that has not ended, of all schedulers of this process, in order of creation (of each
-    scheduler's: those of several stand among each other).
+    """Every thread that has not ended, of all schedulers of this process, in order of creation (within each
+    scheduler; those of several are interleaved).
 
     A heap that was frozen (`gc.freeze`) is not frozen any more afterwards: a full collection looks at all of
     it again, until it is frozen anew.

@@ -160,7 +160,7 @@ class Scheduler:
         self, coroutine: Coroutine[Any, Any, R], name: str = "", context: Context | None = None
     ) -> Thread[R]:
         """Start a thread; it first runs in the next turn. Its context variables live in `context`; without
-        one it shares those of whoever called `run`. Raises: MisuseError for what is no coroutine."""
+        one it shares those of whoever called `run`. Raises: MisuseError for anything but a coroutine."""
         if type(coroutine) is not CoroutineType or coroutine.cr_suspended:
             check_coroutine("spawn: coroutine", coroutine)
         if context is not None and context.get(CURRENT) is not self:

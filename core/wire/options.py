@@ -85,7 +85,7 @@ def decode_user_timeout(field: int) -> int:
 
 
 def _decode_cookie(kind: int, value: bytes) -> bytes | None:
-    """The Fast Open cookie of an option of either kind, None for what is no such option."""
+    """The Fast Open cookie of an option of either kind, None for any other option."""
     if kind == EXPERIMENT and value.startswith(FAST_OPEN_MAGIC):
         value = value[len(FAST_OPEN_MAGIC) :]
     elif kind != FAST_OPEN:

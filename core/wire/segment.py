@@ -81,7 +81,7 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     ecn: int = NOT_ECT
     """ECN codepoint of the IP header that the segment came or goes with; of one that goes, the six bits above
     it are the Diffserv field (RFC 2474 3). On the way in, segments of the hot path (plain data and ACKs with
-    timestamps) are not asked for it unless it is CE."""
+    timestamps) are read without it unless it is CE."""
     user_timeout_s: int = 0
     """User timeout option in seconds; 0 when it is absent. Source: RFC 5482 3."""
 

@@ -89,7 +89,7 @@ class Control:
         """After an ACK of new data while nothing is being recovered, and in recovery from a timeout.
 
         It is called only when cwnd is what limits the sender. Where the record says `every_ack` it is called
-        for every ACK, of nothing new too, and whatever loss recovery does; what it answers is cwnd.
+        for every ACK, also of nothing new, and also during loss recovery; its answer is cwnd.
         """
         raise NotImplementedError
 

@@ -337,8 +337,8 @@ async def select(*operations: Operation[Any]) -> tuple[int, Any]:
 
     Returns the operation's index, and the value received or None; by the index a type checker knows the type
     of the value, of up to three operations. Of several that can be performed at once the first named is.
-    Raises: ChannelClosed, as the operation would, with its index; MisuseError for what is no operation, and
-    for none.
+    Raises: ChannelClosed, as the operation would, with its index; MisuseError for anything but operations,
+    and when there are none.
     """
     _check_operations(operations)
     for index, operation in enumerate(operations):
