@@ -1,4 +1,4 @@
-"""What of us can be foretold from outside: nothing."""
+"""What of us can be predicted from outside: nothing."""
 
 import itertools
 
