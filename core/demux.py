@@ -26,7 +26,7 @@ def listening_key(address: Address) -> bytes:
     """What a listener is found by: its local address and port. Raises: ValueError for anything but an IP
     address."""
     host, port = address
-    packed = ANY_ADDRESS if host in ("", "0.0.0.0", "::") else pack_address(host)
+    packed = ANY_ADDRESS if host in ("0.0.0.0", "::") else pack_address(host)
     return packed + port.to_bytes(2, "big")
 
 

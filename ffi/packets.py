@@ -77,6 +77,10 @@ class OutSegment(Protocol):
     def ecn(self) -> int:
         """The codepoint for the IP header."""
 
+    @property
+    def cut_bytes(self) -> int:
+        """Of a super-segment: how much of the text each packet bears; 0 when it is one packet."""
+
 
 class PacketSink(Protocol):
     """Outgoing segments, collected into batches."""
@@ -89,7 +93,8 @@ class PacketSink(Protocol):
 
         `options` holds all option octets, padded to a multiple of four; without it, a segment with a
         timestamp gets that option alone, and no urgent pointer: one with URG needs `options`. The payload is
-        any bytes-like object of single bytes; it is copied at once.
+        any bytes-like object of single bytes; it is copied at once. A super-segment has no `options`; it is
+        sent as its packets (`core.wire.cutting`).
         """
 
     def flush(self) -> int:

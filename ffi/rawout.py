@@ -30,7 +30,7 @@ SO_SNDBUFFORCE: Final = 32
 IPV6_HDRINCL: Final = 36
 IPV6_FREEBIND: Final = 78
 
-_PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBB").pack_into
+_PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHxx").pack_into
 
 
 def _open_raw(family: int, level: int, header_included: int) -> socket.socket:
@@ -72,6 +72,9 @@ class RawSink:
     def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT) -> None:
         self.failed_total = 0
         self._count = 0
+        """Records of the batch."""
+        self._pieces = 0
+        """By how many its packets are more than that."""
         self._end = 0
         self._sent_early = 0
         self._arena = mmap.mmap(-1, ARENA_BYTES)
@@ -117,9 +120,12 @@ class RawSink:
             end - offset - options_bytes,
             options_bytes,
             segment.ecn,
+            segment.cut_bytes,
         )
         self._end = end
         self._count += 1
+        if segment.cut_bytes:
+            self._pieces += -(-len(payload) // segment.cut_bytes) - 1
 
     def _make_room(self, payload_bytes: int) -> int:
         """Flush; how far the end of the arena's used part moved back."""
@@ -137,11 +143,10 @@ class RawSink:
         return sent
 
     def _send(self) -> int:
-        count = self._count
-        self._count = 0
-        self._end = 0
+        count, packets = self._count, self._count + self._pieces
+        self._count = self._pieces = self._end = 0
         sent = lib.sender_send(self._sender, count)
-        self.failed_total += count - sent
+        self.failed_total += packets - sent
         return sent
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, SchedulerPor
 from gossamer.core.threads.scheduler import NoLoopTakesCall, NotASystemCall, Scheduler
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Raise, Thread
+from gossamer.core.threads.waiters import Waiters
 from gossamer.core.threads.watchdog import Watchdog
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Join",
     "Yield",
     "Park",
+    "Waiters",
     "Sleep",
     "Descriptor",
     "FdRead",

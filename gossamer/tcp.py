@@ -67,11 +67,11 @@ from gossamer.core.tcp.info import TcpInfo, info
 from gossamer.core.tcp.listen import segment_arrives as listen
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import SocketOptions
-from gossamer.core.tcp.step import step
+from gossamer.core.tcp.step import Connection, Outcome, step
 from gossamer.core.tcp.tcb import Congestion, Listener, State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.tcp.timeouts.timers import timers_due
-from gossamer.core.wire.packet import parse_packet
+from gossamer.core.wire.packet import Parsed, parse_packet
 from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment, SynOptions, flags_of
 
 __all__ = [
@@ -81,6 +81,8 @@ __all__ = [
     "listen",
     "deadline_us",
     # Connections.
+    "Connection",
+    "Outcome",
     "Tcb",
     "TimeWait",
     "Listener",
@@ -128,6 +130,7 @@ __all__ = [
     "SynOptions",
     "flags_of",
     "parse_packet",
+    "Parsed",
     "FIN",
     "SYN",
     "RST",

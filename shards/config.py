@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from gossamer.core.loop.disk.spin import SPIN_US
-from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.parameters import SUPER_SEGMENT_BYTES_MAX, Bounds, TcpParameters
 from gossamer.shards.web.options import WebOptions
 
 WORKERS_MAX = 64
@@ -87,12 +87,18 @@ class SupervisorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     restart_period_us: Annotated[int, Meta(ge=1_000_000)] = 60_000_000
 
 
+class ServerTcp(TcpParameters, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
+    """[tcp]: the parameters, with super-segments, which the sink of a server cuts."""
+
+    super_segment_bytes: Annotated[int, Bounds(0, SUPER_SEGMENT_BYTES_MAX)] = SUPER_SEGMENT_BYTES_MAX
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
     server: ServerConfig = field(default_factory=ServerConfig)
     nfqueue: NfqueueConfig = field(default_factory=NfqueueConfig)
-    tcp: TcpParameters = field(default_factory=TcpParameters)
+    tcp: ServerTcp = field(default_factory=ServerTcp)
     web: WebOptions = field(default_factory=WebOptions)
     log: LogConfig = field(default_factory=LogConfig)
     supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)

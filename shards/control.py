@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from gossamer.core.printable import printable
 from gossamer.shards.exitcode import CommandError, ExitCode, NotRunningError, command_error
 
 REQUEST_BYTES_MAX: Final = 4096
@@ -93,7 +94,7 @@ class ControlServer:
         try:
             return self._answer(request)
         except CommandError as error:
-            return ControlAnswer(False, str(error), exit_code=error.exit_code)
+            return ControlAnswer(False, printable(str(error)), exit_code=error.exit_code)
 
     def _forget(self, client: socket.socket) -> None:
         self._selector.unregister(client)

@@ -16,6 +16,7 @@ import msgspec
 from gossamer.core.clock import monotonic_us
 from gossamer.core.errors import what_failed
 from gossamer.core.io.signals import SignalSocket
+from gossamer.core.printable import printable
 from gossamer.shards.config import Config
 from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
 from gossamer.shards.counters import WorkerState
@@ -304,10 +305,10 @@ class Supervisor:
             host=run.opened.host,
             port=run.opened.port,
             url=run.url,
-            target=run.config.server.target,
+            target=printable(run.config.server.target),
             generation=self._generation,
             reloading=any(slot.is_replacing for slot in self._slots),
-            reload_error=self._reload_error,
+            reload_error=printable(self._reload_error),
             chains=run.chains,
             workers=[slot.status(monotonic_us()) for slot in self._slots],
         )

@@ -4,6 +4,7 @@ Owns the record and its encoding. Descriptors are numbers that both processes sh
 inherits them.
 """
 
+import json
 from typing import Literal
 
 import msgspec
@@ -72,10 +73,10 @@ class WorkerPlan(msgspec.Struct, frozen=True):
 
 
 def encode_plan(plan: WorkerPlan) -> bytes:
-    """The bytes of a plan."""
-    return msgspec.msgpack.encode(plan)
+    """The bytes of a plan. The standard library's JSON alone takes the name of a folder that is no UTF-8."""
+    return json.dumps(msgspec.to_builtins(plan)).encode()
 
 
 def decode_plan(data: bytes) -> WorkerPlan:
-    """The plan in those bytes. Raises: msgspec.DecodeError."""
-    return msgspec.msgpack.decode(data, type=WorkerPlan)
+    """The plan in those bytes. Raises: ValueError, msgspec.ValidationError."""
+    return msgspec.convert(json.loads(data), WorkerPlan)

@@ -24,7 +24,7 @@ FLOORS = (
     ("core.demux",),
     ("core.tcp",),
     ("core.threads", "core.wire"),
-    ("core.seq", "core.errors", "core.clock", "core.entropy", "ffi"),
+    ("core.seq", "core.errors", "core.printable", "core.clock", "core.entropy", "ffi"),
 )
 """From the top down, as in ARCHITECTURE.md. The web server and the rest of the shards are one floor in two
 rooms."""

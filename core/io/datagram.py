@@ -13,6 +13,7 @@ from typing import Any, Final
 from gossamer.core.errors import misuse
 from gossamer.core.loop.checks import RECV_BYTES_MAX, check_address, check_number, whole_bytes
 from gossamer.core.loop.fd.call import Descriptor, FdClose, FdReadable, FdWritable
+from gossamer.core.wire.flow import plain_host
 
 DATAGRAM_BYTES_MAX: Final = 65_535
 """No UDP datagram is longer."""
@@ -58,19 +59,21 @@ class DatagramSocket:
     def local(self) -> Any:
         """Our address: (host, port, ...), or the path of a Unix socket. Addresses have no one type: what they
         are depends on the family of the socket."""
-        return self._sock.getsockname()
+        return _plain(self._sock.getsockname())
 
     async def recv_from(self, bytes_max: int = DATAGRAM_BYTES_MAX) -> tuple[bytes, Any]:
-        """The next datagram, cut off after bytes_max, and who sent it.
+        """The next datagram, cut off after bytes_max, and who sent it: of IPv4 as 192.0.2.1, on "::" too.
 
         Raises: OSError; MisuseError for a wrong argument.
         """
         check_number("bytes_max", bytes_max, 1, RECV_BYTES_MAX)
         while True:
             try:
-                return self._sock.recvfrom(bytes_max)
+                data, sender = self._sock.recvfrom(bytes_max)
             except BlockingIOError:
                 await FdReadable(self._descriptor)
+            else:
+                return data, _plain(sender)
 
     async def send_to(self, data: bytes, address: Any) -> None:
         """Send a datagram.
@@ -80,6 +83,8 @@ class DatagramSocket:
         """
         data = whole_bytes("data", data)
         self._check_address(address)
+        if self._sock.family == socket.AF_INET6 and ":" not in address[0]:
+            address = (f"::ffff:{address[0]}", *address[1:])
         while True:
             try:
                 self._sock.sendto(data, address)
@@ -111,3 +116,9 @@ class DatagramSocket:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _plain(name: Any) -> Any:
+    """The name that the kernel gives, an IPv4 address on a socket of IPv6 as one of IPv4."""
+    is_mapped = isinstance(name, tuple) and plain_host(name[0]) != name[0]
+    return (plain_host(name[0]), name[1]) if is_mapped else name

@@ -1,16 +1,20 @@
 """Child processes: started, fed, read, waited for.
 
 Owns one child and its pipes. A thread that is cancelled while it waits for a child kills it and reaps it, so
-that none is left behind.
+that none is left behind. Whoever started the program may have had SIGCHLD ignored (`trap '' CHLD`), and the
+kernel keeps no exit code then: the first child that is started here sets it to its default.
 
-Source: pidfd_open(2), subprocess of the standard library.
+Source: pidfd_open(2), waitpid(2), "NOTES", subprocess of the standard library.
 """
 
 import errno
+import logging
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -26,12 +30,19 @@ from gossamer.core.threads.nursery import open_nursery
 NO_PIDFD: Final = frozenset({errno.ENOSYS, errno.EPERM})
 """Before Linux 5.3, and in sandboxes: then the child is asked for now and again."""
 
+LOST_CODE: Final = 255
+"""The exit code of a child that somebody else has reaped, as asyncio has it: nobody knows it any more."""
+
+REAPED: Final = "SIGCHLD is ignored, or another part of the program has reaped it"
+
 LOOK_US: Final = 1_000
 LOOK_US_MAX: Final = 50_000
 """Between two looks, doubled after each."""
 
 OUTPUT_BYTES_MAX: Final = 64 << 20
 """What `run_process` keeps of each output stream."""
+
+log = logging.getLogger(__name__)
 
 
 class Process:
@@ -54,11 +65,12 @@ class Process:
         self._end = _open_end(child.pid)
 
     async def wait(self) -> int:
-        """Wait until it has ended: its exit code, or minus the number of the signal that ended it.
+        """Wait until it has ended: its exit code, or minus the number of the signal that ended it; 255, and a
+        warning in the log, where another part of the program or the kernel has reaped it (`open_process`).
 
         Any number of threads may wait.
         """
-        if (code := self._child.poll()) is not None:
+        if (code := self._code()) is not None:
             return code
         # A descriptor has one reader: each who waits has one. The number is the child's until it is reaped.
         end = _open_end(self.pid)
@@ -73,13 +85,16 @@ class Process:
         """Send a signal; to nobody, when it has ended. Raises: MisuseError for anything but a signal's
         number."""
         check_number("number", number, 0, signal.SIGRTMAX)
-        self._child.send_signal(number)
+        if self._code() is None:
+            # It may have ended since, but the number is its own until it is reaped.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def close(self) -> None:
         """Kill it if it still runs, reap it, and close its pipes. Twice is harmless."""
         with CancelScope(shield=True):
-            if self._child.poll() is None:
-                self._child.kill()
+            if self._code() is None:
+                self.send_signal(signal.SIGKILL)
                 await self._reap(self._end)
             for descriptor in (self.stdin, self.stdout, self.stderr, self._end):
                 if descriptor is not None:
@@ -87,13 +102,27 @@ class Process:
 
     async def _reap(self, end: Descriptor | None) -> int:
         pause_us = LOOK_US
-        while (code := self._child.poll()) is None:
+        while (code := self._code()) is None:
             if end is not None:
                 await FdReadable(end)
             else:
                 await Sleep(pause_us)
                 pause_us = min(2 * pause_us, LOOK_US_MAX)
         return code
+
+    def _code(self) -> int | None:
+        """Its exit code, None while it runs. It is reaped by this."""
+        child = self._child
+        if child.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                # `Popen.poll` would say 0, success.
+                log.warning("the exit code of child %d is lost: %s", self.pid, REAPED)
+                child.returncode = LOST_CODE
+            else:
+                child.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return child.returncode
 
     async def __aenter__(self) -> "Process":
         return self
@@ -103,13 +132,24 @@ class Process:
 
 
 def _open_end(pid: int) -> Descriptor | None:
-    """What becomes readable when a child ends; None where the kernel has no such thing. Raises: OSError."""
+    """What becomes readable when a child ends; None where the kernel has no such thing, and of one that has
+    ended and is reaped. Raises: OSError."""
     try:
         return Descriptor(os.pidfd_open(pid))
+    except ProcessLookupError:
+        return None
     except OSError as error:
         if error.errno not in NO_PIDFD:
             raise
         return None
+
+
+def _have_exit_codes_kept() -> None:
+    """Have the kernel keep them for us: where SIGCHLD is ignored, it throws them away. Only Python's main
+    thread may set a signal."""
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if is_main_thread and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 async def open_process(command: Sequence[str], **how: Any) -> Process:
@@ -118,6 +158,10 @@ async def open_process(command: Sequence[str], **how: Any) -> Process:
     Raises: OSError; MisuseError for anything but a command.
 
     Use it with `async with`: at the end of the block the child is gone.
+
+    Where SIGCHLD is ignored, this sets it to its default for the whole program, as the kernel would reap the
+    child itself and keep no exit code. That can be done on Python's main thread alone: a scheduler on another
+    operating-system thread learns of the end all the same, but the exit code is 255 there.
 
     >>> from subprocess import PIPE
     >>> from gossamer import open_process, run
@@ -130,6 +174,7 @@ async def open_process(command: Sequence[str], **how: Any) -> Process:
     """
     if not command or not isinstance(command, Sequence):
         raise misuse("command", command, "a program and its arguments, as in ['ls', '-l']")
+    _have_exit_codes_kept()
     # To its end: cancelled, nobody would own the child.
     return Process(await sys_blio_to_end(lambda: subprocess.Popen(command, bufsize=0, **how)))
 

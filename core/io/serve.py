@@ -13,6 +13,8 @@ from gossamer.core.errors import Draining, misuse
 from gossamer.core.io.stream import Acceptor, Stream
 from gossamer.core.loop.checks import check_number
 from gossamer.core.loop.streamcall import is_said_of
+from gossamer.core.threads.cancel import TooSlowError
+from gossamer.core.threads.names import name_of
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.sync.semaphore import Semaphore
 
@@ -22,6 +24,7 @@ Handler = Callable[[Stream], Coroutine[Any, Any, object]]
 """An async function of one stream."""
 
 FAILED: Final = "%s failed with %r"
+GAVE_UP: Final = "%s gave up %r: %s"
 
 CONNECTIONS_MAX: Final = 65_536
 """Connections that are served at once, where nothing else is asked for."""
@@ -31,7 +34,8 @@ def guarded(handler: Handler) -> Callable[[Stream], Coroutine[Any, Any, None]]:
     """The same handler, with the stream closed when it returns, and aborted when it fails.
 
     A peer that has left, or was silent for too long, is no error of the handler's, nor is the server's
-    draining: those go no further. Raises, when called: whatever else the handler raises.
+    draining: those go no further. A limit that the handler set itself with `fail_after` is a line of the log.
+    Raises, when called: whatever else the handler raises.
     """
 
     async def serve_stream(stream: Stream) -> None:
@@ -42,6 +46,9 @@ def guarded(handler: Handler) -> Callable[[Stream], Coroutine[Any, Any, None]]:
         except BaseException as error:
             await stream.abort()
             fault = fault_in(stream, error)
+            if (slow := too_slow(fault)) is not None:
+                log.warning(GAVE_UP, name_of(handler), stream, slow)
+                return
             if fault is error:
                 raise
             if fault is not None:
@@ -64,6 +71,14 @@ def fault_in(stream: Stream, error: BaseException) -> BaseException | None:
     return None if is_no_fault(stream, error) else error
 
 
+def too_slow(fault: BaseException | None) -> TooSlowError | None:
+    """The limit of `fail_after` that was reached, where nothing else went wrong: for a group the first."""
+    if isinstance(fault, BaseExceptionGroup):
+        found = [too_slow(each) for each in fault.exceptions]
+        return found[0] if None not in found else None
+    return fault if isinstance(fault, TooSlowError) else None
+
+
 def is_no_fault(stream: Stream, error: BaseException) -> bool:
     """Whether an error of a handler, or every one of a group, says only that the peer has left or is silent,
     or that the server drains."""
@@ -72,18 +87,12 @@ def is_no_fault(stream: Stream, error: BaseException) -> bool:
     return isinstance(error, Draining) or is_said_of(stream, error)
 
 
-def name_of(handler: object) -> str:
-    """What a handler is called."""
-    name: str = getattr(handler, "__qualname__", type(handler).__qualname__)
-    return name
-
-
 async def serve(acceptor: Acceptor, handler: Handler, *, connections_max: int = CONNECTIONS_MAX) -> None:
     """Serve every connection of an acceptor with a thread that runs `handler(stream)`, until the acceptor is
     closed and the last connection has ended.
 
-    What one handler raises is logged, and ends its own connection; a peer that leaves is not even logged. The
-    stream is closed when its handler returns. To end at once, cancel it.
+    What one handler raises is logged, and ends its own connection: a limit of `fail_after` as one line, a
+    peer that leaves not at all. The stream is closed when its handler returns. To end at once, cancel it.
 
     >>> from gossamer import listen, open_connection, open_nursery, run, serve
     >>> async def echo(stream):

@@ -29,7 +29,7 @@ from gossamer.core.loop.sock.call import (
 )
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
-from gossamer.core.wire.flow import Address
+from gossamer.core.wire.flow import Address, plain_host
 from gossamer.ffi.accept import read_name
 
 BACKLOG: Final = 128
@@ -79,7 +79,7 @@ class SockStream(StreamBase, Connection):
 def address_of(name: Any) -> Address:
     """The address in what the kernel calls a socket: (host, port, ...), or the path of a Unix socket."""
     if isinstance(name, tuple):
-        return name[0], name[1]
+        return plain_host(name[0]), name[1]
     return str(name), 0
 
 
@@ -129,7 +129,8 @@ def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False
     `backlog` connections are kept until they are accepted, at most net.core.somaxconn. With `reuse_port`
     several sockets, of several processes of one user, share the port when all of them say so; the kernel
     deals out connections by a hash of their addresses, and those that wait at one are lost when it closes.
-    "::" listens to IPv4 too, with peers as ::ffff:192.0.2.1; every other IPv6 address to IPv6 alone.
+    "::" listens to IPv4 too, whose peers are 192.0.2.1 and not ::ffff:192.0.2.1; every other IPv6 address to
+    IPv6 alone.
 
     Raises: OSError that names the address (EADDRINUSE, EADDRNOTAVAIL, EACCES); MisuseError for anything but
     an IP address. Source: listen(2); socket(7), SO_REUSEPORT; ipv6(7), IPV6_V6ONLY.

@@ -29,6 +29,7 @@ from gossamer.core.errors import BoundExceeded, MisuseError, misuse
 from gossamer.core.threads.calls import Returning
 from gossamer.core.threads.current import CURRENT, NoSchedulerRuns, current_scheduler
 from gossamer.core.threads.eventloop import SchedulerPort
+from gossamer.core.threads.names import name_of
 from gossamer.core.threads.systemcall import SystemCall
 
 P = ParamSpec("P")
@@ -96,8 +97,7 @@ class Token:
             else:
                 answer.set_result(result)
 
-        name = getattr(function, "__qualname__", repr(function))
-        self._ask(answer, lambda: _spawn(answers, f"{name} from a thread"))
+        self._ask(answer, lambda: _spawn(answers, f"{name_of(function)} from a thread"))
         return answer.result()
 
     def run_sync_soon(self, function: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> None:

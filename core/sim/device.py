@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from gossamer.core.wire.cutting import cut
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.icmp import IcmpMessage
@@ -144,8 +145,9 @@ class MemorySink:
             bytes(segment.payload),
             urgent=segment.urgent,
             ecn=segment.ecn,
+            cut_bytes=segment.cut_bytes,
         )
-        self._batch.append(build_packet(flow, plain, options or None))
+        self._batch += [build_packet(flow, piece, options or None) for piece in cut(plain)]
 
     def flush(self) -> int:
         """Put the batch on the wire."""

@@ -5,9 +5,10 @@ Owns the bound on how long such a run may last; `core.sim.flow` has the two ends
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.agenda import START_US, Agenda
-from gossamer.core.sim.end import End, Observer
+from gossamer.core.sim.end import End, Observer, Stepper
 from gossamer.core.sim.flow import EndSetting, SimulatedFlow
 from gossamer.core.sim.link import Link
+from gossamer.core.tcp.step import step
 
 __all__ = ["STEPS_MAX", "Pair", "EndSetting"]
 
@@ -25,6 +26,7 @@ class Pair:
         seed: int = 0,
         observer: Observer | None = None,
         now_us: int = START_US,
+        stepper: Stepper = step,
     ) -> None:
         self._agenda = Agenda(STEPS_MAX, now_us)
         self.links = (
@@ -32,7 +34,7 @@ class Pair:
             Link(server.faults, seed * 2 + 1, server.line),
         )
         """The wire away from the client, and away from the server."""
-        self._flow = SimulatedFlow(self._agenda, client, server, self.links, observer)
+        self._flow = SimulatedFlow(self._agenda, client, server, self.links, observer, stepper=stepper)
 
     @property
     def now_us(self) -> int:

@@ -15,10 +15,13 @@ from gossamer.core.tcp.tcb import Tcb, TimeWait
 
 NOTHING = (None, (), NEVER_US)
 """What a field holds while there is nothing to say of it."""
+ALWAYS = frozenset({"snd_wnd", "rcv_nxt", "rcv_wnd"})
+"""Fields of a connection whose default says as much as any other value: a window of 0 is closed."""
 
 
 def explain(before: Tcb | TimeWait, after: Tcb | TimeWait | None = None) -> str:
-    """A line for each field that says something; with `after`, for each field that differs between the two.
+    """A line for each field that says something, which one at its default does not; with `after`, for each
+    field that differs between the two.
 
     >>> import msgspec
     >>> from gossamer.tcp import explain
@@ -29,11 +32,12 @@ def explain(before: Tcb | TimeWait, after: Tcb | TimeWait | None = None) -> str:
       snd_wnd   65,536 -> 0
       backoff   0 -> 1
     """
-    old = dict(_fields(before))
     if after is None:
-        rows = [(name, _shown(name, value)) for name, value in old.items() if value not in NOTHING]
+        fields = _fields(before)
+        rows = [(name, _shown(name, value)) for name, value, says in fields if says and name != "state"]
         return _table(_state(before), rows)
-    new = dict(_fields(after))
+    old = {name: value for name, value, _ in _fields(before)}
+    new = {name: value for name, value, _ in _fields(after)}
     rows = [
         (name, f"{_shown(name, old.get(name))} -> {_shown(name, new.get(name))}")
         for name in dict.fromkeys((*old, *new))
@@ -52,19 +56,20 @@ def _state(connection: Tcb | TimeWait) -> str:
     return connection.state.name.replace("_", "-") if isinstance(connection, Tcb) else "TIME-WAIT"
 
 
-def _fields(record: msgspec.Struct, above: str = "") -> Iterator[tuple[str, Any]]:
-    """The fields of a record and of those in it, by dotted names; of the parameters, those that differ from
-    their defaults.
+def _fields(record: msgspec.Struct, above: str = "") -> Iterator[tuple[str, Any, bool]]:
+    """The fields of a record and of those in it, by dotted names, and whether each says something by itself;
+    of the parameters, those that differ from their defaults.
     """
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
+    for field in msgspec.structs.fields(record):
+        name, value = field.name, getattr(record, field.name)
         if isinstance(value, TcpParameters):
             defaults = dict(_plain(DEFAULT_PARAMETERS))
-            yield from ((f"{above}{name}.{key}", v) for key, v in _plain(value) if v != defaults[key])
+            yield from ((f"{above}{name}.{key}", v, True) for key, v in _plain(value) if v != defaults[key])
         elif isinstance(value, msgspec.Struct):
             yield from _fields(value, f"{above}{name}.")
         else:
-            yield f"{above}{name}", value
+            says = name in ALWAYS or (value != field.default and value not in NOTHING)
+            yield f"{above}{name}", value, says
 
 
 def _plain(record: msgspec.Struct) -> Iterator[tuple[str, Any]]:

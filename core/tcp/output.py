@@ -23,15 +23,14 @@ from gossamer.core.tcp.recovery.retransmit import next_lost, retransmitted
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.transmissions import after_sending
 from gossamer.core.tcp.rtt import backed_off_us, expires_after_sending_us, wait_us
-from gossamer.core.tcp.tcb import Phase, State, Tcb
+from gossamer.core.tcp.silly_window import CLOSED_BY_US, is_worth_sending
+from gossamer.core.tcp.super_segment import Room, together
+from gossamer.core.tcp.tcb import Phase, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq, window_field
 from gossamer.core.wire.segment import ACK, ECE, FIN, NO_TIMESTAMP, NOT_ECT, PSH, SackBlock, Segment
 
 replace = msgspec.structs.replace
-
-CLOSED_BY_US = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
-"""States in which a FIN follows the data of the send buffer and is not yet acknowledged."""
 
 PACED = Signal.PACED
 
@@ -41,7 +40,13 @@ SACK_BLOCKS_WITH_TIMESTAMPS = (40 - TIMESTAMP_OPTION_BYTES - SACK_HEADER_BYTES) 
 
 
 def make_segment(
-    tcb: Tcb, now_us: int, seq: Seq, flags: int, payload: bytes = b"", ect: int = NOT_ECT
+    tcb: Tcb,
+    now_us: int,
+    seq: Seq,
+    flags: int,
+    payload: bytes = b"",
+    ect: int = NOT_ECT,
+    cut_bytes: int = 0,
 ) -> Segment:
     """A segment that carries what every one of a synchronized connection does: ACK, window, timestamps; and
     SACK when it has no payload, since options would take from the room of a full one. `ect` is for new data
@@ -72,6 +77,8 @@ def make_segment(
         None,
         0,
         ect | agreed.traffic_class,
+        0,
+        cut_bytes,
     )
 
 
@@ -161,14 +168,17 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
         tcb, largest = path_mtu.probe(tcb, now_us, unsent, usable)
     while unsent > 0:
         size = min(unsent, largest, usable)
-        if size > room or allowance <= 0 or not _is_worth_sending(tcb, size, unsent, flight):
+        if size > room or allowance <= 0 or not is_worth_sending(tcb, size, unsent, flight):
             break
+        cut_bytes = 0
+        if size < unsent and tcb.agreed.parameters.super_segment_bytes:
+            size, cut_bytes = together(tcb, size, flight, unsent, Room(usable, room, allowance))
         payload = octets_at(tcb.snd_buf, tcb.snd_buf_offset, flight, size)
         unsent, largest = unsent - size, tcb.agreed.smss
         flags = ACK | PSH if unsent == 0 else ACK
         if unsent == 0 and tcb.state in CLOSED_BY_US and usable > size:
             flags |= FIN
-        segments.append(make_segment(tcb, now_us, snd_nxt, flags, payload, tcb.agreed.ect))
+        segments.append(make_segment(tcb, now_us, snd_nxt, flags, payload, tcb.agreed.ect, cut_bytes))
         taken = size + (flags & FIN)
         snd_nxt = seq_add(snd_nxt, taken)
         flight, usable, room = flight + taken, usable - taken, room - taken
@@ -178,13 +188,19 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
         snd_nxt = seq_add(snd_nxt, 1)
     if snd_nxt == tcb.snd_nxt:
         return tcb
+    tcb = _completed(tcb, segments, first)
+    return _sent(replace(tcb, congestion=congestion), snd_nxt, now_us)
+
+
+def _completed(tcb: Tcb, segments: list[Segment], first: int) -> Tcb:
+    """What new segments, those from `first` on, bear beside their text, and what is known of them."""
     if tcb.path is not None:
-        tcb = path_mtu.sent(tcb, len(segments[first].payload))
+        tcb = path_mtu.sent(tcb, segments[first].cut_bytes or len(segments[first].payload))
     if tcb.ecn is not None:
         tcb = ecn.announced(tcb, segments, first)
     if tcb.reassembly is not None and tcb.agreed.sack:
         segments[first:] = [_with_sack(tcb, segment) for segment in segments[first:]]
-    return _sent(replace(tcb, congestion=congestion), snd_nxt, now_us)
+    return tcb
 
 
 def _with_sack(tcb: Tcb, segment: Segment) -> Segment:
@@ -221,18 +237,6 @@ def _sent(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Tcb:
         rtt_at_us=now_us,
         transmissions=transmissions,
     )
-
-
-def _is_worth_sending(tcb: Tcb, size: int, unsent: int, flight: int) -> bool:
-    """Silly window avoidance of the sender, and Nagle. Source: RFC 9293 3.8.6.2.1 (1) to (3); (4) is the
-    persist timer."""
-    if size <= 0:
-        return False
-    if size >= tcb.agreed.smss:
-        return True
-    if size == unsent and (flight == 0 or tcb.agreed.parameters.nodelay or tcb.state in CLOSED_BY_US):
-        return True
-    return size * 2 >= tcb.max_snd_wnd and (flight == 0 or tcb.agreed.parameters.nodelay)
 
 
 def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int) -> Tcb:

@@ -127,6 +127,9 @@ TAIL_PROBE_ACK_DELAY_US: Final = 200 * MILLISECOND_US
 REASSEMBLY_BLOCKS_MAX: Final = 128
 """Runs of octets the receiver holds out of order; CVE-2018-5390."""
 
+SUPER_SEGMENT_BYTES_MAX: Final = 65_455
+"""The text of a packet that is still to be cut: an IPv4 total length of 65,535, less 20 and less the longest
+TCP header."""
 COALESCE_BYTES: Final = 4096
 """A chunk of a buffer shorter than this takes up the next one, so that a buffer of n bytes has at most about
 n / 4096 chunks, however small the writes or segments were."""
@@ -275,6 +278,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Send new data on the first two duplicate ACKs (RFC 3042)."""
     congestion: str = "cubic"
     """Congestion control by name (`core.tcp.congestion.named`), or "module:attribute" for one's own."""
+    super_segment_bytes: Annotated[int, Bounds(0, SUPER_SEGMENT_BYTES_MAX)] = 0
+    """Full segments that leave together go through the TCP as one of at most so many octets, and are cut into
+    packets behind it; 0 never. On the wire it is the same."""
     pacing: Literal["auto", "on", "off"] = "auto"
     """Spread segments over the round trip: as the algorithm wants, always, or never."""
     initial_window_segments: Annotated[int, Bounds(1, 100)] = 10

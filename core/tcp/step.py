@@ -39,7 +39,9 @@ from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import expired
 
 Connection = Tcb | TimeWait
+"""What `step` takes."""
 Outcome = tuple[Connection | None, Actions]
+"""What `step` gives: the connection after the event, None once it is gone, and what it wants done."""
 
 
 def segment_arrives(connection: Connection, event: SegmentArrives) -> Outcome:

@@ -147,6 +147,9 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """TLP.end_seq: SND.NXT when a tail loss probe went out that is not settled (RFC 8985 7.1)."""
     probe_is_retransmission: bool = False
     """TLP.is_retrans: the probe carried octets that had been sent before."""
+    missing_bytes: int = -1
+    """From the first partial ACK without SACK on: how much a peer may miss that keeps what comes out of
+    order, since for so much no duplicate has come; 0 when it keeps nothing; -1 before (`discarded`)."""
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False, array_like=True):

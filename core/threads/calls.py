@@ -196,10 +196,11 @@ class Nbio(SystemCall[Any], frozen=True):
 class Park(SystemCall[R], frozen=True):
     """Block until somebody calls the function that this puts into `waiters`; returns its argument.
 
-    What locks and queues between threads are made of. Taken by the scheduler.
+    What locks and queues between threads are made of. `waiters` is a `Waiters` of `gossamer.lowlevel`; or a
+    plain deque, where few wait: a thread that is cancelled is searched for in it. Taken by the scheduler.
 
-    >>> from collections import deque
     >>> from gossamer import run, sys_fork, sys_join, sys_park, sys_yield
+    >>> from gossamer.lowlevel import Waiters
     >>> async def waits(waiters):
     ...     return await sys_park(waiters)
     >>> async def main(waiters):
@@ -207,7 +208,7 @@ class Park(SystemCall[R], frozen=True):
     ...     await sys_yield()
     ...     waiters.popleft()("news")
     ...     return await sys_join(thread)
-    >>> run(main(deque()))
+    >>> run(main(Waiters()))
     'news'
     """
 
@@ -235,7 +236,12 @@ class Sleep(SystemCall[None], frozen=True, gc=False):
 
 class EpollWait(SystemCall[int], frozen=True, gc=False):
     """Wait until a descriptor is ready, level-triggered; returns epoll's event bits. Taken by
-    `core.loop.fd.descriptor`, which has an `EdgeWatch` for what is edge-triggered."""
+    `core.loop.fd.descriptor`, which has an `EdgeWatch` for what is edge-triggered.
+
+    Raises: OSError (EBADF); ConnectionAbortedError when another thread closes it and says so, by
+    `sys_notify_closing`; MisuseError where another thread waits for it, and for what cannot be watched, a
+    regular file.
+    """
 
     fd: int
     events: int
@@ -246,6 +252,43 @@ class EpollWait(SystemCall[int], frozen=True, gc=False):
         if not (is_plain and -1 <= fd <= FD_MAX and 0 <= events <= EVENTS_MASK):
             check_fd("sys_epoll_wait: fd", fd)
             check_events("sys_epoll_wait: events", events)
+
+
+class NotifyClosing(SystemCall[None], frozen=True, gc=False):
+    """Say that a descriptor is closed next: who waits for it, by `sys_epoll_wait` or an `EdgeWatch`, gets
+    ConnectionAbortedError, and its number is free for the next that has it. Taken by
+    `core.loop.fd.descriptor`.
+
+    >>> import os
+    >>> from select import EPOLLIN
+    >>> from gossamer import open_nursery, run, sys_epoll_wait, sys_notify_closing, sys_yield
+    >>> async def waits(fd):
+    ...     try:
+    ...         await sys_epoll_wait(fd, EPOLLIN)
+    ...     except ConnectionAbortedError:
+    ...         print("closed meanwhile")
+    >>> async def main():
+    ...     reader, writer = os.pipe()
+    ...     async with open_nursery() as nursery:
+    ...         nursery.start_soon(waits, reader)
+    ...         await sys_yield()
+    ...         await sys_notify_closing(reader)
+    ...         os.close(reader)
+    ...     os.close(writer)
+    >>> run(main())
+    closed meanwhile
+
+    The kernel says nothing of a close: without this the thread would wait for ever. Where nobody waits
+    nothing is done; it never blocks, so a `finally` clause of a cancelled thread may make it. What has a
+    `close` of its own, a stream, a pipe, an `EdgeWatch`, does this itself.
+
+    Raises: MisuseError for the descriptor of one of these.
+    """
+
+    fd: int
+
+    def __post_init__(self) -> None:
+        check_fd("sys_notify_closing: fd", self.fd)
 
 
 @final
@@ -337,6 +380,7 @@ sys_join = Join
 sys_park = Park
 sys_sleep = Sleep
 sys_epoll_wait = EpollWait
+sys_notify_closing = NotifyClosing
 sys_aio_read = AioRead
 sys_aio_write = AioWrite
 sys_aio_sync = AioSync

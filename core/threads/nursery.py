@@ -23,6 +23,7 @@ from gossamer.core.errors import MisuseError, misuse
 from gossamer.core.threads.calls import Park, Returning
 from gossamer.core.threads.cancel import Cancelled, CancelScope
 from gossamer.core.threads.current import CURRENT, current_scheduler
+from gossamer.core.threads.names import name_of
 from gossamer.core.threads.starting import Starting
 from gossamer.core.threads.tracebacks import note_thread
 
@@ -120,7 +121,7 @@ class Nursery:
         if not self._is_open:
             raise MisuseError("the nursery is not open yet: async with open_nursery() as nursery: ...")
         current_scheduler()  # before the function is called, whose coroutine nobody would await else
-        return name or getattr(function, "__qualname__", None) or repr(function)
+        return name or name_of(function)
 
     def _start(self, coroutine: Coroutine[Any, Any, None], label: str) -> None:
         self._children += 1

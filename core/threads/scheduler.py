@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context
 from functools import partial
 from threading import get_ident
-from types import CoroutineType
+from types import CoroutineType, MethodType
 from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
@@ -117,6 +117,7 @@ class Scheduler:
         }
         self._cancellers: dict[type, Canceller] = {Join: self._cancel_join, Park: self._cancel_park}
         self._alarms: DeadlineHeap[Callable[[], None]] | None = None
+        self._wakes = self._unpark  # made once: each parked thread has a method of it
         self.running: Thread[Any] | None = None
         """The thread whose code runs just now."""
         self.os_thread = 0
@@ -172,13 +173,23 @@ class Scheduler:
         self._ready.append(thread)
         return thread
 
+    def start(self, thread: Thread[Any]) -> None:
+        """Start a thread that was made elsewhere; else as `spawn`."""
+        assert thread.context is not None
+        thread.context.run(CURRENT.set, self)
+        self._spawned_total += 1
+        thread.number = self._spawned_total
+        thread.inbox = None
+        self._threads += 1
+        self._ready.append(thread)
+
     def run(self) -> None:
         """Run until no thread is left, or until `stop`."""
         self._stopping = False
         outer = CURRENT.set(self)
         self.os_thread = get_ident()
         try:
-            with left_generators_end_in(self.spawn):
+            with left_generators_end_in(self):
                 while self._threads and not self._stopping:
                     self._turn()
         finally:
@@ -394,8 +405,8 @@ class Scheduler:
 
     def _park(self, thread: Thread[Any], call: Park[Any]) -> Any:
         if not isinstance(call.waiters, deque):
-            raise misuse("sys_park: waiters", call.waiters, "a deque")
-        call.waiters.append(partial(self._unpark, thread))
+            raise misuse("sys_park: waiters", call.waiters, "a Waiters, or a deque")
+        call.waiters.append(MethodType(self._wakes, thread))
         return BLOCKED
 
     def _unpark(self, thread: Thread[Any], value: Any) -> None:
@@ -407,14 +418,14 @@ class Scheduler:
         self._ready.append(thread)
 
     def _cancel_park(self, thread: Thread[Any], call: Park[Any]) -> bool:
-        for waiter in call.waiters:
-            if isinstance(waiter, partial) and waiter.args == (thread,):
-                call.waiters.remove(waiter)
-                return True
-        return False
+        try:
+            call.waiters.remove(MethodType(self._wakes, thread))  # equal to the one that `_park` put in
+        except ValueError:
+            return False
+        return True
 
     def _cancel_join(self, thread: Thread[Any], call: Join[Any]) -> bool:
-        call.thread.joiners.remove(thread)
+        del call.thread.joiners[thread]
         return True
 
     def _ret(self, _thread: Thread[Any], call: Ret) -> Any:
@@ -425,8 +436,10 @@ class Scheduler:
         joined = call.thread
         if joined is thread:
             raise MisuseError(f"{thread!r} joins itself and would wait for ever")
-        if joined.joiners is not ENDED:
-            joined.joiners = [*(joined.joiners or ()), thread]
+        if joined.joiners is None:
+            joined.joiners = {thread: None}
+        elif joined.joiners is not ENDED:
+            joined.joiners[thread] = None
         elif type(joined.inbox) is Raise:
             self.throw(thread, joined.inbox.error)
         else:

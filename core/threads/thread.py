@@ -83,6 +83,7 @@ class Thread(Generic[R_co]):
         self.coroutine: Coroutine[Any, Any, R_co] = coroutine
         self.inbox: Any = BLOCKED
         self.joiners: Any = None
+        """Who waits for its end, a dict in the order of coming; None for nobody, ENDED once it has ended."""
         self.name = name
         self.scope: Scope | None = None
         """The innermost cancel scope that it is in."""

@@ -33,6 +33,12 @@ def unpack_address(packed: bytes) -> str:
     return str(ipaddress.IPv6Address(packed))
 
 
+def plain_host(host: str) -> str:
+    """An address of the kernel's as people write it: an IPv4 peer of a socket of IPv6 with the IPv4 address
+    that it has, which is what `unpack_address` makes of it too."""
+    return host.removeprefix("::ffff:") if "." in host else host
+
+
 def pack_flow(local: Address, remote: Address) -> Flow:
     """The key of the connection between two sockets. Raises: ValueError for anything but an IP address."""
     ports = remote[1].to_bytes(2, "big") + local[1].to_bytes(2, "big")

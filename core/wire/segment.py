@@ -24,6 +24,7 @@ ECT_1: Final = 1
 ECT_0: Final = 2
 CE: Final = 3
 """The codepoints of the ECN field of the IP header. Source: RFC 3168 5, figure 1."""
+ECN_NAMES: Final = {NOT_ECT: "Not-ECT", ECT_1: "ECT(1)", ECT_0: "ECT(0)", CE: "CE"}
 ECN_BITS: Final = 2
 """How far above it the Diffserv field begins."""
 
@@ -84,6 +85,36 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     timestamps) are read without it unless it is CE."""
     user_timeout_s: int = 0
     """User timeout option in seconds; 0 when it is absent. Source: RFC 5482 3."""
+    cut_bytes: int = 0
+    """Of a super-segment that goes: how many octets of text each of its packets bears, the last one what is
+    left (`core.wire.cutting`). 0 when it is one packet. Source: gso_size of the kernel's
+    Documentation/networking/segmentation-offloads.rst."""
+
+    def __str__(self) -> str:
+        """One line for people, in the order of tcpdump: only what the segment has.
+
+        >>> from gossamer.tcp import ACK, SYN, Segment, SynOptions
+        >>> print(Segment(1, 2, SYN | ACK, 65535, syn_options=SynOptions(mss=1460)))
+        SYN,ACK seq 1 ack 2 win 65535 <mss 1460>
+        >>> print(Segment(1, 2, ACK, 512, ts_val=7, ts_ecr=9, payload=b"hello"))
+        ACK seq 1:6 ack 2 win 512 <TS val 7 ecr 9> length 5
+        """
+        length = len(self.payload)
+        parts = [flags_of(self) or "no flags", f"seq {self.seq}"]
+        if length:
+            parts[1] += f":{(self.seq + length) & 0xFFFFFFFF}"
+        if self.flags & ACK:
+            parts.append(f"ack {self.ack}")
+        parts.append(f"win {self.window}")
+        if self.flags & URG:
+            parts.append(f"urg {self.urgent}")
+        if self.ecn & CE:
+            parts.append(ECN_NAMES[self.ecn & CE])
+        if options := _options_shown(self):
+            parts.append(f"<{','.join(options)}>")
+        if length:
+            parts.append(f"length {length}")
+        return " ".join(parts)
 
 
 def flags_of(segment: Segment) -> str:
@@ -94,3 +125,26 @@ def flags_of(segment: Segment) -> str:
     'SYN,ACK'
     """
     return ",".join(name for bit, name in FLAG_NAMES.items() if segment.flags & bit)
+
+
+def _options_shown(segment: Segment) -> list[str]:
+    """The options of a segment, by the names that tcpdump gives them."""
+    shown = _syn_options_shown(segment.syn_options) if segment.syn_options is not None else []
+    if segment.ts_val != NO_TIMESTAMP:
+        shown.append(f"TS val {segment.ts_val} ecr {segment.ts_ecr}")
+    if segment.sack:
+        shown.append(f"sack {' '.join(f'{left}:{right}' for left, right in segment.sack)}")
+    if segment.user_timeout_s:
+        shown.append(f"uto {segment.user_timeout_s} s")
+    return shown
+
+
+def _syn_options_shown(options: SynOptions) -> list[str]:
+    shown = [f"mss {options.mss}"] if options.mss else []
+    if options.window_scale >= 0:
+        shown.append(f"wscale {options.window_scale}")
+    if options.sack_permitted:
+        shown.append("sackOK")
+    if options.cookie is not None:
+        shown.append(f"tfo cookie {options.cookie.hex()}" if options.cookie else "tfo cookiereq")
+    return shown

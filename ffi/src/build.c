@@ -19,7 +19,7 @@ static void store32(uint8_t *out, uint32_t value)
     memcpy(out, &value, 4);
 }
 
-static int is_ipv4(const struct out_record *record)
+int packet_is_ipv4(const struct out_record *record)
 {
     return is_mapped(record->flow);
 }
@@ -73,19 +73,38 @@ static void write_tcp(uint8_t *tcp, uint32_t header, const struct out_record *re
         store16(tcp + 18, (uint16_t)record->ts_val); /* the urgent pointer */
 }
 
-static void write_checksum(uint8_t *tcp, uint32_t length, const struct out_record *record)
+/* The checksum of a TCP header of `header` bytes and of `length` bytes of text, which need not stand behind it. */
+static void write_checksum(uint8_t *tcp, uint32_t header, const uint8_t *text, uint32_t length, const struct out_record *record)
 {
-    const uint32_t bytes = is_ipv4(record) ? 4 : 16;
-    const struct upper upper = {.bytes = tcp, .length = length, .source = record->flow + 32 - bytes,
+    const uint32_t bytes = packet_is_ipv4(record) ? 4 : 16;
+    const struct upper upper = {.bytes = tcp, .length = header + length, .source = record->flow + 32 - bytes,
                                 .destination = record->flow + 16 - bytes, .address_bytes = bytes};
-    const uint16_t sum = upper_checksum(&upper, NEXT_TCP);
+    const uint64_t above = checksum_add(pseudo_header_sum(&upper, NEXT_TCP), tcp, header);
+    const uint16_t sum = checksum_finish(checksum_add(above, text, length));
     memcpy(tcp + 16, &sum, 2);
+}
+
+static void write_ip(uint8_t *ip, uint32_t total, const struct out_record *record, uint8_t ttl)
+{
+    if (packet_is_ipv4(record))
+        write_ipv4(ip, total, record, ttl);
+    else
+        write_ipv6(ip, total - IPV6_HEADER_BYTES, record, ttl);
+}
+
+static uint32_t ip_header_bytes(const struct out_record *record)
+{
+    return packet_is_ipv4(record) ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
+}
+
+static uint32_t timestamp_bytes(const struct out_record *record)
+{
+    return record->kind == OUT_TIMESTAMP ? TIMESTAMP_BYTES : 0;
 }
 
 int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *record, uint8_t ttl, uint32_t *start)
 {
-    const uint32_t ip_header = is_ipv4(record) ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
-    const uint32_t timestamp = record->kind == OUT_TIMESTAMP ? TIMESTAMP_BYTES : 0;
+    const uint32_t ip_header = ip_header_bytes(record), timestamp = timestamp_bytes(record);
     const uint32_t before = ip_header + TCP_HEADER_BYTES + timestamp;
     const uint32_t behind = (uint32_t)record->options_length + record->payload_length;
     const uint32_t total = before + behind;
@@ -99,10 +118,30 @@ int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *
     *start = record->payload_offset - before;
     uint8_t *ip = arena + *start, *tcp = ip + ip_header;
     write_tcp(tcp, TCP_HEADER_BYTES + timestamp + record->options_length, record);
-    write_checksum(tcp, total - ip_header, record);
-    if (ip_header == IPV4_HEADER_BYTES)
-        write_ipv4(ip, total, record, ttl);
-    else
-        write_ipv6(ip, total - ip_header, record, ttl);
+    write_checksum(tcp, TCP_HEADER_BYTES + timestamp, arena + *start + before, behind, record);
+    write_ip(ip, total, record, ttl);
     return (int)total;
+}
+
+int packet_can_cut(const struct out_record *record, uint32_t arena_bytes)
+{
+    return record->cut_bytes && !record->options_length && record->cut_bytes <= IP_MAX_BYTES - HEADROOM_BYTES &&
+           record->payload_offset <= arena_bytes && record->payload_length <= arena_bytes - record->payload_offset;
+}
+
+uint32_t packet_build_piece(uint8_t *headers, const uint8_t *arena, const struct out_record *record, uint8_t ttl,
+                            uint32_t piece_start, uint32_t piece_bytes)
+{
+    const uint32_t ip_header = ip_header_bytes(record), tcp_header = TCP_HEADER_BYTES + timestamp_bytes(record);
+    struct out_record piece = *record;
+    piece.seq += piece_start;
+    if (piece_start)
+        piece.flags &= ~FLAG_CWR;
+    if (piece_start + piece_bytes < record->payload_length)
+        piece.flags &= ~(FLAG_PSH | FLAG_FIN);
+    uint8_t *tcp = headers + ip_header;
+    write_tcp(tcp, tcp_header, &piece);
+    write_checksum(tcp, tcp_header, arena + record->payload_offset + piece_start, piece_bytes, &piece);
+    write_ip(headers, ip_header + tcp_header + piece_bytes, &piece, ttl);
+    return ip_header + tcp_header;
 }

@@ -50,6 +50,8 @@ struct out_record {
     uint16_t payload_length;
     uint8_t options_length;
     uint8_t traffic_class; /* RFC 2474: the Diffserv field, and below it the two bits of ECN */
+    uint16_t cut_bytes;    /* of a super-segment: the payload of each of its packets; 0: one packet */
+    uint16_t unused;
 };
 
 enum in_kind {
@@ -93,6 +95,15 @@ int packet_parse(const uint8_t *arena, uint32_t offset, uint32_t length, uint32_
 /* build.c: writes the headers of a record before its options and payload. Returns the length of the packet and where
  * it starts, or -1 if the record does not fit the arena, IP, or TCP. */
 int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *record, uint8_t ttl, uint32_t *start);
+
+/* build.c: writes the headers of one packet of a super-segment, whose payload stays where it is: `piece_bytes` of it from
+ * `piece_start` on. `record` must have passed packet_can_cut. Returns the length of the headers, at most HEADROOM_BYTES. */
+uint32_t packet_build_piece(uint8_t *headers, const uint8_t *arena, const struct out_record *record, uint8_t ttl,
+                            uint32_t piece_start, uint32_t piece_bytes);
+/* Whether a record leaves as IPv4. */
+int packet_is_ipv4(const struct out_record *record);
+/* Whether a super-segment fits the arena, and each of its packets IP. */
+int packet_can_cut(const struct out_record *record, uint32_t arena_bytes);
 
 /* receive.c */
 struct receiver;

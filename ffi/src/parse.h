@@ -10,7 +10,7 @@ enum { NEXT_HOP_BY_HOP = 0, NEXT_ICMP = 1, NEXT_TCP = 6, NEXT_ROUTING = 43, NEXT
        NEXT_DESTINATION = 60 };
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_MSS = 2, OPTION_WINDOW_SCALE = 3, OPTION_SACK_PERMITTED = 4,
        OPTION_SACK = 5, OPTION_TIMESTAMP = 8, OPTION_USER_TIMEOUT = 28, OPTION_FAST_OPEN = 34, OPTION_EXPERIMENT = 254 };
-enum { FLAG_SYN = 0x02, FLAG_URG = 0x20 };
+enum { FLAG_FIN = 0x01, FLAG_SYN = 0x02, FLAG_PSH = 0x08, FLAG_URG = 0x20, FLAG_CWR = 0x80 };
 enum { ECN_MASK = 3, ECN_CE = 3 };
 
 /* The upper layer of a packet whose IP header was found good. */
@@ -59,7 +59,10 @@ static inline void put_address(uint8_t *out, const uint8_t *address, uint32_t ad
 /* upper.c: multicast, broadcast, unspecified; and IPv4-mapped on an IPv6 wire, which would be taken for another flow's IPv4. */
 int is_bad_address(const uint8_t *address, uint32_t address_bytes);
 
-/* The checksum over pseudo-header and upper layer; 0 when it is right. RFC 9293 3.1, RFC 8200 8.1. */
+/* What the pseudo-header, for an upper layer of `length` bytes, adds to its checksum. RFC 9293 3.1, RFC 8200 8.1. */
+uint64_t pseudo_header_sum(const struct upper *upper, uint8_t protocol);
+
+/* The checksum over pseudo-header and upper layer; 0 when it is right. */
 uint16_t upper_checksum(const struct upper *upper, uint8_t protocol);
 
 /* parse_tcp.c and parse_icmp.c: called by parse_ip.c, and by nobody below it. */

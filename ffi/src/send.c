@@ -1,5 +1,7 @@
 /* A batch of segments out through raw sockets: headers written, then one sendmmsg for each family.
  *
+ * A super-segment leaves as its packets: headers of their own, each before its piece of the text, which is not moved.
+ *
  * A packet that the kernel refuses (too long for the path, no route, a filter, no buffer) is skipped: IP may lose packets, and
  * TCP sends again. The caller learns how many went out, and the last reason why one did not.
  *
@@ -26,12 +28,22 @@ union source {
     } v6;
 };
 
+/* Messages that are prepared before they are sent; the packets of one batch may be more. */
+enum { MESSAGES_MAX = 512 };
+
+/* Of one message: a packet that stands in one piece, or the headers of one and its text. */
+struct parts {
+    struct iovec vectors[2];
+    uint8_t headers[HEADROOM_BYTES];
+};
+
 /* One family's socket and the messages prepared for it. */
 struct outlet {
     int fd;
     uint32_t count;
+    int sent_total; /* since sender_send began */
     struct mmsghdr *messages;
-    struct iovec *vectors;
+    struct parts *parts;
     struct sockaddr_in6 *addresses; /* large enough for either family */
     union source *sources;
 };
@@ -59,22 +71,21 @@ static void source_init(union source *source, sa_family_t family, struct msghdr 
     }
 }
 
-static int outlet_init(struct outlet *outlet, int fd, sa_family_t family, uint32_t records_max)
+static int outlet_init(struct outlet *outlet, int fd, sa_family_t family)
 {
     outlet->fd = fd;
-    outlet->messages = calloc(records_max, sizeof *outlet->messages);
-    outlet->vectors = calloc(records_max, sizeof *outlet->vectors);
-    outlet->addresses = calloc(records_max, sizeof *outlet->addresses);
-    outlet->sources = calloc(records_max, sizeof *outlet->sources);
-    if (!outlet->messages || !outlet->vectors || !outlet->addresses || !outlet->sources)
+    outlet->messages = calloc(MESSAGES_MAX, sizeof *outlet->messages);
+    outlet->parts = calloc(MESSAGES_MAX, sizeof *outlet->parts);
+    outlet->addresses = calloc(MESSAGES_MAX, sizeof *outlet->addresses);
+    outlet->sources = calloc(MESSAGES_MAX, sizeof *outlet->sources);
+    if (!outlet->messages || !outlet->parts || !outlet->addresses || !outlet->sources)
         return 0;
-    for (uint32_t i = 0; i < records_max; i++) {
+    for (uint32_t i = 0; i < MESSAGES_MAX; i++) {
         struct msghdr *message = &outlet->messages[i].msg_hdr;
         outlet->addresses[i].sin6_family = family;
         message->msg_name = &outlet->addresses[i];
         message->msg_namelen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-        message->msg_iov = &outlet->vectors[i];
-        message->msg_iovlen = 1;
+        message->msg_iov = outlet->parts[i].vectors;
         source_init(&outlet->sources[i], family, message);
     }
     return 1;
@@ -83,7 +94,7 @@ static int outlet_init(struct outlet *outlet, int fd, sa_family_t family, uint32
 static void outlet_free(struct outlet *outlet)
 {
     free(outlet->messages);
-    free(outlet->vectors);
+    free(outlet->parts);
     free(outlet->addresses);
     free(outlet->sources);
 }
@@ -99,7 +110,7 @@ struct sender *sender_new(int fd4, int fd6, uint8_t *arena, uint32_t arena_bytes
     sender->records = records;
     sender->records_max = records_max;
     sender->ttl = ttl;
-    if (!outlet_init(&sender->v4, fd4, AF_INET, records_max) || !outlet_init(&sender->v6, fd6, AF_INET6, records_max)) {
+    if (!outlet_init(&sender->v4, fd4, AF_INET) || !outlet_init(&sender->v6, fd6, AF_INET6)) {
         sender_free(sender);
         return NULL;
     }
@@ -136,6 +147,43 @@ static void address_ipv6(struct outlet *outlet, const uint8_t *ip)
     outlet->messages[outlet->count].msg_hdr.msg_controllen = is_link_local ? 0 : sizeof source->v6;
 }
 
+/* sendmmsg stops at the first message it cannot send, and says why only when that one comes first. */
+static void send_all(struct outlet *outlet, int *last_errno)
+{
+    uint32_t next = 0;
+    while (next < outlet->count) {
+        const int sent = sendmmsg(outlet->fd, outlet->messages + next, outlet->count - next, MSG_DONTWAIT);
+        if (sent > 0) {
+            outlet->sent_total += sent;
+            next += (uint32_t)sent;
+        } else if (errno != EINTR) {
+            *last_errno = errno;
+            next++;
+        }
+    }
+    outlet->count = 0;
+}
+
+/* Room for one more message to where `flow` leads. */
+static struct outlet *outlet_for(struct sender *sender, int is_ipv4)
+{
+    struct outlet *outlet = is_ipv4 ? &sender->v4 : &sender->v6;
+    if (outlet->count == MESSAGES_MAX)
+        send_all(outlet, &sender->last_errno);
+    return outlet;
+}
+
+/* The message is complete but for its addresses, which its IP header has. */
+static void add(struct outlet *outlet, const uint8_t *ip, int is_ipv4, size_t vectors)
+{
+    outlet->messages[outlet->count].msg_hdr.msg_iovlen = vectors;
+    if (is_ipv4)
+        address_ipv4(outlet, ip);
+    else
+        address_ipv6(outlet, ip);
+    outlet->count++;
+}
+
 static void prepare(struct sender *sender, const struct out_record *record)
 {
     uint32_t start;
@@ -144,34 +192,30 @@ static void prepare(struct sender *sender, const struct out_record *record)
         sender->last_errno = EMSGSIZE;
         return;
     }
-    const uint8_t *ip = sender->arena + start;
+    uint8_t *ip = sender->arena + start;
     const int is_ipv4 = ip[0] >> 4 == 4;
-    struct outlet *outlet = is_ipv4 ? &sender->v4 : &sender->v6;
-    if (is_ipv4)
-        address_ipv4(outlet, ip);
-    else
-        address_ipv6(outlet, ip);
-    outlet->vectors[outlet->count] = (struct iovec){(void *)ip, (size_t)length};
-    outlet->count++;
+    struct outlet *outlet = outlet_for(sender, is_ipv4);
+    outlet->parts[outlet->count].vectors[0] = (struct iovec){ip, (size_t)length};
+    add(outlet, ip, is_ipv4, 1);
 }
 
-/* sendmmsg stops at the first message it cannot send, and returns the error only when that one comes first. */
-static int send_all(struct outlet *outlet, int *last_errno)
+static void prepare_cut(struct sender *sender, const struct out_record *record)
 {
-    uint32_t next = 0;
-    int sent_total = 0;
-    while (next < outlet->count) {
-        const int sent = sendmmsg(outlet->fd, outlet->messages + next, outlet->count - next, MSG_DONTWAIT);
-        if (sent > 0) {
-            sent_total += sent;
-            next += (uint32_t)sent;
-        } else if (errno != EINTR) {
-            *last_errno = errno;
-            next++;
-        }
+    if (!packet_can_cut(record, sender->arena_bytes)) {
+        sender->last_errno = EMSGSIZE;
+        return;
     }
-    outlet->count = 0;
-    return sent_total;
+    const int is_ipv4 = packet_is_ipv4(record);
+    uint8_t *text = sender->arena + record->payload_offset;
+    for (uint32_t at = 0; at < record->payload_length; at += record->cut_bytes) {
+        const uint32_t left = record->payload_length - at, bytes = left < record->cut_bytes ? left : record->cut_bytes;
+        struct outlet *outlet = outlet_for(sender, is_ipv4);
+        struct parts *parts = &outlet->parts[outlet->count];
+        const uint32_t headers = packet_build_piece(parts->headers, sender->arena, record, sender->ttl, at, bytes);
+        parts->vectors[0] = (struct iovec){parts->headers, headers};
+        parts->vectors[1] = (struct iovec){text + at, bytes};
+        add(outlet, parts->headers, is_ipv4, 2);
+    }
 }
 
 int sender_send(struct sender *sender, uint32_t count)
@@ -180,7 +224,14 @@ int sender_send(struct sender *sender, uint32_t count)
         return 0; /* closed */
     if (count > sender->records_max)
         count = sender->records_max;
-    for (uint32_t i = 0; i < count; i++)
-        prepare(sender, &sender->records[i]);
-    return send_all(&sender->v4, &sender->last_errno) + send_all(&sender->v6, &sender->last_errno);
+    sender->v4.sent_total = sender->v6.sent_total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (sender->records[i].cut_bytes)
+            prepare_cut(sender, &sender->records[i]);
+        else
+            prepare(sender, &sender->records[i]);
+    }
+    send_all(&sender->v4, &sender->last_errno);
+    send_all(&sender->v6, &sender->last_errno);
+    return sender->v4.sent_total + sender->v6.sent_total;
 }

@@ -14,11 +14,15 @@ int is_bad_address(const uint8_t *address, uint32_t address_bytes)
     return address[0] == 0xff || !memcmp(address, UNSPECIFIED, 16) || is_mapped(address);
 }
 
-uint16_t upper_checksum(const struct upper *upper, uint8_t protocol)
+uint64_t pseudo_header_sum(const struct upper *upper, uint8_t protocol)
 {
     const uint8_t tail[8] = {upper->length >> 24, upper->length >> 16, upper->length >> 8, upper->length, 0, 0, 0, protocol};
     uint64_t sum = checksum_add(0, upper->source, upper->address_bytes);
     sum = checksum_add(sum, upper->destination, upper->address_bytes);
-    sum = checksum_add(sum, tail, sizeof tail);
-    return checksum_finish(checksum_add(sum, upper->bytes, upper->length));
+    return checksum_add(sum, tail, sizeof tail);
+}
+
+uint16_t upper_checksum(const struct upper *upper, uint8_t protocol)
+{
+    return checksum_finish(checksum_add(pseudo_header_sum(upper, protocol), upper->bytes, upper->length));
 }

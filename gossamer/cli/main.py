@@ -14,6 +14,7 @@ from gossamer.cli.firewall import firewall
 from gossamer.cli.running import reload, stop, worker
 from gossamer.cli.serve import serve
 from gossamer.cli.status import status
+from gossamer.core.printable import printable
 from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
 from gossamer.shards.standard_streams import hold_standard_descriptors
 
@@ -111,5 +112,5 @@ def main() -> None:
     if line:
         # Where nothing can be written any more, the exit code still says it.
         with contextlib.suppress(OSError):
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
     raise SystemExit(int(code))

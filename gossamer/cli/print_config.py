@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from gossamer.core.printable import printable
 from gossamer.shards.config import Config
 from gossamer.shards.units import format_duration, format_size, is_size
 
@@ -23,7 +24,9 @@ def _toml_value(name: str, value: Any) -> str:
             + "}"
         )
     # JSON leaves DEL as it is, which TOML forbids; its escapes beyond U+FFFF are none of TOML's.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # TOML has no word for a path that is no UTF-8: such a one is shown as people see it elsewhere.
+    shown = printable(value) if isinstance(value, str) else value
+    return json.dumps(shown, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _line(name: str, value: Any) -> str:

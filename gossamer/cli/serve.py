@@ -7,6 +7,7 @@ a key of config.toml; precedence is option > environment > config.toml > default
 import contextlib
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from rich.markup import escape
 
 from gossamer.cli.print_config import format_config
 from gossamer.core.io.signals import SignalSocket
+from gossamer.core.printable import printable
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.logs import configure_logging
@@ -116,7 +118,7 @@ def _print_start(run: ServerRun, console: Console) -> None:
     names = {"kernel": "kernel sockets", "nfqueue": "the functional TCP (NFQUEUE)"}
     what = "folder" if target_kind(config.server.target) == "folder" else "handler"
     console.print(
-        f"[bold]gossamer[/bold] serves the {what} {escape(config.server.target)} "
+        f"[bold]gossamer[/bold] serves the {what} {escape(printable(config.server.target))} "
         f"on [bold]{escape(run.url)}[/bold]"
     )
     console.print(f"  stack     {names[plan.stack]}: {escape(plan.reason)}")
@@ -124,10 +126,19 @@ def _print_start(run: ServerRun, console: Console) -> None:
     where = f", queues {', '.join(queues)}" if queues else ""
     user = user_name(config) if run.confinement.identity else "this user"
     console.print(f"  workers   {len(plan.shards)}, as {user}{where}")
-    console.print(f"  run-dir   {run.directory.path}")
-    console.print(f"  stop      Ctrl-C, or: gossamer stop --run-dir {run.directory.path}")
+    directory = os.fspath(run.directory.path)
+    console.print(f"  run-dir   {escape(printable(directory))}")
+    console.print(f"  stop      Ctrl-C, or: gossamer stop --run-dir {escape(shell_word(directory))}")
     for warning in run.warnings:
-        console.print(f"  [yellow]warning[/yellow]   {escape(warning)}")
+        console.print(f"  [yellow]warning[/yellow]   {escape(printable(warning))}")
+
+
+def shell_word(path: str) -> str:
+    """A path as it can be typed into a shell: octets that are no UTF-8 in the quotes of bash(1), QUOTING."""
+    if printable(path) == path:
+        return shlex.quote(path)
+    quoted = path.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{printable(quoted)}'"
 
 
 @click.command(epilog=EPILOG)

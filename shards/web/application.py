@@ -4,8 +4,8 @@
 
 One thread runs it for every connection, on either stack. The stream is closed when it returns. What it raises
 is logged and counted (`thread_errors_total`), but for what the stream says of a peer that has left or is
-silent. When the server drains, a blocked recv raises `gossamer.core.errors.Draining`: finish the request at
-hand, then close.
+silent; a limit that it set itself with `fail_after` is one line of the log. When the server drains, a blocked
+recv raises `gossamer.core.errors.Draining`: finish the request at hand, then close.
 
 Owns the loading and its errors; it never knows what a handler does.
 """
@@ -14,6 +14,7 @@ import importlib
 import inspect
 import traceback
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from gossamer.core.errors import GossamerError, what_failed
@@ -86,7 +87,8 @@ def find_attribute(module: Any, dotted: str, target: str) -> Any:
 def is_handler(found: Any) -> bool:
     """Whether it can be called with one stream and gives a coroutine."""
     # The method itself is asked for, not whether there is one: that is why B004 does not apply.
-    function = found if inspect.isroutine(found) else getattr(found, "__call__", None)  # noqa: B004 (see above)
+    is_function = inspect.isroutine(found) or isinstance(found, partial)
+    function = found if is_function else getattr(found, "__call__", None)  # noqa: B004 (see above)
     if inspect.isclass(found) or not inspect.iscoroutinefunction(function):
         return False
     try:

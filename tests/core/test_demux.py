@@ -29,7 +29,7 @@ def test_add__beyond_the_bound__names_it(demux: Demux[str, str]) -> None:
         demux.add(flow(9), "one more")
 
 
-@pytest.mark.parametrize("anywhere", ["", "0.0.0.0", "::"])
+@pytest.mark.parametrize("anywhere", ["0.0.0.0", "::"])
 def test_listener__exact_address_before_any(demux: Demux[str, str], anywhere: str) -> None:
     demux.listen((anywhere, 80), "any")
     assert demux.find_listener(flow(1)) == "any"
@@ -40,6 +40,11 @@ def test_listener__exact_address_before_any(demux: Demux[str, str], anywhere: st
     assert demux.find_listener(flow(1, ("10.0.0.2", 81))) is None
     demux.unlisten(LOCAL)
     assert demux.find_listener(flow(1)) == "any"
+
+
+def test_listen__no_address__refused_as_acceptors_do(demux: Demux[str, str]) -> None:
+    with pytest.raises(ValueError, match="''"):
+        demux.listen(("", 80), "any")
 
 
 def test_listen__twice__address_in_use(demux: Demux[str, str]) -> None:

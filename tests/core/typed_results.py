@@ -41,6 +41,7 @@ from gossamer.core.threads.calls import (
     sys_fork,
     sys_join,
     sys_nbio,
+    sys_notify_closing,
     sys_park,
     sys_ret,
     sys_sleep,
@@ -117,6 +118,7 @@ async def functions() -> None:
 async def waits(wakers: deque[Callable[[str], None]]) -> None:
     assert_type(await sys_park(wakers), str)
     assert_type(await sys_epoll_wait(3, 1), int)
+    assert_type(await sys_notify_closing(3), None)
     async with EdgeWatch(3, 1) as watch:
         assert_type(await watch.wait(), int)
     assert_type(await sys_aio_read(3, 0, 100), bytes)

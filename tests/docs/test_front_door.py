@@ -2,6 +2,7 @@
 in one line a module, and counts either in seconds or in microseconds."""
 
 import ast
+import builtins
 import doctest
 import importlib
 import inspect
@@ -136,3 +137,25 @@ def test_help__the_map_names_what_there_is() -> None:
     found = [word for word in re.findall(r"\w+", text.partition("\n\n")[2]) if word in order]
     assert len(found) >= 35
     assert set(re.findall(r"\bsys_\w+|\b[A-Z][a-z]+[A-Z]\w+", text)) <= {*order, "OSErrors"}
+
+
+def _annotations(function: ast.FunctionDef) -> Iterator[ast.expr]:
+    arguments = function.args
+    for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        if argument.annotation is not None:
+            yield argument.annotation
+    if function.returns is not None:
+        yield function.returns
+
+
+FUNCTIONS_OF_TCP = [name for name in FRONTS[2].__all__ if inspect.isfunction(getattr(FRONTS[2], name))]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS_OF_TCP)
+def test_tcp__the_types_that_its_functions_name_are_there_too(name: str) -> None:
+    (function,) = ast.parse(inspect.getsource(getattr(FRONTS[2], name))).body
+    assert isinstance(function, ast.FunctionDef)
+    named = {
+        node.id for each in _annotations(function) for node in ast.walk(each) if isinstance(node, ast.Name)
+    }
+    assert {each for each in named if not hasattr(builtins, each)} <= NAMES["gossamer.tcp"]

@@ -78,4 +78,4 @@ def test_readme__its_programs_run(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout[:21])
-    assert printed == ["", "hare\n", "SYN_SENT Segment(seq=", ""]
+    assert printed == ["", "hare\n", "SYN_SENT SYN seq 7 wi", ""]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gossamer.core.wire import record as layout
 from gossamer.core.wire.checksum import checksum
+from gossamer.core.wire.cutting import cut
 from gossamer.core.wire.flow import MAPPED_PREFIX, Flow, is_ipv4
 from gossamer.core.wire.ip import TTL, IpPacket
 from gossamer.core.wire.ipv4 import parse_ipv4
@@ -55,7 +56,7 @@ def c_build(flow: Flow, segment: Segment, options: bytes, before: int = 0, ttl: 
     layout.OUT_RECORD.pack_into(
         ffi.buffer(record), 0, flow, with_timestamp, segment.flags, segment.window, segment.seq, segment.ack,
         segment.ts_val if with_timestamp else segment.urgent, segment.ts_ecr, offset, len(segment.payload),
-        len(options), segment.ecn,
+        len(options), segment.ecn, 0,
     )  # fmt: skip
     start = ffi.new("uint32_t *")
     length = lib.packet_build(ffi.from_buffer("uint8_t[]", arena), len(arena), record, ttl, start)
@@ -95,6 +96,56 @@ def test_build__any_length__as_the_reference_or_refused(flow: Flow, length: int,
     except ValueError:
         expected = None
     assert c_build(flow, segment, b"") == expected
+
+
+def c_cut(flow: Flow, segment: Segment, before: int) -> list[bytes]:
+    """The packets that C makes of a super-segment in an arena that is just large enough."""
+    stamped = segment.ts_val >= 0
+    arena = bytes(before) + segment.payload
+    record = ffi.new("struct out_record *")
+    layout.OUT_RECORD.pack_into(
+        ffi.buffer(record), 0, flow, stamped, segment.flags, segment.window, segment.seq, segment.ack,
+        segment.ts_val if stamped else segment.urgent, segment.ts_ecr, before, len(segment.payload), 0,
+        segment.ecn, segment.cut_bytes,
+    )  # fmt: skip
+    view = ffi.from_buffer("uint8_t[]", arena)
+    assert lib.packet_can_cut(record, len(arena))
+    packets = []
+    for start in range(0, len(segment.payload), segment.cut_bytes):
+        piece = segment.payload[start : start + segment.cut_bytes]
+        headers = bytearray(lib.HEADROOM_BYTES)
+        c_headers = ffi.from_buffer("uint8_t[]", headers)
+        length = lib.packet_build_piece(c_headers, view, record, TTL, start, len(piece))
+        packets.append(bytes(headers[:length]) + piece)
+    return packets
+
+
+@given(FLOWS, SEGMENTS, st.integers(1, 40), st.integers(0, 9))
+def test_cut__any_super_segment__as_the_reference(
+    flow: Flow, segment: Segment, cut_bytes: int, before: int
+) -> None:
+    rare = {"sack": (), "syn_options": None, "user_timeout_s": 0, "urgent": 0}
+    whole = msgspec.structs.replace(segment, cut_bytes=cut_bytes, **rare)
+    assert c_cut(flow, whole, before) == [build_packet(flow, piece) for piece in cut(whole)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [
+        pytest.param("payload_offset", 2**32 - 1, id="offset behind the arena"),
+        pytest.param("payload_length", 101, id="payload over the arena"),
+        pytest.param("options_length", 4, id="options"),
+        pytest.param("cut_bytes", 0, id="no pieces"),
+        pytest.param("cut_bytes", 65_464, id="pieces longer than IP can say"),
+    ],
+)
+def test_cut__record_that_cannot_be__refused(changed: str, value: int) -> None:
+    record = ffi.new("struct out_record *")
+    record.flow = ANY_FLOW
+    record.payload_offset, record.payload_length, record.cut_bytes = 72, 100, 30
+    assert lib.packet_can_cut(record, 172)
+    setattr(record, changed, value)
+    assert not lib.packet_can_cut(record, 172)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ IN_FIELDS = (
     "payload_offset",
     "payload_length",
 )
-OUT_FIELDS = (*IN_FIELDS, "options_length", "traffic_class")
+OUT_FIELDS = (*IN_FIELDS, "options_length", "traffic_class", "cut_bytes", "unused")
 SIDE_FIELDS = (
     *("has_timestamp", "sack_permitted", "window_scale", "sack_count", "mss", "urgent", "sack"),
     *("cookie", "user_timeout", "cookie_length", "unused"),
@@ -31,7 +31,7 @@ SIDE_FIELDS = (
 
 def offsets_of(packed: struct.Struct) -> list[int]:
     """Where each field of a format begins; a repeated number counts as one field, as a C array does."""
-    items = re.findall(r"\d*[a-zA-Z]", packed.format)
+    items = re.findall(r"\d*[a-wyzA-Z]|x+", packed.format)
     return [struct.calcsize("=" + "".join(items[:i])) for i in range(len(items))]
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from gossamer.core.wire.cutting import cut
 from gossamer.core.wire.flow import local_port, pack_flow
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import parse_packet
-from gossamer.core.wire.segment import ACK, CE, CWR, ECE, ECT_0, SYN, URG, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, CE, CWR, ECE, ECT_0, PSH, SYN, URG, Segment, SynOptions
 from gossamer.ffi.rawout import ARENA_BYTES, BATCH_MAX, RawSink, open_raw_sockets
 from gossamer.loadtest import namespaces
 
@@ -212,3 +213,31 @@ def test_open_raw_sockets__never_receive(sink: RawSink, wire: socket.socket) -> 
         arrived(wire, 1)
         with pytest.raises(BlockingIOError):
             v4.recv(100)
+
+
+@pytest.mark.needs("namespaces", "raw-sockets")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_super_segment__more_packets_than_are_prepared_at_once__all_on_the_wire(
+    sink: RawSink, wire: socket.socket, host: str
+) -> None:
+    flow, from_us = pack_flow((host, 7701), (host, PEER_PORT)), pack_flow((host, PEER_PORT), (host, 7701))
+    octets = bytes(range(256)) * 240
+    whole = Segment(5, 6, ACK | PSH | CWR, 7, 8, 9, octets, ecn=ECT_0, cut_bytes=100)
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    sink.emit(flow, PLAIN)
+    sink.emit(flow, whole)
+    sink.emit(flow, PLAIN)
+    pieces = cut(whole)
+    assert len(pieces) > 512
+    assert sink.flush() == len(pieces) + 2
+    assert sink.failed_total == 0
+    expected = [(from_us, each) for each in (PLAIN, *pieces, PLAIN)]
+    # The tap may lose what it has no room for; what it has stands in order.
+    assert arrived(wire, 100) == expected[:100]
+
+
+def test_super_segment__refused__each_of_its_packets_counts(nowhere: RawSink) -> None:
+    nowhere.emit(LOOPBACK, Segment(1, 2, ACK, 3, payload=bytes(250), cut_bytes=100))
+    nowhere.emit(LOOPBACK, PLAIN)
+    assert nowhere.flush() == 0
+    assert nowhere.failed_total == 4

@@ -78,3 +78,22 @@ def test_peer_resets_or_leaves__neither_logged_nor_counted(troubled: Server, dee
     wait_until(lambda: troubled.status()["workers"][0]["connections"] == 0, "both are over")
     assert errors_total(troubled) == 0
     assert "ended by an error" not in troubled.log()
+
+
+def test_handlers_own_limit_is_reached__a_line_that_names_it_and_no_error(troubled: Server) -> None:
+    with connect(troubled, "loses_patience") as client:
+        assert is_over(client)
+    (line,) = [each for each in troubled.log().splitlines() if "not done within" in each]
+    assert "WARNING handler gave up <SockStream 127.0.0.1:" in line
+    assert line.endswith(": not done within 0.05 s")
+    assert "Traceback" not in troubled.log()
+    assert errors_total(troubled) == 0
+
+
+def test_partial_as_handler__served_and_named_by_its_function(serve: Serve) -> None:
+    folder = str(Path(__file__).parent)
+    server = serve("--workers", "1", target="troubled:greets", PYTHONPATH=folder).wait_ready()
+    with socket.create_connection(("127.0.0.1", server.status()["port"]), timeout=5) as client:
+        client.recv(5)
+    wait_until(lambda: errors_total(server) == 1, "it is counted")
+    assert "<Thread _greets> was ended by an error" in server.log()

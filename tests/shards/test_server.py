@@ -6,14 +6,18 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from .conftest import Server, wait_until
+from gossamer.shards.exitcode import ExitCode
+
+from .conftest import GOSSAMER, Server, wait_until
 
 Serve = Callable[..., Server]
 
@@ -74,6 +78,61 @@ def test_status__table__names_every_worker(serve: Serve) -> None:
     text = server.command("status").stdout
     assert all(str(pid) in text for pid in server.worker_pids())
     assert "serving" in text
+
+
+NO_UTF_8 = b"caf\xe9".decode(errors="surrogateescape")
+"""A name in Latin-1, as Python holds it."""
+
+
+def test_names_that_are_no_utf_8__served_stopped_and_seen(serve: Serve, tmp_path: Path, site: Path) -> None:
+    """The folder, the run directory and the file of the configuration: octets are allowed in any."""
+    target, config = tmp_path / NO_UTF_8, tmp_path / f"{NO_UTF_8}.toml"
+    site.rename(target)
+    config.write_text("[tcp]\nnodelay = true\n")
+    server = serve("--config", str(config), target=str(target), name=f"run {NO_UTF_8}").wait_ready()
+    assert server.get() == (200, b"hello\n")
+    assert f"the folder {tmp_path}/caf\\xe9 on" in server.log()
+    assert f"gossamer stop --run-dir $'{tmp_path}/run caf\\xe9'" in server.log()
+    assert server.status()["target"] == f"{tmp_path}/caf\\xe9"
+    assert f"{tmp_path}/caf\\xe9" in server.command("status").stdout
+    config.write_text("[tcp]\nnodelay = 7\n")
+    refused = server.command("reload")
+    assert refused.returncode == ExitCode.USAGE
+    assert f"{tmp_path}/caf\\xe9.toml: tcp.nodelay" in refused.stderr
+    config.write_text("[tcp]\nnodelay = false\n")
+    assert server.command("reload").returncode == 0
+    assert server.get() == (200, b"hello\n")
+    assert server.command("stop").returncode == 0
+    assert server.wait_end() == 0
+    assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("where", ["target", "run_dir", "config"])
+def test_names_that_are_no_utf_8__in_a_refusal__one_line(tmp_path: Path, site: Path, where: str) -> None:
+    path = str(tmp_path / NO_UTF_8)
+    (tmp_path / NO_UTF_8).write_text("no folder")
+    arguments = {
+        "target": [path],
+        "run_dir": [str(site), "--run-dir", f"{path}/run", "--port", "0", "--stack", "kernel"],
+        "config": [str(site), "--config", f"{path}/config.toml"],
+    }[where]
+    done = subprocess.run([GOSSAMER, "serve", *arguments], capture_output=True, timeout=30, check=False)
+    assert done.returncode in (ExitCode.USAGE, ExitCode.CANNOT_START)
+    (line,) = done.stderr.decode().splitlines()[-1:]
+    assert line.startswith("gossamer: ")
+    assert "caf" in line
+    assert b"Traceback" not in done.stderr
+
+
+def test_print_config__name_that_is_no_utf_8__shown(site: Path) -> None:
+    done = subprocess.run(
+        [GOSSAMER, "serve", str(site), "--run-dir", NO_UTF_8, "--print-config"],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads(done.stdout.decode())["server"]["run_dir"] == "caf\\xe9"
 
 
 def test_worker_killed__replaced_and_counted(serve: Serve) -> None:

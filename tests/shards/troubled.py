@@ -1,11 +1,13 @@
 """A handler that does what it is asked for, wrong things too: the tests' TARGET troubled:handler."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.sock.call import SockRecv
+from gossamer.core.threads.cancel import fail_after
 from gossamer.core.threads.nursery import open_nursery
 
 
@@ -43,6 +45,11 @@ async def waits_in_a_nursery(stream: Any) -> None:
         nursery.start_soon(answers, stream)
 
 
+async def loses_patience(stream: Any) -> None:
+    with fail_after(0.05):
+        await stream.recv()
+
+
 async def answers(stream: Any) -> None:
     async for data in stream:
         await stream.send(data)
@@ -58,6 +65,7 @@ DEEDS: dict[bytes, Callable[[Any], Awaitable[None]]] = {
         receives_from_nothing,
         sends_text_into_a_pipe,
         waits_in_a_nursery,
+        loses_patience,
         answers,
     )
 }
@@ -68,3 +76,11 @@ async def handler(stream: Stream) -> None:
     name = await stream.recv()
     await stream.send(b"begun")
     await DEEDS[name](stream)
+
+
+async def _greets(greeting: bytes, stream: Stream) -> None:
+    await stream.send(greeting)
+    raise ValueError("no more words")
+
+
+greets = partial(_greets, b"hello")

@@ -5,9 +5,9 @@ registers it anew at each call. Edge-triggered: an `EdgeWatch` stays registered,
 it was asked last.
 
 Owns which thread waits for which descriptor, and the edges that no thread has asked for yet. It does not know
-what the descriptor is for.
+what the descriptor is for, nor when somebody closes it: `sys_notify_closing` says so.
 
-Source: epoll(7), "Level-triggered and edge-triggered".
+Source: epoll(7), "Level-triggered and edge-triggered"; close(2), "Multithreaded processes and close()".
 """
 
 import errno
@@ -18,13 +18,16 @@ from select import EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT
 from typing import Any, Final
 
 from gossamer.core.errors import MisuseError, misuse
-from gossamer.core.threads.calls import EpollWait, check_events, check_fd
+from gossamer.core.threads.calls import EpollWait, NotifyClosing, check_events, check_fd
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 
 NOT_FOR_EDGES: Final = EPOLLONESHOT | EPOLLEXCLUSIVE
 """How long a descriptor is watched, and with whom: an `EdgeWatch` decides that itself."""
+
+
+AS_ANOTHERS: Final = "as that of a stream, a pipe or a loop"
 
 
 class EdgeWatch:
@@ -106,6 +109,7 @@ class DescriptorLoop(PassiveLoop):
             EpollWait: self._epoll_wait,
             EdgeWait: self._edge_wait,
             EdgeClose: self._edge_close,
+            NotifyClosing: self._notify_closing,
         }
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {
             EpollWait: self._cancel,
@@ -135,7 +139,7 @@ class DescriptorLoop(PassiveLoop):
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         if self._scheduler.is_watched(fd):
             # To watch it would take it away from whoever does: another connection would never hear again.
-            raise MisuseError(f"descriptor {fd} is watched already, as that of a stream, a pipe or a loop")
+            raise MisuseError(f"descriptor {fd} is watched already, {AS_ANOTHERS}")
 
     # Level-triggered: one registration for one answer.
 
@@ -185,13 +189,28 @@ class DescriptorLoop(PassiveLoop):
         return True
 
     def _edge_close(self, _thread: Thread[Any], call: EdgeClose) -> None:
-        watch = call.watch
+        self._end_watch(call.watch, "the watch was closed by another thread")
+
+    def _end_watch(self, watch: EdgeWatch, why: str) -> None:
         watch.is_closed = True
         if self._edges.get(watch.fd) is not watch:
             return
         del self._edges[watch.fd]
         self._scheduler.forget(watch.fd)
         if watch.thread is not None:
-            error = ConnectionAbortedError(errno.ECONNABORTED, "the watch was closed by another thread")
-            self._scheduler.throw(watch.thread, error)
-            watch.thread = None
+            thread, watch.thread = watch.thread, None
+            self._scheduler.throw(thread, ConnectionAbortedError(errno.ECONNABORTED, why))
+
+    # Notices to both kinds of waits.
+
+    def _notify_closing(self, _thread: Thread[Any], call: NotifyClosing) -> None:
+        fd = call.fd
+        why = f"descriptor {fd} is closed by another thread"
+        if fd in self._edges:
+            self._end_watch(self._edges[fd], why)
+        elif fd in self._waiting:
+            thread = self._waiting.pop(fd)
+            self._scheduler.forget(fd)
+            self._scheduler.throw(thread, ConnectionAbortedError(errno.ECONNABORTED, why))
+        elif self._scheduler.is_watched(fd):
+            raise MisuseError(f"descriptor {fd} is watched {AS_ANOTHERS}: close that")

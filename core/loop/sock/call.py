@@ -7,7 +7,6 @@ It performs nothing.
 
 import errno
 import os
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from socket import SocketType, socket
@@ -34,6 +33,7 @@ from gossamer.core.loop.streamcall import (
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.waiters import Waiters
 from gossamer.core.wire.flow import Address
 
 Name = Any
@@ -181,7 +181,7 @@ class Listener:
         self.can_accept = True
         self.is_watched = False
         self.is_closed = False
-        self.threads: deque[Thread[Any]] = deque()
+        self.threads: Waiters[Thread[Any]] = Waiters()
 
 
 class SockRecv(StreamRecv, frozen=True):

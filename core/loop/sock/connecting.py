@@ -47,7 +47,7 @@ class SockConnectSide:
         return BLOCKED
 
     def _withdraw(self, thread: Thread[Any], _call: SockConnect) -> bool:
-        connection = next(each for each in self._connections if each.send_thread is thread)
+        connection = self._sending.connecting[thread]
         self._sending.unblock(connection)
         self._release(connection)
         return True

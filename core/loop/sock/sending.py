@@ -1,9 +1,9 @@
 """The sending side: a send, of bytes or of a file, is tried at once; what does not fit waits for room.
 
-Owns `can_send`, `send_thread`, `send_rest` and `send_deadline_us` of a connection's record, and the list of
-those whose file has its next turn. A thread that connects waits here too, until it can send for the first
-time. A cancelled send may have sent a part: then `abort` is all that the stream can still be used for, as
-after any send that failed.
+Owns `can_send`, `send_thread`, `send_rest` and `send_deadline_us` of a connection's record, which thread
+connects which socket, and the list of those whose file has its next turn. A thread that connects waits here
+too, until it can send for the first time. A cancelled send may have sent a part: then `abort` is all that the
+stream can still be used for, as after any send that failed.
 """
 
 import os
@@ -42,6 +42,8 @@ class SockSendSide:
         self._watch = watching.watch
         self._arm = deadlines.arm
         self._release = release
+        self.connecting: dict[Thread[Any], Connection] = {}
+        """Who waits until which socket is connected."""
         self.in_turn: dict[Connection, None] = {}
         """Those in the middle of a file, where the socket takes more but others have their turn."""
 
@@ -114,6 +116,8 @@ class SockSendSide:
         connection.send_thread = thread
         connection.send_rest = rest
         connection.send_deadline_us = NEVER_US
+        if rest is None:
+            self.connecting[thread] = connection
         if not connection.is_watched:
             self._watch(connection)
         if timeout_us < NEVER_US:
@@ -192,6 +196,8 @@ class SockSendSide:
     def unblock(self, connection: Connection) -> Any:
         """The thread that waits here, which no longer does."""
         thread = connection.send_thread
+        if connection.send_rest is None and thread is not None:
+            del self.connecting[thread]
         connection.send_thread = connection.send_rest = None
         return thread
 

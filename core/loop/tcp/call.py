@@ -5,7 +5,7 @@ keeps them, and the call values: those of `core.loop.streamcall` for such record
 value in it: `tcb`. It performs nothing.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.waiters import Waiters
 from gossamer.core.wire.flow import Address, Flow
 
 R = TypeVar("R")
@@ -111,7 +112,7 @@ class Listener:
         """The SYN queue: connections in SYN-RECEIVED, the oldest first; at most `syn_backlog`."""
         self.accepted: OrderedDict[Connection, None] = OrderedDict()
         """The accept queue: established, not yet accepted; at most `accept_backlog`."""
-        self.threads: deque[Thread[Any]] = deque()
+        self.threads: Waiters[Thread[Any]] = Waiters()
         """Blocked in accept."""
         self.takes_new = True
         """Whether a SYN opens a connection; else it finds nobody here."""

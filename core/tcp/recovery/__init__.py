@@ -7,6 +7,7 @@
     losses.py             which rule finds what is lost
     rack.py               by the clock, with SACK                 RFC 8985 6
     fast.py               fast recovery; duplicates without SACK  RFC 5681, RFC 6582
+    discarded.py          what a peer without SACK did not keep   RFC 5682, RFC 6582
     timeout.py            after a retransmission timeout          RFC 6298, RFC 6675 5.1, RFC 2018 8
     tail_loss_probe.py    before one                              RFC 8985 7
     limited_transmit.py   before a loss is shown                  RFC 3042

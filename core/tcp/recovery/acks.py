@@ -3,6 +3,7 @@
     report        what the ACK says                            RFC 6675, RFC 2883
     spurious      was the recovery for nothing?                 RFC 3522, 3708, 5682, 4015
     probes        what became of a tail loss probe?             RFC 8985 7.4
+    discarded     what has the peer thrown away?                RFC 5682, RFC 6582
     ends          is what was to be recovered acknowledged?     RFC 6582, 6675
     losses        what is lost?                                 RFC 8985 6, RFC 6675, RFC 6582
     congestion    what may be sent?                             RFC 9937, or the algorithm
@@ -16,6 +17,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, seq_add, seq_le
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery import (
+    discarded,
     fast,
     forward_rto,
     losses,
@@ -119,6 +121,10 @@ def _recovered(tcb: Tcb, report: AckReport) -> Tcb:
     """After what the ACK ends, shows to be lost, and lets out."""
     recovery = tcb.recovery
     assert recovery is not None
+    delivered, lost_bytes = _delivered_bytes(recovery, report), recovery.lost_bytes
+    tcb = discarded.with_discarded(tcb, report)
+    recovery = tcb.recovery
+    assert recovery is not None
     has_exited = recovery.phase is not Phase.DISORDER and seq_le(recovery.recover, tcb.snd_una)
     if has_exited:
         # RFC 5681 3.1: after a timeout "the TCP sender uses the slow start algorithm", with this ACK too.
@@ -128,8 +134,7 @@ def _recovered(tcb: Tcb, report: AckReport) -> Tcb:
         tcb = timeout.with_reneged(tcb)
     if tcb.recovery is None:
         return tcb
-    phase, lost_bytes = tcb.recovery.phase, tcb.recovery.lost_bytes
-    delivered = _delivered_bytes(tcb.recovery, report)
+    phase = tcb.recovery.phase
     tcb = losses.found(tcb, report, delivered)
     recovery = tcb.recovery
     assert recovery is not None

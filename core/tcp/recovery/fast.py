@@ -9,7 +9,7 @@ from gossamer.core.seq import MASK, Seq, seq_add, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.parameters import DUP_THRESH
 from gossamer.core.tcp.path_mtu import is_probe_lost, without_probe
-from gossamer.core.tcp.recovery import proportional_rate, rack, spurious
+from gossamer.core.tcp.recovery import discarded, proportional_rate, rack, spurious
 from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.recovery.scoreboard import with_lost
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
@@ -98,7 +98,9 @@ def duplicated(tcb: Tcb, recovery: Recovery) -> Recovery:
     smss = tcb.agreed.smss
     end = tcb.snd_nxt if recovery.phase is Phase.DISORDER else recovery.recover
     flight = (end - tcb.snd_una) & MASK
-    dup_acked_bytes = 0 if tcb.agreed.sack else min(recovery.dup_acked_bytes + smss, flight)
+    # A peer that keeps nothing answers what is taken for lost already.
+    counts = not tcb.agreed.sack and recovery.missing_bytes != 0
+    dup_acked_bytes = min(recovery.dup_acked_bytes + smss, flight) if counts else 0
     dup_acks = min(recovery.dup_acks + 1, -(-flight // smss))
     return replace(recovery, dup_acks=dup_acks, dup_acked_bytes=dup_acked_bytes)
 
@@ -113,7 +115,9 @@ def found_by_duplicates(tcb: Tcb, recovery: Recovery, report: AckReport) -> Reco
     is_first = (
         recovery.phase is Phase.DISORDER and recovery.dup_acks >= DUP_THRESH and seq_lt(recovery.recover, una)
     )
-    is_partial = recovery.phase is Phase.FAST and report.acked_bytes > 0
+    is_partial = (
+        recovery.phase is Phase.FAST and report.acked_bytes > 0 and not discarded.is_on_its_way(tcb, report)
+    )
     if not is_first and not is_partial:
         return recovery
     recovery = replace(recovery, must_send=True)

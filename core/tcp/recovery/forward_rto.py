@@ -61,6 +61,9 @@ def stepped(tcb: Tcb, report: AckReport) -> Tcb:
     if not recovery.frto_step:
         return tcb
     if recovery.frto_step == SECOND_ACK:
+        # RFC 5682 2.1 (3a): "continue with the slow start algorithm retransmitting unacknowledged segments",
+        # the new ones with them; the first at once, whatever cwnd says of those.
+        recovery = replace(recovery, recover=tcb.snd_nxt, must_send=True)
         cwnd = min(tcb.congestion.cwnd, CWND_SEGMENTS_MAX * tcb.agreed.smss)
         tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=cwnd))
     following = SECOND_ACK if recovery.frto_step == FIRST_ACK and _can_go_on(tcb, report) else 0

@@ -34,7 +34,7 @@ def after_arrivals(recovery: Recovery, report: AckReport) -> Recovery:
     for left, right in report.arrived:
         for _, end, run in transmissions.arrived_pieces(report.before, left, right):
             rtt_us = max(report.now_us - run.sent_at_us, 0)
-            if (run.retransmitted and _is_ambiguous(report, run, end, rtt_us)) or not _is_later(
+            if (run.retransmitted and is_ambiguous(report, run, end, rtt_us)) or not _is_later(
                 recovery, run, end
             ):
                 continue
@@ -42,7 +42,7 @@ def after_arrivals(recovery: Recovery, report: AckReport) -> Recovery:
     return recovery
 
 
-def _is_ambiguous(report: AckReport, run: Run, end: Seq, rtt_us: int) -> bool:
+def is_ambiguous(report: AckReport, run: Run, end: Seq, rtt_us: int) -> bool:
     """Whether an ACK of what was sent again may be one of the first transmission.
 
     Source: RFC 8985 6.2 step 2: "If the Timestamp Echo Reply field of the ACK's timestamp option predates the

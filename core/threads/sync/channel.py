@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Literal, TypeVar, overload
 from gossamer.core.errors import BoundExceeded, GossamerError, MisuseError, check_whole, misuse
 from gossamer.core.threads.calls import Park
 from gossamer.core.threads.sync.owned import Owned
-from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters
+from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waker
 from gossamer.core.threads.thread import Raise
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Offer:
     __slots__ = ("is_taken", "outcome", "waiters")
 
     def __init__(self) -> None:
-        self.waiters: Waiters = deque()
+        self.waiters: deque[Waker] = deque()
         self.is_taken = False
         self.outcome: tuple[int, Any] = (0, None)
 

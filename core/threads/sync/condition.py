@@ -1,13 +1,13 @@
 """Waiting, with a mutex given up meanwhile, until another thread says that something has changed."""
 
-from collections import deque
 from threading import get_ident
 
 from gossamer.core.errors import MisuseError, check_whole, misuse
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.sync.mutex import Mutex
 from gossamer.core.threads.sync.owned import Owned
-from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters, wait_in
+from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waker, wait_in
+from gossamer.core.threads.waiters import Waiters
 
 
 class Condition(Owned):
@@ -41,7 +41,7 @@ class Condition(Owned):
         if mutex is not None and not isinstance(mutex, Mutex):
             raise misuse("Condition: mutex", mutex, "a Mutex, or None for one of its own")
         self.mutex = Mutex() if mutex is None else mutex
-        self._waiters: Waiters = deque()
+        self._waiters: Waiters[Waker] = Waiters()
 
     async def wait(self) -> None:
         """Give the mutex up, wait to be notified, and take the mutex again, even when cancelled.

@@ -1,10 +1,10 @@
 """Something that happens once, and those who wait for it."""
 
-from collections import deque
 from threading import get_ident
 
 from gossamer.core.threads.sync.owned import Owned
-from gossamer.core.threads.sync.waiting import Waiters, wait_in
+from gossamer.core.threads.sync.waiting import Waker, wait_in
+from gossamer.core.threads.waiters import Waiters
 
 
 class Event(Owned):
@@ -31,7 +31,7 @@ class Event(Owned):
     def __init__(self) -> None:
         super().__init__()
         self._is_set = False
-        self._waiters: Waiters = deque()
+        self._waiters: Waiters[Waker] = Waiters()
 
     @property
     def is_set(self) -> bool:

@@ -6,12 +6,12 @@ section that makes system calls.
 Source: the Mutex of Li and Zdancewic, PLDI 2007, section 4.7, there a library over system calls as well.
 """
 
-from collections import deque
 from threading import get_ident
 
 from gossamer.core.errors import MisuseError
 from gossamer.core.threads.sync.owned import Owned
-from gossamer.core.threads.sync.waiting import Waiters, wait_in
+from gossamer.core.threads.sync.waiting import Waker, wait_in
+from gossamer.core.threads.waiters import Waiters
 
 
 class Mutex(Owned):
@@ -36,7 +36,7 @@ class Mutex(Owned):
     def __init__(self) -> None:
         super().__init__()
         self._is_locked = False
-        self._waiters: Waiters = deque()
+        self._waiters: Waiters[Waker] = Waiters()
 
     @property
     def is_locked(self) -> bool:

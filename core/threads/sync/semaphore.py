@@ -1,12 +1,12 @@
 """So many threads at a time."""
 
-from collections import deque
 from threading import get_ident
 from typing import Final
 
 from gossamer.core.errors import MisuseError, check_whole
 from gossamer.core.threads.sync.owned import Owned
-from gossamer.core.threads.sync.waiting import Waiters, wait_in
+from gossamer.core.threads.sync.waiting import Waker, wait_in
+from gossamer.core.threads.waiters import Waiters
 
 PLACES_MAX: Final = 1 << 62
 """As good as without a bound."""
@@ -34,7 +34,7 @@ class Semaphore(Owned):
         super().__init__()
         check_whole("Semaphore: places", places, 1, PLACES_MAX, "1 place and more")
         self._places = self._free = places
-        self._waiters: Waiters = deque()
+        self._waiters: Waiters[Waker] = Waiters()
 
     @property
     def free(self) -> int:

@@ -26,7 +26,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 from gossamer.core.errors import BoundExceeded, MisuseError, misuse
 from gossamer.core.threads.calls import Park
 from gossamer.core.threads.sync.owned import Owned
-from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waiters
+from gossamer.core.threads.sync.waiting import WAITERS_MAX, Waker
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,7 +43,7 @@ class TVar(Owned, Generic[T]):
     def __init__(self, value: T) -> None:
         super().__init__()
         self._value = value
-        self._waiting: dict[Waiters, None] | None = None
+        self._waiting: dict[Waiting, None] | None = None
 
     @property
     def value(self) -> T:
@@ -51,7 +51,7 @@ class TVar(Owned, Generic[T]):
         return self._value
 
 
-class Waiting(deque[Callable[[None], None]]):
+class Waiting(deque[Waker]):
     """The place of one thread that waits for any of several variables; compared by identity."""
 
     __hash__ = object.__hash__  # type: ignore[assignment]  # a deque has none

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gossamer.core.clock import SECOND_US
-from gossamer.core.io.sock import SockAcceptor, SockConnector
+from gossamer.core.io.sock import SockAcceptor, SockConnector, listen
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.fd.descriptor import DescriptorLoop
@@ -16,6 +16,7 @@ from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Host, Network
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.wire.flow import Address
 
 SERVER = ("127.0.0.2", 80)
 NOWHERE = ("127.0.0.9", 80)
@@ -39,6 +40,11 @@ class Kernel:
         self.scheduler.run()
         return result(thread)
 
+    def listen_anywhere(self) -> tuple[SockAcceptor, Address]:
+        """An acceptor on every address of both families, and where an IPv4 client finds it."""
+        acceptor = listen(("::", 0))
+        return acceptor, ("127.0.0.1", acceptor.local[1])
+
     def close(self) -> None:
         self.scheduler.close()
         self.waiter.close()
@@ -53,7 +59,7 @@ class Functional:
         self.server: Host = self.network.host(socket.inet_aton(SERVER[0]))
         self.acceptor: Any = TcpAcceptor(self.server.loop, SERVER, TcpParameters())
         self.connector: Any = TcpConnector(self.client.loop, range(61_000, 61_100), b"k" * 32)
-        for host in (SERVER[0], NOWHERE[0]):
+        for host in (SERVER[0], f"::ffff:{SERVER[0]}", NOWHERE[0]):
             self.connector._local_hosts[host] = "127.0.0.1"
         self.address = SERVER
         self.client_scheduler, self.server_scheduler = self.client.scheduler, self.server.scheduler
@@ -67,6 +73,10 @@ class Functional:
     def listen_again(self) -> TcpAcceptor:
         """Another acceptor on the same address, which must be free."""
         return TcpAcceptor(self.server.loop, SERVER, TcpParameters())
+
+    def listen_anywhere(self) -> tuple[TcpAcceptor, Address]:
+        """An acceptor on every address of both families, and where an IPv4 client finds it."""
+        return TcpAcceptor(self.server.loop, ("::", 81), TcpParameters()), (SERVER[0], 81)
 
     def close(self) -> None:
         self.client.scheduler.close()

@@ -408,6 +408,27 @@ def test_addresses__before_and_after_the_end__and_printed(stack: Any, ends: str)
     assert f"Stream {host}:{port} to {peer_host}:{peer_port}, closed>" in printed
 
 
+@pytest.mark.parametrize("to", ["{}", "::ffff:{}"])
+def test_any_address__an_ipv4_peer__has_its_ipv4_address(stack: Any, to: str) -> None:
+    """Both ends, whichever form the client names, and as `repr` and so the logs print it."""
+    acceptor, address = stack.listen_anywhere()
+
+    async def serve() -> Any:
+        stream = await acceptor.accept()
+        return stream.peer[0], stream.local[0], repr(stream)
+
+    async def client() -> Any:
+        stream = await stack.connector.connect((to.format(address[0]), address[1]))
+        return stream.peer[0], stream.local[0]
+
+    served = stack.server_scheduler.spawn(serve())
+    assert stack.run(client()) == (address[0], "127.0.0.1")
+    stack.run(sys_sleep_soon())
+    host, local, printed = served.inbox
+    assert (host, local) == ("127.0.0.1", address[0])
+    assert "ffff" not in printed
+
+
 def test_acceptor__printed_and_its_address_after_close(stack: Any) -> None:
     address = stack.address
 

@@ -36,6 +36,17 @@ def test_udp__there_and_back(kernel: Kernel, host: str) -> None:
     assert kernel.run(main()) == [b"ONE", b"TWO", b"X" * 60_000]
 
 
+def test_udp__any_address__an_ipv4_sender_has_its_ipv4_address_and_is_answered(kernel: Kernel) -> None:
+    async def main() -> Any:
+        async with DatagramSocket.bind("::") as server, DatagramSocket.bind("127.0.0.1") as client:
+            await client.send_to(b"one", ("127.0.0.1", server.local[1]))
+            data, peer = await server.recv_from()
+            await server.send_to(data.upper(), peer)
+            return peer == client.local, (await client.recv_from())[0]
+
+    assert kernel.run(main()) == (True, b"ONE")
+
+
 def test_unix__full_queue__the_sender_waits(kernel: Kernel, tmp_path: Path) -> None:
     left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     del tmp_path

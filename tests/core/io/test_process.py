@@ -4,9 +4,11 @@ import errno
 import gc
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +176,59 @@ def test_open__cancelled_while_it_starts__no_child_is_left(kernel: Kernel) -> No
         assert kernel.run(main())
     (child,) = started
     assert child.returncode == -9
+
+
+IGNORED = """
+import sys, threading
+from gossamer import run, run_process
+
+def main():
+    codes = [run(run_process(["sh", "-c", "exit 3"])).code for _ in range(40)]
+    print(*sorted(set(codes)), len(codes))
+
+if sys.argv[1] == "main":
+    main()
+else:
+    thread = threading.Thread(target=main)
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("os_thread", "codes"), [("main", "3 40"), ("another", "255 40")], ids=["main", "another"]
+)
+def test_run__sigchld_is_ignored__every_end_is_reported(os_thread: str, codes: str) -> None:
+    """Only the main thread may have the exit code kept: elsewhere it is lost, and is no success."""
+    done = subprocess.run(
+        [sys.executable, "-c", IGNORED, os_thread],
+        preexec_fn=partial(signal.signal, signal.SIGCHLD, signal.SIG_IGN),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.returncode) == (codes, 0), done.stderr
+    assert ("is lost" in done.stderr) == (os_thread == "another")
+
+
+def test_wait__reaped_by_somebody_else_before_and_after_it_is_made__its_code_is_lost(
+    kernel: Kernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def code_of(child: Any) -> int:
+        async with process.Process(child) as made:
+            os.kill(child.pid, 0)
+            os.waitpid(child.pid, 0)
+            made.send_signal(15)
+            return await made.wait()
+
+    reaped = subprocess.Popen(["true"])
+    os.waitpid(reaped.pid, 0)
+
+    async def ended() -> int:
+        async with process.Process(reaped) as made:
+            return await made.wait()
+
+    assert kernel.run(ended()) == process.LOST_CODE
+    assert kernel.run(code_of(subprocess.Popen(["true"]))) == process.LOST_CODE
+    assert caplog.text.count("is lost") == 2

@@ -2,16 +2,18 @@
 
 import errno
 import logging
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gossamer.core.errors import Draining
 from gossamer.core.io.pipe import open_pipe
-from gossamer.core.io.serve import guarded, is_no_fault, serve
+from gossamer.core.io.serve import guarded, is_no_fault, serve, too_slow
 from gossamer.core.loop.streamcall import said_of
 from gossamer.core.threads.calls import sys_sleep
-from gossamer.core.threads.cancel import Cancelled, move_on_after
+from gossamer.core.threads.cancel import Cancelled, TooSlowError, fail_after, move_on_after
 from gossamer.core.threads.nursery import open_nursery
 
 from .stacks import talk
@@ -216,6 +218,72 @@ def test_serve__bound__no_more_are_served_at_once(stack: Any) -> None:
 def test_is_no_fault(make: Any, expected: bool) -> None:
     stream: Any = object()
     assert is_no_fault(stream, make(stream)) is expected
+
+
+@pytest.mark.parametrize("in_a_nursery", [False, True])
+def test_serve__the_handlers_own_limit_is_reached__a_line_that_names_it(
+    stack: Any, caplog: pytest.LogCaptureFixture, in_a_nursery: bool
+) -> None:
+    async def impatient(stream: Any) -> None:
+        with fail_after(0.005):
+            await stream.recv()
+
+    async def nursing(stream: Any) -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(impatient, stream)
+
+    handler = nursing if in_a_nursery else impatient
+    serving = stack.server_scheduler.spawn(serve(stack.acceptor, handler))
+
+    async def client() -> None:
+        stream = await stack.connector.connect(stack.address)
+        with pytest.raises(ConnectionResetError):
+            await stream.recv()
+        await stop(stack)
+
+    with caplog.at_level(logging.DEBUG):
+        stack.run(client())
+    assert serving.has_ended
+    (record,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert record.levelno == logging.WARNING
+    assert record.exc_info is None
+    assert f"{handler.__name__} gave up <" in record.getMessage()
+    assert record.getMessage().endswith(": not done within 0.005 s")
+
+
+def test_too_slow__with_another_fault__is_none() -> None:
+    slow = TooSlowError("not done within 1 s")
+    assert too_slow(ExceptionGroup("two", [slow, TooSlowError()])) is slow
+    assert too_slow(ExceptionGroup("two", [slow, ValueError()])) is None
+    assert too_slow(TimeoutError()) is None
+    assert too_slow(None) is None
+
+
+def test_serve__a_partial_handler_fails__its_function_is_named(
+    stack: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def greets(greeting: bytes, stream: Any) -> None:
+        await stream.send(greeting)
+        raise ValueError("no more words")
+
+    handler = partial(partial(greets), b"hello")
+    assert guarded(handler).__qualname__ == greets.__qualname__
+    stack.server_scheduler.spawn(serve(stack.acceptor, handler))
+
+    async def client() -> None:
+        stream = await stack.connector.connect(stack.address)
+        await outcome_of(stream.recv)
+        await stop(stack)
+
+    with caplog.at_level(logging.DEBUG):
+        stack.run(client())
+    (record,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "greets failed with <" in record.getMessage()
+
+
+async def outcome_of(call: Any) -> None:
+    with suppress(ConnectionResetError):
+        await call()
 
 
 async def open_missing(_stream: Any) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.threads.deadlines import RESOLUTION_US, DeadlineHeap
+from gossamer.core.threads.deadlines import EMPTY_MAX, RESOLUTION_US, DeadlineHeap
 
 
 def test_empty__next_is_never() -> None:
@@ -125,3 +125,66 @@ def test_next_at_us__never_later_than_what_is_handed_out(steps: list[tuple[str, 
             heap.push(at_us, number)
             standing[number] = at_us
         assert heap.next_at_us <= min(standing.values(), default=NEVER_US)
+
+
+def ticks_held(heap: DeadlineHeap[int]) -> int:
+    return len(heap._ticks) + len(heap._heap) + len(heap._emptied)
+
+
+def test_discard__each_in_a_tick_of_its_own__nothing_is_kept_until_it_would_be_due() -> None:
+    heap: DeadlineHeap[int] = DeadlineHeap()
+    heap.push(10 * RESOLUTION_US, -1)
+    for number in range(10_000):
+        at_us = (1_000_000 + number) * RESOLUTION_US
+        heap.push(at_us, number)
+        heap.discard(at_us, number)
+        assert ticks_held(heap) <= 3 * (EMPTY_MAX + 2)
+    assert heap.next_at_us == 10 * RESOLUTION_US
+    assert heap.pop_due(heap.next_at_us, 5) == [-1]
+
+
+def test_discard__among_many_that_stay__empty_ticks_never_outnumber_them() -> None:
+    heap: DeadlineHeap[int] = DeadlineHeap(resolution_us=1)
+    for number in range(1_000):
+        heap.push(2 * number, number)
+    for number in range(10_000):
+        heap.push(2 * number + 1, -number)
+        heap.discard(2 * number + 1, -number)
+        assert ticks_held(heap) <= 3 * (2 * 1_000 + EMPTY_MAX)
+    assert heap.pop_due(5_000, 2_000) == list(range(1_000))
+
+
+def test_discard_and_push_again_in_one_tick__its_place_is_kept() -> None:
+    heap: DeadlineHeap[int] = DeadlineHeap(resolution_us=1)
+    for _ in range(10 * EMPTY_MAX):
+        heap.push(7, 1)
+        heap.discard(7, 1)
+        assert ticks_held(heap) <= 3
+    heap.push(7, 1)
+    assert heap.pop_due(7, 5) == [1]
+
+
+class Counted:
+    """An owner whose comparisons are counted."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def test_discard__many_due_that_are_not_handed_out_yet__without_a_search() -> None:
+    heap: DeadlineHeap[Counted] = DeadlineHeap(resolution_us=1)
+    owners = [Counted() for _ in range(1_000)]
+    for owner in owners:
+        heap.push(10, owner)
+    assert heap.pop_due(10, 1) == owners[:1]
+    Counted.compared = 0
+    for owner in owners[1:999]:
+        heap.discard(10, owner)
+    assert Counted.compared < 10 * len(owners)
+    assert heap.pop_due(10, 5) == owners[999:]

@@ -17,6 +17,7 @@ from gossamer.core.threads.calls import (
     sys_fork,
     sys_join,
     sys_nbio,
+    sys_notify_closing,
     sys_sleep,
     sys_yield,
 )
@@ -45,6 +46,7 @@ FORGOTTEN: dict[str, Callable[[Any, Any], Any]] = {
     "Blio": lambda _reader, _writer: sys_blio(print),
     "Nbio": lambda _reader, _writer: sys_nbio(print),
     "EpollWait": lambda reader, _writer: sys_epoll_wait(reader.fd, 1),
+    "NotifyClosing": lambda reader, _writer: sys_notify_closing(reader.fd),
 }
 
 

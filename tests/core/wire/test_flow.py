@@ -10,6 +10,7 @@ from gossamer.core.wire.flow import (
     local_address,
     local_port,
     pack_flow,
+    plain_host,
     remote_address,
 )
 
@@ -38,3 +39,11 @@ def test_pack_flow__ipv4__stands_in_mapped_form() -> None:
 def test_pack_flow__no_ip_address__value_error() -> None:
     with pytest.raises(ValueError, match="localhost"):
         pack_flow(("localhost", 1), ("10.0.0.1", 2))
+
+
+@pytest.mark.parametrize(
+    ("host", "plain"),
+    [("::ffff:192.0.2.1", "192.0.2.1"), ("192.0.2.1", "192.0.2.1"), ("::1", "::1"), ("::ffff:1", "::ffff:1")],
+)
+def test_plain_host__ipv4_as_such(host: str, plain: str) -> None:
+    assert plain_host(host) == plain

@@ -8,6 +8,7 @@ import pytest
 from gossamer.shards.web.application import ApplicationError, is_application_name, load_application
 
 MODULE = """
+from functools import partial
 async def handler(stream): ...
 async def two(stream, other): ...
 def plain(stream): ...
@@ -19,6 +20,8 @@ class Sync:
 site = Site()
 sync = Sync()
 number = 3
+whole = partial(two, other=3)
+half = partial(two)
 """
 
 
@@ -33,7 +36,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "made_for_a_test"
 
 
-@pytest.mark.parametrize("attribute", ["handler", "site", "site.serve"])
+@pytest.mark.parametrize("attribute", ["handler", "site", "site.serve", "whole"])
 def test_loaded(module: str, attribute: str) -> None:
     assert callable(load_application(f"{module}:{attribute}"))
 
@@ -41,7 +44,7 @@ def test_loaded(module: str, attribute: str) -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("made_for_a_test:absent", "module 'made_for_a_test' has no 'absent'; it has handler, site"),
+        ("made_for_a_test:absent", "module 'made_for_a_test' has no 'absent'; it has handler, site, whole"),
         ("made_for_a_test:site.absent", "has no 'site.absent'"),
         (
             "made_for_a_test:two",
@@ -51,6 +54,7 @@ def test_loaded(module: str, attribute: str) -> None:
         ("made_for_a_test:Site", r"is a class \(Site\); expected"),
         ("made_for_a_test:sync", "is a Sync; expected"),
         ("made_for_a_test:number", "is a int; expected"),
+        ("made_for_a_test:half", "is an async function of other arguments"),
         ("surely_absent:x", "module 'surely_absent' cannot be imported: ModuleNotFoundError"),
         ("surely_absent:x", "No module named 'surely_absent'$"),
         ("broken_for_a_test:x", r"No module named 'surely_absent' \(.*/broken_for_a_test\.py, line 1\)$"),

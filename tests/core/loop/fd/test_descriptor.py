@@ -9,12 +9,22 @@ from typing import Any
 
 import pytest
 
+from gossamer.core.clock import VirtualClock
 from gossamer.core.errors import GossamerError, MisuseError
 from gossamer.core.io.pipe import PipeReader, open_pipe
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.fd.descriptor import DescriptorLoop, EdgeWatch
 from gossamer.core.loop.program import run
-from gossamer.core.threads.calls import sys_blio, sys_epoll_wait, sys_fork, sys_join, sys_nbio, sys_yield
+from gossamer.core.loop.virtual import VirtualWaiter
+from gossamer.core.threads.calls import (
+    sys_blio,
+    sys_epoll_wait,
+    sys_fork,
+    sys_join,
+    sys_nbio,
+    sys_notify_closing,
+    sys_yield,
+)
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
@@ -398,3 +408,115 @@ def test_descriptor_of_a_pipe_or_a_loop__refused_and_its_owner_goes_on() -> None
         return data
 
     assert run(main()) == b"goes on"
+
+
+async def by_epoll_wait(fd: int) -> int:
+    return await sys_epoll_wait(fd, select.EPOLLIN)
+
+
+async def by_edge_watch(fd: int) -> int:
+    return await EdgeWatch(fd, select.EPOLLIN).wait()
+
+
+@pytest.mark.parametrize("wait", [by_epoll_wait, by_edge_watch])
+@pytest.mark.parametrize("has_copy", [False, True])
+def test_notify_closing__who_waits_is_notified_and_the_next_of_that_number_is_let_in(
+    wait: Callable[[int], Coroutine[Any, Any, int]], has_copy: bool
+) -> None:
+    async def main() -> None:
+        reader, writer = os.pipe2(os.O_NONBLOCK)
+        copy = os.dup(reader) if has_copy else -1
+        thread = await sys_fork(wait(reader))
+        await sys_yield()
+        await sys_notify_closing(reader)
+        os.close(reader)
+        with pytest.raises(ConnectionAbortedError, match=f"descriptor {reader} is closed"):
+            await sys_join(thread)
+        if has_copy:
+            os.write(writer, b"an event of the copy")
+        new_reader, new_writer = os.pipe2(os.O_NONBLOCK)
+        assert new_reader == reader
+        for again in (by_epoll_wait, by_edge_watch):
+            thread = await sys_fork(again(reader))
+            await sys_yield()
+            os.write(new_writer, b"x")
+            assert await sys_join(thread) == select.EPOLLIN
+        await sys_notify_closing(reader)
+        for fd in {copy, writer, new_reader, new_writer} - {-1}:
+            os.close(fd)
+
+    run(main())
+
+
+def test_notify_closing__a_watch_on_it_is_closed() -> None:
+    async def main() -> None:
+        reader, writer = os.pipe2(os.O_NONBLOCK)
+        os.write(writer, b"x")
+        watch = EdgeWatch(reader, select.EPOLLIN)
+        await watch.wait()
+        await sys_notify_closing(reader)
+        with pytest.raises(ConnectionAbortedError):
+            await watch.wait()
+        os.close(reader)
+        os.close(writer)
+
+    run(main())
+
+
+def test_notify_closing__nobody_waits__nothing_is_done() -> None:
+    async def main() -> None:
+        for fd in (-1, 0, 1_000_000):
+            for _ in range(2):
+                assert await sys_notify_closing(fd) is None
+
+    run(main())
+
+
+def test_notify_closing__in_a_cancelled_thread__does_not_block() -> None:
+    async def main() -> bool:
+        with CancelScope() as scope:
+            scope.cancel()
+            await sys_notify_closing(0)
+        return scope.cancelled_caught
+
+    assert not run(main())
+
+
+def test_notify_closing__of_what_has_its_own_close__is_refused() -> None:
+    async def main() -> None:
+        reader, writer = open_pipe()
+        thread = await sys_fork(reads(reader))
+        await sys_yield()
+        with pytest.raises(MisuseError, match="close that"):
+            await sys_notify_closing(reader.fd)
+        await writer.send(b"x")
+        assert await sys_join(thread) == b"x"
+        await reader.close()
+        await writer.close()
+
+    async def reads(reader: PipeReader) -> bytes:
+        return await reader.recv()
+
+    run(main())
+
+
+def test_notify_closing__over_a_waiter_of_virtual_time__the_same() -> None:
+    clock = VirtualClock()
+    scheduler = Scheduler(VirtualWaiter(clock), [DescriptorLoop()], clock)
+    notified = []
+
+    async def waits(wait: Callable[[int], Coroutine[Any, Any, int]]) -> None:
+        with pytest.raises(ConnectionAbortedError):
+            await wait(7)
+        notified.append(wait)
+
+    async def main() -> None:
+        for wait in (by_epoll_wait, by_edge_watch):
+            thread = await sys_fork(waits(wait))
+            await sys_yield()
+            await sys_notify_closing(7)
+            await sys_join(thread)
+
+    scheduler.spawn(main())
+    scheduler.run()
+    assert notified == [by_epoll_wait, by_edge_watch]
