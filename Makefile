@@ -50,7 +50,7 @@ system:
 system-test:
 	@PYTHON=$(PYTHON) sh scripts/system-packages test
 
-# Always asked: whether it is whole, of this Python and in its place is nothing that times of files can tell.
+# Always asked: the times of files do not show whether it is whole, of this Python and in its place.
 $(INSTALLED): pyproject.toml setup.py constraints.txt $(wildcard ffi/build_*.py) $(wildcard ffi/src/*) always
 	@PYTHON=$(PYTHON) sh scripts/virtual-environment $(VENV) '$(EXTRAS)' $(filter-out always,$^)
 

@@ -25,7 +25,7 @@ def monotonic_us() -> int:
 
 
 class VirtualClock:
-    """A clock that moves only when it is told to, for tests and simulation.
+    """A clock that moves only when its user moves it, for tests and simulation.
 
     >>> from gossamer.testing import VirtualClock
     >>> clock = VirtualClock(now_us=1_000)

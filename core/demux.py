@@ -23,7 +23,7 @@ ANY_ADDRESS = b"\x00" * 16
 
 
 def listening_key(address: Address) -> bytes:
-    """What a listener is found by: its local address and port. Raises: ValueError for what is no IP
+    """What a listener is found by: its local address and port. Raises: ValueError for anything but an IP
     address."""
     host, port = address
     packed = ANY_ADDRESS if host in ("0.0.0.0", "::") else pack_address(host)

@@ -1,8 +1,8 @@
 """The errors that Gossamer raises on purpose.
 
-What happens to a connection is told with Python's own OSErrors, the same on either stack:
-ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError. What is
-here has no name there.
+What happens to a connection is raised as Python's own OSErrors, the same on either stack:
+ConnectionRefusedError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError, TimeoutError. The
+errors here are those that Python has no name for.
 """
 
 import errno
@@ -24,7 +24,7 @@ class Draining(GossamerError):
 
 
 class MisuseError(GossamerError):
-    """Something was called with what it does not take, or where it may not be called; nothing has come of it.
+    """A call with an argument that it does not take, or made where it may not be made; it had no effect.
 
     Raised on the line that calls. The message names the argument, what was found and what is allowed.
 
@@ -40,7 +40,7 @@ class MisuseError(GossamerError):
 
 
 class IncompleteReadError(GossamerError, EOFError):
-    """A stream ended before all was there that was asked for; `partial` is what there was."""
+    """A stream ended before all that was asked for had come; `partial` is what there was."""
 
     def __init__(self, partial: bytes, expected: str) -> None:
         super().__init__(partial, expected)
@@ -78,6 +78,7 @@ def misuse(name: str, found: object, allowed: str) -> MisuseError:
 
 
 def check_whole(argument: str, found: object, least: int, most: int, allowed: str) -> None:
-    """Raises: MisuseError for what is no whole number from `least` to `most`; True and False are none."""
+    """Raises: MisuseError for anything but a whole number from `least` to `most`; True and False do not count
+    as numbers."""
     if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
         raise misuse(argument, found, allowed)

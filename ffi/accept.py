@@ -1,6 +1,6 @@
 """accept4 with SOCK_NONBLOCK: one system call where the standard library makes two.
 
-Owns the one call, and the room for the peer's address, which it brings along.
+Owns the one call, and the buffer for the peer's address, which it returns too.
 
 Source: accept(2), ip(7), ipv6(7).
 """

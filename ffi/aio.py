@@ -1,7 +1,7 @@
-"""The kernel's native AIO, told of by an eventfd.
+"""The kernel's native AIO, with an eventfd that signals what is done.
 
-Owns one AIO context. It reads only what is aligned for O_DIRECT, as everything else would block in io_submit;
-who waits for what, it does not know.
+Owns one AIO context. It reads only what is aligned for O_DIRECT, as everything else would block in io_submit.
+It does not know who waits for what.
 
 Source: io_submit(2), open(2) on O_DIRECT.
 """
@@ -41,7 +41,7 @@ class AioContext(InFlight):
             raise refusal(code, "io_submit")
 
     def cancel(self, slot: int) -> bool:
-        """Try to cancel a read, which few drivers can; whether that was begun. `reap` tells of it too."""
+        """Try to cancel a read, which few drivers can; whether that was begun. `reap` returns it too."""
         return bool(lib.gossamer_aio_cancel(self._aio, slot) == 0)
 
     def reap(self) -> list[Done]:

@@ -1,6 +1,6 @@
 """Chunks: aligned memory that the kernel reads and writes in place, and slices of it.
 
-Owns the memory and its address. What is in it, it does not know. A slice shares the memory of its chunk and
+Owns the memory and its address. It does not know what is in it. A slice shares the memory of its chunk and
 keeps it alive, so that a buffer handed to the kernel or to C code is never freed under it.
 
 Source: the IOLib/Chunk of Li and Zdancewic, PLDI 2007; open(2), O_DIRECT, for the alignment.

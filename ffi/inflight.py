@@ -1,7 +1,7 @@
-"""What the kernel has been asked to do with memory and has not said to be done: slots, and an eventfd that
-tells: it is written to whenever an operation is done, and whoever watches it edge-triggered need not read it.
+"""Operations on memory that the kernel was asked for and has not finished: slots, and an eventfd. The eventfd
+is written to whenever an operation is done; whoever watches it edge-triggered need not read it.
 
-Owns the memory that the kernel reads and writes. How the kernel is asked, the contexts built on this know.
+Owns the memory that the kernel reads and writes. The contexts built on this know how the kernel is asked.
 
 Source: eventfd(2).
 """
@@ -22,7 +22,7 @@ Done = tuple[int, int]
 
 class InFlight(Slots):
     """Up to `depth` operations in flight, each in a slot that its caller has taken, with the first bytes of
-    the slot's chunk for its memory. A slot is given back after `reap` has told of it.
+    the slot's chunk for its memory. A slot is given back after `reap` has returned it.
     """
 
     def __init__(self, depth: int, chunk_bytes: int) -> None:

@@ -112,7 +112,7 @@ def _is_taken(queue_number: int) -> bool:
 
 
 def _refusal(code: int, queue_number: int) -> OSError:
-    """The kernel says EPERM for another's queue as well as for want of a capability: tell which."""
+    """The kernel says EPERM for another's queue and for a missing capability alike: find out which it is."""
     if code in (errno.EPERM, errno.EBUSY) and _is_taken(queue_number):
         return OSError(errno.EBUSY, f"NFQUEUE queue {queue_number} is taken by another socket")
     if code == errno.EPERM:
@@ -196,7 +196,7 @@ class NetlinkSource:
     def recv_batch(self) -> int:
         """See PacketSource.
 
-        Raises: OSError, as for a verdict without CAP_NET_ADMIN (EPERM); the kernel tells so with the batch
+        Raises: OSError, as for a verdict without CAP_NET_ADMIN (EPERM); the kernel reports it with the batch
         after it.
         """
         count = self._recv(self._receiver)

@@ -1,9 +1,9 @@
 """Packets from NFQUEUE through the NetfilterQueue package, behind the same protocol as our own netlink code.
 
-Owns the only import of that package. It makes one receive, one callback and one verdict of each packet and
-copies at most COPY_MAX_BYTES of it, so a server on it must advertise an MSS of about 3,960 at most; what is
-longer is dropped as TRUNCATED. It wants a socket of its own, which is closed with the source: the queue does
-not outlive the worker, and binding it needs CAP_NET_ADMIN.
+Owns the only import of that package. Each packet takes one receive, one callback and one verdict, and at most
+COPY_MAX_BYTES of it are copied, so a server on it must advertise an MSS of about 3,960 at most; a longer
+packet is dropped as TRUNCATED. The package needs a socket of its own, which is closed with the source: the
+queue does not outlive the worker, and binding it needs CAP_NET_ADMIN.
 
 Source: NetfilterQueue 1.1.
 """
@@ -70,7 +70,7 @@ def _raise_error(message: bytes) -> None:
 
 
 def _is_truncated(payload: bytes) -> bool:
-    """Whether the packet was longer than what was copied of it, as far as its header tells."""
+    """Whether the packet was longer than what was copied of it, as far as its header shows."""
     if len(payload) < COPY_MAX_BYTES:
         return False
     if payload[0] >> 4 == 4:
@@ -88,7 +88,7 @@ def _quiet_overruns(fd: int) -> None:
 class NetfilterQueueSource:
     """A PacketSource that binds the queue itself; `accepted_port` is that of `NetlinkSource`.
 
-    Raises: OSError when the queue is taken or CAP_NET_ADMIN is missing; the package does not tell which.
+    Raises: OSError when the queue is taken or CAP_NET_ADMIN is missing; the package does not say which.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """openat2: opening a file that lies beneath a directory, and nowhere else.
 
-Owns the one call, and that it is done without where the kernel is too old for it or a sandbox refuses it.
-Which files are served, and to whom, it does not know.
+Owns the one call, and what replaces it where the kernel is too old for it or a sandbox refuses it. It does
+not know which files are served, nor to whom.
 
 Source: openat2(2), Linux 5.6; RESOLVE_CACHED, Linux 5.12.
 """
@@ -41,7 +41,7 @@ def open_beneath(
 
     Raises: FileNotFoundError, PermissionError, NotADirectoryError; OSError EXDEV for a path that leaves the
     directory, ELOOP for too many links; ValueError for a NUL in the path; BlockingIOError, with
-    is_cached_only, where the disk would have to be asked (or the kernel cannot tell).
+    is_cached_only, where the disk would have to be asked (or the kernel does not know).
     """
     name = os.fsencode(path)
     if b"\0" in name:

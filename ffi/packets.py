@@ -47,7 +47,7 @@ class OutSegment(Protocol):
 
     @property
     def ack(self) -> int:
-        """What is acknowledged; told only with the flag ACK."""
+        """What is acknowledged; it means something only with the flag ACK."""
 
     @property
     def flags(self) -> int:
@@ -71,7 +71,7 @@ class OutSegment(Protocol):
 
     @property
     def urgent(self) -> int:
-        """The urgent pointer; told only with the flag URG."""
+        """The urgent pointer; it means something only with the flag URG."""
 
     @property
     def ecn(self) -> int:

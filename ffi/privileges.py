@@ -79,8 +79,8 @@ def signal_on_parent_death(signal_number: int) -> None:
 
 
 def effective_capabilities() -> frozenset[int]:
-    """The capabilities in effect in this thread; none where the kernel refuses to tell: it grants none then
-    that one could count on.
+    """The capabilities in effect in this thread; none where the kernel refuses to report them: none could be
+    relied on then.
     """
     try:
         return _capabilities(0)

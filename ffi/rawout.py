@@ -1,6 +1,6 @@
 """Segments out as IP packets through raw sockets, a batch in one call.
 
-Owns the send arena and the out-records. It must never know TCP beyond the header it is told to write. The
+Owns the send arena and the out-records. It must never know TCP beyond the header that it writes. The
 kernel routes the packets, by source and destination, and fills in nothing that we need: headers and checksums
 are written by `src/build.c`.
 

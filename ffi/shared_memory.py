@@ -1,8 +1,9 @@
 """Memory that several processes map: a sealed memfd.
 
 Owns creation and mapping. Knows nothing of what stands in it. A memfd has no name to clean up and goes with
-its last holder. Where there is none, it is a file of /dev/shm or the folder for temporary files that has lost
-its name; such a one is not sealed, and its other holders are trusted not to cut it off.
+its last holder. Where the kernel has no memfd, a file of /dev/shm or of the folder for temporary files takes
+its place, and its name is removed at once; it is not sealed, and its other holders are trusted not to
+truncate it.
 
 Source: memfd_create(2), fcntl(2) "File Sealing", shm_overview(7).
 """

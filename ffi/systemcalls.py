@@ -1,7 +1,7 @@
 """Whether the kernel refuses a system call at all, as one that is too old does, or a sandbox.
 
-Owns the trying: a call is made with arguments that no kernel can do anything with, so that one which has the
-call says what is wrong with them. Which calls matter, it does not know.
+Each call is tried with arguments that no kernel can use, so that a kernel that has the call reports what is
+wrong with them. It does not know which calls matter.
 
 Source: syscall(2), seccomp(2).
 """

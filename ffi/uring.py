@@ -1,6 +1,6 @@
-"""io_uring: reads, writes and syncs of any descriptor that are begun together and told of by an eventfd.
+"""io_uring: reads, writes and syncs of any descriptor, begun together; an eventfd signals what is done.
 
-Owns one ring. Who waits for what, it does not know.
+Owns one ring. It does not know who waits for what.
 
 Source: io_uring(7), io_uring_enter(2).
 """
@@ -73,7 +73,7 @@ class UringContext(InFlight):
         return code >= 0
 
     def cancel(self, slot: int) -> bool:
-        """Try to have an operation given up; whether that was begun. `reap` tells of it too."""
+        """Try to have an operation given up; whether that was begun. `reap` returns it too."""
         return bool(lib.gossamer_uring_cancel(self._ring, slot) == 0)
 
     def reap(self) -> list[Done]:

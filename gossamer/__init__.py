@@ -14,9 +14,9 @@ A program is an async function that `run` runs. This one answers each client wit
 
     gossamer.run(main())
 
-Its threads are coroutines, of a few hundred bytes each. Another one gets its turn where a thread awaits, and
-nowhere else: nothing needs a lock for what happens between two awaits, and what blocks without one holds up
-all. Such a function is called in a pool, by `await sys_blio(function, *arguments)`.
+Its threads are coroutines, of a few hundred bytes each. Only where a thread awaits does another one get its
+turn: so what happens between two awaits needs no lock, and a function that blocks without an await holds up
+all threads. Call such a function in a pool, by `await sys_blio(function, *arguments)`.
 
 Threads are started in a nursery, a block that is left when all of them have ended; any block can be given a
 time:
@@ -52,7 +52,7 @@ ExceptionGroup. Threads hand values to each other by a channel:
 People count in seconds (`sleep`, `move_on_after`, `fail_after`); what ends in `_us` counts microseconds, as
 do all calls that begin with `sys_`. A wrong argument is a `MisuseError` on the line that passed it.
 
-What there is, in the order of `__all__`; `help(gossamer.Channel)` and the like say all of one name, with an
+All names, in the order of `__all__`; `help(gossamer.Channel)` and the like describe one name in full, with an
 example:
 
     to begin          run, sleep

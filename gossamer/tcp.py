@@ -1,8 +1,8 @@
 """The TCP as a function, for those who study it: step(connection, event) -> (connection, actions).
 
-A connection is a frozen record (`Tcb`, in TIME-WAIT a `TimeWait`, gone None), what happens to it an event,
-what it wants done a list of actions, among them the segments to send. There is no clock, no socket and no
-chance in it: the same event gives the same outcome, for ever. A handshake between two records:
+A connection is a frozen record: a `Tcb`, in TIME-WAIT a `TimeWait`, and None once it is gone. What happens to
+it is an event; what it wants done is a list of actions, among them the segments to send. There is no clock,
+no socket and no chance in it: the same event always gives the same outcome. A handshake between two records:
 
     >>> from gossamer.tcp import (
     ...     Listener, Opening, Segment, SegmentArrives, TcpParameters, flags_of, listen, open_active, step,
@@ -24,8 +24,8 @@ chance in it: the same event gives the same outcome, for ever. A handshake betwe
     ESTABLISHED
 
 `explain` prints a connection, or what a step has changed of it; `encode` and `decode` make bytes of one and
-back; `timers_due` says which timers a `Timeout` finds expired. Where a rule of an RFC stands in the sources
-is said in ARCHITECTURE.md.
+back; `timers_due` says which timers a `Timeout` finds expired. ARCHITECTURE.md says where each rule of an RFC
+stands in the sources.
 """
 
 from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt

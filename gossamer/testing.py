@@ -1,4 +1,4 @@
-"""For tests: time that moves when told, simulated hosts on a seeded wire, connections in every state.
+"""For tests: time that the test moves, simulated hosts on a seeded wire, connections in every state.
 
 >>> from gossamer import sleep
 >>> from gossamer.lowlevel import SECOND_US, Scheduler, SleepLoop

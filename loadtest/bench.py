@@ -5,8 +5,8 @@
     3. a million threads blocked in a system call    bytes a thread
     4. idle keep-alive connections, functional TCP   bytes a connection
 
-Owns the order of it all, the targets, and the result file. How a figure is made is told in
-`loadtest.samples`, `loadtest.bench_http`, `loadtest.bench_idle` and `loadtest.bench_threads`.
+Owns the order of it all, the targets, and the result file. `loadtest.samples`, `loadtest.bench_http`,
+`loadtest.bench_idle` and `loadtest.bench_threads` describe how each figure is made.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """Server CPU time per request, of several servers side by side, under wrk.
 
 Owns the running of wrk and the order of the rounds. Servers run at the same time in one place, and only one
-is asked at a time; each round asks all of them, in another order than the round before. What the figures
-mean is told by `loadtest.samples`.
+is asked at a time; each round asks all of them, in another order than the round before. `loadtest.samples`
+says what the figures mean.
 """
 
 import os
@@ -31,7 +31,7 @@ def wrk_command(port: int, path: str, seconds: int, header: str, cpu: int | None
 
 
 def parse_wrk(output: str) -> tuple[int, int]:
-    """Requests answered and errors. Raises: ServerError when that is no output of wrk."""
+    """Requests answered and errors. Raises: ServerError when that is not output of wrk."""
     done = re.search(r"(\d+) requests in", output)
     if done is None:
         raise ServerError(f"wrk said: {output.strip()[-500:]}")

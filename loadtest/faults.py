@@ -1,8 +1,8 @@
 """What a bad link does to packet number n: a pure decider.
 
 `decide(faults, seed, number, length)` gives the deliveries of one packet: none when it is lost, two when it
-is duplicated, each with its delay and the bit that is flipped. The same seed and number decide the same for
-ever, whatever the timing of the run was. This file knows no device and no clock; `loadtest.link` performs
+is duplicated, each with its delay and the bit that is flipped. The same seed and number always decide the
+same, whatever the timing of the run was. This file knows no device and no clock; `loadtest.link` performs
 what is decided here.
 
 Source: the fault models of tc-netem(8), with our own generator (splitmix64, Steele et al., OOPSLA 2014).

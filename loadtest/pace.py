@@ -1,9 +1,9 @@
 """When the next request is sent: a pure decider.
 
     closed loop   as soon as a connection is free; a slow server is asked less
-    open loop     request n is due at start + n / rate, whoever is free sends it, and its latency counts
-    from when it was
-                  due: a stalled server is charged for those that waited (no coordinated omission)
+    open loop     request n is due at start + n / rate, and any free connection sends it; its latency counts
+                  from when it was due, so that those that waited for a stalled server count in full (no
+                  coordinated omission)
 
 Owns the numbering of requests and the two bounds, count and time. It knows no connection and no clock.
 

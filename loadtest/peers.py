@@ -1,4 +1,4 @@
-"""The servers that ours is held against: nginx and uvicorn, each with a configuration of its own.
+"""The servers that ours is compared with: nginx and uvicorn, each with a configuration of its own.
 
 Owns those configurations. nginx is set up as its users set it up for speed: no access log, sendfile, cached
 descriptors.

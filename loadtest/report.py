@@ -16,7 +16,7 @@ KIB: Final = 1024
 
 
 class ProgressDisplay:
-    """A bar on stderr, drawn when it is told to; silent where stderr is no terminal."""
+    """A bar on stderr, drawn when its user calls for it; silent where stderr is no terminal."""
 
     def __init__(self, console: Console) -> None:
         self.bar = Progress(

@@ -2,7 +2,7 @@
 ended by its pid.
 
 Owns how each is configured and when it is ready. A `Place` is where processes run: a namespace, or the host
-itself. What is sent to them is no matter of this file.
+itself. This file does not decide what is sent to them.
 """
 
 import contextlib

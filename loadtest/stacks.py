@@ -1,7 +1,7 @@
 """The two stacks of a client: kernel sockets, and the functional TCP with a slice of local ports of its own.
 
-Owns how many local ports a run takes, and that raw sockets, queue and ports are given back. What is free is
-chosen by `shards.active_opens`; the connections themselves are the business of `core.io`.
+Owns how many local ports a run takes, and that raw sockets, queue and ports are given back.
+`shards.active_opens` chooses what is free; `core.io` makes the connections themselves.
 """
 
 import contextlib

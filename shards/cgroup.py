@@ -101,7 +101,7 @@ def find_cpu_quota(membership: str, mounts: str) -> Fraction | None:
 
 
 def read_cpu_quota() -> Fraction | None:
-    """What this process gets at most; None where no group bounds it, or /proc does not tell."""
+    """What this process gets at most; None where no group bounds it, or /proc does not say."""
     try:
         return find_cpu_quota(MEMBERSHIP.read_text(), MOUNTS.read_text())
     except OSError:

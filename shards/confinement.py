@@ -1,8 +1,8 @@
 """What workers give up before they serve, and what of it this machine refuses.
 
-Owns whom workers become, the steps on the way (the worker takes them), and that the supervisor has each tried
-in a short-lived child before the first worker: what is refused is then one line at the start, instead of a
-worker that ends at each start. A user that somebody named is never done without.
+Owns which user workers become, and the steps to it, which the worker takes. The supervisor first tries each
+step in a short-lived child: a refusal is then one line at the start, instead of a worker that ends at each
+start. A configured user is never silently left out.
 """
 
 import os
@@ -38,17 +38,17 @@ Step = Callable[[], None]
 
 
 def user_name(config: Config) -> str:
-    """The user that is to be become."""
+    """The user that workers are to run as."""
     return AUTO_USER if config.server.user == AUTO else config.server.user
 
 
 def _may_be_another() -> bool:
-    # Root without the capability tries, and is told why not; an ordinary user is not expected to.
+    # Root without the capability tries, and gets the error; an ordinary user is not expected to try.
     return os.geteuid() == 0 or privileges.CAP_SETUID in privileges.effective_capabilities()
 
 
 def worker_identity(config: Config) -> Identity | None:
-    """Whom workers are to become; None when we are no root, or shall stay it. Raises: ConfigError."""
+    """Whom workers are to become; None when we are not root, or are to stay root. Raises: ConfigError."""
     if config.server.user == STAY_ROOT or not _may_be_another():
         return None
     try:

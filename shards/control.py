@@ -83,7 +83,7 @@ class ControlServer:
             if data:
                 client.send(msgspec.json.encode(self._reply(data)))
         except OSError:
-            pass  # the client left: nobody is there to be told
+            pass  # the client left: nobody is there to answer
         self._forget(client)
 
     def _reply(self, data: bytes) -> ControlAnswer:

@@ -105,9 +105,9 @@ def _run_once(family: Family, arguments: list[str], rules: str) -> str:
 def saved_rules(family: Family) -> str:
     """The tables where our rules may stand, as iptables-save prints them.
 
-    Where the family has no commands, "". A table that is not to be had holds nothing of ours.
+    Where the family has no commands, "". A table that does not exist holds nothing of ours.
 
-    Raises: FirewallError when none is to be had.
+    Raises: FirewallError when none can be read.
     """
     if not has_commands(family):
         return ""
@@ -155,7 +155,7 @@ def _install_family(family: Family, owner: Owner, target: QueueTarget, secret: i
             variant = poorer(variant, error.modules)
             continue
         return _warnings(family, variant, target)
-    # The plainest variant misses only what nothing can be done without.
+    # What the plainest variant lacks cannot be done without.
     raise refusals[-1] if refusals[-1].modules else refusals[0]
 
 

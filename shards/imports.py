@@ -22,7 +22,7 @@ def import_folders(target: str) -> list[str]:
     name = target.partition(":")[0].partition(".")[0]
     here = os.getcwd()
     is_here = any(os.path.exists(os.path.join(here, each)) for each in (name, f"{name}.py"))
-    # Python puts the folder of the program first, which is none of a worker's.
+    # Python puts the folder of the program first, in which no worker looks.
     ours = os.path.dirname(os.path.realpath(sys.argv[0]))
     found = [each for each in (*sys.path, OUR_FOLDER) if each and os.path.realpath(each) != ours]
     return [each for each in ([here] if is_here else []) + found if os.path.exists(each)]

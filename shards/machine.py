@@ -1,5 +1,5 @@
-"""Asks the machine what the plan must know, and whether a server can run at all: the thin doer before
-`shards.plan` and of `shards.needs`.
+"""Asks the machine what `shards.plan` must know, and whether a server can run at all (`shards.needs`): both
+decide, this performs.
 """
 
 import errno
@@ -92,7 +92,7 @@ def require_calls_of(stack: Literal["kernel", "nfqueue"]) -> None:
 
 def find_loopback_obstacle(host: str) -> str:
     """Why no packet of this machine's own reaches a server on that address; "" when one does, when the
-    address is one of the network's, and where it cannot be told.
+    address is one of the network's, and where it cannot be known.
     """
     address = ipaddress.ip_address(host.partition("%")[0])
     if not (address.is_loopback or address.is_unspecified) or is_up("lo"):
@@ -101,7 +101,7 @@ def find_loopback_obstacle(host: str) -> str:
 
 
 def is_up(interface: str) -> bool:
-    """Whether an interface is up; True where it cannot be told."""
+    """Whether an interface is up; True where it cannot be known."""
     request = IFREQ.pack(interface.encode(), 0)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
@@ -112,7 +112,7 @@ def is_up(interface: str) -> bool:
 
 
 def usable_cpus() -> tuple[int, ...]:
-    """The processors that this process may use; all there are where the kernel does not tell."""
+    """The processors that this process may use; all there are where the kernel does not say."""
     try:
         return tuple(sorted(os.sched_getaffinity(0)))
     except OSError:
@@ -140,7 +140,7 @@ def find_nfqueue_obstacle() -> str:
 
 
 def read_python_cpu_count() -> str:
-    """PYTHON_CPU_COUNT; "" where Python is told to ignore its environment, or it is not set."""
+    """PYTHON_CPU_COUNT; "" where it is not set, or Python is to ignore its environment."""
     return "" if sys.flags.ignore_environment else os.environ.get("PYTHON_CPU_COUNT", "")
 
 

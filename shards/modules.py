@@ -41,6 +41,6 @@ def load_module(name: str) -> bool:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        # It is a try: what is missing is told by whoever needed it.
+        # This is only an attempt: whoever needs a module that is missing reports it.
         return False
     return done.returncode == 0

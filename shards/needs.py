@@ -1,8 +1,8 @@
 """Which system calls a server needs, and how each is tried before anything is opened. Pure: a table.
 
-Owns the names, and what is said where the kernel is too old for one or a sandbox refuses it. Not in it:
-calls without which no Python starts (openat, mmap, futex, ...), and those that are done without by whoever
-makes them (openat2, pidfd_open, memfd_create, io_uring_setup, ...).
+Owns the names, and what is said where the kernel is too old for one or a sandbox refuses it. Not in it: calls
+without which Python does not start (openat, mmap, futex, ...), and those whose callers can manage without
+them (openat2, pidfd_open, memfd_create, io_uring_setup, ...).
 
 Source: the calls of `gossamer serve` under strace(1); `scripts/denied-calls` tries each of them.
 """

@@ -2,7 +2,7 @@
 
 Owns how the kernel is brought to do so. Closing resets all that is in the queues, and so does shutdown(2): a
 client whose request is on its way is cut off. Instead the socket is bound to an interface that does not
-exist. A listener is looked up for a SYN alone, and this one is found by none any more: the kernel answers
+exist. The kernel looks up a listener only for a SYN, and no SYN finds this one any more: the kernel answers
 with a RST. Handshakes that have begun stand in a table of their own and come to their end.
 
 All sockets of a SO_REUSEPORT group refuse, or none does: the kernel picks among all of them as soon as it has

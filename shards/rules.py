@@ -4,7 +4,7 @@
     security INPUT icmp errors that quote our port -> the same chain
 
 Owns chain names and rules. A chain is named by port, process and the process's start time, so anybody can
-tell later whether its owner still lives. The hook is the last table before the kernel's TCP is called: what
+see later whether its owner still lives. The hook is the last table before the kernel's TCP is called: what
 comes here has been routed, reassembled, translated and let through by the host's own filter. Runs nothing.
 
 Source: iptables-extensions(8); linux/net/netfilter/xt_HMARK.c; the order of the tables is that of
@@ -93,8 +93,8 @@ MODULE: Final[dict[Extension, str]] = {
 
 
 def poorer(variant: Variant, modules: tuple[str, ...]) -> Variant | None:
-    """What to try after a variant was refused for want of these kernel modules (none: it was not said); None
-    when there is nothing left.
+    """What to try after a variant was refused because these kernel modules are missing (empty: the error
+    named none); None when there is nothing left.
     """
     used = [name for name in DISPENSABLE if getattr(variant, name)]
     missing = [name for name in used if MODULE[name] in modules] if modules else used[:1]

@@ -76,7 +76,7 @@ class Worker:
             self.scheduler.stop()
 
     def run(self) -> None:
-        """Run until told to end. Raises: what ended an essential thread."""
+        """Run until asked to end. Raises: what ended an essential thread."""
         self.scheduler.run()
         self.scheduler.close()
         if self._failure is not None:
@@ -85,7 +85,7 @@ class Worker:
     # The heart.
 
     def set_state(self, state: WorkerState) -> None:
-        """Tell the supervisor how far we are."""
+        """Report to the supervisor how far we are."""
         self._row.set("state", state)
 
     def beat(self) -> None:

@@ -2,7 +2,7 @@
 counters.
 
 Owns the order in which things are opened, and that all of them are closed again. When `stack` is "auto" and
-something turns out not to be had, the server runs on kernel sockets and says why.
+something turns out to be unavailable, the server runs on kernel sockets and says why.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What `gossamer status` tells: the record, and how it is put together from the shared counters. Pure.
+"""What `gossamer status` shows: the record, and how it is put together from the shared counters. Pure.
 
 Owns the keys of `gossamer status --json`. Times are microseconds, sizes bytes.
 """
@@ -62,7 +62,7 @@ class ServerStatus(msgspec.Struct, frozen=True):
 
 
 class ProcessFigures(msgspec.Struct, frozen=True):
-    """What is told of a worker beside its row."""
+    """What is reported of a worker beside its row."""
 
     id: int
     pid: int

@@ -53,7 +53,7 @@ HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 
 
 class Supervisor:
-    """Runs one server until it is told to stop, or gives up."""
+    """Runs one server until it is asked to stop, or gives up."""
 
     def __init__(
         self,

@@ -112,7 +112,7 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
 
 
 def run_worker(plan: WorkerPlan) -> None:
-    """Serve until told to end."""
+    """Serve until asked to end."""
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
     keep_freed_memory()
     signals = SignalSocket(ENDING)
@@ -136,7 +136,7 @@ def run_worker(plan: WorkerPlan) -> None:
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
     worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
     worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
-    watchdog = Watchdog(scheduler, tell=log.warning)
+    watchdog = Watchdog(scheduler, report=log.warning)
     with forgotten_awaits_are_named() if is_wanted(None) else nullcontext():
         worker.run()
     watchdog.close()

@@ -21,7 +21,7 @@ from gossamer.loadtest.namespaces import Namespace
 
 from . import rights
 
-# How long an example takes tells how busy the machine is, and nothing of what is tried.
+# How long an example takes shows how busy the machine is, and nothing of what is tested.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 

@@ -88,8 +88,8 @@ def become(capabilities: frozenset[int]) -> None:
             os.write(write, message)
             os._exit(0)
     os.close(write)
-    with os.fdopen(read, "rb") as told:
-        message = told.read()
+    with os.fdopen(read, "rb") as answer:
+        message = answer.read()
     os.waitpid(pid, 0)
     if message:
         raise MissingRight(message.decode())
@@ -267,8 +267,8 @@ def summary(reasons: list[str]) -> list[str]:
     """Lines that say how many tests were not run for want of which right, and what runs them."""
     lines = []
     for name in (*RIGHTS, *PACKAGES):
-        told = f"needs to {right(name).what}: "
-        mine = [each for each in reasons if each.startswith(told)]
+        reason = f"needs to {right(name).what}: "
+        mine = [each for each in reasons if each.startswith(reason)]
         if mine:
             lines.append(f"{len(mine)} not run: {mine[0]}. To run them: {right(name).way}")
     return lines

@@ -1,4 +1,4 @@
-"""Rights: tried once and by their own attempt; a test without one is skipped and told of at the end."""
+"""Rights: tried once and by their own attempt; a test without one is skipped and reported at the end."""
 
 from collections.abc import Iterator
 from pathlib import Path

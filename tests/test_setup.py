@@ -231,7 +231,7 @@ def interpreter(version: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_interpreter__too_old__is_told_in_one_line() -> None:
+def test_interpreter__too_old__one_line_says_so() -> None:
     lowest = re.fullmatch(
         r">=(\d+)\.(\d+)", tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     )

@@ -66,7 +66,7 @@ class Machine:
         )
 
     def calls(self, of: str) -> list[str]:
-        """What apt-get or dpkg was told, without the options that are always there."""
+        """The arguments of apt-get or dpkg, without the options that are always there."""
         lines = [line.split() for line in self.notes.read_text().splitlines()]
         always = {"-qq", "-o", "DPkg::Lock::Timeout=300", "-y", "--no-install-recommends"}
         return [" ".join(word for word in line[1:] if word not in always) for line in lines if line[0] == of]
@@ -157,7 +157,7 @@ def test_packages__an_apt_that_was_left_running__is_waited_for(tmp_path: Path) -
     assert machine.calls("sleep") == ["1"]
 
 
-def test_packages__ordinary_user__is_told(tmp_path: Path) -> None:
+def test_packages__ordinary_user__they_are_named(tmp_path: Path) -> None:
     machine = Machine(tmp_path, "apt-get", user=1000)
     done = machine.set_up()
     assert done.returncode == 1
@@ -187,7 +187,7 @@ def test_packages__other_distributions__are_named_in_one_line(tmp_path: Path, ma
     assert machine.set_up().returncode == 0
 
 
-def test_packages__the_python_asked_for_is_not_there__is_told(tmp_path: Path) -> None:
+def test_packages__the_python_asked_for_is_not_there__one_line_says_so(tmp_path: Path) -> None:
     done = debian(tmp_path).set_up(PYTHON="python3.99")
     assert (done.returncode, done.stderr) == (1, "PYTHON=python3.99: there is no such command\n")
 

@@ -63,13 +63,13 @@ def test_wheel__tag__any_python_from_3_11(built: tuple[Path, str]) -> None:
 def test_wheel__metadata__licence_and_bounds(built: tuple[Path, str]) -> None:
     with zipfile.ZipFile(built[0]) as archive:
         (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
-        told = email.message_from_bytes(archive.read(name))
+        metadata = email.message_from_bytes(archive.read(name))
         (licence,) = (each for each in archive.namelist() if each.endswith("/LICENSE"))
         assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
-    assert (told["License-Expression"], told["License-File"]) == ("BSD-3-Clause", "LICENSE")
-    assert told["Requires-Python"] == ">=3.11"
-    assert "httptools>=0.6.3" in told.get_all("Requires-Dist", [])
-    assert not [each for each in told.get_all("Classifier", []) if each.startswith("License")]
+    assert (metadata["License-Expression"], metadata["License-File"]) == ("BSD-3-Clause", "LICENSE")
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert "httptools>=0.6.3" in metadata.get_all("Requires-Dist", [])
+    assert not [each for each in metadata.get_all("Classifier", []) if each.startswith("License")]
 
 
 def test_wheel__content__all_modules_and_nothing_else(built: tuple[Path, str]) -> None:

@@ -1,8 +1,8 @@
 """Message bodies: bytes in, body bytes out, by Content-Length, by chunks or until the end of the stream
 (sans-I/O).
 
-Owns the framing of bodies for both directions; it knows no socket and keeps no body: what was decoded is
-handed out at once, and what is kept is at most one unfinished chunk line or trailer.
+Owns the framing of bodies for both directions; it knows no socket and keeps no body: decoded bytes are handed
+out at once, and at most one unfinished chunk line or trailer is kept.
 
 Source: RFC 9112 6 and 7.
 """

@@ -19,7 +19,7 @@ from gossamer.core.http.response import CLOSE
 UNTIL_CLOSE: Final = -2
 """The body_bytes of a response that ends with its connection."""
 CHUNKED: Final = -1
-"""The body_bytes of a response whose last chunk tells its end."""
+"""The body_bytes of a response whose end only its last chunk shows."""
 
 
 class ResponseError(Exception):

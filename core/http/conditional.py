@@ -15,7 +15,7 @@ FieldOf = Callable[[str], str | None]
 
 
 class Validators(msgspec.Struct, frozen=True, gc=False):
-    """What tells one state of a representation from another."""
+    """What distinguishes one state of a representation from another."""
 
     etag: str
     """A strong entity tag, quotes included."""

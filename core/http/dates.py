@@ -33,7 +33,7 @@ def format_date(seconds: int) -> str:
 
 
 def parse_date(text: str, now: int = 1 << 40) -> int | None:
-    """Seconds since 1970; None for what is no HTTP date.
+    """Seconds since 1970; None for anything but an HTTP date.
 
     RFC 9110 5.6.7: a two-digit year that "appears to be more than 50 years in the future" is of the century
     before; `now` decides.

@@ -62,7 +62,7 @@ def satisfiable_ranges(text: str, length: int, ranges_max: int = RANGES_MAX) -> 
 
 
 def resolve_range(spec: str, length: int) -> ByteRange | None:
-    """One range-spec clipped to the length (empty when it lies outside); None when it is no range."""
+    """One range-spec clipped to the length (empty when it lies outside); None when it is not a range."""
     match = RANGE_SPEC.fullmatch(spec)
     if match is None:
         return None

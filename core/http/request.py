@@ -50,7 +50,7 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def body_bytes(self) -> int:
-        """Announced length, 0 when there is none, CHUNKED when only its end tells."""
+        """Announced length; 0 without a body, CHUNKED when the length is known only at the end."""
         return self.section.body_bytes
 
     @property

@@ -4,8 +4,8 @@ Owns the rules that need no request line beyond its minor version: the shape and
 framing (Content-Length against Transfer-Encoding), Connection, Expect. Two judges must agree: our own strict
 grammar and llhttp (by httptools), which splits the fields.
 
-A client says much the same in every request and names another target: that is why the section is a value of
-its own, which a `Memo` keeps. The same bytes give the same value for ever.
+A client sends much the same fields in every request, only with another target: so the section is a value of
+its own, which a `Memo` keeps. The same bytes always give the same value.
 
 Source: RFC 9110 (5, 7.6.1, 10.1.1), RFC 9112 (3.2, 5, 6, 11.2).
 """
@@ -19,7 +19,7 @@ from gossamer.core.http.fields import Combined, Fields, combine, connection_opti
 from gossamer.core.http.grammar import BARE_LF, DIGITS, FIELD_SECTION, HOST
 
 CHUNKED: Final = -1
-"""The body_bytes of a body whose length only its last chunk tells."""
+"""The body_bytes of a body whose length is known only at its last chunk."""
 
 ANY_LINE: Final = (b"GET / HTTP/1.0\r\n", b"GET / HTTP/1.1\r\n")
 """By minor version: what llhttp, which takes whole heads only, reads before the section."""
@@ -49,7 +49,7 @@ class FieldSection(msgspec.Struct, frozen=True):
     host: str
     """The Host field; "" only in HTTP/1.0 without one."""
     body_bytes: int
-    """Announced length, 0 when there is none, CHUNKED when only its end tells."""
+    """Announced length; 0 without a body, CHUNKED when the length is known only at the end."""
     keep_alive: bool
     """Whether the peer lets the connection live on."""
     expects_continue: bool

@@ -42,7 +42,8 @@ class BufferedReader:
 
     For a time limit put a read into `fail_after(seconds)`.
 
-    Bounds: `held_bytes_max` bytes are held, of a stream that sends faster than it is read, too.
+    Bounds: `held_bytes_max` bytes are held at most, even when the stream brings them faster than they are
+    read.
     """
 
     __slots__ = ("_at_end", "_held", "_held_bytes_max", "_source")
@@ -69,10 +70,10 @@ class BufferedReader:
         return self._taken(bytes_max)
 
     async def readexactly(self, count: int) -> bytes:
-        """So many bytes.
+        """Exactly this many bytes.
 
-        Raises: IncompleteReadError when the stream ends before, with what there was, which then is read;
-        OSError; MisuseError for more than is ever held.
+        Raises: IncompleteReadError when the stream ends before, with what there was, which then counts as
+        read; OSError; MisuseError for more than is ever held.
         """
         check_number("count", count, 0, self._held_bytes_max)
         while len(self._held) < count:
@@ -83,9 +84,9 @@ class BufferedReader:
     async def readuntil(self, separator: bytes = b"\n") -> bytes:
         """What there is up to a separator, and the separator.
 
-        Raises: IncompleteReadError when the stream ends before, with what there was, which then is read;
-        BoundExceeded when as much as may be held has none, and all of it stays to be read; OSError;
-        MisuseError.
+        Raises: IncompleteReadError when the stream ends before, with what there was, which then counts as
+        read; BoundExceeded when all that may be held contains no separator, and all of it can still be read;
+        OSError; MisuseError.
         """
         separator = whole_bytes("separator", separator)
         if not separator:

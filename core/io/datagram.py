@@ -44,7 +44,8 @@ class DatagramSocket:
 
     @classmethod
     def bind(cls, host: str, port: int = 0) -> "DatagramSocket":
-        """A UDP socket on an IP address. Raises: OSError; MisuseError for no IP address and port."""
+        """A UDP socket on an IP address. Raises: OSError; MisuseError for anything but an IP address and
+        port."""
         check_address("address", (host, port))
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -77,8 +78,8 @@ class DatagramSocket:
     async def send_to(self, data: bytes, address: Any) -> None:
         """Send a datagram.
 
-        Raises: OSError (EMSGSIZE, ECONNREFUSED that an earlier one met); MisuseError for what is no bytes,
-        and for what is no IP address and port, or path: to resolve a name would block.
+        Raises: OSError (EMSGSIZE, ECONNREFUSED that an earlier one met); MisuseError for anything but bytes,
+        and for a destination that is not an IP address and port, or a path: resolving a name would block.
         """
         data = whole_bytes("data", data)
         self._check_address(address)

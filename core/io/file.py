@@ -33,7 +33,7 @@ from gossamer.core.threads.cancel import CancelScope
 from gossamer.ffi.openat2 import open_beneath
 
 NOT_AT_ONCE: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM})
-"""RWF_NOWAIT: the data is not in the page cache, or the file system cannot tell; the last two where the
+"""RWF_NOWAIT: the data is not in the page cache, or the file system does not know; the last two where the
 kernel has no preadv2, or a sandbox refuses it.
 """
 

@@ -75,7 +75,7 @@ class PipeWriter(_End):
     def send(self, data: bytes) -> SystemCall[None]:
         """Returns when the kernel has taken all of `data`.
 
-        Raises: BrokenPipeError when nobody reads; MisuseError for what is no bytes; OSError once it is
+        Raises: BrokenPipeError when nobody reads; MisuseError for anything but bytes; OSError once it is
         closed.
         """
         return FdWrite(self, data if type(data) is bytes else whole_bytes("data", data))

@@ -61,7 +61,7 @@ class Process:
             if pipe is not None:
                 pipe.close()
         self._child = child
-        # Kept for `close`, which must not fail for want of a descriptor.
+        # Kept for `close`, which must not fail because descriptors have run out.
         self._end = _open_end(child.pid)
 
     async def wait(self) -> int:
@@ -82,7 +82,8 @@ class Process:
                     await FdClose(end)
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; to nobody, when it has ended. Raises: MisuseError for no signal's number."""
+        """Send a signal; to nobody, when it has ended. Raises: MisuseError for anything but a signal's
+        number."""
         check_number("number", number, 0, signal.SIGRTMAX)
         if self._code() is None:
             # It may have ended since, but the number is its own until it is reaped.
@@ -154,7 +155,7 @@ def _have_exit_codes_kept() -> None:
 async def open_process(command: Sequence[str], **how: Any) -> Process:
     """Start a child; `how` is what subprocess.Popen takes (stdin=PIPE, cwd, env, ...).
 
-    Raises: OSError; MisuseError for what is no command.
+    Raises: OSError; MisuseError for anything but a command.
 
     Use it with `async with`: at the end of the block the child is gone.
 

@@ -33,7 +33,7 @@ KERNEL: Final = SockConnector()
 async def resolve(host: str, port: int) -> list[Address]:
     """The addresses of a name, IPv6 and IPv4 in turn (RFC 8305 4).
 
-    Raises: OSError (socket.gaierror); MisuseError for what is no name and port.
+    Raises: OSError (socket.gaierror); MisuseError for anything but a name and port.
 
     >>> from gossamer import resolve, run
     >>> run(resolve("127.0.0.1", 80))

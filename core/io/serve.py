@@ -1,7 +1,8 @@
 """Serving: a thread of its own for every connection, and one bad connection ends nothing else.
 
-Owns what happens to a stream when its handler ends, and which of a handler's errors are nobody's fault: what
-the stream itself says of a peer that has left, or is silent. Everything else a handler raises is told.
+Owns what happens to a stream when its handler ends, and which of a handler's errors are nobody's fault: those
+that the stream itself raises for a peer that has left, or is silent. Everything else a handler raises is
+logged.
 """
 
 import logging

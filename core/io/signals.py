@@ -20,7 +20,7 @@ NUMBERS_MAX = 64
 
 
 def _wake_only(_number: int, _frame: object) -> None:
-    """The wake-up descriptor tells the loop; nothing happens here."""
+    """The wake-up descriptor notifies the loop; nothing happens here."""
 
 
 class SignalSocket:
@@ -51,8 +51,8 @@ class SignalSocket:
     def read(self) -> bytes:
         """The numbers of the signals that came, in their order; not to be called before it is readable.
 
-        Those that others handle are left out, those too for which somebody has put a handler in place of ours
-        since: Python writes the number of each signal that it has a handler for.
+        Signals that others handle are left out, also where somebody has replaced our handler since: Python
+        writes the number of each signal that it has a handler for.
         """
         return bytes(number for number in self._read.recv(NUMBERS_MAX) if self._is_ours(number))
 

@@ -86,7 +86,7 @@ def address_of(name: Any) -> Address:
 class SockAcceptor(AcceptorBase[SockStream]):
     """An `Acceptor` over a listening kernel socket, inherited or not; it owns the socket from now on.
 
-    Raises: MisuseError for what is no listening socket.
+    Raises: MisuseError for anything but a listening socket.
     """
 
     accept_call = SockAccept
@@ -104,7 +104,7 @@ class SockAcceptor(AcceptorBase[SockStream]):
 
 
 def open_listener(sock: socket.socket, make: type[Connection]) -> Listener:
-    """The record of a listening socket. Raises: MisuseError for what is none."""
+    """The record of a listening socket. Raises: MisuseError for anything else."""
     if not isinstance(sock, socket.socket) or sock.fileno() < 0:
         raise misuse("sock", sock, "an open listening socket")
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -114,7 +114,7 @@ def open_listener(sock: socket.socket, make: type[Connection]) -> Listener:
 
 
 def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False) -> SockAcceptor:
-    """Open a listening socket on an IP address and a port; of port 0 the kernel makes a free one.
+    """Open a listening socket on an IP address and a port; for port 0 the kernel picks a free one.
 
     >>> from gossamer import SockConnector, listen, run
     >>> async def main():
@@ -132,9 +132,8 @@ def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False
     "::" listens to IPv4 too, whose peers are 192.0.2.1 and not ::ffff:192.0.2.1; every other IPv6 address to
     IPv6 alone.
 
-    Raises: OSError that names the address (EADDRINUSE, EADDRNOTAVAIL, EACCES); MisuseError for no IP address.
-
-    Source: listen(2); socket(7), SO_REUSEPORT; ipv6(7), IPV6_V6ONLY.
+    Raises: OSError that names the address (EADDRINUSE, EADDRNOTAVAIL, EACCES); MisuseError for anything but
+    an IP address. Source: listen(2); socket(7), SO_REUSEPORT; ipv6(7), IPV6_V6ONLY.
     """
     check_address("address", address)
     check_number("backlog", backlog, 0, BACKLOG_MAX)
@@ -160,5 +159,6 @@ class SockConnector:
     def connect(
         self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
     ) -> SystemCall[SockStream]:
-        """Raises: ConnectionRefusedError, TimeoutError, OSError; MisuseError at once for no IP address."""
+        """Raises: ConnectionRefusedError, TimeoutError, OSError; MisuseError at once for anything but an IP
+        address."""
         return SockConnect(address, timeout_us, SockStream, options)

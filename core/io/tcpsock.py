@@ -70,7 +70,7 @@ class TcpStream(StreamBase, Connection):
 class TcpAcceptor(AcceptorBase[TcpStream]):
     """An `Acceptor` on the functional TCP.
 
-    Raises: OSError when the address is listened on already; MisuseError for no IP address.
+    Raises: OSError when the address is listened on already; MisuseError for anything but an IP address.
     """
 
     accept_call = TcpAccept
@@ -109,10 +109,10 @@ class TcpConnector:
         data: bytes = b"",
     ) -> SystemCall[TcpStream]:
         """`data` is sent as soon as may be: with the SYN, where tcp.fast_open allows it and the server has
-        given us a cookie. It must bear to arrive twice.
+        given us a cookie. It must do no harm if it arrives twice.
 
         Raises: ConnectionRefusedError, TimeoutError, OSError; at once when no local port is free; MisuseError
-        for no IP address, or for more data than the send buffer takes.
+        for anything but an IP address, or for more data than the send buffer takes.
         """
         check_opening(address, timeout_us, options)
         data = whole_bytes("data", data)

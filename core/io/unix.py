@@ -31,7 +31,7 @@ class UnixStream(SockStream):
 class UnixAcceptor(AcceptorBase[UnixStream]):
     """An `Acceptor` over a listening Unix socket; it owns the socket from now on, not the path.
 
-    Raises: MisuseError for what is no listening socket.
+    Raises: MisuseError for anything but a listening socket.
     """
 
     accept_call = SockAccept
@@ -102,7 +102,7 @@ def _is_connected(sock: socket.socket, path: str) -> bool:
 
 
 def _check_path(path: object) -> None:
-    """Raises: MisuseError for what is no path."""
+    """Raises: MisuseError for anything but a path."""
     if not isinstance(path, str) or "\0" in path[1:]:
         raise misuse("path", path, "the path of a socket")
 
@@ -115,7 +115,7 @@ def _named(error: OSError, path: str) -> OSError:
 def adopt_unix(sock: socket.socket) -> SystemCall[UnixStream]:
     """A stream over a connected Unix socket, one of a socketpair perhaps; it owns the socket from now on.
 
-    Raises: MisuseError for what is no open socket.
+    Raises: MisuseError for anything but an open socket.
     """
     if not isinstance(sock, socket.socket) or sock.fileno() < 0:
         raise misuse("sock", sock, "an open socket")

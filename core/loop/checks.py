@@ -1,7 +1,7 @@
 """What is allowed in the arguments of a call on a stream, a socket or a pipe.
 
 Owns the bounds and the messages. A call looks at the common case itself, since it is made for every message;
-what is decided here is decided once, for whoever is refused.
+it comes here to find out why an argument is refused.
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
 """Ctrl-C as a cancellation, so that `finally` clauses run, and may block.
 
-Owns the handler of SIGINT while a program runs: the first one only writes to an eventfd, as a handler runs
-between any two bytecodes, and a thread calls off the program's scope when it is its turn. The second one
-raises KeyboardInterrupt wherever it comes, as Python does: the way out of a program that does not end.
+Owns the handler of SIGINT while a program runs. A handler runs between any two bytecodes, so the first SIGINT
+only writes to an eventfd, and a thread cancels the program's scope when it is its turn. The second one raises
+KeyboardInterrupt wherever it comes, as Python does: the way out of a program that does not end.
 
 Source: asyncio.Runner (Python 3.11), whose rules these are.
 """
@@ -18,7 +18,7 @@ from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.introspection import stack_dump
 
 PLACES_SHOWN: Final = 20
-"""Places where threads stood that a KeyboardInterrupt tells of, those of most threads first."""
+"""Places where threads stood that a KeyboardInterrupt lists, those of most threads first."""
 
 
 class CtrlC:

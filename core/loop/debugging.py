@@ -4,8 +4,8 @@
     kill -QUIT PID      writes the stacks of all threads to standard error (`core.threads.introspection`)
     forgotten awaits    are warned of (`core.threads.forgotten`)
 
-Owns the handler of SIGQUIT while such a program runs. It writes from within the handler: so it shows too what
-a thread that holds the loop is doing.
+Owns the handler of SIGQUIT while such a program runs. It writes from within the handler, so it also shows
+what a thread that holds the loop is doing.
 """
 
 import os
@@ -35,13 +35,13 @@ def is_wanted(debug: bool | None) -> bool:
 def debugging(scheduler: Watched) -> Iterator[None]:
     """Watch a scheduler that the calling operating-system thread runs in the block."""
     with ExitStack() as stack:
-        stack.enter_context(closing(Watchdog(scheduler, tell=_tell)))
+        stack.enter_context(closing(Watchdog(scheduler, report=_report)))
         stack.enter_context(_dumps_on_sigquit())
         stack.enter_context(forgotten_awaits_are_named())
         yield
 
 
-def _tell(message: str) -> None:
+def _report(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

@@ -56,8 +56,9 @@ class EpollWaiter:
     def unwatch(self, fd: int) -> None:
         """Stop watching; a descriptor that is not watched is left alone.
 
-        Most descriptors are closed next, by which the kernel forgets them, so it is not told here; should one
-        live on and have an event, `wait` tells it. What lives on for certain is for `forget`.
+        Most descriptors are closed next, by which the kernel forgets them, so no call to the kernel is made
+        here; should one live on and have an event, `wait` removes it then. Use `forget` for a descriptor that
+        certainly lives on.
         """
         self._callbacks.pop(fd, None)
 
@@ -65,7 +66,7 @@ class EpollWaiter:
         """Stop watching a descriptor that stays open, or has a copy that does.
 
         epoll(7): "closing a file descriptor will cause it to be removed from all epoll sets" only when no
-        copy is left: until then events would be told of its number, which is another one's by then.
+        copy is left: until then events would be reported for its number, which may be another one's by then.
         """
         self._callbacks.pop(fd, None)
         # It may be closed already, or have been forgotten.

@@ -91,9 +91,9 @@ class Token:
                 answer.set_result(end.value)
                 raise
             except (KeyboardInterrupt, GeneratorExit):
-                raise  # the program ends, and `close` tells who waits
+                raise  # the program ends, and `close` gives an error to those who wait
             except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
-                answer.set_exception(_told(error))
+                answer.set_exception(_for_another_thread(error))
             else:
                 answer.set_result(result)
 
@@ -115,7 +115,7 @@ class Token:
             self._calls.popleft()()
 
     def close(self) -> None:
-        """The scheduler has ended: who waits is told, who comes is refused."""
+        """The scheduler has ended: those who wait get an error, those who come later are refused."""
         with self._lock:
             self._is_closed = True
             unanswered = list(self._unanswered)
@@ -218,12 +218,12 @@ def _answer(answer: Future[R], function: Callable[[], R]) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
-        answer.set_exception(_told(error))
+        answer.set_exception(_for_another_thread(error))
     else:
         answer.set_result(result)
 
 
-def _told(error: BaseException) -> BaseException:
+def _for_another_thread(error: BaseException) -> BaseException:
     """An error for another operating-system thread; a StopIteration can be raised in none."""
     return RuntimeError(f"raised {error!r}") if isinstance(error, StopIteration) else error
 

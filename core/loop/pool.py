@@ -1,6 +1,6 @@
 """The loop that takes `sys_blio`: a bounded pool of operating-system threads for what can only block.
 
-Owns the pool's threads, their queue and the eventfd by which they tell the scheduler; what comes by
+Owns the pool's threads, their queue and the eventfd by which they notify the scheduler; what comes by
 `core.loop.from_thread` is taken in here too. The pool's threads touch nothing else of ours: what they return
 travels back through a queue, and every lightweight thread is resumed on the scheduler's own thread."""
 
@@ -40,7 +40,7 @@ class PoolLoop(PassiveLoop):
         }
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {Blio: self._cancel}
         self._waiting: dict[Thread[Any], Done] = {}
-        """Who waits for which job; of a thread that was cancelled, what its function returns is dropped."""
+        """The thread that waits for each job; the result for a thread that was cancelled is dropped."""
         self._os_threads_max = os_threads_max
         self._queue_max = queue_max
         self._os_threads: list[threading.Thread] = []

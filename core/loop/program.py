@@ -51,7 +51,7 @@ def run(main: Coroutine[Any, Any, R], loops: Iterable[EventLoop] = (), *, debug:
     program is watched (`core.loop.debugging`).
 
     Raises: what the thread raised; KeyboardInterrupt, with a note of where the threads stood; MisuseError for
-    what is no coroutine, and in a thread that is run already.
+    anything but a coroutine, and for a `run` within another.
     """
     check_coroutine("run: main", main)
     _check_runs_nothing(main)

@@ -1,10 +1,10 @@
 """The calls on streams and acceptors: one set for either stack, with one set of checks.
 
 Owns the fields of each call and what is allowed in them. `core.loop.sock.call` and `core.loop.tcp.call`
-derive from each call the one that their stack takes and name the record that it must hold: the class of a
-call is the scheduler's way to the right loop, and costs nothing more. What a thread passes is looked at when
-the call is made, and of a send by the loop, before anything is done: a mistake is raised on the thread's own
-line, and does nothing else.
+derive from each call the one that their stack takes and name the record that it must hold: the scheduler
+finds the right loop by the class of a call, at no further cost. Arguments are checked when the call is made
+(those of a send by the loop, before anything is done): a mistake is raised on the thread's own line, and has
+no other effect.
 """
 
 import errno

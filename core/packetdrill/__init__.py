@@ -11,5 +11,5 @@
             settings     sysctls and options -> TcpParameters
 
 It needs no rights and opens no socket; a second of the script costs nothing. The language is that of the tool
-of that name; what of it is offered stands in docs/packetdrill.md.
+of that name; docs/packetdrill.md says which parts of it are supported.
 """

@@ -1,7 +1,7 @@
 """%{ python }%: assertions on tcp_info, evaluated by walking their syntax tree; nothing is ever executed.
 
 Owns which part of Python is understood: assert, print, assignments, if, comparisons, arithmetic, text with %,
-a few functions. What is not is unsupported, by name.
+a few functions. Anything else is reported by name, as unsupported.
 
 Bounds: no loops, numbers of at most 4,096 bits, text of at most 65,536 characters.
 """

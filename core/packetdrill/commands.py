@@ -1,7 +1,7 @@
 """Commands in back-quotes: set-up scripts by name, sysctl, echo into /proc; never run.
 
-Owns what a line of shell means here. What only prepares or cleans the machine that the tool runs on is left
-out; what looks at its kernel is unsupported.
+Owns what a line of shell means here. A command that only prepares or cleans up the machine is skipped; one
+that looks at its kernel is unsupported.
 """
 
 import re

@@ -27,7 +27,7 @@ class Emission(msgspec.Struct, frozen=True, gc=False):
 
 
 class Endpoint:
-    """One end of a flow: a connection, what its user has not been told yet, and what it sent."""
+    """One end of a flow: a connection, what was not reported to its user yet, and what it sent."""
 
     def __init__(self, ports: Ports, habit: AckHabit, queue: "Queue | None") -> None:
         self.ports = ports

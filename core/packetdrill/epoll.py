@@ -1,4 +1,4 @@
-"""epoll: interests, and what is to be told of them, level- or edge-triggered.
+"""epoll: interests, and the events to report of them, level- or edge-triggered.
 
 Source: epoll(7).
 """
@@ -19,11 +19,11 @@ class Interest:
         self.socket = socket
         self.events = events
         self.data = data
-        self._told = 0
-        self._told_at: tuple[int, int, int] = (-1, -1, 0)
+        self._reported = 0
+        self._reported_at: tuple[int, int, int] = (-1, -1, 0)
 
     def due(self) -> int:
-        """The events to tell now."""
+        """The events to report now."""
         if not self.events & ~(EDGE | ONE_SHOT):
             return 0
         found = self.socket.events()
@@ -34,12 +34,12 @@ class Interest:
     def _edges(self, found: int) -> int:
         """Those that are new: the state changed, or more of the same came."""
         received, room, reports = self._progress()
-        old = self._told
-        if reports != self._told_at[2]:
+        old = self._reported
+        if reports != self._reported_at[2]:
             old &= ~POLLERR
-        if received != self._told_at[0]:
+        if received != self._reported_at[0]:
             old &= ~READABLE
-        if room > self._told_at[1]:
+        if room > self._reported_at[1]:
             old &= ~WRITABLE
         return found if found & ~old else 0
 
@@ -51,9 +51,9 @@ class Interest:
         reports = self.socket.settle().reports_total
         return (tcb.rcv_nxt, self.socket.send_room_bytes(), reports) if tcb is not None else (-2, 0, reports)
 
-    def tell(self) -> None:
-        """The events were told."""
-        self._told, self._told_at = self.socket.events(), self._progress()
+    def reported(self) -> None:
+        """The events were reported."""
+        self._reported, self._reported_at = self.socket.events(), self._progress()
         if self.events & ONE_SHOT:
             self.events &= EDGE | ONE_SHOT
 
@@ -65,6 +65,6 @@ class Epoll:
         self.interests: dict[int, Interest] = {}
 
     def due(self, most: int) -> list[tuple[Interest, int]]:
-        """Up to `most` interests with events to tell."""
+        """Up to `most` interests with events to report."""
         found = [(interest, interest.due()) for interest in self.interests.values()]
         return [(interest, events) for interest, events in found if events][:most]

@@ -25,7 +25,7 @@ class Mapping:
         self._local_offset = 0
         """To add to a sequence number of ours in the script."""
         self._ts_offset: int | None = None
-        """To add to a timestamp of ours in the script, when the script tells of no packet that carried it."""
+        """To add to a timestamp of ours in the script, when no packet of the script carried it."""
         self._ts_vals: dict[int, int] = {}
 
     def learn_iss(self, script_seq: int, live_seq: int) -> None:

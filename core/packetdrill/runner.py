@@ -1,7 +1,7 @@
 """Plays a script: each event at its time.
 
 Owns what an event does, the wait for an expected packet, and what a blocked call must return. One run gives
-both verdicts: what only strict matching minds is noted, and the run goes on.
+both verdicts: a difference that only strict matching forbids is noted, and the run goes on.
 
 Source: the tool's published semantics of time, blocking calls and tolerance.
 """
@@ -49,8 +49,8 @@ def play(
     timeline: Timeline | None = None,
     definitions: dict[str, str] | None = None,
 ) -> ScriptVerdict:
-    """The verdicts on a script; `timeline` is told what happens, `definitions` are as of --define. Without a
-    profile the script's sysctls say which it is."""
+    """The verdicts on a script; `timeline` is called with what happens, `definitions` are those of --define.
+    Without a profile the script's sysctls decide which it is."""
     try:
         known = {**DEFINITIONS, **(definitions or {})}
         script = parse(text, name, known)

@@ -1,7 +1,7 @@
 """A script, as records.
 
-Owns the form of what the grammar makes and the runner plays. Numbers are those of the script; what they are
-in the run is `mapping`'s. Nothing here acts.
+Owns the form of what the grammar makes and the runner plays. Numbers are those of the script; `mapping`
+translates them to those of the run. Nothing here acts.
 """
 
 from enum import Enum

@@ -30,7 +30,7 @@ class Reader:
         self._definitions = definitions
 
     def word(self, expression: Expression) -> str:
-        """The name of a symbol, "" for what is none."""
+        """The name of a symbol, "" for anything else."""
         if not isinstance(expression, Word):
             return ""
         return self._definitions.get(expression.name, expression.name)

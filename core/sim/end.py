@@ -1,7 +1,7 @@
 """One end of a simulated connection: the record, and the user above it.
 
 Owns what a doer owns: it steps the connection, and performs the actions. The user is a plan: octets to send,
-how much it writes and reads at a time, when it closes. What it may never do is decide anything about TCP.
+how much it writes and reads at a time, when it closes. It must never decide anything about TCP.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class User(msgspec.Struct, frozen=True, gc=False):
     read_bytes: int = 65_536
     """Octets that one RECEIVE asks for."""
     reads_every_us: int = 0
-    """0: a RECEIVE is always queued. Else one is made so often and answered from what is there."""
+    """0: a RECEIVE is always queued. Otherwise one is made at this interval, of what is there."""
     closes: bool = True
     """Whether it half-closes once all is sent."""
     waits: bool = False

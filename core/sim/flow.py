@@ -1,7 +1,7 @@
 """One connection on a virtual wire: a client that opens actively, a server that listens, a link each way.
 
-Owns who gets which segment and when the timers of the ends are looked at. Both ends are stepped by the same
-`step` that serves real packets. Links may be shared with other flows; they are given.
+Owns who gets which segment and when the timers of the ends are checked. Both ends are stepped by the same
+`step` that serves real packets. Links are passed in, as other flows may share them.
 """
 
 from typing import Final
@@ -231,8 +231,8 @@ class SimulatedFlow:
             agenda.at(agenda.now_us + link.delay_us, self._hears_of_mtu, (side, segment.seq, mtu_bytes))
         return True
 
-    def _hears_of_mtu(self, told: tuple[FlowSide, int, int]) -> None:
-        side, seq, mtu_bytes = told
+    def _hears_of_mtu(self, report: tuple[FlowSide, int, int]) -> None:
+        side, seq, mtu_bytes = report
         side.end.hears_of_mtu(seq, mtu_bytes, self._agenda.now_us)
         self._went(side)
 

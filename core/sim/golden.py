@@ -1,7 +1,7 @@
 """The golden table: goodput over buffer sizes and loss rates on a path of 100 ms, beside what theory allows.
 
 Owns the axes, how a cell is computed, and the text in which the table is kept: `gossamer sim --golden` prints
-it, `tests/core/sim/golden.txt` is that, and a change of the TCP that moves a figure shows there.
+it, and `tests/core/sim/golden.txt` holds it, so that a change of the TCP that moves a figure shows there.
 
 Source: the idea of smoltcp's table of throughput by buffer and loss.
 """
@@ -60,7 +60,7 @@ def allowed(buffer_bytes: int, loss: float, congestion: str) -> float:
 
 
 def table(congestion: str, progress: Callable[[int], None]) -> Table:
-    """Every cell; `progress` is told how many there are already."""
+    """Every cell; `progress` is called with how many there are already."""
     cells: Table = {}
     for buffer_bytes in BUFFERS_BYTES:
         for loss in LOSSES:

@@ -1,7 +1,7 @@
 """One direction of a wire: when, and how often, each segment comes out.
 
 Owns the line (how much it carries, how much waits before it) and the faults, with the seeded generator that
-draws them. It never looks into a segment: it is told its size, and whether it is a pure ACK.
+draws them. It never looks into a segment: the caller passes its size, and whether it is a pure ACK.
 
 A segment waits in a drop-tail queue, is transmitted at the line's rate, and is then lost, delayed or doubled.
 The queue needs no events: what waits is the time until the line is free, times its rate.
@@ -38,7 +38,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     mark_bytes: int = NEVER_BYTES
     """When more than this waits, ECN-capable segments are marked CE (RFC 3168 5)."""
     tells_mtu: bool = True
-    """Whether the sender hears of a packet that was too big (RFC 1191), or it just vanishes."""
+    """Whether an ICMP error reports a packet that was too big (RFC 1191), or it just vanishes."""
 
 
 class Faults(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +51,7 @@ class Faults(msgspec.Struct, frozen=True, gc=False):
     delay_us: int = 5_000
     """The least time a segment is under way."""
     jitter_us: int = 0
-    """Up to so much more, drawn for each segment: a second cause of reordering."""
+    """Up to this much more, drawn for each segment: a second cause of reordering."""
     reorder_us: int = 20_000
     corrupt: float = 0.0
     """This part of the segments comes out with a wrong bit, which the checksum shows."""

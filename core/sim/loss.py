@@ -1,6 +1,7 @@
 """Which segments a wire loses: models as small records, each with a memory of its own while it runs.
 
-Owns the models. A model is told when a segment passes and whether it is a pure ACK; it never looks into one.
+Owns the models. A model is passed the time at which a segment passes and whether it is a pure ACK; it never
+looks into the segment.
 
 Source: Gilbert 1960, Elliott 1963 (bursts); tc-netem(8).
 """
@@ -53,7 +54,7 @@ class BurstLoss(msgspec.Struct, frozen=True):
 
 
 class DropExactly(msgspec.Struct, frozen=True):
-    """These, counted among the segments that are no pure ACKs, from 0 (the SYN)."""
+    """These, counted among the segments that are not pure ACKs, from 0 (the SYN)."""
 
     first: int
     count: int = 1

@@ -1,4 +1,4 @@
-"""A long stream of octets that nobody has to keep: any part of it can be told at any time.
+"""A long stream of octets that nobody has to keep: any part of it can be computed at any time.
 
 Owns the stream that bulk transfers send and compare with. It is a block of pseudo-random octets over and
 over; the block's length is prime, so that octets that come out of place do not match.

@@ -1,7 +1,7 @@
 """What must hold of every connection after every step, whatever the wire did.
 
 Owns the invariants of RFC 9293 that one step can break: `check` is an `Observer`, and it asserts. It knows
-nothing of the wire or of the other end. Which states follow each other is `core.sim.transitions`'s.
+nothing of the wire or of the other end. `core.sim.transitions` says which states may follow each other.
 
 Source: RFC 9293 3.3.1, 3.4, 3.8; law 4 (bounds).
 """

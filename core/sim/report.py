@@ -1,4 +1,5 @@
-"""What a run measured, as records that encode to JSON. All times are virtual and count from the run's begin.
+"""What a run measured, as records that encode to JSON. All times are virtual and count from the start of the
+run.
 
 Owns the names of the figures; `core.sim.measure` takes them.
 """
@@ -26,7 +27,7 @@ class FlowReport(msgspec.Struct, frozen=True, kw_only=True):
     congestion: str
     started_us: int
     ended_us: int | None
-    """When the last octet and the FIN had reached the server; None when that did not come to pass."""
+    """When the last octet and the FIN had reached the server; None when that did not happen."""
     failure: str | None
     delivered_bytes: int
     goodput_bps: float

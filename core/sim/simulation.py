@@ -1,10 +1,10 @@
-"""A scenario comes to pass: n flows through one bottleneck, watched by the oracle.
+"""Runs a scenario: n flows through one bottleneck, watched by the oracle.
 
     client 0 --+                                        +-- server 0
     client 1 --+-- queue -- line -- faults -- (delay) --+-- server 1
     ...        +----- (delay) ---- line -- queue -------+   ...
 
-Owns the topology, the begin of each flow, the samples, and what must hold when the run is over. Everything
+Owns the topology, the start of each flow, the samples, and what must hold when the run is over. Everything
 that a run does follows from its scenario: same scenario, same report.
 """
 
@@ -31,7 +31,7 @@ EVENTS_MAX = 200_000_000
 SAMPLE_US_MIN = 10_000
 
 Progress = Callable[[int, int], None]
-"""Told (virtual time, segments so far) at each sample."""
+"""Called with (virtual time, segments so far) at each sample."""
 
 
 class Watch:

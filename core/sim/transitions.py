@@ -1,7 +1,7 @@
 """The state diagram of RFC 9293 as data, and whether a step keeps to it.
 
-Owns figure 5, and what the figure leaves out and the text says: the ways into CLOSED that are no orderly
-close. It knows nothing of how the code moves a connection.
+Owns figure 5, and what only the text says: the ways into CLOSED other than an orderly close. It knows nothing
+of how the code moves a connection.
 
 Source: RFC 9293 3.3.2, figure 5 and its notes; 3.10.
 """

@@ -25,8 +25,8 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Urgent(msgspec.Struct, frozen=True, gc=False):
-    """Tell the user that the peer has marked urgent data: so many octets from the first that it has not
-    received, come or still to come. Source: RFC 9293 3.8.5, MUST-32."""
+    """Notify the user that the peer has marked urgent data: this many octets, counted from the first that the
+    user has not received, whether they have come or not. Source: RFC 9293 3.8.5, MUST-32."""
 
     ahead_bytes: int
 
@@ -52,7 +52,7 @@ class Dropped(msgspec.Struct, frozen=True, gc=False):
 
 
 class PathLearned(msgspec.Struct, frozen=True, gc=False):
-    """A router has told what the path to this peer carries: remember it for connections to come."""
+    """A router has reported what the path to this peer carries: remember it for later connections."""
 
     mtu: int
 
@@ -79,13 +79,13 @@ class Failed(msgspec.Struct, frozen=True, gc=False):
 
 
 class SoftFailure(msgspec.Struct, frozen=True, gc=False):
-    """Tell the user of trouble that does not end the connection. Source: RFC 9293 3.9.1.8, MUST-47."""
+    """Report trouble that does not end the connection to the user. Source: RFC 9293 3.9.1.8, MUST-47."""
 
     failure: Failure
 
 
 class Signal(Enum):
-    """Actions that say all by their name."""
+    """Actions without fields: the name says all."""
 
     # Members are single objects; Enum's own hash is Python code and stands in the way of a look-up for each
     # action.
@@ -96,7 +96,7 @@ class Signal(Enum):
     END_OF_STREAM = "the peer's FIN was reached: answer RECEIVE with nothing"
     FIN_ACKED = "all that was sent, and our FIN, is acknowledged: answer a CLOSE that waits for it"
     PACED = "more may leave at Tcb.pace_at_us: look at the connection then"
-    DELIVERY_PROBLEM = "data was sent again so often that it is worth a notice: count it, and tell the user"
+    DELIVERY_PROBLEM = "data was sent again so often that it is worth a notice: count it, notify the user"
     RETRANSMITTED = "count a retransmission"
     OPENED_EARLY = "the SYN's Fast Open cookie was valid: queue for accept before the handshake is over"
     FAST_OPEN_LOST = "a SYN with the Fast Open option was lost: do without towards this server for a time"

@@ -1,4 +1,4 @@
-"""Answers to segments that should not have come: an ACK that tells the peer where we are, at a bounded rate.
+"""Answers to segments that should not have come: an ACK that shows the peer where we are, at a bounded rate.
 
 The limit is per connection and never shared: a global one is a side channel (CVE-2016-5696).
 

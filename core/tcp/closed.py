@@ -37,8 +37,8 @@ def failed(tcb: Tcb, failure: Failure) -> tuple[None, Actions]:
 
 
 def timed_out(tcb: Tcb) -> tuple[None, Actions]:
-    """The connection gives up. RFC 9293 3.9.2.2, SHLD-25: what a soft error told is made known, unless the
-    peer was heard of since."""
+    """The connection gives up. RFC 9293 3.9.2.2, SHLD-25: the reason of the last soft error is reported,
+    unless the peer was heard from since."""
     soft = tcb.soft_error
     return failed(tcb, soft.failure if soft is not None and soft.at_us > tcb.rcv_at_us else Failure.TIMED_OUT)
 

@@ -31,7 +31,7 @@ class Rate(msgspec.Struct, frozen=True, gc=False):
     prior_bytes: int
     """rs.prior_delivered: how much had been delivered when it was sent."""
     is_app_limited: bool
-    """Whether it was sent for want of data, not as fast as it might."""
+    """Whether a lack of data held sending back, so that it left more slowly than it might have."""
     round_trip_us: int = -1
     """How long ago it was sent; -1 where only its neighbours' time is kept."""
 

@@ -1,9 +1,8 @@
-"""Explicit congestion notification: routers mark segments that they would else have to drop.
+"""Explicit congestion notification: routers mark segments that they would otherwise have to drop.
 
 Owns who says what, and when: the two flags of the handshake, ECE from a mark until the sender has answered
-it, the sender's answer once for each window of data, and CWR. By how much the window is reduced is congestion
-control's; that new data goes as ECT(0), and nothing else does, is `core.tcp.output`'s, which asks
-`Agreed.ect`.
+it, the sender's answer once for each window of data, and CWR. Congestion control decides by how much the
+window is reduced. `core.tcp.output` sends new data, and nothing else, as ECT(0) where `Agreed.ect` allows it.
 
 A connection holds a record of `Ecn` only while a mark is being echoed or answered, so one that meets no marks
 is predicted and sent like any other.

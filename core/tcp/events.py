@@ -111,13 +111,13 @@ class IcmpError(msgspec.Struct, frozen=True, gc=False):
     report: Report
     now_us: int
     failure: Failure = Failure.UNREACHABLE
-    """What the user is told if the connection ends by it, or later without having heard of the peer."""
+    """The error that the user gets if the connection ends by it, or later without hearing from the peer."""
     mtu: int = 0
-    """With TOO_BIG: what the next hop carries; 0 when the router does not tell."""
+    """With TOO_BIG: what the next hop carries; 0 when the router does not report it."""
 
 
 class PathKnown(msgspec.Struct, frozen=True, gc=False):
-    """What a router told another connection to the same peer; comes once, when this one is established."""
+    """What a router reported to another connection to the same peer; comes once this one is established."""
 
     mtu: int
     now_us: int

@@ -8,8 +8,8 @@
 Owns the form of cookies, and how the Tcb of such an opening differs. While a server's connection is "early"
 (the user has it, the handshake is not over), SND.UNA stands behind our SYN, so that buffer and flight count
 as they do ever after; the retransmission timer is the SYN-ACK's, and what the user closes waits for the
-handshake. A client's SND.NXT stands behind its SYN until the SYN-ACK tells how much data was taken. How many
-connections may be early, and which cookies a client has, the doer knows.
+handshake. A client's SND.NXT stands behind its SYN until the SYN-ACK shows how much data was taken. The doer
+knows how many connections may be early, and which cookies a client has.
 
 Source: RFC 7413.
 """

@@ -1,9 +1,9 @@
 """ICMP errors that quote a segment of ours: what each kind says, and what it does to the connection.
 
 Only an error whose quoted sequence number is in flight counts, since anybody can forge one. A hard error ends
-a connection only while it is being opened; every other is remembered, and is what the user is told if the
-connection times out without having heard of the peer again. Source quench never comes here: RFC 9293 MUST-55
-has it discarded, and `core.wire.icmp` does.
+a connection only while it is being opened; every other is remembered, and is the error that the user gets if
+the connection times out without hearing from the peer again. Source quench never comes here: RFC 9293
+MUST-55 has it discarded, which `core.wire.icmp` does.
 
 Source: RFC 9293 3.9.2.2, RFC 5927 4.1, 5.2 and 7.2, RFC 5461, RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.
 """
@@ -66,8 +66,8 @@ UNREACHABLE_IPV6: dict[int, Meaning] = {
 
 
 def meaning(kind: int, code: int, is_ipv4: bool) -> Meaning:
-    """What an ICMP error says: how bad it is, and the failure to tell the user of. An unknown code of a known
-    kind is soft."""
+    """What an ICMP error says: how bad it is, and the failure to report to the user. An unknown code of a
+    known kind is soft."""
     if is_ipv4:
         if kind == icmp.V4_UNREACHABLE:
             return UNREACHABLE_IPV4.get(code, NO_HOST)

@@ -1,7 +1,7 @@
 """What there is to know about a connection, by the names that Linux gives it in struct tcp_info.
 
-Owns the record and how it is read from a Tcb. Nothing is counted for it on the way of a segment: a field that
-would need that is None. The same record is read from a kernel socket by `core.loop.sock.option`.
+Owns the record and how it is read from a Tcb. Nothing is counted for it while segments are processed: a field
+that would need that is None. `core.loop.sock.option` reads the same record from a kernel socket.
 
 Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the counters mean.
 """
@@ -39,8 +39,8 @@ INFINITE_SSTHRESH = 0x7FFFFFFF
 
 
 class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A connection as `ss -i` would show it; None is what this stack does not keep, or an old kernel not
-    tell.
+    """A connection as `ss -i` would show it; None is what this stack does not keep, or an old kernel does
+    not report.
 
     Units: `tcpi_last_*` are milliseconds; `tcpi_rto`, `_ato`, `_rtt`, `_rttvar`, `_min_rtt` and the times of
     `_busy_time` and `_limited` microseconds; rates bytes a second; windows of congestion segments of

@@ -1,8 +1,8 @@
 """Pacing: segments leave at `Congestion.pacing_rate`, a few at a time, not as fast as cwnd lets them.
 
-Owns `Tcb.pace_at_us`, the time from which more may leave. What leaves moves it on by the time that so many
-octets take; then a timer, it is looked at when it has passed, and output goes on. A connection without a
-rate never reads or writes it.
+Owns `Tcb.pace_at_us`, the time from which more may leave. What leaves moves it on by the time that its octets
+take at that rate; it is a timer too, and output goes on when it has passed. A connection without a rate never
+reads or writes it.
 
 A quantum leaves at once, since a timer for each segment would cost more than it evens out; a timer that comes
 late is made up for by at most another quantum. A segment that is sent alone while nothing is in flight

@@ -58,7 +58,7 @@ CUBIC_C: Final = 0.4
 """Segments per second cubed. Source: RFC 9438 5.1."""
 
 CUBIC_TARGET_MAX: Final = 1.5
-"""cwnd grows to so much of itself in a round trip, at most. Source: RFC 9438 4.2."""
+"""The largest multiple of itself to which cwnd may grow in one round trip. Source: RFC 9438 4.2."""
 
 PACING_SLOW_RATE: Final = 150_000
 """Bytes a second (1.2 Mbit/s): below it one segment leaves at a time. Source:
@@ -164,9 +164,9 @@ FAST_OPEN_PERIOD_US: Final = 3600 * SECOND_US
 soon is left open."""
 
 FAST_OPEN_HELD_US: Final = 60 * SECOND_US
-"""So long a connection that was reset before its handshake was over still counts as early: else a forger of
-addresses whose RSTs come back would have no bound. Source: RFC 7413 5.1, about as long as its SYN-ACKs would
-have been repeated."""
+"""For this time a connection that was reset before its handshake was over still counts as early: otherwise
+nothing would bound a forger of addresses whose RSTs come back. Source: RFC 7413 5.1, about as long as its
+SYN-ACKs would have been repeated."""
 
 FAST_OPEN_REST_US: Final = 60 * SECOND_US
 """After a SYN with the option was lost, the option is not used towards that server for this time, twice as
@@ -218,7 +218,7 @@ BLACK_HOLE_MTUS_IPV6: Final = (PATH_MTU_FLOOR_IPV6,)
 
 
 USER_TIMEOUT_DEFAULT_US: Final = 300 * SECOND_US
-"""What is told to the peer when none is set. Source: RFC 9293 3.9.1, OPEN: the
+"""What is advertised to the peer when none is set. Source: RFC 9293 3.9.1, OPEN: the
 global default is five minutes."""
 
 USER_TIMEOUT_LOWER_US: Final = 100 * SECOND_US
@@ -245,7 +245,7 @@ class Bounds(NamedTuple):
 class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
     """What an operator may tune. Times in microseconds, sizes in bytes.
 
-    A record holds what it is given: whoever takes a value from a user looks at its bounds.
+    A record holds what it is given: whoever takes a value from a user checks its bounds.
     """
 
     mss: Annotated[int, Bounds(MSS_FLOOR, 65_495)] = 1460
@@ -308,7 +308,7 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Give up when data stays unacknowledged, or probes unanswered, for this long, however often it was tried
     (RFC 9293 3.8.3, RFC 5482); 2**62 leaves it to `retries` and `keepalive_probes`."""
     user_timeout_option: bool = False
-    """Tell the peer our user timeout, and adopt its within bounds (RFC 5482)."""
+    """Advertise our user timeout, and adopt the peer's within bounds (RFC 5482)."""
     keepalive_idle_us: Annotated[int, Bounds(MILLISECOND_US, NEVER_US)] = NEVER_US
     """Idle time before the first keepalive probe; off by default (RFC 9293 3.8.4, MUST-25), 2 hours if
     anything (MUST-28)."""

@@ -1,14 +1,14 @@
-"""The path's MTU: told by ICMP, found by probing, suspected when full segments vanish.
+"""The path's MTU: reported by ICMP, found by probing, suspected when full segments vanish.
 
     too_big          ICMP: fragmentation needed, packet too big             RFC 1191, 8201, 5927 7
     probe            a larger segment than is known to pass, of real data   RFC 4821 7, RFC 8899
     is_probe_lost    a lost probe says nothing of congestion                RFC 4821 7.6
     timed_out        full-sized segments time out again and again           RFC 4821 7.7, RFC 2923
 
-Decides Eff.snd.MSS (`Agreed.smss`) of a living connection; what is sent with it is `core.tcp.output`'s, what
-is sent again loss recovery's. `Tcb.path` is absent while the size that was agreed was never in question.
-RFC 8899's words: BASE is the size that `blackhole` falls to, SEARCHING is a `high` above the size in
-use, SEARCH_COMPLETE is none, until `raise_at_us`.
+Decides Eff.snd.MSS (`Agreed.smss`) of a living connection; `core.tcp.output` decides what is sent with it,
+loss recovery what is sent again. `Tcb.path` is absent while the size that was agreed was never in question.
+RFC 8899's words: BASE is the size that `blackhole` falls to; in SEARCHING `high` is above the size in use, in
+SEARCH_COMPLETE it is not, until `raise_at_us`.
 """
 
 import msgspec
@@ -60,7 +60,7 @@ def lowered(tcb: Tcb, smss: int, high: int, raise_at_us: int) -> Tcb:
     return replace(tcb, agreed=replace(tcb.agreed, smss=smss), path=after)
 
 
-# Told by ICMP, or by what other connections were told.
+# Reported by ICMP, to this connection or to others before it.
 
 
 def known(tcb: Tcb | TimeWait, event: PathKnown) -> tuple[Tcb | TimeWait, Actions]:
@@ -80,7 +80,7 @@ def claimed_smss(agreed: Agreed, mtu: int) -> int | None:
         # RFC 8201 4: a report of "a next-hop MTU that is less than the IPv6 minimum link MTU" is discarded.
         return mtu - overhead if mtu >= PATH_MTU_FLOOR_IPV6 else None
     if not mtu:
-        # RFC 1191 5: an old router tells none; the next lower plateau than what was sent.
+        # RFC 1191 5: an old router reports no MTU; take the next plateau below what was sent.
         size = agreed.smss + overhead
         mtu = next((plateau for plateau in PATH_MTU_PLATEAUS if plateau < size), PATH_MTU_FLOOR_IPV4)
     # RFC 1191 3: "A host MUST never reduce its estimate of the Path MTU below 68 octets."
@@ -95,7 +95,7 @@ def too_big(tcb: Tcb, seq: Seq, mtu: int, now_us: int) -> tuple[Tcb, Actions] | 
         return None
     path = tcb.path
     if smss >= tcb.agreed.smss:
-        # RFC 5927 7.2: a size that was never sent; of a probe it tells at once where the search ends.
+        # RFC 5927 7.2: a size that was never sent; if a probe was too big, it shows where the search ends.
         if path is None or path.probe_end is None or smss >= path.probe_smss:
             return None
         return replace(tcb, path=replace(path, high=smss, failures=PATH_PROBES_MAX)), ()
@@ -188,7 +188,7 @@ def without_probe(tcb: Tcb, now_us: int) -> Tcb:
     failures = path.failures + 1
     if failures < PATH_PROBES_MAX:
         return replace(tcb, path=replace(path, probe_end=None, probe_smss=0, failures=failures))
-    # A router that has told its MTU has set `high` to it already.
+    # If a router has reported its MTU, `high` was set to it already.
     high = min(path.high, path.probe_smss - 1)
     return replace(tcb, path=_narrowed(path, tcb.agreed.smss, high, now_us))
 
@@ -208,7 +208,7 @@ def timed_out(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     base = _base_smss(tcb.agreed)
     if base == tcb.agreed.smss or min((tcb.snd_nxt - tcb.snd_una) & MASK, tcb.snd_buf_bytes) <= base:
         return tcb, ()
-    # RFC 4821 7.7: the size was the cause, or the path was down: probing tells, as soon as ACKs come again.
+    # RFC 4821 7.7: the size was the cause, or the path was down: probing shows which once ACKs come again.
     return lowered(tcb, base, tcb.agreed.smss if tcb.path is None else tcb.path.smss_max, now_us), ()
 
 

@@ -1,4 +1,4 @@
-"""Octets that came out of order: kept in runs, joined when they touch, told to the peer as SACK blocks.
+"""Octets that came out of order: kept in runs, joined when they touch, reported to the peer as SACK blocks.
 
 First received wins: an octet that is held or delivered is never replaced (overlap ambiguity). Runs are found
 by bisection; their number is bounded, so the work per segment is too (CVE-2018-5390).

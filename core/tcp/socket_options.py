@@ -1,7 +1,7 @@
-"""What a user may set of one connection, and what of it a connection's parameters become.
+"""What a user may set for one connection, and how the connection's parameters follow from it.
 
-Owns the names, their bounds, and the one error for a value that is none. The same names hold on either stack:
-`core.tcp.calls.option` obeys them here, `core.loop.sock.option` tells them to the kernel.
+Owns the names, their bounds, and the one error for an invalid value. The same names hold on either stack:
+`core.tcp.calls.option` obeys them here, `core.loop.sock.option` sets them in the kernel.
 
 Source: RFC 9293 3.9.1, RFC 5482; tcp(7) and socket(7) for the names.
 """

@@ -7,13 +7,13 @@ What a half-open connection would remember goes through the peer and comes back:
     ISS    12 bits of a keyed hash of the flow | 17 bits of it, IRS added | 3 bits: the MSS, one of eight
     TSval  26 bits of our clock | ECN | SACK | 4 bits: window scale; nowhere without the peer's timestamps
 
-Who does not see the SYN-ACK must guess all 29 bits of the hash. The 12 say whether a segment is from a peer
-that does, the 17 whether it is the first octet after the SYN that comes. Owns that form, and how long it
-holds. Who keeps the secrets, when cookies are sent and what bounds what they open, the doer knows; the
-secrets and the time come from outside (law 1).
+Somebody who does not see the SYN-ACK must guess all 29 bits of the hash. The 12 say whether a segment is from
+a peer that does, the 17 whether it is the first octet after the SYN that comes. Owns that form, and how long
+it holds. The doer knows who keeps the secrets, when cookies are sent, and what bounds the connections that
+they open; the secrets and the time come from outside (law 1).
 
-Differs: RFC 9293 3.4.1 (MUST-8) wants an ISS from a clock. A cookie is random to all but us, and what its
-flow said before is kept apart by the peer's sequence numbers alone.
+Differs: RFC 9293 3.4.1 (MUST-8) wants an ISS from a clock. A cookie is random to all but us, and only the
+peer's sequence numbers distinguish its connection from earlier ones of the same flow.
 
 Source: RFC 4987 3.6 and appendix A.
 """
@@ -117,7 +117,7 @@ def _with_options(ts_val: int, agreed: Agreed) -> int:
 
 
 def returned(secrets: CookieSecrets, flow: Flow, segment: Segment, timestamps: bool) -> Returned | None:
-    """What a segment returns; None when that is no cookie of ours, or an old one.
+    """What a segment returns; None when that is not a cookie of ours, or an old one.
 
     `timestamps` says whether we take them; a peer must go on sending them (RFC 7323 3.2).
     """

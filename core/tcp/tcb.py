@@ -166,8 +166,8 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """SND.UNA when all that is delivered is counted without gaps, at its highest: what a peer takes back and
     reports again was not delivered twice."""
     app_limited_bytes: int = 0
-    """C.app_limited: once so much is delivered, nothing is under way that was sent for want of data; 0 when
-    there is no such bubble."""
+    """C.app_limited: once so much is delivered, nothing is under way that was sent because data was short; 0
+    when there is no such bubble."""
 
 
 class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -228,7 +228,7 @@ class Reassembly(msgspec.Struct, frozen=True, gc=False, array_like=True):
     fin_seq: Seq | None = None
     """Where a FIN stood that came out of order."""
     duplicate: tuple[Seq, Seq] | None = None
-    """Octets that came twice, to be told with the next ACK (RFC 2883)."""
+    """Octets that came twice, to be reported with the next ACK (RFC 2883)."""
 
 
 class Path(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -251,7 +251,7 @@ class Path(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class SoftError(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What an ICMP error told last; it counts until something is heard of the peer. Source: RFC 9293
+    """What the last ICMP error reported; it counts until something is heard from the peer. Source: RFC 9293
     3.9.2.2."""
 
     failure: Failure

@@ -1,11 +1,11 @@
 """Urgent data: where the peer's mark stands, and how much is left to read before it.
 
 Owns RCV.UP. Urgent data stays in its place in the stream: it is delivered in line, as RFC 6093 2 and 5 ask,
-and the mark only tells how far it reaches. A mark is believed no further than the receive window, so that a
-lying pointer means at most the data that may come anyway.
+and the mark only says how far it reaches. A mark is believed no further than the receive window, so that a
+false pointer covers at most the data that may come anyway.
 
 Differs: RFC 9293 3.8.5 (MUST-30) has TCP send urgent data too; ours offers no such SEND, since RFC 6093 5
-tells applications not to use it. The mark of a segment before ESTABLISHED is not looked at.
+advises applications not to use it. The mark of a segment before ESTABLISHED is ignored.
 
 Source: RFC 9293 3.8.5 and 3.10.7.4, sixth; RFC 6093.
 """

@@ -1,9 +1,9 @@
-"""The user timeout: how long what we sent may stay unacknowledged, and what both ends tell each other of it.
+"""The user timeout: how long what we sent may stay unacknowledged, and what each end advertises of it.
 
 Owns the time that is in force. Where one is, it alone decides when a connection is given up (R2 of RFC 9293
 3.8.3, MUST-21), and no longer the number of retransmissions or probes. With `user_timeout_option` on, ours is
-told to the peer with the SYN and when the user changes it, and the peer's is adopted within bounds, unless
-the user has set one of its own (RFC 5482 3.1: ENABLED, CHANGEABLE).
+advertised with the SYN and when the user changes it, and the peer's is adopted within bounds, unless the user
+has set one of its own (RFC 5482 3.1: ENABLED, CHANGEABLE).
 
 Source: RFC 5482 3, RFC 9293 3.8.3.
 """
@@ -48,7 +48,7 @@ def advertised_s(parameters: TcpParameters) -> int:
 
 
 def adopted(tcb: Tcb, segment: Segment) -> Tcb:
-    """After an acceptable segment that tells the peer's.
+    """The connection after an acceptable segment that advertises the peer's.
 
     RFC 5482 3.1: "USER_TIMEOUT = min(U_LIMIT, max(ADV_UTO, REMOTE_UTO, L_LIMIT))".
     """

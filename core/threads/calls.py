@@ -1,6 +1,6 @@
 """The system calls that the thread library itself names.
 
-Owns the call values; which loop takes them is told beside each. Errors need no calls of their own: the
+Owns the call values; beside each stands which loop takes it. Errors need no calls of their own: the
 paper's `sys_throw` is `raise` and its `sys_catch` is `try` (below as a coroutine, for code that is built
 from values).
 
@@ -33,7 +33,7 @@ OFFSET_MAX: Final = (1 << 63) - (1 << 20)
 
 
 def check_fd(argument: str, found: object) -> None:
-    """Raises: MisuseError for what is no descriptor's number.
+    """Raises: MisuseError for anything but the number of a descriptor.
 
     -1, the number of a closed file or socket, is left to the kernel, which says EBADF.
     """
@@ -433,9 +433,9 @@ async def sys_catch(body: Awaitable[R], handler: Callable[[Exception], Awaitable
     >>> from gossamer import run, sys_catch
     >>> async def fails():
     ...     raise ValueError("no")
-    >>> async def tell(error):
+    >>> async def describe(error):
     ...     return f"caught {error}"
-    >>> run(sys_catch(fails(), tell))
+    >>> run(sys_catch(fails(), describe))
     'caught no'
     """
     try:

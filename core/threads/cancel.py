@@ -71,7 +71,8 @@ class CancelScope:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether calls in it raise `Cancelled`: it was cancelled, or one around it that it is open to."""
+        """Whether calls in it raise `Cancelled`: it was cancelled, or one around it from which no shield
+        separates it."""
         scope: CancelScope | None = self
         while scope is not None:
             if scope.cancel_called:
@@ -82,7 +83,7 @@ class CancelScope:
     @property
     def shield(self) -> bool:
         """Whether scopes around it leave it alone; may be set at any time. Where one of them is cancelled
-        already, lifting the shield calls off what it held."""
+        already, lifting the shield cancels what it protected."""
         return self._shield
 
     @shield.setter
@@ -109,7 +110,7 @@ class CancelScope:
             self._arm()
 
     def cancel(self) -> None:
-        """Call off what runs in it: every thread in it that is blocked wakes up with `Cancelled`.
+        """Cancel what runs in it: every thread in it that is blocked wakes up with `Cancelled`.
 
         Raises: NoSchedulerRuns on another operating-system thread than that of its threads.
         """

@@ -1,4 +1,4 @@
-"""Which scheduler runs here: the one door through which code that is no system call finds its thread.
+"""Which scheduler runs here: the one door through which code that is not a system call finds its thread.
 
 A context variable, so that two schedulers in one process (two simulated hosts, two operating-system threads)
 never see each other.

@@ -25,8 +25,7 @@ RESOLUTION_US: Final = 1_000
 
 
 class DeadlineHeap(Generic[Owner]):
-    """Owners, which are told apart by their hash, ordered by deadline; those of one tick in the order they
-    came.
+    """Owners, distinguished by their hash, ordered by deadline; those of one tick in the order they came.
 
     >>> from gossamer.lowlevel import DeadlineHeap
     >>> heap = DeadlineHeap(resolution_us=1)

@@ -79,8 +79,8 @@ class PassiveLoop:
 class Waiter(Protocol):
     """The loop that sleeps: epoll in a worker, a virtual clock's event queue in a simulator.
 
-    It may also have `forget` and `is_watched`, see SchedulerPort; where it has none, `unwatch` stands for the
-    one, and nothing is watched for the other.
+    It may also have `forget` and `is_watched`, see SchedulerPort; without `forget`, `unwatch` is called in
+    its place, and without `is_watched` nothing counts as watched.
     """
 
     def wait(self, timeout_us: int) -> None:

@@ -1,7 +1,7 @@
 """What threads are doing: records and texts made on request, at no cost until then.
 
-Owns the walk along a suspended coroutine. Which threads there are is known to no registry, since one would
-cost memory for each of millions: they are found among the objects of the interpreter when somebody asks.
+Owns the walk along a suspended coroutine. No registry holds the threads, since it would cost memory for each
+of millions: they are found among the objects of the interpreter when somebody asks.
 """
 
 import gc
@@ -92,13 +92,13 @@ def _place(frame: FrameType) -> str:
 
 
 def all_threads() -> list[Thread[Any]]:
-    """Every thread that has not ended, of all schedulers of this process, in order of creation (of each
-    scheduler's: those of several stand among each other).
+    """Every thread that has not ended, of all schedulers of this process, in order of creation (within each
+    scheduler; those of several are interleaved).
 
     A heap that was frozen (`gc.freeze`) is not frozen any more afterwards: a full collection looks at all of
     it again, until it is frozen anew.
     """
-    gc.unfreeze()  # what is frozen, gc.get_objects does not tell of
+    gc.unfreeze()  # gc.get_objects does not list frozen objects
     found = [each for each in gc.get_objects() if isinstance(each, Thread) and not each.has_ended]
     # The collector moves what it meets late behind the others: its order says nothing.
     return sorted(found, key=lambda thread: thread.number)
@@ -108,10 +108,10 @@ def stack_dump(threads: Sequence[Thread[Any]], limit: int = 1000) -> str:
     """The stacks of threads as text, those of one place together, the most frequent first."""
     stacks: dict[tuple[str, ...], list[str]] = {}
     for thread in threads:
-        told = status(thread)
-        call = f" in {told.call}" if told.call else ""
+        now = status(thread)
+        call = f" in {now.call}" if now.call else ""
         lines = tuple(_line(frame) for frame in frames(thread))
-        stacks.setdefault((f"{told.state}{call}", *lines), []).append(told.name)
+        stacks.setdefault((f"{now.state}{call}", *lines), []).append(now.name)
     ordered = sorted(stacks.items(), key=lambda item: -len(item[1]))
     parts = [f"{len(threads)} threads"]
     for key, names in ordered[:limit]:

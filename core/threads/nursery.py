@@ -25,7 +25,7 @@ from gossamer.core.threads.cancel import Cancelled, CancelScope
 from gossamer.core.threads.current import CURRENT, current_scheduler
 from gossamer.core.threads.names import name_of
 from gossamer.core.threads.starting import Starting
-from gossamer.core.threads.tracebacks import tell_of_thread
+from gossamer.core.threads.tracebacks import note_thread
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -138,7 +138,7 @@ class Nursery:
             if isinstance(error, GeneratorExit) and not _runs(sys._getframe()):
                 raise  # nobody raised it: the thread is thrown away
             self._failed(error)
-            tell_of_thread(error, label)
+            note_thread(error, label)
         finally:
             self._children -= 1
             if not self._children and self._waiters:

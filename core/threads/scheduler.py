@@ -31,7 +31,7 @@ from gossamer.core.threads.generators import left_generators_end_in
 from gossamer.core.threads.introspection import blocked_in
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import ENDED, Raise, Thread, check_coroutine
-from gossamer.core.threads.tracebacks import tell_of_thread
+from gossamer.core.threads.tracebacks import note_thread
 
 R = TypeVar("R")
 
@@ -71,9 +71,9 @@ def _is_not_watched(_fd: int) -> bool:
 
 
 def _exit_of_another(error: GeneratorExit) -> RuntimeError:
-    told = RuntimeError("what was waited for raised GeneratorExit")
-    told.__cause__ = error
-    return told
+    raised = RuntimeError("what was waited for raised GeneratorExit")
+    raised.__cause__ = error
+    return raised
 
 
 def _thrown(thread: Thread[Any], error: BaseException) -> Any:
@@ -161,7 +161,7 @@ class Scheduler:
         self, coroutine: Coroutine[Any, Any, R], name: str = "", context: Context | None = None
     ) -> Thread[R]:
         """Start a thread; it first runs in the next turn. Its context variables live in `context`; without
-        one it shares those of whoever called `run`. Raises: MisuseError for what is no coroutine."""
+        one it shares those of whoever called `run`. Raises: MisuseError for anything but a coroutine."""
         if type(coroutine) is not CoroutineType or coroutine.cr_suspended:
             check_coroutine("spawn: coroutine", coroutine)
         if context is not None and context.get(CURRENT) is not self:
@@ -251,7 +251,7 @@ class Scheduler:
     def interrupt(self, thread: Thread[Any]) -> None:
         """Have a thread that stands in a cancelled scope wake up with `Cancelled`.
 
-        One that is ready, or runs, or is blocked in a call that cannot be withdrawn is told at its next
+        One that is ready, or runs, or is blocked in a call that cannot be withdrawn gets it at its next
         blocking call.
         """
         if thread.inbox is not BLOCKED or thread is self.running or thread.joiners is ENDED:
@@ -332,7 +332,7 @@ class Scheduler:
                 return
             except KeyboardInterrupt:
                 raise  # the second Ctrl-C: the way out of a program that does not end
-            except BaseException as error:  # noqa: BLE001 - told to whoever joins, or logged and counted
+            except BaseException as error:  # noqa: BLE001 - raised in whoever joins, or logged and counted
                 self._fail(thread, error)
                 return
             try:
@@ -343,7 +343,7 @@ class Scheduler:
             try:
                 value = handler(thread, call)
             except (OSError, GossamerError) as error:
-                value = Raise(error.with_traceback(None))  # the loop's frames tell the thread nothing
+                value = Raise(error.with_traceback(None))  # the loop's frames mean nothing to the thread
             if value is BLOCKED:
                 if thread.scope is not None:
                     self._block(thread)
@@ -352,7 +352,7 @@ class Scheduler:
         self._ready.append(thread)
 
     def _end(self, thread: Thread[Any], value: Any) -> None:
-        """Record what a thread returned and tell those who join it."""
+        """Record what a thread returned and resume those who join it."""
         self._threads -= 1
         joiners, thread.joiners = thread.joiners, ENDED
         thread.inbox = value
@@ -362,8 +362,8 @@ class Scheduler:
             self.resume(joiner, value)
 
     def _fail(self, thread: Thread[Any], error: BaseException) -> None:
-        """Record what ended a thread and tell those who join it; where nobody does, log it."""
-        tell_of_thread(error, thread.label)
+        """Record what ended a thread and raise it in those who join it; where nobody does, log it."""
+        note_thread(error, thread.label)
         self._threads -= 1
         joiners, thread.joiners = thread.joiners, ENDED
         thread.inbox = Raise(error)

@@ -19,7 +19,7 @@ def sleep(seconds: float) -> Sleep:
     >>> run(main())
     'awake'
 
-    Raises: MisuseError for what is no number.
+    Raises: MisuseError for anything but a number.
     """
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds != seconds:
         raise misuse("sleep: seconds", seconds, "a number of seconds, such as 0.5")

@@ -20,10 +20,11 @@ R_co = TypeVar("R_co", covariant=True)
 class SystemCall(msgspec.Struct, Generic[R_co], frozen=True):
     """Base of all system calls; R_co is what the awaiting thread gets back.
 
-    A call of one's own is a subclass, and a loop that takes it (docs/adding-a-system-call.md). What it is
-    given wrongly is refused with `MisuseError`: by its `__post_init__`, or by the handler where nanoseconds
-    count. `gc=False` spares 16 bytes, and is for a call whose fields lead to no thread, function or frame:
-    the traceback of what a call raises holds the call, and a ring through it would never be found.
+    A call of one's own is a subclass, and a loop that takes it (docs/adding-a-system-call.md). Wrong
+    arguments are refused with `MisuseError`: by its `__post_init__`, or, where nanoseconds count, by the
+    handler. `gc=False` saves 16 bytes; use it only for a call whose fields lead to no thread, function or
+    frame: the traceback of an error holds the call that raised it, and a reference cycle through it would
+    never be found.
 
     >>> from gossamer import run
     >>> from gossamer.lowlevel import PassiveLoop, SystemCall

@@ -65,7 +65,7 @@ def check_coroutine(what: str, found: object) -> None:
 
 
 class Thread(Generic[R_co]):
-    """A lightweight thread: a coroutine and what it is to be told next.
+    """A lightweight thread: a coroutine and what it is to be sent next.
 
     `inbox` is BLOCKED while a loop owes the thread an answer or while it runs; then the value its call
     returns, or a `Raise`; at last, what the thread returned, or a `Raise` of what ended it.

@@ -38,7 +38,7 @@ def without_machinery(error: BaseException) -> None:
     error.with_traceback(kept[0] if kept else None)
 
 
-def tell_of_thread(error: BaseException, name: str) -> None:
+def note_thread(error: BaseException, name: str) -> None:
     """Note on an error in which thread it was raised, and make its traceback readable."""
     without_machinery(error)
     if isinstance(error, Exception):

@@ -16,8 +16,8 @@ SEARCHED_MAX: Final = 64
 
 class Waiters(deque[T]):
     """A deque that is filled by `append` and emptied by `popleft`; `remove` costs the same however many wait.
-    Waiters are told apart by their hash. A function of `sys_park` is called as soon as it is taken out: its
-    thread may be cancelled until then, and is looked for here.
+    Waiters are distinguished by their hash. A function of `sys_park` is called as soon as it is taken out:
+    its thread may be cancelled until then, and is looked for here.
 
     >>> from gossamer import run, sys_fork, sys_join, sys_park, sys_yield
     >>> from gossamer.lowlevel import Waiters

@@ -1,9 +1,8 @@
 """Names the thread that holds the loop for too long.
 
-A lightweight thread that computes, or makes a blocking call of the operating system, stops all the others. It
-cannot be seen from inside the loop, which is what stands still: an operating-system thread looks on, and
-tells once of each such hold. It looks once in the time that is allowed, and sooner again only where a thread
-ran.
+A lightweight thread that computes, or makes a blocking call of the operating system, stops all the others.
+The loop itself stands still and cannot see it, so an operating-system thread watches, and reports each such
+hold once. It looks once in the time that is allowed, and sooner again only where a thread ran.
 
 A function in C that keeps the interpreter's lock is named when it is done, not before: nobody else can run
 until then.
@@ -56,7 +55,7 @@ class Holds:
         self._held_us_max = held_us_max
         self._seen: object = None
         self._seen_us = 0
-        self._is_told = False
+        self._is_reported = False
         self.wait_us = held_us_max
         """Until the next look."""
 
@@ -69,14 +68,14 @@ class Holds:
         self.wait_us = self._held_us_max
         if found is None or found != self._seen:
             is_late = now_us - due_us >= self._held_us_max
-            self._seen, self._seen_us, self._is_told = found, due_us if is_late else now_us, False
-        if found is None or self._is_told:
+            self._seen, self._seen_us, self._is_reported = found, due_us if is_late else now_us, False
+        if found is None or self._is_reported:
             return False
         seen_us_min = self._held_us_max // 4
-        self._is_told = now_us - self._seen_us >= seen_us_min and now_us - turn_us >= self._held_us_max
-        if not self._is_told:
+        self._is_reported = now_us - self._seen_us >= seen_us_min and now_us - turn_us >= self._held_us_max
+        if not self._is_reported:
             self.wait_us = max(seen_us_min, turn_us + self._held_us_max - now_us)
-        return self._is_told
+        return self._is_reported
 
 
 class Watchdog:
@@ -86,12 +85,12 @@ class Watchdog:
         self,
         scheduler: Watched,
         held_us_max: int = HELD_US_MAX,
-        tell: Callable[[str], None] = log.warning,
+        report: Callable[[str], None] = log.warning,
         clock: Clock = monotonic_us,
     ) -> None:
         self._scheduler = scheduler
         self._held_us_max = held_us_max
-        self._tell = tell
+        self._report = report
         self._clock = clock
         self._runner = threading.get_ident()
         self._stopping = os.eventfd(0, os.EFD_CLOEXEC)
@@ -117,7 +116,7 @@ class Watchdog:
             running = scheduler.running
             found = None if running is None else (scheduler.turns_total, running)
             if holds.look(due_us, clock(), found, scheduler.now_us()) and running is not None:
-                self._tell(self._message(running))
+                self._report(self._message(running))
             due_us = clock() + holds.wait_us
 
     def _message(self, thread: Thread[Any]) -> str:

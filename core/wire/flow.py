@@ -21,7 +21,7 @@ Address = tuple[str, int]
 
 
 def pack_address(host: str) -> bytes:
-    """The 16 bytes of an address in a flow. Raises: ValueError for what is no IP address."""
+    """The 16 bytes of an address in a flow. Raises: ValueError for anything but an IP address."""
     packed = ipaddress.ip_address(host).packed
     return packed if len(packed) == 16 else MAPPED_PREFIX + packed
 
@@ -40,7 +40,7 @@ def plain_host(host: str) -> str:
 
 
 def pack_flow(local: Address, remote: Address) -> Flow:
-    """The key of the connection between two sockets. Raises: ValueError for what is no IP address."""
+    """The key of the connection between two sockets. Raises: ValueError for anything but an IP address."""
     ports = remote[1].to_bytes(2, "big") + local[1].to_bytes(2, "big")
     return pack_address(remote[0]) + pack_address(local[0]) + ports
 

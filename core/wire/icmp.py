@@ -1,7 +1,7 @@
 """ICMP and ICMPv6 errors about a segment that we sent.
 
-Owns which messages are errors and how the quoted segment is found; what an error does to a connection is not
-known here.
+Owns which messages are errors and how the quoted segment is found; it does not know what an error does to a
+connection.
 
 Source: RFC 792, RFC 1191 4, RFC 4443 2.4 and 3, RFC 5927.
 """

@@ -2,7 +2,7 @@
 
 Owns the rules of each option's form. An option of a known kind but a wrong length is ignored like an unknown
 one; only what makes the rest unreadable (length 0 or 1, or over the end of the header) spoils the segment.
-What the values mean is not known here.
+It does not know what the values mean.
 
 Source: RFC 9293 3.1 and 3.2 (MUST-6, MUST-7), RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC
 5482 3.
@@ -85,7 +85,7 @@ def decode_user_timeout(field: int) -> int:
 
 
 def _decode_cookie(kind: int, value: bytes) -> bytes | None:
-    """The Fast Open cookie of an option of either kind, None for what is no such option."""
+    """The Fast Open cookie of an option of either kind, None for any other option."""
     if kind == EXPERIMENT and value.startswith(FAST_OPEN_MAGIC):
         value = value[len(FAST_OPEN_MAGIC) :]
     elif kind != FAST_OPEN:
@@ -108,7 +108,7 @@ SYN_OPTION_BYTES: Final = {MSS: 2, WINDOW_SCALE: 1, SACK_PERMITTED: 0}
 
 
 def decode_options(octets: bytes, is_syn: bool) -> Options | None:
-    """What a header's option octets say; None when they cannot be told apart. The last of several of a kind
+    """What a header's option octets say; None when they cannot be parsed. The last of several of a kind
     counts.
 
     RFC 7323 2.2: options that belong in a SYN are ignored in any other segment.

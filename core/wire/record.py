@@ -44,7 +44,7 @@ KIND_OPTIONS: Final = 2
 KIND_ICMP: Final = 3
 """An ICMP or ICMPv6 error that quotes TCP: payload is the whole ICMP message; `flow` is the quoted segment's,
 turned so that its source is our side; `seq` is the quoted sequence number, `flags` the ICMP type, `window`
-its code, `ack` the MTU of the next hop where it tells one (fragmentation needed, packet too big), else 0."""
+its code, `ack` the MTU of the next hop where it names one (fragmentation needed, packet too big), else 0."""
 
 OUT_PLAIN: Final = 0
 OUT_TIMESTAMP: Final = 1

@@ -1,7 +1,7 @@
 """The segment: what a TCP header says, as a value.
 
 Owns the record that the codec makes from bytes, that `core.tcp.step` takes in and gives out, and that the
-emitter turns back into bytes. Of IP it knows the two bits that TCP has a say in; of sockets and C nothing.
+emitter turns back into bytes. It knows two bits of the IP header, those of ECN, and nothing of sockets and C.
 
 Source: RFC 9293 3.1 and 3.2, RFC 3168 5.
 """
@@ -82,7 +82,7 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     ecn: int = NOT_ECT
     """ECN codepoint of the IP header that the segment came or goes with; of one that goes, the six bits above
     it are the Diffserv field (RFC 2474 3). On the way in, segments of the hot path (plain data and ACKs with
-    timestamps) are not asked for it unless it is CE."""
+    timestamps) are read without it unless it is CE."""
     user_timeout_s: int = 0
     """User timeout option in seconds; 0 when it is absent. Source: RFC 5482 3."""
     cut_bytes: int = 0

@@ -117,7 +117,7 @@ void joiner_free(struct joiner *joiner);
 struct receiver;
 struct receiver *receiver_new(int fd, uint8_t *arena, uint32_t slot_bytes, uint32_t slots,
                               struct in_record *records, struct side_record *side, uint16_t accepted_port);
-/* Whether the kernel may go on with a packet, of which there is a record: it is for `port` (in network order; 0 for none). */
+/* Whether the kernel may go on with the packet of a record: it is for `port` (in network order; 0 for none). */
 int packet_is_accepted(const struct in_record *record, uint16_t port);
 int receiver_recv(struct receiver *receiver);
 void receiver_free(struct receiver *receiver);

@@ -10,7 +10,7 @@ static const uint8_t TIMESTAMP_FIRST[4] = {OPTION_NOP, OPTION_NOP, OPTION_TIMEST
 
 static void read_sack(const uint8_t *option, uint8_t length, struct side_record *side)
 {
-    /* RFC 2018 3: length 8n + 2; what is not so is ignored. */
+    /* RFC 2018 3: length 8n + 2; an option of another length is ignored. */
     const uint8_t count = (length - 2) / 8;
     if ((length - 2) % 8 || count == 0 || count > SACK_BLOCKS_MAX)
         return;
@@ -19,8 +19,8 @@ static void read_sack(const uint8_t *option, uint8_t length, struct side_record 
         side->sack[edge] = load32(option + 2 + 4 * edge);
 }
 
-/* A Fast Open cookie, or the request for one. RFC 7413 4.1.1: 4 to 16 octets, an even number of them; what is not so is
- * ignored. */
+/* A Fast Open cookie, or the request for one. RFC 7413 4.1.1: 4 to 16 octets, an even number of them; any other length
+ * is ignored. */
 static void read_cookie(const uint8_t *cookie, int length, struct side_record *side)
 {
     if (length && (length < COOKIE_BYTES_MIN || length > COOKIE_BYTES_MAX || length % 2))

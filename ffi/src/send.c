@@ -5,8 +5,8 @@
  * A packet that the kernel refuses (too long for the path, no route, a filter, no buffer) is skipped: IP may lose packets, and
  * TCP sends again. The caller learns how many went out, and the last reason why one did not.
  *
- * A raw socket routes by what goes with the message, and not by the header that it is given: so the source address goes with each
- * (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO), or rules like `ip rule from ADDRESS lookup N` would not hold for what we send.
+ * A raw socket routes by the message's control data, not by the header in its payload: so each message carries the source address
+ * there (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO), or rules like `ip rule from ADDRESS lookup N` would not hold for what we send.
  */
 #define _GNU_SOURCE
 #include "packet.h"
@@ -142,7 +142,7 @@ static void address_ipv6(struct outlet *outlet, const uint8_t *ip)
     union source *source = &outlet->sources[outlet->count];
     memcpy(&source->v6.address.ipi6_addr, ip + 8, 16);
     memcpy(&outlet->addresses[outlet->count].sin6_addr, ip + 24, 16);
-    /* A link-local source is taken only together with its interface, which nobody told us. */
+    /* A link-local source is taken only together with its interface, which we do not know. */
     const int is_link_local = IN6_IS_ADDR_LINKLOCAL(&source->v6.address.ipi6_addr);
     outlet->messages[outlet->count].msg_hdr.msg_controllen = is_link_local ? 0 : sizeof source->v6;
 }

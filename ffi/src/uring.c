@@ -3,9 +3,10 @@
  * Owns the two rings. At most `depth` requests are queued or in flight, so the completion ring, twice as large,
  * never overflows. Every function answers a result or -errno and decides nothing.
  *
- * Where the kernel can (6.1 and later), it leaves what a finished request has to do for the reaper
- * (IORING_SETUP_DEFER_TASKRUN). Else it interrupts this thread for each, from whatever processor the device tells
- * on; a device that takes requests in batches stands idle so long. Such a ring is used by the thread that made it.
+ * Where the kernel can (6.1 and later), it leaves the rest of a finished request's work to the reaper
+ * (IORING_SETUP_DEFER_TASKRUN). Otherwise it interrupts this thread for each request, from whatever processor takes
+ * the device's interrupt; a device that takes requests in batches stands idle meanwhile. A ring with that flag is
+ * used only by the thread that made it.
  *
  * Source: io_uring_setup(2), io_uring_enter(2), io_uring_register(2), io_uring(7).
  */
@@ -203,7 +204,7 @@ static int gossamer_uring_finish_some(const gossamer_uring *ring)
  *
  * The eventfd is written to when a first request is left, and again as it is finished here, which would only wake
  * the reaper once more: so it is switched off. What is left just then is found by a call after it is on again.
- * Bounds: no more requests are told of than are in flight.
+ * Bounds: no more requests are finished than are in flight.
  */
 static int gossamer_uring_finish(const gossamer_uring *ring)
 {

@@ -38,7 +38,7 @@ Examples:
 
 \b
 Exit codes:
-  0  it was measured (a goal that is missed is told, and is no failure)
+  0  it was measured (a goal that is missed is reported, and is no failure)
   1  a measurement failed
   2  a wrong option
   3  something that it needs is not installed

@@ -1,7 +1,7 @@
 """gossamer load: from options to a run and its report.
 
 Owns the options and how the run ends. Exit codes: 0 when every request was answered without error, 1 when
-some were not or there is no server, 2 for a wrong option or URL, 3 when the stack is not to be had.
+some were not or there is no server, 2 for a wrong option or URL, 3 when the stack is not available.
 """
 
 import json

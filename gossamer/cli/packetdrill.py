@@ -149,7 +149,7 @@ def show(console: Console, text: str) -> None:
 @click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
-    help="The habits that the scripts expect; otherwise a script's own sysctls tell.",
+    help="The habits that the scripts expect; otherwise a script's own sysctls decide.",
 )
 @click.option(
     "--define",

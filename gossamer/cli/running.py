@@ -1,6 +1,6 @@
-"""gossamer stop, reload, worker: what is told to a running server.
+"""gossamer stop, reload, worker: requests to a running server.
 
-Owns the waiting: each command ends when what it asked for has happened, or when its patience has ended.
+Owns the waiting: each command ends when what it asked for has happened, or when its time limit is over.
 """
 
 import time

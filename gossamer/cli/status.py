@@ -1,4 +1,4 @@
-"""gossamer status: what the supervisor tells, as a table or as JSON."""
+"""gossamer status: what the supervisor reports, as a table or as JSON."""
 
 from pathlib import Path
 from typing import Final, Literal

@@ -4,10 +4,10 @@
 
 The file is opened with O_DIRECT, so that no page cache holds any of it; every thread reads one block after
 another, each at a random place. fio reads the same file with the same engine of the kernel at several depths,
-and its best one is what ours is held against: once it is known which that is, the two are measured again, one
-right after the other, as what was found best among many had luck, and a disk that is shared changes its pace.
-After a while for warming up, what is told is reads a second of wall-clock time, and CPU time a read, user and
-system.
+and ours is compared with the best of them. Once that depth is known, the two are measured again, one right
+after the other: the best of many measurements was partly luck, and a shared disk changes its speed. The
+figures, taken after a time of warming up, are reads a second of wall-clock time, and CPU time a read, user
+and system.
 
 Source: Li and Zdancewic, PLDI 2007, section 5.2 (disk head scheduling; NPTL beside it).
 """

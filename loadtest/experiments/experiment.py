@@ -68,4 +68,4 @@ class Result(msgspec.Struct, frozen=True):
 
 
 Say = Callable[[str], None]
-"""Tells progress."""
+"""Reports progress."""

@@ -1,9 +1,9 @@
 """Pipes: pairs of threads that pass messages of 32 KB, with idle threads beside them.
 
 128 writers send to 128 readers as fast as they can; up to 100,000 further threads wait for what never comes:
-on pipes as far as descriptors go, the rest on channels and timers. What is told is megabytes a second of
-wall-clock time, and CPU time per message. What stands in memory before is taken from the cycle collector's
-sight, in every library alike.
+on pipes as far as descriptors go, the rest on channels and timers. The figures are megabytes a second of
+wall-clock time, and CPU time per message. What stands in memory before is hidden from the cycle collector, in
+every library alike.
 
 Source: Li and Zdancewic, PLDI 2007, section 5.2 (FIFO pipes with mostly-idle threads; NPTL beside it).
 """

@@ -2,7 +2,7 @@
 
     gossamer bench serve --rounds 5
 
-Owns only how that is told as an experiment; what is measured is `loadtest.bench`'s.
+Owns only how it is presented as an experiment; `loadtest.bench` owns what is measured.
 """
 
 from typing import Any, Final

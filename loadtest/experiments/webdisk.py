@@ -3,10 +3,10 @@
     gossamer bench web-disk --size 4GiB
 
 Both servers read past the page cache (ours with `web.direct_io`, nginx with `directio` and `aio threads`) and
-both have a worker for each processor: one of nginx, with its pool of threads, would use all. Ours may keep
-a sixty-fourth of the files in its memory. wrk asks for files at random over 1 to 1,024 connections. What is
-told is requests a second, CPU time of the workers a request, and how much they took from the disk for it
-(/proc/PID/io): 16 KB where nothing was kept.
+both have a worker for each processor: even one worker of nginx, with its pool of threads, would use all. Ours
+may keep a sixty-fourth of the files in its memory. wrk asks for files at random over 1 to 1,024 connections.
+The figures are requests a second, the workers' CPU time a request, and how much they read from the disk for
+it (/proc/PID/io): 16 KB where nothing was kept.
 
 Source: Li and Zdancewic, PLDI 2007, section 5.3 (web server, disk-intensive load; Apache beside it).
 """

@@ -1,7 +1,7 @@
 """One cell of the matrix: a stack at each end, a link between them, all runs of that link, a capture of each
 end.
 
-Owns the namespaces, the two processes of `process` and the captures, and that nothing of them stays.
+Owns the namespaces, the two processes of `process` and the captures, and removes them all at the end.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ class Joint(msgspec.Struct):
     carrier: "subprocess.Popen[bytes] | None" = None
 
     def cut(self) -> None:
-        """From now on no packet arrives, and nobody is told."""
+        """From now on no packet arrives, and nobody is notified."""
         assert self.carrier is not None
         self.carrier.send_signal(signal.SIGSTOP)
 
@@ -122,7 +122,7 @@ def play(
         if link == "cut":
             time.sleep(CUT_AFTER_S)
             joint.cut()
-        told = asking.line(), serving.line()
-    observed = [msgspec.convert(one, Observed) for one in told]
+        reports = asking.line(), serving.line()
+    observed = [msgspec.convert(report, Observed) for report in reports]
     at_client, at_server = (read(wire) for wire in wires)
     return CellResult(port, observed[0], observed[1], at_client, at_server)

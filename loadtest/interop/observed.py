@@ -1,8 +1,8 @@
 """One end of one connection, as a script sees it, and what it has observed in order.
 
 Owns what counts as an observation: octets by number and digest, the end of the stream, an error by its errno
-name. How octets were cut into pieces, and when they came, is none: two correct stacks differ in that. Knows
-the stack of its stream only where the interface has no common word (urgent data).
+name. How octets were cut into pieces, and when they came, does not count: two correct stacks differ in that.
+Knows the stack of its stream only where the interface has no common word (urgent data).
 """
 
 import errno
@@ -124,7 +124,7 @@ class ObservedEnd:
             await self.send(octet)
 
     def take_urgent_in_line(self) -> None:
-        """RFC 6093 5: urgent data stays in its place in the stream; the kernel has to be told."""
+        """RFC 6093 5: urgent data stays in its place in the stream; the kernel needs an option for that."""
         if isinstance(self.stream, SockStream):
             self.stream.sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 

@@ -34,7 +34,7 @@ from gossamer.loadtest.stacks import ClientStack, client_stack, nfqueue_stack
 
 KERNEL_FIRST_PORT: Final = 21_000
 RUNS_US_MAX: Final = 40 * SECOND_US
-"""After so long what has not ended is told as it stands."""
+"""After so long what has not ended is reported as it stands."""
 CLOSING_US_MAX: Final = 5 * SECOND_US
 STEP_US: Final = 20_000
 UNFINISHED: Final = "unfinished"
@@ -82,7 +82,7 @@ async def open_and_play(
 
 
 class Ending:
-    """Watches the scripts: tells what they have observed, and stops the scheduler when nobody wants more."""
+    """Watches the scripts: reports what they observed, and stops the scheduler when nobody wants more."""
 
     def __init__(self, scheduler: Scheduler, connections: Callable[[], int]) -> None:
         self.scheduler = scheduler
@@ -107,12 +107,12 @@ class Ending:
         await self._until(lambda: self.playing.isdisjoint(keys), RUNS_US_MAX)
 
     async def watch(self) -> None:
-        """Tell, once all is over or time is up; stop with the end of standard input."""
+        """Report, once all is over or time is up; stop with the end of standard input."""
         await self._until(lambda: not self.playing, RUNS_US_MAX)
         for key in self.playing:
             self.observed[key].append(UNFINISHED)
         await self._until(lambda: not self.connections(), CLOSING_US_MAX)
-        tell(self.observed)
+        report(self.observed)
         await self._until(lambda: bool(select.select([sys.stdin], [], [], 0)[0]), RUNS_US_MAX)
         self.scheduler.stop()
 
@@ -124,7 +124,7 @@ class Ending:
             await sys_sleep(STEP_US)
 
 
-def tell(value: object) -> None:
+def report(value: object) -> None:
     """One line of JSON."""
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     sys.stdout.buffer.flush()
@@ -141,13 +141,13 @@ def chosen_stack(name: str, parameters: TcpParameters) -> Iterator[ClientStack]:
 def serve(
     stack: ClientStack, ending: Ending, wanted: tuple[ScenarioRun, ...], parameters: TcpParameters
 ) -> None:
-    """Listen for all runs, and tell the first port."""
+    """Listen for all runs, and report the first port."""
     first_port = stack.ports[0] if stack.ports else KERNEL_FIRST_PORT
     serving = Serving(stack, first_port, parameters)
     for run in wanted:
         if run.scenario.server is not None:
             ending.start({run.key: partial(serving.play, serving.listen(run), run.scenario.server)})
-    tell(first_port)
+    report(first_port)
 
 
 def connect(
@@ -171,7 +171,7 @@ def connect(
 
     heavy = {run.key: play(run) for run in wanted if run.scenario.is_heavy}
     ending.start({LIGHT: first_the_light, **heavy})
-    tell(first_port)
+    report(first_port)
 
 
 @click.command()

@@ -1,6 +1,6 @@
 """What the two ends do: small scripts over the one interface of a stream, on whatever stack it stands.
 
-Owns no expectation: what is right is what the kernel's TCP shows at both ends, or a reason why not.
+Owns no expectation: right is what the kernel's TCP shows at both ends, unless a stated reason says otherwise.
 """
 
 from gossamer.core.threads.nursery import open_nursery
@@ -94,7 +94,7 @@ async def end_together(end: ObservedEnd) -> None:
 
 
 async def abort_after_answer(end: ObservedEnd) -> None:
-    """One answered question, then a RST; receiving afterwards tells what a user gets."""
+    """One answered question, then a RST; receiving afterwards shows what a user gets."""
     await end.send(content(1_000, "abort"))
     await end.receive(1_000)
     await end.abort()

@@ -3,7 +3,7 @@ side was allowed to send.
 
 Owns what is a fault of a sender whatever the link did to its packets (`faults`), and what may only be where
 packets were lost (`repairs`). A capture is taken where its sender stands, so that what is in it was known to
-the sender. What a scenario is allowed is said by the caller.
+the sender. The caller says what a scenario is allowed.
 
 Source: Wireshark's tcp.analysis.*; RFC 9293 3.8.6 for the right edge of the window.
 """

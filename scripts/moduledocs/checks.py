@@ -28,7 +28,7 @@ def silent(fronts: Iterable[Front]) -> Iterator[str]:
 
 
 def without_docstring(modules: Mapping[str, Module]) -> Iterator[str]:
-    """Where a public name says nothing. A method that overrides one of a base class is told there."""
+    """Where a public name has no docstring. The docstring of a base class's method serves its overrides."""
     classes = {
         node.name: node
         for module in modules.values()
@@ -44,11 +44,11 @@ def without_docstring(modules: Mapping[str, Module]) -> Iterator[str]:
                 yield f"{place}:{node.lineno}: {node.name} has no docstring"
             if isinstance(node, ast.ClassDef):
                 for method in public(node.body):
-                    if not ast.get_docstring(method) and not is_told_by_a_base(method.name, node, classes):
+                    if not ast.get_docstring(method) and not is_inherited(method.name, node, classes):
                         yield f"{place}:{method.lineno}: {method.name} has no docstring"
 
 
-def is_told_by_a_base(method: str, node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> bool:
+def is_inherited(method: str, node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> bool:
     """Whether a class that this one is derived from says what the method does."""
     for base in node.bases:
         above = classes.get(ast.unparse(base).partition("[")[0].rpartition(".")[2])
@@ -56,6 +56,6 @@ def is_told_by_a_base(method: str, node: ast.ClassDef, classes: Mapping[str, ast
             continue
         if any(each.name == method and ast.get_docstring(each) for each in public(above.body)):
             return True
-        if is_told_by_a_base(method, above, classes):
+        if is_inherited(method, above, classes):
             return True
     return False

@@ -14,8 +14,8 @@ from moduledocs.sources import Function, Module, documented, overloads, public, 
 
 def member(signature: str, docstring: str, links: Links, note: str = "") -> str:
     """One entry: the name in bold, and below it what it is."""
-    told = textwrap.indent(markdown(cleandoc(docstring), links), "  ")
-    return f"- **`{signature}`**{note}" + (f"\\\n{told}" if told else "")
+    text = textwrap.indent(markdown(cleandoc(docstring), links), "  ")
+    return f"- **`{signature}`**{note}" + (f"\\\n{text}" if text else "")
 
 
 def attributes(module: Module, node: ast.ClassDef, links: Links) -> Iterator[tuple[str, str]]:
@@ -66,7 +66,7 @@ def properties(module: Module, node: ast.ClassDef, links: Links) -> Iterator[tup
 
 
 def methods(module: Module, node: ast.ClassDef, links: Links) -> Iterator[tuple[str, str]]:
-    """The public methods; one that is overloaded is told once, under each of its signatures."""
+    """The public methods; one that is overloaded is described once, under all of its signatures."""
     for method in public(node.body):
         if isinstance(method, Function) and not is_property(method):
             signed = [

@@ -1,11 +1,11 @@
-"""What the front modules hand on, where it comes from, and where each name is told: page and heading."""
+"""What the front modules hand on, where it comes from, and where each name is described: page and heading."""
 
 import ast
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from moduledocs.sources import FRONTS, ROOT, Definition, Module, Named, target, told_below
+from moduledocs.sources import FRONTS, ROOT, Definition, Module, Named, docstring_of, target
 
 Links = Mapping[str, str]
 """Where a name leads: that of a module, a class, a function, a constant."""
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     @property
     def docstring(self) -> str:
         """What it says of itself."""
-        return self.module.head if self.node is None else told_below(self.module, self.node)
+        return self.module.head if self.node is None else docstring_of(self.module, self.node)
 
 
 def entry(name: str, module: Module, modules: Mapping[str, Module]) -> Entry:
@@ -55,8 +55,8 @@ def anchors(headings: Iterator[str]) -> Iterator[str]:
         seen.append(plain)
 
 
-def is_telling(name: str) -> bool:
-    """Whether a word of prose can be known for this name: by its capitals, or by an underscore in it."""
+def is_distinctive(name: str) -> bool:
+    """Whether this name can be recognized in prose: by its capitals, or by an underscore in it."""
     return not name.islower() or "_" in name
 
 
@@ -105,7 +105,7 @@ class Names:
             self._named.setdefault(name, set()).add(key)
 
     def _place(self, key: tuple[str, str], page: str) -> str | None:
-        """Where it is told: on this page, or else on the first that has it."""
+        """Where it is described: on this page, or else on the first that has it."""
         places = self._places.get(key, {})
         if page in places:
             return f"#{places[page]}"
@@ -121,10 +121,10 @@ class Names:
         }
         links |= {name: f"{name}.md" for name in FRONTS if "." in name and name != page}
         for name, (owner, _) in module.imported.items():
-            if is_telling(name) and owner in self._modules:
+            if is_distinctive(name) and owner in self._modules:
                 links[name] = f"../../{self._modules[owner].path.relative_to(ROOT)}"
         for name, keys in self._named.items():
-            if is_telling(name):
+            if is_distinctive(name):
                 key = self._meant(name, module, keys)
                 place = key and self._place(key, page)
                 if place:

@@ -33,7 +33,7 @@ def page(front: Front, modules: Mapping[str, Module], names: Names) -> str:
         for each in entries:
             links = names.links_from(each.module, name)
             here = f"#{front.anchor(title, each.name)}"
-            parts += told(each, modules, {word: place for word, place in links.items() if place != here})
+            parts += described(each, modules, {word: place for word, place in links.items() if place != here})
     return "\n\n".join(parts) + "\n"
 
 
@@ -56,7 +56,7 @@ def contents(front: Front) -> str:
     return "\n".join(rows)
 
 
-def told(each: Entry, modules: Mapping[str, Module], links: Links) -> Iterator[str]:
+def described(each: Entry, modules: Mapping[str, Module], links: Links) -> Iterator[str]:
     """One name: how it is written, where its source is, what it says."""
     node = each.node
     yield f"### {each.name}"
@@ -105,7 +105,7 @@ def of_class(each: Entry, node: ast.ClassDef, modules: Mapping[str, Module], lin
 def lineage(
     module: Module, node: ast.ClassDef, modules: Mapping[str, Module], links: Links
 ) -> Iterator[tuple[Module, ast.ClassDef]]:
-    """A class, and those of its bases that are on no page: what they give is told with it."""
+    """A class, and those of its bases that are on no page: what they give is described with it."""
     yield module, node
     for base in node.bases:
         name = signatures.written(module, base).partition("[")[0]

@@ -87,7 +87,7 @@ def linked_code(code: str, links: Links) -> str:
 
 
 def linked(text: str, name: str, links: Links) -> str:
-    """A text as a link to where its name is told, or what is named before the last dot of it."""
+    """A text as a link to where its name, or the name before its last dot, is described."""
     place = links.get(name) or links.get(name.rpartition(".")[0])
     return f"[{text}]({place})" if place else text
 

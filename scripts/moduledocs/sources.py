@@ -125,8 +125,8 @@ def setters(node: ast.ClassDef) -> set[str]:
 
 
 def public(body: list[ast.stmt]) -> Iterator[Definition]:
-    """The classes and functions of a body that others may use; a setter is told by its property, an overload
-    by what it overloads."""
+    """The classes and functions of a body that others may use; a setter is described by its property, an
+    overload by what it overloads."""
     for node in body:
         if isinstance(node, Definition) and not node.name.startswith("_") and not is_overload(node):
             decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
@@ -134,7 +134,7 @@ def public(body: list[ast.stmt]) -> Iterator[Definition]:
                 yield node
 
 
-def told_below(module: Module, node: Named) -> str:
+def docstring_of(module: Module, node: Named) -> str:
     """What a class, a function or a constant of a module says of itself."""
     if isinstance(node, Definition):
         return ast.get_docstring(node) or ""
@@ -145,8 +145,8 @@ def documented(body: list[ast.stmt]) -> Iterator[tuple[ast.Assign | ast.AnnAssig
     """The assignments of a body, each with the docstring below it, or ""."""
     for node, below in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.Assign | ast.AnnAssign):
-            is_told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-            text = below.value.value if is_told else ""  # type: ignore[union-attr]
+            is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+            text = below.value.value if is_text else ""  # type: ignore[union-attr]
             yield node, text if isinstance(text, str) else ""
 
 

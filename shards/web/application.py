@@ -7,7 +7,7 @@ is logged and counted (`thread_errors_total`), but for what the stream says of a
 silent; a limit that it set itself with `fail_after` is one line of the log. When the server drains, a blocked
 recv raises `gossamer.core.errors.Draining`: finish the request at hand, then close.
 
-Owns the loading and its errors; what a handler does, it never knows.
+Owns the loading and its errors; it never knows what a handler does.
 """
 
 import importlib

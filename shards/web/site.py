@@ -1,7 +1,7 @@
 """The static web site: one thread per connection, `serve`.
 
 Owns the hot path and the counters of the site. The hot path is one look-up: the bytes of a request that was
-answered within this second map to the bytes of its whole response. Everything else is `conversation`'s. A
+answered within this second map to the bytes of its whole response. `conversation` does everything else. A
 response may be kept by the bytes of its request because a request without a body is its head, and the answer
 is a function of head, file and second; whatever is kept is dropped when the second is over.
 """

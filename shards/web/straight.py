@@ -1,9 +1,10 @@
 """The straight way: a plain GET of a small file, by a client that has said the rest before.
 
-That is most of what a site is asked for whose files no memory holds. It takes the same steps as a
+That is most of the requests to a site whose files are too many for memory. It takes the same steps as a
 `conversation`, from the same parts, in one function: no record of the request, no choice of the answer, which
-is 200 with all of the file. Wherever something is out of the ordinary it leaves the request, of which nothing
-was answered yet, to the conversation: a file that is not there, is not small, has changed while it was read.
+is 200 with all of the file. Wherever something is out of the ordinary (a file that is not there, is not
+small, or has changed while it was read) it leaves the request to the conversation, before any of it is
+answered.
 
 Rule 1: whatever is answered here, the conversation would have answered by the same bytes.
 `tests/shards/web/test_straight.py` holds the two equal.

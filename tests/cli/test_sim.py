@@ -109,7 +109,7 @@ def test_sim__plot_without_matplotlib__names_the_extra(tmp_path: Path) -> None:
     assert ended.stderr == "gossamer: --plot needs matplotlib: pip install 'gossamer[plots]'\n"
 
 
-def test_sim__speed__is_told_on_standard_error_only() -> None:
+def test_sim__speed__is_printed_on_standard_error_only() -> None:
     ended = gossamer("sim", "--speed")
     assert ended.returncode == 0
     assert not ended.stdout

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the library are run: none shows what is not so."""
+"""The examples in the docstrings of the library are run: all show what is true."""
 
 import doctest
 import importlib

@@ -29,7 +29,7 @@ def mypy(*files: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_results__have_the_types_that_are_told() -> None:
+def test_results__have_the_types_that_are_stated() -> None:
     done = mypy(TYPED)
     assert done.returncode == 0, done.stdout
 

@@ -96,13 +96,13 @@ def throws() -> int:
 
 
 async def catches() -> None:
-    async def told(error: Exception) -> int:
+    async def length_of(error: Exception) -> int:
         return len(str(error))
 
     async def misled(error: KeyError) -> int:
         return len(error.args)
 
-    assert_type(await sys_catch(square(3), told), int)
+    assert_type(await sys_catch(square(3), length_of), int)
     await sys_catch(square(3), misled)  # type: ignore[arg-type]
 
 

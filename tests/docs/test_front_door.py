@@ -132,7 +132,7 @@ def test_docstring__does_what_it_shows_with_nothing_but_what_it_imports(place: s
 
 def test_help__the_map_names_what_there_is() -> None:
     """In `help(gossamer)`, each line of the map: what for, and names of `__all__` in its order."""
-    text = (FRONTS[0].__doc__ or "").partition("What there is")[2].partition("Beside it")[0]
+    text = (FRONTS[0].__doc__ or "").partition("All names")[2].partition("Beside it")[0]
     order = FRONTS[0].__all__
     found = [word for word in re.findall(r"\w+", text.partition("\n\n")[2]) if word in order]
     assert len(found) >= 35

@@ -109,10 +109,10 @@ def served(target: str, folder: Path) -> Iterator[int]:
     server = subprocess.Popen([gossamer, "serve", target, *options], cwd=folder)
     try:
         for _ in range(200):
-            told = subprocess.run(
+            shown = subprocess.run(
                 [gossamer, "status", "--json", *run_dir], capture_output=True, timeout=20, check=False
             )
-            status = json.loads(told.stdout) if told.returncode == 0 else {"workers": []}
+            status = json.loads(shown.stdout) if shown.returncode == 0 else {"workers": []}
             if any(worker["state"] == "serving" for worker in status["workers"]):
                 yield int(status["port"])
                 return

@@ -28,7 +28,7 @@ def finished(context: AioContext) -> list[tuple[int, int]]:
     return context.reap()
 
 
-def test_read__eventfd_tells__bytes_are_in_the_chunk(context: AioContext, direct_fd: int) -> None:
+def test_read__eventfd_signals__bytes_are_in_the_chunk(context: AioContext, direct_fd: int) -> None:
     context.read(1, direct_fd, 8192, 4096)
     assert finished(context) == [(1, 8192)]
     assert bytes(context.chunks[1].view[:8192]) == CONTENT[4096 : 4096 + 8192]
@@ -60,7 +60,7 @@ def test_cancel__nothing_in_flight_there__nothing(context: AioContext) -> None:
     assert context.cancel(99) is False
 
 
-def test_cancel__in_flight__is_told_of_in_any_case(context: AioContext, direct_fd: int) -> None:
+def test_cancel__in_flight__is_reported_in_any_case(context: AioContext, direct_fd: int) -> None:
     context.read(1, direct_fd, 4096, 0)
     context.cancel(1)
     assert [done[0] for done in finished(context)] == [1]

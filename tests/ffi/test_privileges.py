@@ -143,7 +143,7 @@ def test_find_refusal__another_error__not_taken_for_success() -> None:
     assert find_refusal(step) == "it fails"
 
 
-def test_find_refusal__ends_of_children_are_ignored__still_told() -> None:
+def test_find_refusal__ends_of_children_are_ignored__still_found() -> None:
     def step() -> None:
         raise PermissionError(1, "Operation not permitted", "setgroups")
 

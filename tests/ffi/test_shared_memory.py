@@ -63,7 +63,7 @@ def test_no_memfd__a_file_without_a_name_does_it(
     assert not list(tmp_path.iterdir())
 
 
-def test_no_room_for_a_memfd__is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_memfd__is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: Any) -> int:
         raise OSError(errno.EMFILE, "no descriptor is left")
 

@@ -34,12 +34,12 @@ def epoll(context: UringContext) -> Iterator[select.epoll]:
 
 
 def finished(context: UringContext, epoll: select.epoll) -> list[tuple[int, int]]:
-    """What is done: asked for once the eventfd has told, as a loop does."""
+    """What is done: asked for once the eventfd was written to, as a loop does."""
     assert epoll.poll(5), "the kernel never said that it was done"
     return context.reap()
 
 
-def test_read__eventfd_tells__bytes_are_in_the_chunk(
+def test_read__eventfd_signals__bytes_are_in_the_chunk(
     context: UringContext, direct_fd: int, epoll: select.epoll
 ) -> None:
     context.read(2, direct_fd, BLOCK_BYTES, BLOCK_BYTES)
@@ -50,7 +50,7 @@ def test_read__eventfd_tells__bytes_are_in_the_chunk(
 
 
 def test_reap__does_not_wake_who_reaps(context: UringContext, direct_fd: int, epoll: select.epoll) -> None:
-    # A deferred request is told of when it is left for the reaper, and would be again as it is finished.
+    # The eventfd signals a deferred request when it is left for the reaper, and again as it is finished.
     for _ in range(20):
         context.read(0, direct_fd, BLOCK_BYTES, 0)
         context.submit()
@@ -61,7 +61,7 @@ def test_reap__does_not_wake_who_reaps(context: UringContext, direct_fd: int, ep
 def test_reap__races_with_the_device__none_is_left_unheard_of(
     context: UringContext, direct_fd: int, epoll: select.epoll
 ) -> None:
-    # A request may be done at any moment of a reap that did not find it: then the eventfd must tell.
+    # A request may be done at any moment of a reap that did not find it: then the eventfd must signal it.
     random = Random(1)
     for _ in range(4_000):
         context.read(0, direct_fd, BLOCK_BYTES, random.randrange(BLOCKS) * BLOCK_BYTES)
@@ -79,10 +79,10 @@ def test_more_than_there_is_room_for__blocking_io_error__room_again_once_they_ar
     with pytest.raises(BlockingIOError):
         context.read(0, direct_fd, BLOCK_BYTES, 0)
     context.submit()
-    told: list[int] = []
-    while len(told) < DEPTH:
-        told += [slot for slot, _ in finished(context, epoll)]
-    assert sorted(told) == list(range(DEPTH))
+    slots: list[int] = []
+    while len(slots) < DEPTH:
+        slots += [slot for slot, _ in finished(context, epoll)]
+    assert sorted(slots) == list(range(DEPTH))
     context.read(0, direct_fd, BLOCK_BYTES, 0)
 
 
@@ -105,7 +105,7 @@ def test_another_thread__refused_and_not_silently_nothing(context: UringContext,
     assert errors == ([errno.EEXIST] if version >= (6, 1) else [])
 
 
-def test_bad_descriptor__told_as_a_result(context: UringContext, epoll: select.epoll) -> None:
+def test_bad_descriptor__error_is_a_result(context: UringContext, epoll: select.epoll) -> None:
     context.read(3, 1_000_000, BLOCK_BYTES, 0)
     context.submit()
     assert finished(context, epoll) == [(3, -errno.EBADF)]

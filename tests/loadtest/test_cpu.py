@@ -1,4 +1,4 @@
-"""CPU time as /proc tells it."""
+"""CPU time as /proc reports it."""
 
 import os
 import time

@@ -33,13 +33,13 @@ class Outcome(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
     """What a client or the user would complain of while it serves, or at its end."""
     exit_code: int | None
-    """The code that it ended with by itself; None when it served until it was told to end."""
+    """The code that it ended with by itself; None when it served until it was asked to end."""
     log: str
     """All that it printed."""
 
     @property
     def serves(self) -> bool:
-        """Whether it served, and ended well when it was told to."""
+        """Whether it served, and ended well when it was asked to."""
         return self.exit_code is None and not self.faults
 
     @property

@@ -1,6 +1,6 @@
 """What workers give up where the machine refuses part of it: each time a server that is started there.
 
-Every place is tried before it is used, and the test is skipped where it cannot be had.
+Every place is tried before it is used, and the test is skipped where it is not available.
 """
 
 import os

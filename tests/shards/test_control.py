@@ -73,7 +73,7 @@ def test_socket__for_its_owner_alone(path: Path) -> None:
 @pytest.mark.parametrize(
     "data", [b"rubbish", b"{}", b'{"command":"dance"}', b"[" * REQUEST_BYTES_MAX, b"\x00"]
 )
-def test_rubbish__told_so_and_the_server_goes_on(path: Path, data: bytes) -> None:
+def test_rubbish__answered_so_and_the_server_goes_on(path: Path, data: bytes) -> None:
     with connect(path) as client:
         client.send(data)
         assert b'"ok":false' in client.recv(1 << 16)

@@ -18,7 +18,7 @@ from .denied_calls import TABLE, End, Stack
 
 ERRNOS = ("ENOSYS", "EPERM")
 
-TELLING = [
+TYPICAL = [
     ("openat2", "ENOSYS"),
     ("openat2", "EPERM"),
     ("memfd_create", "ENOSYS"),
@@ -62,7 +62,7 @@ def try_call(call: str, errno_name: str, folder: Path, stack: Stack, prefix: lis
     check(outcome, call, TABLE[call].end(errno_name, stack))
 
 
-@pytest.mark.parametrize(("call", "errno_name"), TELLING)
+@pytest.mark.parametrize(("call", "errno_name"), TYPICAL)
 def test_kernel_sockets__a_call_refused__serves_or_says_so(
     call: str, errno_name: str, tmp_path: Path
 ) -> None:
@@ -70,7 +70,7 @@ def test_kernel_sockets__a_call_refused__serves_or_says_so(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("call", "errno_name"), if_wanted([case for case in EVERY if case not in TELLING]))
+@pytest.mark.parametrize(("call", "errno_name"), if_wanted([case for case in EVERY if case not in TYPICAL]))
 def test_kernel_sockets__any_call_refused__serves_or_says_so(
     call: str, errno_name: str, tmp_path: Path
 ) -> None:
@@ -184,7 +184,7 @@ def test_find_refused__the_first_of_its_stack__named_with_the_way_out() -> None:
     assert find_refused("any", has_new_names_only, lambda _name, _arguments: 0) == ""
 
 
-def test_usable_cpus__the_kernel_does_not_tell__all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usable_cpus__the_kernel_does_not_say__all(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_pid: int) -> set[int]:
         raise OSError(errno.ENOSYS, "refused")
 

@@ -1,4 +1,4 @@
-"""Kernel modules that iptables misses: named, and loaded where that can be had."""
+"""Kernel modules that iptables misses: named, and loaded where that is possible."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -84,7 +84,7 @@ def test_all_killed__next_client__refused_at_once(
 def test_all_killed__peer_that_sends__is_reset(
     joined_namespaces: Spaces, site: Path, start: Start, stack: str
 ) -> None:
-    """On kernel sockets it is told at once, here when it sends: that is what docs/firewall.md says."""
+    """On kernel sockets the peer gets a RST at once, here when it sends, as docs/firewall.md says."""
     client, place = joined_namespaces
     server = start(place, site, stack=stack, port=PORT)
     with connected(client) as connection:

@@ -192,5 +192,5 @@ def test_fast_open__kernel_server__takes_the_data_of_our_syn(
     reach(left, address)
     argv = [sys.executable, "-c", CLIENT_OF_OURS, address, str(PORT), "5", str(size)]
     assert left.run(argv, timeout_s=60) == "0\n", "no SYN was lost"
-    told, _ = server.communicate(timeout=10)
-    assert told.split() == ["false"] + ["true"] * 4
+    output, _ = server.communicate(timeout=10)
+    assert output.split() == ["false"] + ["true"] * 4

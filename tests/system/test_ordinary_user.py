@@ -112,6 +112,6 @@ def test_tests_that_need_rights__without_privileges__skip_with_a_reason(folder: 
     reasons = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)
     assert reasons
     assert all(reason.startswith("needs to ") for reason in reasons), reasons
-    told = r"^\d+ not run: needs to make a network namespace: .* sudo make test"
-    assert re.search(told, done.stdout, re.MULTILINE)
+    summary = r"^\d+ not run: needs to make a network namespace: .* sudo make test"
+    assert re.search(summary, done.stdout, re.MULTILINE)
     assert re.search(r"^\d+ skipped", done.stdout.splitlines()[-1]), done.stdout[-500:]

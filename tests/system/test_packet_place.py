@@ -36,8 +36,8 @@ Start = Callable[..., Gossamer]
 
 def mac_of(place: Namespace) -> bytes:
     """The hardware address of its eth0."""
-    told = place.run(["cat", "/sys/class/net/eth0/address"])
-    return bytes.fromhex(told.strip().replace(":", ""))
+    shown = place.run(["cat", "/sys/class/net/eth0/address"])
+    return bytes.fromhex(shown.strip().replace(":", ""))
 
 
 @contextlib.contextmanager
@@ -191,9 +191,9 @@ def test_request__in_ip_fragments__answered(
                 wire.send(frame(mac_of(server), mac_of(client), piece))
             return next(segments_from(wire, PORT, 5.0))
 
-        told = send(*in_two(packet(source, destination, SYN_SENT)))
-        assert told.flags == SYN | ACK
-        asked = Segment(1001, told.seq + 1, ACK | PSH, 65535, payload=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = send(*in_two(packet(source, destination, SYN_SENT)))
+        assert answer.flags == SYN | ACK
+        asked = Segment(1001, answer.seq + 1, ACK | PSH, 65535, payload=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert send(*in_two(packet(source, destination, asked))).ack == 1001 + len(asked.payload)
 
 

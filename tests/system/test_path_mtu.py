@@ -1,5 +1,5 @@
-"""A path with a narrow link between two routers: what they tell by ICMP reaches our TCP, and what they do not
-tell is found out."""
+"""A path with a narrow link between two routers: what they report by ICMP reaches our TCP, which
+finds out by itself what they do not report."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -43,9 +43,9 @@ def path_of_three() -> Iterator[tuple[Namespace, Namespace, Namespace]]:
         yield client, near, server
 
 
-@pytest.mark.parametrize("tells", [True, False], ids=["the router tells", "the router is silent"])
+@pytest.mark.parametrize("reports", [True, False], ids=["the router reports", "the router is silent"])
 def test_download__narrow_link_on_the_way__arrives_whole(
-    tells: bool,
+    reports: bool,
     path_of_three: tuple[Namespace, Namespace, Namespace],
     tmp_path: Path,
     start: Callable[..., Gossamer],
@@ -55,7 +55,7 @@ def test_download__narrow_link_on_the_way__arrives_whole(
     site.mkdir()
     body = hashlib.shake_256(b"path").digest(BODY_BYTES)
     (site / "big.bin").write_bytes(body)
-    if not tells:
+    if not reports:
         near.run(["iptables", "-w", "-A", "OUTPUT", "-p", "icmp", "-j", "DROP"])
     start(server, site, stack="nfqueue", port=PORT, host="0.0.0.0")
     got = tmp_path / "got"
@@ -67,7 +67,7 @@ def test_download__narrow_link_on_the_way__arrives_whole(
     again = client.run(
         ["curl", "-sS", "--fail", "--max-time", "30", "-w", "%{time_total}", "-o", str(got), url]
     )
-    if tells:
+    if reports:
         assert float(again) < 5
         after = int(near.run(["nstat", "-asz", "IpFragFails"]).split()[-2])
-        assert after == refused, "the next connection begins with what the router told"
+        assert after == refused, "the next connection begins with what the router reported"

@@ -1,7 +1,7 @@
 """What moves bytes between files and memory without blocking the worker: io_uring, the kernel's native AIO,
 or a pool of operating-system threads; and the choice between them.
 
-Owns the memory of the operations that an engine has in flight. Who waits for them is `core.loop.disk.loop`'s.
+Owns the memory of the operations that an engine has in flight. `core.loop.disk.loop` owns who waits for them.
 
 Source: io_uring(7), io_submit(2).
 """
@@ -62,7 +62,7 @@ class Engine(Protocol):
         """Begin what is queued; False when some of it has to be submitted again. Raises: OSError."""
 
     def cancel(self, slot: int) -> bool:
-        """Ask for an operation to be given up; it is told of all the same."""
+        """Ask for an operation to be given up; `reap` returns it all the same."""
 
     def reap(self) -> list[Done]:
         """All operations that are done. Raises: OSError."""
@@ -190,9 +190,9 @@ def is_direct(fd: int) -> bool:
 
 
 def choose_engine(depth: int, chunk_bytes: int, wanted: str = "auto") -> tuple[Engine | None, str]:
-    """The best engine that is to be had here, None for the pool, and why no better one is used.
+    """The best engine that is available here, None for the pool, and why no better one is used.
 
-    `wanted` is "auto", or the name of the one to be used if it is to be had. Raises: ValueError for no such
+    `wanted` is "auto", or the name of the one to use if it is available. Raises: ValueError for an unknown
     name.
     """
     refusals: list[str] = []

@@ -4,8 +4,8 @@ Owns who waits for which operation, and the operations that wait for one in flig
 bytes is an engine (`core.loop.disk.engine`), chosen once; what the engine does not take goes to the pool.
 `engine` says which was chosen.
 
-A thread that is cancelled goes on at once. Its operation is given up if the kernel can, and its slot with the
-memory in it is used for nothing else before the kernel has said that it is done with it.
+A thread that is cancelled goes on at once. Its operation is given up if the kernel can. Its slot, with the
+memory in it, is used for nothing else until the kernel has finished with it.
 
 Source: Li and Zdancewic, PLDI 2007, section 4.5 (the AIO event loop).
 """
@@ -89,7 +89,7 @@ class DiskLoop:
         return self._lane.engine.name
 
     def start(self, scheduler: SchedulerPort) -> None:
-        """Watch the engine's eventfd, edge-triggered: each write to it is told, and it is never read."""
+        """Watch the engine's eventfd, edge-triggered: each write to it is reported, and it is never read."""
         self._scheduler = scheduler
         if self._lane.engine.eventfd >= 0:
             scheduler.watch(self._lane.engine.eventfd, EPOLLIN | EPOLLET, self._collect)

@@ -1,11 +1,11 @@
-"""Whether to stay awake for an operation that is about to be done, instead of sleeping until it is told.
+"""Whether to stay awake for an operation that is about to be done, instead of sleeping until notified.
 
-To sleep and be woken costs about as much as a good disk needs for a read: the processor's caches are cold
-afterwards, and in a virtual machine it was given away. Where the disk is slower, staying awake was in vain,
-and is not done again for a while.
+Sleeping and being woken costs about as much as a good disk needs for a read: the processor's caches are cold
+afterwards, and in a virtual machine the processor was given away. Where the disk is slower, staying awake was
+in vain, and is not done again for a while.
 
-Owns that decision, and performs nothing. Who is told to stay awake asks again in the next turn, and all other
-events and threads have theirs meanwhile.
+Owns that decision, and performs nothing. A loop that is to stay awake asks again in the next turn, and all
+other events and threads have theirs meanwhile.
 
 Source: adaptive mutexes; the hybrid polling of the block layer (Linux 4.10 to 5.14, queue/io_poll_delay).
 """
@@ -16,7 +16,7 @@ SPIN_US: Final = 300
 """How long to stay awake, from the beginning of the turn in which the last operation was begun."""
 
 RESTS: Final = 16
-"""Beginnings that are slept for after one that was awaited in vain: so of a slow disk one in 17 costs."""
+"""How many operations are slept for after one was waited for in vain: on a slow disk only one in 17 costs."""
 
 
 class Spin:

@@ -1,4 +1,4 @@
-"""The calls on non-blocking descriptors that are no stream sockets: pipes, datagram sockets, pidfds.
+"""The calls on non-blocking descriptors that are not stream sockets: pipes, datagram sockets, pidfds.
 
 Owns the mutable record of one descriptor, as `core.loop.fd.loop` keeps it, and the call values. It performs
 nothing.
@@ -98,6 +98,6 @@ class FdWritable(SystemCall[None], frozen=True):
 
 
 class FdClose(SystemCall[None], frozen=True):
-    """Close it; whoever is blocked on it is told (ConnectionAbortedError). Twice is harmless."""
+    """Close it; whoever is blocked on it gets ConnectionAbortedError. Twice is harmless."""
 
     descriptor: Descriptor

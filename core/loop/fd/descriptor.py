@@ -1,11 +1,11 @@
 """The loop that takes `sys_epoll_wait`: one thread waits for one descriptor.
 
-Two ways to wait, epoll's own. Level-triggered: `sys_epoll_wait` tells that the descriptor is ready now, and
-registers it anew at each call. Edge-triggered: an `EdgeWatch` stays registered, and tells of what is new
-since it was asked last.
+Two ways to wait, epoll's own. Level-triggered: `sys_epoll_wait` returns when the descriptor is ready, and
+registers it anew at each call. Edge-triggered: an `EdgeWatch` stays registered, and reports what is new since
+it was asked last.
 
-Owns which thread waits for which descriptor, and the edges that no thread has asked for yet. What the
-descriptor is for, it does not know, nor when somebody closes it: `sys_notify_closing` says so.
+Owns which thread waits for which descriptor, and the edges that no thread has asked for yet. It does not know
+what the descriptor is for, nor when somebody closes it: `sys_notify_closing` says so.
 
 Source: epoll(7), "Level-triggered and edge-triggered"; close(2), "Multithreaded processes and close()".
 """
@@ -57,7 +57,7 @@ class EdgeWatch:
         self.pending = 0
         """Event bits that came since the last wait."""
         self.thread: Thread[Any] | None = None
-        """Who waits."""
+        """The thread that waits."""
 
     def wait(self) -> SystemCall[int]:
         """Wait for the next edge; returns the event bits of all that came since the last wait.
@@ -184,7 +184,7 @@ class DescriptorLoop(PassiveLoop):
             self._scheduler.resume(thread, events)
 
     def _cancel_edge(self, _thread: Thread[Any], call: EdgeWait) -> bool:
-        """The registration stays: an edge that comes now is told to the next wait."""
+        """The registration stays: an edge that comes now is reported to the next wait."""
         call.watch.thread = None
         return True
 
@@ -201,7 +201,7 @@ class DescriptorLoop(PassiveLoop):
             thread, watch.thread = watch.thread, None
             self._scheduler.throw(thread, ConnectionAbortedError(errno.ECONNABORTED, why))
 
-    # What both have to be told.
+    # Notices to both kinds of waits.
 
     def _notify_closing(self, _thread: Thread[Any], call: NotifyClosing) -> None:
         fd = call.fd

@@ -95,8 +95,8 @@ class Connection:
         self.is_shut = False
         """Whether its user has half-closed it."""
         self.ended_by = 0
-        """The number of the error by which it ended, which the kernel tells once and every later call is to
-        tell again; 0 while it has not."""
+        """The number of the error by which it ended, which the kernel reports once and every later call is to
+        raise again; 0 while it has not."""
         self.local_name: Name = None
         """Our address, once it was asked for or the socket is closed."""
         self.peer_name: Name = None

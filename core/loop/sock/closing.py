@@ -1,7 +1,7 @@
 """The closing side: shutdown, close, abort, and how a socket is given back.
 
-Owns of a connection's record `is_shut` and `is_closed`. Which closes wait for the peer is `lingering`, and
-whose unread input is read and dropped first, `draining`.
+Owns `is_shut` and `is_closed` of a connection's record. `lingering` owns the closes that wait for the peer,
+`draining` those that first read and drop unread input.
 """
 
 import errno

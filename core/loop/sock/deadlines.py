@@ -1,6 +1,6 @@
 """When each connection is to be looked at: the heap of the timeouts of its calls.
 
-Owns the heap, and of a connection's record `armed_us`. Timeouts are re-armed lazily: a connection stands in
+Owns the heap, and `armed_us` of a connection's record. Timeouts are re-armed lazily: a connection stands in
 the heap once, at `armed_us`, and what its threads really wait for is looked at when it is handed out. Only a
 timeout shorter than what stands there touches the heap.
 """

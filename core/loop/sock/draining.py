@@ -4,8 +4,8 @@ Owns the sockets that were closed by us while input stood unread in them. The ke
 with a RST, and the peer's kernel then throws away what we sent and it has not read yet. So our side is shut
 down, what comes is read and dropped until the peer's FIN, and only then the socket is closed.
 
-It cannot know of input that is still on its way: who answers before a request is read whole reads on, after
-`shutdown`, before it closes.
+It cannot know of input that is still on its way: a server that answers before it has read the whole request
+has to read on, after `shutdown`, before it closes.
 
 Source: RFC 9293 3.6.1 ("If such a host issues a CLOSE call while received data is still pending in the TCP
 connection, or if new data is received after CLOSE is called, its TCP implementation SHOULD send a RST");

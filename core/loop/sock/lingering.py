@@ -34,7 +34,7 @@ class WaitSide:
     def __init__(self, release: Callable[[Connection], None]) -> None:
         self._release = release
         self.waiting: dict[Connection, tuple[Thread[Any], int]] = {}
-        """Who waits in the close of which connection, and until when."""
+        """The thread that waits in the close of each connection, and until when."""
         self._next_us = NEVER_US
 
     def start(self, scheduler: SchedulerPort) -> None:

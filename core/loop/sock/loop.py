@@ -93,7 +93,7 @@ class SockLoop:
     def _connection_event(self, connection: Connection, events: int) -> None:
         if events & READABLE_EVENTS:
             self._on_readable(connection, events)
-        # Edge-triggered, the kernel says "writable" with everything it says: mostly that is no news.
+        # Edge-triggered, the kernel says "writable" with everything it reports: mostly that is not news.
         if (
             events & WRITABLE_EVENTS
             and (connection.send_thread is not None or not connection.can_send)

@@ -76,7 +76,7 @@ INFO_BYTES_MAX: Final = 512
 
 
 def set_option(sock: SocketType, options: SocketOptions) -> None:
-    """Tell the kernel. Linger is only told when it is 0: a close that waits would stop the whole process.
+    """Set them in the kernel; linger only when it is 0, as a close that waits would stop the whole process.
     Raises: OSError."""
     for name, number in NUMBERS.items():
         value = getattr(options, name)
@@ -128,7 +128,7 @@ def get_options(sock: SocketType, linger_us: int) -> SocketOptions:
 
 
 def read_info(sock: SocketType) -> TcpInfo:
-    """TCP_INFO. What a kernel is too old to tell is None. Raises: OSError."""
+    """TCP_INFO. What the kernel is too old to report is None. Raises: OSError."""
     data = sock.getsockopt(IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES_MAX)
     state, ca_state, retransmits, probes, backoff, options, scales, _ = HEAD.unpack_from(data)
     fields: dict[str, int] = {}
@@ -163,7 +163,7 @@ def _set_options(_thread: Thread[Any], call: SockSetOptions) -> None:
 
 
 def keep_linger(connection: Connection, options: SocketOptions) -> None:
-    """Remember how long a close waits, which the kernel is not told."""
+    """Remember how long a close waits, which is not set in the kernel."""
     if options.linger_us is not None:
         connection.linger_us = options.linger_us
 

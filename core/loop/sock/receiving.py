@@ -1,7 +1,7 @@
 """The receiving side: a recv is tried at once, and blocks only where the kernel has nothing.
 
-Owns of a connection's record `can_recv`, `distrusts_short_recv`, `recv_thread`, `recv_bytes_max` and
-`recv_deadline_us`. It never looks at the bytes. A cancelled recv has taken nothing.
+Owns `can_recv`, `distrusts_short_recv`, `recv_thread`, `recv_bytes_max` and `recv_deadline_us` of a
+connection's record. It never looks at the bytes. A cancelled recv has taken nothing.
 
 epoll(7): "For stream-oriented files (e.g., pipe, FIFO, stream socket), the condition that the read/write I/O
 space is exhausted can also be detected by checking the amount of data read from / written to the target file

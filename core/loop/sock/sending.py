@@ -1,9 +1,9 @@
 """The sending side: a send, of bytes or of a file, is tried at once; what does not fit waits for room.
 
-Owns of a connection's record `can_send`, `send_thread`, `send_rest` and `send_deadline_us`, which thread
+Owns `can_send`, `send_thread`, `send_rest` and `send_deadline_us` of a connection's record, which thread
 connects which socket, and the list of those whose file has its next turn. A thread that connects waits here
-too, until it can send for the first time. A cancelled send may have sent a part: the stream is good for
-nothing but `abort` then, as after any send that failed.
+too, until it can send for the first time. A cancelled send may have sent a part: then `abort` is all that the
+stream can still be used for, as after any send that failed.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Which sockets are watched.
 
-Owns of a connection's record `is_watched`. Each descriptor is watched once, edge-triggered, when a thread
+Owns `is_watched` of a connection's record. Each descriptor is watched once, edge-triggered, when a thread
 first blocks on it; after that, a request on a living connection costs one recv and one send and no other
 system call of the kernel.
 """

@@ -89,8 +89,9 @@ class Connection:
         self.send_is_last = False
         self.send_deadline_us = NEVER_US
         self.on_soft_error: Callable[[OSError], None] | None = None
-        """Called with what an ICMP error told, and with a TimeoutError when R1 is reached: the connection
-        goes on (RFC 9293 3.9.1.8, MUST-47 and SHLD-9). It may wake a thread, but neither block nor raise."""
+        """Called with the OSError for an ICMP error, and with a TimeoutError when R1 is reached: the
+        connection goes on (RFC 9293 3.9.1.8, MUST-47 and SHLD-9). It may wake a thread, but neither block nor
+        raise."""
         self.on_urgent: Callable[[int], None] | None = None
         """Called when the peer marks urgent data, before any of it is received, with how many octets the mark
         is ahead (RFC 9293 3.8.5, MUST-32). It may wake a thread, but neither block nor raise."""

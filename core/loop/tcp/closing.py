@@ -1,7 +1,7 @@
 """The closing side: SHUTDOWN, CLOSE, ABORT, and closes that linger until all is acknowledged.
 
-Owns of a connection's record `is_closed`, and the threads that are blocked in a close that lingers, with
-until when. A close cannot be withdrawn.
+Owns `is_closed` of a connection's record, and the threads that are blocked in a close that lingers, with
+their deadlines. A close cannot be withdrawn.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ class TcpCloseSide(Side):
         self.takes = {TcpShutdown: self._shutdown, TcpClose: self._close, TcpAbort: self._abort}
         self.signals = {Signal.FIN_ACKED: self.ended}
         self._lingering: dict[Connection, tuple[Thread[Any], int]] = {}
-        """Who waits in the close of which connection, and until when."""
+        """The thread that waits in the close of each connection, and until when."""
         self._connections = connections
         self._receiving = receiving
         self._sending = sending

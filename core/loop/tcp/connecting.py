@@ -1,7 +1,7 @@
 """The opening side: active opens, and what is done once the handshake of any connection is over.
 
 Owns the threads that are blocked in an active open, and until when. A cancelled connect ends its connection.
-What a connection begins with is `core.loop.tcp.opening`.
+`core.loop.tcp.opening` decides what a connection begins with.
 """
 
 import errno
@@ -46,7 +46,7 @@ class TcpConnectSide(Side):
         self.cancels = {TcpConnect: self._withdraw}
         self.signals = {Signal.ESTABLISHED: self._on_established}
         self._blocked: dict[Connection, tuple[Thread[Any], int]] = {}
-        """Who waits for which connection, and until when."""
+        """The thread that waits for each connection, and until when."""
         self._connections = connections
         self._demux = connections.demux
         self._queues = queues

@@ -2,9 +2,9 @@
 
     (tcb', actions) -> emit a segment into the batch | a side wakes a thread | count | remember | forget
 
-Owns the tables of connections, and of a connection's record `tcb` and `failure`. It decides nothing about
-TCP: that is `core.tcp.step`. Who is blocked on a connection, the sides know (`core.loop.tcp.side`); where
-segments come from, and what calls there are, it does not know.
+Owns the tables of connections, and `tcb` and `failure` of a connection's record. It decides nothing about
+TCP: that is `core.tcp.step`. The sides know who is blocked on a connection (`core.loop.tcp.side`). It does
+not know where segments come from, nor which calls there are.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """When each connection is to be looked at.
 
-Owns the heap of deadlines, and of a connection's record `armed_us` and `parked_us`. What is due then, its own
-timers or the timeout of a call, is looked at elsewhere.
+Owns the heap of deadlines, and `armed_us` and `parked_us` of a connection's record. Others find out what is
+due then: the connection's own timers, or the timeout of a call.
 
 Deadlines are re-armed lazily: a connection stands in the heap at `armed_us`, and what it really waits for is
 looked at when it is handed out, so that a request on a living connection costs no heap operation. When a

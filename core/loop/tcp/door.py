@@ -1,4 +1,4 @@
-"""The one door to the pure core: whatever becomes of a connection is asked for here, and may be watched here.
+"""The one door to the pure core: every step of a connection is asked for here, and may be watched here.
 
     before, event -> transition -> after, actions
                               `-> the observer, if there is one

@@ -1,4 +1,4 @@
-"""How the end of a connection is told to a thread: the OSErrors that kernel sockets raise."""
+"""How the end of a connection is reported to a thread: the OSErrors that kernel sockets raise."""
 
 import errno
 import os

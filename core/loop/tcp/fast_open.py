@@ -1,7 +1,7 @@
 """Fast Open as a shard keeps it: the secret of its cookies and who is early, and the cookies of servers.
 
 Owns both bounds of RFC 7413: how many connections may be early (a server's), and how many servers are
-remembered (a client's). The form of cookies and what an early connection is, `core.tcp.fast_open` knows.
+remembered (a client's). `core.tcp.fast_open` knows the form of cookies, and what an early connection is.
 
 Source: RFC 7413 4.1.3, 4.1.3.1, 5.1.
 """

@@ -7,8 +7,8 @@
 
 Owns what the parts are and how they meet. The packet river is `core.loop.tcp.packets`. The sides of a
 connection take the calls (`connecting`, `receiving`, `sending`, `closing`, `queues`), but for those about
-options and info, which block nobody. What actions do is `core.loop.tcp.connections`; what is decided is
-`core.tcp.step`, through `core.loop.tcp.door`.
+options and info, which block nobody. `core.loop.tcp.connections` performs the actions; `core.tcp.step`
+decides them, through `core.loop.tcp.door`.
 """
 
 from collections.abc import Mapping
@@ -106,8 +106,8 @@ class TcpLoop:
         self._demux.listen(listener.address, listener)
 
     def observe(self, observer: Observer | None) -> None:
-        """Have an observer see everything that becomes of a connection from now on; None: nobody any more.
-        It must not block, nor use the loop."""
+        """Have an observer see every step of every connection from now on; None removes it. It must not
+        block, nor use the loop."""
         self._connections.door.observer = observer
 
     def hand_over(self) -> None:
@@ -135,7 +135,7 @@ class TcpLoop:
         }
 
     def check_early_data(self, data: bytes) -> None:
-        """Raises: MisuseError when a connection cannot be opened with so much."""
+        """Raises: MisuseError when a connection cannot be opened with that much data."""
         limit = self._parameters.send_buffer_bytes
         if len(data) > limit:
             raise MisuseError(

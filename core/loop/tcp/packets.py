@@ -2,8 +2,8 @@
 
     source.recv_batch -> segment -> demux -> step -> perform
 
-Owns the packet source, and to whom a segment of no open connection goes. Connections it only steps; what a
-listener does is `core.loop.tcp.listening`.
+Owns the packet source, and the choice of who gets a segment of no open connection. It only steps connections;
+`core.loop.tcp.listening` decides what a listener does.
 """
 
 from typing import Final

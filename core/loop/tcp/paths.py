@@ -1,7 +1,7 @@
-"""What routers have told of paths, for connections to come.
+"""What routers have reported of paths, for later connections.
 
-Owns the table of path MTUs by peer address. A connection that begins is told what its path carries before
-it sends its first segment, so that a path with a small MTU costs its users one round trip in ten minutes, not
+Owns the table of path MTUs by peer address. A connection that begins learns what its path carries before it
+sends its first segment, so that a path with a small MTU costs its users one round trip in ten minutes, not
 one for each connection.
 
 Bounds: PATHS_MAX peers, the one not used for longest goes; an entry counts for PATH_RAISE_US.
@@ -28,7 +28,7 @@ class Paths:
         return len(self._mtus)
 
     def learn(self, flow: Flow, mtu: int, now_us: int) -> None:
-        """A router has told it."""
+        """Remember the MTU that a router reported."""
         peer = flow[:16]
         self._mtus.pop(peer, None)
         if len(self._mtus) >= PATHS_MAX:

@@ -1,7 +1,7 @@
 """The way of a connection through its listener's queues: half open, established and waiting, handed out.
 
-Owns the SYN queue and the accept queue of each listener, the threads that are blocked in accept, and of a
-connection's record `listener`. What may enter a queue is decided in `core.loop.tcp.listening`. A cancelled
+Owns the SYN queue and the accept queue of each listener, the threads that are blocked in accept, and
+`listener` of a connection's record. `core.loop.tcp.listening` decides what may enter a queue. A cancelled
 accept has taken no connection.
 """
 

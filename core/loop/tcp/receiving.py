@@ -1,6 +1,6 @@
 """The receiving side: RECEIVE, answered at once, or blocked until octets, an end or a timeout come.
 
-Owns of a connection's record `recv_thread`, `recv_bytes_max`, `recv_deadline_us` and `remains`. A cancelled
+Owns `recv_thread`, `recv_bytes_max`, `recv_deadline_us` and `remains` of a connection's record. A cancelled
 recv has taken nothing.
 """
 

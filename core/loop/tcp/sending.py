@@ -1,7 +1,7 @@
 """The sending side: SEND, and what of it waits for room in the send buffer.
 
-Owns of a connection's record `send_thread`, `send_rest`, `send_is_last` and `send_deadline_us`. Of a send
-that is cancelled, what stands in the send buffer is still sent, and the rest is not.
+Owns `send_thread`, `send_rest`, `send_is_last` and `send_deadline_us` of a connection's record. When a send
+is cancelled, the part that stands in the send buffer is still sent, and the rest is not.
 """
 
 import errno

@@ -8,8 +8,8 @@
     readiness   poll epoll
     control     fcntl ioctl
 
-A handler takes (world, call) and returns a `CallResult`, or a `BlockedCall`. What a call writes into its
-arguments it compares with what the script says stands there.
+A handler takes (world, call) and returns a `CallResult`, or a `BlockedCall`. A call compares what it would
+write into its arguments with what the script says stands there.
 """
 
 from gossamer.core.packetdrill.calls.table import perform

@@ -56,7 +56,7 @@ def sendmsg(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
 
 
 def recvmsg(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
-    """recvmsg(2), with what TCP_INQ tells."""
+    """recvmsg(2), with what TCP_INQ reports."""
     made, header = _socket(world, call), _header(call)
     flags = world.reader.number(call.arguments[2])
     if flags & ERROR_QUEUE:
@@ -91,7 +91,7 @@ def _error(world: ScriptWorld, made: Socket, header: Braces) -> CallResult:
 
 
 def _check_extended_error(world: ScriptWorld, control: Array, got: dict[str, int]) -> None:
-    """Raises: Mismatch when it is not the one message that the script tells of."""
+    """Raises: Mismatch when it is not the one message that the script names."""
     item = control.items[0] if len(control.items) == 1 else None
     if not isinstance(item, Braces):
         raise Mismatch(f"msg_control: expected {len(control.items)} messages, got 1")

@@ -1,7 +1,7 @@
 """setsockopt and getsockopt: each option by its name.
 
 Owns which options change a parameter of the connection, which are only remembered, and which do not exist
-here. What one that is remembered would change is not part of TCP's behaviour on the wire.
+here. An option that is only remembered would change nothing of TCP's behaviour on the wire.
 
 Source: socket(7), tcp(7), ip(7), ipv6(7).
 """

@@ -105,7 +105,7 @@ def epoll_wait(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
             return None
         _check(world, call.arguments[1], due)
         for interest, _ in due:
-            interest.tell()
+            interest.reported()
         return CallResult(len(due))
 
     return attempt() or BlockedCall(attempt, deadline_us)

@@ -1,7 +1,7 @@
 """Socket calls and the expressions in them: `accept(3, ..., ...) = 4`, `read(4, ..., 10) = -1 EAGAIN (Try
 again)`, `poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, 0) = 1`.
 
-What a word means is not known here.
+It does not know what a word means.
 """
 
 from typing import Final

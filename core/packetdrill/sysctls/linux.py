@@ -71,7 +71,7 @@ NO_BEARING: Final = frozenset(
         "tcp_min_snd_mss", "tcp_min_rtt_wlen", "tcp_ecn_fallback",
     }
 )  # fmt: skip
-"""They tell how Linux does its work, or name what is always on, or always off, here."""
+"""They set how Linux does its work, or name what is always on, or always off, here."""
 
 HARMLESS: Final = {
     "tcp_abort_on_overflow": ("0",),

@@ -47,8 +47,8 @@ def fuzz(asked: argparse.Namespace) -> int:
         campaign.round()
         if monotonic() - said > SAID_EVERY_SECONDS:
             said = monotonic()
-            tell(campaign, said - began)
-    tell(campaign, monotonic() - began)
+            report(campaign, said - began)
+    report(campaign, monotonic() - began)
     print(*sorted(campaign.features), sep="\n")
     if asked.keep:
         for path in asked.corpus.glob("volley-*.json"):
@@ -61,8 +61,8 @@ def fuzz(asked: argparse.Namespace) -> int:
     return 1 if campaign.crashes else 0
 
 
-def tell(campaign: Campaign, seconds: float) -> None:
-    """How far it has come."""
+def report(campaign: Campaign, seconds: float) -> None:
+    """Print how far it has come."""
     rate, reached = campaign.rounds / max(seconds, 0.001), len(campaign.features)
     print(f"{campaign.rounds} rounds, {rate:.0f}/s, {reached} of (state, drop or change)", flush=True)
 

@@ -1,4 +1,5 @@
-"""Round after round: a volley is made from what reached something new, fired, and kept when it does so too.
+"""Round after round: a volley is made from ones that reached something new, fired, and kept if it reaches
+something new too.
 
 Owns the corpus, a folder of volleys as JSON. What breaks the victim is written there as `crash-*.json`, cut
 down to the shots that it needs.

@@ -1,4 +1,4 @@
-"""One packet of an attacker, told by what differs from the packet that would be right just then.
+"""One packet of an attacker, described by how it differs from the packet that would be right just then.
 
 Numbers are relative to what the victim last said on the flow, so that a volley means the same whatever the
 victim's initial sequence numbers are. Damage comes last: bytes overwritten, the end cut off, header checksums
@@ -102,9 +102,9 @@ def _options(shot: Shot, heard: Heard, now_us: int) -> bytes:
     return octets + bytes(-len(octets) % 4)
 
 
-def _icmp(told: tuple[int, int, int], flow: Flow, heard: Heard) -> bytes:
+def _icmp(error: tuple[int, int, int], flow: Flow, heard: Heard) -> bytes:
     """An ICMP error from somewhere on the way, about the victim's latest packet."""
-    kind, code, mtu = told
+    kind, code, mtu = error
     source, destination = wire_address(flow[16:32]), wire_address(flow[:16])
     rest = struct.pack("!I", mtu & MASK) if not is_ipv4(flow) else struct.pack("!HH", 0, mtu & 0xFFFF)
     quoted = heard.packet[: 28 if is_ipv4(flow) else 48]

@@ -2,12 +2,12 @@
 
     every step       the oracle of `core.sim.oracle`; no exception
     every world      what a user has received is what the other has sent, as far as it has come; its end is
-                     seen only behind all of it; nothing fails that has no reason to
+                     seen only behind all of it; nothing fails without a reason
                      somebody can do something, or all is over (no deadlock)
                      when the network is fair from here on, both connections come to an end (no livelock)
 
-The last is shown by going on with the fair moves alone, until a world that is over, or one from which an end
-was reached before.
+To show the last, only fair moves are made, until a world that is over, or one from which an end was reached
+before.
 """
 
 from collections import Counter, deque
@@ -29,13 +29,13 @@ FAIR_MOVES_MAX: Final = 400
 """Moves within which a fair network brings two such small ends to a close."""
 
 LINES_MAX: Final = 40
-"""Moves of a counterexample that are told: one that goes on and on has shown itself by then."""
+"""Moves of a counterexample that are printed: by then, one that goes on and on is recognized."""
 
 Way = tuple[Move, ...]
 
 
 class Counterexample(Exception):
-    """A world that must not be; its message tells the way there."""
+    """A world that must not be; its message describes the way there."""
 
     def __init__(self, scenario: ModelScenario, complaint: str, way: Way, step: Step) -> None:
         super().__init__(f"{scenario.name}: {complaint}\n" + counterexample(scenario, way, step))

@@ -1,7 +1,7 @@
 """SET OPTIONS: the user changes what a connection was opened with.
 
-The parameters stand in `Agreed`, which all copies of a connection share; a change replaces it, so that what
-looks at a parameter need not know whether it was ever changed.
+The parameters stand in `Agreed`, which all copies of a connection share; a change replaces it, so that code
+that reads a parameter need not know whether it was ever changed.
 
 Source: RFC 9293 3.7.4 (MUST-17: Nagle off), 3.8.4 (keepalive), 3.8.3 and RFC 5482 (user timeout); the rest is
 of tcp(7).
@@ -43,7 +43,7 @@ def set_options(tcb: Tcb | TimeWait, event: SetOptions) -> tuple[Tcb | TimeWait,
 
 
 def _advertisement(tcb: Tcb, event: SetOptions) -> Actions:
-    """A user timeout that was changed is told to the peer at once (RFC 5482 3.1)."""
+    """A user timeout that was changed is advertised to the peer at once (RFC 5482 3.1)."""
     seconds = advertised_s(tcb.agreed.parameters)
     if event.options.user_timeout_us is None or not seconds:
         return ()

@@ -29,7 +29,7 @@ def receive(tcb: Tcb, event: Receive) -> tuple[Tcb, Actions]:
 
 
 def window_reopened(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
-    """Give the room that was gained to the peer; tell it at once only when it may be waiting for that."""
+    """Give the room that was gained to the peer; advertise it at once only when the peer may be waiting."""
     before, after = tcb.rcv_wnd, reopened(tcb)
     if after == before:
         return tcb, ()

@@ -1,7 +1,7 @@
 """Another algorithm for a living connection.
 
-What the old one had found out stays: cwnd and ssthresh. What it remembered beside them goes with it, and with
-that the way back from a recovery that was for nothing.
+cwnd and ssthresh stay. Whatever else the old algorithm remembered is dropped, and with it the way to undo a
+spurious recovery.
 
 Source: RFC 5681 3.1 (what cwnd and ssthresh mean to every algorithm).
 """

@@ -1,4 +1,4 @@
-"""The interface of a congestion control, and what it is told.
+"""The interface of a congestion control, and the records that are passed to it.
 
 Owns `Control`: subclass it, override `on_ack` and `on_loss`, and name it in config.toml
 (`tcp.congestion = "module:attribute"`). All methods are pure: the algorithm's whole memory stands in the
@@ -36,10 +36,10 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     acks: int = 1
     """How many ACKs it stands for, where the receiver has joined them (`core.wire.joining`)."""
     is_recovering: bool = False
-    """Whether a loss is being recovered from: after a timeout, and in fast recovery for who hears every
-    ACK."""
+    """Whether a loss is being recovered from: after a timeout, and in fast recovery for an algorithm that
+    hears every ACK."""
     pipe_bytes: int = 0
-    """What is in the network. This and what follows is only told to who hears every ACK."""
+    """What is in the network. Like all that follows, set only for an algorithm that hears every ACK."""
     delivered_bytes: int = 0
     """By this ACK, selectively or not."""
     delivered_total: int = 0
@@ -91,7 +91,7 @@ class Control:
         """After an ACK of new data while nothing is being recovered, and in recovery from a timeout.
 
         It is called only when cwnd is what limits the sender. Where the record says `every_ack` it is called
-        for every ACK, of nothing new too, and whatever loss recovery does; what it answers is cwnd.
+        for every ACK, also of nothing new, and also during loss recovery; its answer is cwnd.
         """
         raise NotImplementedError
 

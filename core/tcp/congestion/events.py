@@ -1,4 +1,4 @@
-"""What happened to a connection, told to its congestion control.
+"""Reports to a connection's congestion control what happened to the connection.
 
 The one place where the rest of the TCP meets the algorithms: each function takes the connection and gives the
 record after it.

@@ -13,10 +13,10 @@
     limited_transmit.py   before a loss is shown                  RFC 3042
     proportional_rate.py  how fast, while it lasts                RFC 9937
     spurious.py           when it was for nothing                 RFC 3522, RFC 3708, RFC 4015
-    forward_rto.py        when a timeout was                      RFC 5682
-    dsack.py              what came twice, heard and told         RFC 2883
+    forward_rto.py        when a timeout was for nothing          RFC 5682
+    dsack.py              what came twice, received and reported  RFC 2883
     retransmit.py         what goes again now
     ranges.py             disjoint ranges of sequence space
 
-How much may be in flight is `core.tcp.congestion`'s, which hears of losses and answers with cwnd.
+`core.tcp.congestion` decides how much may be in flight: it hears of losses and answers with cwnd.
 """

@@ -1,7 +1,7 @@
 """D-SACK: the receiver says what came twice, the sender hears it.
 
-Owns which octets the next ACK names as duplicates, and whether the first SACK block of an ACK is such a
-name. What follows from it is `rack`'s, `spurious`'s and `tail_loss_probe`'s.
+Owns which octets the next ACK names as duplicates, and whether the first SACK block of an ACK is such a name.
+`rack`, `spurious` and `tail_loss_probe` decide what follows from it.
 
 Source: RFC 2883 4.
 """

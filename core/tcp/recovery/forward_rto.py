@@ -1,4 +1,4 @@
-"""F-RTO: was a retransmission timeout spurious? The two ACKs after it tell.
+"""F-RTO: was a retransmission timeout spurious? The two ACKs after it show it.
 
 After the one segment that a timeout sends again, new data goes instead of more old, and the next ACK shows
 whether what is outstanding arrives by itself.

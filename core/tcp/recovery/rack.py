@@ -66,7 +66,7 @@ def _is_later(recovery: Recovery, run: Run, end: Seq) -> bool:
 
 
 def learned(tcb: Tcb, report: AckReport) -> Rack | None:
-    """Steps 3 and 4: what an ACK tells of reordering.
+    """Steps 3 and 4: what an ACK shows of reordering.
 
     Source: RFC 8985 6.2 step 3: "RACK.reordering_seen = TRUE" for what was not sent again and arrives below
     what had arrived; step 4: each round trip with a D-SACK widens the window by a quarter of min_RTT.
@@ -113,7 +113,7 @@ def reordering_window_us(tcb: Tcb, recovery: Recovery) -> int:
     ):
         return 0
     if not tcb.round_trip.min_us:
-        # Before the first measurement only counting tells.
+        # Before the first measurement only the count of duplicate ACKs shows a loss.
         return tcb.round_trip.rto_us
     return min(rack.reo_wnd_mult * tcb.round_trip.min_us // 4, tcb.round_trip.srtt_us)
 

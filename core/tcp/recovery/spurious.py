@@ -1,8 +1,8 @@
 """Recoveries that were for nothing, and how they are undone.
 
 Owns `Tcb.undo`: what the connection was when its last recovery began. Two signs show that nothing was lost:
-an ACK that echoes a time before the first retransmission (Eifel), and D-SACKs for all that went again. A
-third, F-RTO, is `forward_rto`'s.
+an ACK that echoes a time before the first retransmission (Eifel), and D-SACKs for all that went again.
+`forward_rto` owns a third, F-RTO.
 
 Source: RFC 3522 (Eifel detection), RFC 3708 (D-SACK detection), RFC 4015 (the response).
 """
@@ -21,7 +21,7 @@ replace = msgspec.structs.replace
 
 NOTHING_SENT = -1
 SAYS_NOTHING = -2
-"""Values of `Undo.retransmit_ts` that are no timestamps."""
+"""Values of `Undo.retransmit_ts` that are not timestamps."""
 
 
 def begun(tcb: Tcb, is_timeout: bool) -> Undo:

@@ -1,6 +1,6 @@
 """Tail loss probe: when two round trips pass without an ACK, one segment asks what became of the last ones.
 
-Owns when a probe is due, and what its answer means. Sending it is `core.tcp.timeouts.tail_probe`'s.
+Owns when a probe is due, and what its answer means. `core.tcp.timeouts.tail_probe` sends it.
 
 Source: RFC 8985 7.
 """

@@ -42,7 +42,7 @@ def after_sending(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Runs:
         return () if tcb.delivery is None else (Run(snd_nxt, now_us, delivery=tcb.delivery),)
     runs = runs_of(tcb)
     last = runs[-1]
-    # While something is being sent again, time alone tells the order: only the same moment is one run.
+    # While something is being sent again, time alone shows the order: only the same moment is one run.
     is_plain = tcb.recovery is None and not last.retransmitted
     if is_plain and _is_same_tick(last.sent_at_us, now_us):
         return (*runs[:-1], replace(last, right=snd_nxt, sent_at_us=now_us))

@@ -32,7 +32,7 @@ def waited_us(tcb: Tcb) -> int:
 def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     """Send one octet from SND.UNA, or what a small window takes."""
     unanswered = now_us - tcb.rcv_at_us > 2 * backed_off_us(tcb)
-    # A connection closed both ways has nobody who could lose patience: answers do not keep it (RFC 6429 4).
+    # A connection closed both ways has no user who could give up: answers do not keep it alive (RFC 6429 4).
     if (unanswered or tcb.receive_closed) and is_given_up(tcb, now_us):
         return timed_out(tcb)
     if waited_us(tcb) >= in_force_us(tcb):

@@ -1,5 +1,5 @@
-"""The retransmission timer of data and FIN, in every state that has any in flight (the seed forgot
-CLOSE-WAIT). The reordering timer and the tail loss probe share its field (RFC 8985 8).
+"""The retransmission timer of data and FIN, in every state that has any in flight, CLOSE-WAIT too. The
+reordering timer and the tail loss probe share its field (RFC 8985 8).
 
 Source: RFC 6298 5.4 to 5.6, RFC 9293 3.8.3.
 """
@@ -31,7 +31,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         return tail_probe.expired(tcb, now_us)
     tcb, learned = path_mtu.timed_out(tcb, now_us)
     if learned:
-        # A router has told why: no sign of congestion (RFC 8201 5.4).
+        # A router has reported the cause: no sign of congestion (RFC 8201 5.4).
         tcb, sent = output(replace(flight_marked_lost(tcb), rtx_at_us=NEVER_US), now_us)
         return tcb, sent + learned
     # RFC 6298 5.5: "The host MUST set RTO <- RTO * 2 ('back off the timer')"; output starts the stopped timer

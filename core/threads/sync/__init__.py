@@ -7,8 +7,8 @@
     channel.py      values handed from thread to thread; select among channels
     stm.py          transactions on shared variables: retry, or_else
 
-Who has waited longest is served first, everywhere. All of it can be cancelled; what was handed to a thread is
-never lost by that.
+Whoever has waited longest is served first, everywhere. All of it can be cancelled; what was handed to a
+thread is never lost by that.
 
 Source: Li and Zdancewic, PLDI 2007, section 4.7; Harris, Marlow, Peyton Jones and Herlihy, PPoPP 2005.
 """

@@ -175,8 +175,9 @@ class Channel(Owned, Generic[T]):
         return NOTHING
 
     def close(self) -> None:
-        """No value can be put in any more; those inside can be taken out. Who waits to send or in vain to
-        receive is told. Twice is harmless. Raises: MisuseError on another operating-system thread."""
+        """No value can be put in any more; those inside can be taken out. Threads that wait to send, or to
+        receive from an empty channel, get ChannelClosed. Twice is harmless. Raises: MisuseError on another
+        operating-system thread."""
         if self._owner.os_thread != get_ident():
             self._find_owner()
         self._is_closed = True
@@ -336,8 +337,8 @@ async def select(*operations: Operation[Any]) -> tuple[int, Any]:
 
     Returns the operation's index, and the value received or None; by the index a type checker knows the type
     of the value, of up to three operations. Of several that can be performed at once the first named is.
-    Raises: ChannelClosed, as the operation would, with its index; MisuseError for what is no operation, and
-    for none.
+    Raises: ChannelClosed, as the operation would, with its index; MisuseError for anything but operations,
+    and when there are none.
     """
     _check_operations(operations)
     for index, operation in enumerate(operations):

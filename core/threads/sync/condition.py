@@ -59,7 +59,7 @@ class Condition(Owned):
                 await self.mutex.lock()
 
     def notify(self, count: int = 1) -> None:
-        """Wake so many of those who wait, who has waited longest first. It makes no system call.
+        """Wake this many of those who wait, those who have waited longest first. It makes no system call.
 
         Raises: MisuseError.
         """

@@ -13,7 +13,7 @@ PLACES_MAX: Final = 1 << 62
 
 
 class Semaphore(Owned):
-    """A number of places; who finds none free waits, and is served in the order of coming.
+    """A number of places; threads that find none free wait, and are served in the order in which they came.
 
         async with semaphore:
             ...

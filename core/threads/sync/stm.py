@@ -52,7 +52,7 @@ class TVar(Owned, Generic[T]):
 
 
 class Waiting(deque[Waker]):
-    """The place of one thread that waits for any of several variables; told apart by identity."""
+    """The place of one thread that waits for any of several variables; compared by identity."""
 
     __hash__ = object.__hash__  # type: ignore[assignment]  # a deque has none
 

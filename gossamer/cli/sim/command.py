@@ -149,7 +149,7 @@ def simulate(scenario: Scenario, watches: bool) -> SimulationReport:
     multiple=True,
     help="What passes from then.",
 )
-@click.option("--icmp/--no-icmp", default=True, show_default=True, help="Routers tell what is too big.")
+@click.option("--icmp/--no-icmp", default=True, show_default=True, help="Routers report what is too big.")
 @click.option(
     "--bytes", "transfer_bytes", type=value.TRANSFER, default="1MiB", show_default=True, help="Of each flow."
 )

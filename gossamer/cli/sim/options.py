@@ -1,6 +1,6 @@
 """The values of `gossamer sim`'s options: each error names what was found and what is allowed.
 
-Owns the kinds of values and their bounds; what they mean for a run is `core.sim.scenario`'s.
+Owns the kinds of values and their bounds; `core.sim.scenario` decides what they mean for a run.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """How fast the simulator runs on this machine, and how much of that is the TCP itself.
 
-Owns the run that is timed and what is told of it. What it prints depends on the machine: it goes to standard
+Owns the run that is timed and what is printed of it. That depends on the machine, so it goes to standard
 error.
 """
 

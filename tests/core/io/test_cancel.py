@@ -43,7 +43,7 @@ def test_send__cancelled__abort_is_all_that_is_left_to_do(stack: Any) -> None:
     assert stack.run(client())
 
 
-def test_send__cancelled__a_part_has_arrived_and_nothing_tells_how_much(stack: Any) -> None:
+def test_send__cancelled__a_part_has_arrived_and_nothing_says_how_much(stack: Any) -> None:
     data = bytes(range(256)) * (1 << 16)
     received = bytearray()
 

@@ -391,10 +391,10 @@ def test_addresses__before_and_after_the_end__and_printed(stack: Any, ends: str)
     if ends == "abort":
         listener = listens
 
-        async def told(stream: Any) -> None:
+        async def hears_the_outcome(stream: Any) -> None:
             await outcome(lambda: listener(stream))
 
-        peer_of: Peer = told
+        peer_of: Peer = hears_the_outcome
         before, after, printed = stack.run(talk(stack, user, peer_of))
         assert before == after
     else:

@@ -118,7 +118,7 @@ def test_read__cold__asks_neither_twice_nor_the_page_cache(rig: Rig) -> None:
     rig.run(reads())
 
 
-def test_read__file_system_cannot_tell__the_disk_loop_reads(
+def test_read__file_system_does_not_know__the_disk_loop_reads(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_arguments: object) -> int:

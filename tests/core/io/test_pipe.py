@@ -109,7 +109,7 @@ def test_recv__cancelled__the_next_gets_the_bytes(kernel: Kernel) -> None:
     assert kernel.run(main()) == (True, b"hello")
 
 
-def test_close__another_is_blocked__is_told(kernel: Kernel) -> None:
+def test_close__another_is_blocked__it_gets_an_error(kernel: Kernel) -> None:
     async def main() -> None:
         reader, writer = open_pipe()
 

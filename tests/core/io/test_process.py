@@ -80,7 +80,7 @@ def test_open__talk_with_it(kernel: Kernel) -> None:
     assert kernel.run(main()) == (b"line\n", 0)
 
 
-def test_wait__by_many_threads__each_is_told(kernel: Kernel) -> None:
+def test_wait__by_many_threads__each_gets_the_result(kernel: Kernel) -> None:
     async def main() -> list[int]:
         async with await open_process(["sleep", "60"]) as child:
             waiters = [await sys_fork(child.wait()) for _ in range(3)]
@@ -96,7 +96,7 @@ def test_wait__by_many_threads__each_is_told(kernel: Kernel) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_close__while_another_waits__it_is_told_of_the_end(kernel: Kernel) -> None:
+def test_close__while_another_waits__it_gets_the_end(kernel: Kernel) -> None:
     async def main() -> int:
         child = await open_process(["sleep", "60"])
         waiter = await sys_fork(child.wait())

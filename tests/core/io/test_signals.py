@@ -26,7 +26,7 @@ def test_signals__in_their_order__handlers_are_put_back(kernel: Kernel) -> None:
     assert signal.getsignal(signal.SIGUSR1) is before
 
 
-def test_signals__one_that_others_handle__not_told(kernel: Kernel) -> None:
+def test_signals__one_that_others_handle__not_reported(kernel: Kernel) -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGUSR2, lambda number, _frame: came.append(number))
 

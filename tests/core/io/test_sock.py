@@ -439,7 +439,7 @@ def test_connect__no_address__refused_before_any_call(address: tuple[str, int]) 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_listen__port_of_the_kernel__is_told_and_connections_come(rig: Rig, host: str) -> None:
+def test_listen__port_of_the_kernel__is_known_and_connections_come(rig: Rig, host: str) -> None:
     async def talk() -> bytes:
         acceptor = listen((host, 0), backlog=3)
         assert acceptor.local[0] == host

@@ -83,7 +83,7 @@ def test_connector__local_address__is_what_the_routing_table_says(network: Netwo
     assert call.local[0] == "127.0.0.1"  # type: ignore[attr-defined]
 
 
-def test_acceptor__closed__blocked_accept_is_told(network: Network, server: Host) -> None:
+def test_acceptor__closed__blocked_accept_gets_an_error(network: Network, server: Host) -> None:
     acceptor = TcpAcceptor(server.loop, SERVER, TcpParameters())
 
     async def blocked() -> Any:

@@ -56,7 +56,7 @@ def test_unwatched_and_still_open__no_callback_and_no_spin(
     waiter.wait(10_000)
     before_ns = time.monotonic_ns()
     waiter.wait(20_000)
-    assert time.monotonic_ns() - before_ns >= 15_000_000, "the second wait sleeps: the kernel was told"
+    assert time.monotonic_ns() - before_ns >= 15_000_000, "the second wait sleeps: it is unregistered"
 
 
 def test_unwatched_by_an_earlier_callback_of_the_same_wait__not_called(waiter: EpollWaiter) -> None:

@@ -109,7 +109,7 @@ def test_error_nobody_waits_for__logged(caplog: pytest.LogCaptureFixture) -> Non
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_program_ends__who_waits_is_told_and_who_comes_is_refused() -> None:
+def test_program_ends__who_waits_gets_an_error_and_who_comes_is_refused() -> None:
     found: list[BaseException] = []
 
     async def never() -> None:

@@ -1,4 +1,4 @@
-"""Playing scripts: time, blocking calls, both verdicts, and how each end is told."""
+"""Playing scripts: time, blocking calls, both verdicts, and how each end is reported."""
 
 import pytest
 
@@ -172,12 +172,12 @@ def test_ports__name_a_flow_of_their_own() -> None:
     assert played(rest).verdict is Outcome.PASS
 
 
-def test_timeline__tells_what_happens() -> None:
-    told: list[str] = []
-    play(OPEN, "x.pkt", LINUX, told.append)
-    assert told[0] == "0.000000 socket(...) = 3"
-    assert "0.100000 < . 1:1(0) ack " in told[5]
-    assert told[-1] == "0.100000 accept(...) = 4"
+def test_timeline__shows_what_happens() -> None:
+    printed: list[str] = []
+    play(OPEN, "x.pkt", LINUX, printed.append)
+    assert printed[0] == "0.000000 socket(...) = 3"
+    assert "0.100000 < . 1:1(0) ack " in printed[5]
+    assert printed[-1] == "0.100000 accept(...) = 4"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_timeline__tells_what_happens() -> None:
         ("sysctl -w net.inet.tcp.rfc1323=2", "mss 1460,nop,wscale 6,sackOK,eol,eol"),
     ],
 )
-def test_no_profile__the_systems_sysctls_tell_it(sysctl: str, options: str) -> None:
+def test_no_profile__the_systems_sysctls_decide_it(sysctl: str, options: str) -> None:
     text = f"""\
 0  `{sysctl}`
 +0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = 3

@@ -1,4 +1,4 @@
-"""Tokens: what is told apart, and the lines they stand in."""
+"""Tokens: what is distinguished, and the lines they stand in."""
 
 import pytest
 

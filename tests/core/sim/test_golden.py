@@ -31,8 +31,8 @@ def test_kept_text__its_cells_written_again__the_same() -> None:
 @pytest.mark.parametrize("buffer_bytes", BUFFERS_BYTES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_cell__never_beyond_what_theory_allows__nor_far_below(buffer_bytes: int, loss: float) -> None:
-    """Chance may favour a run of two minutes; the formulas know no timeouts, which rule where a third is
-    lost, and there nothing tells loss from a path that swallows what is large (RFC 4821 7.7)."""
+    """Chance may favour a run of two minutes; the formulas know no timeouts, which dominate where a third
+    is lost, and there nothing distinguishes loss from a path that drops large packets (RFC 4821 7.7)."""
     ratio = CELLS[buffer_bytes, loss] / allowed(buffer_bytes, loss, "newreno")
     assert ratio < 1.25
     assert ratio > (0.75 if loss <= 0.001 else 0.4 if loss <= 0.1 else 0.1)

@@ -88,11 +88,11 @@ def test_losses__are_counted_once_on_the_wire_and_as_retransmissions() -> None:
 
 
 def test_mtu__that_shrinks__is_learned_at_once_or_found_out_by_timeouts() -> None:
-    told = run(replace(SMALL, mtu_changes=((60_000, 1_100),)))
-    assert told.forward.too_big > 0
+    reported = run(replace(SMALL, mtu_changes=((60_000, 1_100),)))
+    assert reported.forward.too_big > 0
     silent = run(replace(SMALL, mtu_changes=((60_000, 1_100),), icmp=False))
-    assert silent.flows[0].timeouts > told.flows[0].timeouts
-    assert silent.ended_us > told.ended_us
+    assert silent.flows[0].timeouts > reported.flows[0].timeouts
+    assert silent.ended_us > reported.ended_us
 
 
 def test_duration__ends_an_endless_flow__and_says_what_it_reached() -> None:

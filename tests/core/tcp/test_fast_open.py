@@ -165,7 +165,7 @@ def test_early__syn_ack_lost__it_is_repeated_not_the_data() -> None:
     assert only_segment(actions).payload == b"200 OK"
 
 
-def test_early__nobody_acks__the_user_is_told() -> None:
+def test_early__nobody_acks__the_user_gets_the_error() -> None:
     connection: Connection | None = early()
     for _ in range(TcpParameters().synack_retries + 1):
         assert isinstance(connection, Tcb)
@@ -174,7 +174,7 @@ def test_early__nobody_acks__the_user_is_told() -> None:
     assert actions == (Failed(Failure.TIMED_OUT),)
 
 
-def test_early__rst__the_user_is_told() -> None:
+def test_early__rst__the_user_gets_the_error() -> None:
     tcb = early()
     rst = Segment(tcb.rcv_nxt, 0, RST, 0)
     assert watched(tcb, SegmentArrives(rst, NOW_US)) == (None, (Failed(Failure.RESET),))
@@ -252,7 +252,7 @@ def syn_ack(tcb: Tcb, acked: int, cookie: bytes | None = None, text: bytes = b""
 def test_connect__cookie__data_is_in_the_syn() -> None:
     tcb, syn = opened()
     assert (syn.flags, syn.payload, syn.syn_options and syn.syn_options.cookie) == (SYN, b"GET /", COOKIE)
-    assert tcb.snd_nxt == seq_add(OPENING.iss, 1), "until the SYN-ACK tells what was taken"
+    assert tcb.snd_nxt == seq_add(OPENING.iss, 1), "until the SYN-ACK shows what was taken"
 
 
 @pytest.mark.parametrize(("cookie", "option"), [(b"", b""), (None, None)])
@@ -287,13 +287,13 @@ def test_connect__more_acked_than_sent__reset(taken: int) -> None:
     assert only_segment(actions).flags == RST
 
 
-def test_connect__cookie_granted__told_with_the_mss() -> None:
+def test_connect__cookie_granted__reported_with_the_mss() -> None:
     tcb, _ = opened(cookie=b"")
     _, actions = hears(tcb, syn_ack(tcb, 0, b"new cookie"))
     assert Granted(b"new cookie", 1460) in actions
 
 
-def test_connect__syn_lost__repeated_without_data_and_option_and_told() -> None:
+def test_connect__syn_lost__repeated_without_data_and_option_and_reported() -> None:
     tcb, _ = opened()
     tcb, actions = going_on(tcb, Timeout(deadline_us(tcb)))
     again = only_segment(actions)

@@ -24,7 +24,7 @@ HARD, SOFT, TOO_BIG = Report.HARD, Report.SOFT, Report.TOO_BIG
 FLOW = pack_flow(("10.0.0.1", 1), ("10.0.0.2", 2))
 
 KINDS = [
-    # is_ipv4, type, codes, what it says, what the user is told
+    # is_ipv4, type, codes, what it says, the failure that the user gets
     (True, 3, (0, 5, 6, 11), SOFT, Failure.NETWORK_UNREACHABLE),
     (True, 3, (1, 7, 8, 12, 14, 15, 99), SOFT, Failure.UNREACHABLE),
     (True, 3, (2,), HARD, Failure.PROTOCOL_REFUSED),
@@ -41,16 +41,16 @@ KINDS = [
     (False, 3, (0, 1), SOFT, Failure.UNREACHABLE),
     (False, 4, (0, 1, 2), SOFT, Failure.BAD_HEADER),
 ]
-EVERY = [(v4, kind, code, says, tells) for v4, kind, codes, says, tells in KINDS for code in codes]
+EVERY = [(v4, kind, code, says, failure) for v4, kind, codes, says, failure in KINDS for code in codes]
 
 
-@pytest.mark.parametrize(("is_ipv4", "kind", "code", "says", "tells"), EVERY)
+@pytest.mark.parametrize(("is_ipv4", "kind", "code", "says", "failure"), EVERY)
 def test_meaning__every_kind_and_code(
-    is_ipv4: bool, kind: int, code: int, says: Report, tells: Failure
+    is_ipv4: bool, kind: int, code: int, says: Report, failure: Failure
 ) -> None:
     """RFC 9293 3.9.2.2."""
     event = event_of(icmp.IcmpMessage(FLOW, kind, code, 77, 1400), is_ipv4, NOW_US)
-    assert event == IcmpError(77, says, NOW_US, tells, 1400)
+    assert event == IcmpError(77, says, NOW_US, failure, 1400)
 
 
 def test_source_quench__is_no_error_of_the_wire() -> None:
@@ -66,9 +66,9 @@ def in_flight(state: State) -> Tcb:
 
 
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize(("is_ipv4", "kind", "code", "says", "tells"), EVERY)
+@pytest.mark.parametrize(("is_ipv4", "kind", "code", "says", "failure"), EVERY)
 def test_report__kind_code_state_and_whether_in_flight(
-    state: State, is_ipv4: bool, kind: int, code: int, says: Report, tells: Failure
+    state: State, is_ipv4: bool, kind: int, code: int, says: Report, failure: Failure
 ) -> None:
     """RFC 9293 3.9.2.2, RFC 5927 4.1 and 5.2, RFC 5461: the table."""
     tcb = in_flight(state)
@@ -83,16 +83,16 @@ def test_report__kind_code_state_and_whether_in_flight(
     elif says is SOFT or state > State.SYN_RECEIVED:
         after, actions = outcome
         assert isinstance(after, Tcb)
-        assert after.soft_error == SoftError(tells, NOW_US)
-        assert actions == (SoftFailure(tells),)
+        assert after.soft_error == SoftError(failure, NOW_US)
+        assert actions == (SoftFailure(failure),)
         assert decode(encode(after)) == after
     elif state is State.SYN_SENT:
-        assert outcome == (None, (Failed(tells),))
+        assert outcome == (None, (Failed(failure),))
     else:
         assert outcome == (None, (Signal.HALF_OPEN_GONE,))
 
 
-def test_crossed_syn__hard_error__the_opener_is_told() -> None:
+def test_crossed_syn__hard_error__the_opener_gets_it() -> None:
     tcb = states.crossed()
     event = IcmpError(tcb.snd_una, HARD, NOW_US, Failure.REFUSED)
     assert step(tcb, event) == (None, (Failed(Failure.REFUSED),))
@@ -104,7 +104,7 @@ def test_time_wait__report__ignored() -> None:
 
 
 def given_up(tcb: Tcb) -> Failure:
-    """What the user is told once the connection has timed out."""
+    """The failure that the user gets once the connection has timed out."""
     after: object = tcb
     while isinstance(after, Tcb):
         after, actions = step(after, Timeout(deadline_us(after)))
@@ -113,7 +113,7 @@ def given_up(tcb: Tcb) -> Failure:
 
 
 @pytest.mark.parametrize("state", [State.SYN_SENT, State.ESTABLISHED, State.FIN_WAIT_1, State.LAST_ACK])
-def test_soft_error__then_a_timeout__is_what_the_user_is_told(state: State) -> None:
+def test_soft_error__then_a_timeout__the_user_gets_the_soft_error(state: State) -> None:
     """SHLD-25."""
     tcb = in_flight(state)
     assert given_up(tcb) is Failure.TIMED_OUT

@@ -114,7 +114,7 @@ class OneEnd(RuleBasedStateMachine):
         return actions
 
     def account(self, before: Any, event: Event, after: Any, actions: tuple[Any, ...]) -> None:
-        """What the user is told is possible."""
+        """What is reported to the user is possible."""
         for action in actions:
             if isinstance(action, Deliver | Remains):
                 assert not self.has_ended, "octets behind the end of the stream"

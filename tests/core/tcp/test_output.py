@@ -72,9 +72,9 @@ def test_receiver__reader_takes_little__window_grows_only_by_a_worthwhile_amount
     assert tcb.rcv_wnd == 0
     for _ in range(14):
         tcb, sent = stepped(tcb, Receive(100, NOW_US))
-        assert (tcb.rcv_wnd, sent) == (0, []), "no silly window is told"
+        assert (tcb.rcv_wnd, sent) == (0, []), "no silly window is advertised"
     tcb, sent = stepped(tcb, Receive(100, NOW_US))
-    assert [s.window for s in sent] == [1_500], "a closed window that opens is told at once"
+    assert [s.window for s in sent] == [1_500], "a closed window that opens is advertised at once"
 
 
 def test_delayed_ack__one_small_segment__acknowledged_within_the_delay() -> None:

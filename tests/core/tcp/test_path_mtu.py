@@ -1,4 +1,4 @@
-"""The path's MTU: told, probed, suspected."""
+"""The path's MTU: reported, probed, suspected."""
 
 from typing import Any
 
@@ -67,8 +67,8 @@ def drained(tcb: Tcb, now_us: int) -> Tcb:
     return tcb
 
 
-def told(tcb: Tcb, mtu: int, at: int = 0, now_us: int = NOW_US) -> tuple[Tcb, tuple[Any, ...]]:
-    """A router tells an MTU, and quotes the segment at SND.UNA and so many octets."""
+def reported(tcb: Tcb, mtu: int, at: int = 0, now_us: int = NOW_US) -> tuple[Tcb, tuple[Any, ...]]:
+    """A router reports an MTU, and quotes the segment that many octets after SND.UNA."""
     return watched(tcb, IcmpError(seq_add(tcb.snd_una, at), Report.TOO_BIG, now_us, mtu=mtu))
 
 
@@ -79,61 +79,61 @@ def opened(probing: MtuProbing = "blackhole", window: int = 1 << 20) -> Tcb:
     return replace(tcb, congestion=congestion, snd_wnd=window, max_snd_wnd=window)
 
 
-# Told
+# Reported
 
 
-def test_told__first_segments__sent_again_at_once_and_cwnd_stays() -> None:
+def test_reported__first_segments__sent_again_at_once_and_cwnd_stays() -> None:
     """RFC 1191 6.4."""
     tcb, sent = says(states.established(), 5 * SMSS)
     assert sent == [SMSS] * 5
-    after, actions = told(tcb, 1_400)
+    after, actions = reported(tcb, 1_400)
     assert sizes(actions) == [1_348] * 5 + [500]
     assert after.agreed.smss == 1_348
     assert (after.congestion, after.backoff) == (tcb.congestion, 0)
     assert PathLearned(1_400) in actions
     assert Signal.RETRANSMITTED in actions
-    again, actions = told(after, 1_400)
+    again, actions = reported(after, 1_400)
     assert (again, actions) == (after, IGNORED), "each dropped segment brings its report: the first is enough"
 
 
-def test_told__then_acknowledged__data_goes_on_in_the_smaller_size() -> None:
+def test_reported__then_acknowledged__data_goes_on_in_the_smaller_size() -> None:
     tcb, _ = says(states.established(), 3 * SMSS)
-    tcb, _ = told(tcb, 1_400)
+    tcb, _ = reported(tcb, 1_400)
     tcb, _ = acked(tcb, 3 * SMSS)
     assert tcb.recovery is None
     assert says(tcb, 3_000)[1] == [1_348, 1_348, 304]
 
 
-def test_told__no_mtu__next_lower_plateau() -> None:
+def test_reported__no_mtu__next_lower_plateau() -> None:
     """RFC 1191 5 and 7.1."""
     tcb, _ = says(states.established(), SMSS)
     for mtu in (1_492, 1_006, 552):
-        tcb, _ = told(tcb, 0)
+        tcb, _ = reported(tcb, 0)
         assert tcb.agreed.smss == mtu - header_bytes(tcb.agreed)
-    assert told(tcb, 0) == (tcb, IGNORED)
+    assert reported(tcb, 0) == (tcb, IGNORED)
 
 
 PLAUSIBLE = [(1_501, 1448), (1_500, 1448), (552, 500), (68, 500), (67, 1448), (1, 1448)]
 
 
 @pytest.mark.parametrize(("mtu", "smss"), PLAUSIBLE)
-def test_told__plausible_or_not(mtu: int, smss: int) -> None:
+def test_reported__plausible_or_not(mtu: int, smss: int) -> None:
     """RFC 5927 7.2, RFC 1191 3, and our floor."""
     tcb, _ = says(states.established(), SMSS)
-    assert told(tcb, mtu)[0].agreed.smss == smss
+    assert reported(tcb, mtu)[0].agreed.smss == smss
 
 
 @pytest.mark.parametrize(("mtu", "smss"), [(1_279, 1448), (0, 1448), (1_280, 1_208), (1_400, 1_328)])
-def test_told__ipv6__never_below_1280(mtu: int, smss: int) -> None:
+def test_reported__ipv6__never_below_1280(mtu: int, smss: int) -> None:
     """RFC 8201 4."""
     tcb = states.established()
     tcb, _ = says(replace(tcb, agreed=replace(tcb.agreed, is_ipv6=True)), SMSS)
-    assert told(tcb, mtu)[0].agreed.smss == smss
+    assert reported(tcb, mtu)[0].agreed.smss == smss
 
 
-def test_told__while_opening__ignored() -> None:
+def test_reported__while_opening__ignored() -> None:
     for tcb in (states.syn_sent(), states.syn_received()):
-        assert told(tcb, 600) == (tcb, IGNORED)
+        assert reported(tcb, 600) == (tcb, IGNORED)
 
 
 def progressed() -> Tcb:
@@ -143,10 +143,10 @@ def progressed() -> Tcb:
     return says(tcb, 5 * SMSS)[0]
 
 
-def test_told__segments_of_that_size_were_acknowledged__waits_for_the_timeout() -> None:
+def test_reported__segments_of_that_size_were_acknowledged__waits_for_the_timeout() -> None:
     """RFC 5927 7.2: a forged report costs nothing while data flows."""
     tcb = progressed()
-    claimed, actions = told(tcb, 1_400)
+    claimed, actions = reported(tcb, 1_400)
     assert claimed.agreed == tcb.agreed
     assert not actions
     flowing, _ = acked(claimed, 5 * SMSS)
@@ -174,13 +174,13 @@ def test_known__from_another_connection__begins_smaller() -> None:
 
 
 def small() -> Tcb:
-    """A router has told 1,400, and all is acknowledged."""
+    """A router has reported 1,400, and all is acknowledged."""
     tcb, _ = says(opened(), SMSS)
-    tcb, _ = told(tcb, 1_400)
+    tcb, _ = reported(tcb, 1_400)
     return acked(tcb, SMSS)[0]
 
 
-def test_told__ten_minutes_later__the_agreed_size_is_probed() -> None:
+def test_reported__ten_minutes_later__the_agreed_size_is_probed() -> None:
     """RFC 1191 6.3."""
     tcb = small()
     assert set(says(tcb, 20_000, LATER_US - 1)[1][:-1]) == {1_348}
@@ -192,9 +192,9 @@ def test_told__ten_minutes_later__the_agreed_size_is_probed() -> None:
     assert set(says(drained(tcb, LATER_US), 20_000, LATER_US)[1][:-1]) == {SMSS}
 
 
-def test_raised__router_tells_again__the_probe_alone_is_lost() -> None:
+def test_raised__router_reports_again__the_probe_alone_is_lost() -> None:
     tcb, _ = says(small(), 20_000, LATER_US)
-    tcb, actions = told(tcb, 1_400, now_us=LATER_US)
+    tcb, actions = reported(tcb, 1_400, now_us=LATER_US)
     assert not actions
     assert tcb.agreed.smss == 1_348
     tcb, again = lost_probe(tcb, LATER_US)
@@ -319,7 +319,7 @@ def test_black_hole__ipv6__1280_is_the_end() -> None:
 
 
 class Narrow(Link):
-    """Swallows packets that are too long, and tells nobody."""
+    """Silently drops packets that are too long."""
 
     def __init__(self, mtu: int) -> None:
         super().__init__(PERFECT, 1)

@@ -1,4 +1,4 @@
-"""What an ACK tells of the round trip, and what it does not."""
+"""What an ACK shows of the round trip, and what it does not."""
 
 import msgspec
 

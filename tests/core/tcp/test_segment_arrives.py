@@ -227,7 +227,7 @@ def test_receiving__data_at_rcv_nxt__taken(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", RECEIVING, ids=name)
-def test_receiving__data_behind_a_gap__held_and_told(state: State) -> None:
+def test_receiving__data_behind_a_gap__held_and_reported(state: State) -> None:
     """RFC 5681 4.2: "SHOULD send an immediate duplicate ACK when an out-of-order segment arrives"."""
     before = in_state(state)
     seen = meet(before, from_peer(before, ACK | PSH, DATA, seq=INSIDE))
@@ -313,15 +313,15 @@ def test_receiving__fin_behind_a_gap__taken_once_the_gap_is_filled(state: State)
 @pytest.mark.parametrize("state", SYNCHRONIZED, ids=name)
 @pytest.mark.parametrize("urgent", [0, 1, 50, 65_535])
 def test_urgent__any_pointer__in_line(state: State, urgent: int) -> None:
-    """RFC 6093: the pointer changes nothing but what the user is told."""
+    """RFC 6093: the pointer changes nothing but the notice to the user."""
     before = in_state(state)
     plain = from_peer(before, ACK, DATA)
     marked = msgspec.structs.replace(plain, flags=plain.flags | 0x20, urgent=urgent)
     general, seen = meet(before, plain), meet(before, marked)
     if isinstance(seen.after, Tcb):
         seen = seen._replace(after=msgspec.structs.replace(seen.after, rcv_up=None))
-    told = [action for action in seen.others if not isinstance(action, Urgent)]
-    assert (seen.after, seen.segments, told) == (general.after, general.segments, general.others)
+    others = [action for action in seen.others if not isinstance(action, Urgent)]
+    assert (seen.after, seen.segments, others) == (general.after, general.segments, general.others)
 
 
 @pytest.mark.parametrize("state", SYNCHRONIZED, ids=name)

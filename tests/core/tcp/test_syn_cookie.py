@@ -106,7 +106,7 @@ def test_listen__mss__never_rounded_up_beyond_what_the_peer_takes(mss: int) -> N
 
 
 def test_listen__syn__answer_says_what_a_record_would_say() -> None:
-    """But for ISS and the low bits of TSval, a peer cannot tell whether it was answered with a cookie."""
+    """But for ISS and the low bits of TSval, a peer cannot see whether it was answered with a cookie."""
     _, actions = listen.segment_arrives(LISTENER, peer_syn(), OPENING)
     answer, kept = answered(peer_syn()), states.only_segment(actions)
     assert msgspec.structs.replace(answer, seq=kept.seq, ts_val=kept.ts_val) == kept

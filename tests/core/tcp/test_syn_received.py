@@ -27,14 +27,14 @@ def hears(tcb: Tcb, segment: Segment) -> tuple[Connection | None, tuple[Action, 
 
 
 @pytest.mark.parametrize(
-    ("build", "told"),
+    ("build", "ending"),
     [(states.syn_received, Signal.HALF_OPEN_GONE), (states.crossed, Failed(Failure.REFUSED))],
     ids=["passive", "active"],
 )
-def test_syn_received__rst_at_rcv_nxt__back_to_listen_or_refused(build: Build, told: object) -> None:
+def test_syn_received__rst_at_rcv_nxt__back_to_listen_or_refused(build: Build, ending: object) -> None:
     """RFC 9293 3.10.7.4, second, and MUST-11: it depends on how the connection was opened."""
     tcb = build()
-    assert hears(tcb, from_peer(tcb, RST)) == (None, (told,))
+    assert hears(tcb, from_peer(tcb, RST)) == (None, (ending,))
 
 
 @BOTH

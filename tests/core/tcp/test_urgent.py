@@ -1,4 +1,4 @@
-"""Urgent data: where the mark stands, who is told, and that a lying pointer means nothing more."""
+"""Urgent data: where the mark stands, who is notified, and that a false pointer means nothing more."""
 
 import msgspec
 import pytest
@@ -28,7 +28,7 @@ def hear(tcb: Tcb, segment: Segment, receive_bytes: int = 0) -> tuple[Tcb, Actio
     return following, actions
 
 
-def told(actions: Actions) -> list[Urgent]:
+def notices(actions: Actions) -> list[Urgent]:
     return [action for action in actions if isinstance(action, Urgent)]
 
 
@@ -38,7 +38,7 @@ def read(tcb: Tcb, count: int) -> Tcb:
     return following
 
 
-def test_established__urg__user_is_told_and_the_data_stays_in_line() -> None:
+def test_established__urg__user_is_notified_and_the_data_stays_in_line() -> None:
     tcb, actions = hear(established(), urged(established(), b"plain!rest", 6))
     assert Urgent(6) in actions
     assert tcb.rcv_buf == (b"plain!rest",)
@@ -46,9 +46,9 @@ def test_established__urg__user_is_told_and_the_data_stays_in_line() -> None:
 
 
 @pytest.mark.parametrize("flags", [0, URG], ids=["without URG", "URG with a pointer of 0"])
-def test_established__no_mark__nobody_is_told(flags: int) -> None:
+def test_established__no_mark__nobody_is_notified(flags: int) -> None:
     tcb, actions = hear(established(), urged(established(), b"data", 0, flags=flags))
-    assert not told(actions)
+    assert not notices(actions)
     assert tcb.rcv_up is None
 
 
@@ -64,12 +64,12 @@ def test_established__mark_read_by_a_waiting_thread__forgotten() -> None:
     assert tcb.rcv_up is None
 
 
-def test_established__same_mark_again__told_once_and_again_when_it_advances() -> None:
+def test_established__same_mark_again__notified_once_and_again_when_it_advances() -> None:
     """MUST-32."""
     tcb, actions = hear(established(), urged(established(), b"01", 10))
     assert Urgent(10) in actions
     tcb, actions = hear(tcb, urged(tcb, b"23", 8))
-    assert not told(actions)
+    assert not notices(actions)
     tcb, actions = hear(tcb, urged(tcb, b"45", 8))
     assert Urgent(12) in actions
     assert urgent_bytes(tcb) == 12
@@ -93,7 +93,7 @@ def test_established__mark_beyond_the_window__clamped_to_it() -> None:
 def test_established__repeat_of_what_was_read__marks_nothing() -> None:
     tcb, _ = hear(established(), from_peer(established(), ACK, b"0123456789"), receive_bytes=100)
     tcb, actions = hear(tcb, urged(tcb, b"9x", 1, seq=-1))
-    assert not told(actions)
+    assert not notices(actions)
     assert tcb.rcv_up is None
 
 
@@ -105,11 +105,11 @@ def test_established__out_of_order__counts_from_where_the_segment_began() -> Non
 def test_close_wait__urg__ignored() -> None:
     """ "This should not occur since a FIN has been received from the remote side. Ignore the URG." """
     tcb, actions = hear(close_wait(), urged(close_wait(), b"", 5))
-    assert not told(actions)
+    assert not notices(actions)
     assert tcb.rcv_up is None
 
 
-def test_syn_received__urg_with_the_last_ack__told_once_established() -> None:
+def test_syn_received__urg_with_the_last_ack__notified_once_established() -> None:
     tcb, actions = hear(syn_received(), urged(syn_received(), b"first", 5))
     assert actions.index(Signal.ESTABLISHED) < actions.index(Urgent(5))
     assert urgent_bytes(tcb) == 5

@@ -1,4 +1,4 @@
-"""User timeouts: what is in force, what is told, what is adopted."""
+"""User timeouts: what is in force, what is advertised, what is adopted."""
 
 import msgspec
 import pytest
@@ -59,7 +59,7 @@ def test_in_force__idle_peer_is_gone__keepalive_ends_by_time_and_not_by_count() 
     assert lasts(states.established(longer))[0] == 10 * MINUTES
 
 
-def test_retransmitted__r1_is_reached__told_once() -> None:
+def test_retransmitted__r1_is_reached__reported_once() -> None:
     """SHLD-9, SHLD-10."""
     tcb, _ = send(states.established(TcpParameters(tail_loss_probe=False)), b"x")
     notices = []
@@ -72,7 +72,7 @@ def test_retransmitted__r1_is_reached__told_once() -> None:
     assert notices[0] >= 3
 
 
-# Told
+# Advertised
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_advertised__ours_or_five_minutes(timeout_us: int, seconds: int) -> None
     assert advertised_s(msgspec.structs.replace(parameters, user_timeout_option=False)) == 0
 
 
-def test_told__in_both_syns__only_when_on() -> None:
+def test_advertised__in_both_syns__only_when_on() -> None:
     for parameters, seconds in ((ON, 300), (TcpParameters(), 0)):
         _, actions = open_active(parameters, states.OPENING)
         assert only_segment(actions).user_timeout_s == seconds
@@ -93,7 +93,7 @@ def test_told__in_both_syns__only_when_on() -> None:
         assert only_segment(actions).user_timeout_s == seconds
 
 
-def test_told__when_the_user_changes_it__at_once() -> None:
+def test_advertised__when_the_user_changes_it__at_once() -> None:
     """RFC 5482 3.1."""
     change = SetOptions(SocketOptions(user_timeout_us=200 * SECOND_US), NOW_US)
     _, sent = stepped(states.established(ON), change)

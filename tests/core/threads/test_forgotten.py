@@ -28,7 +28,7 @@ from gossamer.core.threads.systemcall import SystemCall
 
 @contextmanager
 def warned() -> Iterator[list[str]]:
-    gc.collect()  # what other tests have dropped is told of before
+    gc.collect()  # what other tests have dropped is reported before
     found: list[str] = []
     with warnings.catch_warnings(record=True) as caught, forgotten_awaits_are_named():
         warnings.simplefilter("always")

@@ -50,8 +50,8 @@ def test_left__finally_blocks__it_runs_to_its_end(
         name.set("main")
         await leave(numbers())
         trace.append("left")
-        told = [status(thread) for thread in all_threads() if "numbers" in thread.label]
-        assert [(each.state, each.call) for each in told] == [("ready", "")]
+        found = [status(thread) for thread in all_threads() if "numbers" in thread.label]
+        assert [(each.state, each.call) for each in found] == [("ready", "")]
 
     scheduler.spawn(main(), context=copy_context())
     scheduler.run()
@@ -80,7 +80,7 @@ def test_left__finally_does_not_block__it_runs_at_once(scheduler: Scheduler) -> 
     assert sys.get_asyncgen_hooks() == before
 
 
-def test_left__finally_fails_after_it_blocked__is_told_as_of_any_thread(
+def test_left__finally_fails_after_it_blocked__is_logged_as_of_any_thread(
     scheduler: Scheduler, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def numbers() -> AsyncIterator[int]:
@@ -99,8 +99,8 @@ def test_left__finally_fails_after_it_blocked__is_told_as_of_any_thread(
 def test_left__when_no_scheduler_runs_any_more__says_so(
     scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Any] = []
-    monkeypatch.setattr("sys.unraisablehook", told.append)
+    unraisable: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", unraisable.append)
     kept: list[AsyncIterator[int]] = []
 
     async def numbers() -> AsyncIterator[int]:
@@ -118,7 +118,7 @@ def test_left__when_no_scheduler_runs_any_more__says_so(
     scheduler.run()
     kept.clear()
     gc.collect()
-    assert "no scheduler runs here" in str(told[0].exc_value)
+    assert "no scheduler runs here" in str(unraisable[0].exc_value)
     assert scheduler.statistics()["threads"] == 0
 
 
@@ -139,7 +139,7 @@ def test_left__scope_around_the_yield__who_left_is_out_of_it(scheduler: Schedule
 
 
 @pytest.mark.parametrize("blocks", [True, False])
-def test_left__its_first_step_cancels_who_left__that_is_told_at_its_next_call(
+def test_left__its_first_step_cancels_who_left__that_is_raised_at_its_next_call(
     scheduler: Scheduler, blocks: bool
 ) -> None:
     trace: list[str] = []
@@ -235,11 +235,11 @@ def test_left__from_its_first_step_on_the_closing_is_one_thread_of_its_own(
     }
 
 
-def test_left__first_step_fails__is_told_and_who_left_goes_on(
+def test_left__first_step_fails__is_reported_and_who_left_goes_on(
     scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Any] = []
-    monkeypatch.setattr("sys.unraisablehook", told.append)
+    unraisable: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", unraisable.append)
     seen = []
 
     async def numbers() -> AsyncIterator[int]:
@@ -258,7 +258,7 @@ def test_left__first_step_fails__is_told_and_who_left_goes_on(
     thread = scheduler.spawn(main())
     scheduler.run()
     assert seen[1:] == [thread]
-    assert "on the way out" in str(told[0].exc_value)
+    assert "on the way out" in str(unraisable[0].exc_value)
 
 
 def test_left__while_another_scheduler_has_its_turn__ends_when_its_own_goes_on(scheduler: Scheduler) -> None:

@@ -1,4 +1,4 @@
-"""What threads are doing, told on request."""
+"""What threads are doing, shown on request."""
 
 import gc
 from collections import deque
@@ -31,9 +31,9 @@ def test_status__blocked__names_the_call_and_the_line() -> None:
     waiting = scheduler.spawn(parked(deque()), "parked")
     scheduler.spawn(stop_soon(scheduler))
     scheduler.run()
-    told = status(thread)
-    assert (told.name, told.state, told.call) == ("dozer", "blocked", "Sleep")
-    assert told.where.endswith("in deep_sleep")
+    shown = status(thread)
+    assert (shown.name, shown.state, shown.call) == ("dozer", "blocked", "Sleep")
+    assert shown.where.endswith("in deep_sleep")
     assert isinstance(blocked_in(thread), Sleep)
     assert status(waiting).call == "Park"
     assert thread in all_threads()

@@ -1,4 +1,4 @@
-"""Nurseries: what is refused on the user's line, what ends a child, and who is told."""
+"""Nurseries: what is refused on the user's line, what ends a child, and who gets the error."""
 
 import asyncio
 import gc
@@ -150,13 +150,13 @@ def exit_now() -> None:
 
 def test_nursery__a_thread_that_is_thrown_away__no_error_of_a_child() -> None:
     """Closing a child's coroutine is no failure of it."""
-    told: list[BaseException] = []
+    raised: list[BaseException] = []
 
     async def child() -> None:
         try:
             await sys_sleep(LONG_US)
         except BaseException as error:
-            told.append(error)
+            raised.append(error)
             raise
 
     async def holds() -> None:
@@ -169,7 +169,7 @@ def test_nursery__a_thread_that_is_thrown_away__no_error_of_a_child() -> None:
 
     run(main())
     gc.collect()
-    assert [type(error) for error in told] == [GeneratorExit]
+    assert [type(error) for error in raised] == [GeneratorExit]
 
 
 def test_child__leaves_by_sys_ret__is_no_error() -> None:

@@ -37,14 +37,14 @@ def frames(error: BaseException) -> list[str]:
     return [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
 
 
-def told(body: Any) -> BaseException:
+def error_of(body: Any) -> BaseException:
     with pytest.raises((Exception, ExceptionGroup)) as caught:
         run(body)
     return caught.value
 
 
 def test_nested_nurseries__only_the_frames_of_the_user_and_the_names_of_the_threads() -> None:
-    outer = told(two_nurseries())
+    outer = error_of(two_nurseries())
     assert isinstance(outer, ExceptionGroup)
     inner = outer.exceptions[0]
     assert isinstance(inner, ExceptionGroup)
@@ -56,12 +56,12 @@ def test_nested_nurseries__only_the_frames_of_the_user_and_the_names_of_the_thre
     assert broken.__notes__ == ["in thread inner"]
 
 
-def test_block_fails__its_error_is_told_once() -> None:
+def test_block_fails__its_error_is_printed_once() -> None:
     async def body() -> None:
         async with open_nursery():
             raise KeyError("the block")
 
-    text = "".join(traceback.format_exception(told(body())))
+    text = "".join(traceback.format_exception(error_of(body())))
     assert text.count("KeyError: 'the block'") == 1
     assert "During handling" not in text
 
@@ -74,7 +74,7 @@ def test_join__error_names_the_thread_that_it_was_raised_in() -> None:
     async def body() -> None:
         await sys_join(await sys_fork(fails(), "worker 7"))
 
-    error = told(body())
+    error = error_of(body())
     assert error.__notes__ == ["in thread worker 7"]
     assert not [name for name in frames(error) if name.startswith(FOLDER)]
 
@@ -88,7 +88,7 @@ def test_machinery_itself_fails__its_last_frame_is_kept() -> None:
         async with open_nursery() as nursery:
             nursery.start_soon(Odd)  # type: ignore[arg-type]
 
-    outer = told(body())
+    outer = error_of(body())
     assert isinstance(outer, ExceptionGroup)
     assert isinstance(outer.exceptions[0], TypeError)
     assert frames(outer.exceptions[0])[-1] == machinery.__file__
@@ -107,7 +107,7 @@ def test_error_thrown_without_frames__out_of_a_call_started_as_it_is() -> None:
         finally:
             await writer.close()
 
-    outer = told(body())
+    outer = error_of(body())
     assert isinstance(outer, ExceptionGroup)
     (broken,) = outer.exceptions
     assert isinstance(broken, BrokenPipeError)
@@ -125,7 +125,7 @@ class NotesOfItsOwnError(Exception):
 
 
 @pytest.mark.parametrize("error", [FrozenError(7), NotesOfItsOwnError()], ids=["frozen", "notes"])
-def test_error_that_takes_no_note__is_told_all_the_same(error: Exception) -> None:
+def test_error_that_takes_no_note__is_raised_all_the_same(error: Exception) -> None:
     async def fails() -> None:
         raise error
 
@@ -137,7 +137,7 @@ def test_error_that_takes_no_note__is_told_all_the_same(error: Exception) -> Non
     async def joined() -> None:
         await sys_join(await sys_fork(fails()))
 
-    outer = told(in_a_nursery())
+    outer = error_of(in_a_nursery())
     assert isinstance(outer, ExceptionGroup)
     assert outer.exceptions == (error,)
-    assert told(joined()) is error
+    assert error_of(joined()) is error

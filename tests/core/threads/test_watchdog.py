@@ -12,43 +12,43 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.watchdog import Holds, Watchdog
 
 
-def told_of(hold: Callable[[list[str]], object]) -> list[str]:
+def reports_of(hold: Callable[[list[str]], object]) -> list[str]:
     """What the watchdog says of a thread that does not yield while `hold` runs."""
     scheduler = Scheduler(EpollWaiter(), [SleepLoop()])
-    told: list[str] = []
+    reports: list[str] = []
 
     async def hog() -> None:
         await sys_sleep(1_000)
-        hold(told)
+        hold(reports)
 
     async def polite() -> None:
         for _ in range(20):
             await sys_sleep(1_000)
 
-    watchdog = Watchdog(scheduler, held_us_max=20_000, tell=told.append)
+    watchdog = Watchdog(scheduler, held_us_max=20_000, report=reports.append)
     scheduler.spawn(polite())
     scheduler.spawn(hog(), "the hog")
     scheduler.run()
     watchdog.close()
     watchdog.close()
     scheduler.close()
-    return told
+    return reports
 
 
-def spin(told: list[str]) -> None:
+def spin(reports: list[str]) -> None:
     until = time.monotonic() + 10
-    while time.monotonic() < until and not told:
+    while time.monotonic() < until and not reports:
         pass
 
 
-def sleep_on(told: list[str]) -> None:
+def sleep_on(reports: list[str]) -> None:
     for _ in range(1000):
-        if told:
+        if reports:
             return
         time.sleep(0.01)
 
 
-def keep_the_lock(_told: list[str]) -> None:
+def keep_the_lock(_reports: list[str]) -> None:
     sum(range(20_000_000))
 
 
@@ -56,34 +56,34 @@ def keep_the_lock(_told: list[str]) -> None:
 def test_watchdog__thread_holds_the_loop__is_named_once_with_its_line(
     hold: Callable[[list[str]], object],
 ) -> None:
-    (message,) = told_of(hold)
+    (message,) = reports_of(hold)
     assert message.startswith("<Thread the hog> holds the loop for more than 20 ms")
     assert "in hog" in message
     assert f"in {hold.__name__}" in message
     assert "scheduler.py" not in message
 
 
-def test_watchdog__two_holds_in_a_row__both_are_told() -> None:
+def test_watchdog__two_holds_in_a_row__both_are_reported() -> None:
     scheduler = Scheduler(EpollWaiter(), [SleepLoop()])
-    told: list[str] = []
+    reports: list[str] = []
 
     async def hog() -> None:
         for count in (1, 2):
             until = time.monotonic() + 10
-            while time.monotonic() < until and len(told) < count:
+            while time.monotonic() < until and len(reports) < count:
                 pass
             await sys_sleep(1_000)
 
-    watchdog = Watchdog(scheduler, held_us_max=20_000, tell=told.append)
+    watchdog = Watchdog(scheduler, held_us_max=20_000, report=reports.append)
     scheduler.spawn(hog())
     scheduler.run()
     watchdog.close()
     scheduler.close()
-    assert len(told) == 2
+    assert len(reports) == 2
 
 
 def test_watchdog__threads_that_wait__nothing_is_said() -> None:
-    assert told_of(lambda _told: None) == []
+    assert reports_of(lambda _reports: None) == []
 
 
 def looked(*looks: tuple[int, object]) -> list[int]:

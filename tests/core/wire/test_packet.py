@@ -1,4 +1,4 @@
-"""Whole packets: what is built parses to the same, and what is no TCP of ours says why."""
+"""Whole packets: what is built parses to the same, and a packet that our TCP does not take says why."""
 
 import pytest
 from hypothesis import given

@@ -87,7 +87,7 @@ def test_draining_or_no_request__last_answer() -> None:
         assert "Connection: close" in fields_of(answer)
 
 
-def test_http_1_0_kept_alive__is_told() -> None:
+def test_http_1_0_kept_alive__the_answer_says_so() -> None:
     answer = page_answer(b"page", asked("Connection: keep-alive", version="1.0"), SETTING)
     assert "Connection: keep-alive" in fields_of(answer)
     assert answer.keep_alive

@@ -189,7 +189,7 @@ def test_streamed_files__descriptors_are_closed(bench: Any) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_file_shrinks_while_streamed__connection_aborted_and_told(bench: Any, build: Any) -> None:
+def test_file_shrinks_while_streamed__connection_aborted_and_error_raised(bench: Any, build: Any) -> None:
     bench.rebuild(cache_file_bytes_max=1000, chunk_bytes=65536)
     stream = bench.stream(build("/big.bin"))
     stream.after_send = lambda: os.truncate(bench.folder / "big.bin", 100_000)

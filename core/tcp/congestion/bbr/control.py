@@ -40,8 +40,8 @@ class Bbr(Control):
         return replace(congestion, cwnd=_cwnd(congestion, memory, ack), memory=memory)
 
     def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
-        # The model does not care. Whether this is a recovery, and how much is in the network, the ACK tells
-        # that showed the loss, which comes next.
+        # The model does not use it. The ACK that showed the loss comes next, and says whether this is a
+        # recovery and how much is in the network.
         del loss
         return congestion
 

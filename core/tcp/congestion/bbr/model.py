@@ -75,8 +75,8 @@ def _with_rtprop(memory: Memory, ack: Ack) -> Memory:
 
 
 def measured_us(ack: Ack) -> int:
-    """The round trip that an ACK shows, -1 when it shows none. Timestamps tell it to the millisecond, rounded
-    down: the minimum of such would be too small."""
+    """The round trip that an ACK shows, -1 when it shows none. Timestamps give it in milliseconds, rounded
+    down: their minimum would be too small."""
     if ack.rate is not None and ack.rate.round_trip_us >= 0:
         return ack.rate.round_trip_us
     return ack.r_us + CLOCK_GRANULARITY_US if ack.r_us >= 0 else -1

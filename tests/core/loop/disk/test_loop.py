@@ -366,7 +366,7 @@ def test_close_with_reads_in_flight__waits_for_the_kernel(path: Path) -> None:
 @DIRECT
 @pytest.mark.parametrize("engine", EACH_ENGINE[:2])
 @pytest.mark.parametrize("spin_us", [0, 1_000_000])
-def test_reads_in_flight__awake_as_long_as_it_was_told(path: Path, engine: str, spin_us: int) -> None:
+def test_reads_in_flight__awake_as_long_as_it_was_asked_to(path: Path, engine: str, spin_us: int) -> None:
     pool = PoolLoop()
     loop = DiskLoop(pool, engine=engine, spin_us=spin_us)
     timeouts_us: list[int] = []

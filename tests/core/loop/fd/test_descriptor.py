@@ -99,8 +99,8 @@ def test_no_descriptor__os_error_in_the_thread(scheduler: Scheduler, fd: int) ->
 
 
 class ImpatientWaiter(EpollWaiter):
-    """Counts registrations, which an edge-triggered wait is to save, and never sleeps: what a pipe has to
-    tell it tells at once, so that a thread which is still blocked then would be for ever."""
+    """Counts registrations, which an edge-triggered wait is to save, and never sleeps: a pipe is
+    ready at once or never here, so a thread that is still blocked then would stay so for ever."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ def pipe() -> Iterator[Pipe]:
     made.close()
 
 
-def test_edge__ready_before_the_first_wait__is_told_once(pipe: Pipe) -> None:
+def test_edge__ready_before_the_first_wait__is_reported_once(pipe: Pipe) -> None:
     async def main() -> tuple[int, bool]:
         async with EdgeWatch(pipe.reader, select.EPOLLIN) as watch:
             pipe.write()
@@ -260,7 +260,7 @@ def test_edge__wait_cancelled__the_edge_after_it_is_not_lost(pipe: Pipe) -> None
     assert len(pipe.waiter.watched) == 1
 
 
-def test_edge__closed__blocked_and_later_waits_are_told_and_level_waits_work_again(pipe: Pipe) -> None:
+def test_edge__closed__blocked_and_later_waits_get_an_error_and_level_waits_work_again(pipe: Pipe) -> None:
     async def main() -> int:
         watch = EdgeWatch(pipe.reader, select.EPOLLIN)
         thread = await sys_fork(edge_of(watch))
@@ -420,7 +420,7 @@ async def by_edge_watch(fd: int) -> int:
 
 @pytest.mark.parametrize("wait", [by_epoll_wait, by_edge_watch])
 @pytest.mark.parametrize("has_copy", [False, True])
-def test_notify_closing__who_waits_is_told_and_the_next_of_that_number_is_let_in(
+def test_notify_closing__who_waits_is_notified_and_the_next_of_that_number_is_let_in(
     wait: Callable[[int], Coroutine[Any, Any, int]], has_copy: bool
 ) -> None:
     async def main() -> None:
@@ -503,12 +503,12 @@ def test_notify_closing__of_what_has_its_own_close__is_refused() -> None:
 def test_notify_closing__over_a_waiter_of_virtual_time__the_same() -> None:
     clock = VirtualClock()
     scheduler = Scheduler(VirtualWaiter(clock), [DescriptorLoop()], clock)
-    told = []
+    notified = []
 
     async def waits(wait: Callable[[int], Coroutine[Any, Any, int]]) -> None:
         with pytest.raises(ConnectionAbortedError):
             await wait(7)
-        told.append(wait)
+        notified.append(wait)
 
     async def main() -> None:
         for wait in (by_epoll_wait, by_edge_watch):
@@ -519,4 +519,4 @@ def test_notify_closing__over_a_waiter_of_virtual_time__the_same() -> None:
 
     scheduler.spawn(main())
     scheduler.run()
-    assert told == [by_epoll_wait, by_edge_watch]
+    assert notified == [by_epoll_wait, by_edge_watch]

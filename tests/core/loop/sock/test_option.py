@@ -173,7 +173,7 @@ def test_close__lingers__nobody_reads__times_out_and_resets(rig: Rig) -> None:
     rig.run(main)
 
 
-def test_close__lingers__reset_by_the_peer__is_told(rig: Rig) -> None:
+def test_close__lingers__reset_by_the_peer__is_raised(rig: Rig) -> None:
     async def main() -> None:
         ours, theirs = await rig.pair(SocketOptions(linger_us=10 * SECOND_US))
         with pytest.raises(TimeoutError):

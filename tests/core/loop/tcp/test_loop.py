@@ -258,11 +258,11 @@ def test_recv__no_more_than_asked_for(hosts: Hosts) -> None:
     assert outcome(thread) == [b"abcd", b"ef"]
 
 
-def test_urgent_mark__arrives__the_stream_is_told_and_the_data_is_in_line(hosts: Hosts) -> None:
-    told: list[int] = []
+def test_urgent_mark__arrives__the_stream_is_notified_and_the_data_is_in_line(hosts: Hosts) -> None:
+    marks: list[int] = []
 
     async def handler(stream: TcpStream) -> bytes:
-        stream.on_urgent = told.append
+        stream.on_urgent = marks.append
         tcb = stream.tcb
         assert tcb is not None
         urgent = Segment(tcb.rcv_nxt, tcb.snd_nxt, ACK | URG, 500, tcb.ts_recent, 0, b"in line", urgent=2)
@@ -276,7 +276,7 @@ def test_urgent_mark__arrives__the_stream_is_told_and_the_data_is_in_line(hosts:
     there = hosts.serve(handler)
     hosts.run(there, hosts.use(user))
     assert outcome(there) == b"in line"
-    assert told == [2]
+    assert marks == [2]
 
 
 def test_urgent_mark__its_routine_cancels_the_receiver__the_data_is_not_lost(hosts: Hosts) -> None:
@@ -298,19 +298,19 @@ def test_urgent_mark__its_routine_cancels_the_receiver__the_data_is_not_lost(hos
     assert outcome(there) == (b"in ", b"line")
 
 
-def test_soft_errors__icmp_and_r1__the_user_is_told_and_the_connection_goes_on(hosts: Hosts) -> None:
+def test_soft_errors__icmp_and_r1__the_user_is_notified_and_the_connection_goes_on(hosts: Hosts) -> None:
     """RFC 9293 3.9.1.8: MUST-47; SHLD-9, SHLD-25; who sets no routine hears nothing (SHLD-20)."""
-    told: list[OSError] = []
+    errors: list[OSError] = []
 
     async def user(stream: TcpStream) -> bool:
-        stream.on_soft_error = told.append
+        stream.on_soft_error = errors.append
         hosts.network.hosts = {bytes((10, 0, 0, 1)): hosts.client}
         await stream.send(b"into the void")
         assert stream.tcb is not None
         hosts.client.loop._connections.step(
             stream, IcmpError(stream.tcb.snd_una, Report.SOFT, hosts.network.clock())
         )
-        assert len(told) == 1
+        assert len(errors) == 1
         await sys_sleep(20 * SECOND_US)
         return stream.tcb is not None
 
@@ -318,7 +318,7 @@ def test_soft_errors__icmp_and_r1__the_user_is_told_and_the_connection_goes_on(h
     thread = hosts.use(user)
     hosts.run(thread, for_us=60 * SECOND_US)
     assert outcome(thread) is True
-    assert [error.errno for error in told] == [errno.EHOSTUNREACH, errno.ETIMEDOUT]
+    assert [error.errno for error in errors] == [errno.EHOSTUNREACH, errno.ETIMEDOUT]
     assert hosts.client.statistics["delivery_problems_total"] == 1
 
 
@@ -388,7 +388,7 @@ def test_echo__both_windows_closed__goes_on_once_one_side_reads(hosts: Hosts) ->
     assert outcome(here) == 8 << 20
 
 
-def test_two_threads_receive_on_one_connection__the_second_is_told(hosts: Hosts) -> None:
+def test_two_threads_receive_on_one_connection__the_second_gets_an_error(hosts: Hosts) -> None:
     async def user(stream: TcpStream) -> Any:
         hosts.client.spawn(error_of(stream.recv()))
         await sys_sleep(1_000)
@@ -463,7 +463,7 @@ def test_half_close__the_other_way_stays_open(hosts: Hosts) -> None:
     assert hosts.server.statistics["time_wait"] == 0
 
 
-def test_shutdown__while_another_thread_sends__it_is_told_and_receiving_goes_on(hosts: Hosts) -> None:
+def test_shutdown__while_another_thread_sends__it_gets_an_error_and_receiving_goes_on(hosts: Hosts) -> None:
     async def handler(stream: TcpStream) -> None:
         await sys_sleep(3 * SECOND_US)
         data = await everything(stream)
@@ -498,7 +498,7 @@ def test_abort__peer_is_reset(hosts: Hosts) -> None:
     assert hosts.server.loop.connections == hosts.client.loop.connections == 0
 
 
-def test_close__while_another_thread_receives__it_is_told(hosts: Hosts) -> None:
+def test_close__while_another_thread_receives__it_gets_an_error(hosts: Hosts) -> None:
     async def user(stream: TcpStream) -> Any:
         blocked = hosts.client.spawn(error_of(stream.recv()))
         await sys_sleep(1_000)
@@ -531,7 +531,7 @@ def test_received_and_then_closed_by_the_peer__still_readable(hosts: Hosts) -> N
     assert outcome(thread) == [b"last", b" words", b""]
 
 
-def test_interrupt_receivers__blocked_receivers_are_told_to_drain(hosts: Hosts) -> None:
+def test_interrupt_receivers__blocked_receivers_are_asked_to_drain(hosts: Hosts) -> None:
     async def handler(stream: TcpStream) -> Any:
         error = await error_of(stream.recv())
         await stream.send(b"bye")
@@ -570,7 +570,7 @@ def test_listen__one_port_and_two_addresses__each_has_its_own_connections(hosts:
     assert outcome(here) == b"firstsecond"
 
 
-def test_listener_closed__blocked_accept_is_told_and_the_unaccepted_are_reset(hosts: Hosts) -> None:
+def test_listener_closed__blocked_accept_gets_an_error_and_the_unaccepted_are_reset(hosts: Hosts) -> None:
     async def user(stream: TcpStream) -> Any:
         return await error_of(stream.recv())
 

@@ -168,7 +168,7 @@ def test_close__lingers__nobody_reads__times_out_and_aborts(rig: Rig) -> None:
     assert rig.client.statistics["connections"] == 0
 
 
-def test_close__lingers__reset_meanwhile__is_told(rig: Rig) -> None:
+def test_close__lingers__reset_meanwhile__is_raised(rig: Rig) -> None:
     async def handler() -> None:
         stream = await rig.acceptor.accept()
         await sys_sleep(SECOND_US)

@@ -1,4 +1,4 @@
-"""Path MTUs: the table, and a router on the way that tells its MTU to threads on virtual hosts."""
+"""Path MTUs: the table, and a router on the way that reports its MTU to threads on virtual hosts."""
 
 import struct
 from typing import Any
@@ -46,12 +46,12 @@ def test_paths__more_than_the_bound__the_one_not_used_for_longest_goes() -> None
 
 
 class Narrow(Network):
-    """A network whose router tells who sends too much."""
+    """A network whose router reports packets that are too big to their sender."""
 
-    def __init__(self, mtu: int, tells: bool = True) -> None:
+    def __init__(self, mtu: int, reports: bool = True) -> None:
         super().__init__(Faults(delay_us=1_000))
         self.mtu = mtu
-        self.tells = tells
+        self.reports = reports
         self.dropped = 0
 
     def carry(self, packet: bytes) -> None:
@@ -59,7 +59,7 @@ class Narrow(Network):
             return super().carry(packet)
         assert packet[6] & DONT_FRAGMENT, "without it a router would fragment (RFC 1191 3)"
         self.dropped += 1
-        if self.tells:
+        if self.reports:
             head = struct.pack("!BBHHH", V4_UNREACHABLE, V4_FRAGMENTATION_NEEDED_CODE, 0, 0, self.mtu)
             message = head + packet[:28]
             message = message[:2] + struct.pack("!H", checksum(message)) + message[4:]
@@ -104,7 +104,7 @@ def transfer(network: Narrow, octets: int, connections: int = 1) -> tuple[int, l
 
 
 @pytest.mark.parametrize("mtu", [1_400, 600])
-def test_router_tells__transfer_completes_without_a_timeout(mtu: int) -> None:
+def test_router_reports__transfer_completes_without_a_timeout(mtu: int) -> None:
     network = Narrow(mtu)
     begun_us = network.clock()
     received, _ = transfer(network, 300_000)
@@ -113,7 +113,7 @@ def test_router_tells__transfer_completes_without_a_timeout(mtu: int) -> None:
     assert network.clock() - begun_us < 200_000
 
 
-def test_router_tells__the_next_connection_begins_with_what_it_told() -> None:
+def test_router_reports__the_next_connection_begins_with_what_it_reported() -> None:
     network = Narrow(1_400)
     received, _ = transfer(network, 100_000)
     dropped = network.dropped
@@ -124,5 +124,5 @@ def test_router_tells__the_next_connection_begins_with_what_it_told() -> None:
 
 
 def test_router_is_silent__transfer_completes_all_the_same() -> None:
-    network = Narrow(1_400, tells=False)
+    network = Narrow(1_400, reports=False)
     assert transfer(network, 300_000)[0] == 300_000

@@ -179,7 +179,7 @@ CASES = {
 +0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=0, msg_control=[]},
     MSG_ERRQUEUE) = -1 EAGAIN
 """,
-    "zerocopy: told once, by the edge": """
+    "zerocopy: reported once, by the edge": """
 +0 setsockopt(4, SOL_SOCKET, SO_ZEROCOPY, [1], 4) = 0
 +0 epoll_create(1) = 5
 +0 epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLOUT|EPOLLET, fd=4}) = 0

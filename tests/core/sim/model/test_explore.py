@@ -60,7 +60,7 @@ def delivers_twice(before: Connection, event: Event) -> Outcome:
 
 
 def ends_before_the_last_octet(before: Connection, event: Event) -> Outcome:
-    """The end of the stream is told when a FIN is seen, gap or not."""
+    """The end of the stream is reported when a FIN is seen, gap or not."""
     after, actions = step(before, event)
     if isinstance(event, SegmentArrives) and event.segment.flags & FIN:
         return after, (*actions, Signal.END_OF_STREAM)
@@ -109,9 +109,9 @@ FAULTS = [
 def test_fault_put_in__is_found_with_the_way_to_it(fault: Step, scenario: str, complaint: str) -> None:
     with pytest.raises(Counterexample, match=complaint) as found:
         Explorer(BY_NAME[scenario], fault).explore(12, 30_000)
-    told = str(found.value).splitlines()
-    assert len(told) == min(len(found.value.way), LINES_MAX + 1) + 1
-    assert "SYN-SENT" in told[1]
+    printed = str(found.value).splitlines()
+    assert len(printed) == min(len(found.value.way), LINES_MAX + 1) + 1
+    assert "SYN-SENT" in printed[1]
 
 
 def test_explore__the_same_twice__the_same_count() -> None:

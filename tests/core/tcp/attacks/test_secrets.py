@@ -1,4 +1,4 @@
-"""What of us can be foretold from outside: nothing."""
+"""What of us can be predicted from outside: nothing."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from gossamer.core.tcp.isn import initial_numbers
 from gossamer.core.wire.flow import pack_flow
 
 
-def test_isn_prediction__numbers_of_other_flows_tell_nothing() -> None:
+def test_isn_prediction__numbers_of_other_flows_reveal_nothing() -> None:
     """RFC 6528: sorted by port, differences of neighbours are spread over all 32 bits."""
     secret = bytes(range(32))
     flows = [pack_flow(("10.0.0.2", 80), ("10.0.0.1", port)) for port in range(1_024, 3_072)]

@@ -124,12 +124,12 @@ def test_send__after_close__closing(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", State)
-def test_abort__any_state__gone_and_the_peer_told_where_it_matters(state: State) -> None:
+def test_abort__any_state__gone_and_the_peer_reset_where_it_matters(state: State) -> None:
     """RFC 9293 3.10.5."""
     after, actions = step(states.IN_STATE[state](TcpParameters()), Abort(NOW_US))
     assert after is None
-    told = state not in (State.SYN_SENT, State.CLOSING, State.LAST_ACK)
-    assert [bool(a.flags & RST) for a in actions if isinstance(a, Segment)] == [True] * told
+    is_reset = state not in (State.SYN_SENT, State.CLOSING, State.LAST_ACK)
+    assert [bool(a.flags & RST) for a in actions if isinstance(a, Segment)] == [True] * is_reset
 
 
 def test_fin_wait_2__closed_both_ways_and_peer_vanishes__gone_after_its_timer() -> None:

@@ -109,7 +109,7 @@ def test_close__linger_zero__aborts() -> None:
 
 
 @pytest.mark.parametrize("window", [states.PEER_WINDOW, 0], ids=["predicted", "eight checks"])
-def test_close__lingers__the_ack_of_the_fin_is_told(window: int) -> None:
+def test_close__lingers__the_ack_of_the_fin_is_reported(window: int) -> None:
     tcb, _ = send(states.established(TcpParameters(linger_us=SECOND_US)), b"x")
     tcb = states.after(tcb, Close(NOW_US))
     _, actions = step(tcb, SegmentArrives(from_peer(tcb, ACK, window=window), NOW_US))
@@ -118,7 +118,7 @@ def test_close__lingers__the_ack_of_the_fin_is_told(window: int) -> None:
     assert not actions, "the data alone is not all"
 
 
-def test_close__does_not_linger__nothing_is_told() -> None:
+def test_close__does_not_linger__nothing_is_reported() -> None:
     tcb = states.after(states.established(), Close(NOW_US))
     assert step(tcb, SegmentArrives(from_peer(tcb), NOW_US))[1] == ()
 

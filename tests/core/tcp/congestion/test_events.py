@@ -1,4 +1,4 @@
-"""What the algorithms are told."""
+"""What is passed to the algorithms."""
 
 import msgspec
 import pytest

@@ -76,7 +76,7 @@ def test_first_data_after_a_lost_syn__one_segment_and_three_seconds() -> None:
 
 
 def test_first_data_after_a_lost_syn__with_an_echo__the_round_trip_is_measured() -> None:
-    """RFC 7323 4.1: the echo tells which of two SYN-ACKs is answered."""
+    """RFC 7323 4.1: the echo shows which of two SYN-ACKs is answered."""
     tcb = states.syn_received(TcpParameters())
     first_us = deadline_us(tcb)
     tcb, again = stepped(tcb, Timeout(first_us))

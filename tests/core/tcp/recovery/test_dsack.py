@@ -1,4 +1,4 @@
-"""D-SACK, told and heard: the examples of RFC 2883 4."""
+"""D-SACK, reported and heard: the examples of RFC 2883 4."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def relative(start: int, blocks: tuple[SackBlock, ...]) -> list[tuple[int, int]]
     return [((left - start) & 0xFFFFFFFF, (right - start) & 0xFFFFFFFF) for left, right in blocks]
 
 
-def told(parameters: TcpParameters, *segments: tuple[int, int]) -> list[tuple[int, int]]:
+def reported(parameters: TcpParameters, *segments: tuple[int, int]) -> list[tuple[int, int]]:
     """The SACK blocks of the ACK of the last of the segments (offset, octets)."""
     tcb = states.established(parameters)
     start = tcb.rcv_nxt
@@ -26,7 +26,7 @@ def told(parameters: TcpParameters, *segments: tuple[int, int]) -> list[tuple[in
         tcb, acks = segment_arrives(
             tcb, replace(from_peer(tcb, DATA, b"d" * count), seq=(start + offset) & 0xFFFFFFFF)
         )
-    assert tcb.reassembly is None or tcb.reassembly.duplicate is None, "told once"
+    assert tcb.reassembly is None or tcb.reassembly.duplicate is None, "reported once"
     return relative(start, acks[-1].sack)
 
 
@@ -43,13 +43,13 @@ def told(parameters: TcpParameters, *segments: tuple[int, int]) -> list[tuple[in
         (((0, 1000), (500, 1000)), [(500, 1000)]),
     ],
 )
-def test_told__the_duplicate_first_and_its_block_second(
+def test_reported__the_duplicate_first_and_its_block_second(
     segments: tuple[tuple[int, int], ...], blocks: list[tuple[int, int]]
 ) -> None:
-    assert told(TcpParameters(), *segments) == blocks
+    assert reported(TcpParameters(), *segments) == blocks
 
 
-def test_told__too_old_for_paws__it_came_twice_all_the_same() -> None:
+def test_reported__too_old_for_paws__it_came_twice_all_the_same() -> None:
     """What went again meanwhile has moved TS.Recent: without a word of the original the peer would never
     learn that nothing was lost."""
     tcb = states.established()
@@ -60,8 +60,8 @@ def test_told__too_old_for_paws__it_came_twice_all_the_same() -> None:
     assert relative(start, acks[-1].sack) == [(0, 500)]
 
 
-def test_off__nothing_is_told() -> None:
-    assert told(TcpParameters(dsack=False), (0, 500), (0, 500)) == []
+def test_off__nothing_is_reported() -> None:
+    assert reported(TcpParameters(dsack=False), (0, 500), (0, 500)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whole recoveries over a wire that loses exactly what it is told to: what each costs, in round trips of 50
+"""Whole recoveries over a wire that loses exactly what the test names: what each costs, in round trips of 50
 ms."""
 
 from collections.abc import Callable

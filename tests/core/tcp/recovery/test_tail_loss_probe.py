@@ -95,7 +95,7 @@ def test_answered__probe_repaired_the_loss__congestion_is_answered() -> None:
     assert tcb.recovery is None
 
 
-def test_answered__duplicate_told__no_congestion() -> None:
+def test_answered__duplicate_reported__no_congestion() -> None:
     """Case 1: a D-SACK of the probe."""
     tcb = in_flight(4)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))

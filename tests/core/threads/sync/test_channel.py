@@ -71,21 +71,21 @@ def test_receive__several_wait__who_came_first_is_served_first(run: Run) -> None
     assert served == [0, 1, 2, 3, 4]
 
 
-def test_close__waiting_sender_and_receiver_are_told__what_is_inside_comes_out(run: Run) -> None:
+def test_close__waiting_sender_and_receiver_get_an_error__what_is_inside_comes_out(run: Run) -> None:
     full: Channel[int] = Channel(1)
     empty: Channel[int] = Channel()
-    told = []
+    ended = []
 
     async def sender() -> None:
         await full.send(1)
         with pytest.raises(ChannelClosed):
             await full.send(2)
-        told.append("sender")
+        ended.append("sender")
 
     async def receiver() -> None:
         with pytest.raises(ChannelClosed):
             await empty.receive()
-        told.append("receiver")
+        ended.append("receiver")
 
     async def closer() -> int:
         await sys_sleep(100)
@@ -96,7 +96,7 @@ def test_close__waiting_sender_and_receiver_are_told__what_is_inside_comes_out(r
         return await full.receive()
 
     assert run(sender(), receiver(), closer())[2] == 1
-    assert sorted(told) == ["receiver", "sender"]
+    assert sorted(ended) == ["receiver", "sender"]
 
 
 def test_select__the_first_that_can_be__and_no_other_has_any_effect(run: Run) -> None:
