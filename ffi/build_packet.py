@@ -9,7 +9,18 @@ from pathlib import Path
 from cffi import FFI
 
 SOURCE_DIR = "gossamer/ffi/src"
-SOURCES = ("checksum", "upper", "parse_ip", "parse_tcp", "parse_icmp", "build", "join", "receive", "send")
+SOURCES = (
+    "checksum",
+    "upper",
+    "parse_ip",
+    "parse_tcp",
+    "parse_icmp",
+    "build",
+    "frame",
+    "join",
+    "receive",
+    "send",
+)
 HEADERS = ("packet", "parse")
 
 

@@ -97,6 +97,18 @@ class PacketSink(Protocol):
         sent as its packets (`core.wire.cutting`).
         """
 
+    changes_fd: int
+    """Readable when routing has changed: call `take_changes` then. -1 where that means nothing."""
+
+    def take_changes(self, events: int) -> None:
+        """Forget what does not hold any more of where flows leave."""
+
+    def doubt(self, flow: bytes) -> None:
+        """What was sent on a flow was not answered in time: the way that it takes may be wrong."""
+
+    def forget(self, flow: bytes) -> None:
+        """The connection of a flow is over."""
+
     def flush(self) -> int:
         """Send the batch in one call.
 

@@ -13,7 +13,9 @@ import struct
 from typing import Final
 
 from gossamer.ffi._packet import ffi, lib
+from gossamer.ffi.hops import RAW, Hop, Hops
 from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment
+from gossamer.ffi.rtnetlink import RoutingChanges, Rtnetlink
 
 BATCH_MAX: Final = 256
 """Segments a batch."""
@@ -26,11 +28,16 @@ HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
 """Room before each payload for the longest header: IPv6, TCP, timestamps."""
 SEGMENT_BYTES_MAX: Final = 65535
 
+CHANGES_MAX: Final = 64
+"""Datagrams of routing news taken in one turn."""
+
 SO_SNDBUFFORCE: Final = 32
+SOL_PACKET: Final = 263
+PACKET_VNET_HDR: Final = 15
 IPV6_HDRINCL: Final = 36
 IPV6_FREEBIND: Final = 78
 
-_PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHxx").pack_into
+_PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHH").pack_into
 
 
 def _open_raw(family: int, level: int, header_included: int) -> socket.socket:
@@ -65,11 +72,32 @@ def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
     return v4, v6
 
 
+def open_frame_socket() -> socket.socket:
+    """The socket that frames leave from, cut and with checksums completed by the kernel or the device. Needs
+    CAP_NET_RAW.
+
+    Source: packet(7), PACKET_VNET_HDR.
+
+    Raises: PermissionError, OSError.
+    """
+    # Protocol 0: no packet is ever queued for this socket to read.
+    frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    try:
+        frames.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        frames.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+        frames.setblocking(False)
+    except BaseException:
+        frames.close()
+        raise
+    return frames
+
+
 class RawSink:
     """A PacketSink on descriptors from `open_raw_sockets`; -1 for a family there is no socket for. `ttl` is
-    the time to live or hop limit of all that it sends."""
+    the time to live or hop limit of all that it sends. With `fd_frames`, from `open_frame_socket`, a flow leaves
+    as frames from its first super-segment on, where there is a hop for it (`ffi.hops`)."""
 
-    def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT) -> None:
+    def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT, fd_frames: int = -1) -> None:
         self.failed_total = 0
         self._count = 0
         """Records of the batch."""
@@ -84,6 +112,24 @@ class RawSink:
         self._sender = lib.sender_new(fd4, fd6, self._c_arena, ARENA_BYTES, self._c_records, BATCH_MAX, ttl)
         if self._sender == ffi.NULL:
             raise MemoryError("no memory for the packet sender")
+        self._hops: Hops | None = None
+        self.changes_fd = -1
+        if fd_frames >= 0:
+            self._open_frames(fd_frames)
+
+    def _open_frames(self, fd_frames: int) -> None:
+        if lib.sender_open_frames(self._sender, fd_frames) < 0:
+            raise MemoryError("no memory for the frame sender")
+        self._routing = Rtnetlink()
+        self._changes = RoutingChanges()
+        self.changes_fd = self._changes.fd
+        self._hops = Hops(self._routing, self._place_hop)
+
+    def _place_hop(self, number: int, hop: Hop) -> None:
+        c_hop = ffi.new("struct hop *", {"link": hop.link, "mtu": min(hop.mtu, SEGMENT_BYTES_MAX)})
+        ffi.buffer(c_hop.destination)[:] = hop.destination
+        ffi.buffer(c_hop.source)[:] = hop.source
+        lib.sender_place_hop(self._sender, number, c_hop)
 
     @property
     def last_errno(self) -> int:
@@ -93,6 +139,7 @@ class RawSink:
     def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
         """See PacketSink."""
         payload = segment.payload
+        hop = RAW if self._hops is None else self._hops.number(flow, segment.cut_bytes > 0)
         options_bytes = len(options)
         offset = self._end + HEADROOM_BYTES
         end = offset + options_bytes + len(payload)
@@ -121,6 +168,7 @@ class RawSink:
             options_bytes,
             segment.ecn,
             segment.cut_bytes,
+            hop,
         )
         self._end = end
         self._count += 1
@@ -133,6 +181,26 @@ class RawSink:
         used_bytes = self._end
         self._sent_early += self._send()
         return used_bytes
+
+    def take_changes(self, events: int) -> None:
+        """See PacketSink."""
+        if self._hops is not None:
+            self._hops.changed(self._changes.take(CHANGES_MAX))
+
+    def doubt(self, flow: bytes) -> None:
+        """See PacketSink."""
+        if self._hops is not None:
+            self._hops.doubt(flow)
+
+    def forget(self, flow: bytes) -> None:
+        """See PacketSink."""
+        if self._hops is not None:
+            self._hops.forget(flow)
+
+    @property
+    def frames_total(self) -> int:
+        """How many of the segments left as frames."""
+        return lib.sender_frames_total(self._sender)
 
     def flush(self) -> int:
         """See PacketSink."""
@@ -154,6 +222,10 @@ class RawSink:
         if self._sender != ffi.NULL:
             lib.sender_free(self._sender)
             self._sender = ffi.NULL
+            if self._hops is not None:
+                self._hops = None
+                self._routing.close()
+                self._changes.close()
             ffi.release(self._c_arena)
             ffi.release(self._c_records)
             self._arena.close()

@@ -97,6 +97,7 @@ class Opened(contextlib.ExitStack):
         self._queues: list[socket.socket] = []
         self._reserved = NO_DESCRIPTOR
         self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
+        self._frames = NO_DESCRIPTOR
 
     def open_port(self, config: Config, stack: str, workers: int) -> None:
         """Listen once for each worker, or reserve the port. Raises: CannotStartError."""
@@ -124,6 +125,12 @@ class Opened(contextlib.ExitStack):
         if raw_ipv6 is not None:
             self.enter_context(raw_ipv6)
         self._raw = (raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else NO_DESCRIPTOR)
+        if config.nfqueue.output == "frames":
+            try:
+                frames = self.enter_context(rawout.open_frame_socket())
+            except OSError as error:
+                raise StackUnavailableError(f"no packet socket for frames: {error.strerror}") from error
+            self._frames = frames.fileno()
         if config.nfqueue.backend == "netlink":
             for shard in plan.shards:
                 assert shard.queue is not None
@@ -145,6 +152,7 @@ class Opened(contextlib.ExitStack):
             queue=self._queues[shard].fileno() if self._queues else NO_DESCRIPTOR,
             raw_ipv4=self._raw[0],
             raw_ipv6=self._raw[1],
+            frames=self._frames,
             root=root,
             reserved=self._reserved,
         )

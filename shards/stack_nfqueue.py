@@ -71,7 +71,8 @@ def hand_over(loop: TcpLoop, acceptor: TcpAcceptor) -> None:
 def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen."""
     parameters, ports = parameters_of(plan), plan.shard.active_ports
-    sink = RawSink(plan.descriptors.raw_ipv4, plan.descriptors.raw_ipv6, parameters.ttl)
+    held = plan.descriptors
+    sink = RawSink(held.raw_ipv4, held.raw_ipv6, parameters.ttl, held.frames)
     loop = TcpLoop(open_receiver(), sink, parameters, monotonic_us, system_entropy, plan.fast_open_secret)
     scheduler.add_loop(loop)
     acceptor = TcpAcceptor(loop, (plan.host, plan.port), parameters)

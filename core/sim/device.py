@@ -129,6 +129,7 @@ class MemorySink:
 
     def __init__(self, carry: Callable[[bytes], None]) -> None:
         self.failed_total = 0
+        self.changes_fd = -1
         self.is_closed = False
         self._carry = carry
         self._batch: list[bytes] = []
@@ -148,6 +149,15 @@ class MemorySink:
             cut_bytes=segment.cut_bytes,
         )
         self._batch += [build_packet(flow, piece, options or None) for piece in cut(plain)]
+
+    def take_changes(self, events: int) -> None:
+        """There is one way."""
+
+    def doubt(self, flow: Flow) -> None:
+        """There is no other way."""
+
+    def forget(self, flow: Flow) -> None:
+        """Nothing is known of any flow."""
 
     def flush(self) -> int:
         """Put the batch on the wire."""

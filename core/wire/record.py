@@ -20,12 +20,12 @@ absent. What only a SYN may carry is absent from any other segment.
 
 Out: one record a segment to send,
     (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, options_length,
-     traffic_class, cut_bytes)
+     traffic_class, cut_bytes, hop)
 where `kind` is one of OUT_* below; `payload_offset` counts from the start of the send arena and points at
 `options_length` bytes of TCP options (already padded to a multiple of four, at most 40), followed by the
 payload. With OUT_TIMESTAMP the C code writes the 12 bytes NOP NOP TS itself and options_length is 0; with
 OUT_PLAIN, `ts_val` is the urgent pointer. `cut_bytes` is that of a super-segment (`core.wire.cutting`), which
-has no options, and 0 for one packet.
+has no options, and 0 for one packet. `hop` numbers where it goes as a frame (`ffi.hops`); 0 is the raw socket.
 """
 
 import struct
@@ -33,7 +33,7 @@ from typing import Final
 
 IN_RECORD: Final = struct.Struct("=36sBBHIIIIIHBB")
 SIDE_RECORD: Final = struct.Struct("=BBbBHH8I16sHbx")
-OUT_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHxx")
+OUT_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHH")
 
 KIND_PLAIN: Final = 0
 """TCP without options (NOP and EOL do not count)."""

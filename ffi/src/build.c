@@ -92,7 +92,7 @@ static void write_ip(uint8_t *ip, uint32_t total, const struct out_record *recor
         write_ipv6(ip, total - IPV6_HEADER_BYTES, record, ttl);
 }
 
-static uint32_t ip_header_bytes(const struct out_record *record)
+uint32_t ip_header_bytes(const struct out_record *record)
 {
     return packet_is_ipv4(record) ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
 }
@@ -121,6 +121,18 @@ int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *
     write_checksum(tcp, TCP_HEADER_BYTES + timestamp, arena + *start + before, behind, record);
     write_ip(ip, total, record, ttl);
     return (int)total;
+}
+
+uint32_t headers_write(uint8_t *ip, const struct out_record *record, uint8_t ttl, uint32_t behind, uint64_t *pseudo)
+{
+    const uint32_t ip_header = ip_header_bytes(record), tcp_header = TCP_HEADER_BYTES + timestamp_bytes(record);
+    const uint32_t bytes = packet_is_ipv4(record) ? 4 : 16;
+    const struct upper upper = {.length = tcp_header + behind, .source = record->flow + 32 - bytes,
+                                .destination = record->flow + 16 - bytes, .address_bytes = bytes};
+    write_tcp(ip + ip_header, tcp_header + record->options_length, record);
+    write_ip(ip, ip_header + tcp_header + behind, record, ttl);
+    *pseudo = pseudo_header_sum(&upper, NEXT_TCP);
+    return ip_header + tcp_header;
 }
 
 int packet_can_cut(const struct out_record *record, uint32_t arena_bytes)

@@ -51,7 +51,15 @@ struct out_record {
     uint8_t options_length;
     uint8_t traffic_class; /* RFC 2474: the Diffserv field, and below it the two bits of ECN */
     uint16_t cut_bytes;    /* of a super-segment: the payload of each of its packets; 0: one packet */
-    uint16_t unused;
+    uint16_t hop;          /* by which it leaves as a frame; 0: through the raw socket */
+};
+
+/* Where a frame goes. */
+struct hop {
+    int32_t link;             /* index of the interface */
+    uint16_t mtu;             /* longest packet */
+    uint8_t destination[6];   /* link-layer addresses */
+    uint8_t source[6];
 };
 
 enum in_kind {
@@ -82,7 +90,7 @@ enum out_kind { OUT_PLAIN = 0, OUT_TIMESTAMP = 1 };
 enum packet_notes { PACKET_CHECKSUM_NOT_READY = 1, PACKET_TRUNCATED = 2 };
 
 /* A hop-by-hop, routing and destination header, twice over; more is an attack on our time. */
-enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72, FLOW_LOCAL_PORT = 34 };
+enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72, FRAME_HEADERS_BYTES = 96, FLOW_LOCAL_PORT = 34, HOPS_MAX = 4096 };
 
 /* checksum.c: sums are ones' complement sums of 16-bit words in memory order (RFC 1071). */
 uint64_t checksum_add(uint64_t sum, const uint8_t *bytes, uint32_t length);
@@ -104,6 +112,10 @@ uint32_t packet_build_piece(uint8_t *headers, const uint8_t *arena, const struct
 int packet_is_ipv4(const struct out_record *record);
 /* Whether a super-segment fits the arena, and each of its packets IP. */
 int packet_can_cut(const struct out_record *record, uint32_t arena_bytes);
+
+/* frame.c: writes what stands before the options and the payload of a frame that the kernel or the device cuts, and completes the
+ * checksum of: virtio_net_hdr, Ethernet, IP, TCP. Returns its length, at most FRAME_HEADERS_BYTES; 0 for what fits no frame. */
+uint32_t frame_build(uint8_t *headers, const struct out_record *record, uint8_t ttl, const struct hop *hop);
 
 /* join.c: after joiner_begin, each record of a batch is offered once, in the order of arrival. Whether records[index] went into
  * the one of its flow before it; index is then free for the next. */
@@ -127,6 +139,10 @@ struct sender;
 struct sender *sender_new(int fd4, int fd6, uint8_t *arena, uint32_t arena_bytes,
                           const struct out_record *records, uint32_t records_max, uint8_t ttl);
 int sender_send(struct sender *sender, uint32_t count);
+/* From now on records with a hop leave as frames through `fd`, an AF_PACKET socket with PACKET_VNET_HDR. 0, or -1 without memory. */
+int sender_open_frames(struct sender *sender, int fd);
+void sender_place_hop(struct sender *sender, uint32_t number, const struct hop *hop);
+uint64_t sender_frames_total(const struct sender *sender);
 int sender_last_errno(const struct sender *sender);
 void sender_free(struct sender *sender);
 

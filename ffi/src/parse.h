@@ -56,6 +56,11 @@ static inline void put_address(uint8_t *out, const uint8_t *address, uint32_t ad
     }
 }
 
+/* build.c: the IP and TCP headers of a record, up to its options, and how much stands behind them, but for TCP's checksum, for which
+ * `pseudo` gets the sum of the pseudo-header. Returns their length. */
+uint32_t headers_write(uint8_t *ip, const struct out_record *record, uint8_t ttl, uint32_t behind, uint64_t *pseudo);
+uint32_t ip_header_bytes(const struct out_record *record);
+
 /* upper.c: multicast, broadcast, unspecified; and IPv4-mapped on an IPv6 wire, which would be taken for another flow's IPv4. */
 int is_bad_address(const uint8_t *address, uint32_t address_bytes);
 

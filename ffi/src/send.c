@@ -11,6 +11,8 @@
 #define _GNU_SOURCE
 #include "packet.h"
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,23 +36,34 @@ enum { MESSAGES_MAX = 512 };
 /* Of one message: a packet that stands in one piece, or the headers of one and its text. */
 struct parts {
     struct iovec vectors[2];
-    uint8_t headers[HEADROOM_BYTES];
+    uint8_t headers[FRAME_HEADERS_BYTES];
+    uint32_t packets; /* that it becomes */
 };
 
-/* One family's socket and the messages prepared for it. */
+/* Whom a message is for. */
+union address {
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_ll link;
+};
+
+/* A socket and the messages prepared for it. */
 struct outlet {
     int fd;
     uint32_t count;
-    int sent_total; /* since sender_send began */
+    uint32_t sent_total; /* packets, since sender_send began */
     struct mmsghdr *messages;
     struct parts *parts;
-    struct sockaddr_in6 *addresses; /* large enough for either family */
+    union address *addresses;
     union source *sources;
 };
 
 struct sender {
     struct outlet v4;
     struct outlet v6;
+    struct outlet frames;
+    struct hop *hops; /* by number; NULL while there is no socket for frames */
+    uint64_t frames_total;
     uint8_t *arena;
     uint32_t arena_bytes;
     const struct out_record *records;
@@ -71,6 +84,13 @@ static void source_init(union source *source, sa_family_t family, struct msghdr 
     }
 }
 
+static socklen_t name_bytes(sa_family_t family)
+{
+    if (family == AF_PACKET)
+        return sizeof(struct sockaddr_ll);
+    return family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
 static int outlet_init(struct outlet *outlet, int fd, sa_family_t family)
 {
     outlet->fd = fd;
@@ -82,11 +102,12 @@ static int outlet_init(struct outlet *outlet, int fd, sa_family_t family)
         return 0;
     for (uint32_t i = 0; i < MESSAGES_MAX; i++) {
         struct msghdr *message = &outlet->messages[i].msg_hdr;
-        outlet->addresses[i].sin6_family = family;
+        outlet->addresses[i].v6.sin6_family = family;
         message->msg_name = &outlet->addresses[i];
-        message->msg_namelen = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+        message->msg_namelen = name_bytes(family);
         message->msg_iov = outlet->parts[i].vectors;
-        source_init(&outlet->sources[i], family, message);
+        if (family != AF_PACKET)
+            source_init(&outlet->sources[i], family, message);
     }
     return 1;
 }
@@ -123,7 +144,28 @@ void sender_free(struct sender *sender)
         return;
     outlet_free(&sender->v4);
     outlet_free(&sender->v6);
+    outlet_free(&sender->frames);
+    free(sender->hops);
     free(sender);
+}
+
+int sender_open_frames(struct sender *sender, int fd)
+{
+    if (!sender || !outlet_init(&sender->frames, fd, AF_PACKET))
+        return -1;
+    sender->hops = calloc(HOPS_MAX + 1, sizeof *sender->hops);
+    return sender->hops ? 0 : -1;
+}
+
+void sender_place_hop(struct sender *sender, uint32_t number, const struct hop *hop)
+{
+    if (sender && sender->hops && number <= HOPS_MAX)
+        sender->hops[number] = *hop;
+}
+
+uint64_t sender_frames_total(const struct sender *sender)
+{
+    return sender ? sender->frames_total : 0;
 }
 
 int sender_last_errno(const struct sender *sender)
@@ -134,14 +176,14 @@ int sender_last_errno(const struct sender *sender)
 static void address_ipv4(struct outlet *outlet, const uint8_t *ip)
 {
     memcpy(&outlet->sources[outlet->count].v4.address.ipi_spec_dst, ip + 12, 4);
-    memcpy(&((struct sockaddr_in *)&outlet->addresses[outlet->count])->sin_addr, ip + 16, 4);
+    memcpy(&outlet->addresses[outlet->count].v4.sin_addr, ip + 16, 4);
 }
 
 static void address_ipv6(struct outlet *outlet, const uint8_t *ip)
 {
     union source *source = &outlet->sources[outlet->count];
     memcpy(&source->v6.address.ipi6_addr, ip + 8, 16);
-    memcpy(&outlet->addresses[outlet->count].sin6_addr, ip + 24, 16);
+    memcpy(&outlet->addresses[outlet->count].v6.sin6_addr, ip + 24, 16);
     /* A link-local source is taken only together with its interface, which we do not know. */
     const int is_link_local = IN6_IS_ADDR_LINKLOCAL(&source->v6.address.ipi6_addr);
     outlet->messages[outlet->count].msg_hdr.msg_controllen = is_link_local ? 0 : sizeof source->v6;
@@ -153,10 +195,9 @@ static void send_all(struct outlet *outlet, int *last_errno)
     uint32_t next = 0;
     while (next < outlet->count) {
         const int sent = sendmmsg(outlet->fd, outlet->messages + next, outlet->count - next, MSG_DONTWAIT);
-        if (sent > 0) {
-            outlet->sent_total += sent;
-            next += (uint32_t)sent;
-        } else if (errno != EINTR) {
+        for (int i = 0; i < sent; i++)
+            outlet->sent_total += outlet->parts[next++].packets;
+        if (sent <= 0 && errno != EINTR) {
             *last_errno = errno;
             next++;
         }
@@ -164,12 +205,17 @@ static void send_all(struct outlet *outlet, int *last_errno)
     outlet->count = 0;
 }
 
+static void make_room(struct sender *sender, struct outlet *outlet)
+{
+    if (outlet->count == MESSAGES_MAX)
+        send_all(outlet, &sender->last_errno);
+}
+
 /* Room for one more message to where `flow` leads. */
 static struct outlet *outlet_for(struct sender *sender, int is_ipv4)
 {
     struct outlet *outlet = is_ipv4 ? &sender->v4 : &sender->v6;
-    if (outlet->count == MESSAGES_MAX)
-        send_all(outlet, &sender->last_errno);
+    make_room(sender, outlet);
     return outlet;
 }
 
@@ -177,6 +223,7 @@ static struct outlet *outlet_for(struct sender *sender, int is_ipv4)
 static void add(struct outlet *outlet, const uint8_t *ip, int is_ipv4, size_t vectors)
 {
     outlet->messages[outlet->count].msg_hdr.msg_iovlen = vectors;
+    outlet->parts[outlet->count].packets = 1;
     if (is_ipv4)
         address_ipv4(outlet, ip);
     else
@@ -218,20 +265,50 @@ static void prepare_cut(struct sender *sender, const struct out_record *record)
     }
 }
 
+/* Whether a record leaves as a frame: it has a hop, and fits it. */
+static int prepare_frame(struct sender *sender, const struct out_record *record)
+{
+    const uint32_t behind = (uint32_t)record->options_length + record->payload_length;
+    if (!sender->hops || record->hop > HOPS_MAX || record->options_length > 40 || record->payload_offset > sender->arena_bytes ||
+        behind > sender->arena_bytes - record->payload_offset)
+        return 0;
+    struct outlet *outlet = &sender->frames;
+    make_room(sender, outlet);
+    struct parts *parts = &outlet->parts[outlet->count];
+    const struct hop *hop = &sender->hops[record->hop];
+    const uint32_t headers = frame_build(parts->headers, record, sender->ttl, hop);
+    if (!headers)
+        return 0;
+    parts->vectors[0] = (struct iovec){parts->headers, headers};
+    parts->vectors[1] = (struct iovec){sender->arena + record->payload_offset, behind};
+    parts->packets = record->cut_bytes ? (record->payload_length + record->cut_bytes - 1u) / record->cut_bytes : 1;
+    struct sockaddr_ll *address = &outlet->addresses[outlet->count].link;
+    address->sll_ifindex = hop->link;
+    address->sll_protocol = htons(packet_is_ipv4(record) ? ETH_P_IP : ETH_P_IPV6);
+    outlet->messages[outlet->count].msg_hdr.msg_iovlen = 2;
+    outlet->count++;
+    sender->frames_total++;
+    return 1;
+}
+
 int sender_send(struct sender *sender, uint32_t count)
 {
     if (!sender)
         return 0; /* closed */
     if (count > sender->records_max)
         count = sender->records_max;
-    sender->v4.sent_total = sender->v6.sent_total = 0;
+    sender->v4.sent_total = sender->v6.sent_total = sender->frames.sent_total = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (sender->records[i].cut_bytes)
-            prepare_cut(sender, &sender->records[i]);
+        const struct out_record *record = &sender->records[i];
+        if (record->hop && prepare_frame(sender, record))
+            continue;
+        if (record->cut_bytes)
+            prepare_cut(sender, record);
         else
-            prepare(sender, &sender->records[i]);
+            prepare(sender, record);
     }
     send_all(&sender->v4, &sender->last_errno);
     send_all(&sender->v6, &sender->last_errno);
-    return sender->v4.sent_total + sender->v6.sent_total;
+    send_all(&sender->frames, &sender->last_errno);
+    return (int)(sender->v4.sent_total + sender->v6.sent_total + sender->frames.sent_total);
 }

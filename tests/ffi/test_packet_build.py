@@ -56,7 +56,7 @@ def c_build(flow: Flow, segment: Segment, options: bytes, before: int = 0, ttl: 
     layout.OUT_RECORD.pack_into(
         ffi.buffer(record), 0, flow, with_timestamp, segment.flags, segment.window, segment.seq, segment.ack,
         segment.ts_val if with_timestamp else segment.urgent, segment.ts_ecr, offset, len(segment.payload),
-        len(options), segment.ecn, 0,
+        len(options), segment.ecn, 0, 0,
     )  # fmt: skip
     start = ffi.new("uint32_t *")
     length = lib.packet_build(ffi.from_buffer("uint8_t[]", arena), len(arena), record, ttl, start)
@@ -106,7 +106,7 @@ def c_cut(flow: Flow, segment: Segment, before: int) -> list[bytes]:
     layout.OUT_RECORD.pack_into(
         ffi.buffer(record), 0, flow, stamped, segment.flags, segment.window, segment.seq, segment.ack,
         segment.ts_val if stamped else segment.urgent, segment.ts_ecr, before, len(segment.payload), 0,
-        segment.ecn, segment.cut_bytes,
+        segment.ecn, segment.cut_bytes, 0,
     )  # fmt: skip
     view = ffi.from_buffer("uint8_t[]", arena)
     assert lib.packet_can_cut(record, len(arena))

@@ -22,7 +22,7 @@ IN_FIELDS = (
     "payload_offset",
     "payload_length",
 )
-OUT_FIELDS = (*IN_FIELDS, "options_length", "traffic_class", "cut_bytes", "unused")
+OUT_FIELDS = (*IN_FIELDS, "options_length", "traffic_class", "cut_bytes", "hop")
 SIDE_FIELDS = (
     *("has_timestamp", "sack_permitted", "window_scale", "sack_count", "mss", "urgent", "sack"),
     *("cookie", "user_timeout", "cookie_length", "unused"),

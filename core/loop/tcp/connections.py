@@ -193,6 +193,7 @@ class Connections:
         for side in self._sides:
             side.ended(connection)
         self.deadlines.disarm(connection)
+        self.sink.forget(connection.flow)
 
     def emit(self, flow: Flow, segment: Segment) -> None:
         """Put a segment into the batch; where timestamps are its only option, the sink writes them."""
@@ -239,5 +240,7 @@ class Connections:
         self._delivery_problems_total += 1
         self._perform_soft_failure(connection, SoftFailure(Failure.TIMED_OUT))
 
-    def _on_retransmitted(self, _connection: Connection) -> None:
+    def _on_retransmitted(self, connection: Connection) -> None:
         self._retransmits_total += 1
+        if connection.tcb is not None and connection.tcb.backoff:
+            self.sink.doubt(connection.flow)

@@ -91,11 +91,16 @@ class TcpLoop:
         for side in self._sides:
             side.start(scheduler)
         scheduler.watch(self._river.source.fd, EPOLLIN, self._river.receive)
+        sink = self._connections.sink
+        if sink.changes_fd >= 0:
+            scheduler.watch(sink.changes_fd, EPOLLIN, sink.take_changes)
 
     def close(self) -> None:
         """Reset what is still open, send that, and give the packet source and sink back."""
         self._connections.close()
         self._scheduler.unwatch(self._river.source.fd)
+        if self._connections.sink.changes_fd >= 0:
+            self._scheduler.unwatch(self._connections.sink.changes_fd)
         self._river.source.close()
         self._connections.sink.close()
 

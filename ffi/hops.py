@@ -1,0 +1,158 @@
+"""By which hop a flow leaves as frames: found out once for a destination, forgotten when it may not hold.
+
+    first super-segment of a flow -> route, link, neighbour -> hop -> from now on all of the flow goes as frames
+
+One flow never leaves by two sockets at a time: they would overtake each other. Where there is no hop (this host
+itself, no Ethernet, a neighbour that the kernel does not know yet) the raw socket sends, and asks of a flow no
+more until something changes.
+
+Owns the table of hops and that of flows. Bounds: HOPS_MAX destinations, of which the oldest goes; a flow stands
+here no longer than its connection lives.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+from gossamer.ffi.rtnetlink import Link, NeighbourChange, Route
+
+HOPS_MAX: Final = 4096
+RAW: Final = 0
+"""The hop of a flow that leaves through the raw socket."""
+
+MAPPED_PREFIX: Final = bytes(10) + b"\xff\xff"
+
+
+class Hop(NamedTuple):
+    """Where frames to a destination go."""
+
+    link: int
+    next_hop: bytes
+    destination: bytes
+    """Link-layer address, of 6 octets, as that of the source."""
+    source: bytes
+    mtu: int
+
+
+class Routing(Protocol):
+    """Who knows the way: `ffi.rtnetlink.Rtnetlink`."""
+
+    def route(self, destination: bytes, source: bytes) -> Route | None:
+        """How a packet between two addresses leaves."""
+
+    def neighbour(self, link: int, address: bytes) -> bytes | None:
+        """A neighbour's link-layer address."""
+
+    def link(self, index: int) -> Link:
+        """An interface."""
+
+
+def find_hop(routing: Routing, destination: bytes, source: bytes) -> Hop | None:
+    """The hop between two addresses of 4 or 16 octets; None where frames cannot be sent, or not now."""
+    try:
+        route = routing.route(destination, source)
+        if route is None:
+            return None
+        link = routing.link(route.link)
+        if not link.is_ethernet or not link.is_up or len(link.address) != 6:
+            return None
+        neighbour = routing.neighbour(route.link, route.next_hop)
+    except OSError:
+        # The kernel refuses (a source that is not ours, a link that has just gone) or does not answer: the raw
+        # socket sends, and hears the reason.
+        return None
+    if neighbour is None:
+        return None
+    return Hop(route.link, route.next_hop, neighbour, link.address, route.mtu or link.mtu)
+
+
+def _addresses(flow: bytes) -> tuple[bytes, bytes]:
+    """(peer's, ours) of a flow, as they are on the wire."""
+    peer, ours = flow[:16], flow[16:32]
+    return (peer[12:], ours[12:]) if peer.startswith(MAPPED_PREFIX) else (peer, ours)
+
+
+class _Known:
+    """A destination whose hop is known, and the flows that leave by it."""
+
+    __slots__ = ("addresses", "flows", "hop", "number")
+
+    def __init__(self, addresses: bytes, number: int, hop: Hop) -> None:
+        self.addresses = addresses
+        self.number = number
+        self.hop = hop
+        self.flows: set[bytes] = set()
+
+
+class Hops:
+    """Which flows leave as frames. `place(number, hop)` is called for each hop that is numbered anew."""
+
+    def __init__(self, routing: Routing, place: Callable[[int, Hop], None]) -> None:
+        self._routing = routing
+        self._place = place
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        """By both addresses of the flows, the oldest first."""
+        self._flows: dict[bytes, _Known | None] = {}
+        """None for a flow that has no hop."""
+        self._free = list(range(HOPS_MAX, 0, -1))
+
+    def number(self, flow: bytes, is_large: bool) -> int:
+        """The hop of a flow: RAW when it has none, and before it sends its first super-segment."""
+        if flow in self._flows:
+            known = self._flows[flow]
+        elif is_large:
+            known = self._flows[flow] = self._find(flow[:32])
+            if known is not None:
+                known.flows.add(flow)
+        else:
+            return RAW
+        return RAW if known is None else known.number
+
+    def _find(self, addresses: bytes) -> _Known | None:
+        known = self._known.get(addresses)
+        if known is not None:
+            return known
+        hop = find_hop(self._routing, *_addresses(addresses))
+        if hop is None:
+            return None
+        if not self._free:
+            self._forget_destination(next(iter(self._known.values())))
+        known = self._known[addresses] = _Known(addresses, self._free.pop(), hop)
+        self._place(known.number, hop)
+        return known
+
+    def forget(self, flow: bytes) -> None:
+        """The connection of a flow is over."""
+        known = self._flows.pop(flow, None)
+        if known is not None:
+            known.flows.discard(flow)
+
+    def doubt(self, flow: bytes) -> None:
+        """What went this way was not answered: its destination is looked up again."""
+        known = self._flows.pop(flow, None)
+        if known is not None:
+            self._forget_destination(known)
+
+    def changed(self, changes: list[NeighbourChange] | None) -> None:
+        """Forget what does not hold any more; None is everything. Flows without a hop may ask again."""
+        if changes is None:
+            gone = list(self._known.values())
+        else:
+            now = {(each.link, each.address): each.hardware for each in changes}
+            gone = [
+                known
+                for known in self._known.values()
+                if now.get((known.hop.link, known.hop.next_hop), known.hop.destination)
+                != known.hop.destination
+            ]
+        for known in gone:
+            self._forget_destination(known)
+        for flow in [flow for flow, known in self._flows.items() if known is None]:
+            del self._flows[flow]
+
+    def _forget_destination(self, known: _Known) -> None:
+        """A destination, and that its flows go there as frames."""
+        del self._known[known.addresses]
+        self._free.append(known.number)
+        for flow in known.flows:
+            self._flows.pop(flow, None)

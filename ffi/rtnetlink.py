@@ -1,0 +1,220 @@
+"""What the kernel's routing says of a destination, and that it has changed: routes, neighbours, links.
+
+Owns the few messages of rtnetlink that are asked and heard here. Whoever may send may ask: it needs no
+capability. It must never know what is sent.
+
+Source: rtnetlink(7), netlink(7); linux/rtnetlink.h, linux/neighbour.h, linux/if_link.h.
+"""
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+NETLINK_ROUTE: Final = 0
+NLM_F_REQUEST: Final = 1
+NLMSG_ERROR: Final = 2
+ANSWER_TIMEOUT_S: Final = 1.0
+MESSAGE_BYTES_MAX: Final = 32_768
+
+RTM_NEWLINK: Final = 16
+RTM_GETLINK: Final = 18
+RTM_GETROUTE: Final = 26
+RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
+RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_METRICS, RTA_VIA = 1, 2, 4, 5, 8, 18
+RTAX_MTU: Final = 2
+RTN_UNICAST: Final = 1
+NDA_DST, NDA_LLADDR = 1, 2
+IFLA_ADDRESS, IFLA_MTU = 1, 4
+IFF_UP: Final = 1
+ARPHRD_ETHER: Final = 1
+
+NUD_KNOWN: Final = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
+"""REACHABLE, STALE, DELAY, PROBE, PERMANENT: the link-layer address is known and in use."""
+
+CHANGES_GROUPS: Final = (1, 3, 5, 7, 8, 9, 11, 19)
+"""RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE."""
+SOL_NETLINK: Final = 270
+NETLINK_ADD_MEMBERSHIP: Final = 1
+
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")
+_LINK = struct.Struct("=BxHiII")
+_INT = struct.Struct("=i")
+_ERROR = struct.Struct("=i")
+
+
+class Route(NamedTuple):
+    """How packets leave to a destination."""
+
+    link: int
+    """Index of the interface."""
+    next_hop: bytes
+    """Whom the frame is for: 4 or 16 octets."""
+    mtu: int
+    """Of the path, as far as the route says one; 0 when the link's holds."""
+
+
+class Link(NamedTuple):
+    """An interface."""
+
+    is_ethernet: bool
+    is_up: bool
+    address: bytes
+    mtu: int
+
+
+class NeighbourChange(NamedTuple):
+    """A neighbour that the kernel has heard of, or forgotten."""
+
+    link: int
+    address: bytes
+    hardware: bytes
+    """Its link-layer address; b"" when it is not known any more."""
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
+
+
+def _attributes(octets: bytes) -> dict[int, bytes]:
+    """The attributes of a message by kind; what is cut off is left out."""
+    found = {}
+    while len(octets) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(octets)
+        if length < _ATTRIBUTE.size or length > len(octets):
+            break
+        found[kind & 0x3FFF] = octets[_ATTRIBUTE.size : length]
+        octets = octets[length + -length % 4 :]
+    return found
+
+
+def _messages(octets: bytes) -> Iterator[tuple[int, bytes]]:
+    """(type, body) of each message of a datagram."""
+    while len(octets) >= _HEADER.size:
+        length, kind, *_ = _HEADER.unpack_from(octets)
+        if length < _HEADER.size or length > len(octets):
+            break
+        yield kind, octets[_HEADER.size : length]
+        octets = octets[length + -length % 4 :]
+
+
+def _family(address: bytes) -> int:
+    return socket.AF_INET if len(address) == 4 else socket.AF_INET6
+
+
+class Rtnetlink:
+    """Asks the kernel, one question at a time."""
+
+    def __init__(self) -> None:
+        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+        self._netlink.settimeout(ANSWER_TIMEOUT_S)
+        self._netlink.bind((0, 0))
+        self._asked = 0
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._netlink.close()
+
+    def _ask(self, kind: int, body: bytes) -> bytes:
+        """The body of the answer. Raises: OSError for what the kernel refuses, TimeoutError when it is
+        silent."""
+        self._asked += 1
+        length = _HEADER.size + len(body)
+        self._netlink.send(_HEADER.pack(length, kind, NLM_F_REQUEST, self._asked, 0) + body)
+        while True:
+            answer = self._netlink.recv(MESSAGE_BYTES_MAX)
+            for found, content in _messages(answer):
+                if _HEADER.unpack_from(answer)[3] != self._asked:
+                    continue
+                if found == NLMSG_ERROR:
+                    code = -_ERROR.unpack_from(content)[0]
+                    raise OSError(code or errno.EPROTO, os.strerror(code))
+                return content
+
+    def route(self, destination: bytes, source: bytes) -> Route | None:
+        """How a packet between these addresses (4 or 16 octets) leaves; None where not as one frame to one
+        neighbour: to this host itself, to many, or nowhere. Raises: OSError."""
+        bits = 8 * len(destination)
+        body = _ROUTE.pack(_family(destination), bits, bits, 0, 0, 0, 0, 0, 0)
+        body += _attribute(RTA_DST, destination) + _attribute(RTA_SRC, source)
+        answer = self._ask(RTM_GETROUTE, body)
+        kind = _ROUTE.unpack_from(answer)[7]
+        found = _attributes(answer[_ROUTE.size :])
+        if kind != RTN_UNICAST or RTA_OIF not in found or RTA_VIA in found:
+            return None
+        metrics = _attributes(found.get(RTA_METRICS, b""))
+        mtu = _INT.unpack(metrics[RTAX_MTU])[0] if RTAX_MTU in metrics else 0
+        return Route(_INT.unpack(found[RTA_OIF])[0], found.get(RTA_GATEWAY, destination), mtu)
+
+    def neighbour(self, link: int, address: bytes) -> bytes | None:
+        """The link-layer address of a neighbour; None while the kernel does not know it. Raises: OSError."""
+        body = _NEIGHBOUR.pack(_family(address), link, 0, 0, 0) + _attribute(NDA_DST, address)
+        try:
+            answer = self._ask(RTM_GETNEIGH, body)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+        _, _, state, _, _ = _NEIGHBOUR.unpack_from(answer)
+        hardware = _attributes(answer[_NEIGHBOUR.size :]).get(NDA_LLADDR, b"")
+        return hardware if state & NUD_KNOWN and len(hardware) == 6 else None
+
+    def link(self, index: int) -> Link:
+        """An interface. Raises: OSError."""
+        answer = self._ask(RTM_GETLINK, _LINK.pack(0, 0, index, 0, 0))
+        _, kind, _, flags, _ = _LINK.unpack_from(answer)
+        found = _attributes(answer[_LINK.size :])
+        mtu = _INT.unpack(found[IFLA_MTU])[0] if IFLA_MTU in found else 0
+        return Link(kind == ARPHRD_ETHER, bool(flags & IFF_UP), found.get(IFLA_ADDRESS, b""), mtu)
+
+
+class RoutingChanges:
+    """Hears when routes, rules, addresses, links or neighbours change."""
+
+    def __init__(self) -> None:
+        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+        self._netlink.setblocking(False)
+        self._netlink.bind((0, 0))
+        for group in CHANGES_GROUPS:
+            self._netlink.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+        self.fd = self._netlink.fileno()
+        """Readable when something has changed."""
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._netlink.close()
+
+    def take(self, datagrams_max: int) -> list[NeighbourChange] | None:
+        """The neighbours that have changed, out of at most so many datagrams; None when anything else has, or
+        news were lost: then nothing that was known before holds."""
+        changes: list[NeighbourChange] = []
+        is_lost = False
+        for _ in range(datagrams_max):
+            try:
+                datagram = self._netlink.recv(MESSAGE_BYTES_MAX)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                is_lost = True
+                continue
+            for kind, body in _messages(datagram):
+                if kind not in (RTM_NEWNEIGH, RTM_DELNEIGH):
+                    is_lost = True
+                    continue
+                changes.append(_neighbour_change(kind, body))
+        return None if is_lost else changes
+
+
+def _neighbour_change(kind: int, body: bytes) -> NeighbourChange:
+    _, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
+    found = _attributes(body[_NEIGHBOUR.size :])
+    is_known = kind == RTM_NEWNEIGH and state & NUD_KNOWN
+    hardware = found.get(NDA_LLADDR, b"") if is_known else b""
+    return NeighbourChange(link, found.get(NDA_DST, b""), hardware)
