@@ -116,7 +116,8 @@ async def open_process(command: Sequence[str], **how: Any) -> Process:
 
     Raises: OSError; MisuseError for what is no command.
 
-    Use it with `async with`: at the end of the block the child is gone.
+    Use it with `async with`: at the end of the block the child is gone. It has the descriptors 0, 1 and 2 and
+    none of ours, and in a server all processors, also where its worker is kept on one.
 
     >>> from subprocess import PIPE
     >>> from gossamer import open_process, run
