@@ -1,6 +1,6 @@
 """A worker: reads its plan, imports what it needs, gives up its privileges, serves.
 
-    python -m gossamer.shards.worker --plan-fd N
+    python -P -m gossamer.shards.worker --plan-fd N
 
 Owns the order of these steps. Everything is imported and the application loaded before privileges go: the
 dropped user may not be able to walk to the files of this installation.
@@ -36,10 +36,12 @@ from gossamer.shards.application import Application, add_loops, give_connector, 
 from gossamer.shards.confinement import steps
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError
+from gossamer.shards.imports import look_here_last
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.serving import Worker
 from gossamer.shards.signals import ENDING
 from gossamer.shards.stack import BuildStack
+from gossamer.shards.standard_streams import hold_standard_descriptors
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
 
 log = logging.getLogger("gossamer.worker")
@@ -120,6 +122,8 @@ def run_worker(plan: WorkerPlan) -> None:
         plan
     )
     root = plan.descriptors.root
+    if root == NO_DESCRIPTOR:
+        look_here_last()
     application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
     pin_cpu(plan.shard.cpu)
     raise_descriptor_limit()
@@ -145,6 +149,7 @@ def run_worker(plan: WorkerPlan) -> None:
 
 def main() -> None:
     """The worker's command."""
+    hold_standard_descriptors()
     parser = argparse.ArgumentParser(description="A worker of gossamer; the supervisor starts it.")
     parser.add_argument("--plan-fd", type=int, required=True)
     plan = decode_plan(read_message(parser.parse_args().plan_fd))
