@@ -2,8 +2,8 @@
 
 Owns the handler of SIGINT while a program runs. A handler runs between any two bytecodes, so the first SIGINT
 only writes to an eventfd, and a thread cancels the program's scope when it is its turn. The second one raises
-KeyboardInterrupt wherever it comes, as Python does: the way out of a program that does not end. A forked child
-has no part in it: Ctrl-C ends it.
+KeyboardInterrupt wherever it comes, as Python does: the way out of a program that does not end. A forked
+child has no part in it: Ctrl-C ends it.
 
 Source: asyncio.Runner (Python 3.11), whose rules these are.
 """
