@@ -102,6 +102,7 @@ class NetfilterQueueSource:
         self._queue = netfilterqueue.NetfilterQueue()
         self._queue.bind(queue_number, self._take, max_len=maxlen, sock_len=receive_buffer_bytes)
         self.fd = self._queue.get_fd()
+        os.set_inheritable(self.fd, False)  # the library of the package leaves it to every child
         _quiet_overruns(self.fd)
         self._reader = _BoundedReader(self.fd)
         self._memory = ReceiveMemory(SLOTS, SLOT_BYTES)

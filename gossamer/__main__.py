@@ -1,4 +1,7 @@
-"""`python -m gossamer` is the command line."""
+"""`python -P -m gossamer` is the command line.
+
+Without -P, Python looks for modules in the current folder first: for this package too.
+"""
 
 from gossamer.cli.main import main
 

@@ -151,7 +151,8 @@ class Bench:
         """Figure 3, in a process of its own."""
         count = self.size.threads
         self.say(f"{count:,} blocked threads")
-        argv = [sys.executable, "-m", "gossamer.loadtest.bench_threads", "--count", str(count), "--json"]
+        command = [sys.executable, "-P", "-m", "gossamer.loadtest.bench_threads"]
+        argv = [*command, "--count", str(count), "--json"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=THREADS_TIMEOUT_S, check=False)
         if done.returncode != 0:
             raise ServerError(f"bench_threads: {done.stderr.strip()[-500:]}")

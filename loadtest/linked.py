@@ -52,7 +52,7 @@ def start_link(
     """Join two namespaces by `link0`; returns when it is up. Raises: NamespaceError."""
     options = {"left": left.name, "right": right.name, "seed": str(seed), "seconds": str(seconds)}
     options |= {field.replace("_", "-"): str(getattr(faults, field)) for field in faults.__struct_fields__}
-    argv = [sys.executable, "-m", "gossamer.loadtest.link"]
+    argv = [sys.executable, "-P", "-m", "gossamer.loadtest.link"]
     argv += [word for name, value in options.items() for word in (f"--{name}", value)]
     argv += [word for address in LEFT_ADDRESSES for word in ("--left-address", address)]
     argv += [word for address in RIGHT_ADDRESSES for word in ("--right-address", address)]

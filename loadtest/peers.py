@@ -6,6 +6,7 @@ descriptors.
 
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +85,9 @@ def start_nginx(
 def start_uvicorn(place: Place, log: Path, port: int = 8082) -> Server:
     """Start uvicorn (uvloop, httptools) with the one-response application. Raises: ServerError."""
     options = {"host": "0.0.0.0", "port": str(port), "loop": "uvloop", "http": "httptools"}
-    argv = [sys.executable, "-m", "uvicorn", "gossamer.loadtest.asgi_app:app", "--no-access-log"]
+    argv = [sys.executable, "-P", "-m", "uvicorn", "gossamer.loadtest.asgi_app:app", "--no-access-log"]
+    # It would put the current folder first by itself.
+    argv += ["--app-dir", sysconfig.get_path("purelib")]
     argv += [word for name, value in options.items() for word in (f"--{name}", value)]
     process = start_logged(place, [*argv, "--log-level", "warning"], log)
     server = Server("uvicorn", process, port, log, lambda: [process.pid])

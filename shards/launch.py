@@ -15,6 +15,7 @@ import psutil
 from gossamer.core.clock import monotonic_us
 from gossamer.ffi.shared_memory import sealed_message
 from gossamer.shards.counters import Row, WorkerState
+from gossamer.shards.imports import environment_without_here
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
 
 
@@ -36,7 +37,8 @@ class WorkerProcess:
         )
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gossamer.shards.worker", "--plan-fd", str(letter)],
+                [sys.executable, "-P", "-m", "gossamer.shards.worker", "--plan-fd", str(letter)],
+                env=environment_without_here(os.environ),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(letter, *descriptors.inherited()),
                 process_group=0,

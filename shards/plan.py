@@ -147,9 +147,10 @@ def worker_count(config: Config, facts: MachineFacts) -> int:
 
 def _worker_cpus(config: Config, facts: MachineFacts, workers: int) -> list[int | None]:
     """The CPU that each worker stays on, if any."""
-    # A quota below the CPUs means that others use them too: all its kind would crowd the first ones.
+    # Only who has one for each CPU need not choose. With fewer workers, or a quota below the CPUs, others use
+    # them too, and all of that kind would crowd the first ones.
     is_shared = facts.cpu_quota is not None and facts.cpu_quota < len(facts.cpus)
-    pinned = config.server.pin_cpus and workers <= len(facts.cpus) and not is_shared
+    pinned = config.server.pin_cpus and workers == len(facts.cpus) > 1 and not is_shared
     return [facts.cpus[i] if pinned else None for i in range(workers)]
 
 

@@ -25,9 +25,11 @@ def hold_standard_descriptors() -> None:
 
 def _point_at_nothing(fd: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
-    if nothing != fd:
-        os.dup2(nothing, fd)
-        os.close(nothing)
+    if nothing == fd:
+        os.set_inheritable(fd, True)  # as a standard descriptor is: children would find it closed again
+        return
+    os.dup2(nothing, fd)
+    os.close(nothing)
 
 
 def write_standard_output(content: bytes) -> None:

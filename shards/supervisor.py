@@ -22,6 +22,7 @@ from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
 from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.orphans import reap_orphans
 from gossamer.shards.procfs import read_queues
 from gossamer.shards.reload import changes_that_need_a_restart
 from gossamer.shards.restart import (
@@ -197,6 +198,7 @@ class Supervisor:
             for process in tuple(slot.processes()):
                 if process.has_ended():
                     self._ended(slot, process)
+        reap_orphans({process.pid for slot in self._slots for process in slot.processes()})
 
     def _ended(self, slot: Slot, process: WorkerProcess) -> None:
         status = process.reap()

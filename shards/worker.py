@@ -1,6 +1,6 @@
 """A worker: reads its plan, imports what it needs, gives up its privileges, serves.
 
-    python -m gossamer.shards.worker --plan-fd N
+    python -P -m gossamer.shards.worker --plan-fd N
 
 Owns the order of these steps. Everything is imported and the application loaded before privileges go: the
 dropped user may not be able to walk to the files of this installation.
@@ -11,11 +11,12 @@ import gc
 import importlib
 import logging
 import os
-import resource
 import select
 import sys
+from collections.abc import Iterable
 from contextlib import nullcontext
 from functools import partial
+from typing import Final
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.signals import SignalSocket
@@ -36,16 +37,21 @@ from gossamer.shards.application import Application, add_loops, give_connector, 
 from gossamer.shards.confinement import steps
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError
+from gossamer.shards.imports import look_here_last
+from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.serving import Worker
 from gossamer.shards.signals import ENDING
 from gossamer.shards.stack import BuildStack
+from gossamer.shards.standard_streams import hold_standard_descriptors
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, decode_plan
 
 log = logging.getLogger("gossamer.worker")
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """The hot path makes few cycles; the young generation is looked at rarely, the old one hardly ever."""
+
+NO_CPUS: Final[frozenset[int]] = frozenset()
 
 
 def give_up_privileges(plan: WorkerPlan) -> None:
@@ -64,28 +70,44 @@ def give_up_privileges(plan: WorkerPlan) -> None:
         raise SystemExit("the supervisor ended while this worker started")
 
 
-def pin_cpu(cpu: int | None) -> None:
-    """Stay on one CPU, if one is named and still to be had."""
+def keep_from_children(descriptors: Iterable[int]) -> None:
+    """Have each closed when a child execs: whoever holds one of them keeps our port or queue for itself."""
+    for fd in descriptors:
+        os.set_inheritable(fd, False)
+
+
+def pin_cpu(cpu: int | None) -> frozenset[int]:
+    """Have this thread stay on one CPU, if one is named and still to be had; the CPUs that it had before, or
+    none where it has them still.
+
+    Threads and children inherit it from the thread that starts them.
+    """
     if cpu is None:
-        return
+        return NO_CPUS
     try:
+        before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {cpu})
     except OSError as error:
         log.warning("not pinned to CPU %d: %s", cpu, error.strerror)
+        return NO_CPUS
+    return frozenset(before)
 
 
-def raise_descriptor_limit() -> None:
-    """Have all the descriptors that the system grants: each connection on kernel sockets takes one."""
+def have_cpus(cpus: frozenset[int]) -> None:
+    """Have this thread, and what it starts, run on all of these; on none means as they are."""
+    if not cpus:
+        return
     try:
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        os.sched_setaffinity(0, cpus)
     except OSError as error:
-        log.warning("the limit of open descriptors stays as it is (prlimit64): %s", error.strerror)
+        log.warning("the pool's threads stay on the CPU of their worker: %s", error.strerror)
 
 
-def build_scheduler(disk_spin_us: int) -> tuple[Scheduler, DiskLoop]:
-    """A scheduler with the loops that every stack needs."""
-    pool = PoolLoop()
+def build_scheduler(disk_spin_us: int, pool_cpus: frozenset[int]) -> tuple[Scheduler, DiskLoop]:
+    """A scheduler with the loops that every stack needs. Children of `run_process` are started in the pool:
+    so they have its CPUs.
+    """
+    pool = PoolLoop(at_start=partial(have_cpus, pool_cpus))
     disk = DiskLoop(pool, spin_us=disk_spin_us)
     if disk.why_not_better:
         log.warning("files are read by %s: %s", disk.engine, disk.why_not_better)
@@ -115,19 +137,23 @@ def run_worker(plan: WorkerPlan) -> None:
     """Serve until asked to end."""
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
     keep_freed_memory()
+    keep_from_children(plan.descriptors.inherited())
+    set_what_was_inherited()
     signals = SignalSocket(ENDING)
+    unblock_signals()
     build_stack: BuildStack = importlib.import_module(f"gossamer.shards.stack_{plan.stack}").stack_builder(
         plan
     )
     root = plan.descriptors.root
+    if root == NO_DESCRIPTOR:
+        look_here_last()
     application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
-    pin_cpu(plan.shard.cpu)
-    raise_descriptor_limit()
+    unpinned = pin_cpu(plan.shard.cpu)
     give_up_privileges(plan)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    scheduler, disk = build_scheduler(plan.config.server.disk_spin_us)
+    scheduler, disk = build_scheduler(plan.config.server.disk_spin_us, unpinned)
     row = CounterTable(plan.descriptors.counters).row(plan.row)
     is_last = partial(is_readable, plan.descriptors.liveness)
     worker = Worker(scheduler, row, monotonic_us, is_last, (disk.statistics,))
@@ -145,6 +171,7 @@ def run_worker(plan: WorkerPlan) -> None:
 
 def main() -> None:
     """The worker's command."""
+    hold_standard_descriptors()
     parser = argparse.ArgumentParser(description="A worker of gossamer; the supervisor starts it.")
     parser.add_argument("--plan-fd", type=int, required=True)
     plan = decode_plan(read_message(parser.parse_args().plan_fd))

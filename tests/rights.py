@@ -54,6 +54,13 @@ def make_namespace() -> None:
         return
 
 
+def be_process_1() -> None:
+    """Start a command as the first process of a namespace that sees its own processes."""
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "true"]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        raise MissingRight("unshare(1) is refused")
+
+
 def bind_queue() -> None:
     """Have the firewall of a namespace hand packets to a queue."""
     if shutil.which("iptables") is None:
@@ -183,6 +190,7 @@ ON_DISK: Final = "TMPDIR=a folder on ext4 or xfs make test"
 
 RIGHTS: Final[dict[str, Right]] = {
     "namespaces": Right("make a network namespace", make_namespace, AS_ROOT),
+    "pid-namespaces": Right("make a namespace of processes", be_process_1, AS_ROOT),
     "nfqueue": Right("divert packets to an NFQUEUE queue", bind_queue, AS_ROOT),
     "tun": Right("open a TUN device in a network namespace", open_tun, AS_ROOT),
     "raw-sockets": Right("open a raw socket (CAP_NET_RAW)", open_raw_socket, AS_ROOT),

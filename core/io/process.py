@@ -157,7 +157,8 @@ async def open_process(command: Sequence[str], **how: Any) -> Process:
 
     Raises: OSError; MisuseError for anything but a command.
 
-    Use it with `async with`: at the end of the block the child is gone.
+    Use it with `async with`: at the end of the block the child is gone. It has the descriptors 0, 1 and 2 and
+    none of ours, and in a server all processors, also where its worker is kept on one.
 
     Where SIGCHLD is ignored, this sets it to its default for the whole program, as the kernel would reap the
     child itself and keep no exit code. That can be done on Python's main thread alone: a scheduler on another

@@ -4,7 +4,7 @@
         async for number in signals: ...
 
 Owns the installation of handlers that do nothing. Between two bytecodes nothing of ours happens; a thread
-takes the number when it is its turn.
+takes the number when it is its turn. A forked child has none of them (`core.loop.caught`).
 """
 
 import select
@@ -13,6 +13,7 @@ import socket
 from collections import deque
 from collections.abc import Iterable
 
+from gossamer.core.loop.caught import NO_WAKEUP, CaughtSignal
 from gossamer.core.threads.calls import EpollWait
 
 NUMBERS_MAX = 64
@@ -25,6 +26,9 @@ def _wake_only(_number: int, _frame: object) -> None:
 
 class SignalSocket:
     """Catches signals from now on; one in a process, on its main thread.
+
+    In a child that is forked meanwhile (os.fork), what they did before holds again, and nothing of what is
+    sent to it comes here.
 
     >>> from signal import SIGUSR1, raise_signal
     >>> from gossamer import SignalSocket, run
@@ -40,8 +44,9 @@ class SignalSocket:
         self._read, self._write = socket.socketpair()
         self._read.setblocking(False)
         self._write.setblocking(False)
-        signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
-        self._previous = {number: signal.signal(number, _wake_only) for number in numbers}
+        wakeup_fd = self._write.fileno()
+        signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
+        self._caught = {number: CaughtSignal(number, _wake_only, wakeup_fd) for number in numbers}
         self._read_ahead: deque[int] = deque()
 
     def fileno(self) -> int:
@@ -57,13 +62,13 @@ class SignalSocket:
         return bytes(number for number in self._read.recv(NUMBERS_MAX) if self._is_ours(number))
 
     def _is_ours(self, number: int) -> bool:
-        return number in self._previous and signal.getsignal(number) is _wake_only
+        return number in self._caught and self._caught[number].is_in_place
 
     def close(self) -> None:
-        """Put everything back as it was."""
-        signal.set_wakeup_fd(-1)
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        """Put everything back as it was, but for signals that somebody else has taken since."""
+        signal.set_wakeup_fd(NO_WAKEUP)
+        for caught in self._caught.values():
+            caught.put_back()
         self._read.close()
         self._write.close()
 

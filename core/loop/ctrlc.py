@@ -2,7 +2,8 @@
 
 Owns the handler of SIGINT while a program runs. A handler runs between any two bytecodes, so the first SIGINT
 only writes to an eventfd, and a thread cancels the program's scope when it is its turn. The second one raises
-KeyboardInterrupt wherever it comes, as Python does: the way out of a program that does not end.
+KeyboardInterrupt wherever it comes, as Python does: the way out of a program that does not end. A forked
+child has no part in it: Ctrl-C ends it.
 
 Source: asyncio.Runner (Python 3.11), whose rules these are.
 """
@@ -13,6 +14,7 @@ import threading
 from select import EPOLLIN
 from typing import Final
 
+from gossamer.core.loop.caught import CaughtSignal
 from gossamer.core.threads.calls import sys_epoll_wait
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.introspection import stack_dump
@@ -28,6 +30,7 @@ class CtrlC:
 
     def __init__(self) -> None:
         self._eventfd = -1
+        self._caught: CaughtSignal | None = None
         self._has_come = False
         self.stood = ""
         """Where the threads of the program's scope stood when the first one came."""
@@ -35,7 +38,7 @@ class CtrlC:
     @property
     def is_taken(self) -> bool:
         """Whether SIGINT comes here."""
-        return self._eventfd >= 0
+        return self._caught is not None
 
     async def calls_off(self, scope: CancelScope) -> None:
         """Wait for the first one, and cancel a scope."""
@@ -47,16 +50,15 @@ class CtrlC:
         is_main_thread = threading.current_thread() is threading.main_thread()
         if is_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            signal.signal(signal.SIGINT, self._handle)
+            self._caught = CaughtSignal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if not self.is_taken:
+        if self._caught is None:
             return
-        if signal.getsignal(signal.SIGINT) == self._handle:  # nobody else has taken it meanwhile
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        eventfd, self._eventfd = self._eventfd, -1
-        os.close(eventfd)
+        self._caught.put_back()
+        self._caught = None
+        os.close(self._eventfd)
 
     def _handle(self, _number: int, _frame: object) -> None:
         if self._has_come:

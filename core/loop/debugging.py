@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Final
 
+from gossamer.core.loop.caught import CaughtSignal
 from gossamer.core.threads.forgotten import forgotten_awaits_are_named
 from gossamer.core.threads.introspection import all_threads, stack_dump
 from gossamer.core.threads.watchdog import Watchdog, Watched
@@ -52,12 +53,11 @@ def _dumps_on_sigquit() -> Iterator[None]:
     if not is_main_thread or signal.getsignal(signal.SIGQUIT) is not signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGQUIT, _dump)
+    caught = CaughtSignal(signal.SIGQUIT, _dump)
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGQUIT) is _dump:  # nobody else has taken it meanwhile
-            signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        caught.put_back()
 
 
 def _dump(_number: int, _frame: object) -> None:

@@ -32,7 +32,13 @@ Job = tuple[Done, Callable[..., Any], tuple[Any, ...]]
 class PoolLoop(PassiveLoop):
     """Runs blocking functions on other operating-system threads, which are started when first needed."""
 
-    def __init__(self, os_threads_max: int = OS_THREADS_MAX, queue_max: int = QUEUE_MAX) -> None:
+    def __init__(
+        self,
+        os_threads_max: int = OS_THREADS_MAX,
+        queue_max: int = QUEUE_MAX,
+        at_start: Callable[[], None] | None = None,
+    ) -> None:
+        """`at_start` is called first in each of its threads; it must not raise."""
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
             Blio: self._blio,
             BlioToEnd: self._blio,
@@ -43,6 +49,7 @@ class PoolLoop(PassiveLoop):
         """The thread that waits for each job; the result for a thread that was cancelled is dropped."""
         self._os_threads_max = os_threads_max
         self._queue_max = queue_max
+        self._at_start = at_start
         self._os_threads: list[threading.Thread] = []
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._results: deque[tuple[Done, Any]] = deque()
@@ -92,7 +99,7 @@ class PoolLoop(PassiveLoop):
         name = f"gossamer-blio-{len(self._os_threads)}"
         os_thread = threading.Thread(
             target=serve_jobs,
-            args=(self._jobs, self._results, self._wakeup, self._token),
+            args=(self._jobs, self._results, self._wakeup, self._token, self._at_start),
             name=name,
             daemon=True,
         )
@@ -152,9 +159,15 @@ class Wakeup:
 
 
 def serve_jobs(
-    jobs: "SimpleQueue[Job | None]", results: "deque[tuple[Done, Any]]", wakeup: Wakeup, token: Token
+    jobs: "SimpleQueue[Job | None]",
+    results: "deque[tuple[Done, Any]]",
+    wakeup: Wakeup,
+    token: Token,
+    at_start: Callable[[], None] | None,
 ) -> None:
     """What each thread of the pool does, until it gets None."""
+    if at_start is not None:
+        at_start()
     while (job := jobs.get()) is not None:
         done, function, arguments = job
         try:

@@ -23,6 +23,7 @@ from gossamer.core.io.signals import SignalSocket
 from gossamer.core.printable import printable
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
+from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.machine import require_machine
 from gossamer.shards.settings import (
@@ -185,7 +186,9 @@ def run_server(config: Config, load: Callable[[], Config]) -> None:
     """Run a supervisor until it ends. Raises: CommandError."""
     configure_logging(config.log.level, "supervisor")
     require_machine()
+    set_what_was_inherited()
     # A signal that comes while rules are installed or removed waits until that is done.
     with contextlib.closing(SignalSocket(SIGNALS)) as signals, ServerRun(config) as run:
+        unblock_signals()
         run.open()
         Supervisor(run, signals, load, on_ready=lambda: announce(run)).run()

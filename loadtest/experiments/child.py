@@ -25,7 +25,7 @@ class MeasurementFailed(GossamerError):
 
 def measure_in_child(module: str, function: str, /, **arguments: Any) -> Any:
     """What `function(**arguments)` of one of this package's modules returns. Raises: MeasurementFailed."""
-    command = [sys.executable, "-m", f"{PACKAGE}.child", module, function, json.dumps(arguments)]
+    command = [sys.executable, "-P", "-m", f"{PACKAGE}.child", module, function, json.dumps(arguments)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:

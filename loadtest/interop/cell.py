@@ -49,7 +49,7 @@ class EndProcess:
     """One end, as a process that speaks lines of JSON."""
 
     def __init__(self, space: Namespace, *words: str) -> None:
-        argv = [sys.executable, "-m", "gossamer.loadtest.interop.process", *words]
+        argv = [sys.executable, "-P", "-m", "gossamer.loadtest.interop.process", *words]
         self.process: subprocess.Popen[Any] = space.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def line(self) -> Any:

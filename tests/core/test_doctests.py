@@ -37,7 +37,7 @@ def test_examples__there_are_some() -> None:
 def test_examples__import_what_they_need() -> None:
     """pytest finds a module at the repository's root and loads it as `core.threads`, beside the installed
     one: an example that takes a name from its module and another from `gossamer` would mix the two."""
-    command = [sys.executable, "-m", "pytest", "-q", "--doctest-modules", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "--doctest-modules", "-p", "no:cacheprovider"]
     places = ["core/threads", "core/loop", "core/io", "core/clock.py"]
     done = subprocess.run(
         [*command, *places], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False

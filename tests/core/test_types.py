@@ -25,7 +25,7 @@ MODULES = [
 
 
 def mypy(*files: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "mypy", *map(str, files)]
+    command = [sys.executable, "-P", "-m", "mypy", *map(str, files)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 

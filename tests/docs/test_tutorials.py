@@ -46,7 +46,7 @@ def test_page__every_block_is_a_file_or_commands(page: str) -> None:
 def in_folder(folder: Path, *tool: str) -> "subprocess.CompletedProcess[str]":
     """A tool on a reader's files, with nothing of this repository in its way."""
     return subprocess.run(
-        [sys.executable, "-m", *tool],
+        [sys.executable, "-P", "-m", *tool],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if name not in {"MYPYPATH", "PYTHONPATH"}},
         capture_output=True,

@@ -37,6 +37,6 @@ def test_example__is_run_by_a_test_and_listed(name: str) -> None:
 
 
 def test_examples__have_types_that_hold() -> None:
-    command = [sys.executable, "-m", "mypy", "examples"]
+    command = [sys.executable, "-P", "-m", "mypy", "examples"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -15,7 +15,7 @@ from gossamer.loadtest.bench_idle import FIRST, connections_possible
 @pytest.mark.needs("nfqueue", "nginx", "wrk")
 @pytest.mark.slow
 def test_bench__quick__every_figure_beside_its_target(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "gossamer.loadtest.bench", "--quick", "--rounds", "1", "--json"]
+    argv = [sys.executable, "-P", "-m", "gossamer.loadtest.bench", "--quick", "--rounds", "1", "--json"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)

@@ -10,7 +10,7 @@ BYTES_PER_THREAD_MAX = 600
 
 
 def test_json__keys_and_memory_bound() -> None:
-    command = [sys.executable, "-m", "gossamer.loadtest.bench_threads", "--count", "100000", "--json"]
+    command = [sys.executable, "-P", "-m", "gossamer.loadtest.bench_threads", "--count", "100000", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     cost = json.loads(done.stdout)
     assert sorted(cost) == ["bytes_per_thread", "count", "create_us", "switch_us"]

@@ -1,9 +1,12 @@
 """Servers for the tests of processes: started by the command line, ended by their pid, whatever happened."""
 
+import contextlib
 import http.client
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +16,10 @@ from typing import Any
 
 import psutil
 import pytest
+
+from gossamer.loadtest.namespaces import Namespace
+
+from .family import END
 
 GOSSAMER = str(Path(sys.executable).parent / "gossamer")
 PATIENCE_SECONDS = 15.0
@@ -73,6 +80,12 @@ class Server:
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
+
+    def port(self) -> int:
+        """Its port, as it has printed it."""
+        found = re.search(r"http://[^/]*:(\d+)/", self.log())
+        assert found is not None, self.log()
+        return int(found[1])
 
     def worker_pids(self) -> list[int]:
         """The pids of its workers."""
@@ -137,3 +150,43 @@ def serve(site: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.end()
+
+
+class Place:
+    """Where servers of one stack run and clients reach them: this machine, or a namespace."""
+
+    def __init__(self, stack: str, serve: Callable[..., Server], namespace: Namespace | None) -> None:
+        self.stack = stack
+        self._serve = serve
+        self._namespace = namespace
+
+    def start(self, *argv: str, prefix: tuple[str, ...] = (), **options: str) -> Server:
+        """Start a server there."""
+        inside = tuple(self._namespace.command([])) if self._namespace else ()
+        return self._serve("--stack", self.stack, *argv, prefix=(*inside, *prefix), **options)
+
+    def start_family(self, *argv: str, **options: Any) -> Server:
+        """Start a server of the handler `family`, which starts children."""
+        folder = str(Path(__file__).parent)
+        return self.start(*argv, target="family:handler", PYTHONPATH=folder, **options).wait_ready()
+
+    def ask(self, port: int, question: str) -> str:
+        """What the server there answers, over a connection of its own."""
+        inside = self._namespace.entered() if self._namespace else contextlib.nullcontext()
+        with inside, socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as client:
+            client.sendall(question.encode())
+            answer = b""
+            while not answer.endswith(END):
+                part = client.recv(65536)
+                assert part, f"cut short: {answer!r}"
+                answer += part
+            return answer.removesuffix(END).decode()
+
+
+@pytest.fixture(params=["kernel", pytest.param("nfqueue", marks=pytest.mark.needs("nfqueue"))])
+def place(request: pytest.FixtureRequest, serve: Callable[..., Server]) -> Place:
+    """Each stack in turn."""
+    if request.param == "kernel":
+        return Place("kernel", serve, None)
+    namespace: Namespace = request.getfixturevalue("namespace")
+    return Place("nfqueue", serve, namespace)

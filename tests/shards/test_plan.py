@@ -137,6 +137,20 @@ def test_worker_count__ill_formed_python_cpu_count__refused_as_python_does(text:
 
 
 @pytest.mark.parametrize(
+    ("workers", "cpus"),
+    [(1, [None]), (2, [None, None]), (3, [4, 5, 7]), (4, [None] * 4)],
+)
+def test_plan__not_a_worker_for_each_cpu__none_is_pinned(workers: int, cpus: list[int | None]) -> None:
+    """Two servers that begin at the first CPU would share it, and leave others idle."""
+    plan = plan_shards(config(f"server.workers={workers}"), MachineFacts(cpus=(4, 5, 7)))
+    assert [shard.cpu for shard in plan.shards] == cpus
+
+
+def test_plan__one_cpu__its_worker_is_not_pinned() -> None:
+    assert plan_shards(config("server.workers=1"), MachineFacts(cpus=(0,))).shards[0].cpu is None
+
+
+@pytest.mark.parametrize(
     ("quota", "cpus"), [(None, [0, 1]), (Fraction(2), [0, 1]), (ONE_AND_A_HALF, [None, None])]
 )
 def test_plan__quota_below_the_cpus__none_is_pinned(quota: Fraction | None, cpus: list[int | None]) -> None:

@@ -1,14 +1,16 @@
 """Standard output that nobody reads, and descriptors that are closed."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .conftest import GOSSAMER, PATIENCE_SECONDS, wait_until
+from .conftest import GOSSAMER, PATIENCE_SECONDS, Place, wait_until
 
 WRITE_TWICE = """
 import logging, os
@@ -67,6 +69,29 @@ def test_serve__output_closed__serves_and_stops_as_ever(tmp_path: Path, closing:
 
 def is_serving(run_dir: Path) -> bool:
     """Whether the server there says that its worker serves."""
+    status = status_of(run_dir)
+    return status is not None and any(worker["state"] == "serving" for worker in status["workers"])
+
+
+def status_of(run_dir: Path) -> Any:
+    """The status of the server there; None where there is none yet."""
     command = [GOSSAMER, "status", "--json", "--run-dir", str(run_dir)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
-    return done.returncode == 0 and '"state":"serving"' in done.stdout
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def test_serve__descriptors_closed__workers_have_dev_null_and_outlive_what_is_written(place: Place) -> None:
+    closed = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
+    folder = str(Path(__file__).parent)
+    server = place.start("--workers", "1", target="family:handler", PYTHONPATH=folder, prefix=closed)
+    wait_until(lambda: is_serving(server.directory), "the server serves")
+    # Its own commands would have them closed as well.
+    status = status_of(server.directory)
+    (worker,) = status["workers"]
+    for pid in (server.process.pid, worker["pid"]):
+        assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
+    assert place.ask(status["port"], "lines") == "written"
+    seen = place.ask(status["port"], "fork and exec").splitlines()
+    assert [seen[0], seen[2]] == ["/dev/null"] * 2
+    (after,) = status_of(server.directory)["workers"]
+    assert (after["pid"], after["state"], after["restarts"]) == (worker["pid"], "serving", 0)

@@ -129,6 +129,45 @@ def test_not_on_the_main_thread__runs_without_it() -> None:
     assert found == [7]
 
 
+FORKS = """
+import os, signal, sys, time
+from gossamer import run, sleep, sys_blio
+
+def stay():
+    for _ in range(600):
+        time.sleep(0.1)
+
+def forked():
+    pid = os.fork()
+    if pid == 0:
+        try:
+            stay()
+        finally:
+            os._exit(1)
+    return pid
+
+async def main():
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        child = await sys_blio(forked) if sys.argv[1] == "in the pool" else forked()
+        os.kill(child, number)
+        _, status = os.waitpid(child, 0)
+        print("the child ended by", os.WTERMSIG(status), flush=True)
+    await sleep(0.1)
+    print("went on", flush=True)
+
+run(main(), debug=True)
+"""
+
+
+@pytest.mark.parametrize("where", ["in a thread", "in the pool"])
+def test_ctrl_c__to_a_forked_child_alone__ends_it_and_nothing_else(where: str) -> None:
+    command = [sys.executable, "-c", FORKS, where]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ends = [f"the child ended by {number:d}" for number in (signal.SIGINT, signal.SIGQUIT)]
+    assert done.stdout.splitlines() == [*ends, "went on"], done.stderr
+    assert done.returncode == 0
+
+
 PROGRAM = """
 from gossamer.core.loop.program import run
 from gossamer.core.threads.calls import sys_sleep
