@@ -1,20 +1,20 @@
-"""By which hop a flow leaves as frames: found out once for a destination, forgotten when it may not hold.
+"""By which hop a flow leaves as frames: looked up once for a destination, forgotten when it may not hold.
 
-    first super-segment of a flow -> route, link, neighbour -> hop -> from now on all of the flow goes as frames
+    first super-segment of a flow -> route, link, neighbour -> hop -> all of the flow goes as frames
 
-One flow never leaves by two sockets at a time: they would overtake each other. Where there is no hop (this host
-itself, no Ethernet, a neighbour that the kernel does not know yet) the raw socket sends, and asks of a flow no
-more until something changes.
+One flow never leaves by two sockets at a time: they would overtake each other. Where there is no hop (this
+host itself, no Ethernet, a neighbour that the kernel does not know yet) the raw socket sends, and nobody asks
+again for this flow until something changes.
 
-Owns the table of hops and that of flows. Bounds: HOPS_MAX destinations, of which the oldest goes; a flow stands
-here no longer than its connection lives.
+Owns the table of hops and that of flows. Bounds: HOPS_MAX destinations, of which the oldest goes; a flow
+stands here no longer than its connection lives.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from gossamer.ffi.rtnetlink import Link, NeighbourChange, Route
+from gossamer.ffi.rtnetlink import Interface, NeighbourChange, Route
 
 HOPS_MAX: Final = 4096
 RAW: Final = 0
@@ -43,7 +43,7 @@ class Routing(Protocol):
     def neighbour(self, link: int, address: bytes) -> bytes | None:
         """A neighbour's link-layer address."""
 
-    def link(self, index: int) -> Link:
+    def link(self, index: int) -> Interface:
         """An interface."""
 
 
@@ -58,8 +58,8 @@ def find_hop(routing: Routing, destination: bytes, source: bytes) -> Hop | None:
             return None
         neighbour = routing.neighbour(route.link, route.next_hop)
     except OSError:
-        # The kernel refuses (a source that is not ours, a link that has just gone) or does not answer: the raw
-        # socket sends, and hears the reason.
+        # The kernel refuses (a source that is not ours, a link that has just gone) or does not answer: the
+        # raw socket sends, and hears the reason.
         return None
     if neighbour is None:
         return None
@@ -70,6 +70,12 @@ def _addresses(flow: bytes) -> tuple[bytes, bytes]:
     """(peer's, ours) of a flow, as they are on the wire."""
     peer, ours = flow[:16], flow[16:32]
     return (peer[12:], ours[12:]) if peer.startswith(MAPPED_PREFIX) else (peer, ours)
+
+
+def _has_moved(hop: Hop, changes: list[NeighbourChange]) -> bool:
+    """Whether the last change that is about its next hop names another link-layer address, or none."""
+    about = [each.hardware for each in changes if (each.link, each.address) == (hop.link, hop.next_hop)]
+    return bool(about) and about[-1] != hop.destination
 
 
 class _Known:
@@ -135,16 +141,7 @@ class Hops:
 
     def changed(self, changes: list[NeighbourChange] | None) -> None:
         """Forget what does not hold any more; None is everything. Flows without a hop may ask again."""
-        if changes is None:
-            gone = list(self._known.values())
-        else:
-            now = {(each.link, each.address): each.hardware for each in changes}
-            gone = [
-                known
-                for known in self._known.values()
-                if now.get((known.hop.link, known.hop.next_hop), known.hop.destination)
-                != known.hop.destination
-            ]
+        gone = [known for known in self._known.values() if changes is None or _has_moved(known.hop, changes)]
         for known in gone:
             self._forget_destination(known)
         for flow in [flow for flow, known in self._flows.items() if known is None]:

@@ -82,7 +82,43 @@ class OutSegment(Protocol):
         """Of a super-segment: how much of the text each packet bears; 0 when it is one packet."""
 
 
-class PacketSink(Protocol):
+class Ways(Protocol):
+    """Where flows leave, as far as that is the sink's to know."""
+
+    @property
+    def frames_total(self) -> int:
+        """How many segments left as frames, which the device cuts, and not as packets."""
+
+    changes_fd: int
+    """Readable when routing has changed: call `take_changes` then. -1 where that means nothing."""
+
+    def take_changes(self, _events: int) -> None:
+        """Forget what does not hold any more of where flows leave."""
+
+    def doubt(self, flow: bytes) -> None:
+        """What was sent on a flow was not answered in time: the way that it takes may be wrong."""
+
+    def forget(self, flow: bytes) -> None:
+        """The connection of a flow is over."""
+
+
+class OneWay:
+    """The `Ways` of a sink that has one for all flows."""
+
+    frames_total = 0
+    changes_fd = -1
+
+    def take_changes(self, _events: int) -> None:
+        """Nothing can change."""
+
+    def doubt(self, flow: bytes) -> None:
+        """There is no other."""
+
+    def forget(self, flow: bytes) -> None:
+        """Nothing is known of any flow."""
+
+
+class PacketSink(Ways, Protocol):
     """Outgoing segments, collected into batches."""
 
     failed_total: int
@@ -96,18 +132,6 @@ class PacketSink(Protocol):
         any bytes-like object of single bytes; it is copied at once. A super-segment has no `options`; it is
         sent as its packets (`core.wire.cutting`).
         """
-
-    changes_fd: int
-    """Readable when routing has changed: call `take_changes` then. -1 where that means nothing."""
-
-    def take_changes(self, events: int) -> None:
-        """Forget what does not hold any more of where flows leave."""
-
-    def doubt(self, flow: bytes) -> None:
-        """What was sent on a flow was not answered in time: the way that it takes may be wrong."""
-
-    def forget(self, flow: bytes) -> None:
-        """The connection of a flow is over."""
 
     def flush(self) -> int:
         """Send the batch in one call.

@@ -94,8 +94,8 @@ def open_frame_socket() -> socket.socket:
 
 class RawSink:
     """A PacketSink on descriptors from `open_raw_sockets`; -1 for a family there is no socket for. `ttl` is
-    the time to live or hop limit of all that it sends. With `fd_frames`, from `open_frame_socket`, a flow leaves
-    as frames from its first super-segment on, where there is a hop for it (`ffi.hops`)."""
+    the time to live or hop limit of all that it sends. With `fd_frames`, from `open_frame_socket`, a flow
+    leaves as frames from its first super-segment on, where there is a hop for it (`ffi.hops`)."""
 
     def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT, fd_frames: int = -1) -> None:
         self.failed_total = 0
@@ -126,9 +126,10 @@ class RawSink:
         self._hops = Hops(self._routing, self._place_hop)
 
     def _place_hop(self, number: int, hop: Hop) -> None:
-        c_hop = ffi.new("struct hop *", {"link": hop.link, "mtu": min(hop.mtu, SEGMENT_BYTES_MAX)})
-        ffi.buffer(c_hop.destination)[:] = hop.destination
-        ffi.buffer(c_hop.source)[:] = hop.source
+        # What waits to be sent may name the number as that of another hop.
+        self._sent_early += self._send() if self._count else 0
+        mtu = min(hop.mtu, SEGMENT_BYTES_MAX)
+        c_hop = ffi.new("struct hop *", (hop.link, mtu, tuple(hop.destination), tuple(hop.source)))
         lib.sender_place_hop(self._sender, number, c_hop)
 
     @property
@@ -182,7 +183,7 @@ class RawSink:
         self._sent_early += self._send()
         return used_bytes
 
-    def take_changes(self, events: int) -> None:
+    def take_changes(self, _events: int) -> None:
         """See PacketSink."""
         if self._hops is not None:
             self._hops.changed(self._changes.take(CHANGES_MAX))
@@ -199,7 +200,7 @@ class RawSink:
 
     @property
     def frames_total(self) -> int:
-        """How many of the segments left as frames."""
+        """See PacketSink."""
         return lib.sender_frames_total(self._sender)
 
     def flush(self) -> int:

@@ -59,7 +59,7 @@ class Route(NamedTuple):
     """Of the path, as far as the route says one; 0 when the link's holds."""
 
 
-class Link(NamedTuple):
+class Interface(NamedTuple):
     """An interface."""
 
     is_ethernet: bool
@@ -164,13 +164,13 @@ class Rtnetlink:
         hardware = _attributes(answer[_NEIGHBOUR.size :]).get(NDA_LLADDR, b"")
         return hardware if state & NUD_KNOWN and len(hardware) == 6 else None
 
-    def link(self, index: int) -> Link:
+    def link(self, index: int) -> Interface:
         """An interface. Raises: OSError."""
         answer = self._ask(RTM_GETLINK, _LINK.pack(0, 0, index, 0, 0))
         _, kind, _, flags, _ = _LINK.unpack_from(answer)
         found = _attributes(answer[_LINK.size :])
         mtu = _INT.unpack(found[IFLA_MTU])[0] if IFLA_MTU in found else 0
-        return Link(kind == ARPHRD_ETHER, bool(flags & IFF_UP), found.get(IFLA_ADDRESS, b""), mtu)
+        return Interface(kind == ARPHRD_ETHER, bool(flags & IFF_UP), found.get(IFLA_ADDRESS, b""), mtu)
 
 
 class RoutingChanges:

@@ -58,8 +58,8 @@ class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     backend: Literal["netlink", "netfilterqueue"] = "netlink"
     output: Literal["raw", "frames"] = "raw"
-    """Through which socket segments leave: a raw one, as packets that pass by the host's own filter and NAT; or,
-    where many go together, as frames that the device cuts and that bypass OUTPUT, NAT and IPsec."""
+    """Through which socket segments leave: a raw one, as packets through the host's own filter and NAT; or,
+    where many go together, as frames that the device cuts, and that OUTPUT, NAT and IPsec do not see."""
     queue_first: Queue = 100
     """Workers take free queue numbers from here on."""
     queue_last: Queue = 65535

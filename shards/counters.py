@@ -63,6 +63,7 @@ TOTALS: Final = (
     "bytes_out_total",
     "packets_in_total",
     "packets_out_total",
+    "frames_out_total",
     "retransmits_total",
     "delivery_problems_total",
     "syn_cookies_sent_total",

@@ -23,7 +23,7 @@ from gossamer.core.wire.record import (
     SIDE_RECORD,
 )
 from gossamer.core.wire.segment import CE, URG, Segment, SynOptions
-from gossamer.ffi.packets import OutSegment
+from gossamer.ffi.packets import OneWay, OutSegment
 
 SLOTS: Final = 64
 """Packets of one batch."""
@@ -124,12 +124,11 @@ def _is_rare(segment: Segment) -> bool:
     return segment.ecn == CE or segment.user_timeout_s > 0
 
 
-class MemorySink:
+class MemorySink(OneWay):
     """A `PacketSink` that hands every packet to `carry` when it is flushed."""
 
     def __init__(self, carry: Callable[[bytes], None]) -> None:
         self.failed_total = 0
-        self.changes_fd = -1
         self.is_closed = False
         self._carry = carry
         self._batch: list[bytes] = []
@@ -149,15 +148,6 @@ class MemorySink:
             cut_bytes=segment.cut_bytes,
         )
         self._batch += [build_packet(flow, piece, options or None) for piece in cut(plain)]
-
-    def take_changes(self, events: int) -> None:
-        """There is one way."""
-
-    def doubt(self, flow: Flow) -> None:
-        """There is no other way."""
-
-    def forget(self, flow: Flow) -> None:
-        """Nothing is known of any flow."""
 
     def flush(self) -> int:
         """Put the batch on the wire."""

@@ -25,7 +25,8 @@ where `kind` is one of OUT_* below; `payload_offset` counts from the start of th
 `options_length` bytes of TCP options (already padded to a multiple of four, at most 40), followed by the
 payload. With OUT_TIMESTAMP the C code writes the 12 bytes NOP NOP TS itself and options_length is 0; with
 OUT_PLAIN, `ts_val` is the urgent pointer. `cut_bytes` is that of a super-segment (`core.wire.cutting`), which
-has no options, and 0 for one packet. `hop` numbers where it goes as a frame (`ffi.hops`); 0 is the raw socket.
+has no options, and 0 for one packet. `hop` numbers where it goes as a frame
+(`ffi.hops`); 0 is the raw socket.
 """
 
 import struct

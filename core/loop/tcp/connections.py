@@ -125,6 +125,7 @@ class Connections:
             "connections": self.demux.connections_total,
             "time_wait": len(self.demux.time_wait),
             "packets_out_total": self._packets_out_total,
+            "frames_out_total": self.sink.frames_total,
             "retransmits_total": self._retransmits_total,
             "delivery_problems_total": self._delivery_problems_total,
         }

@@ -1,0 +1,145 @@
+"""Downloads that leave as frames: whole on every kind of link, and when it changes under them."""
+
+import hashlib
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gossamer.loadtest.namespaces import LEFT_V4, RIGHT_V4, RIGHT_V6, Namespace, namespace
+from gossamer.loadtest.servers import Gossamer
+from tests.system.test_path_mtu import join
+
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
+
+PORT = 7899
+BODY_BYTES = 8_000_000
+BODY = hashlib.shake_256(b"frames").digest(BODY_BYTES)
+DIGEST = hashlib.sha256(BODY).hexdigest()
+FRAMES = ("--set", "nfqueue.output=frames")
+Start = Callable[..., Gossamer]
+
+
+@pytest.fixture
+def site(folder: Path) -> Path:
+    (folder / "big.bin").write_bytes(BODY)
+    return folder
+
+
+def fetch(space: Namespace, host: str, *options: str) -> str:
+    """The SHA-256 of what curl receives."""
+    url = f"http://[{host}]:{PORT}/big.bin" if ":" in host else f"http://{host}:{PORT}/big.bin"
+    argv = ["curl", "-sS", "--fail", "--max-time", "60", *options, url]
+    with space.start(argv, stdout=subprocess.PIPE) as curl:
+        assert curl.stdout is not None
+        digest = hashlib.file_digest(curl.stdout, "sha256").hexdigest()
+    assert curl.returncode == 0
+    return digest
+
+
+def frames_of(server: Gossamer) -> int:
+    """How many segments have left as frames."""
+    return sum(worker["totals"]["frames_out_total"] for worker in server.status()["workers"])
+
+
+@pytest.mark.parametrize("offloads", ["on", "off"])
+@pytest.mark.parametrize("host", [RIGHT_V4, RIGHT_V6], ids=["IPv4", "IPv6"])
+def test_download__offloads_on_or_off__arrives_whole_as_frames(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, host: str, offloads: str
+) -> None:
+    for space in joined_namespaces:
+        space.run(["ethtool", "-K", "eth0", "tso", offloads, "gso", offloads, "gro", offloads])
+    left, right = joined_namespaces
+    server = start(right, site, *FRAMES, stack="nfqueue", port=PORT, host="::" if ":" in host else "0.0.0.0")
+    assert fetch(left, host) == DIGEST
+    assert frames_of(server) > BODY_BYTES // 65_536
+
+
+def test_download__by_default__leaves_as_packets(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start
+) -> None:
+    left, right = joined_namespaces
+    server = start(right, site, stack="nfqueue", port=PORT)
+    assert fetch(left, RIGHT_V4) == DIGEST
+    assert frames_of(server) == 0
+
+
+@pytest.fixture
+def behind_a_router() -> Iterator[tuple[Namespace, Namespace]]:
+    """Client and server with a router between them, whose link to the client takes 1,300 bytes."""
+    with namespace() as client, namespace() as router, namespace() as server:
+        join(router, server, "10.78.1", 1_500, ("eth1", "eth0"))
+        join(router, client, "10.78.3", 1_300, ("eth2", "eth0"))
+        router.run(["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
+        server.run(["ip", "route", "add", "default", "via", "10.78.1.1"])
+        client.run(["ip", "route", "add", "default", "via", "10.78.3.1"])
+        client.run(["ip", "link", "set", "eth0", "mtu", "1500"])
+        yield client, server
+
+
+def test_download__router_with_a_smaller_mtu__arrives_whole(
+    behind_a_router: tuple[Namespace, Namespace], site: Path, start: Start
+) -> None:
+    client, right = behind_a_router
+    server = start(right, site, *FRAMES, stack="nfqueue", port=PORT, host="0.0.0.0")
+    assert fetch(client, "10.78.1.2") == DIGEST
+    assert frames_of(server) > 0
+
+
+CHANGES = {
+    "the client's address is another": ["ip", "link", "set", "eth0", "address", "02:00:00:00:00:77"],
+    "the MTU is smaller": ["ip", "link", "set", "eth0", "mtu", "1200"],
+    "the link goes and comes": ["sh", "-c", "ip link set eth0 down; sleep 0.3; ip link set eth0 up"],
+}
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_change__in_the_midst_of_a_download__it_arrives_whole(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, change: list[str], side: str
+) -> None:
+    left, right = joined_namespaces
+    server = start(right, site, *FRAMES, stack="nfqueue", port=PORT)
+    url = f"http://{RIGHT_V4}:{PORT}/big.bin"
+    argv = ["curl", "-sS", "--fail", "--max-time", "60", "--limit-rate", "8M", url]
+    with left.start(argv, stdout=subprocess.PIPE) as curl:
+        assert curl.stdout is not None
+        digest = hashlib.sha256(curl.stdout.read(1 << 20))
+        (left if side == "client" else right).run(change)
+        while data := curl.stdout.read(1 << 20):
+            digest.update(data)
+    assert curl.returncode == 0
+    assert digest.hexdigest() == DIGEST
+    assert frames_of(server) > 0
+
+
+def test_neighbour_that_is_silent__its_hop_is_forgotten_and_the_others_are_served(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start
+) -> None:
+    left, right = joined_namespaces
+    server = start(right, site, *FRAMES, stack="nfqueue", port=PORT)
+    url = f"http://{RIGHT_V4}:{PORT}/big.bin"
+    left.run(["ip", "addr", "add", "10.77.0.3/24", "dev", "eth0"])
+    argv = [
+        "curl",
+        "-sS",
+        "--interface",
+        "10.77.0.3",
+        "--limit-rate",
+        "1M",
+        "--max-time",
+        "60",
+        "-o",
+        "/dev/null",
+        url,
+    ]
+    gone = left.start(argv)
+    deadline = time.monotonic() + 20
+    while not frames_of(server) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left.run(["ip", "addr", "del", "10.77.0.3/24", "dev", "eth0"])
+    gone.kill()
+    gone.wait()
+    assert fetch(left, RIGHT_V4, "--interface", LEFT_V4) == DIGEST
