@@ -6,7 +6,6 @@ itself. What is sent to them is no matter of this file.
 """
 
 import contextlib
-import json
 import subprocess
 import sys
 import time
@@ -15,6 +14,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from gossamer.loadtest.namespaces import end
+from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.exitcode import CommandError
+from gossamer.shards.rundir import CONTROL
 
 READY_WAIT_S: Final = 20.0
 READY_STEP_S: Final = 0.05
@@ -72,11 +74,11 @@ class Gossamer(Server):
         self.run_dir = run_dir
 
     def status(self) -> dict[str, Any]:
-        """What `gossamer status --json` says. Raises: ServerError."""
-        done = self.control("status", "--json")
-        if done.returncode != 0:
-            raise ServerError(f"gossamer status: {done.stderr.strip()}")
-        found: dict[str, Any] = json.loads(done.stdout)
+        """What `gossamer status --json` says, asked without a process for it. Raises: ServerError."""
+        try:
+            found: dict[str, Any] = ask(self.run_dir / CONTROL, ControlRequest("status")).result
+        except CommandError as error:
+            raise ServerError(f"status: {error}") from error
         return found
 
     def pids(self) -> list[int]:

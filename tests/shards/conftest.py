@@ -1,7 +1,6 @@
 """Servers for the tests of processes: started by the command line, ended by their pid, whatever happened."""
 
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
+
+from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.rundir import CONTROL
 
 GOSSAMER = str(Path(sys.executable).parent / "gossamer")
 PATIENCE_SECONDS = 15.0
@@ -68,10 +70,8 @@ class Server:
         )
 
     def status(self) -> dict[str, Any]:
-        """Its status."""
-        done = self.command("status", "--json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
+        """Its status, asked as `gossamer status` does it, but without a process for it."""
+        found: dict[str, Any] = ask(self.directory / CONTROL, ControlRequest("status")).result
         return found
 
     def worker_pids(self) -> list[int]:
