@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from gossamer.core.clock import SECOND_US
 from gossamer.loadtest.namespaces import end
 from gossamer.shards.control import ControlRequest, ask
 from gossamer.shards.exitcode import CommandError
 from gossamer.shards.rundir import CONTROL
 
-READY_WAIT_S: Final = 20.0
+READY_WAIT_S: Final = 60.0
 READY_STEP_S: Final = 0.05
 
 
@@ -80,6 +81,19 @@ class Gossamer(Server):
         except CommandError as error:
             raise ServerError(f"status: {error}") from error
         return found
+
+    def settled_status(self) -> dict[str, Any]:
+        """`status`, once every worker has beaten after this call: its figures then hold all that was before.
+
+        Raises: ServerError when one does not beat.
+        """
+        asked_s = time.monotonic()
+        while (waited_s := time.monotonic() - asked_s) < READY_WAIT_S:
+            found = self.status()
+            if all(worker["heartbeat_age_us"] < waited_s * SECOND_US for worker in found["workers"]):
+                return found
+            time.sleep(READY_STEP_S)
+        raise ServerError(f"a worker has no heartbeat: {self.log.read_text()[-2000:]}")
 
     def pids(self) -> list[int]:
         """The workers' pids."""

@@ -6,6 +6,7 @@ Each of the first leaves nothing behind, failed test or not. A test that lacks a
 
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import tempfile
@@ -22,6 +23,8 @@ from gossamer.loadtest import namespaces
 from gossamer.loadtest.namespaces import Namespace
 
 from . import rights
+
+TESTS = Path(__file__).parent
 
 # How long an example takes tells how busy the machine is, and nothing of what is tried.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,6 +47,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in getattr(item, "fixturenames", ()):
             if name in rights.RIGHTS_OF_FIXTURES:
                 item.add_marker(pytest.mark.needs(rights.RIGHTS_OF_FIXTURES[name]))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=turn)
+
+
+WAITING_FOLDERS = {"system", "network", "shards", "loadtest", "examples", "docs", "ffi", "cli"}
+"""Of tests that start processes and wait for them."""
+
+
+def turn(item: pytest.Item) -> tuple[bool, bool]:
+    """Where several processes share the tests, those that take long and wait come first: what is dealt out
+    last is short, so that no process is left alone with a long one."""
+    folders = item.path.parts[len(TESTS.parts) : -1]
+    return item.get_closest_marker("slow") is None, WAITING_FOLDERS.isdisjoint(folders)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The tests live to the end: no collection of garbage walks them, and many a test asks for one."""
+    del session
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -118,6 +141,13 @@ def namespace_pair(no_stale_namespaces: None) -> Iterator[tuple[Namespace, Names
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
+    """An empty folder that any user may read."""
+    with open_folder() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
     """An empty folder, in one of its own, that any user may read (those of pytest are closed to others)."""
     with tempfile.TemporaryDirectory(prefix="gossamer-") as above:
         os.chmod(above, 0o755)

@@ -17,7 +17,7 @@ from gossamer.shards.control import ControlRequest, ask
 from gossamer.shards.rundir import CONTROL
 
 GOSSAMER = str(Path(sys.executable).parent / "gossamer")
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
