@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -41,3 +43,14 @@ def obstacle(name: str) -> str:
 def test_optional_module__can_be_imported(name: str) -> None:
     pytest.importorskip(OPTIONAL[name], reason=f"{name} needs the package {OPTIONAL[name]}")
     importlib.import_module(name)
+
+
+def test_package__its_version__is_read_when_somebody_asks() -> None:
+    """importlib.metadata would be a quarter of what every start takes."""
+    program = (
+        "import sys, gossamer\n"
+        "assert 'importlib.metadata' not in sys.modules\n"
+        "assert gossamer.__version__.count('.') == 2\n"
+        "assert not hasattr(gossamer, 'nothing')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
