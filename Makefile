@@ -10,7 +10,11 @@ EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench,plot
 comma := ,
 
 # Tests are run by several processes: many of them wait for servers and timers.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
+SHARED = -n $(TEST_PROCESSES) --maxschedchunk 1
+
+# They start hundreds of processes, and each compiles what no bytecode is kept of.
+export PYTHONDONTWRITEBYTECODE :=
 
 # How long the byte fuzzer of `make fuzz` runs.
 SECONDS ?= 300
@@ -33,10 +37,10 @@ run: setup ## serve www/ on http://127.0.0.1:8080 with two workers
 	$(BIN)/gossamer serve www --config config.toml --host 127.0.0.1 --port 8080 --workers 2
 
 test: setup-test ## install what the tests need and run them all
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
+	$(BIN)/python -m pytest $(SHARED)
 
 test-container: setup-test ## the tests that need a right, as in a container of default rights (root)
-	PYTHON=$(BIN)/python scripts/container $(BIN)/python -m pytest -q -m needs -n $(TEST_PROCESSES)
+	PYTHON=$(BIN)/python scripts/container $(BIN)/python -m pytest -q -m needs $(SHARED)
 
 setup: system ## install what serving needs
 	@$(MAKE) --no-print-directory $(INSTALLED)
@@ -73,6 +77,7 @@ fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a who
 	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py
 	$(BIN)/python -m gossamer.core.sim.fuzz --seconds $(SECONDS)
 	GOSSAMER_MACHINE_EXAMPLES=5000 $(BIN)/python -m pytest -q tests/core/tcp/test_machine.py
+	GOSSAMER_PACKET_EXAMPLES=20000 $(BIN)/python -m pytest -q tests/ffi/test_packet_parse.py
 
 model: setup-test ## every interleaving of two small ends, users, timers and network, DEPTH moves deep
 	$(BIN)/python -m gossamer.core.sim.model --depth $(DEPTH) --worlds $(WORLDS)

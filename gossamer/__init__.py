@@ -78,8 +78,6 @@ Everything else is internal and may change in any release. The command line (`go
 docs/threads.md is the guide.
 """
 
-from importlib.metadata import version as _version
-
 from gossamer.core.errors import (
     BoundExceeded,
     Draining,
@@ -147,7 +145,7 @@ from gossamer.core.threads.sync import (
 )
 from gossamer.core.threads.thread import Thread
 
-__version__ = _version("gossamer")
+__version__: str
 """The version that is installed."""
 
 __all__ = [
@@ -251,3 +249,12 @@ __all__ = [
     "IncompleteReadError",
     "Draining",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, read when somebody asks: what it takes would be a quarter of every start."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version(__name__)

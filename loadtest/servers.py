@@ -6,7 +6,6 @@ itself. This file does not decide what is sent to them.
 """
 
 import contextlib
-import json
 import subprocess
 import sys
 import time
@@ -14,9 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from gossamer.core.clock import SECOND_US
 from gossamer.loadtest.namespaces import end
+from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.exitcode import CommandError
+from gossamer.shards.rundir import CONTROL
 
-READY_WAIT_S: Final = 20.0
+READY_WAIT_S: Final = 60.0
 READY_STEP_S: Final = 0.05
 
 
@@ -72,12 +75,25 @@ class Gossamer(Server):
         self.run_dir = run_dir
 
     def status(self) -> dict[str, Any]:
-        """What `gossamer status --json` says. Raises: ServerError."""
-        done = self.control("status", "--json")
-        if done.returncode != 0:
-            raise ServerError(f"gossamer status: {done.stderr.strip()}")
-        found: dict[str, Any] = json.loads(done.stdout)
+        """What `gossamer status --json` says, asked without a process for it. Raises: ServerError."""
+        try:
+            found: dict[str, Any] = ask(self.run_dir / CONTROL, ControlRequest("status")).result
+        except CommandError as error:
+            raise ServerError(f"status: {error}") from error
         return found
+
+    def settled_status(self) -> dict[str, Any]:
+        """`status`, once every worker has beaten after this call: its figures then hold all that was before.
+
+        Raises: ServerError when one does not beat.
+        """
+        asked_s = time.monotonic()
+        while (waited_s := time.monotonic() - asked_s) < READY_WAIT_S:
+            found = self.status()
+            if all(worker["heartbeat_age_us"] < waited_s * SECOND_US for worker in found["workers"]):
+                return found
+            time.sleep(READY_STEP_S)
+        raise ServerError(f"a worker has no heartbeat: {self.log.read_text()[-2000:]}")
 
     def pids(self) -> list[int]:
         """The workers' pids."""

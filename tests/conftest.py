@@ -4,10 +4,13 @@ sequence numbers of all kinds for the pure tests that can stand anywhere.
 Each of the first leaves nothing behind, failed test or not. A test that lacks a right (rights.py) is skipped.
 """
 
+import contextlib
+import fcntl
+import gc
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,6 +23,8 @@ from gossamer.loadtest import namespaces
 from gossamer.loadtest.namespaces import Namespace
 
 from . import rights
+
+TESTS = Path(__file__).parent
 
 # How long an example takes shows how busy the machine is, and nothing of what is tested.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,6 +47,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in getattr(item, "fixturenames", ()):
             if name in rights.RIGHTS_OF_FIXTURES:
                 item.add_marker(pytest.mark.needs(rights.RIGHTS_OF_FIXTURES[name]))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=turn)
+
+
+WAITING_FOLDERS = {"system", "network", "shards", "loadtest", "examples", "docs", "ffi", "cli"}
+"""Of tests that start processes and wait for them."""
+
+
+def turn(item: pytest.Item) -> tuple[bool, bool]:
+    """Where several processes share the tests, those that take long and wait come first: what is dealt out
+    last is short, so that no process is left alone with a long one."""
+    folders = item.path.parts[len(TESTS.parts) : -1]
+    return item.get_closest_marker("slow") is None, WAITING_FOLDERS.isdisjoint(folders)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The tests live to the end: no collection of garbage walks them, and many a test asks for one."""
+    del session
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -58,6 +83,29 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None
     reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in skipped]
     for line in rights.summary(reasons):
         terminalreporter.write_line(line, yellow=True)
+
+
+Once = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """once(name, make): the folder that `make` fills, for all processes of a run; whoever comes first has it
+    made, and the others wait."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def folder_of(name: str, make: Callable[[Path], None]) -> Path:
+        folder = shared / f"once-{name}"
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                unfinished = tmp_path_factory.mktemp("unfinished")
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +141,13 @@ def namespace_pair(no_stale_namespaces: None) -> Iterator[tuple[Namespace, Names
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
+    """An empty folder that any user may read."""
+    with open_folder() as made:
+        yield made
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
     """An empty folder, in one of its own, that any user may read (those of pytest are closed to others)."""
     with tempfile.TemporaryDirectory(prefix="gossamer-") as above:
         os.chmod(above, 0o755)
@@ -127,17 +182,32 @@ ANYWHERE = frozenset(
 """The modules whose every test is run with each of NUMBERS too."""
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The first run of a test is with the numbers as they are."""
-    if metafunc.module.__name__.rpartition(".")[2] in ANYWHERE:
-        kinds = (None, *NUMBERS.values())
-        metafunc.parametrize("numbers", kinds, ids=["near 2**32", *NUMBERS], indirect=True)
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test of those modules with the numbers as they are and with each kind, as one test: it fails with
+    the first error, and names all kinds that had one."""
+    if pyfuncitem.module.__name__.rpartition(".")[2] not in ANYWHERE:
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    errors: dict[str, Exception] = {}
+    for kind in ("near 2**32", *NUMBERS):
+        try:
+            with begun_with(kind):
+                pyfuncitem.obj(**arguments)
+        except Exception as error:  # noqa: BLE001 - raised when all kinds were tried
+            errors[kind] = error
+    for error in errors.values():
+        error.add_note(f"It fails with these initial sequence numbers: {', '.join(errors)}")
+        raise error
+    return True
 
 
-@pytest.fixture(autouse=True)
-def numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.contextmanager
+def begun_with(kind: str) -> Iterator[None]:
     """Connections of `core.sim.states` begin with these numbers."""
-    chosen = getattr(request, "param", None)
-    if chosen is not None:
-        monkeypatch.setattr(states, "OPENING", msgspec.structs.replace(states.OPENING, iss=chosen[0]))
-        monkeypatch.setattr(states, "PEER_ISS", Seq(chosen[1]))
+    with pytest.MonkeyPatch.context() as patch:
+        if kind in NUMBERS:
+            iss, peer_iss = NUMBERS[kind]
+            patch.setattr(states, "OPENING", msgspec.structs.replace(states.OPENING, iss=iss))
+            patch.setattr(states, "PEER_ISS", Seq(peer_iss))
+        yield

@@ -2,11 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("gossamer", "core", "ffi", "shards", "loadtest")
@@ -101,38 +99,51 @@ def floor_of(module: str) -> int:
 SOURCES = sources()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_of)
-def test_file__begins_with_what_it_owns(path: Path) -> None:
-    text = path.read_text()
-    assert not text or ast.get_docstring(ast.parse(text)), "no docstring at the head of the file"
+def test_files__begin_with_what_they_own() -> None:
+    texts = {module_of(path): path.read_text() for path in SOURCES}
+    bare = [module for module, text in texts.items() if text and not ast.get_docstring(ast.parse(text))]
+    assert bare == [], "no docstring at the head of the file"
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_tests__import_the_installed_package_only(path: Path) -> None:
-    bad = [name for name in imports_of(path) if name.split(".")[0] in FOLDERS[1:]]
-    assert not bad, "would load a second copy of a module from the root of the repository"
+def by_short_name(paths: Iterable[Path]) -> dict[str, list[str]]:
+    """What each file imports past `gossamer`, which would load a second copy of a module from the root of the
+    repository."""
+    found = {path: [name for name in imports_of(path) if name.split(".")[0] in FOLDERS[1:]] for path in paths}
+    return {str(path.relative_to(ROOT)): names for path, names in found.items() if names}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_of)
-def test_imports__by_full_name_and_never_upward(path: Path) -> None:
-    assert not [name for name in imports_of(path) if name.split(".")[0] in FOLDERS[1:]]
+def test_imports__by_full_name() -> None:
+    assert by_short_name([*SOURCES, *(ROOT / "tests").rglob("*.py")]) == {}
+
+
+def test_imports__never_upward() -> None:
+    assert {module_of(path): names for path in SOURCES if (names := list(above(path)))} == {}
+
+
+def above(path: Path) -> Iterator[str]:
+    """What a file imports that stands above it."""
     if not imports_of(path):
         return
     here = floor_of(module_of(path))
     for name in ours(path):
         room = next(room for rooms in FLOORS for room in rooms if name == room or name.startswith(f"{room}."))
-        if room in ONE_FLOOR and module_of(path).split(".")[0] == "shards":
-            continue
-        assert floor_of(name) >= here, f"{module_of(path)} imports {name}, which stands above it"
+        is_one_floor = room in ONE_FLOOR and module_of(path).split(".")[0] == "shards"
+        if not is_one_floor and floor_of(name) < here:
+            yield name
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if module_of(p).startswith(PURE)], ids=module_of)
-def test_pure__no_clock_no_chance_no_kernel_no_thread(path: Path) -> None:
+def test_pure__no_clock_no_chance_no_kernel_no_thread() -> None:
     """Law 1."""
-    assert not IMPURE.intersection(name.split(".")[0] for name in imports_of(path))
-    assert not [name for name in ours(path) if name.startswith(NOT_FOR_THE_PURE)]
+    found = {
+        module_of(path): [
+            *IMPURE.intersection(name.split(".")[0] for name in imports_of(path)),
+            *(name for name in ours(path) if name.startswith(NOT_FOR_THE_PURE)),
+        ]
+        for path in SOURCES
+        if module_of(path).startswith(PURE)
+    }
+    assert len(found) > 50
+    assert {module: names for module, names in found.items() if names} == {}
 
 
 def on_its_stack(module: str) -> str:
@@ -170,20 +181,24 @@ def is_in(module: str, rooms: tuple[str, ...]) -> bool:
     return any(module == room or module.startswith(f"{room}.") for room in rooms)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_of)
-def test_ffi__is_met_in_these_rooms_only(path: Path) -> None:
-    if not is_in(module_of(path), MEET_FFI) or is_in(module_of(path), ("shards.web",)):
-        assert not [name for name in ours(path) if is_in(name, ("ffi",))]
+def meet_ffi() -> set[str]:
+    return {module_of(path) for path in SOURCES if any(is_in(name, ("ffi",)) for name in ours(path))}
+
+
+def test_ffi__is_met_in_these_rooms_only() -> None:
+    met = meet_ffi()
+    assert [module for module in met if not is_in(module, MEET_FFI) or is_in(module, ("shards.web",))] == []
 
 
 def test_rooms_that_meet_ffi__each_does() -> None:
-    met = {module_of(path) for path in SOURCES if any(is_in(name, ("ffi",)) for name in ours(path))}
+    met = meet_ffi()
     assert [room for room in MEET_FFI if not any(is_in(module, (room,)) for module in met)] == []
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if module_of(p).startswith("ffi")], ids=module_of)
-def test_ffi__imports_nothing_of_the_floors_above(path: Path) -> None:
-    assert not [name for name in ours(path) if not name.startswith("ffi")]
+def test_ffi__imports_nothing_of_the_floors_above() -> None:
+    paths = [path for path in SOURCES if module_of(path).startswith("ffi")]
+    assert len(paths) > 10
+    assert [(path, name) for path in paths for name in ours(path) if not name.startswith("ffi")] == []
 
 
 def test_imports__no_circle() -> None:
@@ -201,21 +216,25 @@ def test_imports__no_circle() -> None:
         visit(module, ())
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_of)
-def test_exceptions_from_lint__each_has_its_reason_beside_it(path: Path) -> None:
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        found = re.search(r"#\s*noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?(?P<reason>.*)", line)
-        if found is not None:
-            assert len(found["reason"].strip(" -#()")) > 3, f"{path}:{number}: a noqa without a reason"
+NOQA = re.compile(r"#\s*noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?(?P<reason>.*)")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_of)
-def test_names__nothing_that_means_everything(path: Path) -> None:
-    assert not {"utils", "util", "helpers", "helper", "manager", "common", "misc"}.intersection(
-        module_of(path).split(".")
-    )
+def test_exceptions_from_lint__each_has_its_reason_beside_it() -> None:
+    found = [
+        (path, number, noqa["reason"])
+        for path in SOURCES
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if (noqa := NOQA.search(line))
+    ]
+    assert [each for each in found if len(each[2].strip(" -#()")) <= 3] == [], "a noqa without a reason"
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if module_of(p).startswith("core")], ids=module_of)
-def test_core__nothing_unfinished(path: Path) -> None:
-    assert not re.search(r"\b(TODO|FIXME|XXX|HACK)\b", path.read_text())
+def test_names__nothing_that_means_everything() -> None:
+    anything = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
+    assert [module_of(path) for path in SOURCES if anything.intersection(module_of(path).split("."))] == []
+
+
+def test_core__nothing_unfinished() -> None:
+    unfinished = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    paths = [path for path in SOURCES if module_of(path).startswith("core")]
+    assert [path for path in paths if unfinished.search(path.read_text())] == []

@@ -2,6 +2,8 @@
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -22,8 +24,33 @@ def modules() -> Iterator[str]:
                 yield found.name
 
 
-@pytest.mark.parametrize("name", list(modules()))
-def test_module__can_be_imported(name: str) -> None:
-    if name in OPTIONAL:
-        pytest.importorskip(OPTIONAL[name], reason=f"{name} needs the package {OPTIONAL[name]}")
+def test_modules__can_be_imported() -> None:
+    names = [name for name in modules() if name not in OPTIONAL]
+    assert len(names) > 200
+    assert {name: reason for name in names if (reason := obstacle(name))} == {}
+
+
+def obstacle(name: str) -> str:
+    """Why a module cannot be imported; "" when it can."""
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_optional_module__can_be_imported(name: str) -> None:
+    pytest.importorskip(OPTIONAL[name], reason=f"{name} needs the package {OPTIONAL[name]}")
     importlib.import_module(name)
+
+
+def test_package__its_version__is_read_when_somebody_asks() -> None:
+    """importlib.metadata would be a quarter of what every start takes."""
+    program = (
+        "import sys, gossamer\n"
+        "assert 'importlib.metadata' not in sys.modules\n"
+        "assert gossamer.__version__.count('.') == 2\n"
+        "assert not hasattr(gossamer, 'nothing')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

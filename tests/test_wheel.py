@@ -7,11 +7,13 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SAID = "said"
 PACKAGES = ("gossamer", "core", "ffi", "shards", "loadtest")
 FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "config.toml")
 BUILT = shutil.ignore_patterns("__pycache__", "_*.c", "_*.o", "*.so")
@@ -36,10 +38,19 @@ def modules() -> set[str]:
     return {name if name.startswith("gossamer/") else f"gossamer/{name}" for name in found}
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+@pytest.fixture
+def built(once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Path, str]:
     """A wheel built aside, and what its builder said."""
-    place, wheels = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("wheels")
+    folder = once("wheel", build)
+    (wheel,) = folder.glob("wheels/*.whl")
+    return wheel, (folder / SAID).read_text()
+
+
+def build(folder: Path) -> None:
+    """Build the wheel in a copy of the sources."""
+    place, wheels = folder / "sources", folder / "wheels"
+    place.mkdir()
+    wheels.mkdir()
     for name in FILES:
         shutil.copyfile(ROOT / name, place / name)
     for name in PACKAGES:
@@ -47,8 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     command = [sys.executable, "-c", BUILD, str(wheels)]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = wheels.glob("*.whl")
-    return wheel, done.stdout + done.stderr
+    (folder / SAID).write_text(done.stdout + done.stderr)
 
 
 def test_wheel__tag__any_python_from_3_11(built: tuple[Path, str]) -> None:

@@ -8,17 +8,20 @@ import pytest
 from gossamer.shards.exitcode import MEANINGS
 
 from ..shards.conftest import GOSSAMER
+from .inside import gossamer
 
 
-def gossamer(*argv: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [GOSSAMER, *argv],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", "HOME": "/", **environment},
-    )
+def test_installed_command__is_what_is_tried_here() -> None:
+    for argv in (["--help"], ["serve", "--port", "x"], ["dance"]):
+        done = subprocess.run(
+            [GOSSAMER, *argv],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", "HOME": "/"},
+        )
+        assert (done.returncode, done.stdout, done.stderr) == gossamer(*argv)
 
 
 def test_help__names_commands_and_exit_codes() -> None:

@@ -1,12 +1,11 @@
 """gossamer packetdrill: what it prints, and how it ends."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from ..shards.conftest import GOSSAMER
+from .inside import Done, gossamer
 
 PASSES = "// RFC 9293 3.5: x\n0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
 SCRIPTS = {
@@ -29,9 +28,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def drill(*argv: str | Path) -> "subprocess.CompletedProcess[str]":
-    command = [GOSSAMER, "packetdrill", *map(str, argv)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def drill(*argv: str | Path) -> Done:
+    return gossamer("packetdrill", *map(str, argv))
 
 
 def test_folder__as_json__is_one_object_a_line(folder: Path) -> None:

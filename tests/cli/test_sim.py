@@ -4,19 +4,22 @@ import json
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from gossamer.cli.sim import speed
+
 from ..shards.conftest import GOSSAMER
+from .inside import gossamer
 
 QUICK = ("sim", "--bytes", "100KiB", "--delay", "10ms", "--seed", "7", "--loss", "2%")
 
 
-def gossamer(*argv: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([GOSSAMER, *argv], capture_output=True, text=True, timeout=60, check=False)
-
-
 def test_sim__same_seed__same_bytes_on_standard_output() -> None:
-    first, second = gossamer(*QUICK), gossamer(*QUICK)
+    """Of two processes."""
+    command = [GOSSAMER, *QUICK]
+    first = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    second = gossamer(*QUICK)
     assert first.returncode == 0
     assert first.stdout == second.stdout
     assert "retransmitted" in first.stdout
@@ -109,7 +112,10 @@ def test_sim__plot_without_matplotlib__names_the_extra(tmp_path: Path) -> None:
     assert ended.stderr == "gossamer: --plot needs matplotlib: pip install 'gossamer[plots]'\n"
 
 
-def test_sim__speed__is_printed_on_standard_error_only() -> None:
+def test_sim__speed__is_printed_on_standard_error_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TIMED", "LOSSY"):
+        small = msgspec.structs.replace(getattr(speed, name), transfer_bytes=1 << 20)
+        monkeypatch.setattr(speed, name, small)
     ended = gossamer("sim", "--speed")
     assert ended.returncode == 0
     assert not ended.stdout

@@ -1,5 +1,6 @@
 """The C parser against the reference codec: the same segments, the same reasons, never out of bounds."""
 
+import os
 import struct
 from typing import Any
 
@@ -259,8 +260,12 @@ HOSTILE = {
 }
 
 
+EXAMPLES = int(os.environ.get("GOSSAMER_PACKET_EXAMPLES", "150"))
+"""Packets of each kind; `make fuzz` takes more."""
+
+
 @pytest.mark.parametrize("packets", HOSTILE.values(), ids=HOSTILE.keys())
-@settings(max_examples=400)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_parse__hostile_packet__as_the_reference(
     packets: st.SearchStrategy[bytes], data: st.DataObject

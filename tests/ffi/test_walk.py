@@ -56,6 +56,9 @@ MODES = {
 }
 
 
+TRIES_MAX = 1_000
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     root = tmp_path / "root"
@@ -91,10 +94,15 @@ def by_walk(directory_fd: int, path: str, flags: int) -> object:
 
 
 def by_openat2(directory_fd: int, path: str, flags: int) -> object:
-    try:
-        return found(open_beneath(directory_fd, path, flags))
-    except OSError as error:
-        return errno.errorcode[error.errno or 0]
+    """Tried again while anybody mounts or renames: openat2(2) then cannot follow "..", and says EAGAIN."""
+    for _ in range(TRIES_MAX):
+        try:
+            return found(open_beneath(directory_fd, path, flags))
+        except BlockingIOError:
+            continue
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+    return "EAGAIN"
 
 
 @pytest.mark.parametrize("mode", MODES)

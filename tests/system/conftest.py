@@ -33,6 +33,11 @@ def files() -> dict[str, bytes]:
 @pytest.fixture
 def site(folder: Path) -> Path:
     """The folder that both servers serve."""
+    return filled(folder)
+
+
+def filled(folder: Path) -> Path:
+    """The folder, with FILES in it."""
     for name, content in FILES.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)

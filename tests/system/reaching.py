@@ -1,6 +1,8 @@
 """What a client meets at a port, in one word, for tests that hold both stacks to the same."""
 
+import contextlib
 import subprocess
+from collections.abc import Iterator
 from typing import Final
 
 from gossamer.loadtest.namespaces import Namespace
@@ -33,3 +35,26 @@ def apply(place: Namespace, rules: tuple[str, ...]) -> None:
         if words[0] in ("iptables", "ip6tables"):
             words.insert(1, "-w")
         place.run(words)
+
+
+@contextlib.contextmanager
+def applied(place: Namespace, rules: tuple[str, ...]) -> Iterator[None]:
+    """Rules that hold while the block runs; chains to which they were added were empty before."""
+    undo = dict.fromkeys(inverse(place, line) for line in reversed(rules))
+    try:
+        apply(place, rules)
+        yield
+    finally:
+        apply(place, tuple(undo))
+
+
+def inverse(place: Namespace, rule: str) -> str:
+    """The command that takes back what a line of `apply` does."""
+    if rule.startswith("sysctl "):
+        name = rule.split()[-1].partition("=")[0]
+        return f"sysctl -qw {name}={place.run(['sysctl', '-n', name]).strip()}"
+    words = rule.split()
+    (at,) = (number for number, word in enumerate(words) if word in ("-A", "-N", "-P"))
+    verb, chain = words[at : at + 2]
+    back = {"-A": ["-F", chain], "-N": ["-X", chain], "-P": ["-P", chain, "ACCEPT"]}
+    return " ".join([*words[:at], *back[verb]])

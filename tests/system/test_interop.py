@@ -5,15 +5,17 @@ what stands on the wire is right. What differs stands in docs/differences.md, wi
 itself on the bad one.
 
 The matrix: a scenario x who is functional x IPv4 or IPv6 x a clean or a bad link. A cell (two stacks, a link)
-is played once, all scenarios in it, and looked at by many tests.
+is played once, all scenarios in it, and looked at by one test, which names each run that is not right.
 """
 
 import os
 import re
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gossamer.loadtest.interop.cell import CellResult, play
@@ -27,7 +29,7 @@ from gossamer.loadtest.interop.scenarios import (
     ScenarioRun,
     runs,
 )
-from gossamer.loadtest.interop.wire import judge
+from gossamer.loadtest.interop.wire import Judgement, Packet, judge
 
 pytestmark = [pytest.mark.needs("nfqueue", "tun", "tshark", "ethtool"), pytest.mark.slow]
 KERNEL, OURS = "kernel", "nfqueue"
@@ -39,31 +41,26 @@ CELLS = [
     for client, server in PAIRS
     if ALL or link == "clean" or client != server
 ]
+RESULT = "result"
 DIFFERENCES = Path(__file__).parents[2] / "docs" / "differences.md"
 Play = Callable[[str, str, str], CellResult]
 
-MATRIX = [
-    pytest.param(
-        link,
-        client,
-        server,
-        run,
-        id=f"{link}: {client} to {server}: {run.key}",
-    )
-    for link, client, server in CELLS
-    for run in runs(link)
-]
+CELL_NAMES = [f"{link}: {client} to {server}" for link, client, server in CELLS]
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """Each cell once."""
+@pytest.fixture
+def played(once: Callable[[str, Callable[[Path], None]], Path]) -> Play:
+    """Each cell once in a run of the tests."""
 
-    @cache
-    def once(link: str, client: str, server: str) -> CellResult:
-        return play(link, client, server, tmp_path_factory.mktemp("cell"))
+    def result(link: str, client: str, server: str) -> CellResult:
+        def make(folder: Path) -> None:
+            brought = msgspec.msgpack.encode(play(link, client, server, folder))
+            (folder / RESULT).write_bytes(brought)
 
-    return once
+        folder = once(f"cell-{link}-{client}-{server}", make)
+        return msgspec.msgpack.decode((folder / RESULT).read_bytes(), type=CellResult)
+
+    return result
 
 
 def plain(notes: list[str]) -> str:
@@ -91,52 +88,84 @@ def listed(run: ScenarioRun, client: str, server: str, side: str) -> tuple[str, 
     return None
 
 
-@pytest.mark.parametrize(("link", "client", "server", "run"), MATRIX)
-def test_observed__as_between_two_kernels_or_listed(
-    played: Play, link: str, client: str, server: str, run: ScenarioRun
+@pytest.mark.parametrize(("link", "client", "server"), CELLS, ids=CELL_NAMES)
+def test_cell__observed_as_between_two_kernels_or_listed__and_the_wire_is_right(
+    played: Play, link: str, client: str, server: str
 ) -> None:
-    model = "clean" if "clean" in run.scenario.links else link
-    reference, seen = played(model, KERNEL, KERNEL), played(link, client, server)
+    seen = played(link, client, server)
+    models = {model: played(model, KERNEL, KERNEL) for model in {model_of(run, link) for run in runs(link)}}
+    wires = by_port(seen.client_packets), by_port(seen.server_packets)
+    faults: dict[str, list[str]] = {}
+    for run in runs(link):
+        port = seen.first_port + run.number
+        ends = tuple(judge(wire[port], port, is_server=end == 1) for end, wire in enumerate(wires))
+        found = [
+            *differing(models[model_of(run, link)], seen, client, server, run),
+            *(fault for end in ends for fault in wrong(end, link, run)),
+            *missing(ends, run),
+        ]
+        faults |= {run.key: found} if found else {}
+    assert not faults
+
+
+def by_port(packets: list[Packet]) -> dict[int, list[Packet]]:
+    """The packets of each port."""
+    found: defaultdict[int, list[Packet]] = defaultdict(list)
+    for packet in packets:
+        for port in {packet.source_port, packet.target_port}:
+            found[port].append(packet)
+    return found
+
+
+def model_of(run: ScenarioRun, link: str) -> str:
+    """The link on which two kernels show what is right."""
+    return "clean" if "clean" in run.scenario.links else link
+
+
+def differing(
+    reference: CellResult, seen: CellResult, client: str, server: str, run: ScenarioRun
+) -> Iterator[str]:
+    """What an end observed otherwise than between two kernels, or than docs/differences.md says."""
     for side, expected, found in (
         ("client", reference.client, seen.client),
         ("server", reference.server, seen.server),
     ):
         there, here = expected.get(run.key, []), found.get(run.key, [])
-        assert UNFINISHED not in here
         row = listed(run, client, server, side)
-        if row is None:
-            assert here == there, f"the {side} of {run.key} observed something else"
-        else:
-            assert (plain(there), plain(here)) == row, f"docs/differences.md, the {side} of {run.key}"
+        if UNFINISHED in here:
+            yield f"the {side} did not come to its end: {here}"
+        elif row is None and here != there:
+            yield f"the {side} observed {here}, and between two kernels {there}"
+        elif row is not None and (plain(there), plain(here)) != row:
+            yield f"the {side}: {plain(there)!r} and {plain(here)!r}, but docs/differences.md has {row}"
 
 
-@pytest.mark.parametrize(("link", "client", "server", "run"), MATRIX)
-def test_wire__checksums_windows_resets_and_repairs(
-    played: Play, link: str, client: str, server: str, run: ScenarioRun
-) -> None:
-    seen = played(link, client, server)
-    port = seen.first_port + run.number
-    ends = [
-        judge(seen.client_packets, port, is_server=False),
-        judge(seen.server_packets, port, is_server=True),
-    ]
-    asker, _ = ends
-    assert asker.seen["packets"] > 0, "captured"
-    for end in ends:
-        assert not +end.faults, "no end sends a bad checksum, or data beyond its peer's window"
-        assert not end.seen["reset"] or RESET in run.scenario.wire
-    if link == "clean":
-        # A machine that lets a process wait makes a timeout of it, and a window sent again for nothing, by
-        # the kernel's TCP too: each such segment bears two marks. Nothing may be lost by us.
-        for end in ends:
-            for_nothing = end.repairs["spurious_retransmission"]
-            assert sum(end.repairs.values()) - 2 * for_nothing <= 6 + end.seen["packets"] // 20
-    if CLOSED_WINDOW in run.scenario.wire:
-        assert any(end.seen["zero_window"] or end.seen["window_full"] for end in ends)
-    if PROBED in run.scenario.wire:
-        assert asker.seen["keep_alive"] > 0
-    if run.scenario.options.maxseg_bytes is not None:
-        assert 0 < asker.longest_bytes <= run.scenario.options.maxseg_bytes
+def wrong(end: Judgement, link: str, run: ScenarioRun) -> Iterator[str]:
+    """What an end sent that it should not: checksums, windows, resets, repairs."""
+    if +end.faults:
+        yield f"a bad checksum, or data beyond the peer's window: {+end.faults}"
+    if end.seen["reset"] and RESET not in run.scenario.wire:
+        yield "a reset"
+    # A machine that lets a process wait makes a timeout of it, and a window sent again for nothing, by the
+    # kernel's TCP too: each such segment bears two marks. Nothing may be lost by us.
+    repaired = sum(end.repairs.values()) - 2 * end.repairs["spurious_retransmission"]
+    if link == "clean" and repaired > 6 + end.seen["packets"] // 20:
+        yield f"repairs of what was not lost: {end.repairs}"
+
+
+def missing(ends: tuple[Judgement, ...], run: ScenarioRun) -> Iterator[str]:
+    """What the scenario is for, and was not there."""
+    asker = ends[0]
+    if not asker.seen["packets"]:
+        yield "nothing was captured"
+    is_closed = any(end.seen["zero_window"] or end.seen["window_full"] for end in ends)
+    if CLOSED_WINDOW in run.scenario.wire and not is_closed:
+        yield "no window was closed"
+    if PROBED in run.scenario.wire and not asker.seen["keep_alive"]:
+        yield "no keepalive probe"
+    maxseg_bytes = run.scenario.options.maxseg_bytes
+    if maxseg_bytes is not None and not 0 < asker.longest_bytes <= maxseg_bytes:
+        yield f"a segment of {asker.longest_bytes} bytes"
 
 
 def test_differences__each_is_about_a_scenario_and_an_end() -> None:

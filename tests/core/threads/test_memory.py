@@ -27,7 +27,7 @@ from gossamer.core.threads.thread import Thread
 
 from .test_calls import ROWS, Things, wrong_arguments
 
-ROUNDS = 1_000
+ROUNDS = 200
 
 
 class Box:
