@@ -101,12 +101,13 @@ class Hops:
         self._flows: dict[bytes, _Known | None] = {}
         """None for a flow that has no hop."""
         self._free = list(range(HOPS_MAX, 0, -1))
+        self._is_allowed = True
 
     def number(self, flow: bytes, is_large: bool) -> int:
         """The hop of a flow: RAW when it has none, and before it sends its first super-segment."""
         if flow in self._flows:
             known = self._flows[flow]
-        elif is_large:
+        elif is_large and self._is_allowed:
             known = self._flows[flow] = self._find(flow[:32])
             if known is not None:
                 known.flows.add(flow)
@@ -138,6 +139,12 @@ class Hops:
         known = self._flows.pop(flow, None)
         if known is not None:
             self._forget_destination(known)
+
+    def allow(self, is_allowed: bool) -> None:
+        """Whether flows may leave as frames from now on."""
+        if self._is_allowed and not is_allowed:
+            self.changed(None)
+        self._is_allowed = is_allowed
 
     def changed(self, changes: list[NeighbourChange] | None) -> None:
         """Forget what does not hold any more; None is everything. Flows without a hop may ask again."""

@@ -89,8 +89,8 @@ class Ways(Protocol):
     def frames_total(self) -> int:
         """How many segments left as frames, which the device cuts, and not as packets."""
 
-    changes_fd: int
-    """Readable when routing has changed: call `take_changes` then. -1 where that means nothing."""
+    changes_fds: tuple[int, ...]
+    """Readable when routing or the host's rules have changed: call `take_changes` then."""
 
     def take_changes(self, _events: int) -> None:
         """Forget what does not hold any more of where flows leave."""
@@ -106,7 +106,7 @@ class OneWay:
     """The `Ways` of a sink that has one for all flows."""
 
     frames_total = 0
-    changes_fd = -1
+    changes_fds: tuple[int, ...] = ()
 
     def take_changes(self, _events: int) -> None:
         """Nothing can change."""

@@ -13,9 +13,9 @@ import struct
 from typing import Final
 
 from gossamer.ffi._packet import ffi, lib
-from gossamer.ffi.hops import RAW, Hop, Hops
+from gossamer.ffi.frames import Frames
+from gossamer.ffi.hops import RAW, Hop
 from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment
-from gossamer.ffi.rtnetlink import RoutingChanges, Rtnetlink
 
 BATCH_MAX: Final = 256
 """Segments a batch."""
@@ -28,12 +28,7 @@ HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
 """Room before each payload for the longest header: IPv6, TCP, timestamps."""
 SEGMENT_BYTES_MAX: Final = 65535
 
-CHANGES_MAX: Final = 64
-"""Datagrams of routing news taken in one turn."""
-
 SO_SNDBUFFORCE: Final = 32
-SOL_PACKET: Final = 263
-PACKET_VNET_HDR: Final = 15
 IPV6_HDRINCL: Final = 36
 IPV6_FREEBIND: Final = 78
 
@@ -72,32 +67,12 @@ def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
     return v4, v6
 
 
-def open_frame_socket() -> socket.socket:
-    """The socket that frames leave from, cut and with checksums completed by the kernel or the device. Needs
-    CAP_NET_RAW.
-
-    Source: packet(7), PACKET_VNET_HDR.
-
-    Raises: PermissionError, OSError.
-    """
-    # Protocol 0: no packet is ever queued for this socket to read.
-    frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    try:
-        frames.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
-        frames.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
-        frames.setblocking(False)
-    except BaseException:
-        frames.close()
-        raise
-    return frames
-
-
 class RawSink:
     """A PacketSink on descriptors from `open_raw_sockets`; -1 for a family there is no socket for. `ttl` is
-    the time to live or hop limit of all that it sends. With `fd_frames`, from `open_frame_socket`, a flow
-    leaves as frames from its first super-segment on, where there is a hop for it (`ffi.hops`)."""
+    the time to live or hop limit of all that it sends. With `frames` a flow leaves as frames from its first
+    super-segment on, where there is a hop for it."""
 
-    def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT, fd_frames: int = -1) -> None:
+    def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT, frames: Frames | None = None) -> None:
         self.failed_total = 0
         self._count = 0
         """Records of the batch."""
@@ -112,18 +87,13 @@ class RawSink:
         self._sender = lib.sender_new(fd4, fd6, self._c_arena, ARENA_BYTES, self._c_records, BATCH_MAX, ttl)
         if self._sender == ffi.NULL:
             raise MemoryError("no memory for the packet sender")
-        self._hops: Hops | None = None
-        self.changes_fd = -1
-        if fd_frames >= 0:
-            self._open_frames(fd_frames)
-
-    def _open_frames(self, fd_frames: int) -> None:
-        if lib.sender_open_frames(self._sender, fd_frames) < 0:
-            raise MemoryError("no memory for the frame sender")
-        self._routing = Rtnetlink()
-        self._changes = RoutingChanges()
-        self.changes_fd = self._changes.fd
-        self._hops = Hops(self._routing, self._place_hop)
+        self._frames = frames
+        self.changes_fds: tuple[int, ...] = ()
+        if frames is not None:
+            if lib.sender_open_frames(self._sender, frames.fd) < 0:
+                raise MemoryError("no memory for the frame sender")
+            frames.start(self._place_hop)
+            self.changes_fds = frames.changes_fds
 
     def _place_hop(self, number: int, hop: Hop) -> None:
         # What waits to be sent may name the number as that of another hop.
@@ -140,7 +110,7 @@ class RawSink:
     def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
         """See PacketSink."""
         payload = segment.payload
-        hop = RAW if self._hops is None else self._hops.number(flow, segment.cut_bytes > 0)
+        hop = RAW if self._frames is None else self._frames.number(flow, segment.cut_bytes > 0)
         options_bytes = len(options)
         offset = self._end + HEADROOM_BYTES
         end = offset + options_bytes + len(payload)
@@ -185,18 +155,18 @@ class RawSink:
 
     def take_changes(self, _events: int) -> None:
         """See PacketSink."""
-        if self._hops is not None:
-            self._hops.changed(self._changes.take(CHANGES_MAX))
+        if self._frames is not None:
+            self._frames.take_changes()
 
     def doubt(self, flow: bytes) -> None:
         """See PacketSink."""
-        if self._hops is not None:
-            self._hops.doubt(flow)
+        if self._frames is not None:
+            self._frames.doubt(flow)
 
     def forget(self, flow: bytes) -> None:
         """See PacketSink."""
-        if self._hops is not None:
-            self._hops.forget(flow)
+        if self._frames is not None:
+            self._frames.forget(flow)
 
     @property
     def frames_total(self) -> int:
@@ -223,10 +193,9 @@ class RawSink:
         if self._sender != ffi.NULL:
             lib.sender_free(self._sender)
             self._sender = ffi.NULL
-            if self._hops is not None:
-                self._hops = None
-                self._routing.close()
-                self._changes.close()
+            if self._frames is not None:
+                self._frames.close()
+                self._frames = None
             ffi.release(self._c_arena)
             ffi.release(self._c_records)
             self._arena.close()

@@ -10,14 +10,21 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from gossamer.ffi.netlink import (
+    DATAGRAM_BYTES_MAX,
+    NETLINK_ADD_MEMBERSHIP,
+    NLMSG_ERROR,
+    SOL_NETLINK,
+    attribute,
+    attributes,
+    messages,
+    request,
+)
+
 NETLINK_ROUTE: Final = 0
-NLM_F_REQUEST: Final = 1
-NLMSG_ERROR: Final = 2
 ANSWER_TIMEOUT_S: Final = 1.0
-MESSAGE_BYTES_MAX: Final = 32_768
 
 RTM_NEWLINK: Final = 16
 RTM_GETLINK: Final = 18
@@ -36,11 +43,7 @@ NUD_KNOWN: Final = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
 
 CHANGES_GROUPS: Final = (1, 3, 5, 7, 8, 9, 11, 19)
 """RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE."""
-SOL_NETLINK: Final = 270
-NETLINK_ADD_MEMBERSHIP: Final = 1
 
-_HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _LINK = struct.Struct("=BxHiII")
@@ -77,32 +80,6 @@ class NeighbourChange(NamedTuple):
     """Its link-layer address; b"" when it is not known any more."""
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + b"\0" * (-len(value) % 4)
-
-
-def _attributes(octets: bytes) -> dict[int, bytes]:
-    """The attributes of a message by kind; what is cut off is left out."""
-    found = {}
-    while len(octets) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(octets)
-        if length < _ATTRIBUTE.size or length > len(octets):
-            break
-        found[kind & 0x3FFF] = octets[_ATTRIBUTE.size : length]
-        octets = octets[length + -length % 4 :]
-    return found
-
-
-def _messages(octets: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, body) of each message of a datagram."""
-    while len(octets) >= _HEADER.size:
-        length, kind, *_ = _HEADER.unpack_from(octets)
-        if length < _HEADER.size or length > len(octets):
-            break
-        yield kind, octets[_HEADER.size : length]
-        octets = octets[length + -length % 4 :]
-
-
 def _family(address: bytes) -> int:
     return socket.AF_INET if len(address) == 4 else socket.AF_INET6
 
@@ -124,12 +101,10 @@ class Rtnetlink:
         """The body of the answer. Raises: OSError for what the kernel refuses, TimeoutError when it is
         silent."""
         self._asked += 1
-        length = _HEADER.size + len(body)
-        self._netlink.send(_HEADER.pack(length, kind, NLM_F_REQUEST, self._asked, 0) + body)
+        self._netlink.send(request(kind, 0, self._asked, body))
         while True:
-            answer = self._netlink.recv(MESSAGE_BYTES_MAX)
-            for found, content in _messages(answer):
-                if _HEADER.unpack_from(answer)[3] != self._asked:
+            for found, number, content in messages(self._netlink.recv(DATAGRAM_BYTES_MAX)):
+                if number != self._asked:
                     continue
                 if found == NLMSG_ERROR:
                     code = -_ERROR.unpack_from(content)[0]
@@ -141,19 +116,19 @@ class Rtnetlink:
         neighbour: to this host itself, to many, or nowhere. Raises: OSError."""
         bits = 8 * len(destination)
         body = _ROUTE.pack(_family(destination), bits, bits, 0, 0, 0, 0, 0, 0)
-        body += _attribute(RTA_DST, destination) + _attribute(RTA_SRC, source)
+        body += attribute(RTA_DST, destination) + attribute(RTA_SRC, source)
         answer = self._ask(RTM_GETROUTE, body)
         kind = _ROUTE.unpack_from(answer)[7]
-        found = _attributes(answer[_ROUTE.size :])
+        found = attributes(answer[_ROUTE.size :])
         if kind != RTN_UNICAST or RTA_OIF not in found or RTA_VIA in found:
             return None
-        metrics = _attributes(found.get(RTA_METRICS, b""))
+        metrics = attributes(found.get(RTA_METRICS, b""))
         mtu = _INT.unpack(metrics[RTAX_MTU])[0] if RTAX_MTU in metrics else 0
         return Route(_INT.unpack(found[RTA_OIF])[0], found.get(RTA_GATEWAY, destination), mtu)
 
     def neighbour(self, link: int, address: bytes) -> bytes | None:
         """The link-layer address of a neighbour; None while the kernel does not know it. Raises: OSError."""
-        body = _NEIGHBOUR.pack(_family(address), link, 0, 0, 0) + _attribute(NDA_DST, address)
+        body = _NEIGHBOUR.pack(_family(address), link, 0, 0, 0) + attribute(NDA_DST, address)
         try:
             answer = self._ask(RTM_GETNEIGH, body)
         except OSError as error:
@@ -161,14 +136,14 @@ class Rtnetlink:
                 return None
             raise
         _, _, state, _, _ = _NEIGHBOUR.unpack_from(answer)
-        hardware = _attributes(answer[_NEIGHBOUR.size :]).get(NDA_LLADDR, b"")
+        hardware = attributes(answer[_NEIGHBOUR.size :]).get(NDA_LLADDR, b"")
         return hardware if state & NUD_KNOWN and len(hardware) == 6 else None
 
     def link(self, index: int) -> Interface:
         """An interface. Raises: OSError."""
         answer = self._ask(RTM_GETLINK, _LINK.pack(0, 0, index, 0, 0))
         _, kind, _, flags, _ = _LINK.unpack_from(answer)
-        found = _attributes(answer[_LINK.size :])
+        found = attributes(answer[_LINK.size :])
         mtu = _INT.unpack(found[IFLA_MTU])[0] if IFLA_MTU in found else 0
         return Interface(kind == ARPHRD_ETHER, bool(flags & IFF_UP), found.get(IFLA_ADDRESS, b""), mtu)
 
@@ -196,7 +171,7 @@ class RoutingChanges:
         is_lost = False
         for _ in range(datagrams_max):
             try:
-                datagram = self._netlink.recv(MESSAGE_BYTES_MAX)
+                datagram = self._netlink.recv(DATAGRAM_BYTES_MAX)
             except BlockingIOError:
                 break
             except OSError as error:
@@ -204,7 +179,7 @@ class RoutingChanges:
                     raise
                 is_lost = True
                 continue
-            for kind, body in _messages(datagram):
+            for kind, _, body in messages(datagram):
                 if kind not in (RTM_NEWNEIGH, RTM_DELNEIGH):
                     is_lost = True
                     continue
@@ -214,7 +189,7 @@ class RoutingChanges:
 
 def _neighbour_change(kind: int, body: bytes) -> NeighbourChange:
     _, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
-    found = _attributes(body[_NEIGHBOUR.size :])
+    found = attributes(body[_NEIGHBOUR.size :])
     is_known = kind == RTM_NEWNEIGH and state & NUD_KNOWN
     hardware = found.get(NDA_LLADDR, b"") if is_known else b""
     return NeighbourChange(link, found.get(NDA_DST, b""), hardware)

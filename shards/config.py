@@ -57,9 +57,9 @@ class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """[nfqueue]: how the packets of the functional TCP come in."""
 
     backend: Literal["netlink", "netfilterqueue"] = "netlink"
-    output: Literal["raw", "frames"] = "raw"
-    """Through which socket segments leave: a raw one, as packets through the host's own filter and NAT; or,
-    where many go together, as frames that the device cuts, and that OUTPUT, NAT and IPsec do not see."""
+    output: Literal["auto", "raw", "frames"] = "auto"
+    """How segments leave: as packets through the host's own filter and NAT; or, where many go together, as
+    frames that the device cuts, and that OUTPUT, NAT and IPsec do not see; or so only where none stands."""
     queue_first: Queue = 100
     """Workers take free queue numbers from here on."""
     queue_last: Queue = 65535

@@ -10,9 +10,11 @@ import os
 import socket
 
 from gossamer.ffi import nfqueue_netlink, rawout
+from gossamer.ffi.frames import open_frame_socket
 from gossamer.ffi.silence import drop_all_received
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
+from gossamer.shards.frames import legacy_in_the_way
 from gossamer.shards.plan import RunPlan
 from gossamer.shards.refusing import refuse_new
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Descriptors
@@ -125,18 +127,25 @@ class Opened(contextlib.ExitStack):
         if raw_ipv6 is not None:
             self.enter_context(raw_ipv6)
         self._raw = (raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else NO_DESCRIPTOR)
-        if config.nfqueue.output == "frames":
-            try:
-                frames = self.enter_context(rawout.open_frame_socket())
-            except OSError as error:
-                raise StackUnavailableError(f"no packet socket for frames: {error.strerror}") from error
-            self._frames = frames.fileno()
+        self._frames = self._open_frames(config)
         if config.nfqueue.backend == "netlink":
             for shard in plan.shards:
                 assert shard.queue is not None
                 self._queues.append(
                     self.enter_context(open_queue(shard.queue, config.nfqueue.queue_length_max))
                 )
+
+    def _open_frames(self, config: Config) -> int:
+        """The socket that frames leave from, where they may. Raises: StackUnavailableError."""
+        wanted = config.nfqueue.output
+        if wanted == "raw" or (wanted == "auto" and legacy_in_the_way()):
+            return NO_DESCRIPTOR
+        try:
+            return self.enter_context(open_frame_socket()).fileno()
+        except OSError as error:
+            if wanted == "auto":
+                return NO_DESCRIPTOR
+            raise StackUnavailableError(f"no packet socket for frames: {error.strerror}") from error
 
     def refuse_new(self) -> None:
         """Have every listening socket refuse what is new; what is in its queues can still be accepted."""

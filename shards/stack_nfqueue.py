@@ -12,9 +12,11 @@ from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector
 from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.ffi.frames import Frames
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.packets import PacketSource
 from gossamer.ffi.rawout import RawSink
+from gossamer.shards.frames import may_send_frames
 from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
@@ -62,6 +64,13 @@ def stack_builder(plan: WorkerPlan) -> BuildStack:
     return partial(build_stack, receiver_of(plan))
 
 
+def frames_of(plan: WorkerPlan) -> Frames | None:
+    """What leaves as frames; None where nothing may."""
+    if plan.descriptors.frames == NO_DESCRIPTOR:
+        return None
+    return Frames(plan.descriptors.frames, may_send_frames if plan.config.nfqueue.output == "auto" else None)
+
+
 def hand_over(loop: TcpLoop, acceptor: TcpAcceptor) -> None:
     """Leave unanswered what is new: its SYN is sent again, and then a successor reads the queue."""
     loop.hand_over()
@@ -72,7 +81,7 @@ def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, sch
     """Plug the loop in, and listen."""
     parameters, ports = parameters_of(plan), plan.shard.active_ports
     held = plan.descriptors
-    sink = RawSink(held.raw_ipv4, held.raw_ipv6, parameters.ttl, held.frames)
+    sink = RawSink(held.raw_ipv4, held.raw_ipv6, parameters.ttl, frames_of(plan))
     loop = TcpLoop(open_receiver(), sink, parameters, monotonic_us, system_entropy, plan.fast_open_secret)
     scheduler.add_loop(loop)
     acceptor = TcpAcceptor(loop, (plan.host, plan.port), parameters)

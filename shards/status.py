@@ -48,6 +48,8 @@ class ServerStatus(msgspec.Struct, frozen=True):
 
     stack: str
     reason: str
+    output: str
+    """How the functional TCP's segments leave: "frames", or "packets: " and why; "" on kernel sockets."""
     uptime_us: int
     pid: int
     host: str

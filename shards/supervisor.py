@@ -21,6 +21,7 @@ from gossamer.shards.config import Config
 from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
+from gossamer.shards.frames import output_of
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.orphans import reap_orphans
 from gossamer.shards.procfs import read_queues
@@ -302,6 +303,7 @@ class Supervisor:
         return ServerStatus(
             stack=run.plan.stack,
             reason=run.plan.reason,
+            output=output_of(run.config, run.plan.stack),
             uptime_us=monotonic_us() - self._started_us,
             pid=run.owner.pid,
             host=run.opened.host,

@@ -28,7 +28,7 @@ class Descriptors(msgspec.Struct, frozen=True):
     raw_ipv4: int = NO_DESCRIPTOR
     raw_ipv6: int = NO_DESCRIPTOR
     frames: int = NO_DESCRIPTOR
-    """The socket that frames leave from, with `nfqueue.output = "frames"`."""
+    """The socket that frames leave from, where they may (`shards.frames`)."""
     root: int = NO_DESCRIPTOR
     reserved: int = NO_DESCRIPTOR
     """What keeps the kernel's TCP silent on our port: it must live as long as anybody answers there."""

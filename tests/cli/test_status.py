@@ -35,6 +35,7 @@ WORKER = WorkerStatus(
 STATUS = ServerStatus(
     stack="nfqueue",
     reason="as configured",
+    output="frames",
     uptime_us=1,
     pid=1,
     host="127.0.0.1",

@@ -11,7 +11,8 @@ from gossamer.core.wire.flow import local_port, pack_flow
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import parse_packet
 from gossamer.core.wire.segment import ACK, CWR, ECT_0, FIN, PSH, Segment
-from gossamer.ffi.rawout import RawSink, open_frame_socket, open_raw_sockets
+from gossamer.ffi.frames import Frames, open_frame_socket
+from gossamer.ffi.rawout import RawSink, open_raw_sockets
 from gossamer.loadtest.namespaces import LEFT_V4, LEFT_V6, RIGHT_V4, RIGHT_V6, Namespace
 
 pytestmark = pytest.mark.needs("namespaces", "raw-sockets")
@@ -34,7 +35,7 @@ def sink(joined_namespaces: tuple[Namespace, Namespace], kept: Callable[..., Any
     with left.entered():
         v4, v6 = (kept(raw) for raw in open_raw_sockets())
         frames = kept(open_frame_socket())
-        yield kept(RawSink(v4.fileno(), v6.fileno(), fd_frames=frames.fileno()))
+        yield kept(RawSink(v4.fileno(), v6.fileno(), frames=Frames(frames.fileno())))
 
 
 @pytest.fixture

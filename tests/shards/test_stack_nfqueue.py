@@ -50,9 +50,11 @@ def test_ttl__configured__is_that_of_the_sink(monkeypatch: pytest.MonkeyPatch) -
     plan: Any = SimpleNamespace(
         descriptors=SimpleNamespace(raw_ipv4=3, raw_ipv6=4, frames=-1),
         shard=SimpleNamespace(active_ports=None),
-        config=SimpleNamespace(tcp=TcpParameters(ttl=7), nfqueue=SimpleNamespace(backend="netlink")),
+        config=SimpleNamespace(
+            tcp=TcpParameters(ttl=7), nfqueue=SimpleNamespace(backend="netlink", output="raw")
+        ),
     )
     nothing: Any = None
     with pytest.raises(Opened) as caught:
         stack_nfqueue.build_stack(nothing, plan, nothing)
-    assert caught.value.args == ((3, 4, 7, -1),)
+    assert caught.value.args == ((3, 4, 7, None),)

@@ -92,15 +92,15 @@ class TcpLoop:
             side.start(scheduler)
         scheduler.watch(self._river.source.fd, EPOLLIN, self._river.receive)
         sink = self._connections.sink
-        if sink.changes_fd >= 0:
-            scheduler.watch(sink.changes_fd, EPOLLIN, sink.take_changes)
+        for fd in sink.changes_fds:
+            scheduler.watch(fd, EPOLLIN, sink.take_changes)
 
     def close(self) -> None:
         """Reset what is still open, send that, and give the packet source and sink back."""
         self._connections.close()
         self._scheduler.unwatch(self._river.source.fd)
-        if self._connections.sink.changes_fd >= 0:
-            self._scheduler.unwatch(self._connections.sink.changes_fd)
+        for fd in self._connections.sink.changes_fds:
+            self._scheduler.unwatch(fd)
         self._river.source.close()
         self._connections.sink.close()
 

@@ -1,0 +1,154 @@
+"""What rules the host has, in nf_tables, in the older ip_tables and for IPsec: whether any is not ours.
+
+Owns the questions to the kernel; which rule is ours the caller says, by octets that stand in each. It must
+never know what the rules do. Needs CAP_NET_ADMIN.
+
+Source: linux/netfilter/nf_tables.h, linux/netfilter_ipv4/ip_tables.h, linux/xfrm.h.
+"""
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from gossamer.ffi.netlink import (
+    DATAGRAM_BYTES_MAX,
+    NETLINK_ADD_MEMBERSHIP,
+    NLM_F_DUMP,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    SOL_NETLINK,
+    attributes,
+    messages,
+    request,
+)
+
+NETLINK_XFRM, NETLINK_NETFILTER = 6, 12
+ANSWER_TIMEOUT_S: Final = 1.0
+
+NFNL_SUBSYS_NFTABLES: Final = 10
+NFT_MSG_GETCHAIN, NFT_MSG_GETRULE = 4, 7
+NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY = 1, 3, 4, 5
+NFTA_RULE_TABLE, NFTA_RULE_CHAIN = 1, 2
+NFPROTO_UNSPEC: Final = 0
+FAMILIES: Final = {1: "inet", 2: "ip", 5: "netdev", 10: "ip6"}
+"""Of tables that a packet of ours may meet."""
+NF_ACCEPT: Final = 1
+NFNLGRP_NFTABLES: Final = 7
+_NFGENMSG = struct.Struct("=BBH")
+
+XFRM_MSG_GETPOLICY: Final = 0x15
+
+LEGACY: Final = {
+    "ip": (socket.AF_INET, socket.IPPROTO_IP, "/proc/net/ip_tables_names"),
+    "ip6": (socket.AF_INET6, socket.IPPROTO_IPV6, "/proc/net/ip6_tables_names"),
+}
+SO_GET_INFO: Final = 64
+"""IPT_SO_GET_INFO and IP6T_SO_GET_INFO."""
+_INFO = struct.Struct("=32sI5I5III")
+
+
+def _dump(family: int, kind: int, body: bytes) -> Iterator[bytes]:
+    """The bodies of all that there is; who stops early costs the kernel nothing more. Raises: OSError."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as netlink:
+        netlink.bind((0, 0))
+        netlink.settimeout(ANSWER_TIMEOUT_S)
+        netlink.send(request(kind, NLM_F_DUMP, 1, body))
+        while True:
+            for found, _, content in messages(netlink.recv(DATAGRAM_BYTES_MAX)):
+                if found == NLMSG_DONE:
+                    return
+                if found == NLMSG_ERROR:
+                    code = -struct.unpack_from("=i", content)[0]
+                    raise OSError(code or errno.EPROTO, os.strerror(code))
+                yield content
+
+
+def _text(octets: bytes) -> str:
+    return octets.rstrip(b"\0").decode("utf-8", "backslashreplace")
+
+
+def first_nf_tables_rule(ours: bytes) -> str | None:
+    """The first rule or policy that is not ours, as "FAMILY TABLE CHAIN"; None when there is none. Ours are
+    chains whose name begins with `ours`, and rules in which it stands. Raises: OSError."""
+    everything = _NFGENMSG.pack(NFPROTO_UNSPEC, 0, 0)
+    for body in _dump(NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, everything):
+        family, found = FAMILIES.get(body[0]), attributes(body[_NFGENMSG.size :])
+        if family is not None and ours not in body:
+            return f"{family} {_text(found[NFTA_RULE_TABLE])} {_text(found[NFTA_RULE_CHAIN])}"
+    for body in _dump(NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, everything):
+        family, found = FAMILIES.get(body[0]), attributes(body[_NFGENMSG.size :])
+        policy = found.get(NFTA_CHAIN_POLICY, NF_ACCEPT.to_bytes(4, "big"))
+        if family is not None and NFTA_CHAIN_HOOK in found and int.from_bytes(policy, "big") != NF_ACCEPT:
+            return f"{family} {_text(found[NFTA_CHAIN_TABLE])} {_text(found[NFTA_CHAIN_NAME])}"
+    return None
+
+
+def first_legacy_table() -> str | None:
+    """The first table of ip_tables that has rules or chains of its own, as "FAMILY TABLE"; None when there is
+    none. A table is not asked for that is not there, or the kernel would make it. Raises: OSError."""
+    for family, (address_family, level, names) in LEGACY.items():
+        try:
+            with open(names) as lines:
+                tables = lines.read().split()
+        except FileNotFoundError:
+            continue
+        with socket.socket(address_family, socket.SOCK_DGRAM) as asked:
+            for table in tables:
+                if _has_rules(asked, level, table):
+                    return f"{family} {table} (iptables-legacy)"
+    return None
+
+
+def _has_rules(asked: socket.socket, level: int, table: str) -> bool:
+    buffer = _getsockopt_with_name(asked, level, table)
+    _, hooks, *rest = _INFO.unpack(buffer)
+    # An empty table has the policy of each of its hooks, and one entry that ends it.
+    return bool(rest[10] > hooks.bit_count() + 1)
+
+
+def _getsockopt_with_name(asked: socket.socket, level: int, table: str) -> bytes:
+    """What SO_GET_INFO says of a table, which Python's getsockopt has no way to name. Raises: OSError."""
+    buffer = ctypes.create_string_buffer(table.encode(), _INFO.size)
+    length = ctypes.c_uint32(_INFO.size)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.getsockopt(asked.fileno(), level, SO_GET_INFO, buffer, ctypes.byref(length)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), table)
+    return buffer.raw
+
+
+def has_ipsec_policies() -> bool:
+    """Whether what leaves may have to be encrypted. Raises: OSError."""
+    return next(_dump(NETLINK_XFRM, XFRM_MSG_GETPOLICY, b""), None) is not None
+
+
+class RulesetChanges:
+    """Hears when nf_tables changes; of ip_tables the kernel says nothing."""
+
+    def __init__(self) -> None:
+        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self._netlink.setblocking(False)
+        self._netlink.bind((0, 0))
+        self._netlink.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
+        self.fd = self._netlink.fileno()
+        """Readable when something has changed."""
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._netlink.close()
+
+    def take(self, datagrams_max: int) -> bool:
+        """Whether anything has changed, out of at most so many datagrams."""
+        for count in range(datagrams_max):
+            try:
+                self._netlink.recv(DATAGRAM_BYTES_MAX)
+            except BlockingIOError:
+                return count > 0
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+        return True
