@@ -77,7 +77,7 @@ fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a who
 	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py
 	$(BIN)/python -m gossamer.core.sim.fuzz --seconds $(SECONDS)
 	GOSSAMER_MACHINE_EXAMPLES=5000 $(BIN)/python -m pytest -q tests/core/tcp/test_machine.py
-	GOSSAMER_PACKET_EXAMPLES=20000 $(BIN)/python -m pytest -q tests/ffi/test_packet_parse.py
+	GOSSAMER_PACKET_EXAMPLES=3000 $(BIN)/python -m pytest -q tests/ffi/test_packet_parse.py
 
 model: setup-test ## every interleaving of two small ends, users, timers and network, DEPTH moves deep
 	$(BIN)/python -m gossamer.core.sim.model --depth $(DEPTH) --worlds $(WORLDS)
