@@ -208,6 +208,7 @@ def test_request__under_rules_of_the_host__as_with_the_kernels_tcp(
     met: dict[str, str] = {}
     for case in sorted(CASES, key=uses_nat):
         met[case.name] = meet(client, server, case)
+        print(f"{stack:8}{met[case.name]:10}{case.name}")  # the table, with pytest -s
         assert rules_of(server) == rules_before, f"{case.name}: its rules were not taken back"
     assert met == {case.name: case.expected for case in CASES}
 

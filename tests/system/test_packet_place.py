@@ -138,6 +138,8 @@ def test_syn__in_a_frame_of_a_neighbour__as_with_the_kernels_tcp(
         wanted = {peer_port for peer_port, case in cases.items() if case.expected == ANSWERED}
         answered = ports_answered(heard, wanted)
     met = {case.name: ANSWERED if port in answered else SILENCE for port, case in cases.items()}
+    for name, outcome in met.items():
+        print(f"{stack:8}{outcome:10}a SYN {name}")  # the table, with pytest -s
     assert met == {case.name: case.expected for case in cases.values()}
 
 
