@@ -1,4 +1,5 @@
-/* Throws packets at the parser and records at the builder, each in an allocation of its exact size, for sanitizers to watch.
+/* Throws packets at the parser and the joiner and records at the builders, each in an allocation of its exact size, for
+ * sanitizers to watch.
  *
  * usage: fuzz SEED ROUNDS; prints how many different outcomes were reached.
  */
@@ -23,6 +24,26 @@ static void scramble(uint8_t *bytes, uint32_t length)
         bytes[i] = (uint8_t)draw(256);
 }
 
+/* The record as a super-segment and as a frame, as far as it can be either. */
+static void leave(const uint8_t *arena, uint32_t arena_bytes, const struct out_record *record)
+{
+    const struct hop hop = {.link = 1, .mtu = (uint16_t)draw(65536)};
+    uint8_t *headers = malloc(FRAME_HEADERS_BYTES);
+    frame_build(headers, record, 64, &hop);
+    free(headers);
+    struct out_record whole = *record;
+    whole.options_length = 0;
+    whole.cut_bytes = (uint16_t)(1 + draw(60));
+    if (!packet_can_cut(&whole, arena_bytes))
+        return;
+    for (uint32_t at = 0; at < whole.payload_length; at += whole.cut_bytes) {
+        const uint32_t left = whole.payload_length - at;
+        headers = malloc(HEADROOM_BYTES);
+        packet_build_piece(headers, arena, &whole, 64, at, left < whole.cut_bytes ? left : whole.cut_bytes);
+        free(headers);
+    }
+}
+
 /* A record that is sometimes too long, too short, or beside the arena. Returns the length of a packet or -1. */
 static int build(uint8_t *arena, uint32_t arena_bytes, uint32_t *start)
 {
@@ -37,6 +58,7 @@ static int build(uint8_t *arena, uint32_t arena_bytes, uint32_t *start)
     record.payload_offset = draw(8) ? HEADROOM_BYTES : draw(arena_bytes + 4);
     record.payload_length = draw(arena_bytes);
     record.options_length = draw(4) ? 4 * draw(8) : draw(60);
+    leave(arena, arena_bytes, &record);
     return packet_build(arena, arena_bytes, &record, 64, start);
 }
 
@@ -69,6 +91,36 @@ static int parse(const uint8_t *bytes, uint32_t length)
     return kind;
 }
 
+/* The same packet a few times in a batch, changed a little, in slots that are hardly longer than it is. Returns how many of
+ * them were joined. */
+static int join(const uint8_t *packet, uint32_t length)
+{
+    enum { SLOTS = 4 };
+    struct in_record records[SLOTS];
+    struct side_record side[SLOTS];
+    const uint32_t slot_bytes = length + draw(120);
+    uint8_t *arena = malloc(SLOTS * slot_bytes);
+    struct joiner *joiner = joiner_new(arena, slot_bytes, records);
+    uint32_t count = 0;
+    joiner_begin(joiner);
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        memcpy(arena + slot * slot_bytes, packet, length);
+        packet_parse(arena, slot * slot_bytes, length, PACKET_CHECKSUM_NOT_READY, &records[count], &side[count]);
+        if (draw(2)) { /* what follows it */
+            records[count].flags = 0x10;
+            records[count].seq += records[count].payload_length ? slot * records[count].payload_length : 0;
+            records[count].ack += records[count].payload_length ? 0 : slot;
+        }
+        count += !joiner_take(joiner, count);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (records[i].kind < IP_TOO_SHORT && records[i].payload_offset + records[i].payload_length > SLOTS * slot_bytes)
+            abort();
+    joiner_free(joiner);
+    free(arena);
+    return (int)(SLOTS - count);
+}
+
 int main(int count, char **words)
 {
     int outcomes = 0, seen[256] = {0};
@@ -81,6 +133,8 @@ int main(int count, char **words)
         const int length = build(arena, arena_bytes, &start);
         const int kind = length < 0 ? parse(arena, draw(arena_bytes)) : parse(arena + start, draw(8) ? (uint32_t)length : draw(length));
         outcomes += !seen[kind]++;
+        if (length > 0)
+            outcomes += !seen[128 + join(arena + start, (uint32_t)length)]++;
         free(arena);
     }
     printf("%d outcomes\n", outcomes);

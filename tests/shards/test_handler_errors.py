@@ -83,6 +83,7 @@ def test_peer_resets_or_leaves__neither_logged_nor_counted(troubled: Server, dee
 def test_handlers_own_limit_is_reached__a_line_that_names_it_and_no_error(troubled: Server) -> None:
     with connect(troubled, "loses_patience") as client:
         assert is_over(client)
+    wait_until(lambda: "not done within" in troubled.log(), "the line is written")
     (line,) = [each for each in troubled.log().splitlines() if "not done within" in each]
     assert "WARNING handler gave up <SockStream 127.0.0.1:" in line
     assert line.endswith(": not done within 0.05 s")
