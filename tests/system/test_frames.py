@@ -10,6 +10,7 @@ import pytest
 
 from gossamer.loadtest.namespaces import LEFT_V4, RIGHT_V4, RIGHT_V6, Namespace, namespace
 from gossamer.loadtest.servers import Gossamer
+
 from .test_path_mtu import join
 
 pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]

@@ -25,7 +25,7 @@ def test_one_request__captured_at_the_client__handshake_options_no_reset_good_ch
     address: str,
 ) -> None:
     left, right = joined_namespaces
-    # A veth hands on what its sender left it to complete, where the kernel's TCP and our frames are concerned.
+    # A veth hands on what its sender left to be completed, the kernel as our frames.
     right.run(["ethtool", "-K", "eth0", "tx", "off"])
     start(right, site, stack="nfqueue", port=PORT, host="::")
     host = f"[{address}]" if ":" in address else address
