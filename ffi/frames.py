@@ -59,7 +59,8 @@ class Frames:
     def start(self, place: Callable[[int, Hop], None]) -> None:
         """`place(number, hop)` is called for each hop that is numbered anew."""
         self._hops = Hops(self._routing, place)
-        self.number, self.doubt, self.forget = self._hops.number, self._hops.doubt, self._hops.forget
+        hops = self._hops
+        self.number, self.begin, self.doubt, self.forget = hops.number, hops.begin, hops.doubt, hops.forget
         if self._may_send is not None:
             self._hops.allow(self._may_send())
 

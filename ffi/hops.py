@@ -98,22 +98,22 @@ class Hops:
         self._place = place
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         """By both addresses of the flows, the oldest first."""
-        self._flows: dict[bytes, _Known | None] = {}
-        """None for a flow that has no hop."""
+        self._numbers: dict[bytes, int] = {}
+        self.number = self._numbers.get
+        """number(flow, RAW): the hop of a flow; RAW when it has none, or has not begun."""
         self._free = list(range(HOPS_MAX, 0, -1))
         self._is_allowed = True
 
-    def number(self, flow: bytes, is_large: bool) -> int:
-        """The hop of a flow: RAW when it has none, and before it sends its first super-segment."""
-        if flow in self._flows:
-            known = self._flows[flow]
-        elif is_large and self._is_allowed:
-            known = self._flows[flow] = self._find(flow[:32])
-            if known is not None:
-                known.flows.add(flow)
-        else:
-            return RAW
-        return RAW if known is None else known.number
+    def begin(self, flow: bytes) -> int:
+        """The hop of a flow that sends a super-segment: from the first one on all of it leaves there."""
+        number = self._numbers.get(flow)
+        if number is not None:
+            return number
+        known = self._find(flow[:32]) if self._is_allowed else None
+        if known is not None:
+            known.flows.add(flow)
+        self._numbers[flow] = number = RAW if known is None else known.number
+        return number
 
     def _find(self, addresses: bytes) -> _Known | None:
         known = self._known.get(addresses)
@@ -130,19 +130,17 @@ class Hops:
 
     def forget(self, flow: bytes) -> None:
         """The connection of a flow is over."""
-        known = self._flows.pop(flow, None)
-        if known is not None:
-            known.flows.discard(flow)
+        if self._numbers.pop(flow, RAW) != RAW:
+            self._known[flow[:32]].flows.discard(flow)
 
     def doubt(self, flow: bytes) -> None:
         """What went this way was not answered: its destination is looked up again."""
-        known = self._flows.pop(flow, None)
-        if known is not None:
-            self._forget_destination(known)
+        if self._numbers.pop(flow, RAW) != RAW:
+            self._forget_destination(self._known[flow[:32]])
 
     def allow(self, is_allowed: bool) -> None:
         """Whether flows may leave as frames from now on."""
-        if self._is_allowed and not is_allowed:
+        if self._is_allowed != is_allowed:
             self.changed(None)
         self._is_allowed = is_allowed
 
@@ -151,12 +149,12 @@ class Hops:
         gone = [known for known in self._known.values() if changes is None or _has_moved(known.hop, changes)]
         for known in gone:
             self._forget_destination(known)
-        for flow in [flow for flow, known in self._flows.items() if known is None]:
-            del self._flows[flow]
+        for flow in [flow for flow, number in self._numbers.items() if number == RAW]:
+            del self._numbers[flow]
 
     def _forget_destination(self, known: _Known) -> None:
         """A destination, and that its flows go there as frames."""
         del self._known[known.addresses]
         self._free.append(known.number)
         for flow in known.flows:
-            self._flows.pop(flow, None)
+            self._numbers.pop(flow, None)

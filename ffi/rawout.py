@@ -10,6 +10,8 @@ Source: raw(7), ipv6(7).
 import mmap
 import socket
 import struct
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from gossamer.ffi._packet import ffi, lib
@@ -67,6 +69,14 @@ def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
     return v4, v6
 
 
+NO_HOPS: Final[Mapping[bytes, int]] = MappingProxyType({})
+"""Of a sink that sends no frames."""
+
+
+def _stays_raw(_flow: bytes) -> int:
+    return RAW
+
+
 class RawSink:
     """A PacketSink on descriptors from `open_raw_sockets`; -1 for a family there is no socket for. `ttl` is
     the time to live or hop limit of all that it sends. With `frames` a flow leaves as frames from its first
@@ -88,12 +98,15 @@ class RawSink:
         if self._sender == ffi.NULL:
             raise MemoryError("no memory for the packet sender")
         self._frames = frames
+        self._number: Callable[[bytes, int], int] = NO_HOPS.get
+        self._begin: Callable[[bytes], int] = _stays_raw
         self.changes_fds: tuple[int, ...] = ()
         if frames is not None:
             if lib.sender_open_frames(self._sender, frames.fd) < 0:
                 raise MemoryError("no memory for the frame sender")
             frames.start(self._place_hop)
             self.changes_fds = frames.changes_fds
+            self._number, self._begin = frames.number, frames.begin
 
     def _place_hop(self, number: int, hop: Hop) -> None:
         # What waits to be sent may name the number as that of another hop.
@@ -110,7 +123,10 @@ class RawSink:
     def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
         """See PacketSink."""
         payload = segment.payload
-        hop = RAW if self._frames is None else self._frames.number(flow, segment.cut_bytes > 0)
+        cut_bytes = segment.cut_bytes
+        hop = self._number(flow, RAW)
+        if cut_bytes and not hop:
+            hop = self._begin(flow)
         options_bytes = len(options)
         offset = self._end + HEADROOM_BYTES
         end = offset + options_bytes + len(payload)
@@ -138,13 +154,13 @@ class RawSink:
             end - offset - options_bytes,
             options_bytes,
             segment.ecn,
-            segment.cut_bytes,
+            cut_bytes,
             hop,
         )
         self._end = end
         self._count += 1
-        if segment.cut_bytes:
-            self._pieces += -(-len(payload) // segment.cut_bytes) - 1
+        if cut_bytes:
+            self._pieces += -(-len(payload) // cut_bytes) - 1
 
     def _make_room(self, payload_bytes: int) -> int:
         """Flush; how far the end of the arena's used part moved back."""
@@ -185,7 +201,8 @@ class RawSink:
         count, packets = self._count, self._count + self._pieces
         self._count = self._pieces = self._end = 0
         sent = lib.sender_send(self._sender, count)
-        self.failed_total += packets - sent
+        if sent != packets:
+            self.failed_total += packets - sent
         return sent
 
     def close(self) -> None:

@@ -56,20 +56,20 @@ def hops(routing: FixedRouting, placed: dict[int, Hop]) -> Hops:
 
 
 def test_flow__until_its_first_super_segment__leaves_raw(hops: Hops, routing: FixedRouting) -> None:
-    assert hops.number(FLOW, False) == RAW
+    assert hops.number(FLOW, RAW) == RAW
     assert not routing.asked
 
 
 def test_flow__from_its_first_super_segment__all_of_it_leaves_as_frames(
     hops: Hops, routing: FixedRouting, placed: dict[int, Hop]
 ) -> None:
-    number = hops.number(FLOW, True)
+    number = hops.begin(FLOW)
     assert placed == {number: Hop(2, GATEWAY, NEXT, MAC, 1_500)}
-    assert hops.number(FLOW, False) == hops.number(FLOW, True) == number != RAW
-    assert hops.number(SAME, False) == RAW, "each flow begins by itself"
-    assert hops.number(SAME, True) == number
+    assert hops.number(FLOW, RAW) == hops.begin(FLOW) == number != RAW
+    assert hops.number(SAME, RAW) == RAW, "each flow begins by itself"
+    assert hops.begin(SAME) == number
     assert routing.asked == [(PEER, OURS)], "a destination is asked for once"
-    hops.number(OTHER, True)
+    hops.begin(OTHER)
     assert [len(each) for pair in routing.asked for each in pair] == [4, 4, 16, 16]
 
 
@@ -94,11 +94,11 @@ def test_no_hop__stays_raw_and_is_not_asked_for_again_until_something_changes(
 ) -> None:
     before = getattr(routing, name)
     setattr(routing, name, value)
-    assert hops.number(FLOW, True) == hops.number(FLOW, True) == RAW
+    assert hops.begin(FLOW) == hops.begin(FLOW) == RAW
     assert len(routing.asked) == 1
     setattr(routing, name, before)
     hops.changed([])
-    assert hops.number(FLOW, True) != RAW
+    assert hops.begin(FLOW) != RAW
 
 
 @pytest.mark.parametrize(
@@ -116,31 +116,31 @@ def test_no_hop__stays_raw_and_is_not_asked_for_again_until_something_changes(
 def test_change__hop_that_does_not_hold__its_flows_leave_raw(
     hops: Hops, changes: list[NeighbourChange] | None, is_kept: bool
 ) -> None:
-    number = hops.number(FLOW, True)
+    number = hops.begin(FLOW)
     hops.changed(changes)
-    assert hops.number(FLOW, False) == (number if is_kept else RAW)
+    assert hops.number(FLOW, RAW) == (number if is_kept else RAW)
 
 
 def test_doubt__the_destination_is_looked_up_again(hops: Hops, routing: FixedRouting) -> None:
-    hops.number(FLOW, True)
-    hops.number(SAME, True)
+    hops.begin(FLOW)
+    hops.begin(SAME)
     hops.doubt(FLOW)
-    assert hops.number(FLOW, False) == hops.number(SAME, False) == RAW
-    hops.number(FLOW, True)
+    assert hops.number(FLOW, RAW) == hops.number(SAME, RAW) == RAW
+    hops.begin(FLOW)
     assert len(routing.asked) == 2
     hops.doubt(OTHER)
 
 
 def test_forget__the_next_connection_of_the_same_name_begins_anew(hops: Hops) -> None:
-    hops.number(FLOW, True)
+    hops.begin(FLOW)
     hops.forget(FLOW)
     hops.forget(FLOW)
-    assert hops.number(FLOW, False) == RAW
+    assert hops.number(FLOW, RAW) == RAW
 
 
 def test_destinations__more_than_are_kept__the_oldest_goes(hops: Hops, placed: dict[int, Hop]) -> None:
     flows = [pack_flow(("192.0.2.1", 80), (f"10.{n >> 8}.{n & 255}.1", 4_000)) for n in range(HOPS_MAX + 2)]
-    numbers = [hops.number(flow, True) for flow in flows]
+    numbers = [hops.begin(flow) for flow in flows]
     assert set(numbers) == set(placed) == set(range(1, HOPS_MAX + 1))
-    assert [hops.number(flow, False) for flow in flows[:3]] == [RAW, RAW, numbers[2]]
+    assert [hops.number(flow, RAW) for flow in flows[:3]] == [RAW, RAW, numbers[2]]
     assert all(first != second for first, second in pairwise(numbers))

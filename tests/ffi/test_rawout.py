@@ -241,3 +241,15 @@ def test_super_segment__refused__each_of_its_packets_counts(nowhere: RawSink) ->
     nowhere.emit(LOOPBACK, PLAIN)
     assert nowhere.flush() == 0
     assert nowhere.failed_total == 4
+
+
+def test_super_segments__more_than_the_arena__packets_are_counted_in_the_batch_that_they_are_of(
+    nowhere: RawSink,
+) -> None:
+    whole = Segment(1, 2, ACK, 3, payload=bytes(65_000), cut_bytes=1_000)
+    fit = ARENA_BYTES // 65_072
+    for _ in range(fit + 1):
+        nowhere.emit(LOOPBACK, whole)
+    assert nowhere.failed_total == 65 * fit
+    nowhere.flush()
+    assert nowhere.failed_total == 65 * (fit + 1)

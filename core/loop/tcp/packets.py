@@ -6,7 +6,7 @@ Owns the packet source, and the choice of who gets a segment of no open connecti
 `core.loop.tcp.listening` decides what a listener does.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from gossamer.core.clock import Clock
 from gossamer.core.loop.tcp.connections import Connections
@@ -79,12 +79,8 @@ class PacketRiver:
             if connection is None:
                 self._take_stray(flow, segment, now_us)
                 continue
-            if pieces <= 1:
-                event = SegmentArrives(segment, now_us, connection.recv_bytes_max)
-            else:
-                event = SegmentArrives(segment, now_us, connection.recv_bytes_max, pieces)
-            before = connection.tcb
-            assert before is not None
+            event = SegmentArrives(segment, now_us, connection.recv_bytes_max, pieces)
+            before: Any = connection.tcb  # Of a connection that is found it is not None.
             if is_watched:
                 tcb, actions = door.ask(segment_arrives, flow, before, event)
             else:
