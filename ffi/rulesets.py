@@ -74,6 +74,15 @@ def _text(octets: bytes) -> str:
 def first_nf_tables_rule(ours: bytes) -> str | None:
     """The first rule or policy that is not ours, as "FAMILY TABLE CHAIN"; None when there is none. Ours are
     chains whose name begins with `ours`, and rules in which it stands. Raises: OSError."""
+    try:
+        return _first_nf_tables_rule(ours)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None  # The kernel has no nf_tables, so nothing stands there.
+        raise
+
+
+def _first_nf_tables_rule(ours: bytes) -> str | None:
     everything = _NFGENMSG.pack(NFPROTO_UNSPEC, 0, 0)
     for body in _dump(NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, everything):
         family, found = FAMILIES.get(body[0]), attributes(body[_NFGENMSG.size :])
@@ -123,7 +132,12 @@ def _getsockopt_with_name(asked: socket.socket, level: int, table: str) -> bytes
 
 def has_ipsec_policies() -> bool:
     """Whether what leaves may have to be encrypted. Raises: OSError."""
-    return next(_dump(NETLINK_XFRM, XFRM_MSG_GETPOLICY, b""), None) is not None
+    try:
+        return next(_dump(NETLINK_XFRM, XFRM_MSG_GETPOLICY, b""), None) is not None
+    except OSError as error:
+        if error.errno == errno.EPROTONOSUPPORT:
+            return False  # The kernel has no IPsec.
+        raise
 
 
 class RulesetChanges:

@@ -1,5 +1,6 @@
 """The functional TCP as a worker's stack: packets in from NFQUEUE, packets out through raw sockets."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -19,6 +20,8 @@ from gossamer.ffi.rawout import RawSink
 from gossamer.shards.frames import may_send_frames
 from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
+
+log = logging.getLogger("gossamer.worker")
 
 PACKAGE_MSS_MAX: Final = 3960
 """The NetfilterQueue package copies 4,016 bytes of a packet; the rest is room for headers."""
@@ -66,9 +69,18 @@ def stack_builder(plan: WorkerPlan) -> BuildStack:
 
 def frames_of(plan: WorkerPlan) -> Frames | None:
     """What leaves as frames; None where nothing may."""
+    is_chosen = plan.config.nfqueue.output == "auto"
     if plan.descriptors.frames == NO_DESCRIPTOR:
         return None
-    return Frames(plan.descriptors.frames, may_send_frames if plan.config.nfqueue.output == "auto" else None)
+    try:
+        return Frames(plan.descriptors.frames, may_send_frames if is_chosen else None)
+    except OSError as error:
+        if not is_chosen:
+            raise
+        log.warning(
+            "everything leaves as packets, for routing or rules cannot be watched: %s", error.strerror
+        )
+        return None
 
 
 def hand_over(loop: TcpLoop, acceptor: TcpAcceptor) -> None:

@@ -1,12 +1,14 @@
 """What rules the host has: any that is not ours is found, of every kind."""
 
+import errno
 import select
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from gossamer.ffi import rulesets
 from gossamer.ffi.rulesets import RulesetChanges, first_legacy_table, first_nf_tables_rule, has_ipsec_policies
 from gossamer.loadtest.namespaces import Namespace
 
@@ -77,3 +79,19 @@ def test_change__is_heard(namespace: Namespace, kept: Callable[..., Any]) -> Non
     assert select.select([changes.fd], [], [], 5)[0]
     assert changes.take(99)
     assert not changes.take(9)
+
+
+@pytest.mark.parametrize(("ask", "code"), [("nf_tables", errno.EINVAL), ("IPsec", errno.EPROTONOSUPPORT)])
+def test_kernel_without_it__nothing_stands_there(
+    monkeypatch: pytest.MonkeyPatch, ask: str, code: int
+) -> None:
+    asked = {"nf_tables": lambda: first_nf_tables_rule(OURS), "IPsec": has_ipsec_policies}[ask]
+
+    def refused(*_: object) -> Iterator[bytes]:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(rulesets, "_dump", refused)
+    assert not asked()
+    code = errno.EPERM
+    with pytest.raises(PermissionError):
+        asked()

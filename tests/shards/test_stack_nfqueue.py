@@ -1,5 +1,7 @@
 """The functional TCP as a worker's stack: what must be imported before privileges go."""
 
+import errno
+import os
 import sys
 from types import SimpleNamespace
 from typing import Any, cast
@@ -58,3 +60,22 @@ def test_ttl__configured__is_that_of_the_sink(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(Opened) as caught:
         stack_nfqueue.build_stack(nothing, plan, nothing)
     assert caught.value.args == ((3, 4, 7, None),)
+
+
+@pytest.mark.parametrize("output", ["auto", "frames"])
+def test_frames__nobody_says_when_routing_changes__packets_or_refused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, output: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(stack_nfqueue, "Frames", refused)
+    plan: Any = SimpleNamespace(
+        descriptors=SimpleNamespace(frames=5), config=SimpleNamespace(nfqueue=SimpleNamespace(output=output))
+    )
+    if output == "frames":
+        with pytest.raises(PermissionError):
+            stack_nfqueue.frames_of(plan)
+        return
+    assert stack_nfqueue.frames_of(plan) is None
+    assert "everything leaves as packets" in caplog.text
