@@ -26,8 +26,12 @@ case "$*" in
         cp "$0" "$3/bin/python"
         met="$NOTES/met-venv"
         ;;
-    *"-m pip install"*--no-cache-dir*) echo "pip without its cache" >>"$NOTES/calls" ;;
-    *"-m pip install"*) echo pip >>"$NOTES/calls"; met="$NOTES/met-pip" ;;
+    *"-m pip install"*)
+        case "${PIP_NO_CACHE_DIR:+--no-cache-dir} $*" in
+            *--no-cache-dir*) echo "pip without its cache" >>"$NOTES/calls" ;;
+            *) echo pip >>"$NOTES/calls"; met="$NOTES/met-pip" ;;
+        esac
+        ;;
 esac
 [ -e "${met:-/nothing}" ] || exit 0
 what=$(cat "$met") && rm "$met"
@@ -192,6 +196,11 @@ def test_set_up__interrupted_and_pip_fails_again__goes_on_without_its_cache(clon
     clone.meets("pip", "error")
     assert clone.set_up() == 0
     assert clone.calls() == ["venv", "pip", "pip without its cache"]
+
+
+def test_set_up__home_that_cannot_be_written__goes_on_without_a_cache(clone: Clone) -> None:
+    assert clone.set_up(HOME="/proc") == 0
+    assert clone.calls() == ["venv", "pip without its cache"]
 
 
 def test_set_up__a_pip_left_running__is_waited_for(clone: Clone) -> None:
