@@ -20,6 +20,7 @@ STEP_FLAGS: Final = os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 """A symbolic link is no directory: ENOTDIR."""
 
 HERE: Final = ("", ".")
+DOTS: Final = (".", "..")
 
 
 def walk_beneath(directory_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
@@ -42,6 +43,8 @@ class Walk:
     def __init__(self, directory_fd: int, path: str) -> None:
         self._stack = [directory_fd]
         """The descriptors from the directory, which is not ours to close, to where we stand."""
+        self._names: list[str] = []
+        """By which each but the first was opened from the one before it."""
         self._ahead: list[str] = []
         """The components to come, the next one last."""
         self._links = 0
@@ -63,6 +66,8 @@ class Walk:
             elif name == "..":
                 self._step(name)
                 self._ahead.append(".")
+            elif not name and self._names:
+                return self._open_here(flags, mode)
             elif (fd := self._open(name or ".", flags, mode)) is not None:
                 return fd
 
@@ -73,13 +78,18 @@ class Walk:
         self._ahead += reversed(path.split("/"))
 
     def _step(self, name: str) -> None:
-        if name in HERE:
-            return
+        if name in DOTS:
+            # The kernel looks them up as it does names, and so asks whether the directory may be searched.
+            os.stat(".", dir_fd=self._stack[-1])
         if name == "..":
             self._step_back()
-            return
+        elif name not in HERE:
+            self._step_into(name)
+
+    def _step_into(self, name: str) -> None:
         try:
             self._stack.append(os.open(name, STEP_FLAGS, dir_fd=self._stack[-1]))
+            self._names.append(name)
         except NotADirectoryError:
             if not self._follow(name):
                 raise
@@ -88,6 +98,7 @@ class Walk:
         if len(self._stack) == 1:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         os.close(self._stack.pop())
+        self._names.pop()
 
     def _follow(self, name: str) -> bool:
         """Put the target of a symbolic link ahead; False when the name is none."""
@@ -102,6 +113,12 @@ class Walk:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         self._extend(target)
         return True
+
+    def _open_here(self, flags: int, mode: int) -> int:
+        """Open where we stand, for a path that ends in a slash: by its name, since what may not be searched
+        has no "." either."""
+        flags |= os.O_DIRECTORY | os.O_NOFOLLOW
+        return os.open(self._names[-1], flags, mode, dir_fd=self._stack[-2])
 
     def _open(self, name: str, flags: int, mode: int) -> int | None:
         """Open the last component; None when it is a symbolic link, whose target stands ahead now."""

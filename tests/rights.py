@@ -24,6 +24,7 @@ import pytest
 from gossamer.core.loop.disk.engine import ENGINES, LIBAIO, URING, LibaioEngine, UringEngine
 from gossamer.ffi.openat2 import open_beneath
 from gossamer.ffi.privileges import CAP_NET_ADMIN, become_user
+from gossamer.ffi.silence import drop_all_received
 from gossamer.loadtest import namespaces
 
 NOBODY: Final = 65534
@@ -153,6 +154,12 @@ def trial_file(flags: int) -> Iterator[int]:
             os.close(fd)
 
 
+def attach_socket_filter() -> None:
+    """Have the kernel drop what comes for a socket of ours."""
+    with socket.socket() as deaf:
+        drop_all_received(deaf)
+
+
 def write_past_page_cache() -> None:
     """Open with O_DIRECT, which refuses what is not aligned. (A tmpfs takes the flag and ignores it.)"""
     with trial_file(os.O_RDWR | os.O_DIRECT) as fd, contextlib.suppress(OSError):
@@ -193,6 +200,7 @@ RIGHTS: Final[dict[str, Right]] = {
     "pid-namespaces": Right("make a namespace of processes", be_process_1, AS_ROOT),
     "nfqueue": Right("divert packets to an NFQUEUE queue", bind_queue, AS_ROOT),
     "tun": Right("open a TUN device in a network namespace", open_tun, AS_ROOT),
+    "socket-filters": Right("attach a filter to a socket (SO_ATTACH_FILTER)", attach_socket_filter, AS_ROOT),
     "raw-sockets": Right("open a raw socket (CAP_NET_RAW)", open_raw_socket, AS_ROOT),
     "another-user": Right("become another user", lambda: become(frozenset()), "sudo make test"),
     "net-admin": Right(

@@ -19,6 +19,7 @@ def deaf() -> Iterator[socket.socket]:
         yield made
 
 
+@pytest.mark.needs("socket-filters")
 def test_syn__to_a_deaf_listener__neither_accepted_nor_refused(deaf: socket.socket) -> None:
     with socket.socket() as client:
         client.settimeout(0.3)
@@ -29,6 +30,7 @@ def test_syn__to_a_deaf_listener__neither_accepted_nor_refused(deaf: socket.sock
         deaf.accept()
 
 
+@pytest.mark.needs("socket-filters")
 def test_port__of_a_deaf_listener__is_taken(deaf: socket.socket) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -36,6 +38,7 @@ def test_port__of_a_deaf_listener__is_taken(deaf: socket.socket) -> None:
             other.bind(deaf.getsockname())
 
 
+@pytest.mark.needs("socket-filters")
 def test_filter__of_a_deaf_listener__stays(deaf: socket.socket) -> None:
     with pytest.raises(PermissionError) as caught:
         deaf.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER + 1, 0)

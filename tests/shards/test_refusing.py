@@ -49,6 +49,7 @@ class Old(socket.socket):
         raise OSError(92, "Protocol not available")
 
 
+@pytest.mark.needs("socket-filters")
 def test_refuse_new__on_an_old_kernel__later_ones_unanswered__earlier_ones_accepted() -> None:
     with Old(socket.AF_INET) as server:
         server.bind(("127.0.0.1", 0))
@@ -63,6 +64,7 @@ def test_refuse_new__on_an_old_kernel__later_ones_unanswered__earlier_ones_accep
                 assert accepted.recv(100) == b"question"
 
 
+@pytest.mark.needs("socket-filters")
 def test_drop_new__closed_then__refused() -> None:
     with listening("127.0.0.1") as (server, port):
         drop_new(server)
