@@ -54,7 +54,7 @@ class Frames:
         self._ruleset_changes = RulesetChanges() if may_send is not None else None
         self.changes_fds: tuple[int, ...] = (self._routing_changes.fd,)
         if self._ruleset_changes is not None:
-            self.changes_fds += (self._ruleset_changes.fd,)
+            self.changes_fds += self._ruleset_changes.fds
 
     def start(self, place: Callable[[int, Hop], None]) -> None:
         """`place(number, hop)` is called for each hop that is numbered anew."""

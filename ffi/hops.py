@@ -6,8 +6,8 @@ One flow never leaves by two sockets at a time: they would overtake each other. 
 host itself, no Ethernet, a neighbour that the kernel does not know yet) the raw socket sends, and nobody asks
 again for this flow until something changes.
 
-Owns the table of hops and that of flows. Bounds: HOPS_MAX destinations, of which the oldest goes; a flow
-stands here no longer than its connection lives.
+Owns the table of hops and that of flows. Bounds: HOPS_MAX destinations, of which one without flows makes way;
+a flow stands here no longer than its connection lives.
 """
 
 from collections import OrderedDict
@@ -72,12 +72,6 @@ def _addresses(flow: bytes) -> tuple[bytes, bytes]:
     return (peer[12:], ours[12:]) if peer.startswith(MAPPED_PREFIX) else (peer, ours)
 
 
-def _has_moved(hop: Hop, changes: list[NeighbourChange]) -> bool:
-    """Whether the last change that is about its next hop names another link-layer address, or none."""
-    about = [each.hardware for each in changes if (each.link, each.address) == (hop.link, hop.next_hop)]
-    return bool(about) and about[-1] != hop.destination
-
-
 class _Known:
     """A destination whose hop is known, and the flows that leave by it."""
 
@@ -119,14 +113,23 @@ class Hops:
         known = self._known.get(addresses)
         if known is not None:
             return known
+        if not self._free and not self._makes_room():
+            return None
         hop = find_hop(self._routing, *_addresses(addresses))
         if hop is None:
             return None
-        if not self._free:
-            self._forget_destination(next(iter(self._known.values())))
         known = self._known[addresses] = _Known(addresses, self._free.pop(), hop)
         self._place(known.number, hop)
         return known
+
+    def _makes_room(self) -> bool:
+        """Forget a destination to which nothing goes any more, if the one whose turn it is is one."""
+        known = next(iter(self._known.values()))
+        if known.flows:
+            self._known.move_to_end(known.addresses)
+            return False
+        self._forget_destination(known)
+        return True
 
     def forget(self, flow: bytes) -> None:
         """The connection of a flow is over."""
@@ -145,12 +148,16 @@ class Hops:
         self._is_allowed = is_allowed
 
     def changed(self, changes: list[NeighbourChange] | None) -> None:
-        """Forget what does not hold any more; None is everything. Flows without a hop may ask again."""
-        gone = [known for known in self._known.values() if changes is None or _has_moved(known.hop, changes)]
-        for known in gone:
-            self._forget_destination(known)
-        for flow in [flow for flow, number in self._numbers.items() if number == RAW]:
-            del self._numbers[flow]
+        """Forget what does not hold any more; None is everything. Flows without a hop may ask again, once a
+        neighbour is known that was not."""
+        last = {(each.link, each.address): each.hardware for each in changes or ()}
+        for known in list(self._known.values()):
+            hop = known.hop
+            if changes is None or last.get((hop.link, hop.next_hop), hop.destination) != hop.destination:
+                self._forget_destination(known)
+        if changes is None or any(last.values()):
+            for flow in [flow for flow, number in self._numbers.items() if number == RAW]:
+                del self._numbers[flow]
 
     def _forget_destination(self, known: _Known) -> None:
         """A destination, and that its flows go there as frames."""

@@ -109,11 +109,15 @@ class RawSink:
             self._number, self._begin = frames.number, frames.begin
 
     def _place_hop(self, number: int, hop: Hop) -> None:
-        # What waits to be sent may name the number as that of another hop.
-        self._sent_early += self._send() if self._count else 0
+        self._send_what_waits()
         mtu = min(hop.mtu, SEGMENT_BYTES_MAX)
         c_hop = ffi.new("struct hop *", (hop.link, mtu, tuple(hop.destination), tuple(hop.source)))
         lib.sender_place_hop(self._sender, number, c_hop)
+
+    def _send_what_waits(self) -> None:
+        """Before hops change: what waits names them by number, and what follows must not overtake it."""
+        if self._count:
+            self._sent_early += self._send()
 
     @property
     def last_errno(self) -> int:
@@ -172,11 +176,13 @@ class RawSink:
     def take_changes(self, _events: int) -> None:
         """See PacketSink."""
         if self._frames is not None:
+            self._send_what_waits()
             self._frames.take_changes()
 
     def doubt(self, flow: bytes) -> None:
         """See PacketSink."""
         if self._frames is not None:
+            self._send_what_waits()
             self._frames.doubt(flow)
 
     def forget(self, flow: bytes) -> None:

@@ -30,7 +30,7 @@ RTM_NEWLINK: Final = 16
 RTM_GETLINK: Final = 18
 RTM_GETROUTE: Final = 26
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
-RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_METRICS, RTA_VIA = 1, 2, 4, 5, 8, 18
+RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_METRICS, RTA_VIA, RTA_ENCAP = 1, 2, 4, 5, 8, 18, 22
 RTAX_MTU: Final = 2
 RTN_UNICAST: Final = 1
 NDA_DST, NDA_LLADDR = 1, 2
@@ -113,14 +113,14 @@ class Rtnetlink:
 
     def route(self, destination: bytes, source: bytes) -> Route | None:
         """How a packet between these addresses (4 or 16 octets) leaves; None where not as one frame to one
-        neighbour: to this host itself, to many, or nowhere. Raises: OSError."""
+        neighbour: to this host itself, to many, in another packet, or nowhere. Raises: OSError."""
         bits = 8 * len(destination)
         body = _ROUTE.pack(_family(destination), bits, bits, 0, 0, 0, 0, 0, 0)
         body += attribute(RTA_DST, destination) + attribute(RTA_SRC, source)
         answer = self._ask(RTM_GETROUTE, body)
         kind = _ROUTE.unpack_from(answer)[7]
         found = attributes(answer[_ROUTE.size :])
-        if kind != RTN_UNICAST or RTA_OIF not in found or RTA_VIA in found:
+        if kind != RTN_UNICAST or RTA_OIF not in found or RTA_VIA in found or RTA_ENCAP in found:
             return None
         metrics = attributes(found.get(RTA_METRICS, b""))
         mtu = _INT.unpack(metrics[RTAX_MTU])[0] if RTAX_MTU in metrics else 0

@@ -41,6 +41,7 @@ NFNLGRP_NFTABLES: Final = 7
 _NFGENMSG = struct.Struct("=BBH")
 
 XFRM_MSG_GETPOLICY: Final = 0x15
+XFRMNLGRP_POLICY: Final = 4
 
 LEGACY: Final = {
     "ip": (socket.AF_INET, socket.IPPROTO_IP, "/proc/net/ip_tables_names"),
@@ -141,28 +142,50 @@ def has_ipsec_policies() -> bool:
 
 
 class RulesetChanges:
-    """Hears when nf_tables changes; of ip_tables the kernel says nothing."""
+    """Hears when nf_tables or the policies of IPsec change; of ip_tables the kernel says nothing. Raises:
+    OSError."""
 
     def __init__(self) -> None:
-        self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-        self._netlink.setblocking(False)
-        self._netlink.bind((0, 0))
-        self._netlink.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
-        self.fd = self._netlink.fileno()
+        self._heard = [_listening(NETLINK_NETFILTER, NFNLGRP_NFTABLES)]
+        try:
+            self._heard.append(_listening(NETLINK_XFRM, XFRMNLGRP_POLICY))
+        except OSError as error:
+            if error.errno != errno.EPROTONOSUPPORT:  # The kernel has no IPsec.
+                self.close()
+                raise
+        self.fds = tuple(netlink.fileno() for netlink in self._heard)
         """Readable when something has changed."""
 
     def close(self) -> None:
-        """Give the socket back."""
-        self._netlink.close()
+        """Give the sockets back."""
+        for netlink in self._heard:
+            netlink.close()
 
     def take(self, datagrams_max: int) -> bool:
-        """Whether anything has changed, out of at most so many datagrams."""
-        for count in range(datagrams_max):
-            try:
-                self._netlink.recv(DATAGRAM_BYTES_MAX)
-            except BlockingIOError:
-                return count > 0
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-        return True
+        """Whether anything has changed, out of at most so many datagrams of each."""
+        news = [_has_news(netlink, datagrams_max) for netlink in self._heard]
+        return any(news)
+
+
+def _listening(family: int, group: int) -> socket.socket:
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
+    try:
+        netlink.setblocking(False)
+        netlink.bind((0, 0))
+        netlink.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+    except OSError:
+        netlink.close()
+        raise
+    return netlink
+
+
+def _has_news(netlink: socket.socket, datagrams_max: int) -> bool:
+    for count in range(datagrams_max):
+        try:
+            netlink.recv(DATAGRAM_BYTES_MAX)
+        except BlockingIOError:
+            return count > 0
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+    return True

@@ -9,7 +9,6 @@ leaves, and take what the peer says of it for INVALID. Owns the decision and its
 kernel says (`ffi.rulesets`).
 """
 
-import os
 from typing import Final
 
 from gossamer.ffi.rulesets import first_legacy_table, first_nf_tables_rule, has_ipsec_policies
@@ -27,7 +26,7 @@ def rule_in_the_way() -> str | None:
         if rule is None and has_ipsec_policies():
             return "IPsec policies stand"
     except OSError as error:
-        return f"the host's rules cannot be read: {os.strerror(error.errno or 0)}"
+        return f"the host's rules cannot be read: {error.strerror or error}"
     return None if rule is None else f"rules of others stand in {rule}"
 
 
@@ -36,28 +35,20 @@ def may_send_frames() -> bool:
     return rule_in_the_way() is None
 
 
-def why_packets(config: Config) -> str | None:
-    """Why nothing leaves as frames, in words; None when it may. Needs root, for iptables-legacy."""
-    if config.nfqueue.output == "raw":
-        return "as configured"
-    if config.nfqueue.output == "frames":
-        return None
-    return legacy_in_the_way() or rule_in_the_way()
-
-
 def legacy_in_the_way() -> str | None:
     """The same of iptables-legacy, of whose changes the kernel says nothing: it is looked at once, at the
-    start."""
+    start. Needs root."""
     try:
         table = first_legacy_table()
     except OSError as error:
-        return f"the tables of iptables-legacy cannot be read: {os.strerror(error.errno or 0)}"
+        return f"the tables of iptables-legacy cannot be read: {error.strerror or error}"
     return None if table is None else f"rules of others stand in {table}"
 
 
-def output_of(config: Config, stack: str) -> str:
-    """How segments leave, for people: see `ServerStatus.output`."""
+def output_of(config: Config, stack: str, why_not: str | None) -> str:
+    """How segments leave, for people: see `ServerStatus.output`. `why_not` is what spoke against frames when
+    the server started."""
     if stack != "nfqueue":
         return ""
-    reason = why_packets(config)
+    reason = why_not or (rule_in_the_way() if config.nfqueue.output == "auto" else None)
     return "frames" if reason is None else f"packets: {reason}"

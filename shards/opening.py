@@ -100,6 +100,8 @@ class Opened(contextlib.ExitStack):
         self._reserved = NO_DESCRIPTOR
         self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
         self._frames = NO_DESCRIPTOR
+        self.why_packets: str | None = None
+        """What spoke against frames when this was opened; None when nothing did."""
 
     def open_port(self, config: Config, stack: str, workers: int) -> None:
         """Listen once for each worker, or reserve the port. Raises: CannotStartError."""
@@ -138,14 +140,18 @@ class Opened(contextlib.ExitStack):
     def _open_frames(self, config: Config) -> int:
         """The socket that frames leave from, where they may. Raises: StackUnavailableError."""
         wanted = config.nfqueue.output
-        if wanted == "raw" or (wanted == "auto" and legacy_in_the_way()):
+        self.why_packets = "as configured" if wanted == "raw" else None
+        if wanted == "auto":
+            self.why_packets = legacy_in_the_way()
+        if self.why_packets is not None:
             return NO_DESCRIPTOR
         try:
             return self.enter_context(open_frame_socket()).fileno()
         except OSError as error:
+            self.why_packets = f"no packet socket for frames: {error.strerror}"
             if wanted == "auto":
                 return NO_DESCRIPTOR
-            raise StackUnavailableError(f"no packet socket for frames: {error.strerror}") from error
+            raise StackUnavailableError(self.why_packets) from error
 
     def refuse_new(self) -> None:
         """Have every listening socket refuse what is new; what is in its queues can still be accepted."""

@@ -303,7 +303,7 @@ class Supervisor:
         return ServerStatus(
             stack=run.plan.stack,
             reason=run.plan.reason,
-            output=output_of(run.config, run.plan.stack),
+            output=output_of(run.config, run.plan.stack, run.opened.why_packets),
             uptime_us=monotonic_us() - self._started_us,
             pid=run.owner.pid,
             host=run.opened.host,

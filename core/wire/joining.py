@@ -4,12 +4,12 @@
     text behind text of the same header      one text, until PSH or a shorter packet ends it
 
 Owns what may be joined, and what becomes of it. The receiver joins in C (`ffi/src/join.c`), and is held to
-what is here. A duplicate ACK, SACK, ECE, CE, urgent data, and options other than timestamps are never joined:
-loss recovery counts or reads them one by one. How many packets a segment came as goes with it, for who counts
-ACKs.
+what is here. A second ACK that is a duplicate, SACK, ECE, CE, urgent data, and options other than
+timestamps are never joined: loss recovery counts or reads them one by one. How many packets a segment came
+as goes with it, for who counts ACKs.
 
 Source: the kernel's Documentation/networking/segmentation-offloads.rst, generic receive offload: text is
-joined where it would be there, so that cut again it would be the same packets.
+joined where it would be there, so that cut again it would be the same packets. Joining ACKs is our own.
 """
 
 import msgspec

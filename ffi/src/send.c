@@ -300,8 +300,11 @@ int sender_send(struct sender *sender, uint32_t count)
     sender->v4.sent_total = sender->v6.sent_total = sender->frames.sent_total = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct out_record *record = &sender->records[i];
-        if (record->hop && prepare_frame(sender, record))
-            continue;
+        if (record->hop) {
+            if (prepare_frame(sender, record))
+                continue;
+            send_all(&sender->frames, &sender->last_errno); /* what of this flow comes before it */
+        }
         if (record->cut_bytes)
             prepare_cut(sender, record);
         else

@@ -1,7 +1,6 @@
 """Which flows leave as frames: looked up once, and forgotten when it may not hold."""
 
 import errno
-from itertools import pairwise
 
 import pytest
 
@@ -97,7 +96,9 @@ def test_no_hop__stays_raw_and_is_not_asked_for_again_until_something_changes(
     assert hops.begin(FLOW) == hops.begin(FLOW) == RAW
     assert len(routing.asked) == 1
     setattr(routing, name, before)
-    hops.changed([])
+    hops.changed([NeighbourChange(9, PEER, b"")])
+    assert hops.begin(FLOW) == RAW, "nobody has come that could be it"
+    hops.changed([NeighbourChange(9, PEER, NEXT)])
     assert hops.begin(FLOW) != RAW
 
 
@@ -138,9 +139,12 @@ def test_forget__the_next_connection_of_the_same_name_begins_anew(hops: Hops) ->
     assert hops.number(FLOW, RAW) == RAW
 
 
-def test_destinations__more_than_are_kept__the_oldest_goes(hops: Hops, placed: dict[int, Hop]) -> None:
-    flows = [pack_flow(("192.0.2.1", 80), (f"10.{n >> 8}.{n & 255}.1", 4_000)) for n in range(HOPS_MAX + 2)]
-    numbers = [hops.begin(flow) for flow in flows]
+def test_destinations__more_than_are_kept__one_without_flows_goes(hops: Hops, placed: dict[int, Hop]) -> None:
+    flows = [pack_flow(("192.0.2.1", 80), (f"10.{n >> 8}.{n & 255}.1", 4_000)) for n in range(HOPS_MAX + 3)]
+    numbers = [hops.begin(flow) for flow in flows[:HOPS_MAX]]
     assert set(numbers) == set(placed) == set(range(1, HOPS_MAX + 1))
-    assert [hops.number(flow, RAW) for flow in flows[:3]] == [RAW, RAW, numbers[2]]
-    assert all(first != second for first, second in pairwise(numbers))
+    assert hops.begin(flows[HOPS_MAX]) == RAW, "all are in use"
+    hops.forget(flows[1])
+    assert hops.begin(flows[HOPS_MAX + 1]) == numbers[1]
+    assert [hops.number(flow, RAW) for flow in flows[:3]] == [numbers[0], RAW, numbers[2]]
+    assert hops.begin(flows[HOPS_MAX + 2]) == RAW

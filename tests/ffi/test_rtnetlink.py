@@ -8,7 +8,7 @@ import pytest
 
 from gossamer.ffi.hops import Hop, find_hop
 from gossamer.ffi.rtnetlink import NeighbourChange, RoutingChanges, Rtnetlink
-from gossamer.loadtest.namespaces import LEFT_V4, LEFT_V6, RIGHT_V4, RIGHT_V6, Namespace
+from gossamer.loadtest.namespaces import LEFT_V4, LEFT_V6, RIGHT_V4, RIGHT_V6, Namespace, NamespaceError
 
 pytestmark = pytest.mark.needs("namespaces")
 
@@ -89,6 +89,26 @@ def test_route__through_a_gateway_with_an_mtu__says_both(
 )
 def test_no_single_neighbour__no_hop(routing: Rtnetlink, peer: str, ours: str) -> None:
     assert find_hop(routing, octets(peer), octets(ours)) is None
+
+
+@pytest.mark.parametrize(
+    "encapsulation",
+    [
+        "10.9.9.0/24 encap ip id 5 dst 10.7.7.7 via 10.77.0.2",
+        "fd09::/64 encap seg6 mode encap segs fd00::99 via fd77::2",
+    ],
+)
+def test_route__in_another_packet__no_hop(
+    joined_namespaces: tuple[Namespace, Namespace], routing: Rtnetlink, encapsulation: str
+) -> None:
+    left, _ = joined_namespaces
+    family = "-6" if "::" in encapsulation else "-4"
+    try:
+        left.run(["ip", family, "route", "add", *encapsulation.split(), "dev", "eth0"])
+    except NamespaceError as error:
+        pytest.skip(f"this kernel has no such routes: {error}")
+    peer, ours = ("fd09::1", LEFT_V6) if family == "-6" else ("10.9.9.1", LEFT_V4)
+    assert routing.route(octets(peer), octets(ours)) is None
 
 
 def test_rule__by_source__decides(joined_namespaces: tuple[Namespace, Namespace], routing: Rtnetlink) -> None:

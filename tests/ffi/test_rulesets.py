@@ -71,12 +71,13 @@ def test_iptables_legacy__table_with_a_rule__is_named(namespace: Namespace) -> N
         assert first_legacy_table() is None
 
 
-def test_change__is_heard(namespace: Namespace, kept: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("command", ["iptables -A OUTPUT -p udp -j ACCEPT", IPSEC], ids=["rule", "policy"])
+def test_change__is_heard(namespace: Namespace, kept: Callable[..., Any], command: str) -> None:
     with namespace.entered():
         changes = kept(RulesetChanges())
     assert not changes.take(9)
-    apply(namespace, "iptables -A OUTPUT -p udp -j ACCEPT")
-    assert select.select([changes.fd], [], [], 5)[0]
+    apply(namespace, command)
+    assert select.select(changes.fds, [], [], 5)[0]
     assert changes.take(99)
     assert not changes.take(9)
 

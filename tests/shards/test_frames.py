@@ -37,23 +37,39 @@ EPERM = OSError(errno.EPERM, "no")
     [
         ("rule", None, "frames"),
         ("rule", "ip filter INPUT", "packets: rules of others stand in ip filter INPUT"),
-        ("legacy", "ip nat (iptables-legacy)", "packets: rules of others stand in ip nat (iptables-legacy)"),
         ("ipsec", True, "packets: IPsec policies stand"),
-        ("rule", EPERM, "packets: the host's rules cannot be read: Operation not permitted"),
-        ("ipsec", EPERM, "packets: the host's rules cannot be read: Operation not permitted"),
-        ("legacy", EPERM, "packets: the tables of iptables-legacy cannot be read: Operation not permitted"),
+        ("rule", EPERM, "packets: the host's rules cannot be read: no"),
+        ("ipsec", TimeoutError("timed out"), "packets: the host's rules cannot be read: timed out"),
     ],
 )
 def test_auto__anything_in_the_way__packets_and_why(
     host: dict[str, object], name: str, value: object, output: str
 ) -> None:
     host[name] = value
-    assert frames.output_of(setting("auto"), "nfqueue") == output
-    assert frames.may_send_frames() == (output == "frames" or name == "legacy")
+    assert frames.output_of(setting("auto"), "nfqueue", None) == output
+    assert frames.may_send_frames() == (output == "frames")
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (None, None),
+        ("ip nat (iptables-legacy)", "rules of others stand in ip nat (iptables-legacy)"),
+        (EPERM, "the tables of iptables-legacy cannot be read: no"),
+    ],
+)
+def test_iptables_legacy__looked_at_once(host: dict[str, object], value: object, why: str | None) -> None:
+    host["legacy"] = value
+    assert frames.legacy_in_the_way() == why
+
+
+def test_start__what_spoke_against_frames__is_said_whatever_stands_now(host: dict[str, object]) -> None:
+    host["rule"] = "ip filter INPUT"
+    assert frames.output_of(setting("auto"), "nfqueue", "no packet socket") == "packets: no packet socket"
 
 
 def test_configured__nothing_is_asked(host: dict[str, object]) -> None:
     host.update(rule=EPERM, legacy=EPERM, ipsec=EPERM)
-    assert frames.output_of(setting("frames"), "nfqueue") == "frames"
-    assert frames.output_of(setting("raw"), "nfqueue") == "packets: as configured"
-    assert frames.output_of(setting("auto"), "kernel") == ""
+    assert frames.output_of(setting("frames"), "nfqueue", None) == "frames"
+    assert frames.output_of(setting("raw"), "nfqueue", "as configured") == "packets: as configured"
+    assert frames.output_of(setting("auto"), "kernel", None) == ""
