@@ -171,7 +171,12 @@ def remove_stale() -> list[str]:
         name = line.split(" ", 1)[0]
         owner = name.removeprefix(PREFIX).split("-", 1)[0]
         if name.startswith(PREFIX) and owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            kill_all([int(pid) for pid in run(["ip", "netns", "pids", name]).split()])
-            run(["ip", "netns", "del", name])
+            try:
+                kill_all([int(pid) for pid in run(["ip", "netns", "pids", name]).split()])
+                run(["ip", "netns", "del", name])
+            except NamespaceError:
+                if Path("/run/netns", name).exists():
+                    raise
+                continue  # Another run has removed it meanwhile.
             removed.append(name)
     return removed

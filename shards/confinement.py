@@ -5,6 +5,7 @@ step in a short-lived child: a refusal is then one line at the start, instead of
 start. A configured user is never silently left out.
 """
 
+import errno
 import os
 import pwd
 import signal
@@ -17,6 +18,7 @@ import msgspec
 from gossamer.ffi import privileges
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError
+from gossamer.shards.needs import describe_refusal
 from gossamer.shards.workerplan import Confinement, Identity
 
 AUTO: Final = "auto"
@@ -158,6 +160,8 @@ def _refusal(confinement: Confinement, stack: StackName, further: Iterable[Step]
     try:
         return privileges.find_refusal(take_steps)
     except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EPERM):
+            raise CannotStartError(describe_refusal("clone", error.errno)) from error
         raise CannotStartError(
             f"cannot start a process: {error.strerror}; some must be left, and descriptors (ulimit -u, -n)"
         ) from error

@@ -60,7 +60,9 @@ class CaughtSignal:
             self.previous = signal.SIG_DFL
         self.put_back()
         if self.wakeup_fd != NO_WAKEUP:
-            signal.set_wakeup_fd(NO_WAKEUP)
+            in_place = signal.set_wakeup_fd(NO_WAKEUP)
+            if in_place != self.wakeup_fd:
+                signal.set_wakeup_fd(in_place)  # somebody else's
 
 
 MASK: Final[ContextVar[set[int]]] = ContextVar("MASK")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import ParamSpec, TypeVar
 
 import pytest
 
@@ -45,7 +46,8 @@ def docstrings() -> Iterator[tuple[str, str]]:
             owners = inspect.getmro(each) if inspect.isclass(each) else (each,) * isinstance(each, ModuleType)
             for owner in owners:
                 for member, value in vars(owner).items():
-                    if not inspect.isclass(value):
+                    # A type parameter has the docstring of its class.
+                    if not inspect.isclass(value) and not isinstance(value, TypeVar | ParamSpec):
                         text = getattr(value, "__doc__", None)
                         yield f"{front.__name__}.{name}.{member}", text if isinstance(text, str) else ""
 

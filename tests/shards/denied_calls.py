@@ -74,6 +74,9 @@ TABLE: Final[dict[str, Row]] = {
     ),
     **rows(End.SERVES, End.LINE, "access clock_nanosleep getuid pselect6 recvmmsg recvmsg sendmmsg sendmsg"),
     **rows(End.LINE, End.SERVES, "sendfile"),
+    **rows(End.SERVES, End.SERVES, "getgroups"),
+    **rows(End.SERVES, End.RIGHTS, "capget"),
+    **rows(End.LINE, End.LINE, "clone"),
     # The C library takes clone where the kernel has no clone3, and gives up where it is forbidden.
     "clone3": Row(End.SERVES, End.SERVES, kernel_eperm=End.LINE, nfqueue_eperm=End.LINE),
     **rows(End.RIGHTS, End.RIGHTS, "capset prctl setgroups setresgid setresuid"),
