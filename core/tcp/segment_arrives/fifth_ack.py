@@ -91,11 +91,12 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
     if seq_lt(tcb.snd_una, ack):
         tcb, news = _advanced(tcb, segment, event)
         actions += news
-        tcb = _echo_answered(before, _window_updated(tcb, segment), segment, event.now_us)
+        tcb = _window_updated(tcb, segment, is_new=True)
+        tcb = _echo_answered(before, tcb, segment, event.now_us)
         tcb = _sampled(before, tcb, segment, event.now_us)
         return _moved_on(before, tcb, segment, event.now_us, actions)
     window_before = tcb.snd_wnd
-    tcb = _window_updated(tcb, segment)
+    tcb = _window_updated(tcb, segment, is_new=False)
     if tcb.snd_una != tcb.snd_nxt or tcb.recovery is not None or segment.sack:
         is_duplicate = _is_duplicate(segment, window_before == tcb.snd_wnd)
         tcb = on_ack(before, tcb, segment, event.now_us, is_duplicate)
@@ -154,15 +155,20 @@ def _advanced(before: Tcb, segment: Segment, event: SegmentArrives) -> tuple[Tcb
     return replace(tcb, congestion=grown), actions
 
 
-def _window_updated(tcb: Tcb, segment: Segment) -> Tcb:
+def _window_updated(tcb: Tcb, segment: Segment, *, is_new: bool) -> Tcb:
     """ "If (SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)), set SND.WND <- SEG.WND, set
     SND.WL1 <- SEG.SEQ".
 
     SND.WL2 is not kept: it is an earlier SND.UNA, and an ACK below SND.UNA never comes here, so that SND.WL2
     =< SEG.ACK holds.
+
+    Differs: a segment that acknowledges new data (`is_new`) says what the window is even when its sequence
+    number is lower, as that of a retransmission. The rule "prevents using old segments to update the window",
+    and one that acknowledges more than any before it is not old. Else SND.UNA would move on and take the
+    whole window along, beyond what the peer has offered.
     """
     seq = Seq(segment.seq)
-    if not seq_le(tcb.snd_wl1, seq):
+    if not is_new and not seq_le(tcb.snd_wl1, seq):
         return tcb
     window = segment.window << tcb.agreed.snd_wind_shift
     reopened = tcb.snd_wnd == 0 and window > 0
