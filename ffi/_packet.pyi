@@ -18,6 +18,8 @@ class Lib:
     PACKET_TRUNCATED: Final[int]
     EXTENSION_HEADERS_MAX: Final[int]
     HEADROOM_BYTES: Final[int]
+    HOPS_MAX: Final[int]
+    SUPER_SEGMENT_BYTES_MAX: Final[int]
     def checksum_add(self, total: int, octets: Any, length: int) -> int: ...
     def checksum_finish(self, total: int) -> int: ...
     def packet_parse(

@@ -13,13 +13,11 @@ from typing import Final
 from gossamer.ffi.hops import Hop, Hops
 from gossamer.ffi.rtnetlink import RoutingChanges, Rtnetlink
 from gossamer.ffi.rulesets import RulesetChanges
+from gossamer.ffi.sendsocket import open_send_socket
 
-SEND_BUFFER_BYTES: Final = 4 << 20
-"""Room of the socket for frames that the device has not taken yet."""
 CHANGES_MAX: Final = 64
 """Datagrams of news taken in one turn."""
 
-SO_SNDBUFFORCE: Final = 32
 SOL_PACKET: Final = 263
 PACKET_VNET_HDR: Final = 15
 
@@ -30,16 +28,7 @@ def open_frame_socket() -> socket.socket:
 
     Raises: PermissionError, OSError.
     """
-    # Protocol 0: no packet is ever queued for this socket to read.
-    frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    try:
-        frames.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
-        frames.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
-        frames.setblocking(False)
-    except BaseException:
-        frames.close()
-        raise
-    return frames
+    return open_send_socket(socket.AF_PACKET, 0, SOL_PACKET, PACKET_VNET_HDR)
 
 
 class Frames:

@@ -18,36 +18,21 @@ from gossamer.ffi._packet import ffi, lib
 from gossamer.ffi.frames import Frames
 from gossamer.ffi.hops import RAW, Hop
 from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment
+from gossamer.ffi.sendsocket import open_send_socket
 
 BATCH_MAX: Final = 256
 """Segments a batch."""
 ARENA_BYTES: Final = 1 << 20
-SEND_BUFFER_BYTES: Final = 4 << 20
-"""Room of each raw socket for packets that the device has not taken yet."""
 TTL_DEFAULT: Final = 64
 """Source: RFC 1700, IP time to live parameter."""
 HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
 """Room before each payload for the longest header: IPv6, TCP, timestamps."""
 SEGMENT_BYTES_MAX: Final = 65535
 
-SO_SNDBUFFORCE: Final = 32
 IPV6_HDRINCL: Final = 36
 IPV6_FREEBIND: Final = 78
 
 _PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHH").pack_into
-
-
-def _open_raw(family: int, level: int, header_included: int) -> socket.socket:
-    # IPPROTO_RAW sends only: no packet is ever queued for this socket to read.
-    raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
-    try:
-        raw.setsockopt(level, header_included, 1)
-        raw.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
-        raw.setblocking(False)
-    except BaseException:
-        raw.close()
-        raise
-    return raw
 
 
 def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
@@ -55,9 +40,9 @@ def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
 
     Raises: PermissionError, OSError.
     """
-    v4 = _open_raw(socket.AF_INET, socket.IPPROTO_IP, socket.IP_HDRINCL)
+    v4 = open_send_socket(socket.AF_INET, socket.IPPROTO_RAW, socket.IPPROTO_IP, socket.IP_HDRINCL)
     try:
-        v6 = _open_raw(socket.AF_INET6, socket.IPPROTO_IPV6, IPV6_HDRINCL)
+        v6 = open_send_socket(socket.AF_INET6, socket.IPPROTO_RAW, socket.IPPROTO_IPV6, IPV6_HDRINCL)
     except PermissionError:
         v4.close()
         raise

@@ -26,7 +26,6 @@ from gossamer.ffi.netlink import (
 NETLINK_ROUTE: Final = 0
 ANSWER_TIMEOUT_S: Final = 1.0
 
-RTM_NEWLINK: Final = 16
 RTM_GETLINK: Final = 18
 RTM_GETROUTE: Final = 26
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30

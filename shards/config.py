@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from gossamer.core.loop.disk.spin import SPIN_US
-from gossamer.core.tcp.parameters import SUPER_SEGMENT_BYTES_MAX, Bounds, TcpParameters
+from gossamer.core.tcp.parameters import Bounds, TcpParameters
+from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.shards.web.options import WebOptions
 
 WORKERS_MAX = 64

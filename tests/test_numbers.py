@@ -7,6 +7,7 @@ import pytest
 from gossamer.core.sim import states
 
 from . import conftest
+from .given import run_given
 
 GIVEN = """
 from gossamer.core.sim import states
@@ -26,22 +27,10 @@ def test_modules__each_is_there() -> None:
 def test_run__every_kind_once__and_a_failure_names_its_kinds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # what this run was asked for is not for that one
     noted = tmp_path / "noted"
     (tmp_path / "test_windows.py").write_text(GIVEN.format(noted=str(noted)))
-    options = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "--rootdir",
-        str(tmp_path),
-        "-c",
-        "/dev/null",
-    ]
     before = int(states.PEER_ISS)
-    code = pytest.main([*options, str(tmp_path), str(tmp_path)], plugins=[conftest])
+    code = run_given(tmp_path, [conftest], monkeypatch, times=2)
     said = capsys.readouterr().out
     assert code == 1, said
     assert "It fails with these initial sequence numbers: small, zero" in said

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from . import rights
+from .given import run_given
 from .rights import MissingRight, Right
 
 TESTS = """
@@ -72,20 +73,8 @@ def test_suite__rights_missing__skipped_and_summed_up_and_exit_code_0(
     from . import conftest
 
     monkeypatch.setitem(rights.RIGHTS_OF_FIXTURES, "namespace", "refused")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # what this run was asked for is not for that one
     (tmp_path / "test_given.py").write_text(TESTS)
-    options = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "--rootdir",
-        str(tmp_path),
-        "-c",
-        "/dev/null",
-    ]
-    code = pytest.main([*options, str(tmp_path)], plugins=[conftest])
+    code = run_given(tmp_path, [conftest], monkeypatch)
     said = capsys.readouterr().out
     assert code == 0, said
     assert "2 not run: needs to do this: not today, nor tomorrow. To run them: ask somebody" in said

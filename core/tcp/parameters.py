@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, NamedTuple, get_type_hints
 import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 
 MILLISECOND_US: Final = 1000
 
@@ -127,9 +128,6 @@ TAIL_PROBE_ACK_DELAY_US: Final = 200 * MILLISECOND_US
 REASSEMBLY_BLOCKS_MAX: Final = 128
 """Runs of octets the receiver holds out of order; CVE-2018-5390."""
 
-SUPER_SEGMENT_BYTES_MAX: Final = 65_455
-"""The text of a packet that is still to be cut: an IPv4 total length of 65,535, less 20 and less the longest
-TCP header."""
 COALESCE_BYTES: Final = 4096
 """A chunk of a buffer shorter than this takes up the next one, so that a buffer of n bytes has at most about
 n / 4096 chunks, however small the writes or segments were."""

@@ -6,11 +6,16 @@ both are held to, and a simulated sink uses it.
 Source: the kernel's Documentation/networking/segmentation-offloads.rst.
 """
 
+from typing import Final
+
 import msgspec
 
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.wire.segment import CWR, FIN, PSH, Segment
 
+SUPER_SEGMENT_BYTES_MAX: Final = 65_455
+"""The text of a packet that is still to be cut, or of one that was joined: an IPv4 total length of 65,535,
+less 20 and less the longest TCP header."""
 LAST_ONLY = PSH | FIN
 """Control bits that stand behind the text: in the last piece."""
 

@@ -15,10 +15,8 @@ joined where it would be there, so that cut again it would be the same packets. 
 import msgspec
 
 from gossamer.core.seq import HALF, MASK
+from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.core.wire.segment import ACK, CE, PSH, Segment
-
-TEXT_BYTES_MAX = 65_455
-"""The longest text of a joined segment: what a super-segment may have (`core.tcp.parameters`)."""
 
 
 def joined(first: Segment, second: Segment, piece_bytes: int) -> Segment | None:
@@ -65,7 +63,7 @@ def _text_joined(first: Segment, second: Segment, piece_bytes: int) -> Segment |
         or second.seq != (first.seq + len(first.payload)) & MASK
         or len(first.payload) % piece_bytes
         or len(second.payload) > piece_bytes
-        or size > TEXT_BYTES_MAX
+        or size > SUPER_SEGMENT_BYTES_MAX
     ):
         return None
     return msgspec.structs.replace(first, flags=second.flags, payload=first.payload + second.payload)

@@ -6,7 +6,7 @@
 #include "parse.h"
 #include <stdlib.h>
 
-enum { JOINED_TEXT_MAX = 65455, PIECES_MAX = 255, NOT_PSH = 0xff & ~FLAG_PSH, PLACES = 256 };
+enum { PIECES_MAX = 255, NOT_PSH = 0xff & ~FLAG_PSH, PLACES = 256 };
 
 /* The last record of a flow in a batch. */
 struct place {
@@ -66,7 +66,7 @@ static int is_next_text(const struct joiner *joiner, const struct place *place, 
     return next->ack == last->ack && next->window == last->window && next->ts_val == last->ts_val &&
            next->ts_ecr == last->ts_ecr && !(last->flags & FLAG_PSH) && next->seq == last->seq + last->payload_length &&
            last->payload_length % place->piece_bytes == 0 && next->payload_length <= place->piece_bytes &&
-           bytes <= JOINED_TEXT_MAX && bytes <= room;
+           bytes <= SUPER_SEGMENT_BYTES_MAX && bytes <= room;
 }
 
 static void join_text(const struct joiner *joiner, struct in_record *last, const struct in_record *next)

@@ -90,7 +90,8 @@ enum out_kind { OUT_PLAIN = 0, OUT_TIMESTAMP = 1 };
 enum packet_notes { PACKET_CHECKSUM_NOT_READY = 1, PACKET_TRUNCATED = 2 };
 
 /* A hop-by-hop, routing and destination header, twice over; more is an attack on our time. */
-enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72, FRAME_HEADERS_BYTES = 96, FLOW_LOCAL_PORT = 34, HOPS_MAX = 4096 };
+enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72, FRAME_HEADERS_BYTES = 96, FLOW_LOCAL_PORT = 34, HOPS_MAX = 4096,
+                     SUPER_SEGMENT_BYTES_MAX = 65455 };
 
 /* checksum.c: sums are ones' complement sums of 16-bit words in memory order (RFC 1071). */
 uint64_t checksum_add(uint64_t sum, const uint8_t *bytes, uint32_t length);

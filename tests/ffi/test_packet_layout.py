@@ -6,9 +6,11 @@ import struct
 import pytest
 
 from gossamer.core.wire import record as layout
+from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.ipv6 import EXTENSION_HEADERS_MAX
 from gossamer.ffi._packet import ffi, lib
+from gossamer.ffi.hops import HOPS_MAX
 
 IN_FIELDS = (
     "flow",
@@ -56,6 +58,7 @@ def test_record__layout__same_in_c(name: str, packed: struct.Struct, fields: tup
 
 
 def test_constants__same_in_c() -> None:
+    assert (lib.SUPER_SEGMENT_BYTES_MAX, lib.HOPS_MAX) == (SUPER_SEGMENT_BYTES_MAX, HOPS_MAX)
     for reason in DropReason:
         assert getattr(lib, reason.name) == reason
     for name in ("KIND_PLAIN", "KIND_TIMESTAMP", "KIND_OPTIONS", "KIND_ICMP", "OUT_PLAIN", "OUT_TIMESTAMP"):

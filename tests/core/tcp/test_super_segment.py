@@ -17,10 +17,10 @@ from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.sim.states import NOW_US, segments_in
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.events import Event, Send, Timeout
-from gossamer.core.tcp.parameters import SUPER_SEGMENT_BYTES_MAX, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Tcb
-from gossamer.core.wire.cutting import cut
+from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX, cut
 from gossamer.core.wire.segment import PSH, Segment
 
 replace = msgspec.structs.replace

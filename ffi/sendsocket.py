@@ -1,0 +1,30 @@
+"""Sockets that only send: raw ones for packets, packet sockets for frames.
+
+Owns how one is opened. What is sent through it is the sink's (`ffi.rawout`).
+
+Source: raw(7), packet(7), socket(7).
+"""
+
+import socket
+from typing import Final
+
+SEND_BUFFER_BYTES: Final = 4 << 20
+"""Room of each socket for what the device has not taken yet."""
+SO_SNDBUFFORCE: Final = 32
+
+
+def open_send_socket(family: int, protocol: int, level: int, option: int) -> socket.socket:
+    """A raw socket, not blocking, with one option of its family switched on. Needs CAP_NET_RAW. `protocol` is
+    one for which no packet is ever queued to be read.
+
+    Raises: PermissionError, OSError.
+    """
+    sending = socket.socket(family, socket.SOCK_RAW, protocol)
+    try:
+        sending.setsockopt(level, option, 1)
+        sending.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+        sending.setblocking(False)
+    except BaseException:
+        sending.close()
+        raise
+    return sending
