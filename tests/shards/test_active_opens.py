@@ -26,13 +26,14 @@ def attempt(*prefix: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-@pytest.mark.needs("namespaces")
-def test_allocation_lock__held__excludes_a_process_that_sees_no_run_of_ours() -> None:
+def test_allocation_lock__held__excludes_a_process_that_sees_no_run_of_ours(namespace: Namespace) -> None:
+    """In a network of its own: in the one that tests share, a server of another test may have it."""
     elsewhere = ("unshare", "--mount", "sh", "-c", f'{PRIVATE_RUN} && exec "$@"', "sh")
-    with allocation_lock():
-        assert "lslocks shows which one it is" in attempt()
-        assert "lslocks shows which one it is" in attempt(*elsewhere)
-    assert attempt(*elsewhere) == "had it\n"
+    with namespace.entered():
+        with allocation_lock():
+            assert "lslocks shows which one it is" in attempt()
+            assert "lslocks shows which one it is" in attempt(*elsewhere)
+        assert attempt(*elsewhere) == "had it\n"
 
 
 def test_allocation_lock__of_another_network_namespace__is_another(namespace: Namespace) -> None:
