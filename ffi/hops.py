@@ -10,11 +10,12 @@ Owns the table of hops and that of flows. Bounds: HOPS_MAX destinations, of whic
 a flow stands here no longer than its connection lives.
 """
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from gossamer.ffi.rtnetlink import Interface, NeighbourChange, Route
+from gossamer.ffi.rtnetlink import Interface, NeighbourChange, Route, Rtnetlink
 
 HOPS_MAX: Final = 4096
 RAW: Final = 0
@@ -64,6 +65,16 @@ def find_hop(routing: Routing, destination: bytes, source: bytes) -> Hop | None:
     if neighbour is None:
         return None
     return Hop(route.link, route.next_hop, neighbour, link.address, route.mtu or link.mtu)
+
+
+def link_mtu(flow: bytes) -> int:
+    """The longest packet of a flow that our own host sends; 0 when routing does not say."""
+    try:
+        with contextlib.closing(Rtnetlink()) as routing:
+            route = routing.route(*_addresses(flow))
+            return 0 if route is None else route.mtu or routing.link(route.link).mtu
+    except OSError:
+        return 0
 
 
 def _addresses(flow: bytes) -> tuple[bytes, bytes]:

@@ -7,7 +7,8 @@ further device is one more file that fulfils one of these protocols. The layout 
 """
 
 import mmap
-from typing import Any, Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from gossamer.ffi._packet import ffi
 
@@ -82,6 +83,15 @@ class OutSegment(Protocol):
         """Of a super-segment: how much of the text each packet bears; 0 when it is one packet."""
 
 
+class TooLong(NamedTuple):
+    """Our own host did not send a segment, which is longer than its link carries."""
+
+    flow: bytes
+    seq: int
+    mtu: int
+    """Of the link; 0 when it cannot be known."""
+
+
 class Ways(Protocol):
     """Where flows leave, as far as that is the sink's to know."""
 
@@ -101,6 +111,9 @@ class Ways(Protocol):
     def forget(self, flow: bytes) -> None:
         """The connection of a flow is over."""
 
+    def take_too_long(self) -> Sequence[TooLong]:
+        """Segments that were too long for their link since this was asked last, one of a flow."""
+
 
 class OneWay:
     """The `Ways` of a sink that has one for all flows."""
@@ -116,6 +129,10 @@ class OneWay:
 
     def forget(self, flow: bytes) -> None:
         """Nothing is known of any flow."""
+
+    def take_too_long(self) -> Sequence[TooLong]:
+        """It takes segments of any length."""
+        return ()
 
 
 class PacketSink(Ways, Protocol):

@@ -16,8 +16,8 @@ from typing import Final
 
 from gossamer.ffi._packet import ffi, lib
 from gossamer.ffi.frames import Frames
-from gossamer.ffi.hops import RAW, Hop
-from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment
+from gossamer.ffi.hops import RAW, Hop, link_mtu
+from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment, TooLong
 from gossamer.ffi.sendsocket import open_send_socket
 
 BATCH_MAX: Final = 256
@@ -33,6 +33,9 @@ IPV6_HDRINCL: Final = 36
 IPV6_FREEBIND: Final = 78
 
 _PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHH").pack_into
+_FLOW_AND_SEQ: Final = struct.Struct("=36sxxxxI").unpack_from
+REFUSED_MAX: Final = lib.REFUSED_MAX
+"""Flows of which it is kept that a segment was too long; others say so when they send again."""
 
 
 def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
@@ -75,6 +78,8 @@ class RawSink:
         """By how many its packets are more than that."""
         self._end = 0
         self._sent_early = 0
+        self._refused: dict[bytes, int] = {}
+        """The sequence number of the first segment of a flow that was too long for its link."""
         self._arena = mmap.mmap(-1, ARENA_BYTES)
         self._records = bytearray(BATCH_MAX * OUT_RECORD_BYTES)
         self._c_arena = ffi.from_buffer("uint8_t[]", self._arena)
@@ -194,7 +199,22 @@ class RawSink:
         sent = lib.sender_send(self._sender, count)
         if sent != packets:
             self.failed_total += packets - sent
+            self._note_refused()
         return sent
+
+    def _note_refused(self) -> None:
+        indexes = ffi.new("uint32_t[]", REFUSED_MAX)
+        for index in indexes[0 : lib.sender_refused(self._sender, indexes)]:
+            flow, seq = _FLOW_AND_SEQ(self._records, index * OUT_RECORD_BYTES)
+            if len(self._refused) < REFUSED_MAX:
+                self._refused.setdefault(flow, seq)
+
+    def take_too_long(self) -> list[TooLong]:
+        """See PacketSink."""
+        if not self._refused:
+            return []
+        refused, self._refused = self._refused, {}
+        return [TooLong(flow, seq, link_mtu(flow)) for flow, seq in refused.items()]
 
     def close(self) -> None:
         """See PacketSink; the descriptors stay open. Closing twice is harmless."""

@@ -101,6 +101,7 @@ class Report(Enum):
     HARD = "the connection cannot be"
     SOFT = "a packet did not pass"
     TOO_BIG = "a packet was too big for the next hop"
+    TOO_BIG_HERE = "our own host refused to send a packet, which was too big for its link"
 
 
 class IcmpError(msgspec.Struct, frozen=True, gc=False):
@@ -113,7 +114,8 @@ class IcmpError(msgspec.Struct, frozen=True, gc=False):
     failure: Failure = Failure.UNREACHABLE
     """The error that the user gets if the connection ends by it, or later without hearing from the peer."""
     mtu: int = 0
-    """With TOO_BIG: what the next hop carries; 0 when the router does not report it."""
+    """With TOO_BIG: what the next hop carries; 0 when the router does not report it. With TOO_BIG_HERE: what
+    the link carries."""
 
 
 class PathKnown(msgspec.Struct, frozen=True, gc=False):

@@ -32,6 +32,7 @@ PROHIBITED = (Report.HARD, Failure.UNREACHABLE)
 NO_PROTOCOL = (Report.HARD, Failure.PROTOCOL_REFUSED)
 NO_PORT = (Report.HARD, Failure.REFUSED)
 TOO_BIG = (Report.TOO_BIG, Failure.UNREACHABLE)
+TOO_BIG_ANYWHERE = frozenset({Report.TOO_BIG, Report.TOO_BIG_HERE})
 
 # RFC 9293 3.9.2.2: soft errors are "Destination Unreachable -- codes 0, 1, and 5; Time Exceeded -- codes 0
 # and 1; and Parameter Problem", hard ones "Destination Unreachable -- codes 2-4", of which code 4 is RFC
@@ -91,8 +92,9 @@ def arrives(tcb: Tcb | TimeWait, event: IcmpError) -> tuple[Tcb | TimeWait | Non
     seq = Seq(event.seq)
     if not isinstance(tcb, Tcb) or not seq_between(tcb.snd_una, seq, tcb.snd_nxt):
         return tcb, ignored
-    if event.report is Report.TOO_BIG:
-        found = path_mtu.too_big(tcb, seq, event.mtu, event.now_us)
+    if event.report in TOO_BIG_ANYWHERE:
+        decide = path_mtu.too_big if event.report is Report.TOO_BIG else path_mtu.too_big_here
+        found = decide(tcb, seq, event.mtu, event.now_us)
         return (tcb, ignored) if found is None else _sent_smaller(tcb, *found, event.now_us)
     if event.report is Report.HARD and tcb.state <= State.SYN_RECEIVED:
         # SHLD-26: "TCP implementations SHOULD abort the connection"; RFC 5927 5.2: only in these states.

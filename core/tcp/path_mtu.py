@@ -1,6 +1,7 @@
 """The path's MTU: reported by ICMP, found by probing, suspected when full segments vanish.
 
     too_big          ICMP: fragmentation needed, packet too big             RFC 1191, 8201, 5927 7
+    too_big_here     our own host refuses what its link does not carry      RFC 1191 3
     probe            a larger segment than is known to pass, of real data   RFC 4821 7, RFC 8899
     is_probe_lost    a lost probe says nothing of congestion                RFC 4821 7.6
     timed_out        full-sized segments time out again and again           RFC 4821 7.7, RFC 2923
@@ -104,6 +105,15 @@ def too_big(tcb: Tcb, seq: Seq, mtu: int, now_us: int) -> tuple[Tcb, Actions] | 
         # counts only once the segment it quotes has timed out.
         path = path or Path(tcb.agreed.smss, tcb.agreed.smss, now_us + PATH_RAISE_US)
         return replace(tcb, path=replace(path, claimed_seq=seq, claimed_smss=smss)), ()
+    return _learned(tcb, smss, now_us)
+
+
+def too_big_here(tcb: Tcb, _seq: Seq, mtu: int, now_us: int) -> tuple[Tcb, Actions] | None:
+    """Our own host refused a segment, which nobody can forge: the connection with segments that the link
+    carries; None when they are small enough already, as after the first of several refusals."""
+    smss = claimed_smss(tcb.agreed, mtu)
+    if smss is None or tcb.state <= State.SYN_RECEIVED or smss >= tcb.agreed.smss:
+        return None
     return _learned(tcb, smss, now_us)
 
 

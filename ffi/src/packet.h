@@ -144,6 +144,10 @@ int sender_send(struct sender *sender, uint32_t count);
 int sender_open_frames(struct sender *sender, int fd);
 void sender_place_hop(struct sender *sender, uint32_t number, const struct hop *hop);
 uint64_t sender_frames_total(const struct sender *sender);
+/* Which records the last sender_send had refused, since a packet of theirs is longer than their link carries: how many, at most
+ * REFUSED_MAX; `indexes` gets them. */
+enum { REFUSED_MAX = 64 };
+uint32_t sender_refused(const struct sender *sender, uint32_t *indexes);
 int sender_last_errno(const struct sender *sender);
 void sender_free(struct sender *sender);
 

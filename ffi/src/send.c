@@ -38,6 +38,7 @@ struct parts {
     struct iovec vectors[2];
     uint8_t headers[FRAME_HEADERS_BYTES];
     uint32_t packets; /* that it becomes */
+    uint32_t record;  /* which it is of */
 };
 
 /* Whom a message is for. */
@@ -70,6 +71,9 @@ struct sender {
     uint32_t records_max;
     uint8_t ttl; /* time to live and hop limit of all that is sent */
     int last_errno;
+    uint32_t record; /* that messages are being prepared of */
+    uint32_t refused_count;
+    uint32_t refused[REFUSED_MAX];
 };
 
 static void source_init(union source *source, sa_family_t family, struct msghdr *message)
@@ -189,8 +193,24 @@ static void address_ipv6(struct outlet *outlet, const uint8_t *ip)
     outlet->messages[outlet->count].msg_hdr.msg_controllen = is_link_local ? 0 : sizeof source->v6;
 }
 
+uint32_t sender_refused(const struct sender *sender, uint32_t *indexes)
+{
+    if (!sender)
+        return 0;
+    memcpy(indexes, sender->refused, sender->refused_count * sizeof *indexes);
+    return sender->refused_count;
+}
+
+/* Of the packets of one super-segment, which come one after the other, the first says it all. */
+static void note_refused(struct sender *sender, uint32_t record)
+{
+    const uint32_t count = sender->refused_count;
+    if (count < REFUSED_MAX && (!count || sender->refused[count - 1] != record))
+        sender->refused[sender->refused_count++] = record;
+}
+
 /* sendmmsg stops at the first message it cannot send, and says why only when that one comes first. */
-static void send_all(struct outlet *outlet, int *last_errno)
+static void send_all(struct sender *sender, struct outlet *outlet)
 {
     uint32_t next = 0;
     while (next < outlet->count) {
@@ -198,7 +218,9 @@ static void send_all(struct outlet *outlet, int *last_errno)
         for (int i = 0; i < sent; i++)
             outlet->sent_total += outlet->parts[next++].packets;
         if (sent <= 0 && errno != EINTR) {
-            *last_errno = errno;
+            sender->last_errno = errno;
+            if (errno == EMSGSIZE)
+                note_refused(sender, outlet->parts[next].record);
             next++;
         }
     }
@@ -208,7 +230,7 @@ static void send_all(struct outlet *outlet, int *last_errno)
 static void make_room(struct sender *sender, struct outlet *outlet)
 {
     if (outlet->count == MESSAGES_MAX)
-        send_all(outlet, &sender->last_errno);
+        send_all(sender, outlet);
 }
 
 /* Room for one more message to where `flow` leads. */
@@ -220,10 +242,11 @@ static struct outlet *outlet_for(struct sender *sender, int is_ipv4)
 }
 
 /* The message is complete but for its addresses, which its IP header has. */
-static void add(struct outlet *outlet, const uint8_t *ip, int is_ipv4, size_t vectors)
+static void add(struct outlet *outlet, uint32_t record, const uint8_t *ip, int is_ipv4, size_t vectors)
 {
     outlet->messages[outlet->count].msg_hdr.msg_iovlen = vectors;
     outlet->parts[outlet->count].packets = 1;
+    outlet->parts[outlet->count].record = record;
     if (is_ipv4)
         address_ipv4(outlet, ip);
     else
@@ -243,7 +266,7 @@ static void prepare(struct sender *sender, const struct out_record *record)
     const int is_ipv4 = ip[0] >> 4 == 4;
     struct outlet *outlet = outlet_for(sender, is_ipv4);
     outlet->parts[outlet->count].vectors[0] = (struct iovec){ip, (size_t)length};
-    add(outlet, ip, is_ipv4, 1);
+    add(outlet, sender->record, ip, is_ipv4, 1);
 }
 
 static void prepare_cut(struct sender *sender, const struct out_record *record)
@@ -261,7 +284,7 @@ static void prepare_cut(struct sender *sender, const struct out_record *record)
         const uint32_t headers = packet_build_piece(parts->headers, sender->arena, record, sender->ttl, at, bytes);
         parts->vectors[0] = (struct iovec){parts->headers, headers};
         parts->vectors[1] = (struct iovec){text + at, bytes};
-        add(outlet, parts->headers, is_ipv4, 2);
+        add(outlet, sender->record, parts->headers, is_ipv4, 2);
     }
 }
 
@@ -282,6 +305,7 @@ static int prepare_frame(struct sender *sender, const struct out_record *record)
     parts->vectors[0] = (struct iovec){parts->headers, headers};
     parts->vectors[1] = (struct iovec){sender->arena + record->payload_offset, behind};
     parts->packets = record->cut_bytes ? (record->payload_length + record->cut_bytes - 1u) / record->cut_bytes : 1;
+    parts->record = sender->record;
     struct sockaddr_ll *address = &outlet->addresses[outlet->count].link;
     address->sll_ifindex = hop->link;
     address->sll_protocol = htons(packet_is_ipv4(record) ? ETH_P_IP : ETH_P_IPV6);
@@ -298,20 +322,22 @@ int sender_send(struct sender *sender, uint32_t count)
     if (count > sender->records_max)
         count = sender->records_max;
     sender->v4.sent_total = sender->v6.sent_total = sender->frames.sent_total = 0;
+    sender->refused_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct out_record *record = &sender->records[i];
+        sender->record = i;
         if (record->hop) {
             if (prepare_frame(sender, record))
                 continue;
-            send_all(&sender->frames, &sender->last_errno); /* what of this flow comes before it */
+            send_all(sender, &sender->frames); /* what of this flow comes before it */
         }
         if (record->cut_bytes)
             prepare_cut(sender, record);
         else
             prepare(sender, record);
     }
-    send_all(&sender->v4, &sender->last_errno);
-    send_all(&sender->v6, &sender->last_errno);
-    send_all(&sender->frames, &sender->last_errno);
+    send_all(sender, &sender->v4);
+    send_all(sender, &sender->v6);
+    send_all(sender, &sender->frames);
     return (int)(sender->v4.sent_total + sender->v6.sent_total + sender->frames.sent_total);
 }

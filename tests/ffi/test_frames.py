@@ -12,6 +12,7 @@ from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import parse_packet
 from gossamer.core.wire.segment import ACK, CWR, ECT_0, FIN, PSH, Segment
 from gossamer.ffi.frames import Frames, open_frame_socket
+from gossamer.ffi.packets import TooLong
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
 from gossamer.loadtest.namespaces import LEFT_V4, LEFT_V6, RIGHT_V4, RIGHT_V6, Namespace
 
@@ -118,6 +119,8 @@ def test_piece_that_is_longer_than_the_link_takes__is_the_raw_sockets_to_refuse(
     assert sink.flush() < 11
     assert sink.failed_total > 0
     assert sink.frames_total == 0
+    assert sink.take_too_long() == [TooLong(pack_flow((ours, 7701), (peer, PEER_PORT)), 1, 1_500)]
+    assert sink.take_too_long() == [], "asked once"
 
 
 def test_neighbour_that_moves__what_waited_goes_where_it_was_to_go(

@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.shards.active_opens import allocation_lock
 

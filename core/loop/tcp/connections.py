@@ -7,7 +7,7 @@ TCP: that is `core.tcp.step`. The sides know who is blocked on a connection (`co
 not know where segments come from, nor which calls there are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gossamer.core.clock import Clock
@@ -32,7 +32,7 @@ from gossamer.core.tcp.actions import (
     Urgent,
 )
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import Abort, Event, PathKnown, Timeout
+from gossamer.core.tcp.events import Abort, Event, IcmpError, PathKnown, Report, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Tcb, TimeWait
@@ -41,7 +41,7 @@ from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.segment import Segment
-from gossamer.ffi.packets import PacketSink
+from gossamer.ffi.packets import PacketSink, TooLong
 
 
 class Connections:
@@ -97,7 +97,19 @@ class Connections:
         if self.demux.time_wait_deadline_us() <= now_us:
             self.demux.expire_time_wait(now_us, DEADLINES_MAX)
         self._packets_out_total += self.sink.flush()
+        too_long = self.sink.take_too_long()
+        if too_long:
+            self._send_smaller(too_long)
         return min(self.deadlines.next_at_us, self.demux.time_wait_deadline_us())
+
+    def _send_smaller(self, too_long: Sequence[TooLong]) -> None:
+        """What our own links did not take goes again at once. RFC 1191 3: an estimate of the path's MTU is
+        never above that of the first hop."""
+        for flow, seq, mtu in too_long:
+            connection = self.demux.find(flow)
+            if connection is not None:
+                self.step(connection, IcmpError(seq, Report.TOO_BIG_HERE, self._clock(), mtu=mtu))
+        self._packets_out_total += self.sink.flush()
 
     def _expire(self, connection: Connection, now_us: int) -> None:
         """What is due of a connection: the timeouts of the calls blocked on it, and its own timers."""

@@ -136,6 +136,29 @@ def test_reported__while_opening__ignored() -> None:
         assert reported(tcb, 600) == (tcb, IGNORED)
 
 
+def refused_here(tcb: Tcb, mtu: int) -> tuple[Tcb, tuple[Any, ...]]:
+    """Our own host would not send the segment at SND.UNA over its link."""
+    return watched(tcb, IcmpError(tcb.snd_una, Report.TOO_BIG_HERE, NOW_US, mtu=mtu))
+
+
+def test_refused_by_our_own_host__believed_at_once__though_that_size_had_passed() -> None:
+    """RFC 1191 3: the host "reduces its estimate of the path MTU"; of a router's report RFC 5927 7.2 has us
+    wait, since it may be forged."""
+    tcb = progressed()
+    assert reported(tcb, 1_400)[0].agreed.smss == SMSS
+    after, actions = refused_here(tcb, 1_400)
+    assert after.agreed.smss == 1_348
+    assert sizes(actions)[0] == 1_348
+    assert (after.congestion, after.backoff) == (tcb.congestion, 0)
+    assert PathLearned(1_400) in actions
+    assert refused_here(after, 1_400) == (after, IGNORED), "each refused segment says so: the first is enough"
+
+
+def test_refused_by_our_own_host__link_that_takes_it__ignored() -> None:
+    tcb = progressed()
+    assert refused_here(tcb, 1_500) == (tcb, IGNORED)
+
+
 def progressed() -> Tcb:
     """Ten segments were acknowledged, five are in flight."""
     tcb, _ = says(opened(), 10 * SMSS)
