@@ -6,6 +6,9 @@ Owns the framing that all families of netlink share; what a message asks or says
 Source: netlink(7), linux/netlink.h.
 """
 
+import errno
+import os
+import socket
 import struct
 from collections.abc import Iterator
 from typing import Final
@@ -17,11 +20,13 @@ NLMSG_DONE: Final = 3
 SOL_NETLINK: Final = 270
 NETLINK_ADD_MEMBERSHIP: Final = 1
 DATAGRAM_BYTES_MAX: Final = 65_536
+ANSWER_TIMEOUT_S: Final = 1.0
 TYPE_MASK: Final = 0x3FFF
 """Of an attribute's type; above it are the bits for nested and for network order."""
 
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
+_ERROR = struct.Struct("=i")
 
 
 def request(kind: int, flags: int, number: int, body: bytes) -> bytes:
@@ -54,3 +59,24 @@ def messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
             break
         yield kind, number, datagram[_HEADER.size : length]
         datagram = datagram[length + -length % 4 :]
+
+
+def dump(family: int, kind: int, body: bytes) -> Iterator[bytes]:
+    """The bodies of all that there is; who stops early costs the kernel nothing more. Raises: OSError."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as netlink:
+        netlink.bind((0, 0))
+        netlink.settimeout(ANSWER_TIMEOUT_S)
+        netlink.send(request(kind, NLM_F_DUMP, 1, body))
+        while True:
+            for found, _, content in messages(netlink.recv(DATAGRAM_BYTES_MAX)):
+                if found == NLMSG_DONE:
+                    return
+                if found == NLMSG_ERROR:
+                    raise refusal(content)
+                yield content
+
+
+def refusal(content: bytes) -> OSError:
+    """What the kernel says in a message of the type NLMSG_ERROR."""
+    code = -_ERROR.unpack_from(content)[0] or errno.EPROTO
+    return OSError(code, os.strerror(code))

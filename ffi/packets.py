@@ -115,6 +115,22 @@ class Ways(Protocol):
         """Segments that were too long for their link since this was asked last, one of a flow."""
 
 
+class Links(Protocol):
+    """Who knows what the links of this host carry: `ffi.links.LocalLinks`."""
+
+    fd: int
+    """Readable when that has changed: call `take_changes` then."""
+
+    def mtu(self, address: bytes) -> int:
+        """Of the link that has an address of ours, 16 octets, IPv4 mapped; 0 when it is not known."""
+
+    def take_changes(self, _events: int) -> None:
+        """Look again."""
+
+    def close(self) -> None:
+        """Give back what hears of changes."""
+
+
 class OneWay:
     """The `Ways` of a sink that has one for all flows."""
 

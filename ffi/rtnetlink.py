@@ -7,26 +7,28 @@ Source: rtnetlink(7), netlink(7); linux/rtnetlink.h, linux/neighbour.h, linux/if
 """
 
 import errno
-import os
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gossamer.ffi.netlink import (
+    ANSWER_TIMEOUT_S,
     DATAGRAM_BYTES_MAX,
     NETLINK_ADD_MEMBERSHIP,
     NLMSG_ERROR,
     SOL_NETLINK,
     attribute,
     attributes,
+    dump,
     messages,
+    refusal,
     request,
 )
 
 NETLINK_ROUTE: Final = 0
-ANSWER_TIMEOUT_S: Final = 1.0
-
 RTM_GETLINK: Final = 18
+RTM_GETADDR: Final = 22
 RTM_GETROUTE: Final = 26
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_METRICS, RTA_VIA, RTA_ENCAP = 1, 2, 4, 5, 8, 18, 22
@@ -34,6 +36,7 @@ RTAX_MTU: Final = 2
 RTN_UNICAST: Final = 1
 NDA_DST, NDA_LLADDR = 1, 2
 IFLA_ADDRESS, IFLA_MTU = 1, 4
+IFA_ADDRESS, IFA_LOCAL = 1, 2
 IFF_UP: Final = 1
 ARPHRD_ETHER: Final = 1
 
@@ -42,12 +45,14 @@ NUD_KNOWN: Final = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
 
 CHANGES_GROUPS: Final = (1, 3, 5, 7, 8, 9, 11, 19)
 """RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE."""
+ADDRESS_GROUPS: Final = (1, 5, 9)
+"""RTNLGRP_LINK, IPV4_IFADDR, IPV6_IFADDR."""
 
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _LINK = struct.Struct("=BxHiII")
+_ADDRESS = struct.Struct("=BBBBI")
 _INT = struct.Struct("=i")
-_ERROR = struct.Struct("=i")
 
 
 class Route(NamedTuple):
@@ -106,8 +111,7 @@ class Rtnetlink:
                 if number != self._asked:
                     continue
                 if found == NLMSG_ERROR:
-                    code = -_ERROR.unpack_from(content)[0]
-                    raise OSError(code or errno.EPROTO, os.strerror(code))
+                    raise refusal(content)
                 return content
 
     def route(self, destination: bytes, source: bytes) -> Route | None:
@@ -147,14 +151,35 @@ class Rtnetlink:
         return Interface(kind == ARPHRD_ETHER, bool(flags & IFF_UP), found.get(IFLA_ADDRESS, b""), mtu)
 
 
-class RoutingChanges:
-    """Hears when routes, rules, addresses, links or neighbours change."""
+def _link_mtus() -> dict[int, int]:
+    """The MTU of each link."""
+    found = {}
+    for body in dump(NETLINK_ROUTE, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0)):
+        mtu = attributes(body[_LINK.size :]).get(IFLA_MTU)
+        if mtu is not None:
+            found[_LINK.unpack_from(body)[2]] = _INT.unpack(mtu)[0]
+    return found
 
-    def __init__(self) -> None:
+
+def local_mtus() -> dict[bytes, int]:
+    """For each address of this host, 4 or 16 octets, the MTU of the link that has it. Raises: OSError."""
+    mtus, found = _link_mtus(), {}
+    for body in dump(NETLINK_ROUTE, RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
+        given = attributes(body[_ADDRESS.size :])
+        address = given.get(IFA_LOCAL) or given.get(IFA_ADDRESS)
+        if address is not None:
+            found[address] = mtus.get(_ADDRESS.unpack_from(body)[4], 0)
+    return found
+
+
+class RoutingChanges:
+    """Hears when routes, rules, addresses, links or neighbours change, or what of these `groups` are."""
+
+    def __init__(self, groups: Sequence[int] = CHANGES_GROUPS) -> None:
         self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
         self._netlink.setblocking(False)
         self._netlink.bind((0, 0))
-        for group in CHANGES_GROUPS:
+        for group in groups:
             self._netlink.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
         self.fd = self._netlink.fileno()
         """Readable when something has changed."""

@@ -11,23 +11,17 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
 from typing import Final
 
 from gossamer.ffi.netlink import (
     DATAGRAM_BYTES_MAX,
     NETLINK_ADD_MEMBERSHIP,
-    NLM_F_DUMP,
-    NLMSG_DONE,
-    NLMSG_ERROR,
     SOL_NETLINK,
     attributes,
-    messages,
-    request,
+    dump,
 )
 
 NETLINK_XFRM, NETLINK_NETFILTER = 6, 12
-ANSWER_TIMEOUT_S: Final = 1.0
 
 NFNL_SUBSYS_NFTABLES: Final = 10
 NFT_MSG_GETCHAIN, NFT_MSG_GETRULE = 4, 7
@@ -52,22 +46,6 @@ SO_GET_INFO: Final = 64
 _INFO = struct.Struct("=32sI5I5III")
 
 
-def _dump(family: int, kind: int, body: bytes) -> Iterator[bytes]:
-    """The bodies of all that there is; who stops early costs the kernel nothing more. Raises: OSError."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as netlink:
-        netlink.bind((0, 0))
-        netlink.settimeout(ANSWER_TIMEOUT_S)
-        netlink.send(request(kind, NLM_F_DUMP, 1, body))
-        while True:
-            for found, _, content in messages(netlink.recv(DATAGRAM_BYTES_MAX)):
-                if found == NLMSG_DONE:
-                    return
-                if found == NLMSG_ERROR:
-                    code = -struct.unpack_from("=i", content)[0]
-                    raise OSError(code or errno.EPROTO, os.strerror(code))
-                yield content
-
-
 def _text(octets: bytes) -> str:
     return octets.rstrip(b"\0").decode("utf-8", "backslashreplace")
 
@@ -85,11 +63,11 @@ def first_nf_tables_rule(ours: bytes) -> str | None:
 
 def _first_nf_tables_rule(ours: bytes) -> str | None:
     everything = _NFGENMSG.pack(NFPROTO_UNSPEC, 0, 0)
-    for body in _dump(NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, everything):
+    for body in dump(NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, everything):
         family, found = FAMILIES.get(body[0]), attributes(body[_NFGENMSG.size :])
         if family is not None and ours not in body:
             return f"{family} {_text(found[NFTA_RULE_TABLE])} {_text(found[NFTA_RULE_CHAIN])}"
-    for body in _dump(NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, everything):
+    for body in dump(NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, everything):
         family, found = FAMILIES.get(body[0]), attributes(body[_NFGENMSG.size :])
         policy = found.get(NFTA_CHAIN_POLICY, NF_ACCEPT.to_bytes(4, "big"))
         if family is not None and NFTA_CHAIN_HOOK in found and int.from_bytes(policy, "big") != NF_ACCEPT:
@@ -134,7 +112,7 @@ def _getsockopt_with_name(asked: socket.socket, level: int, table: str) -> bytes
 def has_ipsec_policies() -> bool:
     """Whether what leaves may have to be encrypted. Raises: OSError."""
     try:
-        return next(_dump(NETLINK_XFRM, XFRM_MSG_GETPOLICY, b""), None) is not None
+        return next(dump(NETLINK_XFRM, XFRM_MSG_GETPOLICY, b""), None) is not None
     except OSError as error:
         if error.errno == errno.EPROTONOSUPPORT:
             return False  # The kernel has no IPsec.

@@ -14,6 +14,7 @@ from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.ffi.frames import Frames
+from gossamer.ffi.links import LocalLinks
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.packets import PacketSource
 from gossamer.ffi.rawout import RawSink
@@ -83,6 +84,15 @@ def frames_of(plan: WorkerPlan) -> Frames | None:
         return None
 
 
+def local_links() -> LocalLinks | None:
+    """What the links of this host carry; None where the kernel does not say."""
+    try:
+        return LocalLinks()
+    except OSError as error:
+        log.warning("every link is taken to carry tcp.mss, for they cannot be asked: %s", error.strerror)
+        return None
+
+
 def hand_over(loop: TcpLoop, acceptor: TcpAcceptor) -> None:
     """Leave unanswered what is new: its SYN is sent again, and then a successor reads the queue."""
     loop.hand_over()
@@ -94,7 +104,9 @@ def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, sch
     parameters, ports = parameters_of(plan), plan.shard.active_ports
     held = plan.descriptors
     sink = RawSink(held.raw_ipv4, held.raw_ipv6, parameters.ttl, frames_of(plan))
-    loop = TcpLoop(open_receiver(), sink, parameters, monotonic_us, system_entropy, plan.fast_open_secret)
+    loop = TcpLoop(
+        open_receiver(), sink, parameters, monotonic_us, system_entropy, plan.fast_open_secret, local_links()
+    )
     scheduler.add_loop(loop)
     acceptor = TcpAcceptor(loop, (plan.host, plan.port), parameters)
     return Stack(

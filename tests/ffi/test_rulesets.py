@@ -91,7 +91,7 @@ def test_kernel_without_it__nothing_stands_there(
     def refused(*_: object) -> Iterator[bytes]:
         raise OSError(code, "no")
 
-    monkeypatch.setattr(rulesets, "_dump", refused)
+    monkeypatch.setattr(rulesets, "dump", refused)
     assert not asked()
     code = errno.EPERM
     with pytest.raises(PermissionError):

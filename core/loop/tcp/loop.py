@@ -26,7 +26,7 @@ from gossamer.core.loop.tcp.door import Observer
 from gossamer.core.loop.tcp.failure import why_over
 from gossamer.core.loop.tcp.fast_open import FastOpens
 from gossamer.core.loop.tcp.listening import Listening
-from gossamer.core.loop.tcp.opening import Openings
+from gossamer.core.loop.tcp.opening import Openings, no_link
 from gossamer.core.loop.tcp.packets import PacketRiver
 from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
@@ -42,7 +42,7 @@ from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address, pack_flow
-from gossamer.ffi.packets import PacketSink, PacketSource
+from gossamer.ffi.packets import Links, PacketSink, PacketSource
 
 
 class TcpLoop:
@@ -56,10 +56,12 @@ class TcpLoop:
         clock: Clock = monotonic_us,
         entropy: Entropy = system_entropy,
         fast_open_secret: bytes = b"",
+        links: Links | None = None,
     ) -> None:
         self._parameters = parameters
         self._clock = clock
-        openings = Openings(parameters, entropy)
+        self._links = links
+        openings = Openings(parameters, entropy, links.mtu if links is not None else no_link)
         self._fast_opens = FastOpens(parameters, fast_open_secret or entropy(SECRET_BYTES), clock)
         self._connections = connections = Connections(sink, parameters, clock, self._fast_opens)
         self._queues = queues = Queues(connections, clock)
@@ -94,6 +96,8 @@ class TcpLoop:
         sink = self._connections.sink
         for fd in sink.changes_fds:
             scheduler.watch(fd, EPOLLIN, sink.take_changes)
+        if self._links is not None:
+            scheduler.watch(self._links.fd, EPOLLIN, self._links.take_changes)
 
     def close(self) -> None:
         """Reset what is still open, send that, and give the packet source and sink back."""
@@ -103,6 +107,9 @@ class TcpLoop:
             self._scheduler.unwatch(fd)
         self._river.source.close()
         self._connections.sink.close()
+        if self._links is not None:
+            self._scheduler.unwatch(self._links.fd)
+            self._links.close()
 
     # What the worker asks.
 

@@ -5,24 +5,40 @@ Owns the secret key of this shard's sequence numbers and local ports.
 Source: RFC 6528, RFC 7323 7.1, RFC 6191 2.
 """
 
+from collections.abc import Callable
+
 from gossamer.core.entropy import Entropy
 from gossamer.core.seq import Seq, seq_add, seq_le
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.isn import SECRET_BYTES, initial_numbers
-from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.parameters import (
+    IPV4_HEADER_BYTES,
+    IPV6_HEADER_BYTES,
+    MSS_FLOOR,
+    TCP_HEADER_BYTES,
+    TcpParameters,
+)
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.wire.flow import MAPPED_PREFIX, Flow, is_ipv4
 
 LOOPBACK_IPV4 = MAPPED_PREFIX + b"\x7f"
 LOOPBACK_IPV6 = b"\x00" * 15 + b"\x01"
-IPV6_HEADER_EXTRA_BYTES = 20
 REUSE_STEP_BYTES = 1 << 16
 
 
-class Openings:
-    """Makes the `Opening` of each connection."""
+def no_link(_address: bytes) -> int:
+    """The MTU of no link is known."""
+    return 0
 
-    def __init__(self, parameters: TcpParameters, entropy: Entropy) -> None:
+
+class Openings:
+    """Makes the `Opening` of each connection. `link_mtu(address)` is what the link of an address of ours
+    carries, 0 when it is not known."""
+
+    def __init__(
+        self, parameters: TcpParameters, entropy: Entropy, link_mtu: Callable[[bytes], int] = no_link
+    ) -> None:
+        self._link_mtu = link_mtu
         self._parameters = parameters
         self._secret = entropy(SECRET_BYTES)
 
@@ -44,8 +60,15 @@ class Openings:
     active = passive
 
     def _mss(self, flow: Flow) -> int:
-        """The largest segment to ask for: what the link of this flow carries."""
+        """The largest segment to ask for: what the link of this flow carries.
+
+        RFC 9293 3.7.1: "The MSS value to be sent in an MSS Option should be equal to the effective MTU minus
+        the fixed IP and TCP headers."
+        """
         remote = flow[:16]
         if remote.startswith(LOOPBACK_IPV4) or remote == LOOPBACK_IPV6 or remote == flow[16:32]:
             return self._parameters.loopback_mss
-        return self._parameters.mss if is_ipv4(flow) else self._parameters.mss - IPV6_HEADER_EXTRA_BYTES
+        ip_bytes = IPV4_HEADER_BYTES if is_ipv4(flow) else IPV6_HEADER_BYTES
+        wanted = self._parameters.mss + IPV4_HEADER_BYTES - ip_bytes
+        mtu = self._link_mtu(flow[16:32])
+        return max(min(wanted, mtu - ip_bytes - TCP_HEADER_BYTES), MSS_FLOOR) if mtu else wanted

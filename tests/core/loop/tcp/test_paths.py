@@ -1,6 +1,7 @@
 """Path MTUs: the table, and a router on the way that reports its MTU to threads on virtual hosts."""
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.loop.tcp.paths import PATHS_MAX, Paths
+from gossamer.core.sim.device import MemorySink
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
 from gossamer.core.tcp.parameters import PATH_RAISE_US, TcpParameters
@@ -16,8 +18,10 @@ from gossamer.core.wire.checksum import checksum
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.icmp import V4_FRAGMENTATION_NEEDED_CODE, V4_UNREACHABLE
 from gossamer.core.wire.ipv4 import build_ipv4
+from gossamer.ffi.packets import TooLong
 
 SERVER = ("10.0.0.2", 80)
+CLIENT = bytes((10, 0, 0, 1))
 ROUTER = bytes((10, 0, 0, 254))
 DONT_FRAGMENT = 0x40
 
@@ -70,9 +74,33 @@ class Narrow(Network):
         return None
 
 
-def transfer(network: Narrow, octets: int, connections: int = 1) -> tuple[int, list[Any]]:
+class OwnLink(MemorySink):
+    """The sink of a host whose own link carries less than its peer offers, and which says so."""
+
+    def __init__(self, carry: Callable[[bytes], None], mtu: int) -> None:
+        super().__init__(self._send)
+        self.mtu = mtu
+        self.refused: dict[bytes, TooLong] = {}
+        self.refused_total = 0
+        self._wire = carry
+
+    def _send(self, packet: bytes) -> None:
+        if len(packet) <= self.mtu:
+            return self._wire(packet)
+        flow = pack_flow(("10.0.0.1", int.from_bytes(packet[20:22], "big")), SERVER)
+        seq = int.from_bytes(packet[24:28], "big")
+        self.refused.setdefault(flow, TooLong(flow, seq, self.mtu))
+        self.refused_total += 1
+        return None
+
+    def take_too_long(self) -> list[TooLong]:
+        refused, self.refused = list(self.refused.values()), {}
+        return refused
+
+
+def transfer(network: Network, octets: int, connections: int = 1) -> tuple[int, list[Any]]:
     """Octets that reach the server, and what the client knows of each connection at its end."""
-    client = network.host(bytes((10, 0, 0, 1)), TcpParameters())
+    client = network.hosts.get(CLIENT) or network.host(CLIENT, TcpParameters())
     server = network.host(bytes((10, 0, 0, 2)), TcpParameters())
     acceptor = TcpAcceptor(server.loop, SERVER, TcpParameters())
 
@@ -126,3 +154,15 @@ def test_router_reports__the_next_connection_begins_with_what_it_reported() -> N
 def test_router_is_silent__transfer_completes_all_the_same() -> None:
     network = Narrow(1_400, reports=False)
     assert transfer(network, 300_000)[0] == 300_000
+
+
+def test_own_link_refuses__transfer_completes_without_a_timeout() -> None:
+    """As a router that reports, but one that nobody can forge, and whose refusal is heard at once."""
+    network = Network(Faults(delay_us=1_000))
+    host = network.host(CLIENT, TcpParameters())
+    link = host.loop._connections.sink = OwnLink(network.carry, 1_400)
+    begun_us = network.clock()
+    received, _ = transfer(network, 100_000, connections=3)
+    assert received == 300_000
+    assert 0 < link.refused_total <= 10, "one window of segments of the first connection at most"
+    assert network.clock() - begun_us < 200_000
