@@ -121,7 +121,8 @@ def run_ending_at(tcb: Tcb, ack: Seq) -> Run | None:
     """The run whose last octet an ACK acknowledges last: the one octet whose time of sending is exact."""
     runs = runs_of(tcb)
     index = bisect_left(runs, (ack - tcb.snd_una) & MASK, key=lambda run: (run.right - tcb.snd_una) & MASK)
-    return runs[index] if index < len(runs) and runs[index].right == ack else None
+    run = runs[index] if index < len(runs) else None
+    return run if run is not None and run.right == ack else None
 
 
 def last_retransmitted_us(tcb: Tcb, ack: Seq) -> int:

@@ -24,5 +24,5 @@ def check_rst(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | No
         after, actions = challenge(tcb, event.now_us, SegmentDrop.RST_CHALLENGED)
         return Verdict(after, segment, actions, stops=True)
     refused = tcb.state is State.SYN_RECEIVED and not tcb.agreed.passive
-    gone, actions = failed(tcb, Failure.REFUSED if refused else Failure.RESET)
-    return Verdict(gone, segment, actions, stops=True)
+    _, actions = failed(tcb, Failure.REFUSED if refused else Failure.RESET)
+    return Verdict(None, segment, actions, stops=True)

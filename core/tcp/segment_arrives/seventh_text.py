@@ -35,8 +35,8 @@ def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict |
         # RFC 9293 3.6.1, SHLD-3: "if new data is received after CLOSE is called, its TCP implementation
         # SHOULD send a RST".
         reply = reset_reply(segment)
-        gone, actions = failed(tcb, Failure.ABORTED)
-        return Verdict(gone, segment, actions if reply is None else (reply, *actions), stops=True)
+        _, actions = failed(tcb, Failure.ABORTED)
+        return Verdict(None, segment, actions if reply is None else (reply, *actions), stops=True)
     if tcb.agreed.ecn and (segment.ecn == CE or segment.flags & CWR):
         tcb = ecn.on_text(tcb, segment)
     if segment.seq != tcb.rcv_nxt:

@@ -1,0 +1,1 @@
+"""Records, whichever build of the pure core runs."""
