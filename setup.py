@@ -1,8 +1,8 @@
-"""What pyproject.toml cannot say: the three cffi modules, and one wheel for every Python from 3.11 on."""
+"""What pyproject.toml cannot say: the modules of C, and one wheel for every Python from 3.11 on."""
 
 import sysconfig
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 # cffi builds against the stable ABI where there is one: a Python without the GIL has none.
 HAS_STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -12,6 +12,15 @@ setup(
         "gossamer/ffi/build_packet.py:builder",
         "gossamer/ffi/build_aio.py:builder",
         "gossamer/ffi/build_system.py:builder",
+    ],
+    ext_modules=[
+        Extension(
+            "gossamer.ffi._await",
+            ["gossamer/ffi/src/await.c"],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if HAS_STABLE_ABI else [],
+            extra_compile_args=["-O2", "-Wall", "-Wextra", "-Wno-cast-function-type"],
+            py_limited_api=HAS_STABLE_ABI,
+        )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if HAS_STABLE_ABI else {},
 )

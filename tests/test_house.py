@@ -165,6 +165,7 @@ def test_classes__each_has_a_name_of_its_own() -> None:
 
 
 MEET_FFI = (
+    "core.threads",
     "core.loop.tcp",
     "core.loop.sock",
     "core.loop.disk",

@@ -14,6 +14,7 @@ import msgspec
 
 from gossamer.core.threads.systemcall import BLOCKED, SystemCall
 from gossamer.core.threads.thread import Thread
+from gossamer.ffi._await import Answer
 
 DEPTH_MAX = 200
 """Frames of one thread that are looked at."""
@@ -61,15 +62,12 @@ def blocked_in(thread: Thread[Any]) -> SystemCall[Any] | None:
     innermost = None
     for innermost in _suspensions(thread):  # noqa: B007 - the last one is wanted
         pass
-    frame = _frame(innermost)
-    found = frame.f_locals.get("self") if frame is not None else None
-    return found if isinstance(found, SystemCall) else None
+    return innermost.call if isinstance(innermost, Answer) else None
 
 
 def frames(thread: Thread[Any]) -> list[FrameType]:
-    """The frames of a suspended thread, outermost first, without those of the system call itself."""
-    found = [frame for each in _suspensions(thread) if (frame := _frame(each)) is not None]
-    return [frame for frame in found if not isinstance(frame.f_locals.get("self"), SystemCall)]
+    """The frames of a suspended thread, outermost first."""
+    return [frame for each in _suspensions(thread) if (frame := _frame(each)) is not None]
 
 
 def status(thread: Thread[Any]) -> ThreadStatus:

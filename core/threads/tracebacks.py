@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import Final
 
 MACHINERY: Final = frozenset(
-    os.path.join(os.path.dirname(__file__), name)
-    for name in ("cancel.py", "nursery.py", "scheduler.py", "systemcall.py")
+    os.path.join(os.path.dirname(__file__), name) for name in ("cancel.py", "nursery.py", "scheduler.py")
 )
 """Files whose frames are left out."""
+
+AWAITING: Final = "_run"
+"""What of them awaits for others: `Nursery._run`."""
 
 
 def without_machinery(error: BaseException) -> None:
@@ -58,6 +60,6 @@ def _is_machinery(entry: TracebackType, error: BaseException) -> bool:
     if name not in MACHINERY:
         return False
     # What the machinery itself raises by mistake is looked for in it; a group, and what a call was answered
-    # with, is not.
-    is_passed_on = isinstance(error, BaseExceptionGroup) or os.path.basename(name) == "systemcall.py"
+    # with that `start_soon` was given as it is, is not.
+    is_passed_on = isinstance(error, BaseExceptionGroup) or entry.tb_frame.f_code.co_name == AWAITING
     return entry.tb_next is not None or is_passed_on

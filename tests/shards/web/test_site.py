@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gossamer.core.errors import BoundExceeded, Draining
 from gossamer.core.loop.streamcall import said_of
 from gossamer.core.threads.calls import sys_sleep
+from gossamer.ffi._await import Answer
 
 PIECES = st.one_of(
     st.sampled_from(
@@ -570,12 +571,12 @@ class CallStream:
         return self.call
 
 
-def test_idle_thread__one_frame_of_600_bytes(bench: Any, scripted: Any) -> None:
+def test_idle_thread__one_frame_of_400_bytes(bench: Any, scripted: Any) -> None:
     thread = bench.site.serve(scripted())
     thread.send(None)
     size = sys.getsizeof(thread) + sys.getsizeof(thread.cr_await)
-    assert type(thread.cr_await).__name__ == "generator", "a coroutine stands between the thread and its call"
-    assert size <= 600, size
+    assert isinstance(thread.cr_await, Answer), "a coroutine stands between the thread and its call"
+    assert size <= 400, size
     thread.close()
 
 
