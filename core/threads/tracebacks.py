@@ -11,13 +11,12 @@ from itertools import pairwise
 from types import TracebackType
 from typing import Final
 
+from gossamer.core.threads.systemcall import SystemCall
+
 MACHINERY: Final = frozenset(
     os.path.join(os.path.dirname(__file__), name) for name in ("cancel.py", "nursery.py", "scheduler.py")
 )
 """Files whose frames are left out."""
-
-AWAITING: Final = "_run"
-"""What of them awaits for others: `Nursery._run`."""
 
 
 def without_machinery(error: BaseException) -> None:
@@ -61,5 +60,6 @@ def _is_machinery(entry: TracebackType, error: BaseException) -> bool:
         return False
     # What the machinery itself raises by mistake is looked for in it; a group, and what a call was answered
     # with that `start_soon` was given as it is, is not.
-    is_passed_on = isinstance(error, BaseExceptionGroup) or entry.tb_frame.f_code.co_name == AWAITING
+    awaited = entry.tb_frame.f_locals.get("awaitable")
+    is_passed_on = isinstance(error, BaseExceptionGroup) or isinstance(awaited, SystemCall)
     return entry.tb_next is not None or is_passed_on
