@@ -1,4 +1,4 @@
-"""The threads of a worker: accepting, heartbeat, signals, the supervisor's life, draining.
+"""The threads of a worker: accepting, signals, the supervisor's life, draining.
 
 Owns what a worker does beside serving. All of it runs on the worker's scheduler, as threads like any other.
 It knows the stack and the application only as values with a few functions.
@@ -27,7 +27,6 @@ RETIRE: Final = signal.SIGRTMIN
 """The signal that has a worker make way for its successor: none that people send to a whole family of
 processes.
 """
-HEARTBEAT_US: Final = 100_000
 LIMIT_PAUSE_US: Final = 10_000
 """How long accepting rests when the worker has as many connections as it may."""
 DRAIN_SETTLE_US: Final = 250_000
@@ -95,12 +94,6 @@ class Worker:
         if self._application is not None:
             self._application.at_heartbeat()
         self._row.set("heartbeat_us", self._clock())
-
-    async def beat_for_ever(self) -> None:
-        """Beat about every HEARTBEAT_US."""
-        while True:
-            self.beat()
-            await Sleep(HEARTBEAT_US)
 
     # Serving.
 

@@ -37,6 +37,7 @@ from gossamer.shards.application import Application, add_loops, give_connector, 
 from gossamer.shards.confinement import steps
 from gossamer.shards.counters import CounterTable, WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError
+from gossamer.shards.heart import Heart
 from gossamer.shards.imports import look_here_last
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
@@ -158,7 +159,7 @@ def run_worker(plan: WorkerPlan) -> None:
     is_last = partial(is_readable, plan.descriptors.liveness)
     worker = Worker(scheduler, row, monotonic_us, is_last, (disk.statistics,))
     graceful_us = plan.config.server.timeout_graceful_shutdown_us
-    worker.spawn_essential(worker.beat_for_ever(), "heartbeat")
+    scheduler.add_loop(Heart(worker.beat))
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
     worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
     worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.loop.interrupting import Interruption
 from gossamer.core.loop.sock.accept import AcceptSide
 from gossamer.core.loop.sock.call import Connection
 from gossamer.core.loop.sock.closing import SockCloseSide
@@ -31,6 +32,7 @@ class SockLoop:
         self._deadlines = deadlines = SockDeadlines()
         self._watching = watching = Watching(self._connection_event)
         self._receiving = receiving = SockReceiveSide(watching, deadlines)
+        self._interruption: Interruption[Connection] = Interruption(receiving.interrupt)
         self._sending = sending = SockSendSide(watching, deadlines, self._release)
         self._closing = SockCloseSide(self._connections, watching, deadlines, receiving, sending)
         self._acceptor = AcceptSide(self._connections.add)
@@ -69,6 +71,8 @@ class SockLoop:
         due_us = min(self._deadlines.next_at_us, self._acceptor.rest_until_us)
         if self._closing.drained.dropped_bytes or self._closing.waits.waiting:
             due_us = min(due_us, self._closing.turn(now_us))
+        if self._interruption.left:
+            due_us = min(due_us, self._interruption.go_on())
         return now_us if self._sending.in_turn else due_us
 
     def close(self) -> None:
@@ -78,8 +82,8 @@ class SockLoop:
         self._deadlines.clear()
 
     def interrupt_receivers(self) -> None:
-        """Throw `Draining` into every thread that is blocked in a recv."""
-        self._receiving.interrupt_all(self._connections)
+        """Throw `Draining` into every thread that is blocked in a recv, a bounded number in a turn."""
+        self._interruption.begin(self._connections)
 
     def statistics(self) -> dict[str, int]:
         """Counts since the start, and the connections there are now."""

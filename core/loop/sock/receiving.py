@@ -9,7 +9,6 @@ descriptor." So a recv that brought less than was asked for means drained, and t
 asking. Not so once the peer has sent its FIN or urgent data (a recv stops short there): then every recv asks.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from gossamer.core.clock import NEVER_US
@@ -106,11 +105,10 @@ class SockReceiveSide:
         if connection.recv_thread is not None:
             self._throw(connection, stream_closed())
 
-    def interrupt_all(self, connections: Iterable[Connection]) -> None:
-        """Throw `Draining` into every thread that is blocked in a recv."""
-        for connection in connections:
-            if connection.recv_thread is not None:
-                self._throw(connection, Draining("the server is draining"))
+    def interrupt(self, connection: Connection) -> None:
+        """Throw `Draining` into the thread that is blocked in a recv, if there is one."""
+        if connection.recv_thread is not None:
+            self._throw(connection, Draining("the server is draining"))
 
     def expire(self, connection: Connection, now_us: int) -> int:
         """Time a recv out; when the next is, NEVER_US for none."""

@@ -7,11 +7,13 @@ TCP: that is `core.tcp.step`. The sides know who is blocked on a connection (`co
 not know where segments come from, nor which calls there are.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
 
-from gossamer.core.clock import Clock
+from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.demux import Demux
+from gossamer.core.loop.interrupting import Interruption
 from gossamer.core.loop.tcp.call import Connection, Listener
 from gossamer.core.loop.tcp.deadlines import DEADLINES_MAX, TcpDeadlines
 from gossamer.core.loop.tcp.door import Door
@@ -43,11 +45,14 @@ from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.segment import Segment
 from gossamer.ffi.packets import PacketSink, TooLong
 
+CLOSED_MAX: Final = 16_384
+"""Connections that are reset when the loop is closed: a fraction of a second of work, whatever there is."""
+
 
 class Connections:
     """Performs the actions of connections.
 
-    Bounds: `connections_max` and `time_wait_max` of the parameters, DEADLINES_MAX.
+    Bounds: `connections_max` and `time_wait_max` of the parameters, DEADLINES_MAX, CLOSED_MAX.
     """
 
     def __init__(
@@ -81,9 +86,11 @@ class Connections:
             Signal.FAST_OPEN_LOST: fast_opens.on_lost,
         }
 
-    def join(self, *sides: Side) -> None:
-        """Perform from now on what these perform, and ask them in this order."""
+    def join(self, *sides: Side, interruption: Interruption[Flow]) -> None:
+        """Perform from now on what these perform, and ask them in this order; have each turn go on with the
+        interruption."""
         self._sides = sides
+        self._interruption = interruption
         for side in sides:
             self._performers.update(side.performs)
             self._signals.update(side.signals)
@@ -91,6 +98,7 @@ class Connections:
 
     def turn(self, now_us: int) -> int:
         """Step the connections whose deadlines have passed, then send the batch."""
+        due_us = self._interruption.go_on() if self._interruption.left else NEVER_US
         if self.deadlines.next_at_us <= now_us:
             for connection in self.deadlines.due(now_us):
                 self._expire(connection, now_us)
@@ -100,7 +108,7 @@ class Connections:
         too_long = self.sink.take_too_long()
         if too_long:
             self._send_smaller(too_long)
-        return min(self.deadlines.next_at_us, self.demux.time_wait_deadline_us())
+        return min(due_us, self.deadlines.next_at_us, self.demux.time_wait_deadline_us())
 
     def _send_smaller(self, too_long: Sequence[TooLong]) -> None:
         """What our own links did not take goes again at once. RFC 1191 3: an estimate of the path's MTU is
@@ -125,10 +133,15 @@ class Connections:
             self.deadlines.arm(connection, min(due_us, connection.tcb.pace_at_us))
 
     def close(self) -> None:
-        """Reset what is still open, and send that."""
-        for connection in (*self.demux.connections.values(), *self.demux.half_open.values()):
+        """Reset what is still open, the first CLOSED_MAX, and send that. The others' peers hear of it from
+        whoever answers for the port when they next send."""
+        for connection in tuple(islice(self._all(), CLOSED_MAX)):
             self.step(connection, Abort(self._clock()))
         self._packets_out_total += self.sink.flush()
+
+    def _all(self) -> Iterator[Connection]:
+        yield from self.demux.connections.values()
+        yield from self.demux.half_open.values()
 
     def statistics(self) -> dict[str, int]:
         """Counts since the start, drops by reason, and what there is now."""

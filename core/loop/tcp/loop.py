@@ -18,6 +18,7 @@ from typing import Any
 from gossamer.core.clock import Clock, monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.errors import MisuseError
+from gossamer.core.loop.interrupting import Interruption
 from gossamer.core.loop.tcp.call import Connection, Listener, TcpGetInfo, TcpGetOptions, TcpSetOptions
 from gossamer.core.loop.tcp.closing import TcpCloseSide
 from gossamer.core.loop.tcp.connecting import TcpConnectSide
@@ -69,7 +70,8 @@ class TcpLoop:
         connecting = TcpConnectSide(connections, queues, openings, parameters, clock)
         closing = TcpCloseSide(connections, receiving, sending, clock)
         self._sides = (queues, receiving, sending, connecting, closing)
-        connections.join(*self._sides)
+        self._interruption = Interruption(receiving.drain)
+        connections.join(*self._sides, interruption=self._interruption)
         self._listening = Listening(connections, queues, openings, entropy)
         self._river = PacketRiver(source, connections, self._listening, clock)
         self._demux = connections.demux
@@ -83,7 +85,6 @@ class TcpLoop:
             self.takes = {**self.takes, **side.takes}
             self.cancels = {**self.cancels, **side.cancels}
         self.turn = connections.turn
-        self.interrupt_receivers = receiving.interrupt_all
 
     # What the scheduler asks.
 
@@ -121,6 +122,10 @@ class TcpLoop:
         """Have an observer see every step of every connection from now on; None removes it. It must not
         block, nor use the loop."""
         self._connections.door.observer = observer
+
+    def interrupt_receivers(self) -> None:
+        """Throw `Draining` into every thread that is blocked in a recv, a bounded number in a turn."""
+        self._interruption.begin(self._demux.connections)
 
     def hand_over(self) -> None:
         """From now on what is new belongs to a successor."""

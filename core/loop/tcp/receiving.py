@@ -19,6 +19,7 @@ from gossamer.core.tcp.events import Receive
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.threads.systemcall import BLOCKED
 from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import Flow
 
 ESTABLISHED = State.ESTABLISHED
 
@@ -129,9 +130,10 @@ class TcpReceiveSide(Side):
         """Another thread closes the connection."""
         self._throw(connection, error_of(Failure.ABORTED))
 
-    def interrupt_all(self) -> None:
-        """Throw `Draining` into every thread that is blocked in a recv."""
-        for connection in self._connections.demux.connections.values():
+    def drain(self, flow: Flow) -> None:
+        """Throw `Draining` into the thread that is blocked in a recv, if there is one."""
+        connection = self._connections.demux.connections.get(flow)
+        if connection is not None:
             self._throw(connection, Draining("the server is draining"))
 
     def expire(self, connection: Connection, now_us: int) -> None:
