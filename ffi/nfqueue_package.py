@@ -109,7 +109,9 @@ class NetfilterQueueSource:
         self.arena = self._memory.arena
         self.records = self._memory.records
         self.side = self._memory.side
-        self._joiner = lib.joiner_new(self._memory.c_arena, SLOT_BYTES, self._memory.c_records)
+        self._joiner = lib.joiner_new(
+            self._memory.c_arena, SLOT_BYTES, self._memory.c_records, self._memory.c_side
+        )
         if self._joiner == ffi.NULL:
             raise MemoryError("no memory for the packet receiver")
         self._count = 0

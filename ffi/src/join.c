@@ -19,15 +19,16 @@ struct joiner {
     uint8_t *arena;
     uint32_t slot_bytes;
     struct in_record *records;
+    struct side_record *side;
     uint32_t batch;
     struct place places[PLACES];
 };
 
-struct joiner *joiner_new(uint8_t *arena, uint32_t slot_bytes, struct in_record *records)
+struct joiner *joiner_new(uint8_t *arena, uint32_t slot_bytes, struct in_record *records, struct side_record *side)
 {
     struct joiner *joiner = calloc(1, sizeof *joiner);
     if (joiner)
-        *joiner = (struct joiner){.arena = arena, .slot_bytes = slot_bytes, .records = records};
+        *joiner = (struct joiner){.arena = arena, .slot_bytes = slot_bytes, .records = records, .side = side};
     return joiner;
 }
 
@@ -46,6 +47,13 @@ static int is_plain(const struct in_record *record)
     return (record->kind == KIND_PLAIN || record->kind == KIND_TIMESTAMP) && (record->flags & NOT_PSH) == FLAG_ACK;
 }
 
+/* An ACK that reports something out of order, and says nothing else. */
+static int is_report(const struct in_record *record, const struct side_record *side)
+{
+    return record->kind == KIND_OPTIONS && record->flags == FLAG_ACK && !record->payload_length && record->ecn != ECN_CE &&
+           side->sack_count && !side->user_timeout;
+}
+
 /* Whether a sequence number or timestamp is not before another (RFC 9293 3.4, RFC 7323 5.3). */
 static int is_not_before(uint32_t later, uint32_t earlier)
 {
@@ -56,6 +64,28 @@ static int is_later_ack(const struct in_record *last, const struct in_record *ne
 {
     return next->ack != last->ack && is_not_before(next->ack, last->ack) && is_not_before(next->ts_val, last->ts_val) &&
            next->seq == last->seq && !((next->flags | last->flags) & FLAG_PSH);
+}
+
+/* Whether a block holds a sequence number. */
+static int holds(const uint32_t *block, uint32_t seq)
+{
+    return seq - block[0] < block[1] - block[0];
+}
+
+/* Whether the next report says what the last does, and more behind its first block. */
+static int is_later_report(const struct joiner *joiner, uint32_t last_index, uint32_t next_index)
+{
+    const struct in_record *last = &joiner->records[last_index], *next = &joiner->records[next_index];
+    const struct side_record *before = &joiner->side[last_index], *after = &joiner->side[next_index];
+    const size_t others = (after->sack_count - 1u) * 2 * sizeof after->sack[0];
+    if (last->ecn != next->ecn || last->ack != next->ack || last->seq != next->seq ||
+        before->has_timestamp != after->has_timestamp || !is_not_before(next->ts_val, last->ts_val))
+        return 0;
+    if (before->sack_count != after->sack_count || memcmp(before->sack + 2, after->sack + 2, others))
+        return 0;
+    const uint32_t left = after->sack[0], right = before->sack[1], later = after->sack[1];
+    return left == before->sack[0] && left != next->ack && is_not_before(left, next->ack) && later != right &&
+           is_not_before(later, right) && !(others && holds(after->sack + 2, left));
 }
 
 static int is_next_text(const struct joiner *joiner, const struct place *place, const struct in_record *next)
@@ -78,6 +108,14 @@ static void join_text(const struct joiner *joiner, struct in_record *last, const
     last->pieces++;
 }
 
+/* A later ACK stands for the one before it, too. */
+static void replace_record(struct in_record *last, const struct in_record *next)
+{
+    const uint8_t pieces = last->pieces;
+    *last = *next;
+    last->pieces = pieces + 1;
+}
+
 static int is_joined(const struct joiner *joiner, const struct place *place, const struct in_record *next)
 {
     struct in_record *last = &joiner->records[place->index];
@@ -89,9 +127,19 @@ static int is_joined(const struct joiner *joiner, const struct place *place, con
     }
     if (last->payload_length || next->payload_length || !is_later_ack(last, next))
         return 0;
-    const uint8_t pieces = last->pieces;
-    *last = *next;
-    last->pieces = pieces + 1;
+    replace_record(last, next);
+    return 1;
+}
+
+/* The same of two reports. */
+static int is_report_joined(const struct joiner *joiner, uint32_t last_index, uint32_t next_index)
+{
+    struct in_record *last = &joiner->records[last_index];
+    if (last->pieces == PIECES_MAX || !is_report(last, &joiner->side[last_index]) ||
+        !is_later_report(joiner, last_index, next_index))
+        return 0;
+    replace_record(last, &joiner->records[next_index]);
+    joiner->side[last_index] = joiner->side[next_index];
     return 1;
 }
 
@@ -113,6 +161,8 @@ int joiner_take(struct joiner *joiner, uint32_t index)
     const struct in_record *last = &joiner->records[place->index];
     const int is_same_flow = place->batch == joiner->batch && !memcmp(last->flow, next->flow, sizeof next->flow);
     if (is_same_flow && is_plain(next) && is_joined(joiner, place, next))
+        return 1;
+    if (is_same_flow && is_report(next, &joiner->side[index]) && is_report_joined(joiner, place->index, index))
         return 1;
     *place = (struct place){joiner->batch, index, next->payload_length};
     return 0;

@@ -121,7 +121,7 @@ uint32_t frame_build(uint8_t *headers, const struct out_record *record, uint8_t 
 /* join.c: after joiner_begin, each record of a batch is offered once, in the order of arrival. Whether records[index] went into
  * the one of its flow before it; index is then free for the next. */
 struct joiner;
-struct joiner *joiner_new(uint8_t *arena, uint32_t slot_bytes, struct in_record *records);
+struct joiner *joiner_new(uint8_t *arena, uint32_t slot_bytes, struct in_record *records, struct side_record *side);
 void joiner_begin(struct joiner *joiner);
 int joiner_take(struct joiner *joiner, uint32_t index);
 void joiner_free(struct joiner *joiner);

@@ -64,7 +64,7 @@ struct receiver *receiver_new(int fd, uint8_t *arena, uint32_t slot_bytes, uint3
     receiver->messages = calloc(slots, sizeof *receiver->messages);
     receiver->vectors = calloc(slots, sizeof *receiver->vectors);
     receiver->verdicts = calloc(2 * (size_t)slots, sizeof *receiver->verdicts);
-    receiver->joiner = joiner_new(arena, slot_bytes, records);
+    receiver->joiner = joiner_new(arena, slot_bytes, records, side);
     if (!receiver->messages || !receiver->vectors || !receiver->verdicts || !receiver->joiner) {
         receiver_free(receiver);
         return NULL;

@@ -100,7 +100,7 @@ static int join(const uint8_t *packet, uint32_t length)
     struct side_record side[SLOTS];
     const uint32_t slot_bytes = length + draw(120);
     uint8_t *arena = malloc(SLOTS * slot_bytes);
-    struct joiner *joiner = joiner_new(arena, slot_bytes, records);
+    struct joiner *joiner = joiner_new(arena, slot_bytes, records, side);
     uint32_t count = 0;
     joiner_begin(joiner);
     for (uint32_t slot = 0; slot < SLOTS; slot++) {
@@ -109,7 +109,8 @@ static int join(const uint8_t *packet, uint32_t length)
         if (draw(2)) { /* what follows it */
             records[count].flags = 0x10;
             records[count].seq += records[count].payload_length ? slot * records[count].payload_length : 0;
-            records[count].ack += records[count].payload_length ? 0 : slot;
+            records[count].ack += records[count].payload_length || side[count].sack_count ? 0 : slot;
+            side[count].sack[1] += slot;
         }
         count += !joiner_take(joiner, count);
     }

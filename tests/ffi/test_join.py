@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,48 @@ FLOWS = [pack_flow(HERE, PEER), pack_flow(("2001:db8::2", 80), OTHER), pack_flow
 def turned(flow: Flow) -> Flow:
     """The flow as its peer sees it."""
     return flow[16:32] + flow[:16] + flow[34:36] + flow[32:34]
+
+
+def odd(segment: Segment) -> list[Segment]:
+    """A duplicate that reports something, and what is different from it in one thing."""
+    ack, (first, *others) = segment.ack, segment.sack
+    fields: list[dict[str, Any]] = [
+        {"seq": segment.seq + 1},
+        {"ack": (ack + 1) & MASK},
+        {"flags": ACK | ECE},
+        {"flags": ACK | PSH},
+        {"window": 10},
+        {"ts_val": segment.ts_val + 1},
+        {"payload": b"x"},
+        {"user_timeout_s": 60},
+        {"ecn": ECT_0},
+        {"ecn": CE},
+        {"sack": ()},
+        {"sack": (first,)},
+        {"sack": (first, *others[::-1])},
+        {"sack": (first, (first[1], (first[1] + 3) & MASK))},
+        {"sack": (((first[0] + 1) & MASK, first[1]), *others)},
+        {"sack": (((ack - 20) & MASK, first[1]), *others)},
+        {"sack": ((ack, first[1]), *others)},
+    ]
+    return [msgspec.structs.replace(segment, **changed) for changed in fields]
+
+
+@st.composite
+def duplicates(draw: st.DrawFn) -> list[tuple[Flow, Segment]]:
+    """ACKs of one place whose first SACK block mostly grows; some are odd, or all in the same way."""
+    oddity = draw(st.integers(-17, 16))
+    ack, right, packets = draw(st.sampled_from((0, MASK - 15))), 15, []
+    others = draw(st.sampled_from(((), ((40, 60),), ((5, 60),), ((70, 90),))))
+    for _ in range(draw(st.integers(2, 12))):
+        right += draw(st.sampled_from((5, 5, 5, 0, -5)))
+        blocks = tuple(((ack + a) & MASK, (ack + b) & MASK) for a, b in ((10, right), *others))
+        segment = Segment(7, ack, ACK, 9, 5, 3, sack=blocks)
+        chosen = (
+            draw(st.sampled_from([*[segment] * 20, *odd(segment)])) if oddity < 0 else odd(segment)[oddity]
+        )
+        packets.append((FLOWS[0], chosen))
+    return packets
 
 
 @st.composite
@@ -81,7 +124,7 @@ class Receiver:
         self.c_arena = ffi.from_buffer("uint8_t[]", self.arena)
         self.c_records: Any = ffi.from_buffer("struct in_record[]", self.records)
         self.c_side: Any = ffi.from_buffer("struct side_record[]", self.side)
-        self.joiner = lib.joiner_new(self.c_arena, SLOT_BYTES, self.c_records)
+        self.joiner = lib.joiner_new(self.c_arena, SLOT_BYTES, self.c_records, self.c_side)
 
     def take(self, packets: list[bytes]) -> list[tuple[Flow, Segment, int]]:
         """One batch, each packet in a slot of its own."""
@@ -107,7 +150,7 @@ class Receiver:
         lib.joiner_free(self.joiner)
 
 
-@given(st.lists(arrivals(), min_size=1, max_size=3))
+@given(st.lists(st.one_of(arrivals(), duplicates()), min_size=1, max_size=3))
 def test_any_batches__as_the_reference(batches: list[list[tuple[Flow, Segment]]]) -> None:
     receiver = Receiver(30)
     for packets in batches:

@@ -62,11 +62,15 @@ class Rounds(msgspec.Struct, frozen=True, gc=False, array_like=True):
         return CSS_GROWTH_DIVISOR if self.is_conservative else 1
 
 
-def on_ack(rounds: Rounds, snd_una: Seq, snd_nxt: Seq, r_us: int) -> Rounds:
-    """After an ACK up to `snd_una` that showed the round-trip time `r_us` (-1: none)."""
+def on_ack(rounds: Rounds, snd_una: Seq, snd_nxt: Seq, r_us: int, acks: int = 1) -> Rounds:
+    """After an ACK up to `snd_una` that showed the round-trip time `r_us` (-1: none).
+
+    One that stands for `acks` that came together is so many samples: of what came at one time the latest
+    sent, which is what it shows, had the smallest.
+    """
     if r_us >= 0:
         least_us = min(rounds.round_min_us, r_us)
-        rounds = _phase(replace(rounds, round_min_us=least_us, samples=rounds.samples + 1))
+        rounds = _phase(replace(rounds, round_min_us=least_us, samples=rounds.samples + acks))
     return _next_round(rounds, snd_nxt) if seq_le(rounds.window_end, snd_una) else rounds
 
 

@@ -27,7 +27,7 @@ def grown(congestion: Congestion, rounds: Rounds | None, ack: Ack) -> tuple[Cong
     limit = HYSTART_SEGMENTS * ack.smss * ack.acks
     counted = ack.acked_bytes if congestion.pacing_rate else min(ack.acked_bytes, limit)
     cwnd = congestion.cwnd + counted // rounds.growth_divisor
-    rounds = hystart.on_ack(rounds, ack.snd_una, ack.snd_nxt, ack.r_us)
+    rounds = hystart.on_ack(rounds, ack.snd_una, ack.snd_nxt, ack.r_us, ack.acks)
     if rounds.is_over:
         return replace(congestion, cwnd=cwnd, ssthresh=cwnd), None
     return replace(congestion, cwnd=cwnd), rounds

@@ -37,11 +37,17 @@ replace = msgspec.structs.replace
 
 
 def on_ack(
-    before: Tcb, tcb: Tcb, segment: Segment, now_us: int, is_duplicate: bool = False, r_us: int | None = None
+    before: Tcb,
+    tcb: Tcb,
+    segment: Segment,
+    now_us: int,
+    is_duplicate: bool = False,
+    r_us: int | None = None,
+    acks: int = 1,
 ) -> Tcb:
     """The connection after an ACK that has made `tcb` of `before`: it moved SND.UNA, or reports something, or
     is a duplicate."""
-    report = read(before, tcb, segment, now_us, is_duplicate, r_us)
+    report = read(before, tcb, segment, now_us, is_duplicate, r_us, acks)
     if not report.acked_bytes and not _has_news(tcb, report):
         return tcb
     if report.sacked and is_probe_due(tcb):
@@ -87,7 +93,7 @@ def _noted(tcb: Tcb, report: AckReport) -> Recovery:
     if report.acked_bytes:
         recovery = _advanced(tcb, recovery, report)
     elif (report.arrived if tcb.agreed.sack else report.is_duplicate) and una != tcb.snd_nxt:
-        recovery = fast.duplicated(tcb, recovery)
+        recovery = fast.duplicated(tcb, recovery, report.acks)
     return rack.after_arrivals(recovery, report) if rack.is_used(tcb) else recovery
 
 
@@ -112,7 +118,7 @@ def _judged(tcb: Tcb, report: AckReport) -> Tcb:
     assert recovery is not None
     if tcb.undo is None:
         return tcb
-    if is_older or spurious.are_all_duplicates(tcb, report) or forward_rto.is_spurious(recovery, report):
+    if is_older or spurious.are_all_duplicates(tcb, report) or forward_rto.is_spurious(tcb, recovery, report):
         return spurious.undone(tcb, report)
     return forward_rto.stepped(tcb, report)
 
@@ -160,7 +166,7 @@ def _grown(tcb: Tcb, report: AckReport) -> Tcb:
     if not report.acked_bytes:
         return tcb
     flight = (report.before.snd_nxt - report.before.snd_una) & MASK
-    grown = congestion.acknowledged(tcb, report.acked_bytes, flight, report.now_us, report.r_us)
+    grown = congestion.acknowledged(tcb, report.acked_bytes, flight, report.now_us, report.r_us, report.acks)
     return replace(tcb, congestion=grown)
 
 

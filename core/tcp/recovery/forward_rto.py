@@ -37,20 +37,39 @@ def is_waiting(recovery: Recovery) -> bool:
     return recovery.frto_step == SECOND_ACK
 
 
-def is_spurious(recovery: Recovery, report: AckReport) -> bool:
+def is_spurious(tcb: Tcb, recovery: Recovery, report: AckReport) -> bool:
     """Whether the second ACK shows that what was not sent again has arrived.
 
     Source: RFC 5682 2.1 (3b): "If the acknowledgment advances the window, [...] the TCP sender SHOULD declare
     the timeout to be spurious"; 3.1 (3b) with SACK: "either cumulatively or through selective
     acknowledgments", data below `recover`.
     """
+    if recovery.frto_step == FIRST_ACK:
+        return _are_both(tcb, report) and _shows_first_transmission(recovery, report)
     if recovery.frto_step != SECOND_ACK:
         return False
+    return _shows_first_transmission(recovery, report) or (
+        report.acked_bytes > 0 and not report.before.agreed.sack
+    )
+
+
+def _are_both(tcb: Tcb, report: AckReport) -> bool:
+    """Whether the second ACK came together with the first, as one (`core.wire.joining`): both advance
+    SND.UNA, and there is new data that would have gone between them.
+
+    With SACK alone: without it the first may have been a duplicate, which ends F-RTO.
+    """
+    is_second = report.acks > 1 and report.acked_bytes > 0 and tcb.agreed.sack
+    return is_second and _has_new_data(tcb)
+
+
+def _shows_first_transmission(recovery: Recovery, report: AckReport) -> bool:
+    """Whether an ACK is the first to report octets below `recover` that were not sent again."""
     return any(
         seq_lt(left, recovery.recover) and not run.retransmitted
         for low, high in report.arrived
         for left, _, run in transmissions.pieces(report.before, low, high)
-    ) or (report.acked_bytes > 0 and not report.before.agreed.sack)
+    )
 
 
 def stepped(tcb: Tcb, report: AckReport) -> Tcb:
@@ -73,7 +92,11 @@ def stepped(tcb: Tcb, report: AckReport) -> Tcb:
 def _can_go_on(tcb: Tcb, report: AckReport) -> bool:
     """Source: RFC 5682 2.1 (2): the ACK advances SND.UNA, past what went again, and there is new data that
     the peer's window takes."""
-    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     runs = transmissions.runs_of(tcb)
     is_past = report.acked_bytes > 0 and bool(runs) and not runs[0].retransmitted
-    return is_past and tcb.snd_buf_bytes > flight < tcb.snd_wnd
+    return is_past and _has_new_data(tcb)
+
+
+def _has_new_data(tcb: Tcb) -> bool:
+    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    return tcb.snd_buf_bytes > flight < tcb.snd_wnd

@@ -25,6 +25,8 @@ class AckReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """By how much it moved SND.UNA."""
     is_duplicate: bool
     """By RFC 5681 2's five conditions."""
+    acks: int
+    """How many ACKs it stands for, where the receiver has joined them (`core.wire.joining`)."""
     sacked: Ranges
     """The scoreboard after it."""
     arrived: Ranges
@@ -35,7 +37,13 @@ class AckReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def read(
-    before: Tcb, tcb: Tcb, segment: Segment, now_us: int, is_duplicate: bool = False, r_us: int | None = None
+    before: Tcb,
+    tcb: Tcb,
+    segment: Segment,
+    now_us: int,
+    is_duplicate: bool = False,
+    r_us: int | None = None,
+    acks: int = 1,
 ) -> AckReport:
     """Read an ACK that has made `tcb` of `before`."""
     held = before.recovery.sacked if before.recovery is not None else ()
@@ -49,6 +57,7 @@ def read(
         r_us=r_us,
         acked_bytes=(ack - una) & 0xFFFFFFFF,
         is_duplicate=is_duplicate,
+        acks=acks,
         sacked=sacked,
         arrived=arrived,
         arrived_bytes=total_bytes(arrived),

@@ -99,7 +99,7 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
     tcb = _window_updated(tcb, segment, is_new=False)
     if tcb.snd_una != tcb.snd_nxt or tcb.recovery is not None or segment.sack:
         is_duplicate = _is_duplicate(segment, window_before == tcb.snd_wnd)
-        tcb = on_ack(before, tcb, segment, event.now_us, is_duplicate)
+        tcb = on_ack(before, tcb, segment, event.now_us, is_duplicate, acks=event.acks)
     tcb = _sampled(before, _echo_answered(before, tcb, segment, event.now_us), segment, event.now_us)
     return Verdict(tcb, segment, actions) if tcb is not before or actions else PROCEED
 
@@ -150,7 +150,7 @@ def _advanced(before: Tcb, segment: Segment, event: SegmentArrives) -> tuple[Tcb
     # RFC 6298 5.2, 5.3: all acknowledged, the timer is turned off; else it starts anew.
     tcb = replace(tcb, rtx_at_us=NEVER_US if ack == tcb.snd_nxt else expires_after_ack_us(tcb, now_us))
     if tcb.recovery is not None or (segment.sack and tcb.agreed.sack):
-        return on_ack(before, tcb, segment, now_us, r_us=shown_us), actions
+        return on_ack(before, tcb, segment, now_us, r_us=shown_us, acks=event.acks), actions
     grown = acknowledged(tcb, acked, flight, now_us, shown_us, event.acks)
     return replace(tcb, congestion=grown), actions
 

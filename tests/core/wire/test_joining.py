@@ -53,6 +53,52 @@ def test_ack_of_another_kind__stays_alone(changes: dict[str, object]) -> None:
         assert joined(replace(FIRST_ACK, **changes), LATER_ACK, 0) is None
 
 
+FIRST_REPORT = Segment(100, 1_000, ACK, 50, 7, 3, sack=((3_000, 4_000), (6_000, 7_000)))
+LATER_REPORT = replace(FIRST_REPORT, window=60, ts_val=8, sack=((3_000, 5_000), (6_000, 7_000)))
+
+
+def test_duplicate_whose_first_block_grows__stands_for_both() -> None:
+    """RFC 2018 4: the first block is the one that holds what came last; what the others say is repeated."""
+    assert joined(FIRST_REPORT, LATER_REPORT, 0) == LATER_REPORT
+    assert joined(LATER_REPORT, FIRST_REPORT, 0) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"ack": 2_000}, id="another acknowledgment"),
+        pytest.param({"seq": 101}, id="of another place"),
+        pytest.param({"ts_val": 6}, id="of an earlier clock"),
+        pytest.param({"ts_val": -1}, id="without a timestamp"),
+        pytest.param({"flags": ACK | ECE}, id="ECE"),
+        pytest.param({"flags": ACK | PSH}, id="PSH"),
+        pytest.param({"ecn": CE}, id="CE"),
+        pytest.param({"user_timeout_s": 3}, id="a user timeout"),
+        pytest.param({"payload": b"x"}, id="text"),
+        pytest.param({"sack": ()}, id="no report"),
+        pytest.param({"sack": ((3_000, 4_000), (6_000, 7_000))}, id="no news"),
+        pytest.param({"sack": ((3_000, 5_000), (6_000, 8_000))}, id="another block that grew"),
+        pytest.param({"sack": ((2_000, 5_000), (6_000, 7_000))}, id="growth before the block"),
+        pytest.param({"sack": ((3_000, 5_000),)}, id="a block less"),
+        pytest.param({"sack": ((8_000, 9_000), (3_000, 5_000), (6_000, 7_000))}, id="a block more"),
+    ],
+)
+def test_duplicate_of_another_kind__stays_alone(changes: dict[str, object]) -> None:
+    """Where another block grew too, which came first would not be known: it may show reordering."""
+    assert joined(FIRST_REPORT, replace(LATER_REPORT, **changes), 0) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "others"), [(500, ((6_000, 7_000),)), (1_000, ()), (6_200, ((6_000, 9_000),))]
+)
+def test_dsack__stays_alone(left: int, others: tuple[tuple[int, int], ...]) -> None:
+    """RFC 2883 4: its first block lies before SEG.ACK, or in the second one."""
+    first, second = (
+        replace(FIRST_REPORT, sack=((left, right), *others)) for right in (left + 100, left + 200)
+    )
+    assert joined(first, second, 0) is None
+
+
 def test_text_behind_text__is_one_and_cut_again_the_same_two() -> None:
     both = joined(FIRST_TEXT, NEXT_TEXT, 10)
     assert both == Segment(100, 1_000, ACK | PSH, 50, 7, 3, b"a" * 10 + b"b" * 10)

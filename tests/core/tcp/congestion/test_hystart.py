@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossamer.core.seq import Seq
+from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.congestion import hystart
 from gossamer.core.tcp.congestion.control import Ack
 from gossamer.core.tcp.congestion.hystart import Rounds
@@ -46,6 +46,15 @@ def test_slow_start__round_trip_rises_by_the_threshold__conservative_at_the_eigh
     assert not round_of(rounds, 1, *[113 * MS] * 7).is_conservative, "seven samples say nothing"
     assert round_of(rounds, 1, *[113 * MS] * 8).is_conservative
     assert not round_of(rounds, 1, *[113 * MS] * 7, 100 * MS).is_conservative, "the least of a round counts"
+
+
+def test_joined_acks__are_so_many_samples() -> None:
+    """What came together had its smallest round-trip time in the latest, which the one ACK shows."""
+    alone, together = Rounds(Seq(0)), Rounds(Seq(0))
+    for r_us in (104 * MS, 103 * MS, 102 * MS):
+        alone = hystart.on_ack(alone, Seq(MASK), Seq(1_000), r_us)
+    together = hystart.on_ack(together, Seq(MASK), Seq(1_000), 102 * MS, acks=3)
+    assert together == alone
 
 
 def test_conservative__round_trip_falls_below_the_baseline__slow_start_goes_on() -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
-from gossamer.core.sim.states import NOW_US, segment_arrives
+from gossamer.core.sim.states import NOW_US, segment_arrives, stepped
+from gossamer.core.tcp.events import SegmentArrives, Timeout
 from gossamer.core.tcp.tcb import Phase
+from gossamer.core.tcp.timeouts import deadline_us
 
 from .lossy import MS, NEWRENO, RTT_US, SMSS, at, in_flight, replace, report
 
@@ -38,6 +40,31 @@ def test_ack__reported_before__is_no_news() -> None:
         tcb, _ = segment_arrives(tcb, report(tcb, 0, (2, 3)), ARRIVES_US)
     assert tcb.recovery is not None
     assert (tcb.recovery.dup_acks, tcb.recovery.sacked_bytes) == (1, SMSS)
+
+
+def test_joined_report__counts_for_as_many_duplicates_and_is_as_if_they_came_alone() -> None:
+    """`core.wire.joining`: so many packets came as one."""
+    tcb = in_flight(8)
+    alone = tcb
+    for end in (4, 5):
+        alone, _ = segment_arrives(alone, report(tcb, 0, (3, end)), ARRIVES_US)
+    together, _ = stepped(tcb, SegmentArrives(report(tcb, 0, (3, 5)), ARRIVES_US, pieces=2))
+    assert together.recovery == alone.recovery
+    assert together.recovery is not None
+    assert together.recovery.dup_acks == 2
+
+
+@pytest.mark.parametrize("acks", [1, 2, 3])
+def test_joined_ack__after_a_timeout__slow_start_goes_on_as_with_each(acks: int) -> None:
+    """RFC 3465 2.3: one segment for each ACK then, and one ACK may stand for several."""
+    tcb = in_flight(8, replace(NEWRENO, forward_rto=False))
+    tcb, _ = stepped(tcb, Timeout(ARRIVES_US + RTT_US))
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    assert tcb.recovery is not None
+    assert (tcb.recovery.phase, tcb.congestion.cwnd) == (Phase.LOSS, SMSS)
+    now_us = ARRIVES_US + 10 * RTT_US
+    tcb, _ = stepped(tcb, SegmentArrives(report(tcb, 3, sent_at_us=now_us), now_us, pieces=acks))
+    assert tcb.congestion.cwnd == (1 + acks) * SMSS
 
 
 def test_first_report__the_timer_is_the_timeout_again() -> None:

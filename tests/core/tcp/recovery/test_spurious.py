@@ -3,7 +3,7 @@
 import pytest
 
 from gossamer.core.sim.states import NOW_US, segment_arrives, stepped
-from gossamer.core.tcp.events import Timeout
+from gossamer.core.tcp.events import SegmentArrives, Timeout
 from gossamer.core.tcp.tcb import Phase, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 
@@ -76,6 +76,39 @@ def test_frto__second_ack_of_what_was_not_sent_again__or_a_duplicate(sack: bool,
         assert tcb.congestion.cwnd <= 3 * SMSS
         assert tcb.recovery is not None
         assert tcb.recovery.phase is Phase.LOSS
+
+
+@pytest.mark.parametrize(
+    ("changes", "acked", "acks", "is_undone"),
+    [
+        ({}, 3, 2, True),
+        ({}, 6, 5, True),
+        # One ACK alone may be that of a peer that lacked just the first.
+        ({}, 3, 1, False),
+        # What went again is all that is acknowledged.
+        ({}, 1, 2, False),
+        # Without SACK the first of them may have been a duplicate.
+        ({"sack": False}, 3, 2, False),
+        ({"forward_rto": False}, 3, 2, False),
+    ],
+)
+def test_frto__both_acks_joined__spurious_too(
+    changes: dict[str, bool], acked: int, acks: int, is_undone: bool
+) -> None:
+    """RFC 5682 3.1: the second ACK came with the first, before new data could go between them."""
+    tcb = in_flight(6, replace(NO_PROBE, **changes), more=6)
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    now_us = NOW_US + 320 * MS
+    tcb, _ = stepped(tcb, SegmentArrives(report(tcb, acked), now_us, pieces=acks))
+    assert (tcb.congestion.cwnd >= 6 * SMSS) is is_undone
+
+
+def test_frto__nothing_new_to_send__joined_acks_show_nothing() -> None:
+    """RFC 5682 2.1 (2b) sends new data."""
+    tcb = in_flight(6, NO_PROBE)
+    tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
+    tcb, _ = stepped(tcb, SegmentArrives(report(tcb, 3), NOW_US + 320 * MS, pieces=2))
+    assert tcb.congestion.cwnd < 6 * SMSS
 
 
 def test_frto__off__old_data_goes_on() -> None:
