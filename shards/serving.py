@@ -160,7 +160,7 @@ class Worker:
             await self._settle(deadline_us)
         application.drain()
         stack.interrupt_receivers()
-        while stack.connections() and self._clock() < deadline_us:
+        while stack.has_in_flight() and self._clock() < deadline_us:
             await Sleep(DRAIN_LOOK_US)
         self.beat()
         self.scheduler.stop()

@@ -26,7 +26,9 @@ class Stack(msgspec.Struct, frozen=True):
     refuse_new: Callable[[], None]
     """What is new is refused from now on; what is in the queues of the listener can still be accepted."""
     connections: Callable[[], int]
-    """How many connections are not over yet."""
+    """How many connections were accepted or opened, and are not closed."""
+    has_in_flight: Callable[[], bool]
+    """Whether any connection is not closed, or was and still has something that must reach its peer."""
     statistics: Statistics
     connector: Connector | None
     """Opens connections; None on a functional TCP that was given no local ports."""

@@ -26,6 +26,7 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
         hand_over=lambda: None,  # the successor listens on the same socket, which refuses nobody
         refuse_new=partial(refuse_new, listening),
         connections=lambda: loop.statistics()["connections"],
+        has_in_flight=lambda: loop.statistics()["connections"] > 0,
         statistics=loop.statistics,
         connector=SockConnector(),
     )

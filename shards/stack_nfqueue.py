@@ -114,7 +114,8 @@ def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, sch
         interrupt_receivers=loop.interrupt_receivers,
         hand_over=partial(hand_over, loop, acceptor),
         refuse_new=acceptor.refuse_new,
-        connections=lambda: loop.connections,
+        connections=lambda: loop.connections_in_use,
+        has_in_flight=loop.has_in_flight,
         statistics=loop.statistics,
         connector=TcpConnector(loop, ports.as_range(), system_entropy(SECRET_BYTES)) if ports else None,
     )

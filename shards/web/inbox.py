@@ -24,6 +24,10 @@ NOT_BEGUN: Final = -1
 TOO_SLOW: Final = Refusal(408, "too slow")
 
 
+LAST_LOOK_US: Final = 1
+"""Enough for one more look at what the network has brought."""
+
+
 class PeerLeftError(Exception):
     """The peer closed in the middle of a message: there is nobody to answer."""
 
@@ -107,8 +111,9 @@ class Inbox:
         """Wait for the first bytes of a request; whether they came. Raises: OSError."""
         try:
             data = await self.stream.recv(RECV_BYTES, self.options.keep_alive_timeout_us)
-        except (TimeoutError, Draining):
-            return False
+        except (TimeoutError, Draining) as end:
+            self.is_draining = isinstance(end, Draining)
+            data = await look_once_more(self.stream)
         self.reader.receive(data)
         return bool(data)
 
@@ -150,3 +155,13 @@ class Inbox:
                 left_bytes -= len(data)
         except (TimeoutError, Draining):
             return
+
+
+async def look_once_more(stream: Stream) -> bytes:
+    """The request that came while the time of an idle connection ended, which is answered all the same; b""
+    when there is none. Raises: OSError.
+    """
+    try:
+        return await stream.recv(RECV_BYTES, LAST_LOOK_US)
+    except (TimeoutError, Draining):
+        return b""

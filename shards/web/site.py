@@ -29,7 +29,7 @@ from gossamer.shards.web.answer import (
 from gossamer.shards.web.content import Folder, Library, Moved, StreamedFile, status_of
 from gossamer.shards.web.conversation import Conversation
 from gossamer.shards.web.files import Files
-from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError
+from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
 from gossamer.shards.web.listing import list_folder
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 from gossamer.shards.web.paths import site_path
@@ -84,7 +84,10 @@ class StaticSite:
                 try:
                     data = await receive
                 except (TimeoutError, Draining):
-                    break
+                    data = await look_once_more(stream)
+                    if not data:
+                        await self.leave(stream)
+                        break
                 response = self.hot.get(data)
                 if response is not None and self.clock() < self.fresh_until_us:
                     self.hot_hits_total += 1
@@ -109,6 +112,13 @@ class StaticSite:
                 raise
 
     __call__ = serve
+
+    async def leave(self, stream: Stream) -> None:
+        """Say that an idle connection ends, and hear out a peer whose request has crossed that: it sees the
+        end, and no reset. Raises: OSError.
+        """
+        if not self.is_draining:
+            await Conversation(self, stream).inbox.linger()
 
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""

@@ -169,10 +169,18 @@ class Place:
         folder = str(Path(__file__).parent)
         return self.start(*argv, target="family:handler", PYTHONPATH=folder, **options).wait_ready()
 
+    def connect(self, port: int, timeout: float = PATIENCE_SECONDS) -> socket.socket:
+        """A connection to the server there."""
+        with self.inside():
+            return socket.create_connection(("127.0.0.1", port), timeout)
+
+    def inside(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, this thread is where the server is."""
+        return self._namespace.entered() if self._namespace else contextlib.nullcontext()
+
     def ask(self, port: int, question: str) -> str:
         """What the server there answers, over a connection of its own."""
-        inside = self._namespace.entered() if self._namespace else contextlib.nullcontext()
-        with inside, socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as client:
+        with self.connect(port) as client:
             client.sendall(question.encode())
             answer = b""
             while not answer.endswith(END):

@@ -1,6 +1,6 @@
 """The closing side: SHUTDOWN, CLOSE, ABORT, and closes that linger until all is acknowledged.
 
-Owns `is_closed` of a connection's record, and the threads that are blocked in a close that lingers, with
+Owns `is_closed` of a connection's record, who is closed and not over, and the threads that are blocked in a close that lingers, with
 their deadlines. A close cannot be withdrawn.
 """
 
@@ -28,7 +28,9 @@ class TcpCloseSide(Side):
         self, connections: Connections, receiving: TcpReceiveSide, sending: TcpSendSide, clock: Clock
     ) -> None:
         self.takes = {TcpShutdown: self._shutdown, TcpClose: self._close, TcpAbort: self._abort}
-        self.signals = {Signal.FIN_ACKED: self.ended}
+        self.signals = {Signal.FIN_ACKED: self._end_linger}
+        self.closed: set[Connection] = set()
+        """Closed by their user, and not over."""
         self._lingering: dict[Connection, tuple[Thread[Any], int]] = {}
         """The thread that waits in the close of each connection, and until when."""
         self._connections = connections
@@ -53,6 +55,8 @@ class TcpCloseSide(Side):
         if connection.tcb is not None:
             self._connections.step(connection, Close(self._scheduler.now_us()))
         self._receiving.discard(connection)
+        if connection.tcb is not None:
+            self.closed.add(connection)
         if connection.tcb is not None and connection.tcb.agreed.parameters.linger_us < NEVER_US:
             return self._linger(thread, connection, connection.tcb)
         return None
@@ -72,7 +76,7 @@ class TcpCloseSide(Side):
 
     def _linger(self, thread: Thread[Any], connection: Connection, tcb: Tcb) -> Any:
         """Block a close until all is acknowledged, or for as long as it lingers."""
-        if connection in self._lingering or (tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes):
+        if connection in self._lingering or is_all_acknowledged(tcb):
             return None
         until_us = self._scheduler.now_us() + tcb.agreed.parameters.linger_us
         self._lingering[connection] = (thread, until_us)
@@ -80,6 +84,15 @@ class TcpCloseSide(Side):
         return BLOCKED
 
     def ended(self, connection: Connection) -> None:
+        """It is over."""
+        self.closed.discard(connection)
+        self._end_linger(connection)
+
+    def has_in_flight(self) -> bool:
+        """Whether anything that was closed still waits for its peer to acknowledge what was sent."""
+        return any(not is_all_acknowledged(each.tcb) for each in self.closed if each.tcb is not None)
+
+    def _end_linger(self, connection: Connection) -> None:
         """A close that lingered is done, or cannot be."""
         if connection not in self._lingering:
             return
@@ -100,3 +113,8 @@ class TcpCloseSide(Side):
     def due_us(self, connection: Connection) -> int:
         """When the lingering is over."""
         return self._lingering[connection][1] if connection in self._lingering else NEVER_US
+
+
+def is_all_acknowledged(tcb: Tcb) -> bool:
+    """Whether the peer has acknowledged all that was sent, and nothing waits to be."""
+    return tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes

@@ -68,7 +68,7 @@ class TcpLoop:
         self._queues = queues = Queues(connections, clock)
         receiving, sending = TcpReceiveSide(connections), TcpSendSide(connections, clock)
         connecting = TcpConnectSide(connections, queues, openings, parameters, clock)
-        closing = TcpCloseSide(connections, receiving, sending, clock)
+        self._closing = closing = TcpCloseSide(connections, receiving, sending, clock)
         self._sides = (queues, receiving, sending, connecting, closing)
         self._interruption = Interruption(receiving.drain)
         connections.join(*self._sides, interruption=self._interruption)
@@ -135,6 +135,15 @@ class TcpLoop:
     def connections(self) -> int:
         """Connections that are not over; TIME-WAIT does not count."""
         return self._demux.connections_total
+
+    @property
+    def connections_in_use(self) -> int:
+        """Connections that somebody has accepted or opened, and not closed."""
+        return len(self._demux.connections) - self._queues.waiting_total() - len(self._closing.closed)
+
+    def has_in_flight(self) -> bool:
+        """Whether any connection is not closed yet, or not all that was sent on it is acknowledged."""
+        return self._demux.connections_total > len(self._closing.closed) or self._closing.has_in_flight()
 
     @property
     def open_connections(self) -> tuple[Connection, ...]:

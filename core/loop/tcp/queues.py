@@ -38,9 +38,13 @@ class Queues(Side):
         """How many stand where, and how many were established."""
         return {
             "half_open": len(self._demux.half_open),
-            "accept_queue": sum(len(listener.accepted) for listener in self._demux.listeners.values()),
+            "accept_queue": self.waiting_total(),
             "accepted_total": self._accepted_total,
         }
+
+    def waiting_total(self) -> int:
+        """How many are established and wait to be accepted."""
+        return sum(len(listener.accepted) for listener in self._demux.listeners.values())
 
     # The SYN queue.
 

@@ -82,9 +82,12 @@ def test_draining__request_at_hand_is_answered__then_closed(drive: Any, scripted
     drive(handler(stream))
     assert answers(stream.sent) == [(200, answers(stream.sent)[0][1])]
     assert b"Connection: close" in stream.sent
-    idle = scripted(Draining(), data)
+    idle = scripted(Draining())
     drive(handler(idle))
     assert (idle.sent, idle.events) == (b"", ["close"])
+    asks = scripted(Draining(), data, data)
+    drive(handler(asks))
+    assert [status for status, _ in answers(asks.sent)] == [200]
 
 
 @pytest.mark.parametrize("script", [[b"PUT / HT"], [ConnectionResetError()]])

@@ -282,8 +282,19 @@ def test_oversize_and_bad_heads(bench: Any, data: bytes, status: int) -> None:
 
 def test_idle__closed_without_a_word(bench: Any, build: Any, silence: object) -> None:
     got = bench.talk(build("/plain.txt"), silence)
-    assert (got.statuses, got.stream.events) == ([200], ["close"])
-    assert got.stream.timeouts_us[-1] == bench.options.keep_alive_timeout_us
+    assert (got.statuses, got.stream.events) == ([200], ["shutdown", "close"])
+    assert got.stream.timeouts_us[1] == bench.options.keep_alive_timeout_us
+
+
+def test_idle__a_request_comes_as_its_time_ends__answered(bench: Any, build: Any, silence: object) -> None:
+    got = bench.talk(build("/plain.txt"), silence, build("/"), silence, silence)
+    assert (got.statuses, got.stream.events) == ([200, 200], ["shutdown", "close"])
+
+
+def test_idle__a_request_comes_after_its_end__no_reset(bench: Any, build: Any, silence: object) -> None:
+    got = bench.talk(build("/plain.txt"), silence, silence, build("/"))
+    assert (got.statuses, got.stream.events) == ([200], ["shutdown", "close"])
+    assert not got.stream.script, "it was read, and so is not answered by a reset"
 
 
 def test_slowloris__408_when_the_head_takes_too_long(bench: Any, silence: object) -> None:
@@ -458,8 +469,12 @@ def test_draining__idle_closes__request_at_hand_is_answered(bench: Any, build: A
     def drain() -> None:
         bench.site.drain()
 
-    idle = bench.talk(one, drain, Draining(), one)
+    idle = bench.talk(one, drain, Draining())
     assert (idle.statuses, idle.stream.events) == ([200], ["close"])
+    bench.rebuild()
+    asks = bench.talk(one, drain, Draining(), one, one)
+    assert (asks.statuses, asks.stream.events) == ([200, 200], ["close"])
+    assert asks.field("connection", 1) == "close"
     bench.rebuild()
     middle = bench.talk(one, one[:20], drain, Draining(), one[20:], one)
     assert middle.statuses == [200, 200]

@@ -1,0 +1,92 @@
+"""What bounds the connections of a worker, on both stacks, and how long its end takes."""
+
+import socket
+import threading
+import time
+from collections import Counter
+
+from .conftest import Place, Server, wait_until
+
+GET = b"GET / HTTP/1.0\r\n\r\n"
+
+
+def worker(server: Server) -> dict[str, int]:
+    """The status of its one worker."""
+    found: dict[str, int] = server.status()["workers"][0]
+    return found
+
+
+def answer(client: socket.socket) -> bytes:
+    """What comes to a request, to its end."""
+    client.sendall(GET)
+    with client:
+        return client.makefile("rb").read()
+
+
+def test_limit_concurrency__those_that_wait_leave__others_are_answered(place: Place) -> None:
+    server = place.start("--workers", "1", "--limit-concurrency", "2").wait_ready()
+    port = server.port()
+    holders = [place.connect(port) for _ in range(2)]
+    wait_until(lambda: worker(server)["connections"] >= 2, "two connections")
+    for departed in [place.connect(port) for _ in range(6)]:
+        departed.close()
+    for holder in holders:
+        holder.close()
+    assert answer(place.connect(port, 5)).endswith(b"hello\n")
+
+
+def test_limit_concurrency__as_many_as_wait_come_and_leave__others_are_answered(place: Place) -> None:
+    server = place.start("--workers", "1", "--limit-concurrency", "5").wait_ready()
+    port = server.port()
+    for departed in [place.connect(port) for _ in range(20)]:
+        departed.close()
+    assert answer(place.connect(port, 5)).endswith(b"hello\n")
+
+
+def test_stop__a_connection_that_is_idle__no_waiting_for_its_peer(place: Place) -> None:
+    server = place.start("--workers", "1").wait_ready()
+    with place.connect(server.port()) as idle:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(1000).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        assert server.command("stop").returncode == 0
+        took = time.monotonic() - began
+        assert idle.recv(1000) == b""
+    assert took < 5.0, f"{took:.1f} s"
+
+
+CLIENTS = 8
+ROUNDS = 40
+KEEP_ALIVE_SECONDS = 0.04
+
+
+def ask_as_the_time_ends(place: Place, port: int, delays: list[float], outcomes: list[str]) -> None:
+    """Second requests, each so long after the first was answered."""
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    for delay in delays:
+        with place.connect(port) as client:
+            client.sendall(request)
+            assert client.recv(1000).endswith(b"hello\n")
+            time.sleep(delay)
+            try:
+                client.sendall(request)
+                outcomes.append("answered" if client.recv(1000) else "ended")
+            except ConnectionError as error:
+                outcomes.append(type(error).__name__)
+
+
+def test_keep_alive__requests_as_it_ends__answered_or_the_end_but_no_reset(place: Place) -> None:
+    keep_alive = f"{KEEP_ALIVE_SECONDS * 1000:g}ms"
+    server = place.start("--workers", "1", "--timeout-keep-alive", keep_alive).wait_ready()
+    outcomes: list[str] = []
+    near = [KEEP_ALIVE_SECONDS + step * 0.0001 for step in range(-ROUNDS // 2, ROUNDS // 2)]
+    clients = [
+        threading.Thread(target=ask_as_the_time_ends, args=(place, server.port(), near, outcomes))
+        for _ in range(CLIENTS)
+    ]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(60)
+    assert len(outcomes) == CLIENTS * ROUNDS
+    assert set(outcomes) <= {"answered", "ended"}, Counter(outcomes)
