@@ -1,12 +1,13 @@
-"""The shared counters: one row for each writer, in one memory that supervisor and workers map.
+"""The shared counters: one row for each writer, in a memory of its own that it and the supervisor map.
 
-    row = 64-byte-aligned words of 8 bytes, one a name of COLUMNS; one process writes it, any may read it
+    row = 64-byte-aligned words of 8 bytes, one a name of COLUMNS; one process writes it, the supervisor reads
 
 Owns the columns and the layout. A store of an aligned word is atomic, so no row needs a lock; a reader may
-see one counter a moment before another. Knows no process and no statistics but by name.
+see one counter a moment before another. A worker has fewer rights than who reads its row, and no worker has
+the row of another: whatever stands in a row is some word of 64 bits, and no more is believed of it. Knows no
+process and no statistics but by name.
 """
 
-import mmap
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
@@ -23,12 +24,16 @@ MASK: Final = (1 << 64) - 1
 class WorkerState(IntEnum):
     """How far a worker has come; it stands in its row."""
 
+    UNSOUND = -1
+    """What stands there is no state: its writer is not to be trusted any more."""
     STARTING = 0
     WAITING = 1
     """Ready, and waiting until its predecessor has let go of the queue."""
     SERVING = 2
     DRAINING = 3
 
+
+STATES: Final = frozenset(state.value for state in WorkerState if state is not WorkerState.UNSOUND)
 
 KERNEL_DROPS: Final = ("kernel_queue_full", "kernel_socket_full")
 """Packets that the kernel dropped before a worker saw them: the NFQUEUE was full, or its netlink socket."""
@@ -111,36 +116,31 @@ class Row:
         """All counters by name."""
         return dict(zip(COLUMNS, self._words, strict=False))
 
-    def clear(self) -> None:
-        """Zero it, before a new writer takes it over."""
-        for index in range(len(self._words)):
-            self._words[index] = 0
+
+def create_row() -> int:
+    """The descriptor of a memory with one zeroed row, to be given to its writer."""
+    return create_memory("gossamer-counters", ROW_WORDS * WORD_BYTES)
 
 
-class CounterTable:
-    """The mapped memory with its rows."""
-
-    def __init__(self, fd: int) -> None:
-        self._memory: mmap.mmap = map_memory(fd)
-        self.rows_total = len(self._memory) // (ROW_WORDS * WORD_BYTES)
-
-    def row(self, index: int) -> Row:
-        """The row of that index."""
-        if not 0 <= index < self.rows_total:
-            raise IndexError(index)
-        words = memoryview(self._memory).cast("Q")
-        return Row(words[index * ROW_WORDS : (index + 1) * ROW_WORDS])
+def map_row(fd: int) -> Row:
+    """The row in that memory."""
+    return Row(memoryview(map_memory(fd)).cast("Q"))
 
 
-def create_counters(rows_total: int) -> int:
-    """The descriptor of a memory with so many zeroed rows."""
-    return create_memory("gossamer-counters", rows_total * ROW_WORDS * WORD_BYTES)
+def private_row() -> Row:
+    """A zeroed row that no other process has."""
+    return Row(memoryview(bytearray(ROW_WORDS * WORD_BYTES)).cast("Q"))
+
+
+def state_of(word: int) -> WorkerState:
+    """The state that a word of a row stands for."""
+    return WorkerState(word) if word in STATES else WorkerState.UNSOUND
 
 
 def add_totals(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    """The totals and drops of two rows together; what the dead have counted goes on counting."""
+    """The totals and drops of two rows together, as 64 bits; what the dead have counted goes on counting."""
     names = [name for name in COLUMNS if name in TOTALS or name.startswith("drop_")]
-    return {name: one.get(name, 0) + other.get(name, 0) for name in names}
+    return {name: (one.get(name, 0) + other.get(name, 0)) & MASK for name in names}
 
 
 def drops_of(row: Mapping[str, int]) -> dict[str, int]:

@@ -1,64 +1,83 @@
 """Starts one worker by exec and looks after its process: the thin doer of a `WorkerPlan`.
 
-Owns the process and its descriptors: plan, go pipe. No fork with threads or a display alive: the
-child execs at once, in a process group of its own, so that Ctrl-C reaches the supervisor alone.
+Owns the process and its descriptors: plan, counters, go pipe. No fork with threads or a display alive: the
+child execs at once, in a process group of its own, so that Ctrl-C reaches the supervisor alone. What stands
+in its counters is read as a stranger's.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from typing import Final
 
 import msgspec
 import psutil
 
 from gossamer.core.clock import monotonic_us
 from gossamer.ffi.shared_memory import sealed_message
-from gossamer.shards.counters import Row, WorkerState
+from gossamer.shards.counters import WorkerState, create_row, map_row, state_of
 from gossamer.shards.imports import environment_without_here
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
+
+CLOCK_SLACK_US: Final = 1_000_000
+"""How much later than now a heart may have beaten: `now_us` is asked for before the row is read."""
 
 
 class WorkerProcess:
     """A worker that runs or ran."""
 
-    def __init__(self, plan: WorkerPlan, row: Row, *, waits: bool) -> None:
-        """Start it; with `waits`, it begins to serve only after `go`."""
-        row.clear()
-        self.row = row
+    def __init__(self, plan: WorkerPlan, *, waits: bool) -> None:
+        """Start it; with `waits`, it begins to serve only after `go`. Raises: OSError."""
         self.shard = plan.shard.id
-        self.row_index = plan.row
         self.started_us = monotonic_us()
         self.stop_deadline_us: int | None = None
-        go_read, self._go_write = os.pipe2(os.O_CLOEXEC) if waits else (NO_DESCRIPTOR, NO_DESCRIPTOR)
-        descriptors = msgspec.structs.replace(plan.descriptors, go=go_read)
-        letter = sealed_message(
-            "gossamer-plan", encode_plan(msgspec.structs.replace(plan, descriptors=descriptors))
-        )
+        self._go_write = NO_DESCRIPTOR
+        with contextlib.ExitStack() as given:
+            self._process = self._start(plan, given, waits=waits)
+        self.pid = self._process.pid
+        self._usage = psutil.Process(self.pid)
+        self._usage.cpu_percent()  # the first call only begins to count
+
+    def _start(
+        self, plan: WorkerPlan, given: contextlib.ExitStack, *, waits: bool
+    ) -> subprocess.Popen[bytes]:
+        """The process; what it alone inherits is `given` it, and closed here. Raises: OSError."""
+        counters = create_row()
+        given.callback(os.close, counters)
+        self.row = map_row(counters)
+        go = NO_DESCRIPTOR
+        if waits:
+            go, self._go_write = os.pipe2(os.O_CLOEXEC)
+            given.callback(os.close, go)
+        descriptors = msgspec.structs.replace(plan.descriptors, go=go, counters=counters)
+        content = encode_plan(msgspec.structs.replace(plan, descriptors=descriptors))
+        letter = sealed_message("gossamer-plan", content)
+        given.callback(os.close, letter)
         try:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-P", "-m", "gossamer.shards.worker", "--plan-fd", str(letter)],
                 env=environment_without_here(os.environ),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(letter, *descriptors.inherited()),
                 process_group=0,
             )
-        finally:
-            os.close(letter)
-            if go_read != NO_DESCRIPTOR:
-                os.close(go_read)
-        self.pid = self._process.pid
-        self._usage = psutil.Process(self.pid)
-        self._usage.cpu_percent()  # the first call only begins to count
+        except OSError:
+            self.go()  # Nobody waits for it.
+            raise
 
     @property
     def state(self) -> WorkerState:
         """How far it says it has come."""
-        return WorkerState(self.row.get("state"))
+        return state_of(self.row.get("state"))
 
     def heartbeat_age_us(self, now_us: int) -> int:
-        """How long ago its heart has beaten; since its start before the first time."""
-        return max(0, now_us - max(self.row.get("heartbeat_us"), self.started_us))
+        """How long ago its heart has beaten; since its start before the first time, and for one that says it
+        will beat in a time to come."""
+        beaten_us = self.row.get("heartbeat_us")
+        is_sound = self.started_us <= beaten_us <= now_us + CLOCK_SLACK_US
+        return max(0, now_us - (beaten_us if is_sound else self.started_us))
 
     def figures(self, now_us: int) -> tuple[float, int, int]:
         """CPU in percent since this was asked last, resident bytes, age of the heartbeat."""

@@ -158,10 +158,9 @@ class Opened(contextlib.ExitStack):
         for listening in self._listening:
             refuse_new(listening)
 
-    def descriptors(self, shard: int, counters: int, liveness: int, root: int) -> Descriptors:
+    def descriptors(self, shard: int, liveness: int, root: int) -> Descriptors:
         """What the worker of that shard inherits."""
         return Descriptors(
-            counters=counters,
             liveness=liveness,
             listening=self._listening[shard].fileno() if self._listening else NO_DESCRIPTOR,
             queue=self._queues[shard].fileno() if self._queues else NO_DESCRIPTOR,

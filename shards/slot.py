@@ -1,14 +1,14 @@
 """One shard's place in the supervisor: the worker that serves it, its successor, the one that still drains.
 
-Owns the life of the processes of one shard and what they counted. At most two live at once, each with its
-own row. What is to follow a death is decided in `shards.restart`; the slot does it.
+Owns the life of the processes of one shard and what they counted. At most two live at once. What is to
+follow a death is decided in `shards.restart`; the slot does it.
 """
 
 import logging
 import signal
 from collections.abc import Iterator
 
-from gossamer.shards.counters import COLUMNS, WorkerState, add_totals
+from gossamer.shards.counters import COLUMNS, WorkerState, add_totals, private_row
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.serving import RETIRE
 from gossamer.shards.startup import ServerRun
@@ -33,10 +33,9 @@ class Slot:
         self._carried: dict[str, int] = {}
         self._run = run
         self._has_queue = run.plan.stack == "nfqueue"
-        shards = len(run.plan.shards)
-        self._rows = (shard, shard + shards)
         self._empty_row = dict.fromkeys(COLUMNS, 0)
-        self.kernel_row = run.counters.row(shard + 2 * shards)
+        self.kernel_row = private_row()
+        """What the supervisor counts of the shard."""
 
     def processes(self) -> Iterator[WorkerProcess]:
         """Those that live."""
@@ -55,9 +54,7 @@ class Slot:
         return self.current is not None and self.current.state is WorkerState.SERVING
 
     def _start(self, *, waits: bool) -> WorkerProcess:
-        taken = {process.row_index for process in self.processes()}
-        row = next(index for index in self._rows if index not in taken)
-        return WorkerProcess(self._run.worker_plan(self.shard, row), self._run.counters.row(row), waits=waits)
+        return WorkerProcess(self._run.worker_plan(self.shard), waits=waits)
 
     def start(self) -> None:
         """Start the shard's worker; two never read one queue, so it waits for one that still drains."""
@@ -115,6 +112,10 @@ class Slot:
             limit_us = start_timeout_us if process.state is WorkerState.STARTING else heartbeat_timeout_us
             if process.stop_deadline_us is not None and now_us > process.stop_deadline_us:
                 log.warning("worker %d (pid %d) did not end in time: killed", self.shard, process.pid)
+            elif process.state is WorkerState.UNSOUND and process.stop_deadline_us is None:
+                log.error(
+                    "worker %d (pid %d): what it says of its state is none: killed", self.shard, process.pid
+                )
             elif age_us > limit_us:
                 log.error(
                     "worker %d (pid %d): no heartbeat for %.1f s: killed",

@@ -1,5 +1,4 @@
-"""Brings together what a server needs before its first worker: plan, descriptors, firewall, run directory,
-counters.
+"""Brings together what a server needs before its first worker: plan, descriptors, firewall, run directory.
 
 Owns the order in which things are opened, and that all of them are closed again. When `stack` is "auto" and
 something turns out to be unavailable, the server runs on kernel sockets and says why.
@@ -18,7 +17,6 @@ from gossamer.shards import firewall
 from gossamer.shards.active_opens import allocation_lock
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
-from gossamer.shards.counters import CounterTable, create_counters
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
 from gossamer.shards.imports import warn_of_imports
 from gossamer.shards.machine import (
@@ -38,9 +36,6 @@ from gossamer.shards.web.application import is_application_name
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, WorkerPlan
 
 ANY_ADDRESS = ("0.0.0.0", "::")
-ROWS_PER_SHARD = 3
-"""Two for workers, since a successor starts beside its predecessor, and one for what the supervisor counts.
-"""
 
 
 def target_kind(target: str) -> Literal["folder", "handler"]:
@@ -88,8 +83,6 @@ class ServerRun(contextlib.ExitStack):
         self.plan: RunPlan
         self.opened: Opened
         self.directory: RunDirectory
-        self.counters_fd = -1
-        self.counters: CounterTable
         self.liveness_read = -1
         self._liveness = contextlib.ExitStack()
         """Holds the end of the pipe that nobody writes to."""
@@ -131,18 +124,15 @@ class ServerRun(contextlib.ExitStack):
         self._content.close()
         self.settle_config()
 
-    def worker_plan(self, shard: int, row: int) -> WorkerPlan:
+    def worker_plan(self, shard: int) -> WorkerPlan:
         """The letter to a worker of that shard."""
-        descriptors = self.opened.descriptors(
-            shard, self.counters_fd, self.liveness_read, self._content.root_fd
-        )
+        descriptors = self.opened.descriptors(shard, self.liveness_read, self._content.root_fd)
         return WorkerPlan(
             config=self.config,
             stack=self.plan.stack,
             shard=self.plan.shards[shard],
             host=self.opened.host,
             port=self.opened.port,
-            row=row,
             descriptors=descriptors,
             supervisor_pid=os.getpid(),
             confinement=self.confinement,
@@ -185,10 +175,7 @@ class ServerRun(contextlib.ExitStack):
             self.chains = self.targets = ()
             self._open_stack(host, msgspec.structs.replace(facts, nfqueue_obstacle=str(error)))
 
-    def _open_counters(self) -> None:
-        self.counters_fd = create_counters(len(self.plan.shards) * ROWS_PER_SHARD)
-        self.callback(os.close, self.counters_fd)
-        self.counters = CounterTable(self.counters_fd)
+    def _open_liveness(self) -> None:
         self.liveness_read, liveness_write = os.pipe2(os.O_CLOEXEC)
         self.callback(os.close, self.liveness_read)
         self._liveness.callback(os.close, liveness_write)
@@ -249,5 +236,5 @@ class ServerRun(contextlib.ExitStack):
             self._open_stack_or_fall_back(host)
         self.confinement, warnings = confine(self.config, self.plan.stack)
         self.warnings += warnings + warn_of_imports(self.config, self.confinement, self.plan.stack)
-        self._open_counters()
+        self._open_liveness()
         self._open_directory()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gossamer.core.loop.disk.engine import ENGINES
-from gossamer.shards.counters import TOTALS, WorkerState, add_totals, drops_of
+from gossamer.shards.counters import TOTALS, add_totals, drops_of, state_of
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ def worker_status(
     return WorkerStatus(
         id=figures.id,
         pid=figures.pid,
-        state=WorkerState(row["state"]).name.lower(),
+        state=state_of(row["state"]).name.lower(),
         queue=figures.queue,
         cpu=figures.cpu,
         cpu_percent=figures.cpu_percent,
@@ -101,7 +101,7 @@ def worker_status(
         drops=drops_of(totals),
         totals={name: totals[name] for name in TOTALS},
         thread_errors_total=totals["thread_errors_total"],
-        disk=ENGINES[row["disk_engine"]],
+        disk=ENGINES[row["disk_engine"]] if row["disk_engine"] < len(ENGINES) else "",
         half_open=row["half_open"],
         accept_queue=row["accept_queue"],
         restarts=figures.restarts,

@@ -35,7 +35,7 @@ from gossamer.ffi.allocator import keep_freed_memory
 from gossamer.ffi.shared_memory import read_message
 from gossamer.shards.application import Application, add_loops, give_connector, open_application
 from gossamer.shards.confinement import steps
-from gossamer.shards.counters import CounterTable, WorkerState
+from gossamer.shards.counters import WorkerState, map_row
 from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.heart import Heart
 from gossamer.shards.imports import look_here_last
@@ -155,7 +155,8 @@ def run_worker(plan: WorkerPlan) -> None:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     scheduler, disk = build_scheduler(plan.config.server.disk_spin_us, unpinned)
-    row = CounterTable(plan.descriptors.counters).row(plan.row)
+    row = map_row(plan.descriptors.counters)
+    os.close(plan.descriptors.counters)
     is_last = partial(is_readable, plan.descriptors.liveness)
     worker = Worker(scheduler, row, monotonic_us, is_last, (disk.statistics,))
     graceful_us = plan.config.server.timeout_graceful_shutdown_us

@@ -18,9 +18,10 @@ NO_DESCRIPTOR = -1
 class Descriptors(msgspec.Struct, frozen=True):
     """What a worker inherits; NO_DESCRIPTOR for what its stack or target does not need."""
 
-    counters: int
     liveness: int
     """Its end of file means that the supervisor ends, or is gone: nobody will take over."""
+    counters: int = NO_DESCRIPTOR
+    """The memory of its row, which no other worker has; opened for each process anew."""
     go: int = NO_DESCRIPTOR
     """A successor begins when this is readable: its predecessor has let go of the queue."""
     listening: int = NO_DESCRIPTOR
@@ -65,8 +66,6 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     shard: ShardPlan
     host: str
     port: int
-    row: int
-    """Its row in the counters."""
     descriptors: Descriptors
     supervisor_pid: int
     confinement: Confinement

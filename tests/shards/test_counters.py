@@ -2,6 +2,7 @@
 
 import mmap
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -14,19 +15,21 @@ from gossamer.shards.counters import (
     LINE_BYTES,
     ROW_WORDS,
     WORD_BYTES,
-    CounterTable,
+    WorkerState,
     add_totals,
-    create_counters,
+    create_row,
     drops_of,
+    map_row,
+    private_row,
+    state_of,
 )
 
 
 @pytest.fixture
-def table() -> CounterTable:
-    fd = create_counters(4)
-    found = CounterTable(fd)
+def memory() -> Iterator[int]:
+    fd = create_row()
+    yield fd
     os.close(fd)
-    return found
 
 
 def test_columns__every_reason_for_a_drop_has_one_and_no_name_twice() -> None:
@@ -40,48 +43,46 @@ def test_rows__each_begins_a_cache_line_and_holds_all_columns() -> None:
     assert len(COLUMNS) <= ROW_WORDS
 
 
-def test_row__written__seen_by_another_mapping_and_in_no_other_row(table: CounterTable) -> None:
-    table.row(1).set("requests_total", 7)
-    assert [table.row(index).get("requests_total") for index in range(4)] == [0, 7, 0, 0]
+def test_row__written__seen_by_another_mapping_and_in_no_other_row(memory: int) -> None:
+    map_row(memory).set("requests_total", 7)
+    assert map_row(memory).get("requests_total") == 7
+    other = create_row()
+    assert map_row(other).get("requests_total") == private_row().get("requests_total") == 0
+    os.close(other)
 
 
-def test_row__written_by_another_process__seen(table: CounterTable) -> None:
+def test_row__written_by_another_process__seen(memory: int) -> None:
+    row = map_row(memory)
     pid = os.fork()
     if pid == 0:
-        table.row(2).publish({"connections": 5, "of no column": 9, "state": 2})
+        row.publish({"connections": 5, "of no column": 9, "state": 2})
         os._exit(0)
     os.waitpid(pid, 0)
-    assert (table.row(2).get("connections"), table.row(2).get("state")) == (5, 2)
-
-
-def test_row__cleared__zero_again(table: CounterTable) -> None:
-    table.row(3).publish(dict.fromkeys(COLUMNS, 3))
-    table.row(3).clear()
-    assert set(table.row(3).read().values()) == {0}
-
-
-def test_row__beyond_the_last__refused(table: CounterTable) -> None:
-    for index in (-1, 4):
-        with pytest.raises(IndexError):
-            table.row(index)
+    assert (row.get("connections"), row.get("state")) == (5, 2)
 
 
 @given(st.integers(-(2**70), 2**70))
 def test_row__any_integer__stored_modulo_2_to_64(value: int) -> None:
-    fd = create_counters(1)
-    row = CounterTable(fd).row(0)
-    os.close(fd)
+    row = private_row()
     row.set("accepted_total", value)
     assert row.get("accepted_total") == value % 2**64
 
 
-def test_memory__can_neither_shrink_nor_grow() -> None:
-    fd = create_counters(1)
+def test_memory__one_row_that_can_neither_shrink_nor_grow(memory: int) -> None:
     for size in (0, 1 << 20):
         with pytest.raises(PermissionError):
-            os.ftruncate(fd, size)
-    assert len(mmap.mmap(fd, 0)) == ROW_WORDS * WORD_BYTES
-    os.close(fd)
+            os.ftruncate(memory, size)
+    assert len(mmap.mmap(memory, 0)) == ROW_WORDS * WORD_BYTES
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_state_of__any_word__a_state_or_unsound(word: int) -> None:
+    assert state_of(word) is (WorkerState(word) if word < 4 else WorkerState.UNSOUND)
+
+
+def test_add_totals__sums_beyond_64_bits__still_fit_a_word() -> None:
+    most = dict.fromkeys(COLUMNS, 2**64 - 1)
+    assert set(add_totals(most, most).values()) == {2**64 - 2}
 
 
 def test_add_totals__gauges_end_with_their_process() -> None:
