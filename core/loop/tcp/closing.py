@@ -1,7 +1,7 @@
 """The closing side: SHUTDOWN, CLOSE, ABORT, and closes that linger until all is acknowledged.
 
-Owns `is_closed` of a connection's record, who is closed and not over, and the threads that are blocked in a close that lingers, with
-their deadlines. A close cannot be withdrawn.
+Owns `is_closed` of a connection's record, who is closed and not over, and the threads that are blocked in a
+close that lingers, with their deadlines. A close cannot be withdrawn.
 """
 
 from typing import Any
