@@ -38,7 +38,13 @@ def after_arrivals(recovery: Recovery, report: AckReport) -> Recovery:
                 recovery, run, end
             ):
                 continue
-            recovery = replace(recovery, rack_sent_at_us=run.sent_at_us, rack_end=end, rack_rtt_us=rtt_us)
+            recovery = replace(
+                recovery,
+                rack_sent_at_us=run.sent_at_us,
+                rack_end=end,
+                rack_rtt_us=rtt_us,
+                rack_is_retransmitted=run.retransmitted,
+            )
     return recovery
 
 

@@ -72,6 +72,15 @@ def test_fast__retransmission_lost__known_by_what_was_sent_after_it() -> None:
     assert tcb.congestion.ssthresh < halved
 
 
+def test_fast__one_retransmission_of_several_lost__known_by_the_others_of_that_moment() -> None:
+    """RFC 8985 6.2: "RACK_sent_after": of what left in the same moment the end decides."""
+    tcb = in_flight(10)
+    tcb, sent = segment_arrives(tcb, report(tcb, 0, (3, 10)), ARRIVES_US)
+    assert places(tcb, sent) == [0, 1, 2]
+    tcb, sent = segment_arrives(tcb, report(tcb, 0, (1, 10)), ARRIVES_US + RTT_US)
+    assert places(tcb, sent) == [0]
+
+
 def test_dsack__widens_the_window_once_a_round__for_16_recoveries() -> None:
     """RFC 8985 6.2 step 4."""
     tcb = in_flight(8)
