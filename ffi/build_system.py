@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cffi import FFI
 
-NAMES = ("accept4", "openat2", "privileges", "mallopt", "systemcalls")
+NAMES = ("accept4", "openat2", "privileges", "mallopt", "systemcalls", "timerfd")
 SOURCES = [Path(__file__).parent / "src" / f"{name}.c" for name in NAMES]
 
 builder = FFI()
@@ -22,6 +22,9 @@ builder.cdef(
 
     long gossamer_call_number(const char *name);
     long gossamer_call(long number, long first, long second, long third, long fourth);
+
+    int gossamer_timerfd_create(void);
+    int gossamer_timerfd_set(int fd, int64_t at_us);
     """
 )
 builder.set_source(

@@ -169,6 +169,7 @@ MEET_FFI = (
     "core.loop.tcp",
     "core.loop.sock",
     "core.loop.disk",
+    "core.loop.epoll",
     "core.io",
     "core.sim",
     "shards",

@@ -1,8 +1,9 @@
 """The loop that sleeps: epoll.
 
-Owns the epoll descriptor and the callback of each watched descriptor. It knows neither threads nor calls.
+Owns the epoll descriptor, the callback of each watched descriptor, and the timer of who must be woken to the
+microsecond, since epoll counts milliseconds. It knows neither threads nor calls.
 
-Source: epoll(7).
+Source: epoll(7), timerfd_create(2).
 """
 
 import errno
@@ -13,6 +14,7 @@ from typing import Final
 
 from gossamer.core.clock import SECOND_US
 from gossamer.core.errors import MisuseError
+from gossamer.ffi.timer import Timer
 
 EVENTS_MAX: Final = 512
 """Events taken in one wait; what is left is handed out by the next, in the kernel's fair order."""
@@ -35,6 +37,9 @@ class EpollWaiter:
         self._epoll = select.epoll()
         self._poll = self._epoll.poll
         self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._timer: Timer | None = None
+        self._has_timer = True
+        """Whether there is one, as far as was tried."""
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Call `callback(ready events)` while `fd` is ready; watching it again replaces events and callback.
@@ -73,6 +78,35 @@ class EpollWaiter:
         with suppress(OSError):
             self._epoll.unregister(fd)
 
+    def wake_at(self, at_us: int, callback: Callable[[int], None]) -> None:
+        """Call `callback(ready events)` once `at_us` of CLOCK_MONOTONIC has passed, to the microsecond.
+
+        The time of before is replaced; there is one callback, the first. Where the kernel refuses timers
+        nothing is called, and the end of `wait`, a millisecond late at most, is all there is: whoever asks
+        looks at the clock then.
+        """
+        if self._has_timer:
+            try:
+                self._set_timer(at_us, callback)
+            except OSError:
+                self._drop_timer()
+
+    def _set_timer(self, at_us: int, callback: Callable[[int], None]) -> None:
+        """Raises: OSError."""
+        if self._timer is None:
+            self._timer = Timer()
+            # Edge-triggered, so that nobody has to read how often it was due.
+            self.watch(self._timer.fd, select.EPOLLIN | select.EPOLLET, callback)
+        self._timer.set(at_us)
+
+    def _drop_timer(self) -> None:
+        """Go on without one: a sandbox, or a process without descriptors left."""
+        self._has_timer = False
+        if self._timer is not None:
+            self.forget(self._timer.fd)
+            self._timer.close()
+            self._timer = None
+
     def wait(self, timeout_us: int) -> None:
         """Sleep until a descriptor is ready or the time is over, then call the callbacks."""
         seconds = 0 if timeout_us <= 0 else min(timeout_us, SLEEP_US_MAX) / SECOND_US
@@ -85,6 +119,7 @@ class EpollWaiter:
                 self.forget(fd)
 
     def close(self) -> None:
-        """Close the epoll descriptor."""
+        """Close the epoll descriptor, and the timer's."""
+        self._drop_timer()
         self._callbacks.clear()
         self._epoll.close()

@@ -220,7 +220,7 @@ def _check_deadline(at_us: object) -> None:
 def _deadline_us(seconds: float) -> int:
     if not isinstance(seconds, (int, float)) or not seconds >= 0:  # nan too
         raise misuse("timeout", seconds, "0 and more seconds")
-    at_us = current_scheduler().now_us() + round(seconds * SECOND_US) if seconds < 1e9 else NEVER_US
+    at_us = current_scheduler().clock() + round(seconds * SECOND_US) if seconds < 1e9 else NEVER_US
     return min(at_us, NEVER_US)
 
 

@@ -29,8 +29,8 @@ class Current(Protocol):
     def interrupt(self, thread: Thread[Any]) -> None:
         """Have a thread's cancellation delivered, if it is blocked in a call that can be withdrawn."""
 
-    def now_us(self) -> int:
-        """The time of this turn."""
+    def clock(self) -> int:
+        """The time now."""
 
     def set_alarm(self, at_us: int, callback: Callable[[], None]) -> None:
         """Call `callback` once `at_us` has passed."""

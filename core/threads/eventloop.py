@@ -39,6 +39,14 @@ class SchedulerPort(Protocol):
     def now_us(self) -> int:
         """The time of this turn."""
 
+    clock: Callable[[], int]
+    """The time now: what must not come early counts from here, as threads that ran before in this turn may
+    have taken long."""
+
+    def wake_at(self, at_us: int, callback: Callable[[int], None]) -> None:
+        """Have `callback` called at `at_us`, to the microsecond, where the waiter can do that; one loop has
+        it. What `turn` returns holds all the same, to a millisecond."""
+
 
 class EventLoop(Protocol):
     """One source of events.
@@ -79,8 +87,9 @@ class PassiveLoop:
 class Waiter(Protocol):
     """The loop that sleeps: epoll in a worker, a virtual clock's event queue in a simulator.
 
-    It may also have `forget` and `is_watched`, see SchedulerPort; without `forget`, `unwatch` is called in
-    its place, and without `is_watched` nothing counts as watched.
+    It may also have `forget`, `is_watched` and `wake_at`, see SchedulerPort; without `forget`, `unwatch` is
+    called in its place, without `is_watched` nothing counts as watched, and without `wake_at` nobody is woken
+    more exactly than `wait` ends.
     """
 
     def wait(self, timeout_us: int) -> None:

@@ -70,6 +70,10 @@ def _is_not_watched(_fd: int) -> bool:
     return False
 
 
+def _wakes_nobody(_at_us: int, _callback: Callable[[int], None]) -> None:
+    """Of a waiter whose `wait` ends exactly, or that has no timer."""
+
+
 def _exit_of_another(error: GeneratorExit) -> RuntimeError:
     raised = RuntimeError("what was waited for raised GeneratorExit")
     raised.__cause__ = error
@@ -104,7 +108,7 @@ class Scheduler:
 
     def __init__(self, waiter: Waiter, loops: Iterable[EventLoop] = (), clock: Clock = monotonic_us) -> None:
         self._waiter = waiter
-        self._clock = clock
+        self.clock = clock
         self._now_us = clock()
         self._ready: deque[Thread[Any]] = deque()
         self._handlers: dict[type, Handler] = {
@@ -135,6 +139,7 @@ class Scheduler:
         self.unwatch = waiter.unwatch
         self.is_watched: Callable[[int], bool] = getattr(waiter, "is_watched", _is_not_watched)
         self.forget: Callable[[int], None] = getattr(waiter, "forget", waiter.unwatch)
+        self.wake_at: Callable[[int, Callable[[int], None]], None] = getattr(waiter, "wake_at", _wakes_nobody)
         for loop in loops:
             self.add_loop(loop)
 
@@ -198,7 +203,7 @@ class Scheduler:
 
     def _turn(self) -> None:
         self._waiter.wait(self._patience_us())
-        self._now_us = now_us = self._clock()
+        self._now_us = now_us = self.clock()
         if self._ready:
             self._run_ready()
         due_us = NEVER_US
@@ -299,7 +304,7 @@ class Scheduler:
             return 0
         if self._due_us >= NEVER_US:
             return NEVER_US
-        return max(0, self._due_us - self._clock())
+        return max(0, self._due_us - self.clock())
 
     def _run_ready(self) -> None:
         """Run ready threads, those too that become ready meanwhile, at most TURN_THREADS_MAX times."""

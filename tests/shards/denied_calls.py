@@ -53,8 +53,8 @@ TABLE: Final[dict[str, Row]] = {
         brk close_range connect exit exit_group fadvise64 getpeername getrandom gettid
         io_uring_enter io_uring_register io_uring_setup madvise memfd_create mremap munmap openat2 preadv2
         prlimit64 readlink rmdir rseq
-        sched_getaffinity sched_setaffinity set_robust_list set_tid_address sysinfo umask
-        vfork waitid
+        sched_getaffinity sched_setaffinity set_robust_list set_tid_address sysinfo timerfd_create
+        timerfd_settime umask vfork waitid
         """,
     ),
     # What other versions of Python and the C library make, and what is tried where io_uring is refused.
