@@ -2,128 +2,219 @@
 
 Owns the order of what one connection does. It is written to `core.io.stream`, so it runs on kernel sockets
 and on the functional TCP alike.
+
+    open, one after another, at the rate of --connect-rate -> wait for all -> the clock starts
+    -> wait until a request is due -> connect, where there is no connection -> send -> read -> again
 """
 
 from typing import Final
 
+from gossamer.core.clock import SECOND_US
 from gossamer.core.http.client import UNTIL_CLOSE, ResponseError, ResponseReader
 from gossamer.core.io.stream import Stream
-from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
-from gossamer.loadtest.pace import SendSlot
+from gossamer.core.threads.calls import sys_fork, sys_join, sys_park, sys_sleep
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import Address
+from gossamer.loadtest.caller import Caller
+from gossamer.loadtest.effort import WINDOW_US, used
+from gossamer.loadtest.failures import Stage
+from gossamer.loadtest.pace import Shape
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.run import LoadRun
 
-RETRY_PAUSE_US: Final = 20_000
-"""Rest of a connection's thread after an error, so that a dead server is not hammered."""
-DISPLAY_STEP_US: Final = 200_000
+PAUSE_US_MIN: Final = 1_000
+PAUSE_US_MAX: Final = 20_000
+"""Rest of a connection's thread after errors in a closed loop, so that a dead server is not hammered."""
 RECV_BYTES: Final = 65_536
 
 
 async def probe(run: LoadRun) -> bool:
-    """Open and close one connection, to learn whether there is a server; why not stands in `run.refusal`."""
-    try:
-        stream = await run.connector.connect(run.options.target.address, run.patience_us())
-    except OSError as error:
-        run.refusal = error
-        return False
-    await stream.close()
-    return True
-
-
-async def drive(run: LoadRun) -> None:
-    """One connection after another, until the run is over."""
-    while run.goes_on():
-        started_us = run.clock()
+    """Open and close one connection to each address, to learn which have a server; why one has none stands in
+    `run.refusal`."""
+    found: list[Address] = []
+    for address in run.addresses:
         try:
-            stream = await run.connector.connect(run.options.target.address, run.patience_us())
+            stream = await run.connector.connect(address, run.connect_patience_us())
         except OSError as error:
-            run.failed(error)
-            await sys_sleep(RETRY_PAUSE_US)
-            continue
-        run.tally.connected(run.clock() - started_us)
-        await converse(run, stream)
+            run.refusal = error
+        else:
+            await stream.close()
+            found.append(address)
+    run.addresses = tuple(found)
+    return bool(found)
 
 
-async def converse(run: LoadRun, stream: Stream) -> None:
-    """Use one connection as long as both sides will; then close it."""
-    reader = ResponseReader(run.parse)
-    slot: SendSlot | None = None
-    before = 0
-    try:
-        while (slot := run.take()) is not None:
-            before = run.tally.requests_total
-            if not await exchange(run, stream, reader, slot):
-                break
-        await stream.close()
-    except (OSError, ResponseError, EOFError) as error:
-        answered = run.tally.requests_total - before
-        run.failed(error, unanswered=max(1, (slot.count if slot else 1) - answered))
+async def stand(run: LoadRun, caller: Caller) -> None:
+    """Open a connection when its turn has come, and wait for the start."""
+    if run.options.keep_alive:
+        await sys_sleep(int(caller.number * SECOND_US / run.options.connect_rate))
+        caller.tally = run.tally
+        try:
+            await connect(run, caller, run.connect_patience_us())
+        except OSError as error:
+            run.opening.note(error, Stage.CONNECT, run.clock())
+    stands = caller.stream is not None or not run.options.keep_alive
+    if not run.arrive(stands=stands):
+        await sys_park(run.gate)
+        return
+    run.begin()
+    while run.gate:
+        run.gate.popleft()(None)
+
+
+async def drive(run: LoadRun, caller: Caller) -> None:
+    """One request after another, until the run is over."""
+    await stand(run, caller)
+    pause_us = PAUSE_US_MIN
+    while (slot := run.take(caller)) is not None:
+        wait_us = slot.due_us - run.clock()
+        if wait_us > 0:
+            await sys_sleep(wait_us)
+        if await fulfil(run, caller):
+            pause_us = PAUSE_US_MIN
+        elif not run.options.rate:
+            # An open loop goes on at its rate; a closed one would ask as fast as it is refused.
+            await sys_sleep(pause_us)
+            pause_us = min(2 * pause_us, PAUSE_US_MAX)
+    await close(caller)
+
+
+async def fulfil(run: LoadRun, caller: Caller) -> bool:
+    """See the requests of a connection to their outcome; whether all were answered."""
+    caller.give_up_us = run.give_up_us()
+    run.sends(caller)
+    while True:
+        try:
+            await exchange(run, caller)
+        except (OSError, ResponseError, EOFError) as error:
+            if not caller.was_closed_before(error):
+                run.failed(caller, error)
+                await abort(caller)
+                return False
+            caller.tally.reopened_total += 1
+            await abort(caller)
+        else:
+            caller.slot = None
+            if not caller.lives_on:
+                await close(caller)
+            return True
+
+
+async def connect(run: LoadRun, caller: Caller, patience_us: int) -> Stream:
+    """A connection for a caller, to the next address in turn. Raises: OSError."""
+    started_us = run.clock()
+    caller.phase = Stage.CONNECT
+    address = run.addresses[caller.number % len(run.addresses)]
+    stream = await run.connector.connect(address, patience_us)
+    caller.tally.connected(run.clock() - started_us)
+    caller.use(stream, ResponseReader(run.parse))
+    return stream
+
+
+async def close(caller: Caller) -> None:
+    """Close the connection of a caller, if it has one."""
+    stream = caller.leave()
+    if stream is not None:
+        try:
+            await stream.close()
+        except OSError:
+            # All that was asked for has been read: what the server says now is no answer.
+            await stream.abort()
+
+
+async def abort(caller: Caller) -> None:
+    """Give the connection of a caller up, if it has one."""
+    stream = caller.leave()
+    if stream is not None:
         await stream.abort()
-        if run.goes_on():
-            await sys_sleep(RETRY_PAUSE_US)
 
 
-async def exchange(run: LoadRun, stream: Stream, reader: ResponseReader, slot: SendSlot) -> bool:
-    """Send the requests of a slot when they are due and read the answers; whether the connection lives on.
+async def exchange(run: LoadRun, caller: Caller) -> None:
+    """Send what is left of the requests of a caller and read the answers.
 
     Raises: OSError, ResponseError, EOFError.
     """
-    wait_us = slot.due_us - run.clock()
-    if wait_us > 0:
-        await sys_sleep(wait_us)
-    sent = run.request * slot.count
-    await stream.send(sent, run.patience_us())
-    run.tally.sent_bytes += len(sent)
-    lives_on = run.options.keep_alive
-    for index in range(slot.count):
-        lives_on = await read_response(run, stream, reader, run.due_us(slot, index)) and lives_on
-    return lives_on
+    slot, stream = caller.slot, caller.stream
+    assert slot is not None
+    if stream is None:
+        stream = await connect(run, caller, run.patience_us(caller.give_up_us))
+    caller.phase = Stage.SEND
+    caller.sent_us = run.clock()
+    data = run.request * (slot.count - caller.answered)
+    await stream.send(data, run.patience_us(caller.give_up_us))
+    caller.tally.sent_bytes += len(data)
+    caller.lives_on = run.options.keep_alive
+    while caller.answered < slot.count:
+        await read_response(run, caller, stream)
 
 
-async def read_response(run: LoadRun, stream: Stream, reader: ResponseReader, due_us: int) -> bool:
-    """Read one answer and count it; whether the server lets the connection live on.
-
-    Raises: OSError, ResponseError, EOFError.
-    """
-    tally = run.tally
+async def read_response(run: LoadRun, caller: Caller, stream: Stream) -> None:
+    """Read one answer and count it. Raises: OSError, ResponseError, EOFError."""
+    reader, slot = caller.reader, caller.slot
+    assert reader is not None
+    assert slot is not None
     body_bytes = 0
+    caller.phase = Stage.FIRST_BYTE
     while (response := reader.next_response(run.options.method)) is None:
-        await receive(run, stream, reader)
+        await receive(run, caller, stream)
+    caller.phase = Stage.BODY
     while (data := reader.next_body()) != b"":
         if data is None:
-            await receive(run, stream, reader)
+            await receive(run, caller, stream)
         else:
             body_bytes += len(data)
-    tally.answered(response.status, run.clock() - due_us, body_bytes)
-    return response.keep_alive and response.body_bytes != UNTIL_CLOSE
+    if reader.has_input and caller.answered + 1 == slot.count:
+        raise ResponseError("more than the answer")
+    now_us, due_us = run.clock(), run.due_us(slot, caller.answered)
+    caller.tally.answered(response.status, now_us - due_us, now_us - caller.sent_us, body_bytes)
+    caller.answered += 1
+    caller.uses += 1
+    caller.lives_on = caller.lives_on and response.keep_alive and response.body_bytes != UNTIL_CLOSE
 
 
-async def receive(run: LoadRun, stream: Stream, reader: ResponseReader) -> None:
+async def receive(run: LoadRun, caller: Caller, stream: Stream) -> None:
     """Hand the reader what comes next.
 
     Raises: OSError; EOFError when the server closed before it answered.
     """
-    data = await stream.recv(RECV_BYTES, run.patience_us())
+    reader = caller.reader
+    assert reader is not None
+    data = await stream.recv(RECV_BYTES, run.patience_us(caller.give_up_us))
     if not data and not reader.has_input and (reader.body is None or reader.body.is_complete):
         raise EOFError("closed before the answer")
-    run.tally.received_bytes += len(data)
+    caller.tally.received_bytes += len(data)
     reader.receive(data)
 
 
-async def show_progress(run: LoadRun, display: ProgressDisplay) -> None:
-    """Draw the progress until the run is over."""
+async def watch(run: LoadRun, display: ProgressDisplay) -> None:
+    """Look at the generator's own effort, and draw the progress, until the run is over."""
+    is_measured = False
     while not run.ended_us:
-        display.show(run.shape, run.tally, run.clock())
-        await sys_sleep(DISPLAY_STEP_US)
+        now_us, shape = run.clock(), run.measured
+        if is_measured and not run.in_time:
+            run.effort.look(now_us, used())
+        if not is_measured and now_us >= shape.start_us:
+            run.effort.begin(now_us, used())
+            is_measured = True
+        if now_us >= shape.end_us:
+            run.note_time()
+        display.show(run, now_us)
+        await sys_sleep(max(1, next_look_us(shape, now_us) - run.clock()))
+
+
+def next_look_us(shape: Shape, now_us: int) -> int:
+    """When to look again: after a window, or exactly where the time begins or ends."""
+    edges = [edge_us for edge_us in (shape.start_us, shape.end_us) if edge_us > now_us]
+    return min(now_us + WINDOW_US, *edges) if edges else now_us + WINDOW_US
 
 
 async def conduct(run: LoadRun, display: ProgressDisplay) -> None:
     """The whole run: probe, connect all, wait for all."""
-    if not await probe(run):
-        return
-    run.begin()
-    threads = [await sys_fork(drive(run), "connection") for _ in range(run.options.connections)]
-    await sys_fork(show_progress(run, display), "progress")
-    for thread in threads:
-        await sys_join(thread)
+    await sys_fork(watch(run, display), "watch")
+    if await probe(run):
+        threads: list[Thread[None]] = [
+            await sys_fork(drive(run, caller), "connection") for caller in run.callers
+        ]
+        for thread in threads:
+            await sys_join(thread)
     run.end()

@@ -3,9 +3,12 @@
     value < 256          one bucket a microsecond
     2^k <= value < 2^k+1 128 buckets, each 2^(k-7) wide
 
+A sample may be known only as "at least so much": what was given up on. It counts in every percentile, and a
+percentile that it may have pushed up is one of which only the least value is known.
+
 This file owns the mapping from value to bucket and back; it knows nothing of requests or clocks.
 
-Source: the layout of HdrHistogram (G. Tene), with our own figures.
+Source: the layout of HdrHistogram (G. Tene), with our own figures; censored samples as in survival analysis.
 """
 
 from array import array
@@ -36,11 +39,14 @@ def bucket_top_us(bucket: int) -> int:
 
 
 class Histogram:
-    """Counts samples in microseconds. Bounds: BUCKETS counters of 8 bytes, whatever is recorded."""
+    """Counts samples in microseconds. Bounds: twice BUCKETS counters of 8 bytes, whatever is recorded."""
 
     def __init__(self) -> None:
         self.counts = array("Q", bytes(8 * BUCKETS))
+        self.floors = array("Q", bytes(8 * BUCKETS))
+        """The samples of which only the least value is known."""
         self.samples_total = 0
+        self.floors_total = 0
         self.sum_us = 0
         self.max_us = 0
 
@@ -52,30 +58,70 @@ class Histogram:
         if value_us > self.max_us:
             self.max_us = value_us
 
+    def record_at_least(self, value_us: int, count: int = 1) -> None:
+        """Count samples that are this long or longer."""
+        self.floors[bucket_of(value_us)] += count
+        self.floors_total += count
+        self.sum_us += count * value_us
+        if value_us > self.max_us:
+            self.max_us = value_us
+
     def merge(self, other: "Histogram") -> None:
         """Add all that `other` has counted."""
-        for bucket, count in enumerate(other.counts):
-            if count:
-                self.counts[bucket] += count
+        for ours, theirs in ((self.counts, other.counts), (self.floors, other.floors)):
+            for bucket, count in enumerate(theirs):
+                if count:
+                    ours[bucket] += count
         self.samples_total += other.samples_total
+        self.floors_total += other.floors_total
         self.sum_us += other.sum_us
         self.max_us = max(self.max_us, other.max_us)
 
     def percentile_us(self, percent: float) -> int:
-        """The value that `percent` of the samples do not exceed; 0 when nothing was recorded.
+        """The value that `percent` of the samples do not exceed, the least that it can be; 0 when nothing was
+        recorded.
 
         Raises: ValueError outside 0..100.
         """
+        return min(bucket_top_us(self._lowest_bucket(self._rank(percent))), self.max_us)
+
+    def is_at_least(self, percent: float) -> bool:
+        """Whether a percentile may be more than `percentile_us` says.
+
+        It may where samples of which only the least value is known could stand above it, by more than what
+        one bucket cannot tell.
+        """
+        if not self.floors_total:
+            return False
+        rank = self._rank(percent)
+        if rank > self.samples_total:
+            return True
+        return self._highest_bucket(rank) > self._lowest_bucket(rank) + 1
+
+    def _rank(self, percent: float) -> int:
         if not 0 <= percent <= 100:
             raise ValueError(f"percentile {percent}: allowed is 0..100")
-        rank = max(1, -int(-self.samples_total * percent // 100))
+        return max(1, -int(-(self.samples_total + self.floors_total) * percent // 100))
+
+    def _lowest_bucket(self, rank: int) -> int:
+        """Where the sample of that rank stands if every floor is the value itself."""
+        passed = 0
+        for bucket, (count, floors) in enumerate(zip(self.counts, self.floors, strict=True)):
+            passed += count + floors
+            if passed >= rank:
+                return bucket
+        return BUCKETS - 1
+
+    def _highest_bucket(self, rank: int) -> int:
+        """Where it stands if what is above a floor never ends."""
         passed = 0
         for bucket, count in enumerate(self.counts):
             passed += count
             if passed >= rank:
-                return min(bucket_top_us(bucket), self.max_us)
-        return self.max_us
+                return bucket
+        return BUCKETS - 1
 
     def mean_us(self) -> float:
-        """The mean of all samples; 0 when nothing was recorded."""
-        return self.sum_us / self.samples_total if self.samples_total else 0.0
+        """The mean of all samples, the least that it can be; 0 when nothing was recorded."""
+        total = self.samples_total + self.floors_total
+        return self.sum_us / total if total else 0.0

@@ -3,16 +3,17 @@
     closed loop   as soon as a connection is free; a slow server is asked less
     open loop     request n is due at start + n / rate, and any free connection sends it; its latency counts
                   from when it was due, so that those that waited for a stalled server count in full (no
-                  coordinated omission)
+                  coordinated omission). What was due before the end may still be sent until the drain is
+                  over; what was not by then is known by number, and is told
 
-Owns the numbering of requests and the two bounds, count and time. It knows no connection and no clock.
+Owns the numbering of requests and the bounds, count and time. It knows no connection and no clock.
 
 Source: G. Tene, "How NOT to Measure Latency"; wrk2.
 """
 
 import msgspec
 
-from gossamer.core.clock import SECOND_US
+from gossamer.core.clock import NEVER_US, SECOND_US
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -20,8 +21,11 @@ class Shape(msgspec.Struct, frozen=True):
 
     start_us: int
     end_us: int
+    """Nothing is due from here on."""
     requests_max: int
     rate: float = 0.0
+    final_us: int = NEVER_US
+    """Nothing is sent any more, and no answer counts, from here on."""
 
 
 class SendSlot(msgspec.Struct, frozen=True, gc=False):
@@ -38,18 +42,38 @@ def next_slot(shape: Shape, number: int, count_max: int, now_us: int) -> SendSlo
     In an open loop a batch holds only what is due by the time its first is sent.
     """
     count = min(count_max, shape.requests_max - number)
-    if count <= 0 or now_us >= shape.end_us:
+    if count <= 0 or now_us >= shape.final_us:
         return None
     if not shape.rate:
-        return SendSlot(number, count, now_us)
+        return SendSlot(number, count, now_us) if now_us < shape.end_us else None
     due_us = due_at_us(shape, number)
     if due_us >= shape.end_us:
         return None
-    while count > 1 and due_at_us(shape, number + count - 1) > max(now_us, due_us):
+    while count > 1 and not is_due_by(shape, number + count - 1, max(now_us, due_us)):
         count -= 1
     return SendSlot(number, count, due_us)
+
+
+def is_due_by(shape: Shape, number: int, now_us: int) -> bool:
+    """Whether request `number` of an open loop is due by then, and in time."""
+    due_us = due_at_us(shape, number)
+    return due_us <= now_us and due_us < shape.end_us
 
 
 def due_at_us(shape: Shape, number: int) -> int:
     """When request `number` of an open loop is due."""
     return shape.start_us + int(number * SECOND_US / shape.rate)
+
+
+def due_total(shape: Shape, now_us: int) -> int:
+    """How many requests of an open loop are due by `now_us`."""
+    until_us = min(now_us, shape.end_us - 1)
+    if until_us < shape.start_us:
+        return 0
+    count = int((until_us - shape.start_us) * shape.rate / SECOND_US) + 1
+    # The estimate is off by one at most: times are whole microseconds.
+    while due_at_us(shape, count) <= until_us:
+        count += 1
+    while count and due_at_us(shape, count - 1) > until_us:
+        count -= 1
+    return min(count, shape.requests_max)

@@ -1,6 +1,7 @@
-"""How a run of the load generator is shown: progress while it goes on, a table at its end.
+"""How a run of the load generator is shown: progress while it goes on, tables at its end.
 
-Owns the display; it reads a tally and never changes it.
+Owns the display; it reads a run and its summary and never changes them. Tables grow downwards: on a terminal
+of 40 columns every figure is whole.
 """
 
 from typing import Any, Final
@@ -9,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gossamer.loadtest.pace import Shape
-from gossamer.loadtest.tally import Tally
+from gossamer.core.clock import NEVER_US
+from gossamer.loadtest.run import LoadRun
 
 KIB: Final = 1024
+BAD_STATUS: Final = 400
 
 
 class ProgressDisplay:
@@ -31,15 +33,18 @@ class ProgressDisplay:
         )
         self.task = self.bar.add_task("load", total=1.0, rate=0.0, done=0, errors=0)
 
-    def show(self, shape: Shape, tally: Tally, now_us: int) -> None:
+    def show(self, run: LoadRun, now_us: int) -> None:
         """Draw where the run is."""
+        if self.bar.disable:
+            return
         self.bar.start()
+        tally, shape = run.tally, run.measured
         elapsed_us = max(1, now_us - shape.start_us)
-        by_time = elapsed_us / max(1, shape.end_us - shape.start_us)
-        by_count = tally.requests_total / shape.requests_max
-        rate = tally.requests_total * 1e6 / elapsed_us
+        by_time = elapsed_us / (shape.end_us - shape.start_us) if shape.end_us < NEVER_US else 0.0
+        by_count = tally.answered_total / max(1, shape.requests_max)
+        rate = tally.answered_total * 1e6 / elapsed_us
         completed = min(1.0, max(by_time, by_count))
-        done, errors = tally.requests_total, tally.errors_total
+        done, errors = tally.answered_total, tally.errors_total
         self.bar.update(self.task, completed=completed, rate=rate, done=done, errors=errors)
         self.bar.refresh()
 
@@ -52,12 +57,12 @@ class ProgressDisplay:
 
 
 def human_us(us: float) -> str:
-    """A duration to read."""
+    """A duration to read, in three digits: more of them no histogram here has."""
     if us < 1_000:
         return f"{us:.0f} us"
-    if us < 1_000_000:
-        return f"{us / 1_000:.2f} ms"
-    return f"{us / 1_000_000:.2f} s"
+    value, unit = (us / 1_000, "ms") if us < 999_500 else (us / 1_000_000, "s")
+    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{decimals}f} {unit}"
 
 
 def human_bytes(count: float) -> str:
@@ -70,40 +75,85 @@ def human_bytes(count: float) -> str:
 
 
 def print_summary(summary: dict[str, Any], console: Console) -> None:
-    """The result of a run as two tables."""
+    """The result of a run as tables, and what makes it doubtful."""
     console.print(totals_table(summary))
     console.print(latency_table(summary))
+    for error in summary["errors"]:
+        console.print(error_line(error), markup=False, highlight=False)
+    for warned in summary["warnings"]:
+        console.print(f"[yellow]warning[/yellow] {warned['line']}")
+    if summary["interrupted"]:
+        console.print("[yellow]interrupted[/yellow] before its end")
 
 
 def totals_table(summary: dict[str, Any]) -> Table:
-    """Requests, rate, bytes, errors."""
+    """Requests by outcome, rate, bytes."""
     table = Table(show_header=False, box=None, pad_edge=False)
-    seconds = summary["elapsed_us"] / 1e6
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    seconds = summary["asked_us"] / 1e6
     table.add_row("URL", f"{summary['url']} (stack {summary['stack']}, {summary['connections']} connections)")
-    table.add_row("requests", f"{summary['requests_total']:,} in {seconds:.2f} s")
+    table.add_row("requests", f"{summary['requests_total']:,} of {summary['due_total']:,} in {seconds:.2f} s")
     table.add_row("rate", f"{summary['requests_per_second']:,.1f} requests/s")
+    if unanswered := unanswered_shown(summary):
+        table.add_row("unanswered", listed(unanswered))
     received, per_second = summary["received_bytes"], summary["received_bytes_per_second"]
     table.add_row("received", f"{human_bytes(received)}, {human_bytes(per_second)}/s")
-    table.add_row("connections", f"{summary['connections_total']:,} opened")
-    table.add_row("responses", "  ".join(f"{k} {v:,}" for k, v in summary["statuses"].items()) or "none")
-    table.add_row("errors", "  ".join(f"{k} {v:,}" for k, v in errors_shown(summary).items()) or "none")
-    if summary["unfinished_total"]:
-        table.add_row("unfinished", f"{summary['unfinished_total']:,} had no answer when the time was over")
+    table.add_row("connections", connections_shown(summary))
+    table.add_row("responses", listed(summary["statuses"]) or "none")
+    table.add_row("errors", listed(errors_shown(summary)) or "none")
     return table
+
+
+def listed(counts: dict[str, int]) -> str:
+    """Names and counts in a line."""
+    return "  ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+
+
+def unanswered_shown(summary: dict[str, Any]) -> dict[str, int]:
+    """What became of the requests that have no answer."""
+    names = {"failed": "failed_total", "timed out": "timed_out_total", "in flight": "in_flight_total"}
+    never = {f"never sent ({why})": count for why, count in summary["never_sent"].items()}
+    found = {name: int(summary[key]) for name, key in names.items()} | never
+    return {name: count for name, count in found.items() if count}
+
+
+def connections_shown(summary: dict[str, Any]) -> str:
+    """How many were opened, and opened again."""
+    opened = f"{summary['connections_total']:,} opened"
+    again = f", {summary['reopened_total']:,} again" if summary["reopened_total"] else ""
+    refused = "".join(f", {each['kind']} {each['count']:,}" for each in summary["connections_refused"])
+    return opened + again + refused
 
 
 def errors_shown(summary: dict[str, Any]) -> dict[str, int]:
-    """All that `errors_total` counts, by kind: what went wrong on the way, and answers of 4xx and 5xx."""
-    refused = {kind: count for kind, count in summary["statuses"].items() if kind in ("4xx", "5xx")}
-    return {**summary["errors"], **refused}
+    """All that `errors_total` counts, by kind: what went wrong on the way, and answers of 4xx and above."""
+    shown: dict[str, int] = {}
+    for error in summary["errors"]:
+        shown[error["kind"]] = shown.get(error["kind"], 0) + error["count"]
+    return shown | {code: count for code, count in summary["statuses"].items() if int(code) >= BAD_STATUS}
+
+
+def error_line(error: dict[str, Any]) -> str:
+    """One kind of error: when it came, and an example."""
+    first, last = error["first_us"] / 1e6, error["last_us"] / 1e6
+    when = f"{first:.1f} s" if round(first, 1) == round(last, 1) else f"{first:.1f} to {last:.1f} s"
+    return f"  {error['kind']}, {error['phase']}: {error['count']:,} at {when}; {error['example']}"
 
 
 def latency_table(summary: dict[str, Any]) -> Table:
-    """Percentiles of requests and of connects."""
+    """Percentiles of responses, of what the server did of them, and of connects: a row each."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("latency")
-    for name in summary["latency_us"]:
-        table.add_column(name, justify="right")
-    for title, key in (("request", "latency_us"), ("connect", "connect_us")):
-        table.add_row(title, *(human_us(value) for value in summary[key].values()))
+    columns = {"response": "response_us", "service": "service_us", "connect": "connect_us"}
+    table.add_column("time", no_wrap=True)
+    for title in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    for name in summary["response_us"]:
+        if name != "at_least":
+            table.add_row(name, *(shown_us(summary[key], name) for key in columns.values()))
     return table
+
+
+def shown_us(distribution: dict[str, Any], name: str) -> str:
+    """A figure, and whether it is the least value that it can have."""
+    return (">= " if name in distribution["at_least"] else "") + human_us(distribution[name])

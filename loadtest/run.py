@@ -1,23 +1,35 @@
 """The state that all connections of one run share: the schedule, the counters, and what is asked.
 
-Owns the numbering of requests and what counts as an error; the threads of `loadtest.client` act on it.
-Everything runs on one operating-system thread, so nothing here is locked.
+Owns which request is given to whom, and that each that was due has one outcome when the run is over; the
+threads of `loadtest.client` act on it. Everything runs on one operating-system thread, so nothing here is
+locked.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from gossamer.core.clock import SECOND_US, Clock
+from gossamer.core.clock import NEVER_US, SECOND_US, Clock
 from gossamer.core.http.client import Response, build_request, response_parser
 from gossamer.core.io.stream import Connector
-from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, next_slot
-from gossamer.loadtest.tally import Tally
+from gossamer.core.threads.waiters import Waiters
+from gossamer.core.wire.flow import Address
+from gossamer.loadtest.caller import Caller
+from gossamer.loadtest.effort import Effort
+from gossamer.loadtest.failures import ErrorLog
+from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
+from gossamer.loadtest.tally import NotSent, Tally
 from gossamer.loadtest.target import Target
 
-GRACE_US: Final = SECOND_US
-"""How long an answer may still come after the time is over."""
+CONNECT_PATIENCE_US: Final = 10 * SECOND_US
+"""How long a connection of the first ones may take to open."""
+LEAD_US: Final = 1_000
+LEAD_US_EACH: Final = 20
+"""The clock starts so long after all connections stand, and so much for each, so that all their threads wait
+when the first request is due."""
+LATE_STEPS_MAX: Final = 4_096
+"""Requests that were never sent are counted in at most so many steps."""
 
 
 class LoadOptions(msgspec.Struct, frozen=True):
@@ -26,12 +38,16 @@ class LoadOptions(msgspec.Struct, frozen=True):
     target: Target
     connections: int
     duration_us: int
+    """NEVER_US: until `requests_max`."""
     requests_max: int
     rate: float = 0.0
     keep_alive: bool = True
     pipeline: int = 1
     timeout_us: int = 30 * SECOND_US
     method: str = "GET"
+    warm_up_us: int = 0
+    drain_us: int = 2 * SECOND_US
+    connect_rate: float = 5_000.0
 
 
 class LoadRun:
@@ -41,65 +57,204 @@ class LoadRun:
         self.options = options
         self.connector = connector
         self.clock = clock
-        self.begin()
         self.tally = Tally()
+        """Of what counts."""
+        self.opening = ErrorLog()
+        """Connections that could not be opened before the clock started."""
+        self.effort = Effort()
         self.parse: Callable[[bytes], Response] = response_parser()
-        self.is_stopped = False
+        self.callers = [Caller(number) for number in range(options.connections)]
+        self.gate: Waiters[Callable[[Any], None]] = Waiters()
+        """Where connections wait for the start."""
+        self.addresses: tuple[Address, ...] = options.target.addresses
+        """Those that answer; connections take them in turn."""
         self.refusal: OSError | None = None
-        """Why there is no server to load."""
+        """Why there is no server to load, or an address that refuses."""
+        self.shape = Shape(NEVER_US, NEVER_US, 0)
+        self._later: Shape | None = None
+        self._current = self.tally
+        """What counts the requests that are handed out now."""
+        self._arrived = 0
+        self.stood = 0
+        """Connections that stood when the clock started."""
         self.taken = 0
+        self.in_time: tuple[int, int] | None = None
+        """Requests sent and answered by the end of the time."""
+        self.ended_us = 0
+        self.is_stopped = False
+        self.is_interrupted = False
         target = options.target
         self.request = build_request(
             options.method, target.path, target.authority, keep_alive=options.keep_alive
         )
 
-    def begin(self) -> None:
-        """The time of the run starts now."""
-        options, now_us = self.options, self.clock()
-        self.shape = Shape(now_us, now_us + options.duration_us, options.requests_max, options.rate)
-        self.ended_us = 0
+    # The start.
 
-    def end(self) -> None:
-        """The run is over, whatever its bounds say."""
-        self.is_stopped = True
-        if not self.ended_us:
-            self.ended_us = self.clock()
+    def arrive(self, *, stands: bool) -> bool:
+        """One more connection has been tried; whether it was the last."""
+        self._arrived += 1
+        self.stood += stands
+        return self._arrived == len(self.callers)
+
+    def begin(self) -> None:
+        """The time of the run starts now, or as soon as all threads wait for it."""
+        options = self.options
+        lead_us = LEAD_US + LEAD_US_EACH * len(self.callers) if options.rate else 0
+        begin_us = self.clock() + lead_us
+        start_us = begin_us + options.warm_up_us
+        duration_us = options.duration_us
+        if duration_us >= NEVER_US and options.rate:
+            duration_us = int(options.requests_max * SECOND_US / options.rate)
+        end_us = min(start_us + duration_us, NEVER_US)
+        self.shape = Shape(
+            start_us, end_us, options.requests_max, options.rate, min(end_us + options.drain_us, NEVER_US)
+        )
+        if options.warm_up_us:
+            self._later = self.shape
+            self._current = Tally()
+            self.shape = Shape(begin_us, start_us, options.requests_max, options.rate, start_us)
 
     @property
-    def elapsed_us(self) -> int:
-        """From the start to the last answer."""
-        return self.ended_us - self.shape.start_us
+    def has_begun(self) -> bool:
+        """Whether the clock runs, or did."""
+        return self.shape.start_us < NEVER_US
 
-    def take(self) -> SendSlot | None:
-        """Leave for the next requests; None when the run is over, and from then on."""
-        if self.is_stopped:
-            return None
-        options = self.options
-        slot = next_slot(self.shape, self.taken, options.pipeline, self.clock())
-        if slot is None:
-            self.is_stopped = True
-        else:
-            self.taken += slot.count
-        return slot
+    @property
+    def measured(self) -> Shape:
+        """The bounds of what counts."""
+        return self._later or self.shape
 
-    def goes_on(self) -> bool:
-        """Whether another connection is worth opening."""
-        return (
-            not self.is_stopped and self.taken < self.shape.requests_max and self.clock() < self.shape.end_us
-        )
+    # Who sends what.
+
+    def take(self, caller: Caller) -> SendSlot | None:
+        """Give the next requests to a connection; None when the run is over, and from then on."""
+        now_us = self.clock()
+        while not self.is_stopped:
+            slot = next_slot(self.shape, self.taken, self.options.pipeline, now_us)
+            if slot is not None:
+                self.taken += slot.count
+                caller.take(slot, self._current, now_us)
+                return slot
+            if self._later is None:
+                self.is_stopped = True
+            else:
+                self.shape, self._later = self._later, None
+                self.taken, self._current = 0, self.tally
+        return None
 
     def due_us(self, slot: SendSlot, index: int) -> int:
         """When a request of a slot was due."""
-        return due_at_us(self.shape, slot.number + index) if self.shape.rate else slot.due_us
+        return slot.due_us + self._later_by_us(slot, index) if self.shape.rate and index else slot.due_us
 
-    def patience_us(self) -> int:
-        """How long a call may block: the request's timeout, and no longer than the run with its grace."""
-        left_us = self.shape.end_us + GRACE_US - self.clock()
-        return max(1, min(self.options.timeout_us, left_us))
+    def _later_by_us(self, slot: SendSlot, index: int) -> int:
+        return due_at_us(self.shape, slot.number + index) - due_at_us(self.shape, slot.number)
 
-    def failed(self, error: Exception, unanswered: int = 0) -> None:
-        """Count an error; one that only the end of the run has made counts as unfinished."""
-        if isinstance(error, TimeoutError) and self.clock() >= self.shape.end_us:
-            self.tally.unfinished_total += unanswered
+    def sends(self, caller: Caller) -> None:
+        """A connection begins with its requests: how late they are, and because of whom."""
+        slot = caller.slot
+        assert slot is not None
+        caller.begun_us = now_us = self.clock()
+        lag_us = now_us - slot.due_us
+        for_connection_us = 0 if self.effort.is_saturated else max(0, caller.taken_us - slot.due_us)
+        caller.tally.sent(slot.count, for_connection_us, lag_us - for_connection_us)
+
+    # How long something may take.
+
+    def give_up_us(self) -> int:
+        """Until when what is sent now may be answered."""
+        return self.clock() + self.options.timeout_us
+
+    def patience_us(self, give_up_us: int) -> int:
+        """How long a call may block: until a request's time is over, and no longer than the run's."""
+        return max(1, min(give_up_us, self.measured.final_us) - self.clock())
+
+    def connect_patience_us(self) -> int:
+        """How long one of the first connections may take."""
+        return min(self.options.timeout_us, CONNECT_PATIENCE_US)
+
+    # Outcomes.
+
+    def failed(self, caller: Caller, error: Exception) -> None:
+        """The rest of a connection's requests have failed, or the run is over before their answers."""
+        slot, now_us = caller.slot, self.clock()
+        if slot is None:
+            return
+        if isinstance(error, TimeoutError) and now_us >= self.measured.final_us:
+            self._leave_in_flight(caller, now_us)
+            return
+        seen = caller.seen()
+        for index in range(caller.answered, slot.count):
+            caller.tally.failed(error, caller.phase, now_us, seen)
+            caller.tally.unanswered(*self._ages(caller, index, now_us))
+        caller.slot = None
+
+    def _leave_in_flight(self, caller: Caller, now_us: int) -> None:
+        assert caller.slot is not None
+        for index in range(caller.answered, caller.slot.count):
+            caller.tally.in_flight_total += 1
+            caller.tally.unanswered(*self._ages(caller, index, now_us))
+        caller.slot = None
+
+    def _ages(self, caller: Caller, index: int, now_us: int) -> tuple[int, int | None]:
+        assert caller.slot is not None
+        service_us = now_us - caller.sent_us if caller.sent_us else None
+        return max(0, now_us - self.due_us(caller.slot, index)), service_us
+
+    def note_time(self) -> None:
+        """The time is over: what was sent and answered by now is the rate."""
+        if self.in_time is None:
+            self.in_time = (self.tally.sent_total, self.tally.answered_total)
+
+    def end(self) -> None:
+        """The run is over, whatever its bounds say: a request that was due and has no outcome gets one."""
+        if self.ended_us:
+            return
+        self.is_stopped = True
+        self.ended_us = now_us = self.clock()
+        self.note_time()
+        if not self.has_begun:
+            return
+        for caller in self.callers:
+            self._settle(caller, now_us)
+        if self._later is None and self.shape.rate:
+            self._settle_never_taken(now_us)
+
+    def _settle(self, caller: Caller, now_us: int) -> None:
+        """What a connection was given, and has not sent or seen the answer of."""
+        slot = caller.slot
+        if slot is None:
+            return
+        if caller.begun_us:
+            self._leave_in_flight(caller, now_us)
         else:
-            self.tally.failed(error)
+            for index in range(slot.count):
+                age_us = now_us - self.due_us(slot, index)
+                if age_us >= 0:
+                    caller.tally.not_sent(NotSent.GENERATOR, age_us)
+            caller.slot = None
+
+    def _settle_never_taken(self, now_us: int) -> None:
+        """What was due, and was given to no connection."""
+        why = NotSent.GENERATOR if self.effort.is_saturated else NotSent.NO_CONNECTION
+        due = due_total(self.shape, now_us)
+        step = max(1, (due - self.taken) // LATE_STEPS_MAX)
+        for first in range(self.taken, due, step):
+            count = min(step, due - first)
+            self.tally.not_sent(why, now_us - due_at_us(self.shape, first + count // 2), count)
+
+    @property
+    def due(self) -> int:
+        """How many requests were due, by the schedule alone."""
+        if self._later is not None or not self.has_begun:
+            return 0
+        return due_total(self.shape, self.ended_us) if self.shape.rate else self.taken
+
+    @property
+    def asked_us(self) -> int:
+        """The time that rates divide by: what was asked for, or what passed where that is not known."""
+        measured = self.measured
+        if not self.has_begun or self.ended_us <= measured.start_us:
+            return 0
+        is_whole = self.shape.rate and not self.is_interrupted
+        end_us = measured.end_us if is_whole else min(measured.end_us, self.ended_us)
+        return end_us - measured.start_us

@@ -1,93 +1,106 @@
-"""What a run has counted: requests, bytes, errors by kind, latencies.
+"""What a run has counted: the one outcome of each request that was due, bytes, latencies.
 
-Owns the counters of one run and the names of errors; it knows neither sockets nor displays. Every name is
-one of a fixed few, so that no server can make the table grow.
+    answered | failed, by kind | timed out | in flight at the end | never sent, by reason
+
+Owns the counters of one run; it knows neither sockets nor displays. A request that was not answered stands in
+the distributions as "at least so long", by what had passed when it was given up.
 """
 
-from typing import Any, Final
+from enum import StrEnum
+from typing import Final
 
-from gossamer.core.http.client import ResponseError
+from gossamer.loadtest.failures import ErrorLog, Stage
 from gossamer.loadtest.histogram import Histogram
 
-PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
-
-ERROR_KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (ConnectionRefusedError, "refused"),
-    (ConnectionResetError, "reset"),
-    (BrokenPipeError, "reset"),
-    (ConnectionAbortedError, "aborted"),
-    (TimeoutError, "timeout"),
-    (EOFError, "closed early"),
-    (ResponseError, "bad response"),
-    (OSError, "other"),
-)
+STATUS_BAD: Final = 400
+"""Answers from this status on are errors."""
 
 
-def kind_of(error: Exception) -> str:
-    """The name under which an error is counted."""
-    return next(kind for error_type, kind in ERROR_KINDS if isinstance(error, error_type))
+class NotSent(StrEnum):
+    """Why a request that was due was never sent."""
+
+    NO_CONNECTION = "no free connection"
+    GENERATOR = "generator late"
 
 
 class Tally:
     """The counters of one run."""
 
     def __init__(self) -> None:
-        self.latency = Histogram()
+        self.response = Histogram()
+        """From when a request was due to its whole answer."""
+        self.service = Histogram()
+        """From when it was sent."""
+        self.connection_lag = Histogram()
+        """How long requests that were due waited for a free connection."""
+        self.generator_lag = Histogram()
+        """How long they waited for us."""
         self.connect_latency = Histogram()
-        self.requests_total = 0
+        self.answered_total = 0
+        self.failed_total = 0
+        self.timed_out_total = 0
+        self.in_flight_total = 0
+        self.never_sent = dict.fromkeys(NotSent, 0)
+        self.sent_total = 0
         self.connections_total = 0
+        self.reopened_total = 0
+        """Connections that the server had closed between two requests."""
         self.received_bytes = 0
         self.sent_bytes = 0
         self.body_bytes = 0
-        self.unfinished_total = 0
-        """Requests that had no answer when the time was over."""
-        self.statuses = dict.fromkeys(("1xx", "2xx", "3xx", "4xx", "5xx"), 0)
-        self.errors: dict[str, int] = {}
+        self.statuses: dict[int, int] = {}
+        self.errors = ErrorLog()
 
-    def answered(self, status: int, latency_us: int, body_bytes: int) -> None:
-        """Count one response."""
-        self.requests_total += 1
-        self.statuses[f"{min(max(status // 100, 1), 5)}xx"] += 1
+    # The outcomes, one for each request.
+
+    def answered(self, status: int, response_us: int, service_us: int, body_bytes: int) -> None:
+        """A whole answer came."""
+        self.answered_total += 1
+        self.statuses[status] = self.statuses.get(status, 0) + 1
         self.body_bytes += body_bytes
-        self.latency.record(latency_us)
+        self.response.record(response_us)
+        self.service.record(service_us)
+
+    def failed(self, error: Exception, phase: Stage, at_us: int, seen: bytes) -> None:
+        """One request failed, or was given up after its time; `unanswered` says how long it took."""
+        self.errors.note(error, phase, at_us, seen)
+        if isinstance(error, TimeoutError):
+            self.timed_out_total += 1
+        else:
+            self.failed_total += 1
+
+    def unanswered(self, response_us: int, service_us: int | None) -> None:
+        """A request that was given up after so long; it was never sent where it has no service time."""
+        self.response.record_at_least(response_us)
+        if service_us is not None:
+            self.service.record_at_least(service_us)
+
+    def not_sent(self, why: NotSent, age_us: int, count: int = 1) -> None:
+        """Requests that were due so long ago, and were never sent."""
+        self.never_sent[why] += count
+        self.response.record_at_least(age_us, count)
+
+    @property
+    def outcomes_total(self) -> int:
+        """The requests that have an outcome."""
+        ended = self.answered_total + self.failed_total + self.timed_out_total
+        return ended + self.in_flight_total + sum(self.never_sent.values())
+
+    # What else is counted.
+
+    def sent(self, count: int, connection_lag_us: int, generator_lag_us: int) -> None:
+        """Requests that are sent now, so long after they were due."""
+        self.sent_total += count
+        self.connection_lag.record(connection_lag_us)
+        self.generator_lag.record(generator_lag_us)
 
     def connected(self, latency_us: int) -> None:
         """Count one connection."""
         self.connections_total += 1
         self.connect_latency.record(latency_us)
 
-    def failed(self, error: Exception) -> None:
-        """Count one error by its kind."""
-        kind = kind_of(error)
-        self.errors[kind] = self.errors.get(kind, 0) + 1
-
     @property
     def errors_total(self) -> int:
-        """All errors of transport and protocol, and responses of 4xx and 5xx."""
-        return sum(self.errors.values()) + self.statuses["4xx"] + self.statuses["5xx"]
-
-    def summary(self, elapsed_us: int) -> dict[str, Any]:
-        """Everything, as `--json` prints it."""
-        seconds = max(elapsed_us, 1) / 1e6
-        return {
-            "elapsed_us": elapsed_us,
-            "requests_total": self.requests_total,
-            "requests_per_second": round(self.requests_total / seconds, 1),
-            "connections_total": self.connections_total,
-            "errors_total": self.errors_total,
-            "errors": dict(self.errors),
-            "statuses": {name: count for name, count in self.statuses.items() if count},
-            "unfinished_total": self.unfinished_total,
-            "received_bytes": self.received_bytes,
-            "sent_bytes": self.sent_bytes,
-            "body_bytes": self.body_bytes,
-            "received_bytes_per_second": round(self.received_bytes / seconds),
-            "latency_us": latency_summary(self.latency),
-            "connect_us": latency_summary(self.connect_latency),
-        }
-
-
-def latency_summary(histogram: Histogram) -> dict[str, float]:
-    """Mean, percentiles and maximum. Units: microseconds."""
-    named = {f"p{percent:g}": histogram.percentile_us(percent) for percent in PERCENTILES}
-    return {"mean": round(histogram.mean_us(), 1), **named, "max": histogram.max_us}
+        """All errors of transport and protocol, and responses of 4xx and above."""
+        bad = sum(count for status, count in self.statuses.items() if status >= STATUS_BAD)
+        return self.errors.total + bad

@@ -2,13 +2,14 @@
 
 Owns what a URL of `gossamer load` may be; opens nothing.
 
-Source: RFC 3986 3; RFC 9110 4.2.1.
+Source: RFC 3986 3; RFC 6874; RFC 9110 4.2.1.
 """
 
 import ipaddress
+import re
 import socket
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
@@ -18,20 +19,26 @@ from gossamer.shards.exitcode import ConfigError
 
 PORT_DEFAULT: Final = 80
 WAY_OUT: Final = "write it as http://HOST[:PORT]/PATH"
+ADDRESSES_MAX: Final = 64
+"""Of one name; what is beyond is not asked."""
+
+ZONE: Final = re.compile(r"%25([^\]]+)(?=\])")
+"""RFC 6874 2: "IPv6addrz = IPv6address "%25" ZoneID"."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """One URL: the authority and path that requests name, and the address they go to."""
+    """One URL: the authority and path that requests name, and the addresses they go to in turn."""
 
     authority: str
     path: str
-    address: Address
+    addresses: tuple[Address, ...]
 
 
 def parse_url(url: str) -> Target:
     """Check a URL and look its host up. Raises: ConfigError, in one line."""
+    zone = ZONE.search(url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(ZONE.sub("", url, count=1))
         port = PORT_DEFAULT if parts.port is None else parts.port
     except ValueError as error:
         raise ConfigError(f"URL {url!r}: {error}; {WAY_OUT}") from error
@@ -42,7 +49,11 @@ def parse_url(url: str) -> Target:
         raise ConfigError(f"URL {url!r}: a host without user name is needed; {WAY_OUT}")
     if not port:
         raise ConfigError(f"URL {url!r}: found port 0; allowed: 1 to 65535; {WAY_OUT}")
-    return Target(parts.netloc, request_path(parts, url), (look_up(parts.hostname, url), port))
+    # RFC 6874 4: a client "MUST remove any ZoneID attached to an outgoing URI".
+    authority, path = parts.netloc, request_path(parts, url)
+    if zone is not None:
+        return Target(authority, path, (in_zone(parts.hostname, unquote(zone[1]), port, url),))
+    return Target(authority, path, look_up(parts.hostname, port, url))
 
 
 def request_path(parts: SplitResult, url: str) -> str:
@@ -53,10 +64,23 @@ def request_path(parts: SplitResult, url: str) -> str:
     return path
 
 
-def look_up(host: str, url: str) -> str:
-    """The first IP address of a host. Raises: ConfigError."""
+def in_zone(host: str, zone: str, port: int, url: str) -> Address:
+    """A link-local address on one interface, as the kernel takes it. Raises: ConfigError."""
     try:
-        return str(ipaddress.ip_address(host))
+        is_link_local = ipaddress.IPv6Address(host).is_link_local
+        index = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"URL {url!r}: zone {zone!r} is no interface of this machine") from error
+    if not is_link_local:
+        raise ConfigError(f"URL {url!r}: a zone is for a link-local address (fe80::/10)")
+    # The kernel's address of IPv6 has two fields more than ours, which an Address may carry along.
+    return (host, port, 0, index)  # type: ignore[return-value]
+
+
+def look_up(host: str, port: int, url: str) -> tuple[Address, ...]:
+    """The IP addresses of a host. Raises: ConfigError."""
+    try:
+        return ((str(ipaddress.ip_address(host)), port),)
     except ValueError:
         pass
     try:
@@ -65,4 +89,5 @@ def look_up(host: str, url: str) -> str:
         raise ConfigError(f"URL {url!r}: host {host!r} is not known: {what_failed(error)}") from error
     # IPv4 first: `localhost` is ::1 on many machines whose servers listen on 127.0.0.1 alone.
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-    return str(found[0][4][0])
+    hosts = dict.fromkeys(str(entry[4][0]) for entry in found)
+    return tuple((each, port) for each in list(hosts)[:ADDRESSES_MAX])

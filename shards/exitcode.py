@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     CANNOT_START = 3
     GAVE_UP = 4
+    NOT_VALID = 4
     NOT_RUNNING = 5
 
 

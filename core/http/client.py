@@ -16,6 +16,8 @@ from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from gossamer.core.http.memo import Memo
 from gossamer.core.http.response import CLOSE
 
+PROTOCOL: Final = b"HTTP/"
+
 UNTIL_CLOSE: Final = -2
 """The body_bytes of a response that ends with its connection."""
 CHUNKED: Final = -1
@@ -180,10 +182,21 @@ class ResponseReader:
 
     def check_unfinished(self) -> None:
         """Whether the rest of a head may still come. Raises: ResponseError."""
+        if self.has_input:
+            self.check_beginning(self.buffer[self.at : self.at + self.limits.head_bytes_max])
         if len(self.buffer) - self.at >= self.limits.head_bytes_max:
             raise ResponseError("response head too large")
         if self.stream_ended:
             raise ResponseError("connection closed before a whole response head")
+
+    def check_beginning(self, head: bytes) -> None:
+        """Whether this can become a head: whoever waits for one from a server of another protocol, or of bare
+        LF, would wait for ever. Raises: ResponseError.
+        """
+        if not head.startswith(PROTOCOL[: len(head)]):
+            raise ResponseError("bad status line")
+        if BARE_LF.search(head) is not None:
+            raise ResponseError("line not ended by CRLF")
 
     def body_of(self, response: Response, method: str) -> Body | None:
         """How the body is framed; None when there is none. Raises: ResponseError."""

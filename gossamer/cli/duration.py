@@ -19,6 +19,9 @@ class Duration(ParamType):
 
     name = "duration"
 
+    def __init__(self, least_us: int = 1) -> None:
+        self.least_us = least_us
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Raises: click.BadParameter."""
         if isinstance(value, int):
@@ -27,6 +30,7 @@ class Duration(ParamType):
             duration_us = parse_duration_us(str(value))
         except ValueError:
             self.fail(f"found {value!r}; allowed: a time such as 10s, 250ms or 2m", param, ctx)
-        if not 0 < duration_us <= DURATION_US_MAX:
-            self.fail(f"found {value!r}; allowed: more than 0 and at most 24h", param, ctx)
+        if not self.least_us <= duration_us <= DURATION_US_MAX:
+            least = "more than 0" if self.least_us else "0"
+            self.fail(f"found {value!r}; allowed: {least} and at most 24h", param, ctx)
         return duration_us

@@ -69,7 +69,9 @@ def test_json__against_a_server__counts_and_exit_code_0() -> None:
     found = json.loads(result.stdout)
     assert result.exit_code == 0
     assert (found["requests_total"], found["errors_total"], found["body_bytes"]) == (20, 0, 60)
-    assert found["latency_us"].keys() == {"mean", "p50", "p90", "p99", "p99.9", "max"}
+    names = {"mean", "p50", "p90", "p99", "p99.9", "max", "at_least"}
+    assert found["response_us"].keys() == found["service_us"].keys() == names
+    assert found["valid"] == (not found["warnings"])
 
 
 def serve(listener: socket.socket) -> None:

@@ -66,8 +66,8 @@ def perform(serve: Serve | None, **asked: object) -> LoadRun:
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
     options = {"connections": 4, "duration_us": 5 * SECOND_US, "requests_max": 100} | asked
-    scheduler = Scheduler(EpollWaiter(), [SleepLoop(), SockLoop()])
-    target = Target("a:1", "/path", address)
+    scheduler = Scheduler(waiter := EpollWaiter(), [SleepLoop(), SockLoop()])
+    target = Target("a:1", "/path", (address,))
     run = LoadRun(LoadOptions(target, **options), SockConnector(), monotonic_us)  # type: ignore[arg-type]
     acceptor = SockAcceptor(listener)
 
@@ -77,61 +77,68 @@ def perform(serve: Serve | None, **asked: object) -> LoadRun:
         else:
             await sys_fork(accept_all(acceptor, serve))
         await conduct(run, ProgressDisplay(Console(file=io.StringIO())))
-        run.end()
-        await acceptor.close()
+        scheduler.stop()
 
     scheduler.spawn(whole())
     scheduler.run()
     scheduler.close()
+    waiter.close()
     return run
 
 
 @pytest.mark.parametrize("answer", [ANSWER, CHUNKED])
 def test_keep_alive__count__that_many_answers_on_one_connection_each(answer: bytes) -> None:
     tally = perform(answering(answer)).tally
-    assert (tally.requests_total, tally.errors_total, tally.connections_total) == (100, 0, 4)
+    assert (tally.answered_total, tally.errors_total, tally.connections_total) == (100, 0, 4)
     assert tally.body_bytes == 300
     assert tally.received_bytes == 100 * len(answer)
-    assert tally.latency.samples_total == 100
+    assert tally.response.samples_total == 100
 
 
 @pytest.mark.parametrize("answer", [CLOSING, UNTIL_CLOSE])
 def test_server_closes_after_each__count__a_connection_each(answer: bytes) -> None:
     tally = perform(answering(answer, times=1)).tally
-    assert (tally.requests_total, tally.errors_total, tally.connections_total) == (100, 0, 100)
+    assert (tally.answered_total, tally.errors_total, tally.connections_total) == (100, 0, 100)
     assert tally.body_bytes == 300
 
 
 def test_no_keepalive__request_says_so__a_connection_each() -> None:
     run = perform(answering(CLOSING, times=1), keep_alive=False)
     assert b"\r\nConnection: close\r\n" in run.request
-    assert run.tally.connections_total == run.tally.requests_total == 100
+    assert run.tally.connections_total == run.tally.answered_total == 100
 
 
 def test_pipeline__batches__all_answered() -> None:
     tally = perform(answering(ANSWER), pipeline=16).tally
-    assert (tally.requests_total, tally.errors_total) == (100, 0)
+    assert (tally.answered_total, tally.errors_total) == (100, 0)
 
 
 def test_errors__404__counted_and_the_run_goes_on() -> None:
     tally = perform(answering(MISSING)).tally
-    assert (tally.requests_total, tally.errors_total, tally.statuses["4xx"]) == (100, 100, 100)
+    assert (tally.answered_total, tally.errors_total, tally.statuses[404]) == (100, 100, 100)
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
-    [(b"SSH-2.0\r\n\r\n", "bad response"), (ANSWER[:-1], "bad response"), (b"", "closed early")],
+    [
+        (b"SSH-2.0\r\n\r\n", "bad status line"),
+        (b"SSH-2.0-without-an-end\r\n", "bad status line"),
+        (ANSWER[:-1], "connection closed in the middle of a body"),
+        (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "line not ended by CRLF"),
+        (ANSWER + b"GARBAGE", "more than the answer"),
+        (b"", "closed early"),
+    ],
 )
 def test_errors__broken_answer__counted_by_kind(answer: bytes, kind: str) -> None:
     tally = perform(answering(answer, times=1), requests_max=8).tally
-    assert tally.requests_total == 0
-    assert set(tally.errors) == {kind}
+    assert tally.answered_total == 0
+    assert {noted.kind for noted in tally.errors.by_kind()} == {kind}
 
 
 def test_refused__nobody_listens__refusal_and_nothing_else() -> None:
     run = perform(None)
     assert isinstance(run.refusal, ConnectionRefusedError)
-    assert run.tally.requests_total == 0
+    assert run.tally.answered_total == 0
 
 
 def test_time_is_over__server_never_answers__ends_and_counts_unfinished() -> None:
@@ -140,10 +147,10 @@ def test_time_is_over__server_never_answers__ends_and_counts_unfinished() -> Non
         await stream.recv(timeout_us=5 * SECOND_US)
 
     started_us = monotonic_us()
-    tally = perform(silent, duration_us=100_000).tally
+    run = perform(silent, duration_us=100_000, drain_us=200_000)
     assert monotonic_us() - started_us < 3 * SECOND_US
-    assert tally.unfinished_total == 4
-    assert tally.errors == {}
+    assert run.tally.in_flight_total == run.due == 4
+    assert run.tally.errors.total == 0
 
 
 def test_open_loop__server_stalls__latency_counts_from_when_it_was_due() -> None:
@@ -153,14 +160,14 @@ def test_open_loop__server_stalls__latency_counts_from_when_it_was_due() -> None
             await stream.send(ANSWER)
 
     run = perform(stalling, connections=1, rate=100.0, requests_max=10)
-    assert run.tally.requests_total == 10
+    assert run.tally.answered_total == 10
     # Due every 10 ms, answered every 50 ms: the last was due after 90 ms and answered after 500 ms.
-    assert run.tally.latency.max_us > 350_000
-    assert run.tally.latency.percentile_us(50) > 150_000
+    assert run.tally.response.max_us > 350_000
+    assert run.tally.response.percentile_us(50) > 150_000
 
 
 def test_open_loop__server_keeps_up__rate_is_kept() -> None:
     run = perform(answering(ANSWER), rate=200.0, duration_us=500_000)
     # Never more than are due; how many fewer is the machine's to say.
-    assert 20 <= run.tally.requests_total <= 100
+    assert 20 <= run.tally.answered_total <= 100
     assert run.tally.connections_total == 4

@@ -57,3 +57,52 @@ def test_percentile__nothing_recorded__is_zero() -> None:
 def test_percentile__outside_0_100__is_refused(percent: float) -> None:
     with pytest.raises(ValueError, match="allowed"):
         Histogram().percentile_us(percent)
+
+
+def test_at_least__five_of_a_hundred__high_percentiles_are_the_least_value() -> None:
+    histogram = Histogram()
+    for _ in range(95):
+        histogram.record(1_000)
+    histogram.record_at_least(1_000_000, 5)
+    assert (histogram.percentile_us(50), histogram.is_at_least(50)) == (1_003, False)
+    assert (histogram.percentile_us(95), histogram.is_at_least(95)) == (1_003, False)
+    assert histogram.is_at_least(99)
+    assert histogram.percentile_us(99) == histogram.max_us == 1_000_000
+
+
+def test_at_least__given_up_sooner_than_others_took__what_it_may_push_up_is_marked() -> None:
+    histogram = Histogram()
+    for value_us in range(1_000, 101_000, 1_000):
+        histogram.record(value_us)
+    histogram.record_at_least(10, 10)
+    assert histogram.percentile_us(50) < 50_000
+    assert histogram.is_at_least(50), "the ten may all have taken longer"
+
+
+@given(
+    st.lists(st.tuples(latencies, st.booleans()), min_size=1, max_size=40),
+    st.sampled_from([0.0, 50.0, 90.0, 99.0, 100.0]),
+)
+def test_at_least__any_samples__the_truth_is_never_below_and_equal_where_not_marked(
+    samples: list[tuple[int, bool]], percent: float
+) -> None:
+    histogram = Histogram()
+    for value, is_floor in samples:
+        if is_floor:
+            histogram.record_at_least(value)
+        else:
+            histogram.record(value)
+    rank = max(1, -int(-len(samples) * percent // 100))
+    lowest = sorted(value for value, _ in samples)[rank - 1]
+    known = sorted(value for value, is_floor in samples if not is_floor)
+    assert lowest <= histogram.percentile_us(percent) <= lowest * 1.008
+    if not histogram.is_at_least(percent):
+        assert rank <= len(known)
+        assert known[rank - 1] <= lowest * 1.017 + 1
+
+
+def test_merge__floors__are_added() -> None:
+    one, other = Histogram(), Histogram()
+    other.record_at_least(5_000, 3)
+    one.merge(other)
+    assert (one.floors_total, one.max_us, one.is_at_least(50)) == (3, 5_000, True)

@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.clock import SECOND_US
-from gossamer.loadtest.pace import SendSlot, Shape, next_slot
+from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
 
 START = 5 * SECOND_US
 CLOSED = Shape(START, START + SECOND_US, requests_max=100)
 OPEN = Shape(START, START + SECOND_US, requests_max=100, rate=10.0)
+DRAINED = Shape(START, START + SECOND_US, requests_max=100, rate=10.0, final_us=START + 3 * SECOND_US)
+CLOSED_DRAINED = Shape(START, START + SECOND_US, requests_max=100, final_us=START + 3 * SECOND_US)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,16 @@ OPEN = Shape(START, START + SECOND_US, requests_max=100, rate=10.0)
         ("open loop: nothing early in a batch", OPEN, 3, 8, START, SendSlot(3, 1, START + 300_000)),
         ("open loop: all that is late", OPEN, 3, 8, START + 500_000, SendSlot(3, 3, START + 300_000)),
         ("open loop: due after the end", OPEN, 10, 1, START, None),
+        (
+            "open loop: what was due may leave later",
+            DRAINED,
+            9,
+            1,
+            START + SECOND_US,
+            SendSlot(9, 1, START + 900_000),
+        ),
+        ("open loop: until the drain is over", DRAINED, 9, 1, START + 3 * SECOND_US, None),
+        ("closed loop: nothing is due in the drain", CLOSED_DRAINED, 9, 1, START + SECOND_US, None),
     ],
 )
 def test_next_slot(
@@ -44,3 +56,17 @@ def test_next_slot__any_rate__a_batch_holds_only_what_is_due(
     assert 1 <= slot.count <= count_max
     assert slot.due_us == due_us
     assert int((number + slot.count - 1) * SECOND_US / rate) <= due_us + late_us
+
+
+@given(
+    st.floats(0.1, 1e6), st.integers(1, 3 * SECOND_US), st.integers(1, 1_000), st.integers(-5, 4 * SECOND_US)
+)
+def test_due_total__any_rate_and_time__counts_what_is_due(
+    rate: float, time_us: int, requests_max: int, now_us: int
+) -> None:
+    shape = Shape(START, START + time_us, requests_max, rate)
+    until_us = min(START + now_us, START + time_us - 1)
+    expected = 0
+    while expected < requests_max and due_at_us(shape, expected) <= until_us:
+        expected += 1
+    assert due_total(shape, START + now_us) == expected

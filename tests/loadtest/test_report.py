@@ -5,15 +5,27 @@ import io
 import pytest
 from rich.console import Console
 
-from gossamer.core.http.client import ResponseError
+from gossamer.core.clock import SECOND_US
 from gossamer.loadtest import bench_report
-from gossamer.loadtest.pace import Shape
 from gossamer.loadtest.report import ProgressDisplay, human_bytes, human_us, print_summary
-from gossamer.loadtest.tally import Tally, kind_of
+from gossamer.loadtest.run import LoadRun
+from gossamer.loadtest.summary import summary
+
+from .virtual_server import ANSWER, Fate, perform
+
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("us", "text"), [(0, "0 us"), (999, "999 us"), (1500, "1.50 ms"), (2_500_000, "2.50 s")]
+    ("us", "text"),
+    [
+        (0, "0 us"),
+        (999, "999 us"),
+        (1500, "1.50 ms"),
+        (59_430, "59.4 ms"),
+        (999_600, "1.00 s"),
+        (2_500_000, "2.50 s"),
+    ],
 )
 def test_human_us(us: int, text: str) -> None:
     assert human_us(us) == text
@@ -24,69 +36,54 @@ def test_human_bytes(count: int, text: str) -> None:
     assert human_bytes(count) == text
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (ConnectionRefusedError(), "refused"),
-        (BrokenPipeError(), "reset"),
-        (TimeoutError(), "timeout"),
-        (EOFError(), "closed early"),
-        (ResponseError(), "bad response"),
-        (OSError(5, "x"), "other"),
-    ],
-)
-def test_kind_of__each_error__has_a_name(error: Exception, kind: str) -> None:
-    assert kind_of(error) == kind
+def after(delay_us: int, answer: bytes = ANSWER) -> Fate:
+    return lambda _now_us: (delay_us, answer)
 
 
-def test_kind_of__our_own_bug__is_not_counted_away() -> None:
-    with pytest.raises(StopIteration):
-        kind_of(KeyError())
-
-
-def filled() -> Tally:
-    tally = Tally()
-    for latency_us in range(1, 101):
-        tally.answered(200, latency_us, 10)
-    tally.answered(404, 5_000, 0)
-    tally.failed(ConnectionResetError())
-    tally.connected(40)
-    return tally
-
-
-def test_summary__everything_counted__is_there() -> None:
-    summary = filled().summary(2_000_000)
-    assert (summary["requests_total"], summary["requests_per_second"]) == (101, 50.5)
-    assert summary["errors_total"] == 2
-    assert summary["errors"] == {"reset": 1}
-    assert summary["statuses"] == {"2xx": 100, "4xx": 1}
-    assert summary["latency_us"]["p50"] == 51
-    assert summary["latency_us"]["max"] == 5_000
+def printed(run: LoadRun, width: int = 120) -> str:
+    out = io.StringIO()
+    found = {"url": "http://h/", "stack": "kernel", "connections": 4, **summary(run)}
+    print_summary(found, Console(file=out, width=width))
+    return out.getvalue()
 
 
 def test_print_summary__a_run__names_rate_errors_and_percentiles() -> None:
+    run = perform(after(5_000), rate=50.0, duration_us=2 * SECOND_US)
+    for expected in ("50.0 requests/s", "100 of 100", "200 100", "p99.9", "5.00 ms", "none"):
+        assert expected in printed(run)
+
+
+def test_print_summary__unanswered__each_outcome_and_an_example() -> None:
+    run = perform(after(0, b"SSH-2.0\r\n\r\n"), rate=50.0, duration_us=2 * SECOND_US)
+    text = printed(run)
+    assert "failed 100" in text
+    assert "bad status line, first byte: 100 at 0.0 to 2.0 s; bad status line: 'SSH-2.0" in text
+    assert ">= " in text
+
+
+def test_print_summary__forty_columns__every_figure_is_whole() -> None:
+    run = perform(after(900_000), rate=100.0, connections=64, duration_us=SECOND_US, drain_us=0)
+    text = printed(run, width=40)
+    assert ">= 900 ms" in text
+    assert "\u2026" not in text
+    assert max(map(len, text.splitlines())) <= 40
+
+
+def progress_of(**options: object) -> str:
     out = io.StringIO()
-    summary = {"url": "http://h/", "stack": "kernel", "connections": 4, **filled().summary(2_000_000)}
-    print_summary(summary, Console(file=out, width=120))
-    for expected in ("50.5 requests/s", "reset 1", "2xx 100", "p99.9", "5.00 ms"):
-        assert expected in out.getvalue()
+    display = ProgressDisplay(Console(file=out, width=120, **options))  # type: ignore[arg-type]
+    display.show(perform(after(1_000, MISSING), rate=50.0), 2 * SECOND_US)
+    display.close()
+    return out.getvalue()
 
 
 def test_progress__no_terminal__silent() -> None:
-    out = io.StringIO()
-    display = ProgressDisplay(Console(file=out))
-    display.show(Shape(0, 1_000_000, 100), filled(), 500_000)
-    display.close()
-    assert out.getvalue() == ""
+    assert progress_of() == ""
 
 
 def test_progress__terminal__shows_rate_and_errors() -> None:
-    out = io.StringIO()
-    display = ProgressDisplay(Console(file=out, force_terminal=True, width=120))
-    display.show(Shape(0, 1_000_000, 100), filled(), 500_000)
-    display.close()
-    assert "202 req/s" in out.getvalue()
-    assert "2 errors" in out.getvalue()
+    assert "req/s" in progress_of(force_terminal=True)
+    assert "50 errors" in progress_of(force_terminal=True)
 
 
 def test_bench_report__result__figures_beside_their_targets() -> None:

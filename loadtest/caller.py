@@ -1,0 +1,94 @@
+"""One connection of a run, and the requests that were given to it last.
+
+Owns what the thread of a connection and the run both must know of it. A caller outlives its connections: one
+that ends is followed by the next.
+"""
+
+from typing import Final
+
+from gossamer.core.http.client import ResponseReader
+from gossamer.core.io.stream import Stream
+from gossamer.loadtest.failures import Stage
+from gossamer.loadtest.pace import SendSlot
+from gossamer.loadtest.tally import Tally
+
+SEEN_BYTES: Final = 120
+"""Of a broken answer, what is shown."""
+
+
+class Caller:
+    """One connection after another."""
+
+    __slots__ = (
+        "answered",
+        "begun_us",
+        "give_up_us",
+        "lives_on",
+        "number",
+        "phase",
+        "reader",
+        "sent_us",
+        "slot",
+        "stream",
+        "taken_us",
+        "tally",
+        "uses",
+    )
+
+    tally: Tally
+    """What counts the requests that it has."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.stream: Stream | None = None
+        self.reader: ResponseReader | None = None
+        self.uses = 0
+        """Answers on this connection."""
+        self.lives_on = True
+        """Whether both sides let the connection live on."""
+        self.slot: SendSlot | None = None
+        """The requests that it was given and that have no outcome yet."""
+        self.taken_us = 0
+        self.begun_us = 0
+        """When it began with them; 0 before."""
+        self.sent_us = 0
+        """When they were sent last; 0 before."""
+        self.give_up_us = 0
+        self.answered = 0
+        """How many of them were answered."""
+        self.phase = Stage.CONNECT
+
+    def take(self, slot: SendSlot, tally: Tally, now_us: int) -> None:
+        """Requests are given to it."""
+        self.slot, self.tally, self.taken_us = slot, tally, now_us
+        self.begun_us = self.sent_us = self.answered = 0
+
+    def use(self, stream: Stream, reader: ResponseReader) -> None:
+        """It has a new connection."""
+        self.stream, self.reader = stream, reader
+        self.uses, self.lives_on = 0, True
+
+    def leave(self) -> Stream | None:
+        """It has no connection any more; the one that it had, to be closed."""
+        stream, self.stream = self.stream, None
+        return stream
+
+    def seen(self) -> bytes:
+        """The beginning of an answer that could not be read."""
+        reader = self.reader
+        if reader is None or self.stream is None or self.phase is not Stage.FIRST_BYTE:
+            return b""
+        return reader.buffer[reader.at : reader.at + SEEN_BYTES]
+
+    def was_closed_before(self, error: Exception) -> bool:
+        """Whether the server had closed a connection that was used before, between two requests.
+
+        Source: RFC 9112 9.3.1: "When an inbound connection is closed prematurely, a client MAY open a new
+        connection and automatically retransmit an aborted sequence of requests if all of those requests have
+        idempotent methods". tcp(7) says EPIPE of a reset that came after the FIN.
+        """
+        if not self.uses or self.stream is None or self.reader is None or self.reader.has_input:
+            return False
+        if self.phase is Stage.SEND:
+            return isinstance(error, EOFError | BrokenPipeError | ConnectionResetError)
+        return self.phase is Stage.FIRST_BYTE and isinstance(error, EOFError | BrokenPipeError)
