@@ -22,6 +22,7 @@ from gossamer.core.threads.eventloop import EventLoop
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
 from gossamer.shards.active_opens import active_opens
+from gossamer.shards.bootsecret import boot_secret
 from gossamer.shards.config import NfqueueConfig
 from gossamer.shards.exitcode import CannotStartError
 
@@ -79,6 +80,6 @@ def nfqueue_stack(connections: int, parameters: TcpParameters = DEFAULT_PARAMETE
             opened.enter_context(raw_ipv6)
         sink = RawSink(raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else -1, parameters.ttl)
         source = NetlinkSource(opens.queue.fileno())
-        loop = TcpLoop(source, sink, parameters, monotonic_us, system_entropy)
+        loop = TcpLoop(source, sink, parameters, monotonic_us, system_entropy, boot_secret=boot_secret())
         connector = TcpConnector(loop, opens.ports, system_entropy(SECRET_BYTES))
         yield ClientStack("nfqueue", loop, connector, len(opens.ports), opens.ports, opens.warnings)

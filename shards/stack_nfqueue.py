@@ -105,7 +105,14 @@ def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, sch
     held = plan.descriptors
     sink = RawSink(held.raw_ipv4, held.raw_ipv6, parameters.ttl, frames_of(plan))
     loop = TcpLoop(
-        open_receiver(), sink, parameters, monotonic_us, system_entropy, plan.fast_open_secret, local_links()
+        open_receiver(),
+        sink,
+        parameters,
+        monotonic_us,
+        system_entropy,
+        plan.fast_open_secret,
+        plan.boot_secret,
+        local_links(),
     )
     scheduler.add_loop(loop)
     acceptor = TcpAcceptor(loop, (plan.host, plan.port), parameters)

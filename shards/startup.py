@@ -15,6 +15,7 @@ import msgspec
 from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.shards import firewall
 from gossamer.shards.active_opens import allocation_lock
+from gossamer.shards.bootsecret import boot_secret
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
@@ -80,6 +81,7 @@ class ServerRun(contextlib.ExitStack):
         self.targets: tuple[QueueTarget, ...] = ()
         self.hmark_secret = secrets.randbits(32)
         self._fast_open_secret = secrets.token_bytes(SECRET_BYTES)
+        self._boot_secret = boot_secret()
         self.plan: RunPlan
         self.opened: Opened
         self.directory: RunDirectory
@@ -137,6 +139,7 @@ class ServerRun(contextlib.ExitStack):
             supervisor_pid=os.getpid(),
             confinement=self.confinement,
             fast_open_secret=self._fast_open_secret,
+            boot_secret=self._boot_secret,
         )
 
     def _open_stack(self, host: str, facts: MachineFacts) -> None:

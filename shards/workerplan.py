@@ -71,6 +71,8 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     confinement: Confinement
     fast_open_secret: bytes = b""
     """Of the Fast Open cookies of all workers: a client's next connection may go to another one."""
+    boot_secret: bytes = b""
+    """Of the sequence numbers and timestamps of this boot (`shards.bootsecret`)."""
 
 
 def encode_plan(plan: WorkerPlan) -> bytes:

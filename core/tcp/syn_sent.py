@@ -40,7 +40,7 @@ def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
         # First: "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset (unless the RST bit is set)"
         reply = reset_reply(segment)
         dropped = Dropped(SegmentDrop.ACK_UNACCEPTABLE)
-        return tcb, (dropped,) if reply is None else (dropped, reply)
+        return (tcb, (dropped,)) if reply is None else (_again_at_once(tcb, event.now_us), (dropped, reply))
     if segment.flags & RST:
         # Second: "If the ACK was acceptable, then signal to the user 'error: connection reset'"; else drop.
         return (
@@ -50,6 +50,15 @@ def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
     if not segment.flags & SYN:
         return tcb, (Dropped(SegmentDrop.ACK_MISSING),)
     return _established(tcb, event) if acceptable else _simultaneous(tcb, segment, event.now_us)
+
+
+def _again_at_once(tcb: Tcb, now_us: int) -> Tcb:
+    """The SYN leaves again behind the reset, once.
+
+    The peer answered from an earlier connection of this flow, which the reset ends: RFC 9293 3.5.1, figure
+    9, line 7: "SYN-SENT --> <SEQ=400><CTL=SYN>". By then the first SYN's timeout would be a second.
+    """
+    return tcb if tcb.backoff else replace(tcb, rtx_at_us=min(tcb.rtx_at_us, now_us))
 
 
 def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:

@@ -61,6 +61,19 @@ def test_client_on_functional_tcp__nginx_on_the_kernels__all_answered(
     assert_clean(left)
 
 
+def test_client_on_functional_tcp__started_again__meets_its_own_time_wait_and_connects_at_once(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, tmp_path: Path
+) -> None:
+    """Each run takes all of its ports: the server's TIME-WAIT remembers every one from the run before."""
+    left, right = joined_namespaces
+    with running(start_nginx(right, site, tmp_path / "nginx", port=PORT)):
+        url = f"http://{RIGHT_V4}:{PORT}/one.bin"
+        runs = [load(left, url, "-c", "8", "--requests", "1500", "--no-keepalive") for _ in range(3)]
+    for found in runs:
+        assert (found["requests_total"], found["errors_total"]) == (1500, 0)
+        assert found["connect_us"]["p99.9"] < 900_000, found["connect_us"]
+
+
 def test_client_and_server_on_functional_tcp__loopback__all_answered(
     namespace: Namespace, site: Path, files: dict[str, bytes], start: Start
 ) -> None:

@@ -57,12 +57,14 @@ class TcpLoop:
         clock: Clock = monotonic_us,
         entropy: Entropy = system_entropy,
         fast_open_secret: bytes = b"",
+        boot_secret: bytes = b"",
         links: Links | None = None,
     ) -> None:
         self._parameters = parameters
         self._clock = clock
         self._links = links
-        openings = Openings(parameters, entropy, links.mtu if links is not None else no_link)
+        link_mtu = links.mtu if links is not None else no_link
+        openings = Openings(parameters, boot_secret or entropy(SECRET_BYTES), link_mtu)
         self._fast_opens = FastOpens(parameters, fast_open_secret or entropy(SECRET_BYTES), clock)
         self._connections = connections = Connections(sink, parameters, clock, self._fast_opens)
         self._queues = queues = Queues(connections, clock)

@@ -1,16 +1,16 @@
 """What a new connection is given from outside the pure core: initial sequence number, timestamp offset, MSS.
 
-Owns the secret key of this shard's sequence numbers and local ports.
+Holds the secret key of sequence numbers and timestamps. It is the same in every process of a boot: what
+follows on a flow then stands above what its peer remembers, in a process that has just started too.
 
 Source: RFC 6528, RFC 7323 7.1, RFC 6191 2.
 """
 
 from collections.abc import Callable
 
-from gossamer.core.entropy import Entropy
 from gossamer.core.seq import Seq, seq_add, seq_le
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.isn import SECRET_BYTES, initial_numbers
+from gossamer.core.tcp.isn import initial_numbers
 from gossamer.core.tcp.parameters import (
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
@@ -36,11 +36,11 @@ class Openings:
     carries, 0 when it is not known."""
 
     def __init__(
-        self, parameters: TcpParameters, entropy: Entropy, link_mtu: Callable[[bytes], int] = no_link
+        self, parameters: TcpParameters, secret: bytes, link_mtu: Callable[[bytes], int] = no_link
     ) -> None:
         self._link_mtu = link_mtu
         self._parameters = parameters
-        self._secret = entropy(SECRET_BYTES)
+        self._secret = secret
 
     def passive(self, flow: Flow, before: TimeWait | None, now_us: int) -> Opening:
         """For a SYN on `flow`; `before` is what the flow left in TIME-WAIT."""

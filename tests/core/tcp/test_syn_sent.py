@@ -36,8 +36,21 @@ def test_syn_sent__wrong_ack__reset(flags: int, ack: int) -> None:
     before = states.syn_sent()
     segment = Segment(1, seq_add(before.snd_nxt, ack), flags, 10)
     after, actions = step(before, SegmentArrives(segment, NOW_US))
-    assert after == before
+    assert after == msgspec.structs.replace(before, rtx_at_us=NOW_US)
     assert actions == (Dropped(SegmentDrop.ACK_UNACCEPTABLE), Segment(segment.ack, 0, RST, 0))
+
+
+def test_syn_sent__challenge_ack__the_syn_again_at_once_and_only_once() -> None:
+    """RFC 9293 3.5.1, figure 9: the peer has a connection of before, which our reset ends."""
+    tcb = states.syn_sent()
+    challenge = SegmentArrives(Segment(1, seq_add(tcb.snd_nxt, 1000), ACK, 10), NOW_US + 1_000)
+    tcb = step(tcb, challenge)[0]
+    assert isinstance(tcb, Tcb)
+    assert deadline_us(tcb) == NOW_US + 1_000
+    tcb, actions = step(tcb, Timeout(NOW_US + 1_000))
+    assert isinstance(tcb, Tcb)
+    assert only_segment(actions).flags & SYN
+    assert step(tcb, challenge)[0] == tcb, "a flood of ACKs draws no flood of SYNs"
 
 
 def test_syn_sent__rst_with_wrong_ack__dropped() -> None:

@@ -95,7 +95,7 @@ def test_time_wait__newer_syn_across_the_wrap__may_take_over(rcv_nxt: int, ts_re
 def test_time_wait__taken_over__our_sequence_numbers_begin_behind_the_old_ones(snd_nxt: int) -> None:
     """RFC 9293 3.6.1, MAY-2: "larger than the largest sequence number it used on the previous connection
     incarnation"."""
-    openings = Openings(TcpParameters(), Random(3).randbytes)
+    openings = Openings(TcpParameters(), Random(3).randbytes(32))
     record = msgspec.structs.replace(states.time_wait(), snd_nxt=Seq(snd_nxt))
     for port in range(50):
         flow = pack_flow(("10.0.0.2", 80), ("10.0.0.1", 50_000 + port))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gossamer.core.entropy import system_entropy
 from gossamer.core.loop.tcp.opening import Openings
+from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.core.tcp.parameters import MSS_FLOOR, TcpParameters
 from gossamer.core.wire.flow import pack_flow
 
@@ -35,6 +35,6 @@ def test_mss__what_the_link_of_our_address_carries(link: str, flow: bytes, mtu: 
         asked.append(address)
         return mtu
 
-    opening = Openings(TcpParameters(), system_entropy, link_mtu).passive(flow, None, 0)
+    opening = Openings(TcpParameters(), bytes(SECRET_BYTES), link_mtu).passive(flow, None, 0)
     assert opening.mss == mss, link
     assert asked in ([], [flow[16:32]])
