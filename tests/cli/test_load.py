@@ -1,15 +1,20 @@
 """The command line of the load generator: one line for a mistake, and its exit codes."""
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 from click.testing import CliRunner
 
-from gossamer.cli.load import load
+from gossamer.cli.load import exit_code, load
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError
 
+COMMAND = [sys.executable, "-c", "from gossamer.cli.main import main; main()"]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
 
 
@@ -81,3 +86,72 @@ def serve(listener: socket.socket) -> None:
         with sock:
             while sock.recv(4096):
                 sock.sendall(ANSWER)
+
+
+def start(*options: str) -> tuple["subprocess.Popen[str]", socket.socket]:
+    """A run of its own process against a server that accepts and never answers."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    argv = [*COMMAND, "load", url, "-c", "2", *options]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return process, listener
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal__run_goes_on__reports_what_there_is_and_says_so(number: signal.Signals) -> None:
+    process, listener = start("--json", "-d", "60s")
+    with listener:
+        held = [listener.accept() for _ in range(3)]  # the probe's connection, and the two of the run
+        time.sleep(0.3)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    for sock, _ in held:
+        sock.close()
+    found = json.loads(out)
+    assert process.returncode == 1, err
+    assert found["interrupted"] is True
+    assert found["in_flight_total"] == found["due_total"] == 2
+
+
+def test_output__disk_is_full__one_line() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, args=(listener,), daemon=True).start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+    argv = [*COMMAND, "load", url, "-c", "1", "-n", "5"]
+    with open("/dev/full", "w") as full, listener:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == "gossamer: the result could not be written: No space left on device (ENOSPC)\n"
+
+
+def test_count_without_time__silent_server__given_up_after_the_timeout_and_exit_code_1() -> None:
+    process, listener = start("--json", "-n", "2", "--timeout", "200ms")
+    with listener:
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 1, err
+    found = json.loads(out)
+    assert (found["timed_out_total"], found["due_total"]) == (2, 2)
+    assert "p50" in found["response_us"]["at_least"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "strict", "code"),
+    [
+        ({}, False, 0),
+        ({"valid": False}, False, 0),
+        ({"valid": False}, True, 4),
+        ({"valid": False, "requests_total": 9}, True, 1),
+        ({"interrupted": True}, False, 1),
+        ({"errors_total": 1}, False, 1),
+        ({"requests_total": 0, "due_total": 0}, False, 1),
+    ],
+)
+def test_exit_code__of_a_summary(changed: dict[str, object], strict: bool, code: int) -> None:
+    good = {
+        "valid": True,
+        "interrupted": False,
+        "requests_total": 10,
+        "due_total": 10,
+        "errors_total": 0,
+    }
+    assert exit_code(good | changed, strict=strict) == code
