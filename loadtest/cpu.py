@@ -1,15 +1,17 @@
-"""CPU time and memory of processes and of the whole machine, read from /proc.
+"""CPU time and memory of processes, of trees of them, and of the whole machine, read from /proc.
 
-Owns the reading of /proc/PID/stat and /proc/stat; it decides nothing. Units: microseconds, bytes.
+Owns the reading of /proc/PID and /proc/stat; it decides nothing. Units: nano- and microseconds, bytes.
 
 Source: proc(5).
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import psutil
 
 TICK_US: Final = 1_000_000 // os.sysconf("SC_CLK_TCK")
 IDLE_FIELDS: Final = (3, 4)
@@ -17,6 +19,9 @@ IDLE_FIELDS: Final = (3, 4)
 UTIME: Final = 11
 STIME: Final = 12
 NANOSECONDS: Final = 1_000
+"""In a microsecond."""
+PEAK_ALONE: Final = "5"
+"""What /proc/PID/clear_refs takes for "VmHWM begins anew"."""
 
 
 class MachineCpu(msgspec.Struct, frozen=True):
@@ -26,18 +31,24 @@ class MachineCpu(msgspec.Struct, frozen=True):
     softirq_us: int
 
 
-def process_us(pid: int) -> int:
+def tree(pid: int) -> list[int]:
+    """A process and all that it started, and they. Raises: psutil.NoSuchProcess."""
+    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+
+
+def process_ns(pid: int) -> int:
     """CPU time that a process, all its threads together, has used. Raises: ProcessLookupError,
     FileNotFoundError.
 
-    The scheduler's own sum (nanoseconds) where the kernel keeps it, else ticks of utime + stime.
+    The scheduler's own sum where the kernel keeps it, else ticks of utime + stime. A thread that has ended
+    counts in the latter alone.
     """
     threads = Path(f"/proc/{pid}/task")
     try:
         spent = [int(Path(thread, "schedstat").read_text().split()[0]) for thread in threads.iterdir()]
     except (FileNotFoundError, IndexError):
         spent = []
-    return sum(spent) // NANOSECONDS if any(spent) else process_ticks_us(pid)
+    return sum(spent) if any(spent) else process_ticks_us(pid) * NANOSECONDS
 
 
 def process_ticks_us(pid: int) -> int:
@@ -46,9 +57,9 @@ def process_ticks_us(pid: int) -> int:
     return (int(fields[UTIME]) + int(fields[STIME])) * TICK_US
 
 
-def processes_us(pids: list[int]) -> int:
+def processes_ns(pids: list[int]) -> int:
     """CPU time of several processes."""
-    return sum(map(process_us, pids))
+    return sum(map(process_ns, pids))
 
 
 def machine_cpu() -> MachineCpu:
@@ -61,3 +72,22 @@ def machine_cpu() -> MachineCpu:
 def rss_bytes(pid: int) -> int:
     """Resident memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def forget_peak(pid: int) -> None:
+    """Let `peak_rss_bytes` count from now on. Raises: PermissionError, ProcessLookupError."""
+    Path(f"/proc/{pid}/clear_refs").write_text(PEAK_ALONE)
+
+
+def peak_rss_bytes(pid: int) -> int:
+    """The largest resident memory of a process so far; 0 for one that is ending."""
+    words = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(words.get("VmHWM", "0 kB").split()[0]) * 1024
+
+
+def keep_on(pids: list[int], processor: int) -> None:
+    """Keep every task of these processes on one processor; what they start later stays there, too."""
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(task.name), {processor})

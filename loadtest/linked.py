@@ -6,7 +6,7 @@ This file owns that process; what a fault is, and who carries packets, is known 
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -47,15 +47,21 @@ class EmulatedLink:
 
 
 def start_link(
-    left: Namespace, right: Namespace, faults: LinkFaults, seed: int = 1, seconds: float = SECONDS_DEFAULT
+    left: Namespace,
+    right: Namespace,
+    faults: LinkFaults,
+    seed: int = 1,
+    seconds: float = SECONDS_DEFAULT,
+    left_addresses: Sequence[str] = LEFT_ADDRESSES,
+    right_addresses: Sequence[str] = RIGHT_ADDRESSES,
 ) -> EmulatedLink:
     """Join two namespaces by `link0`; returns when it is up. Raises: NamespaceError."""
     options = {"left": left.name, "right": right.name, "seed": str(seed), "seconds": str(seconds)}
     options |= {field.replace("_", "-"): str(getattr(faults, field)) for field in faults.__struct_fields__}
     argv = [sys.executable, "-P", "-m", "gossamer.loadtest.link"]
     argv += [word for name, value in options.items() for word in (f"--{name}", value)]
-    argv += [word for address in LEFT_ADDRESSES for word in ("--left-address", address)]
-    argv += [word for address in RIGHT_ADDRESSES for word in ("--right-address", address)]
+    argv += [word for address in left_addresses for word in ("--left-address", address)]
+    argv += [word for address in right_addresses for word in ("--right-address", address)]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE)
     link = EmulatedLink(process)
     if not link.output.readline():
@@ -67,10 +73,16 @@ def start_link(
 
 @contextlib.contextmanager
 def linked(
-    left: Namespace, right: Namespace, faults: LinkFaults, seed: int = 1, seconds: float = SECONDS_DEFAULT
+    left: Namespace,
+    right: Namespace,
+    faults: LinkFaults,
+    seed: int = 1,
+    seconds: float = SECONDS_DEFAULT,
+    left_addresses: Sequence[str] = LEFT_ADDRESSES,
+    right_addresses: Sequence[str] = RIGHT_ADDRESSES,
 ) -> Iterator[EmulatedLink]:
     """A link that ends with the block; its counts are in `counts` afterwards."""
-    link = start_link(left, right, faults, seed, seconds)
+    link = start_link(left, right, faults, seed, seconds, left_addresses, right_addresses)
     try:
         yield link
     finally:

@@ -77,11 +77,12 @@ class Namespace:
     def __init__(self, name: str) -> None:
         self.name = name
         self.processes: list[subprocess.Popen[Any]] = []
-        run(["ip", "netns", "add", name])
         try:
+            run(["ip", "netns", "add", name])
             self.run(["ip", "link", "set", "lo", "up"])
-        except NamespaceError:
-            self.close()
+        except BaseException:  # Ctrl-C too, at whatever moment.
+            with contextlib.suppress(NamespaceError):
+                self.close()
             raise
 
     def command(self, argv: Sequence[str]) -> list[str]:

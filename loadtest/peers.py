@@ -1,12 +1,10 @@
-"""The servers that ours is compared with: nginx and uvicorn, each with a configuration of its own.
-
-Owns those configurations. nginx is set up as its users set it up for speed: no access log, sendfile, cached
+"""nginx, which ours is compared with, as its users set it up for speed: no access log, sendfile, cached
 descriptors.
+
+Owns that configuration. The Python servers stand in `loadtest.web.python_peers`.
 """
 
 import shutil
-import sys
-import sysconfig
 from pathlib import Path
 from typing import Final
 
@@ -79,17 +77,4 @@ def start_nginx(
     process = start_logged(place, argv, log)
     server = Server("nginx", process, port, log, lambda: children(process.pid))
     wait_until_ready(place, server, lambda: len(server.worker_pids()) >= workers)
-    return server
-
-
-def start_uvicorn(place: Place, log: Path, port: int = 8082) -> Server:
-    """Start uvicorn (uvloop, httptools) with the one-response application. Raises: ServerError."""
-    options = {"host": "0.0.0.0", "port": str(port), "loop": "uvloop", "http": "httptools"}
-    argv = [sys.executable, "-P", "-m", "uvicorn", "gossamer.loadtest.asgi_app:app", "--no-access-log"]
-    # It would put the current folder first by itself.
-    argv += ["--app-dir", sysconfig.get_path("purelib")]
-    argv += [word for name, value in options.items() for word in (f"--{name}", value)]
-    process = start_logged(place, [*argv, "--log-level", "warning"], log)
-    server = Server("uvicorn", process, port, log, lambda: [process.pid])
-    wait_until_ready(place, server, lambda: True)
     return server

@@ -1,4 +1,4 @@
-"""Servers started for a test or a benchmark: ours on either stack, nginx, uvicorn; each in a place, each
+"""Servers started for a test or a benchmark: ours on either stack, nginx, others; each in a place, each
 ended by its pid.
 
 Owns how each is configured and when it is ready. A `Place` is where processes run: a namespace, or the host
@@ -6,11 +6,14 @@ itself. This file does not decide what is sent to them.
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from gossamer.core.clock import SECOND_US
@@ -33,6 +36,9 @@ class Place(Protocol):
     def command(self, argv: Sequence[str]) -> list[str]:
         """The command line that runs `argv` there."""
 
+    def entered(self) -> AbstractContextManager[None]:
+        """The calling thread is there: sockets it makes and processes it starts stay there."""
+
 
 class LocalMachine:
     """The machine as it is, for what needs no namespace."""
@@ -40,6 +46,10 @@ class LocalMachine:
     def command(self, argv: Sequence[str]) -> list[str]:
         """`argv` itself."""
         return list(argv)
+
+    def entered(self) -> AbstractContextManager[None]:
+        """Nothing to enter."""
+        return contextlib.nullcontext()
 
 
 class Server:
@@ -121,22 +131,35 @@ def start_gossamer(
     workers: int = 1,
     port: int = 8080,
     host: str = "0.0.0.0",
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Gossamer:
     """Start our server and wait until it answers. Raises: ServerError."""
     log = run_dir.with_suffix(".log")
     argv = [*gossamer_command(), "serve", str(target), "--host", host, "--port", str(port)]
     argv += ["--workers", str(workers), "--stack", stack, "--run-dir", str(run_dir)]
-    process = start_logged(place, [*argv, "--no-access-log", *options], log)
+    process = start_logged(place, [*argv, "--no-access-log", *options], log, environment)
     server = Gossamer(place, process, port, log, run_dir)
     asked = "[::1]" if host == "::1" else "127.0.0.1"
     wait_until_ready(place, server, lambda: len(server.pids()) >= workers, asked)
     return server
 
 
-def start_logged(place: Place, argv: list[str], log: Path) -> "subprocess.Popen[Any]":
-    """Start a process whose output goes to a file."""
+def start_logged(
+    place: Place,
+    argv: list[str],
+    log: Path,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    pass_fds: Sequence[int] = (),
+) -> "subprocess.Popen[Any]":
+    """Start a process whose output goes to a file, with more in its environment than we have."""
     with log.open("wb") as output:
-        return subprocess.Popen(place.command(argv), stdout=output, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            place.command(argv),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            pass_fds=pass_fds,
+        )
 
 
 def wait_until_ready(

@@ -37,11 +37,16 @@ def draw(result: Result, prefix: Path) -> list[Path]:
         _panel(axis, result, column, label)
     figure.suptitle(result.axes.title)
     figure.tight_layout()
+    return save(figure, prefix)
+
+
+def save(figure: Any, prefix: Path) -> list[Path]:
+    """Write PREFIX.png and PREFIX.svg, and forget the figure; their paths. Raises: OSError."""
     paths = [prefix.with_suffix(suffix) for suffix in (".png", ".svg")]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=90)
-    plt.close(figure)
+    pyplot().close(figure)
     return paths
 
 

@@ -23,12 +23,13 @@ from typing import Final
 
 import msgspec
 
-from gossamer.loadtest.bench_http import measure, run_wrk
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.disk import a_directory, check_room
 from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
 from gossamer.loadtest.peers import nginx_binary, start_nginx
 from gossamer.loadtest.servers import LocalMachine, Server, ServerError, start_gossamer
+from gossamer.loadtest.web.measuring import measure, run_client
+from gossamer.loadtest.web.wrk import DONE, parse_wrk
 from gossamer.shards.exitcode import CannotStartError
 
 FILE_BYTES: Final = 16 * 1024
@@ -49,6 +50,7 @@ request = function()
   return wrk.format("GET", string.format("/%d/%d.bin", folder, file))
 end
 """
+"""What wrk asks for; how it tells what came of it, is added."""
 AXES: Final = Axes(
     "Files of 16 KB that no cache holds",
     "connections",
@@ -144,9 +146,12 @@ def wrk(server: Server, script: Path, connections: int, seconds: int) -> list[st
 def sample(server: Server, script: Path, connections: int, seconds: int) -> RoundResult:
     """Ask one server for a while. Raises: ServerError."""
     before = disk_bytes(server.worker_pids())
-    found = measure(LocalMachine(), server, wrk(server, script, connections, seconds), seconds)
-    read = disk_bytes(server.worker_pids()) - before
-    return RoundResult(found.requests / found.seconds, found.cost_us, read / found.requests, found.errors)
+    used = measure(LocalMachine(), server, wrk(server, script, connections, seconds), seconds)
+    read, found = disk_bytes(server.worker_pids()) - before, parse_wrk(used.output)
+    if not found.requests:
+        raise ServerError(f"{server.name} answered no request")
+    cost_us = used.server_ns / 1_000 / found.requests
+    return RoundResult(found.requests / used.seconds, cost_us, read / found.requests, found.errors)
 
 
 def run(say: Say, directory: Path | None, size_bytes: int, seconds: int, rounds: int, most: int) -> Result:
@@ -164,7 +169,7 @@ def run(say: Say, directory: Path | None, size_bytes: int, seconds: int, rounds:
         files = max(1, size_bytes // FILE_BYTES)
         write_site(folder / "site", files, say)
         script = folder / "random.lua"
-        script.write_text(SCRIPT.format(files=files, in_folder=FILES_IN_A_FOLDER))
+        script.write_text(SCRIPT.format(files=files, in_folder=FILES_IN_A_FOLDER) + DONE)
         try:
             with servers(folder, size_bytes) as started:
                 measure_all(say, started, script, steps, seconds, rounds, rows)
@@ -181,7 +186,7 @@ def measure_all(
 ) -> None:
     """All rounds; each begins with another server than the one before."""
     for server in started:
-        run_wrk(LocalMachine(), wrk(server, script, steps[-1], 1), 1)
+        run_client(LocalMachine(), wrk(server, script, steps[-1], 1), 1)
     for number in range(rounds):
         for connections in steps:
             for server in started if number % 2 == 0 else reversed(started):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
 from gossamer.loadtest.bench import KERNEL, LIMITS, NFQUEUE, NGINX, UVICORN, main
 from gossamer.loadtest.bench_idle import FIRST, connections_possible
 

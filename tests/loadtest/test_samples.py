@@ -1,9 +1,9 @@
 """Figures of a benchmark from samples made up here."""
 
 import pytest
-
 from gossamer.loadtest.bench_http import parse_wrk
 from gossamer.loadtest.samples import Sample, Threshold, median_cost_us, median_ratio, summary
+
 from gossamer.loadtest.servers import ServerError
 
 

@@ -1,0 +1,65 @@
+"""How many segments a second pass through the TCP alone, both ends of it, in the simulator.
+
+    gossamer bench simulator
+
+Owns the runs that are timed: a bulk transfer, data one way and an ACK for two segments the other, without the
+oracles, at several rates of loss. No kernel, no packet, no thread takes part, so this is what `step` and the
+wire cost; CPU time of one core, the best of some rounds.
+"""
+
+import time
+from typing import Final
+
+import msgspec
+
+from gossamer.core.sim.end import Stepper
+from gossamer.core.sim.scenario import Scenario
+from gossamer.core.sim.simulation import Simulation
+from gossamer.core.tcp.step import step
+from gossamer.loadtest.experiments.experiment import Axes, Point, Result, Say
+
+TIMED: Final = Scenario(
+    congestion=("newreno",),
+    transfer_bytes=30 << 20,
+    rate_bps=100_000_000,
+    delay_us=10_000,
+    buffer_bytes=400_000,
+)
+"""A bulk transfer without loss."""
+LOSSY_BYTES: Final = 10 << 20
+LOSSES: Final = (0.0, 0.001, 0.005, 0.01, 0.03)
+SERIES: Final = "newreno, 100 Mbit/s, 20 ms"
+AXES: Final = Axes(
+    "Segments through the TCP in the simulator",
+    "% lost",
+    (("segments/s", "segments a CPU second"),),
+    is_log_x=False,
+)
+
+
+def lossy(loss: float) -> Scenario:
+    """The same with losses, and shorter: recovery takes its time."""
+    return msgspec.structs.replace(TIMED, transfer_bytes=LOSSY_BYTES, loss=loss) if loss else TIMED
+
+
+def timed(scenario: Scenario, watches: bool = False, stepper: Stepper = step) -> tuple[float, int]:
+    """CPU seconds of a run, and how many segments there were."""
+    run = Simulation(scenario, watches)
+    run.stepper = stepper
+    begin_s = time.process_time()
+    report = run.run()
+    return time.process_time() - begin_s, report.segments
+
+
+def run(say: Say, rounds: int) -> Result:
+    """The best of the rounds, and the worst."""
+    points = []
+    for loss in LOSSES:
+        say(f"{loss:.1%} lost, {rounds} rounds")
+        rates = [segments / spent_s for spent_s, segments in (timed(lossy(loss)) for _ in range(rounds))]
+        values: dict[str, float] = {
+            "segments/s": round(max(rates)),
+            "slowest round": round(min(rates)),
+        }
+        points.append(Point(SERIES, loss * 100, values))
+    return Result("simulator", AXES, points, [], [], {"segments_per_second": points[0].values["segments/s"]})

@@ -1,0 +1,118 @@
+"""Who is measured: a table. Each contender knows how its servers are started and why it cannot be here.
+
+Owns the names and the configurations of ours; `loadtest.peers` and `python_peers.py` own those of the others.
+All have one worker process. A further build of ours, chosen by its environment, is one more line of `OURS`.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from gossamer.loadtest.peers import nginx_binary, start_nginx
+from gossamer.loadtest.servers import Place, Server, start_gossamer
+from gossamer.loadtest.web.python_peers import ARGUMENTS, start_python_peer
+from gossamer.loadtest.web.rows import Row
+from gossamer.loadtest.web.settings import WebSettings
+from gossamer.shards.machine import find_nfqueue_obstacle
+
+Service = Literal["site", "sink"]
+"""Files and whatever else there is; or a place for uploads, which for ours is a server of its own."""
+SINK: Final = "gossamer.loadtest.web.sink:handler"
+FIRST_PORT: Final = 7901
+BASELINE: Final = "kernel"
+"""Ours on kernel sockets: what all ratios are over."""
+LIMITS: Final = ("--timeout-keep-alive", "300s", "--limit-concurrency", "20000")
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """Where servers are started: the place, the folder of files, and one for logs and sockets."""
+
+    place: Place
+    site: Path
+    work: Path
+    settings: WebSettings
+
+
+class Ours(msgspec.Struct, frozen=True):
+    """One way to run our server."""
+
+    title: str
+    stack: str
+    output: str = "auto"
+    environment: Mapping[str, str] = {}
+    """What chooses the build."""
+
+
+OURS: Final = {
+    BASELINE: Ours("gossamer kernel", "kernel"),
+    "frames": Ours("gossamer frames", "nfqueue", "frames"),
+    "raw": Ours("gossamer raw", "nfqueue", "raw"),
+}
+OURS_NAMES: Final = tuple(OURS)
+OURS_AND_NGINX: Final = (*OURS_NAMES, "nginx")
+ALL: Final = (*OURS_AND_NGINX, *ARGUMENTS)
+FUNCTIONAL: Final = tuple(name for name, ours in OURS.items() if ours.stack == "nfqueue")
+CANNOT: Final = {
+    ("gunicorn", "pipelining"): "its threads answer only the first of several requests that come at once",
+    ("nginx", "bulk-up"): "it takes an upload only for an application behind it",
+}
+"""Which row is not asked of whom, and why."""
+
+
+def title_of(name: str) -> str:
+    """The contender's name in tables."""
+    return OURS[name].title if name in OURS else name
+
+
+def obstacle(name: str) -> str:
+    """Why a contender cannot run here; empty when it can."""
+    if name == "nginx":
+        return "" if nginx_binary() else "it is not installed (Debian package nginx-light)"
+    if name in ARGUMENTS:
+        module = ARGUMENTS[name].module
+        return "" if importlib.util.find_spec(module) else "it is not installed (extra `bench`)"
+    return (find_nfqueue_obstacle() or "") if OURS[name].stack == "nfqueue" else ""
+
+
+def service_of(name: str, row: Row) -> Service:
+    """Which server of a contender a row is asked of."""
+    return "sink" if row.work == "upload" and name in OURS else "site"
+
+
+def port_of(name: str, service: Service) -> int:
+    """The port of a contender's server."""
+    return FIRST_PORT + 2 * ALL.index(name) + (service == "sink")
+
+
+def start(ground: Ground, name: str, service: Service) -> Server:
+    """Start a contender's server and wait until it answers. Raises: ServerError."""
+    port = port_of(name, service)
+    if name in OURS:
+        server: Server = _start_ours(ground, name, service, port)
+    elif name in ARGUMENTS:
+        server = start_python_peer(ground.place, name, ground.work, port, ground.settings.bulk_bytes)
+    else:
+        server = start_nginx(ground.place, ground.site, ground.work / "nginx", port=port)
+    server.name = name
+    return server
+
+
+def _start_ours(ground: Ground, name: str, service: Service, port: int) -> Server:
+    ours = OURS[name]
+    return start_gossamer(
+        ground.place,
+        ground.site if service == "site" else SINK,
+        ground.work / f"{name}-{service}",
+        *LIMITS,
+        "--set",
+        f"nfqueue.output={ours.output}",
+        "--set",
+        f"tcp.congestion={ground.settings.congestion}",
+        stack=ours.stack,
+        port=port,
+        host="::",
+        environment=ours.environment,
+    )

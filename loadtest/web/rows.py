@@ -1,0 +1,74 @@
+"""What is asked of the contenders: a table, a row each.
+
+Owns names, words and numbers; `wrk.py` and `curl.py` make command lines of them, `stage.py` the losses.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+KIB: Final = 1 << 10
+MB: Final = 1_000_000
+SMALL_BYTES: Final = KIB
+LARGE_BYTES: Final = 64 * KIB
+SMALL: Final = "/1k.bin"
+LARGE: Final = "/64k.bin"
+BULK: Final = "/bulk.bin"
+BULK_VARIABLE: Final = "GOSSAMER_BENCH_BULK_BYTES"
+"""The environment variable that tells the Python peers how long it is."""
+ROUND_TRIP_US: Final = 20_000
+
+Work = Literal["ask", "download", "upload"]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One kind of work."""
+
+    name: str
+    title: str
+    work: Work = "ask"
+    path: str = SMALL
+    connections: int = 64
+    pipeline: int = 1
+    is_closing: bool = False
+    """Whether each request has a connection of its own."""
+    loss_percent: float = 0.0
+    """Of the packets: both ways through the relay, towards the client where there is no delay."""
+    round_trip_us: int = 0
+    """Delay and loss together take the relay of `loadtest.link` in the veth pair's place."""
+
+    @property
+    def unit(self) -> str:
+        """What the cost is divided by."""
+        return "request" if self.work == "ask" else "MB"
+
+
+def _lossy(percent: float) -> Row:
+    words = f"download for a time, {percent:g} % lost each way, round trip {ROUND_TRIP_US // 1000} ms"
+    return Row(
+        f"loss-{percent:g}", words, "download", BULK, 1, loss_percent=percent, round_trip_us=ROUND_TRIP_US
+    )
+
+
+_ROWS: Final = (
+    Row("keep-alive", "GET of 1 KiB, keep-alive, 64 connections"),
+    Row("pipelining", "GET of 1 KiB, 16 at once, 64 connections", pipeline=16),
+    Row("new-connection", "GET of 1 KiB, a connection for each, 64 at a time", is_closing=True),
+    Row("64k", "GET of 64 KiB, keep-alive, 64 connections", path=LARGE),
+    Row("bulk-down", "one download", "download", BULK, 1),
+    Row("bulk-up", "one upload", "upload", BULK, 1),
+    Row(
+        "loss-1-near",
+        "download, 1 % lost towards the client, no delay",
+        "download",
+        BULK,
+        1,
+        loss_percent=1.0,
+    ),
+    _lossy(0.1),
+    _lossy(1.0),
+    _lossy(3.0),
+)
+ROWS: Final = {row.name: row for row in _ROWS}
+LOSSY: Final = tuple(row.name for row in _ROWS if row.loss_percent)
+WHOLE: Final = tuple(row.name for row in _ROWS if not row.loss_percent)
