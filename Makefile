@@ -70,8 +70,10 @@ check: $(INSTALLED) ## lint, types, and the tests that need neither root nor tim
 	$(BIN)/mypy examples
 	$(BIN)/python -m pytest -q -m "not needs and not slow"
 
-bench: setup-test ## CPU time per unit of work beside nginx and uvicorn, memory per thread and connection
-	$(BIN)/python -m gossamer.loadtest.bench
+bench: setup-test ## over a link: what a request and a MB cost beside others; an idle connection, the TCP alone (root; 20 min)
+	$(BIN)/gossamer bench http --output bench-results
+	$(BIN)/gossamer bench connections --output bench-results
+	$(BIN)/gossamer bench simulator --output bench-results
 
 fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a whole host, calls against one connection; SECONDS long
 	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py

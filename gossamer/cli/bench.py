@@ -11,9 +11,11 @@ import click
 
 from gossamer.cli.bench_http import http
 from gossamer.cli.bench_options import SIZE, conduct, on_disk_options, rounds_option, shown_options
+from gossamer.cli.bench_where import where
 from gossamer.loadtest.experiments import connections as connections_experiment
 from gossamer.loadtest.experiments import disk as disk_experiment
 from gossamer.loadtest.experiments import fifo as fifo_experiment
+from gossamer.loadtest.experiments import shards as shards_experiment
 from gossamer.loadtest.experiments import simulator as simulator_experiment
 from gossamer.loadtest.experiments import sync as sync_experiment
 from gossamer.loadtest.experiments import threads as threads_experiment
@@ -161,6 +163,17 @@ def connections(count: int, quick: bool, as_json: bool, prefix: Path | None) -> 
 
 
 @bench.command()
+@click.option(
+    "--workers", type=click.IntRange(1, 16), default=8, show_default=True, help="Worker processes, at most."
+)
+@rounds_option
+@shown_options
+def shards(workers: int, rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+    """More worker processes: what a request costs, over a link."""
+    conduct(lambda say: shards_experiment.run(say, workers, 1 if quick else rounds), as_json, prefix)
+
+
+@bench.command()
 @rounds_option
 @shown_options
 def simulator(rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
@@ -169,3 +182,4 @@ def simulator(rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> N
 
 
 bench.add_command(http)
+bench.add_command(where)

@@ -45,7 +45,7 @@ Examples:
 """
 
 
-def _names(known: Sequence[str]) -> Value:
+def names(known: Sequence[str]) -> Value:
     """An option that takes some of these names."""
 
     def read(text: str) -> tuple[str, ...]:
@@ -58,15 +58,15 @@ def _names(known: Sequence[str]) -> Value:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--rows", type=_names(tuple(ROWS)), default=",".join(ROWS), help="What is asked.  [all]")
+@click.option("--rows", type=names(tuple(ROWS)), default=",".join(ROWS), help="What is asked.  [all]")
 @click.option(
     "--links",
-    type=_names(tuple(LINKS)),
+    type=names(tuple(LINKS)),
     default=(),
     help="Over what; every row is asked over each then.  [all rows over a link, some over others]",
 )
 @click.option(
-    "--contenders", type=_names(ALL), default=",".join(ALL), help=f"Of whom: some of {','.join(ALL)}.  [all]"
+    "--contenders", type=names(ALL), default=",".join(ALL), help=f"Of whom: some of {','.join(ALL)}.  [all]"
 )
 @click.option("--rounds", type=click.IntRange(1, 99), help=f"Rounds, alternating.  [{FULL.rounds}]")
 @click.option("--seconds", type=click.IntRange(1, 60), help=f"Of a sample, at most.  [{FULL.seconds}]")

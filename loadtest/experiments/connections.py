@@ -16,7 +16,7 @@ from typing import Final
 
 import psutil
 
-from gossamer.loadtest.cpu import rss_bytes
+from gossamer.loadtest.cpu import keep_on, rss_bytes, tree
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.experiment import Axes, Point, Result, Say
 from gossamer.loadtest.idle_clients import CLIENTS_MAX, IdleClients, idle_clients
@@ -31,7 +31,9 @@ from gossamer.loadtest.namespaces import (
 )
 from gossamer.loadtest.servers import Gossamer, ServerError, start_gossamer
 from gossamer.loadtest.web.asking import ask, write_files
+from gossamer.loadtest.web.measuring import processors
 from gossamer.loadtest.web.rows import SMALL, Row
+from gossamer.loadtest.web.sample import figures
 from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.machine import find_nfqueue_obstacle
 
@@ -46,6 +48,9 @@ BYTES_EACH: Final = 4_000
 """Room that a connection may take at most, of both sides, before the machine is asked for so many."""
 ASKED: Final = Row("beside", "GET of 1 KiB, keep-alive, 16 connections", connections=16)
 ASK_SECONDS: Final = 1
+ASK_ROUNDS: Final = 3
+TOLD_FROM: Final = 1_000
+"""With fewer connections the pages of memory say more than they do."""
 END_WAIT_S: Final = 5.0
 AXES: Final = Axes(
     "Idle connections on the functional TCP, one worker",
@@ -86,9 +91,8 @@ def run(say: Say, count: int) -> Result:
         points = measured(say, count)
     except (ServerError, NamespaceError, OSError) as error:
         raise MeasurementFailed(f"connections: {error}") from error
-    return Result(
-        "connections", AXES, points, [], [], {"bytes_per_connection": points[-1].values["bytes each"]}
-    )
+    each = points[-1].values.get("bytes each")
+    return Result("connections", AXES, points, [], [], {"bytes_per_connection": each})
 
 
 def measured(say: Say, count: int) -> list[Point]:
@@ -102,6 +106,7 @@ def measured(say: Say, count: int) -> list[Point]:
             right, folder / "site", folder / "run", *options(count), stack="nfqueue", port=PORT, host="::"
         )
         request = f"GET {SMALL} HTTP/1.1\r\nHost: {RIGHT_V4}\r\n\r\n".encode()
+        keep_on(tree(server.process.pid), processors()[0])
         # Whoever holds so many takes long to end; it is not waited for, and dies with its namespace.
         with contextlib.ExitStack() as held:
             held.callback(server.close, END_WAIT_S)
@@ -135,16 +140,19 @@ def step(
     grown = rss_bytes(pid) - before
     values = beside(clients, server, place, folder)
     say(f"{count:,} connections, opened in {opened_s:.0f} s")
-    return Point(
-        "gossamer",
-        count,
-        {"bytes each": round(grown / count), "RSS MiB": round(rss_bytes(pid) / 2**20), **values},
-    )
+    memory: dict[str, float] = {"RSS MiB": round(rss_bytes(pid) / 2**20)}
+    if count >= TOLD_FROM:
+        memory = {"bytes each": round(grown / count), **memory}
+    return Point("gossamer", count, {**memory, **values})
 
 
 def beside(clients: IdleClients, server: Gossamer, place: Namespace, folder: Path) -> dict[str, float]:
     """What requests of others cost now. Raises: ServerError, OSError."""
-    found = ask(ASKED, server, place, RIGHT_V4, ASK_SECONDS, folder)
-    clients.answer_for(0)
-    latency = found.latency_us
-    return {"CPU us a request": round(found.cost_us, 2), "p99 us": latency.p99 if latency else 0.0}
+    found = []
+    for _ in range(ASK_ROUNDS):
+        found.append(ask(ASKED, server, place, RIGHT_V4, ASK_SECONDS, folder))
+        clients.answer_for(0)
+    middle = figures(found)
+    assert middle is not None
+    assert middle.latency_us is not None
+    return {"CPU us a request": round(middle.cpu_us_per_unit, 2), "p99 us": middle.latency_us.p99}

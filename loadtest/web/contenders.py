@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from gossamer.loadtest.peers import nginx_binary, start_nginx
-from gossamer.loadtest.servers import Place, Server, start_gossamer
+from gossamer.loadtest.servers import Gossamer, Place, Server, start_gossamer
 from gossamer.loadtest.web.python_peers import ARGUMENTS, start_python_peer
 from gossamer.loadtest.web.rows import Row
 from gossamer.loadtest.web.settings import WebSettings
@@ -44,6 +44,7 @@ class Ours(msgspec.Struct, frozen=True):
     output: str = "auto"
     environment: Mapping[str, str] = {}
     """What chooses the build."""
+    workers: int = 1
 
 
 OURS: Final = {
@@ -91,7 +92,8 @@ def start(ground: Ground, name: str, service: Service) -> Server:
     """Start a contender's server and wait until it answers. Raises: ServerError."""
     port = port_of(name, service)
     if name in OURS:
-        server: Server = _start_ours(ground, name, service, port)
+        run_dir = ground.work / f"{name}-{service}"
+        server: Server = start_ours(ground, OURS[name], service, run_dir, port)
     elif name in ARGUMENTS:
         server = start_python_peer(ground.place, name, ground.work, port, ground.settings.bulk_bytes)
     else:
@@ -100,18 +102,19 @@ def start(ground: Ground, name: str, service: Service) -> Server:
     return server
 
 
-def _start_ours(ground: Ground, name: str, service: Service, port: int) -> Server:
-    ours = OURS[name]
+def start_ours(ground: Ground, ours: Ours, service: Service, run_dir: Path, port: int) -> Gossamer:
+    """Start our server one way and wait until it answers. Raises: ServerError."""
     return start_gossamer(
         ground.place,
         ground.site if service == "site" else SINK,
-        ground.work / f"{name}-{service}",
+        run_dir,
         *LIMITS,
         "--set",
         f"nfqueue.output={ours.output}",
         "--set",
         f"tcp.congestion={ground.settings.congestion}",
         stack=ours.stack,
+        workers=ours.workers,
         port=port,
         host="::",
         environment=ours.environment,

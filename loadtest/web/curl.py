@@ -38,7 +38,7 @@ def curl_argv(url: str, seconds: int, upload_from: str = "") -> list[str]:
 def parse_curl(output: str, is_upload: bool) -> CurlFigures:
     """What it carried. Raises: ServerError for anything but a transfer that is whole or cut by its time."""
     try:
-        found = json.loads(output[output.index("{") :])
+        found, _ = json.JSONDecoder().raw_decode(output, output.index("{"))
         code, status = found["code"], found["exit"]
     except (ValueError, KeyError) as error:
         raise ServerError(f"curl said: {output.strip()[-500:]}") from error

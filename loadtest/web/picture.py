@@ -20,6 +20,8 @@ OTHERS_COLOUR: Final = "tab:gray"
 MARKERS: Final = "os^Dv"
 FRAME: Final = 1.25
 """Room beside the least and the greatest ratio of a logarithmic axis, as a factor."""
+ABSENT_MAX: Final = 1
+"""How many a case may lack that cannot do its row."""
 
 
 def draw_web(result: WebResult, prefix: Path) -> list[Path]:
@@ -40,8 +42,9 @@ def _title(figure: Any, text: str, result: WebResult) -> None:
 
 
 def draw_costs(result: WebResult) -> Any:
-    """A panel for each case with more than ours in it: bars of CPU time, with that of the client in light."""
-    cases = [case for case in result.cases if case.figures]
+    """A panel for each case of the most contenders: bars of CPU time, with that of the client in light."""
+    most = max((len(case.samples) for case in result.cases), default=0)
+    cases = [case for case in result.cases if case.figures and len(case.samples) >= most - ABSENT_MAX]
     if not cases:
         return None
     lines = -(-len(cases) // COLUMNS)
@@ -88,10 +91,11 @@ def draw_ratios(result: WebResult) -> Any:
     figure, (cpu, rate) = pyplot().subplots(1, 2, figsize=(11, height), sharey=True, layout="constrained")
     for axis, label in ((cpu, "CPU time a unit, over kernel sockets"), (rate, "rate, over kernel sockets")):
         drawn = _ratios_panel(axis, cases, is_rate=axis is rate)
-        axis.set_xscale("log")
         axis.set_xlim(min(0.5, *drawn) / FRAME, max(2.0, *drawn) * FRAME)
+        axis.set_xscale("log", subs=(2, 5))
         axis.xaxis.set_major_formatter("{x:g}x")
-        axis.xaxis.set_minor_formatter("")
+        axis.xaxis.set_minor_formatter("{x:g}x")
+        axis.tick_params(axis="x", which="both", labelsize=8)
         axis.axvline(1.0, color="black", linewidth=1)
         axis.grid(which="both", alpha=0.3)
         axis.set_xlabel(label, fontsize=9)

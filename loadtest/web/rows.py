@@ -36,6 +36,8 @@ class Row(msgspec.Struct, frozen=True):
     """Of the packets: both ways through the relay, towards the client where there is no delay."""
     round_trip_us: int = 0
     """Delay and loss together take the relay of `loadtest.link` in the veth pair's place."""
+    patience: int = 1
+    """How many times as long as others a sample lasts: what is lost now and then wants time."""
 
     @property
     def unit(self) -> str:
@@ -46,7 +48,14 @@ class Row(msgspec.Struct, frozen=True):
 def _lossy(percent: float) -> Row:
     words = f"download for a time, {percent:g} % lost each way, round trip {ROUND_TRIP_US // 1000} ms"
     return Row(
-        f"loss-{percent:g}", words, "download", BULK, 1, loss_percent=percent, round_trip_us=ROUND_TRIP_US
+        f"loss-{percent:g}",
+        words,
+        "download",
+        BULK,
+        1,
+        loss_percent=percent,
+        round_trip_us=ROUND_TRIP_US,
+        patience=4,
     )
 
 

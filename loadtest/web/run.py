@@ -117,7 +117,8 @@ class Comparing:
 
     def sample(self, name: str, case: Case, way: Way) -> WebSample | None:
         """One sample; None where it failed, which is noted."""
-        server, seconds = self.servers[name, service_of(name, case.row)], self.settings.seconds
+        server = self.servers[name, service_of(name, case.row)]
+        seconds = self.settings.seconds * case.row.patience
         try:
             found = ask(case.row, server, way.client, way.host, seconds, self.folder)
         except (ServerError, OSError) as error:

@@ -34,4 +34,4 @@ class RunSize(msgspec.Struct, frozen=True):
 
 
 FULL: Final = RunSize(5, 1, 500_000_000, 900)
-QUICK: Final = RunSize(2, 1, 100_000_000, 240)
+QUICK: Final = RunSize(2, 1, 100_000_000, 300)
