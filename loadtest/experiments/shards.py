@@ -1,4 +1,4 @@
-"""What more shards cost: our server with 1 to MOST workers, asked by the same 64 connections over a veth pair.
+"""What more shards cost: our server with 1 to MOST workers, asked by the same 64 connections over a link.
 
     gossamer bench shards --workers 8
 

@@ -30,7 +30,7 @@ def points_table(result: Result) -> Table:
     for name in (result.axes.x_label, *columns):
         table.add_column(name, justify="right")
     for point in result.points:
-        table.add_row(point.series, f"{point.x:,.0f}", *(_cell(point, name) for name in columns))
+        table.add_row(point.series, number(point.x), *(_cell(point, name) for name in columns))
     return table
 
 

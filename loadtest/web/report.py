@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.loadtest.experiments.table import number
-from gossamer.loadtest.report import human_us
 from gossamer.loadtest.web.contenders import BASELINE, FUNCTIONAL, title_of
 from gossamer.loadtest.web.result import CaseResult, WebResult
 from gossamer.loadtest.web.sample import Comparison, Figures, Ratio
 
 WIDTH: Final = 132
 MIB: Final = 1 << 20
+US_PER_MS: Final = 1_000
 NONE: Final = "-"
 
 
@@ -44,8 +44,8 @@ def functional_table(result: WebResult) -> Table:
     for heading in ("work", "link"):
         table.add_column(heading, no_wrap=True)
     for name in names:
-        for what in ("CPU", "CPU with client", "rate"):
-            table.add_column(f"{name}: {what}", justify="right")
+        for what in ("CPU", "+ client", "rate"):
+            table.add_column(f"{name}: {what}", justify="right", no_wrap=True)
     for case in result.cases:
         if names and any(name in case.over_kernel for name in names):
             cells = (cell for name in names for cell in comparison_cells(case.over_kernel.get(name)))
@@ -62,24 +62,17 @@ def comparison_cells(found: Comparison | None) -> tuple[str, str, str]:
 
 def case_table(case: CaseResult) -> Table:
     """One row a contender."""
-    table = Table(
-        title=f"{case.row} over {case.link}: {case.title}\n{conditions(case)}", title_justify="left"
-    )
-    table.add_column("")
-    rate = "requests/s" if case.unit == "request" else "MB/s"
-    latency = ("p50", "p99", "p99.9") if case.unit == "request" else ()
-    for name in (
-        f"CPU us a {case.unit}",
-        "with client",
-        rate,
-        *latency,
-        "peak RSS",
-        "CPU over kernel",
-        "rate over kernel",
-    ):
-        table.add_column(name, justify="right")
+    title = f"{case.row} over {case.link}: {case.title}\n{conditions(case)}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    is_asked = case.unit == "request"
+    rate = "requests/s" if is_asked else "MB/s"
+    latency = ("p50 ms", "p99 ms", "p99.9 ms") if is_asked else ()
+    over = ("CPU / kernel", "rate / kernel")
+    for heading in (f"CPU us/{case.unit}", "+ client", rate, *latency, "peak MiB", *over):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, figures in case.figures.items():
-        table.add_row(title_of(name), *figures_cells(figures, len(latency)), *over_cells(case, name))
+        table.add_row(title_of(name), *figures_cells(figures, is_asked), *over_cells(case, name))
     return table
 
 
@@ -88,16 +81,16 @@ def conditions(case: CaseResult) -> str:
     return f"{case.conditions}; the kernel ran {case.kernel_congestion or 'nothing'}"
 
 
-def figures_cells(figures: Figures, latencies: int) -> list[str]:
+def figures_cells(figures: Figures, is_asked: bool) -> list[str]:
     """What was measured of one contender."""
     latency = figures.latency_us
-    seen = [human_us(us) for us in (latency.p50, latency.p99, latency.p99_9)] if latency else [NONE] * 3
+    seen = (latency.p50, latency.p99, latency.p99_9) if latency else ()
     return [
         number(figures.cpu_us_per_unit),
         number(figures.cpu_with_client_us_per_unit),
         number(figures.units_per_second),
-        *seen[:latencies],
-        f"{figures.peak_rss_bytes / MIB:.0f} MiB",
+        *([number(us / US_PER_MS) for us in seen] if is_asked else []),
+        f"{figures.peak_rss_bytes / MIB:.0f}",
     ]
 
 
@@ -121,5 +114,5 @@ def conditions_lines(result: WebResult) -> list[str]:
         f"commit {around.commit or 'unknown'}, Python {around.python}, {versions}",
         f"Linux {around.kernel}, {around.processors} processors, {around.processor}, load {load}",
         f"{settings.rounds} rounds of at most {settings.seconds} s a sample, {bulk}; {congestion}",
-        "CPU: schedstat of every task of the server's process tree; with client: that of wrk or curl added",
+        "CPU: schedstat of every task of the server's process tree; + client: with that of wrk or curl",
     ]

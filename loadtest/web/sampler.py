@@ -9,6 +9,7 @@ when its clock ticks, every 1 to 10 ms of CPU time; a sample costs some tens of 
 Source: setitimer(2), ITIMER_PROF.
 """
 
+import atexit
 import faulthandler
 import os
 import re
@@ -44,6 +45,7 @@ def start(folder: str) -> None:
 
     vars(signal)["signal"] = leave_sampling
     signal.setitimer(signal.ITIMER_PROF, EVERY_S, EVERY_S)
+    atexit.register(signal.setitimer, signal.ITIMER_PROF, 0)  # Or it would end who has no handler any more.
 
 
 def counts_of(folder: Path, pid: int) -> Counter[str]:

@@ -6,7 +6,6 @@ import pytest
 from rich.console import Console
 
 from gossamer.core.clock import SECOND_US
-from gossamer.loadtest import bench_report
 from gossamer.loadtest.report import ProgressDisplay, human_bytes, human_us, print_summary
 from gossamer.loadtest.run import LoadRun
 from gossamer.loadtest.summary import summary
@@ -84,40 +83,3 @@ def test_progress__no_terminal__silent() -> None:
 def test_progress__terminal__shows_rate_and_errors() -> None:
     assert "req/s" in progress_of(force_terminal=True)
     assert "50 errors" in progress_of(force_terminal=True)
-
-
-def test_bench_report__result__figures_beside_their_targets() -> None:
-    figures = {
-        "cpu_us_per_request": 7.25,
-        "machine_cpu_us_per_request": 20.0,
-        "softirq_us_per_request": 1.0,
-        "requests_per_second": 40_000.0,
-        "errors_total": 0,
-    }
-    target = {
-        "name": "a / b",
-        "figure": 1.6,
-        "limit": 1.5,
-        "unit": "x",
-        "made_by": "pairs",
-        "is_met": False,
-    }
-    result = {
-        "http": {"keep-alive": {"nginx": figures}},
-        "size": {"rounds": 3, "seconds": 2},
-        "targets": [target, {**target, "is_met": True}],
-        "notes": ["uvicorn: not run, it is missing"],
-    }
-    out = io.StringIO()
-    bench_report.show(result, Console(file=out, width=132))
-    for expected in (
-        "7.25",
-        "40,000",
-        "3 interleaved rounds of 2 s",
-        "1.6 x",
-        "1.5 x",
-        "missed",
-        "met",
-        "not run",
-    ):
-        assert expected in out.getvalue()

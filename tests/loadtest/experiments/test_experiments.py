@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from gossamer.cli.bench import bench
-from gossamer.loadtest.experiments import disk, fifo, serve, sync, threads, timers
+from gossamer.loadtest.experiments import connections, disk, fifo, shards, simulator, sync, threads, timers
 from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
 from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result
 from gossamer.loadtest.experiments.plot import draw
@@ -88,13 +89,39 @@ def test_output__named_by_the_experiment(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"timers.png", "timers.svg"}
 
 
-def test_serve__figures_of_the_benchmark__points_goals_and_medians() -> None:
-    target = {"name": "cost", "figure": 1.0, "limit": 1.5, "unit": "x"}
-    rounds = {"keep-alive": {"nginx": [10.0, 11.0]}, "new connection per request": {"nginx": [30.0, 31.0]}}
-    found = {"http": {}, "http_rounds_cpu_us": rounds, "targets": [target], "notes": []}
-    result = serve.as_result(found)
-    assert result.points[1] == Point("nginx", 2, {"keep-alive us": 11.0, "new connection us": 31.0})
-    assert [goal.is_met for goal in result.goals] == [True]
+def test_simulator__more_loss__fewer_segments_all_the_same_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = msgspec.structs.replace(simulator.TIMED, transfer_bytes=200_000)
+    monkeypatch.setattr(simulator, "TIMED", small)
+    monkeypatch.setattr(simulator, "LOSSY_BYTES", 100_000)
+    result = simulator.run(said, rounds=1)
+    assert [point.x for point in result.points] == [loss * 100 for loss in simulator.LOSSES]
+    assert all(point.values["segments/s"] >= point.values["slowest round"] > 0 for point in result.points)
+    assert result.figures["segments_per_second"] == result.points[0].values["segments/s"]
+
+
+@pytest.mark.needs("nfqueue", "wrk", "curl")
+@pytest.mark.slow
+def test_connections__idle_ones__bytes_each_and_a_request_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "ASK_ROUNDS", 1)
+    monkeypatch.setattr(connections, "STEPS", (10,))
+    result = connections.run(said, 1_200)
+    first, last = result.points
+    assert (first.x, last.x) == (10, 1_200)
+    assert "bytes each" not in first.values
+    assert 500 < last.values["bytes each"] < 6_000
+    assert last.values["CPU us a request"] > 1
+
+
+@pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
+@pytest.mark.slow
+def test_shards__two_workers__answer_too() -> None:
+    result = shards.run(said, most=2, rounds=1)
+    assert {(point.series, point.x) for point in result.points} == {
+        (name, workers) for name in ("gossamer kernel", "gossamer frames") for workers in (1, 2)
+    }
+    assert all(point.values["requests/s"] > 10 for point in result.points)
 
 
 @pytest.mark.needs("direct-io")
