@@ -32,7 +32,7 @@ from gossamer.loadtest.namespaces import (
 from gossamer.loadtest.servers import Gossamer, ServerError, start_gossamer
 from gossamer.loadtest.web.asking import ask, write_files
 from gossamer.loadtest.web.measuring import processors
-from gossamer.loadtest.web.rows import SMALL, Row
+from gossamer.loadtest.web.rows import SMALL, AskedRow
 from gossamer.loadtest.web.sample import figures
 from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.machine import find_nfqueue_obstacle
@@ -46,7 +46,7 @@ OPENING_LIMIT_S: Final = 600.0
 """For one step."""
 BYTES_EACH: Final = 4_000
 """Room that a connection may take at most, of both sides, before the machine is asked for so many."""
-ASKED: Final = Row("beside", "GET of 1 KiB, keep-alive, 16 connections", connections=16)
+ASKED: Final = AskedRow("beside", "GET of 1 KiB, keep-alive, 16 connections", connections=16)
 ASK_SECONDS: Final = 1
 ASK_ROUNDS: Final = 3
 TOLD_FROM: Final = 1_000

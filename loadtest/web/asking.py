@@ -9,7 +9,7 @@ from typing import Final
 from gossamer.loadtest.servers import Place, Server, ServerError
 from gossamer.loadtest.web.curl import curl_argv, parse_curl
 from gossamer.loadtest.web.measuring import Usage, measure, run_client
-from gossamer.loadtest.web.rows import BULK, LARGE, LARGE_BYTES, MB, SMALL, SMALL_BYTES, Row
+from gossamer.loadtest.web.rows import BULK, LARGE, LARGE_BYTES, MB, SMALL, SMALL_BYTES, AskedRow
 from gossamer.loadtest.web.sample import WebSample
 from gossamer.loadtest.web.wrk import parse_wrk, script, wrk_argv
 
@@ -42,7 +42,7 @@ def write_script(folder: Path, pipeline: int) -> Path:
     return path
 
 
-def argv_of(row: Row, url: str, seconds: int, folder: Path) -> list[str]:
+def argv_of(row: AskedRow, url: str, seconds: int, folder: Path) -> list[str]:
     """The client's command line."""
     if row.work == "ask":
         return wrk_argv(
@@ -51,13 +51,13 @@ def argv_of(row: Row, url: str, seconds: int, folder: Path) -> list[str]:
     return curl_argv(url, seconds, str(file_of(folder / "site", BULK)) if row.work == "upload" else "")
 
 
-def ask(row: Row, server: Server, client: Place, host: str, seconds: int, folder: Path) -> WebSample:
+def ask(row: AskedRow, server: Server, client: Place, host: str, seconds: int, folder: Path) -> WebSample:
     """One sample. Raises: ServerError, OSError."""
     url = f"http://{f'[{host}]' if ':' in host else host}:{server.port}{row.path}"
     return sample_of(row, measure(client, server, argv_of(row, url, seconds, folder), seconds))
 
 
-def sample_of(row: Row, usage: Usage) -> WebSample:
+def sample_of(row: AskedRow, usage: Usage) -> WebSample:
     """The sample that a client's output stands for. Raises: ServerError when nothing was answered."""
     if row.work == "ask":
         asked = parse_wrk(usage.output)

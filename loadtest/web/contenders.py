@@ -14,7 +14,7 @@ import msgspec
 from gossamer.loadtest.peers import nginx_binary, start_nginx
 from gossamer.loadtest.servers import Gossamer, Place, Server, start_gossamer
 from gossamer.loadtest.web.python_peers import ARGUMENTS, start_python_peer
-from gossamer.loadtest.web.rows import Row
+from gossamer.loadtest.web.rows import AskedRow
 from gossamer.loadtest.web.settings import WebSettings
 from gossamer.shards.machine import find_nfqueue_obstacle
 
@@ -78,7 +78,7 @@ def obstacle(name: str) -> str:
     return (find_nfqueue_obstacle() or "") if OURS[name].stack == "nfqueue" else ""
 
 
-def service_of(name: str, row: Row) -> Service:
+def service_of(name: str, row: AskedRow) -> Service:
     """Which server of a contender a row is asked of."""
     return "sink" if row.work == "upload" and name in OURS else "site"
 

@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from gossamer.loadtest.web.contenders import ALL, OURS_AND_NGINX, OURS_NAMES
-from gossamer.loadtest.web.rows import LOSSY, ROWS, WHOLE, Row
+from gossamer.loadtest.web.rows import LOSSY, ROWS, WHOLE, AskedRow
 
 
-class Link(msgspec.Struct, frozen=True):
+class WebLink(msgspec.Struct, frozen=True):
     """What lies between client and server."""
 
     name: str
@@ -22,7 +22,7 @@ class Link(msgspec.Struct, frozen=True):
     has_offloads: bool = True
     """TSO and GRO; without them the device gets packets of the MTU, as where a card cannot cut or join."""
 
-    def words(self, row: Row) -> str:
+    def words(self, row: AskedRow) -> str:
         """The conditions of a row over this link."""
         family = f"IPv{self.family}"
         if self.is_loopback:
@@ -34,12 +34,12 @@ class Link(msgspec.Struct, frozen=True):
 
 
 _LINKS: Final = (
-    Link("veth4", 4),
-    Link("veth4-off", 4, has_offloads=False),
-    Link("veth6", 6),
-    Link("veth6-off", 6, has_offloads=False),
-    Link("lo4", 4, is_loopback=True),
-    Link("lo6", 6, is_loopback=True),
+    WebLink("veth4", 4),
+    WebLink("veth4-off", 4, has_offloads=False),
+    WebLink("veth6", 6),
+    WebLink("veth6-off", 6, has_offloads=False),
+    WebLink("lo4", 4, is_loopback=True),
+    WebLink("lo6", 6, is_loopback=True),
 )
 LINKS: Final = {link.name: link for link in _LINKS}
 
@@ -47,8 +47,8 @@ LINKS: Final = {link.name: link for link in _LINKS}
 class Case(msgspec.Struct, frozen=True):
     """One row over one link, and who is asked."""
 
-    row: Row
-    link: Link
+    row: AskedRow
+    link: WebLink
     contenders: tuple[str, ...]
 
     @property
@@ -64,7 +64,7 @@ PLAN: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("veth6", ("keep-alive", "64k", "bulk-down"), OURS_AND_NGINX),
     ("lo4", ("keep-alive", "new-connection", "64k", "bulk-down"), OURS_AND_NGINX),
 )
-"""Link, rows, contenders: what is asked unless somebody says otherwise."""
+"""WebLink, rows, contenders: what is asked unless somebody says otherwise."""
 
 
 def planned(rows: Sequence[str], links: Sequence[str], contenders: Sequence[str]) -> list[Case]:

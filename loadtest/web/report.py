@@ -13,7 +13,7 @@ from gossamer.loadtest.web.contenders import BASELINE, FUNCTIONAL, title_of
 from gossamer.loadtest.web.result import CaseResult, WebResult
 from gossamer.loadtest.web.sample import Comparison, Figures, Ratio
 
-WIDTH: Final = 132
+WIDTH: Final = 144
 MIB: Final = 1 << 20
 US_PER_MS: Final = 1_000
 NONE: Final = "-"

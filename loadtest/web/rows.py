@@ -21,7 +21,7 @@ ROUND_TRIP_US: Final = 20_000
 Work = Literal["ask", "download", "upload"]
 
 
-class Row(msgspec.Struct, frozen=True):
+class AskedRow(msgspec.Struct, frozen=True):
     """One kind of work."""
 
     name: str
@@ -45,9 +45,9 @@ class Row(msgspec.Struct, frozen=True):
         return "request" if self.work == "ask" else "MB"
 
 
-def _lossy(percent: float) -> Row:
+def _lossy(percent: float) -> AskedRow:
     words = f"download for a time, {percent:g} % lost each way, round trip {ROUND_TRIP_US // 1000} ms"
-    return Row(
+    return AskedRow(
         f"loss-{percent:g}",
         words,
         "download",
@@ -60,13 +60,13 @@ def _lossy(percent: float) -> Row:
 
 
 _ROWS: Final = (
-    Row("keep-alive", "GET of 1 KiB, keep-alive, 64 connections"),
-    Row("pipelining", "GET of 1 KiB, 16 at once, 64 connections", pipeline=16),
-    Row("new-connection", "GET of 1 KiB, a connection for each, 64 at a time", is_closing=True),
-    Row("64k", "GET of 64 KiB, keep-alive, 64 connections", path=LARGE),
-    Row("bulk-down", "one download", "download", BULK, 1),
-    Row("bulk-up", "one upload", "upload", BULK, 1),
-    Row(
+    AskedRow("keep-alive", "GET of 1 KiB, keep-alive, 64 connections"),
+    AskedRow("pipelining", "GET of 1 KiB, 16 at once, 64 connections", pipeline=16),
+    AskedRow("new-connection", "GET of 1 KiB, a connection for each, 64 at a time", is_closing=True),
+    AskedRow("64k", "GET of 64 KiB, keep-alive, 64 connections", path=LARGE),
+    AskedRow("bulk-down", "one download", "download", BULK, 1),
+    AskedRow("bulk-up", "one upload", "upload", BULK, 1),
+    AskedRow(
         "loss-1-near",
         "download, 1 % lost towards the client, no delay",
         "download",

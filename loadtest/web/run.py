@@ -169,6 +169,8 @@ def compare(settings: WebSettings, say: Told) -> WebResult:
         around = surroundings(stage.servers)
         write_files(Path(folder, "site"), settings.bulk_bytes)
         run.start_servers(cases, held)
+        if not run.servers:
+            raise ServerError("; ".join(run.notes))
         run.ask_all(cases)
         return WebResult(
             SCHEMA,

@@ -23,8 +23,8 @@ from gossamer.loadtest.namespaces import (
     remove_stale,
 )
 from gossamer.loadtest.web.congestion import choose_on_link, choose_on_loopback, running
-from gossamer.loadtest.web.links import Link
-from gossamer.loadtest.web.rows import Row
+from gossamer.loadtest.web.links import WebLink
+from gossamer.loadtest.web.rows import AskedRow
 
 RELAY_LEFT: Final = ("10.78.0.1/24", "fd78::1/64")
 RELAY_RIGHT: Final = ("10.78.0.2/24", "fd78::2/64")
@@ -58,7 +58,7 @@ class Stage:
         self._seed = 0
 
     @contextlib.contextmanager
-    def set_up(self, row: Row, link: Link) -> Iterator[Way]:
+    def set_up(self, row: AskedRow, link: WebLink) -> Iterator[Way]:
         """The link as a row wants it.
 
         Raises: NamespaceError.

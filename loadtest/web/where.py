@@ -23,7 +23,7 @@ from gossamer.loadtest.web.asking import ask, write_files
 from gossamer.loadtest.web.contenders import OURS, Ground, service_of, start_ours, title_of
 from gossamer.loadtest.web.links import LINKS
 from gossamer.loadtest.web.measuring import processors
-from gossamer.loadtest.web.rows import ROWS, Row
+from gossamer.loadtest.web.rows import ROWS, AskedRow
 from gossamer.loadtest.web.run import Told, check_needs
 from gossamer.loadtest.web.sampler import FOLDER_VARIABLE, PROGRAM, counts_of
 from gossamer.loadtest.web.settings import WebSettings
@@ -75,7 +75,7 @@ def room_of(place: str) -> str:
     return ROOMS[max(beginnings, key=len)] if beginnings else OTHER
 
 
-def divided(row: Row, contender: str, cost_us: float, counts: Counter[str]) -> PathCost:
+def divided(row: AskedRow, contender: str, cost_us: float, counts: Counter[str]) -> PathCost:
     """A cost, divided as the samples are."""
     total = max(1, counts.total())
     rooms: dict[str, float] = {}
@@ -100,7 +100,7 @@ def measure_paths(settings: WebSettings, say: Told) -> list[PathCost]:
 
 
 def one_path(
-    settings: WebSettings, stage: Stage, folder: Path, row: Row, contender: str, say: Told
+    settings: WebSettings, stage: Stage, folder: Path, row: AskedRow, contender: str, say: Told
 ) -> PathCost:
     """One row on one way, with a server of its own. Raises: ServerError, NamespaceError, OSError."""
     say(f"{row.name}, {title_of(contender)}")

@@ -48,9 +48,9 @@ def test_bench_http__a_round_over_the_link__costs_ratios_and_surroundings() -> N
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_bench_http__asked_to_end_in_mid_run__nothing_is_left(number: int, tmp_path: Path) -> None:
+def test_bench_http__asked_to_end_in_mid_run__nothing_is_left(number: int, folder: Path) -> None:
     argv = [*COMMAND, "--rows", "keep-alive", "--links", "veth4", "--contenders", "kernel,frames", "--json"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(folder)}
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         wait_for_line(process, "round 1")
@@ -62,7 +62,18 @@ def test_bench_http__asked_to_end_in_mid_run__nothing_is_left(number: int, tmp_p
     assert not [pid for pid in pids if is_alive(pid)]
     prefix = f"{namespaces.PREFIX}{process.pid}-"
     assert prefix not in namespaces.run(["ip", "netns", "list"])
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
+def test_bench_http__no_server_comes_up__one_line_that_says_why(tmp_path: Path) -> None:
+    too_long = tmp_path / ("x" * 100)
+    too_long.mkdir()
+    argv = [*COMMAND, "--rows", "keep-alive", "--contenders", "kernel", "--bulk", "1MiB", "--json"]
+    environment = {**os.environ, "TMPDIR": str(too_long)}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "its path is too long for a socket" in done.stderr.splitlines()[-1]
 
 
 def wait_for_line(process: "subprocess.Popen[str]", text: str) -> None:
@@ -103,7 +114,7 @@ def test_stage__losing__a_rule_while_the_block_lasts() -> None:
     with stages.staged("bbr") as stage:
         with stage.set_up(ROWS["loss-1-near"], LINKS["veth6-off"]) as way:
             assert way.congestion == "bbr"
-            assert "0.01" in stage.clients.run(["ip6tables", "-t", "raw", "-S"])
+            assert "--probability 0.00999" in stage.clients.run(["ip6tables", "-t", "raw", "-S"])
         assert "statistic" not in stage.clients.run(["ip6tables", "-t", "raw", "-S"])
 
 
