@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody, UntilCloseBody
-from gossamer.core.http.fields import Combined, Fields, combine, connection_options
+from gossamer.core.http.fields import Combined, Fields, combine, connection_options, list_members
 from gossamer.core.http.grammar import BARE_LF, DIGITS, FIELD_LINE, STATUS_LINE
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from gossamer.core.http.memo import Memo
@@ -113,7 +113,7 @@ def response_length(table: Combined) -> int:
     coding = table.get("transfer-encoding")
     length = table.get("content-length")
     if coding is not None:
-        if length is not None or coding.lower() != "chunked":
+        if length is not None or list_members(coding.lower()) != ["chunked"]:
             raise ResponseError("bad Transfer-Encoding")
         return CHUNKED
     if length is None:

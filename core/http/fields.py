@@ -35,9 +35,15 @@ def combine(fields: Fields) -> Combined:
     return table
 
 
+def list_members(text: str) -> list[str]:
+    """The members of a list that are tokens or have no comma within them.
+
+    RFC 9110 5.6.1.2: "A recipient MUST parse and ignore a reasonable number of empty list elements".
+    """
+    return [member for part in text.split(",") if (member := part.strip(" \t"))]
+
+
 def connection_options(table: Combined) -> frozenset[str]:
     """The options of Connection, in lower case."""
     combined = table.get("connection")
-    return (
-        frozenset([option.strip(" \t").lower() for option in combined.split(",")]) if combined else NO_OPTIONS
-    )
+    return frozenset([option.lower() for option in list_members(combined)]) if combined else NO_OPTIONS

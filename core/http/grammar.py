@@ -6,9 +6,15 @@ can match the same byte. Source: RFC 9110 5.6.2 (token), 5.5 (field values); RFC
 """
 
 import re
+from ipaddress import IPv6Address
 from typing import Final
 
 TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+
+ONE_TOKEN: Final = re.compile(TOKEN.decode("ascii"))
+
+TRANSFER_ENCODING: Final = re.compile(rb"^transfer-encoding(?=:)", re.IGNORECASE | re.MULTILINE)
+"""The name of that field, wherever a line begins with it."""
 
 # RFC 9112 2.2: "a recipient MAY recognize a single LF as a line terminator" - here it may not: what one
 # parser in a chain takes for the end of a line and another does not is how requests are smuggled.
@@ -22,6 +28,8 @@ REQUEST_LINE: Final = re.compile(
 )
 PLAIN_TARGET: Final = re.compile(rb"/[0-9A-Za-z._~!$&'()*+,;=:@%/?-]*")
 """An origin-form of RFC 3986's own characters, about which no two parsers differ."""
+
+NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 
 PLAIN_GET: Final = re.compile(
     rb"GET /((?:[0-9A-Za-z_~-][0-9A-Za-z._~-]*/)*[0-9A-Za-z_~-][0-9A-Za-z._~-]*) HTTP/1\.1"
@@ -41,16 +49,38 @@ FIELD_SECTION: Final = re.compile(rb"(?:" + TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\
 """All the field lines of a head and the empty line: each has a token right before its colon."""
 
 # RFC 3986 3.2.2: reg-name, IPv4address or a bracketed IP-literal, and a port.
-HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~!$&'()*+,;=%-]{1,255})(?::[0-9]{0,5})?")
+HOST: Final = re.compile(
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]{2,45})\]|\[v[0-9A-Fa-f]{1,8}\.[0-9A-Za-z._~!$&'()*+,;=:-]{1,255}\]"
+    r"|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2}){1,255})(?::[0-9]{0,5})?"
+)
+"""Its shape: of what stands in brackets `is_host` knows more."""
 
 DIGITS: Final = re.compile(rb"[0-9]{1,18}")
 """A Content-Length: digits alone (no sign, no 0x), and few enough for a signed 64-bit integer."""
 
+QUOTED_STRING: Final = (
+    rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'  # RFC 9110 5.6.4
+)
+
 CHUNK_LINE: Final = re.compile(
     rb"(?P<size>[0-9A-Fa-f]{1,15})(?:[ \t]*;[ \t]*"
     + TOKEN
-    + rb"(?:=(?:"
+    + rb"(?:[ \t]*=[ \t]*(?:"
     + TOKEN
-    + rb'|"[^"\\\x00-\x1f\x7f]*"))?)*'
+    + rb"|"
+    + QUOTED_STRING
+    + rb"))?)*"
 )
 """RFC 9112 7.1: chunk-size and its extensions; fifteen digits stay below 2^63."""
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a host, perhaps with a port, as Host and the authority of a target have it."""
+    match = HOST.fullmatch(text)
+    if match is None or match["ipv6"] is None:
+        return match is not None
+    try:
+        IPv6Address(match["ipv6"])
+    except ValueError:
+        return False
+    return True

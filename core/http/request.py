@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.http.fields import Combined, Fields
-from gossamer.core.http.grammar import HOST, PLAIN_GET, PLAIN_TARGET, REQUEST_LINE
+from gossamer.core.http.grammar import NOT_ASCII, PLAIN_GET, PLAIN_TARGET, REQUEST_LINE, is_host
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from gossamer.core.http.memo import Memo
 from gossamer.core.http.section import CHUNKED, FieldSection, HeadError, collect, judge_section
@@ -171,10 +171,10 @@ def judge_target(method: str, raw: bytes, host: str) -> tuple[str, str]:
     """
     target = raw.decode("latin-1")
     is_plain = PLAIN_TARGET.fullmatch(raw) is not None
-    if not is_plain and collect(method.encode("ascii") + b" " + raw + b" HTTP/1.0\r\n\r\n").url != raw:
-        raise HeadError(400, "bad request target")
+    if not is_plain:
+        judge_by_llhttp(method, raw)
     if method == "CONNECT":
-        if HOST.fullmatch(target) is None:
+        if not is_host(target):
             raise HeadError(400, "bad request target")
         return target, target
     if is_plain:
@@ -184,6 +184,17 @@ def judge_target(method: str, raw: bytes, host: str) -> tuple[str, str]:
     if target.startswith("/") or (target == "*" and method == "OPTIONS"):
         return host, target
     return judge_absolute_target(target)
+
+
+def judge_by_llhttp(method: str, raw: bytes) -> None:
+    """The second judge of a target. Raises: HeadError.
+
+    It takes no octet beyond ASCII. People and programs write names of files in UTF-8 as they are, and every
+    such octet is data to us; so it is shown a letter in their place.
+    """
+    shown = NOT_ASCII.sub(b"x", raw)
+    if collect(method.encode("ascii") + b" " + shown + b" HTTP/1.0\r\n\r\n").url != shown:
+        raise HeadError(400, "bad request target")
 
 
 def judge_absolute_target(target: str) -> tuple[str, str]:
@@ -197,7 +208,7 @@ def judge_absolute_target(target: str) -> tuple[str, str]:
     if not separator or scheme.lower() not in ("http", "https"):
         raise HeadError(400, "bad request target")
     cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
-    if HOST.fullmatch(rest[:cut]) is None:
+    if not is_host(rest[:cut]):
         raise HeadError(400, "bad request target")
     path = rest[cut:]
     return rest[:cut], path if path.startswith("/") else "/" + path

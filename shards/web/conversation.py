@@ -16,6 +16,7 @@ from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.reader import RequestReader, is_one_head
 from gossamer.core.http.request import Refusal, Request, RequestParser
+from gossamer.core.http.response import CONTINUE
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, AnswerSetting, error_answer
 from gossamer.shards.web.content import StreamedFile
@@ -153,12 +154,17 @@ class Conversation:
     async def discard_body(self, request: Request) -> Refusal | None:
         """Read and drop a body that nobody wants, within bounds of size, time and rate."""
         body_bytes_max = self.site.options.body_discard_bytes_max
-        refused = Refusal(413 if request.method in ALLOWED_METHODS else 405, "body not wanted")
+        is_allowed = request.method in ALLOWED_METHODS
+        refused = Refusal(413 if is_allowed else 405, "body not wanted")
         unreadable = self.inbox.reader.expect_body(request)
         if unreadable is not None:
             return unreadable
-        if request.expects_continue or request.body_bytes > body_bytes_max:
+        if request.body_bytes > body_bytes_max or (request.expects_continue and not is_allowed):
             return refused
+        if request.expects_continue and not self.has_input:
+            # RFC 9110 10.1.1: "A server MAY omit sending a 100 (Continue) response if it has already received
+            # some or all of the content".
+            self.post(CONTINUE)
         await self.flush()  # Nobody waits for an answer because somebody's next body is slow.
         self.inbox.await_body()
         while self.inbox.body_bytes_total <= body_bytes_max:

@@ -15,6 +15,9 @@ BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 PLAIN_PATH: Final = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/?)*")
 """A path that needs no work: no escapes, no empty or dot segments."""
 
+PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+"""What may stand in a Location as it came: anything else of a query is an octet of UTF-8."""
+
 WELL_KNOWN: Final = ".well-known"
 
 
@@ -31,7 +34,9 @@ class SitePath(msgspec.Struct, frozen=True, gc=False):
     @property
     def folder_target(self) -> str:
         """The target with the slash that was missing, for a redirect. Never begins with two slashes."""
-        return quote(f"/{self.name}/" if self.name else "/", safe="/~", errors="surrogateescape") + self.query
+        return quote(f"/{self.name}/" if self.name else "/", safe="/~", errors="surrogateescape") + quote(
+            self.query, safe=PRINTABLE, encoding="latin-1"
+        )
 
 
 def site_path(target: str, hidden_files: bool = False) -> SitePath | int:
@@ -41,7 +46,9 @@ def site_path(target: str, hidden_files: bool = False) -> SitePath | int:
         return SitePath(path.strip("/"), path.endswith("/"), mark + query)
     if not path.startswith("/") or BAD_ESCAPE.search(path):
         return 400
-    segments = normal_segments([os.fsdecode(unquote_to_bytes(part)) for part in path[1:].split("/")])
+    segments = normal_segments(
+        [os.fsdecode(unquote_to_bytes(part.encode("latin-1"))) for part in path[1:].split("/")]
+    )
     if segments is None:
         return 400
     if any(not is_servable(segment, hidden_files) for segment in segments):

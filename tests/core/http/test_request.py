@@ -173,11 +173,9 @@ def test_missing_double_or_bad_host__400(host: bytes) -> None:
         b"Content-Length:\r\n",
         b"Content-Length: 99999999999999999999\r\n",
         b"Content-Length: \xb2\r\n",
-        b"Transfer-Encoding: xchunked\r\n",
         b"Transfer-Encoding: chunked, identity\r\n",
         b"Transfer-Encoding: chunked, chunked\r\n",
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-        b"Transfer-Encoding: identity\r\n",
         b"Transfer-Encoding: \x0bchunked\r\n",
         b"Transfer-Encoding: chunked;x=y\r\n",
         b'Transfer-Encoding: "chunked"\r\n',
@@ -193,7 +191,8 @@ def test_framing() -> None:
     assert accepted(head(b"PUT / HTTP/1.1", b"Content-Length: 007\r\n")).body_bytes == 7
     assert accepted(head(b"PUT / HTTP/1.1", b"Transfer-Encoding: Chunked\r\n")).body_bytes == CHUNKED
     assert refused(head(b"PUT / HTTP/1.0", b"Transfer-Encoding: chunked\r\n")) == 400
-    assert refused(head(b"PUT / HTTP/1.1", b"Transfer-Encoding: gzip, chunked\r\n")) == 501
+    for unknown in (b"gzip, chunked", b"xchunked", b"identity", b"gzip,, deflate , chunked"):
+        assert refused(head(b"PUT / HTTP/1.1", b"Transfer-Encoding: " + unknown + b"\r\n")) == 501
 
 
 def test_expectations__rfc_9110_10_1_1() -> None:
