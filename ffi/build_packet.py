@@ -18,6 +18,7 @@ SOURCES = (
     "build",
     "frame",
     "join",
+    "read",
     "receive",
     "send",
 )

@@ -7,7 +7,7 @@ further device is one more file that fulfils one of these protocols. The layout 
 """
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from gossamer.ffi._packet import ffi
@@ -36,6 +36,29 @@ class PacketSource(Protocol):
 
     def close(self) -> None:
         """Give back what it holds."""
+
+
+class OutPart(Protocol):
+    """A stretch of a text: of octets in memory, or of a file."""
+
+    @property
+    def file(self) -> int:
+        """The file that it stands in, by its number; negative for octets in memory."""
+
+    @property
+    def length(self) -> int:
+        """How many octets it is."""
+
+
+class OutText(Protocol):
+    """A text in parts."""
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Each an `OutPart`. One in memory has its octets in `chunk`, from `start` on; one of a file stands
+        there at `offset`."""
+
+    def __len__(self) -> int: ...
 
 
 class OutSegment(Protocol):
@@ -68,7 +91,7 @@ class OutSegment(Protocol):
 
     @property
     def payload(self) -> Any:
-        """The text."""
+        """The text: octets, or an `OutText`."""
 
     @property
     def urgent(self) -> int:
@@ -151,7 +174,34 @@ class OneWay:
         return ()
 
 
-class PacketSink(Ways, Protocol):
+class FileReading(Protocol):
+    """Segments that bear stretches of files."""
+
+    def read_from(self, descriptors: Mapping[int, int]) -> None:
+        """The open descriptor of each file of which a segment may bear a stretch stands there from now on."""
+
+    def take_unreadable(self) -> Collection[bytes]:
+        """Flows of which a segment could not leave, since its file has become shorter, or cannot be read."""
+
+    def forget_file(self, file: int) -> None:
+        """Nobody needs a file any more; its descriptor is closed next."""
+
+
+class NoFiles:
+    """The `FileReading` of a sink to which nobody gives any."""
+
+    def read_from(self, descriptors: Mapping[int, int]) -> None:
+        """None is read."""
+
+    def take_unreadable(self) -> Collection[bytes]:
+        """There is none."""
+        return ()
+
+    def forget_file(self, file: int) -> None:
+        """None is known."""
+
+
+class PacketSink(Ways, FileReading, Protocol):
     """Outgoing segments, collected into batches."""
 
     failed_total: int
@@ -162,8 +212,9 @@ class PacketSink(Ways, Protocol):
 
         `options` holds all option octets, padded to a multiple of four; without it, a segment with a
         timestamp gets that option alone, and no urgent pointer: one with URG needs `options`. The payload is
-        any bytes-like object of single bytes; it is copied at once. A super-segment has no `options`; it is
-        sent as its packets (`core.wire.cutting`).
+        any bytes-like object of single bytes, or in parts; what of it stands in files is read at once, what
+        is bytes at the latest when the batch is sent. A super-segment has no `options`; it is sent as its
+        packets (`core.wire.cutting`).
         """
 
     def flush(self) -> int:

@@ -10,15 +10,16 @@ Source: raw(7), ipv6(7).
 import mmap
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from gossamer.ffi._packet import ffi, lib
 from gossamer.ffi.frames import Frames
 from gossamer.ffi.hops import RAW, Hop, link_mtu
-from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment, TooLong
+from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment, OutText, TooLong
 from gossamer.ffi.sendsocket import open_send_socket
+from gossamer.ffi.windows import WINDOW_BYTES, Windows
 
 BATCH_MAX: Final = 256
 """Segments a batch."""
@@ -28,6 +29,15 @@ TTL_DEFAULT: Final = 64
 HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
 """Room before each payload for the longest header: IPv6, TCP, timestamps."""
 SEGMENT_BYTES_MAX: Final = 65535
+PARTS_MAX: Final = lib.TEXT_PARTS_MAX
+"""Stretches of a text that leave as they stand; more are copied."""
+APART_BYTES_MIN: Final = 8192
+"""A shorter text is sooner copied than noted."""
+Place = tuple[Any, int, int, int]
+"""Where a stretch stands: address, length, and of a file its descriptor and where in it."""
+FLOW_BYTES: Final = 36
+APART_MAX: Final = lib.APART_MAX
+"""Stretches of a batch that do."""
 
 IPV6_HDRINCL: Final = 36
 IPV6_FREEBIND: Final = 78
@@ -61,6 +71,10 @@ NO_HOPS: Final[Mapping[bytes, int]] = MappingProxyType({})
 """Of a sink that sends no frames."""
 
 
+NO_FILES: Final[Mapping[int, int]] = MappingProxyType({})
+"""Of a sink whose segments bear octets only."""
+
+
 def _stays_raw(_flow: bytes) -> int:
     return RAW
 
@@ -72,6 +86,11 @@ class RawSink:
 
     def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT, frames: Frames | None = None) -> None:
         self.failed_total = 0
+        self._descriptors: Mapping[int, int] = NO_FILES
+        self._unreadable: set[bytes] = set()
+        self._windows = Windows()
+        self._apart: list[Any] = []
+        """What the batch sends from where it stands."""
         self._count = 0
         """Records of the batch."""
         self._pieces = 0
@@ -129,8 +148,14 @@ class RawSink:
             offset = HEADROOM_BYTES
         if options_bytes:
             self._arena[offset : offset + options_bytes] = options
-        if payload:
-            self._arena[offset + options_bytes : end] = payload
+        if type(payload) is bytes or not hasattr(payload, "parts"):
+            if payload:
+                self._arena[offset + options_bytes : end] = payload
+        elif cut_bytes and hop and self._is_added(payload):
+            end = offset
+        elif not self._is_written(payload.parts, offset + options_bytes):
+            self._unreadable.add(flow)
+            return
         ts_val = segment.ts_val
         with_timestamp = ts_val >= 0 and not options_bytes
         _PACK_RECORD(
@@ -145,7 +170,7 @@ class RawSink:
             ts_val if with_timestamp else segment.urgent,
             segment.ts_ecr,
             offset,
-            end - offset - options_bytes,
+            len(payload),
             options_bytes,
             segment.ecn,
             cut_bytes,
@@ -155,6 +180,50 @@ class RawSink:
         self._count += 1
         if cut_bytes:
             self._pieces += -(-len(payload) // cut_bytes) - 1
+
+    def _is_added(self, text: OutText) -> bool:
+        """Whether a text will be sent from where it stands."""
+        parts = text.parts
+        if len(text) < APART_BYTES_MIN or len(self._apart) > APART_MAX - PARTS_MAX:
+            return False
+        places: list[Place] = []
+        for part in parts:
+            if part.file < 0:
+                memory = ffi.from_buffer("uint8_t[]", part.chunk)
+                places.append((memory + part.start, part.length, -1, 0))
+            else:
+                places += self._places_in_file(part)
+        if len(places) > PARTS_MAX or sum(place[1] for place in places) != len(text):
+            return False
+        for place in places:
+            lib.sender_add_part(self._sender, self._count, *place)
+            self._apart.append((place, text))
+        return True
+
+    def _places_in_file(self, part: Any) -> Iterator[Place]:
+        """The windows that a stretch of a file is seen through, as far as there are any."""
+        fd, offset, left = self._descriptors[part.file], part.offset, part.length
+        while left:
+            index, start = divmod(offset, WINDOW_BYTES)
+            length = min(left, WINDOW_BYTES - start)
+            window = self._windows.at(part.file, index, self._descriptors)
+            if window is None:
+                return
+            yield window + start, length, fd, offset
+            offset, left = offset + length, left - length
+
+    def _is_written(self, parts: Iterable[Any], at: int) -> bool:
+        """Whether all of a text stands in the arena now: what of it is in a file has been read."""
+        for part in parts:
+            if part.file < 0:
+                piece = memoryview(part.chunk)[part.start : part.start + part.length]
+                self._arena[at : at + part.length] = piece
+            else:
+                fd = self._descriptors[part.file]
+                if lib.file_read(fd, self._c_arena + at, part.length, part.offset) != part.length:
+                    return False
+            at += part.length
+        return True
 
     def _make_room(self, payload_bytes: int) -> int:
         """Flush; how far the end of the arena's used part moved back."""
@@ -174,6 +243,24 @@ class RawSink:
         if self._frames is not None:
             self._send_what_waits()
             self._frames.doubt(flow)
+
+    def read_from(self, descriptors: Mapping[int, int]) -> None:
+        """See PacketSink."""
+        self._descriptors = descriptors
+
+    def take_unreadable(self) -> Collection[bytes]:
+        """See PacketSink."""
+        if not self._unreadable:
+            return ()
+        unreadable, self._unreadable = self._unreadable, set()
+        return unreadable
+
+    def forget_file(self, file: int) -> None:
+        """See PacketSink."""
+        if self._apart:
+            self._send_what_waits()
+        self._windows.forget(file)
+        self._windows.trim()
 
     def forget(self, flow: bytes) -> None:
         """See PacketSink."""
@@ -197,6 +284,8 @@ class RawSink:
         count, packets = self._count, self._count + self._pieces
         self._count = self._pieces = self._end = 0
         sent = lib.sender_send(self._sender, count)
+        if self._apart:
+            self._settle_apart()
         if sent != packets:
             self.failed_total += packets - sent
             self._note_refused()
@@ -216,6 +305,14 @@ class RawSink:
         refused, self._refused = self._refused, {}
         return [TooLong(flow, seq, link_mtu(flow)) for flow, seq in refused.items()]
 
+    def _settle_apart(self) -> None:
+        """What left from where it stood is not needed any more, and what could not leave is known."""
+        self._apart.clear()
+        self._windows.trim()
+        while (record := lib.sender_take_fault(self._sender)) >= 0:
+            at = record * OUT_RECORD_BYTES
+            self._unreadable.add(bytes(self._records[at : at + FLOW_BYTES]))
+
     def close(self) -> None:
         """See PacketSink; the descriptors stay open. Closing twice is harmless."""
         if self._sender != ffi.NULL:
@@ -224,6 +321,7 @@ class RawSink:
             if self._frames is not None:
                 self._frames.close()
                 self._frames = None
+            self._windows.close()
             ffi.release(self._c_arena)
             ffi.release(self._c_records)
             self._arena.close()

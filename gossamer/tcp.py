@@ -73,6 +73,7 @@ from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.tcp.timeouts.timers import timers_due
 from gossamer.core.wire.packet import Parsed, parse_packet
 from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment, SynOptions, flags_of
+from gossamer.core.wire.text import Extent, Span, TextInParts
 
 __all__ = [
     # The function, and where connections begin.
@@ -127,6 +128,9 @@ __all__ = [
     "SegmentDrop",
     # Segments.
     "Segment",
+    "TextInParts",
+    "Extent",
+    "Span",
     "SynOptions",
     "flags_of",
     "parse_packet",

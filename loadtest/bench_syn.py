@@ -20,7 +20,7 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.wire.flow import Flow, pack_flow
 from gossamer.core.wire.packet import build_packet
 from gossamer.core.wire.segment import ACK, SYN, Segment, SynOptions
-from gossamer.ffi.packets import OneWay, OutSegment
+from gossamer.ffi.packets import NoFiles, OneWay, OutSegment
 
 SERVER: Final = ("10.0.0.2", 80)
 BATCHES: Final = 300
@@ -60,7 +60,7 @@ class ReadySource(MemorySource):
         return SLOTS
 
 
-class NowhereSink(OneWay):
+class NowhereSink(OneWay, NoFiles):
     """A `PacketSink` that counts."""
 
     failed_total = 0

@@ -5,6 +5,7 @@ Owns the choice for each piece: what the page cache holds goes by the stream's o
 of a file in memory.
 """
 
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
@@ -20,6 +21,8 @@ READ_AHEAD_BYTES: Final = 2 * 1024 * 1024
 """After a cold piece, the kernel is asked to bring so much into the page cache, so that the next ones are
 hot.
 """
+
+NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 SendFile = Callable[[int, int, int, int], Awaitable[int]]
 """send_file(fd, offset, length, timeout_us): how many bytes were sent, fewer only if the file has shrunk."""
@@ -64,12 +67,20 @@ async def send_file(
     """
     _check(stream, file, offset, length, timeout_us, piece_bytes)
     by_itself: SendFile | None = getattr(stream, "send_file", None)
+    pieces = getattr(stream, "file_pieces", 1)
     at, end = offset, offset + length
     while at < end:
         size = min(end - at, piece_bytes)
         is_hot = is_cached(file, at, size)
         if is_hot and by_itself is not None:
-            sent_bytes = await by_itself(file.fd, at, size, timeout_us)
+            size = hot_bytes(file, at, size, min(end - at, pieces * piece_bytes))
+            try:
+                sent_bytes = await by_itself(file.fd, at, size, timeout_us)
+            except OSError as error:
+                if error.errno not in NO_DESCRIPTOR:
+                    raise
+                by_itself = None  # It would have needed one of its own: the file is read instead.
+                continue
         else:
             if not is_hot:
                 file.read_ahead(at, READ_AHEAD_BYTES)
@@ -80,6 +91,14 @@ async def send_file(
             break
         at += sent_bytes
     return at - offset
+
+
+def hot_bytes(file: SendableFile, offset: int, piece_bytes: int, bytes_max: int) -> int:
+    """How much the page cache holds of what follows a hot piece, and that with it."""
+    size = piece_bytes
+    while size < bytes_max and file.read_cached(offset + min(size + piece_bytes, bytes_max) - 1, 1):
+        size = min(size + piece_bytes, bytes_max)
+    return size
 
 
 def _check(stream: object, file: object, offset: int, length: int, timeout_us: int, piece_bytes: int) -> None:

@@ -44,6 +44,7 @@ class SockStream(StreamBase, Connection):
     __slots__ = ()
 
     send_call = SockSend
+    send_file_call = SockSendFile
     shutdown_call = SockShutdown
     close_call = SockClose
     abort_call = SockAbort
@@ -70,10 +71,6 @@ class SockStream(StreamBase, Connection):
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""
         return SockSend(self, data if type(data) is bytes else whole_bytes("data", data), timeout_us)
-
-    def send_file(self, fd: int, offset: int, length: int, timeout_us: int = NEVER_US) -> SystemCall[int]:
-        """Send a part of an open file; returns how many bytes were sent, fewer only if it has shrunk."""
-        return SockSendFile(self, fd, offset, length, timeout_us)
 
 
 def address_of(name: Any) -> Address:

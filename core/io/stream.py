@@ -48,6 +48,15 @@ class Stream(Protocol):
         """Send what is sent last: `shutdown` or `close` must follow, and where the stack can, the FIN rides
         on the last segment already."""
 
+    def send_file(self, fd: int, offset: int, length: int, timeout_us: int = NEVER_US) -> SystemCall[int]:
+        """Send a part of an open file without copying it into the process; returns how many bytes were sent,
+        fewer only if it has shrunk. The file may be closed then.
+
+        What the page cache does not hold is read while all other threads wait: `gossamer.send_file` asks
+        first. Should the file become shorter before all that was taken has left, the connection ends: the
+        peer has been promised what is not there any more.
+        """
+
     def shutdown(self) -> SystemCall[None]:
         """Half-close: a FIN after what was sent; receiving goes on. Twice is harmless."""
 

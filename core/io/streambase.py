@@ -17,6 +17,7 @@ from gossamer.core.loop.streamcall import (
     StreamGetInfo,
     StreamGetOptions,
     StreamSend,
+    StreamSendFile,
     StreamSetOptions,
     StreamShutdown,
 )
@@ -52,6 +53,9 @@ class StreamBase:
     __slots__ = ()
 
     send_call: ClassVar[type[StreamSend]]
+    send_file_call: ClassVar[type[StreamSendFile]]
+    file_pieces: ClassVar[int] = 1
+    """How many pieces of a file it had better be given at a time, where the page cache holds them."""
     shutdown_call: ClassVar[type[StreamShutdown]]
     close_call: ClassVar[type[StreamClose]]
     abort_call: ClassVar[type[StreamAbort]]
@@ -84,6 +88,11 @@ class StreamBase:
         on the last segment already."""
         data = data if type(data) is bytes else whole_bytes("data", data)
         return self.send_call(self, data, timeout_us, True)
+
+    def send_file(self, fd: int, offset: int, length: int, timeout_us: int = NEVER_US) -> SystemCall[int]:
+        """Send a part of an open file without copying it into the process; returns how many bytes were sent,
+        fewer only if it has shrunk. The file may be closed then."""
+        return self.send_file_call(self, fd, offset, length, timeout_us)
 
     def shutdown(self) -> SystemCall[None]:
         """Half-close: a FIN after what was sent; receiving goes on. Twice is harmless."""

@@ -23,6 +23,7 @@ from gossamer.core.loop.tcp.call import (
     TcpListenClose,
     TcpRecv,
     TcpSend,
+    TcpSendFile,
     TcpSetOptions,
     TcpShutdown,
 )
@@ -41,6 +42,8 @@ class TcpStream(StreamBase, Connection):
     __slots__ = ()
 
     send_call = TcpSend
+    send_file_call = TcpSendFile
+    file_pieces = 2
     shutdown_call = TcpShutdown
     close_call = TcpClose
     abort_call = TcpAbort

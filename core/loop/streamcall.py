@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Final, TypeVar
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import MisuseError, misuse
 from gossamer.core.loop.checks import (
+    FD_MAX,
+    FILE_BYTES_MAX,
     RECV_BYTES_MAX,
     check_number,
     check_options,
@@ -127,6 +129,22 @@ class CheckedCall(ConnectionCall[R_co], frozen=True):
 
     def __post_init__(self) -> None:
         check_record(self, "connection", self.connection, self.record)
+
+
+class StreamSendFile(ConnectionCall[int], frozen=True):
+    """See `Stream.send_file`."""
+
+    fd: int
+    offset: int
+    length: int
+    timeout_us: int = NEVER_US
+
+    def __post_init__(self) -> None:
+        check_record(self, "connection", self.connection, self.record)
+        check_number("fd", self.fd, 0, FD_MAX)
+        check_number("offset", self.offset, 0, FILE_BYTES_MAX)
+        check_number("length", self.length, 0, FILE_BYTES_MAX - self.offset)
+        check_timeout(self.timeout_us)
 
 
 class StreamShutdown(CheckedCall[None], frozen=True):

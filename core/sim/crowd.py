@@ -18,7 +18,8 @@ from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US
 from gossamer.core.wire.flow import Flow, pack_address
 from gossamer.core.wire.record import IN_RECORD, KIND_OPTIONS, KIND_TIMESTAMP, SIDE_RECORD
 from gossamer.core.wire.segment import ACK, FIN, PSH, RST, SYN, Segment, SynOptions
-from gossamer.ffi.packets import OneWay, OutSegment
+from gossamer.core.wire.text import octets_of
+from gossamer.ffi.packets import NoFiles, OneWay, OutSegment
 
 PORT_FIRST: Final = 1024
 PORTS: Final = 60_000
@@ -84,7 +85,7 @@ class CrowdSource:
         return count
 
     def _write(self, index: int, flow: Flow, segment: Segment) -> None:
-        payload, offset = segment.payload, index * SLOT_BYTES
+        payload, offset = octets_of(segment.payload), index * SLOT_BYTES
         kind = KIND_TIMESTAMP
         if segment.syn_options is not None:
             kind, options, none = KIND_OPTIONS, segment.syn_options, [0] * 8
@@ -99,7 +100,7 @@ class CrowdSource:
         """Nothing was open."""
 
 
-class CrowdSink(OneWay):
+class CrowdSink(OneWay, NoFiles):
     """A `PacketSink` that hands everything to the crowd at once."""
 
     def __init__(self, source: CrowdSource, clock: Clock, request: bytes) -> None:

@@ -4,8 +4,9 @@ Owns the queue of packets on their way in, and the records made of them by the r
 """
 
 import mmap
+import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from gossamer.core.wire.cutting import cut
@@ -23,6 +24,7 @@ from gossamer.core.wire.record import (
     SIDE_RECORD,
 )
 from gossamer.core.wire.segment import CE, URG, Segment, SynOptions
+from gossamer.core.wire.text import Extent, TextInParts, octets_of
 from gossamer.ffi.packets import OneWay, OutSegment
 
 SLOTS: Final = 64
@@ -84,7 +86,7 @@ class MemorySource:
             self._write_side(index, segment)
         times = (segment.ts_val, segment.ts_ecr) if has_timestamp else (0, 0)
         fields = (segment.flags, segment.window, segment.seq, segment.ack, *times)
-        self._write_record(index, flow, kind, fields, segment.payload, segment.ecn)
+        self._write_record(index, flow, kind, fields, octets_of(segment.payload), segment.ecn)
 
     def _write_record(
         self,
@@ -129,12 +131,20 @@ class MemorySink(OneWay):
 
     def __init__(self, carry: Callable[[bytes], None]) -> None:
         self.failed_total = 0
+        self._descriptors: Mapping[int, int] = {}
+        self._unreadable: set[bytes] = set()
         self.is_closed = False
         self._carry = carry
         self._batch: list[bytes] = []
 
     def emit(self, flow: Flow, segment: OutSegment, options: bytes = b"") -> None:
         """Add a segment to the batch."""
+        payload = segment.payload
+        if isinstance(payload, TextInParts):
+            payload = payload.resolved(self._read)
+        if len(payload) < len(segment.payload):
+            self._unreadable.add(flow)
+            return
         plain = Segment(
             segment.seq,
             segment.ack,
@@ -142,12 +152,28 @@ class MemorySink(OneWay):
             segment.window,
             segment.ts_val,
             segment.ts_ecr,
-            bytes(segment.payload),
+            bytes(payload),
             urgent=segment.urgent,
             ecn=segment.ecn,
             cut_bytes=segment.cut_bytes,
         )
         self._batch += [build_packet(flow, piece, options or None) for piece in cut(plain)]
+
+    def _read(self, extent: Extent) -> bytes:
+        """What there is of it. A test that sends a file has a real one."""
+        return os.pread(self._descriptors[extent.file], extent.length, extent.offset)
+
+    def read_from(self, descriptors: Mapping[int, int]) -> None:
+        """See PacketSink."""
+        self._descriptors = descriptors
+
+    def take_unreadable(self) -> Collection[bytes]:
+        """See PacketSink."""
+        unreadable, self._unreadable = self._unreadable, set()
+        return unreadable
+
+    def forget_file(self, file: int) -> None:
+        """Nothing is kept of it."""
 
     def flush(self) -> int:
         """Put the batch on the wire."""

@@ -12,7 +12,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.sim import transitions
 from gossamer.core.tcp.actions import Actions
-from gossamer.core.tcp.buffer import Chunks
+from gossamer.core.tcp.buffer import Sent
 from gossamer.core.tcp.events import Event, Timeout
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.output import flight_bytes, is_fin_unsent
@@ -59,7 +59,9 @@ def _check_sequence(before: Tcb, after: Tcb) -> None:
 def _check_buffers(tcb: Tcb) -> None:
     """Bounds, and counts that agree with what they count."""
     parameters = tcb.agreed.parameters
-    assert 0 <= tcb.snd_buf_bytes <= parameters.send_buffer_bytes
+    assert 0 <= tcb.snd_buf_bytes <= max(parameters.send_buffer_bytes, parameters.send_file_bytes)
+    in_memory = sum(len(chunk) for chunk in tcb.snd_buf if isinstance(chunk, bytes))
+    assert in_memory - tcb.snd_buf_offset <= parameters.send_buffer_bytes
     assert _octets(tcb.snd_buf) == tcb.snd_buf_bytes + tcb.snd_buf_offset, "snd_buf_bytes is not what is held"
     assert _octets(tcb.rcv_buf) == tcb.rcv_buf_bytes + tcb.rcv_buf_offset, "rcv_buf_bytes is not what is held"
     held = 0 if tcb.reassembly is None else _check_reassembly(tcb, tcb.reassembly)
@@ -69,11 +71,11 @@ def _check_buffers(tcb: Tcb) -> None:
     _check_chunks(tcb.rcv_buf)
 
 
-def _octets(chunks: Chunks) -> int:
+def _octets(chunks: Sent) -> int:
     return sum(map(len, chunks))
 
 
-def _check_chunks(chunks: Chunks) -> None:
+def _check_chunks(chunks: Sent) -> None:
     assert all(chunks), "a chunk is empty"
     assert len(chunks) <= 2 * _octets(chunks) // COALESCE_BYTES + 2, "small chunks were not coalesced"
 

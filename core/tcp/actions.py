@@ -68,6 +68,8 @@ class Failure(Enum):
     PROTOCOL_REFUSED = "protocol not available"
     BAD_HEADER = "protocol error"
     ABORTED = "connection aborted"
+    FILE_CUT = "the file that is sent has become shorter"
+    """What was to be sent of it is not there any more, or cannot be read."""
     CLOSING = "connection closing"
     """A SEND after CLOSE. Source: RFC 9293 3.10.2."""
 

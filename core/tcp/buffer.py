@@ -2,15 +2,36 @@
 
 Nothing here joins or slices more than it hands out: dropping acknowledged octets from one large `bytes` would
 copy the rest each time. Small chunks are coalesced, so that the number of chunks is bounded by the number of
-bytes.
+bytes. In what is sent a chunk may be an extent of a file (`core.wire.text`), whose octets are not here at
+all.
 
-Bounds: no two neighbours would fit one chunk of COALESCE_BYTES together, so that a queue of n bytes has at
-most 2 n / COALESCE_BYTES + 2 chunks (law 4).
+Bounds: no two neighbours would fit one chunk of COALESCE_BYTES together, nor are they one stretch of a file,
+so that a queue of n bytes has at most 2 n / COALESCE_BYTES + 2 chunks (law 4), where extents are no shorter
+than EXTENT_BYTES_MIN; the first may be what is left of one.
 """
 
-from gossamer.core.tcp.parameters import COALESCE_BYTES
+from typing import TypeVar
 
+from gossamer.core.tcp.parameters import COALESCE_BYTES
+from gossamer.core.wire.text import Extent, Part, Payload, Span, TextInParts
+
+C = TypeVar("C", bytes, bytes | Extent)
 Chunks = tuple[bytes, ...]
+"""What was received."""
+Sent = tuple[bytes | Extent, ...]
+"""What is to be sent."""
+
+
+def queued(chunks: Sent, data: bytes | Extent) -> Sent:
+    """What is to be sent with `data` behind it. An offset into the first chunk stays right."""
+    if chunks:
+        last = chunks[-1]
+        if isinstance(data, bytes):
+            if isinstance(last, bytes) and len(last) + len(data) <= COALESCE_BYTES:
+                return (*chunks[:-1], last + data)
+        elif isinstance(last, Extent) and (data.file, data.offset) == (last.file, last.offset + last.length):
+            return (*chunks[:-1], Extent(last.file, last.offset, last.length + data.length))
+    return (*chunks, data)
 
 
 def appended(chunks: Chunks, data: bytes) -> Chunks:
@@ -27,7 +48,7 @@ def concatenated(front: Chunks, back: Chunks) -> Chunks:
     return front + back
 
 
-def without_front(chunks: Chunks, offset: int, count: int) -> tuple[Chunks, int]:
+def without_front(chunks: tuple[C, ...], offset: int, count: int) -> tuple[tuple[C, ...], int]:
     """The queue without its first `count` octets: (chunks, offset). There must be so many."""
     offset += count
     index = 0
@@ -56,3 +77,40 @@ def octets_at(chunks: Chunks, offset: int, start: int, count: int) -> bytes:
         if not count:
             break
     return b"".join(pieces)
+
+
+def text_at(chunks: Sent, offset: int, start: int, count: int, *, is_large: bool = False) -> Payload:
+    """The same of what is to be sent: octets where these are in memory, unless `is_large` says that there are
+    too many of them to be copied."""
+    position = offset + start
+    index = 0
+    for chunk in chunks:
+        size = len(chunk)
+        if position < size:
+            if position + count > size:
+                break
+            if isinstance(chunk, Extent):
+                return TextInParts((Extent(chunk.file, chunk.offset + position, count),), count)
+            if is_large and count < size:
+                return TextInParts((Span(chunk, position, count),), count)
+            return chunk[position : position + count]
+        position -= size
+        index += 1
+    parts = _parts(chunks[index:], position, count)
+    text = TextInParts(parts, sum(part.length for part in parts))
+    return text if is_large or text.has_extent else bytes(text)
+
+
+def _parts(chunks: Sent, position: int, count: int) -> tuple[Part, ...]:
+    """The stretches that `count` octets from `position` on are of."""
+    parts: list[Part] = []
+    for chunk in chunks:
+        length = min(len(chunk) - position, count)
+        if isinstance(chunk, bytes):
+            parts.append(Span(chunk, position, length))
+        else:
+            parts.append(chunk.part(position, length))
+        position, count = 0, count - length
+        if not count:
+            break
+    return tuple(parts)

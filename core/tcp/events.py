@@ -11,6 +11,7 @@ import msgspec
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.wire.segment import Segment
+from gossamer.core.wire.text import Extent
 
 
 class SegmentArrives(msgspec.Struct, frozen=True, gc=False):
@@ -34,7 +35,8 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     """SEND call. What does not fit in the send buffer is left to the caller: see actions.Accepted. Source:
     3.10.2."""
 
-    data: bytes
+    data: bytes | Extent
+    """An extent of a file is at least EXTENT_BYTES_MIN long, unless it continues the one before it."""
     now_us: int
     is_last: bool = False
     """A half-close follows: the FIN rides on the last segment. Holds only when all of `data` finds room."""

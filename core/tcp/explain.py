@@ -12,6 +12,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.tcp.tcb import Tcb, TimeWait
+from gossamer.core.wire.text import Extent
 
 NOTHING = (None, (), NEVER_US)
 """What a field holds while there is nothing to say of it."""
@@ -83,7 +84,7 @@ def _shown(name: str, value: Any) -> str:
         return value.name
     if isinstance(value, bytes):
         return f"{len(value):,} octets"
-    if isinstance(value, tuple) and isinstance(value[0], bytes):
+    if isinstance(value, tuple) and isinstance(value[0], bytes | Extent):
         return f"{sum(map(len, value)):,} octets in {len(value)}"
     if isinstance(value, int) and not isinstance(value, bool):
         return "never" if value == NEVER_US else f"{value:,}{' us' if name.endswith('_us') else ''}"

@@ -20,13 +20,14 @@ from typing import Final
 import msgspec
 
 from gossamer.core.seq import MASK, seq_add
-from gossamer.core.tcp.buffer import octets_at, without_front
+from gossamer.core.tcp.buffer import text_at, without_front
 from gossamer.core.tcp.handshake import NO_OPTIONS
 from gossamer.core.tcp.parameters import FAST_OPEN_COOKIE_BYTES, FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4
 from gossamer.core.tcp.tcb import FastOpen, State, Tcb
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.options import OPTIONS_BYTES_MAX
 from gossamer.core.wire.segment import Segment
+from gossamer.core.wire.text import octets_of
 
 replace = msgspec.structs.replace
 
@@ -68,7 +69,7 @@ def taken(tcb: Tcb, syn: Segment) -> Tcb:
 
     Source: RFC 7413 4.2.2.
     """
-    text = syn.payload[: tcb.rcv_wnd]
+    text = octets_of(syn.payload)[: tcb.rcv_wnd]
     rcv_nxt = seq_add(tcb.rcv_nxt, len(text))
     cookie = tcb.fast_open.cookie if tcb.fast_open is not None else None
     return replace(
@@ -111,7 +112,7 @@ def syn_text(tcb: Tcb) -> bytes:
     """The data of our SYN."""
     if tcb.fast_open is None or not tcb.fast_open.cookie:
         return b""
-    return octets_at(tcb.snd_buf, 0, 0, tcb.fast_open.syn_bytes)
+    return octets_of(text_at(tcb.snd_buf, 0, 0, tcb.fast_open.syn_bytes))
 
 
 def without_option(fast_open: FastOpen) -> FastOpen:

@@ -12,7 +12,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import ecn, path_mtu
 from gossamer.core.tcp.actions import Actions, Signal
-from gossamer.core.tcp.buffer import octets_at
+from gossamer.core.tcp.buffer import text_at
 from gossamer.core.tcp.congestion.initial_window import after_idle
 from gossamer.core.tcp.delivery_rate import before_sending
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
@@ -29,6 +29,7 @@ from gossamer.core.tcp.tcb import Phase, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq, window_field
 from gossamer.core.wire.segment import ACK, ECE, FIN, NO_TIMESTAMP, NOT_ECT, PSH, SackBlock, Segment
+from gossamer.core.wire.text import Payload
 
 replace = msgspec.structs.replace
 
@@ -44,7 +45,7 @@ def make_segment(
     now_us: int,
     seq: Seq,
     flags: int,
-    payload: bytes = b"",
+    payload: Payload = b"",
     ect: int = NOT_ECT,
     cut_bytes: int = 0,
 ) -> Segment:
@@ -173,7 +174,7 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
         cut_bytes = 0
         if size < unsent and tcb.agreed.parameters.super_segment_bytes:
             size, cut_bytes = together(tcb, size, flight, unsent, Room(usable, room, allowance))
-        payload = octets_at(tcb.snd_buf, tcb.snd_buf_offset, flight, size)
+        payload = text_at(tcb.snd_buf, tcb.snd_buf_offset, flight, size, is_large=cut_bytes > 0)
         unsent, largest = unsent - size, tcb.agreed.smss
         flags = ACK | PSH if unsent == 0 else ACK
         if unsent == 0 and tcb.state in CLOSED_BY_US and usable > size:
@@ -262,7 +263,7 @@ def probe_with_new(tcb: Tcb, now_us: int) -> tuple[Tcb, tuple[Segment, ...]]:
 def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int) -> Segment:
     """The octets [seq, seq + length) of what is in flight, a FIN among them if it was sent there."""
     start = (seq - tcb.snd_una) & MASK
-    payload = octets_at(tcb.snd_buf, tcb.snd_buf_offset, start, min(length, tcb.snd_buf_bytes - start))
+    payload = text_at(tcb.snd_buf, tcb.snd_buf_offset, start, min(length, tcb.snd_buf_bytes - start))
     fin = start + length > tcb.snd_buf_bytes and tcb.state in CLOSED_BY_US
     flags = ACK | (FIN if fin else 0) | (PSH if start + length >= tcb.snd_buf_bytes else 0)
     return make_segment(tcb, now_us, seq, flags, payload)

@@ -132,6 +132,10 @@ COALESCE_BYTES: Final = 4096
 """A chunk of a buffer shorter than this takes up the next one, so that a buffer of n bytes has at most about
 n / 4096 chunks, however small the writes or segments were."""
 
+EXTENT_BYTES_MIN: Final = COALESCE_BYTES
+"""The shortest extent of a file that stands in a send buffer as one; what is shorter is read at once, so that
+there are not more of them than there would be chunks."""
+
 CLOCK_GRANULARITY_US: Final = MILLISECOND_US
 """G of RFC 6298, and the tick of our timestamps (RFC 7323 5.4 allows 1 ms to 1 s)."""
 
@@ -254,6 +258,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """RCV.BUFF: what a connection holds that its thread has not received."""
     send_buffer_bytes: Annotated[int, Bounds(4096, 1 << 30)] = 1 << 20
     """What a connection holds that its peer has not acknowledged."""
+    send_file_bytes: Annotated[int, Bounds(4096, 1 << 30)] = 4 << 20
+    """The same where it is of files: their octets take no memory, and are read when they leave."""
     nodelay: bool = True
     """Switch the Nagle algorithm off (RFC 9293 3.7.4, MUST-17)."""
     window_scaling: bool = True

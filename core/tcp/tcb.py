@@ -17,6 +17,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, RTO_INITIAL_US, SSTHRESH_INITIAL, TcpParameters
+from gossamer.core.wire.text import Extent
 
 
 class State(IntEnum):
@@ -311,8 +312,9 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Oldest unacknowledged sequence number."""
     snd_nxt: Seq
     """Next sequence number to send; it never goes back."""
-    snd_buf: tuple[bytes, ...] = ()
-    """What was sent by the user and is not acknowledged: octets from SND.UNA on."""
+    snd_buf: tuple[bytes | Extent, ...] = ()
+    """What was sent by the user and is not acknowledged: octets from SND.UNA on, or where in a file they
+    stand."""
     snd_buf_bytes: int = 0
     rtx_at_us: int = NEVER_US
     """Retransmission timer, or persist timer while SND.WND is 0."""

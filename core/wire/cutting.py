@@ -12,6 +12,7 @@ import msgspec
 
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.wire.segment import CWR, FIN, PSH, Segment
+from gossamer.core.wire.text import Payload, part_of
 
 SUPER_SEGMENT_BYTES_MAX: Final = 65_455
 """The text of a packet that is still to be cut, or of one that was joined: an IPv4 total length of 65,535,
@@ -29,10 +30,10 @@ def cut(segment: Segment) -> tuple[Segment, ...]:
     if not size:
         return (segment,)
     starts = range(0, len(payload), size)
-    return tuple(_piece(segment, start, payload[start : start + size]) for start in starts)
+    return tuple(_piece(segment, start, part_of(payload, start, size)) for start in starts)
 
 
-def _piece(segment: Segment, start: int, payload: bytes) -> Segment:
+def _piece(segment: Segment, start: int, payload: Payload) -> Segment:
     flags = segment.flags
     if start:
         flags &= ~CWR

@@ -18,6 +18,7 @@ import msgspec
 from gossamer.core.seq import HALF, MASK
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.core.wire.segment import ACK, CE, PSH, SackBlock, Segment
+from gossamer.core.wire.text import octets_of
 
 
 def joined(first: Segment, second: Segment, piece_bytes: int) -> Segment | None:
@@ -99,4 +100,5 @@ def _text_joined(first: Segment, second: Segment, piece_bytes: int) -> Segment |
         or size > SUPER_SEGMENT_BYTES_MAX
     ):
         return None
-    return msgspec.structs.replace(first, flags=second.flags, payload=first.payload + second.payload)
+    payload = octets_of(first.payload) + octets_of(second.payload)
+    return msgspec.structs.replace(first, flags=second.flags, payload=payload)

@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from gossamer.core.wire.text import Payload
+
 FIN: Final = 0x01
 SYN: Final = 0x02
 RST: Final = 0x04
@@ -74,7 +76,8 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     window: int
     ts_val: int = NO_TIMESTAMP
     ts_ecr: int = 0
-    payload: bytes = b""
+    payload: Payload = b""
+    """Octets; in one that goes `TextInParts` where they would have to be copied, or stand in a file."""
     sack: tuple[SackBlock, ...] = ()
     syn_options: SynOptions | None = None
     urgent: int = 0

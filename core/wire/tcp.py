@@ -14,6 +14,7 @@ from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.ip import PROTOCOL_TCP, IpPacket, flow_address
 from gossamer.core.wire.options import decode_options, encode_options
 from gossamer.core.wire.segment import SYN, URG, Segment
+from gossamer.core.wire.text import octets_of
 
 HEADER_BYTES: Final = 20
 _HEADER: Final = struct.Struct("!HHIIBBHHH")
@@ -69,7 +70,7 @@ def build_tcp(
     octets = encode_options(segment) if options is None else options
     offset = (HEADER_BYTES + len(octets)) // 4 << 4
     numbers = struct.pack("!IIBBH", segment.seq, segment.ack, offset, segment.flags, segment.window)
-    before, behind = ports + numbers, struct.pack("!H", segment.urgent) + octets + segment.payload
+    before, behind = ports + numbers, struct.pack("!H", segment.urgent) + octets + octets_of(segment.payload)
     length = len(before) + 2 + len(behind)
     total = checksum(pseudo_header(source, destination, PROTOCOL_TCP, length) + before + b"\0\0" + behind)
     return before + total.to_bytes(2, "big") + behind

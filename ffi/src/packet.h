@@ -93,6 +93,9 @@ enum packet_notes { PACKET_CHECKSUM_NOT_READY = 1, PACKET_TRUNCATED = 2 };
 enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72, FRAME_HEADERS_BYTES = 96, FLOW_LOCAL_PORT = 34, HOPS_MAX = 4096,
                      SUPER_SEGMENT_BYTES_MAX = 65455 };
 
+/* Stretches of text that stay where they are until they are sent: of one segment, and of a batch. */
+enum text_bounds { TEXT_PARTS_MAX = 4, APART_MAX = 256 };
+
 /* checksum.c: sums are ones' complement sums of 16-bit words in memory order (RFC 1071). */
 uint64_t checksum_add(uint64_t sum, const uint8_t *bytes, uint32_t length);
 uint16_t checksum_finish(uint64_t sum);
@@ -126,6 +129,12 @@ void joiner_begin(struct joiner *joiner);
 int joiner_take(struct joiner *joiner, uint32_t index);
 void joiner_free(struct joiner *joiner);
 
+/* read.c: a stretch of a file into memory. How much there was, less than `length` only where the file ends; -1 with errno. */
+int64_t file_read(int fd, uint8_t *bytes, uint32_t length, uint64_t offset);
+/* A window into a file, which only the kernel may look through: what is shown may go at any time. NULL when there can be none. */
+uint8_t *window_open(int fd, uint64_t offset, uint32_t length);
+void window_close(uint8_t *window, uint32_t length);
+
 /* receive.c */
 struct receiver;
 struct receiver *receiver_new(int fd, uint8_t *arena, uint32_t slot_bytes, uint32_t slots,
@@ -140,6 +149,12 @@ struct sender;
 struct sender *sender_new(int fd4, int fd6, uint8_t *arena, uint32_t arena_bytes,
                           const struct out_record *records, uint32_t records_max, uint8_t ttl);
 int sender_send(struct sender *sender, uint32_t count);
+/* The text of a super-segment that does not stand in the arena, stretch by stretch, at most TEXT_PARTS_MAX of them, in the order
+ * of the records: memory, with -1 for `fd`, or a window into a file at `offset`. They must stay until they are sent. -1 when there
+ * is no room for one more. */
+int sender_add_part(struct sender *sender, uint32_t record, const uint8_t *bytes, uint32_t length, int fd, uint64_t offset);
+/* After sender_send: one of its records that did not leave since its file has become shorter; -1 when there is none left. */
+int32_t sender_take_fault(struct sender *sender);
 /* From now on records with a hop leave as frames through `fd`, an AF_PACKET socket with PACKET_VNET_HDR. 0, or -1 without memory. */
 int sender_open_frames(struct sender *sender, int fd);
 void sender_place_hop(struct sender *sender, uint32_t number, const struct hop *hop);

@@ -35,7 +35,7 @@ enum { MESSAGES_MAX = 512 };
 
 /* Of one message: a packet that stands in one piece, or the headers of one and its text. */
 struct parts {
-    struct iovec vectors[2];
+    struct iovec vectors[1 + TEXT_PARTS_MAX];
     uint8_t headers[FRAME_HEADERS_BYTES];
     uint32_t packets; /* that it becomes */
     uint32_t record;  /* which it is of */
@@ -59,6 +59,15 @@ struct outlet {
     union source *sources;
 };
 
+/* A stretch of the text of a record that does not stand in the arena. */
+struct apart {
+    uint32_t record;
+    uint32_t length;
+    const uint8_t *bytes;
+    int fd; /* of the file that it is a window into; -1 for memory */
+    uint64_t offset;
+};
+
 struct sender {
     struct outlet v4;
     struct outlet v6;
@@ -74,6 +83,11 @@ struct sender {
     uint32_t record; /* that messages are being prepared of */
     uint32_t refused_count;
     uint32_t refused[REFUSED_MAX];
+    uint32_t apart_count;
+    struct apart aparts[APART_MAX]; /* by ascending record */
+    uint32_t faults_count;
+    uint32_t faults[APART_MAX];     /* records whose file has no more what they were to send */
+    uint8_t gathered[UINT16_MAX];   /* the text of one record whose stretches must stand together after all */
 };
 
 static void source_init(union source *source, sa_family_t family, struct msghdr *message)
@@ -209,6 +223,12 @@ static void note_refused(struct sender *sender, uint32_t record)
         sender->refused[sender->refused_count++] = record;
 }
 
+static void note_fault(struct sender *sender, uint32_t record)
+{
+    if (sender->faults_count < APART_MAX)
+        sender->faults[sender->faults_count++] = record;
+}
+
 /* sendmmsg stops at the first message it cannot send, and says why only when that one comes first. */
 static void send_all(struct sender *sender, struct outlet *outlet)
 {
@@ -221,6 +241,8 @@ static void send_all(struct sender *sender, struct outlet *outlet)
             sender->last_errno = errno;
             if (errno == EMSGSIZE)
                 note_refused(sender, outlet->parts[next].record);
+            else if (errno == EFAULT)
+                note_fault(sender, outlet->parts[next].record);
             next++;
         }
     }
@@ -269,31 +291,49 @@ static void prepare(struct sender *sender, const struct out_record *record)
     add(outlet, sender->record, ip, is_ipv4, 1);
 }
 
-static void prepare_cut(struct sender *sender, const struct out_record *record)
+/* The text of the record stands at its offset in `arena`. */
+static void prepare_cut(struct sender *sender, const struct out_record *record, uint8_t *arena, uint32_t arena_bytes)
 {
-    if (!packet_can_cut(record, sender->arena_bytes)) {
+    if (!packet_can_cut(record, arena_bytes)) {
         sender->last_errno = EMSGSIZE;
         return;
     }
     const int is_ipv4 = packet_is_ipv4(record);
-    uint8_t *text = sender->arena + record->payload_offset;
+    uint8_t *text = arena + record->payload_offset;
     for (uint32_t at = 0; at < record->payload_length; at += record->cut_bytes) {
         const uint32_t left = record->payload_length - at, bytes = left < record->cut_bytes ? left : record->cut_bytes;
         struct outlet *outlet = outlet_for(sender, is_ipv4);
         struct parts *parts = &outlet->parts[outlet->count];
-        const uint32_t headers = packet_build_piece(parts->headers, sender->arena, record, sender->ttl, at, bytes);
+        const uint32_t headers = packet_build_piece(parts->headers, arena, record, sender->ttl, at, bytes);
         parts->vectors[0] = (struct iovec){parts->headers, headers};
         parts->vectors[1] = (struct iovec){text + at, bytes};
         add(outlet, sender->record, parts->headers, is_ipv4, 2);
     }
 }
 
-/* Whether a record leaves as a frame: it has a hop, and fits it. */
-static int prepare_frame(struct sender *sender, const struct out_record *record)
+/* Whether the options and the text of a record stand in the arena. */
+static int is_in_arena(const struct sender *sender, const struct out_record *record)
 {
     const uint32_t behind = (uint32_t)record->options_length + record->payload_length;
-    if (!sender->hops || record->hop > HOPS_MAX || record->options_length > 40 || record->payload_offset > sender->arena_bytes ||
-        behind > sender->arena_bytes - record->payload_offset)
+    return record->payload_offset <= sender->arena_bytes && behind <= sender->arena_bytes - record->payload_offset;
+}
+
+/* Whether `count` stretches are a text that may leave as they stand. */
+static int are_text(const struct out_record *record, const struct apart *aparts, uint32_t count)
+{
+    uint64_t length = 0;
+    for (uint32_t i = 0; i < count; i++)
+        length += aparts[i].length;
+    return length == record->payload_length && count <= TEXT_PARTS_MAX && !record->options_length;
+}
+
+/* Whether a record leaves as a frame: it has a hop, and fits it. Its text is `count` stretches, or stands in the arena when there
+ * are none. */
+static int prepare_frame(struct sender *sender, const struct out_record *record, const struct apart *aparts, uint32_t count)
+{
+    if (!sender->hops || record->hop > HOPS_MAX || record->options_length > 40)
+        return 0;
+    if (count ? !are_text(record, aparts, count) : !is_in_arena(sender, record))
         return 0;
     struct outlet *outlet = &sender->frames;
     make_room(sender, outlet);
@@ -303,16 +343,55 @@ static int prepare_frame(struct sender *sender, const struct out_record *record)
     if (!headers)
         return 0;
     parts->vectors[0] = (struct iovec){parts->headers, headers};
-    parts->vectors[1] = (struct iovec){sender->arena + record->payload_offset, behind};
+    parts->vectors[1] = (struct iovec){sender->arena + record->payload_offset, (size_t)record->options_length + record->payload_length};
+    for (uint32_t i = 0; i < count; i++)
+        parts->vectors[1 + i] = (struct iovec){(void *)(uintptr_t)aparts[i].bytes, aparts[i].length};
     parts->packets = record->cut_bytes ? (record->payload_length + record->cut_bytes - 1u) / record->cut_bytes : 1;
     parts->record = sender->record;
     struct sockaddr_ll *address = &outlet->addresses[outlet->count].link;
     address->sll_ifindex = hop->link;
     address->sll_protocol = htons(packet_is_ipv4(record) ? ETH_P_IP : ETH_P_IPV6);
-    outlet->messages[outlet->count].msg_hdr.msg_iovlen = 2;
+    outlet->messages[outlet->count].msg_hdr.msg_iovlen = 1 + (count ? count : 1);
     outlet->count++;
     sender->frames_total++;
     return 1;
+}
+
+int sender_add_part(struct sender *sender, uint32_t record, const uint8_t *bytes, uint32_t length, int fd, uint64_t offset)
+{
+    if (!sender || sender->apart_count == APART_MAX)
+        return -1;
+    sender->aparts[sender->apart_count++] = (struct apart){record, length, bytes, fd, offset};
+    return 0;
+}
+
+int32_t sender_take_fault(struct sender *sender)
+{
+    return sender && sender->faults_count ? (int32_t)sender->faults[--sender->faults_count] : -1;
+}
+
+/* A super-segment in stretches that leaves as packets: each has its checksum, and may lie across two of them. */
+static void prepare_gathered(struct sender *sender, const struct out_record *record, const struct apart *aparts, uint32_t count)
+{
+    struct out_record whole = *record;
+    uint32_t length = 0;
+    if (!are_text(record, aparts, count)) {
+        sender->last_errno = EMSGSIZE;
+        return;
+    }
+    for (struct outlet *outlet = &sender->v4; outlet; outlet = outlet == &sender->v4 ? &sender->v6 : NULL)
+        send_all(sender, outlet); /* which may have text in there */
+    for (uint32_t i = 0; i < count; length += aparts[i++].length) {
+        uint8_t *to = sender->gathered + length;
+        if (aparts[i].fd < 0) {
+            memcpy(to, aparts[i].bytes, aparts[i].length);
+        } else if (file_read(aparts[i].fd, to, aparts[i].length, aparts[i].offset) != aparts[i].length) {
+            note_fault(sender, aparts[i].record);
+            return;
+        }
+    }
+    whole.payload_offset = 0;
+    prepare_cut(sender, &whole, sender->gathered, sizeof sender->gathered);
 }
 
 int sender_send(struct sender *sender, uint32_t count)
@@ -323,21 +402,29 @@ int sender_send(struct sender *sender, uint32_t count)
         count = sender->records_max;
     sender->v4.sent_total = sender->v6.sent_total = sender->frames.sent_total = 0;
     sender->refused_count = 0;
+    uint32_t next = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct out_record *record = &sender->records[i];
+        const struct apart *aparts = &sender->aparts[next];
+        uint32_t apart_count = 0;
+        for (; next < sender->apart_count && sender->aparts[next].record <= i; next++)
+            apart_count++;
         sender->record = i;
         if (record->hop) {
-            if (prepare_frame(sender, record))
+            if (prepare_frame(sender, record, aparts, apart_count))
                 continue;
             send_all(sender, &sender->frames); /* what of this flow comes before it */
         }
-        if (record->cut_bytes)
-            prepare_cut(sender, record);
+        if (apart_count)
+            prepare_gathered(sender, record, aparts, apart_count);
+        else if (record->cut_bytes)
+            prepare_cut(sender, record, sender->arena, sender->arena_bytes);
         else
             prepare(sender, record);
     }
     send_all(sender, &sender->v4);
     send_all(sender, &sender->v6);
     send_all(sender, &sender->frames);
+    sender->apart_count = 0;
     return (int)(sender->v4.sent_total + sender->v6.sent_total + sender->frames.sent_total);
 }

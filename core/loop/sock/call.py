@@ -14,20 +14,19 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import misuse
-from gossamer.core.loop.checks import FD_MAX, FILE_BYTES_MAX, check_number, check_opening, check_timeout
+from gossamer.core.loop.checks import check_opening
 from gossamer.core.loop.streamcall import (
     AcceptorAccept,
     AcceptorClose,
-    ConnectionCall,
     StreamAbort,
     StreamClose,
     StreamGetInfo,
     StreamGetOptions,
     StreamRecv,
     StreamSend,
+    StreamSendFile,
     StreamSetOptions,
     StreamShutdown,
-    check_record,
     said_of,
 )
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
@@ -196,22 +195,10 @@ class SockSend(StreamSend, frozen=True):
     record = Connection
 
 
-class SockSendFile(ConnectionCall[int], frozen=True):
-    """Send a part of a file without copying it into the process; returns how many bytes were sent."""
+class SockSendFile(StreamSendFile, frozen=True):
+    """`StreamSendFile` on a kernel socket."""
 
     record = Connection
-
-    fd: int
-    offset: int
-    length: int
-    timeout_us: int = NEVER_US
-
-    def __post_init__(self) -> None:
-        check_record(self, "connection", self.connection, self.record)
-        check_number("fd", self.fd, 0, FD_MAX)
-        check_number("offset", self.offset, 0, FILE_BYTES_MAX)
-        check_number("length", self.length, 0, FILE_BYTES_MAX - self.offset)
-        check_timeout(self.timeout_us)
 
 
 class SockShutdown(StreamShutdown, frozen=True):

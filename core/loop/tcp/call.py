@@ -23,6 +23,7 @@ from gossamer.core.loop.streamcall import (
     StreamGetOptions,
     StreamRecv,
     StreamSend,
+    StreamSendFile,
     StreamSetOptions,
     StreamShutdown,
 )
@@ -34,6 +35,7 @@ from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.threads.waiters import Waiters
 from gossamer.core.wire.flow import Address, Flow
+from gossamer.core.wire.text import Extent
 
 R = TypeVar("R")
 
@@ -84,7 +86,7 @@ class Connection:
         """What the blocked RECEIVE would take; 0 when none is blocked."""
         self.recv_deadline_us = NEVER_US
         self.send_thread: Thread[Any] | None = None
-        self.send_rest: memoryview | None = None
+        self.send_rest: Rest | None = None
         """What the blocked SEND still has to put into the send buffer."""
         self.send_is_last = False
         self.send_deadline_us = NEVER_US
@@ -95,6 +97,16 @@ class Connection:
         self.on_urgent: Callable[[int], None] | None = None
         """Called when the peer marks urgent data, before any of it is received, with how many octets the mark
         is ahead (RFC 9293 3.8.5, MUST-32). It may wake a thread, but neither block nor raise."""
+
+
+class Rest:
+    """What a blocked SEND has left, and what it is answered in the end."""
+
+    __slots__ = ("answer", "data")
+
+    def __init__(self, data: memoryview | Extent, answer: int | None) -> None:
+        self.data = data
+        self.answer = answer
 
 
 class Listener:
@@ -134,6 +146,12 @@ class TcpRecv(StreamRecv, frozen=True):
 
 class TcpSend(StreamSend, frozen=True):
     """`StreamSend` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpSendFile(StreamSendFile, frozen=True):
+    """`StreamSendFile` on the functional TCP."""
 
     record = Connection
 

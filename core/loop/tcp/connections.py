@@ -7,7 +7,7 @@ TCP: that is `core.tcp.step`. The sides know who is blocked on a connection (`co
 not know where segments come from, nor which calls there are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from gossamer.core.loop.tcp.deadlines import DEADLINES_MAX, TcpDeadlines
 from gossamer.core.loop.tcp.door import Door
 from gossamer.core.loop.tcp.failure import error_of
 from gossamer.core.loop.tcp.fast_open import FastOpens
+from gossamer.core.loop.tcp.files import HeldFiles
 from gossamer.core.loop.tcp.paths import Paths
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.actions import (
@@ -64,6 +65,9 @@ class Connections:
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
         self.door = Door()
         self.deadlines = TcpDeadlines()
+        self.files = HeldFiles(sink.forget_file)
+        sink.read_from(self.files.descriptors)
+        self._holding = self.files.held
         self._clock = clock
         self._paths = Paths()
         self._sides: tuple[Side, ...] = ()
@@ -108,7 +112,14 @@ class Connections:
         too_long = self.sink.take_too_long()
         if too_long:
             self._send_smaller(too_long)
-        return min(due_us, self.deadlines.next_at_us, self.demux.time_wait_deadline_us())
+        unreadable = self.sink.take_unreadable()
+        if unreadable:
+            self._end_unreadable(unreadable, now_us)
+        if self.files.expires_at_us <= now_us:
+            self.files.expire(now_us)
+        return min(
+            due_us, self.deadlines.next_at_us, self.demux.time_wait_deadline_us(), self.files.expires_at_us
+        )
 
     def _send_smaller(self, too_long: Sequence[TooLong]) -> None:
         """What our own links did not take goes again at once. RFC 1191 3: an estimate of the path's MTU is
@@ -117,6 +128,15 @@ class Connections:
             connection = self.demux.find(flow)
             if connection is not None:
                 self.step(connection, IcmpError(seq, Report.TOO_BIG_HERE, self._clock(), mtu=mtu))
+        self._packets_out_total += self.sink.flush()
+
+    def _end_unreadable(self, unreadable: Collection[Flow], now_us: int) -> None:
+        """Reset the connections that have promised what their file has no more."""
+        for flow in unreadable:
+            connection = self.demux.connections.get(flow)
+            if connection is not None and connection.tcb is not None:
+                self._perform_failed(connection, Failed(Failure.FILE_CUT))
+                self.step(connection, Abort(now_us))
         self._packets_out_total += self.sink.flush()
 
     def _expire(self, connection: Connection, now_us: int) -> None:
@@ -138,6 +158,7 @@ class Connections:
         for connection in tuple(islice(self._all(), CLOSED_MAX)):
             self.step(connection, Abort(self._clock()))
         self._packets_out_total += self.sink.flush()
+        self.files.close()
 
     def _all(self) -> Iterator[Connection]:
         yield from self.demux.connections.values()
@@ -201,6 +222,8 @@ class Connections:
         armed_us = connection.armed_us
         if tcb.ack_at_us < armed_us or tcb.rtx_at_us < armed_us or tcb.slow_at_us < armed_us:
             self.deadlines.arm(connection, deadline_us(tcb))
+        if self._holding and connection in self._holding:
+            self.files.settle(connection, self._clock())
         return None
 
     def _perform_last(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
@@ -218,6 +241,8 @@ class Connections:
                 self._performers[type(action)](connection, action)
         for side in self._sides:
             side.ended(connection)
+        if connection in self._holding:
+            self.files.settle(connection, self._clock())
         self.deadlines.disarm(connection)
         self.sink.forget(connection.flow)
 

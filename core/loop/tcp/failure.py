@@ -16,11 +16,12 @@ ERRNO = {
     Failure.PROTOCOL_REFUSED: errno.ENOPROTOOPT,
     Failure.BAD_HEADER: errno.EPROTO,
     Failure.ABORTED: errno.ECONNABORTED,
+    Failure.FILE_CUT: errno.EIO,
     Failure.CLOSING: errno.EPIPE,
 }
 
 
-OWN_DOING = frozenset({Failure.ABORTED, Failure.CLOSING})
+OWN_DOING = frozenset({Failure.ABORTED, Failure.FILE_CUT, Failure.CLOSING})
 """What is no news of the peer."""
 
 

@@ -5,20 +5,24 @@ is cancelled, the part that stands in the send buffer is still sent, and the res
 """
 
 import errno
+import os
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.loop.streamcall import NOT_SENT_IN_TIME, said_of, second_sender, stream_closed
-from gossamer.core.loop.tcp.call import Connection, TcpSend
+from gossamer.core.loop.tcp.call import Connection, Rest, TcpSend, TcpSendFile
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.failure import error_for, error_of, why_over
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.actions import Accepted, Failed, Failure, Signal
 from gossamer.core.tcp.calls.send import send
 from gossamer.core.tcp.events import Send
+from gossamer.core.tcp.parameters import EXTENT_BYTES_MIN
 from gossamer.core.tcp.step import Outcome
-from gossamer.core.threads.systemcall import BLOCKED
+from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler
 from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.text import Extent
 
 ANSWERS: Final = frozenset({Failed, Accepted})
 """What the core says to a SEND of which not all was taken."""
@@ -28,11 +32,12 @@ class TcpSendSide(Side):
     """Takes SENDs. At most one thread is blocked on each connection."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
-        self.takes = {TcpSend: self._send}
-        self.cancels = {TcpSend: self._withdraw}
+        self.takes: dict[type[Any], Handler] = {TcpSend: self._send, TcpSendFile: self._send_file}
+        self.cancels: dict[type[Any], Canceller] = {TcpSend: self._withdraw, TcpSendFile: self._withdraw}
         self.signals = {Signal.SEND_SPACE: self._go_on}
         self._door = connections.door
         self._perform = connections.perform
+        self._files = connections.files
         self._clock = clock
         self._arm = connections.deadlines.arm
 
@@ -66,15 +71,42 @@ class TcpSendSide(Side):
         assert type(answer) is Accepted
         self._perform(connection, after, actions[:-1])
         # Of nothing, all is taken, though there be no room.
-        return self._block(connection, thread, call, answer.count) if data else None
+        if not data:
+            return None
+        connection.send_is_last = call.is_last
+        return self._block(connection, thread, Rest(memoryview(data)[answer.count :], None), timeout_us)
 
-    def _block(self, connection: Connection, thread: Thread[Any], call: TcpSend, taken: int) -> Any:
+    def _send_file(self, thread: Thread[Any], call: TcpSendFile) -> Any:
+        connection: Connection = call.connection
+        if connection.tcb is None or connection.is_closed:
+            raise why_over(connection)
+        if connection.send_thread is not None:
+            raise second_sender(connection.send_thread)
+        number, size_bytes = self._files.hold(connection, call.fd)
+        length = max(min(call.length, size_bytes - call.offset), 0)
+        # Its file is needed from now on, though nothing of it found room.
+        connection.send_rest = rest = Rest(self._stretch(call, number, length), length)
+        connection.send_is_last = False
+        self._put(connection, connection.tcb, rest)
+        if rest.data:
+            return self._block(connection, thread, rest, call.timeout_us)
+        connection.send_rest = None
+        self._files.settle(connection, self._scheduler.now_us())
+        return length
+
+    @staticmethod
+    def _stretch(call: TcpSendFile, number: int, length: int) -> memoryview | Extent:
+        """What is to be sent of a file: what is short, as octets."""
+        if length < EXTENT_BYTES_MIN:
+            return memoryview(os.pread(call.fd, length, call.offset))
+        return Extent(number, call.offset, length)
+
+    def _block(self, connection: Connection, thread: Thread[Any], rest: Rest, timeout_us: int) -> Any:
         """The rest waits for room."""
         connection.send_thread = thread
-        connection.send_rest = memoryview(call.data)[taken:]
-        connection.send_is_last = call.is_last
-        if call.timeout_us < NEVER_US:
-            connection.send_deadline_us = self._scheduler.now_us() + call.timeout_us
+        connection.send_rest = rest
+        if timeout_us < NEVER_US:
+            connection.send_deadline_us = self._scheduler.now_us() + timeout_us
             self._arm(connection, connection.send_deadline_us)
         return BLOCKED
 
@@ -83,21 +115,40 @@ class TcpSendSide(Side):
         rest, tcb = connection.send_rest, connection.tcb
         if rest is None or tcb is None:
             return
-        data = bytes(rest[: tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes])
-        is_last = connection.send_is_last and len(data) == len(rest)
-        event = Send(data, self._clock(), is_last)
+        if isinstance(rest.data, Extent):
+            self._cut(rest, rest.data)
+        self._put(connection, tcb, rest)
+        if not rest.data and connection.send_rest is rest:
+            self._resume(self._unblock(connection), rest.answer)
+
+    def _cut(self, rest: Rest, extent: Extent) -> None:
+        """Leave off what the file does not have any more."""
+        size_bytes = os.fstat(self._files.descriptors[extent.file]).st_size
+        missing = min(max(extent.offset + extent.length - size_bytes, 0), extent.length)
+        if missing and rest.answer is not None:
+            rest.answer -= missing
+            rest.data = extent.part(0, extent.length - missing)
+
+    def _put(self, connection: Connection, tcb: Tcb, rest: Rest) -> None:
+        """Put into the send buffer what fits of the rest. Raises: OSError where it takes no more."""
+        data = rest.data
+        if not data:
+            return
+        if isinstance(data, Extent):
+            event = Send(data, self._clock())
+        else:
+            piece = bytes(data[: max(tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes, 0)])
+            if not piece:
+                return  # There is room, but not for octets.
+            event = Send(piece, self._clock(), connection.send_is_last and len(piece) == len(data))
         after, actions = self._door.ask(send, connection.flow, tcb, event)
         answer = actions[-1] if actions else None
-        if type(answer) is Accepted:
-            actions = actions[:-1]
-            rest = rest[answer.count :]
-        else:
-            rest = rest[len(data) :]
-        self._perform(connection, after, actions)
-        if len(rest):
-            connection.send_rest = rest
-        else:
-            self._resume(self._unblock(connection))
+        if type(answer) is Failed:
+            self._unblock(connection)
+            raise error_for(connection, answer.failure)
+        taken = answer.count if type(answer) is Accepted else len(event.data)
+        rest.data = data.part(taken, len(data) - taken) if isinstance(data, Extent) else data[taken:]
+        self._perform(connection, after, actions[:-1] if type(answer) is Accepted else actions)
 
     # How a blocked SEND ends.
 
@@ -135,6 +186,6 @@ class TcpSendSide(Side):
         """When the time of the blocked SEND is over."""
         return connection.send_deadline_us
 
-    def _withdraw(self, _thread: Thread[Any], call: TcpSend) -> bool:
+    def _withdraw(self, _thread: Thread[Any], call: TcpSend | TcpSendFile) -> bool:
         self._unblock(call.connection)
         return True

@@ -91,4 +91,4 @@ def key_of(world: World) -> bytes:
 
 def sent_by(plan: Plan) -> bytes:
     """All that a user has to send."""
-    return b"".join(call.data for call in plan if isinstance(call, Send))
+    return b"".join(call.data for call in plan if isinstance(call, Send) and isinstance(call.data, bytes))

@@ -17,9 +17,11 @@ from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import RTT_INTERVAL_US
 from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import can_probe, measured, probe_at_us
+from gossamer.core.tcp.send_space import gives_space
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.wire.segment import ACK, CE, PSH
+from gossamer.core.wire.text import Payload, octets_of
 
 ESTABLISHED = State.ESTABLISHED
 replace = msgspec.structs.replace
@@ -63,7 +65,7 @@ def predicted_in_order(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] |
     return _in_order(tcb, event, flight, acked)
 
 
-def _is_plain_ack(tcb: Tcb, payload: bytes, acked: int) -> bool:
+def _is_plain_ack(tcb: Tcb, payload: Payload, acked: int) -> bool:
     """Whether, in a later state than ESTABLISHED, a segment only acknowledges data: no text, and not our
     FIN."""
     return not payload and acked <= tcb.snd_buf_bytes and tcb.state > ESTABLISHED
@@ -88,7 +90,10 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
             or tcb.transmissions
         ):
             tcb = _with_ack(tcb, event, flight, acked)
-        has_room = snd_buf_bytes > agreed.parameters.send_buffer_bytes // 2 >= snd_buf_bytes - acked
+        parameters = agreed.parameters
+        has_room = snd_buf_bytes > parameters.send_buffer_bytes // 2 and gives_space(
+            parameters, snd_buf_bytes, snd_buf_bytes - acked
+        )
         snd_buf_bytes -= acked
         snd_buf = tcb.snd_buf if snd_buf_bytes else ()
         if acked == flight:
@@ -121,9 +126,9 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     actions: Actions = (Signal.SEND_SPACE,) if has_room else ()
     if payload:
         if event.receive_bytes:
-            actions += (Deliver(payload),)
+            actions += (Deliver(octets_of(payload)),)
         else:
-            tcb = _buffered(tcb, payload)
+            tcb = _buffered(tcb, octets_of(payload))
     # In a later state a FIN may be waiting behind the data.
     if snd_buf_bytes > flight - acked or ack_at_us <= now_us or tcb.state is not ESTABLISHED:
         tcb, sent = output(tcb, now_us)

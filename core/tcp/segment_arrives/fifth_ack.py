@@ -25,6 +25,7 @@ from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import expires_after_ack_us, measured, without_measurement
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
+from gossamer.core.tcp.send_space import gives_space
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.time_wait import enter
 from gossamer.core.tcp.timestamps import echoed_us, has_dsack, round_trip_us
@@ -135,8 +136,8 @@ def _advanced(before: Tcb, segment: Segment, event: SegmentArrives) -> tuple[Tcb
         tcb = without_measurement(tcb)
     chunks, offset = without_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
     remaining_bytes = tcb.snd_buf_bytes - octets
-    limit = tcb.agreed.parameters.send_buffer_bytes // 2
-    actions: Actions = (Signal.SEND_SPACE,) if remaining_bytes <= limit < tcb.snd_buf_bytes else ()
+    has_room = gives_space(tcb.agreed.parameters, tcb.snd_buf_bytes, remaining_bytes)
+    actions: Actions = (Signal.SEND_SPACE,) if has_room else ()
     tcb = replace(
         tcb,
         transmissions=after_ack(tcb, ack) if tcb.transmissions else (),

@@ -20,6 +20,7 @@ from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import is_old_duplicate, ts_recent_after
 from gossamer.core.tcp.user_timeout import adopted
 from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
+from gossamer.core.wire.text import octets_of
 
 replace = msgspec.structs.replace
 
@@ -73,7 +74,7 @@ def is_acceptable(tcb: Tcb, segment: Segment) -> bool:
 def trimmed(tcb: Tcb, segment: Segment) -> Segment:
     """The part in the window. "Segments with higher beginning sequence numbers SHOULD be held for later
     processing"."""
-    seq, payload, flags = Seq(segment.seq), segment.payload, segment.flags
+    seq, payload, flags = Seq(segment.seq), octets_of(segment.payload), segment.flags
     before = seq_diff(tcb.rcv_nxt, seq)
     if before > 0:
         if flags & SYN:

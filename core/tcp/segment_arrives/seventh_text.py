@@ -18,6 +18,7 @@ from gossamer.core.tcp.recovery.dsack import with_held_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.segment import CE, CWR, Segment
+from gossamer.core.wire.text import octets_of
 
 replace = msgspec.structs.replace
 
@@ -41,7 +42,7 @@ def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict |
         tcb = ecn.on_text(tcb, segment)
     if segment.seq != tcb.rcv_nxt:
         return _out_of_order(tcb, segment, event)
-    tcb = _in_order(with_held_part(tcb, segment), segment.payload, event.now_us)
+    tcb = _in_order(with_held_part(tcb, segment), octets_of(segment.payload), event.now_us)
     buffered = tcb.rcv_buf_bytes
     tcb, delivered = deliver(tcb, event.receive_bytes)
     # What goes to a waiting thread at once takes nothing from the window.
@@ -94,7 +95,7 @@ def ack_deadline_us(tcb: Tcb, rcv_nxt: Seq, now_us: int) -> int:
 def _out_of_order(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
     tcb = with_held_part(tcb, segment)
     held = reassembly.inserted(
-        tcb.reassembly or reassembly.EMPTY, Seq(segment.seq), segment.payload, tcb.rcv_nxt
+        tcb.reassembly or reassembly.EMPTY, Seq(segment.seq), octets_of(segment.payload), tcb.rcv_nxt
     )
     # RFC 5681 4.2: "a TCP receiver SHOULD send an immediate duplicate ACK when an out-of-order segment
     # arrives".

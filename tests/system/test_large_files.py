@@ -1,0 +1,181 @@
+"""Large files to clients that are slow, or see the file change: the same on kernel sockets, and on the
+functional TCP by packets and by frames."""
+
+import hashlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
+from gossamer.loadtest.servers import Gossamer
+
+pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
+
+PORT = 7913
+MIB = 1 << 20
+BODY = hashlib.shake_256(b"large file").digest(48 * MIB)
+"""More than both ends hold."""
+STACKS = {
+    "kernel": ("kernel", ()),
+    "packets": ("nfqueue", ("--set", "nfqueue.output=raw")),
+    "frames": ("nfqueue", ("--set", "nfqueue.output=frames")),
+}
+Start = Callable[..., Gossamer]
+
+on_every_stack = pytest.mark.parametrize("stack", STACKS)
+
+
+@pytest.fixture
+def site(folder: Path) -> Path:
+    (folder / "big.bin").write_bytes(BODY)
+    (folder / "small.txt").write_bytes(b"small")
+    return folder
+
+
+def started(start: Start, place: Namespace, site: Path, stack: str) -> Gossamer:
+    kind, options = STACKS[stack]
+    return start(place, site, *options, stack=kind, port=PORT)
+
+
+def curl(space: Namespace, *options: str) -> tuple[int, bytes]:
+    """Status of curl, and what it has received."""
+    argv = ["curl", "-sS", "--max-time", "60", *options, f"http://{RIGHT_V4}:{PORT}/big.bin"]
+    with space.start(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        body = process.stdout.read()
+    return process.returncode, body
+
+
+@on_every_stack
+@pytest.mark.parametrize(
+    ("wanted", "body"),
+    [
+        ("0-", BODY),
+        ("5-4100", BODY[5:4101]),
+        ("1000000-9000001", BODY[1_000_000:9_000_002]),
+        ("-300001", BODY[-300_001:]),
+    ],
+)
+def test_range__arrives(
+    joined_namespaces: tuple[Namespace, Namespace],
+    site: Path,
+    start: Start,
+    stack: str,
+    wanted: str,
+    body: bytes,
+) -> None:
+    left, right = joined_namespaces
+    started(start, right, site, stack)
+    assert curl(left, "-r", wanted) == (0, body)
+
+
+@on_every_stack
+def test_several_ranges_head_and_unchanged__as_of_any_file(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str
+) -> None:
+    left, right = joined_namespaces
+    started(start, right, site, stack)
+    status, parts = curl(left, "-r", "0-9,6000000-12000000,-5")
+    assert status == 0
+    for part in (BODY[:10], BODY[6_000_000:12_000_001], BODY[-5:]):
+        assert b"\r\n\r\n" + part + b"\r\n--" in parts
+    _, head = curl(left, "-I")
+    assert f"Content-Length: {len(BODY)}".encode() in head
+    etag = next(line[6:] for line in head.decode().splitlines() if line.startswith("ETag: "))
+    status, head = curl(left, "-i", "-H", f"If-None-Match: {etag}")
+    assert head.startswith(b"HTTP/1.1 304")
+
+
+def ask(space: Namespace) -> socket.socket:
+    """A connection that has asked for the file, and reads nothing yet."""
+    with space.entered():
+        client = socket.create_connection((RIGHT_V4, PORT), timeout=30)
+    client.sendall(b"GET /big.bin HTTP/1.1\r\nHost: server\r\n\r\n")
+    return client
+
+
+def rest_of(client: socket.socket) -> tuple[bytes, bool]:
+    """The body as far as it comes, and whether it ended by a reset."""
+    received = bytearray()
+    try:
+        while len(received) < len(BODY) and (data := client.recv(1 << 20)):
+            received += data
+            if b"\r\n\r\n" in received[:4096]:
+                del received[: received.index(b"\r\n\r\n") + 4]
+    except ConnectionResetError:
+        return bytes(received), True
+    return bytes(received), False
+
+
+@on_every_stack
+@pytest.mark.parametrize("change", ["replaced", "removed", "appended to"])
+def test_file__that_is_changed_while_a_client_is_slow__arrives_as_it_was(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str, change: str
+) -> None:
+    left, right = joined_namespaces
+    started(start, right, site, stack)
+    path = site / "big.bin"
+    with ask(left) as client:
+        time.sleep(0.5)
+        if change == "replaced":
+            (site / "new").write_bytes(b"n" * len(BODY))
+            (site / "new").replace(path)
+        elif change == "removed":
+            path.unlink()
+        else:
+            with path.open("ab") as file:
+                file.write(b"more")
+        assert rest_of(client) == (BODY, False)
+
+
+@on_every_stack
+@pytest.mark.parametrize("left_bytes", [0, 8 * MIB + 5, len(BODY) - 1])
+def test_file__that_becomes_shorter__the_connection_is_reset__and_the_server_lives(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str, left_bytes: int
+) -> None:
+    left, right = joined_namespaces
+    server = started(start, right, site, stack)
+    pids = server.pids()
+    with ask(left) as client:
+        time.sleep(0.5)
+        os.truncate(site / "big.bin", left_bytes)
+        received, was_reset = rest_of(client)
+    assert len(received) < len(BODY)
+    assert was_reset
+    # What was on its way already may show the end of the last page as it is now.
+    sure = min(len(received), left_bytes)
+    assert received[:sure] == BODY[:sure]
+    argv = ["curl", "-sS", "--fail", "--max-time", "10", f"http://{RIGHT_V4}:{PORT}/small.txt"]
+    assert left.run(argv) == "small"
+    assert server.pids() == pids
+
+
+@pytest.mark.parametrize("stack", ["packets", "frames"])
+def test_clients_that_read_nothing__cost_the_server_little_memory(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str
+) -> None:
+    """It was 1.25 MiB for each."""
+    left, right = joined_namespaces
+    server = started(start, right, site, stack)
+    (pid,) = server.pids()
+
+    def private_bytes() -> int:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return 1024 * sum(
+            int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Anonymous")
+        )
+
+    first = [ask(left) for _ in range(20)]
+    time.sleep(1)
+    before = private_bytes()
+    more = [ask(left) for _ in range(60)]
+    time.sleep(2)
+    each = (private_bytes() - before) / len(more)
+    for client in (*first, *more):
+        client.close()
+    assert each < 64 * 1024
