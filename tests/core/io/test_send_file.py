@@ -92,8 +92,9 @@ def exchange(stack: Any, user: Callable[[Any], Awaitable[Any]], reader: Reader) 
 @pytest.mark.parametrize("length", [0, 1, 4_095, 4_096, 100_001, len(CONTENT) - 3])
 def test_part_of_a_file__closed_as_soon_as_it_is_taken__arrives(stack: Any, fd: int, length: int) -> None:
     async def sends(stream: Any) -> int:
-        sent: int = await stream.send_file(fd, 3, length)
-        os.close(fd)
+        own = os.dup(fd)
+        sent: int = await stream.send_file(own, 3, length)
+        os.close(own)
         await stream.close()
         return sent
 
