@@ -28,6 +28,7 @@ back; `timers_due` says which timers a `Timeout` finds expired. ARCHITECTURE.md 
 stands in the sources.
 """
 
+from gossamer.core.records import replace
 from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.tcp.actions import (
     Accepted,
@@ -90,7 +91,8 @@ __all__ = [
     "State",
     "TcpParameters",
     "SocketOptions",
-    # For people, and as bytes.
+    # Another one with changes; for people; as bytes.
+    "replace",
     "explain",
     "timers_due",
     "info",

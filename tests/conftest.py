@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gossamer.core.records import replace
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.sim import states
 from gossamer.loadtest import namespaces
@@ -208,6 +208,6 @@ def begun_with(kind: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if kind in NUMBERS:
             iss, peer_iss = NUMBERS[kind]
-            patch.setattr(states, "OPENING", msgspec.structs.replace(states.OPENING, iss=iss))
+            patch.setattr(states, "OPENING", replace(states.OPENING, iss=iss))
             patch.setattr(states, "PEER_ISS", Seq(peer_iss))
         yield

@@ -15,6 +15,7 @@ from gossamer.core.packetdrill.layout import options_by_name
 from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.profiles import Layout
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
+from gossamer.core.records import replace
 from gossamer.core.wire.segment import ACK, ECT_0, ECT_1, PSH, RST, SYN, Segment
 
 LETTERS: Final = tuple(FLAGS.items())
@@ -160,7 +161,7 @@ def taken_together(seen: SentSegment, following: Segment) -> SentSegment:
         raise Mismatch(
             f"expected payload to go on at {expected}, got {segment_text(following, len(following.payload))}"
         )
-    joined = msgspec.structs.replace(
+    joined = replace(
         seen.segment, flags=seen.segment.flags | following.flags, window=following.window, ack=following.ack
     )
     return SentSegment(joined, seen.length + len(following.payload), seen.segments + 1)

@@ -8,15 +8,12 @@ Source: RFC 7413 4.1; tcp_fastopen of Linux's ip-sysctl.rst.
 
 from typing import Final
 
-import msgspec
-
 from gossamer.core.packetdrill.errors import Unsupported
+from gossamer.core.records import replace
 from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.fast_open import ASK
 from gossamer.core.wire.segment import Segment
-
-replace = msgspec.structs.replace
 
 CLIENT: Final = 0x1
 SERVER: Final = 0x2

@@ -6,13 +6,12 @@ by ports. It knows nothing of scripts, file descriptors or errno.
 Source: RFC 9293 3.10; the accept queue is that of listen(2).
 """
 
-import msgspec
-
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.endpoint import Emission, Endpoint, Ports, Queue
 from gossamer.core.packetdrill.fastopen import FastOpenCookies
 from gossamer.core.packetdrill.habits import AckHabit
 from gossamer.core.packetdrill.profiles import Profile
+from gossamer.core.records import replace
 from gossamer.core.seq import Seq, seq_add, seq_le, seq_lt, seq_max
 from gossamer.core.tcp import listen, time_wait
 from gossamer.core.tcp.actions import (
@@ -117,7 +116,7 @@ class ScriptHost:
         self.step(endpoint, SegmentArrives(segment, self.now_us))
         tcb = endpoint.tcb
         if endpoint.habit.received(segment, self.now_us) and tcb is not None and tcb.ack_at_us < NEVER_US:
-            endpoint.connection = msgspec.structs.replace(tcb, ack_at_us=self.now_us)
+            endpoint.connection = replace(tcb, ack_at_us=self.now_us)
         return endpoint
 
     def _is_unheard(self, connection: Tcb | TimeWait, segment: Segment) -> bool:
@@ -190,8 +189,8 @@ class ScriptHost:
         is_free = endpoint.small_end is None or seq_le(endpoint.small_end, una)
         if tcb.agreed.parameters.nodelay is is_free:
             return tcb
-        parameters = msgspec.structs.replace(tcb.agreed.parameters, nodelay=is_free)
-        return msgspec.structs.replace(tcb, agreed=msgspec.structs.replace(tcb.agreed, parameters=parameters))
+        parameters = replace(tcb.agreed.parameters, nodelay=is_free)
+        return replace(tcb, agreed=replace(tcb.agreed, parameters=parameters))
 
     def _became(self, endpoint: Endpoint, connection: Tcb | TimeWait | None, actions: Actions) -> None:
         endpoint.connection = connection

@@ -7,13 +7,10 @@ by the distance of the two initial sequence numbers, and our timestamps by what 
 Source: the tool's published semantics.
 """
 
-import msgspec
-
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK
 from gossamer.core.wire.segment import ACK, SYN, Segment
-
-replace = msgspec.structs.replace
 
 
 class Mapping:

@@ -14,6 +14,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill.script import TcpOption
+from gossamer.core.records import replace
 from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
 
 NOP: Final = TcpOption("nop")
@@ -144,7 +145,7 @@ LINUX: Final = Profile(
     "linux",
     linux_layout,
     LINUX_PARAMETERS,
-    msgspec.structs.replace(
+    replace(
         LINUX_PARAMETERS,
         receive_buffer_bytes=15 * KIB * KIB,
         syn_retries=5,

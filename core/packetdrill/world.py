@@ -21,6 +21,7 @@ from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.values import Reader
+from gossamer.core.records import replace
 from gossamer.core.tcp.events import Send, SetOptions
 from gossamer.core.tcp.parameters import MILLISECOND_US
 from gossamer.core.tcp.socket_options import SHARED_NAMES, SocketOptions
@@ -140,7 +141,7 @@ class ScriptWorld:
     def change(self, made: Socket, **changes: Any) -> None:
         """Set parameters: of a socket, of those that it will accept, of its connection when there is one.
         Raises: ValueError."""
-        made.parameters = msgspec.structs.replace(made.parameters, **changes)
+        made.parameters = replace(made.parameters, **changes)
         if made.queue is not None:
             made.queue.parameters = made.parameters
         endpoint, tcb = made.endpoint, made.tcb
@@ -150,9 +151,9 @@ class ScriptWorld:
             endpoint.nagles = not changes["nodelay"] and self.settings.profile.has_minshall
         own = {name: value for name, value in changes.items() if name not in SHARED_NAMES}
         if own:
-            parameters = msgspec.structs.replace(tcb.agreed.parameters, **own)
-            agreed = msgspec.structs.replace(tcb.agreed, parameters=parameters)
-            endpoint.connection = msgspec.structs.replace(tcb, agreed=agreed)
+            parameters = replace(tcb.agreed.parameters, **own)
+            agreed = replace(tcb.agreed, parameters=parameters)
+            endpoint.connection = replace(tcb, agreed=agreed)
         self.set_options(made, **{name: changes[name] for name in changes if name in SHARED_NAMES})
 
     def set_options(self, made: Socket, **options: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.records import replace
 from gossamer.core.seq import HALF, MASK, Seq
 from gossamer.core.sim.agenda import Agenda
 from gossamer.core.sim.end import End, Observer, Stepper, User
@@ -213,7 +214,7 @@ class SimulatedFlow:
             is_ack = not segment.payload and not segment.flags & (SYN | FIN)
             arrivals_us = link.arrivals_us(now_us, wire_bytes(segment), is_ack)
             if segment.ecn & CE and link.marks(now_us):
-                segment = msgspec.structs.replace(segment, ecn=segment.ecn | CE)
+                segment = replace(segment, ecn=segment.ecn | CE)
             for at_us in arrivals_us:
                 # A segment with a wrong bit fails its checksum: it is counted, and nobody sees it.
                 if not (link.has_noise and link.spoils()):

@@ -68,7 +68,7 @@ def octets_at(chunks: Chunks, offset: int, start: int, count: int) -> bytes:
         if position >= size:
             position -= size
             continue
-        piece = chunk[position : position + count]
+        piece = chunk if not position and count >= size else chunk[position : position + count]
         count -= len(piece)
         if not count and not pieces:
             return piece

@@ -8,16 +8,15 @@ the layout, one says which record follows.
 import msgspec
 
 from gossamer.core.errors import GossamerError
+from gossamer.core.records import decoded, encoded, replace
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
 from gossamer.core.tcp.tcb import Congestion, Tcb, TimeWait
-
-replace = msgspec.structs.replace
 
 VERSION = 1
 KINDS: dict[int, type[Tcb] | type[TimeWait]] = {1: Tcb, 2: TimeWait}
 
-_encoder = msgspec.msgpack.Encoder()
-_decoders = {number: msgspec.msgpack.Decoder(kind) for number, kind in KINDS.items()}
+_encoder = msgspec.msgpack.Encoder(enc_hook=encoded)
+_decoders = {number: msgspec.msgpack.Decoder(kind, dec_hook=decoded) for number, kind in KINDS.items()}
 
 
 class UndecodableConnection(GossamerError):
@@ -54,4 +53,5 @@ def _with_memory(tcb: Tcb) -> Tcb:
 def _remembered(tcb: Tcb, congestion: Congestion) -> Congestion:
     if congestion.memory is None:
         return congestion
-    return replace(congestion, memory=msgspec.convert(congestion.memory, control_of(tcb).memory))
+    memory = msgspec.convert(congestion.memory, control_of(tcb).memory, dec_hook=decoded)
+    return replace(congestion, memory=memory)

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
-import msgspec
-
 from gossamer.core.clock import NEVER_US
+from gossamer.core.records import fields, is_record
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.tcp.tcb import Tcb, TimeWait
 from gossamer.core.wire.text import Extent
@@ -24,11 +23,10 @@ def explain(before: Tcb | TimeWait, after: Tcb | TimeWait | None = None) -> str:
     """A line for each field that says something, which one at its default does not; with `after`, for each
     field that differs between the two.
 
-    >>> import msgspec
-    >>> from gossamer.tcp import explain
+    >>> from gossamer.tcp import explain, replace
     >>> from gossamer.testing import states
     >>> connection = states.established()
-    >>> print(explain(connection, msgspec.structs.replace(connection, snd_wnd=0, backoff=1)))
+    >>> print(explain(connection, replace(connection, snd_wnd=0, backoff=1)))
     ESTABLISHED
       snd_wnd   65,536 -> 0
       backoff   0 -> 1
@@ -57,23 +55,23 @@ def _state(connection: Tcb | TimeWait) -> str:
     return connection.state.name.replace("_", "-") if isinstance(connection, Tcb) else "TIME-WAIT"
 
 
-def _fields(record: msgspec.Struct, above: str = "") -> Iterator[tuple[str, Any, bool]]:
+def _fields(record: Any, above: str = "") -> Iterator[tuple[str, Any, bool]]:
     """The fields of a record and of those in it, by dotted names, and whether each says something by itself;
     of the parameters, those that differ from their defaults.
     """
-    for field in msgspec.structs.fields(record):
+    for field in fields(type(record)):
         name, value = field.name, getattr(record, field.name)
         if isinstance(value, TcpParameters):
             defaults = dict(_plain(DEFAULT_PARAMETERS))
             yield from ((f"{above}{name}.{key}", v, True) for key, v in _plain(value) if v != defaults[key])
-        elif isinstance(value, msgspec.Struct):
+        elif is_record(value):
             yield from _fields(value, f"{above}{name}.")
         else:
             says = name in ALWAYS or (value != field.default and value not in NOTHING)
             yield f"{above}{name}", value, says
 
 
-def _plain(record: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+def _plain(record: Any) -> Iterator[tuple[str, Any]]:
     return ((name, getattr(record, name)) for name in record.__struct_fields__)
 
 

@@ -1,11 +1,11 @@
 """Which connection, TIME-WAIT record or listener a segment belongs to, and how many there may be."""
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.demux import Demux
 from gossamer.core.errors import BoundExceeded
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.wire.flow import Flow, pack_flow
 
@@ -56,7 +56,7 @@ def test_listen__twice__address_in_use(demux: Demux[str, str]) -> None:
 
 def test_time_wait__beyond_the_bound__the_oldest_goes(demux: Demux[str, str]) -> None:
     for number in range(3):
-        record = msgspec.structs.replace(states.time_wait(), expires_at_us=100 + number)
+        record = replace(states.time_wait(), expires_at_us=100 + number)
         demux.keep_time_wait(flow(number), record)
     assert list(demux.time_wait) == [flow(1), flow(2)]
     assert demux.time_wait_deadline_us() == 101
@@ -64,15 +64,15 @@ def test_time_wait__beyond_the_bound__the_oldest_goes(demux: Demux[str, str]) ->
 
 def test_time_wait__kept_again__is_the_latest(demux: Demux[str, str]) -> None:
     record = states.time_wait()
-    demux.keep_time_wait(flow(1), msgspec.structs.replace(record, expires_at_us=1))
-    demux.keep_time_wait(flow(2), msgspec.structs.replace(record, expires_at_us=2))
-    demux.keep_time_wait(flow(1), msgspec.structs.replace(record, expires_at_us=3))
+    demux.keep_time_wait(flow(1), replace(record, expires_at_us=1))
+    demux.keep_time_wait(flow(2), replace(record, expires_at_us=2))
+    demux.keep_time_wait(flow(1), replace(record, expires_at_us=3))
     assert list(demux.time_wait) == [flow(2), flow(1)]
 
 
 def test_time_wait__expires__in_order_and_within_the_limit(demux: Demux[str, str]) -> None:
     for number in range(2):
-        record = msgspec.structs.replace(states.time_wait(), expires_at_us=10 * number)
+        record = replace(states.time_wait(), expires_at_us=10 * number)
         demux.keep_time_wait(flow(number), record)
     demux.expire_time_wait(100, limit=1)
     assert list(demux.time_wait) == [flow(1)]

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK
 from gossamer.core.wire import record as layout
 from gossamer.core.wire.flow import Flow, pack_flow
@@ -48,7 +48,7 @@ def odd(segment: Segment) -> list[Segment]:
         {"sack": (((ack - 20) & MASK, first[1]), *others)},
         {"sack": ((ack, first[1]), *others)},
     ]
-    return [msgspec.structs.replace(segment, **changed) for changed in fields]
+    return [replace(segment, **changed) for changed in fields]
 
 
 @st.composite

@@ -2,11 +2,11 @@
 
 import struct
 
-import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gossamer.core.records import replace
 from gossamer.core.wire import record as layout
 from gossamer.core.wire.checksum import checksum
 from gossamer.core.wire.cutting import cut
@@ -76,7 +76,7 @@ def test_build__any_segment__as_the_reference(flow: Flow, segment: Segment, befo
 @given(FLOWS, SEGMENTS, U8)
 def test_build__any_ttl__in_its_place(flow: Flow, segment: Segment, ttl: int) -> None:
     """RFC 9293 3.9.2, MUST-49."""
-    plain = msgspec.structs.replace(segment, sack=(), syn_options=None, user_timeout_s=0, urgent=0)
+    plain = replace(segment, sack=(), syn_options=None, user_timeout_s=0, urgent=0)
     built = c_build(flow, plain, b"", ttl=ttl)
     assert built is not None
     assert built[8 if is_ipv4(flow) else 7] == ttl
@@ -125,7 +125,7 @@ def test_cut__any_super_segment__as_the_reference(
     flow: Flow, segment: Segment, cut_bytes: int, before: int
 ) -> None:
     rare = {"sack": (), "syn_options": None, "user_timeout_s": 0, "urgent": 0}
-    whole = msgspec.structs.replace(segment, cut_bytes=cut_bytes, **rare)
+    whole = replace(segment, cut_bytes=cut_bytes, **rare)
     assert c_cut(flow, whole, before) == [build_packet(flow, piece) for piece in cut(whole)]
 
 

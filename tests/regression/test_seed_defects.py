@@ -5,11 +5,10 @@ Source: the Haskell package `tcp` 0.0.2, as other projects carried it on.
 
 from typing import Any
 
-import msgspec
-
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcp.call import TcpConnect
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.link import Faults
@@ -110,8 +109,8 @@ def test_defect_06__rst__only_at_exactly_rcv_nxt() -> None:
 def test_defect_07__idle__cwnd_collapses() -> None:
     """The subtraction stood the wrong way round, so that no idle time was ever long enough."""
     tcb = states.established()
-    large = msgspec.structs.replace(tcb.congestion, cwnd=1 << 20)
-    tcb = msgspec.structs.replace(tcb, congestion=large, snd_wnd=1 << 20, max_snd_wnd=1 << 20)
+    large = replace(tcb.congestion, cwnd=1 << 20)
+    tcb = replace(tcb, congestion=large, snd_wnd=1 << 20, max_snd_wnd=1 << 20)
     _, actions = step(tcb, Send(b"x" * 500_000, NOW_US + 60 * SECOND_US))
     assert sum(len(s.payload) for s in segments(actions)) <= 10 * 1460
 

@@ -7,8 +7,6 @@ Owns the threads that are blocked in an active open, and until when. A cancelled
 import errno
 from typing import Any
 
-import msgspec
-
 from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.loop.streamcall import NOT_CONNECTED_IN_TIME
 from gossamer.core.loop.tcp.call import Connection, TcpConnect
@@ -18,6 +16,7 @@ from gossamer.core.loop.tcp.failure import error_of
 from gossamer.core.loop.tcp.opening import Openings
 from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.loop.tcp.side import Side
+from gossamer.core.records import replace
 from gossamer.core.tcp.actions import Failure, Signal
 from gossamer.core.tcp.events import Abort, Opening
 from gossamer.core.tcp.parameters import TcpParameters
@@ -27,8 +26,6 @@ from gossamer.core.threads.systemcall import BLOCKED
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Flow, pack_flow
 from gossamer.core.wire.ip import is_bad_address, wire_address
-
-replace = msgspec.structs.replace
 
 
 class TcpConnectSide(Side):

@@ -12,6 +12,7 @@ import msgspec
 
 from gossamer.core.clock import Clock
 from gossamer.core.loop.tcp.call import Connection
+from gossamer.core.records import replace
 from gossamer.core.tcp import fast_open
 from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.events import Opening
@@ -22,8 +23,6 @@ from gossamer.core.tcp.parameters import (
     TcpParameters,
 )
 from gossamer.core.wire.flow import Flow
-
-replace = msgspec.structs.replace
 
 
 class FastOpenServer(msgspec.Struct, frozen=True):

@@ -13,14 +13,13 @@ in `core.tcp.listen`, the form of a cookie in `core.tcp.syn_cookie`.
 Source: RFC 9293 3.10.7.2, RFC 4987 3.4 and 3.6.
 """
 
-import msgspec
-
 from gossamer.core.entropy import Entropy
 from gossamer.core.loop.tcp.call import Connection, Listener
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.door import CookieReturns, SynArrives, begin
 from gossamer.core.loop.tcp.opening import Openings
 from gossamer.core.loop.tcp.queues import Queues
+from gossamer.core.records import replace
 from gossamer.core.tcp import listen, syn_cookie
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.drop import SegmentDrop
@@ -140,7 +139,7 @@ class Listening:
         self._demux.end_time_wait(flow)
         secrets = self._secrets = syn_cookie.rolled(self._secrets, opening.now_us)
         if secrets.current is None:
-            secrets = msgspec.structs.replace(secrets, current=self._entropy(SECRET_BYTES))
+            secrets = replace(secrets, current=self._entropy(SECRET_BYTES))
             self._secrets = secrets
         assert secrets.current is not None
         self._cookies_sent_total += 1

@@ -5,13 +5,10 @@ Source: tcp(4).
 
 from typing import Final
 
-import msgspec
-
 from gossamer.core.packetdrill import fastopen
 from gossamer.core.packetdrill.sysctls.setters import Setter, congestion, ecn, number_of, scaled, truth
+from gossamer.core.records import replace
 from gossamer.core.tcp.parameters import MILLISECOND_US
-
-replace = msgspec.structs.replace
 
 BSD_SYSCTLS: Final[dict[str, Setter]] = {
     "net.inet.tcp.sack.enable": truth("sack"),

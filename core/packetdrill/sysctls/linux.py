@@ -5,8 +5,6 @@ Source: Documentation/networking/ip-sysctl.rst.
 
 from typing import Final
 
-import msgspec
-
 from gossamer.core.clock import SECOND_US
 from gossamer.core.packetdrill.sysctls.setters import (
     Setter,
@@ -19,9 +17,8 @@ from gossamer.core.packetdrill.sysctls.setters import (
     scaled,
     truth,
 )
+from gossamer.core.records import replace
 from gossamer.core.tcp.parameters import MILLISECOND_US
-
-replace = msgspec.structs.replace
 
 LINUX_SYSCTLS: Final[dict[str, Setter]] = {
     "tcp_sack": truth("sack"),

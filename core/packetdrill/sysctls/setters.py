@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from typing import Final, Literal
 
-import msgspec
-
 from gossamer.core.errors import GossamerError
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
+from gossamer.core.records import replace
 from gossamer.core.tcp.congestion.named import named
 from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
-
-replace = msgspec.structs.replace
 
 Setter = Callable[[TcpParameters, str], TcpParameters]
 

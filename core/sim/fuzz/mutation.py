@@ -6,13 +6,10 @@ Owns what is worth trying: the edges of every field. All chance comes from the g
 from random import Random
 from typing import Any, Final
 
-import msgspec
-
+from gossamer.core.records import replace
 from gossamer.core.sim.fuzz.shot import Shot
 from gossamer.core.sim.fuzz.victim import OPENED, PORTS
 from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
-
-replace = msgspec.structs.replace
 
 SHOTS_MAX: Final = 40
 CHANGES: Final = ("add", "add", "add", "join", "take out", "repeat", "shuffle", *["alter"] * 5)

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from time import process_time
 from typing import Any, Final
 
-import msgspec
-
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcp.call import TcpConnect
+from gossamer.core.records import fields
 from gossamer.core.sim import oracle
 from gossamer.core.sim.fuzz.shot import Heard, Shot, after_answer, packet_of
 from gossamer.core.sim.network import Network
@@ -59,7 +58,7 @@ SECONDS_MAX: Final = 2.0
 STREAM: Final = bytes(range(256)) * 120
 
 
-RARE: Final = tuple(field.name for field in msgspec.structs.fields(Tcb) if field.default is None)
+RARE: Final = tuple(field.name for field in fields(Tcb) if field.default is None)
 """What most connections are without: loss recovery, octets out of order."""
 
 

@@ -11,9 +11,8 @@ what they are for.
 from functools import cache
 from typing import Any, Final
 
-import msgspec
-
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.records import fields, is_record, replace
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.tcb import RoundTrip, Tcb
@@ -37,9 +36,8 @@ MEASURED: Final = RoundTrip(
 BACKOFF_MAX: Final = 1
 """Without a bound on retries, all that matters is whether a timer has fired since the last answer."""
 
-replace = msgspec.structs.replace
 
-TIMERS: Final = tuple(field.name for field in msgspec.structs.fields(Tcb) if field.default == NEVER_US)
+TIMERS: Final = tuple(field.name for field in fields(Tcb) if field.default == NEVER_US)
 """The fields of a connection that are deadlines."""
 
 LONG_TIMERS: Final = frozenset({"slow_at_us"})
@@ -52,17 +50,17 @@ def timers_running(tcb: Tcb) -> tuple[str, ...]:
 
 
 @cache
-def _times(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+def _times(kind: type[Any]) -> tuple[str, ...]:
     return tuple(name for name in kind.__struct_fields__ if name.endswith("_at_us"))
 
 
 @cache
-def _measured(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+def _measured(kind: type[Any]) -> tuple[str, ...]:
     return tuple(name for name in kind.__struct_fields__ if name.endswith("_rtt_us"))
 
 
 @cache
-def _inner(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+def _inner(kind: type[Any]) -> tuple[str, ...]:
     """The fields that may hold records with times."""
     return tuple(name for name in kind.__struct_fields__ if not name.endswith("_us") and name != "agreed")
 
@@ -81,9 +79,10 @@ def _mapped(value: Any, move: Any) -> Any:
     """A record with each of its times moved, and those of the records inside it."""
     if isinstance(value, tuple):
         return tuple(_mapped(item, move) for item in value) if value else value
-    if not isinstance(value, msgspec.Struct):
+    if not is_record(value):
         return value
-    kind, changed = type(value), {}
+    kind: Any = type(value)
+    changed = {}
     for name in _times(kind):
         before = getattr(value, name)
         after = move(before)
@@ -94,7 +93,7 @@ def _mapped(value: Any, move: Any) -> Any:
             changed[name] = MEASURED.srtt_us
     for name in _inner(kind):
         before = getattr(value, name)
-        if isinstance(before, tuple | msgspec.Struct):
+        if isinstance(before, tuple) or is_record(before):
             after = _mapped(before, move)
             if after is not before:
                 changed[name] = after

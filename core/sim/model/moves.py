@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from gossamer.core.records import replace
 from gossamer.core.sim.model.abstraction import LONG_TIMERS, abstracted, aged, timers_running
 from gossamer.core.sim.model.world import OPENINGS, ModelScenario, ModelSide, World
 from gossamer.core.sim.states import NOW_US
@@ -39,8 +40,6 @@ RETRIES_PATIENT: Final = 1000
 """So many retries mean that nobody ever gives up."""
 
 PEER_HAS_CLOSED: Final = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
-
-replace = msgspec.structs.replace
 
 
 class MoveKind(IntEnum):

@@ -2,16 +2,13 @@
 
 from typing import Final
 
-import msgspec
-
 from gossamer.core.clock import SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.sim.model.moves import RETRIES_PATIENT
 from gossamer.core.sim.model.world import Call, ModelScenario
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.events import Abort, Close, Send
 from gossamer.core.tcp.parameters import TcpParameters
-
-replace = msgspec.structs.replace
 
 IDLE_US: Final = 10 * SECOND_US
 """Shorter than what `abstraction` calls long ago."""

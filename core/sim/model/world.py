@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from gossamer.core.records import encoded
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.events import Abort, Close, Opening, Send
@@ -81,7 +82,7 @@ class World(msgspec.Struct, frozen=True, array_like=True):
         return self.sides[0].is_over and self.sides[1].is_over
 
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(enc_hook=encoded)
 
 
 def key_of(world: World) -> bytes:

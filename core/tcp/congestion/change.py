@@ -6,12 +6,9 @@ spurious recovery.
 Source: RFC 5681 3.1 (what cwnd and ssthresh mean to every algorithm).
 """
 
-import msgspec
-
+from gossamer.core.records import replace
 from gossamer.core.tcp.congestion.named import named
 from gossamer.core.tcp.tcb import Tcb
-
-replace = msgspec.structs.replace
 
 
 def with_control(tcb: Tcb, name: str) -> Tcb:

@@ -1,15 +1,13 @@
 """What the TCP is worth on paths, against what theory says of it: bursts, random loss, long fat paths,
 fairness. Times are virtual; every figure repeats exactly."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.sim.loss import DropExactly
 from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
-
-replace = msgspec.structs.replace
 
 RTT_US = 100_000
 WINDOW_SEGMENTS = 40

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.records import replace
 from gossamer.core.sim.loss import BurstLoss, DropExactly
 from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import Scenario
@@ -14,7 +15,6 @@ from gossamer.core.tcp.step import Connection, Outcome, step
 from gossamer.core.tcp.tcb import Tcb
 
 SMALL = Scenario(congestion=("newreno",), transfer_bytes=200_000, rate_bps=20_000_000, delay_us=10_000)
-replace = msgspec.structs.replace
 
 
 def run(scenario: Scenario) -> SimulationReport:

@@ -1,8 +1,8 @@
 """Samples of the delivery rate, by hand."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
@@ -11,8 +11,6 @@ from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.delivery_rate import Rate
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Tcb
-
-replace = msgspec.structs.replace
 
 SMSS = 1_448
 MS = 1_000

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
@@ -47,7 +47,6 @@ from gossamer.core.wire.segment import (
 
 OFF, PASSIVE, ON = (TcpParameters(ecn=mode) for mode in ("off", "passive", "on"))
 MSS = 1448
-replace = msgspec.structs.replace
 
 
 def capable(parameters: TcpParameters = PASSIVE) -> Tcb:

@@ -1,13 +1,10 @@
 """A connection in lines for people."""
 
-import msgspec
-
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.tcp.explain import explain
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Phase, Recovery, TimeWait
-
-replace = msgspec.structs.replace
 
 
 def rows(text: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """TCP Fast Open: every way in which a SYN with data can go, on both sides."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.states import NOW_US, OPENING, PEER_ISS, only_segment, peer_syn, segments_in
@@ -17,8 +17,6 @@ from gossamer.core.tcp.tcb import Listener, State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.segment import ACK, FIN, PSH, RST, SYN, Segment, SynOptions
-
-replace = msgspec.structs.replace
 
 COOKIE = b"8 octets"
 FLOW = pack_flow(("10.0.0.2", 80), ("10.0.0.1", 50_001))

@@ -1,8 +1,8 @@
 """TCP_INFO of a connection that is a value."""
 
 import pytest
-from msgspec.structs import replace
 
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, peer_syn, segment_arrives, send, stepped

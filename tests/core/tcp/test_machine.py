@@ -4,12 +4,12 @@ after each step."""
 import os
 from typing import Any
 
-import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.states import NOW_US
@@ -169,14 +169,14 @@ class OneEnd(RuleBasedStateMachine):
         assert connection is not None
         self.now_us += wait_us
         made = states.from_peer(connection, flags, b"x" * size, seq=seq, ack=ack, window=window, ts=ts)
-        made = msgspec.structs.replace(made, urgent=urgent, ecn=ecn)
+        made = replace(made, urgent=urgent, ecn=ecn)
         if from_una and isinstance(connection, Tcb):
-            made = msgspec.structs.replace(made, ack=seq_add(connection.snd_una, ack))
+            made = replace(made, ack=seq_add(connection.snd_una, ack))
             edges = tuple(
                 (seq_add(connection.snd_una, left), seq_add(connection.snd_una, left + length & MASK))
                 for left, length in sack
             )
-            made = msgspec.structs.replace(made, sack=edges)
+            made = replace(made, sack=edges)
         self.stepped(SegmentArrives(made, self.now_us, receives))
 
     @rule(

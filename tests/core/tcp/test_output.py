@@ -1,9 +1,9 @@
 """What is sent when: Nagle, silly windows on both sides, delayed ACKs."""
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, segments_in, send, stepped
 from gossamer.core.tcp.events import Abort, Close, Receive, Timeout
@@ -58,7 +58,7 @@ def test_sender__window_opens_by_a_sliver__nothing_until_the_persist_timer() -> 
 
 def test_sender__half_the_largest_window__is_worth_sending() -> None:
     tcb = states.established()
-    tcb = msgspec.structs.replace(tcb, max_snd_wnd=400)
+    tcb = replace(tcb, max_snd_wnd=400)
     tcb, _ = segment_arrives(tcb, from_peer(tcb, window=50))
     _, sent = send(tcb, b"x" * 1_000)
     assert [len(s.payload) for s in sent] == [200]

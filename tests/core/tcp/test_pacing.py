@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
@@ -17,8 +18,6 @@ from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Congestion, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import Segment
-
-replace = msgspec.structs.replace
 
 SMSS = 1_448
 MS = 1_000

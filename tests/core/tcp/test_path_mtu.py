@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, Seq, seq_add, seq_lt
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.end import User
@@ -29,7 +29,6 @@ from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import ACK, Segment
 
-replace = msgspec.structs.replace
 SMSS = 1448
 LATER_US = NOW_US + PATH_RAISE_US
 IGNORED = (Dropped(SegmentDrop.ICMP_IGNORED),)

@@ -4,12 +4,12 @@ from collections import Counter
 from itertools import product
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.clock import SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
@@ -53,7 +53,7 @@ def sent_by_the_general_path(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     """SEND without its short cut: into the buffer, then `output`."""
     buffered = appended(tcb.snd_buf, event.data)
     size = tcb.snd_buf_bytes + len(event.data)
-    return output(msgspec.structs.replace(tcb, snd_buf=buffered, snd_buf_bytes=size), event.now_us)
+    return output(replace(tcb, snd_buf=buffered, snd_buf_bytes=size), event.now_us)
 
 
 NOT_COMPUTED = {"congestion", "round_trip", "rtt_at_us"}

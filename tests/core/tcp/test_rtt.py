@@ -1,7 +1,6 @@
 """What an ACK shows of the round trip, and what it does not."""
 
-import msgspec
-
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
@@ -19,8 +18,8 @@ PLAIN = TcpParameters(tail_loss_probe=False)
 def timed_out(count: int) -> tuple[Tcb, int, int]:
     """Two segments sent, and the first sent again `count` times; with the times of both."""
     tcb = states.established(PLAIN)
-    measured = msgspec.structs.replace(tcb.round_trip, srtt_us=20_000, rttvar_us=5_000, min_us=20_000)
-    tcb = msgspec.structs.replace(tcb, round_trip=measured)
+    measured = replace(tcb.round_trip, srtt_us=20_000, rttvar_us=5_000, min_us=20_000)
+    tcb = replace(tcb, round_trip=measured)
     tcb, _ = send(tcb, bytes(2 * SMSS))
     now_us = NOW_US
     for _ in range(count):
@@ -40,9 +39,7 @@ def test_timeout__ack_was_lost__stale_echo_is_no_round_trip() -> None:
     tcb, first_us, again_us = timed_out(3)
     before = tcb.round_trip
     una, nxt = tcb.snd_una, tcb.snd_nxt
-    ack = msgspec.structs.replace(
-        from_peer(tcb), ts_ecr=echo(tcb, first_us), sack=((una, (una + SMSS) % 2**32),)
-    )
+    ack = replace(from_peer(tcb), ts_ecr=echo(tcb, first_us), sack=((una, (una + SMSS) % 2**32),))
     tcb, _ = segment_arrives(tcb, ack, again_us + 20_000)
     assert tcb.snd_una == nxt
     assert tcb.round_trip == before
@@ -50,7 +47,7 @@ def test_timeout__ack_was_lost__stale_echo_is_no_round_trip() -> None:
 
 def test_timeout__answer_to_the_retransmission__is_a_round_trip() -> None:
     tcb, _, again_us = timed_out(2)
-    ack = msgspec.structs.replace(from_peer(tcb), ts_ecr=echo(tcb, again_us))
+    ack = replace(from_peer(tcb), ts_ecr=echo(tcb, again_us))
     tcb, _ = segment_arrives(tcb, ack, again_us + 28_000)
     assert tcb.round_trip.srtt_us == 21_000
 
@@ -58,7 +55,7 @@ def test_timeout__answer_to_the_retransmission__is_a_round_trip() -> None:
 def test_timeout__late_answer_to_the_first__is_a_round_trip() -> None:
     """It comes sooner after the retransmission than any answer to that can."""
     tcb, first_us, again_us = timed_out(1)
-    ack = msgspec.structs.replace(from_peer(tcb), ts_ecr=echo(tcb, first_us))
+    ack = replace(from_peer(tcb), ts_ecr=echo(tcb, first_us))
     tcb, _ = segment_arrives(tcb, ack, again_us + 10_000)
     assert tcb.round_trip.srtt_us > 20_000 + (again_us - first_us) // 8
 
@@ -66,7 +63,7 @@ def test_timeout__late_answer_to_the_first__is_a_round_trip() -> None:
 def test_timeout__ambiguous_and_no_duplicate_reported__the_timeout_stays_backed_off() -> None:
     tcb, first_us, again_us = timed_out(3)
     rto_us = tcb.round_trip.rto_us
-    ack = msgspec.structs.replace(from_peer(tcb), ts_ecr=echo(tcb, first_us))
+    ack = replace(from_peer(tcb), ts_ecr=echo(tcb, first_us))
     tcb, _ = segment_arrives(tcb, ack, again_us + 50_000)
     assert tcb.round_trip.srtt_us == 20_000
     assert (tcb.backoff, tcb.round_trip.rto_us) == (0, rto_us * 8)

@@ -4,9 +4,9 @@ window."""
 from itertools import product
 from typing import NamedTuple
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp.actions import Deliver, Dropped, Failed, Failure, Signal, Urgent
@@ -67,7 +67,7 @@ def assert_challenge(before: Connection, seen: Seen, reason: SegmentDrop) -> Non
     assert (answer.seq, answer.ack, answer.flags) == (before.snd_nxt, before.rcv_nxt, ACK)
     assert isinstance(before, Tcb)
     assert isinstance(seen.after, Tcb)
-    assert msgspec.structs.replace(seen.after, challenge_at_us=before.challenge_at_us) == before
+    assert replace(seen.after, challenge_at_us=before.challenge_at_us) == before
 
 
 def assert_dropped(before: Connection, seen: Seen, reason: SegmentDrop) -> None:
@@ -252,7 +252,7 @@ def test_peer_has_closed__data__ignored(state: State, place: int) -> None:
 @pytest.mark.parametrize("state", RECEIVING, ids=name)
 def test_receiving__data_over_both_edges__trimmed(state: State) -> None:
     """RFC 9293 3.10.7.4: "any data ... outside the window is trimmed off"."""
-    tight = msgspec.structs.replace(in_state(state), rcv_wnd=1_000)
+    tight = replace(in_state(state), rcv_wnd=1_000)
     left = meet(tight, from_peer(tight, ACK, b"o" * 200 + b"n" * 900, seq=-200)).after
     assert isinstance(left, Tcb)
     assert b"".join(left.rcv_buf) == b"n" * 900
@@ -316,10 +316,10 @@ def test_urgent__any_pointer__in_line(state: State, urgent: int) -> None:
     """RFC 6093: the pointer changes nothing but the notice to the user."""
     before = in_state(state)
     plain = from_peer(before, ACK, DATA)
-    marked = msgspec.structs.replace(plain, flags=plain.flags | 0x20, urgent=urgent)
+    marked = replace(plain, flags=plain.flags | 0x20, urgent=urgent)
     general, seen = meet(before, plain), meet(before, marked)
     if isinstance(seen.after, Tcb):
-        seen = seen._replace(after=msgspec.structs.replace(seen.after, rcv_up=None))
+        seen = seen._replace(after=replace(seen.after, rcv_up=None))
     others = [action for action in seen.others if not isinstance(action, Urgent)]
     assert (seen.after, seen.segments, others) == (general.after, general.segments, general.others)
 
@@ -382,9 +382,9 @@ def test_synchronized__rst_with_data__ended(state: State) -> None:
 @pytest.mark.parametrize("payload", [b"", b"x"], ids=["alone", "with text"])
 def test_zero_window__rst_and_urg__processed(payload: bytes) -> None:
     """RFC 9293 3.8.6, MUST-66: "even when the receive window is zero"."""
-    tcb = msgspec.structs.replace(in_state(State.ESTABLISHED), rcv_wnd=0, rcv_buf=(b"full",), rcv_buf_bytes=4)
+    tcb = replace(in_state(State.ESTABLISHED), rcv_wnd=0, rcv_buf=(b"full",), rcv_buf_bytes=4)
     assert meet(tcb, from_peer(tcb, RST | ACK, payload)).others == [Failed(Failure.RESET)]
-    urgent = msgspec.structs.replace(from_peer(tcb, ACK | URG, payload), urgent=1)
+    urgent = replace(from_peer(tcb, ACK | URG, payload), urgent=1)
     seen = meet(tcb, urgent)
     assert seen.others == [Urgent(4)], "as far as the window reaches, which is what is still to be read"
     assert isinstance(seen.after, Tcb)

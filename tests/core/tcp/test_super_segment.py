@@ -3,12 +3,12 @@
 from collections import Counter
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.clock import SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
@@ -22,8 +22,6 @@ from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX, cut
 from gossamer.core.wire.segment import PSH, Segment
-
-replace = msgspec.structs.replace
 
 OCTETS = bytes(range(256)) * 1_000
 

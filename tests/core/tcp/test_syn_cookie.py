@@ -2,9 +2,9 @@
 
 from random import Random
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, OPENING, PEER_TS, peer_syn
@@ -74,10 +74,10 @@ def test_listen__cookie_returned__the_connection_that_a_record_would_have_made(
     assert tcb.state is State.ESTABLISHED
     assert Signal.ESTABLISHED in actions
     if ts_val == NO_TIMESTAMP:
-        syn = msgspec.structs.replace(syn, flags=SYN, syn_options=SynOptions(options.mss))
+        syn = replace(syn, flags=SYN, syn_options=SynOptions(options.mss))
     kept, _ = listen.segment_arrives(LISTENER, syn, OPENING)
     assert kept is not None
-    assert msgspec.structs.replace(tcb.agreed, iss=kept.agreed.iss) == kept.agreed
+    assert replace(tcb.agreed, iss=kept.agreed.iss) == kept.agreed
     assert (tcb.rcv_nxt, tcb.snd_una, tcb.snd_nxt) == (kept.rcv_nxt, tcb.snd_nxt, seq_add(tcb.agreed.iss, 1))
     assert tcb.snd_wnd == 500 << kept.agreed.snd_wind_shift
 
@@ -109,14 +109,14 @@ def test_listen__syn__answer_says_what_a_record_would_say() -> None:
     """But for ISS and the low bits of TSval, a peer cannot see whether it was answered with a cookie."""
     _, actions = listen.segment_arrives(LISTENER, peer_syn(), OPENING)
     answer, kept = answered(peer_syn()), states.only_segment(actions)
-    assert msgspec.structs.replace(answer, seq=kept.seq, ts_val=kept.ts_val) == kept
+    assert replace(answer, seq=kept.seq, ts_val=kept.ts_val) == kept
     assert 0 <= (kept.ts_val - answer.ts_val) & MASK < 128
 
 
 @pytest.mark.parametrize("later_us", range(0, 130_000, 7_000))
 def test_listen__ts_val_with_options__never_ahead_of_the_clock_and_never_far_behind(later_us: int) -> None:
     """Else the peer would take the connection's first segments for old ones (PAWS)."""
-    opening = msgspec.structs.replace(OPENING, now_us=NOW_US + later_us, ts_offset=MASK - 100_040)
+    opening = replace(OPENING, now_us=NOW_US + later_us, ts_offset=MASK - 100_040)
     answer = syn_cookie.answer(LISTENER, FLOW, peer_syn(), opening, SECRET)
     behind = (ts_value(opening.ts_offset, opening.now_us) - answer.ts_val) & MASK
     assert 0 <= behind <= 2 * syn_cookie.OPTIONS_MASK
@@ -127,30 +127,28 @@ def test_listen__cookie_on_a_later_segment__the_peer_is_real_but_opens_nothing(l
     """The ACK was lost or overtaken: a RST would end a connection that the peer takes for open."""
     ack = ack_of(peer_syn(), answered(peer_syn()))
     assert returned(ack) == Returned(1460, is_first=True)
-    assert returned(msgspec.structs.replace(ack, seq=seq_add(ack.seq, later))) == Returned(
-        1460, is_first=False
-    )
+    assert returned(replace(ack, seq=seq_add(ack.seq, later))) == Returned(1460, is_first=False)
 
 
 def test_listen__cookie_without_the_timestamps_that_were_agreed__not_taken() -> None:
     ack = ack_of(peer_syn(), answered(peer_syn()))
-    assert returned(msgspec.structs.replace(ack, ts_val=NO_TIMESTAMP)) is None
+    assert returned(replace(ack, ts_val=NO_TIMESTAMP)) is None
 
 
 def test_listen__cookie_of_another_flow_or_secret_or_number__not_taken() -> None:
     ack = ack_of(peer_syn(), answered(peer_syn()))
     for other in (("10.0.0.3", 50_001), ("10.0.0.1", 50_002)):
         assert returned(ack, flow=pack_flow(("10.0.0.2", 80), other)) is None
-    assert returned(ack, msgspec.structs.replace(SECRETS, current=b"x" * 32)) is None
+    assert returned(ack, replace(SECRETS, current=b"x" * 32)) is None
     for bit in range(32):
-        wrong = returned(msgspec.structs.replace(ack, ack=seq_add(ack.ack, -1) ^ 1 << bit))
+        wrong = returned(replace(ack, ack=seq_add(ack.ack, -1) ^ 1 << bit))
         assert wrong is None or not wrong.is_first
 
 
 def test_listen__guessed_cookies__none_in_ten_thousand() -> None:
     random = Random(4987)
     ack = ack_of(peer_syn(), answered(peer_syn()))
-    guesses = (msgspec.structs.replace(ack, ack=random.randrange(1 << 32)) for _ in range(10_000))
+    guesses = (replace(ack, ack=random.randrange(1 << 32)) for _ in range(10_000))
     found = [each for each in map(returned, guesses) if each is not None]
     assert not any(each.is_first for each in found)
     assert len(found) < 20, "two secrets, and 12 bits"
@@ -188,6 +186,6 @@ def test_listen__cookie_returned_late__no_round_trip_is_measured() -> None:
     """The low bits of TSecr are options: it is up to 63 ms too old."""
     tcb, _ = opened(ack_of(peer_syn(), answered(peer_syn())))
     assert tcb.round_trip.srtt_us == 0
-    syn = msgspec.structs.replace(peer_syn(), ts_val=NO_TIMESTAMP)
+    syn = replace(peer_syn(), ts_val=NO_TIMESTAMP)
     tcb, _ = opened(ack_of(syn, answered(syn)))
     assert tcb.round_trip.srtt_us == 0

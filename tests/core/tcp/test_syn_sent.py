@@ -1,8 +1,8 @@
 """SYN-SENT, simultaneous opens, and the retransmission of SYNs."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, OPENING, from_peer, only_segment, peer_syn
@@ -36,7 +36,7 @@ def test_syn_sent__wrong_ack__reset(flags: int, ack: int) -> None:
     before = states.syn_sent()
     segment = Segment(1, seq_add(before.snd_nxt, ack), flags, 10)
     after, actions = step(before, SegmentArrives(segment, NOW_US))
-    assert after == msgspec.structs.replace(before, rtx_at_us=NOW_US)
+    assert after == replace(before, rtx_at_us=NOW_US)
     assert actions == (Dropped(SegmentDrop.ACK_UNACCEPTABLE), Segment(segment.ack, 0, RST, 0))
 
 
@@ -82,7 +82,7 @@ def test_syn_sent__neither_syn_nor_ack__dropped(flags: int) -> None:
 def test_simultaneous_open__both_reach_established() -> None:
     """RFC 9293 3.5, figure 8."""
     here = states.syn_sent()
-    there_opening = msgspec.structs.replace(OPENING, iss=5_000, ts_offset=3)
+    there_opening = replace(OPENING, iss=5_000, ts_offset=3)
     there, there_first = open_active(TcpParameters(), there_opening)
     here_first = open_active(TcpParameters(), OPENING)[1]
     after_here, answer_here = step(here, SegmentArrives(only_segment(there_first), NOW_US))

@@ -2,10 +2,10 @@
 
 from random import Random
 
-import msgspec
 import pytest
 
 from gossamer.core.loop.tcp.opening import Openings
+from gossamer.core.records import replace
 from gossamer.core.seq import HALF, MASK, Seq, seq_lt
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, only_segment
@@ -83,7 +83,7 @@ def test_time_wait__newer_syn__may_take_over(flags: int, seq: int, ts: int, reop
 @pytest.mark.parametrize("ts_recent", [0, 3, MASK, HALF])
 def test_time_wait__newer_syn_across_the_wrap__may_take_over(rcv_nxt: int, ts_recent: int) -> None:
     """RFC 9293 3.4, RFC 7323 5.2: both spaces are circles; half of each lies ahead."""
-    record = msgspec.structs.replace(states.time_wait(), rcv_nxt=Seq(rcv_nxt), ts_recent=ts_recent)
+    record = replace(states.time_wait(), rcv_nxt=Seq(rcv_nxt), ts_recent=ts_recent)
     for ahead in (1, 10, 1_000_000, HALF - 1):
         assert can_reopen(record, from_peer(record, SYN, seq=-77, ts=ahead))
         assert not can_reopen(record, from_peer(record, SYN, seq=77, ts=-ahead))
@@ -96,7 +96,7 @@ def test_time_wait__taken_over__our_sequence_numbers_begin_behind_the_old_ones(s
     """RFC 9293 3.6.1, MAY-2: "larger than the largest sequence number it used on the previous connection
     incarnation"."""
     openings = Openings(TcpParameters(), Random(3).randbytes(32))
-    record = msgspec.structs.replace(states.time_wait(), snd_nxt=Seq(snd_nxt))
+    record = replace(states.time_wait(), snd_nxt=Seq(snd_nxt))
     for port in range(50):
         flow = pack_flow(("10.0.0.2", 80), ("10.0.0.1", 50_000 + port))
         opening = openings.passive(flow, record, NOW_US)

@@ -1,8 +1,8 @@
 """Urgent data: where the mark stands, who is notified, and that a false pointer means nothing more."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.sim.states import NOW_US, close_wait, established, from_peer, syn_received
 from gossamer.core.tcp.actions import Actions, Deliver, Signal, Urgent
@@ -17,9 +17,7 @@ from gossamer.core.wire.segment import ACK, PSH, URG, Segment
 
 def urged(tcb: Tcb, payload: bytes = b"", urgent: int = 0, seq: int = 0, flags: int = URG) -> Segment:
     """The peer's next segment with an urgent pointer."""
-    return msgspec.structs.replace(
-        from_peer(tcb, ACK | PSH | flags, payload, seq=seq), urgent=urgent if flags & URG else 0
-    )
+    return replace(from_peer(tcb, ACK | PSH | flags, payload, seq=seq), urgent=urgent if flags & URG else 0)
 
 
 def hear(tcb: Tcb, segment: Segment, receive_bytes: int = 0) -> tuple[Tcb, Actions]:
@@ -85,7 +83,7 @@ def test_established__mark_ahead_of_its_data__kept_until_that_is_read() -> None:
 
 
 def test_established__mark_beyond_the_window__clamped_to_it() -> None:
-    tcb = msgspec.structs.replace(established(), rcv_wnd=1_000)
+    tcb = replace(established(), rcv_wnd=1_000)
     tcb, _ = hear(tcb, urged(tcb, b"x", 65_535))
     assert urgent_bytes(tcb) == 1_000
 

@@ -1,9 +1,9 @@
 """User timeouts: what is in force, what is advertised, what is adopted."""
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, only_segment, peer_syn, segment_arrives, send, stepped
 from gossamer.core.tcp import listen
@@ -55,7 +55,7 @@ def test_in_force__idle_peer_is_gone__keepalive_ends_by_time_and_not_by_count() 
     """RFC 5482 4.2."""
     alive = TcpParameters(keepalive_idle_us=MINUTES, keepalive_interval_us=MINUTES, keepalive_probes=2)
     assert lasts(states.established(alive))[0] == 3 * MINUTES
-    longer = msgspec.structs.replace(alive, user_timeout_us=10 * MINUTES)
+    longer = replace(alive, user_timeout_us=10 * MINUTES)
     assert lasts(states.established(longer))[0] == 10 * MINUTES
 
 
@@ -80,9 +80,9 @@ def test_retransmitted__r1_is_reached__reported_once() -> None:
     [(NEVER_US, 300), (90 * SECOND_US, 90), (1_000, 1), (100 * 3_600 * SECOND_US, 3_600)],
 )
 def test_advertised__ours_or_five_minutes(timeout_us: int, seconds: int) -> None:
-    parameters = msgspec.structs.replace(ON, user_timeout_us=timeout_us)
+    parameters = replace(ON, user_timeout_us=timeout_us)
     assert advertised_s(parameters) == seconds
-    assert advertised_s(msgspec.structs.replace(parameters, user_timeout_option=False)) == 0
+    assert advertised_s(replace(parameters, user_timeout_option=False)) == 0
 
 
 def test_advertised__in_both_syns__only_when_on() -> None:
@@ -106,7 +106,7 @@ def test_advertised__when_the_user_changes_it__at_once() -> None:
 
 
 def with_timeout(tcb: Tcb, seconds: int, payload: bytes = b"") -> Tcb:
-    segment = msgspec.structs.replace(from_peer(tcb, payload=payload), user_timeout_s=seconds)
+    segment = replace(from_peer(tcb, payload=payload), user_timeout_s=seconds)
     return segment_arrives(tcb, segment)[0]
 
 
@@ -122,7 +122,7 @@ def test_adopted__the_formula_with_its_bounds(remote_s: int, adopted_s: int, pay
 
 
 def test_adopted__ours_is_short__the_lower_limit_holds() -> None:
-    parameters = msgspec.structs.replace(ON, user_timeout_us=5 * SECOND_US)
+    parameters = replace(ON, user_timeout_us=5 * SECOND_US)
     assert in_force_us(with_timeout(states.established(parameters), 10)) == 100 * SECOND_US
 
 
@@ -132,12 +132,12 @@ def test_adopted__a_smaller_one_comes_later__follows_it() -> None:
 
 
 def test_adopted__from_the_syn() -> None:
-    syn = msgspec.structs.replace(peer_syn(), user_timeout_s=900)
+    syn = replace(peer_syn(), user_timeout_s=900)
     tcb, _ = listen.segment_arrives(Listener(ON), syn, states.OPENING)
     assert tcb is not None
     assert in_force_us(tcb) == 900 * SECOND_US
     tcb = states.syn_sent(ON)
-    answer = msgspec.structs.replace(peer_syn(SYN | ACK, tcb.snd_nxt), user_timeout_s=900)
+    answer = replace(peer_syn(SYN | ACK, tcb.snd_nxt), user_timeout_s=900)
     assert in_force_us(segment_arrives(tcb, answer)[0]) == 900 * SECOND_US
 
 
@@ -147,5 +147,5 @@ def test_not_adopted__off__or_the_user_has_set_one__or_outside_the_window() -> N
     fixed, _ = stepped(states.established(ON), change)
     assert in_force_us(with_timeout(fixed, 900)) == 200 * SECOND_US
     tcb = states.established(ON)
-    forged = msgspec.structs.replace(from_peer(tcb, payload=b"x", seq=1 << 24), user_timeout_s=900)
+    forged = replace(from_peer(tcb, payload=b"x", seq=1 << 24), user_timeout_s=900)
     assert in_force_us(segment_arrives(tcb, forged)[0]) == NEVER_US

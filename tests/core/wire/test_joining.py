@@ -1,14 +1,12 @@
 """Joining what comes in: what becomes one, and what stays two."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK
 from gossamer.core.wire.cutting import cut
 from gossamer.core.wire.joining import joined
 from gossamer.core.wire.segment import ACK, CE, CWR, ECE, ECT_0, FIN, PSH, URG, Segment, SynOptions
-
-replace = msgspec.structs.replace
 
 FIRST_ACK = Segment(100, 1_000, ACK, 50, 7, 3)
 LATER_ACK = Segment(100, 4_000, ACK, 60, 8, 5)

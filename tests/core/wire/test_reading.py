@@ -86,6 +86,6 @@ def test_read_segment__user_timeout__in_seconds(field: int, seconds: int) -> Non
 
 
 def test_read_icmp__fields__of_the_quoted_segment() -> None:
-    assert read_icmp((FLOW, KIND_ICMP, 3, 4, 0x01020304, 1400, 0, 0, 28, 56, 0)) == IcmpMessage(
+    assert read_icmp((FLOW, KIND_ICMP, 3, 4, 0x01020304, 1400, 0, 0, 28, 56, 0, 1)) == IcmpMessage(
         FLOW, 3, 4, 0x01020304, 1400
     )

@@ -5,9 +5,7 @@ import errno
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import msgspec
 import pytest
-from msgspec.structs import replace
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.errors import BoundExceeded, Draining, MisuseError
@@ -15,6 +13,7 @@ from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.fast_open import FastOpens
+from gossamer.core.records import replace
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
 from gossamer.core.tcp.events import IcmpError, Report
@@ -708,7 +707,7 @@ def test_time_wait__new_syn_but_no_room__is_kept() -> None:
     hosts.run(for_us=1_000)
     newer = Segment(1, 0, SYN, 1000, 0xFFFF_FFF, syn_options=SynOptions(mss=1460))
     record = next(iter(hosts.server.loop._demux.time_wait.values()))
-    newer = msgspec.structs.replace(newer, seq=(record.rcv_nxt + 5) & 0xFFFFFFFF, ts_val=record.ts_recent + 5)
+    newer = replace(newer, seq=(record.rcv_nxt + 5) & 0xFFFFFFFF, ts_val=record.ts_recent + 5)
     hosts.inject(newer, CLIENT)
     hosts.run(for_us=1_000)
     assert hosts.server.statistics["drop_connections_full"] == 1

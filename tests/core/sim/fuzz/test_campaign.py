@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.sim.fuzz.campaign import Campaign, breaks, fired, load, save, shortened
 from gossamer.core.sim.fuzz.shot import Heard, Shot, packet_of
 from gossamer.core.sim.fuzz.victim import ANSWERS_FIRST_MAX, GREETER, Breach, Victim
@@ -69,7 +69,7 @@ def test_shot__damaged_and_repaired__is_still_a_packet() -> None:
     parsed = parse_packet(packet_of(shot, flow, Heard(), 0))
     assert isinstance(parsed, tuple)
     assert parsed[1].flags == SYN
-    broken = msgspec.structs.replace(shot, is_repaired=False)
+    broken = replace(shot, is_repaired=False)
     assert not isinstance(parse_packet(packet_of(broken, flow, Heard(), 0)), tuple)
 
 

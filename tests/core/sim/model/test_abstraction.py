@@ -1,9 +1,9 @@
 """What the model forgets of a connection, and what it keeps."""
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.model.abstraction import (
     LATER_US,
@@ -17,8 +17,6 @@ from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.events import Send
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
-
-replace = msgspec.structs.replace
 
 
 def test_timers__are_the_deadlines_of_a_connection() -> None:

@@ -1,9 +1,9 @@
 """The model checker: no scenario shows a fault in seconds, and what is put in on purpose is found."""
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.records import replace
 from gossamer.core.sim.model.explore import LINES_MAX, Counterexample, Explorer
 from gossamer.core.sim.model.moves import Step
 from gossamer.core.sim.model.scenarios import SCENARIOS
@@ -14,7 +14,6 @@ from gossamer.core.tcp.step import Connection, Outcome, step
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.segment import ACK, FIN, RST, Segment
 
-replace = msgspec.structs.replace
 DEPTH, WORLDS = 12, 2_000
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 

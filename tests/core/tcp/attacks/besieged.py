@@ -8,8 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-import msgspec
-
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import oracle, states
 from gossamer.core.sim.states import NOW_US, from_peer
@@ -48,8 +47,8 @@ def sending(octets: int, parameters: TcpParameters | None = None) -> Tcb:
 
 def fully_open(tcb: Tcb, octets: int) -> Tcb:
     """The same connection with cwnd and window that let so much fly, all of it sent."""
-    congestion = msgspec.structs.replace(tcb.congestion, cwnd=octets)
-    tcb = msgspec.structs.replace(tcb, congestion=congestion, snd_wnd=octets, max_snd_wnd=octets)
+    congestion = replace(tcb.congestion, cwnd=octets)
+    tcb = replace(tcb, congestion=congestion, snd_wnd=octets, max_snd_wnd=octets)
     return watched(tcb, Send(b"x" * octets, NOW_US))[0]
 
 

@@ -2,9 +2,9 @@
 
 from random import Random
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer
@@ -75,8 +75,8 @@ def test_challenge_acks__at_most_two_a_second() -> None:
 def test_ack_storm__both_ends_out_of_step__dies_out() -> None:
     """Two ends that answer every unacceptable ACK with an ACK would never stop."""
     here = states.established()
-    there = msgspec.structs.replace(here, rcv_nxt=seq_add(here.rcv_nxt, 1 << 24))
-    there = msgspec.structs.replace(there, last_ack_sent=there.rcv_nxt)
+    there = replace(here, rcv_nxt=seq_add(here.rcv_nxt, 1 << 24))
+    there = replace(there, last_ack_sent=there.rcv_nxt)
     flying = [(0, from_peer(here, ACK, seq=1 << 24))]
     ends, exchanged = [here, there], 0
     for number in range(1_000):
@@ -152,7 +152,7 @@ def test_time_wait_assassination__rst_and_old_duplicates__the_record_stays() -> 
 def test_urgent_pointer__anywhere__octets_stay_in_line(flags: int, urgent: int) -> None:
     """RFC 6093: the pointer changes no octet that is delivered, and is never followed beyond them."""
     tcb = states.established()
-    segment = msgspec.structs.replace(from_peer(tcb, flags, b"octets"), urgent=urgent)
+    segment = replace(from_peer(tcb, flags, b"octets"), urgent=urgent)
     after, _ = hears(tcb, segment)
     assert b"".join(after.rcv_buf) == (b"" if flags & SYN else b"octets")
     assert after.agreed == tcb.agreed
@@ -171,7 +171,7 @@ def test_icmp__hard_errors_in_flight__nothing_but_a_note_for_the_user() -> None:
     tcb = sending(5_000)
     after, actions = step(tcb, IcmpError(tcb.snd_una, Report.HARD, NOW_US))
     assert isinstance(after, Tcb)
-    assert msgspec.structs.replace(after, soft_error=None) == tcb
+    assert replace(after, soft_error=None) == tcb
     assert actions == (SoftFailure(Failure.UNREACHABLE),)
 
 

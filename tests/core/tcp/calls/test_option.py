@@ -1,9 +1,9 @@
 """SET OPTIONS: what changes on a connection that is under way."""
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, segments_in, send, stepped
@@ -94,7 +94,7 @@ def test_established__maxseg__no_segment_is_larger_and_it_only_lowers() -> None:
 def test_established__congestion_control__goes_on_from_the_windows_there_are() -> None:
     tcb = states.established()
     after, _ = stepped(tcb, setting(SocketOptions(congestion="gossamer.core.tcp.congestion.newreno:NewReno")))
-    assert after.congestion == msgspec.structs.replace(tcb.congestion, memory=None)
+    assert after.congestion == replace(tcb.congestion, memory=None)
     assert after.agreed.parameters.congestion.endswith(":NewReno")
 
 

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.congestion.change import with_control
@@ -12,8 +13,6 @@ from gossamer.core.tcp.events import Send, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Congestion
 from gossamer.core.tcp.timeouts import deadline_us
-
-replace = msgspec.structs.replace
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):

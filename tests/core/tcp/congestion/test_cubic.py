@@ -1,8 +1,8 @@
 """CUBIC against the numbers of RFC 9438."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import Seq
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
@@ -10,8 +10,6 @@ from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.congestion.control import Ack, Loss
 from gossamer.core.tcp.congestion.cubic import ALPHA, Cubic, Curve, seconds_to_plateau, w_cubic
 from gossamer.core.tcp.tcb import Congestion, RoundTrip
-
-replace = msgspec.structs.replace
 
 SMSS = 1_000
 MS = 1_000

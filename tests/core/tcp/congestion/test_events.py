@@ -1,8 +1,8 @@
 """What is passed to the algorithms."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
@@ -10,8 +10,6 @@ from gossamer.core.sim.states import NOW_US, send
 from gossamer.core.tcp.congestion import events
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Congestion, Tcb
-
-replace = msgspec.structs.replace
 
 SMSS = 1_448
 

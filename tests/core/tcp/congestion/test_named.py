@@ -3,13 +3,12 @@
 import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of, named
 from gossamer.core.tcp.tcb import Congestion
-
-replace = msgspec.structs.replace
 
 
 class Memory(msgspec.Struct, frozen=True, array_like=True):

@@ -1,8 +1,8 @@
 """Slow start, the restart after idle, and the care after a lost SYN."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send, stepped
 from gossamer.core.tcp.events import SegmentArrives, Timeout
@@ -42,8 +42,8 @@ def test_slow_start__a_burst_of_less_than_cwnd_acked_in_pairs__cwnd_grows_to_twi
 def test_congestion_avoidance__little_in_flight_after_a_full_window__cwnd_stays() -> None:
     """The full window was of an earlier round trip."""
     tcb = states.established(TcpParameters(nodelay=True))
-    full = msgspec.structs.replace(tcb.congestion, cwnd=8 * SMSS, ssthresh=8 * SMSS)
-    tcb, _ = send(msgspec.structs.replace(tcb, congestion=full), b"x" * 8 * SMSS)
+    full = replace(tcb.congestion, cwnd=8 * SMSS, ssthresh=8 * SMSS)
+    tcb, _ = send(replace(tcb, congestion=full), b"x" * 8 * SMSS)
     tcb, _ = segment_arrives(tcb, from_peer(tcb, ack=-SMSS), NOW_US + 50 * MS)
     before = tcb.congestion.cwnd
     assert before > 8 * SMSS
@@ -56,9 +56,9 @@ def test_congestion_avoidance__little_in_flight_after_a_full_window__cwnd_stays(
 
 def test_idle__longer_than_rto__cwnd_collapses_to_the_restart_window() -> None:
     """RFC 5681 4.1; the seed subtracted the wrong way round."""
-    tcb = msgspec.structs.replace(states.established(), snd_wnd=1 << 20)
-    grown = msgspec.structs.replace(tcb.congestion, cwnd=80 * SMSS)
-    tcb = msgspec.structs.replace(tcb, congestion=grown)
+    tcb = replace(states.established(), snd_wnd=1 << 20)
+    grown = replace(tcb.congestion, cwnd=80 * SMSS)
+    tcb = replace(tcb, congestion=grown)
     soon, sent = send(tcb, b"x" * 80 * SMSS, NOW_US + 1 * MS)
     assert len(sent) == 80
     late, sent = send(tcb, b"x" * 80 * SMSS, NOW_US + 2_000 * MS)
@@ -80,7 +80,7 @@ def test_first_data_after_a_lost_syn__with_an_echo__the_round_trip_is_measured()
     tcb = states.syn_received(TcpParameters())
     first_us = deadline_us(tcb)
     tcb, again = stepped(tcb, Timeout(first_us))
-    answer = msgspec.structs.replace(from_peer(tcb), ts_ecr=again[0].ts_val)
+    answer = replace(from_peer(tcb), ts_ecr=again[0].ts_val)
     tcb, _ = segment_arrives(tcb, answer, first_us + 100 * MS)
     assert tcb.congestion.cwnd == tcb.agreed.smss
     assert tcb.round_trip.srtt_us == 100 * MS
@@ -91,7 +91,7 @@ def test_slow_start__joined_acks__count_as_many_as_they_were(pieces: int) -> Non
     """RFC 3465 2.2 and RFC 9406 4.3 bound what one ACK may add."""
     parameters = TcpParameters(congestion="newreno", initial_window_segments=40)
     tcb = states.established(parameters)
-    tcb = msgspec.structs.replace(tcb, snd_wnd=1 << 20)
+    tcb = replace(tcb, snd_wnd=1 << 20)
     tcb, _ = send(tcb, bytes(40 * tcb.agreed.smss))
     before = tcb.congestion.cwnd
     acked = 36 * tcb.agreed.smss

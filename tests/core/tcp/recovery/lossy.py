@@ -1,7 +1,6 @@
 """What the tests of loss recovery share: segments in flight on a path of 100 ms, and the peer's reports."""
 
-import msgspec
-
+from gossamer.core.records import replace
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, send
@@ -9,7 +8,6 @@ from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import RoundTrip, Tcb
 from gossamer.core.wire.segment import SackBlock, Segment
 
-replace = msgspec.structs.replace
 SMSS = 1448
 MS = 1_000
 RTT_US = 100 * MS

@@ -1,9 +1,9 @@
 """A peer that keeps nothing out of order and sends no SACK, as uIP and a small lwIP: one lost segment costs a
 timeout at the most, wherever it stands."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import Seq, seq_add, seq_lt
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import Stepper, User
@@ -14,8 +14,6 @@ from gossamer.core.tcp.events import Event, SegmentArrives
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import Connection, Outcome, step
 from gossamer.core.tcp.tcb import Tcb
-
-replace = msgspec.structs.replace
 
 SMSS = 1460
 SEGMENTS = 72

@@ -1,8 +1,8 @@
 """Fast retransmit, NewReno, SACK recovery, reneging."""
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, segments_in, send, stepped
@@ -94,7 +94,7 @@ def test_sack_reneging__timeout__everything_goes_again() -> None:
 
 def after_timeout_in_vain(parameters: TcpParameters) -> Tcb:
     """All had arrived but the ACKs were late; then new data was sent."""
-    conventional = msgspec.structs.replace(parameters, forward_rto=False, tail_loss_probe=False)
+    conventional = replace(parameters, forward_rto=False, tail_loss_probe=False)
     tcb = in_flight(conventional, 4)
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     tcb, _ = send(tcb, b"y" * 6 * SMSS)

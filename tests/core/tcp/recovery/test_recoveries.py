@@ -3,9 +3,9 @@ ms."""
 
 from collections.abc import Callable
 
-import msgspec
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults
@@ -132,7 +132,7 @@ def test_spurious_timeout__probe_off__undone(
     """Nothing moves on the wire for 300 ms, longer than the timeout, with 80 segments on it. F-RTO finds it
     out by the second ACK and sends one of them in vain; without it and timestamps all go again (RFC 5682
     1)."""
-    parameters = msgspec.structs.replace(PARAMETERS, tail_loss_probe=False, **changes)
+    parameters = replace(PARAMETERS, tail_loss_probe=False, **changes)
     until_us = ONE_WAY_US + 350_000
     octets = bytes(300 * 1_460)
     _, pair = transferred(
@@ -158,7 +158,7 @@ def test_losses_in_a_window__rack_and_counting_take_two_trips__newreno_one_for_e
         ("counting", {"rack": False}),
         ("newreno", {"sack": False}),
     ):
-        parameters = msgspec.structs.replace(PARAMETERS, **changes)
+        parameters = replace(PARAMETERS, **changes)
         took_us[name], pair = transferred(lambda n, _: None if n in lost else 0, parameters=parameters)
         assert pair.client.retransmitted_total == losses
         assert pair.client.timeouts_total == 0

@@ -1,17 +1,16 @@
 """The scoreboard against a model of one octet at a time."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, send
 from gossamer.core.tcp.recovery import ranges, scoreboard, transmissions
 from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 
-replace = msgspec.structs.replace
 SMSS = 1448
 FLIGHT = 400
 BLOCKS = st.lists(st.tuples(st.integers(-20, 420), st.integers(-20, 420)), max_size=4)

@@ -1,10 +1,10 @@
 """Runs of sequence space against a model that remembers when each octet was sent."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
@@ -13,7 +13,6 @@ from gossamer.core.tcp.parameters import TRANSMISSIONS_MAX
 from gossamer.core.tcp.recovery import transmissions
 from gossamer.core.tcp.tcb import Run, Tcb
 
-replace = msgspec.structs.replace
 TICK = 1_000
 SENT = st.tuples(st.just("new"), st.integers(1, 50), st.integers(0, 3))
 AGAIN = st.tuples(st.just("again"), st.integers(0, 99), st.integers(1, 60))

@@ -1,7 +1,6 @@
 """The persist timer: closed windows, probes, and who is given up."""
 
-import msgspec
-
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send, stepped
@@ -103,7 +102,7 @@ def test_persist__probe_under_way__acks_and_resets_stay_inside_the_closed_window
 
 
 def test_zero_window__probe_arrives__acknowledged_and_not_taken() -> None:
-    tcb = msgspec.structs.replace(states.established(), rcv_wnd=0)
+    tcb = replace(states.established(), rcv_wnd=0)
     tcb, sent = segment_arrives(tcb, from_peer(tcb, ACK, b"p"))
     assert [s.ack for s in sent] == [tcb.rcv_nxt]
     assert tcb.rcv_buf_bytes == 0

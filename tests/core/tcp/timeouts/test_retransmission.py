@@ -1,8 +1,7 @@
 """The retransmission timer, and the round-trip time it is made of."""
 
-import msgspec
-
 from gossamer.core.clock import NEVER_US
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send, stepped
@@ -109,6 +108,6 @@ def test_rtt__timestamp_from_the_future__measures_nothing() -> None:
     tcb, _ = send(states.established(), b"x")
     before = tcb.round_trip
     ours = (NOW_US // MS + tcb.agreed.ts_offset) & 0xFFFFFFFF
-    forged = msgspec.structs.replace(from_peer(tcb), ts_ecr=ours + 10_000)
+    forged = replace(from_peer(tcb), ts_ecr=ours + 10_000)
     tcb, _ = segment_arrives(tcb, forged, NOW_US + 80 * MS)
     assert tcb.round_trip == before

@@ -1,6 +1,5 @@
 """BBR: its filters and modes by hand, and whole transfers over a bottleneck."""
 
-import msgspec
 import pytest
 
 from gossamer.core.seq import Seq
@@ -13,8 +12,6 @@ from gossamer.core.tcp.congestion.bbr.modes import CYCLE, in_flight_bytes
 from gossamer.core.tcp.congestion.control import Ack, Loss
 from gossamer.core.tcp.delivery_rate import Rate
 from gossamer.core.tcp.tcb import Congestion, RoundTrip
-
-replace = msgspec.structs.replace
 
 SMSS = 1_000
 MS = 1_000
