@@ -27,7 +27,11 @@ WORLDS ?= 500000
 LOWEST := .venv-lowest
 LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/http tests/ffi tests/shards tests/loadtest
 
-.PHONY: run test setup check bench fuzz model interop build docs clean help system system-test setup-test golden \
+# Every test that meets the core's records. Sources run interpreted wherever a build is not asked for.
+NATIVE_TESTS := tests/core tests/regression tests/ffi tests/test_native_build.py
+test check test-container golden: export GOSSAMER_NATIVE ?= 0
+
+.PHONY: run test setup check bench fuzz model interop build native test-native docs clean help system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -38,6 +42,9 @@ run: setup ## serve www/ on http://127.0.0.1:8080 with two workers
 
 test: setup-test ## install what the tests need and run them all
 	$(BIN)/python -m pytest $(SHARED)
+
+test-native: native ## the tests of the core against its native build
+	GOSSAMER_NATIVE=1 $(BIN)/python -m pytest $(SHARED) $(NATIVE_TESTS)
 
 test-container: setup-test ## the tests that need a right, as in a container of default rights (root)
 	PYTHON=$(BIN)/python scripts/container $(BIN)/python -m pytest -q -m needs $(SHARED)
@@ -62,6 +69,9 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt $(wildcard ffi/build_*.py)
 
 build: ## rebuild the cffi modules in place
 	flock .build.lock $(BIN)/python setup.py --quiet build_ext --inplace
+
+native: $(INSTALLED) ## compile the pure core, which then runs several times as fast
+	flock .build.lock $(BIN)/python scripts/native/build.py
 
 check: $(INSTALLED) ## lint, types, and the tests that need neither root nor time
 	$(BIN)/ruff check .
@@ -111,4 +121,4 @@ changelog: ## at a release: gather changes/ into CHANGELOG.md, under the version
 
 clean: ## remove what was built and installed here
 	rm -f $(INSTALLED)
-	rm -rf build $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info
+	rm -rf build gossamer/compiled $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info

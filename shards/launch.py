@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 import psutil
 
+from gossamer.core import native
 from gossamer.core.clock import monotonic_us
 from gossamer.ffi.shared_memory import sealed_message
 from gossamer.shards.counters import WorkerState, create_row, map_row, state_of
@@ -58,7 +59,7 @@ class WorkerProcess:
         try:
             return subprocess.Popen(
                 [sys.executable, "-P", "-m", "gossamer.shards.worker", "--plan-fd", str(letter)],
-                env=environment_without_here(os.environ),
+                env=environment_without_here(os.environ) | native.inherited(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(letter, *descriptors.inherited()),
                 process_group=0,

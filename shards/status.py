@@ -48,6 +48,9 @@ class ServerStatus(msgspec.Struct, frozen=True):
 
     stack: str
     reason: str
+    core: str
+    """Which build of the pure core the supervisor runs, and so do its workers: "native", or "interpreted" and
+    why."""
     output: str
     """How the functional TCP's segments leave: "frames", or "packets: " and why; "" on kernel sockets."""
     uptime_us: int

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from gossamer.core import native
 from gossamer.core.clock import monotonic_us
 from gossamer.core.errors import what_failed
 from gossamer.core.io.signals import SignalSocket
@@ -303,6 +304,7 @@ class Supervisor:
         return ServerStatus(
             stack=run.plan.stack,
             reason=run.plan.reason,
+            core=native.running(),
             output=output_of(run.config, run.plan.stack, run.opened.why_packets),
             uptime_us=monotonic_us() - self._started_us,
             pid=run.owner.pid,

@@ -6,6 +6,7 @@ used. A user's mistake is one line on standard error; a traceback means a bug of
 
 import contextlib
 import importlib
+from importlib.metadata import version
 from typing import Final
 
 import click
@@ -14,6 +15,7 @@ from gossamer.cli.firewall import firewall
 from gossamer.cli.running import reload, stop, worker
 from gossamer.cli.serve import serve
 from gossamer.cli.status import status
+from gossamer.core import native
 from gossamer.core.printable import printable
 from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
 from gossamer.shards.standard_streams import hold_standard_descriptors
@@ -71,12 +73,21 @@ class Group(click.Group):
             formatter.write_dl(rows)
 
 
+def _print_version(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not context.resilient_parsing:
+        click.echo(f"gossamer, version {version('gossamer')}, {native.running()}")
+        context.exit()
+
+
 @click.group(
     cls=Group,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(package_name="gossamer")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+    help="Show the version, and whether the core is native.",
+)  # fmt: skip
 def gossamer() -> None:
     """A sharded server on kernel sockets, or on its own functional TCP."""
 

@@ -74,6 +74,7 @@ def _cells(worker: WorkerStatus) -> list[str]:
 def print_status(status: ServerStatus, console: Console) -> None:
     """The status as people read it."""
     console.print(f"{status.url}  {status.target}  on {status.stack} ({status.reason})", markup=False)
+    console.print(f"the TCP itself is {status.core}", markup=False)
     if status.output:
         console.print(f"what has much to send leaves as {status.output}", markup=False)
     up = f"up {status.uptime_us / 1e6:.0f} s, supervisor {status.pid}, generation {status.generation}"

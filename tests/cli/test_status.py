@@ -35,6 +35,7 @@ WORKER = WorkerStatus(
 STATUS = ServerStatus(
     stack="nfqueue",
     reason="as configured",
+    core="native",
     output="frames",
     uptime_us=1,
     pid=1,
