@@ -35,8 +35,7 @@ def path(tmp_path: Path) -> Path:
 def fd(path: Path) -> Iterator[int]:
     opened = os.open(path, os.O_RDWR)
     yield opened
-    with suppress(OSError):
-        os.close(opened)
+    os.close(opened)
 
 
 class Reader:
