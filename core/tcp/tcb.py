@@ -148,6 +148,11 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """TLP.end_seq: SND.NXT when a tail loss probe went out that is not settled (RFC 8985 7.1)."""
     probe_is_retransmission: bool = False
     """TLP.is_retrans: the probe carried octets that had been sent before."""
+    judged_to: Seq | None = None
+    """Below it RACK has nothing more to find of what was sent but once: it has arrived, is lost, or went
+    again (RFC 8985 6.2); None: nothing is known yet."""
+    again_since_us: int = 0
+    """Nothing that went again before it is still on its way; 0: nothing is known, NEVER_US: nothing is."""
     missing_bytes: int = -1
     """From the first partial ACK without SACK on: how much a peer may miss that keeps what comes out of
     order, since for so much no duplicate has come; 0 when it keeps nothing; -1 before (`discarded`)."""

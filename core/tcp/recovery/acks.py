@@ -14,7 +14,7 @@ Source: as named; RFC 9293 3.10.7.4, fifth, calls it.
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import MASK, seq_add, seq_le
+from gossamer.core.seq import MASK, Seq, seq_add, seq_le
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery import (
     discarded,
@@ -34,6 +34,7 @@ from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 from gossamer.core.wire.segment import Segment
 
 replace = msgspec.structs.replace
+NOTHING_ARRIVED: rack.Latest = (0, Seq(0), 0, False)
 
 
 def on_ack(
@@ -55,9 +56,11 @@ def on_ack(
         # retransmission timeout stands there again: what is missing goes soon, and its ACK takes a round
         # trip.
         tcb = replace(tcb, rtx_at_us=now_us + tcb.round_trip.rto_us)
-    if rack.is_used(tcb):
-        tcb = replace(tcb, rack=rack.learned(tcb, report))
-    tcb = replace(tcb, recovery=_noted(tcb, report))
+    tcb = replace(
+        tcb,
+        rack=rack.learned(tcb, report) if rack.is_used(tcb) else tcb.rack,
+        recovery=_noted(tcb, report),
+    )
     tcb = tail_loss_probe.answered(_judged(tcb, report), report)
     if tcb.recovery is not None:
         tcb = _recovered(tcb, report)
@@ -79,35 +82,49 @@ def _noted(tcb: Tcb, report: AckReport) -> Recovery:
     """The record with the ACK's facts in it."""
     una = tcb.snd_una
     recovery = tcb.recovery or Recovery(Phase.DISORDER, seq_add(una, -1))
+    lost, lost_bytes = _still_lost(recovery, report, una) if recovery.lost else ((), 0)
+    dup_acks, dup_acked_bytes = recovery.dup_acks, recovery.dup_acked_bytes
+    rto_at_us = recovery.rto_at_us
+    if report.acked_bytes:
+        # SND.UNA has moved: duplicates are counted anew, and the timer that was started anew is the
+        # retransmission timer.
+        dup_acks, dup_acked_bytes, rto_at_us = 0, _dup_acked_bytes(tcb, recovery, report), NEVER_US
+    elif (report.arrived if tcb.agreed.sack else report.is_duplicate) and una != tcb.snd_nxt:
+        dup_acks, dup_acked_bytes = fast.duplicated(tcb, recovery, report.acks)
+    is_timed = rack.is_used(tcb)
+    sent_at_us, end, rtt_us, is_retransmitted = rack.latest(recovery, report) if is_timed else NOTHING_ARRIVED
+    return replace(
+        recovery,
+        dup_acks=dup_acks,
+        sacked=report.sacked,
+        sacked_bytes=report.sacked_bytes,
+        lost=lost,
+        lost_bytes=lost_bytes,
+        dup_acked_bytes=dup_acked_bytes,
+        rack_sent_at_us=sent_at_us,
+        rack_end=end,
+        rack_rtt_us=rtt_us,
+        rack_is_retransmitted=is_retransmitted,
+        rto_at_us=rto_at_us,
+    )
+
+
+def _still_lost(recovery: Recovery, report: AckReport, una: Seq) -> tuple[ranges.Ranges, int]:
+    """What is lost, less what has arrived; and its octets."""
     lost = ranges.above(recovery.lost, una)
     for left, right in report.arrived:
         if seq_le(una, left):
             lost = ranges.without(lost, left, right, una)
-    recovery = replace(
-        recovery,
-        sacked=report.sacked,
-        sacked_bytes=ranges.total_bytes(report.sacked),
-        lost=lost,
-        lost_bytes=ranges.total_bytes(lost),
-    )
-    if report.acked_bytes:
-        recovery = _advanced(tcb, recovery, report)
-    elif (report.arrived if tcb.agreed.sack else report.is_duplicate) and una != tcb.snd_nxt:
-        recovery = fast.duplicated(tcb, recovery, report.acks)
-    return rack.after_arrivals(recovery, report) if rack.is_used(tcb) else recovery
+    return lost, recovery.lost_bytes if lost is recovery.lost else ranges.total_bytes(lost)
 
 
-def _advanced(tcb: Tcb, recovery: Recovery, report: AckReport) -> Recovery:
-    """SND.UNA has moved: duplicates are counted anew, and the timer that was started anew is the
-    retransmission timer."""
-    # Without SACK the duplicates that stood for the octets now acknowledged are taken back.
+def _dup_acked_bytes(tcb: Tcb, recovery: Recovery, report: AckReport) -> int:
+    """What duplicates stand for without SACK, less those that stood for the octets now acknowledged."""
+    if recovery.phase is Phase.DISORDER or not recovery.dup_acked_bytes:
+        return 0
     in_flight = (tcb.snd_nxt - tcb.snd_una) & MASK
-    dup_acked_bytes = recovery.dup_acked_bytes - max(report.acked_bytes - tcb.agreed.smss, 0)
-    if recovery.phase is Phase.DISORDER:
-        dup_acked_bytes = 0
-    return replace(
-        recovery, dup_acks=0, dup_acked_bytes=min(max(dup_acked_bytes, 0), in_flight), rto_at_us=NEVER_US
-    )
+    rest = recovery.dup_acked_bytes - max(report.acked_bytes - tcb.agreed.smss, 0)
+    return min(max(rest, 0), in_flight)
 
 
 def _judged(tcb: Tcb, report: AckReport) -> Tcb:

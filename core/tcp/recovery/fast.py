@@ -89,8 +89,9 @@ def exited(tcb: Tcb, now_us: int) -> Tcb:
     return replace(over, congestion=replace(tcb.congestion, cwnd=tcb.congestion.ssthresh))
 
 
-def duplicated(tcb: Tcb, recovery: Recovery, acks: int = 1) -> Recovery:
-    """One more duplicate ACK: with SACK one that has news, or so many of them joined; without by RFC 5681 2.
+def duplicated(tcb: Tcb, recovery: Recovery, acks: int = 1) -> tuple[int, int]:
+    """`dup_acks` and `dup_acked_bytes` after one more duplicate ACK: with SACK one that has news, or so many
+    of them joined; without by RFC 5681 2.
 
     More duplicates than segments are spoofed: both counts are bounded by what was in flight when the loss was
     seen, since what is sent meanwhile would let forged ones call for ever more.
@@ -102,7 +103,7 @@ def duplicated(tcb: Tcb, recovery: Recovery, acks: int = 1) -> Recovery:
     counts = not tcb.agreed.sack and recovery.missing_bytes != 0
     dup_acked_bytes = min(recovery.dup_acked_bytes + smss, flight) if counts else 0
     dup_acks = min(recovery.dup_acks + acks, -(-flight // smss))
-    return replace(recovery, dup_acks=dup_acks, dup_acked_bytes=dup_acked_bytes)
+    return dup_acks, dup_acked_bytes
 
 
 def found_by_duplicates(tcb: Tcb, recovery: Recovery, report: AckReport) -> Recovery:

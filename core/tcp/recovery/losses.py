@@ -33,7 +33,8 @@ def found(tcb: Tcb, report: AckReport, delivered_bytes: int) -> Tcb:
 
 def _timed(tcb: Tcb, recovery: Recovery, delivered_bytes: int, now_us: int) -> Tcb:
     seen = rack.detected(tcb, recovery, now_us)
-    tcb = _entered(replace(tcb, recovery=seen.recovery), delivered_bytes, now_us)
+    if seen.recovery is not recovery:
+        tcb = _entered(replace(tcb, recovery=seen.recovery), delivered_bytes, now_us)
     if recovery.phase is Phase.FAST and seen.retransmitted_at_us >= recovery.reduced_at_us:
         tcb = fast.reduced_again(tcb, now_us)
     return rack.with_timer(tcb, seen.timeout_us, now_us)

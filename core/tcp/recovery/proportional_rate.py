@@ -29,11 +29,9 @@ def delivered(tcb: Tcb, arrived_bytes: int, is_safe: bool) -> Tcb:
     assert recovery is not None
     if congestion.every_ack or (not arrived_bytes and recovery.prr_out):
         return tcb
-    recovery = replace(recovery, prr_delivered=recovery.prr_delivered + arrived_bytes)
-    tcb = replace(tcb, recovery=recovery)
-    pipe = pipe_bytes(tcb)
+    prr_delivered, pipe = recovery.prr_delivered + arrived_bytes, pipe_bytes(tcb)
     count = send_count(
-        recovery.prr_delivered,
+        prr_delivered,
         recovery.prr_out,
         recovery.prr_flight,
         arrived_bytes=arrived_bytes,
@@ -47,7 +45,11 @@ def delivered(tcb: Tcb, arrived_bytes: int, is_safe: bool) -> Tcb:
         # with one alone the ACK of one is waited for, or of none that is delayed.
         count = max(count, min(2 * tcb.agreed.smss, congestion.ssthresh) if not pipe else tcb.agreed.smss)
     cwnd = max(pipe + count, tcb.agreed.smss)
-    return replace(tcb, congestion=replace(congestion, cwnd=cwnd))
+    return replace(
+        tcb,
+        recovery=replace(recovery, prr_delivered=prr_delivered),
+        congestion=congestion if cwnd == congestion.cwnd else replace(congestion, cwnd=cwnd),
+    )
 
 
 def send_count(

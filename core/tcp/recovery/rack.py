@@ -7,12 +7,12 @@ tail of a burst.
 Source: RFC 8985 5, 6.
 """
 
-from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import MASK, Seq, seq_le, seq_lt
+from gossamer.core.seq import Seq, seq_le, seq_lt, seq_max, seq_min
 from gossamer.core.tcp.parameters import REORDERING_WINDOW_PERSIST
 from gossamer.core.tcp.recovery import ranges, transmissions
 from gossamer.core.tcp.recovery.report import AckReport, highest_reported
@@ -22,6 +22,8 @@ from gossamer.core.tcp.timestamps import ts_value
 
 replace = msgspec.structs.replace
 NOTHING_KNOWN = Rack()
+RUNS_WALKED_AGAIN_MAX: Final = 4
+"""So few runs are walked along again rather than making a record of having been there."""
 
 
 def is_used(tcb: Tcb) -> bool:
@@ -29,23 +31,25 @@ def is_used(tcb: Tcb) -> bool:
     return tcb.agreed.sack and tcb.agreed.parameters.rack
 
 
-def after_arrivals(recovery: Recovery, report: AckReport) -> Recovery:
-    """Steps 1 and 2: note the latest sent of the segments that have arrived."""
+Latest = tuple[int, Seq, int, bool]
+"""RACK.xmit_ts, RACK.end_seq, RACK.rtt, and whether it had been sent before."""
+
+
+def latest(recovery: Recovery, report: AckReport) -> Latest:
+    """Steps 1 and 2: the latest sent of the segments that have arrived."""
+    sent_at_us, last, last_rtt_us = recovery.rack_sent_at_us, recovery.rack_end, recovery.rack_rtt_us
+    is_retransmitted = recovery.rack_is_retransmitted
     for left, right in report.arrived:
         for _, end, run in transmissions.arrived_pieces(report.before, left, right):
-            rtt_us = max(report.now_us - run.sent_at_us, 0)
-            if (run.retransmitted and is_ambiguous(report, run, end, rtt_us)) or not _is_later(
-                recovery, run, end
-            ):
+            # RACK_sent_after. Source: RFC 8985 6.2 step 2.
+            if run.sent_at_us < sent_at_us or (run.sent_at_us == sent_at_us and not seq_lt(last, end)):
                 continue
-            recovery = replace(
-                recovery,
-                rack_sent_at_us=run.sent_at_us,
-                rack_end=end,
-                rack_rtt_us=rtt_us,
-                rack_is_retransmitted=run.retransmitted,
-            )
-    return recovery
+            rtt_us = max(report.now_us - run.sent_at_us, 0)
+            if run.retransmitted and is_ambiguous(report, run, end, rtt_us):
+                continue
+            sent_at_us, last, last_rtt_us = run.sent_at_us, end, rtt_us
+            is_retransmitted = run.retransmitted
+    return sent_at_us, last, last_rtt_us, is_retransmitted
 
 
 def is_ambiguous(report: AckReport, run: Run, end: Seq, rtt_us: int) -> bool:
@@ -64,19 +68,14 @@ def is_ambiguous(report: AckReport, run: Run, end: Seq, rtt_us: int) -> bool:
     return rtt_us < report.before.round_trip.min_us
 
 
-def _is_later(recovery: Recovery, run: Run, end: Seq) -> bool:
-    """RACK_sent_after. Source: RFC 8985 6.2 step 2."""
-    if run.sent_at_us != recovery.rack_sent_at_us:
-        return run.sent_at_us > recovery.rack_sent_at_us
-    return seq_lt(recovery.rack_end, end)
-
-
 def learned(tcb: Tcb, report: AckReport) -> Rack | None:
     """Steps 3 and 4: what an ACK shows of reordering.
 
     Source: RFC 8985 6.2 step 3: "RACK.reordering_seen = TRUE" for what was not sent again and arrives below
     what had arrived; step 4: each round trip with a D-SACK widens the window by a quarter of min_RTT.
     """
+    if tcb.rack is None and report.dsack is None and not _is_reordered(report):
+        return None
     rack = tcb.rack or NOTHING_KNOWN
     if not rack.reordering_seen and _is_reordered(report):
         rack = replace(rack, reordering_seen=True)
@@ -95,12 +94,13 @@ def learned(tcb: Tcb, report: AckReport) -> Rack | None:
 
 def _is_reordered(report: AckReport) -> bool:
     fack = highest_reported(report.before)
-    return any(
-        not run.retransmitted and seq_lt(end, fack)
-        for left, right in report.arrived
-        if seq_lt(left, fack)
-        for _, end, run in transmissions.pieces(report.before, left, right)
-    )
+    for left, right in report.arrived:
+        if not seq_lt(left, fack):
+            continue
+        for _, end, run in transmissions.pieces(report.before, left, right):
+            if not run.retransmitted and seq_lt(end, fack):
+                return True
+    return False
 
 
 def after_recovery(rack: Rack | None) -> Rack | None:
@@ -140,51 +140,92 @@ def detected(tcb: Tcb, recovery: Recovery, now_us: int) -> Detected:
     Source: RFC 8985 6.2 step 5, RACK_detect_loss: "remaining = Segment.xmit_ts + RACK.rtt + RACK.reo_wnd -
     Now(); If remaining <= 0: Segment.lost = TRUE; Else: timeout = max(remaining, timeout)".
     """
-    if not recovery.rack_sent_at_us:
+    sent_at_us, again_since_us = recovery.rack_sent_at_us, recovery.again_since_us
+    if not sent_at_us:
         return Detected(recovery)
     due_us = now_us - recovery.rack_rtt_us - reordering_window_us(tcb, recovery)
-    una = tcb.snd_una
-    holes = ranges.uncovered(recovery.sacked, recovery.lost, una, tcb.snd_nxt, una)
-    lost: list[tuple[int, int]] = []
+    found, judged_to, is_far = _first_sent(tcb, recovery)
+    if again_since_us <= sent_at_us:
+        again, again_since_us = _sent_again(tcb, recovery)
+        found += again
+    lost: list[tuple[Seq, Seq]] = []
     timeout_us = retransmitted_at_us = 0
-    for left, right, run in _sent_before(tcb, recovery, holes):
-        if run.sent_at_us > due_us:
-            timeout_us = max(timeout_us, run.sent_at_us - due_us)
+    for left, right, run in found:
+        if run.sent_at_us <= due_us:
+            lost.append((left, right))
+            if run.retransmitted:
+                retransmitted_at_us = max(retransmitted_at_us, run.sent_at_us)
             continue
-        lost.append((left, right))
+        timeout_us = max(timeout_us, run.sent_at_us - due_us)
         if run.retransmitted:
-            retransmitted_at_us = max(retransmitted_at_us, run.sent_at_us)
-    if lost:
-        more = sum([right - left for left, right in lost])
-        together = ranges.joined(recovery.lost, lost, una)
-        recovery = replace(recovery, lost=together, lost_bytes=recovery.lost_bytes + more)
+            again_since_us = min(again_since_us, run.sent_at_us)
+        elif seq_lt(left, judged_to):
+            judged_to = left
+    if lost or is_far or again_since_us != recovery.again_since_us:
+        recovery = replace(
+            recovery,
+            lost=ranges.joined(recovery.lost, lost, tcb.snd_una) if lost else recovery.lost,
+            lost_bytes=recovery.lost_bytes + ranges.total_bytes(lost),
+            judged_to=judged_to,
+            again_since_us=again_since_us,
+        )
     return Detected(recovery, timeout_us, retransmitted_at_us)
 
 
-def _sent_before(
-    tcb: Tcb, recovery: Recovery, holes: list[tuple[int, int]]
-) -> Iterator[tuple[int, int, Run]]:
-    """The parts of the holes, as distances from SND.UNA, that were sent before the latest that arrived: one
-    walk along holes and runs."""
-    una, sent_at_us = tcb.snd_una, recovery.rack_sent_at_us
-    # RFC 8985 6.2 step 2: what was sent in the same moment is ordered by its end. Differs: new octets of that
-    # moment say nothing of those that went again in it.
-    same_end = (recovery.rack_end - una) & MASK if seq_lt(una, recovery.rack_end) else 0
-    runs, index, start = transmissions.runs_of(tcb), 0, 0
-    for left, right in holes:
-        while index < len(runs) and start < right:
-            run = runs[index]
-            end = (run.right - una) & MASK
-            until = end if run.sent_at_us < sent_at_us else min(end, same_end)
-            low, high = max(left, start), min(right, until)
-            is_before = run.sent_at_us < sent_at_us or (
-                run.sent_at_us == sent_at_us and run.retransmitted <= recovery.rack_is_retransmitted
-            )
-            if is_before and low < high:
-                yield low, high, run
-            if end > right:
+Sent = list[tuple[Seq, Seq, Run]]
+"""What was sent before the latest that arrived, and neither has arrived nor is lost: (left, right, run)."""
+
+
+def _first_sent(tcb: Tcb, recovery: Recovery) -> tuple[Sent, Seq, bool]:
+    """That part of it which was sent but once, where the walk ended, and whether it was a long one.
+
+    The times of what was sent but once ascend with its sequence numbers: the walk begins where the last one
+    ended, and ends at what was sent after the latest that arrived.
+    """
+    una, sent_at_us, judged_to = tcb.snd_una, recovery.rack_sent_at_us, recovery.judged_to
+    left = judged_to if judged_to is not None and seq_lt(una, judged_to) else una
+    runs, found = transmissions.runs_of(tcb), []
+    first = index = transmissions.run_after(runs, left, una)
+    while index < len(runs):
+        run = runs[index]
+        right = run.right
+        if not run.retransmitted:
+            if run.sent_at_us >= sent_at_us:
+                right = _judged_end(recovery, run, left)
+            for low, high in ranges.uncovered(recovery.sacked, recovery.lost, left, right, una):
+                found.append((low, high, run))
+            if right != run.right:
+                left = right
                 break
-            index, start = index + 1, end
+        left, index = right, index + 1
+    return found, left, index - first > RUNS_WALKED_AGAIN_MAX
+
+
+def _judged_end(recovery: Recovery, run: Run, left: Seq) -> Seq:
+    """Up to where a run from `left` on, not sent before the latest that arrived, is judged by that.
+
+    Source: RFC 8985 6.2 step 2: what was sent in the same moment is ordered by its end. Differs: new octets
+    of that moment say nothing of those that went again in it.
+    """
+    if run.sent_at_us > recovery.rack_sent_at_us or run.retransmitted > recovery.rack_is_retransmitted:
+        return left
+    return seq_max(left, seq_min(run.right, recovery.rack_end))
+
+
+def _sent_again(tcb: Tcb, recovery: Recovery) -> tuple[Sent, int]:
+    """That part of it which went again, and since when the rest of what went again has been on its way."""
+    una, sent_at_us, since_us = tcb.snd_una, recovery.rack_sent_at_us, NEVER_US
+    found: Sent = []
+    left = una
+    for run in transmissions.runs_of(tcb):
+        if run.retransmitted:
+            right = run.right if run.sent_at_us < sent_at_us else _judged_end(recovery, run, left)
+            if right != run.right:
+                since_us = min(since_us, run.sent_at_us)
+            for low, high in ranges.uncovered(recovery.sacked, recovery.lost, left, right, una):
+                found.append((low, high, run))
+        left = run.right
+    return found, since_us
 
 
 def overdue(tcb: Tcb, recovery: Recovery, now_us: int) -> Recovery:
@@ -195,7 +236,7 @@ def overdue(tcb: Tcb, recovery: Recovery, now_us: int) -> Recovery:
     """
     rtt_us = recovery.rack_rtt_us or tcb.round_trip.srtt_us
     patience_us = rtt_us + reordering_window_us(tcb, recovery)
-    for left, right, run in tuple(transmissions.pieces(tcb, tcb.snd_una, tcb.snd_nxt)):
+    for left, right, run in transmissions.pieces(tcb, tcb.snd_una, tcb.snd_nxt):
         if run.sent_at_us + patience_us <= now_us:
             recovery = with_lost(recovery, left, right, tcb.snd_una)
     return recovery

@@ -6,22 +6,40 @@ function takes a `base` at or before all of them, from which distances are plain
 Bounds: the holder's; the work of one call is a bisect and the copy of a short tuple.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from gossamer.core.seq import MASK, Seq, seq_le, seq_lt
 
 Ranges = tuple[tuple[Seq, Seq], ...]
 
 
-def total_bytes(ranges: Ranges) -> int:
+def total_bytes(ranges: Iterable[tuple[int, int]]) -> int:
     """The octets in them."""
     return sum([(right - left) & MASK for left, right in ranges])
 
 
-def _first_ending_after(ranges: Ranges, seq: Seq, base: Seq) -> int:
-    """The index of the first range whose right edge lies after `seq`."""
-    return bisect_right(ranges, (seq - base) & MASK, key=lambda edge: (edge[1] - base) & MASK)
+def _first_ending_from(ranges: Ranges, distance: int, base: Seq) -> int:
+    """The index of the first range whose right edge lies at least so far after `base`."""
+    low, high = 0, len(ranges)
+    while low < high:
+        middle = (low + high) >> 1
+        if (ranges[middle][1] - base) & MASK < distance:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _first_beginning_from(ranges: Ranges, distance: int, base: Seq) -> int:
+    """The index of the first range whose left edge lies at least so far after `base`."""
+    low, high = 0, len(ranges)
+    while low < high:
+        middle = (low + high) >> 1
+        if (ranges[middle][0] - base) & MASK < distance:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def above(ranges: Ranges, una: Seq) -> Ranges:
@@ -29,51 +47,42 @@ def above(ranges: Ranges, una: Seq) -> Ranges:
     index = 0
     while index < len(ranges) and seq_le(ranges[index][1], una):
         index += 1
-    kept = ranges[index:]
+    kept = ranges[index:] if index else ranges
     if kept and seq_lt(kept[0][0], una):
         return ((una, kept[0][1]), *kept[1:])
     return kept
 
 
-def gaps(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> Iterator[tuple[Seq, Seq]]:
+def gaps(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> list[tuple[Seq, Seq]]:
     """The pieces of [left, right) that no range covers."""
+    if not ranges:
+        return [(left, right)] if left != right else []
     position, end = (left - base) & MASK, (right - base) & MASK
-    for index in range(_first_ending_after(ranges, left, base), len(ranges)):
-        low, high = ((edge - base) & MASK for edge in ranges[index])
-        if low >= end:
+    found: list[tuple[Seq, Seq]] = []
+    for index in range(_first_ending_from(ranges, position + 1, base), len(ranges)):
+        low, high = ranges[index]
+        distance = (low - base) & MASK
+        if distance >= end:
             break
-        if position < low:
-            yield Seq((base + position) & MASK), Seq((base + low) & MASK)
-        position = max(position, high)
+        if position < distance:
+            found.append((Seq((base + position) & MASK), low))
+        position = (high - base) & MASK
     if position < end:
-        yield Seq((base + position) & MASK), right
-
-
-def uncovered(one: Ranges, other: Ranges, left: Seq, right: Seq, base: Seq) -> list[tuple[int, int]]:
-    """The pieces of [left, right) that neither covers, as distances from `base`: one walk along both."""
-    edges = [((low - base) & MASK, (high - base) & MASK) for low, high in one]
-    if other:
-        edges += [((low - base) & MASK, (high - base) & MASK) for low, high in other]
-        edges.sort()
-    position, end = (left - base) & MASK, (right - base) & MASK
-    found: list[tuple[int, int]] = []
-    for low, high in edges:
-        if low >= end:
-            break
-        if position < low:
-            found.append((position, low))
-        if position < high:
-            position = high
-    if position < end:
-        found.append((position, end))
+        found.append((Seq((base + position) & MASK), right))
     return found
 
 
-def joined(ranges: Ranges, pieces: list[tuple[int, int]], base: Seq) -> Ranges:
-    """The ranges and ascending pieces that none of them covers, given as distances from `base`."""
-    if not pieces:
-        return ranges
-    edges = sorted([*(((low - base) & MASK, (high - base) & MASK) for low, high in ranges), *pieces])
+def uncovered(one: Ranges, other: Ranges, left: Seq, right: Seq, base: Seq) -> list[tuple[Seq, Seq]]:
+    """The pieces of [left, right) that neither covers."""
+    found = gaps(one, left, right, base)
+    return [piece for low, high in found for piece in gaps(other, low, high, base)] if other else found
+
+
+def joined(ranges: Ranges, pieces: list[tuple[Seq, Seq]], base: Seq) -> Ranges:
+    """The ranges and pieces that none of them covers."""
+    if len(pieces) == 1:
+        return with_range(ranges, *pieces[0], base)
+    edges = sorted(((low - base) & MASK, (high - base) & MASK) for low, high in (*ranges, *pieces))
     merged: list[tuple[int, int]] = []
     for low, high in edges:
         if merged and merged[-1][1] == low:
@@ -83,20 +92,22 @@ def joined(ranges: Ranges, pieces: list[tuple[int, int]], base: Seq) -> Ranges:
     return tuple([(Seq((base + low) & MASK), Seq((base + high) & MASK)) for low, high in merged])
 
 
-def covered(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> Iterator[tuple[Seq, Seq]]:
+def covered(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> list[tuple[Seq, Seq]]:
     """The pieces of [left, right) that a range covers."""
     start, end = (left - base) & MASK, (right - base) & MASK
-    for index in range(_first_ending_after(ranges, left, base), len(ranges)):
+    found: list[tuple[Seq, Seq]] = []
+    for index in range(_first_ending_from(ranges, start + 1, base), len(ranges)):
         low, high = ((edge - base) & MASK for edge in ranges[index])
         if low >= end:
             break
-        yield Seq((base + max(low, start)) & MASK), Seq((base + min(high, end)) & MASK)
+        found.append((Seq((base + max(low, start)) & MASK), Seq((base + min(high, end)) & MASK)))
+    return found
 
 
 def with_range(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> Ranges:
     """The ranges and [left, right), joined with what it touches."""
-    first = bisect_left(ranges, (left - base) & MASK, key=lambda edge: (edge[1] - base) & MASK)
-    last = bisect_right(ranges, (right - base) & MASK, key=lambda edge: (edge[0] - base) & MASK)
+    first = _first_ending_from(ranges, (left - base) & MASK, base)
+    last = _first_beginning_from(ranges, ((right - base) & MASK) + 1, base)
     if first < last:
         left = left if (left - base) & MASK <= (ranges[first][0] - base) & MASK else ranges[first][0]
         end = ranges[last - 1][1]
@@ -107,8 +118,8 @@ def with_range(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> Ranges:
 def without(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> Ranges:
     """The ranges less [left, right)."""
     start, end = (left - base) & MASK, (right - base) & MASK
-    first = _first_ending_after(ranges, left, base)
-    last = bisect_left(ranges, end, key=lambda edge: (edge[0] - base) & MASK)
+    first = _first_ending_from(ranges, start + 1, base)
+    last = _first_beginning_from(ranges, end, base)
     if first >= last:
         return ranges
     kept: list[tuple[Seq, Seq]] = []

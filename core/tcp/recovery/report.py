@@ -29,6 +29,7 @@ class AckReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How many ACKs it stands for, where the receiver has joined them (`core.wire.joining`)."""
     sacked: Ranges
     """The scoreboard after it."""
+    sacked_bytes: int
     arrived: Ranges
     """The octets that it is the first to report, by its number or by SACK."""
     arrived_bytes: int
@@ -46,21 +47,24 @@ def read(
     acks: int = 1,
 ) -> AckReport:
     """Read an ACK that has made `tcb` of `before`."""
-    held = before.recovery.sacked if before.recovery is not None else ()
-    blocks = segment.sack if tcb.agreed.sack else ()
+    recovery, blocks = before.recovery, segment.sack if tcb.agreed.sack else ()
+    held, held_bytes = (recovery.sacked, recovery.sacked_bytes) if recovery is not None else ((), 0)
     una, ack = before.snd_una, tcb.snd_una
     sacked, arrived = scoreboard.updated(held, blocks, una, ack, tcb.snd_nxt)
+    acked_bytes, arrived_bytes = (ack - una) & 0xFFFFFFFF, total_bytes(arrived)
     return AckReport(
         before=before,
         segment=segment,
         now_us=now_us,
         r_us=r_us,
-        acked_bytes=(ack - una) & 0xFFFFFFFF,
+        acked_bytes=acked_bytes,
         is_duplicate=is_duplicate,
         acks=acks,
         sacked=sacked,
+        # What was reported of the octets now acknowledged by number is reported no more.
+        sacked_bytes=held_bytes + arrived_bytes - acked_bytes,
         arrived=arrived,
-        arrived_bytes=total_bytes(arrived),
+        arrived_bytes=arrived_bytes,
         dsack=dsack.reported_block(tcb, segment) if blocks else None,
     )
 

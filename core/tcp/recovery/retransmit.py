@@ -33,5 +33,9 @@ def retransmitted(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
     tcb = spurious.before_retransmission(tcb, seq, length, now_us)
     transmissions, recovery = after_retransmission(tcb, seq, right, now_us), tcb.recovery
     if recovery is not None:
-        recovery = replace(without_lost(recovery, seq, right, tcb.snd_una), must_send=False)
+        recovery = replace(
+            without_lost(recovery, seq, right, tcb.snd_una),
+            must_send=False,
+            again_since_us=min(recovery.again_since_us, now_us),
+        )
     return replace(tcb, transmissions=transmissions, recovery=recovery)

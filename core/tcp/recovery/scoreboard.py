@@ -27,17 +27,20 @@ def updated(
     A block that is inverted, empty, or reaches outside [SEG.ACK, SND.NXT] is ignored: it is old, a D-SACK, or
     forged.
     """
-    arrived = tuple(ranges.gaps(sacked, snd_una, ack, snd_una)) if ack != snd_una else ()
-    sacked = ranges.above(sacked, ack)
+    arrived = ranges.gaps(sacked, snd_una, ack, snd_una) if ack != snd_una else []
+    sacked = ranges.above(sacked, ack) if sacked else sacked
     flight = (snd_nxt - ack) & MASK
     for left, right in blocks:
         if not (left - ack) & MASK < (right - ack) & MASK <= flight:
             continue
-        news = tuple(ranges.gaps(sacked, Seq(left), Seq(right), ack))
-        held = ranges.with_range(sacked, Seq(left), Seq(right), ack) if news else sacked
-        if news and len(held) <= SACKED_RANGES_MAX:
-            sacked, arrived = held, arrived + news
-    return sacked, arrived
+        news = ranges.gaps(sacked, Seq(left), Seq(right), ack)
+        if not news:
+            continue
+        held = ranges.with_range(sacked, Seq(left), Seq(right), ack)
+        if len(held) <= SACKED_RANGES_MAX:
+            sacked = held
+            arrived += news
+    return sacked, tuple(arrived)
 
 
 def pipe_bytes(tcb: Tcb) -> int:
@@ -62,8 +65,8 @@ def is_threshold_reached(recovery: Recovery, smss: int) -> bool:
 def with_lost(recovery: Recovery, left: Seq, right: Seq, snd_una: Seq) -> Recovery:
     """The record with what the peer has not reported of [left, right) taken for lost."""
     lost, more = recovery.lost, 0
-    for start, end in tuple(ranges.gaps(recovery.sacked, left, right, snd_una)):
-        new = ranges.total_bytes(tuple(ranges.gaps(lost, start, end, snd_una)))
+    for start, end in ranges.gaps(recovery.sacked, left, right, snd_una):
+        new = ranges.total_bytes(ranges.gaps(lost, start, end, snd_una))
         if new:
             lost, more = ranges.with_range(lost, start, end, snd_una), more + new
     return replace(recovery, lost=lost, lost_bytes=recovery.lost_bytes + more) if more else recovery
@@ -71,8 +74,11 @@ def with_lost(recovery: Recovery, left: Seq, right: Seq, snd_una: Seq) -> Recove
 
 def without_lost(recovery: Recovery, left: Seq, right: Seq, snd_una: Seq) -> Recovery:
     """The record with [left, right) no longer taken for lost."""
+    less = ranges.total_bytes(ranges.covered(recovery.lost, left, right, snd_una))
+    if not less:
+        return recovery
     lost = ranges.without(recovery.lost, left, right, snd_una)
-    return replace(recovery, lost=lost, lost_bytes=ranges.total_bytes(lost))
+    return replace(recovery, lost=lost, lost_bytes=recovery.lost_bytes - less)
 
 
 def counted(tcb: Tcb, recovery: Recovery) -> Recovery:
@@ -90,7 +96,7 @@ def counted(tcb: Tcb, recovery: Recovery) -> Recovery:
         end = seq_add(tcb.snd_una, min(tcb.agreed.smss, (tcb.snd_nxt - tcb.snd_una) & MASK))
     if not seq_lt(tcb.snd_una, end):
         return recovery
-    for left, right in tuple(ranges.gaps(recovery.sacked, tcb.snd_una, end, tcb.snd_una)):
+    for left, right in ranges.gaps(recovery.sacked, tcb.snd_una, end, tcb.snd_una):
         for low, high, run in transmissions.pieces(tcb, left, right):
             if not run.retransmitted:
                 recovery = with_lost(recovery, low, high, tcb.snd_una)

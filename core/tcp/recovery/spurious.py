@@ -60,7 +60,7 @@ def before_retransmission(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
         return tcb
     retransmit_ts = undo.retransmit_ts
     if retransmit_ts == NOTHING_SENT:
-        _, _, run = next(transmissions.pieces(tcb, seq, seq_add(seq, length)))
+        _, _, run = transmissions.pieces(tcb, seq, seq_add(seq, length))[0]
         says = tcb.agreed.timestamps and seq == tcb.snd_una and not run.retransmitted
         retransmit_ts = ts_value(tcb.agreed.ts_offset, now_us) if says else SAYS_NOTHING
     undo = replace(undo, retransmitted_bytes=undo.retransmitted_bytes + length, retransmit_ts=retransmit_ts)

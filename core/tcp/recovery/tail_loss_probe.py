@@ -22,7 +22,8 @@ def probed(tcb: Tcb, is_old: bool) -> Tcb:
     Source: RFC 8985 7.3: "TLP.end_seq = SND.NXT".
     """
     recovery = tcb.recovery or Recovery(Phase.DISORDER, Seq((tcb.snd_una - 1) & 0xFFFFFFFF))
-    return replace(tcb, recovery=replace(recovery, probe_end=tcb.snd_nxt, probe_is_retransmission=is_old))
+    recovery = replace(recovery, probe_end=tcb.snd_nxt, probe_is_retransmission=is_old, again_since_us=0)
+    return replace(tcb, recovery=recovery)
 
 
 def answered(tcb: Tcb, report: AckReport) -> Tcb:

@@ -69,7 +69,7 @@ def with_reneged(tcb: Tcb) -> Tcb:
     assert recovery is not None
     if not _is_reneged(recovery, tcb.snd_una):
         return tcb
-    recovery = replace(recovery, sacked=(), sacked_bytes=0)
+    recovery = replace(recovery, sacked=(), sacked_bytes=0, judged_to=None)
     return replace(tcb, recovery=with_lost(recovery, tcb.snd_una, recovery.recover, tcb.snd_una))
 
 

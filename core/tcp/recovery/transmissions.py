@@ -12,9 +12,6 @@ Bounds: TRANSMISSIONS_MAX runs; beyond it neighbours are joined two by two.
 Source: RFC 8985 5.2 (Segment.xmit_ts, Segment.retransmitted).
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-
 import msgspec
 
 from gossamer.core.seq import MASK, Seq
@@ -52,8 +49,8 @@ def after_sending(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Runs:
 def after_retransmission(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Runs:
     """The runs once [left, right) has left again."""
     una, runs = tcb.snd_una, runs_of(tcb)
-    first = _run_after(runs, left, una)
-    last = bisect_left(runs, (right - una) & MASK, key=lambda run: (run.right - una) & MASK)
+    first = run_after(runs, left, una)
+    last = _run_ending_from(runs, (right - una) & MASK, una)
     start = runs[first - 1].right if first else una
     before: Runs = runs[:first]
     if start != left:
@@ -65,15 +62,27 @@ def after_retransmission(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Runs:
     )
 
 
-def _run_after(runs: Runs, seq: Seq, una: Seq) -> int:
+def run_after(runs: Runs, seq: Seq, una: Seq) -> int:
     """The index of the run that holds the octet `seq`."""
-    return bisect_right(runs, (seq - una) & MASK, key=lambda run: (run.right - una) & MASK)
+    return _run_ending_from(runs, ((seq - una) & MASK) + 1, una)
+
+
+def _run_ending_from(runs: Runs, distance: int, una: Seq) -> int:
+    """The index of the first run that ends at least so far after SND.UNA."""
+    low, high = 0, len(runs)
+    while low < high:
+        middle = (low + high) >> 1
+        if (runs[middle].right - una) & MASK < distance:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def after_ack(tcb: Tcb, ack: Seq) -> Runs:
     """The runs that an ACK leaves; `tcb` is the connection before it."""
     runs = tcb.transmissions
-    kept = runs[_run_after(runs, ack, tcb.snd_una) :]
+    kept = runs[run_after(runs, ack, tcb.snd_una) :]
     if len(kept) == 1 and kept[0] == Run(tcb.snd_nxt, tcb.snd_at_us):
         return ()
     return kept
@@ -98,29 +107,33 @@ def _joined(left: Run, right: Run) -> Run:
     )
 
 
-def pieces(tcb: Tcb, left: Seq, right: Seq) -> Iterator[tuple[Seq, Seq, Run]]:
+def pieces(tcb: Tcb, left: Seq, right: Seq) -> list[tuple[Seq, Seq, Run]]:
     """[left, right), which is in flight, as (left, right, its run)."""
     una, runs = tcb.snd_una, runs_of(tcb)
-    end = (right - una) & MASK
-    for run in runs[_run_after(runs, left, una) :]:
+    end, found = (right - una) & MASK, []
+    for index in range(run_after(runs, left, una), len(runs)):
+        run = runs[index]
         if (run.right - una) & MASK >= end:
-            yield left, right, run
-            return
-        yield left, run.right, run
+            found.append((left, right, run))
+            break
+        found.append((left, run.right, run))
         left = run.right
+    return found
 
 
-def arrived_pieces(tcb: Tcb, left: Seq, right: Seq) -> Iterator[tuple[Seq, Seq, Run]]:
+def arrived_pieces(tcb: Tcb, left: Seq, right: Seq) -> list[tuple[Seq, Seq, Run]]:
     """The same of what has arrived, each run with the earliest of its times: nothing else may be taken for
     lost because of octets that only share a run with what was sent later."""
-    for start, end, run in pieces(tcb, left, right):
-        yield start, end, replace(run, sent_at_us=run.since_us) if run.since_us else run
+    return [
+        (start, end, replace(run, sent_at_us=run.since_us) if run.since_us else run)
+        for start, end, run in pieces(tcb, left, right)
+    ]
 
 
 def run_ending_at(tcb: Tcb, ack: Seq) -> Run | None:
     """The run whose last octet an ACK acknowledges last: the one octet whose time of sending is exact."""
     runs = runs_of(tcb)
-    index = bisect_left(runs, (ack - tcb.snd_una) & MASK, key=lambda run: (run.right - tcb.snd_una) & MASK)
+    index = _run_ending_from(runs, (ack - tcb.snd_una) & MASK, tcb.snd_una)
     run = runs[index] if index < len(runs) else None
     return run if run is not None and run.right == ack else None
 
@@ -128,5 +141,5 @@ def run_ending_at(tcb: Tcb, ack: Seq) -> Run | None:
 def last_retransmitted_us(tcb: Tcb, ack: Seq) -> int:
     """When any octet before `ack` was last sent again; 0 when none was."""
     runs = tcb.transmissions
-    acked = runs[: _run_after(runs, Seq((ack - 1) & MASK), tcb.snd_una) + 1]
+    acked = runs[: run_after(runs, Seq((ack - 1) & MASK), tcb.snd_una) + 1]
     return max((run.sent_at_us for run in acked if run.retransmitted), default=0)

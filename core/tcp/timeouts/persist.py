@@ -51,6 +51,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         retransmits_total=tcb.retransmits_total + is_retransmission,
         snd_nxt=snd_nxt,
         transmissions=after_retransmission(replace(tcb, snd_nxt=snd_nxt), tcb.snd_una, end, now_us),
+        recovery=tcb.recovery and replace(tcb.recovery, again_since_us=0),
     )
     tcb = replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     probe = retransmission(tcb, now_us, tcb.snd_una, length)
