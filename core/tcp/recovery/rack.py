@@ -182,7 +182,7 @@ def _first_sent(tcb: Tcb, recovery: Recovery) -> tuple[Sent, Seq, bool]:
     The times of what was sent but once ascend with its sequence numbers: the walk begins where the last one
     ended, and ends at what was sent after the latest that arrived.
     """
-    una, sent_at_us, judged_to = tcb.snd_una, recovery.rack_sent_at_us, recovery.judged_to
+    una, judged_to = tcb.snd_una, recovery.judged_to
     left = judged_to if judged_to is not None and seq_lt(una, judged_to) else una
     runs, found = transmissions.runs_of(tcb), []
     first = index = transmissions.run_after(runs, left, una)
@@ -190,8 +190,7 @@ def _first_sent(tcb: Tcb, recovery: Recovery) -> tuple[Sent, Seq, bool]:
         run = runs[index]
         right = run.right
         if not run.retransmitted:
-            if run.sent_at_us >= sent_at_us:
-                right = _judged_end(recovery, run, left)
+            right = _judged_end(recovery, run, left)
             for low, high in ranges.uncovered(recovery.sacked, recovery.lost, left, right, una):
                 found.append((low, high, run))
             if right != run.right:
@@ -202,28 +201,36 @@ def _first_sent(tcb: Tcb, recovery: Recovery) -> tuple[Sent, Seq, bool]:
 
 
 def _judged_end(recovery: Recovery, run: Run, left: Seq) -> Seq:
-    """Up to where a run from `left` on, not sent before the latest that arrived, is judged by that.
+    """Up to where a run from `left` on was sent before the latest that arrived.
 
     Source: RFC 8985 6.2 step 2: what was sent in the same moment is ordered by its end. Differs: new octets
     of that moment say nothing of those that went again in it.
     """
+    if run.sent_at_us < recovery.rack_sent_at_us:
+        return run.right
     if run.sent_at_us > recovery.rack_sent_at_us or run.retransmitted > recovery.rack_is_retransmitted:
         return left
     return seq_max(left, seq_min(run.right, recovery.rack_end))
 
 
 def _sent_again(tcb: Tcb, recovery: Recovery) -> tuple[Sent, int]:
-    """That part of it which went again, and since when the rest of what went again has been on its way."""
-    una, sent_at_us, since_us = tcb.snd_una, recovery.rack_sent_at_us, NEVER_US
+    """That part of it which went again, and since when the rest of what went again has been on its way: one
+    walk along the runs and what is reported."""
+    una, sacked, since_us, index = tcb.snd_una, recovery.sacked, NEVER_US, 0
     found: Sent = []
     left = una
     for run in transmissions.runs_of(tcb):
         if run.retransmitted:
-            right = run.right if run.sent_at_us < sent_at_us else _judged_end(recovery, run, left)
-            if right != run.right:
+            if run.sent_at_us > recovery.rack_sent_at_us:
                 since_us = min(since_us, run.sent_at_us)
-            for low, high in ranges.uncovered(recovery.sacked, recovery.lost, left, right, una):
-                found.append((low, high, run))
+            else:
+                index = ranges.first_reaching(sacked, run.right, una, index)
+                if index == len(sacked) or seq_lt(left, sacked[index][0]):
+                    right = _judged_end(recovery, run, left)
+                    if right != run.right:
+                        since_us = min(since_us, run.sent_at_us)
+                    for low, high in ranges.uncovered(sacked, recovery.lost, left, right, una):
+                        found.append((low, high, run))
         left = run.right
     return found, since_us
 

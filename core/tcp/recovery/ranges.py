@@ -42,6 +42,14 @@ def _first_beginning_from(ranges: Ranges, distance: int, base: Seq) -> int:
     return low
 
 
+def first_reaching(ranges: Ranges, seq: Seq, base: Seq, start: int) -> int:
+    """The index of the first range from `start` on that ends no earlier than `seq`: for walks along both."""
+    distance = (seq - base) & MASK
+    while start < len(ranges) and (ranges[start][1] - base) & MASK < distance:
+        start += 1
+    return start
+
+
 def above(ranges: Ranges, una: Seq) -> Ranges:
     """The part at or after `una`. Each range is dropped once, so the walk is paid for by its making."""
     index = 0
