@@ -48,7 +48,8 @@ def latest(recovery: Recovery, report: AckReport) -> Latest:
             if run.retransmitted and is_ambiguous(report, run, end, rtt_us):
                 continue
             sent_at_us, last, last_rtt_us = run.sent_at_us, end, rtt_us
-            is_retransmitted = run.retransmitted
+            # Of runs that were joined it is not known which of their octets went again.
+            is_retransmitted = run.retransmitted and not run.since_us
     return sent_at_us, last, last_rtt_us, is_retransmitted
 
 

@@ -81,9 +81,28 @@ def gaps(ranges: Ranges, left: Seq, right: Seq, base: Seq) -> list[tuple[Seq, Se
 
 
 def uncovered(one: Ranges, other: Ranges, left: Seq, right: Seq, base: Seq) -> list[tuple[Seq, Seq]]:
-    """The pieces of [left, right) that neither covers."""
-    found = gaps(one, left, right, base)
-    return [piece for low, high in found for piece in gaps(other, low, high, base)] if other else found
+    """The pieces of [left, right) that neither covers: one walk along both."""
+    apart = gaps(one, left, right, base)
+    if not other:
+        return apart
+    found: list[tuple[Seq, Seq]] = []
+    index, count = _first_ending_from(other, ((left - base) & MASK) + 1, base), len(other)
+    for low, high in apart:
+        position, end = (low - base) & MASK, (high - base) & MASK
+        while index < count:
+            start, stop = other[index]
+            distance = (start - base) & MASK
+            if distance >= end:
+                break
+            if position < distance:
+                found.append((Seq((base + position) & MASK), start))
+            position = max(position, (stop - base) & MASK)
+            if position > end:
+                break
+            index += 1
+        if position < end:
+            found.append((Seq((base + position) & MASK), high))
+    return found
 
 
 def joined(ranges: Ranges, pieces: list[tuple[Seq, Seq]], base: Seq) -> Ranges:

@@ -55,6 +55,34 @@ def test_gaps_and_covered__a_stretch__divide_it(
 
 
 @BASES
+@given(one=CHANGES, other=CHANGES, part=EDGES)
+def test_uncovered__by_neither__and_joined_with_what_they_are_not(
+    base: Seq,
+    one: list[tuple[bool, tuple[int, int]]],
+    other: list[tuple[bool, tuple[int, int]]],
+    part: tuple[int, int],
+) -> None:
+    (held, model), (more, others) = built(one, base), built(other, base)
+    low, high = seq_add(base, part[0]), seq_add(base, part[1])
+    pieces = ranges.uncovered(held, more, low, high, base)
+    assert octets(tuple(pieces), base) == [a for a in range(*part) if a not in model | others]
+    together = ranges.joined(held, pieces, base)
+    assert octets(together, base) == sorted(model | set(octets(tuple(pieces), base)))
+    assert all(a[1] != b[0] for a, b in itertools.pairwise(together))
+
+
+@BASES
+@given(changes=CHANGES, at=st.integers(0, SPAN))
+def test_first_reaching__from_any_start_at_or_before_it(
+    base: Seq, changes: list[tuple[bool, tuple[int, int]]], at: int
+) -> None:
+    held, _ = built(changes, base)
+    index = next((n for n, (_, right) in enumerate(held) if (right - base) & MASK >= at), len(held))
+    for start in range(index + 1):
+        assert ranges.first_reaching(held, seq_add(base, at), base, start) == index
+
+
+@BASES
 @given(changes=CHANGES, una=st.integers(0, SPAN))
 def test_from__snd_una_moves__what_it_passed_is_gone(
     base: Seq, changes: list[tuple[bool, tuple[int, int]]], una: int
