@@ -64,7 +64,7 @@ PLAN: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("veth6", ("keep-alive", "64k", "bulk-down"), OURS_AND_NGINX),
     ("lo4", ("keep-alive", "new-connection", "64k", "bulk-down"), OURS_AND_NGINX),
 )
-"""WebLink, rows, contenders: what is asked unless somebody says otherwise."""
+"""Link, rows, contenders: what is asked unless somebody says otherwise."""
 
 
 def planned(rows: Sequence[str], links: Sequence[str], contenders: Sequence[str]) -> list[Case]:

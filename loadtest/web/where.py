@@ -7,6 +7,7 @@ and with either all that the peer's side does in softirq.
 """
 
 import contextlib
+import itertools
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -18,13 +19,13 @@ from rich.table import Table
 
 from gossamer.loadtest.cpu import keep_on, process_ns, tree
 from gossamer.loadtest.experiments.table import number
-from gossamer.loadtest.servers import Gossamer
+from gossamer.loadtest.servers import Gossamer, ServerError
 from gossamer.loadtest.web.asking import ask, write_files
 from gossamer.loadtest.web.contenders import OURS, Ground, service_of, start_ours, title_of
 from gossamer.loadtest.web.links import LINKS
 from gossamer.loadtest.web.measuring import processors
 from gossamer.loadtest.web.rows import ROWS, AskedRow
-from gossamer.loadtest.web.run import Told, check_needs
+from gossamer.loadtest.web.run import Told, check_needs, shortened
 from gossamer.loadtest.web.sampler import FOLDER_VARIABLE, PROGRAM, counts_of
 from gossamer.loadtest.web.settings import WebSettings
 from gossamer.loadtest.web.stage import Stage, staged
@@ -86,17 +87,19 @@ def divided(row: AskedRow, contender: str, cost_us: float, counts: Counter[str])
 
 
 def measure_paths(settings: WebSettings, say: Told) -> list[PathCost]:
-    """Every row on every way. Raises: CannotStartError, ServerError, NamespaceError, OSError."""
+    """Every row on every way; what fails is told. Raises: CannotStartError, NamespaceError, OSError."""
     check_needs()
+    found: list[PathCost] = []
     with tempfile.TemporaryDirectory(prefix="gossamer-bench-") as name, staged(settings.congestion) as stage:
         folder = Path(name)
         write_files(folder / "site", settings.bulk_bytes)
         (folder / "sitecustomize.py").write_text(PROGRAM)
-        return [
-            one_path(settings, stage, folder, ROWS[row], contender, say)
-            for row in settings.rows
-            for contender in settings.contenders
-        ]
+        for row, contender in itertools.product(settings.rows, settings.contenders):
+            try:
+                found.append(one_path(settings, stage, folder, ROWS[row], contender, say))
+            except ServerError as error:
+                say(f"{row}, {title_of(contender)}: left out, {shortened(error)}")
+    return found
 
 
 def one_path(

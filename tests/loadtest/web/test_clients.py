@@ -16,8 +16,9 @@ WRK = """Running 1s test @ http://127.0.0.1:8081/
   109166 requests in 1.00s, 24.88MB read
 figures {"requests": 109166, "duration_us": 1001000, "errors": 3, "p50": 210, "p99": 900, "p99_9": 4100}
 """
-CURL = '{"code": 200, "down": 50, "up": 7, "seconds": 0.5, "exit": 0}'
-CUT = '{"code": 200, "down": 50, "up": 7, "seconds": 1.0, "exit": 28}curl: (28) Operation timed out'
+CURL = '{"code": "200", "down": 50, "up": 7, "seconds": 0.5, "exit": 0}'
+CUT = '{"code": "200", "down": 50, "up": 7, "seconds": 1.0, "exit": 28}curl: (28) Operation timed out'
+UNANSWERED = CUT.replace("200", "000")
 
 
 def usage(output: str) -> Usage:
@@ -42,7 +43,11 @@ def test_wrk__row__its_options() -> None:
 
 @pytest.mark.parametrize(
     ("output", "is_upload", "expected"),
-    [(CURL, False, CurlFigures(50, 0.5, True)), (CUT, True, CurlFigures(7, 1.0, False))],
+    [
+        (CURL, False, CurlFigures(50, 0.5, True)),
+        (CUT, True, CurlFigures(7, 1.0, False)),
+        (UNANSWERED, True, CurlFigures(7, 1.0, False)),
+    ],
 )
 def test_curl__whole_or_cut_by_its_time__what_it_carried(
     output: str, is_upload: bool, expected: CurlFigures
@@ -51,7 +56,14 @@ def test_curl__whole_or_cut_by_its_time__what_it_carried(
 
 
 @pytest.mark.parametrize(
-    "output", ["", "curl: (7) refused", CURL.replace("200", "404"), CURL.replace('"exit": 0', '"exit": 7')]
+    "output",
+    [
+        "",
+        "curl: (7) refused",
+        CURL.replace("200", "404"),
+        CURL.replace('"exit": 0', '"exit": 7'),
+        CURL.replace("200", "000"),
+    ],
 )
 def test_curl__anything_else__is_an_error(output: str) -> None:
     with pytest.raises(ServerError, match="curl"):
