@@ -113,7 +113,7 @@ def ended_cleanly() -> Iterator[None]:
 def teller() -> Callable[[str], None]:
     """Says how far a run is, on standard error."""
     progress = Console(stderr=True)
-    return lambda text: progress.print(text, style="dim", markup=False, highlight=False)
+    return lambda text: progress.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def conduct(run: Callable[[Say], Result], as_json: bool, prefix: Path | None) -> None:

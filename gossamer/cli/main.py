@@ -21,7 +21,7 @@ from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
 from gossamer.shards.standard_streams import hold_standard_descriptors
 
 LAZY_COMMANDS: Final = {
-    "bench": ("gossamer.cli.bench", "bench", "Make the experiments of the paper again."),
+    "bench": ("gossamer.cli.bench", "bench", "Measure beside other servers, and as the paper did."),
     "load": ("gossamer.cli.load", "load", "Load a server with requests and measure it."),
     "packetdrill": (
         "gossamer.cli.packetdrill",

@@ -8,7 +8,9 @@
     timers.py       a million pending timers
     disk.py         random reads by up to 65,536 threads, beside fio
     webdisk.py      the web server with files that no cache holds, beside nginx
-    serve.py        a request's cost, beside nginx and uvicorn
+    connections.py  idle connections on the functional TCP, up to a million
+    shards.py       a request's cost with more workers
+    simulator.py    segments a second through the TCP alone
     table.py, plot.py   how it is shown
     command.py      the command
 

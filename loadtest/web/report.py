@@ -25,7 +25,7 @@ def show(result: WebResult, console: Console) -> None:
     for case in result.cases:
         console.print(case_table(case))
     for line in (*conditions_lines(result), *result.notes):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def ratio_text(ratio: Ratio | None) -> str:

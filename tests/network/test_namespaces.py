@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -50,6 +51,21 @@ def test_namespace__failure_inside_the_block__is_gone_too() -> None:
     with pytest.raises(namespaces.NamespaceError, match="no-such-program"), namespaces.namespace() as space:
         space.run(["no-such-program"])
     assert space.name not in namespaces.run(["ip", "netns", "list"])
+
+
+def test_namespace__interrupted_while_it_is_made__is_gone_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = namespaces.run
+
+    def interrupted(argv: Sequence[str], timeout_s: float = 20.0) -> str:
+        if "lo" in argv:
+            raise KeyboardInterrupt
+        return run(argv, timeout_s)
+
+    monkeypatch.setattr(namespaces, "run", interrupted)
+    name = f"{namespaces.PREFIX}{os.getpid()}-half"
+    with pytest.raises(KeyboardInterrupt):
+        Namespace(name)
+    assert name not in run(["ip", "netns", "list"])
 
 
 def test_remove_stale__owner_is_dead__removed() -> None:
