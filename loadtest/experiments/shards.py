@@ -24,7 +24,7 @@ from gossamer.loadtest.web.rows import ROWS
 from gossamer.loadtest.web.run import check_needs
 from gossamer.loadtest.web.sample import WebSample, figures
 from gossamer.loadtest.web.settings import FULL, WebSettings
-from gossamer.loadtest.web.stage import Stage, staged
+from gossamer.loadtest.web.stage import LinkStage, staged
 
 ROW: Final = ROWS["keep-alive"]
 LINK: Final = LINKS["veth4"]
@@ -53,7 +53,7 @@ def run(say: Say, most: int, rounds: int) -> Result:
     return Result("shards", AXES, points, [])
 
 
-def one(say: Say, stage: Stage, folder: Path, way: str, workers: int, rounds: int) -> Point:
+def one(say: Say, stage: LinkStage, folder: Path, way: str, workers: int, rounds: int) -> Point:
     """One way with so many workers. Raises: ServerError, NamespaceError, OSError."""
     say(f"{title_of(way)}, workers: {workers}")
     ground = Ground(stage.servers, folder / "site", folder, SETTINGS)

@@ -11,7 +11,7 @@ from rich.table import Table
 from gossamer.loadtest.experiments.table import number
 from gossamer.loadtest.web.contenders import BASELINE, FUNCTIONAL, title_of
 from gossamer.loadtest.web.result import CaseResult, WebResult
-from gossamer.loadtest.web.sample import Comparison, Figures, Ratio
+from gossamer.loadtest.web.sample import CaseFigures, Comparison, Latency, Ratio
 
 WIDTH: Final = 144
 MIB: Final = 1 << 20
@@ -32,7 +32,7 @@ def ratio_text(ratio: Ratio | None) -> str:
     """The median, and where the pairs lay."""
     if ratio is None:
         return NONE
-    return f"{ratio.median:.2f}x {ratio.low:.2f}-{ratio.high:.2f}"
+    return f"{number(ratio.median)}x {number(ratio.low)}-{number(ratio.high)}"
 
 
 def functional_table(result: WebResult) -> Table:
@@ -81,17 +81,22 @@ def conditions(case: CaseResult) -> str:
     return f"{case.conditions}; the kernel ran {case.kernel_congestion or 'nothing'}"
 
 
-def figures_cells(figures: Figures, is_asked: bool) -> list[str]:
+def figures_cells(figures: CaseFigures, is_asked: bool) -> list[str]:
     """What was measured of one contender."""
-    latency = figures.latency_us
-    seen = (latency.p50, latency.p99, latency.p99_9) if latency else ()
     return [
         number(figures.cpu_us_per_unit),
         number(figures.cpu_with_client_us_per_unit),
         number(figures.units_per_second),
-        *([number(us / US_PER_MS) for us in seen] if is_asked else []),
+        *(latency_cells(figures.latency_us) if is_asked else []),
         f"{figures.peak_rss_bytes / MIB:.0f}",
     ]
+
+
+def latency_cells(latency: Latency | None) -> list[str]:
+    """Three percentiles."""
+    if latency is None:
+        return [NONE] * 3
+    return [number(us / US_PER_MS) for us in (latency.p50, latency.p99, latency.p99_9)]
 
 
 def over_cells(case: CaseResult, name: str) -> tuple[str, str]:

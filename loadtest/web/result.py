@@ -9,7 +9,7 @@ import msgspec
 
 from gossamer.loadtest.web.contenders import BASELINE
 from gossamer.loadtest.web.links import Case
-from gossamer.loadtest.web.sample import Comparison, Figures, WebSample, comparison, figures
+from gossamer.loadtest.web.sample import CaseFigures, Comparison, WebSample, comparison, figures
 from gossamer.loadtest.web.settings import WebSettings
 from gossamer.loadtest.web.surroundings import Surroundings
 
@@ -26,7 +26,7 @@ class CaseResult(msgspec.Struct, frozen=True):
     kernel_congestion: str
     """What the servers' kernel ran, read from a connection."""
     unit: str
-    figures: dict[str, Figures]
+    figures: dict[str, CaseFigures]
     over_kernel: dict[str, Comparison]
     """Each contender over ours on kernel sockets."""
     samples: dict[str, list[WebSample | None]]

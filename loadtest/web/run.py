@@ -25,7 +25,7 @@ from gossamer.loadtest.web.measuring import processors
 from gossamer.loadtest.web.result import SCHEMA, Samples, WebResult, case_result
 from gossamer.loadtest.web.sample import WebSample
 from gossamer.loadtest.web.settings import WebSettings
-from gossamer.loadtest.web.stage import Stage, Way, staged
+from gossamer.loadtest.web.stage import LinkStage, Way, staged
 from gossamer.loadtest.web.surroundings import surroundings
 from gossamer.shards.exitcode import CannotStartError
 
@@ -39,7 +39,7 @@ Told = Callable[[str], None]
 class Comparing:
     """One run on its stage: the servers that are up, and what was found."""
 
-    def __init__(self, settings: WebSettings, stage: Stage, folder: Path, say: Told) -> None:
+    def __init__(self, settings: WebSettings, stage: LinkStage, folder: Path, say: Told) -> None:
         self.settings = settings
         self.stage = stage
         self.folder = folder
@@ -125,7 +125,9 @@ class Comparing:
             self.note(f"{title_of(name)}: {case.name} failed, {shortened(error)}")
             return None
         if found.errors:
-            self.note(f"{title_of(name)}: {case.name} had errors")
+            self.note(
+                f"{title_of(name)}: {case.name}: {found.errors:,} errors beside {found.units:,.0f} answers"
+            )
         return found
 
     def elapsed(self) -> str:

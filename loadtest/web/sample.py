@@ -92,7 +92,7 @@ def comparison(above: Rounds, below: Rounds) -> Comparison | None:
     return Comparison(cpu, both, rate) if cpu and both and rate else None
 
 
-class Figures(msgspec.Struct, frozen=True):
+class CaseFigures(msgspec.Struct, frozen=True):
     """The medians of one contender in one case."""
 
     rounds: int
@@ -106,7 +106,7 @@ class Figures(msgspec.Struct, frozen=True):
     latency_us: Latency | None = None
 
 
-def figures(rounds: Rounds) -> Figures | None:
+def figures(rounds: Rounds) -> CaseFigures | None:
     """What stands in the table; None where every round failed."""
     samples = [sample for sample in rounds if sample]
     if not samples:
@@ -115,7 +115,7 @@ def figures(rounds: Rounds) -> Figures | None:
     def middle(of: Callable[[WebSample], float]) -> float:
         return round(median(map(of, samples)), 3)
 
-    return Figures(
+    return CaseFigures(
         len(samples),
         middle(lambda sample: sample.cost_us),
         middle(lambda sample: sample.cost_with_client_us),

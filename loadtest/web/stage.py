@@ -47,7 +47,7 @@ class Way(NamedTuple):
     """What the servers' kernel runs on it."""
 
 
-class Stage:
+class LinkStage:
     """The two namespaces, joined."""
 
     def __init__(self, clients: Namespace, servers: Namespace, congestion: str) -> None:
@@ -108,7 +108,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(congestion: str) -> Iterator[Stage]:
+def staged(congestion: str) -> Iterator[LinkStage]:
     """Both namespaces, until the block ends. Raises: NamespaceError."""
     remove_stale()
     with pair() as (clients, servers):
@@ -116,4 +116,4 @@ def staged(congestion: str) -> Iterator[Stage]:
         for space in (clients, servers):
             choose_on_link(space, "eth0", VETH_NETWORKS, congestion)
             choose_on_loopback(space, congestion)
-        yield Stage(clients, servers, congestion)
+        yield LinkStage(clients, servers, congestion)

@@ -28,7 +28,7 @@ from gossamer.loadtest.web.rows import ROWS, AskedRow
 from gossamer.loadtest.web.run import Told, check_needs, shortened
 from gossamer.loadtest.web.sampler import FOLDER_VARIABLE, PROGRAM, counts_of
 from gossamer.loadtest.web.settings import WebSettings
-from gossamer.loadtest.web.stage import Stage, staged
+from gossamer.loadtest.web.stage import LinkStage, staged
 
 ROOMS: Final = {
     "ffi.nfqueue_netlink": "receive a batch: recvmmsg, parse, verdict (C)",
@@ -103,7 +103,7 @@ def measure_paths(settings: WebSettings, say: Told) -> list[PathCost]:
 
 
 def one_path(
-    settings: WebSettings, stage: Stage, folder: Path, row: AskedRow, contender: str, say: Told
+    settings: WebSettings, stage: LinkStage, folder: Path, row: AskedRow, contender: str, say: Told
 ) -> PathCost:
     """One row on one way, with a server of its own. Raises: ServerError, NamespaceError, OSError."""
     say(f"{row.name}, {title_of(contender)}")

@@ -29,6 +29,10 @@ def test_wrk__its_figures() -> None:
     assert parse_wrk(WRK) == WrkFigures(109_166, 1.001, 3, Latency(210, 900, 4100))
 
 
+def test_wrk__no_rank_was_found__no_latency() -> None:
+    assert parse_wrk(WRK.replace('"p99": 900', '"p99": 0')).latency is None
+
+
 def test_wrk__no_figures__is_an_error() -> None:
     with pytest.raises(ServerError, match="unable to connect"):
         parse_wrk("unable to connect to 127.0.0.1:1 Connection refused")

@@ -52,9 +52,9 @@ def test_show__figures_ratios_conditions_and_notes() -> None:
     out = io.StringIO()
     show(result(), Console(file=out, width=WIDTH))
     for expected in (
-        "1.28x 1.20-1.36",  # frames over kernel
-        "2.50x 2.00-3.00",
-        "0.86x 0.82-0.90",  # nginx
+        "1.28x 1.2-1.36",  # frames over kernel
+        "2.5x 2-3",
+        "0.859x 0.818-0.9",  # nginx
         "0.25 ",
         "1.5 ",
         "veth, MTU 1500, IPv4, TSO and GRO on; the kernel ran cubic",
