@@ -3,12 +3,14 @@
 Owns the options of that command; `loadtest.web.where` owns what is measured.
 """
 
+from typing import Final
+
 import click
 import msgspec
 from rich.console import Console
 
 from gossamer.cli.bench_http import names
-from gossamer.cli.bench_options import ended_cleanly, rounds_option, teller
+from gossamer.cli.bench_options import ended_cleanly, teller
 from gossamer.loadtest.namespaces import NamespaceError
 from gossamer.loadtest.servers import ServerError
 from gossamer.loadtest.web.contenders import OURS_NAMES
@@ -18,6 +20,8 @@ from gossamer.loadtest.web.rows import ROWS
 from gossamer.loadtest.web.settings import FULL, WebSettings
 from gossamer.loadtest.web.where import DEFAULT_ROWS, measure_paths, show_paths
 from gossamer.shards.exitcode import CommandError
+
+ROUNDS_MAX: Final = 30
 
 
 @click.command()
@@ -36,16 +40,22 @@ from gossamer.shards.exitcode import CommandError
     show_default=True,
     help="Which ways.",
 )
-@rounds_option
+@click.option(
+    "--samples",
+    type=click.IntRange(10, 100_000),
+    default=400,
+    show_default=True,
+    help="Of each path: a hundred a second of the worker's CPU time, where the kernel ticks so.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-def where(rows: tuple[str, ...], link: str, contenders: tuple[str, ...], rounds: int, as_json: bool) -> None:
+def where(rows: tuple[str, ...], link: str, contenders: tuple[str, ...], samples: int, as_json: bool) -> None:
     """Where a worker's CPU time goes, by room, over a link, a row at a time. Needs root."""
     settings = WebSettings(
-        rows, (link,), contenders, rounds, FULL.seconds, FULL.bulk_bytes, FULL.time_limit_s, "cubic"
+        rows, (link,), contenders, ROUNDS_MAX, FULL.seconds, FULL.bulk_bytes, FULL.time_limit_s, "cubic"
     )
     try:
         with ended_cleanly():
-            paths = measure_paths(settings, teller())
+            paths = measure_paths(settings, samples, teller())
     except (ServerError, NamespaceError, OSError) as error:
         raise CommandError(f"bench where: {error}") from error
     if as_json:

@@ -86,8 +86,11 @@ def divided(row: AskedRow, contender: str, cost_us: float, counts: Counter[str])
     return PathCost(row.name, contender, row.unit, cost_us, counts.total(), rooms, most)
 
 
-def measure_paths(settings: WebSettings, say: Told) -> list[PathCost]:
-    """Every row on every way; what fails is told. Raises: CannotStartError, NamespaceError, OSError."""
+def measure_paths(settings: WebSettings, samples: int, say: Told) -> list[PathCost]:
+    """Every row on every way, so many samples of each or as many rounds; what fails is told.
+
+    Raises: CannotStartError, NamespaceError, OSError.
+    """
     check_needs()
     found: list[PathCost] = []
     with tempfile.TemporaryDirectory(prefix="gossamer-bench-") as name, staged(settings.congestion) as stage:
@@ -96,14 +99,20 @@ def measure_paths(settings: WebSettings, say: Told) -> list[PathCost]:
         (folder / "sitecustomize.py").write_text(PROGRAM)
         for row, contender in itertools.product(settings.rows, settings.contenders):
             try:
-                found.append(one_path(settings, stage, folder, ROWS[row], contender, say))
+                found.append(one_path(settings, samples, stage, folder, ROWS[row], contender, say))
             except ServerError as error:
                 say(f"{row}, {title_of(contender)}: left out, {shortened(error)}")
     return found
 
 
 def one_path(
-    settings: WebSettings, stage: LinkStage, folder: Path, row: AskedRow, contender: str, say: Told
+    settings: WebSettings,
+    samples: int,
+    stage: LinkStage,
+    folder: Path,
+    row: AskedRow,
+    contender: str,
+    say: Told,
 ) -> PathCost:
     """One row on one way, with a server of its own. Raises: ServerError, NamespaceError, OSError."""
     say(f"{row.name}, {title_of(contender)}")
@@ -120,6 +129,8 @@ def one_path(
             ask(row, server, way.client, way.host, settings.seconds, folder)
             counts, spent_us, units = Counter[str](), 0.0, 0.0
             for _ in range(settings.rounds):
+                if counts.total() >= samples:
+                    break
                 found = sampled(server, work)
                 sample = ask(row, server, way.client, way.host, settings.seconds, folder)
                 after = sampled(server, work)
