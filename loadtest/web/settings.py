@@ -33,5 +33,5 @@ class RunSize(msgspec.Struct, frozen=True):
     time_limit_s: float
 
 
-FULL: Final = RunSize(5, 1, 500_000_000, 900)
+FULL: Final = RunSize(5, 1, 500_000_000, 840)
 QUICK: Final = RunSize(2, 1, 100_000_000, 300)

@@ -19,6 +19,7 @@ from gossamer.loadtest.web import stage as stages
 from gossamer.loadtest.web.congestion import running
 from gossamer.loadtest.web.links import LINKS
 from gossamer.loadtest.web.rows import ROWS
+from gossamer.loadtest.web.where import ROOMS
 
 COMMAND = [sys.executable, "-P", "-m", "gossamer", "bench", "http"]
 
@@ -43,6 +44,19 @@ def test_bench_http__a_round_over_the_link__costs_ratios_and_surroundings() -> N
             assert figures["peak_rss_bytes"] > 1 << 20, name
     assert found["cases"][0]["figures"]["kernel"]["latency_us"]["p99_9"] > 0
     assert found["surroundings"]["sysctls"]["net.ipv4.tcp_rmem"]
+
+
+@pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
+@pytest.mark.slow
+def test_bench_where__a_path__rooms_sum_up_to_its_cost() -> None:
+    options = ["--rows", "keep-alive", "--contenders", "frames", "--samples", "10", "--json"]
+    argv = [*COMMAND[:-1], "where", *options]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (path,) = json.loads(done.stdout)
+    assert path["samples"] >= 10
+    assert sum(path["rooms"].values()) == pytest.approx(path["cpu_us_per_unit"])
+    assert ROOMS["core.tcp"] in path["rooms"]
 
 
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
