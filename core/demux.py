@@ -17,6 +17,7 @@ from gossamer.core.wire.flow import Address, Flow, pack_address
 
 Connection = TypeVar("Connection")
 Listener = TypeVar("Listener")
+Parked = TypeVar("Parked")
 
 ANY_ADDRESS = b"\x00" * 16
 """Stands for the local address of a listener on all addresses, of either family."""
@@ -30,15 +31,16 @@ def listening_key(address: Address) -> bytes:
     return packed + port.to_bytes(2, "big")
 
 
-class Demux(Generic[Connection, Listener]):
-    """flow -> connection, flow -> half-open connection, flow -> TIME-WAIT, local socket -> listener.
+class Demux(Generic[Connection, Listener, Parked]):
+    """flow -> connection, flow -> half-open connection, flow -> what is kept of a parked connection, flow ->
+    TIME-WAIT, local socket -> listener.
 
     A half-open connection is one that a listener has not handed out and whose handshake is not over. They
     have a map of their own, so that a segment for one is looked at before it is stepped, and one for any
     other connection costs nothing for that.
 
-    Bounds: `connections_max`, half-open ones counted, and `time_wait_max`; beyond the first a connection is
-    refused, beyond the second the oldest record goes.
+    Bounds: `connections_max`, half-open and parked ones counted, and `time_wait_max`; beyond the first a
+    connection is refused, beyond the second the oldest record goes.
     """
 
     def __init__(self, connections_max: int, time_wait_max: int) -> None:
@@ -46,6 +48,7 @@ class Demux(Generic[Connection, Listener]):
         self.time_wait_max = time_wait_max
         self.connections: dict[Flow, Connection] = {}
         self.half_open: dict[Flow, Connection] = {}
+        self.parked: dict[Flow, Parked] = {}
         # Not a dict: finding its first entry walks over all that were deleted before it.
         self.time_wait: OrderedDict[Flow, TimeWait] = OrderedDict()
         self.listeners: dict[bytes, Listener] = {}
@@ -53,16 +56,30 @@ class Demux(Generic[Connection, Listener]):
     @property
     def is_full(self) -> bool:
         """Whether no further connection may be added."""
-        return len(self.connections) + len(self.half_open) >= self.connections_max
+        return self.connections_total >= self.connections_max
 
     @property
     def connections_total(self) -> int:
-        """How many connections there are, half-open ones counted."""
-        return len(self.connections) + len(self.half_open)
+        """How many connections there are, half-open and parked ones counted."""
+        return len(self.connections) + len(self.half_open) + len(self.parked)
 
     def find(self, flow: Flow) -> Connection | None:
-        """The connection of a flow, half-open or not."""
+        """The connection of a flow, half-open or not; not a parked one."""
         return self.connections.get(flow) or self.half_open.get(flow)
+
+    def has(self, flow: Flow) -> bool:
+        """Whether a flow has a connection, of whatever kind."""
+        return self.find(flow) is not None or flow in self.parked
+
+    def park(self, flow: Flow, parked: Parked) -> None:
+        """Something smaller stands for a connection."""
+        del self.connections[flow]
+        self.parked[flow] = parked
+
+    def unpark(self, flow: Flow, connection: Connection) -> None:
+        """A connection stands for itself again."""
+        del self.parked[flow]
+        self.connections[flow] = connection
 
     def add_half_open(self, flow: Flow, connection: Connection) -> None:
         """Add what is not established yet. The caller has asked `is_full`."""
@@ -88,7 +105,7 @@ class Demux(Generic[Connection, Listener]):
     def add(self, flow: Flow, connection: Connection) -> None:
         """Raises: BoundExceeded."""
         self.check_room()
-        assert self.find(flow) is None
+        assert not self.has(flow)
         self.connections[flow] = connection
 
     def listen(self, address: Address, listener: Listener) -> None:

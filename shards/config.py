@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.disk.spin import SPIN_US
 from gossamer.core.tcp.parameters import Bounds, TcpParameters
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
@@ -92,8 +93,10 @@ class SupervisorConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerTcp(TcpParameters, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
-    """[tcp]: the parameters, with super-segments, which the sink of a server cuts."""
+    """[tcp]: the parameters, with super-segments, which the sink of a server cuts, and idle connections
+    parked."""
 
+    park_after_us: Annotated[int, Bounds(100_000, NEVER_US)] = 10_000_000
     super_segment_bytes: Annotated[int, Bounds(0, SUPER_SEGMENT_BYTES_MAX)] = SUPER_SEGMENT_BYTES_MAX
 
 

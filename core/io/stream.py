@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.loop.streamcall import Idle
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
@@ -40,6 +41,16 @@ class Stream(Protocol):
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
+
+    def recv_idle(self, idle: Idle) -> SystemCall[bytes]:
+        """As `recv(idle.bytes_max, idle.timeout_us)`, for a wait between two requests that may be long.
+
+        On the functional TCP a thread that has waited for `tcp.park_after` is ended here, unless somebody
+        joins it or it stands in a cancel scope: `idle.again(stream)` is a new one in its place, with a new
+        stream, once there is something to receive. If there never is, because the time is over or the server
+        drains, the connection is closed. So what the thread has kept must not matter: no `finally` clause, no
+        other reference to the stream.
+        """
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""

@@ -12,6 +12,7 @@ from gossamer.core.loop.checks import whole_bytes
 from gossamer.core.loop.streamcall import (
     AcceptorAccept,
     AcceptorClose,
+    Idle,
     StreamAbort,
     StreamClose,
     StreamGetInfo,
@@ -78,6 +79,10 @@ class StreamBase:
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
         raise NotImplementedError
+
+    def recv_idle(self, idle: Idle) -> SystemCall[bytes]:
+        """As `recv`, by a thread that may be ended here."""
+        return self.recv(idle.bytes_max, idle.timeout_us)
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""

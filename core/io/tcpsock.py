@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from gossamer.core.clock import NEVER_US
 from gossamer.core.io.streambase import AcceptorBase, StreamBase
 from gossamer.core.loop.checks import check_address, check_opening, whole_bytes
+from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.call import (
     Connection,
     Listener,
@@ -22,6 +23,7 @@ from gossamer.core.loop.tcp.call import (
     TcpGetOptions,
     TcpListenClose,
     TcpRecv,
+    TcpRecvIdle,
     TcpSend,
     TcpSendFile,
     TcpSetOptions,
@@ -64,6 +66,11 @@ class TcpStream(StreamBase, Connection):
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
         return TcpRecv(self, bytes_max, timeout_us)
+
+    def recv_idle(self, idle: Idle) -> SystemCall[bytes]:
+        """As `recv`; a thread that has waited for `tcp.park_after` is ended here, and `idle.again(stream)`
+        takes its place when there is something to receive."""
+        return TcpRecvIdle(self, idle.bytes_max, idle.timeout_us, idle=idle)
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""

@@ -8,7 +8,10 @@ no other effect.
 """
 
 import errno
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, Final, TypeVar
+
+import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import MisuseError, misuse
@@ -104,6 +107,22 @@ class StreamRecv(ConnectionCall[bytes], frozen=True):
             check_record(self, "connection", self.connection, self.record)
             check_number("bytes_max", bytes_max, 1, RECV_BYTES_MAX)
             check_timeout(timeout_us)
+
+
+class Idle(msgspec.Struct, frozen=True):
+    """How a server waits for the next request; see `Stream.recv_idle`. One is made for all connections."""
+
+    again: Callable[[Any], Coroutine[Any, Any, None]]
+    """Called with the stream when there is something to receive and no thread any more: what it returns is
+    the new one."""
+    bytes_max: int
+    timeout_us: int = NEVER_US
+
+
+class StreamRecvIdle(StreamRecv, frozen=True, kw_only=True):
+    """See `Stream.recv_idle`."""
+
+    idle: Idle
 
 
 class StreamSend(ConnectionCall[None], frozen=True):

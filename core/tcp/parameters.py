@@ -331,6 +331,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     never waits and goes on sending in the background (SO_LINGER of socket(7))."""
     fin_wait_2_us: Annotated[int, Bounds(MILLISECOND_US, 3600 * SECOND_US)] = 60 * SECOND_US
     """How long a closed connection waits for the peer's FIN. Differs: RFC 9293 names no timer here."""
+    park_after_us: Annotated[int, Bounds(100 * MILLISECOND_US, NEVER_US)] = NEVER_US
+    """A connection on which nothing has happened for so long, while a thread waits to receive, is kept in few
+    octets; 2**62 keeps it as it is."""
     time_wait_us: Annotated[int, Bounds(MILLISECOND_US, 3600 * SECOND_US)] = 60 * SECOND_US
     """2 MSL with an MSL of 30 s. Differs: RFC 9293 3.4.2 takes 2 minutes for MSL; 60 s is what deployed
     stacks use."""

@@ -7,12 +7,14 @@ no file that exists. All loops of a worker run on one operating-system thread, i
     -> ready threads, a bounded number -> every loop's turn
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.threads.systemcall import Handler, SystemCall
 from gossamer.core.threads.thread import Thread
+
+R = TypeVar("R")
 
 
 class SchedulerPort(Protocol):
@@ -23,6 +25,12 @@ class SchedulerPort(Protocol):
 
     def throw(self, thread: Thread[Any], error: BaseException) -> None:
         """Put a blocked thread on the ready queue; its call raises `error`."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, R]) -> Thread[R]:
+        """Start a thread."""
+
+    def dismiss(self, thread: Thread[Any]) -> None:
+        """End a blocked thread, whose call will not be answered any more."""
 
     def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
         """Have callback(ready events) called while `fd` is ready (epoll's event bits, EPOLLET included)."""

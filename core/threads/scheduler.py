@@ -247,6 +247,16 @@ class Scheduler:
         thread.inbox = Raise(error)
         self._ready.append(thread)
 
+    def dismiss(self, thread: Thread[Any]) -> None:
+        """End a blocked thread, whose call will not be answered any more."""
+        assert thread.inbox is BLOCKED, f"{thread!r} is ready, and is dismissed"
+        try:
+            thread.coroutine.close()
+        except Exception as error:  # noqa: BLE001 - of its own `finally` clauses: logged and counted
+            self._fail(thread, error)
+        else:
+            self._end(thread, None)
+
     def now_us(self) -> int:
         """The time of this turn."""
         return self._now_us

@@ -98,6 +98,12 @@ class Thread(Generic[R_co]):
         return self.joiners is ENDED
 
     @property
+    def is_alone(self) -> bool:
+        """Whether nobody joins it, and it has no cancel scope and no context variables of its own: so another
+        can take its place."""
+        return self.joiners is None and self.scope is None and self.context is None
+
+    @property
     def label(self) -> str:
         """Its name, or that of its function."""
         return self.name or getattr(self.coroutine, "__qualname__", "?")

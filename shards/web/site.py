@@ -17,6 +17,7 @@ from gossamer.core.http.request import Request, RequestParser
 from gossamer.core.io.file import FileIO
 from gossamer.core.io.serve import is_no_fault
 from gossamer.core.io.stream import Stream
+from gossamer.core.loop.streamcall import Idle
 from gossamer.shards.web.answer import (
     ALLOWED_METHODS,
     Answer,
@@ -58,6 +59,7 @@ class StaticSite:
         access_log: AccessLog | None = None,
     ) -> None:
         self.options = options
+        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.clock = clock
         self.wall = wall
         self.library = Library(files or FileIO(root, direct=options.direct_io), options, clock, wall)
@@ -77,8 +79,9 @@ class StaticSite:
         self.responses_5xx_total = 0
 
     async def serve(self, stream: Stream) -> None:
-        """Serve one connection to its end. An idle connection is this frame and no other."""
-        receive = stream.recv(RECV_BYTES, self.options.keep_alive_timeout_us)
+        """Serve one connection to its end, or until it is parked; then on, when it has something to say. An
+        idle connection is this frame and no other, a parked one not even that."""
+        receive = stream.recv_idle(self.idle)
         try:
             while not self.is_draining:
                 try:

@@ -17,11 +17,11 @@ def flow(port: int, local: tuple[str, int] = LOCAL) -> Flow:
 
 
 @pytest.fixture
-def demux() -> Demux[str, str]:
+def demux() -> Demux[str, str, bytes]:
     return Demux(connections_max=3, time_wait_max=2)
 
 
-def test_add__beyond_the_bound__names_it(demux: Demux[str, str]) -> None:
+def test_add__beyond_the_bound__names_it(demux: Demux[str, str, bytes]) -> None:
     for port in range(3):
         demux.add(flow(port), "connection")
     assert demux.is_full
@@ -30,7 +30,7 @@ def test_add__beyond_the_bound__names_it(demux: Demux[str, str]) -> None:
 
 
 @pytest.mark.parametrize("anywhere", ["0.0.0.0", "::"])
-def test_listener__exact_address_before_any(demux: Demux[str, str], anywhere: str) -> None:
+def test_listener__exact_address_before_any(demux: Demux[str, str, bytes], anywhere: str) -> None:
     demux.listen((anywhere, 80), "any")
     assert demux.find_listener(flow(1)) == "any"
     demux.listen(LOCAL, "exact")
@@ -42,19 +42,19 @@ def test_listener__exact_address_before_any(demux: Demux[str, str], anywhere: st
     assert demux.find_listener(flow(1)) == "any"
 
 
-def test_listen__no_address__refused_as_acceptors_do(demux: Demux[str, str]) -> None:
+def test_listen__no_address__refused_as_acceptors_do(demux: Demux[str, str, bytes]) -> None:
     with pytest.raises(ValueError, match="''"):
         demux.listen(("", 80), "any")
 
 
-def test_listen__twice__address_in_use(demux: Demux[str, str]) -> None:
+def test_listen__twice__address_in_use(demux: Demux[str, str, bytes]) -> None:
     demux.listen(LOCAL, "first")
     with pytest.raises(OSError, match="already listened on") as caught:
         demux.listen(LOCAL, "second")
     assert caught.value.errno == 98
 
 
-def test_time_wait__beyond_the_bound__the_oldest_goes(demux: Demux[str, str]) -> None:
+def test_time_wait__beyond_the_bound__the_oldest_goes(demux: Demux[str, str, bytes]) -> None:
     for number in range(3):
         record = replace(states.time_wait(), expires_at_us=100 + number)
         demux.keep_time_wait(flow(number), record)
@@ -62,7 +62,7 @@ def test_time_wait__beyond_the_bound__the_oldest_goes(demux: Demux[str, str]) ->
     assert demux.time_wait_deadline_us() == 101
 
 
-def test_time_wait__kept_again__is_the_latest(demux: Demux[str, str]) -> None:
+def test_time_wait__kept_again__is_the_latest(demux: Demux[str, str, bytes]) -> None:
     record = states.time_wait()
     demux.keep_time_wait(flow(1), replace(record, expires_at_us=1))
     demux.keep_time_wait(flow(2), replace(record, expires_at_us=2))
@@ -70,7 +70,7 @@ def test_time_wait__kept_again__is_the_latest(demux: Demux[str, str]) -> None:
     assert list(demux.time_wait) == [flow(2), flow(1)]
 
 
-def test_time_wait__expires__in_order_and_within_the_limit(demux: Demux[str, str]) -> None:
+def test_time_wait__expires__in_order_and_within_the_limit(demux: Demux[str, str, bytes]) -> None:
     for number in range(2):
         record = replace(states.time_wait(), expires_at_us=10 * number)
         demux.keep_time_wait(flow(number), record)

@@ -17,11 +17,13 @@ from gossamer.core.loop.checks import check_address, check_opening, whole_bytes
 from gossamer.core.loop.streamcall import (
     AcceptorAccept,
     AcceptorClose,
+    Idle,
     StreamAbort,
     StreamClose,
     StreamGetInfo,
     StreamGetOptions,
     StreamRecv,
+    StreamRecvIdle,
     StreamSend,
     StreamSendFile,
     StreamSetOptions,
@@ -29,8 +31,9 @@ from gossamer.core.loop.streamcall import (
 )
 from gossamer.core.tcp import tcb as records
 from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
-from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.tcb import Congestion, Tcb
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.threads.waiters import Waiters
@@ -109,6 +112,30 @@ class Rest:
         self.answer = answer
 
 
+class Parked(msgspec.Struct, frozen=True):
+    """What is kept of a connection while it is parked (`core.loop.tcp.parking`)."""
+
+    numbers: bytes
+    congestion: Congestion
+    parameters: TcpParameters
+    until_us: int
+    """When the time of the RECEIVE is over."""
+
+
+class Asleep(Parked, frozen=True):
+    """One whose thread is blocked in RECEIVE."""
+
+    connection: Connection
+
+
+class Dismissed(Parked, frozen=True, gc=False):
+    """One whose thread was dismissed."""
+
+    idle: Idle
+    kind: type[Connection]
+    """Makes the stream anew."""
+
+
 class Listener:
     """One listening socket of the functional TCP."""
 
@@ -140,6 +167,12 @@ class Listener:
 
 class TcpRecv(StreamRecv, frozen=True):
     """`StreamRecv` on the functional TCP."""
+
+    record = Connection
+
+
+class TcpRecvIdle(StreamRecvIdle, frozen=True):
+    """`StreamRecvIdle` on the functional TCP."""
 
     record = Connection
 

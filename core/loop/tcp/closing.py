@@ -44,12 +44,14 @@ class TcpCloseSide(Side):
             raise stream_closed()
         # The FIN follows what stands in the send buffer: the rest of a blocked SEND never will.
         self._sending.throw(connection, error_for(connection, Failure.CLOSING))
-        if connection.tcb is not None:
+        if self._connections.rouse(connection) is not None:
             self._connections.step(connection, Close(self._clock(), receives=True))
 
     def _close(self, thread: Thread[Any], call: TcpClose) -> Any:
         connection: Connection = call.connection
         connection.is_closed = True
+        if connection.tcb is None:
+            self._connections.rouse(connection)
         if connection.recv_thread is not None or connection.send_thread is not None:
             self._interrupt(connection)
         if connection.tcb is not None:
@@ -63,6 +65,7 @@ class TcpCloseSide(Side):
 
     def _abort(self, _thread: Thread[Any], call: TcpAbort) -> None:
         connection: Connection = call.connection
+        self._connections.rouse(connection)
         self._interrupt(connection)
         connection.is_closed = True
         self._connections.abort(connection, self._clock())

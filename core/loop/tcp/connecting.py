@@ -77,7 +77,7 @@ class TcpConnectSide(Side):
                 errno.ENETUNREACH,
                 f"{call.remote[0]} is not the address of one host: no connection leads there",
             )
-        if self._demux.find(flow) is not None:
+        if self._demux.has(flow):
             raise OSError(
                 errno.EADDRINUSE, f"{call.local[0]} port {call.local[1]} is in use towards {call.remote[0]}"
             )

@@ -7,14 +7,14 @@ TCP: that is `core.tcp.step`. The sides know who is blocked on a connection (`co
 not know where segments come from, nor which calls there are.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import islice
-from typing import Any, Final
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain, islice
+from typing import Any, Final, Protocol
 
 from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.demux import Demux
 from gossamer.core.loop.interrupting import Interruption
-from gossamer.core.loop.tcp.call import Connection, Listener
+from gossamer.core.loop.tcp.call import Connection, Listener, Parked
 from gossamer.core.loop.tcp.deadlines import DEADLINES_MAX, TcpDeadlines
 from gossamer.core.loop.tcp.door import Door
 from gossamer.core.loop.tcp.failure import error_of
@@ -50,6 +50,26 @@ CLOSED_MAX: Final = 16_384
 """Connections that are reset when the loop is closed: a fraction of a second of work, whatever there is."""
 
 
+class ParkingPlace(Protocol):
+    """What is asked of `core.loop.tcp.parking`."""
+
+    @property
+    def next_at_us(self) -> int:
+        """When `turn` has something to do."""
+
+    def turn(self, now_us: int) -> None:
+        """Wake those whose time has come."""
+
+    def park(self, connection: Connection, now_us: int) -> bool:
+        """Park a connection if it is idle; whether it was."""
+
+    def wake(self, flow: Flow) -> Connection:
+        """The connection of a flow that is parked, which no longer is."""
+
+    def rouse(self, connection: Connection) -> Tcb | None:
+        """What a call finds of a connection: it is woken for it. None once the connection is over."""
+
+
 class Connections:
     """Performs the actions of connections.
 
@@ -61,7 +81,9 @@ class Connections:
     ) -> None:
         self.sink = sink
         self.fast_opens = fast_opens
-        self.demux: Demux[Connection, Listener] = Demux(parameters.connections_max, parameters.time_wait_max)
+        self.demux: Demux[Connection, Listener, Parked] = Demux(
+            parameters.connections_max, parameters.time_wait_max
+        )
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
         self.door = Door()
         self.deadlines = TcpDeadlines()
@@ -90,11 +112,13 @@ class Connections:
             Signal.FAST_OPEN_LOST: fast_opens.on_lost,
         }
 
-    def join(self, *sides: Side, interruption: Interruption[Flow]) -> None:
-        """Perform from now on what these perform, and ask them in this order; have each turn go on with the
-        interruption."""
+    def join(self, *sides: Side, parking: ParkingPlace, interruption: Interruption[Flow]) -> None:
+        """Perform from now on what these perform, and ask them in this order; have each turn go on with what
+        is parked and with the interruption."""
         self._sides = sides
+        self._parking = parking
         self._interruption = interruption
+        self.rouse = parking.rouse
         for side in sides:
             self._performers.update(side.performs)
             self._signals.update(side.signals)
@@ -105,7 +129,9 @@ class Connections:
         due_us = self._interruption.go_on() if self._interruption.left else NEVER_US
         if self.deadlines.next_at_us <= now_us:
             for connection in self.deadlines.due(now_us):
-                self._expire(connection, now_us)
+                self.expire(connection, now_us)
+        if self._parking.next_at_us <= now_us:
+            self._parking.turn(now_us)
         if self.demux.time_wait_deadline_us() <= now_us:
             self.demux.expire_time_wait(now_us, DEADLINES_MAX)
         self._packets_out_total += self.sink.flush()
@@ -117,9 +143,8 @@ class Connections:
             self._end_unreadable(unreadable, now_us)
         if self.files.expires_at_us <= now_us:
             self.files.expire(now_us)
-        return min(
-            due_us, self.deadlines.next_at_us, self.demux.time_wait_deadline_us(), self.files.expires_at_us
-        )
+        due_us = min(due_us, self.deadlines.next_at_us, self._parking.next_at_us, self.files.expires_at_us)
+        return min(due_us, self.demux.time_wait_deadline_us())
 
     def _send_smaller(self, too_long: Sequence[TooLong]) -> None:
         """What our own links did not take goes again at once. RFC 1191 3: an estimate of the path's MTU is
@@ -139,8 +164,9 @@ class Connections:
                 self.step(connection, Abort(now_us))
         self._packets_out_total += self.sink.flush()
 
-    def _expire(self, connection: Connection, now_us: int) -> None:
-        """What is due of a connection: the timeouts of the calls blocked on it, and its own timers."""
+    def expire(self, connection: Connection, now_us: int) -> None:
+        """What is due of a connection: the timeouts of the calls blocked on it, and its own timers. An idle
+        one is parked."""
         for side in self._sides:
             side.expire(connection, now_us)
         if connection.tcb is None:
@@ -148,21 +174,37 @@ class Connections:
         self.step(connection, Timeout(now_us))
         # `perform` does not look at pacing, which would cost every packet. What was sent has armed it, unless
         # something earlier stood in the heap; and that was it.
-        if connection.tcb is not None:
-            due_us = min(side.due_us(connection) for side in self._sides)
-            self.deadlines.arm(connection, min(due_us, connection.tcb.pace_at_us))
+        if connection.tcb is not None and not self._parking.park(connection, now_us):
+            self.deadlines.arm(connection, min(self._due_us(connection), connection.tcb.pace_at_us))
+
+    def _due_us(self, connection: Connection) -> int:
+        """When the first of the sides wants it looked at."""
+        return min(side.due_us(connection) for side in self._sides)
+
+    def look_after(self, connection: Connection) -> None:
+        """Have a new connection looked at, if no timer will."""
+        if connection.armed_us >= NEVER_US:
+            self.deadlines.arm(connection, self._due_us(connection))
+
+    def lay_down(self, connection: Connection) -> None:
+        """A connection is parked."""
+        connection.tcb = None
+        self.deadlines.disarm(connection)
+
+    def take_up(self, connection: Connection, tcb: Tcb) -> None:
+        """A connection is parked no longer."""
+        connection.tcb = tcb
+        self.demux.unpark(connection.flow, connection)
+        self.deadlines.arm(connection, self._due_us(connection))
 
     def close(self) -> None:
         """Reset what is still open, the first CLOSED_MAX, and send that. The others' peers hear of it from
         whoever answers for the port when they next send."""
-        for connection in tuple(islice(self._all(), CLOSED_MAX)):
-            self.step(connection, Abort(self._clock()))
+        demux, now_us = self.demux, self._clock()
+        for flow in tuple(islice(chain(demux.connections, demux.half_open, demux.parked), CLOSED_MAX)):
+            self.step(demux.find(flow) or self._parking.wake(flow), Abort(now_us))
         self._packets_out_total += self.sink.flush()
         self.files.close()
-
-    def _all(self) -> Iterator[Connection]:
-        yield from self.demux.connections.values()
-        yield from self.demux.half_open.values()
 
     def statistics(self) -> dict[str, int]:
         """Counts since the start, drops by reason, and what there is now."""

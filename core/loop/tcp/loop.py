@@ -29,6 +29,7 @@ from gossamer.core.loop.tcp.fast_open import FastOpens
 from gossamer.core.loop.tcp.listening import Listening
 from gossamer.core.loop.tcp.opening import Openings, no_link
 from gossamer.core.loop.tcp.packets import PacketRiver
+from gossamer.core.loop.tcp.parking import Parking
 from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.sending import TcpSendSide
@@ -71,11 +72,12 @@ class TcpLoop:
         receiving, sending = TcpReceiveSide(connections), TcpSendSide(connections, clock)
         connecting = TcpConnectSide(connections, queues, openings, parameters, clock)
         self._closing = closing = TcpCloseSide(connections, receiving, sending, clock)
-        self._sides = (queues, receiving, sending, connecting, closing)
-        self._interruption = Interruption(receiving.drain)
-        connections.join(*self._sides, interruption=self._interruption)
+        self._parking = parking = Parking(connections, receiving, parameters)
+        self._sides = (queues, receiving, sending, connecting, closing, parking)
+        self._interruption = Interruption(parking.drain)
+        connections.join(*self._sides, parking=parking, interruption=self._interruption)
         self._listening = Listening(connections, queues, openings, entropy)
-        self._river = PacketRiver(source, connections, self._listening, clock)
+        self._river = PacketRiver(source, connections, self._listening, parking, clock)
         self._demux = connections.demux
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
             TcpSetOptions: self._set_options,
@@ -127,7 +129,7 @@ class TcpLoop:
 
     def interrupt_receivers(self) -> None:
         """Throw `Draining` into every thread that is blocked in a recv, a bounded number in a turn."""
-        self._interruption.begin(self._demux.connections)
+        self._interruption.begin((*self._demux.connections, *self._demux.parked))
 
     def hand_over(self) -> None:
         """From now on what is new belongs to a successor."""
@@ -141,7 +143,8 @@ class TcpLoop:
     @property
     def connections_in_use(self) -> int:
         """Connections that somebody has accepted or opened, and not closed."""
-        return len(self._demux.connections) - self._queues.waiting_total() - len(self._closing.closed)
+        established = len(self._demux.connections) + len(self._demux.parked)
+        return established - self._queues.waiting_total() - len(self._closing.closed)
 
     def has_in_flight(self) -> bool:
         """Whether any connection is not closed yet, or not all that was sent on it is acknowledged."""
@@ -149,7 +152,8 @@ class TcpLoop:
 
     @property
     def open_connections(self) -> tuple[Connection, ...]:
-        """The connections that are not over, half-open ones too, for whoever looks after them."""
+        """The connections that are not over, half-open ones too, but for the parked: for whoever looks after
+        them."""
         return (*self._demux.half_open.values(), *self._demux.connections.values())
 
     def statistics(self) -> dict[str, int]:
@@ -159,6 +163,7 @@ class TcpLoop:
             **self._queues.statistics(),
             **self._listening.statistics(),
             **self._fast_opens.statistics(),
+            **self._parking.statistics(),
             "packets_in_total": self._river.packets_in_total,
         }
 
@@ -174,7 +179,7 @@ class TcpLoop:
     def has_connection(self, local: Address, remote: Address) -> bool:
         """Whether the pair of sockets is in use, TIME-WAIT included."""
         flow = pack_flow(local, remote)
-        return self._demux.find(flow) is not None or flow in self._demux.time_wait
+        return self._demux.has(flow) or flow in self._demux.time_wait
 
     # The calls that block nobody.
 
@@ -187,11 +192,12 @@ class TcpLoop:
 
     def _check_open(self, connection: Connection) -> Tcb:
         """The connection as it is. Raises: OSError once it is over, or closed by its user."""
-        if connection.is_closed or connection.tcb is None:
+        tcb = self._connections.rouse(connection)
+        if connection.is_closed or tcb is None:
             raise why_over(connection)
-        return connection.tcb
+        return tcb
 
     def _get_info(self, _thread: Thread[Any], call: TcpGetInfo) -> TcpInfo:
         flow = call.connection.flow
-        connection = call.connection.tcb or self._demux.time_wait.get(flow)
+        connection = self._connections.rouse(call.connection) or self._demux.time_wait.get(flow)
         return info(connection, self._clock())

@@ -11,6 +11,7 @@ from typing import Any, Final
 from gossamer.core.clock import Clock
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.listening import Listening
+from gossamer.core.loop.tcp.parking import Parking
 from gossamer.core.tcp import listen, time_wait
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
@@ -32,7 +33,12 @@ class PacketRiver:
     """Takes packets in. Bounds: BATCHES_MAX."""
 
     def __init__(
-        self, source: PacketSource, connections: Connections, listening: Listening, clock: Clock
+        self,
+        source: PacketSource,
+        connections: Connections,
+        listening: Listening,
+        parking: Parking,
+        clock: Clock,
     ) -> None:
         self.source = source
         self.is_handing_over = False
@@ -44,6 +50,7 @@ class PacketRiver:
         self._door = connections.door
         self._perform = connections.perform
         self._listening = listening
+        self._parking = parking
         self._clock = clock
 
     def receive(self, _events: int) -> None:
@@ -103,13 +110,19 @@ class PacketRiver:
     def _take_icmp(self, record: InRecord) -> None:
         error = read_icmp(record)
         connection = self._demux.find(error.flow)
-        if connection is None:
+        event = event_of(error, is_ipv4(error.flow), self._clock())
+        if connection is not None:
+            self._connections.step(connection, event)
+        elif error.flow in self._demux.parked:
+            self._parking.happens(error.flow, event)
+        else:
             self._connections.drops[SegmentDrop.ICMP_IGNORED] += 1
-            return
-        self._connections.step(connection, event_of(error, is_ipv4(error.flow), self._clock()))
 
     def _take_stray(self, flow: Flow, segment: Segment, now_us: int) -> None:
-        """A segment of no connection that is open: a half-open one, TIME-WAIT, a listener, or nobody."""
+        """A segment of no connection that is awake: a parked or half-open one, TIME-WAIT, a listener, or
+        nobody."""
+        if flow in self._demux.parked:
+            return self._parking.segment_arrives(flow, segment, now_us)
         half_open = self._demux.half_open.get(flow)
         if half_open is not None:
             return self._listening.take_half_open(half_open, segment, now_us)

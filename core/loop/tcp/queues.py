@@ -88,6 +88,7 @@ class Queues(Side):
         listener = connection.listener
         assert listener is not None
         self._accepted_total += 1
+        self._connections.look_after(connection)
         if listener.threads:
             connection.listener = None
             self._resume(listener.threads.popleft(), connection)

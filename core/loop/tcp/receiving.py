@@ -9,7 +9,7 @@ from typing import Any
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
 from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, said_of, second_receiver, stream_closed
-from gossamer.core.loop.tcp.call import Connection, TcpRecv
+from gossamer.core.loop.tcp.call import Connection, TcpRecv, TcpRecvIdle
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.failure import error_for, error_of
 from gossamer.core.loop.tcp.side import Side
@@ -28,8 +28,8 @@ class TcpReceiveSide(Side):
     """Takes RECEIVEs. At most one thread is blocked on each connection."""
 
     def __init__(self, connections: Connections) -> None:
-        self.takes = {TcpRecv: self._recv}
-        self.cancels = {TcpRecv: self._withdraw}
+        self.takes = {TcpRecv: self._recv, TcpRecvIdle: self._recv}
+        self.cancels = {TcpRecv: self._withdraw, TcpRecvIdle: self._withdraw}
         self.performs = {Deliver: self._deliver, Remains: self._keep}
         self.signals = {Signal.END_OF_STREAM: self.ended}
         self._connections = connections
@@ -145,6 +145,13 @@ class TcpReceiveSide(Side):
         """When the time of the blocked RECEIVE is over."""
         return connection.recv_deadline_us
 
+    def dismiss(self, connection: Connection) -> None:
+        """End the thread that is blocked in a RECEIVE and has said that it may be."""
+        thread = self._unblock(connection)
+        if thread is not None:
+            self._scheduler.dismiss(thread)
+
     def _withdraw(self, _thread: Thread[Any], call: TcpRecv) -> bool:
         self._unblock(call.connection)
+        self._connections.rouse(call.connection)
         return True

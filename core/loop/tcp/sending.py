@@ -40,6 +40,7 @@ class TcpSendSide(Side):
         self._files = connections.files
         self._clock = clock
         self._arm = connections.deadlines.arm
+        self._connections = connections
 
     def _send(self, thread: Thread[Any], call: TcpSend) -> Any:
         connection: Connection = call.connection
@@ -52,7 +53,9 @@ class TcpSendSide(Side):
             call.check()
             raise
         if tcb is None:
-            raise why_over(connection)
+            tcb = self._connections.rouse(connection)
+            if tcb is None:
+                raise why_over(connection)
         if connection.send_thread is not None:
             call.check()
             raise second_sender(connection.send_thread)

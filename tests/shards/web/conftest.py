@@ -10,7 +10,7 @@ import pytest
 
 from gossamer.core.clock import VirtualClock
 from gossamer.core.http.client import Response, ResponseReader
-from gossamer.core.loop.streamcall import said_of
+from gossamer.core.loop.streamcall import Idle, said_of
 from gossamer.core.threads.calls import AioEngine, AioRead, Blio
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.shards.web.options import WebOptions
@@ -43,6 +43,9 @@ class ScriptedStream:
 
     local = ("192.0.2.1", 80)
     peer = ("198.51.100.7", 40000)
+
+    def recv_idle(self, idle: Idle) -> SystemCall[bytes]:
+        return self.recv(idle.bytes_max, idle.timeout_us)
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = 0) -> SystemCall[bytes]:
         return Perform(lambda: self.take(bytes_max, timeout_us))

@@ -584,6 +584,9 @@ class CallStream:
     def recv(self, *_: int) -> Any:
         return self.call
 
+    def recv_idle(self, *_: Any) -> Any:
+        return self.call
+
     def send(self, *_: Any) -> Any:
         return self.call
 
