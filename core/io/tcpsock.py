@@ -70,7 +70,7 @@ class TcpStream(StreamBase, Connection):
     def recv_idle(self, idle: Idle) -> SystemCall[bytes]:
         """As `recv`; a thread that has waited for `tcp.park_after` is ended here, and `idle.again(stream)`
         takes its place when there is something to receive."""
-        return TcpRecvIdle(self, idle.bytes_max, idle.timeout_us, idle=idle)
+        return TcpRecvIdle(self, idle.bytes_max, idle.timeout_us, idle)
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""

@@ -119,10 +119,15 @@ class Idle(msgspec.Struct, frozen=True):
     timeout_us: int = NEVER_US
 
 
-class StreamRecvIdle(StreamRecv, frozen=True, kw_only=True):
-    """See `Stream.recv_idle`."""
+class StreamRecvIdle(StreamRecv, frozen=True):
+    """See `Stream.recv_idle`. Without `idle` it is a recv as any other."""
 
-    idle: Idle
+    idle: Idle | None = None
+
+    def __post_init__(self) -> None:
+        StreamRecv.__post_init__(self)
+        if self.idle is not None and not isinstance(self.idle, Idle):
+            raise misuse("idle", self.idle, "an Idle")
 
 
 class StreamSend(ConnectionCall[None], frozen=True):

@@ -9,17 +9,30 @@ something is not helped over it.
 
 import mmap
 from collections import deque
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
-from gossamer.core.clock import Clock
+from gossamer.core.clock import Clock, VirtualClock
+from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.seq import MASK
 from gossamer.core.sim.device import SLOT_BYTES, SLOTS
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US
+from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, TcpParameters
+from gossamer.core.threads.calls import sys_fork
+from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.wire.flow import Flow, pack_address
 from gossamer.core.wire.record import IN_RECORD, KIND_OPTIONS, KIND_TIMESTAMP, SIDE_RECORD
 from gossamer.core.wire.segment import ACK, FIN, PSH, RST, SYN, Segment, SynOptions
 from gossamer.core.wire.text import octets_of
 from gossamer.ffi.packets import NoFiles, OneWay, OutSegment
+
+SERVER: Final = ("10.0.0.2", 80)
+TURN_US: Final = 20
+STEP_US: Final = 50_000
+"""How the time passes in which nothing happens."""
+BATCH: Final = 50
+"""Clients that connect at once."""
 
 PORT_FIRST: Final = 1024
 PORTS: Final = 60_000
@@ -110,6 +123,8 @@ class CrowdSink(OneWay, NoFiles):
         self.closed_total = 0
         """FINs that came."""
         self.reset_total = 0
+        self.is_deaf = False
+        """Whether nobody acknowledges text any more."""
         self._source = source
         self._clock = clock
         self._request = request
@@ -123,7 +138,7 @@ class CrowdSink(OneWay, NoFiles):
         self.closed_total += segment.flags & FIN
         self.reset_total += bool(segment.flags & RST)
         said = answer(segment, self._request, self.ts_val())
-        if said is not None:
+        if said is not None and not (self.is_deaf and len(segment.payload)):
             self._source.put(flow, said)
 
     def ts_val(self) -> int:
@@ -137,3 +152,81 @@ class CrowdSink(OneWay, NoFiles):
 
     def close(self) -> None:
         """Nothing was open."""
+
+
+class CrowdWaiter:
+    """A `Waiter` that never sleeps: each turn takes the clock on by a little."""
+
+    def __init__(self, source: CrowdSource, clock: VirtualClock) -> None:
+        self._source = source
+        self._clock = clock
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self.stop: Callable[[], None] = lambda: None
+
+    def wait(self, timeout_us: int) -> None:
+        """One turn, and no more."""
+        del timeout_us
+        self._clock.advance(TURN_US)
+        self.stop()
+        if len(self._source):
+            for callback in tuple(self._callbacks.values()):
+                callback(1)
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Call `callback` in every turn in which segments wait."""
+        del events
+        self._callbacks[fd] = callback
+
+    def unwatch(self, fd: int) -> None:
+        """Call it no more."""
+        self._callbacks.pop(fd, None)
+
+
+class CrowdedServer:
+    """A scheduler with a TcpLoop, a listener, and a thread for each connection of a crowd."""
+
+    def __init__(
+        self,
+        serve: Callable[[TcpStream], Coroutine[Any, Any, None]],
+        parameters: TcpParameters,
+        request: bytes = b"?",
+    ) -> None:
+        self.clock = VirtualClock()
+        self.source = CrowdSource()
+        self.sink = CrowdSink(self.source, self.clock, request)
+        self.loop = TcpLoop(self.source, self.sink, parameters, self.clock)
+        self._waiter = CrowdWaiter(self.source, self.clock)
+        self.scheduler = Scheduler(self._waiter, [self.loop, SleepLoop()], self.clock)
+        self._waiter.stop = self.scheduler.stop
+        self._serve = serve
+        self._acceptor = TcpAcceptor(self.loop, SERVER, parameters)
+        self.scheduler.spawn(self._accepts())
+
+    async def _accepts(self) -> None:
+        while True:
+            await sys_fork(self._serve(await self._acceptor.accept()))
+
+    def turn(self) -> None:
+        """One turn of the scheduler."""
+        self.scheduler.run()
+
+    def open(self, count: int, first: int = 0) -> None:
+        """Clients with these numbers connect, a batch at a time, and ask once."""
+        for number in range(first, first + count):
+            self.source.put(flow_of(number, *SERVER), opening(number, self.sink.ts_val()))
+            if number % BATCH == BATCH - 1:
+                self.settle()
+        self.settle()
+
+    def settle(self) -> None:
+        """Go on until nobody has anything to say."""
+        self.turn()
+        while len(self.source) or self.scheduler.statistics()["ready"]:
+            self.turn()
+
+    def rest(self, us: int) -> None:
+        """Let time pass."""
+        until_us = self.clock() + us
+        while self.clock() < until_us:
+            self.clock.advance(min(STEP_US, until_us - self.clock()))
+            self.settle()

@@ -102,11 +102,12 @@ class Parking(Side):
         call = blocked_in(connection.recv_thread)
         until_us = self._ticked(connection.recv_deadline_us)
         kept = (numbers, tcb.congestion, tcb.agreed.parameters, until_us)
+        idle = call.idle if type(call) is TcpRecvIdle else None
         is_named = connection.on_soft_error is not None or connection.on_urgent is not None
-        if type(call) is not TcpRecvIdle or is_named or not connection.recv_thread.is_alone:
+        if idle is None or is_named or not connection.recv_thread.is_alone:
             return Asleep(*kept, connection)
         self._receiving.dismiss(connection)
-        return Dismissed(*kept, call.idle, type(connection))
+        return Dismissed(*kept, idle, type(connection))
 
     def _ticked(self, at_us: int) -> int:
         """The end of its tick, the same int for all who follow each other in one."""

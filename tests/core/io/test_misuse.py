@@ -64,6 +64,7 @@ PLACES = ["0", -1, 2**63, None, 1.5]
 # Each call: right arguments behind the record, and the wrong values of each.
 SHARED: dict[str, tuple[tuple[Any, ...], tuple[list[Any], ...]]] = {
     "Recv": ((1, 1), (SIZES, TIMEOUTS)),
+    "RecvIdle": ((1, 1, None), (SIZES, TIMEOUTS, [5, "idle", print])),
     "Send": ((b"x", 1), (DATA, TIMEOUTS)),
     "SendFile": ((0, 0, 1, 1), (["0", -1, 2**31, None], PLACES, PLACES, TIMEOUTS)),
     "Shutdown": ((), ()),
@@ -89,7 +90,7 @@ def wrong_calls() -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
         for name, (right, wrongs) in SHARED.items():
             call = getattr(module, prefix + name, None)
             if call is None:
-                assert (prefix, name) == ("Tcp", "SendFile")
+                assert (prefix, name) in (("Tcp", "SendFile"), ("Sock", "RecvIdle"))
                 continue
             found += [(call, (record, *right)) for record in no_record(prefix)]
             for index, values in enumerate(wrongs):
