@@ -41,6 +41,8 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """What reads files: "io_uring", "libaio" or "pool"."""
     accept_queue: int = 0
     """Established connections that wait to be accepted."""
+    parked: int = 0
+    """Connections, of those open, that are kept in few octets since nothing happens on them."""
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
@@ -107,6 +109,7 @@ def worker_status(
         disk=ENGINES[row["disk_engine"]] if row["disk_engine"] < len(ENGINES) else "",
         half_open=row["half_open"],
         accept_queue=row["accept_queue"],
+        parked=row["parked"],
         restarts=figures.restarts,
         heartbeat_age_us=figures.heartbeat_age_us,
     )
