@@ -50,6 +50,16 @@ def flow_of(number: int, host: str, port: int, network: bytes = b"\x0a\x01") -> 
     return packed + pack_address(host) + source.to_bytes(2, "big") + port.to_bytes(2, "big")
 
 
+def turned(flow: Flow) -> Flow:
+    """The same connection, as its other side names it."""
+    return flow[16:32] + flow[:16] + flow[34:36] + flow[32:34]
+
+
+def number_of(flow: Flow) -> int:
+    """Which client's connection it is."""
+    return int.from_bytes(flow[14:16], "big") * PORTS + int.from_bytes(flow[32:34], "big") - PORT_FIRST
+
+
 def opening(number: int, ts_val: int) -> Segment:
     """The SYN of the client of that number."""
     return Segment(number * 7919 & MASK, 0, SYN, WINDOW, ts_val, syn_options=OPTIONS)
