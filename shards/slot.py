@@ -16,7 +16,7 @@ from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
 
 log = logging.getLogger("gossamer.supervisor")
 
-KILL_GRACE_US = 1_000_000
+KILL_GRACE_US = 3_000_000
 """How long after its graceful timeout a worker may still take to end by itself."""
 
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.errors import MisuseError, misuse
+from gossamer.core.errors import Draining, MisuseError, misuse
 from gossamer.core.loop.checks import (
     FD_MAX,
     FILE_BYTES_MAX,
@@ -47,6 +47,11 @@ NOT_CONNECTED_IN_TIME: Final = "the connection was not established in time"
 def stream_closed() -> ConnectionAbortedError:
     """For a call on a stream that this program has closed."""
     return ConnectionAbortedError(errno.ECONNABORTED, "the stream is closed")
+
+
+def draining() -> Draining:
+    """For a recv that is blocked when the server begins to drain."""
+    return Draining("the server is draining")
 
 
 def listener_closed() -> ConnectionAbortedError:
@@ -113,8 +118,8 @@ class Idle(msgspec.Struct, frozen=True):
     """How a server waits for the next request; see `Stream.recv_idle`. One is made for all connections."""
 
     again: Callable[[Any], Coroutine[Any, Any, None]]
-    """Called with the stream when there is something to receive and no thread any more: what it returns is
-    the new one."""
+    """Called with the stream when there is something to hear and no thread any more: what it returns is the
+    new one."""
     bytes_max: int
     timeout_us: int = NEVER_US
 

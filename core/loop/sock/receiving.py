@@ -16,7 +16,13 @@ from gossamer.core.errors import Draining
 from gossamer.core.loop.sock.call import Connection, SockRecv
 from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.watching import DISTRUST_EVENTS, Watching
-from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, said_of, second_receiver, stream_closed
+from gossamer.core.loop.streamcall import (
+    NOT_RECEIVED_IN_TIME,
+    draining,
+    said_of,
+    second_receiver,
+    stream_closed,
+)
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler
 from gossamer.core.threads.thread import Thread
@@ -108,7 +114,7 @@ class SockReceiveSide:
     def interrupt(self, connection: Connection) -> None:
         """Throw `Draining` into the thread that is blocked in a recv, if there is one."""
         if connection.recv_thread is not None:
-            self._throw(connection, Draining("the server is draining"))
+            self._throw(connection, draining())
 
     def expire(self, connection: Connection, now_us: int) -> int:
         """Time a recv out; when the next is, NEVER_US for none."""

@@ -126,12 +126,14 @@ class Connections:
 
     def turn(self, now_us: int) -> int:
         """Step the connections whose deadlines have passed, then send the batch."""
-        due_us = self._interruption.go_on() if self._interruption.left else NEVER_US
         if self.deadlines.next_at_us <= now_us:
             for connection in self.deadlines.due(now_us):
                 self.expire(connection, now_us)
         if self._parking.next_at_us <= now_us:
             self._parking.turn(now_us)
+        due_us = NEVER_US
+        if self._interruption.left and self._parking.next_at_us:  # else those of the turn before come first
+            due_us = self._interruption.go_on()
         if self.demux.time_wait_deadline_us() <= now_us:
             self.demux.expire_time_wait(now_us, DEADLINES_MAX)
         self._packets_out_total += self.sink.flush()

@@ -17,25 +17,28 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import Draining
+from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, draining, said_of
 from gossamer.core.loop.tcp.call import Asleep, Connection, Dismissed, Parked, TcpRecvIdle
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.side import Side
-from gossamer.core.tcp.events import Close, Event, SegmentArrives
+from gossamer.core.tcp.events import Event, SegmentArrives
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import pack, unpack
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.introspection import blocked_in
+from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.segment import Segment
 
 RESOLUTION_US: Final = 250_000
 """Ticks of the parked: coarse ones are shared by many. The timeout of one is late by so much at most."""
 
-WOKEN_MAX: Final = 128
-"""Parked connections whose time has come that are woken in one turn."""
+WOKEN_MAX: Final = 64
+"""Parked connections whose time has come that are woken in one turn: as many threads as run in the next."""
 
 
 class Parking(Side):
@@ -51,12 +54,14 @@ class Parking(Side):
         self._park_after_us = parameters.park_after_us
         self._deadlines: DeadlineHeap[Flow] = DeadlineHeap(RESOLUTION_US)
         self._tick_us = NEVER_US
+        self._ending: list[tuple[Thread[None], Connection, OSError | Draining]] = []
+        """Threads that were started to hear that the RECEIVE, which they are about to make, is over."""
         self._parked_total = 0
 
     @property
     def next_at_us(self) -> int:
-        """When `turn` has something to do."""
-        return self._deadlines.next_at_us
+        """When `turn` has something to do; 0 while threads that it has started have not run."""
+        return 0 if self._ending else self._deadlines.next_at_us
 
     def statistics(self) -> dict[str, int]:
         """How many are parked, and how often one was."""
@@ -174,23 +179,38 @@ class Parking(Side):
         self._put(connection.flow, tcb, kept)
 
     def turn(self, now_us: int) -> None:
-        """Wake those whose time has come: a timer of the connection, or the timeout of the recv."""
+        """Wake those whose time has come: a timer of the connection, or the timeout of the RECEIVE."""
+        if self._ending:
+            self._end_receives()
+        if self._ending:
+            return
         for flow in self._deadlines.pop_due(now_us, WOKEN_MAX):
             parked = self._demux.parked[flow]
             connection = self.wake(flow)
             if type(parked) is Dismissed and parked.until_us <= now_us:
-                self._connections.step(connection, Close(now_us))
+                self._end(connection, parked, said_of(connection, TimeoutError(NOT_RECEIVED_IN_TIME)))
             else:
                 self._connections.expire(connection, now_us)
                 self._go_on(connection, parked)
 
     def drain(self, flow: Flow) -> None:
-        """The server drains: whoever is blocked in a recv hears of it, and where nobody is, the connection is
-        closed."""
+        """The server drains: whoever is, or would be, blocked in a RECEIVE hears of it."""
         parked = self._demux.parked.get(flow)
-        if parked is not None:
-            connection = self.wake(flow)
-            if type(parked) is Dismissed:
-                self._connections.step(connection, Close(self._scheduler.now_us()))
-                return
-        self._receiving.drain(flow)
+        connection = self._demux.connections.get(flow) if parked is None else self.wake(flow)
+        if type(parked) is Dismissed and connection is not None:
+            self._end(connection, parked, draining())
+        elif connection is not None:
+            self._receiving.throw(connection, draining())
+
+    def _end(self, connection: Connection, parked: Dismissed, error: OSError | Draining) -> None:
+        """Start the thread that was dismissed, and have its RECEIVE end as it would have."""
+        thread = self._scheduler.spawn(parked.idle.again(connection))
+        self._ending.append((thread, connection, error))
+
+    def _end_receives(self) -> None:
+        ending, self._ending = self._ending, []
+        for thread, connection, error in ending:
+            if thread.inbox is None and not thread.has_ended:
+                self._ending.append((thread, connection, error))  # it has not run yet
+            elif connection.recv_thread is thread:
+                self._receiving.throw(connection, error)

@@ -19,7 +19,6 @@ from gossamer.core.tcp.events import Receive
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.threads.systemcall import BLOCKED
 from gossamer.core.threads.thread import Thread
-from gossamer.core.wire.flow import Flow
 
 ESTABLISHED = State.ESTABLISHED
 
@@ -110,7 +109,8 @@ class TcpReceiveSide(Side):
         connection.recv_deadline_us = NEVER_US
         return thread
 
-    def _throw(self, connection: Connection, error: OSError | Draining) -> None:
+    def throw(self, connection: Connection, error: OSError | Draining) -> None:
+        """Throw an error into the thread that is blocked in RECEIVE, if there is one."""
         thread = self._unblock(connection)
         if thread is not None:
             self._scheduler.throw(thread, error)
@@ -124,22 +124,16 @@ class TcpReceiveSide(Side):
 
     def failed(self, connection: Connection, failure: Failure) -> None:
         """The connection has failed."""
-        self._throw(connection, error_for(connection, failure))
+        self.throw(connection, error_for(connection, failure))
 
     def interrupt(self, connection: Connection) -> None:
         """Another thread closes the connection."""
-        self._throw(connection, error_of(Failure.ABORTED))
-
-    def drain(self, flow: Flow) -> None:
-        """Throw `Draining` into the thread that is blocked in a recv, if there is one."""
-        connection = self._connections.demux.connections.get(flow)
-        if connection is not None:
-            self._throw(connection, Draining("the server is draining"))
+        self.throw(connection, error_of(Failure.ABORTED))
 
     def expire(self, connection: Connection, now_us: int) -> None:
         """The timeout of a RECEIVE."""
         if connection.recv_deadline_us <= now_us:
-            self._throw(connection, said_of(connection, TimeoutError(NOT_RECEIVED_IN_TIME)))
+            self.throw(connection, said_of(connection, TimeoutError(NOT_RECEIVED_IN_TIME)))
 
     def due_us(self, connection: Connection) -> int:
         """When the time of the blocked RECEIVE is over."""
