@@ -19,6 +19,7 @@ from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.sock.loop import SockLoop
+from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.threads.calls import Fork, Join, Park, Sleep, Yield
 from gossamer.core.threads.current import NoSchedulerRuns, current_scheduler
@@ -31,6 +32,8 @@ from gossamer.core.threads.waiters import Waiters
 from gossamer.core.threads.watchdog import Watchdog
 
 __all__ = [
+    # How a server waits for the next request: `Stream.recv_idle`.
+    "Idle",
     # A call, and what its loop answers.
     "SystemCall",
     "BLOCKED",

@@ -3,8 +3,8 @@
 A process may hold 20,000 sockets here, and a million connections need none: a client that keeps nothing can
 answer every packet from what the packet says. It sends SYNs through a raw socket from as many addresses as it
 takes, hears what comes back from a queue (so the kernel's TCP never sees it, and resets nothing),
-acknowledges a SYN-ACK together with its request, and an answer at once. Owns these packets and one octet a
-connection: whether it was answered.
+acknowledges a SYN-ACK together with its request, and an answer at once, and closes with the server. Owns
+these packets and one octet a connection: whether it was answered.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Final
 
 from gossamer.core.wire.flow import Address, pack_address
 from gossamer.core.wire.record import IN_RECORD
-from gossamer.core.wire.segment import ACK, PSH, SYN, Segment
+from gossamer.core.wire.segment import ACK, FIN, PSH, SYN, Segment
 from gossamer.ffi.nfqueue_netlink import NetlinkSource, open_queue
 from gossamer.ffi.packets import PacketSink, PacketSource
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
@@ -107,6 +107,9 @@ class IdleClients:
         if flags & SYN:
             asks = Segment(ack, seq + 1 & 0xFFFFFFFF, ACK | PSH, WINDOW, _now(), ts_val, self._request)
             self._sink.emit(flow, asks)
+        elif flags & FIN:
+            closes = Segment(ack, seq + length + 1 & 0xFFFFFFFF, ACK | FIN, WINDOW, _now(), ts_val)
+            self._sink.emit(flow, closes)
         elif length:
             self._sink.emit(flow, Segment(ack, seq + length & 0xFFFFFFFF, ACK, WINDOW, _now(), ts_val))
             number = self.number(flow)

@@ -3,9 +3,9 @@
     gossamer bench connections --count 1000000
 
 Over a veth pair one worker serves clients that each ask once and stay (`loadtest.idle_clients`). At each step
-the growth of the worker's resident memory since the first FIRST is divided by their number, thread,
-connection and all; then wrk asks over 16 other connections for what a request costs beside them. The first
-are not counted: they pay for what is built once.
+the growth of the worker's resident memory since the first FIRST is divided by their number, once all of them
+are parked; then wrk asks over 16 other connections for what a request costs beside them. The first are not
+counted: they pay for what is built once. At the end the worker is told to stop while all of them stand.
 """
 
 import contextlib
@@ -41,7 +41,10 @@ FIRST: Final = 500
 QUICK_COUNT: Final = 5_000
 STEPS: Final = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 PORT: Final = 7899
-SETTLE_S: Final = 1.5
+PARK_AFTER_S: Final = 2
+PARKED_WAIT_S: Final = 60.0
+"""Until all are parked, at most."""
+STEP_S: Final = 0.2
 OPENING_LIMIT_S: Final = 600.0
 """For one step."""
 BYTES_EACH: Final = 4_000
@@ -51,7 +54,8 @@ ASK_SECONDS: Final = 1
 ASK_ROUNDS: Final = 3
 TOLD_FROM: Final = 1_000
 """With fewer connections the pages of memory say more than they do."""
-END_WAIT_S: Final = 5.0
+END_WAIT_S: Final = 20.0
+"""More than its graceful timeout."""
 AXES: Final = Axes(
     "Idle connections on the functional TCP, one worker",
     "connections",
@@ -81,6 +85,8 @@ def options(count: int) -> tuple[str, ...]:
         str(most),
         "--set",
         f"tcp.connections_max={most}",
+        "--set",
+        f"tcp.park_after={PARK_AFTER_S}s",
     )
 
 
@@ -88,15 +94,18 @@ def run(say: Say, count: int) -> Result:
     """All steps up to `count`. Raises: CannotStartError, MeasurementFailed."""
     check_needs(count)
     try:
-        points = measured(say, count)
+        points, drained_s = measured(say, count)
     except (ServerError, NamespaceError, OSError) as error:
         raise MeasurementFailed(f"connections: {error}") from error
     each = points[-1].values.get("bytes each")
-    return Result("connections", AXES, points, [], [], {"bytes_per_connection": each})
+    note = f"the worker ended {drained_s:.1f} s after it was told to stop, with all of them open"
+    return Result(
+        "connections", AXES, points, [], [note], {"bytes_per_connection": each, "drained_s": drained_s}
+    )
 
 
-def measured(say: Say, count: int) -> list[Point]:
-    """One point a step. Raises: ServerError, NamespaceError, OSError."""
+def measured(say: Say, count: int) -> tuple[list[Point], float]:
+    """One point a step, and how many seconds draining took. Raises: ServerError, NamespaceError, OSError."""
     remove_stale()
     with tempfile.TemporaryDirectory(prefix="gossamer-bench-") as name, pair() as (left, right):
         folder = Path(name)
@@ -107,25 +116,45 @@ def measured(say: Say, count: int) -> list[Point]:
         )
         request = f"GET {SMALL} HTTP/1.1\r\nHost: {RIGHT_V4}\r\n\r\n".encode()
         keep_on(tree(server.process.pid), processors()[0])
-        # Whoever holds so many takes long to end; it is not waited for, and dies with its namespace.
         with contextlib.ExitStack() as held:
             held.callback(server.close, END_WAIT_S)
             clients = held.enter_context(idle_clients(left, (RIGHT_V4, PORT), request))
             open_idle(clients, FIRST)
             beside(clients, server, left, folder)
-            time.sleep(SETTLE_S)
+            rest(clients, server, FIRST)
             (pid,) = server.worker_pids()
             before = rss_bytes(pid)
-            return [
+            points = [
                 step(say, clients, server, left, folder, steps, before)
                 for steps in (*(each for each in STEPS if each < count), count)
             ]
+            return points, drain(clients, server)
 
 
 def open_idle(clients: IdleClients, count: int) -> None:
     """Raises: ServerError."""
     if not clients.open_to(count, OPENING_LIMIT_S):
         raise ServerError(f"only {clients.answered_total} of {count} connections were answered in time")
+
+
+def rest(clients: IdleClients, server: Gossamer, count: int) -> None:
+    """Wait until so many are parked. Raises: ServerError."""
+    end_s = time.monotonic() + PARKED_WAIT_S
+    while server.settled_status()["workers"][0]["parked"] < count:
+        if time.monotonic() > end_s:
+            raise ServerError(f"not all of {count} connections are parked after {PARKED_WAIT_S:g} s")
+        clients.answer_for(STEP_S)
+
+
+def drain(clients: IdleClients, server: Gossamer) -> float:
+    """Stop the server; how many seconds that took. Raises: ServerError where it had to be killed."""
+    started_s = time.monotonic()
+    server.process.terminate()
+    while server.process.poll() is None and time.monotonic() < started_s + END_WAIT_S:
+        clients.answer_for(STEP_S)
+    if server.process.poll() is None or "killed" in server.log.read_text():
+        raise ServerError("the worker did not end in time with its connections open")
+    return time.monotonic() - started_s
 
 
 def step(
@@ -135,7 +164,7 @@ def step(
     started_s = time.monotonic()
     open_idle(clients, FIRST + count)
     opened_s = time.monotonic() - started_s
-    clients.answer_for(SETTLE_S)
+    rest(clients, server, FIRST + count)
     (pid,) = server.worker_pids()
     grown = rss_bytes(pid) - before
     values = beside(clients, server, place, folder)

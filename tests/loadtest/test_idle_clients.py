@@ -5,7 +5,7 @@ from typing import Any
 
 from gossamer.core.sim.device import MemorySource
 from gossamer.core.wire.flow import local_address, remote_address
-from gossamer.core.wire.segment import ACK, PSH, SYN
+from gossamer.core.wire.segment import ACK, FIN, PSH, SYN
 from gossamer.loadtest.idle_clients import ADDRESSES, CLIENTS_MAX, FIRST_PORT, PORTS, IdleClients
 
 SERVER = ("10.77.0.2", 80)
@@ -63,3 +63,10 @@ def test_plain_ack__nothing_to_say() -> None:
     made, sink = clients()
     made._take(*record(made.flow(7), ACK, 5, 1_019))
     assert sink.sent == []
+
+
+def test_fin__answered_with_its_own() -> None:
+    made, sink = clients()
+    made._take(*record(made.flow(7), ACK | FIN, 5, 1_019))
+    ((_, segment),) = sink.sent
+    assert (segment.flags, segment.seq, segment.ack) == (ACK | FIN, 1_019, 6)
