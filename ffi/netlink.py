@@ -61,12 +61,12 @@ def messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
         datagram = datagram[length + -length % 4 :]
 
 
-def dump(family: int, kind: int, body: bytes) -> Iterator[bytes]:
-    """The bodies of all that there is; who stops early costs the kernel nothing more. Raises: OSError."""
+def dump(family: int, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> Iterator[bytes]:
+    """The bodies of all that there is, or of what else is asked for; who stops early costs the kernel nothing more. Raises: OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as netlink:
         netlink.bind((0, 0))
         netlink.settimeout(ANSWER_TIMEOUT_S)
-        netlink.send(request(kind, NLM_F_DUMP, 1, body))
+        netlink.send(request(kind, flags, 1, body))
         while True:
             for found, _, content in messages(netlink.recv(DATAGRAM_BYTES_MAX)):
                 if found == NLMSG_DONE:

@@ -1,22 +1,26 @@
 """What rules the host has, in nf_tables, in the older ip_tables and for IPsec: whether any is not ours.
 
-Owns the questions to the kernel; which rule is ours the caller says, by octets that stand in each. It must
-never know what the rules do. Needs CAP_NET_ADMIN.
+Owns the questions to the kernel, also the cheap ones by which one sees that something has changed; which rule
+is ours the caller says, by octets that stand in each. It must never know what the rules do. Needs
+CAP_NET_ADMIN.
 
 Source: linux/netfilter/nf_tables.h, linux/netfilter_ipv4/ip_tables.h, linux/xfrm.h.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
 import socket
 import struct
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from gossamer.ffi.netlink import (
     DATAGRAM_BYTES_MAX,
     NETLINK_ADD_MEMBERSHIP,
     SOL_NETLINK,
+    attribute,
     attributes,
     dump,
 )
@@ -24,12 +28,14 @@ from gossamer.ffi.netlink import (
 NETLINK_XFRM, NETLINK_NETFILTER = 6, 12
 
 NFNL_SUBSYS_NFTABLES: Final = 10
-NFT_MSG_GETCHAIN, NFT_MSG_GETRULE = 4, 7
+NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETGEN = 4, 7, 16
 NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY = 1, 3, 4, 5
-NFTA_RULE_TABLE, NFTA_RULE_CHAIN = 1, 2
+NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE = 1, 2, 3
+NFTA_GEN_ID: Final = 1
 NFPROTO_UNSPEC: Final = 0
 FAMILIES: Final = {1: "inet", 2: "ip", 5: "netdev", 10: "ip6"}
 """Of tables that a packet of ours may meet."""
+FAMILIES_OF_IP: Final = (2, 10)
 NF_ACCEPT: Final = 1
 NFNLGRP_NFTABLES: Final = 7
 _NFGENMSG = struct.Struct("=BBH")
@@ -73,6 +79,51 @@ def _first_nf_tables_rule(ours: bytes) -> str | None:
         if family is not None and NFTA_CHAIN_HOOK in found and int.from_bytes(policy, "big") != NF_ACCEPT:
             return f"{family} {_text(found[NFTA_CHAIN_TABLE])} {_text(found[NFTA_CHAIN_NAME])}"
     return None
+
+
+def nf_tables_generation() -> int | None:
+    """A number that every change of nf_tables makes another one; None where the kernel has none. Raises:
+    OSError."""
+    kind = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN
+    try:
+        body = next(dump(NETLINK_NETFILTER, kind, _NFGENMSG.pack(NFPROTO_UNSPEC, 0, 0), 0))
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return None
+        raise
+    return int.from_bytes(attributes(body[_NFGENMSG.size :])[NFTA_GEN_ID], "big")
+
+
+def nf_tables_rules(ours: bytes, tables: Iterable[str]) -> frozenset[bytes]:
+    """Which rules there are in which `ours` stands, in those tables of IPv4 and IPv6: of each, where it
+    stands and its handle, which no other rule there will have. Raises: OSError."""
+    return frozenset(
+        where for family in FAMILIES_OF_IP for table in tables for where in _handles(family, table, ours)
+    )
+
+
+def _handles(family: int, table: str, ours: bytes) -> Iterator[bytes]:
+    body = _NFGENMSG.pack(family, 0, 0) + attribute(NFTA_RULE_TABLE, table.encode() + b"\0")
+    try:
+        for rule in dump(NETLINK_NETFILTER, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, body):
+            found = attributes(rule[_NFGENMSG.size :])
+            if rule[0] == family and ours in rule:
+                yield b"%d/%b/%b" % (family, found[NFTA_RULE_CHAIN], found[NFTA_RULE_HANDLE])
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EINVAL):  # There is no such table, or no nf_tables.
+            raise
+
+
+def legacy_sizes(tables: Iterable[str]) -> tuple[bytes, ...]:
+    """What ip_tables says of the extent of those tables that there are, in IPv4 and IPv6: another one for
+    another number of rules. Raises: OSError."""
+    sizes = []
+    for address_family, level, names in LEGACY.values():
+        with contextlib.suppress(FileNotFoundError), open(names) as lines:
+            there_are = lines.read().split()
+            with socket.socket(address_family, socket.SOCK_DGRAM) as asked:
+                sizes += [_getsockopt_with_name(asked, level, each) for each in tables if each in there_are]
+    return tuple(sizes)
 
 
 def first_legacy_table() -> str | None:

@@ -24,7 +24,7 @@ CLIENTS_MAX: Final = 16
 TIMEOUT_SECONDS: Final = 5
 TIMEVAL: Final = struct.Struct("@ll")
 
-Command = Literal["status", "stop", "reload", "restart"]
+Command = Literal["status", "stop", "reload", "restart", "firewall"]
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

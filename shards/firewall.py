@@ -4,7 +4,9 @@ Owns the calls of iptables-restore, iptables-save and their IPv6 twins. Every ch
 restore, hence atomic; whatever is there already, or gone already, is left alone.
 """
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -36,16 +38,21 @@ from gossamer.shards.rules import (
 
 COMMAND: Final[dict[Family, str]] = {4: "iptables", 6: "ip6tables"}
 LOCK_WAIT_SECONDS: Final = "10"
-TIMEOUT_SECONDS: Final = 30
+TIMEOUT_SECONDS: Final = 12
+"""How long a command may take; longer than it waits for the lock of iptables."""
+BUSY: Final = 4
+"""The exit code where another one holds the lock. Source: iptables, include/xtables.h, RESOURCE_PROBLEM."""
 
 
 class FirewallError(StackUnavailableError):
     """iptables refused, or is not there."""
 
-    def __init__(self, message: str, modules: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, modules: tuple[str, ...] = (), *, is_final: bool = False) -> None:
         super().__init__(message)
         self.modules = modules
         """The kernel modules that it missed."""
+        self.is_final = is_final
+        """Whether no other rules, and no other table, would fare better: it hung, or was locked out."""
 
 
 class Installed(msgspec.Struct, frozen=True):
@@ -58,6 +65,14 @@ class Installed(msgspec.Struct, frozen=True):
 def has_commands(family: Family) -> bool:
     """Whether the commands of a family are installed."""
     return all(shutil.which(f"{COMMAND[family]}-{verb}") for verb in ("save", "restore"))
+
+
+def require_commands(needed: Iterable[Family]) -> None:
+    """Raises: FirewallError where the commands of one of them are not there, or no longer."""
+    for family in needed:
+        if not has_commands(family):
+            name = COMMAND[family]
+            raise FirewallError(f"{name}-save and {name}-restore are not to be found", is_final=True)
 
 
 def _run(family: Family, arguments: list[str], rules: str = "") -> str:
@@ -80,26 +95,41 @@ def _refusal(command: str, done: subprocess.CompletedProcess[str]) -> FirewallEr
             f"{command}: the kernel lacks the module {names.replace(' ', ', ')}; {hint}", modules
         )
     first = next((line for line in done.stderr.splitlines() if line.strip()), "no message")
-    return FirewallError(f"{command}: exit code {done.returncode}: {first.strip()}")
+    said = f"{command}: exit code {done.returncode}: {first.strip()}"
+    return FirewallError(said, is_final=done.returncode == BUSY)
 
 
 def _run_once(family: Family, arguments: list[str], rules: str) -> str:
     command = [f"{COMMAND[family]}-{arguments[0]}", *arguments[1:]]
     try:
-        done = subprocess.run(
-            command,
-            input=rules,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-            process_group=0,  # Ctrl-C must not end it half-way
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = _run_bounded(command, rules)
+    except OSError as error:
         raise FirewallError(f"{command[0]}: {what_failed(error)}; Debian package: iptables") from error
+    except subprocess.TimeoutExpired as error:
+        what = f"{command[0]}: not done after {TIMEOUT_SECONDS} s, and killed"
+        raise FirewallError(what, is_final=True) from error
     if done.returncode:
         raise _refusal(command[0], done)
     return done.stdout
+
+
+def _run_bounded(command: list[str], rules: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, or to that of its time. Raises: OSError, subprocess.TimeoutExpired."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,  # Ctrl-C must not end it half-way
+    ) as process:
+        try:
+            output, errors = process.communicate(rules, TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            # With all that it has started.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 def saved_rules(family: Family) -> str:
@@ -117,6 +147,8 @@ def saved_rules(family: Family) -> str:
         try:
             saved.append(_run(family, ["save", "-t", table]))
         except FirewallError as error:
+            if error.is_final:
+                raise
             refusals.append(error)
     if not saved:
         raise refusals[0]
@@ -151,6 +183,8 @@ def _install_family(family: Family, owner: Owner, target: QueueTarget, secret: i
         try:
             _restore(family, build_rules(family, owner, target, secret, variant))
         except FirewallError as error:
+            if error.is_final:
+                raise
             refusals.append(error)
             variant = poorer(variant, error.modules)
             continue
@@ -178,12 +212,20 @@ def install_rules(owner: Owner, target: QueueTarget, secret: int) -> Installed:
     return Installed((chain,), tuple(warnings))
 
 
-def remove_chains(is_wanted: Callable[[str], bool]) -> list[str]:
-    """Remove those of our chains that are wanted, in both families, with the jumps to them; returns their
+def restore_rules(family: Family, owner: Owner, targets: Iterable[QueueTarget], secret: int) -> None:
+    """Install in one family again what somebody removed, and what of it is left. Raises: FirewallError."""
+    for target in targets:
+        if family in families(target.host):
+            remove_chains(chain_name(target.port_first, owner).__eq__, (family,))
+            _install_family(family, owner, target, secret)
+
+
+def remove_chains(is_wanted: Callable[[str], bool], among: Iterable[Family] = tuple(COMMAND)) -> list[str]:
+    """Remove those of our chains that are wanted, in these families, with the jumps to them; returns their
     names.
     """
     removed: set[str] = set()
-    for family in COMMAND:
+    for family in among:
         saved = saved_rules(family)
         chains = frozenset(filter(is_wanted, chains_in(saved)))
         if rules := build_removal(saved, chains):

@@ -1,13 +1,12 @@
 """The run directory of one server: lock, state file, control socket.
 
 Owns names and places. A lock that a living process holds says that the server runs; the state file alone
-says nothing, as a killed process leaves it behind.
+says nothing, as a killed process leaves it behind. It says nothing that anybody acts on with more rights than
+its writer had, and holds no secret.
 """
 
-import contextlib
 import fcntl
 import os
-import stat
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -15,14 +14,16 @@ from typing import Final
 import msgspec
 
 from gossamer.shards.exitcode import CannotStartError, NotRunningError
+from gossamer.shards.private_folder import PrivateFolder, UntrustedFolderError, read_small
 from gossamer.shards.procfs import is_alive
-from gossamer.shards.rules import Owner, QueueTarget
+from gossamer.shards.rules import Owner
 
 STATE: Final = "state.json"
 LOCK: Final = "lock"
 CONTROL: Final = "control.sock"
 SOCKET_PATH_BYTES_MAX: Final = 107
 """What sun_path holds. Source: unix(7)."""
+STATE_BYTES_MAX: Final = 1 << 16
 
 
 class RunState(msgspec.Struct, frozen=True):
@@ -35,9 +36,6 @@ class RunState(msgspec.Struct, frozen=True):
     stack: str
     url: str
     chains: tuple[str, ...] = ()
-    targets: tuple[QueueTarget, ...] = ()
-    """What the rules bring packets to: the served port, and the ports of connections that workers open."""
-    hmark_secret: int = 0
 
     @property
     def owner(self) -> Owner:
@@ -67,6 +65,7 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._folder: PrivateFolder
         self._lock_fd = -1
 
     @property
@@ -81,9 +80,10 @@ class RunDirectory:
                 f"--run-dir {self.path}: its path is too long for a socket; allowed: about 90 bytes"
             )
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._check_owner()
-            self._lock()
+            self._folder = PrivateFolder(self.path)
+            self._lock_or_undo()
+        except UntrustedFolderError as error:
+            raise CannotStartError(f"--run-dir {self.path}: {error}") from error
         except BlockingIOError as error:
             raise CannotStartError(
                 f"--run-dir {self.path}: a server is running there; "
@@ -94,44 +94,45 @@ class RunDirectory:
                 f"--run-dir {self.path}: {error.strerror}; name one that you may write to"
             ) from error
 
+    def _lock_or_undo(self) -> None:
+        try:
+            self._lock()
+        except OSError:
+            self._folder.remove()
+            raise
+
     def _lock(self) -> None:
         """Lock the file that stands at the path now: one that its last holder removed meanwhile locks nobody
         out.
         """
+        flags, folder = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, self._folder.fd
         while True:
-            fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fd = os.open(LOCK, flags, 0o600, dir_fd=folder)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(fd), os.stat(self.path / LOCK)):
+                if os.path.samestat(os.fstat(fd), os.stat(LOCK, dir_fd=folder, follow_symlinks=False)):
                     self._lock_fd = fd
                     return
             except FileNotFoundError:
                 pass  # removed between open and stat: take the next one
-            except OSError:
+            except OSError as error:
                 os.close(fd)
+                if not isinstance(error, BlockingIOError):
+                    self._folder.unlink(LOCK)  # Nothing can be locked there: nobody has it.
                 raise
             os.close(fd)
 
-    def _check_owner(self) -> None:
-        found, above = self.path.lstat(), self.path.parent.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise CannotStartError(f"--run-dir {self.path}: it is no directory of yours; name another one")
-        if above.st_uid not in (0, os.geteuid()):
-            # Its owner could put another directory in our place.
-            raise CannotStartError(f"--run-dir {self.path}: it is in a directory of another user")
-
     def write_state(self, state: RunState) -> None:
         """Replace the state file in one step."""
-        temporary = self.path / f"{STATE}.new"
-        temporary.write_bytes(msgspec.json.encode(state) + b"\n")
-        temporary.replace(self.path / STATE)
+        temporary = f"{STATE}.new"
+        self._folder.create(temporary, msgspec.json.encode(state) + b"\n")
+        self._folder.rename(temporary, STATE)
 
     def release(self) -> None:
         """Remove the files and let go of the lock."""
         for name in (CONTROL, STATE, LOCK):
-            (self.path / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # somebody else keeps files in it: then the directory is theirs
-            self.path.rmdir()
+            self._folder.unlink(name)
+        self._folder.remove()
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
@@ -143,11 +144,13 @@ def read_state(path: Path) -> RunState | None:
     Raises: NotRunningError when it is not ours to read.
     """
     try:
-        state = msgspec.json.decode((path / STATE).read_bytes(), type=RunState)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        state = msgspec.json.decode(read_small(path / STATE, STATE_BYTES_MAX), type=RunState)
+    except (FileNotFoundError, NotADirectoryError, ValueError, msgspec.DecodeError):
         return None
     except PermissionError as error:
         raise NotRunningError(f"--run-dir {path}: it belongs to another user; ask as that one") from error
+    except OSError as error:
+        raise NotRunningError(f"--run-dir {path}: {STATE}: {error.strerror}") from error
     return state if is_alive(state.owner) else None
 
 

@@ -31,6 +31,7 @@ from gossamer.shards.machine import (
 from gossamer.shards.opening import Opened, open_root
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
+from gossamer.shards.ruleguard import RuleGuard
 from gossamer.shards.rules import Owner, QueueTarget
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.web.application import is_application_name
@@ -78,8 +79,9 @@ class ServerRun(contextlib.ExitStack):
         self.warnings: list[str] = []
         self.confinement: Confinement
         self.chains: tuple[str, ...] = ()
-        self.targets: tuple[QueueTarget, ...] = ()
-        self.hmark_secret = secrets.randbits(32)
+        self.guard: RuleGuard | None = None
+        """Looks after the rules; None where there are none."""
+        self._hmark_secret = secrets.randbits(32)
         self._fast_open_secret = secrets.token_bytes(SECRET_BYTES)
         self._boot_secret = boot_secret()
         self.plan: RunPlan
@@ -150,7 +152,7 @@ class ServerRun(contextlib.ExitStack):
             opened.open_port(self.config, self.plan.stack, len(self.plan.shards))
             if self.plan.stack == "nfqueue":
                 opened.open_packets(self.config, self.plan)
-                undo.callback(firewall.remove_rules_of, self.owner)
+                undo.callback(self._remove_rules)
                 self._install_rules(opened)
             self.opened = opened
             self.push(undo.pop_all())
@@ -162,11 +164,26 @@ class ServerRun(contextlib.ExitStack):
         for shard in shards:
             if shard.active_ports is not None and shard.queue is not None:
                 targets.append(QueueTarget(shard.active_ports.first, shard.active_ports.last, (shard.queue,)))
-        self.targets = tuple(targets)
         for target in targets:
-            installed = firewall.install_rules(self.owner, target, self.hmark_secret)
+            installed = firewall.install_rules(self.owner, target, self._hmark_secret)
             self.chains += installed.chains
             self.warnings += installed.warnings
+        self.guard = RuleGuard(self.owner, tuple(targets), self._hmark_secret)
+
+    def _remove_rules(self) -> None:
+        """Give the rules back. Raises: FirewallError that says how many stay, and how they go."""
+        try:
+            if self.guard is not None:
+                self.guard.close()
+                firewall.require_commands(self.guard.families)
+            firewall.remove_rules_of(self.owner)
+        except firewall.FirewallError as error:
+            if self.guard is None:
+                raise
+            raise firewall.FirewallError(
+                f"the firewall's rules of this server stay, {self.guard.rules_total} of them in "
+                f"{', '.join(self.chains)}: {error}; gossamer firewall down --dead removes them"
+            ) from error
 
     def _open_stack_or_fall_back(self, host: str) -> None:
         facts = read_facts()
@@ -175,7 +192,7 @@ class ServerRun(contextlib.ExitStack):
         except StackUnavailableError as error:
             if self.config.server.stack != "auto":
                 raise
-            self.chains = self.targets = ()
+            self.chains, self.guard = (), None
             self._open_stack(host, msgspec.structs.replace(facts, nfqueue_obstacle=str(error)))
 
     def _open_liveness(self) -> None:
@@ -203,8 +220,6 @@ class ServerRun(contextlib.ExitStack):
                 stack=self.plan.stack,
                 url=self.url,
                 chains=self.chains,
-                targets=self.targets,
-                hmark_secret=self.hmark_secret,
             )
         )
 

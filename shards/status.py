@@ -66,6 +66,10 @@ class ServerStatus(msgspec.Struct, frozen=True):
     reload_error: str
     chains: tuple[str, ...]
     workers: list[WorkerStatus]
+    rules_restored_total: int = 0
+    """Rules of the firewall that somebody removed, and the server has installed again."""
+    rules_trouble: str = ""
+    """Why rules are missing at this moment; "" when none is."""
 
 
 class ProcessFigures(msgspec.Struct, frozen=True):

@@ -117,6 +117,8 @@ class Supervisor:
         if not self._is_ready and not self._stopping and all(slot.is_serving for slot in self._slots):
             self._is_ready = True
             self._on_ready()
+        if self._run.guard is not None and not self._stopping:
+            self._run.guard.tick(now_us)
         if self._run.plan.stack == "nfqueue" and now_us >= self._kernel_drops_at_us:
             self._kernel_drops_at_us = now_us + KERNEL_DROPS_INTERVAL_US
             self._copy_kernel_drops()
@@ -200,7 +202,8 @@ class Supervisor:
             for process in tuple(slot.processes()):
                 if process.has_ended():
                     self._ended(slot, process)
-        reap_orphans({process.pid for slot in self._slots for process in slot.processes()})
+        if self._run.guard is None or not self._run.guard.is_looking:
+            reap_orphans({process.pid for slot in self._slots for process in slot.processes()})
 
     def _ended(self, slot: Slot, process: WorkerProcess) -> None:
         status = process.reap()
@@ -297,10 +300,18 @@ class Supervisor:
             case "restart":
                 self._replace_worker(request.worker)
                 return ControlAnswer(True, "restarting")
+            case "firewall":
+                return ControlAnswer(True, "restoring", list(self._restore_rules()))
+
+    def _restore_rules(self) -> tuple[str, ...]:
+        if self._run.guard is None:
+            raise CommandError(f"firewall up: {self._run.url} runs on kernel sockets and needs no rules")
+        self._run.guard.restore_now()
+        return self._run.chains
 
     def status(self) -> ServerStatus:
         """What `gossamer status` shows."""
-        run = self._run
+        run, guard = self._run, self._run.guard
         return ServerStatus(
             stack=run.plan.stack,
             reason=run.plan.reason,
@@ -317,4 +328,6 @@ class Supervisor:
             reload_error=printable(self._reload_error),
             chains=run.chains,
             workers=[slot.status(monotonic_us()) for slot in self._slots],
+            rules_restored_total=guard.restored_total if guard else 0,
+            rules_trouble=printable(guard.trouble) if guard else "",
         )

@@ -1,15 +1,23 @@
 """gossamer firewall: the rules of running servers, shown, installed again, removed."""
 
 import json
+import time
+from pathlib import Path
+from typing import Final
 
 import click
 
-from gossamer.cli.status import run_dir_options
+from gossamer.cli.status import fetch_status, run_dir_options
 from gossamer.shards import firewall as rules
-from gossamer.shards.exitcode import CannotStartError, CommandError, NotRunningError
+from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.machine import FIREWALL_RIGHTS, INSTALL_HINT, missing_rights
+from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import owner_of_chain
-from gossamer.shards.rundir import find_run_dir, read_state
+from gossamer.shards.rundir import CONTROL, find_run_dir
+
+WAIT_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.1
 
 
 def _need_root_and_commands() -> None:
@@ -43,23 +51,33 @@ def show(as_json: bool) -> None:
 @firewall.command("up", epilog="Example: gossamer firewall up --port 8080")
 @run_dir_options
 def up(run_dir: str | None, port: int | None) -> None:
-    """Install the rules of a running server again, where somebody flushed them."""
+    """Have a running server restore its rules now; it does so by itself, but after several times later."""
     _need_root_and_commands()
+    # The server does it itself: nothing that stands in a run directory is believed with root's rights.
     directory = find_run_dir(run_dir, port)
-    state = read_state(directory)
-    if state is None:
-        raise NotRunningError(f"{directory}: the server has ended meanwhile")
-    if not state.targets:
-        raise CommandError(f"firewall up: {state.url} runs on kernel sockets and needs no rules")
-    for target in state.targets:
-        for chain in rules.install_rules(state.owner, target, state.hmark_secret).chains:
-            click.echo(f"installed {chain}")
+    chains = ask(directory / CONTROL, ControlRequest("firewall")).result
+    missing = wait_for_rules(directory, frozenset(chains))
+    if missing:
+        raise CommandError(f"firewall up: {', '.join(sorted(missing))} is not there; see gossamer status")
+    for chain in chains:
+        click.echo(f"installed {chain}")
+
+
+def wait_for_rules(directory: Path, chains: frozenset[str]) -> frozenset[str]:
+    """Those of the chains that a server has not brought to stand in time."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        trouble = fetch_status(directory).rules_trouble
+        standing = {chain for chain in chains if any(rules.our_rules([chain]).values())}
+        if (standing == chains and not trouble) or time.monotonic() > deadline:
+            return chains - standing
+        time.sleep(POLL_SECONDS)
 
 
 @firewall.command("down", epilog="Example: gossamer firewall down --dead")
 @click.option("--dead", is_flag=True, help="Only what killed servers left behind.")
 def down(dead: bool) -> None:
-    """Remove all rules of gossamer; its servers on the functional TCP then hear nothing."""
+    """Remove all rules of gossamer; a server that runs restores its own at once."""
     _need_root_and_commands()
     removed = (
         rules.remove_dead_rules()
@@ -68,5 +86,8 @@ def down(dead: bool) -> None:
     )
     for chain in removed:
         click.echo(f"removed {chain}")
+        owner = owner_of_chain(chain)
+        if owner is not None and is_alive(owner):
+            click.echo(f"process {owner.pid} runs and restores {chain}: gossamer stop ends it", err=True)
     if not removed:
         click.echo("there was nothing to remove", err=True)

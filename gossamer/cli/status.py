@@ -81,6 +81,10 @@ def print_status(status: ServerStatus, console: Console) -> None:
     console.print(up + (", reloading" if status.reloading else ""))
     if status.reload_error:
         console.print(f"last reload failed: {status.reload_error}", style="red", markup=False)
+    if status.rules_restored_total:
+        console.print(f"firewall: {status.rules_restored_total} rules were removed by somebody, and restored")
+    if status.rules_trouble:
+        console.print(f"firewall: {status.rules_trouble}", style="red", markup=False)
     is_whole = _width_needed(status.workers, console) <= console.width
     for part in [COLUMNS[1:]] if is_whole else PARTS:
         console.print(_table(status.workers, part))

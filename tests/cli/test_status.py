@@ -51,9 +51,9 @@ STATUS = ServerStatus(
 )
 
 
-def printed(width: int) -> str:
+def printed(width: int, status: ServerStatus = STATUS) -> str:
     output = io.StringIO()
-    print_status(STATUS, Console(file=output, width=width))
+    print_status(status, Console(file=output, width=width))
     return output.getvalue()
 
 
@@ -90,3 +90,11 @@ def test_status__small_numbers__no_heading_is_cut_at_any_width(width: int) -> No
     print_status(msgspec.structs.replace(STATUS, workers=[small]), Console(file=output, width=width))
     assert "…" not in output.getvalue()
     assert "heartbeat" in output.getvalue()
+
+
+def test_rules__removed_by_somebody__how_many_and_what_is_missing_now() -> None:
+    troubled = msgspec.structs.replace(STATUS, rules_restored_total=12, rules_trouble="[red] rules are gone")
+    lines = printed(WIDTH_MIN, troubled).splitlines()
+    assert "firewall: 12 rules were removed by somebody, and restored" in lines
+    assert "firewall: [red] rules are gone" in lines
+    assert "firewall" not in printed(WIDTH_MIN)

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from gossamer.ffi import rulesets
-from gossamer.ffi.rulesets import RulesetChanges, first_legacy_table, first_nf_tables_rule, has_ipsec_policies
+from gossamer.ffi.rulesets import (
+    RulesetChanges,
+    first_legacy_table,
+    first_nf_tables_rule,
+    has_ipsec_policies,
+    legacy_sizes,
+    nf_tables_generation,
+    nf_tables_rules,
+)
 from gossamer.loadtest.namespaces import Namespace
 
 pytestmark = pytest.mark.needs("nfqueue")
@@ -96,3 +104,68 @@ def test_kernel_without_it__nothing_stands_there(
     code = errno.EPERM
     with pytest.raises(PermissionError):
         asked()
+
+
+def test_generation__any_change__another_one(namespace: Namespace) -> None:
+    with namespace.entered():
+        before = nf_tables_generation()
+        assert nf_tables_generation() == before
+    apply(namespace, *OUR_RULES)
+    with namespace.entered():
+        assert nf_tables_generation() != before
+
+
+@pytest.mark.parametrize("command", ["iptables", "ip6tables"])
+def test_rules__one_of_ours_is_gone_or_made_anew__seen_and_others_are_not(
+    namespace: Namespace, command: str
+) -> None:
+    def look() -> frozenset[bytes]:
+        with namespace.entered():
+            return nf_tables_rules(b"GSMR-I-80", ("security", "mangle"))
+
+    assert look() == frozenset()
+    apply(namespace, *(each.replace("iptables", command) for each in OUR_RULES))
+    before = look()
+    assert len(before) == 2
+    apply(namespace, f"{command} -t security -I INPUT -p tcp --dport 9 -j ACCEPT")
+    assert look() == before
+    jump = "INPUT -p tcp --dport 80 -j GSMR-I-80"
+    apply(namespace, f"{command} -t security -D {jump}")
+    assert len(look()) == 1
+    apply(namespace, f"{command} -t security -A {jump}")
+    assert len(look()) == 2
+    assert look() != before
+
+
+@pytest.mark.skipif(shutil.which("iptables-legacy") is None, reason="there is no iptables-legacy")
+@pytest.mark.parametrize("command", ["iptables-legacy", "ip6tables-legacy"])
+def test_legacy_sizes__a_rule_comes_or_goes__seen(namespace: Namespace, command: str) -> None:
+    def look() -> tuple[bytes, ...]:
+        with namespace.entered():
+            return legacy_sizes(("security", "mangle"))
+
+    assert look() == ()
+    apply(namespace, f"{command} -t mangle -A INPUT -p udp -j ACCEPT")
+    before = look()
+    assert len(before) == 1
+    apply(namespace, f"{command} -t filter -A INPUT -p udp -j ACCEPT")
+    assert look() == before
+    apply(namespace, f"{command} -t mangle -F")
+    assert look() != before
+
+
+@pytest.mark.parametrize(("code", "found"), [(errno.EINVAL, None), (errno.EPERM, OSError)])
+def test_generation__the_kernel_has_none_or_refuses(
+    monkeypatch: pytest.MonkeyPatch, code: int, found: Any
+) -> None:
+    def refuse(*_arguments: object) -> Iterator[bytes]:
+        raise OSError(code, "refused")
+        yield b""
+
+    monkeypatch.setattr(rulesets, "dump", refuse)
+    if found is None:
+        assert nf_tables_generation() is None
+        assert nf_tables_rules(b"x", ("security",)) == frozenset()
+        return
+    with pytest.raises(OSError, match="refused"):
+        nf_tables_generation()

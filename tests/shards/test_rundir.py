@@ -109,12 +109,119 @@ def test_read_state__of_another_user__said_so(directory: RunDirectory) -> None:
     directory.path.chmod(0o700)
 
 
+def refusal(path: Path) -> str:
+    """Why no server would run there."""
+    with pytest.raises(CannotStartError) as refused:
+        RunDirectory(path).acquire()
+    return str(refused.value)
+
+
 @pytest.mark.needs("chown")
-def test_acquire__in_a_directory_of_another_user__refused(tmp_path: Path) -> None:
-    (tmp_path / "theirs").mkdir()
-    os.chown(tmp_path / "theirs", 65534, 65534)
-    with pytest.raises(CannotStartError, match="a directory of another user"):
-        RunDirectory(tmp_path / "theirs" / "run").acquire()
+@pytest.mark.parametrize("below", ["run", "a/run", "a/b/c/run", "a/../run"])
+def test_acquire__below_a_directory_of_another_user__refused_and_nothing_made(
+    tmp_path: Path, below: str
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    if below.startswith("a/"):
+        (theirs / "a").mkdir()  # Ours, but its owner may put another one in its place.
+    os.chown(theirs, 65534, 65534)
+    assert f"a directory of another user ({theirs})" in refusal(theirs / below)
+    assert [path.name for path in theirs.rglob("*")] == (["a"] if below.startswith("a/") else [])
+
+
+@pytest.mark.needs("chown")
+def test_acquire__a_link_of_another_user_on_the_way__refused(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (tmp_path / "ours").mkdir()
+    (shared / "link").symlink_to(tmp_path / "ours")
+    os.chown(shared / "link", 65534, 65534, follow_symlinks=False)
+    assert f"a directory of another user ({shared})" in refusal(shared / "link" / "run")
+    assert list((tmp_path / "ours").iterdir()) == []
+
+
+def test_acquire__a_link_of_ours_on_the_way__followed_and_all_given_back(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o755)
+    (tmp_path / "real" / "up").symlink_to("../link/deep")
+    (tmp_path / "link").symlink_to("real/.")
+    made = RunDirectory(tmp_path / "link" / "up" / ".." / "deep" / "run")
+    made.acquire()
+    made.write_state(state())
+    assert read_state(tmp_path / "real" / "deep" / "run") == state()
+    made.release()
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["up"]
+
+
+def test_acquire__links_in_a_circle__refused(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    assert "too many links" in refusal(tmp_path / "one" / "run")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757, 0o775])
+def test_acquire__others_may_write_to_it__refused(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(mode)
+    assert "others may write to it: chmod go-w" in refusal(tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_acquire__others_may_write_on_the_way__refused_unless_it_is_sticky(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    assert "others may write to a directory on the way" in refusal(tmp_path / "open" / "run")
+    (tmp_path / "open").chmod(0o1777)
+    RunDirectory(tmp_path / "open" / "run").acquire()
+
+
+def test_acquire__refused__what_was_made_on_the_way_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(rundir.fcntl, "flock", refuse)
+    (tmp_path / "kept").mkdir()
+    assert "No space left on device" in refusal(tmp_path / "kept" / "a" / "b")
+    assert "its path is too long" in refusal(tmp_path / "kept" / ("x" * 120))
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+@pytest.mark.parametrize("planted", [f"{STATE}.new", STATE, CONTROL, "lock"])
+def test_write_state__a_planted_link__is_not_written_through(tmp_path: Path, planted: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / planted).symlink_to(victim)
+    made = RunDirectory(tmp_path / "run")
+    if planted == "lock":
+        assert "Too many levels of symbolic links" in refusal(tmp_path / "run")
+    else:
+        made.acquire()
+        made.write_state(state())
+        assert (tmp_path / "run" / STATE).stat().st_mode & 0o777 == 0o600
+        made.release()
+    assert victim.read_bytes() == b"precious"
+
+
+def test_read_state__a_pipe_a_link_or_too_much__none_and_nobody_waits(directory: RunDirectory) -> None:
+    place = directory.path / STATE
+    os.mkfifo(place)
+    assert read_state(directory.path) is None
+    place.unlink()
+    place.write_bytes(b" " * (rundir.STATE_BYTES_MAX + 1))
+    assert read_state(directory.path) is None
+    place.unlink()
+    place.symlink_to("/dev/zero")
+    with pytest.raises(NotRunningError, match="Too many levels of symbolic links"):
+        read_state(directory.path)
+
+
+def test_state__holds_no_secret(directory: RunDirectory) -> None:
+    directory.write_state(state())
+    assert b"secret" not in (directory.path / STATE).read_bytes()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user has no /run")
