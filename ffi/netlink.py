@@ -62,7 +62,8 @@ def messages(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def dump(family: int, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> Iterator[bytes]:
-    """The bodies of all that there is, or of what else is asked for; who stops early costs the kernel nothing more. Raises: OSError."""
+    """The bodies of all that there is, or of what else the flags ask for; who stops early costs the kernel
+    nothing more. Raises: OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as netlink:
         netlink.bind((0, 0))
         netlink.settimeout(ANSWER_TIMEOUT_S)

@@ -50,6 +50,10 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Connections that wait to be accepted on a kernel socket; the functional TCP has tcp.accept_backlog."""
     limit_concurrency: Positive = 10_000
     """Connections a worker has open at most; beyond it the next ones wait in the backlog."""
+    limit_descriptors: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    """Descriptors that a worker has open at most; 0 is all that the system grants."""
+    limit_memory_bytes: NotNegative = 0
+    """What a worker allocates at most; 0 is no limit."""
     timeout_graceful_shutdown_us: NotNegative = 10_000_000
     disk_spin_us: Annotated[int, Meta(ge=0, le=100_000)] = SPIN_US
     """How long a worker stays awake for a read of the disk, instead of sleeping until it is done."""

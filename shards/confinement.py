@@ -5,6 +5,7 @@ step in a short-lived child: a refusal is then one line at the start, instead of
 start. A configured user is never silently left out.
 """
 
+import contextlib
 import errno
 import os
 import pwd
@@ -22,7 +23,8 @@ from gossamer.shards.needs import describe_refusal
 from gossamer.shards.workerplan import Confinement, Identity
 
 AUTO: Final = "auto"
-AUTO_USER: Final = "nobody"
+AUTO_USERS: Final = ("gossamer", "nobody")
+"""The first that there is: nobody is also whom other programs run as, who may then signal our workers."""
 STAY_ROOT: Final = "root"
 OVERFLOW: Final = Identity(65534, 65534)
 """Nobody's numbers, where no table of users names them. Source: user_namespaces(7), overflowuid."""
@@ -41,7 +43,14 @@ Step = Callable[[], None]
 
 def user_name(config: Config) -> str:
     """The user that workers are to run as."""
-    return AUTO_USER if config.server.user == AUTO else config.server.user
+    return _first_user() if config.server.user == AUTO else config.server.user
+
+
+def _first_user() -> str:
+    for name in AUTO_USERS:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    return AUTO_USERS[-1]
 
 
 def _may_be_another() -> bool:

@@ -14,6 +14,21 @@ NFNETLINK_QUEUE: Final = Path("/proc/net/netfilter/nfnetlink_queue")
 """
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What the kernel holds a process to."""
+
+    uid: int
+    groups: tuple[int, ...]
+    """Beside its own."""
+    capabilities: int
+    """A bit each, of those in effect."""
+    no_new_privileges: bool
+    has_seccomp: bool
+    descriptors_max: str
+    memory_max: str
+    """Both as the kernel writes them: a number, or "unlimited"."""
+
+
 class QueueLine(msgspec.Struct, frozen=True):
     """One queue that some process has bound."""
 
@@ -32,6 +47,34 @@ def start_ticks(pid: int) -> int | None:
     # The name, in brackets, may hold anything; field 3 comes after the last bracket.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def held_to(pid: int) -> Held | None:
+    """What a process is held to; None when there is none of that number, or it cannot be read."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        limits = Path(f"/proc/{pid}/limits").read_text()
+    except OSError:
+        return None
+    return parse_held(status, limits)
+
+
+def parse_held(status: str, limits: str) -> Held | None:
+    """The same from the text of both files; None where a process that ends has lines missing."""
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    soft = {line[:26].strip(): line[26:].split()[0] for line in limits.splitlines()[1:] if line[26:].split()}
+    try:
+        return Held(
+            uid=int(fields["Uid"].split()[1]),
+            groups=tuple(int(each) for each in fields["Groups"].split()),
+            capabilities=int(fields["CapEff"], 16),
+            no_new_privileges=fields["NoNewPrivs"].strip() == "1",
+            has_seccomp=fields.get("Seccomp", "0").strip() != "0",
+            descriptors_max=soft["Max open files"],
+            memory_max=soft["Max data size"],
+        )
+    except KeyError:
+        return None
 
 
 def own_identity() -> Owner:

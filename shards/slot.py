@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals, private_row
 from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.procfs import held_to
 from gossamer.shards.serving import RETIRE
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
@@ -141,6 +142,7 @@ class Slot:
             rss_bytes=rss_bytes,
             restarts=self.restarts,
             heartbeat_age_us=age_us,
+            held=held_to(process.pid) if process else None,
         )
         row = process.row.read() if process else self._empty_row
         return worker_status(figures, row, self._carried, self.kernel_row.read())

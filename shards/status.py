@@ -4,11 +4,18 @@ Owns the keys of `gossamer status --json`. Times are microseconds, sizes bytes.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from gossamer.core.loop.disk.engine import ENGINES
+from gossamer.ffi.privileges import CAP_NET_ADMIN, CAP_NET_RAW
 from gossamer.shards.counters import TOTALS, add_totals, drops_of, state_of
+from gossamer.shards.procfs import Held
+
+CAPABILITY_NAMES: Final = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_NET_RAW: "CAP_NET_RAW"}
+CAPABILITIES_MAX: Final = 4
+"""More are only counted."""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -43,6 +50,8 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """Established connections that wait to be accepted."""
     parked: int = 0
     """Connections, of those open, that are kept in few octets since nothing happens on them."""
+    held: Held | None = None
+    """What the kernel holds its process to; None while there is none."""
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
@@ -83,6 +92,7 @@ class ProcessFigures(msgspec.Struct, frozen=True):
     rss_bytes: int
     restarts: int
     heartbeat_age_us: int
+    held: Held | None
 
 
 def worker_status(
@@ -116,4 +126,21 @@ def worker_status(
         parked=row["parked"],
         restarts=figures.restarts,
         heartbeat_age_us=figures.heartbeat_age_us,
+        held=figures.held,
     )
+
+
+def describe_held(held: Held) -> str:
+    """What a worker is held to, as people read it."""
+    bits = [bit for bit in range(64) if held.capabilities >> bit & 1]
+    capabilities = ", ".join(CAPABILITY_NAMES.get(bit, f"capability {bit}") for bit in bits)
+    parts = (
+        f"uid {held.uid}",
+        f"groups {', '.join(map(str, held.groups))}" if held.groups else "no further groups",
+        f"{len(bits)} capabilities" if len(bits) > CAPABILITIES_MAX else capabilities or "no capabilities",
+        "no new privileges" if held.no_new_privileges else "may gain privileges",
+        "seccomp" if held.has_seccomp else "no seccomp filter",
+        f"descriptors {held.descriptors_max}",
+        f"memory {held.memory_max}",
+    )
+    return f"workers: {'; '.join(parts)}"

@@ -33,6 +33,7 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.watchdog import Watchdog
 from gossamer.ffi.allocator import keep_freed_memory
 from gossamer.ffi.shared_memory import read_message
+from gossamer.shards.allowance import connections_granted, set_limits
 from gossamer.shards.application import Application, add_loops, give_connector, open_application
 from gossamer.shards.confinement import steps
 from gossamer.shards.counters import WorkerState, map_row
@@ -130,8 +131,18 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
     stack = build_stack(plan, worker.scheduler)
     give_connector(application, stack)
     add_loops(application, worker.scheduler)
-    limit = plan.config.server.limit_concurrency
-    worker.serve(stack, application, limit)
+    worker.serve(stack, application, connection_limit(plan))
+
+
+def connection_limit(plan: WorkerPlan) -> int:
+    """How many connections the worker has open at most: on kernel sockets each takes a descriptor."""
+    wanted = plan.config.server.limit_concurrency
+    if plan.stack != "kernel":
+        return wanted
+    granted = connections_granted(wanted)
+    if granted < wanted:
+        log.info("at most %d connections, not %d: descriptors are kept for files", granted, wanted)
+    return granted
 
 
 def run_worker(plan: WorkerPlan) -> None:
@@ -150,6 +161,7 @@ def run_worker(plan: WorkerPlan) -> None:
         look_here_last()
     application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
     unpinned = pin_cpu(plan.shard.cpu)
+    set_limits(plan.config)
     give_up_privileges(plan)
     gc.collect()
     gc.freeze()

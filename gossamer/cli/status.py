@@ -11,7 +11,7 @@ from rich.table import Table
 
 from gossamer.shards.control import ControlRequest, ask
 from gossamer.shards.rundir import CONTROL, find_run_dir
-from gossamer.shards.status import ServerStatus, WorkerStatus
+from gossamer.shards.status import ServerStatus, WorkerStatus, describe_held
 
 COLUMNS = (
     "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "threads", "turns",
@@ -85,6 +85,8 @@ def print_status(status: ServerStatus, console: Console) -> None:
         console.print(f"firewall: {status.rules_restored_total} rules were removed by somebody, and restored")
     if status.rules_trouble:
         console.print(f"firewall: {status.rules_trouble}", style="red", markup=False)
+    for line in dict.fromkeys(describe_held(each.held) for each in status.workers if each.held):
+        console.print(line, markup=False)
     is_whole = _width_needed(status.workers, console) <= console.width
     for part in [COLUMNS[1:]] if is_whole else PARTS:
         console.print(_table(status.workers, part))

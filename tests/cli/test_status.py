@@ -9,6 +9,7 @@ from rich.console import Console
 from gossamer.cli.status import COLUMNS, PARTS, WIDTH_MIN, print_status
 from gossamer.shards.counters import COLUMNS as COUNTERS
 from gossamer.shards.counters import WorkerState
+from gossamer.shards.procfs import Held
 from gossamer.shards.status import ServerStatus, WorkerStatus
 
 WORKER = WorkerStatus(
@@ -55,6 +56,20 @@ def printed(width: int, status: ServerStatus = STATUS) -> str:
     output = io.StringIO()
     print_status(status, Console(file=output, width=width))
     return output.getvalue()
+
+
+def test_held__of_all_workers_the_same__one_line() -> None:
+    held = Held(
+        65534, (), 1 << 12, no_new_privileges=True, has_seccomp=False, descriptors_max="9", memory_max="7"
+    )
+    line = "workers: uid 65534; no further groups; CAP_NET_ADMIN; no new privileges; no seccomp filter; "
+    worker = msgspec.structs.replace(WORKER, held=held)
+    found = printed(WIDTH_MIN, msgspec.structs.replace(STATUS, workers=[worker, worker]))
+    assert found.count(f"{line}descriptors 9; memory 7") == 1
+    rich = Held(0, (1, 2), (1 << 40) - 1, False, has_seccomp=True, descriptors_max="9", memory_max="7")
+    worker = msgspec.structs.replace(WORKER, held=rich)
+    found = printed(WIDTH_MIN, msgspec.structs.replace(STATUS, workers=[worker]))
+    assert "uid 0; groups 1, 2; 40 capabilities; may gain privileges; seccomp; " in found
 
 
 def test_parts__together__every_column_once() -> None:

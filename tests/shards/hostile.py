@@ -62,6 +62,8 @@ def do(deed: str) -> str:
         case ["hang"]:
             store("heartbeat_us", MOST)
             time.sleep(HANGS_SECONDS)
+        case ["allocate", count]:
+            bytes(int(count))
         case ["mappings"]:
             return str(len(mappings()))
         case ["descriptors"]:

@@ -4,6 +4,7 @@ Every place is tried before it is used, and the test is skipped where it is not 
 """
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -12,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from gossamer.shards import confinement
+from gossamer.shards.config import Config
 
 from .conftest import GOSSAMER, Server
 
@@ -249,3 +253,23 @@ def test_serve__ill_formed_python_cpu_count__does_not_start(site: Path, tmp_path
     if sys.version_info < (3, 13):
         assert (code, len(said.splitlines())) == (2, 1)
         assert "PYTHON_CPU_COUNT: found 'two'; allowed: a number of at least 1, or 'default'" in said
+
+
+def test_user_name__auto__one_of_our_own_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = pwd.getpwuid(os.geteuid())
+
+    def only(*names: str) -> None:
+        monkeypatch.setattr(
+            confinement.pwd, "getpwnam", lambda name: {each: _named(entry, each) for each in names}[name]
+        )
+
+    only("nobody", "gossamer")
+    assert confinement.user_name(Config()) == "gossamer"
+    only("nobody")
+    assert confinement.user_name(Config()) == "nobody"
+    only()
+    assert confinement.user_name(Config()) == "nobody"
+
+
+def _named(entry: pwd.struct_passwd, name: str) -> pwd.struct_passwd:
+    return pwd.struct_passwd((name, *tuple(entry)[1:]))

@@ -1,9 +1,18 @@
 """What is read from /proc."""
 
 import os
+import resource
 import subprocess
 
-from gossamer.shards.procfs import QueueLine, is_alive, own_identity, parse_queues, start_ticks
+from gossamer.shards.procfs import (
+    QueueLine,
+    held_to,
+    is_alive,
+    own_identity,
+    parse_held,
+    parse_queues,
+    start_ticks,
+)
 from gossamer.shards.rules import Owner
 
 QUEUES = """  100  13983     3 2 65531     5     7      120  1
@@ -14,6 +23,15 @@ QUEUES = """  100  13983     3 2 65531     5     7      120  1
 def test_parse_queues__waiting_and_both_drops() -> None:
     assert parse_queues(QUEUES) == [QueueLine(100, 3, 5, 7), QueueLine(101, 0, 0, 0)]
     assert parse_queues("\n") == []
+
+
+def test_held_to__this_process_and_none() -> None:
+    held = held_to(os.getpid())
+    assert held is not None
+    assert (held.uid, set(held.groups)) == (os.geteuid(), set(os.getgroups()))
+    assert held.descriptors_max == str(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    assert held_to(4_194_305) is None
+    assert parse_held("Name:\tx\n", "") is None
 
 
 def test_is_alive__this_process__yes() -> None:
