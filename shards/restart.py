@@ -1,7 +1,8 @@
 """Whether a worker that ended is replaced, and when. Pure.
 
 Owns the restart intensity: more than so many deaths within a period mean a fault that a further restart does
-not cure. The first death is answered at once; each one further within the period doubles the delay.
+not cure, of whichever worker. The first death of a worker is answered at once; each one further of the same
+within the period doubles the delay: what one does is no reason to keep the clients of another waiting.
 
 Source: the supervision principle of Erlang/OTP (intensity and period).
 """
@@ -30,9 +31,10 @@ class WorkerExit(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """The times of the deaths that still count, oldest first; at most intensity + 1 of them."""
+    """The deaths that still count, oldest first; at most intensity + 1 of them."""
 
-    deaths_us: tuple[int, ...] = ()
+    deaths: tuple[tuple[int, int], ...] = ()
+    """When, and of which shard."""
 
 
 class Restart(msgspec.Struct, frozen=True):
@@ -58,13 +60,14 @@ def decide_restart(
     policy: RestartPolicy, history: History, ended: WorkerExit, now_us: int
 ) -> Restart | GiveUp:
     """What follows the end of a worker."""
-    recent = (*(at for at in history.deaths_us if now_us - at < policy.period_us), now_us)
+    before = (death for death in history.deaths if now_us - death[0] < policy.period_us)
+    recent = (*before, (now_us, ended.shard))
     if len(recent) > policy.intensity:
         seconds = policy.period_us / 1_000_000
         return GiveUp(
             f"{describe_exit(ended)}; {len(recent)} deaths within {seconds:g} s are more than "
             f"supervisor.restart_intensity allows ({policy.intensity})"
         )
-    exponent = len(recent) - 2
+    exponent = sum(shard == ended.shard for _, shard in recent) - 2
     delay_us = 0 if exponent < 0 else min(DELAY_FIRST_US << min(exponent, 16), DELAY_MAX_US)
     return Restart(delay_us, History(recent))

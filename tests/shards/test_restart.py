@@ -17,10 +17,11 @@ from gossamer.shards.restart import (
 
 POLICY = RestartPolicy(intensity=3, period_us=1_000_000)
 DEATH = WorkerExit(shard=1, status=-9)
+THREE = History(((1, 0), (2, 1), (3, 1)))
 
 
 def test_first_death__restarted_at_once() -> None:
-    assert decide_restart(POLICY, History(), DEATH, 5) == Restart(0, History((5,)))
+    assert decide_restart(POLICY, History(), DEATH, 5) == Restart(0, History(((5, 1),)))
 
 
 def test_further_deaths__delay_doubles() -> None:
@@ -34,15 +35,25 @@ def test_further_deaths__delay_doubles() -> None:
 
 
 def test_more_deaths_than_the_intensity__give_up_with_the_reason() -> None:
-    decision = decide_restart(POLICY, History((1, 2, 3)), DEATH, 4)
+    decision = decide_restart(POLICY, THREE, DEATH, 4)
     assert isinstance(decision, GiveUp)
     assert "worker 1 ended (killed by signal 9)" in decision.reason
     assert "restart_intensity" in decision.reason
 
 
 def test_deaths_before_the_period__forgotten() -> None:
-    decision = decide_restart(POLICY, History((1, 2, 3)), DEATH, 1_000_003)
-    assert decision == Restart(0, History((1_000_003,)))
+    decision = decide_restart(POLICY, THREE, DEATH, 1_000_003)
+    assert decision == Restart(0, History(((1_000_003, 1),)))
+
+
+def test_further_deaths__of_others__no_delay_but_they_count_for_the_intensity() -> None:
+    history = History()
+    for shard in range(3):
+        decision = decide_restart(POLICY, history, WorkerExit(shard, -9), shard)
+        assert isinstance(decision, Restart)
+        assert decision.delay_us == 0
+        history = decision.history
+    assert isinstance(decide_restart(POLICY, history, WorkerExit(3, -9), 3), GiveUp)
 
 
 def test_intensity_of_zero__the_first_death_is_the_end() -> None:
@@ -62,5 +73,5 @@ def test_any_deaths__history_and_delay_bounded(gaps_us: list[int], intensity: in
         if isinstance(decision, GiveUp):
             return
         assert 0 <= decision.delay_us <= DELAY_MAX_US
-        assert len(decision.history.deaths_us) <= intensity
+        assert len(decision.history.deaths) <= intensity
         history = decision.history
