@@ -35,6 +35,8 @@ class Application(msgspec.Struct, frozen=True):
 
     serve: Serve
     statistics: Statistics = lambda: NOTHING
+    begin_end: Callable[[], None] = lambda: None
+    """Has every answer from now on say that its connection is closed after it."""
     drain: Callable[[], None] = lambda: None
     at_heartbeat: Callable[[], None] = lambda: None
     isolates: bool = False
@@ -48,10 +50,10 @@ class Application(msgspec.Struct, frozen=True):
 def _static_site(config: Config, root_fd: int) -> Application:
     if not config.log.access_log:
         site = StaticSite(root_fd, config.web)
-        return Application(site.serve, site.statistics, site.drain)
+        return Application(site.serve, site.statistics, site.begin_end, site.drain)
     access_log = AccessLog(write_standard_output)
     site = StaticSite(root_fd, config.web, access_log=access_log)
-    return Application(site.serve, site.statistics, site.drain, access_log.flush)
+    return Application(site.serve, site.statistics, site.begin_end, site.drain, access_log.flush)
 
 
 def open_application(config: Config, root_fd: int | None) -> Application:

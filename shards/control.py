@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ ANSWER_BYTES_MAX: Final = 1 << 20
 CLIENTS_MAX: Final = 16
 TIMEOUT_SECONDS: Final = 5
 TIMEVAL: Final = struct.Struct("@ll")
+
+T = TypeVar("T")
 
 Command = Literal["status", "stop", "reload", "restart", "firewall"]
 
@@ -128,7 +130,18 @@ def ask(path: Path, request: ControlRequest) -> ControlAnswer:
             raise NotRunningError(f"{path}: no server answers ({error.strerror or error})") from error
     if not data:
         raise NotRunningError(f"{path}: the server ended without an answer")
-    answer = msgspec.json.decode(data, type=ControlAnswer)
+    try:
+        answer = msgspec.json.decode(data, type=ControlAnswer)
+    except msgspec.DecodeError as error:
+        raise NotRunningError(f"{path}: who answers there is no server of ours: {error}") from error
     if not answer.ok:
         raise command_error(answer.exit_code, answer.message)
     return answer
+
+
+def ask_for(path: Path, request: ControlRequest, kind: type[T]) -> T:
+    """The same, for the result that is expected: whoever answers may be anybody. Raises: as `ask`."""
+    try:
+        return msgspec.convert(ask(path, request).result, type=kind)
+    except msgspec.ValidationError as error:
+        raise NotRunningError(f"{path}: who answers there is no server of ours: {error}") from error

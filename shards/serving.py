@@ -154,6 +154,7 @@ class Worker:
         self, stack: Stack, application: Application, deadline_us: int, *, is_retired: bool
     ) -> None:
         self.set_state(WorkerState.DRAINING)
+        application.begin_end()
         await self._accept_the_rest(stack, deadline_us, is_retired=is_retired)
         await stack.acceptor.close()
         if not self._is_last():

@@ -9,7 +9,7 @@ import click
 
 from gossamer.cli.status import fetch_status, run_dir_options
 from gossamer.shards import firewall as rules
-from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.control import ControlRequest, ask_for
 from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.machine import FIREWALL_RIGHTS, INSTALL_HINT, missing_rights
 from gossamer.shards.procfs import is_alive
@@ -55,7 +55,7 @@ def up(run_dir: str | None, port: int | None) -> None:
     _need_root_and_commands()
     # The server does it itself: nothing that stands in a run directory is believed with root's rights.
     directory = find_run_dir(run_dir, port)
-    chains = ask(directory / CONTROL, ControlRequest("firewall")).result
+    chains = ask_for(directory / CONTROL, ControlRequest("firewall"), list[str])
     missing = wait_for_rules(directory, frozenset(chains))
     if missing:
         raise CommandError(f"firewall up: {', '.join(sorted(missing))} is not there; see gossamer status")

@@ -14,7 +14,7 @@ import msgspec
 from gossamer.cli.duration import Duration
 from gossamer.cli.status import fetch_status, print_status, run_dir_options, wide_console
 from gossamer.core.clock import SECOND_US
-from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.control import ControlRequest, ask, ask_for
 from gossamer.shards.exitcode import CommandError, NotRunningError
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import Owner
@@ -79,7 +79,7 @@ def _finish_replacement(directory: Path, timeout: int, what: str) -> None:
 def reload(run_dir: str | None, port: int | None, timeout: int) -> None:
     """Replace the workers by ones of the configuration as it is now."""
     directory = find_run_dir(run_dir, port)
-    for ignored in ask(directory / CONTROL, ControlRequest("reload")).result:
+    for ignored in ask_for(directory / CONTROL, ControlRequest("reload"), list[str]):
         click.echo(f"note: {ignored}", err=True)
     _finish_replacement(directory, timeout, "reload")
 

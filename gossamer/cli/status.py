@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.control import ControlRequest, ask_for
 from gossamer.shards.rundir import CONTROL, find_run_dir
 from gossamer.shards.status import ServerStatus, WorkerStatus, describe_held
 
@@ -44,7 +44,7 @@ def run_dir_options(command: click.decorators.FC) -> click.decorators.FC:
 
 def fetch_status(directory: Path) -> ServerStatus:
     """The status of a running server. Raises: NotRunningError."""
-    return msgspec.convert(ask(directory / CONTROL, ControlRequest("status")).result, type=ServerStatus)
+    return ask_for(directory / CONTROL, ControlRequest("status"), ServerStatus)
 
 
 def _cells(worker: WorkerStatus) -> list[str]:

@@ -71,6 +71,8 @@ class StaticSite:
         self.hot_bytes = 0
         self.last_heads: set[bytes] = set()
         self.fresh_until_us = 0
+        self.is_ending = False
+        """Whether every answer closes its connection."""
         self.is_draining = False
         self.common = AnswerSetting("")
         self.hot_hits_total = 0
@@ -130,10 +132,15 @@ class StaticSite:
             return answer_straight(self, stream, data, name)
         return Conversation(self, stream).run(data)
 
-    def drain(self) -> None:
-        """From now on every answer closes its connection, and no connection waits for another request."""
-        self.is_draining = True
+    def begin_end(self) -> None:
+        """From now on every answer closes its connection."""
+        self.is_ending = True
         self.begin_second(0)
+
+    def drain(self) -> None:
+        """From now on no connection waits for another request, either."""
+        self.is_draining = True
+        self.begin_end()
 
     def setting(self) -> AnswerSetting:
         """What answers have in common now."""
@@ -154,7 +161,7 @@ class StaticSite:
         self.last_heads.clear()
         self.hot_bytes = 0
         lines = common_lines(format_date(self.wall() // SECOND_US), self.options.server)
-        self.common = AnswerSetting(lines, self.options.ranges_max, self.is_draining)
+        self.common = AnswerSetting(lines, self.options.ranges_max, self.is_ending)
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
         """The answer, and what its ranges are taken from."""

@@ -15,6 +15,7 @@ from gossamer.shards.control import (
     ControlRequest,
     ControlServer,
     ask,
+    ask_for,
 )
 from gossamer.shards.exitcode import CommandError, ConfigError, NotRunningError
 
@@ -91,3 +92,25 @@ def test_client_that_does_not_read__only_loses_its_answer(path: Path) -> None:
     with connect(path) as client:
         client.send(b'{"command":"status"}')
     assert ask(path, ControlRequest("status")).ok
+
+
+@pytest.mark.parametrize(
+    "said", [b"rubbish", b"[]", b'{"ok":1}', b'{"ok":true,"result":{"stack":7}}', b'{"ok":true,"result":[1]}']
+)
+def test_ask_for__somebody_else_answers__one_line_and_no_traceback(tmp_path: Path, said: bytes) -> None:
+    place = tmp_path / "c"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(place))
+        listener.listen(1)
+
+        def answer_once() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(REQUEST_BYTES_MAX)
+                client.send(said)
+
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        with pytest.raises(NotRunningError, match="no server of ours"):
+            ask_for(place, ControlRequest("status"), list[str])
+        thread.join()

@@ -1,5 +1,6 @@
 """Rules that somebody removes from under a running server: seen, restored, logged, counted."""
 
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,9 @@ import pytest
 
 from gossamer.ffi.netlink import request
 from gossamer.loadtest.namespaces import Namespace
+from gossamer.shards.procfs import own_identity
 
-from .conftest import Server, wait_until
+from .conftest import GOSSAMER, Server, wait_until
 
 pytestmark = pytest.mark.needs("nfqueue")
 
@@ -178,3 +180,20 @@ def test_removed_again_and_again__restored_ever_later_and_said(serve: Serve, gua
     assert server.command("firewall", "up").returncode == 0
     assert guarded.rules() == before
     assert wait_until(lambda: not server.status()["rules_trouble"], "peace")
+
+
+@pytest.mark.parametrize("host", ["::", "127.0.0.1 -j ACCEPT"])
+def test_firewall_up__a_state_that_somebody_wrote__nothing_is_installed(
+    namespace: Namespace, tmp_path: Path, host: str
+) -> None:
+    own = own_identity()
+    target = {"port_first": 22, "port_last": 22, "queues": [7], "host": host}
+    state = {
+        "pid": own.pid, "start_ticks": own.start_ticks, "host": host, "port": 22, "stack": "nfqueue",
+        "url": "http://a/", "chains": [], "targets": [target], "hmark_secret": 1,
+    }  # fmt: skip
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    argv = namespace.command([GOSSAMER, "firewall", "up", "--run-dir", str(tmp_path)])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (5, 1), done
+    assert "GSMR" not in namespace.run(["iptables-save"]) + namespace.run(["ip6tables-save"])

@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 from gossamer.loadtest.namespaces import Namespace
+from gossamer.shards.serving import RETIRE
 
 from .clients import Clients, ask, outcome
+from .conftest import Place as StackPlace
 from .conftest import Server, wait_until
 
 Serve = Callable[..., Server]
@@ -159,3 +161,27 @@ def test_worker_asked_to_end__functional_tcp__another_takes_its_place__none_is_l
     prefix = tuple(namespace.command([]))
     argv = ("--workers", "1", "--stack", "nfqueue", "--port", str(PORT))
     replace_worker_under_requests(serve(*argv, prefix=prefix).wait_ready(), PORT, namespace.entered)
+
+
+def answers_while_draining(connection: socket.socket) -> bytes:
+    """The answer to a second request of a connection, sent at once."""
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"hello\n"):
+        part = connection.recv(65536)
+        assert part, answer
+        answer += part
+    return answer
+
+
+@pytest.mark.parametrize("how", ["stop", "reload"])
+def test_draining__the_answer_says_that_the_connection_closes(place: StackPlace, how: str) -> None:
+    server = place.start("--workers", "1").wait_ready()
+    port = server.port()
+    with place.inside(), socket.create_connection(("127.0.0.1", port), 10) as connection:
+        assert b"Connection: close" not in answers_while_draining(connection)
+        (pid,) = server.worker_pids()
+        os.kill(pid, RETIRE if how == "reload" else signal.SIGTERM)
+        wait_until(lambda: server.status()["workers"][0]["state"] == "draining", "it drains")
+        assert b"Connection: close" in answers_while_draining(connection)
+        assert connection.recv(1) == b""
