@@ -52,7 +52,7 @@ TABLE: Final[dict[str, Row]] = {
         """
         brk close_range connect exit exit_group fadvise64 getpeername getrandom gettid
         io_uring_enter io_uring_register io_uring_setup madvise memfd_create mremap munmap openat2 preadv2
-        prlimit64 readlink rmdir rseq
+        prlimit64 readlink rseq
         sched_getaffinity sched_setaffinity set_robust_list set_tid_address sysinfo timerfd_create
         timerfd_settime umask vfork waitid
         """,
@@ -68,8 +68,8 @@ TABLE: Final[dict[str, Row]] = {
         End.LINE,
         """
         accept4 bind chmod dup2 epoll_create1 epoll_ctl epoll_wait eventfd2 flock ftruncate geteuid getpid
-        getppid getsockname getsockopt kill listen mkdir pipe2 poll recvfrom rename rt_sigaction
-        rt_sigprocmask sendto setpgid setsockopt socket socketpair unlink wait4
+        getppid getsockname getsockopt kill listen mkdirat pipe2 poll recvfrom renameat rt_sigaction
+        rt_sigprocmask sendto setpgid setsockopt socket socketpair unlink unlinkat wait4
         """,
     ),
     **rows(End.SERVES, End.LINE, "access clock_nanosleep getuid pselect6 recvmmsg recvmsg sendmmsg sendmsg"),
