@@ -40,6 +40,8 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     stack: Stack = "auto"
     user: str = "auto"
     """Whom workers become when the server was started by root; "auto" is nobody, where that is possible."""
+    seccomp: bool = True
+    """Whether system calls that no worker makes are refused to it, and to the programs that it starts."""
     run_dir: str = ""
     """Where state file and control socket live; "" is a folder named after the port, under /run or
     XDG_RUNTIME_DIR.

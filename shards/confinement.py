@@ -17,9 +17,11 @@ from typing import Final, Literal
 import msgspec
 
 from gossamer.ffi import privileges
+from gossamer.ffi.seccomp import refuse_calls
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError
 from gossamer.shards.needs import describe_refusal
+from gossamer.shards.refusals import REFUSED
 from gossamer.shards.workerplan import Confinement, Identity
 
 AUTO: Final = "auto"
@@ -28,7 +30,7 @@ AUTO_USERS: Final = ("gossamer", "nobody")
 STAY_ROOT: Final = "root"
 OVERFLOW: Final = Identity(65534, 65534)
 """Nobody's numbers, where no table of users names them. Source: user_namespaces(7), overflowuid."""
-NOTHING: Final = Confinement(forbids_new_privileges=False, ends_with_supervisor=False)
+NOTHING: Final = Confinement(forbids_new_privileges=False, refuses_calls=False, ends_with_supervisor=False)
 CONSEQUENCES: Final = {
     "forbids_new_privileges": "a program that a worker starts may gain rights by its set-user-ID bit",
     "ends_with_supervisor": "a worker that hangs outlives a supervisor that is killed",
@@ -89,6 +91,8 @@ def steps(confinement: Confinement, stack: StackName) -> Iterator[Step]:
         yield privileges.forbid_new_privileges
     if confinement.ends_with_supervisor:
         yield partial(privileges.signal_on_parent_death, signal.SIGTERM)
+    if confinement.refuses_calls:
+        yield partial(refuse_calls, REFUSED)
 
 
 def confine(config: Config, stack: StackName) -> tuple[Confinement, list[str]]:
@@ -97,7 +101,7 @@ def confine(config: Config, stack: StackName) -> tuple[Confinement, list[str]]:
     Raises: ConfigError; CannotStartError when a user that somebody named cannot be become.
     """
     identity = worker_identity(config)
-    whole = Confinement(identity=identity)
+    whole = Confinement(identity=identity, refuses_calls=config.server.seccomp)
     warnings = [] if identity is not None else _ignored_user(config)
     if not _refusal(whole, stack):
         return whole, warnings
@@ -109,7 +113,18 @@ def confine(config: Config, stack: StackName) -> tuple[Confinement, list[str]]:
         confinement = msgspec.structs.replace(confinement, **{name: not refusal})
         if refusal:
             warnings.append(f"{refusal}: {consequence}")
-    return confinement, warnings
+    return _with_filter(confinement, stack, warnings) if config.server.seccomp else confinement, warnings
+
+
+def _with_filter(confinement: Confinement, stack: StackName, warnings: list[str]) -> Confinement:
+    """The same with calls refused, which only who gains no privileges may do; where that is refused, a
+    further warning."""
+    if not confinement.forbids_new_privileges:
+        return confinement
+    tried = msgspec.structs.replace(NOTHING, forbids_new_privileges=True, refuses_calls=True)
+    if refusal := _refusal(tried, stack):
+        warnings.append(f"{refusal}: a worker may try any system call")
+    return msgspec.structs.replace(confinement, refuses_calls=not refusal)
 
 
 def _become_or_stay(config: Config, identity: Identity, stack: StackName) -> tuple[Confinement, list[str]]:

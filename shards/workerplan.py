@@ -54,6 +54,8 @@ class Confinement(msgspec.Struct, frozen=True):
     drops_capabilities: bool = False
     """Of one that stays who it is; a change of user drops them anyway."""
     forbids_new_privileges: bool = True
+    refuses_calls: bool = True
+    """Whether it has those calls refused to itself that it never makes (`shards.refusals`)."""
     ends_with_supervisor: bool = True
     """Whether the kernel signals the supervisor's end; without it the worker sees it by a pipe alone."""
 

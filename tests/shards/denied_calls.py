@@ -52,7 +52,7 @@ TABLE: Final[dict[str, Row]] = {
         """
         brk close_range connect exit exit_group fadvise64 getpeername getrandom gettid
         io_uring_enter io_uring_register io_uring_setup madvise memfd_create mremap munmap openat2 preadv2
-        prlimit64 readlink rseq
+        prlimit64 readlink rseq seccomp
         sched_getaffinity sched_setaffinity set_robust_list set_tid_address sysinfo timerfd_create
         timerfd_settime umask vfork waitid
         """,

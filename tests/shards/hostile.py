@@ -4,11 +4,15 @@ The client's first bytes name the deed; the answer ends with END.
 """
 
 import ctypes
+import errno
 import os
+import platform
 import re
+import subprocess
+import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gossamer import Stream
 from gossamer.shards.counters import COLUMNS, INDEX
@@ -16,6 +20,7 @@ from gossamer.shards.counters import COLUMNS, INDEX
 END: Final = b"\4"
 WORD_BYTES: Final = 8
 HANGS_SECONDS: Final = 100
+NR_CLONE: Final = 56 if platform.machine() == "x86_64" else 220
 MOST: Final = (1 << 64) - 1
 LINE: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-s .*gossamer-counters")
 
@@ -49,6 +54,33 @@ def open_descriptors() -> str:
     return "\n".join(sorted(held))
 
 
+CALLS: Final[dict[str, tuple[Any, ...]]] = {
+    "ptrace": ("ptrace", 16, 4_194_305, None, None),
+    "unshare": ("unshare", 0),
+    "mount": ("mount", None, None, None, 0, None),
+    "clone into a user namespace": ("syscall", NR_CLONE, 0x10000000 | 17, 0, 0, 0, 0),
+}
+"""Were it allowed, each would change nothing or fail otherwise; the child of the last one ends."""
+
+
+def error_of(name: str, *arguments: Any) -> str:
+    """The error of a call of the C library; "done" where it has none."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    result = getattr(libc, name)(*arguments)
+    if name == "syscall" and result == 0:
+        os._exit(0)
+    return errno.errorcode[ctypes.get_errno()] if result < 0 else "done"
+
+
+def start_both() -> str:
+    """How a child and a thread end that a handler starts."""
+    ended: list[int] = []
+    thread = threading.Thread(target=ended.append, args=(0,))
+    thread.start()
+    thread.join()
+    return f"{ended[0]} {subprocess.run(['/bin/true'], check=False).returncode}"
+
+
 def do(deed: str) -> str:
     """Do it."""
     match deed.split():
@@ -64,6 +96,10 @@ def do(deed: str) -> str:
             time.sleep(HANGS_SECONDS)
         case ["allocate", count]:
             bytes(int(count))
+        case ["try", *call]:
+            return error_of(*CALLS[" ".join(call)])
+        case ["thread", "and", "child"]:
+            return start_both()
         case ["mappings"]:
             return str(len(mappings()))
         case ["descriptors"]:
