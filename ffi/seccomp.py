@@ -23,7 +23,7 @@ MASKED_EQ: Final = 7
 CLONE_NEWUSER: Final = 0x10000000
 
 
-class Comparison(ctypes.Structure):
+class ArgumentBits(ctypes.Structure):
     """struct scmp_arg_cmp: an argument's bits."""
 
     _fields_ = (
@@ -69,14 +69,14 @@ def _add(library: Any, context: ctypes.c_void_p, names: Iterable[str]) -> None:
         _rule(library, context, name, errno.EPERM)
     # The flags of clone3 stand in memory, where no filter can look: the C library then takes clone.
     _rule(library, context, "clone3", errno.ENOSYS)
-    new_user = Comparison(0, MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)
+    new_user = ArgumentBits(0, MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)
     _rule(library, context, "clone", errno.EPERM, new_user)
 
 
-def _rule(library: Any, context: ctypes.c_void_p, name: str, code: int, *compared: Comparison) -> None:
+def _rule(library: Any, context: ctypes.c_void_p, name: str, code: int, *compared: ArgumentBits) -> None:
     number = library.seccomp_syscall_resolve_name(name.encode())
     if number >= 0:  # Else this machine, or this libseccomp, has no such call.
-        array = (Comparison * len(compared))(*compared)
+        array = (ArgumentBits * len(compared))(*compared)
         added = library.seccomp_rule_add_array(context, ERRNO | code, number, len(compared), array)
         _checked(added, f"seccomp_rule_add {name}")
 

@@ -48,7 +48,7 @@ class PrivateFolder:
 
     def _open(self, path: Path) -> None:
         with contextlib.ExitStack() as stack:
-            way = Way(path, stack, self._made)
+            way = WalkFromRoot(path, stack, self._made)
             fd = way.last()
             _check_last(path, os.fstat(fd))
             self._above = os.open(".", HERE, dir_fd=way.above)
@@ -85,7 +85,7 @@ class PrivateFolder:
         self._made.clear()
 
 
-class Way:
+class WalkFromRoot:
     """Where a walk from "/" stands, and the names before it."""
 
     def __init__(self, path: Path, stack: contextlib.ExitStack, made: list[tuple[int, str]]) -> None:
