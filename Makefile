@@ -31,7 +31,7 @@ LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/h
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/test_native_build.py
 test check test-container golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test setup check bench fuzz model interop build native test-native docs clean help system system-test setup-test golden \
+.PHONY: run test setup check bench load-truth fuzz model interop build native test-native docs clean help system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -84,6 +84,9 @@ bench: setup-test ## over a link: what a request and a MB cost beside others; an
 	$(BIN)/gossamer bench http --output bench-results
 	$(BIN)/gossamer bench connections --output bench-results
 	$(BIN)/gossamer bench simulator --output bench-results
+
+load-truth: setup-test ## the load generator against servers of known delays, beside arithmetic
+	$(BIN)/python -m gossamer.loadtest.truth
 
 fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a whole host, calls against one connection; SECONDS long
 	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py

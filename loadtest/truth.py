@@ -1,0 +1,162 @@
+"""Whether the load generator tells the truth: runs against servers of known delays, beside arithmetic.
+
+    make load-truth                    all cases, about four minutes
+    python -m gossamer.loadtest.truth stall
+
+Owns the cases, what each percentile must be, and how far from it a figure may lie. The arithmetic knows the
+schedule and the delays alone. A case that fails is run again, TRIES_MAX times in all: another process on the
+machine makes a server late, which no generator can undo.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.loadtest.delays import DELAYS
+from gossamer.loadtest.pace import Shape, due_at_us, due_total
+from gossamer.loadtest.peers import start_nginx
+from gossamer.loadtest.servers import LocalMachine, ServerError, running
+from gossamer.loadtest.summary import PERCENTILES
+
+TRIES_MAX: Final = 3
+SHARE: Final = 0.03
+FIXED_US: Final = 300
+"""A percentile may lie 3 % and 0.3 ms from arithmetic."""
+TIMEOUT_US: Final = SECOND_US
+NGINX_RATE: Final = 2_000
+NGINX_P50_US_MAX: Final = 400
+NGINX_PORT: Final = 18_473
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One run."""
+
+    delay: str
+    rate: float
+    connections: int
+    duration_us: int
+
+    @property
+    def name(self) -> str:
+        """As it is printed."""
+        return f"{self.delay}, {self.rate:g}/s, {self.duration_us / SECOND_US:g} s"
+
+
+CASES: Final = (
+    *(Case("constant", rate, 128, 3 * SECOND_US) for rate in (100, 1_000, 5_000)),
+    *(
+        Case("one-percent", rate, connections, 4 * SECOND_US)
+        for rate, connections in ((100, 32), (2_000, 64))
+    ),
+    *(Case("stall", rate, 400, 5 * SECOND_US) for rate in (100, 300)),
+    *(Case("stall", 200, 300, 4 * SECOND_US + tenth * SECOND_US // 10) for tenth in range(1, 10)),
+    *(Case("hangs", rate, 128, 3 * SECOND_US) for rate in (100, 500)),
+)
+
+
+def expected_us(case: Case) -> dict[str, int]:
+    """Each percentile of the response times, by arithmetic; NEVER_US where it is that of no answer."""
+    shape = Shape(0, case.duration_us, 1 << 60, case.rate)
+    delay = DELAYS[case.delay]
+    numbers = range(due_total(shape, case.duration_us))
+    times = sorted(delay(number, due_at_us(shape, number)) for number in numbers)
+    ranks = {f"p{percent:g}": max(1, -int(-len(times) * percent // 100)) for percent in PERCENTILES}
+    return {name: min(times[rank - 1], NEVER_US) for name, rank in ranks.items()}
+
+
+def faults_of(case: Case, found: dict[str, Any]) -> Iterator[str]:
+    """What is not as it must be."""
+    unanswered = [found[name] for name in ("failed_total", "timed_out_total", "in_flight_total")]
+    total = found["requests_total"] + sum(unanswered) + sum(found["never_sent"].values())
+    due = due_total(Shape(0, case.duration_us, 1 << 60, case.rate), case.duration_us)
+    if not total == found["due_total"] == due:
+        yield f"{due:,} were due, {found['due_total']:,} are said to, {total:,} have an outcome"
+    response = found["response_us"]
+    for name, truth_us in expected_us(case).items():
+        is_at_least = name in response["at_least"]
+        if truth_us == NEVER_US:
+            if not is_at_least or response[name] < TIMEOUT_US:
+                yield f"{name} {response[name]} us; truth: none, at least {TIMEOUT_US}"
+        elif is_at_least or abs(response[name] - truth_us) > SHARE * truth_us + FIXED_US:
+            yield f"{name} {'>= ' if is_at_least else ''}{response[name]} us; truth: {truth_us}"
+
+
+def load(url: str, rate: float, connections: int, duration_us: int) -> dict[str, Any]:
+    """What `gossamer load --json` says. Raises: ServerError."""
+    argv = [sys.executable, "-c", "from gossamer.cli.main import main; main()", "load", url, "--json"]
+    argv += ["--rate", f"{rate:g}", "-c", str(connections), "-d", f"{duration_us}us"]
+    argv += ["--timeout", f"{TIMEOUT_US}us" if "hangs" in url else "30s"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        raise ServerError(f"gossamer load ended with {done.returncode}: {done.stderr}") from None
+    return found
+
+
+def against(case: Case) -> dict[str, Any]:
+    """One run of a case, with a server of its own."""
+    argv = [sys.executable, "-m", "gossamer.loadtest.delays", case.delay]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            url = f"http://127.0.0.1:{int(server.stdout.readline())}/{case.delay}"
+            return load(url, case.rate, case.connections, case.duration_us)
+        finally:
+            server.stdin.close()
+
+
+def is_true(case: Case) -> bool:
+    """Try a case, and print how it went."""
+    for attempt in range(TRIES_MAX):
+        found = against(case)
+        faults = list(faults_of(case, found))
+        response = {name: found["response_us"][name] for name in expected_us(case)}
+        print(f"{'true ' if not faults else 'WRONG'} {case.name}: {response}", flush=True)
+        for fault in faults:
+            print(f"      {fault} (try {attempt + 1}; CPU and waits for it {found['busy_share']:.0%})")
+        if not faults:
+            return True
+    return False
+
+
+def is_nginx_quick() -> bool:
+    """nginx at a rate that it does not notice: the median must not be ours."""
+    with tempfile.TemporaryDirectory() as name:
+        site, folder = Path(name, "site"), Path(name, "nginx")
+        site.mkdir()
+        (site / "index.html").write_bytes(b"x" * 1024)
+        with running(start_nginx(LocalMachine(), site, folder, port=NGINX_PORT)) as nginx:
+            for _ in range(TRIES_MAX):
+                found = load(f"http://127.0.0.1:{nginx.port}/index.html", NGINX_RATE, 32, 3 * SECOND_US)
+                p50_us = found["response_us"]["p50"]
+                is_met = p50_us <= NGINX_P50_US_MAX
+                print(f"{'true ' if is_met else 'WRONG'} nginx, {NGINX_RATE}/s: p50 {p50_us} us", flush=True)
+                if is_met:
+                    return True
+    return False
+
+
+def main() -> None:
+    """Every case, or those whose delay is named."""
+    wanted = sys.argv[1:]
+    cases = [case for case in CASES if not wanted or case.delay in wanted]
+    results = [is_true(case) for case in cases]
+    if not wanted or "nginx" in wanted:
+        try:
+            results.append(is_nginx_quick())
+        except (OSError, ServerError) as error:
+            print(f"nginx: not run, {error}")
+    raise SystemExit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
