@@ -1,0 +1,52 @@
+"""The arithmetic of `make load-truth`, and one of its runs."""
+
+import pytest
+
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.loadtest.truth import CASES, Case, against, expected_us, faults_of
+
+
+def test_expected__constant__every_percentile() -> None:
+    assert expected_us(Case("constant", 1_000, 1, SECOND_US)) == dict.fromkeys(
+        ("p50", "p90", "p99"), (10_000, 10_000)
+    )
+
+
+def test_expected__end_in_a_stall__what_the_issue_says() -> None:
+    least, most = expected_us(Case("stall", 1_000, 1, 4_500_000))["p90"]
+    assert least <= 551_000 <= most
+    assert most - least < 20_000
+
+
+def test_expected__hanging__no_answer_is_the_truth() -> None:
+    found = expected_us(Case("hangs", 1_000, 1, SECOND_US))
+    assert found["p90"] == (1_000, 1_000)
+    assert found["p99"] == (NEVER_US, NEVER_US)
+
+
+def test_faults__a_figure_that_is_wrong__is_named() -> None:
+    case = Case("constant", 1_000, 1, SECOND_US)
+    response = {"p50": 10_599, "p90": 10_601, "p99": 9_000, "at_least": []}
+    found = {
+        "requests_total": 999,
+        "failed_total": 0,
+        "timed_out_total": 0,
+        "in_flight_total": 0,
+        "never_sent": {},
+        "due_total": 1_000,
+        "response_us": response,
+    }
+    faults = list(faults_of(case, found))
+    assert len(faults) == 3
+    assert "999 have an outcome" in faults[0]
+    assert faults[1].startswith("p90 10601 us")
+    assert faults[2].startswith("p99 9000 us")
+
+
+@pytest.mark.slow
+def test_against__each_kind_of_delay__sums_are_exact() -> None:
+    """Times are the machine's to say; `make load-truth` looks at them."""
+    for delay in ("constant", "hangs"):
+        case = next(case for case in CASES if case.delay == delay)
+        found = against(case)
+        assert not [fault for fault in faults_of(case, found) if "outcome" in fault]
