@@ -2,35 +2,36 @@
 
     python -m gossamer.loadtest.delays one-percent      prints its port, serves until its input ends
 
-Owns the delays, pure functions of a request's number and of the time since the first, and the few lines that
-keep them. It parses no more than the end of a head.
+Owns the delays, pure functions of a request's number and of the time since the first, and the loop that keeps
+them. That is bare epoll, so that the scheduler which is tried does not stand on both sides. It parses no more
+than the end of a head.
 """
 
+import contextlib
+import gc
 import select
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from heapq import heappop, heappush
+from typing import Final
 
-from gossamer.core.clock import NEVER_US, SECOND_US, monotonic_us
-from gossamer.core.io.sock import SockAcceptor
-from gossamer.core.io.stream import Stream
-from gossamer.core.loop.epoll import EpollWaiter
-from gossamer.core.loop.fd.descriptor import DescriptorLoop
-from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock.loop import SockLoop
-from gossamer.core.threads.calls import sys_epoll_wait, sys_fork, sys_sleep
-from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.clock import monotonic_us as now_us
+from gossamer.ffi.timer import Timer
 
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BACKLOG: Final = 4_096
+EVENTS_MAX: Final = 512
+
+QUICK_US: Final = 10_000
+SLOW_US: Final = 200_000
+PERIOD_US: Final = 5 * SECOND_US
+STALL_US: Final = SECOND_US
 
 CALM_US: Final = 4_000
 AWAKE_US: Final = 300
-
-QUICK_US: Final = 1_000
-PERIOD_US: Final = 5 * SECOND_US
-STALL_US: Final = SECOND_US
+"""After such a pause, the last of a delay is waited for awake: a machine at rest takes a while to wake."""
 
 Delay = Callable[[int, int], int]
 """delay(number of the request, time since the first) -> how long it takes. Units: microseconds."""
@@ -38,22 +39,22 @@ Delay = Callable[[int, int], int]
 
 def constant(_number: int, _since_us: int) -> int:
     """10 ms, always."""
-    return 10_000
+    return QUICK_US
 
 
 def one_percent(number: int, _since_us: int) -> int:
-    """1 ms, and 200 ms for one in a hundred."""
-    return 200_000 if number % 100 == 50 else QUICK_US
+    """10 ms, and 200 ms for one in a hundred."""
+    return SLOW_US if number % 100 == 50 else QUICK_US
 
 
 def stall(_number: int, since_us: int) -> int:
-    """1 ms; but in the last second of each five, nothing is answered before its end."""
+    """10 ms; but in the last second of each five, nothing is answered before its end."""
     into_us = since_us % PERIOD_US
-    return QUICK_US + max(0, PERIOD_US - into_us if into_us >= PERIOD_US - STALL_US else 0)
+    return max(QUICK_US, PERIOD_US - into_us if into_us >= PERIOD_US - STALL_US else 0)
 
 
 def hangs(number: int, _since_us: int) -> int:
-    """1 ms, and one in twenty is never answered."""
+    """10 ms, and one in twenty is never answered."""
     return NEVER_US if number % 20 == 10 else QUICK_US
 
 
@@ -66,57 +67,86 @@ DELAYS: Final[dict[str, Delay]] = {
 
 
 class DelayServer:
-    """Answers each request after its delay."""
+    """Answers each request after its delay; one request at a time on a connection."""
 
-    def __init__(self, delay: Delay) -> None:
+    def __init__(self, listener: socket.socket, delay: Delay) -> None:
+        self.listener = listener
         self.delay = delay
         self.requests = 0
         self.first_us = self.last_us = 0
+        self.awake_us = 0
+        """How long before an answer to be awake just now."""
+        self.sockets: dict[int, socket.socket] = {}
+        self.due: list[tuple[int, int, socket.socket]] = []
+        self.timer = Timer()
+        self.epoll = select.epoll()
+        for fd in (listener.fileno(), self.timer.fd, sys.stdin.fileno()):
+            self.epoll.register(fd, select.EPOLLIN | (select.EPOLLET if fd == self.timer.fd else 0))
 
-    async def wait_until(self, now_us: int, due_us: int) -> None:
-        """Sleep; the last of it awake where nobody else asks: a machine at rest takes a while to wake."""
-        is_calm = now_us - self.last_us > CALM_US
-        self.last_us = now_us
-        await sys_sleep(due_us - now_us - (AWAKE_US if is_calm else 0))
-        while monotonic_us() < due_us:
-            pass
-
-    async def serve(self, stream: Stream) -> None:
-        """One connection; one request at a time."""
-        try:
-            while await stream.recv():
-                now_us = monotonic_us()
-                if not self.requests:
-                    self.first_us = now_us
-                delay_us = self.delay(self.requests, now_us - self.first_us)
-                self.requests += 1
-                await self.wait_until(now_us, now_us + delay_us)
-                await stream.send(ANSWER)
-            await stream.close()
-        except OSError:
-            await stream.abort()
-
-    async def accept_all(self, acceptor: SockAcceptor) -> None:
-        """A thread for each connection."""
+    def serve(self) -> None:
+        """Until the input ends."""
         while True:
-            await sys_fork(self.serve(await acceptor.accept()))
+            for fd, _ in self.epoll.poll(-1, EVENTS_MAX):
+                if fd in self.sockets:
+                    self.receive(self.sockets[fd])
+                elif fd == self.listener.fileno():
+                    self.accept()
+                elif fd == sys.stdin.fileno():
+                    return
+            self.answer()
+
+    def accept(self) -> None:
+        """One more connection."""
+        sock, _ = self.listener.accept()
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sockets[sock.fileno()] = sock
+        self.epoll.register(sock.fileno(), select.EPOLLIN)
+
+    def receive(self, sock: socket.socket) -> None:
+        """A request, or the end of a connection."""
+        arrived_us = now_us()
+        try:
+            data = sock.recv(65_536)
+        except OSError:
+            data = b""
+        if not data:
+            del self.sockets[sock.fileno()]
+            sock.close()
+            return
+        self.first_us = self.first_us or arrived_us
+        delay_us = self.delay(self.requests, arrived_us - self.first_us)
+        self.requests += 1
+        self.awake_us = AWAKE_US if arrived_us - self.last_us > CALM_US else 0
+        self.last_us = arrived_us
+        if delay_us < NEVER_US:
+            heappush(self.due, (arrived_us + delay_us, self.requests, sock))
+
+    def answer(self) -> None:
+        """All that is due, or so soon that sleeping would be late."""
+        due = self.due
+        while due and due[0][0] <= now_us() + self.awake_us:
+            at_us, _, sock = heappop(due)
+            while now_us() < at_us:
+                pass
+            if sock.fileno() >= 0:
+                self.send(sock)
+        if due:
+            self.timer.set(due[0][0] - self.awake_us)
+
+    def send(self, sock: socket.socket) -> None:
+        """The answer, if somebody still waits for it."""
+        with contextlib.suppress(OSError):
+            sock.send(ANSWER)
 
 
 def main() -> None:
     """The process."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-    loops: list[Any] = [SleepLoop(), SockLoop(), DescriptorLoop()]
-    scheduler = Scheduler(EpollWaiter(), loops, monotonic_us)
-
-    async def until_input_ends() -> None:
-        await sys_epoll_wait(sys.stdin.fileno(), select.EPOLLIN)
-        scheduler.stop()
-
-    scheduler.spawn(DelayServer(DELAYS[sys.argv[1]]).accept_all(SockAcceptor(listener)))
-    scheduler.spawn(until_input_ends())
-    print(listener.getsockname()[1], flush=True)
-    scheduler.run()
-    scheduler.close()
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
+        server = DelayServer(listener, DELAYS[sys.argv[1]])
+        print(listener.getsockname()[1], flush=True)
+        gc.disable()  # nothing here makes circles, and a collection would be a delay
+        server.serve()
 
 
 if __name__ == "__main__":

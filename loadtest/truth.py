@@ -36,6 +36,8 @@ EDGE: Final = 0.002
 BEYOND_MIN: Final = 10
 """So many samples must stand above a percentile: fewer are the machine's."""
 TIMEOUT_US: Final = SECOND_US
+WARM_UP_US: Final = SECOND_US // 2
+"""Where the time since the first request says nothing."""
 NGINX_RATE: Final = 2_000
 NGINX_P50_US_MAX: Final = 400
 NGINX_PORT: Final = 18_473
@@ -109,6 +111,7 @@ def load(url: str, rate: float, connections: int, duration_us: int) -> dict[str,
     argv = [sys.executable, "-c", "from gossamer.cli.main import main; main()", "load", url, "--json"]
     argv += ["--rate", f"{rate:g}", "-c", str(connections), "-d", f"{duration_us}us"]
     argv += ["--timeout", f"{TIMEOUT_US}us" if "hangs" in url else "30s"]
+    argv += ["--warm-up", "0s" if "stall" in url else f"{WARM_UP_US}us"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     try:
         found: dict[str, Any] = json.loads(done.stdout)

@@ -5,6 +5,7 @@ error, 1 when some were not or there is no server, 2 for a wrong option or URL, 
 available, 4 with --strict when the figures are not valid.
 """
 
+import gc
 import json
 import math
 import resource
@@ -217,6 +218,7 @@ def perform(options: LoadOptions, stack: ClientStack, console: Console) -> LoadR
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     conductor = scheduler.spawn(whole(), "conductor")
+    gc.freeze()  # what was imported lives to the end: no collection need look at it while requests are due
     try:
         scheduler.run()
     finally:

@@ -14,13 +14,13 @@ def test_expected__constant__every_percentile() -> None:
 
 def test_expected__end_in_a_stall__what_the_issue_says() -> None:
     least, most = expected_us(Case("stall", 1_000, 1, 4_500_000))["p90"]
-    assert least <= 551_000 <= most
+    assert least <= 550_000 <= most
     assert most - least < 20_000
 
 
 def test_expected__hanging__no_answer_is_the_truth() -> None:
     found = expected_us(Case("hangs", 1_000, 1, SECOND_US))
-    assert found["p90"] == (1_000, 1_000)
+    assert found["p90"] == (10_000, 10_000)
     assert found["p99"] == (NEVER_US, NEVER_US)
 
 
