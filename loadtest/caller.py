@@ -83,9 +83,9 @@ class Caller:
     def was_closed_before(self, error: Exception) -> bool:
         """Whether the server had closed a connection that was used before, between two requests.
 
-        Source: RFC 9112 9.3.1: "When an inbound connection is closed prematurely, a client MAY open a new
-        connection and automatically retransmit an aborted sequence of requests if all of those requests have
-        idempotent methods". tcp(7) says EPIPE of a reset that came after the FIN.
+        Source: RFC 9110 9.2.2: an idempotent request "can be repeated automatically if a communication
+        failure occurs before the client is able to read the server's response". EPIPE is what Linux says of a
+        reset that came after the FIN.
         """
         if not self.uses or self.stream is None or self.reader is None or self.reader.has_input:
             return False

@@ -1,10 +1,10 @@
 """When the next request is sent: a pure decider.
 
     closed loop   as soon as a connection is free; a slow server is asked less
-    open loop     request n is due at start + n / rate, and any free connection sends it; its latency counts
-                  from when it was due, so that those that waited for a stalled server count in full (no
-                  coordinated omission). What was due before the end may still be sent until the drain is
-                  over; what was not by then is known by number, and is told
+    open loop     request n is due when the arrivals say, n / rate after the start or at random, and any free
+                  connection sends it; its latency counts from when it was due, so that those that waited for
+                  a stalled server count in full (no coordinated omission). What was due before the end may
+                  still be sent until the drain is over; what was not by then is known by number, and is told
 
 Owns the numbering of requests and the bounds, count and time. It knows no connection and no clock.
 
@@ -13,17 +13,19 @@ Source: G. Tene, "How NOT to Measure Latency"; wrk2.
 
 import msgspec
 
-from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.clock import NEVER_US
+from gossamer.loadtest.arrivals import Arrivals
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """The bounds of a run and its rate. Units: requests a second; 0 is a closed loop."""
+    """The bounds of a run, and when its requests come."""
 
     start_us: int
     end_us: int
     """Nothing is due from here on."""
     requests_max: int
-    rate: float = 0.0
+    arrivals: Arrivals | None = None
+    """None is a closed loop."""
     final_us: int = NEVER_US
     """Nothing is sent any more, and no answer counts, from here on."""
 
@@ -44,7 +46,7 @@ def next_slot(shape: Shape, number: int, count_max: int, now_us: int) -> SendSlo
     count = min(count_max, shape.requests_max - number)
     if count <= 0 or now_us >= shape.final_us:
         return None
-    if not shape.rate:
+    if shape.arrivals is None:
         return SendSlot(number, count, now_us) if now_us < shape.end_us else None
     due_us = due_at_us(shape, number)
     if due_us >= shape.end_us:
@@ -62,18 +64,12 @@ def is_due_by(shape: Shape, number: int, now_us: int) -> bool:
 
 def due_at_us(shape: Shape, number: int) -> int:
     """When request `number` of an open loop is due."""
-    return shape.start_us + int(number * SECOND_US / shape.rate)
+    assert shape.arrivals is not None
+    return shape.start_us + shape.arrivals.offset_us(number)
 
 
 def due_total(shape: Shape, now_us: int) -> int:
     """How many requests of an open loop are due by `now_us`."""
+    assert shape.arrivals is not None
     until_us = min(now_us, shape.end_us - 1)
-    if until_us < shape.start_us:
-        return 0
-    count = int((until_us - shape.start_us) * shape.rate / SECOND_US) + 1
-    # The estimate is off by one at most: times are whole microseconds.
-    while due_at_us(shape, count) <= until_us:
-        count += 1
-    while count and due_at_us(shape, count - 1) > until_us:
-        count -= 1
-    return min(count, shape.requests_max)
+    return min(shape.arrivals.count_by(until_us - shape.start_us), shape.requests_max)

@@ -15,6 +15,7 @@ from gossamer.core.http.client import Response, build_request, response_parser
 from gossamer.core.io.stream import Connector
 from gossamer.core.threads.waiters import Waiters
 from gossamer.core.wire.flow import Address
+from gossamer.loadtest.arrivals import arrivals_of
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.effort import Effort
 from gossamer.loadtest.failures import ErrorLog
@@ -48,6 +49,9 @@ class LoadOptions(msgspec.Struct, frozen=True):
     warm_up_us: int = 0
     drain_us: int = 2 * SECOND_US
     connect_rate: float = 5_000.0
+    process: str = "even"
+    """How requests of an open loop come: even or poisson."""
+    seed: int = 0
 
 
 class LoadRun:
@@ -106,13 +110,14 @@ class LoadRun:
         if duration_us >= NEVER_US and options.rate:
             duration_us = int(options.requests_max * SECOND_US / options.rate)
         end_us = min(start_us + duration_us, NEVER_US)
+        arrivals = arrivals_of(options.process, options.rate, options.seed) if options.rate else None
         self.shape = Shape(
-            start_us, end_us, options.requests_max, options.rate, min(end_us + options.drain_us, NEVER_US)
+            start_us, end_us, options.requests_max, arrivals, min(end_us + options.drain_us, NEVER_US)
         )
         if options.warm_up_us:
             self._later = self.shape
             self._current = Tally()
-            self.shape = Shape(begin_us, start_us, options.requests_max, options.rate, start_us)
+            self.shape = Shape(begin_us, start_us, options.requests_max, arrivals, start_us)
 
     @property
     def has_begun(self) -> bool:
@@ -144,7 +149,7 @@ class LoadRun:
 
     def due_us(self, slot: SendSlot, index: int) -> int:
         """When a request of a slot was due."""
-        return slot.due_us + self._later_by_us(slot, index) if self.shape.rate and index else slot.due_us
+        return slot.due_us + self._later_by_us(slot, index) if self.shape.arrivals and index else slot.due_us
 
     def _later_by_us(self, slot: SendSlot, index: int) -> int:
         return due_at_us(self.shape, slot.number + index) - due_at_us(self.shape, slot.number)
@@ -216,7 +221,7 @@ class LoadRun:
             return
         for caller in self.callers:
             self._settle(caller, now_us)
-        if self._later is None and self.shape.rate:
+        if self._later is None and self.shape.arrivals:
             self._settle_never_taken(now_us)
 
     def _settle(self, caller: Caller, now_us: int) -> None:
@@ -247,7 +252,7 @@ class LoadRun:
         """How many requests were due, by the schedule alone."""
         if self._later is not None or not self.has_begun:
             return 0
-        return due_total(self.shape, self.ended_us) if self.shape.rate else self.taken
+        return due_total(self.shape, self.ended_us) if self.shape.arrivals else self.taken
 
     @property
     def asked_us(self) -> int:
@@ -255,6 +260,6 @@ class LoadRun:
         measured = self.measured
         if not self.has_begun or self.ended_us <= measured.start_us:
             return 0
-        is_whole = self.shape.rate and not self.is_interrupted
+        is_whole = self.shape.arrivals and not self.is_interrupted
         end_us = measured.end_us if is_whole else min(measured.end_us, self.ended_us)
         return end_us - measured.start_us

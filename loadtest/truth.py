@@ -22,6 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.loadtest.arrivals import EvenArrivals
 from gossamer.loadtest.delays import DELAYS
 from gossamer.loadtest.pace import Shape, due_at_us, due_total
 from gossamer.loadtest.peers import start_nginx
@@ -76,7 +77,7 @@ def expected_us(case: Case) -> dict[str, tuple[int, int]]:
     They differ where a percentile stands on a cliff, as the 99th of which one in a hundred is slow: EDGE of
     the samples to either side. One beyond which there are too few samples is left out.
     """
-    shape = Shape(0, case.duration_us, 1 << 60, case.rate)
+    shape = Shape(0, case.duration_us, 1 << 60, EvenArrivals(case.rate))
     delay = DELAYS[case.delay]
     numbers = range(due_total(shape, case.duration_us))
     times = sorted(delay(number, due_at_us(shape, number)) for number in numbers)
@@ -94,7 +95,7 @@ def faults_of(case: Case, found: dict[str, Any]) -> Iterator[str]:
     """What is not as it must be."""
     unanswered = [found[name] for name in ("failed_total", "timed_out_total", "in_flight_total")]
     total = found["requests_total"] + sum(unanswered) + sum(found["never_sent"].values())
-    due = due_total(Shape(0, case.duration_us, 1 << 60, case.rate), case.duration_us)
+    due = due_total(Shape(0, case.duration_us, 1 << 60, EvenArrivals(case.rate)), case.duration_us)
     if not total == found["due_total"] == due:
         yield f"{due:,} were due, {found['due_total']:,} are said to, {total:,} have an outcome"
     response = found["response_us"]

@@ -9,6 +9,7 @@ import gc
 import json
 import math
 import resource
+import secrets
 import signal
 from typing import Any, Final, Literal
 
@@ -34,6 +35,7 @@ CONNECTIONS_MAX: Final = 100_000
 REQUESTS_MAX: Final = 1_000_000_000
 RATE_MAX: Final = 1e7
 PIPELINE_MAX: Final = 256
+SEED_MAX: Final = (1 << 32) - 1
 DESCRIPTORS_KEPT: Final = 64
 DURATION_US_DEFAULT: Final = 10 * SECOND_US
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -86,6 +88,19 @@ docs/load-testing.md says what each figure means.
     type=click.FloatRange(0, RATE_MAX),
     default=0.0,
     help="Requests a second, sent whether or not the server keeps up; latency counts from when each was due.",
+)
+@click.option(
+    "--arrivals",
+    type=click.Choice(["even", "poisson"]),
+    default="even",
+    show_default=True,
+    help="How requests of --rate come: evenly, or at random, as those of independent users.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, SEED_MAX),
+    default=None,
+    help="Of random arrivals: the same seed is the same run.  [drawn, and told]",
 )
 @click.option(
     "--warm-up",
@@ -143,7 +158,15 @@ def load(url: str, stack: Literal["kernel", "nfqueue"], strict: bool, as_json: b
         for warning in opened.warnings:
             console.print(f"[yellow]warning[/yellow] {warning}")
         run = perform(options, opened, console)
-    found = {"url": url, "stack": stack, "connections": options.connections, **summary(run)}
+    found = {
+        "url": url,
+        "stack": stack,
+        "connections": options.connections,
+        "rate": options.rate,
+        "arrivals": options.process,
+        "seed": options.seed,
+        **summary(run),
+    }
     if as_json:
         write_out(lambda: click.echo(json.dumps(found)))
     else:
@@ -155,6 +178,8 @@ def checked(url: str, stack: str, asked: dict[str, Any]) -> LoadOptions:
     """The options of a run. Raises: ConfigError."""
     if asked["pipeline"] > 1 and not asked["keepalive"]:
         raise ConfigError("--pipeline: found with --no-keepalive; allowed: one of the two")
+    if asked["arrivals"] != "even" and not asked["rate"]:
+        raise ConfigError("--arrivals: found poisson without --rate; allowed: both, or neither")
     for name in ("rate", "connect_rate"):
         if math.isnan(asked[name]):
             flag = "--" + name.replace("_", "-")
@@ -177,6 +202,8 @@ def checked(url: str, stack: str, asked: dict[str, Any]) -> LoadOptions:
         asked["warm_up"],
         asked["drain"],
         asked["connect_rate"],
+        asked["arrivals"],
+        secrets.randbelow(SEED_MAX) if asked["seed"] is None else asked["seed"],
     )
 
 

@@ -42,6 +42,8 @@ def test_usage__wrong_option__exit_code_2_and_the_reason(arguments: list[str], s
         ["ftp://127.0.0.1/"],
         ["http://127.0.0.1/", "--pipeline", "2", "--no-keepalive"],
         ["http://127.0.0.1/", "--rate", "nan"],
+        ["http://127.0.0.1/", "--connect-rate", "nan"],
+        ["http://127.0.0.1/", "--arrivals", "poisson"],
         ["http://127.0.0.1:0/"],
     ],
 )

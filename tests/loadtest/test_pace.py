@@ -5,12 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.clock import SECOND_US
+from gossamer.loadtest.arrivals import EvenArrivals
 from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
 
 START = 5 * SECOND_US
 CLOSED = Shape(START, START + SECOND_US, requests_max=100)
-OPEN = Shape(START, START + SECOND_US, requests_max=100, rate=10.0)
-DRAINED = Shape(START, START + SECOND_US, requests_max=100, rate=10.0, final_us=START + 3 * SECOND_US)
+OPEN = Shape(START, START + SECOND_US, requests_max=100, arrivals=EvenArrivals(10.0))
+DRAINED = Shape(
+    START, START + SECOND_US, requests_max=100, arrivals=EvenArrivals(10.0), final_us=START + 3 * SECOND_US
+)
 CLOSED_DRAINED = Shape(START, START + SECOND_US, requests_max=100, final_us=START + 3 * SECOND_US)
 
 
@@ -49,7 +52,7 @@ def test_next_slot(
 def test_next_slot__any_rate__a_batch_holds_only_what_is_due(
     rate: float, number: int, count_max: int, late_us: int
 ) -> None:
-    shape = Shape(0, 10**12, requests_max=10**9, rate=rate)
+    shape = Shape(0, 10**12, requests_max=10**9, arrivals=EvenArrivals(rate))
     due_us = int(number * SECOND_US / rate)
     slot = next_slot(shape, number, count_max, due_us + late_us)
     assert slot is not None
@@ -64,7 +67,7 @@ def test_next_slot__any_rate__a_batch_holds_only_what_is_due(
 def test_due_total__any_rate_and_time__counts_what_is_due(
     rate: float, time_us: int, requests_max: int, now_us: int
 ) -> None:
-    shape = Shape(START, START + time_us, requests_max, rate)
+    shape = Shape(START, START + time_us, requests_max, EvenArrivals(rate))
     until_us = min(START + now_us, START + time_us - 1)
     expected = 0
     while expected < requests_max and due_at_us(shape, expected) <= until_us:

@@ -36,6 +36,7 @@ def outcomes(run: LoadRun) -> tuple[int, int]:
     warm_up_us=st.sampled_from([0, 100_000]),
     interrupt_us=st.sampled_from([0, 0, 1_000, 150_000, 300_000]),
     refused=st.sampled_from([0.0, 0.3]),
+    process=st.sampled_from(["even", "poisson"]),
 )
 def test_any_run__every_request_that_was_due__has_one_outcome(
     seed: int,
@@ -50,6 +51,7 @@ def test_any_run__every_request_that_was_due__has_one_outcome(
     warm_up_us: int,
     interrupt_us: int,
     refused: float,
+    process: str,
 ) -> None:
     random = Random(seed)
     first = [True]  # the probe's connection opens, else there is no run
@@ -71,6 +73,8 @@ def test_any_run__every_request_that_was_due__has_one_outcome(
         timeout_us=timeout_us,
         drain_us=drain_us,
         warm_up_us=warm_up_us,
+        process=process,
+        seed=seed,
     )
     assert run.tally.outcomes_total == run.due
     response = run.tally.response
