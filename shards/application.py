@@ -43,6 +43,8 @@ class Application(msgspec.Struct, frozen=True):
     """Whether each connection has context variables of its own, as a user's handler expects."""
     connect_with: Callable[[Connector], None] | None = None
     """Takes what opens connections on the worker's stack; None where the application opens none."""
+    forget: Callable[[], None] = lambda: None
+    """The folder is another: nothing that is kept of it may be answered any more."""
     loops: Callable[[], Iterable[EventLoop]] = tuple
     """Makes the loops that take the application's own system calls."""
 
@@ -50,10 +52,12 @@ class Application(msgspec.Struct, frozen=True):
 def _static_site(config: Config, root_fd: int) -> Application:
     if not config.log.access_log:
         site = StaticSite(root_fd, config.web)
-        return Application(site.serve, site.statistics, site.begin_end, site.drain)
+        return Application(site.serve, site.statistics, site.begin_end, site.drain, forget=site.forget)
     access_log = AccessLog(write_standard_output)
     site = StaticSite(root_fd, config.web, access_log=access_log)
-    return Application(site.serve, site.statistics, site.begin_end, site.drain, access_log.flush)
+    return Application(
+        site.serve, site.statistics, site.begin_end, site.drain, access_log.flush, forget=site.forget
+    )
 
 
 def open_application(config: Config, root_fd: int | None) -> Application:

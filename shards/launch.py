@@ -8,6 +8,7 @@ in its counters is read as a stranger's.
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import Final
@@ -20,6 +21,7 @@ from gossamer.core.clock import monotonic_us
 from gossamer.ffi.shared_memory import sealed_message
 from gossamer.shards.counters import WorkerState, create_row, map_row, state_of
 from gossamer.shards.imports import environment_without_here
+from gossamer.shards.root import FolderIdentity, identity_of, send_root
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
 
 CLOCK_SLACK_US: Final = 1_000_000
@@ -34,15 +36,21 @@ class WorkerProcess:
         self.shard = plan.shard.id
         self.started_us = monotonic_us()
         self.stop_deadline_us: int | None = None
+        self.root: FolderIdentity | None = None
+        """The folder that it has."""
+        self._roots, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if plan.descriptors.root != NO_DESCRIPTOR:
+            self.root = identity_of(plan.descriptors.root)
         self._go_write = NO_DESCRIPTOR
         with contextlib.ExitStack() as given:
-            self._process = self._start(plan, given, waits=waits)
+            given.callback(theirs.close)
+            self._process = self._start(plan, given, roots=theirs.fileno(), waits=waits)
         self.pid = self._process.pid
         self._usage = psutil.Process(self.pid)
         self._usage.cpu_percent()  # the first call only begins to count
 
     def _start(
-        self, plan: WorkerPlan, given: contextlib.ExitStack, *, waits: bool
+        self, plan: WorkerPlan, given: contextlib.ExitStack, *, roots: int, waits: bool
     ) -> subprocess.Popen[bytes]:
         """The process; what it alone inherits is `given` it, and closed here. Raises: OSError."""
         counters = create_row()
@@ -52,7 +60,7 @@ class WorkerProcess:
         if waits:
             go, self._go_write = os.pipe2(os.O_CLOEXEC)
             given.callback(os.close, go)
-        descriptors = msgspec.structs.replace(plan.descriptors, go=go, counters=counters)
+        descriptors = msgspec.structs.replace(plan.descriptors, go=go, counters=counters, roots=roots)
         content = encode_plan(msgspec.structs.replace(plan, descriptors=descriptors))
         letter = sealed_message("gossamer-plan", content)
         given.callback(os.close, letter)
@@ -66,6 +74,7 @@ class WorkerProcess:
             )
         except OSError:
             self.go()  # Nobody waits for it.
+            self._roots.close()
             raise
 
     @property
@@ -103,6 +112,11 @@ class WorkerProcess:
         self.stop_deadline_us = deadline_us
         self.send(signal.SIGKILL if self.state is WorkerState.STARTING else number)
 
+    def give_root(self, root: FolderIdentity, root_fd: int) -> None:
+        """Send it the folder that is served by now, unless it has it."""
+        if self.root != root and send_root(self._roots, root_fd):
+            self.root = root
+
     def go(self) -> None:
         """Let a successor begin."""
         if self._go_write != NO_DESCRIPTOR:
@@ -113,4 +127,5 @@ class WorkerProcess:
         """The exit status of one that has ended, and its descriptors closed."""
         status = self._process.wait()
         self.go()
+        self._roots.close()
         return status

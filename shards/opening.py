@@ -6,7 +6,6 @@ outlives a worker. Decides nothing: what to open stands in the plan.
 
 import contextlib
 import errno
-import os
 import socket
 
 from gossamer.ffi import nfqueue_netlink, rawout
@@ -76,16 +75,6 @@ def reserve_port(host: str, port: int, *, silently: bool) -> socket.socket:
         hint = f"; {IN_USE_HINT}" if error.errno == errno.EADDRINUSE else ""
         raise CannotStartError(f"server.port: {host} port {port}: {error.strerror}{hint}") from error
     return reserved
-
-
-def open_root(folder: str) -> int:
-    """The document root, which workers walk beneath. Raises: CannotStartError."""
-    try:
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise CannotStartError(
-            f"TARGET {folder}: {error.strerror}; name a folder that you may read"
-        ) from error
 
 
 class Opened(contextlib.ExitStack):

@@ -7,6 +7,7 @@ It knows the stack and the application only as values with a few functions.
 import logging
 import select
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Final
@@ -18,6 +19,7 @@ from gossamer.core.threads.introspection import all_threads, stack_dump
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
+from gossamer.shards.root import receive_root, warn_of_no_entry
 from gossamer.shards.signals import STOPPING, describe_meaningless
 from gossamer.shards.stack import Stack, Statistics
 
@@ -117,6 +119,16 @@ class Worker:
             await Fork(serve(stream), context=copy_context() if isolates else None)
             while connections() >= limit and self._drain_deadline_us is None:
                 await Sleep(LIMIT_PAUSE_US)
+
+    async def watch_roots(self, channel: socket.socket, root_fd: int, folder: str) -> None:
+        """Serve another folder whenever the supervisor sends one."""
+        while True:
+            await EpollWait(channel.fileno(), select.EPOLLIN)
+            if not receive_root(channel, root_fd):
+                return  # the supervisor is gone
+            warn_of_no_entry(root_fd, folder)
+            if self._application is not None:
+                self._application.forget()
 
     # Ending.
 

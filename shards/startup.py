@@ -28,9 +28,10 @@ from gossamer.shards.machine import (
     require_calls_of,
     resolve_host,
 )
-from gossamer.shards.opening import Opened, open_root
+from gossamer.shards.opening import Opened
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
+from gossamer.shards.root import FolderIdentity, follow, open_root
 from gossamer.shards.ruleguard import RuleGuard
 from gossamer.shards.rules import Owner, QueueTarget
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
@@ -123,6 +124,16 @@ class ServerRun(contextlib.ExitStack):
     def config(self) -> Config:
         """What the workers to come run with."""
         return self._content.config
+
+    def follow_root(self) -> FolderIdentity | None:
+        """Which folder is served by now; None where a handler is."""
+        root_fd = self._content.root_fd
+        return follow(root_fd, self.config.server.target) if root_fd != NO_DESCRIPTOR else None
+
+    @property
+    def root_fd(self) -> int:
+        """The folder that is served."""
+        return self._content.root_fd
 
     def _close_contents(self) -> None:
         self._content.close()

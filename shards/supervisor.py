@@ -119,9 +119,21 @@ class Supervisor:
             self._on_ready()
         if self._run.guard is not None and not self._stopping:
             self._run.guard.tick(now_us)
+        self._follow_root()
         if self._run.plan.stack == "nfqueue" and now_us >= self._kernel_drops_at_us:
             self._kernel_drops_at_us = now_us + KERNEL_DROPS_INTERVAL_US
             self._copy_kernel_drops()
+
+    def _follow_root(self) -> None:
+        """Give the workers another folder where its name leads elsewhere; while they are being replaced those
+        of two configurations serve, and this waits.
+        """
+        if self._stopping or any(slot.is_replacing for slot in self._slots):
+            return
+        root = self._run.follow_root()
+        for slot in self._slots:
+            if root is not None and slot.current is not None:
+                slot.current.give_root(root, self._run.root_fd)
 
     def _start_all(self) -> None:
         """Start every worker. Raises: CannotStartError."""

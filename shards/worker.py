@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import select
+import socket
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -42,6 +43,7 @@ from gossamer.shards.heart import Heart
 from gossamer.shards.imports import look_here_last
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
+from gossamer.shards.root import require_entry
 from gossamer.shards.serving import Worker
 from gossamer.shards.signals import ENDING
 from gossamer.shards.stack import BuildStack
@@ -163,6 +165,8 @@ def run_worker(plan: WorkerPlan) -> None:
     unpinned = pin_cpu(plan.shard.cpu)
     set_limits(plan.config)
     give_up_privileges(plan)
+    if root != NO_DESCRIPTOR:
+        require_entry(root, plan.config.server.target)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -175,6 +179,9 @@ def run_worker(plan: WorkerPlan) -> None:
     scheduler.add_loop(Heart(worker.beat))
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
     worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
+    if root != NO_DESCRIPTOR:
+        roots = socket.socket(fileno=plan.descriptors.roots)
+        worker.spawn_essential(worker.watch_roots(roots, root, plan.config.server.target), "roots")
     worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
     watchdog = Watchdog(scheduler, report=log.warning)
     with forgotten_awaits_are_named() if is_wanted(None) else nullcontext():

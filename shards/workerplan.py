@@ -31,6 +31,8 @@ class Descriptors(msgspec.Struct, frozen=True):
     frames: int = NO_DESCRIPTOR
     """The socket that frames leave from, where they may (`shards.frames`)."""
     root: int = NO_DESCRIPTOR
+    roots: int = NO_DESCRIPTOR
+    """Where another root comes from, when the name of the folder leads elsewhere."""
     reserved: int = NO_DESCRIPTOR
     """What keeps the kernel's TCP silent on our port: it must live as long as anybody answers there."""
 

@@ -21,6 +21,8 @@ class Validators(msgspec.Struct, frozen=True, gc=False):
     """A strong entity tag, quotes included."""
     modified: int
     """Last-Modified, in seconds since 1970."""
+    is_date_strong: bool = True
+    """Whether that date, too, tells any two states apart (RFC 9110 8.8.2.2)."""
 
 
 class Evaluation(Enum):
@@ -65,14 +67,14 @@ def is_modified_since(text: str | None, validators: Validators, absent: bool) ->
 
 
 def range_applies(if_range: str | None, validators: Validators) -> bool:
-    """Whether Range is to be honoured (13.2.2, 5): an If-Range must match strongly, its date exactly
-    (13.1.5).
+    """Whether Range is to be honoured (13.2.2, 5): an If-Range must match strongly, its date exactly and
+    only where it is a strong validator (13.1.5).
     """
     if if_range is None:
         return True
     if if_range.startswith('"'):
         return if_range == validators.etag
-    return not if_range.startswith("W/") and parse_date(if_range) == validators.modified
+    return validators.is_date_strong and parse_date(if_range) == validators.modified
 
 
 def entity_tags(text: str) -> list[str]:

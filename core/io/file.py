@@ -72,6 +72,8 @@ class FileStatus(msgspec.Struct, frozen=True, gc=False):
 
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int
+    """When anything about it changed last: unlike mtime nobody sets it, so builds with fixed times differ."""
     inode: int
     device: int
     is_file: bool
@@ -84,6 +86,7 @@ def file_status(fd: int) -> FileStatus:
     return FileStatus(
         size_bytes=found.st_size,
         mtime_ns=found.st_mtime_ns,
+        ctime_ns=found.st_ctime_ns,
         inode=found.st_ino,
         device=found.st_dev,
         is_file=stat.S_ISREG(found.st_mode),

@@ -93,6 +93,7 @@ class VirtualFile:
         self.status = FileStatus(
             size_bytes=size_bytes,
             mtime_ns=0,
+            ctime_ns=0,
             inode=number,
             device=0,
             is_file=not is_folder,

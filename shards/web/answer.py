@@ -77,12 +77,15 @@ class Answer(msgspec.Struct, frozen=True):
 def file_facts(status: FileStatus, media_type: str, now: int) -> FileFacts:
     """The facts of a file as it is now, in seconds since 1970.
 
-    RFC 9110 8.8.1: a strong validator changes whenever the representation does; nanoseconds, size and inode
-    together do. Hashed, for an inode's number is nobody's business.
+    RFC 9110 8.8.1: a strong validator changes whenever the representation does; size, inode and the times in
+    nanoseconds together do, the time of change above all, which nobody can set. Hashed, for an inode's number
+    is nobody's business. The date is as good only where no change is later than it, or in its own second.
     RFC 9110 8.8.2.1: "An origin server with a clock [...] MUST NOT generate a Last-Modified date that is
     later than the server's time of message origination."
     """
-    identity = b"%d-%d-%d-%d" % (status.mtime_ns, status.size_bytes, status.inode, status.device)
+    identity = b"%d-%d-%d-%d-%d" % (
+        status.mtime_ns, status.ctime_ns, status.size_bytes, status.inode, status.device
+    )  # fmt: skip
     etag = f'"{blake2b(identity, digest_size=10).hexdigest()}"'
     modified = max(min(status.mtime_ns // 1_000_000_000, now), 0)
     last_modified = format_date(modified)
@@ -91,7 +94,9 @@ def file_facts(status: FileStatus, media_type: str, now: int) -> FileFacts:
         f"Content-Type: {media_type}\r\nContent-Length: {status.size_bytes}\r\n"
         f"Last-Modified: {last_modified}\r\nETag: {etag}\r\nAccept-Ranges: bytes\r\n"
     )
-    return FileFacts(status.size_bytes, media_type, Validators(etag, modified), last_modified, lines)
+    is_date_strong = status.ctime_ns // 1_000_000_000 <= modified < now
+    validators = Validators(etag, modified, is_date_strong)
+    return FileFacts(status.size_bytes, media_type, validators, last_modified, lines)
 
 
 def validator_fields(last_modified: str, etag: str) -> FieldList:

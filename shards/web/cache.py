@@ -56,6 +56,11 @@ class FileCache:
             _, oldest = entries.popitem(last=False)
             self.bytes_total -= len(oldest.body)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.entries.clear()
+        self.bytes_total = 0
+
     def drop(self, name: str) -> None:
         """Forget it."""
         entry = self.entries.pop(name, None)

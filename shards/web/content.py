@@ -23,7 +23,7 @@ READ_BYTES_MAX: Final = 256 * 1024
 """Asked of the file layer at a time."""
 
 UNSETTLED_US: Final = 50_000
-"""A file modified so recently may be modified again without its time changing (the kernel's clock tick): not
+"""A file changed so recently may be changed again without its times changing (the kernel's clock tick): not
 cached.
 """
 
@@ -158,7 +158,7 @@ class Library:
         if len(body) != facts.size:
             return 500  # It was cut while it was read: what its length is now, nobody can say.
         entry = CachedFile(facts, file.status, body, now_us)
-        if self.wall() - file.status.mtime_ns // 1000 > UNSETTLED_US:
+        if self.wall() - max(file.status.mtime_ns, file.status.ctime_ns) // 1000 > UNSETTLED_US:
             self.cache.put(name, entry)
         return entry
 

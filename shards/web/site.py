@@ -142,6 +142,11 @@ class StaticSite:
         self.is_draining = True
         self.begin_end()
 
+    def forget(self) -> None:
+        """The folder is another one: keep nothing of the one before."""
+        self.library.cache.clear()
+        self.begin_second(0)
+
     def setting(self) -> AnswerSetting:
         """What answers have in common now."""
         self.refresh()

@@ -74,3 +74,10 @@ def test_if_range__rfc_9110_13_1_5(if_range: str | None, applies: bool) -> None:
 
 def test_entity_tags__a_comma_inside_a_tag() -> None:
     assert entity_tags('"a,b", W/"c" ,"d') == ['"a,b"', 'W/"c"']
+
+
+def test_if_range__a_date_that_does_not_tell_states_apart__the_whole() -> None:
+    weak = Validators('"a"', NOW.modified, is_date_strong=False)
+    assert range_applies(THEN, NOW)
+    assert not range_applies(THEN, weak)
+    assert range_applies('"a"', weak)

@@ -21,7 +21,13 @@ from gossamer.shards.web.answer import (
 
 SETTING = AnswerSetting(common_lines("Sun, 06 Nov 1994 08:49:37 GMT", "s"))
 STATUS = FileStatus(
-    size_bytes=100, mtime_ns=784111777_000000001, inode=7, device=1, is_file=True, is_directory=False
+    size_bytes=100,
+    mtime_ns=784111777_000000001,
+    ctime_ns=784111777_000000002,
+    inode=7,
+    device=1,
+    is_file=True,
+    is_directory=False,
 )
 NOW = 784111777 + 60
 FACTS = file_facts(STATUS, "text/x", NOW)
@@ -104,3 +110,12 @@ def test_lines__as_fields_are_written() -> None:
             ("Accept-Ranges", "bytes"),
         ]
     )
+
+
+def test_file_facts__changed_with_its_old_times__another_etag_and_no_strong_date() -> None:
+    later = msgspec.structs.replace(STATUS, ctime_ns=STATUS.ctime_ns + 2_000_000_000)
+    facts = file_facts(later, "text/x", NOW)
+    assert facts.validators.etag != FACTS.validators.etag
+    assert (FACTS.validators.is_date_strong, facts.validators.is_date_strong) == (True, False)
+    just_now = file_facts(STATUS, "text/x", STATUS.mtime_ns // 1_000_000_000)
+    assert not just_now.validators.is_date_strong

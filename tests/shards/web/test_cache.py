@@ -9,7 +9,7 @@ from gossamer.shards.web.answer import FileFacts
 from gossamer.shards.web.cache import CachedFile, FileCache
 
 FACTS = FileFacts(0, "text/plain", Validators('"x"', 0), "", "")
-STATUS = FileStatus(0, 0, 1, 1, is_file=True, is_directory=False)
+STATUS = FileStatus(0, 0, 0, 1, 1, is_file=True, is_directory=False)
 
 STEPS = st.lists(
     st.one_of(
