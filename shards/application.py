@@ -20,8 +20,7 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.stack import Stack, Statistics
-from gossamer.shards.standard_streams import write_standard_output
-from gossamer.shards.web.access_log import AccessLog
+from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
 from gossamer.shards.web.site import StaticSite
 
@@ -49,21 +48,23 @@ class Application(msgspec.Struct, frozen=True):
     """Makes the loops that take the application's own system calls."""
 
 
-def _static_site(config: Config, root_fd: int) -> Application:
+def _static_site(config: Config, root_fd: int, write: Write) -> Application:
     if not config.log.access_log:
         site = StaticSite(root_fd, config.web)
         return Application(site.serve, site.statistics, site.begin_end, site.drain, forget=site.forget)
-    access_log = AccessLog(write_standard_output)
+    access_log = AccessLog(write)
     site = StaticSite(root_fd, config.web, access_log=access_log)
     return Application(
         site.serve, site.statistics, site.begin_end, site.drain, access_log.flush, forget=site.forget
     )
 
 
-def open_application(config: Config, root_fd: int | None) -> Application:
-    """The application of a configuration; a folder has a descriptor already. Raises: ConfigError."""
+def open_application(config: Config, root_fd: int | None, write: Write) -> Application:
+    """The application of a configuration; a folder has a descriptor already, and its access log goes to
+    `write`. Raises: ConfigError.
+    """
     if root_fd is not None:
-        return _static_site(config, root_fd)
+        return _static_site(config, root_fd, write)
     try:
         handler = load_application(config.server.target)
     except ApplicationError as error:

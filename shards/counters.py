@@ -80,6 +80,7 @@ TOTALS: Final = (
     "turns_total",
     "disk_operations_total",
     "thread_errors_total",
+    "log_lines_dropped_total",
 )
 
 COLUMNS: Final = ("heartbeat_us", "state", *GAUGES, *TOTALS, *(f"drop_{reason}" for reason in DROPS))

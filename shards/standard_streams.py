@@ -5,12 +5,14 @@ Owns that neither ends a server: `gossamer serve | head -1` goes on serving. Dec
 
 import logging
 import os
+import select
 import sys
 from typing import Final
 
 log = logging.getLogger("gossamer.output")
 
 OUTPUT_FD: Final = 1
+ERROR_FD: Final = 2
 NAMES: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 """The streams of `sys`, by descriptor."""
 
@@ -32,13 +34,19 @@ def _point_at_nothing(fd: int) -> None:
     os.close(nothing)
 
 
-def write_standard_output(content: bytes) -> None:
-    """Write all of it at once; where the reader has left, say so and write nowhere from then on."""
+def write_all(fd: int, content: bytes, name: str) -> None:
+    """Write all of it to standard output or error, as `name` says; where the reader has left, say so and
+    write nowhere from then on.
+    """
     try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        at = 0
+        while at < len(content):
+            try:
+                at += os.write(fd, content[at:])
+            except BlockingIOError:  # somebody who shares it made it non-blocking
+                select.select([], [fd], [])
     except BrokenPipeError:
-        _point_at_nothing(OUTPUT_FD)
-        log.warning("standard output: its reader has left; nothing more is written to it")
+        _point_at_nothing(fd)
+        log.warning("standard %s: its reader has left; nothing more is written to it", name)
     except OSError as error:
-        log.error("standard output: %s; lines are lost", error.strerror)
+        log.error("standard %s: %s; lines are lost", name, error.strerror)

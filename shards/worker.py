@@ -43,6 +43,7 @@ from gossamer.shards.heart import Heart
 from gossamer.shards.imports import look_here_last
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
+from gossamer.shards.outlet import Outlets
 from gossamer.shards.root import require_entry
 from gossamer.shards.serving import Worker
 from gossamer.shards.signals import ENDING
@@ -161,10 +162,12 @@ def run_worker(plan: WorkerPlan) -> None:
     root = plan.descriptors.root
     if root == NO_DESCRIPTOR:
         look_here_last()
-    application = open_application(plan.config, root if root != NO_DESCRIPTOR else None)
+    outlets = Outlets()
+    application = open_application(plan.config, root if root != NO_DESCRIPTOR else None, outlets.output.put)
     unpinned = pin_cpu(plan.shard.cpu)
     set_limits(plan.config)
     give_up_privileges(plan)
+    outlets.take_over_log()
     if root != NO_DESCRIPTOR:
         require_entry(root, plan.config.server.target)
     gc.collect()
@@ -174,7 +177,7 @@ def run_worker(plan: WorkerPlan) -> None:
     row = map_row(plan.descriptors.counters)
     os.close(plan.descriptors.counters)
     is_last = partial(is_readable, plan.descriptors.liveness)
-    worker = Worker(scheduler, row, monotonic_us, is_last, (disk.statistics,))
+    worker = Worker(scheduler, row, monotonic_us, is_last, (disk.statistics, outlets.statistics))
     graceful_us = plan.config.server.timeout_graceful_shutdown_us
     scheduler.add_loop(Heart(worker.beat))
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
@@ -188,6 +191,7 @@ def run_worker(plan: WorkerPlan) -> None:
         worker.run()
     watchdog.close()
     application.at_heartbeat()
+    outlets.close()
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.machine import require_machine
+from gossamer.shards.outlet import Outlets
 from gossamer.shards.settings import (
     Setting,
     combine,
@@ -33,7 +34,6 @@ from gossamer.shards.settings import (
     setting_of_assignment,
     settings_of_environment,
 )
-from gossamer.shards.standard_streams import write_standard_output
 from gossamer.shards.startup import ServerRun, target_kind
 from gossamer.shards.supervisor import SIGNALS, Supervisor
 
@@ -105,13 +105,13 @@ def config_loader(context: click.Context) -> Callable[[], Config]:
     return load
 
 
-def announce(run: ServerRun) -> None:
-    """Say what is served, on which stack and why, where, and how to stop it."""
+def announcement(run: ServerRun) -> bytes:
+    """What is served, on which stack and why, where, and how to stop it."""
     lines = io.StringIO()
     _print_start(
-        run, Console(file=lines, force_terminal=sys.stdout.isatty(), soft_wrap=True, highlight=False)
+        run, Console(file=lines, force_terminal=sys.stderr.isatty(), soft_wrap=True, highlight=False)
     )
-    write_standard_output(lines.getvalue().encode())
+    return lines.getvalue().encode()
 
 
 def _print_start(run: ServerRun, console: Console) -> None:
@@ -191,4 +191,9 @@ def run_server(config: Config, load: Callable[[], Config]) -> None:
     with contextlib.closing(SignalSocket(SIGNALS)) as signals, ServerRun(config) as run:
         unblock_signals()
         run.open()
-        Supervisor(run, signals, load, on_ready=lambda: announce(run)).run()
+        outlets = Outlets()
+        outlets.take_over_log()
+        try:
+            Supervisor(run, signals, load, on_ready=lambda: outlets.error.put(announcement(run))).run()
+        finally:
+            outlets.close()

@@ -1,10 +1,15 @@
 """Standard output that nobody reads, and descriptors that are closed."""
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +19,10 @@ from .conftest import GOSSAMER, PATIENCE_SECONDS, Place, wait_until
 
 WRITE_TWICE = """
 import logging, os
-from gossamer.shards.standard_streams import write_standard_output
+from gossamer.shards.standard_streams import write_all
 logging.basicConfig(format="%(message)s")
 for _ in range(2):
-    write_standard_output(b"a line" * 10_000)
+    write_all(1, b"a line" * 10_000, "output")
 os.write(2, b"went on")
 """
 
@@ -95,3 +100,68 @@ def test_serve__descriptors_closed__workers_have_dev_null_and_outlive_what_is_wr
     assert [seen[0], seen[2]] == ["/dev/null"] * 2
     (after,) = status_of(server.directory)["workers"]
     assert (after["pid"], after["state"], after["restarts"]) == (worker["pid"], "serving", 0)
+
+
+@contextlib.contextmanager
+def stalled_pipe(path: Path) -> Iterator[int]:
+    """A pipe that somebody holds open and nobody reads, as small as may be."""
+    os.mkfifo(path)
+    path.chmod(0o666)
+    fd = os.open(path, os.O_RDWR)
+    fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 4096)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+REQUESTS, ROUNDS = 500, 60
+"""Enough lines of the access log for every buffer on the way."""
+
+
+def ask_much(client: socket.socket) -> None:
+    """Pipelined requests, and all their answers."""
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    for _ in range(ROUNDS):
+        client.sendall(request * REQUESTS)
+        answers = b""
+        while answers.count(b"hello\n") < REQUESTS:
+            data = client.recv(1 << 20)
+            assert data
+            answers += data
+
+
+def test_access_log__nobody_reads_it__served_as_ever_and_dropped_lines_counted(
+    place: Place, tmp_path: Path
+) -> None:
+    with stalled_pipe(tmp_path / "pipe"):
+        into = ("sh", "-c", f'exec "$@" > {tmp_path}/pipe', "sh")
+        limits = ("--set", "supervisor.heartbeat_timeout=2s", "--workers", "1", "--access-log")
+        server = place.start(*limits, prefix=into).wait_ready()
+        with place.connect(server.port()) as client:
+            ask_much(client)
+        time.sleep(2.5)
+        (worker,) = server.status()["workers"]
+        assert (worker["restarts"], worker["state"]) == (0, "serving")
+        assert worker["totals"]["log_lines_dropped_total"] > 0
+        assert server.log().count("whoever reads it was too slow") == 1
+        server.process.send_signal(signal.SIGTERM)
+        assert server.wait_end(20) == 0
+
+
+def test_log__nobody_reads_it__served_as_ever(place: Place, tmp_path: Path) -> None:
+    with stalled_pipe(tmp_path / "pipe"):
+        into = ("sh", "-c", f'exec "$@" 2> {tmp_path}/pipe', "sh")
+        server = place.start("--set", "supervisor.heartbeat_timeout=2s", "--workers", "1", prefix=into)
+        wait_until(lambda: is_serving(server.directory), "the server serves")
+        status = server.status()
+        with contextlib.ExitStack() as clients:
+            for _ in range(20):
+                clients.enter_context(place.connect(status["port"]))
+            for _ in range(20):
+                os.kill(status["workers"][0]["pid"], signal.SIGQUIT)
+                os.kill(status["pid"], signal.SIGUSR1)
+                time.sleep(0.05)
+        time.sleep(2.5)
+        (worker,) = server.status()["workers"]
+        assert (worker["restarts"], worker["state"]) == (0, "serving")
