@@ -165,8 +165,11 @@ def read_facts() -> MachineFacts:
 
 def resolve_host(host: str) -> str:
     """The IP address that a host name means here. Raises: ConfigError."""
+    if not host:
+        allowed = 'an IP address or the name of one; "0.0.0.0" is every IPv4 address, "::" every address'
+        raise ConfigError(f"server.host: found ''; allowed: {allowed}")
     try:
-        found = socket.getaddrinfo(host or "::", None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ConfigError(
             f"server.host: found {host!r}; allowed: an IP address or the name of one ({what_failed(error)})"

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from gossamer.shards.exitcode import CannotStartError, NotRunningError
+from gossamer.shards.exitcode import CannotStartError, ConfigError, NotRunningError
 from gossamer.shards.private_folder import PrivateFolder, UntrustedFolderError, read_small
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import Owner
@@ -166,8 +166,11 @@ def find_run_dir(run_dir: str | None, port: int | None) -> Path:
     """The run directory that a command means. Raises: NotRunningError."""
     if run_dir:
         path = Path(run_dir)
-        if read_state(path) is None:
+        state = read_state(path)
+        if state is None:
             raise NotRunningError(f"--run-dir {path}: no server runs there")
+        if port is not None and port != state.port:
+            raise ConfigError(f"--port {port} and --run-dir {path}: the server there has port {state.port}")
         return path
     if port is not None:
         return find_run_dir(str(default_run_dir(port)), None)

@@ -13,11 +13,12 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 
 import msgspec
 
+from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
 from gossamer.core.tcp.parameters import Bounds
 from gossamer.shards.config import SECTIONS, Config
 from gossamer.shards.exitcode import ConfigError
-from gossamer.shards.units import is_size, parse_duration_us, parse_size_bytes
+from gossamer.shards.units import format_duration, is_size, parse_duration_us, parse_size_bytes
 
 ENVIRONMENT_PREFIX: Final = "GOSSAMER_"
 CONFIG_BYTES_MAX: Final = 1 << 20
@@ -107,11 +108,24 @@ def _with_unit(name: str, key: str, value: Any) -> Any:
     return value
 
 
-def _allowed(name: str, annotation: Any) -> str:
+def _allowed(name: str, key: str, annotation: Any) -> str:
+    if key.endswith("_us"):
+        return f"{allowed_values(annotation)} microseconds"
     if name.endswith("_us"):
-        return f'{allowed_values(annotation)} microseconds, or a duration such as "30s"'
+        return _allowed_duration(annotation)
     example = ', or a size such as "64KiB"' if is_size(name) else ""
     return allowed_values(annotation) + example
+
+
+def _allowed_duration(annotation: Any) -> str:
+    """The bounds of a duration as they are typed."""
+    constraints = [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
+    low = next((int(meta.ge) for meta in constraints if meta.ge is not None), 0)
+    high = next((int(meta.le) for meta in constraints if meta.le is not None), None)
+    bounds = f"at least {format_duration(low)}" if low else ""
+    if high is not None and high < NEVER_US:
+        bounds = f"{format_duration(low)} to {format_duration(high)}"
+    return f'a duration such as "30s" or "250ms"{bounds and ": "}{bounds}'
 
 
 def _annotation(section: str, name: str) -> Any:
@@ -131,7 +145,7 @@ def _convert(setting: Setting, name: str) -> Any:
         return msgspec.convert(value, annotation, strict=not setting.is_text)
     # Before msgspec 0.21 its ValidationError is no ValueError.
     except (ValueError, OverflowError, msgspec.ValidationError) as error:
-        allowed = _allowed(name, annotation)
+        allowed = _allowed(name, setting.key, annotation)
         raise ConfigError(f"{setting.origin}: found {_shown(setting.value)}; allowed: {allowed}") from error
 
 

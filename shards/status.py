@@ -17,6 +17,9 @@ CAPABILITY_NAMES: Final = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_NET_RAW: "CAP_NET
 CAPABILITIES_MAX: Final = 4
 """More are only counted."""
 
+ENDED: Final = "ended"
+"""The state of a worker that has no process: it has ended, and is not replaced yet."""
+
 
 class WorkerStatus(msgspec.Struct, frozen=True):
     """One worker."""
@@ -105,7 +108,7 @@ def worker_status(
     return WorkerStatus(
         id=figures.id,
         pid=figures.pid,
-        state=state_of(row["state"]).name.lower(),
+        state=state_of(row["state"]).name.lower() if figures.pid else ENDED,
         queue=figures.queue,
         cpu=figures.cpu,
         cpu_percent=figures.cpu_percent,

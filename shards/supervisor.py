@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core import native
-from gossamer.core.clock import monotonic_us
+from gossamer.core.clock import NEVER_US, monotonic_us
 from gossamer.core.errors import what_failed
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.printable import printable
@@ -40,6 +40,7 @@ from gossamer.shards.signals import ENDING, NO_LOG_FILES, NO_UPGRADE, STOPPING, 
 from gossamer.shards.slot import KILL_GRACE_US, Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ServerStatus
+from gossamer.shards.units import format_duration
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -191,7 +192,7 @@ class Supervisor:
         """Drain and end; or end at once."""
         self._stopping = True
         graceful_us = 0 if at_once else self._run.config.server.timeout_graceful_shutdown_us
-        log.info("stopping%s", "" if at_once else f": draining for at most {graceful_us / 1e6:g} s")
+        log.info("stopping%s", "" if at_once else f": draining, {_patience(graceful_us)}")
         self._run.begin_end()
         number = signal.SIGINT if at_once else signal.SIGTERM
         for slot in self._slots:
@@ -343,3 +344,12 @@ class Supervisor:
             rules_restored_total=guard.restored_total if guard else 0,
             rules_trouble=printable(guard.trouble) if guard else "",
         )
+
+
+def _patience(graceful_us: int) -> str:
+    """How long draining may take, in words."""
+    return (
+        "for as long as it takes"
+        if graceful_us >= NEVER_US
+        else f"for at most {format_duration(graceful_us)}"
+    )

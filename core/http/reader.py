@@ -7,10 +7,16 @@ buffer meanwhile.
 It knows no socket, clock or answer. Source: RFC 9112 2.2, 6.3, 9.3.2.
 """
 
+from typing import Final
+
 from gossamer.core.http.body import Body, BodyError, ChunkedBody, LengthBody
 from gossamer.core.http.grammar import BARE_LF, REQUEST_START
 from gossamer.core.http.limits import DEFAULT_LIMITS, MessageLimits
 from gossamer.core.http.request import CHUNKED, HeadParser, Refusal, Request
+
+TLS_HANDSHAKE: Final = b"\x16\x03"
+"""RFC 8446 5.1: a record of type handshake, and its legacy version."""
+TLS_HELLO: Final = Refusal(400, "a TLS hello on a port that speaks none")
 
 
 def head_end(buffer: bytes, at: int, scanned: int, limits: MessageLimits) -> int | Refusal:
@@ -28,6 +34,8 @@ def head_end(buffer: bytes, at: int, scanned: int, limits: MessageLimits) -> int
         return Refusal(414, "request line too long")
     if unfinished_bytes >= limits.head_bytes_max:
         return Refusal(431, "header fields too large")
+    if buffer.startswith(TLS_HANDSHAKE, at):
+        return TLS_HELLO
     if unfinished_bytes and REQUEST_START.match(buffer, at) is None:
         return Refusal(400, "not HTTP")
     if BARE_LF.search(buffer, max(scanned - 1, at)) is not None:

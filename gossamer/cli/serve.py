@@ -57,6 +57,12 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
 }
 """Which key of config.toml an option sets."""
 
+EVERY_ADDRESS: Final = {
+    "0.0.0.0": " and on every other IPv4 address of this machine",
+    "::": " and on every other IPv4 and IPv6 address of this machine",
+}
+"""What an address that is none of a host means."""
+
 EPILOG: Final = """\b
 Examples:
   gossamer serve www
@@ -120,7 +126,7 @@ def _print_start(run: ServerRun, console: Console) -> None:
     what = "folder" if target_kind(config.server.target) == "folder" else "handler"
     console.print(
         f"[bold]gossamer[/bold] serves the {what} {escape(printable(config.server.target))} "
-        f"on [bold]{escape(run.url)}[/bold]"
+        f"on [bold]{escape(run.url)}[/bold]{EVERY_ADDRESS.get(run.opened.host, '')}"
     )
     console.print(f"  stack     {names[plan.stack]}: {escape(plan.reason)}")
     queues = [str(shard.queue) for shard in plan.shards if shard.queue is not None]

@@ -54,6 +54,8 @@ class AnswerSetting(msgspec.Struct, frozen=True, gc=False):
 
     lines: str
     """The fields that every answer has: `common_lines`."""
+    server: str = ""
+    """How pages that are made here name the server; "" for not at all."""
     ranges_max: int = RANGES_MAX
     is_draining: bool = False
     """Whether connections are to end with the answer at hand."""
@@ -164,10 +166,10 @@ def ranges_answer(
 
 
 def boundary_of(facts: FileFacts) -> str:
-    """A delimiter that changes with the file. RFC 2046 5.1.1 wants it not to occur in the parts; 25
+    """A delimiter that changes with the file. RFC 2046 5.1.1 wants it not to occur in the parts; 24
     characters say so.
     """
-    return "gossamer-" + blake2b(facts.validators.etag.encode("ascii"), digest_size=8).hexdigest()
+    return blake2b(facts.validators.etag.encode("ascii"), digest_size=12).hexdigest()
 
 
 def multipart(facts: FileFacts, ranges: tuple[ByteRange, ...], boundary: str) -> tuple[Part, ...]:
@@ -184,7 +186,7 @@ def error_answer(
     """An error or a redirect with its short page; without a request (its head could not be read) it is the
     last answer.
     """
-    body = error_page(status)
+    body = error_page(status, setting.server)
     fields = [("Content-Type", HTML), ("Content-Length", str(len(body))), *(extra or [])]
     if status == 405:
         # RFC 9110 15.5.6: "The origin server MUST generate an Allow header field in a 405 response"

@@ -56,6 +56,10 @@ def import_module(name: str) -> Any:
     """The module. Raises: ApplicationError, also for whatever the module raises while it is imported."""
     try:
         return importlib.import_module(name)
+    except SystemExit as error:
+        raise ApplicationError(
+            f"module {name!r} ends the program while it is imported (exit code {error.code!r})"
+        ) from error
     except Exception as error:
         what = f"{type(error).__name__}: {' '.join(what_failed(error).split())}"
         raise ApplicationError(f"module {name!r} cannot be imported: {what}{place_of(error)}") from error

@@ -14,7 +14,7 @@ import msgspec
 from gossamer.core.clock import Clock
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.ranges import ByteRange
-from gossamer.core.http.reader import RequestReader, is_one_head
+from gossamer.core.http.reader import TLS_HELLO, RequestReader, is_one_head
 from gossamer.core.http.request import Refusal, Request, RequestParser
 from gossamer.core.http.response import CONTINUE
 from gossamer.core.io.stream import Stream
@@ -56,6 +56,9 @@ class Site(Protocol):
 
     def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
         """Count a response, and log it."""
+
+    def note_tls(self, stream: Stream) -> bytes:
+        """A TLS hello has come; what stands in the access log for its request line."""
 
 
 class Conversation:
@@ -118,7 +121,7 @@ class Conversation:
                 if self.outbox_bytes >= self.site.options.pipeline_bytes_max:
                     await self.flush()
             elif head is not None:
-                return self.refuse(head, b"")
+                return self.refuse(head, self.site.note_tls(self.stream) if head is TLS_HELLO else b"")
             elif reader.has_input:
                 await self.flush()
                 late = await self.inbox.more_of_head()

@@ -5,6 +5,7 @@ so it is done in the pool.
 """
 
 import os
+from heapq import nsmallest
 
 from gossamer.core.http.dates import format_date
 from gossamer.core.threads.calls import sys_blio
@@ -23,21 +24,13 @@ async def list_folder(folder: Folder, entries_max: int, hidden_files: bool) -> b
 
 
 def read_folder(fd: int, entries_max: int, hidden_files: bool) -> tuple[list[FolderEntry], bool]:
-    """The first entries_max entries that are served, folders first; and whether there are more."""
-    entries: list[FolderEntry] = []
-    is_cut = False
+    """The first entries_max entries by name that are served, folders first; and whether there are more."""
     with os.scandir(fd) as listing:
-        for item in listing:
-            if not is_servable(item.name, hidden_files):
-                continue
-            if len(entries) == entries_max:
-                is_cut = True
-                break
-            entry = folder_entry(item)
-            if entry is not None:
-                entries.append(entry)
+        served = (item for item in listing if is_servable(item.name, hidden_files))
+        first = nsmallest(entries_max + 1, served, key=lambda item: item.name)
+    entries = [entry for item in first[:entries_max] if (entry := folder_entry(item)) is not None]
     entries.sort(key=lambda entry: (not entry.is_directory, entry.name))
-    return entries, is_cut
+    return entries, len(first) > entries_max
 
 
 def folder_entry(item: os.DirEntry[str]) -> FolderEntry | None:

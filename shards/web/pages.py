@@ -45,10 +45,13 @@ def page(title: str, body: str) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def error_page(status: int) -> bytes:
-    """The short body of an error or a redirect; the same for everybody, so nothing sent is ever echoed."""
+def error_page(status: int, server: str) -> bytes:
+    """The short body of an error or a redirect; the same for everybody, so nothing sent is ever echoed. It
+    names the server as its field does, or not at all.
+    """
     reason = REASONS[status]
-    return page(f"{status} {reason}", f"<h1>{status} {reason}</h1><small>gossamer</small>")
+    signed = f"<small>{escape(server)}</small>" if server else ""
+    return page(f"{status} {reason}", f"<h1>{status} {reason}</h1>{signed}")
 
 
 def folder_page(name: str, entries: Sequence[FolderEntry], is_cut: bool) -> bytes:

@@ -6,6 +6,7 @@ response may be kept by the bytes of its request because a request without a bod
 is a function of head, file and second; whatever is kept is dropped when the second is over.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -40,6 +41,9 @@ AccessLog = Callable[[Stream, bytes, int, int], None]
 """log(stream, request head, status, body bytes): called for every response; must not block."""
 
 NO_BODY: Final = b""
+TLS_LINE: Final = b"TLS hello\r\n"
+
+log = logging.getLogger("gossamer.web")
 
 
 class StaticSite:
@@ -74,6 +78,7 @@ class StaticSite:
         self.is_ending = False
         """Whether every answer closes its connection."""
         self.is_draining = False
+        self.has_warned_of_tls = False
         self.common = AnswerSetting("")
         self.hot_hits_total = 0
         self.slow_total = 0
@@ -166,7 +171,7 @@ class StaticSite:
         self.last_heads.clear()
         self.hot_bytes = 0
         lines = common_lines(format_date(self.wall() // SECOND_US), self.options.server)
-        self.common = AnswerSetting(lines, self.options.ranges_max, self.is_ending)
+        self.common = AnswerSetting(lines, self.options.server, self.options.ranges_max, self.is_ending)
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
         """The answer, and what its ranges are taken from."""
@@ -230,6 +235,16 @@ class StaticSite:
             self.responses_4xx_total += 1
         if self.access_log is not None:
             self.access_log(stream, head, status, body_bytes)
+
+    def note_tls(self, stream: Stream) -> bytes:
+        """A TLS hello has come: warned of once, since whoever sends it gets no answer that it understands."""
+        if not self.has_warned_of_tls:
+            self.has_warned_of_tls = True
+            log.warning(
+                "a TLS hello on the plain port %d, from %s: say http:// there; more of them are not logged",
+                *(stream.local[1], stream.peer[0]),
+            )
+        return TLS_LINE
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and gauges of the cache."""

@@ -51,5 +51,5 @@ def test_folder_page__a_name_that_is_no_utf8() -> None:
 
 @pytest.mark.parametrize("status", [status for status in REASONS if status >= 300])
 def test_error_page__names_status_and_reason(status: int) -> None:
-    assert f"<h1>{status} {REASONS[status]}</h1>".encode() in error_page(status)
-    assert len(error_page(status)) < 1024
+    assert f"<h1>{status} {REASONS[status]}</h1>".encode() in error_page(status, "s")
+    assert len(error_page(status, "s")) < 1024
