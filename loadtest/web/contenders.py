@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from gossamer.core import native
 from gossamer.loadtest.peers import nginx_binary, start_nginx
 from gossamer.loadtest.servers import Gossamer, Place, Server, start_gossamer
 from gossamer.loadtest.web.python_peers import ARGUMENTS, start_python_peer
@@ -47,10 +48,13 @@ class Ours(msgspec.Struct, frozen=True):
     workers: int = 1
 
 
+INTERPRETED: Final = {native.VARIABLE: "0"}
+NATIVE: Final = {native.VARIABLE: "1"}
 OURS: Final = {
     BASELINE: Ours("gossamer kernel", "kernel"),
-    "frames": Ours("gossamer frames", "nfqueue", "frames"),
-    "raw": Ours("gossamer raw", "nfqueue", "raw"),
+    "frames": Ours("gossamer frames", "nfqueue", "frames", INTERPRETED),
+    "raw": Ours("gossamer raw", "nfqueue", "raw", INTERPRETED),
+    "native": Ours("gossamer native", "nfqueue", "frames", NATIVE),
 }
 OURS_NAMES: Final = tuple(OURS)
 OURS_AND_NGINX: Final = (*OURS_NAMES, "nginx")
@@ -75,7 +79,10 @@ def obstacle(name: str) -> str:
     if name in ARGUMENTS:
         module = ARGUMENTS[name].module
         return "" if importlib.util.find_spec(module) else "it is not installed (extra `bench`)"
-    return (find_nfqueue_obstacle() or "") if OURS[name].stack == "nfqueue" else ""
+    ours = OURS[name]
+    if ours.environment == NATIVE and (why := native.obstacle()):
+        return f"{why}; `make native` builds it"
+    return (find_nfqueue_obstacle() or "") if ours.stack == "nfqueue" else ""
 
 
 def service_of(name: str, row: AskedRow) -> Service:

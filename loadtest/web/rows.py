@@ -55,7 +55,7 @@ def _lossy(percent: float) -> AskedRow:
         1,
         loss_percent=percent,
         round_trip_us=ROUND_TRIP_US,
-        patience=4,
+        patience=3,
     )
 
 
