@@ -1,15 +1,16 @@
 """A quiet connection in few octets: nothing in flight, nothing buffered, nothing being recovered.
 
-    pack(tcb) -> numbers | None           None: it is not quiet
-    unpack(numbers, congestion, parameters) == tcb
+    pack(tcb) -> numbers | None                        None: it is not quiet
+    unpack(numbers, records(tcb), parameters) == tcb
 
 Owns which connections are quiet, and the layout of their numbers. The record of the congestion control and
-the parameters stay records, which most connections share. `core.tcp.codec` writes every connection, all of
-it; here a quiet one takes a sixth of what it takes as records.
+the parameters stay records, which most connections share, and so do the rare ones that a loss or a mark has
+left. `core.tcp.codec` writes every connection, all of it; here a quiet one takes a sixth of what it takes as
+records.
 """
 
 import struct
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -31,6 +32,12 @@ NO_CONGESTION: Final = Congestion(0)
 NO_ROUND_TRIP: Final = RoundTrip()
 QUIET: Final = Tcb(snd_una=Seq(0), snd_nxt=Seq(0), state=State.ESTABLISHED, agreed=NO_AGREEMENT)
 """What is left of every quiet connection without its numbers."""
+
+Records = Congestion | tuple[Any, ...]
+"""The congestion control's; behind it, where there is any, what else a connection may have kept while it is
+quiet: `undo`, `rack`, `ecn`, `delivery`, `path`, `soft_error`, `user_timeout`."""
+
+NO_RARE: Final = (None,) * 7
 
 TIMESTAMPS, SACK, PASSIVE, ECN, IPV6, ECT_BITS_AT = 1, 2, 4, 8, 16, 5
 """The bits of the last octet; above them the codepoint `Agreed.ect`."""
@@ -114,12 +121,37 @@ def is_quiet(tcb: Tcb) -> bool:
         round_trip=NO_ROUND_TRIP,
         congestion=NO_CONGESTION,
         agreed=NO_AGREEMENT,
+        undo=None,
+        rack=None,
+        ecn=None,
+        delivery=None,
+        path=None,
+        soft_error=None,
+        user_timeout=None,
     )
     return without_numbers == QUIET
 
 
-def unpack(numbers: bytes, congestion: Congestion, parameters: TcpParameters) -> Tcb:
+def records(tcb: Tcb) -> Records:
+    """What of a quiet connection stays a record."""
+    rare = (tcb.undo, tcb.rack, tcb.ecn, tcb.delivery, tcb.path, tcb.soft_error, tcb.user_timeout)
+    return tcb.congestion if rare == NO_RARE else (tcb.congestion, *rare)
+
+
+def unpack(numbers: bytes, kept: Records, parameters: TcpParameters) -> Tcb:
     """The connection again."""
+    if isinstance(kept, tuple):
+        congestion, undo, rack, ecn, delivery, path, soft_error, user_timeout = kept
+        return replace(
+            unpack(numbers, congestion, parameters),
+            undo=undo,
+            rack=rack,
+            ecn=ecn,
+            delivery=delivery,
+            path=path,
+            soft_error=soft_error,
+            user_timeout=user_timeout,
+        )
     found = NUMBERS.unpack(numbers)
     rcv_nxt, snd_una, snd_wl1, ts_recent, iss, irs, ts_offset = found[:7]
     snd_wnd, rcv_wnd, max_snd_wnd, retransmits_total = found[7:11]
@@ -140,7 +172,7 @@ def unpack(numbers: bytes, congestion: Congestion, parameters: TcpParameters) ->
             srtt_us, rttvar_us, rto_us, pto_us, pto_one_us, min_us, min_next_us, min_since_us
         ),
         rcv_wnd=rcv_wnd,
-        congestion=congestion,
+        congestion=kept,
         state=State.ESTABLISHED,
         agreed=Agreed(
             parameters,

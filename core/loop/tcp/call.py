@@ -32,8 +32,9 @@ from gossamer.core.loop.streamcall import (
 from gossamer.core.tcp import tcb as records
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.parked import Records
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
-from gossamer.core.tcp.tcb import Congestion, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.threads.waiters import Waiters
@@ -116,7 +117,7 @@ class Parked(msgspec.Struct, frozen=True):
     """What is kept of a connection while it is parked (`core.loop.tcp.parking`)."""
 
     numbers: bytes
-    congestion: Congestion
+    records: Records
     parameters: TcpParameters
     until_us: int
     """When the time of the RECEIVE is over."""

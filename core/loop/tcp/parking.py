@@ -25,7 +25,7 @@ from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.events import Event, SegmentArrives
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.tcp.parked import pack, unpack
+from gossamer.core.tcp.parked import pack, records, unpack
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.threads.deadlines import DeadlineHeap
@@ -106,7 +106,7 @@ class Parking(Side):
         assert connection.recv_thread is not None
         call = blocked_in(connection.recv_thread)
         until_us = self._ticked(connection.recv_deadline_us)
-        kept = (numbers, tcb.congestion, tcb.agreed.parameters, until_us)
+        kept = (numbers, records(tcb), tcb.agreed.parameters, until_us)
         idle = call.idle if type(call) is TcpRecvIdle else None
         is_named = connection.on_soft_error is not None or connection.on_urgent is not None
         if idle is None or is_named or not connection.recv_thread.is_alone:
@@ -132,7 +132,7 @@ class Parking(Side):
     def wake(self, flow: Flow) -> Connection:
         """The connection of a flow that is parked, which no longer is."""
         parked = self._demux.parked[flow]
-        tcb = unpack(parked.numbers, parked.congestion, parked.parameters)
+        tcb = unpack(parked.numbers, parked.records, parked.parameters)
         self._deadlines.discard(min(parked.until_us, deadline_us(tcb)), flow)
         if type(parked) is Asleep:
             connection = parked.connection
@@ -174,7 +174,7 @@ class Parking(Side):
             return
         self._connections.lay_down(connection)
         kept = msgspec.structs.replace(
-            parked, numbers=numbers, congestion=tcb.congestion, parameters=tcb.agreed.parameters
+            parked, numbers=numbers, records=records(tcb), parameters=tcb.agreed.parameters
         )
         self._put(connection.flow, tcb, kept)
 

@@ -81,7 +81,8 @@ class TcpSendSide(Side):
 
     def _send_file(self, thread: Thread[Any], call: TcpSendFile) -> Any:
         connection: Connection = call.connection
-        if connection.tcb is None or connection.is_closed:
+        tcb = self._connections.rouse(connection)
+        if tcb is None or connection.is_closed:
             raise why_over(connection)
         if connection.send_thread is not None:
             raise second_sender(connection.send_thread)
@@ -90,7 +91,7 @@ class TcpSendSide(Side):
         # Its file is needed from now on, though nothing of it found room.
         connection.send_rest = rest = Rest(self._stretch(call, number, length), length)
         connection.send_is_last = False
-        self._put(connection, connection.tcb, rest)
+        self._put(connection, tcb, rest)
         if rest.data:
             return self._block(connection, thread, rest, call.timeout_us)
         connection.send_rest = None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim import states
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.tcp.parked import NUMBERS, pack, unpack
+from gossamer.core.tcp.parked import NUMBERS, pack, records, unpack
 from gossamer.core.tcp.tcb import (
     Agreed,
     Congestion,
@@ -68,7 +68,7 @@ def again(tcb: Tcb) -> Tcb | None:
     if numbers is None:
         return None
     assert len(numbers) == NUMBERS.size == 127
-    return unpack(numbers, tcb.congestion, tcb.agreed.parameters)
+    return unpack(numbers, records(tcb), tcb.agreed.parameters)
 
 
 def test_pack__quiet__comes_back() -> None:
@@ -126,3 +126,11 @@ def test_pack__number_without_room__not_packed() -> None:
 @pytest.mark.parametrize("state", [each for each in State if each is not State.ESTABLISHED])
 def test_pack__any_other_state__not_packed(state: State) -> None:
     assert pack(replace(quiet(), state=state)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["undo", "rack", "ecn", "delivery", "path", "soft_error", "user_timeout", "congestion"]
+)
+def test_pack__what_a_loss_or_a_mark_has_left__comes_back(name: str) -> None:
+    tcb = replace(quiet(), **{name: OTHER[name]})
+    assert again(tcb) == tcb

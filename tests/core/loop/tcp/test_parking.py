@@ -229,6 +229,11 @@ async def calls_send(stream: TcpStream) -> object:
     return await stream.send(b"news")
 
 
+async def calls_send_file(stream: TcpStream) -> object:
+    with open(__file__, "rb") as file:
+        return await stream.send_file(file.fileno(), 0, 500)
+
+
 async def calls_shutdown(stream: TcpStream) -> object:
     return await stream.shutdown()
 
@@ -242,7 +247,7 @@ async def calls_close(stream: TcpStream) -> object:
 
 
 @pytest.mark.parametrize(
-    "call", [calls_options, calls_info, calls_send, calls_shutdown, calls_abort, calls_close]
+    "call", [calls_options, calls_info, calls_send, calls_send_file, calls_shutdown, calls_abort, calls_close]
 )
 def test_asleep__call_of_another_thread__as_on_one_awake(
     call: Callable[[TcpStream], Coroutine[Any, Any, object]],
@@ -347,3 +352,15 @@ def test_blocked_in_send__not_parked() -> None:
     server.open(1)
     server.rest(4 * AFTER_US)
     assert server.loop.statistics()["parked"] == 0
+
+
+def test_idle__after_a_retransmission__parked() -> None:
+    site = Site(is_idle=True)
+    server = CrowdedServer(site.serve, PARAMETERS)
+    server.sink.is_deaf = True
+    server.open(1)
+    server.rest(2 * SECOND_US)
+    server.sink.is_deaf = False
+    server.rest(4 * AFTER_US)
+    assert server.loop.statistics()["retransmits_total"] > 0
+    assert server.loop.statistics()["parked"] == 1
