@@ -8,7 +8,7 @@ from typing import Final
 
 from gossamer.core.http.client import ResponseReader
 from gossamer.core.io.stream import Stream
-from gossamer.loadtest.failures import Stage
+from gossamer.loadtest.failures import RequestPhase
 from gossamer.loadtest.pace import SendSlot
 from gossamer.loadtest.tally import Tally
 
@@ -56,7 +56,7 @@ class Caller:
         self.give_up_us = 0
         self.answered = 0
         """How many of them were answered."""
-        self.phase = Stage.CONNECT
+        self.phase = RequestPhase.CONNECT
 
     def take(self, slot: SendSlot, tally: Tally, now_us: int) -> None:
         """Requests are given to it."""
@@ -76,7 +76,7 @@ class Caller:
     def seen(self) -> bytes:
         """The beginning of an answer that could not be read."""
         reader = self.reader
-        if reader is None or self.stream is None or self.phase is not Stage.FIRST_BYTE:
+        if reader is None or self.stream is None or self.phase is not RequestPhase.FIRST_BYTE:
             return b""
         return reader.buffer[reader.at : reader.at + SEEN_BYTES]
 
@@ -89,6 +89,6 @@ class Caller:
         """
         if not self.uses or self.stream is None or self.reader is None or self.reader.has_input:
             return False
-        if self.phase is Stage.SEND:
+        if self.phase is RequestPhase.SEND:
             return isinstance(error, EOFError | BrokenPipeError | ConnectionResetError)
-        return self.phase is Stage.FIRST_BYTE and isinstance(error, EOFError | BrokenPipeError)
+        return self.phase is RequestPhase.FIRST_BYTE and isinstance(error, EOFError | BrokenPipeError)

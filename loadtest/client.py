@@ -17,7 +17,7 @@ from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.effort import WINDOW_US, used
-from gossamer.loadtest.failures import Stage
+from gossamer.loadtest.failures import RequestPhase
 from gossamer.loadtest.pace import Shape
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.run import LoadRun
@@ -52,7 +52,7 @@ async def stand(run: LoadRun, caller: Caller) -> None:
         try:
             await connect(run, caller, run.connect_patience_us())
         except OSError as error:
-            run.opening.note(error, Stage.CONNECT, run.clock())
+            run.opening.note(error, RequestPhase.CONNECT, run.clock())
     stands = caller.stream is not None or not run.options.keep_alive
     if not run.arrive(stands=stands):
         await sys_park(run.gate)
@@ -103,7 +103,7 @@ async def fulfil(run: LoadRun, caller: Caller) -> bool:
 async def connect(run: LoadRun, caller: Caller, patience_us: int) -> Stream:
     """A connection for a caller, to the next address in turn. Raises: OSError."""
     started_us = run.clock()
-    caller.phase = Stage.CONNECT
+    caller.phase = RequestPhase.CONNECT
     address = run.addresses[caller.number % len(run.addresses)]
     stream = await run.connector.connect(address, patience_us)
     caller.tally.connected(run.clock() - started_us)
@@ -138,7 +138,7 @@ async def exchange(run: LoadRun, caller: Caller) -> None:
     assert slot is not None
     if stream is None:
         stream = await connect(run, caller, run.patience_us(caller.give_up_us))
-    caller.phase = Stage.SEND
+    caller.phase = RequestPhase.SEND
     caller.sent_us = run.clock()
     data = run.request * (slot.count - caller.answered)
     await stream.send(data, run.patience_us(caller.give_up_us))
@@ -154,10 +154,10 @@ async def read_response(run: LoadRun, caller: Caller, stream: Stream) -> None:
     assert reader is not None
     assert slot is not None
     body_bytes = 0
-    caller.phase = Stage.FIRST_BYTE
+    caller.phase = RequestPhase.FIRST_BYTE
     while (response := reader.next_response(run.options.method)) is None:
         await receive(run, caller, stream)
-    caller.phase = Stage.BODY
+    caller.phase = RequestPhase.BODY
     while (data := reader.next_body()) != b"":
         if data is None:
             await receive(run, caller, stream)

@@ -25,7 +25,7 @@ ERROR_KINDS: Final[tuple[tuple[type[Exception], str], ...]] = (
 )
 
 
-class Stage(StrEnum):
+class RequestPhase(StrEnum):
     """How far a request had come."""
 
     CONNECT = "connect"
@@ -44,7 +44,7 @@ def kind_of(error: Exception) -> str:
 class ErrorKind:
     """What is kept of one kind in one phase."""
 
-    def __init__(self, kind: str, phase: Stage, at_us: int, example: str) -> None:
+    def __init__(self, kind: str, phase: RequestPhase, at_us: int, example: str) -> None:
         self.kind = kind
         self.phase = phase
         self.count = 0
@@ -67,10 +67,10 @@ class ErrorLog:
     """The errors of a run."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, Stage], ErrorKind] = {}
+        self._kinds: dict[tuple[str, RequestPhase], ErrorKind] = {}
 
-    def note(self, error: Exception, phase: Stage, at_us: int, seen: bytes = b"", count: int = 1) -> None:
-        """Count an error that ended so many requests; `seen` is what had come of the answer."""
+    def note(self, error: Exception, phase: RequestPhase, at_us: int, seen: bytes = b"") -> None:
+        """Count an error that ended a request; `seen` is what had come of the answer."""
         kind = kind_of(error)
         if (kind, phase) not in self._kinds and len(self._kinds) >= KINDS_MAX:
             kind = "other"
@@ -78,7 +78,7 @@ class ErrorLog:
         if noted is None:
             noted = ErrorKind(kind, phase, at_us, example_of(error, seen))
             self._kinds[kind, phase] = noted
-        noted.count += count
+        noted.count += 1
         noted.last_us = at_us
 
     @property

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gossamer.loadtest.histogram import Histogram
 from gossamer.loadtest.run import LoadRun
-from gossamer.loadtest.verdict import Figures, verdict
+from gossamer.loadtest.verdict import RunFigures, verdict
 
 PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 
@@ -32,12 +32,12 @@ def summary(run: LoadRun) -> dict[str, Any]:
     }
 
 
-def figures_of(run: LoadRun) -> Figures:
+def figures_of(run: LoadRun) -> RunFigures:
     """What the verdict is found by."""
     tally = run.tally
     is_open = run.options.rate > 0
     sent_in_time, _ = run.in_time or (tally.sent_total, 0)
-    return Figures(
+    return RunFigures(
         rate=run.options.rate,
         due_in_time=run.due if is_open else tally.sent_total,
         sent_in_time=sent_in_time,

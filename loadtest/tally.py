@@ -9,7 +9,7 @@ the distributions as "at least so long", by what had passed when it was given up
 from enum import StrEnum
 from typing import Final
 
-from gossamer.loadtest.failures import ErrorLog, Stage
+from gossamer.loadtest.failures import ErrorLog, RequestPhase
 from gossamer.loadtest.histogram import Histogram
 
 STATUS_BAD: Final = 400
@@ -61,7 +61,7 @@ class Tally:
         self.response.record(response_us)
         self.service.record(service_us)
 
-    def failed(self, error: Exception, phase: Stage, at_us: int, seen: bytes) -> None:
+    def failed(self, error: Exception, phase: RequestPhase, at_us: int, seen: bytes) -> None:
         """One request failed, or was given up after its time; `unanswered` says how long it took."""
         self.errors.note(error, phase, at_us, seen)
         if isinstance(error, TimeoutError):

@@ -44,7 +44,7 @@ NGINX_P50_US_MAX: Final = 400
 NGINX_PORT: Final = 18_473
 
 
-class TruthCase(msgspec.Struct, frozen=True):
+class KnownRun(msgspec.Struct, frozen=True):
     """One run."""
 
     delay: str
@@ -59,18 +59,18 @@ class TruthCase(msgspec.Struct, frozen=True):
 
 
 CASES: Final = (
-    *(TruthCase("constant", rate, 128, 3 * SECOND_US) for rate in (100, 1_000, 5_000)),
+    *(KnownRun("constant", rate, 128, 3 * SECOND_US) for rate in (100, 1_000, 5_000)),
     *(
-        TruthCase("one-percent", rate, connections, 4 * SECOND_US)
+        KnownRun("one-percent", rate, connections, 4 * SECOND_US)
         for rate, connections in ((100, 32), (2_000, 64))
     ),
-    *(TruthCase("stall", rate, 400, 5 * SECOND_US) for rate in (100, 300)),
-    *(TruthCase("stall", 200, 300, 4 * SECOND_US + tenth * SECOND_US // 10) for tenth in range(1, 10)),
-    *(TruthCase("hangs", rate, 128, 3 * SECOND_US) for rate in (100, 500)),
+    *(KnownRun("stall", rate, 400, 5 * SECOND_US) for rate in (100, 300)),
+    *(KnownRun("stall", 200, 300, 4 * SECOND_US + tenth * SECOND_US // 10) for tenth in range(1, 10)),
+    *(KnownRun("hangs", rate, 128, 3 * SECOND_US) for rate in (100, 500)),
 )
 
 
-def expected_us(case: TruthCase) -> dict[str, tuple[int, int]]:
+def expected_us(case: KnownRun) -> dict[str, tuple[int, int]]:
     """The least and the most that each percentile of the response times may be, by arithmetic; NEVER_US where
     it is that of no answer.
 
@@ -91,7 +91,7 @@ def expected_us(case: TruthCase) -> dict[str, tuple[int, int]]:
     return found
 
 
-def faults_of(case: TruthCase, found: dict[str, Any]) -> Iterator[str]:
+def faults_of(case: KnownRun, found: dict[str, Any]) -> Iterator[str]:
     """What is not as it must be."""
     unanswered = [found[name] for name in ("failed_total", "timed_out_total", "in_flight_total")]
     total = found["requests_total"] + sum(unanswered) + sum(found["never_sent"].values())
@@ -121,7 +121,7 @@ def load(url: str, rate: float, connections: int, duration_us: int) -> dict[str,
     return found
 
 
-def against(case: TruthCase) -> dict[str, Any]:
+def against(case: KnownRun) -> dict[str, Any]:
     """One run of a case, with a server of its own."""
     argv = [sys.executable, "-m", "gossamer.loadtest.delays", case.delay]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
@@ -134,7 +134,7 @@ def against(case: TruthCase) -> dict[str, Any]:
             server.stdin.close()
 
 
-def is_true(case: TruthCase) -> bool:
+def is_true(case: KnownRun) -> bool:
     """Try a case, and print how it went."""
     for attempt in range(TRIES_MAX):
         found = against(case)

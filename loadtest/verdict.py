@@ -17,7 +17,7 @@ BUSY_SHARE_MAX: Final = 0.90
 RATE_MISSED_MAX: Final = 0.01
 
 
-class Figures(msgspec.Struct, frozen=True):
+class RunFigures(msgspec.Struct, frozen=True):
     """What is judged. Units: microseconds, requests."""
 
     rate: float
@@ -45,7 +45,7 @@ class Warned(msgspec.Struct, frozen=True):
     line: str
 
 
-def verdict(figures: Figures) -> tuple[Warned, ...]:
+def verdict(figures: RunFigures) -> tuple[Warned, ...]:
     """Everything that makes these figures doubtful."""
     found = (
         connections_missing(figures),
@@ -57,7 +57,7 @@ def verdict(figures: Figures) -> tuple[Warned, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def connections_missing(figures: Figures) -> Warned | None:
+def connections_missing(figures: RunFigures) -> Warned | None:
     """Fewer connections stood than were asked for."""
     if figures.connections_stood >= figures.connections:
         return None
@@ -68,7 +68,7 @@ def connections_missing(figures: Figures) -> Warned | None:
     )
 
 
-def rate_missed(figures: Figures) -> Warned | None:
+def rate_missed(figures: RunFigures) -> Warned | None:
     """Less was sent than was asked for."""
     if not figures.rate or figures.sent_in_time >= (1 - RATE_MISSED_MAX) * figures.due_in_time:
         return None
@@ -79,7 +79,7 @@ def rate_missed(figures: Figures) -> Warned | None:
     )
 
 
-def connections_lag(figures: Figures) -> Warned | None:
+def connections_lag(figures: RunFigures) -> Warned | None:
     """Requests waited for a free connection."""
     if not figures.rate or figures.connection_lag_p50_us <= LAG_SHARE_MAX * figures.response_p50_us:
         return None
@@ -90,7 +90,7 @@ def connections_lag(figures: Figures) -> Warned | None:
     )
 
 
-def generator_lag(figures: Figures) -> Warned | None:
+def generator_lag(figures: RunFigures) -> Warned | None:
     """Requests waited for the generator."""
     limit_us = max(LAG_SHARE_MAX * figures.response_p50_us, LAG_US_MIN)
     if not figures.rate or figures.generator_lag_p50_us <= limit_us:
@@ -102,7 +102,7 @@ def generator_lag(figures: Figures) -> Warned | None:
     )
 
 
-def generator_busy(figures: Figures) -> Warned | None:
+def generator_busy(figures: RunFigures) -> Warned | None:
     """The generator was at its limit."""
     if figures.busy_share <= BUSY_SHARE_MAX:
         return None

@@ -243,7 +243,8 @@ def perform(options: LoadOptions, stack: ClientStack, console: Console) -> LoadR
         run.is_interrupted = run.is_stopped = True
         scheduler.stop()
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup(1)
+    before = {number: signal.signal(number, stop) for number in heeded}
     conductor = scheduler.spawn(whole(), "conductor")
     gc.freeze()  # what was imported lives to the end: no collection need look at it while requests are due
     try:

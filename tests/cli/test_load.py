@@ -157,3 +157,18 @@ def test_exit_code__of_a_summary(changed: dict[str, object], strict: bool, code:
         "errors_total": 0,
     }
     assert exit_code(good | changed, strict=strict) == code
+
+
+def test_nohup__a_hangup__the_run_goes_on() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        argv = ["nohup", *COMMAND, "load", url, "-c", "1", "-n", "1", "--timeout", "1500ms", "--json"]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        held = [listener.accept() for _ in range(2)]
+        time.sleep(0.3)
+        process.send_signal(signal.SIGHUP)
+        out, _ = process.communicate(timeout=30)
+    for sock, _ in held:
+        sock.close()
+    found = json.loads(out)
+    assert (found["interrupted"], found["timed_out_total"]) == (False, 1)

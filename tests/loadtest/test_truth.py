@@ -3,29 +3,29 @@
 import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
-from gossamer.loadtest.truth import CASES, TruthCase, against, expected_us, faults_of
+from gossamer.loadtest.truth import CASES, KnownRun, against, expected_us, faults_of
 
 
 def test_expected__constant__every_percentile() -> None:
-    assert expected_us(TruthCase("constant", 1_000, 1, SECOND_US)) == dict.fromkeys(
+    assert expected_us(KnownRun("constant", 1_000, 1, SECOND_US)) == dict.fromkeys(
         ("p50", "p90", "p99"), (10_000, 10_000)
     )
 
 
 def test_expected__end_in_a_stall__what_the_issue_says() -> None:
-    least, most = expected_us(TruthCase("stall", 1_000, 1, 4_500_000))["p90"]
+    least, most = expected_us(KnownRun("stall", 1_000, 1, 4_500_000))["p90"]
     assert least <= 550_000 <= most
     assert most - least < 20_000
 
 
 def test_expected__hanging__no_answer_is_the_truth() -> None:
-    found = expected_us(TruthCase("hangs", 1_000, 1, SECOND_US))
+    found = expected_us(KnownRun("hangs", 1_000, 1, SECOND_US))
     assert found["p90"] == (10_000, 10_000)
     assert found["p99"] == (NEVER_US, NEVER_US)
 
 
 def test_faults__a_figure_that_is_wrong__is_named() -> None:
-    case = TruthCase("constant", 1_000, 1, SECOND_US)
+    case = KnownRun("constant", 1_000, 1, SECOND_US)
     response = {"p50": 10_599, "p90": 10_601, "p99": 9_000, "at_least": []}
     found = {
         "requests_total": 999,

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from gossamer.loadtest.verdict import Figures, verdict
+from gossamer.loadtest.verdict import RunFigures, verdict
 
-GOOD = Figures(
+GOOD = RunFigures(
     rate=1_000.0,
     due_in_time=5_000,
     sent_in_time=5_000,
