@@ -19,6 +19,7 @@ from gossamer.loadtest.arrivals import arrivals_of
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.effort import Effort
 from gossamer.loadtest.failures import ErrorLog
+from gossamer.loadtest.fields import authority_of
 from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
 from gossamer.loadtest.tally import NotSent, Tally
 from gossamer.loadtest.target import Target
@@ -52,6 +53,17 @@ class LoadOptions(msgspec.Struct, frozen=True):
     process: str = "even"
     """How requests of an open loop come: even or poisson."""
     seed: int = 0
+    fields: tuple[tuple[str, str], ...] = ()
+    """Header fields of each request; Host among them replaces the URL's."""
+
+
+def request_of(options: LoadOptions) -> bytes:
+    """The one request that is sent again and again."""
+    authority = authority_of(options.fields, options.target.authority)
+    others = [(name, value) for name, value in options.fields if name.lower() != "host"]
+    return build_request(
+        options.method, options.target.path, authority, others, keep_alive=options.keep_alive
+    )
 
 
 class LoadRun:
@@ -87,10 +99,7 @@ class LoadRun:
         self.ended_us = 0
         self.is_stopped = False
         self.is_interrupted = False
-        target = options.target
-        self.request = build_request(
-            options.method, target.path, target.authority, keep_alive=options.keep_alive
-        )
+        self.request = request_of(options)
 
     # The start.
 

@@ -24,6 +24,7 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
 from gossamer.loadtest.client import conduct
+from gossamer.loadtest.fields import parse_fields
 from gossamer.loadtest.report import ProgressDisplay, print_summary
 from gossamer.loadtest.run import LoadOptions, LoadRun
 from gossamer.loadtest.stacks import ClientStack, client_stack
@@ -147,6 +148,14 @@ docs/load-testing.md says what each figure means.
     show_default=True,
     help="Give up on an answer after this time.",
 )
+@click.option(
+    "-H",
+    "--header",
+    "fields",
+    multiple=True,
+    metavar="FIELD",
+    help="A header field of each request, as 'Accept: text/html'; may be given again.",
+)
 @click.option("--method", type=click.Choice(["GET", "HEAD"]), default="GET", show_default=True)
 @click.option("--strict", is_flag=True, help="Exit code 4 where a warning says that figures are not valid.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -204,6 +213,7 @@ def checked(url: str, stack: str, asked: dict[str, Any]) -> LoadOptions:
         asked["connect_rate"],
         asked["arrivals"],
         secrets.randbelow(SEED_MAX) if asked["seed"] is None else asked["seed"],
+        parse_fields(asked["fields"]),
     )
 
 
