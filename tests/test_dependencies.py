@@ -17,6 +17,8 @@ CONSTRAINTS = (ROOT / "constraints.txt").read_text()
 OPTIONAL = {
     ("ffi/nfqueue_package.py", "netfilterqueue"): "nfqueue",
     ("gossamer/cli/sim/plot.py", "matplotlib"): "plots",
+    ("shards/web/encoders.py", "brotli"): "compression",
+    ("shards/web/encoders.py", "zstandard"): "compression",
     ("loadtest/locustfile.py", "locust"): "load",
     ("loadtest/experiments/sync.py", "trio"): "bench",
     ("loadtest/experiments/threads.py", "trio"): "bench",
@@ -92,7 +94,11 @@ def test_optional__nothing_that_nobody_imports() -> None:
 
 def test_tests__all_that_they_load_is_in_the_extra_test() -> None:
     """What is imported by `importorskip` is a text here, and what a file guards itself is named."""
-    guarded = {("gossamer/cli/sim/plot.py", "matplotlib")}
+    guarded = {
+        ("gossamer/cli/sim/plot.py", "matplotlib"),
+        ("shards/web/encoders.py", "brotli"),
+        ("shards/web/encoders.py", "zstandard"),
+    }
     brought = DEPENDENCIES | names_of(EXTRAS["test"])
     reached = reached_by_tests()
     assert len(reached) > len(TESTS)

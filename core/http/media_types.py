@@ -89,3 +89,32 @@ def media_type(name: str, overrides: Mapping[str, str] | None = None) -> str:
     if not overrides:
         return known
     return overrides.get(extension) or overrides.get("." + extension) or known
+
+
+COMPRESSIBLE: Final = frozenset(
+    {
+        "application/atom+xml",
+        "application/javascript",
+        "application/json",
+        "application/ld+json",
+        "application/manifest+json",
+        "application/rss+xml",
+        "application/rtf",
+        "application/toml",
+        "application/wasm",
+        "application/xhtml+xml",
+        "application/xml",
+        "font/otf",
+        "font/ttf",
+        "image/bmp",
+        "image/svg+xml",
+        "image/vnd.microsoft.icon",
+    }
+)
+"""Beside text/ and whatever ends with +json or +xml: types that are not compressed by themselves."""
+
+
+def is_compressible(kind: str) -> bool:
+    """Whether compressing a body of this type is worth it."""
+    essence = kind.partition(";")[0].strip().lower()
+    return essence.startswith("text/") or essence in COMPRESSIBLE or essence.endswith(("+json", "+xml"))

@@ -34,6 +34,8 @@ FieldList = list[tuple[str, str]]
 LAST_LINES: Final = field_lines([CLOSE])
 OLD_CLIENT_LINES: Final = field_lines([KEEP_ALIVE])
 
+VARY: Final = ("Vary", "Accept-Encoding")
+
 ALLOWED_METHODS: Final = ("GET", "HEAD")
 
 
@@ -47,6 +49,16 @@ class FileFacts(msgspec.Struct, frozen=True, gc=False):
     """Last-Modified as text."""
     lines: str
     """The fields of an answer that sends all of it."""
+    coding: str = ""
+    """How it is coded; "" for as it is."""
+    varies: bool = False
+    """Whether another client may get it in another coding."""
+
+    @property
+    def coding_fields(self) -> FieldList:
+        """What a part of it needs said of its coding, too."""
+        coding = [("Content-Encoding", self.coding)] if self.coding else []
+        return [*coding, VARY] if self.varies else coding
 
 
 class AnswerSetting(msgspec.Struct, frozen=True, gc=False):
@@ -101,6 +113,35 @@ def file_facts(status: FileStatus, media_type: str, now: int) -> FileFacts:
     return FileFacts(status.size_bytes, media_type, validators, last_modified, lines)
 
 
+def varying_facts(facts: FileFacts) -> FileFacts:
+    """The facts of a file that others may get in a coding."""
+    weaker = msgspec.structs.replace(facts.validators, is_date_strong=False)
+    return msgspec.structs.replace(
+        facts, validators=weaker, lines=facts.lines + field_lines([VARY]), varies=True
+    )
+
+
+def coded_facts(facts: FileFacts, coding: str, size: int, etag: str) -> FileFacts:
+    """The facts of a coding of a file; `etag` is of the bytes that were coded, or hold the coding.
+
+    RFC 9110 8.8.3.3: "Content-Encoding is a property of the representation data, so a strong entity tag for a
+    content-encoded representation has to be distinct from the entity tag of an unencoded representation".
+    """
+    own = f'"{blake2b(f"{coding} {etag}".encode("ascii"), digest_size=10).hexdigest()}"'
+    fields = [
+        ("Content-Type", facts.media_type),
+        ("Content-Length", str(size)),
+        *validator_fields(facts.last_modified, own),
+        ("Accept-Ranges", "bytes"),
+        ("Content-Encoding", coding),
+        VARY,
+    ]
+    validators = Validators(own, facts.validators.modified, is_date_strong=False)
+    return FileFacts(
+        size, facts.media_type, validators, facts.last_modified, field_lines(fields), coding, varies=True
+    )
+
+
 def validator_fields(last_modified: str, etag: str) -> FieldList:
     """What a cache compares with."""
     return [("Last-Modified", last_modified), ("ETag", etag)]
@@ -120,6 +161,7 @@ def file_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> A
         return error_answer(412, request, setting)
     if verdict is Evaluation.NOT_MODIFIED:
         fields = validator_fields(facts.last_modified, facts.validators.etag)
+        fields += [VARY] if facts.varies else []
         return answer(304, field_lines(fields), (), request, setting)
     # RFC 9110 14.2: "A server MUST ignore a Range header field received with a request method [...] for which
     # range handling is not defined. For this specification, GET is the only method for which range handling
@@ -130,7 +172,7 @@ def file_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> A
     ranges = satisfiable_ranges(wanted, facts.size, setting.ranges_max)
     if ranges is None:
         return error_answer(416, request, setting, [("Content-Range", unsatisfied_range(facts.size))])
-    if ranges is WHOLE or not ranges:
+    if ranges is WHOLE or not ranges or (facts.coding and len(ranges) > 1):
         return whole_answer(request, facts, setting)
     return ranges_answer(request, facts, ranges, setting)
 
@@ -161,7 +203,13 @@ def ranges_answer(
         extra = []
     length = sum(part.length if isinstance(part, ByteRange) else len(part) for part in parts)
     validators = validator_fields(facts.last_modified, facts.validators.etag)
-    fields = [("Content-Type", media_type), ("Content-Length", str(length)), *validators, *extra]
+    fields = [
+        ("Content-Type", media_type),
+        ("Content-Length", str(length)),
+        *validators,
+        *extra,
+        *facts.coding_fields,
+    ]
     return answer(206, field_lines(fields), parts, request, setting)
 
 

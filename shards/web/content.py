@@ -18,6 +18,7 @@ from gossamer.shards.web.cache import CachedFile, FileCache
 from gossamer.shards.web.files import Files, OpenFile
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.paths import SitePath
+from gossamer.shards.web.variants import ServedFile, StreamedFile, Variants
 
 READ_BYTES_MAX: Final = 256 * 1024
 """Asked of the file layer at a time."""
@@ -43,13 +44,6 @@ STATUS_OF_ERRNO: Final = {
     errno.EAGAIN: 503,
 }
 """Any other error of the disk is 500."""
-
-
-class StreamedFile(msgspec.Struct, frozen=True):
-    """A file too large for the cache; whoever gets it closes it."""
-
-    facts: FileFacts
-    file: OpenFile
 
 
 class Folder(msgspec.Struct, frozen=True):
@@ -78,23 +72,34 @@ class Library:
         self.clock = clock
         self.wall = wall
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
+        self.variants = Variants(self, options) if options.precompressed or options.compress else None
         self.hits_total = 0
         self.misses_total = 0
 
-    async def find(self, path: SitePath) -> Content:
-        """What the path stands for."""
+    async def find(self, path: SitePath, accepted: str | None = None) -> Content:
+        """What the path stands for, in a coding of those that are accepted."""
         try:
             if not path.is_folder:
                 found = await self.look_up(path.name)
-                return found if found is not None else Moved(path.folder_target)
+                return (
+                    Moved(path.folder_target)
+                    if found is None
+                    else await self.coded(path.name, found, accepted)
+                )
             index = f"{path.name}/{self.options.index_file}" if path.name else self.options.index_file
             try:
                 found = await self.look_up(index)
             except FileNotFoundError:
                 found = None
-            return found if found is not None else await self.folder(path.name)
+            return await self.folder(path.name) if found is None else await self.coded(index, found, accepted)
         except (OSError, BoundExceeded) as error:
             return status_of(error)
+
+    async def coded(self, name: str, found: ServedFile | int, accepted: str | None) -> ServedFile | int:
+        """The file, or a coding of it."""
+        if self.variants is None or isinstance(found, int):
+            return found
+        return await self.variants.choose(name, found, accepted)
 
     async def look_up(self, name: str) -> CachedFile | StreamedFile | int | None:
         """The file of that name; None when it is a folder. Raises: OSError."""
@@ -158,9 +163,13 @@ class Library:
         if len(body) != facts.size:
             return 500  # It was cut while it was read: what its length is now, nobody can say.
         entry = CachedFile(facts, file.status, body, now_us)
-        if self.wall() - max(file.status.mtime_ns, file.status.ctime_ns) // 1000 > UNSETTLED_US:
+        if self.is_settled(file.status):
             self.cache.put(name, entry)
         return entry
+
+    def is_settled(self, status: FileStatus) -> bool:
+        """Whether a file that is so cannot change without its times changing."""
+        return self.wall() - max(status.mtime_ns, status.ctime_ns) // 1000 > UNSETTLED_US
 
     async def folder(self, name: str) -> Folder | int:
         """The folder itself, when it may be listed. Raises: OSError."""

@@ -19,10 +19,10 @@ from gossamer.core.http.request import Refusal, Request, RequestParser
 from gossamer.core.http.response import CONTINUE
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, AnswerSetting, error_answer
-from gossamer.shards.web.content import StreamedFile
 from gossamer.shards.web.inbox import Inbox
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.streaming import send_range
+from gossamer.shards.web.variants import StreamedFile
 
 HOT_STATUSES: Final = (200, 206, 304)
 """Answers that are the same for the same bytes of a request within one second."""

@@ -35,6 +35,12 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether names that begin with a dot are served (`.well-known` always is)."""
     media_types: dict[str, MediaType] = {}
     """Extension (with or without its dot, in lower case) to media type, over the built-in table."""
+    precompressed: bool = False
+    """Whether a file is answered by NAME.br, NAME.zst or NAME.gz beside it, where a client takes that."""
+    compress: bool = False
+    """Whether text is compressed for clients that take it; each state of a file once, kept in the cache."""
+    compress_min_bytes: Bytes = 1 * KIB
+    """Smaller files are not worth it."""
     server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*\Z")] = "gossamer"
     """The Server field of every response; empty: none."""
 

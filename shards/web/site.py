@@ -28,7 +28,7 @@ from gossamer.shards.web.answer import (
     file_answer,
     page_answer,
 )
-from gossamer.shards.web.content import Folder, Library, Moved, StreamedFile, status_of
+from gossamer.shards.web.content import Folder, Library, Moved, status_of
 from gossamer.shards.web.conversation import Conversation
 from gossamer.shards.web.files import Files
 from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
@@ -36,6 +36,7 @@ from gossamer.shards.web.listing import list_folder
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 from gossamer.shards.web.paths import site_path
 from gossamer.shards.web.straight import answer_straight
+from gossamer.shards.web.variants import StreamedFile
 
 AccessLog = Callable[[Stream, bytes, int, int], None]
 """log(stream, request head, status, body bytes): called for every response; must not block."""
@@ -133,7 +134,7 @@ class StaticSite:
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
         name = self.parse.plain_target(data)
-        if name is not None and not self.is_draining:
+        if name is not None and not self.is_draining and self.library.variants is None:
             return answer_straight(self, stream, data, name)
         return Conversation(self, stream).run(data)
 
@@ -181,7 +182,7 @@ class StaticSite:
         path = site_path(request.target, self.options.hidden_files)
         if isinstance(path, int):
             return error_answer(path, request, setting), NO_BODY
-        content = await self.library.find(path)
+        content = await self.library.find(path, request.field("accept-encoding"))
         if isinstance(content, int):
             return error_answer(content, request, setting), NO_BODY
         if isinstance(content, Moved):
