@@ -10,7 +10,7 @@ Source: raw(7), ipv6(7).
 import mmap
 import socket
 import struct
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -191,26 +191,27 @@ class RawSink:
             if part.file < 0:
                 memory = ffi.from_buffer("uint8_t[]", part.chunk)
                 places.append((memory + part.start, part.length, -1, 0))
-            else:
-                places += self._places_in_file(part)
-        if len(places) > PARTS_MAX or sum(place[1] for place in places) != len(text):
+            elif not self._is_seen(part, places):
+                return False
+        if len(places) > PARTS_MAX:
             return False
         for place in places:
             lib.sender_add_part(self._sender, self._count, *place)
             self._apart.append((place, text))
         return True
 
-    def _places_in_file(self, part: Any) -> Iterator[Place]:
-        """The windows that a stretch of a file is seen through, as far as there are any."""
-        fd, offset, left = self._descriptors[part.file], part.offset, part.length
+    def _is_seen(self, part: Any, places: list[Place]) -> bool:
+        """Whether a stretch of a file is seen through windows; these are added to the places."""
+        file, offset, left = part.file, part.offset, part.length
         while left:
-            index, start = divmod(offset, WINDOW_BYTES)
+            start = offset % WINDOW_BYTES
             length = min(left, WINDOW_BYTES - start)
-            window = self._windows.at(part.file, index, self._descriptors)
+            window = self._windows.at(file, offset // WINDOW_BYTES, self._descriptors)
             if window is None:
-                return
-            yield window + start, length, fd, offset
+                return False
+            places.append((window + start, length, self._descriptors[file], offset))
             offset, left = offset + length, left - length
+        return True
 
     def _is_written(self, parts: Iterable[Any], at: int) -> bool:
         """Whether all of a text stands in the arena now: what of it is in a file has been read."""

@@ -7,7 +7,7 @@ Nothing here reads a file.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 
@@ -41,11 +41,14 @@ class Extent(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class Span(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A stretch of octets in memory, not copied."""
 
-    file: ClassVar[int] = NO_FILE
-
     chunk: bytes
     start: int
     length: int
+
+    @property
+    def file(self) -> int:
+        """None: it stands in memory."""
+        return NO_FILE
 
     def part(self, start: int, count: int) -> "Span":
         """So many octets from `start` on; there must be so many."""
