@@ -82,9 +82,10 @@ def play(sock: socket.socket, steps: Sequence[Step]) -> None:
     with sock, contextlib.suppress(OSError):
         sock.settimeout(IDLE_S)
         while read_head(sock):
-            for step in steps:
+            for step, following in zip(steps, (*steps[1:], End.KEEP), strict=True):
                 if isinstance(step, bytes):
-                    sock.sendall(step)
+                    # The FIN rides on the octets before it, so that no request comes in between.
+                    sock.sendall(step, socket.MSG_MORE if following is End.CLOSE else 0)
                 elif isinstance(step, float):
                     time.sleep(step)
                 elif step is not End.KEEP:
@@ -104,12 +105,14 @@ def read_head(sock: socket.socket) -> bool:
 
 
 def end(sock: socket.socket, how: End) -> None:
-    """Close, reset, or wait for the client to go."""
+    """Close or be silent, until the client is gone; or reset at once."""
     if how is End.RESET:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NONE)
-    elif how is End.SILENCE:
-        while sock.recv(4096):
-            pass
+        return
+    if how is End.CLOSE:
+        sock.shutdown(socket.SHUT_WR)
+    while sock.recv(4096):
+        pass
 
 
 @contextlib.contextmanager
