@@ -15,7 +15,7 @@ from typing import TypeVar
 from gossamer.core.tcp.parameters import COALESCE_BYTES
 from gossamer.core.wire.text import Extent, Part, Payload, Span, TextInParts
 
-C = TypeVar("C", bytes, bytes | Extent)
+Chunk = TypeVar("Chunk", bytes, bytes | Extent)
 Chunks = tuple[bytes, ...]
 """What was received."""
 Sent = tuple[bytes | Extent, ...]
@@ -48,7 +48,7 @@ def concatenated(front: Chunks, back: Chunks) -> Chunks:
     return front + back
 
 
-def without_front(chunks: tuple[C, ...], offset: int, count: int) -> tuple[tuple[C, ...], int]:
+def without_front(chunks: tuple[Chunk, ...], offset: int, count: int) -> tuple[tuple[Chunk, ...], int]:
     """The queue without its first `count` octets: (chunks, offset). There must be so many."""
     offset += count
     index = 0
