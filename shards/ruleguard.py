@@ -20,7 +20,7 @@ from gossamer.core.errors import what_failed
 from gossamer.ffi.rulesets import legacy_sizes, nf_tables_generation, nf_tables_rules
 from gossamer.shards import firewall
 from gossamer.shards.repairs import Repairs, repair_delay_us, with_repair
-from gossamer.shards.rules import TABLES, Family, Owner, QueueTarget, base36, chain_name
+from gossamer.shards.rules import TABLES, Family, Owner, QueueTarget, base36, chain_name, families
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -65,6 +65,7 @@ class RuleGuard:
         self._owner, self._targets, self._secret = owner, targets, secret
         self._chains = tuple(chain_name(target.port_first, owner) for target in targets)
         self._lines: Lines = firewall.our_rules(self._chains)
+        self._require_jumps()
         self._traces: Traces | None = None
         """Those that iptables-save has confirmed; None where it is to look again."""
         self._look_at_us = 0
@@ -75,6 +76,13 @@ class RuleGuard:
         self.restored_total = 0
         self.trouble = ""
         """Why rules are missing at this moment, as far as is known; "" when none is."""
+
+    def _require_jumps(self) -> None:
+        """Raises: FirewallError where somebody has removed them before they could be noted."""
+        for chain, target in zip(self._chains, self._targets, strict=True):
+            command = firewall.COMMAND[families(target.host)[0]]
+            if not any(line.endswith(f"-j {chain}") for line in self._lines[command]):
+                raise firewall.FirewallError(f"{command}: {chain} was removed while it was installed")
 
     @property
     def rules_total(self) -> int:

@@ -15,7 +15,10 @@ import pytest
 
 from gossamer.ffi.netlink import request
 from gossamer.loadtest.namespaces import Namespace
+from gossamer.shards import firewall
 from gossamer.shards.procfs import own_identity
+from gossamer.shards.ruleguard import RuleGuard
+from gossamer.shards.rules import QueueTarget
 
 from .conftest import GOSSAMER, Server, wait_until
 
@@ -197,3 +200,13 @@ def test_firewall_up__a_state_that_somebody_wrote__nothing_is_installed(
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, len(done.stderr.splitlines())) == (5, 1), done
     assert "GSMR" not in namespace.run(["iptables-save"]) + namespace.run(["ip6tables-save"])
+
+
+def test_guard__removed_before_it_has_looked__no_guard_of_nothing(namespace: Namespace) -> None:
+    target = QueueTarget(PORT, PORT, (300, 301), "::")
+    with namespace.entered():
+        chain = firewall.install_rules(own_identity(), target, 1).chains[0]
+        assert RuleGuard(own_identity(), (target,), 1).families == (4, 6)
+        namespace.run(["iptables", "-t", "security", "-F"])
+        with pytest.raises(firewall.FirewallError, match=f"{chain} was removed while it was installed"):
+            RuleGuard(own_identity(), (target,), 1)
