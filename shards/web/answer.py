@@ -6,7 +6,9 @@ bytes, or ranges of the file that the doer takes from the cache or streams.
 Source: RFC 9110 8, 9.3.1, 9.3.2, 13, 14, 15.
 """
 
+from collections.abc import Mapping
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -34,6 +36,8 @@ FieldList = list[tuple[str, str]]
 LAST_LINES: Final = field_lines([CLOSE])
 OLD_CLIENT_LINES: Final = field_lines([KEEP_ALIVE])
 
+NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
+
 VARY: Final = ("Vary", "Accept-Encoding")
 
 ALLOWED_METHODS: Final = ("GET", "HEAD")
@@ -53,12 +57,15 @@ class FileFacts(msgspec.Struct, frozen=True, gc=False):
     """How it is coded; "" for as it is."""
     varies: bool = False
     """Whether another client may get it in another coding."""
+    caching: str = ""
+    """The line of Cache-Control, if it has one."""
 
     @property
-    def coding_fields(self) -> FieldList:
-        """What a part of it needs said of its coding, too."""
-        coding = [("Content-Encoding", self.coding)] if self.coding else []
-        return [*coding, VARY] if self.varies else coding
+    def cache_lines(self) -> str:
+        """What caches must know of it whatever is answered. RFC 9110 15.4.5: a 304 has Cache-Control and Vary
+        where a 200 would.
+        """
+        return self.caching + field_lines([VARY]) if self.varies else self.caching
 
 
 class AnswerSetting(msgspec.Struct, frozen=True, gc=False):
@@ -88,7 +95,7 @@ class Answer(msgspec.Struct, frozen=True):
         return sum(part.length if isinstance(part, ByteRange) else len(part) for part in self.parts)
 
 
-def file_facts(status: FileStatus, media_type: str, now: int) -> FileFacts:
+def file_facts(status: FileStatus, media_type: str, now: int, caching: str = "") -> FileFacts:
     """The facts of a file as it is now, in seconds since 1970.
 
     RFC 9110 8.8.1: a strong validator changes whenever the representation does; size, inode and the times in
@@ -106,11 +113,11 @@ def file_facts(status: FileStatus, media_type: str, now: int) -> FileFacts:
     # As `field_lines` would write them, of values that are ours or were judged with the configuration.
     lines = (
         f"Content-Type: {media_type}\r\nContent-Length: {status.size_bytes}\r\n"
-        f"Last-Modified: {last_modified}\r\nETag: {etag}\r\nAccept-Ranges: bytes\r\n"
+        f"Last-Modified: {last_modified}\r\nETag: {etag}\r\nAccept-Ranges: bytes\r\n{caching}"
     )
     is_date_strong = status.ctime_ns // 1_000_000_000 <= modified < now
     validators = Validators(etag, modified, is_date_strong)
-    return FileFacts(status.size_bytes, media_type, validators, last_modified, lines)
+    return FileFacts(status.size_bytes, media_type, validators, last_modified, lines, caching=caching)
 
 
 def varying_facts(facts: FileFacts) -> FileFacts:
@@ -137,8 +144,9 @@ def coded_facts(facts: FileFacts, coding: str, size: int, etag: str) -> FileFact
         VARY,
     ]
     validators = Validators(own, facts.validators.modified, is_date_strong=False)
-    return FileFacts(
-        size, facts.media_type, validators, facts.last_modified, field_lines(fields), coding, varies=True
+    lines = field_lines(fields) + facts.caching
+    return msgspec.structs.replace(
+        facts, size=size, validators=validators, lines=lines, coding=coding, varies=True
     )
 
 
@@ -147,9 +155,9 @@ def validator_fields(last_modified: str, etag: str) -> FieldList:
     return [("Last-Modified", last_modified), ("ETag", etag)]
 
 
-def common_lines(date: str, server: str) -> str:
-    """The fields that every answer has; without a Server when that is empty."""
-    return field_lines([*([("Server", server)] if server else []), ("Date", date)])
+def common_lines(date: str, server: str, own: Mapping[str, str] = NO_FIELDS) -> str:
+    """The fields that every answer has, the site's own last; without a Server when that is empty."""
+    return field_lines([*([("Server", server)] if server else []), ("Date", date), *own.items()])
 
 
 def file_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> Answer:
@@ -161,8 +169,7 @@ def file_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> A
         return error_answer(412, request, setting)
     if verdict is Evaluation.NOT_MODIFIED:
         fields = validator_fields(facts.last_modified, facts.validators.etag)
-        fields += [VARY] if facts.varies else []
-        return answer(304, field_lines(fields), (), request, setting)
+        return answer(304, field_lines(fields) + facts.cache_lines, (), request, setting)
     # RFC 9110 14.2: "A server MUST ignore a Range header field received with a request method [...] for which
     # range handling is not defined. For this specification, GET is the only method for which range handling
     # is defined."
@@ -208,9 +215,9 @@ def ranges_answer(
         ("Content-Length", str(length)),
         *validators,
         *extra,
-        *facts.coding_fields,
+        *([("Content-Encoding", facts.coding)] if facts.coding else []),
     ]
-    return answer(206, field_lines(fields), parts, request, setting)
+    return answer(206, field_lines(fields) + facts.cache_lines, parts, request, setting)
 
 
 def boundary_of(facts: FileFacts) -> str:

@@ -15,6 +15,7 @@ from gossamer.core.http.media_types import media_type
 from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import FileFacts, file_facts
 from gossamer.shards.web.cache import CachedFile, FileCache
+from gossamer.shards.web.caching import caching_of, caching_rules
 from gossamer.shards.web.files import Files, OpenFile
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.paths import SitePath
@@ -73,6 +74,7 @@ class Library:
         self.wall = wall
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
         self.variants = Variants(self, options) if options.precompressed or options.compress else None
+        self.caching = caching_rules(options.cache_control)
         self.hits_total = 0
         self.misses_total = 0
 
@@ -153,7 +155,7 @@ class Library:
     def facts_of(self, name: str, status: FileStatus) -> FileFacts:
         """What an answer says about a file."""
         kind = media_type(name, self.options.media_types)
-        return file_facts(status, kind, self.wall() // SECOND_US)
+        return file_facts(status, kind, self.wall() // SECOND_US, caching_of(name, self.caching))
 
     async def load(self, name: str, file: OpenFile, facts: FileFacts, now_us: int) -> CachedFile | int:
         """Read a small file, and keep it. Raises: OSError."""

@@ -17,6 +17,16 @@ Count = Annotated[int, Meta(ge=1)]
 Microseconds = Annotated[int, Meta(ge=1_000)]
 MediaType = Annotated[str, Meta(pattern=r"^[\x21-\x7e][\x20-\x7e]*\Z")]
 Bytes = Annotated[int, Meta(ge=0)]
+FieldName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!(?i:connection|content-length|content-range|content-encoding|content-type|date|etag|"
+        r"keep-alive|last-modified|server|trailer|transfer-encoding|upgrade|vary)\Z)[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z"
+    ),
+]
+"""A field that nothing else decides."""
+FieldValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z")]
+Pattern = Annotated[str, Meta(pattern=r"^[\x21-\x7e][\x20-\x7e]*\Z")]
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +45,11 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether names that begin with a dot are served (`.well-known` always is)."""
     media_types: dict[str, MediaType] = {}
     """Extension (with or without its dot, in lower case) to media type, over the built-in table."""
+    fields: dict[FieldName, FieldValue] = {}
+    """Fields of every response, such as Strict-Transport-Security."""
+    cache_control: dict[Pattern, FieldValue] = {}
+    """Cache-Control by pattern: the first that fits a file's name, or its path where it begins with a slash.
+    """
     precompressed: bool = False
     """Whether a file is answered by NAME.br, NAME.zst or NAME.gz beside it, where a client takes that."""
     compress: bool = False

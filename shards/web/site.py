@@ -171,7 +171,7 @@ class StaticSite:
         self.hot_facts.clear()
         self.last_heads.clear()
         self.hot_bytes = 0
-        lines = common_lines(format_date(self.wall() // SECOND_US), self.options.server)
+        lines = common_lines(format_date(self.wall() // SECOND_US), self.options.server, self.options.fields)
         self.common = AnswerSetting(lines, self.options.server, self.options.ranges_max, self.is_ending)
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:

@@ -36,3 +36,13 @@ def test_precompressed__small_and_large__as_they_lie_there(place: Place, site: P
         assert (response.field("content-encoding"), body) == ("gzip", content)
         assert response.field("content-type") == "text/css; charset=utf-8"
         assert get(place, port, f"/{name}")[1] == TEXT
+
+
+def test_cache_control_and_own_fields__from_the_file(place: Place, tmp_path: Path) -> None:
+    config = tmp_path / "gossamer.toml"
+    config.write_text('[web]\nfields = { X-Own = "yes" }\ncache_control = { "*.html" = "no-cache" }\n')
+    port = place.start("--workers", "1", "--config", str(config)).wait_ready().port()
+    response, body = get(place, port)
+    assert (response.field("x-own"), response.field("cache-control"), body) == ("yes", "no-cache", b"hello\n")
+    missing, _ = get(place, port, "/absent")
+    assert (missing.field("x-own"), missing.field("cache-control")) == ("yes", None)

@@ -535,7 +535,7 @@ def test_disk_errors__403_500_503(bench: Any, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_bug__connection_aborted__error_goes_on(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(_path: Any) -> Any:
+    async def broken(*_path: Any) -> Any:
         raise ZeroDivisionError
 
     monkeypatch.setattr(bench.site.library, "find", broken)
