@@ -9,7 +9,7 @@ makes bytes of it and back.
 from functools import lru_cache
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -67,8 +67,25 @@ def encoded(value: object) -> Any:
 
 def decoded(kind: Any, data: object) -> Any:
     """The record that msgspec has read as `data`. Raises: msgspec.ValidationError."""
-    struct = msgspec.convert(data, _struct(kind), dec_hook=decoded)
-    return kind(**msgspec.structs.asdict(struct))
+    values = msgspec.structs.asdict(msgspec.convert(data, _struct(kind), dec_hook=decoded))
+    for name, among in _mixed(kind).items():
+        values[name] = tuple(
+            decoded(among, each) if isinstance(each, list) else each for each in values[name]
+        )
+    return kind(**values)
+
+
+@lru_cache(maxsize=256)
+def _mixed(kind: Any) -> dict[str, Any]:
+    """The fields that are tuples of one kind of native record and of what is none, and which kind: msgspec
+    takes no union of a type that it does not know and another."""
+    found = {}
+    for field in fields(kind):
+        members = get_args(get_args(field.type)[0]) if get_origin(field.type) is tuple else ()
+        records = [each for each in members if hasattr(each, "__record_is_array__")]
+        if records and len(members) > 1:
+            (found[field.name],) = records
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -76,6 +93,8 @@ def _struct(kind: Any) -> type[msgspec.Struct]:
     """The Struct with the fields of a native record."""
     if not hasattr(kind, "__record_is_array__"):
         raise NotImplementedError(f"{kind.__qualname__} is no record")
-    each = [(f.name, f.type) if f.default is msgspec.NODEFAULT else tuple(f) for f in fields(kind)]
+    mixed = _mixed(kind)
+    known = [f._replace(type=tuple[Any, ...]) if f.name in mixed else f for f in fields(kind)]
+    each = [(f.name, f.type) if f.default is msgspec.NODEFAULT else tuple(f) for f in known]
     is_array = kind.__record_is_array__
     return msgspec.defstruct(kind.__name__, each, array_like=is_array, kw_only=True, frozen=True)

@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import Any
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
@@ -21,8 +21,6 @@ from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.core.wire.segment import Segment
 from gossamer.core.wire.text import Extent, TextInParts
-
-replace = msgspec.structs.replace
 
 OCTETS = b"".join(number.to_bytes(4, "big") for number in range(75_000))
 GAP_BYTES = 10

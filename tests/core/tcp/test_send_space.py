@@ -1,10 +1,10 @@
 """How much of a SEND finds room, and when one that waits hears of some."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.actions import Accepted
@@ -15,7 +15,6 @@ from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.text import Extent
 
-replace = msgspec.structs.replace
 PARAMETERS = TcpParameters(send_buffer_bytes=100_000, send_file_bytes=1_000_000)
 
 

@@ -1,6 +1,5 @@
 """Texts in stretches, against plain octets."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,13 +50,6 @@ def test_octets__of_a_text_in_memory_only() -> None:
 def test_file__says_what_a_stretch_is_of() -> None:
     assert (Span(b"x", 0, 1).file, Extent(3, 0, 1).file) == (NO_FILE, 3)
     assert NO_FILE < 0
-
-
-def test_extent__is_a_few_octets_when_encoded() -> None:
-    extent = Extent(5, 1 << 40, 4 << 20)
-    encoded = msgspec.msgpack.encode(extent)
-    assert len(encoded) < 20
-    assert msgspec.msgpack.decode(encoded, type=Extent) == extent
 
 
 def test_cut__super_segment_of_a_file__its_pieces_name_their_part() -> None:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.tcp.call import Connection, Rest
 from gossamer.core.loop.tcp.files import IDLE_MAX, IDLE_US, HeldFiles
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.wire.text import Extent
 
@@ -32,7 +32,7 @@ def fd(tmp_path: Path) -> Iterator[int]:
 
 def connection_with(*chunks: Any) -> Connection:
     """A connection that has these to send."""
-    tcb = msgspec.structs.replace(states.established(), snd_buf=chunks)
+    tcb = replace(states.established(), snd_buf=chunks)
     return Connection(bytes(36), tcb, None)
 
 
