@@ -44,7 +44,7 @@ def test_limit_concurrency__as_many_as_wait_come_and_leave__others_are_answered(
 
 
 def test_stop__a_connection_that_is_idle__no_waiting_for_its_peer(place: Place) -> None:
-    server = place.start("--workers", "1").wait_ready()
+    server = place.start("--workers", "1", "--timeout-graceful-shutdown", "40s").wait_ready()
     with place.connect(server.port()) as idle:
         idle.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert idle.recv(1000).startswith(b"HTTP/1.1 200")
@@ -52,7 +52,7 @@ def test_stop__a_connection_that_is_idle__no_waiting_for_its_peer(place: Place) 
         assert server.command("stop").returncode == 0
         took = time.monotonic() - began
         assert idle.recv(1000) == b""
-    assert took < 5.0, f"{took:.1f} s"
+    assert took < 20.0, f"{took:.1f} s"
 
 
 CLIENTS = 8
