@@ -20,8 +20,11 @@ transform = load("transform")
 
 SOURCE = '''"""A module."""
 
+from typing import ClassVar, TypeVar
+
 import msgspec
 
+R = TypeVar("R")
 replace = msgspec.structs.replace
 
 LARGEST = 1 << 16
@@ -34,6 +37,7 @@ class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):
     right: int
     """Where it ends."""
     sent_at_us: int = 0
+    kind: ClassVar[int] = 5
 
     @property
     def is_old(self) -> bool:
@@ -85,6 +89,7 @@ def test_record__written__is_a_final_class_with_the_same_fields() -> None:
     assert record == kind(7, 3) != kind(8, 3)
     assert hash(record) == hash(kind(7, 3))
     assert record.is_old
+    assert kind.kind == 5
     assert kind.__record_types__ == {"right": "int", "sent_at_us": "int"}
     assert kind.__record_defaults__ == {"sent_at_us": 0}
     assert kind.__record_is_array__ is True
@@ -108,6 +113,7 @@ def test_replace__of_what_is_no_record__stays() -> None:
 def test_constant__written__is_final() -> None:
     assert "\nLARGEST: _typing.Final = 1 << 16\n" in written()
     assert "\nNames = tuple[str, ...]\n" in written()
+    assert '\nR = TypeVar("R")\n' in written()
 
 
 def test_class_that_is_no_record__may_be_subclassed_by_a_user() -> None:

@@ -93,7 +93,7 @@ def text_at(chunks: Sent, offset: int, start: int, count: int, *, is_large: bool
                 return TextInParts((Extent(chunk.file, chunk.offset + position, count),), count)
             if is_large and count < size:
                 return TextInParts((Span(chunk, position, count),), count)
-            return chunk[position : position + count]
+            return chunk if count == size else chunk[position : position + count]
         position -= size
         index += 1
     parts = _parts(chunks[index:], position, count)

@@ -107,9 +107,15 @@ def changed_by(call: ast.Call) -> Names:
     return frozenset(keyword.arg or "**" for keyword in call.keywords)
 
 
+def _is_field(line: ast.stmt) -> bool:
+    return isinstance(line, ast.AnnAssign) and not ast.unparse(line.annotation).startswith("ClassVar")
+
+
 def _fields(node: ast.ClassDef) -> Iterator[Field]:
     for line in node.body:
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+        if _is_field(line):
+            assert isinstance(line, ast.AnnAssign)
+            assert isinstance(line.target, ast.Name)
             default = ast.unparse(line.value) if line.value is not None else None
             yield Field(line.target.id, ast.unparse(line.annotation), default)
 
@@ -129,7 +135,8 @@ def _is_plain(node: ast.ClassDef, bases: set[str]) -> bool:
 def _constant(node: ast.Assign) -> str:
     """The name of a module's constant, "" where it is none."""
     target = node.targets[0]
-    return target.id if isinstance(target, ast.Name) and target.id.isupper() else ""
+    is_type = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "TypeVar"
+    return target.id if isinstance(target, ast.Name) and target.id.isupper() and not is_type else ""
 
 
 def _write_replace(text: "Text", call: ast.Call) -> None:
@@ -147,7 +154,7 @@ def _write_record(text: "Text", record: Record, core: Core) -> None:
         node, node.body[0], f"@_typing.final\n@_mypyc.mypyc_attr(acyclic=True)\nclass {node.name}:\n    "
     )
     for line in node.body:
-        if isinstance(line, ast.AnnAssign):
+        if _is_field(line):
             text.put_between(line, None, "", start=line)
     changes = [changed for changed in core.changes if changed <= record.names]
     lines = [*_described(record), *_made(record), *_compared(record), *_replaced(record, changes)]
