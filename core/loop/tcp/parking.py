@@ -14,8 +14,6 @@ nothing for it. Bounds: as the deadlines, DEADLINES_MAX in a turn.
 
 from typing import Final
 
-import msgspec
-
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
 from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, draining, said_of
@@ -23,6 +21,7 @@ from gossamer.core.loop.tcp.call import Asleep, Connection, Dismissed, Parked, T
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.side import Side
+from gossamer.core.records import replace
 from gossamer.core.tcp.events import Event, SegmentArrives
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import pack, records, unpack
@@ -173,9 +172,7 @@ class Parking(Side):
             self._scheduler.spawn(parked.idle.again(connection))
             return
         self._connections.lay_down(connection)
-        kept = msgspec.structs.replace(
-            parked, numbers=numbers, records=records(tcb), parameters=tcb.agreed.parameters
-        )
+        kept = replace(parked, numbers=numbers, records=records(tcb), parameters=tcb.agreed.parameters)
         self._put(connection.flow, tcb, kept)
 
     def turn(self, now_us: int) -> None:
