@@ -26,6 +26,7 @@ from gossamer.core.io.unix import UnixAcceptor, UnixStream, adopt_unix, connect_
 from gossamer.core.loop.ctrlc import CtrlC
 from gossamer.core.loop.fd.descriptor import EdgeWatch
 from gossamer.core.loop.program import run
+from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.call import TcpRecv, sys_tcp
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import SocketOptions
@@ -193,6 +194,7 @@ async def handles(stream: Stream) -> None:
 
 async def streams(stream: Stream, acceptor: Acceptor, connector: Connector) -> None:
     assert_type(await stream.recv(), bytes)
+    assert_type(await stream.recv_idle(Idle(handles, 1, 1)), bytes)
     assert_type(await stream.send(b""), None)
     assert_type(await stream.send_last(b""), None)
     assert_type(await stream.shutdown(), None)
