@@ -123,7 +123,7 @@ def load(url: str, rate: float, connections: int, duration_us: int) -> dict[str,
 
 def against(case: KnownRun) -> dict[str, Any]:
     """One run of a case, with a server of its own."""
-    argv = [sys.executable, "-m", "gossamer.loadtest.delays", case.delay]
+    argv = [sys.executable, "-P", "-m", "gossamer.loadtest.delays", case.delay]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None

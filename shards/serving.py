@@ -12,11 +12,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any, Final
 
-from gossamer.core.clock import Clock
+from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
+from gossamer.core.threads.cancel import move_on_after
 from gossamer.core.threads.introspection import all_threads, stack_dump
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.sync import Event
 from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.root import receive_root, warn_of_no_entry
@@ -60,6 +62,7 @@ class Worker:
         self._application: Application | None = None
         self._drain_deadline_us: int | None = None
         self._failure: BaseException | None = None
+        self._supervisor_gone = Event()
 
     # Threads that the worker cannot be without.
 
@@ -150,6 +153,7 @@ class Worker:
     async def watch_supervisor(self, liveness_fd: int, graceful_us: int) -> None:
         """Drain when the supervisor ends or is gone: nobody would replace or stop us any more."""
         await EpollWait(liveness_fd, select.EPOLLIN)
+        self._supervisor_gone.set()
         self._begin_drain(graceful_us)
 
     def _begin_drain(self, graceful_us: int, *, is_retired: bool = False) -> None:
@@ -196,7 +200,12 @@ class Worker:
                 stack.refuse_new()
                 is_refusing = True
             before = self._accepted_total
-            await self._settle(deadline_us)
+            if is_refusing:
+                await self._settle(deadline_us)
+            else:
+                # The kernel signals the supervisor's end as its first thread ends, before all of it has.
+                with move_on_after(DRAIN_SETTLE_US / SECOND_US):
+                    await self._supervisor_gone.wait()
             if self._accepted_total == before if is_refusing else is_handing_over:
                 return
             if not self._is_last():

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gossamer.cli.sim import speed
+from gossamer.loadtest.experiments import simulator
 
 from ..shards.conftest import GOSSAMER
 from .inside import gossamer
@@ -113,9 +114,8 @@ def test_sim__plot_without_matplotlib__names_the_extra(tmp_path: Path) -> None:
 
 
 def test_sim__speed__is_printed_on_standard_error_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TIMED", "LOSSY"):
-        small = msgspec.structs.replace(getattr(speed, name), transfer_bytes=1 << 20)
-        monkeypatch.setattr(speed, name, small)
+    monkeypatch.setattr(speed, "TIMED", msgspec.structs.replace(speed.TIMED, transfer_bytes=1 << 20))
+    monkeypatch.setattr(simulator, "LOSSY_BYTES", 1 << 20)
     ended = gossamer("sim", "--speed")
     assert ended.returncode == 0
     assert not ended.stdout

@@ -31,13 +31,17 @@ class Program:
 
 
 @contextlib.contextmanager
-def running(command: list[str], warnings: str = "") -> Iterator[Program]:
-    """A program that serves, until the end of the block; `warnings` is a pattern of its standard error."""
+def running(command: list[str], warnings: str = "", *, on_standard_error: bool = False) -> Iterator[Program]:
+    """A program that serves, until the end of the block; `warnings` is a pattern of its standard error, and
+    it says there or on its standard output where it serves."""
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     )
     try:
-        yield Program(process, port_of(process))
+        said = process.stderr if on_standard_error else process.stdout
+        assert said is not None
+        assert select.select([said], [], [], SECONDS)[0], "it says nothing"
+        yield Program(process, port_in(said.readline()))
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         _, complaints = process.communicate(timeout=SECONDS)
@@ -48,13 +52,10 @@ def running(command: list[str], warnings: str = "") -> Iterator[Program]:
         process.communicate()
 
 
-def port_of(process: subprocess.Popen[str]) -> int:
-    """The port that the first line names."""
-    assert process.stdout is not None
-    assert select.select([process.stdout], [], [], SECONDS)[0], "it says nothing"
-    line = process.stdout.readline()
+def port_in(line: str) -> int:
+    """The port that a line names."""
     found = re.search(r"(?:127\.0\.0\.1:| port )(\d+)", line)
-    assert found is not None, line or process.communicate(timeout=SECONDS)[1]
+    assert found is not None, line
     return int(found[1])
 
 

@@ -87,7 +87,10 @@ def test_handler__is_served_by_workers_too(tmp_path: Path) -> None:
     gossamer = str(Path(sys.executable).parent / "gossamer")
     options = ["--stack", "kernel", "--port", "0", "--workers", "1", "--run-dir", str(tmp_path / "run")]
     command = [gossamer, "serve", "examples.server:handler", *options]
-    with running(command, warnings=r"(?s).*") as server, server.connect() as client:
+    with (
+        running(command, warnings=r"(?s).*", on_standard_error=True) as server,
+        server.connect() as client,
+    ):
         client.sendall(LAST)
         client.shutdown(socket.SHUT_WR)
         assert received(client) == answer(b"last")

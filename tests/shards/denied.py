@@ -136,7 +136,7 @@ class Trial:
     @property
     def url(self) -> str:
         """Where it serves; "" before it says so."""
-        found = re.search(r" on (http://\S+)\n(?s:.*)  stop ", self.log)
+        found = re.search(r" on (http://\S+)[^\n]*\n(?s:.*)  stop ", self.log)
         return found[1] if found else ""
 
     def wait_ready(self) -> bool:

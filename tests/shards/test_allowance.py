@@ -68,7 +68,7 @@ def test_memory__a_handler_wants_more__it_fails_and_the_server_goes_on(place: Pl
     with pytest.raises((AssertionError, OSError)):
         place.ask(server.port(), f"allocate {1 << 30}")
     assert place.ask(server.port(), "allocate 1000") == "done"
-    assert "MemoryError" in server.log()
+    wait_until(lambda: "MemoryError" in server.log(), "it is logged")
     held = server.status()["workers"][0]["held"]
     assert (held["descriptors_max"], held["memory_max"]) == ("300", str(512 << 20))
 

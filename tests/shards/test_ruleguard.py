@@ -178,6 +178,7 @@ def test_removed_again_and_again__restored_ever_later_and_said(serve: Serve, gua
 
     trouble = wait_until(trouble_after_a_flush, "it is said that somebody fights")
     assert "removed again and again" in trouble
+    wait_until(lambda: "removed again and again" in server.log(), "it is logged")
     assert 3 <= server.log().count("and are restored") <= 6
     assert server.log().count("removed again and again") == 1
     assert server.command("firewall", "up").returncode == 0
