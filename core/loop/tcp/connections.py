@@ -171,13 +171,15 @@ class Connections:
         one is parked."""
         for side in self._sides:
             side.expire(connection, now_us)
-        if connection.tcb is None:
+        before = connection.tcb
+        if before is None:
             return
         self.step(connection, Timeout(now_us))
+        after = connection.tcb
         # `perform` does not look at pacing, which would cost every packet. What was sent has armed it, unless
         # something earlier stood in the heap; and that was it.
-        if connection.tcb is not None and not self._parking.park(connection, now_us):
-            self.deadlines.arm(connection, min(self._due_us(connection), connection.tcb.pace_at_us))
+        if after is not None and not self._parking.park(connection, now_us):
+            self.deadlines.arm(connection, min(self._due_us(connection), after.pace_at_us))
 
     def _due_us(self, connection: Connection) -> int:
         """When the first of the sides wants it looked at."""
