@@ -249,12 +249,13 @@ class TcpConnect(SystemCall[Any], frozen=True):
     data: bytes = b""
 
     def __post_init__(self) -> None:
-        check_address("local", self.local)
-        check_opening(self.remote, self.timeout_us, self.options)
-        if not (isinstance(self.make, type) and issubclass(self.make, Connection)):
-            raise misuse("make", self.make, "a class of streams over the functional TCP")
-        if type(self.data) is not bytes:
-            msgspec.structs.force_setattr(self, "data", whole_bytes("data", self.data))
+        call: Any = self  # Its fields may be anything yet.
+        check_address("local", call.local)
+        check_opening(call.remote, call.timeout_us, call.options)
+        if not (isinstance(call.make, type) and issubclass(call.make, Connection)):
+            raise misuse("make", call.make, "a class of streams over the functional TCP")
+        if type(call.data) is not bytes:
+            msgspec.structs.force_setattr(self, "data", whole_bytes("data", call.data))
 
 
 def sys_tcp(request: SystemCall[R]) -> SystemCall[R]:

@@ -20,7 +20,7 @@ from gossamer.core.tcp.events import Send
 from gossamer.core.tcp.parameters import EXTENT_BYTES_MIN
 from gossamer.core.tcp.step import Outcome
 from gossamer.core.tcp.tcb import Tcb
-from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler
+from gossamer.core.threads.systemcall import BLOCKED
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.text import Extent
 
@@ -32,8 +32,8 @@ class TcpSendSide(Side):
     """Takes SENDs. At most one thread is blocked on each connection."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
-        self.takes: dict[type[Any], Handler] = {TcpSend: self._send, TcpSendFile: self._send_file}
-        self.cancels: dict[type[Any], Canceller] = {TcpSend: self._withdraw, TcpSendFile: self._withdraw}
+        self.takes = {TcpSend: self._send, TcpSendFile: self._send_file}
+        self.cancels = {TcpSend: self._withdraw, TcpSendFile: self._withdraw}
         self.signals = {Signal.SEND_SPACE: self._go_on}
         self._door = connections.door
         self._perform = connections.perform
@@ -42,16 +42,15 @@ class TcpSendSide(Side):
         self._arm = connections.deadlines.arm
         self._connections = connections
 
-    def _send(self, thread: Thread[Any], call: TcpSend) -> Any:
-        connection: Connection = call.connection
+    def _send(self, thread: Thread[Any], call: Any) -> Any:
+        # Nobody has looked at the call yet: it is a TcpSend, but its fields may be anything.
         data, timeout_us = call.data, call.timeout_us
         if type(data) is not bytes or type(timeout_us) is not int or timeout_us < 0:
             call.check()
-        try:
-            tcb = connection.tcb
-        except AttributeError:
+        if not isinstance(call.connection, Connection):
             call.check()
-            raise
+        connection: Connection = call.connection
+        tcb = connection.tcb
         if tcb is None:
             tcb = self._connections.rouse(connection)
             if tcb is None:

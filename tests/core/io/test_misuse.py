@@ -37,6 +37,7 @@ from gossamer.core.loop.tcp.call import (
     TcpConnect,
     TcpRecv,
 )
+from gossamer.core.sim import states
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield
@@ -113,11 +114,15 @@ RECORD = object()
 """Stands for a record that the call is right about."""
 
 
+def functional_stream() -> TcpStream:
+    return TcpStream(bytes(36), states.established(), None)
+
+
 def with_record(call: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     if RECORD not in arguments:
         return arguments
     right = socket.socket()
-    made = SockStream(right) if call.__name__.startswith("Sock") else TcpStream(b"", None, None)  # type: ignore[arg-type]
+    made = SockStream(right) if call.__name__.startswith("Sock") else functional_stream()
     return tuple(made if each is RECORD else each for each in arguments)
 
 
@@ -166,7 +171,7 @@ def test_table__has_every_call_class(module: Any) -> None:
 def test_stream_of_the_other_stack__misuse(call: Any) -> None:
     """A loop is never given another's record."""
     stack = Kernel() if call is SockRecv else Functional()
-    other: Any = TcpStream(b"", None, None) if call is SockRecv else SockStream(socket.socket())  # type: ignore[arg-type]
+    other: Any = functional_stream() if call is SockRecv else SockStream(socket.socket())
 
     async def main() -> int:
         return await lives_beside(lambda: call(other, 1))
