@@ -8,7 +8,13 @@ from typing import Any
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
-from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, said_of, second_receiver, stream_closed
+from gossamer.core.loop.streamcall import (
+    NOT_RECEIVED_IN_TIME,
+    StreamRecv,
+    said_of,
+    second_receiver,
+    stream_closed,
+)
 from gossamer.core.loop.tcp.call import Connection, TcpRecv, TcpRecvIdle
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.failure import error_for, error_of
@@ -36,7 +42,7 @@ class TcpReceiveSide(Side):
         self._perform = connections.perform
         self._arm = connections.deadlines.arm
 
-    def _recv(self, thread: Thread[Any], call: TcpRecv) -> Any:
+    def _recv(self, thread: Thread[Any], call: StreamRecv) -> Any:
         connection: Connection = call.connection
         bytes_max, timeout_us = call.bytes_max, call.timeout_us
         tcb = connection.tcb
@@ -145,7 +151,7 @@ class TcpReceiveSide(Side):
         if thread is not None:
             self._scheduler.dismiss(thread)
 
-    def _withdraw(self, _thread: Thread[Any], call: TcpRecv) -> bool:
+    def _withdraw(self, _thread: Thread[Any], call: StreamRecv) -> bool:
         self._unblock(call.connection)
         self._connections.rouse(call.connection)
         return True
