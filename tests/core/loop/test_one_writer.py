@@ -7,15 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.core.loop.sock import call as sock
-from gossamer.core.loop.tcp import call as tcp
+LOOP = Path(__file__).parents[3] / "core" / "loop"
 
-LOOP = Path(tcp.__file__).parent.parent
+
+def fields_of(room: str, record: str) -> frozenset[str]:
+    """The slots of a record, as they are written."""
+    tree = ast.parse((LOOP / room / "call.py").read_text())
+    (found,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == record)
+    (slots,) = (
+        node.value
+        for node in found.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__slots__"
+    )
+    return frozenset(ast.literal_eval(slots))
+
 
 FIELDS = {
-    (room, name): frozenset(record.__slots__)
-    for room, records in (("tcp", tcp), ("sock", sock))
-    for name, record in (("connection", records.Connection), ("listener", records.Listener))
+    (room, record.lower()): fields_of(room, record)
+    for room in ("tcp", "sock")
+    for record in ("Connection", "Listener")
 }
 CHANGES = frozenset(
     [

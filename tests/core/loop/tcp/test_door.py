@@ -8,7 +8,6 @@ import pytest
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
-from gossamer.core.loop.tcp import door
 from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.loop.tcp.door import CookieReturns, Open, Record, SynArrives, begin
 from gossamer.core.sim.link import Faults
@@ -130,7 +129,8 @@ ASKED = {"step", "segment_arrives", "send", "receive", "close", "abort", "expire
     "begin",
 }
 """The functions of the pure core, and the door's own, that make a record out of another, or of none."""
-ROOM = sorted(path for path in Path(door.__file__).parent.glob("*.py") if path.name != "door.py")
+FOLDER = Path(__file__).parents[4] / "core" / "loop" / "tcp"
+ROOM = sorted(path for path in FOLDER.glob("*.py") if path.name != "door.py")
 
 
 def direct_calls(tree: ast.AST) -> list[str]:
