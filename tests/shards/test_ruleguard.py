@@ -145,10 +145,8 @@ def test_flushed__seen_restored_logged_and_counted(serve: Serve, guarded: Guarde
     assert guarded.fetch() == "hello\n200hello\n200"
     status = wait_until(lambda: (s := server.status())["rules_restored_total"] and s, "it is counted")
     assert status["rules_trouble"] == ""
-    found = re.search(
-        r"firewall: (\d+) of (\d+) rules were removed by somebody, and are restored", server.log()
-    )
-    assert found is not None, server.log()
+    said = re.compile(r"firewall: (\d+) of (\d+) rules were removed by somebody, and are restored")
+    found = wait_until(lambda: said.search(server.log()), "it is logged")
     assert int(found[2]) == len(before)
     assert "rules were removed by somebody, and restored" in server.command("status").stdout
     assert server.command("stop").returncode == 0
