@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 PORT = 7896
 GONE_S = 20.0
 NOTICED_S = 1.0
-"""A worker hears of its supervisor's end as the kernel closes what that held, which takes some milliseconds."""
+"""A worker hears of its supervisor's end as the kernel closes what that held, some milliseconds later."""
 Spaces = tuple[Namespace, Namespace]
 Start = Callable[..., Gossamer]
 
