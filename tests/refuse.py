@@ -59,8 +59,10 @@ def refuse(rules: list[str]) -> None:
     kept = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("@HP", len(program) // 8, ctypes.addressof(kept))
     libc = ctypes.CDLL(None, use_errno=True)
-    if os.geteuid() != 0:
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, head, 0, 0) == 0:
+        return
+    # Without CAP_SYS_ADMIN only who gives up new privileges may have a filter (seccomp(2)).
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, head, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"seccomp: {os.strerror(number)}")
