@@ -147,8 +147,8 @@ def test_time_is_over__server_never_answers__ends_and_counts_unfinished() -> Non
         await stream.recv(timeout_us=5 * SECOND_US)
 
     started_us = monotonic_us()
-    run = perform(silent, duration_us=100_000, drain_us=200_000)
-    assert monotonic_us() - started_us < 3 * SECOND_US
+    run = perform(silent, duration_us=500_000, drain_us=200_000)
+    assert monotonic_us() - started_us < 4 * SECOND_US
     assert run.tally.in_flight_total == run.due == 4
     assert run.tally.errors.total == 0
 
