@@ -9,6 +9,7 @@ Source: RFC 6528 3; RFC 7323 7.1; RFC 6191 2; random(4) for the identifier of a 
 """
 
 import contextlib
+import logging
 import os
 import re
 import secrets
@@ -16,8 +17,11 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from gossamer.core.errors import what_failed
 from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.shards.rundir import base_directory
+
+log = logging.getLogger("gossamer.supervisor")
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 NAME: Final = "secret-"
@@ -34,7 +38,12 @@ def boot_secret(directory: Path | None = None) -> bytes:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         path = folder / f"{NAME}{boot}"
         return _read(path) or _make(path)
-    except OSError:
+    except OSError as error:
+        log.warning(
+            "the secret of this boot cannot be kept (%s): after a restart, a connection that is opened to a "
+            "peer which remembers the one before waits a second",
+            what_failed(error),
+        )
         return secrets.token_bytes(SECRET_BYTES)
 
 

@@ -183,7 +183,10 @@ class Worker:
         self.scheduler.stop()
 
     async def _settle(self, deadline_us: int) -> None:
-        await Sleep(min(DRAIN_SETTLE_US, max(0, deadline_us - self._clock())))
+        await Sleep(self._settling_us(deadline_us))
+
+    def _settling_us(self, deadline_us: int) -> int:
+        return min(DRAIN_SETTLE_US, max(0, deadline_us - self._clock()))
 
     async def _accept_the_rest(self, stack: Stack, deadline_us: int, *, is_retired: bool) -> None:
         """Accept those whose handshake had begun, while whoever comes new is turned away.
@@ -204,7 +207,7 @@ class Worker:
                 await self._settle(deadline_us)
             else:
                 # The kernel signals the supervisor's end as its first thread ends, before all of it has.
-                with move_on_after(DRAIN_SETTLE_US / SECOND_US):
+                with move_on_after(self._settling_us(deadline_us) / SECOND_US):
                     await self._supervisor_gone.wait()
             if self._accepted_total == before if is_refusing else is_handing_over:
                 return

@@ -84,7 +84,7 @@ class ServerRun(contextlib.ExitStack):
         """Looks after the rules; None where there are none."""
         self._hmark_secret = secrets.randbits(32)
         self._fast_open_secret = secrets.token_bytes(SECRET_BYTES)
-        self._boot_secret = boot_secret()
+        self._boot_secret = b""
         self.plan: RunPlan
         self.opened: Opened
         self.directory: RunDirectory
@@ -265,5 +265,7 @@ class ServerRun(contextlib.ExitStack):
             self._open_stack_or_fall_back(host)
         self.confinement, warnings = confine(self.config, self.plan.stack)
         self.warnings += warnings + warn_of_imports(self.config, self.confinement, self.plan.stack)
+        if self.plan.stack == "nfqueue":
+            self._boot_secret = boot_secret()
         self._open_liveness()
         self._open_directory()

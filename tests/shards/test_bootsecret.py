@@ -57,7 +57,16 @@ def test_boot_secret__a_link_in_its_place__not_followed(tmp_path: Path) -> None:
     assert boot_secret(tmp_path) != secret
 
 
-def test_boot_secret__nothing_can_be_kept__one_of_this_process(tmp_path: Path) -> None:
+def test_boot_secret__nothing_can_be_kept__one_of_this_process_and_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert len(boot_secret(tmp_path / "file" / "below")) == SECRET_BYTES
     assert os.listdir(tmp_path) == ["file"]
+    assert "the secret of this boot cannot be kept" in caplog.text
+
+
+def test_boot_secret__kept__no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    boot_secret(tmp_path)
+    boot_secret(tmp_path)
+    assert caplog.text == ""
