@@ -167,7 +167,7 @@ def test_serve__root_of_a_user_namespace__network_is_tried_not_guessed(site: Pat
     assert "--cap-add=NET_ADMIN --cap-add=NET_RAW" in said
 
 
-@needs_root
+@pytest.mark.needs("another-user", "net-admin")  # Without the right, that is what is named.
 def test_serve__kernel_without_netfilter__the_module_is_named(site: Path, tmp_path: Path) -> None:
     place = a_place(refusing("socket=16:EPROTONOSUPPORT"))
     code, said = refused_start(place, site, tmp_path, "--stack", "nfqueue")
