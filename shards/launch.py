@@ -14,7 +14,6 @@ import sys
 from typing import Final
 
 import msgspec
-import psutil
 
 from gossamer.core import native
 from gossamer.core.clock import monotonic_us
@@ -22,6 +21,7 @@ from gossamer.ffi.shared_memory import sealed_message
 from gossamer.shards.counters import WorkerState, create_row, map_row, state_of
 from gossamer.shards.imports import environment_without_here
 from gossamer.shards.root import FolderIdentity, identity_of, send_root
+from gossamer.shards.usage import ProcessUsage
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
 
 CLOCK_SLACK_US: Final = 1_000_000
@@ -46,8 +46,7 @@ class WorkerProcess:
             given.callback(theirs.close)
             self._process = self._start(plan, given, roots=theirs.fileno(), waits=waits)
         self.pid = self._process.pid
-        self._usage = psutil.Process(self.pid)
-        self._usage.cpu_percent()  # the first call only begins to count
+        self._usage = ProcessUsage(self.pid, self.started_us)
 
     def _start(
         self, plan: WorkerPlan, given: contextlib.ExitStack, *, roots: int, waits: bool
@@ -91,11 +90,7 @@ class WorkerProcess:
 
     def figures(self, now_us: int) -> tuple[float, int, int]:
         """CPU in percent since this was asked last, resident bytes, age of the heartbeat."""
-        try:
-            with self._usage.oneshot():
-                return self._usage.cpu_percent(), self._usage.memory_info().rss, self.heartbeat_age_us(now_us)
-        except psutil.NoSuchProcess:
-            return 0.0, 0, self.heartbeat_age_us(now_us)
+        return *self._usage.figures(now_us), self.heartbeat_age_us(now_us)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; to nobody else, even when it has ended meanwhile: the number is its own until it is

@@ -12,7 +12,7 @@ FOLDERS = ("gossamer", "core", "ffi", "shards", "loadtest")
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("__init__", "lowlevel", "tcp", "testing"),
+    ("__init__", "public", "lowlevel", "tcp", "testing"),
     ("loadtest",),
     ("shards.web",),
     ("shards",),

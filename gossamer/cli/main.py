@@ -6,31 +6,37 @@ used. A user's mistake is one line on standard error; a traceback means a bug of
 
 import contextlib
 import importlib
-from importlib.metadata import version
 from typing import Final
 
 import click
 
-from gossamer.cli.firewall import firewall
-from gossamer.cli.running import reload, stop, worker
-from gossamer.cli.serve import serve
-from gossamer.cli.status import status
 from gossamer.core import native
 from gossamer.core.printable import printable
 from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
 from gossamer.shards.standard_streams import hold_standard_descriptors
 
-LAZY_COMMANDS: Final = {
-    "bench": ("gossamer.cli.bench", "bench", "Measure beside other servers, and as the paper did."),
-    "load": ("gossamer.cli.load", "load", "Load a server with requests and measure it."),
+COMMANDS: Final = {
+    "bench": (
+        "gossamer.cli.bench",
+        "Measure: the web server beside others over a link, and the experiments of the paper, made again.",
+    ),
+    "firewall": (
+        "gossamer.cli.firewall",
+        "Show, install or remove the rules that bring packets to the workers.",
+    ),
+    "load": ("gossamer.cli.load", "Load the server at URL with requests and measure it."),
     "packetdrill": (
         "gossamer.cli.packetdrill",
-        "packetdrill",
-        "Play scripts of packets and calls against the TCP.",
+        "Play packetdrill SCRIPTS against the functional TCP, in virtual time.",
     ),
-    "sim": ("gossamer.cli.sim.command", "sim", "Run connections in virtual time over a simulated path."),
+    "reload": ("gossamer.cli.running", "Replace the workers by ones of the configuration as it is now."),
+    "serve": ("gossamer.cli.serve", "Serve TARGET: a folder, or module:attribute naming an async handler."),
+    "sim": ("gossamer.cli.sim.command", "Run whole connections in virtual time over a simulated bottleneck."),
+    "status": ("gossamer.cli.status", "Show a running server and its workers."),
+    "stop": ("gossamer.cli.running", "Drain a server and end it."),
+    "worker": ("gossamer.cli.running", "List the workers, or replace them."),
 }
-"""Commands that need more than the others do: where each is found, and its line in the help."""
+"""The module that has each command, under the command's name, and its line in the help."""
 
 INTERRUPTED: Final = 130
 """The exit code of a command that Ctrl-C ended, as shells have it."""
@@ -45,36 +51,37 @@ NO_COMMAND: Final[type[click.UsageError] | tuple[()]] = getattr(click.exceptions
 
 
 class Group(click.Group):
-    """A group whose lazy commands are imported when somebody asks for them."""
+    """A group whose commands are imported when somebody asks for them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, the lazy ones too."""
-        return sorted([*super().list_commands(ctx), *LAZY_COMMANDS])
+        """All names."""
+        del ctx
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
-        if cmd_name not in LAZY_COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, attribute, _ = LAZY_COMMANDS[cmd_name]
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
         try:
-            command = getattr(importlib.import_module(module), attribute)
+            command = getattr(importlib.import_module(module), cmd_name)
         except ModuleNotFoundError as error:
             raise CommandError(f"{cmd_name}: this installation lacks the module {error.name}") from error
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands; of a lazy one, its line here is enough."""
-        rows = []
-        for name in self.list_commands(ctx):
-            command = super().get_command(ctx, name)
-            rows.append((name, command.get_short_help_str(70) if command else LAZY_COMMANDS[name][2]))
+        """List the commands, without any of them being imported."""
+        del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
 def _print_version(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
     if is_asked and not context.resilient_parsing:
+        from importlib.metadata import version  # A good part of a start, and of use here alone.
+
         click.echo(f"gossamer, version {version('gossamer')}, {native.running()}")
         context.exit()
 
@@ -90,10 +97,6 @@ def _print_version(context: click.Context, _option: click.Parameter, is_asked: b
 )  # fmt: skip
 def gossamer() -> None:
     """A sharded server on kernel sockets, or on its own functional TCP."""
-
-
-for command in (serve, status, stop, reload, worker, firewall):
-    gossamer.add_command(command)
 
 
 def _usage_line(error: click.UsageError) -> str:

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from gossamer.cli.duration import Duration
-from gossamer.cli.status import fetch_status, print_status, run_dir_options, wide_console
+from gossamer.cli.status import fetch_status, run_dir_options, show
 from gossamer.core.clock import SECOND_US
 from gossamer.shards.control import ControlRequest, ask, ask_for
 from gossamer.shards.exitcode import CommandError, NotRunningError
@@ -98,7 +98,7 @@ def list_workers(run_dir: str | None, port: int | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(status.workers).decode())
     else:
-        print_status(status, wide_console())
+        show(status)
 
 
 def worker_number(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:

@@ -5,18 +5,15 @@ a key of config.toml; precedence is option > environment > config.toml > default
 """
 
 import contextlib
-import io
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
-from rich.markup import escape
 
 from gossamer.cli.print_config import format_config
 from gossamer.core.io.signals import SignalSocket
@@ -115,31 +112,29 @@ def config_loader(context: click.Context) -> Callable[[], Config]:
 
 def announcement(run: ServerRun) -> bytes:
     """What is served, on which stack and why, where, and how to stop it."""
-    lines = io.StringIO()
-    _print_start(
-        run, Console(file=lines, force_terminal=sys.stderr.isatty(), soft_wrap=True, highlight=False)
-    )
-    return lines.getvalue().encode()
+    lines = "".join(f"{line}\n" for line in _start_lines(run))
+    is_styled = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    return (lines if is_styled else click.unstyle(lines)).encode()
 
 
-def _print_start(run: ServerRun, console: Console) -> None:
+def _start_lines(run: ServerRun) -> Iterator[str]:
     config, plan = run.config, run.plan
     names = {"kernel": "kernel sockets", "nfqueue": "the functional TCP (NFQUEUE)"}
     what = "folder" if target_kind(config.server.target) == "folder" else "handler"
-    console.print(
-        f"[bold]gossamer[/bold] serves the {what} {escape(printable(config.server.target))} "
-        f"on [bold]{escape(run.url)}[/bold]{EVERY_ADDRESS.get(run.opened.host, '')}"
+    yield (
+        f"{click.style('gossamer', bold=True)} serves the {what} {printable(config.server.target)} "
+        f"on {click.style(run.url, bold=True)}{EVERY_ADDRESS.get(run.opened.host, '')}"
     )
-    console.print(f"  stack     {names[plan.stack]}: {escape(plan.reason)}")
+    yield f"  stack     {names[plan.stack]}: {plan.reason}"
     queues = [str(shard.queue) for shard in plan.shards if shard.queue is not None]
     where = f", queues {', '.join(queues)}" if queues else ""
     user = user_name(config) if run.confinement.identity else "this user"
-    console.print(f"  workers   {len(plan.shards)}, as {user}{where}")
+    yield f"  workers   {len(plan.shards)}, as {user}{where}"
     directory = os.fspath(run.directory.path)
-    console.print(f"  run-dir   {escape(printable(directory))}")
-    console.print(f"  stop      Ctrl-C, or: gossamer stop --run-dir {escape(shell_word(directory))}")
+    yield f"  run-dir   {printable(directory)}"
+    yield f"  stop      Ctrl-C, or: gossamer stop --run-dir {shell_word(directory)}"
     for warning in run.warnings:
-        console.print(f"  [yellow]warning[/yellow]   {escape(printable(warning))}")
+        yield f"  {click.style('warning', fg='yellow')}   {printable(warning)}"
 
 
 def shell_word(path: str) -> str:

@@ -1,38 +1,13 @@
 """gossamer status: what the supervisor reports, as a table or as JSON."""
 
 from pathlib import Path
-from typing import Final, Literal
 
 import click
 import msgspec
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 
 from gossamer.shards.control import ControlRequest, ask_for
 from gossamer.shards.rundir import CONTROL, find_run_dir
-from gossamer.shards.status import ServerStatus, WorkerStatus, describe_held
-
-COLUMNS = (
-    "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "threads", "turns",
-    "accepted", "requests", "disk",
-    "packets in", "packets out", "retransmits", "errors", "drops", "restarts", "heartbeat",
-)  # fmt: skip
-
-WIDTH_MIN: Final = 160
-"""Characters of a line where the output is no terminal."""
-WIDTH_MAX: Final = 10_000
-
-PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:12], COLUMNS[12:16], COLUMNS[16:17])
-"""The columns beside the worker's number where the table is too wide for the terminal: each part fits 80."""
-
-
-def wide_console() -> Console:
-    """A console on standard output in which every column of a table fits, or of a part of it."""
-    console = Console(soft_wrap=True, highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, WIDTH_MIN)
-    return console
+from gossamer.shards.status import ServerStatus
 
 
 def run_dir_options(command: click.decorators.FC) -> click.decorators.FC:
@@ -47,70 +22,11 @@ def fetch_status(directory: Path) -> ServerStatus:
     return ask_for(directory / CONTROL, ControlRequest("status"), ServerStatus)
 
 
-def _cells(worker: WorkerStatus) -> list[str]:
-    drops = ", ".join(f"{reason} {count}" for reason, count in worker.drops.items()) or "-"
-    served = (
-        worker.connections, worker.threads, worker.totals["turns_total"],
-        worker.accepted_total, worker.requests_total,
-    )  # fmt: skip
-    packets = (worker.packets_in_total, worker.packets_out_total, worker.retransmits_total)
-    return [
-        str(worker.id),
-        str(worker.pid) if worker.pid else "-",
-        worker.state,
-        "-" if worker.queue is None else str(worker.queue),
-        f"{worker.cpu_percent:.1f}",
-        f"{worker.rss_bytes / (1 << 20):.1f} MiB",
-        *(f"{number:,}" for number in served),
-        worker.disk,
-        *(f"{number:,}" for number in packets),
-        f"{worker.thread_errors_total:,}",
-        drops,
-        str(worker.restarts),
-        f"{worker.heartbeat_age_us / 1000:.0f} ms ago",
-    ]
+def show(status: ServerStatus) -> None:
+    """Print it for people. What draws the table is loaded here: programs ask for JSON, and do not wait."""
+    from gossamer.cli.status_table import print_status, wide_console
 
-
-def print_status(status: ServerStatus, console: Console) -> None:
-    """The status as people read it."""
-    console.print(f"{status.url}  {status.target}  on {status.stack} ({status.reason})", markup=False)
-    console.print(f"the TCP itself is {status.core}", markup=False)
-    if status.output:
-        console.print(f"what has much to send leaves as {status.output}", markup=False)
-    up = f"up {status.uptime_us / 1e6:.0f} s, supervisor {status.pid}, generation {status.generation}"
-    console.print(up + (", reloading" if status.reloading else ""))
-    if status.reload_error:
-        console.print(f"last reload failed: {status.reload_error}", style="red", markup=False)
-    if status.rules_restored_total:
-        console.print(f"firewall: {status.rules_restored_total} rules were removed by somebody, and restored")
-    if status.rules_trouble:
-        console.print(f"firewall: {status.rules_trouble}", style="red", markup=False)
-    for line in dict.fromkeys(describe_held(each.held) for each in status.workers if each.held):
-        console.print(line, markup=False)
-    is_whole = _width_needed(status.workers, console) <= console.width
-    for part in [COLUMNS[1:]] if is_whole else PARTS:
-        console.print(_table(status.workers, part))
-
-
-def _width_needed(workers: list[WorkerStatus], console: Console) -> int:
-    """At what width one table of all columns cuts nothing; drops alone may go on in further lines."""
-    options = console.options.update(max_width=WIDTH_MAX)
-    unbroken = tuple(name for name in COLUMNS[1:] if name != "drops")
-    drops = Measurement.get(console, options, _table(workers, ("drops",))).minimum
-    return Measurement.get(console, options, _table(workers, unbroken)).maximum + drops
-
-
-def _table(workers: list[WorkerStatus], names: tuple[str, ...]) -> Table:
-    """These columns of all workers."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    shown = (COLUMNS[0], *names)
-    for name in shown:
-        justify: Literal["left", "right"] = "left" if name in ("state", "drops") else "right"
-        table.add_column(name, justify=justify, no_wrap=name != "drops")
-    for worker in workers:
-        cells = dict(zip(COLUMNS, _cells(worker), strict=True))
-        table.add_row(*(cells[name] for name in shown))
-    return table
+    print_status(status, wide_console())
 
 
 @click.command(epilog="Example: gossamer status --json")
@@ -122,4 +38,4 @@ def status(run_dir: str | None, port: int | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:
-        print_status(found, wide_console())
+        show(found)

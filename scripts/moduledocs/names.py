@@ -65,9 +65,9 @@ class Front:
 
     def __init__(self, module: Module, modules: Mapping[str, Module]) -> None:
         self.module = module
+        owner = modules[module.hands_on] if module.hands_on else module
         self.sections = {
-            title: [entry(name, module, modules) for name in names]
-            for title, names in module.exported.items()
+            title: [entry(name, owner, modules) for name in names] for title, names in owner.exported.items()
         }
         headings = [module.name]
         for title, entries in self.sections.items():

@@ -66,6 +66,14 @@ class Module:
         }
 
     @cached_property
+    def hands_on(self) -> str:
+        """The module all of whose names it hands on (`from gossamer.public import *`), or ""."""
+        stars = (
+            node.module for node in ast.walk(self.tree) if isinstance(node, ast.ImportFrom) and is_star(node)
+        )
+        return next((name for name in stars if name), "")
+
+    @cached_property
     def exported(self) -> dict[str, list[str]]:
         """What its `__all__` names, under the comments that stand there."""
         (node,) = (
@@ -81,6 +89,11 @@ class Module:
             else:
                 names.append(ast.literal_eval(text.removesuffix(",")))
         return sections
+
+
+def is_star(node: ast.ImportFrom) -> bool:
+    """Whether it imports every name."""
+    return node.names[0].name == "*"
 
 
 def module_name(path: Path) -> str:

@@ -3,8 +3,10 @@
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
+from gossamer.cli import main
 from gossamer.shards.exitcode import MEANINGS
 
 from ..shards.conftest import GOSSAMER
@@ -148,3 +150,12 @@ def test_stop__timeout_that_is_none__exit_code_2(timeout: str) -> None:
     done = gossamer("stop", "--timeout", timeout)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "allowed: " in done.stderr
+
+
+def test_commands__listed_as_each_says_of_itself() -> None:
+    """The list is made without loading them."""
+    context = click.Context(main.gossamer)
+    for name, (_, line) in main.COMMANDS.items():
+        command = main.gossamer.get_command(context, name)
+        assert command is not None
+        assert line == command.get_short_help_str(200)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from gossamer.cli.status import COLUMNS, PARTS, WIDTH_MIN, print_status
+from gossamer.cli.status_table import COLUMNS, PARTS, WIDTH_MIN, print_status
 from gossamer.shards.counters import COLUMNS as COUNTERS
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.procfs import Held
