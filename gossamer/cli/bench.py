@@ -43,7 +43,7 @@ Exit codes:
 
 @click.group(epilog=EPILOG)
 def bench() -> None:
-    """Measure: the web server beside others over a link, and the experiments of the paper, made again."""
+    """Measure the web server beside others over a link, and the paper's experiments again."""
 
 
 @bench.command()

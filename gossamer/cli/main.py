@@ -18,7 +18,7 @@ from gossamer.shards.standard_streams import hold_standard_descriptors
 COMMANDS: Final = {
     "bench": (
         "gossamer.cli.bench",
-        "Measure: the web server beside others over a link, and the experiments of the paper, made again.",
+        "Measure the web server beside others over a link, and the paper's experiments again.",
     ),
     "firewall": (
         "gossamer.cli.firewall",
