@@ -29,9 +29,9 @@ LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/h
 
 # Every test that meets the core's records. Sources run interpreted wherever a build is not asked for.
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/test_native_build.py
-test check test-container golden: export GOSSAMER_NATIVE ?= 0
+test test-long check test-container golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test setup check bench load-truth fuzz model interop build native test-native docs clean help system system-test setup-test golden \
+.PHONY: run test test-long setup check bench load-truth fuzz model interop build native test-native docs clean help system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -41,7 +41,10 @@ run: setup ## serve www/ on http://127.0.0.1:8080 with two workers
 	$(BIN)/gossamer serve www --config config.toml --host 127.0.0.1 --port 8080 --workers 2
 
 test: setup-test ## install what the tests need and run them all
-	$(BIN)/python -m pytest $(SHARED)
+	$(BIN)/python -m pytest -m "not long" $(SHARED)
+
+test-long: setup-test ## the tests that measure, or play for minutes: not in `make test`
+	$(BIN)/python -m pytest -m long $(SHARED)
 
 test-native: native ## the tests of the core against its native build
 	GOSSAMER_NATIVE=1 $(BIN)/python -m pytest $(SHARED) $(NATIVE_TESTS)
@@ -78,7 +81,7 @@ check: $(INSTALLED) ## lint, types, and the tests that need neither root nor tim
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p gossamer
 	$(BIN)/mypy examples
-	$(BIN)/python -m pytest -q -m "not needs and not slow"
+	$(BIN)/python -m pytest -q -m "not needs and not slow and not long"
 
 bench: setup-test ## over a link: what a request and a MB cost beside others; an idle connection, the TCP alone (root; 20 min)
 	$(BIN)/gossamer bench http --output bench-results
@@ -109,7 +112,7 @@ lowest: system-test ## the tests that versions matter to, with the lowest that p
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --constraint constraints.txt uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct '.[test]'
-	$(LOWEST)/bin/python -m pytest -q -n auto -m "not needs and not slow" $(LOWEST_TESTS)
+	$(LOWEST)/bin/python -m pytest -q -n auto -m "not needs and not slow and not long" $(LOWEST_TESTS)
 
 lock: $(INSTALLED) ## choose the versions of constraints.txt anew, which the set-up here installs
 	$(BIN)/pip install --quiet --constraint constraints.txt uv

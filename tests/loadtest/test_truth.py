@@ -43,7 +43,7 @@ def test_faults__a_figure_that_is_wrong__is_named() -> None:
     assert faults[2].startswith("p99 9000 us")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_against__each_kind_of_delay__sums_are_exact() -> None:
     """Times are the machine's to say; `make load-truth` looks at them."""
     for delay in ("constant", "hangs"):

@@ -46,7 +46,12 @@ REPAIRS = "repairs of what was not lost"
 DIFFERENCES = Path(__file__).parents[2] / "docs" / "differences.md"
 Play = Callable[[str, str, str], CellResult]
 
-CELL_NAMES = [f"{link}: {client} to {server}" for link, client, server in CELLS]
+CELL_PARAMETERS = [
+    pytest.param(
+        *cell, id=f"{cell[0]}: {cell[1]} to {cell[2]}", marks=[] if cell[0] == "clean" else [pytest.mark.long]
+    )
+    for cell in CELLS
+]
 
 
 @pytest.fixture
@@ -89,7 +94,7 @@ def listed(run: ScenarioRun, client: str, server: str, side: str) -> tuple[str, 
     return None
 
 
-@pytest.mark.parametrize(("link", "client", "server"), CELLS, ids=CELL_NAMES)
+@pytest.mark.parametrize(("link", "client", "server"), CELL_PARAMETERS)
 def test_cell__observed_as_between_two_kernels_or_listed__and_the_wire_is_right(
     played: Play, tmp_path: Path, link: str, client: str, server: str
 ) -> None:

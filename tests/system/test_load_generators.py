@@ -17,6 +17,7 @@ LOCUST = Path(sys.executable).with_name("locust")
 Start = Callable[..., Gossamer]
 
 
+@pytest.mark.long
 def test_locust__headless__no_failures(
     namespace: Namespace, site: Path, tmp_path: Path, start: Start, stack: str
 ) -> None:

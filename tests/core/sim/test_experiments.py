@@ -67,7 +67,7 @@ def steady_share(congestion: str, duration_us: int) -> float:
     return report.flows[0].steady_bps / report.bounds.least_bps
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_long_fat_path__each_algorithm_as_its_model_says() -> None:
     """Mathis, RFC 9438 5.1 and the bottleneck itself: 10, 13 and 48 Mbit/s. The formulas of the first two
     count one loss in exactly 1/p segments; chance is kinder to CUBIC than to NewReno."""

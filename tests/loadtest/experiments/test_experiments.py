@@ -20,6 +20,7 @@ def said(text: str) -> None:
     del text
 
 
+@pytest.mark.long
 def test_threads__every_library__bytes_and_times() -> None:
     result = threads.run(said, 1_000, quick=True)
     assert {point.series for point in result.points} == set(threads.SUBJECTS)
@@ -27,6 +28,7 @@ def test_threads__every_library__bytes_and_times() -> None:
     assert all(value > 0 for point in result.points for value in point.values.values())
 
 
+@pytest.mark.long
 def test_fifo__every_library__all_messages_arrive() -> None:
     result = fifo.run(said, idle=20, messages=3, rounds=1)
     assert {(p.series, p.x) for p in result.points} == {(name, x) for name in fifo.SUBJECTS for x in (0, 20)}
@@ -34,6 +36,7 @@ def test_fifo__every_library__all_messages_arrive() -> None:
     assert result.notes == []
 
 
+@pytest.mark.long
 def test_sync_and_timers__every_library() -> None:
     assert {p.series for p in sync.run(said, 1_000, 1).points} == {"gossamer", "asyncio", "trio"}
     assert {p.series for p in timers.run(said, 10_000, 1).points} == {"gossamer", "asyncio"}
@@ -100,7 +103,7 @@ def test_simulator__more_loss__fewer_segments_all_the_same_counted(monkeypatch: 
 
 
 @pytest.mark.needs("nfqueue", "wrk", "curl")
-@pytest.mark.slow
+@pytest.mark.long
 def test_connections__idle_ones__bytes_each_and_a_request_beside_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -116,7 +119,7 @@ def test_connections__idle_ones__bytes_each_and_a_request_beside_them(
 
 
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
-@pytest.mark.slow
+@pytest.mark.long
 def test_shards__two_workers__answer_too() -> None:
     result = shards.run(said, most=2, rounds=1)
     assert {(point.series, point.x) for point in result.points} == {
@@ -126,6 +129,7 @@ def test_shards__two_workers__answer_too() -> None:
 
 
 @pytest.mark.needs("direct-io")
+@pytest.mark.long
 def test_disk__every_reader__some_reads(tmp_path: Path) -> None:
     result = disk.run(said, tmp_path, 1 << 21, seconds=0.1, rounds=1, threads_max=16)
     readers = {point.series for point in result.points}

@@ -13,7 +13,7 @@ def said(text: str) -> None:
 
 
 @pytest.mark.needs("direct-io", "others-io", "wrk")
-@pytest.mark.slow
+@pytest.mark.long
 def test_web_disk__both_servers__every_file_from_the_disk() -> None:
     # In a folder that everybody can walk: pytest's own are root's alone.
     result = webdisk.run(said, None, 1 << 24, seconds=1, rounds=1, most=1)

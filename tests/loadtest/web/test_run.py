@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-P", "-m", "gossamer", "bench", "http"]
 
 
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_http__a_round_over_the_link__costs_ratios_and_surroundings() -> None:
     options = ["--rows", "keep-alive,bulk-up", "--links", "veth4", "--contenders", "kernel,frames,asyncio"]
     argv = [*COMMAND, *options, "--rounds", "1", "--bulk", "5MB", "--json"]
@@ -47,7 +47,7 @@ def test_bench_http__a_round_over_the_link__costs_ratios_and_surroundings() -> N
 
 
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_where__a_path__rooms_sum_up_to_its_cost() -> None:
     options = ["--rows", "keep-alive", "--contenders", "frames", "--samples", "10", "--json"]
     argv = [*COMMAND[:-1], "where", *options]
@@ -60,7 +60,7 @@ def test_bench_where__a_path__rooms_sum_up_to_its_cost() -> None:
 
 
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_bench_http__asked_to_end_in_mid_run__nothing_is_left(number: int, folder: Path) -> None:
     argv = [*COMMAND, "--rows", "keep-alive", "--links", "veth4", "--contenders", "kernel,frames", "--json"]
