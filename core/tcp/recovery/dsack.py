@@ -37,8 +37,12 @@ def with_old_part(tcb: Tcb, segment: Segment) -> Tcb:
 
 
 def with_held_part(tcb: Tcb, segment: Segment) -> Tcb:
-    """After a segment out of order, of which part may be held already. Source: RFC 2883 4.2."""
-    if tcb.reassembly is None:
+    """After a segment of which part may be held out of order already; where an earlier part lies below RCV.NXT,
+    that one is named, and this one is not.
+
+    Source: RFC 2883 4, (1) and (2), and 4.2: one contiguous sequence a segment, the first.
+    """
+    if tcb.reassembly is None or tcb.reassembly.duplicate is not None:
         return tcb
     part = held_part(tcb.reassembly, Seq(segment.seq), len(segment.payload), tcb.rcv_nxt)
     return tcb if part is None else noted(tcb, *part)
