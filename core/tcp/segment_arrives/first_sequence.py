@@ -57,6 +57,10 @@ def is_acceptable(tcb: Tcb, segment: Segment) -> bool:
         # before our window.
         return segment.ack == tcb.snd_nxt
     right = seq_add(tcb.rcv_nxt, tcb.rcv_wnd)
+    if segment.flags & RST:
+        # RFC 5961 3.2: "If the RST bit is set and the sequence number is outside the current receive window,
+        # silently drop the segment": the number alone counts, and the right edge is outside.
+        return seq == tcb.rcv_nxt or (seq_le(tcb.rcv_nxt, seq) and seq_lt(seq, right))
     if length == 0:
         # Differs: with a window of zero the table wants SEG.SEQ = RCV.NXT, the left edge; both cases are one
         # here. The right edge itself is taken, since a peer that filled the window sends its ACKs from there.
