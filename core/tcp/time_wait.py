@@ -40,13 +40,18 @@ def segment_arrives(record: TimeWait, event: SegmentArrives) -> tuple[TimeWait, 
     if segment.flags & RST:
         # RFC 1337 3: ignoring RSTs keeps an old duplicate from assassinating TIME-WAIT.
         return record, (dropped,)
+    if not segment.flags & (ACK | SYN):
+        # RFC 9293 3.10.7.4, fifth: "if the ACK bit is off, drop the segment and return". Differs: out of the
+        # window too, where the first check would answer it, since no TCP sends such a segment.
+        return record, (dropped,)
     if segment.flags & FIN and _is_ending_at(segment, record.rcv_nxt):
         # RFC 9293 3.10.7.4, eighth: "Remain in the TIME-WAIT state. Restart the 2 MSL time-wait timeout."
         record = msgspec.structs.replace(record, expires_at_us=now_us + record.time_wait_us, answered_at_us=0)
-    elif not segment_bytes(segment):
-        # Differs: RFC 9293 3.10.7.4, first, would answer one that is out of the window; two ends in TIME-WAIT
-        # that disagree would then answer each other.
+    elif not segment_bytes(segment) and segment.seq == record.rcv_nxt:
         return record, (dropped,)
+    # Whatever else comes is outside: nothing follows the peer's FIN. RFC 9293 3.10.7.4, first: "an
+    # acknowledgment should be sent in reply". The rate keeps two ends in TIME-WAIT that disagree from
+    # answering each other at once (RFC 5961 7).
     if record.answered_at_us and now_us - record.answered_at_us < record.challenge_interval_us:
         return record, (dropped,)
     record = msgspec.structs.replace(record, answered_at_us=now_us)

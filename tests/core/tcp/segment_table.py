@@ -18,8 +18,8 @@ and, behind a slash, the state that follows when it is another. A star marks whe
     half-open connection for anybody's forged SYN.
     LISTEN, SYN with FIN stands in tests of its own. SYN with text: the text is left to be sent again.
     CLOSING, FIN at RCV.NXT: a FIN behind the FIN that came is nobody's, so that its ACK of ours alone counts.
-    TIME-WAIT: what has no text, SYN or FIN is not answered wherever it stands, so that two ends in TIME-WAIT
-    cannot answer each other; what has one is answered wherever it stands, ACK bit or not.
+    TIME-WAIT: nothing can follow the peer's FIN, so that all but an empty ACK at RCV.NXT is out of the window,
+    and answered; what has neither ACK nor SYN is dropped wherever it stands.
 """
 
 from typing import Final
@@ -221,7 +221,7 @@ syn      ack      ack      ack      ack
 +text    ack      ack      ack      ack
 synack   ack      ack      ack      ack
 +text    ack      ack      ack      ack
-ack      -*       -        -        -*
+ack      ack      -        ack*     ack
 +text    ack      ack*     ack*     ack
 finack   ack      ack      ack      ack
 +text    ack      ack      ack      ack
@@ -229,10 +229,10 @@ rst      -        -        -        -
 +text    -        -        -        -
 rstack   -        -        -        -
 +text    -        -        -        -
-fin      ack      ack*     ack*     ack
-+text    ack      ack*     ack*     ack
+fin      -*       -        -        -*
++text    -*       -        -        -*
 none     -*       -        -        -*
-+text    ack      ack*     ack*     ack
++text    -*       -        -        -*
 """
 
 TABLES: Final = {
