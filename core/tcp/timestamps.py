@@ -5,7 +5,7 @@ Source: RFC 7323 3 to 5.
 
 from gossamer.core.seq import HALF, MASK, Seq, seq_le, seq_lt
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, PAWS_IDLE_US, RTT_INTERVAL_US
-from gossamer.core.tcp.recovery.transmissions import last_retransmitted_us, run_ending_at
+from gossamer.core.tcp.recovery.transmissions import last_retransmitted_us, run_ending_at, run_of
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment
 
@@ -49,6 +49,21 @@ def echoed_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
     if ticks >= HALF >> 8:
         return None
     return ticks * CLOCK_GRANULARITY_US or BELOW_A_TICK_US
+
+
+def shown_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:
+    """The round-trip time that an ACK shows, for who wants a sample of each; `tcb` is the connection before
+    it. Without timestamps an ACK of new data shows since when it is that its last octet was sent, if nothing
+    of it was sent twice (RFC 6298 3, Karn).
+    """
+    if tcb.agreed.timestamps:
+        return echoed_us(tcb, segment, now_us)
+    ack = Seq(segment.ack)
+    if not seq_lt(tcb.snd_una, ack) or last_retransmitted_us(tcb, ack):
+        return None
+    run = run_of(tcb, Seq((ack - 1) & MASK))
+    # Of joined runs only the latest time is known.
+    return None if run.since_us else now_us - run.sent_at_us or BELOW_A_TICK_US
 
 
 def round_trip_us(tcb: Tcb, segment: Segment, now_us: int) -> int | None:

@@ -138,6 +138,12 @@ def run_ending_at(tcb: Tcb, ack: Seq) -> Run | None:
     return run if run is not None and run.right == ack else None
 
 
+def run_of(tcb: Tcb, seq: Seq) -> Run:
+    """The run that holds the octet `seq`, which is in flight."""
+    runs = runs_of(tcb)
+    return runs[run_after(runs, seq, tcb.snd_una)]
+
+
 def last_retransmitted_us(tcb: Tcb, ack: Seq) -> int:
     """When any octet before `ack` was last sent again; 0 when none was."""
     runs = tcb.transmissions

@@ -28,7 +28,7 @@ from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.send_space import gives_space
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.time_wait import enter
-from gossamer.core.tcp.timestamps import echoed_us, has_dsack, round_trip_us
+from gossamer.core.tcp.timestamps import has_dsack, round_trip_us, shown_us
 from gossamer.core.wire.segment import ACK, ECE, FIN, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -114,7 +114,7 @@ def _sampled(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     if not tcb.congestion.every_ack or tcb is before:
         return tcb
     pipes = (pipe_bytes(before), pipe_bytes(tcb))
-    return sampled(before, tcb, pipes, now_us, echoed_us(tcb, segment, now_us))
+    return sampled(before, tcb, pipes, now_us, shown_us(before, segment, now_us))
 
 
 def _is_duplicate(segment: Segment, same_window: bool) -> bool:
@@ -147,12 +147,12 @@ def _advanced(before: Tcb, segment: Segment, event: SegmentArrives) -> tuple[Tcb
         snd_buf_bytes=remaining_bytes,
         backoff=0,
     )
-    shown_us = echoed_us(tcb, segment, now_us)
+    sample_us = shown_us(before, segment, now_us)
     # RFC 6298 5.2, 5.3: all acknowledged, the timer is turned off; else it starts anew.
     tcb = replace(tcb, rtx_at_us=NEVER_US if ack == tcb.snd_nxt else expires_after_ack_us(tcb, now_us))
     if tcb.recovery is not None or (segment.sack and tcb.agreed.sack):
-        return on_ack(before, tcb, segment, now_us, r_us=shown_us, acks=event.acks), actions
-    grown = acknowledged(tcb, acked, flight, now_us, shown_us, event.acks)
+        return on_ack(before, tcb, segment, now_us, r_us=sample_us, acks=event.acks), actions
+    grown = acknowledged(tcb, acked, flight, now_us, sample_us, event.acks)
     return replace(tcb, congestion=grown), actions
 
 
