@@ -2,13 +2,18 @@
 in the peer's window a segment without text stands.
 
 `Tcb.rcv_wnd` is kept so that RCV.NXT + RCV.WND never moves left: octets that go into the buffer take from it,
-octets that a thread receives give back, a worthwhile amount at a time.
+octets that a thread receives give back, a worthwhile amount at a time, and so does room that the header's
+field could not say.
 
 Source: RFC 9293 3.8.6.2.2, 3.8.6.1.
 """
 
+import msgspec
+
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.tcb import Agreed, Tcb
+
+replace = msgspec.structs.replace
 
 FIELD_MAX = 0xFFFF
 
@@ -38,6 +43,19 @@ def reopened(tcb: Tcb) -> int:
     if room - tcb.rcv_wnd >= min(buffer_bytes // 2, tcb.agreed.rmss):
         return room
     return tcb.rcv_wnd
+
+
+def offered_anew(tcb: Tcb) -> Tcb:
+    """The connection once text went into the buffer: without window scaling the field cannot say how large the
+    buffer is, so that what it said is not all there is. A peer would be shut out after 65,535 octets that
+    nobody has received.
+
+    Source: RFC 9293 3.8.6.2.2, whose RCV.USER counts what came, and not only what a user takes.
+    """
+    if tcb.agreed.rcv_wind_shift:
+        return tcb
+    rcv_wnd = reopened(tcb)
+    return tcb if rcv_wnd == tcb.rcv_wnd else replace(tcb, rcv_wnd=rcv_wnd)
 
 
 def is_update_due(before: int, after: int, tcb: Tcb) -> bool:

@@ -4,8 +4,8 @@ Owns what is remembered of the rounds, and what each ACK says of them. A rise of
 a round ends slow start for Conservative Slow Start (CSS), a quarter as fast; when the rise was jitter slow
 start goes on, when it lasts CSS_ROUNDS rounds congestion avoidance begins.
 
-It needs a round-trip time with (nearly) every ACK: by timestamps, or without them by when what is acknowledged
-was sent (`core.tcp.timestamps.shown_us`).
+It needs a round-trip time with (nearly) every ACK: by timestamps, or without them by when what is
+acknowledged was sent (`core.tcp.timestamps.shown_us`).
 
 Source: RFC 9406 4.2, 4.3.
 """

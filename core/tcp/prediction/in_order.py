@@ -20,6 +20,7 @@ from gossamer.core.tcp.rtt import can_probe, measured, probe_at_us
 from gossamer.core.tcp.send_space import gives_space
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
+from gossamer.core.tcp.window import offered_anew
 from gossamer.core.wire.segment import ACK, CE, PSH
 from gossamer.core.wire.text import Payload, octets_of
 
@@ -167,9 +168,11 @@ def _with_ack(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> Tcb:
 
 def _buffered(tcb: Tcb, payload: bytes) -> Tcb:
     """Text that no thread waits for."""
-    return replace(
-        tcb,
-        rcv_buf=appended(tcb.rcv_buf, payload),
-        rcv_buf_bytes=tcb.rcv_buf_bytes + len(payload),
-        rcv_wnd=tcb.rcv_wnd - len(payload),
+    return offered_anew(
+        replace(
+            tcb,
+            rcv_buf=appended(tcb.rcv_buf, payload),
+            rcv_buf_bytes=tcb.rcv_buf_bytes + len(payload),
+            rcv_wnd=tcb.rcv_wnd - len(payload),
+        )
     )

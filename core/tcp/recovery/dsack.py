@@ -37,8 +37,8 @@ def with_old_part(tcb: Tcb, segment: Segment) -> Tcb:
 
 
 def with_held_part(tcb: Tcb, segment: Segment) -> Tcb:
-    """After a segment of which part may be held out of order already; where an earlier part lies below RCV.NXT,
-    that one is named, and this one is not.
+    """After a segment of which part may be held out of order already; where an earlier part lies below
+    RCV.NXT, that one is named, and this one is not.
 
     Source: RFC 2883 4, (1) and (2), and 4.2: one contiguous sequence a segment, the first.
     """

@@ -17,6 +17,7 @@ from gossamer.core.tcp.parameters import DUP_THRESH
 from gossamer.core.tcp.recovery.dsack import with_held_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.window import offered_anew
 from gossamer.core.wire.segment import CE, CWR, Segment
 from gossamer.core.wire.text import octets_of
 
@@ -45,8 +46,11 @@ def process_text(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict |
     tcb = _in_order(with_held_part(tcb, segment), octets_of(segment.payload), event.now_us)
     buffered = tcb.rcv_buf_bytes
     tcb, delivered = deliver(tcb, event.receive_bytes)
-    # What goes to a waiting thread at once takes nothing from the window.
-    tcb = replace(tcb, rcv_wnd=tcb.rcv_wnd + buffered - tcb.rcv_buf_bytes) if delivered else tcb
+    if delivered:
+        # What goes to a waiting thread at once takes nothing from the window.
+        tcb = replace(tcb, rcv_wnd=tcb.rcv_wnd + buffered - tcb.rcv_buf_bytes)
+    else:
+        tcb = offered_anew(tcb)
     return Verdict(tcb, segment, delivered)
 
 
