@@ -8,8 +8,9 @@ from gossamer.core.tcp.actions import Actions, Failed, Failure, Remains, Signal
 from gossamer.core.tcp.buffer import octets_at
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.tcb import State, Tcb
+from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq
-from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
+from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
 
 def segment_bytes(segment: Segment) -> int:
@@ -50,6 +51,12 @@ def remains(tcb: Tcb) -> Actions:
     return (Remains(octets_at(tcb.rcv_buf, tcb.rcv_buf_offset, 0, tcb.rcv_buf_bytes)),)
 
 
-def reset_segment(tcb: Tcb) -> Segment:
-    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>: our own abort."""
-    return Segment(textless_seq(tcb), tcb.rcv_nxt, RST | ACK, 0, ecn=tcb.agreed.traffic_class)
+def reset_segment(tcb: Tcb, now_us: int) -> Segment:
+    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>: our own abort.
+
+    RFC 7323 3.2: once timestamps are agreed the option "SHOULD be sent in an <RST> segment".
+    """
+    agreed = tcb.agreed
+    ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
+    seq = textless_seq(tcb)
+    return Segment(seq, tcb.rcv_nxt, RST | ACK, 0, ts_val, tcb.ts_recent, ecn=agreed.traffic_class)

@@ -37,7 +37,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         return replace(tcb, slow_at_us=now_us + parameters.keepalive_interval_us), ()
     if _is_given_up(tcb, now_us):
         _, actions = timed_out(tcb)
-        return None, (reset_segment(tcb), *actions)
+        return None, (reset_segment(tcb, now_us), *actions)
     tcb = replace(tcb, slow_at_us=now_us + parameters.keepalive_interval_us, backoff=tcb.backoff + 1)
     # "SEG.SEQ = SND.NXT-1": an octet the peer has, so that it must answer.
     return tcb, (make_segment(tcb, now_us, seq_add(tcb.snd_nxt, -1), ACK),)

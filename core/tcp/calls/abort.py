@@ -15,7 +15,7 @@ ANSWERED = frozenset(
 of us."""
 
 
-def abort(tcb: Tcb, event: Abort) -> tuple[None, Actions]:  # noqa: ARG001  (every call takes its event)
+def abort(tcb: Tcb, event: Abort) -> tuple[None, Actions]:
     """ "Send a reset segment: <SEQ=SND.NXT><CTL=RST>; all queued SENDs and RECEIVEs should be given
     'connection reset'"."""
-    return None, (reset_segment(tcb),) if tcb.state in ANSWERED else ()
+    return None, (reset_segment(tcb, event.now_us),) if tcb.state in ANSWERED else ()

@@ -36,7 +36,7 @@ def close(tcb: Tcb, event: Close) -> tuple[Tcb | None, Actions]:
         # send a RST to show that data was lost", in LAST-ACK and CLOSING too, where ABORT is silent but our
         # own data would be lost with the record. Differs: in SYN-RECEIVED too, where a FIN would be proper;
         # no user of ours has such a connection in hand.
-        return None, (reset_segment(tcb),)
+        return None, (reset_segment(tcb, event.now_us),)
     if not event.receives and not tcb.receive_closed:
         tcb = replace(tcb, receive_closed=True)
         if tcb.state is FIN_WAIT_2:
