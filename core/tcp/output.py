@@ -21,8 +21,8 @@ from gossamer.core.tcp.reassembly import SACK_BLOCKS_MAX, sack_blocks
 from gossamer.core.tcp.recovery import dsack, proportional_rate
 from gossamer.core.tcp.recovery.retransmit import next_lost, retransmitted
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
-from gossamer.core.tcp.recovery.transmissions import after_sending
-from gossamer.core.tcp.rtt import backed_off_us, expires_after_sending_us, wait_us
+from gossamer.core.tcp.recovery.transmissions import after_sending, with_fin_apart
+from gossamer.core.tcp.rtt import backed_off_us, can_probe, expires_after_sending_us, wait_us
 from gossamer.core.tcp.silly_window import CLOSED_BY_US, is_worth_sending
 from gossamer.core.tcp.super_segment import Room, together
 from gossamer.core.tcp.tcb import Phase, Tcb
@@ -164,7 +164,7 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
     room = probe_bytes or congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
     if allowance != UNPACED:
         allowance -= sum(len(segment.payload) for segment in segments)
-    snd_nxt, largest, first = tcb.snd_nxt, tcb.agreed.smss, len(segments)
+    snd_nxt, largest, first, is_fin_apart = tcb.snd_nxt, tcb.agreed.smss, len(segments), False
     if tcb.path is not None:
         tcb, largest = path_mtu.probe(tcb, now_us, unsent, usable)
     while unsent > 0:
@@ -186,11 +186,12 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
         allowance -= size
     if unsent == 0 and tcb.state in CLOSED_BY_US and flight == tcb.snd_buf_bytes and usable > 0:
         segments.append(make_segment(tcb, now_us, snd_nxt, ACK | FIN))
-        snd_nxt = seq_add(snd_nxt, 1)
+        snd_nxt, is_fin_apart = seq_add(snd_nxt, 1), True
     if snd_nxt == tcb.snd_nxt:
         return tcb
     tcb = _completed(tcb, segments, first)
-    return _sent(replace(tcb, congestion=congestion), snd_nxt, now_us)
+    tcb = _sent(replace(tcb, congestion=congestion), snd_nxt, now_us)
+    return replace(tcb, transmissions=with_fin_apart(tcb)) if is_fin_apart and can_probe(tcb) else tcb
 
 
 def _completed(tcb: Tcb, segments: list[Segment], first: int) -> Tcb:
@@ -265,5 +266,5 @@ def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int) -> Segment:
     start = (seq - tcb.snd_una) & MASK
     payload = text_at(tcb.snd_buf, tcb.snd_buf_offset, start, min(length, tcb.snd_buf_bytes - start))
     fin = start + length > tcb.snd_buf_bytes and tcb.state in CLOSED_BY_US
-    flags = ACK | (FIN if fin else 0) | (PSH if start + length >= tcb.snd_buf_bytes else 0)
+    flags = ACK | (FIN if fin else 0) | (PSH if payload and start + length >= tcb.snd_buf_bytes else 0)
     return make_segment(tcb, now_us, seq, flags, payload)

@@ -117,10 +117,12 @@ MIN_RTT_WINDOW_US: Final = 300 * SECOND_US
 """How long a smallest round-trip time is gathered, and then believed. Source: RFC 8985 6.2 step 1 wants a
 window; 300 s is what deployed stacks use."""
 
-TAIL_PROBE_MIN_US: Final = 10 * MILLISECOND_US
-"""No tail loss probe goes sooner. Differs: RFC 8985 7.2 has no floor. Its first draft
-(draft-dukkipati-tcpm-tcp-loss-probe-01) had this one, and Linux adds two ticks of its clock to 2 * SRTT, 2 to
-20 ms. Where a round trip takes less a busy peer or a late timer would be taken for a loss at each turn."""
+CLOCK_GRANULARITY_US: Final = MILLISECOND_US
+"""G of RFC 6298, and the tick of our timestamps (RFC 7323 5.4 allows 1 ms to 1 s)."""
+
+TAIL_PROBE_GRAIN_US: Final = 2 * CLOCK_GRANULARITY_US
+"""What a tail loss probe waits beyond two round trips. Differs: RFC 8985 7.2 adds nothing; two ticks of the
+clock are what Linux adds, so that a timer that is late by one is not taken for a loss."""
 
 TAIL_PROBE_ACK_DELAY_US: Final = 200 * MILLISECOND_US
 """TLP.max_ack_delay: what the peer may wait before it acknowledges a single segment. Source: RFC 8985 7.2."""
@@ -135,9 +137,6 @@ n / 4096 chunks, however small the writes or segments were."""
 EXTENT_BYTES_MIN: Final = COALESCE_BYTES
 """The shortest extent of a file that stands in a send buffer as one; what is shorter is read at once, so that
 there are not more of them than there would be chunks."""
-
-CLOCK_GRANULARITY_US: Final = MILLISECOND_US
-"""G of RFC 6298, and the tick of our timestamps (RFC 7323 5.4 allows 1 ms to 1 s)."""
 
 RTT_INTERVAL_US: Final = 10 * MILLISECOND_US
 """With timestamps, at most one round-trip measurement in this time; one a round trip while cwnd limits the

@@ -9,7 +9,7 @@ from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.parameters import (
     MIN_RTT_WINDOW_US,
     TAIL_PROBE_ACK_DELAY_US,
-    TAIL_PROBE_MIN_US,
+    TAIL_PROBE_GRAIN_US,
     TcpParameters,
 )
 from gossamer.core.tcp.recovery.tail_loss_probe import is_settled
@@ -49,7 +49,7 @@ def round_trip_of(
     rto_us = timeout_us(srtt_us, rttvar_us, parameters)
     if not probes:
         return RoundTrip(srtt_us, rttvar_us, rto_us, rto_us, rto_us, *smallest)
-    pto_us = max(2 * srtt_us, TAIL_PROBE_MIN_US)
+    pto_us = 2 * srtt_us + TAIL_PROBE_GRAIN_US
     one_us = min(2 * srtt_us + TAIL_PROBE_ACK_DELAY_US, rto_us)
     return RoundTrip(srtt_us, rttvar_us, rto_us, min(pto_us, rto_us), one_us, *smallest)
 

@@ -46,9 +46,9 @@ def reopened(tcb: Tcb) -> int:
 
 
 def offered_anew(tcb: Tcb) -> Tcb:
-    """The connection once text went into the buffer: without window scaling the field cannot say how large the
-    buffer is, so that what it said is not all there is. A peer would be shut out after 65,535 octets that
-    nobody has received.
+    """The connection once text went into the buffer: without window scaling the field cannot say how large
+    the buffer is, so that what it said is not all there is. A peer would be shut out after 65,535 octets
+    that nobody has received.
 
     Source: RFC 9293 3.8.6.2.2, whose RCV.USER counts what came, and not only what a user takes.
     """

@@ -62,6 +62,24 @@ def after_retransmission(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Runs:
     )
 
 
+def with_fin_apart(tcb: Tcb) -> Runs:
+    """The runs once a FIN has left in a segment of its own: it has a run of its own, too, though the text
+    before it left in the same millisecond, since a tail loss probe is the last segment (RFC 8985 7.3)."""
+    if (tcb.snd_nxt - tcb.snd_una) & MASK == 1:
+        return tcb.transmissions
+    runs, fin_seq = runs_of(tcb), Seq((tcb.snd_nxt - 1) & MASK)
+    last = runs[-1]
+    if last_run_bytes(tcb) == 1:
+        return tcb.transmissions
+    return bounded((*runs[:-1], replace(last, right=fin_seq), replace(last, since_us=0)))
+
+
+def last_run_bytes(tcb: Tcb) -> int:
+    """How much of what is in flight was sent together, at last."""
+    runs = tcb.transmissions
+    return (tcb.snd_nxt - (runs[-2].right if len(runs) > 1 else tcb.snd_una)) & MASK
+
+
 def run_after(runs: Runs, seq: Seq, una: Seq) -> int:
     """The index of the run that holds the octet `seq`."""
     return _run_ending_from(runs, ((seq - una) & MASK) + 1, una)

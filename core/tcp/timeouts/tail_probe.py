@@ -9,7 +9,7 @@ from gossamer.core.seq import seq_add
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.output import flight_bytes, probe_with_new, retransmission
 from gossamer.core.tcp.recovery.tail_loss_probe import probed
-from gossamer.core.tcp.recovery.transmissions import after_retransmission
+from gossamer.core.tcp.recovery.transmissions import after_retransmission, last_run_bytes
 from gossamer.core.tcp.rtt import is_probe_due
 from gossamer.core.tcp.tcb import Tcb
 
@@ -29,7 +29,9 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if segments:
         after = probed(after, is_old=False)
         return replace(after, rtx_at_us=now_us + tcb.round_trip.rto_us), segments
-    length = min(flight_bytes(tcb), tcb.agreed.smss)
+    # Of what was sent together the last segment may be shorter, but is never longer; a FIN may ride on it.
+    has_fin = flight_bytes(tcb) > tcb.snd_buf_bytes
+    length = min(last_run_bytes(tcb), tcb.agreed.smss + has_fin)
     seq = seq_add(tcb.snd_nxt, -length)
     probe = retransmission(tcb, now_us, seq, length)
     tcb = probed(tcb, is_old=True)
