@@ -69,18 +69,22 @@ def taken(tcb: Tcb, syn: Segment) -> Tcb:
 
     Source: RFC 7413 4.2.2.
     """
+    cookie = tcb.fast_open.cookie if tcb.fast_open is not None else None
+    tcb = replace(tcb, snd_una=tcb.snd_nxt, fast_open=FastOpen(cookie, is_early=True))
+    return with_syn_text(tcb, syn)
+
+
+def with_syn_text(tcb: Tcb, syn: Segment) -> Tcb:
+    """A connection that has taken in the text of the peer's SYN."""
     text = octets_of(syn.payload)[: tcb.rcv_wnd]
     rcv_nxt = seq_add(tcb.rcv_nxt, len(text))
-    cookie = tcb.fast_open.cookie if tcb.fast_open is not None else None
     return replace(
         tcb,
-        snd_una=tcb.snd_nxt,
         rcv_nxt=rcv_nxt,
         last_ack_sent=rcv_nxt,
         rcv_buf=(text,) if text else (),
         rcv_buf_bytes=len(text),
         rcv_wnd=tcb.rcv_wnd - len(text),
-        fast_open=FastOpen(cookie, is_early=True),
     )
 
 

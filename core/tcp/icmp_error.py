@@ -12,14 +12,18 @@ import msgspec
 
 from gossamer.core.seq import Seq, seq_between
 from gossamer.core.tcp import path_mtu
-from gossamer.core.tcp.actions import Actions, Dropped, Failure, SoftFailure
+from gossamer.core.tcp.actions import Actions, Dropped, Failure, PathLearned, Signal, SoftFailure
+from gossamer.core.tcp.calls.open import syn
 from gossamer.core.tcp.closed import failed
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, Report
+from gossamer.core.tcp.fast_open import syn_text, without_option
 from gossamer.core.tcp.output import output
+from gossamer.core.tcp.parameters import RTO_INITIAL_US
 from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.tcb import SoftError, State, Tcb, TimeWait
 from gossamer.core.wire import icmp
+from gossamer.core.wire.options import OPTIONS_BYTES_MAX
 
 replace = msgspec.structs.replace
 
@@ -92,6 +96,8 @@ def arrives(tcb: Tcb | TimeWait, event: IcmpError) -> tuple[Tcb | TimeWait | Non
     seq = Seq(event.seq)
     if not isinstance(tcb, Tcb) or not seq_between(tcb.snd_una, seq, tcb.snd_nxt):
         return tcb, ignored
+    if event.report in TOO_BIG_ANYWHERE and tcb.state is State.SYN_SENT:
+        return _plain_syn(tcb, event) or (tcb, ignored)
     if event.report in TOO_BIG_ANYWHERE:
         decide = path_mtu.too_big if event.report is Report.TOO_BIG else path_mtu.too_big_here
         found = decide(tcb, seq, event.mtu, event.now_us)
@@ -102,6 +108,26 @@ def arrives(tcb: Tcb | TimeWait, event: IcmpError) -> tuple[Tcb | TimeWait | Non
     # "a TCP implementation MUST NOT abort the connection (MUST-56), and it SHOULD make the information
     # available to the application (SHLD-25)."
     return replace(tcb, soft_error=SoftError(event.failure, event.now_us)), (SoftFailure(event.failure),)
+
+
+def _plain_syn(tcb: Tcb, event: IcmpError) -> tuple[Tcb, Actions] | None:
+    """Our SYN was too big because of its data (RFC 7413): it goes again at once, without data and option,
+    since what was too big is to be sent again (RFC 1191 6.4, RFC 8201 5.4). None for a claim that cannot be
+    true."""
+    smss, text = path_mtu.claimed_smss(tcb.agreed, event.mtu), syn_text(tcb)
+    if not text or tcb.fast_open is None or smss is None or smss >= len(text) + OPTIONS_BYTES_MAX:
+        return None
+    tcb = replace(
+        tcb,
+        fast_open=without_option(tcb.fast_open),
+        # The answer is to this one.
+        snd_at_us=event.now_us,
+        rtt_seq=None,
+        rtx_at_us=event.now_us + RTO_INITIAL_US,
+        retransmits_total=tcb.retransmits_total + 1,
+    )
+    learned = PathLearned(smss + path_mtu.header_bytes(tcb.agreed))
+    return tcb, (syn(tcb, event.now_us), Signal.RETRANSMITTED, learned)
 
 
 def _sent_smaller(before: Tcb, tcb: Tcb, actions: Actions, now_us: int) -> tuple[Tcb, Actions]:

@@ -13,7 +13,7 @@ from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import after_plain_syn
 from gossamer.core.tcp.events import SegmentArrives
-from gossamer.core.tcp.fast_open import acked_bytes, granted_cookie, with_acked
+from gossamer.core.tcp.fast_open import acked_bytes, granted_cookie, with_acked, with_syn_text, without_option
 from gossamer.core.tcp.handshake import NO_OPTIONS, after_lost_syn, agreement
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.listen import syn_ack
@@ -88,7 +88,9 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
     # Karn (RFC 6298 3): without timestamps a retransmitted SYN measures nothing; rtt_seq is None then.
     tcb = measured(tcb, r_us, now_us) if r_us is not None else tcb
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
-    tcb = with_acked(tcb, acked_bytes(tcb, segment.ack) or 0)
+    taken_bytes = acked_bytes(tcb, segment.ack) or 0
+    has_refused = tcb.fast_open is not None and taken_bytes < tcb.fast_open.syn_bytes
+    tcb = with_acked(tcb, taken_bytes)
     tcb = replace(
         tcb,
         state=State.ESTABLISHED,
@@ -108,12 +110,30 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
         rest = replace(segment, seq=tcb.rcv_nxt, flags=segment.flags & ~SYN, syn_options=None)
         after, more = arrives(tcb, replace(event, segment=rest))
         return after, actions + more
-    tcb, segments = output(tcb, now_us)
+    tcb, segments = _sent_at_last(tcb, now_us) if has_refused else output(tcb, now_us)
     return tcb, actions + segments
+
+
+def _sent_at_last(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
+    """What our SYN carried and the peer did not take goes with the handshake's ACK, whatever Nagle would hold
+    back of it.
+
+    Source: RFC 7413 3, step 5: "If the client's data is not acknowledged, the client retransmits the data in
+    the ACK packet."
+    """
+    parameters = tcb.agreed.parameters
+    hasty = replace(tcb.agreed, parameters=replace(parameters, nodelay=True))
+    tcb, segments = output(replace(tcb, agreed=hasty), now_us)
+    return replace(tcb, agreed=replace(tcb.agreed, parameters=parameters)), segments
 
 
 def _simultaneous(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions]:
     """ "Otherwise, enter SYN-RECEIVED, form a SYN,ACK segment <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> and send
     it." """
-    tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED, fast_open=None)
+    opens = tcb.fast_open and without_option(tcb.fast_open)
+    tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED, fast_open=opens)
+    if segment.payload:
+        # "If there are other controls or text in the segment, queue them for processing after the ESTABLISHED
+        # state has been reached": RECEIVE gives nothing before. Differs: a FIN is left to be sent again.
+        tcb = with_syn_text(tcb, segment)
     return tcb, (syn_ack(tcb, now_us),)

@@ -7,6 +7,7 @@ import msgspec
 
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.events import Receive
+from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.segment_arrives.seventh_text import RECEIVING, deliver
 from gossamer.core.tcp.tcb import State, Tcb
@@ -19,7 +20,8 @@ def receive(tcb: Tcb, event: Receive) -> tuple[Tcb, Actions]:
     """Octets from the buffer; the end of the stream; or nothing yet, and the caller queues the call.
 
     The answer to the call, `Deliver` or END_OF_STREAM, stands first."""
-    if not tcb.rcv_buf_bytes:
+    is_opening = tcb.state <= State.SYN_RECEIVED and not is_early(tcb)
+    if not tcb.rcv_buf_bytes or is_opening:
         if tcb.state in RECEIVING or tcb.state <= State.SYN_RECEIVED:
             return tcb, ()
         return tcb, (Signal.END_OF_STREAM,)

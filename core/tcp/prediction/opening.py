@@ -30,6 +30,7 @@ def predicted_opening(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] | 
         or not tcb.agreed.timestamps
         or tcb.backoff
         or tcb.snd_buf_bytes
+        or tcb.rcv_buf_bytes
         or tcb.reassembly is not None
         or tcb.fast_open is not None
         or is_old_duplicate(tcb, segment, now_us)

@@ -44,9 +44,11 @@ def check_ack(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | No
 
 
 def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
-    early = is_early(tcb)
-    least = tcb.snd_una if early else tcb.snd_nxt
-    if not (seq_le(least, Seq(segment.ack)) and seq_le(Seq(segment.ack), tcb.snd_nxt)):
+    early, ack = is_early(tcb), Seq(segment.ack)
+    # What our SYN carried may be acknowledged with it, where SYNs have crossed.
+    octets = fast_open.acked_bytes(tcb, ack)
+    is_acceptable = seq_le(tcb.snd_una, ack) and seq_le(ack, tcb.snd_nxt) if early else octets is not None
+    if not is_acceptable:
         # "If the segment acknowledgment is not acceptable, form a reset segment <SEQ=SEG.ACK><CTL=RST> and
         # send it."
         reply = reset_reply(segment)
@@ -59,12 +61,13 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
     tcb = measured(tcb, r_us, event.now_us) if r_us is not None else tcb
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     window = segment.window << shift
+    tcb = fast_open.with_acked(tcb, octets) if octets else tcb
     tcb, state = fast_open.ended(tcb)
     tcb = replace(
         tcb,
         state=state,
         # What an early connection has sent behind its SYN is acknowledged like any data.
-        snd_una=tcb.snd_una if early else Seq(segment.ack),
+        snd_una=tcb.snd_una if early else ack,
         snd_wnd=window,
         max_snd_wnd=max(window, tcb.max_snd_wnd),
         snd_wl1=Seq(segment.seq),
@@ -73,7 +76,7 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
         rtt_seq=None,
         slow_at_us=idle_deadline_us(tcb, event.now_us),
     )
-    if tcb.snd_una != segment.ack:
+    if tcb.snd_una != segment.ack or (early and segment.sack):
         return _acknowledged(tcb, segment, event, (Signal.ESTABLISHED,))
     return Verdict(tcb, segment, (Signal.ESTABLISHED,))
 

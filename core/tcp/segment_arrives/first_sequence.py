@@ -12,6 +12,7 @@ from gossamer.core.tcp.closed import segment_bytes
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import on_repeated_syn
 from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.fast_open import acked_bytes
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.output import acknowledgment
 from gossamer.core.tcp.recovery.dsack import with_old_part
@@ -55,7 +56,7 @@ def is_acceptable(tcb: Tcb, segment: Segment) -> bool:
     if tcb.state is State.SYN_RECEIVED and segment.flags & (SYN | ACK) == SYN | ACK and seq == tcb.agreed.irs:
         # RFC 9293 3.5, figure 8: in a simultaneous open the SYN-ACK of the other side starts at its ISS,
         # before our window.
-        return segment.ack == tcb.snd_nxt
+        return acked_bytes(tcb, segment.ack) is not None
     right = seq_add(tcb.rcv_nxt, tcb.rcv_wnd)
     if segment.flags & RST:
         # RFC 5961 3.2: "If the RST bit is set and the sequence number is outside the current receive window,

@@ -17,7 +17,7 @@ from gossamer.core.tcp.parameters import DUP_THRESH
 from gossamer.core.tcp.recovery.dsack import with_held_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.tcp.window import offered_anew
+from gossamer.core.tcp.window import offered_anew, reopened
 from gossamer.core.wire.segment import CE, CWR, Segment
 from gossamer.core.wire.text import octets_of
 
@@ -60,6 +60,10 @@ def _empty(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
     number."""
     if event.segment.payload:
         return Verdict(replace(tcb, ack_at_us=event.now_us), segment)
+    if event.receive_bytes and tcb.rcv_buf_bytes:
+        # The handshake is over, and the peer's SYN had brought text that a thread waits for.
+        tcb, delivered = deliver(tcb, event.receive_bytes)
+        return Verdict(replace(tcb, rcv_wnd=reopened(tcb)), segment, delivered)
     return PROCEED
 
 

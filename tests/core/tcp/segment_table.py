@@ -17,6 +17,7 @@ and, behind a slash, the state that follows when it is another. A star marks whe
     SYN-RECEIVED, SYN in the window: RFC 5961 4.2's challenge ACK there too, where the RFC would drop the
     half-open connection for anybody's forged SYN.
     LISTEN, SYN with FIN stands in tests of its own. SYN with text: the text is left to be sent again.
+    SYN-SENT, SYN with text: what is kept until ESTABLISHED is acknowledged with the SYN.
     CLOSING, FIN at RCV.NXT: a FIN behind the FIN that came is nobody's, so that its ACK of ours alone counts.
     TIME-WAIT: nothing can follow the peer's FIN, so that all but an empty ACK at RCV.NXT is out of the window,
     and answered; what has neither ACK nor SYN is dropped wherever it stands.
@@ -66,7 +67,7 @@ none     -        -        -        -
 
 SYN_SENT: Final = """
 syn      synack/SYN_RECEIVED synack/SYN_RECEIVED synack/SYN_RECEIVED synack/SYN_RECEIVED
-+text    synack/SYN_RECEIVED synack/SYN_RECEIVED synack/SYN_RECEIVED synack/SYN_RECEIVED
++text    synack/SYN_RECEIVED* synack/SYN_RECEIVED* synack/SYN_RECEIVED* synack/SYN_RECEIVED*
 synack   acked/ESTABLISHED acked/ESTABLISHED acked/ESTABLISHED acked/ESTABLISHED
 +text    acked/ESTABLISHED acked/ESTABLISHED acked/ESTABLISHED acked/ESTABLISHED
 ack      -        -        -        -

@@ -125,7 +125,8 @@ def expected_segment(case: Case, before: Connection | None, segment: Segment) ->
         length = len(segment.payload) + bool(segment.flags & SYN) + bool(segment.flags & FIN)
         return 0, seq_add(Seq(segment.seq), length), RST | ACK
     if case.answer == "synack":
-        return states.OPENING.iss, seq_add(Seq(segment.seq), 1), SYN | ACK
+        kept = len(case.text) if case.state == "SYN_SENT" else 0
+        return states.OPENING.iss, seq_add(Seq(segment.seq), 1 + kept), SYN | ACK
     assert before is not None
     if case.state == "SYN_SENT":
         return before.snd_nxt, seq_add(Seq(segment.seq), 1 + len(case.text)), ACK
