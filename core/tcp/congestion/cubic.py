@@ -78,7 +78,12 @@ class Cubic(Control):
     def on_rto(self, congestion: Congestion, loss: Loss, first: bool) -> Congestion:
         # RFC 9438 4.8: after a timeout "K is set to 0, and W_max is set to cwnd at the beginning of the
         # current congestion avoidance stage".
-        after = super().on_rto(congestion, loss, first)
+        # 4.6: "Some implementations of CUBIC currently use cwnd instead of flight_size", which must not grow
+        # where it is not used, as on_ack sees to. After a timeout cwnd is one segment, and ssthresh only says
+        # how far slow start goes: by FlightSize the loss of one small response would have the next ones begin
+        # with two segments, and go on by one a round trip. Fast recovery sets cwnd itself to ssthresh, and a
+        # window that was not used for long would be a burst: FlightSize counts there.
+        after = super().on_rto(congestion, replace(loss, flight_bytes=congestion.cwnd), first)
         prior = congestion.cwnd / loss.smss if first else congestion.memory.cwnd_prior
         return replace(after, memory=Curve(cwnd_prior=prior))
 
