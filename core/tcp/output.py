@@ -159,14 +159,15 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
     unsent = tcb.snd_buf_bytes - flight
     if unsent < 0 or (unsent == 0 and not is_fin_unsent(tcb)):
         return tcb
-    congestion = tcb.congestion if flight else after_idle(tcb, now_us)
     usable = tcb.snd_wnd - flight
+    largest = tcb.agreed.smss
+    if tcb.path is not None:
+        tcb, largest = path_mtu.probe(tcb, now_us, unsent, usable)
+    congestion = tcb.congestion if flight else after_idle(tcb, now_us)
     room = probe_bytes or congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
     if allowance != UNPACED:
         allowance -= sum(len(segment.payload) for segment in segments)
-    snd_nxt, largest, first, is_fin_apart = tcb.snd_nxt, tcb.agreed.smss, len(segments), False
-    if tcb.path is not None:
-        tcb, largest = path_mtu.probe(tcb, now_us, unsent, usable)
+    snd_nxt, first, is_fin_apart = tcb.snd_nxt, len(segments), False
     while unsent > 0:
         size = min(unsent, largest, usable)
         if size > room or allowance <= 0 or not is_worth_sending(tcb, size, unsent, flight):

@@ -165,8 +165,12 @@ def _before_sending(tcb: Tcb, now_us: int) -> Tcb:
 
 
 def _confirmed(tcb: Tcb, path: Path, now_us: int) -> Tcb:
-    """RFC 4821 7.6.1: the probe was delivered; segments have its size from now on."""
+    """RFC 4821 7.6.1: the probe was delivered; segments have its size from now on. cwnd takes one of them
+    (RFC 5681 3.1: the least window is a full-sized segment), as after recovery with the smaller ones it may
+    not."""
     agreed = replace(tcb.agreed, smss=path.probe_smss)
+    if tcb.congestion.cwnd < path.probe_smss:
+        tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=path.probe_smss))
     if path.probe_smss >= path.smss_max:
         return replace(tcb, agreed=agreed, path=None)
     return replace(tcb, agreed=agreed, path=_narrowed(path, path.probe_smss, path.high, now_us))

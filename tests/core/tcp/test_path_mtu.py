@@ -25,7 +25,7 @@ from gossamer.core.tcp.parameters import (
 )
 from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.tcb import Path, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import ACK, Segment
 
@@ -245,6 +245,18 @@ def test_probe__too_little_behind_it__none() -> None:
     tcb = small()
     assert set(says(tcb, SMSS + 3 * 1_348, LATER_US)[1]) == {1_348, 100}
     assert says(tcb, SMSS + 4 * 1_348, LATER_US)[1][0] == SMSS
+
+
+def test_probe__delivered_while_cwnd_is_two_small_segments__cwnd_takes_one_large_one() -> None:
+    """RFC 5681 3.1: cwnd is never less than a full-sized segment, of the new size too."""
+    tcb, _ = says(states.established(), SMSS)
+    path = Path(SMSS, SMSS, LATER_US, probe_end=tcb.snd_nxt, probe_smss=SMSS)
+    congestion = replace(tcb.congestion, cwnd=1_000)
+    tcb = replace(tcb, agreed=replace(tcb.agreed, smss=500), path=path, congestion=congestion)
+    tcb, _ = says(tcb, 3_000)
+    tcb, _ = acked(tcb, SMSS)
+    assert tcb.agreed.smss == SMSS
+    assert tcb.congestion.cwnd >= SMSS
 
 
 def test_probe__lost__no_congestion_and_its_octets_alone_are_sent_again() -> None:
