@@ -19,8 +19,8 @@ and, behind a slash, the state that follows when it is another. A star marks whe
     LISTEN, SYN with FIN stands in tests of its own. SYN with text: the text is left to be sent again.
     SYN-SENT, SYN with text: what is kept until ESTABLISHED is acknowledged with the SYN.
     CLOSING, FIN at RCV.NXT: a FIN behind the FIN that came is nobody's, so that its ACK of ours alone counts.
-    TIME-WAIT: nothing can follow the peer's FIN, so that all but an empty ACK at RCV.NXT is out of the window,
-    and answered; what has neither ACK nor SYN is dropped wherever it stands.
+    TIME-WAIT: nothing can follow the peer's FIN, so that all but an empty ACK at RCV.NXT is out of the
+    window, and answered; what has neither ACK nor SYN is dropped wherever it stands.
 """
 
 from typing import Final

@@ -249,10 +249,10 @@ def test_probe__too_little_behind_it__none() -> None:
 
 def test_probe__delivered_while_cwnd_is_two_small_segments__cwnd_takes_one_large_one() -> None:
     """RFC 5681 3.1: cwnd is never less than a full-sized segment, of the new size too."""
-    tcb, _ = says(states.established(), SMSS)
+    tcb, _ = says(states.established(TcpParameters(congestion="newreno")), SMSS)
     path = Path(SMSS, SMSS, LATER_US, probe_end=tcb.snd_nxt, probe_smss=SMSS)
-    congestion = replace(tcb.congestion, cwnd=1_000)
-    tcb = replace(tcb, agreed=replace(tcb.agreed, smss=500), path=path, congestion=congestion)
+    congestion = replace(tcb.congestion, cwnd=800, ssthresh=800)
+    tcb = replace(tcb, agreed=replace(tcb.agreed, smss=400), path=path, congestion=congestion)
     tcb, _ = says(tcb, 3_000)
     tcb, _ = acked(tcb, SMSS)
     assert tcb.agreed.smss == SMSS
