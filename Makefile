@@ -19,6 +19,9 @@ export PYTHONDONTWRITEBYTECODE :=
 # How long the byte fuzzer of `make fuzz` runs.
 SECONDS ?= 300
 
+# How many runs of each kind `make sim-soak` makes.
+SEEDS ?= 1000
+
 # How far `make model` goes in each scenario.
 DEPTH ?= 40
 WORLDS ?= 500000
@@ -31,7 +34,7 @@ LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/h
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/test_native_build.py
 test test-long check test-container golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test test-long setup check bench load-truth fuzz model interop build native test-native docs clean help system system-test setup-test golden \
+.PHONY: run test test-long setup check bench load-truth fuzz model sim-soak interop build native test-native docs clean help system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -103,6 +106,9 @@ model: setup-test ## every interleaving of two small ends, users, timers and net
 golden: $(INSTALLED) ## compute the simulator's golden table anew: look at the difference before you keep it
 	$(BIN)/gossamer sim --golden --congestion newreno > tests/core/sim/golden.txt
 	git diff --stat -- tests/core/sim/golden.txt
+
+sim-soak: $(INSTALLED) ## SEEDS simulated runs of every kind of loss, each step held to the oracle
+	$(BIN)/python -m gossamer.core.sim.soak --seeds $(SEEDS)
 
 interop: setup-test ## the functional TCP and the kernel's against each other in namespaces (root)
 	GOSSAMER_INTEROP=1 $(BIN)/python -m pytest -q tests/system/test_interop.py tests/system/test_many_connections.py \

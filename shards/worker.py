@@ -28,6 +28,7 @@ from gossamer.core.loop.fd.descriptor import DescriptorLoop
 from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.tcp.congestion.named import CongestionControlError
 from gossamer.core.threads.calls import EpollWait
 from gossamer.core.threads.forgotten import forgotten_awaits_are_named
 from gossamer.core.threads.scheduler import Scheduler
@@ -38,7 +39,7 @@ from gossamer.shards.allowance import connections_granted, set_limits
 from gossamer.shards.application import Application, add_loops, give_connector, open_application
 from gossamer.shards.confinement import steps
 from gossamer.shards.counters import WorkerState, map_row
-from gossamer.shards.exitcode import CannotStartError, CommandError
+from gossamer.shards.exitcode import CannotStartError, CommandError, ExitCode
 from gossamer.shards.heart import Heart
 from gossamer.shards.imports import look_here_last
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
@@ -202,9 +203,11 @@ def main() -> None:
     plan = decode_plan(read_message(parser.parse_args().plan_fd))
     try:
         run_worker(plan)
-    except CommandError as error:
+    except (CommandError, CongestionControlError) as error:
+        # The second is a user's own algorithm, whose fault needs no trace of ours.
         sys.stderr.write(f"gossamer: worker {plan.shard.id}: {error}\n")
-        raise SystemExit(error.exit_code) from error
+        code = error.exit_code if isinstance(error, CommandError) else ExitCode.FAILED
+        raise SystemExit(code) from error
 
 
 if __name__ == "__main__":

@@ -160,6 +160,18 @@ class SimulatedFlow:
         return 0 if self._server is None else self._server.end.received_bytes
 
     @property
+    def arrived_bytes(self) -> int:
+        """Octets that have reached the server, in order or not, each once."""
+        if self._server is None:
+            return 0
+        connection, delivered = self._server.end.connection, self._server.end.received_bytes
+        if not isinstance(connection, Tcb):
+            return delivered
+        held = connection.reassembly.blocks if connection.reassembly is not None else ()
+        behind_gaps = sum((block.right - block.left) & MASK for block in held)
+        return delivered + connection.rcv_buf_bytes + behind_gaps
+
+    @property
     def is_over(self) -> bool:
         """Whether neither end has a connection any more, TIME-WAIT apart."""
         ends = (self.client, self.server)

@@ -29,7 +29,7 @@ class Meter:
         self._started_us = now_us
         self._samples: list[FlowSample] = []
 
-    def sample(self, now_us: int, queue_bytes: int) -> None:
+    def sample(self, now_us: int, queue_bytes: int, lost: int, marked: int) -> None:
         """Look at the flow."""
         flow = self.flow
         connection = flow.client.connection
@@ -44,6 +44,9 @@ class Meter:
                 flow.delivered_bytes,
                 queue_bytes,
                 flow.sent.retransmitted,
+                flow.arrived_bytes,
+                lost,
+                marked,
             )
         )
 
@@ -97,7 +100,7 @@ class Meter:
         middle, last = self._samples[len(self._samples) // 2], self._samples[-1]
         if last.at_us <= middle.at_us:
             return 0.0
-        return (last.delivered_bytes - middle.delivered_bytes) * 8e6 / (last.at_us - middle.at_us)
+        return (last.arrived_bytes - middle.arrived_bytes) * 8e6 / (last.at_us - middle.at_us)
 
 
 def link_report(link: Link) -> LinkReport:

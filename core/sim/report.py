@@ -18,6 +18,13 @@ class FlowSample(msgspec.Struct, frozen=True, gc=False, array_like=True):
     queue_bytes: int
     """Of the bottleneck; the same for all flows."""
     retransmitted: int
+    arrived_bytes: int
+    """Octets that have reached the server, in order or not: what was delivered comes in bursts, whenever a
+    gap is filled."""
+    lost: int
+    """Segments that did not reach it so far, lost on the way or dropped by the queue; of all flows, as
+    marks."""
+    marked: int
 
 
 class FlowReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +40,7 @@ class FlowReport(msgspec.Struct, frozen=True, kw_only=True):
     goodput_bps: float
     """Octets delivered, over the time from the flow's begin to its end or the run's."""
     steady_bps: float
-    """The same in the second half of the run."""
+    """Octets that arrived, in order or not, over the time in the second half of the run."""
     throughput_bps: float
     """Payload put on the wire, retransmissions too, over the same time as goodput."""
     segments_sent: int
@@ -69,11 +76,12 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TheoryBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """What theory allows one flow that is alone; None where it sets no bound."""
+    """What theory allows one flow that is alone, or expects of it; None where it says nothing."""
 
     path_bps: float | None
     window_bps: float
     loss_bps: float | None
+    """The mean of a long run, with losses each by itself: a short one, or one with bursts, may do better."""
     least_bps: float
     """The least of them."""
 

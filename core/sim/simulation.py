@@ -98,9 +98,9 @@ class Simulation:
     def _sample(self, _nothing: None) -> None:
         """Look at every flow; end the run when nothing is left to happen."""
         now_us, meters = self.agenda.now_us, self.meters
-        waiting_bytes = self.forward.waiting_bytes(now_us)
+        waiting_bytes, counts = self.forward.waiting_bytes(now_us), self.forward.counts
         for meter in meters:
-            meter.sample(now_us, waiting_bytes)
+            meter.sample(now_us, waiting_bytes, counts.lost + counts.overflowed, counts.marked)
         if any(meter.is_full for meter in meters):
             self._interval_us *= 2
             for meter in meters:

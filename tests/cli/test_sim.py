@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -121,3 +122,50 @@ def test_sim__speed__is_printed_on_standard_error_only(monkeypatch: pytest.Monke
     assert not ended.stdout
     assert "segments/s" in ended.stderr
     assert "the TCP itself takes" in ended.stderr
+
+
+def test_sim__seeds__means_and_their_spread() -> None:
+    alone = [json.loads(gossamer(*QUICK[:-4], "--seed", seed, "--json").stdout) for seed in ("7", "8")]
+    together = json.loads(gossamer(*QUICK[:-4], "--seed", "7", "--seeds", "2", "--json").stdout)
+    goodputs = [run["goodput_bps"] for run in alone]
+    assert together["seeds"] == [7, 8]
+    assert together["unfinished"] == []
+    assert together["goodput_bps"]["mean"] == pytest.approx(sum(goodputs) / 2)
+    assert (together["goodput_bps"]["least"], together["goodput_bps"]["most"]) == (
+        min(goodputs),
+        max(goodputs),
+    )
+    assert "deviation" in gossamer(*QUICK[:-4], "--seeds", "2").stdout
+
+
+def test_sim__seeds_and_plot__is_refused() -> None:
+    ended = gossamer(*QUICK, "--seeds", "2", "--plot", "run.png")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+
+
+def test_sim__duration_that_was_asked__is_no_failure_and_steady_is_below_the_path() -> None:
+    ended = gossamer("sim", "--duration", "3s", "--bytes", "1GiB", "--json")
+    report = json.loads(ended.stdout)
+    assert report["flows"][0]["steady_bps"] <= 1.001 * report["bounds"]["path_bps"]
+    text = gossamer("sim", "--duration", "300ms", "--bytes", "1GiB").stdout
+    assert "ended as asked after 0.300 s" in text
+    assert "NOT complete" not in text
+
+
+ALGORITHM = """
+from gossamer.core.tcp.congestion.newreno import NewReno
+class Wrong(NewReno):
+    def on_ack(self, congestion, ack):
+        return congestion.cwnd + ack.acked_bytes
+"""
+
+
+def test_sim__own_algorithm_of_the_current_folder__found_and_held_to_the_interface(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ownalgorithm.py").write_text(ALGORITHM)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    ended = gossamer(*QUICK, "--congestion", "ownalgorithm:Wrong")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert 'congestion control "ownalgorithm:Wrong" returned' in ended.stderr

@@ -9,7 +9,7 @@ import msgspec
 from gossamer.core.seq import HALF, MASK
 from gossamer.core.tcp import delivery_rate
 from gossamer.core.tcp.congestion.control import Ack, Loss
-from gossamer.core.tcp.congestion.named import control_of
+from gossamer.core.tcp.congestion.named import KNOWN, checked, control_of
 from gossamer.core.tcp.pacing import rate_of_window
 from gossamer.core.tcp.tcb import Congestion, Phase, Tcb
 
@@ -35,10 +35,10 @@ def acknowledged(
         is_recovering=_is_recovering(tcb),
         acks=acks,
     )
-    after = control_of(tcb).on_ack(_with_peak(tcb, ack), ack)
+    after = _paced(tcb, control_of(tcb).on_ack(_with_peak(tcb, ack), ack))
     if after.peak_bytes and tcb.snd_una == tcb.snd_nxt:
         after = replace(after, peak_bytes=0)
-    return _paced(tcb, after)
+    return after
 
 
 def _with_peak(tcb: Tcb, ack: Ack) -> Congestion:
@@ -88,8 +88,12 @@ def _is_recovering(tcb: Tcb) -> bool:
 
 
 def _paced(tcb: Tcb, congestion: Congestion) -> Congestion:
-    """With the pacing rate that the parameters ask for."""
-    wanted = tcb.agreed.parameters.pacing
+    """With the pacing rate that the parameters ask for. What a user's own algorithm gave is looked at
+    first."""
+    parameters = tcb.agreed.parameters
+    if parameters.congestion not in KNOWN:
+        congestion = checked(parameters.congestion, congestion)
+    wanted = parameters.pacing
     if wanted == "auto":
         return congestion
     if wanted == "off":

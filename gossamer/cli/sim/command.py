@@ -15,13 +15,16 @@ import msgspec
 from gossamer.cli.sim import options as value
 from gossamer.cli.sim.plot import check_plot, plot
 from gossamer.cli.sim.printing import report_lines
+from gossamer.cli.sim.seeds import SEEDS_MAX, seeds_lines, summed_up
 from gossamer.cli.sim.speed import speed_lines
+from gossamer.core.records import replace
 from gossamer.core.sim.golden import BUFFERS_BYTES, LOSSES, lines, table
 from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import FLOWS_MAX, Scenario
 from gossamer.core.sim.simulation import Simulation
+from gossamer.core.tcp.congestion.named import CongestionControlError
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
-from gossamer.shards.exitcode import CommandError, ExitCode
+from gossamer.shards.exitcode import CommandError, ConfigError, ExitCode
 
 PROGRESS_EVERY_S: Final = 0.5
 
@@ -30,6 +33,7 @@ Examples:
   gossamer sim --seed 1 --rate 10mbit --delay 50ms --queue 64KiB --loss 1%
   gossamer sim --flows 2 --congestion newreno,cubic --duration 60s --bytes 1GiB --plot two.png
   gossamer sim --burst 0.5%:25% --json
+  gossamer sim --loss 2% --seeds 100
   gossamer sim --golden
 
 \b
@@ -42,7 +46,7 @@ Exit codes:
 
 
 class OracleFoundError(CommandError):
-    """A step did what no TCP may."""
+    """A step did what no TCP may, or an algorithm what its interface does not allow."""
 
 
 class Progress:
@@ -73,7 +77,7 @@ class Progress:
             click.echo("\r" + " " * 60 + "\r", nl=False, err=True)
 
 
-def simulate(scenario: Scenario, watches: bool) -> SimulationReport:
+def simulate(scenario: Scenario, watches: bool, says_speed: bool = True) -> SimulationReport:
     """Run it, and say on standard error how fast that was.
 
     Raises: OracleFoundError.
@@ -88,15 +92,25 @@ def simulate(scenario: Scenario, watches: bool) -> SimulationReport:
             f"at {simulation.agenda.now_us / 1e6 - 1:.6f} s an oracle found: {error}; "
             f"the same options repeat it (seed {scenario.seed})"
         ) from error
+    except CongestionControlError as error:
+        raise OracleFoundError(f"{error} (seed {scenario.seed})") from error
     finally:
         progress.close()
     cpu_s = max(time.process_time() - begin_s, 1e-9)
-    click.echo(f"{cpu_s:.2f} s of CPU, {report.segments / cpu_s:,.0f} segments/s", err=True)
+    if says_speed:
+        click.echo(f"{cpu_s:.2f} s of CPU, {report.segments / cpu_s:,.0f} segments/s", err=True)
     return report
 
 
 @click.command(epilog=EPILOG)
 @click.option("--seed", type=click.IntRange(0, 1 << 32), default=1, show_default=True, help="Of all chance.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, SEEDS_MAX),
+    default=1,
+    show_default=True,
+    help="Runs, of this seed and those after it: means and their spread.",
+)
 @click.option(
     "--rate", "rate_bps", type=value.RATE, default="10mbit", show_default=True, help="Of the bottleneck."
 )
@@ -206,7 +220,13 @@ def simulate(scenario: Scenario, watches: bool) -> SimulationReport:
 @click.option("--speed", is_flag=True, help="Only say how many segments a second this machine simulates.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def sim(
-    watches: bool, as_json: bool, golden: bool, speed: bool, plot_path: Path | None, **options: Any
+    watches: bool,
+    as_json: bool,
+    golden: bool,
+    speed: bool,
+    plot_path: Path | None,
+    seeds: int,
+    **options: Any,
 ) -> int:
     """Run whole connections in virtual time over a simulated bottleneck.
 
@@ -221,6 +241,8 @@ def sim(
     pyplot = check_plot(plot_path) if plot_path else None
     models = (*options.pop("bursts"), *options.pop("drops"))
     scenario = Scenario(**options, models=models)
+    if seeds > 1:
+        return _seeds(scenario, seeds, watches, as_json, plot_path)
     report = simulate(scenario, watches)
     if as_json:
         click.echo(msgspec.json.encode(report).decode())
@@ -230,6 +252,26 @@ def sim(
     if pyplot and plot_path:
         plot(pyplot, plot_path, scenario, report)
     return _exit_code(scenario, report)
+
+
+def _seeds(scenario: Scenario, seeds: int, watches: bool, as_json: bool, plot_path: Path | None) -> int:
+    """One run after another; a picture is of one.
+
+    Raises: OracleFoundError, ConfigError.
+    """
+    if plot_path is not None:
+        raise ConfigError("--plot: found --seeds too; a picture is of one run: name its --seed alone")
+    runs = [
+        simulate(replace(scenario, seed=scenario.seed + number), watches, says_speed=False)
+        for number in range(seeds)
+    ]
+    found = summed_up(runs)
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    else:
+        for line in seeds_lines(scenario, found):
+            click.echo(line)
+    return max(_exit_code(scenario, report) for report in runs)
 
 
 def _golden(congestion: tuple[str, ...]) -> int:

@@ -10,6 +10,7 @@ import click
 
 from gossamer.core.sim.loss import BurstLoss, DropExactly
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
+from gossamer.shards.imports import look_here_last
 from gossamer.shards.units import parse_duration_us, parse_rate_bps, parse_share, parse_size_bytes
 
 if TYPE_CHECKING:
@@ -133,6 +134,9 @@ def read_congestion(_context: click.Context, _parameter: click.Parameter, text: 
     Raises: click.BadParameter when one of them names nothing.
     """
     names = tuple(name.strip() for name in text.split(","))
+    if any(":" in name for name in names):
+        # As `serve` does for a handler.
+        look_here_last()
     for name in names:
         try:
             named(name)

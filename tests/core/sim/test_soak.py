@@ -1,0 +1,21 @@
+"""The soak: its kinds are runs that end, and what an oracle finds is told."""
+
+import pytest
+
+from gossamer.core.sim import soak
+from gossamer.core.sim.simulation import Simulation
+
+
+def test_soak__kinds__are_scenarios() -> None:
+    for kind in soak.KINDS:
+        assert soak.scenario_of(kind, 7).seed == 7
+
+
+def test_soak__breach__names_kind_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breach(_simulation: Simulation) -> None:
+        raise AssertionError("SND.UNA went back")
+
+    monkeypatch.setattr(Simulation, "run", breach)
+    found = list(soak.faults(range(3, 4)))
+    assert len(found) == len(soak.KINDS)
+    assert found[0] == "bursts, seed 3: SND.UNA went back"
