@@ -23,6 +23,7 @@ SILENT: Final = frozenset(
     }
 )  # fmt: skip
 SOCKSTAT: Final = re.compile(r"^\s*sockstat\b.*grep -c (?:-w )?(\w+)\s*\|\s*grep (?:-q )?(\d+)\s*$")
+SOCKSTAT_NAMES: Final = {"SYN-RCVD": "SYN-RECEIVED", "SYN-RECV": "SYN-RECEIVED"}
 DEFAULTS: Final = "defaults.sh"
 DEFAULTS_FAST_OPEN: Final = 0x70403
 TO_FILE: Final = re.compile(r"^\s*echo\s+(?:-n\s+)?(.*?)\s*>\s*(/proc/sys/\S+)")
@@ -91,7 +92,7 @@ def _command(settings: Settings, words: list[str]) -> None:
         settings.fast_open = DEFAULTS_FAST_OPEN
     elif name == "tc":
         _queue(words)
-    elif name == "ip":
+    elif name in ("ip", "ifconfig"):
         _route(settings, words)
     elif name not in SILENT and not (name.endswith(".sh") and _is_set_up(name)):
         raise Unsupported(f"command {name}")
@@ -100,7 +101,10 @@ def _command(settings: Settings, words: list[str]) -> None:
 def state_asked(text: str) -> tuple[str, int] | None:
     """The state, and how many sockets in it, that BSD's `sockstat ... | grep -c STATE | grep N` wants."""
     found = SOCKSTAT.search(text)
-    return (found[1].replace("_", "-"), int(found[2])) if found else None
+    if found is None:
+        return None
+    name = found[1].replace("_", "-")
+    return SOCKSTAT_NAMES.get(name, name), int(found[2])
 
 
 def _is_set_up(name: str) -> bool:
@@ -115,7 +119,15 @@ def _queue(words: list[str]) -> None:
 
 
 def _route(settings: Settings, words: list[str]) -> None:
-    """`ip route`: its metrics are settings too."""
+    """`ip route`: its metrics are settings too, and so is the MTU of a link."""
+    if "mtu" in words[:-1]:
+        value = words[words.index("mtu") + (2 if "lock" in words else 1)]
+        if not value.isdigit():
+            raise Unsupported(f"mtu {value}")
+        if "route" in words:
+            settings.path_mtu = int(value)
+        else:
+            settings.mtu = int(value)
     for metric in ROUTE_MATTERS:
         if metric not in words[:-1]:
             continue

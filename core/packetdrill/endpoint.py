@@ -59,6 +59,15 @@ class Endpoint:
         return self.connection if isinstance(self.connection, Tcb) else None
 
     @property
+    def state_name(self) -> str:
+        """The state as RFC 9293 names it."""
+        if self.connection is None:
+            return "CLOSED"
+        if not isinstance(self.connection, Tcb):
+            return "TIME-WAIT"
+        return self.connection.state.name.replace("_", "-")
+
+    @property
     def has_nagle(self) -> bool:
         """Whether the connection has the Nagle algorithm on."""
         return isinstance(self.connection, Tcb) and not self.connection.agreed.parameters.nodelay

@@ -16,9 +16,12 @@ from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.profiles import Layout
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
 from gossamer.core.records import replace
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
 from gossamer.core.wire.segment import ACK, ECT_0, ECT_1, PSH, RST, SYN, Segment
 
 LETTERS: Final = tuple(FLAGS.items())
+HOP_LIMIT: Final = DEFAULT_PARAMETERS.ttl
+"""Of all that is sent; a flow label is never set."""
 UNLOOKED: Final = PSH
 """Flags that lenient matching leaves alone."""
 
@@ -30,6 +33,11 @@ class SentSegment(msgspec.Struct, frozen=True, gc=False):
     length: int
     segments: int = 1
     """How many were taken together."""
+    first_length: int = 0
+    """Octets of the first of several."""
+    are_equal: bool = True
+    """Whether all but the last were as long as the first, and the last no longer: a large segment that a
+    device has cut."""
 
 
 def flags_text(flags: int) -> str:
@@ -82,19 +90,24 @@ def first_difference(packet: TcpPacket, seen: SentSegment) -> str:
         return f"ecn: expected ect0 or ect1, got {segment.ecn}"
     if packet.ip.tos is not None and packet.ip.tos != segment.ecn:
         return f"tos: expected {packet.ip.tos:#x}, got {segment.ecn:#x}"
+    if packet.ip.ttl is not None and packet.ip.ttl != HOP_LIMIT:
+        return f"ttl: expected {packet.ip.ttl}, got {HOP_LIMIT}"
+    if packet.ip.flow_label:
+        return f"flowlabel: expected {packet.ip.flow_label:#x}, got 0"
     if packet.urgent != segment.urgent:
         return f"urg: expected {packet.urgent}, got {segment.urgent}"
     return ""
 
 
-def strict_difference(packet: TcpPacket, seen: SentSegment) -> str:
-    """What only strict matching looks at."""
+def strict_difference(packet: TcpPacket, seen: SentSegment, segments: bool) -> str:
+    """What only strict matching looks at; with `segments` (--strict_segments) in how many the text came, and
+    else whether they are full, the last apart."""
     segment = seen.segment
     if (packet.flags ^ segment.flags) & UNLOOKED:
         return f"flags: expected {flags_text(packet.flags)}, got {flags_text(segment.flags)}"
     if packet.window is not None and packet.window != segment.window:
         return f"win: expected {packet.window}, got {segment.window}"
-    if seen.segments > 1:
+    if seen.segments > 1 and (segments or not seen.are_equal):
         return f"segments: expected 1 of {packet.length} octets, got {seen.segments}"
     return ""
 
@@ -164,4 +177,11 @@ def taken_together(seen: SentSegment, following: Segment) -> SentSegment:
     joined = replace(
         seen.segment, flags=seen.segment.flags | following.flags, window=following.window, ack=following.ack
     )
-    return SentSegment(joined, seen.length + len(following.payload), seen.segments + 1)
+    first_length = seen.first_length or seen.length
+    return SentSegment(
+        joined,
+        seen.length + len(following.payload),
+        seen.segments + 1,
+        first_length,
+        seen.length == first_length * seen.segments and len(following.payload) <= first_length,
+    )

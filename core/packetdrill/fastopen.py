@@ -9,6 +9,8 @@ Source: RFC 7413 4.1; tcp_fastopen of Linux's ip-sysctl.rst.
 from typing import Final
 
 from gossamer.core.packetdrill.errors import Unsupported
+from gossamer.core.packetdrill.profiles import COOKIES
+from gossamer.core.packetdrill.script import TcpPacket
 from gossamer.core.records import replace
 from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.events import Opening
@@ -51,6 +53,16 @@ class FastOpenCookies:
         is_valid = asked == self._cookie or bool(self.mode & NO_COOKIE_NEEDED and syn.payload)
         given = None if asked is None or asked == self._cookie else self._cookie
         return replace(opening, cookie=given, takes_text=is_valid and places > 0)
+
+    def learned(self, packet: TcpPacket, syn_ack: Segment) -> Segment:
+        """Our SYN-ACK, with the cookie that the script has for it: what a key makes of an address is the
+        script's to say, its length is not."""
+        wanted = next((option.octets for option in packet.options or () if option.name in COOKIES), b"")
+        options = syn_ack.syn_options
+        if not wanted or options is None or not options.cookie or len(options.cookie) != len(wanted):
+            return syn_ack
+        self._cookie = wanted
+        return replace(syn_ack, syn_options=replace(options, cookie=wanted))
 
     @property
     def is_client(self) -> bool:

@@ -12,7 +12,7 @@ from gossamer.core.packetdrill.fastopen import FastOpenCookies
 from gossamer.core.packetdrill.habits import AckHabit
 from gossamer.core.packetdrill.profiles import Profile
 from gossamer.core.records import replace
-from gossamer.core.seq import Seq, seq_add, seq_le, seq_lt, seq_max
+from gossamer.core.seq import Seq, seq_add, seq_le, seq_max
 from gossamer.core.tcp import listen, time_wait
 from gossamer.core.tcp.actions import (
     Accepted,
@@ -31,9 +31,9 @@ from gossamer.core.tcp.events import Event, Opening, PathKnown, SegmentArrives, 
 from gossamer.core.tcp.fast_open import room_bytes
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
+from gossamer.core.tcp.tcb import Listener, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
-from gossamer.core.wire.segment import ACK, RST, SYN, Segment
+from gossamer.core.wire.segment import ACK, SYN, Segment
 
 ISS = 0xFFFFE000
 """The first initial sequence number: eight kilobytes before the wrap, so that a script crosses it."""
@@ -56,7 +56,7 @@ class ScriptHost:
         self.steps_total = 0
         self._profile = profile
         self._iss = Seq(ISS)
-        self._path_mtu = 0
+        self.path_mtu = 0
         """What a router said of the way to the peer; there is only one."""
 
     # Opening.
@@ -111,23 +111,11 @@ class ScriptHost:
             return self._stray(ports, segment, endpoint, connection)
         if endpoint is None or connection is None:
             return self._stray(ports, segment, endpoint, None)
-        if self._is_unheard(connection, segment):
-            return endpoint
         self.step(endpoint, SegmentArrives(segment, self.now_us))
         tcb = endpoint.tcb
         if endpoint.habit.received(segment, self.now_us) and tcb is not None and tcb.ack_at_us < NEVER_US:
             endpoint.connection = replace(tcb, ack_at_us=self.now_us)
         return endpoint
-
-    def _is_unheard(self, connection: Tcb | TimeWait, segment: Segment) -> bool:
-        """Whether it acknowledges what was never sent, and the profile lets that pass in silence."""
-        if self._profile.answers_unsent_ack or not isinstance(connection, Tcb):
-            return False
-        return (
-            connection.state > State.SYN_RECEIVED
-            and segment.flags & (ACK | RST) == ACK
-            and seq_lt(connection.snd_nxt, Seq(segment.ack))
-        )
 
     def _stray(
         self, ports: Ports, segment: Segment, endpoint: Endpoint | None, before: TimeWait | None
@@ -214,7 +202,7 @@ class ScriptHost:
         elif isinstance(action, Accepted):
             endpoint.taken_bytes = action.count
         elif isinstance(action, PathLearned):
-            self._path_mtu = action.mtu
+            self.path_mtu = action.mtu
         elif isinstance(action, Failed):
             endpoint.failure = action.failure
         elif isinstance(action, Granted):
@@ -240,8 +228,8 @@ class ScriptHost:
         tcb = endpoint.tcb
         if tcb is not None and not tcb.agreed.passive:
             endpoint.had_syn_data = tcb.snd_una != seq_add(tcb.agreed.iss, 1)
-        if self._path_mtu:
-            self.step(endpoint, PathKnown(self._path_mtu, self.now_us))
+        if self.path_mtu:
+            self.step(endpoint, PathKnown(self.path_mtu, self.now_us))
         queue = endpoint.queue
         if queue is not None and endpoint in queue.half_open:
             queue.half_open.remove(endpoint)

@@ -3,12 +3,13 @@
 Source: RFC 792, RFC 1191, RFC 4443; the names are those of the tool.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.script import IcmpPacket
 from gossamer.core.packetdrill.world import ScriptWorld
-from gossamer.core.tcp.events import IcmpError
+from gossamer.core.tcp.events import IcmpError, Report
 from gossamer.core.tcp.icmp_error import meaning
 
 IPV4_TYPES: Final = {
@@ -47,17 +48,18 @@ SOURCE_QUENCH: Final = (4, False)
 UNREACHABLE: Final = "unreachable"
 
 
-def numbers(packet: IcmpPacket, is_ipv6: bool) -> tuple[int, int]:
-    """Type and code. Raises: Unsupported."""
+def numbers(packet: IcmpPacket, is_ipv6: bool, definitions: Mapping[str, str]) -> tuple[int, int]:
+    """Type and code, by the tool's names, by words of --define, or as numbers. Raises: Unsupported."""
     types, codes = (IPV6_TYPES, IPV6_CODES) if is_ipv6 else (IPV4_TYPES, IPV4_CODES)
-    if packet.kind not in types or (packet.code and packet.code not in codes):
-        raise Unsupported(f"icmp {packet.kind} {packet.code}".rstrip())
-    return types[packet.kind], codes.get(packet.code, 0)
+    kind, code = (definitions.get(word, word) for word in (packet.kind, packet.code))
+    if kind not in types or (code and code not in codes and not code.isdigit()):
+        raise Unsupported(f"icmp {kind} {code}".rstrip())
+    return types[kind], int(code) if code.isdigit() else codes.get(code, 0)
 
 
 def inject_icmp(world: ScriptWorld, packet: IcmpPacket) -> None:
     """An ICMP error about a segment of ours arrives."""
-    kind, code = numbers(packet, world.settings.is_ipv6)
+    kind, code = numbers(packet, world.settings.is_ipv6, world.settings.definitions)
     flow = world.inbound_flow(None)
     endpoint = world.host.endpoints.get(flow.ports)
     if endpoint is None:
@@ -69,6 +71,8 @@ def inject_icmp(world: ScriptWorld, packet: IcmpPacket) -> None:
     report, failure = meaning(kind, code, not world.settings.is_ipv6)
     mtu = packet.mtu or 0
     world.host.step(endpoint, IcmpError(seq, report, world.host.now_us, failure, mtu))
-    if packet.kind == UNREACHABLE:
+    if world.settings.profile.hard_icmp_is_refused and report is Report.HARD:
+        world.note_icmp(endpoint, "ECONNREFUSED")
+    elif packet.kind == UNREACHABLE:
         errors = LINUX_ERRORS_IPV6 if world.settings.is_ipv6 else LINUX_ERRORS_IPV4
-        world.note_icmp(endpoint, errors[code])
+        world.note_icmp(endpoint, errors.get(code, "EHOSTUNREACH"))

@@ -4,6 +4,7 @@ Owns the translation between `Segment`, which knows values, and a list of option
 """
 
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
+from gossamer.core.wire.options import COOKIE_BYTES
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
 
 ECN_MASK = 3
@@ -54,6 +55,9 @@ def _syn_options(found: dict[str, TcpOption]) -> SynOptions | None:
     mss = found["mss"].numbers[0] if "mss" in found else 0
     scale = found["wscale"].numbers[0] if "wscale" in found else -1
     cookie = next((found[name].octets for name in ("FO", "FOEXP") if name in found), None)
+    if cookie is not None and len(cookie) not in COOKIE_BYTES:
+        # As the decoder of the wire has it (RFC 7413 4.1.1).
+        cookie = None
     if not mss and scale < 0 and "sackOK" not in found and cookie is None:
         return None
     return SynOptions(mss, scale, "sackOK" in found, cookie)

@@ -19,6 +19,8 @@ class Mapping:
     def __init__(self) -> None:
         self.peer_isn = 0
         """What the peer's numbers count from in segments that are no SYN."""
+        self._script_iss = 0
+        """Where our numbers begin in the script, once that is not 0 and nothing has shown how it counts."""
         self._local_offset = 0
         """To add to a sequence number of ours in the script."""
         self._ts_offset: int | None = None
@@ -27,7 +29,14 @@ class Mapping:
 
     def learn_iss(self, script_seq: int, live_seq: int) -> None:
         """Our SYN was seen."""
-        self._local_offset = (live_seq - script_seq) & MASK
+        self._local_offset, self._script_iss = (live_seq - script_seq) & MASK, script_seq
+
+    def settle(self, number: int) -> None:
+        """The first number of ours behind a SYN: a script whose SYN is not at 0 may count all that follows
+        from there, or from 0, as it does the peer's."""
+        if self._script_iss and number == 1:
+            self._local_offset = (self._local_offset + self._script_iss) & MASK
+        self._script_iss = 0
 
     def learn_timestamp(self, script_val: int, live_val: int) -> None:
         """A timestamp of ours was seen."""
@@ -50,6 +59,8 @@ class Mapping:
     def inbound(self, packet: TcpPacket) -> tuple[TcpPacket, tuple[TcpOption, ...]]:
         """A packet to inject, with the numbers of the run."""
         has_ack = bool(packet.flags & ACK)
+        if has_ack and not packet.flags & SYN:
+            self.settle(packet.ack or 0)
         ack = self.live_local(packet.ack or 0) if has_ack else packet.ack
         options = tuple(self._live_option(option, has_ack) for option in packet.options or ())
         seq = packet.seq if packet.flags & SYN else (packet.seq + self.peer_isn) & MASK

@@ -98,12 +98,12 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     quick_acks: int = 0
     """How many of the first segments of a connection are acknowledged at once, before it proves to be a
     conversation."""
+    hard_icmp_is_refused: bool = False
+    """Any hard ICMP error shows as ECONNREFUSED."""
     reset_after_fin_is_pipe: bool = True
     """A RST in CLOSE-WAIT shows as EPIPE rather than as ECONNRESET."""
     has_minshall: bool = True
     """Whether Nagle looks for small segments in flight rather than for any (Minshall's modification)."""
-    answers_unsent_ack: bool = False
-    """Whether an ACK of what was never sent is answered, as RFC 5961 5.2 has it, or dropped in silence."""
     accept_queue_extra: int = 1
     """How many more connections than `backlog` may wait for accept."""
     ephemeral_port: int = 32_768
@@ -159,9 +159,9 @@ BSD: Final = Profile(
     bsd_layout,
     BSD_PARAMETERS,
     BSD_PARAMETERS,
+    hard_icmp_is_refused=True,
     reset_after_fin_is_pipe=False,
     has_minshall=False,
-    answers_unsent_ack=True,
     accept_queue_extra=0,
     ephemeral_port=49_152,
     receive_space_bytes=65_536,

@@ -14,12 +14,13 @@ from gossamer.core.packetdrill.calls import perform
 from gossamer.core.packetdrill.calls.options import info
 from gossamer.core.packetdrill.commands import run as run_command
 from gossamer.core.packetdrill.commands import state_asked, system_of
+from gossamer.core.packetdrill.conditions import played
 from gossamer.core.packetdrill.endpoint import Emission
 from gossamer.core.packetdrill.errors import Mismatch, ScriptError, Unsupported
 from gossamer.core.packetdrill.fastopen import DEFINITIONS
 from gossamer.core.packetdrill.grammar import parse
 from gossamer.core.packetdrill.icmp import inject_icmp
-from gossamer.core.packetdrill.layout import segment_of
+from gossamer.core.packetdrill.layout import options_by_name, segment_of
 from gossamer.core.packetdrill.profiles import PROFILES, Profile
 from gossamer.core.packetdrill.script import (
     Call,
@@ -29,15 +30,17 @@ from gossamer.core.packetdrill.script import (
     Integer,
     Script,
     ScriptEvent,
+    TcpOption,
     TcpPacket,
     Timing,
     Whatever,
 )
-from gossamer.core.packetdrill.settings import Settings, set_option
+from gossamer.core.packetdrill.settings import TOLERANCE_PERCENT, Settings, set_option
 from gossamer.core.packetdrill.timekeeper import WAIT_US_MAX, Timekeeper, WaitingCall, range_text, seconds
 from gossamer.core.packetdrill.verdict import Outcome, ScriptVerdict
 from gossamer.core.packetdrill.world import CallResult, ScriptFlow, ScriptWorld
-from gossamer.core.wire.segment import SYN
+from gossamer.core.records import replace
+from gossamer.core.wire.segment import ACK, SYN
 
 Timeline = Callable[[str], None]
 
@@ -48,14 +51,21 @@ def play(
     profile: Profile | None = None,
     timeline: Timeline | None = None,
     definitions: dict[str, str] | None = None,
+    tolerance_percent: float = TOLERANCE_PERCENT,
 ) -> ScriptVerdict:
     """The verdicts on a script; `timeline` is called with what happens, `definitions` are those of --define.
-    Without a profile the script's sysctls decide which it is."""
+    A time may be off by `tolerance_percent` of the wait where the script says nothing of it. Without a
+    profile the script's sysctls decide which it is."""
     try:
         known = {**DEFINITIONS, **(definitions or {})}
-        script = parse(text, name, known)
+        script = parse(played(text, name, known), name, known)
         profile = profile or PROFILES[system_of(_commands(script))]
-        settings = Settings(profile=profile, parameters=profile.parameters, definitions=known)
+        settings = Settings(
+            profile=profile,
+            parameters=profile.parameters,
+            definitions=known,
+            tolerance_percent=tolerance_percent,
+        )
         line = 0
         for option in script.options:
             line = option.line
@@ -150,14 +160,16 @@ class ScriptRun:
         elif isinstance(action, Command):
             asked = state_asked(action.text)
             if asked is None:
+                before = self._settings.parameters
                 run_command(self._settings, action.text)
+                self._world.settings_changed(before)
             else:
                 self._check_state(*asked)
         elif isinstance(action, Code):
             self._evaluate(action)
 
     def _check_state(self, state: str, count: int) -> None:
-        got = [made.state_name for made in self._world.sockets.values()]
+        got = self._world.state_names()
         if got.count(state) != count:
             raise Mismatch(f"sockets in {state}: expected {count}, got {', '.join(got) or 'none'}")
 
@@ -174,7 +186,8 @@ class ScriptRun:
         flow = self._world.inbound_flow(packet.ports)
         live, options = flow.mapping.inbound(packet)
         segment = segment_of(live, options, bytes(packet.length))
-        self._say(f"< {expect.segment_text(segment, packet.length)}")
+        shown = f"{expect.packet_text(packet)}{_window(packet.window)} {_options(packet.options)}"
+        self._say(f"< {shown}".rstrip())
         endpoint = self._host.endpoints.get(flow.ports)
         before = endpoint.tcb.snd_una if endpoint is not None and endpoint.tcb is not None else None
         reached = self._host.arrives(flow.ports, segment)
@@ -193,6 +206,10 @@ class ScriptRun:
             )
         if packet.flags & first.segment.flags & SYN:
             flow.mapping.learn_iss(packet.seq, first.segment.seq)
+            if packet.flags & ACK:
+                first = Emission(first.at_us, self._host.fast_opens.learned(packet, first.segment))
+        elif not packet.flags & SYN:
+            flow.mapping.settle(packet.seq)
         seen = expect.SentSegment(flow.mapping.outbound(first.segment), len(first.segment.payload))
         seen = self._joined(flow, packet, seen, until_us + tolerance_us)
         self._compare(event, packet, flow, seen)
@@ -217,7 +234,12 @@ class ScriptRun:
         if not has_sent():
             return None
         emission = host.endpoints[ports].sent.popleft()
-        self._say(f"> {expect.segment_text(emission.segment, len(emission.segment.payload))}", emission.at_us)
+        shown = flow.mapping.outbound(emission.segment)
+        if shown.flags & SYN:
+            shown = replace(shown, seq=0)
+        options = self._settings.profile.layout(options_by_name(shown))
+        text = f"> {expect.segment_text(shown, len(shown.payload))} {_options(options)}"
+        self._say(text.rstrip(), emission.at_us)
         return emission
 
     def _joined(
@@ -245,7 +267,7 @@ class ScriptRun:
                 f"got {expect.segment_text(seen.segment, seen.length)}"
             )
         if self._strict is None:
-            strict = expect.strict_difference(packet, seen)
+            strict = expect.strict_difference(packet, seen, self._settings.is_strict_about_segments)
             if strict:
                 self._strict = event.line, f"{strict}; expected {expect.packet_text(packet)}"
 
@@ -303,6 +325,14 @@ class ScriptRun:
         if self._timeline is not None:
             at_us = self._host.now_us if at_us is None else at_us
             self._timeline(f"{seconds(at_us)} {text}")
+
+
+def _options(options: tuple[TcpOption, ...] | None) -> str:
+    return expect.options_text(options) if options else ""
+
+
+def _window(window: int | None) -> str:
+    return "" if window is None else f" win {window}"
 
 
 __all__ = ["Integer", "ScriptRun", "play"]

@@ -16,7 +16,8 @@ from gossamer.core.tcp.parameters import TcpParameters
 IPV4_HEADERS_BYTES: Final = 40
 IPV6_HEADERS_BYTES: Final = 60
 TOLERANCE_US: Final = 4000
-TOLERANCE_PERCENT: Final = 1.0
+TOLERANCE_PERCENT: Final = 12.5
+"""The tool's own."""
 
 
 class Settings(msgspec.Struct):
@@ -36,6 +37,12 @@ class Settings(msgspec.Struct):
     fast_open: int = 1
     """The bits of tcp_fastopen."""
     definitions: dict[str, str] = {}
+    keepalive_idle_s: int = 7200
+    """TCP_KEEPIDLE where a socket does not set it."""
+    path_mtu: int = 0
+    """What the route to the peer carries; 0: no less than the link."""
+    is_strict_about_segments: bool = False
+    """--strict_segments: text that is expected as one segment may not come in several."""
 
     @property
     def is_ipv6(self) -> bool:
@@ -83,6 +90,10 @@ def _profile(settings: Settings, text: str) -> None:
     settings.parameters = settings.profile.parameters
 
 
+def _strict_segments(settings: Settings, _text: str) -> None:
+    settings.is_strict_about_segments = True
+
+
 OPTIONS: Final[dict[str, Callable[[Settings, str], None]]] = {
     "ip_version": _version,
     "tolerance_usecs": _tolerance,
@@ -93,6 +104,7 @@ OPTIONS: Final[dict[str, Callable[[Settings, str], None]]] = {
     "connect_port": _assign("connect_port"),
     "tcp_ts_tick_usecs": _assign("ts_tick_us"),
     "profile": _profile,
+    "strict_segments": _strict_segments,
     "define": _define,
     "D": _define,
 }
@@ -100,7 +112,7 @@ WITHOUT_BEARING: Final = frozenset(
     {
         "local_ip", "remote_ip", "gateway_ip", "netmask_ip", "local_ipv6", "remote_ipv6",
         "local_linklayer", "speed", "init_scripts", "verbose", "debug", "dry_run", "send_omit_free",
-        "non_fatal", "strict_segments", "tcp_ts_ecr_scaled", "force_payload_size", "persistent_tun_dev",
+        "non_fatal", "tcp_ts_ecr_scaled", "force_payload_size", "persistent_tun_dev",
         "wire_server_ip", "is_anyip",
     }
 )  # fmt: skip

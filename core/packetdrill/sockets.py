@@ -64,6 +64,8 @@ class Socket:
         """Where TCP_FASTOPEN_CONNECT will connect to, with the first data."""
         self.mss_limit = 0
         """TCP_MAXSEG, 0: none."""
+        self.reset_after_fin_is_pipe = True
+        """By the profile."""
         self.icmp_error = ""
         """What an ICMP error made of the failure of this connection."""
 
@@ -77,10 +79,7 @@ class Socket:
         """The state as RFC 9293 names it."""
         if self.queue is not None:
             return "LISTEN"
-        connection = self.endpoint.connection if self.endpoint is not None else None
-        if connection is None:
-            return "CLOSED"
-        return connection.state.name.replace("_", "-") if isinstance(connection, Tcb) else "TIME-WAIT"
+        return "CLOSED" if self.endpoint is None else self.endpoint.state_name
 
     @property
     def is_connecting(self) -> bool:
@@ -94,7 +93,8 @@ class Socket:
         endpoint = self.endpoint
         if endpoint is None or endpoint.failure is None or self.is_error_reported:
             return ""
-        if endpoint.failure is Failure.RESET and endpoint.failed_in is State.CLOSE_WAIT:
+        is_after_fin = endpoint.failure is Failure.RESET and endpoint.failed_in is State.CLOSE_WAIT
+        if is_after_fin and self.reset_after_fin_is_pipe:
             return "EPIPE"
         return self.icmp_error or ERRORS[endpoint.failure]
 

@@ -21,9 +21,9 @@ from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.values import Reader
-from gossamer.core.records import replace
+from gossamer.core.records import fields, replace
 from gossamer.core.tcp.events import Send, SetOptions
-from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
 from gossamer.core.tcp.socket_options import SHARED_NAMES, SocketOptions
 
 REMOTE_PORT_FIRST = 49_153
@@ -72,6 +72,7 @@ class ScriptWorld:
         cookie = bytes.fromhex(self.settings.definitions["TFO_COOKIE"])
         self.host = ScriptHost(settings.profile, START_US, FastOpenCookies(settings.fast_open, cookie))
         self.host.mss = settings.mss
+        self.host.path_mtu = settings.path_mtu
         self.host.is_ipv6 = settings.is_ipv6
         self.reader = Reader(settings.definitions)
         self.sockets: dict[int, Socket] = {}
@@ -82,6 +83,12 @@ class ScriptWorld:
         """That of the socket under test, once it has one."""
         self._remote_ports = iter(range(REMOTE_PORT_FIRST, 1 << 16))
         self._local_ports = iter(range(settings.profile.ephemeral_port, 1 << 16))
+
+    def made_socket(self, parameters: TcpParameters, is_ipv6: bool) -> Socket:
+        """A socket with the habits of the profile."""
+        made = Socket(parameters, is_ipv6)
+        made.reset_after_fin_is_pipe = self.settings.profile.reset_after_fin_is_pipe
+        return made
 
     def socket(self, fd: int) -> Socket:
         """The socket of a file descriptor. Raises: Mismatch."""
@@ -131,6 +138,27 @@ class ScriptWorld:
                 if made.endpoint is endpoint and endpoint is not None:
                     return made
         return self.under_test
+
+    def state_names(self) -> list[str]:
+        """The states of all sockets and connections, half-open ones and those that users have closed too."""
+        names = [made.state_name for made in self.sockets.values()]
+        held = {id(made.endpoint) for made in self.sockets.values()}
+        others = [each for each in self.host.endpoints.values() if id(each) not in held]
+        return names + [each.state_name for each in others if each.connection is not None]
+
+    def settings_changed(self, before: TcpParameters) -> None:
+        """A command has set something in the middle of a script: for all sockets that have no connection."""
+        settings = self.settings
+        self.host.mss, self.host.fast_opens.mode = settings.mss, settings.fast_open
+        self.host.path_mtu = settings.path_mtu or self.host.path_mtu
+        changed = {
+            field.name: getattr(settings.parameters, field.name)
+            for field in fields(TcpParameters)
+            if getattr(settings.parameters, field.name) != getattr(before, field.name)
+        }
+        for made in self.sockets.values():
+            if changed and made.endpoint is None:
+                self.change(made, **changed)
 
     def note_icmp(self, endpoint: Endpoint, errno: str) -> None:
         """An ICMP error of that name came for an endpoint."""

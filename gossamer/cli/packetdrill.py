@@ -69,13 +69,13 @@ def text_of(path: Path) -> str:
 
 
 def definitions_of(defines: tuple[str, ...]) -> dict[str, str]:
-    """The values of -D NAME=VALUE. Raises: ConfigError."""
+    """The values of -D NAME=VALUE and -D NAME. Raises: ConfigError."""
     found = {}
     for define in defines:
         name, equals, value = define.partition("=")
-        if not name or not equals:
-            raise ConfigError(f"--define: found {define!r}; allowed: NAME=VALUE")
-        found[name] = value
+        if not name:
+            raise ConfigError(f"--define: found {define!r}; allowed: NAME, or NAME=VALUE")
+        found[name] = value if equals else "1"
     return found
 
 
@@ -156,8 +156,8 @@ def show(console: Console, text: str) -> None:
     "-D",
     "defines",
     multiple=True,
-    metavar="NAME=VALUE",
-    help="A word of the scripts, and its value.",
+    metavar="NAME[=VALUE]",
+    help="A word of the scripts, and its value: 1, where none is given. #ifdef asks for it.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Show what happens, and when.")
 @click.pass_context

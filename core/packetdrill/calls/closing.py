@@ -52,12 +52,14 @@ def close(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
 
 
 def _close_queue(world: ScriptWorld, made: Socket) -> None:
-    """Whoever was not accepted is reset."""
+    """Whoever was not accepted is reset; a handshake that is not over is forgotten, as by the server."""
     queue = made.queue
     assert queue is not None
     world.host.queues.pop(queue.port, None)
-    for endpoint in (*queue.ready, *queue.half_open):
+    for endpoint in queue.ready:
         world.host.step(endpoint, Abort(world.host.now_us))
+    for endpoint in queue.half_open:
+        endpoint.connection = None
 
 
 def shutdown(world: ScriptWorld, call: Call) -> CallResult:

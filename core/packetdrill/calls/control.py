@@ -45,10 +45,7 @@ def ioctl(world: ScriptWorld, call: Call) -> CallResult:
 def _waiting(made: Socket, request: int) -> int:
     endpoint = made.endpoint
     if request == REQUESTS["SIOCINQ"]:
-        if endpoint is None:
-            return 0
-        left = endpoint.readable_bytes
-        return left if left or not endpoint.has_ended else 1
+        return 0 if endpoint is None else endpoint.readable_bytes
     if request == REQUESTS["SIOCOUTQ"]:
         return made.tcb.snd_buf_bytes + made.held_bytes if made.tcb is not None else 0
     if request == REQUESTS["SIOCOUTQNSD"]:

@@ -5,7 +5,7 @@ Source: their manual pages; TCP_INQ of tcp(7); the error queue of MSG_ZEROCOPY a
 
 from typing import Final
 
-from gossamer.core.packetdrill.calls.transfer import ZEROCOPY, receive, transmit
+from gossamer.core.packetdrill.calls.transfer import FAST_OPEN, ZEROCOPY, open_with, receive, transmit
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import Socket
@@ -52,7 +52,10 @@ def sendmsg(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     flags = world.reader.number(call.arguments[2])
     if flags & ZEROCOPY and len(world.reader.items(header.field("msg_iov") or Whatever())) > PIECES_MAX:
         raise Unsupported(f"MSG_ZEROCOPY of more than {PIECES_MAX} pieces")
-    return transmit(world, _socket(world, call), _octets(world, header), flags)
+    made, count = _socket(world, call), _octets(world, header)
+    if flags & FAST_OPEN:
+        return open_with(world, made, header.field("msg_name") or Whatever(), count, flags & ~FAST_OPEN)
+    return transmit(world, made, count, flags)
 
 
 def recvmsg(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:

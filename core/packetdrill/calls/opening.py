@@ -39,7 +39,7 @@ def socket(world: ScriptWorld, call: Call) -> CallResult:
         raise Unsupported("socket type other than SOCK_STREAM")
     if world.reader.number(protocol, 0) not in TCP_PROTOCOLS:
         raise Unsupported(world.reader.word(protocol) or "protocol other than TCP")
-    made = Socket(world.settings.parameters, domain == AF_INET6)
+    made = world.made_socket(world.settings.parameters, domain == AF_INET6)
     made.is_blocking = not type_ & NONBLOCK
     fd = new_fd(call.result)
     world.sockets[fd] = made
@@ -89,7 +89,7 @@ def accept(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
             return None if listening.is_blocking else failed("EAGAIN")
         endpoint = listening.queue.ready.popleft()
         fd = new_fd(call.result)
-        made = Socket(listening.parameters, listening.is_ipv6)
+        made = world.made_socket(listening.parameters, listening.is_ipv6)
         made.endpoint, made.port, made.is_blocking = endpoint, listening.port, not flags & NONBLOCK
         made.keepalive, made.linger_s = dict(listening.keepalive), listening.linger_s
         made.options = dict(listening.options)

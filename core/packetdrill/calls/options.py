@@ -17,8 +17,9 @@ from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Wh
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.sysctls.setters import congestion_name
 from gossamer.core.packetdrill.world import OK, CallResult, ScriptWorld, failed
-from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, MILLISECOND_US
 from gossamer.core.tcp.tcb import State
+from gossamer.core.wire.segment import ECN_BITS
 
 REMEMBERED: Final = frozenset(
     {
@@ -26,6 +27,7 @@ REMEMBERED: Final = frozenset(
         "SO_DEBUG", "SO_INCOMING_CPU", "SO_RCVLOWAT", "SO_SNDLOWAT",
         "SO_OOBINLINE", "SO_DONTROUTE", "IP_TOS", "IP_TTL", "IP_FREEBIND", "IP_TRANSPARENT",
         "IP_RECVERR", "IP_MTU_DISCOVER", "IP_BIND_ADDRESS_NO_PORT", "IPV6_V6ONLY", "IPV6_TCLASS",
+        "IPV6_UNICAST_HOPS", "IPV6_MTU_DISCOVER",
         "IPV6_RECVERR", "IPV6_FLOWINFO_SEND", "TCP_INQ", "TCP_NOTSENT_LOWAT", "TCP_WINDOW_CLAMP",
         "TCP_THIN_DUPACK", "TCP_TIMESTAMP", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT",
         "TCP_NODELAY", "TCP_CORK", "TCP_QUICKACK", "TCP_LINGER2", "TCP_SYNCNT", "TCP_MAXSEG",
@@ -33,7 +35,14 @@ REMEMBERED: Final = frozenset(
         "SO_TXREHASH", "SO_ZEROCOPY", "TCP_FASTOPEN_CONNECT",
     }
 )  # fmt: skip
-DEFAULTS: Final = {"TCP_KEEPIDLE": 7200, "TCP_KEEPINTVL": 75, "TCP_KEEPCNT": 9, "TCP_SYNCNT": 6}
+DEFAULTS: Final = {
+    "TCP_KEEPIDLE": 7200,
+    "TCP_KEEPINTVL": 75,
+    "TCP_KEEPCNT": 9,
+    "TCP_SYNCNT": 6,
+    "IP_TTL": DEFAULT_PARAMETERS.ttl,
+    "IPV6_UNICAST_HOPS": DEFAULT_PARAMETERS.ttl,
+}
 
 
 def _flag(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
@@ -53,13 +62,23 @@ def _keepalive(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
     if name != "SO_KEEPALIVE":
         made.keepalive[name] = value
     on = made.options.get("SO_KEEPALIVE", 0)
-    times = {**DEFAULTS, **made.keepalive}
+    times = {**_keepalive_times(world), **made.keepalive}
     world.change(
         made,
         keepalive_idle_us=times["TCP_KEEPIDLE"] * SECOND_US if on else NEVER_US,
         keepalive_interval_us=times["TCP_KEEPINTVL"] * SECOND_US,
         keepalive_probes=times["TCP_KEEPCNT"],
     )
+
+
+def _keepalive_times(world: ScriptWorld) -> dict[str, int]:
+    """What the sysctls say."""
+    settings = world.settings
+    return {
+        "TCP_KEEPIDLE": settings.keepalive_idle_s,
+        "TCP_KEEPINTVL": settings.parameters.keepalive_interval_us // SECOND_US,
+        "TCP_KEEPCNT": settings.parameters.keepalive_probes,
+    }
 
 
 def _quick_ack(_world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
@@ -77,6 +96,16 @@ def _linger2(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
 
 def _syn_count(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     world.change(made, syn_retries=value)
+
+
+def _traffic_class(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
+    # Its lower two bits are ECN's (RFC 2474 3).
+    world.change(made, dscp=value >> ECN_BITS)
+
+
+def _hop_limit(_world: ScriptWorld, _made: Socket, name: str, value: int) -> None:
+    if value not in (-1, DEFAULT_PARAMETERS.ttl):
+        raise Unsupported(f"option {name} {value}")
 
 
 def _maximum_segment(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
@@ -102,6 +131,10 @@ EFFECTS: Final[dict[str, Callable[[ScriptWorld, Socket, str, int], None]]] = {
     "TCP_LINGER2": _linger2,
     "TCP_SYNCNT": _syn_count,
     "TCP_MAXSEG": _maximum_segment,
+    "IP_TOS": _traffic_class,
+    "IPV6_TCLASS": _traffic_class,
+    "IP_TTL": _hop_limit,
+    "IPV6_UNICAST_HOPS": _hop_limit,
 }
 
 
@@ -171,7 +204,7 @@ def getsockopt(world: ScriptWorld, call: Call) -> CallResult:
         return OK
     if name == "TCP_INFO":
         return OK
-    got_number = _value(made, name)
+    got_number = _value(made, name, _keepalive_times(world))
     space = world.settings.profile.receive_space_bytes
     if name == "SO_RCVBUF" and space:
         got_number = _receive_space(made, space)
@@ -204,10 +237,10 @@ def _receive_space(made: Socket, space: int) -> int:
     return -(-space // tcb.agreed.smss) * tcb.agreed.smss
 
 
-def _value(made: Socket, name: str) -> int | None:
+def _value(made: Socket, name: str, times: dict[str, int]) -> int | None:
     tcb = made.tcb
     if name == "TCP_MAXSEG":
-        return tcb.agreed.smss if tcb is not None else 536
+        return made.mss_limit or (tcb.agreed.smss if tcb is not None else 536)
     if name == "SO_ACCEPTCONN":
         return int(made.queue is not None)
     if name in ("SO_RCVBUF", "SO_SNDBUF") and name in made.options:
@@ -216,7 +249,7 @@ def _value(made: Socket, name: str) -> int | None:
         raise Unsupported(f"option {name}")
     if name == "TCP_QUICKACK" and made.endpoint is not None:
         return int(not made.endpoint.habit.is_conversation)
-    return made.options.get(name, DEFAULTS.get(name, 0))
+    return made.options.get(name, {**DEFAULTS, **times}.get(name, 0))
 
 
 def info(world: ScriptWorld, made: Socket) -> dict[str, int | str]:

@@ -10,8 +10,8 @@ from typing import Final
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.calls.opening import begin
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.script import Call, Expression, Whatever
-from gossamer.core.packetdrill.sockets import SENDING, Socket
+from gossamer.core.packetdrill.script import Call, Expression, Integer, Whatever, Word
+from gossamer.core.packetdrill.sockets import READABLE, SENDING, Socket
 from gossamer.core.packetdrill.symbols import MESSAGE_FLAGS
 from gossamer.core.packetdrill.world import BlockedCall, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.events import Receive
@@ -45,8 +45,17 @@ def count_of(world: ScriptWorld, call: Call, index: int) -> int:
     return count
 
 
+def is_nowhere(call: Call, count: int) -> bool:
+    """Whether the buffer is NULL and something should go there, or come from there."""
+    buffer = call.arguments[1]
+    is_null = buffer in (Word("NULL"), Integer(0))
+    return is_null and count > 0
+
+
 def read(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """read(2)."""
+    if is_nowhere(call, count_of(world, call, 2)) and _socket(world, call).events() & READABLE:
+        return failed("EFAULT")
     return receive(world, _socket(world, call), count_of(world, call, 2), 0)
 
 
@@ -59,6 +68,8 @@ def recv(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
 
 def write(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """write(2)."""
+    if is_nowhere(call, count_of(world, call, 2)):
+        return failed(_refusal(_socket(world, call)) or "EFAULT")
     return transmit(world, _socket(world, call), count_of(world, call, 2), 0)
 
 
@@ -69,6 +80,8 @@ def send(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
         count_of(world, call, 2),
         world.reader.number(call.arguments[3]),
     )
+    if is_nowhere(call, count):
+        return failed(_refusal(made) or "EFAULT")
     is_implied = made.endpoint is None and made.queue is None and made.early_max is not None
     if flags & FAST_OPEN or (is_implied and len(call.arguments) > 4):
         address = call.arguments[4] if len(call.arguments) > 4 else Whatever()

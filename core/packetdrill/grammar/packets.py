@@ -119,7 +119,7 @@ def _icmp(cursor: Cursor, inbound: bool) -> IcmpPacket:
     kind = cursor.expect(TokenKind.WORD).text
     words = ("mtu", "id")
     code = ""
-    if cursor.token.kind is TokenKind.WORD and cursor.token.text not in words:
+    if cursor.token.kind in (TokenKind.WORD, TokenKind.INTEGER) and cursor.token.text not in words:
         code = cursor.take().text
     mtu = cursor.integer("mtu", U32_MAX) if cursor.skip_word("mtu") else None
     if cursor.is_word("id"):

@@ -21,7 +21,6 @@ BSD_SYSCTLS: Final[dict[str, Setter]] = {
     "net.inet.tcp.ecn.enable": lambda parameters, text: ecn(parameters, text),
     "net.inet.tcp.msl": scaled("time_wait_us", 2 * MILLISECOND_US),
     "net.inet.tcp.syncache.rexmtlimit": scaled("synack_retries", 1),
-    "net.inet.tcp.keepidle": lambda parameters, _text: parameters,
     "net.inet.tcp.delacktime": scaled("delayed_ack_us", MILLISECOND_US),
     "net.inet.tcp.delayed_ack": lambda parameters, text: (
         parameters if number_of(text) else replace(parameters, delayed_ack_us=0)
@@ -40,26 +39,35 @@ BSD_FAST_OPEN: Final = {
 }
 BSD_NO_BEARING: Final = (
     "hostcache.", "log_", "recvspace", "sendspace", "recvbuf_", "sendbuf_", "reass.", "functions_", "bb.",
-    "abc_l_var", "syncookies", "hpts.", "path_mtu_discovery", "icmp_may_rst", "ack_war", "finwait2", "rack.",
-    "always_keepalive", "drop", "nolocaltimewait", "tso", "minmss", "mssdflt", "v6mssdflt", "per_cpu_timers",
-    "require_unique_port", "soreceive_stream", "syncache.", "isn_reseed_interval", "rexmit_slop", "cubic.",
+    "abc_l_var", "hpts.", "ack_war", "finwait2", "rack.",
+    "always_keepalive", "nolocaltimewait", "tso", "minmss", "mssdflt", "v6mssdflt", "per_cpu_timers",
+    "require_unique_port", "soreceive_stream", "syncache.", "isn_reseed_interval", "cubic.",
     "cc.available", "cc.newreno", "newcwd", "do_prr", "do_lrd", "rfc3042", "rfc3390", "rfc6675_pipe",
     "rfc3465",
-    "tolerate_missing_ts", "ts_offset_per_conn", "sack.", "keepinit",
+    "tolerate_missing_ts", "ts_offset_per_conn", "sack.",
 )  # fmt: skip
 """Beginnings of names below net.inet.tcp.: what is always so here, or does not show on the wire."""
 BSD_HARMLESS: Final = {
-    "rexmit_initial": "1000",
-    "insecure_rst": "0",
-    "insecure_syn": "0",
-    "insecure_ack": "0",
-    "blackhole": "0",
-    "pmtud_blackhole_detection": "0",
-    "ecn.generalized": "0",
+    "rexmit_initial": ("1000",),
+    "rexmit_drop_options": ("0",),
+    "rexmit_slop": ("200",),
+    "insecure_rst": ("0",),
+    "insecure_syn": ("0",),
+    "insecure_ack": ("0",),
+    "blackhole": ("0",),
+    "drop_synfin": ("0",),
+    "icmp_may_rst": ("1",),
+    "keepinit": ("75000",),
+    "path_mtu_discovery": ("1",),
+    "syncookies": ("0", "1"),
+    "syncookies_only": ("0",),
+    "pmtud_blackhole_detection": ("0",),
+    "ecn.generalized": ("0",),
 }
+"""Values that ask for nothing that does not exist here."""
 
 
 def is_harmless(name: str, value: str) -> bool:
     """Whether a sysctl with this value changes nothing here."""
     short = name.removeprefix("net.inet.tcp.")
-    return BSD_HARMLESS.get(short) == value or short.startswith(BSD_NO_BEARING)
+    return value in BSD_HARMLESS.get(short, ()) or short.startswith(BSD_NO_BEARING)

@@ -9,6 +9,8 @@ from gossamer.core.packetdrill.sysctls.linux import HARMLESS, LINUX_SYSCTLS, NO_
 from gossamer.core.packetdrill.sysctls.setters import number_of
 
 FAST_OPEN: Final = "net.ipv4.tcp_fastopen"
+KEEPALIVE_IDLE: Final = {"net.ipv4.tcp_keepalive_time": 1, "net.inet.tcp.keepidle": 1000}
+"""Parts of a second that it counts: SO_KEEPALIVE alone puts it into effect."""
 FAMILIES: Final = ("net.ipv4.", "net.ipv6.")
 
 
@@ -18,6 +20,9 @@ def set_sysctl(settings: Settings, name: str, value: str) -> None:
     value = " ".join(value.strip().strip("\"'").split())
     if name == FAST_OPEN:
         settings.fast_open = number_of(value)
+        return
+    if name in KEEPALIVE_IDLE:
+        settings.keepalive_idle_s = max(number_of(value) // KEEPALIVE_IDLE[name], 1)
         return
     if name in BSD_SYSCTLS:
         settings.parameters = BSD_SYSCTLS[name](settings.parameters, value)

@@ -1,0 +1,194 @@
+"""What a script says takes effect, or is refused by name: nothing of it is swallowed."""
+
+import pytest
+
+from gossamer.core.packetdrill.profiles import BSD, LINUX, Profile
+from gossamer.core.packetdrill.runner import play
+from gossamer.core.packetdrill.verdict import ScriptVerdict
+
+LISTEN = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+OPEN = f"""{LISTEN}+0 < S 0:0(0) win 65535 <mss 1000>
++0 > S. 0:0(0) ack 1 <mss 1460>
++.1 < . 1:1(0) ack 1 win 65535
++0 accept(3, ..., ...) = 4
+"""
+WRITTEN = "+0 write(4, ..., 10) = 10\n"
+NAME = "x.pkt"
+
+
+def verdict_of(script: str, profile: Profile = LINUX, **definitions: str) -> ScriptVerdict:
+    return play(script, NAME, profile, definitions=definitions)
+
+
+def outcome(script: str, profile: Profile = LINUX, **definitions: str) -> str:
+    verdict = verdict_of(script, profile, **definitions)
+    assert verdict.verdict.value in ("pass", "fail", "unsupported"), verdict.message
+    return verdict.verdict.value
+
+
+PASSES = {
+    "TOS that a call has set": "+0 setsockopt(4, SOL_IP, IP_TOS, [0x10], 4) = 0\n"
+    + WRITTEN
+    + "+0 > (tos 0x10) P. 1:11(10) ack 1",
+    "hop limit": WRITTEN + "+0 > [ttl 64] P. 1:11(10) ack 1",
+    "size that was set": "+0 setsockopt(4, SOL_TCP, TCP_MAXSEG, [700], 4) = 0\n"
+    "+0 getsockopt(4, SOL_TCP, TCP_MAXSEG, [700], [4]) = 0",
+    "SIOCINQ does not count a FIN": "+0 < F. 1:1(0) ack 1 win 9\n+0 > . 1:1(0) ack 2\n"
+    "+0 ioctl(4, SIOCINQ, [0]) = 0",
+    "nothing is written from nowhere": "+0 write(4, NULL, 10) = -1 EFAULT\n"
+    "+0 send(4, NULL, 9, 0) = -1 EFAULT",
+    "nothing is read to nowhere": "+0 < P. 1:11(10) ack 1 win 9\n+0 > . 1:1(0) ack 11\n"
+    "+0 read(4, NULL, 10) = -1 EFAULT",
+    "ICMP code as a number": WRITTEN + "+0 > P. 1:11(10) ack 1\n+0 < icmp unreachable 1 [1:11(10)]",
+    "ACK of what was never sent": WRITTEN
+    + "+0 > P. 1:11(10) ack 1\n+0 < . 1:1(0) ack 500 win 9\n+0 > . 11:11(0) ack 1",
+    "text of one event in full segments": "+0 write(4, ..., 2500) = 2500\n+0 > P. 1:2501(2500) ack 1",
+}
+FAILS = {
+    "another hop limit": WRITTEN + "+0 > [ttl 63] P. 1:11(10) ack 1",
+    "a flow label": WRITTEN + "+0 > [flowlabel 0x5] P. 1:11(10) ack 1",
+    "TOS that nobody has set": WRITTEN + "+0 > (tos 0x10) P. 1:11(10) ack 1",
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_effect__passes(name: str) -> None:
+    assert (verdict_of(OPEN + PASSES[name]).message, outcome(OPEN + PASSES[name])) == ("", "pass")
+
+
+@pytest.mark.parametrize("name", FAILS)
+def test_expectation_that_was_not_looked_at__fails(name: str) -> None:
+    assert outcome(OPEN + FAILS[name]) == "fail"
+
+
+def test_conditional__one_branch_alone_is_played() -> None:
+    script = (
+        f"{OPEN}#ifdef LONG\n+0 write(4, ..., 20) = 20\n#else\n{WRITTEN}#endif\n+0 > P. 1:{{}}({{}}) ack 1\n"
+    )
+    assert outcome(script.format(11, 10)) == "pass"
+    assert outcome(script.format(21, 20)) == "fail"
+    assert outcome(script.format(21, 20), LONG="1") == "pass"
+    assert outcome("--define=LONG=1\n" + script.format(21, 20)) == "pass"
+    verdict = verdict_of(OPEN + "#ifdef LONG\n+0 close(9) = 0\n#endif\n+0 close(9) = 0")
+    assert verdict.line == 11, "lines keep their numbers"
+
+
+@pytest.mark.parametrize("wrong", ["#ifdef X", "#endif", "#else", "#ifdef", "#if 1\n#endif"])
+def test_conditional__of_another_form__is_an_error(wrong: str) -> None:
+    assert verdict_of(OPEN + wrong).verdict.value == "error"
+
+
+def test_strict_segments__text_in_several__fails_strictly() -> None:
+    script = OPEN + PASSES["text of one event in full segments"]
+    assert verdict_of(script).strict.value == "pass"
+    assert verdict_of("--strict_segments\n" + script).strict.value == "fail"
+
+
+HALF_OPEN = LISTEN + "+0 < S 0:0(0) win 65535 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n"
+
+
+def test_sockstat__counts_half_open_ones() -> None:
+    count = "+0 `sockstat -4 -c -P tcp | grep -c SYN_RCVD | grep -q {}`\n"
+    assert outcome(HALF_OPEN + count.format(1)) == "pass"
+    assert outcome(HALF_OPEN + count.format(0)) == "fail"
+
+
+def test_listener__closed__half_open_ones_are_forgotten_as_by_the_server() -> None:
+    closed = HALF_OPEN + "+0 close(3) = 0\n"
+    assert outcome(closed + "* > R. 1:1(0) ack 1") == "fail"
+    assert outcome(closed + "+.1 < . 1:1(0) ack 1 win 9\n+0 > R 1:1(0)") == "pass"
+
+
+def test_sysctl__in_mid_script__holds_for_the_listener() -> None:
+    syn = "+0 < S 0:0(0) win 65535 <mss 1000,sackOK,nop,nop>\n+0 > S. 0:0(0) ack 1 <mss 1460{}>"
+    assert outcome(LISTEN + syn.format(",nop,nop,sackOK")) == "pass"
+    assert outcome(LISTEN + "+0 `sysctl -q net.ipv4.tcp_sack=0`\n" + syn.format("")) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("command", "mss", "length"),
+    [("ip link set dev tun0 mtu 1300", 1260, 1000), ("ip route change 192.0.2.1 mtu lock 600", 1460, 560)],
+)
+def test_mtu__of_link_and_route__is_obeyed(command: str, mss: int, length: int) -> None:
+    opened = OPEN.replace("mss 1460", f"mss {mss}")
+    text = f"+0 write(4, ..., {length}) = {length}\n+0 write(4, ..., 2000) = 2000\n"
+    script = f"`{command}`\n{opened}{text}+0 > P. 1:{1 + length}({length}) ack 1"
+    assert verdict_of(script).message == ""
+
+
+def test_numbers__from_an_iss_of_the_script__either_way() -> None:
+    opened = LISTEN + "+0 < S 0:0(0) win 65535 <mss 1000>\n+0 > S. 700:700(0) ack 1 <mss 1460>\n"
+    rest = (
+        "+.1 < . 1:1(0) ack {0} win 65535\n+0 accept(3, ..., ...) = 4\n"
+        + WRITTEN
+        + "+0 > P. {0}:{1}(10) ack 1"
+    )
+    assert outcome(opened + rest.format(1, 11)) == "pass"
+    assert outcome(opened + rest.format(701, 711)) == "pass"
+    assert outcome(opened + rest.format(1, 11).replace("P. 1:11", "P. 701:711")) == "fail"
+
+
+def test_keepalive__times_of_the_sysctls() -> None:
+    on = "+0 setsockopt(4, SOL_SOCKET, SO_KEEPALIVE, [1], 4) = 0\n+5 > . 0:0(0) ack 1"
+    assert outcome(OPEN + on) == "fail"
+    assert outcome("`sysctl -q net.ipv4.tcp_keepalive_time=5`\n" + OPEN + on) == "pass"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "net.ipv4.tcp_syncookies=2",
+        "net.ipv4.ip_no_pmtu_disc=1",
+        "net.inet.tcp.drop_synfin=1",
+        "net.inet.tcp.icmp_may_rst=0",
+        "net.inet.tcp.keepinit=1000",
+        "net.inet.tcp.rexmit_slop=10",
+        "net.inet.tcp.rexmit_drop_options=1",
+    ],
+)
+def test_setting__that_matters_and_is_none_here__is_unsupported(setting: str) -> None:
+    assert outcome(f"`sysctl -q {setting}`\n{OPEN}") == "unsupported"
+    name = setting.partition("=")[0]
+    plain = {"icmp_may_rst": 1, "keepinit": 75_000, "rexmit_slop": 200}.get(name.rpartition(".")[2], 0)
+    assert verdict_of(f"`sysctl -q {name}={plain}`\n{OPEN}", LINUX).message == ""
+
+
+def test_hop_limit__that_a_call_sets__is_unsupported() -> None:
+    assert outcome(OPEN + "+0 setsockopt(4, SOL_IP, IP_TTL, [9], 4) = 0") == "unsupported"
+
+
+def test_fast_open__sendmsg__and_a_cookie_of_the_script() -> None:
+    client = """`sysctl -q net.ipv4.tcp_fastopen=1 net.ipv4.tcp_timestamps=0`
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
++0 sendmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 10}], msg_flags=0}, MSG_FASTOPEN) = -1 EINPROGRESS
++0 > S 0:0(0) <mss 1460,nop,nop,sackOK,nop,wscale 7,FO,nop,nop>
+"""
+    assert verdict_of(client).message == ""
+    server = """`sysctl -q net.ipv4.tcp_fastopen=2`
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 setsockopt(3, SOL_TCP, TCP_FASTOPEN, [5], 4) = 0
++0 listen(3, 1) = 0
++0 < 90 > 8080 S 0:0(0) win 65535 <mss 1000,FO>
++0 > 8080 > 90 S. 0:0(0) ack 1 <mss 1460,FO 1122334455667788,nop,nop>
++.1 < 91 > 8080 S 0:10(10) win 65535 <mss 1000,FO {},nop,nop>
++0 > 8080 > 91 S. 0:0(0) ack {} <mss 1460{}>
+"""
+    assert verdict_of(server.format("1122334455667788", 11, "")).message == ""
+    assert verdict_of(server.format("112233", 1, "")).message == "", "three octets are no cookie"
+
+
+def test_bsd__errors__as_there() -> None:
+    reset = (
+        "+0 < F. 1:1(0) ack 1 win 9\n+0 > . 1:1(0) ack 2\n+.1 < R 2:2(0) win 0\n+0 write(4, ..., 1) = -1 {}"
+    )
+    assert outcome(OPEN + reset.format("ECONNRESET"), BSD) == "pass"
+    assert outcome(OPEN + reset.format("EPIPE"), LINUX) == "pass"
+
+
+def test_verbose__numbers_of_the_script_and_options() -> None:
+    said: list[str] = []
+    play(OPEN + WRITTEN + "+0 > P. 1:11(10) ack 1", NAME, LINUX, said.append)
+    assert "0.000000 > S. 0:0(0) ack 1 win 65535 <mss 1460>" in said
+    assert "0.100000 > P. 1:11(10) ack 1 win 65535" in said
