@@ -2,6 +2,8 @@
 
     even        n / rate
     poisson     exponential gaps, as requests of many independent users come; the same ones for the same seed
+    phased      either of them, where the rate changes: time passes as quickly as requests come
+    every nth   of another process, from one on: what one of several engines sends
 
 Owns the offsets alone, pure functions of number, rate and seed: what is kept here is only what was computed
 already. Bounds: one float for each BLOCK requests, and one block.
@@ -13,6 +15,7 @@ from random import Random
 from typing import Final, Protocol
 
 from gossamer.core.clock import SECOND_US
+from gossamer.loadtest.phases import Course
 
 BLOCK: Final = 1_024
 
@@ -89,6 +92,53 @@ class PoissonArrivals:
         self._kept = (block, offsets)
 
 
-def arrivals_of(process: str, rate: float, seed: int) -> Arrivals:
-    """The arrival process of that name."""
+class PhasedArrivals:
+    """Those of a rate that changes.
+
+    Source: the time change of a Poisson process, as in Cinlar, "Introduction to Stochastic Processes", 4.7:
+    where unit arrivals come at u, those of rate r(t) come when the integral of r is u.
+    """
+
+    def __init__(self, course: Course, units: Arrivals) -> None:
+        self.course = course
+        self.units = units
+        """Arrivals of rate 1: its microseconds are millionths of a request."""
+
+    def offset_us(self, number: int) -> int:
+        """When request `number` comes."""
+        return int(self.course.when_us(self.units.offset_us(number) / SECOND_US))
+
+    def count_by(self, us: int) -> int:
+        """How many come at offset `us` at the latest."""
+        if us < 0:
+            return 0
+        count = self.units.count_by(int(self.course.count_by(us) * SECOND_US))
+        # Off by few: both ways round to whole microseconds.
+        while self.offset_us(count) <= us:
+            count += 1
+        while count and self.offset_us(count - 1) > us:
+            count -= 1
+        return count
+
+
+class EveryNth:
+    """Of a process, the requests first, first + step, first + 2 * step ..."""
+
+    def __init__(self, arrivals: Arrivals, first: int, step: int) -> None:
+        self.arrivals = arrivals
+        self.first, self.step = first, step
+
+    def offset_us(self, number: int) -> int:
+        """When request `number` of these comes."""
+        return self.arrivals.offset_us(self.first + number * self.step)
+
+    def count_by(self, us: int) -> int:
+        """How many of these come at offset `us` at the latest."""
+        return max(0, -(-(self.arrivals.count_by(us) - self.first) // self.step))
+
+
+def arrivals_of(process: str, rate: float, seed: int, course: Course | None = None) -> Arrivals:
+    """The arrival process of that name, at a constant rate or along a course."""
+    if course is not None:
+        return PhasedArrivals(course, arrivals_of(process, 1.0, seed))
     return PoissonArrivals(rate, seed) if process == "poisson" else EvenArrivals(rate)

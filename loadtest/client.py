@@ -10,16 +10,18 @@ and on the functional TCP alike.
 from typing import Final
 
 from gossamer.core.clock import SECOND_US
-from gossamer.core.http.client import UNTIL_CLOSE, ResponseError, ResponseReader
+from gossamer.core.http.client import UNTIL_CLOSE, Response, ResponseError, ResponseReader
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_park, sys_sleep
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address
 from gossamer.loadtest.caller import Caller
+from gossamer.loadtest.checks import BODY_BYTES_MAX, failed_check
 from gossamer.loadtest.effort import WINDOW_US, used
-from gossamer.loadtest.failures import RequestPhase
+from gossamer.loadtest.failures import CheckFailed, RequestPhase
 from gossamer.loadtest.pace import Shape
 from gossamer.loadtest.report import ProgressDisplay
+from gossamer.loadtest.requests import PreparedRequest
 from gossamer.loadtest.run import LoadRun
 
 PAUSE_US_MIN: Final = 1_000
@@ -72,6 +74,8 @@ async def drive(run: LoadRun, caller: Caller) -> None:
             await sys_sleep(wait_us)
         if await fulfil(run, caller):
             pause_us = PAUSE_US_MIN
+            if run.rests and (rest_us := run.rest_us(caller)) > 0:
+                await sys_sleep(rest_us)
         elif not run.options.rate:
             # An open loop goes on at its rate; a closed one would ask as fast as it is refused.
             await sys_sleep(pause_us)
@@ -87,7 +91,7 @@ async def fulfil(run: LoadRun, caller: Caller) -> bool:
         try:
             await exchange(run, caller)
         except (OSError, ResponseError, EOFError) as error:
-            if not caller.was_closed_before(error):
+            if not (caller.was_closed_before(error) and run.may_repeat(caller)):
                 run.failed(caller, error)
                 await abort(caller)
                 return False
@@ -140,7 +144,7 @@ async def exchange(run: LoadRun, caller: Caller) -> None:
         stream = await connect(run, caller, run.patience_us(caller.give_up_us))
     caller.phase = RequestPhase.SEND
     caller.sent_us = run.clock()
-    data = run.request * (slot.count - caller.answered)
+    data = run.data_of(slot, caller.answered)
     await stream.send(data, run.patience_us(caller.give_up_us))
     caller.tally.sent_bytes += len(data)
     caller.lives_on = run.options.keep_alive
@@ -153,9 +157,10 @@ async def read_response(run: LoadRun, caller: Caller, stream: Stream) -> None:
     reader, slot = caller.reader, caller.slot
     assert reader is not None
     assert slot is not None
-    body_bytes = 0
+    request = run.requests.of(slot.number + caller.answered)
+    body_bytes, kept = 0, bytearray()
     caller.phase = RequestPhase.FIRST_BYTE
-    while (response := reader.next_response(run.options.method)) is None:
+    while (response := reader.next_response(request.method)) is None:
         await receive(run, caller, stream)
     caller.phase = RequestPhase.BODY
     while (data := reader.next_body()) != b"":
@@ -163,13 +168,27 @@ async def read_response(run: LoadRun, caller: Caller, stream: Stream) -> None:
             await receive(run, caller, stream)
         else:
             body_bytes += len(data)
+            if request.keeps_body and len(kept) < BODY_BYTES_MAX:
+                kept += data
     if reader.has_input and caller.answered + 1 == slot.count:
         raise ResponseError("more than the answer")
     now_us, due_us = run.clock(), run.due_us(slot, caller.answered)
     caller.tally.answered(response.status, now_us - due_us, now_us - caller.sent_us, body_bytes)
+    if request.checks:
+        check(run, caller, request, response, bytes(kept))
     caller.answered += 1
     caller.uses += 1
     caller.lives_on = caller.lives_on and response.keep_alive and response.body_bytes != UNTIL_CLOSE
+
+
+def check(run: LoadRun, caller: Caller, request: PreparedRequest, response: Response, body: bytes) -> None:
+    """Count what is wrong with a whole answer."""
+    if request.checks_status:
+        caller.tally.judged(response.status)
+    failed = failed_check(request.checks, response, body)
+    if failed is not None:
+        seen = f"{response.status} ".encode() + body
+        caller.tally.errors.note(CheckFailed(failed.text), RequestPhase.CHECK, run.clock(), seen)
 
 
 async def receive(run: LoadRun, caller: Caller, stream: Stream) -> None:

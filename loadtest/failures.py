@@ -32,11 +32,17 @@ class RequestPhase(StrEnum):
     SEND = "send"
     FIRST_BYTE = "first byte"
     BODY = "body"
+    CHECK = "check"
+    """All of it came, and it is not what it must be."""
+
+
+class CheckFailed(Exception):
+    """A whole answer did not pass a check, which is its text."""
 
 
 def kind_of(error: Exception) -> str:
     """The name under which an error is counted; what was wrong with an answer is its own name."""
-    if isinstance(error, ResponseError):
+    if isinstance(error, ResponseError | CheckFailed):
         return str(error) or "bad response"
     return next(kind for error_type, kind in ERROR_KINDS if isinstance(error, error_type))
 
@@ -93,7 +99,7 @@ class ErrorLog:
 
 def example_of(error: Exception, seen: bytes) -> str:
     """An error in words, with the beginning of what came."""
-    said = str(error) if isinstance(error, ResponseError | EOFError) else what_failed(error)
+    said = str(error) if isinstance(error, ResponseError | EOFError | CheckFailed) else what_failed(error)
     if not seen:
         return said[:EXAMPLE_MAX]
     quoted = ascii(seen[:EXAMPLE_MAX].decode("latin-1"))

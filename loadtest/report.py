@@ -131,7 +131,13 @@ def errors_shown(summary: dict[str, Any]) -> dict[str, int]:
     shown: dict[str, int] = {}
     for error in summary["errors"]:
         shown[error["kind"]] = shown.get(error["kind"], 0) + error["count"]
-    return shown | {code: count for code, count in summary["statuses"].items() if int(code) >= BAD_STATUS}
+    expected = summary["expected_statuses"]
+    bad = {
+        code: count - expected.get(code, 0)
+        for code, count in summary["statuses"].items()
+        if int(code) >= BAD_STATUS
+    }
+    return shown | bad
 
 
 def error_line(error: dict[str, Any]) -> str:

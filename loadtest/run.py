@@ -6,21 +6,23 @@ locked.
 """
 
 from collections.abc import Callable
+from random import Random
 from typing import Any, Final
 
 import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US, Clock
-from gossamer.core.http.client import Response, build_request, response_parser
-from gossamer.core.io.stream import Connector
+from gossamer.core.http.client import Response, response_parser
 from gossamer.core.threads.waiters import Waiters
 from gossamer.core.wire.flow import Address
-from gossamer.loadtest.arrivals import arrivals_of
+from gossamer.loadtest.arrivals import Arrivals, arrivals_of
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.effort import Effort
 from gossamer.loadtest.failures import ErrorLog
-from gossamer.loadtest.fields import authority_of
 from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
+from gossamer.loadtest.phases import Course, RatePhase
+from gossamer.loadtest.requests import RequestSet, RequestTemplate
+from gossamer.loadtest.stacks import Opener
 from gossamer.loadtest.tally import NotSent, Tally
 from gossamer.loadtest.target import Target
 
@@ -46,30 +48,39 @@ class LoadOptions(msgspec.Struct, frozen=True):
     keep_alive: bool = True
     pipeline: int = 1
     timeout_us: int = 30 * SECOND_US
-    method: str = "GET"
     warm_up_us: int = 0
     drain_us: int = 2 * SECOND_US
     connect_rate: float = 5_000.0
     process: str = "even"
     """How requests of an open loop come: even or poisson."""
     seed: int = 0
-    fields: tuple[tuple[str, str], ...] = ()
-    """Header fields of each request; Host among them replaces the URL's."""
+    phases: tuple[RatePhase, ...] = ()
+    """Of a rate that changes; `rate` is their mean then."""
+    requests: RequestSet | None = None
+    """None: a GET of the target."""
+    think: tuple[int, int] = (0, 0)
+    """In a closed loop, a connection rests so long after each answer, from the least to the most."""
+    pace_us: int = 0
+    """In a closed loop, a connection begins a request no sooner than so long after the one before."""
 
 
-def request_of(options: LoadOptions) -> bytes:
-    """The one request that is sent again and again."""
-    authority = authority_of(options.fields, options.target.authority)
-    others = [(name, value) for name, value in options.fields if name.lower() != "host"]
-    return build_request(
-        options.method, options.target.path, authority, others, keep_alive=options.keep_alive
-    )
+def requests_of(options: LoadOptions) -> RequestSet:
+    """What is asked."""
+    if options.requests is not None:
+        return options.requests
+    target = options.target
+    return RequestSet((RequestTemplate("GET", target.path, target.authority),), keep_alive=options.keep_alive)
+
+
+def course_of(options: LoadOptions) -> Course | None:
+    """How the rate changes, where it does."""
+    return Course(options.phases) if options.phases else None
 
 
 class LoadRun:
     """One run, from its start on."""
 
-    def __init__(self, options: LoadOptions, connector: Connector, clock: Clock) -> None:
+    def __init__(self, options: LoadOptions, connector: Opener, clock: Clock) -> None:
         self.options = options
         self.connector = connector
         self.clock = clock
@@ -99,7 +110,10 @@ class LoadRun:
         self.ended_us = 0
         self.is_stopped = False
         self.is_interrupted = False
-        self.request = request_of(options)
+        self.requests = requests_of(options)
+        self.rests = bool(options.think[1] or options.pace_us) and not options.rate
+        """Whether connections rest between two requests."""
+        self._think = Random(options.seed)
 
     # The start.
 
@@ -119,14 +133,20 @@ class LoadRun:
         if duration_us >= NEVER_US and options.rate:
             duration_us = int(options.requests_max * SECOND_US / options.rate)
         end_us = min(start_us + duration_us, NEVER_US)
-        arrivals = arrivals_of(options.process, options.rate, options.seed) if options.rate else None
+        arrivals = self._arrivals(course_of(options))
         self.shape = Shape(
             start_us, end_us, options.requests_max, arrivals, min(end_us + options.drain_us, NEVER_US)
         )
         if options.warm_up_us:
             self._later = self.shape
             self._current = Tally()
-            self.shape = Shape(begin_us, start_us, options.requests_max, arrivals, start_us)
+            warming = arrivals if not options.phases else self._arrivals(None)
+            self.shape = Shape(begin_us, start_us, options.requests_max, warming, start_us)
+
+    def _arrivals(self, course: Course | None) -> Arrivals | None:
+        """When requests come, along a course or at the rate; None in a closed loop."""
+        options = self.options
+        return arrivals_of(options.process, options.rate, options.seed, course) if options.rate else None
 
     @property
     def has_begun(self) -> bool:
@@ -155,6 +175,20 @@ class LoadRun:
                 self.shape, self._later = self._later, None
                 self.taken, self._current = 0, self.tally
         return None
+
+    def data_of(self, slot: SendSlot, answered: int) -> bytes:
+        """The octets of what is left of a slot."""
+        only = self.requests.only
+        if only is not None:
+            return only.data * (slot.count - answered)
+        return b"".join(self.requests.of(slot.number + index).data for index in range(answered, slot.count))
+
+    def may_repeat(self, caller: Caller) -> bool:
+        """Whether all that a connection has no answer of may be sent again."""
+        slot = caller.slot
+        assert slot is not None
+        numbers = range(slot.number + caller.answered, slot.number + slot.count)
+        return all(self.requests.of(number).is_idempotent for number in numbers)
 
     def due_us(self, slot: SendSlot, index: int) -> int:
         """When a request of a slot was due."""
@@ -185,6 +219,14 @@ class LoadRun:
     def connect_patience_us(self) -> int:
         """How long one of the first connections may take."""
         return min(self.options.timeout_us, CONNECT_PATIENCE_US)
+
+    def rest_us(self, caller: Caller) -> int:
+        """How long a connection of a closed loop rests before it asks again, at most to the end."""
+        least, most = self.options.think
+        rest_us = self._think.randint(least, most) if most else 0
+        now_us = self.clock()
+        rest_us = max(rest_us, caller.begun_us + self.options.pace_us - now_us)
+        return min(rest_us, self.measured.end_us - now_us)
 
     # Outcomes.
 

@@ -5,20 +5,25 @@ Owns how many local ports a run takes, and that raw sockets, queue and ports are
 """
 
 import contextlib
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Awaitable, Iterator
+from itertools import cycle
+from typing import Final, Protocol
 
 import msgspec
 
-from gossamer.core.clock import monotonic_us
+from gossamer.core.clock import NEVER_US, SECOND_US, monotonic_us
 from gossamer.core.entropy import system_entropy
 from gossamer.core.io.sock import SockConnector
-from gossamer.core.io.stream import Connector
+from gossamer.core.io.stream import Stream
 from gossamer.core.io.tcpsock import TcpConnector
+from gossamer.core.io.unix import connect_unix
 from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
+from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
+from gossamer.core.threads.cancel import fail_after
 from gossamer.core.threads.eventloop import EventLoop
+from gossamer.core.wire.flow import Address
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
 from gossamer.shards.active_opens import active_opens
@@ -32,23 +37,68 @@ PORTS_MIN: Final = 1_024
 SECRET_BYTES: Final = 16
 
 
+class Opener(Protocol):
+    """What a run opens connections by: a `Connector`, or what chooses among several."""
+
+    def connect(
+        self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS, /
+    ) -> Awaitable[Stream]:
+        """Raises: OSError."""
+
+
 class ClientStack(msgspec.Struct, frozen=True):
     """A loop for the scheduler, and what opens connections on it."""
 
     name: str
     loop: EventLoop
-    connector: Connector
+    connector: Opener
     connections_max: int
     ports: range = range(0)
     """The local ports that are its own: to open from, or to listen on; the kernel's has none."""
     warnings: tuple[str, ...] = ()
 
 
+class SourcesConnector:
+    """Opens kernel sockets from several local addresses in turn."""
+
+    def __init__(self, sources: tuple[str, ...]) -> None:
+        self._turn = cycle([SockConnector(source) for source in sources])
+
+    def connect(
+        self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS, /
+    ) -> Awaitable[Stream]:
+        """Raises: OSError."""
+        return next(self._turn).connect(address, timeout_us, options)
+
+
+class UnixConnector:
+    """Connects to the path of a Unix socket, which is the address."""
+
+    async def connect(
+        self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS, /
+    ) -> Stream:
+        """Raises: OSError."""
+        with fail_after(timeout_us / SECOND_US):
+            stream = await connect_unix(address[0])
+        if options is not NO_OPTIONS:
+            await stream.set_options(options)
+        return stream
+
+
+def kernel_connector(sources: tuple[str, ...] = (), unix_socket: str = "") -> Opener:
+    """What opens the kernel's sockets."""
+    if unix_socket:
+        return UnixConnector()
+    return SourcesConnector(sources) if sources else SockConnector()
+
+
 @contextlib.contextmanager
-def client_stack(name: str, connections: int) -> Iterator[ClientStack]:
+def client_stack(
+    name: str, connections: int, sources: tuple[str, ...] = (), unix_socket: str = ""
+) -> Iterator[ClientStack]:
     """The stack of that name, given back at the end. Raises: CannotStartError."""
     if name == "kernel":
-        yield ClientStack(name, SockLoop(), SockConnector(), connections)
+        yield ClientStack(name, SockLoop(), kernel_connector(sources, unix_socket), connections)
     else:
         with nfqueue_stack(connections) as stack:
             yield stack

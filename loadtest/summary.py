@@ -67,6 +67,7 @@ def outcomes(run: LoadRun) -> dict[str, Any]:
         "never_sent": {str(why): count for why, count in tally.never_sent.items()},
         "errors_total": tally.errors_total,
         "errors": [noted.summary(start_us) for noted in tally.errors.by_kind()],
+        "expected_statuses": {str(each): tally.expected_statuses[each] for each in tally.expected_statuses},
         "statuses": {str(status): tally.statuses[status] for status in sorted(tally.statuses)},
     }
 

@@ -49,6 +49,8 @@ class Tally:
         self.sent_bytes = 0
         self.body_bytes = 0
         self.statuses: dict[int, int] = {}
+        self.expected_statuses: dict[int, int] = {}
+        """Of 400 and above: those that a check on the status has judged."""
         self.errors = ErrorLog()
 
     # The outcomes, one for each request.
@@ -60,6 +62,11 @@ class Tally:
         self.body_bytes += body_bytes
         self.response.record(response_us)
         self.service.record(service_us)
+
+    def judged(self, status: int) -> None:
+        """A check says whether that status is an error."""
+        if status >= STATUS_BAD:
+            self.expected_statuses[status] = self.expected_statuses.get(status, 0) + 1
 
     def failed(self, error: Exception, phase: RequestPhase, at_us: int, seen: bytes) -> None:
         """One request failed, or was given up after its time; `unanswered` says how long it took."""
@@ -101,6 +108,7 @@ class Tally:
 
     @property
     def errors_total(self) -> int:
-        """All errors of transport and protocol, and responses of 4xx and above."""
+        """All errors of transport and protocol, checks that failed, and responses of 4xx and above that no
+        check has judged."""
         bad = sum(count for status, count in self.statuses.items() if status >= STATUS_BAD)
-        return self.errors.total + bad
+        return self.errors.total + bad - sum(self.expected_statuses.values())

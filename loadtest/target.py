@@ -34,8 +34,8 @@ class Target(msgspec.Struct, frozen=True):
     addresses: tuple[Address, ...]
 
 
-def parse_url(url: str) -> Target:
-    """Check a URL and look its host up. Raises: ConfigError, in one line."""
+def parse_url(url: str, addresses: tuple[Address, ...] = ()) -> Target:
+    """Check a URL and look its host up, unless addresses are given. Raises: ConfigError, in one line."""
     zone = ZONE.search(url)
     try:
         parts = urlsplit(ZONE.sub("", url, count=1))
@@ -51,9 +51,11 @@ def parse_url(url: str) -> Target:
         raise ConfigError(f"URL {url!r}: found port 0; allowed: 1 to 65535; {WAY_OUT}")
     # RFC 6874 4: a client "MUST remove any ZoneID attached to an outgoing URI".
     authority, path = parts.netloc, request_path(parts, url)
+    if addresses:
+        return Target(authority, path, addresses)
     if zone is not None:
         return Target(authority, path, (in_zone(parts.hostname, unquote(zone[1]), port, url),))
-    return Target(authority, path, look_up(parts.hostname, port, url))
+    return Target(authority, path, look_up(parts.hostname, port, f"URL {url!r}"))
 
 
 def request_path(parts: SplitResult, url: str) -> str:
@@ -77,7 +79,34 @@ def in_zone(host: str, zone: str, port: int, url: str) -> Address:
     return (host, port, 0, index)  # type: ignore[return-value]
 
 
-def look_up(host: str, port: int, url: str) -> tuple[Address, ...]:
+def parse_connect_to(text: str) -> tuple[Address, ...]:
+    """The addresses of HOST:PORT, to which connections go whatever the URL says. Raises: ConfigError."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port or "@" in text or set("/?#") & set(text):
+        raise ConfigError(f"--connect-to: found {text!r}; allowed: HOST:PORT, as in 127.0.0.1:8080")
+    return look_up(host, port, f"--connect-to {text!r}")
+
+
+def parse_sources(text: str) -> tuple[str, ...]:
+    """Local addresses, by commas; each must be this machine's. Raises: ConfigError."""
+    sources = tuple(part.strip() for part in text.split(","))
+    for source in sources:
+        try:
+            family = socket.AF_INET6 if ipaddress.ip_address(source).version == 6 else socket.AF_INET
+            with socket.socket(family, socket.SOCK_DGRAM) as tried:
+                tried.bind((source, 0))
+        except ValueError:
+            raise ConfigError(f"--source: found {source!r}; allowed: IP addresses, by commas") from None
+        except OSError as error:
+            raise ConfigError(f"--source: {source} is not this machine's: {what_failed(error)}") from None
+    return sources
+
+
+def look_up(host: str, port: int, what: str) -> tuple[Address, ...]:
     """The IP addresses of a host. Raises: ConfigError."""
     try:
         return ((str(ipaddress.ip_address(host)), port),)
@@ -86,7 +115,7 @@ def look_up(host: str, port: int, url: str) -> tuple[Address, ...]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"URL {url!r}: host {host!r} is not known: {what_failed(error)}") from error
+        raise ConfigError(f"{what}: host {host!r} is not known: {what_failed(error)}") from error
     # IPv4 first: `localhost` is ::1 on many machines whose servers listen on 127.0.0.1 alone.
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     hosts = dict.fromkeys(str(entry[4][0]) for entry in found)

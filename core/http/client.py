@@ -58,12 +58,14 @@ def build_request(
     body: bytes = b"",
     *,
     keep_alive: bool = True,
+    minor: int = 1,
 ) -> bytes:
-    """A whole request. A body gets its Content-Length, unless `fields` say Transfer-Encoding themselves.
+    """A whole request of HTTP/1.`minor`. A body gets its Content-Length, unless `fields` say
+    Transfer-Encoding themselves.
 
     Raises: ValueError for a field or target that would split the request.
     """
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
+    lines = [f"{method} {target} HTTP/1.{minor}", f"Host: {host}"]
     names = set()
     for name, value in fields:
         names.add(name.lower())

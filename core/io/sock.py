@@ -151,11 +151,14 @@ def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False
 
 
 class SockConnector:
-    """A `Connector` that opens kernel sockets."""
+    """A `Connector` that opens kernel sockets, from a local IP address if one is named."""
+
+    def __init__(self, source: str = "") -> None:
+        self._source = source
 
     def connect(
         self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS
     ) -> SystemCall[SockStream]:
         """Raises: ConnectionRefusedError, TimeoutError, OSError; MisuseError at once for anything but an IP
         address."""
-        return SockConnect(address, timeout_us, SockStream, options)
+        return SockConnect(address, timeout_us, SockStream, options, self._source)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import click
 from rich.console import Console
 
+from gossamer.cli.option_lists import F, json_option, listed
 from gossamer.cli.sim.options import Value
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.experiment import Result, Say
@@ -25,8 +26,6 @@ from gossamer.shards.units import parse_size_bytes
 
 SIZE_MIN: Final = 1 << 20
 SIZE_MAX: Final = 1 << 40
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _size(text: str) -> int:
@@ -41,7 +40,6 @@ SIZE: Final = Value("size", "1MiB to 1024GiB, such as 4GiB", _size)
 
 def shown_options(command: F) -> F:
     """The options by which a result is shown."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     plot = click.option(
         "--plot",
         "prefix",
@@ -65,7 +63,7 @@ def shown_options(command: F) -> F:
         name = click.get_current_context().info_name or ""
         return command(prefix=folder / name if folder is not None else prefix, **others)
 
-    return as_json(plot(output(quick(cast("F", with_prefix)))))
+    return listed(json_option, plot, output, quick)(cast("F", with_prefix))
 
 
 rounds_option = click.option(
@@ -83,7 +81,7 @@ def on_disk_options(command: F) -> F:
     seconds = click.option(
         "--seconds", type=click.IntRange(1, 60), default=2, show_default=True, help="Length of one sample."
     )
-    return directory(seconds(command))
+    return listed(directory, seconds)(command)
 
 
 ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

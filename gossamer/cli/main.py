@@ -24,7 +24,7 @@ COMMANDS: Final = {
         "gossamer.cli.firewall",
         "Show, install or remove the rules that bring packets to the workers.",
     ),
-    "load": ("gossamer.cli.load", "Load the server at URL with requests and measure it."),
+    "load": ("gossamer.cli.load.command", "Load the server at URL with requests and measure it."),
     "packetdrill": (
         "gossamer.cli.packetdrill",
         "Play packetdrill SCRIPTS against the functional TCP, in virtual time.",

@@ -20,7 +20,7 @@ import msgspec
 
 from gossamer.core.clock import SECOND_US, monotonic_us
 from gossamer.core.io.sock import SockAcceptor
-from gossamer.core.io.stream import Acceptor, Connector
+from gossamer.core.io.stream import Acceptor
 from gossamer.core.io.tcpsock import TcpAcceptor
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
@@ -30,7 +30,7 @@ from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.interop.observed import PATIENCE_US, ObservedEnd, error_name
 from gossamer.loadtest.interop.scenarios import LINKS, ScenarioRun, Script, runs
-from gossamer.loadtest.stacks import ClientStack, client_stack, nfqueue_stack
+from gossamer.loadtest.stacks import ClientStack, Opener, client_stack, nfqueue_stack
 
 KERNEL_FIRST_PORT: Final = 21_000
 RUNS_US_MAX: Final = 40 * SECOND_US
@@ -70,7 +70,7 @@ class Serving:
 
 
 async def open_and_play(
-    connector: Connector, run: ScenarioRun, address: tuple[str, int], notes: list[str]
+    connector: Opener, run: ScenarioRun, address: tuple[str, int], notes: list[str]
 ) -> None:
     """The client's side of one run."""
     try:

@@ -104,7 +104,7 @@ def test_server_closes_after_each__count__a_connection_each(answer: bytes) -> No
 
 def test_no_keepalive__request_says_so__a_connection_each() -> None:
     run = perform(answering(CLOSING, times=1), keep_alive=False)
-    assert b"\r\nConnection: close\r\n" in run.request
+    assert b"\r\nConnection: close\r\n" in run.requests.of(0).data
     assert run.tally.connections_total == run.tally.answered_total == 100
 
 

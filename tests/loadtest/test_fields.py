@@ -2,17 +2,15 @@
 
 import pytest
 
-from gossamer.core.clock import SECOND_US
 from gossamer.loadtest.fields import parse_fields
-from gossamer.loadtest.run import LoadOptions, request_of
-from gossamer.loadtest.target import Target
+from gossamer.loadtest.requests import RequestTemplate, request_bytes
 from gossamer.shards.exitcode import ConfigError
 
 
 def test_fields__some__stand_in_the_request_in_their_order() -> None:
     fields = parse_fields(["Accept: text/html", "X-Empty:", "host: other.example", "Accept:\ta"])
-    options = LoadOptions(Target("a:1", "/p", ()), 1, SECOND_US, 1, fields=fields)
-    assert request_of(options) == (
+    template = RequestTemplate("GET", "/p", "a:1", fields)
+    assert request_bytes(template, keep_alive=True, minor=1) == (
         b"GET /p HTTP/1.1\r\nHost: other.example\r\nAccept: text/html\r\nX-Empty: \r\nAccept: a\r\n\r\n"
     )
 

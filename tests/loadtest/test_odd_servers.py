@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from gossamer.cli.load import load
+from gossamer.cli.load.command import load
 
 from .odd_servers import ODD, odd_server
 

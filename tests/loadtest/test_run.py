@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.loadtest.checks import parse_check
+from gossamer.loadtest.phases import RatePhase
+from gossamer.loadtest.requests import RequestSet, RequestTemplate
 from gossamer.loadtest.run import LoadRun
 from gossamer.loadtest.summary import is_whole, summary
 from gossamer.loadtest.tally import NotSent
@@ -218,3 +221,48 @@ def test_clock__starts_when_all_connections_stand() -> None:
     run = perform(after(1_000), lambda: (300_000, True), connections=10, rate=100.0, connect_rate=10.0)
     assert run.tally.answered_total == run.due == 100
     assert run.tally.response.max_us < 2_000, "no request waited for a connection"
+
+
+def test_think__closed_loop__fewer_requests() -> None:
+    run = perform(after(10_000), connections=2, think=(90_000, 90_000), duration_us=SECOND_US)
+    assert run.tally.answered_total == 2 * 10
+
+
+def test_pace__closed_loop__a_request_each() -> None:
+    run = perform(after(30_000), connections=2, pace_us=100_000, duration_us=SECOND_US)
+    assert run.tally.answered_total == 2 * 10
+
+
+def test_checks__one_fails__answered_and_an_error() -> None:
+    checks = (parse_check("status=404"), parse_check("body=no"))
+    requests = RequestSet((RequestTemplate("GET", "/", "a:1", checks=checks),))
+    missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nyes"
+    run = perform(lambda _: (1_000, missing), requests_max=10, duration_us=NEVER_US, requests=requests)
+    found = summary(run)
+    assert (run.tally.answered_total, run.tally.errors_total, found["expected_statuses"]) == (
+        10,
+        10,
+        {"404": 10},
+    )
+    (error,) = found["errors"]
+    assert (error["kind"], error["phase"], error["count"]) == ("body=no", "check", 10)
+    assert error["example"] == "body=no: '404 yes'"
+
+
+def test_post__closed_between_two_requests__not_sent_again() -> None:
+    closes = [0]
+
+    def every_third(_now_us: int) -> tuple[int, bytes | OSError | None]:
+        closes[0] += 1
+        return (0, None) if closes[0] % 3 == 0 else (1_000, ANSWER)
+
+    requests = RequestSet((RequestTemplate("POST", "/", "a:1"),))
+    run = perform(every_third, connections=1, requests_max=20, duration_us=NEVER_US, requests=requests)
+    assert run.tally.reopened_total == 0
+    assert run.tally.failed_total > 3
+
+
+def test_phases__due_by_the_area() -> None:
+    phases = (RatePhase(100, 100, SECOND_US), RatePhase(100, 300, 2 * SECOND_US))
+    run = perform(after(1_000), rate=166.7, phases=phases, duration_us=3 * SECOND_US, warm_up_us=SECOND_US)
+    assert run.due == run.tally.answered_total == 500

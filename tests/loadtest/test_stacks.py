@@ -1,10 +1,14 @@
 """The client's stacks: which local ports, and that everything is given back."""
 
+from pathlib import Path
+
 import pytest
 
+from gossamer import UnixAcceptor, listen, run
+from gossamer.core.clock import SECOND_US
 from gossamer.core.io.sock import SockConnector
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.loadtest.stacks import PORTS_MIN, client_stack, ports_wanted
+from gossamer.loadtest.stacks import PORTS_MIN, client_stack, kernel_connector, ports_wanted
 from gossamer.shards.config import NfqueueConfig
 from gossamer.shards.exitcode import CannotStartError
 
@@ -53,3 +57,26 @@ def test_nfqueue__opened__one_queue_for_its_slice_of_ports(namespace: Namespace)
         rules = namespace.run(["iptables-save"])
         assert f"--dport {FIRST}:{FIRST + PORTS_MIN - 1}" in rules
         assert rules.count("-j NFQUEUE") == 1
+
+
+def test_unix_socket__connects_to_the_path(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+
+    async def main() -> bytes:
+        acceptor = UnixAcceptor.bind(path)
+        client = await kernel_connector(unix_socket=path).connect((path, 0), SECOND_US)
+        server = await acceptor.accept()
+        await client.send(b"hello")
+        return await server.recv()
+
+    assert run(main()) == b"hello"
+
+
+def test_sources__in_turn() -> None:
+    async def main() -> list[str]:
+        acceptor = listen(("127.0.0.1", 0))
+        connector = kernel_connector(("127.0.0.2", "127.0.0.3"))
+        opened = [await connector.connect(acceptor.local, SECOND_US) for _ in range(3)]
+        return [stream.local[0] for stream in opened]
+
+    assert run(main()) == ["127.0.0.2", "127.0.0.3", "127.0.0.2"]

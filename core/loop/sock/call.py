@@ -268,6 +268,8 @@ class SockConnect(SystemCall[Any], frozen=True):
     timeout_us: int
     make_connection: Callable[[SocketType], Connection]
     options: SocketOptions = NO_OPTIONS
+    source: str = ""
+    """The local IP address; "": the kernel chooses."""
 
     def __post_init__(self) -> None:
         check_opening(self.address, self.timeout_us, self.options)

@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from gossamer.core.loop.sock.call import Connection, SockAdopt, SockConnect
 from gossamer.core.loop.sock.option import keep_linger, set_option
@@ -16,6 +16,9 @@ from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address
+
+IP_BIND_ADDRESS_NO_PORT: Final = 24
+"""linux/in.h; Python names it from 3.12 on."""
 
 
 class SockConnectSide:
@@ -36,7 +39,7 @@ class SockConnectSide:
         return connection
 
     def _connect(self, thread: Thread[Any], call: SockConnect) -> Any:
-        sock, is_connected = begin_connect(call.address, call.options)
+        sock, is_connected = begin_connect(call.address, call.options, call.source)
         connection = call.make_connection(sock)
         connection.keep_peer(call.address)
         keep_linger(connection, call.options)
@@ -53,7 +56,9 @@ class SockConnectSide:
         return True
 
 
-def begin_connect(address: Address, options: SocketOptions = NO_OPTIONS) -> tuple[socket.SocketType, bool]:
+def begin_connect(
+    address: Address, options: SocketOptions = NO_OPTIONS, source: str = ""
+) -> tuple[socket.SocketType, bool]:
     """A socket on its way to `address`, and whether it is there already. Raises: OSError."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
@@ -61,6 +66,10 @@ def begin_connect(address: Address, options: SocketOptions = NO_OPTIONS) -> tupl
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if options is not NO_OPTIONS:
             set_option(sock, options)
+        if source:
+            # ip(7): the port is chosen at connect, so that one port serves many destinations.
+            sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((source, 0))
         code = sock.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))

@@ -11,7 +11,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from gossamer.cli.load import exit_code, load
+from gossamer.cli.load.command import exit_code, load
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError
 
 COMMAND = [sys.executable, "-c", "from gossamer.cli.main import main; main()"]
@@ -27,7 +27,11 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
         (["http://127.0.0.1/", "--stack", "other"], "kernel"),
         (["http://127.0.0.1/", "--pipeline", "1000"], "256"),
         (["http://127.0.0.1/", "--rate", "-1"], "0"),
-        ([], "URL"),
+        (["http://127.0.0.1/", "--rate", "nan"], "a number a second"),
+        (["http://127.0.0.1/", "--rate", "100:30s,"], "phases"),
+        (["http://127.0.0.1/", "--rate", "0:30s"], "phases"),
+        (["http://127.0.0.1/", "--think", "3s-1s"], "a time, or two"),
+        (["http://127.0.0.1/", "--rat", "1"], "--rate"),
     ],
 )
 def test_usage__wrong_option__exit_code_2_and_the_reason(arguments: list[str], said: str) -> None:
@@ -41,7 +45,6 @@ def test_usage__wrong_option__exit_code_2_and_the_reason(arguments: list[str], s
     [
         ["ftp://127.0.0.1/"],
         ["http://127.0.0.1/", "--pipeline", "2", "--no-keepalive"],
-        ["http://127.0.0.1/", "--rate", "nan"],
         ["http://127.0.0.1/", "--connect-rate", "nan"],
         ["http://127.0.0.1/", "--arrivals", "poisson"],
         ["http://127.0.0.1:0/"],

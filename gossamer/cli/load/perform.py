@@ -1,0 +1,86 @@
+"""One run: a scheduler of its own, from the first connection to the last answer.
+
+Owns how a run is started and ended, by signals too.
+"""
+
+import gc
+import resource
+import signal
+from typing import Final
+
+from rich.console import Console
+
+from gossamer.core.clock import monotonic_us
+from gossamer.core.loop.epoll import EpollWaiter
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.thread import Raise
+from gossamer.loadtest.client import conduct
+from gossamer.loadtest.report import ProgressDisplay
+from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.stacks import ClientStack
+from gossamer.shards.exitcode import CannotStartError, CommandError
+
+DESCRIPTORS_KEPT: Final = 64
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends a run early; it reports all the same."""
+
+
+def allow_descriptors(connections: int) -> None:
+    """Raise the limit of open files as far as needed. Raises: CannotStartError."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + DESCRIPTORS_KEPT
+    if wanted > hard != resource.RLIM_INFINITY:
+        raise CannotStartError(
+            f"--connections: found {connections}; allowed: {hard - DESCRIPTORS_KEPT} ({hard} open files)"
+        )
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def perform(options: LoadOptions, stack: ClientStack, console: Console) -> LoadRun:
+    """Run to the end, or to the first signal; the run. Raises: CommandError."""
+    if stack.name == "kernel":
+        allow_descriptors(options.connections)
+    waiter = EpollWaiter()
+    scheduler = Scheduler(waiter, [SleepLoop(), stack.loop], monotonic_us)
+    run = LoadRun(options, stack.connector, monotonic_us)
+    display = ProgressDisplay(console)
+
+    async def whole() -> None:
+        await conduct(run, display)
+        scheduler.stop()
+
+    def stop(*_: object) -> None:
+        run.is_interrupted = run.is_stopped = True
+        scheduler.stop()
+
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup(1)
+    before = {number: signal.signal(number, stop) for number in heeded}
+    conductor = scheduler.spawn(whole(), "conductor")
+    gc.freeze()  # what was imported lives to the end: no collection need look at it while requests are due
+    try:
+        scheduler.run()
+    finally:
+        display.close()
+        scheduler.close()
+        waiter.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    run.end()
+    if isinstance(conductor.inbox, Raise):
+        raise conductor.inbox.error
+    if run.refusal is not None:
+        tell_refusal(run, run.refusal, console)
+    return run
+
+
+def tell_refusal(run: LoadRun, refusal: OSError, console: Console) -> None:
+    """Warn of an address without a server. Raises: CommandError where no address has one."""
+    host, port = run.options.target.addresses[0][:2]
+    where = f"{host} port {port}" if port else host
+    why = refusal.strerror or str(refusal) or type(refusal).__name__
+    if not run.addresses:
+        raise CommandError(f"no connection to {where}: {why}; is the server running?")
+    refused = [each[0] for each in run.options.target.addresses if each not in run.addresses]
+    console.print(f"[yellow]warning[/yellow] no connection to {', '.join(refused)}: {why}")
