@@ -19,7 +19,6 @@ from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.checks import BODY_BYTES_MAX, failed_check
 from gossamer.loadtest.effort import WINDOW_US, used
 from gossamer.loadtest.failures import CheckFailed, RequestPhase
-from gossamer.loadtest.pace import Shape
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.requests import PreparedRequest
 from gossamer.loadtest.run import LoadRun
@@ -72,6 +71,8 @@ async def drive(run: LoadRun, caller: Caller) -> None:
         wait_us = slot.due_us - run.clock()
         if wait_us > 0:
             await sys_sleep(wait_us)
+            if run.gives_back(caller):
+                break
         if await fulfil(run, caller):
             pause_us = PAUSE_US_MIN
             if run.rests and (rest_us := run.rest_us(caller)) > 0:
@@ -217,13 +218,18 @@ async def watch(run: LoadRun, display: ProgressDisplay) -> None:
             is_measured = True
         if now_us >= shape.end_us:
             run.note_time()
+        interval = run.look(now_us)
         display.show(run, now_us)
-        await sys_sleep(max(1, next_look_us(shape, now_us) - run.clock()))
+        if interval is not None:
+            display.tell(interval)
+        await sys_sleep(max(1, next_look_us(run, now_us) - run.clock()))
 
 
-def next_look_us(shape: Shape, now_us: int) -> int:
-    """When to look again: after a window, or exactly where the time begins or ends."""
-    edges = [edge_us for edge_us in (shape.start_us, shape.end_us) if edge_us > now_us]
+def next_look_us(run: LoadRun, now_us: int) -> int:
+    """When to look again: after a window, or exactly where the time or an interval begins or ends."""
+    shape = run.measured
+    bounds = (shape.start_us, shape.end_us, run.timeline.edge_us)
+    edges = [edge_us for edge_us in bounds if edge_us > now_us]
     return min(now_us + WINDOW_US, *edges) if edges else now_us + WINDOW_US
 
 

@@ -87,6 +87,17 @@ class ErrorLog:
         noted.count += 1
         noted.last_us = at_us
 
+    def merge(self, other: "ErrorLog") -> None:
+        """Add all that `other` has noted; beyond KINDS_MAX it is of kind "other"."""
+        for (kind, phase), noted in other._kinds.items():
+            if (kind, phase) not in self._kinds and len(self._kinds) >= KINDS_MAX:
+                kind = "other"
+            ours = self._kinds.get((kind, phase))
+            if ours is None:
+                ours = self._kinds[kind, phase] = ErrorKind(kind, phase, noted.first_us, noted.example)
+            ours.count += noted.count
+            ours.first_us, ours.last_us = min(ours.first_us, noted.first_us), max(ours.last_us, noted.last_us)
+
     @property
     def total(self) -> int:
         """All that were counted."""

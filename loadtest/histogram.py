@@ -12,12 +12,13 @@ Source: the layout of HdrHistogram (G. Tene), with our own figures; censored sam
 """
 
 from array import array
-from typing import Final
+from typing import Final, Self
 
 SUB_BUCKET_BITS: Final = 7
 LINEAR_MAX: Final = 2 << SUB_BUCKET_BITS
 VALUE_MAX_US: Final = (1 << 36) - 1
 """About 19 hours; larger samples are counted as this one, and `max_us` keeps the truth."""
+LANE_BYTES: Final = 8
 BUCKETS: Final = ((VALUE_MAX_US.bit_length() - SUB_BUCKET_BITS - 1) << SUB_BUCKET_BITS) + LINEAR_MAX
 
 
@@ -38,6 +39,13 @@ def bucket_top_us(bucket: int) -> int:
     return ((mantissa + 1) << shift) - 1
 
 
+def rank_of(percent: float, total: int) -> int:
+    """Which of so many samples, by size, a percentile is. Raises: ValueError outside 0..100."""
+    if not 0 <= percent <= 100:
+        raise ValueError(f"percentile {percent}: allowed is 0..100")
+    return max(1, -int(-total * percent // 100))
+
+
 class Histogram:
     """Counts samples in microseconds. Bounds: twice BUCKETS counters of 8 bytes, whatever is recorded."""
 
@@ -49,6 +57,37 @@ class Histogram:
         self.floors_total = 0
         self.sum_us = 0
         self.max_us = 0
+
+    @classmethod
+    def of(cls, counts: bytes, floors: bytes = b"") -> Self:
+        """What `counted` and `counted_floors` gave, or a difference of two; its maximum is that of the
+        highest bucket."""
+        made = cls()
+        for lanes, octets in ((made.counts, counts), (made.floors, floors)):
+            lanes[: len(octets) // LANE_BYTES] = array("Q", octets)
+        made.settle()
+        return made
+
+    def settle(self) -> None:
+        """Find the totals anew, as well as the buckets tell them."""
+        self.samples_total, self.floors_total = sum(self.counts), sum(self.floors)
+        self.sum_us = self.max_us = 0
+        for bucket, (count, floors) in enumerate(zip(self.counts, self.floors, strict=True)):
+            if count or floors:
+                self.max_us = bucket_top_us(bucket)
+                self.sum_us += self.max_us * (count + floors)
+
+    def counted(self) -> bytes:
+        """The counters, 8 octets each, the lowest bucket first, up to the highest that has been used."""
+        return self.counts[: bucket_of(self.max_us) + 1].tobytes()
+
+    def counted_floors(self) -> bytes:
+        """The same of the samples of which only the least value is known."""
+        return self.floors[: bucket_of(self.max_us) + 1].tobytes() if self.floors_total else b""
+
+    def count_from(self, bucket: int) -> int:
+        """How many samples stand there or above."""
+        return sum(self.counts[bucket:]) + sum(self.floors[bucket:])
 
     def record(self, value_us: int) -> None:
         """Count one sample."""
@@ -99,9 +138,7 @@ class Histogram:
         return self._highest_bucket(rank) > self._lowest_bucket(rank) + 1
 
     def _rank(self, percent: float) -> int:
-        if not 0 <= percent <= 100:
-            raise ValueError(f"percentile {percent}: allowed is 0..100")
-        return max(1, -int(-(self.samples_total + self.floors_total) * percent // 100))
+        return rank_of(percent, self.samples_total + self.floors_total)
 
     def _lowest_bucket(self, rank: int) -> int:
         """Where the sample of that rank stands if every floor is the value itself."""

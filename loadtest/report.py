@@ -12,6 +12,7 @@ from rich.table import Table
 
 from gossamer.core.clock import NEVER_US
 from gossamer.loadtest.run import LoadRun
+from gossamer.loadtest.timeline import Interval
 
 KIB: Final = 1024
 BAD_STATUS: Final = 400
@@ -20,7 +21,10 @@ BAD_STATUS: Final = 400
 class ProgressDisplay:
     """A bar on stderr, drawn when its user calls for it; silent where stderr is no terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, lines: bool = False) -> None:
+        self.console = console
+        self.lines = lines
+        """Whether each interval has a line, in place of the bar."""
         self.bar = Progress(
             TextColumn("{task.fields[rate]:>9,.0f} req/s"),
             BarColumn(),
@@ -29,7 +33,7 @@ class ProgressDisplay:
             console=console,
             auto_refresh=False,
             transient=True,
-            disable=not console.is_terminal,
+            disable=lines or not console.is_terminal,
         )
         self.task = self.bar.add_task("load", total=1.0, rate=0.0, done=0, errors=0)
 
@@ -48,12 +52,27 @@ class ProgressDisplay:
         self.bar.update(self.task, completed=completed, rate=rate, done=done, errors=errors)
         self.bar.refresh()
 
+    def tell(self, interval: Interval) -> None:
+        """A line on an interval that is over, where lines were asked for."""
+        if self.lines:
+            self.console.print(interval_line(interval), markup=False, highlight=False, soft_wrap=True)
+
     def close(self) -> None:
         """Take the bar away."""
         if (
             not self.bar.disable
         ):  # Before rich 14.3, one that was never shown ends with an empty line all the same.
             self.bar.stop()
+
+
+def interval_line(interval: Interval) -> str:
+    """An interval in a line."""
+    times = interval.times()
+    rate = interval.answered * 1e6 / max(1, interval.end_us - interval.start_us)
+    return (
+        f"{interval.end_us / 1e6:6.1f} s  {rate:9,.0f} requests/s  p50 {human_us(times.percentile_us(50))}  "
+        f"p99 {human_us(times.percentile_us(99))}  errors {interval.errors + interval.unanswered:,}"
+    )
 
 
 def human_us(us: float) -> str:
@@ -82,6 +101,10 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         console.print(error_line(error), markup=False, highlight=False)
     for warned in summary["warnings"]:
         console.print(f"[yellow]warning[/yellow] {warned['line']}")
+    for judged in summary["thresholds"]:
+        console.print(threshold_line(judged), markup=False, highlight=False)
+    if summary["ended_by"]:
+        console.print(f"[yellow]ended early[/yellow]: {summary['ended_by']} cannot be met any more")
     if summary["interrupted"]:
         console.print("[yellow]interrupted[/yellow] before its end")
 
@@ -145,6 +168,20 @@ def error_line(error: dict[str, Any]) -> str:
     first, last = error["first_us"] / 1e6, error["last_us"] / 1e6
     when = f"{first:.1f} s" if round(first, 1) == round(last, 1) else f"{first:.1f} to {last:.1f} s"
     return f"  {error['kind']}, {error['phase']}: {error['count']:,} at {when}; {error['example']}"
+
+
+def threshold_line(judged: dict[str, Any]) -> str:
+    """A threshold, and what came of it."""
+    metric = judged["text"]
+    value = judged["value"]
+    if metric.startswith("rate"):
+        shown = f"{value:,.1f}"
+    elif metric.startswith("errors"):
+        shown = f"{value:.3%}" if "%" in metric else f"{value:,}"
+    else:
+        shown = human_us(value)
+    least = ">= " if judged["at_least"] else ""
+    return f"  {'met   ' if judged['met'] else 'MISSED'} {metric}: {least}{shown}"
 
 
 def latency_table(summary: dict[str, Any]) -> Table:

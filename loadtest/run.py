@@ -25,6 +25,8 @@ from gossamer.loadtest.requests import RequestSet, RequestTemplate
 from gossamer.loadtest.stacks import Opener
 from gossamer.loadtest.tally import NotSent, Tally
 from gossamer.loadtest.target import Target
+from gossamer.loadtest.thresholds import Threshold, missed_for_good
+from gossamer.loadtest.timeline import Interval, Timeline
 
 CONNECT_PATIENCE_US: Final = 10 * SECOND_US
 """How long a connection of the first ones may take to open."""
@@ -62,6 +64,8 @@ class LoadOptions(msgspec.Struct, frozen=True):
     """In a closed loop, a connection rests so long after each answer, from the least to the most."""
     pace_us: int = 0
     """In a closed loop, a connection begins a request no sooner than so long after the one before."""
+    thresholds: tuple[Threshold, ...] = ()
+    """The run ends when one of them cannot be met any more."""
 
 
 def requests_of(options: LoadOptions) -> RequestSet:
@@ -89,6 +93,9 @@ class LoadRun:
         self.opening = ErrorLog()
         """Connections that could not be opened before the clock started."""
         self.effort = Effort()
+        self.timeline = Timeline()
+        self.ended_by = ""
+        """The threshold that ended it early."""
         self.parse: Callable[[bytes], Response] = response_parser()
         self.callers = [Caller(number) for number in range(options.connections)]
         self.gate: Waiters[Callable[[Any], None]] = Waiters()
@@ -137,6 +144,7 @@ class LoadRun:
         self.shape = Shape(
             start_us, end_us, options.requests_max, arrivals, min(end_us + options.drain_us, NEVER_US)
         )
+        self.timeline = Timeline(start_us, end_us)
         if options.warm_up_us:
             self._later = self.shape
             self._current = Tally()
@@ -206,6 +214,15 @@ class LoadRun:
         for_connection_us = 0 if self.effort.is_saturated else max(0, caller.taken_us - slot.due_us)
         caller.tally.sent(slot.count, for_connection_us, lag_us - for_connection_us)
 
+    def gives_back(self, caller: Caller) -> bool:
+        """Whether the time was over sooner than it was to be, so that the requests of a connection are not
+        due any more."""
+        slot = caller.slot
+        if slot is None or not self.ended_by or slot.due_us < self.measured.end_us:
+            return False
+        caller.slot = None
+        return True
+
     # How long something may take.
 
     def give_up_us(self) -> int:
@@ -256,6 +273,34 @@ class LoadRun:
         service_us = now_us - caller.sent_us if caller.sent_us else None
         return max(0, now_us - self.due_us(caller.slot, index)), service_us
 
+    def look(self, now_us: int) -> Interval | None:
+        """End an interval, where it is time, and the run, where a threshold cannot be met any more; the
+        interval."""
+        interval = self.timeline.cut(now_us, self.tally)
+        if interval is not None and not (self.is_stopped or self.ended_by):
+            missed = missed_for_good(self.options.thresholds, self.tally, self.due_at_end)
+            if missed is not None:
+                self.ended_by = missed.text
+                self._end_at(now_us)
+        return interval
+
+    def _end_at(self, now_us: int) -> None:
+        """Have the time be over now, as if no more had been asked for; what is due now may have been sent."""
+        final_us = min(now_us + self.options.drain_us, NEVER_US)
+        shape = msgspec.structs.replace(self.measured, end_us=now_us + 1, final_us=final_us)
+        if self._later is None:
+            self.shape = shape
+        else:
+            self._later = shape
+
+    @property
+    def due_at_end(self) -> int | None:
+        """How many requests will have been due, where that is known before."""
+        measured = self.measured
+        if measured.arrivals:
+            return due_total(measured, measured.end_us)
+        return measured.requests_max if measured.end_us >= NEVER_US else None
+
     def note_time(self) -> None:
         """The time is over: what was sent and answered by now is the rate."""
         if self.in_time is None:
@@ -274,6 +319,7 @@ class LoadRun:
             self._settle(caller, now_us)
         if self._later is None and self.shape.arrivals:
             self._settle_never_taken(now_us)
+        self.timeline.end(now_us, self.tally)
 
     def _settle(self, caller: Caller, now_us: int) -> None:
         """What a connection was given, and has not sent or seen the answer of."""

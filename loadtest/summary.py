@@ -3,92 +3,157 @@
 Owns the names of its keys and what each figure divides by. It reads a run that is over and changes nothing.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
+
 from gossamer.loadtest.histogram import Histogram
-from gossamer.loadtest.run import LoadRun
+from gossamer.loadtest.record import SCHEMA
+from gossamer.loadtest.result import RunResult
+from gossamer.loadtest.thresholds import judged
+from gossamer.loadtest.timeline import Interval
 from gossamer.loadtest.verdict import RunFigures, verdict
 
 PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 
 
-def summary(run: LoadRun) -> dict[str, Any]:
+def summary(result: RunResult) -> dict[str, Any]:
     """Everything that was counted and judged."""
-    warned = verdict(figures_of(run))
+    warned = verdict(figures_of(result))
+    tally = result.tally
     return {
-        "asked_us": run.asked_us,
-        "interrupted": run.is_interrupted,
+        "schema": SCHEMA,
+        "asked_us": result.asked_us,
+        "interrupted": result.is_interrupted,
         "valid": not warned,
         "warnings": [{"name": each.name, "line": each.line} for each in warned],
-        **outcomes(run),
-        **traffic(run),
-        "response_us": distribution(run.tally.response),
-        "service_us": distribution(run.tally.service),
+        **outcomes(result),
+        **traffic(result),
+        "thresholds": thresholds_shown(result),
+        "ended_by": result.ended_by,
+        "response_us": distribution(tally.response),
+        "service_us": distribution(tally.service),
         "lag_us": {
-            "no_free_connection": distribution(run.tally.connection_lag),
-            "generator": distribution(run.tally.generator_lag),
+            "no_free_connection": distribution(tally.connection_lag),
+            "generator": distribution(tally.generator_lag),
         },
-        "connect_us": distribution(run.tally.connect_latency),
+        "connect_us": distribution(tally.connect_latency),
+        "timeline": [shown_interval(each) for each in result.intervals],
     }
 
 
-def figures_of(run: LoadRun) -> RunFigures:
+def whole_summary(result: RunResult, url: str, stack: str, where: dict[str, Any]) -> dict[str, Any]:
+    """The same with what was asked, and where: a `loadtest.record.LoadRecord`."""
+    options = result.options
+    return {
+        "url": url,
+        "stack": stack,
+        "connections": options.connections,
+        "rate": options.rate,
+        "arrivals": options.process,
+        "seed": options.seed,
+        "environment": where,
+        **summary(result),
+    }
+
+
+def figures_of(result: RunResult) -> RunFigures:
     """What the verdict is found by."""
-    tally = run.tally
-    is_open = run.options.rate > 0
-    sent_in_time, _ = run.in_time or (tally.sent_total, 0)
+    tally, options = result.tally, result.options
     return RunFigures(
-        rate=run.options.rate,
-        due_in_time=run.due if is_open else tally.sent_total,
-        sent_in_time=sent_in_time,
+        rate=options.rate,
+        due_in_time=result.due if options.rate > 0 else tally.sent_total,
+        sent_in_time=result.sent_in_time,
         response_p50_us=tally.response.percentile_us(50),
         connection_lag_p50_us=tally.connection_lag.percentile_us(50),
         generator_lag_p50_us=tally.generator_lag.percentile_us(50),
-        cpu_share=run.effort.cpu_share,
-        busy_share=run.effort.busy_share,
-        connections=run.options.connections,
-        connections_stood=run.stood if run.has_begun else run.options.connections,
+        cpu_share=result.cpu_share,
+        busy_share=result.busy_share,
+        connections=options.connections,
+        connections_stood=result.stood if result.has_begun else options.connections,
+        engines_lost=result.engines_lost,
     )
 
 
-def outcomes(run: LoadRun) -> dict[str, Any]:
+def requests_per_second(result: RunResult) -> float:
+    """Answered within the time that was asked for, by that time."""
+    return result.answered_in_time * 1e6 / max(result.asked_us, 1)
+
+
+def outcomes(result: RunResult) -> dict[str, Any]:
     """What became of the requests: each that was due has one outcome."""
-    tally = run.tally
-    seconds = max(run.asked_us, 1) / 1e6
-    _, answered_in_time = run.in_time or (0, tally.answered_total)
-    start_us = run.measured.start_us if run.has_begun else 0
+    tally = result.tally
     return {
-        "due_total": run.due,
+        "due_total": result.due,
         "requests_total": tally.answered_total,
-        "requests_per_second": round(answered_in_time / seconds, 1),
+        "requests_per_second": round(requests_per_second(result), 1),
         "failed_total": tally.failed_total,
         "timed_out_total": tally.timed_out_total,
         "in_flight_total": tally.in_flight_total,
         "never_sent": {str(why): count for why, count in tally.never_sent.items()},
         "errors_total": tally.errors_total,
-        "errors": [noted.summary(start_us) for noted in tally.errors.by_kind()],
-        "expected_statuses": {str(each): tally.expected_statuses[each] for each in tally.expected_statuses},
-        "statuses": {str(status): tally.statuses[status] for status in sorted(tally.statuses)},
+        "errors": [noted.summary(result.start_us) for noted in tally.errors.by_kind()],
+        "statuses": by_status(tally.statuses),
+        "expected_statuses": by_status(tally.expected_statuses),
     }
 
 
-def traffic(run: LoadRun) -> dict[str, Any]:
+def by_status(counts: dict[int, int]) -> dict[str, int]:
+    """Counts by code, in order."""
+    return {str(status): counts[status] for status in sorted(counts)}
+
+
+def traffic(result: RunResult) -> dict[str, Any]:
     """Connections, bytes, and the generator's own CPU."""
-    tally = run.tally
-    seconds = max(run.asked_us, 1) / 1e6
+    tally = result.tally
+    seconds = max(result.asked_us, 1) / 1e6
     return {
-        "connections_stood": run.stood,
+        "connections_stood": result.stood,
         "connections_total": tally.connections_total,
-        "connections_refused": [noted.summary(0) for noted in run.opening.by_kind()],
-        "addresses": [address[0] for address in run.addresses],
+        "connections_refused": [noted.summary(0) for noted in result.opening.by_kind()],
+        "addresses": list(result.addresses),
         "reopened_total": tally.reopened_total,
         "received_bytes": tally.received_bytes,
         "sent_bytes": tally.sent_bytes,
         "body_bytes": tally.body_bytes,
         "received_bytes_per_second": round(tally.received_bytes / seconds),
-        "cpu_share": round(run.effort.cpu_share, 3),
-        "busy_share": round(run.effort.busy_share, 3),
+        "engines": result.engines,
+        "cpu_share": round(result.cpu_share, 3),
+        "busy_share": round(result.busy_share, 3),
     }
+
+
+def thresholds_shown(result: RunResult) -> list[dict[str, Any]]:
+    """What came of each threshold."""
+    rate = requests_per_second(result)
+    found = (judged(each, result.tally, rate) for each in result.options.thresholds)
+    return [msgspec.to_builtins(each) for each in found]
+
+
+def shown_interval(interval: Interval) -> dict[str, Any]:
+    """One interval: its figures, and its histogram as [bucket, count, bucket, count ...]."""
+    times, lag = interval.times(), interval.lag()
+    seconds = max(1, interval.end_us - interval.start_us) / 1e6
+    return {
+        "start_us": interval.start_us,
+        "end_us": interval.end_us,
+        "sent": interval.sent,
+        "answered": interval.answered,
+        "errors": interval.errors,
+        "unanswered": interval.unanswered,
+        "requests_per_second": round(interval.answered / seconds, 1),
+        **{f"p{percent:g}_us": times.percentile_us(percent) for percent in (50.0, 90.0, 99.0)},
+        "max_us": times.max_us,
+        "lag_p99_us": lag.percentile_us(99),
+        "counts": sparse(times.counts),
+        "floors": sparse(times.floors),
+    }
+
+
+def sparse(lanes: Iterable[int]) -> list[int]:
+    """The buckets that have been used, each before its count."""
+    return [each for pair in enumerate(lanes) if pair[1] for each in pair]
 
 
 def distribution(histogram: Histogram) -> dict[str, Any]:

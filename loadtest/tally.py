@@ -16,6 +16,21 @@ STATUS_BAD: Final = 400
 """Answers from this status on are errors."""
 
 
+HISTOGRAM_NAMES: Final = ("response", "service", "connection_lag", "generator_lag", "connect_latency")
+COUNTER_NAMES: Final = (
+    "answered_total",
+    "failed_total",
+    "timed_out_total",
+    "in_flight_total",
+    "sent_total",
+    "connections_total",
+    "reopened_total",
+    "received_bytes",
+    "sent_bytes",
+    "body_bytes",
+)
+
+
 class NotSent(StrEnum):
     """Why a request that was due was never sent."""
 
@@ -52,6 +67,22 @@ class Tally:
         self.expected_statuses: dict[int, int] = {}
         """Of 400 and above: those that a check on the status has judged."""
         self.errors = ErrorLog()
+
+    def merge(self, other: "Tally") -> None:
+        """Add all that `other` has counted."""
+        for name in HISTOGRAM_NAMES:
+            getattr(self, name).merge(getattr(other, name))
+        for name in COUNTER_NAMES:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for why, count in other.never_sent.items():
+            self.never_sent[why] += count
+        for ours, theirs in (
+            (self.statuses, other.statuses),
+            (self.expected_statuses, other.expected_statuses),
+        ):
+            for status, count in theirs.items():
+                ours[status] = ours.get(status, 0) + count
+        self.errors.merge(other.errors)
 
     # The outcomes, one for each request.
 

@@ -33,6 +33,11 @@ class Target(msgspec.Struct, frozen=True):
     path: str
     addresses: tuple[Address, ...]
 
+    @property
+    def url(self) -> str:
+        """As it is written."""
+        return f"http://{self.authority}{self.path}"
+
 
 def parse_url(url: str, addresses: tuple[Address, ...] = ()) -> Target:
     """Check a URL and look its host up, unless addresses are given. Raises: ConfigError, in one line."""

@@ -36,6 +36,8 @@ class RunFigures(msgspec.Struct, frozen=True):
     """Asked for."""
     connections_stood: int
     """Of them, when the clock started."""
+    engines_lost: tuple[str, ...] = ()
+    """How engine processes ended that did not end as they should."""
 
 
 class Warned(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ def verdict(figures: RunFigures) -> tuple[Warned, ...]:
         connections_lag(figures),
         generator_lag(figures),
         generator_busy(figures),
+        engine_lost(figures),
     )
     return tuple(each for each in found if each is not None)
 
@@ -99,6 +102,16 @@ def generator_lag(figures: RunFigures) -> Warned | None:
         "generator-lag",
         f"half of the requests were sent {figures.generator_lag_p50_us / 1000:.2f} ms or more late by the "
         "generator: response times say more of it than of the server; lower the rate",
+    )
+
+
+def engine_lost(figures: RunFigures) -> Warned | None:
+    """An engine process died."""
+    if not figures.engines_lost:
+        return None
+    return Warned(
+        "engine-lost",
+        f"{'; '.join(figures.engines_lost)}: what it had counted last may be missing, and the rate was less",
     )
 
 

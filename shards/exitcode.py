@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     GAVE_UP = 4
     NOT_VALID = 4
     NOT_RUNNING = 5
+    MISSED = 5
 
 
 MEANINGS: dict[ExitCode, str] = {

@@ -1,9 +1,8 @@
 """What a run's figures depend on beside the code: versions, processor, kernel, load, settings, commit.
 
-Owns the reading of it; a thing that cannot be found out is an empty text.
+Owns what is asked of the tools and the namespace of a comparison; `loadtest.environment` reads the machine.
 """
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -15,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from gossamer.loadtest.environment import commit, processor, read_line, version
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.peers import nginx_binary
 
@@ -38,7 +38,6 @@ SYSCTLS: Final = (
     "net/core/default_qdisc",
 )
 """Of the servers' namespace; those that a namespace does not have are the host's."""
-ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -58,36 +57,17 @@ class Surroundings(msgspec.Struct, frozen=True):
 def surroundings(servers: Namespace) -> Surroundings:
     """All of it, now."""
     with servers.entered():
-        sysctls = {name.replace("/", "."): _read(Path("/proc/sys", name)) for name in SYSCTLS}
+        sysctls = {name.replace("/", "."): read_line(Path("/proc/sys", name)) for name in SYSCTLS}
     return Surroundings(
         platform.python_version(),
         platform.release(),
-        _processor(),
+        processor(),
         os.cpu_count() or 1,
         tuple(round(value, 2) for value in os.getloadavg()),
-        _commit(),
-        {**{name: _version(name) for name in PACKAGES}, **_commands()},
+        commit(),
+        {**{name: version(name) for name in PACKAGES}, **_commands()},
         {name: value for name, value in sysctls.items() if value},
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return " ".join(path.read_text().split())
-    except OSError:
-        return ""
-
-
-def _processor() -> str:
-    found = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found[1] if found else platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _commands() -> dict[str, str]:
@@ -103,17 +83,3 @@ def _said(argv: Sequence[str]) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
     found = re.search(r"\d[\w.+-]*", (done.stdout + done.stderr).partition("\n")[0])
     return found[0] if found else ""
-
-
-def _commit() -> str:
-    """The commit of the checkout that runs, with a `+` where files differ from it; empty for a wheel."""
-    if not (ROOT / ".git").exists() or shutil.which("git") is None:
-        return ""
-    git = ["git", "-C", str(ROOT)]
-    commit = subprocess.run(
-        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
-    )
-    changed = subprocess.run(
-        [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
-    )
-    return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")

@@ -8,9 +8,8 @@ from rich.console import Console
 from gossamer.core.clock import SECOND_US
 from gossamer.loadtest.report import ProgressDisplay, human_bytes, human_us, print_summary
 from gossamer.loadtest.run import LoadRun
-from gossamer.loadtest.summary import summary
 
-from .virtual_server import ANSWER, Fate, perform
+from .virtual_server import ANSWER, Fate, found_of, perform
 
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
@@ -41,7 +40,7 @@ def after(delay_us: int, answer: bytes = ANSWER) -> Fate:
 
 def printed(run: LoadRun, width: int = 120) -> str:
     out = io.StringIO()
-    found = {"url": "http://h/", "stack": "kernel", "connections": 4, **summary(run)}
+    found = {"url": "http://h/", "stack": "kernel", "connections": 4, **found_of(run)}
     print_summary(found, Console(file=out, width=width))
     return out.getvalue()
 

@@ -11,10 +11,10 @@ from gossamer.loadtest.checks import parse_check
 from gossamer.loadtest.phases import RatePhase
 from gossamer.loadtest.requests import RequestSet, RequestTemplate
 from gossamer.loadtest.run import LoadRun
-from gossamer.loadtest.summary import is_whole, summary
+from gossamer.loadtest.summary import is_whole
 from gossamer.loadtest.tally import NotSent
 
-from .virtual_server import ANSWER, Fate, perform, random_fates
+from .virtual_server import ANSWER, Fate, found_of, perform, random_fates
 
 
 def after(delay_us: int) -> Fate:
@@ -83,7 +83,7 @@ def test_any_run__every_request_that_was_due__has_one_outcome(
     response = run.tally.response
     assert response.samples_total + response.floors_total == run.due
     assert response.samples_total == run.tally.answered_total
-    found = summary(run)
+    found = found_of(run)
     unanswered = ("failed_total", "timed_out_total", "in_flight_total")
     left = sum(found[name] for name in unanswered) + sum(found["never_sent"].values())
     assert found["due_total"] == found["requests_total"] + left
@@ -107,7 +107,7 @@ def test_open_loop__too_few_connections__what_was_never_sent_is_told() -> None:
     run = perform(after(10_000), rate=1_000.0, connections=4, duration_us=5 * SECOND_US)
     assert run.due == 5_000
     assert run.tally.never_sent[NotSent.NO_CONNECTION] == pytest.approx(5_000 - 2_800, abs=30)
-    found = summary(run)
+    found = found_of(run)
     assert found["requests_per_second"] == pytest.approx(400, rel=0.02)
     assert {each["name"] for each in found["warnings"]} == {"rate-missed", "connection-lag"}
     assert found["response_us"]["at_least"]
@@ -122,27 +122,29 @@ def test_timeouts__five_of_a_hundred_hang__percentiles_say_at_least() -> None:
 
     run = perform(hangs, rate=200.0, connections=64, timeout_us=SECOND_US, duration_us=2 * SECOND_US)
     assert (run.tally.timed_out_total, run.due) == (20, 400)
-    found = summary(run)["response_us"]
+    found = found_of(run)["response_us"]
     assert found["p90"] == pytest.approx(2_000, rel=0.03)
     assert "p99" in found["at_least"]
     assert found["p99"] == pytest.approx(SECOND_US, rel=0.01)
-    assert not is_whole(summary(run))
+    assert not is_whole(found_of(run))
 
 
 def test_rate__divides_by_the_time_that_was_asked_for() -> None:
-    assert summary(perform(after(1_000), rate=10.0, duration_us=2 * SECOND_US))["requests_per_second"] == 10.0
+    assert (
+        found_of(perform(after(1_000), rate=10.0, duration_us=2 * SECOND_US))["requests_per_second"] == 10.0
+    )
 
 
 def test_count_without_time__closed_loop__ends_at_the_count() -> None:
     run = perform(after(SECOND_US), requests_max=40, duration_us=NEVER_US)
     assert (run.due, run.tally.answered_total) == (40, 40)
-    assert summary(run)["requests_per_second"] == pytest.approx(4.0, rel=0.01)
+    assert found_of(run)["requests_per_second"] == pytest.approx(4.0, rel=0.01)
 
 
 def test_count_without_time__open_loop__lasts_as_long_as_the_rate_says() -> None:
     run = perform(after(1_000), requests_max=40, duration_us=NEVER_US, rate=20.0)
     assert (run.due, run.tally.answered_total) == (40, 40)
-    assert summary(run)["asked_us"] == 2 * SECOND_US
+    assert found_of(run)["asked_us"] == 2 * SECOND_US
 
 
 def test_warm_up__not_counted_and_the_rate_goes_on() -> None:
@@ -184,7 +186,7 @@ def test_errors__open_loop__no_pause() -> None:
     run = perform(after(1_000), refuses, connections=1, rate=500.0, duration_us=SECOND_US)
     assert run.tally.failed_total == run.due == 500
     assert run.tally.connection_lag.max_us == 0
-    (refused,) = summary(run)["errors"]
+    (refused,) = found_of(run)["errors"]
     assert (refused["kind"], refused["phase"], refused["count"]) == ("refused", "connect", 500)
     assert refused["first_us"] == pytest.approx(0, abs=2_000)
     assert refused["last_us"] == pytest.approx(998_000, abs=2_000)
@@ -200,7 +202,7 @@ def test_reopened__closed_between_two_requests__no_error() -> None:
     run = perform(every_third_finds_it_closed, connections=1, requests_max=20, duration_us=NEVER_US)
     assert (run.tally.answered_total, run.tally.errors_total) == (20, 0)
     assert run.tally.reopened_total > 5
-    assert is_whole(summary(run))
+    assert is_whole(found_of(run))
 
 
 def test_connections__some_cannot_be_opened__told() -> None:
@@ -210,7 +212,7 @@ def test_connections__some_cannot_be_opened__told() -> None:
         tried[0] += 1
         return (NEVER_US, True) if tried[0] == 5 else (100, True)
 
-    found = summary(perform(after(1_000), fourth_of_four_hangs, requests_max=100))
+    found = found_of(perform(after(1_000), fourth_of_four_hangs, requests_max=100))
     assert found["connections_stood"] == 3
     assert found["connections_refused"][0]["kind"] == "timeout"
     assert found["warnings"][0]["name"] == "connections-missing"
@@ -238,7 +240,7 @@ def test_checks__one_fails__answered_and_an_error() -> None:
     requests = RequestSet((RequestTemplate("GET", "/", "a:1", checks=checks),))
     missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nyes"
     run = perform(lambda _: (1_000, missing), requests_max=10, duration_us=NEVER_US, requests=requests)
-    found = summary(run)
+    found = found_of(run)
     assert (run.tally.answered_total, run.tally.errors_total, found["expected_statuses"]) == (
         10,
         10,

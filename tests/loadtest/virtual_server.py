@@ -15,8 +15,11 @@ from gossamer.core.loop.virtual import VirtualWaiter
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest import client
+from gossamer.loadtest.result import result_of
 from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.summary import summary
 from gossamer.loadtest.target import Target
+from gossamer.loadtest.timeline import Interval
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
 
@@ -83,6 +86,9 @@ class Silent:
     def show(self, run: LoadRun, now_us: int) -> None:
         """Nothing."""
 
+    def tell(self, interval: Interval) -> None:
+        """Nothing."""
+
 
 def at_once() -> tuple[int, bool]:
     return 100, True
@@ -135,3 +141,8 @@ def random_fates(seed: int, delay_us: int) -> Fate:
         return fates[what]
 
     return fate
+
+
+def found_of(run: LoadRun) -> dict[str, Any]:
+    """What `--json` says of a run."""
+    return summary(result_of(run))

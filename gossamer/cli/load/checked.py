@@ -19,6 +19,7 @@ from gossamer.loadtest.request_files import AskedRequest, asked_urls, basic_auth
 from gossamer.loadtest.requests import METHOD, RequestSet, RequestTemplate, columns_of, read_rows
 from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.target import Target, parse_connect_to, parse_sources, parse_url
+from gossamer.loadtest.thresholds import parse_threshold
 from gossamer.shards.exitcode import ConfigError
 
 DURATION_US_DEFAULT: Final = 10 * SECOND_US
@@ -53,6 +54,7 @@ def checked(url: str | None, asked: Asked, requests: tuple[AskedRequest, ...] = 
         requests=requests_asked(target, asked, listed),
         think=asked["think"],
         pace_us=asked["pace"],
+        thresholds=tuple(parse_threshold(text) for text in asked["thresholds"]),
     )
 
 

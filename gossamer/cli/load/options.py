@@ -195,6 +195,24 @@ connection_options: Final = listed(
 )
 
 result_options: Final = listed(
+    click.option(
+        "--require",
+        "thresholds",
+        multiple=True,
+        metavar="THRESHOLD",
+        help="What must be met, else exit code 5: 'p99<50ms', 'errors<0.1%', 'rate>990', 'service.p50<1ms'; "
+        "the run ends as soon as it cannot be.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        "outputs",
+        multiple=True,
+        type=FILE,
+        help="Write the result there too, by the ending: .json, .html, .csv, .hlog (HdrHistogram), .om "
+        "(OpenMetrics).",
+    ),
+    click.option("--progress", is_flag=True, help="A line a second on standard error, in place of a bar."),
     click.option("--strict", is_flag=True, help="Exit code 4 where figures are not valid."),
     json_option,
 )

@@ -17,6 +17,7 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
 from gossamer.loadtest.client import conduct
 from gossamer.loadtest.report import ProgressDisplay
+from gossamer.loadtest.result import RunResult, result_of
 from gossamer.loadtest.run import LoadOptions, LoadRun
 from gossamer.loadtest.stacks import ClientStack
 from gossamer.shards.exitcode import CannotStartError, CommandError
@@ -38,14 +39,13 @@ def allow_descriptors(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def perform(options: LoadOptions, stack: ClientStack, console: Console) -> LoadRun:
-    """Run to the end, or to the first signal; the run. Raises: CommandError."""
+def perform(options: LoadOptions, stack: ClientStack, display: ProgressDisplay) -> RunResult:
+    """Run to the end, or to the first signal. Raises: CommandError."""
     if stack.name == "kernel":
         allow_descriptors(options.connections)
     waiter = EpollWaiter()
     scheduler = Scheduler(waiter, [SleepLoop(), stack.loop], monotonic_us)
     run = LoadRun(options, stack.connector, monotonic_us)
-    display = ProgressDisplay(console)
 
     async def whole() -> None:
         await conduct(run, display)
@@ -71,8 +71,8 @@ def perform(options: LoadOptions, stack: ClientStack, console: Console) -> LoadR
     if isinstance(conductor.inbox, Raise):
         raise conductor.inbox.error
     if run.refusal is not None:
-        tell_refusal(run, run.refusal, console)
-    return run
+        tell_refusal(run, run.refusal, display.console)
+    return result_of(run)
 
 
 def tell_refusal(run: LoadRun, refusal: OSError, console: Console) -> None:

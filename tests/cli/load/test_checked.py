@@ -63,6 +63,8 @@ REFUSED = [
     ([URL, "--rate", "10", "--think", "1s"], "--think: found with --rate"),
     ([URL, "--rate", "10", "--pace", "1s"], "--pace: found with --rate"),
     ([URL, "--rate", "10:1s", "-d", "1s"], "--duration: found with phases"),
+    ([URL, "--require", "p99"], "--require: found 'p99'"),
+    ([URL, "-o", "a.pdf"], "--output: found 'a.pdf'"),
     (["--scenario", "no-such-file"], "--scenario: no-such-file: No such file"),
     (["--scenario", "bad.toml"], "--scenario bad.toml:"),
     (["--scenario", "unknown.toml"], "no option 'conections'; did you mean 'connections'?"),

@@ -149,6 +149,9 @@ def test_count_without_time__silent_server__given_up_after_the_timeout_and_exit_
         ({"interrupted": True}, False, 1),
         ({"errors_total": 1}, False, 1),
         ({"requests_total": 0, "due_total": 0}, False, 1),
+        ({"thresholds": [{"text": "p99<1s", "met": False}], "interrupted": True}, False, 5),
+        ({"thresholds": [{"text": "p99<1s", "met": True}], "errors_total": 1}, False, 1),
+        ({"thresholds": [{"text": "errors<1%", "met": True}], "errors_total": 1}, False, 0),
     ],
 )
 def test_exit_code__of_a_summary(changed: dict[str, object], strict: bool, code: int) -> None:
@@ -158,6 +161,7 @@ def test_exit_code__of_a_summary(changed: dict[str, object], strict: bool, code:
         "requests_total": 10,
         "due_total": 10,
         "errors_total": 0,
+        "thresholds": [],
     }
     assert exit_code(good | changed, strict=strict) == code
 
