@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 WIDTH: Final = 640
 HEIGHT: Final = 240
-LEFT: Final = 62
-RIGHT: Final = 12
+LEFT: Final = 84
+RIGHT: Final = 26
 TOP: Final = 10
 BOTTOM: Final = 30
 TICKS: Final = 5

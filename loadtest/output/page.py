@@ -33,13 +33,14 @@ h1{font-size:1.3rem;margin:.2rem 0}h2{font-size:1rem;margin:1.4rem 0 .3rem}
 table{border-collapse:collapse;width:100%}
 td,th{padding:.2rem .5rem .2rem 0;text-align:left;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-tr+tr td,tr+tr th{border-top:1px solid var(--grid)}th{font-weight:normal;color:var(--soft)}
+tr+tr td,tr+tr th{border-top:1px solid var(--grid)}
+th{font-weight:normal;color:var(--soft);overflow-wrap:normal}
 figure{margin:1.2rem 0}svg{width:100%;height:auto;display:block}svg text{font-size:11px;fill:var(--soft)}
 .grid{stroke:var(--grid)}.line{fill:none;stroke-width:1.8}
 .l0{stroke:var(--a)}.l1{stroke:var(--b)}.l2{stroke:var(--c)}
 .key{margin-left:.8rem}.k0{color:var(--a)}.k1{color:var(--b)}.k2{color:var(--c)}
 small{color:var(--soft);display:block}.bad{color:var(--bad)}pre{white-space:pre-wrap;margin:.2rem 0}
-@media (max-width:30rem){svg text{font-size:18px}body{padding:.6rem}}
+@media (max-width:30rem){svg text{font-size:16px}body{padding:.6rem}}
 """
 
 
@@ -85,7 +86,7 @@ def totals(found: dict[str, Any]) -> dict[str, str]:
         "responses": listed(found["statuses"]),
         "errors": listed(errors_shown(found)) or "none",
         "examples": "\n".join(error_line(error).strip() for error in found["errors"]),
-        "met": "\n".join(threshold_line(each).strip() for each in found["thresholds"] if each["met"]),
+        "met": "\n".join(threshold_line(each)[9:] for each in found["thresholds"] if each["met"]),
     }
     return {name: text for name, text in shown.items() if text}
 
@@ -130,9 +131,12 @@ def curve(found: dict[str, Any]) -> str:
 
 def over_time(found: dict[str, Any]) -> list[str]:
     """Rate, times, lag and errors by the second."""
-    whole = found["timeline"]
-    if not whole:
+    intervals = found["timeline"]
+    if not intervals:
         return []
+    width_us = max(each["end_us"] - each["start_us"] for each in intervals)
+    # What is much shorter, at the end, has no rate to be seen beside the others'.
+    whole = [each for each in intervals if 2 * (each["end_us"] - each["start_us"]) >= width_us]
     across = even_axis(max(each["end_us"] for each in whole) / 1e6, lambda value: f"{value:g}")
 
     def line(name: str, key: str) -> Line:

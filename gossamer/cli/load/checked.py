@@ -69,6 +69,7 @@ def check_together(asked: Asked) -> None:
             raise ConfigError(f"--{name}: found with --rate, which alone says when requests are sent")
     if math.isnan(asked["connect_rate"]):
         raise ConfigError("--connect-rate: found nan; allowed: a number a second")
+    check_question(asked)
     if asked["connect_to"] and asked["unix_socket"]:
         raise ConfigError("--connect-to: found with --unix-socket; allowed: one of the two")
     for name in ("source", "unix_socket"):
@@ -77,6 +78,24 @@ def check_together(asked: Asked) -> None:
             raise ConfigError(f"{flag}: found with --stack {asked['stack']}; allowed: with --stack kernel")
     if asked["source"] and asked["unix_socket"]:
         raise ConfigError("--source: found with --unix-socket, which has no addresses")
+
+
+def check_question(asked: Asked) -> None:
+    """Refuse what cannot be asked with --find or --against. Raises: ConfigError."""
+    asks = [flag for flag, name in (("--find", "sought"), ("--against", "against")) if asked[name]]
+    if len(asks) > 1:
+        raise ConfigError("--find: found with --against; allowed: one of the two")
+    for flag in asks:
+        if asked["outputs"]:
+            raise ConfigError(f"{flag}: found with --output, which is for one run; allowed: --json")
+        if isinstance(asked["rate"], tuple) and flag == "--find":
+            raise ConfigError("--find: found with phases; allowed: --rate N, where the search begins")
+        if asked["requests"]:
+            raise ConfigError(f"{flag}: found with --requests; allowed: --duration")
+    if asked["against"] and asked["requests_file"]:
+        raise ConfigError("--against: found with --requests-file; allowed: one URL against another")
+    if asked["sought"]:
+        parse_threshold(asked["sought"], "--find")
 
 
 def course_asked(asked: Asked) -> tuple[float, tuple[Any, ...], int]:

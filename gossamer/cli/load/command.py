@@ -8,22 +8,28 @@ with --strict when the figures are not valid, 5 when a threshold was missed.
 import contextlib
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 from rich.console import Console
 
 from gossamer.cli.load.checked import Asked, checked, sources_asked
+from gossamer.cli.load.compare import SCHEMA as COMPARE_SCHEMA
+from gossamer.cli.load.compare import Compared, alternate, compare_files, show_compared
+from gossamer.cli.load.find import Perform, as_record, find, print_found
 from gossamer.cli.load.options import load_options
 from gossamer.cli.load.perform import perform
 from gossamer.cli.load.scenario import REQUESTS
 from gossamer.cli.output import write_out
+from gossamer.loadtest.comparison import compare
 from gossamer.loadtest.environment import environment
 from gossamer.loadtest.output.written import check_output, write_output
 from gossamer.loadtest.report import ProgressDisplay, print_summary
+from gossamer.loadtest.result import RunResult
 from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.stacks import ClientStack, client_stack
 from gossamer.loadtest.summary import is_whole, whole_summary
+from gossamer.loadtest.thresholds import parse_threshold
 from gossamer.shards.exitcode import ExitCode
 
 EPILOG: Final = """\b
@@ -32,6 +38,9 @@ Examples:
   gossamer load http://127.0.0.1:8080/ --rate 5000 -d 30s --json
   gossamer load http://10.0.0.2/ --stack nfqueue --requests 100000
   gossamer load http://127.0.0.1:8080/ --rate 100-2000:1m --require 'p99<50ms' -o report.html
+  gossamer load http://127.0.0.1:8080/ --find 'p99<50ms'
+  gossamer load http://127.0.0.1:8080/ --against http://127.0.0.1:8081/ -d 30s
+  gossamer load compare before.json after.json
   gossamer load --requests-file targets.txt --rate 500 --check status=2xx
 
 \b
@@ -47,19 +56,46 @@ docs/load-testing.md says what each figure means.
 """
 
 
-@click.command(epilog=EPILOG)
+class LoadCommand(click.Command):
+    """The command, and `compare` below it: a URL is never that word."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of `compare`, where that is the first argument."""
+        if args[:1] != [compare_files.name]:
+            return super().make_context(info_name, args, parent, **extra)
+        return compare_files.make_context(f"{info_name} {compare_files.name}", args[1:], parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the context is of."""
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+@click.command(cls=LoadCommand, epilog=EPILOG)
 @click.argument("url", required=False)
 @load_options
 @click.pass_context
 def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **asked: Any) -> None:
-    """Load the server at URL with requests and measure it."""
+    """Load the server at URL with requests and measure it.
+
+    `gossamer load compare A.json B.json` compares two results.
+    """
     options = checked(url, asked, ctx.meta.get(REQUESTS, ()))
     for path in asked["outputs"]:
         check_output(path)
-    console, where = Console(stderr=True), environment()
-    display = ProgressDisplay(console, lines=asked["progress"])
-    with opened_stack(options, asked, console) as stack:
-        result = perform(options, stack, display)
+    console = Console(stderr=True)
+
+    def run(options: LoadOptions, display: ProgressDisplay | None = None) -> RunResult:
+        with opened_stack(options, asked, console) as stack:
+            return perform(options, stack, display or ProgressDisplay(console))
+
+    if asked["sought"]:
+        answer_find(options, asked, run, console, as_json=as_json)
+    if asked["against"]:
+        answer_against(options, asked, run, console, as_json=as_json)
+    where = environment()
+    result = run(options, ProgressDisplay(console, lines=asked["progress"]))
     found = whole_summary(result, url or options.target.url, asked["stack"], where)
     if as_json:
         write_out(lambda: click.echo(json.dumps(found)))
@@ -68,6 +104,29 @@ def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **
     for path in asked["outputs"]:
         write_output(path, found)
     raise SystemExit(exit_code(found, strict=strict))
+
+
+def answer_find(
+    options: LoadOptions, asked: Asked, run: Perform, console: Console, *, as_json: bool
+) -> NoReturn:
+    """Search for a rate, show it and end."""
+    found = find(options, parse_threshold(asked["sought"], "--find"), run, console)
+    if as_json:
+        write_out(lambda: click.echo(json.dumps(as_record(found))))
+    else:
+        write_out(lambda: print_found(found, Console()))
+    raise SystemExit(ExitCode.OK if found.rate else ExitCode.MISSED)
+
+
+def answer_against(
+    options: LoadOptions, asked: Asked, run: Perform, console: Console, *, as_json: bool
+) -> NoReturn:
+    """Load two servers in turn, show which is better and end."""
+    other = checked(asked["against"], {**asked, "seed": options.seed})
+    sides = alternate(options, other, run, lambda text: console.print(text, style="dim"))
+    figures = compare(*sides, options.seed, paired=True)
+    compared = Compared(COMPARE_SCHEMA, options.target.url, other.target.url, options.seed, figures)
+    show_compared(compared, as_json=as_json)
 
 
 @contextlib.contextmanager

@@ -227,6 +227,28 @@ scenario_option: Final = click.option(
     help="A TOML file of these options by their long names, and of [[request]] tables; flags go before it.",
 )
 
+question_options: Final = listed(
+    click.option(
+        "--find",
+        "sought",
+        default=None,
+        metavar="THRESHOLD",
+        help="Find the highest rate that holds it, as 'p99<50ms'; -d is how long a step is at least.",
+    ),
+    click.option(
+        "--against",
+        default=None,
+        metavar="URL",
+        help="Load that server too, in turns of -d / 12, and say which of the two is better.",
+    ),
+)
+
 load_options: Final = listed(
-    request_options, where_options, loop_options, connection_options, result_options, scenario_option
+    question_options,
+    request_options,
+    where_options,
+    loop_options,
+    connection_options,
+    result_options,
+    scenario_option,
 )
