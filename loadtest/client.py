@@ -58,7 +58,7 @@ async def stand(run: LoadRun, caller: Caller) -> None:
     if not run.arrive(stands=stands):
         await sys_park(run.gate)
         return
-    run.begin()
+    run.begin(await run.seat.begin_us(run))
     while run.gate:
         run.gate.popleft()(None)
 
@@ -158,7 +158,7 @@ async def read_response(run: LoadRun, caller: Caller, stream: Stream) -> None:
     reader, slot = caller.reader, caller.slot
     assert reader is not None
     assert slot is not None
-    request = run.requests.of(slot.number + caller.answered)
+    request = run.request(slot.number + caller.answered)
     body_bytes, kept = 0, bytearray()
     caller.phase = RequestPhase.FIRST_BYTE
     while (response := reader.next_response(request.method)) is None:

@@ -87,6 +87,10 @@ class ErrorLog:
         noted.count += 1
         noted.last_us = at_us
 
+    def add(self, noted: ErrorKind) -> None:
+        """Keep a kind that was noted elsewhere."""
+        self._kinds[noted.kind, noted.phase] = noted
+
     def merge(self, other: "ErrorLog") -> None:
         """Add all that `other` has noted; beyond KINDS_MAX it is of kind "other"."""
         for (kind, phase), noted in other._kinds.items():

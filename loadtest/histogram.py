@@ -12,6 +12,7 @@ Source: the layout of HdrHistogram (G. Tene), with our own figures; censored sam
 """
 
 from array import array
+from collections.abc import MutableSequence, Sequence
 from typing import Final, Self
 
 SUB_BUCKET_BITS: Final = 7
@@ -39,6 +40,11 @@ def bucket_top_us(bucket: int) -> int:
     return ((mantissa + 1) << shift) - 1
 
 
+def lanes_bytes(lanes: Sequence[int]) -> bytes:
+    """The octets of counters; an array and a memory both have them at hand."""
+    return memoryview(lanes).tobytes()  # type: ignore[arg-type]
+
+
 def rank_of(percent: float, total: int) -> int:
     """Which of so many samples, by size, a percentile is. Raises: ValueError outside 0..100."""
     if not 0 <= percent <= 100:
@@ -46,12 +52,21 @@ def rank_of(percent: float, total: int) -> int:
     return max(1, -int(-total * percent // 100))
 
 
+Lanes = MutableSequence[int] | memoryview
+"""A counter of 64 bits for each bucket: an array, or words of a memory that others read."""
+
+
+def empty_lanes() -> Lanes:
+    """Counters of nothing."""
+    return array("Q", bytes(LANE_BYTES * BUCKETS))
+
+
 class Histogram:
     """Counts samples in microseconds. Bounds: twice BUCKETS counters of 8 bytes, whatever is recorded."""
 
-    def __init__(self) -> None:
-        self.counts = array("Q", bytes(8 * BUCKETS))
-        self.floors = array("Q", bytes(8 * BUCKETS))
+    def __init__(self, counts: Lanes | None = None, floors: Lanes | None = None) -> None:
+        self.counts: Lanes = empty_lanes() if counts is None else counts
+        self.floors: Lanes = empty_lanes() if floors is None else floors
         """The samples of which only the least value is known."""
         self.samples_total = 0
         self.floors_total = 0
@@ -79,11 +94,11 @@ class Histogram:
 
     def counted(self) -> bytes:
         """The counters, 8 octets each, the lowest bucket first, up to the highest that has been used."""
-        return self.counts[: bucket_of(self.max_us) + 1].tobytes()
+        return lanes_bytes(self.counts[: bucket_of(self.max_us) + 1])
 
     def counted_floors(self) -> bytes:
         """The same of the samples of which only the least value is known."""
-        return self.floors[: bucket_of(self.max_us) + 1].tobytes() if self.floors_total else b""
+        return lanes_bytes(self.floors[: bucket_of(self.max_us) + 1]) if self.floors_total else b""
 
     def count_from(self, bucket: int) -> int:
         """How many samples stand there or above."""

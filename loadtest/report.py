@@ -11,7 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from gossamer.core.clock import NEVER_US
-from gossamer.loadtest.run import LoadRun
+from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.tally import Tally
 from gossamer.loadtest.timeline import Interval
 
 KIB: Final = 1024
@@ -37,15 +38,29 @@ class ProgressDisplay:
         )
         self.task = self.bar.add_task("load", total=1.0, rate=0.0, done=0, errors=0)
 
+    @classmethod
+    def of_none(cls) -> "ProgressDisplay":
+        """One that shows nothing: of an engine, whose conductor draws."""
+        return cls(Console(stderr=True, force_terminal=False))
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is a bar."""
+        return not self.bar.disable
+
     def show(self, run: LoadRun, now_us: int) -> None:
-        """Draw where the run is."""
+        """Draw where the run is, unless others draw it."""
+        if run.seat.engines == 1:
+            self.draw(run.tally, run.measured.start_us, run.options, now_us)
+
+    def draw(self, tally: Tally, start_us: int, options: LoadOptions, now_us: int) -> None:
+        """Draw where a run is that began at `start_us`."""
         if self.bar.disable:
             return
         self.bar.start()
-        tally, shape = run.tally, run.measured
-        elapsed_us = max(1, now_us - shape.start_us)
-        by_time = elapsed_us / (shape.end_us - shape.start_us) if shape.end_us < NEVER_US else 0.0
-        by_count = tally.answered_total / max(1, shape.requests_max)
+        elapsed_us = max(1, now_us - start_us)
+        by_time = elapsed_us / options.duration_us if options.duration_us < NEVER_US else 0.0
+        by_count = tally.answered_total / max(1, options.requests_max)
         rate = tally.answered_total * 1e6 / elapsed_us
         completed = min(1.0, max(by_time, by_count))
         done, errors = tally.answered_total, tally.errors_total

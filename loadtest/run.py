@@ -15,13 +15,14 @@ from gossamer.core.clock import NEVER_US, SECOND_US, Clock
 from gossamer.core.http.client import Response, response_parser
 from gossamer.core.threads.waiters import Waiters
 from gossamer.core.wire.flow import Address
-from gossamer.loadtest.arrivals import Arrivals, arrivals_of
+from gossamer.loadtest.arrivals import Arrivals, EveryNth, arrivals_of
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.effort import Effort
 from gossamer.loadtest.failures import ErrorLog
 from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
 from gossamer.loadtest.phases import Course, RatePhase
-from gossamer.loadtest.requests import RequestSet, RequestTemplate
+from gossamer.loadtest.requests import PreparedRequest, RequestSet, RequestTemplate
+from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import Opener
 from gossamer.loadtest.tally import NotSent, Tally
 from gossamer.loadtest.target import Target
@@ -30,10 +31,6 @@ from gossamer.loadtest.timeline import Interval, Timeline
 
 CONNECT_PATIENCE_US: Final = 10 * SECOND_US
 """How long a connection of the first ones may take to open."""
-LEAD_US: Final = 1_000
-LEAD_US_EACH: Final = 20
-"""The clock starts so long after all connections stand, and so much for each, so that all their threads wait
-when the first request is due."""
 LATE_STEPS_MAX: Final = 4_096
 """Requests that were never sent are counted in at most so many steps."""
 
@@ -84,11 +81,15 @@ def course_of(options: LoadOptions) -> Course | None:
 class LoadRun:
     """One run, from its start on."""
 
-    def __init__(self, options: LoadOptions, connector: Opener, clock: Clock) -> None:
+    def __init__(
+        self, options: LoadOptions, connector: Opener, clock: Clock, seat: Seat | None = None
+    ) -> None:
         self.options = options
         self.connector = connector
         self.clock = clock
-        self.tally = Tally()
+        self.seat = Seat() if seat is None else seat
+        """Which part of the run this process has."""
+        self.tally = self.seat.tally()
         """Of what counts."""
         self.opening = ErrorLog()
         """Connections that could not be opened before the clock started."""
@@ -120,7 +121,7 @@ class LoadRun:
         self.requests = requests_of(options)
         self.rests = bool(options.think[1] or options.pace_us) and not options.rate
         """Whether connections rest between two requests."""
-        self._think = Random(options.seed)
+        self._think = Random(f"{options.seed}/{self.seat.number}")
 
     # The start.
 
@@ -130,11 +131,9 @@ class LoadRun:
         self.stood += stands
         return self._arrived == len(self.callers)
 
-    def begin(self) -> None:
-        """The time of the run starts now, or as soon as all threads wait for it."""
+    def begin(self, begin_us: int) -> None:
+        """The time of the run starts at that instant."""
         options = self.options
-        lead_us = LEAD_US + LEAD_US_EACH * len(self.callers) if options.rate else 0
-        begin_us = self.clock() + lead_us
         start_us = begin_us + options.warm_up_us
         duration_us = options.duration_us
         if duration_us >= NEVER_US and options.rate:
@@ -154,7 +153,11 @@ class LoadRun:
     def _arrivals(self, course: Course | None) -> Arrivals | None:
         """When requests come, along a course or at the rate; None in a closed loop."""
         options = self.options
-        return arrivals_of(options.process, options.rate, options.seed, course) if options.rate else None
+        if not options.rate:
+            return None
+        engines = self.seat.engines
+        whole = arrivals_of(options.process, options.rate * engines, options.seed, course)
+        return whole if engines == 1 else EveryNth(whole, self.seat.number, engines)
 
     @property
     def has_begun(self) -> bool:
@@ -189,14 +192,19 @@ class LoadRun:
         only = self.requests.only
         if only is not None:
             return only.data * (slot.count - answered)
-        return b"".join(self.requests.of(slot.number + index).data for index in range(answered, slot.count))
+        numbers = range(slot.number + answered, slot.number + slot.count)
+        return b"".join(self.request(number).data for number in numbers)
+
+    def request(self, number: int) -> PreparedRequest:
+        """The request that is number n of this process."""
+        return self.requests.of(self.seat.number + number * self.seat.engines)
 
     def may_repeat(self, caller: Caller) -> bool:
         """Whether all that a connection has no answer of may be sent again."""
         slot = caller.slot
         assert slot is not None
         numbers = range(slot.number + caller.answered, slot.number + slot.count)
-        return all(self.requests.of(number).is_idempotent for number in numbers)
+        return all(self.request(number).is_idempotent for number in numbers)
 
     def due_us(self, slot: SendSlot, index: int) -> int:
         """When a request of a slot was due."""
@@ -276,15 +284,16 @@ class LoadRun:
     def look(self, now_us: int) -> Interval | None:
         """End an interval, where it is time, and the run, where a threshold cannot be met any more; the
         interval."""
+        self.seat.look(self)
         interval = self.timeline.cut(now_us, self.tally)
         if interval is not None and not (self.is_stopped or self.ended_by):
             missed = missed_for_good(self.options.thresholds, self.tally, self.due_at_end)
             if missed is not None:
                 self.ended_by = missed.text
-                self._end_at(now_us)
+                self.end_at(now_us)
         return interval
 
-    def _end_at(self, now_us: int) -> None:
+    def end_at(self, now_us: int) -> None:
         """Have the time be over now, as if no more had been asked for; what is due now may have been sent."""
         final_us = min(now_us + self.options.drain_us, NEVER_US)
         shape = msgspec.structs.replace(self.measured, end_us=now_us + 1, final_us=final_us)

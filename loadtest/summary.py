@@ -172,6 +172,7 @@ def is_whole(found: dict[str, Any]) -> bool:
     """Whether every request was answered, and none with an error."""
     return (
         not found["interrupted"]
+        and not any(each["name"] == "engine-lost" for each in found["warnings"])
         and found["due_total"] == found["requests_total"] > 0
         and not found["errors_total"]
     )

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from gossamer.loadtest.failures import ErrorLog, RequestPhase
-from gossamer.loadtest.histogram import Histogram
+from gossamer.loadtest.histogram import BUCKETS, Histogram
 
 STATUS_BAD: Final = 400
 """Answers from this status on are errors."""
@@ -38,19 +38,23 @@ class NotSent(StrEnum):
     GENERATOR = "generator late"
 
 
-class Tally:
-    """The counters of one run."""
+def histograms_in(memory: memoryview | None) -> list[Histogram]:
+    """One for each of HISTOGRAM_NAMES, in words of a memory where there is one."""
+    if memory is None:
+        return [Histogram() for _ in HISTOGRAM_NAMES]
+    parts = [memory[BUCKETS * index : BUCKETS * (index + 1)] for index in range(2 * len(HISTOGRAM_NAMES))]
+    return [Histogram(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
 
-    def __init__(self) -> None:
-        self.response = Histogram()
-        """From when a request was due to its whole answer."""
-        self.service = Histogram()
-        """From when it was sent."""
-        self.connection_lag = Histogram()
-        """How long requests that were due waited for a free connection."""
-        self.generator_lag = Histogram()
-        """How long they waited for us."""
-        self.connect_latency = Histogram()
+
+class Tally:
+    """The counters of one run; its histograms may stand in a memory that others read."""
+
+    def __init__(self, memory: memoryview | None = None) -> None:
+        self.response, self.service, self.connection_lag, self.generator_lag, self.connect_latency = (
+            histograms_in(memory)
+        )
+        """From when a request was due to its whole answer; from when it was sent; how long requests that were
+        due waited for a free connection; how long they waited for us; and how long a connection took."""
         self.answered_total = 0
         self.failed_total = 0
         self.timed_out_total = 0
@@ -67,6 +71,10 @@ class Tally:
         self.expected_statuses: dict[int, int] = {}
         """Of 400 and above: those that a check on the status has judged."""
         self.errors = ErrorLog()
+
+    def histograms(self) -> list[Histogram]:
+        """All of them, in the order of HISTOGRAM_NAMES."""
+        return [getattr(self, name) for name in HISTOGRAM_NAMES]
 
     def merge(self, other: "Tally") -> None:
         """Add all that `other` has counted."""

@@ -17,6 +17,7 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest import client
 from gossamer.loadtest.result import result_of
 from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.summary import summary
 from gossamer.loadtest.target import Target
 from gossamer.loadtest.timeline import Interval
@@ -95,14 +96,18 @@ def at_once() -> tuple[int, bool]:
 
 
 def perform(
-    fate: Fate, connect: Callable[[], tuple[int, bool]] = at_once, interrupt_us: int = 0, **asked: Any
+    fate: Fate,
+    connect: Callable[[], tuple[int, bool]] = at_once,
+    interrupt_us: int = 0,
+    seat: Seat | None = None,
+    **asked: Any,
 ) -> LoadRun:
     """A whole run in virtual time, or until it is interrupted so long after its beginning."""
     clock = VirtualClock()
     asked = {"connections": 4, "duration_us": SECOND_US, "requests_max": 1_000_000_000} | asked
     options = LoadOptions(Target("a:1", "/", (("192.0.2.1", 80),)), **asked)
     connector: Any = VirtualConnector(clock, fate, connect)
-    run = LoadRun(options, connector, clock)
+    run = LoadRun(options, connector, clock, seat)
     scheduler = Scheduler(VirtualWaiter(clock), [SleepLoop()], clock)
 
     async def whole() -> None:

@@ -4,6 +4,7 @@ Owns what options may stand together, which requests follow from them, and where
 """
 
 import math
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -134,6 +135,14 @@ def addresses_asked(asked: Asked) -> tuple[Address, ...]:
             raise ConfigError(f"--unix-socket: found {str(path)!r}; allowed: the path of a socket")
         return ((str(path), 0),)
     return parse_connect_to(asked["connect_to"]) if asked["connect_to"] else ()
+
+
+def engines_asked(asked: Asked) -> int:
+    """How many engine processes share a run: at most one a connection."""
+    engines: int = asked["processes"] or len(os.sched_getaffinity(0))
+    connections: int = asked["connections"]
+    requests: int = asked["requests"] or engines
+    return min(engines, connections, requests)
 
 
 def sources_asked(asked: Asked) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import click
 from rich.console import Console
 
-from gossamer.cli.load.checked import Asked, checked, sources_asked
+from gossamer.cli.load.checked import Asked, checked, engines_asked, sources_asked
 from gossamer.cli.load.compare import SCHEMA as COMPARE_SCHEMA
 from gossamer.cli.load.compare import Compared, alternate, compare_files, show_compared
 from gossamer.cli.load.find import Perform, as_record, find, print_found
@@ -21,12 +21,15 @@ from gossamer.cli.load.options import load_options
 from gossamer.cli.load.perform import perform
 from gossamer.cli.load.scenario import REQUESTS
 from gossamer.cli.output import write_out
+from gossamer.core.clock import monotonic_us
 from gossamer.loadtest.comparison import compare
+from gossamer.loadtest.engines.conductor import Conductor
 from gossamer.loadtest.environment import environment
 from gossamer.loadtest.output.written import check_output, write_output
 from gossamer.loadtest.report import ProgressDisplay, print_summary
 from gossamer.loadtest.result import RunResult
 from gossamer.loadtest.run import LoadOptions
+from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import ClientStack, client_stack
 from gossamer.loadtest.summary import is_whole, whole_summary
 from gossamer.loadtest.thresholds import parse_threshold
@@ -87,8 +90,16 @@ def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **
     console = Console(stderr=True)
 
     def run(options: LoadOptions, display: ProgressDisplay | None = None) -> RunResult:
-        with opened_stack(options, asked, console) as stack:
-            return perform(options, stack, display or ProgressDisplay(console))
+        display = display or ProgressDisplay(console)
+        engines = engines_asked(asked)
+
+        def perform_part(options: LoadOptions, seat: Seat | None = None) -> RunResult:
+            with opened_stack(options, asked, console) as stack:
+                return perform(options, stack, display if seat is None else ProgressDisplay.of_none(), seat)
+
+        if engines == 1:
+            return perform_part(options)
+        return Conductor(options, engines, display, monotonic_us).run(perform_part)
 
     if asked["sought"]:
         answer_find(options, asked, run, console, as_json=as_json)

@@ -18,6 +18,7 @@ from gossamer.shards.units import parse_duration_us
 CONNECTIONS_MAX: Final = 100_000
 REQUESTS_MAX: Final = 1_000_000_000
 PIPELINE_MAX: Final = 256
+PROCESSES_MAX: Final = 64
 SEED_MAX: Final = (1 << 32) - 1
 
 FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -32,7 +33,16 @@ def parse_think(text: str) -> tuple[int, int]:
     return think
 
 
+def parse_processes(text: str) -> int:
+    """A count of processes; 0 for auto. Raises: ValueError."""
+    count = 0 if text == "auto" else int(text)
+    if not (text == "auto" or 1 <= count <= PROCESSES_MAX):
+        raise ValueError(text)
+    return count
+
+
 RATE: Final = Value("rate", "a number a second, or phases as in 100:30s,100-2000:2m,2000:5m", parse_rate)
+PROCESSES: Final = Value("count", f"1 to {PROCESSES_MAX}, or auto", parse_processes)
 THINK: Final = Value("time", "a time, or two, as in 100ms or 50ms-200ms", parse_think)
 
 request_options: Final = listed(
@@ -167,6 +177,14 @@ connection_options: Final = listed(
         default=64,
         show_default=True,
         help="Connections, each with a thread of its own on the thread library.",
+    ),
+    click.option(
+        "--processes",
+        type=PROCESSES,
+        default=1,
+        show_default=True,
+        metavar="N|auto",
+        help="Engine processes that share the run; auto: one for each processor.",
     ),
     click.option(
         "--connect-rate",

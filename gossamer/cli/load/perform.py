@@ -19,6 +19,7 @@ from gossamer.loadtest.client import conduct
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.result import RunResult, result_of
 from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import ClientStack
 from gossamer.shards.exitcode import CannotStartError, CommandError
 
@@ -39,13 +40,15 @@ def allow_descriptors(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def perform(options: LoadOptions, stack: ClientStack, display: ProgressDisplay) -> RunResult:
+def perform(
+    options: LoadOptions, stack: ClientStack, display: ProgressDisplay, seat: Seat | None = None
+) -> RunResult:
     """Run to the end, or to the first signal. Raises: CommandError."""
     if stack.name == "kernel":
         allow_descriptors(options.connections)
     waiter = EpollWaiter()
     scheduler = Scheduler(waiter, [SleepLoop(), stack.loop], monotonic_us)
-    run = LoadRun(options, stack.connector, monotonic_us)
+    run = LoadRun(options, stack.connector, monotonic_us, seat)
 
     async def whole() -> None:
         await conduct(run, display)

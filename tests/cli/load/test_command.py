@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from gossamer.cli.load.command import exit_code, load
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError
 
+from ...loadtest.odd_servers import ODD, odd_server
+
 COMMAND = [sys.executable, "-c", "from gossamer.cli.main import main; main()"]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
 
@@ -32,6 +34,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
         (["http://127.0.0.1/", "--rate", "0:30s"], "phases"),
         (["http://127.0.0.1/", "--think", "3s-1s"], "a time, or two"),
         (["http://127.0.0.1/", "--rat", "1"], "--rate"),
+        (["http://127.0.0.1/", "--processes", "0"], "1 to 64, or auto"),
     ],
 )
 def test_usage__wrong_option__exit_code_2_and_the_reason(arguments: list[str], said: str) -> None:
@@ -162,6 +165,7 @@ def test_exit_code__of_a_summary(changed: dict[str, object], strict: bool, code:
         "due_total": 10,
         "errors_total": 0,
         "thresholds": [],
+        "warnings": [],
     }
     assert exit_code(good | changed, strict=strict) == code
 
@@ -179,3 +183,12 @@ def test_nohup__a_hangup__the_run_goes_on() -> None:
         sock.close()
     found = json.loads(out)
     assert (found["interrupted"], found["timed_out_total"]) == (False, 1)
+
+
+def test_processes__two__one_result() -> None:
+    with odd_server(ODD["good"]) as url:
+        argv = [url, "-c", "4", "-n", "40", "--rate", "200", "--processes", "2", "--json"]
+        result = CliRunner().invoke(load, argv)
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0, found
+    assert (found["requests_total"], found["engines"], found["statuses"]) == (40, 2, {"200": 40})
