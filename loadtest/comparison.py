@@ -39,7 +39,7 @@ class Slice(msgspec.Struct, frozen=True):
     lanes: bytes
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class FigureRatio(msgspec.Struct, frozen=True):
     """One figure of two runs. Units: microseconds, requests a second, shares."""
 
     name: str
@@ -114,7 +114,7 @@ def percentile_us(counts: Sequence[int], total: int, percent: float) -> int:
 
 def compare(
     one: Sequence[Slice], other: Sequence[Slice], seed: int = 0, *, paired: bool = False
-) -> list[Comparison]:
+) -> list[FigureRatio]:
     """Every figure of the other run beside the one; `paired` where slice n of both were made side by side."""
     one, other = bounded(one), bounded(other)
     draw = Random(seed)
@@ -138,15 +138,15 @@ def drawn(
     return [one[index] for index in first], [other[index] for index in second]
 
 
-def compared(name: str, one: float, other: float, ratios: list[float]) -> Comparison:
+def compared(name: str, one: float, other: float, ratios: list[float]) -> FigureRatio:
     """One figure."""
     ratio = other / one if one and other else None
     if len(ratios) < DRAWINGS * 0.9 or ratio is None:
-        return Comparison(name, one, other, ratio, None, None, "not decided")
+        return FigureRatio(name, one, other, ratio, None, None, "not decided")
     ratios.sort()
     tail = (1 - CONFIDENCE) / 2
     least, most = ratios[int(tail * len(ratios))], ratios[-1 - int(tail * len(ratios))]
-    return Comparison(name, one, other, ratio, least, most, verdict_on(name, least, most))
+    return FigureRatio(name, one, other, ratio, least, most, verdict_on(name, least, most))
 
 
 def verdict_on(name: str, least: float, most: float) -> str:

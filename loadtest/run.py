@@ -31,6 +31,10 @@ from gossamer.loadtest.timeline import Interval, Timeline
 
 CONNECT_PATIENCE_US: Final = 10 * SECOND_US
 """How long a connection of the first ones may take to open."""
+LEAD_US: Final = 1_000
+LEAD_US_EACH: Final = 20
+"""The clock starts so long after all connections stand, and so much for each, so that all their threads wait
+when the first request is due."""
 LATE_STEPS_MAX: Final = 4_096
 """Requests that were never sent are counted in at most so many steps."""
 
@@ -130,6 +134,11 @@ class LoadRun:
         self._arrived += 1
         self.stood += stands
         return self._arrived == len(self.callers)
+
+    @property
+    def lead_us(self) -> int:
+        """How long before the first request the clock starts."""
+        return LEAD_US + LEAD_US_EACH * len(self.callers) if self.options.rate else 0
 
     def begin(self, begin_us: int) -> None:
         """The time of the run starts at that instant."""

@@ -3,17 +3,28 @@
 Owns the seat of a process that is alone.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Protocol
 
+from gossamer.core.clock import Clock
 from gossamer.loadtest.tally import Tally
 
-if TYPE_CHECKING:
-    from gossamer.loadtest.run import LoadRun
 
-LEAD_US: Final = 1_000
-LEAD_US_EACH: Final = 20
-"""The clock starts so long after all connections stand, and so much for each, so that all their threads wait
-when the first request is due."""
+class SeatedRun(Protocol):
+    """What a seat must know of the run that has it."""
+
+    clock: Clock
+    tally: Tally
+    stood: int
+    is_stopped: bool
+    is_interrupted: bool
+    ended_by: str
+
+    @property
+    def lead_us(self) -> int:
+        """How long before the first request the clock starts."""
+
+    def end_at(self, now_us: int) -> None:
+        """Have the time be over now."""
 
 
 class Seat:
@@ -26,10 +37,9 @@ class Seat:
         """What counts."""
         return Tally()
 
-    async def begin_us(self, run: "LoadRun") -> int:
+    async def begin_us(self, run: SeatedRun) -> int:
         """When the clock starts, now that all connections have been tried."""
-        lead_us = LEAD_US + LEAD_US_EACH * len(run.callers) if run.options.rate else 0
-        return run.clock() + lead_us
+        return run.clock() + run.lead_us
 
-    def look(self, run: "LoadRun") -> None:
+    def look(self, run: SeatedRun) -> None:
         """Nobody else wants to know anything."""

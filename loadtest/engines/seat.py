@@ -7,8 +7,7 @@ import os
 
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.loadtest.engines.shared import BEGIN_US, END, STOOD, EngineRow, SharedBoard
-from gossamer.loadtest.run import LoadRun
-from gossamer.loadtest.seat import Seat
+from gossamer.loadtest.seat import Seat, SeatedRun
 from gossamer.loadtest.tally import Tally
 
 LOOK_US = 1_000
@@ -26,7 +25,7 @@ class EngineSeat(Seat):
         """One in the memory that the conductor reads."""
         return self.row.tally()
 
-    async def begin_us(self, run: LoadRun) -> int:
+    async def begin_us(self, run: SeatedRun) -> int:
         """Say that all connections have been tried, and wait for the instant at which all engines begin."""
         self.row.words[STOOD] = run.stood + 1
         while not self.board.words[BEGIN_US]:
@@ -35,7 +34,7 @@ class EngineSeat(Seat):
         begin_us: int = self.board.words[BEGIN_US]
         return begin_us
 
-    def look(self, run: LoadRun) -> None:
+    def look(self, run: SeatedRun) -> None:
         """Publish what was counted; end where the conductor says so, or is no more."""
         self.row.publish(run.tally)
         if os.getppid() != self.conductor:

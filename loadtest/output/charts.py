@@ -19,7 +19,7 @@ TICKS: Final = 5
 Shown = Callable[[float], str]
 
 
-class Line(NamedTuple):
+class ChartLine(NamedTuple):
     """One curve: its name, and its points by x."""
 
     name: str
@@ -67,7 +67,7 @@ def nine_of(percent: float) -> float:
     return -log10(1 - percent / 100)
 
 
-def chart(title: str, lines: Sequence[Line], across: Axis, up: Axis, across_title: str) -> str:
+def chart(title: str, lines: Sequence[ChartLine], across: Axis, up: Axis, across_title: str) -> str:
     """A figure with its caption."""
     plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, Final
 
 from gossamer.loadtest.histogram import bucket_top_us
-from gossamer.loadtest.output.charts import Line, chart, even_axis, nine_of, nines_axis
+from gossamer.loadtest.output.charts import ChartLine, chart, even_axis, nine_of, nines_axis
 from gossamer.loadtest.output.hdrlog import lanes_of
 from gossamer.loadtest.report import (
     connections_shown,
@@ -126,7 +126,7 @@ def curve(found: dict[str, Any]) -> str:
             percent = min(100 * passed / total, 100 - 10 ** (2 - across.most))
             points.append((nine_of(percent), float(bucket_top_us(bucket))))
     up = even_axis(points[-1][1], human_us)
-    return chart("Response time by percentile", [Line("response", points)], across, up, "percentile")
+    return chart("Response time by percentile", [ChartLine("response", points)], across, up, "percentile")
 
 
 def over_time(found: dict[str, Any]) -> list[str]:
@@ -139,10 +139,10 @@ def over_time(found: dict[str, Any]) -> list[str]:
     whole = [each for each in intervals if 2 * (each["end_us"] - each["start_us"]) >= width_us]
     across = even_axis(max(each["end_us"] for each in whole) / 1e6, lambda value: f"{value:g}")
 
-    def line(name: str, key: str) -> Line:
-        return Line(name, [(each["end_us"] / 1e6, float(each[key])) for each in whole])
+    def line(name: str, key: str) -> ChartLine:
+        return ChartLine(name, [(each["end_us"] / 1e6, float(each[key])) for each in whole])
 
-    def over(title: str, *lines: Line, shown: Any = human_us) -> str:
+    def over(title: str, *lines: ChartLine, shown: Any = human_us) -> str:
         most = max(y for each in lines for _, y in each.points)
         return chart(title, lines, across, even_axis(most, shown), "seconds")
 

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from gossamer.loadtest.comparison import Comparison, Slice, bounded, compare, slice_of
+from gossamer.loadtest.comparison import FigureRatio, Slice, bounded, compare, slice_of
 from gossamer.loadtest.histogram import Histogram
 from gossamer.loadtest.record import IntervalRecord
 
@@ -20,7 +20,7 @@ def slices(seed: int, faster: float = 1.0, count: int = 12, answered: int = 150)
     return found
 
 
-def verdicts(found: list[Comparison]) -> dict[str, str]:
+def verdicts(found: list[FigureRatio]) -> dict[str, str]:
     return {each.name: each.verdict for each in found}
 
 

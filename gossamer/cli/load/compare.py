@@ -17,7 +17,7 @@ from rich.table import Table
 from gossamer.cli.option_lists import json_option
 from gossamer.cli.output import write_out
 from gossamer.core.clock import NEVER_US, SECOND_US
-from gossamer.loadtest.comparison import Comparison, Slice, compare, joined, slice_of
+from gossamer.loadtest.comparison import FigureRatio, Slice, compare, joined, slice_of
 from gossamer.loadtest.record import IntervalRecord, LoadRecord
 from gossamer.loadtest.report import human_us
 from gossamer.loadtest.request_files import read_octets
@@ -40,7 +40,7 @@ class Compared(msgspec.Struct, frozen=True):
     one: str
     other: str
     seed: int
-    figures: list[Comparison]
+    figures: list[FigureRatio]
 
     @property
     def exit_code(self) -> ExitCode:

@@ -16,7 +16,8 @@ from gossamer.loadtest.engines.share import options_of
 from gossamer.loadtest.engines.shared import BEGIN_US, STOOD, EngineRow, SharedBoard
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.result import RunResult, result_of
-from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.run import LoadOptions
+from gossamer.loadtest.seat import SeatedRun
 from gossamer.loadtest.summary import is_whole, summary
 from gossamer.loadtest.target import Target
 from gossamer.shards.exitcode import CannotStartError
@@ -29,7 +30,7 @@ OPTIONS = LoadOptions(Target("a:1", "/", (("192.0.2.1", 80),)), 7, SECOND_US, 1_
 class VirtualSeat(EngineSeat):
     """Waits for the board in real time, and begins in virtual."""
 
-    async def begin_us(self, run: LoadRun) -> int:
+    async def begin_us(self, run: SeatedRun) -> int:
         self.row.words[STOOD] = run.stood + 1
         while not self.board.words[BEGIN_US]:
             time.sleep(0.001)
