@@ -13,20 +13,26 @@ from typing import Any, Final
 
 import msgspec
 
+from gossamer.core.http.forwarded import networks_of
 from gossamer.core.io.serve import guarded
 from gossamer.core.io.stream import Connector, Stream
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
-from gossamer.shards.config import Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
+from gossamer.shards.web.log_layout import Where, layout_of
 from gossamer.shards.web.site import StaticSite
+from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
 Serve = Callable[[Stream], Coroutine[Any, Any, None]]
 
 NOTHING: Final[dict[str, int]] = {}
+
+
+def nothing() -> None:
+    """What an application does that has nothing to do."""
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -34,39 +40,49 @@ class Application(msgspec.Struct, frozen=True):
 
     serve: Serve
     statistics: Statistics = lambda: NOTHING
-    begin_end: Callable[[], None] = lambda: None
+    begin_end: Callable[[], None] = nothing
     """Has every answer from now on say that its connection is closed after it."""
-    drain: Callable[[], None] = lambda: None
-    at_heartbeat: Callable[[], None] = lambda: None
+    drain: Callable[[], None] = nothing
+    at_heartbeat: Callable[[], None] = nothing
     isolates: bool = False
     """Whether each connection has context variables of its own, as a user's handler expects."""
     connect_with: Callable[[Connector], None] | None = None
     """Takes what opens connections on the worker's stack; None where the application opens none."""
-    forget: Callable[[], None] = lambda: None
+    forget: Callable[[], None] = nothing
     """The folder is another: nothing that is kept of it may be answered any more."""
     loops: Callable[[], Iterable[EventLoop]] = tuple
     """Makes the loops that take the application's own system calls."""
 
 
-def _static_site(config: Config, root_fd: int, write: Write) -> Application:
-    if not config.log.access_log:
-        site = StaticSite(root_fd, config.web)
-        return Application(site.serve, site.statistics, site.begin_end, site.drain, forget=site.forget)
-    access_log = AccessLog(write)
-    site = StaticSite(root_fd, config.web, access_log=access_log)
+def _static_site(plan: WorkerPlan, write: Write) -> Application:
+    options, root = plan.config.web, plan.descriptors.root
+    access_log = _access_log(plan, write) if plan.config.log.access_log else None
+    site = StaticSite(root, options, access_log=access_log)
     return Application(
-        site.serve, site.statistics, site.begin_end, site.drain, access_log.flush, forget=site.forget
+        site.serve,
+        site.statistics,
+        site.begin_end,
+        site.drain,
+        at_heartbeat=nothing if access_log is None else access_log.flush,
+        forget=site.forget,
     )
 
 
-def open_application(config: Config, root_fd: int | None, write: Write) -> Application:
+def _access_log(plan: WorkerPlan, write: Write) -> AccessLog:
+    options = plan.config.web
+    trusted, field = networks_of(options.trusted_proxies), options.client_field.lower()
+    where = Where(plan.shard.id, plan.stack, trusted, field)
+    return AccessLog(write, layout=layout_of(plan.config.log.access_log_format), where=where)
+
+
+def open_application(plan: WorkerPlan, write: Write) -> Application:
     """The application of a configuration; a folder has a descriptor already, and its access log goes to
     `write`. Raises: ConfigError.
     """
-    if root_fd is not None:
-        return _static_site(config, root_fd, write)
+    if plan.descriptors.root != NO_DESCRIPTOR:
+        return _static_site(plan, write)
     try:
-        handler = load_application(config.server.target)
+        handler = load_application(plan.config.server.target)
     except ApplicationError as error:
         raise ConfigError(str(error)) from error
     return Application(

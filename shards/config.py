@@ -15,7 +15,8 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.disk.spin import SPIN_US
 from gossamer.core.tcp.parameters import Bounds, TcpParameters
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
-from gossamer.shards.web.options import WebOptions
+from gossamer.shards.web.log_layout import layout_of
+from gossamer.shards.web.options import WebOptions, check
 
 WORKERS_MAX = 64
 
@@ -84,6 +85,13 @@ class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     level: Literal["critical", "error", "warning", "info", "debug"] = "info"
     access_log: bool = False
+    access_log_file: str = ""
+    """A file, "fd:3" for a descriptor that the server was started with, "" for standard output."""
+    access_log_format: str = "common"
+    """"common", "combined", "json", or a line with names in braces."""
+
+    def __post_init__(self) -> None:
+        check("access_log_format", layout_of, self.access_log_format)
 
 
 class SupervisorConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,8 +19,8 @@ from gossamer.core import native
 from gossamer.core.clock import monotonic_us
 from gossamer.ffi.shared_memory import sealed_message
 from gossamer.shards.counters import WorkerState, create_row, map_row, state_of
+from gossamer.shards.handing import FileIdentity, hand_over, identity_of
 from gossamer.shards.imports import environment_without_here
-from gossamer.shards.root import FolderIdentity, identity_of, send_root
 from gossamer.shards.usage import ProcessUsage
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
 
@@ -36,20 +36,18 @@ class WorkerProcess:
         self.shard = plan.shard.id
         self.started_us = monotonic_us()
         self.stop_deadline_us: int | None = None
-        self.root: FolderIdentity | None = None
-        """The folder that it has."""
-        self._roots, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        if plan.descriptors.root != NO_DESCRIPTOR:
-            self.root = identity_of(plan.descriptors.root)
+        self.held = {name: identity_of(fd) for name, fd in plan.descriptors.exchanged().items()}
+        """The folders and files that it has."""
+        self._handed, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._go_write = NO_DESCRIPTOR
         with contextlib.ExitStack() as given:
             given.callback(theirs.close)
-            self._process = self._start(plan, given, roots=theirs.fileno(), waits=waits)
+            self._process = self._start(plan, given, handed=theirs.fileno(), waits=waits)
         self.pid = self._process.pid
         self._usage = ProcessUsage(self.pid, self.started_us)
 
     def _start(
-        self, plan: WorkerPlan, given: contextlib.ExitStack, *, roots: int, waits: bool
+        self, plan: WorkerPlan, given: contextlib.ExitStack, *, handed: int, waits: bool
     ) -> subprocess.Popen[bytes]:
         """The process; what it alone inherits is `given` it, and closed here. Raises: OSError."""
         counters = create_row()
@@ -59,7 +57,7 @@ class WorkerProcess:
         if waits:
             go, self._go_write = os.pipe2(os.O_CLOEXEC)
             given.callback(os.close, go)
-        descriptors = msgspec.structs.replace(plan.descriptors, go=go, counters=counters, roots=roots)
+        descriptors = msgspec.structs.replace(plan.descriptors, go=go, counters=counters, handed=handed)
         content = encode_plan(msgspec.structs.replace(plan, descriptors=descriptors))
         letter = sealed_message("gossamer-plan", content)
         given.callback(os.close, letter)
@@ -73,7 +71,7 @@ class WorkerProcess:
             )
         except OSError:
             self.go()  # Nobody waits for it.
-            self._roots.close()
+            self._handed.close()
             raise
 
     @property
@@ -107,10 +105,10 @@ class WorkerProcess:
         self.stop_deadline_us = deadline_us
         self.send(signal.SIGKILL if self.state is WorkerState.STARTING else number)
 
-    def give_root(self, root: FolderIdentity, root_fd: int) -> None:
-        """Send it the folder that is served by now, unless it has it."""
-        if self.root != root and send_root(self._roots, root_fd):
-            self.root = root
+    def give(self, name: str, fd: int, identity: FileIdentity) -> None:
+        """Send it what stands for that name by now, unless it has it."""
+        if self.held.get(name, identity) != identity and hand_over(self._handed, name, fd):
+            self.held[name] = identity
 
     def go(self) -> None:
         """Let a successor begin."""
@@ -122,5 +120,5 @@ class WorkerProcess:
         """The exit status of one that has ended, and its descriptors closed."""
         status = self._process.wait()
         self.go()
-        self._roots.close()
+        self._handed.close()
         return status

@@ -147,7 +147,7 @@ class Opened(contextlib.ExitStack):
         for listening in self._listening:
             refuse_new(listening)
 
-    def descriptors(self, shard: int, liveness: int, root: int) -> Descriptors:
+    def descriptors(self, shard: int, liveness: int) -> Descriptors:
         """What the worker of that shard inherits."""
         return Descriptors(
             liveness=liveness,
@@ -156,7 +156,6 @@ class Opened(contextlib.ExitStack):
             raw_ipv4=self._raw[0],
             raw_ipv6=self._raw[1],
             frames=self._frames,
-            root=root,
             reserved=self._reserved,
         )
 

@@ -24,7 +24,7 @@ PIPE_PIECE_BYTES: Final = 4096
 PIECE_BYTES: Final = 1 << 16
 
 DROPPED: Final = (
-    "standard %s: whoever reads it was too slow; such lines are dropped and counted "
+    "%s: whoever reads it was too slow; such lines are dropped and counted "
     "(log_lines_dropped_total of gossamer status --json)"
 )
 
@@ -100,11 +100,12 @@ def whole_lines(content: bytes, piece_bytes: int) -> list[bytes]:
 
 
 class Outlets:
-    """Standard output and standard error of a process that serves."""
+    """Standard output, standard error and access log of a process that serves."""
 
-    def __init__(self) -> None:
-        self.output = Outlet(OUTPUT_FD, "output")
-        self.error = Outlet(ERROR_FD, "error")
+    def __init__(self, access_log_fd: int | None = None) -> None:
+        self.output = Outlet(OUTPUT_FD, "standard output")
+        self.access_log = self.output if access_log_fd is None else Outlet(access_log_fd, "access log")
+        self.error = Outlet(ERROR_FD, "standard error")
 
     def take_over_log(self) -> None:
         """Have the log written through here from now on."""
@@ -114,12 +115,15 @@ class Outlets:
 
     def statistics(self) -> dict[str, int]:
         """Lines that nobody read in time."""
-        return {"log_lines_dropped_total": self.output.dropped_total + self.error.dropped_total}
+        return {"log_lines_dropped_total": sum(each.dropped_total for each in self._all())}
 
     def close(self) -> None:
         """Let the last lines out."""
-        self.output.close()
-        self.error.close()
+        for each in self._all():
+            each.close()
+
+    def _all(self) -> set[Outlet]:
+        return {self.access_log, self.output, self.error}
 
 
 class LogStream:

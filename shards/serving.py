@@ -8,7 +8,7 @@ import logging
 import select
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any, Final
 
@@ -21,7 +21,8 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.sync import Event
 from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
-from gossamer.shards.root import receive_root, warn_of_no_entry
+from gossamer.shards.handing import take_over
+from gossamer.shards.root import warn_of_no_entry
 from gossamer.shards.signals import STOPPING, describe_meaningless
 from gossamer.shards.stack import Stack, Statistics
 
@@ -123,13 +124,18 @@ class Worker:
             while connections() >= limit and self._drain_deadline_us is None:
                 await Sleep(LIMIT_PAUSE_US)
 
-    async def watch_roots(self, channel: socket.socket, root_fd: int, folder: str) -> None:
-        """Serve another folder whenever the supervisor sends one."""
+    async def watch_handed(
+        self, channel: socket.socket, held: Mapping[str, int], folders: Mapping[str, str]
+    ) -> None:
+        """Serve another folder, or write to another file, whenever the supervisor hands one over."""
         while True:
             await EpollWait(channel.fileno(), select.EPOLLIN)
-            if not receive_root(channel, root_fd):
+            name = take_over(channel, held)
+            if not name:
                 return  # the supervisor is gone
-            warn_of_no_entry(root_fd, folder)
+            if name not in folders:
+                continue
+            warn_of_no_entry(held[name], folders[name])
             if self._application is not None:
                 self._application.forget()
 

@@ -77,6 +77,8 @@ def allowed_values(annotation: Any) -> str:
     if kind is dict:
         key, value = get_args(annotation)
         return f"a table of {allowed_values(key)} to {allowed_values(value)}"
+    if kind is list:
+        return f"a list of {allowed_values(get_args(annotation)[0])}"
     names = {
         int: "an integer",
         bool: "true or false",
@@ -96,8 +98,18 @@ def field_name(section: str, key: str) -> str | None:
     return next((each for each in (name, f"{name}_us") if each in fields), None)
 
 
-def _with_unit(name: str, key: str, value: Any) -> Any:
-    """A duration or size as the integer it stands for; anything else as it came."""
+def _inline_value(text: str) -> Any:
+    """A list or table as it is written in a configuration; anything else as it came."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _with_unit(name: str, key: str, value: Any, annotation: Any) -> Any:
+    """A duration or size as the integer it stands for, a list or table of a text; else what came."""
+    if isinstance(value, str) and get_origin(annotation) in (dict, list):
+        return _inline_value(value)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if name.endswith("_us"):
         if isinstance(value, str) and not (key.endswith("_us") and value.isascii() and value.isdigit()):
@@ -141,7 +153,7 @@ def _annotation(section: str, name: str) -> Any:
 def _convert(setting: Setting, name: str) -> Any:
     annotation = _annotation(setting.section, name)
     try:
-        value = _with_unit(name, setting.key, setting.value)
+        value = _with_unit(name, setting.key, setting.value, annotation)
         return msgspec.convert(value, annotation, strict=not setting.is_text)
     # Before msgspec 0.21 its ValidationError is no ValueError.
     except (ValueError, OverflowError, msgspec.ValidationError) as error:

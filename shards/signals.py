@@ -44,7 +44,7 @@ STOPPING: Final = (signal.SIGTERM, signal.SIGXCPU)
 
 NO_LOG_FILES: Final = (
     "SIGUSR1: there is no log file to open again: lines go to standard output and standard error, "
-    "and whoever reads those rotates them"
+    "and whoever reads those rotates them (log.access_log_file names a file)"
 )
 NO_UPGRADE: Final = (
     "SIGUSR2 refused: a server is not upgraded in place; gossamer reload replaces its workers, "

@@ -35,7 +35,7 @@ def _point_at_nothing(fd: int) -> None:
 
 
 def write_all(fd: int, content: bytes, name: str) -> None:
-    """Write all of it to standard output or error, as `name` says; where the reader has left, say so and
+    """Write all of it to a descriptor, which a line calls `name`; where the reader has left, say so and
     write nowhere from then on.
     """
     try:
@@ -47,6 +47,6 @@ def write_all(fd: int, content: bytes, name: str) -> None:
                 select.select([], [fd], [])
     except BrokenPipeError:
         _point_at_nothing(fd)
-        log.warning("standard %s: its reader has left; nothing more is written to it", name)
+        log.warning("%s: its reader has left; nothing more is written to it", name)
     except OSError as error:
-        log.error("standard %s: %s; lines are lost", name, error.strerror)
+        log.error("%s: %s; lines are lost", name, error.strerror)

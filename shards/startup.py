@@ -19,7 +19,9 @@ from gossamer.shards.bootsecret import boot_secret
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
+from gossamer.shards.handing import LOG, ROOT, put_in_place
 from gossamer.shards.imports import warn_of_imports
+from gossamer.shards.log_file import is_file, open_log
 from gossamer.shards.machine import (
     FIREWALL_RIGHTS,
     find_loopback_obstacle,
@@ -31,12 +33,12 @@ from gossamer.shards.machine import (
 from gossamer.shards.opening import Opened
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
-from gossamer.shards.root import FolderIdentity, follow, open_root
+from gossamer.shards.root import follow, open_root, roots_of
 from gossamer.shards.ruleguard import RuleGuard
 from gossamer.shards.rules import Owner, QueueTarget
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.web.application import is_application_name
-from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, WorkerPlan
+from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, Descriptors, WorkerPlan
 
 ANY_ADDRESS = ("0.0.0.0", "::")
 
@@ -54,18 +56,50 @@ def target_kind(target: str) -> Literal["folder", "handler"]:
     raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that exists, or module:attribute")
 
 
-class Content:
-    """A configuration with the folder that it serves, open."""
+class Content(contextlib.ExitStack):
+    """A configuration with the folders that it serves and the file that it logs to, open. Closing it closes
+    them; workers have descriptors of their own.
+    """
 
     def __init__(self, config: Config) -> None:
+        """Raises: ConfigError, CannotStartError."""
+        super().__init__()
         self.config = config
-        is_folder = target_kind(config.server.target) == "folder"
-        self.root_fd = open_root(config.server.target) if is_folder else NO_DESCRIPTOR
+        self.held: dict[str, int] = {}
+        """The descriptors by the names in `shards.handing`."""
+        self._folders = roots_of(config) if target_kind(config.server.target) == "folder" else {}
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            for name, folder in self._folders.items():
+                self._hold(name, open_root(folder))
+            if self._folders and config.log.access_log and config.log.access_log_file:
+                self._hold(LOG, open_log(config.log.access_log_file))
+            undo.pop_all()
 
-    def close(self) -> None:
-        """Close the folder; workers have descriptors of their own."""
-        if self.root_fd != NO_DESCRIPTOR:
-            os.close(self.root_fd)
+    def _hold(self, name: str, fd: int) -> None:
+        self.held[name] = fd
+        self.callback(os.close, fd)
+
+    def follow(self) -> None:
+        """Have the folders lead where their names lead by now."""
+        for name, folder in self._folders.items():
+            follow(self.held[name], folder)
+
+    def reopen_log(self) -> bool:
+        """Open the log file again, which may have been moved; whether there is one. Raises: ConfigError."""
+        place = self.config.log.access_log_file
+        if LOG not in self.held or not is_file(place):
+            return False
+        put_in_place(open_log(place), self.held[LOG])
+        return True
+
+    def descriptors(self, opened: Descriptors) -> Descriptors:
+        """The same descriptors with those that are held here."""
+        return msgspec.structs.replace(
+            opened,
+            root=self.held.get(ROOT, NO_DESCRIPTOR),
+            access_log=self.held.get(LOG, NO_DESCRIPTOR),
+        )
 
 
 class ServerRun(contextlib.ExitStack):
@@ -125,15 +159,10 @@ class ServerRun(contextlib.ExitStack):
         """What the workers to come run with."""
         return self._content.config
 
-    def follow_root(self) -> FolderIdentity | None:
-        """Which folder is served by now; None where a handler is."""
-        root_fd = self._content.root_fd
-        return follow(root_fd, self.config.server.target) if root_fd != NO_DESCRIPTOR else None
-
     @property
-    def root_fd(self) -> int:
-        """The folder that is served."""
-        return self._content.root_fd
+    def content(self) -> Content:
+        """The folders and files that go with it."""
+        return self._content
 
     def _close_contents(self) -> None:
         self._content.close()
@@ -141,7 +170,7 @@ class ServerRun(contextlib.ExitStack):
 
     def worker_plan(self, shard: int) -> WorkerPlan:
         """The letter to a worker of that shard."""
-        descriptors = self.opened.descriptors(shard, self.liveness_read, self._content.root_fd)
+        descriptors = self._content.descriptors(self.opened.descriptors(shard, self.liveness_read))
         return WorkerPlan(
             config=self.config,
             stack=self.plan.stack,

@@ -8,7 +8,7 @@ import logging
 import selectors
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -23,6 +23,7 @@ from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
 from gossamer.shards.frames import output_of
+from gossamer.shards.handing import identity_of
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.orphans import reap_orphans
 from gossamer.shards.procfs import read_queues
@@ -51,7 +52,7 @@ START_PAUSE_US: Final = 1_000_000
 KERNEL_DROPS_INTERVAL_US: Final = 1_000_000
 SIGNALS: Final = frozenset({signal.SIGCHLD, *ENDING})
 """What `signals` must catch, from before anything is opened until all of it is given back."""
-SAID: Final[Mapping[int, str]] = {signal.SIGUSR1: NO_LOG_FILES, signal.SIGUSR2: NO_UPGRADE}
+SAID: Final[Mapping[int, str]] = {signal.SIGUSR2: NO_UPGRADE}
 HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 """Exit codes of a worker that a restart does not cure."""
 
@@ -131,10 +132,15 @@ class Supervisor:
         """
         if self._stopping or any(slot.is_replacing for slot in self._slots):
             return
-        root = self._run.follow_root()
-        for slot in self._slots:
-            if root is not None and slot.current is not None:
-                slot.current.give_root(root, self._run.root_fd)
+        self._run.content.follow()
+        self._hand_out(slot.current for slot in self._slots if slot.current is not None)
+
+    def _hand_out(self, processes: Iterable[WorkerProcess]) -> None:
+        """Give the workers what they do not have yet of what is held for them."""
+        held = {name: (fd, identity_of(fd)) for name, fd in self._run.content.held.items()}
+        for process in processes:
+            for name, (fd, identity) in held.items():
+                process.give(name, fd, identity)
 
     def _start_all(self) -> None:
         """Start every worker. Raises: CannotStartError."""
@@ -176,8 +182,22 @@ class Supervisor:
                 self.stop()
             elif number == signal.SIGQUIT:
                 self._dump_threads()
+            elif number == signal.SIGUSR1:
+                self._reopen_log()
             elif number != signal.SIGCHLD:
                 log.warning("%s", SAID.get(number) or describe_meaningless(number, "supervisor"))
+
+    def _reopen_log(self) -> None:
+        """Have lines go to the file that has the log's name by now; where none can be, to the old one."""
+        try:
+            if not self._run.content.reopen_log():
+                log.warning("%s", NO_LOG_FILES)
+                return
+        except ConfigError as error:
+            log.error("SIGUSR1: %s; lines go where they went", error)
+            return
+        log.info("SIGUSR1: the access log is opened again")
+        self._hand_out(process for slot in self._slots for process in slot.processes())
 
     def _dump_threads(self) -> None:
         """Have every worker write the stacks of its threads to the log."""

@@ -40,12 +40,13 @@ from gossamer.shards.application import Application, add_loops, give_connector, 
 from gossamer.shards.confinement import steps
 from gossamer.shards.counters import WorkerState, map_row
 from gossamer.shards.exitcode import CannotStartError, CommandError, ExitCode
+from gossamer.shards.handing import LOG
 from gossamer.shards.heart import Heart
 from gossamer.shards.imports import look_here_last
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.outlet import Outlets
-from gossamer.shards.root import require_entry
+from gossamer.shards.root import require_entry, roots_of
 from gossamer.shards.serving import Worker
 from gossamer.shards.signals import ENDING
 from gossamer.shards.stack import BuildStack
@@ -163,14 +164,16 @@ def run_worker(plan: WorkerPlan) -> None:
     root = plan.descriptors.root
     if root == NO_DESCRIPTOR:
         look_here_last()
-    outlets = Outlets()
-    application = open_application(plan.config, root if root != NO_DESCRIPTOR else None, outlets.output.put)
+    held = plan.descriptors.exchanged()
+    outlets = Outlets(held.get(LOG))
+    application = open_application(plan, outlets.access_log.put)
     unpinned = pin_cpu(plan.shard.cpu)
     set_limits(plan.config)
     give_up_privileges(plan)
     outlets.take_over_log()
-    if root != NO_DESCRIPTOR:
-        require_entry(root, plan.config.server.target)
+    folders = roots_of(plan.config) if root != NO_DESCRIPTOR else {}
+    for name, folder in folders.items():
+        require_entry(held[name], folder)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -183,9 +186,8 @@ def run_worker(plan: WorkerPlan) -> None:
     scheduler.add_loop(Heart(worker.beat))
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
     worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
-    if root != NO_DESCRIPTOR:
-        roots = socket.socket(fileno=plan.descriptors.roots)
-        worker.spawn_essential(worker.watch_roots(roots, root, plan.config.server.target), "roots")
+    handed = socket.socket(fileno=plan.descriptors.handed)
+    worker.spawn_essential(worker.watch_handed(handed, held, folders), "handed")
     worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
     watchdog = Watchdog(scheduler, report=log.warning)
     with forgotten_awaits_are_named() if is_wanted(None) else nullcontext():

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from gossamer.shards.config import Config
+from gossamer.shards.handing import LOG, ROOT
 from gossamer.shards.plan import ShardPlan
 
 NO_DESCRIPTOR = -1
@@ -31,10 +32,17 @@ class Descriptors(msgspec.Struct, frozen=True):
     frames: int = NO_DESCRIPTOR
     """The socket that frames leave from, where they may (`shards.frames`)."""
     root: int = NO_DESCRIPTOR
-    roots: int = NO_DESCRIPTOR
-    """Where another root comes from, when the name of the folder leads elsewhere."""
+    access_log: int = NO_DESCRIPTOR
+    """Where its lines go; NO_DESCRIPTOR for standard output."""
+    handed: int = NO_DESCRIPTOR
+    """Where comes what takes the place of a root or of a log file (`shards.handing`)."""
     reserved: int = NO_DESCRIPTOR
     """What keeps the kernel's TCP silent on our port: it must live as long as anybody answers there."""
+
+    def exchanged(self) -> dict[str, int]:
+        """Those that another may take the place of, by the names in `shards.handing`."""
+        found = {ROOT: self.root, LOG: self.access_log}
+        return {name: fd for name, fd in found.items() if fd != NO_DESCRIPTOR}
 
     def inherited(self) -> tuple[int, ...]:
         """Those that there are."""

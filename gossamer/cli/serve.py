@@ -53,6 +53,8 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "nfqueue_backend": ("nfqueue", "backend"),
     "log_level": ("log", "level"),
     "access_log": ("log", "access_log"),
+    "access_log_file": ("log", "access_log_file"),
+    "access_log_format": ("log", "access_log_format"),
 }
 """Which key of config.toml an option sets."""
 
@@ -164,7 +166,9 @@ def shell_word(path: str) -> str:
 @_option("nfqueue_backend", "netlink (ours) or netfilterqueue (the NetfilterQueue package).  [netlink]")
 @_option("queue_first", "First NFQUEUE number to try.  [100]")
 @_option("log_level", "critical, error, warning, info or debug.  [info]")
-@_option("access_log", "Write a line for each response to standard output.", is_switch=True)
+@_option("access_log", "Write a line for each response.", is_switch=True)
+@_option("access_log_file", "Where to: a file, or fd:N.  [standard output]")
+@_option("access_log_format", "common, combined, json, or a line with names in braces.  [common]")
 @click.option("--set", "set", multiple=True, metavar="SECTION.KEY=VALUE", help="Set any key of config.toml.")
 @click.option("--check-config", is_flag=True, help="Check the configuration and end.")
 @click.option("--print-config", is_flag=True, help="Print the configuration in effect and end.")

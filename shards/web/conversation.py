@@ -54,8 +54,8 @@ class Site(Protocol):
     def is_last(self, head: bytes) -> bool:
         """Whether the connection ends with the hot response to these bytes."""
 
-    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
-        """Count a response, and log it."""
+    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int, began_us: int) -> None:
+        """Count a response, and log it with the time since its head was there."""
 
     def note_tls(self, stream: Stream) -> bytes:
         """A TLS hello has come; what stands in the access log for its request line."""
@@ -135,6 +135,7 @@ class Conversation:
         if ready is not None:
             self.post(ready)
             return not self.site.is_last(head)
+        began_us = self.site.clock()
         request = self.site.parse(head)
         if isinstance(request, Refusal):
             return self.refuse(request, head)
@@ -144,10 +145,13 @@ class Conversation:
                 return self.refuse(refusal, head)
         answer, source = await self.site.answer(request)
         body_bytes = answer.body_bytes
-        self.site.note(self.stream, head, answer.status, body_bytes)
         if isinstance(source, StreamedFile):
-            await self.stream_answer(answer, source)
+            try:
+                await self.stream_answer(answer, source)
+            finally:
+                self.site.note(self.stream, head, answer.status, body_bytes, began_us)
             return answer.keep_alive
+        self.site.note(self.stream, head, answer.status, body_bytes, began_us)
         response = whole_response(answer, source)
         self.post(response)
         if answer.status in HOT_STATUSES and not request.has_body:
@@ -212,7 +216,7 @@ class Conversation:
         if head.startswith(b"HEAD "):
             answer = msgspec.structs.replace(answer, parts=())
         self.post(whole_response(answer, b""))
-        self.site.note(self.stream, head, answer.status, answer.body_bytes)
+        self.site.note(self.stream, head, answer.status, answer.body_bytes, self.site.clock())
         return False
 
 

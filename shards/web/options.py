@@ -3,11 +3,13 @@
 Owns the [web] section of config.toml. It knows nothing of how they are read or obeyed.
 """
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from gossamer.core.http.forwarded import networks_of
 from gossamer.core.http.limits import MessageLimits
 
 KIB = 1024
@@ -27,6 +29,14 @@ FieldName = Annotated[
 """A field that nothing else decides."""
 FieldValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z")]
 Pattern = Annotated[str, Meta(pattern=r"^[\x21-\x7e][\x20-\x7e]*\Z")]
+
+
+def check(key: str, read: Callable[..., object], *values: Any) -> None:
+    """Have a value read, as it will be where it is used. Raises: ValueError that names its key."""
+    try:
+        read(*values)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +66,10 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether text is compressed for clients that take it; each state of a file once, kept in the cache."""
     compress_min_bytes: Bytes = 1 * KIB
     """Smaller files are not worth it."""
+    trusted_proxies: list[str] = []
+    """Addresses and networks of proxies whose word is taken for whom they heard."""
+    client_field: Literal["X-Forwarded-For", "Forwarded"] = "X-Forwarded-For"
+    """Where they say it: only one, for a client may send the other."""
     server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*\Z")] = "gossamer"
     """The Server field of every response; empty: none."""
 
@@ -108,6 +122,9 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Large files are read and sent in pieces of this size (at most what one AIO buffer holds)."""
     pipeline_bytes_max: Count = 256 * KIB
     """Answers to pipelined requests are joined up to this size before they are sent."""
+
+    def __post_init__(self) -> None:
+        check("trusted_proxies", networks_of, self.trusted_proxies)
 
     def message_limits(self) -> MessageLimits:
         """The part that the HTTP reader obeys."""

@@ -7,8 +7,8 @@ is a function of head, file and second; whatever is kept is dropped when the sec
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, Protocol
 
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
 from gossamer.core.errors import BoundExceeded, Draining
@@ -38,8 +38,15 @@ from gossamer.shards.web.paths import site_path
 from gossamer.shards.web.straight import answer_straight
 from gossamer.shards.web.variants import StreamedFile
 
-AccessLog = Callable[[Stream, bytes, int, int], None]
-"""log(stream, request head, status, body bytes): called for every response; must not block."""
+
+class ResponseLog(Protocol):
+    """What is called for every response; it must not block."""
+
+    def __call__(
+        self, stream: Stream, head: bytes, status: int, body_bytes: int, duration_us: int = 0, user: str = ""
+    ) -> None:
+        """Note it. A response that was ready when its request came has taken no time."""
+
 
 NO_BODY: Final = b""
 TLS_LINE: Final = b"TLS hello\r\n"
@@ -61,7 +68,7 @@ class StaticSite:
         files: Files | None = None,
         clock: Clock = monotonic_us,
         wall: Clock = wall_us,
-        access_log: AccessLog | None = None,
+        access_log: ResponseLog | None = None,
     ) -> None:
         self.options = options
         self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
@@ -227,15 +234,15 @@ class StaticSite:
         """Whether the connection ends with the hot response to these bytes."""
         return head in self.last_heads
 
-    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int) -> None:
-        """Count a response, and log it."""
+    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int, began_us: int) -> None:
+        """Count a response, and log it with the time since its head was there."""
         self.slow_total += 1
         if status >= 500:
             self.responses_5xx_total += 1
         elif status >= 400:
             self.responses_4xx_total += 1
         if self.access_log is not None:
-            self.access_log(stream, head, status, body_bytes)
+            self.access_log(stream, head, status, body_bytes, self.clock() - began_us)
 
     def note_tls(self, stream: Stream) -> bytes:
         """A TLS hello has come: warned of once, since whoever sends it gets no answer that it understands."""

@@ -29,12 +29,13 @@ class StraightSite(Site, Protocol):
 
 async def answer_straight(site: StraightSite, stream: Stream, head: bytes, name: str) -> bool:
     """Answer a plain GET of that name; whether the connection lives on. Raises: OSError, PeerLeftError."""
+    began_us = site.clock()
     entry = await find_small(site.library, name)
     setting = site.setting()
     if entry is None or setting.is_draining:
         return await Conversation(site, stream).run(head)
     response = plain_head(entry.facts, setting) + entry.body
-    site.note(stream, head, 200, entry.facts.size)
+    site.note(stream, head, 200, entry.facts.size, began_us)
     site.keep_hot(head, response, 200, entry.facts.size)
     await stream.send(response, site.options.write_timeout_us)
     return not site.is_draining

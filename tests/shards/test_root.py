@@ -1,13 +1,13 @@
-"""The served folder by its name: followed where it leads, sent to who holds the old one."""
+"""The served folder by its name: followed where it leads."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 
 from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.root import follow, identity_of, open_root, receive_root, send_root
+from gossamer.shards.handing import identity_of
+from gossamer.shards.root import follow, open_root
 
 
 def names(root_fd: int) -> list[str]:
@@ -36,29 +36,3 @@ def test_follow__removed_and_made_again__the_new_one_under_the_old_number(tmp_pa
 def test_open_root__no_folder__one_line(tmp_path: Path) -> None:
     with pytest.raises(CannotStartError, match="No such file"):
         open_root(str(tmp_path / "absent"))
-
-
-def test_sent__takes_the_place_of_the_old_one__until_the_sender_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "new").touch()
-    held, fresh = open_root(str(tmp_path / "a")), open_root(str(tmp_path / "b"))
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        assert send_root(ours, fresh)
-        assert receive_root(theirs, held)
-        assert names(held) == ["new"]
-        ours.close()
-        assert not receive_root(theirs, held)
-        assert not send_root(ours, fresh)
-    os.close(held)
-    os.close(fresh)
-
-
-def test_send__nobody_reads__refused_and_not_waited_for(tmp_path: Path) -> None:
-    root_fd = open_root(str(tmp_path))
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs:
-        sent = [send_root(ours, root_fd) for _ in range(2000)]
-    assert not all(sent)
-    os.close(root_fd)

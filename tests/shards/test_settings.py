@@ -75,6 +75,10 @@ def test_combine__assignment__typed_value(text: str, section: str, field: str, v
         ("web.index_file=a/b", ["web.index_file", "'a/b'", "a text that matches"]),
         ("web.media_types=x", ["web.media_types", "a table of a text"]),
         ("log.access_log=maybe", ["log.access_log", "true or false"]),
+        ("log.access_log_format={who}", ["[log]", "access_log_format", "{who}", "common, combined, json"]),
+        ("web.trusted_proxies=x", ["web.trusted_proxies", "a list of a text"]),
+        ('web.trusted_proxies=["10.0.0.1/8"]', ["[web]", "trusted_proxies", "10.0.0.1/8"]),
+        ("web.client_field=Host", ["web.client_field", "'X-Forwarded-For', 'Forwarded'"]),
         ("server", ["section.key=value"]),
     ],
 )
@@ -96,6 +100,11 @@ def test_combine__tcp_parameter_out_of_its_bounds__refused_and_both_are_named(na
     for right in (least, most):
         config = combine([Setting("tcp", name, right, f"config.toml: tcp.{name}", is_text=False)])
         assert getattr(config.tcp, name) == right
+
+
+def test_combine__lists_and_tables__as_toml_has_them() -> None:
+    assert combined('web.trusted_proxies=["::1"]').web.trusted_proxies == ["::1"]
+    assert combined('web.media_types={"x" = "text/x"}').web.media_types == {"x": "text/x"}
 
 
 def test_combine__values_that_disagree__refused() -> None:

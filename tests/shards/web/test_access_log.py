@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gossamer.shards.web.access_log import NOTES_MAX, AccessLog, escape
+from gossamer.shards.web.access_log import HEADS_BYTES_MAX, NOTES_MAX, AccessLog
+from gossamer.shards.web.log_layout import layout_of
 
 WALL_US = 784111777 * 1_000_000
 HEAD = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -51,6 +52,17 @@ def test_full__written_at_once__bounded(written: list[bytes]) -> None:
     assert len(log.notes) == 1
 
 
+def test_heads__kept_for_their_fields_alone__bounded(written: list[bytes]) -> None:
+    peer: Any = Peer()
+    head = HEAD[:-2] + b"Referer: " + b"x" * 30_000 + b"\r\n\r\n"
+    common, combined = AccessLog(written.append), AccessLog(written.append, layout=layout_of("combined"))
+    for _ in range(HEADS_BYTES_MAX // len(head) + 1):
+        common(peer, head, 200, 5)
+        combined(peer, head, 200, 5)
+    assert len(written) == 1
+    assert common.notes[0].head == b"GET /x HTTP/1.1"
+
+
 def test_peer_gone_and_no_head(written: list[bytes]) -> None:
     log = AccessLog(written.append, lambda: WALL_US)
     gone: Any = GonePeer()
@@ -69,4 +81,3 @@ def test_forged_line__escaped(written: list[bytes]) -> None:
     assert end == b""
     assert re.fullmatch(rb'[^"]*"[\x20-\x21\x23-\x7e]*" 400 0', first)
     assert len(second) < 2000
-    assert escape(b'"\\\n') == "\\x22\\x5c\\x0a"

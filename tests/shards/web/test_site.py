@@ -654,7 +654,7 @@ def test_error_pages__never_echo_the_request(bench: Any) -> None:
 
 def test_access_log__every_response_once(bench: Any, build: Any) -> None:
     noted: list[tuple[bytes, int, int]] = []
-    bench.rebuild(access_log=lambda _stream, head, status, size: noted.append((head[:13], status, size)))
+    bench.rebuild(access_log=lambda _stream, head, status, size, *_: noted.append((head[:13], status, size)))
     one = build("/plain.txt")
     bench.talk(one, one, one + one, build("/absent"), b"\x00")
     assert [status for _, status, _ in noted] == [200, 200, 200, 200, 404, 400]

@@ -1,0 +1,61 @@
+"""Descriptors that are exchanged while workers run: folders that were built again, a log file that was moved.
+
+The supervisor opened them, and workers hold them as an ordinary user who may not open them. What takes the
+place of one comes over a socket that each worker has; a number of a descriptor stays what it was.
+
+Source: unix(7), SCM_RIGHTS; dup(2).
+"""
+
+import os
+import socket
+from array import array
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+NAME_BYTES_MAX: Final = 64
+LOG: Final = "access log"
+ROOT: Final = "root"
+"""The target's folder; those of further sites are ROOT and their number."""
+
+
+class FileIdentity(NamedTuple):
+    """Which file or folder it is; no other has the same as long as somebody holds it."""
+
+    device: int
+    inode: int
+
+
+def identity_of(opened: int | str) -> FileIdentity:
+    """What a descriptor or a name leads to. Raises: OSError."""
+    found = os.stat(opened)
+    return FileIdentity(found.st_dev, found.st_ino)
+
+
+def put_in_place(fresh_fd: int, held_fd: int) -> None:
+    """The first descriptor takes the place of the second."""
+    os.dup2(fresh_fd, held_fd, inheritable=False)
+    os.close(fresh_fd)
+
+
+def hand_over(channel: socket.socket, name: str, fd: int) -> bool:
+    """Send a descriptor to a worker; whether it went out: whoever does not read gets it later."""
+    # Not socket.send_fds: before Python 3.13 it drops the flags that it is given.
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
+    try:
+        channel.sendmsg([name.encode("ascii")], rights, socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    return True
+
+
+def take_over(channel: socket.socket, held: Mapping[str, int]) -> str:
+    """Take a descriptor, which then stands in place of what is held by its name; that name, or "" when none
+    comes any more."""
+    message, fds, _, _ = socket.recv_fds(channel, NAME_BYTES_MAX, 1, socket.MSG_DONTWAIT)
+    name = message.decode("ascii")
+    for fd in fds:
+        if name in held:
+            put_in_place(fd, held[name])
+        else:
+            os.close(fd)
+    return name
