@@ -47,6 +47,8 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "timeout_graceful_shutdown": ("server", "timeout_graceful_shutdown"),
     "timeout_keep_alive": ("web", "keep_alive_timeout"),
     "autoindex": ("web", "autoindex"),
+    "clean_urls": ("web", "clean_urls"),
+    "fallback": ("web", "fallback"),
     "precompressed": ("web", "precompressed"),
     "compress": ("web", "compress"),
     "queue_first": ("nfqueue", "queue_first"),
@@ -161,6 +163,8 @@ def shell_word(path: str) -> str:
 @_option("timeout_keep_alive", "Close an idle connection after this long.  [75s]")
 @_option("timeout_graceful_shutdown", "How long SIGTERM lets requests finish.  [10s]")
 @_option("autoindex", "Answer a folder that has no index.html with a list.", is_switch=True)
+@_option("clean_urls", "Answer /about by about.html.", is_switch=True)
+@_option("fallback", "Answer what is not there, and has no dot, by this file.")
 @_option("precompressed", "Answer with NAME.br, .zst or .gz beside a file.", is_switch=True)
 @_option("compress", "Compress text for clients that take it.", is_switch=True)
 @_option("nfqueue_backend", "netlink (ours) or netfilterqueue (the NetfilterQueue package).  [netlink]")

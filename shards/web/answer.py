@@ -28,6 +28,7 @@ from gossamer.core.http.ranges import (
 from gossamer.core.http.request import Request
 from gossamer.core.http.response import CLOSE, KEEP_ALIVE, field_lines, head_of_lines
 from gossamer.core.io.file import FileStatus
+from gossamer.shards.web.caching import NO_EXPIRES, Caching
 from gossamer.shards.web.pages import HTML, error_page
 
 Part = bytes | ByteRange
@@ -36,6 +37,7 @@ FieldList = list[tuple[str, str]]
 LAST_LINES: Final = field_lines([CLOSE])
 OLD_CLIENT_LINES: Final = field_lines([KEEP_ALIVE])
 
+NO_CACHING: Final = Caching()
 NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 VARY: Final = ("Vary", "Accept-Encoding")
@@ -59,13 +61,29 @@ class FileFacts(msgspec.Struct, frozen=True, gc=False):
     """Whether another client may get it in another coding."""
     caching: str = ""
     """The line of Cache-Control, if it has one."""
+    expires_s: int = NO_EXPIRES
+    """How long after its answer a copy expires."""
 
-    @property
-    def cache_lines(self) -> str:
-        """What caches must know of it whatever is answered. RFC 9110 15.4.5: a 304 has Cache-Control and Vary
-        where a 200 would.
+    def cache_lines(self, now_s: int) -> str:
+        """What caches must know of it whatever is answered. RFC 9110 15.4.5: a 304 has Cache-Control, Expires
+        and Vary where a 200 would.
         """
-        return self.caching + field_lines([VARY]) if self.varies else self.caching
+        lines = self.caching + self.expires_line(now_s)
+        return lines + field_lines([VARY]) if self.varies else lines
+
+    def expires_line(self, now_s: int) -> str:
+        """When a copy expires that is sent now, if that is said."""
+        return "" if self.expires_s < 0 else f"Expires: {format_date(now_s + self.expires_s)}\r\n"
+
+
+class Page(msgspec.Struct, frozen=True):
+    """The body of an error, of the site's own."""
+
+    media_type: str
+    body: bytes
+
+
+NO_PAGES: Final[Mapping[int, Page]] = MappingProxyType({})
 
 
 class AnswerSetting(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +94,10 @@ class AnswerSetting(msgspec.Struct, frozen=True, gc=False):
     server: str = ""
     """How pages that are made here name the server; "" for not at all."""
     ranges_max: int = RANGES_MAX
+    now_s: int = 0
+    """Seconds since 1970."""
+    pages: Mapping[int, Page] = NO_PAGES
+    """By status."""
     is_draining: bool = False
     """Whether connections are to end with the answer at hand."""
 
@@ -95,7 +117,7 @@ class Answer(msgspec.Struct, frozen=True):
         return sum(part.length if isinstance(part, ByteRange) else len(part) for part in self.parts)
 
 
-def file_facts(status: FileStatus, media_type: str, now: int, caching: str = "") -> FileFacts:
+def file_facts(status: FileStatus, media_type: str, now: int, caching: Caching = NO_CACHING) -> FileFacts:
     """The facts of a file as it is now, in seconds since 1970.
 
     RFC 9110 8.8.1: a strong validator changes whenever the representation does; size, inode and the times in
@@ -113,11 +135,15 @@ def file_facts(status: FileStatus, media_type: str, now: int, caching: str = "")
     # As `field_lines` would write them, of values that are ours or were judged with the configuration.
     lines = (
         f"Content-Type: {media_type}\r\nContent-Length: {status.size_bytes}\r\n"
-        f"Last-Modified: {last_modified}\r\nETag: {etag}\r\nAccept-Ranges: bytes\r\n{caching}"
+        f"Last-Modified: {last_modified}\r\nETag: {etag}\r\nAccept-Ranges: bytes\r\n{caching.line}"
     )
     is_date_strong = status.ctime_ns // 1_000_000_000 <= modified < now
     validators = Validators(etag, modified, is_date_strong)
-    return FileFacts(status.size_bytes, media_type, validators, last_modified, lines, caching=caching)
+    return FileFacts(
+        *(status.size_bytes, media_type, validators, last_modified, lines),
+        caching=caching.line,
+        expires_s=caching.expires_s,
+    )
 
 
 def varying_facts(facts: FileFacts) -> FileFacts:
@@ -169,7 +195,7 @@ def file_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> A
         return error_answer(412, request, setting)
     if verdict is Evaluation.NOT_MODIFIED:
         fields = validator_fields(facts.last_modified, facts.validators.etag)
-        return answer(304, field_lines(fields) + facts.cache_lines, (), request, setting)
+        return answer(304, field_lines(fields) + facts.cache_lines(setting.now_s), (), request, setting)
     # RFC 9110 14.2: "A server MUST ignore a Range header field received with a request method [...] for which
     # range handling is not defined. For this specification, GET is the only method for which range handling
     # is defined."
@@ -187,12 +213,12 @@ def file_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> A
 def whole_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> Answer:
     """200 with all of the file."""
     parts: tuple[Part, ...] = (ByteRange(0, facts.size),) if facts.size and request.method == "GET" else ()
-    return answer(200, facts.lines, parts, request, setting)
+    return answer(200, facts.lines + facts.expires_line(setting.now_s), parts, request, setting)
 
 
 def plain_head(facts: FileFacts, setting: AnswerSetting) -> bytes:
     """The head of `whole_answer` to a plain GET, on a connection that lives on."""
-    return head_of_lines(200, setting.lines + facts.lines)
+    return head_of_lines(200, setting.lines + facts.lines + facts.expires_line(setting.now_s))
 
 
 def ranges_answer(
@@ -217,7 +243,7 @@ def ranges_answer(
         *extra,
         *([("Content-Encoding", facts.coding)] if facts.coding else []),
     ]
-    return answer(206, field_lines(fields) + facts.cache_lines, parts, request, setting)
+    return answer(206, field_lines(fields) + facts.cache_lines(setting.now_s), parts, request, setting)
 
 
 def boundary_of(facts: FileFacts) -> str:
@@ -241,8 +267,9 @@ def error_answer(
     """An error or a redirect with its short page; without a request (its head could not be read) it is the
     last answer.
     """
-    body = error_page(status, setting.server)
-    fields = [("Content-Type", HTML), ("Content-Length", str(len(body))), *(extra or [])]
+    page = setting.pages.get(status) or Page(HTML, error_page(status, setting.server))
+    body = page.body
+    fields = [("Content-Type", page.media_type), ("Content-Length", str(len(body))), *(extra or [])]
     if status == 405:
         # RFC 9110 15.5.6: "The origin server MUST generate an Allow header field in a 405 response"
         fields.append(("Allow", ", ".join(ALLOWED_METHODS)))

@@ -5,6 +5,7 @@ disk, and which status an OSError means. It knows no connection.
 """
 
 import errno
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,10 +16,9 @@ from gossamer.core.http.media_types import media_type
 from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import FileFacts, file_facts
 from gossamer.shards.web.cache import CachedFile, FileCache
-from gossamer.shards.web.caching import caching_of, caching_rules
 from gossamer.shards.web.files import Files, OpenFile
 from gossamer.shards.web.options import WebOptions
-from gossamer.shards.web.paths import SitePath
+from gossamer.shards.web.paths import SitePath, quoted_path, quoted_query
 from gossamer.shards.web.variants import ServedFile, StreamedFile, Variants
 
 READ_BYTES_MAX: Final = 256 * 1024
@@ -47,6 +47,9 @@ STATUS_OF_ERRNO: Final = {
 """Any other error of the disk is 500."""
 
 
+HTML_ENDING: Final = ".html"
+
+
 class Folder(msgspec.Struct, frozen=True):
     """A folder without an index file, to be listed; whoever gets it closes it."""
 
@@ -55,7 +58,7 @@ class Folder(msgspec.Struct, frozen=True):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """The folder is asked for without its slash."""
+    """It is asked for in another way: a folder without its slash, a page with its ending."""
 
     target: str
 
@@ -74,28 +77,62 @@ class Library:
         self.wall = wall
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
         self.variants = Variants(self, options) if options.precompressed or options.compress else None
-        self.caching = caching_rules(options.cache_control)
+        self.caching = options.caching_rules()
         self.hits_total = 0
         self.misses_total = 0
 
     async def find(self, path: SitePath, accepted: str | None = None) -> Content:
         """What the path stands for, in a coding of those that are accepted."""
         try:
-            if not path.is_folder:
-                found = await self.look_up(path.name)
-                return (
-                    Moved(path.folder_target)
-                    if found is None
-                    else await self.coded(path.name, found, accepted)
-                )
-            index = f"{path.name}/{self.options.index_file}" if path.name else self.options.index_file
-            try:
-                found = await self.look_up(index)
-            except FileNotFoundError:
-                found = None
-            return await self.folder(path.name) if found is None else await self.coded(index, found, accepted)
+            if path.is_folder:
+                return await self.find_folder(path, accepted)
+            return await self.find_name(path, accepted)
         except (OSError, BoundExceeded) as error:
             return status_of(error)
+
+    async def find_name(self, path: SitePath, accepted: str | None) -> Content:
+        """What a path without a slash at its end stands for. Raises: OSError."""
+        name, is_clean = path.name, self.options.clean_urls
+        try:
+            found = await self.look_up(name)
+        except FileNotFoundError:
+            page = await self.page_of(name, accepted) if is_clean else None
+            if page is None:
+                raise
+            return page
+        if found is None:
+            page = await self.page_of(name, accepted) if is_clean else None
+            return Moved(path.folder_target) if page is None else page
+        if is_clean and name.endswith(HTML_ENDING):
+            return discarded(found, Moved(clean_target(path, self.options.index_files)))
+        return await self.coded(name, found, accepted)
+
+    async def page_of(self, name: str, accepted: str | None) -> ServedFile | int | None:
+        """The page that a name without its ending means; None where there is none. Raises: OSError."""
+        page = await self.look_up_if_there(name + HTML_ENDING)
+        return None if page is None else await self.coded(name + HTML_ENDING, page, accepted)
+
+    async def find_folder(self, path: SitePath, accepted: str | None) -> Content:
+        """What a path with a slash at its end stands for. Raises: OSError."""
+        for file in self.options.index_files:
+            index = f"{path.name}/{file}" if path.name else file
+            found = await self.look_up_if_there(index)
+            if found is not None:
+                return await self.coded(index, found, accepted)
+        try:
+            return await self.folder(path.name)
+        except FileNotFoundError:
+            page = await self.look_up_if_there(path.name + HTML_ENDING) if self.options.clean_urls else None
+            if page is None:
+                raise
+            return discarded(page, Moved(quoted_path(f"/{path.name}") + quoted_query(path.query)))
+
+    async def look_up_if_there(self, name: str) -> CachedFile | StreamedFile | int | None:
+        """The file of that name; None when there is none, or a folder. Raises: OSError."""
+        try:
+            return await self.look_up(name)
+        except FileNotFoundError:
+            return None
 
     async def coded(self, name: str, found: ServedFile | int, accepted: str | None) -> ServedFile | int:
         """The file, or a coding of it."""
@@ -155,7 +192,7 @@ class Library:
     def facts_of(self, name: str, status: FileStatus) -> FileFacts:
         """What an answer says about a file."""
         kind = media_type(name, self.options.media_types)
-        return file_facts(status, kind, self.wall() // SECOND_US, caching_of(name, self.caching))
+        return file_facts(status, kind, self.wall() // SECOND_US, self.caching.of(name))
 
     async def load(self, name: str, file: OpenFile, facts: FileFacts, now_us: int) -> CachedFile | int:
         """Read a small file, and keep it. Raises: OSError."""
@@ -180,6 +217,20 @@ class Library:
             return Folder(name, file)
         file.close()
         return 403 if file.status.is_directory else 404
+
+
+def clean_target(path: SitePath, index_files: Sequence[str]) -> str:
+    """Where a page is asked for without the ending of its name; an index file by its folder."""
+    folder, _, last = path.name.rpartition("/")
+    name = f"{folder}/" if last in index_files and folder else "" if last in index_files else path.name
+    return quoted_path("/" + name.removesuffix(HTML_ENDING)) + quoted_query(path.query)
+
+
+def discarded(found: CachedFile | StreamedFile | int, instead: Moved) -> Moved:
+    """What is answered instead of a file, which is closed."""
+    if isinstance(found, StreamedFile):
+        found.file.close()
+    return instead
 
 
 def status_of(error: OSError | BoundExceeded) -> int:

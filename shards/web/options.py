@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.http.limits import MessageLimits
+from gossamer.shards.web.caching import CachingRules
+from gossamer.shards.web.cors import Cors
+from gossamer.shards.web.routes import redirects_of, rewrites_of
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -28,6 +31,9 @@ FieldName = Annotated[
 ]
 """A field that nothing else decides."""
 FieldValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z")]
+FileName = Annotated[str, Meta(pattern=r"^[^/\x00]+\Z")]
+Name = Annotated[str, Meta(pattern=r"^(?:[^/\x00][^\x00]*)?\Z")]
+ErrorStatus = Annotated[str, Meta(pattern=r"^[45][0-9][0-9]\Z")]
 Pattern = Annotated[str, Meta(pattern=r"^[\x21-\x7e][\x20-\x7e]*\Z")]
 
 
@@ -45,8 +51,22 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Units: names ending _us are microseconds, _bytes bytes.
     """
 
-    index_file: Annotated[str, Meta(pattern=r"^[^/\x00]+\Z")] = "index.html"
-    """Served for a folder."""
+    index_files: Annotated[list[FileName], Meta(max_length=16)] = field(
+        default_factory=lambda: ["index.html"]
+    )
+    """Served for a folder: the first that is there."""
+    clean_urls: bool = False
+    """Whether /about is answered by about.html, and /about.html with the way to /about."""
+    fallback: Name = ""
+    """The file for whatever is not there and has no dot in its last name, for applications of one page."""
+    error_pages: dict[ErrorStatus, Name] = {}
+    """By status, the file that is the body of such an error."""
+    redirects: dict[str, str] = {}
+    """Path to where it leads, a status perhaps in front; a star is the rest of the path."""
+    rewrites: dict[str, str] = {}
+    """Path to the path that is looked up instead."""
+    cors: list[str] = []
+    """Origins that may read what is served; "*" is any."""
     autoindex: bool = False
     """Whether a folder without an index file is answered with a list of what is in it (else 403)."""
     autoindex_entries_max: Count = 2000
@@ -60,6 +80,12 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cache_control: dict[Pattern, FieldValue] = {}
     """Cache-Control by pattern: the first that fits a file's name, or its path where it begins with a slash.
     """
+    expires: dict[Pattern, str] = {}
+    """By pattern, how long after its answer a copy expires: Expires, and max-age where Cache-Control says
+    nothing.
+    """
+    immutable_hashed: bool = False
+    """Whether a file that has a hash of its content in its name is said never to change."""
     precompressed: bool = False
     """Whether a file is answered by NAME.br, NAME.zst or NAME.gz beside it, where a client takes that."""
     compress: bool = False
@@ -125,6 +151,14 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         check("trusted_proxies", networks_of, self.trusted_proxies)
+        check("redirects", redirects_of, self.redirects)
+        check("rewrites", rewrites_of, self.rewrites)
+        check("cors", Cors, self.cors)
+        check("expires", self.caching_rules)
+
+    def caching_rules(self) -> CachingRules:
+        """What is said to caches. Raises: ValueError."""
+        return CachingRules(self.cache_control, self.expires, immutable_hashed=self.immutable_hashed)
 
     def message_limits(self) -> MessageLimits:
         """The part that the HTTP reader obeys."""

@@ -34,9 +34,17 @@ class SitePath(msgspec.Struct, frozen=True, gc=False):
     @property
     def folder_target(self) -> str:
         """The target with the slash that was missing, for a redirect. Never begins with two slashes."""
-        return quote(f"/{self.name}/" if self.name else "/", safe="/~", errors="surrogateescape") + quote(
-            self.query, safe=PRINTABLE, encoding="latin-1"
-        )
+        return quoted_path(f"/{self.name}/" if self.name else "/") + quoted_query(self.query)
+
+
+def quoted_path(path: str) -> str:
+    """A path as it stands in a URL."""
+    return quote(path, safe="/~", errors="surrogateescape")
+
+
+def quoted_query(query: str) -> str:
+    """A query as it came, what is no ASCII quoted."""
+    return quote(query, safe=PRINTABLE, encoding="latin-1")
 
 
 def site_path(target: str, hidden_files: bool = False) -> SitePath | int:

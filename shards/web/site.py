@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from typing import Final, Protocol
 
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
-from gossamer.core.errors import BoundExceeded, Draining
+from gossamer.core.errors import Draining
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
 from gossamer.core.http.request import Request, RequestParser
@@ -20,21 +20,16 @@ from gossamer.core.io.serve import is_no_fault
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.streamcall import Idle
 from gossamer.shards.web.answer import (
-    ALLOWED_METHODS,
     Answer,
     AnswerSetting,
     common_lines,
-    error_answer,
-    file_answer,
-    page_answer,
 )
-from gossamer.shards.web.content import Folder, Library, Moved, status_of
+from gossamer.shards.web.content import Library
 from gossamer.shards.web.conversation import Conversation
 from gossamer.shards.web.files import Files
 from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
-from gossamer.shards.web.listing import list_folder
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
-from gossamer.shards.web.paths import site_path
+from gossamer.shards.web.responder import Responder
 from gossamer.shards.web.straight import answer_straight
 from gossamer.shards.web.variants import StreamedFile
 
@@ -75,8 +70,10 @@ class StaticSite:
         self.clock = clock
         self.wall = wall
         self.library = Library(files or FileIO(root, direct=options.direct_io), options, clock, wall)
+        self.responder = Responder(self.library, options)
         self.limits = options.message_limits()
         self.parse = RequestParser(self.limits)
+        self.is_straight = self.responder.is_plain and self.library.variants is None
         self.access_log = access_log
         self.hot: dict[bytes, bytes] = {}
         self.hot_facts: dict[bytes, tuple[int, int]] = {}
@@ -141,7 +138,7 @@ class StaticSite:
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
         name = self.parse.plain_target(data)
-        if name is not None and not self.is_draining and self.library.variants is None:
+        if name is not None and not self.is_draining and self.is_straight:
             return answer_straight(self, stream, data, name)
         return Conversation(self, stream).run(data)
 
@@ -157,7 +154,7 @@ class StaticSite:
 
     def forget(self) -> None:
         """The folder is another one: keep nothing of the one before."""
-        self.library.cache.clear()
+        self.responder.forget()
         self.begin_second(0)
 
     def setting(self) -> AnswerSetting:
@@ -178,34 +175,18 @@ class StaticSite:
         self.hot_facts.clear()
         self.last_heads.clear()
         self.hot_bytes = 0
-        lines = common_lines(format_date(self.wall() // SECOND_US), self.options.server, self.options.fields)
-        self.common = AnswerSetting(lines, self.options.server, self.options.ranges_max, self.is_ending)
+        now_s = self.wall() // SECOND_US
+        self.common = AnswerSetting(
+            common_lines(format_date(now_s), self.options.server, self.options.fields),
+            self.options.server,
+            self.options.ranges_max,
+            now_s,
+            is_draining=self.is_ending,
+        )
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
         """The answer, and what its ranges are taken from."""
-        setting = self.setting()
-        if request.method not in ALLOWED_METHODS:
-            return error_answer(405, request, setting), NO_BODY
-        path = site_path(request.target, self.options.hidden_files)
-        if isinstance(path, int):
-            return error_answer(path, request, setting), NO_BODY
-        content = await self.library.find(path, request.field("accept-encoding"))
-        if isinstance(content, int):
-            return error_answer(content, request, setting), NO_BODY
-        if isinstance(content, Moved):
-            return error_answer(301, request, setting, [("Location", content.target)]), NO_BODY
-        if isinstance(content, Folder):
-            return await self.folder_answer(content, request, setting), NO_BODY
-        answer = file_answer(request, content.facts, setting)
-        return answer, content if isinstance(content, StreamedFile) else content.body
-
-    async def folder_answer(self, folder: Folder, request: Request, setting: AnswerSetting) -> Answer:
-        """The list of a folder."""
-        try:
-            page = await list_folder(folder, self.options.autoindex_entries_max, self.options.hidden_files)
-        except (OSError, BoundExceeded) as error:
-            return error_answer(status_of(error), request, setting)
-        return page_answer(page, request, setting)
+        return await self.responder.respond(request, self.setting())
 
     def keep_hot(
         self, head: bytes, response: bytes, status: int, body_bytes: int, is_last: bool = False

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from gossamer.shards.web.caching import caching_of, caching_rules
+from gossamer.shards.web.caching import CachingRules, is_hashed
 
-RULES = caching_rules(
-    {"*.html": "no-cache", "/assets/*": "immutable", "app.????.js": "max-age=9", "*": "private"}
+RULES = CachingRules(
+    {"*.html": "no-cache", "/assets/*": "immutable", "app.????.js": "max-age=9", "*.txt": "private"},
+    {"*.png": "30d", "*.css": "0s", "*.html": "1h", "*.woff2": "2h"},
+    immutable_hashed=True,
 )
 
 
@@ -17,15 +19,51 @@ RULES = caching_rules(
         ("index.html", "no-cache"),
         ("assets/page.html", "no-cache"),
         ("assets/a/b.png", "immutable"),
-        ("x/assets/b.png", "private"),
+        ("x/assets/b.txt", "private"),
         ("deep/app.1a2b.js", "max-age=9"),
-        ("deep/app.1a2b3.js", "private"),
+        ("deep/app.1a2b3.txt", "private"),
         ("a\nb.html", "no-cache"),
     ],
 )
-def test_caching_of__the_first_that_fits(name: str, value: str) -> None:
-    assert caching_of(name, RULES) == f"Cache-Control: {value}\r\n"
-    assert caching_of(name, ()) == ""
+def test_cache_control__the_first_that_fits(name: str, value: str) -> None:
+    assert RULES.of(name).line == f"Cache-Control: {value}\r\n"
+    assert CachingRules({}, {}, immutable_hashed=False).of(name).line == ""
+
+
+def test_expires__with_max_age_where_nothing_else_is_said() -> None:
+    assert RULES.of("a.png") == ("Cache-Control: max-age=2592000\r\n", 2592000)
+    assert RULES.of("a.css") == ("Cache-Control: no-cache\r\n", 0)
+    assert RULES.of("a.html") == ("Cache-Control: no-cache\r\n", 3600)
+    assert RULES.of("a.gif") == ("", -1)
+
+
+@pytest.mark.parametrize("text", ["soon", "-1s", "never", "11000d", ""])
+def test_expires__no_duration__refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"'\*.x': found .*; allowed: a duration such as"):
+        CachingRules({}, {"*.x": text}, immutable_hashed=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("assets/app.3f2a9c1b.js", True),
+        ("main-0123456789abcdef0123456789abcdef.css", True),
+        ("chunk_3f2a9c1b.js.map", True),
+        ("assets/index-DkX3f9aZ.css", True),
+        ("assets/index-D_X3f9-Z.js", True),
+        ("assets/logo-DkX3f9aZ.svg", False),
+        ("report-20240131.pdf", False),
+        ("photo-deadbeef.jpg", False),
+        ("photo-Summer24.jpg", False),
+        ("app.js", False),
+        ("3f2a9c1b.d/app.js", False),
+        ("jquery-3.7.1.min.js", False),
+    ],
+)
+def test_is_hashed(name: str, is_one: bool) -> None:
+    assert is_hashed(name) is is_one
+    line = CachingRules({}, {}, immutable_hashed=True).of(name).line
+    assert line == ("Cache-Control: public, max-age=31536000, immutable\r\n" if is_one else "")
 
 
 def test_site__200_206_304_and_codings_have_it__errors_have_not(bench: Any) -> None:

@@ -19,7 +19,7 @@ def test_defaults__pass_their_own_bounds() -> None:
         {"chunk_bytes": 1},
         {"chunk_bytes": 1 << 30},
         {"cache_bytes_max": -1},
-        {"index_file": "../x"},
+        {"index_files": ["../x"]},
         {"server": "a\r\nb"},
         {"server": "a\n"},
         {"media_types": {"html": "text/html\n"}},
