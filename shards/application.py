@@ -57,7 +57,8 @@ class Application(msgspec.Struct, frozen=True):
 def _static_site(plan: WorkerPlan, write: Write) -> Application:
     options, root = plan.config.web, plan.descriptors.root
     access_log = _access_log(plan, write) if plan.config.log.access_log else None
-    site = StaticSite(root, options, access_log=access_log)
+    sites = dict(zip(options.sites, plan.descriptors.sites, strict=True))
+    site = StaticSite(root, options, sites=sites, access_log=access_log)
     return Application(
         site.serve,
         site.statistics,

@@ -18,6 +18,11 @@ ROOT: Final = "root"
 """The target's folder; those of further sites are ROOT and their number."""
 
 
+def root_name(number: int) -> str:
+    """The name of a folder: of the target's, which is the first, or of a further site's."""
+    return f"{ROOT} {number}" if number else ROOT
+
+
 class FileIdentity(NamedTuple):
     """Which file or folder it is; no other has the same as long as somebody holds it."""
 

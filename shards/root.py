@@ -10,23 +10,29 @@ from contextlib import suppress
 
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError
-from gossamer.shards.handing import ROOT, FileIdentity, identity_of, put_in_place
+from gossamer.shards.handing import ROOT, FileIdentity, identity_of, put_in_place, root_name
 
 log = logging.getLogger("gossamer.worker")
 
 
 def roots_of(config: Config) -> dict[str, str]:
     """The folders that a configuration serves, by the names in `shards.handing`."""
-    return {ROOT: config.server.target}
+    folders = [config.server.target, *config.web.sites.values()]
+    return {root_name(number): folder for number, folder in enumerate(folders)}
 
 
-def open_root(folder: str) -> int:
+def shown(name: str, folder: str) -> str:
+    """How a line names a folder."""
+    return f"TARGET {folder}" if name == ROOT else f"web.sites: {folder}"
+
+
+def open_root(folder: str, name: str = ROOT) -> int:
     """The document root, which workers walk beneath. Raises: CannotStartError."""
     try:
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise CannotStartError(
-            f"TARGET {folder}: {error.strerror}; name a folder that you may read"
+            f"{shown(name, folder)}: {error.strerror}; name a folder that you may read"
         ) from error
 
 
@@ -39,20 +45,20 @@ def follow(root_fd: int, folder: str) -> FileIdentity:
     return identity_of(root_fd)
 
 
-def require_entry(root_fd: int, folder: str) -> None:
+def require_entry(root_fd: int, name: str, folder: str) -> None:
     """Raises: ConfigError where this process may not enter the folder, so that every answer were 403."""
     try:
         os.stat(".", dir_fd=root_fd)
     except OSError as error:
         raise ConfigError(
-            f"TARGET {folder}: the workers' user may not enter it ({error.strerror}); allow it, as by "
+            f"{shown(name, folder)}: the workers' user may not enter it ({error.strerror}); allow it, as by "
             "chmod o+rx, or name another user with --user"
         ) from error
 
 
-def warn_of_no_entry(root_fd: int, folder: str) -> None:
+def warn_of_no_entry(root_fd: int, name: str, folder: str) -> None:
     """The same, of a folder that came while we serve."""
     try:
-        require_entry(root_fd, folder)
+        require_entry(root_fd, name, folder)
     except ConfigError as error:
         log.error("%s", error)

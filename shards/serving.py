@@ -135,7 +135,7 @@ class Worker:
                 return  # the supervisor is gone
             if name not in folders:
                 continue
-            warn_of_no_entry(held[name], folders[name])
+            warn_of_no_entry(held[name], name, folders[name])
             if self._application is not None:
                 self._application.forget()
 

@@ -108,7 +108,8 @@ def _inline_value(text: str) -> Any:
 
 def _with_unit(name: str, key: str, value: Any, annotation: Any) -> Any:
     """A duration or size as the integer it stands for, a list or table of a text; else what came."""
-    if isinstance(value, str) and get_origin(annotation) in (dict, list):
+    plain = annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation
+    if isinstance(value, str) and get_origin(plain) in (dict, list):
         return _inline_value(value)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if name.endswith("_us"):

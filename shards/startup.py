@@ -71,7 +71,7 @@ class Content(contextlib.ExitStack):
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             for name, folder in self._folders.items():
-                self._hold(name, open_root(folder))
+                self._hold(name, open_root(folder, name))
             if self._folders and config.log.access_log and config.log.access_log_file:
                 self._hold(LOG, open_log(config.log.access_log_file))
             undo.pop_all()
@@ -98,6 +98,7 @@ class Content(contextlib.ExitStack):
         return msgspec.structs.replace(
             opened,
             root=self.held.get(ROOT, NO_DESCRIPTOR),
+            sites=tuple(fd for name, fd in self.held.items() if name not in (ROOT, LOG)),
             access_log=self.held.get(LOG, NO_DESCRIPTOR),
         )
 

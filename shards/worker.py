@@ -173,7 +173,7 @@ def run_worker(plan: WorkerPlan) -> None:
     outlets.take_over_log()
     folders = roots_of(plan.config) if root != NO_DESCRIPTOR else {}
     for name, folder in folders.items():
-        require_entry(held[name], folder)
+        require_entry(held[name], name, folder)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

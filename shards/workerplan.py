@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from gossamer.shards.config import Config
-from gossamer.shards.handing import LOG, ROOT
+from gossamer.shards.handing import LOG, root_name
 from gossamer.shards.plan import ShardPlan
 
 NO_DESCRIPTOR = -1
@@ -32,6 +32,8 @@ class Descriptors(msgspec.Struct, frozen=True):
     frames: int = NO_DESCRIPTOR
     """The socket that frames leave from, where they may (`shards.frames`)."""
     root: int = NO_DESCRIPTOR
+    sites: tuple[int, ...] = ()
+    """The folders of further sites, in the order of the configuration."""
     access_log: int = NO_DESCRIPTOR
     """Where its lines go; NO_DESCRIPTOR for standard output."""
     handed: int = NO_DESCRIPTOR
@@ -41,12 +43,14 @@ class Descriptors(msgspec.Struct, frozen=True):
 
     def exchanged(self) -> dict[str, int]:
         """Those that another may take the place of, by the names in `shards.handing`."""
-        found = {ROOT: self.root, LOG: self.access_log}
+        roots = {root_name(number): fd for number, fd in enumerate((self.root, *self.sites))}
+        found = {**roots, LOG: self.access_log}
         return {name: fd for name, fd in found.items() if fd != NO_DESCRIPTOR}
 
     def inherited(self) -> tuple[int, ...]:
         """Those that there are."""
-        return tuple(fd for fd in msgspec.structs.astuple(self) if fd != NO_DESCRIPTOR)
+        single = msgspec.structs.astuple(msgspec.structs.replace(self, sites=()))
+        return (*(fd for fd in single if fd not in (NO_DESCRIPTOR, ())), *self.sites)
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -83,6 +83,9 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     """For the log and the short body; never echoes what the peer sent."""
 
 
+PlainGet = tuple[str, FieldSection]
+"""A plain GET: the target without its first slash, and the fields."""
+
 HeadParser = Callable[[bytes], Request | Refusal]
 
 SectionJudges = tuple[Callable[[bytes], FieldSection], Callable[[bytes], FieldSection]]
@@ -108,9 +111,9 @@ class RequestParser:
     def __call__(self, head: bytes) -> Request | Refusal:
         return parse_with(head, self.limits, self.sections)
 
-    def plain_target(self, data: bytes) -> str | None:
-        """The target, without its first slash, where these bytes are one plain GET of HTTP/1.1 whose field
-        section was judged before; None where they are anything else.
+    def plain_get(self, data: bytes) -> PlainGet | None:
+        """The request, where these bytes are one plain GET of HTTP/1.1 whose field section was judged before;
+        None where they are anything else.
 
         It only ever says what a full parse would: a section that is known is a whole one, and it ends what
         was given.
@@ -122,7 +125,7 @@ class RequestParser:
         known = self.sections[1].recall(section)
         if known is None or not known.is_plain or len(data) > self.limits.head_bytes_max:
             return None
-        return match[1].decode("ascii")
+        return match[1].decode("ascii"), known
 
 
 def section_judges(limits: MessageLimits) -> SectionJudges:

@@ -66,3 +66,28 @@ class FileCache:
         entry = self.entries.pop(name, None)
         if entry is not None:
             self.bytes_total -= len(entry.body)
+
+
+class CachePart:
+    """One site's part of a cache that several have: the same bounds hold for all of them together."""
+
+    __slots__ = ("cache", "prefix")
+
+    def __init__(self, cache: FileCache, prefix: str) -> None:
+        self.cache = cache
+        self.prefix = prefix
+
+    def get(self, name: str) -> CachedFile | None:
+        """As of the whole."""
+        return self.cache.get(self.prefix + name)
+
+    def put(self, name: str, entry: CachedFile) -> None:
+        """As of the whole."""
+        self.cache.put(self.prefix + name, entry)
+
+    def drop(self, name: str) -> None:
+        """As of the whole."""
+        self.cache.drop(self.prefix + name)
+
+
+Cache = FileCache | CachePart

@@ -32,7 +32,7 @@ them, of code, styles and fonts alone.
 """
 
 
-class Pattern(NamedTuple, Generic[R]):
+class NamePattern(NamedTuple, Generic[R]):
     """One pattern, and what it says."""
 
     pattern: re.Pattern[str]
@@ -45,7 +45,7 @@ class Patterns(Generic[R]):
 
     def __init__(self, table: Mapping[str, R]) -> None:
         self.patterns = [
-            Pattern(re.compile(translate(pattern)), pattern[0] == "/", value)
+            NamePattern(re.compile(translate(pattern)), pattern[0] == "/", value)
             for pattern, value in table.items()
         ]
 

@@ -15,7 +15,7 @@ from gossamer.core.errors import BoundExceeded
 from gossamer.core.http.media_types import media_type
 from gossamer.core.io.file import FileStatus
 from gossamer.shards.web.answer import FileFacts, file_facts
-from gossamer.shards.web.cache import CachedFile, FileCache
+from gossamer.shards.web.cache import Cache, CachedFile
 from gossamer.shards.web.files import Files, OpenFile
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.paths import SitePath, quoted_path, quoted_query
@@ -70,12 +70,12 @@ Content = CachedFile | StreamedFile | Folder | Moved | int
 class Library:
     """All that a site can serve."""
 
-    def __init__(self, files: Files, options: WebOptions, clock: Clock, wall: Clock) -> None:
+    def __init__(self, files: Files, options: WebOptions, clock: Clock, wall: Clock, cache: Cache) -> None:
         self.files = files
         self.options = options
         self.clock = clock
         self.wall = wall
-        self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
+        self.cache = cache
         self.variants = Variants(self, options) if options.precompressed or options.compress else None
         self.caching = options.caching_rules()
         self.hits_total = 0

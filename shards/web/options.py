@@ -13,6 +13,7 @@ from gossamer.core.http.forwarded import networks_of
 from gossamer.core.http.limits import MessageLimits
 from gossamer.shards.web.caching import CachingRules
 from gossamer.shards.web.cors import Cors
+from gossamer.shards.web.hosts import HOST_NAME
 from gossamer.shards.web.routes import redirects_of, rewrites_of
 
 KIB = 1024
@@ -31,6 +32,9 @@ FieldName = Annotated[
 ]
 """A field that nothing else decides."""
 FieldValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z")]
+SITES_MAX = 64
+"""Each takes a descriptor of every worker."""
+HostName = Annotated[str, Meta(pattern=HOST_NAME)]
 FileName = Annotated[str, Meta(pattern=r"^[^/\x00]+\Z")]
 Name = Annotated[str, Meta(pattern=r"^(?:[^/\x00][^\x00]*)?\Z")]
 ErrorStatus = Annotated[str, Meta(pattern=r"^[45][0-9][0-9]\Z")]
@@ -67,6 +71,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Path to the path that is looked up instead."""
     cors: list[str] = []
     """Origins that may read what is served; "*" is any."""
+    sites: Annotated[dict[HostName, str], Meta(max_length=SITES_MAX)] = {}
+    """By host, the folder that is served instead of the target; "*." in front is every host beneath it."""
     autoindex: bool = False
     """Whether a folder without an index file is answered with a list of what is in it (else 403)."""
     autoindex_entries_max: Count = 2000

@@ -127,6 +127,5 @@ class Responder:
             found.file.close()
 
     def forget(self) -> None:
-        """The folder is another one: keep nothing of the one before."""
-        self.library.cache.clear()
+        """The folder is another one: what was loaded of the one before is loaded again."""
         self.pages_until_us = 0

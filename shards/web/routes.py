@@ -33,7 +33,7 @@ class Redirect(NamedTuple):
     location: str
 
 
-class Route(NamedTuple):
+class PathRoute(NamedTuple):
     """One line of a table."""
 
     before: str
@@ -47,11 +47,11 @@ class Route(NamedTuple):
 class Routes:
     """A table, read: exact paths, and patterns with a star."""
 
-    def __init__(self, routes: list[Route]) -> None:
+    def __init__(self, routes: list[PathRoute]) -> None:
         self.exact = {route.before: route for route in routes if route.behind is None}
         self.starred = [route for route in routes if route.behind is not None]
 
-    def match(self, path: str) -> tuple[Route, str] | None:
+    def match(self, path: str) -> tuple[PathRoute, str] | None:
         """The route of a path, and what its star took."""
         exact = self.exact.get(path)
         if exact is not None:
@@ -68,7 +68,7 @@ def redirects_of(table: Mapping[str, str]) -> Routes:
     return Routes([redirect_of(pattern, text) for pattern, text in table.items()])
 
 
-def redirect_of(pattern: str, text: str) -> Route:
+def redirect_of(pattern: str, text: str) -> PathRoute:
     """One redirect. Raises: ValueError."""
     status, _, target = text.rpartition(" ")
     if status not in ("", *STATUSES) or not (PATH.fullmatch(target) or URL.fullmatch(target)):
@@ -87,14 +87,14 @@ def rewrites_of(table: Mapping[str, str]) -> Routes:
     return Routes([route_of(pattern, target, PERMANENT) for pattern, target in table.items()])
 
 
-def route_of(pattern: str, target: str, status: int) -> Route:
+def route_of(pattern: str, target: str, status: int) -> PathRoute:
     """A route, if pattern and target go together. Raises: ValueError."""
     if PATTERN.fullmatch(pattern) is None or ("*" in target and "*" not in pattern):
         raise ValueError(
             f"found {pattern!r}; allowed: a path with a star at most, and one if its target has one"
         )
     before, star, behind = pattern.partition("*")
-    return Route(before, behind if star else None, target, status)
+    return PathRoute(before, behind if star else None, target, status)
 
 
 def path_text(path: SitePath) -> str:

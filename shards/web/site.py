@@ -7,7 +7,8 @@ is a function of head, file and second; whatever is kept is dropped when the sec
 """
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
@@ -24,9 +25,11 @@ from gossamer.shards.web.answer import (
     AnswerSetting,
     common_lines,
 )
+from gossamer.shards.web.cache import Cache, CachePart, FileCache
 from gossamer.shards.web.content import Library
 from gossamer.shards.web.conversation import Conversation
 from gossamer.shards.web.files import Files
+from gossamer.shards.web.hosts import Hosts
 from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 from gossamer.shards.web.responder import Responder
@@ -44,13 +47,14 @@ class ResponseLog(Protocol):
 
 
 NO_BODY: Final = b""
+NO_SITES: Final[Mapping[str, int]] = MappingProxyType({})
 TLS_LINE: Final = b"TLS hello\r\n"
 
 log = logging.getLogger("gossamer.web")
 
 
 class StaticSite:
-    """The files beneath one folder, served.
+    """The files beneath a folder, served; beneath others for hosts that have sites of their own.
 
     Bounds: all in WebOptions.
     """
@@ -60,6 +64,7 @@ class StaticSite:
         root: int,
         options: WebOptions = DEFAULT_OPTIONS,
         *,
+        sites: Mapping[str, int] = NO_SITES,
         files: Files | None = None,
         clock: Clock = monotonic_us,
         wall: Clock = wall_us,
@@ -69,11 +74,15 @@ class StaticSite:
         self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.clock = clock
         self.wall = wall
-        self.library = Library(files or FileIO(root, direct=options.direct_io), options, clock, wall)
-        self.responder = Responder(self.library, options)
+        self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
+        self.responders = [self.responder_of(files or self.files_of(root), self.cache)]
+        for number, folder in enumerate(sites.values(), 1):
+            part = CachePart(self.cache, f"{number}\0")
+            self.responders.append(self.responder_of(self.files_of(folder), part))
+        self.hosts = Hosts(self.responders[0], dict(zip(sites, self.responders[1:], strict=True)))
         self.limits = options.message_limits()
         self.parse = RequestParser(self.limits)
-        self.is_straight = self.responder.is_plain and self.library.variants is None
+        self.is_straight = self.responders[0].is_plain
         self.access_log = access_log
         self.hot: dict[bytes, bytes] = {}
         self.hot_facts: dict[bytes, tuple[int, int]] = {}
@@ -89,6 +98,14 @@ class StaticSite:
         self.slow_total = 0
         self.responses_4xx_total = 0
         self.responses_5xx_total = 0
+
+    def files_of(self, root: int) -> Files:
+        """The files beneath a folder."""
+        return FileIO(root, direct=self.options.direct_io)
+
+    def responder_of(self, files: Files, cache: Cache) -> Responder:
+        """What answers from these files."""
+        return Responder(Library(files, self.options, self.clock, self.wall, cache), self.options)
 
     async def serve(self, stream: Stream) -> None:
         """Serve one connection to its end, or until it is parked; then on, when it has something to say. An
@@ -137,9 +154,9 @@ class StaticSite:
 
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
-        name = self.parse.plain_target(data)
-        if name is not None and not self.is_draining and self.is_straight:
-            return answer_straight(self, stream, data, name)
+        plain = self.parse.plain_get(data)
+        if plain is not None and not self.is_draining and self.is_straight:
+            return answer_straight(self, stream, data, plain)
         return Conversation(self, stream).run(data)
 
     def begin_end(self) -> None:
@@ -154,7 +171,9 @@ class StaticSite:
 
     def forget(self) -> None:
         """The folder is another one: keep nothing of the one before."""
-        self.responder.forget()
+        self.cache.clear()
+        for responder in self.responders:
+            responder.forget()
         self.begin_second(0)
 
     def setting(self) -> AnswerSetting:
@@ -186,7 +205,7 @@ class StaticSite:
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
         """The answer, and what its ranges are taken from."""
-        return await self.responder.respond(request, self.setting())
+        return await self.hosts.find(request.host).respond(request, self.setting())
 
     def keep_hot(
         self, head: bytes, response: bytes, status: int, body_bytes: int, is_last: bool = False
@@ -237,14 +256,15 @@ class StaticSite:
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and gauges of the cache."""
-        library = self.library
+        hits_total = sum(responder.library.hits_total for responder in self.responders)
+        misses_total = sum(responder.library.misses_total for responder in self.responders)
         return {
             "requests_total": self.hot_hits_total + self.slow_total,
             "responses_4xx_total": self.responses_4xx_total,
             "responses_5xx_total": self.responses_5xx_total,
             "hot_hits_total": self.hot_hits_total,
-            "cache_hits_total": self.hot_hits_total + library.hits_total,
-            "cache_misses_total": library.misses_total,
-            "cache_entries": len(library.cache.entries),
-            "cache_bytes": library.cache.bytes_total,
+            "cache_hits_total": self.hot_hits_total + hits_total,
+            "cache_misses_total": misses_total,
+            "cache_entries": len(self.cache.entries),
+            "cache_bytes": self.cache.bytes_total,
         }

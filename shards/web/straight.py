@@ -13,24 +13,32 @@ Rule 1: whatever is answered here, the conversation would have answered by the s
 from typing import Protocol
 
 from gossamer.core.errors import BoundExceeded
+from gossamer.core.http.request import PlainGet
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import plain_head
 from gossamer.shards.web.cache import CachedFile
 from gossamer.shards.web.content import Library
 from gossamer.shards.web.conversation import Conversation, Site
 from gossamer.shards.web.files import OpenFile
+from gossamer.shards.web.hosts import Hosts
+from gossamer.shards.web.responder import Responder
+from gossamer.shards.web.variants import StreamedFile
 
 
 class StraightSite(Site, Protocol):
     """What it asks of the site."""
 
-    library: Library
+    hosts: Hosts[Responder]
 
 
-async def answer_straight(site: StraightSite, stream: Stream, head: bytes, name: str) -> bool:
-    """Answer a plain GET of that name; whether the connection lives on. Raises: OSError, PeerLeftError."""
+async def answer_straight(site: StraightSite, stream: Stream, head: bytes, plain: PlainGet) -> bool:
+    """Answer a plain GET; whether the connection lives on. Raises: OSError, PeerLeftError."""
     began_us = site.clock()
-    entry = await find_small(site.library, name)
+    name, section = plain
+    library = site.hosts.find(section.host).library
+    entry = await find_small(library, name)
+    if entry is not None and library.variants is not None:
+        entry = await small_coding(library, name, entry, section.table.get("accept-encoding"))
     setting = site.setting()
     if entry is None or setting.is_draining:
         return await Conversation(site, stream).run(head)
@@ -57,6 +65,16 @@ async def find_small(library: Library, name: str) -> CachedFile | None:
             file.close()
     except (OSError, BoundExceeded):
         return None
+    return found if isinstance(found, CachedFile) else None
+
+
+async def small_coding(
+    library: Library, name: str, entry: CachedFile, accepted: str | None
+) -> CachedFile | None:
+    """The file in a coding of those that are accepted; None where that is not small."""
+    found = await library.coded(name, entry, accepted)
+    if isinstance(found, StreamedFile):
+        found.file.close()
     return found if isinstance(found, CachedFile) else None
 
 

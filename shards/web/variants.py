@@ -17,7 +17,7 @@ from gossamer.core.http.media_types import is_compressible
 from gossamer.core.io.file import FileStatus
 from gossamer.core.threads.calls import sys_blio
 from gossamer.shards.web.answer import FileFacts, coded_facts, varying_facts
-from gossamer.shards.web.cache import CachedFile, FileCache
+from gossamer.shards.web.cache import Cache, CachedFile
 from gossamer.shards.web.encoders import EXTENSIONS, encoders
 from gossamer.shards.web.files import OpenFile
 from gossamer.shards.web.options import WebOptions
@@ -39,7 +39,7 @@ ServedFile = CachedFile | StreamedFile
 class Shelf(Protocol):
     """What is asked of the library."""
 
-    cache: FileCache
+    cache: Cache
 
     async def look_up(self, name: str) -> ServedFile | int | None:
         """The file of that name; None when it is a folder. Raises: OSError."""

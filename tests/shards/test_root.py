@@ -34,5 +34,7 @@ def test_follow__removed_and_made_again__the_new_one_under_the_old_number(tmp_pa
 
 
 def test_open_root__no_folder__one_line(tmp_path: Path) -> None:
-    with pytest.raises(CannotStartError, match="No such file"):
+    with pytest.raises(CannotStartError, match=r"^TARGET .*: No such file"):
         open_root(str(tmp_path / "absent"))
+    with pytest.raises(CannotStartError, match=r"^web\.sites: .*: No such file"):
+        open_root(str(tmp_path / "absent"), "root 1")

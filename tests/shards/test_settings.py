@@ -72,13 +72,14 @@ def test_combine__assignment__typed_value(text: str, section: str, field: str, v
         ("tcp.mss=10", ["tcp.mss", "'10'", "88 to"]),
         ("tcp.rto_min=-1s", ["tcp.rto_min", "'-1s'"]),
         ("nfqueue.queue_first=5x", ["nfqueue.queue_first", "0 to 65535"]),
-        ('web.index_files=["a/b"]', ["web.index_files", "'a/b'", "a list of a text that matches"]),
+        ('web.index_files=["a/b"]', ["web.index_files", "a/b", "a list of a text that matches"]),
         ("web.media_types=x", ["web.media_types", "a table of a text"]),
         ("log.access_log=maybe", ["log.access_log", "true or false"]),
         ("log.access_log_format={who}", ["[log]", "access_log_format", "{who}", "common, combined, json"]),
         ("web.trusted_proxies=x", ["web.trusted_proxies", "a list of a text"]),
         ('web.trusted_proxies=["10.0.0.1/8"]', ["[web]", "trusted_proxies", "10.0.0.1/8"]),
         ("web.client_field=Host", ["web.client_field", "'X-Forwarded-For', 'Forwarded'"]),
+        ('web.sites={"A:80"="www"}', ["web.sites", "a table of a text that matches"]),
         ('web.redirects={"/a"="b"}', ["[web]", "redirects", "'/a'", "'b'", "allowed: a path"]),
         ('web.rewrites={"/a"="http://b/"}', ["[web]", "rewrites", "'http://b/'", "allowed: a path"]),
         ('web.cors=["a.example"]', ["[web]", "cors", "'a.example'", "https://a.example"]),
@@ -110,6 +111,7 @@ def test_combine__tcp_parameter_out_of_its_bounds__refused_and_both_are_named(na
 
 def test_combine__lists_and_tables__as_toml_has_them() -> None:
     assert combined('web.trusted_proxies=["::1"]').web.trusted_proxies == ["::1"]
+    assert combined('web.sites={"a.example" = "www"}').web.sites == {"a.example": "www"}
     assert combined('web.media_types={"x" = "text/x"}').web.media_types == {"x": "text/x"}
 
 

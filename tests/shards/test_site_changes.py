@@ -49,14 +49,19 @@ def test_rebuilt_with_fixed_times__new_content_under_a_new_etag(place: Place, tm
 
 
 def test_folder_removed_and_built_again__served_without_a_word(place: Place, tmp_path: Path) -> None:
-    folder = tmp_path / "dist"
+    folder, further = tmp_path / "dist", tmp_path / "further"
     build(folder, b"old\n")
-    server = place.start("--workers", "2", target=str(folder)).wait_ready()
+    build(further, b"further\n")
+    sites = f'web.sites={{"*.b.example" = "{further}"}}'
+    server = place.start("--workers", "2", "--set", sites, target=str(folder)).wait_ready()
     port, pids = server.port(), server.worker_pids()
     assert get(place, port)[1] == b"old\n"
-    shutil.rmtree(folder)
-    build(folder, b"new\n")
+    assert get(place, port, "http://a.b.example/")[1] == b"further\n"
+    for each, content in ((further, b"new further\n"), (folder, b"new\n")):
+        shutil.rmtree(each)
+        build(each, content)
     wait_until(lambda: all(get(place, port)[1] == b"new\n" for _ in range(8)), "the new folder", 5)
+    wait_until(lambda: get(place, port, "http://a.b.example/")[1] == b"new further\n", "the new site", 5)
     assert server.worker_pids() == pids, "no worker was replaced for it"
 
 

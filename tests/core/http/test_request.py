@@ -262,12 +262,14 @@ def test_request_parser__says_what_parse_request_says(target: bytes, noise: byte
 PLAIN = b"Accept: */*\r\n"
 
 
-def test_plain_target__only_with_fields_that_were_judged() -> None:
+def test_plain_get__only_with_fields_that_were_judged() -> None:
     parse = RequestParser()
     wanted = head(b"GET /a/b.txt HTTP/1.1", PLAIN)
-    assert parse.plain_target(wanted) is None
+    assert parse.plain_get(wanted) is None
     parse(head(b"GET /other HTTP/1.1", PLAIN))
-    assert parse.plain_target(wanted) == "a/b.txt"
+    plain = parse.plain_get(wanted)
+    assert plain is not None
+    assert (plain[0], plain[1].table["accept"]) == ("a/b.txt", "*/*")
 
 
 @pytest.mark.parametrize(
@@ -293,11 +295,11 @@ def test_plain_target__only_with_fields_that_were_judged() -> None:
         (b"GET /a HTTP/1.1", b"A: " + b"a" * 400 + b"\r\n"),
     ],
 )
-def test_plain_target__anything_else__none(line: bytes, fields: bytes) -> None:
+def test_plain_get__anything_else__none(line: bytes, fields: bytes) -> None:
     parse = RequestParser(MessageLimits(request_line_bytes_max=100, head_bytes_max=400))
     wanted = head(line, fields)
     parse(wanted)
-    assert parse.plain_target(wanted) is None
+    assert parse.plain_get(wanted) is None
 
 
 @given(
@@ -305,14 +307,15 @@ def test_plain_target__anything_else__none(line: bytes, fields: bytes) -> None:
     st.sampled_from([b"", PLAIN, b"Range: x\r\n", b"A: b\r\n"]),
     st.binary(max_size=20),
 )
-def test_plain_target__a_full_parse_says_the_same(noise: bytes, fields: bytes, rest: bytes) -> None:
+def test_plain_get__a_full_parse_says_the_same(noise: bytes, fields: bytes, rest: bytes) -> None:
     parse = RequestParser()
     parse(head(fields=fields))
     for data in (head(b"GET /" + noise + b" HTTP/1.1", fields), head(b"GET /a HTTP/1.1", fields) + rest):
-        target = parse.plain_target(data)
+        plain = parse.plain_get(data)
         request = parse_request(data)
-        if target is not None:
+        if plain is not None:
             assert isinstance(request, Request)
-            assert (request.method, request.target, request.minor) == ("GET", "/" + target, 1)
+            assert (request.method, request.target, request.minor) == ("GET", "/" + plain[0], 1)
+            assert request.section == plain[1]
             assert request.keep_alive
             assert not request.has_body

@@ -165,9 +165,15 @@ class Bench:
     def rebuild(self, **changes: Any) -> StaticSite:
         """The same folder under other options."""
         access_log = changes.pop("access_log", None)
+        self.roots = [os.open(folder, os.O_RDONLY) for folder in changes.get("sites", {}).values()]
         self.options = WebOptions(**changes)
         self.site = StaticSite(
-            self.root, self.options, clock=self.clock, wall=lambda: self.wall_us, access_log=access_log
+            self.root,
+            self.options,
+            sites=dict(zip(self.options.sites, self.roots, strict=True)),
+            clock=self.clock,
+            wall=lambda: self.wall_us,
+            access_log=access_log,
         )
         return self.site
 
@@ -216,7 +222,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.write("list/one.txt", b"1")
     made.write(".secret", b"secret")
     yield made
-    os.close(made.root)
+    for fd in (made.root, *made.roots):
+        os.close(fd)
 
 
 @pytest.fixture

@@ -481,7 +481,7 @@ def test_cache__bounded(bench: Any) -> None:
     bench.rebuild(cache_entries_max=3)
     for number in range(20):
         bench.get(f"/f{number}")
-    assert list(bench.site.library.cache.entries) == ["f17", "f18", "f19"]
+    assert list(bench.site.responders[0].library.cache.entries) == ["f17", "f18", "f19"]
 
 
 def test_draining__idle_closes__request_at_hand_is_answered(bench: Any, build: Any) -> None:
@@ -525,10 +525,10 @@ def test_disk_errors__403_500_503(bench: Any, monkeypatch: pytest.MonkeyPatch) -
         return open_file
 
     for errno, status in ((13, 403), (5, 500), (24, 503)):
-        monkeypatch.setattr(bench.site.library.files, "open_cached", lambda _path: None)
-        monkeypatch.setattr(bench.site.library.files, "open", failing(OSError(errno, "made")))
+        monkeypatch.setattr(bench.site.responders[0].library.files, "open_cached", lambda _path: None)
+        monkeypatch.setattr(bench.site.responders[0].library.files, "open", failing(OSError(errno, "made")))
         assert bench.get("/plain.txt").statuses == [status]
-    monkeypatch.setattr(bench.site.library.files, "open", failing(BoundExceeded("made")))
+    monkeypatch.setattr(bench.site.responders[0].library.files, "open", failing(BoundExceeded("made")))
     assert bench.get("/plain.txt").statuses == [503]
     assert bench.site.statistics()["responses_5xx_total"] == 3
     assert bench.site.statistics()["responses_4xx_total"] == 1
@@ -538,7 +538,7 @@ def test_a_bug__connection_aborted__error_goes_on(bench: Any, monkeypatch: pytes
     async def broken(*_path: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(bench.site.library, "find", broken)
+    monkeypatch.setattr(bench.site.responders[0].library, "find", broken)
     with pytest.raises(ZeroDivisionError):
         bench.get("/plain.txt")
 

@@ -12,6 +12,7 @@ from gossamer.shards.web.conversation import Conversation
 TARGETS = st.sampled_from(
     [
         "/plain.txt",
+        "/beside.txt",
         "/empty.bin",
         "/big.bin",
         "/folder",
@@ -29,6 +30,8 @@ FIELDS = st.lists(
     st.sampled_from(
         [
             "Accept: */*",
+            "Accept-Encoding: gzip",
+            "Accept-Encoding: br;q=0, identity",
             "Range: bytes=0-3",
             "If-None-Match: *",
             "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
@@ -98,6 +101,24 @@ def test_anything_else__conversation(bench: Any, counted: list[bytes], target: s
     assert conversed(bench, counted, target, field) == 1
 
 
+@pytest.mark.parametrize("accepted", ["gzip", "identity"])
+def test_compressed__straight_too(bench: Any, counted: list[bytes], accepted: str) -> None:
+    bench.rebuild(compress=True, compress_min_bytes=10)
+    field = f"Accept-Encoding: {accepted}"
+    assert conversed(bench, counted, "/plain.txt", field) == 0
+    got = bench.get("/plain.txt", field)
+    assert got.field("content-encoding") == ("gzip" if accepted == "gzip" else None)
+    assert got.field("vary") == "Accept-Encoding"
+
+
+def test_coding_that_is_large__conversation(bench: Any, counted: list[bytes]) -> None:
+    bench.write("plain.txt.gz", bytes(300_000))
+    bench.rebuild(precompressed=True)
+    before = len(os.listdir("/proc/self/fd"))
+    assert conversed(bench, counted, "/plain.txt", "Accept-Encoding: gzip") == 1
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_fields_unknown__conversation(bench: Any, counted: list[bytes]) -> None:
     bench.get("/plain.txt")
     assert len(counted) == 1
@@ -134,15 +155,18 @@ def test_file_shrinks_while_it_is_read__an_answer_of_its_length(
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(REQUESTS)
+@given(REQUESTS, st.sampled_from([{}, {"compress": True, "precompressed": True, "compress_min_bytes": 0}]))
 def test_any_requests__the_same_bytes_as_by_conversation(
-    bench: Any, build: Any, requests: list[tuple[str, list[str], str, str, int]]
+    bench: Any, build: Any, requests: list[tuple[str, list[str], str, str, int]], options: dict[str, bool]
 ) -> None:
+    bench.write("beside.txt", b"x" * 100)
+    bench.write("beside.txt.gz", b"coded")
+
     def played(*, straight: bool) -> list[Any]:
         found: list[Any] = []
-        site = bench.rebuild(access_log=lambda _stream, *note: found.append(note))
+        site = bench.rebuild(access_log=lambda _stream, *note: found.append(note), **options)
         if not straight:
-            site.parse.plain_target = lambda _data: None
+            site.parse.plain_get = lambda _data: None
         for target, fields, method, version, pause_us in requests:
             stream = bench.stream(build(target, *fields, method=method, version=version))
             bench.serve(stream)

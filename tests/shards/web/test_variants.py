@@ -92,7 +92,7 @@ def test_compress__ranges__of_the_coding_and_never_of_another(compressing: Any) 
 
 def test_compress__once_for_each_state_of_a_file(compressing: Any) -> None:
     made: list[int] = []
-    library = compressing.site.library
+    library = compressing.site.responders[0].library
     library.variants.encoders = {"gzip": lambda body: made.append(1) or gzip.compress(body)}
     for _ in range(3):
         compressing.get("/page.html", GZIP)
@@ -105,7 +105,7 @@ def test_compress__once_for_each_state_of_a_file(compressing: Any) -> None:
 
 def test_compress__nothing_saved__as_it_is_and_not_tried_again(compressing: Any) -> None:
     made: list[int] = []
-    compressing.site.library.variants.encoders = {"gzip": lambda body: made.append(1) or body}
+    compressing.site.responders[0].library.variants.encoders = {"gzip": lambda body: made.append(1) or body}
     for _ in range(2):
         assert of(compressing.get("/page.html", GZIP)) == (200, None, "Accept-Encoding")
         compressing.clock.advance(2_000_000)
@@ -114,7 +114,7 @@ def test_compress__nothing_saved__as_it_is_and_not_tried_again(compressing: Any)
 
 @pytest.mark.parametrize("busy", ["too many", "the pool is full"])
 def test_compress__no_room__as_it_is(compressing: Any, busy: str) -> None:
-    variants = compressing.site.library.variants
+    variants = compressing.site.responders[0].library.variants
 
     def full(_body: bytes) -> bytes:
         raise BoundExceeded("the queue of the pool is full")
