@@ -23,6 +23,7 @@ from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
 from gossamer.shards.web.log_layout import Where, layout_of
+from gossamer.shards.web.passwords import PasswordFileError
 from gossamer.shards.web.site import StaticSite
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
@@ -81,7 +82,10 @@ def open_application(plan: WorkerPlan, write: Write) -> Application:
     `write`. Raises: ConfigError.
     """
     if plan.descriptors.root != NO_DESCRIPTOR:
-        return _static_site(plan, write)
+        try:
+            return _static_site(plan, write)
+        except PasswordFileError as error:  # It has changed since the supervisor read it.
+            raise ConfigError(f"web.auth: {error}") from error
     try:
         handler = load_application(plan.config.server.target)
     except ApplicationError as error:

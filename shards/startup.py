@@ -38,6 +38,8 @@ from gossamer.shards.ruleguard import RuleGuard
 from gossamer.shards.rules import Owner, QueueTarget
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.web.application import is_application_name
+from gossamer.shards.web.guard import require_passwords
+from gossamer.shards.web.passwords import PasswordFileError
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, Descriptors, WorkerPlan
 
 ANY_ADDRESS = ("0.0.0.0", "::")
@@ -56,6 +58,14 @@ def target_kind(target: str) -> Literal["folder", "handler"]:
     raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that exists, or module:attribute")
 
 
+def check_passwords(config: Config) -> None:
+    """Raises: ConfigError where a file of passwords cannot be used."""
+    try:
+        require_passwords(config.web.auth)
+    except PasswordFileError as error:
+        raise ConfigError(f"web.auth: {error}") from error
+
+
 class Content(contextlib.ExitStack):
     """A configuration with the folders that it serves and the file that it logs to, open. Closing it closes
     them; workers have descriptors of their own.
@@ -68,6 +78,7 @@ class Content(contextlib.ExitStack):
         self.held: dict[str, int] = {}
         """The descriptors by the names in `shards.handing`."""
         self._folders = roots_of(config) if target_kind(config.server.target) == "folder" else {}
+        check_passwords(config)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             for name, folder in self._folders.items():

@@ -19,11 +19,15 @@ OPTIONAL = {
     ("gossamer/cli/sim/plot.py", "matplotlib"): "plots",
     ("shards/web/encoders.py", "brotli"): "compression",
     ("shards/web/encoders.py", "zstandard"): "compression",
+    ("shards/web/passwords.py", "libpass"): "auth",
     ("loadtest/locustfile.py", "locust"): "load",
     ("loadtest/experiments/sync.py", "trio"): "bench",
     ("loadtest/experiments/threads.py", "trio"): "bench",
 }
 """What only one file needs, and the extra that brings it."""
+
+IMPORTED_FROM = {"passlib": "libpass"}
+"""What brings a package of another name."""
 
 SKIPPED_WITHOUT = {"ffi/nfqueue_package.py"}
 """What the tests import by `importorskip`, with the reason."""
@@ -49,7 +53,7 @@ def imports_of(path: Path) -> frozenset[str]:
 
 
 def foreign(path: Path) -> set[str]:
-    roots = {name.partition(".")[0] for name in imports_of(path)}
+    roots = {IMPORTED_FROM.get(root, root) for root in (name.partition(".")[0] for name in imports_of(path))}
     return roots - sys.stdlib_module_names - {"gossamer", "moduledocs"}
 
 
@@ -98,6 +102,7 @@ def test_tests__all_that_they_load_is_in_the_extra_test() -> None:
         ("gossamer/cli/sim/plot.py", "matplotlib"),
         ("shards/web/encoders.py", "brotli"),
         ("shards/web/encoders.py", "zstandard"),
+        ("shards/web/passwords.py", "libpass"),
     }
     brought = DEPENDENCIES | names_of(EXTRAS["test"])
     reached = reached_by_tests()

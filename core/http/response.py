@@ -9,6 +9,7 @@ from typing import Final
 
 REASONS: Final = {
     100: "Continue",
+    103: "Early Hints",
     200: "OK",
     201: "Created",
     204: "No Content",

@@ -110,6 +110,8 @@ class Answer(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...]
     keep_alive: bool
     """Whether the connection goes on after it."""
+    user: str = ""
+    """Who has shown a password for it."""
 
     @property
     def body_bytes(self) -> int:

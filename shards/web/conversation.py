@@ -36,6 +36,10 @@ class Site(Protocol):
     parse: RequestParser
     clock: Clock
     is_draining: bool
+    has_hints: bool
+
+    def early_hints(self, request: Request) -> bytes:
+        """What can be said before the answer is known."""
 
     def setting(self) -> AnswerSetting:
         """What answers have in common now."""
@@ -44,7 +48,14 @@ class Site(Protocol):
         """The answer, and what its ranges are taken from."""
 
     def keep_hot(
-        self, head: bytes, response: bytes, status: int, body_bytes: int, is_last: bool = False
+        self,
+        head: bytes,
+        response: bytes,
+        status: int,
+        body_bytes: int,
+        *,
+        is_last: bool = False,
+        user: str = "",
     ) -> None:
         """Remember a whole response for the rest of this second."""
 
@@ -54,7 +65,9 @@ class Site(Protocol):
     def is_last(self, head: bytes) -> bool:
         """Whether the connection ends with the hot response to these bytes."""
 
-    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int, began_us: int) -> None:
+    def note(
+        self, stream: Stream, head: bytes, status: int, body_bytes: int, began_us: int, user: str = ""
+    ) -> None:
         """Count a response, and log it with the time since its head was there."""
 
     def note_tls(self, stream: Stream) -> bytes:
@@ -143,20 +156,31 @@ class Conversation:
             refusal = await self.discard_body(request)
             if refusal is not None:
                 return self.refuse(refusal, head)
+        if self.site.has_hints:
+            await self.hint(request)
         answer, source = await self.site.answer(request)
         body_bytes = answer.body_bytes
         if isinstance(source, StreamedFile):
             try:
                 await self.stream_answer(answer, source)
             finally:
-                self.site.note(self.stream, head, answer.status, body_bytes, began_us)
+                self.site.note(self.stream, head, answer.status, body_bytes, began_us, answer.user)
             return answer.keep_alive
-        self.site.note(self.stream, head, answer.status, body_bytes, began_us)
+        self.site.note(self.stream, head, answer.status, body_bytes, began_us, answer.user)
         response = whole_response(answer, source)
         self.post(response)
         if answer.status in HOT_STATUSES and not request.has_body:
-            self.site.keep_hot(head, response, answer.status, body_bytes, not answer.keep_alive)
+            self.site.keep_hot(
+                *(head, response, answer.status, body_bytes), is_last=not answer.keep_alive, user=answer.user
+            )
         return answer.keep_alive
+
+    async def hint(self, request: Request) -> None:
+        """Send what can be said before the answer is known."""
+        hints = self.site.early_hints(request)
+        if hints:
+            self.post(hints)
+            await self.flush()
 
     async def discard_body(self, request: Request) -> Refusal | None:
         """Read and drop a body that nobody wants, within bounds of size, time and rate."""

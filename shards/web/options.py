@@ -32,6 +32,8 @@ FieldName = Annotated[
 ]
 """A field that nothing else decides."""
 FieldValue = Annotated[str, Meta(pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\Z")]
+PathPrefix = Annotated[str, Meta(pattern=r"^/(?:[\x20\x21\x23-\x5b\x5d-\x7e]*/)?\Z")]
+"""A folder: what else its files may be called is then within it."""
 SITES_MAX = 64
 """Each takes a descriptor of every worker."""
 HostName = Annotated[str, Meta(pattern=HOST_NAME)]
@@ -73,6 +75,10 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Origins that may read what is served; "*" is any."""
     sites: Annotated[dict[HostName, str], Meta(max_length=SITES_MAX)] = {}
     """By host, the folder that is served instead of the target; "*." in front is every host beneath it."""
+    auth: dict[PathPrefix, str] = {}
+    """By the path of a folder, the file of names and hashes of passwords that let see what is in it."""
+    early_hints: dict[Pattern, list[FieldValue]] = {}
+    """By pattern of a path, values of Link for a status 103 before a page, and for its answer."""
     autoindex: bool = False
     """Whether a folder without an index file is answered with a list of what is in it (else 403)."""
     autoindex_entries_max: Count = 2000

@@ -1,6 +1,6 @@
 """What one folder answers to a request: the order in which its tables and files are asked.
 
-    preflight, method, path, redirect, rewrite, file or folder, fallback
+    preflight, method, path, password, redirect, rewrite, file or folder, fallback
 
 Owns that order; each step is decided elsewhere, by a pure function, and what a site does not use is not
 asked. It knows no connection.
@@ -14,6 +14,7 @@ import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.http.request import Request
+from gossamer.core.http.response import field_lines, head_of_lines
 from gossamer.shards.web.answer import (
     ALLOWED_METHODS,
     Answer,
@@ -25,12 +26,14 @@ from gossamer.shards.web.answer import (
     page_answer,
 )
 from gossamer.shards.web.cache import CachedFile
+from gossamer.shards.web.caching import Patterns
 from gossamer.shards.web.content import Folder, Library, Moved, status_of
 from gossamer.shards.web.cors import Cors, is_preflight, preflight_lines
+from gossamer.shards.web.guard import Guard
 from gossamer.shards.web.listing import list_folder
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.paths import SitePath, site_path
-from gossamer.shards.web.routes import Redirect, redirected, redirects_of, rewrites_of, rewritten
+from gossamer.shards.web.routes import Redirect, path_text, redirected, redirects_of, rewrites_of, rewritten
 from gossamer.shards.web.variants import StreamedFile
 
 NO_BODY: Final = b""
@@ -40,18 +43,29 @@ Response = tuple[Answer, bytes | StreamedFile]
 """An answer, and what its ranges are taken from."""
 
 
+def link_lines(table: Mapping[str, list[str]]) -> Patterns[str]:
+    """The Link fields by pattern of a path."""
+    return Patterns(
+        {pattern: field_lines([("Link", each) for each in links]) for pattern, links in table.items()}
+    )
+
+
 class Responder:
     """Answers from one folder."""
 
-    def __init__(self, library: Library, options: WebOptions) -> None:
+    def __init__(self, library: Library, options: WebOptions, guard: Guard | None = None) -> None:
         self.library = library
+        self.guard = guard
+        self.hints = link_lines(options.early_hints) if options.early_hints else None
         self.options = options
         self.redirects = redirects_of(options.redirects) if options.redirects else None
         self.rewrites = rewrites_of(options.rewrites) if options.rewrites else None
         self.cors = Cors(options.cors) if options.cors else None
         self.pages: dict[int, Page] = {}
         self.pages_until_us = 0
-        self.is_plain = not (self.redirects or self.rewrites or self.cors or options.clean_urls)
+        self.is_plain = not any(
+            (self.redirects, self.rewrites, self.cors, guard, self.hints, options.clean_urls)
+        )
         """Whether the name in a plain GET is that of the file, which alone decides the answer."""
 
     async def respond(self, request: Request, setting: AnswerSetting) -> Response:
@@ -65,7 +79,34 @@ class Responder:
                 return answer(204, preflight_lines(request, CORS_METHODS), (), request, setting), NO_BODY
         if request.method not in ALLOWED_METHODS:
             return error_answer(405, request, setting), NO_BODY
-        path = self.route(site_path(request.target, self.options.hidden_files))
+        asked = site_path(request.target, self.options.hidden_files)
+        if self.guard is None or isinstance(asked, int):
+            return await self.respond_at(asked, request, setting)
+        return await self.respond_guarded(self.guard, asked, request, setting)
+
+    async def respond_guarded(
+        self, guard: Guard, asked: SitePath, request: Request, setting: AnswerSetting
+    ) -> Response:
+        """The answer to whoever may see it: what was asked for, and what a rewrite makes of it."""
+        user = ""
+        routed = self.route(asked)
+        for path in (asked, *([routed] if isinstance(routed, SitePath) else [])):
+            part = guard.part_of(path)
+            if part is None:
+                continue
+            try:
+                found = await guard.user_of(part, request)
+            except BoundExceeded:
+                return error_answer(503, request, setting), NO_BODY
+            if found is None:
+                return error_answer(401, request, setting, [part.challenge]), NO_BODY
+            user = found
+        answer, source = await self.respond_at(asked, request, setting)
+        return msgspec.structs.replace(answer, user=user), source
+
+    async def respond_at(self, asked: SitePath | int, request: Request, setting: AnswerSetting) -> Response:
+        """The answer for a path, or for what speaks against it."""
+        path = self.route(asked)
         if isinstance(path, Redirect):
             return error_answer(path.status, request, setting, [("Location", path.location)]), NO_BODY
         if isinstance(path, int):
@@ -93,8 +134,28 @@ class Responder:
             return error_answer(301, request, setting, [("Location", content.target)]), NO_BODY
         if isinstance(content, Folder):
             return await self.list_of(content, request, setting), NO_BODY
+        if self.hints is not None:
+            setting = msgspec.structs.replace(setting, lines=setting.lines + self.hints_of(path))
         source = content if isinstance(content, StreamedFile) else content.body
         return file_answer(request, content.facts, setting), source
+
+    def hints_of(self, path: SitePath) -> str:
+        """The Link fields of a path."""
+        return (self.hints.find(path_text(path)[1:]) or "") if self.hints is not None else ""
+
+    def early_hints(self, request: Request) -> bytes:
+        """What is said before the answer to a navigation is known; nothing of what asks for a password.
+
+        RFC 8297 3: clients that do not know it may take it for the answer; browsers that navigate do, and say
+        that they do so (the Fetch Metadata standard).
+        """
+        if request.minor == 0 or request.method != "GET" or request.field("sec-fetch-mode") != "navigate":
+            return NO_BODY
+        path = site_path(request.target, self.options.hidden_files)
+        if isinstance(path, int) or (self.guard is not None and self.guard.part_of(path) is not None):
+            return NO_BODY
+        lines = self.hints_of(path)
+        return head_of_lines(103, lines) if lines else NO_BODY
 
     async def list_of(self, folder: Folder, request: Request, setting: AnswerSetting) -> Answer:
         """The list of a folder."""

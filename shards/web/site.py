@@ -29,6 +29,7 @@ from gossamer.shards.web.cache import Cache, CachePart, FileCache
 from gossamer.shards.web.content import Library
 from gossamer.shards.web.conversation import Conversation
 from gossamer.shards.web.files import Files
+from gossamer.shards.web.guard import Guard
 from gossamer.shards.web.hosts import Hosts
 from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
@@ -74,6 +75,8 @@ class StaticSite:
         self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.clock = clock
         self.wall = wall
+        self.guard = Guard(options.auth) if options.auth else None
+        self.has_hints = bool(options.early_hints)
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
         self.responders = [self.responder_of(files or self.files_of(root), self.cache)]
         for number, folder in enumerate(sites.values(), 1):
@@ -85,7 +88,7 @@ class StaticSite:
         self.is_straight = self.responders[0].is_plain
         self.access_log = access_log
         self.hot: dict[bytes, bytes] = {}
-        self.hot_facts: dict[bytes, tuple[int, int]] = {}
+        self.hot_facts: dict[bytes, tuple[int, int, int, str]] = {}
         self.hot_bytes = 0
         self.last_heads: set[bytes] = set()
         self.fresh_until_us = 0
@@ -105,7 +108,8 @@ class StaticSite:
 
     def responder_of(self, files: Files, cache: Cache) -> Responder:
         """What answers from these files."""
-        return Responder(Library(files, self.options, self.clock, self.wall, cache), self.options)
+        library = Library(files, self.options, self.clock, self.wall, cache)
+        return Responder(library, self.options, self.guard)
 
     async def serve(self, stream: Stream) -> None:
         """Serve one connection to its end, or until it is parked; then on, when it has something to say. An
@@ -207,15 +211,26 @@ class StaticSite:
         """The answer, and what its ranges are taken from."""
         return await self.hosts.find(request.host).respond(request, self.setting())
 
+    def early_hints(self, request: Request) -> bytes:
+        """What can be said before the answer is known."""
+        return self.hosts.find(request.host).early_hints(request)
+
     def keep_hot(
-        self, head: bytes, response: bytes, status: int, body_bytes: int, is_last: bool = False
+        self,
+        head: bytes,
+        response: bytes,
+        status: int,
+        body_bytes: int,
+        *,
+        is_last: bool = False,
+        user: str = "",
     ) -> None:
         """Remember a whole response for the rest of this second."""
         weight_bytes = len(head) + len(response)
         if len(head) > MEMO_KEY_BYTES_MAX or self.hot_bytes + weight_bytes > self.options.hot_bytes_max:
             return
         self.hot[head] = response
-        self.hot_facts[head] = (status, body_bytes)
+        self.hot_facts[head] = (status, body_bytes, 0, user)
         self.hot_bytes += weight_bytes
         if is_last:
             self.last_heads.add(head)
@@ -234,7 +249,9 @@ class StaticSite:
         """Whether the connection ends with the hot response to these bytes."""
         return head in self.last_heads
 
-    def note(self, stream: Stream, head: bytes, status: int, body_bytes: int, began_us: int) -> None:
+    def note(
+        self, stream: Stream, head: bytes, status: int, body_bytes: int, began_us: int, user: str = ""
+    ) -> None:
         """Count a response, and log it with the time since its head was there."""
         self.slow_total += 1
         if status >= 500:
@@ -242,7 +259,7 @@ class StaticSite:
         elif status >= 400:
             self.responses_4xx_total += 1
         if self.access_log is not None:
-            self.access_log(stream, head, status, body_bytes, self.clock() - began_us)
+            self.access_log(stream, head, status, body_bytes, self.clock() - began_us, user)
 
     def note_tls(self, stream: Stream) -> bytes:
         """A TLS hello has come: warned of once, since whoever sends it gets no answer that it understands."""

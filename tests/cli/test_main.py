@@ -46,6 +46,7 @@ def test_help__names_commands_and_exit_codes() -> None:
         ["firewall", "show"],
         ["firewall", "up"],
         ["firewall", "down"],
+        ["password"],
     ],
 )
 def test_help__of_every_command__has_an_example(argv: list[str]) -> None:

@@ -79,6 +79,8 @@ def test_combine__assignment__typed_value(text: str, section: str, field: str, v
         ("web.trusted_proxies=x", ["web.trusted_proxies", "a list of a text"]),
         ('web.trusted_proxies=["10.0.0.1/8"]', ["[web]", "trusted_proxies", "10.0.0.1/8"]),
         ("web.client_field=Host", ["web.client_field", "'X-Forwarded-For', 'Forwarded'"]),
+        ('web.auth={"/private"="users"}', ["web.auth", "a table of a text that matches"]),
+        ('web.early_hints={"/"="</a>"}', ["web.early_hints", "a list of a text that matches"]),
         ('web.sites={"A:80"="www"}', ["web.sites", "a table of a text that matches"]),
         ('web.redirects={"/a"="b"}', ["[web]", "redirects", "'/a'", "'b'", "allowed: a path"]),
         ('web.rewrites={"/a"="http://b/"}', ["[web]", "rewrites", "'http://b/'", "allowed: a path"]),
