@@ -224,6 +224,7 @@ RIGHTS: Final[dict[str, Right]] = {
 
 PACKAGES: Final = {
     "cc": "gcc",
+    "chromium": "chromium",
     "curl": "curl",
     "ethtool": "ethtool",
     "nginx": "nginx-light",

@@ -40,5 +40,8 @@ class Files(Protocol):
     def open_cached(self, path: str) -> OpenFile | None:
         """Open a relative path without waiting; None where the disk has to be asked. Raises: as `open`."""
 
+    def stat(self, path: str) -> Awaitable[FileStatus]:
+        """What a file is, without opening it. Raises: as `open`."""
+
     def open(self, path: str) -> Awaitable[OpenFile]:
         """Open a relative path. Raises: OSError; EXDEV for what lies outside the root."""

@@ -1,15 +1,11 @@
-"""The pages that no file holds: short error pages and the list of a folder.
+"""The pages that no file holds: short error pages, and what all such pages look like.
 
 Owns their HTML; everything that comes from outside is escaped. It knows no request and no disk.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from typing import Final
-from urllib.parse import quote
-
-import msgspec
 
 from gossamer.core.http.response import REASONS
 
@@ -25,21 +21,11 @@ STYLE: Final = (
 )
 
 
-class FolderEntry(msgspec.Struct, frozen=True, gc=False):
-    """One line of a folder's list."""
-
-    name: str
-    is_directory: bool
-    size: int
-    modified: str
-    """As it is to be shown."""
-
-
-def page(title: str, body: str) -> bytes:
-    """A whole document; `title` is escaped here, `body` is HTML."""
+def page(title: str, body: str, style: str = "") -> bytes:
+    """A whole document; `title` is escaped here, `body` is HTML, `style` is added to what all have."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}{style}</style></head>'
         f"<body>{body}</body></html>\n"
     ).encode("utf-8", "replace")
 
@@ -52,21 +38,3 @@ def error_page(status: int, server: str) -> bytes:
     reason = REASONS[status]
     signed = f"<small>{escape(server)}</small>" if server else ""
     return page(f"{status} {reason}", f"<h1>{status} {reason}</h1>{signed}")
-
-
-def folder_page(name: str, entries: Sequence[FolderEntry], is_cut: bool) -> bytes:
-    """The list of a folder; `name` is relative to the root, "" for the root."""
-    title = f"Index of /{name}/" if name else "Index of /"
-    rows = [] if not name else ['<tr><td><a href="../">../</a></td><td></td><td></td></tr>']
-    rows += [entry_row(entry) for entry in entries]
-    note = "<p><small>There is more than is shown.</small></p>" if is_cut else ""
-    return page(title, f"<h1>{escape(title)}</h1><table>{''.join(rows)}</table>{note}")
-
-
-def entry_row(entry: FolderEntry) -> str:
-    """One row; the link is quoted so that no name can begin a scheme or leave the folder."""
-    slash = "/" if entry.is_directory else ""
-    link = "./" + quote(entry.name, safe="", errors="surrogateescape") + slash
-    size = "" if entry.is_directory else f"{entry.size:,}"
-    shown = escape(entry.name) + slash
-    return f'<tr><td><a href="{link}">{shown}</a></td><td>{size}</td><td>{escape(entry.modified)}</td></tr>'

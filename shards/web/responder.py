@@ -29,6 +29,7 @@ from gossamer.shards.web.cache import CachedFile
 from gossamer.shards.web.caching import Patterns
 from gossamer.shards.web.content import Folder, Library, Moved, status_of
 from gossamer.shards.web.cors import Cors, is_preflight, preflight_lines
+from gossamer.shards.web.folder_page import order_of
 from gossamer.shards.web.guard import Guard
 from gossamer.shards.web.listing import list_folder
 from gossamer.shards.web.options import WebOptions
@@ -133,7 +134,7 @@ class Responder:
         if isinstance(content, Moved):
             return error_answer(301, request, setting, [("Location", content.target)]), NO_BODY
         if isinstance(content, Folder):
-            return await self.list_of(content, request, setting), NO_BODY
+            return await self.list_of(content, path, request, setting), NO_BODY
         if self.hints is not None:
             setting = msgspec.structs.replace(setting, lines=setting.lines + self.hints_of(path))
         source = content if isinstance(content, StreamedFile) else content.body
@@ -157,10 +158,12 @@ class Responder:
         lines = self.hints_of(path)
         return head_of_lines(103, lines) if lines else NO_BODY
 
-    async def list_of(self, folder: Folder, request: Request, setting: AnswerSetting) -> Answer:
+    async def list_of(
+        self, folder: Folder, path: SitePath, request: Request, setting: AnswerSetting
+    ) -> Answer:
         """The list of a folder."""
         try:
-            page = await list_folder(folder, self.options.autoindex_entries_max, self.options.hidden_files)
+            page = await list_folder(folder, self.library.files, self.options, order_of(path.query))
         except (OSError, BoundExceeded) as error:
             return error_answer(status_of(error), request, setting)
         return page_answer(page, request, setting)

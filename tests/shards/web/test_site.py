@@ -629,7 +629,7 @@ def test_autoindex__escaped_and_bounded(bench: Any) -> None:
     assert 'href="./%3Cb%3E%22%26.txt"' in page
     assert "1,234" in page
     assert 'href="./sub/"' in page
-    assert "hidden" not in page
+    assert ".hidden" not in page
     assert "There is more" not in page
     bench.write("list/two.txt", b"")
     bench.clock.advance(SECOND_US)
