@@ -23,8 +23,11 @@ HERE: Final = ("", ".")
 DOTS: Final = (".", "..")
 
 
-def walk_beneath(directory_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
-    """Open `path` with the flags and the mode of open(2); every step stays beneath the directory.
+def walk_beneath(
+    directory_fd: int, path: bytes, flags: int, mode: int = 0, links_max: int = LINKS_MAX
+) -> int:
+    """Open `path` with the flags and the mode of open(2); every step stays beneath the directory, and at most
+    `links_max` symbolic links are followed.
 
     Raises: OSError, as openat2 would have it: EXDEV for a path that leaves the directory, ELOOP for too many
     links, ENOENT, ENOTDIR, EACCES, ...
@@ -33,14 +36,15 @@ def walk_beneath(directory_fd: int, path: bytes, flags: int, mode: int = 0) -> i
         raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
     if flags & os.O_CREAT and path.endswith(b"/"):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    with Walk(directory_fd, os.fsdecode(path)) as walk:
+    with Walk(directory_fd, os.fsdecode(path), links_max) as walk:
         return walk.open_last(flags, mode)
 
 
 class Walk:
     """Where a walk stands, and the components before it."""
 
-    def __init__(self, directory_fd: int, path: str) -> None:
+    def __init__(self, directory_fd: int, path: str, links_max: int) -> None:
+        self._links_max = links_max
         self._stack = [directory_fd]
         """The descriptors from the directory, which is not ours to close, to where we stand."""
         self._names: list[str] = []
@@ -109,7 +113,7 @@ class Walk:
                 return False
             raise
         self._links += 1
-        if self._links > LINKS_MAX:
+        if self._links > self._links_max:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         self._extend(target)
         return True

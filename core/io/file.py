@@ -30,7 +30,7 @@ from gossamer.core.loop.disk.engine import LIBAIO
 from gossamer.core.loop.disk.loop import READ_BYTES_MAX
 from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite, sys_blio_to_end, sys_yield
 from gossamer.core.threads.cancel import CancelScope
-from gossamer.ffi.openat2 import open_beneath
+from gossamer.ffi.openat2 import Links, open_beneath
 
 NOT_AT_ONCE: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM})
 """RWF_NOWAIT: the data is not in the page cache, or the file system does not know; the last two where the
@@ -97,14 +97,17 @@ def file_status(fd: int) -> FileStatus:
 class File:
     """An open file. `fd` may be given to `send_file`; `status` is as it was when the file was opened."""
 
-    __slots__ = ("_cold_fd", "_directory_fd", "_path", "fd", "is_direct", "status")
+    __slots__ = ("_cold_fd", "_directory_fd", "_links", "_path", "fd", "is_direct", "status")
 
-    def __init__(self, fd: int, directory_fd: int, path: str, *, is_direct: bool = False) -> None:
+    def __init__(
+        self, fd: int, directory_fd: int, path: str, *, is_direct: bool = False, links: Links = "inside"
+    ) -> None:
         self.fd = fd
         self.is_direct = is_direct
         """Whether `fd` was opened with O_DIRECT."""
         self._directory_fd = directory_fd
         self._path = path
+        self._links = links
         self._cold_fd = fd if is_direct else -1
         self.status = file_status(fd)
 
@@ -213,7 +216,8 @@ class File:
         The file is opened by its path again: through /proc/self/fd a process that changed its user may not.
         """
         try:
-            fd = open_beneath(self._directory_fd, self._path, os.O_RDONLY | os.O_DIRECT, is_cached_only=True)
+            flags = os.O_RDONLY | os.O_DIRECT
+            fd = open_beneath(self._directory_fd, self._path, flags, is_cached_only=True, links=self._links)
         except OSError as error:
             if error.errno not in NOT_DIRECT:
                 raise
@@ -227,7 +231,8 @@ class File:
 class FileIO:
     """Opens files beneath a directory whose descriptor it is given (and does not own).
 
-    With `direct` every file is read past the page cache, where the file system can do that.
+    With `direct` every file is read past the page cache, where the file system can do that. `links` are the
+    symbolic links that are followed: those that stay "inside" the directory, "none", or all ("follow").
 
     >>> import os
     >>> from tempfile import TemporaryDirectory
@@ -244,8 +249,9 @@ class FileIO:
     b'line'
     """
 
-    def __init__(self, directory_fd: int, *, direct: bool = False) -> None:
+    def __init__(self, directory_fd: int, *, direct: bool = False, links: Links = "inside") -> None:
         self._directory_fd = directory_fd
+        self._links = links
         self._direct = direct
 
     async def open(self, path: str, mode: Mode = "r", *, direct: bool = False) -> File:
@@ -272,14 +278,14 @@ class FileIO:
 
     def _open_hot(self, path: str, flags: int, is_direct: bool) -> File | None:
         try:
-            fd = open_beneath(self._directory_fd, path, flags, is_cached_only=True)
+            fd = open_beneath(self._directory_fd, path, flags, is_cached_only=True, links=self._links)
         except BlockingIOError:
             return None
         return self._opened(path, fd, is_direct)
 
     def _opened(self, path: str, fd: int, is_direct: bool) -> File:
         try:
-            return File(fd, self._directory_fd, path, is_direct=is_direct)
+            return File(fd, self._directory_fd, path, is_direct=is_direct, links=self._links)
         except OSError:
             os.close(fd)
             raise
@@ -287,7 +293,7 @@ class FileIO:
     async def stat(self, path: str) -> FileStatus:
         """What a file is, without opening it. Raises: as `open`."""
         try:
-            fd = open_beneath(self._directory_fd, path, os.O_PATH, is_cached_only=True)
+            fd = open_beneath(self._directory_fd, path, os.O_PATH, is_cached_only=True, links=self._links)
         except BlockingIOError:
             fd, _ = await self._open_cold(path, os.O_PATH)
         try:
@@ -298,18 +304,18 @@ class FileIO:
     def _open_cold(self, path: str, flags: int) -> Awaitable[tuple[int, bool]]:
         """The descriptor, and whether it has O_DIRECT, of what the kernel has to look for on the disk."""
         # To its end: cancelled, nobody would close what it opens.
-        return sys_blio_to_end(open_from_disk, self._directory_fd, path, flags)
+        return sys_blio_to_end(open_from_disk, self._directory_fd, path, flags, self._links)
 
 
-def open_from_disk(directory_fd: int, path: str, flags: int) -> tuple[int, bool]:
+def open_from_disk(directory_fd: int, path: str, flags: int, links: Links) -> tuple[int, bool]:
     """Open what the kernel has to look for on the disk; the descriptor, and whether it has O_DIRECT.
 
     open(2), EINVAL: "The filesystem does not support the O_DIRECT flag." No directory does either.
     """
     if flags & os.O_DIRECT:
         try:
-            return open_beneath(directory_fd, path, flags), True
+            return open_beneath(directory_fd, path, flags, links=links), True
         except OSError as error:
             if error.errno != errno.EINVAL or flags & os.O_CREAT:
                 raise
-    return open_beneath(directory_fd, path, flags & ~os.O_DIRECT), False
+    return open_beneath(directory_fd, path, flags & ~os.O_DIRECT, links=links), False

@@ -83,6 +83,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether a folder without an index file is answered with a list of what is in it (else 403)."""
     autoindex_entries_max: Count = 2000
     """A longer list is cut, and says so."""
+    symlinks: Literal["inside", "follow", "none"] = "inside"
+    """Which symbolic links are followed: those that stay in the folder, all, or none."""
     hidden_files: bool = False
     """Whether names that begin with a dot are served (`.well-known` always is)."""
     media_types: dict[str, MediaType] = {}

@@ -104,7 +104,7 @@ class StaticSite:
 
     def files_of(self, root: int) -> Files:
         """The files beneath a folder."""
-        return FileIO(root, direct=self.options.direct_io)
+        return FileIO(root, direct=self.options.direct_io, links=self.options.symlinks)
 
     def responder_of(self, files: Files, cache: Cache) -> Responder:
         """What answers from these files."""

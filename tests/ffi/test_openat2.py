@@ -1,5 +1,6 @@
 """openat2 stays beneath its directory."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gossamer.ffi import openat2
-from gossamer.ffi.openat2 import open_beneath
+from gossamer.ffi.openat2 import Links, open_beneath
 
 
 @pytest.fixture
@@ -83,3 +84,24 @@ def test_kernel_without_resolve_cached__would_block(
     monkeypatch.setattr(openat2, "lib", OldKernel(code))
     with pytest.raises(BlockingIOError):
         open_beneath(directory_fd, "file", is_cached_only=True)
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize(
+    ("links", "opened"),
+    [("inside", ["file", "inner"]), ("none", ["file"]), ("follow", ["file", "inner", "link", "absolute"])],
+)
+def test_links__each_policy__by_the_kernel_and_by_the_walk(
+    directory_fd: int, monkeypatch: pytest.MonkeyPatch, links: Links, opened: list[str], is_old: bool
+) -> None:
+    os.symlink("file", "inner", dir_fd=directory_fd)
+    os.symlink("/etc/hostname", "absolute", dir_fd=directory_fd)
+    os.symlink("/etc", "folder", dir_fd=directory_fd)
+    if is_old:
+        monkeypatch.setattr(openat2, "lib", OldKernel(errno.ENOSYS))
+    found = []
+    for name in ("file", "inner", "link", "absolute", "../outside", "/etc/hostname", "folder/../hostname"):
+        with contextlib.suppress(OSError):
+            os.close(open_beneath(directory_fd, name, links=links))
+            found.append(name)
+    assert found == opened

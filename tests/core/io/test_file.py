@@ -18,6 +18,7 @@ from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.calls import sys_join
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.ffi.openat2 import Links
 
 from ...rights import EACH_ENGINE
 
@@ -223,10 +224,12 @@ def test_open__fifo__blocks_nobody(rig: Rig) -> None:
 def test_open__not_in_the_directory_cache__pool_opens(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     open_beneath = file_module.open_beneath
 
-    def cold(directory_fd: int, path: str, flags: int, *, is_cached_only: bool = False) -> int:
+    def cold(
+        directory_fd: int, path: str, flags: int, *, is_cached_only: bool = False, links: Links = "inside"
+    ) -> int:
         if is_cached_only:
             raise BlockingIOError(errno.EAGAIN, "cold")
-        return open_beneath(directory_fd, path, flags)
+        return open_beneath(directory_fd, path, flags, links=links)
 
     monkeypatch.setattr(file_module, "open_beneath", cold)
     assert rig.files.open_cached("folder/inner") is None

@@ -121,3 +121,15 @@ def test_expires__from_the_answer_on__in_304_too(bench: Any) -> None:
     assert (got.statuses, got.field("expires")) == ([304], "Tue, 02 Oct 2096 08:07:40 GMT")
     assert bench.get("/plain.txt", "Range: bytes=0-1").field("expires") == "Tue, 02 Oct 2096 08:07:40 GMT"
     assert bench.get("/index.html").field("expires") is None
+
+
+def test_symlinks__as_the_policy_says__in_lists_too(bench: Any) -> None:
+    (bench.folder / "list" / "in.txt").symlink_to("../plain.txt")
+    (bench.folder / "list" / "out.txt").symlink_to("/etc/hostname")
+    for policy, statuses in (("inside", [200, 404]), ("none", [404, 404]), ("follow", [200, 200])):
+        bench.rebuild(symlinks=policy, autoindex=True)
+        assert [bench.get(f"/list/{name}.txt").statuses[0] for name in ("in", "out")] == statuses
+        (page,) = bench.get("/list/").bodies
+        assert [b'"./%s.txt"' % name in page for name in (b"in", b"out")] == [
+            each == 200 for each in statuses
+        ]
