@@ -81,12 +81,23 @@ class Library:
         self.hits_total = 0
         self.misses_total = 0
 
-    async def find(self, path: SitePath, accepted: str | None = None) -> Content:
-        """What the path stands for, in a coding of those that are accepted."""
+    async def find(
+        self, path: SitePath, accepted: str | None = None, *, is_asked_for: bool = True
+    ) -> Content:
+        """What the path stands for, in a coding of those that are accepted; a client that asked for another
+        path is not told the proper one of this.
+        """
         try:
             if path.is_folder:
                 return await self.find_folder(path, accepted)
-            return await self.find_name(path, accepted)
+            found = await self.find_name(path, accepted)
+            if (
+                not isinstance(found, CachedFile | StreamedFile)
+                or not is_asked_for
+                or not self.is_unclean(path)
+            ):
+                return found
+            return discarded(found, Moved(clean_target(path, self.options.index_files)))
         except (OSError, BoundExceeded) as error:
             return status_of(error)
 
@@ -103,9 +114,11 @@ class Library:
         if found is None:
             page = await self.page_of(name, accepted) if is_clean else None
             return Moved(path.folder_target) if page is None else page
-        if is_clean and name.endswith(HTML_ENDING):
-            return discarded(found, Moved(clean_target(path, self.options.index_files)))
         return await self.coded(name, found, accepted)
+
+    def is_unclean(self, path: SitePath) -> bool:
+        """Whether a page is asked for with the ending of its name, where it is to be without."""
+        return self.options.clean_urls and path.name.endswith(HTML_ENDING)
 
     async def page_of(self, name: str, accepted: str | None) -> ServedFile | int | None:
         """The page that a name without its ending means; None where there is none. Raises: OSError."""

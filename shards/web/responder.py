@@ -112,7 +112,7 @@ class Responder:
             return error_answer(path.status, request, setting, [("Location", path.location)]), NO_BODY
         if isinstance(path, int):
             return error_answer(path, request, setting), NO_BODY
-        return await self.respond_with(path, request, setting)
+        return await self.respond_with(path, request, setting, is_asked_for=path is asked)
 
     def route(self, path: SitePath | int) -> SitePath | Redirect | int:
         """Where the tables have a path lead."""
@@ -123,12 +123,15 @@ class Responder:
             return redirect
         return path if self.rewrites is None else rewritten(path, self.rewrites, self.options.hidden_files)
 
-    async def respond_with(self, path: SitePath, request: Request, setting: AnswerSetting) -> Response:
+    async def respond_with(
+        self, path: SitePath, request: Request, setting: AnswerSetting, *, is_asked_for: bool
+    ) -> Response:
         """The answer with what a path stands for."""
         accepted = request.field("accept-encoding")
-        content = await self.library.find(path, accepted)
+        content = await self.library.find(path, accepted, is_asked_for=is_asked_for)
         if content == 404 and self.options.fallback and "." not in path.name.rpartition("/")[2]:
-            content = await self.library.find(SitePath(self.options.fallback, False, ""), accepted)
+            fallback = SitePath(self.options.fallback, False, "")
+            content = await self.library.find(fallback, accepted, is_asked_for=False)
         if isinstance(content, int):
             return error_answer(content, request, setting), NO_BODY
         if isinstance(content, Moved):

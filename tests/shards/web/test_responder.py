@@ -93,6 +93,13 @@ def test_clean_urls__a_page_by_its_name_without_the_ending(bench: Any) -> None:
     assert [bench.get(target).statuses for target in ("/absent", "/absent.html", "/absent/")] == [[404]] * 3
 
 
+def test_clean_urls__what_a_table_leads_to__served_as_it_is(bench: Any) -> None:
+    bench.rebuild(clean_urls=True, fallback="index.html", rewrites={"/app/*": "/index.html"})
+    for target in ("/app/x.js", "/absent"):
+        got = bench.get(target)
+        assert (got.statuses, got.bodies) == ([200], [b"<h1>home</h1>\n"])
+
+
 def test_clean_urls_off__nothing_of_it(bench: Any) -> None:
     bench.write("about.html", b"about")
     assert bench.get("/about").statuses == [404]
