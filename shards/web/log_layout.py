@@ -17,6 +17,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+import msgspec
+
 from gossamer.core.clock import SECOND_US
 from gossamer.core.http.forwarded import Networks, client_address, hops_of
 
@@ -35,7 +37,7 @@ JSON: Final = "json"
 REFERENCE: Final = re.compile(r"\{([^{}]*)\}")
 
 
-class Note(NamedTuple):
+class Note(msgspec.Struct, frozen=True, gc=False):
     """What is noted of a response."""
 
     peer: str
@@ -133,6 +135,10 @@ VALUES: Final[dict[str, Writer]] = {
 }
 OF_FIELDS: Final = frozenset({"host", "referer", "user_agent"})
 """Those that are read from the fields of a request."""
+OURS: Final = frozenset(
+    {"client", "peer", "time", "iso_time", "status", "bytes", "duration_us", "worker", "stack"}
+)
+"""Those that are always known, and hold nothing of what a peer has chosen."""
 NOT_IN_JSON: Final = frozenset({"time", "request"})
 """What other names say in parts."""
 
@@ -164,15 +170,14 @@ def layout_of(text: str) -> Layout:
 def template_line(template: str) -> Callable[[Note, Where], str]:
     """A function that fills a template."""
     parts = REFERENCE.split(template)
-    literals, writers = parts[::2], [VALUES[name] for name in parts[1::2]]
+    form = "%s".join(literal.replace("%", "%%") for literal in parts[::2])
+    writers = [VALUES[name] if name in OURS else shown(VALUES[name]) for name in parts[1::2]]
+    return lambda note, where: form % tuple([write(note, where) for write in writers])
 
-    def line(note: Note, where: Where) -> str:
-        shown = [literals[0]]
-        for write, literal in zip(writers, literals[1:], strict=True):
-            shown += (text_of(write(note, where)), literal)
-        return "".join(shown)
 
-    return line
+def shown(write: Writer) -> Writer:
+    """The same value, as it stands within a line."""
+    return lambda note, where: text_of(write(note, where))
 
 
 def text_of(value: Value) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,7 +72,9 @@ def test_no_format__said_with_what_is_allowed(text: str) -> None:
 
 @given(st.binary(max_size=80))
 def test_any_octets__one_line_and_its_quotes_are_ours(octets: bytes) -> None:
-    note = NOTE._replace(head=octets + b"\r\nUser-Agent:" + octets.replace(b"\n", b"") + b"\r\n\r\n")
+    note = msgspec.structs.replace(
+        NOTE, head=octets + b"\r\nUser-Agent:" + octets.replace(b"\n", b"") + b"\r\n\r\n"
+    )
     assert re.fullmatch(r'[^"\n]*"[^"\n]*" 200 5 "[^"\n]*" "[^"\n]*"', line("combined", note))
     assert "\n" not in line("json", note)
     json.loads(line("json", note))
