@@ -29,7 +29,7 @@ COMMANDS: Final = {
         "gossamer.cli.packetdrill",
         "Play packetdrill SCRIPTS against the functional TCP, in virtual time.",
     ),
-    "password": ("gossamer.cli.password", "Write the line of NAME for a file of passwords (web."),
+    "password": ("gossamer.cli.password", "Write the line of NAME for a file of passwords (web.auth)."),
     "reload": ("gossamer.cli.running", "Replace the workers by ones of the configuration as it is now."),
     "serve": ("gossamer.cli.serve", "Serve TARGET: a folder, or module:attribute naming an async handler."),
     "sim": ("gossamer.cli.sim.command", "Run whole connections in virtual time over a simulated bottleneck."),
