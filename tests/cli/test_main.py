@@ -120,7 +120,7 @@ def test_commands__no_server__exit_code_5(tmp_path: Path) -> None:
             ["serve", "/tmp", "more"],
             "gossamer: Got unexpected extra argument (more); see gossamer serve --help\n",
         ),
-        (["load"], "gossamer: Missing argument 'URL'; see gossamer load --help\n"),
+        (["load"], "gossamer: URL: missing; write it as http://HOST[:PORT]/PATH\n"),
     ],
 )
 def test_wrong_usage__one_line_and_exit_code_2(argv: list[str], line: str) -> None:
