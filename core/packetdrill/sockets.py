@@ -13,8 +13,8 @@ from gossamer.core.packetdrill.endpoint import Endpoint, Queue
 from gossamer.core.packetdrill.script import Expression
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.fast_open import is_early
-from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.send_space import unsent_bytes
 from gossamer.core.tcp.tcb import State, Tcb
 
 ERRORS: Final = {
@@ -116,8 +116,7 @@ class Socket:
 
     def unsent_bytes(self) -> int:
         """Octets that were never sent."""
-        tcb = self.tcb
-        return 0 if tcb is None else max(tcb.snd_buf_bytes - flight_bytes(tcb), 0)
+        return 0 if self.tcb is None else unsent_bytes(self.tcb)
 
     def settle(self) -> Completions:
         """What of MSG_ZEROCOPY is complete by now: all of it once the connection is gone."""
@@ -143,6 +142,8 @@ class Socket:
             found |= READABLE
         if has_ended or self.is_read_shut:
             found |= POLLRDHUP
-        if self.is_write_shut or self.send_room_bytes() * 3 >= tcb.agreed.parameters.send_buffer_bytes:
+        parameters = tcb.agreed.parameters
+        has_room = self.send_room_bytes() * 3 >= parameters.send_buffer_bytes
+        if self.is_write_shut or (has_room and 2 * unsent_bytes(tcb) < parameters.notsent_lowat_bytes):
             found |= WRITABLE
         return found | (POLLHUP if has_ended and self.is_write_shut else 0)

@@ -17,12 +17,14 @@ from gossamer.core.tcp.congestion.initial_window import after_idle
 from gossamer.core.tcp.delivery_rate import before_sending
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.pacing import UNPACED, allowance_bytes, next_at_us
+from gossamer.core.tcp.parameters import NOTSENT_UNLIMITED
 from gossamer.core.tcp.reassembly import SACK_BLOCKS_MAX, sack_blocks
 from gossamer.core.tcp.recovery import dsack, proportional_rate
 from gossamer.core.tcp.recovery.retransmit import next_lost, retransmitted
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.transmissions import after_sending, with_fin_apart
 from gossamer.core.tcp.rtt import backed_off_us, can_probe, expires_after_sending_us, wait_us
+from gossamer.core.tcp.send_space import low_water
 from gossamer.core.tcp.silly_window import CLOSED_BY_US, is_worth_sending
 from gossamer.core.tcp.super_segment import Room, together
 from gossamer.core.tcp.tcb import Phase, Tcb
@@ -114,6 +116,7 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
         retransmitted = len(segments)
         if retransmitted and tcb.agreed.ect:
             tcb = ecn.on_retransmission(tcb)
+    before = tcb
     tcb = _send_new(tcb, now_us, segments, allowance)
     if tcb.recovery is not None and tcb.recovery.phase is Phase.FAST:
         tcb = proportional_rate.sent(tcb, sum(len(segment.payload) for segment in segments))
@@ -129,6 +132,8 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
         tcb = replace(tcb, retransmits_total=tcb.retransmits_total + retransmitted)
     if allowance != UNPACED or tcb.pace_at_us <= now_us:
         tcb, actions = _paced(tcb, actions, segments, now_us)
+    if tcb.agreed.parameters.notsent_lowat_bytes != NOTSENT_UNLIMITED:
+        actions += low_water(before, tcb)
     return _timer_armed(tcb, now_us), actions
 
 

@@ -259,6 +259,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """What a connection holds that its peer has not acknowledged."""
     send_file_bytes: Annotated[int, Bounds(4096, 1 << 30)] = 4 << 20
     """The same where it is of files: their octets take no memory, and are read when they leave."""
+    notsent_lowat_bytes: Annotated[int, Bounds(1, 1 << 30)] = 1 << 30
+    """A SEND takes octets only while fewer than so many wait that were never sent; 2**30 leaves it to the
+    buffer. What waits for the network can then still be chosen late (TCP_NOTSENT_LOWAT of tcp(7))."""
     nodelay: bool = True
     """Switch the Nagle algorithm off (RFC 9293 3.7.4, MUST-17)."""
     window_scaling: bool = True
@@ -361,6 +364,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
 
 
 DEFAULT_PARAMETERS: Final = TcpParameters()
+
+NOTSENT_UNLIMITED: Final = DEFAULT_PARAMETERS.notsent_lowat_bytes
+"""Of `notsent_lowat_bytes`: no bound but the buffer's."""
 
 PARAMETER_BOUNDS: Final[dict[str, Bounds]] = {
     name: meta

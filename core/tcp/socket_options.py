@@ -40,6 +40,9 @@ class SocketOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     linger_us: int | None = None
     """SO_LINGER: how long close waits until all is acknowledged, and aborts then; 0 aborts at once, NEVER_US
     does not wait."""
+    notsent_lowat_bytes: int | None = None
+    """TCP_NOTSENT_LOWAT: a send takes octets only while fewer than so many wait that were never sent; 2**30
+    leaves it to the buffer."""
     maxseg_bytes: int | None = None
     """TCP_MAXSEG: no segment we send is larger, options included; it only ever lowers the size."""
     congestion: str | None = None

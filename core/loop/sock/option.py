@@ -18,7 +18,7 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.loop.sock.call import Connection, SockGetInfo, SockGetOptions, SockSetOptions
 from gossamer.core.loop.streamcall import stream_closed
 from gossamer.core.tcp.info import CLOSED_NUMBER, TcpInfo
-from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.parameters import MILLISECOND_US, NOTSENT_UNLIMITED
 from gossamer.core.tcp.socket_options import OPTION_BOUNDS, SocketOptions
 from gossamer.core.threads.systemcall import Handler, SystemCall
 from gossamer.core.threads.thread import Thread
@@ -36,6 +36,7 @@ NUMBERS: Final = {
     "quickack": socket.TCP_QUICKACK,
     "keepalive_probes": socket.TCP_KEEPCNT,
     "maxseg_bytes": socket.TCP_MAXSEG,
+    "notsent_lowat_bytes": socket.TCP_NOTSENT_LOWAT,
 }
 TRAFFIC_CLASS: Final[dict[int, tuple[tuple[int, int], ...]]] = {
     socket.AF_INET: ((socket.IPPROTO_IP, socket.IP_TOS),),
@@ -119,6 +120,9 @@ def get_options(sock: SocketType, linger_us: int) -> SocketOptions:
     found["dscp"] = sock.getsockopt(*TRAFFIC_CLASS[sock.family][0]) >> ECN_BITS
     least, most = OPTION_BOUNDS["maxseg_bytes"]
     found["maxseg_bytes"] = min(max(found["maxseg_bytes"], least), most)
+    # 0 and what is beyond our bound say that none was set.
+    lowat = found["notsent_lowat_bytes"]
+    found["notsent_lowat_bytes"] = lowat if 0 < lowat < NOTSENT_UNLIMITED else NOTSENT_UNLIMITED
     found["nodelay"], found["quickack"] = bool(found["nodelay"]), bool(found["quickack"])
     # A name that only the kernel knows is none of ours: it is left out.
     try:

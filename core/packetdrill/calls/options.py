@@ -15,7 +15,7 @@ from gossamer.core.packetdrill import tcpinfo
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
 from gossamer.core.packetdrill.sockets import Socket
-from gossamer.core.packetdrill.sysctls.setters import congestion_name
+from gossamer.core.packetdrill.sysctls.setters import congestion_name, lowat_bytes
 from gossamer.core.packetdrill.world import OK, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, MILLISECOND_US
 from gossamer.core.tcp.tcb import State
@@ -108,6 +108,10 @@ def _hop_limit(_world: ScriptWorld, _made: Socket, name: str, value: int) -> Non
         raise Unsupported(f"option {name} {value}")
 
 
+def _notsent_lowat(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
+    world.change(made, notsent_lowat_bytes=lowat_bytes(value))
+
+
 def _maximum_segment(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     made.mss_limit = value
     if made.queue is not None:
@@ -131,6 +135,7 @@ EFFECTS: Final[dict[str, Callable[[ScriptWorld, Socket, str, int], None]]] = {
     "TCP_LINGER2": _linger2,
     "TCP_SYNCNT": _syn_count,
     "TCP_MAXSEG": _maximum_segment,
+    "TCP_NOTSENT_LOWAT": _notsent_lowat,
     "IP_TOS": _traffic_class,
     "IPV6_TCLASS": _traffic_class,
     "IP_TTL": _hop_limit,

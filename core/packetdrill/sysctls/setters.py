@@ -7,7 +7,7 @@ from gossamer.core.errors import GossamerError
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.records import replace
 from gossamer.core.tcp.congestion.named import named
-from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
+from gossamer.core.tcp.parameters import MILLISECOND_US, NOTSENT_UNLIMITED, TcpParameters
 
 Setter = Callable[[TcpParameters, str], TcpParameters]
 
@@ -48,6 +48,16 @@ def ecn(parameters: TcpParameters, text: str) -> TcpParameters:
     if text not in ECN_MODES:
         raise Unsupported(f"sysctl tcp_ecn={text}")
     return replace(parameters, ecn=ECN_MODES[text])
+
+
+def lowat_bytes(value: int) -> int:
+    """Linux's notsent_lowat as we have it: 0 and -1 are no bound."""
+    return value if 0 < value < NOTSENT_UNLIMITED else NOTSENT_UNLIMITED
+
+
+def notsent_lowat(parameters: TcpParameters, text: str) -> TcpParameters:
+    """Octets, unsigned."""
+    return replace(parameters, notsent_lowat_bytes=lowat_bytes(number_of(text)))
 
 
 MTU_PROBING: Final[dict[str, Literal["off", "blackhole", "on"]]] = {"0": "off", "1": "blackhole", "2": "on"}

@@ -9,7 +9,7 @@ of tcp(7).
 
 import msgspec
 
-from gossamer.core.tcp.actions import Actions
+from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.congestion.change import with_control
 from gossamer.core.tcp.events import SetOptions
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
@@ -39,7 +39,9 @@ def set_options(tcb: Tcb | TimeWait, event: SetOptions) -> tuple[Tcb | TimeWait,
         # The time that has passed idle counts.
         tcb = replace(tcb, slow_at_us=idle_deadline_us(tcb, tcb.rcv_at_us))
     tcb, sent = output(tcb, event.now_us)
-    return tcb, sent + _advertisement(tcb, event)
+    # Who waits for less to be unsent may go on under a higher bound.
+    space: Actions = () if event.options.notsent_lowat_bytes is None else (Signal.SEND_SPACE,)
+    return tcb, sent + _advertisement(tcb, event) + space
 
 
 def _advertisement(tcb: Tcb, event: SetOptions) -> Actions:

@@ -14,6 +14,7 @@ from gossamer.core.tcp.closed import timed_out
 from gossamer.core.tcp.output import flight_bytes, retransmission
 from gossamer.core.tcp.recovery.transmissions import after_retransmission
 from gossamer.core.tcp.rtt import backed_off_us
+from gossamer.core.tcp.send_space import low_water
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts.retransmission import is_given_up
 from gossamer.core.tcp.user_timeout import in_force_us
@@ -39,7 +40,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
         return timed_out(tcb)
     length = max(1, min(tcb.snd_wnd, tcb.agreed.smss, tcb.snd_buf_bytes))
     end = seq_add(tcb.snd_una, length)
-    is_retransmission = flight_bytes(tcb) > 0
+    is_retransmission, before = flight_bytes(tcb) > 0, tcb
     # "The transmitting host SHOULD send the first zero-window probe when a zero window has existed for the
     # retransmission timeout period, and SHOULD increase exponentially the interval between successive
     # probes."
@@ -55,4 +56,5 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     )
     tcb = replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     probe = retransmission(tcb, now_us, tcb.snd_una, length)
-    return tcb, (probe, Signal.RETRANSMITTED) if is_retransmission else (probe,)
+    space = low_water(before, tcb)
+    return tcb, (probe, Signal.RETRANSMITTED, *space) if is_retransmission else (probe, *space)

@@ -11,6 +11,7 @@ from gossamer.core.tcp.output import flight_bytes, probe_with_new, retransmissio
 from gossamer.core.tcp.recovery.tail_loss_probe import probed
 from gossamer.core.tcp.recovery.transmissions import after_retransmission, last_run_bytes
 from gossamer.core.tcp.rtt import is_probe_due
+from gossamer.core.tcp.send_space import low_water
 from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
@@ -28,7 +29,8 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     after, segments = probe_with_new(tcb, now_us)
     if segments:
         after = probed(after, is_old=False)
-        return replace(after, rtx_at_us=now_us + tcb.round_trip.rto_us), segments
+        after = replace(after, rtx_at_us=now_us + tcb.round_trip.rto_us)
+        return after, (*segments, *low_water(tcb, after))
     # Of what was sent together the last segment may be shorter, but is never longer; a FIN may ride on it.
     has_fin = flight_bytes(tcb) > tcb.snd_buf_bytes
     length = min(last_run_bytes(tcb), tcb.agreed.smss + has_fin)

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from gossamer.core.records import replace
 from gossamer.core.sim import states
-from gossamer.core.sim.states import NOW_US
-from gossamer.core.tcp.actions import Accepted
-from gossamer.core.tcp.events import Send
+from gossamer.core.sim.states import NOW_US, from_peer
+from gossamer.core.tcp.actions import Accepted, Signal
+from gossamer.core.tcp.events import SegmentArrives, Send, SetOptions
 from gossamer.core.tcp.parameters import EXTENT_BYTES_MIN, TcpParameters
-from gossamer.core.tcp.send_space import gives_space, room_bytes
+from gossamer.core.tcp.send_space import gives_space, room_bytes, unsent_bytes
+from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.text import Extent
@@ -81,3 +82,33 @@ def test_blocked_send__however_the_buffer_empties__is_woken_with_room(
                 found = max(found, room_bytes(holding(after, parameters), data))
             held = after
         assert found
+
+
+@pytest.mark.parametrize("lowat", [1, 1_000, 16_384, 100_000])
+@pytest.mark.parametrize("octets", [1, 40_000, 300_000])
+def test_notsent_lowat__who_waits_hears_of_room__and_all_is_sent(lowat: int, octets: int) -> None:
+    """TCP_NOTSENT_LOWAT: whatever is acknowledged when, a SEND that is to be tried again is named."""
+    tcb: Tcb = states.established(replace(PARAMETERS, notsent_lowat_bytes=lowat))
+    rest, is_waiting = octets, False
+    for _ in range(3 * octets // 1448 + 10):
+        if rest and not is_waiting:
+            after, actions = step(tcb, Send(bytes(rest), NOW_US))
+            rest = rest - actions[-1].count if isinstance(actions[-1], Accepted) else 0
+            is_waiting = rest > 0
+        else:
+            after, actions = step(tcb, SegmentArrives(from_peer(tcb), NOW_US))
+            is_waiting = is_waiting and Signal.SEND_SPACE not in actions
+        assert isinstance(after, Tcb)
+        tcb = after
+        assert unsent_bytes(tcb) <= max(lowat, tcb.agreed.smss) + tcb.agreed.smss
+    assert (rest, tcb.snd_buf_bytes) == (0, 0)
+
+
+def test_notsent_lowat__raised__who_waits_goes_on() -> None:
+    tcb, _ = step(states.established(replace(PARAMETERS, notsent_lowat_bytes=1)), Send(bytes(90_000), NOW_US))
+    assert isinstance(tcb, Tcb)
+    assert room_bytes(tcb, bytes(10)) == 0
+    tcb, actions = step(tcb, SetOptions(SocketOptions(notsent_lowat_bytes=50_000), NOW_US))
+    assert Signal.SEND_SPACE in actions
+    assert isinstance(tcb, Tcb)
+    assert room_bytes(tcb, bytes(10)) == 10

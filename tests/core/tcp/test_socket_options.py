@@ -63,6 +63,7 @@ def test_options_of__what_was_set__is_read_back() -> None:
         maxseg_bytes=1_000,
         congestion="newreno",
         dscp=46,
+        notsent_lowat_bytes=16_384,
     )
     assert options_of(parameters_with(DEFAULT_PARAMETERS, options), 1_000) == options
 

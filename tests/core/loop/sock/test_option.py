@@ -62,6 +62,7 @@ OPTIONS = SocketOptions(
     linger_us=2 * SECOND_US,
     congestion="newreno",
     dscp=46,
+    notsent_lowat_bytes=16_384,
 )
 
 
