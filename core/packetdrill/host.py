@@ -25,6 +25,7 @@ from gossamer.core.tcp.actions import (
     Remains,
     Signal,
 )
+from gossamer.core.tcp.buffer import octets_at
 from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.events import Event, Opening, PathKnown, SegmentArrives, Timeout
@@ -166,6 +167,8 @@ class ScriptHost:
         connection, actions = step(before, event)
         if connection is None and isinstance(before, Tcb):
             endpoint.failed_in = before.state
+            if self._profile.keeps_text_at_reset and not before.receive_closed:
+                endpoint.remains += octets_at(before.rcv_buf, before.rcv_buf_offset, 0, before.rcv_buf_bytes)
         self._became(endpoint, connection, actions)
 
     def _nagled(self, endpoint: Endpoint, tcb: Tcb, event: Event) -> Tcb:

@@ -102,6 +102,8 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     """Any hard ICMP error shows as ECONNREFUSED."""
     reset_after_fin_is_pipe: bool = True
     """A RST in CLOSE-WAIT shows as EPIPE rather than as ECONNRESET."""
+    keeps_text_at_reset: bool = False
+    """What was received before a RST can still be read."""
     has_minshall: bool = True
     """Whether Nagle looks for small segments in flight rather than for any (Minshall's modification)."""
     accept_queue_extra: int = 1
@@ -123,6 +125,8 @@ LINUX_PARAMETERS: Final = TcpParameters(
     syn_retries=6,
     mtu_probing="off",
     keepalive_idle_us=NEVER_US,
+    slow_start_limit=False,
+    window_probe="empty",
 )
 """tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""
 
@@ -153,6 +157,7 @@ LINUX: Final = Profile(
         restart_after_idle=False,
     ),
     quick_acks=16,
+    keeps_text_at_reset=True,
 )
 BSD: Final = Profile(
     "bsd",

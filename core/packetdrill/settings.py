@@ -11,6 +11,7 @@ import msgspec
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.profiles import LINUX, PROFILES, Profile
 from gossamer.core.packetdrill.sysctls.setters import number_of
+from gossamer.core.records import replace
 from gossamer.core.tcp.parameters import TcpParameters
 
 IPV4_HEADERS_BYTES: Final = 40
@@ -94,6 +95,18 @@ def _strict_segments(settings: Settings, _text: str) -> None:
     settings.is_strict_about_segments = True
 
 
+def _parameter(settings: Settings, text: str) -> None:
+    """NAME=VALUE of `TcpParameters`, an option of ours: for scripts about what a profile does otherwise."""
+    name, _, value = text.partition("=")
+    before = getattr(settings.parameters, name, None)
+    if before is None:
+        raise Unsupported(f"option --parameter={text}")
+    found: bool | int | str = value if isinstance(before, str) else number_of(value)
+    settings.parameters = replace(
+        settings.parameters, **{name: bool(found) if isinstance(before, bool) else found}
+    )
+
+
 OPTIONS: Final[dict[str, Callable[[Settings, str], None]]] = {
     "ip_version": _version,
     "tolerance_usecs": _tolerance,
@@ -104,6 +117,7 @@ OPTIONS: Final[dict[str, Callable[[Settings, str], None]]] = {
     "connect_port": _assign("connect_port"),
     "tcp_ts_tick_usecs": _assign("ts_tick_us"),
     "profile": _profile,
+    "parameter": _parameter,
     "strict_segments": _strict_segments,
     "define": _define,
     "D": _define,

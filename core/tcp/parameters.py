@@ -287,6 +287,13 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     super_segment_bytes: Annotated[int, Bounds(0, SUPER_SEGMENT_BYTES_MAX)] = 0
     """Full segments that leave together go through the TCP as one of at most so many octets, and are cut into
     packets behind it; 0 never. On the wire it is the same."""
+    slow_start_limit: bool = True
+    """Whether one ACK raises cwnd by no more than RFC 9406 4.3 (L = 8) and RFC 3465 2.3 (L = 2) allow where
+    segments are not paced. Without, it grows by all that was acknowledged, as Linux's does: sooner where ACKs
+    are few, in longer bursts."""
+    window_probe: Literal["octet", "empty"] = "octet"
+    """What asks a peer whose window is closed: an octet of data (RFC 9293 3.8.6.1), or, as Linux has it, an
+    empty segment one octet back."""
     pacing: Literal["auto", "on", "off"] = "auto"
     """Spread segments over the round trip: as the algorithm wants, always, or never."""
     initial_window_segments: Annotated[int, Bounds(1, 100)] = 10

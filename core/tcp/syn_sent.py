@@ -21,7 +21,7 @@ from gossamer.core.tcp.output import output
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives import arrives
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
-from gossamer.core.tcp.timestamps import round_trip_us
+from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.tcp.user_timeout import adopted
 from gossamer.core.tcp.window import first_window
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
@@ -35,7 +35,8 @@ def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
     """The four checks of SYN-SENT."""
     segment = event.segment
     # ISS < SEG.ACK =< SND.NXT, where SND.NXT lies behind the data that the SYN may have carried.
-    acceptable = bool(segment.flags & ACK) and acked_bytes(tcb, segment.ack) is not None
+    is_ack = bool(segment.flags & ACK)
+    acceptable = is_ack and acked_bytes(tcb, segment.ack) is not None and not _is_stale(tcb, event)
     if segment.flags & ACK and not acceptable:
         # First: "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset (unless the RST bit is set)"
         reply = reset_reply(segment)
@@ -50,6 +51,15 @@ def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
     if not segment.flags & SYN:
         return tcb, (Dropped(SegmentDrop.ACK_MISSING),)
     return _established(tcb, event) if acceptable else _simultaneous(tcb, segment, event.now_us)
+
+
+def _is_stale(tcb: Tcb, event: SegmentArrives) -> bool:
+    """Whether a segment echoes a timestamp that our SYN did not have: it answers an earlier connection, whose
+    number ours happens to be (RFC 7323 3.2: TSecr is a TSval that was sent). An echo of 0 says nothing."""
+    segment = event.segment
+    if not tcb.agreed.timestamps or segment.ts_val == NO_TIMESTAMP or not segment.ts_ecr:
+        return False
+    return echoed_us(tcb, segment, event.now_us) is None
 
 
 def _again_at_once(tcb: Tcb, now_us: int) -> Tcb:

@@ -237,7 +237,7 @@ def _receive_space(made: Socket, space: int) -> int:
     """SO_RCVBUF where it is not doubled but rounded up to whole segments."""
     space = made.options.get("SO_RCVBUF", space)
     tcb = made.tcb
-    if tcb is None or tcb.state < State.ESTABLISHED:
+    if tcb is None or tcb.state < (State.ESTABLISHED if tcb.agreed.passive else State.SYN_RECEIVED):
         return space
     return -(-space // tcb.agreed.smss) * tcb.agreed.smss
 

@@ -35,6 +35,8 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The round-trip time that this ACK showed; -1 when it showed none."""
     acks: int = 1
     """How many ACKs it stands for, where the receiver has joined them (`core.wire.joining`)."""
+    has_limit: bool = True
+    """Whether slow start is limited for each ACK (`tcp.slow_start_limit`)."""
     is_recovering: bool = False
     """Whether a loss is being recovered from: after a timeout, and in fast recovery for an algorithm that
     hears every ACK."""

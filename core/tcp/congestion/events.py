@@ -34,6 +34,7 @@ def acknowledged(
         r_us=-1 if r_us is None else r_us,
         is_recovering=_is_recovering(tcb),
         acks=acks,
+        has_limit=tcb.agreed.parameters.slow_start_limit,
     )
     after = _paced(tcb, control_of(tcb).on_ack(_with_peak(tcb, ack), ack))
     if after.peak_bytes and tcb.snd_una == tcb.snd_nxt:

@@ -25,7 +25,8 @@ def grown(congestion: Congestion, rounds: Rounds | None, ack: Ack) -> tuple[Cong
     # RFC 9406 4.2: "cwnd = cwnd + min(N, L * SMSS)", in CSS divided by CSS_GROWTH_DIVISOR; 4.3: "L = infinity
     # if paced, L = 8 if non-paced".
     limit = HYSTART_SEGMENTS * ack.smss * ack.acks
-    counted = ack.acked_bytes if congestion.pacing_rate else min(ack.acked_bytes, limit)
+    is_free = congestion.pacing_rate or not ack.has_limit
+    counted = ack.acked_bytes if is_free else min(ack.acked_bytes, limit)
     cwnd = congestion.cwnd + counted // rounds.growth_divisor
     rounds = hystart.on_ack(rounds, ack.snd_una, ack.snd_nxt, ack.r_us, ack.acks)
     if rounds.is_over:
@@ -36,5 +37,7 @@ def grown(congestion: Congestion, rounds: Rounds | None, ack: Ack) -> tuple[Cong
 def counted_bytes(ack: Ack) -> int:
     """RFC 5681 3.1: "cwnd += min (N, SMSS)"; RFC 3465 2.3: L = 2*SMSS, but "L=1*SMSS" in slow start after a
     timeout, when ACKs may stand for what was sent before it."""
+    if not ack.has_limit:
+        return ack.acked_bytes
     limit = ack.smss if ack.is_recovering else ABC_SEGMENTS * ack.smss
     return min(ack.acked_bytes, limit * ack.acks)

@@ -11,13 +11,14 @@ import msgspec
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.closed import timed_out
-from gossamer.core.tcp.output import flight_bytes, retransmission
+from gossamer.core.tcp.output import flight_bytes, make_segment, retransmission
 from gossamer.core.tcp.recovery.transmissions import after_retransmission
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.send_space import low_water
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts.retransmission import is_given_up
 from gossamer.core.tcp.user_timeout import in_force_us
+from gossamer.core.wire.segment import ACK
 
 replace = msgspec.structs.replace
 
@@ -31,13 +32,15 @@ def waited_us(tcb: Tcb) -> int:
 
 
 def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
-    """Send one octet from SND.UNA, or what a small window takes."""
+    """Send one octet from SND.UNA, or what a small window takes; or, where that is asked for, nothing."""
     unanswered = now_us - tcb.rcv_at_us > 2 * backed_off_us(tcb)
     # A connection closed both ways has no user who could give up: answers do not keep it alive (RFC 6429 4).
     if (unanswered or tcb.receive_closed) and is_given_up(tcb, now_us):
         return timed_out(tcb)
     if waited_us(tcb) >= in_force_us(tcb):
         return timed_out(tcb)
+    if not tcb.snd_wnd and tcb.agreed.parameters.window_probe == "empty":
+        return _empty(tcb, now_us)
     length = max(1, min(tcb.snd_wnd, tcb.agreed.smss, tcb.snd_buf_bytes))
     end = seq_add(tcb.snd_una, length)
     is_retransmission, before = flight_bytes(tcb) > 0, tcb
@@ -58,3 +61,11 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     probe = retransmission(tcb, now_us, tcb.snd_una, length)
     space = low_water(before, tcb)
     return tcb, (probe, Signal.RETRANSMITTED, *space) if is_retransmission else (probe, *space)
+
+
+def _empty(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
+    """A segment without text from before SND.UNA: out of the peer's window, so that it must answer. Differs:
+    RFC 9293 3.8.6.1 sends an octet of new data."""
+    tcb = replace(tcb, backoff=tcb.backoff + 1)
+    tcb = replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
+    return tcb, (make_segment(tcb, now_us, seq_add(tcb.snd_una, -1), ACK),)
