@@ -12,6 +12,7 @@ from gossamer.core.seq import MASK
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
 from gossamer.core.tcp.path_mtu import header_bytes
+from gossamer.core.tcp.recovery.ranges import covered
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.tcb import Phase, State, Tcb, TimeWait
 from gossamer.core.tcp.urgent import urgent_bytes
@@ -72,7 +73,7 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tcpi_sacked: int | None = None
     tcpi_lost: int | None = None
     tcpi_retrans: int | None = None
-    """Segments in flight that were sent again."""
+    """Segments in flight that were sent again; they are among `tcpi_lost`, too."""
     tcpi_fackets: int | None = None
     tcpi_last_data_sent: int | None = None
     """Since data was last sent for the first time."""
@@ -108,6 +109,7 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tcpi_rwnd_limited: int | None = None
     tcpi_sndbuf_limited: int | None = None
     tcpi_delivered: int | None = None
+    """Segments that have arrived, the SYN too; the functional TCP makes full ones of the octets."""
     tcpi_delivered_ce: int | None = None
     tcpi_bytes_sent: int | None = None
     tcpi_bytes_retrans: int | None = None
@@ -183,13 +185,17 @@ def _sending(tcb: Tcb) -> dict[str, int]:
     smss, congestion, flight = tcb.agreed.smss, tcb.congestion, flight_bytes(tcb)
     recovery = tcb.recovery
     sacked, lost = (recovery.sacked_bytes, recovery.lost_bytes) if recovery is not None else (0, 0)
+    again = _again_bytes(tcb)
     is_infinite = congestion.ssthresh >= SSTHRESH_INITIAL
     syn = 1 if tcb.state > State.SYN_RECEIVED else 0
     return {
         "tcpi_ca_state": CA_OPEN if recovery is None else CA_NUMBERS[recovery.phase],
         "tcpi_unacked": _segments(flight, smss),
         "tcpi_sacked": _segments(sacked, smss),
-        "tcpi_lost": _segments(lost, smss),
+        # What was lost and went again is both, until it arrives.
+        "tcpi_lost": _segments(lost + again, smss),
+        "tcpi_retrans": _segments(again, smss),
+        "tcpi_reord_seen": int(tcb.rack is not None and tcb.rack.reordering_seen),
         "tcpi_snd_cwnd": max(congestion.cwnd // smss, 1),
         "tcpi_snd_ssthresh": INFINITE_SSTHRESH if is_infinite else congestion.ssthresh // smss,
         "snd_cwnd_bytes": congestion.cwnd,
@@ -204,11 +210,26 @@ def _sending(tcb: Tcb) -> dict[str, int]:
     }
 
 
+def _again_bytes(tcb: Tcb) -> int:
+    """What is in flight and went again; what of it the peer has reported is left out."""
+    held = tcb.recovery.sacked if tcb.recovery is not None else ()
+    una = tcb.snd_una
+    again, left = 0, una
+    for run in tcb.transmissions:
+        if run.retransmitted:
+            reported = covered(held, left, run.right, una)
+            again += ((run.right - left) & MASK) - sum((right - start) & MASK for start, right in reported)
+        left = run.right
+    return again
+
+
 def _delivered(tcb: Tcb) -> dict[str, int]:
-    """Counted only for a congestion control that samples the delivery rate."""
-    if tcb.delivery is None:
-        return {}
-    return {"tcpi_delivered": _segments(tcb.delivery.delivered_bytes, tcb.agreed.smss)}
+    """What the peer has acknowledged or reported, in full segments; the SYN is one."""
+    if tcb.state <= State.SYN_RECEIVED:
+        return {"tcpi_delivered": 0}
+    sacked = tcb.recovery.sacked_bytes if tcb.recovery is not None else 0
+    octets = ((tcb.snd_una - tcb.agreed.iss - 1) & MASK) + sacked
+    return {"tcpi_delivered": _segments(octets, tcb.agreed.smss) + 1}
 
 
 def _receiving(tcb: Tcb) -> dict[str, int]:

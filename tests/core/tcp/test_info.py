@@ -90,10 +90,10 @@ def test_info__a_congestion_control_that_paces__rate_and_what_was_delivered() ->
     tcb, _ = send(states.established(TcpParameters(congestion="bbr")), bytes(14_480), NOW_US + MS)
     tcb, _ = segment_arrives(tcb, from_peer(tcb, ts=1), NOW_US + 20 * MS)
     found = info(tcb, NOW_US + 20 * MS)
-    assert found.tcpi_delivered == 10
+    assert found.tcpi_delivered == 11
     assert found.tcpi_pacing_rate
     plain = info(states.established(), NOW_US)
-    assert (plain.tcpi_pacing_rate, plain.tcpi_delivered) == (0, None)
+    assert (plain.tcpi_pacing_rate, plain.tcpi_delivered) == (0, 1)
 
 
 def test_info__round_trip_measured__the_least_of_them() -> None:
@@ -110,3 +110,15 @@ def test_info__syn_sent_again__counted() -> None:
     tcb, _ = stepped(tcb, Timeout(deadline_us(tcb)))
     found = info(tcb, NOW_US)
     assert (found.tcpi_total_retrans, found.tcpi_retransmits) == (1, 1)
+
+
+def test_info__lost_and_sent_again__counted_until_it_arrives() -> None:
+    tcb, _ = send(states.established(), bytes(10 * 1_448), NOW_US)
+    assert info(tcb, NOW_US).tcpi_delivered == 1, "the SYN"
+    tcb, _ = stepped(replace(tcb, rtx_at_us=NOW_US, backoff=1), Timeout(NOW_US + 1))
+    found = info(tcb, NOW_US + 1)
+    assert (found.tcpi_retrans, found.tcpi_reord_seen) == (1, 0)
+    assert found.tcpi_lost == 10, "all that was overdue"
+    tcb, _ = segment_arrives(tcb, from_peer(tcb), NOW_US + 100 * MS)
+    found = info(tcb, NOW_US + 100 * MS)
+    assert (found.tcpi_lost, found.tcpi_retrans, found.tcpi_delivered) == (0, 0, 11)
