@@ -8,6 +8,7 @@ import contextlib
 import errno
 import socket
 
+from gossamer.core.clock import SECOND_US
 from gossamer.ffi import nfqueue_netlink, rawout
 from gossamer.ffi.frames import open_frame_socket
 from gossamer.ffi.silence import drop_all_received
@@ -104,6 +105,9 @@ class Opened(contextlib.ExitStack):
         probe.close()
         for _ in range(workers):
             listening = self.enter_context(_bind(self.host, self.port, share=True))
+            if config.tcp.defer_accept_us:
+                seconds = -(-config.tcp.defer_accept_us // SECOND_US)
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, seconds)
             listening.listen(config.server.backlog)
             listening.setblocking(False)
             self._listening.append(listening)

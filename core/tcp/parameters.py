@@ -352,6 +352,10 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Connections of a shard; a SYN beyond it is dropped and counted."""
     syn_backlog: Annotated[int, Bounds(1, 1_000_000)] = 4096
     """Half-open connections of a listener: its SYN queue."""
+    defer_accept_us: Annotated[int, Bounds(0, 3600 * SECOND_US)] = 0
+    """How long a listener waits for the first text of a connection before it hands it out; 0 not at all. The
+    ACK that ends the handshake alone is left aside, and the SYN-ACK sent again once that time is over
+    (TCP_DEFER_ACCEPT of tcp(7))."""
     accept_backlog: Annotated[int, Bounds(1, 1_000_000)] = 4096
     """Established connections of a listener that nobody has accepted: its accept queue. When full, SYNs are
     dropped, and so are ACKs that would end a handshake."""

@@ -29,6 +29,7 @@ REMEMBERED: Final = frozenset(
         "IP_RECVERR", "IP_MTU_DISCOVER", "IP_BIND_ADDRESS_NO_PORT", "IPV6_V6ONLY", "IPV6_TCLASS",
         "IPV6_UNICAST_HOPS", "IPV6_MTU_DISCOVER",
         "IPV6_RECVERR", "IPV6_FLOWINFO_SEND", "TCP_INQ", "TCP_NOTSENT_LOWAT", "TCP_WINDOW_CLAMP",
+        "TCP_DEFER_ACCEPT",
         "TCP_THIN_DUPACK", "TCP_TIMESTAMP", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT",
         "TCP_NODELAY", "TCP_CORK", "TCP_QUICKACK", "TCP_LINGER2", "TCP_SYNCNT", "TCP_MAXSEG",
         "TCP_USER_TIMEOUT", "SO_RCVBUF", "SO_SNDBUF", "SO_RCVBUFFORCE", "SO_SNDBUFFORCE", "SO_NO_CHECK",
@@ -108,6 +109,10 @@ def _hop_limit(_world: ScriptWorld, _made: Socket, name: str, value: int) -> Non
         raise Unsupported(f"option {name} {value}")
 
 
+def _defer_accept(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
+    world.change(made, defer_accept_us=max(value, 0) * SECOND_US)
+
+
 def _notsent_lowat(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     world.change(made, notsent_lowat_bytes=lowat_bytes(value))
 
@@ -135,6 +140,7 @@ EFFECTS: Final[dict[str, Callable[[ScriptWorld, Socket, str, int], None]]] = {
     "TCP_LINGER2": _linger2,
     "TCP_SYNCNT": _syn_count,
     "TCP_MAXSEG": _maximum_segment,
+    "TCP_DEFER_ACCEPT": _defer_accept,
     "TCP_NOTSENT_LOWAT": _notsent_lowat,
     "IP_TOS": _traffic_class,
     "IPV6_TCLASS": _traffic_class,

@@ -57,8 +57,13 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
     # "If SND.UNA < SEG.ACK =< SND.NXT, then enter ESTABLISHED state" with SND.WND, SND.WL1 and SND.WL2 from
     # the segment.
     shift = 0 if event.segment.flags & SYN else tcb.agreed.snd_wind_shift
-    r_us = round_trip_us(tcb, segment, event.now_us)
+    # Measured already, where the ACK of the SYN-ACK was left aside: what ends the handshake now came late.
+    r_us = None if tcb.round_trip.srtt_us else round_trip_us(tcb, segment, event.now_us)
     tcb = measured(tcb, r_us, event.now_us) if r_us is not None else tcb
+    if _is_deferred(tcb, segment, event.now_us, early=early):
+        # Once the time is over the SYN-ACK asks anew, and what answers it ends the handshake.
+        deferred_us = tcb.snd_at_us + tcb.agreed.parameters.defer_accept_us
+        return Verdict(replace(tcb, rtt_seq=None, rtx_at_us=deferred_us), segment, stops=True)
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     window = segment.window << shift
     tcb = fast_open.with_acked(tcb, octets) if octets else tcb
@@ -79,6 +84,15 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
     if tcb.snd_una != segment.ack or (early and segment.sack):
         return _acknowledged(tcb, segment, event, (Signal.ESTABLISHED,))
     return Verdict(tcb, segment, (Signal.ESTABLISHED,))
+
+
+def _is_deferred(tcb: Tcb, segment: Segment, now_us: int, *, early: bool) -> bool:
+    """Whether a listener waits for text, and this is none. Differs: RFC 9293 has ESTABLISHED follow; a server
+    asks for this, TCP_DEFER_ACCEPT of tcp(7)."""
+    defer_us = tcb.agreed.parameters.defer_accept_us
+    if not defer_us or early or not tcb.agreed.passive or segment.payload or segment.flags & FIN:
+        return False
+    return now_us < tcb.snd_at_us + defer_us
 
 
 def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Actions) -> Verdict | None:
