@@ -1,5 +1,5 @@
-"""When Linux does not delay an ACK: the first segments of a connection, until it shows itself to be a
-conversation.
+"""When an ACK is not delayed: by Linux for the first segments of a connection, until it shows itself to be a
+conversation; by BSD for every second segment.
 
 Owns the count. The delay itself is the connection's; here it is only cut short.
 
@@ -17,7 +17,10 @@ CONVERSATION_US = 40 * MILLISECOND_US
 class AckHabit:
     """How many ACKs of one connection are still to go out at once."""
 
-    def __init__(self, quick_acks: int) -> None:
+    def __init__(self, quick_acks: int, every_second: bool = False) -> None:
+        self._every_second = every_second
+        """Whether two segments of any size are acknowledged at once, and not two full ones only."""
+        self._unanswered = 0
         self.most = quick_acks
         self.left = quick_acks
         self.is_conversation = False
@@ -28,10 +31,13 @@ class AckHabit:
         if not segment.payload:
             return False
         self._received_at_us = now_us
-        return self.left > 0 and not self.is_conversation
+        self._unanswered += 1
+        is_second = self._every_second and self._unanswered >= 2
+        return is_second or (self.left > 0 and not self.is_conversation)
 
     def sent(self, segment: Segment, now_us: int) -> None:
         """A segment goes out."""
+        self._unanswered = 0
         if segment.payload:
             self.is_conversation = now_us - self._received_at_us < CONVERSATION_US
         elif self.left:

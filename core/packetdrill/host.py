@@ -87,7 +87,7 @@ class ScriptHost:
         return self.queues.setdefault(port, Queue(port, parameters, backlog))
 
     def _made(self, ports: Ports, queue: Queue | None) -> Endpoint:
-        endpoint = Endpoint(ports, AckHabit(self._profile.quick_acks), queue)
+        endpoint = Endpoint(ports, AckHabit(self._profile.quick_acks, self._profile.acks_every_second), queue)
         if ports in self.endpoints:
             endpoint.sent = self.endpoints[ports].sent
         self.endpoints[ports] = endpoint

@@ -95,6 +95,8 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     parameters: TcpParameters
     after_defaults: TcpParameters
     """What a script's defaults.sh makes of them."""
+    acks_every_second: bool = False
+    """Whether every second segment is acknowledged at once, whatever its size."""
     quick_acks: int = 0
     """How many of the first segments of a connection are acknowledged at once, before it proves to be a
     conversation."""
@@ -164,6 +166,7 @@ BSD: Final = Profile(
     bsd_layout,
     BSD_PARAMETERS,
     BSD_PARAMETERS,
+    acks_every_second=True,
     hard_icmp_is_refused=True,
     reset_after_fin_is_pipe=False,
     has_minshall=False,

@@ -192,3 +192,9 @@ def test_verbose__numbers_of_the_script_and_options() -> None:
     play(OPEN + WRITTEN + "+0 > P. 1:11(10) ack 1", NAME, LINUX, said.append)
     assert "0.000000 > S. 0:0(0) ack 1 win 65535 <mss 1460>" in said
     assert "0.100000 > P. 1:11(10) ack 1 win 65535" in said
+
+
+def test_bsd__second_small_segment__acknowledged_at_once() -> None:
+    """The core acknowledges every second full-sized one (RFC 9293 3.8.6.3)."""
+    small = "+0 < P. 1:11(10) ack 1 win 9\n+.001 < P. 11:21(10) ack 1 win 9\n+0 > . 1:1(0) ack 21"
+    assert outcome(OPEN + small, BSD) == "pass"
