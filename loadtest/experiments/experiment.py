@@ -43,6 +43,8 @@ class Axes(msgspec.Struct, frozen=True):
     panels: tuple[tuple[str, str], ...]
     """(column, its label with the unit)."""
     is_log_x: bool = True
+    are_rounds: bool = False
+    """What stands along x are repetitions: a bar a series, from least to most, and no curve through them."""
 
 
 class Result(msgspec.Struct, frozen=True):

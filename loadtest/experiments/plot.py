@@ -51,6 +51,9 @@ def save(figure: Any, prefix: Path) -> list[Path]:
 
 
 def _panel(axis: Any, result: Result, column: str, label: str) -> None:
+    if result.axes.are_rounds:
+        _bars(axis, result, column, label)
+        return
     names = list(dict.fromkeys(point.series for point in result.points))
     for name, marker in zip(names, MARKERS * len(names), strict=False):
         points = [(p.x, p.values[column]) for p in result.points if p.series == name and column in p.values]
@@ -67,3 +70,18 @@ def _panel(axis: Any, result: Result, column: str, label: str) -> None:
     axis.set_ylabel(label)
     axis.grid(alpha=0.3)
     axis.legend(fontsize="small")
+
+
+def _bars(axis: Any, result: Result, column: str, label: str) -> None:
+    """A bar for each series: the mean of its rounds, and how far they lie apart."""
+    found: dict[str, list[float]] = {}
+    for point in result.points:
+        if column in point.values:
+            found.setdefault(point.series, []).append(point.values[column])
+    means = [sum(values) / len(values) for values in found.values()]
+    below = [mean - min(values) for mean, values in zip(means, found.values(), strict=True)]
+    above = [max(values) - mean for mean, values in zip(means, found.values(), strict=True)]
+    axis.bar(list(found), means, yerr=(below, above), capsize=4)
+    axis.set_ylim(bottom=0)
+    axis.set_ylabel(label)
+    axis.grid(alpha=0.3, axis="y")

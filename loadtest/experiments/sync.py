@@ -27,7 +27,8 @@ AXES: Final = Axes(
     "Operations between threads",
     "round",
     (("mutex us", "CPU us a lock"), ("channel us", "CPU us a value")),
-    False,
+    is_log_x=False,
+    are_rounds=True,
 )
 
 

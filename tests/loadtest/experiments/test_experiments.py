@@ -196,3 +196,11 @@ def test_disk_goals__the_most_are_the_best__ours_with_fewer_beside_them() -> Non
 
 def test_disk_goals__ours_failed__none() -> None:
     assert disk.goals_of(disk.compared_of([Point("fio", 1, reads(1))]), []) == []
+
+
+def test_draw__rounds__are_a_bar_a_series(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    axes = Axes("t", "round", (("us", "CPU us"),), is_log_x=False, are_rounds=True)
+    points = [Point(name, number, {"us": number + 1.0}) for name in ("a", "b") for number in range(3)]
+    for path in draw(Result("x", axes, points, []), tmp_path / "bars"):
+        assert path.stat().st_size > 1_000
