@@ -78,6 +78,11 @@ REQUESTS: Final = {"SIOCINQ": 0x541B, "FIONREAD": 0x541B, "SIOCOUTQ": 0x5411, "T
                    "SIOCOUTQNSD": 0x894B, "FIONBIO": 0x5421}  # fmt: skip
 SPLICES: Final = {"SPLICE_F_MOVE": 1, "SPLICE_F_NONBLOCK": 2, "SPLICE_F_MORE": 4}
 ERRORS_QUEUED: Final = {"SO_EE_ORIGIN_ZEROCOPY": 5, "SO_EE_CODE_ZEROCOPY_COPIED": 1}
+PATH_MTU_DISCOVERY: Final = {
+    f"{family}_PMTUDISC_{name}": number
+    for family in ("IP", "IPV6")
+    for number, name in enumerate(("DONT", "WANT", "DO", "PROBE", "INTERFACE", "OMIT"))
+}
 LEVELS: Final = {"SOL_SOCKET": 1, "SOL_IP": 0, "SOL_TCP": 6, "SOL_IPV6": 41}
 
 NUMBERS: Final = {
@@ -93,6 +98,7 @@ NUMBERS: Final = {
     **SPLICES,
     **ERRORS_QUEUED,
     **LEVELS,
+    **PATH_MTU_DISCOVERY,
     "NULL": 0,
     "true": 1,
     "false": 0,
@@ -111,6 +117,20 @@ TCP_STATES: Final = {
     "TCP_LISTEN": 10,
     "TCP_CLOSING": 11,
 }
+BSD_STATES: Final = {
+    "TCPS_CLOSED": 7,
+    "TCPS_LISTEN": 10,
+    "TCPS_SYN_SENT": 2,
+    "TCPS_SYN_RECEIVED": 3,
+    "TCPS_ESTABLISHED": 1,
+    "TCPS_CLOSE_WAIT": 8,
+    "TCPS_FIN_WAIT_1": 4,
+    "TCPS_CLOSING": 11,
+    "TCPS_LAST_ACK": 9,
+    "TCPS_FIN_WAIT_2": 5,
+    "TCPS_TIME_WAIT": 6,
+}
+"""As BSD calls them, with the numbers that `TcpInfo` has."""
 CA_STATES: Final = {
     "TCP_CA_Open": 0,
     "TCP_CA_Disorder": 1,
@@ -126,5 +146,5 @@ INFO_OPTIONS: Final = {
     "TCPI_OPT_ECN_SEEN": 16,
     "TCPI_OPT_SYN_DATA": 32,
 }
-ASSERTION_WORDS: Final = {**TCP_STATES, **CA_STATES, **INFO_OPTIONS}
+ASSERTION_WORDS: Final = {**TCP_STATES, **BSD_STATES, **CA_STATES, **INFO_OPTIONS}
 """What assertions may name beside the fields of tcp_info."""

@@ -15,12 +15,12 @@ from gossamer.core.packetdrill.script import (
     Whatever,
     Word,
 )
-from gossamer.core.packetdrill.symbols import NUMBERS
+from gossamer.core.packetdrill.symbols import ASSERTION_WORDS, NUMBERS
 
 FUNCTIONS: Final = frozenset({"htons", "htonl", "ntohs", "ntohl"})
 """They change the order of octets, which numbers here do not have."""
 
-ALIASES: Final = {"EWOULDBLOCK": "EAGAIN"}
+ALIASES: Final = {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}
 
 
 class Reader:
@@ -56,6 +56,8 @@ class Reader:
         name = self.word(word)
         if name in NUMBERS:
             return NUMBERS[name]
+        if name in ASSERTION_WORDS:
+            return ASSERTION_WORDS[name]
         try:
             return int(name, 0)
         except ValueError:

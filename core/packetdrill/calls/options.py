@@ -13,11 +13,13 @@ from typing import Final
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill import tcpinfo
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
-from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Whatever
+from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Named, Whatever
 from gossamer.core.packetdrill.sockets import Socket
+from gossamer.core.packetdrill.symbols import PATH_MTU_DISCOVERY
 from gossamer.core.packetdrill.sysctls.setters import congestion_name, lowat_bytes
 from gossamer.core.packetdrill.world import OK, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, MILLISECOND_US
+from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.tcb import State
 from gossamer.core.wire.segment import ECN_BITS
 
@@ -26,8 +28,8 @@ REMEMBERED: Final = frozenset(
         "SO_REUSEADDR", "SO_REUSEPORT", "SO_PRIORITY", "SO_MARK", "SO_KEEPALIVE", "SO_BUSY_POLL",
         "SO_DEBUG", "SO_INCOMING_CPU", "SO_RCVLOWAT", "SO_SNDLOWAT",
         "SO_OOBINLINE", "SO_DONTROUTE", "IP_TOS", "IP_TTL", "IP_FREEBIND", "IP_TRANSPARENT",
-        "IP_RECVERR", "IP_MTU_DISCOVER", "IP_BIND_ADDRESS_NO_PORT", "IPV6_V6ONLY", "IPV6_TCLASS",
-        "IPV6_UNICAST_HOPS", "IPV6_MTU_DISCOVER",
+        "IP_RECVERR", "IP_MTU_DISCOVER", "IPV6_MTU_DISCOVER",
+        "IP_BIND_ADDRESS_NO_PORT", "IPV6_V6ONLY", "IPV6_TCLASS", "IPV6_UNICAST_HOPS",
         "IPV6_RECVERR", "IPV6_FLOWINFO_SEND", "TCP_INQ", "TCP_NOTSENT_LOWAT", "TCP_WINDOW_CLAMP",
         "TCP_DEFER_ACCEPT",
         "TCP_THIN_DUPACK", "TCP_TIMESTAMP", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT",
@@ -109,6 +111,11 @@ def _hop_limit(_world: ScriptWorld, _made: Socket, name: str, value: int) -> Non
         raise Unsupported(f"option {name} {value}")
 
 
+def _path_mtu_discovery(_world: ScriptWorld, _made: Socket, name: str, value: int) -> None:
+    if value not in (PATH_MTU_DISCOVERY["IP_PMTUDISC_WANT"], PATH_MTU_DISCOVERY["IP_PMTUDISC_DO"]):
+        raise Unsupported(f"option {name} {value}")
+
+
 def _defer_accept(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
     world.change(made, defer_accept_us=max(value, 0) * SECOND_US)
 
@@ -142,6 +149,8 @@ EFFECTS: Final[dict[str, Callable[[ScriptWorld, Socket, str, int], None]]] = {
     "TCP_MAXSEG": _maximum_segment,
     "TCP_DEFER_ACCEPT": _defer_accept,
     "TCP_NOTSENT_LOWAT": _notsent_lowat,
+    "IP_MTU_DISCOVER": _path_mtu_discovery,
+    "IPV6_MTU_DISCOVER": _path_mtu_discovery,
     "IP_TOS": _traffic_class,
     "IPV6_TCLASS": _traffic_class,
     "IP_TTL": _hop_limit,
@@ -214,7 +223,9 @@ def getsockopt(world: ScriptWorld, call: Call) -> CallResult:
             raise Mismatch(f"TCP_CONGESTION: expected {expected}, got {got}")
         return OK
     if name == "TCP_INFO":
-        return OK
+        return _check_info(world, made, _first(value))
+    if name == "IP_MTU":
+        return _check_mtu(world, made, _first(value))
     got_number = _value(made, name, _keepalive_times(world))
     space = world.settings.profile.receive_space_bytes
     if name == "SO_RCVBUF" and space:
@@ -236,6 +247,39 @@ def _check_error(world: ScriptWorld, made: Socket, expected: Expression) -> Call
     wanted = getattr(errno, name, None) if name else world.reader.number(expected)
     if wanted != number:
         raise Mismatch(f"SO_ERROR: expected {name or wanted}, got {got or 0}")
+    return OK
+
+
+BSD_INFO_NAMES: Final = {"tcpi_snd_cwnd": "snd_cwnd_bytes", "tcpi_snd_ssthresh": "snd_ssthresh_bytes"}
+"""What BSD counts in octets."""
+
+
+def _check_info(world: ScriptWorld, made: Socket, expected: Expression) -> CallResult:
+    """{tcpi_state=..., tcpi_rto=...}. Raises: Mismatch, Unsupported."""
+    found = info(world, made)
+    names = BSD_INFO_NAMES if world.settings.profile.receive_space_bytes else {}
+    for item in world.reader.items(expected):
+        if isinstance(item, Whatever):
+            continue
+        if not isinstance(item, Named):
+            raise Mismatch("expected {tcpi_state=..., ...}")
+        got = found.get(names.get(item.name, item.name))
+        if not isinstance(got, int):
+            raise Unsupported(f"tcp_info {item.name}")
+        wanted = world.reader.number(item.value, got)
+        if wanted != got:
+            raise Mismatch(f"{item.name}: expected {wanted}, got {got}")
+    return OK
+
+
+def _check_mtu(world: ScriptWorld, made: Socket, expected: Expression) -> CallResult:
+    """ip(7): "the current known path MTU of the current socket"."""
+    if made.tcb is None:
+        return failed("ENOTCONN")
+    got = made.tcb.agreed.smss + header_bytes(made.tcb.agreed) if made.tcb.path else world.settings.mtu
+    wanted = world.reader.number(expected, got)
+    if wanted != got:
+        raise Mismatch(f"IP_MTU: expected {wanted}, got {got}")
     return OK
 
 

@@ -27,6 +27,10 @@ def outcome(script: str, profile: Profile = LINUX, **definitions: str) -> str:
 
 
 PASSES = {
+    "fields of tcp_info": "+0 getsockopt(4, SOL_TCP, TCP_INFO, {tcpi_state=TCPS_ESTABLISHED}, [200]) = 0\n"
+    "+0 getsockopt(4, SOL_TCP, TCP_INFO, {tcpi_state=TCP_ESTABLISHED, tcpi_snd_mss=1000}, [200]) = 0",
+    "path MTU discovery": "+0 setsockopt(4, SOL_IP, IP_MTU_DISCOVER, [IP_PMTUDISC_DO], 4) = 0\n"
+    "+0 getsockopt(4, SOL_IP, IP_MTU, [1500], [4]) = 0",
     "TOS that a call has set": "+0 setsockopt(4, SOL_IP, IP_TOS, [0x10], 4) = 0\n"
     + WRITTEN
     + "+0 > (tos 0x10) P. 1:11(10) ack 1",
@@ -45,6 +49,8 @@ PASSES = {
     "text of one event in full segments": "+0 write(4, ..., 2500) = 2500\n+0 > P. 1:2501(2500) ack 1",
 }
 FAILS = {
+    "another state": "+0 getsockopt(4, SOL_TCP, TCP_INFO, {tcpi_state=TCPS_CLOSING}, [200]) = 0",
+    "another path MTU": "+0 getsockopt(4, SOL_IP, IP_MTU, [1400], [4]) = 0",
     "another hop limit": WRITTEN + "+0 > [ttl 63] P. 1:11(10) ack 1",
     "a flow label": WRITTEN + "+0 > [flowlabel 0x5] P. 1:11(10) ack 1",
     "TOS that nobody has set": WRITTEN + "+0 > (tos 0x10) P. 1:11(10) ack 1",
@@ -153,8 +159,16 @@ def test_setting__that_matters_and_is_none_here__is_unsupported(setting: str) ->
     assert verdict_of(f"`sysctl -q {name}={plain}`\n{OPEN}", LINUX).message == ""
 
 
-def test_hop_limit__that_a_call_sets__is_unsupported() -> None:
-    assert outcome(OPEN + "+0 setsockopt(4, SOL_IP, IP_TTL, [9], 4) = 0") == "unsupported"
+@pytest.mark.parametrize(
+    "call",
+    [
+        "setsockopt(4, SOL_IP, IP_TTL, [9], 4)",
+        "setsockopt(4, SOL_IP, IP_MTU_DISCOVER, [IP_PMTUDISC_DONT], 4)",
+        "getsockopt(4, SOL_TCP, TCP_INFO, {tcpi_toe_tid=0}, [200])",
+    ],
+)
+def test_option__that_is_none_here__is_unsupported(call: str) -> None:
+    assert outcome(f"{OPEN}+0 {call} = 0") == "unsupported"
 
 
 def test_fast_open__sendmsg__and_a_cookie_of_the_script() -> None:
