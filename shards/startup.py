@@ -58,8 +58,11 @@ def target_kind(target: str) -> Literal["folder", "handler"]:
     raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that exists, or module:attribute")
 
 
-def check_passwords(config: Config) -> None:
-    """Raises: ConfigError where a file of passwords cannot be used."""
+def check_files(config: Config) -> None:
+    """Raises: ConfigError where a folder of [web] is none, or a file of passwords cannot be used."""
+    for folder in config.web.sites.values():
+        if not folder or not os.path.isdir(folder):
+            raise ConfigError(f"web.sites: found {folder!r}; allowed: a folder that exists")
     try:
         require_passwords(config.web.auth)
     except PasswordFileError as error:
@@ -78,7 +81,7 @@ class Content(contextlib.ExitStack):
         self.held: dict[str, int] = {}
         """The descriptors by the names in `shards.handing`."""
         self._folders = roots_of(config) if target_kind(config.server.target) == "folder" else {}
-        check_passwords(config)
+        check_files(config)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             for name, folder in self._folders.items():

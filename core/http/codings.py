@@ -4,13 +4,15 @@ Owns RFC 9110 12.5.3, as a pure function; it compresses nothing.
 """
 
 import re
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from gossamer.core.http.fields import list_members
 
 MEMBERS_MAX: Final = 32
 """More members than that say nothing: the file is sent as it is."""
+
+REMEMBERED_CHARACTERS_MAX: Final = 256
 
 MEMBER: Final = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
@@ -21,7 +23,20 @@ ALIASES: Final = {"x-gzip": "gzip"}
 """RFC 9110 8.4.1.3: "A recipient SHOULD consider "x-gzip" to be equivalent to "gzip"."""
 
 
-def wanted_codings(accepted: str | None, offered: Sequence[str]) -> list[str]:
+def wanted_codings(accepted: str | None, offered: tuple[str, ...]) -> tuple[str, ...]:
+    """`weighed_codings`, remembered: what clients say repeats."""
+    if accepted is not None and len(accepted) > REMEMBERED_CHARACTERS_MAX:
+        return weighed_codings(accepted, offered)
+    return remembered_codings(accepted, offered)
+
+
+@lru_cache(maxsize=256)
+def remembered_codings(accepted: str | None, offered: tuple[str, ...]) -> tuple[str, ...]:
+    """The same of what is short."""
+    return weighed_codings(accepted, offered)
+
+
+def weighed_codings(accepted: str | None, offered: tuple[str, ...]) -> tuple[str, ...]:
     """The offered codings that the client takes, what it wants most first; among equals as they are offered.
 
     Without the field a client takes any coding, says RFC 9110 12.5.3; but those that say nothing are mostly
@@ -32,7 +47,7 @@ def wanted_codings(accepted: str | None, offered: Sequence[str]) -> list[str]:
     least = weights.get("identity", 0.0)
     weighed = [(weights.get(coding, rest), coding) for coding in offered]
     taken = [(weight, coding) for weight, coding in weighed if weight > 0 and weight >= least]
-    return [coding for _, coding in sorted(taken, key=lambda each: -each[0])]
+    return tuple([coding for _, coding in sorted(taken, key=lambda each: -each[0])])
 
 
 def weights_of(accepted: str) -> dict[str, float]:

@@ -31,7 +31,7 @@ from gossamer.shards.settings import (
     setting_of_assignment,
     settings_of_environment,
 )
-from gossamer.shards.startup import ServerRun, check_passwords, target_kind
+from gossamer.shards.startup import ServerRun, check_files, target_kind
 from gossamer.shards.supervisor import SIGNALS, Supervisor
 
 OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
@@ -188,7 +188,7 @@ def serve(context: click.Context, /, check_config: bool, print_config: bool, **_
         click.echo(format_config(config), nl=False)
     if check_config:
         target_kind(config.server.target)
-        check_passwords(config)
+        check_files(config)
         worker_identity(config)
         click.echo("the configuration is good", err=print_config)
     if check_config or print_config:

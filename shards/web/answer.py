@@ -220,7 +220,8 @@ def whole_answer(request: Request, facts: FileFacts, setting: AnswerSetting) -> 
 
 def plain_head(facts: FileFacts, setting: AnswerSetting) -> bytes:
     """The head of `whole_answer` to a plain GET, on a connection that lives on."""
-    return head_of_lines(200, setting.lines + facts.lines + facts.expires_line(setting.now_s))
+    lines = setting.lines + facts.lines
+    return head_of_lines(200, lines if facts.expires_s < 0 else lines + facts.expires_line(setting.now_s))
 
 
 def ranges_answer(

@@ -19,7 +19,7 @@ from gossamer.shards.web.cache import Cache, CachedFile
 from gossamer.shards.web.files import Files, OpenFile
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.paths import SitePath, quoted_path, quoted_query
-from gossamer.shards.web.variants import ServedFile, StreamedFile, Variants
+from gossamer.shards.web.variants import ServedFile, StreamedFile, Variants, facts_among_codings
 
 READ_BYTES_MAX: Final = 256 * 1024
 """Asked of the file layer at a time."""
@@ -205,7 +205,8 @@ class Library:
     def facts_of(self, name: str, status: FileStatus) -> FileFacts:
         """What an answer says about a file."""
         kind = media_type(name, self.options.media_types)
-        return file_facts(status, kind, self.wall() // SECOND_US, self.caching.of(name))
+        facts = file_facts(status, kind, self.wall() // SECOND_US, self.caching.of(name))
+        return facts if self.variants is None else facts_among_codings(facts)
 
     async def load(self, name: str, file: OpenFile, facts: FileFacts, now_us: int) -> CachedFile | int:
         """Read a small file, and keep it. Raises: OSError."""

@@ -36,7 +36,7 @@ async def answer_straight(site: StraightSite, stream: Stream, head: bytes, plain
     began_us = site.clock()
     name, section = plain
     library = site.hosts.find(section.host).library
-    entry = await find_small(library, name)
+    entry = await find_small(library, name, began_us)
     if entry is not None and library.variants is not None:
         entry = await small_coding(library, name, entry, section.table.get("accept-encoding"))
     setting = site.setting()
@@ -49,9 +49,8 @@ async def answer_straight(site: StraightSite, stream: Stream, head: bytes, plain
     return not site.is_draining
 
 
-async def find_small(library: Library, name: str) -> CachedFile | None:
+async def find_small(library: Library, name: str, now_us: int) -> CachedFile | None:
     """The file of that name, kept or read now; None where there is more to be thought of."""
-    now_us = library.clock()
     entry = library.cache.get(name)
     if entry is not None:
         return library.hit(entry) if library.is_fresh(entry, now_us) else None

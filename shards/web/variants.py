@@ -48,6 +48,11 @@ class Shelf(Protocol):
         """Whether a file that is so cannot change without its status changing."""
 
 
+def facts_among_codings(facts: FileFacts) -> FileFacts:
+    """What is said of a file of which there may be codings."""
+    return varying_facts(facts) if is_compressible(facts.media_type) else facts
+
+
 class Variants:
     """Bounds: BEING_MADE_MAX; what is kept counts for the cache."""
 
@@ -61,7 +66,7 @@ class Variants:
 
     async def choose(self, name: str, found: ServedFile, accepted: str | None) -> ServedFile:
         """The file, or the coding of it that the client wants most of those that there are."""
-        if not is_compressible(found.facts.media_type):
+        if not found.facts.varies:
             return found
         for coding in wanted_codings(accepted, self.offered):
             variant = await self.made_before(name, found, coding) or await self.made_here(name, found, coding)
@@ -69,7 +74,7 @@ class Variants:
                 if isinstance(found, StreamedFile):
                     found.file.close()
                 return variant
-        return with_facts(found, varying_facts(found.facts))
+        return found
 
     async def made_before(self, name: str, found: ServedFile, coding: str) -> ServedFile | None:
         """What lies beside the file, unless it is older: then it was made of something else."""

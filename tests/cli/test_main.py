@@ -160,3 +160,14 @@ def test_commands__listed_as_each_says_of_itself() -> None:
         command = main.gossamer.get_command(context, name)
         assert command is not None
         assert line == command.get_short_help_str(200)
+
+
+def test_check_config__files_of_the_site__named_with_what_is_wrong(tmp_path: Path) -> None:
+    for setting, said in (
+        (f'web.sites={{"a.example" = "{tmp_path}/absent"}}', "web.sites: found '"),
+        (f'web.auth={{"/" = "{tmp_path}/absent"}}', "web.auth: "),
+    ):
+        done = gossamer("serve", str(tmp_path), "--check-config", "--set", setting)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"gossamer: {said}{tmp_path}/absent")
+        assert done.stderr.count("\n") == 1

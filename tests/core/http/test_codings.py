@@ -41,4 +41,4 @@ OFFERED = ("br", "zstd", "gzip")
     ],
 )
 def test_wanted(accepted: str | None, wanted: list[str]) -> None:
-    assert wanted_codings(accepted, OFFERED) == wanted
+    assert list(wanted_codings(accepted, OFFERED)) == wanted

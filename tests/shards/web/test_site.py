@@ -535,7 +535,7 @@ def test_disk_errors__403_500_503(bench: Any, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_bug__connection_aborted__error_goes_on(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(*_path: Any) -> Any:
+    async def broken(*_path: object, **_how: object) -> Any:
         raise ZeroDivisionError
 
     monkeypatch.setattr(bench.site.responders[0].library, "find", broken)
@@ -639,7 +639,7 @@ def test_autoindex__escaped_and_bounded(bench: Any) -> None:
 def test_autoindex__disk_error__answered(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.rebuild(autoindex=True)
 
-    def broken(_fd: int) -> Any:
+    def broken(*_path: object, **_how: object) -> Any:
         raise OSError(5, "made")
 
     monkeypatch.setattr("os.scandir", broken)
