@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final
 
+from gossamer.core.errors import BoundExceeded
 from gossamer.core.http.basic import Credentials, credentials_of
 from gossamer.core.http.request import Request
 from gossamer.core.threads.calls import sys_blio
@@ -22,6 +23,8 @@ from gossamer.shards.web.paths import SitePath
 
 TRIED_AT_ONCE: Final = 2
 """Passwords that a worker tries at once; who comes meanwhile waits."""
+WAITING_MAX: Final = 64
+"""And so many: whoever guesses takes a bounded time from those who know."""
 REMEMBERED_MAX: Final = 1024
 
 
@@ -47,7 +50,7 @@ class Guarded:
 
 
 class Guard:
-    """The guarded parts of a site. Bounds: TRIED_AT_ONCE, REMEMBERED_MAX."""
+    """The guarded parts of a site. Bounds: TRIED_AT_ONCE, WAITING_MAX, REMEMBERED_MAX."""
 
     def __init__(self, table: Mapping[str, str]) -> None:
         """Raises: PasswordFileError."""
@@ -55,6 +58,7 @@ class Guard:
         # The longest first: what lies deepest is asked alone.
         self.parts = sorted(parts, key=lambda part: -len(part.name))
         self.places = Semaphore(TRIED_AT_ONCE)
+        self.waiting = 0
         self.secret = os.urandom(32)
         self.remembered: OrderedDict[bytes, None] = OrderedDict()
 
@@ -70,13 +74,22 @@ class Guard:
         if shown is None:
             return None
         key = self.key_of(part, shown)
-        if key not in self.remembered:
+        if key not in self.remembered and not await self.try_in_turn(part, shown, key):
+            return None
+        self.remember(key)
+        return shown.user
+
+    async def try_in_turn(self, part: Guarded, shown: Credentials, key: bytes) -> bool:
+        """Whether a password is right, once it is its turn. Raises: BoundExceeded."""
+        if self.waiting >= TRIED_AT_ONCE + WAITING_MAX:
+            raise BoundExceeded("too many passwords are being tried")
+        self.waiting += 1
+        try:
             async with self.places:
                 # Whoever waited may have waited for the same.
-                if key not in self.remembered and not await is_right(part, shown):
-                    return None
-            self.remember(key)
-        return shown.user
+                return key in self.remembered or await is_right(part, shown)
+        finally:
+            self.waiting -= 1
 
     def key_of(self, part: Guarded, shown: Credentials) -> bytes:
         """What stands for credentials in memory."""

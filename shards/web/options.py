@@ -168,6 +168,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         check("redirects", redirects_of, self.redirects)
         check("rewrites", rewrites_of, self.rewrites)
         check("cors", Cors, self.cors)
+        if self.cors and any(name.lower().startswith("access-control-") for name in self.fields):
+            raise ValueError("fields: found Access-Control-... beside cors; allowed: one of both")
         check("expires", self.caching_rules)
 
     def caching_rules(self) -> CachingRules:

@@ -49,13 +49,14 @@ def read_passwords(path: str) -> Mapping[str, Verify]:
     if len(content) > FILE_BYTES_MAX:
         raise PasswordFileError(f"{path}: more than {FILE_BYTES_MAX} bytes")
     found: dict[str, Verify] = {}
+    tried: set[str] = set()
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             user, colon, hashed = line.strip().partition(":")
             try:
                 if not user or not colon:
                     raise ValueError("found no name and hash with a colon between")
-                found[user] = verifier(hashed)
+                found[user] = verifier(hashed, tried)
             except ValueError as error:
                 raise PasswordFileError(f"{path}, line {number}: {error}") from error
     if not found:
@@ -63,8 +64,10 @@ def read_passwords(path: str) -> Mapping[str, Verify]:
     return found
 
 
-def verifier(hashed: str) -> Verify:
-    """What compares with a hash. Raises: ValueError for one that nobody here knows."""
+def verifier(hashed: str, tried: set[str]) -> Verify:
+    """What compares with a hash. Raises: ValueError for one that nobody here knows. Adds to the schemes that
+    were `tried`.
+    """
     match = SCRYPT.fullmatch(hashed)
     if match is not None:
         ln, r, p = (int(match[at]) for at in (1, 2, 3))
@@ -72,18 +75,20 @@ def verifier(hashed: str) -> Verify:
         return lambda password: compare_digest(derived(password, salt, ln, r, p, len(key)), key)
     if find_spec("passlib") is None:
         raise ValueError("found a hash that is no scrypt; allowed with: pip install 'gossamer[auth]'")
-    return foreign_verifier(hashed)
+    return foreign_verifier(hashed, tried)
 
 
-def foreign_verifier(hashed: str) -> Verify:
+def foreign_verifier(hashed: str, tried: set[str]) -> Verify:
     """The same by the library. Raises: ValueError."""
     from passlib import hash as schemes
 
     for name in FOREIGN:
         scheme = getattr(schemes, name)
         if scheme.identify(hashed):
-            # Once, so that whatever it loads is loaded now, and that a damaged hash is told now.
-            scheme.verify("", hashed)
+            if name not in tried:
+                # Whatever it loads is loaded now. Once: each takes its time, and there may be many.
+                scheme.verify("", hashed)
+                tried.add(name)
             return lambda password: is_right(scheme, password, hashed)
     raise ValueError("found no hash that is known here; allowed: scrypt, bcrypt, apr1, SHA")
 

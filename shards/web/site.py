@@ -204,6 +204,7 @@ class StaticSite:
             self.options.server,
             self.options.ranges_max,
             now_s,
+            self.responders[0].pages,
             is_draining=self.is_ending,
         )
 

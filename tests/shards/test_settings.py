@@ -84,6 +84,7 @@ def test_combine__assignment__typed_value(text: str, section: str, field: str, v
         ('web.sites={"A:80"="www"}', ["web.sites", "a table of a text that matches"]),
         ('web.redirects={"/a"="b"}', ["[web]", "redirects", "'/a'", "'b'", "allowed: a path"]),
         ('web.rewrites={"/a"="http://b/"}', ["[web]", "rewrites", "'http://b/'", "allowed: a path"]),
+        ("web.index_files=x", ["web.index_files", "'x'", "a list of"]),
         ('web.cors=["a.example"]', ["[web]", "cors", "'a.example'", "https://a.example"]),
         ('web.expires={"*.png"="soon"}', ["[web]", "expires", "'*.png'", "'soon'", "30d"]),
         ('web.error_pages={"200"="a"}', ["web.error_pages", "a table of a text that matches"]),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gossamer.core.errors import BoundExceeded
-from gossamer.shards.web.guard import REMEMBERED_MAX
+from gossamer.shards.web.guard import REMEMBERED_MAX, TRIED_AT_ONCE, WAITING_MAX
 from gossamer.shards.web.passwords import SCRYPT, password_line
 
 
@@ -106,7 +106,11 @@ def test_too_many_tries__503(guarded: Any) -> None:
     def full(_password: str) -> bool:
         raise BoundExceeded("the queue of the pool is full")
 
-    guarded.site.guard.parts[-1].users = {"ada": full}
+    guard = guarded.site.guard
+    guard.parts[-1].users, users = {"ada": full}, guard.parts[-1].users
+    assert guarded.get("/private/page", ADA).statuses == [503]
+    assert guard.waiting == 0
+    guard.parts[-1].users, guard.waiting = users, TRIED_AT_ONCE + WAITING_MAX
     assert guarded.get("/private/page", ADA).statuses == [503]
 
 

@@ -33,10 +33,19 @@ def test_own_line__a_name_that_cannot_stand_there__refused(name: str) -> None:
 def test_hashes_of_htpasswd__by_the_library() -> None:
     schemes = pytest.importorskip("passlib.hash")
     for scheme in (schemes.apr_md5_crypt, schemes.bcrypt.using(rounds=4), schemes.ldap_sha1):
-        verify = verifier(scheme.hash("secret"))
+        verify = verifier(scheme.hash("secret"), set())
         assert verify("secret")
         assert not verify("secres")
         assert not verify("x" * 1000)
+
+
+def test_many_hashes__a_scheme_is_tried_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheme, tried = pytest.importorskip("passlib.hash").ldap_sha1, []
+    hashed = scheme.hash("secret")
+    file.write_text("".join(f"user{number}:{hashed}\n" for number in range(50)))
+    monkeypatch.setattr(scheme, "verify", lambda *_: tried.append(1))
+    assert len(read_passwords(str(file))) == 50
+    assert len(tried) == 1
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,13 @@ def test_error_pages__own_body_with_the_status(bench: Any) -> None:
     assert bench.get("/404.html").statuses == [200]
 
 
+def test_error_pages__of_what_cannot_be_read_too(bench: Any) -> None:
+    bench.write("400.html", b"what?")
+    bench.rebuild(error_pages={"400": "400.html"})
+    bench.get("/")
+    assert bench.talk(b"nonsense\r\n\r\n").bodies == [b"what?"]
+
+
 def test_error_page__changes_and_goes__within_its_time(bench: Any) -> None:
     page = bench.write("404.html", b"one")
     bench.rebuild(error_pages={"404": "404.html"})
