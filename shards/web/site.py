@@ -80,7 +80,8 @@ class StaticSite:
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
         self.responders = [self.responder_of(files or self.files_of(root), self.cache)]
         for number, folder in enumerate(sites.values(), 1):
-            part = CachePart(self.cache, f"{number}\0")
+            # No name of the first site begins so, nor any of its codings.
+            part = CachePart(self.cache, f"\0{number}\0")
             self.responders.append(self.responder_of(self.files_of(folder), part))
         self.hosts = Hosts(self.responders[0], dict(zip(sites, self.responders[1:], strict=True)))
         self.limits = options.message_limits()

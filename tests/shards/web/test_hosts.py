@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from gossamer.shards.web.answer import file_facts
 from gossamer.shards.web.hosts import HOST_NAME, Hosts
+from gossamer.shards.web.variants import facts_among_codings
 
 HOSTS = Hosts(0, {"a.example": 1, "*.example": 2, "*.b.example": 3, "[::1]": 4})
 
@@ -62,6 +64,18 @@ def test_sites__each_host_its_folder__on_every_way(bench: Any) -> None:
     assert ask(bench, "one.example", "/../two/page.txt")[0] == 400
     statistics = bench.site.statistics()
     assert (statistics["cache_entries"], statistics["cache_misses_total"]) == (5, 5)
+
+
+def test_sites__a_coding_of_one_is_no_file_of_another(bench: Any) -> None:
+    bench.write("1", b"text " * 1000)
+    bench.write("one/gzip", b"a file of that name")
+    sites = {"one.example": str(bench.folder / "one")}
+    bench.rebuild(sites=sites, compress=True)
+    library = bench.site.responders[0].library
+    library.facts_of = lambda _name, status: facts_among_codings(file_facts(status, "text/plain", 0))
+    coded = bench.get("/1", "Accept-Encoding: gzip")
+    assert coded.field("content-encoding") == "gzip"
+    assert ask(bench, "one.example", "/gzip") == (200, b"a file of that name")
 
 
 def test_sites__one_changes__nothing_old_of_any(bench: Any) -> None:
