@@ -3,7 +3,7 @@
 from base64 import b64encode
 from pathlib import Path
 
-import pytest
+from gossamer.shards.web.passwords import password_line
 
 from .conftest import Place, wait_until
 from .test_site_changes import build, get
@@ -27,18 +27,16 @@ trusted_proxies = ["127.0.0.0/8"]
 "b.example" = "{folder}/other"
 """
 ADA = f"Authorization: Basic {b64encode(b'ada:secret').decode()}"
-BCRYPT = "ada:$2b$04$431UTIJK/.XUERp4oDL5x.OrowqWPJIRvR87i.HBOdgUKgJ26/A.q\n"
 
 
 def test_features__of_one_configuration__all_at_once(place: Place, tmp_path: Path) -> None:
-    pytest.importorskip("passlib")
     site = tmp_path / "site"
     for folder, content in ((site, b"home\n"), (site / "private", b"mine\n")):
         build(folder, content)
     build(tmp_path / "other", b"other\n")
     (site / "404.html").write_bytes(b"lost\n")
     (site / "about.html").write_bytes(b"about\n")
-    (tmp_path / "users").write_text(BCRYPT)
+    (tmp_path / "users").write_text(password_line("ada", "secret", b"salt" * 4))
     (tmp_path / "users").chmod(0o600)
     config = tmp_path / "config.toml"
     config.write_text(CONFIG.format(folder=tmp_path))
