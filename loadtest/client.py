@@ -19,6 +19,7 @@ from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.checks import BODY_BYTES_MAX, failed_check
 from gossamer.loadtest.effort import WINDOW_US, used
 from gossamer.loadtest.failures import CheckFailed, RequestPhase
+from gossamer.loadtest.flat import RECV_BYTES, FlatEnd, give_due, go, is_flat
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.requests import PreparedRequest
 from gossamer.loadtest.run import LoadRun
@@ -26,7 +27,6 @@ from gossamer.loadtest.run import LoadRun
 PAUSE_US_MIN: Final = 1_000
 PAUSE_US_MAX: Final = 20_000
 """Rest of a connection's thread after errors in a closed loop, so that a dead server is not hammered."""
-RECV_BYTES: Final = 65_536
 
 
 async def probe(run: LoadRun) -> bool:
@@ -66,14 +66,15 @@ async def stand(run: LoadRun, caller: Caller) -> None:
 async def drive(run: LoadRun, caller: Caller) -> None:
     """One request after another, until the run is over."""
     await stand(run, caller)
+    goes_flat = is_flat(run)
     pause_us = PAUSE_US_MIN
-    while (slot := run.take(caller)) is not None:
-        wait_us = slot.due_us - run.clock()
-        if wait_us > 0:
-            await sys_sleep(wait_us)
-            if run.gives_back(caller):
-                break
-        if await fulfil(run, caller):
+    while True:
+        is_answered = await go_flat(run, caller) if goes_flat and caller.stream is not None else None
+        if is_answered is None:
+            is_answered = await take_one(run, caller)
+        if is_answered is None:
+            break
+        if is_answered:
             pause_us = PAUSE_US_MIN
             if run.rests and (rest_us := run.rest_us(caller)) > 0:
                 await sys_sleep(rest_us)
@@ -84,25 +85,49 @@ async def drive(run: LoadRun, caller: Caller) -> None:
     await close(caller)
 
 
-async def fulfil(run: LoadRun, caller: Caller) -> bool:
-    """See the requests of a connection to their outcome; whether all were answered."""
-    caller.give_up_us = run.give_up_us()
-    run.sends(caller)
+async def go_flat(run: LoadRun, caller: Caller) -> bool | None:
+    """The straight way as far as it leads, and what it leaves; whether all was answered, None where nothing
+    was left."""
+    end = await go(run, caller)
+    if end is FlatEnd.NOTHING_GIVEN:
+        return None
+    if end is FlatEnd.HALF_READ:
+        return await fulfil(run, caller, is_sent=True)
+    assert isinstance(end, Exception)
+    return await goes_on(run, caller, end) and await fulfil(run, caller)
+
+
+async def take_one(run: LoadRun, caller: Caller) -> bool | None:
+    """See the next requests of a connection to their outcome; whether all were answered, None where there are
+    no more."""
+    return None if await give_due(run, caller) is None else await fulfil(run, caller)
+
+
+async def fulfil(run: LoadRun, caller: Caller, *, is_sent: bool = False) -> bool:
+    """See the requests that a connection was given to their outcome; whether all were answered."""
     while True:
         try:
-            await exchange(run, caller)
+            await exchange(run, caller, is_sent=is_sent)
         except (OSError, ResponseError, EOFError) as error:
-            if not (caller.was_closed_before(error) and run.may_repeat(caller)):
-                run.failed(caller, error)
-                await abort(caller)
+            if not await goes_on(run, caller, error):
                 return False
-            caller.tally.reopened_total += 1
-            await abort(caller)
+            is_sent = False
         else:
             caller.slot = None
             if not caller.lives_on:
                 await close(caller)
             return True
+
+
+async def goes_on(run: LoadRun, caller: Caller, error: Exception) -> bool:
+    """Give up the connection of a caller after an error; whether its requests may be sent again."""
+    may_repeat = caller.was_closed_before(error) and run.may_repeat(caller)
+    if may_repeat:
+        caller.tally.reopened_total += 1
+    else:
+        run.failed(caller, error)
+    await abort(caller)
+    return may_repeat
 
 
 async def connect(run: LoadRun, caller: Caller, patience_us: int) -> Stream:
@@ -134,8 +159,8 @@ async def abort(caller: Caller) -> None:
         await stream.abort()
 
 
-async def exchange(run: LoadRun, caller: Caller) -> None:
-    """Send what is left of the requests of a caller and read the answers.
+async def exchange(run: LoadRun, caller: Caller, *, is_sent: bool = False) -> None:
+    """Send what is left of the requests of a caller, unless that is done, and read the answers.
 
     Raises: OSError, ResponseError, EOFError.
     """
@@ -143,11 +168,12 @@ async def exchange(run: LoadRun, caller: Caller) -> None:
     assert slot is not None
     if stream is None:
         stream = await connect(run, caller, run.patience_us(caller.give_up_us))
-    caller.phase = RequestPhase.SEND
-    caller.sent_us = run.clock()
-    data = run.data_of(slot, caller.answered)
-    await stream.send(data, run.patience_us(caller.give_up_us))
-    caller.tally.sent_bytes += len(data)
+    if not is_sent:
+        caller.phase = RequestPhase.SEND
+        caller.sent_us = run.clock()
+        data = run.data_of(slot, caller.answered)
+        await stream.send(data, run.patience_us(caller.give_up_us))
+        caller.tally.sent_bytes += len(data)
     caller.lives_on = run.options.keep_alive
     while caller.answered < slot.count:
         await read_response(run, caller, stream)

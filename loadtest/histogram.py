@@ -104,13 +104,21 @@ class Histogram:
         """How many samples stand there or above."""
         return sum(self.counts[bucket:]) + sum(self.floors[bucket:])
 
-    def record(self, value_us: int) -> None:
-        """Count one sample."""
-        self.counts[bucket_of(value_us)] += 1
+    def record(self, value_us: int) -> int:
+        """Count one sample; its bucket, by `bucket_of`, which stands here without the call."""
+        if value_us < LINEAR_MAX:
+            bucket = value_us if value_us > 0 else 0
+        elif value_us <= VALUE_MAX_US:
+            shift = value_us.bit_length() - SUB_BUCKET_BITS - 1
+            bucket = (shift << SUB_BUCKET_BITS) + (value_us >> shift)
+        else:
+            bucket = BUCKETS - 1
+        self.counts[bucket] += 1
         self.samples_total += 1
         self.sum_us += value_us
         if value_us > self.max_us:
             self.max_us = value_us
+        return bucket
 
     def record_at_least(self, value_us: int, count: int = 1) -> None:
         """Count samples that are this long or longer."""

@@ -111,7 +111,7 @@ class LoadRun:
         """Why there is no server to load, or an address that refuses."""
         self.shape = Shape(NEVER_US, NEVER_US, 0)
         self._later: Shape | None = None
-        self._current = self.tally
+        self.current = self.tally
         """What counts the requests that are handed out now."""
         self._arrived = 0
         self.stood = 0
@@ -155,7 +155,7 @@ class LoadRun:
         self.timeline = Timeline(start_us, end_us)
         if options.warm_up_us:
             self._later = self.shape
-            self._current = Tally()
+            self.current = Tally()
             warming = arrivals if not options.phases else self._arrivals(None)
             self.shape = Shape(begin_us, start_us, options.requests_max, warming, start_us)
 
@@ -187,13 +187,13 @@ class LoadRun:
             slot = next_slot(self.shape, self.taken, self.options.pipeline, now_us)
             if slot is not None:
                 self.taken += slot.count
-                caller.take(slot, self._current, now_us)
+                caller.take(slot, self.current, now_us)
                 return slot
             if self._later is None:
                 self.is_stopped = True
             else:
                 self.shape, self._later = self._later, None
-                self.taken, self._current = 0, self.tally
+                self.taken, self.current = 0, self.tally
         return None
 
     def data_of(self, slot: SendSlot, answered: int) -> bytes:
@@ -248,7 +248,11 @@ class LoadRun:
 
     def patience_us(self, give_up_us: int) -> int:
         """How long a call may block: until a request's time is over, and no longer than the run's."""
-        return max(1, min(give_up_us, self.measured.final_us) - self.clock())
+        return self.patience_from_us(self.clock(), give_up_us)
+
+    def patience_from_us(self, now_us: int, give_up_us: int) -> int:
+        """The same of a call at `now_us`."""
+        return max(1, min(give_up_us, self.measured.final_us) - now_us)
 
     def connect_patience_us(self) -> int:
         """How long one of the first connections may take."""

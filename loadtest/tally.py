@@ -140,6 +140,26 @@ class Tally:
         self.connection_lag.record(connection_lag_us)
         self.generator_lag.record(generator_lag_us)
 
+    def sent_at_once(self) -> None:
+        """A request of a closed loop, which is due when it is sent."""
+        self.sent_total += 1
+        for lag in (self.connection_lag, self.generator_lag):
+            lag.counts[0] += 1
+            lag.samples_total += 1
+
+    def answered_at_once(self, status: int, service_us: int, body_bytes: int) -> None:
+        """A whole answer to such a request: both its times are the same."""
+        self.answered_total += 1
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.body_bytes += body_bytes
+        bucket = self.response.record(service_us)
+        service = self.service
+        service.counts[bucket] += 1
+        service.samples_total += 1
+        service.sum_us += service_us
+        if service_us > service.max_us:
+            service.max_us = service_us
+
     def connected(self, latency_us: int) -> None:
         """Count one connection."""
         self.connections_total += 1

@@ -1,0 +1,136 @@
+"""The straight way of a connection: one request that is always the same, answered whole, and again.
+
+Owns the loop that most requests of a run go through. All that waits stands in one frame, and calls are few,
+since a dozen of them cost as much as wrk takes for a request. It knows the usual case alone: a connection
+that stands, one request at a time, an answer of a known length on a connection that lives on. What is
+anything else it leaves to `loadtest.client`, in a state from which that goes on.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from gossamer.core.http.client import Response, ResponseError
+from gossamer.core.threads.calls import sys_sleep
+from gossamer.loadtest.caller import Caller
+from gossamer.loadtest.failures import RequestPhase
+from gossamer.loadtest.pace import SendSlot
+from gossamer.loadtest.run import LoadRun
+
+RECV_BYTES: Final = 65_536
+BODILESS: Final = frozenset({204, 304})
+
+
+class FlatEnd(Enum):
+    """Why the straight way ended, where it was no error."""
+
+    NOTHING_GIVEN = 1
+    """The caller has no request: the time is over, or somebody else must say."""
+    HALF_READ = 2
+    """The caller's request is sent, and what has come of its answer stands in its reader."""
+
+
+def is_flat(run: LoadRun) -> bool:
+    """Whether a run's requests may go the straight way at all."""
+    options, only = run.options, run.requests.only
+    is_usual = options.keep_alive and options.pipeline == 1 and not run.rests
+    return is_usual and only is not None and not only.checks
+
+
+async def go(run: LoadRun, caller: Caller) -> FlatEnd | Exception:
+    """Ask on the connection that a caller has, until something is not as usual; what it was."""
+    stream, reader, only = caller.stream, caller.reader, run.requests.only
+    assert stream is not None
+    assert reader is not None
+    assert only is not None
+    data, clock, parse = only.data, run.clock, run.parse
+    has_no_body, is_open = only.method == "HEAD", bool(run.options.rate)
+    now_us = clock()
+    while True:
+        slot = await give_due(run, caller) if is_open else give_now(run, caller, now_us)
+        if slot is None:
+            return FlatEnd.NOTHING_GIVEN
+        tally, now_us = caller.tally, caller.begun_us
+        caller.sent_us = sent_us = now_us
+        caller.give_up_us = now_us + run.options.timeout_us
+        patience_us = run.patience_from_us(now_us, caller.give_up_us)
+        try:
+            caller.phase = RequestPhase.SEND
+            await stream.send(data, patience_us)
+            tally.sent_bytes += len(data)
+            caller.phase = RequestPhase.FIRST_BYTE
+            got = await stream.recv(RECV_BYTES, patience_us)
+            if not got:
+                return EOFError("closed before the answer")
+            tally.received_bytes += len(got)
+            usual = usual_answer(got, parse, has_no_body=has_no_body)
+            if usual is None:
+                reader.receive(got)
+                return FlatEnd.HALF_READ
+            status, body_bytes, left = usual
+            caller.phase = RequestPhase.BODY
+            while left > 0:
+                got = await stream.recv(RECV_BYTES, run.patience_us(caller.give_up_us))
+                if not got:
+                    return ResponseError("connection closed in the middle of a body")
+                tally.received_bytes += len(got)
+                left -= len(got)
+        except (OSError, ResponseError) as error:
+            return error
+        if left < 0:
+            return ResponseError("more than the answer")
+        now_us = clock()
+        if is_open:
+            tally.answered(status, now_us - slot.due_us, now_us - sent_us, body_bytes)
+        else:
+            tally.answered_at_once(status, now_us - sent_us, body_bytes)
+        caller.slot = None
+        caller.uses += 1
+
+
+async def give_due(run: LoadRun, caller: Caller) -> SendSlot | None:
+    """The next request of an open loop, once it is due."""
+    slot = run.take(caller)
+    if slot is None:
+        return None
+    wait_us = slot.due_us - run.clock()
+    if wait_us > 0:
+        await sys_sleep(wait_us)
+        if run.gives_back(caller):
+            return None
+    caller.give_up_us = run.give_up_us()
+    run.sends(caller)
+    return slot
+
+
+def give_now(run: LoadRun, caller: Caller, now_us: int) -> SendSlot | None:
+    """The next request of a closed loop, as `LoadRun.take` and `LoadRun.sends` have it while time goes on."""
+    shape = run.shape
+    if now_us >= shape.end_us or run.is_stopped or run.taken >= shape.requests_max:
+        return None
+    caller.slot = slot = SendSlot(run.taken, 1, now_us)
+    run.taken += 1
+    caller.tally = run.current
+    caller.taken_us = caller.begun_us = now_us
+    caller.answered = 0
+    caller.tally.sent_at_once()
+    return slot
+
+
+def usual_answer(
+    got: bytes, parse: Callable[[bytes], Response], *, has_no_body: bool
+) -> tuple[int, int, int] | None:
+    """Status, length of the body, and how much of it has not come; None where an answer is unusual.
+
+    Raises: ResponseError.
+    """
+    end = got.find(b"\r\n\r\n") + 4
+    if end < 4:
+        return None
+    response = parse(got[:end])
+    status, body_bytes = response.status, response.body_bytes
+    if status < 200 or body_bytes < 0 or not response.keep_alive:
+        return None
+    if has_no_body or status in BODILESS:
+        body_bytes = 0
+    return status, body_bytes, body_bytes - len(got) + end
