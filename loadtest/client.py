@@ -21,7 +21,7 @@ from gossamer.loadtest.effort import WINDOW_US, used
 from gossamer.loadtest.failures import CheckFailed, RequestPhase
 from gossamer.loadtest.flat import RECV_BYTES, FlatEnd, give_due, go, is_flat
 from gossamer.loadtest.report import ProgressDisplay
-from gossamer.loadtest.requests import PreparedRequest
+from gossamer.loadtest.request_set import PreparedRequest
 from gossamer.loadtest.run import LoadRun
 
 PAUSE_US_MIN: Final = 1_000

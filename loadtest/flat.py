@@ -75,7 +75,7 @@ async def go(run: LoadRun, caller: Caller) -> FlatEnd | Exception:
                     return ResponseError("connection closed in the middle of a body")
                 tally.received_bytes += len(got)
                 left -= len(got)
-        except (OSError, ResponseError) as error:
+        except OSError as error:
             return error
         if left < 0:
             return ResponseError("more than the answer")
@@ -120,14 +120,14 @@ def give_now(run: LoadRun, caller: Caller, now_us: int) -> SendSlot | None:
 def usual_answer(
     got: bytes, parse: Callable[[bytes], Response], *, has_no_body: bool
 ) -> tuple[int, int, int] | None:
-    """Status, length of the body, and how much of it has not come; None where an answer is unusual.
-
-    Raises: ResponseError.
-    """
+    """Status, length of the body, and how much of it has not come; None where an answer is unusual, or none."""
     end = got.find(b"\r\n\r\n") + 4
     if end < 4:
         return None
-    response = parse(got[:end])
+    try:
+        response = parse(got[:end])
+    except ResponseError:
+        return None  # the reader finds the same, and has what was seen
     status, body_bytes = response.status, response.body_bytes
     if status < 200 or body_bytes < 0 or not response.keep_alive:
         return None

@@ -1,9 +1,9 @@
-"""Scenarios for locust: a browser that walks a site, and a client that asks for one file as fast as it can.
+"""A scenario for locust: browsers that walk a site.
 
     locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --headless -u 50 -r 50 -t 30s
-    locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --headless -u 50 -t 30s OneFile
 
-Owns the scenarios only. GOSSAMER_LOAD_PATH names the file that is asked for (default: /).
+Owns the scenario only; `locust_onefile` asks for one file, `engineuser` has `gossamer load` do it.
+GOSSAMER_LOAD_PATH names the page that is asked for (default: /).
 """
 
 import os
@@ -11,7 +11,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from locust import FastHttpUser, between, constant, task
+from locust import FastHttpUser, between, task
 
 PATH: Final = os.environ.get("GOSSAMER_LOAD_PATH", "/")
 LINK: Final = re.compile(r"""(?:href|src)=["'](?!(?:[a-z]+:)?//|#|mailto:)([^"'#]+)""")
@@ -21,7 +21,6 @@ LINKS_MAX: Final = 20
 class Browser(FastHttpUser):
     """Loads a page and what it names, comes back with what it has cached, and takes a part of a file."""
 
-    weight = 3
     wait_time = between(0.05, 0.2)
 
     def on_start(self) -> None:
@@ -31,7 +30,7 @@ class Browser(FastHttpUser):
     @task(4)
     def page(self) -> None:
         """The page and what it links to on this host."""
-        found = self.cached_get(PATH, PATH)
+        found = self.cached_get(PATH, "page")
         for link in LINK.findall(found.text or "")[:LINKS_MAX]:
             self.cached_get(urljoin(PATH, link), "linked")
 
@@ -39,21 +38,24 @@ class Browser(FastHttpUser):
         """A GET as a browser with a cache sends it."""
         etag = self.etags.get(path)
         headers = {"If-None-Match": etag} if etag else {}
-        response = self.client.get(path, name=name, headers=headers)
-        if response.status_code == 200 and response.headers and (found := response.headers.get("etag")):
-            self.etags[path] = str(found)
+        with self.client.get(path, name=name, headers=headers, catch_response=True) as response:
+            if response.status_code == 304:
+                # What was not sent again takes less time: it stands for itself.
+                response.request_meta["name"] = f"{name} 304"
+            if response.status_code == 200 and (found := (response.headers or {}).get("etag")):
+                self.etags[path] = str(found)
         return response
 
     @task(1)
     def head(self) -> None:
         """Only the head."""
-        self.client.head(PATH, name=f"HEAD {PATH}")
+        self.client.head(PATH, name="page, head only")
 
     @task(1)
     def part(self) -> None:
         """The first bytes of a file."""
         with self.client.get(
-            PATH, name=f"range of {PATH}", headers={"Range": "bytes=0-15"}, catch_response=True
+            PATH, name="page, a range", headers={"Range": "bytes=0-15"}, catch_response=True
         ) as response:
             if response.status_code not in (200, 206):
                 response.failure(f"status {response.status_code}")
@@ -66,15 +68,3 @@ class Browser(FastHttpUser):
                 response.success()
             else:
                 response.failure(f"status {response.status_code} where 404 is right")
-
-
-class OneFile(FastHttpUser):
-    """Asks for one file again and again."""
-
-    weight = 1
-    wait_time = constant(0)
-
-    @task
-    def get(self) -> None:
-        """One GET."""
-        self.client.get(PATH)

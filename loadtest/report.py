@@ -4,14 +4,17 @@ Owns the display; it reads a run and its summary and never changes them. Tables 
 of 40 columns every figure is whole.
 """
 
-from typing import Any, Final
+import json
+from typing import IO, Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import what_failed
 from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.summary import shown_interval
 from gossamer.loadtest.tally import Tally
 from gossamer.loadtest.timeline import Interval
 
@@ -22,8 +25,12 @@ BAD_STATUS: Final = 400
 class ProgressDisplay:
     """A bar on stderr, drawn when its user calls for it; silent where stderr is no terminal."""
 
-    def __init__(self, console: Console, *, lines: bool = False) -> None:
+    def __init__(self, console: Console, *, lines: bool = False, sink: IO[bytes] | None = None) -> None:
         self.console = console
+        self.sink = sink
+        """Where each interval is written as JSON."""
+        self.failure = ""
+        """Why it could not be."""
         self.lines = lines
         """Whether each interval has a line, in place of the bar."""
         self.bar = Progress(
@@ -69,8 +76,17 @@ class ProgressDisplay:
 
     def tell(self, interval: Interval) -> None:
         """A line on an interval that is over, where lines were asked for."""
+        if self.sink is not None:
+            self._write(self.sink, json.dumps(shown_interval(interval)) + "\n")
         if self.lines:
             self.console.print(interval_line(interval), markup=False, highlight=False, soft_wrap=True)
+
+    def _write(self, sink: IO[bytes], line: str) -> None:
+        """Write a line; a sink that takes none is left, and the run goes on."""
+        try:
+            sink.write(line.encode())
+        except OSError as error:
+            self.sink, self.failure = None, what_failed(error)
 
     def close(self) -> None:
         """Take the bar away."""

@@ -24,7 +24,7 @@ import msgspec
 
 from gossamer.core.errors import what_failed
 from gossamer.loadtest.fields import OURS, parse_field
-from gossamer.loadtest.requests import METHOD
+from gossamer.loadtest.request_set import METHOD
 from gossamer.shards.exitcode import ConfigError
 
 FILE_BYTES_MAX: Final = 64 << 20

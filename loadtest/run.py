@@ -21,7 +21,7 @@ from gossamer.loadtest.effort import Effort
 from gossamer.loadtest.failures import ErrorLog
 from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
 from gossamer.loadtest.phases import Course, RatePhase
-from gossamer.loadtest.requests import PreparedRequest, RequestSet, RequestTemplate
+from gossamer.loadtest.request_set import PreparedRequest, RequestSet, RequestTemplate
 from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import Opener
 from gossamer.loadtest.tally import NotSent, Tally
@@ -99,6 +99,8 @@ class LoadRun:
         """Connections that could not be opened before the clock started."""
         self.effort = Effort()
         self.timeline = Timeline()
+        self.last_interval: Interval | None = None
+        """What was left when it was over."""
         self.ended_by = ""
         """The threshold that ended it early."""
         self.parse: Callable[[bytes], Response] = response_parser()
@@ -341,7 +343,7 @@ class LoadRun:
             self._settle(caller, now_us)
         if self._later is None and self.shape.arrivals:
             self._settle_never_taken(now_us)
-        self.timeline.end(now_us, self.tally)
+        self.last_interval = self.timeline.end(now_us, self.tally)
 
     def _settle(self, caller: Caller, now_us: int) -> None:
         """What a connection was given, and has not sent or seen the answer of."""

@@ -89,13 +89,14 @@ class Timeline:
         """End an interval, if it is time; which it was."""
         return self._cut(now_us, tally) if now_us >= self.edge_us else None
 
-    def end(self, now_us: int, tally: Tally) -> None:
+    def end(self, now_us: int, tally: Tally) -> Interval | None:
         """The run is over: the last interval is as long as it is."""
         if (
             self.start_us < now_us < NEVER_US
             and tally.outcomes_total > self._before.answered + self._before.unanswered
         ):
-            self._cut(now_us, tally)
+            return self._cut(now_us, tally)
+        return None
 
     def _cut(self, now_us: int, tally: Tally) -> Interval:
         found, before = totals_of(tally), self._before

@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US
-from gossamer.loadtest.arrivals import EvenArrivals
+from gossamer.loadtest.arrivals import arrivals_of
 from gossamer.loadtest.delays import DELAYS
 from gossamer.loadtest.pace import Shape, due_at_us, due_total
 from gossamer.loadtest.peers import start_nginx
@@ -39,6 +39,7 @@ BEYOND_MIN: Final = 10
 TIMEOUT_US: Final = SECOND_US
 WARM_UP_US: Final = SECOND_US // 2
 """Where the time since the first request says nothing."""
+SEED: Final = 1
 NGINX_RATE: Final = 2_000
 NGINX_P50_US_MAX: Final = 400
 NGINX_PORT: Final = 18_473
@@ -51,11 +52,20 @@ class KnownRun(msgspec.Struct, frozen=True):
     rate: float
     connections: int
     duration_us: int
+    process: str = "even"
+    engines: int = 1
 
     @property
     def name(self) -> str:
         """As it is printed."""
-        return f"{self.delay}, {self.rate:g}/s, {self.duration_us / SECOND_US:g} s"
+        how = f", {self.process}" if self.process != "even" else ""
+        how += f", {self.engines} processes" if self.engines > 1 else ""
+        return f"{self.delay}, {self.rate:g}/s, {self.duration_us / SECOND_US:g} s{how}"
+
+    @property
+    def shape(self) -> Shape:
+        """Its schedule."""
+        return Shape(0, self.duration_us, 1 << 60, arrivals_of(self.process, self.rate, SEED))
 
 
 CASES: Final = (
@@ -67,6 +77,11 @@ CASES: Final = (
     *(KnownRun("stall", rate, 400, 5 * SECOND_US) for rate in (100, 300)),
     *(KnownRun("stall", 200, 300, 4 * SECOND_US + tenth * SECOND_US // 10) for tenth in range(1, 10)),
     *(KnownRun("hangs", rate, 128, 3 * SECOND_US) for rate in (100, 500)),
+    KnownRun("constant", 1_000, 128, 3 * SECOND_US, "poisson"),
+    KnownRun("constant", 1_000, 128, 3 * SECOND_US, "even", 2),
+    KnownRun("hangs", 500, 128, 3 * SECOND_US, "poisson", 2),
+    KnownRun("stall", 200, 300, 4_500_000, "even", 2),
+    KnownRun("stall", 200, 400, 4_500_000, "poisson", 2),
 )
 
 
@@ -77,7 +92,7 @@ def expected_us(case: KnownRun) -> dict[str, tuple[int, int]]:
     They differ where a percentile stands on a cliff, as the 99th of which one in a hundred is slow: EDGE of
     the samples to either side. One beyond which there are too few samples is left out.
     """
-    shape = Shape(0, case.duration_us, 1 << 60, EvenArrivals(case.rate))
+    shape = case.shape
     delay = DELAYS[case.delay]
     numbers = range(due_total(shape, case.duration_us))
     times = sorted(delay(number, due_at_us(shape, number)) for number in numbers)
@@ -95,7 +110,7 @@ def faults_of(case: KnownRun, found: dict[str, Any]) -> Iterator[str]:
     """What is not as it must be."""
     unanswered = [found[name] for name in ("failed_total", "timed_out_total", "in_flight_total")]
     total = found["requests_total"] + sum(unanswered) + sum(found["never_sent"].values())
-    due = due_total(Shape(0, case.duration_us, 1 << 60, EvenArrivals(case.rate)), case.duration_us)
+    due = due_total(case.shape, case.duration_us)
     if not total == found["due_total"] == due:
         yield f"{due:,} were due, {found['due_total']:,} are said to, {total:,} have an outcome"
     response = found["response_us"]
@@ -107,10 +122,13 @@ def faults_of(case: KnownRun, found: dict[str, Any]) -> Iterator[str]:
             yield f"{name} {'>= ' if is_at_least else ''}{response[name]} us; truth: {least_us} to {most_us}"
 
 
-def load(url: str, rate: float, connections: int, duration_us: int) -> dict[str, Any]:
+def load(
+    url: str, rate: float, connections: int, duration_us: int, process: str = "even", engines: int = 1
+) -> dict[str, Any]:
     """What `gossamer load --json` says. Raises: ServerError."""
     argv = [sys.executable, "-c", "from gossamer.cli.main import main; main()", "load", url, "--json"]
     argv += ["--rate", f"{rate:g}", "-c", str(connections), "-d", f"{duration_us}us"]
+    argv += ["--arrivals", process, "--seed", str(SEED), "--processes", str(engines)]
     argv += ["--timeout", f"{TIMEOUT_US}us" if "hangs" in url else "30s"]
     argv += ["--warm-up", "0s" if "stall" in url else f"{WARM_UP_US}us"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
@@ -129,7 +147,7 @@ def against(case: KnownRun) -> dict[str, Any]:
         assert server.stdout is not None
         try:
             url = f"http://127.0.0.1:{int(server.stdout.readline())}/{case.delay}"
-            return load(url, case.rate, case.connections, case.duration_us)
+            return load(url, case.rate, case.connections, case.duration_us, case.process, case.engines)
         finally:
             server.stdin.close()
 

@@ -21,6 +21,8 @@ OPTIONAL = {
     ("shards/web/encoders.py", "zstandard"): "compression",
     ("shards/web/passwords.py", "libpass"): "auth",
     ("loadtest/locustfile.py", "locust"): "load",
+    ("loadtest/locust_onefile.py", "locust"): "load",
+    ("loadtest/engineuser.py", "locust"): "load",
     ("loadtest/experiments/sync.py", "trio"): "bench",
     ("loadtest/experiments/threads.py", "trio"): "bench",
 }

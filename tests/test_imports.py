@@ -10,7 +10,11 @@ import pytest
 
 from gossamer import core, ffi, loadtest, shards
 
-NOT_HERE = {"gossamer.loadtest.locustfile"}
+NOT_HERE = {
+    "gossamer.loadtest.locustfile",
+    "gossamer.loadtest.locust_onefile",
+    "gossamer.loadtest.engineuser",
+}
 """Locust replaces the sockets and threads of the process that imports it."""
 
 OPTIONAL = {"gossamer.ffi.nfqueue_package": "netfilterqueue"}

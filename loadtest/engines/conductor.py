@@ -138,6 +138,9 @@ class Conductor:
             self.display.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
+        last = self.timeline.end(self.clock(), self._counted())
+        if last is not None:
+            self.display.tell(last)
         whole = merged([engine.result() for engine in self.engines], self.options)
         return msgspec.structs.replace(
             whole, is_interrupted=self.is_interrupted or whole.is_interrupted, ended_by=self.ended_by
@@ -172,9 +175,7 @@ class Conductor:
         is_edge = now_us >= self.timeline.edge_us
         if not (is_edge or self.display.is_drawn):
             return
-        tally = Tally()
-        for engine in self.engines:
-            tally.merge(engine.row.copied())
+        tally = self._counted()
         self.display.draw(tally, self.timeline.start_us, self.options, now_us)
         interval = self.timeline.cut(now_us, tally)
         if interval is None:
@@ -184,6 +185,13 @@ class Conductor:
         if missed is not None and not self.ended_by:
             self.ended_by = missed.text
             self.board.words[END] = 1
+
+    def _counted(self) -> Tally:
+        """What all engines have counted by now."""
+        tally = Tally()
+        for engine in self.engines:
+            tally.merge(engine.row.copied())
+        return tally
 
     def _due_at_end(self) -> int | None:
         """How many requests of all engines will have been due, where that is known before."""

@@ -3,7 +3,7 @@
 import pytest
 
 from gossamer.loadtest.fields import parse_fields
-from gossamer.loadtest.requests import RequestTemplate, request_bytes
+from gossamer.loadtest.request_set import RequestTemplate, request_bytes
 from gossamer.shards.exitcode import ConfigError
 
 

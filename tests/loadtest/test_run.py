@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.loadtest.checks import parse_check
 from gossamer.loadtest.phases import RatePhase
-from gossamer.loadtest.requests import RequestSet, RequestTemplate
+from gossamer.loadtest.request_set import RequestSet, RequestTemplate
 from gossamer.loadtest.run import LoadRun
 from gossamer.loadtest.summary import is_whole
 from gossamer.loadtest.tally import NotSent

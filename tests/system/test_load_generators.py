@@ -13,6 +13,7 @@ from gossamer.loadtest.servers import Gossamer, gossamer_command
 pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.slow]
 PORT = 7861
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "loadtest" / "locustfile.py"
+ENGINES = LOCUSTFILE.with_name("engineuser.py")
 LOCUST = Path(sys.executable).with_name("locust")
 Start = Callable[..., Gossamer]
 
@@ -26,9 +27,30 @@ def test_locust__headless__no_failures(
     argv += ["-u", "10", "-r", "10", "-t", "5s", "--json-file", str(tmp_path / "result"), "--only-summary"]
     namespace.run(argv)
     entries = json.loads((tmp_path / "result.json").read_text())
-    assert {entry["name"] for entry in entries} >= {"/", "HEAD /", "range of /", "missing"}
+    assert {entry["name"] for entry in entries} >= {
+        "page",
+        "page 304",
+        "page, head only",
+        "page, a range",
+        "missing",
+    }
     assert sum(entry["num_requests"] for entry in entries) > 50
     assert sum(entry["num_failures"] for entry in entries) == 0
+
+
+def test_engine_user__master_and_two_workers__one_table(
+    namespace: Namespace, site: Path, tmp_path: Path, start: Start
+) -> None:
+    start(namespace, site, stack="kernel", workers=2, port=PORT)
+    argv = [str(LOCUST), "-f", str(ENGINES), "--host", f"http://127.0.0.1:{PORT}", "--headless"]
+    argv += ["-u", "2", "-r", "2", "-t", "8s", "--processes", "2", "--csv", str(tmp_path / "run")]
+    namespace.run([*argv, "--json-file", str(tmp_path / "result"), "--html", str(tmp_path / "run.html")])
+    (entry,) = json.loads((tmp_path / "result.json").read_text())
+    assert entry["num_requests"] > 1_000
+    assert entry["num_failures"] == 0
+    assert sum(entry["response_times"].values()) == entry["num_requests"]
+    assert (tmp_path / "run_stats.csv").exists()
+    assert (tmp_path / "run.html").exists()
 
 
 SHAPES = ("", "--pipeline 8", "--no-keepalive", "--rate 500", "--method HEAD")

@@ -8,7 +8,8 @@ with --strict when the figures are not valid, 5 when a threshold was missed.
 import contextlib
 import json
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
 
 import click
 from rich.console import Console
@@ -22,6 +23,7 @@ from gossamer.cli.load.perform import perform
 from gossamer.cli.load.scenario import REQUESTS
 from gossamer.cli.output import write_out
 from gossamer.core.clock import monotonic_us
+from gossamer.core.errors import what_failed
 from gossamer.loadtest.comparison import compare
 from gossamer.loadtest.engines.conductor import Conductor
 from gossamer.loadtest.environment import environment
@@ -33,7 +35,7 @@ from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import ClientStack, client_stack
 from gossamer.loadtest.summary import is_whole, whole_summary
 from gossamer.loadtest.thresholds import parse_threshold
-from gossamer.shards.exitcode import ExitCode
+from gossamer.shards.exitcode import CommandError, ConfigError, ExitCode
 
 EPILOG: Final = """\b
 Examples:
@@ -106,7 +108,9 @@ def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **
     if asked["against"]:
         answer_against(options, asked, run, console, as_json=as_json)
     where = environment()
-    result = run(options, ProgressDisplay(console, lines=asked["progress"]))
+    with opened_sink(asked["intervals"]) as sink:
+        display = ProgressDisplay(console, lines=asked["progress"], sink=sink)
+        result = run(options, display)
     found = whole_summary(result, url or options.target.url, asked["stack"], where)
     if as_json:
         write_out(lambda: click.echo(json.dumps(found)))
@@ -114,6 +118,8 @@ def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **
         write_out(lambda: print_summary(found, Console()))
     for path in asked["outputs"]:
         write_output(path, found)
+    if display.failure:
+        raise CommandError(f"--intervals: {display.failure}")
     raise SystemExit(exit_code(found, strict=strict))
 
 
@@ -138,6 +144,21 @@ def answer_against(
     figures = compare(*sides, options.seed, paired=True)
     compared = Compared(COMPARE_SCHEMA, options.target.url, other.target.url, options.seed, figures)
     show_compared(compared, as_json=as_json)
+
+
+@contextlib.contextmanager
+def opened_sink(path: Path | None) -> Iterator[IO[bytes] | None]:
+    """The file of the intervals, if there is one. Raises: ConfigError."""
+    if path is None:
+        yield None
+        return
+    try:
+        # Without a buffer: what could not be written is not tried again when it is closed.
+        file = path.open("wb", buffering=0)
+    except OSError as error:
+        raise ConfigError(f"--intervals: {what_failed(error)}") from None
+    with file:
+        yield file
 
 
 @contextlib.contextmanager

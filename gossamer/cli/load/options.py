@@ -230,6 +230,12 @@ result_options: Final = listed(
         help="Write the result there too, by the ending: .json, .html, .csv, .hlog (HdrHistogram), .om "
         "(OpenMetrics).",
     ),
+    click.option(
+        "--intervals",
+        type=FILE,
+        default=None,
+        help="Write each second there as soon as it is over, a line of JSON as in the result's timeline.",
+    ),
     click.option("--progress", is_flag=True, help="A line a second on standard error, in place of a bar."),
     click.option("--strict", is_flag=True, help="Exit code 4 where figures are not valid."),
     json_option,

@@ -71,6 +71,8 @@ def perform(
         for number, handler in before.items():
             signal.signal(number, handler)
     run.end()
+    if run.last_interval is not None:
+        display.tell(run.last_interval)
     if isinstance(conductor.inbox, Raise):
         raise conductor.inbox.error
     if run.refusal is not None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -192,3 +193,20 @@ def test_processes__two__one_result() -> None:
     found = json.loads(result.stdout)
     assert result.exit_code == 0, found
     assert (found["requests_total"], found["engines"], found["statuses"]) == (40, 2, {"200": 40})
+
+
+def test_intervals__a_file__their_sum_is_the_whole(tmp_path: Path) -> None:
+    with odd_server(ODD["good"]) as url:
+        argv = [url, "-c", "2", "-n", "30", "--rate", "100", "--intervals", str(tmp_path / "i"), "--json"]
+        result = CliRunner().invoke(load, argv)
+    lines = [json.loads(line) for line in (tmp_path / "i").read_text().splitlines()]
+    assert lines == json.loads(result.stdout)["timeline"]
+    assert sum(line["answered"] for line in lines) == 30
+
+
+def test_intervals__cannot_be_written__one_line_after_the_result() -> None:
+    with odd_server(ODD["good"]) as url:
+        result = CliRunner().invoke(load, [url, "-c", "2", "-n", "30", "--intervals", "/dev/full", "--json"])
+    assert isinstance(result.exception, CommandError)
+    assert str(result.exception) == "--intervals: No space left on device (ENOSPC)"
+    assert json.loads(result.stdout)["requests_total"] == 30

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossamer.loadtest.requests import RequestSet, RequestTemplate, read_rows, weighted_cycle
+from gossamer.loadtest.request_set import RequestSet, RequestTemplate, read_rows, weighted_cycle
 from gossamer.shards.exitcode import ConfigError
 
 
