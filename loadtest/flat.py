@@ -1,4 +1,4 @@
-"""The straight way of a connection: one request that is always the same, answered whole, and again.
+"""The straight way of a connection: a request, its whole answer, and again.
 
 Owns the loop that most requests of a run go through. All that waits stands in one frame, and calls are few,
 since a dozen of them cost as much as wrk takes for a request. It knows the usual case alone: a connection
@@ -32,9 +32,9 @@ class FlatEnd(Enum):
 
 def is_flat(run: LoadRun) -> bool:
     """Whether a run's requests may go the straight way at all."""
-    options, only = run.options, run.requests.only
+    options = run.options
     is_usual = options.keep_alive and options.pipeline == 1 and not run.rests
-    return is_usual and only is not None and not only.checks
+    return is_usual and not run.requests.has_checks
 
 
 async def go(run: LoadRun, caller: Caller) -> FlatEnd | Exception:
@@ -42,28 +42,27 @@ async def go(run: LoadRun, caller: Caller) -> FlatEnd | Exception:
     stream, reader, only = caller.stream, caller.reader, run.requests.only
     assert stream is not None
     assert reader is not None
-    assert only is not None
-    data, clock, parse = only.data, run.clock, run.parse
-    has_no_body, is_open = only.method == "HEAD", bool(run.options.rate)
+    clock, parse, is_open = run.clock, run.parse, bool(run.options.rate)
     now_us = clock()
     while True:
         slot = await give_due(run, caller) if is_open else give_now(run, caller, now_us)
         if slot is None:
             return FlatEnd.NOTHING_GIVEN
         tally, now_us = caller.tally, caller.begun_us
+        request = only or run.request(slot.number)
         caller.sent_us = sent_us = now_us
         caller.give_up_us = now_us + run.options.timeout_us
         patience_us = run.patience_from_us(now_us, caller.give_up_us)
         try:
             caller.phase = RequestPhase.SEND
-            await stream.send(data, patience_us)
-            tally.sent_bytes += len(data)
+            await stream.send(request.data, patience_us)
+            tally.sent_bytes += len(request.data)
             caller.phase = RequestPhase.FIRST_BYTE
             got = await stream.recv(RECV_BYTES, patience_us)
             if not got:
                 return EOFError("closed before the answer")
             tally.received_bytes += len(got)
-            usual = usual_answer(got, parse, has_no_body=has_no_body)
+            usual = usual_answer(got, parse, has_no_body=request.method == "HEAD")
             if usual is None:
                 reader.receive(got)
                 return FlatEnd.HALF_READ
@@ -120,7 +119,7 @@ def give_now(run: LoadRun, caller: Caller, now_us: int) -> SendSlot | None:
 def usual_answer(
     got: bytes, parse: Callable[[bytes], Response], *, has_no_body: bool
 ) -> tuple[int, int, int] | None:
-    """Status, length of the body, and how much of it has not come; None where an answer is unusual, or none."""
+    """Status, length of the body, and how much of it has not come; None where it is unusual, or no answer."""
     end = got.find(b"\r\n\r\n") + 4
     if end < 4:
         return None

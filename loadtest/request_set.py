@@ -86,6 +86,11 @@ class RequestSet:
         self.only = self._plain[0] if len(self._plain) == 1 else None
         """The request, where there is but one."""
 
+    @property
+    def has_checks(self) -> bool:
+        """Whether answers are looked at."""
+        return any(template.checks for template in self.templates)
+
     def of(self, number: int) -> PreparedRequest:
         """Request number n."""
         if self.only is not None:
