@@ -1,8 +1,9 @@
 """Windows into files: what leaves straight from the page cache stands in the address space meanwhile.
 
-Owns the mappings. One costs about as much as to read what it shows, once, so they are kept: the latest used,
-for as long as their file is needed. Nobody here may touch what they show, since a file that becomes shorter
-takes its pages away (SIGBUS); the kernel, sending from there, says EFAULT.
+Owns the mappings. The latest used are kept, for as long as their file is needed: as many as a batch goes on
+in. More gain nothing that can be measured, and what they show counts as memory of the worker. Nobody here
+may touch what they show, since a file that becomes shorter takes its pages away (SIGBUS); the kernel, sending
+from there, says EFAULT.
 
 Bounds: WINDOWS_MAX, and those of the batch at hand.
 
@@ -16,8 +17,8 @@ from typing import Any, Final
 from gossamer.ffi._packet import ffi, lib
 
 WINDOW_BYTES: Final = 4 << 20
-WINDOWS_MAX: Final = 256
-"""1 GiB of addresses, and no memory but the page cache's own."""
+WINDOWS_MAX: Final = 16
+"""64 MiB of addresses, and no memory but the page cache's own."""
 
 
 class Windows:
