@@ -26,7 +26,7 @@ from gossamer.core.tcp.recovery.transmissions import after_sending, with_fin_apa
 from gossamer.core.tcp.rtt import backed_off_us, can_probe, expires_after_sending_us, wait_us
 from gossamer.core.tcp.send_space import low_water
 from gossamer.core.tcp.silly_window import CLOSED_BY_US, is_worth_sending
-from gossamer.core.tcp.super_segment import Room, together
+from gossamer.core.tcp.super_segment import Room, retransmitted_together, together
 from gossamer.core.tcp.tcb import Phase, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq, window_field
@@ -112,8 +112,7 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     retransmitted = 0
     allowance = allowance_bytes(tcb, now_us) if tcb.congestion.pacing_rate else UNPACED
     if tcb.recovery is not None and tcb.recovery.lost:
-        tcb = _retransmit(tcb, now_us, segments, allowance)
-        retransmitted = len(segments)
+        tcb, retransmitted = _retransmit(tcb, now_us, segments, allowance)
         if retransmitted and tcb.agreed.ect:
             tcb = ecn.on_retransmission(tcb)
     before = tcb
@@ -247,14 +246,18 @@ def _sent(tcb: Tcb, snd_nxt: Seq, now_us: int) -> Tcb:
     )
 
 
-def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int) -> Tcb:
-    """Send again what loss recovery names, as long as cwnd has room, and pacing lets it out."""
+def _retransmit(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int) -> tuple[Tcb, int]:
+    """Send again what loss recovery names, as long as cwnd has room, and pacing lets it out; with how many
+    segments that is when they are cut."""
+    again: list[tuple[Seq, int]] = []
     while allowance > 0 and (lost := next_lost(tcb)) is not None:
         seq, length = lost
         allowance -= length
-        segments.append(retransmission(tcb, now_us, seq, length))
+        again.append(lost)
         tcb = retransmitted(tcb, seq, length, now_us)
-    return tcb
+    for seq, length, cut_bytes in retransmitted_together(tcb, again):
+        segments.append(retransmission(tcb, now_us, seq, length, cut_bytes))
+    return tcb, len(again)
 
 
 def probe_with_new(tcb: Tcb, now_us: int) -> tuple[Tcb, tuple[Segment, ...]]:
@@ -267,10 +270,11 @@ def probe_with_new(tcb: Tcb, now_us: int) -> tuple[Tcb, tuple[Segment, ...]]:
     return tcb, tuple(segments)
 
 
-def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int) -> Segment:
+def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int, cut_bytes: int = 0) -> Segment:
     """The octets [seq, seq + length) of what is in flight, a FIN among them if it was sent there."""
     start = (seq - tcb.snd_una) & MASK
-    payload = text_at(tcb.snd_buf, tcb.snd_buf_offset, start, min(length, tcb.snd_buf_bytes - start))
+    size = min(length, tcb.snd_buf_bytes - start)
+    payload = text_at(tcb.snd_buf, tcb.snd_buf_offset, start, size, is_large=cut_bytes > 0)
     fin = start + length > tcb.snd_buf_bytes and tcb.state in CLOSED_BY_US
     flags = ACK | (FIN if fin else 0) | (PSH if payload and start + length >= tcb.snd_buf_bytes else 0)
-    return make_segment(tcb, now_us, seq, flags, payload)
+    return make_segment(tcb, now_us, seq, flags, payload, NOT_ECT, cut_bytes)

@@ -1,13 +1,15 @@
-"""How much new data leaves as one super-segment.
+"""What leaves as one super-segment, new or sent again.
 
 Full segments that follow one another at once, and the shorter last one that would go with them, are made as
 one: cut into pieces (`core.wire.cutting`) it is what would have left without, segment for segment, and the
 connection is the same after it. Loss recovery, pacing and congestion control count octets, and notice no
-difference. Retransmissions and probes stay single.
+difference. Probes stay single.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.pacing import UNPACED
 from gossamer.core.tcp.silly_window import is_worth_sending
 from gossamer.core.tcp.tcb import Tcb
@@ -49,3 +51,18 @@ def _full_and_rest(tcb: Tcb, flight: int, unsent: int, room: Room) -> int:
         # It has SACK blocks to bear, which the full ones before it have no room for.
         return full
     return full + rest if is_worth_sending(tcb, rest, rest, flight + full) else full
+
+
+def retransmitted_together(tcb: Tcb, again: Sequence[tuple[Seq, int]]) -> list[tuple[Seq, int, int]]:
+    """What is sent again at once, (seq, length) each of a segment, in the fewest segments: (seq, length,
+    cut_bytes). A FIN without text stays alone."""
+    smss, bound = tcb.agreed.smss, tcb.agreed.parameters.super_segment_bytes
+    runs: list[tuple[Seq, int, int]] = []
+    for seq, length in again:
+        if runs and (seq - tcb.snd_una) & MASK < tcb.snd_buf_bytes:
+            first, so_far, _ = runs[-1]
+            if seq == seq_add(first, so_far) and not so_far % smss and so_far + length <= bound:
+                runs[-1] = (first, so_far + length, smss)
+                continue
+        runs.append((seq, length, 0))
+    return runs

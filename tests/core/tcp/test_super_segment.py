@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gossamer.core.clock import SECOND_US
 from gossamer.core.records import replace
-from gossamer.core.seq import MASK, Seq
+from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults, Line
@@ -17,9 +17,11 @@ from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.sim.states import NOW_US, segments_in
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.events import Event, Send, Timeout
+from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.recovery.ranges import total_bytes
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX, cut
 from gossamer.core.wire.segment import PSH, Segment
 
@@ -138,7 +140,45 @@ def test_bulk__as_much_as_a_packet_can_say__leaves_as_one() -> None:
     assert [each.flags & PSH for each in segments] == [0, PSH]
 
 
-def test_retransmission__stays_single() -> None:
+def in_recovery(lost: tuple[tuple[int, int], ...], closing: bool = False) -> Tcb:
+    """A connection that has sent ten segments of 1,000 octets, and a FIN if it is `closing`, of which these
+    stretches are lost. They count from SND.UNA."""
+    tcb = states.established(TcpParameters(super_segment_bytes=SUPER_SEGMENT_BYTES_MAX))
+    tcb = replace(
+        tcb,
+        agreed=replace(tcb.agreed, smss=1_000),
+        snd_wnd=1 << 20,
+        congestion=replace(tcb.congestion, cwnd=1 << 20),
+    )
+    tcb, _ = step(tcb, Send(OCTETS[:10_000], NOW_US, closing))
+    stretches = tuple((seq_add(tcb.snd_una, left), seq_add(tcb.snd_una, right)) for left, right in lost)
+    recovery = Recovery(Phase.LOSS, tcb.snd_nxt, lost=stretches, lost_bytes=total_bytes(stretches))
+    return replace(tcb, recovery=recovery)
+
+
+@pytest.mark.parametrize(
+    ("lost", "closing", "again"),
+    [
+        (((0, 500),), False, [(0, 500, 0)]),
+        (((0, 4_000),), False, [(0, 4_000, 1_000)]),
+        (((0, 2_500), (3_000, 5_000)), False, [(0, 2_500, 1_000), (3_000, 2_000, 1_000)]),
+        (((8_000, 10_001),), True, [(8_000, 2_000, 1_000), (10_000, 0, 0)]),
+        (((7_500, 10_001),), True, [(7_500, 2_500, 1_000)]),
+    ],
+    ids=["less than one", "all in a row", "with a hole", "FIN without text alone", "FIN with text"],
+)
+def test_retransmissions__that_follow_one_another__leave_as_one(
+    lost: tuple[tuple[int, int], ...], closing: bool, again: list[tuple[int, int, int]]
+) -> None:
+    tcb = in_recovery(lost, closing)
+    _, actions = output(tcb, NOW_US)
+    segments = segments_in(actions)
+    assert [((s.seq - tcb.snd_una) & MASK, len(s.payload), s.cut_bytes) for s in segments] == again
+    _, single = output(with_bound(tcb, 0), NOW_US)
+    assert all_cut(actions) == single
+
+
+def test_retransmission_after_a_timeout__stays_single() -> None:
     tcb = states.established(TcpParameters(super_segment_bytes=SUPER_SEGMENT_BYTES_MAX))
     tcb, (sent,) = states.send(tcb, OCTETS[:10_000])
     assert sent.cut_bytes == tcb.agreed.smss
