@@ -89,6 +89,8 @@ class HeldFiles:
         if needs is None:
             return
         chunks = () if connection.tcb is None else connection.tcb.snd_buf
+        if len(needs) == 1 and chunks and isinstance(chunks[-1], Extent):
+            return  # Nearly always: the one file is still to be sent from.
         rest = connection.send_rest.data if connection.send_rest is not None else None
         needed = {chunk.file for chunk in (*chunks, rest) if isinstance(chunk, Extent)}
         if len(needed) == len(needs):
