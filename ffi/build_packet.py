@@ -17,12 +17,13 @@ SOURCES = (
     "parse_icmp",
     "build",
     "frame",
+    "hold",
     "join",
     "read",
     "receive",
     "send",
 )
-HEADERS = ("packet", "parse")
+HEADERS = ("hold", "packet", "parse")
 
 
 def interface(header: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 from gossamer.ffi.hops import Hop, Hops
 from gossamer.ffi.rtnetlink import RoutingChanges, Rtnetlink
 from gossamer.ffi.rulesets import RulesetChanges
-from gossamer.ffi.sendsocket import open_send_socket
+from gossamer.ffi.sendsocket import FRAME_BUFFER_BYTES, open_send_socket
 
 CHANGES_MAX: Final = 64
 """Datagrams of news taken in one turn."""
@@ -28,7 +28,7 @@ def open_frame_socket() -> socket.socket:
 
     Raises: PermissionError, OSError.
     """
-    return open_send_socket(socket.AF_PACKET, 0, SOL_PACKET, PACKET_VNET_HDR)
+    return open_send_socket(socket.AF_PACKET, 0, SOL_PACKET, PACKET_VNET_HDR, FRAME_BUFFER_BYTES)
 
 
 class Frames:

@@ -7,7 +7,7 @@ further device is one more file that fulfils one of these protocols. The layout 
 """
 
 import mmap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from gossamer.ffi._packet import ffi
@@ -115,6 +115,10 @@ class TooLong(NamedTuple):
     """Of the link; 0 when it cannot be known."""
 
 
+Watch = Callable[[int, int, Callable[[int], None]], None]
+"""Have a callback called, with the ready events, while a descriptor is ready: the scheduler's `watch`."""
+
+
 class Ways(Protocol):
     """Where flows leave, as far as that is the sink's to know."""
 
@@ -127,6 +131,10 @@ class Ways(Protocol):
 
     def take_changes(self, _events: int) -> None:
         """Forget what does not hold any more of where flows leave."""
+
+    def wait_with(self, watch: Watch, forget: Callable[[int], None]) -> None:
+        """From now on `watch(fd, events, callback)` is called when the device takes no more, and `forget(fd)`
+        when all that was held for it has left."""
 
     def doubt(self, flow: bytes) -> None:
         """What was sent on a flow was not answered in time: the way that it takes may be wrong."""
@@ -162,6 +170,9 @@ class OneWay:
 
     def take_changes(self, _events: int) -> None:
         """Nothing can change."""
+
+    def wait_with(self, watch: Watch, forget: Callable[[int], None]) -> None:
+        """It never waits."""
 
     def doubt(self, flow: bytes) -> None:
         """There is no other."""

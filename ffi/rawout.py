@@ -8,6 +8,7 @@ Source: raw(7), ipv6(7).
 """
 
 import mmap
+import select
 import socket
 import struct
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -17,7 +18,7 @@ from typing import Any, Final
 from gossamer.ffi._packet import ffi, lib
 from gossamer.ffi.frames import Frames
 from gossamer.ffi.hops import RAW, Hop, link_mtu
-from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment, OutText, TooLong
+from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment, OutText, TooLong, Watch
 from gossamer.ffi.sendsocket import open_send_socket
 from gossamer.ffi.windows import WINDOW_BYTES, Windows
 
@@ -79,6 +80,10 @@ def _stays_raw(_flow: bytes) -> int:
     return RAW
 
 
+def _is_not_told(*_watched: Any) -> None:
+    """Of a sink that nobody has told how to wait: what is held is tried again with each batch."""
+
+
 class RawSink:
     """A PacketSink on descriptors from `open_raw_sockets`; -1 for a family there is no socket for. `ttl` is
     the time to live or hop limit of all that it sends. With `frames` a flow leaves as frames from its first
@@ -110,6 +115,10 @@ class RawSink:
         self._number: Callable[[bytes, int], int] = NO_HOPS.get
         self._begin: Callable[[bytes], int] = _stays_raw
         self.changes_fds: tuple[int, ...] = ()
+        self._is_waiting = False
+        """For the device, with frames that it has not taken."""
+        self._watch: Watch = _is_not_told
+        self._stop_watching: Callable[[int], None] = _is_not_told
         if frames is not None:
             if lib.sender_open_frames(self._sender, frames.fd) < 0:
                 raise MemoryError("no memory for the frame sender")
@@ -233,6 +242,26 @@ class RawSink:
         self._sent_early += self._send()
         return used_bytes
 
+    def wait_with(self, watch: Watch, forget: Callable[[int], None]) -> None:
+        """See PacketSink."""
+        self._watch, self._stop_watching = watch, forget
+
+    def _wait(self) -> None:
+        """The device takes no more: have it said when it does again."""
+        assert self._frames is not None
+        self._is_waiting = True
+        self._watch(self._frames.fd, select.EPOLLOUT, self._go_on)
+
+    def _go_on(self, _events: int) -> None:
+        """The device takes more."""
+        assert self._frames is not None
+        lost = lib.sender_go_on(self._sender)
+        self.failed_total -= lost
+        self._sent_early += lost
+        if not lib.sender_is_holding(self._sender):
+            self._is_waiting = False
+            self._stop_watching(self._frames.fd)
+
     def take_changes(self, _events: int) -> None:
         """See PacketSink."""
         if self._frames is not None:
@@ -284,9 +313,13 @@ class RawSink:
     def _send(self) -> int:
         count, packets = self._count, self._count + self._pieces
         self._count = self._pieces = self._end = 0
+        if self._is_waiting:
+            self._go_on(0)
         sent = lib.sender_send(self._sender, count)
         if self._apart:
             self._settle_apart()
+        if not self._is_waiting and lib.sender_is_holding(self._sender):
+            self._wait()
         if sent != packets:
             self.failed_total += packets - sent
             self._note_refused()
@@ -320,6 +353,8 @@ class RawSink:
             lib.sender_free(self._sender)
             self._sender = ffi.NULL
             if self._frames is not None:
+                if self._is_waiting:
+                    self._stop_watching(self._frames.fd)
                 self._frames.close()
                 self._frames = None
             self._windows.close()

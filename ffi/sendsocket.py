@@ -9,11 +9,16 @@ import socket
 from typing import Final
 
 SEND_BUFFER_BYTES: Final = 4 << 20
-"""Room of each socket for what the device has not taken yet."""
+"""Room of a raw socket for what the device has not taken yet: what finds none is lost."""
+FRAME_BUFFER_BYTES: Final = 512 << 10
+"""The same of the packet socket, whose sink holds what finds none. The kernel doubles it: 8 ms of a gigabit,
+for which all else of the host that leaves there waits."""
 SO_SNDBUFFORCE: Final = 32
 
 
-def open_send_socket(family: int, protocol: int, level: int, option: int) -> socket.socket:
+def open_send_socket(
+    family: int, protocol: int, level: int, option: int, buffer_bytes: int = SEND_BUFFER_BYTES
+) -> socket.socket:
     """A raw socket, not blocking, with one option of its family switched on. Needs CAP_NET_RAW. `protocol` is
     one for which no packet is ever queued to be read.
 
@@ -22,7 +27,7 @@ def open_send_socket(family: int, protocol: int, level: int, option: int) -> soc
     sending = socket.socket(family, socket.SOCK_RAW, protocol)
     try:
         sending.setsockopt(level, option, 1)
-        sending.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES)
+        sending.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, buffer_bytes)
         sending.setblocking(False)
     except BaseException:
         sending.close()

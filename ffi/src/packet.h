@@ -96,6 +96,9 @@ enum packet_bounds { EXTENSION_HEADERS_MAX = 8, HEADROOM_BYTES = 72, FRAME_HEADE
 /* Stretches of text that stay where they are until they are sent: of one segment, and of a batch. */
 enum text_bounds { TEXT_PARTS_MAX = 4, APART_MAX = 256 };
 
+/* Frames that the device has not taken yet: 34 ms of a gigabit. */
+enum held_bounds { HELD_BYTES_MAX = 4194304 };
+
 /* checksum.c: sums are ones' complement sums of 16-bit words in memory order (RFC 1071). */
 uint64_t checksum_add(uint64_t sum, const uint8_t *bytes, uint32_t length);
 uint16_t checksum_finish(uint64_t sum);
@@ -159,6 +162,10 @@ int32_t sender_take_fault(struct sender *sender);
 int sender_open_frames(struct sender *sender, int fd);
 void sender_place_hop(struct sender *sender, uint32_t number, const struct hop *hop);
 uint64_t sender_frames_total(const struct sender *sender);
+/* Whether frames are held, since the socket has no room for them: whatever leaves as a frame waits behind them. */
+int sender_is_holding(const struct sender *sender);
+/* The socket has room again: send what is held. 0, or less by the packets that count as sent already and are lost after all. */
+int sender_go_on(struct sender *sender);
 /* Which records the last sender_send had refused, since a packet of theirs is longer than their link carries: how many, at most
  * REFUSED_MAX; `indexes` gets them. */
 enum { REFUSED_MAX = 64 };

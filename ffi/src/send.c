@@ -2,6 +2,8 @@
  *
  * A super-segment leaves as its packets: headers of their own, each before its piece of the text, which is not moved.
  *
+ * A frame for which the packet socket has no room is held (hold.c), and counts as sent.
+ *
  * A packet that the kernel refuses (too long for the path, no route, a filter, no buffer) is skipped: IP may lose packets, and
  * TCP sends again. The caller learns how many went out, and the last reason why one did not.
  *
@@ -9,6 +11,7 @@
  * there (ip(7), IP_PKTINFO; ipv6(7), IPV6_PKTINFO), or rules like `ip rule from ADDRESS lookup N` would not hold for what we send.
  */
 #define _GNU_SOURCE
+#include "hold.h"
 #include "packet.h"
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -74,6 +77,7 @@ struct sender {
     struct outlet frames;
     struct hop *hops; /* by number; NULL while there is no socket for frames */
     uint64_t frames_total;
+    struct held_frames held;
     uint8_t *arena;
     uint32_t arena_bytes;
     const struct out_record *records;
@@ -163,6 +167,7 @@ void sender_free(struct sender *sender)
     outlet_free(&sender->v4);
     outlet_free(&sender->v6);
     outlet_free(&sender->frames);
+    held_clear(&sender->held);
     free(sender->hops);
     free(sender);
 }
@@ -229,15 +234,77 @@ static void note_fault(struct sender *sender, uint32_t record)
         sender->faults[sender->faults_count++] = record;
 }
 
+/* A copy of the text of a message that is held: of a file it is read, since nobody here may look through a window. */
+static int copy_text(const struct sender *sender, const struct parts *parts, const struct iovec *text, size_t vectors, uint8_t *to)
+{
+    const struct apart *apart = sender->aparts, *end = sender->aparts + sender->apart_count;
+    while (apart < end && apart->record != parts->record)
+        apart++;
+    for (size_t i = 0; i < vectors; to += text[i++].iov_len, apart++)
+        if (apart >= end || apart->record != parts->record || apart->fd < 0)
+            memcpy(to, text[i].iov_base, text[i].iov_len);
+        else if (file_read(apart->fd, to, apart->length, apart->offset) != apart->length)
+            return 0;
+    return 1;
+}
+
+/* Whether a frame is held from now on. */
+static int hold(struct sender *sender, uint32_t index)
+{
+    const struct parts *parts = &sender->frames.parts[index];
+    const size_t vectors = sender->frames.messages[index].msg_hdr.msg_iovlen;
+    size_t length = 0;
+    for (size_t i = 0; i < vectors; i++)
+        length += parts->vectors[i].iov_len;
+    struct held_frame *frame = held_make(&sender->held, (uint32_t)length);
+    if (!frame) {
+        sender->last_errno = EAGAIN;
+        return 0;
+    }
+    const struct iovec *headers = &parts->vectors[0];
+    memcpy(frame->bytes, headers->iov_base, headers->iov_len);
+    if (!copy_text(sender, parts, headers + 1, vectors - 1, frame->bytes + headers->iov_len)) {
+        note_fault(sender, parts->record);
+        free(frame);
+        return 0;
+    }
+    frame->to = sender->frames.addresses[index].link;
+    frame->packets = parts->packets;
+    held_append(&sender->held, frame);
+    return 1;
+}
+
+static void hold_from(struct sender *sender, uint32_t next)
+{
+    for (; next < sender->frames.count; next++)
+        if (hold(sender, next))
+            sender->frames.sent_total += sender->frames.parts[next].packets;
+    sender->frames.count = 0;
+}
+
+int sender_is_holding(const struct sender *sender)
+{
+    return sender && sender->held.first;
+}
+
+int sender_go_on(struct sender *sender)
+{
+    return sender ? -(int)held_send(&sender->held, sender->frames.fd, &sender->last_errno) : 0;
+}
+
 /* sendmmsg stops at the first message it cannot send, and says why only when that one comes first. */
 static void send_all(struct sender *sender, struct outlet *outlet)
 {
     uint32_t next = 0;
+    if (outlet == &sender->frames && sender->held.first)
+        hold_from(sender, 0); /* behind what is held; no system call before the socket is writable */
     while (next < outlet->count) {
         const int sent = sendmmsg(outlet->fd, outlet->messages + next, outlet->count - next, MSG_DONTWAIT);
         for (int i = 0; i < sent; i++)
             outlet->sent_total += outlet->parts[next++].packets;
-        if (sent <= 0 && errno != EINTR) {
+        if (sent <= 0 && errno == EAGAIN && outlet == &sender->frames) {
+            hold_from(sender, next);
+        } else if (sent <= 0 && errno != EINTR) {
             sender->last_errno = errno;
             if (errno == EMSGSIZE)
                 note_refused(sender, outlet->parts[next].record);

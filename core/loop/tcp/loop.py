@@ -99,6 +99,7 @@ class TcpLoop:
             side.start(scheduler)
         scheduler.watch(self._river.source.fd, EPOLLIN, self._river.receive)
         sink = self._connections.sink
+        sink.wait_with(scheduler.watch, scheduler.forget)
         for fd in sink.changes_fds:
             scheduler.watch(fd, EPOLLIN, sink.take_changes)
         if self._links is not None:
