@@ -25,8 +25,8 @@ Identity = tuple[int, int, int, int, int]
 open here, no other file gets its inode."""
 
 IDLE_MAX: Final = 64
-IDLE_US: Final = 10 * SECOND_US
-"""So long the space of a deleted file stays taken at most."""
+IDLE_US: Final = SECOND_US
+"""So long the space of a deleted file stays taken at most, once nobody is sent it any more."""
 
 UNREADABLE: Final = {os.O_WRONLY: errno.EBADF, os.O_DIRECT: errno.EINVAL}
 """Ways to open a file from which nothing can be sent."""
