@@ -12,8 +12,10 @@ from urllib.parse import quote, unquote_to_bytes
 import msgspec
 
 BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-PLAIN_PATH: Final = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/?)*")
-"""A path that needs no work: no escapes, no empty or dot segments."""
+PLAIN_PATH: Final = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)?")
+"""A path that needs no work: no escapes, no empty or dot segments. A slash stands between two segments: where
+it might be left out, each letter could begin one, and n letters before an escape would take 2^n steps.
+"""
 
 PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 """What may stand in a Location as it came: anything else of a query is an octet of UTF-8."""

@@ -87,6 +87,13 @@ def test_any_path__beneath_the_root_or_refused(segments: list[str]) -> None:
         assert path in (400, 404)
 
 
-@given(st.text(max_size=60))
-def test_any_text__a_name_or_a_status(text: str) -> None:
+@given(st.binary(max_size=60).map(lambda octets: octets.decode("latin-1")))
+def test_any_target__a_name_or_a_status(text: str) -> None:
     assert isinstance(site_path(text), SitePath | int)
+
+
+@pytest.mark.parametrize("end", ["%20", "/.x", "//", "%", "\xe9"])
+def test_any_length__linear(end: str) -> None:
+    """Steps that double with each letter never end here."""
+    for path in ("/" + "a" * 2000 + end, "/" + "a-b." * 500 + end, "/" + "a/" * 1000 + end):
+        site_path(path)
