@@ -4,6 +4,8 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gossamer.core.errors import BoundExceeded
 from gossamer.shards.web.guard import REMEMBERED_MAX, TRIED_AT_ONCE, WAITING_MAX
@@ -74,6 +76,24 @@ def test_no_password__401_on_every_way_there(guarded: Any, target: str) -> None:
         assert got.statuses == [401]
         assert got.field("www-authenticate").startswith('Basic realm="/private/')
         assert b"mine" not in got.bodies[0]
+
+
+PIECES = st.sampled_from(
+    [
+        *("/", "//", "/./", "/../", "private", "open", "page", ".html", "page.html", "deep", "page.txt"),
+        *("privat%65", "%2f", "%2e%2e", "%5c", "%00", "\\", ";", "?", "%", ".", "index", ".gz", "PRIVATE"),
+        *("http://a", "%C3%BC"),
+    ]
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES, max_size=7))
+def test_any_target_without_a_password__nothing_of_it_and_no_error(guarded: Any, pieces: list[str]) -> None:
+    got = guarded.get("/" + "".join(pieces))
+    assert got.statuses[0] < 500
+    assert b"mine" not in got.bodies[0]
+    assert b"deep" not in got.bodies[0]
 
 
 def test_deeper_part__has_its_own_users(guarded: Any) -> None:
