@@ -154,7 +154,7 @@ class LoadRun:
         self.shape = Shape(
             start_us, end_us, options.requests_max, arrivals, min(end_us + options.drain_us, NEVER_US)
         )
-        self.timeline = Timeline(start_us, end_us)
+        self.timeline = Timeline(start_us)
         if options.warm_up_us:
             self._later = self.shape
             self.current = Tally()

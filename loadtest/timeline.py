@@ -3,8 +3,8 @@
     watch -> cut(now, tally) at each edge -> Interval: what the tally has counted since the edge before
 
 Owns the edges, and how two histograms are told apart: their counters only rise, so that the difference of
-all of them is one subtraction of two long integers. Bounds: INTERVALS_MAX intervals where the length of the
-run is known; else they become twice as wide after as many.
+all of them is one subtraction of two long integers. Bounds: INTERVALS_MAX intervals of a second, as many of
+two, of four, and so on: a day has 4,800.
 """
 
 from typing import Any, Final
@@ -76,9 +76,9 @@ def totals_of(tally: Tally) -> Totals:
 class Timeline:
     """The intervals of a run, from its start on."""
 
-    def __init__(self, start_us: int = NEVER_US, end_us: int = NEVER_US) -> None:
+    def __init__(self, start_us: int = NEVER_US) -> None:
         self.start_us = start_us
-        self.width_us = width_of(end_us - start_us) if end_us < NEVER_US else SECOND_US
+        self.width_us = SECOND_US
         self.intervals: list[Interval] = []
         self.edge_us = start_us + self.width_us
         """Where the next interval ends."""
@@ -112,11 +112,6 @@ class Timeline:
         while self.edge_us <= now_us:
             self.edge_us += self.width_us
         return interval
-
-
-def width_of(duration_us: int) -> int:
-    """How long an interval is: a second, or as many as make INTERVALS_MAX of them."""
-    return -(-duration_us // (INTERVALS_MAX * SECOND_US)) * SECOND_US
 
 
 def minus(now: bytes, before: bytes) -> bytes:

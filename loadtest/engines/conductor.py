@@ -167,7 +167,7 @@ class Conductor:
         most = max(engine.options.connections for engine in self.engines)
         begin_us = now_us + LEAD_US + LEAD_US_EACH * most
         start_us = begin_us + self.options.warm_up_us
-        self.timeline = Timeline(start_us, start_us + self.engines[0].options.duration_us)
+        self.timeline = Timeline(start_us)
         self.board.words[BEGIN_US] = begin_us
 
     def _draw(self, now_us: int) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.clock import SECOND_US
 from gossamer.loadtest.result import merged, result_of
 from gossamer.loadtest.tally import Tally
 from gossamer.loadtest.thresholds import parse_threshold
@@ -12,7 +12,7 @@ from .virtual_server import ANSWER, found_of, perform
 
 
 def test_cut__two_intervals__each_its_own() -> None:
-    timeline, tally = Timeline(1_000, 10 * SECOND_US), Tally()
+    timeline, tally = Timeline(1_000), Tally()
     assert timeline.cut(1_000, tally) is None
     tally.answered(200, 5_000, 5_000, 0)
     first = timeline.cut(1_000 + SECOND_US, tally)
@@ -29,15 +29,8 @@ def test_cut__two_intervals__each_its_own() -> None:
     assert timeline.edge_us == 1_000 + 3 * SECOND_US
 
 
-@pytest.mark.parametrize(
-    ("duration_us", "width_us"), [(SECOND_US, SECOND_US), (3_600 * SECOND_US, 6 * SECOND_US)]
-)
-def test_width__of_the_whole__bounded_number(duration_us: int, width_us: int) -> None:
-    assert Timeline(0, duration_us).width_us == width_us
-
-
-def test_width__length_unknown__doubles() -> None:
-    timeline, tally = Timeline(0, NEVER_US), Tally()
+def test_width__many_intervals__doubles() -> None:
+    timeline, tally = Timeline(0), Tally()
     for _ in range(INTERVALS_MAX):
         timeline.cut(timeline.edge_us, tally)
     assert timeline.width_us == 2 * SECOND_US

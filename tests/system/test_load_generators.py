@@ -43,7 +43,7 @@ def test_engine_user__master_and_two_workers__one_table(
 ) -> None:
     start(namespace, site, stack="kernel", workers=2, port=PORT)
     argv = [str(LOCUST), "-f", str(ENGINES), "--host", f"http://127.0.0.1:{PORT}", "--headless"]
-    argv += ["-u", "2", "-r", "2", "-t", "8s", "--processes", "2", "--csv", str(tmp_path / "run")]
+    argv += ["-u", "2", "-r", "2", "-t", "12s", "--processes", "2", "--csv", str(tmp_path / "run")]
     namespace.run([*argv, "--json-file", str(tmp_path / "result"), "--html", str(tmp_path / "run.html")])
     (entry,) = json.loads((tmp_path / "result.json").read_text())
     assert entry["num_requests"] > 1_000
