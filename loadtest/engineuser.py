@@ -22,7 +22,6 @@ import time
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
-from gevent.os import make_nonblocking, nb_read
 from locust import User, task
 from locust.exception import StopUser
 from locust.stats import RequestStats, StatsEntry, StatsError
@@ -32,7 +31,6 @@ from gossamer.loadtest.histogram import bucket_top_us
 FOREVER: Final = "24h"
 """Locust says when a run ends."""
 COMMAND: Final = (sys.executable, "-P", "-c", "from gossamer.cli.main import main; main()", "load")
-READ_BYTES: Final = 65_536
 END_SECONDS: Final = 10.0
 
 
@@ -49,7 +47,7 @@ class EngineUser(User):
         """Have the engine run to its end, or to Locust's."""
         users = max(1, getattr(self.environment.parsed_options, "num_users", None) or 1)
         argv = engine_argv(f"{self.host}{self.path}", part_of(self.rate, users), self.options)
-        self.engine = subprocess.Popen(argv, stdout=subprocess.PIPE, bufsize=0)
+        self.engine = subprocess.Popen(argv, stdout=subprocess.PIPE)
         self._take(self.engine)
         if self.engine.wait() not in (0, 1):
             self.environment.runner.quit()
@@ -69,19 +67,10 @@ class EngineUser(User):
 
     def _take(self, engine: "subprocess.Popen[bytes]") -> None:
         assert engine.stdout is not None
-        for line in lines_of(engine.stdout.fileno()):
+        for line in engine.stdout:
             found = json.loads(line)
             if "schema" not in found:  # the last line is the whole result, of which all is counted already
                 count(self.environment.stats, self.path, found, time.time())
-
-
-def lines_of(fd: int) -> Iterator[bytes]:
-    """Lines as soon as they come, while other greenlets go on: gevent's files wait until a buffer is full."""
-    make_nonblocking(fd)
-    rest = b""
-    while octets := nb_read(fd, READ_BYTES):
-        *lines, rest = (rest + octets).split(b"\n")
-        yield from lines
 
 
 def engine_argv(url: str, rate: str, options: tuple[str, ...]) -> list[str]:

@@ -80,14 +80,15 @@ class Histogram:
         made = cls()
         for lanes, octets in ((made.counts, counts), (made.floors, floors)):
             lanes[: len(octets) // LANE_BYTES] = array("Q", octets)
-        made.settle()
+        made.settle(max(len(counts), len(floors)) // LANE_BYTES)
         return made
 
-    def settle(self) -> None:
-        """Find the totals anew, as well as the buckets tell them."""
-        self.samples_total, self.floors_total = sum(self.counts), sum(self.floors)
+    def settle(self, buckets: int = BUCKETS) -> None:
+        """Find the totals anew, as well as the buckets tell them; none beyond so many is used."""
+        used = self.counts[:buckets], self.floors[:buckets]
+        self.samples_total, self.floors_total = map(sum, used)
         self.sum_us = self.max_us = 0
-        for bucket, (count, floors) in enumerate(zip(self.counts, self.floors, strict=True)):
+        for bucket, (count, floors) in enumerate(zip(*used, strict=True)):
             if count or floors:
                 self.max_us = bucket_top_us(bucket)
                 self.sum_us += self.max_us * (count + floors)

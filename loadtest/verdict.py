@@ -123,5 +123,5 @@ def generator_busy(figures: RunFigures) -> Warned | None:
     return Warned(
         "generator-busy",
         f"the generator used {figures.cpu_share:.0%} of its CPU and waited for it {waited:.0%} of the time: "
-        "the rate may be its limit, not the server's",
+        "the rate may be its limit, not the server's: share it (--processes), or ask for less",
     )
