@@ -28,6 +28,7 @@ R = TypeVar("R")
 replace = msgspec.structs.replace
 
 LARGEST = 1 << 16
+FIRST, SECOND = 1, 2
 Names = tuple[str, ...]
 
 
@@ -112,12 +113,20 @@ def test_replace__of_what_is_no_record__stays() -> None:
 
 def test_constant__written__is_final() -> None:
     assert "\nLARGEST: _typing.Final = 1 << 16\n" in written()
+    assert "\nFIRST: _typing.Final = 1; SECOND: _typing.Final = 2\n" in written()
     assert "\nNames = tuple[str, ...]\n" in written()
     assert '\nR = TypeVar("R")\n' in written()
 
 
 def test_class_that_is_no_record__may_be_subclassed_by_a_user() -> None:
     assert "@_mypyc.mypyc_attr(allow_interpreted_subclasses=True)\nclass Open:" in written()
+
+
+def test_generic_class__may_be_subclassed_too() -> None:
+    source = SOURCE + "\n\nclass Heap(Generic[R]):\n    pass\n\n\nclass Late(Heap[int]):\n    pass\n"
+    text = written(source)
+    for name in ("Heap(Generic[R])", "Late(Heap[int])"):
+        assert f"@_mypyc.mypyc_attr(allow_interpreted_subclasses=True)\nclass {name}:" in text
 
 
 def test_lines_without_records__stay_where_they_are() -> None:

@@ -31,11 +31,11 @@ TREE, C_FILES, OBJECTS = BUILD / "src", BUILD / "c", BUILD / "objects"
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 COMPILED = ROOT / "gossamer" / "compiled" / SUFFIX.split(".")[1]
 
-LOOP = ("call", "connections", "door", "packets", "receiving", "sending", "side")
-"""Of the loop: what every request goes through, and the records that it reads."""
+THREADS = ("deadlines", "scheduler", "thread")
+"""Of the threads: what runs them."""
 PLACES = (
-    *("core/tcp", "core/wire", "core/seq.py", "core/clock.py", "core/demux.py"),
-    *(f"core/loop/tcp/{name}.py" for name in LOOP),
+    *("core/tcp", "core/wire", "core/loop/tcp", "core/seq.py", "core/clock.py", "core/demux.py"),
+    *(f"core/threads/{name}.py" for name in THREADS),
 )
 """What is compiled: these modules, and those of these packages, but for"""
 INTERPRETED = frozenset(

@@ -5,7 +5,7 @@
         sent_at_us: int                                        def __init__(self, right, sent_at_us): ...
                                                                def _replaced__sent_at_us(self, ...): ...
     replace(run, sent_at_us=now_us)                    ->  (run)._replaced__sent_at_us(sent_at_us=now_us)
-    LARGEST = 1 << 16                                  ->  LARGEST: Final = 1 << 16
+    LARGEST, LEAST = 1 << 16, 1                        ->  LARGEST: Final = 1 << 16; LEAST: Final = 1
     class Control:                                     ->  @mypyc_attr(allow_interpreted_subclasses=True)
                                                            class Control:
 
@@ -84,6 +84,8 @@ def transformed(source: str, core: Core) -> str:
     for node in tree.body:
         if isinstance(node, ast.Assign) and (name := _constant(node)):
             text.put(node, node.value, f"{name}: _typing.Final = ")
+        elif isinstance(node, ast.Assign) and (several := _constants(node)):
+            text.put_between(node, None, "; ".join(several), start=node)
         elif isinstance(node, ast.ClassDef) and node.name in core.bases:
             text.put(node, node, "@_mypyc.mypyc_attr(allow_interpreted_subclasses=True)\n")
     first = next(node for node in tree.body if not isinstance(node, ast.Expr))
@@ -127,9 +129,8 @@ def _replaces(tree: ast.Module) -> Iterator[ast.Call]:
 
 
 def _is_plain(node: ast.ClassDef, bases: set[str]) -> bool:
-    return not node.decorator_list and all(
-        isinstance(base, ast.Name) and base.id in bases for base in node.bases
-    )
+    names = [ast.unparse(base).partition("[")[0] for base in node.bases]
+    return not node.decorator_list and all(name in bases or name == "Generic" for name in names)
 
 
 def _constant(node: ast.Assign) -> str:
@@ -137,6 +138,18 @@ def _constant(node: ast.Assign) -> str:
     target = node.targets[0]
     is_type = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "TypeVar"
     return target.id if isinstance(target, ast.Name) and target.id.isupper() and not is_type else ""
+
+
+def _constants(node: ast.Assign) -> list[str]:
+    """Constants of a module that are written in one line, each by itself: none where they are none."""
+    names, values = node.targets[0], node.value
+    if not (isinstance(names, ast.Tuple) and isinstance(values, ast.Tuple)):
+        return []
+    named = [ast.unparse(name) for name in names.elts]
+    if not all(name.isupper() for name in named):
+        return []
+    given = [ast.unparse(value) for value in values.elts]
+    return [f"{name}: _typing.Final = {value}" for name, value in zip(named, given, strict=True)]
 
 
 def _write_replace(text: "Text", call: ast.Call) -> None:

@@ -57,7 +57,9 @@ class Openings:
             is_ipv6=not is_ipv4(flow),
         )
 
-    active = passive
+    def active(self, flow: Flow, before: TimeWait | None, now_us: int) -> Opening:
+        """For an active open: all the same."""
+        return self.passive(flow, before, now_us)
 
     def _mss(self, flow: Flow) -> int:
         """The largest segment to ask for: what the link of this flow carries.
