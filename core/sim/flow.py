@@ -58,20 +58,32 @@ def _syn_options_bytes(options: SynOptions) -> int:
     return 4 * bool(options.mss) + 4 * (options.window_scale >= 0) + 4 * options.sack_permitted
 
 
-class Sent(msgspec.Struct, gc=False):
+class Sent:
     """What one end has put on the wire, as somebody sees it who watches the wire."""
 
-    segments: int = 0
-    payload_bytes: int = 0
-    retransmitted: int = 0
-    retransmitted_bytes: int = 0
-    snd_max: int = -1
-    """The sequence number after the last octet that was sent; -1 before the SYN."""
-    recover: int = -1
-    """What was sent when the first retransmission of the present recovery was; -1 when there is none."""
-    began_us: int = 0
-    recoveries_us: list[int] = []
-    """How long each recovery took, at most RECOVERIES_MAX."""
+    __slots__ = (
+        "began_us",
+        "payload_bytes",
+        "recover",
+        "recoveries_us",
+        "retransmitted",
+        "retransmitted_bytes",
+        "segments",
+        "snd_max",
+    )
+
+    def __init__(self) -> None:
+        self.segments = 0
+        self.payload_bytes = 0
+        self.retransmitted = 0
+        self.retransmitted_bytes = 0
+        self.snd_max = -1
+        """The sequence number after the last octet that was sent; -1 before the SYN."""
+        self.recover = -1
+        """What was sent when the first retransmission of the present recovery was; -1 when there is none."""
+        self.began_us = 0
+        self.recoveries_us: list[int] = []
+        """How long each recovery took, at most RECOVERIES_MAX."""
 
     def note(self, segment: Segment, now_us: int) -> None:
         """A segment leaves."""

@@ -9,6 +9,7 @@ The queue needs no events: what waits is the time until the line is free, times 
 Source: the fault models of tc-netem(8).
 """
 
+from collections.abc import Callable
 from random import Random
 from typing import Final
 
@@ -22,7 +23,7 @@ BIT_NS: Final = 8 * 1_000_000_000
 """Nanoseconds that a byte takes at one bit a second."""
 
 
-NEVER_BYTES: Final = 1 << 62
+NEVER_BYTES: Final = 1 << 61
 """More than ever waits."""
 
 
@@ -168,6 +169,18 @@ class Link:
             self.counts.reordered += 1
             delay_us += faults.reorder_us
         return min(delay_us + self._random.randrange(faults.jitter_us + 1), DELAY_US_MAX)
+
+
+class ScriptedLink(Link):
+    """One that a function says the fates of: it is called as `arrivals_us`."""
+
+    def __init__(self, script: Callable[[int, int, bool], tuple[int, ...]]) -> None:
+        super().__init__(PERFECT, 0)
+        self._script = script
+
+    def arrivals_us(self, now_us: int, size_bytes: int = 0, is_ack: bool = False) -> tuple[int, ...]:
+        """When a segment sent now comes out."""
+        return self._script(now_us, size_bytes, is_ack)
 
 
 def _processes(faults: Faults, seed: int) -> tuple[Loses, ...]:

@@ -27,10 +27,12 @@ class Pair:
         observer: Observer | None = None,
         now_us: int = START_US,
         stepper: Stepper = step,
+        wire: Link | None = None,
     ) -> None:
+        """`wire` is the one away from the client, where it is not that of its setting."""
         self._agenda = Agenda(STEPS_MAX, now_us)
         self.links = (
-            Link(client.faults, seed * 2, client.line),
+            wire or Link(client.faults, seed * 2, client.line),
             Link(server.faults, seed * 2 + 1, server.line),
         )
         """The wire away from the client, and away from the server."""

@@ -33,9 +33,12 @@ COMPILED = ROOT / "gossamer" / "compiled" / SUFFIX.split(".")[1]
 
 THREADS = ("deadlines", "scheduler", "thread")
 """Of the threads: what runs them."""
+SIMULATOR = ("agenda", "end", "flow", "link")
+"""Of the simulator: what every segment goes through."""
 PLACES = (
     *("core/tcp", "core/wire", "core/loop/tcp", "core/seq.py", "core/clock.py", "core/demux.py"),
     *(f"core/threads/{name}.py" for name in THREADS),
+    *(f"core/sim/{name}.py" for name in SIMULATOR),
 )
 """What is compiled: these modules, and those of these packages, but for"""
 INTERPRETED = frozenset(

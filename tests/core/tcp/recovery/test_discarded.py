@@ -8,7 +8,7 @@ from gossamer.core.seq import Seq, seq_add, seq_lt
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import Stepper, User
 from gossamer.core.sim.flow import EndSetting
-from gossamer.core.sim.link import Faults
+from gossamer.core.sim.link import Faults, ScriptedLink
 from gossamer.core.sim.pair import Pair
 from gossamer.core.tcp.events import Event, SegmentArrives
 from gossamer.core.tcp.parameters import TcpParameters
@@ -44,15 +44,14 @@ def transferred(
     client = EndSetting(User(sends=OCTETS, closes=False), parameters, faults=faults)
     small = replace(PLAIN, receive_buffer_bytes=window_segments * SMSS, sack=parameters.sack, dsack=False)
     server = EndSetting(User(closes=False), small, faults=faults)
-    pair = Pair(client, server, 0, oracle.check, stepper=peer)
     count = 0
 
-    def arrivals_us(now_us: int, size_bytes: int = 0, _is_ack: bool = False) -> tuple[int, ...]:
+    def arrivals_us(now_us: int, size_bytes: int, _is_ack: bool) -> tuple[int, ...]:
         nonlocal count
         count += size_bytes > SMSS
         return () if size_bytes > SMSS and count in lost else (now_us + ONE_WAY_US,)
 
-    pair.links[0].arrivals_us = arrivals_us  # the wire of this test
+    pair = Pair(client, server, 0, oracle.check, stepper=peer, wire=ScriptedLink(arrivals_us))
     began_us = until_us = pair.now_us
     while pair.server is None or len(pair.server.received) < len(OCTETS):
         until_us += 1_000

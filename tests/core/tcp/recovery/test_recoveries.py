@@ -8,7 +8,7 @@ import pytest
 from gossamer.core.records import replace
 from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
-from gossamer.core.sim.link import Faults
+from gossamer.core.sim.link import Faults, ScriptedLink
 from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.tcp.parameters import SSTHRESH_INITIAL, TcpParameters
 from gossamer.core.tcp.tcb import Tcb
@@ -31,10 +31,9 @@ def transferred(
     """How long the peer waits for all octets, sent in one window; every step is checked."""
     faults = Faults(delay_us=ONE_WAY_US)
     client = EndSetting(User(sends=octets, closes=False), parameters, faults=faults)
-    pair = Pair(client, EndSetting(User(closes=False), parameters, faults=faults), 0, oracle.check)
     count = 0
 
-    def arrivals_us(now_us: int, size_bytes: int = 0, _is_ack: bool = False) -> tuple[int, ...]:
+    def arrivals_us(now_us: int, size_bytes: int, _is_ack: bool) -> tuple[int, ...]:
         nonlocal count
         if size_bytes < DATA_BYTES:
             return (now_us + ONE_WAY_US,)
@@ -42,7 +41,13 @@ def transferred(
         late_us = fate(count, now_us - began_us)
         return () if late_us is None else (now_us + ONE_WAY_US + late_us,)
 
-    pair.links[0].arrivals_us = arrivals_us  # the wire of this test
+    pair = Pair(
+        client,
+        EndSetting(User(closes=False), parameters, faults=faults),
+        0,
+        oracle.check,
+        wire=ScriptedLink(arrivals_us),
+    )
     began_us = until_us = pair.now_us
     while pair.server is None or len(pair.server.received) < len(octets):
         until_us += 1_000
