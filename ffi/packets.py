@@ -106,6 +106,21 @@ class OutSegment(Protocol):
         """Of a super-segment: how much of the text each packet bears; 0 when it is one packet."""
 
 
+class TimestampedPacket(NamedTuple):
+    """An `OutSegment` of one packet, whose only option is timestamps."""
+
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    ts_val: int
+    ts_ecr: int
+    payload: bytes
+    ecn: int
+    urgent: int = 0
+    cut_bytes: int = 0
+
+
 class TooLong(NamedTuple):
     """Our own host did not send a segment, which is longer than its link carries."""
 
@@ -184,6 +199,25 @@ class OneWay:
         """It takes segments of any length."""
         return ()
 
+    def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
+        """See PacketSink."""
+        raise NotImplementedError
+
+    def emit_timestamped(
+        self,
+        flow: bytes,
+        seq: int,
+        ack: int,
+        flags: int,
+        window: int,
+        ts_val: int,
+        ts_ecr: int,
+        payload: bytes,
+        ecn: int,
+    ) -> None:
+        """As any other segment."""
+        self.emit(flow, TimestampedPacket(seq, ack, flags, window, ts_val, ts_ecr, payload, ecn))
+
 
 class FileReading(Protocol):
     """Segments that bear stretches of files."""
@@ -227,6 +261,21 @@ class PacketSink(Ways, FileReading, Protocol):
         is bytes at the latest when the batch is sent. A super-segment has no `options`; it is sent as its
         packets (`core.wire.cutting`).
         """
+
+    def emit_timestamped(
+        self,
+        flow: bytes,
+        seq: int,
+        ack: int,
+        flags: int,
+        window: int,
+        ts_val: int,
+        ts_ecr: int,
+        payload: bytes,
+        ecn: int,
+    ) -> None:
+        """Add what nearly all segments are, one packet whose only option is timestamps: by its fields, which
+        cost an interpreted reader of a native record more than all else that is done here."""
 
     def flush(self) -> int:
         """Send the batch in one call.

@@ -190,6 +190,48 @@ class RawSink:
         if cut_bytes:
             self._pieces += -(-len(payload) // cut_bytes) - 1
 
+    def emit_timestamped(
+        self,
+        flow: bytes,
+        seq: int,
+        ack: int,
+        flags: int,
+        window: int,
+        ts_val: int,
+        ts_ecr: int,
+        payload: bytes,
+        ecn: int,
+    ) -> None:
+        """See PacketSink: the same as `emit` does with it, and nothing that only others need."""
+        length = len(payload)
+        offset = self._end + HEADROOM_BYTES
+        end = offset + length
+        if end > ARENA_BYTES or self._count == BATCH_MAX:
+            end -= self._make_room(length)
+            offset = HEADROOM_BYTES
+        if length:
+            self._arena[offset:end] = payload
+        _PACK_RECORD(
+            self._records,
+            self._count * OUT_RECORD_BYTES,
+            flow,
+            True,
+            flags,
+            window,
+            seq,
+            ack,
+            ts_val,
+            ts_ecr,
+            offset,
+            length,
+            0,
+            ecn,
+            0,
+            self._number(flow, RAW),
+        )
+        self._end = end
+        self._count += 1
+
     def _is_added(self, text: OutText) -> bool:
         """Whether a text will be sent from where it stands."""
         parts = text.parts

@@ -77,6 +77,26 @@ def test_emit__longer_than_a_packet__counted_as_failed(nowhere: RawSink) -> None
     assert nowhere.last_errno == errno.EMSGSIZE
 
 
+def emit_timestamped(sink: RawSink, segment: Segment) -> None:
+    sink.emit_timestamped(
+        LOOPBACK,
+        segment.seq,
+        segment.ack,
+        segment.flags,
+        segment.window,
+        segment.ts_val,
+        segment.ts_ecr,
+        bytes(segment.payload),
+        segment.ecn,
+    )
+
+
+def test_emit_timestamped__more_than_a_batch__flushes_by_itself(nowhere: RawSink) -> None:
+    for _ in range(BATCH_MAX + 1):
+        emit_timestamped(nowhere, Segment(1, 2, ACK, 3, 4, 5, b"x"))
+    assert nowhere.failed_total == BATCH_MAX
+
+
 def test_close__twice__harmless(nowhere: RawSink) -> None:
     nowhere.close()
     nowhere.close()
@@ -140,6 +160,17 @@ def test_flush__segments_of_every_form__on_the_wire_as_given(
     assert sink.flush() == len(sent)
     assert sink.failed_total == 0
     assert arrived(wire, len(sent)) == [(from_us, segment) for segment in sent]
+
+
+@pytest.mark.needs("namespaces", "raw-sockets")
+def test_emit_timestamped__the_same_packets_as_emit(sink: RawSink, wire: socket.socket) -> None:
+    for payload, ecn in ((b"text", ECT_0), (b"", 0)):
+        segment = Segment(1, 2, ACK | PSH, 3, 4, 5, payload, ecn=ecn)
+        sink.emit(LOOPBACK, segment)
+        emit_timestamped(sink, segment)
+    assert sink.flush() == 4
+    first, second, third, fourth = arrived(wire, 4)
+    assert first == second != third == fourth
 
 
 @pytest.mark.needs("namespaces", "raw-sockets")

@@ -294,8 +294,21 @@ class Connections:
 
     def emit(self, flow: Flow, segment: Segment) -> None:
         """Put a segment into the batch; where timestamps are its only option, the sink writes them."""
+        payload = segment.payload
         if segment.sack or segment.syn_options is not None or segment.user_timeout_s:
             self.sink.emit(flow, segment, encode_options(segment))
+        elif segment.ts_val >= 0 and not segment.cut_bytes and type(payload) is bytes:
+            self.sink.emit_timestamped(
+                flow,
+                segment.seq,
+                segment.ack,
+                segment.flags,
+                segment.window,
+                segment.ts_val,
+                segment.ts_ecr,
+                payload,
+                segment.ecn,
+            )
         else:
             self.sink.emit(flow, segment)
 
