@@ -87,6 +87,9 @@ class Connections:
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
         self.door = Door()
         self.deadlines = TcpDeadlines()
+        self._unarmed: list[Connection] = []
+        """Connections whose next deadline was earlier than what they are armed for, when they were stepped
+        since the last turn. Bounds: as many as steps of a turn."""
         self.files = HeldFiles(sink.forget_file)
         sink.read_from(self.files.descriptors)
         self._holding = self.files.held
@@ -145,8 +148,19 @@ class Connections:
             self._end_unreadable(unreadable, now_us)
         if self.files.expires_at_us <= now_us:
             self.files.expire(now_us)
+        if self._unarmed:
+            self._arm()
         due_us = min(due_us, self.deadlines.next_at_us, self._parking.next_at_us, self.files.expires_at_us)
         return min(due_us, self.demux.time_wait_deadline_us())
+
+    def _arm(self) -> None:
+        """Arm what was stepped in this turn and still needs it: an answer that has left took with it the ACK
+        that the request had made due."""
+        for connection in self._unarmed:
+            tcb = connection.tcb
+            if tcb is not None:
+                self.deadlines.arm(connection, deadline_us(tcb))
+        self._unarmed.clear()
 
     def _send_smaller(self, too_long: Sequence[TooLong]) -> None:
         """What our own links did not take goes again at once. RFC 1191 3: an estimate of the path's MTU is
@@ -174,16 +188,20 @@ class Connections:
         before = connection.tcb
         if before is None:
             return
-        self.step(connection, Timeout(now_us))
+        if deadline_us(before) <= now_us:  # else it has moved since it was armed, as it mostly does
+            self.step(connection, Timeout(now_us))
         after = connection.tcb
-        # `perform` does not look at pacing, which would cost every packet. What was sent has armed it, unless
-        # something earlier stood in the heap; and that was it.
         if after is not None and not self._parking.park(connection, now_us):
-            self.deadlines.arm(connection, min(self._due_us(connection), after.pace_at_us))
+            self.deadlines.arm(connection, min(self._due_us(connection), deadline_us(after)))
 
     def _due_us(self, connection: Connection) -> int:
         """When the first of the sides wants it looked at."""
-        return min(side.due_us(connection) for side in self._sides)
+        due_us = NEVER_US
+        for side in self._sides:
+            side_due_us = side.due_us(connection)
+            if side_due_us < due_us:
+                due_us = side_due_us
+        return due_us
 
     def look_after(self, connection: Connection) -> None:
         """Have a new connection looked at, if no timer will."""
@@ -267,7 +285,7 @@ class Connections:
         # A later deadline is found when the armed one is handed out; only an earlier one needs arming.
         armed_us = connection.armed_us
         if tcb.ack_at_us < armed_us or tcb.rtx_at_us < armed_us or tcb.slow_at_us < armed_us:
-            self.deadlines.arm(connection, deadline_us(tcb))
+            self._unarmed.append(connection)
         if self._holding and connection in self._holding:
             self.files.settle(connection, self._clock())
         return None

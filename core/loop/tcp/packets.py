@@ -48,7 +48,6 @@ class PacketRiver:
         self._connections = connections
         self._demux = connections.demux
         self._door = connections.door
-        self._perform = connections.perform
         self._listening = listening
         self._parking = parking
         self._clock = clock
@@ -65,10 +64,11 @@ class PacketRiver:
 
     def _take_batch(self, source: PacketSource, count: int, now_us: int) -> None:
         """Step every segment of a batch. The hot path: plain ACKs and data with timestamps of known flows."""
-        find, arena, perform = self._demux.connections.get, source.arena, self._perform
+        connections, arena, doer = self._demux.connections, source.arena, self._connections
         door, is_watched = self._door, self._door.observer is not None
         index = -1
         records = source.records[: count * IN_RECORD.size]
+        item: InRecord
         for item in IN_RECORD.iter_unpack(records):
             flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, _, pieces = item
             index += 1
@@ -82,7 +82,7 @@ class PacketRiver:
                 if other is None:
                     continue
                 segment = other
-            connection = find(flow)
+            connection = connections.get(flow)
             if connection is None:
                 self._take_stray(flow, segment, now_us)
                 continue
@@ -92,7 +92,7 @@ class PacketRiver:
                 tcb, actions = door.ask(segment_arrives, flow, before, event)
             else:
                 tcb, actions = segment_arrives(before, event)
-            perform(connection, tcb, actions)
+            doer.perform(connection, tcb, actions)
 
     def _read_other(self, source: PacketSource, index: int) -> Segment | None:
         """The segment of a record that is not of the hot kind; None when it was a drop or an ICMP error."""

@@ -23,8 +23,7 @@ from gossamer.core.tcp.actions import Deliver, Failure, Remains, Signal
 from gossamer.core.tcp.calls.receive import receive
 from gossamer.core.tcp.events import Receive
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.threads.systemcall import BLOCKED
-from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.thread import BLOCKED, Thread
 
 ESTABLISHED = State.ESTABLISHED
 
@@ -39,7 +38,6 @@ class TcpReceiveSide(Side):
         self.signals = {Signal.END_OF_STREAM: self.ended}
         self._connections = connections
         self._ask = connections.door.ask
-        self._perform = connections.perform
         self._arm = connections.deadlines.arm
 
     def _recv(self, thread: Thread[Any], call: StreamRecv) -> Any:
@@ -81,9 +79,9 @@ class TcpReceiveSide(Side):
         after, actions = self._ask(receive, connection.flow, tcb, event)
         answer = actions[0] if actions else None
         if type(answer) is Deliver:
-            self._perform(connection, after, actions[1:])
+            self._connections.perform(connection, after, actions[1:])
             return answer.data
-        self._perform(connection, after, actions)
+        self._connections.perform(connection, after, actions)
         return b"" if answer is Signal.END_OF_STREAM else None
 
     def _deliver(self, connection: Connection, action: Deliver) -> None:

@@ -20,8 +20,7 @@ from gossamer.core.tcp.events import Send
 from gossamer.core.tcp.parameters import EXTENT_BYTES_MIN
 from gossamer.core.tcp.step import Outcome
 from gossamer.core.tcp.tcb import Tcb
-from gossamer.core.threads.systemcall import BLOCKED
-from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.thread import BLOCKED, Thread
 from gossamer.core.wire.text import Extent
 
 ANSWERS: Final = frozenset({Failed, Accepted})
@@ -36,7 +35,6 @@ class TcpSendSide(Side):
         self.cancels = {TcpSend: self._withdraw, TcpSendFile: self._withdraw}
         self.signals = {Signal.SEND_SPACE: self._go_on}
         self._door = connections.door
-        self._perform = connections.perform
         self._files = connections.files
         self._clock = clock
         self._arm = connections.deadlines.arm
@@ -47,9 +45,10 @@ class TcpSendSide(Side):
         data, timeout_us = call.data, call.timeout_us
         if type(data) is not bytes or type(timeout_us) is not int or timeout_us < 0:
             call.check()
-        if not isinstance(call.connection, Connection):
+        found = call.connection
+        if not isinstance(found, Connection):
             call.check()
-        connection: Connection = call.connection
+        connection: Connection = found
         tcb = connection.tcb
         if tcb is None:
             tcb = self._connections.rouse(connection)
@@ -65,13 +64,13 @@ class TcpSendSide(Side):
             outcome = self._door.ask(send, connection.flow, tcb, event)
         after, actions = outcome
         if not actions or type(actions[-1]) not in ANSWERS:
-            self._perform(connection, after, actions)
+            self._connections.perform(connection, after, actions)
             return None
         answer = actions[-1]
         if type(answer) is Failed:
             raise stream_closed() if connection.is_closed else error_for(connection, answer.failure)
         assert type(answer) is Accepted
-        self._perform(connection, after, actions[:-1])
+        self._connections.perform(connection, after, actions[:-1])
         # Of nothing, all is taken, though there be no room.
         if not data:
             return None
@@ -151,7 +150,7 @@ class TcpSendSide(Side):
             raise error_for(connection, answer.failure)
         taken = answer.count if type(answer) is Accepted else len(event.data)
         rest.data = data.part(taken, len(data) - taken) if isinstance(data, Extent) else data[taken:]
-        self._perform(connection, after, actions[:-1] if type(answer) is Accepted else actions)
+        self._connections.perform(connection, after, actions[:-1] if type(answer) is Accepted else actions)
 
     # How a blocked SEND ends.
 

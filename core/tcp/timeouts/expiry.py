@@ -13,7 +13,10 @@ from gossamer.core.tcp.timeouts import handshake, persist, retransmission
 
 def deadline_us(tcb: Tcb) -> int:
     """When `Timeout` is to be stepped at the latest; NEVER_US when no timer runs."""
-    return min(tcb.rtx_at_us, tcb.ack_at_us, tcb.slow_at_us, tcb.pace_at_us)
+    # Not `min`: this runs for every connection that is armed, and native code makes objects of its arguments.
+    due_us = tcb.rtx_at_us if tcb.rtx_at_us < tcb.ack_at_us else tcb.ack_at_us
+    due_us = due_us if due_us < tcb.slow_at_us else tcb.slow_at_us
+    return due_us if due_us < tcb.pace_at_us else tcb.pace_at_us
 
 
 def expired(tcb: Tcb, event: Timeout) -> tuple[Tcb | None, Actions]:
