@@ -4,16 +4,16 @@ Everything that needs the time is given a `Clock`; the pure core is given number
 from an arbitrary origin and never go back.
 """
 
-import time
 from collections.abc import Callable
+from time import monotonic_ns, time_ns
 from typing import Final
 
 Clock = Callable[[], int]
 """Returns the time in microseconds."""
 
-NEVER_US: Final = 1 << 62
+NEVER_US: Final = 1 << 61
 """A deadline that is not set. Larger than any time a clock returns, so that `min` and `<` need no special
-case.
+case; and less than 2**62, from which on an int is an object in native code too, and slow.
 """
 
 SECOND_US: Final = 1_000_000
@@ -21,7 +21,7 @@ SECOND_US: Final = 1_000_000
 
 def monotonic_us() -> int:
     """The kernel's CLOCK_MONOTONIC in microseconds."""
-    return time.monotonic_ns() // 1000
+    return monotonic_ns() // 1000
 
 
 class VirtualClock:
@@ -50,4 +50,4 @@ def wall_us() -> int:
     """The calendar's time in microseconds since 1970. For dates that people and peers read, never for
     timeouts.
     """
-    return time.time_ns() // 1000
+    return time_ns() // 1000

@@ -157,7 +157,8 @@ class CheckedCall(ConnectionCall[R_co], frozen=True):
     """A call that is looked at when it is made."""
 
     def __post_init__(self) -> None:
-        check_record(self, "connection", self.connection, self.record)
+        if not isinstance(self.connection, self.record):
+            check_record(self, "connection", self.connection, self.record)
 
 
 class StreamSendFile(ConnectionCall[int], frozen=True):
@@ -218,7 +219,8 @@ class ListenerCall(SystemCall[R_co], frozen=True):
     listener: Any
 
     def __post_init__(self) -> None:
-        check_record(self, "listener", self.listener, self.record)
+        if not isinstance(self.listener, self.record):
+            check_record(self, "listener", self.listener, self.record)
 
 
 class AcceptorAccept(ListenerCall[Any], frozen=True):

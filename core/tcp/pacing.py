@@ -17,7 +17,7 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.tcp.parameters import PACING_QUANTUM_BYTES_MAX, PACING_QUANTUM_US, PACING_SLOW_RATE
 from gossamer.core.tcp.tcb import Congestion, Tcb
 
-UNPACED: Final = 1 << 62
+UNPACED: Final = 1 << 61
 """An allowance that never ends (bytes)."""
 
 SLOW_START_GAIN: Final = 2.0

@@ -319,7 +319,7 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Retransmissions of data before we give up: R2 (RFC 9293 3.8.3, at least 100 s)."""
     user_timeout_us: Annotated[int, Bounds(MILLISECOND_US, NEVER_US)] = NEVER_US
     """Give up when data stays unacknowledged, or probes unanswered, for this long, however often it was tried
-    (RFC 9293 3.8.3, RFC 5482); 2**62 leaves it to `retries` and `keepalive_probes`."""
+    (RFC 9293 3.8.3, RFC 5482); 2**61 leaves it to `retries` and `keepalive_probes`."""
     user_timeout_option: bool = False
     """Advertise our user timeout, and adopt the peer's within bounds (RFC 5482)."""
     keepalive_idle_us: Annotated[int, Bounds(MILLISECOND_US, NEVER_US)] = NEVER_US
@@ -336,13 +336,13 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     dscp: Annotated[int, Bounds(0, 63)] = 0
     """Diffserv field of what a connection sends. Source: RFC 9293 3.9.1.9, MUST-48; RFC 2474 3."""
     linger_us: Annotated[int, Bounds(0, NEVER_US)] = NEVER_US
-    """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**62
+    """How long CLOSE waits for what was sent to be acknowledged, and aborts then; 0 aborts at once, 2**61
     never waits and goes on sending in the background (SO_LINGER of socket(7))."""
     fin_wait_2_us: Annotated[int, Bounds(MILLISECOND_US, 3600 * SECOND_US)] = 60 * SECOND_US
     """How long a closed connection waits for the peer's FIN. Differs: RFC 9293 names no timer here."""
     park_after_us: Annotated[int, Bounds(100 * MILLISECOND_US, NEVER_US)] = NEVER_US
     """A connection on which nothing has happened for so long, while a thread waits to receive, is kept in few
-    octets; 2**62 keeps it as it is."""
+    octets; 2**61 keeps it as it is."""
     time_wait_us: Annotated[int, Bounds(MILLISECOND_US, 3600 * SECOND_US)] = 60 * SECOND_US
     """2 MSL with an MSL of 30 s. Differs: RFC 9293 3.4.2 takes 2 minutes for MSL; 60 s is what deployed
     stacks use."""

@@ -47,11 +47,13 @@ def round_trip_of(
     beyond the retransmission timeout.
     """
     rto_us = timeout_us(srtt_us, rttvar_us, parameters)
+    # Not `*smallest`: that would be a tuple, a list and a call by name in native code.
+    least_us, next_us, since_us = smallest
     if not probes:
-        return RoundTrip(srtt_us, rttvar_us, rto_us, rto_us, rto_us, *smallest)
+        return RoundTrip(srtt_us, rttvar_us, rto_us, rto_us, rto_us, least_us, next_us, since_us)
     pto_us = 2 * srtt_us + TAIL_PROBE_GRAIN_US
     one_us = min(2 * srtt_us + TAIL_PROBE_ACK_DELAY_US, rto_us)
-    return RoundTrip(srtt_us, rttvar_us, rto_us, min(pto_us, rto_us), one_us, *smallest)
+    return RoundTrip(srtt_us, rttvar_us, rto_us, min(pto_us, rto_us), one_us, least_us, next_us, since_us)
 
 
 def smallest_after(before: RoundTrip, r_us: int, now_us: int) -> tuple[int, int, int]:

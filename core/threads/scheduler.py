@@ -29,8 +29,8 @@ from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, Waiter
 from gossamer.core.threads.generators import left_generators_end_in
 from gossamer.core.threads.introspection import blocked_in
-from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
-from gossamer.core.threads.thread import ENDED, Raise, Thread, check_coroutine
+from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall
+from gossamer.core.threads.thread import BLOCKED, ENDED, Raise, Thread, check_coroutine
 from gossamer.core.threads.tracebacks import note_thread
 
 R = TypeVar("R")

@@ -10,10 +10,11 @@ Source: Li and Zdancewic, PLDI 2007, section 3 (system calls as nodes of a trace
 """
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from gossamer.core.threads.thread import BLOCKED as BLOCKED
 from gossamer.ffi._await import await_answer
 
 R_co = TypeVar("R_co", covariant=True)
@@ -50,15 +51,6 @@ class SystemCall(msgspec.Struct, Generic[R_co], frozen=True):
         # In C: the generator that would do costs a blocked thread 144 bytes more, and every call a frame.
         __await__ = await_answer
 
-
-class Blocked:
-    """The type of BLOCKED."""
-
-    __slots__ = ()
-
-
-BLOCKED: Final = Blocked()
-"""What a handler returns when the thread must wait; any other value is the call's result at once."""
 
 Canceller = Callable[[Any, Any], bool]
 """canceller(thread, call) -> whether the call that the blocked thread made is withdrawn: then nothing will

@@ -14,7 +14,6 @@ from types import CoroutineType
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gossamer.core.errors import MisuseError, misuse
-from gossamer.core.threads.systemcall import BLOCKED
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -26,6 +25,16 @@ class Raise:
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
+
+
+class Blocked:
+    """The type of BLOCKED."""
+
+    __slots__ = ()
+
+
+BLOCKED: Final = Blocked()
+"""What a handler returns when the thread must wait; any other value is the call's result at once."""
 
 
 class Ended:

@@ -144,8 +144,8 @@ def _encode_syn(mss: int, window_scale: int) -> bytes:
 def _encode_timestamp(ts_val: int, ts_ecr: int, sack_permitted: bool) -> bytes:
     # RFC 7323 A: NOP NOP before it puts both values on a boundary of four octets. In a SYN that room goes to
     # SACK-permitted, or the longest cookie would find none.
-    before = (SACK_PERMITTED, 2) if sack_permitted else (NOP, NOP)
-    return struct.pack("!BBBBII", *before, TIMESTAMP, 10, ts_val, ts_ecr)
+    first, second = (SACK_PERMITTED, 2) if sack_permitted else (NOP, NOP)
+    return struct.pack("!BBBBII", first, second, TIMESTAMP, 10, ts_val, ts_ecr)
 
 
 def _encode_cookie(cookie: bytes) -> bytes:

@@ -17,8 +17,7 @@ from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.actions import Failure, Signal
 from gossamer.core.tcp.events import Abort, Close
 from gossamer.core.tcp.tcb import Tcb
-from gossamer.core.threads.systemcall import BLOCKED
-from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.thread import BLOCKED, Thread
 
 
 class TcpCloseSide(Side):

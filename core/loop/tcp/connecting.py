@@ -22,8 +22,7 @@ from gossamer.core.tcp.events import Abort, Opening
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import parameters_with
 from gossamer.core.tcp.tcb import Tcb
-from gossamer.core.threads.systemcall import BLOCKED
-from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.thread import BLOCKED, Thread
 from gossamer.core.wire.flow import Flow, pack_flow
 from gossamer.core.wire.ip import is_bad_address, wire_address
 

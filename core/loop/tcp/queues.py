@@ -14,8 +14,7 @@ from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.actions import Failure, Signal
 from gossamer.core.tcp.events import Abort
-from gossamer.core.threads.systemcall import BLOCKED
-from gossamer.core.threads.thread import Thread
+from gossamer.core.threads.thread import BLOCKED, Thread
 from gossamer.core.wire.flow import Flow
 
 

@@ -126,10 +126,11 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     )
     actions: Actions = (Signal.SEND_SPACE,) if has_room else ()
     if payload:
+        octets = payload if type(payload) is bytes else octets_of(payload)
         if event.receive_bytes:
-            actions += (Deliver(octets_of(payload)),)
+            actions = (*actions, Deliver(octets)) if has_room else (Deliver(octets),)
         else:
-            tcb = _buffered(tcb, octets_of(payload))
+            tcb = _buffered(tcb, octets)
     # In a later state a FIN may be waiting behind the data.
     if snd_buf_bytes > flight - acked or ack_at_us <= now_us or tcb.state is not ESTABLISHED:
         tcb, sent = output(tcb, now_us)
