@@ -135,7 +135,8 @@ class CrowdSink(OneWay, NoFiles):
         self.reset_total = 0
         self.is_deaf = False
         """Whether nobody acknowledges text any more."""
-        self._source = source
+        self.source = source
+        """Where the crowd says what it has to say to that."""
         self._clock = clock
         self._request = request
         self._batched = 0
@@ -149,7 +150,7 @@ class CrowdSink(OneWay, NoFiles):
         self.reset_total += bool(segment.flags & RST)
         said = answer(segment, self._request, self.ts_val())
         if said is not None and not (self.is_deaf and len(segment.payload)):
-            self._source.put(flow, said)
+            self.source.put(flow, said)
 
     def ts_val(self) -> int:
         """The clock of all clients."""
@@ -200,8 +201,9 @@ class CrowdedServer:
         serve: Callable[[TcpStream], Coroutine[Any, Any, None]],
         parameters: TcpParameters,
         request: bytes = b"?",
+        clock: VirtualClock | None = None,
     ) -> None:
-        self.clock = VirtualClock()
+        self.clock = VirtualClock() if clock is None else clock
         self.source = CrowdSource()
         self.sink = CrowdSink(self.source, self.clock, request)
         self.loop = TcpLoop(self.source, self.sink, parameters, self.clock)

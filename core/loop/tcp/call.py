@@ -133,7 +133,7 @@ class Dismissed(Parked, frozen=True, gc=False):
     """One whose thread was dismissed."""
 
     idle: Idle
-    kind: type[Connection]
+    kind: Callable[..., Connection]
     """Makes the stream anew."""
 
 

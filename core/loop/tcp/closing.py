@@ -90,6 +90,15 @@ class TcpCloseSide(Side):
         self.closed.discard(connection)
         self._end_linger(connection)
 
+    def is_lingering(self, connection: Connection) -> bool:
+        """Whether a thread waits in its close."""
+        return connection in self._lingering
+
+    def take_in(self, connection: Connection) -> None:
+        """One that its user has closed elsewhere."""
+        connection.is_closed = True
+        self.closed.add(connection)
+
     def has_in_flight(self) -> bool:
         """Whether anything that was closed still waits for its peer to acknowledge what was sent."""
         return any(not is_all_acknowledged(each.tcb) for each in self.closed if each.tcb is not None)

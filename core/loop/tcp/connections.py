@@ -219,6 +219,18 @@ class Connections:
         self.demux.unpark(connection.flow, connection)
         self.deadlines.arm(connection, self._due_us(connection))
 
+    def let_go(self, connection: Connection) -> None:
+        """A connection is elsewhere from now on."""
+        self.lay_down(connection)
+        self.demux.remove(connection.flow)
+        self.sink.forget(connection.flow)
+
+    def settle_in(self, connection: Connection) -> None:
+        """A connection has come from elsewhere: its timers run here."""
+        tcb = connection.tcb
+        assert tcb is not None
+        self.deadlines.arm(connection, min(deadline_us(tcb), tcb.pace_at_us, self._due_us(connection)))
+
     def close(self) -> None:
         """Reset what is still open, the first CLOSED_MAX, and send that. The others' peers hear of it from
         whoever answers for the port when they next send."""

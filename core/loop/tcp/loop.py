@@ -12,6 +12,7 @@ decides them, through `core.loop.tcp.door`.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from select import EPOLLIN
 from typing import Any
 
@@ -27,6 +28,7 @@ from gossamer.core.loop.tcp.door import Observer
 from gossamer.core.loop.tcp.failure import why_over
 from gossamer.core.loop.tcp.fast_open import FastOpens
 from gossamer.core.loop.tcp.listening import Listening
+from gossamer.core.loop.tcp.moving import Moving
 from gossamer.core.loop.tcp.opening import Openings, no_link
 from gossamer.core.loop.tcp.packets import PacketRiver
 from gossamer.core.loop.tcp.parking import Parking
@@ -52,7 +54,7 @@ class TcpLoop:
 
     def __init__(
         self,
-        source: PacketSource,
+        source: PacketSource | None,
         sink: PacketSink,
         parameters: TcpParameters,
         clock: Clock = monotonic_us,
@@ -73,11 +75,16 @@ class TcpLoop:
         connecting = TcpConnectSide(connections, queues, openings, parameters, clock)
         self._closing = closing = TcpCloseSide(connections, receiving, sending, clock)
         self._parking = parking = Parking(connections, receiving, parameters)
-        self._sides = (queues, receiving, sending, connecting, closing, parking)
+        self.moving = Moving(connections, queues, receiving, closing, parking, clock)
+        """Takes connections out, and in."""
+        self._sides = (queues, receiving, sending, connecting, closing, parking, self.moving)
         self._interruption = Interruption(parking.drain)
         connections.join(*self._sides, parking=parking, interruption=self._interruption)
         self._listening = Listening(connections, queues, openings, entropy)
-        self._river = PacketRiver(source, connections, self._listening, parking, clock)
+        self.river = PacketRiver(connections, self._listening, parking, clock)
+        """Takes the segments in."""
+        self._sources: dict[PacketSource, bool] = {} if source is None else {source: True}
+        """Those of the packets, and whether each is listened to."""
         self._demux = connections.demux
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
             TcpSetOptions: self._set_options,
@@ -97,7 +104,8 @@ class TcpLoop:
         self._scheduler = scheduler
         for side in self._sides:
             side.start(scheduler)
-        scheduler.watch(self._river.source.fd, EPOLLIN, self._river.receive)
+        for source in self._sources:
+            self._watch(source)
         sink = self._connections.sink
         sink.wait_with(scheduler.watch, scheduler.forget)
         for fd in sink.changes_fds:
@@ -108,16 +116,42 @@ class TcpLoop:
     def close(self) -> None:
         """Reset what is still open, send that, and give the packet source and sink back."""
         self._connections.close()
-        self._scheduler.unwatch(self._river.source.fd)
+        for source in tuple(self._sources):
+            self.remove_source(source)
         for fd in self._connections.sink.changes_fds:
             self._scheduler.unwatch(fd)
-        self._river.source.close()
         self._connections.sink.close()
         if self._links is not None:
             self._scheduler.unwatch(self._links.fd)
             self._links.close()
 
+    def _watch(self, source: PacketSource) -> None:
+        self._scheduler.watch(source.fd, EPOLLIN, partial(self.river.receive, source))
+
     # What the worker asks.
+
+    def add_source(self, source: PacketSource) -> None:
+        """Take packets from a further source."""
+        self._sources[source] = False
+        self.listen_to(source)
+
+    def listen_to(self, source: PacketSource) -> None:
+        """Take packets from a source again."""
+        if not self._sources[source]:
+            self._sources[source] = True
+            self._watch(source)
+
+    def leave_alone(self, source: PacketSource) -> None:
+        """Take no packet from a source for now: they wait in it."""
+        if self._sources[source]:
+            self._sources[source] = False
+            self._scheduler.unwatch(source.fd)
+
+    def remove_source(self, source: PacketSource) -> None:
+        """Give a source back."""
+        self.leave_alone(source)
+        del self._sources[source]
+        source.close()
 
     def listen(self, listener: Listener) -> None:
         """Raises: OSError when its socket is listened on already."""
@@ -134,7 +168,7 @@ class TcpLoop:
 
     def hand_over(self) -> None:
         """From now on what is new belongs to a successor."""
-        self._river.is_handing_over = True
+        self.river.is_handing_over = True
 
     @property
     def connections(self) -> int:
@@ -165,7 +199,8 @@ class TcpLoop:
             **self._listening.statistics(),
             **self._fast_opens.statistics(),
             **self._parking.statistics(),
-            "packets_in_total": self._river.packets_in_total,
+            **self.moving.statistics(),
+            "packets_in_total": self.river.packets_in_total,
         }
 
     def check_early_data(self, data: bytes) -> None:

@@ -2,10 +2,11 @@
 
     source.recv_batch -> segment -> demux -> step -> perform
 
-Owns the packet source, and the choice of who gets a segment of no open connection. It only steps connections;
-`core.loop.tcp.listening` decides what a listener does.
+Owns the packet sources, and the choice of who gets a segment of no open connection. It only steps
+connections; `core.loop.tcp.listening` decides what a listener does.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from gossamer.core.clock import Clock
@@ -26,7 +27,9 @@ from gossamer.core.wire.segment import Segment
 from gossamer.ffi.packets import PacketSource
 
 BATCHES_MAX: Final = 4
-"""Batches received in one turn, so that timers and other loops are never starved."""
+"""Batches received in one turn from each source, so that timers and other loops are never starved."""
+
+HandOn = Callable[[Flow, Segment], None]
 
 
 class PacketRiver:
@@ -34,13 +37,13 @@ class PacketRiver:
 
     def __init__(
         self,
-        source: PacketSource,
         connections: Connections,
         listening: Listening,
         parking: Parking,
         clock: Clock,
     ) -> None:
-        self.source = source
+        self.hand_on: HandOn | None = None
+        """Takes a segment of no connection here that may be for one in a process that we take over from."""
         self.is_handing_over = False
         """A successor takes what is new: a segment of no connection is dropped without a RST, and its SYN is
         sent again."""
@@ -52,9 +55,8 @@ class PacketRiver:
         self._parking = parking
         self._clock = clock
 
-    def receive(self, _events: int) -> None:
+    def receive(self, source: PacketSource, _events: int) -> None:
         """Take in a bounded number of batches."""
-        source = self.source
         for _ in range(BATCHES_MAX):
             count = source.recv_batch()
             if not count:
@@ -84,7 +86,7 @@ class PacketRiver:
                 segment = other
             connection = connections.get(flow)
             if connection is None:
-                self._take_stray(flow, segment, now_us)
+                self._take_stray(flow, segment, now_us, self.hand_on)
                 continue
             event = SegmentArrives(segment, now_us, connection.recv_bytes_max, pieces)
             before: Any = connection.tcb  # Of a connection that is found it is not None.
@@ -93,6 +95,14 @@ class PacketRiver:
             else:
                 tcb, actions = segment_arrives(before, event)
             doer.perform(connection, tcb, actions)
+
+    def take(self, flow: Flow, segment: Segment) -> None:
+        """A segment that another process has handed on, and that is handed on no further."""
+        now_us, connection = self._clock(), self._demux.connections.get(flow)
+        if connection is not None:
+            self._connections.step(connection, SegmentArrives(segment, now_us, connection.recv_bytes_max))
+            return
+        self._take_stray(flow, segment, now_us, None)
 
     def _read_other(self, source: PacketSource, index: int) -> Segment | None:
         """The segment of a record that is not of the hot kind; None when it was a drop or an ICMP error."""
@@ -118,9 +128,9 @@ class PacketRiver:
         else:
             self._connections.drops[SegmentDrop.ICMP_IGNORED] += 1
 
-    def _take_stray(self, flow: Flow, segment: Segment, now_us: int) -> None:
-        """A segment of no connection that is awake: a parked or half-open one, TIME-WAIT, a listener, or
-        nobody."""
+    def _take_stray(self, flow: Flow, segment: Segment, now_us: int, hand_on: HandOn | None) -> None:
+        """A segment of no connection that is awake: a parked or half-open one, TIME-WAIT, one elsewhere, a
+        listener, or nobody."""
         if flow in self._demux.parked:
             return self._parking.segment_arrives(flow, segment, now_us)
         half_open = self._demux.half_open.get(flow)
@@ -129,6 +139,8 @@ class PacketRiver:
         waiting = self._demux.time_wait.get(flow)
         if waiting is not None and not time_wait.can_reopen(waiting, segment):
             return self._take_time_wait(flow, waiting, segment, now_us)
+        if hand_on is not None and waiting is None and not listen.is_opening(segment):
+            return hand_on(flow, segment)
         listener = self._demux.find_listener(flow)
         if listener is None or (not listener.takes_new and listen.is_opening(segment)):
             return self._refuse(flow, segment)

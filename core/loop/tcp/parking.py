@@ -12,11 +12,12 @@ when it comes up in the heap of deadlines, where it stands for this too; one on 
 nothing for it. Bounds: as the deadlines, DEADLINES_MAX in a turn.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
-from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, draining, said_of
+from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, Idle, draining, said_of
 from gossamer.core.loop.tcp.call import Asleep, Connection, Dismissed, Parked, TcpRecvIdle
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
@@ -122,11 +123,36 @@ class Parking(Side):
 
     def _put(self, flow: Flow, tcb: Tcb, record: Parked) -> None:
         self._demux.park(flow, record)
+        self._arm(flow, tcb, record)
+
+    def take_in(
+        self,
+        flow: Flow,
+        tcb: Tcb,
+        kept: tuple[bytes, int],
+        idle: Idle,
+        kind: Callable[..., Connection],
+    ) -> None:
+        """Park one that rested elsewhere, by its numbers and until when; the caller has asked `is_full`."""
+        numbers, until_us = kept
+        parameters = tcb.agreed.parameters
+        record = Dismissed(numbers, records(tcb), parameters, self._ticked(until_us), idle, kind)
+        self._demux.parked[flow] = record
+        self._arm(flow, tcb, record)
+
+    def _arm(self, flow: Flow, tcb: Tcb, record: Parked) -> None:
         due_us = min(record.until_us, deadline_us(tcb))
         if due_us < NEVER_US:
             self._deadlines.push(due_us, flow)
 
     # Out of it.
+
+    def take_out(self, flow: Flow) -> tuple[Tcb, int]:
+        """One that is elsewhere from now on: as it was, and until when it waits."""
+        parked = self._demux.parked.pop(flow)
+        tcb = unpack(parked.numbers, parked.records, parked.parameters)
+        self._deadlines.discard(min(parked.until_us, deadline_us(tcb)), flow)
+        return tcb, parked.until_us
 
     def wake(self, flow: Flow) -> Connection:
         """The connection of a flow that is parked, which no longer is."""

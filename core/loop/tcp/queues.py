@@ -71,6 +71,13 @@ class Queues(Side):
             connection.listener.half_open.pop(connection)
             connection.listener = None
 
+    def let_go(self, connection: Connection) -> None:
+        """It is elsewhere from now on."""
+        listener, connection.listener = connection.listener, None
+        if listener is not None:
+            listener.half_open.pop(connection, None)
+            listener.accepted.pop(connection, None)
+
     def on_established(self, connection: Connection) -> None:
         """The handshake is over: out of the SYN queue. One opened early was handed out before."""
         listener = connection.listener
@@ -88,6 +95,14 @@ class Queues(Side):
         assert listener is not None
         self._accepted_total += 1
         self._connections.look_after(connection)
+        self._queue(listener, connection)
+
+    def take_in(self, listener: Listener, connection: Connection) -> None:
+        """One that was established elsewhere, and not accepted there."""
+        connection.listener = listener
+        self._queue(listener, connection)
+
+    def _queue(self, listener: Listener, connection: Connection) -> None:
         if listener.threads:
             connection.listener = None
             self._resume(listener.threads.popleft(), connection)
