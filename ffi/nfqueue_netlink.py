@@ -173,13 +173,16 @@ class NetlinkSource:
     holds a socket there that drops all in silence (`ffi.silence`), or the kernel's TCP answers as well.
     """
 
-    def __init__(self, fd: int, slots: int = SLOTS, accepted_port: int = 0) -> None:
+    def __init__(
+        self, fd: int, slots: int = SLOTS, accepted_port: int = 0, memory: ReceiveMemory | None = None
+    ) -> None:
+        """Sources that one thread reads in turn may share a `memory`, which outlives them."""
         self.fd = fd
-        self._memory = ReceiveMemory(slots, SLOT_BYTES)
-        self.arena = self._memory.arena
-        self.records = self._memory.records
-        self.side = self._memory.side
-        memory = self._memory
+        self._is_memory_ours = memory is None
+        self._memory = memory = ReceiveMemory(slots, SLOT_BYTES) if memory is None else memory
+        self.arena = memory.arena
+        self.records = memory.records
+        self.side = memory.side
         self._receiver = lib.receiver_new(
             fd,
             memory.c_arena,
@@ -209,4 +212,5 @@ class NetlinkSource:
         if self._receiver != ffi.NULL:
             lib.receiver_free(self._receiver)
             self._receiver = ffi.NULL
-            self._memory.close()
+            if self._is_memory_ours:
+                self._memory.close()

@@ -16,6 +16,7 @@ import msgspec
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.io.serve import guarded
 from gossamer.core.io.stream import Connector, Stream
+from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.exitcode import ConfigError
@@ -51,6 +52,9 @@ class Application(msgspec.Struct, frozen=True):
     """Takes what opens connections on the worker's stack; None where the application opens none."""
     forget: Callable[[], None] = nothing
     """The folder is another: nothing that is kept of it may be answered any more."""
+    idle: Idle | None = None
+    """How it waits for the next request on a connection, where another thread, of another worker too, can go
+    on with it; None where each connection is its handler's until that returns."""
     loops: Callable[[], Iterable[EventLoop]] = tuple
     """Makes the loops that take the application's own system calls."""
 
@@ -67,6 +71,7 @@ def _static_site(plan: WorkerPlan, write: Write) -> Application:
         site.drain,
         at_heartbeat=nothing if access_log is None else access_log.flush,
         forget=site.forget,
+        idle=site.idle,
     )
 
 

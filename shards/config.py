@@ -70,10 +70,14 @@ class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """How segments leave: as packets through the host's own filter and NAT; or, where many go together, as
     frames that the device cuts, and that OUTPUT, NAT and IPsec do not see; or so only where none stands."""
     queue_first: Queue = 100
-    """Workers take free queue numbers from here on."""
+    """Free queue numbers are taken from here on."""
     queue_last: Queue = 65535
+    queues: Annotated[int, Meta(ge=0, le=256)] = 0
+    """How many the flows are split to, a power of two: a worker has several, and workers that come and go
+    take and leave whole queues. 0 is four for each worker that there may be: one for each CPU, or more if
+    more are wanted at the start."""
     queue_length_max: Annotated[int, Meta(ge=16, le=1_000_000)] = 8192
-    """Packets that wait in the kernel for one worker; beyond it they are dropped and counted."""
+    """Packets that wait in the kernel in one queue; beyond it they are dropped and counted."""
     active_port_first: Annotated[int, Meta(ge=1024, le=65535)] = 61000
     active_port_last: Annotated[int, Meta(ge=1024, le=65535)] = 65535
     active_ports_per_worker: NotNegative = 0

@@ -26,7 +26,7 @@ TIMEVAL: Final = struct.Struct("@ll")
 
 T = TypeVar("T")
 
-Command = Literal["status", "stop", "reload", "restart", "firewall"]
+Command = Literal["status", "stop", "reload", "restart", "add", "remove", "firewall"]
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

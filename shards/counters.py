@@ -77,13 +77,25 @@ TOTALS: Final = (
     "fast_opens_total",
     "fast_open_lost_total",
     "parked_total",
+    "moved_in_total",
+    "moved_out_total",
     "turns_total",
     "disk_operations_total",
     "thread_errors_total",
     "log_lines_dropped_total",
 )
 
-COLUMNS: Final = ("heartbeat_us", "state", *GAUGES, *TOTALS, *(f"drop_{reason}" for reason in DROPS))
+QUEUE_WORDS: Final = ("queues_0", "queues_1", "queues_2", "queues_3")
+"""A bit for each queue that the worker reads (`shards.queuemoves`)."""
+
+COLUMNS: Final = (
+    "heartbeat_us",
+    "state",
+    *QUEUE_WORDS,
+    *GAUGES,
+    *TOTALS,
+    *(f"drop_{reason}" for reason in DROPS),
+)
 
 INDEX: Final[Mapping[str, int]] = {name: index for index, name in enumerate(COLUMNS)}
 

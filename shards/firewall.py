@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -30,6 +31,8 @@ from gossamer.shards.rules import (
     chain_name,
     chains_in,
     families,
+    is_first,
+    is_of_tree,
     owner_of_chain,
     poorer,
     port_ranges_in,
@@ -199,14 +202,14 @@ def install_rules(owner: Owner, target: QueueTarget, secret: int) -> Installed:
     IPv6 is best effort where IPv4 works too: what it lacks is a warning. Raises: FirewallError.
     """
     chain = chain_name(target.port_first, owner)
-    remove_chains(chain.__eq__)
+    remove_chains(partial(is_of_tree, chain=chain))
     warnings: list[str] = []
     for family in families(target.host):
         try:
             warnings += _install_family(family, owner, target, secret)
         except FirewallError as error:
             if family == 4 or len(families(target.host)) == 1:
-                remove_chains(chain.__eq__)
+                remove_chains(partial(is_of_tree, chain=chain))
                 raise
             warnings.append(f"no IPv6 over the functional TCP: {error}")
     return Installed((chain,), tuple(warnings))
@@ -216,13 +219,13 @@ def restore_rules(family: Family, owner: Owner, targets: Iterable[QueueTarget], 
     """Install in one family again what somebody removed, and what of it is left. Raises: FirewallError."""
     for target in targets:
         if family in families(target.host):
-            remove_chains(chain_name(target.port_first, owner).__eq__, (family,))
+            remove_chains(partial(is_of_tree, chain=chain_name(target.port_first, owner)), (family,))
             _install_family(family, owner, target, secret)
 
 
 def remove_chains(is_wanted: Callable[[str], bool], among: Iterable[Family] = tuple(COMMAND)) -> list[str]:
     """Remove those of our chains that are wanted, in these families, with the jumps to them; returns their
-    names.
+    names, but for those of the nodes of a tree that went with its first chain.
     """
     removed: set[str] = set()
     for family in among:
@@ -231,7 +234,7 @@ def remove_chains(is_wanted: Callable[[str], bool], among: Iterable[Family] = tu
         if rules := build_removal(saved, chains):
             _restore(family, rules)
             removed |= chains
-    return sorted(removed)
+    return sorted(name for name in removed if is_first(name) or not any(map(is_first, removed)))
 
 
 def remove_rules_of(owner: Owner) -> list[str]:
@@ -257,13 +260,14 @@ def port_ranges_taken() -> tuple[tuple[int, int], ...]:
 
 def our_rules(chains: Iterable[str] | None = None) -> dict[str, list[str]]:
     """The lines of iptables-save that are ours, by command: of these chains, or of all."""
-    wanted = None if chains is None else frozenset(chains)
+    wanted = None if chains is None else tuple(chains)
     return {command: list(_lines_of_ours(family, wanted)) for family, command in COMMAND.items()}
 
 
-def _lines_of_ours(family: Family, wanted: frozenset[str] | None) -> Iterator[str]:
+def _lines_of_ours(family: Family, wanted: tuple[str, ...] | None) -> Iterator[str]:
     for table, lines in tables_in(saved_rules(family)):
-        names = [name for name in chains_in("\n".join(lines)) if wanted is None or name in wanted]
+        ours = chains_in("\n".join(lines))
+        names = ours if wanted is None else [n for n in ours if any(is_of_tree(n, each) for each in wanted)]
         for line in lines:
             if line.startswith("-A") and any(name in line for name in names):
                 yield f"-t {table} {line}"

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -21,11 +22,17 @@ from gossamer.ffi.shared_memory import sealed_message
 from gossamer.shards.counters import WorkerState, create_row, map_row, state_of
 from gossamer.shards.handing import FileIdentity, hand_over, identity_of
 from gossamer.shards.imports import environment_without_here
+from gossamer.shards.letters import Letter, send_letter
 from gossamer.shards.usage import ProcessUsage
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
 
 CLOCK_SLACK_US: Final = 1_000_000
 """How much later than now a heart may have beaten: `now_us` is asked for before the row is read."""
+
+
+def with_descriptors(plan: WorkerPlan, **descriptors: int) -> WorkerPlan:
+    """The plan of a worker that inherits these too."""
+    return msgspec.structs.replace(plan, descriptors=msgspec.structs.replace(plan.descriptors, **descriptors))
 
 
 class WorkerProcess:
@@ -39,15 +46,18 @@ class WorkerProcess:
         self.held = {name: identity_of(fd) for name, fd in plan.descriptors.exchanged().items()}
         """The folders and files that it has."""
         self._handed, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._letters, their_letters = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._go_write = NO_DESCRIPTOR
         with contextlib.ExitStack() as given:
             given.callback(theirs.close)
-            self._process = self._start(plan, given, handed=theirs.fileno(), waits=waits)
+            given.callback(their_letters.close)
+            plan = with_descriptors(plan, handed=theirs.fileno(), letters=their_letters.fileno())
+            self._process = self._start(plan, given, waits=waits)
         self.pid = self._process.pid
         self._usage = ProcessUsage(self.pid, self.started_us)
 
     def _start(
-        self, plan: WorkerPlan, given: contextlib.ExitStack, *, handed: int, waits: bool
+        self, plan: WorkerPlan, given: contextlib.ExitStack, *, waits: bool
     ) -> subprocess.Popen[bytes]:
         """The process; what it alone inherits is `given` it, and closed here. Raises: OSError."""
         counters = create_row()
@@ -57,8 +67,8 @@ class WorkerProcess:
         if waits:
             go, self._go_write = os.pipe2(os.O_CLOEXEC)
             given.callback(os.close, go)
-        descriptors = msgspec.structs.replace(plan.descriptors, go=go, counters=counters, handed=handed)
-        content = encode_plan(msgspec.structs.replace(plan, descriptors=descriptors))
+        plan = with_descriptors(plan, go=go, counters=counters)
+        content = encode_plan(plan)
         letter = sealed_message("gossamer-plan", content)
         given.callback(os.close, letter)
         try:
@@ -66,12 +76,13 @@ class WorkerProcess:
                 [sys.executable, "-P", "-m", "gossamer.shards.worker", "--plan-fd", str(letter)],
                 env=environment_without_here(os.environ) | native.inherited(),
                 stdin=subprocess.DEVNULL,
-                pass_fds=(letter, *descriptors.inherited()),
+                pass_fds=(letter, *plan.descriptors.inherited()),
                 process_group=0,
             )
         except OSError:
             self.go()  # Nobody waits for it.
             self._handed.close()
+            self._letters.close()
             raise
 
     @property
@@ -110,6 +121,10 @@ class WorkerProcess:
         if self.held.get(name, identity) != identity and hand_over(self._handed, name, fd):
             self.held[name] = identity
 
+    def send_letter(self, letter: Letter, descriptors: Sequence[int]) -> bool:
+        """Send it a letter; whether it went out."""
+        return send_letter(self._letters, letter, descriptors)
+
     def go(self) -> None:
         """Let a successor begin."""
         if self._go_write != NO_DESCRIPTOR:
@@ -121,4 +136,5 @@ class WorkerProcess:
         status = self._process.wait()
         self.go()
         self._handed.close()
+        self._letters.close()
         return status

@@ -85,8 +85,9 @@ class Opened(contextlib.ExitStack):
         super().__init__()
         self.host = host
         self.port = config.server.port
-        self._listening: list[socket.socket] = []
-        self._queues: list[socket.socket] = []
+        self._listening: dict[int, socket.socket] = {}
+        self.queues: dict[int, int] = {}
+        """The descriptor of each, by its number; none where workers open their own."""
         self._reserved = NO_DESCRIPTOR
         self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
         self._frames = NO_DESCRIPTOR
@@ -103,14 +104,23 @@ class Opened(contextlib.ExitStack):
         probe = self.enter_context(reserve_port(self.host, self.port, silently=False))
         self.port = probe.getsockname()[1]
         probe.close()
-        for _ in range(workers):
-            listening = self.enter_context(_bind(self.host, self.port, share=True))
-            if config.tcp.defer_accept_us:
-                seconds = -(-config.tcp.defer_accept_us // SECOND_US)
-                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, seconds)
-            listening.listen(config.server.backlog)
-            listening.setblocking(False)
-            self._listening.append(listening)
+        for shard in range(workers):
+            self.add_listening(config, shard)
+
+    def add_listening(self, config: Config, shard: int) -> None:
+        """Listen for a worker that is to come. Raises: CannotStartError."""
+        listening = self.enter_context(_bind(self.host, self.port, share=True))
+        if config.tcp.defer_accept_us:
+            seconds = -(-config.tcp.defer_accept_us // SECOND_US)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, seconds)
+        listening.listen(config.server.backlog)
+        listening.setblocking(False)
+        self._listening[shard] = listening
+
+    def remove_listening(self, shard: int) -> None:
+        """Close what a worker listened on that is gone."""
+        if shard in self._listening:
+            self._listening.pop(shard).close()
 
     def open_packets(self, config: Config, plan: RunPlan) -> None:
         """Open queues and raw sockets. Raises: StackUnavailableError."""
@@ -124,11 +134,10 @@ class Opened(contextlib.ExitStack):
         self._raw = (raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else NO_DESCRIPTOR)
         self._frames = self._open_frames(config)
         if config.nfqueue.backend == "netlink":
-            for shard in plan.shards:
-                assert shard.queue is not None
-                self._queues.append(
-                    self.enter_context(open_queue(shard.queue, config.nfqueue.queue_length_max))
-                )
+            own = (shard.active_queue for shard in plan.shards if shard.active_queue is not None)
+            for number in (*plan.queues, *own):
+                opened = self.enter_context(open_queue(number, config.nfqueue.queue_length_max))
+                self.queues[number] = opened.fileno()
 
     def _open_frames(self, config: Config) -> int:
         """The socket that frames leave from, where they may. Raises: StackUnavailableError."""
@@ -146,17 +155,19 @@ class Opened(contextlib.ExitStack):
                 return NO_DESCRIPTOR
             raise StackUnavailableError(self.why_packets) from error
 
-    def refuse_new(self) -> None:
-        """Have every listening socket refuse what is new; what is in its queues can still be accepted."""
-        for listening in self._listening:
-            refuse_new(listening)
+    def refuse_new(self, shard: int | None = None) -> None:
+        """Have the listening socket of a shard, or every one, refuse what is new; what is in its queues can
+        still be accepted. While others listen, they get what is new."""
+        for number, listening in self._listening.items():
+            if shard in (None, number):
+                refuse_new(listening)
 
-    def descriptors(self, shard: int, liveness: int) -> Descriptors:
-        """What the worker of that shard inherits."""
+    def descriptors(self, shard: int, liveness: int, queues: tuple[int, ...] = ()) -> Descriptors:
+        """What the worker of that shard inherits, with these queues."""
         return Descriptors(
             liveness=liveness,
             listening=self._listening[shard].fileno() if self._listening else NO_DESCRIPTOR,
-            queue=self._queues[shard].fileno() if self._queues else NO_DESCRIPTOR,
+            queues=tuple(self.queues[number] for number in queues),
             raw_ipv4=self._raw[0],
             raw_ipv6=self._raw[1],
             frames=self._frames,

@@ -14,8 +14,8 @@ import msgspec
 from gossamer.shards.config import WORKERS_MAX, Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
 
-MARK_FIRST: Final = 1
-"""Mark 0 means unmarked."""
+QUEUES_FOR_EACH: Final = 4
+"""So many queues there are for each of the most workers that there may be."""
 INT_MAX: Final = 2**31 - 1
 """Of C, which Python keeps its number of CPUs in."""
 
@@ -52,9 +52,9 @@ class ShardPlan(msgspec.Struct, frozen=True):
 
     id: int
     cpu: int | None = None
-    queue: int | None = None
-    mark: int = 0
     active_ports: PortRange | None = None
+    active_queue: int | None = None
+    """Where packets to its own local ports come to; it stays with the shard."""
 
 
 class RunPlan(msgspec.Struct, frozen=True):
@@ -64,6 +64,13 @@ class RunPlan(msgspec.Struct, frozen=True):
     reason: str
     """Why this stack."""
     shards: tuple[ShardPlan, ...]
+    """Those that it begins with."""
+    queues: tuple[int, ...] = ()
+    """Where packets to the served port come to, by the order of their marks; who has which changes."""
+
+    def shard(self, number: int) -> ShardPlan:
+        """What the worker of that number gets; one that was added later has no more than its queues."""
+        return self.shards[number] if number < len(self.shards) else ShardPlan(number)
 
 
 def choose_stack(config: Config, facts: MachineFacts) -> tuple[Literal["kernel", "nfqueue"], str]:
@@ -90,7 +97,7 @@ def choose_queues(config: Config, facts: MachineFacts, count: int) -> tuple[int,
     if len(queues) < count:
         raise StackUnavailableError(
             f"nfqueue.queue_first to queue_last: found {len(queues)} free from {first} to {last}; "
-            f"allowed: one for each of {count} workers; name a wider range"
+            f"allowed: {count} of them; name a wider range, or a lower nfqueue.queues"
         )
     return tuple(queues)
 
@@ -154,6 +161,22 @@ def _worker_cpus(config: Config, facts: MachineFacts, workers: int) -> list[int 
     return [facts.cpus[i] if pinned else None for i in range(workers)]
 
 
+def queue_count(config: Config, facts: MachineFacts, workers: int) -> int:
+    """How many queues the served port has. Raises: ConfigError."""
+    if config.nfqueue.backend != "netlink":
+        return workers  # such a queue is its worker's, and never moves
+    wanted = config.nfqueue.queues
+    if not wanted:
+        most = min(max(workers, len(facts.cpus)), WORKERS_MAX)
+        return 1 << (QUEUES_FOR_EACH * most - 1).bit_length()
+    if wanted < workers or wanted & (wanted - 1):
+        raise ConfigError(
+            f"nfqueue.queues: found {wanted}; allowed: a power of two of at least {workers}, so many as "
+            "there are workers, or 0 for a number that is chosen"
+        )
+    return wanted
+
+
 def plan_shards(config: Config, facts: MachineFacts) -> RunPlan:
     """The plan of a server. Raises: ConfigError, CannotStartError."""
     workers = worker_count(config, facts)
@@ -161,7 +184,9 @@ def plan_shards(config: Config, facts: MachineFacts) -> RunPlan:
     cpus = _worker_cpus(config, facts, workers)
     if stack == "kernel":
         return RunPlan(stack, reason, tuple(ShardPlan(i, cpus[i]) for i in range(workers)))
-    queues = choose_queues(config, facts, workers)
     ports = _shard_ports(config, facts, workers)
-    shards = (ShardPlan(i, cpus[i], queues[i], MARK_FIRST + i, ports[i]) for i in range(workers))
-    return RunPlan(stack, reason, tuple(shards))
+    count = queue_count(config, facts, workers)
+    numbers = choose_queues(config, facts, count + (workers if ports[0] else 0))
+    own = numbers[count:] or (None,) * workers
+    shards = (ShardPlan(i, cpus[i], ports[i], own[i]) for i in range(workers))
+    return RunPlan(stack, reason, tuple(shards), numbers[:count])

@@ -11,7 +11,7 @@ import msgspec
 from gossamer.shards.config import Config, NfqueueConfig
 
 FIXED_KEYS: Final[dict[str, tuple[str, ...]]] = {
-    "server": ("host", "port", "workers", "stack", "user", "seccomp", "run_dir", "pin_cpus", "backlog"),
+    "server": ("host", "port", "stack", "user", "seccomp", "run_dir", "pin_cpus", "backlog"),
     "nfqueue": NfqueueConfig.__struct_fields__,
 }
 

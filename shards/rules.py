@@ -1,11 +1,13 @@
 """The firewall rules that bring our packets, and no others, to our queues. Pure: text for iptables-restore.
 
-    security INPUT -p tcp --dport PORT [-d HOST]  -> chain GSMR-I-...: HMARK by flow, then from mark to queue
+    security INPUT -p tcp --dport PORT [-d HOST]  -> chain GSMR-I-...: HMARK by flow, then mark to queue
     security INPUT icmp errors that quote our port -> the same chain
 
-Owns chain names and rules. A chain is named by port, process and the process's start time, so anybody can
-see later whether its owner still lives. The hook is the last table before the kernel's TCP is called: what
-comes here has been routed, reassembled, translated and let through by the host's own filter. Runs nothing.
+Owns chain names and rules. A node of the tree is a chain of at most FANOUT rules, and the last rule of each
+asks for nothing: so a packet meets few of them, however many queues there are (`evaluations_max`). A chain is
+named by port, process and the process's start time, so anybody can see later whether its owner still lives.
+The hook is the last table before the kernel's TCP is called: what comes here has been routed, reassembled,
+translated and let through by the host's own filter. Runs nothing.
 
 Source: iptables-extensions(8); linux/net/netfilter/xt_HMARK.c; the order of the tables is that of
 linux/netfilter_ipv4.h, enum nf_ip_hook_priorities.
@@ -17,11 +19,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from gossamer.shards.plan import MARK_FIRST
-
 CHAIN_PREFIX: Final = "GSMR"
-CHAIN_PATTERN: Final = re.compile(r"GSMR-I-(\d{1,5})-(\d{1,7})-([0-9a-z]{1,7})")
-"""At most 28 characters, which is what iptables allows."""
+CHAIN_PATTERN: Final = re.compile(r"GSMR(?:-I|[0-9a-f]{2})-(\d{1,5})-(\d{1,7})-([0-9a-z]{1,7})")
+"""At most 28 characters, which is what iptables allows. Two digits in place of "-I": a node of its tree."""
+FANOUT: Final = 4
+QUEUES_MAX: Final = 256
+"""Of one target: its tree has no more than 84 chains beside the first."""
 
 Family = Literal[4, 6]
 ANY_HOSTS: Final = ("0.0.0.0", "::", "")
@@ -54,7 +57,7 @@ class QueueTarget(msgspec.Struct, frozen=True):
     port_first: int
     port_last: int
     queues: tuple[int, ...]
-    """Queue of mark 1, of mark 2, ... ; a single one needs no mark."""
+    """In the order of their marks, at most QUEUES_MAX; a single one needs no mark."""
     host: str = ""
     """Only packets to this address; "" is any."""
 
@@ -121,6 +124,22 @@ def chain_name(port: int, owner: Owner) -> str:
     return f"{CHAIN_PREFIX}-I-{port}-{owner.pid}-{base36(owner.start_ticks)}"
 
 
+def node_name(chain: str, node: int) -> str:
+    """A node of a chain's tree: numbered from 0."""
+    return f"{CHAIN_PREFIX}{node:02x}{chain[len(CHAIN_PREFIX) + 2 :]}"
+
+
+def is_of_tree(name: str, chain: str) -> bool:
+    """Whether it is that chain, or a node of its tree."""
+    begin = len(CHAIN_PREFIX) + 2
+    return owner_of_chain(name) is not None and name[begin:] == chain[begin:]
+
+
+def is_first(name: str) -> bool:
+    """Whether it is no node of another chain's tree."""
+    return name.startswith(f"{CHAIN_PREFIX}-I-")
+
+
 def owner_of_chain(name: str) -> Owner | None:
     """Whose chain that is; None when it is none of ours."""
     found = CHAIN_PATTERN.fullmatch(name)
@@ -140,20 +159,62 @@ def _ports(target: QueueTarget) -> str:
     return f"{target.port_first}:{target.port_last}"
 
 
+class _Tree:
+    """The rules from mark to queue. The mark of a queue is their number plus its index: no mark is 0, and its
+    bits are those of the index.
+    """
+
+    def __init__(self, chain: str, queues: tuple[int, ...], to_queue: str) -> None:
+        self.chain = chain
+        self.nodes: list[str] = []
+        self.lines: list[str] = []
+        self._queues = queues
+        self._to_queue = to_queue
+        self._grow(chain, 0, len(queues))
+
+    def _grow(self, chain: str, first: int, count: int) -> None:
+        """The rules of one chain, for the queues from `first` on; one for each where they are no power of
+        two."""
+        step = 1 if count & (count - 1) else max(count // FANOUT, 1)
+        for index in range(first, first + count, step):
+            is_last = index + step == first + count
+            mark, mask = index + len(self._queues), (1 << 32) - step
+            match = "" if is_last else f" -m mark --mark {mark:#x}/{mask:#x}"
+            self.lines.append(f"-A {chain}{match} -j {self._target(index, step)}")
+
+    def _target(self, first: int, count: int) -> str:
+        if count == 1:
+            return f"{self._to_queue} {self._queues[first]}"
+        node = node_name(self.chain, len(self.nodes))
+        self.nodes.append(node)
+        self._grow(node, first, count)
+        return node
+
+
+def evaluations_max(queues: int) -> int:
+    """How many rules a packet to the port meets at most in the chain and its tree, HMARK counted."""
+    depth = 0
+    while queues > 1:
+        depth += min(queues, FANOUT)
+        queues = queues // FANOUT if queues >= FANOUT else 1
+    return depth + 1 if depth else 1
+
+
 def _to_queues(chain: str, target: QueueTarget, hmark: str) -> list[str]:
     # A queue that nobody holds is passed by: the kernel's TCP then refuses at once what comes for a server of
     # which nothing is left, instead of packets vanishing for as long as the rules stand.
     to_queue = "NFQUEUE --queue-bypass --queue-num"
     if len(target.queues) == 1 or not hmark:
         return [f"-A {chain} -j {to_queue} {target.queues[0]}"]
-    marks = enumerate(target.queues, MARK_FIRST)
-    to_queues = [f"-A {chain} -m mark --mark {mark} -j {to_queue} {queue}" for mark, queue in marks]
-    return [f"-A {chain} -j HMARK {hmark}", *to_queues]
+    tree = _Tree(chain, target.queues, to_queue)
+    heads = [line for node in tree.nodes for line in (f":{node} - [0:0]", f"-F {node}")]
+    return [*heads, f"-A {chain} -j HMARK {hmark}", *tree.lines]
 
 
 def _hmark(target: QueueTarget, secret: int) -> str:
+    queues = len(target.queues)
     return (
-        f"--hmark-tuple src,dst,sport,dport --hmark-mod {len(target.queues)} --hmark-offset {MARK_FIRST} "
+        f"--hmark-tuple src,dst,sport,dport --hmark-mod {queues} --hmark-offset {queues} "
         f"--hmark-rnd {secret:#010x}"
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any, Final
 
-from gossamer.core.clock import SECOND_US, Clock
+from gossamer.core.clock import NEVER_US, SECOND_US, Clock
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
 from gossamer.core.threads.cancel import move_on_after
@@ -22,6 +22,10 @@ from gossamer.core.threads.sync import Event
 from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.handing import take_over
+from gossamer.shards.handover import LOOK_US, Giver, Mobility, Taker
+from gossamer.shards.letters import GiveLetter, TakeLetter, receive_letter
+from gossamer.shards.link import WorkerLink
+from gossamer.shards.queuewords import words_of
 from gossamer.shards.root import warn_of_no_entry
 from gossamer.shards.signals import STOPPING, describe_meaningless
 from gossamer.shards.stack import Stack, Statistics
@@ -64,6 +68,7 @@ class Worker:
         self._drain_deadline_us: int | None = None
         self._failure: BaseException | None = None
         self._supervisor_gone = Event()
+        self._givers: list[Giver] = []
 
     # Threads that the worker cannot be without.
 
@@ -103,12 +108,16 @@ class Worker:
 
     # Serving.
 
-    def serve(self, stack: Stack, application: Application, limit: int) -> None:
-        """Begin to serve."""
+    def serve(self, stack: Stack, application: Application, limit: int, state: WorkerState) -> None:
+        """Begin to serve, or wait with all that is needed for the queues to come."""
         self._stack, self._application = stack, application
         self._sources += [stack.statistics, application.statistics]
         self.spawn_essential(self._accept_for_ever(stack, application, limit), "accept")
-        self.set_state(WorkerState.SERVING)
+        if stack.mobility is not None:
+            stack.mobility.moving.idle = application.idle
+            stack.mobility.on_change = self._say_queues
+            self._say_queues()
+        self.set_state(state)
         self.beat()
 
     async def _accept_for_ever(self, stack: Stack, application: Application, limit: int) -> None:
@@ -138,6 +147,87 @@ class Worker:
             warn_of_no_entry(held[name], name, folders[name])
             if self._application is not None:
                 self._application.forget()
+
+    # Queues that come and go.
+
+    async def watch_letters(self, channel: socket.socket, graceful_us: int) -> None:
+        """Do what the supervisor's letters say."""
+        while True:
+            await EpollWait(channel.fileno(), select.EPOLLIN)
+            received = receive_letter(channel)
+            if received is None:
+                return  # the supervisor is gone
+            letter, descriptors = received
+            if isinstance(letter, GiveLetter):
+                self.spawn_essential(self._give(letter, descriptors, graceful_us), "give")
+            else:
+                self.spawn_essential(self._take(letter, descriptors), "take")
+
+    async def _take(self, letter: TakeLetter, descriptors: list[int]) -> None:
+        """Take queues, and serve."""
+        mobility = self._mobility()
+        link = None
+        if letter.has_link:
+            link = WorkerLink(socket.socket(fileno=descriptors.pop(0)))
+            self.spawn_essential(link.write(), "link")
+        taker = Taker(mobility, link, dict(zip(letter.queues, descriptors, strict=True)))
+        await taker.take(lambda: self.set_state(WorkerState.SERVING))
+
+    async def _give(self, letter: GiveLetter, descriptors: list[int], graceful_us: int) -> None:
+        """Give queues; after the last one, what is left on this worker comes to its end, and it too."""
+        mobility, link = self._mobility(), WorkerLink(socket.socket(fileno=descriptors[0]))
+        giver = Giver(mobility, link, letter.queues, mobility.belonging_to(letter.queues))
+        self._givers.append(giver)
+        self.spawn_essential(link.write(), "link")
+        self.spawn_essential(giver.hear(), "link")
+        if await giver.give():
+            if letter.is_all:
+                await self._retire(graceful_us)
+            while giver.look() and giver.goes_on:
+                await Sleep(LOOK_US)
+        await giver.finish()
+        self._givers.remove(giver)
+
+    async def _retire(self, graceful_us: int) -> None:
+        """Come to an end, now that the last queue is given: what comes to rest moves, and what has not when
+        the time is over is closed."""
+        stack, application = self._stack, self._application
+        assert stack is not None
+        assert application is not None
+        while not all(giver.has_given for giver in self._givers):
+            await Sleep(LOOK_US)
+        # What rests moves, so a connection that is served is left to its own timeouts; one that is its
+        # handler's for good has so long.
+        self._drain_deadline_us = NEVER_US
+        self.set_state(WorkerState.DRAINING)
+        await stack.acceptor.close()
+        while self._left(stack) and self._clock() < self._drain_deadline_us:
+            if self._drain_deadline_us >= NEVER_US and (application.idle is None or self._is_last()):
+                self._drain_deadline_us = self._clock() + graceful_us
+                application.begin_end()
+                application.drain()
+                stack.interrupt_receivers()
+            await Sleep(LOOK_US)
+        for giver in self._givers:
+            await giver.finish()
+        self.beat()
+        self.scheduler.stop()
+
+    def _left(self, stack: Stack) -> bool:
+        """Whether anything is left that somebody waits for, once all that rests has moved; nobody can be
+        reached whose queue's new worker has died."""
+        is_kept = [giver.look() > 0 for giver in self._givers if giver.goes_on]
+        return any(is_kept) or (bool(is_kept) and stack.has_in_flight())
+
+    def _say_queues(self) -> None:
+        """Report to the supervisor which queues we read."""
+        mobility = self._mobility()
+        self._row.publish(words_of(mobility.queues, mobility.steered))
+
+    def _mobility(self) -> Mobility:
+        assert self._stack is not None
+        assert self._stack.mobility is not None
+        return self._stack.mobility
 
     # Ending.
 

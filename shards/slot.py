@@ -1,7 +1,8 @@
 """One shard's place in the supervisor: the worker that serves it, its successor, the one that still drains.
 
-Owns the life of the processes of one shard and what they counted. At most two live at once. What is to
-follow a death is decided in `shards.restart`; the slot does it.
+Owns the life of the processes of one shard and what they counted. At most two live at once, beside
+RETIRED_MAX that have given their queues and still have what could not move. What is to follow a death is
+decided in `shards.restart`; the slot does it.
 """
 
 import logging
@@ -11,12 +12,15 @@ from collections.abc import Iterator
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals, private_row
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.procfs import held_to
+from gossamer.shards.queuemoves import hand_over
 from gossamer.shards.serving import RETIRE
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
 
 log = logging.getLogger("gossamer.supervisor")
 
+RETIRED_MAX = 8
+"""Processes of one shard that have retired and still have connections: one slow download keeps one."""
 KILL_GRACE_US = 3_000_000
 """How long after its graceful timeout a worker may still take to end by itself."""
 
@@ -29,59 +33,111 @@ class Slot:
         self.current: WorkerProcess | None = None
         self.successor: WorkerProcess | None = None
         self.retiring: WorkerProcess | None = None
+        self.retired: list[WorkerProcess] = []
+        """Those that have given all that could move, and end when what could not has come to its end."""
         self.restart_at_us: int | None = None
         self.restarts = 0
+        self.is_leaving = False
+        """Whether its worker ends and is not replaced."""
         self._carried: dict[str, int] = {}
         self._run = run
-        self._has_queue = run.plan.stack == "nfqueue"
+        self._waits = run.plan.stack == "nfqueue" and not run.moves
+        """Whether the queue is read by one after the other, instead of being given."""
         self._empty_row = dict.fromkeys(COLUMNS, 0)
         self.kernel_row = private_row()
         """What the supervisor counts of the shard."""
 
     def processes(self) -> Iterator[WorkerProcess]:
         """Those that live."""
-        for process in (self.current, self.successor, self.retiring):
+        for process in (self.current, self.successor, self.retiring, *self.retired):
             if process is not None:
                 yield process
 
     @property
     def is_replacing(self) -> bool:
-        """Whether a successor is on its way or a predecessor still drains."""
+        """Whether a successor is on its way, or a predecessor has not given all yet."""
         return self.successor is not None or self.retiring is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is served; or, where it is to end, is left with no more than what cannot move."""
+        if self.is_leaving:
+            return self.current is None or (self._run.moves and self.current.state is WorkerState.DRAINING)
+        return self.is_serving and not self.is_replacing
 
     @property
     def is_serving(self) -> bool:
         """Whether the shard is served."""
         return self.current is not None and self.current.state is WorkerState.SERVING
 
-    def _start(self, *, waits: bool) -> WorkerProcess:
-        return WorkerProcess(self._run.worker_plan(self.shard), waits=waits)
+    def _start(self, *, waits: bool, is_successor: bool = False) -> WorkerProcess:
+        return WorkerProcess(self._run.worker_plan(self.shard, is_successor=is_successor), waits=waits)
 
     def start(self) -> None:
         """Start the shard's worker; two never read one queue, so it waits for one that still drains."""
         self.restart_at_us = None
-        self.current = self._start(waits=self._has_queue and self.retiring is not None)
+        self.current = self._start(
+            waits=self._waits and self.retiring is not None,
+            is_successor=self._run.moves and not self._run.served_queues_of(self.shard),
+        )
 
     def replace(self) -> None:
         """Begin to replace the worker by one of the present configuration, without a gap."""
         if self.current is None:
             return  # it is about to be started anyway
-        self.successor = self._start(waits=self._has_queue)
+        self.successor = self._start(waits=self._waits, is_successor=self._run.moves)
 
     def advance(self, now_us: int, graceful_us: int) -> None:
         """Retire the old worker once its successor is ready."""
+        if self._run.moves and self.retiring is not None and self.retiring.state is WorkerState.DRAINING:
+            self.retired.append(self.retiring)
+            self.retiring = None
         successor, old = self.successor, self.current
         if successor is None or successor.state not in (WorkerState.WAITING, WorkerState.SERVING):
             return
         self.current, self.successor, self.retiring = successor, None, old
-        if old is not None:
-            old.ask_to_stop(RETIRE, now_us + graceful_us + KILL_GRACE_US)
+        deadline_us = now_us + graceful_us + KILL_GRACE_US
+        if self._run.moves:
+            self._move_queues(old, successor)
+        elif old is not None:
+            old.ask_to_stop(RETIRE, deadline_us)
         else:
             successor.go()
+
+    def _move_queues(self, old: WorkerProcess | None, new: WorkerProcess) -> None:
+        """Have the shard's queues go from one to the other; where nobody has them, to the other."""
+        if not hand_over(self._run, self._run.queues_of(self.shard), old, new, is_all=True):
+            log.error("worker %d (pid %d): takes no letter: killed", self.shard, new.pid)
+            new.send(signal.SIGKILL)
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether its worker needs no more to serve than what it has."""
+        return self.current is not None and self.current.state is not WorkerState.STARTING
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether its worker is ready, and has no queue yet that it could serve."""
+        is_waiting = self.current is not None and self.current.state is WorkerState.WAITING
+        return self._run.moves and is_waiting and not self._run.served_queues_of(self.shard)
+
+    def leave(self, now_us: int, graceful_us: int) -> None:
+        """The worker is to end: where it has queues, it has been told to give them."""
+        self.is_leaving, self.restart_at_us = True, None
+        if self.current is not None and not self._run.moves:
+            self.current.ask_to_stop(RETIRE, now_us + graceful_us + KILL_GRACE_US)
+
+    def is_taking(self, process: WorkerProcess) -> bool:
+        """Whether it has not taken over yet from one that serves as long."""
+        is_current = process is self.current and self.retiring is not None
+        return is_current and self.retiring is not None and self.retiring.state is WorkerState.SERVING
 
     def ended(self, process: WorkerProcess) -> bool:
         """Forget a process that ended; returns whether its end leaves the shard without a worker."""
         self._carried = add_totals(self._carried, process.row.read())
+        if process in self.retired:
+            self.retired.remove(process)
+            return False
         if process is self.retiring:
             self.retiring = None
             if self.current is not None:
@@ -91,11 +147,19 @@ class Slot:
             self.successor = None
             return False
         assert process is self.current
+        if self.is_taking(process) and self.retiring is not None:
+            # What it was given before it ended is taken back.
+            self.current, self.retiring = self.retiring, None
+            self.current.stop_deadline_us = None
+            return False
         self.current = None
         if self.successor is not None:
             # The one that was to replace it does so at once.
             self.current, self.successor = self.successor, None
-            self.current.go()
+            if self._run.moves:
+                self._move_queues(None, self.current)
+            else:
+                self.current.go()
             return False
         return True
 
@@ -131,12 +195,12 @@ class Slot:
 
     def status(self, now_us: int) -> WorkerStatus:
         """What `gossamer status` shows of the shard."""
-        process, plan = self.current, self._run.plan.shards[self.shard]
+        process, plan = self.current, self._run.plan.shard(self.shard)
         cpu_percent, rss_bytes, age_us = process.figures(now_us) if process else (0.0, 0, 0)
         figures = ProcessFigures(
             id=self.shard,
             pid=process.pid if process else 0,
-            queue=plan.queue,
+            queues=self._run.queues_of(self.shard),
             cpu=plan.cpu,
             cpu_percent=cpu_percent,
             rss_bytes=rss_bytes,

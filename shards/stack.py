@@ -10,6 +10,7 @@ import msgspec
 
 from gossamer.core.io.stream import Acceptor, Connector
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.handover import Mobility
 from gossamer.shards.workerplan import WorkerPlan
 
 Statistics = Callable[[], Mapping[str, int]]
@@ -32,6 +33,8 @@ class Stack(msgspec.Struct, frozen=True):
     statistics: Statistics
     connector: Connector | None
     """Opens connections; None on a functional TCP that was given no local ports."""
+    mobility: Mobility | None = None
+    """Gives queues to other workers, and takes them; None where none can move."""
 
 
 BuildStack = Callable[[WorkerPlan, Scheduler], Stack]

@@ -15,10 +15,11 @@ from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.ffi.frames import Frames
 from gossamer.ffi.links import LocalLinks
-from gossamer.ffi.nfqueue_netlink import NetlinkSource
-from gossamer.ffi.packets import PacketSource
+from gossamer.ffi.nfqueue_netlink import SLOT_BYTES, SLOTS, NetlinkSource
+from gossamer.ffi.packets import PacketSource, ReceiveMemory
 from gossamer.ffi.rawout import RawSink
 from gossamer.shards.frames import may_send_frames
+from gossamer.shards.handover import Mobility
 from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
@@ -31,21 +32,21 @@ SECRET_BYTES: Final = 16
 """Of the secret that orders local ports (RFC 6056)."""
 
 
-def receiver_of(plan: WorkerPlan) -> Callable[[], PacketSource]:
-    """What opens the receiver: on the inherited queue, or on one of its own.
+def receiver_of(plan: WorkerPlan) -> Callable[[], PacketSource] | None:
+    """What opens the receiver that has a queue of its own; None where queues come as descriptors.
 
     Whatever it takes is imported here, while that is still allowed: the user that the worker becomes may not
     be able to read this folder.
     """
-    if plan.descriptors.queue != NO_DESCRIPTOR:
-        return partial(NetlinkSource, plan.descriptors.queue, accepted_port=plan.port)
+    if plan.config.nfqueue.backend == "netlink":
+        return None
     # The package is an optional dependency, needed by this backend alone.
     from gossamer.ffi.nfqueue_package import NetfilterQueueSource
 
-    assert plan.shard.queue is not None
+    (number,) = plan.queues
     return partial(
         NetfilterQueueSource,
-        plan.shard.queue,
+        number,
         plan.config.nfqueue.queue_length_max,
         accepted_port=plan.port,
     )
@@ -99,13 +100,31 @@ def hand_over(loop: TcpLoop, acceptor: TcpAcceptor) -> None:
     acceptor.refuse_new()
 
 
-def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, scheduler: Scheduler) -> Stack:
+def mobility_of(plan: WorkerPlan, loop: TcpLoop) -> Mobility:
+    """The queues that the worker begins with, read; they can go, and others come."""
+    # One batch is done with before the next is taken, from whichever queue.
+    memory = ReceiveMemory(SLOTS, SLOT_BYTES)
+    open_source = partial(NetlinkSource, accepted_port=plan.port, memory=memory)
+    mobility = Mobility(loop, open_source, plan.steering)
+    for number, fd in zip(plan.queues, plan.descriptors.queues, strict=True):
+        mobility.add(number, fd)
+    return mobility
+
+
+def has_in_flight(loop: TcpLoop, mobility: Mobility | None) -> bool:
+    """Whether anybody is still to be answered: by us, or by a predecessor whose packets come to us."""
+    return loop.has_in_flight() or (mobility is not None and bool(mobility.predecessors))
+
+
+def build_stack(
+    open_receiver: Callable[[], PacketSource] | None, plan: WorkerPlan, scheduler: Scheduler
+) -> Stack:
     """Plug the loop in, and listen."""
     parameters, ports = parameters_of(plan), plan.shard.active_ports
     held = plan.descriptors
     sink = RawSink(held.raw_ipv4, held.raw_ipv6, parameters.ttl, frames_of(plan))
     loop = TcpLoop(
-        open_receiver(),
+        open_receiver() if open_receiver is not None else None,
         sink,
         parameters,
         monotonic_us,
@@ -116,13 +135,15 @@ def build_stack(open_receiver: Callable[[], PacketSource], plan: WorkerPlan, sch
     )
     scheduler.add_loop(loop)
     acceptor = TcpAcceptor(loop, (plan.host, plan.port), parameters)
+    mobility = mobility_of(plan, loop) if open_receiver is None else None
     return Stack(
         acceptor=acceptor,
         interrupt_receivers=loop.interrupt_receivers,
         hand_over=partial(hand_over, loop, acceptor),
         refuse_new=acceptor.refuse_new,
         connections=lambda: loop.connections_in_use,
-        has_in_flight=loop.has_in_flight,
+        has_in_flight=partial(has_in_flight, loop, mobility),
         statistics=loop.statistics,
         connector=TcpConnector(loop, ports.as_range(), system_entropy(SECRET_BYTES)) if ports else None,
+        mobility=mobility,
     )

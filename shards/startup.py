@@ -37,6 +37,7 @@ from gossamer.shards.root import follow, open_root, roots_of
 from gossamer.shards.ruleguard import RuleGuard
 from gossamer.shards.rules import Owner, QueueTarget
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
+from gossamer.shards.steering import Steering, shared
 from gossamer.shards.web.application import is_application_name
 from gossamer.shards.web.guard import require_passwords
 from gossamer.shards.web.passwords import PasswordFileError
@@ -135,6 +136,9 @@ class ServerRun(contextlib.ExitStack):
         self._fast_open_secret = secrets.token_bytes(SECRET_BYTES)
         self._boot_secret = b""
         self.plan: RunPlan
+        self.owners: dict[int, int] = {}
+        """Which shard has which queue of the served port."""
+        self._steering: Steering | None = None
         self.opened: Opened
         self.directory: RunDirectory
         self.liveness_read = -1
@@ -183,13 +187,32 @@ class ServerRun(contextlib.ExitStack):
         self._content.close()
         self.settle_config()
 
-    def worker_plan(self, shard: int) -> WorkerPlan:
-        """The letter to a worker of that shard."""
-        descriptors = self._content.descriptors(self.opened.descriptors(shard, self.liveness_read))
+    @property
+    def moves(self) -> bool:
+        """Whether queues can go from one worker to another."""
+        return self.plan.stack == "nfqueue" and self.config.nfqueue.backend == "netlink"
+
+    def served_queues_of(self, shard: int) -> tuple[int, ...]:
+        """The queues of the served port that a shard has."""
+        return tuple(queue for queue, owner in self.owners.items() if owner == shard)
+
+    def queues_of(self, shard: int) -> tuple[int, ...]:
+        """The queues of a shard, those of its own ports included."""
+        served = self.served_queues_of(shard)
+        own = self.plan.shard(shard).active_queue
+        return served if own is None else (*served, own)
+
+    def worker_plan(self, shard: int, *, is_successor: bool = False) -> WorkerPlan:
+        """The letter to a worker of that shard. A successor has no queue before it takes one over."""
+        queues = () if is_successor else self.queues_of(shard)
+        opened = self.opened.descriptors(shard, self.liveness_read, queues if self.moves else ())
+        descriptors = self._content.descriptors(opened)
         return WorkerPlan(
             config=self.config,
             stack=self.plan.stack,
-            shard=self.plan.shards[shard],
+            shard=self.plan.shard(shard),
+            queues=queues,
+            steering=self._steering,
             host=self.opened.host,
             port=self.opened.port,
             descriptors=descriptors,
@@ -197,6 +220,7 @@ class ServerRun(contextlib.ExitStack):
             confinement=self.confinement,
             fast_open_secret=self._fast_open_secret,
             boot_secret=self._boot_secret,
+            is_successor=is_successor,
         )
 
     def _open_stack(self, host: str, facts: MachineFacts) -> None:
@@ -209,16 +233,17 @@ class ServerRun(contextlib.ExitStack):
                 opened.open_packets(self.config, self.plan)
                 undo.callback(self._remove_rules)
                 self._install_rules(opened)
+                self.owners = shared(self.plan.queues, {}, range(len(self.plan.shards)))
+                self._steering = Steering(self.plan.queues, self._hmark_secret, opened.port)
             self.opened = opened
             self.push(undo.pop_all())
 
     def _install_rules(self, opened: Opened) -> None:
-        shards = self.plan.shards
-        queues = tuple(shard.queue for shard in shards if shard.queue is not None)
-        targets = [QueueTarget(opened.port, opened.port, queues, opened.host)]
-        for shard in shards:
-            if shard.active_ports is not None and shard.queue is not None:
-                targets.append(QueueTarget(shard.active_ports.first, shard.active_ports.last, (shard.queue,)))
+        targets = [QueueTarget(opened.port, opened.port, self.plan.queues, opened.host)]
+        for shard in self.plan.shards:
+            ports = shard.active_ports
+            if ports is not None and shard.active_queue is not None:
+                targets.append(QueueTarget(ports.first, ports.last, (shard.active_queue,)))
         for target in targets:
             installed = firewall.install_rules(self.owner, target, self._hmark_secret)
             self.chains += installed.chains
@@ -247,7 +272,7 @@ class ServerRun(contextlib.ExitStack):
         except StackUnavailableError as error:
             if self.config.server.stack != "auto":
                 raise
-            self.chains, self.guard = (), None
+            self.chains, self.guard, self.owners, self._steering = (), None, {}, None
             self._open_stack(host, msgspec.structs.replace(facts, nfqueue_obstacle=str(error)))
 
     def _open_liveness(self) -> None:

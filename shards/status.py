@@ -27,7 +27,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     id: int
     pid: int
     state: str
-    queue: int | None
+    queues: tuple[int, ...]
     cpu: int | None
     cpu_percent: float
     rss_bytes: int
@@ -89,7 +89,7 @@ class ProcessFigures(msgspec.Struct, frozen=True):
 
     id: int
     pid: int
-    queue: int | None
+    queues: tuple[int, ...]
     cpu: int | None
     cpu_percent: float
     rss_bytes: int
@@ -109,7 +109,7 @@ def worker_status(
         id=figures.id,
         pid=figures.pid,
         state=state_of(row["state"]).name.lower() if figures.pid else ENDED,
-        queue=figures.queue,
+        queues=figures.queues,
         cpu=figures.cpu,
         cpu_percent=figures.cpu_percent,
         rss_bytes=figures.rss_bytes,

@@ -9,6 +9,7 @@ import selectors
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ from gossamer.core.clock import NEVER_US, monotonic_us
 from gossamer.core.errors import what_failed
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.printable import printable
-from gossamer.shards.config import Config
+from gossamer.shards.config import WORKERS_MAX, Config
 from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
@@ -27,6 +28,7 @@ from gossamer.shards.handing import identity_of
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.orphans import reap_orphans
 from gossamer.shards.procfs import read_queues
+from gossamer.shards.queuemoves import inherit, share
 from gossamer.shards.reload import changes_that_need_a_restart
 from gossamer.shards.restart import (
     GiveUp,
@@ -38,7 +40,7 @@ from gossamer.shards.restart import (
     describe_exit,
 )
 from gossamer.shards.signals import ENDING, NO_LOG_FILES, NO_UPGRADE, STOPPING, describe_meaningless
-from gossamer.shards.slot import KILL_GRACE_US, Slot
+from gossamer.shards.slot import KILL_GRACE_US, RETIRED_MAX, Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ServerStatus
 from gossamer.shards.units import format_duration
@@ -80,6 +82,8 @@ class Supervisor:
         self._stopping = False
         self._failure: CommandError | None = None
         self._generation = 1
+        self._wanted = len(self._slots)
+        """How many workers there are to be."""
         self._reload_error = ""
 
     # The loop.
@@ -116,6 +120,8 @@ class Supervisor:
             slot.enforce(now_us, config.supervisor.heartbeat_timeout_us, config.supervisor.start_timeout_us)
         if not any(slot.is_replacing for slot in self._slots):
             self._run.settle_config()
+        if self._is_ready and not self._stopping:
+            self._scale()
         if not self._is_ready and not self._stopping and all(slot.is_serving for slot in self._slots):
             self._is_ready = True
             self._on_ready()
@@ -165,10 +171,10 @@ class Supervisor:
     def _copy_kernel_drops(self) -> None:
         queues = {queue.number: queue for queue in read_queues()}
         for slot in self._slots:
-            number = self._run.plan.shards[slot.shard].queue
-            if number is not None and number in queues:
-                slot.kernel_row.set("drop_kernel_queue_full", queues[number].dropped_queue_full_total)
-                slot.kernel_row.set("drop_kernel_socket_full", queues[number].dropped_socket_full_total)
+            numbers = self._run.queues_of(slot.shard)
+            its = [queues[number] for number in numbers if number in queues]
+            slot.kernel_row.set("drop_kernel_queue_full", sum(q.dropped_queue_full_total for q in its))
+            slot.kernel_row.set("drop_kernel_socket_full", sum(q.dropped_socket_full_total for q in its))
 
     # Signals.
 
@@ -240,10 +246,14 @@ class Supervisor:
 
     def _ended(self, slot: Slot, process: WorkerProcess) -> None:
         status = process.reap()
-        was_successor = process is slot.successor
+        was_successor = process is slot.successor or slot.is_taking(process)
         ended = WorkerExit(slot.shard, status)
         is_bare = slot.ended(process)
         if self._stopping:
+            return
+        if is_bare and slot.is_leaving:
+            self._slots.remove(slot)
+            self._run.opened.remove_listening(slot.shard)
             return
         if was_successor:
             self._reload_error = f"{describe_exit(ended)} before it served; the old one goes on"
@@ -253,7 +263,73 @@ class Supervisor:
             kind = ConfigError if status == ExitCode.USAGE else CannotStartError
             self._fail(kind(f"{describe_exit(ended)}; its own message stands above"))
         elif is_bare:
+            self._leave_to_the_living(slot)
             self._restart(slot, ended)
+
+    def _leave_to_the_living(self, dead: Slot) -> None:
+        """Its queues go to the others, who answer from now on whoever is new."""
+        living = {slot.shard: slot.current for slot in self._slots if slot.is_serving and slot.current}
+        if self._run.moves and living:
+            rows = [(slot.shard, process.row) for slot in self._slots for process in slot.processes()]
+            inherit(self._run, dead.shard, living, rows)
+
+    # How many there are.
+
+    def _scale(self) -> None:
+        """Have one more worker, or one less, where another number is wanted; one step at a time."""
+        slots = self._staying
+        if any(slot.is_joining for slot in slots):
+            self._join(slots)
+        elif not self._is_settled:
+            return
+        elif len(slots) < self._wanted:
+            self._add_worker()
+        elif len(slots) > self._wanted:
+            self._remove_worker(slots[-1], slots)
+
+    @property
+    def _staying(self) -> list[Slot]:
+        return [slot for slot in self._slots if not slot.is_leaving]
+
+    @property
+    def _is_settled(self) -> bool:
+        return all(slot.is_settled for slot in self._slots)
+
+    def _join(self, slots: list[Slot]) -> None:
+        ready = [slot for slot in slots if slot.is_serving or slot.is_joining]
+        if not any(slot.is_replacing for slot in ready):
+            share(self._run, {slot.shard: slot.current for slot in ready if slot.current is not None})
+
+    def _add_worker(self) -> None:
+        used = {slot.shard for slot in self._slots}
+        slot = Slot(self._run, next(number for number in count() if number not in used))
+        if self._run.plan.stack == "kernel":
+            self._run.opened.add_listening(self._run.config, slot.shard)
+        self._slots.append(slot)
+        self._slots.sort(key=lambda each: each.shard)
+        self._start_again(slot, monotonic_us())
+
+    def _remove_worker(self, slot: Slot, slots: list[Slot]) -> None:
+        if self._run.moves:
+            workers = {each.shard: each.current for each in slots if each.current is not None}
+            share(self._run, workers, leaving=slot.shard)
+        else:
+            self._run.opened.refuse_new(slot.shard)
+        slot.leave(monotonic_us(), self._run.config.server.timeout_graceful_shutdown_us)
+
+    def _change_wanted(self, wanted: int) -> None:
+        """Raises: CommandError where there cannot be so many."""
+        config, plan = self._run.config, self._run.plan
+        if plan.stack == "nfqueue" and not self._run.moves:
+            raise CommandError(
+                "workers: with nfqueue.backend netfilterqueue they come and go by a restart alone"
+            )
+        most = len(plan.queues) if plan.stack == "nfqueue" else WORKERS_MAX
+        if config.nfqueue.active_ports_per_worker and plan.stack == "nfqueue":
+            most = len(plan.shards)
+        if not 1 <= wanted <= most:
+            raise CommandError(f"workers: found {wanted}; allowed: 1 to {most}, until a restart")
+        self._wanted = wanted
 
     def _restart(self, slot: Slot, ended: WorkerExit) -> None:
         settings = self._run.config.supervisor
@@ -281,7 +357,15 @@ class Supervisor:
             raise CommandError(
                 "reload: workers are being started or replaced at this moment; ask again in a few seconds"
             )
+        if any(len(slot.retired) >= RETIRED_MAX for slot in self._slots):
+            raise CommandError(
+                f"reload: {RETIRED_MAX} earlier workers still answer connections that cannot move, such as "
+                "slow downloads; ask again when one of them has ended"
+            )
         config, ignored = changes_that_need_a_restart(self._run.config, self._load_config())
+        workers = config.server.workers
+        if workers not in (self._run.config.server.workers, "auto"):
+            self._change_wanted(int(workers))
         self._run.change_config(config)
         self._replace(self._slots)
         self._generation += 1
@@ -333,6 +417,9 @@ class Supervisor:
             case "restart":
                 self._replace_worker(request.worker)
                 return ControlAnswer(True, "restarting")
+            case "add" | "remove":
+                self._change_wanted(self._wanted + (1 if request.command == "add" else -1))
+                return ControlAnswer(True, f"{self._wanted} workers")
             case "firewall":
                 return ControlAnswer(True, "restoring", list(self._restore_rules()))
 
@@ -357,7 +444,7 @@ class Supervisor:
             url=run.url,
             target=printable(run.config.server.target),
             generation=self._generation,
-            reloading=any(slot.is_replacing for slot in self._slots),
+            reloading=not self._is_settled or len(self._staying) != self._wanted,
             reload_error=printable(self._reload_error),
             chains=run.chains,
             workers=[slot.status(monotonic_us()) for slot in self._slots],

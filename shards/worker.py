@@ -136,7 +136,8 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
     stack = build_stack(plan, worker.scheduler)
     give_connector(application, stack)
     add_loops(application, worker.scheduler)
-    worker.serve(stack, application, connection_limit(plan))
+    state = WorkerState.WAITING if plan.is_successor else WorkerState.SERVING
+    worker.serve(stack, application, connection_limit(plan), state)
 
 
 def connection_limit(plan: WorkerPlan) -> int:
@@ -188,6 +189,8 @@ def run_worker(plan: WorkerPlan) -> None:
     worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
     handed = socket.socket(fileno=plan.descriptors.handed)
     worker.spawn_essential(worker.watch_handed(handed, held, folders), "handed")
+    letters = socket.socket(fileno=plan.descriptors.letters)
+    worker.spawn_essential(worker.watch_letters(letters, graceful_us), "letters")
     worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
     watchdog = Watchdog(scheduler, report=log.warning)
     with forgotten_awaits_are_named() if is_wanted(None) else nullcontext():

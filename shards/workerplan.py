@@ -12,6 +12,7 @@ import msgspec
 from gossamer.shards.config import Config
 from gossamer.shards.handing import LOG, root_name
 from gossamer.shards.plan import ShardPlan
+from gossamer.shards.steering import Steering
 
 NO_DESCRIPTOR = -1
 
@@ -24,9 +25,11 @@ class Descriptors(msgspec.Struct, frozen=True):
     counters: int = NO_DESCRIPTOR
     """The memory of its row, which no other worker has; opened for each process anew."""
     go: int = NO_DESCRIPTOR
-    """A successor begins when this is readable: its predecessor has let go of the queue."""
+    """A successor begins when this is readable: its predecessor has let go of the queue. Only where queues
+    do not move."""
     listening: int = NO_DESCRIPTOR
-    queue: int = NO_DESCRIPTOR
+    queues: tuple[int, ...] = ()
+    """Of the queues that it begins with, in the order of `WorkerPlan.queues`."""
     raw_ipv4: int = NO_DESCRIPTOR
     raw_ipv6: int = NO_DESCRIPTOR
     frames: int = NO_DESCRIPTOR
@@ -38,6 +41,8 @@ class Descriptors(msgspec.Struct, frozen=True):
     """Where its lines go; NO_DESCRIPTOR for standard output."""
     handed: int = NO_DESCRIPTOR
     """Where comes what takes the place of a root or of a log file (`shards.handing`)."""
+    letters: int = NO_DESCRIPTOR
+    """Where the supervisor's letters come from (`shards.letters`)."""
     reserved: int = NO_DESCRIPTOR
     """What keeps the kernel's TCP silent on our port: it must live as long as anybody answers there."""
 
@@ -49,8 +54,8 @@ class Descriptors(msgspec.Struct, frozen=True):
 
     def inherited(self) -> tuple[int, ...]:
         """Those that there are."""
-        single = msgspec.structs.astuple(msgspec.structs.replace(self, sites=()))
-        return (*(fd for fd in single if fd not in (NO_DESCRIPTOR, ())), *self.sites)
+        single = (fd for fd in msgspec.structs.astuple(self) if isinstance(fd, int) and fd != NO_DESCRIPTOR)
+        return (*single, *self.sites, *self.queues)
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -89,6 +94,12 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     """Of the Fast Open cookies of all workers: a client's next connection may go to another one."""
     boot_secret: bytes = b""
     """Of the sequence numbers and timestamps of this boot (`shards.bootsecret`)."""
+    queues: tuple[int, ...] = ()
+    """The numbers of the queues that it begins with."""
+    steering: Steering | None = None
+    """How flows come to queues; None where that is of no matter."""
+    is_successor: bool = False
+    """Whether its queues come once it is ready, from a worker that has them (`shards.handover`)."""
 
 
 def encode_plan(plan: WorkerPlan) -> bytes:

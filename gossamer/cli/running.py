@@ -6,7 +6,7 @@ Owns the waiting: each command ends when what it asked for has happened, or when
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import click
 import msgspec
@@ -86,7 +86,7 @@ def reload(run_dir: str | None, port: int | None, timeout: int) -> None:
 
 @click.group()
 def worker() -> None:
-    """List the workers, or replace them."""
+    """List the workers, replace them, or have more or fewer."""
 
 
 @worker.command("list", epilog="Example: gossamer worker list --json")
@@ -110,6 +110,28 @@ def worker_number(_context: click.Context, _parameter: click.Parameter, value: s
     except ValueError:
         what = f"found {value!r}; allowed: a number of gossamer worker list, or {ALL}"
         raise click.BadParameter(what) from None
+
+
+def _scale(command: Literal["add", "remove"], run_dir: str | None, port: int | None, timeout: int) -> None:
+    directory = find_run_dir(run_dir, port)
+    ask(directory / CONTROL, ControlRequest(command))
+    _finish_replacement(directory, timeout, f"worker {command}")
+
+
+@worker.command("add", epilog="Example: gossamer worker add")
+@run_dir_options
+@wait_option
+def add_worker(run_dir: str | None, port: int | None, timeout: int) -> None:
+    """Have one worker more, which gets its share of what the others serve."""
+    _scale("add", run_dir, port, timeout)
+
+
+@worker.command("remove", epilog="Example: gossamer worker remove")
+@run_dir_options
+@wait_option
+def remove_worker(run_dir: str | None, port: int | None, timeout: int) -> None:
+    """Have one worker less: that of the highest number, whose connections go to the others."""
+    _scale("remove", run_dir, port, timeout)
 
 
 @worker.command("restart", epilog="Example: gossamer worker restart 1")

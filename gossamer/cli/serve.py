@@ -24,6 +24,7 @@ from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.machine import require_machine
 from gossamer.shards.outlet import Outlets
+from gossamer.shards.rules import evaluations_max
 from gossamer.shards.settings import (
     Setting,
     combine,
@@ -130,8 +131,7 @@ def _start_lines(run: ServerRun) -> Iterator[str]:
         f"on {click.style(run.url, bold=True)}{EVERY_ADDRESS.get(run.opened.host, '')}"
     )
     yield f"  stack     {names[plan.stack]}: {plan.reason}"
-    queues = [str(shard.queue) for shard in plan.shards if shard.queue is not None]
-    where = f", queues {', '.join(queues)}" if queues else ""
+    where = f", {queues_in_words(plan.queues)}" if plan.queues else ""
     user = user_name(config) if run.confinement.identity else "this user"
     yield f"  workers   {len(plan.shards)}, as {user}{where}"
     directory = os.fspath(run.directory.path)
@@ -139,6 +139,13 @@ def _start_lines(run: ServerRun) -> Iterator[str]:
     yield f"  stop      Ctrl-C, or: gossamer stop --run-dir {shell_word(directory)}"
     for warning in run.warnings:
         yield f"  {click.style('warning', fg='yellow')}   {printable(warning)}"
+
+
+def queues_in_words(queues: tuple[int, ...]) -> str:
+    """How many queues there are, and what that costs each packet."""
+    first, last, count = queues[0], queues[-1], len(queues)
+    numbers = f"{first} to {last}" if last - first == count - 1 > 0 else ", ".join(map(str, queues))
+    return f"queues {numbers}, at most {evaluations_max(count)} rules a packet"
 
 
 def shell_word(path: str) -> str:

@@ -9,7 +9,7 @@ from rich.table import Table
 from gossamer.shards.status import ServerStatus, WorkerStatus, describe_held
 
 COLUMNS = (
-    "worker", "pid", "state", "queue", "cpu %", "memory", "connections", "threads", "turns",
+    "worker", "pid", "state", "queues", "cpu %", "memory", "connections", "threads", "turns",
     "accepted", "requests", "disk",
     "packets in", "packets out", "retransmits", "errors", "drops", "restarts", "heartbeat",
 )  # fmt: skip
@@ -41,7 +41,7 @@ def _cells(worker: WorkerStatus) -> list[str]:
         str(worker.id),
         str(worker.pid) if worker.pid else "-",
         worker.state,
-        "-" if worker.queue is None else str(worker.queue),
+        str(len(worker.queues)) if worker.queues else "-",
         f"{worker.cpu_percent:.1f}",
         f"{worker.rss_bytes / (1 << 20):.1f} MiB",
         *(f"{number:,}" for number in served),

@@ -139,9 +139,11 @@ def serve(site: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
         target: str = str(site),
         name: str = "run",
         prefix: tuple[str, ...] = (),
+        workers: str = "2",
         **environment: str,
     ) -> Server:
-        arguments = [target, "--workers", "2", "--stack", "kernel", "--port", "0", *argv]
+        count = ["--workers", workers] if workers else []
+        arguments = [target, *count, "--stack", "kernel", "--port", "0", *argv]
         server = Server(tmp_path / name, arguments, list(prefix), **environment)
         servers.append(server)
         return server

@@ -21,16 +21,14 @@ def config(*assignments: str) -> Config:
 def test_plan__auto_where_nfqueue_is_to_be_had__nfqueue() -> None:
     plan = plan_shards(config(), TWO_CPUS)
     assert plan.stack == "nfqueue"
-    assert [(shard.id, shard.queue, shard.mark, shard.cpu) for shard in plan.shards] == [
-        (0, 100, 1, 0),
-        (1, 101, 2, 1),
-    ]
+    assert [(shard.id, shard.cpu) for shard in plan.shards] == [(0, 0), (1, 1)]
+    assert plan.queues == tuple(range(100, 108))
 
 
 def test_plan__auto_with_an_obstacle__kernel_and_the_reason() -> None:
     plan = plan_shards(config(), MachineFacts(cpus=(0, 1), nfqueue_obstacle="needs root; use sudo"))
     assert (plan.stack, plan.reason) == ("kernel", "needs root; use sudo")
-    assert all(shard.queue is None and shard.mark == 0 for shard in plan.shards)
+    assert plan.queues == ()
 
 
 def test_plan__nfqueue_asked_for_with_an_obstacle__cannot_start() -> None:
@@ -44,14 +42,38 @@ def test_plan__kernel_asked_for__kernel() -> None:
 
 def test_plan__taken_queues__skipped() -> None:
     facts = MachineFacts(cpus=(0, 1), queues_taken=frozenset({100, 102}))
-    queues = [shard.queue for shard in plan_shards(config("server.workers=3"), facts).shards]
-    assert queues == [101, 103, 104]
+    assert plan_shards(config("nfqueue.queues=4"), facts).queues == (101, 103, 104, 105)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "cpus", "count"),
+    [
+        ((), 1, 4),
+        ((), 3, 16),
+        (("server.workers=1",), 8, 32),
+        (("server.workers=9",), 2, 64),
+        (("server.workers=64",), 2, 256),
+        (("server.workers=2", "nfqueue.queues=2"), 2, 2),
+        (("server.workers=3", "nfqueue.backend=netfilterqueue"), 2, 3),
+    ],
+)
+def test_plan__queues__four_for_each_worker_that_there_may_be(
+    assignments: tuple[str, ...], cpus: int, count: int
+) -> None:
+    plan = plan_shards(config(*assignments), MachineFacts(cpus=tuple(range(cpus))))
+    assert len(plan.queues) == len(set(plan.queues)) == count
+
+
+@pytest.mark.parametrize("queues", [1, 3, 6])
+def test_plan__queues_no_power_of_two_or_too_few__refused(queues: int) -> None:
+    with pytest.raises(ConfigError, match=f"nfqueue.queues: found {queues}; allowed: a power of two"):
+        plan_shards(config("server.workers=2", f"nfqueue.queues={queues}"), TWO_CPUS)
 
 
 def test_plan__no_free_queue__cannot_start_and_says_how_many() -> None:
     facts = MachineFacts(cpus=(0,), queues_taken=frozenset({7}))
     with pytest.raises(CannotStartError, match="found 1 free"):
-        plan_shards(config("nfqueue.queue_first=7", "nfqueue.queue_last=8", "server.workers=2"), facts)
+        plan_shards(config("nfqueue.queue_first=7", "nfqueue.queue_last=8", "nfqueue.queues=2"), facts)
 
 
 def test_plan__more_workers_than_cpus__none_is_pinned() -> None:
@@ -88,15 +110,17 @@ def test_choose_port_range__any_ranges_taken__free_and_the_first_or_none(
 
 
 @given(st.integers(1, 64), st.frozensets(st.integers(100, 140)), st.integers(1, 8))
-def test_plan__any_machine__every_shard_has_a_queue_and_mark_of_its_own(
-    workers: int, taken: frozenset[int], cpus: int
-) -> None:
+def test_plan__any_machine__every_queue_is_there_once(workers: int, taken: frozenset[int], cpus: int) -> None:
     facts = MachineFacts(cpus=tuple(range(cpus)), queues_taken=taken)
-    shards = plan_shards(config(f"server.workers={workers}"), facts).shards
-    queues = {shard.queue for shard in shards}
-    assert len(shards) == len(queues) == len({shard.mark for shard in shards}) == workers
-    assert not queues & taken
-    assert all(shard.mark > 0 for shard in shards)
+    plan = plan_shards(
+        config(f"server.workers={workers}", "nfqueue.active_ports_per_worker=1"),
+        facts,
+    )
+    own = {shard.active_queue for shard in plan.shards}
+    assert len(own) == workers
+    assert len(plan.queues) == len(set(plan.queues)) >= 4 * workers
+    assert not {*own, *plan.queues} & taken
+    assert not own & set(plan.queues)
 
 
 HALF, ONE_AND_A_HALF = Fraction(1, 2), Fraction(3, 2)

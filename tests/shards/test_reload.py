@@ -11,19 +11,20 @@ def config(*assignments: str) -> Config:
 
 def test_changes__what_workers_read_anew__taken_over() -> None:
     new = config(
-        "server.target=elsewhere", "web.server=x", "tcp.nodelay=false", "supervisor.restart_intensity=1"
+        *("server.target=elsewhere", "server.workers=3", "web.server=x"),
+        *("tcp.nodelay=false", "supervisor.restart_intensity=1"),
     )
     assert changes_that_need_a_restart(config(), new) == (new, [])
 
 
 def test_changes__what_sockets_were_made_from__stays_and_is_named() -> None:
     merged, ignored = changes_that_need_a_restart(
-        config(), config("server.port=1", "web.server=x", "server.workers=3")
+        config(), config("server.port=1", "web.server=x", "server.pin_cpus=false")
     )
-    assert (merged.server.port, merged.server.workers, merged.web.server) == (8080, "auto", "x")
+    assert (merged.server.port, merged.server.pin_cpus, merged.web.server) == (8080, True, "x")
     assert ignored == [
         "server.port stays 8080 until a restart",
-        "server.workers stays 'auto' until a restart",
+        "server.pin_cpus stays True until a restart",
     ]
 
 

@@ -65,7 +65,7 @@ class Guarded:
     def rules(self) -> list[str]:
         """All rules in which a chain of ours stands, in both families."""
         lines = [line for each in COMMANDS for line in self.run(f"{each}-save").splitlines()]
-        return sorted(line for line in lines if line.startswith("-A") and "GSMR-I-" in line)
+        return sorted(line for line in lines if line.startswith("-A") and "GSMR" in line)
 
     def fetch(self) -> str:
         return self.run(f"curl -s -g -m 8 -w %{{http_code}} http://[::1]:{PORT}/") + self.run(

@@ -14,7 +14,9 @@ from gossamer.shards.rules import (
     build_rules,
     chain_name,
     chains_in,
+    evaluations_max,
     families,
+    is_of_tree,
     owner_of_chain,
     poorer,
     port_ranges_in,
@@ -70,17 +72,50 @@ def test_base36__read_back__the_same(number: int) -> None:
 
 def test_build_rules__two_queues__symmetric_hash_then_mark_to_queue() -> None:
     lines = build_rules(4, OWNER, TWO, 0xABCDEF).splitlines()
-    hmark = "--hmark-tuple src,dst,sport,dport --hmark-mod 2 --hmark-offset 1 --hmark-rnd 0x00abcdef"
+    hmark = "--hmark-tuple src,dst,sport,dport --hmark-mod 2 --hmark-offset 2 --hmark-rnd 0x00abcdef"
     assert lines[:7] == [
         "*security",
         f":{IN} - [0:0]",
         f"-F {IN}",
         f"-A {IN} -j HMARK {hmark}",
-        f"-A {IN} -m mark --mark 1 -j NFQUEUE --queue-bypass --queue-num 100",
-        f"-A {IN} -m mark --mark 2 -j NFQUEUE --queue-bypass --queue-num 101",
+        f"-A {IN} -m mark --mark 0x2/0xffffffff -j NFQUEUE --queue-bypass --queue-num 100",
+        f"-A {IN} -j NFQUEUE --queue-bypass --queue-num 101",
         f"-A INPUT -p tcp -m pkttype --pkt-type unicast -d 192.0.2.1 --dport 8080 -j {IN}",
     ]
     assert lines[-1] == "COMMIT"
+
+
+def met(lines: list[str], mark: int) -> tuple[int, int]:
+    """The queue of a packet with that mark, and how many rules it has met, that of HMARK counted."""
+    chain, rules = IN, 1
+    while True:
+        for line in lines:
+            words = line.split()
+            if words[:2] != ["-A", chain] or "HMARK" in words:
+                continue
+            rules += 1
+            if "--mark" in words:
+                value, mask = (int(word, 16) for word in words[words.index("--mark") + 1].split("/"))
+                if mark & mask != value:
+                    continue
+            target = words[words.index("-j") + 1]
+            if target == "NFQUEUE":
+                return int(words[-1]), rules
+            chain = target
+            break
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 8, 16, 64, 256])
+def test_build_rules__any_number_of_queues__each_mark_comes_to_its_own_by_few_rules(count: int) -> None:
+    target = QueueTarget(8080, 8080, tuple(range(100, 100 + count)))
+    lines = build_rules(4, OWNER, target, 1).splitlines()
+    found = [met(lines, count + index) for index in range(count)]
+    assert [queue for queue, _ in found] == list(target.queues)
+    if count != 3:
+        assert max(rules for _, rules in found) == evaluations_max(count)
+    heads = [line[1:].split()[0] for line in lines if line.startswith(":")]
+    assert len(heads) == len(set(heads))
+    assert all(is_of_tree(name, IN) for name in heads)
 
 
 def test_build_rules__one_queue__no_hash() -> None:

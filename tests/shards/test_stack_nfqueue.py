@@ -11,16 +11,15 @@ import pytest
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.shards import stack_nfqueue
 from gossamer.shards.stack_nfqueue import receiver_of
-from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
+from gossamer.shards.workerplan import WorkerPlan
 
 
-def plan_with(queue_descriptor: int) -> WorkerPlan:
+def plan_with(backend: str) -> WorkerPlan:
     """As much of a plan as is looked at."""
     plan: Any = SimpleNamespace(
-        descriptors=SimpleNamespace(queue=queue_descriptor),
         shard=SimpleNamespace(queue=100),
         port=8080,
-        config=SimpleNamespace(nfqueue=SimpleNamespace(queue_length_max=1)),
+        config=SimpleNamespace(nfqueue=SimpleNamespace(queue_length_max=1, backend=backend)),
     )
     return cast(WorkerPlan, plan)
 
@@ -28,13 +27,13 @@ def plan_with(queue_descriptor: int) -> WorkerPlan:
 def test_receiver__of_the_package__imported_before_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("netfilterqueue")
     monkeypatch.delitem(sys.modules, "gossamer.ffi.nfqueue_package", raising=False)
-    receiver_of(plan_with(NO_DESCRIPTOR))
+    receiver_of(plan_with("netfilterqueue"))
     assert "gossamer.ffi.nfqueue_package" in sys.modules
 
 
-def test_receiver__on_an_inherited_queue__needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_receiver__on_inherited_queues__needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "gossamer.ffi.nfqueue_package", raising=False)
-    receiver_of(plan_with(5))
+    assert receiver_of(plan_with("netlink")) is None
     assert "gossamer.ffi.nfqueue_package" not in sys.modules
 
 

@@ -50,6 +50,16 @@ class Listening:
         self._cookies_sent_total = 0
         self._cookies_taken_total = 0
 
+    @property
+    def secrets(self) -> CookieSecrets:
+        """Those of the cookies that are out."""
+        return self._secrets
+
+    def take_secrets(self, secrets: CookieSecrets) -> None:
+        """Take cookies that another process has sent, unless some of ours are out."""
+        if self._secrets.current is None:
+            self._secrets = secrets
+
     def statistics(self) -> dict[str, int]:
         """Counts since the start."""
         return {

@@ -80,8 +80,9 @@ class TcpLoop:
         self._sides = (queues, receiving, sending, connecting, closing, parking, self.moving)
         self._interruption = Interruption(parking.drain)
         connections.join(*self._sides, parking=parking, interruption=self._interruption)
-        self._listening = Listening(connections, queues, openings, entropy)
-        self.river = PacketRiver(connections, self._listening, parking, clock)
+        self.listening = Listening(connections, queues, openings, entropy)
+        """What listeners do, with the secrets of their cookies."""
+        self.river = PacketRiver(connections, self.listening, parking, clock)
         """Takes the segments in."""
         self._sources: dict[PacketSource, bool] = {} if source is None else {source: True}
         """Those of the packets, and whether each is listened to."""
@@ -196,7 +197,7 @@ class TcpLoop:
         return {
             **self._connections.statistics(),
             **self._queues.statistics(),
-            **self._listening.statistics(),
+            **self.listening.statistics(),
             **self._fast_opens.statistics(),
             **self._parking.statistics(),
             **self.moving.statistics(),

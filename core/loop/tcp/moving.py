@@ -1,6 +1,6 @@
 """Moving: connections leave this loop as values, and come into it from another one.
 
-    at its quiet point  ->  Moved: flow, record, place  ->  another process: as if it had always been there
+    at its quiet point  ->  flow, record, where it stood  ->  another process: as if it had always been there
 
 Quiet is a connection that no thread of ours is in the midst of: parked or blocked between two requests in a
 `recv_idle` that may be dismissed, half open, not accepted yet, closed by its user, or in TIME-WAIT. What is
@@ -40,7 +40,7 @@ PARAMETERS_MAX: Final = 256
 """Sets of parameters that connections which have come share; beyond it they have their own."""
 
 
-class Place(IntEnum):
+class Standing(IntEnum):
     """Where a connection stood, and will stand."""
 
     RESTING = 1
@@ -53,11 +53,11 @@ class Place(IntEnum):
     TIME_WAIT = 5
 
 
-class Moved(msgspec.Struct, frozen=True, array_like=True, tag="moved"):
+class MovedConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved"):
     """A connection on its way."""
 
     flow: bytes
-    place: Place
+    place: Standing
     record: bytes
     """As `core.tcp.codec` writes it."""
     until_us: int = NEVER_US
@@ -106,17 +106,17 @@ class Moving(Side):
         """Whether a segment of that flow is for us, TIME-WAIT included."""
         return self._demux.has(flow) or flow in self._demux.time_wait
 
-    def leave(self, flow: Flow) -> Moved | None:
+    def leave(self, flow: Flow) -> MovedConnection | None:
         """A connection that is to be elsewhere from now on, and here no more; None where it cannot leave now,
         or there is none."""
         moved = self._left(flow)
         self._out_total += moved is not None
         return moved
 
-    def _left(self, flow: Flow) -> Moved | None:
+    def _left(self, flow: Flow) -> MovedConnection | None:
         waiting = self._demux.end_time_wait(flow)
         if waiting is not None:
-            return Moved(flow, Place.TIME_WAIT, encode(waiting))
+            return MovedConnection(flow, Standing.TIME_WAIT, encode(waiting))
         parked = self._demux.parked.get(flow)
         if parked is not None:
             return (
@@ -127,19 +127,19 @@ class Moving(Side):
         if connection is None or place is None:
             return None
         assert connection.tcb is not None
-        moved = Moved(flow, place, encode(connection.tcb), connection.recv_deadline_us)
+        moved = MovedConnection(flow, place, encode(connection.tcb), connection.recv_deadline_us)
         self._let_go(connection)
         return moved
 
-    def _left_parked(self, flow: Flow) -> Moved:
+    def _left_parked(self, flow: Flow) -> MovedConnection:
         tcb, until_us = self._parking.take_out(flow)
         self._connections.sink.forget(flow)
-        return Moved(flow, Place.RESTING, encode(tcb), until_us)
+        return MovedConnection(flow, Standing.RESTING, encode(tcb), until_us)
 
     def _is_ours(self, idle: Idle | None) -> bool:
         return idle is not None and idle is self.idle
 
-    def _place_of(self, connection: Connection) -> Place | None:
+    def _place_of(self, connection: Connection) -> Standing | None:
         """Where it stands; None where a thread, a file or a routine of this process has a part in it."""
         tcb, flow = connection.tcb, connection.flow
         if tcb is None or connection.send_thread is not None or connection.remains:
@@ -149,10 +149,10 @@ class Moving(Side):
         if connection.on_soft_error is not None or connection.on_urgent is not None:
             return None
         if connection.listener is not None:
-            return Place.HALF_OPEN if flow in self._demux.half_open else Place.ACCEPTABLE
+            return Standing.HALF_OPEN if flow in self._demux.half_open else Standing.ACCEPTABLE
         if connection.is_closed:
-            return None if self._closing.is_lingering(connection) else Place.CLOSED
-        return Place.RESTING if self._is_resting(connection) else None
+            return None if self._closing.is_lingering(connection) else Standing.CLOSED
+        return Standing.RESTING if self._is_resting(connection) else None
 
     def _is_resting(self, connection: Connection) -> bool:
         thread = connection.recv_thread
@@ -169,7 +169,7 @@ class Moving(Side):
 
     # In.
 
-    def adopt(self, moved: Moved) -> None:
+    def adopt(self, moved: MovedConnection) -> None:
         """Have a connection that has left elsewhere. Raises: UndecodableConnection."""
         self._in_total += 1
         flow = Flow(moved.flow)
@@ -193,16 +193,16 @@ class Moving(Side):
                 self._parameters[values] = parameters
         return replace(tcb, agreed=replace(tcb.agreed, parameters=shared))
 
-    def _take_in(self, listener: Listener, flow: Flow, tcb: Tcb, moved: Moved) -> None:
+    def _take_in(self, listener: Listener, flow: Flow, tcb: Tcb, moved: MovedConnection) -> None:
         idle = self.idle
-        if moved.place is Place.RESTING and idle is not None and not self._demux.is_full:
+        if moved.place is Standing.RESTING and idle is not None and not self._demux.is_full:
             numbers = pack(tcb)
             if numbers is not None:
                 self._parking.take_in(flow, tcb, (numbers, moved.until_us), idle, listener.make)
                 return
         connection = listener.make(flow, tcb, None)
         is_full = self._demux.is_full
-        if moved.place is Place.HALF_OPEN:
+        if moved.place is Standing.HALF_OPEN:
             self._queues.add_half_open(listener, flow, connection)
             connection.listener = listener
         else:
@@ -210,9 +210,9 @@ class Moving(Side):
         self._connections.settle_in(connection)
         if is_full:
             self._connections.abort(connection, self._clock())
-        elif moved.place is Place.CLOSED:
+        elif moved.place is Standing.CLOSED:
             self._closing.take_in(connection)
-        elif moved.place is Place.RESTING and idle is not None:
+        elif moved.place is Standing.RESTING and idle is not None:
             self._scheduler.spawn(idle.again(connection))
-        elif moved.place is not Place.HALF_OPEN:
+        elif moved.place is not Standing.HALF_OPEN:
             self._queues.take_in(listener, connection)

@@ -6,7 +6,7 @@ from gossamer.core.clock import SECOND_US
 from gossamer.core.errors import Draining
 from gossamer.core.io.tcpsock import TcpStream
 from gossamer.core.loop.streamcall import Idle
-from gossamer.core.loop.tcp.moving import Moved, Place
+from gossamer.core.loop.tcp.moving import MovedConnection, Standing
 from gossamer.core.sim.crowd import SERVER, CrowdedServer, flow_of, opening
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.wire.segment import ACK, PSH, Segment
@@ -56,7 +56,7 @@ class Move:
         assert tcb is not None
         self.seq, self.ack = tcb.rcv_nxt, tcb.snd_nxt
 
-    def move(self) -> Moved:
+    def move(self) -> MovedConnection:
         moved = self.old.loop.moving.leave(FLOW)
         assert moved is not None
         assert not self.old.loop.moving.has(FLOW)
@@ -81,7 +81,7 @@ def test_resting__moved__the_next_request_is_answered_there(world: Move, rest_us
     world.open()
     world.old.rest(rest_us)
     moved = world.move()
-    assert moved.place is Place.RESTING
+    assert moved.place is Standing.RESTING
     assert world.old.scheduler.statistics()["threads"] == 1  # who accepts
     assert world.new.scheduler.statistics()["threads"] == 1  # nobody waits for it
     world.says(world.new, b"ask")
@@ -126,7 +126,7 @@ def test_half_open__moved__its_handshake_ends_there(world: Move) -> None:
     world.old.source.put(FLOW, opening(0, world.old.sink.ts_val()))
     world.old.settle()
     assert world.old.loop.statistics()["half_open"] == 1
-    assert world.move().place is Place.HALF_OPEN
+    assert world.move().place is Standing.HALF_OPEN
     world.new.settle()
     assert world.sites[1].seen == [b"?"]
 
@@ -136,7 +136,7 @@ def test_time_wait__moved__still_there(world: Move) -> None:
     world.open()
     world.old.rest(2 * SECOND_US)
     assert world.old.loop.statistics()["time_wait"] == 1
-    assert world.move().place is Place.TIME_WAIT
+    assert world.move().place is Standing.TIME_WAIT
     assert world.new.loop.statistics()["time_wait"] == 1
 
 
@@ -151,12 +151,12 @@ def test_closed__moved__its_end_is_answered_there(world: Move) -> None:
         world.old.turn()
     assert world.sites[0].seen == [b"?", TimeoutError]
     assert world.old.loop.has_in_flight()
-    assert world.move().place is Place.CLOSED
+    assert world.move().place is Standing.CLOSED
     assert world.new.loop.has_in_flight()
     assert world.old.sink.closed_total == 1
 
 
-def everything(server: CrowdedServer) -> list[Moved]:
+def everything(server: CrowdedServer) -> list[MovedConnection]:
     found = (server.loop.moving.leave(flow) for flow in tuple(server.loop.moving.flows()))
     return [moved for moved in found if moved is not None]
 

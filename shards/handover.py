@@ -1,0 +1,325 @@
+"""Queues go from one worker to another, with what belongs to them, while their packets wait in the kernel.
+
+    gives: leaves the queue alone -> every quiet connection -> Given | Taken <- reads the queue: takes
+           a connection that has come to rest since -> ...
+           <- a segment of no connection: it may be for one that is still there | not there: back again ->
+
+So nothing is ever read by two, and no packet is lost between them. Until the other end has said Taken, what
+was given is kept as well: should that end die before, it is taken back, and the queue with it. A connection
+that is not at rest (`core.loop.tcp.moving`) stays, gets what comes for it over the link, and moves when it
+rests.
+
+Owns who has which queue in this worker, the links to other workers, and what goes over them. When queues are
+given, and to whom, is the supervisor's.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from gossamer.core.clock import monotonic_us
+from gossamer.core.loop.tcp.loop import TcpLoop
+from gossamer.core.loop.tcp.moving import MovedConnection
+from gossamer.core.tcp.codec import UndecodableConnection
+from gossamer.core.threads.calls import Sleep
+from gossamer.core.wire.flow import Flow
+from gossamer.core.wire.segment import Segment
+from gossamer.ffi.packets import PacketSource
+from gossamer.shards.link import (
+    Given,
+    HandedOn,
+    Taken,
+    WorkerLink,
+    given_with,
+    packet_of,
+    secrets_of,
+    segment_of,
+)
+from gossamer.shards.steering import Steering
+
+log = logging.getLogger("gossamer.worker")
+
+LINK_BYTES_MAX: Final = 1 << 20
+"""What may wait to be sent over a link: beyond it connections wait to move, and packets are dropped."""
+WAIT_US: Final = 1_000
+LOOK_US: Final = 5_000
+"""How often a giver looks which of its connections have come to rest."""
+AT_ONCE: Final = 64
+"""Connections that move before other threads go on."""
+
+IsWanted = Callable[[Flow], bool]
+
+
+def none(_flow: Flow) -> bool:
+    """No flow."""
+    return False
+
+
+def every(_flow: Flow) -> bool:
+    """All flows."""
+    return True
+
+
+class Mobility:
+    """What of a worker can move: its queues, and the connections of its loop."""
+
+    def __init__(
+        self, loop: TcpLoop, open_source: Callable[[int], PacketSource], steering: Steering | None = None
+    ) -> None:
+        self.loop = loop
+        self.moving = loop.moving
+        self._open_source = open_source
+        self._steering = steering
+        self._queues: dict[int, tuple[int, PacketSource]] = {}
+        """The descriptor of each queue that is here, and what receives from it."""
+        self._had: set[int] = set()
+        """All that ever were."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when other queues are here than before."""
+        self.predecessors: list[WorkerLink] = []
+        """Those who may still have connections of ours."""
+        self.successors: list[WorkerLink] = []
+        self.dropped_total = 0
+        """Segments that found no room in a link."""
+
+    # Queues.
+
+    def add(self, number: int, fd: int) -> None:
+        """Read a queue from now on."""
+        source = self._open_source(fd)
+        self._queues[number] = (fd, source)
+        self._had.add(number)
+        self.loop.add_source(source)
+        self.on_change()
+
+    def leave_alone(self, numbers: tuple[int, ...]) -> None:
+        """Have the packets of these queues wait in the kernel."""
+        for number in numbers:
+            self.loop.leave_alone(self._queues[number][1])
+
+    def read_again(self, numbers: tuple[int, ...]) -> None:
+        """Read them again."""
+        for number in numbers:
+            self.loop.listen_to(self._queues[number][1])
+
+    def give_up(self, numbers: tuple[int, ...]) -> None:
+        """They are another's."""
+        for number in numbers:
+            fd, source = self._queues.pop(number)
+            self.loop.remove_source(source)
+            os.close(fd)
+        self.on_change()
+
+    @property
+    def queues(self) -> tuple[int, ...]:
+        """Those that are here."""
+        return tuple(self._queues)
+
+    @property
+    def steered(self) -> tuple[int, ...]:
+        """The queues of the served port, wherever they are, by the order of their marks."""
+        return self._steering.queues if self._steering is not None else ()
+
+    def belonging_to(self, numbers: tuple[int, ...]) -> IsWanted:
+        """Which flows come by these queues: of all, if these are all; none, where it cannot be said."""
+        if set(numbers) == set(self._queues):
+            return every
+        steering, wanted = self._steering, set(numbers)
+        if steering is None or not self._is_right(steering):
+            log.warning("this kernel steers otherwise than was computed: connections stay with this worker")
+            return none
+        return lambda flow: steering.queue_of(flow) in wanted
+
+    def _is_right(self, steering: Steering) -> bool:
+        """Whether all that came here came by queues that are or were here."""
+        found = (steering.queue_of(flow) for flow in self.moving.flows())
+        return all(queue is None or queue in self._had for queue in found)
+
+    # Segments of connections that are elsewhere.
+
+    def join_predecessor(self, link: WorkerLink) -> None:
+        """Somebody there may have connections whose packets come here from now on."""
+        self.predecessors.append(link)
+        self.loop.river.hand_on = self._hand_on
+
+    def leave_predecessor(self, link: WorkerLink) -> None:
+        """Nobody is there any more."""
+        self.predecessors.remove(link)
+        if not self.predecessors:
+            self.loop.river.hand_on = None
+
+    def _hand_on(self, flow: Flow, segment: Segment) -> None:
+        self._send(self.predecessors[0], packet_of(flow, segment))
+
+    def _send(self, link: WorkerLink, packet: HandedOn) -> None:
+        if link.waiting_bytes < LINK_BYTES_MAX:
+            link.post(packet)
+        else:
+            self.dropped_total += 1
+
+    def route(self, packet: HandedOn, origin: WorkerLink) -> None:
+        """A segment that came over a link: for a connection here, or further on, or for nobody."""
+        flow = Flow(packet.flow)
+        onward = None if self.moving.has(flow) else self._onward(origin)
+        if onward is not None:
+            self._send(onward, packet)
+        else:
+            self.loop.river.take(flow, segment_of(packet))
+
+    def _onward(self, origin: WorkerLink) -> WorkerLink | None:
+        """Who is asked next: each predecessor in turn, then whoever it came from; None: nobody has it."""
+        is_from_successor = origin in self.successors
+        rest = self.predecessors if is_from_successor else self._behind(origin)
+        return next(iter(rest), origin if is_from_successor else None)
+
+    def _behind(self, origin: WorkerLink) -> list[WorkerLink]:
+        return self.predecessors[self.predecessors.index(origin) + 1 :]
+
+
+class Giver:
+    """Gives queues over a link."""
+
+    def __init__(
+        self, mobility: Mobility, link: WorkerLink, queues: tuple[int, ...], is_wanted: IsWanted = every
+    ) -> None:
+        self._mobility = mobility
+        self._moving = mobility.moving
+        self._link = link
+        self._queues = queues
+        self._is_wanted = is_wanted
+        self._given: list[MovedConnection] = []
+        """What has left and is not taken yet."""
+        self._is_taken = False
+        self.has_given = False
+        """Whether nothing is on its way that could come back."""
+        self._kept: dict[Flow, None] = {}
+        """Flows that could not move when it was looked at last."""
+
+    async def give(self) -> bool:
+        """Give all that can move; whether it was taken. If not, all is as it was."""
+        mobility, link = self._mobility, self._link
+        began_us = monotonic_us()
+        mobility.leave_alone(self._queues)
+        mobility.successors.append(link)
+        for count, flow in enumerate(self._flows()):
+            moved = self._moving.leave(flow)
+            if moved is not None:
+                self._given.append(moved)
+                link.post(moved)
+            elif self._moving.has(flow):
+                self._kept[flow] = None
+            if count % AT_ONCE == 0:
+                await self._let_it_flow()
+        link.post(given_with(mobility.loop.listening.secrets))
+        while not (self._is_taken or link.has_ended):
+            await Sleep(WAIT_US)
+        if self._is_taken:
+            mobility.give_up(self._queues)
+            log.info(
+                "gave %d queues with %d connections in %.0f ms; %d are not at rest",
+                len(self._queues),
+                len(self._given),
+                (monotonic_us() - began_us) / 1000,
+                len(self._kept),
+            )
+        else:
+            self._take_back()
+        self._given.clear()
+        self.has_given = True
+        return self._is_taken
+
+    async def _let_it_flow(self) -> None:
+        await Sleep(0)
+        while self._link.waiting_bytes >= LINK_BYTES_MAX and not self._link.has_ended:
+            await Sleep(WAIT_US)
+
+    def _flows(self) -> Iterator[Flow]:
+        return filter(self._is_wanted, tuple(self._moving.flows()))
+
+    def _take_back(self) -> None:
+        log.warning("whoever was to take over has ended: its connections are taken back")
+        self._mobility.successors.remove(self._link)
+        for moved in self._given:
+            self._moving.adopt(moved)
+        self._mobility.read_again(self._queues)
+
+    async def hear(self) -> None:
+        """Take what the other end says, until the link ends."""
+        while messages := await self._link.receive():
+            for message in messages:
+                if isinstance(message, Taken):
+                    self._is_taken = True
+                elif isinstance(message, HandedOn):
+                    self._mobility.route(message, self._link)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anybody is there to take what is left."""
+        return not self._link.has_ended
+
+    def look(self) -> int:
+        """Move what has come to rest; how many are left."""
+        for flow in tuple(self._kept):
+            if self._link.waiting_bytes >= LINK_BYTES_MAX or self._link.has_ended:
+                break
+            moved = self._moving.leave(flow)
+            if moved is not None:
+                self._link.post(moved)
+            if moved is not None or not self._moving.has(flow):
+                del self._kept[flow]
+        return len(self._kept)
+
+    async def finish(self) -> None:
+        """End the link, once all is said."""
+        while self._link.waiting_bytes and not self._link.has_ended:
+            await Sleep(WAIT_US)
+        if self._link in self._mobility.successors:
+            self._mobility.successors.remove(self._link)
+        await self._link.close()
+
+
+class Taker:
+    """Takes queues over a link."""
+
+    def __init__(self, mobility: Mobility, link: WorkerLink | None, queues: dict[int, int]) -> None:
+        """`queues` are the descriptors of queues by their numbers; without a link they are nobody's."""
+        self._mobility = mobility
+        self._link = link
+        self._queues = queues
+
+    async def take(self, on_taken: Callable[[], None]) -> None:
+        """Take what comes until the link ends; `on_taken` is called once the queues are read here."""
+        if self._link is not None:
+            self._mobility.join_predecessor(self._link)
+            await self._hear(self._link, on_taken)
+            self._mobility.leave_predecessor(self._link)
+            await self._link.close()
+        if self._queues:  # Whoever had them has ended.
+            self._begin(on_taken)
+
+    async def _hear(self, link: WorkerLink, on_taken: Callable[[], None]) -> None:
+        while messages := await link.receive():
+            for message in messages:
+                if isinstance(message, MovedConnection):
+                    self._adopt(message)
+                elif isinstance(message, Given):
+                    self._mobility.loop.listening.take_secrets(secrets_of(message))
+                    self._begin(on_taken)
+                    link.post(Taken())
+                elif isinstance(message, HandedOn):
+                    self._mobility.route(message, link)
+
+    def _adopt(self, moved: MovedConnection) -> None:
+        try:
+            self._mobility.moving.adopt(moved)
+        except (UndecodableConnection, msgspec.DecodeError) as error:
+            log.error("a connection cannot be taken over: %s", error)
+
+    def _begin(self, on_taken: Callable[[], None]) -> None:
+        queues, self._queues = self._queues, {}
+        for number, fd in queues.items():
+            self._mobility.add(number, fd)
+        on_taken()

@@ -1,0 +1,65 @@
+"""What the supervisor sends to a worker while it runs: values, with descriptors, over a socket of the two.
+
+    GiveLetter  + a link                        give these queues to whoever is at the other end of the link
+    TakeLetter  + a link or none, their sockets  take these queues; from there, or as nobody's
+
+Owns the letters and how they go: SOCK_SEQPACKET keeps them whole, and the descriptors with them. A worker
+that does not read is not waited for.
+
+Source: unix(7), SCM_RIGHTS.
+"""
+
+import socket
+from array import array
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+LETTER_BYTES_MAX: Final = 16_384
+DESCRIPTORS_MAX: Final = 253
+"""SCM_MAX_FD of the kernel: so many go with one message."""
+
+
+class GiveLetter(msgspec.Struct, frozen=True, tag="give"):
+    """Queues go to another worker, with all that belongs to them."""
+
+    queues: tuple[int, ...]
+    is_all: bool
+    """Whether the worker is left without any, and ends once nothing is left on it."""
+
+
+class TakeLetter(msgspec.Struct, frozen=True, tag="take"):
+    """Queues come."""
+
+    queues: tuple[int, ...]
+    has_link: bool
+    """Whether the first descriptor is the link to who has them; else they are nobody's."""
+
+
+Letter = GiveLetter | TakeLetter
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Letter)
+
+
+def send_letter(channel: socket.socket, letter: Letter, descriptors: Sequence[int] = ()) -> bool:
+    """Send it; whether it went out."""
+    # Not socket.send_fds: before Python 3.13 it drops the flags that it is given.
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
+    try:
+        channel.sendmsg([_encoder.encode(letter)], rights, socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    return True
+
+
+def receive_letter(channel: socket.socket) -> tuple[Letter, list[int]] | None:
+    """The next letter, and its descriptors; None when none comes any more.
+
+    Raises: BlockingIOError when there is none yet.
+    """
+    message, descriptors, _, _ = socket.recv_fds(
+        channel, LETTER_BYTES_MAX, DESCRIPTORS_MAX, socket.MSG_DONTWAIT
+    )
+    return (_decoder.decode(message), list(descriptors)) if message else None

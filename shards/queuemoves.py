@@ -1,0 +1,79 @@
+"""Has queues go from worker to worker: the thin doer of `shards.steering.shared`.
+
+    a worker joins   <- its share from each of the others
+    one leaves       -> its queues to the others, and it ends
+    one has died     -> its queues to the others, as nobody's
+
+Owns the letters that say so, and what is taken for true of who has which queue: what a worker's row says it
+reads.
+"""
+
+import logging
+import socket
+from collections.abc import Iterable, Mapping
+
+from gossamer.shards.counters import Row
+from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.letters import GiveLetter, TakeLetter
+from gossamer.shards.queuewords import queues_in
+from gossamer.shards.startup import ServerRun
+from gossamer.shards.steering import shared
+
+log = logging.getLogger("gossamer.supervisor")
+
+
+def hand_over(
+    run: ServerRun,
+    numbers: tuple[int, ...],
+    giver: WorkerProcess | None,
+    taker: WorkerProcess,
+    *,
+    is_all: bool,
+) -> bool:
+    """Have queues go from one worker to another, or from nobody; whether both were told.
+
+    Whoever was told alone finds its link at its end: a giver takes back, a taker takes what it has.
+    """
+    sockets = [run.opened.queues[number] for number in numbers]
+    if giver is None:
+        return taker.send_letter(TakeLetter(numbers, has_link=False), sockets)
+    here, there = socket.socketpair()
+    with here, there:
+        if not giver.send_letter(GiveLetter(numbers, is_all), [here.fileno()]):
+            return False
+        return taker.send_letter(TakeLetter(numbers, has_link=True), [there.fileno(), *sockets])
+
+
+def share(run: ServerRun, workers: Mapping[int, WorkerProcess], leaving: int | None = None) -> None:
+    """Have all queues shared evenly by these workers; the one that is `leaving` is left without any."""
+    staying = [worker for worker in workers if worker != leaving]
+    after = shared(run.plan.queues, run.owners, staying)
+    moves: dict[tuple[int, int], list[int]] = {}
+    for queue, taker in after.items():
+        if run.owners[queue] != taker:
+            moves.setdefault((run.owners[queue], taker), []).append(queue)
+    for index, ((giver, taker), numbers) in enumerate(moves.items(), 1):
+        is_last = giver == leaving and index == len(moves)
+        if not hand_over(run, tuple(numbers), workers.get(giver), workers[taker], is_all=is_last):
+            log.error("worker %d takes no letter: queues %s stay where they are", taker, numbers)
+            after |= dict.fromkeys(numbers, giver)
+    run.owners = after
+
+
+def inherit(
+    run: ServerRun, dead: int, living: Mapping[int, WorkerProcess], rows: Iterable[tuple[int, Row]]
+) -> None:
+    """Give the queues of a dead worker to the living at once: all but those that one of them still reads, of
+    whom it was to have them."""
+    reading = {queue: worker for worker, row in rows for queue in queues_in(row, run.plan.queues)}
+    orphaned = {queue for queue, owner in run.owners.items() if owner == dead}
+    run.owners |= {queue: reading[queue] for queue in orphaned & reading.keys()}
+    orphaned -= reading.keys()
+    kept = {queue: owner for queue, owner in run.owners.items() if queue not in orphaned}
+    after = shared(run.plan.queues, kept, list(living))
+    takers: dict[int, list[int]] = {}
+    for queue in sorted(orphaned):
+        takers.setdefault(after[queue], []).append(queue)
+        run.owners[queue] = after[queue]
+    for taker, numbers in takers.items():
+        hand_over(run, tuple(numbers), None, living[taker], is_all=False)

@@ -1,0 +1,230 @@
+"""Queues that go from one worker to another over a link: what rests moves, what does not is reached there."""
+
+import select
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from gossamer.core.clock import VirtualClock
+from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
+from gossamer.core.loop.fd.loop import FdLoop
+from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.loop.streamcall import Idle
+from gossamer.core.loop.tcp.loop import TcpLoop
+from gossamer.core.sim.crowd import SERVER, CrowdSink, CrowdSource, flow_of, opening
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.parked import unpack
+from gossamer.core.threads.calls import sys_fork
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.segment import ACK, PSH, Segment, SynOptions
+from gossamer.shards.handover import Giver, Mobility, Taker
+from gossamer.shards.link import WorkerLink, packet_of, segment_of
+
+QUEUE = 100
+PARAMETERS = TcpParameters(syn_cookies="off")
+TURN_US = 20
+TURNS_MAX = 3_000
+
+
+class LookingWaiter:
+    """A `Waiter` that never sleeps, over real descriptors and a crowd's sources; one turn at a time."""
+
+    def __init__(self, clock: VirtualClock, sources: dict[int, CrowdSource]) -> None:
+        self._clock = clock
+        self._sources = sources
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._poll = select.poll()
+        self.stop: Callable[[], None] = lambda: None
+
+    def wait(self, timeout_us: int) -> None:
+        del timeout_us
+        self._clock.advance(TURN_US)
+        self.stop()
+        for fd, events in self._poll.poll(0):
+            self._callbacks[fd](events)
+        for fd, source in tuple(self._sources.items()):
+            if len(source) and fd in self._callbacks:
+                self._callbacks[fd](1)
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        self._callbacks[fd] = callback
+        if fd not in self._sources:
+            self._poll.register(fd, events & 0xFFFF)
+
+    def unwatch(self, fd: int) -> None:
+        del self._callbacks[fd]
+        if fd not in self._sources:
+            self._poll.unregister(fd)
+
+
+class Shard:
+    """A worker as far as queues move: a loop, what it serves, and one source that all shards have in turn."""
+
+    def __init__(self, clock: VirtualClock, source: CrowdSource) -> None:
+        self.idle = Idle(self.serve, 1_000)
+        self.seen: list[bytes] = []
+        self.is_busy = False
+        self.sink = CrowdSink(source, clock, b"?")
+        self.loop = TcpLoop(None, self.sink, PARAMETERS, clock)
+        waiter = LookingWaiter(clock, {source.fd: source})
+        self.scheduler = Scheduler(waiter, [self.loop, SleepLoop(), FdLoop()], clock)
+        waiter.stop = self.scheduler.stop
+        self.mobility = Mobility(self.loop, lambda _fd: source)
+        self.mobility.moving.idle = self.idle
+        self.acceptor = TcpAcceptor(self.loop, SERVER, PARAMETERS)
+        self.scheduler.spawn(self.accepts())
+        self.is_serving = False
+
+    async def accepts(self) -> None:
+        while True:
+            await sys_fork(self.serve(await self.acceptor.accept()))
+
+    async def serve(self, stream: TcpStream) -> None:
+        while True:
+            data = await (stream.recv(1_000) if self.is_busy else stream.recv_idle(self.idle))
+            self.seen.append(data)
+            await stream.send(b"!" + data)
+
+    def reads(self) -> None:
+        self.is_serving = True
+
+
+class Workers:
+    """Two of them, and the clients of the first."""
+
+    def __init__(self, clients: int, *, is_busy: bool = False) -> None:
+        self.clock, self.source = VirtualClock(), CrowdSource()
+        self.old, self.new = Shard(self.clock, self.source), Shard(self.clock, self.source)
+        self.old.is_busy = is_busy
+        self.old.mobility.add(QUEUE, self.spare())
+        for number in range(clients):
+            self.source.put(flow_of(number, *SERVER), opening(number, self.old.sink.ts_val()))
+        self.until(lambda: len(self.old.seen) == clients)
+        for _ in range(5):
+            self.turn()
+        here, there = socket.socketpair()
+        self.link, self.far_link = WorkerLink(here), WorkerLink(there)
+        self.giver = Giver(self.old.mobility, self.link, (QUEUE,))
+        self.taker = Taker(self.new.mobility, self.far_link, {QUEUE: self.spare()})
+
+    @staticmethod
+    def spare() -> int:
+        """A descriptor for a queue that is closed with it."""
+        one, other = socket.socketpair()
+        other.close()
+        return one.detach()
+
+    def turn(self) -> None:
+        self.old.scheduler.run()
+        self.new.scheduler.run()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        for _ in range(TURNS_MAX):
+            if condition():
+                return
+            self.turn()
+        raise AssertionError("it never comes to that")
+
+    def give(self) -> Thread[bool]:
+        for work in (self.link.write(), self.giver.hear()):
+            self.old.scheduler.spawn(work)
+        return self.old.scheduler.spawn(self.giver.give())
+
+    def take(self) -> None:
+        self.new.scheduler.spawn(self.far_link.write())
+        self.new.scheduler.spawn(self.taker.take(self.new.reads))
+
+    def ask(self, number: int, shard: Shard) -> None:
+        """A client asks again; its packet waits in the queue."""
+        self.source.put(flow_of(number, *SERVER), self.question(number, shard))
+
+    def question(self, number: int, shard: Shard) -> Segment:
+        """What a client of that shard says when it asks again."""
+        flow = flow_of(number, *SERVER)
+        parked, connection = shard.loop._demux.parked.get(flow), shard.loop._demux.find(flow)
+        if parked is not None:
+            tcb = unpack(parked.numbers, parked.records, parked.parameters)
+        else:
+            assert connection is not None
+            assert connection.tcb is not None
+            tcb = connection.tcb
+        seq, ack = tcb.rcv_nxt, tcb.snd_nxt
+        return Segment(seq, ack, ACK | PSH, 500, shard.sink.ts_val(), 0, b"ask")
+
+
+def test_given__all_that_rests_moves__and_a_packet_that_waited_is_answered_there() -> None:
+    workers = Workers(200)
+    question = workers.question(7, workers.old)
+    given = workers.give()
+    workers.turn()
+    workers.source.put(flow_of(7, *SERVER), question)
+    workers.take()
+    workers.until(lambda: given.has_ended)
+    assert given.inbox is True
+    assert workers.new.is_serving
+    assert (workers.old.loop.connections, workers.new.loop.connections) == (0, 200)
+    workers.until(lambda: workers.new.seen == [b"ask"])
+    assert workers.giver.look() == 0
+    assert workers.new.sink.reset_total == workers.old.sink.reset_total == 0
+
+
+def test_busy__stays__is_reached_over_the_link_and_moves_when_it_rests() -> None:
+    workers = Workers(2, is_busy=True)
+    given = workers.give()
+    workers.take()
+    workers.until(lambda: given.has_ended)
+    assert workers.old.loop.connections == 2
+    workers.old.is_busy = False
+    workers.ask(0, workers.old)
+    workers.until(lambda: workers.old.seen[2:] == [b"ask"])
+    assert workers.giver.look() == 1
+    workers.until(lambda: workers.new.loop.connections == 1)
+    workers.ask(0, workers.new)
+    workers.until(lambda: workers.new.seen == [b"ask"])
+    assert workers.new.sink.reset_total == workers.old.sink.reset_total == 0
+
+
+def test_nobodys__asked_for_there_and_reset_here() -> None:
+    workers = Workers(1, is_busy=True)
+    given = workers.give()
+    workers.take()
+    workers.until(lambda: given.has_ended)
+    workers.source.put(flow_of(9, *SERVER), Segment(1, 2, ACK, 500, 1, 0))
+    workers.until(lambda: workers.new.sink.reset_total == 1)
+    assert workers.old.sink.reset_total == 0
+
+
+def test_taker_dies_before_it_has_taken__all_is_as_it_was() -> None:
+    workers = Workers(100)
+    given = workers.give()
+    workers.new.scheduler.spawn(workers.far_link.close())
+    workers.until(lambda: given.has_ended)
+    assert given.inbox is False
+    assert workers.old.loop.connections == 100
+    workers.ask(5, workers.old)
+    workers.until(lambda: workers.old.seen[100:] == [b"ask"])
+
+
+def test_giver_dies__the_queue_is_read_all_the_same() -> None:
+    workers = Workers(0)
+    workers.old.mobility.leave_alone((QUEUE,))
+    workers.take()
+    workers.old.scheduler.spawn(workers.link.close())
+    workers.until(lambda: workers.new.is_serving)
+    workers.source.put(flow_of(1, *SERVER), opening(1, 5))
+    workers.until(lambda: workers.new.seen == [b"?"])
+    assert workers.new.mobility.predecessors == []
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        Segment(1, 2, ACK, 3),
+        Segment(1, 2, ACK, 3, 4, 5, b"text", ((1, 2), (3, 4)), None, 6, 1, 7),
+        Segment(1, 2, ACK, 3, syn_options=SynOptions(1460, 7, True, b"cookie")),
+    ],
+)
+def test_packet__comes_as_it_went(segment: Segment) -> None:
+    assert segment_of(packet_of(b"flow", segment)) == segment

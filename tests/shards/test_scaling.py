@@ -1,0 +1,95 @@
+"""More workers and fewer, while clients stay connected."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.exitcode import CommandError
+from gossamer.shards.rundir import CONTROL
+
+from .conftest import Place, Server, wait_until
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+CLIENTS = 12
+
+
+def answered(client: socket.socket) -> bool:
+    """Whether a request on an open connection is answered whole; False where the server has closed it."""
+    client.sendall(REQUEST)
+    return client.recv(4096).endswith(b"hello\n")
+
+
+def change(server: Server, command: str, workers: int) -> None:
+    """Have one more or one less, and wait for it."""
+    ask(server.directory / CONTROL, ControlRequest(command))  # type: ignore[arg-type]
+    wait_until(
+        lambda: not (s := server.status())["reloading"] and len(s["workers"]) == workers,
+        f"{workers} workers",
+    )
+
+
+def test_workers__added_and_removed__who_is_connected_stays_so(place: Place) -> None:
+    server = place.start().wait_ready()
+    clients = [place.connect(server.port()) for _ in range(CLIENTS)]
+    assert all(map(answered, clients))
+    change(server, "add", 3)
+    assert all(map(answered, clients))
+    owned = [tuple(worker["queues"]) for worker in server.status()["workers"]]
+    assert all(owned) == (place.stack == "nfqueue")
+    change(server, "remove", 2)
+    if place.stack == "nfqueue":
+        assert all(map(answered, clients))
+        wait_until(
+            lambda: sum(worker["totals"]["moved_in_total"] for worker in server.status()["workers"]),
+            "some have moved",
+        )
+    with place.connect(server.port()) as client:
+        assert answered(client)
+    for client in clients:
+        client.close()
+
+
+def test_workers__fewer_than_one__refused(serve: Callable[..., Server]) -> None:
+    server = serve(workers="1").wait_ready()
+    with pytest.raises(CommandError, match="workers: found 0; allowed: 1 to"):
+        ask(server.directory / CONTROL, ControlRequest("remove"))
+
+
+def test_reload__another_number_of_workers__so_many(place: Place, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[server]\nworkers = 1\n")
+    server = place.start("--config", str(config), workers="").wait_ready()
+    config.write_text("[server]\nworkers = 2\n")
+    with place.connect(server.port()) as client:
+        assert answered(client)
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(
+            lambda: not (s := server.status())["reloading"] and len(s["workers"]) == 2,
+            "two workers",
+        )
+        if place.stack == "nfqueue":
+            assert answered(client)
+
+
+@pytest.mark.needs("nfqueue")
+@pytest.mark.parametrize("place", ["nfqueue"], indirect=True)
+def test_worker_killed__the_living_one_has_its_queues_at_once(place: Place) -> None:
+    server = place.start().wait_ready()
+    victim, living = server.status()["workers"]
+    os.kill(victim["pid"], signal.SIGSTOP)
+    os.kill(victim["pid"], signal.SIGKILL)
+    status = wait_until(
+        lambda: (s := server.status())["workers"][0]["pid"] != victim["pid"] and s["workers"],
+        "it is seen",
+    )
+    assert living["pid"] == status[1]["pid"]
+    for _ in range(CLIENTS):
+        with place.connect(server.port()) as client:
+            assert answered(client)
+    wait_until(lambda: not server.status()["reloading"], "the new one has its share")
+    assert all(worker["queues"] for worker in server.status()["workers"])
