@@ -15,6 +15,7 @@ from gossamer.cli.bench_where import where
 from gossamer.loadtest.experiments import connections as connections_experiment
 from gossamer.loadtest.experiments import disk as disk_experiment
 from gossamer.loadtest.experiments import fifo as fifo_experiment
+from gossamer.loadtest.experiments import restart as restart_experiment
 from gossamer.loadtest.experiments import shards as shards_experiment
 from gossamer.loadtest.experiments import simulator as simulator_experiment
 from gossamer.loadtest.experiments import sync as sync_experiment
@@ -171,6 +172,29 @@ def connections(count: int, quick: bool, as_json: bool, prefix: Path | None) -> 
 def shards(workers: int, rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
     """More worker processes: what a request costs, over a link."""
     conduct(lambda say: shards_experiment.run(say, workers, 1 if quick else rounds), as_json, prefix)
+
+
+@bench.command()
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 10_000),
+    default=500,
+    show_default=True,
+    help="Keep-alive clients, each with ten requests a second at most.",
+)
+@click.option(
+    "--times",
+    type=click.IntRange(1, 100),
+    default=10,
+    show_default=True,
+    help="How often each event happens.",
+)
+@shown_options
+def restart(connections: int, times: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+    """What clients lose while workers are replaced, added, removed and killed, on both stacks and beside
+    nginx. Needs root."""
+    few = (min(connections, 50), 2) if quick else (connections, times)
+    conduct(lambda say: restart_experiment.run(say, *few), as_json, prefix)
 
 
 @bench.command()

@@ -1,0 +1,169 @@
+"""What clients lose while workers are replaced, added, removed and killed.
+
+    gossamer bench restart --connections 500
+
+Keep-alive clients in a closed loop and downloads of limited rate, in a namespace; each event happens so many
+times in a row. nginx is reloaded beside ours. Owns the order, and what is counted as lost.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from gossamer.loadtest.experiments.child import MeasurementFailed
+from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.namespaces import Namespace, NamespaceError, namespace
+from gossamer.loadtest.peers import nginx_binary, start_nginx
+from gossamer.loadtest.servers import Gossamer, Server, ServerError, running, start_gossamer
+from gossamer.loadtest.steady import SteadyClients, SteadyOutcome
+
+PORT: Final = 8080
+WORKERS: Final = 2
+BODY: Final = b"hello\n"
+PAUSE_S: Final = 0.1
+"""Between an answer and a client's next request."""
+SETTLE_S: Final = 1.0
+EVENT_WAIT_S: Final = 120.0
+BULK_BYTES: Final = 8 << 20
+BULK_RATE: Final = "2M"
+STACKS: Final = ("nfqueue", "kernel")
+AXES: Final = Axes(
+    "Keep-alive clients while workers come and go",
+    "event",
+    (("lost", "requests lost"), ("longest ms", "the longest answer, ms")),
+    is_log_x=False,
+)
+
+Event = Callable[[Gossamer, int], None]
+
+
+def reload(server: Gossamer, _number: int) -> None:
+    """All workers are replaced. Raises: ServerError."""
+    _told(server, "reload")
+
+
+def scale(server: Gossamer, number: int) -> None:
+    """One worker more, then one less. Raises: ServerError."""
+    _told(server, "worker", "remove" if number % 2 else "add")
+
+
+def kill(server: Gossamer, number: int) -> None:
+    """A worker is killed. Raises: ServerError when none takes its place."""
+    os.kill(server.pids()[number % WORKERS], signal.SIGKILL)
+    until = time.monotonic() + EVENT_WAIT_S
+    while time.monotonic() < until:
+        time.sleep(PAUSE_S)
+        status = server.status()
+        if all(worker["pid"] for worker in status["workers"]) and not status["reloading"]:
+            return
+    raise ServerError("the killed worker was not replaced")
+
+
+def _told(server: Gossamer, *words: str) -> None:
+    done = server.control(*words, "--timeout", f"{EVENT_WAIT_S:.0f}s")
+    if done.returncode:
+        raise ServerError(f"{' '.join(words)}: {done.stderr.strip()}")
+
+
+EVENTS: Final[dict[str, Event]] = {"reload": reload, "scale": scale, "kill": kill}
+KILL: Final = 2
+"""The number of that event."""
+
+
+def run(say: Say, connections: int, times: int) -> Result:
+    """Each event so many times on each stack. Raises: CannotStartError, MeasurementFailed."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="gossamer-bench-") as name, namespace() as place:
+            folder = _site(Path(name))
+            points = [
+                _ours(say, place, folder, stack, event, connections, times)
+                for stack in STACKS
+                for event in EVENTS
+            ]
+            if nginx_binary() is not None:
+                say(f"nginx: reload, {times} times")
+                with running(start_nginx(place, folder / "site", folder / "nginx", WORKERS, PORT)) as server:
+                    points.append(_nginx(place, server, folder, connections, times))
+    except (ServerError, NamespaceError, OSError, RuntimeError) as error:
+        raise MeasurementFailed(f"restart: {error}") from error
+    moved = [point.values for point in points if point.series == "nfqueue" and point.x < KILL]
+    lost = sum(values["lost"] + values["cut"] + values["reopened"] for values in moved)
+    goals = [Goal("lost or reopened on the functional TCP, but by a kill", lost, 0, "")]
+    notes = [f"event {number}: {name}" for number, name in enumerate(EVENTS)]
+    return Result("restart", AXES, points, goals, notes)
+
+
+def _site(folder: Path) -> Path:
+    folder.chmod(0o755)
+    site = folder / "site"
+    site.mkdir()
+    (site / "index.html").write_bytes(BODY)
+    (site / "bulk").write_bytes(os.urandom(BULK_BYTES))
+    return folder
+
+
+def _ours(
+    say: Say, place: Namespace, folder: Path, stack: str, event: str, connections: int, times: int
+) -> Point:
+    say(f"{stack}: {event}, {times} times")
+    run_dir = folder / f"run-{stack}-{event}"
+    started = start_gossamer(place, folder / "site", run_dir, stack=stack, workers=WORKERS, port=PORT)
+    with contextlib.closing(started) as server, _clients(place, connections) as clients:
+        downloads = _downloads(place, folder)
+        for number in range(times):
+            EVENTS[event](server, number)
+            time.sleep(SETTLE_S)
+        cut = sum(not _is_whole(each, folder) for each in downloads)
+        outcome = clients.end()
+    return _point(stack, list(EVENTS).index(event), outcome, cut)
+
+
+def _nginx(place: Namespace, server: Server, folder: Path, connections: int, times: int) -> Point:
+    with _clients(place, connections) as clients:
+        downloads = _downloads(place, folder)
+        for _ in range(times):
+            server.process.send_signal(signal.SIGHUP)
+            time.sleep(2 * SETTLE_S)
+        cut = sum(not _is_whole(each, folder) for each in downloads)
+        return _point("nginx", 0, clients.end(), cut)
+
+
+def _point(series: str, event: int, outcome: SteadyOutcome, cut: int) -> Point:
+    values = {
+        "answered": float(outcome.answered),
+        "lost": float(outcome.lost.total()),
+        "cut": float(cut),
+        "reopened": float(outcome.reopened),
+        "longest ms": round(outcome.longest_s * 1000, 1),
+    }
+    return Point(series, event, values)
+
+
+@contextlib.contextmanager
+def _clients(place: Namespace, count: int) -> Iterator[SteadyClients]:
+    clients = SteadyClients(("127.0.0.1", PORT), count, PAUSE_S, BODY, place.entered())
+    clients.start()
+    try:
+        yield clients
+    finally:
+        clients.end()
+
+
+def _downloads(place: Namespace, folder: Path, count: int = 2) -> list["subprocess.Popen[bytes]"]:
+    """Downloads of limited rate, each into a file of its own."""
+    url = f"http://127.0.0.1:{PORT}/bulk"
+    argv = ["curl", "-s", "--limit-rate", BULK_RATE, "--max-time", f"{EVENT_WAIT_S:.0f}", "-o"]
+    files = [str(folder / f"got-{number}") for number in range(count)]
+    return [subprocess.Popen(place.command([*argv, file, url])) for file in files]
+
+
+def _is_whole(download: "subprocess.Popen[bytes]", folder: Path) -> bool:
+    """Whether it ended well, and has brought every octet."""
+    target = Path(str(download.args[-2]))  # type: ignore[index]
+    return download.wait(EVENT_WAIT_S) == 0 and target.read_bytes() == (folder / "site" / "bulk").read_bytes()
