@@ -11,6 +11,7 @@ reads.
 import logging
 import socket
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from gossamer.shards.counters import Row
 from gossamer.shards.launch import WorkerProcess
@@ -20,6 +21,9 @@ from gossamer.shards.startup import ServerRun
 from gossamer.shards.steering import shared
 
 log = logging.getLogger("gossamer.supervisor")
+
+AT_ONCE: Final = 128
+"""Queues of one letter, which bears no more than DESCRIPTORS_MAX of `shards.letters`."""
 
 
 def hand_over(
@@ -34,6 +38,13 @@ def hand_over(
 
     Whoever was told alone finds its link at its end: a giver takes back, a taker takes what it has.
     """
+    parts = [numbers[begin : begin + AT_ONCE] for begin in range(0, len(numbers), AT_ONCE)] or [()]
+    return all(_hand_over(run, part, giver, taker, is_all and part is parts[-1]) for part in parts)
+
+
+def _hand_over(
+    run: ServerRun, numbers: tuple[int, ...], giver: WorkerProcess | None, taker: WorkerProcess, is_all: bool
+) -> bool:
     sockets = [run.opened.queues[number] for number in numbers]
     if giver is None:
         return taker.send_letter(TakeLetter(numbers, has_link=False), sockets)
@@ -77,3 +88,18 @@ def inherit(
         run.owners[queue] = after[queue]
     for taker, numbers in takers.items():
         hand_over(run, tuple(numbers), None, living[taker], is_all=False)
+
+
+def unread(run: ServerRun, rows: Iterable[Row]) -> frozenset[int]:
+    """The queues that nobody says that it reads. While one goes over its giver says so, until it is taken."""
+    read = {queue for row in rows for queue in queues_in(row, run.plan.queues)}
+    return frozenset(run.plan.queues) - read
+
+
+def take_unread(run: ServerRun, queues: Iterable[int], workers: Mapping[int, WorkerProcess]) -> None:
+    """Have queues read by those who are to have them: a taker may have died with its last word unread."""
+    for queue in queues:
+        owner = workers.get(run.owners[queue])
+        if owner is not None:
+            log.warning("queue %d is read by nobody: worker %d takes it", queue, owner.shard)
+            hand_over(run, (queue,), None, owner, is_all=False)

@@ -28,7 +28,7 @@ from gossamer.shards.handing import identity_of
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.orphans import reap_orphans
 from gossamer.shards.procfs import read_queues
-from gossamer.shards.queuemoves import inherit, share
+from gossamer.shards.queuemoves import inherit, share, take_unread, unread
 from gossamer.shards.reload import changes_that_need_a_restart
 from gossamer.shards.restart import (
     GiveUp,
@@ -82,6 +82,8 @@ class Supervisor:
         self._stopping = False
         self._failure: CommandError | None = None
         self._generation = 1
+        self._unread: frozenset[int] = frozenset()
+        """Queues that nobody read when it was looked at last."""
         self._wanted = len(self._slots)
         """How many workers there are to be."""
         self._reload_error = ""
@@ -131,6 +133,7 @@ class Supervisor:
         if self._run.plan.stack == "nfqueue" and now_us >= self._kernel_drops_at_us:
             self._kernel_drops_at_us = now_us + KERNEL_DROPS_INTERVAL_US
             self._copy_kernel_drops()
+            self._see_who_reads()
 
     def _follow_root(self) -> None:
         """Give the workers another folder where its name leads elsewhere; while they are being replaced those
@@ -272,6 +275,17 @@ class Supervisor:
         if self._run.moves and living:
             rows = [(slot.shard, process.row) for slot in self._slots for process in slot.processes()]
             inherit(self._run, dead.shard, living, rows)
+
+    def _see_who_reads(self) -> None:
+        """Leave no queue to nobody for longer than two looks."""
+        if not self._run.moves or not self._is_settled or self._stopping:
+            self._unread = frozenset()
+            return
+        before = self._unread
+        rows = [process.row for slot in self._slots for process in slot.processes()]
+        self._unread = unread(self._run, rows)
+        workers = {slot.shard: slot.current for slot in self._slots if slot.current is not None}
+        take_unread(self._run, before & self._unread, workers)
 
     # How many there are.
 

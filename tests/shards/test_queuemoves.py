@@ -6,7 +6,7 @@ from typing import Any
 
 from gossamer.shards.counters import private_row
 from gossamer.shards.letters import GiveLetter, Letter, TakeLetter
-from gossamer.shards.queuemoves import inherit, share
+from gossamer.shards.queuemoves import AT_ONCE, hand_over, inherit, share, take_unread, unread
 from gossamer.shards.queuewords import words_of
 from gossamer.shards.steering import shared
 
@@ -15,6 +15,8 @@ QUEUES = tuple(range(100, 108))
 
 class ToldWorker:
     """As much of a worker's process as is told anything."""
+
+    shard = 1
 
     def __init__(self, *, reads: bool = True) -> None:
         self.reads = reads
@@ -93,3 +95,24 @@ def test_inherit__died_before_it_had_taken__who_still_reads_keeps_it() -> None:
     inherit(run, 2, workers, [(1, row)])
     assert {run.owners[queue] for queue in its} == {1}
     assert not any(worker.letters for worker in workers.values())
+
+
+def test_unread__nobody_says_so__who_is_to_have_it_takes_it() -> None:
+    run, workers = run_of(2), crew(0, 1)
+    row = private_row()
+    row.publish(words_of(QUEUES[:-1], QUEUES))
+    assert unread(run, [row]) == {QUEUES[-1]}
+    take_unread(run, unread(run, [row]), workers)
+    owner = run.owners[QUEUES[-1]]
+    assert workers[owner].letters == [TakeLetter((QUEUES[-1],), has_link=False)]
+    assert not workers[1 - owner].letters
+
+
+def test_hand_over__more_than_a_letter_bears__several_and_the_last_is_all() -> None:
+    numbers = tuple(range(AT_ONCE + 5))
+    run: Any = SimpleNamespace(opened=SimpleNamespace(queues={number: number + 1_000 for number in numbers}))
+    giver: Any = ToldWorker()
+    taker: Any = ToldWorker()
+    assert hand_over(run, numbers, giver, taker, is_all=True)
+    assert [(len(letter.queues), letter.is_all) for letter in giver.letters] == [(AT_ONCE, False), (5, True)]
+    assert taker.descriptors == [number + 1_000 for number in numbers]
