@@ -67,7 +67,8 @@ class SteadyClients(threading.Thread):
         self._expected = expected
         self._place = place
         self._selector = selectors.DefaultSelector()
-        self._due: list[tuple[float, int, _Client]] = []
+        self._due: list[tuple[float, int, _Client | None]] = []
+        """Who asks when; None connects."""
         self._order = 0
         self._waiting: set[_Client] = set()
         self._is_ending = threading.Event()
@@ -91,13 +92,19 @@ class SteadyClients(threading.Thread):
                 key.data.sock.close()
 
     def _open(self, pause_s: float) -> None:
-        sock = socket.create_connection(self._address, PATIENCE_S)
+        """Connect, and ask after a pause; whoever is turned away tries again."""
+        try:
+            sock = socket.create_connection(self._address, PATIENCE_S)
+        except OSError as error:
+            self.outcome.lost[f"{type(error).__name__} while it connected"] += 1
+            self._ask_in(self._pause_s, None)
+            return
         sock.setblocking(False)
         client = _Client(sock)
         self._selector.register(sock, selectors.EVENT_READ, client)
         self._ask_in(pause_s, client)
 
-    def _ask_in(self, pause_s: float, client: _Client) -> None:
+    def _ask_in(self, pause_s: float, client: _Client | None) -> None:
         self._order += 1
         heapq.heappush(self._due, (time.monotonic() + pause_s, self._order, client))
 
@@ -105,7 +112,9 @@ class SteadyClients(threading.Thread):
         now_s = time.monotonic()
         while self._due and self._due[0][0] <= now_s and not self._is_ending.is_set():
             client = heapq.heappop(self._due)[2]
-            if client.sock.fileno() >= 0:
+            if client is None:
+                self._open(self._pause_s)
+            elif client.sock.fileno() >= 0:
                 self._ask(client, now_s)
         left_s = self._due[0][0] - now_s if self._due else TICK_S
         for key, _ in self._selector.select(min(max(left_s, 0.0), TICK_S)):
