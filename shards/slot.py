@@ -118,8 +118,16 @@ class Slot:
     @property
     def is_joining(self) -> bool:
         """Whether its worker is ready, and has no queue yet that it could serve."""
-        is_waiting = self.current is not None and self.current.state is WorkerState.WAITING
-        return self._run.moves and is_waiting and not self._run.served_queues_of(self.shard)
+        is_ready = self.current is not None and self.current.state in (
+            WorkerState.WAITING,
+            WorkerState.SERVING,
+        )
+        return self._run.moves and is_ready and not self._run.served_queues_of(self.shard)
+
+    @property
+    def is_left_with_queues(self) -> bool:
+        """Whether its worker is to end and has queues: whoever was to take them has died."""
+        return self.is_leaving and self.is_serving and bool(self._run.served_queues_of(self.shard))
 
     def leave(self, now_us: int, graceful_us: int) -> None:
         """The worker is to end: where it has queues, it has been told to give them."""

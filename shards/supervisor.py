@@ -292,6 +292,9 @@ class Supervisor:
     def _scale(self) -> None:
         """Have one more worker, or one less, where another number is wanted; one step at a time."""
         slots = self._staying
+        for slot in self._slots:
+            if slot.is_left_with_queues:
+                self._give_away(slot)
         if any(slot.is_joining for slot in slots):
             self._join(slots)
         elif not self._is_settled:
@@ -299,7 +302,7 @@ class Supervisor:
         elif len(slots) < self._wanted:
             self._add_worker()
         elif len(slots) > self._wanted:
-            self._remove_worker(slots[-1], slots)
+            self._remove_worker(slots[-1])
 
     @property
     def _staying(self) -> list[Slot]:
@@ -318,15 +321,24 @@ class Supervisor:
         used = {slot.shard for slot in self._slots}
         slot = Slot(self._run, next(number for number in count() if number not in used))
         if self._run.plan.stack == "kernel":
-            self._run.opened.add_listening(self._run.config, slot.shard)
+            try:
+                self._run.opened.add_listening(self._run.config, slot.shard)
+            except CannotStartError as error:
+                log.error("worker add: %s", error)
+                self._wanted = len(self._staying)
+                return
         self._slots.append(slot)
         self._slots.sort(key=lambda each: each.shard)
         self._start_again(slot, monotonic_us())
 
-    def _remove_worker(self, slot: Slot, slots: list[Slot]) -> None:
+    def _give_away(self, leaving: Slot) -> None:
+        """Have all its queues go to those who stay."""
+        workers = {slot.shard: slot.current for slot in (*self._staying, leaving) if slot.current is not None}
+        share(self._run, workers, leaving=leaving.shard)
+
+    def _remove_worker(self, slot: Slot) -> None:
         if self._run.moves:
-            workers = {each.shard: each.current for each in slots if each.current is not None}
-            share(self._run, workers, leaving=slot.shard)
+            self._give_away(slot)
         else:
             self._run.opened.refuse_new(slot.shard)
         slot.leave(monotonic_us(), self._run.config.server.timeout_graceful_shutdown_us)
