@@ -144,7 +144,9 @@ class Moving(Side):
         tcb, flow = connection.tcb, connection.flow
         if tcb is None or connection.send_thread is not None or connection.remains:
             return None
-        if any(isinstance(chunk, Extent) for chunk in tcb.snd_buf) or tcb.fast_open is not None:
+        if any(isinstance(chunk, Extent) for chunk in tcb.snd_buf):
+            return None
+        if connection in self._connections.fast_opens.early:
             return None
         if connection.on_soft_error is not None or connection.on_urgent is not None:
             return None
