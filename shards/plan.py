@@ -54,7 +54,8 @@ class ShardPlan(msgspec.Struct, frozen=True):
     cpu: int | None = None
     active_ports: PortRange | None = None
     active_queue: int | None = None
-    """Where packets to its own local ports come to; it stays with the shard."""
+    """Where packets to its own local ports come to, which stays with the shard; None where that is its one
+    queue."""
 
 
 class RunPlan(msgspec.Struct, frozen=True):
@@ -186,7 +187,8 @@ def plan_shards(config: Config, facts: MachineFacts) -> RunPlan:
         return RunPlan(stack, reason, tuple(ShardPlan(i, cpus[i]) for i in range(workers)))
     ports = _shard_ports(config, facts, workers)
     count = queue_count(config, facts, workers)
-    numbers = choose_queues(config, facts, count + (workers if ports[0] else 0))
+    has_own = bool(ports[0]) and config.nfqueue.backend == "netlink"
+    numbers = choose_queues(config, facts, count + (workers if has_own else 0))
     own = numbers[count:] or (None,) * workers
     shards = (ShardPlan(i, cpus[i], ports[i], own[i]) for i in range(workers))
     return RunPlan(stack, reason, tuple(shards), numbers[:count])

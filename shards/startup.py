@@ -231,9 +231,9 @@ class ServerRun(contextlib.ExitStack):
             opened.open_port(self.config, self.plan.stack, len(self.plan.shards))
             if self.plan.stack == "nfqueue":
                 opened.open_packets(self.config, self.plan)
+                self.owners = shared(self.plan.queues, {}, range(len(self.plan.shards)))
                 undo.callback(self._remove_rules)
                 self._install_rules(opened)
-                self.owners = shared(self.plan.queues, {}, range(len(self.plan.shards)))
                 self._steering = Steering(self.plan.queues, self._hmark_secret, opened.port)
             self.opened = opened
             self.push(undo.pop_all())
@@ -242,8 +242,8 @@ class ServerRun(contextlib.ExitStack):
         targets = [QueueTarget(opened.port, opened.port, self.plan.queues, opened.host)]
         for shard in self.plan.shards:
             ports = shard.active_ports
-            if ports is not None and shard.active_queue is not None:
-                targets.append(QueueTarget(ports.first, ports.last, (shard.active_queue,)))
+            if ports is not None:
+                targets.append(QueueTarget(ports.first, ports.last, self.queues_of(shard.id)[-1:]))
         for target in targets:
             installed = firewall.install_rules(self.owner, target, self._hmark_secret)
             self.chains += installed.chains

@@ -17,7 +17,7 @@ from gossamer.shards.workerplan import WorkerPlan
 def plan_with(backend: str) -> WorkerPlan:
     """As much of a plan as is looked at."""
     plan: Any = SimpleNamespace(
-        shard=SimpleNamespace(queue=100),
+        queues=(100,),
         port=8080,
         config=SimpleNamespace(nfqueue=SimpleNamespace(queue_length_max=1, backend=backend)),
     )
