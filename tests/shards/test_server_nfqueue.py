@@ -274,7 +274,8 @@ def test_backend_netfilterqueue__serves_and_is_replaced(start: Serve, namespace:
 
 
 def test_kernel_drops__copied_into_the_status(start: Serve, namespace: Namespace) -> None:
-    server = start("--workers", "1", "--set", "nfqueue.queue_length_max=16").wait_ready()
+    argv = ("--workers", "1", "--set", "nfqueue.queues=1", "--set", "nfqueue.queue_length_max=16")
+    server = start(*argv).wait_ready()
     (pid,) = server.worker_pids()
     os.kill(pid, signal.SIGSTOP)
     flood = (
