@@ -28,6 +28,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     pid: int
     state: str
     queues: tuple[int, ...]
+    """All that the worker has by now; `queue` is the first, for programs that know of one."""
     cpu: int | None
     cpu_percent: float
     rss_bytes: int
@@ -55,6 +56,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """Connections, of those open, that are kept in few octets since nothing happens on them."""
     held: Held | None = None
     """What the kernel holds its process to; None while there is none."""
+    queue: int | None = None
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ def worker_status(
         pid=figures.pid,
         state=state_of(row["state"]).name.lower() if figures.pid else ENDED,
         queues=figures.queues,
+        queue=next(iter(figures.queues), None),
         cpu=figures.cpu,
         cpu_percent=figures.cpu_percent,
         rss_bytes=figures.rss_bytes,
