@@ -15,8 +15,8 @@ from gossamer.ffi.rulesets import first_legacy_table, first_nf_tables_rule, has_
 from gossamer.shards.config import Config
 from gossamer.shards.rules import CHAIN_PREFIX
 
-OURS: Final = f"{CHAIN_PREFIX}-".encode()
-"""Stands in the name of each of our chains, and in each rule that leads there."""
+OURS: Final = CHAIN_PREFIX.encode()
+"""Stands in the name of each of our chains, the tree's too, and in each rule that leads there."""
 
 
 def rule_in_the_way() -> str | None:

@@ -202,11 +202,11 @@ class Moving(Side):
             if numbers is not None:
                 self._parking.take_in(flow, tcb, (numbers, moved.until_us), idle, listener.make)
                 return
-        connection = listener.make(flow, tcb, None)
+        is_half_open = moved.place is Standing.HALF_OPEN
+        connection = listener.make(flow, tcb, listener if is_half_open else None)
         is_full = self._demux.is_full
-        if moved.place is Standing.HALF_OPEN:
+        if is_half_open:
             self._queues.add_half_open(listener, flow, connection)
-            connection.listener = listener
         else:
             self._demux.connections[flow] = connection
         self._connections.settle_in(connection)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from gossamer.core.clock import SECOND_US
 from gossamer.core.errors import MisuseError
 from gossamer.core.io.file import File
 from gossamer.core.io.sendfile import send_file
@@ -293,7 +292,7 @@ def test_functional_tcp__one_descriptor_for_a_file__closed_once_idle(path: Path,
         await sys_sleep(IDLE_US // 2)
         counts.append(descriptors_of(path))
         await stream.send_file(fd, 0, 100_000)
-        await sys_sleep(IDLE_US // 2 + SECOND_US)
+        await sys_sleep(3 * IDLE_US // 4)
         counts.append(descriptors_of(path))
         await sys_sleep(IDLE_US)
         counts.append(descriptors_of(path))
