@@ -1,7 +1,8 @@
 """What there is to know about a connection, by the names that Linux gives it in struct tcp_info.
 
-Owns the record and how it is read from a Tcb. Nothing is counted for it while segments are processed: a field
-that would need that is None. `core.loop.sock.option` reads the same record from a kernel socket.
+Owns the record and how it is read from a Tcb. Nothing is counted for it while segments come and go as
+predicted: a field that would need that is None. `core.loop.sock.option` reads the same record from a kernel
+socket.
 
 Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the counters mean.
 """
@@ -9,12 +10,14 @@ Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the
 import msgspec
 
 from gossamer.core.seq import MASK
+from gossamer.core.tcp.arrival import text_at_us
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
 from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.recovery.ranges import covered
 from gossamer.core.tcp.rtt import backed_off_us
-from gossamer.core.tcp.tcb import Phase, State, Tcb, TimeWait
+from gossamer.core.tcp.send_limits import NEVER_LIMITED, limited_us
+from gossamer.core.tcp.tcb import Phase, SendLimit, State, Tcb, TimeWait
 from gossamer.core.tcp.urgent import urgent_bytes
 
 STATE_NUMBERS = {
@@ -79,6 +82,7 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Since data was last sent for the first time."""
     tcpi_last_ack_sent: int | None = None
     tcpi_last_data_recv: int | None = None
+    """Since text last came in order, or the connection was established."""
     tcpi_last_ack_recv: int | None = None
     """Since the last acceptable segment."""
     tcpi_pmtu: int | None = None
@@ -90,6 +94,7 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tcpi_snd_cwnd: int | None = None
     tcpi_advmss: int | None = None
     tcpi_reordering: int | None = None
+    """By how many segments the path has been seen to reorder, at least 3."""
     tcpi_rcv_rtt: int | None = None
     tcpi_rcv_space: int | None = None
     tcpi_total_retrans: int | None = None
@@ -106,8 +111,12 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tcpi_data_segs_out: int | None = None
     tcpi_delivery_rate: int | None = None
     tcpi_busy_time: int | None = None
+    """While something was in flight or waited to be sent; the functional TCP leaves out what left at once as
+    one segment, whose times nothing is written down of."""
     tcpi_rwnd_limited: int | None = None
+    """That part of it in which the peer's window kept more from being sent."""
     tcpi_sndbuf_limited: int | None = None
+    """That part of it in which the user had more, and the send buffer no room."""
     tcpi_delivered: int | None = None
     """Segments that have arrived, the SYN too; the functional TCP makes full ones of the octets."""
     tcpi_delivered_ce: int | None = None
@@ -132,7 +141,11 @@ def info(connection: Tcb | TimeWait | None, now_us: int) -> TcpInfo:
         return TcpInfo(tcpi_state=CLOSED_NUMBER)
     if isinstance(connection, TimeWait):
         return TcpInfo(tcpi_state=TIME_WAIT_NUMBER)
-    fields = {**_handshake(connection), **_timers(connection, now_us)}
+    fields = {
+        **_handshake(connection),
+        **_timers(connection, now_us),
+        **_held_back(connection, now_us),
+    }
     return TcpInfo(
         tcpi_state=STATE_NUMBERS[connection.state], **fields, **_sending(connection), **_receiving(connection)
     )
@@ -158,7 +171,7 @@ def _handshake(tcb: Tcb) -> dict[str, int]:
         "tcpi_advmss": agreed.rmss,
         "tcpi_pmtu": agreed.smss + header_bytes(agreed),
         "tcpi_ato": agreed.parameters.delayed_ack_us,
-        "tcpi_reordering": DUP_THRESH,
+        "tcpi_reordering": tcb.rack.reordering if tcb.rack is not None else DUP_THRESH,
     }
 
 
@@ -176,7 +189,18 @@ def _timers(tcb: Tcb, now_us: int) -> dict[str, int]:
         "tcpi_probes": tcb.backoff if probed else 0,
         "tcpi_last_data_sent": max(now_us - tcb.snd_at_us, 0) // CLOCK_GRANULARITY_US,
         "tcpi_last_ack_recv": since_rcv_ms,
+        "tcpi_last_data_recv": max(now_us - text_at_us(tcb), 0) // CLOCK_GRANULARITY_US,
         **({"tcpi_min_rtt": least_us} if least_us else {}),
+    }
+
+
+def _held_back(tcb: Tcb, now_us: int) -> dict[str, int]:
+    """How long something was to be sent, and what kept it from being."""
+    held = tcb.send_limits or NEVER_LIMITED
+    return {
+        "tcpi_busy_time": tcb.busy_us + max(now_us - held.busy_at_us, 0),
+        "tcpi_rwnd_limited": held.receiver_us + limited_us(held, SendLimit.RECEIVER, now_us),
+        "tcpi_sndbuf_limited": held.sender_us + limited_us(held, SendLimit.SENDER, now_us),
     }
 
 

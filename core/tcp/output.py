@@ -10,7 +10,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp import ecn, path_mtu
+from gossamer.core.tcp import ecn, path_mtu, send_limits
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.buffer import text_at
 from gossamer.core.tcp.congestion.initial_window import after_idle
@@ -133,7 +133,7 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
         tcb, actions = _paced(tcb, actions, segments, now_us)
     if tcb.agreed.parameters.notsent_lowat_bytes != NOTSENT_UNLIMITED:
         actions += low_water(before, tcb)
-    return _timer_armed(tcb, now_us), actions
+    return _left_alone(tcb, now_us), actions
 
 
 def _paced(tcb: Tcb, actions: Actions, segments: list[Segment], now_us: int) -> tuple[Tcb, Actions]:
@@ -143,6 +143,12 @@ def _paced(tcb: Tcb, actions: Actions, segments: list[Segment], now_us: int) -> 
         return (replace(tcb, pace_at_us=NEVER_US) if tcb.pace_at_us <= now_us else tcb), actions
     pace_at_us = next_at_us(tcb, sent_bytes, now_us)
     return replace(tcb, pace_at_us=pace_at_us), (*actions, PACED)
+
+
+def _left_alone(tcb: Tcb, now_us: int) -> Tcb:
+    """Until the next event: with the timer that is due, and what holds back from now on."""
+    tcb = _timer_armed(tcb, now_us)
+    return tcb if tcb.send_limits is None else send_limits.judged(tcb, now_us)
 
 
 def _timer_armed(tcb: Tcb, now_us: int) -> Tcb:

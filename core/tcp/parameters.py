@@ -109,6 +109,9 @@ TRANSMISSIONS_MAX: Final = 128
 """Runs of sequence space whose times of sending are remembered apart; beyond it neighbours share one, the
 later, which only delays their being taken for lost."""
 
+REORDERING_MAX: Final = 300
+"""How many segments of reordering are told of at most, as by Linux (tcp_max_reordering)."""
+
 REORDERING_WINDOW_PERSIST: Final = 16
 """Recoveries for which a reordering window that grew by D-SACK keeps its size. Source: RFC 8985 6.2 step
 4."""

@@ -20,8 +20,8 @@ from gossamer.core.tcp.tcb import Agreed, Congestion, RoundTrip, State, Tcb
 
 replace = msgspec.structs.replace
 
-NUMBERS: Final = struct.Struct("=11I6Q7I2H3B")
-"""The numbers of a quiet connection, without gaps: 127 octets, so that a `bytes` of them takes 160."""
+NUMBERS: Final = struct.Struct("=11I8Q7I2H3B")
+"""The numbers of a quiet connection, without gaps: 143 octets, so that a `bytes` of them takes 176."""
 
 SHIFT_BITS: Final = 4
 """Of a window's shift, which is at most 14."""
@@ -35,9 +35,9 @@ QUIET: Final = Tcb(snd_una=Seq(0), snd_nxt=Seq(0), state=State.ESTABLISHED, agre
 
 Records = Congestion | tuple[Any, ...]
 """The congestion control's; behind it, where there is any, what else a connection may have kept while it is
-quiet: `undo`, `rack`, `ecn`, `delivery`, `path`, `soft_error`, `user_timeout`."""
+quiet: `undo`, `rack`, `ecn`, `delivery`, `path`, `soft_error`, `user_timeout`, `send_limits`."""
 
-NO_RARE: Final = (None,) * 7
+NO_RARE: Final = (None,) * 8
 
 TIMESTAMPS, SACK, PASSIVE, ECN, IPV6, ECT_BITS_AT = 1, 2, 4, 8, 16, 5
 """The bits of the last octet; above them the codepoint `Agreed.ect`."""
@@ -67,6 +67,8 @@ def pack(tcb: Tcb) -> bytes | None:
             tcb.slow_at_us,
             tcb.challenge_at_us,
             trip.min_since_us,
+            tcb.rcv_text_at_us,
+            tcb.busy_us,
             trip.srtt_us,
             trip.rttvar_us,
             trip.rto_us,
@@ -128,20 +130,32 @@ def is_quiet(tcb: Tcb) -> bool:
         path=None,
         soft_error=None,
         user_timeout=None,
+        rcv_text_at_us=0,
+        busy_us=0,
+        send_limits=None,
     )
     return without_numbers == QUIET
 
 
 def records(tcb: Tcb) -> Records:
     """What of a quiet connection stays a record."""
-    rare = (tcb.undo, tcb.rack, tcb.ecn, tcb.delivery, tcb.path, tcb.soft_error, tcb.user_timeout)
+    rare = (
+        tcb.undo,
+        tcb.rack,
+        tcb.ecn,
+        tcb.delivery,
+        tcb.path,
+        tcb.soft_error,
+        tcb.user_timeout,
+        tcb.send_limits,
+    )
     return tcb.congestion if rare == NO_RARE else (tcb.congestion, *rare)
 
 
 def unpack(numbers: bytes, kept: Records, parameters: TcpParameters) -> Tcb:
     """The connection again."""
     if isinstance(kept, tuple):
-        congestion, undo, rack, ecn, delivery, path, soft_error, user_timeout = kept
+        congestion, undo, rack, ecn, delivery, path, soft_error, user_timeout, limits = kept
         return replace(
             unpack(numbers, congestion, parameters),
             undo=undo,
@@ -151,13 +165,15 @@ def unpack(numbers: bytes, kept: Records, parameters: TcpParameters) -> Tcb:
             path=path,
             soft_error=soft_error,
             user_timeout=user_timeout,
+            send_limits=limits,
         )
     found = NUMBERS.unpack(numbers)
     rcv_nxt, snd_una, snd_wl1, ts_recent, iss, irs, ts_offset = found[:7]
     snd_wnd, rcv_wnd, max_snd_wnd, retransmits_total = found[7:11]
     rcv_at_us, snd_at_us, rtt_at_us, slow_at_us, challenge_at_us, min_since_us = found[11:17]
-    srtt_us, rttvar_us, rto_us, pto_us, pto_one_us, min_us, min_next_us = found[17:24]
-    smss, rmss, shifts, traffic_class, agreed_bits = found[24:]
+    rcv_text_at_us, busy_us = found[17:19]
+    srtt_us, rttvar_us, rto_us, pto_us, pto_one_us, min_us, min_next_us = found[19:26]
+    smss, rmss, shifts, traffic_class, agreed_bits = found[26:]
     return Tcb(
         rcv_nxt=rcv_nxt,
         snd_una=snd_una,
@@ -196,4 +212,6 @@ def unpack(numbers: bytes, kept: Records, parameters: TcpParameters) -> Tcb:
         slow_at_us=slow_at_us,
         challenge_at_us=challenge_at_us,
         retransmits_total=retransmits_total,
+        rcv_text_at_us=rcv_text_at_us,
+        busy_us=busy_us,
     )

@@ -7,6 +7,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq, seq_add
+from gossamer.core.tcp import send_limits
 from gossamer.core.tcp.actions import Actions, Dropped, Failure, Granted, Signal
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
@@ -109,7 +110,10 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
         backoff=0,
         rtt_seq=None,
         slow_at_us=idle_deadline_us(tcb, now_us),
+        rcv_text_at_us=now_us,
     )
+    if tcb.snd_buf_bytes:
+        tcb = send_limits.asked(tcb, now_us, is_whole=True)
     actions: Actions = (Signal.ESTABLISHED,)
     cookie = granted_cookie(segment)
     if cookie is not None:

@@ -16,7 +16,13 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.actions import Failure
-from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, RTO_INITIAL_US, SSTHRESH_INITIAL, TcpParameters
+from gossamer.core.tcp.parameters import (
+    DEFAULT_PARAMETERS,
+    DUP_THRESH,
+    RTO_INITIAL_US,
+    SSTHRESH_INITIAL,
+    TcpParameters,
+)
 from gossamer.core.wire.text import Extent
 
 
@@ -194,6 +200,8 @@ class Rack(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What is known of reordering on the path; absent while none was seen. Source: RFC 8985 5.3."""
 
     reordering_seen: bool = False
+    reordering: int = DUP_THRESH
+    """By how many segments what came late was behind what came first, at most so far."""
     reo_wnd_mult: int = 1
     reo_wnd_persist: int = 0
     dsack_round: Seq | None = None
@@ -292,6 +300,35 @@ class RoundTrip(msgspec.Struct, frozen=True, gc=False, array_like=True):
     min_since_us: int = 0
 
 
+class SendLimit(IntEnum):
+    """What keeps a sender that has something to do from sending more. Source: RFC 4898 4,
+    tcpEStatsPerfSndLim."""
+
+    NETWORK = 0
+    """cwnd, or that all there is is on its way."""
+    RECEIVER = 1
+    """The peer's window."""
+    SENDER = 2
+    """All is sent, and the user, who has more, found no room in the send buffer."""
+
+
+class SendLimits(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """For how long a sender was held back (`core.tcp.send_limits`); absent while one segment at a time is
+    sent, and where nothing ever held back."""
+
+    busy_at_us: int = NEVER_US
+    """Since when something is in flight or waits; NEVER_US when nothing is."""
+    limit: SendLimit = SendLimit.NETWORK
+    limited_at_us: int = 0
+    """Since when."""
+    receiver_us: int = 0
+    """How long the peer's window did, before that."""
+    sender_us: int = 0
+    """How long the send buffer did."""
+    waits_for_room: bool = False
+    """Whether a SEND found no room, or too little, and nothing has said since that there is some."""
+
+
 class FastOpen(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A Fast Open under way (`core.tcp.fast_open`); absent once the handshake is over. Source: RFC 7413."""
 
@@ -386,6 +423,11 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Absent while the size of segments that was agreed was never in question."""
     soft_error: SoftError | None = None
     user_timeout: UserTimeout | None = None
+    rcv_text_at_us: int = 0
+    """When text last came in order, unless the last segment bore it (`core.tcp.arrival`)."""
+    busy_us: int = 0
+    """How long something was in flight or waited, but for what left as one segment alone, before now."""
+    send_limits: SendLimits | None = None
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

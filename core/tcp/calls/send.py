@@ -7,6 +7,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq
+from gossamer.core.tcp import send_limits
 from gossamer.core.tcp.actions import Accepted, Actions, Failed, Failure
 from gossamer.core.tcp.buffer import queued
 from gossamer.core.tcp.calls.close import FIN_FOLLOWS
@@ -53,7 +54,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
             return output(replace(tcb, state=FIN_FOLLOWS[tcb.state]), event.now_us)
         if event.is_last and not size and is_early(tcb):
             return closed_early(tcb, receives=True), ()
-        return tcb, (Accepted(0),)
+        return send_limits.asked(tcb, event.now_us, is_whole=not size), (Accepted(0),)
     if tcb.backoff and tcb.snd_una == tcb.snd_nxt and not tcb.snd_buf_bytes:
         # What stands there are unanswered keepalive probes: the first transmission of new data is not backed
         # off.
@@ -69,7 +70,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         # "SYN-SENT, SYN-RECEIVED: Queue the data for transmission after entering ESTABLISHED state."
         return tcb, _answer(size, room)
     tcb, sent = output(tcb, event.now_us)
-    return tcb, sent + _answer(size, room)
+    return send_limits.asked(tcb, event.now_us, is_whole=room == size), sent + _answer(size, room)
 
 
 def _front(data: bytes | Extent, count: int) -> bytes | Extent:

@@ -10,6 +10,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, seq_add
 from gossamer.core.tcp.actions import Actions, Signal
+from gossamer.core.tcp.arrival import text_at_us
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import acknowledgment
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
@@ -36,6 +37,7 @@ def predicted_closing(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb | TimeWait, 
         or not tcb.rcv_wnd
         or tcb.recovery is not None
         or tcb.reassembly is not None
+        or tcb.send_limits is not None
         or tcb.snd_buf_bytes > tcb.agreed.parameters.send_buffer_bytes // 2
     ):
         return None
@@ -74,6 +76,7 @@ def _fin_wait_2(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions]:
         snd_buf_bytes=0,
         rtx_at_us=NEVER_US,
         rcv_at_us=now_us,
+        rcv_text_at_us=text_at_us(tcb),
         snd_wl1=segment.seq,
         ts_recent=_ts_recent(tcb, event),
         snd_wnd=window,

@@ -9,6 +9,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, Seq
+from gossamer.core.tcp import send_limits
 from gossamer.core.tcp.actions import Actions, Deliver, Signal
 from gossamer.core.tcp.buffer import appended, without_front
 from gossamer.core.tcp.congestion.events import acknowledged, sampled
@@ -89,6 +90,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
             or tcb.snd_buf_offset
             or tcb.backoff
             or tcb.transmissions
+            or tcb.send_limits is not None
         ):
             tcb = _with_ack(tcb, event, flight, acked)
         parameters = agreed.parameters
@@ -110,6 +112,9 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
             ack_at_us = now_us
         elif ack_at_us == NEVER_US:
             ack_at_us = now_us + agreed.parameters.delayed_ack_us
+    elif tcb.snd_wl1 != rcv_nxt:
+        # The segment before bore text, and this one does not.
+        tcb = replace(tcb, rcv_text_at_us=tcb.rcv_at_us)
     # RFC 7323 4.3: in order, SEG.SEQ =< Last.ACK.sent holds only when all before it has been acknowledged.
     ts_recent = segment.ts_val if tcb.last_ack_sent == segment.seq else tcb.ts_recent
     tcb = replace(
@@ -135,7 +140,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
     if snd_buf_bytes > flight - acked or ack_at_us <= now_us or tcb.state is not ESTABLISHED:
         tcb, sent = output(tcb, now_us)
         return tcb, sent + actions
-    return tcb, actions
+    return (tcb if tcb.send_limits is None else send_limits.judged(tcb, now_us)), actions
 
 
 def _with_ack(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> Tcb:
@@ -147,6 +152,8 @@ def _with_ack(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> Tcb:
         tcb = measured(tcb, r_us, now_us)
     if tcb.backoff:
         tcb = replace(tcb, backoff=0)
+    if tcb.send_limits is not None:
+        tcb = send_limits.acknowledged(tcb, tcb.snd_buf_bytes - acked, now_us)
     before = tcb
     if tcb.transmissions:
         tcb = replace(tcb, transmissions=after_ack(tcb, Seq(segment.ack)))

@@ -46,6 +46,7 @@ def predicted_opening(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] | 
         snd_una=segment.ack,
         rtx_at_us=NEVER_US,
         rcv_at_us=now_us,
+        rcv_text_at_us=now_us,
         snd_wl1=segment.seq,
         ts_recent=segment.ts_val,
         snd_wnd=window,

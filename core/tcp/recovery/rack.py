@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import Seq, seq_le, seq_lt, seq_max, seq_min
-from gossamer.core.tcp.parameters import REORDERING_WINDOW_PERSIST
+from gossamer.core.seq import Seq, seq_diff, seq_le, seq_lt, seq_max, seq_min
+from gossamer.core.tcp.parameters import REORDERING_MAX, REORDERING_WINDOW_PERSIST
 from gossamer.core.tcp.recovery import ranges, transmissions
 from gossamer.core.tcp.recovery.report import AckReport, highest_reported
 from gossamer.core.tcp.recovery.scoreboard import is_threshold_reached, with_lost
@@ -75,11 +75,13 @@ def learned(tcb: Tcb, report: AckReport) -> Rack | None:
     Source: RFC 8985 6.2 step 3: "RACK.reordering_seen = TRUE" for what was not sent again and arrives below
     what had arrived; step 4: each round trip with a D-SACK widens the window by a quarter of min_RTT.
     """
-    if tcb.rack is None and report.dsack is None and not _is_reordered(report):
+    behind_bytes = _behind_bytes(report)
+    if tcb.rack is None and report.dsack is None and not behind_bytes:
         return None
     rack = tcb.rack or NOTHING_KNOWN
-    if not rack.reordering_seen and _is_reordered(report):
-        rack = replace(rack, reordering_seen=True)
+    if behind_bytes:
+        segments = min(-(-behind_bytes // tcb.agreed.smss), REORDERING_MAX)
+        rack = replace(rack, reordering_seen=True, reordering=max(rack.reordering, segments))
     # A round is over when something new is acknowledged: while nothing is in flight it goes on.
     if report.acked_bytes and rack.dsack_round is not None and not seq_lt(tcb.snd_una, rack.dsack_round):
         rack = replace(rack, dsack_round=None)
@@ -93,15 +95,17 @@ def learned(tcb: Tcb, report: AckReport) -> Rack | None:
     return None if rack == NOTHING_KNOWN else rack
 
 
-def _is_reordered(report: AckReport) -> bool:
+def _behind_bytes(report: AckReport) -> int:
+    """How far below what had arrived something begins that arrives now, and was not sent again; 0 when
+    nothing does."""
     fack = highest_reported(report.before)
     for left, right in report.arrived:
         if not seq_lt(left, fack):
             continue
-        for _, end, run in transmissions.pieces(report.before, left, right):
+        for start, end, run in transmissions.pieces(report.before, left, right):
             if not run.retransmitted and seq_lt(end, fack):
-                return True
-    return False
+                return seq_diff(fack, start)
+    return 0
 
 
 def after_recovery(rack: Rack | None) -> Rack | None:

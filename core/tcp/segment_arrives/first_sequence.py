@@ -7,6 +7,7 @@ import msgspec
 
 from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.tcp.actions import Dropped
+from gossamer.core.tcp.arrival import text_at_us
 from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import segment_bytes
 from gossamer.core.tcp.drop import SegmentDrop
@@ -47,7 +48,9 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
 
 def _noted(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     tcb = adopted(tcb, segment) if segment.user_timeout_s else tcb
-    return replace(tcb, rcv_at_us=now_us, ts_recent=ts_recent_after(tcb, segment))
+    bears_next = segment.payload and segment.seq == tcb.rcv_nxt
+    text_us = tcb.rcv_text_at_us if bears_next else text_at_us(tcb)
+    return replace(tcb, rcv_at_us=now_us, ts_recent=ts_recent_after(tcb, segment), rcv_text_at_us=text_us)
 
 
 def is_acceptable(tcb: Tcb, segment: Segment) -> bool:

@@ -5,7 +5,7 @@ Source: RFC 9293 3.10.7.4, seventh; 3.8.6.3 (delayed ACK); RFC 5681 4.2.
 
 import msgspec
 
-from gossamer.core.seq import MASK, Seq, seq_add
+from gossamer.core.seq import MASK, Seq, seq_add, seq_lt
 from gossamer.core.tcp import ecn, reassembly, urgent
 from gossamer.core.tcp.actions import Actions, Deliver, Dropped, Failure
 from gossamer.core.tcp.buffer import appended, concatenated, octets_at, without_front
@@ -86,6 +86,8 @@ def _in_order(tcb: Tcb, payload: bytes, now_us: int) -> Tcb:
         rcv_wnd=tcb.rcv_wnd - taken,
         reassembly=held,
         ack_at_us=min(ack_at_us, ack_deadline_us(tcb, rcv_nxt, now_us)),
+        # What fills a gap began before what had come.
+        rcv_text_at_us=tcb.rcv_text_at_us if seq_lt(tcb.snd_wl1, rcv_nxt) else now_us,
     )
 
 

@@ -25,6 +25,7 @@ from gossamer.core.tcp.tcb import (
     Recovery,
     RoundTrip,
     Run,
+    SendLimits,
     SoftError,
     State,
     Tcb,
@@ -51,6 +52,7 @@ OTHER: dict[str, Any] = {
     "path": Path(),
     "soft_error": SoftError(Failure.RESET, 0),
     "user_timeout": UserTimeout(),
+    "send_limits": SendLimits(5),
     "fast_open": FastOpen(),
     "agreed": Agreed(TcpParameters(mss=1000), 5),
     "congestion": Congestion(77, memory=(1,)),
@@ -68,7 +70,7 @@ def again(tcb: Tcb) -> Tcb | None:
     numbers = pack(tcb)
     if numbers is None:
         return None
-    assert len(numbers) == NUMBERS.size == 127
+    assert len(numbers) == NUMBERS.size == 143
     return unpack(numbers, records(tcb), tcb.agreed.parameters)
 
 

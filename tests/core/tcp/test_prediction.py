@@ -16,6 +16,7 @@ from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults, Line
 from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.sim.states import NOW_US
+from gossamer.core.tcp import send_limits
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.buffer import appended
 from gossamer.core.tcp.events import Close, SegmentArrives, Send
@@ -53,7 +54,8 @@ def sent_by_the_general_path(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
     """SEND without its short cut: into the buffer, then `output`."""
     buffered = appended(tcb.snd_buf, event.data)
     size = tcb.snd_buf_bytes + len(event.data)
-    return output(replace(tcb, snd_buf=buffered, snd_buf_bytes=size), event.now_us)
+    tcb, sent = output(replace(tcb, snd_buf=buffered, snd_buf_bytes=size), event.now_us)
+    return send_limits.asked(tcb, event.now_us, is_whole=True), sent
 
 
 NOT_COMPUTED = {"congestion", "round_trip", "rtt_at_us"}
