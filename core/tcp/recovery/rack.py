@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import Seq, seq_diff, seq_le, seq_lt, seq_max, seq_min
+from gossamer.core.seq import MASK, Seq, seq_diff, seq_le, seq_lt, seq_max, seq_min
 from gossamer.core.tcp.parameters import REORDERING_MAX, REORDERING_WINDOW_PERSIST
 from gossamer.core.tcp.recovery import ranges, transmissions
 from gossamer.core.tcp.recovery.report import AckReport, highest_reported
@@ -222,16 +222,17 @@ def _sent_again(tcb: Tcb, recovery: Recovery) -> tuple[Sent, int]:
     """That part of it which went again, and since when the rest of what went again has been on its way: one
     walk along the runs and what is reported."""
     una, sacked, since_us, index = tcb.snd_una, recovery.sacked, NEVER_US, 0
+    count, sent_at_us = len(sacked), recovery.rack_sent_at_us
     found: Sent = []
     left = una
     for run in transmissions.runs_of(tcb):
         if run.retransmitted:
-            if run.sent_at_us > recovery.rack_sent_at_us:
+            if run.sent_at_us > sent_at_us:
                 since_us = min(since_us, run.sent_at_us)
             else:
                 index = ranges.first_reaching(sacked, run.right, una, index)
-                if index == len(sacked) or seq_lt(left, sacked[index][0]):
-                    right = _judged_end(recovery, run, left)
+                if index == count or (left - una) & MASK < (sacked[index][0] - una) & MASK:
+                    right = run.right if run.sent_at_us < sent_at_us else _judged_end(recovery, run, left)
                     if right != run.right:
                         since_us = min(since_us, run.sent_at_us)
                     for low, high in ranges.uncovered(sacked, recovery.lost, left, right, una):

@@ -44,8 +44,8 @@ def _first_beginning_from(ranges: Ranges, distance: int, base: Seq) -> int:
 
 def first_reaching(ranges: Ranges, seq: Seq, base: Seq, start: int) -> int:
     """The index of the first range from `start` on that ends no earlier than `seq`: for walks along both."""
-    distance = (seq - base) & MASK
-    while start < len(ranges) and (ranges[start][1] - base) & MASK < distance:
+    distance, count = (seq - base) & MASK, len(ranges)
+    while start < count and (ranges[start][1] - base) & MASK < distance:
         start += 1
     return start
 
