@@ -171,11 +171,12 @@ def expires_after_sending_us(tcb: Tcb, snd_nxt: Seq, now_us: int) -> int:
     before.
 
     Source: RFC 8985 7.2: "after transmitting new data" PTO is started anew. RFC 6298 5.1: the retransmission
-    timeout is not, and PTO never passes it.
+    timeout is not, and PTO never passes it. What was armed for one segment, whose ACK the peer may delay,
+    ends sooner once a second one follows.
     """
     if not is_probe_due(tcb):
         return tcb.rtx_at_us
     held, runs = tcb.round_trip, tcb.transmissions
     first_us = runs[0].sent_at_us if runs else tcb.snd_at_us
     pto_us = _probe_wait_us(tcb, (snd_nxt - tcb.snd_una) & MASK)
-    return max(tcb.rtx_at_us, min(now_us + pto_us, first_us + held.rto_us))
+    return min(now_us + pto_us, max(tcb.rtx_at_us, first_us + held.rto_us))
