@@ -191,23 +191,23 @@ class ScriptWorld:
 
     # SEND, and what is held back from it.
 
-    def put(self, made: Socket, count: int, more: bool) -> int:
+    def put(self, made: Socket, count: int, more: bool, *, ends_record: bool = False) -> int:
         """Give octets to SEND; how many found room. With MSG_MORE or TCP_CORK only whole segments go."""
-        taken = self._put(made, count, more)
+        taken = self._put(made, count, more, ends_record)
         made.completions.put_bytes += taken
         return taken
 
-    def _put(self, made: Socket, count: int, more: bool) -> int:
+    def _put(self, made: Socket, count: int, more: bool, ends_record: bool) -> int:
         endpoint, tcb = made.endpoint, made.tcb
         assert endpoint is not None
         assert tcb is not None
         total = made.held_bytes + count
-        holds = more or bool(made.options.get("TCP_CORK"))
+        holds = (more or bool(made.options.get("TCP_CORK"))) and not ends_record
         sending = total - total % tcb.agreed.smss if holds else total
         if not sending:
             self._hold(made, total)
             return count
-        self.host.step(endpoint, Send(bytes(sending), self.host.now_us))
+        self.host.step(endpoint, Send(bytes(sending), self.host.now_us, ends_record=ends_record))
         taken = sending if endpoint.taken_bytes is None else endpoint.taken_bytes
         if taken < sending:
             made.held_bytes = 0

@@ -40,6 +40,8 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     now_us: int
     is_last: bool = False
     """A half-close follows: the FIN rides on the last segment. Holds only when all of `data` finds room."""
+    ends_record: bool = False
+    """No segment spans the end of `data`. Holds only when all of it finds room."""
 
 
 class Receive(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp import ecn, path_mtu, send_limits
+from gossamer.core.tcp import ecn, path_mtu, record_ends, send_limits
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.buffer import text_at
 from gossamer.core.tcp.congestion.initial_window import after_idle
@@ -172,22 +172,24 @@ def _send_new(tcb: Tcb, now_us: int, segments: list[Segment], allowance: int, pr
     usable = tcb.snd_wnd - flight
     largest = tcb.agreed.smss
     if tcb.path is not None:
-        tcb, largest = path_mtu.probe(tcb, now_us, unsent, usable)
+        tcb, largest = path_mtu.probe(tcb, now_us, 0 if tcb.record_ends else unsent, usable)
     congestion = tcb.congestion if flight else after_idle(tcb, now_us)
     room = probe_bytes or congestion.cwnd - (pipe_bytes(tcb) if tcb.recovery is not None else flight)
     if allowance != UNPACED:
         allowance -= sum(len(segment.payload) for segment in segments)
     snd_nxt, first, is_fin_apart = tcb.snd_nxt, len(segments), False
     while unsent > 0:
-        size = min(unsent, largest, usable)
-        if size > room or allowance <= 0 or not is_worth_sending(tcb, size, unsent, flight):
+        part = record_ends.within(tcb, snd_nxt, unsent) if tcb.record_ends else unsent
+        size = min(part, largest, usable)
+        is_worth = size == part < unsent or is_worth_sending(tcb, size, unsent, flight)
+        if size > room or allowance <= 0 or not is_worth:
             break
         cut_bytes = 0
-        if size < unsent and tcb.agreed.parameters.super_segment_bytes:
-            size, cut_bytes = together(tcb, size, flight, unsent, Room(usable, room, allowance))
+        if size < part and tcb.agreed.parameters.super_segment_bytes:
+            size, cut_bytes = together(tcb, size, flight, part, Room(usable, room, allowance))
         payload = text_at(tcb.snd_buf, tcb.snd_buf_offset, flight, size, is_large=cut_bytes > 0)
         unsent, largest = unsent - size, tcb.agreed.smss
-        flags = ACK | PSH if unsent == 0 else ACK
+        flags = ACK | PSH if unsent == 0 or size == part else ACK
         if unsent == 0 and tcb.state in CLOSED_BY_US and usable > size:
             flags |= FIN
         segments.append(make_segment(tcb, now_us, snd_nxt, flags, payload, tcb.agreed.ect, cut_bytes))
@@ -282,5 +284,6 @@ def retransmission(tcb: Tcb, now_us: int, seq: Seq, length: int, cut_bytes: int 
     size = min(length, tcb.snd_buf_bytes - start)
     payload = text_at(tcb.snd_buf, tcb.snd_buf_offset, start, size, is_large=cut_bytes > 0)
     fin = start + length > tcb.snd_buf_bytes and tcb.state in CLOSED_BY_US
-    flags = ACK | (FIN if fin else 0) | (PSH if payload and start + length >= tcb.snd_buf_bytes else 0)
+    is_pushed = start + length >= tcb.snd_buf_bytes or seq_add(seq, length) in tcb.record_ends
+    flags = ACK | (FIN if fin else 0) | (PSH if payload and is_pushed else 0)
     return make_segment(tcb, now_us, seq, flags, payload, NOT_ECT, cut_bytes)

@@ -109,6 +109,9 @@ TRANSMISSIONS_MAX: Final = 128
 """Runs of sequence space whose times of sending are remembered apart; beyond it neighbours share one, the
 later, which only delays their being taken for lost."""
 
+RECORD_ENDS_MAX: Final = 256
+"""Ends of records in a send buffer, which no segment may span, that are kept."""
+
 REORDERING_MAX: Final = 300
 """How many segments of reordering are told of at most, as by Linux (tcp_max_reordering)."""
 

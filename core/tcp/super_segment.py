@@ -61,6 +61,7 @@ def retransmitted_together(tcb: Tcb, again: Sequence[tuple[Seq, int]]) -> list[t
     for seq, length in again:
         if runs and (seq - tcb.snd_una) & MASK < tcb.snd_buf_bytes:
             first, so_far, _ = runs[-1]
+            # What ends a record is shorter than a segment, or ends at its end: no packet spans it.
             if seq == seq_add(first, so_far) and not so_far % smss and so_far + length <= bound:
                 runs[-1] = (first, so_far + length, smss)
                 continue

@@ -428,6 +428,8 @@ class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     busy_us: int = 0
     """How long something was in flight or waited, but for what left as one segment alone, before now."""
     send_limits: SendLimits | None = None
+    record_ends: tuple[Seq, ...] = ()
+    """Behind SND.UNA, ascending: no segment spans one (`core.tcp.record_ends`)."""
 
 
 class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -21,12 +21,13 @@ DONTWAIT: Final = MESSAGE_FLAGS["MSG_DONTWAIT"]
 WAITALL: Final = MESSAGE_FLAGS["MSG_WAITALL"]
 FAST_OPEN: Final = MESSAGE_FLAGS["MSG_FASTOPEN"]
 MORE: Final = MESSAGE_FLAGS["MSG_MORE"]
+EOR: Final = MESSAGE_FLAGS["MSG_EOR"]
 RECEIVE_FLAGS: Final = (
     PEEK | DONTWAIT | WAITALL | MESSAGE_FLAGS["MSG_TRUNC"] | MESSAGE_FLAGS["MSG_NOSIGNAL"]
     | MESSAGE_FLAGS["MSG_CMSG_CLOEXEC"]
 )  # fmt: skip
 ZEROCOPY: Final = MESSAGE_FLAGS["MSG_ZEROCOPY"]
-SEND_FLAGS: Final = DONTWAIT | MORE | ZEROCOPY | MESSAGE_FLAGS["MSG_NOSIGNAL"]
+SEND_FLAGS: Final = DONTWAIT | MORE | EOR | ZEROCOPY | MESSAGE_FLAGS["MSG_NOSIGNAL"]
 BYTES_MAX: Final = 1 << 26
 
 
@@ -197,7 +198,11 @@ def transmit(world: ScriptWorld, made: Socket, count: int, flags: int) -> CallRe
         if error:
             return ended() if put else failed(error)
         if not made.is_connecting or not waits:
-            put += 0 if made.is_connecting else world.put(made, count - put, bool(flags & MORE))
+            put += (
+                0
+                if made.is_connecting
+                else world.put(made, count - put, bool(flags & MORE), ends_record=bool(flags & EOR))
+            )
         if put == count and not (waits and made.is_connecting):
             return ended()
         if not waits:

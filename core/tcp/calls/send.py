@@ -7,7 +7,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq
-from gossamer.core.tcp import send_limits
+from gossamer.core.tcp import record_ends, send_limits
 from gossamer.core.tcp.actions import Accepted, Actions, Failed, Failure
 from gossamer.core.tcp.buffer import queued
 from gossamer.core.tcp.calls.close import FIN_FOLLOWS
@@ -42,6 +42,7 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         and agreed.timestamps
         and not tcb.snd_buf_offset
         and event.now_us - tcb.snd_at_us <= tcb.round_trip.rto_us
+        and not event.ends_record
         and isinstance(data, bytes)
     ):
         return _sent_at_once(tcb, event, data)
@@ -61,6 +62,8 @@ def send(tcb: Tcb, event: Send) -> tuple[Tcb, Actions]:
         tcb = replace(tcb, backoff=0)
     taken = data if room == size else _front(data, room)
     tcb = replace(tcb, snd_buf=queued(tcb.snd_buf, taken), snd_buf_bytes=tcb.snd_buf_bytes + room)
+    if event.ends_record and room == size:
+        tcb = record_ends.ended(tcb)
     if event.is_last and room == size and tcb.state in FIN_FOLLOWS:
         tcb = replace(tcb, state=FIN_FOLLOWS[tcb.state])
     if is_early(tcb):

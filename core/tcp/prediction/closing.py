@@ -38,6 +38,7 @@ def predicted_closing(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb | TimeWait, 
         or tcb.recovery is not None
         or tcb.reassembly is not None
         or tcb.send_limits is not None
+        or tcb.record_ends
         or tcb.snd_buf_bytes > tcb.agreed.parameters.send_buffer_bytes // 2
     ):
         return None

@@ -9,7 +9,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import HALF, MASK, Seq
-from gossamer.core.tcp import send_limits
+from gossamer.core.tcp import record_ends, send_limits
 from gossamer.core.tcp.actions import Actions, Deliver, Signal
 from gossamer.core.tcp.buffer import appended, without_front
 from gossamer.core.tcp.congestion.events import acknowledged, sampled
@@ -91,6 +91,7 @@ def _in_order(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> tuple
             or tcb.backoff
             or tcb.transmissions
             or tcb.send_limits is not None
+            or tcb.record_ends
         ):
             tcb = _with_ack(tcb, event, flight, acked)
         parameters = agreed.parameters
@@ -152,6 +153,8 @@ def _with_ack(tcb: Tcb, event: SegmentArrives, flight: int, acked: int) -> Tcb:
         tcb = measured(tcb, r_us, now_us)
     if tcb.backoff:
         tcb = replace(tcb, backoff=0)
+    if tcb.record_ends:
+        tcb = replace(tcb, record_ends=record_ends.after_ack(tcb.record_ends, Seq(segment.ack)))
     if tcb.send_limits is not None:
         tcb = send_limits.acknowledged(tcb, tcb.snd_buf_bytes - acked, now_us)
     before = tcb

@@ -6,6 +6,7 @@ Source: RFC 5681 3.2, RFC 6582 (NewReno), RFC 6675 5.
 import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le, seq_lt
+from gossamer.core.tcp import record_ends
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.parameters import DUP_THRESH
 from gossamer.core.tcp.path_mtu import is_probe_lost, without_probe
@@ -122,4 +123,7 @@ def found_by_duplicates(tcb: Tcb, recovery: Recovery, report: AckReport) -> Reco
     if not is_first and not is_partial:
         return recovery
     recovery = replace(recovery, must_send=True)
-    return with_lost(recovery, una, seq_add(una, min(tcb.agreed.smss, flight)), una)
+    length = min(tcb.agreed.smss, flight)
+    if tcb.record_ends:
+        length = record_ends.within(tcb, una, length)
+    return with_lost(recovery, una, seq_add(una, length), una)

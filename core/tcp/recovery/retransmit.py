@@ -6,6 +6,7 @@ Source: RFC 6675 4 (NextSeg), 5 (C).
 import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add
+from gossamer.core.tcp import record_ends
 from gossamer.core.tcp.recovery import forward_rto, spurious
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes, without_lost
 from gossamer.core.tcp.recovery.transmissions import after_retransmission
@@ -21,6 +22,8 @@ def next_lost(tcb: Tcb) -> tuple[Seq, int] | None:
         return None
     left, right = recovery.lost[0]
     length = min((right - left) & MASK, tcb.agreed.smss)
+    if tcb.record_ends:
+        length = record_ends.within(tcb, left, length)
     # RFC 6675 5 (C): "If cwnd - pipe >= 1 SMSS the sender SHOULD transmit one or more segments".
     if not recovery.must_send and pipe_bytes(tcb) + length > tcb.congestion.cwnd:
         return None

@@ -7,7 +7,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
-from gossamer.core.tcp import fast_open, send_limits
+from gossamer.core.tcp import fast_open, record_ends, send_limits
 from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.buffer import without_front
 from gossamer.core.tcp.challenge import challenge
@@ -154,6 +154,8 @@ def _advanced(before: Tcb, segment: Segment, event: SegmentArrives) -> tuple[Tcb
         tcb = without_measurement(tcb)
     chunks, offset = without_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
     remaining_bytes = tcb.snd_buf_bytes - octets
+    if tcb.record_ends:
+        tcb = replace(tcb, record_ends=record_ends.after_ack(tcb.record_ends, ack))
     if tcb.send_limits is not None:
         tcb = send_limits.acknowledged(tcb, remaining_bytes, now_us)
     has_room = gives_space(tcb.agreed.parameters, tcb.snd_buf_bytes, remaining_bytes)

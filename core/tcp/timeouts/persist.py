@@ -9,6 +9,7 @@ Source: RFC 9293 3.8.6.1 and 3.8.6.2.1 (4).
 import msgspec
 
 from gossamer.core.seq import MASK, seq_add
+from gossamer.core.tcp import record_ends
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.closed import timed_out
 from gossamer.core.tcp.output import flight_bytes, make_segment, retransmission
@@ -42,6 +43,8 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     if not tcb.snd_wnd and tcb.agreed.parameters.window_probe == "empty":
         return _empty(tcb, now_us)
     length = max(1, min(tcb.snd_wnd, tcb.agreed.smss, tcb.snd_buf_bytes))
+    if tcb.record_ends:
+        length = record_ends.within(tcb, tcb.snd_una, length)
     end = seq_add(tcb.snd_una, length)
     is_retransmission, before = flight_bytes(tcb) > 0, tcb
     # "The transmitting host SHOULD send the first zero-window probe when a zero window has existed for the

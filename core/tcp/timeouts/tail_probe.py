@@ -6,6 +6,7 @@ Source: RFC 8985 7.3.
 import msgspec
 
 from gossamer.core.seq import seq_add
+from gossamer.core.tcp import record_ends
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.output import flight_bytes, probe_with_new, retransmission
 from gossamer.core.tcp.recovery.tail_loss_probe import probed
@@ -34,6 +35,8 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     # Of what was sent together the last segment may be shorter, but is never longer; a FIN may ride on it.
     has_fin = flight_bytes(tcb) > tcb.snd_buf_bytes
     length = min(last_run_bytes(tcb), tcb.agreed.smss + has_fin)
+    if tcb.record_ends:
+        length = record_ends.last_part(tcb, length)
     seq = seq_add(tcb.snd_nxt, -length)
     probe = retransmission(tcb, now_us, seq, length)
     tcb = probed(tcb, is_old=True)

@@ -52,6 +52,7 @@ OTHER: dict[str, Any] = {
     "path": Path(),
     "soft_error": SoftError(Failure.RESET, 0),
     "user_timeout": UserTimeout(),
+    "record_ends": (5,),
     "send_limits": SendLimits(5),
     "fast_open": FastOpen(),
     "agreed": Agreed(TcpParameters(mss=1000), 5),
