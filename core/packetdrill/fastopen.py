@@ -83,5 +83,6 @@ class FastOpenCookies:
         return replace(opening, cookie=self._got.cookie, peer_mss=self._got.mss)
 
     def granted(self, action: Granted) -> None:
-        """The server gave us a cookie."""
-        self._got = action
+        """The server answered a Fast Open: its MSS, and a cookie if it gave one."""
+        known = self._got.cookie if self._got is not None else ASK
+        self._got = action if action.cookie else replace(action, cookie=known)

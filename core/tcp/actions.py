@@ -42,6 +42,7 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
     """Remember the peer's Fast Open cookie, and its MSS, for the next connection. Source: RFC 7413 4.1.3."""
 
     cookie: bytes
+    """b"" when it gave none: one that is known stays."""
     mss: int
 
 

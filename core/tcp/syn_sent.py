@@ -100,6 +100,7 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
     tcb = measured(tcb, r_us, now_us) if r_us is not None else tcb
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     taken_bytes = acked_bytes(tcb, segment.ack) or 0
+    has_asked = tcb.fast_open is not None and tcb.fast_open.cookie is not None
     has_refused = tcb.fast_open is not None and taken_bytes < tcb.fast_open.syn_bytes
     tcb = with_acked(tcb, taken_bytes)
     tcb = replace(
@@ -116,8 +117,8 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
         tcb = send_limits.asked(tcb, now_us, is_whole=True)
     actions: Actions = (Signal.ESTABLISHED,)
     cookie = granted_cookie(segment)
-    if cookie is not None:
-        actions += (Granted(cookie, (segment.syn_options or NO_OPTIONS).mss),)
+    if cookie is not None or has_asked:
+        actions += (Granted(cookie or b"", (segment.syn_options or NO_OPTIONS).mss),)
     if segment.payload or segment.flags & FIN:
         # Seventh, eighth: "If there are other controls or text in the segment, then continue processing at
         # the sixth step".

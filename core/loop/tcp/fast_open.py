@@ -107,8 +107,10 @@ class FastOpens:
         return replace(opening, cookie=server.cookie, peer_mss=server.mss)
 
     def perform_granted(self, connection: Connection, action: Granted) -> None:
-        """A server gave us a cookie."""
-        self._remember(connection.flow, FastOpenServer(action.cookie, action.mss))
+        """A server answered a Fast Open: its MSS, and a cookie if it gave one."""
+        flow = connection.flow
+        known = self._servers.get(flow[:16], FastOpenServer())
+        self._remember(flow, FastOpenServer(action.cookie or known.cookie, action.mss))
 
     def on_lost(self, connection: Connection) -> None:
         """A SYN with the option was not answered in time."""

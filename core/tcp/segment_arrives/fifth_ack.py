@@ -105,7 +105,7 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
         return Verdict(after, segment, actions + answer, stops=True)
     if seq_lt(ack, tcb.snd_una):
         # "If the ACK is a duplicate (SEG.ACK =< SND.UNA), it can be ignored": its text still counts.
-        return PROCEED
+        return _reported_late(tcb, segment, event) if segment.sack and tcb.agreed.sack else PROCEED
     before = tcb
     if seq_lt(tcb.snd_una, ack):
         tcb, news = _advanced(tcb, segment, event)
@@ -121,6 +121,12 @@ def _acknowledged(tcb: Tcb, segment: Segment, event: SegmentArrives, actions: Ac
         tcb = on_ack(before, tcb, segment, event.now_us, is_duplicate, acks=event.acks)
     tcb = _sampled(before, _echo_answered(before, tcb, segment, event.now_us), segment, event.now_us)
     return Verdict(tcb, segment, actions) if tcb is not before or actions else PROCEED
+
+
+def _reported_late(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | None:
+    """What an ACK that was overtaken on its way reports of what lies behind SND.UNA, as Linux reads it."""
+    after = on_ack(tcb, tcb, segment, event.now_us)
+    return PROCEED if after is tcb else Verdict(_sampled(tcb, after, segment, event.now_us), segment)
 
 
 def _echo_answered(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
