@@ -15,6 +15,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.disk.spin import SPIN_US
 from gossamer.core.tcp.parameters import Bounds, TcpParameters
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
+from gossamer.shards.admin.address import parse_admin_address
 from gossamer.shards.web.log_layout import layout_of
 from gossamer.shards.web.options import WebOptions, check
 
@@ -110,6 +111,16 @@ class SupervisorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     restart_period_us: Annotated[int, Meta(ge=1_000_000)] = 60_000_000
 
 
+class AdminConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """[admin]: what monitoring and people see of the running server."""
+
+    address: str = ""
+    """Where: "unix" is admin.sock in the run directory, "127.0.0.1:9100" TCP, "" nowhere."""
+
+    def __post_init__(self) -> None:
+        check("address", parse_admin_address, self.address)
+
+
 class ServerTcp(TcpParameters, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
     """[tcp]: the parameters, with super-segments, which the sink of a server cuts, and idle connections
     parked."""
@@ -127,6 +138,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     web: WebOptions = field(default_factory=WebOptions)
     log: LogConfig = field(default_factory=LogConfig)
     supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)
+    admin: AdminConfig = field(default_factory=AdminConfig)
 
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {

@@ -56,6 +56,7 @@ GAUGES: Final = (
     "time_wait",
     "disk_engine",
     "disk_waiting",
+    "queue_waiting",
 )
 """They say what is now, and end with their process; the others are totals and go on over restarts."""
 

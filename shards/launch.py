@@ -97,9 +97,11 @@ class WorkerProcess:
         is_sound = self.started_us <= beaten_us <= now_us + CLOCK_SLACK_US
         return max(0, now_us - (beaten_us if is_sound else self.started_us))
 
-    def figures(self, now_us: int) -> tuple[float, int, int]:
-        """CPU in percent since this was asked last, resident bytes, age of the heartbeat."""
-        return *self._usage.figures(now_us), self.heartbeat_age_us(now_us)
+    def figures(self, now_us: int) -> tuple[float, int, int, int]:
+        """CPU in percent since this was asked last, CPU in us of its whole life, resident bytes, age of the
+        heartbeat."""
+        percent, rss_bytes = self._usage.figures(now_us)
+        return percent, self._usage.cpu_us, rss_bytes, self.heartbeat_age_us(now_us)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; to nobody else, even when it has ended meanwhile: the number is its own until it is

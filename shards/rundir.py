@@ -1,4 +1,4 @@
-"""The run directory of one server: lock, state file, control socket.
+"""The run directory of one server: lock, state file, control socket, admin socket.
 
 Owns names and places. A lock that a living process holds says that the server runs; the state file alone
 says nothing, as a killed process leaves it behind. It says nothing that anybody acts on with more rights than
@@ -21,6 +21,7 @@ from gossamer.shards.rules import Owner
 STATE: Final = "state.json"
 LOCK: Final = "lock"
 CONTROL: Final = "control.sock"
+ADMIN: Final = "admin.sock"
 SOCKET_PATH_BYTES_MAX: Final = 107
 """What sun_path holds. Source: unix(7)."""
 STATE_BYTES_MAX: Final = 1 << 16
@@ -130,7 +131,7 @@ class RunDirectory:
 
     def release(self) -> None:
         """Remove the files and let go of the lock."""
-        for name in (CONTROL, STATE, LOCK):
+        for name in (CONTROL, ADMIN, STATE, LOCK):
             self._folder.unlink(name)
         self._folder.remove()
         if self._lock_fd >= 0:

@@ -204,13 +204,14 @@ class Slot:
     def status(self, now_us: int) -> WorkerStatus:
         """What `gossamer status` shows of the shard."""
         process, plan = self.current, self._run.plan.shard(self.shard)
-        cpu_percent, rss_bytes, age_us = process.figures(now_us) if process else (0.0, 0, 0)
+        cpu_percent, cpu_us, rss_bytes, age_us = process.figures(now_us) if process else (0.0, 0, 0, 0)
         figures = ProcessFigures(
             id=self.shard,
             pid=process.pid if process else 0,
             queues=self._run.queues_of(self.shard),
             cpu=plan.cpu,
             cpu_percent=cpu_percent,
+            cpu_us=cpu_us,
             rss_bytes=rss_bytes,
             restarts=self.restarts,
             heartbeat_age_us=age_us,

@@ -7,6 +7,7 @@ something turns out to be unavailable, the server runs on kernel sockets and say
 import contextlib
 import os
 import secrets
+import socket
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ import msgspec
 from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.shards import firewall
 from gossamer.shards.active_opens import allocation_lock
+from gossamer.shards.admin.server import open_admin
 from gossamer.shards.bootsecret import boot_secret
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
@@ -141,6 +143,8 @@ class ServerRun(contextlib.ExitStack):
         self._steering: Steering | None = None
         self.opened: Opened
         self.directory: RunDirectory
+        self.admin: socket.socket | None = None
+        """Listens at the admin address, if there is one."""
         self.liveness_read = -1
         self._liveness = contextlib.ExitStack()
         """Holds the end of the pipe that nobody writes to."""
@@ -338,3 +342,6 @@ class ServerRun(contextlib.ExitStack):
             self._boot_secret = boot_secret()
         self._open_liveness()
         self._open_directory()
+        self.admin = open_admin(self.config.admin.address, self.directory.path)
+        if self.admin is not None:
+            self.callback(self.admin.close)

@@ -10,7 +10,7 @@ import msgspec
 
 from gossamer.core.loop.disk.engine import ENGINES
 from gossamer.ffi.privileges import CAP_NET_ADMIN, CAP_NET_RAW
-from gossamer.shards.counters import TOTALS, add_totals, drops_of, state_of
+from gossamer.shards.counters import TOTALS, WorkerState, add_totals, drops_of, state_of
 from gossamer.shards.procfs import Held
 
 CAPABILITY_NAMES: Final = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_NET_RAW: "CAP_NET_RAW"}
@@ -56,6 +56,10 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """Connections, of those open, that are kept in few octets since nothing happens on them."""
     held: Held | None = None
     """What the kernel holds its process to; None while there is none."""
+    cpu_us: int = 0
+    """CPU time of its present process."""
+    queue_waiting: int = 0
+    """Packets that wait in the kernel for it, as they were a second ago at most."""
     queue: int | None = None
 
 
@@ -84,6 +88,8 @@ class ServerStatus(msgspec.Struct, frozen=True):
     """Rules of the firewall that somebody removed, and the server has installed again."""
     rules_trouble: str = ""
     """Why rules are missing at this moment; "" when none is."""
+    admin: str = ""
+    """Where metrics and the dashboard are; "" for nowhere."""
 
 
 class ProcessFigures(msgspec.Struct, frozen=True):
@@ -94,6 +100,7 @@ class ProcessFigures(msgspec.Struct, frozen=True):
     queues: tuple[int, ...]
     cpu: int | None
     cpu_percent: float
+    cpu_us: int
     rss_bytes: int
     restarts: int
     heartbeat_age_us: int
@@ -133,7 +140,16 @@ def worker_status(
         restarts=figures.restarts,
         heartbeat_age_us=figures.heartbeat_age_us,
         held=figures.held,
+        cpu_us=figures.cpu_us,
+        queue_waiting=kernel.get("queue_waiting", 0),
     )
+
+
+def what_is_not_ready(status: ServerStatus) -> str:
+    """Why the server cannot be sent clients, in words; "" when every shard is served."""
+    serving = WorkerState.SERVING.name.lower()
+    idle = [f"worker {worker.id} is {worker.state}" for worker in status.workers if worker.state != serving]
+    return "; ".join(idle + [status.rules_trouble] * bool(status.rules_trouble))
 
 
 def describe_held(held: Held) -> str:

@@ -19,6 +19,7 @@ from gossamer.core.clock import NEVER_US, monotonic_us
 from gossamer.core.errors import what_failed
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.printable import printable
+from gossamer.shards.admin.server import AdminServer, url_of
 from gossamer.shards.config import WORKERS_MAX, Config
 from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
 from gossamer.shards.counters import WorkerState
@@ -87,12 +88,15 @@ class Supervisor:
         self._wanted = len(self._slots)
         """How many workers there are to be."""
         self._reload_error = ""
+        self._admin: AdminServer | None = None
 
     # The loop.
 
     def run(self) -> None:
         """Serve until stopped. Raises: GaveUpError, CannotStartError, ConfigError."""
         control = ControlServer(self._run.directory.control_path, self._selector, self._answer)
+        if self._run.admin is not None:
+            self._admin = AdminServer(self._run.admin, self._selector, self.status)
         self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
         try:
             self._start_all()
@@ -101,6 +105,8 @@ class Supervisor:
         finally:
             self._kill_all()
             control.close()
+            if self._admin is not None:
+                self._admin.close()
             self._selector.close()
         if self._failure is not None:
             raise self._failure
@@ -130,6 +136,8 @@ class Supervisor:
         if self._run.guard is not None and not self._stopping:
             self._run.guard.tick(now_us)
         self._follow_root()
+        if self._admin is not None:
+            self._admin.tick(now_us)
         if self._run.plan.stack == "nfqueue" and now_us >= self._kernel_drops_at_us:
             self._kernel_drops_at_us = now_us + KERNEL_DROPS_INTERVAL_US
             self._copy_kernel_drops()
@@ -178,6 +186,7 @@ class Supervisor:
             its = [queues[number] for number in numbers if number in queues]
             slot.kernel_row.set("drop_kernel_queue_full", sum(q.dropped_queue_full_total for q in its))
             slot.kernel_row.set("drop_kernel_socket_full", sum(q.dropped_socket_full_total for q in its))
+            slot.kernel_row.set("queue_waiting", sum(q.waiting for q in its))
 
     # Signals.
 
@@ -476,6 +485,7 @@ class Supervisor:
             workers=[slot.status(monotonic_us()) for slot in self._slots],
             rules_restored_total=guard.restored_total if guard else 0,
             rules_trouble=printable(guard.trouble) if guard else "",
+            admin=url_of(run.admin),
         )
 
 

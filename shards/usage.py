@@ -13,6 +13,11 @@ class ProcessUsage:
         self._asked_us = started_us
         self._cpu_seconds = 0.0
 
+    @property
+    def cpu_us(self) -> int:
+        """CPU time of its whole life, as it was when this was asked last."""
+        return round(self._cpu_seconds * 1_000_000)
+
     def figures(self, now_us: int) -> tuple[float, int]:
         """CPU in percent of one processor since this was asked last, resident bytes; 0 when it is gone."""
         import psutil

@@ -28,7 +28,7 @@ OPTIONAL = {
 }
 """What only one file needs, and the extra that brings it."""
 
-IMPORTED_FROM = {"passlib": "libpass"}
+IMPORTED_FROM = {"passlib": "libpass", "prometheus_client": "prometheus-client"}
 """What brings a package of another name."""
 
 SKIPPED_WITHOUT = {"ffi/nfqueue_package.py"}

@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from gossamer.cli.print_config import format_config
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.printable import printable
+from gossamer.shards.admin.server import url_of
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
@@ -58,6 +59,7 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "access_log": ("log", "access_log"),
     "access_log_file": ("log", "access_log_file"),
     "access_log_format": ("log", "access_log_format"),
+    "admin": ("admin", "address"),
 }
 """Which key of config.toml an option sets."""
 
@@ -136,6 +138,8 @@ def _start_lines(run: ServerRun) -> Iterator[str]:
     yield f"  workers   {len(plan.shards)}, as {user}{where}"
     directory = os.fspath(run.directory.path)
     yield f"  run-dir   {printable(directory)}"
+    if run.admin is not None:
+        yield f"  admin     {printable(url_of(run.admin))}"
     yield f"  stop      Ctrl-C, or: gossamer stop --run-dir {shell_word(directory)}"
     for warning in run.warnings:
         yield f"  {click.style('warning', fg='yellow')}   {printable(warning)}"
@@ -180,6 +184,7 @@ def shell_word(path: str) -> str:
 @_option("access_log", "Write a line for each response.", is_switch=True)
 @_option("access_log_file", "Where to: a file, or fd:N.  [standard output]")
 @_option("access_log_format", "common, combined, json, or a line with names in braces.  [common]")
+@_option("admin", "Where metrics are told: an address with its port, or unix.  [nowhere]")
 @click.option("--set", "set", multiple=True, metavar="SECTION.KEY=VALUE", help="Set any key of config.toml.")
 @click.option("--check-config", is_flag=True, help="Check the configuration and end.")
 @click.option("--print-config", is_flag=True, help="Print the configuration in effect and end.")

@@ -45,17 +45,21 @@ def is_gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_serve__answers_and_says_what_where_and_why(serve: Serve) -> None:
-    server = serve().wait_ready()
+def test_serve__answers_and_says_what_where_and_why__at_the_admin_address_too(serve: Serve) -> None:
+    server = serve("--admin", "unix").wait_ready()
     assert server.get() == (200, b"hello\n")
     log = server.log()
     for part in (
         "http://127.0.0.1:",
         "kernel sockets: as configured",
         "gossamer stop --run-dir",
-        str(server.directory),
+        f"  admin     unix:{server.directory}/admin.sock",
     ):
         assert part in log
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.connect(str(server.directory / "admin.sock"))
+        admin.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert admin.makefile("rb").read().endswith(b"\r\n\r\nready\n")
 
 
 def test_status__json__the_promised_keys(serve: Serve) -> None:

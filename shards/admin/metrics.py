@@ -1,0 +1,134 @@
+"""A status as metrics: the text formats of Prometheus and of OpenMetrics. Pure.
+
+Owns the names of the metrics. Seconds and bytes, as both formats want it; a total that its worker's process
+has counted goes on over restarts, the CPU time and the gauges are those of the present process.
+
+Source: Prometheus, "Text-based format", version 0.0.4; OpenMetrics 1.0.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+import msgspec
+
+from gossamer.shards.status import ServerStatus, WorkerStatus
+
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+PREFIX: Final = "gossamer_"
+SECONDS: Final = 1e-6
+"""Of a microsecond."""
+
+Labels = tuple[tuple[str, str], ...]
+Labelled = tuple[Labels, WorkerStatus]
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One metric with all its samples."""
+
+    name: str
+    """Without prefix, and without the `_total` of a counter."""
+    kind: Literal["gauge", "counter"]
+    help: str
+    samples: list[tuple[Labels, float]]
+
+
+GAUGES: Final = (
+    ("worker_connections", "Connections open.", "connections"),
+    ("worker_threads", "Threads alive.", "threads"),
+    ("worker_connections_half_open", "Connections in the SYN queues.", "half_open"),
+    ("worker_connections_unaccepted", "Established connections that wait to be accepted.", "accept_queue"),
+    ("worker_queue_waiting", "Packets that wait in the kernel for the worker.", "queue_waiting"),
+    ("worker_connections_parked", "Idle connections that are kept in few octets.", "parked"),
+    ("worker_resident_memory_bytes", "Resident memory.", "rss_bytes"),
+)
+"""The name, its help and the field of a worker's status."""
+
+
+def metrics_of(status: ServerStatus) -> Iterator[Metric]:
+    """Everything that is told of a server."""
+    info = (("stack", status.stack), ("core", status.core), ("output", status.output))
+    yield Metric("build_info", "gauge", "The stack, and the build of the TCP.", [(info, 1)])
+    yield _of_server("uptime_seconds", "gauge", "Since the start.", status.uptime_us * SECONDS)
+    yield _of_server("generation", "gauge", "Grows with each reload.", status.generation)
+    yield _of_server("reloading", "gauge", "Whether workers are being replaced.", status.reloading)
+    yield _of_server("reload_failed", "gauge", "Whether the last reload failed.", bool(status.reload_error))
+    yield _of_server(
+        "rules_missing", "gauge", "Whether firewall rules are missing.", bool(status.rules_trouble)
+    )
+    yield _of_server(
+        "rules_restored",
+        "counter",
+        "Firewall rules removed by others, and restored.",
+        status.rules_restored_total,
+    )
+    workers: list[Labelled] = [((("worker", str(worker.id)),), worker) for worker in status.workers]
+    yield Metric(
+        "worker_state", "gauge", "1 for the state that the worker is in.",
+        [((*labels, ("state", worker.state)), 1) for labels, worker in workers],
+    )  # fmt: skip
+    for name, text, field in GAUGES:
+        yield Metric(name, "gauge", text, [(labels, getattr(worker, field)) for labels, worker in workers])
+    yield Metric(
+        "worker_heartbeat_age_seconds", "gauge", "Since the last beat of its heart.",
+        [(labels, worker.heartbeat_age_us * SECONDS) for labels, worker in workers],
+    )  # fmt: skip
+    yield Metric(
+        "worker_cpu_seconds", "counter", "CPU time of its present process.",
+        [(labels, worker.cpu_us * SECONDS) for labels, worker in workers],
+    )  # fmt: skip
+    yield Metric(
+        "worker_restarts", "counter", "Deaths after which it was started again.",
+        [(labels, worker.restarts) for labels, worker in workers],
+    )  # fmt: skip
+    yield from _totals(workers)
+    drops: list[tuple[Labels, float]] = [
+        ((*labels, ("reason", reason)), count)
+        for labels, worker in workers
+        for reason, count in worker.drops.items()
+    ]
+    yield Metric("worker_drops", "counter", "Packets and segments dropped, by reason.", drops)
+
+
+def _of_server(name: str, kind: Literal["gauge", "counter"], text: str, value: float) -> Metric:
+    return Metric(name, kind, text, [((), value)])
+
+
+def _totals(workers: list[Labelled]) -> Iterator[Metric]:
+    """A counter for each total of a row; its name says what it counts."""
+    names = dict.fromkeys(name for _, worker in workers for name in worker.totals)
+    for name in names:
+        plain = name.removesuffix("_total")
+        samples: list[tuple[Labels, float]] = [
+            (labels, worker.totals.get(name, 0)) for labels, worker in workers
+        ]
+        yield Metric(f"worker_{plain}", "counter", f"{plain.replace('_', ' ').capitalize()}.", samples)
+
+
+def expose(metrics: Iterable[Metric], *, is_openmetrics: bool) -> str:
+    """The metrics as text."""
+    lines: list[str] = []
+    for metric in metrics:
+        sample = f"{PREFIX}{metric.name}{'_total' if metric.kind == 'counter' else ''}"
+        # OpenMetrics: the family of a counter has the name without _total.
+        family = f"{PREFIX}{metric.name}" if is_openmetrics else sample
+        lines += [f"# HELP {family} {metric.help}", f"# TYPE {family} {metric.kind}"]
+        lines += [f"{sample}{_braced(labels)} {_number(value)}" for labels, value in metric.samples]
+    if is_openmetrics:
+        lines.append("# EOF")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _braced(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)

@@ -1,0 +1,41 @@
+"""The metrics, read by the parsers of prometheus_client."""
+
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_prometheus
+
+from gossamer.shards.admin.metrics import expose, metrics_of
+
+from .sample import sample_status, sample_worker
+
+
+def samples(families: list[Metric]) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_both_formats__read_by_prometheus_client__the_same_samples() -> None:
+    status = sample_status(sample_worker(0, connections=9), sample_worker(1, drop_tcp_bad_checksum=4))
+    metrics = list(metrics_of(status))
+    old = list(read_prometheus(expose(metrics, is_openmetrics=False)))
+    new = list(read_openmetrics(expose(metrics, is_openmetrics=True)))
+    found = samples(old)
+    assert found == samples(new)
+    assert found["gossamer_worker_connections", "0"] == 9
+    assert found["gossamer_worker_requests_total", "1"] == 7
+    assert found["gossamer_worker_cpu_seconds_total", "0"] == 2.5
+    assert found["gossamer_worker_queue_waiting", "0"] == 3
+    assert found["gossamer_worker_drops_total", "kernel_queue_full", "1"] == 5
+    assert found["gossamer_worker_drops_total", "tcp_bad_checksum", "1"] == 4
+    assert found["gossamer_worker_state", "serving", "0"] == 1
+    assert found["gossamer_uptime_seconds",] == 1.5
+    assert found["gossamer_build_info", "native", status.output, "nfqueue"] == 1
+    assert {family.type for family in old} == {family.type for family in new} == {"gauge", "counter"}
+
+
+def test_names__each_once() -> None:
+    names = [metric.name for metric in metrics_of(sample_status())]
+    assert len(set(names)) == len(names)
