@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "sim": ("gossamer.cli.sim.command", "Run whole connections in virtual time over a simulated bottleneck."),
     "status": ("gossamer.cli.status", "Show a running server and its workers."),
     "stop": ("gossamer.cli.running", "Drain a server and end it."),
+    "top": ("gossamer.cli.top", "Watch the workers of a running server; q ends."),
     "worker": ("gossamer.cli.running", "List the workers, replace them, or have more or fewer."),
 }
 """The module that has each command, under the command's name, and its line in the help."""
