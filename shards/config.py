@@ -16,6 +16,7 @@ from gossamer.core.loop.disk.spin import SPIN_US
 from gossamer.core.tcp.parameters import Bounds, TcpParameters
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.shards.admin.address import parse_admin_address
+from gossamer.shards.logs import LogFormat
 from gossamer.shards.web.log_layout import layout_of
 from gossamer.shards.web.options import WebOptions, check
 
@@ -89,6 +90,8 @@ class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """[log]"""
 
     level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+    format: LogFormat = "text"
+    """Of the lines on standard error: "text" for people, "json" for programs."""
     access_log: bool = False
     access_log_file: str = ""
     """A file, "fd:3" for a descriptor that the server was started with, "" for standard output."""

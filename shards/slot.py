@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals, private_row
 from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.logs import about
 from gossamer.shards.procfs import held_to
 from gossamer.shards.queuemoves import hand_over
 from gossamer.shards.serving import RETIRE
@@ -70,13 +71,17 @@ class Slot:
         """Whether the shard is served."""
         return self.current is not None and self.current.state is WorkerState.SERVING
 
-    def _start(self, *, waits: bool, is_successor: bool = False) -> WorkerProcess:
-        return WorkerProcess(self._run.worker_plan(self.shard, is_successor=is_successor), waits=waits)
+    def _start(self, why: str, *, waits: bool, is_successor: bool = False) -> WorkerProcess:
+        process = WorkerProcess(self._run.worker_plan(self.shard, is_successor=is_successor), waits=waits)
+        told = about("worker_started", worker=self.shard, pid=process.pid, why=why)
+        log.info("worker %d (pid %d): started: %s", self.shard, process.pid, why, extra=told)
+        return process
 
     def start(self) -> None:
         """Start the shard's worker; two never read one queue, so it waits for one that still drains."""
         self.restart_at_us = None
         self.current = self._start(
+            "the one before it died" if self.restarts else "its shard begins",
             waits=self._waits and self.retiring is not None,
             is_successor=self._run.moves and not self._run.served_queues_of(self.shard),
         )
@@ -85,7 +90,8 @@ class Slot:
         """Begin to replace the worker by one of the present configuration, without a gap."""
         if self.current is None:
             return  # it is about to be started anyway
-        self.successor = self._start(waits=self._waits, is_successor=self._run.moves)
+        why = "to replace the present one"
+        self.successor = self._start(why, waits=self._waits, is_successor=self._run.moves)
 
     def advance(self, now_us: int, graceful_us: int) -> None:
         """Retire the old worker once its successor is ready."""
@@ -184,22 +190,19 @@ class Slot:
             age_us = process.heartbeat_age_us(now_us)
             limit_us = start_timeout_us if process.state is WorkerState.STARTING else heartbeat_timeout_us
             if process.stop_deadline_us is not None and now_us > process.stop_deadline_us:
-                log.warning("worker %d (pid %d) did not end in time: killed", self.shard, process.pid)
+                self._tell_killed(process, "did not end in time")
             elif process.state is WorkerState.UNSOUND and process.stop_deadline_us is None:
-                log.error(
-                    "worker %d (pid %d): what it says of its state is none: killed", self.shard, process.pid
-                )
+                self._tell_killed(process, "what it says of its state is none")
             elif age_us > limit_us:
-                log.error(
-                    "worker %d (pid %d): no heartbeat for %.1f s: killed",
-                    self.shard,
-                    process.pid,
-                    age_us / 1e6,
-                )
+                self._tell_killed(process, f"no heartbeat for {age_us / 1e6:.1f} s")
             else:
                 continue
             process.stop_deadline_us = now_us + KILL_GRACE_US
             process.send(signal.SIGKILL)
+
+    def _tell_killed(self, process: WorkerProcess, why: str) -> None:
+        told = about("worker_killed", worker=self.shard, pid=process.pid, why=why)
+        log.error("worker %d (pid %d): %s: killed", self.shard, process.pid, why, extra=told)
 
     def status(self, now_us: int) -> WorkerStatus:
         """What `gossamer status` shows of the shard."""

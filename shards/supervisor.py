@@ -27,6 +27,7 @@ from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError
 from gossamer.shards.frames import output_of
 from gossamer.shards.handing import identity_of
 from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.logs import about
 from gossamer.shards.orphans import reap_orphans
 from gossamer.shards.procfs import read_queues
 from gossamer.shards.queuemoves import inherit, share, take_unread, unread
@@ -195,9 +196,9 @@ class Supervisor:
             if number == signal.SIGHUP:
                 self._reload_loudly()
             elif number == signal.SIGINT or (number in STOPPING and self._stopping):
-                self.stop(at_once=True)
+                self.stop(signal.Signals(number).name, at_once=True)
             elif number in STOPPING:
-                self.stop()
+                self.stop(signal.Signals(number).name)
             elif number == signal.SIGQUIT:
                 self._dump_threads()
             elif number == signal.SIGUSR1:
@@ -226,11 +227,12 @@ class Supervisor:
 
     # Starting and ending.
 
-    def stop(self, *, at_once: bool = False) -> None:
+    def stop(self, why: str, *, at_once: bool = False) -> None:
         """Drain and end; or end at once."""
         self._stopping = True
         graceful_us = 0 if at_once else self._run.config.server.timeout_graceful_shutdown_us
-        log.info("stopping%s", "" if at_once else f": draining, {_patience(graceful_us)}")
+        how = "at once" if at_once else f"draining, {_patience(graceful_us)}"
+        log.info("stopping: %s; asked by %s", how, why, extra=about("server_stopping", why=why))
         self._run.begin_end()
         number = signal.SIGINT if at_once else signal.SIGTERM
         for slot in self._slots:
@@ -238,7 +240,7 @@ class Supervisor:
 
     def _fail(self, failure: CommandError) -> None:
         self._failure = failure
-        self.stop(at_once=True)
+        self.stop("its own failure", at_once=True)
 
     def _kill_all(self) -> None:
         """Leave no process behind, whatever happened."""
@@ -260,7 +262,11 @@ class Supervisor:
         status = process.reap()
         was_successor = process is slot.successor or slot.is_taking(process)
         ended = WorkerExit(slot.shard, status)
+        is_expected = self._stopping or process is slot.retiring
         is_bare = slot.ended(process)
+        if is_expected:
+            told = about("worker_ended", worker=slot.shard, pid=process.pid, status=status, why="asked to")
+            log.info("%s, as it was asked to", describe_exit(ended), extra=told)
         if self._stopping:
             return
         if is_bare and slot.is_leaving:
@@ -270,13 +276,13 @@ class Supervisor:
         if was_successor:
             self._reload_error = f"{describe_exit(ended)} before it served; the old one goes on"
             self._abandon_successors()
-            log.error("reload: %s", self._reload_error)
+            log.error("reload: %s", self._reload_error, extra=about("reload_failed", why=self._reload_error))
         elif is_bare and status in HOPELESS and not self._is_ready:
             kind = ConfigError if status == ExitCode.USAGE else CannotStartError
             self._fail(kind(f"{describe_exit(ended)}; its own message stands above"))
         elif is_bare:
             self._leave_to_the_living(slot)
-            self._restart(slot, ended)
+            self._restart(slot, ended, process.pid)
 
     def _leave_to_the_living(self, dead: Slot) -> None:
         """Its queues go to the others, who answer from now on whoever is new."""
@@ -366,23 +372,26 @@ class Supervisor:
             raise CommandError(f"workers: found {wanted}; allowed: 1 to {most}, until a restart")
         self._wanted = wanted
 
-    def _restart(self, slot: Slot, ended: WorkerExit) -> None:
+    def _restart(self, slot: Slot, ended: WorkerExit, pid: int) -> None:
         settings = self._run.config.supervisor
         policy = RestartPolicy(settings.restart_intensity, settings.restart_period_us)
         now_us = monotonic_us()
         match decide_restart(policy, self._history, ended, now_us):
             case GiveUp(reason):
-                log.critical("giving up: %s", reason)
+                log.critical("giving up: %s", reason, extra=about("server_gave_up", why=reason))
                 self._fail(GaveUpError(reason))
             case Restart(delay_us, history):
-                log.error("%s; a new one starts in %g s", describe_exit(ended), delay_us / 1e6)
+                told = about(
+                    "worker_died", worker=slot.shard, pid=pid, status=ended.status, restart_in_us=delay_us
+                )
+                log.error("%s; a new one starts in %g s", describe_exit(ended), delay_us / 1e6, extra=told)
                 self._history = history
                 slot.restarts += 1
                 slot.restart_at_us = now_us + delay_us
 
     # Reload.
 
-    def reload(self) -> list[str]:
+    def reload(self, why: str) -> list[str]:
         """Replace all workers by ones of the configuration as it is now; returns what only a restart would
         change.
 
@@ -404,15 +413,18 @@ class Supervisor:
         self._run.change_config(config)
         self._replace(self._slots)
         self._generation += 1
-        log.info("reloading: generation %d%s", self._generation, "".join(f"; {each}" for each in ignored))
+        told = about("server_reloading", generation=self._generation, why=why)
+        notes = "".join(f"; {each}" for each in ignored)
+        log.info("reloading: generation %d; asked by %s%s", self._generation, why, notes, extra=told)
         return ignored
 
     def _reload_loudly(self) -> None:
         try:
-            self.reload()
+            self.reload("SIGHUP")
         except CommandError as error:
             self._reload_error = str(error)
-            log.error("reload refused, everything goes on as it was: %s", error)
+            told = about("reload_failed", why=self._reload_error)
+            log.error("reload refused, everything goes on as it was: %s", error, extra=told)
 
     def _replace_worker(self, worker: int | None) -> None:
         slots = self._slots if worker is None else [slot for slot in self._slots if slot.shard == worker]
@@ -445,10 +457,10 @@ class Supervisor:
             case "status":
                 return ControlAnswer(True, "", msgspec.to_builtins(self.status()))
             case "stop":
-                self.stop()
+                self.stop("gossamer stop")
                 return ControlAnswer(True, "stopping")
             case "reload":
-                return ControlAnswer(True, "reloading", self.reload())
+                return ControlAnswer(True, "reloading", self.reload("gossamer reload"))
             case "restart":
                 self._replace_worker(request.worker)
                 return ControlAnswer(True, "restarting")

@@ -153,7 +153,7 @@ def connection_limit(plan: WorkerPlan) -> int:
 
 def run_worker(plan: WorkerPlan) -> None:
     """Serve until asked to end."""
-    configure_logging(plan.config.log.level, f"worker {plan.shard.id}")
+    configure_logging(plan.config.log.level, f"worker {plan.shard.id}", plan.config.log.format)
     keep_freed_memory()
     keep_from_children(plan.descriptors.inherited())
     set_what_was_inherited()

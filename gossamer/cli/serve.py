@@ -5,6 +5,7 @@ a key of config.toml; precedence is option > environment > config.toml > default
 """
 
 import contextlib
+import logging
 import os
 import shlex
 import sys
@@ -22,7 +23,7 @@ from gossamer.shards.admin.server import url_of
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
-from gossamer.shards.logs import configure_logging
+from gossamer.shards.logs import about, configure_logging
 from gossamer.shards.machine import require_machine
 from gossamer.shards.outlet import Outlets
 from gossamer.shards.rules import evaluations_max
@@ -35,6 +36,8 @@ from gossamer.shards.settings import (
 )
 from gossamer.shards.startup import ServerRun, check_files, target_kind
 from gossamer.shards.supervisor import SIGNALS, Supervisor
+
+log = logging.getLogger("gossamer.supervisor")
 
 OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "target": ("server", "target"),
@@ -56,6 +59,7 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "queue_first": ("nfqueue", "queue_first"),
     "nfqueue_backend": ("nfqueue", "backend"),
     "log_level": ("log", "level"),
+    "log_format": ("log", "format"),
     "access_log": ("log", "access_log"),
     "access_log_file": ("log", "access_log_file"),
     "access_log_format": ("log", "access_log_format"),
@@ -124,6 +128,20 @@ def announcement(run: ServerRun) -> bytes:
     return (lines if is_styled else click.unstyle(lines)).encode()
 
 
+def announce(run: ServerRun, outlets: Outlets) -> None:
+    """Say that the server is ready: to people, or to programs as events of the log."""
+    if run.config.log.format == "text":
+        outlets.error.put(announcement(run))
+        return
+    told = about(
+        "server_ready", pid=os.getpid(), url=run.url, stack=run.plan.stack, why=run.plan.reason,
+        workers=len(run.plan.shards), admin=url_of(run.admin), run_dir=os.fspath(run.directory.path),
+    )  # fmt: skip
+    log.info("ready: serves %s on %s", run.config.server.target, run.url, extra=told)
+    for warning in run.warnings:
+        log.warning("%s", warning)
+
+
 def _start_lines(run: ServerRun) -> Iterator[str]:
     config, plan = run.config, run.plan
     names = {"kernel": "kernel sockets", "nfqueue": "the functional TCP (NFQUEUE)"}
@@ -181,6 +199,7 @@ def shell_word(path: str) -> str:
 @_option("nfqueue_backend", "netlink (ours) or netfilterqueue (the NetfilterQueue package).  [netlink]")
 @_option("queue_first", "First NFQUEUE number to try.  [100]")
 @_option("log_level", "critical, error, warning, info or debug.  [info]")
+@_option("log_format", "Of those lines: text, or json.  [text]")
 @_option("access_log", "Write a line for each response.", is_switch=True)
 @_option("access_log_file", "Where to: a file, or fd:N.  [standard output]")
 @_option("access_log_format", "common, combined, json, or a line with names in braces.  [common]")
@@ -210,7 +229,7 @@ def serve(context: click.Context, /, check_config: bool, print_config: bool, **_
 
 def run_server(config: Config, load: Callable[[], Config]) -> None:
     """Run a supervisor until it ends. Raises: CommandError."""
-    configure_logging(config.log.level, "supervisor")
+    configure_logging(config.log.level, "supervisor", config.log.format)
     require_machine()
     set_what_was_inherited()
     # A signal that comes while rules are installed or removed waits until that is done.
@@ -220,6 +239,6 @@ def run_server(config: Config, load: Callable[[], Config]) -> None:
         outlets = Outlets()
         outlets.take_over_log()
         try:
-            Supervisor(run, signals, load, on_ready=lambda: outlets.error.put(announcement(run))).run()
+            Supervisor(run, signals, load, on_ready=lambda: announce(run, outlets)).run()
         finally:
             outlets.close()
