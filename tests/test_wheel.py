@@ -86,7 +86,8 @@ def test_wheel__content__all_modules_and_nothing_else(built: tuple[Path, str]) -
     with zipfile.ZipFile(built[0]) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name and name[-1] != "/"}
     compiled = {f"gossamer/ffi/{name}.abi3.so" for name in ("_aio", "_await", "_packet", "_system")}
-    assert found == compiled | modules() | {"gossamer/py.typed", "gossamer/loadtest/load.schema.json"}
+    data = {"loadtest/load.schema.json", "shards/admin/dashboard.html", "py.typed"}
+    assert found == compiled | modules() | {f"gossamer/{name}" for name in data}
 
 
 def test_wheel__built__nothing_is_deprecated(built: tuple[Path, str]) -> None:

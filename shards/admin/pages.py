@@ -16,11 +16,13 @@ import msgspec
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.http.response import CLOSE, response_head
 from gossamer.shards.admin.address import is_name_of_others
+from gossamer.shards.admin.dashboard import dashboard, policy
 from gossamer.shards.admin.metrics import OPENMETRICS, PROMETHEUS, expose, metrics_of
 from gossamer.shards.status import ServerStatus, what_is_not_ready
 
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
+HTML: Final = "text/html; charset=utf-8"
 
 FIELDS: Final = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), CLOSE)
 
@@ -54,6 +56,8 @@ def answer_admin(
 def find_page(request: Request, status: Callable[[], ServerStatus]) -> AdminPage:
     """What a GET is answered."""
     match request.target.partition("?")[0]:
+        case "/":
+            return AdminPage(200, HTML, dashboard(), (("Content-Security-Policy", policy()),))
         case "/healthz":
             return AdminPage(200, TEXT, "ok\n")
         case "/readyz":
@@ -65,4 +69,4 @@ def find_page(request: Request, status: Callable[[], ServerStatus]) -> AdminPage
             is_openmetrics = "application/openmetrics-text" in (request.field("accept") or "").lower()
             kind = OPENMETRICS if is_openmetrics else PROMETHEUS
             return AdminPage(200, kind, expose(metrics_of(status()), is_openmetrics=is_openmetrics))
-    return AdminPage(404, TEXT, "there are /metrics, /status, /healthz and /readyz\n")
+    return AdminPage(404, TEXT, "there are /, /metrics, /status, /healthz and /readyz\n")
