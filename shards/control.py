@@ -5,6 +5,7 @@ of the socket and of its directory says who may speak (its owner and root). A cl
 its answer, and the supervisor never waits for one.
 """
 
+import contextlib
 import os
 import selectors
 import socket
@@ -26,7 +27,7 @@ TIMEVAL: Final = struct.Struct("@ll")
 
 T = TypeVar("T")
 
-Command = Literal["status", "stop", "reload", "restart", "add", "remove", "firewall"]
+Command = Literal["status", "stop", "reload", "restart", "add", "remove", "firewall", "capture"]
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +35,9 @@ class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     command: Command
     worker: int | None = None
-    """Of `restart`: which one; None is all."""
+    """Of `restart` and `capture`: which one; None is all."""
+    peer: str = ""
+    """Of `capture`: the address whose packets are wanted; "" is every one."""
 
 
 class ControlAnswer(msgspec.Struct, frozen=True):
@@ -54,10 +57,16 @@ class ControlServer:
     """
 
     def __init__(
-        self, path: Path, selector: selectors.BaseSelector, answer: Callable[[ControlRequest], ControlAnswer]
+        self,
+        path: Path,
+        selector: selectors.BaseSelector,
+        answer: Callable[[ControlRequest], ControlAnswer],
+        answer_with: Callable[[ControlRequest, int], ControlAnswer] | None = None,
     ) -> None:
+        """`answer_with` has the requests that come with a descriptor, which is closed after its answer."""
         self._selector = selector
         self._answer = answer
+        self._answer_with = answer_with
         self._clients: list[socket.socket] = []
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -81,19 +90,24 @@ class ControlServer:
 
     def _serve(self, client: socket.socket) -> None:
         try:
-            data = client.recv(REQUEST_BYTES_MAX)
-            if data:
-                client.send(msgspec.json.encode(self._reply(data)))
+            data, fds, _, _ = socket.recv_fds(client, REQUEST_BYTES_MAX, 1)
+            with contextlib.ExitStack() as given:
+                for fd in fds:
+                    given.callback(os.close, fd)
+                if data:
+                    client.send(msgspec.json.encode(self._reply(data, fds)))
         except OSError:
             pass  # the client left: nobody is there to answer
         self._forget(client)
 
-    def _reply(self, data: bytes) -> ControlAnswer:
+    def _reply(self, data: bytes, fds: list[int]) -> ControlAnswer:
         try:
             request = msgspec.json.decode(data, type=ControlRequest)
         except msgspec.DecodeError as error:
             return ControlAnswer(False, f"control request: {error}", exit_code=ExitCode.FAILED)
         try:
+            if fds and self._answer_with is not None:
+                return self._answer_with(request, fds[0])
             return self._answer(request)
         except CommandError as error:
             return ControlAnswer(False, printable(str(error)), exit_code=error.exit_code)
@@ -111,8 +125,8 @@ class ControlServer:
         self._listener.close()
 
 
-def ask(path: Path, request: ControlRequest) -> ControlAnswer:
-    """Ask the supervisor behind a control socket.
+def ask(path: Path, request: ControlRequest, fd: int | None = None) -> ControlAnswer:
+    """Ask the supervisor behind a control socket, and give it a descriptor where the request needs one.
 
     Raises: NotRunningError when nobody answers; when it says no, the CommandError that it names.
     """
@@ -122,7 +136,11 @@ def ask(path: Path, request: ControlRequest) -> ControlAnswer:
             client.setsockopt(socket.SOL_SOCKET, option, TIMEVAL.pack(TIMEOUT_SECONDS, 0))
         try:
             client.connect(os.fspath(path))
-            client.send(msgspec.json.encode(request))
+            message = msgspec.json.encode(request)
+            if fd is None:
+                client.send(message)
+            else:
+                socket.send_fds(client, [message], [fd])
             data = client.recv(ANSWER_BYTES_MAX)
         except PermissionError as error:
             raise NotRunningError(f"{path}: it belongs to another user; ask as that one") from error

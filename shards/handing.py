@@ -9,7 +9,7 @@ Source: unix(7), SCM_RIGHTS; dup(2).
 import os
 import socket
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 NAME_BYTES_MAX: Final = 64
@@ -53,14 +53,18 @@ def hand_over(channel: socket.socket, name: str, fd: int) -> bool:
     return True
 
 
-def take_over(channel: socket.socket, held: Mapping[str, int]) -> str:
-    """Take a descriptor, which then stands in place of what is held by its name; that name, or "" when none
-    comes any more."""
+def take_over(
+    channel: socket.socket, held: Mapping[str, int], take_new: Callable[[str, int], None] | None = None
+) -> str:
+    """Take a descriptor, which then stands in place of what is held by its name, or is given to `take_new`
+    where nothing is; that name, or "" when none comes any more."""
     message, fds, _, _ = socket.recv_fds(channel, NAME_BYTES_MAX, 1, socket.MSG_DONTWAIT)
     name = message.decode("ascii")
     for fd in fds:
         if name in held:
             put_in_place(fd, held[name])
+        elif take_new is not None:
+            take_new(name, fd)
         else:
             os.close(fd)
     return name

@@ -127,6 +127,10 @@ class WorkerProcess:
         """Send it a letter; whether it went out."""
         return send_letter(self._letters, letter, descriptors)
 
+    def tap(self, name: str, fd: int) -> bool:
+        """Have it tell of its packets over a socket; whether it was told so."""
+        return hand_over(self._handed, name, fd)
+
     def go(self) -> None:
         """Let a successor begin."""
         if self._go_write != NO_DESCRIPTOR:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any, Final
 
-from gossamer.core.clock import NEVER_US, SECOND_US, Clock
+from gossamer.core.clock import NEVER_US, SECOND_US, Clock, wall_us
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
 from gossamer.core.threads.cancel import move_on_after
@@ -29,6 +29,7 @@ from gossamer.shards.queuewords import words_of
 from gossamer.shards.root import warn_of_no_entry
 from gossamer.shards.signals import STOPPING, describe_meaningless
 from gossamer.shards.stack import Stack, Statistics
+from gossamer.shards.tap import CAPTURE, Tap
 
 log = logging.getLogger("gossamer.worker")
 
@@ -139,7 +140,7 @@ class Worker:
         """Serve another folder, or write to another file, whenever the supervisor hands one over."""
         while True:
             await EpollWait(channel.fileno(), select.EPOLLIN)
-            name = take_over(channel, held)
+            name = take_over(channel, held, self._take_new)
             if not name:
                 return  # the supervisor is gone
             if name not in folders:
@@ -147,6 +148,16 @@ class Worker:
             warn_of_no_entry(held[name], name, folders[name])
             if self._application is not None:
                 self._application.forget()
+
+    def _take_new(self, name: str, fd: int) -> None:
+        """Begin a capture; what has another name is of no use."""
+        kind, *about = name.split(" ")
+        observe = self._stack.observe if self._stack is not None else None
+        channel = socket.socket(fileno=fd)
+        if kind != CAPTURE or observe is None:
+            channel.close()
+            return
+        Tap(channel, int(about[0]), "".join(about[1:]), wall_us, observe)
 
     # Queues that come and go.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gossamer.core.io.stream import Acceptor, Connector
+from gossamer.core.loop.tcp.door import Observer
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.handover import Mobility
 from gossamer.shards.workerplan import WorkerPlan
@@ -33,6 +34,8 @@ class Stack(msgspec.Struct, frozen=True):
     statistics: Statistics
     connector: Connector | None
     """Opens connections; None on a functional TCP that was given no local ports."""
+    observe: Callable[[Observer | None], None] | None = None
+    """Shows every step of every connection; None on kernel sockets."""
     mobility: Mobility | None = None
     """Gives queues to other workers, and takes them; None where none can move."""
 

@@ -145,5 +145,6 @@ def build_stack(
         has_in_flight=partial(has_in_flight, loop, mobility),
         statistics=loop.statistics,
         connector=TcpConnector(loop, ports.as_range(), system_entropy(SECRET_BYTES)) if ports else None,
+        observe=loop.observe,
         mobility=mobility,
     )

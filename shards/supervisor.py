@@ -45,6 +45,7 @@ from gossamer.shards.signals import ENDING, NO_LOG_FILES, NO_UPGRADE, STOPPING, 
 from gossamer.shards.slot import KILL_GRACE_US, RETIRED_MAX, Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ServerStatus
+from gossamer.shards.tap import require_message_socket, tap_name
 from gossamer.shards.units import format_duration
 
 log = logging.getLogger("gossamer.supervisor")
@@ -95,7 +96,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Serve until stopped. Raises: GaveUpError, CannotStartError, ConfigError."""
-        control = ControlServer(self._run.directory.control_path, self._selector, self._answer)
+        control = ControlServer(self._run.directory.control_path, self._selector, self._answer, self._capture)
         if self._run.admin is not None:
             self._admin = AdminServer(self._run.admin, self._selector, self.status)
         self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
@@ -469,6 +470,26 @@ class Supervisor:
                 return ControlAnswer(True, f"{self._wanted} workers")
             case "firewall":
                 return ControlAnswer(True, "restoring", list(self._restore_rules()))
+            case "capture":
+                raise CommandError("capture: the request came without a socket for the packets")
+
+    def _capture(self, request: ControlRequest, fd: int) -> ControlAnswer:
+        """Have workers tell of their packets over a socket, whose other end asked."""
+        if request.command != "capture":
+            return self._answer(request)
+        if self._run.plan.stack != "nfqueue":
+            raise CommandError(f"capture: {self._run.url} runs on kernel sockets, which tcpdump can see")
+        slots = [slot for slot in self._slots if request.worker in (None, slot.shard)]
+        try:
+            require_message_socket(fd)
+            names = {slot.shard: tap_name(slot.shard, request.peer) for slot in slots}
+        except (OSError, ValueError) as error:
+            raise CommandError(f"capture: {error}") from error
+        told = [s.shard for s in slots if s.current is not None and s.current.tap(names[s.shard], fd)]
+        if not told:
+            raise CommandError("capture: no worker of that number serves at this moment")
+        log.info("packets of workers %s are captured", told, extra=about("capture_started", why="asked to"))
+        return ControlAnswer(True, "capturing", told)
 
     def _restore_rules(self) -> tuple[str, ...]:
         if self._run.guard is None:

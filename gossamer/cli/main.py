@@ -20,6 +20,10 @@ COMMANDS: Final = {
         "gossamer.cli.bench",
         "Measure the web server beside others over a link, and the paper's experiments again.",
     ),
+    "capture": (
+        "gossamer.cli.capture",
+        "Write the packets of the functional TCP to FILE (pcapng), each with the rule that sent it.",
+    ),
     "firewall": (
         "gossamer.cli.firewall",
         "Show, install or remove the rules that bring packets to the workers.",

@@ -48,6 +48,7 @@ def test_help__names_commands_and_exit_codes() -> None:
         ["firewall", "down"],
         ["password"],
         ["top"],
+        ["capture"],
     ],
 )
 def test_help__of_every_command__has_an_example(argv: list[str]) -> None:

@@ -1,0 +1,113 @@
+"""A tap in the core's door: what it tells, and that it never waits."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from gossamer.core.loop.tcp.door import Observer
+from gossamer.core.sim import states
+from gossamer.core.tcp.events import Close, SegmentArrives, Send
+from gossamer.core.tcp.step import step
+from gossamer.core.wire.flow import pack_flow
+from gossamer.core.wire.packet import parse_packet
+from gossamer.core.wire.segment import ACK, FIN, Segment
+from gossamer.core.wire.text import Extent, TextInParts
+from gossamer.shards.tap import Tap, TapRecord, require_message_socket, tap_name
+
+PEER = "192.0.2.7"
+FLOW = pack_flow(("192.0.2.1", 80), (PEER, 5000))
+BACK = pack_flow((PEER, 5000), ("192.0.2.1", 80))
+
+
+class Tapped:
+    """A tap, what it observes by, and what comes out."""
+
+    def __init__(self, peer: str = "") -> None:
+        self.observer: Observer | None = None
+        self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ours.setblocking(False)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+        Tap(theirs, 3, peer, lambda: 77, self.observe)
+
+    def observe(self, observer: Observer | None) -> None:
+        self.observer = observer
+
+    def step(self, event: Send | Close | SegmentArrives) -> None:
+        """A step of an established connection."""
+        assert self.observer is not None
+        before = states.established()
+        after, actions = step(before, event)
+        self.observer(FLOW, before, event, after, actions)
+
+    def told(self) -> Iterator[TapRecord]:
+        while True:
+            try:
+                yield msgspec.msgpack.decode(self.ours.recv(1 << 17), type=TapRecord)
+            except BlockingIOError:
+                return
+
+
+def test_tap__what_comes_and_what_goes__each_by_its_rule() -> None:
+    tapped = Tapped()
+    fin = states.from_peer(states.established(), flags=FIN | ACK)
+    tapped.step(SegmentArrives(fin, states.NOW_US))
+    came, went = tapped.told()
+    assert (came.is_out, went.is_out, came.worker, came.wall_us) == (False, True, 3, 77)
+    # A packet is parsed as its receiver sees it.
+    assert parse_packet(came.packet) == (FLOW, fin)
+    found = parse_packet(went.packet)
+    assert isinstance(found, tuple)
+    assert found[0] == BACK
+    assert went.reason.startswith("a segment arrives (RFC 9293 3.10.7.4)\nESTABLISHED -> CLOSE-WAIT\n")
+    assert "rcv_nxt" in went.reason
+
+
+def test_tap__of_one_peer__nothing_of_others() -> None:
+    for peer, count in ((PEER, 1), ("192.0.2.8", 0)):
+        tapped = Tapped(peer)
+        tapped.step(Close(states.NOW_US, receives=True))
+        assert len(list(tapped.told())) == count
+
+
+def test_tap__text_of_a_file__as_zeros() -> None:
+    tapped = Tapped()
+    assert tapped.observer is not None
+    tcb = states.established()
+    segment = Segment(1, 2, ACK, 3, payload=TextInParts((Extent(9, 0, 5),), 5))
+    tapped.observer(FLOW, tcb, Close(states.NOW_US), tcb, (segment,))
+    (record,) = tapped.told()
+    assert record.packet.endswith(bytes(5))
+
+
+def test_tap__nobody_reads__counted_and_not_waited_for() -> None:
+    tapped = Tapped()
+    for _ in range(200):
+        tapped.step(Close(states.NOW_US, receives=True))
+    records = list(tapped.told())
+    assert 0 < len(records) < 200
+    tapped.step(Close(states.NOW_US, receives=True))
+    (last,) = tapped.told()
+    assert last.lost_total == 200 - len(records)
+
+
+def test_tap__its_reader_has_left__observes_no_more() -> None:
+    tapped = Tapped()
+    tapped.ours.close()
+    tapped.step(Close(states.NOW_US, receives=True))
+    assert tapped.observer is None
+
+
+def test_name__with_an_address_as_it_is_meant() -> None:
+    assert (tap_name(2, ""), tap_name(2, "2001:DB8:0::1")) == ("capture 2", "capture 2 2001:db8::1")
+    with pytest.raises(ValueError, match="é"):
+        tap_name(0, "é")
+
+
+def test_descriptor__that_is_no_socket_of_messages__refused() -> None:
+    with open(os.devnull) as file, pytest.raises(OSError, match="non-socket"):
+        require_message_socket(file.fileno())
+    with socket.socket(socket.AF_UNIX) as stream, pytest.raises(OSError, match="wrong type"):
+        require_message_socket(stream.fileno())
