@@ -29,6 +29,9 @@ TTL_DEFAULT: Final = 64
 """Source: RFC 1700, IP time to live parameter."""
 HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
 """Room before each payload for the longest header: IPv6, TCP, timestamps."""
+FLAGS_MAX: Final = 0xFF
+"""What of a segment's flags is an octet of the header; the one beyond is AE."""
+OUT_AE: Final = lib.OUT_AE
 SEGMENT_BYTES_MAX: Final = 65535
 PARTS_MAX: Final = lib.TEXT_PARTS_MAX
 """Stretches of a text that leave as they stand; more are copied."""
@@ -167,12 +170,15 @@ class RawSink:
             return
         ts_val = segment.ts_val
         with_timestamp = ts_val >= 0 and not options_bytes
+        kind, flags = int(with_timestamp), segment.flags
+        if flags > FLAGS_MAX:
+            kind, flags = kind | OUT_AE, flags & FLAGS_MAX
         _PACK_RECORD(
             self._records,
             self._count * OUT_RECORD_BYTES,
             flow,
-            with_timestamp,
-            segment.flags,
+            kind,
+            flags,
             segment.window,
             segment.seq,
             segment.ack,

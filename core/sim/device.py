@@ -21,9 +21,10 @@ from gossamer.core.wire.record import (
     KIND_OPTIONS,
     KIND_PLAIN,
     KIND_TIMESTAMP,
+    RECORD_AE,
     SIDE_RECORD,
 )
-from gossamer.core.wire.segment import CE, URG, Segment, SynOptions
+from gossamer.core.wire.segment import AE, CE, URG, Segment, SynOptions
 from gossamer.core.wire.text import Extent, TextInParts, octets_of
 from gossamer.ffi.packets import OneWay, OutSegment
 
@@ -85,8 +86,9 @@ class MemorySource:
             kind = KIND_OPTIONS
             self._write_side(index, segment)
         times = (segment.ts_val, segment.ts_ecr) if has_timestamp else (0, 0)
-        fields = (segment.flags, segment.window, segment.seq, segment.ack, *times)
-        self._write_record(index, flow, kind, fields, octets_of(segment.payload), segment.ecn)
+        fields = (segment.flags & ~AE, segment.window, segment.seq, segment.ack, *times)
+        ecn = segment.ecn | (RECORD_AE if segment.flags & AE else 0)
+        self._write_record(index, flow, kind, fields, octets_of(segment.payload), ecn)
 
     def _write_record(
         self,
@@ -123,7 +125,7 @@ class MemorySource:
 
 def _is_rare(segment: Segment) -> bool:
     """Whether a segment goes the slow way for something other than SYN options, SACK, URG."""
-    return segment.ecn == CE or segment.user_timeout_s > 0
+    return segment.ecn == CE or segment.user_timeout_s > 0 or segment.flags & AE > 0
 
 
 class MemorySink(OneWay):

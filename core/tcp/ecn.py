@@ -17,9 +17,10 @@ Source: RFC 3168 6.1, RFC 8311 4.
 import msgspec
 
 from gossamer.core.seq import seq_lt
+from gossamer.core.tcp.accurate_ecn import more_marks
 from gossamer.core.tcp.congestion.events import marked
 from gossamer.core.tcp.tcb import Agreed, Ecn, Phase, Tcb
-from gossamer.core.wire.segment import ACK, CE, CWR, ECE, Segment
+from gossamer.core.wire.segment import ACE_FLAGS, ACK, AE, CE, CWR, ECE, Segment
 
 replace = msgspec.structs.replace
 
@@ -48,12 +49,14 @@ def syn_flags(tcb: Tcb) -> int:
     retransmission timeout interval MAY resend the SYN and any subsequent SYN retransmissions with CWR and ECE
     cleared."
     """
-    return SETUP_SYN if tcb.agreed.ecn and not tcb.backoff else 0
+    if not tcb.agreed.ecn or tcb.backoff:
+        return 0
+    return SETUP_SYN | AE if tcb.agreed.accurate_ecn else SETUP_SYN
 
 
 def syn_ack_flags(agreed: Agreed) -> int:
     """What the SYN-ACK we send says of ECN."""
-    return ECE if agreed.ecn else 0
+    return ACE_FLAGS[agreed.accurate_ecn] if agreed.accurate_ecn else ECE if agreed.ecn else 0
 
 
 def after_plain_syn(agreed: Agreed) -> Agreed:
@@ -90,11 +93,25 @@ def on_text(tcb: Tcb, segment: Segment) -> Tcb:
     return tcb if echoes == held.echoes else replace(tcb, ecn=replace(held, echoes=echoes))
 
 
+def flags_of(tcb: Tcb) -> int:
+    """What each segment says of marks, on a connection that has a record.
+
+    Source: RFC 3168 6.1.3: "that TCP receiver continues to set the ECN-Echo flag in all the ACK packets it
+    sends"; RFC 9768 3.2.2, the field ACE.
+    """
+    held = tcb.ecn
+    assert held is not None
+    if tcb.agreed.accurate_ecn:
+        return ACE_FLAGS[held.received_ce % len(ACE_FLAGS)]
+    return ECE if held.echoes else 0
+
+
 # The sender of data.
 
 
 def on_echo(before: Tcb, tcb: Tcb, now_us: int) -> Tcb:
-    """After an ACK with ECE that made `tcb` of `before`: reduce the window, once for each window of data.
+    """After an ACK that tells of marks and made `tcb` of `before`: reduce the window, once for each window of
+    data.
 
     Source: RFC 3168 6.1.2: "TCP should not react to congestion indications more than once every window of
     data", and "SHOULD NOT increase the congestion window in response to the receipt of an ECN-Echo ACK".
@@ -123,11 +140,24 @@ def on_retransmission(tcb: Tcb) -> Tcb:
     recovery, held = tcb.recovery, tcb.ecn
     if recovery is None or (held is not None and held.answered_to == recovery.recover):
         return tcb
-    return replace(tcb, ecn=replace(held or IDLE, owes_cwr=True, answered_to=recovery.recover))
+    owes_cwr = not tcb.agreed.accurate_ecn
+    return replace(tcb, ecn=replace(held or IDLE, owes_cwr=owes_cwr, answered_to=recovery.recover))
 
 
 def _answered(tcb: Tcb) -> Tcb:
-    return replace(tcb, ecn=replace(tcb.ecn or IDLE, owes_cwr=True, answered_to=tcb.snd_nxt))
+    # Who counts marks needs no word of what was done about them.
+    owes_cwr = not tcb.agreed.accurate_ecn
+    return replace(tcb, ecn=replace(tcb.ecn or IDLE, owes_cwr=owes_cwr, answered_to=tcb.snd_nxt))
+
+
+def on_ace(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+    """After an ACK of accurate ECN that made `tcb` of `before`. Source: RFC 9768 3.2.2.5."""
+    more = more_marks(before, tcb, segment)
+    if not more:
+        return tcb
+    held = tcb.ecn or IDLE
+    tcb = replace(tcb, ecn=replace(held, sent_ce=held.sent_ce + more))
+    return on_echo(before, tcb, now_us) if tcb.agreed.ect else tcb
 
 
 def announced(tcb: Tcb, segments: list[Segment], first: int) -> Tcb:
@@ -149,4 +179,6 @@ def settled(tcb: Tcb) -> Tcb:
         return tcb
     if held.answered_to is not None and not seq_lt(held.answered_to, tcb.snd_una):
         return tcb
+    if tcb.agreed.accurate_ecn:
+        return tcb if held.answered_to is None else replace(tcb, ecn=replace(held, answered_to=None))
     return replace(tcb, ecn=None)

@@ -8,6 +8,7 @@ from functools import lru_cache
 import msgspec
 
 from gossamer.core.seq import Seq
+from gossamer.core.tcp import accurate_ecn
 from gossamer.core.tcp.ecn import is_setup
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.parameters import (
@@ -65,9 +66,10 @@ def wanted(parameters: TcpParameters, opening: Opening, passive: bool = False) -
         sack=parameters.sack,
         ts_offset=opening.ts_offset,
         passive=passive,
-        ecn=parameters.ecn == "on" or (passive and parameters.ecn == "passive"),
+        ecn=parameters.ecn in ("on", "accurate") or (passive and parameters.ecn == "passive"),
         is_ipv6=opening.is_ipv6,
         traffic_class=parameters.dscp << ECN_BITS,
+        accurate_ecn=accurate_ecn.NOT_ECT_CODE if parameters.ecn == "accurate" else 0,
     )
 
 
@@ -82,7 +84,7 @@ def agreement(wish: Agreed, syn: Segment) -> Agreed:
     # outgrows the send buffer, so that whoever asks only for a segment's room keeps to that bound too.
     largest = min(peer_mss, wish.rmss) - (TIMESTAMP_OPTION_BYTES if timestamps else 0)
     smss = min(largest, wish.parameters.send_buffer_bytes)
-    return replace(
+    agreed = replace(
         wish,
         irs=Seq(syn.seq),
         smss=smss,
@@ -95,6 +97,12 @@ def agreement(wish: Agreed, syn: Segment) -> Agreed:
         ecn=ecn,
         ect=ECT_0 if ecn else NOT_ECT,
     )
+    if not wish.accurate_ecn:
+        return agreed
+    if accurate_ecn.is_setup(syn):
+        return accurate_ecn.agreement(agreed, syn, ECT_0)
+    # RFC 9768 3.1.1, table 2: a peer that knows classic ECN alone has that.
+    return replace(agreed, accurate_ecn=0)
 
 
 def after_lost_syn(tcb: Tcb) -> Tcb:

@@ -10,6 +10,7 @@ Source: tcp(7), TCP_INFO; linux/tcp.h for names and units; RFC 4898 for what the
 import msgspec
 
 from gossamer.core.seq import MASK
+from gossamer.core.tcp.accurate_ecn import FIRST
 from gossamer.core.tcp.arrival import text_at_us
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
@@ -120,6 +121,7 @@ class TcpInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tcpi_delivered: int | None = None
     """Segments that have arrived, the SYN too; the functional TCP makes full ones of the octets."""
     tcpi_delivered_ce: int | None = None
+    """Those of them that were marked, where accurate ECN was agreed on."""
     tcpi_bytes_sent: int | None = None
     tcpi_bytes_retrans: int | None = None
     tcpi_dsack_dups: int | None = None
@@ -163,7 +165,7 @@ def _handshake(tcb: Tcb) -> dict[str, int]:
         "tcpi_options": (OPTION_TIMESTAMPS if agreed.timestamps else 0)
         | (OPTION_SACK if agreed.sack else 0)
         | (OPTION_WSCALE if scaling else 0)
-        | (OPTION_ECN if agreed.ecn else 0),
+        | (OPTION_ECN if agreed.ecn or agreed.accurate_ecn else 0),
         "tcpi_snd_wscale": agreed.snd_wind_shift,
         "tcpi_rcv_wscale": max(agreed.rcv_wind_shift, 0),
         "tcpi_snd_mss": agreed.smss,
@@ -253,7 +255,8 @@ def _delivered(tcb: Tcb) -> dict[str, int]:
         return {"tcpi_delivered": 0}
     sacked = tcb.recovery.sacked_bytes if tcb.recovery is not None else 0
     octets = ((tcb.snd_una - tcb.agreed.iss - 1) & MASK) + sacked
-    return {"tcpi_delivered": _segments(octets, tcb.agreed.smss) + 1}
+    marked = {"tcpi_delivered_ce": tcb.ecn.sent_ce - FIRST} if tcb.agreed.accurate_ecn and tcb.ecn else {}
+    return {"tcpi_delivered": _segments(octets, tcb.agreed.smss) + 1, **marked}
 
 
 def _receiving(tcb: Tcb) -> dict[str, int]:

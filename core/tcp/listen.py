@@ -9,6 +9,7 @@ import msgspec
 
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp import fast_open
+from gossamer.core.tcp.accurate_ecn import begun
 from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
@@ -71,9 +72,9 @@ def opened(parameters: TcpParameters, syn: Segment, opening: Opening) -> Tcb:
     A property test holds it equal to `open_passive`.
     """
     options = syn.syn_options or NO_OPTIONS
-    if options.cookie is not None:
+    if options.cookie is not None or parameters.ecn == "accurate":
         agreed = agreement(wanted(parameters, opening, passive=True), syn)
-        return open_passive(agreed, syn, opening.now_us)
+        return begun(open_passive(agreed, syn, opening.now_us), syn)
     has_timestamp = syn.ts_val >= 0
     kind = _of_kind(
         parameters, opening.mss, opening.is_ipv6, options, syn.window, has_timestamp, syn.flags & SETUP_FLAGS

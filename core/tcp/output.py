@@ -30,7 +30,7 @@ from gossamer.core.tcp.super_segment import Room, retransmitted_together, togeth
 from gossamer.core.tcp.tcb import Phase, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq, window_field
-from gossamer.core.wire.segment import ACK, ECE, FIN, NO_TIMESTAMP, NOT_ECT, PSH, SackBlock, Segment
+from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, NOT_ECT, PSH, SackBlock, Segment
 from gossamer.core.wire.text import Payload
 
 replace = msgspec.structs.replace
@@ -55,10 +55,8 @@ def make_segment(
     SACK when it has no payload, since options would take from the room of a full one. `ect` is for new data
     alone (RFC 3168 6.1.4 to 6.1.6)."""
     agreed = tcb.agreed
-    if tcb.ecn is not None and tcb.ecn.echoes:
-        # RFC 3168 6.1.3: "that TCP receiver continues to set the ECN-Echo flag in all the ACK packets it
-        # sends".
-        flags |= ECE
+    if tcb.ecn is not None:
+        flags |= ecn.flags_of(tcb)
     sack: tuple[SackBlock, ...] = ()
     if tcb.reassembly is not None and agreed.sack and not payload:
         sack = dsack.blocks_with_duplicate(tcb.reassembly, sack_blocks(tcb.reassembly))

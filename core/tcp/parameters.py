@@ -276,8 +276,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Offer and take timestamps (RFC 7323 3)."""
     sack: bool = True
     """Offer and take selective acknowledgements (RFC 2018)."""
-    ecn: Literal["off", "passive", "on"] = "passive"
-    """Explicit congestion notification (RFC 3168): never, where the peer asks for it, or asked for too."""
+    ecn: Literal["off", "passive", "on", "accurate"] = "passive"
+    """Explicit congestion notification (RFC 3168): never, where the peer asks for it, or asked for too;
+    accurate: both, with marks counted where the peer knows how (RFC 9768)."""
     rack: bool = True
     """Take segments for lost by when they were sent (RFC 8985), not by counting (RFC 6675)."""
     tail_loss_probe: bool = True

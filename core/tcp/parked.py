@@ -101,7 +101,7 @@ def bits(agreed: Agreed) -> int:
 def is_quiet(tcb: Tcb) -> bool:
     """Whether all but the numbers of a connection is as in QUIET: so a field that is new there keeps a
     connection awake until it is packed here."""
-    if tcb.snd_una != tcb.snd_nxt or tcb.last_ack_sent != tcb.rcv_nxt:
+    if tcb.snd_una != tcb.snd_nxt or tcb.last_ack_sent != tcb.rcv_nxt or tcb.agreed.accurate_ecn:
         return False
     without_numbers = replace(
         tcb,

@@ -30,8 +30,9 @@ def together(tcb: Tcb, size: int, flight: int, unsent: int, room: Room) -> tuple
     """What leaves with a segment of `size` octets that may leave and is not the last: how many octets with
     its own, and the `cut_bytes` of them all."""
     smss = tcb.agreed.smss
-    if size != smss:
-        # A part of one, where the window is small, or a probe of the path: it stays alone.
+    if size != smss or tcb.agreed.accurate_ecn:
+        # A part of one, where the window is small, or a probe of the path: it stays alone. So does all with
+        # accurate ECN: whoever cuts takes CWR from all packets but the first, and it is a counter's bit.
         return size, 0
     octets = _full_and_rest(tcb, flight, unsent, room)
     return (octets, smss) if octets > smss else (smss, 0)
@@ -59,7 +60,7 @@ def retransmitted_together(tcb: Tcb, again: Sequence[tuple[Seq, int]]) -> list[t
     smss, bound = tcb.agreed.smss, tcb.agreed.parameters.super_segment_bytes
     runs: list[tuple[Seq, int, int]] = []
     for seq, length in again:
-        if runs and (seq - tcb.snd_una) & MASK < tcb.snd_buf_bytes:
+        if runs and not tcb.agreed.accurate_ecn and (seq - tcb.snd_una) & MASK < tcb.snd_buf_bytes:
             first, so_far, _ = runs[-1]
             # What ends a record is shorter than a segment, or ends at its end: no packet spans it.
             if seq == seq_add(first, so_far) and not so_far % smss and so_far + length <= bound:

@@ -94,6 +94,8 @@ def answer(listener: Listener, flow: Flow, syn: Segment, opening: Opening, secre
     peer_mss = syn.syn_options.mss if syn.syn_options is not None else 0
     index = max(bisect_right(SYN_COOKIE_MSS, peer_mss or wish.smss) - 1, 0)
     iss = cookie(secret, flow, syn.seq, index, agreed.timestamps)
+    # There is no room for the code of accurate ECN.
+    agreed = replace(agreed, accurate_ecn=0)
     if agreed.timestamps:
         agreed = replace(agreed, iss=iss)
         ts_val = _with_options(ts_value(agreed.ts_offset, opening.now_us), agreed)

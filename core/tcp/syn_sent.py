@@ -7,7 +7,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq, seq_add
-from gossamer.core.tcp import send_limits
+from gossamer.core.tcp import accurate_ecn, send_limits
 from gossamer.core.tcp.actions import Actions, Dropped, Failure, Granted, Signal
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
@@ -77,7 +77,7 @@ def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     agreed = agreement(tcb.agreed, segment)
     agreed = after_plain_syn(agreed) if tcb.backoff else agreed
     rcv_nxt = seq_add(agreed.irs, 1)
-    return replace(
+    tcb = replace(
         adopted(tcb, segment),
         agreed=agreed,
         rcv_nxt=rcv_nxt,
@@ -90,6 +90,7 @@ def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
         congestion=initial_congestion(agreed),
         rcv_at_us=now_us,
     )
+    return accurate_ecn.begun(tcb, segment)
 
 
 def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
@@ -126,7 +127,15 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
         after, more = arrives(tcb, replace(event, segment=rest))
         return after, actions + more
     tcb, segments = _sent_at_last(tcb, now_us) if has_refused else output(tcb, now_us)
-    return tcb, actions + segments
+    return tcb, actions + _with_code(tcb, segments)
+
+
+def _with_code(tcb: Tcb, sent: Actions) -> Actions:
+    """What leaves at once, its first segment with the code that tells how the SYN-ACK came. Source: RFC 9768
+    3.2.2.1: the counter only follows behind it."""
+    if not tcb.agreed.accurate_ecn or not sent or not isinstance(sent[0], Segment):
+        return sent
+    return (accurate_ecn.with_ace(sent[0], tcb.agreed.accurate_ecn), *sent[1:])
 
 
 def _sent_at_last(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:

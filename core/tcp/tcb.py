@@ -70,6 +70,9 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     is_ipv6: bool = False
     traffic_class: int = 0
     """The Diffserv field of all that we send, where IP has it: above the two bits of ECN (RFC 2474 3)."""
+    accurate_ecn: int = 0
+    """Marks are counted (RFC 9768): with which code the peer's SYN or SYN-ACK is answered; 0 when they are
+    not. `ecn` is false then."""
 
 
 class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -100,6 +103,10 @@ class Ecn(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The window was reduced: the next new data has CWR."""
     answered_to: Seq | None = None
     """SND.NXT at the last reduction: echoes up to there are answered by it."""
+    received_ce: int = 0
+    """Of accurate ECN alone, whose record stays: r.cep, marked packets that came (RFC 9768 3.2.1)."""
+    sent_ce: int = 0
+    """s.cep: those of ours that the peer has told of."""
 
 
 class Phase(IntEnum):

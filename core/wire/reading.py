@@ -8,8 +8,8 @@ from typing import Any
 
 from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.options import decode_user_timeout
-from gossamer.core.wire.record import KIND_OPTIONS, KIND_PLAIN
-from gossamer.core.wire.segment import NO_TIMESTAMP, SackBlock, Segment, SynOptions
+from gossamer.core.wire.record import KIND_OPTIONS, KIND_PLAIN, RECORD_AE
+from gossamer.core.wire.segment import AE, CE, NO_TIMESTAMP, SackBlock, Segment, SynOptions
 
 InRecord = tuple[bytes, int, int, int, int, int, int, int, int, int, int, int]
 """One item of `IN_RECORD.iter_unpack`."""
@@ -33,6 +33,8 @@ def read_segment(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
 def _read_with_options(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
     _, _, flags, window, seq, ack, ts_val, ts_ecr, _, _, ecn, _ = record
     has_timestamp = side[0]
+    if ecn & RECORD_AE:
+        flags, ecn = flags | AE, ecn & CE
     return Segment(
         seq,
         ack,

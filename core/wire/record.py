@@ -7,9 +7,9 @@ In: `IN_RECORD.iter_unpack` over a batch gives tuples
     (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, ecn, pieces)
 where `kind` is one of KIND_* below or a `DropReason`. `ts_val` and `ts_ecr` are 0 unless kind is
 KIND_TIMESTAMP or KIND_OPTIONS with the option present. `payload_offset` counts from the start of the receive
-arena. `ecn` is the codepoint of the IP header; `pieces` how many packets were joined to this one
-(`core.wire.joining`), 1 for one alone. Of the TCP header's flags ECE and CWR are passed on; the
-reserved bits, NS among them again (RFC 8311 3), are neither read nor written.
+arena. `ecn` is the codepoint of the IP header, with RECORD_AE above it; `pieces` how many packets were joined
+to this one (`core.wire.joining`), 1 for one alone. Of the TCP header's flags ECE, CWR and AE (RFC 9768) are
+passed on; the reserved bits are neither read nor written.
 
 Side: a packet of KIND_OPTIONS has its decoded options in the side array at its own index:
     (has_timestamp, sack_permitted, window_scale, sack_count, mss, urgent, left1, right1, ... left4, right4,
@@ -21,11 +21,11 @@ absent. What only a SYN may carry is absent from any other segment.
 Out: one record a segment to send,
     (flow, kind, flags, window, seq, ack, ts_val, ts_ecr, payload_offset, payload_length, options_length,
      traffic_class, cut_bytes, hop)
-where `kind` is one of OUT_* below; `payload_offset` counts from the start of the send arena and points at
-`options_length` bytes of TCP options (already padded to a multiple of four, at most 40), followed by the
-payload. With OUT_TIMESTAMP the C code writes the 12 bytes NOP NOP TS itself and options_length is 0; with
-OUT_PLAIN, `ts_val` is the urgent pointer. `cut_bytes` is that of a super-segment (`core.wire.cutting`), which
-has no options, and 0 for one packet. `hop` numbers where it goes as a frame
+where `kind` is one of OUT_* below, with OUT_AE added for AE; `payload_offset` counts from the start of the
+send arena and points at `options_length` bytes of TCP options (already padded to a multiple of four, at most
+40), followed by the payload. With OUT_TIMESTAMP the C code writes the 12 bytes NOP NOP TS itself and
+options_length is 0; with OUT_PLAIN, `ts_val` is the urgent pointer. `cut_bytes` is that of a super-segment
+(`core.wire.cutting`), which has no options, and 0 for one packet. `hop` numbers where it goes as a frame
 (`ffi.hops`); 0 is the raw socket.
 """
 
@@ -41,7 +41,7 @@ KIND_PLAIN: Final = 0
 KIND_TIMESTAMP: Final = 1
 """TCP whose only option is timestamps."""
 KIND_OPTIONS: Final = 2
-"""TCP with other options, with URG, or marked CE: read the side array too."""
+"""TCP with other options, with URG, marked CE or with AE: read the side array too."""
 KIND_ICMP: Final = 3
 """An ICMP or ICMPv6 error that quotes TCP: payload is the whole ICMP message; `flow` is the quoted segment's,
 turned so that its source is our side; `seq` is the quoted sequence number, `flags` the ICMP type, `window`
@@ -49,3 +49,7 @@ its code, `ack` the MTU of the next hop where it names one (fragmentation needed
 
 OUT_PLAIN: Final = 0
 OUT_TIMESTAMP: Final = 1
+OUT_AE: Final = 2
+"""Added to the kind of a segment with AE (RFC 9768)."""
+RECORD_AE: Final = 4
+"""AE of a packet that came, in the field `ecn` above the codepoint."""

@@ -20,6 +20,10 @@ ACK: Final = 0x10
 URG: Final = 0x20
 ECE: Final = 0x40
 CWR: Final = 0x80
+AE: Final = 0x100
+"""Accurate ECN, once the nonce sum. Source: RFC 9768 3.1."""
+ACE_FLAGS: Final = tuple(AE * (n >> 2) | CWR * (n >> 1 & 1) | ECE * (n & 1) for n in range(8))
+"""The three bits that are the field ACE, by its value."""
 
 NOT_ECT: Final = 0
 ECT_1: Final = 1
@@ -45,6 +49,7 @@ FLAG_NAMES: Final = {
     URG: "URG",
     ECE: "ECE",
     CWR: "CWR",
+    AE: "AE",
 }
 """RFC 9293 3.1, in the order in which people say them."""
 

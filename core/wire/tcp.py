@@ -40,7 +40,8 @@ def parse_tcp(packet: IpPacket, checksum_ready: bool = True) -> tuple[Flow, Segm
 
 
 def _read_segment(body: bytes, header_bytes: int, ecn: int) -> Segment | None:
-    _, _, seq, ack, _, flags, window, _, urgent = _HEADER.unpack_from(body)
+    _, _, seq, ack, offset, flags, window, _, urgent = _HEADER.unpack_from(body)
+    flags |= (offset & 1) << 8
     options = decode_options(body[HEADER_BYTES:header_bytes], bool(flags & SYN))
     if options is None:
         return None
@@ -69,7 +70,9 @@ def build_tcp(
     """
     octets = encode_options(segment) if options is None else options
     offset = (HEADER_BYTES + len(octets)) // 4 << 4
-    numbers = struct.pack("!IIBBH", segment.seq, segment.ack, offset, segment.flags, segment.window)
+    # AE is the lowest bit of the octet that holds the data offset.
+    flags = offset << 8 | segment.flags
+    numbers = struct.pack("!IIHH", segment.seq, segment.ack, flags, segment.window)
     before, behind = ports + numbers, struct.pack("!H", segment.urgent) + octets + octets_of(segment.payload)
     length = len(before) + 2 + len(behind)
     total = checksum(pseudo_header(source, destination, PROTOCOL_TCP, length) + before + b"\0\0" + behind)

@@ -63,11 +63,11 @@ static void write_tcp(uint8_t *tcp, uint32_t header, const struct out_record *re
     memcpy(tcp + 2, record->flow + 32, 2);
     store32(tcp + 4, record->seq);
     store32(tcp + 8, record->ack);
-    tcp[12] = (uint8_t)(header / 4 << 4);
+    tcp[12] = (uint8_t)(header / 4 << 4 | (record->kind & OUT_AE ? FLAG_AE : 0));
     tcp[13] = record->flags;
     store16(tcp + 14, record->window);
     memset(tcp + 16, 0, 4);
-    if (record->kind == OUT_TIMESTAMP)
+    if (record->kind & OUT_TIMESTAMP)
         write_timestamp(tcp + TCP_HEADER_BYTES, record);
     else
         store16(tcp + 18, (uint16_t)record->ts_val); /* the urgent pointer */
@@ -99,7 +99,7 @@ uint32_t ip_header_bytes(const struct out_record *record)
 
 static uint32_t timestamp_bytes(const struct out_record *record)
 {
-    return record->kind == OUT_TIMESTAMP ? TIMESTAMP_BYTES : 0;
+    return record->kind & OUT_TIMESTAMP ? TIMESTAMP_BYTES : 0;
 }
 
 int packet_build(uint8_t *arena, uint32_t arena_bytes, const struct out_record *record, uint8_t ttl, uint32_t *start)

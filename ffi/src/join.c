@@ -50,7 +50,7 @@ static int is_plain(const struct in_record *record)
 /* An ACK that reports something out of order, and says nothing else. */
 static int is_report(const struct in_record *record, const struct side_record *side)
 {
-    return record->kind == KIND_OPTIONS && record->flags == FLAG_ACK && !record->payload_length && record->ecn != ECN_CE &&
+    return record->kind == KIND_OPTIONS && record->flags == FLAG_ACK && !record->payload_length && record->ecn < ECN_CE &&
            side->sack_count && !side->user_timeout;
 }
 

@@ -84,7 +84,12 @@ enum in_kind {
     ICMP_BAD_CHECKSUM = 30,
 };
 
-enum out_kind { OUT_PLAIN = 0, OUT_TIMESTAMP = 1 };
+/* OUT_AE is added to one of the others. */
+enum out_kind { OUT_PLAIN = 0, OUT_TIMESTAMP = 1, OUT_AE = 2 };
+
+/* AE of RFC 9768: the lowest bit of the octet of the data offset; in the field `ecn` of a record that came, the bit above
+ * the codepoint, with which a packet is of KIND_OPTIONS like one that is marked. */
+enum accurate_ecn { FLAG_AE = 1, RECORD_AE = 4 };
 
 /* What the kernel said about a packet besides its bytes. */
 enum packet_notes { PACKET_CHECKSUM_NOT_READY = 1, PACKET_TRUNCATED = 2 };

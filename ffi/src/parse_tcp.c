@@ -94,7 +94,7 @@ static int parse_options(const uint8_t *tcp, uint32_t header, struct in_record *
 {
     const uint8_t *options = tcp + TCP_HEADER_BYTES;
     const uint32_t length = header - TCP_HEADER_BYTES;
-    const int urgent = record->flags & FLAG_URG, marked = record->ecn == ECN_CE;
+    const int urgent = record->flags & FLAG_URG, marked = record->ecn >= ECN_CE;
     if (!length && !urgent && !marked)
         return KIND_PLAIN;
     if (length == TIMESTAMP_PADDED_BYTES && !memcmp(options, TIMESTAMP_FIRST, 4) && !urgent && !marked) {
@@ -123,7 +123,7 @@ static void read_header(const struct upper *upper, uint32_t header, struct in_re
     record->ts_val = record->ts_ecr = 0;
     record->payload_offset = upper->offset + header;
     record->payload_length = (uint16_t)(upper->length - header);
-    record->ecn = upper->ecn;
+    record->ecn = upper->ecn | (tcp[12] & FLAG_AE) * RECORD_AE;
 }
 
 int parse_tcp(const struct upper *upper, struct in_record *record, struct side_record *side)

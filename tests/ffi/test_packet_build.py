@@ -16,7 +16,7 @@ from gossamer.core.wire.ipv4 import parse_ipv4
 from gossamer.core.wire.ipv6 import parse_ipv6
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import build_packet
-from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
+from gossamer.core.wire.segment import AE, NO_TIMESTAMP, Segment, SynOptions
 from gossamer.ffi._packet import ffi, lib
 
 U8, U16, U32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
@@ -34,7 +34,7 @@ SEGMENTS = st.builds(
     Segment,
     seq=U32,
     ack=U32,
-    flags=U8,
+    flags=st.integers(0, 0x1FF),
     window=U16,
     ts_val=U32 | st.just(NO_TIMESTAMP),
     ts_ecr=U32,
@@ -47,6 +47,11 @@ SEGMENTS = st.builds(
 )
 
 
+def kind_of(segment: Segment, with_timestamp: bool) -> int:
+    """OUT_PLAIN or OUT_TIMESTAMP, and AE, which finds no room among the flags."""
+    return with_timestamp | (layout.OUT_AE if segment.flags & AE else 0)
+
+
 def c_build(flow: Flow, segment: Segment, options: bytes, before: int = 0, ttl: int = TTL) -> bytes | None:
     """The packet that C writes into an arena that is just large enough; None when it refuses."""
     with_timestamp = segment.ts_val >= 0 and not options
@@ -54,7 +59,8 @@ def c_build(flow: Flow, segment: Segment, options: bytes, before: int = 0, ttl: 
     arena = bytearray(b"\xaa" * offset + options + segment.payload)
     record = ffi.new("struct out_record *")
     layout.OUT_RECORD.pack_into(
-        ffi.buffer(record), 0, flow, with_timestamp, segment.flags, segment.window, segment.seq, segment.ack,
+        ffi.buffer(record), 0, flow, kind_of(segment, with_timestamp), segment.flags & 0xFF,
+        segment.window, segment.seq, segment.ack,
         segment.ts_val if with_timestamp else segment.urgent, segment.ts_ecr, offset, len(segment.payload),
         len(options), segment.ecn, 0, 0,
     )  # fmt: skip
@@ -104,7 +110,8 @@ def c_cut(flow: Flow, segment: Segment, before: int) -> list[bytes]:
     arena = bytes(before) + segment.payload
     record = ffi.new("struct out_record *")
     layout.OUT_RECORD.pack_into(
-        ffi.buffer(record), 0, flow, stamped, segment.flags, segment.window, segment.seq, segment.ack,
+        ffi.buffer(record), 0, flow, kind_of(segment, stamped), segment.flags & 0xFF,
+        segment.window, segment.seq, segment.ack,
         segment.ts_val if stamped else segment.urgent, segment.ts_ecr, before, len(segment.payload), 0,
         segment.ecn, segment.cut_bytes, 0,
     )  # fmt: skip

@@ -50,8 +50,11 @@ USER_TIMEOUTS = (
 )
 
 
+FLAGS = st.integers(0, 0x1FF)
+
+
 @st.composite
-def segments(draw: st.DrawFn, flags: st.SearchStrategy[int] = U8) -> Segment:
+def segments(draw: st.DrawFn, flags: st.SearchStrategy[int] = FLAGS) -> Segment:
     """Segments that say all they hold: what a SYN or URG alone may carry is there with that bit only."""
     bits = draw(flags)
     ts_val, ts_ecr = draw(STAMPS)

@@ -8,9 +8,9 @@ from gossamer.core.packetdrill.grammar.cursor import Cursor
 from gossamer.core.packetdrill.grammar.options import U32_MAX, tcp_options
 from gossamer.core.packetdrill.script import IcmpPacket, IpInfo, TcpPacket
 from gossamer.core.packetdrill.tokens import TokenKind
-from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG
+from gossamer.core.wire.segment import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 
-FLAGS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG, "E": ECE, "W": CWR}
+FLAGS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG, "E": ECE, "W": CWR, "A": AE}
 ECN: Final = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
 OTHERS: Final = frozenset({"udp", "gre", "GREv0", "mpls", "ipv4", "ipv6", "sctp", "udplite"})
 """What else may follow the direction in the language."""
@@ -89,16 +89,16 @@ def _flags(cursor: Cursor) -> int:
     flags = 0
     if cursor.token.kind is TokenKind.WORD:
         for letter in cursor.token.text:
-            if letter in "A01234567":
-                raise Unsupported("AccECN flags", cursor.line)
+            if letter in "01234567":
+                raise Unsupported("AccECN counter among the flags", cursor.line)
             if letter not in FLAGS:
-                cursor.complain("the flags of a packet (of F S R P . U E W), or -")
+                cursor.complain("the flags of a packet (of F S R P . U E W A), or -")
             flags |= FLAGS[letter]
         if cursor.ahead(1).kind is TokenKind.FLOAT:
             raise Unsupported("AccECN counter among the flags", cursor.line)
         cursor.take()
     elif not cursor.is_mark("."):
-        cursor.complain("the flags of a packet (of F S R P . U E W), or -")
+        cursor.complain("the flags of a packet (of F S R P . U E W A), or -")
     return flags | (ACK if cursor.skip_mark(".") else 0)
 
 

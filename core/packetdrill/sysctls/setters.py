@@ -40,11 +40,16 @@ def congestion(parameters: TcpParameters, text: str) -> TcpParameters:
     return replace(parameters, congestion=congestion_name(text))
 
 
-ECN_MODES: Final[dict[str, Literal["off", "passive", "on"]]] = {"0": "off", "1": "on", "2": "passive"}
+ECN_MODES: Final[dict[str, Literal["off", "passive", "on", "accurate"]]] = {
+    "0": "off",
+    "1": "on",
+    "2": "passive",
+    "3": "accurate",
+}
 
 
 def ecn(parameters: TcpParameters, text: str) -> TcpParameters:
-    """0, 1, 2 of tcp_ecn."""
+    """0 to 3 of tcp_ecn."""
     if text not in ECN_MODES:
         raise Unsupported(f"sysctl tcp_ecn={text}")
     return replace(parameters, ecn=ECN_MODES[text])

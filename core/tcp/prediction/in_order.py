@@ -51,6 +51,7 @@ def predicted_in_order(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] |
         or tcb.recovery is not None
         or tcb.reassembly is not None
         or not agreed.timestamps
+        or agreed.accurate_ecn
         or segment.user_timeout_s
         or (segment.seq - tcb.snd_wl1) & MASK >= HALF
     ):

@@ -8,13 +8,14 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.tcp import fast_open, record_ends, send_limits
+from gossamer.core.tcp.accurate_ecn import first_acknowledged
 from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.buffer import without_front
 from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import remains, reset_reply
 from gossamer.core.tcp.congestion.events import acknowledged, sampled
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.ecn import on_echo
+from gossamer.core.tcp.ecn import on_ace, on_echo
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.handshake import after_lost_syn
@@ -65,6 +66,7 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
         deferred_us = tcb.snd_at_us + tcb.agreed.parameters.defer_accept_us
         return Verdict(replace(tcb, rtt_seq=None, rtx_at_us=deferred_us), segment, stops=True)
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
+    tcb = first_acknowledged(tcb, segment) if tcb.agreed.accurate_ecn else tcb
     window = segment.window << shift
     tcb = fast_open.with_acked(tcb, octets) if octets else tcb
     tcb, state = fast_open.ended(tcb)
@@ -130,6 +132,8 @@ def _reported_late(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
 
 
 def _echo_answered(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+    if tcb.agreed.accurate_ecn:
+        return on_ace(before, tcb, segment, now_us)
     return on_echo(before, tcb, now_us) if segment.flags & ECE and tcb.agreed.ect else tcb
 
 

@@ -6,6 +6,7 @@ Source: RFC 9293 3.10.7.4, first; RFC 7323 5.3 (PAWS stands before it); RFC 5961
 import msgspec
 
 from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt
+from gossamer.core.tcp.accurate_ecn import counted
 from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.arrival import text_at_us
 from gossamer.core.tcp.challenge import challenge
@@ -21,7 +22,7 @@ from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timestamps import is_old_duplicate, ts_recent_after
 from gossamer.core.tcp.user_timeout import adopted
-from gossamer.core.wire.segment import ACK, FIN, RST, SYN, Segment
+from gossamer.core.wire.segment import ACK, CE, FIN, RST, SYN, Segment
 from gossamer.core.wire.text import octets_of
 
 replace = msgspec.structs.replace
@@ -33,7 +34,7 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
     in_order = segment.seq == tcb.rcv_nxt and len(segment.payload) < tcb.rcv_wnd
     if in_order and not is_old and not segment.flags & (SYN | RST):
         # What comes in order is acceptable and whole, and only PAWS can speak against it.
-        return Verdict(_noted(tcb, segment, event.now_us), segment)
+        return Verdict(_noted(tcb, segment, event), segment)
     if is_old and not segment.flags & RST:
         return _answered(tcb, segment, event, SegmentDrop.PAWS)
     if not is_acceptable(tcb, segment):
@@ -42,15 +43,19 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
         return _unacceptable(tcb, segment, event)
     if segment.flags & RST:
         return PROCEED
-    after = _noted(tcb, segment, event.now_us)
+    after = _noted(tcb, segment, event)
     return Verdict(with_old_part(after, segment) if segment.payload else after, trimmed(tcb, segment))
 
 
-def _noted(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
+def _noted(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
     tcb = adopted(tcb, segment) if segment.user_timeout_s else tcb
+    if segment.ecn == CE and tcb.agreed.accurate_ecn:
+        tcb = counted(tcb, segment, event)
     bears_next = segment.payload and segment.seq == tcb.rcv_nxt
     text_us = tcb.rcv_text_at_us if bears_next else text_at_us(tcb)
-    return replace(tcb, rcv_at_us=now_us, ts_recent=ts_recent_after(tcb, segment), rcv_text_at_us=text_us)
+    return replace(
+        tcb, rcv_at_us=event.now_us, ts_recent=ts_recent_after(tcb, segment), rcv_text_at_us=text_us
+    )
 
 
 def is_acceptable(tcb: Tcb, segment: Segment) -> bool:

@@ -438,3 +438,19 @@ def test_download__without_ecn__the_same_queue_overflows() -> None:
 def test_download__marks_and_losses__octets_are_exact(seed_loss: float) -> None:
     pair = transferred(ON, ON, Faults(loss=seed_loss, reorder=0.02, jitter_us=1_000))
     assert pair.links[1].counts.marked > 0
+
+
+def test_download__accurate__marks_are_counted_and_no_octet_is_sent_twice() -> None:
+    """RFC 9768: both ends count the same marks, with nothing but the header's three bits."""
+    accurate = TcpParameters(ecn="accurate")
+    pair = transferred(accurate, accurate)
+    assert pair.links[1].counts.marked > 0
+    assert pair.links[1].counts.overflowed == 0
+    assert pair.server is not None
+    assert pair.server.retransmitted_total == 0
+
+
+@pytest.mark.parametrize("other", [PASSIVE, ON, OFF], ids=["passive", "on", "off"])
+def test_download__accurate_and_not__classic_ecn_or_none(other: TcpParameters) -> None:
+    for ends in ((TcpParameters(ecn="accurate"), other), (other, TcpParameters(ecn="accurate"))):
+        transferred(*ends)

@@ -93,7 +93,8 @@ def test_pack__anything_else_agreed__comes_back(name: str) -> None:
     found = getattr(tcb.agreed, name)
     changed = not found if isinstance(found, bool) else {"ect": 2}.get(name, 7)
     tcb = replace(tcb, agreed=replace(tcb.agreed, **{name: changed}))
-    assert again(tcb) == tcb
+    # Accurate ECN counts on: such a connection stays awake.
+    assert again(tcb) == (None if name == "accurate_ecn" else tcb)
 
 
 @given(numbers=st.lists(U32, min_size=10, max_size=10), times=st.lists(TIME, min_size=6, max_size=6))

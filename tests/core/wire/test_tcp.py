@@ -2,10 +2,11 @@
 
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.ip import IpPacket
-from gossamer.core.wire.segment import ACK, PSH, SYN, URG, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, AE, PSH, SYN, URG, Segment, SynOptions
 from gossamer.core.wire.tcp import build_tcp, parse_tcp
 
 US, PEER = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2))
@@ -57,9 +58,19 @@ def test_parse_tcp__urg__pointer_as_it_came() -> None:
 
 def test_parse_tcp__reserved_bits__ignored() -> None:
     body = build_tcp(US, PEER, PORTS, SEGMENT)
-    found = parse_tcp(arrived(summed_again(body, 12, bytes((0x5F,)))))
+    found = parse_tcp(arrived(summed_again(body, 12, bytes((0x5E,)))))
     assert isinstance(found, tuple)
     assert found[1] == SEGMENT
+
+
+def test_parse_tcp__accurate_ecn__read_and_written() -> None:
+    """RFC 9768 3.1: the bit below the reserved ones."""
+    marked = replace(SEGMENT, flags=SEGMENT.flags | AE)
+    body = build_tcp(US, PEER, PORTS, marked)
+    assert body[12] & 1
+    found = parse_tcp(arrived(body))
+    assert isinstance(found, tuple)
+    assert found[1] == marked
 
 
 def test_parse_tcp__checksum_not_ready__not_looked_at() -> None:

@@ -135,7 +135,7 @@ def test_script__options_set_up_code_command_and_comments() -> None:
     [
         ("0 < S 0:0(0) win 70000", "x.pkt:1: expected win from 0 to 65535, found '70000'"),
         ("0 < S 0:10(0)", "x.pkt:1: expected the length 10, found '0'"),
-        ("0 < X 0:0(0)", "x.pkt:1: expected the flags of a packet (of F S R P . U E W), or -, found 'X'"),
+        ("0 < X 0:0(0)", "x.pkt:1: expected the flags of a packet (of F S R P . U E W A), or -, found 'X'"),
         ("0 < S 0:0(0) <mss>", "x.pkt:1: expected mss, an integer, found '>'"),
         ("0 < S 0:0(0) <...>", "x.pkt:1: expected TCP options of a packet to inject"),
         ("0 > S 0:0(0) <FO abc>", "x.pkt:1: expected an even number of hexadecimal digits, found 'abc'"),
@@ -170,7 +170,7 @@ def test_slip__names_file_line_and_what_was_expected(text: str, message: str) ->
         ("0 < gre: S 0:0(0)", "gre packet"),
         ("0 < S 0:0(0) win 1 <mp_capable v1>", "TCP option mp_capable"),
         ("0 > .5 1:1(0) ack 1", "AccECN counter among the flags"),
-        ("0 > S6. 1:1(0) ack 1", "AccECN flags"),
+        ("0 > S6. 1:1(0) ack 1", "AccECN counter among the flags"),
         ("0 < S 0:0(0) win 1 {mut tcp mss}", "fuzzing of a packet"),
         ("0 < icmp echo_request id 7", "icmp echo"),
     ],

@@ -1,0 +1,127 @@
+"""Accurate ECN: the receiver says how many packets were marked, not only that some were.
+
+Owns the three bits AE, CWR and ECE as one field: in the handshake it says what is agreed and with which ECN
+codepoint the SYN, the SYN-ACK and its ACK came; ever after it is the counter ACE. `core.tcp.ecn` owns what a
+sender does about marks, which is the same: once for each window of data.
+
+Differs: the AccECN option is neither sent nor read, so that more than seven marks between two ACKs that
+arrive are judged by how much was acknowledged (3.2.2.5.2); a SYN-ACK goes as Not-ECT.
+
+Source: RFC 9768.
+"""
+
+from typing import Final
+
+import msgspec
+
+from gossamer.core.seq import MASK, Seq, seq_lt
+from gossamer.core.tcp.events import SegmentArrives
+from gossamer.core.tcp.tcb import Agreed, Ecn, State, Tcb
+from gossamer.core.wire.segment import ACE_FLAGS, ACK, AE, CE, CWR, ECE, SYN, Segment
+
+replace = msgspec.structs.replace
+
+COUNTERS: Final = 8
+"""DIVACE: the field counts modulo this."""
+FIRST: Final = 5
+"""What s.cep and r.cep begin at. Source: RFC 9768 3.2.1."""
+REFLECTED: Final = (0b010, 0b011, 0b100, 0b110)
+"""By ECN codepoint, what the SYN-ACK says of the SYN, and its ACK of the SYN-ACK. Source: tables 2 and 3."""
+NOT_ECT_CODE, CE_CODE = REFLECTED[0], REFLECTED[CE]
+
+
+def ace(flags: int) -> int:
+    """The field. Source: RFC 9768 3.1.1, figure 2."""
+    return (4 if flags & AE else 0) | (2 if flags & CWR else 0) | (1 if flags & ECE else 0)
+
+
+def with_ace(segment: Segment, number: int) -> Segment:
+    """The segment with another field."""
+    return replace(segment, flags=segment.flags & ~ACE_FLAGS[-1] | ACE_FLAGS[number])
+
+
+# The handshake.
+
+
+def is_setup(syn: Segment) -> bool:
+    """Whether a SYN asks for accurate ECN, or a SYN-ACK grants it.
+
+    Source: RFC 9768 3.1.1: a SYN with all three; 3.1.3: a server that gets a combination other than 000, 011
+    or 111 takes it for 111. Table 2: a SYN-ACK with one of the four codes.
+    """
+    code = ace(syn.flags)
+    return code in REFLECTED if syn.flags & ACK else code not in (0b000, 0b011)
+
+
+def agreement(agreed: Agreed, syn: Segment, ect: int) -> Agreed:
+    """What holds once both want it; the code that answers the peer's SYN or SYN-ACK is kept.
+
+    Source: RFC 9768 3.2.2.3: our SYN went as Not-ECT, and where the peer says that it came with another
+    codepoint, something on the path has changed it: nothing that we send may be ECT.
+    """
+    is_mangled = bool(syn.flags & ACK) and ace(syn.flags) != NOT_ECT_CODE
+    return replace(agreed, ecn=False, accurate_ecn=REFLECTED[syn.ecn & CE], ect=0 if is_mangled else ect)
+
+
+def begun(tcb: Tcb, syn: Segment) -> Tcb:
+    """The connection with its counters, where accurate ECN was agreed on; a SYN-ACK counts, a SYN does not.
+
+    Source: RFC 9768 3.2.1, table 3.
+    """
+    if not tcb.agreed.accurate_ecn:
+        return tcb
+    is_marked = syn.flags & ACK and syn.ecn & CE == CE
+    return replace(tcb, ecn=Ecn(received_ce=FIRST + bool(is_marked), sent_ce=FIRST))
+
+
+def first_acknowledged(tcb: Tcb, segment: Segment) -> Tcb:
+    """A server's connection at the ACK of its SYN-ACK, whose field is a code still.
+
+    Source: RFC 9768 3.2.2.1, table 4: 110 says that the SYN-ACK was marked; 000 that the field is cleared on
+    the path: nothing that we send may be ECT (3.2.2.4).
+    """
+    held, code = tcb.ecn, ace(segment.flags)
+    if held is None or not tcb.agreed.accurate_ecn:
+        return tcb
+    if not code:
+        return replace(tcb, agreed=replace(tcb.agreed, ect=0))
+    return replace(tcb, ecn=replace(held, sent_ce=FIRST + 1)) if code == CE_CODE else tcb
+
+
+# The receiver of data.
+
+
+def counted(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
+    """The connection after a segment that was marked CE, with text or without. Source: RFC 9768 3.2.2, r.cep.
+
+    3.2.2.5.1: a mark behind packets without one is told of at once, and so is every sixth at least; here each
+    is that bears text. An ACK is never answered for its mark: that would go on for ever.
+    """
+    held = tcb.ecn
+    assert held is not None
+    tcb = replace(tcb, ecn=replace(held, received_ce=held.received_ce + event.pieces))
+    return replace(tcb, ack_at_us=event.now_us) if segment.payload else tcb
+
+
+# The sender of data.
+
+
+def more_marks(before: Tcb, tcb: Tcb, segment: Segment) -> int:
+    """How many packets of ours an ACK shows to have been marked since the last; 0 of one that brings no news,
+    which may have been overtaken.
+
+    Source: RFC 9768 3.2.2.5 and A.2.1: "d.cep = (ACE + DIVACE - (s.cep % DIVACE)) % DIVACE"; where more
+    packets than that were acknowledged, the field may have wrapped, and the safe guess is the largest number
+    that fits: "dSafer.cep = newlyAckedPkt - ((newlyAckedPkt - d.cep) % DIVACE)".
+    """
+    held = tcb.ecn
+    if held is None or before.state <= State.SYN_RECEIVED or segment.flags & SYN:
+        return 0
+    acked = (tcb.snd_una - before.snd_una) & MASK
+    is_newer = tcb.agreed.timestamps and seq_lt(Seq(before.ts_recent), Seq(tcb.ts_recent))
+    has_reported = tcb.recovery is not None and tcb.recovery is not before.recovery
+    if not acked and not has_reported and not is_newer:
+        return 0
+    more = (ace(segment.flags) - held.sent_ce) % COUNTERS
+    packets = -(-acked // tcb.agreed.smss)
+    return more if packets <= COUNTERS else packets - (packets - more) % COUNTERS
