@@ -11,11 +11,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from gossamer.shards.status import ServerStatus, WorkerStatus
+from gossamer.shards.counters import WorkerState
+from gossamer.shards.status import ENDED, ServerStatus, WorkerStatus
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
+STATES: Final = (*(state.name.lower() for state in WorkerState), ENDED)
 PREFIX: Final = "gossamer_"
 SECONDS: Final = 1e-6
 """Of a microsecond."""
@@ -64,10 +66,10 @@ def metrics_of(status: ServerStatus) -> Iterator[Metric]:
         status.rules_restored_total,
     )
     workers: list[Labelled] = [((("worker", str(worker.id)),), worker) for worker in status.workers]
-    yield Metric(
-        "worker_state", "gauge", "1 for the state that the worker is in.",
-        [((*labels, ("state", worker.state)), 1) for labels, worker in workers],
-    )  # fmt: skip
+    states: list[tuple[Labels, float]] = [
+        ((*labels, ("state", state)), worker.state == state) for labels, worker in workers for state in STATES
+    ]
+    yield Metric("worker_state", "gauge", "1 for the state that the worker is in, else 0.", states)
     for name, text, field in GAUGES:
         yield Metric(name, "gauge", text, [(labels, getattr(worker, field)) for labels, worker in workers])
     yield Metric(

@@ -1,5 +1,9 @@
 """The metrics, read by the parsers of prometheus_client."""
 
+import json
+import re
+from pathlib import Path
+
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_prometheus
@@ -30,7 +34,10 @@ def test_both_formats__read_by_prometheus_client__the_same_samples() -> None:
     assert found["gossamer_worker_queue_waiting", "0"] == 3
     assert found["gossamer_worker_drops_total", "kernel_queue_full", "1"] == 5
     assert found["gossamer_worker_drops_total", "tcp_bad_checksum", "1"] == 4
-    assert found["gossamer_worker_state", "serving", "0"] == 1
+    states = {key[1]: value for key, value in found.items() if key[0::2] == ("gossamer_worker_state", "0")}
+    assert states.pop("serving") == 1
+    assert set(states) == {"unsound", "starting", "waiting", "draining", "ended"}
+    assert set(states.values()) == {0}
     assert found["gossamer_uptime_seconds",] == 1.5
     assert found["gossamer_build_info", "native", status.output, "nfqueue"] == 1
     assert {family.type for family in old} == {family.type for family in new} == {"gauge", "counter"}
@@ -39,3 +46,13 @@ def test_both_formats__read_by_prometheus_client__the_same_samples() -> None:
 def test_names__each_once() -> None:
     names = [metric.name for metric in metrics_of(sample_status())]
     assert len(set(names)) == len(names)
+
+
+def test_grafana__every_panel_asks_for_metrics_that_there_are() -> None:
+    board = json.loads((Path(__file__).parents[3] / "deploy" / "grafana-dashboard.json").read_text())
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    names = {name for expression in asked for name in re.findall(r"gossamer_\w+", expression)}
+    text = expose(metrics_of(sample_status()), is_openmetrics=False)
+    assert names <= set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    assert len(names) > len(board["panels"])
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
