@@ -6,7 +6,7 @@ outside the core, the same for both: another one with changes, its fields, and t
 makes bytes of it and back.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -43,7 +43,8 @@ def is_record(value: object) -> bool:
     return hasattr(type(value), "__struct_fields__")
 
 
-def fields(kind: type[Any]) -> tuple[RecordField, ...]:
+@cache
+def fields(kind: Any) -> tuple[RecordField, ...]:
     """The fields of a kind of record, in order."""
     if issubclass(kind, msgspec.Struct):
         return tuple(RecordField(f.name, f.type, f.default) for f in msgspec.structs.fields(kind))

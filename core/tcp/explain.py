@@ -35,8 +35,8 @@ def explain(before: Tcb | TimeWait, after: Tcb | TimeWait | None = None) -> str:
         fields = _fields(before)
         rows = [(name, _shown(name, value)) for name, value, says in fields if says and name != "state"]
         return _table(_state(before), rows)
-    old = {name: value for name, value, _ in _fields(before)}
-    new = {name: value for name, value, _ in _fields(after)}
+    old = {name: value for name, value, _ in _fields(before, other=after)}
+    new = {name: value for name, value, _ in _fields(after, other=before)}
     rows = [
         (name, f"{_shown(name, old.get(name))} -> {_shown(name, new.get(name))}")
         for name in dict.fromkeys((*old, *new))
@@ -55,17 +55,22 @@ def _state(connection: Tcb | TimeWait) -> str:
     return connection.state.name.replace("_", "-") if isinstance(connection, Tcb) else "TIME-WAIT"
 
 
-def _fields(record: Any, above: str = "") -> Iterator[tuple[str, Any, bool]]:
+def _fields(record: Any, above: str = "", other: Any = None) -> Iterator[tuple[str, Any, bool]]:
     """The fields of a record and of those in it, by dotted names, and whether each says something by itself;
-    of the parameters, those that differ from their defaults.
+    of the parameters, those that differ from their defaults. What `other` shares is passed over.
     """
-    for field in fields(type(record)):
+    kind: Any = type(record)
+    shares = type(other) is kind
+    for field in fields(kind):
         name, value = field.name, getattr(record, field.name)
+        its = getattr(other, name) if shares else None
+        if shares and its is value:
+            continue
         if isinstance(value, TcpParameters):
             defaults = dict(_plain(DEFAULT_PARAMETERS))
             yield from ((f"{above}{name}.{key}", v, True) for key, v in _plain(value) if v != defaults[key])
         elif is_record(value):
-            yield from _fields(value, f"{above}{name}.")
+            yield from _fields(value, f"{above}{name}.", its)
         else:
             says = name in ALWAYS or (value != field.default and value not in NOTHING)
             yield f"{above}{name}", value, says
