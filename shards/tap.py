@@ -104,7 +104,7 @@ class Tap:
             self._channel.send(self._encoder.encode(record))
         except OSError as error:
             self._lost_total += 1
-            if error.errno not in (errno.EAGAIN, errno.ENOBUFS):
+            if error.errno not in (errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE):
                 self.close()
 
     def close(self) -> None:

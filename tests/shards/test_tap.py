@@ -93,6 +93,15 @@ def test_tap__nobody_reads__counted_and_not_waited_for() -> None:
     assert last.lost_total == 200 - len(records)
 
 
+def test_tap__a_packet_too_large_for_the_socket__lost_and_the_next_one_told() -> None:
+    tapped, tcb = Tapped(), states.established()
+    assert tapped.observer is not None
+    for text in (bytes(60_000), b"small"):
+        tapped.observer(FLOW, tcb, Close(states.NOW_US), tcb, (Segment(1, 2, ACK, 3, payload=text),))
+    (record,) = tapped.told()
+    assert (record.packet[-5:], record.lost_total) == (b"small", 1)
+
+
 def test_tap__its_reader_has_left__observes_no_more() -> None:
     tapped = Tapped()
     tapped.ours.close()
