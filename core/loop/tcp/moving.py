@@ -53,7 +53,7 @@ class Standing(IntEnum):
     TIME_WAIT = 5
 
 
-class MovedConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved"):
+class MovedConnection(msgspec.Struct, frozen=True):
     """A connection on its way."""
 
     flow: bytes
