@@ -4,6 +4,7 @@ Whatever it does, it ends with exit code 0 and has said on its standard error wh
 """
 
 import contextlib
+import itertools
 import re
 import select
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -41,7 +43,7 @@ def running(command: list[str], warnings: str = "", *, on_standard_error: bool =
         said = process.stderr if on_standard_error else process.stdout
         assert said is not None
         assert select.select([said], [], [], SECONDS)[0], "it says nothing"
-        yield Program(process, port_in(said.readline()))
+        yield Program(process, port_in(said))
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         _, complaints = process.communicate(timeout=SECONDS)
@@ -52,11 +54,12 @@ def running(command: list[str], warnings: str = "", *, on_standard_error: bool =
         process.communicate()
 
 
-def port_in(line: str) -> int:
-    """The port that a line names."""
-    found = re.search(r"(?:127\.0\.0\.1:| port )(\d+)", line)
-    assert found is not None, line
-    return int(found[1])
+def port_in(said: IO[str]) -> int:
+    """The port that one of its first lines names; lines of a log may stand before it."""
+    for line in itertools.islice(said, 10):
+        if found := re.search(r"(?:127\.0\.0\.1:| port )(\d+)", line):
+            return int(found[1])
+    raise AssertionError("it names no port")
 
 
 def example(name: str, *arguments: object) -> list[str]:

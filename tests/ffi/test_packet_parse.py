@@ -18,7 +18,7 @@ from gossamer.core.wire.ipv6 import EXTENSION_HEADERS_MAX, build_ipv6
 from gossamer.core.wire.options import OPTIONS_BYTES_MAX, encode_options
 from gossamer.core.wire.packet import Parsed, build_packet, parse_packet
 from gossamer.core.wire.reading import read_icmp, read_segment
-from gossamer.core.wire.segment import CE, NO_TIMESTAMP, SYN, URG, Segment, SynOptions
+from gossamer.core.wire.segment import AE, CE, NO_TIMESTAMP, SYN, URG, Segment, SynOptions
 from gossamer.core.wire.tcp import build_tcp
 from gossamer.ffi._packet import ffi, lib
 
@@ -249,7 +249,8 @@ def test_parse__valid_packet__kind_says_what_it_carries(segment: Segment, flow: 
     record, _ = c_record(build_packet(flow, segment))
     has_side = bool(segment.sack or segment.syn_options or segment.urgent or segment.user_timeout_s)
     plain = layout.KIND_PLAIN if segment.ts_val == NO_TIMESTAMP else layout.KIND_TIMESTAMP
-    assert record[1] == (layout.KIND_OPTIONS if has_side or segment.ecn == CE else plain)
+    is_marked = segment.ecn == CE or bool(segment.flags & AE)
+    assert record[1] == (layout.KIND_OPTIONS if has_side or is_marked else plain)
 
 
 HOSTILE = {
