@@ -2,6 +2,7 @@
 
 import os
 import socket
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ ON_THE_LINK = pytest.mark.needs("namespaces", "raw-sockets")
 def path(tmp_path: Path) -> Path:
     """A file of a window and a half, whose octets say where they stand."""
     made = tmp_path / "file"
-    made.write_bytes(b"".join(number.to_bytes(4, "big") for number in range(3 * WINDOW_BYTES // 8)))
+    made.write_bytes(array("I", range(3 * WINDOW_BYTES // 8)).tobytes())
     return made
 
 

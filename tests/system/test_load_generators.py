@@ -10,7 +10,7 @@ import pytest
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.servers import Gossamer, gossamer_command
 
-pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.slow]
+pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.long]
 PORT = 7861
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "loadtest" / "locustfile.py"
 ENGINES = LOCUSTFILE.with_name("engineuser.py")
@@ -18,7 +18,6 @@ LOCUST = Path(sys.executable).with_name("locust")
 Start = Callable[..., Gossamer]
 
 
-@pytest.mark.long
 def test_locust__headless__no_failures(
     namespace: Namespace, site: Path, tmp_path: Path, start: Start, stack: str
 ) -> None:

@@ -4,6 +4,7 @@ A change of the TCP that is meant to move figures runs `make golden`, and its au
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,16 @@ STALE = (
 )
 
 
+LARGE_FROM_BYTES = 16384
+
+
+def anew(buffer_bytes: int) -> Any:
+    """A row of the table; those of large buffers are most of the work."""
+    return pytest.param(buffer_bytes, marks=[pytest.mark.long] * (buffer_bytes >= LARGE_FROM_BYTES))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("buffer_bytes", BUFFERS_BYTES)
+@pytest.mark.parametrize("buffer_bytes", [anew(each) for each in BUFFERS_BYTES])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_cell__computed_anew__is_what_is_kept(buffer_bytes: int, loss: float) -> None:
     assert measured(buffer_bytes, loss, "newreno") == CELLS[buffer_bytes, loss], STALE
