@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The NetfilterQueue package is built from source, so it is installed where its header is.
 NFQUEUE_HEADER := /usr/include/libnetfilter_queue/libnetfilter_queue.h
-EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench,plots
+EXTRAS = $(if $(wildcard $(NFQUEUE_HEADER)),nfqueue$(comma))test,load,bench,plots,auth
 comma := ,
 
 # Tests are run by several processes: many of them wait for servers and timers.
