@@ -238,11 +238,13 @@ def sim(
         return ExitCode.OK
     if golden:
         return _golden(options["congestion"])
+    if seeds > 1 and plot_path is not None:
+        raise ConfigError("--plot: found --seeds too; a picture is of one run: name its --seed alone")
     pyplot = check_plot(plot_path) if plot_path else None
     models = (*options.pop("bursts"), *options.pop("drops"))
     scenario = Scenario(**options, models=models)
     if seeds > 1:
-        return _seeds(scenario, seeds, watches, as_json, plot_path)
+        return _seeds(scenario, seeds, watches, as_json)
     report = simulate(scenario, watches)
     if as_json:
         click.echo(msgspec.json.encode(report).decode())
@@ -254,13 +256,8 @@ def sim(
     return _exit_code(scenario, report)
 
 
-def _seeds(scenario: Scenario, seeds: int, watches: bool, as_json: bool, plot_path: Path | None) -> int:
-    """One run after another; a picture is of one.
-
-    Raises: OracleFoundError, ConfigError.
-    """
-    if plot_path is not None:
-        raise ConfigError("--plot: found --seeds too; a picture is of one run: name its --seed alone")
+def _seeds(scenario: Scenario, seeds: int, watches: bool, as_json: bool) -> int:
+    """One run after another. Raises: OracleFoundError."""
     runs = [
         simulate(replace(scenario, seed=scenario.seed + number), watches, says_speed=False)
         for number in range(seeds)
