@@ -21,6 +21,7 @@ class Lib:
     EXTENSION_HEADERS_MAX: Final[int]
     HEADROOM_BYTES: Final[int]
     HOPS_MAX: Final[int]
+    OUT_TIMESTAMP: Final[int]
     OUT_AE: Final[int]
     REFUSED_MAX: Final[int]
     SUPER_SEGMENT_BYTES_MAX: Final[int]

@@ -32,6 +32,7 @@ HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
 FLAGS_MAX: Final = 0xFF
 """What of a segment's flags is an octet of the header; the one beyond is AE."""
 OUT_AE: Final = lib.OUT_AE
+OUT_TIMESTAMP: Final = lib.OUT_TIMESTAMP
 SEGMENT_BYTES_MAX: Final = 65535
 PARTS_MAX: Final = lib.TEXT_PARTS_MAX
 """Stretches of a text that leave as they stand; more are copied."""
@@ -217,11 +218,14 @@ class RawSink:
             offset = HEADROOM_BYTES
         if length:
             self._arena[offset:end] = payload
+        kind = OUT_TIMESTAMP
+        if flags > FLAGS_MAX:
+            kind, flags = kind | OUT_AE, flags & FLAGS_MAX
         _PACK_RECORD(
             self._records,
             self._count * OUT_RECORD_BYTES,
             flow,
-            True,
+            kind,
             flags,
             window,
             seq,
