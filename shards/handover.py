@@ -306,7 +306,7 @@ class Taker:
                 if isinstance(message, MovedConnection):
                     self._adopt(message)
                 elif isinstance(message, Given):
-                    self._mobility.loop.listening.take_secrets(secrets_of(message))
+                    self._take_secrets(message)
                     self._begin(on_taken)
                     link.post(Taken())
                 elif isinstance(message, HandedOn):
@@ -317,6 +317,12 @@ class Taker:
             self._mobility.moving.adopt(moved)
         except (UndecodableConnection, msgspec.DecodeError) as error:
             log.error("a connection cannot be taken over: %s", error)
+
+    def _take_secrets(self, given: Given) -> None:
+        try:
+            self._mobility.loop.listening.take_secrets(secrets_of(given))
+        except msgspec.DecodeError as error:
+            log.error("SYN cookies that are out cannot be taken over: %s", error)
 
     def _begin(self, on_taken: Callable[[], None]) -> None:
         queues, self._queues = self._queues, {}

@@ -8,7 +8,7 @@ Bounds: MESSAGE_BYTES_MAX a message. Who posts looks at `waiting_bytes`.
 
 import logging
 import socket
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -17,6 +17,7 @@ from gossamer.core.loop.tcp.moving import MovedConnection, Standing
 from gossamer.core.records import decoded, encoded
 from gossamer.core.tcp.syn_cookie import CookieSecrets
 from gossamer.core.threads.sync import Event
+from gossamer.core.wire.flow import FLOW_BYTES
 from gossamer.core.wire.segment import Segment, SynOptions
 from gossamer.core.wire.text import octets_of
 
@@ -28,10 +29,13 @@ MESSAGE_BYTES_MAX: Final = 1 << 28
 """A connection may have much to send."""
 
 
+FlowOctets = Annotated[bytes, msgspec.Meta(min_length=FLOW_BYTES, max_length=FLOW_BYTES)]
+
+
 class HandedOn(msgspec.Struct, frozen=True, array_like=True, tag="packet"):
     """A segment that came for a connection of the other end, or did not find it there."""
 
-    flow: bytes
+    flow: FlowOctets
     numbers: tuple[int, int, int, int, int, int, int, int, int]
     """Sequence and acknowledgment number, flags, window, timestamps, urgent pointer, ECN, user timeout."""
     payload: bytes
@@ -57,7 +61,7 @@ class WrittenConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved
     """A connection on its way, as it is written: in the native build msgspec knows nothing of the core's own
     record."""
 
-    flow: bytes
+    flow: FlowOctets
     place: int
     record: bytes
     until_us: int

@@ -21,6 +21,13 @@ def test_connection__on_its_way__read_as_it_was_written() -> None:
 
 
 def test_connection__in_no_place_that_there_is__refused() -> None:
-    octets = msgspec.msgpack.encode(["moved", b"", 99, b"", 1])
+    octets = msgspec.msgpack.encode(["moved", bytes(36), 99, b"", 1])
     with pytest.raises(msgspec.DecodeError, match="99"):
         read(memoryview(octets))
+
+
+@pytest.mark.parametrize("kind", ["moved", "packet"])
+def test_flow__of_another_length__refused(kind: str) -> None:
+    rest = [0, b"", 1] if kind == "moved" else [[0] * 9, b""]
+    with pytest.raises(msgspec.ValidationError, match="36"):
+        read(memoryview(msgspec.msgpack.encode([kind, bytes(35), *rest])))
