@@ -32,8 +32,8 @@ LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/h
 
 # Every test that meets the core's records, and servers that reload and grow. Sources run interpreted wherever a
 # build is not asked for.
-NATIVE_TESTS := tests/core tests/regression tests/ffi tests/shards/test_scaling.py tests/test_native_build.py
-test test-long check test-container golden: export GOSSAMER_NATIVE ?= 0
+NATIVE_TESTS := tests/core tests/regression tests/ffi tests/shards/test_scaling.py tests/cli/test_sim.py tests/test_native_build.py
+test test-long check test-container lowest golden: export GOSSAMER_NATIVE ?= 0
 
 .PHONY: run test test-long setup check bench load-truth fuzz model sim-soak interop build native test-native docs clean help system system-test setup-test golden \
 	test-container lowest lock changelog

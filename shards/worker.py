@@ -28,7 +28,7 @@ from gossamer.core.loop.fd.descriptor import DescriptorLoop
 from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.tcp.congestion.named import CongestionControlError
+from gossamer.core.tcp.congestion.own import CongestionControlError
 from gossamer.core.threads.calls import EpollWait
 from gossamer.core.threads.forgotten import forgotten_awaits_are_named
 from gossamer.core.threads.scheduler import Scheduler

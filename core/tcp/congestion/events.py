@@ -9,7 +9,7 @@ import msgspec
 from gossamer.core.seq import HALF, MASK
 from gossamer.core.tcp import delivery_rate
 from gossamer.core.tcp.congestion.control import Ack, Loss
-from gossamer.core.tcp.congestion.named import KNOWN, checked, control_of
+from gossamer.core.tcp.congestion.named import control_of
 from gossamer.core.tcp.pacing import rate_of_window
 from gossamer.core.tcp.tcb import Congestion, Phase, Tcb
 
@@ -89,12 +89,8 @@ def _is_recovering(tcb: Tcb) -> bool:
 
 
 def _paced(tcb: Tcb, congestion: Congestion) -> Congestion:
-    """With the pacing rate that the parameters ask for. What a user's own algorithm gave is looked at
-    first."""
-    parameters = tcb.agreed.parameters
-    if parameters.congestion not in KNOWN:
-        congestion = checked(parameters.congestion, congestion)
-    wanted = parameters.pacing
+    """With the pacing rate that the parameters ask for."""
+    wanted = tcb.agreed.parameters.pacing
     if wanted == "auto":
         return congestion
     if wanted == "off":

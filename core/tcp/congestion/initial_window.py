@@ -5,7 +5,7 @@ Source: RFC 6928 2, RFC 5681 3.1 and 4.1.
 
 from functools import lru_cache
 
-from gossamer.core.tcp.congestion.named import checked, control_of, named
+from gossamer.core.tcp.congestion.named import control_of, named
 from gossamer.core.tcp.tcb import Agreed, Congestion, Tcb
 
 
@@ -23,7 +23,7 @@ def initial_congestion(agreed: Agreed) -> Congestion:
 @lru_cache(maxsize=1024)
 def _begun(name: str, cwnd: int, smss: int) -> Congestion:
     """Connections of one kind share one record until they grow."""
-    return checked(name, named(name).begin(cwnd, smss))
+    return named(name).begin(cwnd, smss)
 
 
 def after_idle(tcb: Tcb, now_us: int) -> Congestion:
@@ -35,4 +35,4 @@ def after_idle(tcb: Tcb, now_us: int) -> Congestion:
         return congestion
     if congestion.cwnd <= restart_window or now_us - tcb.snd_at_us <= tcb.round_trip.rto_us:
         return congestion
-    return checked(tcb.agreed.parameters.congestion, control_of(tcb).on_idle(congestion, restart_window))
+    return control_of(tcb).on_idle(congestion, restart_window)

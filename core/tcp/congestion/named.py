@@ -14,32 +14,14 @@ from gossamer.core.tcp.congestion.bbr import Bbr
 from gossamer.core.tcp.congestion.control import Control
 from gossamer.core.tcp.congestion.cubic import Cubic
 from gossamer.core.tcp.congestion.newreno import NewReno
-from gossamer.core.tcp.tcb import Congestion, Tcb
+from gossamer.core.tcp.congestion.own import Own
+from gossamer.core.tcp.tcb import Tcb
 
 KNOWN: Final[dict[str, Control]] = {control.name: control for control in (Cubic(), NewReno(), Bbr())}
 
 
 class UnknownCongestionControl(GossamerError):
     """No algorithm has this name; the message names those that there are."""
-
-
-class CongestionControlError(GossamerError):
-    """A user's own algorithm gave something that is no window."""
-
-
-def checked(name: str, found: Congestion) -> Congestion:
-    """What the algorithm of that name gave, if it is what the interface says.
-
-    Raises: CongestionControlError.
-    """
-    if type(found) is not Congestion:
-        raise CongestionControlError(f'congestion control "{name}" returned {found!r}: no Congestion')
-    if type(found.cwnd) is not int or type(found.ssthresh) is not int or found.cwnd <= 0:
-        raise CongestionControlError(
-            f'congestion control "{name}" returned cwnd {found.cwnd!r} and ssthresh {found.ssthresh!r}: '
-            "both are whole numbers of octets, and cwnd is above 0"
-        )
-    return found
 
 
 @lru_cache(maxsize=64)
@@ -63,7 +45,7 @@ def _imported(name: str, module: str, attribute: str) -> Control:
     control = found() if isinstance(found, type) else found
     if not isinstance(control, Control):
         raise UnknownCongestionControl(f'"{name}" is no gossamer.core.tcp.congestion.control.Control')
-    return control
+    return Own(name, control)
 
 
 def control_of(tcb: Tcb) -> Control:

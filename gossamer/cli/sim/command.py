@@ -22,7 +22,7 @@ from gossamer.core.sim.golden import BUFFERS_BYTES, LOSSES, lines, table
 from gossamer.core.sim.report import SimulationReport
 from gossamer.core.sim.scenario import FLOWS_MAX, Scenario
 from gossamer.core.sim.simulation import Simulation
-from gossamer.core.tcp.congestion.named import CongestionControlError
+from gossamer.core.tcp.congestion.own import CongestionControlError
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
 from gossamer.shards.exitcode import CommandError, ConfigError, ExitCode
 
