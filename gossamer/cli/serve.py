@@ -35,7 +35,7 @@ from gossamer.shards.settings import (
     settings_of_environment,
 )
 from gossamer.shards.startup import ServerRun, check_files, target_kind
-from gossamer.shards.supervisor import SIGNALS, Supervisor
+from gossamer.shards.supervisor.loop import SIGNALS, Supervisor
 
 log = logging.getLogger("gossamer.supervisor")
 

@@ -1,0 +1,7 @@
+"""The supervisor: starts workers, watches them, replaces them, reloads, stops.
+
+    loop -> commands -> replacing -> scaling -> queues -> children -> `shards.slot` -> `shards.launch`
+
+Each room knows those to its right alone. What follows from an end, or from a wanted number, is decided by the
+pure `endings` and `numbers`; the rooms do it.
+"""

@@ -1,0 +1,167 @@
+"""The supervisor's children: every process of every shard, from its start until it is reaped.
+
+Owns the slots, and that no process is left behind. Whether anything follows an end is not asked here.
+"""
+
+import logging
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from gossamer.core.clock import monotonic_us
+from gossamer.core.errors import what_failed
+from gossamer.shards.counters import WorkerState
+from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.handing import identity_of
+from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.logs import about
+from gossamer.shards.orphans import reap_orphans
+from gossamer.shards.restart import WorkerExit, describe_exit
+from gossamer.shards.slot import KILL_GRACE_US, Slot
+from gossamer.shards.startup import ServerRun
+from gossamer.shards.supervisor.endings import EndedProcess
+
+log = logging.getLogger("gossamer.supervisor")
+
+START_PAUSE_US: Final = 1_000_000
+"""Between two tries to start a worker that the system refuses."""
+
+
+class Children:
+    """All worker processes of a server."""
+
+    def __init__(self, run: ServerRun) -> None:
+        self._run = run
+        self.slots = [Slot(run, shard.id) for shard in run.plan.shards]
+        self.is_ready = False
+        """Whether every shard has been served at once."""
+        self.is_stopping = False
+        """Whether all were asked to end."""
+
+    # Who there is.
+
+    def processes(self) -> Iterator[WorkerProcess]:
+        """Those that live."""
+        for slot in self.slots:
+            yield from slot.processes()
+
+    def current(self) -> Iterator[WorkerProcess]:
+        """One of each shard: the one that serves it, or is about to."""
+        return (slot.current for slot in self.slots if slot.current is not None)
+
+    @property
+    def staying(self) -> list[Slot]:
+        """The shards whose worker is not about to leave."""
+        return [slot for slot in self.slots if not slot.is_leaving]
+
+    @property
+    def is_replacing(self) -> bool:
+        """Whether any worker is on its way, in place of another."""
+        return any(slot.is_replacing for slot in self.slots)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is under way with any."""
+        return all(slot.is_settled for slot in self.slots)
+
+    @property
+    def are_serving(self) -> bool:
+        """Whether every shard is served."""
+        return all(slot.is_serving for slot in self.slots)
+
+    # Starting.
+
+    def start_all(self) -> None:
+        """Start every worker. Raises: CannotStartError."""
+        try:
+            for slot in self.slots:
+                slot.start()
+        except OSError as error:
+            raise CannotStartError(
+                f"cannot start a worker: {what_failed(error)}; {sys.executable} must be a Python that this "
+                "user may run, processes and descriptors must be left to it (ulimit -u, -n), and no sandbox "
+                "may refuse clone, vfork and execve"
+            ) from error
+
+    def start_again(self, slot: Slot, now_us: int) -> None:
+        """Start a worker in place of a dead one; where the system has no descriptor left, later."""
+        try:
+            slot.start()
+        except OSError as error:
+            log.error("worker %d: cannot start: %s; trying again", slot.shard, what_failed(error))
+            slot.restart_at_us = now_us + START_PAUSE_US
+
+    def tick(self, now_us: int) -> None:
+        """Start those that are due, retire those that are replaced, kill those that hang."""
+        config = self._run.config
+        for slot in self.slots:
+            if slot.restart_at_us is not None and now_us >= slot.restart_at_us:
+                self.start_again(slot, now_us)
+            if not self.is_stopping:
+                slot.advance(now_us, config.server.timeout_graceful_shutdown_us)
+            slot.enforce(now_us, config.supervisor.heartbeat_timeout_us, config.supervisor.start_timeout_us)
+
+    # What they are given.
+
+    def follow_root(self) -> None:
+        """Give the workers another folder where its name leads elsewhere; while they are being replaced those
+        of two configurations serve, and this waits.
+        """
+        if self.is_stopping or self.is_replacing:
+            return
+        self._run.content.follow()
+        self.hand_out(self.current())
+
+    def hand_out(self, processes: Iterable[WorkerProcess]) -> None:
+        """Give the workers what they do not have yet of what is held for them."""
+        held = {name: (fd, identity_of(fd)) for name, fd in self._run.content.held.items()}
+        for process in processes:
+            for name, (fd, identity) in held.items():
+                process.give(name, fd, identity)
+
+    def dump_threads(self) -> None:
+        """Have every worker write the stacks of its threads to the log."""
+        for process in self.processes():
+            if process.state is not WorkerState.STARTING:
+                process.send(signal.SIGQUIT)
+
+    # Ending.
+
+    def see_who_ended(self) -> Iterator[tuple[Slot, EndedProcess]]:
+        """Ask for every child: one SIGCHLD may stand for several. Whoever has ended is reaped, and what
+        follows is done before the next is asked for.
+        """
+        for slot in tuple(self.slots):
+            for process in tuple(slot.processes()):
+                if process.has_ended():
+                    yield slot, self._ended(slot, process)
+        if self._run.guard is None or not self._run.guard.is_looking:
+            reap_orphans({process.pid for process in self.processes()})
+
+    def _ended(self, slot: Slot, process: WorkerProcess) -> EndedProcess:
+        status = process.reap()
+        was_successor = process is slot.successor or slot.is_taking(process)
+        ended = WorkerExit(slot.shard, status)
+        if self.is_stopping or process is slot.retiring:
+            told = about("worker_ended", worker=slot.shard, pid=process.pid, status=status, why="asked to")
+            log.info("%s, as it was asked to", describe_exit(ended), extra=told)
+        is_bare = slot.ended(process)
+        return EndedProcess(ended, process.pid, was_successor, is_bare, slot.is_leaving)
+
+    def forget(self, slot: Slot) -> None:
+        """A shard's worker has left for good."""
+        self.slots.remove(slot)
+        self._run.opened.remove_listening(slot.shard)
+
+    def stop(self, number: signal.Signals, graceful_us: int) -> None:
+        """Ask all to end, and kill those that have not in time."""
+        self.is_stopping = True
+        for slot in self.slots:
+            slot.stop(number, monotonic_us() + graceful_us + KILL_GRACE_US)
+
+    def kill_all(self) -> None:
+        """Leave no process behind, whatever happened."""
+        for process in self.processes():
+            process.send(signal.SIGKILL)
+            process.reap()

@@ -1,0 +1,207 @@
+"""The supervisor's loop: signals, the control socket, a tick for heartbeats; the end of the server.
+
+Owns the event loop of the main process, the order of what is done in a turn, and why the server ends. It
+serves no request and touches no packet.
+"""
+
+import logging
+import selectors
+import signal
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from gossamer.core.clock import NEVER_US, monotonic_us
+from gossamer.core.io.signals import SignalSocket
+from gossamer.shards.admin.server import AdminServer
+from gossamer.shards.config import Config
+from gossamer.shards.control import ControlServer
+from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
+from gossamer.shards.logs import about
+from gossamer.shards.restart import GiveUp, History, Restart, RestartPolicy, decide_restart, describe_exit
+from gossamer.shards.signals import ENDING, NO_LOG_FILES, NO_UPGRADE, STOPPING, describe_meaningless
+from gossamer.shards.slot import Slot
+from gossamer.shards.startup import ServerRun
+from gossamer.shards.status import ServerStatus
+from gossamer.shards.supervisor.children import Children
+from gossamer.shards.supervisor.commands import Commands
+from gossamer.shards.supervisor.endings import Consequence, EndedProcess, consequence_of
+from gossamer.shards.supervisor.queues import SharedQueues
+from gossamer.shards.supervisor.replacing import Replacing
+from gossamer.shards.supervisor.report import status_of
+from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.units import format_duration
+
+log = logging.getLogger("gossamer.supervisor")
+
+TICK_BUSY_SECONDS: Final = 0.02
+TICK_CALM_SECONDS: Final = 0.25
+SIGNALS: Final = frozenset({signal.SIGCHLD, *ENDING})
+"""What `signals` must catch, from before anything is opened until all of it is given back."""
+SAID: Final[Mapping[int, str]] = {signal.SIGUSR2: NO_UPGRADE}
+
+
+class Supervisor:
+    """Runs one server until it is asked to stop, or gives up."""
+
+    def __init__(
+        self,
+        run: ServerRun,
+        signals: SignalSocket,
+        load_config: Callable[[], Config],
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._run = run
+        self._signals = signals
+        self._on_ready = on_ready
+        self._selector = selectors.DefaultSelector()
+        self._children = Children(run)
+        self._queues = SharedQueues(run, self._children)
+        self._scaling = Scaling(run, self._children, self._queues)
+        self._replacing = Replacing(run, self._children, self._scaling, load_config)
+        self._commands = Commands(run, self._children, self._scaling, self._replacing, self.status, self.stop)
+        self._history = History()
+        self._started_us = monotonic_us()
+        self._failure: CommandError | None = None
+        self._admin: AdminServer | None = None
+
+    # The loop.
+
+    def run(self) -> None:
+        """Serve until stopped. Raises: GaveUpError, CannotStartError, ConfigError."""
+        commands, children = self._commands, self._children
+        path = self._run.directory.control_path
+        control = ControlServer(path, self._selector, commands.answer, commands.answer_with)
+        if self._run.admin is not None:
+            self._admin = AdminServer(self._run.admin, self._selector, self.status)
+        self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
+        try:
+            children.start_all()
+            while not (children.is_stopping and not any(True for _ in children.processes())):
+                self._turn()
+        finally:
+            children.kill_all()
+            control.close()
+            if self._admin is not None:
+                self._admin.close()
+            self._selector.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _turn(self) -> None:
+        children = self._children
+        busy = children.is_stopping or not children.is_ready or children.is_replacing
+        for key, _ in self._selector.select(TICK_BUSY_SECONDS if busy else TICK_CALM_SECONDS):
+            key.data()
+        for slot, end in children.see_who_ended():
+            self._follow(slot, end)
+        self._tick(monotonic_us())
+
+    def _tick(self, now_us: int) -> None:
+        children, guard = self._children, self._run.guard
+        children.tick(now_us)
+        self._replacing.tick()
+        if children.is_ready and not children.is_stopping:
+            self._scaling.tick()
+        if not children.is_ready and not children.is_stopping and children.are_serving:
+            children.is_ready = True
+            self._on_ready()
+        if guard is not None and not children.is_stopping:
+            guard.tick(now_us)
+        children.follow_root()
+        if self._admin is not None:
+            self._admin.tick(now_us)
+        self._queues.tick(now_us)
+
+    # Signals.
+
+    def _signalled(self) -> None:
+        for number in self._signals.read():
+            if number == signal.SIGHUP:
+                self._reload_loudly()
+            elif number == signal.SIGINT or (number in STOPPING and self._children.is_stopping):
+                self.stop(signal.Signals(number).name, at_once=True)
+            elif number in STOPPING:
+                self.stop(signal.Signals(number).name)
+            elif number == signal.SIGQUIT:
+                self._children.dump_threads()
+            elif number == signal.SIGUSR1:
+                self._reopen_log()
+            elif number != signal.SIGCHLD:
+                log.warning("%s", SAID.get(number) or describe_meaningless(number, "supervisor"))
+
+    def _reload_loudly(self) -> None:
+        try:
+            self._replacing.reload("SIGHUP")
+        except CommandError as error:
+            self._replacing.refused(error)
+
+    def _reopen_log(self) -> None:
+        """Have lines go to the file that has the log's name by now; where none can be, to the old one."""
+        try:
+            if not self._run.content.reopen_log():
+                log.warning("%s", NO_LOG_FILES)
+                return
+        except ConfigError as error:
+            log.error("SIGUSR1: %s; lines go where they went", error)
+            return
+        log.info("SIGUSR1: the access log is opened again")
+        self._children.hand_out(self._children.processes())
+
+    # Ending.
+
+    def stop(self, why: str, *, at_once: bool = False) -> None:
+        """Drain and end; or end at once."""
+        graceful_us = 0 if at_once else self._run.config.server.timeout_graceful_shutdown_us
+        how = "at once" if at_once else f"draining, {_patience(graceful_us)}"
+        log.info("stopping: %s; asked by %s", how, why, extra=about("server_stopping", why=why))
+        self._run.begin_end()
+        self._children.stop(signal.SIGINT if at_once else signal.SIGTERM, graceful_us)
+
+    def _fail(self, failure: CommandError) -> None:
+        self._failure = failure
+        self.stop("its own failure", at_once=True)
+
+    def _follow(self, slot: Slot, end: EndedProcess) -> None:
+        """Do what the end of a process asks for."""
+        children = self._children
+        match consequence_of(end, is_stopping=children.is_stopping, is_ready=children.is_ready):
+            case Consequence.FORGET_SHARD:
+                children.forget(slot)
+            case Consequence.REPLACEMENT_FAILED:
+                self._replacing.failed(end.ended)
+            case Consequence.SERVER_FAILED:
+                kind = ConfigError if end.ended.status == ExitCode.USAGE else CannotStartError
+                self._fail(kind(f"{describe_exit(end.ended)}; its own message stands above"))
+            case Consequence.REPLACE:
+                self._queues.leave_to_the_living(slot)
+                self._restart(slot, end)
+
+    def _restart(self, slot: Slot, end: EndedProcess) -> None:
+        settings, ended = self._run.config.supervisor, end.ended
+        policy = RestartPolicy(settings.restart_intensity, settings.restart_period_us)
+        now_us = monotonic_us()
+        match decide_restart(policy, self._history, ended, now_us):
+            case GiveUp(reason):
+                log.critical("giving up: %s", reason, extra=about("server_gave_up", why=reason))
+                self._fail(GaveUpError(reason))
+            case Restart(delay_us, history):
+                told = about(
+                    "worker_died", worker=slot.shard, pid=end.pid, status=ended.status, restart_in_us=delay_us
+                )
+                log.error("%s; a new one starts in %g s", describe_exit(ended), delay_us / 1e6, extra=told)
+                self._history = history
+                slot.restarts += 1
+                slot.restart_at_us = now_us + delay_us
+
+    def status(self) -> ServerStatus:
+        """What `gossamer status` shows."""
+        return status_of(self._run, self._children, self._scaling, self._replacing, self._started_us)
+
+
+def _patience(graceful_us: int) -> str:
+    """How long draining may take, in words."""
+    return (
+        "for as long as it takes"
+        if graceful_us >= NEVER_US
+        else f"for at most {format_duration(graceful_us)}"
+    )

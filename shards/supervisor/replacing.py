@@ -1,0 +1,112 @@
+"""Workers that are replaced while others serve: by a reload all of them, by a restart one or all.
+
+Owns the generation, and why the last replacement came to nothing. Until all new workers have taken over there
+is a way back to the configuration before.
+"""
+
+import logging
+import signal
+from collections.abc import Callable
+
+from gossamer.core.errors import what_failed
+from gossamer.shards.config import Config
+from gossamer.shards.exitcode import CommandError, ConfigError
+from gossamer.shards.logs import about
+from gossamer.shards.reload import changes_that_need_a_restart
+from gossamer.shards.restart import WorkerExit, describe_exit
+from gossamer.shards.slot import RETIRED_MAX, Slot
+from gossamer.shards.startup import ServerRun
+from gossamer.shards.supervisor.children import Children
+from gossamer.shards.supervisor.scaling import Scaling
+
+log = logging.getLogger("gossamer.supervisor")
+
+
+class Replacing:
+    """Replacements of a server's workers."""
+
+    def __init__(
+        self, run: ServerRun, children: Children, scaling: Scaling, load_config: Callable[[], Config]
+    ) -> None:
+        self._run = run
+        self._children = children
+        self._scaling = scaling
+        self._load_config = load_config
+        self.generation = 1
+        self.error = ""
+        """Why the last one came to nothing; "" where it did not."""
+
+    def tick(self) -> None:
+        """Once nothing is being replaced, the last configuration has proved itself."""
+        if not self._children.is_replacing:
+            self._run.settle_config()
+
+    def reload(self, why: str) -> list[str]:
+        """Replace all workers by ones of the configuration as it is now; returns what only a restart would
+        change.
+
+        Raises: ConfigError, CannotStartError; then the old ones go on.
+        """
+        self._require_room()
+        config, ignored = changes_that_need_a_restart(self._run.config, self._load_config())
+        workers = config.server.workers
+        if workers not in (self._run.config.server.workers, "auto"):
+            self._scaling.change(int(workers))
+        self._run.change_config(config)
+        self._replace(self._children.slots)
+        self.generation += 1
+        told = about("server_reloading", generation=self.generation, why=why)
+        notes = "".join(f"; {each}" for each in ignored)
+        log.info("reloading: generation %d; asked by %s%s", self.generation, why, notes, extra=told)
+        return ignored
+
+    def _require_room(self) -> None:
+        """Raises: CommandError while a reload cannot begin."""
+        children = self._children
+        if children.is_replacing or children.is_stopping or not children.is_ready:
+            raise CommandError(
+                "reload: workers are being started or replaced at this moment; ask again in a few seconds"
+            )
+        if any(len(slot.retired) >= RETIRED_MAX for slot in children.slots):
+            raise CommandError(
+                f"reload: {RETIRED_MAX} earlier workers still answer connections that cannot move, such as "
+                "slow downloads; ask again when one of them has ended"
+            )
+
+    def refused(self, error: CommandError) -> None:
+        """A reload that somebody asked for who hears no answer."""
+        self.error = str(error)
+        told = about("reload_failed", why=self.error)
+        log.error("reload refused, everything goes on as it was: %s", error, extra=told)
+
+    def restart(self, worker: int | None) -> None:
+        """Replace one worker, or all. Raises: CommandError."""
+        children = self._children
+        slots = children.slots if worker is None else [s for s in children.slots if s.shard == worker]
+        if not slots:
+            raise ConfigError(f"worker: found {worker}; allowed: 0 to {len(children.slots) - 1}")
+        if any(slot.is_replacing for slot in slots) or children.is_stopping:
+            raise CommandError("worker restart: it is being replaced at this moment")
+        self._replace(slots)
+
+    def _replace(self, slots: list[Slot]) -> None:
+        self.error = ""
+        try:
+            for slot in slots:
+                slot.replace()
+        except OSError as error:
+            self._abandon()
+            raise CommandError(f"cannot start a worker: {what_failed(error)}") from error
+
+    def failed(self, ended: WorkerExit) -> None:
+        """One that was to replace another has ended before it did."""
+        self.error = f"{describe_exit(ended)} before it served; the old one goes on"
+        self._abandon()
+        log.error("reload: %s", self.error, extra=about("reload_failed", why=self.error))
+
+    def _abandon(self) -> None:
+        """Return to the configuration that the present workers have, unless all have been replaced since."""
+        self._run.revert_config()
+        for slot in self._children.slots:
+            if slot.successor is not None:
+                slot.successor.send(signal.SIGKILL)

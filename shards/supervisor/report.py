@@ -1,0 +1,39 @@
+"""What the supervisor says of the server: put together from all its rooms."""
+
+from gossamer.core import native
+from gossamer.core.clock import monotonic_us
+from gossamer.core.printable import printable
+from gossamer.shards.admin.server import url_of
+from gossamer.shards.frames import output_of
+from gossamer.shards.startup import ServerRun
+from gossamer.shards.status import ServerStatus
+from gossamer.shards.supervisor.children import Children
+from gossamer.shards.supervisor.replacing import Replacing
+from gossamer.shards.supervisor.scaling import Scaling
+
+
+def status_of(
+    run: ServerRun, children: Children, scaling: Scaling, replacing: Replacing, started_us: int
+) -> ServerStatus:
+    """What `gossamer status` shows."""
+    guard, now_us = run.guard, monotonic_us()
+    return ServerStatus(
+        stack=run.plan.stack,
+        reason=run.plan.reason,
+        core=native.running(),
+        output=output_of(run.config, run.plan.stack, run.opened.why_packets),
+        uptime_us=now_us - started_us,
+        pid=run.owner.pid,
+        host=run.opened.host,
+        port=run.opened.port,
+        url=run.url,
+        target=printable(run.config.server.target),
+        generation=replacing.generation,
+        reloading=not children.is_settled or not scaling.is_done,
+        reload_error=printable(replacing.error),
+        chains=run.chains,
+        workers=[slot.status(now_us) for slot in children.slots],
+        rules_restored_total=guard.restored_total if guard else 0,
+        rules_trouble=printable(guard.trouble) if guard else "",
+        admin=url_of(run.admin),
+    )

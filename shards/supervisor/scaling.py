@@ -1,0 +1,81 @@
+"""More workers, or fewer: the thin doer of `shards.supervisor.numbers`, one step at a time.
+
+Owns how many workers are wanted.
+"""
+
+import logging
+from itertools import count
+
+from gossamer.core.clock import monotonic_us
+from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.slot import Slot
+from gossamer.shards.startup import ServerRun
+from gossamer.shards.supervisor.children import Children
+from gossamer.shards.supervisor.numbers import ScalingStep, require_number, scaling_step
+from gossamer.shards.supervisor.queues import SharedQueues
+
+log = logging.getLogger("gossamer.supervisor")
+
+
+class Scaling:
+    """The number of workers of a server."""
+
+    def __init__(self, run: ServerRun, children: Children, queues: SharedQueues) -> None:
+        self._run = run
+        self._children = children
+        self._queues = queues
+        self.wanted = len(children.slots)
+        """How many workers there are to be."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there are as many as are wanted."""
+        return len(self._children.staying) == self.wanted
+
+    def change(self, wanted: int) -> None:
+        """Want another number. Raises: CommandError where there cannot be so many."""
+        require_number(self._run.config, self._run.plan, wanted, moves=self._run.moves)
+        self.wanted = wanted
+
+    def tick(self) -> None:
+        """Have one more worker, or one less, where another number is wanted."""
+        children = self._children
+        slots = children.staying
+        for slot in children.slots:
+            if slot.is_left_with_queues:
+                self._queues.give_away(slot)
+        is_joining = any(slot.is_joining for slot in slots)
+        match scaling_step(len(slots), self.wanted, is_joining=is_joining, is_settled=children.is_settled):
+            case ScalingStep.JOIN:
+                self._join(slots)
+            case ScalingStep.ADD:
+                self._add()
+            case ScalingStep.REMOVE:
+                self._remove(slots[-1])
+
+    def _join(self, slots: list[Slot]) -> None:
+        ready = [slot for slot in slots if slot.is_serving or slot.is_joining]
+        if not any(slot.is_replacing for slot in ready):
+            self._queues.share_among(ready)
+
+    def _add(self) -> None:
+        children = self._children
+        used = {slot.shard for slot in children.slots}
+        slot = Slot(self._run, next(number for number in count() if number not in used))
+        if self._run.plan.stack == "kernel":
+            try:
+                self._run.opened.add_listening(self._run.config, slot.shard)
+            except CannotStartError as error:
+                log.error("worker add: %s", error)
+                self.wanted = len(children.staying)
+                return
+        children.slots.append(slot)
+        children.slots.sort(key=lambda each: each.shard)
+        children.start_again(slot, monotonic_us())
+
+    def _remove(self, slot: Slot) -> None:
+        if self._run.moves:
+            self._queues.give_away(slot)
+        else:
+            self._run.opened.refuse_new(slot.shard)
+        slot.leave(monotonic_us(), self._run.config.server.timeout_graceful_shutdown_us)
