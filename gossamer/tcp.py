@@ -73,7 +73,20 @@ from gossamer.core.tcp.tcb import Congestion, Listener, State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.tcp.timeouts.timers import timers_due
 from gossamer.core.wire.packet import Parsed, parse_packet
-from gossamer.core.wire.segment import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, Segment, SynOptions, flags_of
+from gossamer.core.wire.segment import (
+    ACK,
+    CWR,
+    ECE,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    URG,
+    EcnBytes,
+    Segment,
+    SynOptions,
+    flags_of,
+)
 from gossamer.core.wire.text import Extent, Span, TextInParts
 
 __all__ = [
@@ -134,6 +147,7 @@ __all__ = [
     "Extent",
     "Span",
     "SynOptions",
+    "EcnBytes",
     "flags_of",
     "parse_packet",
     "Parsed",

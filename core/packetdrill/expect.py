@@ -17,6 +17,7 @@ from gossamer.core.packetdrill.profiles import Layout
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
 from gossamer.core.records import replace
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
+from gossamer.core.wire.options import ECN_BYTES, ecn_bytes_of
 from gossamer.core.wire.segment import ACK, ECT_0, ECT_1, PSH, RST, SYN, Segment
 
 LETTERS: Final = tuple(FLAGS.items())
@@ -64,6 +65,9 @@ def option_text(option: TcpOption) -> str:
     if option.name == "sack":
         blocks = zip(numbers[::2], numbers[1::2], strict=True)
         return " ".join(["sack", *(f"{left}:{right}" for left, right in blocks)])
+    if option.name == "ECN":
+        fields = [*numbers[1:], -1, -1, -1][:3]
+        return str(ecn_bytes_of(fields, is_order_1=numbers[0] == ECN_BYTES[1]))
     return " ".join([option.name, *map(str, numbers), *([option.octets.hex()] if option.octets else [])])
 
 

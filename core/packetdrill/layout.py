@@ -4,8 +4,8 @@ Owns the translation between `Segment`, which knows values, and a list of option
 """
 
 from gossamer.core.packetdrill.script import TcpOption, TcpPacket
-from gossamer.core.wire.options import COOKIE_BYTES
-from gossamer.core.wire.segment import NO_TIMESTAMP, Segment, SynOptions
+from gossamer.core.wire.options import COOKIE_BYTES, ECN_BYTES, ecn_bytes_of
+from gossamer.core.wire.segment import NO_TIMESTAMP, EcnBytes, Segment, SynOptions
 
 ECN_MASK = 3
 """The bits of the TOS octet that are ECN's (RFC 3168 5)."""
@@ -26,6 +26,9 @@ def options_by_name(segment: Segment) -> dict[str, TcpOption]:
             found["FO"] = TcpOption("FO", octets=syn.cookie)
     if segment.ts_val != NO_TIMESTAMP:
         found["TS"] = TcpOption("TS", (segment.ts_val, segment.ts_ecr))
+    if segment.ecn_bytes is not None:
+        fields = [field for field in segment.ecn_bytes.in_order() if field >= 0]
+        found["ECN"] = TcpOption("ECN", (ECN_BYTES[segment.ecn_bytes.is_order_1], *fields))
     if segment.sack:
         found["sack"] = TcpOption("sack", tuple(edge for block in segment.sack for edge in block))
     return found
@@ -48,7 +51,13 @@ def segment_of(packet: TcpPacket, options: tuple[TcpOption, ...], payload: bytes
         syn_options=_syn_options(found),
         urgent=packet.urgent,
         ecn=_codepoint(packet),
+        ecn_bytes=_ecn_bytes(found["ECN"].numbers) if "ECN" in found else None,
     )
+
+
+def _ecn_bytes(numbers: tuple[int, ...]) -> EcnBytes:
+    kind, *fields = numbers
+    return ecn_bytes_of([*fields, -1, -1, -1][:3], is_order_1=kind == ECN_BYTES[1])
 
 
 def _syn_options(found: dict[str, TcpOption]) -> SynOptions | None:

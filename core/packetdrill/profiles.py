@@ -28,7 +28,7 @@ Layout = Callable[[dict[str, TcpOption]], tuple[TcpOption, ...]]
 
 
 def linux_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
-    """mss; sackOK and TS in one word pair, or padded each; wscale; SACK blocks; cookie."""
+    """mss; sackOK and TS in one word pair, or padded each; wscale; AccECN; SACK blocks; cookie."""
     laid: list[TcpOption] = []
     if "mss" in found:
         laid.append(found["mss"])
@@ -38,13 +38,14 @@ def linux_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
         laid += [NOP, NOP, found["sackOK"]]
     if "wscale" in found:
         laid += [NOP, found["wscale"]]
+    laid += _padded(found, "ECN")
     if "sack" in found:
         laid += [NOP, NOP, found["sack"]]
     return (*laid, *_cookie(found))
 
 
 def bsd_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
-    """mss, wscale, sackOK, TS, SACK blocks, cookie, each padded before it, EOL at the end."""
+    """mss, wscale, sackOK, TS, AccECN, SACK blocks, cookie, each padded before it, EOL at the end."""
     laid: list[TcpOption] = []
     if "mss" in found:
         laid.append(found["mss"])
@@ -54,6 +55,7 @@ def bsd_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
         laid.append(found["sackOK"])
     if "TS" in found:
         laid += [found["TS"]] if "sackOK" in found else [NOP, NOP, found["TS"]]
+    laid += _padded(found, "ECN")
     if "sack" in found:
         laid += [NOP, NOP, found["sack"]]
     laid += [found[name] for name in COOKIES if name in found]
@@ -61,10 +63,12 @@ def bsd_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
 
 
 def _cookie(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
-    for name in COOKIES:
-        if name in found:
-            return (found[name], *((NOP,) * (-octets_of(found[name]) % 4)))
-    return ()
+    return next((_padded(found, name) for name in COOKIES if name in found), ())
+
+
+def _padded(found: dict[str, TcpOption], name: str) -> tuple[TcpOption, ...]:
+    """An option that stands first of its words, if it is there."""
+    return (found[name], *((NOP,) * (-octets_of(found[name]) % 4))) if name in found else ()
 
 
 LENGTHS: Final = {
@@ -84,6 +88,8 @@ def octets_of(option: TcpOption) -> int:
     """What an option takes of a header."""
     if option.name == "sack":
         return 2 + 4 * len(option.numbers)
+    if option.name == "ECN":
+        return 2 + 3 * (len(option.numbers) - 1)
     return LENGTHS[option.name] + len(option.octets)
 
 

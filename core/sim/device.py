@@ -16,6 +16,7 @@ from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.options import encode_user_timeout
 from gossamer.core.wire.packet import Parsed, build_packet, parse_packet
 from gossamer.core.wire.record import (
+    ECN_ORDER_1,
     IN_RECORD,
     KIND_ICMP,
     KIND_OPTIONS,
@@ -24,7 +25,7 @@ from gossamer.core.wire.record import (
     RECORD_AE,
     SIDE_RECORD,
 )
-from gossamer.core.wire.segment import AE, CE, URG, Segment, SynOptions
+from gossamer.core.wire.segment import AE, CE, URG, EcnBytes, Segment, SynOptions
 from gossamer.core.wire.text import Extent, TextInParts, octets_of
 from gossamer.ffi.packets import OneWay, OutSegment
 
@@ -120,12 +121,25 @@ class MemorySource:
             options.cookie or b"",
             encode_user_timeout(segment.user_timeout_s),
             -1 if options.cookie is None else len(options.cookie),
+            *_ecn_fields(segment.ecn_bytes),
         )
 
 
 def _is_rare(segment: Segment) -> bool:
     """Whether a segment goes the slow way for something other than SYN options, SACK, URG."""
+    if segment.ecn_bytes is not None:
+        return True
     return segment.ecn == CE or segment.user_timeout_s > 0 or segment.flags & AE > 0
+
+
+def _ecn_fields(ecn_bytes: EcnBytes | None) -> tuple[int, int, int, int]:
+    """The AccECN option as the side record has it."""
+    if ecn_bytes is None:
+        return 0, 0, 0, 0
+    first, second, third = ecn_bytes.in_order()
+    count = sum(field >= 0 for field in (first, second, third))
+    kind = 1 + count + ECN_ORDER_1 * ecn_bytes.is_order_1
+    return kind, max(first, 0), max(second, 0), max(third, 0)
 
 
 class MemorySink(OneWay):

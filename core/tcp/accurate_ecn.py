@@ -4,8 +4,9 @@ Owns the three bits AE, CWR and ECE as one field: in the handshake it says what 
 codepoint the SYN, the SYN-ACK and its ACK came; ever after it is the counter ACE. `core.tcp.ecn` owns what a
 sender does about marks, which is the same: once for each window of data.
 
-Differs: the AccECN option is neither sent nor read, so that more than seven marks between two ACKs that
-arrive are judged by how much was acknowledged (3.2.2.5.2); a SYN-ACK goes as Not-ECT.
+`core.tcp.ecn_bytes` owns the option, which counts octets.
+
+Differs: a SYN-ACK goes as Not-ECT.
 
 Source: RFC 9768.
 """
@@ -15,6 +16,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_lt
+from gossamer.core.tcp import ecn_bytes
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.tcb import Agreed, Ecn, State, Tcb
 from gossamer.core.wire.segment import ACE_FLAGS, ACK, AE, CE, CWR, ECE, SYN, Segment
@@ -23,6 +25,8 @@ replace = msgspec.structs.replace
 
 COUNTERS: Final = 8
 """DIVACE: the field counts modulo this."""
+SAFETY_FACTOR: Final = 2
+"""Source: RFC 9768 A.2.2."""
 FIRST: Final = 5
 """What s.cep and r.cep begin at. Source: RFC 9768 3.2.1."""
 REFLECTED: Final = (0b010, 0b011, 0b100, 0b110)
@@ -70,8 +74,11 @@ def begun(tcb: Tcb, syn: Segment) -> Tcb:
     """
     if not tcb.agreed.accurate_ecn:
         return tcb
-    is_marked = syn.flags & ACK and syn.ecn & CE == CE
-    return replace(tcb, ecn=Ecn(received_ce=FIRST + bool(is_marked), sent_ce=FIRST))
+    if not syn.flags & ACK:
+        return replace(tcb, ecn=Ecn(received_ce=FIRST, sent_ce=FIRST))
+    is_marked = syn.ecn & CE == CE
+    held = Ecn(received_ce=FIRST + is_marked, sent_ce=FIRST, told=None, owes_on_text=True)
+    return ecn_bytes.first_heard(replace(tcb, ecn=held), syn)
 
 
 def first_acknowledged(tcb: Tcb, segment: Segment) -> Tcb:
@@ -84,21 +91,27 @@ def first_acknowledged(tcb: Tcb, segment: Segment) -> Tcb:
     if held is None or not tcb.agreed.accurate_ecn:
         return tcb
     if not code:
-        return replace(tcb, agreed=replace(tcb.agreed, ect=0))
-    return replace(tcb, ecn=replace(held, sent_ce=FIRST + 1)) if code == CE_CODE else tcb
+        tcb = replace(tcb, agreed=replace(tcb.agreed, ect=0))
+    elif code == CE_CODE:
+        tcb = replace(tcb, ecn=replace(held, sent_ce=FIRST + 1))
+    return ecn_bytes.first_heard(tcb, segment)
 
 
 # The receiver of data.
 
 
 def counted(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
-    """The connection after a segment that was marked CE, with text or without. Source: RFC 9768 3.2.2, r.cep.
+    """The connection after a segment that came with an ECN codepoint, with text or without. Source: RFC 9768
+    3.2.2, r.cep.
 
     3.2.2.5.1: a mark behind packets without one is told of at once, and so is every sixth at least; here each
     is that bears text. An ACK is never answered for its mark: that would go on for ever.
     """
     held = tcb.ecn
     assert held is not None
+    held = ecn_bytes.counted(held, segment)
+    if segment.ecn != CE:
+        return replace(tcb, ecn=held)
     tcb = replace(tcb, ecn=replace(held, received_ce=held.received_ce + event.pieces))
     return replace(tcb, ack_at_us=event.now_us) if segment.payload else tcb
 
@@ -106,22 +119,36 @@ def counted(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
 # The sender of data.
 
 
-def more_marks(before: Tcb, tcb: Tcb, segment: Segment) -> int:
-    """How many packets of ours an ACK shows to have been marked since the last; 0 of one that brings no news,
-    which may have been overtaken.
+def brings_news(before: Tcb, tcb: Tcb, segment: Segment) -> bool:
+    """Whether an ACK is known not to have been overtaken by one that was heard already."""
+    if tcb.ecn is None or before.state <= State.SYN_RECEIVED or segment.flags & SYN:
+        return False
+    has_reported = tcb.recovery is not None and tcb.recovery is not before.recovery
+    if tcb.snd_una != before.snd_una or has_reported:
+        return True
+    return tcb.agreed.timestamps and seq_lt(Seq(before.ts_recent), Seq(tcb.ts_recent))
+
+
+def more_marks(before: Tcb, tcb: Tcb, segment: Segment, marked_bytes: int | None) -> int:
+    """How many packets of ours an ACK shows to have been marked since the last; `marked_bytes` is what its
+    option says of octets, None where it has none.
 
     Source: RFC 9768 3.2.2.5 and A.2.1: "d.cep = (ACE + DIVACE - (s.cep % DIVACE)) % DIVACE"; where more
     packets than that were acknowledged, the field may have wrapped, and the safe guess is the largest number
-    that fits: "dSafer.cep = newlyAckedPkt - ((newlyAckedPkt - d.cep) % DIVACE)".
+    that fits: "dSafer.cep = newlyAckedPkt - ((newlyAckedPkt - d.cep) % DIVACE)". A.2.2: so few octets that
+    packets of half a segment would be more show that it has not.
     """
-    held = tcb.ecn
-    if held is None or before.state <= State.SYN_RECEIVED or segment.flags & SYN:
-        return 0
-    acked = (tcb.snd_una - before.snd_una) & MASK
-    is_newer = tcb.agreed.timestamps and seq_lt(Seq(before.ts_recent), Seq(tcb.ts_recent))
-    has_reported = tcb.recovery is not None and tcb.recovery is not before.recovery
-    if not acked and not has_reported and not is_newer:
-        return 0
-    more = (ace(segment.flags) - held.sent_ce) % COUNTERS
-    packets = -(-acked // tcb.agreed.smss)
-    return more if packets <= COUNTERS else packets - (packets - more) % COUNTERS
+    assert tcb.ecn is not None
+    more = (ace(segment.flags) - tcb.ecn.sent_ce) % COUNTERS
+    packets = acked_packets(before, tcb)
+    if packets <= COUNTERS:
+        return more
+    safer = packets - (packets - more) % COUNTERS
+    if marked_bytes is None or marked_bytes > more * tcb.agreed.smss:
+        return safer
+    return more if marked_bytes * SAFETY_FACTOR <= safer * tcb.agreed.smss else safer
+
+
+def acked_packets(before: Tcb, tcb: Tcb) -> int:
+    """How many packets an ACK acknowledged, were all of them full."""
+    return -(-((tcb.snd_una - before.snd_una) & MASK) // tcb.agreed.smss)

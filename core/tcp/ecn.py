@@ -17,7 +17,8 @@ Source: RFC 3168 6.1, RFC 8311 4.
 import msgspec
 
 from gossamer.core.seq import seq_lt
-from gossamer.core.tcp.accurate_ecn import more_marks
+from gossamer.core.tcp import ecn_bytes
+from gossamer.core.tcp.accurate_ecn import COUNTERS, acked_packets, brings_news, more_marks
 from gossamer.core.tcp.congestion.events import marked
 from gossamer.core.tcp.tcb import Agreed, Ecn, Phase, Tcb
 from gossamer.core.wire.segment import ACE_FLAGS, ACK, AE, CE, CWR, ECE, Segment
@@ -28,6 +29,8 @@ IDLE = Ecn()
 SETUP_FLAGS = ACK | ECE | CWR
 SETUP_SYN = ECE | CWR
 SETUP_SYN_ACK = ACK | ECE
+PLAIN_FROM = 2
+"""From this retransmission on a SYN-ACK says nothing of accurate ECN."""
 
 
 # The handshake.
@@ -56,7 +59,21 @@ def syn_flags(tcb: Tcb) -> int:
 
 def syn_ack_flags(agreed: Agreed) -> int:
     """What the SYN-ACK we send says of ECN."""
-    return ACE_FLAGS[agreed.accurate_ecn] if agreed.accurate_ecn else ECE if agreed.ecn else 0
+    if agreed.accurate_ecn:
+        return 0 if agreed.has_plain_syn_ack else ACE_FLAGS[agreed.accurate_ecn]
+    return ECE if agreed.ecn else 0
+
+
+def after_plain_syn_ack(tcb: Tcb) -> Tcb:
+    """The connection whose SYN-ACK goes again, and from the second time on without the flags.
+
+    Source: RFC 9768 3.2.3.2.2: "If this retransmission times out, [...] the TCP Server SHOULD retransmit the
+    SYN/ACK with (AE,CWR,ECE) = (0,0,0) and no AccECN Option, but it remains in AccECN feedback mode"; 3.1.5:
+    such a server sets no packet ECT.
+    """
+    if not tcb.agreed.accurate_ecn or tcb.backoff < PLAIN_FROM:
+        return tcb
+    return replace(tcb, agreed=replace(tcb.agreed, has_plain_syn_ack=True, ect=0))
 
 
 def after_plain_syn(agreed: Agreed) -> Agreed:
@@ -151,10 +168,18 @@ def _answered(tcb: Tcb) -> Tcb:
 
 
 def on_ace(before: Tcb, tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
-    """After an ACK of accurate ECN that made `tcb` of `before`. Source: RFC 9768 3.2.2.5."""
-    more = more_marks(before, tcb, segment)
-    if not more:
+    """After an ACK of accurate ECN that made `tcb` of `before`. Source: RFC 9768 3.2.2.5.
+
+    3.2.3.2.5: octets were marked and no packet was, where the field cannot have wrapped: something on the
+    path changes what is said, and "the Data Sender MUST disable sending ECN-capable packets".
+    """
+    if not brings_news(before, tcb, segment):
         return tcb
+    tcb, marked_bytes = ecn_bytes.heard(tcb, segment)
+    more = more_marks(before, tcb, segment, marked_bytes)
+    if not more:
+        is_mangled = bool(marked_bytes) and acked_packets(before, tcb) < COUNTERS
+        return replace(tcb, agreed=replace(tcb.agreed, ect=0)) if is_mangled else tcb
     held = tcb.ecn or IDLE
     tcb = replace(tcb, ecn=replace(held, sent_ce=held.sent_ce + more))
     return on_echo(before, tcb, now_us) if tcb.agreed.ect else tcb

@@ -15,6 +15,7 @@ from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import SETUP_FLAGS, syn_ack_flags
+from gossamer.core.tcp.ecn_bytes import on_syn_ack
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import NO_OPTIONS, agreement, offer, wanted
 from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
@@ -37,9 +38,9 @@ def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> t
     if opening.cookie is not None:
         tcb = replace(tcb, fast_open=FastOpen(opening.cookie))
     if not opening.takes_text:
-        return tcb, (syn_ack(tcb, opening.now_us),)
+        return tcb, (first_syn_ack(tcb, opening.now_us),)
     tcb = fast_open.taken(tcb, segment)
-    return tcb, (syn_ack(tcb, opening.now_us), Signal.OPENED_EARLY)
+    return tcb, (first_syn_ack(tcb, opening.now_us), Signal.OPENED_EARLY)
 
 
 def is_opening(segment: Segment) -> bool:
@@ -146,6 +147,14 @@ def open_passive(agreed: Agreed, syn: Segment, now_us: int) -> Tcb:
         rtt_at_us=0 if agreed.timestamps else now_us,
     )
     return adopted(tcb, syn)
+
+
+def first_syn_ack(tcb: Tcb, now_us: int) -> Segment:
+    """The SYN-ACK as it goes once. Source: RFC 9768 3.2.3.2.2: sent again, it is without the AccECN option,
+    which may be what kept it from arriving."""
+    segment = syn_ack(tcb, now_us)
+    has_option = tcb.agreed.accurate_ecn and tcb.agreed.parameters.ecn_option
+    return on_syn_ack(segment) if has_option else segment
 
 
 def syn_ack(tcb: Tcb, now_us: int) -> Segment:

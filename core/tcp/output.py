@@ -10,7 +10,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp import ecn, path_mtu, record_ends, send_limits
+from gossamer.core.tcp import ecn, ecn_bytes, path_mtu, record_ends, send_limits
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.buffer import text_at
 from gossamer.core.tcp.congestion.initial_window import after_idle
@@ -85,7 +85,8 @@ def make_segment(
 
 def acknowledgment(tcb: Tcb, now_us: int) -> Segment:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>."""
-    return make_segment(tcb, now_us, textless_seq(tcb), ACK)
+    segment = make_segment(tcb, now_us, textless_seq(tcb), ACK)
+    return segment if tcb.ecn is None else ecn_bytes.with_option(tcb, segment)
 
 
 def flight_bytes(tcb: Tcb) -> int:
@@ -121,6 +122,7 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
         segments.append(acknowledgment(tcb, now_us))
     if segments:
         tcb = replace(tcb, last_ack_sent=tcb.rcv_nxt, ack_at_us=NEVER_US)
+        tcb = ecn_bytes.after_telling(tcb, segments) if tcb.ecn is not None else tcb
     if tcb.reassembly is not None and ack_due:
         tcb = dsack.reported(tcb)
     actions: Actions = tuple(segments)
@@ -211,6 +213,8 @@ def _completed(tcb: Tcb, segments: list[Segment], first: int) -> Tcb:
         tcb = path_mtu.sent(tcb, segments[first].cut_bytes or len(segments[first].payload))
     if tcb.ecn is not None:
         tcb = ecn.announced(tcb, segments, first)
+        room_bytes = tcb.agreed.smss - len(segments[first].payload)
+        segments[first] = ecn_bytes.with_option(tcb, segments[first], room_bytes)
     if tcb.reassembly is not None and tcb.agreed.sack:
         segments[first:] = [_with_sack(tcb, segment) for segment in segments[first:]]
     return tcb

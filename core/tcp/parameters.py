@@ -279,6 +279,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     ecn: Literal["off", "passive", "on", "accurate"] = "passive"
     """Explicit congestion notification (RFC 3168): never, where the peer asks for it, or asked for too;
     accurate: both, with marks counted where the peer knows how (RFC 9768)."""
+    ecn_option: bool = True
+    """Say by the AccECN option how many octets were marked, where that is counted (RFC 9768 3.2.3)."""
     rack: bool = True
     """Take segments for lost by when they were sent (RFC 8985), not by counting (RFC 6675)."""
     tail_loss_probe: bool = True

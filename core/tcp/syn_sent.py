@@ -17,7 +17,7 @@ from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.fast_open import acked_bytes, granted_cookie, with_acked, with_syn_text, without_option
 from gossamer.core.tcp.handshake import NO_OPTIONS, after_lost_syn, agreement
 from gossamer.core.tcp.keepalive import idle_deadline_us
-from gossamer.core.tcp.listen import syn_ack
+from gossamer.core.tcp.listen import first_syn_ack
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives import arrives
@@ -160,4 +160,4 @@ def _simultaneous(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions
         # "If there are other controls or text in the segment, queue them for processing after the ESTABLISHED
         # state has been reached": RECEIVE gives nothing before. Differs: a FIN is left to be sent again.
         tcb = with_syn_text(tcb, segment)
-    return tcb, (syn_ack(tcb, now_us),)
+    return tcb, (first_syn_ack(tcb, now_us),)

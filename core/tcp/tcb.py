@@ -9,7 +9,7 @@ Source: RFC 9293 3.3.1 (variables), 3.3.2 (states).
 """
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -73,6 +73,8 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     accurate_ecn: int = 0
     """Marks are counted (RFC 9768): with which code the peer's SYN or SYN-ACK is answered; 0 when they are
     not. `ecn` is false then."""
+    has_plain_syn_ack: bool = False
+    """Our SYN-ACK said nothing of it at last (RFC 9768 3.2.3.2.2)."""
 
 
 class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -93,6 +95,21 @@ class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """SND.NXT when it was: an ACK from there on belongs to the next round trip."""
 
 
+class EcnCounters(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Octets of text by the ECN codepoint that they came with. Source: RFC 9768 3.2.1, which has those of ECT
+    begin at 1."""
+
+    e0b: int = 1
+    """ECT(0)."""
+    ceb: int = 0
+    """CE."""
+    e1b: int = 1
+    """ECT(1)."""
+
+
+NO_ECN_BYTES: Final = EcnCounters()
+
+
 class Ecn(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Congestion marks that are being echoed or answered; absent while there are none. Source: RFC 3168
     6.1."""
@@ -107,6 +124,16 @@ class Ecn(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Of accurate ECN alone, whose record stays: r.cep, marked packets that came (RFC 9768 3.2.1)."""
     sent_ce: int = 0
     """s.cep: those of ours that the peer has told of."""
+    received: EcnCounters = NO_ECN_BYTES
+    """r.e0b, r.ceb, r.e1b: octets that came (RFC 9768 3.2.1)."""
+    told: EcnCounters | None = NO_ECN_BYTES
+    """What our last AccECN option said of them; None while a first one is owed."""
+    owes_on_text: bool = False
+    """Our first text bears the option too."""
+    sent: EcnCounters = NO_ECN_BYTES
+    """s.e0b, s.ceb, s.e1b: octets of ours that the peer's options have told of."""
+    ignores_option: bool = False
+    """Something on the path clears its fields."""
 
 
 class Phase(IntEnum):

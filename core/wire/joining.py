@@ -42,6 +42,7 @@ def _is_plain(segment: Segment) -> bool:
         segment.flags | PSH == ACK | PSH
         and segment.syn_options is None
         and not segment.user_timeout_s
+        and segment.ecn_bytes is None
         and segment.ecn != CE
     )
 

@@ -5,17 +5,17 @@ one; only what makes the rest unreadable (length 0 or 1, or over the end of the 
 It does not know what the values mean.
 
 Source: RFC 9293 3.1 and 3.2 (MUST-6, MUST-7), RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC
-5482 3.
+5482 3, RFC 9768 3.2.3.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from gossamer.core.wire.segment import NO_TIMESTAMP, SackBlock, Segment, SynOptions
+from gossamer.core.wire.segment import NO_TIMESTAMP, EcnBytes, SackBlock, Segment, SynOptions
 
 END: Final = 0
 NOP: Final = 1
@@ -26,6 +26,8 @@ SACK: Final = 5
 TIMESTAMP: Final = 8
 USER_TIMEOUT: Final = 28
 FAST_OPEN: Final = 34
+ECN_BYTES: Final = (172, 174)
+"""AccECN0 and AccECN1: the same fields, the other way round. Source: RFC 9768 3.2.3."""
 EXPERIMENT: Final = 254
 FAST_OPEN_MAGIC: Final = bytes.fromhex("f989")
 """What makes an experimental option the Fast Open of before RFC 7413; understood, never sent (RFC 6994)."""
@@ -51,6 +53,7 @@ class Options(msgspec.Struct, frozen=True, gc=False):
     sack: tuple[SackBlock, ...] = ()
     syn_options: SynOptions | None = None
     user_timeout_s: int = 0
+    ecn_bytes: EcnBytes | None = None
 
 
 NO_OPTIONS: Final = Options()
@@ -82,6 +85,19 @@ def decode_user_timeout(field: int) -> int:
     """The seconds that the 16 bits of a user timeout option say; 0, which means nothing, says nothing (RFC
     5482 3.5)."""
     return (field & USER_TIMEOUT_MAX) * 60 if field & IN_MINUTES else field
+
+
+def _decode_ecn_bytes(kind: int, value: bytes) -> EcnBytes:
+    """RFC 9768 3.2.3: of an option of any other length than 2, 5, 8 and 11 "those whole 3-octet fields that
+    fit" count."""
+    fields = [int.from_bytes(value[at : at + 3], "big") if len(value) >= at + 3 else -1 for at in (0, 3, 6)]
+    return ecn_bytes_of(fields, is_order_1=kind == ECN_BYTES[1])
+
+
+def ecn_bytes_of(fields: Sequence[int], *, is_order_1: bool) -> EcnBytes:
+    """The option whose fields are these, in their order."""
+    first, eceb, last = fields
+    return EcnBytes(last, eceb, first, True) if is_order_1 else EcnBytes(first, eceb, last)
 
 
 def _decode_cookie(kind: int, value: bytes) -> bytes | None:
@@ -116,6 +132,7 @@ def decode_options(octets: bytes, is_syn: bool) -> Options | None:
     ts_val, ts_ecr, user_timeout_s = NO_TIMESTAMP, 0, 0
     sack: tuple[SackBlock, ...] = ()
     of_syn: dict[int, bytes] = {}
+    ecn_bytes: EcnBytes | None = None
     for option in _split(octets):
         if option is None:
             return None
@@ -126,11 +143,13 @@ def decode_options(octets: bytes, is_syn: bool) -> Options | None:
             sack = _decode_sack(value) or sack
         elif kind == USER_TIMEOUT and len(value) == 2:
             user_timeout_s = decode_user_timeout(int.from_bytes(value, "big")) or user_timeout_s
+        elif kind in ECN_BYTES:
+            ecn_bytes = _decode_ecn_bytes(kind, value)
         elif is_syn and SYN_OPTION_BYTES.get(kind) == len(value):
             of_syn[kind] = value
         elif is_syn and (cookie := _decode_cookie(kind, value)) is not None:
             of_syn[FAST_OPEN] = cookie
-    return Options(ts_val, ts_ecr, sack, _syn_options(of_syn), user_timeout_s)
+    return Options(ts_val, ts_ecr, sack, _syn_options(of_syn), user_timeout_s, ecn_bytes)
 
 
 @lru_cache(maxsize=1024)
@@ -161,6 +180,12 @@ def encode_user_timeout(seconds: int) -> int:
     return IN_MINUTES | min(-(-seconds // 60), USER_TIMEOUT_MAX)
 
 
+def _encode_ecn_bytes(ecn_bytes: EcnBytes) -> bytes:
+    fields = b"".join(field.to_bytes(3, "big") for field in ecn_bytes.in_order() if field >= 0)
+    octets = bytes((ECN_BYTES[ecn_bytes.is_order_1], 2 + len(fields))) + fields
+    return octets + bytes((NOP,)) * (-len(octets) % 4)
+
+
 def _encode_sack(blocks: tuple[SackBlock, ...], room_bytes: int) -> bytes:
     """As many of the first blocks as fit: RFC 2018 4 puts those first that matter most."""
     count = min(len(blocks), (room_bytes - 4) // 8, SACK_BLOCKS_MAX)
@@ -171,8 +196,8 @@ def _encode_sack(blocks: tuple[SackBlock, ...], room_bytes: int) -> bytes:
 
 
 def encode_options(segment: Segment) -> bytes:
-    """All options of a segment, a multiple of four and at most OPTIONS_BYTES_MAX octets; the user timeout and
-    SACK blocks give way.
+    """All options of a segment, a multiple of four and at most OPTIONS_BYTES_MAX octets; the user timeout,
+    the AccECN option and SACK blocks give way.
     """
     of_syn = segment.syn_options or NO_SYN_OPTIONS
     octets = _encode_syn(of_syn.mss, of_syn.window_scale)
@@ -184,6 +209,9 @@ def encode_options(segment: Segment) -> bytes:
         octets += _encode_cookie(of_syn.cookie)
     if segment.user_timeout_s and len(octets) < OPTIONS_BYTES_MAX:
         octets += struct.pack("!BBH", USER_TIMEOUT, 4, encode_user_timeout(segment.user_timeout_s))
+    if segment.ecn_bytes is not None:
+        counters = _encode_ecn_bytes(segment.ecn_bytes)
+        octets += counters if len(octets) + len(counters) <= OPTIONS_BYTES_MAX else b""
     if segment.sack:
         octets += _encode_sack(segment.sack, OPTIONS_BYTES_MAX - len(octets))
     return octets

@@ -1,4 +1,4 @@
-"""Records of a received batch as values: the slow path, for SYNs, SACK, URG, CE and ICMP.
+"""Records of a received batch as values: the slow path, for SYNs, SACK, URG, CE, AccECN and ICMP.
 
 Owns what each field of a record means for a Segment. The fast path reads the fields of plain and timestamp
 records itself.
@@ -7,9 +7,9 @@ records itself.
 from typing import Any
 
 from gossamer.core.wire.icmp import IcmpMessage
-from gossamer.core.wire.options import decode_user_timeout
-from gossamer.core.wire.record import KIND_OPTIONS, KIND_PLAIN, RECORD_AE
-from gossamer.core.wire.segment import AE, CE, NO_TIMESTAMP, SackBlock, Segment, SynOptions
+from gossamer.core.wire.options import decode_user_timeout, ecn_bytes_of
+from gossamer.core.wire.record import ECN_ORDER_1, KIND_OPTIONS, KIND_PLAIN, RECORD_AE
+from gossamer.core.wire.segment import AE, CE, NO_TIMESTAMP, EcnBytes, SackBlock, Segment, SynOptions
 
 InRecord = tuple[bytes, int, int, int, int, int, int, int, int, int, int, int]
 """One item of `IN_RECORD.iter_unpack`."""
@@ -18,6 +18,7 @@ SideRecord = tuple[Any, ...]
 
 SACK_EDGES_AT = 6
 COOKIE_AT = SACK_EDGES_AT + 8
+ECN_OPTION_AT = COOKIE_AT + 3
 
 
 def read_segment(record: InRecord, payload: bytes, side: SideRecord) -> Segment:
@@ -48,6 +49,8 @@ def _read_with_options(record: InRecord, payload: bytes, side: SideRecord) -> Se
         side[5],
         ecn,
         decode_user_timeout(side[COOKIE_AT + 1]),
+        0,
+        _read_ecn_bytes(side) if side[ECN_OPTION_AT] else None,
     )
 
 
@@ -56,9 +59,15 @@ def _read_sack(side: SideRecord) -> tuple[SackBlock, ...]:
     return tuple(zip(edges[::2], edges[1::2], strict=True))
 
 
+def _read_ecn_bytes(side: SideRecord) -> EcnBytes:
+    order, count = divmod(side[ECN_OPTION_AT] - 1, ECN_ORDER_1)
+    fields = [*side[ECN_OPTION_AT + 1 : ECN_OPTION_AT + 1 + count], -1, -1, -1]
+    return ecn_bytes_of(fields[:3], is_order_1=order > 0)
+
+
 def _read_syn_options(side: SideRecord) -> SynOptions | None:
     _, sack_permitted, window_scale, _, mss, _ = side[:SACK_EDGES_AT]
-    octets, _, cookie_bytes = side[COOKIE_AT:]
+    octets, _, cookie_bytes = side[COOKIE_AT:ECN_OPTION_AT]
     cookie = octets[:cookie_bytes] if cookie_bytes >= 0 else None
     if not mss and window_scale < 0 and not sack_permitted and cookie is None:
         return None

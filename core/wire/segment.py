@@ -68,6 +68,36 @@ class SynOptions(msgspec.Struct, frozen=True, gc=False):
     RFC 7413 4.1.1."""
 
 
+class EcnBytes(msgspec.Struct, frozen=True, gc=False):
+    """The AccECN option: how many octets of text have come with each codepoint, the lowest 24 bits of three
+    counters; -1 where the option ends before the field. Source: RFC 9768 3.2.3."""
+
+    ee0b: int = -1
+    """With ECT(0)."""
+    eceb: int = -1
+    """With CE."""
+    ee1b: int = -1
+    """With ECT(1)."""
+    is_order_1: bool = False
+    """Whether EE1B stands first and EE0B last: kind 174 rather than 172."""
+
+    def in_order(self) -> tuple[int, int, int]:
+        """The fields as the option has them."""
+        first, last = (self.ee1b, self.ee0b) if self.is_order_1 else (self.ee0b, self.ee1b)
+        return first, self.eceb, last
+
+    def __str__(self) -> str:
+        """As packetdrill writes it.
+
+        >>> from gossamer.tcp import EcnBytes
+        >>> print(EcnBytes(ee0b=1449, eceb=0))
+        ECN e0b 1449 ceb 0
+        """
+        names = ("e1b", "ceb", "e0b") if self.is_order_1 else ("e0b", "ceb", "e1b")
+        fields = [f" {name} {n}" for name, n in zip(names, self.in_order(), strict=True) if n >= 0]
+        return "ECN" + "".join(fields)
+
+
 class Segment(msgspec.Struct, frozen=True, gc=False):
     """One TCP segment, in or out.
 
@@ -89,14 +119,15 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     """Urgent pointer; 0 without URG."""
     ecn: int = NOT_ECT
     """ECN codepoint of the IP header that the segment came or goes with; of one that goes, the six bits above
-    it are the Diffserv field (RFC 2474 3). On the way in, segments of the hot path (plain data and ACKs with
-    timestamps) are read without it unless it is CE."""
+    it are the Diffserv field (RFC 2474 3)."""
     user_timeout_s: int = 0
     """User timeout option in seconds; 0 when it is absent. Source: RFC 5482 3."""
     cut_bytes: int = 0
     """Of a super-segment that goes: how many octets of text each of its packets bears, the last one what is
     left (`core.wire.cutting`). 0 when it is one packet. Source: gso_size of the kernel's
     Documentation/networking/segmentation-offloads.rst."""
+    ecn_bytes: EcnBytes | None = None
+    """The AccECN option."""
 
     def __str__(self) -> str:
         """One line for people, in the order of tcpdump: only what the segment has.
@@ -144,6 +175,8 @@ def _options_shown(segment: Segment) -> list[str]:
         shown.append(f"sack {' '.join(f'{left}:{right}' for left, right in segment.sack)}")
     if segment.user_timeout_s:
         shown.append(f"uto {segment.user_timeout_s} s")
+    if segment.ecn_bytes is not None:
+        shown.append(str(segment.ecn_bytes))
     return shown
 
 

@@ -54,6 +54,7 @@ def _read_segment(body: bytes, header_bytes: int, ecn: int) -> Segment | None:
         ts_ecr=options.ts_ecr,
         payload=body[header_bytes:],
         sack=options.sack,
+        ecn_bytes=options.ecn_bytes,
         syn_options=options.syn_options,
         urgent=urgent if flags & URG else 0,
         ecn=ecn,

@@ -51,7 +51,7 @@ static int is_plain(const struct in_record *record)
 static int is_report(const struct in_record *record, const struct side_record *side)
 {
     return record->kind == KIND_OPTIONS && record->flags == FLAG_ACK && !record->payload_length && record->ecn < ECN_CE &&
-           side->sack_count && !side->user_timeout;
+           side->sack_count && !side->user_timeout && !side->ecn_option;
 }
 
 /* Whether a sequence number or timestamp is not before another (RFC 9293 3.4, RFC 7323 5.3). */

@@ -1,11 +1,13 @@
 /* The TCP header and its options.
  *
- * Source: RFC 9293 3.1 and 3.2, RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC 5482 3, RFC 3168 5.
+ * Source: RFC 9293 3.1 and 3.2, RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC 5482 3, RFC 3168 5,
+ * RFC 9768 3.2.3.
  */
 #include "parse.h"
 
 enum { TIMESTAMP_PADDED_BYTES = 12, SACK_BLOCKS_MAX = 4, COOKIE_BYTES_MIN = 4, COOKIE_BYTES_MAX = 16 };
 enum { FAST_OPEN_MAGIC = 0xf989, USER_TIMEOUT_VALUE = 0x7fff };
+enum { ECN_FIELD_BYTES = 3, ECN_FIELDS_MAX = 3 };
 static const uint8_t TIMESTAMP_FIRST[4] = {OPTION_NOP, OPTION_NOP, OPTION_TIMESTAMP, 10};
 
 static void read_sack(const uint8_t *option, uint8_t length, struct side_record *side)
@@ -36,6 +38,18 @@ static void read_user_timeout(uint16_t field, struct side_record *side)
         side->user_timeout = field;
 }
 
+/* RFC 9768 3.2.3: of an option of any other length than 2, 5, 8 and 11 "those whole 3-octet fields that fit" count. */
+static void read_ecn_bytes(const uint8_t *option, uint8_t length, struct side_record *side)
+{
+    const int whole = (length - 2) / ECN_FIELD_BYTES, count = whole < ECN_FIELDS_MAX ? whole : ECN_FIELDS_MAX;
+    side->ecn_option = (uint8_t)(1 + count + (option[0] == OPTION_ECN_BYTES_1 ? ECN_ORDER_1 : 0));
+    memset(side->ecn_fields, 0, sizeof side->ecn_fields);
+    for (int field = 0; field < count; field++) {
+        const uint8_t *octets = option + 2 + ECN_FIELD_BYTES * field;
+        side->ecn_fields[field] = (uint32_t)octets[0] << 16 | load16(octets + 1);
+    }
+}
+
 /* One well-formed option. One of a known kind but another length than its own is ignored, as an unknown one is
  * (RFC 9293 3.1, MUST-6); those that belong in a SYN are ignored elsewhere (RFC 7323 2.2). */
 static void read_option(const uint8_t *option, uint8_t length, int syn, struct in_record *record, struct side_record *side)
@@ -49,6 +63,8 @@ static void read_option(const uint8_t *option, uint8_t length, int syn, struct i
         read_sack(option, length, side);
     } else if (kind == OPTION_USER_TIMEOUT && length == 4) {
         read_user_timeout(load16(option + 2), side);
+    } else if (kind == OPTION_ECN_BYTES_0 || kind == OPTION_ECN_BYTES_1) {
+        read_ecn_bytes(option, length, side);
     } else if (syn && kind == OPTION_MSS && length == 4) {
         side->mss = load16(option + 2);
     } else if (syn && kind == OPTION_WINDOW_SCALE && length == 3) {
@@ -85,7 +101,7 @@ static int kind_of(const struct side_record *side)
 {
     if (side->sack_count || side->mss || side->sack_permitted || side->urgent || side->window_scale >= 0)
         return KIND_OPTIONS;
-    if (side->cookie_length >= 0 || side->user_timeout)
+    if (side->cookie_length >= 0 || side->user_timeout || side->ecn_option)
         return KIND_OPTIONS;
     return side->has_timestamp ? KIND_TIMESTAMP : KIND_PLAIN;
 }

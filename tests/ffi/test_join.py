@@ -12,7 +12,7 @@ from gossamer.core.wire.flow import Flow, pack_flow
 from gossamer.core.wire.joining import joined
 from gossamer.core.wire.packet import build_packet
 from gossamer.core.wire.reading import read_segment
-from gossamer.core.wire.segment import ACK, CE, ECE, ECT_0, FIN, NOT_ECT, PSH, Segment
+from gossamer.core.wire.segment import ACK, CE, ECE, ECT_0, FIN, NOT_ECT, PSH, EcnBytes, Segment
 from gossamer.ffi._packet import ffi, lib
 
 SLOT_BYTES = 1_000
@@ -38,6 +38,7 @@ def odd(segment: Segment) -> list[Segment]:
         {"ts_val": segment.ts_val + 1},
         {"payload": b"x"},
         {"user_timeout_s": 60},
+        {"ecn_bytes": EcnBytes(ee0b=1)},
         {"ecn": ECT_0},
         {"ecn": CE},
         {"sack": ()},
@@ -54,7 +55,7 @@ def odd(segment: Segment) -> list[Segment]:
 @st.composite
 def duplicates(draw: st.DrawFn) -> list[tuple[Flow, Segment]]:
     """ACKs of one place whose first SACK block mostly grows; some are odd, or all in the same way."""
-    oddity = draw(st.integers(-17, 16))
+    oddity = draw(st.integers(-18, 17))
     ack, right, packets = draw(st.sampled_from((0, MASK - 15))), 15, []
     others = draw(st.sampled_from(((), ((40, 60),), ((5, 60),), ((70, 90),))))
     for _ in range(draw(st.integers(2, 12))):

@@ -27,7 +27,7 @@ IN_FIELDS = (
 OUT_FIELDS = (*IN_FIELDS, "options_length", "traffic_class", "cut_bytes", "hop")
 SIDE_FIELDS = (
     *("has_timestamp", "sack_permitted", "window_scale", "sack_count", "mss", "urgent", "sack"),
-    *("cookie", "user_timeout", "cookie_length", "unused"),
+    *("cookie", "user_timeout", "cookie_length", "ecn_option", "ecn_fields"),
 )
 
 
@@ -38,9 +38,12 @@ def offsets_of(packed: struct.Struct) -> list[int]:
 
 
 def written_out(packed: struct.Struct) -> struct.Struct:
-    """The same format with runs of fields, like 5I, written one by one; arrays (36s, 16s, 8I) stay."""
+    """The same format with runs of fields, like 5I, written one by one; arrays (36s, 16s, 8I, 3I) stay."""
+    arrays = ("8I", "3I")
     return struct.Struct(
-        re.sub(r"(\d+)([BHI])", lambda run: run[0] if run[0] == "8I" else run[2] * int(run[1]), packed.format)
+        re.sub(
+            r"(\d+)([BHI])", lambda run: run[0] if run[0] in arrays else run[2] * int(run[1]), packed.format
+        )
     )
 
 

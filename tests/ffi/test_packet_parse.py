@@ -15,7 +15,7 @@ from gossamer.core.wire.flow import MAPPED_PREFIX, Flow
 from gossamer.core.wire.ip import is_bad_address, wire_address
 from gossamer.core.wire.ipv4 import build_ipv4
 from gossamer.core.wire.ipv6 import EXTENSION_HEADERS_MAX, build_ipv6
-from gossamer.core.wire.options import OPTIONS_BYTES_MAX, encode_options
+from gossamer.core.wire.options import OPTIONS_BYTES_MAX, ecn_bytes_of, encode_options
 from gossamer.core.wire.packet import Parsed, build_packet, parse_packet
 from gossamer.core.wire.reading import read_icmp, read_segment
 from gossamer.core.wire.segment import AE, CE, NO_TIMESTAMP, SYN, URG, Segment, SynOptions
@@ -45,6 +45,9 @@ SACKS = st.lists(st.tuples(U32, U32), max_size=4).map(tuple)
 STAMPS = st.just((NO_TIMESTAMP, 0)) | st.tuples(U32, U32)
 COOKIES = st.none() | st.just(b"") | st.binary(min_size=2, max_size=8).map(lambda octets: octets * 2)
 SYN_OPTIONS = st.builds(SynOptions, st.integers(1, 65535), st.integers(-1, 127), st.booleans(), COOKIES)
+U24 = st.integers(0, 0xFFFFFF)
+ECN_FIELDS = st.tuples(U24, U24, U24) | st.tuples(U24, U24, st.just(-1)) | st.just((-1, -1, -1))
+ECN_BYTES = st.builds(ecn_bytes_of, ECN_FIELDS, is_order_1=st.booleans())
 USER_TIMEOUTS = (
     st.just(0) | st.integers(1, 0x7FFF) | st.integers(547, 0x7FFF).map(lambda minutes: 60 * minutes)
 )
@@ -64,6 +67,8 @@ def segments(draw: st.DrawFn, flags: st.SearchStrategy[int] = FLAGS) -> Segment:
     if len(encode_options(bare)) == OPTIONS_BYTES_MAX:
         user_timeout_s = 0
     used_bytes = len(encode_options(bare)) + (4 if user_timeout_s else 0)
+    ecn_bytes = draw(st.none() | ECN_BYTES) if used_bytes <= OPTIONS_BYTES_MAX - 12 else None
+    used_bytes += len(encode_options(Segment(0, 0, 0, 0, ecn_bytes=ecn_bytes)))
     return Segment(
         seq=draw(U32),
         ack=draw(U32),
@@ -77,6 +82,7 @@ def segments(draw: st.DrawFn, flags: st.SearchStrategy[int] = FLAGS) -> Segment:
         urgent=draw(U16) if bits & URG else 0,
         ecn=draw(st.integers(0, 3)),
         user_timeout_s=user_timeout_s,
+        ecn_bytes=ecn_bytes,
     )
 
 
@@ -92,6 +98,11 @@ OPTION_PIECES = st.sampled_from(
             *("fe03", "02", "fe050101", "010101fe", "01fe0301", "fe040101", "01010800"),
             *(
                 "2202",
+                "ac02",
+                "ac05010203",
+                "ae0b010203040506070809",
+                "ac0401020304",
+                "ae0c01020304050607080900",
                 "2206abcdef01",
                 "2207abcdef0102",
                 "22050a0b0c",
@@ -248,6 +259,7 @@ def test_parse__valid_packet__as_the_reference(packet: bytes, before: bytes) -> 
 def test_parse__valid_packet__kind_says_what_it_carries(segment: Segment, flow: Flow) -> None:
     record, _ = c_record(build_packet(flow, segment))
     has_side = bool(segment.sack or segment.syn_options or segment.urgent or segment.user_timeout_s)
+    has_side = has_side or segment.ecn_bytes is not None
     plain = layout.KIND_PLAIN if segment.ts_val == NO_TIMESTAMP else layout.KIND_TIMESTAMP
     is_marked = segment.ecn == CE or bool(segment.flags & AE)
     assert record[1] == (layout.KIND_OPTIONS if has_side or is_marked else plain)

@@ -325,7 +325,7 @@ class Connections:
     def emit(self, flow: Flow, segment: Segment) -> None:
         """Put a segment into the batch; where timestamps are its only option, the sink writes them."""
         payload = segment.payload
-        if segment.sack or segment.syn_options is not None or segment.user_timeout_s:
+        if segment.sack or segment.syn_options is not None or _has_rare_option(segment):
             self.sink.emit(flow, segment, encode_options(segment))
         elif segment.ts_val >= 0 and not segment.cut_bytes and type(payload) is bytes:
             self.sink.emit_timestamped(
@@ -384,3 +384,7 @@ class Connections:
         self._retransmits_total += 1
         if connection.tcb is not None and connection.tcb.backoff:
             self.sink.doubt(connection.flow)
+
+
+def _has_rare_option(segment: Segment) -> bool:
+    return segment.user_timeout_s > 0 or segment.ecn_bytes is not None

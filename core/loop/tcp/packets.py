@@ -72,13 +72,13 @@ class PacketRiver:
         records = source.records[: count * IN_RECORD.size]
         item: InRecord
         for item in IN_RECORD.iter_unpack(records):
-            flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, _, pieces = item
+            flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, ecn, pieces = item
             index += 1
             if pieces > 1:
                 self.packets_in_total += pieces - 1
             if kind == KIND_TIMESTAMP:
                 payload = arena[offset : offset + length] if length else b""
-                segment = Segment(seq, ack, flags, window, ts_val, ts_ecr, payload)
+                segment = Segment(seq, ack, flags, window, ts_val, ts_ecr, payload, (), None, 0, ecn)
             else:
                 other = self._read_other(source, index)
                 if other is None:

@@ -7,12 +7,16 @@ from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.grammar.cursor import Cursor
 from gossamer.core.packetdrill.script import TcpOption
 from gossamer.core.packetdrill.tokens import TokenKind
+from gossamer.core.wire.options import ECN_BYTES
 
 U32_MAX: Final = 0xFFFFFFFF
 ANY_TIMESTAMP: Final = -1
 """`TS val ... ecr ...`: whatever it is."""
 PLAIN: Final = frozenset({"nop", "eol", "sackOK"})
 BLOBS: Final = frozenset({"FO", "FOEXP", "md5"})
+ECN_COUNTERS: Final = {"e0b": ECN_BYTES[0], "e1b": ECN_BYTES[1]}
+"""The counter that stands first says of which kind an AccECN option is."""
+U24_MAX: Final = 0xFFFFFF
 BLOB: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
 
 
@@ -46,9 +50,24 @@ def _option(cursor: Cursor) -> TcpOption:
         return TcpOption(name, _timestamps(cursor))
     if name == "sack":
         return TcpOption(name, _blocks(cursor))
+    if name == "ECN":
+        return TcpOption(name, _ecn_bytes(cursor))
     if name in BLOBS:
         return TcpOption(name, octets=_blob(cursor))
     raise Unsupported(f"TCP option {name}", line)
+
+
+def _ecn_bytes(cursor: Cursor) -> tuple[int, ...]:
+    """`e0b N ceb N e1b N`, or from e1b on, as many of them as there are; the kind, then the counters."""
+    first = next((name for name in ECN_COUNTERS if cursor.skip_word(name)), None)
+    if first is None:
+        return (ECN_BYTES[0],)
+    found = [ECN_COUNTERS[first], cursor.integer(first, U24_MAX)]
+    for name in ("ceb", "e1b" if first == "e0b" else "e0b"):
+        if not cursor.skip_word(name):
+            break
+        found.append(cursor.integer(name, U24_MAX))
+    return tuple(found)
 
 
 def _timestamps(cursor: Cursor) -> tuple[int, int]:

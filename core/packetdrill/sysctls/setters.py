@@ -48,6 +48,13 @@ ECN_MODES: Final[dict[str, Literal["off", "passive", "on", "accurate"]]] = {
 }
 
 
+def ecn_option(parameters: TcpParameters, text: str) -> TcpParameters:
+    """0 to 3 of tcp_ecn_option: never; the others differ in how little is said."""
+    if text not in ("0", "1", "2", "3"):
+        raise Unsupported(f"sysctl tcp_ecn_option={text}")
+    return replace(parameters, ecn_option=text != "0")
+
+
 def ecn(parameters: TcpParameters, text: str) -> TcpParameters:
     """0 to 3 of tcp_ecn."""
     if text not in ECN_MODES:

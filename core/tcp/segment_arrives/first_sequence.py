@@ -49,7 +49,7 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
 
 def _noted(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
     tcb = adopted(tcb, segment) if segment.user_timeout_s else tcb
-    if segment.ecn == CE and tcb.agreed.accurate_ecn:
+    if tcb.agreed.accurate_ecn and segment.ecn & CE:
         tcb = counted(tcb, segment, event)
     bears_next = segment.payload and segment.seq == tcb.rcv_nxt
     text_us = tcb.rcv_text_at_us if bears_next else text_at_us(tcb)

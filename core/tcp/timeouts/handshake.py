@@ -8,6 +8,7 @@ import msgspec
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.calls.open import syn
 from gossamer.core.tcp.closed import timed_out
+from gossamer.core.tcp.ecn import after_plain_syn_ack
 from gossamer.core.tcp.fast_open import without_option
 from gossamer.core.tcp.listen import syn_ack
 from gossamer.core.tcp.rtt import backed_off_us
@@ -31,5 +32,6 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     if tcb.state is State.SYN_SENT and tcb.fast_open is not None and tcb.fast_open.cookie is not None:
         tcb = msgspec.structs.replace(tcb, fast_open=without_option(tcb.fast_open))
         lost = (Signal.FAST_OPEN_LOST,)
+    tcb = after_plain_syn_ack(tcb) if tcb.state is State.SYN_RECEIVED else tcb
     segment = syn(tcb, now_us) if tcb.state is State.SYN_SENT else syn_ack(tcb, now_us)
     return tcb, (segment, Signal.RETRANSMITTED, *lost)

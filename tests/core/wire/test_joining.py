@@ -6,7 +6,7 @@ from gossamer.core.records import replace
 from gossamer.core.seq import MASK
 from gossamer.core.wire.cutting import cut
 from gossamer.core.wire.joining import joined
-from gossamer.core.wire.segment import ACK, CE, CWR, ECE, ECT_0, FIN, PSH, URG, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, CE, CWR, ECE, ECT_0, FIN, PSH, URG, EcnBytes, Segment, SynOptions
 
 FIRST_ACK = Segment(100, 1_000, ACK, 50, 7, 3)
 LATER_ACK = Segment(100, 4_000, ACK, 60, 8, 5)
@@ -41,6 +41,7 @@ def test_ack_that_wraps__is_later() -> None:
         pytest.param({"ecn": CE}, id="CE"),
         pytest.param({"ecn": ECT_0}, id="another codepoint"),
         pytest.param({"user_timeout_s": 3}, id="a user timeout"),
+        pytest.param({"ecn_bytes": EcnBytes(1)}, id="an AccECN option"),
         pytest.param({"syn_options": SynOptions(mss=1)}, id="options of a SYN"),
         pytest.param({"payload": b"x"}, id="text"),
     ],
@@ -72,6 +73,7 @@ def test_duplicate_whose_first_block_grows__stands_for_both() -> None:
         pytest.param({"flags": ACK | PSH}, id="PSH"),
         pytest.param({"ecn": CE}, id="CE"),
         pytest.param({"user_timeout_s": 3}, id="a user timeout"),
+        pytest.param({"ecn_bytes": EcnBytes(1)}, id="an AccECN option"),
         pytest.param({"payload": b"x"}, id="text"),
         pytest.param({"sack": ()}, id="no report"),
         pytest.param({"sack": ((3_000, 4_000), (6_000, 7_000))}, id="no news"),

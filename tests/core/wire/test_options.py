@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.wire.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options, decode_options, encode_options
-from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, EcnBytes, Segment, SynOptions
 
 U32 = st.integers(0, 2**32 - 1)
 SYN_OPTIONS = st.builds(
@@ -81,6 +81,27 @@ def test_encode_options__timestamps_alone__as_rfc7323_appendix_a() -> None:
     assert encode_options(Segment(1, 2, ACK, 3, 0x01020304, 0x05060708)).hex() == "0101080a0102030405060708"
 
 
+@pytest.mark.parametrize(
+    ("option", "octets"),
+    [
+        (EcnBytes(), "ac020101"),
+        (EcnBytes(1), "ac05000001010101"),
+        (EcnBytes(1, 2), "ac08000001000002"),
+        (EcnBytes(1, 2, 3), "ac0b00000100000200000301"),
+        (EcnBytes(3, 2, 1, True), "ae0b00000100000200000301"),
+    ],
+)
+def test_encode_options__accecn__padded_behind_it(option: EcnBytes, octets: str) -> None:
+    assert encode_options(Segment(1, 2, ACK, 3, ecn_bytes=option)).hex() == octets
+    assert decode_options(bytes.fromhex(octets), is_syn=False) == Options(ecn_bytes=option)
+
+
+def test_encode_options__no_room_for_accecn__left_out() -> None:
+    options = SynOptions(1460, 7, True, bytes(16))
+    octets = encode_options(Segment(1, 2, SYN, 3, 7, 8, syn_options=options, ecn_bytes=EcnBytes(1)))
+    assert decode_options(octets, is_syn=True) == Options(7, 8, syn_options=options)
+
+
 def test_encode_options__nothing__nothing() -> None:
     assert encode_options(Segment(1, 2, ACK, 3)) == b""
 
@@ -105,6 +126,18 @@ def test_encode_options__nothing__nothing() -> None:
         pytest.param("05090000000100000001", NO_OPTIONS, id="sack of no multiple of eight is ignored"),
         pytest.param("0502", NO_OPTIONS, id="sack without blocks is ignored"),
         pytest.param("fe0401020101", NO_OPTIONS, id="unknown"),
+        pytest.param("ac02", Options(ecn_bytes=EcnBytes()), id="accecn, empty"),
+        pytest.param("ac05000001", Options(ecn_bytes=EcnBytes(ee0b=1)), id="accecn of one field"),
+        pytest.param("ac080000010000ff", Options(ecn_bytes=EcnBytes(1, 255)), id="accecn of two fields"),
+        pytest.param("ac0b000001000002ffffff", Options(ecn_bytes=EcnBytes(1, 2, 0xFFFFFF)), id="accecn"),
+        pytest.param("ae05000001", Options(ecn_bytes=EcnBytes(ee1b=1, is_order_1=True)), id="accecn 1"),
+        pytest.param(
+            "ae0b000001000002000003", Options(ecn_bytes=EcnBytes(3, 2, 1, True)), id="accecn 1, whole"
+        ),
+        pytest.param("ac070000010000", Options(ecn_bytes=EcnBytes(1)), id="accecn of a field and padding"),
+        pytest.param(
+            "ac0d0000010000020000030000", Options(ecn_bytes=EcnBytes(1, 2, 3)), id="accecn longer than all"
+        ),
         pytest.param("2202", Options(syn_options=SynOptions(cookie=b"")), id="cookie request"),
         pytest.param("220601020304", Options(syn_options=SynOptions(cookie=b"\1\2\3\4")), id="cookie"),
         pytest.param("220401020101", NO_OPTIONS, id="cookie of two octets is ignored"),

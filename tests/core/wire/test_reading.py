@@ -14,11 +14,12 @@ from gossamer.core.wire.record import (
     OUT_RECORD,
     SIDE_RECORD,
 )
-from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, URG, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, URG, EcnBytes, Segment, SynOptions
 
 FLOW = pack_flow(("192.0.2.1", 80), ("192.0.2.2", 1024))
 NO_COOKIE = (bytes(16), 0, -1)
-STALE: SideRecord = (1, 1, 7, 2, 9, 9, *range(8), bytes(16), 30, 8)
+NO_ECN_OPTION = (0, 0, 0, 0)
+STALE: SideRecord = (1, 1, 7, 2, 9, 9, *range(8), bytes(16), 30, 8, 2, 1, 1, 1)
 """What an earlier packet left: it must not be looked at."""
 
 
@@ -29,11 +30,21 @@ def record(kind: int, flags: int = ACK, ts_val: int = 0, ts_ecr: int = 0, ecn: i
 def side(
     has_timestamp: int = 0, sack_permitted: int = 0, window_scale: int = -1, mss: int = 0, urgent: int = 0
 ) -> SideRecord:
-    return (has_timestamp, sack_permitted, window_scale, 0, mss, urgent, *range(8), *NO_COOKIE)
+    return (
+        has_timestamp,
+        sack_permitted,
+        window_scale,
+        0,
+        mss,
+        urgent,
+        *range(8),
+        *NO_COOKIE,
+        *NO_ECN_OPTION,
+    )
 
 
 def test_records__sizes__are_a_cache_line_and_words() -> None:
-    assert (IN_RECORD.size, SIDE_RECORD.size, OUT_RECORD.size) == (64, 60, 68)
+    assert (IN_RECORD.size, SIDE_RECORD.size, OUT_RECORD.size) == (64, 72, 68)
 
 
 def test_read_segment__plain__no_options() -> None:
@@ -56,7 +67,7 @@ def test_read_segment__window_scale_of_zero__is_present() -> None:
 
 
 def test_read_segment__sack__as_many_blocks_as_counted() -> None:
-    two_blocks = (0, 0, -1, 2, 0, 0, 10, 20, 30, 40, 50, 60, 70, 80, *NO_COOKIE)
+    two_blocks = (0, 0, -1, 2, 0, 0, 10, 20, 30, 40, 50, 60, 70, 80, *NO_COOKIE, *NO_ECN_OPTION)
     found = read_segment(record(KIND_OPTIONS), b"", two_blocks)
     assert found.sack == ((10, 20), (30, 40))
     assert found.syn_options is None
@@ -74,15 +85,30 @@ def test_read_segment__any_kind__its_ecn_codepoint(kind: int) -> None:
 @pytest.mark.parametrize(("cookie_bytes", "expected"), [(-1, None), (0, b""), (8, bytes(range(8)))])
 def test_read_segment__cookie__as_long_as_counted(cookie_bytes: int, expected: bytes | None) -> None:
     found = read_segment(
-        record(KIND_OPTIONS, SYN), b"", (*side(mss=1)[:-3], bytes(range(16)), 0, cookie_bytes)
+        record(KIND_OPTIONS, SYN), b"", (*side(mss=1)[:-7], bytes(range(16)), 0, cookie_bytes, *NO_ECN_OPTION)
     )
     assert found.syn_options == SynOptions(1, cookie=expected)
 
 
 @pytest.mark.parametrize(("field", "seconds"), [(0, 0), (0x8000, 0), (30, 30), (0x8001, 60)])
 def test_read_segment__user_timeout__in_seconds(field: int, seconds: int) -> None:
-    found = read_segment(record(KIND_OPTIONS), b"", (*side()[:-3], bytes(16), field, -1))
+    found = read_segment(record(KIND_OPTIONS), b"", (*side()[:-7], bytes(16), field, -1, *NO_ECN_OPTION))
     assert found.user_timeout_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        pytest.param((0, 7, 8, 9), None, id="none"),
+        pytest.param((1, 7, 8, 9), EcnBytes(), id="empty"),
+        pytest.param((3, 7, 8, 9), EcnBytes(ee0b=7, eceb=8), id="two fields"),
+        pytest.param((4, 7, 8, 9), EcnBytes(7, 8, 9), id="all"),
+        pytest.param((6, 7, 8, 9), EcnBytes(ee1b=7, is_order_1=True), id="one of order 1"),
+        pytest.param((8, 7, 8, 9), EcnBytes(9, 8, 7, True), id="all of order 1"),
+    ],
+)
+def test_read_segment__accecn_option__its_fields(option: tuple[int, ...], expected: EcnBytes | None) -> None:
+    assert read_segment(record(KIND_OPTIONS), b"", (*side()[:-4], *option)).ecn_bytes == expected
 
 
 def test_read_icmp__fields__of_the_quoted_segment() -> None:
