@@ -46,6 +46,7 @@ class Move:
         self.new = CrowdedServer(self.sites[1].serve, PARAMETERS, clock=self.old.clock)
         for server, site in zip((self.old, self.new), self.sites, strict=True):
             server.loop.moving.idle = site.idle
+            server.settle()  # Who accepts has begun, whether anybody comes or not.
 
     def open(self) -> None:
         self.old.open(1)
