@@ -16,6 +16,7 @@ import msgspec
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.io.serve import guarded
 from gossamer.core.io.stream import Connector, Stream
+from gossamer.core.loop.continuing import Continuing
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
@@ -55,6 +56,8 @@ class Application(msgspec.Struct, frozen=True):
     idle: Idle | None = None
     """How it waits for the next request on a connection, where another thread, of another worker too, can go
     on with it; None where each connection is its handler's until that returns."""
+    continuing: Continuing | None = None
+    """How another worker goes on with what a thread was in the midst of; None where that cannot be said."""
     loops: Callable[[], Iterable[EventLoop]] = tuple
     """Makes the loops that take the application's own system calls."""
 
@@ -72,6 +75,7 @@ def _static_site(plan: WorkerPlan, write: Write) -> Application:
         at_heartbeat=nothing if access_log is None else access_log.flush,
         forget=site.forget,
         idle=site.idle,
+        continuing=site.continuing,
     )
 
 

@@ -80,6 +80,7 @@ TOTALS: Final = (
     "parked_total",
     "moved_in_total",
     "moved_out_total",
+    "moved_lost_total",
     "turns_total",
     "disk_operations_total",
     "thread_errors_total",

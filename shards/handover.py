@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import monotonic_us
+from gossamer.core.loop.continuing import CannotGoOnError, Identity, NamedFile
 from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.loop.tcp.moving import MovedConnection
 from gossamer.core.tcp.codec import UndecodableConnection
@@ -29,6 +30,7 @@ from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.segment import Segment
 from gossamer.ffi.packets import PacketSource
 from gossamer.shards.link import (
+    FileComes,
     Given,
     HandedOn,
     Taken,
@@ -49,6 +51,8 @@ LOOK_US: Final = 5_000
 """How often a giver looks which of its connections have come to rest."""
 AT_ONCE: Final = 64
 """Connections that move before other threads go on."""
+FILES_MAX: Final = 256
+"""Files that go over one link; connections that need further ones find them by their names."""
 
 IsWanted = Callable[[Flow], bool]
 
@@ -138,6 +142,15 @@ class Mobility:
         found = (steering.queue_of(flow) for flow in self.moving.flows())
         return all(queue is None or queue in self._had for queue in found)
 
+    def adopt(self, moved: MovedConnection) -> None:
+        """Have a connection that comes over a link, or comes back."""
+        try:
+            self.moving.adopt(moved)
+        except CannotGoOnError as error:
+            log.warning("a connection that moved is reset: %s", error)
+        except (UndecodableConnection, msgspec.DecodeError) as error:
+            log.error("a connection cannot be taken over: %s", error)
+
     # Segments of connections that are elsewhere.
 
     def join_predecessor(self, link: WorkerLink) -> None:
@@ -197,6 +210,8 @@ class Giver:
         """Whether nothing is on its way that could come back."""
         self._kept: dict[Flow, None] = {}
         """Flows that could not move when it was looked at last."""
+        self._files: dict[Identity, tuple[NamedFile, int]] = {}
+        """Those that have gone over, with a descriptor each: kept for connections that come back."""
 
     async def give(self) -> bool:
         """Give all that can move; whether it was taken. If not, all is as it was."""
@@ -205,7 +220,7 @@ class Giver:
         mobility.leave_alone(self._queues)
         mobility.successors.append(link)
         for count, flow in enumerate(self._flows()):
-            moved = self._moving.leave(flow)
+            moved = self._moving.leave(flow, self._announce)
             if moved is not None:
                 self._given.append(moved)
                 link.post(moved)
@@ -231,6 +246,18 @@ class Giver:
         self.has_given = True
         return self._is_taken
 
+    def _announce(self, named: NamedFile, fd: int) -> None:
+        """Send a file before the first connection that needs it."""
+        if named.identity in self._files or len(self._files) >= FILES_MAX:
+            return
+        try:
+            kept_fd, going_fd = os.dup(fd), os.dup(fd)
+        except OSError as error:
+            log.warning("%r goes by its name alone: %s", named.name, error.strerror)
+            return
+        self._files[named.identity] = named, kept_fd
+        self._link.post(FileComes(named.name, named.identity), going_fd)
+
     async def _let_it_flow(self) -> None:
         await Sleep(0)
         while self._link.waiting_bytes >= LINK_BYTES_MAX and not self._link.has_ended:
@@ -242,8 +269,11 @@ class Giver:
     def _take_back(self) -> None:
         log.warning("whoever was to take over has ended: its connections are taken back")
         self._mobility.successors.remove(self._link)
+        for named, fd in self._files.values():
+            self._moving.take_file(named, os.dup(fd))
         for moved in self._given:
-            self._moving.adopt(moved)
+            self._mobility.adopt(moved)
+        self._moving.forget_files(self._files)
         self._mobility.read_again(self._queues)
 
     async def hear(self) -> None:
@@ -265,7 +295,7 @@ class Giver:
         for flow in tuple(self._kept):
             if self._link.waiting_bytes >= LINK_BYTES_MAX or self._link.has_ended:
                 break
-            moved = self._moving.leave(flow)
+            moved = self._moving.leave(flow, self._announce)
             if moved is not None:
                 self._link.post(moved)
             if moved is not None or not self._moving.has(flow):
@@ -278,6 +308,8 @@ class Giver:
             await Sleep(WAIT_US)
         if self._link in self._mobility.successors:
             self._mobility.successors.remove(self._link)
+        while self._files:
+            os.close(self._files.popitem()[1][1])
         await self._link.close()
 
 
@@ -289,6 +321,8 @@ class Taker:
         self._mobility = mobility
         self._link = link
         self._queues = queues
+        self._files: set[Identity] = set()
+        """Files that have come over the link."""
 
     async def take(self, on_taken: Callable[[], None]) -> None:
         """Take what comes until the link ends; `on_taken` is called once the queues are read here."""
@@ -296,6 +330,7 @@ class Taker:
             self._mobility.join_predecessor(self._link)
             await self._hear(self._link, on_taken)
             self._mobility.leave_predecessor(self._link)
+            self._mobility.moving.forget_files(self._files)
             await self._link.close()
         if self._queues:  # Whoever had them has ended.
             self._begin(on_taken)
@@ -304,19 +339,17 @@ class Taker:
         while messages := await link.receive():
             for message in messages:
                 if isinstance(message, MovedConnection):
-                    self._adopt(message)
+                    self._mobility.adopt(message)
+                elif isinstance(message, FileComes):
+                    self._files.add(message.identity)
+                    named = NamedFile(message.name, message.identity)
+                    self._mobility.moving.take_file(named, link.take_fd())
                 elif isinstance(message, Given):
                     self._take_secrets(message)
                     self._begin(on_taken)
                     link.post(Taken())
                 elif isinstance(message, HandedOn):
                     self._mobility.route(message, link)
-
-    def _adopt(self, moved: MovedConnection) -> None:
-        try:
-            self._mobility.moving.adopt(moved)
-        except (UndecodableConnection, msgspec.DecodeError) as error:
-            log.error("a connection cannot be taken over: %s", error)
 
     def _take_secrets(self, given: Given) -> None:
         try:

@@ -1,18 +1,26 @@
 """A link between two workers, while queues go from one to the other: messages over a Unix stream socket.
 
-Owns the messages and their framing. What a message sets off is `shards.handover`. Both ends are workers of
-one server, of the same user and the same rights; what cannot be read ends the link.
+Owns the messages and their framing, and the descriptors that go with some of them: each comes with the first
+octet of its message at the latest. What a message sets off is `shards.handover`. Both ends are workers of one
+server, of the same user and the same rights; what cannot be read ends the link.
 
 Bounds: MESSAGE_BYTES_MAX a message. Who posts looks at `waiting_bytes`.
+
+Source: unix(7), SCM_RIGHTS.
 """
 
+import errno
 import logging
+import os
 import socket
-from typing import Annotated, Final
+from array import array
+from collections import deque
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from gossamer.core.loop.fd.call import Descriptor, FdClose, FdRead, FdWrite
+from gossamer.core.loop.continuing import Identity, NamedFile
+from gossamer.core.loop.fd.call import Descriptor, FdClose, FdReadable, FdWritable
 from gossamer.core.loop.tcp.moving import MovedConnection, Standing
 from gossamer.core.records import decoded, encoded
 from gossamer.core.tcp.syn_cookie import CookieSecrets
@@ -27,6 +35,10 @@ READ_BYTES: Final = 1 << 18
 LENGTH_BYTES: Final = 4
 MESSAGE_BYTES_MAX: Final = 1 << 28
 """A connection may have much to send."""
+WRITE_BYTES: Final = 1 << 18
+"""Of small messages that go with one system call."""
+RIGHTS_BYTES: Final = socket.CMSG_SPACE(array("i").itemsize * 253)
+"""Room for as many descriptors as the kernel lets come at a time (SCM_MAX_FD)."""
 
 
 FlowOctets = Annotated[bytes, msgspec.Meta(min_length=FLOW_BYTES, max_length=FLOW_BYTES)]
@@ -43,6 +55,13 @@ class HandedOn(msgspec.Struct, frozen=True, array_like=True, tag="packet"):
     syn_options: tuple[int, int, bool, bytes | None] | None = None
 
 
+class FileComes(msgspec.Struct, frozen=True, array_like=True, tag="file"):
+    """A file that connections which follow are sent; its descriptor comes with the message."""
+
+    name: str
+    identity: Identity
+
+
 class Given(msgspec.Struct, frozen=True, array_like=True, tag="given"):
     """The queues are the other end's: what could move has moved."""
 
@@ -54,7 +73,7 @@ class Taken(msgspec.Struct, frozen=True, array_like=True, tag="taken"):
     """They are read there."""
 
 
-Message = MovedConnection | HandedOn | Given | Taken
+Message = MovedConnection | FileComes | HandedOn | Given | Taken
 
 
 class WrittenConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved"):
@@ -65,9 +84,11 @@ class WrittenConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved
     place: int
     record: bytes
     until_us: int
+    state: bytes = b""
+    files: tuple[tuple[int, NamedFile], ...] = ()
 
 
-Written = WrittenConnection | HandedOn | Given | Taken
+Written = WrittenConnection | FileComes | HandedOn | Given | Taken
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Written)
@@ -77,10 +98,10 @@ _secrets_decoder = msgspec.msgpack.Decoder(CookieSecrets, dec_hook=decoded)
 
 def written(message: Message) -> bytes:
     """A message as octets."""
-    if isinstance(message, MovedConnection):
-        place = int(message.place)
-        return _encoder.encode(WrittenConnection(message.flow, place, message.record, message.until_us))
-    return _encoder.encode(message)
+    if not isinstance(message, MovedConnection):
+        return _encoder.encode(message)
+    about = (message.until_us, message.state, message.files)
+    return _encoder.encode(WrittenConnection(message.flow, int(message.place), message.record, *about))
 
 
 def read(octets: memoryview) -> Message:
@@ -89,7 +110,8 @@ def read(octets: memoryview) -> Message:
     if not isinstance(found, WrittenConnection):
         return found
     try:
-        return MovedConnection(found.flow, Standing(found.place), found.record, found.until_us)
+        place = Standing(found.place)
+        return MovedConnection(found.flow, place, found.record, found.until_us, found.state, found.files)
     except ValueError as error:
         raise msgspec.DecodeError(str(error)) from error
 
@@ -135,25 +157,37 @@ def secrets_of(given: Given) -> CookieSecrets:
     return _secrets_decoder.decode(given.cookies)
 
 
+class Posted(NamedTuple):
+    """What waits to be sent."""
+
+    octets: bytes
+    fd: int | None
+
+
 class WorkerLink:
     """One end."""
 
     def __init__(self, sock: socket.socket) -> None:
         """It owns the socket from now on."""
         sock.setblocking(False)
-        self._descriptor = Descriptor(sock.detach())
-        self._outbox: list[bytes] = []
+        self._sock = sock
+        # The descriptor is closed by the loop; the socket only lends its methods.
+        self._descriptor = Descriptor(os.dup(sock.fileno()))
+        self._outbox: deque[Posted] = deque()
         self._unread = bytearray()
+        self._fds: deque[int] = deque()
+        """Descriptors that have come, and whose messages nobody has asked for yet."""
         self._filled = Event()
         self.waiting_bytes = 0
         """Posted, and not yet taken by the kernel."""
         self.has_ended = False
         """Whether the other end is gone, or this one was closed."""
 
-    def post(self, message: Message) -> None:
-        """Have a message sent after those before it; returns at once."""
+    def post(self, message: Message, fd: int | None = None) -> None:
+        """Have a message sent after those before it, and a descriptor with it, which is closed then; returns
+        at once."""
         content = written(message)
-        self._outbox.append(len(content).to_bytes(LENGTH_BYTES, "big") + content)
+        self._outbox.append(Posted(len(content).to_bytes(LENGTH_BYTES, "big") + content, fd))
         self.waiting_bytes += LENGTH_BYTES + len(content)
         self._filled.set()
 
@@ -162,19 +196,46 @@ class WorkerLink:
         while not self.has_ended:
             await self._filled.wait()
             self._filled = Event()
-            data = b"".join(self._outbox)
-            self._outbox.clear()
             try:
-                await FdWrite(self._descriptor, data)
+                while self._outbox and not self.has_ended:
+                    await self._send(*self._next())
             except OSError:
                 self.has_ended = True
-            self.waiting_bytes -= len(data)
+        self._drop()
+
+    def _next(self) -> Posted:
+        """What goes next: a message with a descriptor alone, others together."""
+        first = self._outbox.popleft()
+        parts, size = [first.octets], len(first.octets)
+        while first.fd is None and self._outbox and self._outbox[0].fd is None and size < WRITE_BYTES:
+            octets = self._outbox.popleft().octets
+            parts.append(octets)
+            size += len(octets)
+        return Posted(b"".join(parts), first.fd)
+
+    async def _send(self, octets: bytes, fd: int | None) -> None:
+        """Raises: OSError."""
+        rest = memoryview(octets)
+        try:
+            while rest and not self.has_ended:
+                rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
+                try:
+                    count = self._sock.sendmsg([rest], rights)
+                except BlockingIOError:
+                    await FdWritable(self._descriptor)
+                    continue
+                rest = rest[count:]
+                self.waiting_bytes -= count
+                _close(fd)
+                fd = None
+        finally:
+            _close(fd)
 
     async def receive(self) -> list[Message]:
         """What the other end has said since, at least one message; none once the link has ended."""
         while not self.has_ended:
             try:
-                data = await FdRead(self._descriptor, READ_BYTES)
+                data = await self._read()
                 self._unread += data
                 found = _taken_from(self._unread) if data else []
             except OSError:
@@ -190,11 +251,45 @@ class WorkerLink:
         self._filled.set()
         return []
 
+    async def _read(self) -> bytes:
+        """What has come, b"" at the end. Raises: OSError."""
+        while True:
+            try:
+                data, rights, flags, _ = self._sock.recvmsg(READ_BYTES, RIGHTS_BYTES)
+            except BlockingIOError:
+                await FdReadable(self._descriptor)
+                continue
+            for _, _, octets in rights:
+                self._fds.extend(array("i", octets))
+            if flags & socket.MSG_CTRUNC:
+                raise OSError(errno.EMFILE, "a descriptor that came has found no room")
+            return data
+
+    def take_fd(self) -> int:
+        """The descriptor of the next message that has one, which is the caller's. Raises: IndexError where
+        none came with it."""
+        return self._fds.popleft()
+
     async def close(self) -> None:
         """End the link; twice is harmless."""
         self.has_ended = True
         self._filled.set()
+        self._drop()
+        self._sock.close()
         await FdClose(self._descriptor)
+
+    def _drop(self) -> None:
+        """Close the descriptors that nobody gets any more."""
+        while self._outbox:
+            _close(self._outbox.popleft().fd)
+        while self._fds:
+            os.close(self._fds.popleft())
+
+
+def _close(fd: int | None) -> None:
+    """Close a descriptor, if there is one."""
+    if fd is not None:
+        os.close(fd)
 
 
 def _taken_from(unread: bytearray) -> list[Message]:

@@ -116,6 +116,7 @@ class Worker:
         self.spawn_essential(self._accept_for_ever(stack, application, limit), "accept")
         if stack.mobility is not None:
             stack.mobility.moving.idle = application.idle
+            stack.mobility.moving.continuing = application.continuing
             stack.mobility.on_change = self._say_queues
             self._say_queues()
         self.set_state(state)

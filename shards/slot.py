@@ -21,7 +21,7 @@ from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
 log = logging.getLogger("gossamer.supervisor")
 
 RETIRED_MAX = 8
-"""Processes of one shard that have retired and still have connections: one slow download keeps one."""
+"""Processes of one shard that have retired and still have connections: one slow request keeps one."""
 KILL_GRACE_US = 3_000_000
 """How long after its graceful timeout a worker may still take to end by itself."""
 

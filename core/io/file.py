@@ -276,6 +276,17 @@ class FileIO:
         as `open`."""
         return self._open_hot(path, os.O_RDONLY | os.O_DIRECT if self._direct else os.O_RDONLY, self._direct)
 
+    def open_now(self, path: str) -> File:
+        """Open a file to read while everything else in this process waits for the disk: for the rare case in
+        which a thread cannot. Raises: as `open`."""
+        flags = os.O_RDONLY | os.O_DIRECT if self._direct else os.O_RDONLY
+        return self._opened(path, *open_from_disk(self._directory_fd, path, flags, self._links))
+
+    def adopt(self, fd: int, path: str) -> File:
+        """The file of a descriptor, which it owns from now on, by the path that it had beneath the directory.
+        Raises: OSError; the descriptor is closed then."""
+        return self._opened(path, fd, is_direct=False)
+
     def _open_hot(self, path: str, flags: int, is_direct: bool) -> File | None:
         try:
             fd = open_beneath(self._directory_fd, path, flags, is_cached_only=True, links=self._links)

@@ -66,6 +66,19 @@ async def send_file(
     wrong argument.
     """
     _check(stream, file, offset, length, timeout_us, piece_bytes)
+    return await send_pieces(stream, file, offset, length, timeout_us, piece_bytes, lambda _end: None)
+
+
+async def send_pieces(
+    stream: Sink,
+    file: SendableFile,
+    offset: int,
+    length: int,
+    timeout_us: int,
+    piece_bytes: int,
+    goes_on: Callable[[int], None],
+) -> int:
+    """As `send_file`; `goes_on` is told the offset at which each piece ends, before the piece is sent."""
     by_itself: SendFile | None = getattr(stream, "send_file", None)
     pieces = getattr(stream, "file_pieces", 1)
     at, end = offset, offset + length
@@ -74,6 +87,7 @@ async def send_file(
         is_hot = is_cached(file, at, size)
         if is_hot and by_itself is not None:
             size = hot_bytes(file, at, size, min(end - at, pieces * piece_bytes))
+            goes_on(at + size)
             try:
                 sent_bytes = await by_itself(file.fd, at, size, timeout_us)
             except OSError as error:
@@ -85,6 +99,7 @@ async def send_file(
             if not is_hot:
                 file.read_ahead(at, READ_AHEAD_BYTES)
             data = await file.read(at, size)
+            goes_on(at + len(data))
             await stream.send(data, timeout_us)
             sent_bytes = len(data)
         if sent_bytes == 0:

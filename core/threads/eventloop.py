@@ -8,6 +8,7 @@ no file that exists. All loops of a worker run on one operating-system thread, i
 """
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context
 from typing import Any, Protocol, TypeVar
 
 from gossamer.core.clock import NEVER_US
@@ -26,8 +27,10 @@ class SchedulerPort(Protocol):
     def throw(self, thread: Thread[Any], error: BaseException) -> None:
         """Put a blocked thread on the ready queue; its call raises `error`."""
 
-    def spawn(self, coroutine: Coroutine[Any, Any, R]) -> Thread[R]:
-        """Start a thread."""
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, R], name: str = "", context: Context | None = None
+    ) -> Thread[R]:
+        """Start a thread; with a context, its context variables live there."""
 
     def dismiss(self, thread: Thread[Any]) -> None:
         """End a blocked thread, whose call will not be answered any more."""

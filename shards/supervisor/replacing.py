@@ -70,7 +70,7 @@ class Replacing:
         if any(len(slot.retired) >= RETIRED_MAX for slot in children.slots):
             raise CommandError(
                 f"reload: {RETIRED_MAX} earlier workers still answer connections that cannot move, such as "
-                "slow downloads; ask again when one of them has ended"
+                "slow uploads; ask again when one of them has ended"
             )
 
     def refused(self, error: CommandError) -> None:

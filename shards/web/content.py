@@ -70,8 +70,12 @@ Content = CachedFile | StreamedFile | Folder | Moved | int
 class Library:
     """All that a site can serve."""
 
-    def __init__(self, files: Files, options: WebOptions, clock: Clock, wall: Clock, cache: Cache) -> None:
+    def __init__(
+        self, files: Files, options: WebOptions, clock: Clock, wall: Clock, cache: Cache, host: str = ""
+    ) -> None:
         self.files = files
+        self.host = host
+        """For which it is; "" for the target's."""
         self.options = options
         self.clock = clock
         self.wall = wall
@@ -199,7 +203,7 @@ class Library:
         if facts.size > self.options.cache_file_bytes_max:
             self.cache.drop(name)
             self.misses_total += 1
-            return StreamedFile(facts, file)
+            return StreamedFile(facts, file, f"{self.host}/{name}")
         return facts
 
     def facts_of(self, name: str, status: FileStatus) -> FileFacts:

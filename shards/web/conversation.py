@@ -19,9 +19,10 @@ from gossamer.core.http.request import Refusal, Request, RequestParser
 from gossamer.core.http.response import CONTINUE
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, AnswerSetting, error_answer
+from gossamer.shards.web.file_names import FileNames
 from gossamer.shards.web.inbox import Inbox
 from gossamer.shards.web.options import WebOptions
-from gossamer.shards.web.streaming import send_range
+from gossamer.shards.web.streaming import Noted, StreamedAnswer, send_range
 from gossamer.shards.web.variants import StreamedFile
 
 HOT_STATUSES: Final = (200, 206, 304)
@@ -37,6 +38,9 @@ class Site(Protocol):
     clock: Clock
     is_draining: bool
     has_hints: bool
+    streaming: "dict[Stream, Conversation]"
+    """Those that are sending a large file."""
+    names: FileNames
 
     def early_hints(self, request: Request) -> bytes:
         """What can be said before the answer is known."""
@@ -80,7 +84,7 @@ class Conversation:
     Most bursts are one head that came whole; only where there is more to read, there is an inbox.
     """
 
-    __slots__ = ("is_refused", "opened_inbox", "outbox", "outbox_bytes", "site", "stream")
+    __slots__ = ("is_refused", "opened_inbox", "outbox", "outbox_bytes", "site", "stream", "streamed")
 
     def __init__(self, site: Site, stream: Stream) -> None:
         self.site = site
@@ -89,6 +93,8 @@ class Conversation:
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
         self.is_refused = False
+        self.streamed: StreamedAnswer | None = None
+        """The answer that is being sent out of a large file."""
 
     @property
     def inbox(self) -> Inbox:
@@ -109,6 +115,19 @@ class Conversation:
             lives_on = await self.exchange(data)
         else:
             self.inbox.reader.receive(data)
+        return await self.finish(lives_on=lives_on)
+
+    async def go_on(self, streamed: StreamedAnswer, unread: bytes) -> bool:
+        """Send what is left of an answer that began elsewhere, then answer what was read there; whether the
+        connection lives on, idle. Raises: OSError, PeerLeftError.
+        """
+        if unread:
+            self.inbox.reader.receive(unread)
+        await self.stream_answer(streamed)
+        return await self.finish(lives_on=streamed.keep_alive)
+
+    async def finish(self, *, lives_on: bool) -> bool:
+        """Answer what else has come, and send it all."""
         if lives_on and self.opened_inbox is not None:
             lives_on = await self.talk()
         if self.outbox:
@@ -161,10 +180,11 @@ class Conversation:
         answer, source = await self.site.answer(request)
         body_bytes = answer.body_bytes
         if isinstance(source, StreamedFile):
-            try:
-                await self.stream_answer(answer, source)
-            finally:
-                self.site.note(self.stream, head, answer.status, body_bytes, began_us, answer.user)
+            self.post(answer.head)
+            noted = Noted(head, answer.status, body_bytes, began_us, answer.user)
+            await self.stream_answer(
+                StreamedAnswer(source.file, source.name, answer.parts, noted, keep_alive=answer.keep_alive)
+            )
             return answer.keep_alive
         self.site.note(self.stream, head, answer.status, body_bytes, began_us, answer.user)
         response = whole_response(answer, source)
@@ -206,18 +226,35 @@ class Conversation:
                 return None
         return refused
 
-    async def stream_answer(self, answer: Answer, source: StreamedFile) -> None:
-        """Send an answer whose ranges come from an open file, and close the file."""
+    async def stream_answer(self, streamed: StreamedAnswer) -> None:
+        """Send an answer whose ranges come from an open file, and close the file; then it is counted and
+        logged, unless it goes on elsewhere: whoever has that done takes us out of `site.streaming`.
+        """
+        self.streamed = streamed
+        self.site.names.remember(streamed.file.status, streamed.name)
+        self.site.streaming[self.stream] = self
         try:
-            self.post(answer.head)
-            for part in answer.parts:
+            while streamed.parts:
+                part = streamed.parts.popleft()
                 if isinstance(part, bytes):
                     self.post(part)
-                else:
-                    await self.flush()
-                    await send_range(self.stream, source.file, part, self.site.options)
+                    continue
+                goes_on = streamed.begin(part)
+                await self.flush()
+                await send_range(self.stream, streamed.file, part, self.site.options, goes_on)
         finally:
-            source.file.close()
+            streamed.file.close()
+            if self.site.streaming.pop(self.stream, None) is not None:
+                noted = streamed.noted
+                self.site.note(
+                    self.stream, noted.head, noted.status, noted.body_bytes, noted.began_us, noted.user
+                )
+
+    @property
+    def unread(self) -> bytes:
+        """What was read and belongs to no request that is answered."""
+        inbox = self.opened_inbox
+        return b"" if inbox is None else inbox.reader.buffer[inbox.reader.at :]
 
     def post(self, data: bytes) -> None:
         """Put bytes behind the answers that wait to be sent."""

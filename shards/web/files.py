@@ -40,6 +40,13 @@ class Files(Protocol):
     def open_cached(self, path: str) -> OpenFile | None:
         """Open a relative path without waiting; None where the disk has to be asked. Raises: as `open`."""
 
+    def open_now(self, path: str) -> OpenFile:
+        """Open a relative path, while everything else waits for the disk. Raises: as `open`."""
+
+    def adopt(self, fd: int, path: str) -> OpenFile:
+        """The file of a descriptor, which it owns from now on, by the path that it had. Raises: OSError; the
+        descriptor is closed then."""
+
     def stat(self, path: str) -> Awaitable[FileStatus]:
         """What a file is, without opening it. Raises: as `open`."""
 

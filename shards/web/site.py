@@ -7,18 +7,21 @@ is a function of head, file and second; whatever is kept is dropped when the sec
 """
 
 import logging
-from collections.abc import Awaitable, Mapping
+import os
+from collections.abc import Awaitable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
 from gossamer.core.errors import Draining
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
+from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.request import Request, RequestParser
 from gossamer.core.io.file import FileIO
 from gossamer.core.io.serve import is_no_fault
 from gossamer.core.io.stream import Stream
+from gossamer.core.loop.continuing import Continuing, NamedFile, OpenNamed, Saved, Unsent, is_same
 from gossamer.core.loop.streamcall import Idle
 from gossamer.shards.web.answer import (
     Answer,
@@ -28,6 +31,7 @@ from gossamer.shards.web.answer import (
 from gossamer.shards.web.cache import Cache, CachePart, FileCache
 from gossamer.shards.web.content import Library
 from gossamer.shards.web.conversation import Conversation
+from gossamer.shards.web.file_names import FileNames, identity_of
 from gossamer.shards.web.files import Files
 from gossamer.shards.web.guard import Guard
 from gossamer.shards.web.hosts import Hosts
@@ -35,6 +39,8 @@ from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 from gossamer.shards.web.responder import Responder
 from gossamer.shards.web.straight import answer_straight
+from gossamer.shards.web.streaming import StreamedAnswer
+from gossamer.shards.web.unfinished import UnfinishedAnswer, octets_of, unfinished_of
 from gossamer.shards.web.variants import StreamedFile
 
 
@@ -78,16 +84,23 @@ class StaticSite:
         self.guard = Guard(options.auth) if options.auth else None
         self.has_hints = bool(options.early_hints)
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
-        self.responders = [self.responder_of(files or self.files_of(root), self.cache)]
-        for number, folder in enumerate(sites.values(), 1):
+        folders = {"": files or self.files_of(root)}
+        folders |= {host: self.files_of(folder) for host, folder in sites.items()}
+        self.names = FileNames(folders)
+        self.responders = [self.responder_of(folders[""], self.cache)]
+        for number, host in enumerate(sites, 1):
             # No name of the first site begins so, nor any of its codings.
             part = CachePart(self.cache, f"\0{number}\0")
-            self.responders.append(self.responder_of(self.files_of(folder), part))
+            self.responders.append(self.responder_of(folders[host], part, host))
         self.hosts = Hosts(self.responders[0], dict(zip(sites, self.responders[1:], strict=True)))
         self.limits = options.message_limits()
         self.parse = RequestParser(self.limits)
         self.is_straight = self.responders[0].is_plain
         self.access_log = access_log
+        self.streaming: dict[Stream, Conversation] = {}
+        self.continuing = Continuing(
+            self.save, self.restore, self.leave_off, self.names.name_of, self.names.open
+        )
         self.hot: dict[bytes, bytes] = {}
         self.hot_facts: dict[bytes, tuple[int, int, int, str]] = {}
         self.hot_bytes = 0
@@ -107,9 +120,9 @@ class StaticSite:
         """The files beneath a folder."""
         return FileIO(root, direct=self.options.direct_io, links=self.options.symlinks)
 
-    def responder_of(self, files: Files, cache: Cache) -> Responder:
+    def responder_of(self, files: Files, cache: Cache, host: str = "") -> Responder:
         """What answers from these files."""
-        library = Library(files, self.options, self.clock, self.wall, cache)
+        library = Library(files, self.options, self.clock, self.wall, cache, host)
         return Responder(library, self.options, self.guard)
 
     async def serve(self, stream: Stream) -> None:
@@ -139,16 +152,70 @@ class StaticSite:
                     break
                 data = response = NO_BODY  # An idle connection keeps nothing of the last request alive.
             await stream.close()
-        except PeerLeftError:
-            await stream.close()
-        except Exception as error:
-            await stream.abort()
-            if not is_no_fault(stream, error):
-                # The disk failed after the head was sent, or it is a bug of ours: the peer sees the
-                # connection end, and the error goes on.
-                raise
+        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
+            await self.end_by(stream, error)
 
     __call__ = serve
+
+    @staticmethod
+    async def end_by(stream: Stream, error: Exception) -> None:
+        """A connection has failed. Raises: the error, where the disk failed after the head was sent, or it is
+        a bug of ours; the peer sees the connection end.
+        """
+        if isinstance(error, PeerLeftError):
+            await stream.close()
+            return
+        await stream.abort()
+        if not is_no_fault(stream, error):
+            raise error
+
+    # Answers that go on in another process.
+
+    def save(self, stream: Stream, unsent: Unsent) -> Saved | None:
+        """What is left of a large answer, and of what was asked behind it; None for any other. See
+        `Continuing`.
+        """
+        conversation = self.streaming.get(stream)
+        if conversation is None or conversation.streamed is None:
+            return None
+        streamed = conversation.streamed
+        identity = identity_of(streamed.file.status)
+        if not is_same(identity, os.fstat(streamed.file.fd)):
+            return None  # It has changed since, and goes on being sent from here alone.
+        if not isinstance(unsent, bytes):
+            unsent_part: bytes | ByteRange = ByteRange(unsent.offset, unsent.offset + unsent.length)
+        else:
+            unsent_part = b"".join((unsent, *conversation.outbox))
+        named = NamedFile(streamed.name, identity)
+        unfinished = UnfinishedAnswer(
+            named, streamed.left(unsent_part), streamed.keep_alive, conversation.unread, streamed.noted
+        )
+        return Saved(octets_of(unfinished), ((named, streamed.file.fd),))
+
+    def leave_off(self, stream: Stream) -> None:
+        """It goes on elsewhere, and is counted and logged there."""
+        self.streaming.pop(stream, None)
+
+    def restore(self, stream: Stream, state: bytes, open_named: OpenNamed) -> Coroutine[Any, Any, None]:
+        """The thread that goes on with what was saved. Raises: CannotGoOnError."""
+        unfinished = unfinished_of(state)
+        file = self.names.adopt(open_named(unfinished.file), unfinished.file)
+        streamed = StreamedAnswer(
+            *(file, unfinished.file.name, unfinished.parts, unfinished.noted),
+            keep_alive=unfinished.keep_alive,
+        )
+        return self.go_on(stream, streamed, unfinished.unread)
+
+    async def go_on(self, stream: Stream, streamed: StreamedAnswer, unread: bytes) -> None:
+        """Go on with an answer that began elsewhere, then serve the connection as any other."""
+        try:
+            if not await Conversation(self, stream).go_on(streamed, unread):
+                await stream.close()
+                return
+        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
+            await self.end_by(stream, error)
+            return
+        await self.serve(stream)
 
     async def leave(self, stream: Stream) -> None:
         """Say that an idle connection ends, and hear out a peer whose request has crossed that: it sees the

@@ -31,6 +31,8 @@ class StreamedFile(msgspec.Struct, frozen=True):
 
     facts: FileFacts
     file: OpenFile
+    name: str
+    """As `shards.web.file_names` has it."""
 
 
 ServedFile = CachedFile | StreamedFile
@@ -136,5 +138,5 @@ def status_of_file(served: ServedFile) -> FileStatus:
 def with_facts(served: ServedFile, facts: FileFacts) -> ServedFile:
     """The same bytes, of which something else is said."""
     if isinstance(served, StreamedFile):
-        return StreamedFile(facts, served.file)
+        return StreamedFile(facts, served.file, served.name)
     return CachedFile(facts, served.status, served.body, served.checked_us)

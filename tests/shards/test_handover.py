@@ -1,13 +1,16 @@
 """Queues that go from one worker to another over a link: what rests moves, what does not is reached there."""
 
+import os
 import select
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from gossamer.core.clock import VirtualClock
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
+from gossamer.core.loop.continuing import Continuing, NamedFile, OpenNamed, Saved, identity_in
 from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.streamcall import Idle
@@ -89,6 +92,14 @@ class Shard:
 
     def reads(self) -> None:
         self.is_serving = True
+
+    def can_be_saved(self) -> None:
+        """From now on what its threads are about can go on elsewhere."""
+        self.mobility.moving.continuing = Continuing(lambda _stream, _unsent: Saved(b"saved"), self.goes_on)
+
+    async def goes_on(self, stream: TcpStream, state: bytes, _open_named: OpenNamed) -> None:
+        self.seen.append(state)
+        await self.serve(stream)
 
 
 class Workers:
@@ -186,6 +197,48 @@ def test_busy__stays__is_reached_over_the_link_and_moves_when_it_rests() -> None
     assert workers.new.sink.reset_total == workers.old.sink.reset_total == 0
 
 
+def test_busy__whose_thread_can_be_saved__goes_on_there_at_once() -> None:
+    workers = Workers(2, is_busy=True)
+    workers.old.can_be_saved()
+    workers.new.can_be_saved()
+    given = workers.give()
+    workers.take()
+    workers.until(lambda: given.has_ended)
+    workers.until(lambda: workers.new.seen == [b"saved"] * 2)
+    assert workers.old.scheduler.statistics()["threads"] == 3  # who accepts, and those of the link
+    workers.ask(1, workers.new)
+    workers.until(lambda: workers.new.seen[2:] == [b"ask"])
+    assert workers.new.sink.reset_total == workers.old.sink.reset_total == 0
+
+
+def test_busy__saved_and_nobody_knows_how_to_go_on__reset_and_counted() -> None:
+    workers = Workers(1, is_busy=True)
+    workers.old.can_be_saved()
+    given = workers.give()
+    workers.take()
+    workers.until(lambda: given.has_ended)
+    workers.until(lambda: workers.new.loop.statistics()["moved_lost_total"] == 1)
+    assert (workers.new.sink.reset_total, workers.new.loop.connections) == (1, 0)
+
+
+def test_file__comes_once_before_its_connections__and_is_closed_with_the_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    named = NamedFile("/file", identity_in(os.fstat(fd)))
+    workers = Workers(3)
+    workers.giver._announce(named, fd)
+    workers.giver._announce(named, fd)
+    given = workers.give()
+    workers.take()
+    workers.until(lambda: given.has_ended)
+    held = workers.new.mobility.moving._handed
+    assert os.path.sameopenfile(held[named.identity], fd)
+    workers.old.scheduler.spawn(workers.giver.finish())
+    workers.until(lambda: not held)
+    assert not workers.far_link._fds
+    os.close(fd)
+
+
 def test_nobodys__asked_for_there_and_reset_here() -> None:
     workers = Workers(1, is_busy=True)
     given = workers.give()
@@ -205,6 +258,16 @@ def test_taker_dies_before_it_has_taken__all_is_as_it_was() -> None:
     assert workers.old.loop.connections == 100
     workers.ask(5, workers.old)
     workers.until(lambda: workers.old.seen[100:] == [b"ask"])
+
+
+def test_taker_dies__what_was_saved_goes_on_here() -> None:
+    workers = Workers(1, is_busy=True)
+    workers.old.can_be_saved()
+    given = workers.give()
+    workers.new.scheduler.spawn(workers.far_link.close())
+    workers.until(lambda: given.has_ended)
+    workers.ask(0, workers.old)
+    workers.until(lambda: workers.old.seen[1:] == [b"saved", b"ask"])
 
 
 def test_giver_dies__the_queue_is_read_all_the_same() -> None:

@@ -223,12 +223,12 @@ class Connections:
         """A connection is elsewhere from now on."""
         self.lay_down(connection)
         self.demux.remove(connection.flow)
+        self.files.settle(connection, self._clock())
         self.sink.forget(connection.flow)
 
-    def settle_in(self, connection: Connection) -> None:
-        """A connection has come from elsewhere: its timers run here."""
-        tcb = connection.tcb
-        assert tcb is not None
+    def settle_in(self, connection: Connection, tcb: Tcb) -> None:
+        """A connection has come from elsewhere, and is this: its timers run here."""
+        connection.tcb = tcb
         self.deadlines.arm(connection, min(deadline_us(tcb), tcb.pace_at_us, self._due_us(connection)))
 
     def close(self) -> None:

@@ -17,12 +17,9 @@ from collections.abc import Callable
 from typing import Final
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.loop.continuing import Identity, identity_in
 from gossamer.core.loop.tcp.call import Connection
 from gossamer.core.wire.text import Extent
-
-Identity = tuple[int, int, int, int, int]
-"""What is the same for the same contents of the same file: device, inode, size and both times. While it is
-open here, no other file gets its inode."""
 
 IDLE_MAX: Final = 64
 IDLE_US: Final = SECOND_US
@@ -60,7 +57,7 @@ class HeldFiles:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "only a file can be sent from")
-        identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        identity = identity_in(found)
         number = self._numbers.get(identity)
         if number is None:
             number = self._opened(identity, fd)
@@ -82,6 +79,10 @@ class HeldFiles:
         self._identities[self._next_number] = identity
         self._holders[self._next_number] = 0
         return self._next_number
+
+    def identity_of(self, number: int) -> Identity:
+        """Which file has that number."""
+        return self._identities[number]
 
     def settle(self, connection: Connection, now_us: int) -> None:
         """Let go of what a connection needs no more."""

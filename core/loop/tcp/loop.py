@@ -75,7 +75,7 @@ class TcpLoop:
         connecting = TcpConnectSide(connections, queues, openings, parameters, clock)
         self._closing = closing = TcpCloseSide(connections, receiving, sending, clock)
         self._parking = parking = Parking(connections, receiving, parameters)
-        self.moving = Moving(connections, queues, receiving, closing, parking, clock)
+        self.moving = Moving(connections, queues, receiving, sending, closing, parking, clock)
         """Takes connections out, and in."""
         self._sides = (queues, receiving, sending, connecting, closing, parking, self.moving)
         self._interruption = Interruption(parking.drain)

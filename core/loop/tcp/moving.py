@@ -3,15 +3,20 @@
     at its quiet point  ->  flow, record, where it stood  ->  another process: as if it had always been there
 
 Quiet is a connection that no thread of ours is in the midst of: parked or blocked between two requests in a
-`recv_idle` that may be dismissed, half open, not accepted yet, closed by its user, or in TIME-WAIT. What is
-in flight on it, or waits to be sent, moves with it, for the record is all there is (law 2). Any other stays,
-and may have come to its quiet point when it is asked for again.
+`recv_idle` that may be dismissed, half open, not accepted yet, closed by its user, or in TIME-WAIT; and one
+whose thread is blocked in a call on it, and what it is about can be saved (`core.loop.continuing`). What is
+in flight on it, or waits to be sent, moves with it, for the record is all there is (law 2); extents of files
+by the names and identities of these. Any other stays, and may have come to its quiet point when it is asked
+for again.
 
 Owns which connections can leave, and what becomes of one that comes. It knows no process and no socket: who
-moves them where is `shards.handover`.
+moves them where is `shards.handover`. Where a file is not the same any more the connection is reset: no octet
+of another file is ever sent.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextvars import copy_context
 from enum import IntEnum
 from itertools import chain
 from typing import Any, Final
@@ -19,6 +24,16 @@ from typing import Any, Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US, Clock
+from gossamer.core.loop.continuing import (
+    CannotGoOnError,
+    Continuing,
+    Identity,
+    NamedFile,
+    Saved,
+    Unsent,
+    is_same,
+    opens_none,
+)
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.call import Connection, Dismissed, Listener, TcpRecvIdle
 from gossamer.core.loop.tcp.closing import TcpCloseSide
@@ -26,6 +41,7 @@ from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.parking import Parking
 from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
+from gossamer.core.loop.tcp.sending import TcpSendSide
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.records import replace
 from gossamer.core.tcp.codec import decode, encode
@@ -51,6 +67,8 @@ class Standing(IntEnum):
     CLOSED = 4
     """Closed by its user, and not over."""
     TIME_WAIT = 5
+    BUSY = 6
+    """In the midst of what its thread was about, which was saved."""
 
 
 class MovedConnection(msgspec.Struct, frozen=True):
@@ -62,6 +80,18 @@ class MovedConnection(msgspec.Struct, frozen=True):
     """As `core.tcp.codec` writes it."""
     until_us: int = NEVER_US
     """When the time of the RECEIVE is over."""
+    state: bytes = b""
+    """What its thread was about, where it was busy."""
+    files: tuple[tuple[int, NamedFile], ...] = ()
+    """The files of which extents stand in its send buffer, by their numbers in the record."""
+
+
+Announce = Callable[[NamedFile, int], None]
+"""Told of each file that a connection needs, and its descriptor, before the connection leaves."""
+
+
+def unannounced(_named: NamedFile, _fd: int) -> None:
+    """Where files are found by their names alone."""
 
 
 class Moving(Side):
@@ -73,6 +103,7 @@ class Moving(Side):
         connections: Connections,
         queues: Queues,
         receiving: TcpReceiveSide,
+        sending: TcpSendSide,
         closing: TcpCloseSide,
         parking: Parking,
         clock: Clock,
@@ -80,20 +111,31 @@ class Moving(Side):
         self.idle: Idle | None = None
         """How the application waits for the next request, where it can go on in another thread: only what
         waits so can rest."""
+        self.continuing: Continuing | None = None
+        """How it goes on with what a thread was in the midst of; None where nothing can be saved."""
         self._connections = connections
         self._demux = connections.demux
         self._queues = queues
         self._receiving = receiving
+        self._sending = sending
         self._closing = closing
         self._parking = parking
         self._clock = clock
         self._parameters: dict[tuple[Any, ...], TcpParameters] = {}
+        self._files = connections.files
+        self._handed: dict[Identity, int] = {}
+        """Descriptors of files that came before the connections that need them."""
         self._in_total = 0
         self._out_total = 0
+        self._lost_total = 0
 
     def statistics(self) -> dict[str, int]:
-        """How many have come and gone."""
-        return {"moved_in_total": self._in_total, "moved_out_total": self._out_total}
+        """How many have come and gone, and were reset since they could not go on here."""
+        return {
+            "moved_in_total": self._in_total,
+            "moved_out_total": self._out_total,
+            "moved_lost_total": self._lost_total,
+        }
 
     # Out.
 
@@ -106,73 +148,156 @@ class Moving(Side):
         """Whether a segment of that flow is for us, TIME-WAIT included."""
         return self._demux.has(flow) or flow in self._demux.time_wait
 
-    def leave(self, flow: Flow) -> MovedConnection | None:
+    def leave(self, flow: Flow, announce: Announce = unannounced) -> MovedConnection | None:
         """A connection that is to be elsewhere from now on, and here no more; None where it cannot leave now,
         or there is none."""
-        moved = self._left(flow)
+        connection = self._demux.find(flow)
+        if connection is None:
+            moved = self._left_at_rest(flow)
+        else:
+            moved = self._left(connection, announce)
         self._out_total += moved is not None
         return moved
 
-    def _left(self, flow: Flow) -> MovedConnection | None:
+    def save(self, flow: Flow) -> MovedConnection | None:
+        """A connection as another process could go on with it now; it stays, and nothing of it changes."""
+        waiting = self._demux.time_wait.get(flow)
+        if waiting is not None:
+            return MovedConnection(flow, Standing.TIME_WAIT, encode(waiting))
+        if flow in self._demux.parked:
+            return self._resting(flow, *self._parking.look_at(flow)) if self._is_dismissed(flow) else None
+        connection = self._demux.find(flow)
+        return None if connection is None else self._saved(connection)[0]
+
+    def _left_at_rest(self, flow: Flow) -> MovedConnection | None:
+        """One in TIME-WAIT, or parked."""
         waiting = self._demux.end_time_wait(flow)
         if waiting is not None:
             return MovedConnection(flow, Standing.TIME_WAIT, encode(waiting))
-        parked = self._demux.parked.get(flow)
-        if parked is not None:
-            return (
-                self._left_parked(flow) if type(parked) is Dismissed and self._is_ours(parked.idle) else None
-            )
-        connection = self._demux.find(flow)
-        place = None if connection is None else self._place_of(connection)
-        if connection is None or place is None:
+        if not self._is_dismissed(flow):
             return None
-        assert connection.tcb is not None
-        moved = MovedConnection(flow, place, encode(connection.tcb), connection.recv_deadline_us)
+        moved = self._resting(flow, *self._parking.take_out(flow))
+        self._connections.sink.forget(flow)
+        return moved
+
+    def _is_dismissed(self, flow: Flow) -> bool:
+        parked = self._demux.parked.get(flow)
+        return type(parked) is Dismissed and self._is_ours(parked.idle)
+
+    @staticmethod
+    def _resting(flow: Flow, tcb: Tcb, until_us: int) -> MovedConnection:
+        return MovedConnection(flow, Standing.RESTING, encode(tcb), until_us)
+
+    def _left(self, connection: Connection, announce: Announce) -> MovedConnection | None:
+        moved, saved = self._saved(connection)
+        if moved is None:
+            return None
+        for number, named in moved.files:
+            announce(named, self._files.descriptors[number])
+        if saved is not None and self.continuing is not None:
+            for named, fd in saved.files:
+                announce(named, fd)
+            self.continuing.leave(connection)
         self._let_go(connection)
         return moved
 
-    def _left_parked(self, flow: Flow) -> MovedConnection:
-        tcb, until_us = self._parking.take_out(flow)
-        self._connections.sink.forget(flow)
-        return MovedConnection(flow, Standing.RESTING, encode(tcb), until_us)
+    def _saved(self, connection: Connection) -> tuple[MovedConnection | None, Saved | None]:
+        """A connection as it is, and what its thread is about where it is busy; None where it cannot leave
+        now."""
+        place, tcb = self._place_of(connection), connection.tcb
+        files = None if place is None or tcb is None else self._named(tcb)
+        if place is None or tcb is None or files is None:
+            return None, None
+        saved = self._what_is_done(connection) if place is Standing.BUSY else None
+        if place is Standing.BUSY and saved is None:
+            return None, None
+        until_us, state = connection.recv_deadline_us, b"" if saved is None else saved.state
+        return MovedConnection(connection.flow, place, encode(tcb), until_us, state, files), saved
+
+    def _what_is_done(self, connection: Connection) -> Saved | None:
+        """What its thread is about, where that can be said."""
+        threads = [each for each in (connection.recv_thread, connection.send_thread) if each is not None]
+        if self.continuing is None or len(threads) != 1:
+            return None
+        (thread,) = threads
+        if thread.joiners is not None or thread.scope is not None:
+            return None  # Others wait for it, or would end it.
+        if self._demux.find_listener(connection.flow) is None:
+            return None  # It was opened from here.
+        return self.continuing.save(connection, self._unsent(connection))
+
+    @staticmethod
+    def _unsent(connection: Connection) -> Unsent:
+        """What the blocked SEND has not put into the send buffer yet."""
+        rest = connection.send_rest
+        if rest is None:
+            return b""
+        return rest.data if isinstance(rest.data, Extent) else bytes(rest.data)
+
+    def _named(self, tcb: Tcb) -> tuple[tuple[int, NamedFile], ...] | None:
+        """The files of which extents stand in the send buffer; None where one has changed since, which goes
+        on being sent here alone."""
+        numbers = sorted({chunk.file for chunk in tcb.snd_buf if isinstance(chunk, Extent)})
+        files = self._files
+        for number in numbers:
+            if not is_same(files.identity_of(number), os.fstat(files.descriptors[number])):
+                return None
+        return tuple((number, self._name_of(files.identity_of(number))) for number in numbers)
+
+    def _name_of(self, identity: Identity) -> NamedFile:
+        return NamedFile("" if self.continuing is None else self.continuing.name_of(identity), identity)
 
     def _is_ours(self, idle: Idle | None) -> bool:
         return idle is not None and idle is self.idle
 
     def _place_of(self, connection: Connection) -> Standing | None:
-        """Where it stands; None where a thread, a file or a routine of this process has a part in it."""
-        tcb, flow = connection.tcb, connection.flow
-        if tcb is None or connection.send_thread is not None or connection.remains:
-            return None
-        if any(isinstance(chunk, Extent) for chunk in tcb.snd_buf):
+        """Where it stands; None where it, or a routine of this process, is in the midst of what no other can
+        go on with."""
+        if connection.tcb is None or connection.remains:
             return None
         if connection in self._connections.fast_opens.early:
             return None
         if connection.on_soft_error is not None or connection.on_urgent is not None:
             return None
         if connection.listener is not None:
-            return Standing.HALF_OPEN if flow in self._demux.half_open else Standing.ACCEPTABLE
+            is_half_open = connection.flow in self._demux.half_open
+            return Standing.HALF_OPEN if is_half_open else Standing.ACCEPTABLE
         if connection.is_closed:
             return None if self._closing.is_lingering(connection) else Standing.CLOSED
-        return Standing.RESTING if self._is_resting(connection) else None
+        return Standing.RESTING if self._is_resting(connection) else Standing.BUSY
 
     def _is_resting(self, connection: Connection) -> bool:
         thread = connection.recv_thread
-        if thread is None or not thread.is_alone:
+        if thread is None or connection.send_thread is not None or not thread.is_alone:
             return False
         call = blocked_in(thread)
         return type(call) is TcpRecvIdle and self._is_ours(call.idle)
 
     def _let_go(self, connection: Connection) -> None:
         self._receiving.dismiss(connection)
+        self._sending.dismiss(connection)
         self._queues.let_go(connection)
         self._closing.closed.discard(connection)
         self._connections.let_go(connection)
 
     # In.
 
+    def take_file(self, named: NamedFile, fd: int) -> None:
+        """Have a file that connections need which come from now on; the descriptor is ours."""
+        held_fd = self._handed.setdefault(named.identity, fd)
+        if held_fd != fd:
+            os.close(fd)
+
+    def forget_files(self, identities: Iterable[Identity]) -> None:
+        """No connection comes any more that needs these."""
+        for identity in identities:
+            fd = self._handed.pop(identity, None)
+            if fd is not None:
+                os.close(fd)
+
     def adopt(self, moved: MovedConnection) -> None:
-        """Have a connection that has left elsewhere. Raises: UndecodableConnection."""
+        """Have a connection that has left elsewhere. Raises: UndecodableConnection; CannotGoOnError once it
+        is reset."""
         self._in_total += 1
         flow = Flow(moved.flow)
         record = decode(moved.record)
@@ -202,19 +327,80 @@ class Moving(Side):
             if numbers is not None:
                 self._parking.take_in(flow, tcb, (numbers, moved.until_us), idle, listener.make)
                 return
-        is_half_open = moved.place is Standing.HALF_OPEN
-        connection = listener.make(flow, tcb, listener if is_half_open else None)
         is_full = self._demux.is_full
+        connection = self._placed(listener, flow, tcb, moved.place)
+        if is_full:
+            self._reset(connection, tcb)
+            return
+        try:
+            tcb = self._with_files(connection, tcb, moved.files)
+            self._go_on(listener, connection, tcb, moved)
+        except CannotGoOnError:
+            self._lost_total += 1
+            self._reset(connection, tcb)
+            raise
+
+    def _placed(self, listener: Listener, flow: Flow, tcb: Tcb, place: Standing) -> Connection:
+        """A connection in its table."""
+        is_half_open = place is Standing.HALF_OPEN
+        connection = listener.make(flow, tcb, listener if is_half_open else None)
         if is_half_open:
             self._queues.add_half_open(listener, flow, connection)
         else:
             self._demux.connections[flow] = connection
-        self._connections.settle_in(connection)
-        if is_full:
-            self._connections.abort(connection, self._clock())
+        return connection
+
+    def _reset(self, connection: Connection, tcb: Tcb) -> None:
+        self._connections.settle_in(connection, tcb)
+        self._connections.abort(connection, self._clock())
+
+    def _with_files(self, connection: Connection, tcb: Tcb, files: tuple[tuple[int, NamedFile], ...]) -> Tcb:
+        """The record with the numbers that its files have here. Raises: CannotGoOnError."""
+        if not files:
+            return tcb
+        numbers = {number: self._held(connection, named) for number, named in files}
+        chunks = tuple(
+            Extent(numbers[chunk.file], chunk.offset, chunk.length) if isinstance(chunk, Extent) else chunk
+            for chunk in tcb.snd_buf
+        )
+        return replace(tcb, snd_buf=chunks)
+
+    def _held(self, connection: Connection, named: NamedFile) -> int:
+        """The number of a file, open for a connection. Raises: CannotGoOnError."""
+        fd = self._open(named)
+        try:
+            if not is_same(named.identity, os.fstat(fd)):
+                raise CannotGoOnError(f"{named.name!r} has changed")
+            number, _ = self._files.hold(connection, fd)
+        except OSError as error:
+            raise CannotGoOnError(f"{named.name!r} cannot be sent from: {error.strerror}") from error
+        finally:
+            os.close(fd)
+        return number
+
+    def _open(self, named: NamedFile) -> int:
+        """A file's descriptor, which is the caller's. Raises: CannotGoOnError."""
+        fd = self._handed.get(named.identity)
+        if fd is not None:
+            return os.dup(fd)
+        return (opens_none if self.continuing is None else self.continuing.open_file)(named)
+
+    def _go_on(self, listener: Listener, connection: Connection, tcb: Tcb, moved: MovedConnection) -> None:
+        """Have it stand where it stood. Raises: CannotGoOnError."""
+        thread = self._restored(connection, moved.state) if moved.place is Standing.BUSY else None
+        self._connections.settle_in(connection, tcb)
+        if thread is not None:
+            isolates = self.continuing is not None and self.continuing.isolates
+            self._scheduler.spawn(thread, context=copy_context() if isolates else None)
         elif moved.place is Standing.CLOSED:
             self._closing.take_in(connection)
-        elif moved.place is Standing.RESTING and idle is not None:
-            self._scheduler.spawn(idle.again(connection))
+        elif moved.place is Standing.RESTING and self.idle is not None:
+            self._scheduler.spawn(self.idle.again(connection))
         elif moved.place is not Standing.HALF_OPEN:
             self._queues.take_in(listener, connection)
+
+    def _restored(self, connection: Connection, state: bytes) -> Coroutine[Any, Any, None]:
+        """The thread that goes on. Raises: CannotGoOnError."""
+        if self.continuing is None:
+            raise CannotGoOnError("what is served here goes on with nothing that others have begun")
+        return self.continuing.restore(connection, state, self._open)

@@ -147,12 +147,17 @@ class Parking(Side):
 
     # Out of it.
 
+    def look_at(self, flow: Flow) -> tuple[Tcb, int]:
+        """One that stays: as it is, and until when it waits."""
+        parked = self._demux.parked[flow]
+        return unpack(parked.numbers, parked.records, parked.parameters), parked.until_us
+
     def take_out(self, flow: Flow) -> tuple[Tcb, int]:
         """One that is elsewhere from now on: as it was, and until when it waits."""
-        parked = self._demux.parked.pop(flow)
-        tcb = unpack(parked.numbers, parked.records, parked.parameters)
-        self._deadlines.discard(min(parked.until_us, deadline_us(tcb)), flow)
-        return tcb, parked.until_us
+        tcb, until_us = self.look_at(flow)
+        del self._demux.parked[flow]
+        self._deadlines.discard(min(until_us, deadline_us(tcb)), flow)
+        return tcb, until_us
 
     def wake(self, flow: Flow) -> Connection:
         """The connection of a flow that is parked, which no longer is."""

@@ -144,7 +144,7 @@ class TcpReceiveSide(Side):
         return connection.recv_deadline_us
 
     def dismiss(self, connection: Connection) -> None:
-        """End the thread that is blocked in a RECEIVE and has said that it may be."""
+        """End the thread that is blocked in a RECEIVE: it has said that it may be, or goes on elsewhere."""
         thread = self._unblock(connection)
         if thread is not None:
             self._scheduler.dismiss(thread)

@@ -184,6 +184,12 @@ class TcpSendSide(Side):
         if connection.send_deadline_us <= now_us:
             self.throw(connection, said_of(connection, TimeoutError(NOT_SENT_IN_TIME)))
 
+    def dismiss(self, connection: Connection) -> None:
+        """End the thread that is blocked in a SEND, which goes on elsewhere."""
+        thread = self._unblock(connection)
+        if thread is not None:
+            self._scheduler.dismiss(thread)
+
     def due_us(self, connection: Connection) -> int:
         """When the time of the blocked SEND is over."""
         return connection.send_deadline_us

@@ -246,6 +246,17 @@ def test_open_cached__in_the_directory_cache__open(rig: Rig) -> None:
     file.close()
 
 
+def test_open_now__and_adopted_by_its_descriptor__the_same_file(rig: Rig) -> None:
+    with pytest.raises(FileNotFoundError):
+        rig.files.open_now("no/such")
+    opened = rig.files.open_now("content")
+    adopted = rig.files.adopt(os.dup(opened.fd), "content")
+    assert adopted.status == opened.status
+    opened.close()
+    assert adopted.read_cached(1, 7) == CONTENT[1:8]
+    adopted.close()
+
+
 def test_descriptors__none_leaks(rig: Rig) -> None:
     before = len(os.listdir("/proc/self/fd"))
     rig.run(read_whole(rig.files, "content", is_cold=True))
