@@ -39,6 +39,7 @@ PORTS: Final = 60_000
 """Clients at one address."""
 
 WINDOW: Final = 500
+NO_ECN_OPTION: Final = (0, 0, 0, 0)
 OPTIONS: Final = SynOptions(1460, 7, True)
 
 
@@ -113,7 +114,7 @@ class CrowdSource:
         if segment.syn_options is not None:
             kind, options, none = KIND_OPTIONS, segment.syn_options, [0] * 8
             fields = (1, options.sack_permitted, options.window_scale, 0, options.mss, 0, *none, b"", 0, -1)
-            SIDE_RECORD.pack_into(self._side, index * SIDE_RECORD.size, *fields)
+            SIDE_RECORD.pack_into(self._side, index * SIDE_RECORD.size, *fields, *NO_ECN_OPTION)
         self.arena[offset : offset + len(payload)] = payload
         head = (flow, kind, segment.flags, segment.window, segment.seq, segment.ack)
         times = (segment.ts_val, segment.ts_ecr)
