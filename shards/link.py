@@ -26,7 +26,7 @@ from gossamer.core.records import decoded, encoded
 from gossamer.core.tcp.syn_cookie import CookieSecrets
 from gossamer.core.threads.sync import Event
 from gossamer.core.wire.flow import FLOW_BYTES
-from gossamer.core.wire.segment import Segment, SynOptions
+from gossamer.core.wire.segment import EcnBytes, Segment, SynOptions
 from gossamer.core.wire.text import octets_of
 
 log = logging.getLogger("gossamer.worker")
@@ -53,6 +53,7 @@ class HandedOn(msgspec.Struct, frozen=True, array_like=True, tag="packet"):
     payload: bytes
     sack: tuple[tuple[int, int], ...] = ()
     syn_options: tuple[int, int, bool, bytes | None] | None = None
+    ecn_bytes: tuple[int, int, int, bool] | None = None
 
 
 class FileComes(msgspec.Struct, frozen=True, array_like=True, tag="file"):
@@ -124,7 +125,9 @@ def packet_of(flow: bytes, segment: Segment) -> HandedOn:
     )
     found = segment.syn_options
     options = None if found is None else (found.mss, found.window_scale, found.sack_permitted, found.cookie)
-    return HandedOn(flow, numbers, octets_of(segment.payload), segment.sack, options)
+    by_ecn = segment.ecn_bytes
+    ecn_bytes = None if by_ecn is None else (by_ecn.ee0b, by_ecn.eceb, by_ecn.ee1b, by_ecn.is_order_1)
+    return HandedOn(flow, numbers, octets_of(segment.payload), segment.sack, options, ecn_bytes)
 
 
 def segment_of(packet: HandedOn) -> Segment:
@@ -144,6 +147,7 @@ def segment_of(packet: HandedOn) -> Segment:
         urgent,
         ecn,
         user_timeout_s,
+        ecn_bytes=None if packet.ecn_bytes is None else EcnBytes(*packet.ecn_bytes),
     )
 
 

@@ -21,7 +21,7 @@ from gossamer.core.tcp.parked import unpack
 from gossamer.core.threads.calls import sys_fork
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Thread
-from gossamer.core.wire.segment import ACK, PSH, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, PSH, EcnBytes, Segment, SynOptions
 from gossamer.shards.handover import Giver, Mobility, Taker
 from gossamer.shards.link import WorkerLink, packet_of, segment_of
 
@@ -287,6 +287,7 @@ def test_giver_dies__the_queue_is_read_all_the_same() -> None:
         Segment(1, 2, ACK, 3),
         Segment(1, 2, ACK, 3, 4, 5, b"text", ((1, 2), (3, 4)), None, 6, 1, 7),
         Segment(1, 2, ACK, 3, syn_options=SynOptions(1460, 7, True, b"cookie")),
+        Segment(1, 2, ACK, 3, ecn_bytes=EcnBytes(1449, 0, -1, is_order_1=True)),
     ],
 )
 def test_packet__comes_as_it_went(segment: Segment) -> None:
