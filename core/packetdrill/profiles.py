@@ -134,6 +134,7 @@ LINUX_PARAMETERS: Final = TcpParameters(
     mtu_probing="off",
     keepalive_idle_us=NEVER_US,
     slow_start_limit=False,
+    second_reduction=False,
     window_probe="empty",
 )
 """tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""

@@ -296,6 +296,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     super_segment_bytes: Annotated[int, Bounds(0, SUPER_SEGMENT_BYTES_MAX)] = 0
     """Full segments that leave together go through the TCP as one of at most so many octets, and are cut into
     packets behind it; 0 never. On the wire it is the same."""
+    second_reduction: bool = True
+    """Whether a retransmission that is lost too lowers cwnd and ssthresh a second time (RFC 5681 4.3). Linux
+    lowers them once for each recovery."""
     slow_start_limit: bool = True
     """Whether one ACK raises cwnd by no more than RFC 9406 4.3 (L = 8) and RFC 3465 2.3 (L = 2) allow where
     segments are not paced. Without, it grows by all that was acknowledged, as Linux's does: sooner where ACKs

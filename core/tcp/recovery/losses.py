@@ -35,7 +35,8 @@ def _timed(tcb: Tcb, recovery: Recovery, delivered_bytes: int, now_us: int) -> T
     seen = rack.detected(tcb, recovery, now_us)
     if seen.recovery is not recovery:
         tcb = _entered(replace(tcb, recovery=seen.recovery), delivered_bytes, now_us)
-    if recovery.phase is Phase.FAST and seen.retransmitted_at_us >= recovery.reduced_at_us:
+    is_lost_again = recovery.phase is Phase.FAST and seen.retransmitted_at_us >= recovery.reduced_at_us
+    if is_lost_again and tcb.agreed.parameters.second_reduction:
         tcb = fast.reduced_again(tcb, now_us)
     return rack.with_timer(tcb, seen.timeout_us, now_us)
 
