@@ -171,10 +171,14 @@ def wait_until_ready(
     """
     probe = ["curl", "-sg", "-o", "/dev/null", "--max-time", "2", f"http://{host}:{server.port}/"]
     give_up = time.monotonic() + READY_WAIT_S
-    while time.monotonic() < give_up and server.process.poll() is None:
-        if subprocess.run(place.command(probe), check=False).returncode == 0 and is_complete():
-            return
-        time.sleep(READY_STEP_S)
+    try:
+        while time.monotonic() < give_up and server.process.poll() is None:
+            if subprocess.run(place.command(probe), check=False).returncode == 0 and is_complete():
+                return
+            time.sleep(READY_STEP_S)
+    except BaseException:  # Ctrl-C too: nobody else knows of the server yet.
+        server.close()
+        raise
     status = server.close()
     raise ServerError(f"{server.name} did not come up (status {status}): {server.log.read_text()[-2000:]}")
 
