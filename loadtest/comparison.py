@@ -3,9 +3,9 @@
     two lists of slices -> for each figure: B / A, an interval that holds it 99 times in 100, better | worse |
     not decided
 
-Slices of a run (seconds, or alternating runs) are drawn again and again, with replacement, and the ratio of
-each drawing says how far chance alone takes it. Neighbouring requests are alike; so whole slices are drawn,
-never single requests.
+Slices of a run (seconds, alternating runs, or rounds of a bench) are drawn again and again, with replacement,
+and the ratio of each drawing says how far chance alone takes it. Neighbouring requests are alike; so whole
+slices are drawn, never single requests.
 
 Owns the statistics. Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 13.3 (percentile
 intervals) and 8.6 (blocks).
@@ -13,7 +13,8 @@ intervals) and 8.6 (blocks).
 
 from collections.abc import Sequence
 from random import Random
-from typing import Final
+from statistics import median
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -28,6 +29,9 @@ SLICES_MIN: Final = 5
 CONFIDENCE: Final = 0.99
 COUNT_MAX: Final = 1 << 48
 PERCENTS: Final = (50.0, 90.0, 99.0)
+RATE: Final = "rate"
+
+T = TypeVar("T")
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -97,7 +101,7 @@ def figures_of(whole: Slice) -> dict[str, float]:
     found = {f"p{percent:g}": float(percentile_us(counts, total, percent)) for percent in PERCENTS}
     mean = sum(bucket_top_us(bucket) * count for bucket, count in enumerate(counts) if count)
     found["mean"] = mean / total if total else 0.0
-    found["rate"] = whole.answered * 1e6 / max(1, whole.duration_us)
+    found[RATE] = whole.answered * 1e6 / max(1, whole.duration_us)
     found["errors"] = whole.wrong / max(1, whole.wrong + whole.answered)
     return found
 
@@ -126,19 +130,46 @@ def compare(
             if before[name] and after[name]:
                 ratios.setdefault(name, []).append(after[name] / before[name])
     before, after = figures_of(joined(one)), figures_of(joined(other))
-    return [compared(name, before[name], after[name], ratios.get(name, [])) for name in before]
+    return [
+        compared(name, before[name], after[name], ratios.get(name, []), more_is_better=name == RATE)
+        for name in before
+    ]
 
 
-def drawn(
-    one: Sequence[Slice], other: Sequence[Slice], draw: Random, *, paired: bool
-) -> tuple[list[Slice], list[Slice]]:
+def compare_medians(
+    name: str, one: Sequence[float], other: Sequence[float], draw: Random, *, more_is_better: bool
+) -> FigureRatio:
+    """The median of the other's samples beside that of the one's, each of which has one at least."""
+    is_enough = min(len(one), len(other)) >= SLICES_MIN
+    ratios = []
+    for _ in range(DRAWINGS if is_enough else 0):
+        first, second = drawn(one, other, draw, paired=False)
+        before, after = median(first), median(second)
+        if before and after:
+            ratios.append(after / before)
+    found = compared(name, median(one), median(other), ratios, more_is_better=more_is_better)
+    if found.ratio is None and is_enough and are_apart(one, other):
+        is_more = max(one) < min(other)
+        verdict = "better" if is_more == more_is_better else "worse"
+        return msgspec.structs.replace(found, verdict=verdict)
+    return found
+
+
+def are_apart(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether all samples of one lie below all of the other's: by chance once in a hundred, of five each."""
+    return max(one) < min(other) or max(other) < min(one)
+
+
+def drawn(one: Sequence[T], other: Sequence[T], draw: Random, *, paired: bool) -> tuple[list[T], list[T]]:
     """As many slices as there are, some of them several times."""
     first = [draw.randrange(len(one)) for _ in one]
     second = first if paired else [draw.randrange(len(other)) for _ in other]
     return [one[index] for index in first], [other[index] for index in second]
 
 
-def compared(name: str, one: float, other: float, ratios: list[float]) -> FigureRatio:
+def compared(
+    name: str, one: float, other: float, ratios: list[float], *, more_is_better: bool
+) -> FigureRatio:
     """One figure."""
     ratio = other / one if one and other else None
     if len(ratios) < DRAWINGS * 0.9 or ratio is None:
@@ -146,12 +177,13 @@ def compared(name: str, one: float, other: float, ratios: list[float]) -> Figure
     ratios.sort()
     tail = (1 - CONFIDENCE) / 2
     least, most = ratios[int(tail * len(ratios))], ratios[-1 - int(tail * len(ratios))]
-    return FigureRatio(name, one, other, ratio, least, most, verdict_on(name, least, most))
+    verdict = verdict_on(least, most, more_is_better=more_is_better)
+    return FigureRatio(name, one, other, ratio, least, most, verdict)
 
 
-def verdict_on(name: str, least: float, most: float) -> str:
-    """What an interval of ratios says: a rate is better when it is more, all else when it is less."""
+def verdict_on(least: float, most: float, *, more_is_better: bool) -> str:
+    """What an interval of ratios says."""
     if least <= 1 <= most:
         return "not decided"
     is_more = least > 1
-    return "better" if is_more == (name == "rate") else "worse"
+    return "better" if is_more == more_is_better else "worse"

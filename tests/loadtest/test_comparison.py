@@ -4,7 +4,14 @@ from random import Random
 
 import pytest
 
-from gossamer.loadtest.comparison import FigureRatio, Slice, bounded, compare, slice_of
+from gossamer.loadtest.comparison import (
+    FigureRatio,
+    Slice,
+    bounded,
+    compare,
+    compare_medians,
+    slice_of,
+)
 from gossamer.loadtest.histogram import Histogram
 from gossamer.loadtest.record import IntervalRecord
 
@@ -69,3 +76,29 @@ def interval(counts: list[int]) -> IntervalRecord:
 def test_slice__no_histogram__refused(counts: list[int]) -> None:
     with pytest.raises(ValueError, match=r"a bucket or a count|zip"):
         slice_of(interval(counts))
+
+
+def test_compare_medians__faster_slower_and_the_same() -> None:
+    draw, samples = Random(1), [10.0, 10.2, 10.4, 10.6, 10.8, 11.0]
+    slower = [1.5 * each for each in samples]
+    worse = compare_medians("us", samples, slower, draw, more_is_better=False)
+    assert (worse.verdict, worse.ratio) == ("worse", pytest.approx(1.5))
+    assert compare_medians("rate", samples, slower, draw, more_is_better=True).verdict == "better"
+    assert compare_medians("us", samples, samples, draw, more_is_better=False).verdict == "not decided"
+    assert compare_medians("us", samples[:4], slower, draw, more_is_better=False).verdict == "not decided"
+
+
+def test_compare_medians__nothing_to_divide_by__decided_where_all_lie_apart() -> None:
+    lost, none = [1.0, 2.0, 1.0, 4.0, 1.0], [0.0] * 5
+    found = compare_medians("lost", none, lost, Random(1), more_is_better=False)
+    assert (found.verdict, found.ratio) == ("worse", None)
+    assert compare_medians("lost", none, none, Random(1), more_is_better=False).verdict == "not decided"
+
+
+def test_compare_medians__the_same_distribution__seldom_decided() -> None:
+    draw = Random(7)
+    decided = 0
+    for _ in range(100):
+        one, other = ([draw.lognormvariate(0, 0.1) for _ in range(6)] for _ in range(2))
+        decided += compare_medians("us", one, other, draw, more_is_better=False).verdict != "not decided"
+    assert decided <= 5

@@ -5,7 +5,7 @@ when no figure of the second is worse, 5 when one is, 2 when a file is not a run
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -90,16 +90,21 @@ def show_compared(found: Compared, *, as_json: bool) -> NoReturn:
 
 def print_compared(found: Compared, console: Console) -> None:
     """A row for each figure."""
+    console.print(f"one: {found.one}\nother: {found.other}", markup=False, highlight=False)
+    console.print(ratios_table(found.figures, figure_shown))
+
+
+def ratios_table(figures: Sequence[FigureRatio], shown: Callable[[str, float], str]) -> Table:
+    """A row for each figure; `shown` makes text of a figure's name and value."""
     table = Table(box=None, pad_edge=False)
     for title in ("figure", "one", "other", "ratio", "99 % of drawings", ""):
         table.add_column(title, justify="left" if title in ("figure", "") else "right", no_wrap=True)
-    for each in found.figures:
+    for each in figures:
         ratio = "" if each.ratio is None else f"{each.ratio:.3f}"
         interval = "" if each.least is None else f"{each.least:.3f} to {each.most:.3f}"
-        values = (figure_shown(each.name, each.one), figure_shown(each.name, each.other))
+        values = (shown(each.name, each.one), shown(each.name, each.other))
         table.add_row(each.name, *values, ratio, interval, each.verdict)
-    console.print(f"one: {found.one}\nother: {found.other}", markup=False, highlight=False)
-    console.print(table)
+    return table
 
 
 def figure_shown(name: str, value: float) -> str:
