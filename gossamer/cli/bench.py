@@ -1,17 +1,19 @@
-"""gossamer bench: the experiments, from options to tables, JSON and plots.
+"""gossamer bench: the experiments, each a command with its own options beside those of the dialect.
 
-Owns the commands and their options. Exit codes: 0 when it was measured, whether goals are met or not; 1 when
-a measurement failed; 2 for a wrong option; 3 when something it needs is not installed.
+Owns the commands. Exit codes: 0 when it was measured, whether goals are met or not; 1 when a measurement
+failed; 2 for a wrong option; 3 when something it needs is not installed.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import click
 
 from gossamer.cli.bench_http import http
-from gossamer.cli.bench_options import SIZE, conduct, on_disk_options, rounds_option, shown_options
+from gossamer.cli.bench_options import SIZE, Asked, Length, conduct, dialect
 from gossamer.cli.bench_where import where
+from gossamer.cli.option_lists import F
 from gossamer.loadtest.experiments import connections as connections_experiment
 from gossamer.loadtest.experiments import disk as disk_experiment
 from gossamer.loadtest.experiments import fifo as fifo_experiment
@@ -22,16 +24,19 @@ from gossamer.loadtest.experiments import sync as sync_experiment
 from gossamer.loadtest.experiments import threads as threads_experiment
 from gossamer.loadtest.experiments import timers as timers_experiment
 from gossamer.loadtest.experiments import webdisk as webdisk_experiment
+from gossamer.loadtest.experiments.experiment import Document
 
 EPILOG: Final = """\b
 Examples:
   gossamer bench http --output results
-  gossamer bench connections --count 1000000
-  gossamer bench threads --count 1000000
-  gossamer bench fifo --plot fifo
-  gossamer bench disk --directory /var/tmp --size 4GiB --output results
-  gossamer bench web-disk --size 1GiB --quick
   gossamer bench sync --json
+  gossamer bench connections --count 1000000
+  gossamer bench disk --directory /var/tmp --size 4GiB --output results
+
+\b
+Every command has the same options: --rounds, --time-limit, --quick, --json, --schema, --plot, --output, and
+--seconds where a sample has a length. Figures are medians of rounds with the interval that holds them 95
+times in 100; a goal is met or missed where that decides it, and else not decided.
 
 \b
 Exit codes:
@@ -47,52 +52,67 @@ def bench() -> None:
     """Measure the web server beside others over a link, and the paper's experiments again."""
 
 
-@bench.command()
-@click.option(
-    "--count",
-    type=click.IntRange(1_000, 100_000_000),
-    default=1_000_000,
-    show_default=True,
-    help="Threads of ours, at most; the paper's count is 10000000.",
-)
-@shown_options
-def threads(count: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+def example(name: str, options: str = "") -> str:
+    """What stands below the help of a command."""
+    return f"""\b
+Examples:
+  gossamer bench {name}{f" {options}" if options else ""} --output results
+  gossamer bench {name} --quick
+"""
+
+
+def on_disk(command: F) -> F:
+    """Where an experiment puts its files."""
+    return click.option(
+        "--directory",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="Where the files are put, and removed afterwards.  [default: the folder for temporary files]",
+    )(command)
+
+
+def counted(most: int, help_text: str, default: int = 1_000_000) -> Callable[[F], F]:
+    """How many there are of what a bench measures."""
+    return click.option(
+        "--count", type=click.IntRange(1_000, most), default=default, show_default=True, help=help_text
+    )
+
+
+@bench.command(epilog=example("threads", "--count 10000000"))
+@counted(100_000_000, "Threads of ours, at most; the paper's count is 10000000.")
+@dialect(Document)
+def threads(asked: Asked, count: int) -> None:
     """Memory, creation and switch of threads that loop on yield."""
-    conduct(lambda say: threads_experiment.run(say, count, quick), as_json, prefix)
+    conduct(asked, lambda pace: threads_experiment.run(pace, count, is_quick=asked.is_quick))
 
 
-@bench.command()
+@bench.command(epilog=example("fifo", "--idle 10000"))
 @click.option(
     "--idle", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True, help="Idle threads."
 )
-@rounds_option
-@shown_options
-def fifo(idle: int, rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+@dialect(Document)
+def fifo(asked: Asked, idle: int) -> None:
     """Pipes with idle threads beside them."""
-    messages, rounds = (50, 1) if quick else (400, rounds)
-    conduct(lambda say: fifo_experiment.run(say, idle, messages, rounds), as_json, prefix)
+    messages = 50 if asked.is_quick else 400
+    conduct(asked, lambda pace: fifo_experiment.run(pace, idle, messages))
 
 
-@bench.command()
-@rounds_option
-@shown_options
-def sync(rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+@bench.command(epilog=example("sync"))
+@dialect(Document)
+def sync(asked: Asked) -> None:
     """Mutex, channel and transactions."""
-    count, rounds = (10_000, 2) if quick else (200_000, rounds)
-    conduct(lambda say: sync_experiment.run(say, count, rounds), as_json, prefix)
+    count = 10_000 if asked.is_quick else 200_000
+    conduct(asked, lambda pace: sync_experiment.run(pace, count))
 
 
-@bench.command()
-@click.option(
-    "--count", type=click.IntRange(1_000, 10_000_000), default=1_000_000, show_default=True, help="Timers."
-)
-@shown_options
-def timers(count: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+@bench.command(epilog=example("timers", "--count 100000"))
+@counted(10_000_000, "Timers.")
+@dialect(Document)
+def timers(asked: Asked, count: int) -> None:
     """Pending timers: to arm one, to cancel it."""
-    conduct(lambda say: timers_experiment.run(say, count, 1 if quick else 3), as_json, prefix)
+    conduct(asked, lambda pace: timers_experiment.run(pace, count))
 
 
-@bench.command()
+@bench.command(epilog=example("disk", "--directory /var/tmp --size 4GiB"))
 @click.option(
     "--threads",
     "threads_max",
@@ -102,108 +122,90 @@ def timers(count: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
     help="Most threads.",
 )
 @click.option("--size", type=SIZE, default="4GiB", show_default=True, help="Size of the file.")
-@on_disk_options
-@rounds_option
-@shown_options
-def disk(
-    threads_max: int,
-    size: int,
-    directory: Path | None,
-    seconds: float,
-    rounds: int,
-    quick: bool,
-    as_json: bool,
-    prefix: Path | None,
-) -> None:
+@on_disk
+@dialect(Document, Length(seconds=2))
+def disk(asked: Asked, threads_max: int, size: int, directory: Path | None) -> None:
     """Random reads of 4 KB by many threads, beside fio."""
-    folder = disk_experiment.a_directory(directory)
-    seconds, rounds = (0.5, 1) if quick else (seconds, rounds)
-    conduct(lambda say: disk_experiment.run(say, folder, size, seconds, rounds, threads_max), as_json, prefix)
-
-
-@bench.command("web-disk")
-@click.option(
-    "--connections", type=click.IntRange(1, 1_024), default=1_024, show_default=True, help="Most connections."
-)
-@click.option("--size", type=SIZE, default="4GiB", show_default=True, help="Size of all files together.")
-@on_disk_options
-@rounds_option
-@shown_options
-def web_disk(
-    connections: int,
-    size: int,
-    directory: Path | None,
-    seconds: int,
-    rounds: int,
-    quick: bool,
-    as_json: bool,
-    prefix: Path | None,
-) -> None:
-    """The web server with files that no cache holds, beside nginx."""
-    seconds, rounds = (1, 1) if quick else (seconds, rounds)
     conduct(
-        lambda say: webdisk_experiment.run(say, directory, size, seconds, rounds, connections),
-        as_json,
-        prefix,
+        asked,
+        lambda pace: disk_experiment.run(pace, disk_experiment.a_directory(directory), size, threads_max),
     )
 
 
-@bench.command()
+@bench.command("web-disk", epilog=example("web-disk", "--size 1GiB"))
+@click.option(
+    "--connections",
+    "connections_max",
+    type=click.IntRange(1, 1_024),
+    default=1_024,
+    show_default=True,
+    help="Most connections.",
+)
+@click.option("--size", type=SIZE, default="4GiB", show_default=True, help="Size of all files together.")
+@on_disk
+@dialect(Document, Length(seconds=2))
+def web_disk(asked: Asked, connections_max: int, size: int, directory: Path | None) -> None:
+    """The web server with files that no cache holds, beside nginx."""
+    conduct(asked, lambda pace: webdisk_experiment.run(pace, directory, size, connections_max))
+
+
+@bench.command(epilog=example("connections", "--count 300000"))
 @click.option(
     "--count",
     type=click.IntRange(1, 1_000_000),
     default=100_000,
     show_default=True,
-    help="Idle connections, at most.",
+    help=f"Idle connections, at most; --quick: {connections_experiment.QUICK_COUNT} at most.",
 )
-@shown_options
-def connections(count: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
-    """Idle keep-alive connections on the functional TCP: memory, and what a request costs beside them."""
-    count = min(count, connections_experiment.QUICK_COUNT) if quick else count
-    conduct(lambda say: connections_experiment.run(say, count), as_json, prefix)
+@dialect(Document, Length(seconds=1))
+def connections(asked: Asked, count: int) -> None:
+    """Idle keep-alive connections on the functional TCP: memory, and what a request costs beside them.
+
+    Needs root.
+    """
+    count = min(count, connections_experiment.QUICK_COUNT) if asked.is_quick else count
+    conduct(asked, lambda pace: connections_experiment.run(pace, count))
 
 
-@bench.command()
+@bench.command(epilog=example("shards", "--workers 4"))
 @click.option(
     "--workers", type=click.IntRange(1, 16), default=8, show_default=True, help="Worker processes, at most."
 )
-@rounds_option
-@shown_options
-def shards(workers: int, rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
-    """More worker processes: what a request costs, over a link."""
-    conduct(lambda say: shards_experiment.run(say, workers, 1 if quick else rounds), as_json, prefix)
+@dialect(Document, Length(seconds=1))
+def shards(asked: Asked, workers: int) -> None:
+    """More worker processes: what a request costs, over a link. Needs root."""
+    conduct(asked, lambda pace: shards_experiment.run(pace, workers))
 
 
-@bench.command()
+@bench.command(epilog=example("restart", "--times 3"))
 @click.option(
     "--connections",
     type=click.IntRange(1, 10_000),
     default=500,
     show_default=True,
-    help="Keep-alive clients, each with ten requests a second at most.",
+    help="Keep-alive clients, each with ten requests a second at most; --quick: 50 at most.",
 )
 @click.option(
     "--times",
     type=click.IntRange(1, 100),
     default=10,
     show_default=True,
-    help="How often each event happens.",
+    help="How often each event happens in a round; --quick: 2.",
 )
-@shown_options
-def restart(connections: int, times: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+@dialect(Document, Length(rounds=1, quick_rounds=1))
+def restart(asked: Asked, connections: int, times: int) -> None:
     """What clients lose while workers are replaced, added, removed and killed, on both stacks and beside
     nginx. Needs root."""
-    few = (min(connections, 50), 2) if quick else (connections, times)
-    conduct(lambda say: restart_experiment.run(say, *few), as_json, prefix)
+    few = (min(connections, 50), 2) if asked.is_quick else (connections, times)
+    conduct(asked, lambda pace: restart_experiment.run(pace, *few))
 
 
-@bench.command()
-@rounds_option
-@shown_options
-def simulator(rounds: int, quick: bool, as_json: bool, prefix: Path | None) -> None:
+@bench.command(epilog=example("simulator"))
+@dialect(Document)
+def simulator(asked: Asked) -> None:
     """Segments a second through the TCP alone, in the simulator."""
-    conduct(lambda say: simulator_experiment.run(say, 1 if quick else rounds), as_json, prefix)
+    conduct(asked, simulator_experiment.run)
 
 
-bench.add_command(http)
-bench.add_command(where)
+for command in (http, where):
+    bench.add_command(command)

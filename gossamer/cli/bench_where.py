@@ -6,25 +6,27 @@ Owns the options of that command; `loadtest.web.where` owns what is measured.
 from typing import Final
 
 import click
-import msgspec
-from rich.console import Console
 
 from gossamer.cli.bench_http import names
-from gossamer.cli.bench_options import ended_cleanly, teller
+from gossamer.cli.bench_options import Asked, Length, check_output, dialect, ended_cleanly, present
 from gossamer.loadtest.namespaces import NamespaceError
 from gossamer.loadtest.servers import ServerError
 from gossamer.loadtest.web.contenders import OURS_NAMES
 from gossamer.loadtest.web.links import LINKS
 from gossamer.loadtest.web.report import WIDTH
 from gossamer.loadtest.web.rows import ROWS
-from gossamer.loadtest.web.settings import FULL, WebSettings
-from gossamer.loadtest.web.where import DEFAULT_ROWS, measure_paths, show_paths
+from gossamer.loadtest.web.settings import FULL, QUICK, WebSettings
+from gossamer.loadtest.web.where import DEFAULT_ROWS, WhereResult, draw_paths, measure_paths, show_paths
 from gossamer.shards.exitcode import CommandError
 
-ROUNDS_MAX: Final = 30
+EPILOG: Final = """\b
+Examples:
+  gossamer bench where --rows keep-alive,64k --output results
+  gossamer bench where --quick --samples 50 --contenders kernel,frames
+"""
 
 
-@click.command()
+@click.command(epilog=EPILOG)
 @click.option(
     "--rows",
     type=names(tuple(ROWS)),
@@ -47,18 +49,23 @@ ROUNDS_MAX: Final = 30
     show_default=True,
     help="Of each path: a hundred a second of the worker's CPU time, where the kernel ticks so.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-def where(rows: tuple[str, ...], link: str, contenders: tuple[str, ...], samples: int, as_json: bool) -> None:
+@dialect(WhereResult, Length(FULL.rounds, QUICK.rounds, FULL.seconds, QUICK.seconds, FULL.time_limit))
+def where(asked: Asked, rows: tuple[str, ...], link: str, contenders: tuple[str, ...], samples: int) -> None:
     """Where a worker's CPU time goes, by room, over a link, a row at a time. Needs root."""
+    bulk_bytes = (QUICK if asked.is_quick else FULL).bulk_bytes
     settings = WebSettings(
-        rows, (link,), contenders, ROUNDS_MAX, FULL.seconds, FULL.bulk_bytes, FULL.time_limit_s, "cubic"
+        rows, (link,), contenders, asked.rounds, asked.seconds, bulk_bytes, asked.time_limit_s, "cubic"
     )
+    check_output(asked)
     try:
         with ended_cleanly():
-            paths = measure_paths(settings, samples, teller())
+            found = measure_paths(settings, samples, asked.pace())
     except (ServerError, NamespaceError, OSError) as error:
         raise CommandError(f"bench where: {error}") from error
-    if as_json:
-        click.echo(msgspec.json.encode(paths))
-    else:
-        show_paths(paths, Console(width=max(WIDTH, Console().width)))
+    present(
+        asked,
+        found,
+        lambda console: show_paths(found, console),
+        lambda prefix: draw_paths(found, prefix),
+        WIDTH,
+    )

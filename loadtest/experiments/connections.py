@@ -18,7 +18,8 @@ import psutil
 
 from gossamer.loadtest.cpu import keep_on, rss_bytes, tree
 from gossamer.loadtest.experiments.child import MeasurementFailed
-from gossamer.loadtest.experiments.experiment import Axes, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Point, Result, Values, point
+from gossamer.loadtest.experiments.rounds import Pace
 from gossamer.loadtest.idle_clients import CLIENTS_MAX, IdleClients, idle_clients
 from gossamer.loadtest.namespaces import (
     RIGHT_V4,
@@ -33,7 +34,7 @@ from gossamer.loadtest.servers import Gossamer, ServerError, start_gossamer
 from gossamer.loadtest.web.asking import ask, write_files
 from gossamer.loadtest.web.measuring import processors
 from gossamer.loadtest.web.rows import SMALL, AskedRow
-from gossamer.loadtest.web.sample import figures
+from gossamer.loadtest.web.sample import values_of
 from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.machine import find_nfqueue_obstacle
 
@@ -50,8 +51,6 @@ OPENING_LIMIT_S: Final = 600.0
 BYTES_EACH: Final = 4_000
 """Room that a connection may take at most, of both sides, before the machine is asked for so many."""
 ASKED: Final = AskedRow("beside", "GET of 1 KiB, keep-alive, 16 connections", connections=16)
-ASK_SECONDS: Final = 1
-ASK_ROUNDS: Final = 3
 TOLD_FROM: Final = 1_000
 """With fewer connections the pages of memory say more than they do."""
 END_WAIT_S: Final = 20.0
@@ -60,9 +59,11 @@ AXES: Final = Axes(
     "Idle connections on the functional TCP, one worker",
     "connections",
     (
-        ("bytes each", "bytes of RSS a connection"),
-        ("CPU us a request", "CPU us a request beside them"),
-        ("p99 us", "p99 of a request beside them, us"),
+        Column("bytes each", "bytes of RSS a connection"),
+        Column("RSS MiB", "RSS of the worker, MiB", is_drawn=False),
+        Column("CPU us a request", "CPU us a request beside them"),
+        Column("p50 us", "p50 of a request beside them, us"),
+        Column("p99 us", "p99 of a request beside them, us"),
     ),
 )
 
@@ -90,21 +91,24 @@ def options(count: int) -> tuple[str, ...]:
     )
 
 
-def run(say: Say, count: int) -> Result:
+def run(pace: Pace, count: int) -> Result:
     """All steps up to `count`. Raises: CannotStartError, MeasurementFailed."""
     check_needs(count)
     try:
-        points, drained_s = measured(say, count)
+        points, drained_s = measured(pace, count)
     except (ServerError, NamespaceError, OSError) as error:
         raise MeasurementFailed(f"connections: {error}") from error
-    each = points[-1].values.get("bytes each")
-    note = f"the worker ended {drained_s:.1f} s after it was told to stop, with all of them open"
-    return Result(
-        "connections", AXES, points, [], [note], {"bytes_per_connection": each, "drained_s": drained_s}
-    )
+    pace.note(f"the worker ended {drained_s:.1f} s after it was told to stop, with all of them open")
+    return Result("connections", AXES, points, [], pace.notes, figures_of(points, drained_s))
 
 
-def measured(say: Say, count: int) -> tuple[list[Point], float]:
+def figures_of(points: list[Point], drained_s: float) -> dict[str, float]:
+    """What programs look for."""
+    each = points[-1].figures.get("bytes each")
+    return {"drained_s": round(drained_s, 3), **({"bytes_per_connection": each.median} if each else {})}
+
+
+def measured(pace: Pace, count: int) -> tuple[list[Point], float]:
     """One point a step, and how many seconds draining took. Raises: ServerError, NamespaceError, OSError."""
     remove_stale()
     with tempfile.TemporaryDirectory(prefix="gossamer-bench-") as name, pair() as (left, right):
@@ -120,14 +124,15 @@ def measured(say: Say, count: int) -> tuple[list[Point], float]:
             held.callback(server.close, END_WAIT_S)
             clients = held.enter_context(idle_clients(left, (RIGHT_V4, PORT), request))
             open_idle(clients, FIRST)
-            beside(clients, server, left, folder)
+            beside(clients, server, left, folder, pace)
             rest(clients, server, FIRST)
             (pid,) = server.worker_pids()
             before = rss_bytes(pid)
-            points = [
-                step(say, clients, server, left, folder, steps, before)
-                for steps in (*(each for each in STEPS if each < count), count)
-            ]
+            points: list[Point] = []
+            for each in (*(each for each in STEPS if each < count), count):
+                if points and pace.is_over(f"{each:,} connections"):
+                    break
+                points.append(step(pace, clients, server, left, folder, each, before))
             return points, drain(clients, server)
 
 
@@ -158,7 +163,13 @@ def drain(clients: IdleClients, server: Gossamer) -> float:
 
 
 def step(
-    say: Say, clients: IdleClients, server: Gossamer, place: Namespace, folder: Path, count: int, before: int
+    pace: Pace,
+    clients: IdleClients,
+    server: Gossamer,
+    place: Namespace,
+    folder: Path,
+    count: int,
+    before: int,
 ) -> Point:
     """One number of idle connections. Raises: ServerError, OSError."""
     started_s = time.monotonic()
@@ -167,21 +178,20 @@ def step(
     rest(clients, server, FIRST + count)
     (pid,) = server.worker_pids()
     grown = rss_bytes(pid) - before
-    values = beside(clients, server, place, folder)
-    say(f"{count:,} connections, opened in {opened_s:.0f} s")
-    memory: dict[str, float] = {"RSS MiB": round(rss_bytes(pid) / 2**20)}
+    first, *others = beside(clients, server, place, folder, pace)
+    pace.say(f"{count:,} connections, opened in {opened_s:.0f} s")
+    memory: Values = {"RSS MiB": round(rss_bytes(pid) / 2**20)}
     if count >= TOLD_FROM:
         memory = {"bytes each": round(grown / count), **memory}
-    return Point("gossamer", count, {**memory, **values})
+    return point("gossamer", count, [{**memory, **first}, *others])
 
 
-def beside(clients: IdleClients, server: Gossamer, place: Namespace, folder: Path) -> dict[str, float]:
-    """What requests of others cost now. Raises: ServerError, OSError."""
+def beside(
+    clients: IdleClients, server: Gossamer, place: Namespace, folder: Path, pace: Pace
+) -> list[Values]:
+    """What requests of others cost now, a sample a round. Raises: ServerError, OSError."""
     found = []
-    for _ in range(ASK_ROUNDS):
-        found.append(ask(ASKED, server, place, RIGHT_V4, ASK_SECONDS, folder))
+    for _ in range(pace.rounds):
+        found.append(values_of(ask(ASKED, server, place, RIGHT_V4, pace.seconds, folder)))
         clients.answer_for(0)
-    middle = figures(found)
-    assert middle is not None
-    assert middle.latency_us is not None
-    return {"CPU us a request": round(middle.cpu_us_per_unit, 2), "p99 us": middle.latency_us.p99}
+    return found

@@ -2,12 +2,12 @@
 
     gossamer bench disk --directory /var/tmp
 
-The file is opened with O_DIRECT, so that no page cache holds any of it; every thread reads one block after
-another, each at a random place. fio reads the same file with the same engine of the kernel at several depths,
-and ours is compared with the best of them. Once that depth is known, the two are measured again, one right
-after the other: the best of many measurements was partly luck, and a shared disk changes its speed. The
-figures, taken after a time of warming up, are reads a second of wall-clock time, and CPU time a read, user
-and system.
+The file has no name, so that nothing of it stays however the run ends. It is opened with O_DIRECT, so that no
+page cache holds any of it; every thread reads one block after another, each at a random place. fio reads the
+same file with the same engine of the kernel at several depths, and ours is compared with the best of them.
+Once that depth is known, the two are measured again, one right after the other: the best of many measurements
+was partly luck, and a shared disk changes its speed. The figures, taken after a time of warming up, are reads
+a second of wall-clock time, and CPU time a read, user and system.
 
 Source: Li and Zdancewic, PLDI 2007, section 5.2 (disk head scheduling; NPTL beside it).
 """
@@ -21,13 +21,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from statistics import median
 from typing import Any, Final
-
-import msgspec
 
 from gossamer.core.loop.disk.engine import POOL, choose_engine
 from gossamer.core.loop.disk.loop import DEPTH, DiskLoop
@@ -37,7 +34,8 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import sys_aio_read, sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
-from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Point, Result, Values, goal
+from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of, ratios
 from gossamer.shards.exitcode import CannotStartError
 
 BLOCK_BYTES: Final = 4096
@@ -55,7 +53,7 @@ PAIRS_A_ROUND: Final = 3
 AXES: Final = Axes(
     "Random reads of 4 KB, O_DIRECT",
     "threads (fio: depth)",
-    (("reads/s", "reads a second"), ("CPU us a read", "CPU us a read")),
+    (Column("reads/s", "reads a second", more_is_better=True), Column("CPU us a read", "CPU us a read")),
 )
 
 
@@ -212,11 +210,15 @@ def check_room(folder: Path, size_bytes: int) -> None:
 
 @contextlib.contextmanager
 def data_file(folder: Path, size_bytes: int) -> Iterator[Path]:
-    """A file full of bytes that no disk can compress, removed afterwards. Raises: OSError."""
-    with tempfile.TemporaryDirectory(prefix="gossamer-bench-", dir=folder) as inner:
-        path = Path(inner, "blocks")
+    """A file full of bytes that no disk can compress, which only its descriptor holds. Raises: OSError."""
+    fd, name = tempfile.mkstemp(prefix="gossamer-bench-", dir=folder)
+    try:
+        os.unlink(name)
+        path = Path(f"/proc/{os.getpid()}/fd/{fd}")
         write_blocks(path, size_bytes)
         yield path
+    finally:
+        os.close(fd)
 
 
 def write_blocks(path: Path, size_bytes: int) -> None:
@@ -232,87 +234,52 @@ def write_blocks(path: Path, size_bytes: int) -> None:
         os.close(fd)
 
 
-Key = tuple[str, int]
-"""Who reads, and by how many."""
+def run(pace: Pace, folder: Path, size_bytes: int, threads_max: int) -> Result:
+    """Interleaved rounds of all subjects at all counts; then pairs of those that the goals compare.
 
-Round = dict[Key, dict[str, float]]
-"""What was found of each, one right after the other; who failed is not in it."""
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """Measures subjects that read one file."""
-
-    say: Say
-    path: Path
-    seconds: float
-    notes: list[str]
-    """Why some could not be measured."""
-
-    def rounds(self, keys: Sequence[Key], count: int, what: str) -> list[Round]:
-        """So many rounds; each second one in the reverse order."""
-        return [
-            self.round(keys if number % 2 else keys[::-1], f"{what} {number} of {count}")
-            for number in range(1, count + 1)
-        ]
-
-    def round(self, keys: Sequence[Key], what: str) -> Round:
-        """All of them once."""
-        found: Round = {}
-        for name, count in keys:
-            self.say(f"{what}: {name}, {count:,}")
-            arguments = {"path": str(self.path), "count": count, "seconds": self.seconds}
-            try:
-                found[name, count] = measure_in_child("disk", SUBJECTS[name][0].__name__, **arguments)
-            except MeasurementFailed as error:
-                self.notes.append(f"{name}, {count:,}: {error}")
-        return found
-
-
-def run(say: Say, folder: Path, size_bytes: int, seconds: float, rounds: int, threads_max: int) -> Result:
-    """Interleaved rounds of all subjects at all counts, and the medians; then pairs of those that the goals
-    compare.
+    Raises: CannotStartError, MeasurementFailed.
     """
     check_room(folder, size_bytes)
-    notes: list[str] = []
     taking_part = dict(SUBJECTS)
     if shutil.which("fio") is None:
         del taking_part["fio"]
-        notes.append("fio: not run, it is not installed (scripts/system-packages test installs it)")
-    say(f"writing {size_bytes / 2**20:,.0f} MiB")
+        pace.note("fio: not run, it is not installed (scripts/system-packages test installs it)")
+    keys: list[Key] = [
+        (name, step) for name, (_, steps) in taking_part.items() for step in steps if step <= threads_max
+    ]
+    pace.say(f"writing {size_bytes / 2**20:,.0f} MiB")
     with data_file(folder, size_bytes) as path:
-        reading = Reading(say, path, seconds, notes)
-        keys = [
-            (name, step) for name, (_, steps) in taking_part.items() for step in steps if step <= threads_max
-        ]
-        found = reading.rounds(keys, rounds, "round")
-        points = points_of(found)
+
+        def take(key: Key) -> Values:
+            subject, _ = SUBJECTS[key[0]]
+            arguments = {"path": str(path), "count": key[1], "seconds": pace.seconds}
+            found: Values = measure_in_child("disk", subject.__name__, **arguments)
+            return found
+
+        points = points_of(interleaved(pace, keys, take))
         compared = compared_of(points)
-        pairs = reading.rounds(list(compared), rounds * PAIRS_A_ROUND, "pair")
-    return Result("disk", AXES, points, goals_of(compared, pairs), [*notes, *engine_notes()], {})
+        pairs = interleaved(pace, list(compared), take, pace.rounds * PAIRS_A_ROUND, "pair")
+    return Result("disk", AXES, points, goals_of(compared, pairs), [*pace.notes, *engine_notes()])
 
 
-def points_of(rounds: list[Round]) -> list[Point]:
-    """The medians, column by column."""
-    points = []
-    for key in dict.fromkeys(key for found in rounds for key in found):
-        rows = [found[key] for found in rounds if key in found]
-        medians = {column: round(median(row[column] for row in rows), 2) for column in rows[0]}
-        points.append(Point(*key, medians))
-    return points
+def count_of(point: Point) -> int:
+    """How many threads read."""
+    assert isinstance(point.x, int)
+    return point.x
 
 
 def compared_of(points: list[Point]) -> dict[Key, str]:
     """What the goals compare: ours with the most threads first, then ours at its best with fewer, and the
     others at theirs; and what each is called.
     """
-    most = max((int(point.x) for point in points if point.series == "gossamer"), default=0)
+    most = max((count_of(point) for point in points if point.series == "gossamer"), default=0)
     if most == 0:
         return {}
-    names = {("gossamer", most): f"{most:,} threads"}
+    names: dict[Key, str] = {("gossamer", most): f"{most:,} threads"}
     for name in SUBJECTS:
-        theirs = [point for point in points if point.series == name and (name, int(point.x)) not in names]
+        theirs = [point for point in points if point.series == name and (name, point.x) not in names]
         if theirs:
-            best = int(max(theirs, key=lambda point: point.values["reads/s"]).x)
+            best = count_of(max(theirs, key=lambda point: point.figures["reads/s"].median))
             names[name, best] = f"{'ours' if name == 'gossamer' else name} at its best ({best:,})"
     return names
 
@@ -327,17 +294,14 @@ def engine_notes() -> list[str]:
 
 
 def goals_of(compared: dict[Key, str], pairs: list[Round]) -> list[Goal]:
-    """Ours with the most threads against each of the others: the medians of the ratios of pairs."""
+    """Ours with the most threads against each of the others: the ratios of pairs."""
     if not compared:
         return []
     most, *others = compared
     least = {"gossamer": FLAT_LEAST, "fio": FIO_LEAST, "os threads": OS_THREADS_LEAST}
-    goals = []
-    for other in others:
-        ratios = [
-            pair[most]["reads/s"] / pair[other]["reads/s"] for pair in pairs if most in pair and other in pair
-        ]
-        if ratios:
-            what = f"{compared[most]} / {compared[other]}"
-            goals.append(Goal(what, round(median(ratios), 3), least[other[0]], "x", is_least=True))
-    return goals
+    found = {other: ratios(pairs, most, other, "reads/s") for other in others}
+    return [
+        goal(f"{compared[most]} / {compared[other]}", samples, least[other[0]], "x", is_least=True)
+        for other, samples in found.items()
+        if samples
+    ]

@@ -15,7 +15,6 @@ import resource
 import threading
 import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any, Final
 
 from gossamer.core.io.pipe import PipeReader, PipeWriter, open_pipe
@@ -25,8 +24,9 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import sys_sleep, sys_yield
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.sync import Channel
-from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
-from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.experiments.child import measure_in_child
+from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Result, Values, goal
+from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of, ratios
 
 PAIRS: Final = 128
 MESSAGE: Final = bytes(32 * 1024)
@@ -40,7 +40,7 @@ FOR_EVER_US: Final = 3_600_000_000
 AXES: Final = Axes(
     "128 pairs passing 32 KB messages through pipes",
     "idle threads",
-    (("MB/s", "MB a second"), ("CPU us a message", "CPU us a message")),
+    (Column("MB/s", "MB a second", more_is_better=True), Column("CPU us a message", "CPU us a message")),
 )
 
 
@@ -231,53 +231,27 @@ SUBJECTS: Final[dict[str, tuple[Callable[[int, int], dict[str, float]], int]]] =
 }
 
 
-def run(say: Say, idle: int, messages: int, rounds: int) -> Result:
-    """All subjects at each number of idle threads, in interleaved rounds; the medians."""
+def run(pace: Pace, idle: int, messages: int) -> Result:
+    """All subjects at each number of idle threads. Raises: MeasurementFailed."""
     steps = [*(step for step in IDLE_STEPS if step < idle), idle]
-    points: list[Point] = []
-    notes: list[str] = []
-    for step in steps:
-        taking_part = {n: f for n, (f, most) in SUBJECTS.items() if step <= most}
-        samples: dict[str, list[dict[str, float]]] = {name: [] for name in taking_part}
-        for number in range(1, rounds + 1):
-            for name, subject in taking_part.items():
-                say(f"{step:,} idle threads, round {number} of {rounds}: {name}")
-                try:
-                    found = measure_in_child("fifo", subject.__name__, idle=step, messages=messages)
-                except MeasurementFailed as error:
-                    notes.append(f"{name}, {step:,} idle: {error}")
-                    continue
-                samples[name].append(found)
-        points += [Point(name, step, _medians(rows)) for name, rows in samples.items() if rows]
-    return Result("fifo", AXES, points, _goals(points), notes)
+    keys: list[Key] = [(name, step) for step in steps for name, (_, most) in SUBJECTS.items() if step <= most]
+
+    def take(key: Key) -> Values:
+        subject, _ = SUBJECTS[key[0]]
+        found: Values = measure_in_child("fifo", subject.__name__, idle=key[1], messages=messages)
+        return found
+
+    rounds = interleaved(pace, keys, take)
+    return Result("fifo", AXES, points_of(rounds), goals_of(keys, rounds), pace.notes)
 
 
-def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {key: round(median(row[key] for row in rows), 2) for key in rows[0]}
-
-
-def _goals(points: list[Point]) -> list[Goal]:
-    rates = {(point.series, point.x): point.values["MB/s"] for point in points}
-    ours = {x: rate for (name, x), rate in rates.items() if name == "gossamer"}
-    flat = Goal(
-        f"throughput with {max(ours):,.0f} idle threads / with none",
-        round(ours[max(ours)] / ours[min(ours)], 3),
-        FLAT_LEAST,
-        "x",
-        is_least=True,
-    )
-    return [
-        flat,
-        *_ratio_goal(rates, "os threads", OS_THREADS_LEAST),
-        *_ratio_goal(rates, "asyncio", ASYNCIO_LEAST),
-    ]
-
-
-def _ratio_goal(rates: dict[tuple[str, float], float], peer: str, least: float) -> list[Goal]:
-    """Ours over the peer's, at the largest count that the peer reached."""
-    theirs = [x for name, x in rates if name == peer]
-    if not theirs:
-        return []
-    most = max(theirs)
-    ratio = round(rates["gossamer", most] / rates[peer, most], 3)
-    return [Goal(f"throughput / {peer}, {most:,.0f} idle", ratio, least, "x", is_least=True)]
+def goals_of(keys: list[Key], rounds: list[Round]) -> list[Goal]:
+    """Ours with most idle threads over ours with none, and over the others where they have the most."""
+    ours = [key for key in keys if key[0] == "gossamer"]
+    flat = ratios(rounds, ours[-1], ours[0], "MB/s")
+    found = [(f"throughput with {ours[-1][1]:,} idle threads / with none", flat, FLAT_LEAST)]
+    for peer, least in (("os threads", OS_THREADS_LEAST), ("asyncio", ASYNCIO_LEAST)):
+        (_, most) = [key for key in keys if key[0] == peer][-1]
+        pairs = ratios(rounds, ("gossamer", most), (peer, most), "MB/s")
+        found.append((f"throughput / {peer}, {most:,} idle", pairs, least))
+    return [goal(name, pairs, least, "x", is_least=True) for name, pairs, least in found if pairs]

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.loadtest.experiments.child import MeasurementFailed
-from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Result, Values, goal
+from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of
 from gossamer.loadtest.namespaces import Namespace, NamespaceError, namespace
 from gossamer.loadtest.peers import nginx_binary, start_nginx
-from gossamer.loadtest.servers import Gossamer, Server, ServerError, running, start_gossamer
+from gossamer.loadtest.servers import Gossamer, ServerError, running, start_gossamer
 from gossamer.loadtest.steady import SteadyClients, SteadyOutcome
 
 PORT: Final = 8080
@@ -36,7 +37,13 @@ STACKS: Final = ("nfqueue", "kernel")
 AXES: Final = Axes(
     "Keep-alive clients while workers come and go",
     "event",
-    (("lost", "requests lost"), ("longest ms", "the longest answer, ms")),
+    (
+        Column("lost", "requests lost"),
+        Column("cut", "downloads cut off", is_drawn=False),
+        Column("reopened", "connections opened anew", is_drawn=False),
+        Column("longest ms", "the longest answer, ms"),
+        Column("answered", "requests answered", more_is_better=True, is_drawn=False),
+    ),
     is_log_x=False,
 )
 
@@ -72,31 +79,40 @@ def _told(server: Gossamer, *words: str) -> None:
 
 
 EVENTS: Final[dict[str, Event]] = {"reload": reload, "scale": scale, "kill": kill}
-KILL: Final = 2
-"""The number of that event."""
+NGINX: Final = "nginx"
 
 
-def run(say: Say, connections: int, times: int) -> Result:
-    """Each event so many times on each stack. Raises: CannotStartError, MeasurementFailed."""
+def run(pace: Pace, connections: int, times: int) -> Result:
+    """Each event so many times on each stack, a round. Raises: CannotStartError, MeasurementFailed."""
+    keys: list[Key] = [(stack, event) for stack in STACKS for event in EVENTS]
+    if nginx_binary() is not None:
+        keys.append((NGINX, "reload"))
     try:
         with tempfile.TemporaryDirectory(prefix="gossamer-bench-") as name, namespace() as place:
             folder = _site(Path(name))
-            points = [
-                _ours(say, place, folder, stack, event, connections, times)
-                for stack in STACKS
-                for event in EVENTS
-            ]
-            if nginx_binary() is not None:
-                say(f"nginx: reload, {times} times")
-                with running(start_nginx(place, folder / "site", folder / "nginx", WORKERS, PORT)) as server:
-                    points.append(_nginx(place, server, folder, connections, times))
+
+            def take(key: Key) -> Values:
+                return _nginx(place, folder, connections, times) if key[0] == NGINX else ours(key)
+
+            def ours(key: Key) -> Values:
+                return _ours(place, folder, key[0], str(key[1]), connections, times)
+
+            rounds = interleaved(pace, keys, take)
     except (ServerError, NamespaceError, OSError, RuntimeError) as error:
         raise MeasurementFailed(f"restart: {error}") from error
-    moved = [point.values for point in points if point.series == "nfqueue" and point.x < KILL]
-    lost = sum(values["lost"] + values["cut"] + values["reopened"] for values in moved)
-    goals = [Goal("lost or reopened on the functional TCP, but by a kill", lost, 0, "")]
-    notes = [f"event {number}: {name}" for number, name in enumerate(EVENTS)]
-    return Result("restart", AXES, points, goals, notes)
+    return Result("restart", AXES, points_of(rounds), goals_of(rounds), pace.notes)
+
+
+def goals_of(rounds: list[Round]) -> list[Goal]:
+    """What the functional TCP must not lose while connections move."""
+    lost = [
+        sum(values[column] for column in ("lost", "cut", "reopened"))
+        for found in rounds
+        for (stack, event), values in found.items()
+        if stack == "nfqueue" and event != "kill"
+    ]
+    name = "lost or reopened on the functional TCP, but by a kill"
+    return [goal(name, lost, 0, "", is_count=True)] if lost else []
 
 
 def _site(folder: Path) -> Path:
@@ -108,10 +124,7 @@ def _site(folder: Path) -> Path:
     return folder
 
 
-def _ours(
-    say: Say, place: Namespace, folder: Path, stack: str, event: str, connections: int, times: int
-) -> Point:
-    say(f"{stack}: {event}, {times} times")
+def _ours(place: Namespace, folder: Path, stack: str, event: str, connections: int, times: int) -> Values:
     run_dir = folder / f"run-{stack}-{event}"
     started = start_gossamer(place, folder / "site", run_dir, stack=stack, workers=WORKERS, port=PORT)
     with contextlib.closing(started) as server, _clients(place, connections) as clients:
@@ -120,29 +133,28 @@ def _ours(
             EVENTS[event](server, number)
             time.sleep(SETTLE_S)
         cut = sum(not _is_whole(each, folder) for each in downloads)
-        outcome = clients.end()
-    return _point(stack, list(EVENTS).index(event), outcome, cut)
+        return _values(clients.end(), cut)
 
 
-def _nginx(place: Namespace, server: Server, folder: Path, connections: int, times: int) -> Point:
-    with _clients(place, connections) as clients:
+def _nginx(place: Namespace, folder: Path, connections: int, times: int) -> Values:
+    started = start_nginx(place, folder / "site", folder / "nginx", WORKERS, PORT)
+    with running(started) as server, _clients(place, connections) as clients:
         downloads = _downloads(place, folder)
         for _ in range(times):
             server.process.send_signal(signal.SIGHUP)
             time.sleep(2 * SETTLE_S)
         cut = sum(not _is_whole(each, folder) for each in downloads)
-        return _point("nginx", 0, clients.end(), cut)
+        return _values(clients.end(), cut)
 
 
-def _point(series: str, event: int, outcome: SteadyOutcome, cut: int) -> Point:
-    values = {
+def _values(outcome: SteadyOutcome, cut: int) -> Values:
+    return {
         "answered": float(outcome.answered),
         "lost": float(outcome.lost.total()),
         "cut": float(cut),
         "reopened": float(outcome.reopened),
         "longest ms": round(outcome.longest_s * 1000, 1),
     }
-    return Point(series, event, values)
 
 
 @contextlib.contextmanager

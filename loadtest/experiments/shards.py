@@ -2,8 +2,9 @@
 
     gossamer bench shards --workers 8
 
-A flow lives in one shard, so shards share nothing but the processors: the CPU time a request should stay what
-it is, but that each worker finds less in a batch. Owns only the order; `loadtest.web` knows how to ask.
+All ways with the same number of workers are up at once, and asked in turn. A flow lives in one shard, so
+shards share nothing but the processors: the CPU time a request should stay what it is, but that each worker
+finds less in a batch. Owns only the order; `loadtest.web` knows how to ask.
 """
 
 import contextlib
@@ -14,15 +15,16 @@ from typing import Final
 import msgspec
 
 from gossamer.loadtest.experiments.child import MeasurementFailed
-from gossamer.loadtest.experiments.experiment import Axes, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Result, Values
+from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of
 from gossamer.loadtest.namespaces import NamespaceError
-from gossamer.loadtest.servers import ServerError
+from gossamer.loadtest.servers import Server, ServerError
 from gossamer.loadtest.web.asking import ask, write_files
 from gossamer.loadtest.web.contenders import FIRST_PORT, OURS, Ground, start_ours, title_of
 from gossamer.loadtest.web.links import LINKS
 from gossamer.loadtest.web.rows import ROWS
 from gossamer.loadtest.web.run import check_needs
-from gossamer.loadtest.web.sample import WebSample, figures
+from gossamer.loadtest.web.sample import values_of
 from gossamer.loadtest.web.settings import FULL, WebSettings
 from gossamer.loadtest.web.stage import LinkStage, staged
 
@@ -33,37 +35,44 @@ STEPS: Final = (1, 2, 4, 8, 16)
 AXES: Final = Axes(
     f"{ROW.title}, over a link",
     "workers",
-    (("CPU us a request", "CPU us a request"), ("requests/s", "requests a second")),
+    (
+        Column("CPU us a request", "CPU us a request"),
+        Column("requests/s", "requests a second", more_is_better=True),
+        Column("p50 us", "p50 of a request, us"),
+        Column("p99 us", "p99 of a request, us"),
+    ),
 )
-SETTINGS: Final = WebSettings(
-    (ROW.name,), (LINK.name,), WAYS, FULL.rounds, FULL.seconds, 0, FULL.time_limit_s, "cubic"
-)
+SETTINGS: Final = WebSettings((ROW.name,), (LINK.name,), WAYS, FULL.rounds, FULL.seconds, 0, 0.0, "cubic")
 
 
-def run(say: Say, most: int, rounds: int) -> Result:
+def run(pace: Pace, most: int) -> Result:
     """1 to `most` workers. Raises: CannotStartError, MeasurementFailed."""
     check_needs()
-    steps = [count for count in STEPS if count <= most]
+    found: list[Round] = []
     try:
         with tempfile.TemporaryDirectory(prefix="gossamer-bench-") as name, staged("cubic") as stage:
             write_files(Path(name, "site"), SETTINGS.bulk_bytes)
-            points = [one(say, stage, Path(name), way, count, rounds) for count in steps for way in WAYS]
+            for count in (each for each in STEPS if each <= most):
+                found += with_workers(pace, stage, Path(name), count)
     except (ServerError, NamespaceError, OSError) as error:
         raise MeasurementFailed(f"shards: {error}") from error
-    return Result("shards", AXES, points, [])
+    return Result("shards", AXES, points_of(found), [], pace.notes)
 
 
-def one(say: Say, stage: LinkStage, folder: Path, way: str, workers: int, rounds: int) -> Point:
-    """One way with so many workers. Raises: ServerError, NamespaceError, OSError."""
-    say(f"{title_of(way)}, workers: {workers}")
+def with_workers(pace: Pace, stage: LinkStage, folder: Path, workers: int) -> list[Round]:
+    """Every way with so many workers. Raises: ServerError, NamespaceError, OSError."""
     ground = Ground(stage.servers, folder / "site", folder, SETTINGS)
-    ours = msgspec.structs.replace(OURS[way], workers=workers)
-    started = start_ours(ground, ours, "site", folder / f"{way}-{workers}", FIRST_PORT)
-    found: list[WebSample | None] = []
-    with contextlib.closing(started) as server, stage.set_up(ROW, LINK) as link:
-        for _ in range(1 + rounds):
-            found.append(ask(ROW, server, link.client, link.host, SETTINGS.seconds, folder))
-    middle = figures(found[1:])
-    assert middle is not None
-    values = {"CPU us a request": middle.cpu_us_per_unit, "requests/s": middle.units_per_second}
-    return Point(title_of(way), workers, {name: round(value, 2) for name, value in values.items()})
+    servers: dict[str, Server] = {}
+    with contextlib.ExitStack() as held, stage.set_up(ROW, LINK) as link:
+        for number, way in enumerate(WAYS):
+            ours = msgspec.structs.replace(OURS[way], workers=workers)
+            server = start_ours(ground, ours, "site", folder / f"{way}-{workers}", FIRST_PORT + number)
+            servers[title_of(way)] = held.enter_context(contextlib.closing(server))
+
+        def take(key: Key) -> Values:
+            return values_of(ask(ROW, servers[key[0]], link.client, link.host, pace.seconds, folder))
+
+        keys: list[Key] = [(title, workers) for title in servers]
+        for key in keys:
+            take(key)  # What is slow once is none of a request's cost.
+        return interleaved(pace, keys, take)

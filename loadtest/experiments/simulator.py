@@ -4,7 +4,7 @@
 
 Owns the runs that are timed: a bulk transfer, data one way and an ACK for two segments the other, without the
 oracles, at several rates of loss. No kernel, no packet, no thread takes part, so this is what `step` and the
-wire cost; CPU time of one core, the best of some rounds.
+wire cost; CPU time of one core.
 """
 
 import time
@@ -16,7 +16,8 @@ from gossamer.core.sim.end import Stepper
 from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
 from gossamer.core.tcp.step import step
-from gossamer.loadtest.experiments.experiment import Axes, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Result, Values
+from gossamer.loadtest.experiments.rounds import Key, Pace, interleaved, points_of
 
 TIMED: Final = Scenario(
     congestion=("newreno",),
@@ -28,11 +29,12 @@ TIMED: Final = Scenario(
 """A bulk transfer without loss."""
 LOSSY_BYTES: Final = 10 << 20
 LOSSES: Final = (0.0, 0.001, 0.005, 0.01, 0.03)
+SEGMENTS: Final = "segments/s"
 SERIES: Final = "newreno, 100 Mbit/s, 20 ms"
 AXES: Final = Axes(
     "Segments through the TCP in the simulator",
     "% lost",
-    (("segments/s", "segments a CPU second"),),
+    (Column(SEGMENTS, "segments a CPU second", more_is_better=True),),
     is_log_x=False,
 )
 
@@ -51,15 +53,14 @@ def timed(scenario: Scenario, watches: bool = False, stepper: Stepper = step) ->
     return time.process_time() - begin_s, report.segments
 
 
-def run(say: Say, rounds: int) -> Result:
-    """The best of the rounds, and the worst."""
-    points = []
-    for loss in LOSSES:
-        say(f"{loss:.1%} lost, {rounds} rounds")
-        rates = [segments / spent_s for spent_s, segments in (timed(lossy(loss)) for _ in range(rounds))]
-        values: dict[str, float] = {
-            "segments/s": round(max(rates)),
-            "slowest round": round(min(rates)),
-        }
-        points.append(Point(SERIES, loss * 100, values))
-    return Result("simulator", AXES, points, [], [], {"segments_per_second": points[0].values["segments/s"]})
+def run(pace: Pace) -> Result:
+    """Every rate of loss. Raises: MeasurementFailed."""
+    losses = {loss * 100: loss for loss in LOSSES}
+
+    def take(key: Key) -> Values:
+        spent_s, segments = timed(lossy(losses[float(key[1] or 0)]))
+        return {SEGMENTS: round(segments / spent_s)}
+
+    points = points_of(interleaved(pace, [(SERIES, percent) for percent in losses], take))
+    without_loss = points[0].figures[SEGMENTS].median
+    return Result("simulator", AXES, points, [], pace.notes, {"segments_per_second": without_loss})

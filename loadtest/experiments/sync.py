@@ -4,13 +4,12 @@
     channel   a thread that sends integers to another through a buffer of 64
     stm       a thread that adds to a shared variable in a transaction (ours alone)
 
-CPU time of one operation, in a process of its own, the median of interleaved rounds.
+CPU time of one operation, in a process of its own, by interleaved rounds.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any, Final
 
 import trio
@@ -20,15 +19,18 @@ from gossamer.core.threads.calls import sys_yield
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.sync import Channel, Mutex, Transaction, TVar, atomically
 from gossamer.loadtest.experiments.child import measure_in_child
-from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Result, Values, goal
+from gossamer.loadtest.experiments.rounds import Key, Pace, interleaved, points_of, ratios
 
 BUFFER: Final = 64
 AXES: Final = Axes(
     "Operations between threads",
-    "round",
-    (("mutex us", "CPU us a lock"), ("channel us", "CPU us a value")),
-    is_log_x=False,
-    are_rounds=True,
+    "",
+    (
+        Column("mutex us", "CPU us a lock"),
+        Column("channel us", "CPU us a value"),
+        Column("stm us", "CPU us a transaction", is_drawn=False),
+    ),
 )
 
 
@@ -150,23 +152,18 @@ def trio_sync(count: int) -> dict[str, float]:
 SUBJECTS: Final = {"gossamer": gossamer, "asyncio": asyncio_sync, "trio": trio_sync}
 
 
-def run(say: Say, count: int, rounds: int) -> Result:
-    """Interleaved rounds of all three."""
-    points = []
-    for number in range(1, rounds + 1):
-        for name, subject in SUBJECTS.items():
-            say(f"round {number} of {rounds}: {name}")
-            values = measure_in_child("sync", subject.__name__, count=count)
-            points.append(Point(name, number, {key: round(value, 3) for key, value in values.items()}))
-    goals = [
-        Goal(f"{what}: ours / {peer}'s", _ratio(points, peer, f"{what} us"), 1.0, "x")
+def run(pace: Pace, count: int) -> Result:
+    """Interleaved rounds of all three. Raises: MeasurementFailed."""
+
+    def take(key: Key) -> Values:
+        values = measure_in_child("sync", SUBJECTS[key[0]].__name__, count=count)
+        return {column: round(value, 3) for column, value in values.items()}
+
+    rounds = interleaved(pace, [(name, None) for name in SUBJECTS], take)
+    compared = {
+        f"{what}: ours / {peer}'s": ratios(rounds, ("gossamer", None), (peer, None), f"{what} us")
         for what in ("mutex", "channel")
         for peer in ("asyncio", "trio")
-    ]
-    return Result("sync", AXES, points, goals)
-
-
-def _ratio(points: list[Point], peer: str, column: str) -> float:
-    """The median of the ratios of pairs of one round."""
-    ours, theirs = ([p.values[column] for p in points if p.series == name] for name in ("gossamer", peer))
-    return round(median(a / b for a, b in zip(ours, theirs, strict=True)), 3)
+    }
+    goals = [goal(name, found, 1.0, "x") for name, found in compared.items() if found]
+    return Result("sync", AXES, points_of(rounds), goals, pace.notes)

@@ -14,7 +14,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import psutil
 import trio
@@ -23,7 +23,8 @@ from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.threads.calls import sys_yield
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
-from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Point, Result, Values, goal
+from gossamer.loadtest.experiments.rounds import Key, Pace, interleaved, points_of
 
 BYTES_MAX: Final = 500
 SWITCH_US_MAX: Final = 1.0
@@ -37,9 +38,9 @@ AXES: Final = Axes(
     "Threads looping on yield",
     "threads",
     (
-        ("bytes a thread", "bytes a thread"),
-        ("create us", "CPU us to create"),
-        ("switch us", "CPU us a switch"),
+        Column("bytes a thread", "bytes a thread"),
+        Column("create us", "CPU us to create"),
+        Column("switch us", "CPU us a switch"),
     ),
 )
 
@@ -179,32 +180,55 @@ def memory_allows(count: int) -> bool:
     return bool(psutil.virtual_memory().available > count * (BYTES_MAX + 150))
 
 
-def run(say: Say, count: int, quick: bool = False) -> Result:
-    """Ours up to `count`, the others as far as they go."""
-    steps = [*(step for step in STEPS if step < count), count][-2 if quick else 0 :]
-    points: list[Point] = []
-    notes: list[str] = []
-    for step in steps:
-        for name, subject in SUBJECTS.items():
-            if step > PEERS.get(name, count) or not memory_allows(step):
-                continue
-            say(f"{step:,} threads: {name}")
-            try:
-                values: Any = measure_in_child("threads", subject.__name__, count=step)
-            except MeasurementFailed as error:
-                notes.append(f"{name}, {step:,}: {error}")
-                continue
-            points.append(Point(name, step, values))
-    if not memory_allows(count):
-        notes.append(f"{count:,} threads: this machine has not the memory for them just now")
-    ours = [point for point in points if point.series == "gossamer"]
-    last = max(ours, key=lambda point: point.x)
-    bytes_each = last.values["bytes a thread"]
-    switch_us = min(point.values["switch us"] for point in ours)
-    goals = [
-        Goal(f"memory of each of {last.x:,.0f} threads", bytes_each, BYTES_MAX, "bytes"),
-        Goal("a switch, at the count where it is cheapest", switch_us, SWITCH_US_MAX, "us"),
-        Goal(f"a switch among {last.x:,.0f} threads", last.values["switch us"], SWITCH_US_MAX, "us"),
+def run(pace: Pace, count: int, *, is_quick: bool = False) -> Result:
+    """Ours up to `count`, the others as far as they go. Raises: MeasurementFailed."""
+    steps = [*(step for step in STEPS if step < count), count][-2 if is_quick else 0 :]
+    keys: list[Key] = [
+        (name, step)
+        for step in steps
+        for name in SUBJECTS
+        if step <= PEERS.get(name, count) and memory_allows(step)
     ]
-    figures = {"count": last.x, "bytes_per_thread": bytes_each, "switch_us": last.values["switch us"]}
-    return Result("threads", AXES, points, goals, notes, figures)
+    if not memory_allows(count):
+        pace.note(f"{count:,} threads: this machine has not the memory for them just now")
+
+    def take(key: Key) -> Values:
+        found: Values = measure_in_child("threads", SUBJECTS[key[0]].__name__, count=key[1])
+        return found
+
+    points = points_of(interleaved(pace, keys, take))
+    ours = [point for point in points if point.series == "gossamer"]
+    if not ours:
+        raise MeasurementFailed("; ".join(pace.notes))
+    return Result("threads", AXES, points, goals_of(ours), pace.notes, figures_of(ours))
+
+
+def most_of(ours: list[Point]) -> tuple[Point, int]:
+    """The point of the most threads, and how many they are."""
+    counts = {int(point.x): point for point in ours if isinstance(point.x, int | float)}
+    return counts[max(counts)], max(counts)
+
+
+def goals_of(ours: list[Point]) -> list[Goal]:
+    """Of the most threads, and of a switch where it is cheapest."""
+    last, count = most_of(ours)
+    cheapest = min(ours, key=lambda point: point.figures["switch us"].median)
+    return [
+        goal(f"memory of each of {count:,} threads", samples(last, "bytes a thread"), BYTES_MAX, "bytes"),
+        goal(
+            "a switch, at the count where it is cheapest", samples(cheapest, "switch us"), SWITCH_US_MAX, "us"
+        ),
+        goal(f"a switch among {count:,} threads", samples(last, "switch us"), SWITCH_US_MAX, "us"),
+    ]
+
+
+def samples(point: Point, column: str) -> list[float]:
+    """What its rounds found."""
+    return [values[column] for values in point.rounds if values]
+
+
+def figures_of(ours: list[Point]) -> dict[str, float]:
+    """What programs look for."""
+    last, count = most_of(ours)
+    bytes_each, switch_us = (last.figures[name].median for name in ("bytes a thread", "switch us"))
+    return {"count": count, "bytes_per_thread": bytes_each, "switch_us": switch_us}

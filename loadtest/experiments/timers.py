@@ -7,17 +7,17 @@ due, as nearly all of a server's are. CPU time, in a process of its own.
 import asyncio
 import time
 from random import Random
-from statistics import median
 from typing import Any, Final
 
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.loadtest.experiments.child import measure_in_child
-from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Result, Values, goal
+from gossamer.loadtest.experiments.rounds import Key, Pace, interleaved, points_of
 
 SPAN_US: Final = 3_600_000_000
 EACH_US_MAX: Final = 1.0
 AXES: Final = Axes(
-    "Pending timers", "timers", (("arm us", "CPU us to arm"), ("cancel us", "CPU us to cancel"))
+    "Pending timers", "timers", (Column("arm us", "CPU us to arm"), Column("cancel us", "CPU us to cancel"))
 )
 
 
@@ -63,16 +63,18 @@ def asyncio_timers(count: int) -> dict[str, float]:
     return asyncio.run(main())
 
 
-def run(say: Say, count: int, rounds: int) -> Result:
-    """Interleaved rounds of both, at a tenth of `count` and at `count`."""
-    points = []
-    for step in (count // 10, count):
-        for name, subject in {"gossamer": gossamer, "asyncio": asyncio_timers}.items():
-            say(f"{step:,} timers: {name}")
-            rows = [measure_in_child("timers", subject.__name__, count=step) for _ in range(rounds)]
-            values = {key: median(row[key] for row in rows) for key in rows[0]}
-            points.append(Point(name, step, values))
-    ours = next(p for p in points if p.series == "gossamer" and p.x == count)
-    average = (ours.values["arm us"] + ours.values["cancel us"]) / 2
-    goals = [Goal(f"arm and cancel, on average, of {count:,}", round(average, 3), EACH_US_MAX, "us")]
-    return Result("timers", AXES, points, goals)
+SUBJECTS: Final = {"gossamer": gossamer, "asyncio": asyncio_timers}
+
+
+def run(pace: Pace, count: int) -> Result:
+    """Interleaved rounds of both, at a tenth of `count` and at `count`. Raises: MeasurementFailed."""
+
+    def take(key: Key) -> Values:
+        found: Values = measure_in_child("timers", SUBJECTS[key[0]].__name__, count=key[1])
+        return found
+
+    rounds = interleaved(pace, [(name, step) for step in (count // 10, count) for name in SUBJECTS], take)
+    ours = [found["gossamer", count] for found in rounds if ("gossamer", count) in found]
+    averages = [round((values["arm us"] + values["cancel us"]) / 2, 4) for values in ours]
+    goals = [goal(f"arm and cancel, on average, of {count:,}", averages, EACH_US_MAX, "us")] if ours else []
+    return Result("timers", AXES, points_of(rounds), goals, pace.notes)

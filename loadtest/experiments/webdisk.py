@@ -16,16 +16,14 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Final
-
-import msgspec
 
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.disk import a_directory, check_room
-from gossamer.loadtest.experiments.experiment import Axes, Goal, Point, Result, Say
+from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Result, Say, Values, goal
+from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of, ratios
 from gossamer.loadtest.peers import nginx_binary, start_nginx
 from gossamer.loadtest.servers import LocalMachine, Server, ServerError, start_gossamer
 from gossamer.loadtest.web.measuring import measure, run_client
@@ -54,21 +52,14 @@ end
 AXES: Final = Axes(
     "Files of 16 KB that no cache holds",
     "connections",
-    (("requests/s", "requests a second"), ("CPU us a request", "CPU us a request")),
+    (
+        Column("requests/s", "requests a second", more_is_better=True),
+        Column("CPU us a request", "CPU us a request"),
+        Column("p50 us", "p50 of a request, us"),
+        Column("p99 us", "p99 of a request, us"),
+        Column("disk KB a request", "KB from the disk a request", is_drawn=False),
+    ),
 )
-
-
-class RoundResult(msgspec.Struct, frozen=True):
-    """What was found at one server in one round."""
-
-    rate: float
-    cost_us: float
-    disk_bytes: float
-    errors: int
-
-
-Rows = dict[tuple[str, int], list[RoundResult]]
-"""By server and number of connections: one a round."""
 
 
 def write_site(site: Path, files: int, say: Say) -> None:
@@ -143,78 +134,69 @@ def wrk(server: Server, script: Path, connections: int, seconds: int) -> list[st
     return ["wrk", *options, f"http://127.0.0.1:{server.port}"]
 
 
-def sample(server: Server, script: Path, connections: int, seconds: int) -> RoundResult:
-    """Ask one server for a while. Raises: ServerError."""
+def sample(pace: Pace, server: Server, script: Path, connections: int) -> Values:
+    """Ask one server for a while. Raises: MeasurementFailed."""
     before = disk_bytes(server.worker_pids())
-    used = measure(LocalMachine(), server, wrk(server, script, connections, seconds), seconds)
+    used = measure(LocalMachine(), server, wrk(server, script, connections, pace.seconds), pace.seconds)
     read, found = disk_bytes(server.worker_pids()) - before, parse_wrk(used.output)
     if not found.requests:
-        raise ServerError(f"{server.name} answered no request")
-    cost_us = used.server_ns / 1_000 / found.requests
-    return RoundResult(found.requests / used.seconds, cost_us, read / found.requests, found.errors)
+        raise MeasurementFailed(f"{server.name} answered no request")
+    if found.errors:
+        pace.note(f"{server.name}, {connections:,}: {found.errors:,} requests not answered as they should")
+    values = {
+        "requests/s": found.requests / used.seconds,
+        "CPU us a request": used.server_ns / 1_000 / found.requests,
+        "disk KB a request": read / 1024 / found.requests,
+    }
+    if found.latency:
+        values |= {"p50 us": found.latency.p50, "p99 us": found.latency.p99}
+    return {column: round(value, 1) for column, value in values.items()}
 
 
-def run(say: Say, directory: Path | None, size_bytes: int, seconds: int, rounds: int, most: int) -> Result:
+def run(pace: Pace, directory: Path | None, size_bytes: int, most: int) -> Result:
     """Interleaved rounds of both. Raises: CannotStartError, MeasurementFailed."""
     if shutil.which("wrk") is None:
         raise CannotStartError("wrk is not installed; scripts/system-packages test installs it")
     parent = a_directory(directory)
     check_room(parent, size_bytes)
-    notes = [] if nginx_binary() else ["nginx: not run, it is not installed (scripts/system-packages test)"]
-    rows: Rows = {}
-    steps = [count for count in CONNECTIONS if count <= most]
+    if nginx_binary() is None:
+        pace.note("nginx: not run, it is not installed (scripts/system-packages test)")
     with tempfile.TemporaryDirectory(prefix="gossamer-bench-", dir=parent) as name:
         folder = Path(name)
         folder.chmod(0o755)
         files = max(1, size_bytes // FILE_BYTES)
-        write_site(folder / "site", files, say)
+        write_site(folder / "site", files, pace.say)
         script = folder / "random.lua"
         script.write_text(SCRIPT.format(files=files, in_folder=FILES_IN_A_FOLDER) + DONE)
         try:
             with servers(folder, size_bytes) as started:
-                measure_all(say, started, script, steps, seconds, rounds, rows)
+                rounds = measure_all(pace, started, script, [each for each in CONNECTIONS if each <= most])
         except ServerError as error:
             raise MeasurementFailed(str(error)) from error
-    errors = sum(run.errors for runs in rows.values() for run in runs)
-    if errors:
-        notes.append(f"{errors:,} requests were not answered as they should")
-    return Result("web-disk", AXES, points_of(rows), goals_of(rows), notes)
+    return Result("web-disk", AXES, points_of(rounds), goals_of(rounds), pace.notes)
 
 
-def measure_all(
-    say: Say, started: list[Server], script: Path, steps: list[int], seconds: int, rounds: int, rows: Rows
-) -> None:
-    """All rounds; each begins with another server than the one before."""
+def measure_all(pace: Pace, started: list[Server], script: Path, steps: list[int]) -> list[Round]:
+    """All rounds, after a second in which the caches fill. Raises: ServerError."""
+    by_name = {server.name: server for server in started}
     for server in started:
         run_client(LocalMachine(), wrk(server, script, steps[-1], 1), 1)
-    for number in range(rounds):
-        for connections in steps:
-            for server in started if number % 2 == 0 else reversed(started):
-                say(f"round {number + 1} of {rounds}: {server.name}, {connections:,} connections")
-                found = sample(server, script, connections, seconds)
-                rows.setdefault((server.name, connections), []).append(found)
+    keys: list[Key] = [(name, connections) for connections in steps for name in by_name]
+
+    def take(key: Key) -> Values:
+        name, connections = key
+        assert isinstance(connections, int)
+        return sample(pace, by_name[name], script, connections)
+
+    return interleaved(pace, keys, take)
 
 
-def points_of(rows: Rows) -> list[Point]:
-    """The medians."""
-    columns: dict[str, Callable[[RoundResult], float]] = {
-        "requests/s": lambda run: run.rate,
-        "CPU us a request": lambda run: run.cost_us,
-        "disk KB a request": lambda run: run.disk_bytes / 1024,
-    }
+def goals_of(rounds: list[Round]) -> list[Goal]:
+    """Ours over nginx at each number of connections: pairs of one round."""
+    steps = dict.fromkeys(x for found in rounds for name, x in found if name == NGINX)
+    compared = {x: ratios(rounds, (OURS, x), (NGINX, x), "requests/s") for x in steps}
     return [
-        Point(name, connections, {key: round(median(map(of, runs)), 1) for key, of in columns.items()})
-        for (name, connections), runs in sorted(rows.items())
+        goal(f"{x:,} connections: ours / nginx", pairs, NGINX_LEAST, "x", is_least=True)
+        for x, pairs in compared.items()
+        if pairs
     ]
-
-
-def goals_of(rows: Rows) -> list[Goal]:
-    """Ours over nginx at each number of connections: the median of pairs of one round."""
-    goals = []
-    for connections in sorted({count for name, count in rows if name == NGINX}):
-        pairs = zip(rows[OURS, connections], rows[NGINX, connections], strict=True)
-        ratio = round(median(ours.rate / theirs.rate for ours, theirs in pairs), 3)
-        goals.append(
-            Goal(f"{connections:,} connections: ours / nginx", ratio, NGINX_LEAST, "x", is_least=True)
-        )
-    return goals

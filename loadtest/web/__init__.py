@@ -11,7 +11,6 @@
     measuring.py    one sample: what the server's processes, the client and the machine used
     sample.py       PURE: samples, medians, ratios of pairs
     result.py       the records of a run, which `--json` prints and `--schema` describes
-    surroundings.py versions, processor, kernel, load, sysctls, commit
     asking.py       how one row is asked of one server
     run.py          the order of it all
     report.py, picture.py   how it is shown

@@ -1,22 +1,29 @@
 """The comparison as tables: first ours over kernel sockets, then every case with everybody.
 
-Owns the display; computes nothing.
+Owns the display; computes nothing. A ratio of which nothing is decided, since its interval holds 1 or there
+are too few rounds for one, has a `~`.
 """
 
 from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.loadtest.experiments.table import number
+from gossamer.loadtest.experiments.table import HOW, figure_text, number, show_lines
+from gossamer.loadtest.intervals import Figure, side_of
+from gossamer.loadtest.surroundings import lines_of
 from gossamer.loadtest.web.contenders import BASELINE, FUNCTIONAL, title_of
 from gossamer.loadtest.web.result import CaseResult, WebResult
-from gossamer.loadtest.web.sample import CaseFigures, Comparison, Latency, Ratio
+from gossamer.loadtest.web.sample import CaseFigures, Latency
 
-WIDTH: Final = 144
+WIDTH: Final = 156
+BOX: Final = SIMPLE_HEAD
+"""The narrowest with a line below its head."""
 MIB: Final = 1 << 20
 US_PER_MS: Final = 1_000
 NONE: Final = "-"
+NOT_DECIDED: Final = "~"
 
 
 def show(result: WebResult, console: Console) -> None:
@@ -24,55 +31,50 @@ def show(result: WebResult, console: Console) -> None:
     console.print(functional_table(result))
     for case in result.cases:
         console.print(case_table(case))
-    for line in (*conditions_lines(result), *result.notes):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    show_lines([*conditions_lines(result), *result.notes], console)
 
 
-def ratio_text(ratio: Ratio | None) -> str:
-    """The median, and where the pairs lay."""
+def ratio_text(ratio: Figure | None) -> str:
+    """The median, its interval, and a mark where that decides nothing."""
     if ratio is None:
         return NONE
-    return f"{number(ratio.median)}x {number(ratio.low)}-{number(ratio.high)}"
+    mark = NOT_DECIDED if side_of(ratio, 1.0) == "not decided" else ""
+    return f"{mark}{figure_text(ratio, 'x')}"
 
 
 def functional_table(result: WebResult) -> Table:
-    """The functional TCP over the same server on kernel sockets, a line a case."""
-    table = Table(
-        title="The functional TCP over the same server on kernel sockets: median of pairs, least-greatest"
-    )
-    names = [name for name in FUNCTIONAL if any(name in case.over_kernel for case in result.cases)]
-    for heading in ("work", "link"):
+    """The functional TCP over the same server on kernel sockets, a line a case and a way."""
+    title = "The functional TCP over the same server on kernel sockets: medians of pairs; ~ not decided"
+    table = Table(title=title, title_justify="left", box=BOX)
+    for heading in ("work", "link", ""):
         table.add_column(heading, no_wrap=True)
-    for name in names:
-        for what in ("CPU", "+ client", "rate"):
-            table.add_column(f"{name}: {what}", justify="right", no_wrap=True)
+    for heading in ("CPU", "+ client", "rate", "p50", "p99", "rounds"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for case in result.cases:
-        if names and any(name in case.over_kernel for name in names):
-            cells = (cell for name in names for cell in comparison_cells(case.over_kernel.get(name)))
-            table.add_row(case.row, case.link, *cells)
+        for name in FUNCTIONAL:
+            if found := case.over_kernel.get(name):
+                ratios = (found.cpu, found.cpu_with_client, found.rate, found.p50, found.p99)
+                cells = (*map(ratio_text, ratios), str(found.cpu.rounds))
+                table.add_row(case.row, case.link, title_of(name), *cells)
     return table
-
-
-def comparison_cells(found: Comparison | None) -> tuple[str, str, str]:
-    """Three ratios."""
-    if found is None:
-        return NONE, NONE, NONE
-    return ratio_text(found.cpu), ratio_text(found.cpu_with_client), ratio_text(found.rate)
 
 
 def case_table(case: CaseResult) -> Table:
     """One row a contender."""
-    title = f"{case.row} over {case.link}: {case.title}\n{conditions(case)}"
-    table = Table(title=title, title_justify="left")
+    rounds = max((each.rounds for each in case.figures.values()), default=0)
+    asked = f"{case.row} over {case.link}: {case.title}, {rounds} rounds"
+    title = f"{asked}; CPU us a {case.unit}\n{conditions(case)}"
+    table = Table(title=title, title_justify="left", box=BOX)
     table.add_column("", no_wrap=True)
     is_asked = case.unit == "request"
     rate = "requests/s" if is_asked else "MB/s"
     latency = ("p50 ms", "p99 ms", "p99.9 ms") if is_asked else ()
-    over = ("CPU / kernel", "rate / kernel")
-    for heading in (f"CPU us/{case.unit}", "+ client", rate, *latency, "peak MiB", *over):
+    over = ("CPU / kernel", "rate / kernel", *(("p99 / kernel",) if is_asked else ()))
+    for heading in ("CPU us", "+ client", rate, *latency, "peak MiB", *over):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, figures in case.figures.items():
-        table.add_row(title_of(name), *figures_cells(figures, is_asked), *over_cells(case, name))
+        cells = (*figures_cells(figures, is_asked), *over_cells(case, name, is_asked))
+        table.add_row(title_of(name), *cells)
     return table
 
 
@@ -99,25 +101,26 @@ def latency_cells(latency: Latency | None) -> list[str]:
     return [number(us / US_PER_MS) for us in (latency.p50, latency.p99, latency.p99_9)]
 
 
-def over_cells(case: CaseResult, name: str) -> tuple[str, str]:
+def over_cells(case: CaseResult, name: str, is_asked: bool) -> tuple[str, ...]:
     """Its ratios."""
     if name == BASELINE:
-        return "1", "1"
+        return ("1",) * (3 if is_asked else 2)
     found = case.over_kernel.get(name)
-    return ratio_text(found.cpu if found else None), ratio_text(found.rate if found else None)
+    if found is None:
+        return (NONE,) * (3 if is_asked else 2)
+    ratios = (found.cpu, found.rate, *((found.p99,) if is_asked else ()))
+    return tuple(ratio_text(each) for each in ratios)
 
 
 def conditions_lines(result: WebResult) -> list[str]:
     """Where, when and how, in lines."""
-    around, settings = result.surroundings, result.settings
-    versions = ", ".join(f"{name} {version}" for name, version in around.versions.items() if version)
-    load = " ".join(map(str, around.load_average))
+    settings = result.settings
     bulk = f"{settings.bulk_bytes / 1e6:.0f} MB in bulk"
     congestion = f"the functional TCP ran {settings.congestion}"
     return [
-        f"{result.made_at}, {result.elapsed_s:.0f} s: {result.command}",
-        f"commit {around.commit or 'unknown'}, Python {around.python}, {versions}",
-        f"Linux {around.kernel}, {around.processors} processors, {around.processor}, load {load}",
+        HOW,
+        *lines_of(result.environment, result.elapsed_s),
         f"{settings.rounds} rounds of at most {settings.seconds} s a sample, {bulk}; {congestion}",
         "CPU: schedstat of every task of the server's process tree; + client: with that of wrk or curl",
+        "latency: of wrk's closed loop: what waits behind a slow answer is not asked, and so not counted",
     ]

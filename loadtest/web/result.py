@@ -3,17 +3,17 @@
 Owns their form, and how figures and ratios are made of the samples; measures and shows nothing.
 """
 
-from typing import Any, Final
+from typing import Final, Literal
 
 import msgspec
 
+from gossamer.loadtest.surroundings import Surroundings
 from gossamer.loadtest.web.contenders import BASELINE
 from gossamer.loadtest.web.links import Case
 from gossamer.loadtest.web.sample import CaseFigures, Comparison, WebSample, comparison, figures
 from gossamer.loadtest.web.settings import WebSettings
-from gossamer.loadtest.web.surroundings import Surroundings
 
-SCHEMA: Final = "gossamer-bench-http-1"
+SCHEMA: Final = "gossamer-bench-http/2"
 
 
 class CaseResult(msgspec.Struct, frozen=True):
@@ -36,12 +36,10 @@ class CaseResult(msgspec.Struct, frozen=True):
 class WebResult(msgspec.Struct, frozen=True):
     """All of a run."""
 
-    schema: str
-    made_at: str
-    elapsed_s: float
-    command: str
+    schema: Literal["gossamer-bench-http/2"]
+    environment: Surroundings
     settings: WebSettings
-    surroundings: Surroundings
+    elapsed_s: float
     cases: list[CaseResult]
     notes: list[str]
 
@@ -67,8 +65,3 @@ def case_result(case: Case, samples: Samples, congestion: str) -> CaseResult:
         {name: found for name, found in compared.items() if found},
         samples,
     )
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a result."""
-    return msgspec.json.schema(WebResult)

@@ -6,9 +6,7 @@ the time limit is not begun.
 """
 
 import contextlib
-import shlex
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from typing import Final
 from gossamer.loadtest.cpu import keep_on, tree
 from gossamer.loadtest.namespaces import NamespaceError, missing_requirement
 from gossamer.loadtest.servers import Server, ServerError
+from gossamer.loadtest.surroundings import surroundings
 from gossamer.loadtest.web.asking import ask, check_answers, write_files
 from gossamer.loadtest.web.contenders import CANNOT, Ground, Service, obstacle, service_of, start, title_of
 from gossamer.loadtest.web.links import Case, planned
@@ -26,7 +25,6 @@ from gossamer.loadtest.web.result import SCHEMA, Samples, WebResult, case_result
 from gossamer.loadtest.web.sample import WebSample
 from gossamer.loadtest.web.settings import WebSettings
 from gossamer.loadtest.web.stage import LinkStage, Way, staged
-from gossamer.loadtest.web.surroundings import surroundings
 from gossamer.shards.exitcode import CannotStartError
 
 NEEDED: Final = ("wrk", "curl", "ethtool", "iptables")
@@ -148,17 +146,16 @@ def shortened(error: Exception) -> str:
 def check_needs() -> None:
     """Raises: CannotStartError, for what the machine does not have."""
     if reason := missing_requirement():
-        raise CannotStartError(f"bench http: {reason}")
+        raise CannotStartError(f"bench: {reason}")
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         raise CannotStartError(
-            f"bench http: not installed: {', '.join(missing)}; scripts/system-packages test installs them"
+            f"bench: not installed: {', '.join(missing)}; scripts/system-packages test installs them"
         )
 
 
 def compare(settings: WebSettings, say: Told) -> WebResult:
     """All of it; progress goes to `say`. Raises: CannotStartError, NamespaceError, ServerError, OSError."""
     check_needs()
-    made_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with (
         tempfile.TemporaryDirectory(prefix="gossamer-bench-") as folder,
         staged(settings.congestion) as stage,
@@ -176,11 +173,9 @@ def compare(settings: WebSettings, say: Told) -> WebResult:
         run.ask_all(cases)
         return WebResult(
             SCHEMA,
-            made_at,
-            round(time.monotonic() - run.started_s, 1),
-            shlex.join(["gossamer", *sys.argv[1:]]),
-            settings,
             around,
+            settings,
+            round(time.monotonic() - run.started_s, 1),
             [case_result(case, samples, run.congestion.get(case.name, "")) for case, samples in run.found],
             run.notes,
         )

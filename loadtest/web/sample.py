@@ -2,7 +2,7 @@
 
 Owns what a cost is (CPU time of a server's whole process tree divided by the units of work that were done:
 requests, or MB) and how two contenders are compared: the ratios of pairs of one round, so that what the
-machine did meanwhile hits both sides alike; their median, and the least and the greatest of them.
+machine did meanwhile hits both sides alike; their median, and the interval that holds it.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,8 @@ from statistics import median
 from typing import Final
 
 import msgspec
+
+from gossamer.loadtest.intervals import Figure, figure
 
 NS_PER_US: Final = 1_000
 
@@ -58,38 +60,59 @@ Rounds = Sequence[WebSample | None]
 """The samples of one contender in one case, one a round; None where it failed."""
 
 
-class Ratio(msgspec.Struct, frozen=True):
-    """One contender over another: the median of the ratios of pairs, and where they lay."""
-
-    median: float
-    low: float
-    high: float
-    pairs: int
+def pairs(above: Rounds, below: Rounds, of: Callable[[WebSample], float]) -> list[float]:
+    """`above` over `below` by some figure of a sample, in the rounds that have both."""
+    return [round(of(a) / of(b), 4) for a, b in zip(above, below, strict=False) if a and b and of(b)]
 
 
-def ratio(above: Rounds, below: Rounds, of: Callable[[WebSample], float]) -> Ratio | None:
-    """`above` over `below` by some figure of a sample; None where no round has both."""
-    found = [of(a) / of(b) for a, b in zip(above, below, strict=False) if a and b and of(b)]
-    if not found:
-        return None
-    middle, low, high = (round(value, 4) for value in (median(found), min(found), max(found)))
-    return Ratio(middle, low, high, len(found))
+def ratio(above: Rounds, below: Rounds, of: Callable[[WebSample], float]) -> Figure | None:
+    """What these pairs say; None where there are none."""
+    found = pairs(above, below, of)
+    return figure(found) if found else None
+
+
+def cost_of(sample: WebSample) -> float:
+    """Server CPU time a unit."""
+    return sample.cost_us
+
+
+def p50_of(sample: WebSample) -> float:
+    """0 where the client knows none."""
+    return sample.latency_us.p50 if sample.latency_us else 0.0
+
+
+def p99_of(sample: WebSample) -> float:
+    """0 where the client knows none."""
+    return sample.latency_us.p99 if sample.latency_us else 0.0
 
 
 class Comparison(msgspec.Struct, frozen=True):
     """One contender over the baseline, by each figure that counts."""
 
-    cpu: Ratio
-    cpu_with_client: Ratio
-    rate: Ratio
+    cpu: Figure
+    cpu_with_client: Figure
+    rate: Figure
+    p50: Figure | None
+    """None for transfers, which have no latency."""
+    p99: Figure | None
 
 
 def comparison(above: Rounds, below: Rounds) -> Comparison | None:
     """All ratios; None where there is no pair."""
-    cpu = ratio(above, below, lambda sample: sample.cost_us)
+    cpu = ratio(above, below, cost_of)
     both = ratio(above, below, lambda sample: sample.cost_with_client_us)
     rate = ratio(above, below, lambda sample: sample.rate)
-    return Comparison(cpu, both, rate) if cpu and both and rate else None
+    if not (cpu and both and rate):
+        return None
+    return Comparison(cpu, both, rate, ratio(above, below, p50_of), ratio(above, below, p99_of))
+
+
+def values_of(sample: WebSample) -> dict[str, float]:
+    """A sample of requests in the columns of a bench."""
+    found = {"CPU us a request": round(sample.cost_us, 2), "requests/s": round(sample.rate, 1)}
+    if sample.latency_us:
+        found |= {"p50 us": sample.latency_us.p50, "p99 us": sample.latency_us.p99}
+    return found
 
 
 class CaseFigures(msgspec.Struct, frozen=True):

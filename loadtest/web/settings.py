@@ -30,8 +30,8 @@ class RunSize(msgspec.Struct, frozen=True):
     rounds: int
     seconds: int
     bulk_bytes: int
-    time_limit_s: float
+    time_limit: str
 
 
-FULL: Final = RunSize(5, 1, 500_000_000, 840)
-QUICK: Final = RunSize(2, 1, 100_000_000, 300)
+FULL: Final = RunSize(6, 1, 500_000_000, "17m")
+QUICK: Final = RunSize(2, 1, 100_000_000, "17m")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gossamer.loadtest.experiments import webdisk
-from gossamer.loadtest.experiments.webdisk import RoundResult
+from gossamer.loadtest.experiments.rounds import Pace, Round
 
 
 def said(text: str) -> None:
@@ -16,10 +16,10 @@ def said(text: str) -> None:
 @pytest.mark.long
 def test_web_disk__both_servers__every_file_from_the_disk() -> None:
     # In a folder that everybody can walk: pytest's own are root's alone.
-    result = webdisk.run(said, None, 1 << 24, seconds=1, rounds=1, most=1)
+    result = webdisk.run(Pace(said, 1), None, 1 << 24, most=1)
     ours = next(point for point in result.points if point.series == webdisk.OURS)
-    assert ours.values["requests/s"] > 50
-    assert ours.values["disk KB a request"] > 12
+    assert ours.figures["requests/s"].median > 50
+    assert ours.figures["disk KB a request"].median > 12
     assert result.notes == [] or result.notes[0].startswith("nginx: not run")
 
 
@@ -30,11 +30,11 @@ def test_write_site__files__of_their_size_and_in_folders(tmp_path: Path) -> None
 
 
 def test_goals__pairs_of_one_round__median_of_ratios() -> None:
-    rows = {
-        ("gossamer", 1): [RoundResult(80, 1, 0, 0), RoundResult(50, 1, 0, 0), RoundResult(90, 1, 0, 0)],
-        ("nginx", 1): [RoundResult(100, 1, 0, 0)] * 3,
-    }
-    (goal,) = webdisk.goals_of(rows)
-    assert goal.figure == 0.8
-    assert goal.is_met
-    assert webdisk.points_of(rows)[0].values["requests/s"] == 80
+    rates = zip((80.0, 50.0, 90.0), (100.0, 100.0, 100.0), strict=True)
+    rounds: list[Round] = [
+        {("gossamer", 1): {"requests/s": ours}, ("nginx", 1): {"requests/s": theirs}}
+        for ours, theirs in rates
+    ]
+    (goal,) = webdisk.goals_of(rounds)
+    assert (goal.figure.median, goal.samples) == (0.8, [0.8, 0.5, 0.9])
+    assert goal.verdict == "not decided"

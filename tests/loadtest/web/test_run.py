@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,8 @@ from gossamer.loadtest.web.congestion import running
 from gossamer.loadtest.web.links import LINKS
 from gossamer.loadtest.web.rows import ROWS
 from gossamer.loadtest.web.where import ROOMS
+
+from ..processes import is_alive, wait_for_line
 
 COMMAND = [sys.executable, "-P", "-m", "gossamer", "bench", "http"]
 
@@ -37,25 +38,26 @@ def test_bench_http__a_round_over_the_link__costs_ratios_and_surroundings() -> N
     for case in found["cases"]:
         assert case["kernel_congestion"] == "cubic"
         assert set(case["figures"]) == {"kernel", "frames", "asyncio"}
-        assert case["over_kernel"]["frames"]["cpu"]["pairs"] == 1
+        assert case["over_kernel"]["frames"]["cpu"]["rounds"] == 1
         for name, figures in case["figures"].items():
             assert figures["cpu_with_client_us_per_unit"] > figures["cpu_us_per_unit"] > 0.1, name
             assert figures["errors_total"] == 0, name
             assert figures["peak_rss_bytes"] > 1 << 20, name
     assert found["cases"][0]["figures"]["kernel"]["latency_us"]["p99_9"] > 0
-    assert found["surroundings"]["sysctls"]["net.ipv4.tcp_rmem"]
+    assert found["environment"]["sysctls"]["net.ipv4.tcp_rmem"]
 
 
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
 @pytest.mark.long
 def test_bench_where__a_path__rooms_sum_up_to_its_cost() -> None:
-    options = ["--rows", "keep-alive", "--contenders", "frames", "--samples", "10", "--json"]
+    options = ["--rows", "keep-alive", "--contenders", "frames", "--samples", "10", "--quick", "--json"]
     argv = [*COMMAND[:-1], "where", *options]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    (path,) = json.loads(done.stdout)
+    (path,) = json.loads(done.stdout)["paths"]
     assert path["samples"] >= 10
-    assert sum(path["rooms"].values()) == pytest.approx(path["cpu_us_per_unit"])
+    assert len(path["rounds"]) >= 2
+    assert sum(path["rooms"].values()) == pytest.approx(path["cpu_us_per_unit"]["median"])
     assert ROOMS["core.tcp"] in path["rooms"]
 
 
@@ -88,27 +90,6 @@ def test_bench_http__no_server_comes_up__one_line_that_says_why(tmp_path: Path) 
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert (done.returncode, done.stdout) == (1, "")
     assert "its path is too long for a socket" in done.stderr.splitlines()[-1]
-
-
-def wait_for_line(process: "subprocess.Popen[str]", text: str) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if text in line:
-            return
-    pytest.fail(f"it ended before it said {text!r}")
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs (a zombie does not), after it was given a moment to end."""
-    for _ in range(100):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        if state == "Z":
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.needs("namespaces", "ethtool")

@@ -1,13 +1,14 @@
 """Figures and ratios from samples made up here."""
 
+from gossamer.loadtest.intervals import figure
 from gossamer.loadtest.web.sample import (
     Comparison,
     Latency,
-    Ratio,
     WebSample,
     comparison,
     figures,
     ratio,
+    values_of,
 )
 
 
@@ -19,18 +20,21 @@ def sample(cost_us: float, units: float = 100, rate: float = 50, p50: float = 0)
 
 def test_ratio__a_slow_round_hits_both__median_and_edges_of_the_pairs() -> None:
     above, below = [sample(10), sample(90), sample(13)], [sample(5), sample(45), sample(5)]
-    assert ratio(above, below, lambda each: each.cost_us) == Ratio(2.0, 2.0, 2.6, 3)
+    assert ratio(above, below, lambda each: each.cost_us) == figure([2.0, 2.0, 2.6])
 
 
 def test_ratio__a_round_failed__that_pair_is_left_out() -> None:
     above, below = [None, sample(9), sample(10)], [sample(1), sample(3), None]
-    assert ratio(above, below, lambda each: each.cost_us) == Ratio(3.0, 3.0, 3.0, 1)
+    assert ratio(above, below, lambda each: each.cost_us) == figure([3.0])
     assert ratio([None], [sample(1)], lambda each: each.cost_us) is None
 
 
 def test_comparison__cost_sum_and_rate() -> None:
     found = comparison([sample(20, rate=25)], [sample(10)])
-    assert found == Comparison(Ratio(2, 2, 2, 1), Ratio(2, 2, 2, 1), Ratio(0.5, 0.5, 0.5, 1))
+    assert found == Comparison(figure([2.0]), figure([2.0]), figure([0.5]), None, None)
+    seen = comparison([sample(20, p50=300)], [sample(10, p50=100)])
+    assert seen is not None
+    assert (seen.p50, seen.p99) == (figure([3.0]), figure([3.0]))
     assert comparison([], [sample(1)]) is None
 
 
@@ -46,3 +50,13 @@ def test_figures__medians_greatest_memory_and_all_errors() -> None:
 
 def test_cost__of_two_units__half() -> None:
     assert (sample(6, units=2).cost_us, sample(6, units=2).cost_with_client_us) == (6, 9)
+
+
+def test_values__columns_of_a_bench__latency_where_it_is_known() -> None:
+    assert values_of(sample(6, rate=50)) == {"CPU us a request": 6, "requests/s": 50}
+    assert values_of(sample(6, p50=100)) == {
+        "CPU us a request": 6,
+        "requests/s": 50,
+        "p50 us": 100,
+        "p99 us": 200,
+    }
