@@ -1,7 +1,7 @@
 """gossamer bench: the experiments, each a command with its own options beside those of the dialect.
 
 Owns the commands. Exit codes: 0 when it was measured, whether goals are met or not; 1 when a measurement
-failed; 2 for a wrong option; 3 when something it needs is not installed.
+failed; 2 for a wrong option; 3 when something it needs is not installed; 5 from `compare` alone.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from gossamer.cli.bench_compare import compare
 from gossamer.cli.bench_http import http
 from gossamer.cli.bench_options import SIZE, Asked, Length, conduct, dialect
 from gossamer.cli.bench_where import where
@@ -29,7 +30,8 @@ from gossamer.loadtest.experiments.experiment import Document
 EPILOG: Final = """\b
 Examples:
   gossamer bench http --output results
-  gossamer bench sync --json
+  gossamer bench sync --json > before.json
+  gossamer bench compare before.json after.json
   gossamer bench connections --count 1000000
   gossamer bench disk --directory /var/tmp --size 4GiB --output results
 
@@ -42,8 +44,9 @@ times in 100; a goal is met or missed where that decides it, and else not decide
 Exit codes:
   0  it was measured (a goal that is missed is reported, and is no failure)
   1  a measurement failed
-  2  a wrong option
+  2  a wrong option, or to compare: no run of a bench
   3  something that it needs is not installed
+  5  compare: a figure of the second run is worse
 """
 
 
@@ -207,5 +210,5 @@ def simulator(asked: Asked) -> None:
     conduct(asked, simulator_experiment.run)
 
 
-for command in (http, where):
+for command in (http, where, compare):
     bench.add_command(command)
