@@ -2,8 +2,9 @@
 
     octets -> which bench, where and when, and every figure with its samples: ours, and those of others
 
-Owns which figures of which bench are compared, and which way each is better. Figures of others (asyncio,
-nginx, ...) no change of ours can move, so what they say of two runs is what the machine did.
+A file is whatever somebody has: its figures and samples are bounded, and its texts hold nothing that a
+terminal would obey. Owns which figures of which bench are compared, and which way each is better. Figures of
+others (asyncio, nginx, ...) no change of ours can move, so what they say of two runs is what the machine did.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,10 @@ from gossamer.loadtest.web.where import WhereResult
 GOSSAMER: Final = "gossamer"
 """What the names of our series begin with; "nfqueue" and "kernel" are ours as well."""
 STACKS: Final = ("nfqueue", "kernel")
+FIGURES_MAX: Final = 5_000
+SAMPLES_MAX: Final = 1_000
+"""Of a figure: --rounds takes 99."""
+TEXT_MAX: Final = 400
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -59,10 +64,26 @@ def read_run(octets: bytes) -> BenchRun:
     try:
         schema = msgspec.json.decode(octets, type=_Head).schema
         if schema not in READERS:
-            raise NoBenchError(f"its schema is {schema[:80]!r}; known: {', '.join(READERS)}")
-        return READERS[schema](octets)
+            raise NoBenchError(f"its schema is {plain(schema[:80])!r}; known: {', '.join(READERS)}")
+        return checked(READERS[schema](octets))
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
         raise NoBenchError(str(error)) from None
+
+
+def checked(run: BenchRun) -> BenchRun:
+    """A run of bounded size, whose texts are plain. Raises: NoBenchError."""
+    if len(run.figures) > FIGURES_MAX:
+        raise NoBenchError(f"it has {len(run.figures):,} figures; allowed: {FIGURES_MAX:,}")
+    most = max((len(each.samples) for each in run.figures), default=0)
+    if most > SAMPLES_MAX:
+        raise NoBenchError(f"a figure has {most:,} samples; allowed: {SAMPLES_MAX:,}")
+    figures = [msgspec.structs.replace(each, name=plain(each.name)) for each in run.figures]
+    return msgspec.structs.replace(run, bench=plain(run.bench), figures=figures)
+
+
+def plain(text: str) -> str:
+    """A text of a file as a terminal may have it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:TEXT_MAX])
 
 
 def _experiment(octets: bytes) -> BenchRun:

@@ -15,7 +15,7 @@ from rich.console import Console
 from gossamer.cli.load.compare import FILE, ratios_table
 from gossamer.cli.option_lists import json_option
 from gossamer.cli.output import write_out
-from gossamer.loadtest.bench_documents import BenchRun, Measured, NoBenchError, read_run
+from gossamer.loadtest.bench_documents import BenchRun, Measured, NoBenchError, plain, read_run
 from gossamer.loadtest.comparison import CONFIDENCE, FigureRatio, compare_medians
 from gossamer.loadtest.experiments.table import number, show_lines
 from gossamer.loadtest.request_files import read_octets
@@ -118,14 +118,14 @@ def warnings_of(one: BenchRun, other: BenchRun) -> list[str]:
     """What makes two runs unlike beside the code."""
     found = []
     if machine := differences(one.environment, other.environment):
-        found.append(f"not the same machine, or not as it was: {'; '.join(machine)}")
+        found.append(plain(f"not the same machine, or not as it was: {'; '.join(machine)}"))
     settings = [
         f"{name} {one.settings.get(name)} / {other.settings.get(name)}"
         for name in dict.fromkeys((*one.settings, *other.settings))
         if one.settings.get(name) != other.settings.get(name)
     ]
     if settings:
-        found.append(f"other settings: {'; '.join(settings)}")
+        found.append(plain(f"other settings: {'; '.join(settings)}"))
     names = ({each.name for each in run.figures} for run in (one, other))
     if alone := len(set.symmetric_difference(*names)):
         found.append(f"{alone} figures are in one of them only, and left out")
@@ -144,7 +144,7 @@ def moved(others: list[FigureRatio]) -> list[str]:
 def print_compared(found: BenchCompared, console: Console) -> None:
     """A row for each figure, ours first."""
     runs = zip((found.one, found.other), found.environments, strict=True)
-    show_lines([f"{name}: {caption(around)}" for name, around in runs], console)
+    show_lines([f"{name}: {plain(caption(around))}" for name, around in runs], console)
     for title, figures in (("Ours:", found.figures), ("Others, beside them:", found.others)):
         if figures:
             show_lines(["", title], console)

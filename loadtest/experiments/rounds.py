@@ -72,7 +72,9 @@ def words_of(key: Key) -> str:
     name, x = key
     if x is None:
         return name
-    return f"{name}, {x if isinstance(x, str) else f'{x:,g}'}"
+    if isinstance(x, str):
+        return f"{name}, {x}"
+    return f"{name}, {x:,.0f}" if float(x).is_integer() else f"{name}, {x:g}"
 
 
 def points_of(rounds: Sequence[Round]) -> list[Point]:

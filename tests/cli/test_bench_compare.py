@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gossamer.cli.bench import bench
+from gossamer.loadtest.experiments.experiment import point
 from gossamer.shards.exitcode import ConfigError
 
 from ..loadtest.invented import AROUND, bench_document, web_result, where_result
@@ -34,7 +35,7 @@ def made_by(name: str, seed: int, slower: float) -> msgspec.Struct:
 @pytest.mark.parametrize(
     ("name", "figure"),
     [
-        ("timers", "gossamer, 1e+06: arm us"),
+        ("timers", "gossamer, 1,000,000: arm us"),
         ("shards", "gossamer frames, 4: requests/s"),
         ("http", "keep-alive over veth4, gossamer frames: CPU us / kernel's"),
         ("where", "bulk-down, gossamer kernel: CPU us"),
@@ -123,3 +124,26 @@ def test_compare__samples_that_nothing_divides__no_error(tmp_path: Path) -> None
     odd = msgspec.structs.replace(case, samples={**case.samples, "kernel": zero})
     octets = msgspec.json.encode(msgspec.structs.replace(result_of_web, cases=[odd]))
     assert compared(tmp_path, a=octets, b=octets).exit_code == 0
+
+
+def test_compare__texts_of_a_file__nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    found = bench_document("sync")
+    series = "gossamer \x1b[31m[bold]x[/red]"
+    points = [msgspec.structs.replace(each, series=series) for each in found.points[:1]]
+    around = msgspec.structs.replace(AROUND, processor="\x1b]0;title\x07")
+    odd = msgspec.json.encode(msgspec.structs.replace(found, points=points, environment=around))
+    done = compared(tmp_path, a=odd, b=odd)
+    assert done.exit_code == 0
+    assert "gossamer ?[31m[bold]x[/red]: mutex us" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(("figures", "samples"), [(5_001, 1), (1, 1_001)])
+def test_compare__more_than_any_run_has__one_line(tmp_path: Path, figures: int, samples: int) -> None:
+    found = bench_document("timers")
+    one = point("gossamer", 1, [{"us": 1.0}] * samples)
+    points = [msgspec.structs.replace(one, series=f"gossamer {number}") for number in range(figures)]
+    octets = msgspec.json.encode(msgspec.structs.replace(found, points=points, goals=[]))
+    error = compared(tmp_path, a=octets, b=octets).exception
+    assert isinstance(error, ConfigError)
+    assert "; allowed: " in str(error)

@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gossamer.cli.option_lists import json_option
@@ -103,7 +104,7 @@ def ratios_table(figures: Sequence[FigureRatio], shown: Callable[[str, float], s
         ratio = "" if each.ratio is None else f"{each.ratio:.3f}"
         interval = "" if each.least is None else f"{each.least:.3f} to {each.most:.3f}"
         values = (shown(each.name, each.one), shown(each.name, each.other))
-        table.add_row(each.name, *values, ratio, interval, each.verdict)
+        table.add_row(escape(each.name), *values, ratio, interval, each.verdict)
     return table
 
 

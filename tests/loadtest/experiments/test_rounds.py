@@ -4,7 +4,7 @@ import pytest
 
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.experiment import Values
-from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of, ratios
+from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of, ratios, words_of
 
 A: Key = ("a", 1)
 B: Key = ("b", None)
@@ -53,6 +53,11 @@ def test_points__a_round_without_one__null_there() -> None:
     by_series = {point.series: point for point in points_of(rounds)}
     assert by_series["b"].rounds == [{"us": 9.0}, None]
     assert by_series["b"].figures["us"].rounds == 1
+
+
+def test_words__of_a_key__as_people_read_it() -> None:
+    keys: list[Key] = [A, B, ("c", "reload"), ("d", 1_000_000.0), ("e", 0.1)]
+    assert [words_of(key) for key in keys] == ["a, 1", "b", "c, reload", "d, 1,000,000", "e, 0.1"]
 
 
 def test_ratios__pairs_of_one_round_only() -> None:
