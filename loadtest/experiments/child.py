@@ -2,13 +2,12 @@
 
     python -m gossamer.loadtest.experiments.child MODULE FUNCTION JSON
 
-Owns how the function is called there, and how its answer comes back: one JSON value on standard output. The
-child is the first of a session, so that it ends with all that it has started, however the wait for it ends.
+Owns how the function is called there, and how its answer comes back: one JSON value on standard output. A
+child that is waited for no longer ends with all that it has started.
 """
 
 import importlib
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -18,6 +17,8 @@ from typing import Any, Final
 from gossamer.core.errors import GossamerError
 from gossamer.ffi.allocator import keep_freed_memory
 from gossamer.ffi.privileges import signal_on_parent_death
+from gossamer.loadtest.cpu import tree
+from gossamer.loadtest.namespaces import kill_all
 
 TIMEOUT_SECONDS: Final = 900
 PACKAGE: Final = "gossamer.loadtest.experiments"
@@ -42,14 +43,12 @@ def measure_in_child(module: str, function: str, /, **arguments: Any) -> Any:
 
 def to_its_end(command: list[str]) -> tuple[int, str, str]:
     """The exit code of a command, and what it said on both ways. Raises: subprocess.TimeoutExpired."""
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             answer, said = process.communicate(timeout=TIMEOUT_SECONDS)
         except BaseException:  # Ctrl-C too: what it has started is not left to itself.
             if process.returncode is None:  # Not waited for yet, so that its number is nobody else's.
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_all(tree(process.pid))  # One by one: fio's job has a session of its own.
             raise
         return process.returncode, answer, said
 

@@ -77,7 +77,7 @@ def test_child__waited_for_no_longer__it_ends_with_what_it_has_started(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(child, "TIMEOUT_SECONDS", 0.5)
-    script = f"sleep 60 & echo $! > {tmp_path}/pid; wait"
+    script = f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60' & wait"
     with pytest.raises(subprocess.TimeoutExpired):
         child.to_its_end(["sh", "-c", script])
     assert not is_alive(int((tmp_path / "pid").read_text()))

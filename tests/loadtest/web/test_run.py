@@ -63,7 +63,7 @@ def test_bench_where__a_path__rooms_sum_up_to_its_cost() -> None:
 
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_bench_http__asked_to_end_in_mid_run__nothing_is_left(number: int, folder: Path) -> None:
     argv = [*COMMAND, "--rows", "keep-alive", "--links", "veth4", "--contenders", "kernel,frames", "--json"]
     environment = {**os.environ, "TMPDIR": str(folder)}
