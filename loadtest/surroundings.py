@@ -40,6 +40,8 @@ SYSCTLS: Final = (
     "net/core/default_qdisc",
 )
 """Of the servers' namespace, where there is one; those that a namespace does not have are the host's."""
+OUTPUT: Final = re.compile(r" --(output|plot)[ =]('[^']*'|\S+)")
+"""The options of a command that name a place for its result."""
 BUSY_SHARE: Final = 0.5
 """Of the processors: a greater load before a run had begun is others' work."""
 
@@ -114,11 +116,15 @@ def _said(argv: Sequence[str]) -> str:
 
 
 def caption(around: Surroundings) -> str:
-    """When, of which commit, on which machine, and by which command: what a picture must say of itself."""
+    """When, of which commit, on which machine, and by which command: what a picture must say of itself.
+
+    Where its result went is nobody's business.
+    """
+    command = OUTPUT.sub("", around.command)
     load = around.load_average[0] if around.load_average else 0
     return (
         f"{around.started}; commit {around.commit or 'unknown'}; {around.processors} x {around.processor}, "
-        f"load {load:g}; Linux {around.kernel}, Python {around.python}; {around.command}"
+        f"load {load:g}; Linux {around.kernel}, Python {around.python}; {command}"
     )
 
 

@@ -37,3 +37,9 @@ def test_lines__a_busy_machine__said() -> None:
 def test_caption__date_commit_machine_and_command() -> None:
     for part in (AROUND.started, AROUND.commit, "2 x A Processor", "load 0.5", "Linux 6.1.0", AROUND.command):
         assert part in caption(AROUND)
+
+
+def test_caption__where_the_result_goes__left_out() -> None:
+    command = "gossamer bench sync --output '/home/a b/c' --rounds 9 --plot=x"
+    said = caption(msgspec.structs.replace(AROUND, command=command))
+    assert said.endswith("; gossamer bench sync --rounds 9")
