@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from gossamer.cli import bench_http, bench_where
+from gossamer.cli import bench_http, bench_options, bench_where
 from gossamer.cli.bench import bench
 from gossamer.loadtest.cpu import tree
 from gossamer.loadtest.experiments.experiment import Document
@@ -22,7 +22,7 @@ from gossamer.loadtest.web.where import WhereResult
 from gossamer.shards.exitcode import ConfigError
 
 from ..json_schema import faults
-from ..loadtest.invented import BENCHES, result, web_result, where_result
+from ..loadtest.invented import AROUND, BENCHES, result, web_result, where_result
 from ..loadtest.processes import is_alive, wait_for_line
 
 SHARED = {"rounds", "time_limit", "quick", "as_json", "schema", "prefix", "folder"}
@@ -48,6 +48,7 @@ def invent(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
             return result(name)
 
         monkeypatch.setattr(module, "run", run)
+        monkeypatch.setattr(bench_options, "surroundings", lambda: AROUND)
 
 
 @pytest.mark.parametrize("name", MEASURING)

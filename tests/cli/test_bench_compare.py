@@ -48,7 +48,10 @@ def test_compare__ours_slower__worse_and_exit_code_5(tmp_path: Path, name: str, 
     by_name = {each["name"]: each for each in found["figures"]}
     assert by_name[figure]["verdict"] == "worse"
     assert by_name[figure]["least"] < by_name[figure]["ratio"] < by_name[figure]["most"]
-    better = compared(tmp_path, b=written(name, 2, slower=1.5), a=written(name, 1))
+
+
+def test_compare__ours_faster__better(tmp_path: Path) -> None:
+    better = compared(tmp_path, b=written("timers", 2, slower=1.5), a=written("timers", 1))
     assert better.exit_code == 0
     assert "better" in better.stdout
 

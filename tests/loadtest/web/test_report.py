@@ -16,6 +16,9 @@ from gossamer.loadtest.web.result import SCHEMA, CaseResult, WebResult, case_res
 from gossamer.loadtest.web.rows import ROWS
 from gossamer.loadtest.web.sample import Latency, WebSample
 from gossamer.loadtest.web.settings import WebSettings
+from gossamer.loadtest.web.where import draw_paths
+
+from ..invented import where_result
 
 
 def sample(cost_us: float, latency: bool) -> WebSample:
@@ -80,6 +83,13 @@ def test_pictures__both_kinds_in_both_forms(tmp_path: Path) -> None:
     assert {path.name for path in paths} == {
         f"http-{kind}.{form}" for kind in ("cost", "ratios") for form in ("png", "svg")
     }
+    assert all(path.stat().st_size > 1_000 for path in paths)
+
+
+def test_where__a_picture_of_both_rows(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    paths = draw_paths(where_result(), tmp_path / "where")
+    assert {path.name for path in paths} == {"where.png", "where.svg"}
     assert all(path.stat().st_size > 1_000 for path in paths)
 
 
