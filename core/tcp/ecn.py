@@ -59,21 +59,22 @@ def syn_flags(tcb: Tcb) -> int:
 
 def syn_ack_flags(agreed: Agreed) -> int:
     """What the SYN-ACK we send says of ECN."""
-    if agreed.accurate_ecn:
-        return 0 if agreed.has_plain_syn_ack else ACE_FLAGS[agreed.accurate_ecn]
-    return ECE if agreed.ecn else 0
+    return ACE_FLAGS[agreed.accurate_ecn] if agreed.accurate_ecn else ECE if agreed.ecn else 0
+
+
+def is_syn_ack_plain(tcb: Tcb) -> bool:
+    """Whether the SYN-ACK goes without the flags of accurate ECN now.
+
+    Source: RFC 9768 3.2.3.2.2: "If this retransmission times out, [...] the TCP Server SHOULD retransmit the
+    SYN/ACK with (AE,CWR,ECE) = (0,0,0) and no AccECN Option, but it remains in AccECN feedback mode".
+    """
+    return tcb.agreed.accurate_ecn > 0 and tcb.backoff >= PLAIN_FROM
 
 
 def after_plain_syn_ack(tcb: Tcb) -> Tcb:
-    """The connection whose SYN-ACK goes again, and from the second time on without the flags.
-
-    Source: RFC 9768 3.2.3.2.2: "If this retransmission times out, [...] the TCP Server SHOULD retransmit the
-    SYN/ACK with (AE,CWR,ECE) = (0,0,0) and no AccECN Option, but it remains in AccECN feedback mode"; 3.1.5:
-    such a server sets no packet ECT.
-    """
-    if not tcb.agreed.accurate_ecn or tcb.backoff < PLAIN_FROM:
-        return tcb
-    return replace(tcb, agreed=replace(tcb.agreed, has_plain_syn_ack=True, ect=0))
+    """The connection whose SYN-ACK goes again. Source: RFC 9768 3.1.5: a server that has sent one without the
+    flags sets no packet ECT."""
+    return replace(tcb, agreed=replace(tcb.agreed, ect=0)) if is_syn_ack_plain(tcb) else tcb
 
 
 def after_plain_syn(agreed: Agreed) -> Agreed:

@@ -14,7 +14,7 @@ from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.ecn import SETUP_FLAGS, syn_ack_flags
+from gossamer.core.tcp.ecn import SETUP_FLAGS, is_syn_ack_plain, syn_ack_flags
 from gossamer.core.tcp.ecn_bytes import on_syn_ack
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import NO_OPTIONS, agreement, offer, wanted
@@ -161,7 +161,8 @@ def syn_ack(tcb: Tcb, now_us: int) -> Segment:
     """<SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>"""
     agreed = tcb.agreed
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
-    return syn_ack_of(agreed, tcb.rcv_nxt, tcb.rcv_wnd, (ts_val, tcb.ts_recent), tcb.fast_open)
+    segment = syn_ack_of(agreed, tcb.rcv_nxt, tcb.rcv_wnd, (ts_val, tcb.ts_recent), tcb.fast_open)
+    return replace(segment, flags=SYN | ACK) if is_syn_ack_plain(tcb) else segment
 
 
 def syn_ack_of(

@@ -73,8 +73,6 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     accurate_ecn: int = 0
     """Marks are counted (RFC 9768): with which code the peer's SYN or SYN-ACK is answered; 0 when they are
     not. `ecn` is false then."""
-    has_plain_syn_ack: bool = False
-    """Our SYN-ACK said nothing of it at last (RFC 9768 3.2.3.2.2)."""
 
 
 class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
