@@ -136,15 +136,17 @@ def open_tun(name: str) -> int:
 
 def place(name: str, namespace: str, device: str, addresses: tuple[str, ...]) -> None:
     """Move a device into a namespace, name it, give it its addresses and switch it on."""
-    ip = ["ip", "-n", namespace]
-    commands = [
-        ["ip", "link", "set", name, "txqueuelen", str(DEVICE_QUEUE_PACKETS), "mtu", str(MTU)],
-        ["ip", "link", "set", name, "netns", namespace, "name", device],
-        *([*ip, "addr", "add", a, "dev", device, *(["nodad"] if ":" in a else [])] for a in addresses),
-        [*ip, "link", "set", device, "up"],
-    ]
-    for command in commands:
-        subprocess.run(command, check=True, capture_output=True, text=True)
+    outside = (
+        f"link set {name} txqueuelen {DEVICE_QUEUE_PACKETS} mtu {MTU}",
+        f"link set {name} netns {namespace} name {device}",
+    )
+    inside = (
+        *(f"addr add {address} dev {device}{' nodad' * (':' in address)}" for address in addresses),
+        f"link set {device} up",
+    )
+    for options, lines in ((), outside), (("-n", namespace), inside):
+        command = ["ip", *options, "-batch", "-"]
+        subprocess.run(command, check=True, capture_output=True, text=True, input="\n".join(lines))
 
 
 def open_end(namespace: str, device: str, addresses: tuple[str, ...], side: str) -> int:

@@ -10,6 +10,7 @@ import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,9 +34,11 @@ class NamespaceError(Exception):
     """A namespace could not be made or joined; the message says which command failed and why."""
 
 
-def run(argv: Sequence[str], timeout_s: float = 20.0) -> str:
-    """Run a command to its end; its output. Raises: NamespaceError."""
-    done = subprocess.run(list(argv), capture_output=True, text=True, timeout=timeout_s, check=False)
+def run(argv: Sequence[str], timeout_s: float = 20.0, text: str | None = None) -> str:
+    """Run a command to its end, with a text on its standard input; its output. Raises: NamespaceError."""
+    done = subprocess.run(
+        list(argv), capture_output=True, text=True, timeout=timeout_s, check=False, input=text
+    )
     if done.returncode != 0:
         raise NamespaceError(f"{' '.join(argv)}: {done.stderr.strip() or done.returncode}")
     return done.stdout
@@ -79,7 +82,7 @@ class Namespace:
         self.processes: list[subprocess.Popen[Any]] = []
         try:
             run(["ip", "netns", "add", name])
-            self.run(["ip", "link", "set", "lo", "up"])
+            self.ip("link set lo up")
         except BaseException:  # Ctrl-C too, at whatever moment.
             with contextlib.suppress(NamespaceError):
                 self.close()
@@ -92,6 +95,14 @@ class Namespace:
     def run(self, argv: Sequence[str], timeout_s: float = 60.0) -> str:
         """Run a command inside to its end; its output. Raises: NamespaceError."""
         return run(self.command(argv), timeout_s)
+
+    def ip(self, *lines: str, options: Sequence[str] = ()) -> None:
+        """Run lines of ip(8) inside, all by one process. Raises: NamespaceError, at the first that fails.
+
+        `ip netns exec` would mount a /sys of the namespace's own for each, which takes longer than the rest.
+        """
+        with self.entered():
+            run(["ip", *options, "-batch", "-"], text="\n".join(lines))
 
     def start(self, argv: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":
         """Start a process inside; it is ended with the namespace at the latest."""
@@ -109,17 +120,36 @@ class Namespace:
             finally:
                 set_namespace(outside.fileno())
 
+    def hardware_address(self, device: str) -> bytes:
+        """The address of a device inside on its link. Raises: OSError when there is none of that name."""
+        with self.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as bound:
+            bound.bind((device, 0))
+            address: bytes = bound.getsockname()[4]
+        return address
+
     def pids(self) -> list[int]:
         """Every process that lives inside."""
-        return [int(pid) for pid in run(["ip", "netns", "pids", self.name]).split()]
+        return pids_in(self.name)
 
     def close(self) -> None:
         """End the processes inside and remove the namespace, even when one of them resists."""
         for process in reversed(self.processes):
             end(process)
-        with contextlib.suppress(NamespaceError):
-            kill_all(self.pids())
+        kill_all(self.pids())
         run(["ip", "netns", "del", self.name])
+
+
+def pids_in(name: str) -> list[int]:
+    """Every process that lives in a namespace; none when there is no such namespace."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        inside = os.stat(f"/run/netns/{name}")
+        for process in filter(str.isdigit, os.listdir("/proc")):
+            # One that has ended meanwhile lives nowhere, and one that we may not see is none of ours.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+                if os.path.samestat(os.stat(f"/proc/{process}/ns/net"), inside):
+                    found.append(int(process))
+    return found
 
 
 def kill_all(pids: list[int]) -> None:
@@ -156,13 +186,10 @@ def join_by_veth(left: Namespace, right: Namespace) -> None:
 
     Offloads stay as they are.
     """
-    peer = ["peer", "name", "eth0", "netns", right.name]
-    run(["ip", "link", "add", "eth0", "netns", left.name, "type", "veth", *peer])
+    left.ip(f"link add eth0 type veth peer name eth0 netns {right.name}")
     for side, addresses in ((left, LEFT_ADDRESSES), (right, RIGHT_ADDRESSES)):
-        for address in addresses:
-            nodad = ["nodad"] if ":" in address else []
-            side.run(["ip", "addr", "add", address, "dev", "eth0", *nodad])
-        side.run(["ip", "link", "set", "eth0", "up"])
+        added = [f"addr add {each} dev eth0{' nodad' * (':' in each)}" for each in addresses]
+        side.ip(*added, "link set eth0 up")
 
 
 def remove_stale() -> list[str]:
@@ -173,7 +200,7 @@ def remove_stale() -> list[str]:
         owner = name.removeprefix(PREFIX).split("-", 1)[0]
         if name.startswith(PREFIX) and owner.isdigit() and not Path(f"/proc/{owner}").exists():
             try:
-                kill_all([int(pid) for pid in run(["ip", "netns", "pids", name]).split()])
+                kill_all(pids_in(name))
                 run(["ip", "netns", "del", name])
             except NamespaceError:
                 if Path("/run/netns", name).exists():

@@ -56,16 +56,22 @@ def test_namespace__failure_inside_the_block__is_gone_too() -> None:
 def test_namespace__interrupted_while_it_is_made__is_gone_too(monkeypatch: pytest.MonkeyPatch) -> None:
     run = namespaces.run
 
-    def interrupted(argv: Sequence[str], timeout_s: float = 20.0) -> str:
-        if "lo" in argv:
+    def interrupted(argv: Sequence[str], timeout_s: float = 20.0, text: str | None = None) -> str:
+        if text == "link set lo up":
             raise KeyboardInterrupt
-        return run(argv, timeout_s)
+        return run(argv, timeout_s, text)
 
     monkeypatch.setattr(namespaces, "run", interrupted)
     name = f"{namespaces.PREFIX}{os.getpid()}-half"
     with pytest.raises(KeyboardInterrupt):
         Namespace(name)
     assert name not in run(["ip", "netns", "list"])
+
+
+def test_ip__a_line_is_wrong__says_which_and_why(namespace: Namespace) -> None:
+    with pytest.raises(namespaces.NamespaceError, match=r"nowhere[\s\S]*-:2"):
+        namespace.ip("link set lo down", "link set nowhere up", "link set lo up")
+    assert "UP" not in namespace.run(["ip", "-o", "link", "show", "lo"]).split("<")[1].split(">")[0]
 
 
 def test_remove_stale__owner_is_dead__removed() -> None:
