@@ -6,6 +6,7 @@ itself. This file does not decide what is sent to them.
 """
 
 import contextlib
+import http.client
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from gossamer.shards.rundir import CONTROL
 
 READY_WAIT_S: Final = 60.0
 READY_STEP_S: Final = 0.05
+PROBE_WAIT_S: Final = 2.0
 
 
 class ServerError(Exception):
@@ -139,7 +141,7 @@ def start_gossamer(
     argv += ["--workers", str(workers), "--stack", stack, "--run-dir", str(run_dir)]
     process = start_logged(place, [*argv, "--no-access-log", *options], log, environment)
     server = Gossamer(place, process, port, log, run_dir)
-    asked = "[::1]" if host == "::1" else "127.0.0.1"
+    asked = "::1" if host == "::1" else "127.0.0.1"
     wait_until_ready(place, server, lambda: len(server.pids()) >= workers, asked)
     return server
 
@@ -169,11 +171,10 @@ def wait_until_ready(
 
     Raises: ServerError with its log, once it is ended.
     """
-    probe = ["curl", "-sg", "-o", "/dev/null", "--max-time", "2", f"http://{host}:{server.port}/"]
     give_up = time.monotonic() + READY_WAIT_S
     try:
         while time.monotonic() < give_up and server.process.poll() is None:
-            if subprocess.run(place.command(probe), check=False).returncode == 0 and is_complete():
+            if is_answered(place, host, server.port) and is_complete():
                 return
             time.sleep(READY_STEP_S)
     except BaseException:  # Ctrl-C too: nobody else knows of the server yet.
@@ -181,6 +182,21 @@ def wait_until_ready(
         raise
     status = server.close()
     raise ServerError(f"{server.name} did not come up (status {status}): {server.log.read_text()[-2000:]}")
+
+
+def is_answered(place: Place, host: str, port: int) -> bool:
+    """Whether a request to that port is answered, whatever the answer."""
+    asking = http.client.HTTPConnection(host, port, timeout=PROBE_WAIT_S)
+    try:
+        with place.entered():
+            asking.connect()
+        asking.request("GET", "/")
+        asking.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asking.close()
+    return True
 
 
 @contextlib.contextmanager
