@@ -63,18 +63,25 @@ def test_download__kernel_asks_for_ecn_and_the_wire_marks__both_ends_play_their_
         )
     assert hashlib.sha256(body.read_bytes()).digest() == hashlib.sha256(files["large.bin"]).digest()
 
-    ecn_setup = f"{OURS} && tcp.flags.syn == 1 && tcp.flags.ece == 1 && tcp.flags.cwr == 0"
-    assert wire.count(f"{ecn_setup} && ip.dsfield.ecn == 0") == 1
-    assert wire.count(f"{OURS} && {DATA} && {ECT_0}") > 100
-    assert wire.count(f"{OURS} && tcp.len == 0 && ip.dsfield.ecn != 0") == 0, "a pure ACK was ECT"
+    setups, data, marked_acks, marked, answered, echoed, requests_marked, echoed_by_us = wire.counts(
+        f"{OURS} && tcp.flags.syn == 1 && tcp.flags.ece == 1 && tcp.flags.cwr == 0 && ip.dsfield.ecn == 0",
+        f"{OURS} && {DATA} && {ECT_0}",
+        f"{OURS} && tcp.len == 0 && ip.dsfield.ecn != 0",
+        f"{OURS} && {CE}",
+        f"{OURS} && tcp.flags.cwr == 1",
+        f"{THEIRS} && tcp.flags.ece == 1 && tcp.flags.syn == 0",
+        f"{THEIRS} && {CE}",
+        f"{OURS} && tcp.flags.ece == 1 && tcp.flags.syn == 0",
+    )
+    assert setups == 1
+    assert data > 100
+    assert marked_acks == 0, "a pure ACK was ECT"
 
     # Our data was marked: the kernel echoed that, and we answered.
-    marked = wire.count(f"{OURS} && {CE}")
-    answered = wire.count(f"{OURS} && tcp.flags.cwr == 1")
     assert marked > 0
-    assert wire.count(f"{THEIRS} && tcp.flags.ece == 1 && tcp.flags.syn == 0") > 0
+    assert echoed > 0
     assert 0 < answered <= marked
 
     # The kernel's request was marked: we echo it, and its next data would end that.
-    assert wire.count(f"{THEIRS} && {CE}") > 0
-    assert wire.count(f"{OURS} && tcp.flags.ece == 1 && tcp.flags.syn == 0") > 0
+    assert requests_marked > 0
+    assert echoed_by_us > 0
