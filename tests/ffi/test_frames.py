@@ -27,16 +27,31 @@ FAMILIES = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def sink(joined_namespaces: tuple[Namespace, Namespace], kept: Callable[..., Any]) -> Iterator[RawSink]:
-    """A sink on the left that may send frames, to neighbours that are known."""
+def new_sink(
+    joined_namespaces: tuple[Namespace, Namespace], kept: Callable[..., Any]
+) -> Callable[[], RawSink]:
+    """Makes a sink on the left that may send frames, to neighbours that are known."""
     left, right = joined_namespaces
-    address = right.run(["cat", "/sys/class/net/eth0/address"]).strip()
-    for peer in (RIGHT_V4, RIGHT_V6):
-        left.run(["ip", "neigh", "replace", peer, "lladdr", address, "dev", "eth0"])
-    with left.entered():
-        v4, v6 = (kept(raw) for raw in open_raw_sockets())
-        frames = kept(open_frame_socket())
-        yield kept(RawSink(v4.fileno(), v6.fileno(), frames=Frames(frames.fileno())))
+    lladdr = f"lladdr {right.hardware_address('eth0').hex(':')} dev eth0"
+    left.ip(*(f"neigh replace {peer} {lladdr}" for peer in (RIGHT_V4, RIGHT_V6)))
+
+    def make() -> RawSink:
+        with left.entered():
+            v4, v6 = (kept(raw) for raw in open_raw_sockets())
+            frames = kept(open_frame_socket())
+            made: RawSink = kept(RawSink(v4.fileno(), v6.fileno(), frames=Frames(frames.fileno())))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def sink(
+    joined_namespaces: tuple[Namespace, Namespace], new_sink: Callable[[], RawSink]
+) -> Iterator[RawSink]:
+    """One, while this thread is on the left."""
+    with joined_namespaces[0].entered():
+        yield new_sink()
 
 
 @pytest.fixture

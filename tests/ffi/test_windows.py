@@ -3,7 +3,8 @@
 import os
 import socket
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from gossamer.ffi.rawout import ARENA_BYTES, PARTS_MAX, RawSink
 from gossamer.ffi.windows import WINDOW_BYTES, WINDOWS_MAX, Windows
 from gossamer.loadtest.namespaces import LEFT_V4, RIGHT_V4, Namespace
 
-from .test_frames import PEER_PORT, arrived, cut_before_the_device, sink
+from ..parts import ask_each
+from .test_frames import PEER_PORT, arrived, cut_before_the_device, new_sink, sink
 from .test_frames import wire as narrow_wire
 
-__all__ = ["narrow_wire", "sink"]
+__all__ = ["narrow_wire", "new_sink", "sink"]
 
 MAPPED = 3
 """The number of a file."""
@@ -134,75 +136,83 @@ TEXTS = {
 }
 
 
-@ON_THE_LINK
-@pytest.mark.parametrize("way", ["frames", "raw", "raw after all"])
-@pytest.mark.parametrize("segment", TEXTS.values(), ids=TEXTS.keys())
-def test_text_in_stretches__whatever_way_it_takes__comes_in_as_its_octets(
-    joined_namespaces: tuple[Namespace, Namespace],
-    sink: RawSink,
-    wire: socket.socket,
-    fd: int,
-    segment: Segment,
-    way: str,
-) -> None:
-    left, _ = joined_namespaces
-    cut_before_the_device(left)
+WAYS = ("frames", "raw", "raw after all")
+
+
+def led(sink: RawSink, wire: socket.socket, way: str) -> None:
+    """Lead what FLOW sends next that way."""
     sink.doubt(FLOW)
-    if way != "raw":
-        sink.emit(FLOW, Segment(1, 6, ACK, 7, 8, 9, b"01", cut_bytes=1))
-        sink.flush()
-        assert len(arrived(wire, 2)) == 2
+    if way == "raw":
+        sink._begin = lambda _flow: 0
+        return
+    sink.emit(FLOW, Segment(1, 6, ACK, 7, 8, 9, b"01", cut_bytes=1))
+    sink.flush()
+    assert len(arrived(wire, 2)) == 2
     if way == "raw after all":
         # The hop is of a link that takes less than a piece; what goes by the raw socket is not held to that.
         small = ffi.new("struct hop *", (1, 600, (0,) * 6, (0,) * 6))
         lib.sender_place_hop(sink._sender, sink._number(FLOW, 0), small)
-    frames = sink.frames_total
-    sink.read_from({MAPPED: fd})
-    if way == "raw":
-        sink._begin = lambda _flow: 0
-    whole = resolved(segment, fd)
-    sink.emit(FLOW, segment)
-    assert sink.flush() == len(cut(whole))
-    assert sink.frames_total - frames == (way == "frames")
-    assert arrived(wire, len(whole.payload)) == list(cut(whole))
-    assert not sink.take_unreadable()
 
 
 @ON_THE_LINK
-@pytest.mark.parametrize("cut_bytes", [0, 1_000])
-@pytest.mark.parametrize("way", ["frames", "raw", "raw after all"])
+@pytest.mark.parametrize("way", WAYS)
+def test_text_in_stretches__whatever_way_it_takes__comes_in_as_its_octets(
+    joined_namespaces: tuple[Namespace, Namespace],
+    new_sink: Callable[[], RawSink],
+    wire: socket.socket,
+    fd: int,
+    way: str,
+) -> None:
+    left, _ = joined_namespaces
+    cut_before_the_device(left)
+
+    def send(segment: Segment) -> None:
+        sink = new_sink()
+        with left.entered():
+            led(sink, wire, way)
+            frames = sink.frames_total
+            sink.read_from({MAPPED: fd})
+            whole = resolved(segment, fd)
+            sink.emit(FLOW, segment)
+            assert sink.flush() == len(cut(whole))
+        assert sink.frames_total - frames == (way == "frames")
+        assert arrived(wire, len(whole.payload)) == list(cut(whole))
+        assert not sink.take_unreadable()
+
+    ask_each((name, partial(send, segment)) for name, segment in TEXTS.items())
+
+
+@ON_THE_LINK
 def test_file_that_is_shorter_by_now__the_flow_is_named__and_others_leave(
     joined_namespaces: tuple[Namespace, Namespace],
-    sink: RawSink,
+    new_sink: Callable[[], RawSink],
     wire: socket.socket,
     path: Path,
     fd: int,
-    way: str,
-    cut_bytes: int,
 ) -> None:
     left, _ = joined_namespaces
     cut_before_the_device(left)
     other = pack_flow((LEFT_V4, 7702), (RIGHT_V4, PEER_PORT))
-    sink.read_from({MAPPED: fd})
-    sink.doubt(FLOW)
-    os.truncate(path, 3 * WINDOW_BYTES // 2)
-    if way != "raw":
-        sink.emit(FLOW, Segment(1, 6, ACK, 7, 8, 9, b"01", cut_bytes=1))
-        sink.flush()
-        assert len(arrived(wire, 2)) == 2
-    else:
-        sink._begin = lambda _flow: 0
-    if way == "raw after all":
-        small = ffi.new("struct hop *", (1, 600, (0,) * 6, (0,) * 6))
-        lib.sender_place_hop(sink._sender, sink._number(FLOW, 0), small)
-    os.truncate(path, 4_096)
-    length = 1_000 if not cut_bytes else 20_000
-    sink.emit(FLOW, of(Extent(MAPPED, 8_192, length), cut_bytes=cut_bytes))
-    sink.emit(other, Segment(1, 6, ACK, 7, 8, 9, b"other"))
-    sink.flush()
-    assert set(sink.take_unreadable()) == {FLOW}
-    assert not sink.take_unreadable()
-    assert [each.payload for each in arrived(wire, 5)] == [b"other"]
+
+    def send(way: str, length: int, cut_bytes: int) -> None:
+        os.truncate(path, 3 * WINDOW_BYTES // 2)
+        sink = new_sink()
+        with left.entered():
+            sink.read_from({MAPPED: fd})
+            led(sink, wire, way)
+            os.truncate(path, 4_096)
+            sink.emit(FLOW, of(Extent(MAPPED, 8_192, length), cut_bytes=cut_bytes))
+            sink.emit(other, Segment(1, 6, ACK, 7, 8, 9, b"other"))
+            sink.flush()
+        assert set(sink.take_unreadable()) == {FLOW}
+        assert not sink.take_unreadable()
+        assert [each.payload for each in arrived(wire, 5)] == [b"other"]
+
+    ask_each(
+        (f"{way}, cut at {cut_bytes}", partial(send, way, length, cut_bytes))
+        for way in WAYS
+        for length, cut_bytes in ((1_000, 0), (20_000, 1_000))
+    )
 
 
 @ON_THE_LINK
@@ -227,7 +237,7 @@ def test_more_of_a_file_than_the_batch_holds__flushes_by_itself(
     left, _ = joined_namespaces
     cut_before_the_device(left)
     sink.read_from({MAPPED: fd})
-    count = 4 * ARENA_BYTES // 60_000
+    count = 2 * ARENA_BYTES // 60_000
     sent = 0
     for number in range(count):
         sink.emit(FLOW, of(Extent(MAPPED, number * 60_000, 60_000), cut_bytes=1_000))

@@ -1,10 +1,12 @@
 """Downloads that leave as frames: whole on every kind of link, and when it changes under them."""
 
+import contextlib
 import hashlib
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,6 @@ BODY_BYTES = 8_000_000
 BODY = hashlib.shake_256(b"frames").digest(BODY_BYTES)
 DIGEST = hashlib.sha256(BODY).hexdigest()
 TIMESTAMP_BYTES = 12
-PUBLISHED_S = 2.0
-"""A worker publishes its counts every second or sooner."""
 FRAMES = ("--set", "nfqueue.output=frames")
 Start = Callable[..., Gossamer]
 
@@ -33,9 +33,9 @@ def site(folder: Path) -> Path:
     return folder
 
 
-def fetch(space: Namespace, host: str, *options: str) -> str:
+def fetch(space: Namespace, host: str, *options: str, name: str = "big.bin") -> str:
     """The SHA-256 of what curl receives."""
-    url = f"http://[{host}]:{PORT}/big.bin" if ":" in host else f"http://{host}:{PORT}/big.bin"
+    url = f"http://[{host}]:{PORT}/{name}" if ":" in host else f"http://{host}:{PORT}/{name}"
     argv = ["curl", "-sS", "--fail", "--max-time", "60", *options, url]
     with space.start(argv, stdout=subprocess.PIPE) as curl:
         assert curl.stdout is not None
@@ -44,37 +44,30 @@ def fetch(space: Namespace, host: str, *options: str) -> str:
     return digest
 
 
-def frames_of(server: Gossamer, more_than: int | None = None) -> int:
-    """How many segments have left as frames; with `more_than` as soon as it is that, or once all that was
-    counted has been published."""
-    deadline = time.monotonic() + (PUBLISHED_S if more_than is None else 10)
-    while True:
-        count = sum(worker["totals"]["frames_out_total"] for worker in server.status()["workers"])
-        if time.monotonic() > deadline or (more_than is not None and count > more_than):
-            return count
-        time.sleep(0.05)
+def frames_of(server: Gossamer) -> int:
+    """How many segments have left as frames until now."""
+    return sum(worker["totals"]["frames_out_total"] for worker in server.settled_status()["workers"])
 
 
-@pytest.mark.parametrize("offloads", ["on", "off"])
-@pytest.mark.parametrize("host", [RIGHT_V4, RIGHT_V6], ids=["IPv4", "IPv6"])
+@contextlib.contextmanager
+def more_frames(server: Gossamer, than: int, what: str) -> Iterator[None]:
+    """The block has more than so many segments leave as frames."""
+    before = frames_of(server)
+    yield
+    assert frames_of(server) - before > than, what
+
+
 def test_download__offloads_on_or_off__arrives_whole_as_frames(
-    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, host: str, offloads: str
-) -> None:
-    for space in joined_namespaces:
-        space.run(["ethtool", "-K", "eth0", "tso", offloads, "gso", offloads, "gro", offloads])
-    left, right = joined_namespaces
-    server = start(right, site, *FRAMES, stack="nfqueue", port=PORT, host="::" if ":" in host else "0.0.0.0")
-    assert fetch(left, host) == DIGEST
-    assert frames_of(server, BODY_BYTES // 65_536) > BODY_BYTES // 65_536
-
-
-def test_download__output_is_raw__leaves_as_packets(
     joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start
 ) -> None:
     left, right = joined_namespaces
-    server = start(right, site, "--set", "nfqueue.output=raw", stack="nfqueue", port=PORT)
-    assert fetch(left, RIGHT_V4) == DIGEST
-    assert frames_of(server) == 0
+    server = start(right, site, *FRAMES, stack="nfqueue", port=PORT, host="::")
+    for offloads in ("on", "off"):
+        for space in joined_namespaces:
+            space.run(["ethtool", "-K", "eth0", "tso", offloads, "gso", offloads, "gro", offloads])
+        for host in (RIGHT_V4, RIGHT_V6):
+            with more_frames(server, BODY_BYTES // 65_536, f"{host}, offloads {offloads}"):
+                assert fetch(left, host) == DIGEST, f"{host}, offloads {offloads}"
 
 
 @pytest.fixture
@@ -84,9 +77,8 @@ def behind_a_router() -> Iterator[tuple[Namespace, Namespace]]:
         join(router, server, "10.78.1", 1_500, ("eth1", "eth0"))
         join(router, client, "10.78.3", 1_300, ("eth2", "eth0"))
         router.run(["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
-        server.run(["ip", "route", "add", "default", "via", "10.78.1.1"])
-        client.run(["ip", "route", "add", "default", "via", "10.78.3.1"])
-        client.run(["ip", "link", "set", "eth0", "mtu", "1500"])
+        server.ip("route add default via 10.78.1.1")
+        client.ip("route add default via 10.78.3.1", "link set eth0 mtu 1500")
         yield client, server
 
 
@@ -96,7 +88,7 @@ def test_download__router_with_a_smaller_mtu__arrives_whole(
     client, right = behind_a_router
     server = start(right, site, *FRAMES, stack="nfqueue", port=PORT, host="0.0.0.0")
     assert fetch(client, "10.78.1.2") == DIGEST
-    assert frames_of(server, 0) > 0
+    assert frames_of(server) > 0
 
 
 OWN_MTU = 1_400
@@ -105,42 +97,45 @@ CONNECTIONS = 5
 
 
 @pytest.mark.parametrize("output", ["raw", "frames"])
-@pytest.mark.parametrize("host", [RIGHT_V4, RIGHT_V6], ids=["IPv4", "IPv6"])
-def test_own_link_that_takes_less_than_the_peer__nobody_waits_for_a_timeout(
-    joined_namespaces: tuple[Namespace, Namespace], folder: Path, start: Start, host: str, output: str
+def test_own_link_that_takes_less_than_the_peer__nobody_waits_for_a_timeout_and_the_peer_is_told(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, output: str
 ) -> None:
     """As with VXLAN or WireGuard at the server: each connection waited 1.4 s until its segments were small
     enough."""
     left, right = joined_namespaces
-    right.run(["ip", "link", "set", "eth0", "mtu", str(OWN_MTU)])
-    (folder / "big.bin").write_bytes(BODY[:SMALL_BYTES])
+    right.ip(f"link set eth0 mtu {OWN_MTU}")
+    (site / "small.bin").write_bytes(BODY[:SMALL_BYTES])
     settings = ("--set", f"nfqueue.output={output}")
-    start(right, folder, *settings, stack="nfqueue", port=PORT, host="::" if ":" in host else "0.0.0.0")
-    began = time.monotonic()
-    for _ in range(CONNECTIONS):
-        assert fetch(left, host) == hashlib.sha256(BODY[:SMALL_BYTES]).hexdigest()
-    assert time.monotonic() - began < CONNECTIONS * 0.5
+    server = start(right, site, *settings, stack="nfqueue", port=PORT, host="::")
+    for host in (RIGHT_V4, RIGHT_V6):
+        began = time.monotonic()
+        for _ in range(CONNECTIONS):
+            assert fetch(left, host, name="small.bin") == hashlib.sha256(BODY[:SMALL_BYTES]).hexdigest()
+        assert time.monotonic() - began < CONNECTIONS * 0.5, host
+    right.ip("link set eth0 mtu 1500")
+    assert fetch(left, RIGHT_V4) == DIGEST
+    assert (frames_of(server) > 0) == (output == "frames")
+    assert_told(left, right)
 
 
-@pytest.mark.parametrize("stack", ["kernel", "nfqueue"])
-@pytest.mark.parametrize(("host", "headers"), [(RIGHT_V4, 40), (RIGHT_V6, 60)], ids=["IPv4", "IPv6"])
-def test_own_link_that_takes_less_than_the_peer__the_peer_is_told(
-    joined_namespaces: tuple[Namespace, Namespace],
-    site: Path,
-    start: Start,
-    host: str,
-    headers: int,
-    stack: str,
+def test_own_link_that_takes_less_than_the_peer__kernel_sockets__the_peer_is_told(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start
 ) -> None:
     left, right = joined_namespaces
-    right.run(["ip", "link", "set", "eth0", "mtu", str(OWN_MTU)])
-    start(right, site, stack=stack, port=PORT, host="::" if ":" in host else "0.0.0.0")
-    right.run(["ip", "link", "set", "eth0", "mtu", str(OWN_MTU - 50)])
-    with left.entered():
-        client = socket.create_connection((host, PORT), 10)
-    with client:
-        segment = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
-    assert segment == OWN_MTU - 50 - headers - TIMESTAMP_BYTES
+    right.ip(f"link set eth0 mtu {OWN_MTU}")
+    start(right, site, stack="kernel", port=PORT, host="::")
+    assert_told(left, right)
+
+
+def assert_told(left: Namespace, right: Namespace) -> None:
+    """What the server's link takes when it takes less still is what a peer sends at most."""
+    right.ip(f"link set eth0 mtu {OWN_MTU - 50}")
+    for host, headers in ((RIGHT_V4, 40), (RIGHT_V6, 60)):
+        with left.entered():
+            client = socket.create_connection((host, PORT), 10)
+        with client:
+            segment = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        assert segment == OWN_MTU - 50 - headers - TIMESTAMP_BYTES, host
 
 
 CHANGES = {
@@ -150,24 +145,34 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_change__in_the_midst_of_a_download__it_arrives_whole(
-    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, change: list[str], side: str
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start
 ) -> None:
+    """At either end, one after another."""
     left, right = joined_namespaces
     server = start(right, site, *FRAMES, stack="nfqueue", port=PORT)
+    for side, space in (("client", left), ("server", right)):
+        for name, change in CHANGES.items():
+            with more_frames(server, 0, f"{side}: {name}"):
+                received = digest_of_a_slow_download(left, partial(space.run, change))
+                assert received == DIGEST, f"{side}: {name}"
+            space.ip("link set eth0 mtu 1500")
+
+
+def digest_of_a_slow_download(client: Namespace, *between: Callable[[], object]) -> str:
+    """What curl receives at 8 MB/s, when these are called after a MiB each."""
     url = f"http://{RIGHT_V4}:{PORT}/big.bin"
     argv = ["curl", "-sS", "--fail", "--max-time", "60", "--limit-rate", "8M", url]
-    with left.start(argv, stdout=subprocess.PIPE) as curl:
+    digest = hashlib.sha256()
+    with client.start(argv, stdout=subprocess.PIPE) as curl:
         assert curl.stdout is not None
-        digest = hashlib.sha256(curl.stdout.read(1 << 20))
-        (left if side == "client" else right).run(change)
+        for call in between:
+            digest.update(curl.stdout.read(1 << 20))
+            call()
         while data := curl.stdout.read(1 << 20):
             digest.update(data)
     assert curl.returncode == 0
-    assert digest.hexdigest() == DIGEST
-    assert frames_of(server, 0) > 0
+    return digest.hexdigest()
 
 
 def test_neighbour_that_is_silent__its_hop_is_forgotten_and_the_others_are_served(
@@ -207,26 +212,16 @@ def test_auto__a_rule_comes_and_goes_in_the_midst_of_a_download__frames_stop_and
     server = start(right, site, stack="nfqueue", port=PORT)
     assert server.status()["output"] == "frames"
     assert fetch(left, RIGHT_V4) == DIGEST
-    assert frames_of(server, 0) > 0
     before = frames_of(server)
+    assert before > 0
     rule = ["iptables", "-A", "OUTPUT", "-p", "udp", "-j", "ACCEPT"]
     right.run(rule)
     assert server.status()["output"] == "packets: rules of others stand in ip filter OUTPUT"
     assert fetch(left, RIGHT_V4) == DIGEST
     assert frames_of(server) == before
-    url = f"http://{RIGHT_V4}:{PORT}/big.bin"
-    argv = ["curl", "-sS", "--fail", "--max-time", "60", "--limit-rate", "8M", url]
-    with left.start(argv, stdout=subprocess.PIPE) as curl:
-        assert curl.stdout is not None
-        digest = hashlib.sha256()
-        for command in ("-D", "-A", "-D"):
-            digest.update(curl.stdout.read(1 << 20))
-            right.run(["iptables", command, *rule[2:]])
-        while data := curl.stdout.read(1 << 20):
-            digest.update(data)
-    assert curl.returncode == 0
-    assert digest.hexdigest() == DIGEST
-    assert frames_of(server, before) > before
+    changes = [partial(right.run, ["iptables", command, *rule[2:]]) for command in ("-D", "-A", "-D")]
+    assert digest_of_a_slow_download(left, *changes) == DIGEST
+    assert frames_of(server) > before
 
 
 def test_auto__host_whose_rules_drop_what_conntrack_has_not_seen__answered_as_packets(

@@ -19,7 +19,7 @@ from gossamer.core.wire.ipv6 import build_ipv6
 from gossamer.core.wire.packet import build_packet, parse_packet
 from gossamer.core.wire.segment import ACK, PSH, RST, SYN, Segment, SynOptions
 from gossamer.core.wire.tcp import build_tcp
-from gossamer.loadtest.namespaces import LEFT_V4, LEFT_V6, RIGHT_V4, RIGHT_V6, Namespace, namespace, run
+from gossamer.loadtest.namespaces import LEFT_V4, LEFT_V6, RIGHT_V4, RIGHT_V6, Namespace, namespace
 from gossamer.loadtest.servers import Gossamer
 
 from .reaching import ANSWERED, SILENCE, SILENCE_S, apply, request
@@ -32,12 +32,6 @@ OUTGOING = 4
 BROADCAST_MAC = b"\xff" * 6
 Spaces = tuple[Namespace, Namespace]
 Start = Callable[..., Gossamer]
-
-
-def mac_of(place: Namespace) -> bytes:
-    """The hardware address of its eth0."""
-    shown = place.run(["cat", "/sys/class/net/eth0/address"])
-    return bytes.fromhex(shown.strip().replace(":", ""))
 
 
 @contextlib.contextmanager
@@ -119,28 +113,51 @@ def packet(source: str, destination: str, segment: Segment, peer_port: int) -> b
 SYN_SENT = Segment(1000, 0, SYN, 65535, syn_options=SynOptions(1460, 7, True))
 
 
-@pytest.mark.parametrize("host", list(dict.fromkeys(case.host for case in FRAMES)))
+HOSTS = list(dict.fromkeys(case.host for case in FRAMES))
+
+
+@pytest.mark.parametrize("host", HOSTS)
 def test_syn__in_a_frame_of_a_neighbour__as_with_the_kernels_tcp(
-    joined_namespaces: Spaces, folder: Path, start: Start, stack: str, host: str
+    joined_namespaces: Spaces, folder: Path, start: Start, host: str
 ) -> None:
-    """All frames to a server that listens there, each from a port of its own; what comes must come soon."""
-    client, server = joined_namespaces
-    start(server, folder, stack=stack, port=PORT, host=host)
+    start(joined_namespaces[1], folder, stack="nfqueue", port=PORT, host=host)
+    assert met("nfqueue", joined_namespaces, host) == expected(host)
+
+
+def test_syn__in_a_frame_of_a_neighbour__of_the_kernels_tcp_itself(joined_namespaces: Spaces) -> None:
+    """The same, to a socket: a handshake is all that is asked."""
+    _, server = joined_namespaces
+    for host in HOSTS:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with server.entered():
+            listening = socket.create_server((host, PORT), family=family, dualstack_ipv6=host == "::")
+        with listening:
+            assert met("kernel", joined_namespaces, host) == expected(host)
+
+
+def expected(host: str) -> dict[str, str]:
+    """What must come of each frame to a server that listens there."""
+    return {case.name: case.expected for case in FRAMES if case.host == host}
+
+
+def met(stack: str, spaces: Spaces, host: str) -> dict[str, str]:
+    """What comes of them, each from a port of its own; what comes must come soon."""
+    client, server = spaces
+    ours, theirs = (place.hardware_address("eth0") for place in spaces)
     # The neighbour would answer whoever asks for its hardware address, even 127.0.0.1.
-    for address in (LEFT_V4, LEFT_V6):
-        server.run(["ip", "neigh", "replace", address, "lladdr", mac_of(client).hex(":"), "dev", "eth0"])
+    lladdr = f"lladdr {ours.hex(':')} dev eth0"
+    server.ip(*(f"neigh replace {address} {lladdr}" for address in (LEFT_V4, LEFT_V6)))
     cases = {PEER_PORT + number: case for number, case in enumerate(FRAMES) if case.host == host}
     with packet_socket(client, "eth0") as wire, packet_socket(server) as heard:
         for peer_port, case in cases.items():
-            to = BROADCAST_MAC if case.to_all else mac_of(server)
             syn = packet(case.source, case.destination, SYN_SENT, peer_port)
-            wire.send(frame(to, mac_of(client), syn))
+            wire.send(frame(BROADCAST_MAC if case.to_all else theirs, ours, syn))
         wanted = {peer_port for peer_port, case in cases.items() if case.expected == ANSWERED}
         answered = ports_answered(heard, wanted)
-    met = {case.name: ANSWERED if port in answered else SILENCE for port, case in cases.items()}
-    for name, outcome in met.items():
+    found = {case.name: ANSWERED if port in answered else SILENCE for port, case in cases.items()}
+    for name, outcome in found.items():
         print(f"{stack:8}{outcome:10}a SYN {name}")  # the table, with pytest -s
-    assert met == {case.name: case.expected for case in cases.values()}
+    return found
 
 
 def ports_answered(heard: socket.socket, wanted: set[int]) -> set[int]:
@@ -206,11 +223,11 @@ def ask_in_fragments(
     wire: socket.socket, spaces: Spaces, source: str, destination: str, peer_port: int
 ) -> None:
     """A handshake and a request, each packet in two."""
-    client, server = spaces
+    ours, theirs = (place.hardware_address("eth0") for place in spaces)
 
     def send(segment: Segment) -> Segment:
         for piece in in_two(packet(source, destination, segment, peer_port)):
-            wire.send(frame(mac_of(server), mac_of(client), piece))
+            wire.send(frame(theirs, ours, piece))
         for port, answer in segments_from(wire, PORT, 5.0):
             if port == peer_port:
                 return answer
@@ -223,7 +240,7 @@ def ask_in_fragments(
     assert answer.ack == 1001 + len(asked.payload)
     # Nobody will acknowledge the answer: the server need not wait for it at its end.
     reset = packet(source, destination, Segment(answer.ack, 0, RST, 0), peer_port)
-    wire.send(frame(mac_of(server), mac_of(client), reset))
+    wire.send(frame(theirs, ours, reset))
 
 
 @contextlib.contextmanager
@@ -231,15 +248,15 @@ def behind_a_router(mtu: int) -> Iterator[Spaces]:
     """A client and a server; what the router between them sends to the server is at most so long."""
     with namespace() as client, namespace() as router, namespace() as server:
         for place, net in ((client, "10.79.1"), (server, "10.79.2")):
-            peer = ["peer", "name", "eth0", "netns", place.name]
-            run(["ip", "link", "add", f"to{net[-1]}", "netns", router.name, "type", "veth", *peer])
-            router.run(["ip", "addr", "add", f"{net}.1/24", "dev", f"to{net[-1]}"])
-            router.run(["ip", "link", "set", f"to{net[-1]}", "up"])
-            place.run(["ip", "addr", "add", f"{net}.2/24", "dev", "eth0"])
-            place.run(["ip", "link", "set", "eth0", "up"])
-            place.run(["ip", "route", "add", "default", "via", f"{net}.1"])
+            device = f"to{net[-1]}"
+            router.ip(
+                f"link add {device} type veth peer name eth0 netns {place.name}",
+                f"addr add {net}.1/24 dev {device}",
+                f"link set {device} up",
+            )
+            place.ip(f"addr add {net}.2/24 dev eth0", "link set eth0 up", f"route add default via {net}.1")
         router.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
-        router.run(["ip", "link", "set", "to2", "mtu", str(mtu)])
+        router.ip(f"link set to2 mtu {mtu}")
         yield client, server
 
 
@@ -254,10 +271,10 @@ def test_request__without_df_through_a_narrow_router__answered(site: Path, start
     assert joined >= 4, "it did not come in fragments"
 
 
-class Uplinks(NamedTuple):
+class Family(NamedTuple):
     """Two links between a client and a server, whose addresses end with the side's number."""
 
-    family: str
+    option: str
     command: str
     prefixes: tuple[str, str]
     length: int
@@ -265,39 +282,43 @@ class Uplinks(NamedTuple):
     """The client's address, which is behind both."""
 
 
-IPV4 = Uplinks("-4", "iptables", ("10.81.0.", "10.82.0."), 24, "10.83.0.1")
-IPV6 = Uplinks("-6", "ip6tables", ("fd81::", "fd82::"), 64, "fd83::1")
+IPV4 = Family("-4", "iptables", ("10.81.0.", "10.82.0."), 24, "10.83.0.1")
+IPV6 = Family("-6", "ip6tables", ("fd81::", "fd82::"), 64, "fd83::1")
+UPLINKS = ("up0", "up1")
 
 
-def join_twice(client: Namespace, server: Namespace, uplinks: Uplinks) -> None:
+def join_twice(client: Namespace, server: Namespace) -> None:
     """The server's default route is the first uplink; a rule on the source sends by the second what is its.
 
     Each uplink takes only what is from its own network, as providers do.
     """
-    ip = ["ip", uplinks.family]
-    client.run([*ip, "addr", "add", uplinks.client, "dev", "lo"])
-    for number, (prefix, other) in enumerate((uplinks.prefixes, uplinks.prefixes[::-1])):
-        name, table = f"up{number}", str(100 + number)
-        peer = ["peer", "name", name, "netns", server.name]
-        run(["ip", "link", "add", name, "netns", client.name, "type", "veth", *peer])
-        for place, side in ((client, 1), (server, 2)):
-            address = f"{prefix}{side}/{uplinks.length}"
-            place.run([*ip, "addr", "add", address, "dev", name, *["nodad"][: uplinks is IPV6]])
-            place.run(["ip", "link", "set", name, "up"])
-        server.run([*ip, "route", "add", "default", "via", f"{prefix}1", "table", table])
-        server.run([*ip, "rule", "add", "from", f"{prefix}2", "lookup", table])
-        client.run([uplinks.command, "-A", "INPUT", "-i", name, "-s", f"{other}2", "-j", "DROP"])
-    server.run([*ip, "route", "add", "default", "via", f"{uplinks.prefixes[0]}1"])
+    client.ip(*(f"link add {name} type veth peer name {name} netns {server.name}" for name in UPLINKS))
+    for place in (client, server):
+        place.ip(*(f"link set {name} up" for name in UPLINKS))
+    for family in (IPV4, IPV6):
+        client.ip(f"addr add {family.client} dev lo")
+        nodad = " nodad" * (family is IPV6)
+        for number, (name, prefix) in enumerate(zip(UPLINKS, family.prefixes, strict=True)):
+            client.ip(f"addr add {prefix}1/{family.length} dev {name}{nodad}")
+            server.ip(
+                f"addr add {prefix}2/{family.length} dev {name}{nodad}",
+                f"route add default via {prefix}1 table {100 + number}",
+                f"rule add from {prefix}2 lookup {100 + number}",
+                options=[family.option],
+            )
+            other = family.prefixes[1 - number]
+            client.run([family.command, "-A", "INPUT", "-i", name, "-s", f"{other}2", "-j", "DROP"])
+        server.ip(f"route add default via {family.prefixes[0]}1", options=[family.option])
 
 
-@pytest.mark.parametrize("uplinks", [IPV4, IPV6], ids=["IPv4", "IPv6"])
 def test_reply__of_a_server_with_two_uplinks__leaves_by_its_source(
-    namespace_pair: Spaces, site: Path, start: Start, stack: str, uplinks: Uplinks
+    namespace_pair: Spaces, site: Path, start: Start, stack: str
 ) -> None:
-    """By the default route, and by the other."""
+    """By the default route, and by the other; of both families."""
     client, server = namespace_pair
-    join_twice(client, server, uplinks)
+    join_twice(client, server)
     start(server, site, stack=stack, port=PORT, host="::")
-    for prefix in uplinks.prefixes:
-        url = f"http://[{prefix}2]:{PORT}/" if uplinks is IPV6 else f"http://{prefix}2:{PORT}/"
-        assert request(client, url, ANSWERED, "--interface", uplinks.client) == ANSWERED, prefix
+    for family in (IPV4, IPV6):
+        for prefix in family.prefixes:
+            url = f"http://[{prefix}2]:{PORT}/" if family is IPV6 else f"http://{prefix}2:{PORT}/"
+            assert request(client, url, ANSWERED, "--interface", family.client) == ANSWERED, prefix
