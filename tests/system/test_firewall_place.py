@@ -198,19 +198,28 @@ def uses_nat(case: Case) -> bool:
 def test_request__under_rules_of_the_host__as_with_the_kernels_tcp(
     joined_namespaces: Spaces, site: Path, start: Start, stack: str
 ) -> None:
-    """One server, and the rules one after another; those with NAT last, for a table `nat` that was made
-    stays, and has every connection tracked."""
+    """One server: first rules that come in the midst of a connection, then the others one after another;
+    those with NAT last, for a table `nat` that was made stays, and has every connection tracked."""
     client, server = joined_namespaces
     start(server, site, stack=stack, port=PORT, host="::")
-    for family, gateway in (("-4", RIGHT_V4), ("-6", RIGHT_V6)):
-        client.run(["ip", family, "route", "add", "default", "via", gateway])
     rules_before = rules_of(server)
+    assert_picked_up(client, server)
+    for family, gateway in (("-4", RIGHT_V4), ("-6", RIGHT_V6)):
+        client.ip(f"route add default via {gateway}", options=[family])
     met: dict[str, str] = {}
     for case in sorted(CASES, key=uses_nat):
         met[case.name] = meet(client, server, case)
         print(f"{stack:8}{met[case.name]:10}{case.name}")  # the table, with pytest -s
         assert rules_of(server) == rules_before, f"{case.name}: its rules were not taken back"
     assert met == {case.name: case.expected for case in CASES}
+
+
+def assert_picked_up(client: Namespace, server: Namespace) -> None:
+    """Nothing tracked the connection until now: its next packet is what conntrack begins with."""
+    later = (*TRACKED_REPLIES, *like_ufw(UFW_ALLOW)[:3], UFW_ALLOW, "iptables -P INPUT DROP")
+    with held_connection(client) as connection, applied(server, later):
+        connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def rules_of(place: Namespace) -> list[str]:
@@ -239,36 +248,18 @@ def held_connection(client: Namespace) -> "contextlib.closing[socket.socket]":
     return contextlib.closing(connection)
 
 
-def test_rules_that_come_later__connection_that_lives__is_picked_up_as_the_kernels_is(
-    joined_namespaces: Spaces, site: Path, start: Start, stack: str
-) -> None:
-    """Nothing tracked the connection until now: its next packet is what conntrack begins with."""
-    client, server = joined_namespaces
-    start(server, site, stack=stack, port=PORT, host="::")
-    with held_connection(client) as connection:
-        apply(server, (*TRACKED_REPLIES, *like_ufw(UFW_ALLOW)[:3], UFW_ALLOW, "iptables -P INPUT DROP"))
-        connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
-
-
-def test_redirect_on_the_host_itself__request_of_the_host__answered(
+def test_port__of_a_server__listens_for_ss_is_nobody_elses_and_is_redirected_to_on_the_host_itself(
     namespace: Namespace, site: Path, start: Start, stack: str
 ) -> None:
     start(namespace, site, stack=stack, port=PORT, host="127.0.0.1")
+    (line,) = namespace.run(["ss", "-Hltn", f"sport = :{PORT}"]).splitlines()
+    assert line.split()[3] == f"127.0.0.1:{PORT}"
+    with namespace.entered(), socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", PORT))
     apply(
         namespace,
         (f"iptables -t nat -A OUTPUT -p tcp --dport 80 -j REDIRECT --to-port {PORT}", *INVALID_DROPPED),
     )
     assert request(namespace, "http://127.0.0.1/", ANSWERED) == ANSWERED
-
-
-def test_port__of_a_server__listens_for_ss_and_is_nobody_elses(
-    namespace: Namespace, site: Path, start: Start, stack: str
-) -> None:
-    start(namespace, site, stack=stack, port=PORT, host="0.0.0.0")
-    (line,) = namespace.run(["ss", "-Hltn", f"sport = :{PORT}"]).splitlines()
-    assert line.split()[3] == f"0.0.0.0:{PORT}"
-    with namespace.entered(), socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with pytest.raises(OSError, match="Address already in use"):
-            other.bind(("0.0.0.0", PORT))

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ import pytest
 from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
 from gossamer.loadtest.servers import Gossamer
 
+from ..parts import ask_each
+
 pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 
 PORT = 7913
 MIB = 1 << 20
-BODY = hashlib.shake_256(b"large file").digest(48 * MIB)
+BODY = hashlib.shake_256(b"large file").digest(24 * MIB)
 """More than both ends hold."""
 STACKS = {
     "kernel": ("kernel", ()),
@@ -26,8 +29,6 @@ STACKS = {
     "frames": ("nfqueue", ("--set", "nfqueue.output=frames")),
 }
 Start = Callable[..., Gossamer]
-
-on_every_stack = pytest.mark.parametrize("stack", STACKS)
 
 
 @pytest.fixture
@@ -37,9 +38,21 @@ def site(folder: Path) -> Path:
     return folder
 
 
-def started(start: Start, place: Namespace, site: Path, stack: str) -> Gossamer:
+@pytest.mark.parametrize("stack", STACKS)
+def test_large_file__asked_whole_and_in_ranges__changed_cut_and_not_read__the_same_on_every_stack(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str
+) -> None:
+    left, right = joined_namespaces
     kind, options = STACKS[stack]
-    return start(place, site, *options, stack=kind, port=PORT)
+    server = start(right, site, *options, stack=kind, port=PORT)
+    parts: dict[str, Callable[[], object]] = {
+        "ranges, HEAD and unchanged, as of any file": partial(ask_for_ranges, left),
+        "changed while a client is slow": partial(ask_and_change, left, site),
+        "becomes shorter": partial(ask_and_shorten, left, site, server),
+    }
+    if stack != "kernel":
+        parts["clients that read nothing"] = partial(ask_and_read_nothing, left, site, server)
+    ask_each(parts.items())
 
 
 def curl(space: Namespace, *options: str) -> tuple[int, bytes]:
@@ -51,12 +64,8 @@ def curl(space: Namespace, *options: str) -> tuple[int, bytes]:
     return process.returncode, body
 
 
-@on_every_stack
-def test_ranges_head_and_unchanged__as_of_any_file(
-    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str
-) -> None:
-    left, right = joined_namespaces
-    started(start, right, site, stack)
+def ask_for_ranges(left: Namespace) -> None:
+    """Stretches of the file, its head, and nothing when it is the same."""
     for wanted, body in (
         ("0-", BODY),
         ("5-4100", BODY[5:4101]),
@@ -96,12 +105,8 @@ def rest_of(client: socket.socket, size: int = len(BODY)) -> tuple[bytes, bool]:
     return bytes(received), False
 
 
-@on_every_stack
-def test_file__that_is_changed_while_a_client_is_slow__arrives_as_it_was(
-    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str
-) -> None:
-    left, right = joined_namespaces
-    started(start, right, site, stack)
+def ask_and_change(left: Namespace, site: Path) -> None:
+    """Lengthened, replaced or removed, it arrives as it was."""
     path = site / "big.bin"
 
     def append() -> None:
@@ -121,12 +126,8 @@ def test_file__that_is_changed_while_a_client_is_slow__arrives_as_it_was(
         body = then
 
 
-@on_every_stack
-def test_file__that_becomes_shorter__the_connection_is_reset__and_the_server_lives(
-    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str
-) -> None:
-    left, right = joined_namespaces
-    server = started(start, right, site, stack)
+def ask_and_shorten(left: Namespace, site: Path, server: Gossamer) -> None:
+    """The connection is reset, and the server lives."""
     pids = server.pids()
     for left_bytes in (len(BODY) - 1, 8 * MIB + 5, 0):
         (site / "big.bin").write_bytes(BODY)
@@ -144,13 +145,9 @@ def test_file__that_becomes_shorter__the_connection_is_reset__and_the_server_liv
     assert server.pids() == pids
 
 
-@pytest.mark.parametrize("stack", ["packets", "frames"])
-def test_clients_that_read_nothing__cost_the_server_little_memory(
-    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str
-) -> None:
-    """It was 1.25 MiB for each."""
-    left, right = joined_namespaces
-    server = started(start, right, site, stack)
+def ask_and_read_nothing(left: Namespace, site: Path, server: Gossamer) -> None:
+    """What such a client costs the server: it was 1.25 MiB for each."""
+    (site / "big.bin").write_bytes(BODY)
     (pid,) = server.pids()
 
     def private_bytes() -> int:

@@ -73,28 +73,20 @@ def kill_all_of(server: Gossamer, place: Namespace) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("address", [RIGHT_V4, f"[{RIGHT_V6}]"])
-def test_all_killed__next_client__refused_at_once(
-    joined_namespaces: Spaces, site: Path, start: Start, stack: str, address: str
-) -> None:
-    client, place = joined_namespaces
-    server = start(place, site, stack=stack, port=PORT, host="::", workers=2)
-    kill_all_of(server, place)
-    asked = time.monotonic()
-    assert request(client, f"http://{address}:{PORT}/", REFUSED) == REFUSED
-    assert time.monotonic() - asked < SILENCE_S
-
-
-def test_all_killed__peer_that_sends__is_reset(
+def test_all_killed__peer_that_sends_is_reset_and_the_next_client_refused_at_once(
     joined_namespaces: Spaces, site: Path, start: Start, stack: str
 ) -> None:
     """On kernel sockets the peer gets a RST at once, here when it sends, as docs/firewall.md says."""
     client, place = joined_namespaces
-    server = start(place, site, stack=stack, port=PORT)
+    server = start(place, site, stack=stack, port=PORT, host="::", workers=2)
     with connected(client) as connection:
         connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(1000)
         kill_all_of(server, place)
+        for address in (RIGHT_V4, f"[{RIGHT_V6}]"):
+            asked = time.monotonic()
+            assert request(client, f"http://{address}:{PORT}/", REFUSED) == REFUSED, address
+            assert time.monotonic() - asked < SILENCE_S, address
         with pytest.raises(ConnectionError):
             send_on(connection)
 

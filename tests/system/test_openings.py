@@ -1,7 +1,9 @@
 """The kernel's TCP opens connections to ours: with SYN cookies, and with Fast Open."""
 
+import errno
 import hashlib
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,20 +57,20 @@ import json, socket, sys
 listening = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
 print("ready", flush=True)
-for _ in range(int(sys.argv[2])):
+for size in sys.argv[2:]:
     peer, _ = listening.accept()
     data = b""
-    while len(data) < int(sys.argv[3]):
+    while len(data) < int(size):
         data += peer.recv(65536)
     taken = bool(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[5] & 0x20)
     peer.sendall(data)
     peer.close()
     print(json.dumps(taken), flush=True)
 """
-"""Sends back what it gets, and prints of each connection whether it took data from the SYN."""
+"""Sends back so much of each connection, and prints of each whether it took data from the SYN."""
 
 CLIENT_OF_OURS = """
-import hashlib, sys
+import sys
 from gossamer.core.clock import monotonic_us
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
@@ -76,10 +78,10 @@ from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.stacks import nfqueue_stack
 
-async def ask(connector, count, size):
-    for number in range(count):
+async def ask(connector, address, sizes):
+    for number, size in enumerate(sizes):
         data = bytes((number,)) * size
-        stream = await connector.connect((sys.argv[1], int(sys.argv[2])), 5_000_000, data=data)
+        stream = await connector.connect((address, int(sys.argv[1])), 5_000_000, data=data)
         answer = b""
         while more := await stream.recv(timeout_us=5_000_000):
             answer += more
@@ -88,7 +90,11 @@ async def ask(connector, count, size):
 
 with nfqueue_stack(16, TcpParameters(fast_open="client")) as stack:
     scheduler = Scheduler(EpollWaiter(), [SleepLoop(), stack.loop], monotonic_us)
-    thread = scheduler.spawn(ask(stack.connector, int(sys.argv[3]), int(sys.argv[4])))
+    async def ask_all():
+        for word in sys.argv[2:]:
+            address, size, count = word.split(",")
+            await ask(stack.connector, address, [int(size)] * int(count))
+    thread = scheduler.spawn(ask_all())
     scheduler.run()
     assert thread.has_ended
     print(stack.loop.statistics()["fast_open_lost_total"])
@@ -98,9 +104,10 @@ with nfqueue_stack(16, TcpParameters(fast_open="client")) as stack:
 
 def reach(space: Namespace, address: str) -> None:
     """Have the two hosts know each other: a connection to a closed port is refused."""
-    family = "AF_INET6" if ":" in address else "AF_INET"
-    call = f"socket.socket(socket.{family}).connect_ex(({address!r}, 1))"
-    space.run([sys.executable, "-c", f"import socket; {call}"])
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with space.entered(), socket.socket(family) as asking:
+        asking.settimeout(10)
+        assert asking.connect_ex((address, 1)) == errno.ECONNREFUSED
 
 
 def config(folder: Path, **settings: str) -> Path:
@@ -115,27 +122,23 @@ def totals(server: Gossamer, name: str) -> int:
     return sum(worker["totals"][name] for worker in server.settled_status()["workers"])
 
 
-@pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
 def test_syn_cookies_always__kernel_client__large_file_with_scaled_windows(
     joined_namespaces: tuple[Namespace, Namespace],
     site: Path,
     files: dict[str, bytes],
     tmp_path: Path,
     start: Start,
-    address: str,
 ) -> None:
     left, right = joined_namespaces
     path = config(tmp_path, syn_cookies="always")
     server = start(right, site, "--config", str(path), stack="nfqueue", port=PORT, host="::", workers=2)
-    host = f"[{address}]" if ":" in address else address
     body = tmp_path / "body"
-    for _ in range(5):
-        left.run(
-            ["curl", "-sS", "--fail", "--max-time", "20", "-o", str(body), f"http://{host}:{PORT}/large.bin"]
-        )
-        assert hashlib.sha256(body.read_bytes()).digest() == hashlib.sha256(files["large.bin"]).digest()
+    for host in (RIGHT_V4, f"[{RIGHT_V6}]") * 3:
+        url = f"http://{host}:{PORT}/large.bin"
+        left.run(["curl", "-sS", "--fail", "--max-time", "20", "-o", str(body), url])
+        assert hashlib.sha256(body.read_bytes()).digest() == hashlib.sha256(files["large.bin"]).digest(), host
     taken = totals(server, "syn_cookies_taken_total")
-    assert taken == totals(server, "accepted_total") > 5, "nothing was opened otherwise"
+    assert taken == totals(server, "accepted_total") > 6, "nothing was opened otherwise"
 
 
 def test_syn_flood__ten_times_the_backlog__a_kernel_client_is_served_at_once(
@@ -158,39 +161,52 @@ def test_syn_flood__ten_times_the_backlog__a_kernel_client_is_served_at_once(
     assert totals(server, "syn_cookies_taken_total") == 5
 
 
-@pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
 def test_fast_open__kernel_client__data_of_the_syn_is_taken_by_any_worker(
     joined_namespaces: tuple[Namespace, Namespace],
     site: Path,
     files: dict[str, bytes],
     tmp_path: Path,
     start: Start,
-    address: str,
 ) -> None:
     left, right = joined_namespaces
     path = config(tmp_path, fast_open="server")
     server = start(right, site, "--config", str(path), stack="nfqueue", port=PORT, host="::", workers=2)
-    argv = [sys.executable, "-c", FAST_OPEN_CLIENT, address, str(PORT), "20"]
-    found: list[Any] = json.loads(left.run(argv, timeout_s=60))
-    assert [bytes.fromhex(body) for body, _ in found] == [files["one.bin"]] * 20
-    assert [was_taken for _, was_taken in found] == [False] + [True] * 19
-    assert totals(server, "fast_opens_total") == 19
+    for asked, address in enumerate((RIGHT_V4, RIGHT_V6), 1):
+        argv = [sys.executable, "-c", FAST_OPEN_CLIENT, address, str(PORT), "20"]
+        found: list[Any] = json.loads(left.run(argv, timeout_s=60))
+        assert [bytes.fromhex(body) for body, _ in found] == [files["one.bin"]] * 20, address
+        assert [was_taken for _, was_taken in found] == [False] + [True] * 19, address
+        assert totals(server, "fast_opens_total") == 19 * asked, address
 
 
-@pytest.mark.parametrize("address", [RIGHT_V4, RIGHT_V6])
-@pytest.mark.parametrize("size", [100, 20_000], ids=["all in the syn", "a part of it"])
+ALL_IN_THE_SYN, A_PART_OF_IT = 100, 20_000
+"""Octets of a request."""
+COUNT = 4
+
+
 def test_fast_open__kernel_server__takes_the_data_of_our_syn(
-    joined_namespaces: tuple[Namespace, Namespace], address: str, size: int
+    joined_namespaces: tuple[Namespace, Namespace],
 ) -> None:
+    """Over both families, with each size; the first of each family has no cookie yet."""
     left, right = joined_namespaces
     right.run(["sysctl", "-qw", "net.ipv4.tcp_fastopen=2"])
-    argv = [sys.executable, "-c", KERNEL_SERVER, str(PORT), "5", str(size)]
+    asked = [
+        (RIGHT_V4, ALL_IN_THE_SYN),
+        (RIGHT_V6, A_PART_OF_IT),
+        (RIGHT_V4, A_PART_OF_IT),
+        (RIGHT_V6, ALL_IN_THE_SYN),
+    ]
+    sizes = [str(size) for _, size in asked for _ in range(COUNT)]
+    argv = [sys.executable, "-c", KERNEL_SERVER, str(PORT), *sizes]
     server = right.start(argv, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     assert server.stdout.readline() == "ready\n"
     # A first packet over IPv6 may find no neighbour yet, and a SYN lost is not what is tried here.
-    reach(left, address)
-    argv = [sys.executable, "-c", CLIENT_OF_OURS, address, str(PORT), "5", str(size)]
+    for address in (RIGHT_V4, RIGHT_V6):
+        reach(left, address)
+    words = [f"{address},{size},{COUNT}" for address, size in asked]
+    argv = [sys.executable, "-c", CLIENT_OF_OURS, str(PORT), *words]
     assert left.run(argv, timeout_s=60) == "0\n", "no SYN was lost"
     output, _ = server.communicate(timeout=10)
-    assert output.split() == ["false"] + ["true"] * 4
+    new, known = ["false"] + ["true"] * (COUNT - 1), ["true"] * COUNT
+    assert output.split() == [*new, *new, *known, *known]

@@ -4,22 +4,22 @@ import hashlib
 import http.client
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.loadtest.namespaces import namespace as one_namespace
 from gossamer.loadtest.peers import start_nginx
-from gossamer.loadtest.servers import running, start_gossamer
+from gossamer.loadtest.servers import Gossamer, running
 
-from ..conftest import open_folder
-from .conftest import filled
+from ..parts import ask_each
 
 pytestmark = [pytest.mark.needs("nginx"), pytest.mark.slow]
 OURS, THEIRS = 7801, 7802
+Start = Callable[..., Gossamer]
 COMPARED = ("content-length", "content-range", "location")
 BROWSER = {
     "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
@@ -30,33 +30,23 @@ BROWSER = {
 }
 
 
-@pytest.fixture(
-    scope="module", params=["kernel", pytest.param("nfqueue", marks=pytest.mark.needs("nfqueue"))]
-)
-def served(
-    request: pytest.FixtureRequest, no_stale_namespaces: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Namespace, Path]]:
-    """Where ours, on each stack in turn, serves a folder at port 7801 and nginx at 7802; and the folder. No
-    test changes anything of it."""
-    del no_stale_namespaces
-    place = tmp_path_factory.mktemp("servers")
-    with one_namespace() as space, open_folder() as folder:
-        site = filled(folder)
-        with (
-            running(start_gossamer(space, site, place / "run", stack=request.param, port=OURS)),
-            running(start_nginx(space, site, place / "nginx", port=THEIRS)),
-        ):
-            yield space, site
-
-
-@pytest.fixture
-def namespace(served: tuple[Namespace, Path]) -> Namespace:
-    return served[0]
-
-
-@pytest.fixture
-def site(served: tuple[Namespace, Path]) -> Path:
-    return served[1]
+def test_clients_of_every_kind__get_what_nginx_gives_them(
+    namespace: Namespace, site: Path, files: dict[str, bytes], tmp_path: Path, start: Start, stack: str
+) -> None:
+    """Ours serves a folder at port 7801, nginx at 7802; no part changes anything of it."""
+    start(namespace, site, stack=stack, port=OURS)
+    with running(start_nginx(namespace, site, tmp_path / "nginx", port=THEIRS)):
+        ask_each(
+            [
+                ("browser", partial(ask_as_browser, namespace, files)),
+                ("HEAD", partial(ask_for_heads, namespace, files)),
+                ("ranges", partial(ask_for_ranges, namespace)),
+                ("conditions", partial(ask_conditionally, namespace)),
+                ("pipelined", partial(ask_pipelined, namespace, files)),
+                ("curl", partial(ask_with_curl, namespace, files, tmp_path)),
+                ("wrk", partial(ask_with_wrk, namespace, site, tmp_path)),
+            ]
+        )
 
 
 class Answer:
@@ -99,9 +89,8 @@ def both(space: Namespace, *requests: tuple[str, str, dict[str, str]]) -> tuple[
     return ask(space, OURS, *requests), ask(space, THEIRS, *requests)
 
 
-def test_browser_like__every_file_over_one_connection__same_bytes(
-    namespace: Namespace, files: dict[str, bytes]
-) -> None:
+def ask_as_browser(namespace: Namespace, files: dict[str, bytes]) -> None:
+    """Every file over one connection."""
     requests = [("GET", "/" + quote(name), BROWSER) for name in files]
     requests += [("GET", "/", BROWSER), ("GET", "/sub/", BROWSER), ("GET", "/sub", BROWSER)]
     requests += [("GET", "/missing", BROWSER), ("GET", "/one.bin?query=1", BROWSER)]
@@ -112,33 +101,32 @@ def test_browser_like__every_file_over_one_connection__same_bytes(
             assert a.headers["content-type"].split(";")[0] == b.headers["content-type"].split(";")[0]
 
 
-def test_head__every_file__headers_of_get_and_no_body(namespace: Namespace, files: dict[str, bytes]) -> None:
+def ask_for_heads(namespace: Namespace, files: dict[str, bytes]) -> None:
+    """Of every file the headers of GET, and no body."""
     requests = [("HEAD", "/" + quote(name), BROWSER) for name in files]
     ours, theirs = both(namespace, *requests)
     assert [a.essence() for a in ours] == [b.essence() for b in theirs]
     assert not any(a.body for a in ours)
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        "bytes=0-99",
-        "bytes=100-",
-        "bytes=-50",
-        "bytes=0-0",
-        "bytes=5-999999999",
-        "bytes=999999999-",
-        "bytes=9-3",
-        "lines=1-2",
-    ],
+RANGES = (
+    "bytes=0-99",
+    "bytes=100-",
+    "bytes=-50",
+    "bytes=0-0",
+    "bytes=5-999999999",
+    "bytes=999999999-",
+    "bytes=9-3",
+    "lines=1-2",
 )
-def test_range__one__same_part(namespace: Namespace, wanted: str) -> None:
-    requests = [("GET", f"/{name}", {"Range": wanted}) for name in ("one.bin", "medium.bin", "large.bin")]
-    ours, theirs = both(namespace, *requests)
-    assert [a.essence() for a in ours] == [b.essence() for b in theirs]
 
 
-def test_range__several__same_parts(namespace: Namespace) -> None:
+def ask_for_ranges(namespace: Namespace) -> None:
+    """One of each kind, and several at once."""
+    for wanted in RANGES:
+        requests = [("GET", f"/{name}", {"Range": wanted}) for name in ("one.bin", "medium.bin", "large.bin")]
+        ours, theirs = both(namespace, *requests)
+        assert [a.essence() for a in ours] == [b.essence() for b in theirs], wanted
     ours, theirs = both(namespace, ("GET", "/medium.bin", {"Range": "bytes=0-9,100-149,-5"}))
     assert (ours[0].status, theirs[0].status) == (206, 206)
     assert parts(ours[0]) == parts(theirs[0])
@@ -153,7 +141,8 @@ def parts(answer: Answer) -> list[tuple[str, bytes]]:
     return [(re.search(r"(?i)content-range: (.*)", head.decode())[1].strip(), body) for head, body in split]  # type: ignore[index]
 
 
-def test_conditional__unchanged_or_changed__304_or_the_file(namespace: Namespace) -> None:
+def ask_conditionally(namespace: Namespace) -> None:
+    """304 for what is unchanged, or the file."""
     for port in (OURS, THEIRS):
         (first,) = ask(namespace, port, ("GET", "/one.bin", {}))
         etag, modified = first.headers["etag"], first.headers["last-modified"]
@@ -171,9 +160,8 @@ def test_conditional__unchanged_or_changed__304_or_the_file(namespace: Namespace
         assert [a.status for a in answers] == [304, 200, 304, 206, 200, 412], port
 
 
-def test_pipelined__requests_in_one_segment__answered_in_order(
-    namespace: Namespace, files: dict[str, bytes]
-) -> None:
+def ask_pipelined(namespace: Namespace, files: dict[str, bytes]) -> None:
+    """Requests in one segment are answered in their order."""
     names = ["one.bin", "medium.bin", "empty.txt", "style.css", "large.bin", "missing", "one.bin"]
     sent = b"".join(b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n" % name.encode() for name in names)
     last = b"GET /style.css HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -208,7 +196,8 @@ def bodies(received: bytes, count: int) -> list[tuple[int, bytes]]:
     return found
 
 
-def test_curl__every_file__same_digest(namespace: Namespace, files: dict[str, bytes], tmp_path: Path) -> None:
+def ask_with_curl(namespace: Namespace, files: dict[str, bytes], tmp_path: Path) -> None:
+    """Every file has its digest."""
     for name, content in files.items():
         url = f"http://127.0.0.1:{OURS}/{quote(name)}"
         out = tmp_path / "out"
@@ -218,10 +207,12 @@ def test_curl__every_file__same_digest(namespace: Namespace, files: dict[str, by
 
 WRK_SCRIPT = """
 local file = io.open("{file}", "rb"); local expected = file:read("*a"); file:close()
-wrong = 0
+wrong, count = 0, 0
 function setup(thread) threads = threads or {{}}; table.insert(threads, thread) end
 function response(status, headers, body)
   if status ~= 200 or body ~= expected then wrong = wrong + 1 end
+  count = count + 1
+  if count >= {enough} then wrk.thread:stop() end
 end
 function done(summary, latency, requests)
   local total = 0
@@ -233,16 +224,16 @@ end
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "header"), [("one.bin", "A: b"), ("medium.bin", "A: b"), ("one.bin", "Connection: close")]
-)
-def test_wrk__64_connections__every_body_is_the_file(
-    namespace: Namespace, site: Path, tmp_path: Path, name: str, header: str
-) -> None:
+WRK_REQUESTS = 64 * 10
+
+
+def ask_with_wrk(namespace: Namespace, site: Path, tmp_path: Path) -> None:
+    """By 64 connections: every body is the file."""
     script = tmp_path / "check.lua"
-    script.write_text(WRK_SCRIPT.format(file=site / name))
-    options = ["-c64", "-t1", "-d1s", "--timeout", "10s", "-H", header, "-s", str(script)]
-    output = namespace.run(["wrk", *options, f"http://127.0.0.1:{OURS}/{name}"])
-    requests, wrong, errors = map(int, output.split("RESULT ")[1].split())
-    assert requests > 64, output
-    assert (wrong, errors) == (0, 0), output
+    for name, header in (("one.bin", "A: b"), ("medium.bin", "A: b"), ("one.bin", "Connection: close")):
+        script.write_text(WRK_SCRIPT.format(file=site / name, enough=WRK_REQUESTS))
+        options = ["-c64", "-t1", "-d1s", "--timeout", "10s", "-H", header, "-s", str(script)]
+        output = namespace.run(["wrk", *options, f"http://127.0.0.1:{OURS}/{name}"])
+        requests, wrong, errors = map(int, output.split("RESULT ")[1].split())
+        assert requests > 64, output
+        assert (wrong, errors) == (0, 0), output

@@ -47,14 +47,20 @@ def ask(sock: socket.socket) -> bytes:
     return response.read()
 
 
-def test_split__1000_connections_of_one_address__each_worker_has_40_to_60_percent(
-    namespace: Namespace, site: Path, files: dict[str, bytes], start: Start, stack: str
+def test_two_workers__split_evenly__and_one_that_is_killed_is_replaced_while_the_other_loses_nothing(
+    namespace: Namespace, site: Path, files: dict[str, bytes], tmp_path: Path, start: Start, stack: str
 ) -> None:
     server = start(namespace, site, stack=stack, workers=2, port=PORT)
+    assert_split(namespace, server, files["one.bin"])
+    assert_replaced(namespace, server, files["one.bin"], tmp_path)
+
+
+def assert_split(namespace: Namespace, server: Gossamer, content: bytes) -> None:
+    """Of 1000 connections of one address each worker has 40 to 60 percent."""
     before = accepted(server)
     connections = [connect(namespace) for _ in range(CONNECTIONS)]
     try:
-        assert all(ask(sock) == files["one.bin"] for sock in connections)
+        assert all(ask(sock) == content for sock in connections)
         grown = {pid: count - before[pid] for pid, count in accepted(server).items()}
     finally:
         for sock in connections:
@@ -68,26 +74,27 @@ def accepted(server: Gossamer) -> dict[int, int]:
     return {worker["pid"]: worker["accepted_total"] for worker in server.settled_status()["workers"]}
 
 
-def test_killed_worker__under_load__replaced_and_the_other_loses_nothing(
-    namespace: Namespace, site: Path, files: dict[str, bytes], start: Start, stack: str
-) -> None:
-    server = start(namespace, site, stack=stack, workers=2, port=PORT)
+def assert_replaced(namespace: Namespace, server: Gossamer, content: bytes, folder: Path) -> None:
+    """A worker is killed under load: it is replaced, and the other loses nothing."""
     by_worker = sort_by_worker(namespace, server)
     victim, survivor = server.status()["workers"]
+    (folder / "paced.lua").write_text("function delay() return 20 end")
     load = namespace.start(
-        ["wrk", "-c32", "-t1", "-d3s", f"http://127.0.0.1:{PORT}/one.bin"], stdout=subprocess.DEVNULL
+        ["wrk", "-c32", "-t1", "-d2s", "-s", str(folder / "paced.lua"), f"http://127.0.0.1:{PORT}/one.bin"],
+        stdout=subprocess.DEVNULL,
     )
     time.sleep(0.5)
     os.kill(victim["pid"], signal.SIGKILL)
     replacement = wait_for_replacement(server, victim, by_worker[survivor["pid"]])
     while load.poll() is None:
         for sock in by_worker[survivor["pid"]]:
-            assert ask(sock) == files["one.bin"]
+            assert ask(sock) == content
+        time.sleep(0.005)
     assert load.wait(15) == 0
     assert replacement["restarts"] == victim["restarts"] + 1
     assert survivor["pid"] in server.pids()
     sockets = [connect(namespace) for _ in range(20)]
-    assert all(ask(sock) == files["one.bin"] for sock in sockets)
+    assert all(ask(sock) == content for sock in sockets)
     for sock in (*sockets, *by_worker[survivor["pid"]], *by_worker[victim["pid"]]):
         sock.close()
 
@@ -123,7 +130,19 @@ def wait_for_replacement(
     pytest.fail("the worker was not replaced in 10 s")
 
 
-@pytest.mark.parametrize("how", ["stop", "SIGTERM", "SIGINT", "kill -9 and the next start"])
+KILLED = "kill -9, the next start, and stop"
+
+
+@pytest.mark.parametrize(
+    ("stack", "how"),
+    [
+        ("kernel", KILLED),
+        pytest.param("nfqueue", KILLED, marks=pytest.mark.needs("nfqueue")),
+        # How a signal reaches the supervisor is the same on both.
+        pytest.param("nfqueue", "SIGTERM", marks=pytest.mark.needs("nfqueue")),
+        pytest.param("nfqueue", "SIGINT", marks=pytest.mark.needs("nfqueue")),
+    ],
+)
 def test_after_the_end__no_rule_chain_process_or_socket_is_left(
     namespace: Namespace, site: Path, files: dict[str, bytes], start: Start, stack: str, how: str
 ) -> None:
@@ -134,16 +153,15 @@ def test_after_the_end__no_rule_chain_process_or_socket_is_left(
         assert ask(sock) == files["one.bin"]
     if stack == "nfqueue":
         assert rules(namespace) != rules_before
-    if how == "kill -9 and the next start":
+    if how == KILLED:
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait(10)
         wait_until_dead(workers)
         server = start(namespace, site, stack=stack, workers=2, port=PORT)
         workers = server.pids()
-    if how in ("SIGTERM", "SIGINT"):
-        os.kill(server.process.pid, getattr(signal, how))
-    else:
         assert server.control("stop").returncode == 0
+    else:
+        os.kill(server.process.pid, getattr(signal, how))
     assert server.process.wait(15) == 0
     wait_until_dead(workers)
     assert rules(namespace) == rules_before
