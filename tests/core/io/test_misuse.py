@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield
 from gossamer.core.threads.systemcall import SystemCall
 
+from ...parts import ask_each, named_part
 from .stacks import Functional, Kernel
 
 NO_OPTIONS = SocketOptions()
@@ -147,10 +149,13 @@ async def lives_beside(wrong: Callable[[], Any]) -> int:
     return len(steps)
 
 
-@pytest.mark.parametrize(("call", "arguments"), wrong_calls(), ids=named)
-def test_call_value__wrong_argument__misuse_in_the_thread_that_makes_it(
-    call: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
+@pytest.mark.parametrize("call", dict.fromkeys(call for call, _ in wrong_calls()), ids=named)
+def test_call_value__wrong_argument__misuse_in_the_thread_that_makes_it(call: Callable[..., Any]) -> None:
+    wrong = [arguments for each, arguments in wrong_calls() if each is call]
+    ask_each((named(arguments), partial(check_misuse, call, arguments)) for arguments in wrong)
+
+
+def check_misuse(call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     stack = Kernel() if call.__name__.startswith("Sock") else Functional()
     filled = with_record(call, arguments)
     assert stack.run(lives_beside(lambda: call(*filled))) == 5
@@ -235,15 +240,17 @@ METHODS: list[tuple[str, str, tuple[Any, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("owner", "method", "arguments"), METHODS, ids=named)
-def test_method__wrong_argument__misuse_in_the_thread(
-    whole: Kernel, owner: str, method: str, arguments: tuple[Any, ...]
-) -> None:
-    async def main() -> int:
-        async with everything() as things:
-            return await lives_beside(lambda: getattr(things[owner], method)(*arguments))
+@pytest.mark.parametrize(("owner", "method"), dict.fromkeys(each[:2] for each in METHODS), ids=named)
+def test_method__wrong_argument__misuse_in_the_thread(whole: Kernel, owner: str, method: str) -> None:
+    wrong = [arguments for *place, arguments in METHODS if place == [owner, method]]
 
-    assert whole.run(main()) == 5
+    async def main() -> None:
+        async with everything() as things:
+            for arguments in wrong:
+                with named_part(named(arguments)):
+                    assert await lives_beside(partial(getattr(things[owner], method), *arguments)) == 5
+
+    whole.run(main())
 
 
 FUNCTIONS: list[tuple[Callable[..., Awaitable[Any]], tuple[Any, ...]]] = [

@@ -1,6 +1,7 @@
 """Every script of tests/packets passes, and fails once an expectation of it is made wrong."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from gossamer.core.packetdrill.profiles import LINUX
 from gossamer.core.packetdrill.runner import play
 from gossamer.core.packetdrill.verdict import Outcome
+
+from ...parts import ask_each
 
 PACKETS = Path(__file__).parents[2] / "packets"
 SCRIPTS = sorted(PACKETS.rglob("*.pkt"))
@@ -32,21 +35,25 @@ def broken(text: str) -> str:
     return f"{text[: last.start('number')]}{int(last['number']) + 1}{text[last.end('number') :]}"
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
-def test_script__is_played__passes(path: Path) -> None:
-    verdict = play(path.read_text(), str(path), LINUX, tolerance_percent=TOLERANCE_PERCENT)
+@pytest.mark.parametrize("folder", sorted({path.parent.name for path in SCRIPTS}))
+def test_scripts__are_played__pass__and_with_a_wrong_expectation_fail(folder: str) -> None:
+    """One by one: `gossamer packetdrill FILE`."""
+    ask_each((name_of(path), partial(play_both, path)) for path in SCRIPTS if path.parent.name == folder)
+
+
+def play_both(path: Path) -> None:
+    """As it is, and made wrong."""
+    text = path.read_text()
+    verdict = play(text, str(path), LINUX, tolerance_percent=TOLERANCE_PERCENT)
     assert verdict.verdict is Outcome.PASS, f"{path}:{verdict.line}: {verdict.message}"
-    if "lenient" not in path.read_text().partition("\n")[0]:
+    if "lenient" not in text.partition("\n")[0]:
         assert verdict.strict is Outcome.PASS, f"{path}:{verdict.strict_line}: {verdict.strict_message}"
+    wrong = play(broken(text), str(path), LINUX, tolerance_percent=TOLERANCE_PERCENT)
+    assert wrong.verdict is Outcome.FAIL
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
-def test_script__with_a_wrong_expectation__fails(path: Path) -> None:
-    verdict = play(broken(path.read_text()), str(path), LINUX, tolerance_percent=TOLERANCE_PERCENT)
-    assert verdict.verdict is Outcome.FAIL
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
-def test_script__its_first_line__cites_the_section(path: Path) -> None:
-    assert HEAD.fullmatch(path.read_text().partition("\n")[0])
-    assert re.fullmatch(r"[a-z0-9-]+", path.stem)
+def test_scripts__their_first_line_cites_the_section() -> None:
+    assert len(SCRIPTS) > 300
+    heads = {name_of(path): path.read_text().partition("\n")[0] for path in SCRIPTS}
+    assert {name: head for name, head in heads.items() if not HEAD.fullmatch(head)} == {}
+    assert [path for path in SCRIPTS if not re.fullmatch(r"[a-z0-9-]+", path.stem)] == []

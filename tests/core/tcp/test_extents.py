@@ -105,8 +105,7 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize("every", [1, 2])
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize(("seed", "every"), [(3, 1), (4, 2)])
 @pytest.mark.parametrize("parameters", PARAMETERS.values(), ids=PARAMETERS.keys())
 @pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS.keys())
 def test_whole_transfers__every_step__is_the_same_of_files(

@@ -243,7 +243,7 @@ class OneEnd(RuleBasedStateMachine):
             assert deadline_us(self.connection) > self.now_us, "a timer that fires for ever"
 
 
-EXAMPLES = int(os.environ.get("GOSSAMER_MACHINE_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("GOSSAMER_MACHINE_EXAMPLES", "100"))
 """Runs of the machine; `make fuzz` makes more."""
 
 OneEnd.TestCase.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)

@@ -30,7 +30,7 @@ async def serves(stream: TcpStream) -> None:
 
 @pytest.mark.parametrize("park_after_us", [NEVER_US, AFTER_US], ids=["awake", "parked"])
 def test_drain__many_idle__so_many_in_a_turn__all_closed(park_after_us: int) -> None:
-    count = 20_000
+    count = 4_000
     server = CrowdedServer(serves, parameters(park_after_us))
     server.open(count)
     server.rest(2 * AFTER_US)

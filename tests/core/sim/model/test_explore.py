@@ -14,7 +14,7 @@ from gossamer.core.tcp.step import Connection, Outcome, step
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.segment import ACK, FIN, RST, Segment
 
-DEPTH, WORLDS = 12, 2_000
+DEPTH, WORLDS = 12, 1_200
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 

@@ -73,23 +73,41 @@ AGREEMENTS = {
 }
 
 
+EVERYWHERE = tuple(range(1, SEGMENTS + 1))
+ENDS_AND_BETWEEN = (*EVERYWHERE[:8], *EVERYWHERE[8:-6:5], *EVERYWHERE[-6:])
+"""What the first window and the last segments meet, and every fifth of those between."""
+WHEREVER = pytest.mark.parametrize(
+    "places",
+    [
+        pytest.param(ENDS_AND_BETWEEN, id="ends and between"),
+        pytest.param(EVERYWHERE, id="everywhere", marks=pytest.mark.long),
+    ],
+)
+
+
+@WHEREVER
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("agreement", AGREEMENTS)
-def test_one_segment_lost__wherever__one_timeout_at_the_most(window: int, agreement: str) -> None:
+def test_one_segment_lost__wherever__one_timeout_at_the_most(
+    window: int, agreement: str, places: tuple[int, ...]
+) -> None:
     parameters = AGREEMENTS[agreement]
     # A tail loss probe is waited for first.
     timers_us = RTO_US * (2 if parameters.sack else 1)
     unharmed_us, _ = transferred({0}, window, parameters)
-    for lost in range(1, SEGMENTS + 1):
+    for lost in places:
         took_us, pair = transferred({lost}, window, parameters)
         assert pair.client.timeouts_total <= 1, lost
         assert took_us - unharmed_us < timers_us + DELAYED_ACKS_US, lost
 
 
+@WHEREVER
 @pytest.mark.parametrize("window", WINDOWS)
-def test_one_segment_lost__what_goes_again_is_what_was_thrown_away(window: int) -> None:
+def test_one_segment_lost__what_goes_again_is_what_was_thrown_away(
+    window: int, places: tuple[int, ...]
+) -> None:
     """At the most a window that was full when it was lost, and as much again that was sent meanwhile."""
-    for lost in range(1, SEGMENTS + 1):
+    for lost in places:
         _, pair = transferred({lost}, window)
         assert pair.client.retransmitted_total <= 2 * min(window, SEGMENTS - lost + 1), lost
 
