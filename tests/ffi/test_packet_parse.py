@@ -276,7 +276,7 @@ HOSTILE = {
 }
 
 
-EXAMPLES = int(os.environ.get("GOSSAMER_PACKET_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("GOSSAMER_PACKET_EXAMPLES", "75"))
 """Packets of each kind; `make fuzz` takes more."""
 
 

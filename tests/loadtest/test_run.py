@@ -25,7 +25,7 @@ def outcomes(run: LoadRun) -> tuple[int, int]:
     return run.tally.outcomes_total, run.due
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     seed=st.integers(0, 1 << 32),
     rate=st.sampled_from([0.0, 3.0, 100.0, 777.7, 5_000.0]),
