@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 
 PORT = 7899
 BODY_BYTES = 8_000_000
-BODY = hashlib.shake_256(b"frames").digest(BODY_BYTES)
+BODY = Random("frames").randbytes(BODY_BYTES)
 DIGEST = hashlib.sha256(BODY).hexdigest()
 TIMESTAMP_BYTES = 12
 FRAMES = ("--set", "nfqueue.output=frames")

@@ -1,7 +1,6 @@
 """Large files to clients that are slow, or see the file change: the same on kernel sockets, and on the
 functional TCP by packets and by frames."""
 
-import hashlib
 import os
 import socket
 import subprocess
@@ -9,6 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 
 PORT = 7913
 MIB = 1 << 20
-BODY = hashlib.shake_256(b"large file").digest(24 * MIB)
+BODY = Random("large file").randbytes(24 * MIB)
 """More than both ends hold."""
 STACKS = {
     "kernel": ("kernel", ()),

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from hashlib import shake_256
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from gossamer.core.threads.cancel import CancelScope
 from .stacks import Functional, talk
 from .test_contract import SOON_US, is_deaf, outcome
 
-CONTENT = shake_256(b"a file").digest(12_000_000)
+CONTENT = Random("a file").randbytes(12_000_000)
 """More than the buffers of both ends hold."""
 
 
