@@ -7,7 +7,6 @@ CAP_NET_ADMIN.
 Source: linux/netfilter/nf_tables.h, linux/netfilter_ipv4/ip_tables.h, linux/xfrm.h.
 """
 
-import contextlib
 import ctypes
 import errno
 import os
@@ -28,7 +27,8 @@ from gossamer.ffi.netlink import (
 NETLINK_XFRM, NETLINK_NETFILTER = 6, 12
 
 NFNL_SUBSYS_NFTABLES: Final = 10
-NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETGEN = 4, 7, 16
+NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETGEN = 1, 4, 7, 16
+NFTA_TABLE_NAME: Final = 1
 NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY = 1, 3, 4, 5
 NFTA_RULE_TABLE, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE = 1, 2, 3
 NFTA_GEN_ID: Final = 1
@@ -81,6 +81,30 @@ def _first_nf_tables_rule(ours: bytes) -> str | None:
     return None
 
 
+def tables_there_are(family: str) -> frozenset[str]:
+    """The names of the tables of "ip" or "ip6" that stand in nf_tables or in ip_tables: iptables-save prints
+    no other. Raises: OSError."""
+    number = next(number for number, name in FAMILIES.items() if name == family)
+    kind = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE
+    found = set(_legacy_names(family))
+    try:
+        for body in dump(NETLINK_NETFILTER, kind, _NFGENMSG.pack(number, 0, 0)):
+            found.add(_text(attributes(body[_NFGENMSG.size :])[NFTA_TABLE_NAME]))
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # The kernel has no nf_tables.
+            raise
+    return frozenset(found)
+
+
+def _legacy_names(family: str) -> list[str]:
+    """The tables of ip_tables; none where the kernel has none."""
+    try:
+        with open(LEGACY[family][2]) as lines:
+            return lines.read().split()
+    except FileNotFoundError:
+        return []
+
+
 def nf_tables_generation() -> int | None:
     """A number that every change of nf_tables makes another one; None where the kernel has none. Raises:
     OSError."""
@@ -118,22 +142,19 @@ def legacy_sizes(tables: Iterable[str]) -> tuple[bytes, ...]:
     """What ip_tables says of the extent of those tables that there are, in IPv4 and IPv6: another one for
     another number of rules. Raises: OSError."""
     sizes = []
-    for address_family, level, names in LEGACY.values():
-        with contextlib.suppress(FileNotFoundError), open(names) as lines:
-            there_are = lines.read().split()
+    for family, (address_family, level, _) in LEGACY.items():
+        there_are = _legacy_names(family)
+        if named := [each for each in tables if each in there_are]:
             with socket.socket(address_family, socket.SOCK_DGRAM) as asked:
-                sizes += [_getsockopt_with_name(asked, level, each) for each in tables if each in there_are]
+                sizes += [_getsockopt_with_name(asked, level, each) for each in named]
     return tuple(sizes)
 
 
 def first_legacy_table() -> str | None:
     """The first table of ip_tables that has rules or chains of its own, as "FAMILY TABLE"; None when there is
     none. A table is not asked for that is not there, or the kernel would make it. Raises: OSError."""
-    for family, (address_family, level, names) in LEGACY.items():
-        try:
-            with open(names) as lines:
-                tables = lines.read().split()
-        except FileNotFoundError:
+    for family, (address_family, level, _) in LEGACY.items():
+        if not (tables := _legacy_names(family)):
             continue
         with socket.socket(address_family, socket.SOCK_DGRAM) as asked:
             for table in tables:

@@ -86,7 +86,7 @@ def active_opens(count: int, settings: NfqueueConfig = NFQUEUE_DEFAULTS) -> Iter
     owner = own_identity()
     with contextlib.ExitStack() as stack:
         with allocation_lock():
-            facts = read_facts()
+            facts = read_facts(of_network=True)
             if facts.nfqueue_obstacle:
                 raise CannotStartError(facts.nfqueue_obstacle)
             firewall.remove_dead_rules()

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.errors import what_failed
+from gossamer.ffi.rulesets import tables_there_are
 from gossamer.shards.exitcode import StackUnavailableError
 from gossamer.shards.modules import load_module, missing_modules
 from gossamer.shards.procfs import is_alive
@@ -40,6 +41,7 @@ from gossamer.shards.rules import (
 )
 
 COMMAND: Final[dict[Family, str]] = {4: "iptables", 6: "ip6tables"}
+FAMILY_NAME: Final[dict[Family, str]] = {4: "ip", 6: "ip6"}
 LOCK_WAIT_SECONDS: Final = "10"
 TIMEOUT_SECONDS: Final = 12
 """How long a command may take; longer than it waits for the lock of iptables."""
@@ -135,6 +137,15 @@ def _run_bounded(command: list[str], rules: str) -> subprocess.CompletedProcess[
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
+def _tables_of(family: Family) -> frozenset[str]:
+    """Those of TABLES that the kernel has; all where it does not say. A command for each that it has not
+    would be most of what a start costs."""
+    try:
+        return tables_there_are(FAMILY_NAME[family]) & set(TABLES)
+    except OSError:
+        return frozenset(TABLES)
+
+
 def saved_rules(family: Family) -> str:
     """The tables where our rules may stand, as iptables-save prints them.
 
@@ -146,7 +157,10 @@ def saved_rules(family: Family) -> str:
         return ""
     saved: list[str] = []
     refusals: list[FirewallError] = []
+    there_are = _tables_of(family)
     for table in TABLES:
+        if saved and table not in there_are:
+            continue
         try:
             saved.append(_run(family, ["save", "-t", table]))
         except FirewallError as error:
@@ -229,6 +243,8 @@ def remove_chains(is_wanted: Callable[[str], bool], among: Iterable[Family] = tu
     """
     removed: set[str] = set()
     for family in among:
+        if not _tables_of(family):
+            continue
         saved = saved_rules(family)
         chains = frozenset(filter(is_wanted, chains_in(saved)))
         if rules := build_removal(saved, chains):

@@ -144,15 +144,15 @@ def read_python_cpu_count() -> str:
     return "" if sys.flags.ignore_environment else os.environ.get("PYTHON_CPU_COUNT", "")
 
 
-def read_facts() -> MachineFacts:
-    """The facts of this machine and network namespace."""
+def read_facts(*, of_network: bool) -> MachineFacts:
+    """The facts of this machine and, where they are wanted, of its network namespace."""
     facts = MachineFacts(
         cpus=usable_cpus(),
         cpu_quota=read_cpu_quota(),
         python_cpu_count=read_python_cpu_count(),
-        nfqueue_obstacle=find_nfqueue_obstacle(),
+        nfqueue_obstacle=find_nfqueue_obstacle() if of_network else "",
     )
-    if facts.nfqueue_obstacle:
+    if facts.nfqueue_obstacle or not of_network:
         return facts
     try:
         queues = frozenset(queue.number for queue in read_queues())

@@ -64,10 +64,10 @@ class RuleGuard:
         """Note what stands now. Raises: FirewallError."""
         self._owner, self._targets, self._secret = owner, targets, secret
         self._chains = tuple(chain_name(target.port_first, owner) for target in targets)
+        self._traces: Traces | None = self._see_if_possible()
+        """Those that iptables-save has confirmed; None where it is to look again."""
         self._lines: Lines = firewall.our_rules(self._chains)
         self._require_jumps()
-        self._traces: Traces | None = None
-        """Those that iptables-save has confirmed; None where it is to look again."""
         self._look_at_us = 0
         self._look: threading.Thread | None = None
         self._outcome = LookOutcome()

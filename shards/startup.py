@@ -270,7 +270,7 @@ class ServerRun(contextlib.ExitStack):
             ) from error
 
     def _open_stack_or_fall_back(self, host: str) -> None:
-        facts = read_facts()
+        facts = read_facts(of_network=self.config.server.stack != "kernel")
         try:
             self._open_stack(host, facts)
         except StackUnavailableError as error:

@@ -17,6 +17,7 @@ from gossamer.ffi.rulesets import (
     legacy_sizes,
     nf_tables_generation,
     nf_tables_rules,
+    tables_there_are,
 )
 from gossamer.loadtest.namespaces import Namespace
 
@@ -59,6 +60,18 @@ def test_rule_of_others__is_named(namespace: Namespace, command: str, found: str
     apply(namespace, *OUR_RULES, command)
     with namespace.entered():
         assert first_nf_tables_rule(OURS) == found
+
+
+def test_tables__of_each_family__as_they_come(namespace: Namespace) -> None:
+    with namespace.entered():
+        assert tables_there_are("ip") == tables_there_are("ip6") == frozenset()
+    apply(namespace, *OUR_RULES, "ip6tables -t mangle -N OTHER")
+    with namespace.entered():
+        assert (tables_there_are("ip"), tables_there_are("ip6")) == ({"security"}, {"mangle"})
+    if shutil.which("iptables-legacy"):
+        apply(namespace, "iptables-legacy -t mangle -N OTHER")
+        with namespace.entered():
+            assert tables_there_are("ip") == {"security", "mangle"}
 
 
 def test_ipsec_policy__is_seen(namespace: Namespace) -> None:

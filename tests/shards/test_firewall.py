@@ -1,7 +1,9 @@
 """The firewall's doer, in a namespace of its own."""
 
 import os
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +45,21 @@ def test_install_and_remove__everything_there_and_gone(namespace: Namespace) -> 
         assert installed.chains == (chain_name(18080, own_identity()),)
         assert firewall.remove_rules_of(own_identity()) == list(installed.chains)
         assert rules() == []
+
+
+def test_remove__no_table_of_ours__no_command_is_run(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("iptables-save", "ip6tables-save"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho x >> {tmp_path}/ran\nexec {shutil.which(name)} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with namespace.entered():
+        assert firewall.remove_dead_rules() == []
+        assert not (tmp_path / "ran").exists()
+        firewall.install_rules(dead_owner(), TARGET, 1)
+        assert len(firewall.remove_dead_rules()) == 1
+        assert (tmp_path / "ran").read_text() == "x\n", "one family, one table"
 
 
 def test_install__both_families_where_the_host_is_both(namespace: Namespace) -> None:
