@@ -12,7 +12,6 @@ import errno
 import fcntl
 import mmap
 import os
-import tempfile
 from typing import Final
 
 SHARED_MEMORY: Final = "/dev/shm"
@@ -21,6 +20,8 @@ REFUSALS: Final = frozenset({errno.ENOSYS, errno.EPERM, errno.EACCES})
 
 
 def _nameless_file() -> int:
+    import tempfile  # A good part of a start, and of use here alone.
+
     folder = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else tempfile.gettempdir()
     fd, path = tempfile.mkstemp(prefix="gossamer-", dir=folder)
     os.unlink(path)

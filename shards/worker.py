@@ -6,7 +6,6 @@ Owns the order of these steps. Everything is imported and the application loaded
 dropped user may not be able to walk to the files of this installation.
 """
 
-import argparse
 import gc
 import importlib
 import logging
@@ -203,9 +202,11 @@ def run_worker(plan: WorkerPlan) -> None:
 def main() -> None:
     """The worker's command."""
     hold_standard_descriptors()
-    parser = argparse.ArgumentParser(description="A worker of gossamer; the supervisor starts it.")
-    parser.add_argument("--plan-fd", type=int, required=True)
-    plan = decode_plan(read_message(parser.parse_args().plan_fd))
+    match sys.argv[1:]:
+        case ["--plan-fd", fd] if fd.isdecimal():
+            plan = decode_plan(read_message(int(fd)))
+        case _:
+            raise SystemExit("usage: python -P -m gossamer.shards.worker --plan-fd N; the supervisor starts it")
     try:
         run_worker(plan)
     except (CommandError, CongestionControlError) as error:
