@@ -18,8 +18,10 @@ import pytest
 
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.exitcode import NotRunningError
 from gossamer.shards.rundir import CONTROL
 
+from ..cli.inside import Done, gossamer
 from .family import END
 
 GOSSAMER = str(Path(sys.executable).parent / "gossamer")
@@ -65,20 +67,28 @@ class Server:
         """All that it has printed."""
         return self.output.read_text()
 
-    def command(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """Run a command about this server."""
-        return subprocess.run(
-            [*self.prefix, GOSSAMER, *argv, "--run-dir", str(self.directory)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def command(self, *argv: str, **environment: str) -> Done:
+        """Run a command about this server, in this process."""
+        return gossamer(*argv, "--run-dir", str(self.directory), **{"COLUMNS": "200", **environment})
 
     def status(self) -> dict[str, Any]:
         """Its status, asked as `gossamer status` does it, but without a process for it."""
         found: dict[str, Any] = ask(self.directory / CONTROL, ControlRequest("status")).result
         return found
+
+    def wait_serving(self) -> dict[str, Any]:
+        """Its status, once every worker serves; for one that cannot say so where it is seen."""
+
+        def serving() -> dict[str, Any] | None:
+            assert self.process.poll() is None, self.log()
+            try:
+                status = self.status()
+            except NotRunningError:
+                return None
+            return status if all(worker["state"] == "serving" for worker in status["workers"]) else None
+
+        status: dict[str, Any] = wait_until(serving, "every worker serves")
+        return status
 
     def port(self) -> int:
         """Its port, as it has printed it."""
@@ -139,7 +149,7 @@ def serve(site: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
         target: str = str(site),
         name: str = "run",
         prefix: tuple[str, ...] = (),
-        workers: str = "2",
+        workers: str = "1",
         **environment: str,
     ) -> Server:
         count = ["--workers", workers] if workers else []

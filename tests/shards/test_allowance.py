@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gossamer.ffi.privileges import CAP_NET_ADMIN
 from gossamer.shards.allowance import connections_max
 
+from ..cli.inside import gossamer
 from .conftest import PATIENCE_SECONDS, Place, Server, wait_until
 
 Serve = Callable[..., Server]
@@ -39,7 +40,7 @@ def get(connection: http.client.HTTPConnection, path: str) -> tuple[int, int]:
 def test_more_clients_than_descriptors__files_are_still_opened(serve: Serve, site: Path) -> None:
     for number in range(FILES):
         (site / f"{number}.bin").write_bytes(bytes(LARGE_BYTES))
-    server = serve("--workers", "1", prefix=FEW).wait_ready()
+    server = serve(prefix=FEW).wait_ready()
     port = server.status()["port"]
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     assert get(client, "/") == (200, 6)
@@ -55,14 +56,7 @@ def test_more_clients_than_descriptors__files_are_still_opened(serve: Serve, sit
 
 
 def test_memory__a_handler_wants_more__it_fails_and_the_server_goes_on(place: Place) -> None:
-    argv = (
-        "--workers",
-        "1",
-        "--set",
-        "server.limit_memory_bytes=512MiB",
-        "--set",
-        "server.limit_descriptors=300",
-    )
+    argv = ("--set", "server.limit_memory_bytes=512MiB", "--set", "server.limit_descriptors=300")
     server = place.start(*argv, target="hostile:handler", PYTHONPATH=HERE).wait_ready()
     assert place.ask(server.port(), "allocate 1000") == "done"
     with pytest.raises((AssertionError, OSError)):
@@ -73,20 +67,26 @@ def test_memory__a_handler_wants_more__it_fails_and_the_server_goes_on(place: Pl
     assert (held["descriptors_max"], held["memory_max"]) == ("300", str(512 << 20))
 
 
-def test_limit__of_no_sense__refused_with_what_is_allowed(serve: Serve) -> None:
-    server = serve("--set", "server.limit_memory_bytes=much")
-    assert server.wait_end() == 2
-    assert "server.limit_memory_bytes: found 'much'; allowed: an integer of at least 0" in server.log()
+def test_limit__of_no_sense__refused_with_what_is_allowed() -> None:
+    done = gossamer("serve", ".", "--check-config", "--set", "server.limit_memory_bytes=much")
+    assert done.returncode == 2
+    assert "server.limit_memory_bytes: found 'much'; allowed: an integer of at least 0" in done.stderr
 
 
 @pytest.mark.needs("another-user")
-def test_status__what_holds_a_worker__as_the_kernel_says(place: Place) -> None:
+def test_worker__is_nobody_with_no_more_than_it_needs__as_the_status_says(place: Place) -> None:
     server = place.start(prefix=("setpriv", "--groups=0,1,4", "--")).wait_ready()
-    held = server.status()["workers"][0]["held"]
-    capabilities = 1 << CAP_NET_ADMIN if place.stack == "nfqueue" else 0
+    (worker,) = server.status()["workers"]
+    held, capabilities = worker["held"], 1 << CAP_NET_ADMIN if place.stack == "nfqueue" else 0
     assert held["uid"] == 65534
     assert list(held["groups"]) == []
     assert (held["capabilities"], held["no_new_privileges"]) == (capabilities, True)
     shown = server.command("status").stdout
     has = "CAP_NET_ADMIN" if capabilities else "no capabilities"
     assert f"workers: uid 65534; no further groups; {has}; no new privileges; " in shown
+    text = Path(f"/proc/{worker['pid']}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+    assert fields["Uid"].split() == ["65534"] * 4
+    assert fields["Groups"].split() == []
+    assert {int(fields[name], 16) for name in ("CapPrm", "CapEff")} == {capabilities}
+    assert (int(fields["CapInh"], 16), fields["NoNewPrivs"]) == (0, "1")

@@ -68,8 +68,8 @@ def test_end__iptables_is_gone__exit_3_and_how_many_rules_stay(
     assert "Traceback" not in server.log()
     for name in gone:
         (commands / name).symlink_to(shutil.which(name) or "")
-    assert server.command("firewall", "show").returncode != 1
     with namespace.entered():
+        assert server.command("firewall", "show", PATH=str(commands)).returncode != 1
         assert len(firewall.remove_dead_rules()) == 1
         assert firewall.our_rules() == {"iptables": [], "ip6tables": []}
 

@@ -10,9 +10,25 @@ TEXT = b"The same words again and again. " * 1000
 TAKES = "Accept-Encoding: gzip;q=1.0, *;q=0.5"
 
 
-def test_compress__text_comes_back_whole_and_as_a_range(place: Place, site: Path) -> None:
-    (site / "page.html").write_bytes(TEXT)
-    port = place.start("--workers", "1", "--compress").wait_ready().port()
+def test_coded__compressed_precompressed_and_with_own_fields__whole_and_as_a_range(
+    place: Place, site: Path, tmp_path: Path
+) -> None:
+    large = gzip.compress(bytes(range(256)) * 4000, 0)
+    for name, content in (
+        *(("page.html", TEXT), ("a.css", TEXT), ("a.css.gz", b"small"), ("b.css", TEXT), ("b.css.gz", large)),
+    ):
+        (site / name).write_bytes(content)
+    config = tmp_path / "gossamer.toml"
+    config.write_text('[web]\nfields = { X-Own = "yes" }\ncache_control = { "*.html" = "no-cache" }\n')
+    options = ("--compress", "--precompressed", "--config", str(config))
+    port = place.start(*options).wait_ready().port()
+    text_comes_back_whole_and_as_a_range(place, port)
+    for name, content in (("a.css", b"small"), ("b.css", large)):
+        a_precompressed_one_is_sent_as_it_lies_there(place, port, name, content)
+    cache_control_and_own_fields_are_the_files(place, port)
+
+
+def text_comes_back_whole_and_as_a_range(place: Place, port: int) -> None:
     plain, body = get(place, port, "/page.html")
     assert (plain.field("content-encoding"), plain.field("vary"), body) == (None, "Accept-Encoding", TEXT)
     coded, body = get(place, port, "/page.html", TAKES)
@@ -26,22 +42,14 @@ def test_compress__text_comes_back_whole_and_as_a_range(place: Place, site: Path
     assert (whole.status, again) == (200, body)
 
 
-def test_precompressed__small_and_large__as_they_lie_there(place: Place, site: Path) -> None:
-    large = gzip.compress(bytes(range(256)) * 4000, 0)
-    for name, content in (("a.css", TEXT), ("a.css.gz", b"small"), ("b.css", TEXT), ("b.css.gz", large)):
-        (site / name).write_bytes(content)
-    port = place.start("--workers", "1", "--precompressed").wait_ready().port()
-    for name, content in (("a.css", b"small"), ("b.css", large)):
-        response, body = get(place, port, f"/{name}", TAKES)
-        assert (response.field("content-encoding"), body) == ("gzip", content)
-        assert response.field("content-type") == "text/css; charset=utf-8"
-        assert get(place, port, f"/{name}")[1] == TEXT
+def a_precompressed_one_is_sent_as_it_lies_there(place: Place, port: int, name: str, content: bytes) -> None:
+    response, body = get(place, port, f"/{name}", TAKES)
+    assert (response.field("content-encoding"), body) == ("gzip", content)
+    assert response.field("content-type") == "text/css; charset=utf-8"
+    assert get(place, port, f"/{name}")[1] == TEXT
 
 
-def test_cache_control_and_own_fields__from_the_file(place: Place, tmp_path: Path) -> None:
-    config = tmp_path / "gossamer.toml"
-    config.write_text('[web]\nfields = { X-Own = "yes" }\ncache_control = { "*.html" = "no-cache" }\n')
-    port = place.start("--workers", "1", "--config", str(config)).wait_ready().port()
+def cache_control_and_own_fields_are_the_files(place: Place, port: int) -> None:
     response, body = get(place, port)
     assert (response.field("x-own"), response.field("cache-control"), body) == ("yes", "no-cache", b"hello\n")
     missing, _ = get(place, port, "/absent")

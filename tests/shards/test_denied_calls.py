@@ -10,30 +10,36 @@ import pytest
 
 from gossamer.ffi.systemcalls import exists, refusal
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.shards.machine import find_loopback_obstacle, usable_cpus
+from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.machine import find_loopback_obstacle, require_calls_of, require_machine, usable_cpus
 from gossamer.shards.needs import NEEDS, find_refused
 
-from ..refuse import numbers
-from .denied import CANNOT_START, Outcome, Trial, make_site, try_serving
+from ..refuse import numbers, refuse
+from .denied import CANNOT_START, Outcome, Trial, try_serving
 from .denied_calls import TABLE, End, Stack
 
 ERRNOS = ("ENOSYS", "EPERM")
 
-TYPICAL = [
-    ("openat2", "ENOSYS"),
+DONE_WITHOUT = [
     ("openat2", "EPERM"),
     ("memfd_create", "ENOSYS"),
     ("prlimit64", "EPERM"),
     ("preadv2", "EPERM"),
     ("fadvise64", "EPERM"),
     ("io_uring_enter", "EPERM"),
-    ("clone3", "EPERM"),
+]
+"""Cases of the table that are always tried, all of them by one server; GOSSAMER_DENIED_CALLS=1 tries each."""
+
+NEEDED = [
     ("accept4", "ENOSYS"),
     ("eventfd2", "EPERM"),
     ("epoll_create1", "ENOSYS"),
     ("sendfile", "ENOSYS"),
 ]
-"""The cases of the table that are always tried; GOSSAMER_DENIED_CALLS=1 tries all."""
+"""Cases that are always tried where a start looks at them."""
+
+ENDINGS = [("accept4", "ENOSYS"), ("clone3", "EPERM")]
+"""Cases of a line that are always tried by a server: one by that look, one later."""
 
 EVERY = [(call, errno_name) for call in TABLE for errno_name in ERRNOS]
 NOT_WANTED = pytest.mark.skip(reason="GOSSAMER_DENIED_CALLS=1 tries the whole table (minutes)")
@@ -64,15 +70,50 @@ def try_call(call: str, errno_name: str, folder: Path, stack: Stack, prefix: lis
     check(outcome, call, TABLE[call].end(errno_name, stack))
 
 
-@pytest.mark.parametrize(("call", "errno_name"), TYPICAL)
-def test_kernel_sockets__a_call_refused__serves_or_says_so(
-    call: str, errno_name: str, tmp_path: Path
-) -> None:
+def test_kernel_sockets__calls_refused_that_it_does_without__serves(tmp_path: Path) -> None:
+    assert {TABLE[call].end(errno_name, "kernel") for call, errno_name in DONE_WITHOUT} == {End.SERVES}
+    there = [(call, errno_name) for call, errno_name in DONE_WITHOUT if call in numbers()]
+    outcome = try_serving(there, tmp_path, ["--stack", "kernel"])
+    assert outcome.serves, outcome
+
+
+@pytest.mark.parametrize(("call", "errno_name"), ENDINGS)
+def test_kernel_sockets__a_call_refused__says_so(call: str, errno_name: str, tmp_path: Path) -> None:
     try_call(call, errno_name, tmp_path, "kernel", [])
 
 
+def said_at_the_start(rule: str) -> str:
+    """What a child of ours is told to which a call is refused, before it opens anything."""
+    numbers()
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            refuse([rule])
+            require_machine()
+            require_calls_of("kernel")
+        except CannotStartError as error:
+            os.write(write, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with open(read, "rb") as said:
+        line = said.read()
+    os.waitpid(pid, 0)
+    return line.decode()
+
+
+def test_start__a_call_that_is_needed_refused__named_with_the_way_out() -> None:
+    for call, errno_name in NEEDED:
+        if call in numbers():
+            assert TABLE[call].end(errno_name, "kernel") is End.LINE
+            assert said_at_the_start(f"{call}:{errno_name}").startswith(
+                f"a server needs {call}, and this kernel"
+            )
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("call", "errno_name"), if_wanted([case for case in EVERY if case not in TYPICAL]))
+@pytest.mark.parametrize(("call", "errno_name"), if_wanted(EVERY))
 def test_kernel_sockets__any_call_refused__serves_or_says_so(
     call: str, errno_name: str, tmp_path: Path
 ) -> None:
@@ -144,19 +185,16 @@ def test_no_ipv6__host_any__one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("nfqueue")
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_lo_down__server_on_it__one_line(tmp_path: Path, namespace: Namespace, host: str) -> None:
-    namespace.run(["ip", "link", "set", "lo", "down"])
-    outcome = try_serving([], tmp_path, ["--stack", "auto", "--host", host], namespace.command([]))
-    assert "the interface lo is down: ip link set lo up" in outcome.line, outcome
-
-
-@pytest.mark.needs("nfqueue")
-def test_lo_down__server_on_any_address__may_serve_others_and_warns(
+def test_lo_down__server_on_it__one_line__on_any_address_it_may_serve_others_and_warns(
     tmp_path: Path, namespace: Namespace
 ) -> None:
     namespace.run(["ip", "link", "set", "lo", "down"])
-    argv = [str(make_site(tmp_path)), "--stack", "kernel", "--host", "0.0.0.0"]
+    with namespace.entered():
+        for host in ("127.0.0.1", "::1"):
+            assert find_loopback_obstacle(host).endswith("the interface lo is down: ip link set lo up")
+    refused = try_serving([], tmp_path, ["--stack", "auto", "--host", "::1"], namespace.command([]))
+    assert "the interface lo is down: ip link set lo up" in refused.line, refused
+    argv = [str(tmp_path / "site"), "--stack", "kernel", "--host", "0.0.0.0"]
     trial = Trial([], namespace.command([]), tmp_path, argv)
     try:
         assert trial.wait_ready(), trial.log

@@ -40,13 +40,15 @@ def packets_in(server: Server) -> list[int]:
     return [worker.packets_in_total for worker in fetch_status(server.directory).workers]
 
 
-def test_icmp_error__quotes_our_port__reaches_the_shard_of_its_flow(
+def test_icmp_error__quotes_our_port__reaches_the_shard_of_its_flow__another_is_not_ours(
     serve: Callable[..., Server], namespace: Namespace
 ) -> None:
     prefix = tuple(namespace.command([]))
-    server = serve("--stack", "nfqueue", "--port", str(PORT), prefix=prefix).wait_ready()
-    with namespace.entered():
-        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    server = serve("--stack", "nfqueue", "--port", str(PORT), prefix=prefix, workers="2").wait_ready()
+    with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
+        for sport, dport in ((80, PORT), (PORT + 1, 80), (22, 443)):
+            raw.sendto(unreachable("127.0.0.1", "127.0.0.1", sport, dport), ("127.0.0.1", 0))
+        assert packets_in(server) == [0, 0]
         for _ in range(8):
             before = packets_in(server)
             client = socket.create_connection(("127.0.0.1", PORT), timeout=5)
@@ -56,15 +58,3 @@ def test_icmp_error__quotes_our_port__reaches_the_shard_of_its_flow(
             (flow_shard,) = (i for i in (0, 1) if connected[i] != before[i])
             assert [after[i] - connected[i] for i in (0, 1)] == [int(i == flow_shard) for i in (0, 1)]
             client.close()
-        raw.close()
-
-
-def test_icmp_error__quotes_another_port__is_not_ours(
-    serve: Callable[..., Server], namespace: Namespace
-) -> None:
-    prefix = tuple(namespace.command([]))
-    server = serve("--stack", "nfqueue", "--port", str(PORT), prefix=prefix).wait_ready()
-    with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
-        for sport, dport in ((80, PORT), (PORT + 1, 80), (22, 443)):
-            raw.sendto(unreachable("127.0.0.1", "127.0.0.1", sport, dport), ("127.0.0.1", 0))
-        assert packets_in(server) == [0, 0]

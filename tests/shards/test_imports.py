@@ -32,7 +32,7 @@ def private(tmp_path: Path) -> Path:
 
 @pytest.mark.needs("another-user")
 def test_start__handler_in_a_private_folder__warned_of_with_the_way_out(serve: Serve, private: Path) -> None:
-    server = serve("--workers", "1", target="hidden:handler", PYTHONPATH=str(private)).wait_ready()
+    server = serve(target="hidden:handler", PYTHONPATH=str(private)).wait_ready()
     (line,) = [line for line in server.log().splitlines() if LINE in line]
     assert f"{private}: Permission denied" in line
     assert "name a user who may (server.user)" in line
@@ -90,9 +90,9 @@ def test_serve_a_handler__in_a_folder_of_traps__none_of_them_is_run(place: Place
     assert (trap / "ran").read_text() == ""
 
 
-def test_worker__empty_part_of_pythonpath__is_not_handed_on(place: Place) -> None:
+def test_worker__empty_part_of_pythonpath__is_not_handed_on(serve: Serve) -> None:
     tests = str(Path(__file__).parent)
-    server = place.start("--workers", "1", PYTHONPATH=f":{tests}:").wait_ready()
+    server = serve(PYTHONPATH=f":{tests}:").wait_ready()
     environment = Path(f"/proc/{server.worker_pids()[0]}/environ").read_bytes().split(b"\0")
     assert f"PYTHONPATH={tests}".encode() in environment
 

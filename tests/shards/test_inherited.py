@@ -27,6 +27,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 WRAPPED = (sys.executable, "-c", WRAPPER)
 VALID = sum(1 << number - 1 for number in signal.valid_signals())
 """Not the signals that the C library keeps for itself, which nobody can set."""
+LONG_SECONDS = 60
 OF_PYTHON = 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1
 
 
@@ -48,20 +49,16 @@ def family(server: Server) -> list[int]:
     return [supervisor.pid, *(child.pid for child in supervisor.children())]
 
 
-def test_server__of_blocked_and_ignored_signals__has_none(place: Place) -> None:
+def test_server__of_blocked_and_ignored_signals__has_none_reloads_says_and_drains(place: Place) -> None:
     server = place.start(prefix=WRAPPED).wait_ready()
-    assert len(family(server)) == 3
+    workers = server.worker_pids()
+    assert len(family(server)) == 2
     for pid in family(server):
         found = fields(pid)
         assert int(found["SigBlk"], 16) == 0
         assert int(found["SigIgn"], 16) & VALID == OF_PYTHON
         assert int(found["Umask"], 8) == 0o077
         assert open_files(pid) == [str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])] * 2
-
-
-def test_server__of_blocked_signals__reloads_says_and_drains(place: Place) -> None:
-    server = place.start(prefix=WRAPPED).wait_ready()
-    workers = server.worker_pids()
     os.kill(workers[0], signal.SIGUSR1)
     wait_until(lambda: "SIGUSR1 means nothing to a worker" in server.log(), "the worker's line")
     server.process.send_signal(signal.SIGUSR1)
@@ -75,10 +72,13 @@ def test_server__of_blocked_signals__reloads_says_and_drains(place: Place) -> No
     assert "did not end in time" not in server.log()
 
 
-def test_server__of_blocked_signals__ends_at_once_by_sigint(place: Place) -> None:
-    server = place.start(prefix=WRAPPED).wait_ready()
-    server.process.send_signal(signal.SIGINT)
-    assert server.wait_end() == 0
+def test_server__of_blocked_signals__ends_at_once_by_sigint__whoever_asks(place: Place) -> None:
+    server = place.start("--timeout-graceful-shutdown", f"{LONG_SECONDS}s", prefix=WRAPPED).wait_ready()
+    with place.connect(server.port()) as connection:
+        connection.send(b"GET / HTTP/1.1\r\n")
+        wait_until(lambda: server.status()["workers"][0]["connections"] == 1, "a connection")
+        server.process.send_signal(signal.SIGINT)
+        assert server.wait_end(LONG_SECONDS / 2) == 0
     assert "did not end in time" not in server.log()
 
 

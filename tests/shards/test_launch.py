@@ -12,34 +12,43 @@ HERE = str(Path(__file__).parent)
 MOST = (1 << 64) - 1
 
 
-def start(place: Place, *argv: str) -> Server:
-    """A server of two workers whose handler does what it is told."""
-    return place.start(*argv, target="hostile:handler", PYTHONPATH=HERE).wait_ready()
-
-
 def ask_each(place: Place, server: Server, question: str) -> set[str]:
     """What the workers answer, over connections enough for each to get one."""
     return {place.ask(server.port(), question) for _ in range(12)}
 
 
-@pytest.mark.parametrize("word", ["99", str(MOST)])
-def test_worker__stores_a_state_that_is_none__it_alone_is_killed_and_replaced(
-    place: Place, word: str
-) -> None:
-    server = start(place)
-    before = set(server.worker_pids())
-    place.ask(server.port(), f"store state {word}")
-    wait_until(lambda: "what it says of its state is none: killed" in server.log(), "the worker is killed")
+def wait_until_all_serve(server: Server) -> None:
     wait_until(
         lambda: all(each["state"] == "serving" for each in server.status()["workers"]), "both serve again"
     )
-    assert len(before & set(server.worker_pids())) == 1
+
+
+def restarts(server: Server) -> int:
+    return sum(each["restarts"] for each in server.status()["workers"])
+
+
+def test_worker__in_other_hands__harms_no_other_and_is_replaced_alone(place: Place) -> None:
+    """One server of two workers, whose handler does what it is told."""
+    options = ("--set", "supervisor.heartbeat_timeout=2s")
+    server = place.start(*options, target="hostile:handler", PYTHONPATH=HERE, workers="2").wait_ready()
+    descriptors_are_of_no_other_worker(place, server)
+    largest_of_all_numbers_and_status_still_answers(place, server)
+    for word in ("99", str(MOST)):
+        a_state_that_is_none_and_it_alone_is_replaced(place, server, word)
+    all_counters_that_it_reaches_are_its_own_row(place, server)
+    a_heart_that_beats_in_a_time_to_come_is_killed_when_it_hangs(place, server)
     assert "Traceback" not in server.log()
     assert server.command("stop").returncode == 0
 
 
-def test_worker__stores_the_largest_of_all__status_still_answers(place: Place) -> None:
-    server = start(place)
+def descriptors_are_of_no_other_worker(place: Place, server: Server) -> None:
+    for held in ask_each(place, server, "descriptors"):
+        lines = held.splitlines()
+        assert len([line for line in lines if "gossamer-counters" in line]) == 1, held
+        assert not [line for line in lines if "control.sock" in line or line.endswith("/lock")], held
+
+
+def largest_of_all_numbers_and_status_still_answers(place: Place, server: Server) -> None:
     ask_each(place, server, "totals")
     victim = server.worker_pids()[0]
     os.kill(victim, signal.SIGKILL)
@@ -48,28 +57,29 @@ def test_worker__stores_the_largest_of_all__status_still_answers(place: Place) -
     found = server.command("status")
     assert (found.returncode, found.stderr) == (0, "")
     assert server.command("status", "--json").returncode == 0
-    assert "Traceback" not in server.log()
+    wait_until_all_serve(server)
 
 
-def test_worker__overwrites_all_counters_it_reaches__only_its_own_row(place: Place) -> None:
-    server = start(place)
+def a_state_that_is_none_and_it_alone_is_replaced(place: Place, server: Server, word: str) -> None:
+    before, said = set(server.worker_pids()), "what it says of its state is none: killed"
+    count = server.log().count(said)
+    place.ask(server.port(), f"store state {word}")
+    wait_until(lambda: server.log().count(said) == count + 1, "the worker is killed")
+    wait_until(lambda: before != set(server.worker_pids()), "it is gone")
+    wait_until_all_serve(server)
+    assert len(before & set(server.worker_pids())) == 1
+
+
+def all_counters_that_it_reaches_are_its_own_row(place: Place, server: Server) -> None:
     assert ask_each(place, server, "mappings") == {"1"}
+    count, before = server.log().count("its state is none"), restarts(server)
     place.ask(server.port(), "overwrite")
-    wait_until(lambda: "its state is none" in server.log(), "the worker is killed")
-    wait_until(lambda: sum(each["restarts"] for each in server.status()["workers"]) == 1, "one is replaced")
-    assert server.log().count("its state is none") == 1
+    wait_until(lambda: restarts(server) == before + 1, "one is replaced")
+    wait_until_all_serve(server)
+    assert server.log().count("its state is none") == count + 1
 
 
-def test_worker__heart_beats_in_a_time_to_come__is_killed_when_it_hangs(place: Place) -> None:
-    server = start(place, "--workers", "1", "--set", "supervisor.heartbeat_timeout=1s")
+def a_heart_that_beats_in_a_time_to_come_is_killed_when_it_hangs(place: Place, server: Server) -> None:
     with pytest.raises((AssertionError, OSError)):
         place.ask(server.port(), "hang")
     wait_until(lambda: "no heartbeat for" in server.log(), "it is killed", seconds=10)
-
-
-def test_worker__descriptors__of_no_other_worker(place: Place) -> None:
-    server = start(place)
-    for held in ask_each(place, server, "descriptors"):
-        lines = held.splitlines()
-        assert len([line for line in lines if "gossamer-counters" in line]) == 1, held
-        assert not [line for line in lines if "control.sock" in line or line.endswith("/lock")], held

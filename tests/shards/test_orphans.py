@@ -37,18 +37,15 @@ def children(server: Server) -> int:
 
 
 @pytest.mark.needs("pid-namespaces")
-def test_process_1__orphans_of_a_handler__reaped_within_a_second(place: Place) -> None:
-    server = place.start_family("--workers", "2", prefix=PROCESS_1)
+def test_process_1__orphans_of_a_handler__reaped_within_a_second__a_workers_status_is_the_supervisors(
+    place: Place,
+) -> None:
+    server = place.start_family(workers="2", prefix=PROCESS_1)
     assert place.ask(server.port(), "orphans") == "left"
     assert children(server) >= ORPHANS
     wait_until(lambda: children(server) == 2 + zombies(server), "the end of the orphans")
     wait_until(lambda: zombies(server) == 0, "no zombie", 1.0)
     assert place.ask(server.port(), "exit code") == "7"
-
-
-@pytest.mark.needs("pid-namespaces")
-def test_process_1__worker_ends_among_orphans__its_status_is_the_supervisors(place: Place) -> None:
-    server = place.start_family("--workers", "2", prefix=PROCESS_1)
     worker = supervisor_of(server).children()[0]
     assert place.ask(server.port(), "orphans") == "left"
     worker.kill()

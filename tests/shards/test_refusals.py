@@ -15,6 +15,8 @@ from .denied_calls import TABLE
 
 HERE = str(Path(__file__).parent)
 
+of_no_stack = pytest.mark.parametrize("place", ["kernel"], indirect=True)
+"""What a worker does alike on both."""
 with_library = pytest.mark.skipif(find_library() is None, reason="there is no libseccomp")
 
 
@@ -42,6 +44,7 @@ def test_worker__calls_of_an_intruder__refused_and_its_work_is_done(place: Place
     assert "; seccomp; " in server.command("status").stdout
 
 
+@of_no_stack
 def test_worker__seccomp_is_off__no_filter_but_what_all_here_have(place: Place) -> None:
     argv = ("--workers", "1", "--set", "server.seccomp=false")
     server = place.start(*argv, target="hostile:handler", PYTHONPATH=HERE).wait_ready()
@@ -51,6 +54,7 @@ def test_worker__seccomp_is_off__no_filter_but_what_all_here_have(place: Place) 
 
 
 @with_library
+@of_no_stack
 @pytest.mark.needs("another-user")
 def test_filter_is_refused__one_warning_and_serves(place: Place) -> None:
     refuse = (

@@ -34,7 +34,7 @@ def change(server: Server, command: str, workers: int) -> None:
 
 
 def test_workers__added_and_removed__who_is_connected_stays_so(place: Place) -> None:
-    server = place.start().wait_ready()
+    server = place.start(workers="2").wait_ready()
     clients = [place.connect(server.port()) for _ in range(CLIENTS)]
     assert all(map(answered, clients))
     change(server, "add", 3)
@@ -55,7 +55,7 @@ def test_workers__added_and_removed__who_is_connected_stays_so(place: Place) -> 
 
 
 def test_workers__fewer_than_one__refused(serve: Callable[..., Server]) -> None:
-    server = serve(workers="1").wait_ready()
+    server = serve().wait_ready()
     with pytest.raises(CommandError, match="workers: found 0; allowed: 1 to"):
         ask(server.directory / CONTROL, ControlRequest("remove"))
 
@@ -79,7 +79,7 @@ def test_reload__another_number_of_workers__so_many(place: Place, tmp_path: Path
 @pytest.mark.needs("nfqueue")
 @pytest.mark.parametrize("place", ["nfqueue"], indirect=True)
 def test_worker_killed__the_living_one_has_its_queues_at_once(place: Place) -> None:
-    server = place.start().wait_ready()
+    server = place.start(workers="2").wait_ready()
     victim, living = server.status()["workers"]
     os.kill(victim["pid"], signal.SIGSTOP)
     os.kill(victim["pid"], signal.SIGKILL)

@@ -1,5 +1,6 @@
 """A server on the functional TCP, in a namespace of its own: queues, rules, privileges, hand-over."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,8 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from gossamer.loadtest.namespaces import Namespace, NamespaceError
+from gossamer.loadtest.namespaces import Namespace
 
+from ..cli.inside import gossamer
+from .clients import ask, outcome
 from .conftest import GOSSAMER, Server, wait_until
 
 pytestmark = pytest.mark.needs("nfqueue")
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.needs("nfqueue")
 Serve = Callable[..., Server]
 
 PORT = 18090
+REQUESTS_MAX = 10_000
 REFUSE = str(Path(__file__).parents[1] / "refuse.py")
 URL = f"http://127.0.0.1:{PORT}/"
 
@@ -51,8 +55,20 @@ def queues(namespace: Namespace) -> list[int]:
     return sorted(int(line.split()[0]) for line in text.splitlines())
 
 
-def test_serve__both_shards_answer_and_stop_leaves_nothing(start: Serve, namespace: Namespace) -> None:
-    server = start().wait_ready()
+def test_serve__two_shards__answer_stay_through_kill_and_reload_and_leave_nothing(
+    start: Serve, namespace: Namespace
+) -> None:
+    server = start(workers="2").wait_ready()
+    both_shards_answer(server, namespace)
+    killed_one_is_replaced_and_its_queue_lives_on(server, namespace)
+    reload_under_requests_answers_every_one(server, namespace)
+    assert server.command("stop").returncode == 0
+    assert "GSMR" not in our_tables(namespace)
+    assert queues(namespace) == []
+    assert namespace.pids() == []
+
+
+def both_shards_answer(server: Server, namespace: Namespace) -> None:
     assert {fetch(namespace) for _ in range(24)} == {"hello\n 200"}
     status = wait_until(
         lambda: (s := server.status()) and sum(w["requests_total"] for w in s["workers"]) == 24 and s,
@@ -65,17 +81,59 @@ def test_serve__both_shards_answer_and_stop_leaves_nothing(start: Serve, namespa
     assert all(
         worker["packets_in_total"] > 0 and worker["packets_out_total"] > 0 for worker in status["workers"]
     )
-    assert status["chains"][0] in namespace.run([GOSSAMER, "firewall", "show"])
-    assert server.command("stop").returncode == 0
-    assert "GSMR" not in our_tables(namespace)
-    assert queues(namespace) == []
-    assert namespace.pids() == []
+    with namespace.entered():
+        assert status["chains"][0] in gossamer("firewall", "show").stdout
 
 
-def test_serve__any_host__over_both_families(start: Serve, namespace: Namespace) -> None:
-    start("--host", "::").wait_ready()
+def killed_one_is_replaced_and_its_queue_lives_on(server: Server, namespace: Namespace) -> None:
+    victim = server.worker_pids()[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(
+        lambda: (w := server.status()["workers"][0])["pid"] not in (0, victim) and w["state"] == "serving",
+        "a new worker",
+    )
+    assert "worker 0 ended (killed by signal 9); a new one starts in 0 s" in server.log()
+    assert queues(namespace)[:2] == [100, 101]
+    assert {fetch(namespace) for _ in range(8)} == {"hello\n 200"}
+    wait_until(lambda: not server.status()["reloading"], "it has its share")
+
+
+def reload_under_requests_answers_every_one(server: Server, namespace: Namespace) -> None:
+    before = server.worker_pids()
+    with namespace.entered():
+        for number in range(REQUESTS_MAX):
+            assert outcome(ask(PORT)) == "answered", number
+            if number == 10:
+                server.process.send_signal(signal.SIGHUP)
+            if number % 10 == 0 and (s := server.status())["generation"] == 2 and not s["reloading"]:
+                break
+            time.sleep(0.002)
+    assert server.status()["generation"] == 2
+    assert not set(before) & set(server.worker_pids())
+
+
+def test_serve__any_host__over_both_families__the_port_reserved__and_again_after_a_flush(
+    start: Serve, namespace: Namespace
+) -> None:
+    server = start("--host", "::", "--set", "nfqueue.active_ports_per_worker=8").wait_ready()
     assert fetch(namespace) == "hello\n 200"
     assert fetch(namespace, f"http://[::1]:{PORT}/") == "hello\n 200"
+    with namespace.entered(), socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", PORT))
+    before = rules_of(namespace)
+    namespace.run(["iptables", "-t", "security", "-F"])
+    with namespace.entered():
+        assert server.command("firewall", "up").returncode == 0
+    assert fetch(namespace) == "hello\n 200"
+    assert rules_of(namespace) == before
+
+
+def rules_of(namespace: Namespace) -> list[str]:
+    """The rules that stand in our table, in no order."""
+    saved = namespace.run(["iptables-save", "-t", "security"])
+    return sorted(line for line in saved.splitlines() if line.startswith("-A"))
 
 
 def worker_fields(server: Server) -> dict[str, str]:
@@ -99,45 +157,8 @@ def test_worker__user_would_lose_net_admin__stays_root_with_exactly_that(
     assert {int(fields[name], 16) for name in ("CapPrm", "CapEff")} == {1 << 12}
 
 
-def test_worker__is_nobody_with_exactly_net_admin(start: Serve) -> None:
-    server = start().wait_ready()
-    for pid in server.worker_pids():
-        text = Path(f"/proc/{pid}/status").read_text()
-        fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-        assert fields["Uid"].split() == ["65534"] * 4
-        assert {int(fields[name], 16) for name in ("CapPrm", "CapEff")} == {1 << 12}
-        assert (int(fields["CapInh"], 16), fields["NoNewPrivs"]) == (0, "1")
-
-
-def test_worker_killed__replaced_and_its_queue_lives_on(start: Serve, namespace: Namespace) -> None:
-    server = start().wait_ready()
-    victim = server.worker_pids()[0]
-    os.kill(victim, signal.SIGKILL)
-    wait_until(
-        lambda: (w := server.status()["workers"][0])["pid"] not in (0, victim) and w["state"] == "serving",
-        "a new worker",
-    )
-    assert "worker 0 ended (killed by signal 9); a new one starts in 0 s" in server.log()
-    assert queues(namespace)[:2] == [100, 101]
-    assert {fetch(namespace) for _ in range(8)} == {"hello\n 200"}
-
-
-def test_reload__under_requests__every_one_is_answered(start: Serve, namespace: Namespace) -> None:
-    server = start().wait_ready()
-    script = f"for i in $(seq 60); do curl -s -m 8 -o /dev/null -w '%{{http_code}} ' {URL}; done"
-    client = namespace.start(["sh", "-c", script], stdout=subprocess.PIPE, text=True)
-    time.sleep(0.2)
-    before = server.worker_pids()
-    server.process.send_signal(signal.SIGHUP)
-    codes = client.communicate(timeout=60)[0].split()
-    assert codes == ["200"] * 60
-    wait_until(lambda: not server.status()["reloading"], "the reload")
-    assert not set(before) & set(server.worker_pids())
-
-
-def busy_and_reloaded(start: Serve, namespace: Namespace) -> tuple[Server, socket.socket, int]:
-    """A server whose old worker, of that pid, has a request in the middle, and whose new one serves."""
-    server = start("--workers", "1").wait_ready()
+def busy_and_reloaded(server: Server, namespace: Namespace) -> tuple[socket.socket, int]:
+    """A request in the middle with the old worker, of that pid, while the new one serves."""
     with namespace.entered():
         busy = socket.create_connection(("127.0.0.1", PORT), timeout=30)
     busy.send(b"GET / HTTP/1.1\r\n")
@@ -148,13 +169,14 @@ def busy_and_reloaded(start: Serve, namespace: Namespace) -> tuple[Server, socke
         lambda: (w := server.status()["workers"][0])["pid"] != old and w["state"] == "serving",
         "the new worker serves",
     )
-    return server, busy, old
+    return busy, old
 
 
-def test_reload__a_request_in_the_middle__new_ones_are_served_and_it_is_answered_and_moves(
+def test_reload__a_request_in_the_middle__answered_and_moves__or_its_successor_dies_and_is_replaced(
     start: Serve, namespace: Namespace
 ) -> None:
-    server, busy, old = busy_and_reloaded(start, namespace)
+    server = start().wait_ready()
+    busy, old = busy_and_reloaded(server, namespace)
     assert fetch(namespace) == "hello\n 200"
     assert psutil.pid_exists(old)
     busy.send(b"Host: x\r\n\r\n")
@@ -166,6 +188,12 @@ def test_reload__a_request_in_the_middle__new_ones_are_served_and_it_is_answered
     assert busy.recv(4096).endswith(b"hello\n")
     wait_until(lambda: server.status()["workers"][0]["totals"]["moved_in_total"], "it has moved")
     busy.close()
+    wait_until(lambda: server.status()["workers"][0]["connections"] == 0, "nobody is connected")
+    busy, _ = busy_and_reloaded(server, namespace)
+    os.kill(server.worker_pids()[0], signal.SIGKILL)
+    assert fetch(namespace) == "hello\n 200"
+    assert server.status()["workers"][0]["restarts"] == 1
+    busy.close()
 
 
 def test_reload__a_download_in_the_middle__goes_on_in_the_new_worker_and_the_old_one_ends(
@@ -173,7 +201,7 @@ def test_reload__a_download_in_the_middle__goes_on_in_the_new_worker_and_the_old
 ) -> None:
     content = os.urandom(6_000_000)
     (site / "large").write_bytes(content)
-    server = start("--workers", "1", "--access-log").wait_ready()
+    server = start("--access-log").wait_ready()
     with namespace.entered():
         client = socket.create_connection(("127.0.0.1", PORT), timeout=30)
     client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -193,16 +221,6 @@ def test_reload__a_download_in_the_middle__goes_on_in_the_new_worker_and_the_old
     wait_until(lambda: server.log().count("GET /large") == 1, "one line of the access log")
 
 
-def test_reload__successor_dies_while_the_old_worker_drains__served_in_the_end(
-    start: Serve, namespace: Namespace
-) -> None:
-    server, busy, _ = busy_and_reloaded(start, namespace)
-    os.kill(server.worker_pids()[0], signal.SIGKILL)
-    assert fetch(namespace) == "hello\n 200"
-    assert server.status()["workers"][0]["restarts"] == 1
-    busy.close()
-
-
 def test_native_handler__that_connects__over_the_functional_tcp(start: Serve, namespace: Namespace) -> None:
     start(name="beyond").wait_ready()
     relay = start(
@@ -211,6 +229,7 @@ def test_native_handler__that_connects__over_the_functional_tcp(start: Serve, na
         name="relay",
         PYTHONPATH=str(Path(__file__).parent),
         RELAY_TO=str(PORT),
+        workers="2",
     ).wait_ready()
     assert {fetch(namespace, f"http://127.0.0.1:{PORT + 1}/") for _ in range(6)} == {"hello\n 200"}
     assert relay.command("stop").returncode == 0
@@ -250,43 +269,13 @@ def test_sigterm_twice_and_at_any_time__rules_are_removed(start: Serve, namespac
 
 
 def test_serve__port_of_a_kernel_listener__refused(start: Serve, namespace: Namespace) -> None:
-    listening = (
-        "import socket,sys; s=socket.create_server(('127.0.0.1', %d)); print(1, flush=True); sys.stdin.read()"
-    )
-    other = namespace.start(
-        [sys.executable, "-c", listening % PORT], stdout=subprocess.PIPE, stdin=subprocess.PIPE
-    )
-    assert other.stdout is not None
-    other.stdout.readline()
-    server = start()
-    assert server.wait_end() == 3
+    with namespace.entered():
+        other = socket.create_server(("127.0.0.1", PORT))
+    with other:
+        server = start()
+        assert server.wait_end() == 3
     assert "another program has it" in server.log()
     assert "GSMR" not in our_tables(namespace)
-
-
-def test_serve__port_is_reserved_in_the_kernel(start: Serve, namespace: Namespace) -> None:
-    start().wait_ready()
-    script = (
-        "import socket; s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
-        f"s.bind(('127.0.0.1', {PORT}))"
-    )
-    with pytest.raises(NamespaceError, match="Address already in use"):
-        namespace.run(["python3", "-c", script])
-
-
-def test_firewall_up__after_a_flush__served_again(start: Serve, namespace: Namespace) -> None:
-    server = start("--set", "nfqueue.active_ports_per_worker=8").wait_ready()
-    before = rules_of(namespace)
-    namespace.run(["iptables", "-t", "security", "-F"])
-    assert server.command("firewall", "up").returncode == 0
-    assert fetch(namespace) == "hello\n 200"
-    assert rules_of(namespace) == before
-
-
-def rules_of(namespace: Namespace) -> list[str]:
-    """The rules that stand in our table, in no order."""
-    saved = namespace.run(["iptables-save", "-t", "security"])
-    return sorted(line for line in saved.splitlines() if line.startswith("-A"))
 
 
 def test_backend_netfilterqueue__serves_and_is_replaced(start: Serve, namespace: Namespace) -> None:
@@ -300,15 +289,15 @@ def test_backend_netfilterqueue__serves_and_is_replaced(start: Serve, namespace:
 
 
 def test_kernel_drops__copied_into_the_status(start: Serve, namespace: Namespace) -> None:
-    argv = ("--workers", "1", "--set", "nfqueue.queues=1", "--set", "nfqueue.queue_length_max=16")
+    argv = ("--set", "nfqueue.queues=1", "--set", "nfqueue.queue_length_max=16")
     server = start(*argv).wait_ready()
     (pid,) = server.worker_pids()
     os.kill(pid, signal.SIGSTOP)
-    flood = (
-        "import socket\nfor _ in range(60):\n"
-        f" s=socket.socket(); s.setblocking(False); s.connect_ex(('127.0.0.1', {PORT}))"
-    )
-    namespace.run(["python3", "-c", flood])
+    with namespace.entered(), contextlib.ExitStack() as clients:
+        for _ in range(60):
+            client = clients.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", PORT))
     os.kill(pid, signal.SIGCONT)
     drops = wait_until(
         lambda: server.status()["workers"][0]["drops"].get("kernel_queue_full"), "drops of the kernel"
@@ -336,7 +325,8 @@ def test_kernel_without_the_table_security__serves_in_mangle_and_says_what_does_
     server = serve("--stack", "nfqueue", "--port", str(PORT), prefix=prefix).wait_ready()
     assert "iptables has no table security, and mangle comes before the host's filter" in server.log()
     assert fetch(namespace) == "hello\n 200"
-    assert "iptables -t mangle -A INPUT" in namespace.run([GOSSAMER, "firewall", "show"])
+    with namespace.entered():
+        assert "iptables -t mangle -A INPUT" in gossamer("firewall", "show").stdout
     assert server.command("stop").returncode == 0
     assert "GSMR" not in our_tables(namespace)
 

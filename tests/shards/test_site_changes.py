@@ -36,66 +36,70 @@ def build(folder: Path, content: bytes) -> None:
     os.utime(folder / "index.html", (1, 1))
 
 
-def test_rebuilt_with_fixed_times__new_content_under_a_new_etag(place: Place, tmp_path: Path) -> None:
-    folder = tmp_path / "fixed"
-    build(folder, b"old\n")
-    port = place.start("--workers", "1", target=str(folder)).wait_ready().port()
+def test_folder__rebuilt_pointed_elsewhere_removed_and_back__served_as_it_is(
+    place: Place, tmp_path: Path
+) -> None:
+    """One server of two workers, whose folder is what a link leads to."""
+    build(tmp_path / "release-1", b"old\n")
+    build(tmp_path / "release-2", b"two\n")
+    current, further = tmp_path / "current", tmp_path / "further"
+    current.symlink_to("release-1")
+    build(further, b"further\n")
+    sites = f'web.sites={{"*.b.example" = "{further}"}}'
+    server = place.start("--set", sites, target=str(current), workers="2").wait_ready()
+    port, pids = server.port(), server.worker_pids()
+    rebuilt_with_fixed_times_has_a_new_etag(place, port, tmp_path / "release-1")
+    link_pointed_elsewhere_is_the_new_tree(place, port, tmp_path)
+    folders_removed_and_built_again_are_served(place, port, tmp_path / "release-2", further)
+    folder_gone_for_a_while_is_served_once_it_is_back(place, port, tmp_path / "release-2")
+    assert server.worker_pids() == pids, "no worker was replaced for it"
+
+
+def all_workers_serve(place: Place, port: int, content: bytes) -> None:
+    wait_until(lambda: all(get(place, port)[1] == content for _ in range(8)), content.decode(), 5)
+
+
+def rebuilt_with_fixed_times_has_a_new_etag(place: Place, port: int, folder: Path) -> None:
     old, body = get(place, port)
     assert body == b"old\n"
     build(folder, b"new\n")
-    wait_until(lambda: get(place, port)[1] == b"new\n", "the new content", 5)
+    all_workers_serve(place, port, b"new\n")
     again, body = get(place, port, "/", f"If-None-Match: {old.field('etag')}")
     assert (again.status, body) == (200, b"new\n")
 
 
-def test_folder_removed_and_built_again__served_without_a_word(place: Place, tmp_path: Path) -> None:
-    folder, further = tmp_path / "dist", tmp_path / "further"
-    build(folder, b"old\n")
-    build(further, b"further\n")
-    sites = f'web.sites={{"*.b.example" = "{further}"}}'
-    server = place.start("--workers", "2", "--set", sites, target=str(folder)).wait_ready()
-    port, pids = server.port(), server.worker_pids()
-    assert get(place, port)[1] == b"old\n"
+def link_pointed_elsewhere_is_the_new_tree(place: Place, port: int, folder: Path) -> None:
+    following = folder / "following"
+    following.symlink_to("release-2")
+    following.rename(folder / "current")
+    all_workers_serve(place, port, b"two\n")
+
+
+def folders_removed_and_built_again_are_served(place: Place, port: int, folder: Path, further: Path) -> None:
     assert get(place, port, "http://a.b.example/")[1] == b"further\n"
-    for each, content in ((further, b"new further\n"), (folder, b"new\n")):
+    for each, content in ((further, b"new further\n"), (folder, b"three\n")):
         shutil.rmtree(each)
         build(each, content)
-    wait_until(lambda: all(get(place, port)[1] == b"new\n" for _ in range(8)), "the new folder", 5)
+    all_workers_serve(place, port, b"three\n")
     wait_until(lambda: get(place, port, "http://a.b.example/")[1] == b"new further\n", "the new site", 5)
-    assert server.worker_pids() == pids, "no worker was replaced for it"
 
 
-def test_link_pointed_elsewhere__the_new_tree(place: Place, tmp_path: Path) -> None:
-    build(tmp_path / "release-1", b"one\n")
-    build(tmp_path / "release-2", b"two\n")
-    current = tmp_path / "current"
-    current.symlink_to("release-1")
-    port = place.start("--workers", "2", target=str(current)).wait_ready().port()
-    assert get(place, port)[1] == b"one\n"
-    following = tmp_path / "following"
-    following.symlink_to("release-2")
-    following.rename(current)
-    wait_until(lambda: all(get(place, port)[1] == b"two\n" for _ in range(8)), "the new tree", 5)
-
-
-def test_folder_gone_for_a_while__served_once_it_is_back(place: Place, tmp_path: Path) -> None:
-    folder = tmp_path / "dist"
-    build(folder, b"old\n")
-    port = place.start("--workers", "1", target=str(folder)).wait_ready().port()
-    folder.rename(tmp_path / "gone")
-    shutil.rmtree(tmp_path / "gone")
+def folder_gone_for_a_while_is_served_once_it_is_back(place: Place, port: int, folder: Path) -> None:
+    folder.rename(folder.with_name("gone"))
+    shutil.rmtree(folder.with_name("gone"))
     time.sleep(1.2)
     assert get(place, port)[0].status in (403, 404)
-    build(folder, b"new\n")
-    wait_until(lambda: get(place, port)[1] == b"new\n", "the new folder", 5)
+    build(folder, b"back\n")
+    all_workers_serve(place, port, b"back\n")
 
 
 @pytest.mark.needs("another-user")
+@pytest.mark.parametrize("place", ["kernel"], indirect=True)
 def test_folder_that_the_workers_may_not_enter__told_at_the_start(place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "private"
     build(folder, b"mine\n")
     folder.chmod(0o700)
-    server = place.start("--workers", "1", "--user", "nobody", target=str(folder))
+    server = place.start("--user", "nobody", target=str(folder))
     assert server.wait_end() == 2
     assert f"TARGET {folder}: the workers' user may not enter it" in server.log()
     assert "Traceback" not in server.log()

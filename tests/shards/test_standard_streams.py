@@ -2,20 +2,16 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from .conftest import GOSSAMER, PATIENCE_SECONDS, Place, wait_until
+from .conftest import PATIENCE_SECONDS, Place, Server
 
 WRITE_TWICE = """
 import logging, os
@@ -53,53 +49,30 @@ def test_disk_full__said_and_the_program_goes_on() -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("closing", ["<&- >&- 2>&-", "| true"])
-def test_serve__output_closed__serves_and_stops_as_ever(tmp_path: Path, closing: str) -> None:
-    (tmp_path / "site").mkdir()
-    run_dir = tmp_path / "run"
-    command = (
-        f"{GOSSAMER} serve {tmp_path / 'site'} --port 0 --stack kernel -w 1 --run-dir {run_dir} {closing}"
-    )
-    shell = subprocess.Popen(["bash", "-c", f"set -o pipefail; {command}"], process_group=0)
-    try:
-        wait_until(lambda: is_serving(run_dir), "the server serves")
-        stopped = subprocess.run([GOSSAMER, "stop", "--run-dir", run_dir], check=False, timeout=60)
-        assert stopped.returncode == 0
-        assert shell.wait(PATIENCE_SECONDS) == 0
-    finally:
-        if shell.poll() is None:
-            os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait()
-
-
-def is_serving(run_dir: Path) -> bool:
-    """Whether the server there says that its worker serves."""
-    status = status_of(run_dir)
-    return status is not None and any(worker["state"] == "serving" for worker in status["workers"])
-
-
-def status_of(run_dir: Path) -> Any:
-    """The status of the server there; None where there is none yet."""
-    command = [GOSSAMER, "status", "--json", "--run-dir", str(run_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
-    return json.loads(done.stdout) if done.returncode == 0 else None
+def test_serve__the_reader_of_its_output_has_left__serves_and_stops_as_ever(
+    serve: Callable[..., Server],
+) -> None:
+    server = serve(prefix=("bash", "-c", 'set -o pipefail; "$@" | true', "bash"))
+    server.wait_serving()
+    assert server.command("stop").returncode == 0
+    assert server.wait_end() == 0
 
 
 def test_serve__descriptors_closed__workers_have_dev_null_and_outlive_what_is_written(place: Place) -> None:
     closed = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
     folder = str(Path(__file__).parent)
-    server = place.start("--workers", "1", target="family:handler", PYTHONPATH=folder, prefix=closed)
-    wait_until(lambda: is_serving(server.directory), "the server serves")
-    # Its own commands would have them closed as well.
-    status = status_of(server.directory)
+    server = place.start(target="family:handler", PYTHONPATH=folder, prefix=closed)
+    status = server.wait_serving()
     (worker,) = status["workers"]
     for pid in (server.process.pid, worker["pid"]):
         assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
     assert place.ask(status["port"], "lines") == "written"
     seen = place.ask(status["port"], "fork and exec").splitlines()
     assert [seen[0], seen[2]] == ["/dev/null"] * 2
-    (after,) = status_of(server.directory)["workers"]
+    (after,) = server.status()["workers"]
     assert (after["pid"], after["state"], after["restarts"]) == (worker["pid"], "serving", 0)
+    assert server.command("stop").returncode == 0
+    assert server.wait_end() == 0
 
 
 @contextlib.contextmanager
@@ -136,7 +109,7 @@ def test_access_log__nobody_reads_it__served_as_ever_and_dropped_lines_counted(
 ) -> None:
     with stalled_pipe(tmp_path / "pipe"):
         into = ("sh", "-c", f'exec "$@" > {tmp_path}/pipe', "sh")
-        limits = ("--set", "supervisor.heartbeat_timeout=2s", "--workers", "1", "--access-log")
+        limits = ("--set", "supervisor.heartbeat_timeout=2s", "--access-log")
         server = place.start(*limits, prefix=into).wait_ready()
         with place.connect(server.port()) as client:
             ask_much(client)
@@ -152,9 +125,8 @@ def test_access_log__nobody_reads_it__served_as_ever_and_dropped_lines_counted(
 def test_log__nobody_reads_it__served_as_ever(place: Place, tmp_path: Path) -> None:
     with stalled_pipe(tmp_path / "pipe"):
         into = ("sh", "-c", f'exec "$@" 2> {tmp_path}/pipe', "sh")
-        server = place.start("--set", "supervisor.heartbeat_timeout=2s", "--workers", "1", prefix=into)
-        wait_until(lambda: is_serving(server.directory), "the server serves")
-        status = server.status()
+        server = place.start("--set", "supervisor.heartbeat_timeout=2s", prefix=into)
+        status = server.wait_serving()
         with contextlib.ExitStack() as clients:
             for _ in range(20):
                 clients.enter_context(place.connect(status["port"]))

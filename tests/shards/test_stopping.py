@@ -1,29 +1,22 @@
 """The end of a server under requests: whoever is connected is answered, whoever comes later is refused."""
 
-import contextlib
 import os
 import signal
 import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import psutil
 import pytest
 
-from gossamer.loadtest.namespaces import Namespace
 from gossamer.shards.serving import RETIRE
 
 from .clients import Clients, ask, outcome
-from .conftest import Place as StackPlace
-from .conftest import Server, wait_until
+from .conftest import Place, Server, wait_until
 
 Serve = Callable[..., Server]
 Stop = Callable[[Server], None]
-Place = Callable[[], AbstractContextManager[None]]
-
-PORT = 18090
 
 
 def family(server: Server) -> list[int]:
@@ -46,16 +39,11 @@ def run_stop(server: Server) -> None:
     assert server.command("stop").returncode == 0
 
 
-WAYS = pytest.mark.parametrize("stop", [run_stop, send_term, send_term_to_all])
-
-
-def stop_under_requests(
-    server: Server,
-    port: int,
-    stop: Stop,
-    place: Place,
-) -> None:
-    clients = Clients(port, 4, place)
+@pytest.mark.parametrize("stop", [run_stop, send_term_to_all])
+def test_stop__under_requests__each_is_answered_or_refused(place: Place, stop: Stop) -> None:
+    """SIGTERM to the supervisor alone is what the next test sends, and what `gossamer stop` comes to."""
+    server = place.start(workers="2").wait_ready()
+    clients = Clients(server.port(), 4, place.inside)
     with clients.running():
         wait_until(lambda: len(clients.outcomes) > 40, "requests")
         stop(server)
@@ -64,27 +52,11 @@ def stop_under_requests(
     assert set(counted) == {"answered", "refused"}, counted
 
 
-@WAYS
-def test_stop__under_requests__each_is_answered_or_refused(serve: Serve, stop: Stop) -> None:
-    server = serve().wait_ready()
-    stop_under_requests(server, server.status()["port"], stop, contextlib.nullcontext)
-
-
-@pytest.mark.needs("nfqueue")
-@WAYS
-def test_stop__functional_tcp_under_requests__each_is_answered_or_refused(
-    serve: Serve, namespace: Namespace, stop: Stop
-) -> None:
-    prefix = tuple(namespace.command([]))
-    server = serve("--stack", "nfqueue", "--port", str(PORT), prefix=prefix).wait_ready()
-    stop_under_requests(server, PORT, stop, namespace.entered)
-
-
 @pytest.mark.parametrize("stop", [send_term, send_term_to_all])
 def test_stop__requests_in_the_accept_queue__answered_while_later_ones_are_refused(
     serve: Serve, stop: Stop
 ) -> None:
-    server = serve().wait_ready()
+    server = serve(workers="2").wait_ready()
     port, workers = server.status()["port"], server.worker_pids()
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
@@ -106,7 +78,7 @@ def is_refused(port: int) -> bool:
 
 
 def test_stop__one_request_goes_on__later_ones_are_refused_at_once(serve: Serve) -> None:
-    server = serve("--workers", "1").wait_ready()
+    server = serve().wait_ready()
     port = server.status()["port"]
     with socket.create_connection(("127.0.0.1", port), timeout=5) as busy:
         busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
@@ -122,7 +94,7 @@ def test_stop__one_request_goes_on__later_ones_are_refused_at_once(serve: Serve)
 
 
 def test_supervisor_killed__requests_in_the_accept_queue__answered(serve: Serve) -> None:
-    server = serve().wait_ready()
+    server = serve(workers="2").wait_ready()
     port, workers = server.status()["port"], server.worker_pids()
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
@@ -134,9 +106,10 @@ def test_supervisor_killed__requests_in_the_accept_queue__answered(serve: Serve)
     assert Counter(map(outcome, clients)) == {"answered": 20}
 
 
-def replace_worker_under_requests(server: Server, port: int, place: Place) -> None:
+def test_worker_asked_to_end__another_takes_its_place__none_is_lost(place: Place) -> None:
+    server = place.start().wait_ready()
     (victim,) = server.worker_pids()
-    clients = Clients(port, 2, place)
+    clients = Clients(server.port(), 2, place.inside)
     with clients.running():
         wait_until(lambda: len(clients.outcomes) > 20, "requests")
         os.kill(victim, signal.SIGTERM)
@@ -147,20 +120,6 @@ def replace_worker_under_requests(server: Server, port: int, place: Place) -> No
     assert Counter(clients.outcomes)["refused"] == 2
     assert set(clients.outcomes) == {"answered", "refused"}
     assert server.wait_end() == 0
-
-
-def test_worker_asked_to_end__another_takes_its_place__none_is_lost(serve: Serve) -> None:
-    server = serve("--workers", "1").wait_ready()
-    replace_worker_under_requests(server, server.status()["port"], contextlib.nullcontext)
-
-
-@pytest.mark.needs("nfqueue")
-def test_worker_asked_to_end__functional_tcp__another_takes_its_place__none_is_lost(
-    serve: Serve, namespace: Namespace
-) -> None:
-    prefix = tuple(namespace.command([]))
-    argv = ("--workers", "1", "--stack", "nfqueue", "--port", str(PORT))
-    replace_worker_under_requests(serve(*argv, prefix=prefix).wait_ready(), PORT, namespace.entered)
 
 
 def answers_while_draining(connection: socket.socket) -> bytes:
@@ -174,14 +133,14 @@ def answers_while_draining(connection: socket.socket) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("how", ["stop", "reload"])
-def test_draining__the_answer_says_that_the_connection_closes(place: StackPlace, how: str) -> None:
-    server = place.start("--workers", "1").wait_ready()
-    port = server.port()
-    with place.inside(), socket.create_connection(("127.0.0.1", port), 10) as connection:
-        assert b"Connection: close" not in answers_while_draining(connection)
-        (pid,) = server.worker_pids()
-        os.kill(pid, RETIRE if how == "reload" else signal.SIGTERM)
-        wait_until(lambda: server.status()["workers"][0]["state"] == "draining", "it drains")
-        assert b"Connection: close" in answers_while_draining(connection)
-        assert connection.recv(1) == b""
+def test_draining__the_answer_says_that_the_connection_closes(place: Place) -> None:
+    server = place.start().wait_ready()
+    for how in (RETIRE, signal.SIGTERM):
+        wait_until(lambda: server.status()["workers"][0]["state"] == "serving", "it serves")
+        with place.connect(server.port(), 10) as connection:
+            assert b"Connection: close" not in answers_while_draining(connection)
+            (pid,) = server.worker_pids()
+            os.kill(pid, how)
+            wait_until(lambda: server.status()["workers"][0]["state"] == "draining", "it drains")
+            assert b"Connection: close" in answers_while_draining(connection), how
+            assert connection.recv(1) == b""

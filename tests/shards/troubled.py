@@ -1,5 +1,6 @@
 """A handler that does what it is asked for, wrong things too: the tests' TARGET troubled:handler."""
 
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -50,6 +51,11 @@ async def loses_patience(stream: Any) -> None:
         await stream.recv()
 
 
+async def hogs(stream: Any) -> None:
+    time.sleep(0.3)
+    await stream.send(b"late")
+
+
 async def answers(stream: Any) -> None:
     async for data in stream:
         await stream.send(data)
@@ -66,6 +72,7 @@ DEEDS: dict[bytes, Callable[[Any], Awaitable[None]]] = {
         sends_text_into_a_pipe,
         waits_in_a_nursery,
         loses_patience,
+        hogs,
         answers,
     )
 }
