@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import StackName, find_unreadable, user_name
-from gossamer.shards.web.application import is_application_name
+from gossamer.shards.web.application_name import is_application_name
 from gossamer.shards.workerplan import Confinement
 
 OUR_FOLDER = os.fspath(Path(__file__).parent)

@@ -27,16 +27,13 @@ from gossamer.shards.letters import GiveLetter, TakeLetter, receive_letter
 from gossamer.shards.link import WorkerLink
 from gossamer.shards.queuewords import words_of
 from gossamer.shards.root import warn_of_no_entry
-from gossamer.shards.signals import STOPPING, describe_meaningless
+from gossamer.shards.signals import RETIRE, STOPPING, describe_meaningless
 from gossamer.shards.stack import Stack, Statistics
-from gossamer.shards.tap import CAPTURE, Tap
+from gossamer.shards.tap import Tap
+from gossamer.shards.tapping import CAPTURE
 
 log = logging.getLogger("gossamer.worker")
 
-RETIRE: Final = signal.SIGRTMIN
-"""The signal that has a worker make way for its successor: none that people send to a whole family of
-processes.
-"""
 LIMIT_PAUSE_US: Final = 10_000
 """How long accepting rests when the worker has as many connections as it may."""
 DRAIN_SETTLE_US: Final = 250_000

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_ori
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
 from gossamer.core.tcp.parameters import Bounds
 from gossamer.shards.config import SECTIONS, Config
 from gossamer.shards.exitcode import ConfigError
@@ -204,11 +203,21 @@ def check_together(config: Config) -> Config:
             raise ConfigError(
                 f"nfqueue.{low}: found {first}; allowed: at most nfqueue.{high}, which is {last}"
             )
+    require_congestion_control(config.tcp.congestion)
+    return config
+
+
+def require_congestion_control(name: str) -> None:
+    """Raises: ConfigError where no algorithm has that name."""
+    if name == Config().tcp.congestion:
+        return
+    # A good part of a start, and of use to workers alone.
+    from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
+
     try:
-        named(config.tcp.congestion)
+        named(name)
     except UnknownCongestionControl as error:
         raise ConfigError(f"tcp.congestion: {error}") from error
-    return config
 
 
 def settings_of_document(document: Mapping[str, Any], origin: str) -> list[Setting]:

@@ -42,6 +42,9 @@ ENDING: Final[frozenset[int]] = frozenset(signal.valid_signals()) - FAULTS - STA
 STOPPING: Final = (signal.SIGTERM, signal.SIGXCPU)
 """The kernel announces a limit of CPU time by the second, and keeps it by SIGKILL."""
 
+RETIRE: Final = signal.SIGRTMIN
+"""Has a worker make way for its successor: none that people send to a whole family of processes."""
+
 NO_LOG_FILES: Final = (
     "SIGUSR1: there is no log file to open again: lines go to standard output and standard error, "
     "and whoever reads those rotates them (log.access_log_file names a file)"

@@ -14,7 +14,7 @@ from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.logs import about
 from gossamer.shards.procfs import held_to
 from gossamer.shards.queuemoves import hand_over
-from gossamer.shards.serving import RETIRE
+from gossamer.shards.signals import RETIRE
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
 

@@ -40,9 +40,8 @@ from gossamer.shards.ruleguard import RuleGuard
 from gossamer.shards.rules import Owner, QueueTarget
 from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
 from gossamer.shards.steering import Steering, shared
-from gossamer.shards.web.application import is_application_name
-from gossamer.shards.web.guard import require_passwords
-from gossamer.shards.web.passwords import PasswordFileError
+from gossamer.shards.web.application_name import is_application_name
+from gossamer.shards.web.passwords import PasswordFileError, require_passwords
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, Descriptors, WorkerPlan
 
 ANY_ADDRESS = ("0.0.0.0", "::")

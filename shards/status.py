@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gossamer.core.loop.disk.engine import ENGINES
+from gossamer.core.loop.disk.names import ENGINES
 from gossamer.ffi.privileges import CAP_NET_ADMIN, CAP_NET_RAW
 from gossamer.shards.counters import TOTALS, WorkerState, add_totals, drops_of, state_of
 from gossamer.shards.procfs import Held

@@ -10,7 +10,6 @@ Source: RFC 9293 3.10, whose sections a reason names.
 """
 
 import errno
-import os
 import socket
 from collections.abc import Callable
 from typing import Any, Final
@@ -25,14 +24,11 @@ from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.events import Abort, Close, IcmpError, Receive, SegmentArrives, Send, Timeout
 from gossamer.core.tcp.explain import explain
 from gossamer.core.tcp.tcb import Tcb, TimeWait
-from gossamer.core.wire.flow import Flow, pack_address, unpack_address
+from gossamer.core.wire.flow import Flow, pack_address
 from gossamer.core.wire.packet import build_packet
 from gossamer.core.wire.segment import Segment
 from gossamer.core.wire.text import Extent, TextInParts
 
-CAPTURE: Final = "capture"
-"""Under this name a worker is handed a socket for it; its number follows, and an address whose packets alone
-are wanted, if one is."""
 RECORD_BYTES_MAX: Final = 1 << 17
 REASON_CHARACTERS_MAX: Final = 1024
 
@@ -111,18 +107,6 @@ class Tap:
         """End: the reader has left."""
         self._observe(None)
         self._channel.close()
-
-
-def tap_name(worker: int, peer: str) -> str:
-    """What a worker is handed a socket under; the peer "" is every one. Raises: ValueError for no address."""
-    return f"{CAPTURE} {worker} {unpack_address(pack_address(peer)) if peer else ''}".rstrip()
-
-
-def require_message_socket(fd: int) -> None:
-    """Raises: OSError, unless it is a socket whose messages stay whole."""
-    with socket.socket(fileno=os.dup(fd)) as given:
-        if given.type != socket.SOCK_SEQPACKET:
-            raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
 
 
 def turned(flow: Flow) -> Flow:

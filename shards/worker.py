@@ -206,7 +206,7 @@ def main() -> None:
         case ["--plan-fd", fd] if fd.isdecimal():
             plan = decode_plan(read_message(int(fd)))
         case _:
-            raise SystemExit("usage: python -P -m gossamer.shards.worker --plan-fd N; the supervisor starts it")
+            raise SystemExit("usage: python -m gossamer.shards.worker --plan-fd N; the supervisor starts it")
     try:
         run_worker(plan)
     except (CommandError, CongestionControlError) as error:

@@ -21,7 +21,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from gossamer.core.loop.disk.engine import ENGINES, LIBAIO, URING, LibaioEngine, UringEngine
+from gossamer.core.loop.disk.engine import LibaioEngine, UringEngine
+from gossamer.core.loop.disk.names import ENGINES, LIBAIO, URING
 from gossamer.ffi.openat2 import open_beneath
 from gossamer.ffi.privileges import CAP_NET_ADMIN, become_user
 from gossamer.ffi.silence import drop_all_received

@@ -26,8 +26,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from gossamer.core.loop.disk.engine import POOL, choose_engine
+from gossamer.core.loop.disk.engine import choose_engine
 from gossamer.core.loop.disk.loop import DEPTH, DiskLoop
+from gossamer.core.loop.disk.names import POOL
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop

@@ -16,7 +16,7 @@ from gossamer.shards.status import ServerStatus
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.scaling import Scaling
-from gossamer.shards.tap import require_message_socket, tap_name
+from gossamer.shards.tapping import require_message_socket, tap_name
 
 log = logging.getLogger("gossamer.supervisor")
 

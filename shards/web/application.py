@@ -19,6 +19,7 @@ from typing import Any
 
 from gossamer.core.errors import GossamerError, what_failed
 from gossamer.core.io.stream import Stream
+from gossamer.shards.web.application_name import is_application_name
 
 Handler = Callable[[Stream], Coroutine[Any, Any, None]]
 
@@ -27,17 +28,6 @@ EXPECTED = "an async function (or an object whose __call__ is one) of one argume
 
 class ApplicationError(GossamerError):
     """The TARGET names no application; the message is one line: what was found, and what is expected."""
-
-
-def is_application_name(target: str) -> bool:
-    """Whether a TARGET is meant as `module:attribute` (otherwise it is a folder)."""
-    module, colon, attribute = target.partition(":")
-    return bool(colon) and is_dotted_name(module) and is_dotted_name(attribute)
-
-
-def is_dotted_name(text: str) -> bool:
-    """Whether it is Python identifiers joined by dots."""
-    return all(part.isidentifier() for part in text.split("."))
 
 
 def load_application(target: str) -> Handler:

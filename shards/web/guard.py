@@ -28,12 +28,6 @@ WAITING_MAX: Final = 64
 REMEMBERED_MAX: Final = 1024
 
 
-def require_passwords(table: Mapping[str, str]) -> None:
-    """Raises: PasswordFileError where a file of the table cannot be used."""
-    for path in table.values():
-        read_passwords(path)
-
-
 class Guarded:
     """The part of a site beneath a path."""
 

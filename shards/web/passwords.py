@@ -64,6 +64,12 @@ def read_passwords(path: str) -> Mapping[str, Verify]:
     return found
 
 
+def require_passwords(table: Mapping[str, str]) -> None:
+    """Raises: PasswordFileError where a file of the table cannot be used."""
+    for path in table.values():
+        read_passwords(path)
+
+
 def verifier(hashed: str, tried: set[str]) -> Verify:
     """What compares with a hash. Raises: ValueError for one that nobody here knows. Adds to the schemes that
     were `tried`.

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 
 from gossamer.shards.firewall import our_rules
-from gossamer.shards.serving import RETIRE
-from gossamer.shards.signals import ENDING, FAULTS, signal_name
+from gossamer.shards.signals import ENDING, FAULTS, RETIRE, signal_name
 
 from .conftest import Place, Server, wait_until
 

@@ -1,11 +1,9 @@
 """A tap in the core's door: what it tells, and that it never waits."""
 
-import os
 import socket
 from collections.abc import Iterator
 
 import msgspec
-import pytest
 
 from gossamer.core.loop.tcp.door import Observer
 from gossamer.core.sim import states
@@ -15,7 +13,7 @@ from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.packet import parse_packet
 from gossamer.core.wire.segment import ACK, FIN, Segment
 from gossamer.core.wire.text import Extent, TextInParts
-from gossamer.shards.tap import Tap, TapRecord, require_message_socket, tap_name
+from gossamer.shards.tap import Tap, TapRecord
 
 PEER = "192.0.2.7"
 FLOW = pack_flow(("192.0.2.1", 80), (PEER, 5000))
@@ -107,16 +105,3 @@ def test_tap__its_reader_has_left__observes_no_more() -> None:
     tapped.ours.close()
     tapped.step(Close(states.NOW_US, receives=True))
     assert tapped.observer is None
-
-
-def test_name__with_an_address_as_it_is_meant() -> None:
-    assert (tap_name(2, ""), tap_name(2, "2001:DB8:0::1")) == ("capture 2", "capture 2 2001:db8::1")
-    with pytest.raises(ValueError, match="é"):
-        tap_name(0, "é")
-
-
-def test_descriptor__that_is_no_socket_of_messages__refused() -> None:
-    with open(os.devnull) as file, pytest.raises(OSError, match="non-socket"):
-        require_message_socket(file.fileno())
-    with socket.socket(socket.AF_UNIX) as stream, pytest.raises(OSError, match="wrong type"):
-        require_message_socket(stream.fileno())

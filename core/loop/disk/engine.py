@@ -10,20 +10,15 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
+from gossamer.core.loop.disk.names import ENGINES, LIBAIO, POOL, URING
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.thread import Raise
 from gossamer.ffi.aio import AioContext
 from gossamer.ffi.chunk import Chunk, Slots
 from gossamer.ffi.inflight import Done
 from gossamer.ffi.uring import UringContext
-
-URING: Final = "io_uring"
-LIBAIO: Final = "libaio"
-POOL: Final = "pool"
-
-ENGINES: Final = (URING, LIBAIO, POOL)
 
 
 class Engine(Protocol):

@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded, MisuseError
-from gossamer.core.loop.disk.engine import ENGINES, Engine, PoolEngine, choose_engine
+from gossamer.core.loop.disk.engine import Engine, PoolEngine, choose_engine
+from gossamer.core.loop.disk.names import ENGINES
 from gossamer.core.loop.disk.spin import SPIN_US, Spin
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite
@@ -102,7 +103,7 @@ class DiskLoop:
         self._pool_lane.close()
 
     def statistics(self) -> dict[str, int]:
-        """The engine's index in `diskengine.ENGINES`, operations since the start, and those on their way
+        """The engine's index in `names.ENGINES`, operations since the start, and those on their way
         now."""
         lanes = {id(lane): lane for lane in (self._lane, self._pool_lane)}.values()
         return {

@@ -11,8 +11,8 @@ import pytest
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.io import file as file_module
 from gossamer.core.io.file import FLAGS_OF_MODE, FileIO
-from gossamer.core.loop.disk.engine import LIBAIO
 from gossamer.core.loop.disk.loop import READ_BYTES_MAX, DiskLoop
+from gossamer.core.loop.disk.names import LIBAIO
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.threads.calls import sys_join

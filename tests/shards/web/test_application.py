@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.shards.web.application import ApplicationError, is_application_name, load_application
+from gossamer.shards.web.application import ApplicationError, load_application
 
 MODULE = """
 from functools import partial
@@ -68,22 +68,6 @@ def test_refused__one_line(module: str, target: str, message: str) -> None:
     with pytest.raises(ApplicationError, match=message) as error:
         load_application(target)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("a:b", True),
-        ("a.b:c.d", True),
-        ("www", False),
-        ("./a:b", False),
-        ("a:", False),
-        (":b", False),
-        ("C:/x", False),
-    ],
-)
-def test_is_application_name(target: str, expected: bool) -> None:
-    assert is_application_name(target) is expected
 
 
 def test_the_example_loads() -> None:

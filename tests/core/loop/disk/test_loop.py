@@ -13,8 +13,8 @@ import pytest
 from gossamer.core.errors import BoundExceeded, MisuseError
 from gossamer.core.loop.disk import engine as diskengine
 from gossamer.core.loop.disk import loop as disk
-from gossamer.core.loop.disk.engine import LIBAIO, POOL, URING
 from gossamer.core.loop.disk.loop import READ_BYTES_MAX, DiskLoop
+from gossamer.core.loop.disk.names import LIBAIO, POOL, URING
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
