@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(LeftByTests())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # Until all tests are there: of what is made for them, nothing goes.
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,6 +68,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     del session
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 class LeftByTests:
