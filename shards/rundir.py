@@ -7,7 +7,6 @@ its writer had, and holds no secret.
 
 import fcntl
 import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +52,8 @@ def base_directory() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.access(runtime, os.W_OK):
         return Path(runtime) / "gossamer"
+    import tempfile  # Of use here alone.
+
     return Path(tempfile.gettempdir()) / f"gossamer-{os.geteuid()}"
 
 

@@ -5,7 +5,6 @@ Pure but for `read_config_file`. Knows sections only through the fields of their
 no line here.
 """
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -48,6 +47,8 @@ def _shown(value: object) -> str:
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:
+    import difflib  # Of use to a mistake alone.
+
     found = difflib.get_close_matches(word, list(words), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 

@@ -68,7 +68,15 @@ def test_package__its_version__is_read_when_somebody_asks() -> None:
         (
             "gossamer.cli.serve",
             {
-                *("importlib.metadata", "psutil", "rich", "gossamer.public", "gossamer.core.tcp.tcb"),
+                *(
+                    "importlib.metadata",
+                    "importlib.resources",
+                    "difflib",
+                    "psutil",
+                    "rich",
+                    "gossamer.public",
+                ),
+                "gossamer.core.tcp.tcb",
                 *("gossamer.core.loop.streamcall", "gossamer.core.threads.sync", "gossamer.ffi.uring"),
             },
         ),

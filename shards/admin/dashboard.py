@@ -9,17 +9,17 @@ import base64
 import hashlib
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
-NAME: Final = "dashboard.html"
+PAGE: Final = Path(__file__).with_name("dashboard.html")
 INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 @cache
 def dashboard() -> str:
     """The page."""
-    return (files(__package__) / NAME).read_text("utf-8")
+    return PAGE.read_text("utf-8")
 
 
 @cache
