@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,16 +53,12 @@ def test_workers__added_and_removed__who_is_connected_stays_so(place: Place) -> 
         client.close()
 
 
-def test_workers__fewer_than_one__refused(serve: Callable[..., Server]) -> None:
-    server = serve().wait_ready()
-    with pytest.raises(CommandError, match="workers: found 0; allowed: 1 to"):
-        ask(server.directory / CONTROL, ControlRequest("remove"))
-
-
-def test_reload__another_number_of_workers__so_many(place: Place, tmp_path: Path) -> None:
+def test_reload__another_number_of_workers__so_many__but_never_none(place: Place, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text("[server]\nworkers = 1\n")
     server = place.start("--config", str(config), workers="").wait_ready()
+    with pytest.raises(CommandError, match="workers: found 0; allowed: 1 to"):
+        ask(server.directory / CONTROL, ControlRequest("remove"))
     config.write_text("[server]\nworkers = 2\n")
     with place.connect(server.port()) as client:
         assert answered(client)
