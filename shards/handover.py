@@ -81,6 +81,8 @@ class Mobility:
         """The descriptor of each queue that is here, and what receives from it."""
         self._had: set[int] = set()
         """All that ever were."""
+        self._coming: set[int] = set()
+        """Those that are on their way here."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when other queues are here than before."""
         self.predecessors: list[WorkerLink] = []
@@ -96,8 +98,19 @@ class Mobility:
         source = self._open_source(fd)
         self._queues[number] = (fd, source)
         self._had.add(number)
+        self._coming.discard(number)
         self.loop.add_source(source)
         self.on_change()
+
+    def expect(self, numbers: tuple[int, ...]) -> None:
+        """They are on their way here: from another, or as nobody's."""
+        self._coming.update(numbers)
+
+    async def here(self, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of these queues that are here, once none of them is on its way any more."""
+        while not self._coming.isdisjoint(numbers):
+            await Sleep(WAIT_US)
+        return tuple([number for number in numbers if number in self._queues])
 
     def leave_alone(self, numbers: tuple[int, ...]) -> None:
         """Have the packets of these queues wait in the kernel."""
@@ -195,14 +208,12 @@ class Mobility:
 class Giver:
     """Gives queues over a link."""
 
-    def __init__(
-        self, mobility: Mobility, link: WorkerLink, queues: tuple[int, ...], is_wanted: IsWanted = every
-    ) -> None:
+    def __init__(self, mobility: Mobility, link: WorkerLink, queues: tuple[int, ...]) -> None:
         self._mobility = mobility
         self._moving = mobility.moving
         self._link = link
         self._queues = queues
-        self._is_wanted = is_wanted
+        self._is_wanted: IsWanted = none
         self._given: list[MovedConnection] = []
         """What has left and is not taken yet."""
         self._is_taken = False
@@ -214,8 +225,14 @@ class Giver:
         """Those that have gone over, with a descriptor each: kept for connections that come back."""
 
     async def give(self) -> bool:
-        """Give all that can move; whether it was taken. If not, all is as it was."""
+        """Give all that can move; whether it was taken. If not, all is as it was.
+
+        Who is told to give may be about to take the same queues, from a third: they come first. One that does
+        not come is nobody's here.
+        """
         mobility, link = self._mobility, self._link
+        self._queues = await mobility.here(self._queues)
+        self._is_wanted = mobility.belonging_to(self._queues)
         began_us = monotonic_us()
         mobility.leave_alone(self._queues)
         mobility.successors.append(link)

@@ -170,6 +170,7 @@ class Worker:
             if isinstance(letter, GiveLetter):
                 self.spawn_essential(self._give(letter, descriptors, graceful_us), "give")
             else:
+                self._mobility().expect(letter.queues)
                 self.spawn_essential(self._take(letter, descriptors), "take")
 
     async def _take(self, letter: TakeLetter, descriptors: list[int]) -> None:
@@ -185,7 +186,7 @@ class Worker:
     async def _give(self, letter: GiveLetter, descriptors: list[int], graceful_us: int) -> None:
         """Give queues; after the last one, what is left on this worker comes to its end, and it too."""
         mobility, link = self._mobility(), WorkerLink(socket.socket(fileno=descriptors[0]))
-        giver = Giver(mobility, link, letter.queues, mobility.belonging_to(letter.queues))
+        giver = Giver(mobility, link, letter.queues)
         self._givers.append(giver)
         self.spawn_essential(link.write(), "link")
         self.spawn_essential(giver.hear(), "link")

@@ -26,6 +26,7 @@ from gossamer.shards.handover import Giver, Mobility, Taker
 from gossamer.shards.link import WorkerLink, packet_of, segment_of
 
 QUEUE = 100
+FURTHER, NOWHERE = 104, 105
 PARAMETERS = TcpParameters(syn_cookies="off")
 TURN_US = 20
 TURNS_MAX = 3_000
@@ -179,6 +180,20 @@ def test_given__all_that_rests_moves__and_a_packet_that_waited_is_answered_there
     workers.until(lambda: workers.new.seen == [b"ask"])
     assert workers.giver.look() == 0
     assert workers.new.sink.reset_total == workers.old.sink.reset_total == 0
+
+
+def test_given__before_the_queue_has_come__comes_first_and_then_goes() -> None:
+    workers = Workers(2)
+    workers.old.mobility.expect((FURTHER,))
+    workers.giver = Giver(workers.old.mobility, workers.link, (FURTHER, NOWHERE))
+    given = workers.give()
+    workers.take()
+    workers.turn()
+    assert not workers.new.is_serving
+    workers.old.mobility.add(FURTHER, workers.spare())
+    workers.until(lambda: given.has_ended)
+    assert given.inbox is True
+    assert (workers.old.mobility.queues, workers.new.is_serving) == ((QUEUE,), True)
 
 
 def test_busy__stays__is_reached_over_the_link_and_moves_when_it_rests() -> None:

@@ -37,10 +37,9 @@ def test_worker__in_other_hands__harms_no_other_and_is_replaced_alone(place: Pla
     """One server of two workers, whose handler does what it is told."""
     server = place.start(target="hostile:handler", PYTHONPATH=HERE, workers="2").wait_ready()
     descriptors_are_of_no_other_worker(place, server)
-    if place.stack == "kernel":  # What the supervisor believes is the same on both.
-        largest_of_all_numbers_and_status_still_answers(place, server)
-        for word in ("99", str(MOST)):
-            a_state_that_is_none_and_it_alone_is_replaced(place, server, word)
+    largest_of_all_numbers_and_status_still_answers(place, server)
+    for word in ("99", str(MOST)):
+        a_state_that_is_none_and_it_alone_is_replaced(place, server, word)
     all_counters_that_it_reaches_are_its_own_row(place, server)
     assert "Traceback" not in server.log()
     assert server.command("stop").returncode == 0
