@@ -15,6 +15,8 @@ SHARED = -n $(TEST_PROCESSES) --maxschedchunk 1
 
 # They start hundreds of processes, and each compiles what no bytecode is kept of.
 export PYTHONDONTWRITEBYTECODE :=
+# Hypothesis would load what trio has for it, in each process.
+export HYPOTHESIS_NO_PLUGINS := 1
 
 # How long the byte fuzzer of `make fuzz` runs.
 SECONDS ?= 300
