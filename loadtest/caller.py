@@ -4,9 +4,10 @@ Owns what the thread of a connection and the run both must know of it. A caller 
 that ends is followed by the next.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from gossamer.core.http.client import ResponseReader
+from gossamer.core.http.client import Response, ResponseReader
 from gossamer.core.io.stream import Stream
 from gossamer.loadtest.failures import RequestPhase
 from gossamer.loadtest.pace import SendSlot
@@ -22,6 +23,7 @@ class Caller:
     __slots__ = (
         "answered",
         "begun_us",
+        "failed_in_a_row",
         "give_up_us",
         "lives_on",
         "number",
@@ -29,6 +31,7 @@ class Caller:
         "reader",
         "sent_us",
         "slot",
+        "stood_us",
         "stream",
         "taken_us",
         "tally",
@@ -42,6 +45,8 @@ class Caller:
         self.number = number
         self.stream: Stream | None = None
         self.reader: ResponseReader | None = None
+        self.stood_us = 0
+        """Since when."""
         self.uses = 0
         """Answers on this connection."""
         self.lives_on = True
@@ -57,16 +62,25 @@ class Caller:
         self.answered = 0
         """How many of them were answered."""
         self.phase = RequestPhase.CONNECT
+        self.failed_in_a_row = 0
+        """How often it met an error since the last answer."""
 
     def take(self, slot: SendSlot, tally: Tally, now_us: int) -> None:
         """Requests are given to it."""
         self.slot, self.tally, self.taken_us = slot, tally, now_us
         self.begun_us = self.sent_us = self.answered = 0
 
-    def use(self, stream: Stream, reader: ResponseReader) -> None:
+    def use(self, stream: Stream, now_us: int) -> None:
         """It has a new connection."""
-        self.stream, self.reader = stream, reader
+        self.stream, self.reader, self.stood_us = stream, None, now_us
         self.uses, self.lives_on = 0, True
+
+    def reading(self, parse: Callable[[bytes], Response]) -> ResponseReader:
+        """What reads the answers of its connection. It is made when it is first needed: most answers come
+        whole, and are read without it."""
+        if self.reader is None:
+            self.reader = ResponseReader(parse)
+        return self.reader
 
     def leave(self) -> Stream | None:
         """It has no connection any more; the one that it had, to be closed."""
@@ -87,7 +101,7 @@ class Caller:
         failure occurs before the client is able to read the server's response". EPIPE is what Linux says of a
         reset that came after the FIN.
         """
-        if not self.uses or self.stream is None or self.reader is None or self.reader.has_input:
+        if not self.uses or self.stream is None or (self.reader is not None and self.reader.has_input):
             return False
         if self.phase is RequestPhase.SEND:
             return isinstance(error, EOFError | BrokenPipeError | ConnectionResetError)

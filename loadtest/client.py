@@ -10,13 +10,14 @@ and on the functional TCP alike.
 from typing import Final
 
 from gossamer.core.clock import SECOND_US
-from gossamer.core.http.client import UNTIL_CLOSE, Response, ResponseError, ResponseReader
+from gossamer.core.http.client import UNTIL_CLOSE, Response, ResponseError
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_park, sys_sleep
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.checks import BODY_BYTES_MAX, failed_check
+from gossamer.loadtest.connection import abort, close, connect
 from gossamer.loadtest.effort import WINDOW_US, used
 from gossamer.loadtest.failures import CheckFailed, RequestPhase
 from gossamer.loadtest.flat import RECV_BYTES, FlatEnd, give_due, go, is_flat
@@ -26,6 +27,7 @@ from gossamer.loadtest.run import LoadRun
 
 PAUSE_US_MIN: Final = 1_000
 PAUSE_US_MAX: Final = 20_000
+PAUSE_DOUBLINGS_MAX: Final = 5
 """Rest of a connection's thread after errors in a closed loop, so that a dead server is not hammered."""
 
 
@@ -67,22 +69,27 @@ async def drive(run: LoadRun, caller: Caller) -> None:
     """One request after another, until the run is over."""
     await stand(run, caller)
     goes_flat = is_flat(run)
-    pause_us = PAUSE_US_MIN
     while True:
-        is_answered = await go_flat(run, caller) if goes_flat and caller.stream is not None else None
+        is_answered = await go_flat(run, caller) if goes_flat else None
         if is_answered is None:
             is_answered = await take_one(run, caller)
         if is_answered is None:
             break
         if is_answered:
-            pause_us = PAUSE_US_MIN
+            caller.failed_in_a_row = 0
             if run.rests and (rest_us := run.rest_us(caller)) > 0:
                 await sys_sleep(rest_us)
-        elif not run.options.rate:
-            # An open loop goes on at its rate; a closed one would ask as fast as it is refused.
-            await sys_sleep(pause_us)
-            pause_us = min(2 * pause_us, PAUSE_US_MAX)
+        else:
+            caller.failed_in_a_row += 1
+            if not run.options.rate:
+                # An open loop goes on at its rate; a closed one would ask as fast as it is refused.
+                await sys_sleep(pause_us(caller.failed_in_a_row))
     await close(caller)
+
+
+def pause_us(failed_in_a_row: int) -> int:
+    """How long a connection rests after so many errors."""
+    return min(PAUSE_US_MIN << min(failed_in_a_row - 1, PAUSE_DOUBLINGS_MAX), PAUSE_US_MAX)
 
 
 async def go_flat(run: LoadRun, caller: Caller) -> bool | None:
@@ -130,35 +137,6 @@ async def goes_on(run: LoadRun, caller: Caller, error: Exception) -> bool:
     return may_repeat
 
 
-async def connect(run: LoadRun, caller: Caller, patience_us: int) -> Stream:
-    """A connection for a caller, to the next address in turn. Raises: OSError."""
-    started_us = run.clock()
-    caller.phase = RequestPhase.CONNECT
-    address = run.addresses[caller.number % len(run.addresses)]
-    stream = await run.connector.connect(address, patience_us)
-    caller.tally.connected(run.clock() - started_us)
-    caller.use(stream, ResponseReader(run.parse))
-    return stream
-
-
-async def close(caller: Caller) -> None:
-    """Close the connection of a caller, if it has one."""
-    stream = caller.leave()
-    if stream is not None:
-        try:
-            await stream.close()
-        except OSError:
-            # All that was asked for has been read: what the server says now is no answer.
-            await stream.abort()
-
-
-async def abort(caller: Caller) -> None:
-    """Give the connection of a caller up, if it has one."""
-    stream = caller.leave()
-    if stream is not None:
-        await stream.abort()
-
-
 async def exchange(run: LoadRun, caller: Caller, *, is_sent: bool = False) -> None:
     """Send what is left of the requests of a caller, unless that is done, and read the answers.
 
@@ -181,8 +159,7 @@ async def exchange(run: LoadRun, caller: Caller, *, is_sent: bool = False) -> No
 
 async def read_response(run: LoadRun, caller: Caller, stream: Stream) -> None:
     """Read one answer and count it. Raises: OSError, ResponseError, EOFError."""
-    reader, slot = caller.reader, caller.slot
-    assert reader is not None
+    reader, slot = caller.reading(run.parse), caller.slot
     assert slot is not None
     request = run.request(slot.number + caller.answered)
     body_bytes, kept = 0, bytearray()
@@ -223,8 +200,7 @@ async def receive(run: LoadRun, caller: Caller, stream: Stream) -> None:
 
     Raises: OSError; EOFError when the server closed before it answered.
     """
-    reader = caller.reader
-    assert reader is not None
+    reader = caller.reading(run.parse)
     data = await stream.recv(RECV_BYTES, run.patience_us(caller.give_up_us))
     if not data and not reader.has_input and (reader.body is None or reader.body.is_complete):
         raise EOFError("closed before the answer")

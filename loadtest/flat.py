@@ -1,9 +1,9 @@
 """The straight way of a connection: a request, its whole answer, and again.
 
 Owns the loop that most requests of a run go through. All that waits stands in one frame, and calls are few,
-since a dozen of them cost as much as wrk takes for a request. It knows the usual case alone: a connection
-that stands, one request at a time, an answer of a known length on a connection that lives on. What is
-anything else it leaves to `loadtest.client`, in a state from which that goes on.
+since a dozen of them cost as much as wrk takes for a request. It knows the usual case alone: one request at a
+time, an answer of a known length, on a connection that lives on or is opened anew. What is anything else it
+leaves to `loadtest.client`, in a state from which that goes on.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,10 @@ from enum import Enum
 from typing import Final
 
 from gossamer.core.http.client import Response, ResponseError
+from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.loadtest.caller import Caller
+from gossamer.loadtest.connection import close, connect
 from gossamer.loadtest.failures import RequestPhase
 from gossamer.loadtest.pace import SendSlot
 from gossamer.loadtest.run import LoadRun
@@ -32,29 +34,29 @@ class FlatEnd(Enum):
 
 def is_flat(run: LoadRun) -> bool:
     """Whether a run's requests may go the straight way at all."""
-    options = run.options
-    is_usual = options.keep_alive and options.pipeline == 1 and not run.rests
-    return is_usual and not run.requests.has_checks
+    return run.options.pipeline == 1 and not run.rests and not run.requests.has_checks
 
 
 async def go(run: LoadRun, caller: Caller) -> FlatEnd | Exception:
-    """Ask on the connection that a caller has, until something is not as usual; what it was."""
-    stream, reader, only = caller.stream, caller.reader, run.requests.only
-    assert stream is not None
-    assert reader is not None
-    clock, parse, is_open = run.clock, run.parse, bool(run.options.rate)
+    """Ask, on the connection that a caller has or on a new one, until something is not as usual; what it
+    was."""
+    only, clock, parse = run.requests.only, run.clock, run.parse
+    is_open, is_kept = bool(run.options.rate), run.options.keep_alive
     now_us = clock()
     while True:
         slot = await give_due(run, caller) if is_open else give_now(run, caller, now_us)
         if slot is None:
             return FlatEnd.NOTHING_GIVEN
-        tally, now_us = caller.tally, caller.begun_us
+        tally, stream, sent_us = caller.tally, caller.stream, caller.begun_us
         request = only or run.request(slot.number)
-        caller.sent_us = sent_us = now_us
-        caller.give_up_us = now_us + run.options.timeout_us
-        patience_us = run.patience_from_us(now_us, caller.give_up_us)
+        caller.give_up_us = sent_us + run.options.timeout_us
+        patience_us = run.patience_from_us(sent_us, caller.give_up_us)
         try:
-            caller.phase = RequestPhase.SEND
+            if stream is None:
+                stream = await connect(run, caller, patience_us)
+                sent_us = caller.stood_us
+                patience_us = run.patience_from_us(sent_us, caller.give_up_us)
+            caller.sent_us, caller.phase = sent_us, RequestPhase.SEND
             await stream.send(request.data, patience_us)
             tally.sent_bytes += len(request.data)
             caller.phase = RequestPhase.FIRST_BYTE
@@ -64,27 +66,36 @@ async def go(run: LoadRun, caller: Caller) -> FlatEnd | Exception:
             tally.received_bytes += len(got)
             usual = usual_answer(got, parse, has_no_body=request.method == "HEAD")
             if usual is None:
-                reader.receive(got)
+                caller.reading(parse).receive(got)
                 return FlatEnd.HALF_READ
-            status, body_bytes, left = usual
-            caller.phase = RequestPhase.BODY
-            while left > 0:
-                got = await stream.recv(RECV_BYTES, run.patience_us(caller.give_up_us))
-                if not got:
-                    return ResponseError("connection closed in the middle of a body")
-                tally.received_bytes += len(got)
-                left -= len(got)
-        except OSError as error:
+            response, body_bytes, left = usual
+            if left:
+                await receive_rest(run, caller, stream, left)
+        except (OSError, ResponseError) as error:
             return error
-        if left < 0:
-            return ResponseError("more than the answer")
         now_us = clock()
-        if is_open:
-            tally.answered(status, now_us - slot.due_us, now_us - sent_us, body_bytes)
+        if slot.due_us == sent_us:
+            tally.answered_at_once(response.status, now_us - sent_us, body_bytes)
         else:
-            tally.answered_at_once(status, now_us - sent_us, body_bytes)
+            tally.answered(response.status, now_us - slot.due_us, now_us - sent_us, body_bytes)
         caller.slot = None
         caller.uses += 1
+        caller.failed_in_a_row = 0
+        if not (is_kept and response.keep_alive):
+            await close(caller)
+
+
+async def receive_rest(run: LoadRun, caller: Caller, stream: Stream, left: int) -> None:
+    """Receive what is left of a body. Raises: OSError, ResponseError."""
+    caller.phase = RequestPhase.BODY
+    while left > 0:
+        got = await stream.recv(RECV_BYTES, run.patience_us(caller.give_up_us))
+        if not got:
+            raise ResponseError("connection closed in the middle of a body")
+        caller.tally.received_bytes += len(got)
+        left -= len(got)
+    if left < 0:
+        raise ResponseError("more than the answer")
 
 
 async def give_due(run: LoadRun, caller: Caller) -> SendSlot | None:
@@ -111,15 +122,16 @@ def give_now(run: LoadRun, caller: Caller, now_us: int) -> SendSlot | None:
     run.taken += 1
     caller.tally = run.current
     caller.taken_us = caller.begun_us = now_us
-    caller.answered = 0
+    caller.sent_us = caller.answered = 0
     caller.tally.sent_at_once()
     return slot
 
 
 def usual_answer(
     got: bytes, parse: Callable[[bytes], Response], *, has_no_body: bool
-) -> tuple[int, int, int] | None:
-    """Status, length of the body, and how much of it has not come; None where it is unusual, or no answer."""
+) -> tuple[Response, int, int] | None:
+    """The answer, the length of its body, and how much of it has not come; None where it is unusual, or
+    none."""
     end = got.find(b"\r\n\r\n") + 4
     if end < 4:
         return None
@@ -128,8 +140,8 @@ def usual_answer(
     except ResponseError:
         return None  # the reader finds the same, and has what was seen
     status, body_bytes = response.status, response.body_bytes
-    if status < 200 or body_bytes < 0 or not response.keep_alive:
+    if status < 200 or body_bytes < 0:
         return None
     if has_no_body or status in BODILESS:
         body_bytes = 0
-    return status, body_bytes, body_bytes - len(got) + end
+    return response, body_bytes, body_bytes - len(got) + end

@@ -254,7 +254,9 @@ class LoadRun:
 
     def patience_from_us(self, now_us: int, give_up_us: int) -> int:
         """The same of a call at `now_us`."""
-        return max(1, min(give_up_us, self.measured.final_us) - now_us)
+        final_us = (self._later or self.shape).final_us
+        left_us = (give_up_us if give_up_us < final_us else final_us) - now_us
+        return left_us if left_us > 0 else 1
 
     def connect_patience_us(self) -> int:
         """How long one of the first connections may take."""

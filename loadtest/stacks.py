@@ -13,7 +13,6 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US, monotonic_us
 from gossamer.core.entropy import system_entropy
-from gossamer.core.io.sock import SockConnector
 from gossamer.core.io.stream import Stream
 from gossamer.core.io.tcpsock import TcpConnector
 from gossamer.core.io.unix import connect_unix
@@ -26,6 +25,7 @@ from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.wire.flow import Address
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.loadtest.callerstream import CallerConnector
 from gossamer.shards.active_opens import active_opens
 from gossamer.shards.bootsecret import boot_secret
 from gossamer.shards.config import NfqueueConfig
@@ -62,7 +62,7 @@ class SourcesConnector:
     """Opens kernel sockets from several local addresses in turn."""
 
     def __init__(self, sources: tuple[str, ...]) -> None:
-        self._turn = cycle([SockConnector(source) for source in sources])
+        self._turn = cycle([CallerConnector(source) for source in sources])
 
     def connect(
         self, address: Address, timeout_us: int = NEVER_US, options: SocketOptions = NO_OPTIONS, /
@@ -89,7 +89,7 @@ def kernel_connector(sources: tuple[str, ...] = (), unix_socket: str = "") -> Op
     """What opens the kernel's sockets."""
     if unix_socket:
         return UnixConnector()
-    return SourcesConnector(sources) if sources else SockConnector()
+    return SourcesConnector(sources) if sources else CallerConnector()
 
 
 @contextlib.contextmanager

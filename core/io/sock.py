@@ -5,7 +5,7 @@ system call, most of them in `core.io.streambase`; `core.loop.sock.loop` perform
 """
 
 import socket
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import misuse
@@ -153,6 +153,9 @@ def listen(address: Address, backlog: int = BACKLOG, *, reuse_port: bool = False
 class SockConnector:
     """A `Connector` that opens kernel sockets, from a local IP address if one is named."""
 
+    makes: ClassVar[type[SockStream]] = SockStream
+    """What is made of a socket."""
+
     def __init__(self, source: str = "") -> None:
         self._source = source
 
@@ -161,4 +164,4 @@ class SockConnector:
     ) -> SystemCall[SockStream]:
         """Raises: ConnectionRefusedError, TimeoutError, OSError; MisuseError at once for anything but an IP
         address."""
-        return SockConnect(address, timeout_us, SockStream, options, self._source)
+        return SockConnect(address, timeout_us, self.makes, options, self._source)

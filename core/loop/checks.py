@@ -4,6 +4,7 @@ Owns the bounds and the messages. A call looks at the common case itself, since 
 it comes here to find out why an argument is refused.
 """
 
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
 
 from gossamer.core.clock import NEVER_US
@@ -53,11 +54,23 @@ def check_address(name: str, address: object) -> None:
     # With four, an address of IPv6 as the kernel gives it.
     if not (isinstance(address, tuple) and len(address) in (2, 4) and isinstance(address[0], str)):
         raise misuse(name, address, allowed)
-    check_number(f"the port of {name}", address[1], 0, PORT_MAX)
+    port = address[1]
+    if type(port) is not int or not 0 <= port <= PORT_MAX:
+        check_number(f"the port of {name}", port, 0, PORT_MAX)
+    if not is_ip_address(address[0]):
+        raise misuse(name, address, f"{allowed}; open_connection(host, port) takes a name")
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether this is an address and no name. The C library says so of nearly all in a tenth of the time."""
     try:
-        pack_address(address[0])
-    except ValueError:
-        raise misuse(name, address, f"{allowed}; open_connection(host, port) takes a name") from None
+        inet_pton(AF_INET6 if ":" in host else AF_INET, host)
+    except (OSError, ValueError):
+        try:
+            pack_address(host)  # one with a zone
+        except ValueError:
+            return False
+    return True
 
 
 def check_opening(remote: Address, timeout_us: int, options: SocketOptions = NO_OPTIONS) -> None:

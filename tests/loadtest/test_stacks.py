@@ -72,6 +72,23 @@ def test_unix_socket__connects_to_the_path(tmp_path: Path) -> None:
     assert run(main()) == b"hello"
 
 
+def test_stream_of_a_run__answer_that_is_there_already__received_and_closed_without_a_name() -> None:
+    async def main() -> tuple[bytes, str]:
+        acceptor = listen(("127.0.0.1", 0))
+        client = await kernel_connector().connect(acceptor.local, SECOND_US)
+        server = await acceptor.accept()
+        await server.send(b"here already")
+        received = await client.recv(timeout_us=SECOND_US)
+        await client.close()
+        assert await server.recv(timeout_us=SECOND_US) == b""
+        return received, repr(client)
+
+    received, shown = run(main())
+    assert received == b"here already"
+    assert shown.startswith("<CallerStream unnamed to 127.0.0.1:")
+    assert shown.endswith("closed>")
+
+
 def test_sources__in_turn() -> None:
     async def main() -> list[str]:
         acceptor = listen(("127.0.0.1", 0))

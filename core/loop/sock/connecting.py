@@ -5,8 +5,18 @@ Owns nothing: a thread that connects waits in `core.loop.sock.sending`. A cancel
 
 import errno
 import os
-import socket
 from collections.abc import Callable
+from socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IP,
+    IPPROTO_TCP,
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
+    SOCK_STREAM,
+    TCP_NODELAY,
+    SocketType,
+)
 from typing import Any, Final
 
 from gossamer.core.loop.sock.call import Connection, SockAdopt, SockConnect
@@ -19,6 +29,7 @@ from gossamer.core.wire.flow import Address
 
 IP_BIND_ADDRESS_NO_PORT: Final = 24
 """linux/in.h; Python names it from 3.12 on."""
+STREAM: Final = int(SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 
 class SockConnectSide:
@@ -58,22 +69,24 @@ class SockConnectSide:
 
 def begin_connect(
     address: Address, options: SocketOptions = NO_OPTIONS, source: str = ""
-) -> tuple[socket.SocketType, bool]:
+) -> tuple[SocketType, bool]:
     """A socket on its way to `address`, and whether it is there already. Raises: OSError."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    sock = socket.SocketType(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+    sock = SocketType(AF_INET6 if ":" in address[0] else AF_INET, STREAM, 0)
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         if options is not NO_OPTIONS:
             set_option(sock, options)
         if source:
             # ip(7): the port is chosen at connect, so that one port serves many destinations.
-            sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.setsockopt(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             sock.bind((source, 0))
         code = sock.connect_ex(address)
-        if code not in (0, errno.EINPROGRESS):
+        if code == errno.EINPROGRESS:
+            # Within this machine the peer has answered by now, or refused: to ask costs less than a turn.
+            code = sock.connect_ex(address)
+        if code not in (0, errno.EALREADY, errno.EISCONN):
             raise OSError(code, os.strerror(code))
     except OSError:
         sock.close()
         raise
-    return sock, code == 0
+    return sock, code != errno.EALREADY

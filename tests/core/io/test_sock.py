@@ -423,6 +423,19 @@ def test_connect__nobody_listens__refused(rig: Rig) -> None:
     assert rig.loop.statistics()["connections"] == 0
 
 
+def test_connect__within_this_machine__answered_at_once(rig: Rig) -> None:
+    async def connects() -> bool:
+        waits = rig.waiter.waits_total
+        stream = await SockConnector().connect(rig.address)
+        is_at_once = rig.waiter.waits_total == waits and not stream.is_watched
+        await stream.send(b"hello")
+        await (await rig.acceptor.accept()).send(b"back")
+        assert await stream.recv() == b"back"
+        return is_at_once
+
+    assert rig.run(connects()) == [True]
+
+
 def test_connect__no_answer__timeout(rig: Rig) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
         # One connection fills a queue of length 0; the kernel drops the next SYN.
@@ -432,9 +445,22 @@ def test_connect__no_answer__timeout(rig: Rig) -> None:
     assert rig.loop.statistics()["connections"] == 0
 
 
-@pytest.mark.parametrize("address", [("localhost", 80), ("", 80), ("127.0.0.1", 65536), ("127.0.0.1", -1)])
+@pytest.mark.parametrize(
+    "address",
+    [
+        ("localhost", 80),
+        ("", 80),
+        ("127.0.0.1", 65536),
+        ("127.0.0.1", -1),
+        ("127.0.0.01", 80),
+        ("127.1", 80),
+        ("::g", 80),
+        ("1\0", 80),
+        ("\udc80", 80),
+    ],
+)
 def test_connect__no_address__refused_before_any_call(address: tuple[str, int]) -> None:
-    with pytest.raises(MisuseError, match=r"localhost|''|65536|-1"):
+    with pytest.raises(MisuseError, match=r"localhost|''|65536|-1|\.01|127\.1|::g|x00|udc80"):
         SockConnector().connect(address)
 
 
