@@ -97,6 +97,29 @@ class EnvironmentRecord(msgspec.Struct, forbid_unknown_fields=True):
     sysctls: dict[str, str]
 
 
+class PathRecord(msgspec.Struct, forbid_unknown_fields=True):
+    """The packets of one way, and how many met each fault."""
+
+    packets_total: int
+    lost_total: int
+    delayed_total: int
+    reordered_total: int
+    duplicated_total: int
+    overflowed_total: int
+
+
+class FaultsRecord(msgspec.Struct, forbid_unknown_fields=True):
+    """What --faults asked for, each way, and what came of it."""
+
+    loss: float
+    delay_us: int
+    reorder: float
+    duplicate: float
+    seed: int
+    sent: PathRecord
+    received: PathRecord
+
+
 class LoadRecord(msgspec.Struct, forbid_unknown_fields=True):
     """One run."""
 
@@ -145,6 +168,8 @@ class LoadRecord(msgspec.Struct, forbid_unknown_fields=True):
     lag_us: LagTimes
     connect_us: Times
     timeline: list[IntervalRecord]
+    faults: FaultsRecord | None = None
+    """Null without --faults."""
 
 
 def json_schema() -> dict[str, Any]:

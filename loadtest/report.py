@@ -5,6 +5,7 @@ of 40 columns every figure is whole.
 """
 
 import json
+from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from rich.console import Console
@@ -154,9 +155,23 @@ def totals_table(summary: dict[str, Any]) -> Table:
     received, per_second = summary["received_bytes"], summary["received_bytes_per_second"]
     table.add_row("received", f"{human_bytes(received)}, {human_bytes(per_second)}/s")
     table.add_row("connections", connections_shown(summary))
+    for row in faults_rows(summary["faults"]):
+        table.add_row(*row)
     table.add_row("responses", listed(summary["statuses"]) or "none")
     table.add_row("errors", listed(errors_shown(summary)) or "none")
     return table
+
+
+def faults_rows(faults: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """What packets were to meet, and how many of each way did; nothing, where they were to meet none."""
+    if faults is None:
+        return
+    shares = {name: f"{name} {faults[name]:g}" for name in ("loss", "reorder", "duplicate") if faults[name]}
+    delay = f"delay {human_us(faults['delay_us'])}" if faults["delay_us"] else ""
+    yield "faults", ", ".join(each for each in (*shares.values(), delay, f"seed {faults['seed']}") if each)
+    for way in ("sent", "received"):
+        counts = {name.removesuffix("_total"): count for name, count in faults[way].items()}
+        yield f"  {way}", listed(counts) or "no packet"
 
 
 def listed(counts: dict[str, int]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gossamer.loadtest.failures import ErrorLog
+from gossamer.loadtest.faulty import FaultCounts
 from gossamer.loadtest.run import LoadOptions, LoadRun
 from gossamer.loadtest.tally import Tally
 from gossamer.loadtest.timeline import Interval, side_by_side
@@ -39,10 +40,12 @@ class RunResult(msgspec.Struct):
     engines: int = 1
     engines_lost: tuple[str, ...] = ()
     """How engines ended that did not end as they should."""
+    faults: FaultCounts | None = None
+    """How many packets met faults, where any were asked for."""
 
 
-def result_of(run: LoadRun) -> RunResult:
-    """The result of a run that is over."""
+def result_of(run: LoadRun, faults: FaultCounts | None = None) -> RunResult:
+    """The result of a run that is over, and what its packets met."""
     sent, answered = run.in_time or (run.tally.sent_total, run.tally.answered_total)
     return RunResult(
         options=run.options,
@@ -61,6 +64,7 @@ def result_of(run: LoadRun) -> RunResult:
         busy_share=run.effort.busy_share,
         is_interrupted=run.is_interrupted,
         ended_by=run.ended_by,
+        faults=faults,
     )
 
 
@@ -86,7 +90,16 @@ def merged(results: Iterable[RunResult], options: LoadOptions) -> RunResult:
             ended_by=whole.ended_by or other.ended_by,
             engines=whole.engines + other.engines,
             engines_lost=whole.engines_lost + other.engines_lost,
+            faults=both(whole.faults, other.faults),
         )
         whole.tally.merge(other.tally)
         whole.opening.merge(other.opening)
     return whole
+
+
+def both(one: FaultCounts | None, other: FaultCounts | None) -> FaultCounts | None:
+    """The faults of two engines."""
+    if one is None or other is None:
+        return one or other
+    one.add(other)
+    return one

@@ -19,6 +19,7 @@ from gossamer.loadtest.arrivals import Arrivals, EveryNth, arrivals_of
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.effort import Effort
 from gossamer.loadtest.failures import ErrorLog
+from gossamer.loadtest.faults import LinkFaults
 from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
 from gossamer.loadtest.phases import Course, RatePhase
 from gossamer.loadtest.request_set import PreparedRequest, RequestSet, RequestTemplate
@@ -67,6 +68,9 @@ class LoadOptions(msgspec.Struct, frozen=True):
     """In a closed loop, a connection begins a request no sooner than so long after the one before."""
     thresholds: tuple[Threshold, ...] = ()
     """The run ends when one of them cannot be met any more."""
+    faults: LinkFaults | None = None
+    """What its packets meet, each way."""
+    faults_seed: int = 0
 
 
 def requests_of(options: LoadOptions) -> RequestSet:

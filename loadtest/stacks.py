@@ -24,8 +24,11 @@ from gossamer.core.threads.cancel import fail_after
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.wire.flow import Address
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
+from gossamer.ffi.packets import PacketSink, PacketSource
 from gossamer.ffi.rawout import RawSink, open_raw_sockets
 from gossamer.loadtest.callerstream import CallerConnector
+from gossamer.loadtest.faults import LinkFaults
+from gossamer.loadtest.faulty import FaultCounts, FaultyPath
 from gossamer.shards.active_opens import active_opens
 from gossamer.shards.bootsecret import boot_secret
 from gossamer.shards.config import NfqueueConfig
@@ -56,6 +59,15 @@ class ClientStack(msgspec.Struct, frozen=True):
     ports: range = range(0)
     """The local ports that are its own: to open from, or to listen on; the kernel's has none."""
     warnings: tuple[str, ...] = ()
+    faults: FaultCounts | None = None
+    """How many of its packets met faults, where there are any."""
+
+
+class PathFaults(msgspec.Struct, frozen=True):
+    """What packets meet on their way."""
+
+    faults: LinkFaults
+    seed: int
 
 
 class SourcesConnector:
@@ -94,13 +106,17 @@ def kernel_connector(sources: tuple[str, ...] = (), unix_socket: str = "") -> Op
 
 @contextlib.contextmanager
 def client_stack(
-    name: str, connections: int, sources: tuple[str, ...] = (), unix_socket: str = ""
+    name: str,
+    connections: int,
+    sources: tuple[str, ...] = (),
+    unix_socket: str = "",
+    faults: PathFaults | None = None,
 ) -> Iterator[ClientStack]:
     """The stack of that name, given back at the end. Raises: CannotStartError."""
     if name == "kernel":
         yield ClientStack(name, SockLoop(), kernel_connector(sources, unix_socket), connections)
     else:
-        with nfqueue_stack(connections) as stack:
+        with nfqueue_stack(connections, faults=faults) as stack:
             yield stack
 
 
@@ -116,7 +132,9 @@ def ports_wanted(settings: NfqueueConfig, connections: int) -> int:
 
 
 @contextlib.contextmanager
-def nfqueue_stack(connections: int, parameters: TcpParameters = DEFAULT_PARAMETERS) -> Iterator[ClientStack]:
+def nfqueue_stack(
+    connections: int, parameters: TcpParameters = DEFAULT_PARAMETERS, faults: PathFaults | None = None
+) -> Iterator[ClientStack]:
     """The functional TCP on a queue and a slice of local ports that are free. Raises: CannotStartError."""
     settings = NfqueueConfig()
     with contextlib.ExitStack() as opened:
@@ -128,8 +146,18 @@ def nfqueue_stack(connections: int, parameters: TcpParameters = DEFAULT_PARAMETE
         opened.enter_context(raw_ipv4)
         if raw_ipv6 is not None:
             opened.enter_context(raw_ipv6)
-        sink = RawSink(raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else -1, parameters.ttl)
-        source = NetlinkSource(opens.queue.fileno())
+        raw = RawSink(raw_ipv4.fileno(), raw_ipv6.fileno() if raw_ipv6 is not None else -1, parameters.ttl)
+        source, sink, counts = with_faults(NetlinkSource(opens.queue.fileno()), raw, faults)
         loop = TcpLoop(source, sink, parameters, monotonic_us, system_entropy, boot_secret=boot_secret())
         connector = TcpConnector(loop, opens.ports, system_entropy(SECRET_BYTES))
-        yield ClientStack("nfqueue", loop, connector, len(opens.ports), opens.ports, opens.warnings)
+        yield ClientStack("nfqueue", loop, connector, len(opens.ports), opens.ports, opens.warnings, counts)
+
+
+def with_faults(
+    source: PacketSource, sink: PacketSink, faults: PathFaults | None
+) -> tuple[PacketSource, PacketSink, FaultCounts | None]:
+    """Source and sink of a loop, with faults between them and the device where there are any."""
+    if faults is None:
+        return source, sink, None
+    path = FaultyPath(source, sink, faults.faults, faults.seed)
+    return path.source, path.sink, path.counts

@@ -40,6 +40,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         },
         "connect_us": distribution(tally.connect_latency),
         "timeline": [shown_interval(each) for each in result.intervals],
+        "faults": faults_shown(result),
     }
 
 
@@ -129,6 +130,15 @@ def thresholds_shown(result: RunResult) -> list[dict[str, Any]]:
     rate = requests_per_second(result)
     found = (judged(each, result.tally, rate) for each in result.options.thresholds)
     return [msgspec.to_builtins(each) for each in found]
+
+
+def faults_shown(result: RunResult) -> dict[str, Any] | None:
+    """What packets were to meet, and how many did; None where nothing was asked for."""
+    faults, counts = result.options.faults, result.faults
+    if faults is None or counts is None:
+        return None
+    asked = {name: getattr(faults, name) for name in ("loss", "delay_us", "reorder", "duplicate")}
+    return {**asked, "seed": result.options.faults_seed, **msgspec.to_builtins(counts)}
 
 
 def shown_interval(interval: Interval) -> dict[str, Any]:

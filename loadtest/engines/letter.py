@@ -7,6 +7,7 @@ import msgspec
 
 from gossamer.loadtest.engines.shared import STOOD, EngineRow
 from gossamer.loadtest.failures import ErrorKind, ErrorLog, RequestPhase
+from gossamer.loadtest.faulty import FaultCounts
 from gossamer.loadtest.result import RunResult
 from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.timeline import Interval
@@ -46,6 +47,7 @@ class EngineLetter(msgspec.Struct, frozen=True):
     cpu_share: float = 0.0
     busy_share: float = 0.0
     is_interrupted: bool = False
+    faults: FaultCounts | None = None
 
 
 def letter_of(result: RunResult) -> EngineLetter:

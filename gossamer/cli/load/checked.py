@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gossamer.cli.load.faults import parse_faults
 from gossamer.cli.load.options import REQUESTS_MAX, SEED_MAX
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.wire.flow import Address
@@ -37,6 +38,8 @@ def checked(url: str | None, asked: Asked, requests: tuple[AskedRequest, ...] = 
     if listed and (asked["data"] is not None or asked["method"] is not None):
         raise ConfigError("--data, --method: found beside a list of requests; allowed: in that list")
     target = target_asked(url or first_url(listed), asked)
+    seed = secrets.randbelow(SEED_MAX) if asked["seed"] is None else asked["seed"]
+    faults = parse_faults(asked["faults"]) if asked["faults"] is not None else None
     return LoadOptions(
         target=target,
         connections=asked["connections"],
@@ -51,11 +54,13 @@ def checked(url: str | None, asked: Asked, requests: tuple[AskedRequest, ...] = 
         drain_us=asked["drain"],
         connect_rate=asked["connect_rate"],
         process=asked["arrivals"],
-        seed=secrets.randbelow(SEED_MAX) if asked["seed"] is None else asked["seed"],
+        seed=seed,
         requests=requests_asked(target, asked, listed),
         think=asked["think"],
         pace_us=asked["pace"],
         thresholds=tuple(parse_threshold(text) for text in asked["thresholds"]),
+        faults=None if faults is None else faults.faults,
+        faults_seed=seed if faults is None or faults.seed is None else faults.seed,
     )
 
 
@@ -77,6 +82,8 @@ def check_together(asked: Asked) -> None:
         if asked[name] and asked["stack"] != "kernel":
             flag = "--" + name.replace("_", "-")
             raise ConfigError(f"{flag}: found with --stack {asked['stack']}; allowed: with --stack kernel")
+    if asked["faults"] is not None and asked["stack"] != "nfqueue":
+        raise ConfigError("--faults: found with --stack kernel, whose packets are not ours; allowed: nfqueue")
     if asked["source"] and asked["unix_socket"]:
         raise ConfigError("--source: found with --unix-socket, which has no addresses")
 

@@ -32,7 +32,7 @@ from gossamer.loadtest.report import ProgressDisplay, print_summary
 from gossamer.loadtest.result import RunResult
 from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.seat import Seat
-from gossamer.loadtest.stacks import ClientStack, client_stack
+from gossamer.loadtest.stacks import ClientStack, PathFaults, client_stack
 from gossamer.loadtest.summary import is_whole, whole_summary
 from gossamer.loadtest.thresholds import parse_threshold
 from gossamer.shards.exitcode import CommandError, ConfigError, ExitCode
@@ -45,6 +45,7 @@ Examples:
   gossamer load http://127.0.0.1:8080/ --rate 100-2000:1m --require 'p99<50ms' -o report.html
   gossamer load http://127.0.0.1:8080/ --find 'p99<50ms'
   gossamer load http://127.0.0.1:8080/ --against http://127.0.0.1:8081/ -d 30s
+  gossamer load http://10.0.0.2/ --stack nfqueue --faults loss=1%,delay=20ms
   gossamer load compare before.json after.json
   gossamer load --requests-file targets.txt --rate 500 --check status=2xx
 
@@ -96,7 +97,7 @@ def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **
         engines = engines_asked(asked)
 
         def perform_part(options: LoadOptions, seat: Seat | None = None) -> RunResult:
-            with opened_stack(options, asked, console) as stack:
+            with opened_stack(options, asked, console, seat) as stack:
                 return perform(options, stack, display if seat is None else ProgressDisplay.of_none(), seat)
 
         if engines == 1:
@@ -162,10 +163,14 @@ def opened_sink(path: Path | None) -> Iterator[IO[bytes] | None]:
 
 
 @contextlib.contextmanager
-def opened_stack(options: LoadOptions, asked: Asked, console: Console) -> Iterator[ClientStack]:
+def opened_stack(
+    options: LoadOptions, asked: Asked, console: Console, seat: Seat | None = None
+) -> Iterator[ClientStack]:
     """The stack that was asked for, its warnings told. Raises: CommandError."""
     sources, unix_socket = sources_asked(asked), asked["unix_socket"] or ""
-    with client_stack(asked["stack"], options.connections, sources, unix_socket) as opened:
+    number = 0 if seat is None else seat.number
+    faults = None if options.faults is None else PathFaults(options.faults, options.faults_seed + number)
+    with client_stack(asked["stack"], options.connections, sources, unix_socket, faults) as opened:
         for warning in opened.warnings:
             console.print(f"[yellow]warning[/yellow] {warning}")
         yield opened

@@ -102,6 +102,13 @@ where_options: Final = listed(
         show_default=True,
         help="Kernel sockets, or the functional TCP (needs root).",
     ),
+    click.option(
+        "--faults",
+        default=None,
+        metavar="FAULTS",
+        help="With --stack nfqueue: what packets meet, each way, as loss=1%,delay=20ms; also reorder=1%, "
+        "duplicate=1%, seed=N.",
+    ),
 )
 
 loop_options: Final = listed(

@@ -77,7 +77,7 @@ def perform(
         raise conductor.inbox.error
     if run.refusal is not None:
         tell_refusal(run, run.refusal, display.console)
-    return result_of(run)
+    return result_of(run, stack.faults)
 
 
 def tell_refusal(run: LoadRun, refusal: OSError, console: Console) -> None:
