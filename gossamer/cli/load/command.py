@@ -30,6 +30,7 @@ from gossamer.loadtest.environment import environment
 from gossamer.loadtest.output.written import check_output, write_output
 from gossamer.loadtest.report import ProgressDisplay, print_summary
 from gossamer.loadtest.result import RunResult
+from gossamer.loadtest.room import check_descriptors, check_ports
 from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import ClientStack, PathFaults, client_stack
@@ -42,10 +43,10 @@ Examples:
   gossamer load http://127.0.0.1:8080/ -c 64 -d 10s
   gossamer load http://127.0.0.1:8080/ --rate 5000 -d 30s --json
   gossamer load http://10.0.0.2/ --stack nfqueue --requests 100000
+  gossamer load http://10.0.0.2/ --stack nfqueue --faults loss=1%,delay=20ms
   gossamer load http://127.0.0.1:8080/ --rate 100-2000:1m --require 'p99<50ms' -o report.html
   gossamer load http://127.0.0.1:8080/ --find 'p99<50ms'
   gossamer load http://127.0.0.1:8080/ --against http://127.0.0.1:8081/ -d 30s
-  gossamer load http://10.0.0.2/ --stack nfqueue --faults loss=1%,delay=20ms
   gossamer load compare before.json after.json
   gossamer load --requests-file targets.txt --rate 500 --check status=2xx
 
@@ -91,6 +92,8 @@ def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **
     for path in asked["outputs"]:
         check_output(path)
     console = Console(stderr=True)
+    if asked["stack"] == "kernel":
+        check_room(options, asked, console)
 
     def run(options: LoadOptions, display: ProgressDisplay | None = None) -> RunResult:
         display = display or ProgressDisplay(console)
@@ -122,6 +125,15 @@ def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **
     if display.failure:
         raise CommandError(f"--intervals: {display.failure}")
     raise SystemExit(exit_code(found, strict=strict))
+
+
+def check_room(options: LoadOptions, asked: Asked, console: Console) -> None:
+    """Whether the machine has room for all connections. Raises: CannotStartError."""
+    check_descriptors(options.connections, engines_asked(asked))
+    if not asked["unix_socket"]:
+        sources, addresses = len(sources_asked(asked)), len(options.target.addresses)
+        if warning := check_ports(options.connections, sources, addresses):
+            console.print(f"[yellow]warning[/yellow] {warning}")
 
 
 def answer_find(

@@ -4,7 +4,6 @@ Owns how a run is started and ended, by signals too.
 """
 
 import gc
-import resource
 import signal
 from typing import Final
 
@@ -18,26 +17,14 @@ from gossamer.core.threads.thread import Raise
 from gossamer.loadtest.client import conduct
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.result import RunResult, result_of
+from gossamer.loadtest.room import allow_descriptors
 from gossamer.loadtest.run import LoadOptions, LoadRun
 from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import ClientStack
-from gossamer.shards.exitcode import CannotStartError, CommandError
+from gossamer.shards.exitcode import CommandError
 
-DESCRIPTORS_KEPT: Final = 64
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a run early; it reports all the same."""
-
-
-def allow_descriptors(connections: int) -> None:
-    """Raise the limit of open files as far as needed. Raises: CannotStartError."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + DESCRIPTORS_KEPT
-    if wanted > hard != resource.RLIM_INFINITY:
-        raise CannotStartError(
-            f"--connections: found {connections}; allowed: {hard - DESCRIPTORS_KEPT} ({hard} open files)"
-        )
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def perform(
