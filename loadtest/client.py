@@ -66,7 +66,7 @@ async def stand(run: LoadRun, caller: Caller) -> None:
 
 
 async def drive(run: LoadRun, caller: Caller) -> None:
-    """One request after another, until the run is over."""
+    """One request after another, until there are no more for it; its connection stands until all are done."""
     await stand(run, caller)
     goes_flat = is_flat(run)
     while True:
@@ -84,7 +84,6 @@ async def drive(run: LoadRun, caller: Caller) -> None:
             if not run.options.rate:
                 # An open loop goes on at its rate; a closed one would ask as fast as it is refused.
                 await sys_sleep(pause_us(caller.failed_in_a_row))
-    await close(caller)
 
 
 def pause_us(failed_in_a_row: int) -> int:
@@ -245,3 +244,5 @@ async def conduct(run: LoadRun, display: ProgressDisplay) -> None:
         for thread in threads:
             await sys_join(thread)
     run.end()
+    for caller in run.callers:
+        await close(caller)

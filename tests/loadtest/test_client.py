@@ -171,3 +171,17 @@ def test_open_loop__server_keeps_up__rate_is_kept() -> None:
     # Never more than are due; how many fewer is the machine's to say.
     assert 20 <= run.tally.answered_total <= 100
     assert run.tally.connections_total == 4
+
+
+def test_open_loop__more_connections_than_requests__all_stand_to_the_end() -> None:
+    events: list[str] = []
+
+    async def noting(stream: Stream) -> None:
+        while await stream.recv():
+            await stream.send(ANSWER)
+            events.append("answered")
+        events.append("ended")
+
+    run = perform(noting, connections=8, rate=50.0, requests_max=4)
+    assert (run.tally.answered_total, run.tally.connections_total) == (4, 8)
+    assert events == ["ended", *["answered"] * 4], "the probe's, and those of the run behind the last answer"
