@@ -43,7 +43,7 @@ class Slice(msgspec.Struct, frozen=True):
     lanes: bytes
 
 
-class FigureRatio(msgspec.Struct, frozen=True):
+class FigureRatio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One figure of two runs. Units: microseconds, requests a second, shares."""
 
     name: str

@@ -50,7 +50,7 @@ class Threshold(msgspec.Struct, frozen=True):
         return value > self.limit or (self.operator == ">=" and value == self.limit)
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What came of one."""
 
     text: str

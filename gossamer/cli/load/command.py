@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
 import click
+import msgspec
 from rich.console import Console
 
 from gossamer.cli.load.checked import Asked, checked, engines_asked, sources_asked
 from gossamer.cli.load.compare import SCHEMA as COMPARE_SCHEMA
 from gossamer.cli.load.compare import Compared, alternate, compare_files, show_compared
-from gossamer.cli.load.find import Perform, as_record, find, print_found
+from gossamer.cli.load.find import Found, Perform, as_record, find, print_found
 from gossamer.cli.load.options import load_options
 from gossamer.cli.load.perform import perform
 from gossamer.cli.load.scenario import REQUESTS
@@ -28,6 +29,7 @@ from gossamer.loadtest.comparison import compare
 from gossamer.loadtest.engines.conductor import Conductor
 from gossamer.loadtest.environment import environment
 from gossamer.loadtest.output.written import check_output, write_output
+from gossamer.loadtest.record import json_schema
 from gossamer.loadtest.report import ProgressDisplay, print_summary
 from gossamer.loadtest.result import RunResult
 from gossamer.loadtest.room import check_descriptors, check_ports
@@ -88,6 +90,9 @@ def load(ctx: click.Context, /, url: str | None, strict: bool, as_json: bool, **
 
     `gossamer load compare A.json B.json` compares two results.
     """
+    if asked["schema"]:
+        write_out(lambda: click.echo(json.dumps(schema_of(asked), indent=1)))
+        return
     options = checked(url, asked, ctx.meta.get(REQUESTS, ()))
     for path in asked["outputs"]:
         check_output(path)
@@ -134,6 +139,13 @@ def check_room(options: LoadOptions, asked: Asked, console: Console) -> None:
         sources, addresses = len(sources_asked(asked)), len(options.target.addresses)
         if warning := check_ports(options.connections, sources, addresses):
             console.print(f"[yellow]warning[/yellow] {warning}")
+
+
+def schema_of(asked: Asked) -> dict[str, Any]:
+    """The JSON Schema of what would be printed."""
+    if asked["sought"]:
+        return msgspec.json.schema(Found)
+    return msgspec.json.schema(Compared) if asked["against"] else json_schema()
 
 
 def answer_find(

@@ -7,7 +7,7 @@ when no figure of the second is worse, 5 when one is, 2 when a file is not a run
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import click
 import msgspec
@@ -34,10 +34,10 @@ PAIRS: Final = 12
 SLICE_US_MIN: Final = SECOND_US // 4
 
 
-class Compared(msgspec.Struct, frozen=True):
-    """Two runs beside each other."""
+class Compared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two runs beside each other, as `compare --json` and `--against --json` print them."""
 
-    schema: str
+    schema: Literal["gossamer-load-compare/1"]
     one: str
     other: str
     seed: int
@@ -50,9 +50,24 @@ class Compared(msgspec.Struct, frozen=True):
         return ExitCode.MISSED if is_worse else ExitCode.OK
 
 
+def print_schema(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    """Print the JSON Schema of a comparison, and end."""
+    if asked and not ctx.resilient_parsing:
+        click.echo(json.dumps(msgspec.json.schema(Compared), indent=1))
+        ctx.exit()
+
+
 @click.command("compare")
 @click.argument("one", type=FILE)
 @click.argument("other", type=FILE)
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_schema,
+    help="Print the JSON Schema of what --json prints.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the drawings.")
 @json_option
 def compare_files(one: Path, other: Path, seed: int, as_json: bool) -> None:

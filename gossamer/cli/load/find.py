@@ -5,7 +5,7 @@ rates.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from rich.console import Console
@@ -32,7 +32,7 @@ GENERATOR: Final = frozenset({"generator-busy", "generator-lag"})
 Perform = Callable[[LoadOptions], RunResult]
 
 
-class FoundStep(msgspec.Struct, frozen=True):
+class FoundStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A step: the rate that was asked for, and what came of it."""
 
     rate: float
@@ -43,14 +43,14 @@ class FoundStep(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What was found."""
+class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was found, as `--find --json` prints it."""
 
-    schema: str
+    schema: Literal["gossamer-load-find/1"]
     threshold: str
     rate: float
     """The highest that held; 0: none did."""
-    limited_by: str
+    limited_by: Literal["server", "generator", "search"]
     """server, generator, or search: the highest rate that is tried held."""
     steps: list[FoundStep]
 
@@ -96,7 +96,7 @@ def find(options: LoadOptions, threshold: Threshold, perform: Perform, console: 
     return Found(SCHEMA, threshold.text, search.found, limited_by(search, steps), steps)
 
 
-def limited_by(search: Search, steps: list[FoundStep]) -> str:
+def limited_by(search: Search, steps: list[FoundStep]) -> Literal["server", "generator", "search"]:
     """Whose limit the rate is."""
     failed = search.failed
     if failed is None:

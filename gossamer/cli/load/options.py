@@ -244,6 +244,12 @@ result_options: Final = listed(
         help="Write each second there as soon as it is over, a line of JSON as in the result's timeline.",
     ),
     click.option("--progress", is_flag=True, help="A line a second on standard error, in place of a bar."),
+    click.option(
+        "--schema",
+        is_flag=True,
+        help="Print the JSON Schema of what --json prints, with --find or --against that of those; send "
+        "nothing.",
+    ),
     click.option("--strict", is_flag=True, help="Exit code 4 where figures are not valid."),
     json_option,
 )

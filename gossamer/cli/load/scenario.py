@@ -29,7 +29,7 @@ from gossamer.shards.exitcode import ConfigError
 SCENARIO_BYTES_MAX: Final = 16 << 20
 REQUESTS: Final = "gossamer.load.requests"
 """Where a context keeps the requests of the scenario."""
-NOT_IN_A_FILE: Final = frozenset({"scenario", "help", "json"})
+NOT_IN_A_FILE: Final = frozenset({"scenario", "help", "json", "schema"})
 
 
 class ScenarioRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -10,10 +10,11 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from gossamer.cli.load.command import load
-from gossamer.cli.load.compare import alternate
-from gossamer.cli.load.find import find, step_options
+from gossamer.cli.load.compare import Compared, alternate
+from gossamer.cli.load.find import Found, as_record, find, step_options
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.loadtest.environment import environment
+from gossamer.loadtest.record import schema_text
 from gossamer.loadtest.result import RunResult, result_of
 from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.summary import whole_summary
@@ -47,6 +48,17 @@ def test_compare__files__verdict_and_exit_code(tmp_path: Path) -> None:
     assert figures["p50"]["verdict"] == "better"
     assert figures["p50"]["ratio"] == pytest.approx(0.1, rel=0.02)
     assert "worse" in worse.stdout
+    assert_round_trip(json.loads(better.stdout), Compared, ["compare", "--schema"])
+
+
+def assert_round_trip(found: dict[str, Any], kind: type[Any], arguments: list[str]) -> None:
+    """What was printed is of that type, and the command prints the type's schema."""
+    assert json.loads(msgspec.json.encode(msgspec.convert(found, kind))) == found
+    printed = CliRunner().invoke(load, arguments)
+    assert (printed.exit_code, json.loads(printed.stdout)) == (0, msgspec.json.schema(kind))
+    fields = json.loads(printed.stdout)["$defs"][kind.__name__]
+    assert fields["required"] == list(found)
+    assert fields["additionalProperties"] is False
 
 
 @pytest.mark.parametrize(
@@ -84,6 +96,13 @@ def test_find__a_server_of_four_at_a_time__its_capacity() -> None:
     assert found.rate == pytest.approx(400, rel=0.06)
     assert found.limited_by == "server"
     assert sorted({step.rate for step in found.steps})[:4] == [50, 100, 200, 400]
+    assert_round_trip(json.loads(json.dumps(as_record(found))), Found, ["--find", "p99<1s", "--schema"])
+
+
+def test_schema__of_a_run_and_of_two_servers__without_a_url() -> None:
+    assert CliRunner().invoke(load, ["--schema"]).stdout == schema_text()
+    of_two = CliRunner().invoke(load, ["--against", "http://127.0.0.1:2/", "--schema"])
+    assert json.loads(of_two.stdout) == msgspec.json.schema(Compared)
 
 
 def test_find__a_step__as_long_as_its_percentile_needs() -> None:
