@@ -6,6 +6,9 @@
 Take one user a worker (-u): each asks for its part of GOSSAMER_LOAD_RATE, a rate or phases; without it, as
 fast as it is answered. GOSSAMER_LOAD_PATH names the path, GOSSAMER_LOAD_OPTIONS further flags.
 
+Or GOSSAMER_LOAD_SHAPE=stages.py:Stages names a `LoadTestShape`, whose users are requests a second then;
+Locust has one engine on each worker.
+
 Owns how an engine is started and ended, and how its seconds become Locust's. Locust stays what distributes,
 shows and reports.
 
@@ -14,6 +17,7 @@ Source: Locust's `StatsEntry.extend`, by which a master adds up what its workers
 
 import json
 import os
+import runpy
 import shlex
 import signal
 import subprocess
@@ -22,16 +26,76 @@ import time
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
-from locust import User, task
+from locust import LoadTestShape, User, task
 from locust.exception import StopUser
 from locust.stats import RequestStats, StatsEntry, StatsError
 
+from gossamer.core.errors import what_failed
 from gossamer.loadtest.histogram import bucket_top_us
+from gossamer.loadtest.shaped import phases_of, rates_of
 
 FOREVER: Final = "24h"
 """Locust says when a run ends."""
 COMMAND: Final = (sys.executable, "-P", "-c", "from gossamer.cli.main import main; main()", "load")
 END_SECONDS: Final = 10.0
+SHAPE: Final = os.environ.get("GOSSAMER_LOAD_SHAPE", "")
+SHAPE_END_SECONDS: Final = 60.0
+"""Engines that have not ended so long after the last phase are ended."""
+
+
+class EngineShape(LoadTestShape):
+    """One engine on each worker, all together at the rates of a shape."""
+
+    abstract = True
+    rates: ClassVar[type[LoadTestShape]]
+    """Its users are requests a second; it looks at the time alone."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        try:
+            self.seconds = rates_of(self.rates())
+            self.course = phases_of(self.seconds)
+        except ValueError as error:
+            raise SystemExit(f"gossamer: GOSSAMER_LOAD_SHAPE: {error}") from None
+        """As `gossamer load --rate` reads it."""
+
+    def tick(self) -> tuple[int, float] | None:
+        """As many engines as workers, until they have ended."""
+        runner = self.runner
+        assert runner is not None
+        over_s = self.get_run_time() - len(self.seconds)  # type: ignore[no-untyped-call]
+        has_ended = over_s > 0 and not runner.user_count
+        if has_ended or over_s > SHAPE_END_SECONDS:
+            return None
+        engines = workers_of(runner.environment)
+        return engines, float(engines)
+
+
+def shape_named(text: str) -> type[LoadTestShape]:
+    """The class of FILE:CLASS. Raises: SystemExit, in one line."""
+    path, _, name = text.rpartition(":")
+    try:
+        found = runpy.run_path(path).get(name) if path else None
+    except OSError as error:
+        raise SystemExit(f"gossamer: GOSSAMER_LOAD_SHAPE: {what_failed(error)}") from None
+    if not (isinstance(found, type) and issubclass(found, LoadTestShape)):
+        raise SystemExit(
+            f"gossamer: GOSSAMER_LOAD_SHAPE: found {text!r}; allowed: FILE:CLASS of a LoadTestShape"
+        )
+    return found
+
+
+if SHAPE:
+
+    class NamedShape(EngineShape):
+        """That of GOSSAMER_LOAD_SHAPE."""
+
+        rates = shape_named(SHAPE)
+
+
+def workers_of(environment: Any) -> int:
+    """How many workers share a run: those that the master waits for."""
+    return max(1, getattr(environment.parsed_options, "expect_workers", None) or 1)
 
 
 class EngineUser(User):
@@ -46,13 +110,19 @@ class EngineUser(User):
     @task
     def load(self) -> None:
         """Have the engine run to its end, or to Locust's."""
-        users = max(1, getattr(self.environment.parsed_options, "num_users", None) or 1)
-        argv = engine_argv(f"{self.host}{self.path}", part_of(self.rate, users), self.options)
+        argv = engine_argv(f"{self.host}{self.path}", self._own_rate(), self.options)
         self.engine = subprocess.Popen(argv, stdout=subprocess.PIPE)
         self._take(self.engine)
         if self.engine.wait() not in (0, 1):
             self.environment.runner.quit()
         raise StopUser
+
+    def _own_rate(self) -> str:
+        """This engine's part of the rate of all."""
+        shape = self.environment.shape_class
+        if isinstance(shape, EngineShape):
+            return part_of(shape.course, workers_of(self.environment))
+        return part_of(self.rate, getattr(self.environment.parsed_options, "num_users", None) or 1)
 
     def on_stop(self) -> None:
         """End the engine, and take what it still says."""

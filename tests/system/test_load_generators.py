@@ -52,6 +52,30 @@ def test_engine_user__master_and_two_workers__one_table(
     assert (tmp_path / "run.html").exists()
 
 
+STAGES = """
+from locust import LoadTestShape
+
+class Stages(LoadTestShape):
+    def tick(self):
+        second = self.get_run_time()
+        return None if second >= 6 else (300, 1) if second < 3 else (60, 1)
+"""
+
+
+def test_engine_shape__master_and_two_workers__the_rates_of_the_shape(
+    namespace: Namespace, site: Path, tmp_path: Path, start: Start
+) -> None:
+    start(namespace, site, stack="kernel", workers=2, port=PORT)
+    (tmp_path / "stages.py").write_text(STAGES)
+    argv = ["env", f"GOSSAMER_LOAD_SHAPE={tmp_path}/stages.py:Stages", str(LOCUST), "-f", str(ENGINES)]
+    argv += ["--host", f"http://127.0.0.1:{PORT}", "--headless", "--processes", "2"]
+    namespace.run([*argv, "--json-file", str(tmp_path / "result"), "--only-summary"])
+    (entry,) = json.loads((tmp_path / "result.json").read_text())
+    assert (entry["num_requests"], entry["num_failures"]) == (3 * 300 + 3 * 60, 0)
+    seconds = [entry["num_reqs_per_sec"][second] for second in sorted(entry["num_reqs_per_sec"])]
+    assert max(seconds[:3]) > 200 > 100 > max(seconds[-2:])
+
+
 SHAPES = ("", "--pipeline 8", "--no-keepalive", "--rate 500", "--method HEAD")
 
 
