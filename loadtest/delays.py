@@ -1,6 +1,7 @@
 """A server of known delays, as a process: what a load generator must say of it is arithmetic.
 
-    python -m gossamer.loadtest.delays one-percent      prints its port, serves until its input ends
+    python -m gossamer.loadtest.delays one-percent      prints its port, serves until its input ends, and says
+                                                        how often it was late itself
 
 Owns the delays, pure functions of a request's number and of the time since the first, and the loop that keeps
 them. That is bare epoll, so that the scheduler which is tried does not stand on both sides. It parses no more
@@ -9,6 +10,7 @@ than the end of a head.
 
 import contextlib
 import gc
+import json
 import select
 import socket
 import sys
@@ -30,6 +32,8 @@ PERIOD_US: Final = 5 * SECOND_US
 STALL_US: Final = SECOND_US
 
 CALM_US: Final = 4_000
+LATE_US: Final = 150
+"""An answer that leaves so long after its time was late."""
 AWAKE_US: Final = 300
 """After such a pause, the last of a delay is waited for awake: a machine at rest takes a while to wake."""
 
@@ -76,6 +80,7 @@ class DelayServer:
         self.first_us = self.last_us = 0
         self.awake_us = 0
         """How long before an answer to be awake just now."""
+        self.answers = self.late = 0
         self.sockets: dict[int, socket.socket] = {}
         self.due: list[tuple[int, int, socket.socket]] = []
         self.timer = Timer()
@@ -127,8 +132,10 @@ class DelayServer:
         due = self.due
         while due and due[0][0] <= now_us() + self.awake_us:
             at_us, _, sock = heappop(due)
-            while now_us() < at_us:
+            while (sent_us := now_us()) < at_us:
                 pass
+            self.answers += 1
+            self.late += sent_us - at_us > LATE_US
             if sock.fileno() >= 0:
                 self.send(sock)
         if due:
@@ -147,6 +154,7 @@ def main() -> None:
         print(listener.getsockname()[1], flush=True)
         gc.disable()  # nothing here makes circles, and a collection would be a delay
         server.serve()
+        print(json.dumps({"answers": server.answers, "late": server.late}), flush=True)
 
 
 if __name__ == "__main__":

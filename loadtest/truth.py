@@ -7,6 +7,10 @@ Owns the cases, what each percentile must be, and how far from it a figure may l
 schedule and the delays alone. A case that fails is run again, TRIES_MAX times in all: another process on the
 machine makes a server late, which no generator can undo. Where it may, it takes the priority of a real-time
 process for all that it starts, so that others disturb it less; of one processor they use half at most.
+
+A case is wrong where a figure is, though the machine was quiet; where something disturbed every try of it,
+nothing is decided, and it says what that was (`loadtest.quiet`). Exit codes: 0 all are true, 1 one is wrong,
+3 one is not decided.
 """
 
 import contextlib
@@ -15,7 +19,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +31,16 @@ from gossamer.loadtest.arrivals import arrivals_of
 from gossamer.loadtest.delays import DELAYS
 from gossamer.loadtest.pace import Shape, due_at_us, due_total
 from gossamer.loadtest.peers import start_nginx
-from gossamer.loadtest.servers import LocalMachine, ServerError, running
+from gossamer.loadtest.quiet import (
+    WORDS,
+    Disturbance,
+    QuietWatch,
+    TrialVerdict,
+    of_tries,
+    verdict_of,
+    wait_until_quiet,
+)
+from gossamer.loadtest.servers import LocalMachine, Server, ServerError, running
 from gossamer.loadtest.summary import PERCENTILES
 
 TRIES_MAX: Final = 3
@@ -139,48 +153,77 @@ def load(
     return found
 
 
-def against(case: KnownRun) -> dict[str, Any]:
-    """One run of a case, with a server of its own."""
+def against(case: KnownRun) -> tuple[dict[str, Any], Disturbance]:
+    """One run of a case, with a server of its own, and what disturbed it."""
     argv = [sys.executable, "-P", "-m", "gossamer.loadtest.delays", case.delay]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         try:
             url = f"http://127.0.0.1:{int(server.stdout.readline())}/{case.delay}"
-            return load(url, case.rate, case.connections, case.duration_us, case.process, case.engines)
+            watched = QuietWatch(server.pid)
+            found = load(url, case.rate, case.connections, case.duration_us, case.process, case.engines)
+            disturbance = watched.over(found["busy_share"] - found["cpu_share"])
         finally:
             server.stdin.close()
+        said = json.loads(server.stdout.readline())
+    return found, msgspec.structs.replace(disturbance, late=said["late"] / max(1, said["answers"]))
 
 
-def is_true(case: KnownRun) -> bool:
+class Tried(msgspec.Struct, frozen=True):
+    """One try of a case."""
+
+    shown: str
+    faults: list[str]
+    disturbance: Disturbance
+
+
+def judged(name: str, attempt: Callable[[], Tried]) -> TrialVerdict:
     """Try a case, and print how it went."""
-    for attempt in range(TRIES_MAX):
-        found = against(case)
-        faults = list(faults_of(case, found))
-        response = {name: found["response_us"][name] for name in expected_us(case)}
-        print(f"{'true ' if not faults else 'WRONG'} {case.name}: {response}", flush=True)
-        for fault in faults:
-            print(f"      {fault} (try {attempt + 1}; CPU and waits for it {found['busy_share']:.0%})")
-        if not faults:
-            return True
-    return False
+    verdicts: list[TrialVerdict] = []
+    while len(verdicts) < TRIES_MAX and TrialVerdict.TRUE not in verdicts:
+        if verdicts:
+            wait_until_quiet()
+        found = attempt()
+        verdicts.append(verdict_of(found.disturbance, is_met=not found.faults))
+        print(f"{verdicts[-1]:<5} {name}: {found.shown}", flush=True)
+        for fault in (*found.faults, *found.disturbance.said()) if found.faults else ():
+            print(f"      {fault} (try {len(verdicts)})", flush=True)
+    return of_tries(verdicts)
 
 
-def is_nginx_quick() -> bool:
-    """nginx at a rate that it does not notice: the median must not be ours."""
+def tried(case: KnownRun) -> Tried:
+    """One try against a server of known delays."""
+    found, disturbance = against(case)
+    response = {name: found["response_us"][name] for name in expected_us(case)}
+    return Tried(str(response), list(faults_of(case, found)), disturbance)
+
+
+def tried_on_nginx(nginx: Server) -> Tried:
+    """One try at a rate that nginx does not notice: the median must not be ours."""
+    watched = QuietWatch(nginx.worker_pids()[0])
+    found = load(f"http://127.0.0.1:{nginx.port}/index.html", NGINX_RATE, 32, 3 * SECOND_US)
+    disturbance = watched.over(found["busy_share"] - found["cpu_share"])
+    p50_us = found["response_us"]["p50"]
+    faults = [f"p50 {p50_us} us; at most {NGINX_P50_US_MAX}"] if p50_us > NGINX_P50_US_MAX else []
+    return Tried(f"p50 {p50_us} us", faults, disturbance)
+
+
+def nginx_judged() -> TrialVerdict:
+    """The case of nginx, with one of its own. Raises: OSError, ServerError."""
     with tempfile.TemporaryDirectory() as name:
         site, folder = Path(name, "site"), Path(name, "nginx")
         site.mkdir()
         (site / "index.html").write_bytes(b"x" * 1024)
         with running(start_nginx(LocalMachine(), site, folder, port=NGINX_PORT)) as nginx:
-            for _ in range(TRIES_MAX):
-                found = load(f"http://127.0.0.1:{nginx.port}/index.html", NGINX_RATE, 32, 3 * SECOND_US)
-                p50_us = found["response_us"]["p50"]
-                is_met = p50_us <= NGINX_P50_US_MAX
-                print(f"{'true ' if is_met else 'WRONG'} nginx, {NGINX_RATE}/s: p50 {p50_us} us", flush=True)
-                if is_met:
-                    return True
-    return False
+            return judged(f"nginx, {NGINX_RATE}/s", lambda: tried_on_nginx(nginx))
+
+
+def exit_code(verdicts: list[TrialVerdict]) -> int:
+    """How the command ends."""
+    if TrialVerdict.WRONG in verdicts:
+        return 1
+    return 3 if TrialVerdict.BUSY in verdicts else 0
 
 
 def main() -> None:
@@ -189,13 +232,15 @@ def main() -> None:
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     cases = [case for case in CASES if not wanted or case.delay in wanted]
-    results = [is_true(case) for case in cases]
+    verdicts = [judged(case.name, partial(tried, case)) for case in cases]
     if not wanted or "nginx" in wanted:
         try:
-            results.append(is_nginx_quick())
+            verdicts.append(nginx_judged())
         except (OSError, ServerError) as error:
             print(f"nginx: not run, {error}")
-    raise SystemExit(0 if all(results) else 1)
+    counts = ", ".join(f"{verdicts.count(each)} {WORDS[each]}" for each in TrialVerdict)
+    print(f"{len(verdicts)} cases: {counts}")
+    raise SystemExit(exit_code(verdicts))
 
 
 if __name__ == "__main__":
