@@ -58,6 +58,6 @@ def test_room__the_longest_beginning(place: str, room: str) -> None:
 
 def test_divided__as_the_samples_are() -> None:
     counts = Counter({"core.tcp.step:step": 3, "core.wire.cutting:cut": 1, "ffi.rawout:_send": 4})
-    found = divided(ROWS["64k"], "frames", 80.0, counts)
+    found = divided(ROWS["64k"], "frames", [80.0], counts)
     assert found.rooms == {ROOMS["ffi.rawout"]: 40.0, ROOMS["core.tcp"]: 40.0}
     assert found.functions["core.wire.cutting:cut"] == 10.0
