@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from gossamer.core.printable import printable
+from gossamer.shards.accepting import SelectorListener
 from gossamer.shards.exitcode import CommandError, ExitCode, NotRunningError, command_error
 
 REQUEST_BYTES_MAX: Final = 4096
@@ -70,18 +71,13 @@ class ControlServer:
         self._clients: list[socket.socket] = []
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listener.setblocking(False)
         self._listener.bind(os.fspath(path))
         path.chmod(0o600)
         self._listener.listen(CLIENTS_MAX)
-        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._accepting = SelectorListener(self._listener, selector, self._take)
+        self.tick = self._accepting.tick
 
-    def _accept(self) -> None:
-        try:
-            client, _ = self._listener.accept()
-        except OSError:
-            return  # it went away again, or descriptors ran out: the next event tries again
-        client.setblocking(False)
+    def _take(self, client: socket.socket) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ANSWER_BYTES_MAX)
         if len(self._clients) >= CLIENTS_MAX:
             self._forget(self._clients[0])
@@ -121,7 +117,7 @@ class ControlServer:
         """Close listener and clients."""
         for client in tuple(self._clients):
             self._forget(client)
-        self._selector.unregister(self._listener)
+        self._accepting.close()
         self._listener.close()
 
 

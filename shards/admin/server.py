@@ -18,6 +18,7 @@ from gossamer.core.clock import monotonic_us
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.reader import RequestReader
 from gossamer.core.http.request import Refusal, Request, parse_request
+from gossamer.shards.accepting import SelectorListener
 from gossamer.shards.admin.address import UNIX, parse_admin_address
 from gossamer.shards.admin.pages import answer_admin
 from gossamer.shards.exitcode import CannotStartError
@@ -92,21 +93,14 @@ class AdminServer:
     def __init__(
         self, listening: socket.socket, selector: selectors.BaseSelector, status: Callable[[], ServerStatus]
     ) -> None:
-        self._listening = listening
         self._selector = selector
         self._status = status
         self._seen: tuple[int, ServerStatus] | None = None
         self._clients: list[AdminClient] = []
         self._is_loopback = _is_loopback(listening)
-        listening.setblocking(False)
-        selector.register(listening, selectors.EVENT_READ, self._accept)
+        self._accepting = SelectorListener(listening, selector, self._take)
 
-    def _accept(self) -> None:
-        try:
-            connected, _ = self._listening.accept()
-        except OSError:
-            return  # it went away again, or descriptors ran out: the next event tries again
-        connected.setblocking(False)
+    def _take(self, connected: socket.socket) -> None:
         if len(self._clients) >= CLIENTS_MAX:
             self._forget(self._clients[0])
         client = AdminClient(connected, monotonic_us())
@@ -158,7 +152,8 @@ class AdminServer:
         self._selector.modify(client.socket, wanted, lambda: self._move(client))
 
     def tick(self, now_us: int) -> None:
-        """Close the connections whose time is over."""
+        """Close the connections whose time is over; accept again when that has rested."""
+        self._accepting.tick(now_us)
         for client in [each for each in self._clients if now_us > each.deadline_us]:
             self._forget(client)
 
@@ -171,7 +166,7 @@ class AdminServer:
         """Close the clients, and listen no more; the listening socket is its opener's."""
         for client in tuple(self._clients):
             self._forget(client)
-        self._selector.unregister(self._listening)
+        self._accepting.close()
 
 
 def _is_loopback(listening: socket.socket) -> bool:

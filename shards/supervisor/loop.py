@@ -63,6 +63,7 @@ class Supervisor:
         self._started_us = monotonic_us()
         self._failure: CommandError | None = None
         self._admin: AdminServer | None = None
+        self._control: ControlServer | None = None
 
     # The loop.
 
@@ -71,6 +72,7 @@ class Supervisor:
         commands, children = self._commands, self._children
         path = self._run.directory.control_path
         control = ControlServer(path, self._selector, commands.answer, commands.answer_with)
+        self._control = control
         if self._run.admin is not None:
             self._admin = AdminServer(self._run.admin, self._selector, self.status)
         self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
@@ -108,6 +110,8 @@ class Supervisor:
         if guard is not None and not children.is_stopping:
             guard.tick(now_us)
         children.follow_root()
+        if self._control is not None:
+            self._control.tick(now_us)
         if self._admin is not None:
             self._admin.tick(now_us)
         self._queues.tick(now_us)
