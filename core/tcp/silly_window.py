@@ -5,6 +5,7 @@ That of the receiver is `core.tcp.window`'s.
 Source: RFC 9293 3.7.4, 3.8.6.2.1.
 """
 
+from gossamer.core.tcp.parameters import MSS_FLOOR
 from gossamer.core.tcp.tcb import State, Tcb
 
 CLOSED_BY_US = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
@@ -20,4 +21,7 @@ def is_worth_sending(tcb: Tcb, size: int, unsent: int, flight: int) -> bool:
         return True
     if size == unsent and (flight == 0 or tcb.agreed.parameters.nodelay or tcb.state in CLOSED_BY_US):
         return True
-    return size * 2 >= tcb.max_snd_wnd and (flight == 0 or tcb.agreed.parameters.nodelay)
+    # Differs: half of a window that was never as large as the least segment (MSS_FLOOR) is no measure: a peer
+    # that has offered one octet from its SYN on would get a packet for each, as fast as it acknowledges.
+    is_half = size * 2 >= max(tcb.max_snd_wnd, MSS_FLOOR)
+    return is_half and (flight == 0 or tcb.agreed.parameters.nodelay)

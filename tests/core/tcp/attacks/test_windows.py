@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gossamer.core.clock import SECOND_US
+from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp.actions import Failed, Failure
@@ -17,9 +18,12 @@ from gossamer.core.tcp.timeouts import deadline_us
 from .besieged import hears, segments, sending, watched
 
 
-def test_slow_read__window_of_one_octet__no_stream_of_tiny_segments() -> None:
-    """Silly windows: RFC 9293 3.8.6.2.1. One segment per override timeout, at the most."""
+@pytest.mark.parametrize("window_before", [1, 40, 64_000])
+def test_slow_read__window_of_one_octet__no_stream_of_tiny_segments(window_before: int) -> None:
+    """Silly windows: RFC 9293 3.8.6.2.1. One segment per override timeout, at the most, whether the
+    window was ever larger or not."""
     tcb, sent, now_us = states.established(), 0, NOW_US
+    tcb = replace(tcb, snd_wnd=window_before, max_snd_wnd=window_before)
     tcb, _ = hears(tcb, from_peer(tcb, window=1))
     tcb, _ = watched(tcb, Send(b"x" * 100_000, NOW_US))
     for number in range(1_000):
