@@ -19,22 +19,23 @@ Source: RFC 4987 3.6 and appendix A.
 """
 
 from bisect import bisect_right
+from functools import lru_cache
 from hashlib import blake2s
 from struct import Struct
 from typing import Final
 
 import msgspec
 
-from gossamer.core.seq import MASK, Seq, seq_add
-from gossamer.core.tcp.ecn import SETUP_SYN
+from gossamer.core.seq import MASK, Seq
+from gossamer.core.tcp.ecn import SETUP_FLAGS, SETUP_SYN
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.handshake import agreement, wanted
+from gossamer.core.tcp.handshake import NO_OPTIONS, agreement, wanted
 from gossamer.core.tcp.listen import open_passive, syn_ack_of
-from gossamer.core.tcp.parameters import SYN_COOKIE_MSS, SYN_COOKIE_PERIOD_US
+from gossamer.core.tcp.parameters import SYN_COOKIE_MSS, SYN_COOKIE_PERIOD_US, TcpParameters
 from gossamer.core.tcp.tcb import Agreed, Listener, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.flow import Flow
-from gossamer.core.wire.segment import NO_TIMESTAMP, NOT_ECT, SYN, Segment, SynOptions
+from gossamer.core.wire.segment import AE, NO_TIMESTAMP, NOT_ECT, SYN, Segment, SynOptions
 
 replace = msgspec.structs.replace
 
@@ -87,26 +88,63 @@ def cookie(secret: bytes, flow: Flow, irs: int, mss_index: int, timestamps: bool
     return Seq(number & FLOW_OF_ISS & ~MSS_MASK | with_irs | mss_index)
 
 
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """What the SYNs of one kind are answered with: all but numbers and times."""
+
+    agreed: Agreed
+    mss_index: int
+    syn_ack: Segment
+
+
 def answer(listener: Listener, flow: Flow, syn: Segment, opening: Opening, secret: bytes) -> Segment:
     """The SYN-ACK with the cookie."""
-    wish = wanted(listener.parameters, opening, passive=True)
-    agreed = agreement(wish, syn)
-    peer_mss = syn.syn_options.mss if syn.syn_options is not None else 0
-    index = max(bisect_right(SYN_COOKIE_MSS, peer_mss or wish.smss) - 1, 0)
-    iss = cookie(secret, flow, syn.seq, index, agreed.timestamps)
-    # There is no room for the code of accurate ECN.
-    agreed = replace(agreed, accurate_ecn=0)
+    options = syn.syn_options or NO_OPTIONS
+    if options.cookie is not None:
+        options = replace(options, cookie=None)
+    has_timestamp, setup = syn.ts_val != NO_TIMESTAMP, syn.flags & (SETUP_FLAGS | AE)
+    terms = _terms(listener.parameters, opening.mss, opening.is_ipv6, options, has_timestamp, setup)
+    agreed, model = terms.agreed, terms.syn_ack
+    iss = cookie(secret, flow, syn.seq, terms.mss_index, agreed.timestamps)
+    ts_val, ts_ecr = NO_TIMESTAMP, 0
     if agreed.timestamps:
-        agreed = replace(agreed, iss=iss)
-        ts_val = _with_options(ts_value(agreed.ts_offset, opening.now_us), agreed)
-    else:
+        ts_val, ts_ecr = _with_options(ts_value(opening.ts_offset, opening.now_us), agreed), syn.ts_val
+    return Segment(
+        iss,
+        (syn.seq + 1) & MASK,
+        model.flags,
+        model.window,
+        ts_val,
+        ts_ecr,
+        b"",
+        (),
+        model.syn_options,
+        0,
+        model.ecn,
+        model.user_timeout_s,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _terms(
+    parameters: TcpParameters,
+    mss: int,
+    is_ipv6: bool,
+    options: SynOptions,
+    has_timestamp: bool,
+    setup: int,
+) -> Terms:
+    """In a flood nearly all SYNs have these in common."""
+    syn = Segment(0, 0, SYN | setup, 0, 0 if has_timestamp else NO_TIMESTAMP, syn_options=options)
+    opening = Opening(now_us=0, iss=0, ts_offset=0, mss=mss, is_ipv6=is_ipv6)
+    wish = wanted(parameters, opening, passive=True)
+    # There is no room for the code of accurate ECN.
+    agreed = replace(agreement(wish, syn), accurate_ecn=0)
+    if not agreed.timestamps:
         # What could not come back is not agreed on.
-        agreed = replace(
-            agreed, iss=iss, sack=False, snd_wind_shift=0, rcv_wind_shift=0, ecn=False, ect=NOT_ECT
-        )
-        ts_val = NO_TIMESTAMP
-    times = ts_val, syn.ts_val if agreed.timestamps else 0
-    return syn_ack_of(agreed, seq_add(agreed.irs, 1), agreed.parameters.receive_buffer_bytes, times)
+        agreed = replace(agreed, sack=False, snd_wind_shift=0, rcv_wind_shift=0, ecn=False, ect=NOT_ECT)
+    index = max(bisect_right(SYN_COOKIE_MSS, options.mss or wish.smss) - 1, 0)
+    times = 0 if agreed.timestamps else NO_TIMESTAMP, 0
+    return Terms(agreed, index, syn_ack_of(agreed, Seq(0), parameters.receive_buffer_bytes, times))
 
 
 def _with_options(ts_val: int, agreed: Agreed) -> int:
