@@ -22,6 +22,7 @@ from gossamer.shards.web.answer import ALLOWED_METHODS, Answer, AnswerSetting, e
 from gossamer.shards.web.file_names import FileNames
 from gossamer.shards.web.inbox import Inbox
 from gossamer.shards.web.options import WebOptions
+from gossamer.shards.web.request_rate import RequestRates
 from gossamer.shards.web.streaming import Noted, StreamedAnswer, send_range
 from gossamer.shards.web.variants import StreamedFile
 
@@ -41,6 +42,10 @@ class Site(Protocol):
     streaming: "dict[Stream, Conversation]"
     """Those that are sending a large file."""
     names: FileNames
+    rates: RequestRates | None
+
+    def is_too_often(self, stream: Stream) -> bool:
+        """Whether a further request of its peer is one too many; counted where there are rates."""
 
     def early_hints(self, request: Request) -> bytes:
         """What can be said before the answer is known."""
@@ -163,6 +168,8 @@ class Conversation:
 
     async def exchange(self, head: bytes) -> bool:
         """Answer one request; whether another may follow."""
+        if self.site.rates is not None and self.site.is_too_often(self.stream):
+            return self.refuse(Refusal(429, "too many requests from this address"), head)
         ready = self.site.take_hot(self.stream, head)
         if ready is not None:
             self.post(ready)

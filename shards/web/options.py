@@ -147,6 +147,11 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     linger_bytes_max: Bytes = 1 * MIB
     """And at most so much."""
 
+    request_rate_max: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """Requests a second that one address has answered by a worker, after request_burst_max at once; more are
+    429. 0: any."""
+    request_burst_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
+    """How many at once, if none came before."""
     request_line_bytes_max: Count = 8 * KIB
     """A longer request line is 414."""
     head_bytes_max: Count = 32 * KIB

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
 from gossamer.core.errors import Draining
 from gossamer.core.http.dates import format_date
+from gossamer.core.http.forwarded import is_among, networks_of
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.request import Request, RequestParser
@@ -37,6 +38,7 @@ from gossamer.shards.web.guard import Guard
 from gossamer.shards.web.hosts import Hosts
 from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
+from gossamer.shards.web.request_rate import RequestRates
 from gossamer.shards.web.responder import Responder
 from gossamer.shards.web.straight import answer_straight
 from gossamer.shards.web.streaming import StreamedAnswer
@@ -95,7 +97,10 @@ class StaticSite:
         self.hosts = Hosts(self.responders[0], dict(zip(sites, self.responders[1:], strict=True)))
         self.limits = options.message_limits()
         self.parse = RequestParser(self.limits)
-        self.is_straight = self.responders[0].is_plain
+        rate = options.request_rate_max
+        self.rates = RequestRates(rate, options.request_burst_max) if rate else None
+        self.trusted = networks_of(options.trusted_proxies)
+        self.is_straight = self.responders[0].is_plain and self.rates is None
         self.access_log = access_log
         self.streaming: dict[Stream, Conversation] = {}
         self.continuing = Continuing(
@@ -138,7 +143,7 @@ class StaticSite:
                     if not data:
                         await self.leave(stream)
                         break
-                response = self.hot.get(data)
+                response = self.hot.get(data) if self.rates is None else None
                 if response is not None and self.clock() < self.fresh_until_us:
                     self.hot_hits_total += 1
                     if self.access_log is not None:
@@ -230,6 +235,13 @@ class StaticSite:
         if plain is not None and not self.is_draining and self.is_straight:
             return answer_straight(self, stream, data, plain)
         return Conversation(self, stream).run(data)
+
+    def is_too_often(self, stream: Stream) -> bool:
+        """Whether a further request of its peer is one too many. A trusted proxy speaks for many clients."""
+        host = stream.peer[0]
+        if self.rates is None or is_among(host, self.trusted):
+            return False
+        return self.rates.wait_us(host, self.clock()) > 0
 
     def begin_end(self) -> None:
         """From now on every answer closes its connection."""

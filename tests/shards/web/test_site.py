@@ -659,3 +659,22 @@ def test_access_log__every_response_once(bench: Any, build: Any) -> None:
     bench.talk(one, one, one + one, build("/absent"), b"\x00")
     assert [status for _, status, _ in noted] == [200, 200, 200, 200, 404, 400]
     assert {size for head, _, size in noted if head == b"GET /plain.tx"} == {100}
+
+
+def test_request_rate__more_than_an_address_may__429_and_the_end__others_are_answered(bench: Any) -> None:
+    bench.rebuild(request_rate_max=1, request_burst_max=2, trusted_proxies=["203.0.113.0/24"])
+    one = b"GET /plain.txt HTTP/1.1\r\nHost: a\r\n\r\n"
+    got = bench.talk(one, one, one, one)
+    assert got.statuses == [200, 200, 429]
+    assert got.stream.events[-1] == "close"
+    bench.clock.advance(SECOND_US)
+    assert [bench.get("/plain.txt").statuses for _ in range(2)] == [[200], [429]]
+    for peer, statuses in (("203.0.113.7", {200}), ("192.0.2.99", {200, 429})):
+        found = set()
+        for _ in range(4):
+            stream = bench.stream(one)
+            stream.peer = (peer, 1)
+            bench.serve(stream)
+            found.add(int(bytes(stream.sent)[9:12]))
+        assert found == statuses
+    assert bench.site.statistics()["responses_4xx_total"] == 4
