@@ -80,6 +80,8 @@ class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
     more are wanted at the start."""
     queue_length_max: Annotated[int, Meta(ge=16, le=1_000_000)] = 8192
     """Packets that wait in the kernel in one queue; beyond it they are dropped and counted."""
+    handshake_queue_length_max: Annotated[int, Meta(ge=16, le=1_000_000)] = 2048
+    """The same of SYNs, which have a queue of their own beside each: a flood of them fills that alone."""
     active_port_first: Annotated[int, Meta(ge=1024, le=65535)] = 61000
     active_port_last: Annotated[int, Meta(ge=1024, le=65535)] = 65535
     active_ports_per_worker: NotNegative = 0

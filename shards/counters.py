@@ -35,8 +35,9 @@ class WorkerState(IntEnum):
 
 STATES: Final = frozenset(state.value for state in WorkerState if state is not WorkerState.UNSOUND)
 
-KERNEL_DROPS: Final = ("kernel_queue_full", "kernel_socket_full")
-"""Packets that the kernel dropped before a worker saw them: the NFQUEUE was full, or its netlink socket."""
+KERNEL_DROPS: Final = ("kernel_queue_full", "kernel_handshakes_full", "kernel_socket_full")
+"""Packets that the kernel dropped before a worker saw them: the NFQUEUE was full, that of SYNs was, or the
+netlink socket."""
 
 DROPS: Final = (
     *(reason.name.lower() for reason in DropReason),

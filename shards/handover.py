@@ -15,7 +15,7 @@ given, and to whom, is the supervisor's.
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -77,8 +77,8 @@ class Mobility:
         self.moving = loop.moving
         self._open_source = open_source
         self._steering = steering
-        self._queues: dict[int, tuple[int, PacketSource]] = {}
-        """The descriptor of each queue that is here, and what receives from it."""
+        self._queues: dict[int, dict[int, PacketSource]] = {}
+        """By the number of each queue that is here what receives from it, by descriptor."""
         self._had: set[int] = set()
         """All that ever were."""
         self._coming: set[int] = set()
@@ -93,14 +93,20 @@ class Mobility:
 
     # Queues.
 
-    def add(self, number: int, fd: int) -> None:
-        """Read a queue from now on."""
-        source = self._open_source(fd)
-        self._queues[number] = (fd, source)
+    def add(self, number: int, fd: int, handshakes_fd: int | None = None) -> None:
+        """Read a queue from now on, and the one where the SYNs of its flows come to, if that is another."""
+        self._queues[number] = sources = {fd: self._open_source(fd)}
+        self.loop.add_source(sources[fd])
+        if handshakes_fd is not None:
+            sources[handshakes_fd] = self._open_source(handshakes_fd)
+            self.loop.add_source(sources[handshakes_fd], has_handshakes=True)
         self._had.add(number)
         self._coming.discard(number)
-        self.loop.add_source(source)
         self.on_change()
+
+    def _sources(self, numbers: tuple[int, ...]) -> Iterator[PacketSource]:
+        for number in numbers:
+            yield from self._queues[number].values()
 
     def expect(self, numbers: tuple[int, ...]) -> None:
         """They are on their way here: from another, or as nobody's."""
@@ -114,20 +120,20 @@ class Mobility:
 
     def leave_alone(self, numbers: tuple[int, ...]) -> None:
         """Have the packets of these queues wait in the kernel."""
-        for number in numbers:
-            self.loop.leave_alone(self._queues[number][1])
+        for source in self._sources(numbers):
+            self.loop.leave_alone(source)
 
     def read_again(self, numbers: tuple[int, ...]) -> None:
         """Read them again."""
-        for number in numbers:
-            self.loop.listen_to(self._queues[number][1])
+        for source in self._sources(numbers):
+            self.loop.listen_to(source)
 
     def give_up(self, numbers: tuple[int, ...]) -> None:
         """They are another's."""
         for number in numbers:
-            fd, source = self._queues.pop(number)
-            self.loop.remove_source(source)
-            os.close(fd)
+            for fd, source in self._queues.pop(number).items():
+                self.loop.remove_source(source)
+                os.close(fd)
         self.on_change()
 
     @property
@@ -333,7 +339,9 @@ class Giver:
 class Taker:
     """Takes queues over a link."""
 
-    def __init__(self, mobility: Mobility, link: WorkerLink | None, queues: dict[int, int]) -> None:
+    def __init__(
+        self, mobility: Mobility, link: WorkerLink | None, queues: Mapping[int, tuple[int, ...]]
+    ) -> None:
         """`queues` are the descriptors of queues by their numbers; without a link they are nobody's."""
         self._mobility = mobility
         self._link = link
@@ -376,6 +384,6 @@ class Taker:
 
     def _begin(self, on_taken: Callable[[], None]) -> None:
         queues, self._queues = self._queues, {}
-        for number, fd in queues.items():
-            self._mobility.add(number, fd)
+        for number, fds in queues.items():
+            self._mobility.add(number, *fds)
         on_taken()

@@ -35,6 +35,8 @@ class TakeLetter(msgspec.Struct, frozen=True, tag="take"):
     queues: tuple[int, ...]
     has_link: bool
     """Whether the first descriptor is the link to who has them; else they are nobody's."""
+    sockets_of: tuple[int, ...] = ()
+    """How many of the others belong to each queue."""
 
 
 Letter = GiveLetter | TakeLetter

@@ -86,8 +86,9 @@ class Opened(contextlib.ExitStack):
         self.host = host
         self.port = config.server.port
         self._listening: dict[int, socket.socket] = {}
-        self.queues: dict[int, int] = {}
-        """The descriptor of each, by its number; none where workers open their own."""
+        self.queues: dict[int, tuple[int, ...]] = {}
+        """The descriptors of each, by its number: its own, and that of its SYNs where they have one. None
+        where workers open their own."""
         self._reserved = NO_DESCRIPTOR
         self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
         self._frames = NO_DESCRIPTOR
@@ -135,9 +136,11 @@ class Opened(contextlib.ExitStack):
         self._frames = self._open_frames(config)
         if config.nfqueue.backend == "netlink":
             own = (shard.active_queue for shard in plan.shards if shard.active_queue is not None)
-            for number in (*plan.queues, *own):
-                opened = self.enter_context(open_queue(number, config.nfqueue.queue_length_max))
-                self.queues[number] = opened.fileno()
+            lengths = config.nfqueue.queue_length_max, config.nfqueue.handshake_queue_length_max
+            for queue in (*plan.queues, *own):
+                pairs = zip(plan.with_handshakes(queue), lengths, strict=False)
+                opened = (self.enter_context(open_queue(number, length)) for number, length in pairs)
+                self.queues[queue] = tuple(each.fileno() for each in opened)
 
     def _open_frames(self, config: Config) -> int:
         """The socket that frames leave from, where they may. Raises: StackUnavailableError."""

@@ -68,6 +68,14 @@ class RunPlan(msgspec.Struct, frozen=True):
     """Those that it begins with."""
     queues: tuple[int, ...] = ()
     """Where packets to the served port come to, by the order of their marks; who has which changes."""
+    handshake_queues: tuple[int, ...] = ()
+    """Where SYNs to it come to: each is of the queue in its place, and its worker's. None where a queue does
+    not move."""
+
+    def with_handshakes(self, queue: int) -> tuple[int, ...]:
+        """What the worker of a queue reads: that, and where the SYNs of its flows come to, if elsewhere."""
+        own = dict(zip(self.queues, self.handshake_queues, strict=False)).get(queue)
+        return (queue,) if own is None else (queue, own)
 
     def shard(self, number: int) -> ShardPlan:
         """What the worker of that number gets; one that was added later has no more than its queues."""
@@ -187,8 +195,11 @@ def plan_shards(config: Config, facts: MachineFacts) -> RunPlan:
         return RunPlan(stack, reason, tuple(ShardPlan(i, cpus[i]) for i in range(workers)))
     ports = _shard_ports(config, facts, workers)
     count = queue_count(config, facts, workers)
-    has_own = bool(ports[0]) and config.nfqueue.backend == "netlink"
-    numbers = choose_queues(config, facts, count + (workers if has_own else 0))
-    own = numbers[count:] or (None,) * workers
+    is_netlink = config.nfqueue.backend == "netlink"
+    # The package of the other backend reads one queue.
+    handshakes = count if is_netlink else 0
+    own_total = workers if ports[0] and is_netlink else 0
+    numbers = choose_queues(config, facts, count + handshakes + own_total)
+    own = numbers[count + handshakes :] or (None,) * workers
     shards = (ShardPlan(i, cpus[i], ports[i], own[i]) for i in range(workers))
-    return RunPlan(stack, reason, tuple(shards), numbers[:count])
+    return RunPlan(stack, reason, tuple(shards), numbers[:count], numbers[count : count + handshakes])

@@ -22,8 +22,8 @@ from gossamer.shards.steering import shared
 
 log = logging.getLogger("gossamer.supervisor")
 
-AT_ONCE: Final = 128
-"""Queues of one letter, which bears no more than DESCRIPTORS_MAX of `shards.letters`."""
+AT_ONCE: Final = 64
+"""Queues of one letter, of two sockets each: it bears no more than DESCRIPTORS_MAX of `shards.letters`."""
 
 
 def hand_over(
@@ -45,14 +45,15 @@ def hand_over(
 def _hand_over(
     run: ServerRun, numbers: tuple[int, ...], giver: WorkerProcess | None, taker: WorkerProcess, is_all: bool
 ) -> bool:
-    sockets = [run.opened.queues[number] for number in numbers]
+    each = [run.opened.queues[number] for number in numbers]
+    sockets, sockets_of = [fd for fds in each for fd in fds], tuple(map(len, each))
     if giver is None:
-        return taker.send_letter(TakeLetter(numbers, has_link=False), sockets)
+        return taker.send_letter(TakeLetter(numbers, False, sockets_of), sockets)
     here, there = socket.socketpair()
     with here, there:
         if not giver.send_letter(GiveLetter(numbers, is_all), [here.fileno()]):
             return False
-        return taker.send_letter(TakeLetter(numbers, has_link=True), [there.fileno(), *sockets])
+        return taker.send_letter(TakeLetter(numbers, True, sockets_of), [there.fileno(), *sockets])
 
 
 def share(run: ServerRun, workers: Mapping[int, WorkerProcess], leaving: int | None = None) -> None:

@@ -1,6 +1,7 @@
 """The firewall rules that bring our packets, and no others, to our queues. Pure: text for iptables-restore.
 
-    security INPUT -p tcp --dport PORT [-d HOST]  -> chain GSMR-I-...: HMARK by flow, then mark to queue
+    security INPUT -p tcp --dport PORT [-d HOST]  -> chain GSMR-I-...: HMARK by flow, then mark to queue, of
+                                                     which SYNs have their own, by the same marks
     security INPUT icmp errors that quote our port -> the same chain
 
 Owns chain names and rules. A node of the tree is a chain of at most FANOUT rules, and the last rule of each
@@ -24,7 +25,9 @@ CHAIN_PATTERN: Final = re.compile(r"GSMR(?:-I|[0-9a-f]{2})-(\d{1,5})-(\d{1,7})-(
 """At most 28 characters, which is what iptables allows. Two digits in place of "-I": a node of its tree."""
 FANOUT: Final = 4
 QUEUES_MAX: Final = 256
-"""Of one target: its tree has no more than 84 chains beside the first."""
+"""Of one target: its tree has no more than 84 chains beside the first, and that of SYNs one more."""
+OPENS: Final = "-p tcp -m tcp --tcp-flags SYN,ACK SYN"
+"""What may open a connection. Whoever floods with anything else is no SYN flood, whatever else it bears."""
 
 Family = Literal[4, 6]
 ANY_HOSTS: Final = ("0.0.0.0", "::", "")
@@ -60,6 +63,8 @@ class QueueTarget(msgspec.Struct, frozen=True):
     """In the order of their marks, at most QUEUES_MAX; a single one needs no mark."""
     host: str = ""
     """Only packets to this address; "" is any."""
+    handshake_queues: tuple[int, ...] = ()
+    """Where SYNs go instead, each in the place of its flow's queue; none: to the same."""
 
 
 Table = Literal["security", "mangle"]
@@ -164,13 +169,18 @@ class _Tree:
     bits are those of the index.
     """
 
-    def __init__(self, chain: str, queues: tuple[int, ...], to_queue: str) -> None:
-        self.chain = chain
-        self.nodes: list[str] = []
+    def __init__(self, chain: str, queues: tuple[int, ...], nodes: list[str] | None = None) -> None:
+        """From that chain on, or, where there are `nodes` already, from one more of the chain's."""
+        self.nodes: list[str] = [] if nodes is None else nodes
         self.lines: list[str] = []
+        self._chain = chain
         self._queues = queues
-        self._to_queue = to_queue
-        self._grow(chain, 0, len(queues))
+        self.root = chain if nodes is None else self._node()
+        self._grow(self.root, 0, len(queues))
+
+    def _node(self) -> str:
+        self.nodes.append(node_name(self._chain, len(self.nodes)))
+        return self.nodes[-1]
 
     def _grow(self, chain: str, first: int, count: int) -> None:
         """The rules of one chain, for the queues from `first` on; one for each where they are no power of
@@ -184,31 +194,41 @@ class _Tree:
 
     def _target(self, first: int, count: int) -> str:
         if count == 1:
-            return f"{self._to_queue} {self._queues[first]}"
-        node = node_name(self.chain, len(self.nodes))
-        self.nodes.append(node)
+            return _to_queue(self._queues[first])
+        node = self._node()
         self._grow(node, first, count)
         return node
 
 
 def evaluations_max(queues: int) -> int:
-    """How many rules a packet to the port meets at most in the chain and its tree, HMARK counted."""
+    """How many rules a packet to the port meets at most in the chain and its tree, HMARK and the one that
+    looks for SYNs counted.
+    """
     depth = 0
     while queues > 1:
         depth += min(queues, FANOUT)
         queues = queues // FANOUT if queues >= FANOUT else 1
-    return depth + 1 if depth else 1
+    return depth + 2 if depth else 2
+
+
+def _to_queue(number: int) -> str:
+    # A queue that nobody holds is passed by: the kernel's TCP then refuses at once what comes for a server of
+    # which nothing is left, instead of packets vanishing for as long as the rules stand.
+    return f"NFQUEUE --queue-bypass --queue-num {number}"
 
 
 def _to_queues(chain: str, target: QueueTarget, hmark: str) -> list[str]:
-    # A queue that nobody holds is passed by: the kernel's TCP then refuses at once what comes for a server of
-    # which nothing is left, instead of packets vanishing for as long as the rules stand.
-    to_queue = "NFQUEUE --queue-bypass --queue-num"
+    handshakes = target.handshake_queues
     if len(target.queues) == 1 or not hmark:
-        return [f"-A {chain} -j {to_queue} {target.queues[0]}"]
-    tree = _Tree(chain, target.queues, to_queue)
+        opens = [f"-A {chain} {OPENS} -j {_to_queue(handshakes[0])}"] if handshakes else []
+        return [*opens, f"-A {chain} -j {_to_queue(target.queues[0])}"]
+    tree = _Tree(chain, target.queues)
+    opens = []
+    if handshakes:
+        of_opens = _Tree(chain, handshakes, tree.nodes)
+        opens = [f"-A {chain} {OPENS} -j {of_opens.root}", *of_opens.lines]
     heads = [line for node in tree.nodes for line in (f":{node} - [0:0]", f"-F {node}")]
-    return [*heads, f"-A {chain} -j HMARK {hmark}", *tree.lines]
+    return [*heads, f"-A {chain} -j HMARK {hmark}", *opens, *tree.lines]
 
 
 def _hmark(target: QueueTarget, secret: int) -> str:

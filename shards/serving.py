@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import copy_context
+from itertools import islice
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US, SECOND_US, Clock, wall_us
@@ -180,7 +181,9 @@ class Worker:
         if letter.has_link:
             link = WorkerLink(socket.socket(fileno=descriptors.pop(0)))
             self.spawn_essential(link.write(), "link")
-        taker = Taker(mobility, link, dict(zip(letter.queues, descriptors, strict=True)))
+        left = iter(descriptors)
+        sockets = [tuple(islice(left, count)) for count in letter.sockets_of]
+        taker = Taker(mobility, link, dict(zip(letter.queues, sockets, strict=True)))
         await taker.take(lambda: self.set_state(WorkerState.SERVING))
 
     async def _give(self, letter: GiveLetter, descriptors: list[int], graceful_us: int) -> None:

@@ -106,8 +106,8 @@ def mobility_of(plan: WorkerPlan, loop: TcpLoop) -> Mobility:
     memory = ReceiveMemory(SLOTS, SLOT_BYTES)
     open_source = partial(NetlinkSource, accepted_port=plan.port, memory=memory)
     mobility = Mobility(loop, open_source, plan.steering)
-    for number, fd in zip(plan.queues, plan.descriptors.queues, strict=True):
-        mobility.add(number, fd)
+    for number, fds in zip(plan.queues, plan.descriptors.queues, strict=True):
+        mobility.add(number, *fds)
     return mobility
 
 

@@ -205,6 +205,11 @@ class ServerRun(contextlib.ExitStack):
         own = self.plan.shard(shard).active_queue
         return served if own is None else (*served, own)
 
+    def handshake_queues_of(self, shard: int) -> tuple[int, ...]:
+        """Where the SYNs of those come to that have another place."""
+        served = self.served_queues_of(shard)
+        return tuple(number for queue in served for number in self.plan.with_handshakes(queue)[1:])
+
     def worker_plan(self, shard: int, *, is_successor: bool = False) -> WorkerPlan:
         """The letter to a worker of that shard. A successor has no queue before it takes one over."""
         queues = () if is_successor else self.queues_of(shard)
@@ -242,7 +247,9 @@ class ServerRun(contextlib.ExitStack):
             self.push(undo.pop_all())
 
     def _install_rules(self, opened: Opened) -> None:
-        targets = [QueueTarget(opened.port, opened.port, self.plan.queues, opened.host)]
+        plan = self.plan
+        served = QueueTarget(opened.port, opened.port, plan.queues, opened.host, plan.handshake_queues)
+        targets = [served]
         for shard in self.plan.shards:
             ports = shard.active_ports
             if ports is not None:

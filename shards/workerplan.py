@@ -5,6 +5,7 @@ inherits them.
 """
 
 import json
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -28,8 +29,9 @@ class Descriptors(msgspec.Struct, frozen=True):
     """A successor begins when this is readable: its predecessor has let go of the queue. Only where queues
     do not move."""
     listening: int = NO_DESCRIPTOR
-    queues: tuple[int, ...] = ()
-    """Of the queues that it begins with, in the order of `WorkerPlan.queues`."""
+    queues: tuple[tuple[int, ...], ...] = ()
+    """Of the queues that it begins with, in the order of `WorkerPlan.queues`: of each its own, and that of
+    its SYNs where they have one."""
     raw_ipv4: int = NO_DESCRIPTOR
     raw_ipv6: int = NO_DESCRIPTOR
     frames: int = NO_DESCRIPTOR
@@ -55,7 +57,7 @@ class Descriptors(msgspec.Struct, frozen=True):
     def inherited(self) -> tuple[int, ...]:
         """Those that there are."""
         single = (fd for fd in msgspec.structs.astuple(self) if isinstance(fd, int) and fd != NO_DESCRIPTOR)
-        return (*single, *self.sites, *self.queues)
+        return (*single, *self.sites, *chain.from_iterable(self.queues))
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -40,9 +40,13 @@ class SharedQueues:
         for slot in self._children.slots:
             numbers = self._run.queues_of(slot.shard)
             its = [queues[number] for number in numbers if number in queues]
-            slot.kernel_row.set("drop_kernel_queue_full", sum(q.dropped_queue_full_total for q in its))
-            slot.kernel_row.set("drop_kernel_socket_full", sum(q.dropped_socket_full_total for q in its))
-            slot.kernel_row.set("queue_waiting", sum(q.waiting for q in its))
+            numbers = self._run.handshake_queues_of(slot.shard)
+            handshakes = [queues[number] for number in numbers if number in queues]
+            row, both = slot.kernel_row, its + handshakes
+            row.set("drop_kernel_queue_full", sum(q.dropped_queue_full_total for q in its))
+            row.set("drop_kernel_handshakes_full", sum(q.dropped_queue_full_total for q in handshakes))
+            row.set("drop_kernel_socket_full", sum(q.dropped_socket_full_total for q in both))
+            row.set("queue_waiting", sum(q.waiting for q in both))
 
     def _see_who_reads(self) -> None:
         """Leave no queue to nobody for longer than two looks."""

@@ -21,7 +21,7 @@ from gossamer.core.tcp.parked import unpack
 from gossamer.core.threads.calls import sys_fork
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Thread
-from gossamer.core.wire.segment import ACK, PSH, EcnBytes, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, PSH, SYN, EcnBytes, Segment, SynOptions
 from gossamer.shards.handover import Giver, Mobility, Taker
 from gossamer.shards.link import WorkerLink, packet_of, segment_of
 
@@ -119,7 +119,7 @@ class Workers:
         here, there = socket.socketpair()
         self.link, self.far_link = WorkerLink(here), WorkerLink(there)
         self.giver = Giver(self.old.mobility, self.link, (QUEUE,))
-        self.taker = Taker(self.new.mobility, self.far_link, {QUEUE: self.spare()})
+        self.taker = Taker(self.new.mobility, self.far_link, {QUEUE: (self.spare(),)})
 
     @staticmethod
     def spare() -> int:
@@ -307,3 +307,38 @@ def test_giver_dies__the_queue_is_read_all_the_same() -> None:
 )
 def test_packet__comes_as_it_went(segment: Segment) -> None:
     assert segment_of(packet_of(b"flow", segment)) == segment
+
+
+def test_queue__with_another_for_its_syns__both_rest_are_read_again_and_are_closed() -> None:
+    clock, fds = VirtualClock(), [os.open("/dev/null", os.O_RDONLY) for _ in range(2)]
+    sources = {fd: CrowdSource() for fd in fds}
+    for fd, source in sources.items():
+        source.fd = fd
+    loop = TcpLoop(None, CrowdSink(CrowdSource(), clock, b"?"), PARAMETERS, clock)
+    waiter = LookingWaiter(clock, dict(sources))
+    Scheduler(waiter, [loop], clock)
+    TcpAcceptor(loop, SERVER, PARAMETERS)
+    mobility = Mobility(loop, sources.__getitem__)
+    mobility.add(QUEUE, *fds)
+    packets, handshakes = sources.values()
+    number, syn = 0, Segment(1, 0, SYN, 1_000, 5, syn_options=SynOptions(1460, 7, True))
+
+    def opened() -> int:
+        nonlocal number
+        number += 1
+        handshakes.put(flow_of(number, *SERVER), syn)
+        before = loop.statistics()["half_open"]
+        waiter.wait(0)
+        loop.turn(clock())
+        return loop.statistics()["half_open"] - before
+
+    assert opened() == 1
+    mobility.leave_alone((QUEUE,))
+    assert opened() == 0
+    mobility.read_again((QUEUE,))
+    assert opened() == 2
+    assert not len(packets)
+    mobility.give_up((QUEUE,))
+    for fd in fds:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)

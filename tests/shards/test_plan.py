@@ -42,7 +42,10 @@ def test_plan__kernel_asked_for__kernel() -> None:
 
 def test_plan__taken_queues__skipped() -> None:
     facts = MachineFacts(cpus=(0, 1), queues_taken=frozenset({100, 102}))
-    assert plan_shards(config("nfqueue.queues=4"), facts).queues == (101, 103, 104, 105)
+    plan = plan_shards(config("nfqueue.queues=4"), facts)
+    assert plan.queues == (101, 103, 104, 105)
+    assert plan.handshake_queues == (106, 107, 108, 109)
+    assert [plan.with_handshakes(number) for number in (101, 105, 7)] == [(101, 106), (105, 109), (7,)]
 
 
 @pytest.mark.parametrize(
@@ -119,8 +122,8 @@ def test_plan__any_machine__every_queue_is_there_once(workers: int, taken: froze
     own = {shard.active_queue for shard in plan.shards}
     assert len(own) == workers
     assert len(plan.queues) == len(set(plan.queues)) >= 4 * workers
-    assert not {*own, *plan.queues} & taken
-    assert not own & set(plan.queues)
+    assert not {*own, *plan.queues, *plan.handshake_queues} & taken
+    assert len({*own, *plan.queues, *plan.handshake_queues}) == len(own) + 2 * len(plan.queues)
 
 
 HALF, ONE_AND_A_HALF = Fraction(1, 2), Fraction(3, 2)

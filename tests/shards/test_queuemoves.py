@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from gossamer.shards.counters import private_row
-from gossamer.shards.letters import GiveLetter, Letter, TakeLetter
+from gossamer.shards.letters import DESCRIPTORS_MAX, GiveLetter, Letter, TakeLetter
 from gossamer.shards.queuemoves import AT_ONCE, hand_over, inherit, share, take_unread, unread
 from gossamer.shards.queuewords import words_of
 from gossamer.shards.steering import shared
@@ -35,7 +35,7 @@ def run_of(workers: int) -> Any:
     return SimpleNamespace(
         plan=SimpleNamespace(queues=QUEUES),
         owners=shared(QUEUES, {}, range(workers)),
-        opened=SimpleNamespace(queues={queue: queue + 900 for queue in QUEUES}),
+        opened=SimpleNamespace(queues={queue: (queue + 900, queue + 1_900) for queue in QUEUES}),
     )
 
 
@@ -50,7 +50,10 @@ def test_share__one_joins__gets_its_share_from_each_of_the_others() -> None:
     numbers = [number for letter in taken for number in letter.queues]
     assert [run.owners[number] for number in numbers] == [2, 2]
     assert all(letter.has_link for letter in taken)
-    assert workers[2].descriptors == [number + 900 for number in numbers]
+    assert workers[2].descriptors == [fd for number in numbers for fd in (number + 900, number + 1_900)], (
+        "where its SYNs come to goes with each"
+    )
+    assert all(letter.sockets_of == (2,) * len(letter.queues) for letter in taken)
     for number in (0, 1):
         (given,) = workers[number].letters
         assert isinstance(given, GiveLetter)
@@ -104,15 +107,17 @@ def test_unread__nobody_says_so__who_is_to_have_it_takes_it() -> None:
     assert unread(run, [row]) == {QUEUES[-1]}
     take_unread(run, unread(run, [row]), workers)
     owner = run.owners[QUEUES[-1]]
-    assert workers[owner].letters == [TakeLetter((QUEUES[-1],), has_link=False)]
+    assert workers[owner].letters == [TakeLetter((QUEUES[-1],), False, (2,))]
     assert not workers[1 - owner].letters
 
 
 def test_hand_over__more_than_a_letter_bears__several_and_the_last_is_all() -> None:
     numbers = tuple(range(AT_ONCE + 5))
-    run: Any = SimpleNamespace(opened=SimpleNamespace(queues={number: number + 1_000 for number in numbers}))
+    sockets = {number: (number + 1_000, number + 2_000) for number in numbers}
+    run: Any = SimpleNamespace(opened=SimpleNamespace(queues=sockets))
     giver: Any = ToldWorker()
     taker: Any = ToldWorker()
     assert hand_over(run, numbers, giver, taker, is_all=True)
     assert [(len(letter.queues), letter.is_all) for letter in giver.letters] == [(AT_ONCE, False), (5, True)]
-    assert taker.descriptors == [number + 1_000 for number in numbers]
+    assert taker.descriptors == [fd for number in numbers for fd in sockets[number]]
+    assert 2 * AT_ONCE + 1 <= DESCRIPTORS_MAX

@@ -85,7 +85,7 @@ def test_build_rules__two_queues__symmetric_hash_then_mark_to_queue() -> None:
     assert lines[-1] == "COMMIT"
 
 
-def met(lines: list[str], mark: int) -> tuple[int, int]:
+def met(lines: list[str], mark: int, *, opens: bool = False) -> tuple[int, int]:
     """The queue of a packet with that mark, and how many rules it has met, that of HMARK counted."""
     chain, rules = IN, 1
     while True:
@@ -94,6 +94,8 @@ def met(lines: list[str], mark: int) -> tuple[int, int]:
             if words[:2] != ["-A", chain] or "HMARK" in words:
                 continue
             rules += 1
+            if "--tcp-flags" in words and not opens:
+                continue
             if "--mark" in words:
                 value, mask = (int(word, 16) for word in words[words.index("--mark") + 1].split("/"))
                 if mark & mask != value:
@@ -107,12 +109,15 @@ def met(lines: list[str], mark: int) -> tuple[int, int]:
 
 @pytest.mark.parametrize("count", [2, 3, 4, 8, 16, 64, 256])
 def test_build_rules__any_number_of_queues__each_mark_comes_to_its_own_by_few_rules(count: int) -> None:
-    target = QueueTarget(8080, 8080, tuple(range(100, 100 + count)))
+    queues = tuple(range(100, 100 + count))
+    target = QueueTarget(8080, 8080, queues, handshake_queues=tuple(1_000 + queue for queue in queues))
     lines = build_rules(4, OWNER, target, 1).splitlines()
     found = [met(lines, count + index) for index in range(count)]
     assert [queue for queue, _ in found] == list(target.queues)
+    opens = [met(lines, count + index, opens=True) for index in range(count)]
+    assert [queue for queue, _ in opens] == list(target.handshake_queues)
     if count != 3:
-        assert max(rules for _, rules in found) == evaluations_max(count)
+        assert max(rules for _, rules in (*found, *opens)) == evaluations_max(count)
     heads = [line[1:].split()[0] for line in lines if line.startswith(":")]
     assert len(heads) == len(set(heads))
     assert all(is_of_tree(name, IN) for name in heads)
@@ -122,6 +127,14 @@ def test_build_rules__one_queue__no_hash() -> None:
     text = build_rules(4, OWNER, QueueTarget(8080, 8080, (7,)), 1)
     assert "HMARK" not in text
     assert f"-A {IN} -j NFQUEUE --queue-bypass --queue-num 7" in text
+
+
+def test_build_rules__one_queue_and_one_for_syns__whatever_may_open_goes_there() -> None:
+    target = QueueTarget(8080, 8080, (7,), handshake_queues=(8,))
+    lines = build_rules(4, OWNER, target, 1).splitlines()
+    to_queue = "NFQUEUE --queue-bypass --queue-num"
+    first = lines.index(f"-A {IN} -p tcp -m tcp --tcp-flags SYN,ACK SYN -j {to_queue} 8")
+    assert lines[first + 1] == f"-A {IN} -j {to_queue} 7"
 
 
 def test_build_rules__any_host__only_what_is_for_this_machine() -> None:

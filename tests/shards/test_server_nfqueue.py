@@ -76,7 +76,8 @@ def both_shards_answer(server: Server, namespace: Namespace) -> None:
     )
     assert status["stack"] == "nfqueue"
     numbers = [number for worker in status["workers"] for number in worker["queues"]]
-    assert sorted(numbers) == queues(namespace) == list(range(100, 100 + len(numbers)))
+    assert sorted(numbers) == list(range(100, 100 + len(numbers)))
+    assert queues(namespace) == list(range(100, 100 + 2 * len(numbers))), "SYNs have one beside each"
     assert len(numbers) >= 8
     assert all(
         worker["packets_in_total"] > 0 and worker["packets_out_total"] > 0 for worker in status["workers"]
@@ -288,21 +289,27 @@ def test_backend_netfilterqueue__serves_and_is_replaced(start: Serve, namespace:
     assert queues(namespace) == []
 
 
-def test_kernel_drops__copied_into_the_status(start: Serve, namespace: Namespace) -> None:
-    argv = ("--set", "nfqueue.queues=1", "--set", "nfqueue.queue_length_max=16")
-    server = start(*argv).wait_ready()
+def test_kernel_drops__syns_alone__copied_into_the_status(start: Serve, namespace: Namespace) -> None:
+    bounds = ("nfqueue.queue_length_max=50", "nfqueue.handshake_queue_length_max=16")
+    given = [word for bound in ("nfqueue.queues=1", *bounds) for word in ("--set", bound)]
+    server = start(*given).wait_ready()
     (pid,) = server.worker_pids()
-    os.kill(pid, signal.SIGSTOP)
     with namespace.entered(), contextlib.ExitStack() as clients:
+        connected = clients.enter_context(socket.create_connection(("127.0.0.1", PORT), timeout=10))
+        os.kill(pid, signal.SIGSTOP)
         for _ in range(60):
             client = clients.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", PORT))
-    os.kill(pid, signal.SIGCONT)
+        connected.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        os.kill(pid, signal.SIGCONT)
+        assert b" 200 " in connected.recv(4096)
     drops = wait_until(
-        lambda: server.status()["workers"][0]["drops"].get("kernel_queue_full"), "drops of the kernel"
+        lambda: (d := server.status()["workers"][0]["drops"]).get("kernel_handshakes_full") and d,
+        "drops of the kernel",
     )
-    assert drops >= 40
+    assert drops["kernel_handshakes_full"] >= 40
+    assert "kernel_queue_full" not in drops, "what came on a connection met the flood"
 
 
 WITHOUT_SECURITY = """#!/bin/sh

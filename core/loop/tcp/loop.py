@@ -86,6 +86,8 @@ class TcpLoop:
         """Takes the segments in."""
         self._sources: dict[PacketSource, bool] = {} if source is None else {source: True}
         """Those of the packets, and whether each is listened to."""
+        self._of_handshakes: set[PacketSource] = set()
+        """Those of them from which nothing but SYNs comes."""
         self._demux = connections.demux
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
             TcpSetOptions: self._set_options,
@@ -96,9 +98,14 @@ class TcpLoop:
         for side in self._sides:
             self.takes = {**self.takes, **side.takes}
             self.cancels = {**self.cancels, **side.cancels}
-        self.turn = connections.turn
 
     # What the scheduler asks.
+
+    def turn(self, now_us: int) -> int:
+        """Take in what is new, now that all else has had its turn; then timers, and one flush."""
+        if self.river.waiting:
+            self.river.take_handshakes()
+        return self._connections.turn(now_us)
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Keep the scheduler, and watch the packet source."""
@@ -127,14 +134,22 @@ class TcpLoop:
             self._links.close()
 
     def _watch(self, source: PacketSource) -> None:
-        self._scheduler.watch(source.fd, EPOLLIN, partial(self.river.receive, source))
+        river = self.river
+        receive = river.note_handshakes if source in self._of_handshakes else river.receive
+        self._scheduler.watch(source.fd, EPOLLIN, partial(receive, source))
 
     # What the worker asks.
 
-    def add_source(self, source: PacketSource) -> None:
-        """Take packets from a further source."""
+    def add_source(self, source: PacketSource, *, has_handshakes: bool = False) -> None:
+        """Take packets from a further source; from one of nothing but SYNs last in each turn."""
         self._sources[source] = False
+        if has_handshakes:
+            self._of_handshakes.add(source)
+        self._share_turns()
         self.listen_to(source)
+
+    def _share_turns(self) -> None:
+        self.river.share_between(len(self._sources) - len(self._of_handshakes))
 
     def listen_to(self, source: PacketSource) -> None:
         """Take packets from a source again."""
@@ -147,11 +162,14 @@ class TcpLoop:
         if self._sources[source]:
             self._sources[source] = False
             self._scheduler.unwatch(source.fd)
+            self.river.waiting.pop(source, None)
 
     def remove_source(self, source: PacketSource) -> None:
         """Give a source back."""
         self.leave_alone(source)
         del self._sources[source]
+        self._of_handshakes.discard(source)
+        self._share_turns()
         source.close()
 
     def listen(self, listener: Listener) -> None:

@@ -2,11 +2,14 @@
 
     source.recv_batch -> segment -> demux -> step -> perform
 
-Owns the packet sources, and the choice of who gets a segment of no open connection. It only steps
+Owns the choice of who gets a segment of no open connection, and how much of what waits is taken in a turn.
+What comes on connections is taken first, from every source; then threads run; what would open new ones, where
+it has a source of its own, comes last. So a flood of SYNs waits, and fills its own queue alone. It only steps
 connections; `core.loop.tcp.listening` decides what a listener does.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
 from gossamer.core.clock import Clock
@@ -27,13 +30,17 @@ from gossamer.core.wire.segment import Segment
 from gossamer.ffi.packets import PacketSource
 
 BATCHES_MAX: Final = 4
-"""Batches received in one turn from each source, so that timers and other loops are never starved."""
+"""Batches received in one turn from one source, so that timers and other loops are never starved."""
+BATCHES_OF_ALL_MAX: Final = 16
+"""The same of all sources; where there are more, one from each."""
+HANDSHAKE_BATCHES_MAX: Final = 1
+"""Of all sources of SYNs, each in its turn: what comes on connections waits for 64 SYNs at most."""
 
 HandOn = Callable[[Flow, Segment], None]
 
 
 class PacketRiver:
-    """Takes packets in. Bounds: BATCHES_MAX."""
+    """Takes packets in. Bounds: BATCHES_MAX, BATCHES_OF_ALL_MAX, HANDSHAKE_BATCHES_MAX."""
 
     def __init__(
         self,
@@ -48,6 +55,9 @@ class PacketRiver:
         """A successor takes what is new: a segment of no connection is dropped without a RST, and its SYN is
         sent again."""
         self.packets_in_total = 0
+        self.waiting: dict[PacketSource, None] = {}
+        """Sources of SYNs that wait, in the order in which they are read."""
+        self._batches_max = BATCHES_MAX
         self._connections = connections
         self._demux = connections.demux
         self._door = connections.door
@@ -55,12 +65,28 @@ class PacketRiver:
         self._parking = parking
         self._clock = clock
 
+    def share_between(self, sources: int) -> None:
+        """So many are read in a turn, which take no longer together than a few would."""
+        self._batches_max = min(BATCHES_MAX, max(BATCHES_OF_ALL_MAX // max(sources, 1), 1))
+
     def receive(self, source: PacketSource, _events: int) -> None:
         """Take in a bounded number of batches."""
-        for _ in range(BATCHES_MAX):
+        for _ in range(self._batches_max):
             count = source.recv_batch()
             if not count:
                 return
+            self.packets_in_total += count
+            self._take_batch(source, count, self._clock())
+
+    def note_handshakes(self, source: PacketSource, _events: int) -> None:
+        """SYNs wait, and go on waiting until all else is done."""
+        self.waiting[source] = None
+
+    def take_handshakes(self) -> None:
+        """Take in what a bounded number of them have, a batch each; the next has its turn then."""
+        for source in tuple(islice(self.waiting, HANDSHAKE_BATCHES_MAX)):
+            del self.waiting[source]
+            count = source.recv_batch()
             self.packets_in_total += count
             self._take_batch(source, count, self._clock())
 
