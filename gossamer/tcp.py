@@ -60,6 +60,7 @@ from gossamer.core.tcp.events import (
     Report,
     SegmentArrives,
     Send,
+    SetBuffers,
     SetOptions,
     Timeout,
 )
@@ -122,6 +123,7 @@ __all__ = [
     "Close",
     "Abort",
     "SetOptions",
+    "SetBuffers",
     "Timeout",
     "IcmpError",
     "Report",

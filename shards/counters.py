@@ -58,6 +58,8 @@ GAUGES: Final = (
     "disk_engine",
     "disk_waiting",
     "queue_waiting",
+    "buffered_bytes",
+    "memory_pressure",
 )
 """They say what is now, and end with their process; the others are totals and go on over restarts."""
 
@@ -82,6 +84,7 @@ TOTALS: Final = (
     "moved_in_total",
     "moved_out_total",
     "moved_lost_total",
+    "memory_pressed_total",
     "turns_total",
     "disk_operations_total",
     "thread_errors_total",

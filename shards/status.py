@@ -60,6 +60,10 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """CPU time of its present process."""
     queue_waiting: int = 0
     """Packets that wait in the kernel for it, as they were a second ago at most."""
+    buffered_bytes: int = 0
+    """What its connections hold in buffers of the functional TCP, those that hold much."""
+    memory_pressure: int = 0
+    """0 while there is memory for that, 1 while it is short (`tcp.memory_bytes`), 2 when there is none."""
     queue: int | None = None
 
 
@@ -142,6 +146,8 @@ def worker_status(
         held=figures.held,
         cpu_us=figures.cpu_us,
         queue_waiting=kernel.get("queue_waiting", 0),
+        buffered_bytes=row["buffered_bytes"],
+        memory_pressure=row["memory_pressure"],
     )
 
 

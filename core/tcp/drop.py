@@ -45,3 +45,5 @@ class SegmentDrop(IntEnum):
     """The listener's queue of unaccepted connections is full: a SYN, or the ACK that ends a handshake."""
     COOKIE_EARLY = 72
     """It returns a SYN cookie, but what comes before it was lost or is late: the peer sends that again."""
+    MEMORY_FULL = 73
+    """Text that nobody waits for, while the buffers of all connections hold as much as they may."""

@@ -74,6 +74,14 @@ class SetOptions(msgspec.Struct, frozen=True, gc=False):
     now_us: int
 
 
+class SetBuffers(msgspec.Struct, frozen=True, gc=False):
+    """The buffers have other sizes from now on. Source: RFC 9293 3.8.6.2.1."""
+
+    send_bytes: int
+    receive_bytes: int
+    now_us: int
+
+
 class Timeout(msgspec.Struct, frozen=True, gc=False):
     """The connection's deadline has passed. Source: 3.10.8."""
 
@@ -129,5 +137,16 @@ class PathKnown(msgspec.Struct, frozen=True, gc=False):
     now_us: int
 
 
-Event = SegmentArrives | Send | Receive | Close | Abort | SetOptions | Timeout | IcmpError | PathKnown
+Event = (
+    SegmentArrives
+    | Send
+    | Receive
+    | Close
+    | Abort
+    | SetOptions
+    | SetBuffers
+    | Timeout
+    | IcmpError
+    | PathKnown
+)
 """What `step` takes beside the connection."""

@@ -268,6 +268,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     notsent_lowat_bytes: Annotated[int, Bounds(1, 1 << 30)] = 1 << 30
     """A SEND takes octets only while fewer than so many wait that were never sent; 2**30 leaves it to the
     buffer. What waits for the network can then still be chosen late (TCP_NOTSENT_LOWAT of tcp(7))."""
+    memory_bytes: Annotated[int, Bounds(1 << 20, 1 << 40)] = 256 << 20
+    """What the buffers of all connections of a shard may hold that hold more than a little
+    (`core.tcp.memory`); 2**40 is no bound."""
     nodelay: bool = True
     """Switch the Nagle algorithm off (RFC 9293 3.7.4, MUST-17)."""
     window_scaling: bool = True
@@ -390,6 +393,9 @@ DEFAULT_PARAMETERS: Final = TcpParameters()
 
 NOTSENT_UNLIMITED: Final = DEFAULT_PARAMETERS.notsent_lowat_bytes
 """Of `notsent_lowat_bytes`: no bound but the buffer's."""
+
+MEMORY_UNLIMITED: Final = 1 << 40
+"""Of `memory_bytes`: no bound."""
 
 PARAMETER_BOUNDS: Final[dict[str, Bounds]] = {
     name: meta

@@ -17,6 +17,7 @@ from typing import Any
 from gossamer.core.tcp import icmp_error, path_mtu, syn_sent, time_wait
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.calls.abort import abort
+from gossamer.core.tcp.calls.buffers import set_buffers
 from gossamer.core.tcp.calls.close import close
 from gossamer.core.tcp.calls.option import set_options
 from gossamer.core.tcp.calls.receive import receive
@@ -30,6 +31,7 @@ from gossamer.core.tcp.events import (
     Receive,
     SegmentArrives,
     Send,
+    SetBuffers,
     SetOptions,
     Timeout,
 )
@@ -68,6 +70,7 @@ HANDLERS: dict[type[Any], Callable[[Any, Any], Outcome]] = {
     Close: close,
     Abort: abort,
     SetOptions: set_options,
+    SetBuffers: set_buffers,
     Timeout: expired,
     IcmpError: icmp_error.arrives,
     PathKnown: path_mtu.known,

@@ -43,6 +43,8 @@ GAUGES: Final = (
     ("worker_connections_unaccepted", "Established connections that wait to be accepted.", "accept_queue"),
     ("worker_queue_waiting", "Packets that wait in the kernel for the worker.", "queue_waiting"),
     ("worker_connections_parked", "Idle connections that are kept in few octets.", "parked"),
+    ("worker_buffered_bytes", "Octets in buffers of connections that hold much.", "buffered_bytes"),
+    ("worker_memory_pressure", "0: none; 1: memory for buffers is short; 2: full.", "memory_pressure"),
     ("worker_resident_memory_bytes", "Resident memory.", "rss_bytes"),
 )
 """The name, its help and the field of a worker's status."""

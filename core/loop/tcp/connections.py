@@ -20,6 +20,7 @@ from gossamer.core.loop.tcp.door import Door
 from gossamer.core.loop.tcp.failure import error_of
 from gossamer.core.loop.tcp.fast_open import FastOpens
 from gossamer.core.loop.tcp.files import HeldFiles
+from gossamer.core.loop.tcp.memory import MemoryAccount
 from gossamer.core.loop.tcp.paths import Paths
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.actions import (
@@ -93,6 +94,8 @@ class Connections:
         self.files = HeldFiles(sink.forget_file)
         sink.read_from(self.files.descriptors)
         self._holding = self.files.held
+        self.memory = MemoryAccount(parameters, self.step, self._holding, clock)
+        self._holders = self.memory.holders
         self._clock = clock
         self._paths = Paths()
         self._sides: tuple[Side, ...] = ()
@@ -134,9 +137,9 @@ class Connections:
                 self.expire(connection, now_us)
         if self._parking.next_at_us <= now_us:
             self._parking.turn(now_us)
-        due_us = NEVER_US
+        due_us = self.memory.turn() if self.memory.due else NEVER_US
         if self._interruption.left and self._parking.next_at_us:  # else those of the turn before come first
-            due_us = self._interruption.go_on()
+            due_us = min(due_us, self._interruption.go_on())
         if self.demux.time_wait_deadline_us() <= now_us:
             self.demux.expire_time_wait(now_us, DEADLINES_MAX)
         self._packets_out_total += self.sink.flush()
@@ -211,6 +214,7 @@ class Connections:
     def lay_down(self, connection: Connection) -> None:
         """A connection is parked."""
         connection.tcb = None
+        self.memory.forget(connection)
         self.deadlines.disarm(connection)
 
     def take_up(self, connection: Connection, tcb: Tcb) -> None:
@@ -230,6 +234,7 @@ class Connections:
         """A connection has come from elsewhere, and is this: its timers run here."""
         connection.tcb = tcb
         self.deadlines.arm(connection, min(deadline_us(tcb), tcb.pace_at_us, self._due_us(connection)))
+        self.memory.welcome(connection)
 
     def close(self) -> None:
         """Reset what is still open, the first CLOSED_MAX, and send that. The others' peers hear of it from
@@ -250,6 +255,7 @@ class Connections:
             "frames_out_total": self.sink.frames_total,
             "retransmits_total": self._retransmits_total,
             "delivery_problems_total": self._delivery_problems_total,
+            **self.memory.statistics(),
         }
         for reason in (*DropReason, *SegmentDrop):
             counts[f"drop_{reason.name.lower()}"] = self.drops[reason]
@@ -298,6 +304,8 @@ class Connections:
         armed_us = connection.armed_us
         if tcb.ack_at_us < armed_us or tcb.rtx_at_us < armed_us or tcb.slow_at_us < armed_us:
             self._unarmed.append(connection)
+        if self._holders and connection in self._holders:
+            self.memory.count(connection, tcb)
         if self._holding and connection in self._holding:
             self.files.settle(connection, self._clock())
         return None
@@ -319,6 +327,7 @@ class Connections:
             side.ended(connection)
         if connection in self._holding:
             self.files.settle(connection, self._clock())
+        self.memory.forget(connection)
         self.deadlines.disarm(connection)
         self.sink.forget(connection.flow)
 

@@ -322,7 +322,8 @@ class Moving(Side):
 
     def _take_in(self, listener: Listener, flow: Flow, tcb: Tcb, moved: MovedConnection) -> None:
         idle = self.idle
-        if moved.place is Standing.RESTING and idle is not None and not self._demux.is_full:
+        is_small = not self._connections.memory.has_configured(tcb)
+        if moved.place is Standing.RESTING and idle is not None and not (self._demux.is_full or is_small):
             numbers = pack(tcb)
             if numbers is not None:
                 self._parking.take_in(flow, tcb, (numbers, moved.until_us), idle, listener.make)

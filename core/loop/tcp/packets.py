@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final
 
 from gossamer.core.clock import Clock
+from gossamer.core.loop.tcp.call import Connection
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.listening import Listening
 from gossamer.core.loop.tcp.parking import Parking
@@ -21,6 +22,7 @@ from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.icmp_error import event_of
+from gossamer.core.tcp.memory import FREE_BYTES, Level
 from gossamer.core.tcp.step import segment_arrives
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.wire.flow import Flow, is_ipv4
@@ -94,6 +96,7 @@ class PacketRiver:
         """Step every segment of a batch. The hot path: plain ACKs and data with timestamps of known flows."""
         connections, arena, doer = self._demux.connections, source.arena, self._connections
         door, is_watched = self._door, self._door.observer is not None
+        memory, is_full = doer.memory, doer.memory.level is Level.FULL
         index = -1
         records = source.records[: count * IN_RECORD.size]
         item: InRecord
@@ -114,6 +117,8 @@ class PacketRiver:
             if connection is None:
                 self._take_stray(flow, segment, now_us, self.hand_on)
                 continue
+            if is_full and length and self._is_too_much(connection, seq):
+                continue
             event = SegmentArrives(segment, now_us, connection.recv_bytes_max, pieces)
             before: Any = connection.tcb  # Of a connection that is found it is not None.
             if is_watched:
@@ -121,6 +126,18 @@ class PacketRiver:
             else:
                 tcb, actions = segment_arrives(before, event)
             doer.perform(connection, tcb, actions)
+            if length:
+                left = connection.tcb
+                if left is not None and (left.rcv_buf_bytes > FREE_BYTES or left.reassembly is not None):
+                    memory.count(connection, left)
+
+    def _is_too_much(self, connection: Connection, seq: int) -> bool:
+        """Whether text is left aside that would have to be kept, as there is no memory for it."""
+        tcb = connection.tcb
+        if tcb is None or (connection.recv_bytes_max and tcb.rcv_nxt == seq):
+            return False
+        self._connections.drops[SegmentDrop.MEMORY_FULL] += 1
+        return True
 
     def take(self, flow: Flow, segment: Segment) -> None:
         """A segment that another process has handed on, and that is handed on no further."""

@@ -90,6 +90,7 @@ class Parking(Side):
             tcb is None
             or connection.recv_thread is None
             or connection.send_thread is not None
+            or self._connections.memory.is_small(connection)
             or now_us - self._last_us(tcb) < self._park_after_us
         ):
             return False

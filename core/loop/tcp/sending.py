@@ -17,6 +17,7 @@ from gossamer.core.loop.tcp.side import Side
 from gossamer.core.tcp.actions import Accepted, Failed, Failure, Signal
 from gossamer.core.tcp.calls.send import send
 from gossamer.core.tcp.events import Send
+from gossamer.core.tcp.memory import FREE_BYTES
 from gossamer.core.tcp.parameters import EXTENT_BYTES_MIN
 from gossamer.core.tcp.step import Outcome
 from gossamer.core.tcp.tcb import Tcb
@@ -36,6 +37,7 @@ class TcpSendSide(Side):
         self.signals = {Signal.SEND_SPACE: self._go_on}
         self._door = connections.door
         self._files = connections.files
+        self._memory = connections.memory
         self._clock = clock
         self._arm = connections.deadlines.arm
         self._connections = connections
@@ -57,25 +59,36 @@ class TcpSendSide(Side):
         if connection.send_thread is not None:
             call.check()
             raise second_sender(connection.send_thread)
+        if self._memory.level and len(data) > FREE_BYTES:
+            tcb = self._memory.make_fit(connection) or tcb
         event = Send(data, self._scheduler.now_us(), call.is_last)
         if self._door.observer is None:
             outcome: Outcome = send(tcb, event)
         else:
             outcome = self._door.ask(send, connection.flow, tcb, event)
+        after: Any  # A SEND ends no connection.
         after, actions = outcome
         if not actions or type(actions[-1]) not in ANSWERS:
             self._connections.perform(connection, after, actions)
+            if after.snd_buf_bytes > FREE_BYTES:
+                self._count(connection)
             return None
         answer = actions[-1]
         if type(answer) is Failed:
             raise stream_closed() if connection.is_closed else error_for(connection, answer.failure)
         assert type(answer) is Accepted
         self._connections.perform(connection, after, actions[:-1])
+        self._count(connection)
         # Of nothing, all is taken, though there be no room.
         if not data:
             return None
         connection.send_is_last = call.is_last
         return self._block(connection, thread, Rest(memoryview(data)[answer.count :], None), timeout_us)
+
+    def _count(self, connection: Connection) -> None:
+        """More stands in the send buffer than before."""
+        if connection.tcb is not None:
+            self._memory.count(connection, connection.tcb)
 
     def _send_file(self, thread: Thread[Any], call: TcpSendFile) -> Any:
         connection: Connection = call.connection
@@ -151,6 +164,7 @@ class TcpSendSide(Side):
         taken = answer.count if type(answer) is Accepted else len(event.data)
         rest.data = data.part(taken, len(data) - taken) if isinstance(data, Extent) else data[taken:]
         self._connections.perform(connection, after, actions[:-1] if type(answer) is Accepted else actions)
+        self._count(connection)
 
     # How a blocked SEND ends.
 

@@ -8,6 +8,7 @@ from gossamer.core.io.tcpsock import TcpStream
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.moving import MovedConnection, Standing
 from gossamer.core.sim.crowd import SERVER, CrowdedServer, flow_of, opening
+from gossamer.core.tcp.events import SetBuffers
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.wire.segment import ACK, PSH, Segment
 
@@ -111,6 +112,21 @@ def test_resting__its_time_ends_when_it_would_have(world: Move) -> None:
     assert world.new.loop.connections == 1
     world.new.rest(3 * SECOND_US)
     assert (world.sites[1].seen, world.new.loop.connections) == ([TimeoutError], 0)
+
+
+def test_resting__its_buffers_were_small_for_want_of_memory__as_configured_there(world: Move) -> None:
+    world.open()
+    world.old.loop._connections.step(
+        world.old.loop._demux.connections[FLOW], SetBuffers(1 << 14, 1 << 14, world.old.clock())
+    )
+    world.move()
+    connection = world.new.loop._demux.connections[FLOW]
+    assert connection.tcb is not None
+    parameters = connection.tcb.agreed.parameters
+    assert parameters.send_buffer_bytes == PARAMETERS.send_buffer_bytes
+    assert parameters.receive_buffer_bytes == PARAMETERS.receive_buffer_bytes
+    world.says(world.new, b"ask")
+    assert world.sites[1].seen == [b"ask"]
 
 
 def test_busy__stays_until_it_rests(world: Move) -> None:
