@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 import pwd
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, Literal
@@ -30,10 +29,9 @@ AUTO_USERS: Final = ("gossamer", "nobody")
 STAY_ROOT: Final = "root"
 OVERFLOW: Final = Identity(65534, 65534)
 """Nobody's numbers, where no table of users names them. Source: user_namespaces(7), overflowuid."""
-NOTHING: Final = Confinement(forbids_new_privileges=False, refuses_calls=False, ends_with_supervisor=False)
+NOTHING: Final = Confinement(forbids_new_privileges=False, refuses_calls=False)
 CONSEQUENCES: Final = {
     "forbids_new_privileges": "a program that a worker starts may gain rights by its set-user-ID bit",
-    "ends_with_supervisor": "a worker that hangs outlives a supervisor that is killed",
 }
 """What it means that a machine refuses that part."""
 KEPT: Final = {"kernel": "without capabilities", "nfqueue": "with no capability but CAP_NET_ADMIN"}
@@ -89,8 +87,6 @@ def steps(confinement: Confinement, stack: StackName) -> Iterator[Step]:
         yield partial(privileges.keep_capabilities, kept)
     if confinement.forbids_new_privileges:
         yield privileges.forbid_new_privileges
-    if confinement.ends_with_supervisor:
-        yield partial(privileges.signal_on_parent_death, signal.SIGTERM)
     if confinement.refuses_calls:
         yield partial(refuse_calls, REFUSED)
 

@@ -28,7 +28,7 @@ TIMEVAL: Final = struct.Struct("@ll")
 
 T = TypeVar("T")
 
-Command = Literal["status", "stop", "reload", "restart", "add", "remove", "firewall", "capture"]
+Command = Literal["status", "stop", "reload", "restart", "upgrade", "add", "remove", "firewall", "capture"]
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +51,17 @@ class ControlAnswer(msgspec.Struct, frozen=True):
     """How the command that asked ends."""
 
 
+def open_control(path: Path) -> socket.socket:
+    """Listen at a path of the run directory, whose lock is held. Raises: OSError."""
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listening.setblocking(False)
+    listening.bind(os.fspath(path))
+    path.chmod(0o600)
+    listening.listen(CLIENTS_MAX)
+    return listening
+
+
 class ControlServer:
     """The supervisor's end; every call returns at once.
 
@@ -59,21 +70,19 @@ class ControlServer:
 
     def __init__(
         self,
-        path: Path,
+        listening: socket.socket,
         selector: selectors.BaseSelector,
         answer: Callable[[ControlRequest], ControlAnswer],
         answer_with: Callable[[ControlRequest, int], ControlAnswer] | None = None,
     ) -> None:
-        """`answer_with` has the requests that come with a descriptor, which is closed after its answer."""
+        """`answer_with` has the requests that come with a descriptor, which is closed after its answer. The
+        socket is its own from now on.
+        """
         self._selector = selector
         self._answer = answer
         self._answer_with = answer_with
         self._clients: list[socket.socket] = []
-        path.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listener.bind(os.fspath(path))
-        path.chmod(0o600)
-        self._listener.listen(CLIENTS_MAX)
+        self._listener = listening
         self._accepting = SelectorListener(self._listener, selector, self._take)
         self.tick = self._accepting.tick
 

@@ -8,7 +8,7 @@ the row of another: whatever stands in a row is some word of 64 bits, and no mor
 process and no statistics but by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -111,31 +111,35 @@ ROW_WORDS: Final = -(-len(COLUMNS) * WORD_BYTES // LINE_BYTES) * LINE_BYTES // W
 class Row:
     """One row; the caller is its one writer, or only reads."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("_index", "_words")
 
-    def __init__(self, words: memoryview) -> None:
+    def __init__(self, words: memoryview, index: Mapping[str, int] = INDEX) -> None:
+        """`index` says where each name stands."""
         self._words = words
+        self._index = index
 
     def set(self, name: str, value: int) -> None:
         """Store one counter."""
-        self._words[INDEX[name]] = value & MASK
+        self._words[self._index[name]] = value & MASK
 
     def get(self, name: str) -> int:
         """Read one counter."""
-        value: int = self._words[INDEX[name]]
-        return value
+        index = self._index.get(name)
+        return 0 if index is None else self._words[index]
 
     def publish(self, statistics: Mapping[str, int]) -> None:
         """Store the statistics that have a column; what has none is its owner's alone."""
-        words = self._words
+        words, names = self._words, self._index
         for name, value in statistics.items():
-            index = INDEX.get(name)
+            index = names.get(name)
             if index is not None:
                 words[index] = value & MASK
 
     def read(self) -> dict[str, int]:
-        """All counters by name."""
-        return dict(zip(COLUMNS, self._words, strict=False))
+        """All counters by name; 0 of one that the row does not have."""
+        if self._index is INDEX:
+            return dict(zip(COLUMNS, self._words, strict=False))
+        return {name: self.get(name) for name in COLUMNS}
 
 
 def create_row() -> int:
@@ -143,9 +147,10 @@ def create_row() -> int:
     return create_memory("gossamer-counters", ROW_WORDS * WORD_BYTES)
 
 
-def map_row(fd: int) -> Row:
-    """The row in that memory."""
-    return Row(memoryview(map_memory(fd)).cast("Q"))
+def map_row(fd: int, columns: Sequence[str] = COLUMNS) -> Row:
+    """The row in that memory, which a writer of another version may have laid out otherwise."""
+    index = INDEX if columns == COLUMNS else {name: place for place, name in enumerate(columns)}
+    return Row(memoryview(map_memory(fd)).cast("Q"), index)
 
 
 def private_row() -> Row:

@@ -11,18 +11,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from gossamer.core import native
 from gossamer.core.clock import monotonic_us
 from gossamer.ffi.shared_memory import sealed_message
-from gossamer.shards.counters import WorkerState, create_row, map_row, state_of
+from gossamer.shards.adopted import AdoptedProcess
+from gossamer.shards.counters import COLUMNS, WorkerState, create_row, map_row, state_of
 from gossamer.shards.handing import FileIdentity, hand_over, identity_of
 from gossamer.shards.imports import environment_without_here
 from gossamer.shards.letters import Letter, send_letter
+from gossamer.shards.procfs import start_ticks
+from gossamer.shards.succession import GO, HANDED, LETTERS, ROW, ProcessRecord, Role, named
 from gossamer.shards.usage import ProcessUsage
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
 
@@ -35,6 +38,23 @@ def with_descriptors(plan: WorkerPlan, **descriptors: int) -> WorkerPlan:
     return msgspec.structs.replace(plan, descriptors=msgspec.structs.replace(plan.descriptors, **descriptors))
 
 
+class ProcessHandle(Protocol):
+    """What is asked of a process: a child's `subprocess.Popen` has it, and `AdoptedProcess`."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal."""
+
+    def poll(self) -> int | None:
+        """Its exit status, if it has ended."""
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+
+
 class WorkerProcess:
     """A worker that runs or ran."""
 
@@ -45,6 +65,7 @@ class WorkerProcess:
         self.stop_deadline_us: int | None = None
         self.held = {name: identity_of(fd) for name, fd in plan.descriptors.exchanged().items()}
         """The folders and files that it has."""
+        self._process: ProcessHandle
         self._handed, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._letters, their_letters = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._go_write = NO_DESCRIPTOR
@@ -54,14 +75,15 @@ class WorkerProcess:
             plan = with_descriptors(plan, handed=theirs.fileno(), letters=their_letters.fileno())
             self._process = self._start(plan, given, waits=waits)
         self.pid = self._process.pid
+        self.start_ticks = start_ticks(self.pid) or 0
+        self.columns: tuple[str, ...] = COLUMNS
         self._usage = ProcessUsage(self.pid, self.started_us)
 
     def _start(
         self, plan: WorkerPlan, given: contextlib.ExitStack, *, waits: bool
     ) -> subprocess.Popen[bytes]:
         """The process; what it alone inherits is `given` it, and closed here. Raises: OSError."""
-        counters = create_row()
-        given.callback(os.close, counters)
+        counters = self._row_fd = create_row()
         self.row = map_row(counters)
         go = NO_DESCRIPTOR
         if waits:
@@ -80,10 +102,38 @@ class WorkerProcess:
                 process_group=0,
             )
         except OSError:
-            self.go()  # Nobody waits for it.
-            self._handed.close()
-            self._letters.close()
+            self._close()  # Nobody waits for it.
             raise
+
+    @classmethod
+    def adopted(cls, record: ProcessRecord, shard: int, descriptors: Mapping[str, int]) -> "WorkerProcess":
+        """One that another supervisor has started."""
+        process = cls.__new__(cls)
+        process.shard, process.pid, process.start_ticks = shard, record.pid, record.start_ticks
+        process.started_us, process.columns = record.started_us, record.columns
+        process.stop_deadline_us, process.held = None, {}
+        process._row_fd = descriptors[named(ROW, record.pid)]
+        process.row = map_row(process._row_fd, record.columns)
+        process._handed = socket.socket(fileno=descriptors[named(HANDED, record.pid)])
+        process._letters = socket.socket(fileno=descriptors[named(LETTERS, record.pid)])
+        process._go_write = descriptors.get(named(GO, record.pid), NO_DESCRIPTOR)
+        process._process = AdoptedProcess(record.owner)
+        process._usage = ProcessUsage(record.pid, record.started_us)
+        return process
+
+    def record(self, role: Role) -> ProcessRecord:
+        """What the next supervisor must know of it."""
+        return ProcessRecord(self.pid, self.start_ticks, self.started_us, role, self.columns)
+
+    def descriptors(self) -> dict[str, int]:
+        """What the next supervisor must have of it, by the names in `shards.succession`."""
+        found = {
+            named(ROW, self.pid): self._row_fd,
+            named(HANDED, self.pid): self._handed.fileno(),
+            named(LETTERS, self.pid): self._letters.fileno(),
+            named(GO, self.pid): self._go_write,
+        }
+        return {name: fd for name, fd in found.items() if fd != NO_DESCRIPTOR}
 
     @property
     def state(self) -> WorkerState:
@@ -137,10 +187,20 @@ class WorkerProcess:
             os.close(self._go_write)
             self._go_write = NO_DESCRIPTOR
 
+    def kill(self) -> None:
+        """Have it ended, if it has not been reaped."""
+        if self._process.poll() is None:
+            self.send(signal.SIGKILL)
+            self.reap()
+
     def reap(self) -> int:
         """The exit status of one that has ended, and its descriptors closed."""
         status = self._process.wait()
+        self._close()
+        return status
+
+    def _close(self) -> None:
         self.go()
+        os.close(self._row_fd)
         self._handed.close()
         self._letters.close()
-        return status

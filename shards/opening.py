@@ -6,7 +6,9 @@ outlives a worker. Decides nothing: what to open stands in the plan.
 
 import contextlib
 import errno
+import os
 import socket
+from collections.abc import Mapping
 
 from gossamer.core.clock import SECOND_US
 from gossamer.ffi import nfqueue_netlink, rawout
@@ -17,6 +19,16 @@ from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
 from gossamer.shards.frames import legacy_in_the_way
 from gossamer.shards.plan import RunPlan
 from gossamer.shards.refusing import refuse_new
+from gossamer.shards.succession import (
+    FRAMES,
+    HANDSHAKES,
+    LISTENING,
+    QUEUE,
+    RAW_IPV4,
+    RAW_IPV6,
+    RESERVED,
+    named,
+)
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Descriptors
 
 IN_USE_HINT = "another program has it; name another one with --port, or 0 for any"
@@ -81,10 +93,10 @@ def reserve_port(host: str, port: int, *, silently: bool) -> socket.socket:
 class Opened(contextlib.ExitStack):
     """The open descriptors of a server; closing it closes them all."""
 
-    def __init__(self, config: Config, host: str) -> None:
+    def __init__(self, host: str, port: int) -> None:
         super().__init__()
         self.host = host
-        self.port = config.server.port
+        self.port = port
         self._listening: dict[int, socket.socket] = {}
         self.queues: dict[int, tuple[int, ...]] = {}
         """The descriptors of each, by its number: its own, and that of its SYNs where they have one. None
@@ -94,6 +106,42 @@ class Opened(contextlib.ExitStack):
         self._frames = NO_DESCRIPTOR
         self.why_packets: str | None = None
         """What spoke against frames when this was opened; None when nothing did."""
+
+    def named(self) -> dict[str, int]:
+        """All of them, by the names that they have in `shards.succession`."""
+        single = {
+            RESERVED: self._reserved,
+            RAW_IPV4: self._raw[0],
+            RAW_IPV6: self._raw[1],
+            FRAMES: self._frames,
+        }
+        return {
+            **{name: fd for name, fd in single.items() if fd != NO_DESCRIPTOR},
+            **{named(QUEUE, number): fds[0] for number, fds in self.queues.items()},
+            **{named(HANDSHAKES, number): fds[1] for number, fds in self.queues.items() if fds[1:]},
+            **{named(LISTENING, shard): sock.fileno() for shard, sock in self._listening.items()},
+        }
+
+    def take(self, descriptors: Mapping[str, int]) -> None:
+        """Have those of them that another supervisor has opened."""
+        for name, fd in descriptors.items():
+            kind, _, number = name.rpartition(" ")
+            if kind == LISTENING:
+                self._listening[int(number)] = self.enter_context(socket.socket(fileno=fd))
+            elif kind == QUEUE:
+                own = descriptors.get(named(HANDSHAKES, int(number)))
+                self.queues[int(number)] = (fd,) if own is None else (fd, own)
+                self._held(fd)
+            elif kind == HANDSHAKES or name in (RESERVED, RAW_IPV4, RAW_IPV6, FRAMES):
+                self._held(fd)
+        given = descriptors.get
+        self._reserved = given(RESERVED, NO_DESCRIPTOR)
+        self._raw = (given(RAW_IPV4, NO_DESCRIPTOR), given(RAW_IPV6, NO_DESCRIPTOR))
+        self._frames = given(FRAMES, NO_DESCRIPTOR)
+
+    def _held(self, fd: int) -> int:
+        self.callback(os.close, fd)
+        return fd
 
     def open_port(self, config: Config, stack: str, workers: int) -> None:
         """Listen once for each worker, or reserve the port. Raises: CannotStartError."""

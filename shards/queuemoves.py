@@ -16,7 +16,7 @@ from typing import Final
 from gossamer.shards.counters import Row
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.letters import GiveLetter, TakeLetter
-from gossamer.shards.queuewords import queues_in
+from gossamer.shards.queuewords import queues_in, readers
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.steering import shared
 
@@ -77,7 +77,7 @@ def inherit(
 ) -> None:
     """Give the queues of a dead worker to the living at once: all but those that one of them still reads, of
     whom it was to have them."""
-    reading = {queue: worker for worker, row in rows for queue in queues_in(row, run.plan.queues)}
+    reading = readers(run.plan.queues, rows)
     orphaned = {queue for queue, owner in run.owners.items() if owner == dead}
     run.owners |= {queue: reading[queue] for queue in orphaned & reading.keys()}
     orphaned -= reading.keys()

@@ -14,6 +14,11 @@ def queues_in(row: Row, queues: Sequence[int]) -> list[int]:
     return [queue for index, queue in enumerate(queues) if words[index // WORD_BITS] >> index % WORD_BITS & 1]
 
 
+def readers(queues: Sequence[int], rows: Iterable[tuple[int, Row]]) -> dict[int, int]:
+    """Who says of each queue that he reads it; the rows are by the numbers of their workers."""
+    return {queue: worker for worker, row in rows for queue in queues_in(row, queues)}
+
+
 def words_of(numbers: Iterable[int], queues: Sequence[int]) -> dict[str, int]:
     """What a worker's row says of the queues that it reads."""
     words = dict.fromkeys(QUEUE_WORDS, 0)

@@ -15,6 +15,10 @@ DELAY_FIRST_US: Final = 100_000
 DELAY_MAX_US: Final = 5_000_000
 
 
+UNSEEN: Final = 256
+"""The status of a process whose end another one was told of: none of its own, 0 to 255, nor a signal's."""
+
+
 class RestartPolicy(msgspec.Struct, frozen=True):
     """More than `intensity` deaths within `period_us` are too many."""
 
@@ -52,6 +56,8 @@ class GiveUp(msgspec.Struct, frozen=True):
 
 def describe_exit(ended: WorkerExit) -> str:
     """The end of a worker in words."""
+    if ended.status == UNSEEN:
+        return f"worker {ended.shard} ended (how is not known: another supervisor had started it)"
     how = f"killed by signal {-ended.status}" if ended.status < 0 else f"exit code {ended.status}"
     return f"worker {ended.shard} ended ({how})"
 

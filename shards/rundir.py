@@ -1,7 +1,8 @@
-"""The run directory of one server: lock, state file, control socket, admin socket.
+"""The run directory of one server: lock, state file, control socket, admin socket, the keeper's socket.
 
 Owns names and places. A lock that a living process holds says that the server runs; the state file alone
-says nothing, as a killed process leaves it behind. It says nothing that anybody acts on with more rights than
+says nothing, as a killed process leaves it behind. Of a server whose supervisor is gone the keeper may live,
+and then its workers do (`shards.keeper`). It says nothing that anybody acts on with more rights than
 its writer had, and holds no secret.
 """
 
@@ -21,6 +22,7 @@ STATE: Final = "state.json"
 LOCK: Final = "lock"
 CONTROL: Final = "control.sock"
 ADMIN: Final = "admin.sock"
+KEEPER: Final = "keeper.sock"
 SOCKET_PATH_BYTES_MAX: Final = 107
 """What sun_path holds. Source: unix(7)."""
 STATE_BYTES_MAX: Final = 1 << 16
@@ -36,6 +38,8 @@ class RunState(msgspec.Struct, frozen=True):
     stack: str
     url: str
     chains: tuple[str, ...] = ()
+    keeper: Owner | None = None
+    """Who goes on when the supervisor is killed; None where nobody does."""
 
     @property
     def owner(self) -> Owner:
@@ -68,7 +72,18 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._folder: PrivateFolder
-        self._lock_fd = -1
+        self.lock_fd = -1
+
+    @classmethod
+    def held(cls, path: Path, lock_fd: int) -> "RunDirectory":
+        """The one whose lock another process has taken, and given on. Raises: CannotStartError."""
+        directory = cls(path)
+        try:
+            directory._folder = PrivateFolder(path)
+        except (UntrustedFolderError, OSError) as error:
+            raise CannotStartError(f"--run-dir {path}: {error}") from error
+        directory.lock_fd = lock_fd
+        return directory
 
     @property
     def control_path(self) -> Path:
@@ -113,7 +128,7 @@ class RunDirectory:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.samestat(os.fstat(fd), os.stat(LOCK, dir_fd=folder, follow_symlinks=False)):
-                    self._lock_fd = fd
+                    self.lock_fd = fd
                     return
             except FileNotFoundError:
                 pass  # removed between open and stat: take the next one
@@ -132,16 +147,16 @@ class RunDirectory:
 
     def release(self) -> None:
         """Remove the files and let go of the lock."""
-        for name in (CONTROL, ADMIN, STATE, LOCK):
+        for name in (CONTROL, ADMIN, KEEPER, STATE, LOCK):
             self._folder.unlink(name)
         self._folder.remove()
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+            self.lock_fd = -1
 
 
 def read_state(path: Path) -> RunState | None:
-    """The state of a server whose process still lives; None when there is none.
+    """The state of a server whose supervisor, or keeper, still lives; None when there is none.
 
     Raises: NotRunningError when it is not ours to read.
     """
@@ -153,7 +168,8 @@ def read_state(path: Path) -> RunState | None:
         raise NotRunningError(f"--run-dir {path}: it belongs to another user; ask as that one") from error
     except OSError as error:
         raise NotRunningError(f"--run-dir {path}: {STATE}: {error.strerror}") from error
-    return state if is_alive(state.owner) else None
+    lives = is_alive(state.owner) or (state.keeper is not None and is_alive(state.keeper))
+    return state if lives else None
 
 
 def running_directories() -> list[Path]:

@@ -5,7 +5,7 @@ behind, which bring packets to nobody. Whatever has no meaning is logged, and th
 not ignored: programs that a handler starts would inherit that.
 
 Not caught: what nobody can catch, and what says that the process itself is broken (SIGABRT, SIGSEGV and its
-like). The next start removes the rules then, as after SIGKILL.
+like). Workers go on without their supervisor then, as after SIGKILL (`shards.keeper`).
 
 Source: signal(7), "Standard signals".
 """
@@ -48,10 +48,6 @@ RETIRE: Final = signal.SIGRTMIN
 NO_LOG_FILES: Final = (
     "SIGUSR1: there is no log file to open again: lines go to standard output and standard error, "
     "and whoever reads those rotates them (log.access_log_file names a file)"
-)
-NO_UPGRADE: Final = (
-    "SIGUSR2 refused: a server is not upgraded in place; gossamer reload replaces its workers, "
-    "and a new version takes a stop and a start"
 )
 
 

@@ -7,7 +7,7 @@ decided in `shards.restart`; the slot does it.
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals, private_row
 from gossamer.shards.launch import WorkerProcess
@@ -17,6 +17,7 @@ from gossamer.shards.queuemoves import hand_over
 from gossamer.shards.signals import RETIRE
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
+from gossamer.shards.succession import Role, ShardRecord
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -47,6 +48,32 @@ class Slot:
         self._empty_row = dict.fromkeys(COLUMNS, 0)
         self.kernel_row = private_row()
         """What the supervisor counts of the shard."""
+
+    def adopt(self, record: ShardRecord, descriptors: Mapping[str, int], stop_deadline_us: int) -> None:
+        """Have the processes that another supervisor has started; one that was to end by itself has until
+        then.
+        """
+        self.restarts, self.is_leaving = record.restarts, record.is_leaving
+        self._carried = dict(record.carried)
+        for each in record.processes:
+            process = WorkerProcess.adopted(each, self.shard, descriptors)
+            if each.role == "retired":
+                self.retired.append(process)
+            else:
+                setattr(self, each.role, process)
+        if self.current is None:
+            self.current, self.successor = self.successor, None
+        if self.retiring is not None and not self._run.moves:
+            self.retiring.stop_deadline_us = stop_deadline_us
+
+    def record(self) -> ShardRecord:
+        """What the next supervisor must know of the shard."""
+        single: tuple[tuple[Role, WorkerProcess | None], ...] = (
+            ("current", self.current), ("successor", self.successor), ("retiring", self.retiring),
+        )  # fmt: skip
+        processes = [process.record(role) for role, process in single if process is not None]
+        processes += [process.record("retired") for process in self.retired]
+        return ShardRecord(self.shard, self.restarts, self.is_leaving, dict(self._carried), tuple(processes))
 
     def processes(self) -> Iterator[WorkerProcess]:
         """Those that live."""

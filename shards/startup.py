@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from gossamer.core.errors import what_failed
 from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.shards import firewall
 from gossamer.shards.active_opens import allocation_lock
@@ -20,9 +21,13 @@ from gossamer.shards.admin.server import open_admin
 from gossamer.shards.bootsecret import boot_secret
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
+from gossamer.shards.control import open_control
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
 from gossamer.shards.handing import LOG, ROOT, put_in_place
 from gossamer.shards.imports import warn_of_imports
+from gossamer.shards.keeper.deposit import Deposit
+from gossamer.shards.keeper.forking import start_keeper
+from gossamer.shards.keeper.keeper import CLAIMS, CONTROL, LIVENESS, LOCK
 from gossamer.shards.log_file import is_file, open_log
 from gossamer.shards.machine import (
     FIREWALL_RIGHTS,
@@ -38,8 +43,9 @@ from gossamer.shards.procfs import own_identity
 from gossamer.shards.root import follow, open_root, roots_of
 from gossamer.shards.ruleguard import RuleGuard
 from gossamer.shards.rules import Owner, QueueTarget
-from gossamer.shards.rundir import RunDirectory, RunState, default_run_dir
+from gossamer.shards.rundir import KEEPER, RunDirectory, RunState, default_run_dir
 from gossamer.shards.steering import Steering, shared
+from gossamer.shards.succession import ADMIN, LIVENESS_READ, Estate
 from gossamer.shards.web.application_name import is_application_name
 from gossamer.shards.web.passwords import PasswordFileError, require_passwords
 from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, Descriptors, WorkerPlan
@@ -119,23 +125,35 @@ class Content(contextlib.ExitStack):
         )
 
 
+class RunSecrets(msgspec.Struct, frozen=True):
+    """What is the same for all workers of a server, over restarts of any of them."""
+
+    hmark: int
+    """Of the hash that steers flows to queues."""
+    fast_open: bytes
+    boot: bytes = b""
+    """Of the sequence numbers and timestamps of this boot (`shards.bootsecret`)."""
+
+
 class ServerRun(contextlib.ExitStack):
     """A server's plan and resources; closing it gives back everything, rules included."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, estate: Estate | None = None) -> None:
+        """`estate` is what another supervisor has left, to be gone on with."""
         super().__init__()
+        self.estate = estate
         self._content = Content(config)
         self._previous: Content | None = None
         self.callback(self._close_contents)
         self.owner: Owner = own_identity()
+        self.deposit: Deposit | None = None
+        """The keeper; None where none could be started, or it has ended."""
         self.warnings: list[str] = []
         self.confinement: Confinement
         self.chains: tuple[str, ...] = ()
         self.guard: RuleGuard | None = None
         """Looks after the rules; None where there are none."""
-        self._hmark_secret = secrets.randbits(32)
-        self._fast_open_secret = secrets.token_bytes(SECRET_BYTES)
-        self._boot_secret = b""
+        self.secrets = RunSecrets(secrets.randbits(32), secrets.token_bytes(SECRET_BYTES))
         self.plan: RunPlan
         self.owners: dict[int, int] = {}
         """Which shard has which queue of the served port."""
@@ -144,7 +162,12 @@ class ServerRun(contextlib.ExitStack):
         self.directory: RunDirectory
         self.admin: socket.socket | None = None
         """Listens at the admin address, if there is one."""
+        self.control: socket.socket
+        """Where commands come (`shards.control`)."""
+        self._claims: socket.socket
+        """Where the keeper hears who takes over."""
         self.liveness_read = -1
+        self._liveness_write = -1
         self._liveness = contextlib.ExitStack()
         """Holds the end of the pipe that nobody writes to."""
 
@@ -224,10 +247,9 @@ class ServerRun(contextlib.ExitStack):
             host=self.opened.host,
             port=self.opened.port,
             descriptors=descriptors,
-            supervisor_pid=os.getpid(),
             confinement=self.confinement,
-            fast_open_secret=self._fast_open_secret,
-            boot_secret=self._boot_secret,
+            fast_open_secret=self.secrets.fast_open,
+            boot_secret=self.secrets.boot,
             is_successor=is_successor,
         )
 
@@ -235,18 +257,23 @@ class ServerRun(contextlib.ExitStack):
         self.plan = plan_shards(self.config, facts)
         require_calls_of(self.plan.stack)
         with contextlib.ExitStack() as undo:
-            opened = undo.enter_context(Opened(self.config, host))
+            opened = undo.enter_context(Opened(host, self.config.server.port))
             opened.open_port(self.config, self.plan.stack, len(self.plan.shards))
             if self.plan.stack == "nfqueue":
                 opened.open_packets(self.config, self.plan)
                 self.owners = shared(self.plan.queues, {}, range(len(self.plan.shards)))
                 undo.callback(self._remove_rules)
                 self._install_rules(opened)
-                self._steering = Steering(self.plan.queues, self._hmark_secret, opened.port)
+                self._steering = Steering(self.plan.queues, self.secrets.hmark, opened.port)
             self.opened = opened
             self.push(undo.pop_all())
 
-    def _install_rules(self, opened: Opened) -> None:
+    @property
+    def rules_owner(self) -> Owner:
+        """Whose the rules are: the process that lives as long as anybody serves."""
+        return self.owner if self.deposit is None else self.deposit.keeper
+
+    def _rule_targets(self, opened: Opened) -> list[QueueTarget]:
         plan = self.plan
         served = QueueTarget(opened.port, opened.port, plan.queues, opened.host, plan.handshake_queues)
         targets = [served]
@@ -254,11 +281,16 @@ class ServerRun(contextlib.ExitStack):
             ports = shard.active_ports
             if ports is not None:
                 targets.append(QueueTarget(ports.first, ports.last, self.queues_of(shard.id)[-1:]))
+        return targets
+
+    def _install_rules(self, opened: Opened) -> None:
+        targets, owner = self._rule_targets(opened), self.rules_owner
+        self.chains = ()
         for target in targets:
-            installed = firewall.install_rules(self.owner, target, self._hmark_secret)
+            installed = firewall.install_rules(owner, target, self.secrets.hmark)
             self.chains += installed.chains
             self.warnings += installed.warnings
-        self.guard = RuleGuard(self.owner, tuple(targets), self._hmark_secret)
+        self.guard = RuleGuard(owner, tuple(targets), self.secrets.hmark)
 
     def _remove_rules(self) -> None:
         """Give the rules back. Raises: FirewallError that says how many stay, and how they go."""
@@ -266,7 +298,7 @@ class ServerRun(contextlib.ExitStack):
             if self.guard is not None:
                 self.guard.close()
                 firewall.require_commands(self.guard.families)
-            firewall.remove_rules_of(self.owner)
+            firewall.remove_rules_of(self.rules_owner)
         except firewall.FirewallError as error:
             if self.guard is None:
                 raise
@@ -286,14 +318,19 @@ class ServerRun(contextlib.ExitStack):
             self._open_stack(host, msgspec.structs.replace(facts, nfqueue_obstacle=str(error)))
 
     def _open_liveness(self) -> None:
-        self.liveness_read, liveness_write = os.pipe2(os.O_CLOEXEC)
-        self.callback(os.close, self.liveness_read)
-        self._liveness.callback(os.close, liveness_write)
+        self._hold_liveness(*os.pipe2(os.O_CLOEXEC))
+
+    def _hold_liveness(self, read: int, write: int) -> None:
+        self.liveness_read, self._liveness_write = read, write
+        self.callback(os.close, read)
+        self._liveness.callback(os.close, write)
         self.push(self._liveness)
 
     def begin_end(self) -> None:
         """Refuse new connections, and let the workers know that nobody takes over from them."""
         self.opened.refuse_new()
+        if self.deposit is not None:
+            self.deposit.begin_end()
         self._liveness.close()
 
     def _open_directory(self) -> None:
@@ -301,6 +338,11 @@ class ServerRun(contextlib.ExitStack):
         self.directory = RunDirectory(Path(configured) if configured else default_run_dir(self.opened.port))
         self.directory.acquire()
         self.callback(self.directory.release)
+        self.control = self.enter_context(open_control(self.directory.control_path))
+        self._claims = self.enter_context(open_control(self.directory.path / KEEPER))
+        self._write_state()
+
+    def _write_state(self) -> None:
         self.directory.write_state(
             RunState(
                 pid=self.owner.pid,
@@ -310,6 +352,7 @@ class ServerRun(contextlib.ExitStack):
                 stack=self.plan.stack,
                 url=self.url,
                 chains=self.chains,
+                keeper=self.deposit.keeper if self.deposit is not None else None,
             )
         )
 
@@ -331,9 +374,101 @@ class ServerRun(contextlib.ExitStack):
             raise CannotStartError(obstacle)
         self.warnings.append(obstacle)
 
+    def _start_keeper(self) -> None:
+        try:
+            self.deposit = start_keeper(self.config.log)
+        except OSError as error:
+            self.warnings.append(
+                f"no keeper: {what_failed(error)}: workers end with a supervisor that is killed, and "
+                "there is no upgrade in place"
+            )
+            return
+        self.callback(self._end_keeper)
+
+    def _end_keeper(self) -> None:
+        if self.deposit is not None:
+            self.deposit.end()
+
+    def lose_keeper(self) -> None:
+        """It has ended: the rules are this process's from now on, or the next server would take them for
+        those of a dead one. Raises: FirewallError.
+        """
+        assert self.deposit is not None
+        lost, self.deposit = self.deposit, None
+        lost.end()
+        self._write_state()
+        if self.guard is not None:
+            self.guard.close()
+            self._install_rules(self.opened)
+            firewall.remove_rules_of(lost.keeper)
+            self._write_state()
+
+    def descriptors(self) -> dict[str, int]:
+        """What the next supervisor must have, but for the workers' own, by the names in
+        `shards.succession`."""
+        return {
+            LOCK: self.directory.lock_fd,
+            LIVENESS: self._liveness_write,
+            LIVENESS_READ: self.liveness_read,
+            CONTROL: self.control.fileno(),
+            CLAIMS: self._claims.fileno(),
+            **self.opened.named(),
+            **({ADMIN: self.admin.fileno()} if self.admin is not None else {}),
+        }
+
+    def take_over(self) -> None:
+        """Go on with what another supervisor has left. Raises: CannotStartError; then it stays with the
+        keeper.
+        """
+        assert self.estate is not None
+        record, descriptors = self.estate.record, self.estate.descriptors
+        self.deposit = self.estate.deposit
+        self.plan, self.owners, self.chains = record.plan, dict(record.owners), record.chains
+        self.secrets = RunSecrets(record.hmark_secret, record.fast_open_secret, record.boot_secret)
+        self.confinement, warnings = confine(self.config, self.plan.stack)
+        self.warnings += warnings
+        self.opened = Opened(record.host, record.port)
+        self.opened.take(descriptors)
+        self.opened.why_packets = record.why_packets
+        if self.plan.stack == "nfqueue":
+            self._steering = Steering(self.plan.queues, self.secrets.hmark, record.port)
+        self.directory = RunDirectory.held(self.estate.directory, descriptors[LOCK])
+        self.control = socket.socket(fileno=descriptors[CONTROL])
+        self._claims = socket.socket(fileno=descriptors[CLAIMS])
+        if ADMIN in descriptors:
+            self.admin = socket.socket(fileno=descriptors[ADMIN])
+
+    def _take_rules(self) -> None:
+        """Look after the rules as they stand; where somebody has removed them meanwhile, install them."""
+        targets = tuple(self._rule_targets(self.opened))
+        try:
+            self.guard = RuleGuard(self.rules_owner, targets, self.secrets.hmark)
+        except firewall.FirewallError:
+            self._install_rules(self.opened)
+
+    def own_all(self) -> None:
+        """From now on all that was taken over is given back at the end, as if it had been opened here.
+
+        Raises: FirewallError; then it stays with the keeper.
+        """
+        assert self.estate is not None
+        if self.plan.stack == "nfqueue":
+            self._take_rules()
+        self.callback(self._end_keeper)
+        self.enter_context(self.opened)
+        if self.plan.stack == "nfqueue":
+            self.callback(self._remove_rules)
+        descriptors = self.estate.descriptors
+        self._hold_liveness(descriptors[LIVENESS_READ], descriptors[LIVENESS])
+        self.callback(self.directory.release)
+        for sock in (self.control, self._claims, *([self.admin] if self.admin is not None else [])):
+            self.callback(sock.close)
+        self._write_state()
+
     def open(self) -> None:
         """Open everything. Raises: ConfigError, CannotStartError."""
         worker_identity(self.config)
+        self._start_keeper()
         host = resolve_host(self.config.server.host)
         self._require_loopback(host)
         if not missing_rights(FIREWALL_RIGHTS):
@@ -345,7 +480,7 @@ class ServerRun(contextlib.ExitStack):
         self.confinement, warnings = confine(self.config, self.plan.stack)
         self.warnings += warnings + warn_of_imports(self.config, self.confinement, self.plan.stack)
         if self.plan.stack == "nfqueue":
-            self._boot_secret = boot_secret()
+            self.secrets = msgspec.structs.replace(self.secrets, boot=boot_secret())
         self._open_liveness()
         self._open_directory()
         self.admin = open_admin(self.config.admin.address, self.directory.path)

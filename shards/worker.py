@@ -72,8 +72,6 @@ def give_up_privileges(plan: WorkerPlan) -> None:
         raise CannotStartError(
             f"server.user: cannot give privileges up: {error.filename}: {error.strerror}"
         ) from error
-    if os.getppid() != plan.supervisor_pid:
-        raise SystemExit("the supervisor ended while this worker started")
 
 
 def keep_from_children(descriptors: Iterable[int]) -> None:

@@ -22,7 +22,8 @@ class Descriptors(msgspec.Struct, frozen=True):
     """What a worker inherits; NO_DESCRIPTOR for what its stack or target does not need."""
 
     liveness: int
-    """Its end of file means that the supervisor ends, or is gone: nobody will take over."""
+    """Its end of file means that the server ends, or that both supervisor and keeper are gone: nobody will
+    take over."""
     counters: int = NO_DESCRIPTOR
     """The memory of its row, which no other worker has; opened for each process anew."""
     go: int = NO_DESCRIPTOR
@@ -77,8 +78,6 @@ class Confinement(msgspec.Struct, frozen=True):
     forbids_new_privileges: bool = True
     refuses_calls: bool = True
     """Whether it has those calls refused to itself that it never makes (`shards.refusals`)."""
-    ends_with_supervisor: bool = True
-    """Whether the kernel signals the supervisor's end; without it the worker sees it by a pipe alone."""
 
 
 class WorkerPlan(msgspec.Struct, frozen=True):
@@ -90,7 +89,6 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     host: str
     port: int
     descriptors: Descriptors
-    supervisor_pid: int
     confinement: Confinement
     fast_open_secret: bytes = b""
     """Of the Fast Open cookies of all workers: a client's next connection may go to another one."""

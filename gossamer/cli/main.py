@@ -40,6 +40,10 @@ COMMANDS: Final = {
     "status": ("gossamer.cli.status", "Show a running server and its workers."),
     "stop": ("gossamer.cli.running", "Drain a server and end it."),
     "top": ("gossamer.cli.top", "Watch the workers of a running server; q ends."),
+    "upgrade": (
+        "gossamer.cli.running",
+        "Replace a running server by the version that is installed now.",
+    ),
     "worker": ("gossamer.cli.running", "List the workers, replace them, or have more or fewer."),
 }
 """The module that has each command, under the command's name, and its line in the help."""

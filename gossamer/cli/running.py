@@ -3,6 +3,7 @@
 Owns the waiting: each command ends when what it asked for has happened, or when its time limit is over.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,8 +62,9 @@ def stop(run_dir: str | None, port: int | None, timeout: int) -> None:
     if state is None:
         raise NotRunningError(f"{directory}: the server has ended meanwhile")
     ask(directory / CONTROL, ControlRequest("stop"))
-    if not wait_for_end(state.owner, timeout / SECOND_US):
-        raise CommandError(f"stop: process {state.pid} still runs after {timeout / SECOND_US:g} s")
+    for process in (state.owner, state.keeper):
+        if process is not None and not wait_for_end(process, timeout / SECOND_US):
+            raise CommandError(f"stop: process {process.pid} still runs after {timeout / SECOND_US:g} s")
     click.echo(f"stopped {state.url}")
 
 
@@ -82,6 +84,33 @@ def reload(run_dir: str | None, port: int | None, timeout: int) -> None:
     for ignored in ask_for(directory / CONTROL, ControlRequest("reload"), list[str]):
         click.echo(f"note: {ignored}", err=True)
     _finish_replacement(directory, timeout, "reload")
+
+
+@click.command(epilog="Example: gossamer upgrade --run-dir /run/gossamer/8080")
+@run_dir_options
+@wait_option
+def upgrade(run_dir: str | None, port: int | None, timeout: int) -> None:
+    """Replace a running server by the version that is installed now."""
+    directory = find_run_dir(run_dir, port)
+    before = fetch_status(directory)
+    ask(directory / CONTROL, ControlRequest("upgrade"))
+    status = _wait_for_upgrade(directory, before.generation, time.monotonic() + timeout / SECOND_US)
+    if status.reload_error:
+        raise CommandError(f"upgrade: {status.reload_error}")
+    pids = ", ".join(str(worker.pid) for worker in status.workers)
+    click.echo(f"upgrade: done; supervisor {status.pid}, workers {pids}")
+
+
+def _wait_for_upgrade(directory: Path, generation: int, deadline: float) -> ServerStatus:
+    """The status once the new version serves, or it has come to nothing. Raises: CommandError."""
+    while time.monotonic() < deadline:
+        # While the process becomes another program, nobody answers.
+        with contextlib.suppress(NotRunningError):
+            status = fetch_status(directory)
+            if not status.reloading and (status.generation > generation or status.reload_error):
+                return status
+        time.sleep(POLL_SECONDS)
+    raise CommandError("upgrade: not finished in time; see gossamer status, and its log")
 
 
 @click.group()

@@ -22,6 +22,7 @@ from gossamer.core.printable import printable
 from gossamer.shards.admin.server import url_of
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
+from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import about, configure_logging
 from gossamer.shards.machine import require_machine
@@ -36,6 +37,7 @@ from gossamer.shards.settings import (
 )
 from gossamer.shards.startup import ServerRun, check_files, target_kind
 from gossamer.shards.supervisor.loop import SIGNALS, Supervisor
+from gossamer.shards.takeover import inherited, orphaned_directory, try_out, upgraded
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -205,10 +207,20 @@ def shell_word(path: str) -> str:
 @_option("access_log_format", "common, combined, json, or a line with names in braces.  [common]")
 @_option("admin", "Where metrics are told: an address with its port, or unix.  [nowhere]")
 @click.option("--set", "set", multiple=True, metavar="SECTION.KEY=VALUE", help="Set any key of config.toml.")
+@click.option("--adopt", "adopt", metavar="RUN_DIR", hidden=True)
+@click.option("--trial", "trial", is_flag=True, hidden=True)
 @click.option("--check-config", is_flag=True, help="Check the configuration and end.")
 @click.option("--print-config", is_flag=True, help="Print the configuration in effect and end.")
 @click.pass_context
-def serve(context: click.Context, /, check_config: bool, print_config: bool, **_options: Any) -> None:
+def serve(
+    context: click.Context,
+    /,
+    check_config: bool,
+    print_config: bool,
+    adopt: str | None,
+    trial: bool,
+    **_options: Any,
+) -> None:
     """Serve TARGET: a folder, or module:attribute naming an async handler.
 
     Times may be written 30s or 250ms (a plain number is seconds), sizes 64KiB.
@@ -224,21 +236,62 @@ def serve(context: click.Context, /, check_config: bool, print_config: bool, **_
         click.echo("the configuration is good", err=print_config)
     if check_config or print_config:
         return
-    run_server(config, load)
+    if trial:
+        try_upgrade(config, adopt)
+    else:
+        run_server(config, load, adopt)
 
 
-def run_server(config: Config, load: Callable[[], Config]) -> None:
+def try_upgrade(config: Config, adopt: str | None) -> None:
+    """See whether this version would come up in the place of the one that runs; nothing of that is changed.
+
+    Raises: CommandError.
+    """
+    if adopt is None:
+        raise ConfigError("--trial: found no --adopt beside it; allowed: what gossamer upgrade starts")
+    configure_logging(config.log.level, "trial", config.log.format)
+    require_machine()
+    set_what_was_inherited()
+    config, estate, _ = upgraded(config, Path(adopt), is_adoption=False)
+    # It is never closed: what it has is the running server's.
+    run = ServerRun(config, estate)
+    run.take_over()
+    try_out(run)
+
+
+def server_run(config: Config, adopt: str | None) -> ServerRun:
+    """A server that is to be opened, or what another supervisor has left. Raises: CommandError."""
+    if adopt is not None:
+        config, estate, ignored = upgraded(config, Path(adopt), is_adoption=True)
+        run = ServerRun(config, estate)
+        run.warnings += ignored
+        return run
+    directory = orphaned_directory(config)
+    if directory is None:
+        return ServerRun(config)
+    run = ServerRun(*inherited(config, directory))
+    run.warnings.append(
+        "the supervisor before this one is gone; its workers have gone on, are taken over and replaced"
+    )
+    return run
+
+
+def run_server(config: Config, load: Callable[[], Config], adopt: str | None = None) -> None:
     """Run a supervisor until it ends. Raises: CommandError."""
     configure_logging(config.log.level, "supervisor", config.log.format)
     require_machine()
     set_what_was_inherited()
     # A signal that comes while rules are installed or removed waits until that is done.
-    with contextlib.closing(SignalSocket(SIGNALS)) as signals, ServerRun(config) as run:
+    with contextlib.closing(SignalSocket(SIGNALS)) as signals, server_run(config, adopt) as run:
         unblock_signals()
-        run.open()
+        if run.estate is None:
+            run.open()
+        else:
+            run.take_over()
+            run.own_all()
         outlets = Outlets()
         outlets.take_over_log()
         try:
-            Supervisor(run, signals, load, on_ready=lambda: announce(run, outlets)).run()
+            Supervisor(run, signals, load, lambda: announce(run, outlets), outlets.close).run()
         finally:
             outlets.close()

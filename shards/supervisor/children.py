@@ -17,6 +17,7 @@ from gossamer.shards.handing import identity_of
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.logs import about
 from gossamer.shards.orphans import reap_orphans
+from gossamer.shards.queuewords import readers
 from gossamer.shards.restart import WorkerExit, describe_exit
 from gossamer.shards.slot import KILL_GRACE_US, Slot
 from gossamer.shards.startup import ServerRun
@@ -33,11 +34,27 @@ class Children:
 
     def __init__(self, run: ServerRun) -> None:
         self._run = run
-        self.slots = [Slot(run, shard.id) for shard in run.plan.shards]
+        self.slots = self._adopted() if run.estate else [Slot(run, shard.id) for shard in run.plan.shards]
+        self.others: set[int] = set()
+        """Children that are no workers, whom somebody else waits for."""
         self.is_ready = False
         """Whether every shard has been served at once."""
         self.is_stopping = False
         """Whether all were asked to end."""
+
+    def _adopted(self) -> list[Slot]:
+        assert self._run.estate is not None
+        estate, slots = self._run.estate, []
+        graceful_us = self._run.config.server.timeout_graceful_shutdown_us
+        for record in estate.record.shards:
+            slot = Slot(self._run, record.shard)
+            slot.adopt(record, estate.descriptors, monotonic_us() + graceful_us + KILL_GRACE_US)
+            if slot.current is not None or not slot.is_leaving:
+                slots.append(slot)
+        # The record may be from a moment before the last move.
+        rows = [(slot.shard, slot.current.row) for slot in slots if slot.current is not None]
+        self._run.owners |= readers(self._run.plan.queues, rows)
+        return slots
 
     # Who there is.
 
@@ -73,10 +90,13 @@ class Children:
     # Starting.
 
     def start_all(self) -> None:
-        """Start every worker. Raises: CannotStartError."""
+        """Start every worker that is not there yet. Raises: CannotStartError."""
         try:
             for slot in self.slots:
-                slot.start()
+                if slot.current is None and self._run.estate is None:
+                    slot.start()
+                elif slot.current is None:
+                    self.start_again(slot, monotonic_us())
         except OSError as error:
             raise CannotStartError(
                 f"cannot start a worker: {what_failed(error)}; {sys.executable} must be a Python that this "
@@ -137,7 +157,7 @@ class Children:
                 if process.has_ended():
                     yield slot, self._ended(slot, process)
         if self._run.guard is None or not self._run.guard.is_looking:
-            reap_orphans({process.pid for process in self.processes()})
+            reap_orphans({*self.others, *(process.pid for process in self.processes())})
 
     def _ended(self, slot: Slot, process: WorkerProcess) -> EndedProcess:
         status = process.reap()

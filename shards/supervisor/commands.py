@@ -16,6 +16,7 @@ from gossamer.shards.status import ServerStatus
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.supervisor.upgrading import Upgrading
 from gossamer.shards.tapping import require_message_socket, tap_name
 
 log = logging.getLogger("gossamer.supervisor")
@@ -30,6 +31,7 @@ class Commands:
         children: Children,
         scaling: Scaling,
         replacing: Replacing,
+        upgrading: Upgrading,
         status: Callable[[], ServerStatus],
         stop: Callable[[str], None],
     ) -> None:
@@ -37,6 +39,7 @@ class Commands:
         self._children = children
         self._scaling = scaling
         self._replacing = replacing
+        self._upgrading = upgrading
         self._status = status
         self._stop = stop
 
@@ -53,6 +56,9 @@ class Commands:
             case "restart":
                 self._replacing.restart(request.worker)
                 return ControlAnswer(True, "restarting")
+            case "upgrade":
+                self._upgrading.begin("gossamer upgrade")
+                return ControlAnswer(True, "upgrading")
             case "add" | "remove":
                 scaling = self._scaling
                 scaling.change(scaling.wanted + (1 if request.command == "add" else -1))

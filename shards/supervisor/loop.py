@@ -7,7 +7,7 @@ serves no request and touches no packet.
 import logging
 import selectors
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from gossamer.core.clock import NEVER_US, monotonic_us
@@ -18,10 +18,11 @@ from gossamer.shards.control import ControlServer
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
 from gossamer.shards.logs import about
 from gossamer.shards.restart import GiveUp, History, Restart, RestartPolicy, decide_restart, describe_exit
-from gossamer.shards.signals import ENDING, NO_LOG_FILES, NO_UPGRADE, STOPPING, describe_meaningless
+from gossamer.shards.signals import ENDING, NO_LOG_FILES, STOPPING, describe_meaningless
 from gossamer.shards.slot import Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ServerStatus
+from gossamer.shards.supervisor.bequest import Bequest
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.commands import Commands
 from gossamer.shards.supervisor.endings import Consequence, EndedProcess, consequence_of
@@ -29,6 +30,7 @@ from gossamer.shards.supervisor.queues import SharedQueues
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.report import status_of
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.supervisor.upgrading import Upgrading
 from gossamer.shards.units import format_duration
 
 log = logging.getLogger("gossamer.supervisor")
@@ -37,7 +39,6 @@ TICK_BUSY_SECONDS: Final = 0.02
 TICK_CALM_SECONDS: Final = 0.25
 SIGNALS: Final = frozenset({signal.SIGCHLD, *ENDING})
 """What `signals` must catch, from before anything is opened until all of it is given back."""
-SAID: Final[Mapping[int, str]] = {signal.SIGUSR2: NO_UPGRADE}
 
 
 class Supervisor:
@@ -49,7 +50,9 @@ class Supervisor:
         signals: SignalSocket,
         load_config: Callable[[], Config],
         on_ready: Callable[[], None],
+        flush: Callable[[], None] = lambda: None,
     ) -> None:
+        """`flush` has all that was logged written."""
         self._run = run
         self._signals = signals
         self._on_ready = on_ready
@@ -58,7 +61,11 @@ class Supervisor:
         self._queues = SharedQueues(run, self._children)
         self._scaling = Scaling(run, self._children, self._queues)
         self._replacing = Replacing(run, self._children, self._scaling, load_config)
-        self._commands = Commands(run, self._children, self._scaling, self._replacing, self.status, self.stop)
+        self._bequest = Bequest(run, self._children, self._scaling, self._replacing)
+        self._upgrading = Upgrading(run, self._children, self._replacing, self._bequest, flush)
+        self._commands = Commands(
+            run, self._children, self._scaling, self._replacing, self._upgrading, self.status, self.stop
+        )
         self._history = History()
         self._started_us = monotonic_us()
         self._failure: CommandError | None = None
@@ -70,17 +77,22 @@ class Supervisor:
     def run(self) -> None:
         """Serve until stopped. Raises: GaveUpError, CannotStartError, ConfigError."""
         commands, children = self._commands, self._children
-        path = self._run.directory.control_path
-        control = ControlServer(path, self._selector, commands.answer, commands.answer_with)
+        control = ControlServer(self._run.control, self._selector, commands.answer, commands.answer_with)
         self._control = control
         if self._run.admin is not None:
             self._admin = AdminServer(self._run.admin, self._selector, self.status)
         self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
         try:
             children.start_all()
+            self._bequest.tick()
+            if self._run.deposit is not None:
+                self._selector.register(self._run.deposit, selectors.EVENT_READ, self._keeper_ended)
             while not (children.is_stopping and not any(True for _ in children.processes())):
                 self._turn()
+                if self._upgrading.is_due and not children.is_stopping:
+                    self._upgrading.become()
         finally:
+            self._upgrading.close()
             children.kill_all()
             control.close()
             if self._admin is not None:
@@ -91,7 +103,8 @@ class Supervisor:
 
     def _turn(self) -> None:
         children = self._children
-        busy = children.is_stopping or not children.is_ready or children.is_replacing
+        is_changing = children.is_replacing or self._upgrading.is_under_way
+        busy = children.is_stopping or not children.is_ready or is_changing
         for key, _ in self._selector.select(TICK_BUSY_SECONDS if busy else TICK_CALM_SECONDS):
             key.data()
         for slot, end in children.see_who_ended():
@@ -115,6 +128,22 @@ class Supervisor:
         if self._admin is not None:
             self._admin.tick(now_us)
         self._queues.tick(now_us)
+        self._upgrading.tick(now_us)
+        self._bequest.tick()
+
+    def _keeper_ended(self) -> None:
+        deposit = self._run.deposit
+        assert deposit is not None
+        self._selector.unregister(deposit)
+        log.error(
+            "the keeper (pid %d) has ended: workers end with a supervisor that is killed, and there is no "
+            "upgrade in place, until the server is started again",
+            deposit.keeper.pid,
+        )
+        try:
+            self._run.lose_keeper()
+        except CommandError as error:
+            log.error("the firewall's rules stay those of the keeper: %s", error)
 
     # Signals.
 
@@ -130,8 +159,10 @@ class Supervisor:
                 self._children.dump_threads()
             elif number == signal.SIGUSR1:
                 self._reopen_log()
+            elif number == signal.SIGUSR2:
+                self._upgrading.begin_loudly("SIGUSR2")
             elif number != signal.SIGCHLD:
-                log.warning("%s", SAID.get(number) or describe_meaningless(number, "supervisor"))
+                log.warning("%s", describe_meaningless(number, "supervisor"))
 
     def _reload_loudly(self) -> None:
         try:
@@ -199,7 +230,14 @@ class Supervisor:
 
     def status(self) -> ServerStatus:
         """What `gossamer status` shows."""
-        return status_of(self._run, self._children, self._scaling, self._replacing, self._started_us)
+        return status_of(
+            self._run,
+            self._children,
+            self._scaling,
+            self._replacing,
+            self._upgrading,
+            self._started_us,
+        )
 
 
 def _patience(graceful_us: int) -> str:

@@ -32,14 +32,30 @@ class Replacing:
         self._children = children
         self._scaling = scaling
         self._load_config = load_config
-        self.generation = 1
+        self.generation = 1 if run.estate is None else run.estate.record.generation
+        self.is_due = run.estate is not None
+        """Whether all workers are to be replaced as soon as nothing else is under way: they are another
+        supervisor's, perhaps of another version."""
         self.error = ""
         """Why the last one came to nothing; "" where it did not."""
 
     def tick(self) -> None:
         """Once nothing is being replaced, the last configuration has proved itself."""
-        if not self._children.is_replacing:
+        children = self._children
+        if not children.is_replacing:
             self._run.settle_config()
+        if self.is_due and children.is_ready and children.is_settled and not children.is_stopping:
+            self.is_due = False
+            self._replace_adopted()
+
+    def _replace_adopted(self) -> None:
+        self.generation += 1
+        told = about("server_reloading", generation=self.generation, why="its workers were taken over")
+        log.info("replacing the workers that were taken over: generation %d", self.generation, extra=told)
+        try:
+            self._replace(self._children.slots)
+        except CommandError as error:
+            self.refused(error)
 
     def reload(self, why: str) -> list[str]:
         """Replace all workers by ones of the configuration as it is now; returns what only a restart would

@@ -10,10 +10,16 @@ from gossamer.shards.status import ServerStatus
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.supervisor.upgrading import Upgrading
 
 
 def status_of(
-    run: ServerRun, children: Children, scaling: Scaling, replacing: Replacing, started_us: int
+    run: ServerRun,
+    children: Children,
+    scaling: Scaling,
+    replacing: Replacing,
+    upgrading: Upgrading,
+    started_us: int,
 ) -> ServerStatus:
     """What `gossamer status` shows."""
     guard, now_us = run.guard, monotonic_us()
@@ -29,7 +35,7 @@ def status_of(
         url=run.url,
         target=printable(run.config.server.target),
         generation=replacing.generation,
-        reloading=not children.is_settled or not scaling.is_done,
+        reloading=not (children.is_settled and scaling.is_done) or replacing.is_due or upgrading.is_under_way,
         reload_error=printable(replacing.error),
         chains=run.chains,
         workers=[slot.status(now_us) for slot in children.slots],

@@ -10,11 +10,19 @@ from gossamer.core.clock import monotonic_us
 from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.slot import Slot
 from gossamer.shards.startup import ServerRun
+from gossamer.shards.succession import ServerRecord
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.numbers import ScalingStep, require_number, scaling_step
 from gossamer.shards.supervisor.queues import SharedQueues
 
 log = logging.getLogger("gossamer.supervisor")
+
+
+def _wanted(run: ServerRun, record: ServerRecord) -> int:
+    """How many another supervisor wanted, or the configuration that is other than its own."""
+    workers = run.config.server.workers
+    is_same = workers in (record.config.server.workers, "auto")
+    return record.wanted if is_same else int(workers)
 
 
 class Scaling:
@@ -24,7 +32,7 @@ class Scaling:
         self._run = run
         self._children = children
         self._queues = queues
-        self.wanted = len(children.slots)
+        self.wanted = len(children.staying) if run.estate is None else _wanted(run, run.estate.record)
         """How many workers there are to be."""
 
     @property

@@ -19,7 +19,8 @@ import pytest
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.shards.control import ControlRequest, ask
 from gossamer.shards.exitcode import NotRunningError
-from gossamer.shards.rundir import CONTROL
+from gossamer.shards.procfs import is_alive
+from gossamer.shards.rundir import CONTROL, read_state
 
 from ..cli.inside import Done, gossamer
 from .family import END
@@ -114,8 +115,24 @@ class Server:
         """Its exit code."""
         return self.process.wait(seconds)
 
+    def keeper(self) -> int:
+        """The pid of its keeper; 0 where none lives, or it is in a namespace of its own."""
+        state = read_state(self.directory)
+        keeper = state.keeper if state is not None else None
+        return keeper.pid if keeper is not None and is_alive(keeper) else 0
+
+    def kill_supervision(self) -> None:
+        """Kill supervisor and keeper: the workers see that nobody is left."""
+        keeper = self.keeper()
+        assert keeper, "pid 0 would be all of this group"
+        for pid in (self.process.pid, keeper):
+            os.kill(pid, signal.SIGKILL)
+        self.wait_end()
+
     def end(self) -> None:
-        """Leave no process behind."""
+        """Leave no process behind; workers without supervisor and keeper end by themselves."""
+        if keeper := self.keeper():
+            os.kill(keeper, signal.SIGKILL)
         if self.process.poll() is not None:
             return
         family = [

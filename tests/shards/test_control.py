@@ -16,6 +16,7 @@ from gossamer.shards.control import (
     ControlServer,
     ask,
     ask_for,
+    open_control,
 )
 from gossamer.shards.exitcode import CommandError, ConfigError, NotRunningError
 
@@ -29,7 +30,7 @@ def answer(request: ControlRequest) -> ControlAnswer:
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
     selector = selectors.DefaultSelector()
-    server = ControlServer(tmp_path / "c", selector, answer)
+    server = ControlServer(open_control(tmp_path / "c"), selector, answer)
     ending = threading.Event()
 
     def loop() -> None:

@@ -94,3 +94,17 @@ def test_add_totals__gauges_end_with_their_process() -> None:
 
 def test_drops_of__only_what_was_counted() -> None:
     assert drops_of({"drop_land": 2, "drop_paws": 0, "requests_total": 9}) == {"land": 2}
+
+
+def test_row__laid_out_by_another_version__read_by_its_names() -> None:
+    fd = create_row()
+    columns = ("of_a_version_to_come", "state", "requests_total", "heartbeat_us")
+    other = map_row(fd, columns)
+    for name, value in (("state", 2), ("requests_total", 7), ("of_a_version_to_come", 9)):
+        other.set(name, value)
+    again = map_row(fd, columns)
+    os.close(fd)
+    assert (again.get("state"), again.get("accepted_total")) == (2, 0)
+    found = again.read()
+    assert tuple(found) == COLUMNS
+    assert (found["requests_total"], found["state"], sum(found.values())) == (7, 2, 9)

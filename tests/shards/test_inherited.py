@@ -44,7 +44,7 @@ def open_files(pid: int) -> list[str]:
 
 
 def family(server: Server) -> list[int]:
-    """The supervisor and its workers."""
+    """The supervisor, its keeper and its workers."""
     supervisor = psutil.Process(server.process.pid)
     return [supervisor.pid, *(child.pid for child in supervisor.children())]
 
@@ -52,7 +52,7 @@ def family(server: Server) -> list[int]:
 def test_server__of_blocked_and_ignored_signals__has_none_reloads_says_and_drains(place: Place) -> None:
     server = place.start(prefix=WRAPPED).wait_ready()
     workers = server.worker_pids()
-    assert len(family(server)) == 2
+    assert len(family(server)) == 3
     for pid in family(server):
         found = fields(pid)
         assert int(found["SigBlk"], 16) == 0

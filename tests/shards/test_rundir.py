@@ -44,7 +44,7 @@ def test_acquire__held__second_one_is_refused_with_the_way_out(directory: RunDir
 def test_acquire__left_behind_by_a_killed_process__taken_over(directory: RunDirectory) -> None:
     (directory.path / CONTROL).touch()
     directory.write_state(state(pid=4_000_000, start_ticks=1))
-    os.close(directory._lock_fd)
+    os.close(directory.lock_fd)
     RunDirectory(directory.path).acquire()
 
 

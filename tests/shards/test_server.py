@@ -377,8 +377,7 @@ def test_two_servers__side_by_side__not_in_one_run_dir__and_one_killed_is_cleane
     assert same.wait_end() == 3
     assert "a server is running there; stop it" in same.log()
     pids = one.worker_pids()
-    one.process.kill()
-    one.wait_end()
+    one.kill_supervision()
     wait_until(lambda: all(is_gone(pid) for pid in pids), "workers end")
     assert one.command("status").returncode == 5
     assert serve(name="one").wait_ready().get()[0] == 200

@@ -243,13 +243,12 @@ def test_native_handler__that_connects_without_ports__cannot_start(start: Serve)
     assert "nfqueue.active_ports_per_worker: found 0; allowed: at least 1" in server.log()
 
 
-def test_supervisor_killed__next_start_removes_its_rules_whatever_the_run_dir(
+def test_supervisor_and_keeper_killed__next_start_removes_its_rules_whatever_the_run_dir(
     start: Serve, namespace: Namespace
 ) -> None:
     server = start().wait_ready()
     (chain, *_) = server.status()["chains"]
-    server.process.kill()
-    server.wait_end()
+    server.kill_supervision()
     assert chain in our_tables(namespace)
     wait_until(lambda: namespace.pids() == [], "the workers end")
     second = start("--port", str(PORT + 1), name="elsewhere").wait_ready()

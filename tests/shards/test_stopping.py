@@ -20,7 +20,7 @@ Stop = Callable[[Server], None]
 
 
 def family(server: Server) -> list[int]:
-    """The supervisor and its workers."""
+    """The supervisor, its keeper and its workers."""
     supervisor = psutil.Process(server.process.pid)
     return [supervisor.pid, *(child.pid for child in supervisor.children())]
 
@@ -93,14 +93,13 @@ def test_stop__one_request_goes_on__later_ones_are_refused_at_once(serve: Serve)
     assert server.wait_end() == 0
 
 
-def test_supervisor_killed__requests_in_the_accept_queue__answered(serve: Serve) -> None:
+def test_supervisor_and_keeper_killed__requests_in_the_accept_queue__answered(serve: Serve) -> None:
     server = serve(workers="2").wait_ready()
     port, workers = server.status()["port"], server.worker_pids()
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
     clients = [ask(port) for _ in range(20)]
-    server.process.kill()
-    server.wait_end()
+    server.kill_supervision()
     for pid in workers:
         os.kill(pid, signal.SIGCONT)
     assert Counter(map(outcome, clients)) == {"answered": 20}

@@ -12,6 +12,7 @@ import pytest
 
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.servers import Gossamer
+from gossamer.shards.rundir import read_state
 
 from .reaching import REFUSED, SILENCE_S, request
 
@@ -47,7 +48,16 @@ def supervisor_of(server: Gossamer) -> int:
     return pid
 
 
-def test_supervisor_killed__answer_under_way__arrives_whole_and_the_next_client_is_refused(
+def kill_supervision(server: Gossamer) -> None:
+    """Kill the supervisor, and the keeper that would go on without one."""
+    state = read_state(server.run_dir)
+    assert state is not None
+    assert state.keeper is not None
+    for process in (state.owner, state.keeper):
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def test_supervisor_and_keeper_killed__answer_under_way__arrives_whole_and_the_next_client_is_refused(
     joined_namespaces: Spaces, site: Path, files: dict[str, bytes], start: Start, stack: str
 ) -> None:
     client, place = joined_namespaces
@@ -55,7 +65,7 @@ def test_supervisor_killed__answer_under_way__arrives_whole_and_the_next_client_
     with connected(client) as connection:
         connection.send(b"GET /large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         begun = connection.recv(1000)
-        os.kill(supervisor_of(server), signal.SIGKILL)
+        kill_supervision(server)
         give_up = time.monotonic() + NOTICED_S
         while request(client, f"http://{RIGHT_V4}:{PORT}/", REFUSED) != REFUSED:
             assert time.monotonic() < give_up, "the next client is not refused"

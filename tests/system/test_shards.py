@@ -15,6 +15,7 @@ import pytest
 
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.servers import Gossamer
+from gossamer.shards.rundir import read_state
 
 pytestmark = pytest.mark.slow
 PORT = 7821
@@ -154,7 +155,11 @@ def test_after_the_end__no_rule_chain_process_or_socket_is_left(
     if stack == "nfqueue":
         assert rules(namespace) != rules_before
     if how == KILLED:
-        os.kill(server.process.pid, signal.SIGKILL)
+        state = read_state(server.run_dir)
+        assert state is not None
+        assert state.keeper is not None
+        for process in (state.owner, state.keeper):
+            os.kill(process.pid, signal.SIGKILL)
         server.process.wait(10)
         wait_until_dead(workers)
         server = start(namespace, site, stack=stack, workers=2, port=PORT)
