@@ -1,4 +1,4 @@
-"""What clients lose while workers are replaced, added, removed and killed.
+"""What clients lose while workers are replaced, added, removed and killed, and supervisors too.
 
     gossamer bench restart --connections 500
 
@@ -60,6 +60,28 @@ def scale(server: Gossamer, number: int) -> None:
     _told(server, "worker", "remove" if number % 2 else "add")
 
 
+def upgrade(server: Gossamer, _number: int) -> None:
+    """Supervisor and workers become another version, which is the same. Raises: ServerError."""
+    _told(server, "upgrade")
+
+
+def orphan(server: Gossamer, _number: int) -> None:
+    """The supervisor is killed, and a while later another one takes its workers over. Raises: ServerError."""
+    server.process.kill()
+    server.process.wait(EVENT_WAIT_S)
+    time.sleep(SETTLE_S)
+    with server.log.open("ab") as log:
+        server.process = subprocess.Popen(server.process.args, stdout=log, stderr=subprocess.STDOUT)
+    until = time.monotonic() + EVENT_WAIT_S
+    while time.monotonic() < until and server.process.poll() is None:
+        time.sleep(PAUSE_S)
+        with contextlib.suppress(ServerError):  # Until it has taken over, the keeper answers for it.
+            status = server.status()
+            if status["pid"] == server.process.pid and not status["reloading"]:
+                return
+    raise ServerError("no supervisor has taken over from the killed one")
+
+
 def kill(server: Gossamer, number: int) -> None:
     """A worker is killed. Raises: ServerError when none takes its place."""
     os.kill(server.pids()[number % WORKERS], signal.SIGKILL)
@@ -78,7 +100,13 @@ def _told(server: Gossamer, *words: str) -> None:
         raise ServerError(f"{' '.join(words)}: {done.stderr.strip()}")
 
 
-EVENTS: Final[dict[str, Event]] = {"reload": reload, "scale": scale, "kill": kill}
+EVENTS: Final[dict[str, Event]] = {
+    "reload": reload,
+    "scale": scale,
+    "upgrade": upgrade,
+    "orphan": orphan,
+    "kill": kill,
+}
 NGINX: Final = "nginx"
 
 
