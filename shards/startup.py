@@ -9,7 +9,6 @@ import os
 import secrets
 import socket
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -21,14 +20,13 @@ from gossamer.shards.admin.server import open_admin
 from gossamer.shards.bootsecret import boot_secret
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
+from gossamer.shards.content import Content
 from gossamer.shards.control import open_control
-from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
-from gossamer.shards.handing import LOG, ROOT, put_in_place
+from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
 from gossamer.shards.imports import warn_of_imports
 from gossamer.shards.keeper.deposit import Deposit
 from gossamer.shards.keeper.forking import start_keeper
 from gossamer.shards.keeper.keeper import CLAIMS, CONTROL, LIVENESS, LOCK
-from gossamer.shards.log_file import is_file, open_log
 from gossamer.shards.machine import (
     FIREWALL_RIGHTS,
     find_loopback_obstacle,
@@ -40,89 +38,14 @@ from gossamer.shards.machine import (
 from gossamer.shards.opening import Opened
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
 from gossamer.shards.procfs import own_identity
-from gossamer.shards.root import follow, open_root, roots_of
 from gossamer.shards.ruleguard import RuleGuard
 from gossamer.shards.rules import Owner, QueueTarget
 from gossamer.shards.rundir import KEEPER, RunDirectory, RunState, default_run_dir
 from gossamer.shards.steering import Steering, shared
 from gossamer.shards.succession import ADMIN, LIVENESS_READ, Estate
-from gossamer.shards.web.application_name import is_application_name
-from gossamer.shards.web.passwords import PasswordFileError, require_passwords
-from gossamer.shards.workerplan import NO_DESCRIPTOR, Confinement, Descriptors, WorkerPlan
+from gossamer.shards.workerplan import Confinement, WorkerPlan
 
 ANY_ADDRESS = ("0.0.0.0", "::")
-
-
-def target_kind(target: str) -> Literal["folder", "handler"]:
-    """What a TARGET is. Raises: ConfigError."""
-    try:
-        is_folder = bool(target) and Path(target).is_dir()
-    except PermissionError as error:
-        raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that you may read") from error
-    if is_folder:
-        return "folder"
-    if is_application_name(target):
-        return "handler"
-    raise ConfigError(f"TARGET: found {target!r}; allowed: a folder that exists, or module:attribute")
-
-
-def check_files(config: Config) -> None:
-    """Raises: ConfigError where a folder of [web] is none, or a file of passwords cannot be used."""
-    for folder in config.web.sites.values():
-        if not folder or not os.path.isdir(folder):
-            raise ConfigError(f"web.sites: found {folder!r}; allowed: a folder that exists")
-    try:
-        require_passwords(config.web.auth)
-    except PasswordFileError as error:
-        raise ConfigError(f"web.auth: {error}") from error
-
-
-class Content(contextlib.ExitStack):
-    """A configuration with the folders that it serves and the file that it logs to, open. Closing it closes
-    them; workers have descriptors of their own.
-    """
-
-    def __init__(self, config: Config) -> None:
-        """Raises: ConfigError, CannotStartError."""
-        super().__init__()
-        self.config = config
-        self.held: dict[str, int] = {}
-        """The descriptors by the names in `shards.handing`."""
-        self._folders = roots_of(config) if target_kind(config.server.target) == "folder" else {}
-        check_files(config)
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.close)
-            for name, folder in self._folders.items():
-                self._hold(name, open_root(folder, name))
-            if self._folders and config.log.access_log and config.log.access_log_file:
-                self._hold(LOG, open_log(config.log.access_log_file))
-            undo.pop_all()
-
-    def _hold(self, name: str, fd: int) -> None:
-        self.held[name] = fd
-        self.callback(os.close, fd)
-
-    def follow(self) -> None:
-        """Have the folders lead where their names lead by now."""
-        for name, folder in self._folders.items():
-            follow(self.held[name], folder)
-
-    def reopen_log(self) -> bool:
-        """Open the log file again, which may have been moved; whether there is one. Raises: ConfigError."""
-        place = self.config.log.access_log_file
-        if LOG not in self.held or not is_file(place):
-            return False
-        put_in_place(open_log(place), self.held[LOG])
-        return True
-
-    def descriptors(self, opened: Descriptors) -> Descriptors:
-        """The same descriptors with those that are held here."""
-        return msgspec.structs.replace(
-            opened,
-            root=self.held.get(ROOT, NO_DESCRIPTOR),
-            sites=tuple(fd for name, fd in self.held.items() if name not in (ROOT, LOG)),
-            access_log=self.held.get(LOG, NO_DESCRIPTOR),
-        )
 
 
 class RunSecrets(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from gossamer.core.printable import printable
 from gossamer.shards.admin.server import url_of
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
+from gossamer.shards.content import check_files, target_kind
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import about, configure_logging
@@ -35,7 +36,7 @@ from gossamer.shards.settings import (
     setting_of_assignment,
     settings_of_environment,
 )
-from gossamer.shards.startup import ServerRun, check_files, target_kind
+from gossamer.shards.startup import ServerRun
 from gossamer.shards.supervisor.loop import SIGNALS, Supervisor
 from gossamer.shards.takeover import inherited, orphaned_directory, try_out, upgraded
 
