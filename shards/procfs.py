@@ -39,14 +39,17 @@ class QueueLine(msgspec.Struct, frozen=True):
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None when there is none of that number."""
+    """When a process started, in clock ticks since boot; None when there is none of that number, or it has
+    ended. One whose first thread has ended has not, as long as another has not: nobody can wait for it yet.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The name, in brackets, may hold anything; field 3 comes after the last bracket.
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    state, threads_total = fields[0], int(fields[17])
+    return None if state in "ZX" and threads_total <= 1 else int(fields[19])
 
 
 def parent_of(pid: int) -> int | None:

@@ -3,6 +3,9 @@
 import os
 import resource
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 from gossamer.shards.procfs import (
     QueueLine,
@@ -50,3 +53,21 @@ def test_start_ticks__ended_and_not_yet_reaped__none() -> None:
     assert start_ticks(process.pid) is None
     process.wait()
     assert start_ticks(process.pid) is None
+
+
+FIRST_THREAD_ENDS = (
+    "import ctypes, sys, threading\n"
+    "threading.Thread(target=sys.stdin.read).start()\n"
+    "ctypes.CDLL(None).pthread_exit(None)\n"
+)
+
+
+def test_start_ticks__first_thread_has_ended_and_another_not__still_there() -> None:
+    with subprocess.Popen([sys.executable, "-c", FIRST_THREAD_ENDS], stdin=subprocess.PIPE) as process:
+        stat = Path(f"/proc/{process.pid}/stat")
+        give_up = time.monotonic() + 20
+        while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+        assert process.poll() is None
+        assert start_ticks(process.pid) is not None
