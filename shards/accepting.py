@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 
 from gossamer.core.clock import NEVER_US, monotonic_us
-from gossamer.core.loop.sock.accept import ACCEPT_PAUSE_US, NO_ROOM
+from gossamer.core.loop.sock.no_room import ACCEPT_PAUSE_US, NO_ROOM
 
 
 class SelectorListener:

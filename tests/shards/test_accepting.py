@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gossamer.core.clock import monotonic_us
-from gossamer.core.loop.sock.accept import ACCEPT_PAUSE_US
+from gossamer.core.loop.sock.no_room import ACCEPT_PAUSE_US
 from gossamer.shards.accepting import SelectorListener
 
 

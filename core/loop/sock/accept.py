@@ -18,18 +18,14 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.sock.call import Connection, Listener, SockAccept, SockListenClose
+from gossamer.core.loop.sock.no_room import ACCEPT_PAUSE_US, NO_ROOM
 from gossamer.core.loop.streamcall import listener_closed
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.ffi.accept import PeerName, accept_nonblocking
 
-ACCEPT_PAUSE_US: Final = 100_000
-"""How long a listener rests when it finds no room."""
-
 LISTENER_EVENTS: Final = EPOLLIN | EPOLLET
-
-NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 # accept(2), "Error handling": "Linux accept() passes already-pending network errors on the new socket as an
 # error code from accept(). [...] treat them like EAGAIN by retrying." Each takes a connection off the queue.

@@ -20,9 +20,9 @@ from gossamer.core.errors import Draining, MisuseError
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, listen
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.loop.sock.accept import ACCEPT_PAUSE_US
 from gossamer.core.loop.sock.draining import LINGER_BYTES_MAX, LINGER_US, STEP_BYTES
 from gossamer.core.loop.sock.loop import SockLoop
+from gossamer.core.loop.sock.no_room import ACCEPT_PAUSE_US
 from gossamer.core.loop.sock.sending import SENDFILE_BYTES_MAX
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep, sys_yield
 from gossamer.core.threads.deadlines import DeadlineHeap
