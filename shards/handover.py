@@ -29,6 +29,7 @@ from gossamer.core.threads.calls import Sleep
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.segment import Segment
 from gossamer.ffi.packets import PacketSource
+from gossamer.shards.given_files import GivenFiles
 from gossamer.shards.link import (
     FileComes,
     Given,
@@ -51,8 +52,6 @@ LOOK_US: Final = 5_000
 """How often a giver looks which of its connections have come to rest."""
 AT_ONCE: Final = 64
 """Connections that move before other threads go on."""
-FILES_MAX: Final = 256
-"""Files that go over one link; connections that need further ones find them by their names."""
 
 IsWanted = Callable[[Flow], bool]
 
@@ -227,8 +226,7 @@ class Giver:
         """Whether nothing is on its way that could come back."""
         self._kept: dict[Flow, None] = {}
         """Flows that could not move when it was looked at last."""
-        self._files: dict[Identity, tuple[NamedFile, int]] = {}
-        """Those that have gone over, with a descriptor each: kept for connections that come back."""
+        self._files = GivenFiles(link)
 
     async def give(self) -> bool:
         """Give all that can move; whether it was taken. If not, all is as it was.
@@ -243,7 +241,7 @@ class Giver:
         mobility.leave_alone(self._queues)
         mobility.successors.append(link)
         for count, flow in enumerate(self._flows()):
-            moved = self._moving.leave(flow, self._announce)
+            moved = self._moving.leave(flow, self._files.announce)
             if moved is not None:
                 self._given.append(moved)
                 link.post(moved)
@@ -269,18 +267,6 @@ class Giver:
         self.has_given = True
         return self._is_taken
 
-    def _announce(self, named: NamedFile, fd: int) -> None:
-        """Send a file before the first connection that needs it."""
-        if named.identity in self._files or len(self._files) >= FILES_MAX:
-            return
-        try:
-            kept_fd, going_fd = os.dup(fd), os.dup(fd)
-        except OSError as error:
-            log.warning("%r goes by its name alone: %s", named.name, error.strerror)
-            return
-        self._files[named.identity] = named, kept_fd
-        self._link.post(FileComes(named.name, named.identity), going_fd)
-
     async def _let_it_flow(self) -> None:
         await Sleep(0)
         while self._link.waiting_bytes >= LINK_BYTES_MAX and not self._link.has_ended:
@@ -292,11 +278,10 @@ class Giver:
     def _take_back(self) -> None:
         log.warning("whoever was to take over has ended: its connections are taken back")
         self._mobility.successors.remove(self._link)
-        for named, fd in self._files.values():
-            self._moving.take_file(named, os.dup(fd))
+        self._files.come_back(self._moving.handed)
         for moved in self._given:
             self._mobility.adopt(moved)
-        self._moving.forget_files(self._files)
+        self._files.are_back(self._moving.handed)
         self._mobility.read_again(self._queues)
 
     async def hear(self) -> None:
@@ -318,7 +303,7 @@ class Giver:
         for flow in tuple(self._kept):
             if self._link.waiting_bytes >= LINK_BYTES_MAX or self._link.has_ended:
                 break
-            moved = self._moving.leave(flow, self._announce)
+            moved = self._moving.leave(flow, self._files.announce)
             if moved is not None:
                 self._link.post(moved)
             if moved is not None or not self._moving.has(flow):
@@ -331,8 +316,7 @@ class Giver:
             await Sleep(WAIT_US)
         if self._link in self._mobility.successors:
             self._mobility.successors.remove(self._link)
-        while self._files:
-            os.close(self._files.popitem()[1][1])
+        self._files.close()
         await self._link.close()
 
 
@@ -355,7 +339,7 @@ class Taker:
             self._mobility.join_predecessor(self._link)
             await self._hear(self._link, on_taken)
             self._mobility.leave_predecessor(self._link)
-            self._mobility.moving.forget_files(self._files)
+            self._mobility.moving.handed.forget(self._files)
             await self._link.close()
         if self._queues:  # Whoever had them has ended.
             self._begin(on_taken)
@@ -368,7 +352,7 @@ class Taker:
                 elif isinstance(message, FileComes):
                     self._files.add(message.identity)
                     named = NamedFile(message.name, message.identity)
-                    self._mobility.moving.take_file(named, link.take_fd())
+                    self._mobility.moving.handed.take(named, link.take_fd())
                 elif isinstance(message, Given):
                     self._take_secrets(message)
                     self._begin(on_taken)

@@ -21,6 +21,7 @@ import msgspec
 
 from gossamer.core.loop.continuing import Identity, NamedFile
 from gossamer.core.loop.fd.call import Descriptor, FdClose, FdReadable, FdWritable
+from gossamer.core.loop.sock.moving import MovedSocket
 from gossamer.core.loop.tcp.moving import MovedConnection, Standing
 from gossamer.core.records import decoded, encoded
 from gossamer.core.tcp.syn_cookie import CookieSecrets
@@ -37,6 +38,8 @@ MESSAGE_BYTES_MAX: Final = 1 << 28
 """A connection may have much to send."""
 WRITE_BYTES: Final = 1 << 18
 """Of small messages that go with one system call."""
+CLOSED_IN_CHILDREN: Final = socket.MSG_CMSG_CLOEXEC
+"""A child of a handler's that execs must not keep a client's connection open."""
 RIGHTS_BYTES: Final = socket.CMSG_SPACE(array("i").itemsize * 253)
 """Room for as many descriptors as the kernel lets come at a time (SCM_MAX_FD)."""
 
@@ -74,7 +77,13 @@ class Taken(msgspec.Struct, frozen=True, array_like=True, tag="taken"):
     """They are read there."""
 
 
-Message = MovedConnection | FileComes | HandedOn | Given | Taken
+class Adopted(msgspec.Struct, frozen=True, array_like=True, tag="adopted"):
+    """So many more sockets that came are served there: whoever gave them closes its own."""
+
+    count: int
+
+
+Message = MovedConnection | FileComes | HandedOn | Given | Taken | MovedSocket | Adopted
 
 
 class WrittenConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved"):
@@ -89,7 +98,7 @@ class WrittenConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved
     files: tuple[tuple[int, NamedFile], ...] = ()
 
 
-Written = WrittenConnection | FileComes | HandedOn | Given | Taken
+Written = WrittenConnection | FileComes | HandedOn | Given | Taken | MovedSocket | Adopted
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Written)
@@ -259,7 +268,7 @@ class WorkerLink:
         """What has come, b"" at the end. Raises: OSError."""
         while True:
             try:
-                data, rights, flags, _ = self._sock.recvmsg(READ_BYTES, RIGHTS_BYTES)
+                data, rights, flags, _ = self._sock.recvmsg(READ_BYTES, RIGHTS_BYTES, CLOSED_IN_CHILDREN)
             except BlockingIOError:
                 await FdReadable(self._descriptor)
                 continue

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US, SECOND_US, Clock, wall_us
 from gossamer.core.io.signals import SignalSocket
+from gossamer.core.loop.sock.moving import SockMoving
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
 from gossamer.core.threads.cancel import move_on_after
 from gossamer.core.threads.introspection import all_threads, stack_dump
@@ -24,11 +25,12 @@ from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.handing import take_over
 from gossamer.shards.handover import LOOK_US, Giver, Mobility, Taker
-from gossamer.shards.letters import GiveLetter, TakeLetter, receive_letter
+from gossamer.shards.letters import GiveLetter, Letter, TakeLetter, receive_letter
 from gossamer.shards.link import WorkerLink
 from gossamer.shards.queuewords import words_of
 from gossamer.shards.root import warn_of_no_entry
 from gossamer.shards.signals import RETIRE, STOPPING, describe_meaningless
+from gossamer.shards.socketmoves import SocketGiver, SocketGivers, take_sockets
 from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.tap import Tap
 from gossamer.shards.tapping import CAPTURE
@@ -68,6 +70,8 @@ class Worker:
         self._failure: BaseException | None = None
         self._supervisor_gone = Event()
         self._givers: list[Giver] = []
+        self._socket_givers: SocketGivers | None = None
+        self._limit = 0
 
     # Threads that the worker cannot be without.
 
@@ -109,9 +113,12 @@ class Worker:
 
     def serve(self, stack: Stack, application: Application, limit: int, state: WorkerState) -> None:
         """Begin to serve, or wait with all that is needed for the queues to come."""
-        self._stack, self._application = stack, application
+        self._stack, self._application, self._limit = stack, application, limit
         self._sources += [stack.statistics, application.statistics]
         self.spawn_essential(self._accept_for_ever(stack, application, limit), "accept")
+        if stack.sockets is not None:
+            stack.sockets.idle, stack.sockets.continuing = application.idle, application.continuing
+            self._socket_givers = SocketGivers(stack.sockets)
         if stack.mobility is not None:
             stack.mobility.moving.idle = application.idle
             stack.mobility.moving.continuing = application.continuing
@@ -168,7 +175,11 @@ class Worker:
             if received is None:
                 return  # the supervisor is gone
             letter, descriptors = received
-            if isinstance(letter, GiveLetter):
+            sockets = self._stack.sockets if self._stack is not None else None
+            if sockets is not None:
+                link = WorkerLink(socket.socket(fileno=descriptors[0]))
+                self._move_sockets(sockets, letter, link, graceful_us)
+            elif isinstance(letter, GiveLetter):
                 self.spawn_essential(self._give(letter, descriptors, graceful_us), "give")
             else:
                 self._mobility().expect(letter.queues)
@@ -226,6 +237,56 @@ class Worker:
         self.beat()
         self.scheduler.stop()
 
+    # Connections that come and go with their sockets.
+
+    def _move_sockets(self, sockets: SockMoving, letter: Letter, link: WorkerLink, graceful_us: int) -> None:
+        """Take connections; or give them, once the last of those is known who take them."""
+        self.spawn_essential(link.write(), "link")
+        if isinstance(letter, TakeLetter):
+            self.spawn_essential(take_sockets(sockets, link, self._has_room), "take")
+            return
+        assert self._socket_givers is not None
+        giver = SocketGiver(sockets, link)
+        self._socket_givers.add(giver)
+        self.spawn_essential(giver.hear(), "link")
+        if letter.is_all and self._drain_deadline_us is None:
+            self._drain_deadline_us = self._clock() + graceful_us
+            self.spawn_essential(self._socket_givers.run(), "give")
+            self.spawn_essential(self._give_sockets(self._socket_givers, self._drain_deadline_us), "drain")
+
+    def _has_room(self) -> bool:
+        """Whether one more connection may be served."""
+        return self._stack is not None and self._stack.connections() < self._limit
+
+    async def _give_sockets(self, givers: SocketGivers, deadline_us: int) -> None:
+        """Come to an end while all that rests is given, and what is left is served; what has not come to rest
+        in time is closed."""
+        stack, application = self._stack, self._application
+        assert stack is not None
+        assert application is not None
+        self.set_state(WorkerState.DRAINING)
+        await self._accept_the_rest(stack, deadline_us, is_retired=True)
+        await stack.acceptor.close()
+        while (stack.has_in_flight() or givers.in_flight) and self._clock() < deadline_us:
+            is_asked = givers.has_looked and application.idle is None
+            if is_asked or self._is_last() or not givers.goes_on:
+                await self._end_what_is_left(stack, application, deadline_us)
+                break
+            await Sleep(DRAIN_LOOK_US)
+        await givers.finish()
+        self.beat()
+        self.scheduler.stop()
+
+    async def _end_what_is_left(self, stack: Stack, application: Application, deadline_us: int) -> None:
+        """Have every connection that nobody takes end after what it is about."""
+        application.begin_end()
+        if not self._is_last():
+            await self._settle(deadline_us)
+        application.drain()
+        stack.interrupt_receivers()
+        while stack.has_in_flight() and self._clock() < deadline_us:
+            await Sleep(DRAIN_LOOK_US)
+
     def _left(self, stack: Stack) -> bool:
         """Whether anything is left that somebody waits for, once all that rests has moved; nobody can be
         reached whose queue's new worker has died."""
@@ -282,12 +343,7 @@ class Worker:
         application.begin_end()
         await self._accept_the_rest(stack, deadline_us, is_retired=is_retired)
         await stack.acceptor.close()
-        if not self._is_last():
-            await self._settle(deadline_us)
-        application.drain()
-        stack.interrupt_receivers()
-        while stack.has_in_flight() and self._clock() < deadline_us:
-            await Sleep(DRAIN_LOOK_US)
+        await self._end_what_is_left(stack, application, deadline_us)
         self.beat()
         self.scheduler.stop()
 

@@ -7,8 +7,9 @@ decided in `shards.restart`; the slot does it.
 
 import logging
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from gossamer.shards.connectionmoves import give_connections
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals, private_row
 from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.logs import about
@@ -133,9 +134,16 @@ class Slot:
         if self._run.moves:
             self._move_queues(old, successor)
         elif old is not None:
-            old.ask_to_stop(RETIRE, deadline_us)
+            self._retire(old, [successor], deadline_us)
         else:
             successor.go()
+
+    def _retire(self, old: WorkerProcess, takers: Sequence[WorkerProcess], deadline_us: int) -> None:
+        """Have a worker end: after its connections have gone to these, where they can."""
+        if self._run.plan.stack == "kernel" and give_connections(old, takers):
+            old.stop_deadline_us = deadline_us
+        else:
+            old.ask_to_stop(RETIRE, deadline_us)
 
     def _move_queues(self, old: WorkerProcess | None, new: WorkerProcess) -> None:
         """Have the shard's queues go from one to the other; where nobody has them, to the other."""
@@ -162,11 +170,11 @@ class Slot:
         """Whether its worker is to end and has queues: whoever was to take them has died."""
         return self.is_leaving and self.is_serving and bool(self._run.served_queues_of(self.shard))
 
-    def leave(self, now_us: int, graceful_us: int) -> None:
-        """The worker is to end: where it has queues, it has been told to give them."""
+    def leave(self, now_us: int, graceful_us: int, staying: Sequence[WorkerProcess]) -> None:
+        """The worker is to end, and these go on: where it has queues, it has been told to give them."""
         self.is_leaving, self.restart_at_us = True, None
         if self.current is not None and not self._run.moves:
-            self.current.ask_to_stop(RETIRE, now_us + graceful_us + KILL_GRACE_US)
+            self._retire(self.current, staying, now_us + graceful_us + KILL_GRACE_US)
 
     def is_taking(self, process: WorkerProcess) -> bool:
         """Whether it has not taken over yet from one that serves as long."""

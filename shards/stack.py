@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gossamer.core.io.stream import Acceptor, Connector
+from gossamer.core.loop.sock.moving import SockMoving
 from gossamer.core.loop.tcp.door import Observer
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.handover import Mobility
@@ -38,6 +39,8 @@ class Stack(msgspec.Struct, frozen=True):
     """Shows every step of every connection; None on kernel sockets."""
     mobility: Mobility | None = None
     """Gives queues to other workers, and takes them; None where none can move."""
+    sockets: SockMoving | None = None
+    """Takes connections out and in with their sockets; None where the kernel has none of them."""
 
 
 BuildStack = Callable[[WorkerPlan, Scheduler], Stack]

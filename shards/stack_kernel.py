@@ -3,7 +3,7 @@
 import socket
 from functools import partial
 
-from gossamer.core.io.sock import SockAcceptor, SockConnector
+from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
 from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.refusing import refuse_new
@@ -20,6 +20,7 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen on the inherited socket."""
     loop, listening = SockLoop(), socket.socket(fileno=plan.descriptors.listening)
     scheduler.add_loop(loop)
+    loop.moving.serves(listening.getsockname()[1], SockStream)
     return Stack(
         acceptor=SockAcceptor(listening),
         interrupt_receivers=loop.interrupt_receivers,
@@ -29,4 +30,5 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
         has_in_flight=lambda: loop.statistics()["connections"] > 0,
         statistics=loop.statistics,
         connector=SockConnector(),
+        sockets=loop.moving,
     )

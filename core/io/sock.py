@@ -22,11 +22,13 @@ from gossamer.core.loop.sock.call import (
     SockGetOptions,
     SockListenClose,
     SockRecv,
+    SockRecvIdle,
     SockSend,
     SockSendFile,
     SockSetOptions,
     SockShutdown,
 )
+from gossamer.core.loop.streamcall import Idle
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.wire.flow import Address, plain_host
@@ -67,6 +69,11 @@ class SockStream(StreamBase, Connection):
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
         return SockRecv(self, bytes_max, timeout_us)
+
+    def recv_idle(self, idle: Idle) -> SystemCall[bytes]:
+        """As `recv`; where the connection goes to another worker its thread is ended here, and
+        `idle.again(stream)` takes its place there."""
+        return SockRecvIdle(self, idle.bytes_max, idle.timeout_us, idle)
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:
         """Returns when all of `data` stands in the (bounded) send buffer."""

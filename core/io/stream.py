@@ -48,8 +48,8 @@ class Stream(Protocol):
         On the functional TCP a thread that has waited for `tcp.park_after` is ended here, unless somebody
         joins it or it stands in a cancel scope: `idle.again(stream)` is a new one in its place, with a new
         stream, once there is something to receive, or its recv is to end otherwise: the time is over, the
-        server drains. So what the thread has kept must not matter: no `finally` clause, no other reference to
-        the stream.
+        server drains. On either stack the same takes place when the connection goes to another worker. So
+        what the thread has kept must not matter: no `finally` clause, no other reference to the stream.
         """
 
     def send(self, data: bytes, timeout_us: int = NEVER_US) -> SystemCall[None]:

@@ -129,7 +129,11 @@ class StreamBase:
     async def __aexit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Close it; where the block failed or was cancelled, abort: the peer must not take a part for all."""
+        """Close it; where the block failed or was cancelled, abort: the peer must not take a part for all.
+        Where its thread is closed, nothing can be waited for: the connection goes on elsewhere, or the whole
+        program ends."""
+        if kind is GeneratorExit:
+            return
         if kind is None:
             await self.close()
         else:

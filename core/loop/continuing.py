@@ -42,6 +42,14 @@ class Saved(msgspec.Struct, frozen=True):
     """The files that are named in it, with their descriptors here, which whoever saved it closes."""
 
 
+Announce = Callable[[NamedFile, int], None]
+"""Told of each file that a connection needs, and its descriptor, before the connection leaves."""
+
+
+def unannounced(_named: NamedFile, _fd: int) -> None:
+    """Where files are found by their names alone."""
+
+
 Unsent = bytes | Extent
 """What the SEND in which a thread is blocked has not put into the send buffer yet: octets, or a stretch of
 the file that it was given."""

@@ -86,4 +86,5 @@ class Scaling:
             self._queues.give_away(slot)
         else:
             self._run.opened.refuse_new(slot.shard)
-        slot.leave(monotonic_us(), self._run.config.server.timeout_graceful_shutdown_us)
+        staying = [each.current for each in self._children.staying if each is not slot and each.current]
+        slot.leave(monotonic_us(), self._run.config.server.timeout_graceful_shutdown_us, staying)

@@ -241,12 +241,12 @@ def test_file__comes_once_before_its_connections__and_is_closed_with_the_link(tm
     fd = os.open(tmp_path / "file", os.O_RDONLY)
     named = NamedFile("/file", identity_in(os.fstat(fd)))
     workers = Workers(3)
-    workers.giver._announce(named, fd)
-    workers.giver._announce(named, fd)
+    workers.giver._files.announce(named, fd)
+    workers.giver._files.announce(named, fd)
     given = workers.give()
     workers.take()
     workers.until(lambda: given.has_ended)
-    held = workers.new.mobility.moving._handed
+    held = workers.new.mobility.moving.handed._held
     assert os.path.sameopenfile(held[named.identity], fd)
     workers.old.scheduler.spawn(workers.giver.finish())
     workers.until(lambda: not held)

@@ -40,13 +40,13 @@ def test_workers__added_and_removed__who_is_connected_stays_so(place: Place) -> 
     assert all(map(answered, clients))
     owned = [tuple(worker["queues"]) for worker in server.status()["workers"]]
     assert all(owned) == (place.stack == "nfqueue")
+    clients += [place.connect(server.port()) for _ in range(2 * CLIENTS)]
     change(server, "remove", 2)
-    if place.stack == "nfqueue":
-        assert all(map(answered, clients))
-        wait_until(
-            lambda: sum(worker["totals"]["moved_in_total"] for worker in server.status()["workers"]),
-            "some have moved",
-        )
+    assert all(map(answered, clients))
+    wait_until(
+        lambda: sum(worker["totals"]["moved_in_total"] for worker in server.status()["workers"]),
+        "some have moved",
+    )
     with place.connect(server.port()) as client:
         assert answered(client)
     for client in clients:
@@ -67,8 +67,7 @@ def test_reload__another_number_of_workers__so_many__but_never_none(place: Place
             lambda: not (s := server.status())["reloading"] and len(s["workers"]) == 2,
             "two workers",
         )
-        if place.stack == "nfqueue":
-            assert answered(client)
+        assert answered(client)
 
 
 @pytest.mark.needs("nfqueue")

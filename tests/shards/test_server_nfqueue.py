@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import psutil
@@ -195,31 +194,6 @@ def test_reload__a_request_in_the_middle__answered_and_moves__or_its_successor_d
     assert fetch(namespace) == "hello\n 200"
     assert server.status()["workers"][0]["restarts"] == 1
     busy.close()
-
-
-def test_reload__a_download_in_the_middle__goes_on_in_the_new_worker_and_the_old_one_ends(
-    start: Serve, namespace: Namespace, site: Path
-) -> None:
-    content = os.urandom(6_000_000)
-    (site / "large").write_bytes(content)
-    server = start("--access-log").wait_ready()
-    with namespace.entered():
-        client = socket.create_connection(("127.0.0.1", PORT), timeout=30)
-    client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    heard = client.recv(100_000)
-    (old,) = server.worker_pids()
-    (site / "large").unlink()
-    server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: not psutil.pid_exists(old), "the old worker ends while nobody reads")
-    while not heard.endswith(b"hello\n"):
-        heard += client.recv(1 << 20)
-    client.close()
-    assert sha256(heard.split(b"\r\n\r\n", 1)[1][: len(content)]).digest() == sha256(content).digest()
-    totals = wait_until(
-        lambda: (t := server.status()["workers"][0]["totals"])["moved_in_total"] and t, "it has moved"
-    )
-    assert totals["moved_lost_total"] == 0
-    wait_until(lambda: server.log().count("GET /large") == 1, "one line of the access log")
 
 
 def test_native_handler__that_connects__over_the_functional_tcp(start: Serve, namespace: Namespace) -> None:

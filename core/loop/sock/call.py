@@ -23,6 +23,7 @@ from gossamer.core.loop.streamcall import (
     StreamGetInfo,
     StreamGetOptions,
     StreamRecv,
+    StreamRecvIdle,
     StreamSend,
     StreamSendFile,
     StreamSetOptions,
@@ -185,6 +186,12 @@ class Listener:
 
 class SockRecv(StreamRecv, frozen=True):
     """`StreamRecv` on a kernel socket."""
+
+    record = Connection
+
+
+class SockRecvIdle(StreamRecvIdle, frozen=True):
+    """`StreamRecvIdle` on a kernel socket."""
 
     record = Connection
 

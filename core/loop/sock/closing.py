@@ -90,9 +90,21 @@ class SockCloseSide:
     def _abort(self, _thread: Thread[Any], call: SockAbort) -> None:
         connection: Connection = call.connection
         if not connection.is_closed:
-            # socket(7), SO_LINGER with a time of 0: close sends a RST.
-            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            self.release(connection)
+            self.reset(connection)
+
+    def reset(self, connection: Connection) -> None:
+        """Close the socket, and have the peer hear so at once."""
+        # socket(7), SO_LINGER with a time of 0: close sends a RST.
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.release(connection)
+
+    def let_go(self, connection: Connection) -> None:
+        """The connection is another process's from now on; its socket stays open, and is the caller's."""
+        connection.keep_names()
+        connection.is_closed = True
+        self._connections.discard(connection)
+        self._watching.unwatch(connection)
+        self._deadlines.disarm(connection)
 
     def release(self, connection: Connection, *, lingers: bool = False) -> None:
         """Close the socket, unless it lingers, and wake whoever is blocked on it."""

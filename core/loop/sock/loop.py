@@ -16,6 +16,7 @@ from gossamer.core.loop.sock.call import Connection
 from gossamer.core.loop.sock.closing import SockCloseSide
 from gossamer.core.loop.sock.connecting import SockConnectSide
 from gossamer.core.loop.sock.deadlines import SockDeadlines
+from gossamer.core.loop.sock.moving import SockMoving
 from gossamer.core.loop.sock.option import OPTION_HANDLERS
 from gossamer.core.loop.sock.receiving import SockReceiveSide
 from gossamer.core.loop.sock.sending import SockSendSide
@@ -37,6 +38,7 @@ class SockLoop:
         self._closing = SockCloseSide(self._connections, watching, deadlines, receiving, sending)
         self._acceptor = AcceptSide(self._connections.add)
         connecting = SockConnectSide(self._connections, sending, self._release)
+        self.moving = SockMoving(self._connections, receiving, sending, self._closing)
         self._on_readable = receiving.on_readable
         self._on_writable = sending.on_writable
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {
@@ -56,7 +58,8 @@ class SockLoop:
 
     def start(self, scheduler: SchedulerPort) -> None:
         """Keep the scheduler."""
-        for part in (self._watching, self._receiving, self._sending, self._closing, self._acceptor):
+        own = (self._watching, self._receiving, self._sending, self._closing, self._acceptor, self.moving)
+        for part in own:
             part.start(scheduler)
 
     def turn(self, now_us: int) -> int:
@@ -92,6 +95,7 @@ class SockLoop:
             "accept_pauses_total": self._acceptor.pauses_total,
             "connections": len(self._connections),
             "lingering": len(self._closing.drained),
+            **self.moving.statistics(),
         }
 
     def _connection_event(self, connection: Connection, events: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
-from gossamer.core.loop.sock.call import Connection, SockRecv
+from gossamer.core.loop.sock.call import Connection, SockRecv, SockRecvIdle
 from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.watching import DISTRUST_EVENTS, Watching
 from gossamer.core.loop.streamcall import (
@@ -32,8 +32,8 @@ class SockReceiveSide:
     """Takes recvs. At most one thread is blocked on each connection."""
 
     def __init__(self, watching: Watching, deadlines: SockDeadlines) -> None:
-        self.takes: dict[type[Any], Handler] = {SockRecv: self._recv}
-        self.cancels: dict[type[Any], Canceller] = {SockRecv: self._withdraw}
+        self.takes: dict[type[Any], Handler] = {SockRecv: self._recv, SockRecvIdle: self._recv}
+        self.cancels: dict[type[Any], Canceller] = {SockRecv: self._withdraw, SockRecvIdle: self._withdraw}
         self._watch = watching.watch
         self._arm = deadlines.arm
 
@@ -42,7 +42,7 @@ class SockReceiveSide:
         self._scheduler = scheduler
         self._resume = scheduler.resume
 
-    def _recv(self, thread: Thread[Any], call: SockRecv) -> Any:
+    def _recv(self, thread: Thread[Any], call: SockRecv | SockRecvIdle) -> Any:
         connection: Connection = call.connection
         bytes_max, timeout_us = call.bytes_max, call.timeout_us
         if connection.recv_thread is not None:
@@ -111,6 +111,13 @@ class SockReceiveSide:
         if connection.recv_thread is not None:
             self._throw(connection, stream_closed())
 
+    def dismiss(self, connection: Connection) -> None:
+        """The connection goes on elsewhere: end the thread that is blocked in a recv, if there is one."""
+        connection.can_recv = False
+        thread, connection.recv_thread = connection.recv_thread, None
+        if thread is not None:
+            self._scheduler.dismiss(thread)
+
     def interrupt(self, connection: Connection) -> None:
         """Throw `Draining` into the thread that is blocked in a recv, if there is one."""
         if connection.recv_thread is not None:
@@ -125,7 +132,7 @@ class SockReceiveSide:
         self._throw(connection, said_of(connection, TimeoutError(NOT_RECEIVED_IN_TIME)))
         return NEVER_US
 
-    def _withdraw(self, _thread: Thread[Any], call: SockRecv) -> bool:
+    def _withdraw(self, _thread: Thread[Any], call: SockRecv | SockRecvIdle) -> bool:
         connection: Connection = call.connection
         connection.recv_thread = None
         return True

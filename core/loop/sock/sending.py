@@ -212,6 +212,12 @@ class SockSendSide:
         if connection.send_thread is not None:
             self.throw(connection, stream_closed())
 
+    def dismiss(self, connection: Connection) -> None:
+        """The connection goes on elsewhere: end the thread that is blocked in a send, if there is one."""
+        connection.can_send = False
+        if connection.send_thread is not None:
+            self._scheduler.dismiss(self.unblock(connection))
+
     def expire(self, connection: Connection, now_us: int) -> int:
         """Time a send, or connecting, out; when the next is, NEVER_US for none."""
         if connection.send_thread is None:

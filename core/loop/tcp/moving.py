@@ -15,7 +15,7 @@ of another file is ever sent.
 """
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterator
 from contextvars import copy_context
 from enum import IntEnum
 from itertools import chain
@@ -25,6 +25,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.loop.continuing import (
+    Announce,
     CannotGoOnError,
     Continuing,
     Identity,
@@ -33,7 +34,9 @@ from gossamer.core.loop.continuing import (
     Unsent,
     is_same,
     opens_none,
+    unannounced,
 )
+from gossamer.core.loop.handed_files import HandedFiles
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.call import Connection, Dismissed, Listener, TcpRecvIdle
 from gossamer.core.loop.tcp.closing import TcpCloseSide
@@ -86,14 +89,6 @@ class MovedConnection(msgspec.Struct, frozen=True):
     """The files of which extents stand in its send buffer, by their numbers in the record."""
 
 
-Announce = Callable[[NamedFile, int], None]
-"""Told of each file that a connection needs, and its descriptor, before the connection leaves."""
-
-
-def unannounced(_named: NamedFile, _fd: int) -> None:
-    """Where files are found by their names alone."""
-
-
 class Moving(Side):
     """Takes connections out and in. Bounds: what comes counts as any other connection; beyond
     `connections_max` it is reset."""
@@ -123,8 +118,7 @@ class Moving(Side):
         self._clock = clock
         self._parameters: dict[tuple[Any, ...], TcpParameters] = {}
         self._files = connections.files
-        self._handed: dict[Identity, int] = {}
-        """Descriptors of files that came before the connections that need them."""
+        self.handed = HandedFiles()
         self._in_total = 0
         self._out_total = 0
         self._lost_total = 0
@@ -282,19 +276,6 @@ class Moving(Side):
 
     # In.
 
-    def take_file(self, named: NamedFile, fd: int) -> None:
-        """Have a file that connections need which come from now on; the descriptor is ours."""
-        held_fd = self._handed.setdefault(named.identity, fd)
-        if held_fd != fd:
-            os.close(fd)
-
-    def forget_files(self, identities: Iterable[Identity]) -> None:
-        """No connection comes any more that needs these."""
-        for identity in identities:
-            fd = self._handed.pop(identity, None)
-            if fd is not None:
-                os.close(fd)
-
     def adopt(self, moved: MovedConnection) -> None:
         """Have a connection that has left elsewhere. Raises: UndecodableConnection; CannotGoOnError once it
         is reset."""
@@ -381,10 +362,7 @@ class Moving(Side):
 
     def _open(self, named: NamedFile) -> int:
         """A file's descriptor, which is the caller's. Raises: CannotGoOnError."""
-        fd = self._handed.get(named.identity)
-        if fd is not None:
-            return os.dup(fd)
-        return (opens_none if self.continuing is None else self.continuing.open_file)(named)
+        return self.handed.open(named, opens_none if self.continuing is None else self.continuing.open_file)
 
     def _go_on(self, listener: Listener, connection: Connection, tcb: Tcb, moved: MovedConnection) -> None:
         """Have it stand where it stood. Raises: CannotGoOnError."""

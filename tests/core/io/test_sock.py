@@ -156,6 +156,9 @@ def test_both_ways_at_once__more_than_the_buffers_hold__same_bytes(rig: Rig) -> 
         "accept_pauses_total": 0,
         "connections": 0,
         "lingering": 0,
+        "moved_in_total": 0,
+        "moved_out_total": 0,
+        "moved_lost_total": 0,
     }
 
 

@@ -115,7 +115,7 @@ class Download:
         self.new.sink.first = self.old.sink.first
         for identity, fd in self.files.items():
             if with_files:
-                self.new.loop.moving.take_file(NamedFile("", identity), fd)
+                self.new.loop.moving.handed.take(NamedFile("", identity), fd)
             else:
                 os.close(fd)
         message = read(memoryview(written(moved)))
@@ -123,7 +123,7 @@ class Download:
         try:
             self.new.loop.moving.adopt(message)
         finally:
-            self.new.loop.moving.forget_files(self.files)
+            self.new.loop.moving.handed.forget(self.files)
             self.new.rest(60 * SECOND_US)
 
     def close(self) -> None:
@@ -217,7 +217,8 @@ def test_ranges__moved_in_the_second__all_parts_in_order(downloads: Any) -> None
 def test_moved_twice__whole(downloads: Any) -> None:
     download = downloads()
     moved = download.leave()
-    download.old.loop.moving.take_file(NamedFile("", moved.files[0][1].identity), download.files.popitem()[1])
+    named = NamedFile("", moved.files[0][1].identity)
+    download.old.loop.moving.handed.take(named, download.files.popitem()[1])
     download.old.loop.moving.adopt(moved)
     download.old.settle()
     download.arrive(download.leave())
