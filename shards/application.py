@@ -2,7 +2,8 @@
 
 A handler that also opens connections is an object with a method `connect_with(connector)`, called once at
 the worker's start, beside its async `__call__(stream)`. One that makes system calls of its own has a method
-`loops()`, which returns the event loops that take them.
+`loops()`, which returns the event loops that take them. One whose connections outlive the worker has `save`
+and `restore` (`shards.handler_state`).
 
 Owns the choice between them. Both end up as one record of functions, so the worker's threads know no
 difference.
@@ -21,6 +22,7 @@ from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.exitcode import ConfigError
+from gossamer.shards.handler_state import continuing_of
 from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
@@ -102,6 +104,7 @@ def open_application(plan: WorkerPlan, write: Write) -> Application:
     return Application(
         guarded(handler),
         isolates=True,
+        continuing=continuing_of(handler),
         connect_with=getattr(handler, "connect_with", None),
         loops=getattr(handler, "loops", tuple),
     )

@@ -5,7 +5,8 @@
 One thread runs it for every connection, on either stack. The stream is closed when it returns. What it raises
 is logged and counted (`thread_errors_total`), but for what the stream says of a peer that has left or is
 silent; a limit that it set itself with `fail_after` is one line of the log. When the server drains, a blocked
-recv raises `gossamer.core.errors.Draining`: finish the request at hand, then close.
+recv raises `gossamer.core.errors.Draining`: finish the request at hand, then close. With `save` and `restore`
+(`shards.handler_state`) connections go to the new worker before that.
 
 Owns the loading and its errors; it never knows what a handler does.
 """
