@@ -27,15 +27,19 @@ from gossamer.core.loop.tcp.moving import MovedConnection
 from gossamer.core.tcp.codec import UndecodableConnection
 from gossamer.core.threads.calls import Sleep
 from gossamer.core.wire.flow import Flow
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.segment import Segment
 from gossamer.ffi.packets import PacketSource
 from gossamer.shards.given_files import GivenFiles
 from gossamer.shards.link import (
+    ErrorHandedOn,
     FileComes,
     Given,
     HandedOn,
     Taken,
     WorkerLink,
+    error_message,
+    error_of,
     given_with,
     packet_of,
     secrets_of,
@@ -88,7 +92,7 @@ class Mobility:
         """Those who may still have connections of ours."""
         self.successors: list[WorkerLink] = []
         self.dropped_total = 0
-        """Segments that found no room in a link."""
+        """Segments and ICMP errors that found no room in a link."""
 
     # Queues.
 
@@ -174,29 +178,35 @@ class Mobility:
     def join_predecessor(self, link: WorkerLink) -> None:
         """Somebody there may have connections whose packets come here from now on."""
         self.predecessors.append(link)
-        self.loop.river.hand_on = self._hand_on
+        self.loop.river.hand_on, self.loop.river.hand_on_error = self._hand_on, self._hand_on_error
 
     def leave_predecessor(self, link: WorkerLink) -> None:
         """Nobody is there any more."""
         self.predecessors.remove(link)
         if not self.predecessors:
-            self.loop.river.hand_on = None
+            self.loop.river.hand_on = self.loop.river.hand_on_error = None
 
     def _hand_on(self, flow: Flow, segment: Segment) -> None:
         self._send(self.predecessors[0], packet_of(flow, segment))
 
-    def _send(self, link: WorkerLink, packet: HandedOn) -> None:
+    def _hand_on_error(self, error: IcmpMessage) -> None:
+        self._send(self.predecessors[0], error_message(error))
+
+    def _send(self, link: WorkerLink, packet: HandedOn | ErrorHandedOn) -> None:
         if link.waiting_bytes < LINK_BYTES_MAX:
             link.post(packet)
         else:
             self.dropped_total += 1
 
-    def route(self, packet: HandedOn, origin: WorkerLink) -> None:
-        """A segment that came over a link: for a connection here, or further on, or for nobody."""
+    def route(self, packet: HandedOn | ErrorHandedOn, origin: WorkerLink) -> None:
+        """A segment or an ICMP error that came over a link: for a connection here, or further on, or for
+        nobody."""
         flow = Flow(packet.flow)
         onward = None if self.moving.has(flow) else self._onward(origin)
         if onward is not None:
             self._send(onward, packet)
+        elif isinstance(packet, ErrorHandedOn):
+            self.loop.river.take_error(error_of(packet))
         else:
             self.loop.river.take(flow, segment_of(packet))
 
@@ -290,7 +300,7 @@ class Giver:
             for message in messages:
                 if isinstance(message, Taken):
                     self._is_taken = True
-                elif isinstance(message, HandedOn):
+                elif isinstance(message, HandedOn | ErrorHandedOn):
                     self._mobility.route(message, self._link)
 
     @property
@@ -357,7 +367,7 @@ class Taker:
                     self._take_secrets(message)
                     self._begin(on_taken)
                     link.post(Taken())
-                elif isinstance(message, HandedOn):
+                elif isinstance(message, HandedOn | ErrorHandedOn):
                     self._mobility.route(message, link)
 
     def _take_secrets(self, given: Given) -> None:

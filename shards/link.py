@@ -26,7 +26,8 @@ from gossamer.core.loop.tcp.moving import MovedConnection, Standing
 from gossamer.core.records import decoded, encoded
 from gossamer.core.tcp.syn_cookie import CookieSecrets
 from gossamer.core.threads.sync import Event
-from gossamer.core.wire.flow import FLOW_BYTES
+from gossamer.core.wire.flow import FLOW_BYTES, Flow
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.segment import EcnBytes, Segment, SynOptions
 from gossamer.core.wire.text import octets_of
 
@@ -59,6 +60,14 @@ class HandedOn(msgspec.Struct, frozen=True, array_like=True, tag="packet"):
     ecn_bytes: tuple[int, int, int, bool] | None = None
 
 
+class ErrorHandedOn(msgspec.Struct, frozen=True, array_like=True, tag="error"):
+    """An ICMP error about a segment of the other end's, or about none that was found there."""
+
+    flow: FlowOctets
+    numbers: tuple[int, int, int, int]
+    """ICMP type and code, the sequence number that is quoted, the MTU."""
+
+
 class FileComes(msgspec.Struct, frozen=True, array_like=True, tag="file"):
     """A file that connections which follow are sent; its descriptor comes with the message."""
 
@@ -83,7 +92,7 @@ class Adopted(msgspec.Struct, frozen=True, array_like=True, tag="adopted"):
     count: int
 
 
-Message = MovedConnection | FileComes | HandedOn | Given | Taken | MovedSocket | Adopted
+Message = MovedConnection | FileComes | HandedOn | ErrorHandedOn | Given | Taken | MovedSocket | Adopted
 
 
 class WrittenConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved"):
@@ -98,7 +107,7 @@ class WrittenConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved
     files: tuple[tuple[int, NamedFile], ...] = ()
 
 
-Written = WrittenConnection | FileComes | HandedOn | Given | Taken | MovedSocket | Adopted
+Written = WrittenConnection | FileComes | HandedOn | ErrorHandedOn | Given | Taken | MovedSocket | Adopted
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Written)
@@ -158,6 +167,16 @@ def segment_of(packet: HandedOn) -> Segment:
         user_timeout_s,
         ecn_bytes=None if packet.ecn_bytes is None else EcnBytes(*packet.ecn_bytes),
     )
+
+
+def error_of(error: ErrorHandedOn) -> IcmpMessage:
+    """The ICMP error again."""
+    return IcmpMessage(Flow(error.flow), *error.numbers)
+
+
+def error_message(error: IcmpMessage) -> ErrorHandedOn:
+    """An ICMP error on its way."""
+    return ErrorHandedOn(error.flow, (error.kind, error.code, error.seq, error.mtu))
 
 
 def given_with(secrets: CookieSecrets) -> Given:

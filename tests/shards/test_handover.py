@@ -15,12 +15,14 @@ from gossamer.core.loop.fd.loop import FdLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.loop import TcpLoop
+from gossamer.core.records import replace
 from gossamer.core.sim.crowd import SERVER, CrowdSink, CrowdSource, flow_of, opening
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import unpack
 from gossamer.core.threads.calls import sys_fork
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.icmp import V4_UNREACHABLE, IcmpMessage
 from gossamer.core.wire.segment import ACK, PSH, SYN, EcnBytes, Segment, SynOptions
 from gossamer.shards.handover import Giver, Mobility, Taker
 from gossamer.shards.link import WorkerLink, packet_of, segment_of
@@ -262,6 +264,26 @@ def test_nobodys__asked_for_there_and_reset_here() -> None:
     workers.source.put(flow_of(9, *SERVER), Segment(1, 2, ACK, 500, 1, 0))
     workers.until(lambda: workers.new.sink.reset_total == 1)
     assert workers.old.sink.reset_total == 0
+
+
+def test_icmp_error__reaches_a_connection_that_stayed__or_is_dropped_once() -> None:
+    workers = Workers(1, is_busy=True)
+    given = workers.give()
+    workers.take()
+    workers.until(lambda: given.has_ended)
+    workers.old.sink.is_deaf = True
+    workers.ask(0, workers.old)
+    workers.until(lambda: workers.old.seen[1:] == [b"ask"])
+    connection = workers.old.loop._demux.find(flow_of(0, *SERVER))
+    assert connection is not None
+    assert connection.tcb is not None
+    error = IcmpMessage(flow_of(0, *SERVER), V4_UNREACHABLE, 1, connection.tcb.snd_una, 0)
+    river = workers.new.loop.river
+    river.take_error(error, river.hand_on_error)
+    workers.until(lambda: connection.tcb is not None and connection.tcb.soft_error is not None)
+    river.take_error(replace(error, flow=flow_of(9, *SERVER)), river.hand_on_error)
+    workers.until(lambda: workers.new.loop.statistics()["drop_icmp_ignored"] == 1)
+    assert workers.old.loop.statistics()["drop_icmp_ignored"] == 0
 
 
 def test_taker_dies_before_it_has_taken__all_is_as_it_was() -> None:

@@ -26,6 +26,7 @@ from gossamer.core.tcp.memory import FREE_BYTES, Level
 from gossamer.core.tcp.step import segment_arrives
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.wire.flow import Flow, is_ipv4
+from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.reading import InRecord, read_icmp, read_segment
 from gossamer.core.wire.record import IN_RECORD, KIND_ICMP, KIND_OPTIONS, KIND_TIMESTAMP, SIDE_RECORD
 from gossamer.core.wire.segment import Segment
@@ -39,6 +40,7 @@ HANDSHAKE_BATCHES_MAX: Final = 1
 """Of all sources of SYNs, each in its turn: what comes on connections waits for 64 SYNs at most."""
 
 HandOn = Callable[[Flow, Segment], None]
+HandOnError = Callable[[IcmpMessage], None]
 
 
 class PacketRiver:
@@ -53,6 +55,8 @@ class PacketRiver:
     ) -> None:
         self.hand_on: HandOn | None = None
         """Takes a segment of no connection here that may be for one in a process that we take over from."""
+        self.hand_on_error: HandOnError | None = None
+        """The same of an ICMP error."""
         self.is_handing_over = False
         """A successor takes what is new: a segment of no connection is dropped without a RST, and its SYN is
         sent again."""
@@ -155,19 +159,21 @@ class PacketRiver:
             self._connections.drops[kind] += 1
             return None
         if kind == KIND_ICMP:
-            self._take_icmp(record)
+            self.take_error(read_icmp(record), self.hand_on_error)
             return None
         side = SIDE_RECORD.unpack_from(source.side, index * SIDE_RECORD.size) if kind == KIND_OPTIONS else ()
         return read_segment(record, source.arena[offset : offset + length], side)
 
-    def _take_icmp(self, record: InRecord) -> None:
-        error = read_icmp(record)
+    def take_error(self, error: IcmpMessage, hand_on: HandOnError | None = None) -> None:
+        """An ICMP error; without `hand_on` it is for a connection here, or for nobody."""
         connection = self._demux.find(error.flow)
         event = event_of(error, is_ipv4(error.flow), self._clock())
         if connection is not None:
             self._connections.step(connection, event)
         elif error.flow in self._demux.parked:
             self._parking.happens(error.flow, event)
+        elif hand_on is not None:
+            hand_on(error)
         else:
             self._connections.drops[SegmentDrop.ICMP_IGNORED] += 1
 
