@@ -19,6 +19,7 @@ import msgspec
 LETTER_BYTES_MAX: Final = 16_384
 DESCRIPTORS_MAX: Final = 253
 """SCM_MAX_FD of the kernel: so many go with one message."""
+RIGHTS_BYTES: Final = socket.CMSG_SPACE(array("i").itemsize * DESCRIPTORS_MAX)
 
 
 class GiveLetter(msgspec.Struct, frozen=True, tag="give"):
@@ -61,7 +62,9 @@ def receive_letter(channel: socket.socket) -> tuple[Letter, list[int]] | None:
 
     Raises: BlockingIOError when there is none yet.
     """
-    message, descriptors, _, _ = socket.recv_fds(
-        channel, LETTER_BYTES_MAX, DESCRIPTORS_MAX, socket.MSG_DONTWAIT
-    )
-    return (_decoder.decode(message), list(descriptors)) if message else None
+    # Not socket.recv_fds: before Python 3.13 it drops the flags that it is given. A child of a handler's that
+    # execs must have no link of ours.
+    flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+    message, rights, _, _ = channel.recvmsg(LETTER_BYTES_MAX, RIGHTS_BYTES, flags)
+    descriptors = [fd for _, _, octets in rights for fd in array("i", octets)]
+    return (_decoder.decode(message), descriptors) if message else None

@@ -250,27 +250,28 @@ class Worker:
         self._socket_givers.add(giver)
         self.spawn_essential(giver.hear(), "link")
         if letter.is_all and self._drain_deadline_us is None:
-            self._drain_deadline_us = self._clock() + graceful_us
+            # What rests moves, so a connection that is served is left to its own timeouts.
+            self._drain_deadline_us = NEVER_US
             self.spawn_essential(self._socket_givers.run(), "give")
-            self.spawn_essential(self._give_sockets(self._socket_givers, self._drain_deadline_us), "drain")
+            self.spawn_essential(self._give_sockets(self._socket_givers, graceful_us), "drain")
 
     def _has_room(self) -> bool:
         """Whether one more connection may be served."""
         return self._stack is not None and self._stack.connections() < self._limit
 
-    async def _give_sockets(self, givers: SocketGivers, deadline_us: int) -> None:
-        """Come to an end while all that rests is given, and what is left is served; what has not come to rest
-        in time is closed."""
+    async def _give_sockets(self, givers: SocketGivers, graceful_us: int) -> None:
+        """Come to an end while all that rests is given, and what is left is served; where nobody takes, or
+        nothing can rest, what is left has so long."""
         stack, application = self._stack, self._application
         assert stack is not None
         assert application is not None
         self.set_state(WorkerState.DRAINING)
-        await self._accept_the_rest(stack, deadline_us, is_retired=True)
+        await self._accept_the_rest(stack, self._clock() + graceful_us, is_retired=True)
         await stack.acceptor.close()
-        while (stack.has_in_flight() or givers.in_flight) and self._clock() < deadline_us:
+        while stack.has_in_flight() or givers.in_flight:
             is_asked = givers.has_looked and application.idle is None
             if is_asked or self._is_last() or not givers.goes_on:
-                await self._end_what_is_left(stack, application, deadline_us)
+                await self._end_what_is_left(stack, application, self._clock() + graceful_us)
                 break
             await Sleep(DRAIN_LOOK_US)
         await givers.finish()

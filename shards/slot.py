@@ -46,6 +46,8 @@ class Slot:
         self._run = run
         self._waits = run.plan.stack == "nfqueue" and not run.moves
         """Whether the queue is read by one after the other, instead of being given."""
+        self._has_rest = run.moves or run.plan.stack == "kernel"
+        """Whether a worker that has given what rests goes on with the rest, for as long as that takes."""
         self._empty_row = dict.fromkeys(COLUMNS, 0)
         self.kernel_row = private_row()
         """What the supervisor counts of the shard."""
@@ -64,7 +66,7 @@ class Slot:
                 setattr(self, each.role, process)
         if self.current is None:
             self.current, self.successor = self.successor, None
-        if self.retiring is not None and not self._run.moves:
+        if self.retiring is not None and not self._has_rest:
             self.retiring.stop_deadline_us = stop_deadline_us
 
     def record(self) -> ShardRecord:
@@ -91,7 +93,7 @@ class Slot:
     def is_settled(self) -> bool:
         """Whether it is served; or, where it is to end, is left with no more than what cannot move."""
         if self.is_leaving:
-            return self.current is None or (self._run.moves and self.current.state is WorkerState.DRAINING)
+            return self.current is None or (self._has_rest and self.current.state is WorkerState.DRAINING)
         return self.is_serving and not self.is_replacing
 
     @property
@@ -123,7 +125,7 @@ class Slot:
 
     def advance(self, now_us: int, graceful_us: int) -> None:
         """Retire the old worker once its successor is ready."""
-        if self._run.moves and self.retiring is not None and self.retiring.state is WorkerState.DRAINING:
+        if self._has_rest and self.retiring is not None and self.retiring.state is WorkerState.DRAINING:
             self.retired.append(self.retiring)
             self.retiring = None
         successor, old = self.successor, self.current
@@ -139,10 +141,8 @@ class Slot:
             successor.go()
 
     def _retire(self, old: WorkerProcess, takers: Sequence[WorkerProcess], deadline_us: int) -> None:
-        """Have a worker end: after its connections have gone to these, where they can."""
-        if self._run.plan.stack == "kernel" and give_connections(old, takers):
-            old.stop_deadline_us = deadline_us
-        else:
+        """Have a worker end: after its connections have gone to these, where they can; else until then."""
+        if self._run.plan.stack != "kernel" or not give_connections(old, takers):
             old.ask_to_stop(RETIRE, deadline_us)
 
     def _move_queues(self, old: WorkerProcess | None, new: WorkerProcess) -> None:

@@ -34,7 +34,9 @@ log = logging.getLogger("gossamer.worker")
 IN_FLIGHT_MAX: Final = 64
 WAIT_US: Final = 1_000
 LOOK_US: Final = 5_000
-"""How often a giver looks which of its connections have come to rest."""
+"""How often a giver looks which of its connections have come to rest, for each AT_ONCE of them."""
+AT_ONCE: Final = 64
+"""Connections that are looked at before other threads go on."""
 ROOM_LOOK_US: Final = 10_000
 """How often a taker without room looks whether it has some."""
 
@@ -139,14 +141,18 @@ class SocketGivers:
     async def run(self) -> None:
         """Give what rests, again and again, for as long as anybody takes."""
         while self.goes_on:
-            for connection in self._moving.connections():
+            connections = self._moving.connections()
+            for count, connection in enumerate(connections, 1):
                 giver = await self._next()
                 if giver is None:
                     break
                 if giver.give(connection):
                     self._givers.rotate(-1)
+                if count % AT_ONCE == 0:
+                    await Sleep(0)
             self.has_looked = True
-            await Sleep(LOOK_US)
+            # Many that are long in the midst of something cost no more than a few.
+            await Sleep(LOOK_US * (1 + len(connections) // AT_ONCE))
 
     async def _next(self) -> SocketGiver | None:
         """Who has room and was asked longest ago; None once nobody takes."""

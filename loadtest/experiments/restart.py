@@ -132,15 +132,18 @@ def run(pace: Pace, connections: int, times: int) -> Result:
 
 
 def goals_of(rounds: list[Round]) -> list[Goal]:
-    """What the functional TCP must not lose while connections move."""
-    lost = [
-        sum(values[column] for column in ("lost", "cut", "reopened"))
-        for found in rounds
-        for (stack, event), values in found.items()
-        if stack == "nfqueue" and event != "kill"
-    ]
-    name = "lost or reopened on the functional TCP, but by a kill"
-    return [goal(name, lost, 0, "", is_count=True)] if lost else []
+    """What neither stack must lose while connections move."""
+    goals = []
+    for wanted in STACKS:
+        lost = [
+            sum(values[column] for column in ("lost", "cut", "reopened"))
+            for found in rounds
+            for (stack, event), values in found.items()
+            if stack == wanted and event != "kill"
+        ]
+        name = f"lost or reopened on {wanted}, but by a kill"
+        goals += [goal(name, lost, 0, "", is_count=True)] if lost else []
+    return goals
 
 
 def _site(folder: Path) -> Path:

@@ -35,6 +35,7 @@ def test_letter__comes_as_it_was_sent(letter: Letter, count: int) -> None:
     assert found is not None
     assert (found[0], len(found[1])) == (letter, count)
     for fd in found[1]:
+        assert not os.get_inheritable(fd)
         os.close(fd)
 
 

@@ -299,7 +299,7 @@ def test_reload__refused_for_two_reasons__then_done_under_requests_and_none_is_l
     assert server.worker_pids() == before
     sighup_under_requests_loses_none(server)
     assert not set(before) & set(server.worker_pids())
-    assert all(is_gone(pid) for pid in before)
+    wait_until(lambda: all(is_gone(pid) for pid in before), "the old workers end")
     assert sum(worker["restarts"] for worker in server.status()["workers"]) == 0
 
 

@@ -145,6 +145,7 @@ def test_taker__without_room__the_rest_stays_and_is_served() -> None:
         world.new.has_room = True
         world.until(lambda: world.new.connections == 2 * IN_FLIGHT_MAX)
         assert {client.recv(100) for client in world.clients} == {b"!asks"}
+        world.until(lambda: not world.giver.in_flight)
 
 
 def test_taker_dies__what_it_does_not_serve_is_taken_back() -> None:
