@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import psutil
+import pytest
 
 from .conftest import Place, Server, wait_until
 
@@ -77,3 +78,22 @@ def test_reload__a_download_in_the_middle__goes_on_in_the_new_worker_and_the_old
     )
     assert totals["moved_lost_total"] == 0
     wait_until(lambda: server.log().count("GET /large") == 1, "one line of the access log")
+
+
+@pytest.mark.parametrize("place", ["kernel"], indirect=True)
+def test_successor_dies__a_request_in_the_middle_is_answered__and_another_serves(place: Place) -> None:
+    server = place.start("--workers", "1").wait_ready()
+    busy = place.connect(server.port())
+    busy.send(REQUEST[:20])
+    wait_until(lambda: server.status()["workers"][0]["connections"] == 1, "a connection")
+    old = reload(server)
+    wait_until(lambda: server.worker_pids() != [old], "the new worker serves")
+    (successor,) = server.worker_pids()
+    os.kill(successor, signal.SIGKILL)
+    wait_until(lambda: server.worker_pids() not in ([], [successor]), "another serves")
+    assert server.get() == (200, b"hello\n")
+    assert psutil.pid_exists(old)
+    busy.send(REQUEST[20:])
+    assert busy.recv(4096).endswith(b"hello\n")
+    wait_until(lambda: not psutil.pid_exists(old), "the old worker ends")
+    busy.close()

@@ -767,3 +767,18 @@ def test_any_pieces_and_read_sizes__same_bytes(pieces: list[bytes], reads: list[
 def test_printed__a_socket_that_is_not_connected__no_error() -> None:
     with socket.socket() as idle:
         assert repr(SockStream(idle)) == "<SockStream 0.0.0.0:0 to nobody>"
+
+
+def test_with_block__whose_thread_is_closed__awaits_nothing_and_leaves_the_stream() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stream = SockStream(ours)
+
+        async def holds() -> None:
+            async with stream:
+                await stream.recv()
+
+        thread = holds()
+        thread.send(None)
+        thread.close()
+        assert not stream.is_closed
