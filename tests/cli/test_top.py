@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from gossamer.cli.rates import ServerRates
-from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
+from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer, open_control
 from gossamer.shards.procfs import own_identity
 from gossamer.shards.rundir import RunDirectory, RunState
 
@@ -33,7 +33,7 @@ def run_dir(tmp_path: Path) -> Iterator[str]:
     directory.acquire()
     directory.write_state(RunState(owner.pid, owner.start_ticks, "127.0.0.1", 80, "nfqueue", "http://a/"))
     selector, ending = selectors.DefaultSelector(), threading.Event()
-    server = ControlServer(directory.control_path, selector, answer)
+    server = ControlServer(open_control(directory.control_path), selector, answer)
 
     def loop() -> None:
         while not ending.is_set():
