@@ -19,6 +19,7 @@ import msgspec
 from gossamer.core.printable import printable
 from gossamer.shards.accepting import SelectorListener
 from gossamer.shards.exitcode import CommandError, ExitCode, NotRunningError, command_error
+from gossamer.shards.rights import receive_rights
 
 REQUEST_BYTES_MAX: Final = 4096
 ANSWER_BYTES_MAX: Final = 1 << 20
@@ -95,7 +96,7 @@ class ControlServer:
 
     def _serve(self, client: socket.socket) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(client, REQUEST_BYTES_MAX, 1)
+            data, fds, _ = receive_rights(client, REQUEST_BYTES_MAX, 1)
             with contextlib.ExitStack() as given:
                 for fd in fds:
                     given.callback(os.close, fd)

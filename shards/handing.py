@@ -8,9 +8,10 @@ Source: unix(7), SCM_RIGHTS; dup(2).
 
 import os
 import socket
-from array import array
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
+
+from gossamer.shards.rights import receive_rights, send_rights
 
 NAME_BYTES_MAX: Final = 64
 LOG: Final = "access log"
@@ -44,10 +45,8 @@ def put_in_place(fresh_fd: int, held_fd: int) -> None:
 
 def hand_over(channel: socket.socket, name: str, fd: int) -> bool:
     """Send a descriptor to a worker; whether it went out: whoever does not read gets it later."""
-    # Not socket.send_fds: before Python 3.13 it drops the flags that it is given.
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
     try:
-        channel.sendmsg([name.encode("ascii")], rights, socket.MSG_DONTWAIT)
+        send_rights(channel, name.encode("ascii"), (fd,), socket.MSG_DONTWAIT)
     except OSError:
         return False
     return True
@@ -58,7 +57,7 @@ def take_over(
 ) -> str:
     """Take a descriptor, which then stands in place of what is held by its name, or is given to `take_new`
     where nothing is; that name, or "" when none comes any more."""
-    message, fds, _, _ = socket.recv_fds(channel, NAME_BYTES_MAX, 1, socket.MSG_DONTWAIT)
+    message, fds, _ = receive_rights(channel, NAME_BYTES_MAX, 1, socket.MSG_DONTWAIT)
     name = message.decode("ascii")
     for fd in fds:
         if name in held:

@@ -10,16 +10,14 @@ Source: unix(7), SCM_RIGHTS.
 """
 
 import socket
-from array import array
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from gossamer.shards.rights import DESCRIPTORS_MAX, receive_rights, send_rights
+
 LETTER_BYTES_MAX: Final = 16_384
-DESCRIPTORS_MAX: Final = 253
-"""SCM_MAX_FD of the kernel: so many go with one message."""
-RIGHTS_BYTES: Final = socket.CMSG_SPACE(array("i").itemsize * DESCRIPTORS_MAX)
 
 
 class GiveLetter(msgspec.Struct, frozen=True, tag="give"):
@@ -48,10 +46,8 @@ _decoder = msgspec.msgpack.Decoder(Letter)
 
 def send_letter(channel: socket.socket, letter: Letter, descriptors: Sequence[int] = ()) -> bool:
     """Send it; whether it went out."""
-    # Not socket.send_fds: before Python 3.13 it drops the flags that it is given.
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
     try:
-        channel.sendmsg([_encoder.encode(letter)], rights, socket.MSG_DONTWAIT)
+        send_rights(channel, _encoder.encode(letter), descriptors, socket.MSG_DONTWAIT)
     except OSError:
         return False
     return True
@@ -62,9 +58,5 @@ def receive_letter(channel: socket.socket) -> tuple[Letter, list[int]] | None:
 
     Raises: BlockingIOError when there is none yet.
     """
-    # Not socket.recv_fds: before Python 3.13 it drops the flags that it is given. A child of a handler's that
-    # execs must have no link of ours.
-    flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
-    message, rights, _, _ = channel.recvmsg(LETTER_BYTES_MAX, RIGHTS_BYTES, flags)
-    descriptors = [fd for _, _, octets in rights for fd in array("i", octets)]
+    message, descriptors, _ = receive_rights(channel, LETTER_BYTES_MAX, DESCRIPTORS_MAX, socket.MSG_DONTWAIT)
     return (_decoder.decode(message), descriptors) if message else None

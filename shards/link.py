@@ -13,7 +13,6 @@ import errno
 import logging
 import os
 import socket
-from array import array
 from collections import deque
 from typing import Annotated, Final, NamedTuple
 
@@ -30,6 +29,7 @@ from gossamer.core.wire.flow import FLOW_BYTES, Flow
 from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.segment import EcnBytes, Segment, SynOptions
 from gossamer.core.wire.text import octets_of
+from gossamer.shards.rights import DESCRIPTORS_MAX, receive_rights, send_rights
 
 log = logging.getLogger("gossamer.worker")
 
@@ -39,10 +39,6 @@ MESSAGE_BYTES_MAX: Final = 1 << 28
 """A connection may have much to send."""
 WRITE_BYTES: Final = 1 << 18
 """Of small messages that go with one system call."""
-CLOSED_IN_CHILDREN: Final = socket.MSG_CMSG_CLOEXEC
-"""A child of a handler's that execs must not keep a client's connection open."""
-RIGHTS_BYTES: Final = socket.CMSG_SPACE(array("i").itemsize * 253)
-"""Room for as many descriptors as the kernel lets come at a time (SCM_MAX_FD)."""
 
 
 FlowOctets = Annotated[bytes, msgspec.Meta(min_length=FLOW_BYTES, max_length=FLOW_BYTES)]
@@ -250,9 +246,8 @@ class WorkerLink:
         rest = memoryview(octets)
         try:
             while rest and not self.has_ended:
-                rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
                 try:
-                    count = self._sock.sendmsg([rest], rights)
+                    count = send_rights(self._sock, rest, () if fd is None else (fd,))
                 except BlockingIOError:
                     await FdWritable(self._descriptor)
                     continue
@@ -287,13 +282,12 @@ class WorkerLink:
         """What has come, b"" at the end. Raises: OSError."""
         while True:
             try:
-                data, rights, flags, _ = self._sock.recvmsg(READ_BYTES, RIGHTS_BYTES, CLOSED_IN_CHILDREN)
+                data, descriptors, is_cut = receive_rights(self._sock, READ_BYTES, DESCRIPTORS_MAX)
             except BlockingIOError:
                 await FdReadable(self._descriptor)
                 continue
-            for _, _, octets in rights:
-                self._fds.extend(array("i", octets))
-            if flags & socket.MSG_CTRUNC:
+            self._fds.extend(descriptors)
+            if is_cut:
                 raise OSError(errno.EMFILE, "a descriptor that came has found no room")
             return data
 

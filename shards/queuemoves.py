@@ -23,7 +23,7 @@ from gossamer.shards.steering import shared
 log = logging.getLogger("gossamer.supervisor")
 
 AT_ONCE: Final = 64
-"""Queues of one letter, of two sockets each: it bears no more than DESCRIPTORS_MAX of `shards.letters`."""
+"""Queues of one letter, of two sockets each: it bears no more than DESCRIPTORS_MAX of `shards.rights`."""
 
 
 def hand_over(

@@ -12,11 +12,12 @@ Source: unix(7), SCM_RIGHTS.
 
 import os
 import socket
-from array import array
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
+
+from gossamer.shards.rights import receive_rights, send_rights
 
 NOTE_BYTES_MAX: Final = 1 << 20
 NAME_BYTES_MAX: Final = 64
@@ -95,9 +96,7 @@ class UnheardError(Exception):
 
 def say(channel: socket.socket, said: Said, fd: int | None = None, flags: int = 0) -> None:
     """Send it. Raises: OSError."""
-    # Not socket.send_fds: before Python 3.13 it drops the flags that it is given.
-    rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
-    channel.sendmsg([_encoder.encode(said)], rights, flags)
+    send_rights(channel, _encoder.encode(said), () if fd is None else (fd,), flags)
 
 
 def hear(channel: socket.socket) -> tuple[Said, int | None] | None:
@@ -105,7 +104,7 @@ def hear(channel: socket.socket) -> tuple[Said, int | None] | None:
 
     Raises: OSError, UnheardError.
     """
-    octets, fds, _, _ = socket.recv_fds(channel, NOTE_BYTES_MAX, 1)
+    octets, fds, _ = receive_rights(channel, NOTE_BYTES_MAX, 1)
     if not octets:
         return None
     fd = fds[0] if fds else None

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from gossamer.shards.counters import private_row
-from gossamer.shards.letters import DESCRIPTORS_MAX, GiveLetter, Letter, TakeLetter
+from gossamer.shards.letters import GiveLetter, Letter, TakeLetter
 from gossamer.shards.queuemoves import AT_ONCE, hand_over, inherit, share, take_unread, unread
 from gossamer.shards.queuewords import words_of
+from gossamer.shards.rights import DESCRIPTORS_MAX
 from gossamer.shards.steering import shared
 
 QUEUES = tuple(range(100, 108))
