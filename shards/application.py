@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gossamer.core.clock import monotonic_us
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.io.serve import guarded
 from gossamer.core.io.stream import Connector, Stream
@@ -21,6 +22,7 @@ from gossamer.core.loop.continuing import Continuing
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.announcing import Announcing
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.handler_state import continuing_of
 from gossamer.shards.stack import Stack, Statistics
@@ -92,6 +94,21 @@ def open_application(plan: WorkerPlan, write: Write) -> Application:
     """The application of a configuration; a folder has a descriptor already, and its access log goes to
     `write`. Raises: ConfigError.
     """
+    application = _bare_application(plan, write)
+    options = plan.config.web
+    if not options.proxy_protocol:
+        return application
+    proxies = networks_of(options.proxy_protocol)
+    announcing = Announcing(application.serve, proxies, options.head_timeout_us, monotonic_us)
+    return msgspec.structs.replace(
+        application,
+        serve=announcing.serve,
+        statistics=lambda: {**application.statistics(), **announcing.statistics()},
+    )
+
+
+def _bare_application(plan: WorkerPlan, write: Write) -> Application:
+    """The same, for connections that need no announcing. Raises: ConfigError."""
     if plan.descriptors.root != NO_DESCRIPTOR:
         try:
             return _static_site(plan, write)

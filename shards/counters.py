@@ -69,6 +69,7 @@ TOTALS: Final = (
     "responses_4xx_total",
     "responses_5xx_total",
     "cache_hits_total",
+    "proxy_headers_refused_total",
     "bytes_in_total",
     "bytes_out_total",
     "packets_in_total",

@@ -27,6 +27,7 @@ from gossamer.core.tcp.syn_cookie import CookieSecrets
 from gossamer.core.threads.sync import Event
 from gossamer.core.wire.flow import FLOW_BYTES, Flow
 from gossamer.core.wire.icmp import IcmpMessage
+from gossamer.core.wire.proxy_protocol import NOBODY
 from gossamer.core.wire.segment import EcnBytes, Segment, SynOptions
 from gossamer.core.wire.text import octets_of
 from gossamer.shards.rights import DESCRIPTORS_MAX, receive_rights, send_rights
@@ -42,6 +43,7 @@ WRITE_BYTES: Final = 1 << 18
 
 
 FlowOctets = Annotated[bytes, msgspec.Meta(min_length=FLOW_BYTES, max_length=FLOW_BYTES)]
+AnnouncedOctets = Annotated[bytes, msgspec.Meta(max_length=FLOW_BYTES)]
 
 
 class HandedOn(msgspec.Struct, frozen=True, array_like=True, tag="packet"):
@@ -101,6 +103,7 @@ class WrittenConnection(msgspec.Struct, frozen=True, array_like=True, tag="moved
     until_us: int
     state: bytes = b""
     files: tuple[tuple[int, NamedFile], ...] = ()
+    announced: AnnouncedOctets = NOBODY
 
 
 Written = WrittenConnection | FileComes | HandedOn | ErrorHandedOn | Given | Taken | MovedSocket | Adopted
@@ -115,7 +118,7 @@ def written(message: Message) -> bytes:
     """A message as octets."""
     if not isinstance(message, MovedConnection):
         return _encoder.encode(message)
-    about = (message.until_us, message.state, message.files)
+    about = (message.until_us, message.state, message.files, message.announced)
     return _encoder.encode(WrittenConnection(message.flow, int(message.place), message.record, *about))
 
 
@@ -126,7 +129,8 @@ def read(octets: memoryview) -> Message:
         return found
     try:
         place = Standing(found.place)
-        return MovedConnection(found.flow, place, found.record, found.until_us, found.state, found.files)
+        about = (found.until_us, found.state, found.files, found.announced)
+        return MovedConnection(found.flow, place, found.record, *about)
     except ValueError as error:
         raise msgspec.DecodeError(str(error)) from error
 

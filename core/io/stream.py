@@ -19,7 +19,7 @@ from gossamer.core.loop.streamcall import Idle
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
-from gossamer.core.wire.flow import Address
+from gossamer.core.wire.flow import Address, Flow
 
 
 class Stream(Protocol):
@@ -38,6 +38,9 @@ class Stream(Protocol):
     @property
     def peer(self) -> Address:
         """The other side's socket; once it is closed, what it was."""
+
+    def announce(self, announced: Flow, /) -> None:
+        """Have `local` and `peer` say what a proxy has announced (`core.wire.proxy_protocol`)."""
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""

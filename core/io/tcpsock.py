@@ -56,12 +56,12 @@ class TcpStream(StreamBase, Connection):
     @property
     def local(self) -> Address:
         """Our socket."""
-        return local_address(self.flow)
+        return local_address(self.announced or self.flow)
 
     @property
     def peer(self) -> Address:
         """The other side's socket; once it is closed, what it was."""
-        return remote_address(self.flow)
+        return remote_address(self.announced or self.flow)
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""

@@ -110,6 +110,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Addresses and networks of proxies whose word is taken for whom they heard."""
     client_field: Literal["X-Forwarded-For", "Forwarded"] = "X-Forwarded-For"
     """Where they say it: only one, for a client may send the other."""
+    proxy_protocol: list[str] = []
+    """Addresses and networks whose connections must begin with a header of the PROXY protocol."""
     server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*\Z")] = "gossamer"
     """The Server field of every response; empty: none."""
 
@@ -170,6 +172,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         check("trusted_proxies", networks_of, self.trusted_proxies)
+        check("proxy_protocol", networks_of, self.proxy_protocol)
         check("redirects", redirects_of, self.redirects)
         check("rewrites", rewrites_of, self.rewrites)
         check("cors", Cors, self.cors)

@@ -8,9 +8,10 @@ from gossamer.shards.link import Taken, read, written
 
 
 def test_connection__on_its_way__read_as_it_was_written() -> None:
-    moved = MovedConnection(bytes(36), Standing.RESTING, b"record", 77)
+    moved = MovedConnection(bytes(36), Standing.RESTING, b"record", 77, announced=b"a" * 36)
     found = read(memoryview(written(moved)))
     assert type(found) is MovedConnection
+    assert found.announced == b"a" * 36
     assert (found.flow, found.place, found.record, found.until_us) == (
         bytes(36),
         Standing.RESTING,

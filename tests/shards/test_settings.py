@@ -78,6 +78,7 @@ def test_combine__assignment__typed_value(text: str, section: str, field: str, v
         ("log.access_log_format={who}", ["[log]", "access_log_format", "{who}", "common, combined, json"]),
         ("web.trusted_proxies=x", ["web.trusted_proxies", "a list of a text"]),
         ('web.trusted_proxies=["10.0.0.1/8"]', ["[web]", "trusted_proxies", "10.0.0.1/8"]),
+        ('web.proxy_protocol=["10.0.0.1/8"]', ["[web]", "proxy_protocol", "10.0.0.1/8"]),
         ("web.client_field=Host", ["web.client_field", "'X-Forwarded-For', 'Forwarded'"]),
         ('web.auth={"/private"="users"}', ["web.auth", "a table of a text that matches"]),
         ('web.early_hints={"/"="</a>"}', ["web.early_hints", "a list of a text that matches"]),

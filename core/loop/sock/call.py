@@ -34,7 +34,7 @@ from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.threads.waiters import Waiters
-from gossamer.core.wire.flow import Address
+from gossamer.core.wire.flow import Address, Flow, local_address, remote_address
 
 Name = Any
 """A socket's name as the kernel gives it: (host, port, ...), a path, or the bytes of a sockaddr. There is no
@@ -130,6 +130,11 @@ class Connection:
     def keep_peer(self, name: Name) -> None:
         """Keep the peer's address as whoever makes the connection knows it."""
         self.peer_name = name
+
+    def announce(self, announced: Flow) -> None:
+        """Keep what a proxy has said; NOBODY is that it has named nobody."""
+        if announced:
+            self.local_name, self.peer_name = local_address(announced), remote_address(announced)
 
     def keep_names(self) -> None:
         """Keep both addresses before the socket is closed."""

@@ -39,6 +39,7 @@ from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.threads.waiters import Waiters
 from gossamer.core.wire.flow import Address, Flow
+from gossamer.core.wire.proxy_protocol import NOBODY
 from gossamer.core.wire.text import Extent
 
 R = TypeVar("R")
@@ -50,6 +51,7 @@ class Connection:
     Each field is written by one file of this room, which says so at its head; all others only read it."""
 
     __slots__ = (
+        "announced",
         "armed_us",
         "failure",
         "flow",
@@ -75,6 +77,8 @@ class Connection:
         """None once the connection is over or in TIME-WAIT."""
         self.listener = listener
         """While it is half open or not accepted: who will hand it out."""
+        self.announced: Flow = NOBODY
+        """Whom its peer, a proxy, has said that it speaks for, and where that came to."""
         self.failure: Failure | None = None
         """Why it ended, other than by CLOSE."""
         self.is_closed = False
@@ -101,6 +105,32 @@ class Connection:
         self.on_urgent: Callable[[int], None] | None = None
         """Called when the peer marks urgent data, before any of it is received, with how many octets the mark
         is ahead (RFC 9293 3.8.5, MUST-32). It may wake a thread, but neither block nor raise."""
+
+    def announce(self, announced: Flow) -> None:
+        """Keep what a proxy has said; NOBODY is that it has named nobody."""
+        self.announced = announced
+
+
+class AnnouncedMaker(msgspec.Struct, frozen=True):
+    """Makes the stream anew of a connection of which a proxy has said something."""
+
+    make: Callable[..., Connection]
+    announced: Flow
+
+    def __call__(self, flow: Flow, tcb: Tcb, listener: "Listener | None") -> Connection:
+        connection = self.make(flow, tcb, listener)
+        connection.announce(self.announced)
+        return connection
+
+
+def maker_of(make: Callable[..., Connection], announced: Flow) -> Callable[..., Connection]:
+    """What makes such a stream."""
+    return AnnouncedMaker(make, announced) if announced else make
+
+
+def announced_by(make: Callable[..., Connection]) -> Flow:
+    """What a proxy has said of the connection that `make` makes."""
+    return make.announced if type(make) is AnnouncedMaker else NOBODY
 
 
 class Rest:

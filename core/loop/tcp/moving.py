@@ -38,7 +38,14 @@ from gossamer.core.loop.continuing import (
 )
 from gossamer.core.loop.handed_files import HandedFiles
 from gossamer.core.loop.streamcall import Idle
-from gossamer.core.loop.tcp.call import Connection, Dismissed, Listener, TcpRecvIdle
+from gossamer.core.loop.tcp.call import (
+    Connection,
+    Dismissed,
+    Listener,
+    TcpRecvIdle,
+    announced_by,
+    maker_of,
+)
 from gossamer.core.loop.tcp.closing import TcpCloseSide
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.parking import Parking
@@ -53,6 +60,7 @@ from gossamer.core.tcp.parked import pack
 from gossamer.core.tcp.tcb import Tcb, TimeWait
 from gossamer.core.threads.introspection import blocked_in
 from gossamer.core.wire.flow import Flow
+from gossamer.core.wire.proxy_protocol import NOBODY
 from gossamer.core.wire.text import Extent
 
 PARAMETERS_MAX: Final = 256
@@ -87,6 +95,8 @@ class MovedConnection(msgspec.Struct, frozen=True):
     """What its thread was about, where it was busy."""
     files: tuple[tuple[int, NamedFile], ...] = ()
     """The files of which extents stand in its send buffer, by their numbers in the record."""
+    announced: bytes = NOBODY
+    """The flow that a proxy has announced for it."""
 
 
 class Moving(Side):
@@ -159,7 +169,9 @@ class Moving(Side):
         if waiting is not None:
             return MovedConnection(flow, Standing.TIME_WAIT, encode(waiting))
         if flow in self._demux.parked:
-            return self._resting(flow, *self._parking.look_at(flow)) if self._is_dismissed(flow) else None
+            if not self._is_dismissed(flow):
+                return None
+            return self._resting(flow, self._announced(flow), *self._parking.look_at(flow))
         connection = self._demux.find(flow)
         return None if connection is None else self._saved(connection)[0]
 
@@ -170,7 +182,7 @@ class Moving(Side):
             return MovedConnection(flow, Standing.TIME_WAIT, encode(waiting))
         if not self._is_dismissed(flow):
             return None
-        moved = self._resting(flow, *self._parking.take_out(flow))
+        moved = self._resting(flow, self._announced(flow), *self._parking.take_out(flow))
         self._connections.sink.forget(flow)
         return moved
 
@@ -178,9 +190,15 @@ class Moving(Side):
         parked = self._demux.parked.get(flow)
         return type(parked) is Dismissed and self._is_ours(parked.idle)
 
+    def _announced(self, flow: Flow) -> Flow:
+        """What a proxy has said of one that is parked without a thread."""
+        parked = self._demux.parked[flow]
+        assert type(parked) is Dismissed
+        return announced_by(parked.kind)
+
     @staticmethod
-    def _resting(flow: Flow, tcb: Tcb, until_us: int) -> MovedConnection:
-        return MovedConnection(flow, Standing.RESTING, encode(tcb), until_us)
+    def _resting(flow: Flow, announced: Flow, tcb: Tcb, until_us: int) -> MovedConnection:
+        return MovedConnection(flow, Standing.RESTING, encode(tcb), until_us, announced=announced)
 
     def _left(self, connection: Connection, announce: Announce) -> MovedConnection | None:
         moved, saved = self._saved(connection)
@@ -206,7 +224,8 @@ class Moving(Side):
         if place is Standing.BUSY and saved is None:
             return None, None
         until_us, state = connection.recv_deadline_us, b"" if saved is None else saved.state
-        return MovedConnection(connection.flow, place, encode(tcb), until_us, state, files), saved
+        about = (until_us, state, files, connection.announced)
+        return MovedConnection(connection.flow, place, encode(tcb), *about), saved
 
     def _what_is_done(self, connection: Connection) -> Saved | None:
         """What its thread is about, where that can be said."""
@@ -307,10 +326,12 @@ class Moving(Side):
         if moved.place is Standing.RESTING and idle is not None and not (self._demux.is_full or is_small):
             numbers = pack(tcb)
             if numbers is not None:
-                self._parking.take_in(flow, tcb, (numbers, moved.until_us), idle, listener.make)
+                make = maker_of(listener.make, moved.announced)
+                self._parking.take_in(flow, tcb, (numbers, moved.until_us), idle, make)
                 return
         is_full = self._demux.is_full
         connection = self._placed(listener, flow, tcb, moved.place)
+        connection.announce(moved.announced)
         if is_full:
             self._reset(connection, tcb)
             return

@@ -18,7 +18,7 @@ from typing import Final
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
 from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, Idle, draining, said_of
-from gossamer.core.loop.tcp.call import Asleep, Connection, Dismissed, Parked, TcpRecvIdle
+from gossamer.core.loop.tcp.call import Asleep, Connection, Dismissed, Parked, TcpRecvIdle, maker_of
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.side import Side
@@ -113,7 +113,7 @@ class Parking(Side):
         if idle is None or is_named or not connection.recv_thread.is_alone:
             return Asleep(*kept, connection)
         self._receiving.dismiss(connection)
-        return Dismissed(*kept, idle, type(connection))
+        return Dismissed(*kept, idle, maker_of(type(connection), connection.announced))
 
     def _ticked(self, at_us: int) -> int:
         """The end of its tick, the same int for all who follow each other in one."""

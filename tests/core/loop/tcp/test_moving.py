@@ -10,6 +10,7 @@ from gossamer.core.loop.tcp.moving import MovedConnection, Standing
 from gossamer.core.sim.crowd import SERVER, CrowdedServer, flow_of, opening
 from gossamer.core.tcp.events import SetBuffers
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.segment import ACK, PSH, Segment
 
 FLOW = flow_of(0, *SERVER)
@@ -23,11 +24,17 @@ class EchoSite:
     def __init__(self) -> None:
         self.idle = Idle(self.serve, 1_000, KEEP_ALIVE_US)
         self.seen: list[object] = []
+        self.peers: list[object] = []
+        self.announced = b""
         self.holds = False
 
     async def serve(self, stream: TcpStream) -> None:
+        if self.announced:
+            stream.announce(self.announced)
+            self.announced = b""
         try:
             while True:
+                self.peers.append(stream.peer)
                 data = await (stream.recv(1_000) if self.holds else stream.recv_idle(self.idle))
                 self.seen.append(data)
                 if not data:
@@ -91,6 +98,23 @@ def test_resting__moved__the_next_request_is_answered_there(world: Move, rest_us
     assert world.new.sink.answered_total == 1
     assert world.old.loop.connections == 0
     assert world.new.loop.connections == 1
+
+
+@pytest.mark.parametrize("rest_us", [0, 20 * SECOND_US], ids=["awake", "parked"])
+def test_announced__its_peer_is_whom_the_proxy_named__parked_and_moved_too(world: Move, rest_us: int) -> None:
+    named = ("192.0.2.7", 4711)
+    world.sites[0].announced = pack_flow(("198.51.100.1", 443), named)
+    world.open()
+    world.old.rest(rest_us)
+    world.says(world.old, b"ask")
+    world.old.rest(rest_us)
+    moved = world.move()
+    assert moved.announced == pack_flow(("198.51.100.1", 443), named)
+    world.says(world.new, b"ask")
+    world.new.rest(rest_us)
+    world.says(world.new, b"ask")
+    assert (world.sites[0].seen, world.sites[1].seen) == ([b"?", b"ask"], [b"ask", b"ask"])
+    assert {*world.sites[0].peers, *world.sites[1].peers} == {named}
 
 
 def test_resting__what_is_not_acknowledged_moves_too_and_is_sent_again(world: Move) -> None:
