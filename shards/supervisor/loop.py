@@ -12,6 +12,7 @@ from typing import Final
 
 from gossamer.core.clock import NEVER_US, monotonic_us
 from gossamer.core.io.signals import SignalSocket
+from gossamer.core.printable import printable
 from gossamer.shards.admin.server import AdminServer
 from gossamer.shards.config import Config
 from gossamer.shards.control import ControlServer
@@ -26,6 +27,7 @@ from gossamer.shards.supervisor.bequest import Bequest
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.commands import Commands
 from gossamer.shards.supervisor.endings import Consequence, EndedProcess, consequence_of
+from gossamer.shards.supervisor.notifying import Notifier, ServicePhase
 from gossamer.shards.supervisor.queues import SharedQueues
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.report import status_of
@@ -71,6 +73,7 @@ class Supervisor:
         self._failure: CommandError | None = None
         self._admin: AdminServer | None = None
         self._control: ControlServer | None = None
+        self._notifier = Notifier()
 
     # The loop.
 
@@ -122,6 +125,7 @@ class Supervisor:
             self._on_ready()
         if guard is not None and not children.is_stopping:
             guard.tick(now_us)
+        self._notifier.tick(now_us, self._phase(), self._in_one_line())
         children.follow_root()
         if self._control is not None:
             self._control.tick(now_us)
@@ -165,6 +169,7 @@ class Supervisor:
                 log.warning("%s", describe_meaningless(number, "supervisor"))
 
     def _reload_loudly(self) -> None:
+        self._notifier.reload_begins()
         try:
             self._replacing.reload("SIGHUP")
         except CommandError as error:
@@ -227,6 +232,20 @@ class Supervisor:
                 self._history = history
                 slot.restarts += 1
                 slot.restart_at_us = now_us + delay_us
+
+    def _phase(self) -> ServicePhase:
+        children = self._children
+        if children.is_stopping:
+            return ServicePhase.STOPPING
+        if not children.is_ready:
+            return ServicePhase.STARTING
+        return ServicePhase.RELOADING if children.is_replacing else ServicePhase.SERVING
+
+    def _in_one_line(self) -> str:
+        """What a service manager shows."""
+        run, error = self._run, self._replacing.error
+        text = f"serves {run.config.server.target} on {run.url}, workers: {len(self._children.slots)}"
+        return printable(f"{text}; the last reload failed: {error}" if error else text)
 
     def status(self) -> ServerStatus:
         """What `gossamer status` shows."""
