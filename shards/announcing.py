@@ -33,9 +33,13 @@ log = logging.getLogger("gossamer.web")
 class Announcing:
     """Serves streams after their headers. Bounds: one header, read within `timeout_us`."""
 
-    def __init__(self, serve: Serve, proxies: Networks, timeout_us: int, clock: Clock) -> None:
+    def __init__(
+        self, serve: Serve, proxies: Networks, timeout_us: int, clock: Clock, *, with_unix: bool = False
+    ) -> None:
+        """`with_unix`: those that come by a Unix socket must announce too."""
         self._serve = serve
         self._proxies = proxies
+        self._with_unix = with_unix
         self._timeout_us = timeout_us
         self._clock = clock
         self._refused_total = 0
@@ -48,8 +52,13 @@ class Announcing:
 
     async def serve(self, stream: Stream) -> None:
         """Serve a connection once it is announced, where it has to be."""
-        if not is_among(stream.peer[0], self._proxies) or await self._is_announced(stream):
+        if not self._has_to_announce(stream) or await self._is_announced(stream):
             await self._serve(stream)
+
+    def _has_to_announce(self, stream: Stream) -> bool:
+        # Whoever comes by a Unix socket has no address.
+        host = stream.peer[0]
+        return is_among(host, self._proxies) if host else self._with_unix
 
     async def _is_announced(self, stream: Stream) -> bool:
         """Whether a header has come; the connection is closed where none has."""

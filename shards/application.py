@@ -29,6 +29,7 @@ from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
 from gossamer.shards.web.log_layout import Where, layout_of
+from gossamer.shards.web.options import UNIX_PROXIES, proxies_of
 from gossamer.shards.web.passwords import PasswordFileError
 from gossamer.shards.web.site import StaticSite
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
@@ -98,8 +99,13 @@ def open_application(plan: WorkerPlan, write: Write) -> Application:
     options = plan.config.web
     if not options.proxy_protocol:
         return application
-    proxies = networks_of(options.proxy_protocol)
-    announcing = Announcing(application.serve, proxies, options.head_timeout_us, monotonic_us)
+    announcing = Announcing(
+        application.serve,
+        proxies_of(options.proxy_protocol),
+        options.head_timeout_us,
+        monotonic_us,
+        with_unix=UNIX_PROXIES in options.proxy_protocol,
+    )
     return msgspec.structs.replace(
         application,
         serve=announcing.serve,

@@ -38,6 +38,11 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: Port = 8080
     """0 lets the kernel choose one."""
+    uds: str = ""
+    """The path of a Unix socket to listen on instead of a port."""
+    fd: Annotated[int, Meta(ge=-1, le=2**31 - 1)] = -1
+    """The number of a listening socket that the server was started with, to serve instead of a port; -1 is
+    none."""
     workers: WorkerCount | Literal["auto"] = "auto"
     """"auto" is one for each CPU that this process may use and has time for, or PYTHON_CPU_COUNT."""
     stack: Stack = "auto"
@@ -62,6 +67,10 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     timeout_graceful_shutdown_us: NotNegative = 10_000_000
     disk_spin_us: Annotated[int, Meta(ge=0, le=100_000)] = SPIN_US
     """How long a worker stays awake for a read of the disk, instead of sleeping until it is done."""
+
+    def __post_init__(self) -> None:
+        if self.uds and self.fd >= 0:
+            raise ValueError(f"uds: found {self.uds!r} beside fd = {self.fd}; allowed: one of both")
 
 
 class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,6 +17,7 @@ from gossamer.ffi.silence import drop_all_received
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
 from gossamer.shards.frames import legacy_in_the_way
+from gossamer.shards.given import address_in, is_given, open_given, remove_unix
 from gossamer.shards.plan import RunPlan
 from gossamer.shards.refusing import refuse_new
 from gossamer.shards.succession import (
@@ -101,6 +102,10 @@ class Opened(contextlib.ExitStack):
         self.queues: dict[int, tuple[int, ...]] = {}
         """The descriptors of each, by its number: its own, and that of its SYNs where they have one. None
         where workers open their own."""
+        self._is_given = False
+        """Whether it is no port of ours that is listened on (`shards.given`)."""
+        self._path = ""
+        """Of the Unix socket that is ours."""
         self._reserved = NO_DESCRIPTOR
         self._raw: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR)
         self._frames = NO_DESCRIPTOR
@@ -145,6 +150,13 @@ class Opened(contextlib.ExitStack):
 
     def open_port(self, config: Config, stack: str, workers: int) -> None:
         """Listen once for each worker, or reserve the port. Raises: CannotStartError."""
+        if is_given(config.server):
+            given = self.enter_context(open_given(config))
+            self.host, self.port = address_in(given)
+            self.know_given(config)
+            for shard in range(workers):
+                self._listening[shard] = self.enter_context(given.dup())
+            return
         if stack == "nfqueue":
             reserved = self.enter_context(reserve_port(self.host, self.port, silently=True))
             self.port = reserved.getsockname()[1]
@@ -156,8 +168,18 @@ class Opened(contextlib.ExitStack):
         for shard in range(workers):
             self.add_listening(config, shard)
 
+    def know_given(self, config: Config) -> None:
+        """What is listened on is such a socket, where the configuration says so."""
+        self._is_given = is_given(config.server)
+        if config.server.uds:
+            self._path = os.path.abspath(config.server.uds)
+            self.callback(self._remove_path)
+
     def add_listening(self, config: Config, shard: int) -> None:
         """Listen for a worker that is to come. Raises: CannotStartError."""
+        if is_given(config.server):
+            self._listening[shard] = self.enter_context(next(iter(self._listening.values())).dup())
+            return
         listening = self.enter_context(_bind(self.host, self.port, share=True))
         if config.tcp.defer_accept_us:
             seconds = -(-config.tcp.defer_accept_us // SECOND_US)
@@ -209,9 +231,19 @@ class Opened(contextlib.ExitStack):
     def refuse_new(self, shard: int | None = None) -> None:
         """Have the listening socket of a shard, or every one, refuse what is new; what is in its queues can
         still be accepted. While others listen, they get what is new."""
+        if self._is_given:
+            if shard is None:
+                self._remove_path()
+            return
         for number, listening in self._listening.items():
             if shard in (None, number):
                 refuse_new(listening)
+
+    def _remove_path(self) -> None:
+        """Once: another server may have the path afterwards."""
+        path, self._path = self._path, ""
+        if path:
+            remove_unix(path)
 
     def descriptors(self, shard: int, liveness: int, queues: tuple[int, ...] = ()) -> Descriptors:
         """What the worker of that shard inherits, with these queues."""

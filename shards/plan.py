@@ -13,6 +13,7 @@ import msgspec
 
 from gossamer.shards.config import WORKERS_MAX, Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
+from gossamer.shards.given import is_given
 
 QUEUES_FOR_EACH: Final = 4
 """So many queues there are for each of the most workers that there may be."""
@@ -83,8 +84,15 @@ class RunPlan(msgspec.Struct, frozen=True):
 
 
 def choose_stack(config: Config, facts: MachineFacts) -> tuple[Literal["kernel", "nfqueue"], str]:
-    """The stack, and why. Raises: CannotStartError when the one that was asked for cannot be had."""
+    """The stack, and why. Raises: CannotStartError when the one that was asked for cannot be had;
+    ConfigError."""
     wanted = config.server.stack
+    if wanted == "nfqueue" and is_given(config.server):
+        raise ConfigError(
+            "--stack nfqueue: found beside server.uds or server.fd; allowed: kernel, whose socket that is"
+        )
+    if is_given(config.server):
+        return "kernel", "its listening socket is no port of ours"
     if wanted == "kernel":
         return "kernel", "as configured"
     if not facts.nfqueue_obstacle:

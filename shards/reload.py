@@ -11,7 +11,7 @@ import msgspec
 from gossamer.shards.config import AdminConfig, Config, NfqueueConfig
 
 FIXED_KEYS: Final[dict[str, tuple[str, ...]]] = {
-    "server": ("host", "port", "stack", "user", "seccomp", "run_dir", "pin_cpus", "backlog"),
+    "server": ("host", "port", "uds", "fd", "stack", "user", "seccomp", "run_dir", "pin_cpus", "backlog"),
     "admin": AdminConfig.__struct_fields__,
     "nfqueue": NfqueueConfig.__struct_fields__,
 }

@@ -61,9 +61,9 @@ def base_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"gossamer-{os.geteuid()}"
 
 
-def default_run_dir(port: int) -> Path:
-    """The run directory of the server on that port."""
-    return base_directory() / str(port)
+def default_run_dir(name: int | str) -> Path:
+    """The run directory of the server on that port, or of that name."""
+    return base_directory() / str(name)
 
 
 class RunDirectory:

@@ -342,7 +342,8 @@ class Worker:
     ) -> None:
         self.set_state(WorkerState.DRAINING)
         application.begin_end()
-        await self._accept_the_rest(stack, deadline_us, is_retired=is_retired)
+        if not stack.is_kept:
+            await self._accept_the_rest(stack, deadline_us, is_retired=is_retired)
         await stack.acceptor.close()
         await self._end_what_is_left(stack, application, deadline_us)
         self.beat()

@@ -37,6 +37,8 @@ class Stack(msgspec.Struct, frozen=True):
     """Opens connections; None on a functional TCP that was given no local ports."""
     observe: Callable[[Observer | None], None] | None = None
     """Shows every step of every connection; None on kernel sockets."""
+    is_kept: bool = False
+    """Whether somebody else has the listening socket too: what waits in its queue when we end is not lost."""
     mobility: Mobility | None = None
     """Gives queues to other workers, and takes them; None where none can move."""
     sockets: SockMoving | None = None

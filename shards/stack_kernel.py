@@ -2,10 +2,13 @@
 
 import socket
 from functools import partial
+from socket import AF_UNIX
 
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
+from gossamer.core.io.unix import UnixAcceptor
 from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.given import address_in, is_given
 from gossamer.shards.refusing import refuse_new
 from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import WorkerPlan
@@ -18,14 +21,16 @@ def stack_builder(_plan: WorkerPlan) -> BuildStack:
 
 def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     """Plug the loop in, and listen on the inherited socket."""
+    server = plan.config.server
     loop, listening = SockLoop(), socket.socket(fileno=plan.descriptors.listening)
     scheduler.add_loop(loop)
-    loop.moving.serves(listening.getsockname()[1], SockStream)
+    loop.moving.serves(address_in(listening)[1], SockStream)
     return Stack(
-        acceptor=SockAcceptor(listening),
+        acceptor=UnixAcceptor(listening) if listening.family == AF_UNIX else SockAcceptor(listening),
         interrupt_receivers=loop.interrupt_receivers,
         hand_over=lambda: None,  # the successor listens on the same socket, which refuses nobody
-        refuse_new=partial(refuse_new, listening),
+        refuse_new=(lambda: None) if is_given(server) else partial(refuse_new, listening),
+        is_kept=server.fd >= 0,
         connections=lambda: loop.statistics()["connections"],
         has_in_flight=lambda: loop.statistics()["connections"] > 0,
         statistics=loop.statistics,

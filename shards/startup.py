@@ -23,6 +23,7 @@ from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.content import Content
 from gossamer.shards.control import open_control
 from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
+from gossamer.shards.given import UNIX, is_given
 from gossamer.shards.imports import warn_of_imports
 from gossamer.shards.keeper.deposit import Deposit
 from gossamer.shards.keeper.forking import start_keeper
@@ -97,6 +98,8 @@ class ServerRun(contextlib.ExitStack):
     @property
     def url(self) -> str:
         """Where a browser finds the server."""
+        if self.opened.host.startswith(UNIX):
+            return self.opened.host
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.opened.host, self.opened.host)
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"http://{bracketed}:{self.opened.port}/"
@@ -258,7 +261,8 @@ class ServerRun(contextlib.ExitStack):
 
     def _open_directory(self) -> None:
         configured = self.config.server.run_dir
-        self.directory = RunDirectory(Path(configured) if configured else default_run_dir(self.opened.port))
+        name = self.opened.port or self.opened.host.replace("/", "-")
+        self.directory = RunDirectory(Path(configured) if configured else default_run_dir(name))
         self.directory.acquire()
         self.callback(self.directory.release)
         self.control = self.enter_context(open_control(self.directory.control_path))
@@ -352,6 +356,7 @@ class ServerRun(contextlib.ExitStack):
         self.warnings += warnings
         self.opened = Opened(record.host, record.port)
         self.opened.take(descriptors)
+        self.opened.know_given(self.config)
         self.opened.why_packets = record.why_packets
         if self.plan.stack == "nfqueue":
             self._steering = Steering(self.plan.queues, self.secrets.hmark, record.port)
@@ -393,7 +398,8 @@ class ServerRun(contextlib.ExitStack):
         worker_identity(self.config)
         self._start_keeper()
         host = resolve_host(self.config.server.host)
-        self._require_loopback(host)
+        if not is_given(self.config.server):
+            self._require_loopback(host)
         if not missing_rights(FIREWALL_RIGHTS):
             with allocation_lock():
                 self._remove_dead_rules()

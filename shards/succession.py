@@ -98,7 +98,8 @@ class ServerRecord(msgspec.Struct, frozen=True):
     config: Config
     plan: RunPlan
     host: str
-    port: Annotated[int, Meta(ge=1, le=65535)]
+    port: Annotated[int, Meta(ge=0, le=65535)]
+    """0 on a Unix socket."""
     owners: dict[int, ShardNumber]
     shards: tuple[ShardRecord, ...]
     wanted: Annotated[int, Meta(ge=1)]

@@ -24,6 +24,7 @@ from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.content import check_files, target_kind
 from gossamer.shards.exitcode import ConfigError
+from gossamer.shards.given import activated
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import about, configure_logging
 from gossamer.shards.machine import require_machine
@@ -46,6 +47,8 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "target": ("server", "target"),
     "host": ("server", "host"),
     "port": ("server", "port"),
+    "uds": ("server", "uds"),
+    "fd": ("server", "fd"),
     "workers": ("server", "workers"),
     "stack": ("server", "stack"),
     "user": ("server", "user"),
@@ -119,7 +122,8 @@ def config_loader(context: click.Context) -> Callable[[], Config]:
     def load() -> Config:
         of_file = read_config_file(Path(path)) if path is not None else []
         of_environment = settings_of_environment(os.environ)
-        return combine([*of_file, *of_environment, *from_environment, *assigned, *from_options])
+        config = combine([*of_file, *of_environment, *from_environment, *assigned, *from_options])
+        return activated(config, os.environ, os.getpid())
 
     return load
 
@@ -186,6 +190,8 @@ def shell_word(path: str) -> str:
 @click.option("--config", "config", envvar="GOSSAMER_CONFIG", metavar="FILE", help="Read this config.toml.")
 @_option("host", "Address to listen on; 0.0.0.0 or :: is any.  [127.0.0.1]")
 @_option("port", "Port to listen on; 0 is any free one.  [8080]")
+@_option("uds", "Listen on this Unix socket instead of a port.")
+@_option("fd", "Serve the listening socket that the server was started with as this descriptor.")
 @_option("workers", "Worker processes, or auto: one for each CPU that there is time for.  [auto]", "-w")
 @_option("stack", "auto, kernel or nfqueue; auto takes nfqueue where the machine allows it.  [auto]")
 @_option("user", "Whom workers become when started by root; auto is nobody where possible.  [auto]")

@@ -67,8 +67,8 @@ class AccessLog:
 
 
 def peer_host(stream: Stream) -> str:
-    """The peer's address; NONE once it is gone."""
+    """The peer's address; NONE once it is gone, and at a Unix socket."""
     try:
-        return stream.peer[0]
+        return stream.peer[0] or NONE
     except OSError:
         return NONE

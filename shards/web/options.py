@@ -4,12 +4,12 @@ Owns the [web] section of config.toml. It knows nothing of how they are read or 
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, field
 
-from gossamer.core.http.forwarded import networks_of
+from gossamer.core.http.forwarded import Networks, networks_of
 from gossamer.core.http.limits import MessageLimits
 from gossamer.shards.web.caching import CachingRules
 from gossamer.shards.web.cors import Cors
@@ -49,6 +49,15 @@ def check(key: str, read: Callable[..., object], *values: Any) -> None:
         read(*values)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from error
+
+
+UNIX_PROXIES: Final = "unix"
+"""Among addresses: whoever comes by a Unix socket."""
+
+
+def proxies_of(texts: list[str]) -> Networks:
+    """The addresses and networks of a list in which UNIX_PROXIES may stand. Raises: ValueError."""
+    return networks_of([text for text in texts if text != UNIX_PROXIES])
 
 
 class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,7 +120,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     client_field: Literal["X-Forwarded-For", "Forwarded"] = "X-Forwarded-For"
     """Where they say it: only one, for a client may send the other."""
     proxy_protocol: list[str] = []
-    """Addresses and networks whose connections must begin with a header of the PROXY protocol."""
+    """Addresses and networks whose connections must begin with a header of the PROXY protocol; "unix" are
+    those of a Unix socket."""
     server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*\Z")] = "gossamer"
     """The Server field of every response; empty: none."""
 
@@ -172,7 +182,7 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         check("trusted_proxies", networks_of, self.trusted_proxies)
-        check("proxy_protocol", networks_of, self.proxy_protocol)
+        check("proxy_protocol", proxies_of, self.proxy_protocol)
         check("redirects", redirects_of, self.redirects)
         check("rewrites", rewrites_of, self.rewrites)
         check("cors", Cors, self.cors)
