@@ -228,8 +228,10 @@ PACKAGES: Final = {
     "chromium": "chromium",
     "curl": "curl",
     "ethtool": "ethtool",
+    "haproxy": "haproxy",
     "nginx": "nginx-light",
     "setpriv": "util-linux",
+    "systemd-analyze": "systemd",
     "tshark": "tshark",
     "wrk": "wrk",
 }
