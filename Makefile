@@ -24,6 +24,9 @@ SECONDS ?= 300
 # How many runs of each kind `make sim-soak` makes.
 SEEDS ?= 1000
 
+# In which order `make soak` does its faults.
+SOAK_SEED ?= 1
+
 # How far `make model` goes in each scenario.
 DEPTH ?= 40
 WORLDS ?= 500000
@@ -37,7 +40,7 @@ LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/h
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/shards/test_scaling.py tests/cli/test_sim.py tests/test_native_build.py
 test test-long check test-container lowest golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test test-long setup check bench load-truth fuzz model sim-soak interop build native test-native docs clean help system system-test setup-test golden \
+.PHONY: run test test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs clean help system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -105,6 +108,10 @@ fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a who
 
 model: setup-test ## every interleaving of two small ends, users, timers and network, DEPTH moves deep
 	$(BIN)/python -m gossamer.core.sim.model --depth $(DEPTH) --worlds $(WORLDS)
+
+soak: setup-test ## faults done to a running server under requests: recovery, what is lost, what is left; SOAK_SEED (root)
+	$(BIN)/python -m gossamer.loadtest.soak --seed $(SOAK_SEED) --stack nfqueue
+	$(BIN)/python -m gossamer.loadtest.soak --seed $(SOAK_SEED) --stack kernel
 
 golden: $(INSTALLED) ## compute the simulator's golden table anew: look at the difference before you keep it
 	$(BIN)/gossamer sim --golden --congestion newreno > tests/core/sim/golden.txt
