@@ -133,6 +133,10 @@ def test_site__behind_a_proxy__logs_its_clients(place: Place, tmp_path: Path) ->
             if begin:
                 client.sendall(request)
                 assert client.recv(65536)
-    wait_until(lambda: log.read_text() == "192.0.2.7 200\n" * 2, "two lines of the access log")
-    (worker,) = server.status()["workers"]
-    assert worker["totals"]["proxy_headers_refused_total"] == 1
+                assert server.command("reload").returncode == 0
+                client.sendall(request)
+                assert client.recv(65536).startswith(b"HTTP/1.1 200")
+    wait_until(lambda: log.read_text() == "192.0.2.7 200\n" * 3, "three lines of the access log")
+    wait_until(
+        lambda: server.status()["workers"][0]["totals"]["proxy_headers_refused_total"] == 1, "the refusal"
+    )

@@ -35,6 +35,7 @@ from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.threads.waiters import Waiters
 from gossamer.core.wire.flow import Address, Flow, local_address, remote_address
+from gossamer.core.wire.proxy_protocol import NOBODY
 
 Name = Any
 """A socket's name as the kernel gives it: (host, port, ...), a path, or the bytes of a sockaddr. There is no
@@ -64,6 +65,7 @@ class Connection:
     Each field is written by one file of this room, or by this record itself; all others only read it."""
 
     __slots__ = (
+        "announced",
         "armed_us",
         "can_recv",
         "can_send",
@@ -86,6 +88,8 @@ class Connection:
 
     def __init__(self, sock: SocketType) -> None:
         self.sock = sock
+        self.announced: Flow = NOBODY
+        """Whom its peer, a proxy, has said that it speaks for, and where that came to."""
         self.can_recv = True
         """Whether a recv may bring something: False once it is drained, until the next event."""
         self.can_send = True
@@ -134,6 +138,7 @@ class Connection:
     def announce(self, announced: Flow) -> None:
         """Keep what a proxy has said; NOBODY is that it has named nobody."""
         if announced:
+            self.announced = announced
             self.local_name, self.peer_name = local_address(announced), remote_address(announced)
 
     def keep_names(self) -> None:

@@ -37,6 +37,7 @@ from gossamer.core.loop.sock.sending import SockSendSide
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.introspection import blocked_in
+from gossamer.core.wire.proxy_protocol import NOBODY
 from gossamer.core.wire.text import Extent
 
 NO_PORT = 0
@@ -51,6 +52,8 @@ class MovedSocket(msgspec.Struct, frozen=True, array_like=True, tag="socket"):
     """Whether it was in the midst of what its thread was about; else between two requests."""
     state: bytes = b""
     """What that was."""
+    announced: bytes = NOBODY
+    """The flow that a proxy has announced for it."""
 
 
 class SockMoving:
@@ -112,12 +115,12 @@ class SockMoving:
         if connection.linger_us < NEVER_US:
             return None  # How long its close waits is known here alone.
         if self._is_resting(connection):
-            moved = MovedSocket(is_busy=False)
+            moved = MovedSocket(is_busy=False, announced=connection.announced)
         else:
             saved = self._what_is_done(connection)
             if saved is None:
                 return None
-            moved = MovedSocket(is_busy=True, state=saved.state)
+            moved = MovedSocket(is_busy=True, state=saved.state, announced=connection.announced)
             self._announce(connection, saved, announce)
         sock = connection.sock
         self._closing.let_go(connection)
@@ -171,6 +174,7 @@ class SockMoving:
         self._in_total += 1
         connection = self._make(sock)
         connection.keep_peer(peer_name)
+        connection.announce(moved.announced)
         self._connections.add(connection)
         try:
             thread = self._thread_of(connection, moved)
