@@ -7,7 +7,8 @@ meanwhile, over the time that it took to be sent or to be acknowledged, whicheve
 An ACK that only fills a hole with what was sent again gives no sample: which transmission it answers is not
 known.
 
-Source: draft-cheng-iccrg-delivery-rate-estimation-00 3.
+Source: draft-cheng-iccrg-delivery-rate-estimation-00 3; draft-ietf-ccwg-bbr-06 4.1.2 (what was in flight and
+lost).
 """
 
 from bisect import bisect_left
@@ -34,11 +35,38 @@ class Rate(msgspec.Struct, frozen=True, gc=False):
     """Whether a lack of data held sending back, so that it left more slowly than it might have."""
     round_trip_us: int = -1
     """How long ago it was sent; -1 where only its neighbours' time is kept."""
+    in_flight_bytes: int = 0
+    """rs.tx_in_flight: what was in the network once it was sent, itself among it."""
+    lost_bytes: int = 0
+    """rs.lost: taken for lost since."""
 
     @property
     def bytes_per_second(self) -> int:
         """The sample."""
         return self.delivered_bytes * SECOND_US // self.interval_us if self.interval_us > 0 else 0
+
+
+class LostRun(msgspec.Struct, frozen=True, gc=False):
+    """The last of what an ACK has shown to be lost, where it was sent but once."""
+
+    in_flight_bytes: int
+    """What was in the network once it was sent, itself among it."""
+    lost_bytes: int
+    """Taken for lost since, itself among it."""
+    is_app_limited: bool
+
+
+class Delivered(msgspec.Struct, frozen=True, gc=False):
+    """What an ACK says of delivery."""
+
+    delivery: Delivery
+    """`Tcb.delivery` after it."""
+    news_bytes: int
+    """Delivered by it, selectively or not."""
+    lost_bytes: int
+    """Taken for lost with it."""
+    rate: Rate | None = None
+    lost: LostRun | None = None
 
 
 def begun(tcb: Tcb, now_us: int) -> Delivery:
@@ -70,32 +98,68 @@ def _position(tcb: Tcb) -> Seq:
     return seq_add(tcb.snd_una, beyond)
 
 
-def after_ack(before: Tcb, tcb: Tcb, pipe_bytes: int, now_us: int) -> tuple[Delivery, int, Rate | None]:
-    """`delivery` after an ACK that `tcb` has taken in, how much it delivered, and its sample."""
+def after_ack(before: Tcb, tcb: Tcb, pipes: tuple[int, int], now_us: int) -> Delivered:
+    """What an ACK says that `tcb` has taken in; `pipes` is what was in the network before it, and now."""
+    pipe_before, pipe = pipes
     delivery, position = before.delivery or begun(before, now_us), _position(tcb)
     news = max(seq_diff(position, delivery.position), 0)
+    lost_bytes = max(pipe_before - news - pipe, 0)
     total = delivery.delivered_bytes + news
-    bubble_bytes = _bubble(tcb, delivery, total, pipe_bytes)
-    after = replace(delivery, delivered_bytes=total, app_limited_bytes=bubble_bytes)
+    bubble_bytes = _bubble(tcb, delivery, total, pipe)
+    lost_total = delivery.lost_bytes + lost_bytes
+    after = replace(delivery, delivered_bytes=total, app_limited_bytes=bubble_bytes, lost_bytes=lost_total)
+    lost = _newest_lost(before, tcb, lost_total) if lost_bytes else None
     if not news:
-        return after, 0, None
+        return Delivered(after, 0, lost_bytes, None, lost)
     after = replace(after, delivered_at_us=now_us, position=position)
     run = _newest_delivered(before, tcb)
     if run is None or run.delivery is None or run.retransmitted:
-        return after, news, None
-    rate = _sample(run, run.delivery, total, now_us, run.right == _edge(tcb))
-    return replace(after, first_sent_at_us=run.sent_at_us), news, rate
+        return Delivered(after, news, lost_bytes, None, lost)
+    rate = _sample(run, run.delivery, after, _edge(tcb))
+    return Delivered(replace(after, first_sent_at_us=run.sent_at_us), news, lost_bytes, rate, lost)
 
 
-def _sample(run: Run, sent: Delivery, total: int, now_us: int, is_exact: bool) -> Rate:
+def _sample(run: Run, sent: Delivery, after: Delivery, edge: Seq) -> Rate:
+    """The sample of a run that was delivered up to `edge` by the ACK that came last."""
+    now_us = after.delivered_at_us
     return Rate(
-        delivered_bytes=total - sent.delivered_bytes,
+        delivered_bytes=after.delivered_bytes - sent.delivered_bytes,
         # 3.3: "it uses the longer of the send_elapsed and ack_elapsed".
         interval_us=max(run.sent_at_us - sent.first_sent_at_us, now_us - sent.delivered_at_us),
         prior_bytes=sent.delivered_bytes,
         is_app_limited=sent.app_limited_bytes > 0,
-        round_trip_us=now_us - run.sent_at_us if is_exact else -1,
+        round_trip_us=now_us - run.sent_at_us if run.right == edge else -1,
+        in_flight_bytes=_in_flight(sent, edge),
+        lost_bytes=after.lost_bytes - sent.lost_bytes,
     )
+
+
+def _in_flight(sent: Delivery, edge: Seq) -> int:
+    """What was in the network when new data up to `edge` was sent: all before it that had not arrived, since
+    what was lost goes again before new data does."""
+    return (edge - sent.position) & MASK
+
+
+def _newest_lost(before: Tcb, tcb: Tcb, lost_total: int) -> LostRun | None:
+    """The farthest octet of what this ACK has shown to be lost, when all that was lost before lies behind
+    it."""
+    edge = _lost_edge(tcb)
+    if not seq_lt(_lost_edge(before), edge):
+        return None
+    index = bisect_left(
+        tcb.transmissions, (edge - tcb.snd_una) & MASK, key=lambda run: (run.right - tcb.snd_una) & MASK
+    )
+    run = tcb.transmissions[index] if index < len(tcb.transmissions) else None
+    if run is None or run.delivery is None:
+        return None
+    sent = run.delivery
+    return LostRun(_in_flight(sent, edge), lost_total - sent.lost_bytes, sent.app_limited_bytes > 0)
+
+
+def _lost_edge(tcb: Tcb) -> Seq:
+    """The end of the farthest octet that is taken for lost."""
+    recovery = tcb.recovery
+    return recovery.lost[-1][1] if recovery is not None and recovery.lost else tcb.snd_una
 
 
 def _bubble(tcb: Tcb, delivery: Delivery, total: int, pipe_bytes: int) -> int:

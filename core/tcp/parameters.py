@@ -70,33 +70,72 @@ PACING_QUANTUM_US: Final = MILLISECOND_US
 
 PACING_QUANTUM_BYTES_MAX: Final = 64_000
 
-BBR_HIGH_GAIN: Final = 2.885
-"""2 / ln 2: the least gain with which the rate doubles each round. Source:
-draft-cardwell-iccrg-bbr-congestion-control-00 4.3.2.1, as the next eight."""
+BBR_STARTUP_GAIN: Final = 2.77
+"""StartupPacingGain, 4 * ln 2: the least gain with which the rate doubles each round. Source:
+draft-ietf-ccwg-bbr-06 2, as the next ones up to BBR_RENO_ROUNDS_MAX."""
+
+BBR_DRAIN_GAIN: Final = 0.5
+"""DrainPacingGain."""
+
+BBR_PACING_PERCENT: Final = 99
+"""100 - PacingMarginPercent: a little less than what is delivered, so that queues shrink."""
 
 BBR_CWND_GAIN: Final = 2.0
-"""Bandwidth-delay products of cwnd in ProbeBW: as much again for delayed and stretched ACKs."""
+"""DefaultCwndGain: bandwidth-delay products of cwnd, as much again for delayed and stretched ACKs."""
+
+BBR_CWND_GAIN_UP: Final = 2.25
+"""The same while more is tried. Source: 5.3.3.5."""
+
+BBR_LOSS_THRESHOLD: Final = 0.02
+"""LossThresh: the part of what was in flight that may be lost when bandwidth is probed."""
+
+BBR_BETA: Final = 0.7
+"""Beta: what a round trip with loss leaves of the bounds at least, as beta_cubic (RFC 9438 4.6)."""
+
+BBR_HEADROOM: Final = 0.15
+"""Headroom: the part of inflight_longterm that is left to others."""
 
 BBR_MIN_SEGMENTS: Final = 4
-"""BBRMinPipeCwnd."""
+"""MinPipeCwnd."""
 
-BBR_RATE_ROUNDS: Final = 10
-"""BtlBwFilterLen: round trips in which the best delivery rate is remembered."""
+BBR_OFFLOAD_QUANTA: Final = 3
+"""Quanta at the sender, on their way through its host, and at the receiver. Source: 5.5.8.1."""
 
-BBR_RTPROP_WINDOW_US: Final = 10 * SECOND_US
-"""RTpropFilterLen: without a smaller or equal round trip for so long, ProbeRTT looks for it."""
+BBR_EXTRA_ACKED_ROUNDS: Final = 10
+"""ExtraAckedFilterLen: round trips in which the largest burst of ACKs is remembered."""
+
+BBR_MIN_RTT_WINDOW_US: Final = 10 * SECOND_US
+"""MinRTTFilterLen."""
+
+BBR_PROBE_RTT_INTERVAL_US: Final = 5 * SECOND_US
+"""ProbeRTTInterval: without a smaller round trip for so long, ProbeRTT looks for it."""
 
 BBR_PROBE_RTT_US: Final = 200 * MILLISECOND_US
 """ProbeRTTDuration."""
 
-BBR_MARK_GAIN: Final = 0.7
-"""What a congestion mark leaves of the flight for a round trip; ours, as beta_cubic (RFC 9438 4.6)."""
+BBR_PROBE_RTT_CWND_GAIN: Final = 0.5
+"""ProbeRTTCwndGain."""
 
 BBR_FULL_GROWTH: Final = 1.25
-"""A round in which the rate grew less has not filled a larger part of the pipe."""
+"""A round in which the rate grew less has not filled a larger part of the pipe. Source: 5.3.1.2."""
 
 BBR_FULL_ROUNDS: Final = 3
 """So many of these, and the pipe is full."""
+
+BBR_STARTUP_LOSSES: Final = 6
+"""BBRStartupFullLossCnt. Source: 5.3.1.3."""
+
+BBR_DRAIN_ROUNDS: Final = 3
+"""After so many Drain is over, whatever is in flight. Source: 5.3.2."""
+
+BBR_PROBE_WAIT_US: Final = 2 * SECOND_US
+"""Between two probes, and up to a second more by chance. Source: 5.3.3.8."""
+
+BBR_PROBE_UP_ROUNDS_MAX: Final = 30
+"""So often does the growth of inflight_longterm double in one probe. Source: 5.3.3.9."""
+
+BBR_RENO_ROUNDS_MAX: Final = 63
+"""Round trips between two probes at most, where Reno would grow by less than that in them."""
 
 DUP_THRESH: Final = 3
 """Source: RFC 5681 3.2, RFC 6675 2."""

@@ -212,6 +212,8 @@ class Delivery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     app_limited_bytes: int = 0
     """C.app_limited: once so much is delivered, nothing is under way that was sent because data was short; 0
     when there is no such bubble."""
+    lost_bytes: int = 0
+    """C.lost: taken for lost by what ACKs have shown."""
 
 
 class Run(msgspec.Struct, frozen=True, gc=False, array_like=True):

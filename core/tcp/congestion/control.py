@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from gossamer.core.seq import Seq
-from gossamer.core.tcp.delivery_rate import Rate
+from gossamer.core.tcp.delivery_rate import LostRun, Rate
 from gossamer.core.tcp.tcb import Congestion, RoundTrip
 
 replace = msgspec.structs.replace
@@ -49,6 +49,10 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Taken for lost with this ACK."""
     rate: Rate | None = None
     """The sample of the delivery rate, if there is one."""
+    lost: LostRun | None = None
+    """What of `lost_bytes` was sent last, if it had not been sent before."""
+    has_sack: bool = True
+    """Whether more than one loss of a round trip can be seen."""
 
 
 class Loss(msgspec.Struct, frozen=True, gc=False, kw_only=True):

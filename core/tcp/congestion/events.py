@@ -62,8 +62,7 @@ def _with_peak(tcb: Tcb, ack: Ack) -> Congestion:
 def sampled(before: Tcb, tcb: Tcb, pipes: tuple[int, int], now_us: int, r_us: int | None) -> Tcb:
     """After any ACK, for who hears every one: `tcb` has taken it in, and so has loss recovery; `pipes` is
     what was in the network before it, and now."""
-    pipe_before, pipe = pipes
-    delivery, news, rate = delivery_rate.after_ack(before, tcb, pipe, now_us)
+    delivered = delivery_rate.after_ack(before, tcb, pipes, now_us)
     ack = Ack(
         now_us=now_us,
         acked_bytes=(tcb.snd_una - before.snd_una) & MASK,
@@ -74,14 +73,16 @@ def sampled(before: Tcb, tcb: Tcb, pipes: tuple[int, int], now_us: int, r_us: in
         round_trip=tcb.round_trip,
         r_us=-1 if r_us is None else r_us,
         is_recovering=_is_recovering(tcb),
-        pipe_bytes=pipe,
-        delivered_bytes=news,
-        delivered_total=delivery.delivered_bytes,
-        lost_bytes=max(pipe_before - news - pipe, 0),
-        rate=rate,
+        pipe_bytes=pipes[1],
+        delivered_bytes=delivered.news_bytes,
+        delivered_total=delivered.delivery.delivered_bytes,
+        lost_bytes=delivered.lost_bytes,
+        rate=delivered.rate,
+        lost=delivered.lost,
+        has_sack=tcb.agreed.sack,
     )
     congestion = control_of(tcb).on_ack(tcb.congestion, ack)
-    return replace(tcb, congestion=_paced(tcb, congestion), delivery=delivery)
+    return replace(tcb, congestion=_paced(tcb, congestion), delivery=delivered.delivery)
 
 
 def _is_recovering(tcb: Tcb) -> bool:

@@ -8,7 +8,7 @@ from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
 from gossamer.core.tcp import delivery_rate
 from gossamer.core.tcp.codec import decode, encode
-from gossamer.core.tcp.delivery_rate import Rate
+from gossamer.core.tcp.delivery_rate import Delivered, LostRun, Rate
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Tcb
 
@@ -27,8 +27,9 @@ def sampled(tcb: Tcb, acked: int, now_us: int, *blocks: tuple[int, int]) -> tupl
     sack = tuple((seq_add(tcb.snd_una, a * SMSS), seq_add(tcb.snd_una, b * SMSS)) for a, b in blocks)
     ack = seq_add(tcb.snd_una, acked * SMSS)
     after, _ = segment_arrives(tcb, replace(from_peer(tcb, sack=sack), ack=ack), now_us)
-    _, news, rate = delivery_rate.after_ack(tcb, replace(after, transmissions=tcb.transmissions), 0, now_us)
-    return after, news, rate
+    taken_in = replace(after, transmissions=tcb.transmissions)
+    found = delivery_rate.after_ack(tcb, taken_in, (0, 0), now_us)
+    return after, found.news_bytes, found.rate
 
 
 def test_first_flight__acknowledged_in_two__rate_over_the_round_trip() -> None:
@@ -79,6 +80,39 @@ def test_sack__counts_as_delivered_once() -> None:
     assert news == 2 * SMSS
     assert tcb.delivery is not None
     assert tcb.delivery.delivered_bytes == 4 * SMSS
+
+
+def heard(tcb: Tcb, pipes: tuple[int, int], now_us: int, *blocks: tuple[int, int]) -> Delivered:
+    """What delivery_rate says of an ACK of these blocks alone."""
+    sack = tuple((seq_add(tcb.snd_una, a * SMSS), seq_add(tcb.snd_una, b * SMSS)) for a, b in blocks)
+    after, _ = segment_arrives(tcb, replace(from_peer(tcb, sack=sack), ack=tcb.snd_una), now_us)
+    runs, lost = tcb.transmissions, ((tcb.snd_una, seq_add(tcb.snd_una, SMSS)),)
+    assert after.recovery is not None
+    recovery = replace(after.recovery, lost=lost)
+    return delivery_rate.after_ack(tcb, replace(after, transmissions=runs, recovery=recovery), pipes, now_us)
+
+
+def test_sample__what_was_in_flight_when_it_was_sent_and_what_was_lost_since() -> None:
+    tcb = sending(8)
+    tcb, _, rate = sampled(tcb, 2, NOW_US + 50 * MS)
+    assert rate is not None
+    assert (rate.in_flight_bytes, rate.lost_bytes) == (2 * SMSS, 0)
+    tcb, _ = send(tcb, b"x" * 4 * SMSS, NOW_US + 60 * MS)
+    # Six of the first flight are on their way, and four more.
+    found = heard(tcb, (10 * SMSS, 5 * SMSS), NOW_US + 110 * MS, (6, 10))
+    assert found.rate is not None
+    assert (found.rate.in_flight_bytes, found.rate.lost_bytes) == (10 * SMSS, SMSS)
+    assert found.delivery.lost_bytes == found.lost_bytes == SMSS
+
+
+def test_lost__what_was_in_flight_when_it_was_sent__unless_it_was_sent_before() -> None:
+    tcb = sending(8)
+    found = heard(tcb, (8 * SMSS, 3 * SMSS), NOW_US + 50 * MS, (4, 8))
+    assert found.lost == LostRun(SMSS, SMSS, is_app_limited=True)
+    again = tuple(replace(run, delivery=None, retransmitted=True) for run in tcb.transmissions)
+    sent_again = replace(tcb, transmissions=again)
+    assert heard(sent_again, (8 * SMSS, 3 * SMSS), NOW_US + 50 * MS, (4, 8)).lost is None
+    assert heard(tcb, (8 * SMSS, 4 * SMSS), NOW_US + 50 * MS, (4, 8)).lost is None, "nothing was lost"
 
 
 def test_hole_filled_by_a_retransmission__no_sample() -> None:

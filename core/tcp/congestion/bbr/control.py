@@ -1,23 +1,52 @@
-"""BBR's controls: pacing rate and cwnd, from the model and the gains of the mode.
+"""BBR's order of things with each ACK, and its pacing rate.
 
-Source: draft-cardwell-iccrg-bbr-congestion-control-00 4.2.
+Source: draft-ietf-ccwg-bbr-06 5.2, 5.6.2.
 """
+
+from typing import Final
 
 import msgspec
 
 from gossamer.core.clock import SECOND_US
-from gossamer.core.tcp.congestion.bbr.memory import Memory
-from gossamer.core.tcp.congestion.bbr.model import measured_us, updated
-from gossamer.core.tcp.congestion.bbr.modes import PROBE_BW, PROBE_RTT, in_flight_bytes, moved, saved_cwnd
+from gossamer.core.tcp.congestion.bbr import (
+    aggregation,
+    bandwidth,
+    cycle,
+    long_term,
+    min_rtt,
+    probe_bw,
+    rounds,
+    short_term,
+    startup,
+)
+from gossamer.core.tcp.congestion.bbr.inflight import next_cwnd, saved_cwnd
+from gossamer.core.tcp.congestion.bbr.memory import Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
-from gossamer.core.tcp.parameters import BBR_HIGH_GAIN, BBR_MARK_GAIN, BBR_MIN_SEGMENTS
+from gossamer.core.tcp.parameters import (
+    BBR_BETA,
+    BBR_DRAIN_GAIN,
+    BBR_MIN_SEGMENTS,
+    BBR_PACING_PERCENT,
+    BBR_STARTUP_GAIN,
+)
 from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 
+PACING_GAINS: Final[dict[int, float]] = {
+    Mode.STARTUP: BBR_STARTUP_GAIN,
+    Mode.DRAIN: BBR_DRAIN_GAIN,
+    Mode.PROBE_BW_DOWN: 0.9,
+    Mode.PROBE_BW_CRUISE: 1.0,
+    Mode.PROBE_BW_REFILL: 1.0,
+    Mode.PROBE_BW_UP: 1.25,
+    Mode.PROBE_RTT: 1.0,
+}
+"""Source: 5.6.1."""
+
 
 class Bbr(Control):
-    """Source: draft-cardwell-iccrg-bbr-congestion-control-00."""
+    """Source: draft-ietf-ccwg-bbr-06."""
 
     name = "bbr"
     memory = Memory
@@ -28,38 +57,50 @@ class Bbr(Control):
         return Congestion(cwnd, every_ack=True, memory=Memory(initial_cwnd=cwnd))
 
     def on_ack(self, congestion: Congestion, ack: Ack) -> Congestion:
-        # 4.1: BBRUpdateOnACK: the model and the mode first, then what they control.
+        # 5.2.3: the model and the mode first, then what they control.
         before: Memory = congestion.memory
-        memory = moved(updated(before, ack), congestion, ack)
+        memory = _moved(before, congestion, ack)
+        has_recovered = memory.is_recovering and not ack.is_recovering
+        if has_recovered or memory.is_recovering != ack.is_recovering:
+            memory = replace(memory, is_recovering=ack.is_recovering)
+        if has_recovered or (before.mode is Mode.PROBE_RTT and memory.mode is not Mode.PROBE_RTT):
+            # 5.6.4.4: RestoreCwnd.
+            congestion = replace(congestion, cwnd=max(congestion.cwnd, memory.prior_cwnd))
         congestion = replace(congestion, pacing_rate=_pacing_rate(congestion, memory, ack))
-        if before.mode is PROBE_RTT and memory.mode is not PROBE_RTT:
-            congestion, memory = _restored(congestion, memory)
-        congestion, memory = _with_recovery(congestion, memory, ack)
-        if memory.held_to_bytes < 0:
-            memory = replace(memory, held_to_bytes=ack.delivered_total + ack.pipe_bytes)
-        return replace(congestion, cwnd=_cwnd(congestion, memory, ack), memory=memory)
+        return replace(congestion, cwnd=next_cwnd(memory, congestion, ack), memory=memory)
 
     def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
-        # The model does not use it. The ACK that showed the loss comes next, and says whether this is a
-        # recovery and how much is in the network.
+        # 5.6.4.4: cwnd stays. The ACK that showed the loss comes next, and says how much it was.
         del loss
-        return congestion
+        return replace(congestion, memory=_saved(congestion))
 
     def on_rto(self, congestion: Congestion, loss: Loss, first: bool) -> Congestion:
-        # 4.2.3.4: "Upon an RTO, [...] BBR.prior_cwnd = BBRSaveCwnd(), cwnd = 1".
-        del first
-        memory = congestion.memory
-        memory = replace(
-            memory, prior_cwnd=saved_cwnd(memory, congestion), is_recovering=True, is_conserving=False
-        )
-        return replace(congestion, cwnd=loss.smss, memory=memory)
+        # 5.6.4.4: all is taken for lost, and one segment goes; what was in flight was too much, if it was to
+        # find out how much is.
+        memory = _saved(congestion) if first else congestion.memory
+        memory = short_term.noted(memory, memory.rounds.delivered_bytes)
+        if memory.probe.is_sample:
+            memory = long_term.lowered(
+                memory, congestion, loss.flight_bytes, loss.now_us, is_app_limited=False
+            )
+        return replace(congestion, cwnd=loss.smss, memory=replace(memory, is_recovering=True))
 
     def on_ecn(self, congestion: Congestion, loss: Loss) -> Congestion:
-        # Differs: version 1 knows no ECN, and leaves a mark unanswered. RFC 3168 6.1.2 wants an answer: less
-        # in flight, for a round trip; the rate that was measured stays.
-        cwnd = max(int(loss.flight_bytes * BBR_MARK_GAIN), BBR_MIN_SEGMENTS * loss.smss)
-        memory = replace(congestion.memory, held_to_bytes=-1)
-        return replace(congestion, cwnd=min(congestion.cwnd, cwnd), memory=memory)
+        # 3.7: the draft has no answer to marks of its own, but "the congestion controller response MUST treat
+        # any CE marks as congestion". A probe that is marked went too high; and what is in flight is bounded
+        # until the next probe as a loss would at most, though all of it is delivered.
+        memory: Memory = congestion.memory
+        if memory.mode is Mode.STARTUP:
+            memory = startup.bounded(memory)
+        elif memory.probe.is_sample:
+            memory = long_term.lowered(
+                memory, congestion, loss.flight_bytes, loss.now_us, is_app_limited=False
+            )
+        short = memory.short_term
+        octets = min(loss.flight_bytes, short.inflight_bytes)
+        octets = max(int(octets * BBR_BETA), BBR_MIN_SEGMENTS * loss.smss)
+        memory = replace(memory, short_term=replace(short, inflight_bytes=octets))
+        return replace(congestion, cwnd=min(congestion.cwnd, octets), memory=memory)
 
     def on_recovered(self, congestion: Congestion, loss: Loss) -> Congestion:
         # The ACK that ends the recovery says so itself.
@@ -67,69 +108,78 @@ class Bbr(Control):
         return congestion
 
     def on_undo(self, congestion: Congestion, before: Congestion) -> Congestion:
-        # What was learned of the path meanwhile stays true.
-        return replace(congestion, cwnd=max(congestion.cwnd, before.cwnd))
+        """HandleSpuriousLossDetection. Source: 5.5.11.2: the bounds are what they were at least, and what the
+        loss has ended goes on."""
+        memory: Memory = congestion.memory
+        then: Memory = before.memory
+        short, was = memory.short_term, then.short_term
+        short = replace(
+            short,
+            is_loss_in_round=False,
+            bw=max(short.bw, was.bw),
+            inflight_bytes=max(short.inflight_bytes, was.inflight_bytes),
+        )
+        memory = bandwidth.sought(replace(memory, short_term=short), 0)
+        longterm = max(memory.inflight_longterm, then.inflight_longterm)
+        memory = _back(replace(memory, inflight_longterm=longterm))
+        return replace(congestion, cwnd=max(congestion.cwnd, before.cwnd), memory=memory)
 
     def on_idle(self, congestion: Congestion, restart_window: int) -> Congestion:
-        # 4.3.4.4: paced at the rate that the path had, the burst that RFC 5681 4.1 fears does not happen.
+        # 5.4.1: paced at the rate that the path had, the burst that RFC 5681 4.1 fears does not happen.
         del restart_window
         memory: Memory = congestion.memory
-        rate = memory.rate if memory.mode is PROBE_BW else congestion.pacing_rate
-        return replace(congestion, pacing_rate=rate, memory=replace(memory, is_restarting=True))
+        rate = congestion.pacing_rate
+        if memory.is_in_probe_bw:
+            rate = memory.bw * BBR_PACING_PERCENT // 100
+        # What was acknowledged before the pause is no burst: with nothing counted the next ACK begins anew.
+        calm = replace(memory.aggregation, delivered_bytes=0)
+        memory = replace(memory, is_restarting=True, aggregation=calm)
+        return replace(congestion, pacing_rate=rate, memory=memory)
+
+
+def _moved(memory: Memory, congestion: Congestion, ack: Ack) -> Memory:
+    """UpdateModelAndState; before it, what this ACK shows to be lost. Source: 5.2.3, 5.2.4."""
+    rate = bandwidth.sample(memory, ack)
+    if ack.lost_bytes:
+        memory = long_term.lost(short_term.noted(memory, ack.delivered_total), congestion, ack)
+    memory = short_term.latest(memory, ack, rate)
+    memory = rounds.counted(memory, congestion, ack)
+    memory = short_term.adapted(bandwidth.measured(memory, ack, rate), congestion)
+    if ack.delivered_bytes:
+        memory = aggregation.estimated(memory, congestion, ack)
+        memory = startup.moved(bandwidth.filled(memory, ack, rate), congestion, ack)
+        memory = probe_bw.moved(memory, congestion, ack, rate)
+    memory = min_rtt.probed(min_rtt.measured(memory, ack), congestion, ack)
+    return short_term.advanced(memory, ack, rate)
+
+
+def _saved(congestion: Congestion) -> Memory:
+    """SaveStateUponLoss; the rest of it is kept for `on_undo` by whoever begins the recovery. Source:
+    5.5.11.1."""
+    memory: Memory = congestion.memory
+    return replace(memory, prior_cwnd=saved_cwnd(memory, congestion), undo_mode=0)
+
+
+def _back(memory: Memory) -> Memory:
+    """Into the mode that a loss has ended which was none."""
+    ended, now = memory.undo_mode, memory.mode
+    memory = replace(memory, undo_mode=0)
+    if ended == Mode.STARTUP and now is not Mode.STARTUP:
+        memory = replace(memory, bandwidth=replace(memory.bandwidth, is_full_reached=False))
+        return memory if now is Mode.PROBE_RTT else replace(memory, mode=Mode.STARTUP)
+    if ended == Mode.PROBE_BW_UP and now is not Mode.PROBE_BW_UP and now is not Mode.PROBE_RTT:
+        return cycle.refilling(memory)
+    return memory
 
 
 def _pacing_rate(congestion: Congestion, memory: Memory, ack: Ack) -> int:
-    """4.2.1: "if (BBR.filled_pipe || rate > BBR.pacing_rate) BBR.pacing_rate = rate", at first from the
-    initial window and one round trip."""
-    rate = int(memory.pacing_gain * memory.rate)
+    """SetPacingRate: never lower before the pipe is full; at first from the initial window and one round
+    trip."""
+    gain = PACING_GAINS[memory.mode]
+    rate = int(gain * memory.bw * BBR_PACING_PERCENT / 100)
     if not rate:
-        rtt_us = ack.round_trip.srtt_us or measured_us(ack)
-        return int(BBR_HIGH_GAIN * congestion.cwnd * SECOND_US / max(rtt_us, 1)) if rtt_us > 0 else 0
-    return rate if memory.is_pipe_filled or rate > congestion.pacing_rate else congestion.pacing_rate
-
-
-def _with_recovery(congestion: Congestion, memory: Memory, ack: Ack) -> tuple[Congestion, Memory]:
-    """Into loss recovery, through its first round, and out of it. Source: 4.2.3.4."""
-    if not ack.is_recovering:
-        if not memory.is_recovering:
-            return congestion, memory
-        memory = replace(memory, is_recovering=False, is_conserving=False)
-        return _restored(congestion, memory) if memory.mode is not PROBE_RTT else (congestion, memory)
-    if not memory.is_recovering:
-        # "cwnd = packets_in_flight + max(packets_delivered, 1); BBR.packet_conservation = true"
-        prior_cwnd = saved_cwnd(memory, congestion)
-        memory = replace(
-            memory,
-            prior_cwnd=prior_cwnd,
-            is_recovering=True,
-            is_conserving=True,
-            round_ends_at_bytes=ack.delivered_total,
-        )
-        return replace(congestion, cwnd=ack.pipe_bytes + max(ack.delivered_bytes, ack.smss)), memory
-    if memory.is_conserving and memory.is_round_start:
-        memory = replace(memory, is_conserving=False)
-    return congestion, memory
-
-
-def _restored(congestion: Congestion, memory: Memory) -> tuple[Congestion, Memory]:
-    """BBRRestoreCwnd."""
-    if memory.is_recovering:
-        return congestion, memory
-    return replace(congestion, cwnd=max(congestion.cwnd, memory.prior_cwnd)), replace(memory, prior_cwnd=0)
-
-
-def _cwnd(congestion: Congestion, memory: Memory, ack: Ack) -> int:
-    """BBRSetCwnd: towards `cwnd_gain` bandwidth-delay products, by what was delivered. Source: 4.2.3."""
-    cwnd, least = congestion.cwnd, BBR_MIN_SEGMENTS * ack.smss
-    if ack.is_recovering and ack.lost_bytes:
-        cwnd = max(cwnd - ack.lost_bytes, ack.smss)
-    if memory.is_conserving:
-        cwnd = max(cwnd, ack.pipe_bytes + ack.delivered_bytes)
-    elif ack.delivered_total >= memory.held_to_bytes:
-        target = in_flight_bytes(memory, congestion, ack.smss, memory.cwnd_gain)
-        if memory.is_pipe_filled:
-            cwnd = min(cwnd + ack.delivered_bytes, target)
-        elif cwnd < target or ack.delivered_total < memory.initial_cwnd:
-            cwnd += ack.delivered_bytes
-        cwnd = max(cwnd, least)
-    return min(cwnd, least) if memory.mode is PROBE_RTT else max(cwnd, ack.smss)
+        rtt_us = ack.round_trip.srtt_us or min_rtt.shown_us(ack)
+        return int(BBR_STARTUP_GAIN * congestion.cwnd * SECOND_US / max(rtt_us, 1)) if rtt_us > 0 else 0
+    return (
+        rate if memory.bandwidth.is_full_reached or rate > congestion.pacing_rate else congestion.pacing_rate
+    )
