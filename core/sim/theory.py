@@ -16,6 +16,10 @@ delays its ACKs; a sender that counts bytes and not ACKs (RFC 3465) grows as fas
 CUBIC_C: Final = 0.4
 CUBIC_BETA: Final = 0.7
 
+BBR_RENO_ROUNDS: Final = 62.5
+BBR_WAIT_S: Final = 2.5
+"""Round trips and seconds between two of BBR's probes at most, at their mean."""
+
 
 def bandwidth_delay_bytes(rate_bps: float, rtt_us: float) -> float:
     """What is on the way when the path is full."""
@@ -65,10 +69,20 @@ def cubic_bps(mss_bytes: int, rtt_us: float, loss: float) -> float:
     return max(window_bps(segments * mss_bytes, rtt_us), mathis_bps(mss_bytes, rtt_us, loss))
 
 
-def bbr_bps(rate_bps: float, loss: float) -> float:
-    """BBR's model of the path is its bottleneck's bandwidth: what is lost of it has to be sent again, and
-    nothing else slows it down while the loss is below its threshold."""
-    return rate_bps * (1 - loss)
+def bbr_bps(mss_bytes: int, rtt_us: float, loss: float, rate_bps: float) -> float:
+    """BBR's model of the path is its bottleneck's bandwidth; between two probes, each round trip leaves what
+    it has delivered. Where no more than a hundredth is lost the next probe finds all of it again; with more
+    it finds less than that, and has less than is said here.
+
+    Source: draft-ietf-ccwg-bbr-06 5.3.3.8.3: after N round trips the rate is "(1 - loss_rate)^N" of what it
+    was; N is that of 5.3.3.8.2, at its mean.
+    """
+    if not loss:
+        return rate_bps
+    segments = bandwidth_delay_bytes(rate_bps, rtt_us) / mss_bytes
+    rounds = max(min(segments, BBR_RENO_ROUNDS, BBR_WAIT_S * SECOND_US / rtt_us), 1.0)
+    left = float((1 - loss) ** rounds)
+    return rate_bps * (1 - loss) * (1 - left) / (rounds * loss)
 
 
 def loss_bps(congestion: str, mss_bytes: int, rtt_us: float, loss: float, rate_bps: float) -> float:
@@ -77,7 +91,7 @@ def loss_bps(congestion: str, mss_bytes: int, rtt_us: float, loss: float, rate_b
         return mathis_bps(mss_bytes, rtt_us, loss)
     if congestion == "cubic":
         return cubic_bps(mss_bytes, rtt_us, loss)
-    return bbr_bps(rate_bps, loss) if congestion == "bbr" and rate_bps else inf
+    return bbr_bps(mss_bytes, rtt_us, loss, rate_bps) if congestion == "bbr" and rate_bps else inf
 
 
 def jain(shares: list[float]) -> float:

@@ -6,7 +6,7 @@ over a frozen record; `named` finds one by the name that stands in the connectio
     newreno.py          RFC 5681, RFC 3465
     slow_start.py       RFC 5681, RFC 3465, for both
     hystart.py          RFC 9406: when the first slow start ends
-    bbr/                BBR, version 1
+    bbr/                BBR, version 3
     initial_window.py   RFC 6928, and restart after idle
     named.py            by name: ours, or "module:attribute"
     change.py           another algorithm for a living connection

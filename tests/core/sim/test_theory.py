@@ -35,8 +35,16 @@ def test_cubic__average_windows__are_those_of_rfc_9438_table_1(loss: float, segm
     assert window == pytest.approx(segments, rel=0.001)
 
 
-def test_bbr__loses_only_what_is_lost() -> None:
-    assert theory.bbr_bps(100e6, 0.02) == 98e6
+def test_bbr__loses_what_is_lost_and_half_of_what_a_probe_finds_again() -> None:
+    assert theory.bbr_bps(1_448, 50_000, 0.0, 100e6) == 100e6
+    rare = theory.bbr_bps(1_448, 50_000, 1e-6, 100e6)
+    assert rare == pytest.approx(100e6, rel=1e-4)
+    # Fifty round trips of 50 ms between two probes: the rate falls to 0.99 ** 50 of what it was.
+    often = theory.bbr_bps(1_448, 50_000, 0.01, 100e6)
+    assert often == pytest.approx(99e6 * (1 - 0.99**50) / 0.5)
+    # A product of ten segments: Reno would grow by as much in ten round trips.
+    small = theory.bbr_bps(1_000, 8_000, 0.01, 10e6)
+    assert small == pytest.approx(9.9e6 * (1 - 0.99**10) / 0.1)
 
 
 def test_jain__between_one_of_n_and_one() -> None:
