@@ -135,6 +135,7 @@ LINUX_PARAMETERS: Final = TcpParameters(
     keepalive_idle_us=NEVER_US,
     slow_start_limit=False,
     second_reduction=False,
+    growth_by_delivered=True,
     window_probe="empty",
 )
 """tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""

@@ -345,6 +345,10 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Whether one ACK raises cwnd by no more than RFC 9406 4.3 (L = 8) and RFC 3465 2.3 (L = 2) allow where
     segments are not paced. Without, it grows by all that was acknowledged, as Linux's does: sooner where ACKs
     are few, in longer bursts."""
+    growth_by_delivered: bool = False
+    """Whether cwnd grows by the octets that an ACK is the first to report, selectively or not, as Linux's
+    does: what fills a hole counts without what was reported beyond it before, and once more reordering was
+    seen than DUP_THRESH, what only reports counts too. Without, by what moves SND.UNA (RFC 3465 2.1)."""
     window_probe: Literal["octet", "empty"] = "octet"
     """What asks a peer whose window is closed: an octet of data (RFC 9293 3.8.6.1), or, as Linux has it, an
     empty segment one octet back."""

@@ -16,6 +16,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le
 from gossamer.core.tcp.congestion import events as congestion
+from gossamer.core.tcp.parameters import DUP_THRESH
 from gossamer.core.tcp.recovery import (
     discarded,
     fast,
@@ -180,11 +181,21 @@ def _delivered_bytes(recovery: Recovery, report: AckReport) -> int:
 
 def _grown(tcb: Tcb, report: AckReport) -> Tcb:
     """The algorithm hears of new data that was acknowledged."""
-    if not report.acked_bytes:
+    octets = _counted_bytes(tcb, report)
+    if not octets:
         return tcb
     flight = (report.before.snd_nxt - report.before.snd_una) & MASK
-    grown = congestion.acknowledged(tcb, report.acked_bytes, flight, report.now_us, report.r_us, report.acks)
+    grown = congestion.acknowledged(tcb, octets, flight, report.now_us, report.r_us, report.acks)
     return replace(tcb, congestion=grown)
+
+
+def _counted_bytes(tcb: Tcb, report: AckReport) -> int:
+    """By how much cwnd may grow: what moved SND.UNA, or, with `growth_by_delivered`, what has newly arrived;
+    an ACK that only reports counts once reordering is known to be more than a few segments."""
+    if not tcb.agreed.parameters.growth_by_delivered or not tcb.agreed.sack:
+        return report.acked_bytes
+    is_reordered = tcb.rack is not None and tcb.rack.reordering > DUP_THRESH
+    return report.arrived_bytes if report.acked_bytes or is_reordered else 0
 
 
 def _forgotten(tcb: Tcb) -> Tcb:
