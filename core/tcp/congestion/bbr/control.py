@@ -99,7 +99,9 @@ class Bbr(Control):
         short = memory.short_term
         octets = min(loss.flight_bytes, short.inflight_bytes)
         octets = max(int(octets * BBR_BETA), BBR_MIN_SEGMENTS * loss.smss)
-        memory = replace(memory, short_term=replace(short, inflight_bytes=octets))
+        # No loss that proves none takes it back.
+        ended: int = congestion.memory.undo_mode
+        memory = replace(memory, short_term=replace(short, inflight_bytes=octets), undo_mode=ended)
         return replace(congestion, cwnd=min(congestion.cwnd, octets), memory=memory)
 
     def on_recovered(self, congestion: Congestion, loss: Loss) -> Congestion:
@@ -126,6 +128,7 @@ class Bbr(Control):
 
     def on_idle(self, congestion: Congestion, restart_window: int) -> Congestion:
         # 5.4.1: paced at the rate that the path had, the burst that RFC 5681 4.1 fears does not happen.
+        # Differs: a ProbeRTT that a pause has outlasted is left with the next ACK, not before.
         del restart_window
         memory: Memory = congestion.memory
         rate = congestion.pacing_rate

@@ -53,7 +53,9 @@ def test_mark__is_congestion__less_in_flight_until_the_next_probe_and_the_rate_s
     assert probed.memory.short_term.inflight_bytes == UNBOUNDED
     assert BBR.on_ecn(on(UP), sign(2 * BDP)).memory.inflight_longterm == 2 * BDP
     young = replace(KNOWN, mode=Mode.STARTUP, bandwidth=replace(KNOWN.bandwidth, is_full_reached=False))
-    assert BBR.on_ecn(on(young), sign()).memory.bandwidth.is_full_reached
+    marked = BBR.on_ecn(on(young), sign())
+    assert marked.memory.bandwidth.is_full_reached
+    assert marked.memory.undo_mode == 0, "it is no loss that may turn out to be none"
 
 
 def test_undo__bounds_as_they_were__and_the_probe_that_the_loss_ended_begins_again() -> None:
@@ -95,24 +97,24 @@ def test_memory__survives_the_codec() -> None:
 
 
 def transferred(congestion: tuple[str, ...], transfer_bytes: int, **values: object) -> SimulationReport:
-    """Through 10 Mbit/s with a round trip of 50 ms."""
+    """Through 5 Mbit/s with a round trip of 50 ms."""
     scenario = Scenario(
         congestion=congestion,
         flows=len(congestion),
         transfer_bytes=transfer_bytes,
-        rate_bps=10_000_000,
+        rate_bps=5_000_000,
         delay_us=25_000,
         **values,  # type: ignore[arg-type]  # kwargs of Scenario
     )
     return Simulation(scenario, watches=len(congestion) == 1).run()
 
 
-PRODUCT = 10_000_000 // 8 * 50 // 1_000
+PRODUCT = 5_000_000 // 8 * 50 // 1_000
 
 
 def test_bottleneck__deep_buffer__full_rate_and_a_queue_of_little_more_than_one_product() -> None:
     """CUBIC fills the same buffer to the brim. The round trip is probed once."""
-    report = transferred(("bbr",), 27 << 18, queue_bytes=16 * PRODUCT)
+    report = transferred(("bbr",), 27 << 17, queue_bytes=16 * PRODUCT)
     assert report.ended_us > 5_500_000
     assert report.utilisation is not None
     assert report.utilisation > 0.93
@@ -130,7 +132,7 @@ def test_shallow_queue__cubic_keeps_its_share() -> None:
 
 def test_random_loss_of_1_percent__most_of_the_path_is_used() -> None:
     """CUBIC has a third of it."""
-    assert transferred(("bbr",), 2 << 20, loss=0.01).goodput_bps > 6_500_000
+    assert transferred(("bbr",), 3 << 19, loss=0.01).goodput_bps > 3_250_000
 
 
 @pytest.mark.parametrize("sack", [True, False])
