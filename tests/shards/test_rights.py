@@ -1,4 +1,4 @@
-"""Descriptors between processes: whole, closed in what a receiver executes, told of where there is no room."""
+"""Descriptors between processes: whole, closed in what a receiver executes, told of where none fits."""
 
 import os
 import resource
