@@ -15,12 +15,13 @@ setup(
     ],
     ext_modules=[
         Extension(
-            "gossamer.ffi._await",
-            ["gossamer/ffi/src/await.c"],
+            f"gossamer.ffi._{name}",
+            [f"gossamer/ffi/src/{name}.c"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if HAS_STABLE_ABI else [],
             extra_compile_args=["-O2", "-Wall", "-Wextra", "-Wno-cast-function-type"],
             py_limited_api=HAS_STABLE_ABI,
         )
+        for name in ("await", "slot")
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if HAS_STABLE_ABI else {},
 )

@@ -30,6 +30,7 @@ FLOORS = (
         "core.entropy",
         "core.records",
         "core.native",
+        "core.checkpoint_rows",
         "ffi",
     ),
 )

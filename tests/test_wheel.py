@@ -85,7 +85,7 @@ def test_wheel__metadata__licence_and_bounds(built: tuple[Path, str]) -> None:
 def test_wheel__content__all_modules_and_nothing_else(built: tuple[Path, str]) -> None:
     with zipfile.ZipFile(built[0]) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name and name[-1] != "/"}
-    compiled = {f"gossamer/ffi/{name}.abi3.so" for name in ("_aio", "_await", "_packet", "_system")}
+    compiled = {f"gossamer/ffi/{name}.abi3.so" for name in ("_aio", "_await", "_packet", "_slot", "_system")}
     data = {"loadtest/load.schema.json", "shards/admin/dashboard.html", "py.typed"}
     assert found == compiled | modules() | {f"gossamer/{name}" for name in data}
 

@@ -48,6 +48,14 @@ def concatenated(front: Chunks, back: Chunks) -> Chunks:
     return front + back
 
 
+def has_extent(chunks: Sent) -> bool:
+    """Whether any of what is to be sent stands in a file."""
+    for chunk in chunks:  # noqa: SIM110 - a generator for each request shows
+        if isinstance(chunk, Extent):
+            return True
+    return False
+
+
 def without_front(chunks: tuple[Chunk, ...], offset: int, count: int) -> tuple[tuple[Chunk, ...], int]:
     """The queue without its first `count` octets: (chunks, offset). There must be so many."""
     offset += count

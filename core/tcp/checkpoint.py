@@ -1,0 +1,197 @@
+"""A connection as a checkpoint, from which it goes on after its process was killed; and how it goes on.
+
+    numbers(tcb), stem_octets(tcb), unsettled(tcb)  ->  read  ->  restored(tcb, now)
+
+What every segment changes is written as numbers, the rest as `core.tcp.codec` writes it, and only when it has
+become another: `is_stem_of`. What of a connection is learned anew is not kept: congestion, losses, what the
+peer has out of order.
+
+A checkpoint need not be of the latest state. It is true as long as nothing has left that it does not account
+for: no ACK beyond its RCV.NXT, and no octet beyond what it takes for sent (`reach`). So an ACK that is beyond
+the SND.NXT of a checkpoint is evidence of what was sent after it, up to there, and an attack beyond.
+
+Source: RFC 9293 3.4, 3.8; RFC 2018 8 (what was only reported by SACK may be asked for again).
+"""
+
+import struct
+from typing import Final
+
+import msgspec
+
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import MASK, Seq
+from gossamer.core.tcp.buffer import has_extent, octets_at
+from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
+from gossamer.core.tcp.congestion.initial_window import initial_congestion
+from gossamer.core.tcp.recovery.timeout import flight_marked_lost
+from gossamer.core.tcp.rtt import backed_off_us
+from gossamer.core.tcp.silly_window import CLOSED_BY_US
+from gossamer.core.tcp.tcb import Run, State, Tcb
+
+replace = msgspec.structs.replace
+
+NUMBERS: Final = struct.Struct("=Q8I")
+"""What nearly every segment changes."""
+
+
+def can_be_written(tcb: Tcb) -> bool:
+    """Whether a connection can go on from a checkpoint: it is synchronized, and has all its octets itself."""
+    if tcb.state <= State.SYN_RECEIVED or tcb.fast_open is not None:
+        return False
+    return not has_extent(tcb.snd_buf)
+
+
+def is_stem_of(before: Tcb, tcb: Tcb) -> bool:
+    """Whether the stem that was made of `before` is one of this connection too."""
+    return (
+        before.agreed is tcb.agreed
+        and before.state is tcb.state
+        and before.ecn is tcb.ecn
+        and before.path is tcb.path
+        and before.user_timeout is tcb.user_timeout
+        and before.rcv_up is tcb.rcv_up
+        and before.receive_closed == tcb.receive_closed
+    )
+
+
+def stem_octets(tcb: Tcb) -> bytes:
+    """What of a connection changes seldom."""
+    return encode(
+        replace(
+            tcb,
+            snd_buf=(),
+            snd_buf_bytes=0,
+            snd_buf_offset=0,
+            rcv_buf=(),
+            rcv_buf_bytes=0,
+            rcv_buf_offset=0,
+            congestion=initial_congestion(tcb.agreed),
+            recovery=None,
+            reassembly=None,
+            rtt_seq=None,
+            transmissions=(),
+            rack=None,
+            undo=None,
+            delivery=None,
+            pace_at_us=NEVER_US,
+            backoff=0,
+            soft_error=None,
+            send_limits=None,
+            record_ends=(),
+        )
+    )
+
+
+def numbers(tcb: Tcb, until_us: int) -> bytes:
+    """What nearly every segment changes, and until when its user waits."""
+    return NUMBERS.pack(
+        until_us,
+        tcb.rcv_buf_bytes,
+        tcb.rcv_nxt,
+        tcb.snd_una,
+        tcb.snd_nxt,
+        tcb.ts_recent,
+        tcb.last_ack_sent,
+        tcb.snd_wnd,
+        tcb.rcv_wnd,
+    )
+
+
+def unsettled(tcb: Tcb) -> bytes | None:
+    """The octets that its user has not received, and those that its peer has not acknowledged; None where
+    some of these stand in files."""
+    chunks, received = tcb.snd_buf, tcb.rcv_buf_bytes
+    if len(chunks) == 1 and not received and not tcb.snd_buf_offset:
+        chunk = chunks[0]
+        return chunk if isinstance(chunk, bytes) else None
+    if has_extent(chunks):
+        return None
+    count, heard = tcb.snd_buf_bytes, b""
+    if received:
+        heard = octets_at(tcb.rcv_buf, tcb.rcv_buf_offset, 0, received)
+    return heard + octets_at(chunks, tcb.snd_buf_offset, 0, count) if count else heard  # type: ignore[arg-type]
+
+
+def read(note: bytes, stem: bytes, octets: bytes) -> tuple[Tcb, int]:
+    """The connection of a checkpoint, as it was then but for what is not kept, and until when its user waits.
+    Raises: UndecodableConnection."""
+    tcb = decode(stem)
+    if not isinstance(tcb, Tcb) or len(note) != NUMBERS.size:
+        raise UndecodableConnection("a checkpoint of no connection, or cut short")
+    until_us, received, rcv_nxt, snd_una, snd_nxt, ts_recent, *more = NUMBERS.unpack(note)
+    last_ack_sent, snd_wnd, rcv_wnd = more
+    to_receive, to_send = octets[:received], octets[received:]
+    if len(to_receive) < received:
+        raise UndecodableConnection("a checkpoint that is cut short")
+    tcb = replace(
+        tcb,
+        rcv_nxt=rcv_nxt,
+        snd_una=snd_una,
+        snd_nxt=snd_nxt,
+        snd_buf=(to_send,) if to_send else (),
+        snd_buf_bytes=len(to_send),
+        rcv_buf=(to_receive,) if received else (),
+        rcv_buf_bytes=received,
+        snd_wl1=rcv_nxt,
+        ts_recent=ts_recent,
+        last_ack_sent=last_ack_sent,
+        snd_wnd=snd_wnd,
+        rcv_wnd=rcv_wnd,
+        max_snd_wnd=max(tcb.max_snd_wnd, snd_wnd),
+    )
+    return tcb, until_us
+
+
+def end(tcb: Tcb) -> Seq:
+    """Behind all that its user has handed over, a FIN included."""
+    state = tcb.state
+    has_fin = state is not State.ESTABLISHED and state in CLOSED_BY_US
+    return Seq(tcb.snd_una + tcb.snd_buf_bytes + has_fin & MASK)
+
+
+def reach(tcb: Tcb) -> Seq:
+    """How far a connection may send before a checkpoint of it is not true any more: to the end of what its
+    user has handed over, and of the window that the peer had offered."""
+    una, offered = tcb.snd_una, tcb.snd_wnd
+    flight, waiting = tcb.snd_nxt - una & MASK, end(tcb) - una & MASK
+    if flight > offered:
+        offered = flight
+    return Seq(una + (waiting if waiting < offered else offered) & MASK)
+
+
+def restored(tcb: Tcb, now_us: int) -> Tcb:
+    """The connection of a checkpoint as it goes on: whatever may have left since is taken for sent and lost,
+    and goes again as the window of a new connection allows; whatever the peer says that it has is not sent
+    again. An ACK that was owed is due at once.
+
+    Source: RFC 5681 4.1 (what is known of a path is not used after a pause); RFC 6298 3 (Karn: nothing is
+    measured by what may have been sent twice).
+    """
+    snd_nxt = reach(tcb)
+    tcb = replace(
+        tcb,
+        snd_nxt=snd_nxt,
+        snd_at_us=now_us,
+        rcv_at_us=now_us,
+        rtt_at_us=now_us,
+        congestion=initial_congestion(tcb.agreed),
+        ack_at_us=now_us if tcb.last_ack_sent != tcb.rcv_nxt else NEVER_US,
+        rtx_at_us=NEVER_US,
+        pace_at_us=NEVER_US,
+        busy_us=0,
+        backoff=0,
+        transmissions=(),
+        recovery=None,
+        rtt_seq=None,
+        undo=None,
+        delivery=None,
+        soft_error=None,
+        send_limits=None,
+        record_ends=(),
+    )
+    if snd_nxt == tcb.snd_una:
+        return tcb if not tcb.snd_buf_bytes else replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
+    runs = (Run(snd_nxt, now_us, retransmitted=True),)
+    tcb = flight_marked_lost(replace(tcb, transmissions=runs))
+    # The ACK that is due has all be sent that may be.
+    return replace(tcb, rtx_at_us=now_us + backed_off_us(tcb), ack_at_us=now_us)
