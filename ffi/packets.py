@@ -199,6 +199,9 @@ class OneWay:
         """It takes segments of any length."""
         return ()
 
+    def call_before_sending(self, call: Callable[[], None]) -> None:
+        """It sends nothing before `flush`."""
+
     def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
         """See PacketSink."""
         raise NotImplementedError
@@ -283,6 +286,9 @@ class PacketSink(Ways, FileReading, Protocol):
         Returns how many packets went out since the last flush, those of batches that flushed themselves
         included.
         """
+
+    def call_before_sending(self, call: Callable[[], None]) -> None:
+        """Have this called before a batch that is full is sent before `flush`. It emits nothing."""
 
     def close(self) -> None:
         """Give back what it holds; what was not flushed is lost."""

@@ -84,6 +84,10 @@ def _stays_raw(_flow: bytes) -> int:
     return RAW
 
 
+def _nothing() -> None:
+    """Of a sink that nobody has told what to call before it sends."""
+
+
 def _is_not_told(*_watched: Any) -> None:
     """Of a sink that nobody has told how to wait: what is held is tried again with each batch."""
 
@@ -121,6 +125,7 @@ class RawSink:
         self.changes_fds: tuple[int, ...] = ()
         self._is_waiting = False
         """For the device, with frames that it has not taken."""
+        self._before_sending: Callable[[], None] = _nothing
         self._watch: Watch = _is_not_told
         self._stop_watching: Callable[[int], None] = _is_not_told
         if frames is not None:
@@ -294,6 +299,10 @@ class RawSink:
         self._sent_early += self._send()
         return used_bytes
 
+    def call_before_sending(self, call: Callable[[], None]) -> None:
+        """See PacketSink."""
+        self._before_sending = call
+
     def wait_with(self, watch: Watch, forget: Callable[[int], None]) -> None:
         """See PacketSink."""
         self._watch, self._stop_watching = watch, forget
@@ -363,6 +372,7 @@ class RawSink:
         return sent
 
     def _send(self) -> int:
+        self._before_sending()
         count, packets = self._count, self._count + self._pieces
         self._count = self._pieces = self._end = 0
         if self._is_waiting:

@@ -59,6 +59,10 @@ def _frame(suspended: Any) -> FrameType | None:
 
 def blocked_in(thread: Thread[Any]) -> SystemCall[Any] | None:
     """The system call that a blocked thread waits for; None when it is not blocked in one."""
+    awaited = getattr(thread.coroutine, "cr_await", None)
+    if type(awaited) is Answer:  # Most wait in the function that they began with.
+        call: SystemCall[Any] = awaited.call
+        return call
     innermost = None
     for innermost in _suspensions(thread):  # noqa: B007 - the last one is wanted
         pass

@@ -51,6 +51,10 @@ CLOSED_MAX: Final = 16_384
 """Connections that are reset when the loop is closed: a fraction of a second of work, whatever there is."""
 
 
+def nothing() -> None:
+    """Nothing is to be done before a batch is sent."""
+
+
 class ParkingPlace(Protocol):
     """What is asked of `core.loop.tcp.parking`."""
 
@@ -88,6 +92,9 @@ class Connections:
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
         self.door = Door()
         self.deadlines = TcpDeadlines()
+        self._steps: list[tuple[Connection, Actions]] | None = None
+        """Where each step is noted for checkpoints; None where there are none."""
+        self._before_sending: Callable[[], None] = nothing
         self._unarmed: list[Connection] = []
         """Connections whose next deadline was earlier than what they are armed for, when they were stepped
         since the last turn. Bounds: as many as steps of a turn."""
@@ -130,6 +137,18 @@ class Connections:
             self._signals.update(side.signals)
         self._deliver = self._performers[Deliver]
 
+    def note_steps(
+        self,
+        steps: list[tuple[Connection, Actions]] | None,
+        before_sending: Callable[[], None],
+        before_sending_early: Callable[[], None],
+    ) -> None:
+        """Note every step from now on, and have one of these called before what it says is sent: at the end
+        of a turn, or early."""
+        self._steps = steps
+        self._before_sending = before_sending
+        self.sink.call_before_sending(before_sending_early)
+
     def turn(self, now_us: int) -> int:
         """Step the connections whose deadlines have passed, then send the batch."""
         if self.deadlines.next_at_us <= now_us:
@@ -142,6 +161,8 @@ class Connections:
             due_us = min(due_us, self._interruption.go_on())
         if self.demux.time_wait_deadline_us() <= now_us:
             self.demux.expire_time_wait(now_us, DEADLINES_MAX)
+        if self._steps:
+            self._before_sending()
         self._packets_out_total += self.sink.flush()
         too_long = self.sink.take_too_long()
         if too_long:
@@ -288,11 +309,18 @@ class Connections:
 
     # Performing what was decided.
 
+    def note(self, connection: Connection, actions: Actions) -> None:
+        """Somebody else has performed these."""
+        if self._steps is not None:
+            self._steps.append((connection, actions))
+
     def perform(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
         """Do what a step of `connection` asked for; `tcb` is the connection after it."""
         if type(tcb) is not Tcb:
             return self._perform_last(connection, tcb, actions)
         connection.tcb = tcb
+        if self._steps is not None:
+            self._steps.append((connection, actions))
         for action in actions:
             if type(action) is Segment:
                 self.emit(connection.flow, action)
@@ -313,6 +341,8 @@ class Connections:
     def _perform_last(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
         """The last actions of a connection; those who still wait for it are answered."""
         connection.tcb = None
+        if self._steps is not None:
+            self._steps.append((connection, actions))
         self.demux.remove(connection.flow)
         if connection in self.fast_opens.early:
             self.fast_opens.failed(connection)

@@ -11,16 +11,19 @@ options and info, which block nobody. `core.loop.tcp.connections` performs the a
 decides them, through `core.loop.tcp.door`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from select import EPOLLIN
 from typing import Any
 
+from gossamer.core.checkpoint_rows import CheckpointRows, WriteSlot
 from gossamer.core.clock import Clock, monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.errors import MisuseError
+from gossamer.core.loop.continuing import CannotGoOnError
 from gossamer.core.loop.interrupting import Interruption
 from gossamer.core.loop.tcp.call import Connection, Listener, TcpGetInfo, TcpGetOptions, TcpSetOptions
+from gossamer.core.loop.tcp.checkpoints import Checkpoints, left_in
 from gossamer.core.loop.tcp.closing import TcpCloseSide
 from gossamer.core.loop.tcp.connecting import TcpConnectSide
 from gossamer.core.loop.tcp.connections import Connections
@@ -36,6 +39,7 @@ from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.sending import TcpSendSide
 from gossamer.core.tcp.calls.option import get_options
+from gossamer.core.tcp.codec import UndecodableConnection
 from gossamer.core.tcp.events import SetOptions
 from gossamer.core.tcp.info import TcpInfo, info
 from gossamer.core.tcp.isn import SECRET_BYTES
@@ -45,7 +49,8 @@ from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
-from gossamer.core.wire.flow import Address, pack_flow
+from gossamer.core.wire.flow import Address, Flow, pack_flow
+from gossamer.ffi._slot import write_slot
 from gossamer.ffi.packets import Links, PacketSink, PacketSource
 
 
@@ -84,6 +89,7 @@ class TcpLoop:
         """What listeners do, with the secrets of their cookies."""
         self.river = PacketRiver(connections, self.listening, parking, clock)
         """Takes the segments in."""
+        self._checkpoints: Checkpoints | None = None
         self._sources: dict[PacketSource, bool] = {} if source is None else {source: True}
         """Those of the packets, and whether each is listened to."""
         self._of_handshakes: set[PacketSource] = set()
@@ -124,6 +130,8 @@ class TcpLoop:
     def close(self) -> None:
         """Reset what is still open, send that, and give the packet source and sink back."""
         self._connections.close()
+        if self._checkpoints is not None:
+            self._checkpoints.clear()
         for source in tuple(self._sources):
             self.remove_source(source)
         for fd in self._connections.sink.changes_fds:
@@ -181,6 +189,30 @@ class TcpLoop:
         block, nor use the loop."""
         self._connections.door.observer = observer
 
+    def keep_checkpoints(self, memory: memoryview, write: WriteSlot = write_slot) -> None:
+        """Write the connections into an empty memory that outlives this process, before anything is sent that
+        it does not account for (`core.loop.tcp.checkpoints`)."""
+        checkpoints = Checkpoints(CheckpointRows(memory, write), self.moving, self._demux.parked)
+        early = checkpoints.before_sending_early
+        self._connections.note_steps(checkpoints.steps, checkpoints.before_sending, early)
+        self._checkpoints = self.moving.checkpoints = checkpoints
+
+    def restore(
+        self,
+        memory: memoryview,
+        is_wanted: Callable[[Flow], bool],
+        on_error: Callable[[UndecodableConnection | CannotGoOnError], None],
+    ) -> int:
+        """Have the connections of a process that was killed, of the flows that are wanted; how many came.
+        `on_error` hears of each that cannot be read, or cannot go on here."""
+        before = self._demux.connections_total
+        for moved, tcb in left_in(memory, is_wanted, on_error):
+            try:
+                self.moving.restore(moved, tcb)
+            except CannotGoOnError as error:
+                on_error(error)
+        return self._demux.connections_total - before
+
     def interrupt_receivers(self) -> None:
         """Throw `Draining` into every thread that is blocked in a recv, a bounded number in a turn."""
         self._interruption.begin((*self._demux.connections, *self._demux.parked))
@@ -219,6 +251,7 @@ class TcpLoop:
             **self._fast_opens.statistics(),
             **self._parking.statistics(),
             **self.moving.statistics(),
+            **(self._checkpoints.statistics() if self._checkpoints is not None else {}),
             "packets_in_total": self.river.packets_in_total,
         }
 

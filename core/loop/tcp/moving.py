@@ -19,7 +19,7 @@ from collections.abc import Coroutine, Iterator
 from contextvars import copy_context
 from enum import IntEnum
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -54,6 +54,7 @@ from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.sending import TcpSendSide
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.records import replace
+from gossamer.core.tcp.checkpoint import restored
 from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import pack
@@ -99,6 +100,16 @@ class MovedConnection(msgspec.Struct, frozen=True):
     """The flow that a proxy has announced for it."""
 
 
+class CheckpointKeeper(Protocol):
+    """What is asked of `core.loop.tcp.checkpoints`."""
+
+    def take_in_moved(self, moved: MovedConnection, tcb: Tcb, *, is_restored: bool = False) -> None:
+        """A connection has come, and is this by now: have a row say so, where that can be said."""
+
+    def forget(self, flow: Flow) -> None:
+        """A connection is elsewhere from now on."""
+
+
 class Moving(Side):
     """Takes connections out and in. Bounds: what comes counts as any other connection; beyond
     `connections_max` it is reset."""
@@ -118,8 +129,11 @@ class Moving(Side):
         waits so can rest."""
         self.continuing: Continuing | None = None
         """How it goes on with what a thread was in the midst of; None where nothing can be saved."""
+        self.checkpoints: CheckpointKeeper | None = None
+        """Where what comes is written down, for the case that this process is killed."""
         self._connections = connections
         self._demux = connections.demux
+        self._early = connections.fast_opens.early
         self._queues = queues
         self._receiving = receiving
         self._sending = sending
@@ -132,13 +146,16 @@ class Moving(Side):
         self._in_total = 0
         self._out_total = 0
         self._lost_total = 0
+        self._restored_total = 0
 
     def statistics(self) -> dict[str, int]:
-        """How many have come and gone, and were reset since they could not go on here."""
+        """How many have come and gone, were a killed process's, and were reset since they could not go on
+        here."""
         return {
             "moved_in_total": self._in_total,
             "moved_out_total": self._out_total,
             "moved_lost_total": self._lost_total,
+            "restored_total": self._restored_total,
         }
 
     # Out.
@@ -161,6 +178,8 @@ class Moving(Side):
         else:
             moved = self._left(connection, announce)
         self._out_total += moved is not None
+        if moved is not None and self.checkpoints is not None:
+            self.checkpoints.forget(flow)
         return moved
 
     def save(self, flow: Flow) -> MovedConnection | None:
@@ -173,7 +192,11 @@ class Moving(Side):
                 return None
             return self._resting(flow, self._announced(flow), *self._parking.look_at(flow))
         connection = self._demux.find(flow)
-        return None if connection is None else self._saved(connection)[0]
+        return None if connection is None else self.save_open(connection)
+
+    def save_open(self, connection: Connection) -> MovedConnection | None:
+        """The same of one that is neither parked nor in TIME-WAIT."""
+        return self._saved(connection)[0]
 
     def _left_at_rest(self, flow: Flow) -> MovedConnection | None:
         """One in TIME-WAIT, or parked."""
@@ -216,7 +239,7 @@ class Moving(Side):
     def _saved(self, connection: Connection) -> tuple[MovedConnection | None, Saved | None]:
         """A connection as it is, and what its thread is about where it is busy; None where it cannot leave
         now."""
-        place, tcb = self._place_of(connection), connection.tcb
+        place, tcb = self.place_of(connection), connection.tcb
         files = None if place is None or tcb is None else self._named(tcb)
         if place is None or tcb is None or files is None:
             return None, None
@@ -263,12 +286,12 @@ class Moving(Side):
     def _is_ours(self, idle: Idle | None) -> bool:
         return idle is not None and idle is self.idle
 
-    def _place_of(self, connection: Connection) -> Standing | None:
+    def place_of(self, connection: Connection) -> Standing | None:
         """Where it stands; None where it, or a routine of this process, is in the midst of what no other can
         go on with."""
-        if connection.tcb is None or connection.remains:
-            return None
-        if connection in self._connections.fast_opens.early:
+        if self.is_resting(connection):
+            return Standing.RESTING
+        if connection.tcb is None or connection.remains or connection in self._early:
             return None
         if connection.on_soft_error is not None or connection.on_urgent is not None:
             return None
@@ -277,14 +300,21 @@ class Moving(Side):
             return Standing.HALF_OPEN if is_half_open else Standing.ACCEPTABLE
         if connection.is_closed:
             return None if self._closing.is_lingering(connection) else Standing.CLOSED
-        return Standing.RESTING if self._is_resting(connection) else Standing.BUSY
+        return Standing.BUSY
 
-    def _is_resting(self, connection: Connection) -> bool:
+    def is_resting(self, connection: Connection) -> bool:
+        """Whether it is between two requests, and its thread can be dismissed."""
         thread = connection.recv_thread
-        if thread is None or connection.send_thread is not None or not thread.is_alone:
+        if thread is None or connection.send_thread is not None or connection.listener is not None:
+            return False
+        if connection.is_closed or connection.remains or connection in self._early:
+            return False
+        if connection.on_soft_error is not None or connection.on_urgent is not None:
+            return False
+        if thread.joiners is not None or thread.scope is not None or thread.context is not None:
             return False
         call = blocked_in(thread)
-        return type(call) is TcpRecvIdle and self._is_ours(call.idle)
+        return type(call) is TcpRecvIdle and call.idle is not None and call.idle is self.idle
 
     def _let_go(self, connection: Connection) -> None:
         self._receiving.dismiss(connection)
@@ -307,7 +337,23 @@ class Moving(Side):
         listener = self._demux.find_listener(flow)
         if listener is None or self._demux.has(flow):
             return  # Nobody listens there any more; or the peer has opened it anew.
-        self._take_in(listener, flow, self._shared(record), moved)
+        tcb = self._shared(record)
+        if self.checkpoints is not None:
+            self.checkpoints.take_in_moved(moved, tcb)
+        self._take_in(listener, flow, tcb, moved)
+
+    def restore(self, moved: MovedConnection, tcb: Tcb) -> None:
+        """Have a connection of a process that was killed, as its checkpoint says it was. Raises:
+        CannotGoOnError once it is reset."""
+        flow = Flow(moved.flow)
+        listener = self._demux.find_listener(flow)
+        if listener is None or self._demux.has(flow):
+            return
+        self._restored_total += 1
+        tcb = restored(self._shared(tcb), self._clock())
+        if self.checkpoints is not None:
+            self.checkpoints.take_in_moved(moved, tcb, is_restored=True)
+        self._take_in(listener, flow, tcb, moved)
 
     def _shared(self, tcb: Tcb) -> Tcb:
         """The same, with the record of parameters that others have too."""

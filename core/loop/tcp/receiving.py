@@ -79,6 +79,7 @@ class TcpReceiveSide(Side):
         after, actions = self._ask(receive, connection.flow, tcb, event)
         answer = actions[0] if actions else None
         if type(answer) is Deliver:
+            self._connections.note(connection, actions[:1])
             self._connections.perform(connection, after, actions[1:])
             return answer.data
         self._connections.perform(connection, after, actions)
