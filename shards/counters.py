@@ -60,6 +60,7 @@ GAUGES: Final = (
     "queue_waiting",
     "buffered_bytes",
     "memory_pressure",
+    "checkpoints",
 )
 """They say what is now, and end with their process; the others are totals and go on over restarts."""
 
@@ -86,6 +87,9 @@ TOTALS: Final = (
     "moved_out_total",
     "moved_lost_total",
     "memory_pressed_total",
+    "restored_total",
+    "checkpoints_total",
+    "checkpoints_refused_total",
     "turns_total",
     "disk_operations_total",
     "thread_errors_total",

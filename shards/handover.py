@@ -30,6 +30,7 @@ from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.segment import Segment
 from gossamer.ffi.packets import PacketSource
+from gossamer.ffi.shared_memory import map_memory
 from gossamer.shards.given_files import GivenFiles
 from gossamer.shards.link import (
     ErrorHandedOn,
@@ -173,6 +174,23 @@ class Mobility:
         except (UndecodableConnection, msgspec.DecodeError) as error:
             log.error("a connection cannot be taken over: %s", error)
 
+    # Connections of workers that were killed.
+
+    def keep_checkpoints(self, fd: int) -> None:
+        """Write connections into an empty memory, for whoever takes over should this process be killed."""
+        self.loop.keep_checkpoints(memoryview(map_memory(fd)))
+        os.close(fd)
+
+    def restore(self, fd: int, is_wanted: IsWanted) -> None:
+        """Have the connections that a killed worker has left in its memory, of flows that are wanted."""
+        began_us, memory = monotonic_us(), map_memory(fd)
+        os.close(fd)
+        view = memoryview(memory)
+        count = self.loop.restore(view, is_wanted, _tell_unreadable)
+        view.release()
+        memory.close()
+        log.info("%d connections of a killed worker live on; that took %.0f ms", count, _since_ms(began_us))
+
     # Segments of connections that are elsewhere.
 
     def join_predecessor(self, link: WorkerLink) -> None:
@@ -218,6 +236,14 @@ class Mobility:
 
     def _behind(self, origin: WorkerLink) -> list[WorkerLink]:
         return self.predecessors[self.predecessors.index(origin) + 1 :]
+
+
+def _tell_unreadable(error: UndecodableConnection | CannotGoOnError) -> None:
+    log.error("a connection of a killed worker cannot be restored: %s", error)
+
+
+def _since_ms(began_us: int) -> float:
+    return (monotonic_us() - began_us) / 1000
 
 
 class Giver:
@@ -268,7 +294,7 @@ class Giver:
                 "gave %d queues with %d connections in %.0f ms; %d are not at rest",
                 len(self._queues),
                 len(self._given),
-                (monotonic_us() - began_us) / 1000,
+                _since_ms(began_us),
                 len(self._kept),
             )
         else:

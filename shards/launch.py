@@ -17,18 +17,22 @@ from typing import Final, Protocol
 import msgspec
 
 from gossamer.core import native
+from gossamer.core.checkpoint_rows import memory_bytes
 from gossamer.core.clock import monotonic_us
-from gossamer.ffi.shared_memory import sealed_message
+from gossamer.ffi.shared_memory import create_memory, sealed_message
 from gossamer.shards.adopted import AdoptedProcess
 from gossamer.shards.counters import COLUMNS, WorkerState, create_row, map_row, state_of
 from gossamer.shards.handing import FileIdentity, hand_over, identity_of
 from gossamer.shards.imports import environment_without_here
 from gossamer.shards.letters import Letter, send_letter
 from gossamer.shards.procfs import start_ticks
-from gossamer.shards.succession import GO, HANDED, LETTERS, ROW, ProcessRecord, Role, named
+from gossamer.shards.succession import CHECKPOINTS, GO, HANDED, LETTERS, ROW, ProcessRecord, Role, named
 from gossamer.shards.usage import ProcessUsage
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
 
+MEMORY: Final = "gossamer-checkpoints"
+ROWS: Final = 16_384
+"""Connections of a worker that live on when it is killed; the memory takes room only for what is written."""
 CLOCK_SLACK_US: Final = 1_000_000
 """How much later than now a heart may have beaten: `now_us` is asked for before the row is read."""
 
@@ -36,6 +40,15 @@ CLOCK_SLACK_US: Final = 1_000_000
 def with_descriptors(plan: WorkerPlan, **descriptors: int) -> WorkerPlan:
     """The plan of a worker that inherits these too."""
     return msgspec.structs.replace(plan, descriptors=msgspec.structs.replace(plan.descriptors, **descriptors))
+
+
+def keeps_checkpoints(plan: WorkerPlan) -> bool:
+    """Whether a worker of that plan writes its connections down: where they could go on in another one."""
+    return (
+        plan.config.supervisor.survive_crash
+        and plan.stack == "nfqueue"
+        and plan.config.nfqueue.backend == "netlink"
+    )
 
 
 class ProcessHandle(Protocol):
@@ -69,10 +82,15 @@ class WorkerProcess:
         self._handed, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._letters, their_letters = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._go_write = NO_DESCRIPTOR
+        self.checkpoints = (
+            create_memory(MEMORY, memory_bytes(ROWS)) if keeps_checkpoints(plan) else NO_DESCRIPTOR
+        )
+        """The memory in which it writes its connections down."""
         with contextlib.ExitStack() as given:
             given.callback(theirs.close)
             given.callback(their_letters.close)
             plan = with_descriptors(plan, handed=theirs.fileno(), letters=their_letters.fileno())
+            plan = with_descriptors(plan, checkpoints=self.checkpoints)
             self._process = self._start(plan, given, waits=waits)
         self.pid = self._process.pid
         self.start_ticks = start_ticks(self.pid) or 0
@@ -103,6 +121,8 @@ class WorkerProcess:
             )
         except OSError:
             self._close()  # Nobody waits for it.
+            if self.checkpoints != NO_DESCRIPTOR:
+                os.close(self.take_checkpoints())
             raise
 
     @classmethod
@@ -117,6 +137,7 @@ class WorkerProcess:
         process._handed = socket.socket(fileno=descriptors[named(HANDED, record.pid)])
         process._letters = socket.socket(fileno=descriptors[named(LETTERS, record.pid)])
         process._go_write = descriptors.get(named(GO, record.pid), NO_DESCRIPTOR)
+        process.checkpoints = descriptors.get(named(CHECKPOINTS, record.pid), NO_DESCRIPTOR)
         process._process = AdoptedProcess(record.owner)
         process._usage = ProcessUsage(record.pid, record.started_us)
         return process
@@ -132,6 +153,7 @@ class WorkerProcess:
             named(HANDED, self.pid): self._handed.fileno(),
             named(LETTERS, self.pid): self._letters.fileno(),
             named(GO, self.pid): self._go_write,
+            named(CHECKPOINTS, self.pid): self.checkpoints,
         }
         return {name: fd for name, fd in found.items() if fd != NO_DESCRIPTOR}
 
@@ -194,10 +216,17 @@ class WorkerProcess:
             self.reap()
 
     def reap(self) -> int:
-        """The exit status of one that has ended, and its descriptors closed."""
+        """The exit status of one that has ended, and its descriptors closed, but for what `take_checkpoints`
+        gives."""
         status = self._process.wait()
         self._close()
         return status
+
+    def take_checkpoints(self) -> int:
+        """The memory in which it wrote its connections down, the caller's from now on; NO_DESCRIPTOR where
+        there is none."""
+        fd, self.checkpoints = self.checkpoints, NO_DESCRIPTOR
+        return fd
 
     def _close(self) -> None:
         self.go()

@@ -1,7 +1,8 @@
 """What the supervisor sends to a worker while it runs: values, with descriptors, over a socket of the two.
 
     GiveLetter  + a link                        give these queues to whoever is at the other end of the link
-    TakeLetter  + a link or none, their sockets  take these queues; from there, or as nobody's
+    TakeLetter  + a link or none, their sockets  take these queues; from there, or as nobody's; with the
+                  + checkpoints or none           connections that are left there of one that was killed
 
 Owns the letters and how they go: SOCK_SEQPACKET keeps them whole, and the descriptors with them. A worker
 that does not read is not waited for.
@@ -36,6 +37,9 @@ class TakeLetter(msgspec.Struct, frozen=True, tag="take"):
     """Whether the first descriptor is the link to who has them; else they are nobody's."""
     sockets_of: tuple[int, ...] = ()
     """How many of the others belong to each queue."""
+    has_checkpoints: bool = False
+    """Whether the last descriptor is the memory of one that was killed, with the connections that belong to
+    these queues."""
 
 
 Letter = GiveLetter | TakeLetter

@@ -2,7 +2,7 @@
 
     a worker joins   <- its share from each of the others
     one leaves       -> its queues to the others, and it ends
-    one has died     -> its queues to the others, as nobody's
+    one has died     -> its queues to the others, as nobody's, with the connections that it left behind
 
 Owns the letters that say so, and what is taken for true of who has which queue: what a worker's row says it
 reads.
@@ -19,6 +19,7 @@ from gossamer.shards.letters import GiveLetter, TakeLetter
 from gossamer.shards.queuewords import queues_in, readers
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.steering import shared
+from gossamer.shards.workerplan import NO_DESCRIPTOR
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -33,22 +34,36 @@ def hand_over(
     taker: WorkerProcess,
     *,
     is_all: bool,
+    left_behind: int = NO_DESCRIPTOR,
 ) -> bool:
-    """Have queues go from one worker to another, or from nobody; whether both were told.
+    """Have queues go from one worker to another, or from nobody; whether both were told. `left_behind` is the
+    memory of one that was killed, whose they were.
 
     Whoever was told alone finds its link at its end: a giver takes back, a taker takes what it has.
     """
     parts = [numbers[begin : begin + AT_ONCE] for begin in range(0, len(numbers), AT_ONCE)] or [()]
+    if giver is None:
+        return all(_hand_out(run, part, taker, left_behind) for part in parts)
     return all(_hand_over(run, part, giver, taker, is_all and part is parts[-1]) for part in parts)
 
 
-def _hand_over(
-    run: ServerRun, numbers: tuple[int, ...], giver: WorkerProcess | None, taker: WorkerProcess, is_all: bool
-) -> bool:
+def _hand_out(run: ServerRun, numbers: tuple[int, ...], taker: WorkerProcess, left_behind: int) -> bool:
+    sockets, sockets_of = _sockets(run, numbers)
+    has_checkpoints = left_behind != NO_DESCRIPTOR
+    letter = TakeLetter(numbers, False, sockets_of, has_checkpoints)
+    return taker.send_letter(letter, [*sockets, left_behind] if has_checkpoints else sockets)
+
+
+def _sockets(run: ServerRun, numbers: tuple[int, ...]) -> tuple[list[int], tuple[int, ...]]:
+    """The descriptors of queues, and how many of them belong to each."""
     each = [run.opened.queues[number] for number in numbers]
-    sockets, sockets_of = [fd for fds in each for fd in fds], tuple(map(len, each))
-    if giver is None:
-        return taker.send_letter(TakeLetter(numbers, False, sockets_of), sockets)
+    return [fd for fds in each for fd in fds], tuple(map(len, each))
+
+
+def _hand_over(
+    run: ServerRun, numbers: tuple[int, ...], giver: WorkerProcess, taker: WorkerProcess, is_all: bool
+) -> bool:
+    sockets, sockets_of = _sockets(run, numbers)
     here, there = socket.socketpair()
     with here, there:
         if not giver.send_letter(GiveLetter(numbers, is_all), [here.fileno()]):
@@ -73,10 +88,14 @@ def share(run: ServerRun, workers: Mapping[int, WorkerProcess], leaving: int | N
 
 
 def inherit(
-    run: ServerRun, dead: int, living: Mapping[int, WorkerProcess], rows: Iterable[tuple[int, Row]]
+    run: ServerRun,
+    dead: int,
+    living: Mapping[int, WorkerProcess],
+    rows: Iterable[tuple[int, Row]],
+    left_behind: int = NO_DESCRIPTOR,
 ) -> None:
     """Give the queues of a dead worker to the living at once: all but those that one of them still reads, of
-    whom it was to have them."""
+    whom it was to have them. With a queue go the connections of it that are `left_behind`."""
     reading = readers(run.plan.queues, rows)
     orphaned = {queue for queue, owner in run.owners.items() if owner == dead}
     run.owners |= {queue: reading[queue] for queue in orphaned & reading.keys()}
@@ -88,7 +107,7 @@ def inherit(
         takers.setdefault(after[queue], []).append(queue)
         run.owners[queue] = after[queue]
     for taker, numbers in takers.items():
-        hand_over(run, tuple(numbers), None, living[taker], is_all=False)
+        hand_over(run, tuple(numbers), None, living[taker], is_all=False, left_behind=left_behind)
 
 
 def unread(run: ServerRun, rows: Iterable[Row]) -> frozenset[int]:

@@ -5,6 +5,7 @@ It knows the stack and the application only as values with a few functions.
 """
 
 import logging
+import os
 import select
 import signal
 import socket
@@ -24,7 +25,7 @@ from gossamer.core.threads.sync import Event
 from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.handing import take_over
-from gossamer.shards.handover import LOOK_US, Giver, Mobility, Taker
+from gossamer.shards.handover import LOOK_US, Giver, Mobility, Taker, every
 from gossamer.shards.letters import GiveLetter, Letter, TakeLetter, receive_letter
 from gossamer.shards.link import WorkerLink
 from gossamer.shards.queuewords import words_of
@@ -34,6 +35,7 @@ from gossamer.shards.socketmoves import SocketGiver, SocketGivers, take_sockets
 from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.tap import Tap
 from gossamer.shards.tapping import CAPTURE
+from gossamer.shards.workerplan import NO_DESCRIPTOR
 
 log = logging.getLogger("gossamer.worker")
 
@@ -111,8 +113,16 @@ class Worker:
 
     # Serving.
 
-    def serve(self, stack: Stack, application: Application, limit: int, state: WorkerState) -> None:
-        """Begin to serve, or wait with all that is needed for the queues to come."""
+    def serve(
+        self,
+        stack: Stack,
+        application: Application,
+        limit: int,
+        state: WorkerState,
+        memories: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR),
+    ) -> None:
+        """Begin to serve, or wait with all that is needed for the queues to come. `memories` are the one to
+        write connections down in, and that of a killed worker whose queues are here."""
         self._stack, self._application, self._limit = stack, application, limit
         self._sources += [stack.statistics, application.statistics]
         self.spawn_essential(self._accept_for_ever(stack, application, limit), "accept")
@@ -124,8 +134,22 @@ class Worker:
             stack.mobility.moving.continuing = application.continuing
             stack.mobility.on_change = self._say_queues
             self._say_queues()
+            self._begin_to_survive(stack.mobility, application, *memories)
         self.set_state(state)
         self.beat()
+
+    @staticmethod
+    def _begin_to_survive(
+        mobility: Mobility, application: Application, checkpoints: int, left_behind: int
+    ) -> None:
+        """Write down what could go on in another worker, and go on with what another one has left."""
+        can_go_on = application.idle is not None or application.continuing is not None
+        if checkpoints != NO_DESCRIPTOR and can_go_on:
+            mobility.keep_checkpoints(checkpoints)
+        elif checkpoints != NO_DESCRIPTOR:
+            os.close(checkpoints)
+        if left_behind != NO_DESCRIPTOR:
+            mobility.restore(left_behind, every)
 
     async def _accept_for_ever(self, stack: Stack, application: Application, limit: int) -> None:
         serve, isolates = application.serve, application.isolates
@@ -192,6 +216,8 @@ class Worker:
         if letter.has_link:
             link = WorkerLink(socket.socket(fileno=descriptors.pop(0)))
             self.spawn_essential(link.write(), "link")
+        if letter.has_checkpoints:
+            mobility.restore(descriptors.pop(), mobility.belonging_to(letter.queues))
         left = iter(descriptors)
         sockets = [tuple(islice(left, count)) for count in letter.sockets_of]
         taker = Taker(mobility, link, dict(zip(letter.queues, sockets, strict=True)))

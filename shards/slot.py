@@ -6,12 +6,13 @@ decided in `shards.restart`; the slot does it.
 """
 
 import logging
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 
 from gossamer.shards.connectionmoves import give_connections
 from gossamer.shards.counters import COLUMNS, WorkerState, add_totals, private_row
-from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.launch import WorkerProcess, with_descriptors
 from gossamer.shards.logs import about
 from gossamer.shards.procfs import held_to
 from gossamer.shards.queuemoves import hand_over
@@ -19,6 +20,7 @@ from gossamer.shards.signals import RETIRE
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ProcessFigures, WorkerStatus, worker_status
 from gossamer.shards.succession import Role, ShardRecord
+from gossamer.shards.workerplan import NO_DESCRIPTOR
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -42,6 +44,8 @@ class Slot:
         self.restarts = 0
         self.is_leaving = False
         """Whether its worker ends and is not replaced."""
+        self.left_behind = NO_DESCRIPTOR
+        """The memory in which a killed worker wrote its connections down, for the one that takes over."""
         self._carried: dict[str, int] = {}
         self._run = run
         self._waits = run.plan.stack == "nfqueue" and not run.moves
@@ -102,10 +106,32 @@ class Slot:
         return self.current is not None and self.current.state is WorkerState.SERVING
 
     def _start(self, why: str, *, waits: bool, is_successor: bool = False) -> WorkerProcess:
-        process = WorkerProcess(self._run.worker_plan(self.shard, is_successor=is_successor), waits=waits)
+        plan = self._run.worker_plan(self.shard, is_successor=is_successor)
+        if not is_successor:
+            plan = with_descriptors(plan, left_behind=self.left_behind)
+        process = WorkerProcess(plan, waits=waits)
+        self.leave_nothing_behind()
         told = about("worker_started", worker=self.shard, pid=process.pid, why=why)
         log.info("worker %d (pid %d): started: %s", self.shard, process.pid, why, extra=told)
         return process
+
+    def leave_nothing_behind(self) -> None:
+        """Nobody needs to hear any more what a killed worker had."""
+        if self.left_behind != NO_DESCRIPTOR:
+            os.close(self.left_behind)
+            self.left_behind = NO_DESCRIPTOR
+
+    def _keep_what_is_left(self, process: WorkerProcess) -> None:
+        """Keep what one has written down whose place is taken by another; unless it is not to be believed."""
+        left = process.take_checkpoints()
+        if left == NO_DESCRIPTOR:
+            return
+        is_sound = process.state is not WorkerState.UNSOUND
+        if process is self.current and not self.is_taking(process) and is_sound:
+            self.leave_nothing_behind()
+            self.left_behind = left
+        else:
+            os.close(left)
 
     def start(self) -> None:
         """Start the shard's worker; two never read one queue, so it waits for one that still drains."""
@@ -146,8 +172,10 @@ class Slot:
             old.ask_to_stop(RETIRE, deadline_us)
 
     def _move_queues(self, old: WorkerProcess | None, new: WorkerProcess) -> None:
-        """Have the shard's queues go from one to the other; where nobody has them, to the other."""
-        if not hand_over(self._run, self._run.queues_of(self.shard), old, new, is_all=True):
+        """Have the shard's queues go from one to the other; where nobody has them, to the other, with what is
+        left behind."""
+        queues, left = self._run.queues_of(self.shard), self.left_behind
+        if not hand_over(self._run, queues, old, new, is_all=True, left_behind=left):
             log.error("worker %d (pid %d): takes no letter: killed", self.shard, new.pid)
             new.send(signal.SIGKILL)
 
@@ -166,6 +194,12 @@ class Slot:
         return self._run.moves and is_ready and not self._run.served_queues_of(self.shard)
 
     @property
+    def is_beginning(self) -> bool:
+        """Whether its worker is being started, with queues that it reads at once."""
+        is_starting = self.current is not None and self.current.state is WorkerState.STARTING
+        return is_starting and bool(self._run.served_queues_of(self.shard))
+
+    @property
     def is_left_with_queues(self) -> bool:
         """Whether its worker is to end and has queues: whoever was to take them has died."""
         return self.is_leaving and self.is_serving and bool(self._run.served_queues_of(self.shard))
@@ -182,8 +216,10 @@ class Slot:
         return is_current and self.retiring is not None and self.retiring.state is WorkerState.SERVING
 
     def ended(self, process: WorkerProcess) -> bool:
-        """Forget a process that ended; returns whether its end leaves the shard without a worker."""
+        """Forget a process that ended; returns whether its end leaves the shard without a worker. Then, and
+        where a successor takes its place at once, what it has left behind is kept."""
         self._carried = add_totals(self._carried, process.row.read())
+        self._keep_what_is_left(process)
         if process in self.retired:
             self.retired.remove(process)
             return False
@@ -207,6 +243,7 @@ class Slot:
             self.current, self.successor = self.successor, None
             if self._run.moves:
                 self._move_queues(None, self.current)
+                self.leave_nothing_behind()
             else:
                 self.current.go()
             return False

@@ -54,6 +54,8 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     """Established connections that wait to be accepted."""
     parked: int = 0
     """Connections, of those open, that are kept in few octets since nothing happens on them."""
+    checkpoints: int = 0
+    """Connections, of those open, that live on if its process is killed."""
     held: Held | None = None
     """What the kernel holds its process to; None while there is none."""
     cpu_us: int = 0
@@ -141,6 +143,7 @@ def worker_status(
         half_open=row["half_open"],
         accept_queue=row["accept_queue"],
         parked=row["parked"],
+        checkpoints=row["checkpoints"],
         restarts=figures.restarts,
         heartbeat_age_us=figures.heartbeat_age_us,
         held=figures.held,

@@ -42,6 +42,7 @@ CLAIM_SECONDS: Final = 10.0
 DESCRIPTORS_MAX: Final = 4096
 ROW: Final = "row"
 GO: Final = "go"
+CHECKPOINTS: Final = "checkpoints"
 HANDED: Final = "handed"
 LETTERS: Final = "letters"
 LISTENING: Final = "listening"

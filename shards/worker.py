@@ -134,7 +134,8 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
     give_connector(application, stack)
     add_loops(application, worker.scheduler)
     state = WorkerState.WAITING if plan.is_successor else WorkerState.SERVING
-    worker.serve(stack, application, connection_limit(plan), state)
+    memories = plan.descriptors.checkpoints, plan.descriptors.left_behind
+    worker.serve(stack, application, connection_limit(plan), state, memories)
 
 
 def connection_limit(plan: WorkerPlan) -> int:

@@ -46,6 +46,11 @@ class Descriptors(msgspec.Struct, frozen=True):
     """Where comes what takes the place of a root or of a log file (`shards.handing`)."""
     letters: int = NO_DESCRIPTOR
     """Where the supervisor's letters come from (`shards.letters`)."""
+    checkpoints: int = NO_DESCRIPTOR
+    """The memory in which it writes its connections down, should it be killed; opened for each process
+    anew."""
+    left_behind: int = NO_DESCRIPTOR
+    """That of one that was killed, whose queues it begins with."""
     reserved: int = NO_DESCRIPTOR
     """What keeps the kernel's TCP silent on our port: it must live as long as anybody answers there."""
 

@@ -45,6 +45,7 @@ GAUGES: Final = (
     ("worker_connections_parked", "Idle connections that are kept in few octets.", "parked"),
     ("worker_buffered_bytes", "Octets in buffers of connections that hold much.", "buffered_bytes"),
     ("worker_memory_pressure", "0: none; 1: memory for buffers is short; 2: full.", "memory_pressure"),
+    ("worker_connections_covered", "Connections that live on if the worker is killed.", "checkpoints"),
     ("worker_resident_memory_bytes", "Resident memory.", "rss_bytes"),
 )
 """The name, its help and the field of a worker's status."""

@@ -172,6 +172,7 @@ class Children:
     def forget(self, slot: Slot) -> None:
         """A shard's worker has left for good."""
         self.slots.remove(slot)
+        slot.leave_nothing_behind()
         self._run.opened.remove_listening(slot.shard)
 
     def stop(self, number: signal.Signals, graceful_us: int) -> None:

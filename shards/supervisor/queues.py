@@ -59,12 +59,17 @@ class SharedQueues:
         take_unread(self._run, before & self._unread, _workers(children.slots))
 
     def leave_to_the_living(self, dead: Slot) -> None:
-        """The queues of a dead worker go to the others, who answer from now on whoever is new."""
+        """The queues of a dead worker go to the others, with the connections that it has left behind."""
+        self.leave_to(dead, [slot for slot in self._children.slots if slot.is_serving])
+
+    def leave_to(self, dead: Slot, heirs: Iterable[Slot]) -> None:
+        """The same for those who are to have them, if there are any."""
         slots = self._children.slots
-        living = _workers(slot for slot in slots if slot.is_serving)
+        living = _workers(heirs)
         if self._run.moves and living:
             rows = [(slot.shard, process.row) for slot in slots for process in slot.processes()]
-            inherit(self._run, dead.shard, living, rows)
+            inherit(self._run, dead.shard, living, rows, dead.left_behind)
+            dead.leave_nothing_behind()
 
     def share_among(self, slots: Iterable[Slot]) -> None:
         """Have all queues shared evenly by the workers of these shards."""

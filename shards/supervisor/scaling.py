@@ -63,8 +63,12 @@ class Scaling:
 
     def _join(self, slots: list[Slot]) -> None:
         ready = [slot for slot in slots if slot.is_serving or slot.is_joining]
-        if not any(slot.is_replacing for slot in ready):
-            self._queues.share_among(ready)
+        if any(slot.is_replacing for slot in ready) or any(slot.is_beginning for slot in slots):
+            return  # Whoever begins with queues reads them any moment now.
+        for slot in slots:
+            if slot.current is None:
+                self._queues.leave_to(slot, ready)
+        self._queues.share_among(ready)
 
     def _add(self) -> None:
         children = self._children

@@ -91,6 +91,17 @@ def test_inherit__a_dead_one__its_queues_alone_go_to_the_living_as_nobodys() -> 
     ]
 
 
+def test_inherit__with_what_it_has_left_behind__each_taker_has_that_too() -> None:
+    run, workers = run_of(3), crew(0, 1)
+    inherit(run, 2, workers, [], 5_000)
+    for worker in workers.values():
+        (letter,) = worker.letters
+        assert isinstance(letter, TakeLetter)
+        assert letter.has_checkpoints
+        assert worker.descriptors[-1] == 5_000
+        assert len(worker.descriptors) == sum(letter.sockets_of) + 1
+
+
 def test_inherit__died_before_it_had_taken__who_still_reads_keeps_it() -> None:
     run, workers = run_of(3), crew(0, 1)
     its = [queue for queue, owner in run.owners.items() if owner == 2]
