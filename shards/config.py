@@ -123,7 +123,7 @@ class SupervisorConfig(Struct, frozen=True, forbid_unknown_fields=True):
     restart_intensity: NotNegative = 10
     """More deaths than this within `restart_period` and the server gives up."""
     restart_period_us: Annotated[int, Meta(ge=1_000_000)] = 60_000_000
-    survive_crash: bool = True
+    survive_crash: bool = False
     """Whether connections of the functional TCP live on when their worker is killed, where the handler is one
     that can go on in another process."""
 

@@ -25,6 +25,8 @@ from gossamer.loadtest.servers import Gossamer, ServerError, running, start_goss
 from gossamer.loadtest.steady import SteadyClients, SteadyOutcome
 
 PORT: Final = 8080
+SURVIVING: Final = ("--set", "supervisor.survive_crash=true")
+"""Of the functional TCP; kernel sockets have nothing of it."""
 WORKERS: Final = 2
 BODY: Final = b"hello\n"
 PAUSE_S: Final = 0.1
@@ -157,7 +159,9 @@ def _site(folder: Path) -> Path:
 
 def _ours(place: Namespace, folder: Path, stack: str, event: str, connections: int, times: int) -> Values:
     run_dir = folder / f"run-{stack}-{event}"
-    started = start_gossamer(place, folder / "site", run_dir, stack=stack, workers=WORKERS, port=PORT)
+    started = start_gossamer(
+        place, folder / "site", run_dir, *SURVIVING, stack=stack, workers=WORKERS, port=PORT
+    )
     with contextlib.closing(started) as server, _clients(place, connections) as clients:
         downloads = _downloads(place, folder)
         for number in range(times):

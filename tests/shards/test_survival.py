@@ -13,6 +13,7 @@ from .conftest import Place, Server, wait_until
 pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.parametrize("place", ["nfqueue"], indirect=True)]
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+SURVIVING = ("--set", "supervisor.survive_crash=true")
 CLIENTS = 16
 
 
@@ -40,7 +41,7 @@ def kill(server: Server, number: int) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_killed__its_connections_are_answered_by_another(place: Place, workers: str) -> None:
-    server = place.start(workers=workers).wait_ready()
+    server = place.start(*SURVIVING, workers=workers).wait_ready()
     clients = [place.connect(server.port()) for _ in range(CLIENTS)]
     assert all(map(answered, clients))
     wait_until(lambda: sum(w["checkpoints"] for w in server.status()["workers"]) == CLIENTS, "all are kept")
@@ -54,8 +55,8 @@ def test_killed__its_connections_are_answered_by_another(place: Place, workers: 
         client.close()
 
 
-def test_killed__where_that_is_not_wanted__they_are_lost(place: Place) -> None:
-    server = place.start("--set", "supervisor.survive_crash=false", workers="1").wait_ready()
+def test_killed__where_nobody_asked_for_more__they_are_lost(place: Place) -> None:
+    server = place.start(workers="1").wait_ready()
     with place.connect(server.port()) as client:
         assert answered(client)
         kill(server, 0)
@@ -67,7 +68,7 @@ def test_killed__where_that_is_not_wanted__they_are_lost(place: Place) -> None:
 def test_killed_in_a_download__its_body_comes_whole(place: Place, site: Path, workers: str) -> None:
     body = random.Random(3).randbytes(32 << 20)
     (site / "large.bin").write_bytes(body)
-    server = place.start(workers=workers).wait_ready()
+    server = place.start(*SURVIVING, workers=workers).wait_ready()
     with place.connect(server.port()) as client:
         client.sendall(REQUEST.replace(b"/ ", b"/large.bin ", 1))
         received = client.recv(1 << 20)
