@@ -32,10 +32,14 @@ settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A background job of a script has SIGINT ignored, and would hand that on to all that is started here."""
+    """A background job of scripts has SIGINT and SIGQUIT ignored, one of nohup SIGHUP, and would hand that on
+    to all that is started here."""
     config.pluginmanager.register(LeftByTests())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     gc.disable()  # Until all tests are there: of what is made for them, nothing goes.
 
 

@@ -16,7 +16,7 @@ from gossamer.core.io.file import File, FileIO, FileStatus
 from gossamer.core.io.pipe import PipeReader, PipeWriter, open_pipe
 from gossamer.core.io.process import Completed, Process, open_process, run_process
 from gossamer.core.io.resolve import open_connection, resolve
-from gossamer.core.io.sendfile import send_file
+from gossamer.core.io.sendfile import send_file, send_pieces
 from gossamer.core.io.serve import guarded, serve
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, listen
@@ -252,6 +252,7 @@ async def files(directory: FileIO, stream: Stream) -> None:
     assert_type(await file.truncate(0), None)
     assert_type(await file.send_to(stream), int)
     assert_type(await send_file(stream, file, 0, 100), int)
+    assert_type(await send_pieces(stream, file, 0, 100, 1, 10, lambda _end: None), int)
     await directory.open("log", "rb")  # type: ignore[arg-type]
 
 

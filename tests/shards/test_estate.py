@@ -76,7 +76,8 @@ def test_record__folder_whose_name_is_no_utf8__is_the_same() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("port", 0),
+        ("port", -1),
+        ("port", 65_536),
         ("port", "8080"),
         ("owners", {"x": 0}),
         ("wanted", 0),
