@@ -15,7 +15,9 @@ def test_flood__cookies__each_syn_has_an_answer_and_no_record() -> None:
     victim = with_cookies_out()
     assert (victim.loop.connections, victim.sink.unsent_total) == (0, SLOTS)
     victim.take([ready(FORGED, 1)])
-    assert victim.loop.statistics()["drop_cookie_invalid"] == SLOTS
+    # By chance a forged number may be one that a cookie could have, of another time.
+    counts = victim.loop.statistics()
+    assert counts["drop_cookie_invalid"] + counts["drop_cookie_early"] == SLOTS
 
 
 def test_measured__few_batches__four_figures() -> None:

@@ -144,12 +144,12 @@ def test_acquire__a_link_of_another_user_on_the_way__refused(tmp_path: Path) -> 
 
 def test_acquire__a_link_of_ours__followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o755)
-    (tmp_path / "real" / "up").symlink_to("../link/deep")
-    (tmp_path / "link").symlink_to("real/.")
-    made = RunDirectory(tmp_path / "link" / "up" / ".." / "deep" / "run")
+    (tmp_path / "real" / "up").symlink_to("../l/d")
+    (tmp_path / "l").symlink_to("real/.")
+    made = RunDirectory(tmp_path / "l" / "up" / ".." / "d" / "r")
     made.acquire()
     made.write_state(state())
-    assert read_state(tmp_path / "real" / "deep" / "run") == state()
+    assert read_state(tmp_path / "real" / "d" / "r") == state()
     made.release()
     assert [path.name for path in (tmp_path / "real").iterdir()] == ["up"]
 

@@ -222,6 +222,9 @@ def test_auto__a_rule_comes_and_goes_in_the_midst_of_a_download__frames_stop_and
     assert frames_of(server) == before
     changes = [partial(right.run, ["iptables", command, *rule[2:]]) for command in ("-D", "-A", "-D")]
     assert digest_of_a_slow_download(left, *changes) == DIGEST
+    # How much of it was left when the last rule went is the machine's business.
+    assert server.status()["output"] == "frames"
+    assert fetch(left, RIGHT_V4) == DIGEST
     assert frames_of(server) > before
 
 
