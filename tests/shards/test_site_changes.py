@@ -56,7 +56,7 @@ def test_folder__rebuilt_pointed_elsewhere_removed_and_back__served_as_it_is(
 
 
 def all_workers_serve(place: Place, port: int, content: bytes) -> None:
-    wait_until(lambda: all(get(place, port)[1] == content for _ in range(8)), content.decode(), 5)
+    wait_until(lambda: all(get(place, port)[1] == content for _ in range(24)), content.decode(), 5)
 
 
 def rebuilt_with_fixed_times_has_a_new_etag(place: Place, port: int, folder: Path) -> None:
