@@ -119,7 +119,10 @@ def encode_record(record: ServerRecord) -> bytes:
 
 def decode_record(octets: bytes) -> ServerRecord:
     """The record in them. Raises: ValueError."""
-    return msgspec.convert(json.loads(octets), ServerRecord, str_keys=True)
+    try:
+        return msgspec.convert(json.loads(octets), ServerRecord, str_keys=True)
+    except msgspec.ValidationError as error:  # Not in every version of msgspec is it a ValueError.
+        raise ValueError(str(error)) from error
 
 
 class Estate(msgspec.Struct, frozen=True):
