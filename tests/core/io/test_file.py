@@ -246,6 +246,7 @@ def test_open_cached__in_the_directory_cache__open(rig: Rig) -> None:
     file.close()
 
 
+@pytest.mark.needs("page-cache")
 def test_open_now__and_adopted_by_its_descriptor__the_same_file(rig: Rig) -> None:
     with pytest.raises(FileNotFoundError):
         rig.files.open_now("no/such")
