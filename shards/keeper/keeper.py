@@ -258,7 +258,7 @@ class Keeper:
         self._is_over = True
         if self._control is not None:
             self._control.close()
-        if not self._is_ending:
+        if not self._is_ending and any(self._workers()):  # Else it never served, and who began it says why.
             log.error("the last worker has ended, and no supervisor is there: the server ends")
         with contextlib.suppress(CommandError):
             self._give_back()
