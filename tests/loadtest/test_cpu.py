@@ -49,7 +49,7 @@ def test_tree__a_child_that_works__counts_with_its_parent() -> None:
     program = "import subprocess; subprocess.run(['sleep', '30'])"
     with subprocess.Popen([sys.executable, "-c", program]) as process:
         try:
-            while len(pids := tree(process.pid)) < 2:
+            while len(pids := tree(process.pid)) < 2 or not process_ns(pids[1]):  # It may not have run yet.
                 time.sleep(0.01)
             assert pids[0] == process.pid
             assert processes_ns(pids) >= process_ns(pids[1]) > 0
