@@ -185,7 +185,8 @@ def wrong(end: Judgement, link: str, run: ScenarioRun) -> Iterator[str]:
 def missing(ends: tuple[Judgement, ...], run: ScenarioRun) -> Iterator[str]:
     """What the scenario is for, and was not there."""
     asker = ends[0]
-    if not asker.seen["packets"]:
+    # A capture of a busy machine may have lost one end's packets: the other end's are judged all the same.
+    if not any(end.seen["packets"] for end in ends):
         yield "nothing was captured"
     is_closed = any(end.seen["zero_window"] or end.seen["window_full"] for end in ends)
     if CLOSED_WINDOW in run.scenario.wire and not is_closed:
