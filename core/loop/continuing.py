@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from gossamer.core.errors import GossamerError
+from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.text import Extent
 
 Identity = tuple[int, int, int, int, int]
@@ -97,3 +98,12 @@ def is_same(identity: Identity, found: os.stat_result) -> bool:
     """Whether an open file holds what it held: losing its last name changes the time of its change alone."""
     now = identity_in(found)
     return now == identity or (not found.st_nlink and now[:-1] == identity[:-1])
+
+
+def only_thread(receiving: Thread[Any] | None, sending: Thread[Any] | None) -> Thread[Any] | None:
+    """The thread that is blocked in a connection, where it is the only one, and nobody waits for it or would
+    end it: it can be closed here and go on elsewhere."""
+    threads = [each for each in (receiving, sending) if each is not None]
+    if len(threads) != 1 or threads[0].joiners is not None or threads[0].scope is not None:
+        return None
+    return threads[0]

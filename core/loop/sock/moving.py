@@ -26,6 +26,7 @@ from gossamer.core.loop.continuing import (
     NamedFile,
     Saved,
     Unsent,
+    only_thread,
     opens_none,
     unannounced,
 )
@@ -138,12 +139,9 @@ class SockMoving:
 
     def _what_is_done(self, connection: Connection) -> Saved | None:
         """What its thread is about, where that can be said."""
-        threads = [each for each in (connection.recv_thread, connection.send_thread) if each is not None]
-        if self.continuing is None or len(threads) != 1:
+        thread = only_thread(connection.recv_thread, connection.send_thread)
+        if self.continuing is None or thread is None:
             return None
-        (thread,) = threads
-        if thread.joiners is not None or thread.scope is not None:
-            return None  # Others wait for it, or would end it.
         if thread in self._sending.connecting or connection.sock.getsockname()[1] != self._port:
             return None  # It is opened from here.
         return self.continuing.save(connection, self._unsent(connection))

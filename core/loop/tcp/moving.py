@@ -33,6 +33,7 @@ from gossamer.core.loop.continuing import (
     Saved,
     Unsent,
     is_same,
+    only_thread,
     opens_none,
     unannounced,
 )
@@ -252,12 +253,8 @@ class Moving(Side):
 
     def _what_is_done(self, connection: Connection) -> Saved | None:
         """What its thread is about, where that can be said."""
-        threads = [each for each in (connection.recv_thread, connection.send_thread) if each is not None]
-        if self.continuing is None or len(threads) != 1:
+        if self.continuing is None or only_thread(connection.recv_thread, connection.send_thread) is None:
             return None
-        (thread,) = threads
-        if thread.joiners is not None or thread.scope is not None:
-            return None  # Others wait for it, or would end it.
         if self._demux.find_listener(connection.flow) is None:
             return None  # It was opened from here.
         return self.continuing.save(connection, self._unsent(connection))
