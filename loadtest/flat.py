@@ -16,7 +16,7 @@ from gossamer.core.threads.calls import sys_sleep
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.connection import close, connect
 from gossamer.loadtest.failures import RequestPhase
-from gossamer.loadtest.pace import SendSlot
+from gossamer.loadtest.pace import SendSlot, awake_before_us
 from gossamer.loadtest.run import LoadRun
 
 RECV_BYTES: Final = 65_536
@@ -103,11 +103,14 @@ async def give_due(run: LoadRun, caller: Caller) -> SendSlot | None:
     slot = run.take(caller)
     if slot is None:
         return None
-    wait_us = slot.due_us - run.clock()
+    awake_us = awake_before_us(run.gap_us, run.awake_us)
+    wait_us = slot.due_us - run.clock() - awake_us
     if wait_us > 0:
         await sys_sleep(wait_us)
         if run.gives_back(caller):
             return None
+    while awake_us and run.clock() < slot.due_us:
+        pass
     caller.give_up_us = run.give_up_us()
     run.sends(caller)
     return slot

@@ -11,10 +11,17 @@ Owns the numbering of requests and the bounds, count and time. It knows no conne
 Source: G. Tene, "How NOT to Measure Latency"; wrk2.
 """
 
+from typing import Final
+
 import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.loadtest.arrivals import Arrivals
+
+CALM_US: Final = 4_000
+"""A machine that is asked less often than this rests in between."""
+AWAKE_US: Final = 200
+"""How long the processor of a machine at rest takes to wake, in a virtual one."""
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -73,3 +80,10 @@ def due_total(shape: Shape, now_us: int) -> int:
     assert shape.arrivals is not None
     until_us = min(now_us, shape.end_us - 1)
     return min(shape.arrivals.count_by(until_us - shape.start_us), shape.requests_max)
+
+
+def awake_before_us(gap_us: int, awake_us: int) -> int:
+    """How long before a request is due its sender is awake, where the one before it was due `gap_us` earlier,
+    and a machine at rest takes `awake_us` to wake: the request would leave late by that.
+    """
+    return awake_us if gap_us > CALM_US else 0

@@ -90,9 +90,18 @@ class LoadRun:
     """One run, from its start on."""
 
     def __init__(
-        self, options: LoadOptions, connector: Opener, clock: Clock, seat: Seat | None = None
+        self,
+        options: LoadOptions,
+        connector: Opener,
+        clock: Clock,
+        seat: Seat | None = None,
+        *,
+        awake_us: int = 0,
     ) -> None:
+        """`awake_us` is how long before a request that is due alone it waits awake: none where no time passes
+        meanwhile, as on a virtual clock."""
         self.options = options
+        self.awake_us = awake_us
         self.connector = connector
         self.clock = clock
         self.seat = Seat() if seat is None else seat
@@ -123,6 +132,8 @@ class LoadRun:
         self.stood = 0
         """Connections that stood when the clock started."""
         self.taken = 0
+        self.gap_us = self._before_us = 0
+        """Between the requests that were handed out last, by when they are due."""
         self.in_time: tuple[int, int] | None = None
         """Requests sent and answered by the end of the time."""
         self.ended_us = 0
@@ -193,6 +204,7 @@ class LoadRun:
             slot = next_slot(self.shape, self.taken, self.options.pipeline, now_us)
             if slot is not None:
                 self.taken += slot.count
+                self.gap_us, self._before_us = slot.due_us - self._before_us, slot.due_us
                 caller.take(slot, self.current, now_us)
                 return slot
             if self._later is None:

@@ -6,7 +6,8 @@
 Owns the cases, what each percentile must be, and how far from it a figure may lie. The arithmetic knows the
 schedule and the delays alone. A case that fails is run again, TRIES_MAX times in all: another process on the
 machine makes a server late, which no generator can undo. Where it may, it takes the priority of a real-time
-process for all that it starts, so that others disturb it less; of one processor they use half at most.
+process for all that it starts, so that others disturb it less; of one processor they use half at most. And it
+keeps the processors awake (`loadtest.awake`), as the time in which one wakes is not the generator's.
 
 A case is wrong where a figure is, though the machine was quiet; where something disturbed every try of it,
 nothing is decided, and it says what that was (`loadtest.quiet`). Exit codes: 0 all are true, 1 one is wrong,
@@ -28,6 +29,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.loadtest.arrivals import arrivals_of
+from gossamer.loadtest.awake import processors_awake
 from gossamer.loadtest.delays import DELAYS
 from gossamer.loadtest.pace import Shape, due_at_us, due_total
 from gossamer.loadtest.peers import start_nginx
@@ -43,7 +45,7 @@ from gossamer.loadtest.quiet import (
 from gossamer.loadtest.servers import LocalMachine, Server, ServerError, running
 from gossamer.loadtest.summary import PERCENTILES
 
-TRIES_MAX: Final = 3
+TRIES_MAX: Final = 6
 SHARE: Final = 0.03
 FIXED_US: Final = 300
 """A percentile may lie 3 % and 0.3 ms from arithmetic."""
@@ -226,11 +228,8 @@ def exit_code(verdicts: list[TrialVerdict]) -> int:
     return 3 if TrialVerdict.BUSY in verdicts else 0
 
 
-def main() -> None:
-    """Every case, or those whose delay is named."""
-    wanted = sys.argv[1:]
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+def all_judged(wanted: list[str]) -> list[TrialVerdict]:
+    """The cases whose delay is named, or every one."""
     cases = [case for case in CASES if not wanted or case.delay in wanted]
     verdicts = [judged(case.name, partial(tried, case)) for case in cases]
     if not wanted or "nginx" in wanted:
@@ -238,6 +237,18 @@ def main() -> None:
             verdicts.append(nginx_judged())
         except (OSError, ServerError) as error:
             print(f"nginx: not run, {error}")
+    return verdicts
+
+
+def main() -> None:
+    """Every case, or those whose delay is named."""
+    wanted = sys.argv[1:]
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    with processors_awake() as why_not:
+        if why_not:
+            print(f"processors may rest, and the time in which they wake is counted: {why_not}", flush=True)
+        verdicts = all_judged(wanted)
     counts = ", ".join(f"{verdicts.count(each)} {WORDS[each]}" for each in TrialVerdict)
     print(f"{len(verdicts)} cases: {counts}")
     raise SystemExit(exit_code(verdicts))

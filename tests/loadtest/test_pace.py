@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gossamer.core.clock import SECOND_US
 from gossamer.loadtest.arrivals import EvenArrivals
-from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
+from gossamer.loadtest.pace import SendSlot, Shape, awake_before_us, due_at_us, due_total, next_slot
 
 START = 5 * SECOND_US
 CLOSED = Shape(START, START + SECOND_US, requests_max=100)
@@ -73,3 +73,8 @@ def test_due_total__any_rate_and_time__counts_what_is_due(
     while expected < requests_max and due_at_us(shape, expected) <= until_us:
         expected += 1
     assert due_total(shape, START + now_us) == expected
+
+
+@pytest.mark.parametrize(("gap_us", "expected_us"), [(0, 0), (4_000, 0), (4_001, 200), (10_000, 200)])
+def test_who_sends_to_a_machine_at_rest_is_awake_before(gap_us: int, expected_us: int) -> None:
+    assert awake_before_us(gap_us, 200) == expected_us

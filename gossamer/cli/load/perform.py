@@ -15,6 +15,7 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
 from gossamer.loadtest.client import conduct
+from gossamer.loadtest.pace import AWAKE_US
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.result import RunResult, result_of
 from gossamer.loadtest.room import allow_descriptors
@@ -35,7 +36,7 @@ def perform(
         allow_descriptors(options.connections)
     waiter = EpollWaiter()
     scheduler = Scheduler(waiter, [SleepLoop(), stack.loop], monotonic_us)
-    run = LoadRun(options, stack.connector, monotonic_us, seat)
+    run = LoadRun(options, stack.connector, monotonic_us, seat, awake_us=AWAKE_US)
 
     async def whole() -> None:
         await conduct(run, display)
