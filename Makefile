@@ -92,10 +92,11 @@ check: $(INSTALLED) ## lint, types, and the tests that need neither root nor tim
 	$(BIN)/mypy examples
 	$(BIN)/python -m pytest -q -m "not needs and not slow and not long"
 
-bench: setup-test ## over a link: what a request and a MB cost beside others; an idle connection, the TCP alone (root; 25 min)
+bench: setup-test ## over a link: what a request and a MB cost beside others; an idle connection, the TCP alone, the load generator (root; 30 min)
 	$(BIN)/gossamer bench http --output bench-results
 	$(BIN)/gossamer bench connections --output bench-results
 	$(BIN)/gossamer bench simulator --output bench-results
+	$(BIN)/python -m gossamer.loadtest.bench_generator
 
 load-truth: setup-test ## the load generator against servers of known delays, beside arithmetic
 	$(BIN)/python -m gossamer.loadtest.truth
