@@ -41,7 +41,8 @@ figure{margin:1.2rem 0}svg{width:100%;height:auto;display:block}svg text{font-si
 .l0{stroke:var(--a)}.l1{stroke:var(--b)}.l2{stroke:var(--c)}
 .key{margin-left:.8rem}.k0{color:var(--a)}.k1{color:var(--b)}.k2{color:var(--c)}
 small{color:var(--soft);display:block}.bad{color:var(--bad)}pre{white-space:pre-wrap;margin:.2rem 0}
-@media (max-width:30rem){svg text{font-size:16px}body{padding:.6rem}}
+@media (max-width:30rem){svg text{font-size:16px}body{padding:.6rem}table{font-size:13px}
+td,th{padding-right:.25rem}}
 """
 
 

@@ -50,7 +50,7 @@ def test_exit_code__wrong_before_busy_before_true() -> None:
     assert [exit_code(each) for each in ([true], [true, busy], [busy, wrong, true])] == [0, 3, 1]
 
 
-def test_judged__tries__until_one_is_true_or_three_are_not(
+def test_judged__tries__until_one_is_true_or_so_many_are_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(truth, "wait_until_quiet", lambda: None)
@@ -63,7 +63,7 @@ def test_judged__tries__until_one_is_true_or_three_are_not(
     assert (
         printed.count("busy  b: 9\n      p50 9 us (try 1)\n      others used 63% of a processor (try 1)") == 1
     )
-    assert printed.count("WRONG c: 9") == 3
+    assert printed.count("WRONG c: 9") == truth.TRIES_MAX
 
 
 @pytest.mark.long

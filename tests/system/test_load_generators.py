@@ -2,16 +2,19 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gossamer.loadtest.namespaces import Namespace
+from gossamer.loadtest.namespaces import Namespace, NamespaceError, end
 from gossamer.loadtest.servers import Gossamer, gossamer_command
 
 pytestmark = [pytest.mark.needs("namespaces"), pytest.mark.long]
 PORT = 7861
+WEB_PORT = 7862
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "loadtest" / "locustfile.py"
 ENGINES = LOCUSTFILE.with_name("engineuser.py")
 LOCUST = Path(sys.executable).with_name("locust")
@@ -50,6 +53,64 @@ def test_engine_user__master_and_two_workers__one_table(
     assert sum(entry["response_times"].values()) == entry["num_requests"]
     assert (tmp_path / "run_stats.csv").exists()
     assert (tmp_path / "run.html").exists()
+
+
+def test_engine_user__web_ui_and_a_worker_that_dies__told_and_the_run_goes_on(
+    namespace: Namespace, site: Path, start: Start
+) -> None:
+    start(namespace, site, stack="kernel", workers=1, port=PORT)
+    host = f"http://127.0.0.1:{PORT}"
+    argv = [str(LOCUST), "-f", str(ENGINES), "--host", host, "--web-host", "127.0.0.1"]
+    master = namespace.start([*argv, "--master", "--web-port", str(WEB_PORT), "--expect-workers", "2"])
+    workers = [namespace.start([str(LOCUST), "-f", str(ENGINES), "--worker"]) for _ in range(2)]
+    try:
+        wait_for(lambda: said_of(namespace, "stats/requests").get("worker_count") == 2)
+        asked = ["-d", "user_count=2", "-d", "spawn_rate=2", "-d", f"host={host}"]
+        assert json.loads(web(namespace, "swarm", *asked))["success"]
+        wait_for(lambda: answered(namespace) > 500)
+        workers[0].kill()
+        wait_for(lambda: "missing" in states(namespace))
+        before = answered(namespace)
+        wait_for(lambda: answered(namespace) > before + 500)
+        assert json.loads(web(namespace, "stop", "-X", "POST"))["success"]
+        assert said_of(namespace, "stats/requests")["stats"][-1]["num_failures"] == 0
+        assert web(namespace, "stats/requests/csv").startswith("Type,Name,Request Count")
+        assert "<html" in web(namespace, "stats/report")
+    finally:
+        for process in (*workers, master):
+            end(process)
+
+
+def web(namespace: Namespace, path: str, *how: str) -> str:
+    """What Locust's web UI says."""
+    return namespace.run(["curl", "-sS", "-m", "10", *how, f"http://127.0.0.1:{WEB_PORT}/{path}"])
+
+
+def said_of(namespace: Namespace, path: str) -> dict[str, Any]:
+    """The same, of what is JSON; nothing where it does not listen yet."""
+    try:
+        found: dict[str, Any] = json.loads(web(namespace, path))
+    except NamespaceError:
+        return {}
+    return found
+
+
+def answered(namespace: Namespace) -> int:
+    """Requests in Locust's own table."""
+    return int(said_of(namespace, "stats/requests")["stats"][-1]["num_requests"])
+
+
+def states(namespace: Namespace) -> list[str]:
+    """How the workers are."""
+    return [each["state"] for each in said_of(namespace, "stats/requests").get("workers", [])]
+
+
+def wait_for(holds: Callable[[], bool], patience_s: float = 30.0) -> None:
+    """Until it holds."""
+    give_up_s = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < give_up_s, "it never came to that"
+        time.sleep(0.2)
 
 
 STAGES = """
