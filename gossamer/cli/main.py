@@ -24,6 +24,10 @@ COMMANDS: Final = {
         "gossamer.cli.capture",
         "Write the packets of the functional TCP to FILE (pcapng), each with the rule that sent it.",
     ),
+    "doctor": (
+        "gossamer.cli.doctor",
+        "Look at what a server needs of this machine, and of FOLDER, and say the way out.",
+    ),
     "firewall": (
         "gossamer.cli.firewall",
         "Show, install or remove the rules that bring packets to the workers.",

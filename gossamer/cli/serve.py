@@ -23,7 +23,7 @@ from gossamer.shards.admin.server import url_of
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
 from gossamer.shards.content import check_files, target_kind
-from gossamer.shards.exitcode import ConfigError
+from gossamer.shards.exitcode import CannotStartError, ConfigError
 from gossamer.shards.given import activated
 from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import about, configure_logging
@@ -245,8 +245,11 @@ def serve(
         return
     if trial:
         try_upgrade(config, adopt)
-    else:
+        return
+    try:
         run_server(config, load, adopt)
+    except CannotStartError as error:
+        raise CannotStartError(f"{error} (gossamer doctor: all that a server needs)") from error
 
 
 def try_upgrade(config: Config, adopt: str | None) -> None:
