@@ -40,7 +40,7 @@ LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/h
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/shards/test_scaling.py tests/cli/test_sim.py tests/test_native_build.py
 test test-long check test-container lowest golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs clean help system system-test setup-test golden \
+.PHONY: run test test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs clean help site system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -100,6 +100,10 @@ bench: setup-test ## over a link: what a request and a MB cost beside others; an
 
 load-truth: setup-test ## the load generator against servers of known delays, beside arithmetic
 	$(BIN)/python -m gossamer.loadtest.truth
+
+site: setup-test ## the documentation as a site, in build/site; every warning is an error
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[site]"
+	$(BIN)/python scripts/site build/site
 
 fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a whole host, calls against one connection; SECONDS long
 	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py

@@ -56,7 +56,7 @@ def imports_of(path: Path) -> frozenset[str]:
 
 def foreign(path: Path) -> set[str]:
     roots = {IMPORTED_FROM.get(root, root) for root in (name.partition(".")[0] for name in imports_of(path))}
-    return roots - sys.stdlib_module_names - {"gossamer", "moduledocs"}
+    return roots - sys.stdlib_module_names - {"gossamer", "moduledocs", "sitepages"}
 
 
 def ours(path: Path) -> Iterator[Path]:

@@ -59,7 +59,8 @@ def contents(front: Front) -> str:
 def described(each: Entry, modules: Mapping[str, Module], links: Links) -> Iterator[str]:
     """One name: how it is written, where its source is, what it says."""
     node = each.node
-    yield f"### {each.name}"
+    # A name with underscores about it would be printed in bold, without them.
+    yield f"### `{each.name}`" if each.name.startswith("_") else f"### {each.name}"
     if isinstance(node, ast.ClassDef):
         yield from of_class(each, node, modules, links)
     elif isinstance(node, Function):

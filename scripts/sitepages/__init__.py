@@ -1,0 +1,1 @@
+"""What the site is made of: pages of the repository with links of the site, and pages made of the code."""
