@@ -40,6 +40,7 @@ class Outlet:
         self._waiting_bytes = 0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._is_closing = False
         self._has_warned = False
 
     def put(self, content: bytes) -> None:
@@ -53,7 +54,7 @@ class Outlet:
                 self._changed.notify_all()
         if self._thread is None:
             name = f"outlet {self._fd}"
-            self._thread = threading.Thread(target=self._write_for_ever, name=name, daemon=True)
+            self._thread = threading.Thread(target=self._write_to_the_end, name=name, daemon=True)
             self._thread.start()
         if self.dropped_total and self._fd != ERROR_FD:
             self._warn_once()
@@ -64,16 +65,27 @@ class Outlet:
             log.warning(DROPPED, self._name)
 
     def close(self) -> None:
-        """Wait until all is written, for at most LAST_WAIT_SECONDS."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._waiting_bytes, LAST_WAIT_SECONDS)
+        """Wait until all is written and the thread has ended, for at most LAST_WAIT_SECONDS.
 
-    def _write_for_ever(self) -> None:
+        A process that a sandbox refuses exit_group(2) lives as long as any thread of it.
+        """
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        thread.join(LAST_WAIT_SECONDS)
+        self._is_closing = False
+
+    def _write_to_the_end(self) -> None:
         is_pipe = stat.S_ISFIFO(os.fstat(self._fd).st_mode)
         piece_bytes = PIPE_PIECE_BYTES if is_pipe else PIECE_BYTES
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting))
+                self._changed.wait_for(lambda: self._waiting or self._is_closing)
+                if not self._waiting:
+                    return
                 content = self._waiting.popleft()
             for piece in whole_lines(content, piece_bytes):
                 write_all(self._fd, piece, self._name)

@@ -1,6 +1,7 @@
 """Lines to a reader that is slow, gone, or there."""
 
 import os
+import threading
 
 import pytest
 
@@ -36,13 +37,19 @@ def test_put__more_than_the_backlog_takes__dropped_and_counted() -> None:
     os.close(write)
 
 
-def test_close__all_is_written() -> None:
+def test_close__all_is_written_and_no_thread_is_left__nor_after_a_later_line() -> None:
     read, write = os.pipe()
     out = Outlet(write, "test")
+    before = threading.active_count()
     for number in range(100):
         out.put(b"%d\n" % number)
     out.close()
     assert os.read(read, 1 << 16) == b"".join(b"%d\n" % number for number in range(100))
     assert out.dropped_total == 0
+    assert threading.active_count() == before
+    out.put(b"later\n")
+    out.close()
+    assert os.read(read, 1 << 16) == b"later\n"
+    assert threading.active_count() == before
     os.close(read)
     os.close(write)
