@@ -14,6 +14,7 @@ from gossamer.core.io.stream import Acceptor, Stream
 from gossamer.core.loop.checks import check_number
 from gossamer.core.loop.streamcall import is_said_of
 from gossamer.core.threads.cancel import TooSlowError
+from gossamer.core.threads.current import running_number
 from gossamer.core.threads.names import name_of
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.sync.semaphore import Semaphore
@@ -39,11 +40,14 @@ def guarded(handler: Handler) -> Callable[[Stream], Coroutine[Any, Any, None]]:
     """
 
     async def serve_stream(stream: Stream) -> None:
+        number = (
+            running_number()
+        )  # not the thread: an error would lead to it by this frame, and it to the error
         try:
             await handler(stream)
-        except GeneratorExit:
-            raise  # the thread is thrown away, and may not block any more
         except BaseException as error:
+            if isinstance(error, GeneratorExit) and running_number() != number:
+                raise  # nobody raised it: the thread is thrown away, and may not block any more
             await stream.abort()
             fault = fault_in(stream, error)
             if (slow := too_slow(fault)) is not None:

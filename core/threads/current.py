@@ -68,6 +68,13 @@ def check_os_thread(scheduler: Current) -> None:
         )
 
 
+def running_number() -> int:
+    """Which thread runs here, by its number; 0 where none does, as when a coroutine is thrown away."""
+    scheduler = CURRENT.get(None)
+    thread = scheduler.running if scheduler is not None else None
+    return thread.number if thread is not None else 0
+
+
 def current_thread() -> Thread[Any]:
     """The thread that calls. Raises: NoSchedulerRuns.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from .conftest import Server, wait_until
+from .conftest import Place, Server, wait_until
 
 Serve = Callable[..., Server]
 
@@ -26,12 +26,17 @@ MISTAKES = {
     b"asyncio": lambda stream: asyncio.sleep(0),
 }
 
+class OwnError(BaseException):
+    pass
+
+ENDINGS = {b"cancelled": asyncio.CancelledError, b"generator": GeneratorExit, b"own": OwnError}
+
 async def handler(stream):
     while word := await stream.recv():
         if word in MISTAKES:
             await MISTAKES[word](stream)
-        elif word == b"cancelled":
-            raise asyncio.CancelledError
+        elif word in ENDINGS:
+            raise ENDINGS[word]
         elif word == b"forgotten":
             sys_sleep(77)
         await stream.send(b"answer")
@@ -40,12 +45,8 @@ async def handler(stream):
 
 MISTAKES = (
     *(b"join", b"epoll", b"epoll of 2**31", b"park", b"read", b"read at 2**63", b"sleep"),
-    *(b"exit", b"exit in a call", b"cancelled"),
+    *(b"exit", b"exit in a call", b"cancelled", b"generator", b"own"),
 )
-
-
-def connect(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.status()["port"]), timeout=10)
 
 
 def ask(sock: socket.socket, word: bytes) -> bytes:
@@ -54,23 +55,24 @@ def ask(sock: socket.socket, word: bytes) -> bytes:
 
 
 def test_handler__mistakes_of_every_kind__the_worker_and_its_other_connections_live(
-    serve: Serve, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
     (tmp_path / "faulty.py").write_text(HANDLER)
-    server = serve("--workers", "1", target="faulty:handler", PYTHONPATH=str(tmp_path)).wait_ready()
-    before = server.worker_pids()
-    with connect(server) as other:
+    server = place.start(target="faulty:handler", PYTHONPATH=str(tmp_path)).wait_ready()
+    before, port = server.worker_pids(), server.port()
+    with place.connect(port) as other:
         assert ask(other, b"hello") == b"answer"
         for word in MISTAKES:
-            with connect(server) as sock, suppress(ConnectionResetError):
+            with place.connect(port) as sock, suppress(ConnectionResetError):
                 assert ask(sock, word) == b"", word
             assert ask(other, b"hello") == b"answer", word
     assert server.worker_pids() == before
+    wait_until(lambda: server.status()["workers"][0]["thread_errors_total"] == len(MISTAKES), "each counted")
 
 
 def test_handler__forgets_an_await__warned_of_in_debug_mode(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "faulty.py").write_text(HANDLER)
     server = serve(target="faulty:handler", PYTHONPATH=str(tmp_path), GOSSAMER_DEBUG="1").wait_ready()
-    with connect(server) as sock:
+    with socket.create_connection(("127.0.0.1", server.port()), timeout=10) as sock:
         assert ask(sock, b"forgotten") == b"answer"
     wait_until(lambda: "Sleep(us=77) was never awaited" in server.log(), "the warning")

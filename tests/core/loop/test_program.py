@@ -3,6 +3,7 @@
 import gc
 import sys
 import warnings
+from asyncio import CancelledError
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,6 +86,10 @@ def test_run__a_loop_of_the_callers__its_calls_are_taken() -> None:
 
 
 async def nothing() -> None: ...
+
+
+class StopAllError(BaseException):
+    """One of a user's own, that is no Exception."""
 
 
 @pytest.mark.parametrize(
@@ -175,9 +180,12 @@ def test_sys_exit__beside_another_error__which_is_logged(caplog: pytest.LogCaptu
     assert "cannot tidy up" in caplog.text
 
 
-def test_sys_exit__in_a_forked_thread__ends_it_alone_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("ending", [SystemExit(3), GeneratorExit(), CancelledError(), StopAllError()])
+def test_any_base_exception__in_a_forked_thread__ends_it_alone_and_is_logged(
+    caplog: pytest.LogCaptureFixture, ending: BaseException
+) -> None:
     async def leaves() -> None:
-        sys.exit(3)
+        raise ending
 
     async def main() -> str:
         await sys_fork(leaves(), "leaver")

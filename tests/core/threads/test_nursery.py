@@ -135,17 +135,21 @@ def test_forked__ends_by_any_base_exception__the_joiner_has_it(ending: BaseExcep
     assert run(main()) == "joined, and may go on"
 
 
-def test_function_of_nbio__exits__the_thread_has_it() -> None:
+@pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: type(ending).__name__)
+def test_function_of_nbio__ends_by_any_base_exception__the_thread_has_it(ending: BaseException) -> None:
+    is_exit = isinstance(ending, GeneratorExit)
+
+    def ends() -> None:
+        raise ending
+
     async def main() -> str:
-        with pytest.raises(SystemExit):
-            await sys_nbio(exit_now)
+        with pytest.raises(RuntimeError if is_exit else type(ending)) as caught:
+            await sys_nbio(ends)
+        assert (caught.value.__cause__ if is_exit else caught.value) is ending
+        await sys_sleep(1)
         return "lives"
 
     assert run(main()) == "lives"
-
-
-def exit_now() -> None:
-    raise SystemExit(3)
 
 
 def test_nursery__a_thread_that_is_thrown_away__no_error_of_a_child() -> None:
