@@ -43,7 +43,9 @@ class Stream(Protocol):
         """Have `local` and `peer` say what a proxy has announced (`core.wire.proxy_protocol`)."""
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
-        """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
+        """At least one byte and at most bytes_max, never more than 1 MiB at once; b"" once the peer has sent
+        its FIN and all was read.
+        """
 
     def recv_idle(self, idle: Idle) -> SystemCall[bytes]:
         """As `recv(idle.bytes_max, idle.timeout_us)`, for a wait between two requests that may be long.

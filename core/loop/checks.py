@@ -13,7 +13,10 @@ from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.wire.flow import PORT_MAX, Address, pack_address
 
 RECV_BYTES_MAX: Final = 1 << 26
-"""The most that one recv takes: so much room is made before anything is received."""
+"""The most that may be asked of one recv."""
+
+RECV_ROOM_BYTES: Final = 1 << 20
+"""The most that one recv brings: so much room is made before anything is received."""
 
 FILE_BYTES_MAX: Final = (1 << 63) - 1
 """The last place in a file that the kernel counts."""

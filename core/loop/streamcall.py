@@ -19,6 +19,7 @@ from gossamer.core.loop.checks import (
     FD_MAX,
     FILE_BYTES_MAX,
     RECV_BYTES_MAX,
+    RECV_ROOM_BYTES,
     check_number,
     check_options,
     check_timeout,
@@ -104,7 +105,7 @@ class StreamRecv(ConnectionCall[bytes], frozen=True):
         bytes_max, timeout_us = self.bytes_max, self.timeout_us
         if not (
             type(bytes_max) is int
-            and 0 < bytes_max <= RECV_BYTES_MAX
+            and 0 < bytes_max <= RECV_ROOM_BYTES
             and type(timeout_us) is int
             and timeout_us >= 0
             and isinstance(self.connection, self.record)
@@ -112,6 +113,7 @@ class StreamRecv(ConnectionCall[bytes], frozen=True):
             check_record(self, "connection", self.connection, self.record)
             check_number("bytes_max", bytes_max, 1, RECV_BYTES_MAX)
             check_timeout(timeout_us)
+            msgspec.structs.force_setattr(self, "bytes_max", min(bytes_max, RECV_ROOM_BYTES))
 
 
 class Idle(msgspec.Struct, frozen=True):

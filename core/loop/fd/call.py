@@ -45,9 +45,6 @@ class Descriptor:
         """What the blocked writer still has to write; None when it only waits for room."""
 
 
-"""The longest read of one call; as much memory is set aside for it."""
-
-
 def check_descriptor(found: object) -> None:
     """Raises: MisuseError."""
     if not isinstance(found, Descriptor):

@@ -15,7 +15,7 @@ from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from typing import Any, Final
 
 from gossamer.core.errors import MisuseError
-from gossamer.core.loop.checks import RECV_BYTES_MAX
+from gossamer.core.loop.checks import RECV_ROOM_BYTES
 from gossamer.core.loop.fd.call import (
     Descriptor,
     FdClose,
@@ -71,8 +71,9 @@ class FdLoop(PassiveLoop):
     def _read(self, thread: Thread[Any], call: FdRead) -> Any:
         descriptor, bytes_max = call.descriptor, call.bytes_max
         check_descriptor(descriptor)
-        if type(bytes_max) is not int or not 0 < bytes_max <= RECV_BYTES_MAX:
+        if type(bytes_max) is not int or not 0 < bytes_max <= RECV_ROOM_BYTES:
             check_read(bytes_max)
+            bytes_max = RECV_ROOM_BYTES
         if descriptor.can_read and descriptor.reader is None:
             data = self._try_read(descriptor, bytes_max)
             if data is not None:

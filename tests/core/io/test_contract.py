@@ -2,12 +2,14 @@
 when it is misused, is the same over kernel sockets and over the functional TCP."""
 
 import errno
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from gossamer.core.errors import MisuseError
+from gossamer.core.loop.checks import RECV_BYTES_MAX, RECV_ROOM_BYTES
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
 
@@ -113,6 +115,21 @@ AFTER_RESET = {
     "close again": None,
     "abort": None,
 }
+
+
+def test_recv__of_the_most_that_may_be_asked__makes_room_for_a_mebibyte(stack: Any) -> None:
+    async def user(stream: Any) -> tuple[bytes, int]:
+        await sys_sleep(SOON_US)
+        tracemalloc.start()
+        try:
+            return await stream.recv(RECV_BYTES_MAX), tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            await stream.close()
+
+    heard, peak_bytes = stack.run(talk(stack, user, resets))
+    assert heard == b"ab"
+    assert peak_bytes < RECV_ROOM_BYTES + (64 << 10)
 
 
 @pytest.mark.parametrize("ends", ["close", "abort"])

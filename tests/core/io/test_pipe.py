@@ -1,5 +1,6 @@
 """Pipes between threads: every byte, in order, with either side blocked; ends; cancelling."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from gossamer.core.errors import GossamerError
 from gossamer.core.io.pipe import PipeReader, open_pipe
+from gossamer.core.loop.checks import RECV_BYTES_MAX, RECV_ROOM_BYTES
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
 from gossamer.core.threads.cancel import move_on_after
 from gossamer.core.threads.nursery import open_nursery
@@ -34,6 +36,22 @@ def test_more_than_it_holds__all_of_it_arrives(kernel: Kernel) -> None:
         return await sys_join(thread)  # type: ignore[no-any-return]
 
     assert kernel.run(main()) == data
+
+
+def test_recv__of_the_most_that_may_be_asked__makes_room_for_a_mebibyte(kernel: Kernel) -> None:
+    async def main() -> tuple[bytes, int]:
+        reader, writer = open_pipe()
+        async with reader, writer:
+            await writer.send(b"x")
+            tracemalloc.start()
+            try:
+                return await reader.recv(RECV_BYTES_MAX), tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    heard, peak_bytes = kernel.run(main())
+    assert heard == b"x"
+    assert peak_bytes < RECV_ROOM_BYTES + (64 << 10)
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
