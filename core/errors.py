@@ -8,6 +8,9 @@ errors here are those that Python has no name for.
 import errno
 import os
 import reprlib
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class GossamerError(Exception):
@@ -49,6 +52,19 @@ class IncompleteReadError(GossamerError, EOFError):
 
     def __str__(self) -> str:
         return f"the stream ended after {len(self.partial)} bytes of {self.expected}"
+
+
+def without_frames(error: E) -> E:
+    """The error without its traceback, and without what led to it.
+
+    The frames of a loop mean nothing to the thread that gets its error. They lead to that thread, which holds
+    its error: in such a ring neither would be freed but by the collector.
+    """
+    error.with_traceback(None)
+    # Not by assignment, which an error of a frozen class refuses.
+    object.__setattr__(error, "__cause__", None)
+    object.__setattr__(error, "__context__", None)
+    return error
 
 
 def what_failed(error: BaseException) -> str:

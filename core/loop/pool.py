@@ -8,6 +8,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from queue import SimpleQueue
 from select import EPOLLIN
 from typing import Any, Final
@@ -45,8 +46,9 @@ class PoolLoop(PassiveLoop):
             FromThread: lambda _thread, _call: self._token,
         }
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {Blio: self._cancel}
-        self._waiting: dict[Thread[Any], Done] = {}
-        """The thread that waits for each job; the result for a thread that was cancelled is dropped."""
+        self._waiting: dict[Thread[Any], object] = {}
+        """What stands for the job that each thread waits for; the result for one that was cancelled is
+        dropped."""
         self._os_threads_max = os_threads_max
         self._queue_max = queue_max
         self._at_start = at_start
@@ -107,18 +109,16 @@ class PoolLoop(PassiveLoop):
         self._os_threads.append(os_thread)
 
     def _blio(self, thread: Thread[Any], call: Blio) -> Any:
-        def done(result: Any) -> None:
-            if self._waiting.get(thread) is not done:
-                return
-            del self._waiting[thread]
-            if type(result) is Raise:
-                self._scheduler.throw(thread, result.error)
-            else:
-                self._scheduler.resume(thread, result)
-
-        self.submit(done, call.function, *call.arguments)
-        self._waiting[thread] = done
+        ticket = object()
+        self.submit(partial(self._answer, thread, ticket), call.function, *call.arguments)
+        self._waiting[thread] = ticket
         return BLOCKED
+
+    def _answer(self, thread: Thread[Any], ticket: object, result: Any) -> None:
+        """Give a thread what came of its job, which may be a `Raise`, unless it waits for it no more."""
+        if self._waiting.get(thread) is ticket:
+            del self._waiting[thread]
+            self._scheduler.resume(thread, result)
 
     def _cancel(self, thread: Thread[Any], _call: Blio) -> bool:
         return self._waiting.pop(thread, None) is not None
@@ -174,6 +174,11 @@ def serve_jobs(
             with working_for(token):
                 result = function(*arguments)
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that called
-            result = Raise(error)
+            # This frame means nothing to the thread that called.
+            trace = error.__traceback__
+            result = Raise(error.with_traceback(trace.tb_next if trace is not None else None))
+            del trace
         results.append((done, result))
+        # The error leads to this frame all the same, as the caller of its own.
+        del job, done, function, arguments, result
         wakeup.wake()

@@ -52,6 +52,7 @@ class CancelScope:
         "_shield",
         "_thread",
         "_threads",
+        "_was_entered",
         "cancel_called",
         "cancelled_caught",
     )
@@ -65,7 +66,10 @@ class CancelScope:
         self.cancelled_caught = False
         """Whether it was left early because of that."""
         self._parent: CancelScope | None = None
+        self._was_entered = False
         self._thread: Thread[object] | None = None
+        """Which stands in it, from its entry until it is left: a thread that failed would not be freed else,
+        since its error leads to the frame that has the scope."""
         self._threads: dict[Thread[object], None] = {}
         self._children: dict[CancelScope, None] = {}
 
@@ -155,8 +159,9 @@ class CancelScope:
         thread.scope = None
 
     def __enter__(self) -> "CancelScope":
-        if self._thread is not None:
+        if self._was_entered:
             raise MisuseError("a cancel scope is entered once: make another one")
+        self._was_entered = True
         self._scheduler = current_scheduler()
         self._thread = thread = current_thread()
         assert thread.scope is None or isinstance(thread.scope, CancelScope)
@@ -172,10 +177,10 @@ class CancelScope:
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> bool:
         thread = self._thread
-        assert thread is not None
-        if thread.scope is not self:
+        if thread is None or thread.scope is not self:
             raise MisuseError("cancel scopes are left in the reverse order of entering, by the same thread")
         self._disarm()
+        self._thread = None
         self._threads.pop(thread, None)
         thread.scope = self._parent
         if self._parent is not None:

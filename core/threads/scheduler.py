@@ -21,7 +21,7 @@ from types import CoroutineType, MethodType
 from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
-from gossamer.core.errors import GossamerError, MisuseError, misuse
+from gossamer.core.errors import GossamerError, MisuseError, misuse, without_frames
 from gossamer.core.threads.calls import Fork, Join, Nbio, Park, Ret, Returning, Yield
 from gossamer.core.threads.cancel import Cancelled
 from gossamer.core.threads.current import CURRENT, check_os_thread
@@ -326,6 +326,7 @@ class Scheduler:
             self.running = thread = ready.popleft()
             run(thread)
         self.running = None
+        del thread  # The error of one leads to this frame, as that to which its own returned.
 
     def _run_thread(self, thread: Thread[Any]) -> None:
         """Run a thread until it blocks, ends, or has made CALLS_IN_A_ROW_MAX calls."""
@@ -349,6 +350,8 @@ class Scheduler:
                 raise  # the second Ctrl-C: the way out of a program that does not end
             except BaseException as error:  # noqa: BLE001 - raised in whoever joins, or logged and counted
                 self._fail(thread, error)
+                # This frame may be among those that the error leads to.
+                del thread, coroutine, send, value
                 return
             try:
                 handler = handlers[type(call)]
@@ -358,7 +361,7 @@ class Scheduler:
             try:
                 value = handler(thread, call)
             except (OSError, GossamerError) as error:
-                value = Raise(error.with_traceback(None))  # the loop's frames mean nothing to the thread
+                value = Raise(without_frames(error))
             if value is BLOCKED:
                 if thread.scope is not None:
                     self._block(thread)
@@ -415,8 +418,8 @@ class Scheduler:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - raised by the thread's own function, so in the thread
-            self.throw(thread, error)
-            return BLOCKED
+            del thread, call
+            return Raise(error)
 
     def _park(self, thread: Thread[Any], call: Park[Any]) -> Any:
         if not isinstance(call.waiters, deque):

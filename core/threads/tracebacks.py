@@ -60,6 +60,8 @@ def _is_machinery(entry: TracebackType, error: BaseException) -> bool:
         return False
     # What the machinery itself raises by mistake is looked for in it; a group, and what a call was answered
     # with that `start_soon` was given as it is, is not.
-    awaited = entry.tb_frame.f_locals.get("awaitable")
+    # `f_locals` of any other frame would stay in it as a second copy of all that it holds, its thread too.
+    has_it = "awaitable" in entry.tb_frame.f_code.co_varnames
+    awaited = entry.tb_frame.f_locals.get("awaitable") if has_it else None
     is_passed_on = isinstance(error, BaseExceptionGroup) or isinstance(awaited, SystemCall)
     return entry.tb_next is not None or is_passed_on

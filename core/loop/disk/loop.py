@@ -17,7 +17,7 @@ from select import EPOLLET, EPOLLIN
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.errors import BoundExceeded, MisuseError
+from gossamer.core.errors import BoundExceeded, MisuseError, without_frames
 from gossamer.core.loop.disk.engine import Engine, PoolEngine, choose_engine
 from gossamer.core.loop.disk.names import ENGINES
 from gossamer.core.loop.disk.spin import SPIN_US, Spin
@@ -166,7 +166,7 @@ class DiskLoop:
                     waiting.move_to_end(thread, last=False)
                     break
             except (OSError, BoundExceeded) as error:
-                self._scheduler.throw(thread, error)
+                self._scheduler.throw(thread, without_frames(error))
         if self._is_queued:
             # At once: else the disk would rest while threads run.
             self._is_queued = not self._lane.engine.submit()

@@ -14,7 +14,7 @@ from functools import partial
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from typing import Any, Final
 
-from gossamer.core.errors import MisuseError
+from gossamer.core.errors import MisuseError, without_frames
 from gossamer.core.loop.checks import RECV_ROOM_BYTES
 from gossamer.core.loop.fd.call import (
     Descriptor,
@@ -191,7 +191,7 @@ class FdLoop(PassiveLoop):
             data = self._try_read(descriptor, descriptor.bytes_max) if descriptor.bytes_max else b""
         except OSError as error:
             descriptor.reader = None
-            self._scheduler.throw(thread, error)
+            self._scheduler.throw(thread, without_frames(error))
             return
         if data is None:
             return
@@ -209,7 +209,7 @@ class FdLoop(PassiveLoop):
                 rest = rest[self._try_write(descriptor, rest) :]
         except OSError as error:
             descriptor.writer = descriptor.rest = None
-            self._scheduler.throw(thread, error)
+            self._scheduler.throw(thread, without_frames(error))
             return
         if rest is None:
             descriptor.can_write = descriptor.has_hung_up

@@ -17,6 +17,7 @@ from socket import AF_UNIX, SOCK_STREAM, SocketType
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import without_frames
 from gossamer.core.loop.sock.call import Connection, Listener, SockAccept, SockListenClose
 from gossamer.core.loop.sock.no_room import ACCEPT_PAUSE_US, NO_ROOM
 from gossamer.core.loop.streamcall import listener_closed
@@ -111,7 +112,7 @@ class AcceptSide:
             try:
                 connection = self._try_accept(listener)
             except OSError as error:
-                self._scheduler.throw(listener.threads.popleft(), error)
+                self._scheduler.throw(listener.threads.popleft(), without_frames(error))
                 continue
             if connection is not None:
                 self._scheduler.resume(listener.threads.popleft(), connection)

@@ -12,7 +12,7 @@ asking. Not so once the peer has sent its FIN or urgent data (a recv stops short
 from typing import Any
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.errors import Draining
+from gossamer.core.errors import Draining, without_frames
 from gossamer.core.loop.sock.call import Connection, SockRecv, SockRecvIdle
 from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.watching import DISTRUST_EVENTS, Watching
@@ -89,7 +89,7 @@ class SockReceiveSide:
         except BlockingIOError:
             return
         except OSError as error:
-            self._throw(connection, connection.end(error))
+            self._throw(connection, connection.end(without_frames(error)))
             return
         connection.can_recv = len(data) == bytes_max or connection.distrusts_short_recv
         connection.recv_thread = None

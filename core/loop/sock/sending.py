@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.errors import without_frames
 from gossamer.core.loop.sock.call import Connection, FileRest, SockSend, SockSendFile
 from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.watching import Watching
@@ -142,7 +143,7 @@ class SockSendSide:
             if not self._is_rest_sent(connection, rest):
                 return None
         except OSError as error:
-            self.throw(connection, connection.end(error))
+            self.throw(connection, connection.end(without_frames(error)))
             return None
         self.unblock(connection)
         self._resume(thread, rest.sent_bytes if isinstance(rest, FileRest) else None)

@@ -45,6 +45,7 @@ from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield
 from gossamer.core.threads.systemcall import SystemCall
 
 from ...parts import ask_each, named_part
+from ..threads.test_memory import MANY_ROUNDS, joins, no_thread_left
 from .stacks import Functional, Kernel
 
 NO_OPTIONS = SocketOptions()
@@ -159,6 +160,25 @@ def check_misuse(call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     stack = Kernel() if call.__name__.startswith("Sock") else Functional()
     filled = with_record(call, arguments)
     assert stack.run(lives_beside(lambda: call(*filled))) == 5
+    stack.close()
+
+
+@pytest.mark.parametrize("call", dict.fromkeys(call for call, _ in wrong_calls()), ids=named)
+def test_thread_that_failed_by_a_call_and_was_joined__is_freed_without_the_collector(
+    call: Callable[..., Any],
+) -> None:
+    stack = Kernel() if call.__name__.startswith("Sock") else Functional()
+    wrong = [with_record(call, arguments) for each, arguments in wrong_calls() if each is call]
+
+    async def fails(arguments: tuple[Any, ...]) -> None:
+        await call(*arguments)
+
+    async def main() -> None:
+        with no_thread_left():
+            for number in range(MANY_ROUNDS):
+                assert await joins(fails(wrong[number % len(wrong)]))
+
+    stack.run(main())
     stack.close()
 
 

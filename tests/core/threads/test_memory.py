@@ -1,13 +1,18 @@
 """What has ended is freed: threads that failed and were joined, and calls that stand in a ring."""
 
 import gc
+import tempfile
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from select import EPOLLIN
 from typing import Any
 
 import pytest
 
+from gossamer.core.io.pipe import open_pipe
+from gossamer.core.io.process import run_process
 from gossamer.core.loop.fd.call import Descriptor, FdClose, FdRead, FdReadable, FdWritable, FdWrite
 from gossamer.core.loop.fd.descriptor import EdgeClose, EdgeWait, EdgeWatch
 from gossamer.core.loop.program import run
@@ -19,15 +24,24 @@ from gossamer.core.threads.calls import (
     Nbio,
     Park,
     Ret,
+    sys_aio_read,
+    sys_blio,
+    sys_blio_to_end,
+    sys_epoll_wait,
     sys_fork,
     sys_join,
+    sys_nbio,
+    sys_sleep,
 )
+from gossamer.core.threads.cancel import fail_after
+from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 
 from .test_calls import ROWS, Things, wrong_arguments
 
 ROUNDS = 200
+MANY_ROUNDS = 1_000
 
 
 class Box:
@@ -113,6 +127,126 @@ def test_call_that_the_collector_does_not_see__holds_only_what_makes_no_ring(
 def threads_alive() -> int:
     gc.collect()
     return sum(isinstance(each, Thread) for each in gc.get_objects())
+
+
+@contextmanager
+def no_thread_left() -> Iterator[None]:
+    """While it lasts the collector is off; what it alone would find is counted."""
+    before = threads_alive()
+    gc.disable()
+    try:
+        yield
+        assert sum(isinstance(each, Thread) for each in gc.get_objects()) <= before + 1
+    finally:
+        gc.enable()
+
+
+async def joins(started: Coroutine[Any, Any, Any]) -> bool:
+    """Whether it failed; nothing of it is kept."""
+    try:
+        await sys_join(await sys_fork(started))
+    except BaseException:  # noqa: BLE001 - whatever it is
+        return True
+    return False
+
+
+@pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
+def test_thread_that_failed_by_a_call_and_was_joined__is_freed_without_the_collector(
+    kind: type[SystemCall[Any]],
+) -> None:
+    async def fails(arguments: list[Any]) -> None:
+        call = kind(*arguments)
+        await call
+        raise LookupError(call)
+
+    async def main() -> None:
+        things = Things()
+        wrong = [arguments for _, arguments in wrong_arguments(kind, things)] or [[]]
+        with no_thread_left():
+            for number in range(MANY_ROUNDS):
+                assert await joins(fails(wrong[number % len(wrong)]))
+        await things.close()
+
+    if kind is Ret:
+        pytest.skip("it never fails")
+    run(main())
+
+
+def fails_at_once() -> None:
+    raise LookupError
+
+
+async def waits_for_what_cannot_be_watched() -> None:
+    with tempfile.TemporaryFile() as regular:
+        await sys_epoll_wait(regular.fileno(), EPOLLIN)
+
+
+async def writes_until_nobody_reads() -> None:
+    reader, writer = open_pipe()
+    async with writer:
+        await sys_fork(reader.close())
+        await writer.send(bytes(1 << 20))
+
+
+async def joins_a_failed_one() -> None:
+    await sys_join(await sys_fork(sys_call(sys_blio(fails_at_once))))
+
+
+async def sys_call(call: SystemCall[Any]) -> None:
+    await call
+
+
+async def gives_up() -> None:
+    with fail_after(0.0001):
+        await sys_sleep(1_000_000)
+
+
+FAILURES: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+    "nbio": lambda: sys_call(sys_nbio(fails_at_once)),
+    "blio": lambda: sys_call(sys_blio(fails_at_once)),
+    "blio to end": lambda: sys_call(sys_blio_to_end(fails_at_once)),
+    "a file that is closed": lambda: sys_call(sys_aio_read(-1, 0, 1)),
+    "a descriptor that is closed": lambda: sys_call(sys_epoll_wait(-1, EPOLLIN)),
+    "a descriptor without events": waits_for_what_cannot_be_watched,
+    "a broken pipe": writes_until_nobody_reads,
+    "a failed thread": joins_a_failed_one,
+    "a program that is not there": lambda: run_process(["/no/such/program"]),  # type: ignore[dict-item, return-value]
+    "a limit": gives_up,
+}
+"""What goes wrong not in a call, but in what it is for."""
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_thread_that_failed_by_what_a_call_is_for__is_freed_without_the_collector(failure: str) -> None:
+    async def main() -> None:
+        with no_thread_left():
+            for _ in range(MANY_ROUNDS if failure != "a program that is not there" else 20):
+                assert await joins(FAILURES[failure]())
+            await sys_sleep(1_000)
+
+    run(main())
+
+
+@pytest.mark.parametrize("where", ["child", "block", "both"])
+def test_nursery_that_failed__its_threads_are_freed_without_the_collector(where: str) -> None:
+    async def child() -> None:
+        if where != "block":
+            raise LookupError("child")
+        await sys_sleep(1_000_000)
+
+    async def opens() -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(child)
+            if where != "child":
+                raise LookupError("block")
+            await sys_sleep(1_000_000)
+
+    async def main() -> None:
+        with no_thread_left():
+            for _ in range(MANY_ROUNDS):
+                assert await joins(opens())
+
+    run(main())
 
 
 @pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
