@@ -52,6 +52,9 @@ COMMANDS: Final = {
 }
 """The module that has each command, under the command's name, and its line in the help."""
 
+STALE: Final = "gossamer.ffi"
+"""What cannot be imported where the C modules are of other sources (`gossamer.ffi.built`)."""
+
 INTERRUPTED: Final = 130
 """The exit code of a command that Ctrl-C ended, as shells have it."""
 
@@ -82,6 +85,10 @@ class Group(click.Group):
             command = getattr(importlib.import_module(module), cmd_name)
         except ModuleNotFoundError as error:
             raise CommandError(f"{cmd_name}: this installation lacks the module {error.name}") from error
+        except ImportError as error:
+            if error.name != STALE:
+                raise
+            raise CommandError(f"{cmd_name}: {error}") from error
         assert isinstance(command, click.Command)
         return command
 
