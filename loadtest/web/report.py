@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from gossamer.loadtest.experiments.table import HOW, figure_text, number, show_lines
@@ -18,6 +19,8 @@ from gossamer.loadtest.web.result import CaseResult, WebResult
 from gossamer.loadtest.web.sample import CaseFigures, Latency
 
 WIDTH: Final = 156
+"""At the least, so that tables of short figures are of one width."""
+WIDTH_MAX: Final = 1_000
 BOX: Final = SIMPLE_HEAD
 """The narrowest with a line below its head."""
 MIB: Final = 1 << 20
@@ -28,10 +31,16 @@ NOT_DECIDED: Final = "~"
 
 def show(result: WebResult, console: Console) -> None:
     """Print everything."""
-    console.print(functional_table(result))
-    for case in result.cases:
-        console.print(case_table(case))
+    tables = (functional_table(result), *map(case_table, result.cases))
+    console.width = max(console.width, *(width_needed(table, console) for table in tables))
+    for table in tables:
+        console.print(table)
     show_lines([*conditions_lines(result), *result.notes], console)
+
+
+def width_needed(table: Table, console: Console) -> int:
+    """At what width no cell is cut: half a figure is another one."""
+    return Measurement.get(console, console.options.update(max_width=WIDTH_MAX), table).maximum
 
 
 def ratio_text(ratio: Figure | None) -> str:

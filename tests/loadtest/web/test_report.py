@@ -77,6 +77,17 @@ def test_show__figures_ratios_conditions_and_notes() -> None:
         assert expected in out.getvalue()
 
 
+@pytest.mark.parametrize("width", [80, 150, WIDTH])
+def test_show__figures_of_many_digits__none_is_cut_however_narrow_the_output(width: int) -> None:
+    out, made = io.StringIO(), result()
+    wild = {"kernel": [0.00123, 98_765.4], "frames": [123_456.0, 0.00234], "raw": [98_765.0, 0.00345]}
+    made.cases.append(case("keep-alive", "veth6-off", wild))
+    show(made, Console(file=out, width=width))
+    assert "…" not in out.getvalue()
+    (line,) = (line for line in out.getvalue().splitlines() if "veth6-off" in line and "frames" in line)
+    assert line.split()[-1] == "2", "its last column is there"
+
+
 def test_pictures__both_kinds_in_both_forms(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     paths = draw_web(result(), tmp_path / "made" / "http")
