@@ -5,6 +5,8 @@ import threading
 import time
 from collections import Counter
 
+import psutil
+
 from .conftest import Place, Server, wait_until
 
 GET = b"GET / HTTP/1.0\r\n\r\n"
@@ -32,6 +34,7 @@ def test_limit_concurrency__the_next_ones_wait_or_leave__others_are_answered__st
     the_next_one_waits(place, server)
     those_that_wait_leave_and_others_are_answered(place, server)
     as_many_as_wait_come_and_leave_and_others_are_answered(place, port)
+    reload_does_not_wait_for_the_peer_of_an_idle_connection(place, server)
     stop_does_not_wait_for_the_peer_of_an_idle_connection(place, server)
 
 
@@ -65,6 +68,18 @@ def as_many_as_wait_come_and_leave_and_others_are_answered(place: Place, port: i
     for departed in [place.connect(port) for _ in range(20)]:
         departed.close()
     assert answer(place.connect(port, 5)).endswith(b"hello\n")
+
+
+def reload_does_not_wait_for_the_peer_of_an_idle_connection(place: Place, server: Server) -> None:
+    (old,) = server.worker_pids()
+    with place.connect(server.port()) as idle:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(1000).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        assert server.command("reload").returncode == 0
+        wait_until(lambda: not psutil.pid_exists(old), "the worker before has ended")
+        took = time.monotonic() - began
+    assert took < 20.0, f"{took:.1f} s"
 
 
 def stop_does_not_wait_for_the_peer_of_an_idle_connection(place: Place, server: Server) -> None:

@@ -22,7 +22,8 @@ from gossamer.cli.running import restart_worker
 from gossamer.shards.exitcode import ExitCode
 
 from ..cli.inside import gossamer
-from .conftest import GOSSAMER, Server, wait_until
+from .conftest import GOSSAMER, Place, Server, wait_until
+from .test_site_changes import get
 
 Serve = Callable[..., Server]
 
@@ -161,13 +162,13 @@ NO_UTF_8 = b"caf\xe9".decode(errors="surrogateescape")
 """A name in Latin-1, as Python holds it."""
 
 
-def test_names_that_are_no_utf_8__served_stopped_and_seen(serve: Serve, tmp_path: Path, site: Path) -> None:
+def test_names_that_are_no_utf_8__served_stopped_and_seen(place: Place, tmp_path: Path, site: Path) -> None:
     """The folder, the run directory and the file of the configuration: octets are allowed in any."""
     target, config = tmp_path / NO_UTF_8, tmp_path / f"{NO_UTF_8}.toml"
     site.rename(target)
     config.write_text("[tcp]\nnodelay = true\n")
-    server = serve("--config", str(config), target=str(target), name=f"run {NO_UTF_8}").wait_ready()
-    assert server.get() == (200, b"hello\n")
+    server = place.start("--config", str(config), target=str(target), name=f"run {NO_UTF_8}").wait_ready()
+    assert get(place, server.port())[1] == b"hello\n"
     assert f"the folder {tmp_path}/caf\\xe9 on" in server.log()
     assert f"gossamer stop --run-dir $'{tmp_path}/run caf\\xe9'" in server.log()
     assert server.status()["target"] == f"{tmp_path}/caf\\xe9"
@@ -178,7 +179,7 @@ def test_names_that_are_no_utf_8__served_stopped_and_seen(serve: Serve, tmp_path
     assert f"{tmp_path}/caf\\xe9.toml: tcp.nodelay" in refused.stderr
     config.write_text("[tcp]\nnodelay = false\n")
     assert server.command("reload").returncode == 0
-    assert server.get() == (200, b"hello\n")
+    assert get(place, server.port())[1] == b"hello\n"
     stop = [GOSSAMER, "stop", "--run-dir", str(server.directory)]  # As a process: its words are octets.
     assert subprocess.run(stop, capture_output=True, timeout=60, check=False).returncode == 0
     assert server.wait_end() == 0

@@ -5,14 +5,9 @@ from pathlib import Path
 import pytest
 
 from gossamer.cli.serve import EVERY_ADDRESS
-from gossamer.shards.exitcode import ConfigError
-from gossamer.shards.machine import resolve_host
 
 from ..cli.inside import gossamer
 from .conftest import Place, Server, wait_until
-
-of_no_stack = pytest.mark.parametrize("place", ["kernel"], indirect=True)
-"""What the supervisor does alike on both."""
 
 
 def received(place: Place, port: int, data: bytes) -> bytes:
@@ -22,9 +17,11 @@ def received(place: Place, port: int, data: bytes) -> bytes:
         return client.makefile("rb").read()
 
 
-def test_host__empty__refused() -> None:
-    with pytest.raises(ConfigError, match=r"^server\.host: found ''; allowed: an IP address"):
-        resolve_host("")
+def test_host__empty__refused_in_a_line(place: Place) -> None:
+    server = place.start("--host", "")
+    assert server.wait_end() == 2
+    assert server.log().startswith("gossamer: server.host: found ''; allowed: an IP address")
+    assert len(server.log().splitlines()) == 1
 
 
 EVERY = {"kernel": ("0.0.0.0", "every other IPv4 address"), "nfqueue": ("::", "IPv4 and IPv6")}
@@ -90,16 +87,24 @@ def test_banner__every_address__of_each_family() -> None:
     }
 
 
-@of_no_stack
-def test_handler__exits_while_it_is_imported__said_and_not_tried_again(place: Place, tmp_path: Path) -> None:
-    (tmp_path / "leaver.py").write_text("import sys\nsys.exit(7)\n")
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("import sys\nsys.exit(7)\n", "ends the program while it is imported (exit code 7)"),
+        ("import absent_everywhere\n", "cannot be imported: ModuleNotFoundError: No module named"),
+    ],
+)
+def test_handler__ends_or_fails_while_it_is_imported__said_in_a_line_and_not_tried_again(
+    place: Place, tmp_path: Path, module: str, said: str
+) -> None:
+    (tmp_path / "leaver.py").write_text(module)
     server = place.start(target="leaver:handler", PYTHONPATH=str(tmp_path))
     assert server.wait_end() == 2
-    assert server.log().count("module 'leaver' ends the program while it is imported (exit code 7)") == 1
+    assert server.log().count(f"module 'leaver' {said}") == 1
     assert "starts in" not in server.log()
+    assert "Traceback" not in server.log()
 
 
-@of_no_stack
 def test_worker__that_has_ended__is_not_starting(place: Place, tmp_path: Path) -> None:
     (tmp_path / "dier.py").write_text(
         "import os\nasync def handler(stream):\n    await stream.recv()\n    os._exit(9)\n"
