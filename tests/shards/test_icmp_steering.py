@@ -2,20 +2,20 @@
 
 import socket
 import struct
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
 from gossamer.cli.status import fetch_status
+from gossamer.core.clock import monotonic_us
 from gossamer.loadtest.namespaces import Namespace
 
-from .conftest import Server
+from .conftest import Server, wait_until
 
 pytestmark = pytest.mark.needs("nfqueue")
 
 PORT = 18095
-HEARTBEATS_SECONDS = 0.35
 
 
 def checksum(data: bytes) -> int:
@@ -35,9 +35,17 @@ def unreachable(source: str, destination: str, sport: int, dport: int) -> bytes:
 
 
 def packets_in(server: Server) -> list[int]:
-    """Of each worker, once the counters have settled."""
-    time.sleep(HEARTBEATS_SECONDS)
+    """Of each worker, all that had come by now: it is read before the second heartbeat that follows."""
+    for _ in range(2):
+        asked_us = monotonic_us()
+        wait_until(lambda asked_us=asked_us: has_beaten_since(server, asked_us), "a heartbeat of each")
     return [worker.packets_in_total for worker in fetch_status(server.directory).workers]
+
+
+def has_beaten_since(server: Server, then_us: int) -> bool:
+    now_us = monotonic_us()
+    ages_us = [worker.heartbeat_age_us for worker in fetch_status(server.directory).workers]
+    return all(now_us - age_us > then_us for age_us in ages_us)
 
 
 def test_icmp_error__quotes_our_port__reaches_the_shard_of_its_flow__another_is_not_ours(
@@ -45,16 +53,19 @@ def test_icmp_error__quotes_our_port__reaches_the_shard_of_its_flow__another_is_
 ) -> None:
     prefix = tuple(namespace.command([]))
     server = serve("--stack", "nfqueue", "--port", str(PORT), prefix=prefix, workers="2").wait_ready()
-    with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
+    with (
+        namespace.entered(),
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw,
+        ExitStack() as clients,
+    ):
         for sport, dport in ((80, PORT), (PORT + 1, 80), (22, 443)):
             raw.sendto(unreachable("127.0.0.1", "127.0.0.1", sport, dport), ("127.0.0.1", 0))
         assert packets_in(server) == [0, 0]
         for _ in range(8):
             before = packets_in(server)
-            client = socket.create_connection(("127.0.0.1", PORT), timeout=5)
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", PORT), timeout=30))
             connected = packets_in(server)
             raw.sendto(unreachable("127.0.0.1", "127.0.0.1", PORT, client.getsockname()[1]), ("127.0.0.1", 0))
             after = packets_in(server)
             (flow_shard,) = (i for i in (0, 1) if connected[i] != before[i])
             assert [after[i] - connected[i] for i in (0, 1)] == [int(i == flow_shard) for i in (0, 1)]
-            client.close()
