@@ -311,14 +311,31 @@ def join_twice(client: Namespace, server: Namespace) -> None:
         server.ip(f"route add default via {family.prefixes[0]}1", options=[family.option])
 
 
-def test_reply__of_a_server_with_two_uplinks__leaves_by_its_source(
+def route_by_marks(server: Namespace) -> None:
+    """Instead of by its source: what comes by the second uplink is marked, and its replies with it."""
+    for family in (IPV4, IPV6):
+        for prefix in family.prefixes:
+            server.ip(f"rule del from {prefix}2", options=[family.option])
+        server.ip("rule add fwmark 1 lookup 101", options=[family.option])
+        for rule in ("PREROUTING -i up1 -j CONNMARK --set-mark 1", "OUTPUT -j CONNMARK --restore-mark"):
+            server.run([family.command, "-t", "mangle", "-A", *rule.split()])
+
+
+def test_reply__of_a_server_with_two_uplinks__leaves_by_its_source_or_by_the_mark_of_its_connection(
     namespace_pair: Spaces, site: Path, start: Start, stack: str
 ) -> None:
     """By the default route, and by the other; of both families."""
     client, server = namespace_pair
     join_twice(client, server)
     start(server, site, stack=stack, port=PORT, host="::")
+    for way in ("source", "mark"):
+        if way == "mark":
+            route_by_marks(server)
+        assert_each_uplink_answers(client, way)
+
+
+def assert_each_uplink_answers(client: Namespace, way: str) -> None:
     for family in (IPV4, IPV6):
         for prefix in family.prefixes:
             url = f"http://[{prefix}2]:{PORT}/" if family is IPV6 else f"http://{prefix}2:{PORT}/"
-            assert request(client, url, ANSWERED, "--interface", family.client) == ANSWERED, prefix
+            assert request(client, url, ANSWERED, "--interface", family.client) == ANSWERED, (way, prefix)
