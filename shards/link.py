@@ -56,6 +56,7 @@ class HandedOn(msgspec.Struct, frozen=True, array_like=True, tag="packet"):
     sack: tuple[tuple[int, int], ...] = ()
     syn_options: tuple[int, int, bool, bytes | None] | None = None
     ecn_bytes: tuple[int, int, int, bool] | None = None
+    is_cookie_experimental: bool = False
 
 
 class ErrorHandedOn(msgspec.Struct, frozen=True, array_like=True, tag="error"):
@@ -145,13 +146,16 @@ def packet_of(flow: bytes, segment: Segment) -> HandedOn:
     options = None if found is None else (found.mss, found.window_scale, found.sack_permitted, found.cookie)
     by_ecn = segment.ecn_bytes
     ecn_bytes = None if by_ecn is None else (by_ecn.ee0b, by_ecn.eceb, by_ecn.ee1b, by_ecn.is_order_1)
-    return HandedOn(flow, numbers, octets_of(segment.payload), segment.sack, options, ecn_bytes)
+    is_experimental = found is not None and found.is_cookie_experimental
+    payload = octets_of(segment.payload)
+    return HandedOn(flow, numbers, payload, segment.sack, options, ecn_bytes, is_experimental)
 
 
 def segment_of(packet: HandedOn) -> Segment:
     """The segment again."""
     seq, ack, flags, window, ts_val, ts_ecr, urgent, ecn, user_timeout_s = packet.numbers
-    options = None if packet.syn_options is None else SynOptions(*packet.syn_options)
+    found = packet.syn_options
+    options = None if found is None else SynOptions(*found, packet.is_cookie_experimental)
     return Segment(
         seq,
         ack,

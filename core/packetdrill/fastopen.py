@@ -14,7 +14,7 @@ from gossamer.core.packetdrill.script import TcpPacket
 from gossamer.core.records import replace
 from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.fast_open import ASK
+from gossamer.core.tcp.fast_open import FastOpenServer, after_answer, with_known
 from gossamer.core.wire.segment import Segment
 
 CLIENT: Final = 0x1
@@ -39,8 +39,8 @@ class FastOpenCookies:
     def __init__(self, mode: int, cookie: bytes) -> None:
         self.mode = mode
         self._cookie = cookie
-        self._got: Granted | None = None
-        """What the one server that there is gave us."""
+        self._server: FastOpenServer | None = None
+        """What the one server that there is has told us."""
 
     def judged(self, syn: Segment, opening: Opening, places: int | None) -> Opening:
         """The opening that a SYN deserves; `places` is how many may be early now, None where the listener is
@@ -72,17 +72,14 @@ class FastOpenCookies:
     @property
     def has_cookie(self) -> bool:
         """Whether a client has a cookie, so that its SYN can carry data."""
-        return bool(self._got is not None and self._got.cookie)
+        return bool(self._server is not None and self._server.cookie)
 
     def with_cookie(self, opening: Opening) -> Opening:
         """An active opening with data. Raises: Unsupported."""
-        if self._got is None and self.mode & DATA_WITHOUT_COOKIE:
+        if self._server is None and self.mode & DATA_WITHOUT_COOKIE:
             raise Unsupported("data in a SYN without a cookie")
-        if self._got is None:
-            return replace(opening, cookie=ASK)
-        return replace(opening, cookie=self._got.cookie, peer_mss=self._got.mss)
+        return with_known(opening, self._server or FastOpenServer())
 
     def granted(self, action: Granted) -> None:
         """The server answered a Fast Open: its MSS, and a cookie if it gave one."""
-        known = self._got.cookie if self._got is not None else ASK
-        self._got = action if action.cookie else replace(action, cookie=known)
+        self._server = after_answer(self._server or FastOpenServer(), action)

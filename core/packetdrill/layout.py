@@ -23,7 +23,8 @@ def options_by_name(segment: Segment) -> dict[str, TcpOption]:
         if syn.window_scale >= 0:
             found["wscale"] = TcpOption("wscale", (syn.window_scale,))
         if syn.cookie is not None:
-            found["FO"] = TcpOption("FO", octets=syn.cookie)
+            name = "FOEXP" if syn.is_cookie_experimental else "FO"
+            found[name] = TcpOption(name, octets=syn.cookie)
     if segment.ts_val != NO_TIMESTAMP:
         found["TS"] = TcpOption("TS", (segment.ts_val, segment.ts_ecr))
     if segment.ecn_bytes is not None:
@@ -69,7 +70,7 @@ def _syn_options(found: dict[str, TcpOption]) -> SynOptions | None:
         cookie = None
     if not mss and scale < 0 and "sackOK" not in found and cookie is None:
         return None
-    return SynOptions(mss, scale, "sackOK" in found, cookie)
+    return SynOptions(mss, scale, "sackOK" in found, cookie, cookie is not None and "FOEXP" in found)
 
 
 def _codepoint(packet: TcpPacket) -> int:

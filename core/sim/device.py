@@ -16,6 +16,7 @@ from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.options import encode_user_timeout
 from gossamer.core.wire.packet import Parsed, build_packet, parse_packet
 from gossamer.core.wire.record import (
+    COOKIE_EXPERIMENT,
     ECN_ORDER_1,
     IN_RECORD,
     KIND_ICMP,
@@ -120,7 +121,7 @@ class MemorySource:
             *edges,
             options.cookie or b"",
             encode_user_timeout(segment.user_timeout_s),
-            -1 if options.cookie is None else len(options.cookie),
+            _cookie_field(options),
             *_ecn_fields(segment.ecn_bytes),
         )
 
@@ -130,6 +131,13 @@ def _is_rare(segment: Segment) -> bool:
     if segment.ecn_bytes is not None:
         return True
     return segment.ecn == CE or segment.user_timeout_s > 0 or segment.flags & AE > 0
+
+
+def _cookie_field(options: SynOptions) -> int:
+    """The length of a Fast Open cookie as the side record has it."""
+    if options.cookie is None:
+        return -1
+    return len(options.cookie) + COOKIE_EXPERIMENT * options.is_cookie_experimental
 
 
 def _ecn_fields(ecn_bytes: EcnBytes | None) -> tuple[int, int, int, int]:

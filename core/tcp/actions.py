@@ -44,6 +44,8 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
     cookie: bytes
     """b"" when it gave none: one that is known stays."""
     mss: int
+    is_experimental: bool = False
+    """In which kind of option it came, or was asked for in vain."""
 
 
 class Dropped(msgspec.Struct, frozen=True, gc=False):

@@ -101,6 +101,8 @@ class Opening(msgspec.Struct, frozen=True, gc=False):
     is_ipv6: bool = False
     cookie: bytes | None = None
     """Fast Open cookie for our SYN or SYN-ACK; b"" asks for one, None is no option (RFC 7413)."""
+    is_cookie_experimental: bool = False
+    """Whether the option of our SYN is of the experimental kind; a SYN-ACK's is of the SYN's."""
     takes_text: bool = False
     """Whether the data of the SYN may be taken before the handshake is over: its cookie is valid."""
     peer_mss: int = 0

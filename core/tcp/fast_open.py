@@ -5,13 +5,16 @@
     server, a valid cookie: SYN-RECEIVED, but the user has the connection at once, reads and sends
     server, any other:      a SYN-ACK with a good cookie; the data of the SYN is left to be sent again
 
+The option is of the kind that RFC 7413 has, or of the experimental one of before it, for peers that know no
+other: a server answers in the kind that it was asked in, a client asks in the other once one brought nothing.
+
 Owns the form of cookies, and how the Tcb of such an opening differs. While a server's connection is "early"
 (the user has it, the handshake is not over), SND.UNA stands behind our SYN, so that buffer and flight count
 as they do ever after; the retransmission timer is the SYN-ACK's, and what the user closes waits for the
 handshake. A client's SND.NXT stands behind its SYN until the SYN-ACK shows how much data was taken. The doer
-knows how many connections may be early, and which cookies a client has.
+knows how many connections may be early, and keeps what a client knows of servers.
 
-Source: RFC 7413.
+Source: RFC 7413, RFC 6994 3.
 """
 
 from hashlib import blake2s
@@ -20,7 +23,9 @@ from typing import Final
 import msgspec
 
 from gossamer.core.seq import MASK, seq_add
+from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.buffer import text_at, without_front
+from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import NO_OPTIONS
 from gossamer.core.tcp.parameters import FAST_OPEN_COOKIE_BYTES, FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4
 from gossamer.core.tcp.tcb import FastOpen, State, Tcb
@@ -64,14 +69,18 @@ def is_early(tcb: Tcb) -> bool:
     return tcb.fast_open is not None and tcb.fast_open.is_early
 
 
+def answering(cookie: bytes, syn: Segment) -> FastOpen:
+    """What gives a cookie to the peer, in the kind of option that its SYN has."""
+    return FastOpen(cookie, is_experimental=(syn.syn_options or NO_OPTIONS).is_cookie_experimental)
+
+
 def taken(tcb: Tcb, syn: Segment) -> Tcb:
     """A passive connection whose SYN had a valid cookie: its data is received, and the user may answer it.
 
     Source: RFC 7413 4.2.2.
     """
-    cookie = tcb.fast_open.cookie if tcb.fast_open is not None else None
-    tcb = replace(tcb, snd_una=tcb.snd_nxt, fast_open=FastOpen(cookie, is_early=True))
-    return with_syn_text(tcb, syn)
+    opens = replace(tcb.fast_open or FastOpen(), is_early=True)
+    return with_syn_text(replace(tcb, snd_una=tcb.snd_nxt, fast_open=opens), syn)
 
 
 def with_syn_text(tcb: Tcb, syn: Segment) -> Tcb:
@@ -102,6 +111,48 @@ def ended(tcb: Tcb) -> tuple[Tcb, State]:
 
 
 # The client.
+
+
+class FastOpenServer(msgspec.Struct, frozen=True):
+    """What a client knows of one."""
+
+    cookie: bytes = ASK
+    is_experimental: bool = False
+    """The kind of option that the cookie came in, or is to be asked for in."""
+    has_refused_experiment: bool = False
+    """Whether it was asked in the experimental kind, and gave none."""
+    mss: int = 0
+    rests_until_us: int = 0
+    """No option before this: SYNs with it were lost."""
+    losses: int = 0
+    """In a row."""
+
+
+def after_answer(server: FastOpenServer, granted: Granted) -> FastOpenServer:
+    """What is known once a SYN with the option was answered.
+
+    Where a request brought nothing, the next one is of the other kind, since implementations of before RFC
+    7413 know the experimental one alone (its section 9); where that brings nothing either, of kind 34 for
+    good.
+    """
+    cookie, is_experimental = granted.cookie or server.cookie, server.is_experimental
+    has_refused = server.has_refused_experiment
+    if granted.cookie:
+        is_experimental = granted.is_experimental
+    elif not server.cookie:
+        has_refused = has_refused or granted.is_experimental
+        is_experimental = not has_refused
+    return FastOpenServer(cookie, is_experimental, has_refused, granted.mss)
+
+
+def with_known(opening: Opening, server: FastOpenServer) -> Opening:
+    """An active opening that has data to send, by what is known of its server."""
+    return replace(
+        opening,
+        cookie=server.cookie,
+        is_cookie_experimental=server.is_experimental,
+        peer_mss=server.mss,
+    )
 
 
 def room_bytes(peer_mss: int, our_mss: int) -> int:
@@ -153,6 +204,12 @@ def with_acked(tcb: Tcb, octets: int) -> Tcb:
     )
 
 
-def granted_cookie(syn_ack: Segment) -> bytes | None:
-    """The cookie in a SYN-ACK."""
-    return (syn_ack.syn_options or NO_OPTIONS).cookie or None
+def granted(tcb: Tcb, syn_ack: Segment) -> Granted | None:
+    """What a SYN-ACK grants; `tcb` is the connection whose SYN it answers. None when there is no cookie, and
+    the SYN that it answers may have had no option."""
+    options, opens = syn_ack.syn_options or NO_OPTIONS, tcb.fast_open
+    if options.cookie:
+        return Granted(options.cookie, options.mss, options.is_cookie_experimental)
+    if opens is None or opens.cookie is None:
+        return None
+    return Granted(b"", options.mss, opens.is_experimental)

@@ -50,7 +50,7 @@ def offer(agreed: Agreed, fast_open: FastOpen | None = None) -> SynOptions:
     options = _syn_options(agreed.rmss, scale, agreed.sack)
     if fast_open is None or fast_open.cookie is None:
         return options
-    return replace(options, cookie=fast_open.cookie)
+    return replace(options, cookie=fast_open.cookie, is_cookie_experimental=fast_open.is_experimental)
 
 
 def wanted(parameters: TcpParameters, opening: Opening, passive: bool = False) -> Agreed:

@@ -36,7 +36,7 @@ def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> t
         return None, refusal(segment)
     tcb = opened(listener.parameters, segment, opening)
     if opening.cookie is not None:
-        tcb = replace(tcb, fast_open=FastOpen(opening.cookie))
+        tcb = replace(tcb, fast_open=fast_open.answering(opening.cookie, segment))
     if not opening.takes_text:
         return tcb, (first_syn_ack(tcb, opening.now_us),)
     tcb = fast_open.taken(tcb, segment)

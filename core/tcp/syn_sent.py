@@ -8,14 +8,14 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.tcp import accurate_ecn, send_limits
-from gossamer.core.tcp.actions import Actions, Dropped, Failure, Granted, Signal
+from gossamer.core.tcp.actions import Actions, Dropped, Failure, Signal
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import after_plain_syn
 from gossamer.core.tcp.events import SegmentArrives
-from gossamer.core.tcp.fast_open import acked_bytes, granted_cookie, with_acked, with_syn_text, without_option
-from gossamer.core.tcp.handshake import NO_OPTIONS, after_lost_syn, agreement
+from gossamer.core.tcp.fast_open import acked_bytes, granted, with_acked, with_syn_text, without_option
+from gossamer.core.tcp.handshake import after_lost_syn, agreement
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.listen import first_syn_ack
 from gossamer.core.tcp.output import output
@@ -101,7 +101,7 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
     tcb = measured(tcb, r_us, now_us) if r_us is not None else tcb
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     taken_bytes = acked_bytes(tcb, segment.ack) or 0
-    has_asked = tcb.fast_open is not None and tcb.fast_open.cookie is not None
+    grant = granted(tcb, segment)
     has_refused = tcb.fast_open is not None and taken_bytes < tcb.fast_open.syn_bytes
     tcb = with_acked(tcb, taken_bytes)
     tcb = replace(
@@ -117,9 +117,8 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
     if tcb.snd_buf_bytes:
         tcb = send_limits.asked(tcb, now_us, is_whole=True)
     actions: Actions = (Signal.ESTABLISHED,)
-    cookie = granted_cookie(segment)
-    if cookie is not None or has_asked:
-        actions += (Granted(cookie or b"", (segment.syn_options or NO_OPTIONS).mss),)
+    if grant is not None:
+        actions += (grant,)
     if segment.payload or segment.flags & FIN:
         # Seventh, eighth: "If there are other controls or text in the segment, then continue processing at
         # the sixth step".

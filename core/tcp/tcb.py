@@ -374,6 +374,8 @@ class FastOpen(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The user of a passive connection has it already."""
     closes: bool = False
     """That user has closed it: a FIN follows once the handshake is over."""
+    is_experimental: bool = False
+    """Whether that option is of the experimental kind."""
 
 
 class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -5,7 +5,7 @@ one; only what makes the rest unreadable (length 0 or 1, or over the end of the 
 It does not know what the values mean.
 
 Source: RFC 9293 3.1 and 3.2 (MUST-6, MUST-7), RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC
-5482 3, RFC 9768 3.2.3.
+6994 3, RFC 5482 3, RFC 9768 3.2.3.
 """
 
 import struct
@@ -30,7 +30,7 @@ ECN_BYTES: Final = (172, 174)
 """AccECN0 and AccECN1: the same fields, the other way round. Source: RFC 9768 3.2.3."""
 EXPERIMENT: Final = 254
 FAST_OPEN_MAGIC: Final = bytes.fromhex("f989")
-"""What makes an experimental option the Fast Open of before RFC 7413; understood, never sent (RFC 6994)."""
+"""What makes an experimental option the Fast Open of before RFC 7413 (RFC 6994 3)."""
 
 OPTIONS_BYTES_MAX: Final = 40
 """What is left of the 60 octets that a data offset of 15 can say."""
@@ -109,14 +109,14 @@ def _decode_cookie(kind: int, value: bytes) -> bytes | None:
     return value if len(value) in COOKIE_BYTES else None
 
 
-def _syn_options(values: dict[int, bytes]) -> SynOptions | None:
+def _syn_options(values: dict[int, bytes], is_cookie_experimental: bool) -> SynOptions | None:
     mss = int.from_bytes(values[MSS], "big") if MSS in values else 0
     window_scale = min(values[WINDOW_SCALE][0], WINDOW_SCALE_SEEN_MAX) if WINDOW_SCALE in values else -1
     sack_permitted = SACK_PERMITTED in values
     cookie = values.get(FAST_OPEN)
     if not mss and window_scale < 0 and not sack_permitted and cookie is None:
         return None
-    return SynOptions(mss, window_scale, sack_permitted, cookie)
+    return SynOptions(mss, window_scale, sack_permitted, cookie, is_cookie_experimental)
 
 
 SYN_OPTION_BYTES: Final = {MSS: 2, WINDOW_SCALE: 1, SACK_PERMITTED: 0}
@@ -132,6 +132,7 @@ def decode_options(octets: bytes, is_syn: bool) -> Options | None:
     ts_val, ts_ecr, user_timeout_s = NO_TIMESTAMP, 0, 0
     sack: tuple[SackBlock, ...] = ()
     of_syn: dict[int, bytes] = {}
+    is_experimental = False
     ecn_bytes: EcnBytes | None = None
     for option in _split(octets):
         if option is None:
@@ -148,8 +149,8 @@ def decode_options(octets: bytes, is_syn: bool) -> Options | None:
         elif is_syn and SYN_OPTION_BYTES.get(kind) == len(value):
             of_syn[kind] = value
         elif is_syn and (cookie := _decode_cookie(kind, value)) is not None:
-            of_syn[FAST_OPEN] = cookie
-    return Options(ts_val, ts_ecr, sack, _syn_options(of_syn), user_timeout_s, ecn_bytes)
+            of_syn[FAST_OPEN], is_experimental = cookie, kind == EXPERIMENT
+    return Options(ts_val, ts_ecr, sack, _syn_options(of_syn, is_experimental), user_timeout_s, ecn_bytes)
 
 
 @lru_cache(maxsize=1024)
@@ -167,8 +168,9 @@ def _encode_timestamp(ts_val: int, ts_ecr: int, sack_permitted: bool) -> bytes:
     return struct.pack("!BBBBII", first, second, TIMESTAMP, 10, ts_val, ts_ecr)
 
 
-def _encode_cookie(cookie: bytes) -> bytes:
-    octets = bytes((FAST_OPEN, 2 + len(cookie))) + cookie
+def _encode_cookie(cookie: bytes, is_experimental: bool) -> bytes:
+    kind, value = (EXPERIMENT, FAST_OPEN_MAGIC + cookie) if is_experimental else (FAST_OPEN, cookie)
+    octets = bytes((kind, 2 + len(value))) + value
     return octets + bytes((NOP,)) * (-len(octets) % 4)
 
 
@@ -206,7 +208,7 @@ def encode_options(segment: Segment) -> bytes:
     elif of_syn.sack_permitted:
         octets += struct.pack("BBBB", NOP, NOP, SACK_PERMITTED, 2)
     if of_syn.cookie is not None:
-        octets += _encode_cookie(of_syn.cookie)
+        octets += _encode_cookie(of_syn.cookie, of_syn.is_cookie_experimental)
     if segment.user_timeout_s and len(octets) < OPTIONS_BYTES_MAX:
         octets += struct.pack("!BBH", USER_TIMEOUT, 4, encode_user_timeout(segment.user_timeout_s))
     if segment.ecn_bytes is not None:

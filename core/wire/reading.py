@@ -8,7 +8,7 @@ from typing import Any
 
 from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.options import decode_user_timeout, ecn_bytes_of
-from gossamer.core.wire.record import ECN_ORDER_1, KIND_OPTIONS, KIND_PLAIN, RECORD_AE
+from gossamer.core.wire.record import COOKIE_EXPERIMENT, ECN_ORDER_1, KIND_OPTIONS, KIND_PLAIN, RECORD_AE
 from gossamer.core.wire.segment import AE, CE, NO_TIMESTAMP, EcnBytes, SackBlock, Segment, SynOptions
 
 InRecord = tuple[bytes, int, int, int, int, int, int, int, int, int, int, int]
@@ -68,10 +68,11 @@ def _read_ecn_bytes(side: SideRecord) -> EcnBytes:
 def _read_syn_options(side: SideRecord) -> SynOptions | None:
     _, sack_permitted, window_scale, _, mss, _ = side[:SACK_EDGES_AT]
     octets, _, cookie_bytes = side[COOKIE_AT:ECN_OPTION_AT]
-    cookie = octets[:cookie_bytes] if cookie_bytes >= 0 else None
+    is_experimental = cookie_bytes >= COOKIE_EXPERIMENT
+    cookie = octets[: cookie_bytes % COOKIE_EXPERIMENT] if cookie_bytes >= 0 else None
     if not mss and window_scale < 0 and not sack_permitted and cookie is None:
         return None
-    return SynOptions(mss, window_scale, bool(sack_permitted), cookie)
+    return SynOptions(mss, window_scale, bool(sack_permitted), cookie, is_experimental)
 
 
 def read_icmp(record: InRecord) -> IcmpMessage:

@@ -14,7 +14,8 @@ passed on; the reserved bits are neither read nor written.
 Side: a packet of KIND_OPTIONS has its decoded options in the side array at its own index:
     (has_timestamp, sack_permitted, window_scale, sack_count, mss, urgent, left1, right1, ... left4, right4,
     cookie, user_timeout, cookie_length, ecn_option, ecn_field1, ecn_field2, ecn_field3)
-with window_scale and cookie_length -1 and mss 0 when absent. A window scale above 14 is passed on (127 stands
+with window_scale and cookie_length -1 and mss 0 when absent, and COOKIE_EXPERIMENT more in cookie_length for
+a cookie in an experimental option. A window scale above 14 is passed on (127 stands
 for any above that): RFC 7323 2.3 lets TCP clamp it. `user_timeout` is the option's field as it came, 0 when
 absent. `ecn_option` is 0 without an AccECN option (RFC 9768 3.2.3), else 1 and how many of its fields there
 are, and ECN_ORDER_1 more for one of kind 174. What only a SYN may carry is absent from any other segment.
@@ -53,5 +54,6 @@ OUT_TIMESTAMP: Final = 1
 OUT_AE: Final = 2
 """Added to the kind of a segment with AE (RFC 9768)."""
 ECN_ORDER_1: Final = 4
+COOKIE_EXPERIMENT: Final = 32
 RECORD_AE: Final = 4
 """AE of a packet that came, in the field `ecn` above the codepoint."""

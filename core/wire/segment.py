@@ -66,6 +66,8 @@ class SynOptions(msgspec.Struct, frozen=True, gc=False):
     cookie: bytes | None = None
     """TCP Fast Open: a cookie of 4 to 16 octets, b"" to ask for one, None when the option is absent. Source:
     RFC 7413 4.1.1."""
+    is_cookie_experimental: bool = False
+    """Whether that option is the one of before RFC 7413: kind 254 and a magic number (RFC 6994 3)."""
 
 
 class EcnBytes(msgspec.Struct, frozen=True, gc=False):
@@ -187,5 +189,6 @@ def _syn_options_shown(options: SynOptions) -> list[str]:
     if options.sack_permitted:
         shown.append("sackOK")
     if options.cookie is not None:
-        shown.append(f"tfo cookie {options.cookie.hex()}" if options.cookie else "tfo cookiereq")
+        name = "exp-tfo" if options.is_cookie_experimental else "tfo"
+        shown.append(f"{name} cookie {options.cookie.hex()}" if options.cookie else f"{name} cookiereq")
     return shown

@@ -33,7 +33,7 @@ struct side_record {
     uint32_t sack[8];
     uint8_t cookie[16];
     uint16_t user_timeout;
-    int8_t cookie_length;
+    int8_t cookie_length; /* -1: none; COOKIE_EXPERIMENT more where the option is experimental */
     uint8_t ecn_option; /* 0: no AccECN option; else 1, how many fields it has, and ECN_ORDER_1 for kind 174 */
     uint32_t ecn_fields[3];
 };
@@ -91,6 +91,7 @@ enum out_kind { OUT_PLAIN = 0, OUT_TIMESTAMP = 1, OUT_AE = 2 };
 /* AE of RFC 9768: the lowest bit of the octet of the data offset; in the field `ecn` of a record that came, the bit above
  * the codepoint, with which a packet is of KIND_OPTIONS like one that is marked. */
 enum accurate_ecn { FLAG_AE = 1, RECORD_AE = 4, ECN_ORDER_1 = 4 };
+enum fast_open { COOKIE_EXPERIMENT = 32 };
 
 /* What the kernel said about a packet besides its bytes. */
 enum packet_notes { PACKET_CHECKSUM_NOT_READY = 1, PACKET_TRUNCATED = 2 };

@@ -1,7 +1,7 @@
 /* The TCP header and its options.
  *
- * Source: RFC 9293 3.1 and 3.2, RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC 5482 3, RFC 3168 5,
- * RFC 9768 3.2.3.
+ * Source: RFC 9293 3.1 and 3.2, RFC 7323 2.2 and 3.2, RFC 2018 2 and 3, RFC 7413 4.1.1, RFC 6994 3, RFC 5482 3,
+ * RFC 3168 5, RFC 9768 3.2.3.
  */
 #include "parse.h"
 
@@ -23,11 +23,11 @@ static void read_sack(const uint8_t *option, uint8_t length, struct side_record 
 
 /* A Fast Open cookie, or the request for one. RFC 7413 4.1.1: 4 to 16 octets, an even number of them; any other length
  * is ignored. */
-static void read_cookie(const uint8_t *cookie, int length, struct side_record *side)
+static void read_cookie(const uint8_t *cookie, int length, int experiment, struct side_record *side)
 {
     if (length && (length < COOKIE_BYTES_MIN || length > COOKIE_BYTES_MAX || length % 2))
         return;
-    side->cookie_length = (int8_t)length;
+    side->cookie_length = (int8_t)(length + experiment);
     memcpy(side->cookie, cookie, (size_t)length);
 }
 
@@ -73,9 +73,9 @@ static void read_option(const uint8_t *option, uint8_t length, int syn, struct i
     } else if (syn && kind == OPTION_SACK_PERMITTED && length == 2) {
         side->sack_permitted = 1;
     } else if (syn && kind == OPTION_FAST_OPEN) {
-        read_cookie(option + 2, length - 2, side);
+        read_cookie(option + 2, length - 2, 0, side);
     } else if (syn && kind == OPTION_EXPERIMENT && length >= 4 && load16(option + 2) == FAST_OPEN_MAGIC) {
-        read_cookie(option + 4, length - 4, side);
+        read_cookie(option + 4, length - 4, COOKIE_EXPERIMENT, side);
     }
 }
 

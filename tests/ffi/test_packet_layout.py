@@ -64,6 +64,17 @@ def test_constants__same_in_c() -> None:
     assert (lib.SUPER_SEGMENT_BYTES_MAX, lib.HOPS_MAX) == (SUPER_SEGMENT_BYTES_MAX, HOPS_MAX)
     for reason in DropReason:
         assert getattr(lib, reason.name) == reason
-    for name in ("KIND_PLAIN", "KIND_TIMESTAMP", "KIND_OPTIONS", "KIND_ICMP", "OUT_PLAIN", "OUT_TIMESTAMP"):
+    for name in (
+        *(
+            "KIND_PLAIN",
+            "KIND_TIMESTAMP",
+            "KIND_OPTIONS",
+            "KIND_ICMP",
+            "OUT_PLAIN",
+            "OUT_TIMESTAMP",
+            "OUT_AE",
+        ),
+        *("RECORD_AE", "ECN_ORDER_1", "COOKIE_EXPERIMENT"),
+    ):
         assert getattr(lib, name) == getattr(layout, name)
     assert lib.EXTENSION_HEADERS_MAX == EXTENSION_HEADERS_MAX

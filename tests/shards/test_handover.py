@@ -324,6 +324,7 @@ def test_giver_dies__the_queue_is_read_all_the_same() -> None:
         Segment(1, 2, ACK, 3),
         Segment(1, 2, ACK, 3, 4, 5, b"text", ((1, 2), (3, 4)), None, 6, 1, 7),
         Segment(1, 2, ACK, 3, syn_options=SynOptions(1460, 7, True, b"cookie")),
+        Segment(1, 2, SYN, 3, syn_options=SynOptions(1460, 7, True, b"", is_cookie_experimental=True)),
         Segment(1, 2, ACK, 3, ecn_bytes=EcnBytes(1449, 0, -1, is_order_1=True)),
     ],
 )

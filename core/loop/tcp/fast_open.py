@@ -1,14 +1,13 @@
 """Fast Open as a shard keeps it: the secret of its cookies and who is early, and the cookies of servers.
 
 Owns both bounds of RFC 7413: how many connections may be early (a server's), and how many servers are
-remembered (a client's). `core.tcp.fast_open` knows the form of cookies, and what an early connection is.
+remembered (a client's). `core.tcp.fast_open` knows the form of cookies, what an early connection is, and what
+a client learns of a server.
 
 Source: RFC 7413 4.1.3, 4.1.3.1, 5.1.
 """
 
 from collections import OrderedDict, deque
-
-import msgspec
 
 from gossamer.core.clock import Clock
 from gossamer.core.loop.tcp.call import Connection
@@ -23,17 +22,6 @@ from gossamer.core.tcp.parameters import (
     TcpParameters,
 )
 from gossamer.core.wire.flow import Flow
-
-
-class FastOpenServer(msgspec.Struct, frozen=True):
-    """What a client remembers of one."""
-
-    cookie: bytes = fast_open.ASK
-    mss: int = 0
-    rests_until_us: int = 0
-    """No option before this: SYNs with it were lost."""
-    losses: int = 0
-    """In a row."""
 
 
 class FastOpens:
@@ -51,7 +39,7 @@ class FastOpens:
         """Handed out or in an accept queue, and their handshake is not over."""
         self._held_until_us: deque[int] = deque()
         """Places of early connections that failed, and when each is free again."""
-        self._servers: OrderedDict[bytes, FastOpenServer] = OrderedDict()
+        self._servers: OrderedDict[bytes, fast_open.FastOpenServer] = OrderedDict()
         """By their address, the one not used for longest first."""
         self._early_total = 0
         self._lost_total = 0
@@ -99,28 +87,28 @@ class FastOpens:
         """An active opening that has data to send, with what is known of its server."""
         if not self._is_client:
             return opening
-        server = self._servers.get(flow[:16], FastOpenServer())
+        server = self._servers.get(flow[:16], fast_open.FastOpenServer())
         if server.cookie:
             self._servers.move_to_end(flow[:16])
         if opening.now_us < server.rests_until_us:
             return opening
-        return replace(opening, cookie=server.cookie, peer_mss=server.mss)
+        return fast_open.with_known(opening, server)
 
     def perform_granted(self, connection: Connection, action: Granted) -> None:
         """A server answered a Fast Open: its MSS, and a cookie if it gave one."""
         flow = connection.flow
-        known = self._servers.get(flow[:16], FastOpenServer())
-        self._remember(flow, FastOpenServer(action.cookie or known.cookie, action.mss))
+        known = self._servers.get(flow[:16], fast_open.FastOpenServer())
+        self._remember(flow, fast_open.after_answer(known, action))
 
     def on_lost(self, connection: Connection) -> None:
         """A SYN with the option was not answered in time."""
         self._lost_total += 1
         flow, now_us = connection.flow, self._clock()
-        server = self._servers.get(flow[:16], FastOpenServer())
+        server = self._servers.get(flow[:16], fast_open.FastOpenServer())
         rest_us = FAST_OPEN_REST_US << min(server.losses, FAST_OPEN_REST_DOUBLINGS_MAX)
         self._remember(flow, replace(server, rests_until_us=now_us + rest_us, losses=server.losses + 1))
 
-    def _remember(self, flow: Flow, server: FastOpenServer) -> None:
+    def _remember(self, flow: Flow, server: fast_open.FastOpenServer) -> None:
         address = flow[:16]
         self._servers[address] = server
         self._servers.move_to_end(address)

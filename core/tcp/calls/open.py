@@ -24,8 +24,8 @@ def open_active(parameters: TcpParameters, opening: Opening, data: bytes = b"") 
 
     `data` is sent as soon as may be: in the SYN when there is a Fast Open cookie.
     """
-    agreed = wanted(parameters, opening)
-    syn_bytes = min(len(data), room_bytes(opening.peer_mss, opening.mss)) if opening.cookie else 0
+    agreed, cookie = wanted(parameters, opening), opening.cookie
+    syn_bytes = min(len(data), room_bytes(opening.peer_mss, opening.mss)) if cookie else 0
     tcb = Tcb(
         state=State.SYN_SENT,
         agreed=agreed,
@@ -41,7 +41,9 @@ def open_active(parameters: TcpParameters, opening: Opening, data: bytes = b"") 
         rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
         path=first_path(agreed.parameters),
         rtt_at_us=0 if agreed.timestamps else opening.now_us,
-        fast_open=None if opening.cookie is None else FastOpen(opening.cookie, syn_bytes),
+        fast_open=FastOpen(cookie, syn_bytes, is_experimental=opening.is_cookie_experimental)
+        if cookie is not None
+        else None,
     )
     return tcb, (syn(tcb, opening.now_us),)
 

@@ -125,6 +125,28 @@ def test_listen__cookie_asked_for__given_and_the_data_left() -> None:
     assert (tcb.state, tcb.fast_open, tcb.rcv_buf_bytes) == (State.ESTABLISHED, None, 5)
 
 
+@pytest.mark.parametrize("is_experimental", [False, True])
+def test_listen__cookie_asked_for__given_in_the_kind_of_option_that_asked(is_experimental: bool) -> None:
+    """RFC 7413 9: those of before it know the experimental one alone; sent again it is the same."""
+    opening = replace(OPENING, cookie=COOKIE)
+    asked = replace(OPTIONS, cookie=b"", is_cookie_experimental=is_experimental)
+    tcb, actions = listen.segment_arrives(Listener(), peer_syn(options=asked), opening)
+    assert tcb is not None
+    given = replace(asked, window_scale=5, cookie=COOKIE)
+    assert only_segment(actions).syn_options == given
+    assert only_segment(going_on(tcb, Timeout(deadline_us(tcb)))[1]).syn_options == given
+
+
+def test_listen__older_cookie_in_the_experimental_option__data_taken_and_a_newer_one_given_in_it() -> None:
+    opening = replace(OPENING, cookie=b"a newer1", takes_text=True)
+    options = replace(OPTIONS, is_cookie_experimental=True)
+    syn = replace(peer_syn(options=options), payload=b"GET /")
+    tcb, actions = listen.segment_arrives(Listener(), syn, opening)
+    assert tcb is not None
+    assert tcb.rcv_buf_bytes == 5
+    assert only_segment(actions).syn_options == replace(options, window_scale=5, cookie=b"a newer1")
+
+
 def test_early__user_answers__data_goes_out_before_the_handshake_is_over() -> None:
     tcb, actions = going_on(early(), Send(b"200 OK", NOW_US))
     sent = only_segment(actions)
@@ -289,6 +311,46 @@ def test_connect__cookie_granted__reported_with_the_mss() -> None:
     tcb, _ = opened(cookie=b"")
     _, actions = hears(tcb, syn_ack(tcb, 0, b"new cookie"))
     assert Granted(b"new cookie", 1460) in actions
+
+
+def test_connect__asked_in_the_experimental_option__in_it_and_reported_so_when_in_vain() -> None:
+    opening = replace(OPENING, cookie=b"", is_cookie_experimental=True)
+    tcb, actions = open_active(TcpParameters(), opening, b"GET /")
+    assert only_segment(actions).syn_options == SynOptions(1460, 5, True, b"", is_cookie_experimental=True)
+    answer = syn_ack(tcb, 0)
+    assert Granted(b"", 1460, is_experimental=True) in hears(tcb, answer)[1]
+    options = replace(OPTIONS, cookie=b"new cookie", is_cookie_experimental=True)
+    given = hears(tcb, replace(answer, syn_options=options))[1]
+    assert Granted(b"new cookie", 1460, is_experimental=True) in given
+
+
+IN_VAIN, IN_VAIN_BY_EXPERIMENT = Granted(b"", 1460), Granted(b"", 1460, is_experimental=True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "asks"),
+    [
+        ((), (b"", False)),
+        ((IN_VAIN,), (b"", True)),
+        ((IN_VAIN, IN_VAIN), (b"", True)),
+        ((IN_VAIN, IN_VAIN_BY_EXPERIMENT), (b"", False)),
+        ((IN_VAIN, IN_VAIN_BY_EXPERIMENT, IN_VAIN), (b"", False)),
+        ((IN_VAIN, Granted(COOKIE, 1460, is_experimental=True)), (COOKIE, True)),
+        ((IN_VAIN, Granted(COOKIE, 1460, is_experimental=True), IN_VAIN_BY_EXPERIMENT), (COOKIE, True)),
+        ((IN_VAIN, Granted(COOKIE, 1460, is_experimental=True), Granted(b"new", 9)), (b"new", False)),
+        ((Granted(COOKIE, 1460), IN_VAIN), (COOKIE, False)),
+    ],
+)
+def test_server__answers__what_the_next_syn_asks_or_bears(
+    answers: tuple[Granted, ...], asks: tuple[bytes, bool]
+) -> None:
+    """A request that brought nothing is followed by one in the other kind of option, each kind once; then for
+    good by the one of RFC 7413."""
+    server = fast_open.FastOpenServer()
+    for answer in answers:
+        server = fast_open.after_answer(server, answer)
+    opening = fast_open.with_known(OPENING, server)
+    assert (opening.cookie, opening.is_cookie_experimental) == asks
 
 
 def test_connect__syn_lost__repeated_without_data_and_option_and_reported() -> None:

@@ -8,13 +8,18 @@ from gossamer.core.wire.options import NO_OPTIONS, OPTIONS_BYTES_MAX, Options, d
 from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, SYN, EcnBytes, Segment, SynOptions
 
 U32 = st.integers(0, 2**32 - 1)
+COOKIES = st.just(b"") | st.integers(2, 8).map(lambda half: bytes(range(2 * half)))
 SYN_OPTIONS = st.builds(
-    SynOptions,
+    lambda mss, window_scale, sack_permitted, cookie: SynOptions(mss, window_scale, sack_permitted, *cookie),
     mss=st.integers(1, 65535),
     window_scale=st.integers(-1, 14),
     sack_permitted=st.booleans(),
-    cookie=st.none() | st.just(b"") | st.integers(2, 8).map(lambda half: bytes(range(2 * half))),
+    cookie=st.just((None, False)) | st.tuples(COOKIES, st.booleans()),
 )
+
+
+def experimental(cookie: bytes) -> SynOptions:
+    return SynOptions(cookie=cookie, is_cookie_experimental=True)
 
 
 def syn(options: SynOptions | None, ts_val: int = NO_TIMESTAMP, ts_ecr: int = 0) -> Segment:
@@ -44,8 +49,11 @@ def test_encode_options__sack_blocks__the_first_that_fit(
     assert found.sack == tuple(blocks[: 3 if stamped else 4])
 
 
-def test_encode_options__longest_cookie_beside_all_syn_options__fills_the_header() -> None:
-    options = SynOptions(1460, 7, True, bytes(16))
+@pytest.mark.parametrize("is_experimental", [False, True])
+def test_encode_options__longest_cookie_beside_all_syn_options__fills_the_header(
+    is_experimental: bool,
+) -> None:
+    options = SynOptions(1460, 7, True, bytes(16), is_experimental)
     whole = Segment(1, 2, SYN, 3, 7, 8, syn_options=options, user_timeout_s=30)
     octets = encode_options(whole)
     assert len(octets) == OPTIONS_BYTES_MAX
@@ -143,9 +151,14 @@ def test_encode_options__nothing__nothing() -> None:
         pytest.param("220401020101", NO_OPTIONS, id="cookie of two octets is ignored"),
         pytest.param("22070102030405", NO_OPTIONS, id="cookie of odd length is ignored"),
         pytest.param("2214" + "00" * 18, NO_OPTIONS, id="cookie of 18 octets is ignored"),
-        pytest.param("fe04f989", Options(syn_options=SynOptions(cookie=b"")), id="experimental request"),
+        pytest.param("fe04f989", Options(syn_options=experimental(b"")), id="experimental request"),
         pytest.param(
-            "fe08f98901020304", Options(syn_options=SynOptions(cookie=b"\1\2\3\4")), id="experimental cookie"
+            "fe08f98901020304", Options(syn_options=experimental(b"\1\2\3\4")), id="experimental cookie"
+        ),
+        pytest.param(
+            "fe08f98901020304220601020305",
+            Options(syn_options=SynOptions(cookie=b"\1\2\3\5")),
+            id="the last of both kinds",
         ),
         pytest.param("fe08f98801020304", NO_OPTIONS, id="another experiment"),
         pytest.param("1c040000", NO_OPTIONS, id="user timeout of zero is reserved"),

@@ -6,6 +6,7 @@ from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.icmp import IcmpMessage
 from gossamer.core.wire.reading import InRecord, SideRecord, read_icmp, read_segment
 from gossamer.core.wire.record import (
+    COOKIE_EXPERIMENT,
     IN_RECORD,
     KIND_ICMP,
     KIND_OPTIONS,
@@ -82,12 +83,24 @@ def test_read_segment__any_kind__its_ecn_codepoint(kind: int) -> None:
     assert [read_segment(record(kind, ecn=ecn), b"", side()).ecn for ecn in range(4)] == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(("cookie_bytes", "expected"), [(-1, None), (0, b""), (8, bytes(range(8)))])
-def test_read_segment__cookie__as_long_as_counted(cookie_bytes: int, expected: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("cookie_bytes", "expected"),
+    [
+        (-1, (None, False)),
+        (0, (b"", False)),
+        (8, (bytes(range(8)), False)),
+        (COOKIE_EXPERIMENT, (b"", True)),
+        (COOKIE_EXPERIMENT + 16, (bytes(range(16)), True)),
+    ],
+)
+def test_read_segment__cookie__as_long_as_counted(
+    cookie_bytes: int, expected: tuple[bytes | None, bool]
+) -> None:
     found = read_segment(
         record(KIND_OPTIONS, SYN), b"", (*side(mss=1)[:-7], bytes(range(16)), 0, cookie_bytes, *NO_ECN_OPTION)
     )
-    assert found.syn_options == SynOptions(1, cookie=expected)
+    cookie, is_experimental = expected
+    assert found.syn_options == SynOptions(1, cookie=cookie, is_cookie_experimental=is_experimental)
 
 
 @pytest.mark.parametrize(("field", "seconds"), [(0, 0), (0x8000, 0), (30, 30), (0x8001, 60)])

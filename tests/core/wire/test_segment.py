@@ -29,6 +29,10 @@ ALL_OF_A_SYN = SynOptions(mss=1460, window_scale=7, sack_permitted=True, cookie=
             "SYN seq 1 win 65535 <mss 1460,wscale 7,sackOK,tfo cookie abcdef01,TS val 5 ecr 0>",
         ),
         (Segment(1, 0, SYN, 1, syn_options=SynOptions(cookie=b"")), "SYN seq 1 win 1 <tfo cookiereq>"),
+        (
+            Segment(1, 0, SYN, 1, syn_options=SynOptions(cookie=b"", is_cookie_experimental=True)),
+            "SYN seq 1 win 1 <exp-tfo cookiereq>",
+        ),
         (Segment(1, 2, ACK | PSH, 512, payload=b"hello"), "PSH,ACK seq 1:6 ack 2 win 512 length 5"),
         (Segment(0xFFFFFFFF, 2, ACK, 512, payload=b"hello"), "ACK seq 4294967295:4 ack 2 win 512 length 5"),
         (

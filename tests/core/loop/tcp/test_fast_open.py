@@ -8,6 +8,7 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.errors import MisuseError
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.loop.tcp.call import TcpConnect
+from gossamer.core.records import replace
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
 from gossamer.core.tcp.parameters import FAST_OPEN_HELD_US, FAST_OPEN_REST_US, TcpParameters
@@ -81,6 +82,11 @@ def cookie_of(segment: Segment) -> bytes | None:
     return segment.syn_options.cookie
 
 
+def is_experimental(segment: Segment) -> bool:
+    assert segment.syn_options is not None
+    return segment.syn_options.is_cookie_experimental
+
+
 def test_second_connection__answer_in_one_round_trip() -> None:
     wire = Wire()
     answer, first_us = wire.asked(50_001)
@@ -105,6 +111,29 @@ def test_either_side_without__as_ever(client: Any, server: Any) -> None:
     assert not any(segment.payload for segment in wire.syns())
     asks = client in ("client", "both")
     assert [cookie_of(segment) for segment in wire.syns()] == [b"" if asks else None] * 3
+
+
+def test_server_of_before_rfc_7413__asked_by_the_experimental_option_and_answers_in_it() -> None:
+    wire = Wire()
+    carry = wire.network.carry
+
+    def ignores_kind_34(packet: bytes) -> None:
+        parsed = parse_packet(packet)
+        assert isinstance(parsed, tuple)
+        flow, segment = parsed[0], parsed[1]
+        options = segment.syn_options
+        if options is not None and options.cookie is not None and not options.is_cookie_experimental:
+            back = flow[16:32] + flow[:16] + flow[34:] + flow[32:34]
+            carry(build_packet(back, replace(segment, syn_options=replace(options, cookie=None))))
+            wire.network.seen[-1] = packet
+        else:
+            carry(packet)
+
+    wire.client.sink._carry = ignores_kind_34
+    assert [wire.asked(50_001 + n)[0] for n in range(3)] == [b"question"] * 3
+    kinds = [(len(cookie_of(syn) or b""), is_experimental(syn)) for syn in wire.syns()]
+    assert kinds == [(0, False), (0, True), (8, True)]
+    assert wire.server.statistics["fast_opens_total"] == 1
 
 
 def test_much_data__what_does_not_fit_the_syn_follows() -> None:
