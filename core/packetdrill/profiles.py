@@ -136,6 +136,7 @@ LINUX_PARAMETERS: Final = TcpParameters(
     slow_start_limit=False,
     second_reduction=False,
     growth_by_delivered=True,
+    rack_rtt_by_sequence=True,
     window_probe="empty",
 )
 """tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""

@@ -349,6 +349,10 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Whether cwnd grows by the octets that an ACK is the first to report, selectively or not, as Linux's
     does: what fills a hole counts without what was reported beyond it before, and once more reordering was
     seen than DUP_THRESH, what only reports counts too. Without, by what moves SND.UNA (RFC 3465 2.1)."""
+    rack_rtt_by_sequence: bool = False
+    """Whether of the segments that one ACK delivers the last by sequence number gives RACK its round trip,
+    what is acknowledged coming after what is reported, as in Linux: more patient with what was sent between
+    them. Without, the one that was sent last (RFC 8985 6.2)."""
     window_probe: Literal["octet", "empty"] = "octet"
     """What asks a peer whose window is closed: an octet of data (RFC 9293 3.8.6.1), or, as Linux has it, an
     empty segment one octet back."""

@@ -36,21 +36,36 @@ Latest = tuple[int, Seq, int, bool]
 
 
 def latest(recovery: Recovery, report: AckReport) -> Latest:
-    """Steps 1 and 2: the latest sent of the segments that have arrived."""
+    """Steps 1 and 2: the latest sent of the segments that have arrived, and the round trip of those that this
+    ACK is the first to report."""
     sent_at_us, last, last_rtt_us = recovery.rack_sent_at_us, recovery.rack_end, recovery.rack_rtt_us
-    is_retransmitted = recovery.rack_is_retransmitted
+    is_retransmitted, last_place = recovery.rack_is_retransmitted, -1
+    by_sequence, now_us = report.before.agreed.parameters.rack_rtt_by_sequence, report.now_us
     for left, right in report.arrived:
         for _, end, run in transmissions.arrived_pieces(report.before, left, right):
-            # RACK_sent_after. Source: RFC 8985 6.2 step 2.
-            if run.sent_at_us < sent_at_us or (run.sent_at_us == sent_at_us and not seq_lt(last, end)):
-                continue
-            rtt_us = max(report.now_us - run.sent_at_us, 0)
+            rtt_us = now_us - run.sent_at_us if now_us > run.sent_at_us else 0
             if run.retransmitted and is_ambiguous(report, run, end, rtt_us):
                 continue
-            sent_at_us, last, last_rtt_us = run.sent_at_us, end, rtt_us
-            # Of runs that were joined it is not known which of their octets went again.
-            is_retransmitted = run.retransmitted and not run.since_us
+            # RACK_sent_after. Source: RFC 8985 6.2 step 2.
+            is_latest = run.sent_at_us > sent_at_us or (run.sent_at_us == sent_at_us and seq_lt(last, end))
+            # "For each Segment newly acknowledged, cumulatively or selectively, in ascending order of
+            # Segment.xmit_ts: [...] RACK.rtt = rtt"
+            place = _place(report, end) if by_sequence else run.sent_at_us
+            # When an octet of joined runs was sent is not known: only the latest of all says anything.
+            if place >= last_place and (is_latest or not run.since_us):
+                last_rtt_us, last_place = rtt_us, place
+            if is_latest:
+                sent_at_us, last = run.sent_at_us, end
+                # Of runs that were joined it is not known which of their octets went again.
+                is_retransmitted = run.retransmitted and not run.since_us
     return sent_at_us, last, last_rtt_us, is_retransmitted
+
+
+def _place(report: AckReport, end: Seq) -> int:
+    """In which order Linux looks at what one ACK delivers: by sequence numbers what is reported selectively,
+    then so what is acknowledged."""
+    distance = (end - report.before.snd_una) & MASK
+    return distance if distance > report.acked_bytes else distance + MASK
 
 
 def is_ambiguous(report: AckReport, run: Run, end: Seq, rtt_us: int) -> bool:

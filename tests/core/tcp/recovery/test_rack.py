@@ -3,13 +3,15 @@
 import pytest
 
 from gossamer.core.seq import seq_add
-from gossamer.core.sim.states import NOW_US, segment_arrives, stepped
+from gossamer.core.sim.states import NOW_US, segment_arrives, send, stepped
 from gossamer.core.tcp.events import Timeout
-from gossamer.core.tcp.recovery.rack import after_recovery, reordering_window_us
-from gossamer.core.tcp.tcb import Phase, Rack, Recovery
+from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.recovery.rack import after_recovery, latest, reordering_window_us
+from gossamer.core.tcp.recovery.report import AckReport, read
+from gossamer.core.tcp.tcb import Phase, Rack, Recovery, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 
-from .lossy import MS, RTT_US, SMSS, at, in_flight, places, replace, report
+from .lossy import MS, NEWRENO, RTT_US, SMSS, at, in_flight, places, replace, report
 
 ARRIVES_US = NOW_US + RTT_US
 
@@ -98,3 +100,50 @@ def test_dsack__widens_the_window_once_a_round__for_16_recoveries() -> None:
     rack = after_recovery(rack)
     assert rack is not None
     assert rack.reo_wnd_mult == 1
+
+
+def sent_at_intervals(parameters: TcpParameters) -> Tcb:
+    """Four segments in flight, 20 ms apart from NOW_US on."""
+    tcb = in_flight(1, parameters)
+    tcb = replace(tcb, congestion=replace(tcb.congestion, cwnd=4 * SMSS))
+    for number in (1, 2, 3):
+        tcb, sent = send(tcb, b"x" * SMSS, NOW_US + number * 20 * MS)
+        assert len(sent) == 1
+    return tcb
+
+
+@pytest.mark.parametrize(
+    ("acked", "blocks", "last_sent_ms", "last_by_sequence_ms"),
+    [
+        pytest.param(2, (), 80, 80, id="acknowledged"),
+        pytest.param(0, ((3, 4), (1, 2)), 40, 40, id="reported, in any order"),
+        pytest.param(1, ((2, 3),), 60, 100, id="both"),
+        pytest.param(2, ((3, 4),), 40, 80, id="both, several acknowledged"),
+    ],
+)
+def test_rtt__of_what_one_ack_delivers__that_of_the_last_sent_or_of_the_last_by_sequence(
+    acked: int, blocks: tuple[tuple[int, int], ...], last_sent_ms: int, last_by_sequence_ms: int
+) -> None:
+    """RFC 8985 6.2 step 2: "in ascending order of Segment.xmit_ts"; Linux goes by sequence, what is
+    acknowledged last."""
+    for by_sequence, rtt_ms in ((False, last_sent_ms), (True, last_by_sequence_ms)):
+        tcb = sent_at_intervals(replace(NEWRENO, rack_rtt_by_sequence=by_sequence))
+        after = latest(Recovery(Phase.DISORDER, tcb.snd_una), heard(tcb, acked, *blocks))
+        assert after[2] == rtt_ms * MS
+        assert after[0] == NOW_US + (max([acked, *(end for _, end in blocks)]) - 1) * 20 * MS
+
+
+@pytest.mark.parametrize("by_sequence", [False, True])
+def test_rtt__of_what_comes_late__though_something_sent_later_has_arrived(by_sequence: bool) -> None:
+    tcb = sent_at_intervals(replace(NEWRENO, rack_rtt_by_sequence=by_sequence))
+    tcb, _ = segment_arrives(tcb, report(tcb, 0, (1, 2)), ARRIVES_US - 5 * MS)
+    assert tcb.recovery is not None
+    assert tcb.recovery.rack_rtt_us == 75 * MS
+    sent_at_us, _, rtt_us, *_ = latest(tcb.recovery, heard(tcb, 1))
+    assert (sent_at_us, rtt_us) == (NOW_US + 20 * MS, RTT_US)
+
+
+def heard(tcb: Tcb, acked: int, *blocks: tuple[int, int]) -> AckReport:
+    """What an ACK at ARRIVES_US says."""
+    segment = report(tcb, acked, *blocks)
+    return read(tcb, replace(tcb, snd_una=at(tcb, acked)), segment, ARRIVES_US)
