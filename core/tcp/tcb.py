@@ -194,6 +194,8 @@ class Recovery(msgspec.Struct, frozen=True, gc=False, array_like=True):
     missing_bytes: int = -1
     """From the first partial ACK without SACK on: how much a peer may miss that keeps what comes out of
     order, since for so much no duplicate has come; 0 when it keeps nothing; -1 before (`discarded`)."""
+    again_until_us: int = 0
+    """Nothing that went again after it is still on its way."""
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -35,7 +35,7 @@ from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
 from gossamer.core.wire.segment import Segment
 
 replace = msgspec.structs.replace
-NOTHING_ARRIVED: rack.Latest = (0, Seq(0), 0, False)
+NOTHING_ARRIVED: rack.Latest = (0, Seq(0), 0, False, False)
 
 
 def on_ack(
@@ -93,7 +93,8 @@ def _noted(tcb: Tcb, report: AckReport) -> Recovery:
     elif (report.arrived if tcb.agreed.sack else report.is_duplicate) and una != tcb.snd_nxt:
         dup_acks, dup_acked_bytes = fast.duplicated(tcb, recovery, report.acks)
     is_timed = rack.is_used(tcb)
-    sent_at_us, end, rtt_us, is_retransmitted = rack.latest(recovery, report) if is_timed else NOTHING_ARRIVED
+    latest = rack.latest(recovery, report) if is_timed else NOTHING_ARRIVED
+    sent_at_us, end, rtt_us, is_retransmitted, has_again = latest
     return replace(
         recovery,
         dup_acks=dup_acks,
@@ -107,6 +108,7 @@ def _noted(tcb: Tcb, report: AckReport) -> Recovery:
         rack_rtt_us=rtt_us,
         rack_is_retransmitted=is_retransmitted,
         rto_at_us=rto_at_us,
+        again_since_us=0 if has_again else recovery.again_since_us,
     )
 
 

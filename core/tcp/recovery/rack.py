@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import MASK, Seq, seq_diff, seq_le, seq_lt, seq_max, seq_min
+from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max, seq_min
 from gossamer.core.tcp.parameters import REORDERING_MAX, REORDERING_WINDOW_PERSIST
 from gossamer.core.tcp.recovery import ranges, transmissions
 from gossamer.core.tcp.recovery.report import AckReport, highest_reported
@@ -31,19 +31,21 @@ def is_used(tcb: Tcb) -> bool:
     return tcb.agreed.sack and tcb.agreed.parameters.rack
 
 
-Latest = tuple[int, Seq, int, bool]
-"""RACK.xmit_ts, RACK.end_seq, RACK.rtt, and whether it had been sent before."""
+Latest = tuple[int, Seq, int, bool, bool]
+"""RACK.xmit_ts, RACK.end_seq, RACK.rtt, whether it had been sent before, and whether something has arrived
+that went again."""
 
 
 def latest(recovery: Recovery, report: AckReport) -> Latest:
     """Steps 1 and 2: the latest sent of the segments that have arrived, and the round trip of those that this
     ACK is the first to report."""
     sent_at_us, last, last_rtt_us = recovery.rack_sent_at_us, recovery.rack_end, recovery.rack_rtt_us
-    is_retransmitted, last_place = recovery.rack_is_retransmitted, -1
+    is_retransmitted, last_place, has_again = recovery.rack_is_retransmitted, -1, False
     by_sequence, now_us = report.before.agreed.parameters.rack_rtt_by_sequence, report.now_us
     for left, right in report.arrived:
         for _, end, run in transmissions.arrived_pieces(report.before, left, right):
             rtt_us = now_us - run.sent_at_us if now_us > run.sent_at_us else 0
+            has_again = has_again or run.retransmitted
             if run.retransmitted and is_ambiguous(report, run, end, rtt_us):
                 continue
             # RACK_sent_after. Source: RFC 8985 6.2 step 2.
@@ -58,7 +60,7 @@ def latest(recovery: Recovery, report: AckReport) -> Latest:
                 sent_at_us, last = run.sent_at_us, end
                 # Of runs that were joined it is not known which of their octets went again.
                 is_retransmitted = run.retransmitted and not run.since_us
-    return sent_at_us, last, last_rtt_us, is_retransmitted
+    return sent_at_us, last, last_rtt_us, is_retransmitted, has_again
 
 
 def _place(report: AckReport, end: Seq) -> int:
@@ -159,51 +161,56 @@ def detected(tcb: Tcb, recovery: Recovery, now_us: int) -> Detected:
 
     Source: RFC 8985 6.2 step 5, RACK_detect_loss: "remaining = Segment.xmit_ts + RACK.rtt + RACK.reo_wnd -
     Now(); If remaining <= 0: Segment.lost = TRUE; Else: timeout = max(remaining, timeout)".
+
+    A peer decides how many ranges are missing, and how often this looks: so it walks along what is due, which
+    is lost then, and not along what waits.
     """
-    sent_at_us, again_since_us = recovery.rack_sent_at_us, recovery.again_since_us
+    sent_at_us, since_us = recovery.rack_sent_at_us, recovery.again_since_us
     if not sent_at_us:
         return Detected(recovery)
+    until_us = recovery.again_until_us
     due_us = now_us - recovery.rack_rtt_us - reordering_window_us(tcb, recovery)
-    found, judged_to, is_far = _first_sent(tcb, recovery)
-    if again_since_us <= sent_at_us:
-        again, again_since_us = _sent_again(tcb, recovery)
+    found, judged_to, is_far, waiting_us = _first_sent(tcb, recovery, due_us)
+    if since_us <= due_us and _is_before(recovery, since_us):
+        again, since_us, until_us = _sent_again(tcb, recovery, due_us)
         found += again
-    lost: list[tuple[Seq, Seq]] = []
-    timeout_us = retransmitted_at_us = 0
-    for left, right, run in found:
-        if run.sent_at_us <= due_us:
-            lost.append((left, right))
-            if run.retransmitted:
-                retransmitted_at_us = max(retransmitted_at_us, run.sent_at_us)
-            continue
-        timeout_us = max(timeout_us, run.sent_at_us - due_us)
-        if run.retransmitted:
-            again_since_us = min(again_since_us, run.sent_at_us)
-        elif seq_lt(left, judged_to):
-            judged_to = left
-    if lost or is_far or again_since_us != recovery.again_since_us:
+    if _is_before(recovery, since_us):
+        waiting_us = max(waiting_us, min(until_us, sent_at_us))
+    if found or is_far or since_us != recovery.again_since_us:
+        lost = [(left, right) for left, right, _ in found]
         recovery = replace(
             recovery,
             lost=ranges.joined(recovery.lost, lost, tcb.snd_una) if lost else recovery.lost,
             lost_bytes=recovery.lost_bytes + ranges.total_bytes(lost),
             judged_to=judged_to,
-            again_since_us=again_since_us,
+            again_since_us=since_us,
+            again_until_us=until_us,
         )
-    return Detected(recovery, timeout_us, retransmitted_at_us)
+    retransmitted_at_us = max((run.sent_at_us for _, _, run in found if run.retransmitted), default=0)
+    return Detected(recovery, max(waiting_us - due_us, 0), retransmitted_at_us)
+
+
+def _is_before(recovery: Recovery, again_since_us: int) -> bool:
+    """Whether what went again at that time was sent before the latest that arrived, or may have been."""
+    if recovery.rack_is_retransmitted:
+        return again_since_us <= recovery.rack_sent_at_us
+    return again_since_us < recovery.rack_sent_at_us
 
 
 Sent = list[tuple[Seq, Seq, Run]]
 """What was sent before the latest that arrived, and neither has arrived nor is lost: (left, right, run)."""
 
 
-def _first_sent(tcb: Tcb, recovery: Recovery) -> tuple[Sent, Seq, bool]:
-    """That part of it which was sent but once, where the walk ended, and whether it was a long one.
+def _first_sent(tcb: Tcb, recovery: Recovery, due_us: int) -> tuple[Sent, Seq, bool, int]:
+    """That part of it which was sent but once and is due; where the walk ended, whether it was a long one;
+    and when the latest was sent that is not due yet, 0 when there is none.
 
     The times of what was sent but once ascend with its sequence numbers: the walk begins where the last one
-    ended, and ends at what was sent after the latest that arrived.
+    ended, and ends at the first that waits, or was sent after the latest that arrived.
     """
     una, judged_to = tcb.snd_una, recovery.judged_to
     left = judged_to if judged_to is not None and seq_lt(una, judged_to) else una
+    sacked, lost, waiting_us = recovery.sacked, recovery.lost, 0
     runs, found = transmissions.runs_of(tcb), []
     first = index = transmissions.run_after(runs, left, una)
     while index < len(runs):
@@ -211,13 +218,37 @@ def _first_sent(tcb: Tcb, recovery: Recovery) -> tuple[Sent, Seq, bool]:
         right = run.right
         if not run.retransmitted:
             right = _judged_end(recovery, run, left)
-            for low, high in ranges.uncovered(recovery.sacked, recovery.lost, left, right, una):
-                found.append((low, high, run))
+            if run.sent_at_us <= due_us:
+                for low, high in ranges.uncovered(sacked, lost, left, right, una):
+                    found.append((low, high, run))
+            else:
+                hole = ranges.uncovered_from(sacked, lost, left, una)
+                if (hole - una) & MASK < (right - una) & MASK:
+                    left, waiting_us = hole, _latest_waiting_us(tcb, recovery, runs)
+                    break
             if right != run.right:
                 left = right
                 break
         left, index = right, index + 1
-    return found, left, index - first > RUNS_WALKED_AGAIN_MAX
+    return found, left, index - first > RUNS_WALKED_AGAIN_MAX, waiting_us
+
+
+def _latest_waiting_us(tcb: Tcb, recovery: Recovery, runs: transmissions.Runs) -> int:
+    """When the latest was sent of what waits and was sent but once. There is some: looked for from the end,
+    since what arrived and what is lost is passed over at once."""
+    una, index = tcb.snd_una, len(runs) - 1
+    while runs[index].retransmitted or runs[index].sent_at_us > recovery.rack_sent_at_us:
+        index -= 1
+    while True:
+        run, left = runs[index], runs[index - 1].right if index else una
+        index -= 1
+        if not run.retransmitted:
+            judged = _judged_end(recovery, run, left)
+            right = ranges.uncovered_to(recovery.sacked, recovery.lost, judged, una)
+            if (left - una) & MASK < (right - una) & MASK:
+                return run.sent_at_us
+            if right != left:
+                index = transmissions.run_after(runs, seq_add(right, -1), una)
 
 
 def _judged_end(recovery: Recovery, run: Run, left: Seq) -> Seq:
@@ -233,27 +264,28 @@ def _judged_end(recovery: Recovery, run: Run, left: Seq) -> Seq:
     return seq_max(left, seq_min(run.right, recovery.rack_end))
 
 
-def _sent_again(tcb: Tcb, recovery: Recovery) -> tuple[Sent, int]:
-    """That part of it which went again, and since when the rest of what went again has been on its way: one
-    walk along the runs and what is reported."""
-    una, sacked, since_us, index = tcb.snd_una, recovery.sacked, NEVER_US, 0
-    count, sent_at_us = len(sacked), recovery.rack_sent_at_us
+def _sent_again(tcb: Tcb, recovery: Recovery, due_us: int) -> tuple[Sent, int, int]:
+    """That part of it which went again and is due; since when and until when the rest of what went again has
+    left: one walk along the runs and what is reported."""
+    una, sacked, lost = tcb.snd_una, recovery.sacked, recovery.lost
+    since_us, until_us, index, count = NEVER_US, 0, 0, len(sacked)
     found: Sent = []
     left = una
     for run in transmissions.runs_of(tcb):
+        right, at_us = run.right, run.sent_at_us
         if run.retransmitted:
-            if run.sent_at_us > sent_at_us:
-                since_us = min(since_us, run.sent_at_us)
-            else:
-                index = ranges.first_reaching(sacked, run.right, una, index)
-                if index == count or (left - una) & MASK < (sacked[index][0] - una) & MASK:
-                    right = run.right if run.sent_at_us < sent_at_us else _judged_end(recovery, run, left)
-                    if right != run.right:
-                        since_us = min(since_us, run.sent_at_us)
-                    for low, high in ranges.uncovered(sacked, recovery.lost, left, right, una):
+            while index < count and (sacked[index][1] - una) & MASK < (right - una) & MASK:
+                index += 1
+            if index == count or (left - una) & MASK < (sacked[index][0] - una) & MASK:
+                judged = _judged_end(recovery, run, left) if at_us <= due_us else left
+                if judged != left:
+                    for low, high in ranges.uncovered(sacked, lost, left, judged, una):
                         found.append((low, high, run))
-        left = run.right
-    return found, since_us
+                if judged != right:
+                    since_us = at_us if at_us < since_us else since_us
+                    until_us = at_us if at_us > until_us else until_us
+        left = right
+    return found, since_us, until_us
 
 
 def overdue(tcb: Tcb, recovery: Recovery, now_us: int) -> Recovery:

@@ -42,12 +42,36 @@ def _first_beginning_from(ranges: Ranges, distance: int, base: Seq) -> int:
     return low
 
 
-def first_reaching(ranges: Ranges, seq: Seq, base: Seq, start: int) -> int:
-    """The index of the first range from `start` on that ends no earlier than `seq`: for walks along both."""
-    distance, count = (seq - base) & MASK, len(ranges)
-    while start < count and (ranges[start][1] - base) & MASK < distance:
-        start += 1
-    return start
+def _covered_to(ranges: Ranges, seq: Seq, base: Seq) -> Seq:
+    """The right edge of the range that holds the octet `seq`; `seq` itself when none does."""
+    distance = (seq - base) & MASK
+    index = _first_ending_from(ranges, distance + 1, base)
+    if index < len(ranges) and (ranges[index][0] - base) & MASK <= distance:
+        return ranges[index][1]
+    return seq
+
+
+def _covered_from(ranges: Ranges, seq: Seq, base: Seq) -> Seq:
+    """The left edge of the range that holds the octet before `seq`; `seq` itself when none does."""
+    distance = (seq - base) & MASK
+    index = _first_ending_from(ranges, distance, base)
+    if index < len(ranges) and (ranges[index][0] - base) & MASK < distance:
+        return ranges[index][0]
+    return seq
+
+
+def uncovered_from(one: Ranges, other: Ranges, left: Seq, base: Seq) -> Seq:
+    """The first octet from `left` on that neither covers."""
+    while (right := _covered_to(other, _covered_to(one, left, base), base)) != left:
+        left = right
+    return left
+
+
+def uncovered_to(one: Ranges, other: Ranges, right: Seq, base: Seq) -> Seq:
+    """The end of the last octet before `right` that neither covers."""
+    while (left := _covered_from(other, _covered_from(one, right, base), base)) != right:
+        right = left
+    return right
 
 
 def above(ranges: Ranges, una: Seq) -> Ranges:

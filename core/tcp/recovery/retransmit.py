@@ -40,5 +40,6 @@ def retransmitted(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
             without_lost(recovery, seq, right, tcb.snd_una),
             must_send=False,
             again_since_us=min(recovery.again_since_us, now_us),
+            again_until_us=now_us,
         )
     return replace(tcb, transmissions=transmissions, recovery=recovery)

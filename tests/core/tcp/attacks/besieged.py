@@ -75,6 +75,24 @@ def calls_of(action: Callable[[], Any]) -> int:
     return counted
 
 
+def steps(tcb: Tcb, segment: Segment) -> int:
+    """Lines that one segment has run: loops that call nothing show here."""
+    counted = 0
+
+    def count(_frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal counted
+        counted += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        step(tcb, SegmentArrives(segment, NOW_US))
+    finally:
+        sys.settrace(before)
+    return counted
+
+
 def work(tcb: Tcb, segment: Segment) -> int:
     """Calls that one segment costs."""
     return calls_of(lambda: step(tcb, SegmentArrives(segment, NOW_US)))

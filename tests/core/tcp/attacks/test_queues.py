@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from gossamer.core.records import replace
 from gossamer.core.seq import seq_add, seq_diff
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, PEER_ISS, from_peer
@@ -18,10 +19,10 @@ from gossamer.core.tcp.parameters import (
     TRANSMISSIONS_MAX,
     TcpParameters,
 )
-from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.tcb import Phase, Rack, Recovery, RoundTrip, Run, Tcb
 from gossamer.core.wire.segment import ACK, PSH, SynOptions
 
-from .besieged import duplicate, fully_open, hears, segments, sending, watched, work
+from .besieged import duplicate, fully_open, hears, segments, sending, steps, watched, work
 
 
 def sack_every_other(tcb: Tcb, size: int, count: int) -> Tcb:
@@ -68,30 +69,76 @@ def test_sack_slowness__work_of_one_ack__does_not_grow_with_the_queue() -> None:
     assert work_with(1_000_000) <= work_with(100_000) + 20
 
 
+RANGES = (1, 2, 4, 8, 16, 32, 64, 128, 192, SACKED_RANGES_MAX)
+
+
 @pytest.mark.parametrize("size", [1, 1_448])
-@pytest.mark.parametrize("count", [1, 2, 4, 8, 16, 32, 64, 128, 192, SACKED_RANGES_MAX])
-def test_sack_slowness__work_of_one_ack__a_few_calls_for_each_run_and_no_more_from_128_on(
-    count: int, size: int
-) -> None:
-    """What counts is not the ranges but the runs in flight, of which TRANSMISSIONS_MAX are kept: while what
-    went again may be lost once more, RACK walks along these. The worst case, with all sent in one moment."""
+@pytest.mark.parametrize("count", RANGES)
+def test_sack_slowness__work_of_one_ack__hardly_grows_with_the_ranges(count: int, size: int) -> None:
+    """A table of the calls and of the lines that one ACK costs by the ranges that it finds. Below 16 of them
+    recovery begins with it; the worst case, with all sent in one moment, where only a walk along the runs in
+    flight (at most TRANSMISSIONS_MAX) shows what of that moment was sent before the latest that arrived."""
     tcb = filled(fully_open(states.established(), 1_000_000), count, size)
     assert tcb.recovery is not None
     assert len(tcb.recovery.sacked) == count
-    most = 560 if count < 16 else 200 + 10 * min(count, TRANSMISSIONS_MAX)
+    calls, lines = (560, 2_000) if count < 16 else (400, 1_000 + 16 * TRANSMISSIONS_MAX)
     beyond = 4 * SACKED_RANGES_MAX
-    assert work(tcb, duplicate(tcb, (beyond * size, (beyond + 1) * size))) <= most
-    # The same where the ACK moves SND.UNA, so that ranges go.
-    assert work(tcb, from_peer(tcb, ack=seq_diff(seq_add(tcb.snd_una, size), tcb.snd_nxt))) <= most
+    # One more range; and an ACK that moves SND.UNA, so that ranges go.
+    for segment in (
+        duplicate(tcb, (beyond * size, (beyond + 1) * size)),
+        from_peer(tcb, ack=seq_diff(seq_add(tcb.snd_una, size), tcb.snd_nxt)),
+    ):
+        assert work(tcb, segment) <= calls
+        assert steps(tcb, segment) <= lines
 
 
-@pytest.mark.parametrize("size", [1, 1_448])
-def test_sack_slowness__work_of_one_ack__bounded_by_the_ranges(size: int) -> None:
-    """A full scoreboard and one more block at its end."""
-    tcb = filled(fully_open(states.established(), 1_000_000), SACKED_RANGES_MAX, size)
-    assert (
-        work(tcb, duplicate(tcb, (4 * SACKED_RANGES_MAX * size, (4 * SACKED_RANGES_MAX + 1) * size))) < 1_500
+def all_waiting(count: int, runs: int, *, went_again: bool) -> Tcb:
+    """So many ranges reported of so many runs, sent 0.2 ms apart, and all that is missing within the
+    reordering window: RACK may take nothing for lost, and looks with each ACK."""
+    tcb = fully_open(states.established(), 1_000_000)
+    una, size, sent_at_us = tcb.snd_una, 1_000_000 // (2 * SACKED_RANGES_MAX), NOW_US - 50_000
+    ends = [seq_add(una, (number + 1) * (1_000_000 // runs)) for number in range(runs - 1)] + [tcb.snd_nxt]
+    recovery = Recovery(
+        Phase.FAST,
+        tcb.snd_nxt,
+        sacked=tuple(
+            (seq_add(una, (2 * n + 1) * size), seq_add(una, (2 * n + 2) * size)) for n in range(count)
+        ),
+        sacked_bytes=count * size,
+        rack_sent_at_us=sent_at_us - 1,
+        rack_end=una,
+        again_since_us=sent_at_us,
+        again_until_us=NOW_US,
     )
+    return replace(
+        tcb,
+        recovery=recovery,
+        rack=Rack(reordering_seen=True, reo_wnd_mult=4),
+        round_trip=RoundTrip(100_000, 5_000, 300_000, 200_000, 300_000, 100_000, 100_000, NOW_US),
+        transmissions=tuple(
+            Run(end, sent_at_us + n * 200, retransmitted=went_again and n % 2 == 0)
+            for n, end in enumerate(ends)
+        ),
+    )
+
+
+@pytest.mark.parametrize("went_again", [False, True], ids=["first", "again"])
+@pytest.mark.parametrize("runs", [16, 64, TRANSMISSIONS_MAX])
+@pytest.mark.parametrize("count", [*RANGES[:-1], SACKED_RANGES_MAX - 1])
+def test_sack_slowness__work_of_one_ack__of_the_order_of_a_logarithm_while_all_waits(
+    count: int, runs: int, went_again: bool
+) -> None:
+    """Before, 256 ranges of 128 runs took 2,100 calls and 12,600 lines: an attacker's choice."""
+    tcb = all_waiting(count, runs, went_again=went_again)
+    last_octet = from_peer(
+        tcb, ack=seq_diff(tcb.snd_una, tcb.snd_nxt), sack=((seq_add(tcb.snd_nxt, -1), tcb.snd_nxt),)
+    )
+    after, _ = hears(tcb, last_octet)
+    assert after.recovery is not None
+    assert (len(after.recovery.sacked), after.recovery.lost) == (count + 1, ())
+    assert NOW_US < after.rtx_at_us <= NOW_US + 100_000, "the reordering timer"
+    assert work(tcb, last_octet) <= 250
+    assert steps(tcb, last_octet) <= 700 + 30 * count.bit_length()
 
 
 @pytest.mark.parametrize(

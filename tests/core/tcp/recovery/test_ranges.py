@@ -72,14 +72,19 @@ def test_uncovered__by_neither__and_joined_with_what_they_are_not(
 
 
 @BASES
-@given(changes=CHANGES, at=st.integers(0, SPAN))
-def test_first_reaching__from_any_start_at_or_before_it(
-    base: Seq, changes: list[tuple[bool, tuple[int, int]]], at: int
+@given(one=CHANGES, other=CHANGES, at=st.integers(0, SPAN))
+def test_uncovered_from_and_to__the_nearest_octet_that_neither_covers(
+    base: Seq,
+    one: list[tuple[bool, tuple[int, int]]],
+    other: list[tuple[bool, tuple[int, int]]],
+    at: int,
 ) -> None:
-    held, _ = built(changes, base)
-    index = next((n for n, (_, right) in enumerate(held) if (right - base) & MASK >= at), len(held))
-    for start in range(index + 1):
-        assert ranges.first_reaching(held, seq_add(base, at), base, start) == index
+    (held, model), (more, others) = built(one, base), built(other, base)
+    free = set(range(SPAN + 2)) - model - others
+    behind = ranges.uncovered_from(held, more, seq_add(base, at), base)
+    assert (behind - base) & MASK == min(octet for octet in free if octet >= at)
+    before = ranges.uncovered_to(held, more, seq_add(base, at), base)
+    assert (before - base) & MASK == max((octet + 1 for octet in free if octet < at), default=0)
 
 
 @BASES
