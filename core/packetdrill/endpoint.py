@@ -50,6 +50,8 @@ class Endpoint:
         """Whether its user left the Nagle algorithm on."""
         self.small_end: Seq | None = None
         """Where the last segment ended that was not full-sized."""
+        self.has_writer = False
+        """Whether a call has written what waits for the handshake to be over."""
         self.had_syn_data = False
         """Whether data went with the SYN and was taken."""
 

@@ -1,5 +1,5 @@
 """When an ACK is not delayed: by Linux for the first segments of a connection, until it shows itself to be a
-conversation; by BSD for every second segment.
+conversation, as one whose user waited to write does at once; by BSD for every second segment.
 
 Owns the count. The delay itself is the connection's; here it is only cut short.
 
@@ -34,6 +34,10 @@ class AckHabit:
         self._unanswered += 1
         is_second = self._every_second and self._unanswered >= 2
         return is_second or (self.left > 0 and not self.is_conversation)
+
+    def answered(self, now_us: int) -> None:
+        """The peer answers the SYN of a user who waits to write: what goes out then is an answer to it."""
+        self._received_at_us = now_us
 
     def sent(self, segment: Segment, now_us: int) -> None:
         """A segment goes out."""

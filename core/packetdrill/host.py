@@ -227,6 +227,8 @@ class ScriptHost:
 
     def _established(self, endpoint: Endpoint) -> None:
         endpoint.is_established = True
+        if endpoint.has_writer:
+            endpoint.habit.answered(self.now_us)
         endpoint.nagles = self._profile.has_minshall and endpoint.has_nagle
         tcb = endpoint.tcb
         if tcb is not None and not tcb.agreed.passive:

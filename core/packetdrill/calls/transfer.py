@@ -196,13 +196,12 @@ def transmit(world: ScriptWorld, made: Socket, count: int, flags: int) -> CallRe
         nonlocal put
         error = made.take_error() or _refusal(made)
         if error:
-            return ended() if put else failed(error)
-        if not made.is_connecting or not waits:
-            put += (
-                0
-                if made.is_connecting
-                else world.put(made, count - put, bool(flags & MORE), ends_record=bool(flags & EOR))
-            )
+            return ended() if put and made.endpoint and made.endpoint.is_established else failed(error)
+        if put < count and (waits or not made.is_connecting):
+            # RFC 9293 3.10.2, SYN-SENT: "Queue the data for transmission after entering ESTABLISHED state."
+            put += world.put(made, count - put, bool(flags & MORE), ends_record=bool(flags & EOR))
+        if made.is_connecting and made.endpoint is not None:
+            made.endpoint.has_writer = put > 0
         if put == count and not (waits and made.is_connecting):
             return ended()
         if not waits:
