@@ -88,6 +88,17 @@ def test_sim__plot__is_a_picture(tmp_path: Path) -> None:
     for name, begins in (("run.png", b"\x89PNG"), ("run.svg", b"<?xml")):
         assert gossamer(*QUICK, "--plot", str(tmp_path / name)).returncode == 0
         assert (tmp_path / name).read_bytes().startswith(begins)
+    # matplotlib writes each text of a picture beside its outlines.
+    drawn = (tmp_path / "run.svg").read_text()
+    for text in (
+        "arrived, Mbit/s",
+        "SRTT, ms",
+        "queue, kB",
+        "lost",
+        "marked",
+        "cubic: 10.000 Mbit/s, 20 ms, seed 7",
+    ):
+        assert f"<!-- {text}" in drawn
 
 
 @pytest.mark.parametrize(
@@ -150,6 +161,18 @@ def test_sim__duration_that_was_asked__is_no_failure_and_steady_is_below_the_pat
     text = gossamer("sim", "--duration", "300ms", "--bytes", "1GiB").stdout
     assert "ended as asked after 0.300 s" in text
     assert "NOT complete" not in text
+
+
+def test_sim__with_losses__what_theory_bounds_is_not_passed_and_a_mean_is_called_one() -> None:
+    """Of a burst of losses once, a short run makes more than the mean of a long one."""
+    burst = ("sim", "--burst", "0.1%:33%", "--bytes", "4MiB", "--delay", "25ms", "--seed", "3")
+    text, report = gossamer(*burst).stdout, json.loads(gossamer(*burst, "--json").stdout)
+    bounds, goodput_bps = report["bounds"], report["goodput_bps"]
+    assert goodput_bps < min(bounds["path_bps"], bounds["window_bps"])
+    assert goodput_bps > bounds["loss_bps"]
+    bound, mean = text.partition("theory, one flow alone: ")[2].splitlines()[:2]
+    assert bound.endswith(f"at most {bounds['path_bps'] / 1e6:.3f} Mbit/s")
+    assert mean.endswith("Mbit/s on the average; short runs, and losses in bursts, leave more")
 
 
 ALGORITHM = """

@@ -35,6 +35,10 @@ PASSES = {
     + WRITTEN
     + "+0 > (tos 0x10) P. 1:11(10) ack 1",
     "hop limit": WRITTEN + "+0 > [ttl 64] P. 1:11(10) ack 1",
+    "hop limit and traffic class of IPv6": "+0 setsockopt(4, SOL_IPV6, IPV6_UNICAST_HOPS, [64], 4) = 0\n"
+    "+0 setsockopt(4, SOL_IPV6, IPV6_TCLASS, [0x20], 4) = 0\n"
+    + WRITTEN
+    + "+0 > (tos 0x20) P. 1:11(10) ack 1",
     "size that was set": "+0 setsockopt(4, SOL_TCP, TCP_MAXSEG, [700], 4) = 0\n"
     "+0 getsockopt(4, SOL_TCP, TCP_MAXSEG, [700], [4]) = 0",
     "SIOCINQ does not count a FIN": "+0 < F. 1:1(0) ack 1 win 9\n+0 > . 1:1(0) ack 2\n"
@@ -191,6 +195,19 @@ def test_fast_open__sendmsg__and_a_cookie_of_the_script() -> None:
 """
     assert verdict_of(server.format("1122334455667788", 11, "")).message == ""
     assert verdict_of(server.format("112233", 1, "")).message == "", "three octets are no cookie"
+
+
+def test_icmp__code_of_a_word_that_was_defined() -> None:
+    opening = """0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = 3
++0 connect(3, ..., ...) = -1 EINPROGRESS
++0 > S 0:0(0) <...>
++.1 < icmp unreachable CODE [0:0(0)]
++0 getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0
+"""
+    assert outcome(opening, CODE="port_unreachable") == "pass"
+    assert outcome(opening, CODE="3") == "pass"
+    assert outcome(opening, CODE="host_unreachable") == "fail"
+    assert outcome(opening) == "unsupported"
 
 
 def test_bsd__errors__as_there() -> None:
