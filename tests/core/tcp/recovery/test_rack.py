@@ -1,14 +1,18 @@
 """RACK: loss by the clock. Numbers of RFC 8985 6.2 with an SRTT and min_RTT of 100 ms."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gossamer.core.seq import seq_add
+from gossamer.core.clock import NEVER_US
+from gossamer.core.seq import Seq, seq_add
 from gossamer.core.sim.states import NOW_US, segment_arrives, send, stepped
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.tcp.recovery.rack import after_recovery, latest, reordering_window_us
+from gossamer.core.tcp.recovery import ranges, transmissions
+from gossamer.core.tcp.recovery.rack import after_recovery, detected, latest, reordering_window_us
 from gossamer.core.tcp.recovery.report import AckReport, read
-from gossamer.core.tcp.tcb import Phase, Rack, Recovery, Tcb
+from gossamer.core.tcp.tcb import Phase, Rack, Recovery, Run, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 
 from .lossy import MS, NEWRENO, RTT_US, SMSS, at, in_flight, places, replace, report
@@ -147,3 +151,65 @@ def heard(tcb: Tcb, acked: int, *blocks: tuple[int, int]) -> AckReport:
     """What an ACK at ARRIVES_US says."""
     segment = report(tcb, acked, *blocks)
     return read(tcb, replace(tcb, snd_una=at(tcb, acked)), segment, ARRIVES_US)
+
+
+OCTETS = st.sampled_from(["missing", "missing", "arrived", "lost"])
+RUNS = st.lists(
+    st.tuples(st.lists(OCTETS, min_size=1, max_size=4), st.integers(0, 3), st.none() | st.integers(0, 15)),
+    min_size=1,
+    max_size=12,
+)
+"""Of each: what became of its octets, how much later than the one before it was sent, when it went again."""
+
+
+def held_of(una: Seq, fates: list[str], fate: str) -> ranges.Ranges:
+    held: ranges.Ranges = ()
+    for place, each in enumerate(fates):
+        if each == fate:
+            held = ranges.with_range(held, seq_add(una, place), seq_add(una, place + 1), una)
+    return held
+
+
+@given(
+    made=RUNS, rack=st.tuples(st.integers(1, 20), st.integers(0, 48), st.booleans()), rtt=st.integers(0, 20)
+)
+def test_detected__any_runs_and_ranges__as_a_look_at_each_octet_says(
+    made: list[tuple[list[str], int, int | None]], rack: tuple[int, int, bool], rtt: int
+) -> None:
+    """RFC 8985 6.2 step 5. The timer may be later than that of the latest which waits, never than it would be
+    for the segment that arrived; sooner it is not."""
+    fates = [fate for octets, _, _ in made for fate in octets]
+    fates[0] = "missing" if fates[0] == "arrived" else fates[0]
+    tcb, una = in_flight(1), in_flight(1).snd_una
+    runs, sent, end = [], 0, una
+    for octets, later, again in made:
+        sent, end = sent + later, seq_add(end, len(octets))
+        runs.append(Run(end, NOW_US + (sent if again is None else again), retransmitted=again is not None))
+    when = [NOW_US + again for _, _, again in made if again is not None]
+    sacked, lost = held_of(una, fates, "arrived"), held_of(una, fates, "lost")
+    tcb = replace(tcb, snd_nxt=end, transmissions=tuple(runs), rack=Rack(reordering_seen=True))
+    tcb = replace(tcb, round_trip=replace(tcb.round_trip, min_us=8, srtt_us=8))
+    sent_at_us, last, is_again = NOW_US + rack[0], seq_add(una, rack[1]), rack[2]
+    recovery = Recovery(
+        *(Phase.FAST, end),
+        sacked=sacked,
+        lost=lost,
+        rack_sent_at_us=sent_at_us,
+        rack_end=last,
+        rack_rtt_us=rtt,
+        rack_is_retransmitted=is_again,
+        again_since_us=min(when, default=NEVER_US),
+        again_until_us=max(when, default=0),
+    )
+    now_us = NOW_US + 22
+    due_us, lost_now, waiting_us = now_us - rtt - 2, list(fates), [0]
+    for place, fate in enumerate(fates):
+        run = transmissions.run_of(tcb, seq_add(una, place))
+        same = run.sent_at_us == sent_at_us and run.retransmitted <= is_again and place < rack[1]
+        if fate == "missing" and (run.sent_at_us < sent_at_us or same):
+            lost_now[place] = "lost" if run.sent_at_us <= due_us else fate
+            waiting_us.append(run.sent_at_us - due_us)
+    found = detected(tcb, recovery, now_us)
+    assert found.recovery.lost == held_of(una, lost_now, "lost")
+    assert found.recovery.lost_bytes == lost_now.count("lost") - fates.count("lost")
+    assert max(waiting_us) <= found.timeout_us <= max(sent_at_us - due_us, 0)
