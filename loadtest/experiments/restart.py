@@ -87,13 +87,19 @@ def orphan(server: Gossamer, _number: int) -> None:
 def kill(server: Gossamer, number: int) -> None:
     """A worker is killed. Raises: ServerError when none takes its place."""
     os.kill(server.pids()[number % WORKERS], signal.SIGKILL)
+    time.sleep(PAUSE_S)
+    wait_until_all_serve(server)
+
+
+def wait_until_all_serve(server: Gossamer) -> None:
+    """Else an event would meet a server that has not come up yet. Raises: ServerError."""
     until = time.monotonic() + EVENT_WAIT_S
     while time.monotonic() < until:
-        time.sleep(PAUSE_S)
         status = server.status()
-        if all(worker["pid"] for worker in status["workers"]) and not status["reloading"]:
+        if all(worker["state"] == "serving" for worker in status["workers"]) and not status["reloading"]:
             return
-    raise ServerError("the killed worker was not replaced")
+        time.sleep(PAUSE_S)
+    raise ServerError("not every worker serves")
 
 
 def _told(server: Gossamer, *words: str) -> None:
@@ -163,6 +169,7 @@ def _ours(place: Namespace, folder: Path, stack: str, event: str, connections: i
         place, folder / "site", run_dir, *SURVIVING, stack=stack, workers=WORKERS, port=PORT
     )
     with contextlib.closing(started) as server, _clients(place, connections) as clients:
+        wait_until_all_serve(server)
         downloads = _downloads(place, folder)
         for number in range(times):
             EVENTS[event](server, number)
