@@ -35,6 +35,8 @@ from gossamer.loadtest.servers import Gossamer, ServerError, gossamer_command, s
 RECOVERY_S: Final = 30.0
 CALM_S: Final = 1.0
 """So long every request must be answered for a fault to be over."""
+PAUSED_S: Final = 4.0
+"""Twice as long as a heart may take to beat."""
 REQUEST_S: Final = 1.0
 PAUSE_S: Final = 0.02
 CLIENTS: Final = 4
@@ -138,6 +140,7 @@ class Soak:
             f"{IDLE} connections at once": self.exhaust,
             "a second server on the same port": self.start_second,
             "a reload": self.reload,
+            f"everything stands still for {PAUSED_S:g} s": self.pause,
         }
         if stack == "nfqueue":
             self.faults["somebody removes all rules"] = self.remove_rules
@@ -149,6 +152,15 @@ class Soak:
     def stop(self) -> None:
         """One worker, which the supervisor kills for it."""
         os.kill(self.server.pids()[0], signal.SIGSTOP)
+
+    def pause(self) -> None:
+        """All processes of the server, as when its machine is suspended: for them the clock jumps ahead."""
+        pids = self.host.pids()
+        for number, wait_s in ((signal.SIGSTOP, PAUSED_S), (signal.SIGCONT, 0.0)):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            time.sleep(wait_s)
 
     def cut_link(self) -> None:
         """Down, and up again."""

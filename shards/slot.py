@@ -256,10 +256,13 @@ class Slot:
             process.go()
             process.ask_to_stop(number, deadline_us)
 
-    def enforce(self, now_us: int, heartbeat_timeout_us: int, start_timeout_us: int) -> None:
-        """Kill what hangs: at its start, while it serves, or at its end."""
+    def enforce(
+        self, now_us: int, heartbeat_timeout_us: int, start_timeout_us: int, awake_since_us: int = 0
+    ) -> None:
+        """Kill what hangs: at its start, while it serves, or at its end. A heart that could not beat, since
+        all of the machine stood still until `awake_since_us`, has its time from then on."""
         for process in self.processes():
-            age_us = process.heartbeat_age_us(now_us)
+            age_us = min(process.heartbeat_age_us(now_us), now_us - awake_since_us)
             limit_us = start_timeout_us if process.state is WorkerState.STARTING else heartbeat_timeout_us
             if process.stop_deadline_us is not None and now_us > process.stop_deadline_us:
                 self._tell_killed(process, "did not end in time")

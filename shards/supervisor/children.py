@@ -27,6 +27,8 @@ log = logging.getLogger("gossamer.supervisor")
 
 START_PAUSE_US: Final = 1_000_000
 """Between two tries to start a worker that the system refuses."""
+STANDSTILL_US: Final = 1_000_000
+"""Several ticks: nothing that a supervisor does takes so long."""
 
 
 class Children:
@@ -41,6 +43,7 @@ class Children:
         """Whether every shard has been served at once."""
         self.is_stopping = False
         """Whether all were asked to end."""
+        self._ticked_us = self._awake_since_us = monotonic_us()
 
     def _adopted(self) -> list[Slot]:
         assert self._run.estate is not None
@@ -115,12 +118,22 @@ class Children:
     def tick(self, now_us: int) -> None:
         """Start those that are due, retire those that are replaced, kill those that hang."""
         config = self._run.config
+        self._see_standstill(now_us)
         for slot in self.slots:
             if slot.restart_at_us is not None and now_us >= slot.restart_at_us:
                 self.start_again(slot, now_us)
             if not self.is_stopping:
                 slot.advance(now_us, config.server.timeout_graceful_shutdown_us)
-            slot.enforce(now_us, config.supervisor.heartbeat_timeout_us, config.supervisor.start_timeout_us)
+            patience = config.supervisor.heartbeat_timeout_us, config.supervisor.start_timeout_us
+            slot.enforce(now_us, *patience, self._awake_since_us)
+
+    def _see_standstill(self, now_us: int) -> None:
+        """Whoever has not ticked for so long was stopped, or its machine was suspended, and the workers with
+        it: their hearts have not beaten, and they hang no more than we did."""
+        still_us, self._ticked_us = now_us - self._ticked_us, now_us
+        if still_us > STANDSTILL_US:
+            self._awake_since_us = now_us
+            log.warning("stood still for %.1f s: no heart is judged by that time", still_us / 1e6)
 
     # What they are given.
 

@@ -214,6 +214,7 @@ def test_workers__killed_without_descriptors_or_hanging__replaced_until_it_is_to
     server = serve(*limits, workers="2", prefix=("env", "--ignore-signal=CHLD")).wait_ready()
     a_killed_one_is_replaced_and_counted(server)
     one_killed_while_no_descriptor_is_left_is_replaced_later(server)
+    all_stand_still_and_none_is_killed(server)
     one_without_a_heartbeat_is_killed_and_replaced(server)
     os.kill(server.worker_pids()[1], signal.SIGKILL)
     assert server.wait_end() == 4
@@ -235,6 +236,21 @@ def a_killed_one_is_replaced_and_counted(server: Server) -> None:
     assert [worker["restarts"] for worker in status["workers"]] == [1, 0]
     assert status["workers"][1]["pid"] == other
     assert [server.get()[0] for _ in range(8)] == [200] * 8
+
+
+def all_stand_still_and_none_is_killed(server: Server) -> None:
+    """As when the machine was suspended: the clock has jumped, and no heart could beat."""
+    before = server.worker_pids()
+    family = [server.process.pid, *before]
+    for pid in reversed(family):
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(2.2)
+    for pid in family:
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.3)
+    wait_until(lambda: "stood still for " in server.log(), "it notices")
+    assert server.worker_pids() == before
+    assert server.get() == (200, b"hello\n")
 
 
 def one_killed_while_no_descriptor_is_left_is_replaced_later(server: Server) -> None:
