@@ -15,6 +15,7 @@ from typing import Final
 
 from gossamer.ffi._packet import ffi, lib
 from gossamer.ffi.packets import ReceiveMemory
+from gossamer.ffi.socketbuffers import enlarge_receive_buffer
 
 QUEUE_MAXLEN: Final = 8192
 """Packets that wait in the kernel before it drops; the supervisor's default."""
@@ -32,7 +33,6 @@ cache lines' sets.
 NETLINK_NETFILTER: Final = 12
 SOL_NETLINK: Final = 270
 NETLINK_NO_ENOBUFS: Final = 5
-SO_RCVBUFFORCE: Final = 33
 
 NLMSG_ERROR: Final = 2
 NLM_F_REQUEST: Final = 1
@@ -103,12 +103,23 @@ def _read_acknowledgement(netlink: socket.socket) -> int:
 
 
 def _is_taken(queue_number: int) -> bool:
-    """Whether some socket holds the queue; False also where the list may not be read."""
+    """Whether some socket holds the queue. Where only root may read the list, and queues may be configured,
+    it is."""
     try:
         with open(QUEUES_IN_USE) as lines:
             return any(int(line.split()[0]) == queue_number for line in lines)
+    except PermissionError:
+        return _may_configure()
     except OSError:
         return False
+
+
+def _may_configure() -> bool:
+    try:
+        try_nfqueue()
+    except OSError:
+        return False
+    return True
 
 
 def _refusal(code: int, queue_number: int) -> OSError:
@@ -136,7 +147,7 @@ def try_nfqueue() -> None:
 
 
 def _enlarge(netlink: socket.socket, receive_buffer_bytes: int) -> None:
-    netlink.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, receive_buffer_bytes)
+    enlarge_receive_buffer(netlink, receive_buffer_bytes)
     netlink.setsockopt(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1)
 
 

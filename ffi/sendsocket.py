@@ -8,12 +8,13 @@ Source: raw(7), packet(7), socket(7).
 import socket
 from typing import Final
 
+from gossamer.ffi.socketbuffers import enlarge_send_buffer
+
 SEND_BUFFER_BYTES: Final = 4 << 20
 """Room of a raw socket for what the device has not taken yet: what finds none is lost."""
 FRAME_BUFFER_BYTES: Final = 512 << 10
 """The same of the packet socket, whose sink holds what finds none. The kernel doubles it: 8 ms of a gigabit,
 for which all else of the host that leaves there waits."""
-SO_SNDBUFFORCE: Final = 32
 
 
 def open_send_socket(
@@ -27,7 +28,7 @@ def open_send_socket(
     sending = socket.socket(family, socket.SOCK_RAW, protocol)
     try:
         sending.setsockopt(level, option, 1)
-        sending.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, buffer_bytes)
+        enlarge_send_buffer(sending, buffer_bytes)
         sending.setblocking(False)
     except BaseException:
         sending.close()

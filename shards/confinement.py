@@ -97,11 +97,12 @@ def confine(config: Config, stack: StackName) -> tuple[Confinement, list[str]]:
     Raises: ConfigError; CannotStartError when a user that somebody named cannot be become.
     """
     identity = worker_identity(config)
-    whole = Confinement(identity=identity, refuses_calls=config.server.seccomp)
+    drops = identity is None and os.geteuid() != 0 and bool(privileges.effective_capabilities())
+    whole = Confinement(identity=identity, drops_capabilities=drops, refuses_calls=config.server.seccomp)
     warnings = [] if identity is not None else _ignored_user(config)
     if not _refusal(whole, stack):
         return whole, warnings
-    confinement = NOTHING
+    confinement = msgspec.structs.replace(NOTHING, drops_capabilities=drops)
     if identity is not None:
         confinement, warnings = _become_or_stay(config, identity, stack)
     for name, consequence in CONSEQUENCES.items():

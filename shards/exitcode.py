@@ -54,6 +54,14 @@ class StackUnavailableError(CannotStartError):
     """The functional TCP cannot run on this machine as things are; the kernel's sockets still can."""
 
 
+class QueueTakenError(StackUnavailableError):
+    """Somebody else has a queue of that number."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 class GaveUpError(CommandError):
     """Workers die faster than they may be replaced."""
 

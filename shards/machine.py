@@ -18,7 +18,7 @@ import msgspec
 
 from gossamer.core.errors import what_failed
 from gossamer.ffi import systemcalls
-from gossamer.ffi.nfqueue_netlink import try_nfqueue
+from gossamer.ffi.nfqueue_netlink import RECEIVE_BUFFER_BYTES, try_nfqueue
 from gossamer.ffi.privileges import CAP_NET_ADMIN, CAP_NET_RAW, effective_capabilities
 from gossamer.shards import firewall
 from gossamer.shards.cgroup import read_cpu_quota
@@ -26,7 +26,8 @@ from gossamer.shards.exitcode import CannotStartError, ConfigError
 from gossamer.shards.modules import load_module
 from gossamer.shards.needs import WAY_OUT, find_refused
 from gossamer.shards.plan import MachineFacts
-from gossamer.shards.procfs import read_queues
+from gossamer.shards.procfs import NFNETLINK_QUEUE, read_queues
+from gossamer.shards.units import format_size
 
 INSTALL_HINT: Final = "install the package iptables"
 
@@ -154,13 +155,40 @@ def read_facts(*, of_network: bool) -> MachineFacts:
     )
     if facts.nfqueue_obstacle or not of_network:
         return facts
+    queues, can_list = _queues_taken()
     try:
-        queues = frozenset(queue.number for queue in read_queues())
         ports = firewall.port_ranges_taken()
     except (firewall.FirewallError, PermissionError) as error:
         obstacle = f"the functional TCP is not to be had: {error}"
         return msgspec.structs.replace(facts, nfqueue_obstacle=obstacle)
-    return msgspec.structs.replace(facts, queues_taken=queues, port_ranges_taken=ports)
+    return msgspec.structs.replace(
+        facts, queues_taken=queues, can_list_queues=can_list, port_ranges_taken=ports
+    )
+
+
+def _queues_taken() -> tuple[frozenset[int], bool]:
+    """Which queues somebody has, and whether that could be read."""
+    try:
+        return frozenset(queue.number for queue in read_queues()), True
+    except PermissionError:
+        return frozenset(), False
+
+
+def warnings_of_rights(facts: MachineFacts, queue_buffer_bytes: int) -> list[str]:
+    """What the functional TCP does without where it has the rights over its network and no others."""
+    found = []
+    if not facts.can_list_queues:
+        found.append(
+            "packets that the kernel drops before a worker sees them are not counted: "
+            f"only root may read {NFNETLINK_QUEUE}"
+        )
+    if queue_buffer_bytes < RECEIVE_BUFFER_BYTES:
+        room, wanted = format_size(queue_buffer_bytes), format_size(RECEIVE_BUFFER_BYTES)
+        found.append(
+            f"the socket of a queue has room for {room}, not {wanted}: more is refused here; raise "
+            "net.core.rmem_max, and wmem_max for what leaves"
+        )
+    return found
 
 
 def resolve_host(host: str) -> str:

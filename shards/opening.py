@@ -14,8 +14,9 @@ from gossamer.core.clock import SECOND_US
 from gossamer.ffi import nfqueue_netlink, rawout
 from gossamer.ffi.frames import open_frame_socket
 from gossamer.ffi.silence import drop_all_received
+from gossamer.ffi.socketbuffers import receive_buffer_bytes
 from gossamer.shards.config import Config
-from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
+from gossamer.shards.exitcode import CannotStartError, QueueTakenError, StackUnavailableError
 from gossamer.shards.frames import legacy_in_the_way
 from gossamer.shards.given import address_in, is_given, open_given, remove_unix
 from gossamer.shards.plan import RunPlan
@@ -111,6 +112,8 @@ class Opened(contextlib.ExitStack):
         self._frames = NO_DESCRIPTOR
         self.why_packets: str | None = None
         """What spoke against frames when this was opened; None when nothing did."""
+        self.queue_buffer_bytes = nfqueue_netlink.RECEIVE_BUFFER_BYTES
+        """Room of the sockets of queues: less than wanted where the kernel allows no more."""
 
     def named(self) -> dict[str, int]:
         """All of them, by the names that they have in `shards.succession`."""
@@ -210,7 +213,11 @@ class Opened(contextlib.ExitStack):
             for queue in (*plan.queues, *own):
                 pairs = zip(plan.with_handshakes(queue), lengths, strict=False)
                 opened = (self.enter_context(open_queue(number, length)) for number, length in pairs)
-                self.queues[queue] = tuple(each.fileno() for each in opened)
+                self.queues[queue] = tuple(self._with_room(each).fileno() for each in opened)
+
+    def _with_room(self, queue: socket.socket) -> socket.socket:
+        self.queue_buffer_bytes = min(self.queue_buffer_bytes, receive_buffer_bytes(queue))
+        return queue
 
     def _open_frames(self, config: Config) -> int:
         """The socket that frames leave from, where they may. Raises: StackUnavailableError."""
@@ -259,10 +266,12 @@ class Opened(contextlib.ExitStack):
 
 
 def open_queue(number: int, length_max: int) -> socket.socket:
-    """A bound queue. Raises: StackUnavailableError."""
+    """A bound queue. Raises: QueueTakenError, StackUnavailableError."""
     try:
         return nfqueue_netlink.open_queue(number, length_max)
     except OSError as error:
-        taken = error.errno in (errno.EBUSY, errno.EPERM)
-        hint = "; another process may have it: set nfqueue.queue_first beyond it" if taken else ""
-        raise StackUnavailableError(f"nfqueue: cannot open queue {number}: {error.strerror}{hint}") from error
+        what = f"nfqueue: cannot open queue {number}: {error.strerror}"
+        hint = "another process may have it: set nfqueue.queue_first beyond it"
+        if error.errno == errno.EBUSY:
+            raise QueueTakenError(f"{what}; {hint}", number) from error
+        raise StackUnavailableError(f"{what}; {hint}" if error.errno == errno.EPERM else what) from error

@@ -33,6 +33,8 @@ class MachineFacts(msgspec.Struct, frozen=True):
     nfqueue_obstacle: str = ""
     """Why the functional TCP cannot run here, with the way out; "" when it can."""
     queues_taken: frozenset[int] = frozenset()
+    """Those that are known to be: of which the list can be read, or that were tried."""
+    can_list_queues: bool = True
     port_ranges_taken: tuple[tuple[int, int], ...] = ()
     """Local ports that other processes of ours open connections from."""
 

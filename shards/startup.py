@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -22,7 +23,7 @@ from gossamer.shards.config import Config
 from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.content import Content
 from gossamer.shards.control import open_control
-from gossamer.shards.exitcode import CannotStartError, StackUnavailableError
+from gossamer.shards.exitcode import CannotStartError, QueueTakenError, StackUnavailableError
 from gossamer.shards.given import UNIX, is_given
 from gossamer.shards.imports import warn_of_imports
 from gossamer.shards.keeper.deposit import Deposit
@@ -35,6 +36,7 @@ from gossamer.shards.machine import (
     read_facts,
     require_calls_of,
     resolve_host,
+    warnings_of_rights,
 )
 from gossamer.shards.opening import Opened
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
@@ -46,6 +48,8 @@ from gossamer.shards.steering import Steering, shared
 from gossamer.shards.succession import ADMIN, LIVENESS_READ, Estate
 from gossamer.shards.workerplan import Confinement, WorkerPlan
 
+QUEUES_TRIED_MAX: Final = 1024
+"""Numbers that may turn out to be taken, before a start gives up."""
 ANY_ADDRESS = ("0.0.0.0", "::")
 
 
@@ -233,10 +237,23 @@ class ServerRun(contextlib.ExitStack):
                 f"{', '.join(self.chains)}: {error}; gossamer firewall down --dead removes them"
             ) from error
 
+    def _open_stack_with_free_queues(self, host: str, facts: MachineFacts) -> None:
+        """Try queue numbers: one may be taken after the list was read, or the list may be root's alone."""
+        for _ in range(QUEUES_TRIED_MAX):
+            try:
+                self._open_stack(host, facts)
+                break
+            except QueueTakenError as error:
+                facts = msgspec.structs.replace(facts, queues_taken=facts.queues_taken | {error.number})
+        else:
+            self._open_stack(host, facts)
+        if self.plan.stack == "nfqueue":
+            self.warnings += warnings_of_rights(facts, self.opened.queue_buffer_bytes)
+
     def _open_stack_or_fall_back(self, host: str) -> None:
         facts = read_facts(of_network=self.config.server.stack != "kernel")
         try:
-            self._open_stack(host, facts)
+            self._open_stack_with_free_queues(host, facts)
         except StackUnavailableError as error:
             if self.config.server.stack != "auto":
                 raise

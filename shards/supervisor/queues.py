@@ -36,7 +36,10 @@ class SharedQueues:
             self._see_who_reads()
 
     def _copy_kernel_drops(self) -> None:
-        queues = {queue.number: queue for queue in read_queues()}
+        try:
+            queues = {queue.number: queue for queue in read_queues()}
+        except PermissionError:
+            return  # The start has warned of it.
         for slot in self._children.slots:
             numbers = self._run.queues_of(slot.shard)
             its = [queues[number] for number in numbers if number in queues]

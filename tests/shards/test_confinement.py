@@ -75,6 +75,24 @@ def test_serve__root_without_capabilities__stays_root_and_warns_in_one_line(serv
     assert fields(server)["Uid"].split() == ["0"] * 4
 
 
+OWN_NETWORK = ("unshare", "-Urn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+
+
+@pytest.mark.needs("nfqueue", "curl")
+def test_serve__user_namespace_with_a_network_of_its_own__functional_tcp_with_the_buffers_that_it_may_have(
+    serve: Serve,
+) -> None:
+    argv = ("--stack", "nfqueue", "--set", "nfqueue.queues=1")
+    server = serve(*argv, prefix=a_place(OWN_NETWORK)).wait_ready()
+    (buffers, user) = warnings(server)
+    assert "the socket of a queue has room for" in buffers
+    assert "server.user: workers stay root, with no capability but CAP_NET_ADMIN" in user
+    inside = ["nsenter", "--preserve-credentials", "-U", "-n", "-t", str(server.process.pid)]
+    url = f"http://127.0.0.1:{server.port()}/"
+    done = subprocess.run([*inside, "curl", "-s", "-m", "20", url], capture_output=True, check=False)
+    assert done.stdout == b"hello\n", done.stderr
+
+
 @needs_root
 def test_serve__user_was_named_and_cannot_be_become__one_line_and_exit_3(site: Path, tmp_path: Path) -> None:
     place = a_place(ROOT_WITHOUT_CAPABILITIES)

@@ -7,6 +7,7 @@ are.
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -14,9 +15,13 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
-from gossamer.loadtest.namespaces import end
+from gossamer.ffi.nfqueue_netlink import RECEIVE_BUFFER_BYTES, open_queue
+from gossamer.ffi.privileges import CAP_NET_ADMIN
+from gossamer.ffi.socketbuffers import SO_RCVBUFFORCE
+from gossamer.loadtest.namespaces import Namespace, end
 
 pytestmark = [pytest.mark.needs("open-checkout", "setpriv"), pytest.mark.slow]
 NOBODY = 65534
@@ -76,6 +81,62 @@ def test_serve__without_privileges__kernel_sockets_and_the_reason_in_one_line(
         assert "root" in said
     finally:
         assert end(server, signal.SIGTERM) == 0, log.read_text()
+
+
+RIGHTS_OVER_THE_NETWORK = "-all,+net_admin,+net_raw"
+
+
+def with_rights_over_the_network(argv: list[str]) -> list[str]:
+    """The command line that runs `argv` as systemd's DynamicUser with AmbientCapabilities would."""
+    ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
+    sets = [f"--{each}={RIGHTS_OVER_THE_NETWORK}" for each in ("bounding-set", "inh-caps", "ambient-caps")]
+    return ["setpriv", *ids, *sets, "--", *argv]
+
+
+@pytest.mark.needs("another-user", "nfqueue")
+def test_serve__of_all_rights_those_over_the_network_alone__functional_tcp_and_what_it_does_without(
+    folder: Path, python: str, namespace: Namespace
+) -> None:
+    (folder / "index.html").write_bytes(b"served\n")
+    own = folder.parent / "own"
+    own.mkdir()
+    os.chown(own, NOBODY, NOBODY)
+    with namespace.entered():
+        taken = [open_queue(number) for number in (100, 102)]
+    argv = [python, "-c", COMMAND, "serve", str(folder), "--port", "8080", "--workers", "1"]
+    settings = ["--stack", "nfqueue", "--set", "nfqueue.queues=2", "--run-dir", str(own / "r")]
+    log = folder.parent / "log"
+    with log.open("wb") as output:
+        command = namespace.command(with_rights_over_the_network([*argv, *settings]))
+        server = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        lines = announced(log)
+        with namespace.entered():
+            assert fetch("http://127.0.0.1:8080/") == b"served\n"
+        said = "\n".join(line for line in lines if "warning" in line)
+        assert "packets that the kernel drops before a worker sees them are not counted" in said
+        assert ("the socket of a queue has room for" in said) == (not can_force_buffers())
+        (worker,) = psutil.Process(server.pid).children()[-1:]
+        fields = Path(f"/proc/{worker.pid}/status").read_text()
+        assert f"Uid:\t{NOBODY}\t{NOBODY}" in fields
+        assert f"CapEff:\t{1 << CAP_NET_ADMIN:016x}" in fields, "of its rights it keeps what it needs"
+        queues = namespace.run(["cat", "/proc/net/netfilter/nfnetlink_queue"]).splitlines()
+        assert [int(line.split()[0]) for line in queues] == [100, 101, 102, 103, 104, 105]
+    finally:
+        assert end(server, signal.SIGTERM) == 0, log.read_text()
+        for queue in taken:
+            queue.close()
+    assert "-A" not in namespace.run(["iptables-save"])
+
+
+def can_force_buffers() -> bool:
+    """Whether CAP_NET_ADMIN is enough for any size of a socket's buffer: not in a user namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tried:
+        try:
+            tried.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+        except PermissionError:
+            return False
+    return True
 
 
 def announced(log: Path) -> list[str]:
