@@ -69,6 +69,7 @@ example:
 
 Beside it stand
 
+    gossamer.aio        asyncio on the scheduler of the threads: its programs run as they are
     gossamer.lowlevel   for writers of system calls and event loops
     gossamer.tcp        the TCP as a function: records, events, actions, step
     gossamer.testing    a virtual clock, simulated hosts, connections in every state

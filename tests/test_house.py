@@ -12,11 +12,12 @@ FOLDERS = ("gossamer", "core", "ffi", "shards", "loadtest")
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("__init__", "public", "lowlevel", "tcp", "testing"),
+    ("__init__", "aio", "public", "lowlevel", "tcp", "testing"),
     ("loadtest",),
     ("shards.web",),
     ("shards",),
     ("core.sim", "core.packetdrill"),
+    ("core.aio",),
     ("core.io", "core.http"),
     ("core.loop",),
     ("core.demux",),

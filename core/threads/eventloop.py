@@ -47,6 +47,10 @@ class SchedulerPort(Protocol):
     def forget(self, fd: int) -> None:
         """Stop watching a descriptor that is not closed next, or of which a copy lives on."""
 
+    def hasten(self) -> None:
+        """The next turn does not sleep: called where a loop is given something outside of its turn, and of
+        threads and callbacks, which all come before it."""
+
     def now_us(self) -> int:
         """The time of this turn."""
 
@@ -65,6 +69,9 @@ class EventLoop(Protocol):
     A loop may also have `cancels`, a mapping from classes of calls to a `Canceller` each: the calls that can
     be withdrawn while a thread is blocked in them. In any other a cancelled thread waits for its answer
     first.
+
+    One whose turn runs code that makes calls of other loops has `comes_first = True`: its turn then comes
+    before theirs, so that what they flush in the same turn carries what it made. One such loop may be there.
     """
 
     takes: Mapping[type[SystemCall[Any]], Handler]

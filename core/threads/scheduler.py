@@ -13,7 +13,8 @@ Source: Li and Zdancewic, PLDI 2007, section 4.2.
 import logging
 import reprlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
 from threading import get_ident
@@ -158,7 +159,8 @@ class Scheduler:
         self._cancellers.update(getattr(loop, "cancels", {}))
         self._loops.append(loop)
         if not isinstance(loop, PassiveLoop):
-            self._turns.append(loop.turn)
+            place = 0 if getattr(loop, "comes_first", False) else len(self._turns)
+            self._turns.insert(place, loop.turn)
             self._due_us = 0
         loop.start(self)
 
@@ -190,18 +192,30 @@ class Scheduler:
 
     def run(self) -> None:
         """Run until no thread is left, or until `stop`."""
+        with self.driven():
+            while self._threads and not self._stopping:
+                self.turn()
+
+    @contextmanager
+    def driven(self) -> Iterator[None]:
+        """In the block the calling operating-system thread may take turns: what `run` does until no thread is
+        left, and another library's loop that stands above this one for as long as that likes."""
         self._stopping = False
         outer = CURRENT.set(self)
         self.os_thread = get_ident()
         try:
             with left_generators_end_in(self):
-                while self._threads and not self._stopping:
-                    self._turn()
+                yield
         finally:
             self.os_thread = 0
             CURRENT.reset(outer)
 
-    def _turn(self) -> None:
+    def hasten(self) -> None:
+        """The next turn does not sleep: for what a loop has been given while none of its turns was near."""
+        self._due_us = 0
+
+    def turn(self) -> None:
+        """One turn, in a block of `driven`; it sleeps until there is something to do."""
         self._waiter.wait(self._patience_us())
         self._now_us = now_us = self.clock()
         if self._ready:

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDERS = ("gossamer", "core", "ffi", "shards", "loadtest")
 
-FRONTS = ("gossamer", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
+FRONTS = ("gossamer", "gossamer.aio", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
 """The modules that programs import from; each has a page."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

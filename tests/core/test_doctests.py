@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.core import clock, io, loop, threads
+from gossamer.core import aio, clock, io, loop, threads
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +17,7 @@ MODULES = [
     clock.__name__,
     *sorted(
         found.name
-        for package in (threads, loop, io)
+        for package in (threads, loop, io, aio)
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     ),
 ]

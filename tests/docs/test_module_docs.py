@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FRONTS = ("gossamer", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
+FRONTS = ("gossamer", "gossamer.aio", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
 
 
 def module_docs(*arguments: str, root: Path = ROOT) -> "subprocess.CompletedProcess[str]":

@@ -122,8 +122,9 @@ PAGE = """<!-- Written by scripts/module-docs from gossamer/__init__.py and what
 
 # gossamer
 
-[source](../../gossamer/__init__.py) · [gossamer.lowlevel](gossamer.lowlevel.md) · \
-[gossamer.tcp](gossamer.tcp.md) · [gossamer.testing](gossamer.testing.md) · \
+[source](../../gossamer/__init__.py) · [gossamer.aio](gossamer.aio.md) · \
+[gossamer.lowlevel](gossamer.lowlevel.md) · [gossamer.tcp](gossamer.tcp.md) · \
+[gossamer.testing](gossamer.testing.md) · \
 [the thread library](../threads.md) · [all modules](../modules.md)
 
 Guests, and what they are given.

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import gossamer.core
+from gossamer.core.aio.calls import AwaitFuture
 from gossamer.core.errors import BoundExceeded, MisuseError
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.loop.checks import RECV_BYTES_MAX
@@ -154,6 +155,7 @@ ROWS: dict[type[SystemCall[Any]], Row] = {
     FdReadable: lambda things: (Field(things.reader, {"fd": things.reader.fd}),),
     FdWritable: lambda things: (Field(things.writer, {"fd": things.writer.fd}),),
     FdClose: lambda things: (Field(things.reader, {"fd": things.reader.fd}),),
+    AwaitFuture: lambda _: (Field(None, {"call": sys_yield()}),),
 }
 
 

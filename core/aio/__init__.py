@@ -1,0 +1,1 @@
+"""asyncio as a guest of the scheduler."""
