@@ -21,7 +21,6 @@ import asyncio
 import sys
 import time
 from asyncio import base_events, events
-from asyncio.log import logger
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
@@ -188,6 +187,7 @@ class SchedulerEventLoop(asyncio.SelectorEventLoop):
         took = self._time() - begun
         if took >= self.slow_callback_duration:
             shown = base_events._format_handle(handle)  # type: ignore[attr-defined]  # asyncio's own way
+            logger = base_events.logger  # type: ignore[attr-defined]  # as above
             logger.warning("Executing %s took %.3f seconds", shown, took)
 
     # What asyncio asks of its loop.
@@ -204,7 +204,10 @@ class SchedulerEventLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         """See asyncio's: the same in fewer steps."""
         if self._closed or self._debug:
-            return super().call_soon(callback, *args, context=context)
+            handle = super().call_soon(callback, *args, context=context)
+            if handle._source_traceback:  # type: ignore[attr-defined]  # asyncio's: where it was made
+                del handle._source_traceback[-1]  # type: ignore[attr-defined]  # our own frame
+            return handle
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
