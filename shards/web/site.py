@@ -6,29 +6,23 @@ response may be kept by the bytes of its request because a request without a bod
 is a function of head, file and second; whatever is kept is dropped when the second is over.
 """
 
-import logging
 import os
 from collections.abc import Awaitable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
+import msgspec
+
+from gossamer.core.clock import Clock, monotonic_us, wall_us
 from gossamer.core.errors import Draining
-from gossamer.core.http.dates import format_date
-from gossamer.core.http.forwarded import is_among, networks_of
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
 from gossamer.core.http.ranges import ByteRange
-from gossamer.core.http.request import Request, RequestParser
+from gossamer.core.http.request import Request
 from gossamer.core.io.file import FileIO
-from gossamer.core.io.serve import is_no_fault
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.continuing import Continuing, NamedFile, OpenNamed, Saved, Unsent, is_same
 from gossamer.core.loop.streamcall import Idle
-from gossamer.shards.web.answer import (
-    Answer,
-    AnswerSetting,
-    common_lines,
-)
+from gossamer.shards.web.answer import Answer
 from gossamer.shards.web.cache import Cache, CachePart, FileCache
 from gossamer.shards.web.content import Library
 from gossamer.shards.web.conversation import Conversation
@@ -36,33 +30,20 @@ from gossamer.shards.web.file_names import FileNames, identity_of
 from gossamer.shards.web.files import Files
 from gossamer.shards.web.guard import Guard
 from gossamer.shards.web.hosts import Hosts
-from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
+from gossamer.shards.web.http_site import HttpSite, ResponseLog
+from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
-from gossamer.shards.web.request_rate import RequestRates
 from gossamer.shards.web.responder import Responder
 from gossamer.shards.web.straight import answer_straight
 from gossamer.shards.web.streaming import StreamedAnswer
 from gossamer.shards.web.unfinished import UnfinishedAnswer, octets_of, unfinished_of
 from gossamer.shards.web.variants import StreamedFile
 
-
-class ResponseLog(Protocol):
-    """What is called for every response; it must not block."""
-
-    def __call__(
-        self, stream: Stream, head: bytes, status: int, body_bytes: int, duration_us: int = 0, user: str = ""
-    ) -> None:
-        """Note it. A response that was ready when its request came has taken no time."""
-
-
 NO_BODY: Final = b""
 NO_SITES: Final[Mapping[str, int]] = MappingProxyType({})
-TLS_LINE: Final = b"TLS hello\r\n"
-
-log = logging.getLogger("gossamer.web")
 
 
-class StaticSite:
+class StaticSite(HttpSite):
     """The files beneath a folder, served; beneath others for hosts that have sites of their own.
 
     Bounds: all in WebOptions.
@@ -79,10 +60,8 @@ class StaticSite:
         wall: Clock = wall_us,
         access_log: ResponseLog | None = None,
     ) -> None:
-        self.options = options
+        super().__init__(options, clock, wall, access_log)
         self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
-        self.clock = clock
-        self.wall = wall
         self.guard = Guard(options.auth) if options.auth else None
         self.has_hints = bool(options.early_hints)
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
@@ -95,13 +74,7 @@ class StaticSite:
             part = CachePart(self.cache, f"\0{number}\0")
             self.responders.append(self.responder_of(folders[host], part, host))
         self.hosts = Hosts(self.responders[0], dict(zip(sites, self.responders[1:], strict=True)))
-        self.limits = options.message_limits()
-        self.parse = RequestParser(self.limits)
-        rate = options.request_rate_max
-        self.rates = RequestRates(rate, options.request_burst_max) if rate else None
-        self.trusted = networks_of(options.trusted_proxies)
         self.is_straight = self.responders[0].is_plain and self.rates is None
-        self.access_log = access_log
         self.streaming: dict[Stream, Conversation] = {}
         self.continuing = Continuing(
             self.save, self.restore, self.leave_off, self.names.name_of, self.names.open
@@ -110,16 +83,7 @@ class StaticSite:
         self.hot_facts: dict[bytes, tuple[int, int, int, str]] = {}
         self.hot_bytes = 0
         self.last_heads: set[bytes] = set()
-        self.fresh_until_us = 0
-        self.is_ending = False
-        """Whether every answer closes its connection."""
-        self.is_draining = False
-        self.has_warned_of_tls = False
-        self.common = AnswerSetting("")
         self.hot_hits_total = 0
-        self.slow_total = 0
-        self.responses_4xx_total = 0
-        self.responses_5xx_total = 0
 
     def files_of(self, root: int) -> Files:
         """The files beneath a folder."""
@@ -161,18 +125,6 @@ class StaticSite:
             await self.end_by(stream, error)
 
     __call__ = serve
-
-    @staticmethod
-    async def end_by(stream: Stream, error: Exception) -> None:
-        """A connection has failed. Raises: the error, where the disk failed after the head was sent, or it is
-        a bug of ours; the peer sees the connection end.
-        """
-        if isinstance(error, PeerLeftError):
-            await stream.close()
-            return
-        await stream.abort()
-        if not is_no_fault(stream, error):
-            raise error
 
     # Answers that go on in another process.
 
@@ -222,36 +174,12 @@ class StaticSite:
             return
         await self.serve(stream)
 
-    async def leave(self, stream: Stream) -> None:
-        """Say that an idle connection ends, and hear out a peer whose request has crossed that: it sees the
-        end, and no reset. Raises: OSError.
-        """
-        if not self.is_draining:
-            await Conversation(self, stream).inbox.linger()
-
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
         plain = self.parse.plain_get(data)
         if plain is not None and not self.is_draining and self.is_straight:
             return answer_straight(self, stream, data, plain)
         return Conversation(self, stream).run(data)
-
-    def is_too_often(self, stream: Stream) -> bool:
-        """Whether a further request of its peer is one too many. A trusted proxy speaks for many clients."""
-        host = stream.peer[0]
-        if self.rates is None or is_among(host, self.trusted):
-            return False
-        return self.rates.wait_us(host, self.clock()) > 0
-
-    def begin_end(self) -> None:
-        """From now on every answer closes its connection."""
-        self.is_ending = True
-        self.begin_second(0)
-
-    def drain(self) -> None:
-        """From now on no connection waits for another request, either."""
-        self.is_draining = True
-        self.begin_end()
 
     def forget(self) -> None:
         """The folder is another one: keep nothing of the one before."""
@@ -260,33 +188,14 @@ class StaticSite:
             responder.forget()
         self.begin_second(0)
 
-    def setting(self) -> AnswerSetting:
-        """What answers have in common now."""
-        self.refresh()
-        return self.common
-
-    def refresh(self) -> None:
-        """Begin a new second, if the last one is over."""
-        now_us = self.clock()
-        if now_us >= self.fresh_until_us:
-            self.begin_second(now_us + SECOND_US)
-
     def begin_second(self, fresh_until_us: int) -> None:
         """A new Date, and nothing is hot."""
-        self.fresh_until_us = fresh_until_us
+        super().begin_second(fresh_until_us)
+        self.common = msgspec.structs.replace(self.common, pages=self.responders[0].pages)
         self.hot.clear()
         self.hot_facts.clear()
         self.last_heads.clear()
         self.hot_bytes = 0
-        now_s = self.wall() // SECOND_US
-        self.common = AnswerSetting(
-            common_lines(format_date(now_s), self.options.server, self.options.fields),
-            self.options.server,
-            self.options.ranges_max,
-            now_s,
-            self.responders[0].pages,
-            is_draining=self.is_ending,
-        )
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
         """The answer, and what its ranges are taken from."""
@@ -329,28 +238,6 @@ class StaticSite:
     def is_last(self, head: bytes) -> bool:
         """Whether the connection ends with the hot response to these bytes."""
         return head in self.last_heads
-
-    def note(
-        self, stream: Stream, head: bytes, status: int, body_bytes: int, began_us: int, user: str = ""
-    ) -> None:
-        """Count a response, and log it with the time since its head was there."""
-        self.slow_total += 1
-        if status >= 500:
-            self.responses_5xx_total += 1
-        elif status >= 400:
-            self.responses_4xx_total += 1
-        if self.access_log is not None:
-            self.access_log(stream, head, status, body_bytes, self.clock() - began_us, user)
-
-    def note_tls(self, stream: Stream) -> bytes:
-        """A TLS hello has come: warned of once, since whoever sends it gets no answer that it understands."""
-        if not self.has_warned_of_tls:
-            self.has_warned_of_tls = True
-            log.warning(
-                "a TLS hello on the plain port %d, from %s: say http:// there; more of them are not logged",
-                *(stream.local[1], stream.peer[0]),
-            )
-        return TLS_LINE
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and gauges of the cache."""
