@@ -7,7 +7,7 @@ Source: RFC 7239 4, 6; X-Forwarded-For as proxies write it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -56,6 +56,22 @@ def forwarded_for(element: str) -> str:
     """What an element of Forwarded says in "for"."""
     found = [value for name, value in PAIR.findall(element) if name.lower() == "for"]
     return found[0].strip('"') if len(found) == 1 else ""
+
+
+def forwarded_scheme(field: str, value_of: Callable[[str], str | None]) -> str:
+    """By which scheme the client asked the nearest proxy, "http" or "https"; "" where that one does not say.
+
+    `field` is the one in which proxies say whom they heard: beside X-Forwarded-For they say this in
+    X-Forwarded-Proto, of which the last member is the nearest proxy's own.
+    """
+    if field == "forwarded":
+        elements = ELEMENT.findall(value_of(field) or "")
+        pairs = PAIR.findall(elements[-1]) if elements else []
+        said = [value.strip('"') for name, value in pairs if name.lower() == "proto"]
+    else:
+        said = (value_of("x-forwarded-proto") or "").split(",")[-1:]
+    scheme = said[0].strip().lower() if len(said) == 1 else ""
+    return scheme if scheme in ("http", "https") else ""
 
 
 def address_of(node: str) -> str | None:

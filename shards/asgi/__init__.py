@@ -1,0 +1,1 @@
+"""ASGI 3 applications: scopes and messages (pure), connections, lifespan."""

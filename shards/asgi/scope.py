@@ -1,0 +1,136 @@
+"""The scope of a request: what an ASGI application is told of it before anything else. Pure.
+
+Owns each key and how it is made of our own `Request`. A scope is the application's: every one is made anew,
+and may be changed by whoever has it.
+
+Source: ASGI 3.0, "HTTP & WebSocket ASGI Message Format" 2.5, "Lifespan Protocol" 2.0, "Extensions".
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from gossamer.core.http.forwarded import (
+    Networks,
+    client_address,
+    forwarded_scheme,
+    hops_of,
+    is_among,
+)
+from gossamer.core.http.request import Request
+from gossamer.core.wire.flow import Address
+
+Scope = dict[str, Any]
+
+ASGI_VERSION: Final = "3.0"
+SPEC_VERSION: Final = "2.5"
+LIFESPAN_VERSION: Final = "2.0"
+HTTP_VERSIONS: Final = ("1.0", "1.1")
+
+
+class Proxies(msgspec.Struct, frozen=True):
+    """Whose word is taken for whom they heard, and in which field they say it (`web.trusted_proxies`)."""
+
+    trusted: Networks = ()
+    field: str = "x-forwarded-for"
+
+
+NO_PROXIES: Final = Proxies()
+
+
+class Ends(msgspec.Struct, frozen=True):
+    """Both ends of a connection, as its stream names them, and what it is for."""
+
+    peer: Address
+    local: Address
+    scheme: str = "http"
+
+
+def http_scope(
+    request: Request,
+    ends: Ends,
+    root_path: str = "",
+    proxies: Proxies = NO_PROXIES,
+    state: Mapping[str, Any] | None = None,
+) -> Scope:
+    """The scope of an HTTP request. `root_path` is where the application stands, which whoever passes the
+    request on has taken off; `state` is what its lifespan has left, of which each request has a copy.
+    """
+    client, scheme = client_of(request, ends, proxies)
+    target, _, query = request.target.partition("?")
+    raw_path = target.encode("latin-1")
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": ASGI_VERSION, "spec_version": SPEC_VERSION},
+        "http_version": HTTP_VERSIONS[request.minor],
+        "method": request.method,
+        "scheme": scheme,
+        "path": root_path + decoded(target, raw_path),
+        "raw_path": root_path.encode("utf-8") + raw_path if root_path else raw_path,
+        "query_string": query.encode("latin-1"),
+        "root_path": root_path,
+        "headers": header_pairs(request),
+        "client": client,
+        "server": server_of(ends.local),
+        "extensions": {
+            "http.response.early_hint": {},
+            "http.response.pathsend": {},
+            "http.response.trailers": {},
+            "http.response.zerocopysend": {},
+        },
+    }
+    if state is not None:
+        scope["state"] = dict(state)
+    return scope
+
+
+def lifespan_scope(state: dict[str, Any]) -> Scope:
+    """The scope of a lifespan; what the application puts into `state`, its requests find."""
+    return {
+        "type": "lifespan",
+        "asgi": {"version": ASGI_VERSION, "spec_version": LIFESPAN_VERSION},
+        "state": state,
+    }
+
+
+def decoded(target: str, raw_path: bytes) -> str:
+    """A path as text: percent-encoding undone, UTF-8 read; what is none is U+FFFD."""
+    if "%" not in target and target.isascii():
+        return target
+    return unquote_to_bytes(raw_path).decode("utf-8", "replace")
+
+
+def header_pairs(request: Request) -> list[tuple[bytes, bytes]]:
+    """The header fields in their order, names in lower case."""
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.fields]
+
+
+def client_of(request: Request, ends: Ends, proxies: Proxies) -> tuple[tuple[str, int] | None, str]:
+    """Who asks and by which scheme, as far as trusted proxies say; None where it has no address.
+
+    Of a client that a proxy names the port is not known, and 0.
+    """
+    host, port = ends.peer
+    peer = (host, port) if is_network(ends.peer) else None
+    if not proxies.trusted or peer is None or not is_among(host, proxies.trusted):
+        return peer, ends.scheme
+    said = request.field(proxies.field)
+    client = client_address(host, hops_of(proxies.field, said), proxies.trusted) if said else host
+    scheme = forwarded_scheme(proxies.field, request.field) or ends.scheme
+    return (peer if client == host else (client, 0)), scheme
+
+
+def server_of(local: Address) -> tuple[str, int | None] | None:
+    """Where it was asked: an address and a port, or the path of a Unix socket and None."""
+    host, port = local
+    if is_network(local):
+        return host, port
+    return (host, None) if host else None
+
+
+def is_network(address: Address) -> bool:
+    """Whether it is one of IP; that of a Unix socket is a path, or nothing, and 0."""
+    host, _ = address
+    return bool(host) and "/" not in host and host[0] != "@"
