@@ -1,4 +1,4 @@
-"""What a worker serves: a folder, or a handler of the user's.
+"""What a worker serves: a folder, a handler of the user's, or an application by ASGI or WSGI.
 
 A handler that also opens connections is an object with a method `connect_with(connector)`, called once at
 the worker's start, beside its async `__call__(stream)`. One that makes system calls of its own has a method
@@ -9,7 +9,7 @@ Owns the choice between them. Both end up as one record of functions, so the wor
 difference.
 """
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -52,6 +52,11 @@ class Application(msgspec.Struct, frozen=True):
     """Has every answer from now on say that its connection is closed after it."""
     drain: Callable[[], None] = nothing
     at_heartbeat: Callable[[], None] = nothing
+    start: Callable[[], Awaitable[None]] | None = None
+    """What is to be done before anything is served, once the loops are there; raises ConfigError,
+    CannotStartError."""
+    finish: Callable[[int], Awaitable[None]] | None = None
+    """What is to be done once nothing is served any more, by a time of the monotonic clock."""
     isolates: bool = False
     """Whether each connection has context variables of its own, as a user's handler expects."""
     connect_with: Callable[[Connector], None] | None = None
@@ -120,10 +125,44 @@ def _bare_application(plan: WorkerPlan, write: Write) -> Application:
             return _static_site(plan, write)
         except PasswordFileError as error:  # It has changed since the supervisor read it.
             raise ConfigError(f"web.auth: {error}") from error
+    config = plan.config
     try:
-        handler = load_application(plan.config.server.target)
+        found = load_application(
+            config.server.target, config.application.interface, is_factory=config.application.factory
+        )
     except ApplicationError as error:
         raise ConfigError(str(error)) from error
+    if found.interface == "native":
+        return _native(found.call)
+    if found.interface == "asgi":
+        return _asgi(found.call, plan, _access_log(plan, write) if config.log.access_log else None)
+    raise ConfigError(f"TARGET {config.server.target!r} is a WSGI application, which is not served yet")
+
+
+def _asgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | None) -> Application:
+    """An ASGI 3 application."""
+    # asyncio takes a good part of a start, and is of use to such applications alone.
+    from gossamer.shards.asgi.site import AsgiOptions, AsgiSite
+
+    own, server = plan.config.application, plan.config.server
+    options = AsgiOptions(
+        own.root_path, own.lifespan, server.limit_concurrency, server.timeout_graceful_shutdown_us
+    )
+    site = AsgiSite(call, plan.config.web, options, access_log=access_log)
+    return Application(
+        site.serve,
+        site.statistics,
+        site.begin_end,
+        site.drain,
+        at_heartbeat=nothing if access_log is None else access_log.flush,
+        start=site.start,
+        finish=site.finish,
+        loops=lambda: (site.guest,),
+    )
+
+
+def _native(handler: Callable[..., Any]) -> Application:
+    """A native handler. Raises: ConfigError."""
     return Application(
         guarded(handler),
         isolates=True,

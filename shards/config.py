@@ -17,6 +17,7 @@ from gossamer.core.tcp.parameters import Bounds, TcpParameters
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.shards.admin.address import parse_admin_address
 from gossamer.shards.logs import LogFormat
+from gossamer.shards.web.application_name import Wanted
 from gossamer.shards.web.log_layout import layout_of
 from gossamer.shards.web.options import WebOptions, check
 
@@ -34,7 +35,7 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """[server]: what is served, where, by how many, as whom."""
 
     target: str = "www"
-    """A folder, or "module:attribute" naming an async handler."""
+    """A folder, or "module:attribute" naming a handler or an application."""
     host: str = "127.0.0.1"
     port: Port = 8080
     """0 lets the kernel choose one."""
@@ -71,6 +72,19 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.uds and self.fd >= 0:
             raise ValueError(f"uds: found {self.uds!r} beside fd = {self.fd}; allowed: one of both")
+
+
+class ApplicationConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """[application]: how a TARGET that is module:attribute is called."""
+
+    interface: Wanted = "auto"
+    """What it is: "native", "asgi" or "wsgi"; "auto" tells them by the arguments that it takes."""
+    factory: bool = False
+    """Whether it is a function without arguments, which makes the application."""
+    root_path: Annotated[str, Meta(pattern=r"^(?:(?:/[^/\x00-\x20?#]+)+)?\Z")] = ""
+    """Where the application stands, which a proxy has taken off each path."""
+    lifespan: Literal["auto", "on", "off"] = "auto"
+    """Whether an ASGI application is told of start and end: "auto" serves one that does not know of it."""
 
 
 class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,6 +164,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
     server: ServerConfig = field(default_factory=ServerConfig)
+    application: ApplicationConfig = field(default_factory=ApplicationConfig)
     nfqueue: NfqueueConfig = field(default_factory=NfqueueConfig)
     tcp: ServerTcp = field(default_factory=ServerTcp)
     web: WebOptions = field(default_factory=WebOptions)

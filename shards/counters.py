@@ -61,6 +61,7 @@ GAUGES: Final = (
     "buffered_bytes",
     "memory_pressure",
     "checkpoints",
+    "tasks",
 )
 """They say what is now, and end with their process; the others are totals and go on over restarts."""
 
@@ -93,6 +94,7 @@ TOTALS: Final = (
     "turns_total",
     "disk_operations_total",
     "thread_errors_total",
+    "application_errors_total",
     "log_lines_dropped_total",
 )
 

@@ -260,7 +260,7 @@ class Worker:
             await Sleep(LOOK_US)
         for giver in self._givers:
             await giver.finish()
-        self.beat()
+        await self._finish(application)
         self.scheduler.stop()
 
     # Connections that come and go with their sockets.
@@ -301,7 +301,7 @@ class Worker:
                 break
             await Sleep(DRAIN_LOOK_US)
         await givers.finish()
-        self.beat()
+        await self._finish(application)
         self.scheduler.stop()
 
     async def _end_what_is_left(self, stack: Stack, application: Application, deadline_us: int) -> None:
@@ -372,8 +372,15 @@ class Worker:
             await self._accept_the_rest(stack, deadline_us, is_retired=is_retired)
         await stack.acceptor.close()
         await self._end_what_is_left(stack, application, deadline_us)
-        self.beat()
+        await self._finish(application)
         self.scheduler.stop()
+
+    async def _finish(self, application: Application) -> None:
+        """Nothing is served any more: have the application end."""
+        if application.finish is not None:
+            deadline_us = self._drain_deadline_us
+            await application.finish(self._clock() if deadline_us is None else deadline_us)
+        self.beat()
 
     async def _settle(self, deadline_us: int) -> None:
         await Sleep(self._settling_us(deadline_us))

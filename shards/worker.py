@@ -133,6 +133,8 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
     stack = build_stack(plan, worker.scheduler)
     give_connector(application, stack)
     add_loops(application, worker.scheduler)
+    if application.start is not None:
+        await application.start()
     state = WorkerState.WAITING if plan.is_successor else WorkerState.SERVING
     memories = plan.descriptors.checkpoints, plan.descriptors.left_behind
     worker.serve(stack, application, connection_limit(plan), state, memories)

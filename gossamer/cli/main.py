@@ -39,7 +39,10 @@ COMMANDS: Final = {
     ),
     "password": ("gossamer.cli.password", "Write the line of NAME for a file of passwords (web.auth)."),
     "reload": ("gossamer.cli.running", "Replace the workers by ones of the configuration as it is now."),
-    "serve": ("gossamer.cli.serve", "Serve TARGET: a folder, or module:attribute naming an async handler."),
+    "serve": (
+        "gossamer.cli.serve",
+        "Serve TARGET: a folder, or module:attribute naming an application or a handler.",
+    ),
     "sim": ("gossamer.cli.sim.command", "Run whole connections in virtual time over a simulated bottleneck."),
     "status": ("gossamer.cli.status", "Show a running server and its workers."),
     "stop": ("gossamer.cli.running", "Drain a server and end it."),

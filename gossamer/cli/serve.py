@@ -57,6 +57,10 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "limit_concurrency": ("server", "limit_concurrency"),
     "timeout_graceful_shutdown": ("server", "timeout_graceful_shutdown"),
     "timeout_keep_alive": ("web", "keep_alive_timeout"),
+    "interface": ("application", "interface"),
+    "factory": ("application", "factory"),
+    "root_path": ("application", "root_path"),
+    "lifespan": ("application", "lifespan"),
     "autoindex": ("web", "autoindex"),
     "clean_urls": ("web", "clean_urls"),
     "fallback": ("web", "fallback"),
@@ -83,6 +87,7 @@ EPILOG: Final = """\b
 Examples:
   gossamer serve www
   gossamer serve www --port 8080 --workers 2 --stack nfqueue
+  gossamer serve package.module:app --workers 4
   gossamer serve package.module:handler --config config.toml --set tcp.nodelay=false
 """
 
@@ -200,6 +205,10 @@ def shell_word(path: str) -> str:
 @_option("limit_concurrency", "Open connections of a worker; beyond it the next ones wait.  [10000]")
 @_option("timeout_keep_alive", "Close an idle connection after this long.  [75s]")
 @_option("timeout_graceful_shutdown", "How long SIGTERM lets requests finish.  [10s]")
+@_option("interface", "What module:attribute is: auto, native, asgi or wsgi.  [auto]")
+@_option("factory", "Have it make the application: it is a function without arguments.", is_switch=True)
+@_option("root_path", "Where the application stands, which a proxy takes off each path.")
+@_option("lifespan", "Whether an ASGI application is told of start and end: auto, on or off.  [auto]")
 @_option("autoindex", "Answer a folder that has no index.html with a list.", is_switch=True)
 @_option("clean_urls", "Answer /about by about.html.", is_switch=True)
 @_option("fallback", "Answer what is not there, and has no dot, by this file.")
@@ -228,7 +237,7 @@ def serve(
     trial: bool,
     **_options: Any,
 ) -> None:
-    """Serve TARGET: a folder, or module:attribute naming an async handler.
+    """Serve TARGET: a folder, or module:attribute naming an application or a handler.
 
     Times may be written 30s or 250ms (a plain number is seconds), sizes 64KiB.
     """

@@ -1,46 +1,129 @@
-"""What a TARGET `module:attribute` is: a native application, found by its name.
+"""What a TARGET `module:attribute` is: a native handler, an application by ASGI 3 or by WSGI, found by its
+name.
 
-    async def handler(stream: Stream) -> None: ...
+    async def handler(stream: Stream) -> None: ...                     # native: a thread for each connection
+    async def application(scope, receive, send) -> None: ...           # ASGI 3: a task for each request
+    def application(environ, start_response) -> Iterable[bytes]: ...   # WSGI: a call for each request
 
-One thread runs it for every connection, on either stack. The stream is closed when it returns. What it raises
-is logged and counted (`thread_errors_total`), but for what the stream says of a peer that has left or is
-silent; a limit that it set itself with `fail_after` is one line of the log. When the server drains, a blocked
-recv raises `gossamer.core.errors.Draining`: finish the request at hand, then close. With `save` and `restore`
+Of a native handler, the stream is closed when it returns. What it raises is logged and counted
+(`thread_errors_total`), but for what the stream says of a peer that has left or is silent; a limit that it
+set itself with `fail_after` is one line of the log. When the server drains, a blocked recv raises
+`gossamer.core.errors.Draining`: finish the request at hand, then close. With `save` and `restore`
 (`shards.handler_state`) connections go to the new worker before that.
 
-Owns the loading and its errors; it never knows what a handler does.
+Owns the loading, its errors, and how the three are told from each other: by the arguments they take, and
+whether they are async. It never knows what an application does.
 """
 
 import importlib
 import inspect
-import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from gossamer.core.errors import GossamerError, what_failed
-from gossamer.core.io.stream import Stream
-from gossamer.shards.web.application_name import is_application_name
+from gossamer.core.errors import GossamerError
+from gossamer.shards.asgi.failures import one_line
+from gossamer.shards.web.application_name import Interface, Wanted, is_application_name
 
-Handler = Callable[[Stream], Coroutine[Any, Any, None]]
+OURS: Final = (__file__, importlib.__file__)
+"""Of a failure that is told, frames that say nothing."""
 
-EXPECTED = "an async function (or an object whose __call__ is one) of one argument, the stream"
+EXPECTED: Final = (
+    "an async function (or an object whose __call__ is one) of one argument, the stream, "
+    "or of three, scope, receive and send (ASGI 3); or a plain one of two, environ and start_response (WSGI)"
+)
+ARGUMENTS: Final[dict[Interface, int]] = {"native": 1, "wsgi": 2, "asgi": 3}
+WANTED_AS: Final[dict[Interface, str]] = {
+    "native": "async, of one argument, the stream",
+    "asgi": "of three arguments, scope, receive and send (ASGI 3)",
+    "wsgi": "not async, of two arguments, environ and start_response (WSGI)",
+}
 
 
 class ApplicationError(GossamerError):
     """The TARGET names no application; the message is one line: what was found, and what is expected."""
 
 
-def load_application(target: str) -> Handler:
-    """The handler that `module:attribute` names. Raises: ApplicationError."""
+class FoundApplication(NamedTuple):
+    """What a TARGET names."""
+
+    interface: Interface
+    call: Callable[..., Any]
+
+
+def load_application(target: str, wanted: Wanted = "auto", *, is_factory: bool = False) -> FoundApplication:
+    """The application that `module:attribute` names, or that the function of that name makes. Raises:
+    ApplicationError.
+    """
     if not is_application_name(target):
         raise ApplicationError(f"TARGET {target!r}: expected module:attribute, as in mysite.app:handler")
     module_name, _, attribute_name = target.partition(":")
     found = find_attribute(import_module(module_name), attribute_name, target)
-    if not is_handler(found):
+    if is_factory:
+        found = made_by(found, target)
+    return FoundApplication(interface_of(found, wanted, target), found)
+
+
+def made_by(factory: Any, target: str) -> Any:
+    """What a factory makes. Raises: ApplicationError, also for whatever it raises."""
+    if not callable(factory) or not takes(factory, 0):
+        raise ApplicationError(
+            f"TARGET {target!r} is {describe(factory)}; with --factory expected: a function without arguments"
+        )
+    try:
+        made = factory()
+    except (Exception, SystemExit) as error:
+        raise ApplicationError(f"TARGET {target!r}: the factory failed: {one_line(error, OURS)}") from error
+    if inspect.iscoroutine(made):
+        made.close()
+        raise ApplicationError(f"TARGET {target!r}: the factory is async; expected a plain function")
+    return made
+
+
+def interface_of(found: Any, wanted: Wanted, target: str) -> Interface:
+    """How an application is to be called. Raises: ApplicationError, where that cannot be told."""
+    fitting = interfaces_of(found)
+    if wanted != "auto":
+        # Who says it knows it, of what takes any arguments too; and ASGI may be wrapped in what is not async.
+        fits = wanted in fitting or (wanted == "asgi" and callable(found) and takes(found, 3))
+        if not fits:
+            expected = f"with --interface {wanted} expected: {WANTED_AS[wanted]}"
+            raise ApplicationError(f"TARGET {target!r} is {describe(found)}; {expected}")
+        return wanted
+    if len(fitting) > 1:
+        names = " or ".join(fitting)
+        raise ApplicationError(f"TARGET {target!r} may be called as {names}: say which by --interface")
+    if not fitting:
         raise ApplicationError(f"TARGET {target!r} is {describe(found)}; expected {EXPECTED}")
-    handler: Handler = found
-    return handler
+    return fitting[0]
+
+
+def interfaces_of(found: Any) -> list[Interface]:
+    """The interfaces that it may have."""
+    if not callable(found):
+        return []
+    if inspect.isclass(found):
+        # `await App(scope, receive, send)`
+        return ["asgi"] if hasattr(found, "__await__") and takes(found, 3) else []
+    kinds: tuple[Interface, ...] = ("native", "asgi") if is_async(found) else ("wsgi", "asgi")
+    return [kind for kind in kinds if takes(found, ARGUMENTS[kind])]
+
+
+def is_async(found: Any) -> bool:
+    """Whether calling it gives a coroutine."""
+    # The method itself is asked for, not whether there is one: that is why B004 does not apply.
+    is_function = inspect.isroutine(found) or isinstance(found, partial)
+    function = found if is_function else getattr(found, "__call__", None)  # noqa: B004 (see above)
+    return inspect.iscoroutinefunction(function)
+
+
+def takes(found: Any, count: int) -> bool:
+    """Whether it can be called with so many arguments."""
+    try:
+        inspect.signature(found).bind(*[None] * count)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def import_module(name: str) -> Any:
@@ -52,19 +135,7 @@ def import_module(name: str) -> Any:
             f"module {name!r} ends the program while it is imported (exit code {error.code!r})"
         ) from error
     except Exception as error:
-        what = f"{type(error).__name__}: {' '.join(what_failed(error).split())}"
-        raise ApplicationError(f"module {name!r} cannot be imported: {what}{place_of(error)}") from error
-
-
-def place_of(error: Exception) -> str:
-    """File and line where the import of a module failed; "" where no module's code had a part in it."""
-    if isinstance(error, SyntaxError):
-        # Its own text names the file, without the folder, and the line.
-        return f" ({error.filename}, line {error.lineno})"
-    for entry in reversed(traceback.extract_tb(error.__traceback__)):
-        if entry.filename not in (__file__, importlib.__file__) and entry.filename[0] != "<":
-            return f" ({entry.filename}, line {entry.lineno})"
-    return ""
+        raise ApplicationError(f"module {name!r} cannot be imported: {one_line(error, OURS)}") from error
 
 
 def find_attribute(module: Any, dotted: str, target: str) -> Any:
@@ -72,25 +143,16 @@ def find_attribute(module: Any, dotted: str, target: str) -> Any:
     found = module
     for name in dotted.split("."):
         if not hasattr(found, name):
-            offered = [key for key, value in vars(module).items() if is_handler(value) and key[0] != "_"]
+            offered = [key for key, value in vars(module).items() if is_offered(key, value)]
             hint = f"; it has {', '.join(sorted(offered)[:5])}" if offered else ""
             raise ApplicationError(f"TARGET {target!r}: module {module.__name__!r} has no {dotted!r}{hint}")
         found = getattr(found, name)
     return found
 
 
-def is_handler(found: Any) -> bool:
-    """Whether it can be called with one stream and gives a coroutine."""
-    # The method itself is asked for, not whether there is one: that is why B004 does not apply.
-    is_function = inspect.isroutine(found) or isinstance(found, partial)
-    function = found if is_function else getattr(found, "__call__", None)  # noqa: B004 (see above)
-    if inspect.isclass(found) or not inspect.iscoroutinefunction(function):
-        return False
-    try:
-        inspect.signature(found).bind(None)
-    except TypeError:
-        return False
-    return True
+def is_offered(name: str, value: Any) -> bool:
+    """Whether it may be what was meant: async, since plain functions of two arguments are many."""
+    return name[0] != "_" and is_async(value) and bool(interfaces_of(value))
 
 
 def describe(found: Any) -> str:

@@ -1,4 +1,12 @@
-"""What a TARGET that names a native application looks like: `module:attribute`. Pure; loads nothing."""
+"""What a TARGET that names an application looks like, `module:attribute`, and what it may be. Pure; loads
+nothing."""
+
+from typing import Literal
+
+Interface = Literal["native", "asgi", "wsgi"]
+"""How an application is called."""
+Wanted = Literal["auto", "native", "asgi", "wsgi"]
+"""What somebody says that it is; "auto" has it found out."""
 
 
 def is_application_name(target: str) -> bool:

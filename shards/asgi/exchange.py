@@ -1,0 +1,388 @@
+"""One request and its response, as the application sees them: what `receive` and `send` do.
+
+Owns the order of messages on both sides, and what waits to be sent: at most HELD_BYTES_MAX, beyond which
+`send` waits until the stream has taken it. It is asked by the application, within a task, and by the
+connection's thread, which alone reads and writes the stream: each wakes the other.
+
+Source: ASGI 3.0, "HTTP & WebSocket ASGI Message Format" 2.5.
+"""
+
+import asyncio
+import errno
+import os
+import stat
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from gossamer.core.http.outgoing import Framing, OutgoingBody, OutgoingError, Requested
+from gossamer.core.http.ranges import ByteRange
+from gossamer.core.http.request import Refusal, Request
+from gossamer.core.http.response import CONTINUE
+from gossamer.shards.asgi.messages import (
+    HTTP_RULES,
+    BodyPart,
+    FilePart,
+    Hint,
+    Message,
+    MessageError,
+    PathPart,
+    Stage,
+    Start,
+    Trailers,
+    next_stage,
+    taken,
+)
+from gossamer.shards.web.inbox import Inbox
+
+HELD_BYTES_MAX: Final = 65536
+"""What waits to be sent before `send` waits too."""
+
+HINTS_HEAD: Final = b"HTTP/1.1 103 Early Hints\r\n"
+DISCONNECT: Final = "http.disconnect"
+
+
+class ClientLeftError(ConnectionResetError):
+    """The client has left: nothing that is sent reaches anybody."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "the client has left")
+
+
+class FileRange(msgspec.Struct, frozen=True, gc=False):
+    """Octets of an open file, to be sent."""
+
+    fd: int
+    """Whoever has sent it closes it."""
+    part: ByteRange
+
+
+Piece = bytes | FileRange
+
+
+class ExchangeOwner(Protocol):
+    """What an exchange asks of who serves the application."""
+
+    is_ending: bool
+    """Whether every response closes its connection."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """asyncio's, in which the application runs."""
+
+    def own_lines(self, *, has_date: bool, has_server: bool) -> bytes:
+        """The fields that every response has, but for those that this one says itself."""
+
+
+class Exchange:
+    """One request and its response. Bounds: HELD_BYTES_MAX and one message."""
+
+    __slots__ = (
+        "body",
+        "has_ended",
+        "has_left",
+        "held_bytes",
+        "inbox",
+        "is_broken",
+        "is_cut",
+        "needs_continue",
+        "out",
+        "owner",
+        "parked",
+        "readers",
+        "refusal",
+        "request",
+        "request_is_told",
+        "stage",
+        "start",
+        "trailers",
+        "writers",
+    )
+
+    def __init__(self, owner: ExchangeOwner, request: Request, inbox: Inbox | None) -> None:
+        """`inbox` is where its body comes from; None where it has none."""
+        self.owner = owner
+        self.request = request
+        self.inbox = inbox
+        self.stage = Stage.RESPONSE
+        self.start: Start | None = None
+        self.body: OutgoingBody | None = None
+        """Once the head has been put out."""
+        self.out: list[Piece] = []
+        self.held_bytes = 0
+        """What is in `out`, and what the stream has not taken of what was."""
+        self.needs_continue = request.expects_continue
+        self.request_is_told = False
+        """Whether the application has had the last of the request's body."""
+        self.refusal: Refusal | None = None
+        """What was wrong with the request's body."""
+        self.has_left = False
+        """Whether the client has closed its side: it may still read."""
+        self.is_broken = False
+        """Whether nothing can be sent any more."""
+        self.is_cut = False
+        """Whether the response cannot be completed."""
+        self.has_ended = False
+        """Whether the application has returned, or failed."""
+        self.trailers = b""
+        self.readers: list[asyncio.Future[None]] = []
+        self.writers: list[asyncio.Future[None]] = []
+        self.parked: deque[Callable[[None], None]] = deque()
+        """The connection's thread, where it waits for what happens here."""
+
+    # What the application calls.
+
+    async def receive(self) -> dict[str, Any]:
+        """The next message for the application."""
+        while (message := self.next_message()) is None:
+            await self.wait(self.readers)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Take a message of the application's. Raises: MessageError; ClientLeftError once the client has."""
+        if self.is_broken:
+            raise ClientLeftError
+        stage = self.stage
+        part = taken(HTTP_RULES, stage, message)
+        self.put(part)
+        start = self.start
+        self.stage = next_stage(stage, part, has_trailers=start is not None and start.has_trailers)
+        if self.out:
+            self.wake()
+            while self.held_bytes > HELD_BYTES_MAX and not self.is_broken:
+                await self.wait(self.writers)
+
+    async def wait(self, waiting: list[asyncio.Future[None]]) -> None:
+        """Wait until the connection's thread has something new; have it look for that."""
+        future = self.owner.loop.create_future()
+        waiting.append(future)
+        self.wake()
+        await future
+
+    # Messages to the application.
+
+    def next_message(self) -> dict[str, Any] | None:
+        """The next message that can be told now."""
+        if self.is_deaf or self.stage is Stage.COMPLETE:
+            return {"type": DISCONNECT}
+        if self.request_is_told:
+            return None
+        inbox = self.inbox
+        if inbox is None:
+            self.request_is_told = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        data = inbox.reader.next_body()
+        if data is None:
+            self.ask_for_body()
+            return None
+        if isinstance(data, Refusal):
+            self.refusal = data
+            return {"type": DISCONNECT}
+        self.needs_continue = False
+        inbox.body_bytes_total += len(data)
+        body = inbox.reader.body
+        self.request_is_told = body is None or body.is_complete
+        return {"type": "http.request", "body": data, "more_body": not self.request_is_told}
+
+    def ask_for_body(self) -> None:
+        """The client waits for 100 (Continue), unless it has sent some of its body, or been answered.
+
+        RFC 9110 10.1.1: "A server MAY omit sending a 100 (Continue) response if it has already received some
+        or all of the content for the corresponding request".
+        """
+        if self.needs_continue and self.body is None:
+            self.needs_continue = False
+            if self.inbox is not None and not self.inbox.reader.has_input:
+                self.post(CONTINUE)
+
+    # Messages of the application.
+
+    def put(self, part: object) -> None:
+        """Put out what a message means. Raises: MessageError, where that cannot be sent."""
+        kind = type(part)
+        if kind is Start:
+            self.start = part  # type: ignore[assignment]  # it is one
+            return
+        try:
+            if kind is BodyPart:
+                self.put_body(part)  # type: ignore[arg-type]  # it is one
+            elif isinstance(part, FilePart):
+                self.put_file(part)
+            elif isinstance(part, PathPart):
+                self.put_path(part)
+            elif isinstance(part, Trailers):
+                self.put_trailers(part)
+            elif isinstance(part, Hint) and self.request.minor:  # HTTP/1.0 knows no 1xx
+                self.post(HINTS_HEAD + part.lines + b"\r\n")
+        except OutgoingError as error:
+            if self.body is None:
+                # Nothing of the response is out: the application may begin another.
+                self.stage, self.start = Stage.RESPONSE, None
+            else:
+                self.is_cut = True
+                self.wake()
+            raise MessageError(f"send: {error}") from None
+
+    def put_head(self, whole_bytes: int | None) -> OutgoingBody:
+        """Put out the head, now that the first of the body is there."""
+        start, request = self.start, self.request
+        assert start is not None
+        fields = start.fields
+        keep_alive = request.keep_alive and not self.owner.is_ending and not self.needs_continue
+        asked = Requested(request.method, request.minor, keep_alive)
+        body = OutgoingBody(asked, start.status, fields, None if start.has_trailers else whole_bytes)
+        own = self.owner.own_lines(has_date=fields.has_date, has_server=fields.has_server)
+        self.post(body.head(start.status, fields, own, request.minor))
+        return body
+
+    def put_body(self, part: BodyPart) -> None:
+        """http.response.body"""
+        data = part.data
+        before, behind = self.around(len(data), is_last=self.is_end(part.is_last))
+        assert self.body is not None
+        if behind:
+            self.post(before + data + behind)
+        elif data and self.body.framing is not Framing.NONE:
+            self.post(data)
+
+    def around(self, count: int, *, is_last: bool) -> tuple[bytes, bytes]:
+        """What stands around the next bytes of the body; the head is put out before the first. Raises:
+        OutgoingError."""
+        body = self.body
+        if body is not None:
+            return body.around(count, is_last=is_last)
+        body = self.put_head(count if is_last else None)
+        try:
+            around = body.around(count, is_last=is_last)
+        except OutgoingError:
+            # Nothing has left meanwhile: the head is the last of what waits.
+            self.held_bytes -= len(self.out.pop())  # type: ignore[arg-type]  # it is bytes
+            raise
+        self.body = body
+        return around
+
+    def is_end(self, is_last: bool) -> bool:
+        """Whether the last of the body ends the response too."""
+        assert self.start is not None
+        return is_last and not self.start.has_trailers
+
+    def put_file(self, part: FilePart) -> None:
+        """http.response.zerocopysend: from a descriptor of our own, so the application may close its file."""
+        try:
+            offset = os.lseek(part.fd, 0, os.SEEK_CUR) if part.offset is None else part.offset
+            left = max(0, os.fstat(part.fd).st_size - offset)
+            count = left if part.count is None else min(part.count, left)
+            if part.offset is None:
+                os.lseek(part.fd, offset + count, os.SEEK_SET)
+            fd = os.dup(part.fd)
+        except OSError as error:
+            raise OutgoingError(f"file: {error.strerror}") from None
+        self.put_range(FileRange(fd, ByteRange(offset, offset + count)), is_last=self.is_end(part.is_last))
+
+    def put_path(self, part: PathPart) -> None:
+        """http.response.pathsend"""
+        try:
+            # A FIFO would wait for its writer.
+            fd = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise OutgoingError(f"path: {part.path}: {error.strerror}") from None
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            raise OutgoingError(f"path: found {part.path}, which is no file")
+        self.put_range(FileRange(fd, ByteRange(0, status.st_size)), is_last=self.is_end(is_last=True))
+
+    def put_range(self, wanted: FileRange, *, is_last: bool) -> None:
+        """Put out octets of a file. Raises: OutgoingError, and its descriptor is closed."""
+        count = wanted.part.length
+        try:
+            before, behind = self.around(count, is_last=is_last)
+        except OutgoingError:
+            os.close(wanted.fd)
+            raise
+        if before:
+            self.post(before)
+        assert self.body is not None
+        if self.body.framing is Framing.NONE or not count:
+            os.close(wanted.fd)
+        else:
+            self.out.append(wanted)
+            self.held_bytes += count
+        if behind:
+            self.post(behind)
+
+    def put_trailers(self, part: Trailers) -> None:
+        """http.response.trailers: all of them leave with the last."""
+        assert self.body is not None
+        self.trailers += part.lines
+        if len(self.trailers) > HELD_BYTES_MAX:
+            raise OutgoingError(f"found more than {HELD_BYTES_MAX} bytes of trailers; allowed: fewer")
+        if part.is_last and (end := self.body.trailers(self.trailers)):
+            self.post(end)
+
+    # What waits.
+
+    def post(self, data: bytes) -> None:
+        """Put bytes behind what waits to be sent."""
+        self.out.append(data)
+        self.held_bytes += len(data)
+
+    def wake(self) -> None:
+        """Have the connection's thread look, where it waits."""
+        if self.parked:
+            self.parked.popleft()(None)
+
+    # What the connection's thread says.
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more of the application concerns the connection."""
+        return self.stage is Stage.COMPLETE or self.has_ended or self.is_cut or self.is_broken
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing can be received any more."""
+        return self.has_left or self.is_broken or self.refusal is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the response was put out."""
+        return self.stage is Stage.COMPLETE and not self.is_cut
+
+    def came(self) -> None:
+        """There may be something to receive."""
+        release(self.readers)
+
+    def went(self, count: int) -> None:
+        """The stream has taken so many bytes."""
+        self.held_bytes -= count
+        release(self.writers)
+
+    def left(self) -> None:
+        """The client has closed its side."""
+        self.has_left = True
+        release(self.readers)
+
+    def broke(self) -> None:
+        """Nothing can be sent any more."""
+        self.is_broken = True
+        self.drop()
+        release(self.readers)
+        release(self.writers)
+
+    def drop(self) -> None:
+        """What waits is not sent; its files are closed."""
+        for piece in self.out:
+            if isinstance(piece, FileRange):
+                os.close(piece.fd)
+        self.out.clear()
+
+
+def release(waiting: list[asyncio.Future[None]]) -> None:
+    """Have all who wait look again."""
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
+    waiting.clear()

@@ -1,0 +1,31 @@
+"""What is said of an application that failed: one line, with the place in its own code.
+
+Owns the wording; who logs it decides how often.
+"""
+
+import os
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+from gossamer.core.errors import what_failed
+
+OURS: Final = (os.path.dirname(os.path.abspath(__file__)),)
+"""Where frames say nothing of the application."""
+
+
+def one_line(error: BaseException, ours: Sequence[str] = OURS) -> str:
+    """The error's type, what it says, and the file and line where the application was."""
+    what = f"{type(error).__name__}: {' '.join(what_failed(error).split())}"
+    return f"{what}{place_of(error, ours)}"
+
+
+def place_of(error: BaseException, ours: Sequence[str] = OURS) -> str:
+    """File and line of the innermost frame that is not ours; "" where there is none."""
+    if isinstance(error, SyntaxError):
+        # Its own text names the file, without the folder, and the line.
+        return f" ({error.filename}, line {error.lineno})"
+    for entry in reversed(traceback.extract_tb(error.__traceback__)):
+        if not entry.filename.startswith((*ours, "<")):
+            return f" ({entry.filename}, line {entry.lineno})"
+    return ""

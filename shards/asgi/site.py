@@ -1,0 +1,227 @@
+"""An ASGI application, served: one thread per connection, `serve`, and a task per request.
+
+Owns the application with its lifespan, the tasks that have not ended, and what is said of one that failed. A
+connection that rests is the frame of `serve` and no other.
+
+Source: ASGI 3.0.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from gossamer.core.aio.calls import sys_await_future
+from gossamer.core.aio.guest import AsyncioLoop
+from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
+from gossamer.core.errors import Draining
+from gossamer.core.io.stream import Stream
+from gossamer.core.loop.streamcall import Idle
+from gossamer.core.threads.calls import Sleep
+from gossamer.core.threads.cancel import CancelScope
+from gossamer.shards.asgi.conversation import ApplicationConversation, ResponseCutError
+from gossamer.shards.asgi.exchange import ClientLeftError, Exchange
+from gossamer.shards.asgi.failures import one_line
+from gossamer.shards.asgi.lifespan import App, Lifespan, Mode
+from gossamer.shards.asgi.messages import MessageError, Stage
+from gossamer.shards.asgi.scope import Ends, Proxies, http_scope
+from gossamer.shards.asgi.tasks import ApplicationLoop
+from gossamer.shards.web.http_site import HttpSite, ResponseLog
+from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
+from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
+
+log = logging.getLogger("gossamer.asgi")
+
+NOTHING: Final = b""
+LOOK_US: Final = 20_000
+END_US: Final = SECOND_US
+NAME_CHARACTERS_MAX: Final = 80
+"""Of a target in the name of its task."""
+
+FAILED: Final = "the application failed at %s %s"
+RETURNED: Final = "the application returned %s of its response to %s %s"
+WRONG: Final = "the application was wrong at %s %s: %s"
+
+
+class AsgiOptions(msgspec.Struct, frozen=True):
+    """How an application is served, beside what [web] says."""
+
+    root_path: str = ""
+    lifespan: Mode = "auto"
+    tasks_max: int = 10_000
+    """Requests whose application has not returned; beyond them a request is 503."""
+    graceful_us: int = 10_000_000
+    """How long requests may take to end once nothing new is served."""
+    requests_max: int = 0
+    """After so many requests the worker is to be replaced; 0 is never."""
+
+
+DEFAULT_ASGI: Final = AsgiOptions()
+
+
+def nothing() -> None:
+    """What is done where nobody is to be told."""
+
+
+class AsgiSite(HttpSite):
+    """An application. Bounds: in WebOptions and AsgiOptions."""
+
+    def __init__(
+        self,
+        app: App,
+        options: WebOptions = DEFAULT_OPTIONS,
+        own: AsgiOptions = DEFAULT_ASGI,
+        *,
+        clock: Clock = monotonic_us,
+        wall: Clock = wall_us,
+        access_log: ResponseLog | None = None,
+        at_last_request: Callable[[], None] = nothing,
+    ) -> None:
+        """`at_last_request` is called once `requests_max` requests have come."""
+        super().__init__(options, clock, wall, access_log)
+        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
+        self.app = app
+        self.guest = AsyncioLoop(ApplicationLoop)
+        """To be plugged into the scheduler before `start`."""
+        self.own = own
+        self.lifespan = Lifespan(app, own.lifespan)
+        self.at_last_request = at_last_request
+        self.proxies = Proxies(self.trusted, options.client_field.lower())
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Those that have not ended; asyncio itself holds no task."""
+        self.own_fields: dict[tuple[bool, bool], bytes] = {}
+        self.begun_total = 0
+        self.errors_total = 0
+
+    # Connections.
+
+    async def serve(self, stream: Stream) -> None:
+        """Serve one connection to its end, or until it is parked; then on, when it has something to say."""
+        receive = stream.recv_idle(self.idle)
+        try:
+            while not self.is_draining:
+                try:
+                    data = await receive
+                except (TimeoutError, Draining):
+                    data = await look_once_more(stream)
+                    if not data:
+                        await self.leave(stream)
+                        break
+                if not data or not await ApplicationConversation(self, stream).run(data):
+                    break
+                data = NOTHING  # An idle connection keeps nothing of the last request alive.
+            await stream.close()
+        except ResponseCutError:
+            await stream.abort()
+        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
+            await self.end_by(stream, error)
+
+    # Requests.
+
+    def has_room(self) -> bool:
+        """Whether one more request may be given to the application."""
+        return len(self.tasks) < self.own.tasks_max
+
+    def begin(self, exchange: Exchange, stream: Stream) -> None:
+        """Have the application begin with a request, and go on until it waits."""
+        request = exchange.request
+        ends = Ends(stream.peer, stream.local)
+        scope = http_scope(request, ends, self.own.root_path, self.proxies, self.lifespan.state)
+        name = f"{request.method} {request.target[:NAME_CHARACTERS_MAX]}"
+        task = self.loop.begin_task(self.run(exchange, scope), name)
+        if not task.done():
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        self.begun_total += 1
+        if self.begun_total == self.own.requests_max:
+            self.at_last_request()
+
+    async def run(self, exchange: Exchange, scope: dict[str, Any]) -> None:
+        """A task: the application, and what is said of how it ends."""
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an application may raise anything
+            self.failed(exchange, error)
+        else:
+            if exchange.stage is not Stage.COMPLETE and not exchange.is_broken:
+                self.returned_early(exchange)
+        finally:
+            exchange.has_ended = True
+            exchange.wake()
+
+    def failed(self, exchange: Exchange, error: BaseException) -> None:
+        """The application has raised: a message that was wrong is one line, a bug of its own a traceback, and
+        that the client has left is none."""
+        if isinstance(error, ClientLeftError):
+            return
+        self.errors_total += 1
+        request = exchange.request
+        if isinstance(error, MessageError):
+            log.error(WRONG, request.method, request.target, one_line(error))
+        else:
+            log.error(FAILED, request.method, request.target, exc_info=error)
+
+    def returned_early(self, exchange: Exchange) -> None:
+        """The application has returned, and its response is not whole."""
+        self.errors_total += 1
+        request = exchange.request
+        part = "before the end" if exchange.body is not None else "without the start"
+        if exchange.start is not None and exchange.body is None:
+            part = "without the body"
+        log.error(RETURNED, part, request.method, request.target)
+
+    def own_lines(self, *, has_date: bool, has_server: bool) -> bytes:
+        """The fields that every response has, but for those that this one says itself."""
+        self.refresh()
+        key = (has_date, has_server)
+        if (known := self.own_fields.get(key)) is not None:
+            return known
+        lines = self.common.lines.encode("latin-1").splitlines(keepends=True)
+        kept = [
+            line
+            for line in lines
+            if not (has_date and line.startswith(b"Date:"))
+            and not (has_server and line.startswith(b"Server:"))
+        ]
+        self.own_fields[key] = b"".join(kept)
+        return self.own_fields[key]
+
+    def begin_second(self, fresh_until_us: int) -> None:
+        """A new Date."""
+        super().begin_second(fresh_until_us)
+        self.own_fields.clear()
+
+    # The beginning and the end.
+
+    async def start(self) -> None:
+        """Have the application start, in a native thread, before it is served. Raises: LifespanError."""
+        loop = self.guest.loop
+        assert isinstance(loop, ApplicationLoop)
+        self.loop = loop
+        await sys_await_future(self.lifespan.start())
+
+    async def finish(self, deadline_us: int) -> None:
+        """Wait until the tasks have ended that responses have left behind, and have the application end. What
+        still runs at the deadline is cancelled; the application has END_US at the least for its end."""
+        deadline_us = min(deadline_us, self.clock() + self.own.graceful_us)
+        while self.tasks and self.clock() < deadline_us:
+            await Sleep(LOOK_US)
+        if self.tasks:
+            log.warning("%d tasks of the application are cancelled: their time is over", len(self.tasks))
+        with CancelScope(max(deadline_us, self.clock() + END_US)) as scope:
+            await sys_await_future(self.lifespan.end())
+            await self.guest.shut_down()
+        if scope.cancelled_caught:
+            log.warning("the application has not ended in time")
+
+    def statistics(self) -> dict[str, int]:
+        """Counters since the start, and how many tasks there are."""
+        return {
+            "requests_total": self.slow_total,
+            "responses_4xx_total": self.responses_4xx_total,
+            "responses_5xx_total": self.responses_5xx_total,
+            "application_errors_total": self.errors_total,
+            "tasks": len(self.tasks),
+        }

@@ -1,0 +1,31 @@
+"""A request's task, begun at once: its first step runs on the thread that has read the request.
+
+asyncio puts the first step of a task behind all that is ready. An application that never waits is done with
+it, so it would go through that queue, and the thread that waits for its end through another, for nothing. The
+step is the task's own, in its own context: `asyncio.current_task()` is right from the first line on. Python
+3.12 has the like (`eager_start`).
+
+Owns the loop that does so; everything else of it is `core.aio.guest`'s.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from gossamer.core.aio.guest import GuestEventLoop
+
+
+class ApplicationLoop(GuestEventLoop):
+    """asyncio's loop in a worker that serves an application."""
+
+    def begin_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """The task of a coroutine, which has run until it first waits, or to its end. Called by a native
+        thread, where no task runs; hold the task, as of `create_task`."""
+        task = asyncio.Task(coroutine, loop=self, name=name)
+        first_step = self._ready.pop()  # what the task itself has just put there
+        self._come_in()
+        try:
+            first_step._run()
+        finally:
+            self._go_out()
+        return task

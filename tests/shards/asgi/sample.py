@@ -1,0 +1,75 @@
+"""Applications for the tests' servers."""
+
+import asyncio
+from typing import Any
+
+
+async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Says what it is asked in its path; of its lifespan it tells on standard output."""
+    if scope["type"] == "lifespan":
+        await lives(scope, receive, send)
+        return
+    path = scope["path"].removeprefix(scope["root_path"])
+    body = b""
+    if path == "/slow":
+        await asyncio.sleep(1)
+    elif path == "/upload":
+        total = 0
+        while True:
+            message = await receive()
+            total += len(message["body"])
+            if not message["more_body"]:
+                break
+        body = b"%d" % total
+    elif path == "/download":
+        await send({"type": "http.response.start", "status": 200})
+        for _ in range(64):
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+        await send({"type": "http.response.body"})
+        return
+    elif path == "/fails":
+        raise ValueError("a failure of the application's")
+    elif path == "/background":
+        await answers(send, b"begun")
+        await asyncio.sleep(0.5)
+        print("the background is done", flush=True)
+        return
+    else:
+        body = f"{scope['state']['word']} {scope['path']} {scope['client'][0]} {scope['scheme']}".encode()
+    await answers(send, body)
+
+
+async def answers(send: Any, body: bytes) -> None:
+    """200 with a body."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def lives(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """The lifespan."""
+    assert (await receive())["type"] == "lifespan.startup"
+    await asyncio.sleep(0)
+    scope["state"]["word"] = "hello"
+    print("the application starts", flush=True)
+    await send({"type": "lifespan.startup.complete"})
+    assert (await receive())["type"] == "lifespan.shutdown"
+    await asyncio.sleep(0.05)
+    print("the application ends", flush=True)
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def make() -> Any:
+    """A factory."""
+    return app
+
+
+async def refuses(_scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Does not start."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
+async def bare(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+    """Knows no lifespan."""
+    assert scope["type"] == "http"
+    await answers(send, b"bare")

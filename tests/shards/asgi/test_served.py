@@ -1,0 +1,142 @@
+"""`gossamer serve module:app` carries an ASGI application, on either stack."""
+
+import re
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ...parts import ask_each
+from ..conftest import Place, Server, wait_until
+
+FOLDER = str(Path(__file__).parent)
+Serve = Callable[..., Server]
+
+
+def start(place: Place, *argv: str, target: str = "sample:app", **options: str) -> Server:
+    return place.start(*argv, target=target, PYTHONPATH=FOLDER, **options).wait_ready()
+
+
+def ask(place: Place, port: int, request: str, body: bytes = b"") -> bytes:
+    """All that comes back."""
+    with place.connect(port) as client:
+        client.sendall(request.encode() + body)
+        return b"".join(iter(lambda: client.recv(1 << 20), b""))
+
+
+def get(place: Place, port: int, path: str, *lines: str) -> bytes:
+    head = "\r\n".join([f"GET {path} HTTP/1.1", "Host: a", "Connection: close", *lines, "", ""])
+    return ask(place, port, head)
+
+
+def test_application__on_either_stack(place: Place) -> None:
+    """Of one server; its end comes last."""
+    server = start(place, "--root-path", "/api", "--access-log")
+    port = server.port()
+
+    def answers() -> None:
+        got = get(place, port, "/x%20y?q")
+        assert got.startswith(b"HTTP/1.1 200 OK\r\nServer: gossamer\r\nDate: ")
+        assert got.endswith(b"\r\n\r\nhello /api/x y 127.0.0.1 http")
+
+    def takes_uploads_and_sends_downloads() -> None:
+        size = 8 << 20
+        head = f"POST /upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
+        assert ask(place, port, head, b"x" * size).endswith(b"\r\n\r\n%d" % size)
+        got = get(place, port, "/download")
+        assert got.count(b"x") == 64 * 65536
+        assert got.endswith(b"\r\n0\r\n\r\n")
+
+    def answers_pipelined_requests() -> None:
+        requests = "".join(f"GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n" for number in range(20))
+        last = "GET /last HTTP/1.0\r\n\r\n"
+        got = ask(place, port, requests + last)
+        assert re.findall(rb"hello /api/(\w+)", got) == [b"%d" % number for number in range(20)] + [b"last"]
+
+    def fails_and_is_counted() -> None:
+        assert get(place, port, "/fails").startswith(b"HTTP/1.1 500 ")
+        totals = lambda: server.status()["workers"][0]["totals"]  # noqa: E731 - asked again and again
+        wait_until(lambda: totals()["application_errors_total"] == 1, "it is counted")
+        assert totals()["thread_errors_total"] == 0
+        assert server.log().count("ValueError: a failure of the application's") == 1
+
+    def says_what_it_answered() -> None:
+        wait_until(lambda: '"GET /fails HTTP/1.1" 500' in server.log(), "the access log is written")
+
+    def ends_after_what_is_in_flight() -> None:
+        with place.connect(port) as slow, place.connect(port) as idle, place.connect(port) as behind:
+            slow.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+            behind.sendall(b"GET /background HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert behind.recv(1 << 16).endswith(b"begun")
+            wait_until(lambda: server.status()["workers"][0]["totals"]["requests_total"], "it has begun")
+            server.process.send_signal(signal.SIGTERM)
+            assert idle.recv(100) == b""
+            got = slow.recv(1 << 16)
+            assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"Connection: close\r\n" in got
+        assert server.wait_end() == 0
+        told = re.findall(r"the application starts|the application ends|the background is done", server.log())
+        assert told == ["the application starts", "the background is done", "the application ends"]
+
+    parts = (
+        answers,
+        takes_uploads_and_sends_downloads,
+        answers_pipelined_requests,
+        fails_and_is_counted,
+        says_what_it_answered,
+        ends_after_what_is_in_flight,
+    )
+    ask_each((part.__name__, part) for part in parts)
+
+
+def test_reload__the_old_application_ends_and_the_new_one_answers(place: Place) -> None:
+    server = start(place)
+    port = server.port()
+    with place.connect(port) as slow, place.connect(port) as idle:
+        slow.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        (old,) = server.worker_pids()
+        server.command("reload")
+        wait_until(lambda: server.worker_pids() != [old], "the new one serves")
+        assert slow.recv(1 << 16).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert idle.recv(100) == b""
+    assert get(place, port, "/").endswith(b"hello / 127.0.0.1 http")
+    wait_until(lambda: server.log().count("the application ends") == 1, "the old one has ended")
+    assert server.log().count("the application starts") == 2
+
+
+def test_unix_socket_factory_and_proxies(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    trusted = ("--set", 'web.trusted_proxies=["127.0.0.1"]')
+    server = serve("--factory", *trusted, target="sample:make", PYTHONPATH=FOLDER).wait_ready()
+    place = Place("kernel", serve, None)
+    proxied = ("X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https")
+    assert get(place, server.port(), "/", *proxied).endswith(b"hello / 203.0.113.9 https")
+    bare = serve("--uds", str(path), target="sample:bare", name="bare", PYTHONPATH=FOLDER).wait_ready()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"".join(iter(lambda: client.recv(4096), b"")).endswith(b"\r\n\r\nbare")
+    assert "taken for one without lifespan (AssertionError" in bare.log()
+
+
+@pytest.mark.parametrize(
+    ("argv", "target", "code", "said"),
+    [
+        ((), "sample:refuses", 3, "the application says that it failed to start: no database"),
+        (("--lifespan", "on"), "sample:bare", 3, "the application failed at its start: AssertionError"),
+        (("--interface", "wsgi"), "sample:app", 2, "with --interface wsgi expected: not async, of two"),
+        (("--interface", "cgi"), "sample:app", 2, "--interface: found 'cgi'; allowed: "),
+        (("--root-path", "api"), "sample:app", 2, "--root-path: found 'api'; allowed: "),
+        (("--factory",), "sample:app", 2, "with --factory expected: a function without arguments"),
+    ],
+)
+def test_mistake__one_line_and_its_exit_code(
+    serve: Serve, argv: tuple[str, ...], target: str, code: int, said: str
+) -> None:
+    server = serve(*argv, target=target, PYTHONPATH=FOLDER)
+    assert server.wait_end() == code, server.log()
+    lines = [line for line in server.log().splitlines() if said in line]
+    assert lines, server.log()
+    assert "Traceback" not in server.log()
