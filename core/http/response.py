@@ -9,6 +9,7 @@ from typing import Final
 
 REASONS: Final = {
     100: "Continue",
+    101: "Switching Protocols",
     103: "Early Hints",
     200: "OK",
     201: "Created",
@@ -33,6 +34,7 @@ REASONS: Final = {
     415: "Unsupported Media Type",
     416: "Range Not Satisfiable",
     417: "Expectation Failed",
+    426: "Upgrade Required",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
@@ -67,3 +69,10 @@ def field_lines(fields: Sequence[tuple[str, str]]) -> str:
 def head_of_lines(status: int, lines: str) -> bytes:
     """The head of what `field_lines` made, its empty line included."""
     return f"{STATUS_LINES[status]}{lines}\r\n".encode("latin-1")
+
+
+def closing_answer(status: int, text: str, fields: Sequence[tuple[str, str]] = ()) -> bytes:
+    """A whole answer of one line of text, after which the connection closes."""
+    body = f"{text}\n".encode()
+    own = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))), CLOSE]
+    return response_head(status, [*own, *fields]) + body

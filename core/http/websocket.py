@@ -1,0 +1,314 @@
+"""A WebSocket connection behind its handshake, the server's end: bytes in, messages out, and back (sans-I/O).
+
+Owns the order of things on it: messages put together from their fragments, pings answered, the closing
+handshake, and what a breach of the protocol ends with. Frames, masks and compression are coded by the package
+`websockets`, which knows no I/O either; UTF-8 is judged here, fragment by fragment, as it comes.
+
+It knows no socket and no clock: who waits how long for a pong or for a peer's close, its user decides.
+Source: RFC 6455 5 to 8, RFC 7692.
+"""
+
+import codecs
+import logging
+from collections import deque
+from typing import Final
+
+import msgspec
+from websockets.exceptions import PayloadTooBig, ProtocolError
+from websockets.extensions import Extension
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import Protocol, Side, State
+from websockets.typing import ExtensionName
+
+from gossamer.core.errors import misuse
+
+NORMAL_CLOSURE: Final = 1000
+SERVICE_RESTART: Final = 1012
+"""The server drains: come again."""
+INTERNAL_ERROR: Final = 1011
+ABNORMAL_CLOSURE: Final = 1006
+"""RFC 6455 7.1.5: what no frame says: the stream ended without a closing handshake."""
+
+CONTROL_BYTES_MAX: Final = 125
+"""RFC 6455 5.5."""
+REASON_BYTES_MAX: Final = CONTROL_BYTES_MAX - 2
+
+SILENT: Final = logging.getLogger(f"{__name__}.frames")
+SILENT.disabled = True  # The package's own lines, one a connection: what went wrong is an event here.
+
+BREACHES: Final = (
+    (ProtocolError, 1002),
+    (UnicodeDecodeError, 1007),
+    (PayloadTooBig, 1009),
+    (EOFError, ABNORMAL_CLOSURE),
+)
+"""What a peer can do wrong, and the code that says so (RFC 6455 7.4.1); any other error is a bug."""
+
+START_UTF8: Final = codecs.getincrementaldecoder("utf-8")
+
+
+class WebSocketLimits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a peer may send."""
+
+    message_bytes_max: int = 1 << 20
+    """A message, decompressed; a longer one is 1009. At most twice as much is held of one."""
+    fragments_max: int = 4096
+    """Frames that one message comes in; more are 1009. They may be empty, so their length bounds nothing."""
+
+
+DEFAULT_WEBSOCKET_LIMITS: Final = WebSocketLimits()
+
+
+class TextMessage(msgspec.Struct, frozen=True, gc=False):
+    """A whole message of text."""
+
+    text: str
+
+
+class BinaryMessage(msgspec.Struct, frozen=True, gc=False):
+    """A whole message of bytes."""
+
+    data: bytes
+
+
+class PingReceived(msgspec.Struct, frozen=True, gc=False):
+    """A ping, whose pong stands in what is to be sent already."""
+
+    data: bytes
+
+
+class PongReceived(msgspec.Struct, frozen=True, gc=False):
+    """A pong, asked for or not."""
+
+    data: bytes
+
+
+class Disconnected(msgspec.Struct, frozen=True, gc=False):
+    """The last event: nothing more will come, and nothing can be sent."""
+
+    code: int
+    """The peer's close code; 1005 where its close had none, 1006 where there was no close; or the code that a
+    breach of its was answered with."""
+    reason: str
+    """The peer's, or what the breach was."""
+    is_breach: bool = False
+    """Whether the peer broke the protocol, or left without a closing handshake."""
+
+
+WebSocketEvent = TextMessage | BinaryMessage | PingReceived | PongReceived | Disconnected
+"""What has come."""
+
+
+class TooManyFragments(PayloadTooBig):
+    """A message comes in more frames than it may."""
+
+    def __init__(self, fragments_max: int) -> None:
+        super().__init__(None, fragments_max)
+
+    def __str__(self) -> str:
+        return f"message in more than {self.max_size} fragments"
+
+    def set_current_size(self, current_size: int | None) -> None:
+        """It is not about bytes."""
+
+
+class MessageJudge(Extension):
+    """Judges messages frame by frame, so that a breach ends the connection before what comes after it is
+    read: text, which it decodes, and in how many fragments one comes.
+
+    It stands where extensions stand, behind the decompression, and changes no frame.
+    """
+
+    name = ExtensionName("")
+
+    def __init__(self, fragments_max: int) -> None:
+        self.fragments_max = fragments_max
+        self.fragments = 0
+        self.texts: deque[str] = deque()
+        """The text of each text frame that nobody has asked for."""
+        self.decoder = START_UTF8()
+        self.is_text = False
+        """Whether the message under way is one."""
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        """Raises: UnicodeDecodeError; TooManyFragments."""
+        del max_size
+        if frame.opcode is Opcode.CONT:
+            self.fragments += 1
+            if self.fragments > self.fragments_max:
+                raise TooManyFragments(self.fragments_max)
+        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self.fragments = 1
+            self.is_text = frame.opcode is Opcode.TEXT
+        else:
+            return frame
+        if self.is_text:
+            # RFC 6455 5.6: "a particular text frame might include a partial UTF-8 sequence; however, the
+            # whole message MUST contain valid UTF-8."
+            self.texts.append(self.decoder.decode(frame.data, frame.fin))
+        return frame
+
+    def encode(self, frame: Frame) -> Frame:
+        """What we send is text already."""
+        return frame
+
+
+class WebSocketConnection:
+    """The server's end of one connection.
+
+    `receive` takes what came and gives events; every method that sends gives bytes, and what `receive` itself
+    has to answer is had by `unsent`. All bytes are to be sent in the order in which they were given.
+
+    Bounds: one message under way of message_bytes_max, in fragments_max frames; one frame that is not whole,
+    of as many; events and answers no longer than what one `receive` brought.
+    """
+
+    __slots__ = (
+        "_blobs",
+        "_is_text",
+        "_judge",
+        "_protocol",
+        "_texts",
+        "is_disconnected",
+        "is_finished",
+    )
+
+    def __init__(
+        self, limits: WebSocketLimits = DEFAULT_WEBSOCKET_LIMITS, deflate: Extension | None = None
+    ) -> None:
+        self._protocol = Protocol(
+            Side.SERVER, state=State.OPEN, max_size=limits.message_bytes_max, logger=SILENT
+        )
+        self._judge = MessageJudge(limits.fragments_max)
+        # The last is the first to decode.
+        self._protocol.extensions = [self._judge, *([] if deflate is None else [deflate])]
+        self._is_text = False
+        """Whether the message under way is one of text; its fragments stand in one of these two."""
+        self._texts: list[str] = []
+        self._blobs: list[bytes] = []
+        self.is_disconnected = False
+        """Whether `Disconnected` was given."""
+        self.is_finished = False
+        """Whether the stream is to be closed once all that was given is sent: a server closes first (RFC 6455
+        7.1.1)."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self._protocol.state is State.OPEN
+
+    def receive(self, data: bytes) -> list[WebSocketEvent]:
+        """What came; b"" is the end of the stream. Nothing is looked at behind the last event."""
+        if self.is_disconnected:
+            return []
+        if data:
+            self._protocol.receive_data(data)
+        else:
+            self._protocol.receive_eof()
+        events: list[WebSocketEvent] = []
+        for frame in self._protocol.events_received():
+            event = self._take(frame)
+            if event is not None:
+                events.append(event)
+        end = self._end()
+        if end is not None:
+            events.append(end)
+            self.is_disconnected = True
+        return events
+
+    def unsent(self) -> bytes:
+        """What is to be sent and was not given yet."""
+        writes = self._protocol.data_to_send()
+        if b"" in writes:
+            self.is_finished = True
+        return writes[0] if len(writes) == 1 else b"".join(writes)
+
+    def send_text(self, text: str) -> bytes:
+        """A message. Raises: BrokenPipeError when the connection is closing; UnicodeEncodeError."""
+        self._check_open()
+        self._protocol.send_text(text.encode())
+        return self.unsent()
+
+    def send_binary(self, data: bytes) -> bytes:
+        """A message. Raises: BrokenPipeError when the connection is closing."""
+        self._check_open()
+        self._protocol.send_binary(data)
+        return self.unsent()
+
+    def ping(self, data: bytes = b"") -> bytes:
+        """Ask for a pong that says the same. Raises: BrokenPipeError; MisuseError for more than 125 bytes."""
+        self._check_open()
+        if len(data) > CONTROL_BYTES_MAX:
+            raise misuse("data", data, f"at most {CONTROL_BYTES_MAX} bytes")
+        self._protocol.send_ping(data)
+        return self.unsent()
+
+    def close(self, code: int = NORMAL_CLOSURE, reason: str = "") -> bytes:
+        """Begin the closing handshake; events come until the peer's close. Nothing where it has begun.
+
+        Raises: MisuseError for a code that no frame may have (RFC 6455 7.4), or a reason of more than 123
+        bytes.
+        """
+        check_close(code, reason)
+        if self.is_open:
+            self._protocol.send_close(code, reason)
+        return self.unsent()
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise BrokenPipeError("the WebSocket is closing: nothing more can be sent")
+
+    def _take(self, frame: object) -> WebSocketEvent | None:
+        """A frame that broke no rule, in its turn; None for what is no event by itself."""
+        assert isinstance(frame, Frame)
+        if frame.opcode is Opcode.PING:
+            return PingReceived(bytes(frame.data))
+        if frame.opcode is Opcode.PONG:
+            return PongReceived(bytes(frame.data))
+        if frame.opcode is Opcode.CLOSE:
+            return None  # With what it says everything ends: `_end` tells it, behind all the others.
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        if self._is_text:
+            return self._take_text(self._judge.texts.popleft(), is_whole=frame.fin)
+        return self._take_binary(bytes(frame.data), is_whole=frame.fin)
+
+    def _take_text(self, text: str, *, is_whole: bool) -> WebSocketEvent | None:
+        if is_whole and not self._texts:
+            return TextMessage(text)
+        self._texts.append(text)
+        if not is_whole:
+            return None
+        whole = "".join(self._texts)
+        self._texts.clear()
+        return TextMessage(whole)
+
+    def _take_binary(self, data: bytes, *, is_whole: bool) -> WebSocketEvent | None:
+        if is_whole and not self._blobs:
+            return BinaryMessage(data)
+        self._blobs.append(data)
+        if not is_whole:
+            return None
+        whole = b"".join(self._blobs)
+        self._blobs.clear()
+        return BinaryMessage(whole)
+
+    def _end(self) -> Disconnected | None:
+        """What ended the connection, None while nothing did."""
+        error, close = self._protocol.parser_exc, self._protocol.close_rcvd
+        if error is None:
+            return None if close is None else Disconnected(int(close.code), close.reason)
+        for kind, code in BREACHES:
+            if isinstance(error, kind):
+                return Disconnected(code, str(error), is_breach=True)
+        raise error
+
+
+def check_close(code: int, reason: str) -> None:
+    """Raises: MisuseError for what no close frame may say."""
+    try:
+        text = Close(code, reason).serialize()
+    except ProtocolError as error:
+        raise misuse("code", code, "1000 to 1003, 1007 to 1014, or 3000 to 4999") from error
+    if len(text) > CONTROL_BYTES_MAX:
+        raise misuse("reason", reason, f"at most {REASON_BYTES_MAX} bytes of UTF-8")
