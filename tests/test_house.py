@@ -18,7 +18,7 @@ FLOORS = (
     ("shards",),
     ("core.sim", "core.packetdrill"),
     ("core.aio",),
-    ("core.io", "core.http"),
+    ("core.io", "core.http", "core.tls"),
     ("core.loop",),
     ("core.demux",),
     ("core.tcp",),

@@ -1,9 +1,10 @@
 """One interface on either stack: what a call of a stream, an acceptor or a connector does in every state, and
-when it is misused, is the same over kernel sockets and over the functional TCP."""
+when it is misused, is the same over kernel sockets and over the functional TCP, and through TLS over either.
+"""
 
 import errno
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,16 @@ from gossamer.core.loop.checks import RECV_BYTES_MAX, RECV_ROOM_BYTES
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_sleep
 
-from .stacks import NOWHERE, Functional, talk
+from ..tls.stacks import TlsFunctional, TlsKernel
+from .stacks import NOWHERE, Functional, Kernel, talk
+
+
+@pytest.fixture(params=[Kernel, Functional, TlsKernel, TlsFunctional])
+def stack(request: pytest.FixtureRequest) -> Iterator[Kernel | Functional]:
+    made: Kernel | Functional = request.param()
+    yield made
+    made.close()
+
 
 SOON_US = 20_000
 """Until what was done has arrived at the other end, and the answer is back."""
@@ -498,7 +508,7 @@ def test_acceptor_closed_twice__another_listens_on_the_address__it_stays(stack: 
     thread = stack.server_scheduler.spawn(serve())
     stack.run(waits_for(thread))
     assert thread.inbox is True
-    if isinstance(stack, Functional):
+    if type(stack) is Functional:
 
         async def reaches() -> bool:
             async with await stack.connector.connect(stack.address):
