@@ -13,19 +13,17 @@ whether the PROXY protocol header is present or not".
 
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
-from gossamer.core.clock import SECOND_US, Clock
+from gossamer.core.clock import Clock
 from gossamer.core.errors import Draining
 from gossamer.core.http.forwarded import Networks, is_among
 from gossamer.core.io.serve import is_no_fault
 from gossamer.core.io.stream import Stream
 from gossamer.core.wire.proxy_protocol import ProxyHeaderError, announced, missing_bytes
+from gossamer.shards.seldom import Seldom
 
 Serve = Callable[[Stream], Coroutine[Any, Any, None]]
-
-LOG_EACH_US: Final = SECOND_US
-"""At most one line in this time."""
 
 log = logging.getLogger("gossamer.web")
 
@@ -43,8 +41,7 @@ class Announcing:
         self._timeout_us = timeout_us
         self._clock = clock
         self._refused_total = 0
-        self._unlogged = 0
-        self._quiet_until_us = 0
+        self._seldom = Seldom(clock)
 
     def statistics(self) -> dict[str, int]:
         """How many connections were closed for what they began with."""
@@ -99,14 +96,10 @@ class Announcing:
 
     def _refuse(self, stream: Stream, error: Exception) -> None:
         self._refused_total += 1
-        now_us = self._clock()
-        if now_us < self._quiet_until_us:
-            self._unlogged += 1
-            return
-        self._quiet_until_us = now_us + LOG_EACH_US
-        unlogged, self._unlogged = self._unlogged, 0
-        why = error if isinstance(error, ProxyHeaderError) else "none came in time"
-        log.warning(
-            "a connection from the proxy %s was closed for its PROXY header: %s%s",
-            *(stream.peer[0], why, f" ({unlogged} more since the last such line)" if unlogged else ""),
-        )
+        ending = self._seldom.ending()
+        if ending is not None:
+            why = error if isinstance(error, ProxyHeaderError) else "none came in time"
+            log.warning(
+                "a connection from the proxy %s was closed for its PROXY header: %s%s",
+                *(stream.peer[0], why, ending),
+            )
