@@ -57,6 +57,8 @@ class Application(msgspec.Struct, frozen=True):
     CannotStartError."""
     finish: Callable[[int], Awaitable[None]] | None = None
     """What is to be done once nothing is served any more, by a time of the monotonic clock."""
+    ends_by_itself: bool = False
+    """Whether each connection has timeouts that end it, so that what it is about need not be cut."""
     isolates: bool = False
     """Whether each connection has context variables of its own, as a user's handler expects."""
     connect_with: Callable[[Connector], None] | None = None
@@ -84,6 +86,7 @@ def _static_site(plan: WorkerPlan, write: Write) -> Application:
         site.drain,
         at_heartbeat=nothing if access_log is None else access_log.flush,
         forget=site.forget,
+        ends_by_itself=True,
         idle=site.idle,
         continuing=site.continuing,
     )
@@ -92,7 +95,8 @@ def _static_site(plan: WorkerPlan, write: Write) -> Application:
 def _access_log(plan: WorkerPlan, write: Write) -> AccessLog:
     options = plan.config.web
     trusted, field = networks_of(options.trusted_proxies), options.client_field.lower()
-    where = Where(plan.shard.id, plan.stack, trusted, field)
+    scheme = "https" if plan.config.tls.is_on else "http"
+    where = Where(plan.shard.id, plan.stack, trusted, field, scheme)
     return AccessLog(write, layout=layout_of(plan.config.log.access_log_format), where=where)
 
 
@@ -100,7 +104,7 @@ def open_application(plan: WorkerPlan, write: Write) -> Application:
     """The application of a configuration; a folder has a descriptor already, and its access log goes to
     `write`. Raises: ConfigError.
     """
-    application = _bare_application(plan, write)
+    application = _encrypted(_bare_application(plan, write), plan)
     options = plan.config.web
     if not options.proxy_protocol:
         return application
@@ -115,6 +119,26 @@ def open_application(plan: WorkerPlan, write: Write) -> Application:
         application,
         serve=announcing.serve,
         statistics=lambda: {**application.statistics(), **announcing.statistics()},
+    )
+
+
+def _encrypted(application: Application, plan: WorkerPlan) -> Application:
+    """The same behind TLS, where there are certificates. Raises: ConfigError."""
+    if plan.certificates is None:
+        return application
+    # OpenSSL takes a good part of a start, and is of use to TLS alone.
+    from gossamer.shards.certificates import context_of
+    from gossamer.shards.encrypting import Encrypting
+
+    context, timeout_us = context_of(plan.certificates), plan.certificates.handshake_timeout_us
+    encrypting = Encrypting(application.serve, context, timeout_us, monotonic_us)
+    return msgspec.structs.replace(
+        application,
+        serve=encrypting.serve,
+        statistics=lambda: {**application.statistics(), **encrypting.statistics()},
+        # OpenSSL's state of a connection goes to no other process.
+        idle=None,
+        continuing=None,
     )
 
 

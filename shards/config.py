@@ -14,12 +14,13 @@ from msgspec import Meta, Struct, field
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.disk.spin import SPIN_US
 from gossamer.core.tcp.parameters import Bounds, TcpParameters
+from gossamer.core.tls.terms import CIPHERS, HTTP_1, TICKETS, Asks, Version
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.shards.admin.address import parse_admin_address
 from gossamer.shards.logs import LogFormat
 from gossamer.shards.web.application_name import Wanted
 from gossamer.shards.web.log_layout import layout_of
-from gossamer.shards.web.options import WebOptions, check
+from gossamer.shards.web.options import SITES_MAX, HostName, WebOptions, check
 
 WORKERS_MAX = 64
 
@@ -29,6 +30,8 @@ Positive = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[int, Meta(ge=0)]
 WorkerCount = Annotated[int, Meta(ge=1, le=WORKERS_MAX)]
 Stack = Literal["auto", "kernel", "nfqueue"]
+PemFiles = Annotated[list[str], Meta(min_length=1, max_length=2)]
+ProtocolName = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,255}\Z")]
 
 
 class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,6 +155,46 @@ class AdminConfig(Struct, frozen=True, forbid_unknown_fields=True):
         check("address", parse_admin_address, self.address)
 
 
+class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """[tls]: certificates; without one the server speaks plain."""
+
+    certfile: str = ""
+    """A PEM file: the certificate, and those up to its authority."""
+    keyfile: str = ""
+    """The PEM file of its key; "" where the key stands in the same file."""
+    certificates: Annotated[dict[HostName, PemFiles], Meta(max_length=SITES_MAX)] = {}
+    """By host, the files of another certificate and its key; "*." in front is every host beneath it."""
+    ca_certs: str = ""
+    """A PEM file of authorities whose certificates of clients are taken."""
+    cert_reqs: Asks = "none"
+    """Whether clients must show one."""
+    version_min: Version = "1.2"
+    ciphers: str = CIPHERS
+    """Of TLS 1.2, by OpenSSL's names."""
+    alpn: Annotated[list[ProtocolName], Meta(max_length=16)] = field(default_factory=lambda: [HTTP_1])
+    """What is spoken here (ALPN); the first that a client wants is taken."""
+    session_tickets: Annotated[int, Meta(ge=0, le=16)] = TICKETS
+    """With how many tickets a client may come back without a signature; 0: with none."""
+    handshake_timeout_us: Annotated[int, Meta(ge=1_000)] = 10_000_000
+
+    def __post_init__(self) -> None:
+        for key in ("keyfile", "certificates", "ca_certs"):
+            if getattr(self, key) and not self.certfile:
+                raise ValueError(f"{key}: found without certfile; allowed: beside it")
+        if self.cert_reqs != "none" and not self.ca_certs:
+            raise ValueError(f"cert_reqs: found {self.cert_reqs!r} without ca_certs; allowed: beside it")
+        if self.ca_certs and self.cert_reqs == "none":
+            raise ValueError(
+                "ca_certs: found beside cert_reqs = 'none', so that nobody were asked; "
+                "allowed: beside 'optional' or 'required'"
+            )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether connections speak TLS."""
+        return bool(self.certfile)
+
+
 class ServerTcp(TcpParameters, frozen=True, gc=False, forbid_unknown_fields=True, cache_hash=True):
     """[tcp]: the parameters, with super-segments, which the sink of a server cuts, and idle connections
     parked."""
@@ -168,6 +211,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     nfqueue: NfqueueConfig = field(default_factory=NfqueueConfig)
     tcp: ServerTcp = field(default_factory=ServerTcp)
     web: WebOptions = field(default_factory=WebOptions)
+    tls: TlsConfig = field(default_factory=TlsConfig)
     log: LogConfig = field(default_factory=LogConfig)
     supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)
     admin: AdminConfig = field(default_factory=AdminConfig)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from gossamer.core.tls.terms import ServedCertificates
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.handing import LOG, ROOT, put_in_place
@@ -42,6 +43,17 @@ def check_files(config: Config) -> None:
         require_passwords(config.web.auth)
     except PasswordFileError as error:
         raise ConfigError(f"web.auth: {error}") from error
+    certificates_of(config)
+
+
+def certificates_of(config: Config) -> ServedCertificates | None:
+    """What [tls] names, as it is now; None without it. Raises: ConfigError."""
+    if not config.tls.is_on:
+        return None
+    # OpenSSL takes a good part of a start, and is of use to TLS alone.
+    from gossamer.shards.certificates import read_certificates
+
+    return read_certificates(config.tls)
 
 
 class Content(contextlib.ExitStack):
@@ -57,6 +69,8 @@ class Content(contextlib.ExitStack):
         """The descriptors by the names in `shards.handing`."""
         self._folders = roots_of(config) if target_kind(config.server.target) == "folder" else {}
         check_files(config)
+        self.certificates = certificates_of(config)
+        """As they were when this was made, keys included; None where connections are plain."""
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             for name, folder in self._folders.items():

@@ -26,4 +26,8 @@ def changes_that_need_a_restart(old: Config, new: Config) -> tuple[Config, list[
         kept = {key: getattr(before, key) for key in keys if getattr(before, key) != getattr(after, key)}
         ignored += [f"{section}.{key} stays {value!r} until a restart" for key, value in kept.items()]
         merged = msgspec.structs.replace(merged, **{section: msgspec.structs.replace(after, **kept)})
+    if old.tls.is_on != new.tls.is_on:
+        # Connections go from one worker to another as they are, and the address is said with its scheme.
+        merged = msgspec.structs.replace(merged, tls=old.tls)
+        ignored.append(f"tls.certfile stays {old.tls.certfile!r} until a restart")
     return merged, ignored

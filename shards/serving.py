@@ -251,12 +251,15 @@ class Worker:
         self._drain_deadline_us = NEVER_US
         self.set_state(WorkerState.DRAINING)
         await stack.acceptor.close()
+        is_asked = False
         while self._left(stack) and self._clock() < self._drain_deadline_us:
-            if self._drain_deadline_us >= NEVER_US and (application.idle is None or self._is_last()):
-                self._drain_deadline_us = self._clock() + graceful_us
+            if not is_asked and (application.idle is None or self._is_last()):
+                is_asked = True
                 application.begin_end()
                 application.drain()
                 stack.interrupt_receivers()
+            if is_asked and self._drain_deadline_us >= NEVER_US:
+                self._drain_deadline_us = self._patience_ends_us(application, graceful_us)
             await Sleep(LOOK_US)
         for giver in self._givers:
             await giver.finish()
@@ -297,21 +300,32 @@ class Worker:
         while stack.has_in_flight() or givers.in_flight:
             is_asked = givers.has_looked and application.idle is None
             if is_asked or self._is_last() or not givers.goes_on:
-                await self._end_what_is_left(stack, application, self._clock() + graceful_us)
+                deadline_us = self._patience_ends_us(application, graceful_us)
+                await self._end_what_is_left(stack, application, deadline_us)
+                if stack.has_in_flight() and deadline_us >= NEVER_US:
+                    await self._end_what_is_left(stack, application, self._clock() + graceful_us)
                 break
             await Sleep(DRAIN_LOOK_US)
         await givers.finish()
         await self._finish(application)
         self.scheduler.stop()
 
+    def _patience_ends_us(self, application: Application, graceful_us: int) -> int:
+        """When what is left is ended: never while others serve, and each connection ends by itself."""
+        is_left_alone = application.ends_by_itself and not self._is_last()
+        return NEVER_US if is_left_alone else self._clock() + graceful_us
+
     async def _end_what_is_left(self, stack: Stack, application: Application, deadline_us: int) -> None:
-        """Have every connection that nobody takes end after what it is about."""
+        """Have every connection that nobody takes end after what it is about, within that time; where that
+        has no end, until nobody else serves."""
         application.begin_end()
         if not self._is_last():
             await self._settle(deadline_us)
         application.drain()
         stack.interrupt_receivers()
         while stack.has_in_flight() and self._clock() < deadline_us:
+            if deadline_us >= NEVER_US and self._is_last():
+                return
             await Sleep(DRAIN_LOOK_US)
 
     def _left(self, stack: Stack) -> bool:

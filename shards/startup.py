@@ -106,7 +106,8 @@ class ServerRun(contextlib.ExitStack):
             return self.opened.host
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.opened.host, self.opened.host)
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        return f"http://{bracketed}:{self.opened.port}/"
+        scheme = "https" if self.config.tls.is_on else "http"
+        return f"{scheme}://{bracketed}:{self.opened.port}/"
 
     def change_config(self, config: Config) -> None:
         """Have the workers to come run with another configuration; the present one can still be returned to.
@@ -180,6 +181,7 @@ class ServerRun(contextlib.ExitStack):
             confinement=self.confinement,
             fast_open_secret=self.secrets.fast_open,
             boot_secret=self.secrets.boot,
+            certificates=self._content.certificates,
             is_successor=is_successor,
         )
 

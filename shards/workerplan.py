@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from gossamer.core.tls.terms import ServedCertificates
 from gossamer.shards.config import Config
 from gossamer.shards.handing import LOG, root_name
 from gossamer.shards.plan import ShardPlan
@@ -99,6 +100,9 @@ class WorkerPlan(msgspec.Struct, frozen=True):
     """Of the Fast Open cookies of all workers: a client's next connection may go to another one."""
     boot_secret: bytes = b""
     """Of the sequence numbers and timestamps of this boot (`shards.bootsecret`)."""
+    certificates: ServedCertificates | None = None
+    """With their keys, which the user that it becomes may not be able to read; None where connections are
+    plain."""
     queues: tuple[int, ...] = ()
     """The numbers of the queues that it begins with."""
     steering: Steering | None = None

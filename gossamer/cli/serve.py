@@ -66,6 +66,11 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "fallback": ("web", "fallback"),
     "precompressed": ("web", "precompressed"),
     "compress": ("web", "compress"),
+    "ssl_certfile": ("tls", "certfile"),
+    "ssl_keyfile": ("tls", "keyfile"),
+    "ssl_ca_certs": ("tls", "ca_certs"),
+    "ssl_cert_reqs": ("tls", "cert_reqs"),
+    "ssl_ciphers": ("tls", "ciphers"),
     "queue_first": ("nfqueue", "queue_first"),
     "nfqueue_backend": ("nfqueue", "backend"),
     "log_level": ("log", "level"),
@@ -88,6 +93,7 @@ Examples:
   gossamer serve www
   gossamer serve www --port 8080 --workers 2 --stack nfqueue
   gossamer serve package.module:app --workers 4
+  gossamer serve www --port 8443 --ssl-certfile fullchain.pem --ssl-keyfile privkey.pem
   gossamer serve package.module:handler --config config.toml --set tcp.nodelay=false
 """
 
@@ -214,6 +220,11 @@ def shell_word(path: str) -> str:
 @_option("fallback", "Answer what is not there, and has no dot, by this file.")
 @_option("precompressed", "Answer with NAME.br, .zst or .gz beside a file.", is_switch=True)
 @_option("compress", "Compress text for clients that take it.", is_switch=True)
+@_option("ssl_certfile", "Speak TLS, with the certificate in this PEM file.")
+@_option("ssl_keyfile", "Its key, where it does not stand in the same file.")
+@_option("ssl_ca_certs", "Authorities whose certificates of clients are taken: a PEM file.")
+@_option("ssl_cert_reqs", "Of clients: none, optional or required.  [none]")
+@_option("ssl_ciphers", "Ciphers of TLS 1.2, by OpenSSL's names.")
 @_option("nfqueue_backend", "netlink (ours) or netfilterqueue (the NetfilterQueue package).  [netlink]")
 @_option("queue_first", "First NFQUEUE number to try.  [100]")
 @_option("log_level", "critical, error, warning, info or debug.  [info]")

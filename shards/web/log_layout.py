@@ -60,6 +60,8 @@ class Where(NamedTuple):
     """Proxies whose word is taken for whom they heard."""
     field: str = "x-forwarded-for"
     """Where they say it."""
+    scheme: str = "http"
+    """Of what the port speaks."""
 
 
 Value = str | int | bytes | None
@@ -132,11 +134,12 @@ VALUES: Final[dict[str, Writer]] = {
     "user_agent": field_writer("user-agent"),
     "worker": lambda _note, where: where.worker,
     "stack": lambda _note, where: where.stack,
+    "scheme": lambda _note, where: where.scheme,
 }
 OF_FIELDS: Final = frozenset({"host", "referer", "user_agent"})
 """Those that are read from the fields of a request."""
 OURS: Final = frozenset(
-    {"client", "peer", "time", "iso_time", "status", "bytes", "duration_us", "worker", "stack"}
+    {"client", "peer", "time", "iso_time", "status", "bytes", "duration_us", "worker", "stack", "scheme"}
 )
 """Those that are always known, and hold nothing of what a peer has chosen."""
 NOT_IN_JSON: Final = frozenset({"time", "request"})

@@ -28,6 +28,13 @@ def test_changes__what_sockets_were_made_from__stays_and_is_named() -> None:
     ]
 
 
+def test_changes__certificates_are_read_anew__whether_there_are_any_stays() -> None:
+    plain, one, other = config(), config("tls.certfile=a"), config("tls.certfile=b")
+    assert changes_that_need_a_restart(one, other) == (other, [])
+    assert changes_that_need_a_restart(plain, one) == (plain, ["tls.certfile stays '' until a restart"])
+    assert changes_that_need_a_restart(one, plain) == (one, ["tls.certfile stays 'a' until a restart"])
+
+
 def test_fixed_keys__are_keys() -> None:
     for section, keys in FIXED_KEYS.items():
         assert set(keys) <= set(getattr(config(), section).__struct_fields__)

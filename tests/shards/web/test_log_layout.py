@@ -51,6 +51,7 @@ def test_json__every_name_as_its_type() -> None:
         "user_agent": 'Mozilla/5.0 "x" é',
         "worker": 3,
         "stack": "nfqueue",
+        "scheme": "http",
     }
 
 
