@@ -9,6 +9,7 @@ from typing import Final
 
 from gossamer.core.http.client import Response, ResponseReader
 from gossamer.core.io.stream import Stream
+from gossamer.core.tls.errors import TruncatedError
 from gossamer.loadtest.failures import RequestPhase
 from gossamer.loadtest.pace import SendSlot
 from gossamer.loadtest.tally import Tally
@@ -103,6 +104,7 @@ class Caller:
         """
         if not self.uses or self.stream is None or (self.reader is not None and self.reader.has_input):
             return False
+        ends = EOFError | BrokenPipeError | TruncatedError
         if self.phase is RequestPhase.SEND:
-            return isinstance(error, EOFError | BrokenPipeError | ConnectionResetError)
-        return self.phase is RequestPhase.FIRST_BYTE and isinstance(error, EOFError | BrokenPipeError)
+            return isinstance(error, ends | ConnectionResetError)
+        return self.phase is RequestPhase.FIRST_BYTE and isinstance(error, ends)

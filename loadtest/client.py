@@ -38,6 +38,8 @@ async def probe(run: LoadRun) -> bool:
     for address in run.addresses:
         try:
             stream = await run.connector.connect(address, run.connect_patience_us())
+            if run.encryption is not None:
+                stream = await run.encryption.over(stream, run.connect_patience_us())
         except OSError as error:
             run.refusal = error
         else:

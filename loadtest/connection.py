@@ -15,6 +15,9 @@ async def connect(run: LoadRun, caller: Caller, patience_us: int) -> Stream:
     caller.phase = RequestPhase.CONNECT
     addresses = run.addresses
     stream = await run.connector.connect(addresses[caller.number % len(addresses)], patience_us)
+    if run.encryption is not None:
+        caller.phase = RequestPhase.TLS
+        stream = await run.encryption.over(stream, max(1, patience_us - run.clock() + started_us))
     now_us = run.clock()
     caller.tally.connected(now_us - started_us)
     caller.use(stream, now_us)

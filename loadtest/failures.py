@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gossamer.core.errors import what_failed
 from gossamer.core.http.client import ResponseError
+from gossamer.core.tls.errors import TlsError
 
 KINDS_MAX: Final = 64
 EXAMPLE_MAX: Final = 120
@@ -29,6 +30,7 @@ class RequestPhase(StrEnum):
     """How far a request had come."""
 
     CONNECT = "connect"
+    TLS = "TLS"
     SEND = "send"
     FIRST_BYTE = "first byte"
     BODY = "body"
@@ -41,8 +43,9 @@ class CheckFailed(Exception):
 
 
 def kind_of(error: Exception) -> str:
-    """The name under which an error is counted; what was wrong with an answer is its own name."""
-    if isinstance(error, ResponseError | CheckFailed):
+    """The name under which an error is counted; what was wrong with an answer, or with TLS,
+    is its own name."""
+    if isinstance(error, ResponseError | CheckFailed | TlsError):
         return str(error) or "bad response"
     return next(kind for error_type, kind in ERROR_KINDS if isinstance(error, error_type))
 
@@ -114,7 +117,11 @@ class ErrorLog:
 
 def example_of(error: Exception, seen: bytes) -> str:
     """An error in words, with the beginning of what came."""
-    said = str(error) if isinstance(error, ResponseError | EOFError | CheckFailed) else what_failed(error)
+    said = (
+        str(error)
+        if isinstance(error, ResponseError | EOFError | CheckFailed | TlsError)
+        else what_failed(error)
+    )
     if not seen:
         return said[:EXAMPLE_MAX]
     quoted = ascii(seen[:EXAMPLE_MAX].decode("latin-1"))

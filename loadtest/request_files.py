@@ -25,6 +25,7 @@ import msgspec
 from gossamer.core.errors import what_failed
 from gossamer.loadtest.fields import OURS, parse_field
 from gossamer.loadtest.request_set import METHOD
+from gossamer.loadtest.target import PORTS
 from gossamer.shards.exitcode import ConfigError
 
 FILE_BYTES_MAX: Final = 64 << 20
@@ -207,14 +208,19 @@ class HarFile(msgspec.Struct):
 
 
 def har_entries(text: str, path: Path) -> Iterator[AskedRequest]:
-    """What a browser recorded: requests over http, in their order. Raises: ConfigError."""
+    """What a browser recorded: requests in their order, all by the scheme of the first, http or https.
+
+    Raises: ConfigError.
+    """
     try:
         found = msgspec.json.decode(text, type=HarFile)
     except msgspec.DecodeError as error:
         raise ConfigError(f"--requests-file {path}: neither HAR nor JSON lines: {error}") from None
-    for entry in found.log.entries:
+    schemes = [urlsplit(entry.request.url).scheme for entry in found.log.entries]
+    wanted = next((scheme for scheme in schemes if scheme in PORTS), "")
+    for entry, scheme in zip(found.log.entries, schemes, strict=True):
         request = entry.request
-        if urlsplit(request.url).scheme == "http":
+        if scheme == wanted:
             pairs = ((each.name, each.value) for each in request.headers)
             # What frames a message, and the pseudo fields of HTTP/2, are not a request's own.
             fields = tuple(pair for pair in pairs if pair[0].lower() not in OURS and pair[0][:1] != ":")

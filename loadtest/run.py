@@ -18,6 +18,7 @@ from gossamer.core.wire.flow import Address
 from gossamer.loadtest.arrivals import Arrivals, EveryNth, arrivals_of
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.effort import Effort
+from gossamer.loadtest.encrypted import Encryption, TlsAsked
 from gossamer.loadtest.failures import ErrorLog
 from gossamer.loadtest.faults import LinkFaults
 from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
@@ -71,6 +72,8 @@ class LoadOptions(msgspec.Struct, frozen=True):
     faults: LinkFaults | None = None
     """What its packets meet, each way."""
     faults_seed: int = 0
+    tls: TlsAsked | None = None
+    """None: connections are plain."""
 
 
 def requests_of(options: LoadOptions) -> RequestSet:
@@ -103,6 +106,8 @@ class LoadRun:
         self.options = options
         self.awake_us = awake_us
         self.connector = connector
+        self.encryption = None if options.tls is None else Encryption(options.tls)
+        """Makes TLS of a connection; None where it stays plain."""
         self.clock = clock
         self.seat = Seat() if seat is None else seat
         """Which part of the run this process has."""

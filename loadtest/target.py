@@ -17,8 +17,8 @@ from gossamer.core.errors import what_failed
 from gossamer.core.wire.flow import Address
 from gossamer.shards.exitcode import ConfigError
 
-PORT_DEFAULT: Final = 80
-WAY_OUT: Final = "write it as http://HOST[:PORT]/PATH"
+PORTS: Final = {"http": 80, "https": 443}
+WAY_OUT: Final = "write it as http[s]://HOST[:PORT]/PATH"
 ADDRESSES_MAX: Final = 64
 """Of one name; what is beyond is not asked."""
 
@@ -32,11 +32,12 @@ class Target(msgspec.Struct, frozen=True):
     authority: str
     path: str
     addresses: tuple[Address, ...]
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """As it is written."""
-        return f"http://{self.authority}{self.path}"
+        return f"{self.scheme}://{self.authority}{self.path}"
 
 
 def parse_url(url: str, addresses: tuple[Address, ...] = ()) -> Target:
@@ -44,12 +45,13 @@ def parse_url(url: str, addresses: tuple[Address, ...] = ()) -> Target:
     zone = ZONE.search(url)
     try:
         parts = urlsplit(ZONE.sub("", url, count=1))
-        port = PORT_DEFAULT if parts.port is None else parts.port
+        scheme = parts.scheme
+        port = PORTS.get(scheme, 0) if parts.port is None else parts.port
     except ValueError as error:
         raise ConfigError(f"URL {url!r}: {error}; {WAY_OUT}") from error
-    if parts.scheme != "http":
-        found = f"scheme {parts.scheme!r}" if parts.scheme else "no scheme"
-        raise ConfigError(f"URL {url!r}: {found} found, only http is allowed; {WAY_OUT}")
+    if scheme not in PORTS:
+        found = f"scheme {scheme!r}" if scheme else "no scheme"
+        raise ConfigError(f"URL {url!r}: {found} found, only http and https are allowed; {WAY_OUT}")
     if not parts.hostname or parts.username is not None:
         raise ConfigError(f"URL {url!r}: a host without user name is needed; {WAY_OUT}")
     if not port:
@@ -57,10 +59,10 @@ def parse_url(url: str, addresses: tuple[Address, ...] = ()) -> Target:
     # RFC 6874 4: a client "MUST remove any ZoneID attached to an outgoing URI".
     authority, path = parts.netloc, request_path(parts, url)
     if addresses:
-        return Target(authority, path, addresses)
+        return Target(authority, path, addresses, scheme)
     if zone is not None:
-        return Target(authority, path, (in_zone(parts.hostname, unquote(zone[1]), port, url),))
-    return Target(authority, path, look_up(parts.hostname, port, f"URL {url!r}"))
+        return Target(authority, path, (in_zone(parts.hostname, unquote(zone[1]), port, url),), scheme)
+    return Target(authority, path, look_up(parts.hostname, port, f"URL {url!r}"), scheme)
 
 
 def request_path(parts: SplitResult, url: str) -> str:

@@ -122,7 +122,7 @@ def test_commands__no_server__exit_code_5(tmp_path: Path) -> None:
             ["serve", "/tmp", "more"],
             "gossamer: Got unexpected extra argument (more); see gossamer serve --help\n",
         ),
-        (["load"], "gossamer: URL: missing; write it as http://HOST[:PORT]/PATH\n"),
+        (["load"], "gossamer: URL: missing; write it as http[s]://HOST[:PORT]/PATH\n"),
     ],
 )
 def test_wrong_usage__one_line_and_exit_code_2(argv: list[str], line: str) -> None:

@@ -57,6 +57,15 @@ def test_har__what_a_browser_recorded(tmp_path: Path) -> None:
     )
 
 
+def test_har__of_a_page_over_https__those_alone(tmp_path: Path) -> None:
+    entries = ",".join(
+        f'{{"request": {{"method": "GET", "url": "{url}", "headers": []}}}}'
+        for url in ("data:x", "https://a/1", "http://a/2", "https://a/3")
+    )
+    found = read(tmp_path, f'{{"log": {{"entries": [{entries}]}}}}')
+    assert [request.url for request in found] == ["https://a/1", "https://a/3"]
+
+
 def test_curl__lines(tmp_path: Path) -> None:
     found = read(
         tmp_path,

@@ -15,11 +15,14 @@ from gossamer.shards.exitcode import ConfigError, ExitCode
         ("http://127.0.0.1", "127.0.0.1", "/", ("127.0.0.1", 80)),
         ("http://[::1]:81/x", "[::1]:81", "/x", ("::1", 81)),
         ("http://localhost:9/", "localhost:9", "/", ("127.0.0.1", 9)),
+        ("https://127.0.0.1/x", "127.0.0.1", "/x", ("127.0.0.1", 443)),
+        ("https://127.0.0.1:8443/", "127.0.0.1:8443", "/", ("127.0.0.1", 8443)),
     ],
 )
 def test_url__good__is_taken_apart(url: str, authority: str, path: str, address: tuple[str, int]) -> None:
     target = parse_url(url)
     assert (target.authority, target.path, target.addresses[0]) == (authority, path, address)
+    assert target.scheme == url.partition(":")[0]
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,8 @@ def test_url__good__is_taken_apart(url: str, authority: str, path: str, address:
     [
         ("127.0.0.1:8080", "scheme"),
         ("localhost", "no scheme"),
-        ("https://h/", "only http"),
+        ("ftp://h/", "only http and https"),
+        ("https://127.0.0.1:0/", "port 0"),
         ("http:///path", "host"),
         ("http://user@h/", "user name"),
         ("http://127.0.0.1:99999/", "Port"),

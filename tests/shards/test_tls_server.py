@@ -2,6 +2,7 @@
 what of certificates is refused before it serves."""
 
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -137,7 +138,21 @@ def by_openssl(served: Served) -> None:
         assert b"Cipher is (NONE)" in asked.stdout, cipher
 
 
-PARTS = (keep_alive, ends_in_order, version_1_2, plain_request, old_versions, by_curl, by_openssl)
+def load(served: Served) -> None:
+    url = f"https://localhost:{served.port}/"
+    with served.place.inside():
+        done = gossamer("load", url, "--cacert", str(CA), "-n", "50", "-c", "2", "--json")
+        refused = gossamer("load", url, "-n", "5")
+    assert done.returncode == 0, done
+    told = json.loads(done.stdout)
+    assert (told["requests_total"], told["errors_total"], told["url"]) == (50, 0, url)
+    assert refused.returncode == 1
+    assert "certificate verify failed" in refused.stderr
+    assert "--cacert" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+PARTS = (load, keep_alive, ends_in_order, version_1_2, plain_request, old_versions, by_curl, by_openssl)
 
 
 def test_server__that_speaks_tls__part_by_part(place: Place, site: Path) -> None:

@@ -9,12 +9,14 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from gossamer.cli.load.faults import parse_faults
 from gossamer.cli.load.options import REQUESTS_MAX, SEED_MAX
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.wire.flow import Address
 from gossamer.loadtest.checks import parse_check
+from gossamer.loadtest.encrypted import TlsAsked, tls_asked
 from gossamer.loadtest.fields import parse_fields
 from gossamer.loadtest.phases import Course
 from gossamer.loadtest.request_files import AskedRequest, asked_urls, basic_auth, data_of, read_requests
@@ -61,7 +63,21 @@ def checked(url: str | None, asked: Asked, requests: tuple[AskedRequest, ...] = 
         thresholds=tuple(parse_threshold(text) for text in asked["thresholds"]),
         faults=None if faults is None else faults.faults,
         faults_seed=seed if faults is None or faults.seed is None else faults.seed,
+        tls=encryption_asked(target, asked),
     )
+
+
+def encryption_asked(target: Target, asked: Asked) -> TlsAsked | None:
+    """What is asked of TLS; None for a plain URL. Raises: ConfigError."""
+    if asked["cacert"] and asked["insecure"]:
+        raise ConfigError("--cacert: found with --insecure; allowed: one of the two")
+    if target.scheme == "https":
+        host = urlsplit(f"//{asked['host'] or target.authority}").hostname or ""
+        return tls_asked(host, asked["cacert"], insecure=asked["insecure"])
+    for name in ("cacert", "insecure"):
+        if asked[name]:
+            raise ConfigError(f"--{name}: found with {target.url}; allowed: with an https URL")
+    return None
 
 
 def check_together(asked: Asked) -> None:
@@ -122,7 +138,7 @@ def first_url(listed: tuple[AskedRequest, ...]) -> str:
     """The URL, where none was given. Raises: ConfigError."""
     urls = asked_urls(listed)
     if not urls:
-        raise ConfigError("URL: missing; write it as http://HOST[:PORT]/PATH")
+        raise ConfigError("URL: missing; write it as http[s]://HOST[:PORT]/PATH")
     return urls[0]
 
 
@@ -200,6 +216,10 @@ def place_of(request: AskedRequest, target: Target, asked: Asked) -> tuple[str, 
             raise ConfigError(f"request {request.url!r}: found no path; allowed: /PATH or a whole URL")
         return target.authority, request.url
     own = parse_url(request.url, target.addresses)
+    if own.scheme != target.scheme:
+        raise ConfigError(
+            f"request {request.url!r}: found {own.scheme} beside {target.url}; allowed: one of both"
+        )
     if own.authority != target.authority and not (asked["connect_to"] or asked["unix_socket"]):
         raise ConfigError(
             f"request {request.url!r}: a server other than {target.authority}; allowed: one for all, or all "

@@ -46,6 +46,7 @@ Examples:
   gossamer load http://127.0.0.1:8080/ --rate 5000 -d 30s --json
   gossamer load http://10.0.0.2/ --stack nfqueue --requests 100000
   gossamer load http://10.0.0.2/ --stack nfqueue --faults loss=1%,delay=20ms
+  gossamer load https://localhost:8443/ --cacert ca.pem
   gossamer load http://127.0.0.1:8080/ --rate 100-2000:1m --require 'p99<50ms' -o report.html
   gossamer load http://127.0.0.1:8080/ --find 'p99<50ms'
   gossamer load http://127.0.0.1:8080/ --against http://127.0.0.1:8081/ -d 30s

@@ -96,6 +96,13 @@ where_options: Final = listed(
         "--source", default=None, metavar="ADDR[,ADDR]", help="Connect from these local addresses, in turn."
     ),
     click.option(
+        "--cacert",
+        type=FILE,
+        default=None,
+        help="Of an https URL: trust these authorities, a PEM file.  [those of the system]",
+    ),
+    click.option("--insecure", is_flag=True, help="Of an https URL: take any certificate."),
+    click.option(
         "--stack",
         type=click.Choice(["kernel", "nfqueue"]),
         default="kernel",

@@ -14,6 +14,7 @@ from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
+from gossamer.core.tls.errors import TlsError
 from gossamer.loadtest.client import conduct
 from gossamer.loadtest.pace import AWAKE_US
 from gossamer.loadtest.report import ProgressDisplay
@@ -73,6 +74,9 @@ def tell_refusal(run: LoadRun, refusal: OSError, console: Console) -> None:
     host, port = run.options.target.addresses[0][:2]
     where = f"{host} port {port}" if port else host
     why = refusal.strerror or str(refusal) or type(refusal).__name__
+    if not run.addresses and isinstance(refusal, TlsError):
+        way_out = "; name its authority with --cacert, or take any with --insecure" if "verify" in why else ""
+        raise CommandError(f"no TLS with {where}: {why}{way_out}")
     if not run.addresses:
         raise CommandError(f"no connection to {where}: {why}; is the server running?")
     refused = [each[0] for each in run.options.target.addresses if each not in run.addresses]
