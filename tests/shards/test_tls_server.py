@@ -30,10 +30,11 @@ GET = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 class Served:
     """A server of TLS, and what its clients do."""
 
-    def __init__(self, place: Place, folder: Path, *argv: str) -> None:
+    def __init__(self, place: Place, folder: Path) -> None:
         self.place = place
         (folder / "large").write_bytes(LARGE)
-        self.server = place.start(*CERTIFICATE, *argv).wait_ready()
+        written = ("--set", "tcp.park_after=100ms", "--set", "supervisor.survive_crash=true")
+        self.server = place.start(*CERTIFICATE, *written).wait_ready()
         self.port = self.server.status()["port"]
 
     def connect(self, context: ssl.SSLContext | None = None, host: str = "localhost") -> ssl.SSLSocket:
@@ -152,7 +153,27 @@ def load(served: Served) -> None:
     assert refused.stderr.count("\n") == 1
 
 
-PARTS = (load, keep_alive, ends_in_order, version_1_2, plain_request, old_versions, by_curl, by_openssl)
+def stays_where_it_is(served: Served) -> None:
+    """It is not written down, though that is asked for; while nothing happens its TCP is parked, its thread not."""
+    with served.connect() as tls:
+        assert answer_on(tls) == (200, b"hello\n")
+        time.sleep(0.3)
+        assert answer_on(tls) == (200, b"hello\n")
+    assert served.totals("checkpoints_total") == 0
+    assert served.totals("parked_total") > 0 or served.place.stack == "kernel"
+
+
+PARTS = (
+    stays_where_it_is,
+    load,
+    keep_alive,
+    ends_in_order,
+    version_1_2,
+    plain_request,
+    old_versions,
+    by_curl,
+    by_openssl,
+)
 
 
 def test_server__that_speaks_tls__part_by_part(place: Place, site: Path) -> None:
