@@ -9,7 +9,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDERS = ("gossamer", "core", "ffi", "shards", "loadtest")
 
-FRONTS = ("gossamer", "gossamer.aio", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
+FRONTS = (
+    "gossamer",
+    "gossamer.aio",
+    "gossamer.lowlevel",
+    "gossamer.tcp",
+    "gossamer.testing",
+    "gossamer.websocket",
+)
 """The modules that programs import from; each has a page."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -20,7 +20,14 @@ from ..parts import ask_each
 ROOT = Path(__file__).parents[2]
 FRONTS = tuple(
     importlib.import_module(name)
-    for name in ("gossamer", "gossamer.aio", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
+    for name in (
+        "gossamer",
+        "gossamer.aio",
+        "gossamer.lowlevel",
+        "gossamer.tcp",
+        "gossamer.testing",
+        "gossamer.websocket",
+    )
 )
 NAMES = {front.__name__: set(front.__all__) for front in FRONTS}
 

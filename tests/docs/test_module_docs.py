@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FRONTS = ("gossamer", "gossamer.aio", "gossamer.lowlevel", "gossamer.tcp", "gossamer.testing")
+FRONTS = (
+    "gossamer",
+    "gossamer.aio",
+    "gossamer.lowlevel",
+    "gossamer.tcp",
+    "gossamer.testing",
+    "gossamer.websocket",
+)
 
 
 def module_docs(*arguments: str, root: Path = ROOT) -> "subprocess.CompletedProcess[str]":
