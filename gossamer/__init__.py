@@ -74,6 +74,7 @@ Beside it stand
     gossamer.tcp        the TCP as a function: records, events, actions, step
     gossamer.testing    a virtual clock, simulated hosts, connections in every state
     gossamer.websocket  WebSocket for handlers, and without I/O
+    gossamer.wsgi       WSGI applications as handlers
 
 Everything else is internal and may change in any release. The command line (`gossamer serve`, or `python -P
 -m gossamer serve`) runs handlers such as `echo` in several processes, over kernel sockets or over that TCP.

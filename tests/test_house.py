@@ -12,7 +12,7 @@ FOLDERS = ("gossamer", "core", "ffi", "shards", "loadtest")
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("__init__", "aio", "public", "lowlevel", "tcp", "testing", "websocket"),
+    ("__init__", "aio", "public", "lowlevel", "tcp", "testing", "websocket", "wsgi"),
     ("loadtest",),
     ("shards.web",),
     ("shards",),

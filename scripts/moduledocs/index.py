@@ -13,10 +13,11 @@ HEAD = """# Every module, by its first sentence
 Written by `scripts/module-docs` from the heads of the files (`tests/docs/test_module_docs.py` holds it so);
 after a change run the script again. Programs import from some of them, [gossamer](modules/gossamer.md),
 [gossamer.aio](modules/gossamer.aio.md), [gossamer.lowlevel](modules/gossamer.lowlevel.md),
-[gossamer.tcp](modules/gossamer.tcp.md), [gossamer.testing](modules/gossamer.testing.md) and
-[gossamer.websocket](modules/gossamer.websocket.md), which have a page each. All others are internal: this
-list is for those who change them, and leads to the sources. Installed, each name begins with `gossamer.`;
-[ARCHITECTURE.md](../ARCHITECTURE.md) says how the packages stand on each other.
+[gossamer.tcp](modules/gossamer.tcp.md), [gossamer.testing](modules/gossamer.testing.md),
+[gossamer.websocket](modules/gossamer.websocket.md) and [gossamer.wsgi](modules/gossamer.wsgi.md), which have
+a page each. All others are internal: this list is for those who change them, and leads to the sources.
+Installed, each name begins with `gossamer.`; [ARCHITECTURE.md](../ARCHITECTURE.md) says how the packages
+stand on each other.
 """
 
 

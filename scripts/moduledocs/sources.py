@@ -16,6 +16,7 @@ FRONTS = (
     "gossamer.tcp",
     "gossamer.testing",
     "gossamer.websocket",
+    "gossamer.wsgi",
 )
 """The modules that programs import from; each has a page."""
 

@@ -27,6 +27,7 @@ FRONTS = tuple(
         "gossamer.tcp",
         "gossamer.testing",
         "gossamer.websocket",
+        "gossamer.wsgi",
     )
 )
 NAMES = {front.__name__: set(front.__all__) for front in FRONTS}

@@ -18,6 +18,7 @@ FRONTS = (
     "gossamer.tcp",
     "gossamer.testing",
     "gossamer.websocket",
+    "gossamer.wsgi",
 )
 
 

@@ -125,7 +125,8 @@ PAGE = """<!-- Written by scripts/module-docs from gossamer/__init__.py and what
 [source](../../gossamer/__init__.py) · [gossamer.aio](gossamer.aio.md) · \
 [gossamer.lowlevel](gossamer.lowlevel.md) · [gossamer.tcp](gossamer.tcp.md) · \
 [gossamer.testing](gossamer.testing.md) · [gossamer.websocket](gossamer.websocket.md) · \
-[the thread library](../threads.md) · [all modules](../modules.md)
+[gossamer.wsgi](gossamer.wsgi.md) · [the thread library](../threads.md) · \
+[all modules](../modules.md)
 
 Guests, and what they are given.
 

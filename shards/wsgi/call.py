@@ -1,0 +1,119 @@
+"""One call of a WSGI application: what its request brings, and what both threads know of it.
+
+Owns the keys of the environ that only a server can give, and how the application's operating-system thread
+has the connection's read the body for it.
+"""
+
+import io
+from typing import Final, Protocol
+
+from gossamer.core.http.request import Refusal, Request
+from gossamer.core.http.response import CONTINUE
+from gossamer.core.loop.from_thread import Token
+from gossamer.core.threads.calls import sys_blio_to_end
+from gossamer.core.threads.sync.semaphore import Semaphore
+from gossamer.shards.web.inbox import Inbox, PeerLeftError
+from gossamer.shards.wsgi.body import ErrorLines, body_file
+from gossamer.shards.wsgi.environ import Environ
+from gossamer.shards.wsgi.file_wrapper import FileWrapper
+from gossamer.shards.wsgi.outbox import BrokenOff, Outbox
+from gossamer.shards.wsgi.response import WsgiResponse
+from gossamer.shards.wsgi.running import WsgiApplication, run_application
+
+WSGI_VERSION: Final = (1, 0)
+
+
+class WsgiCallSite(Protocol):
+    """What a call asks of who serves the application."""
+
+    application: WsgiApplication
+    places: Semaphore
+    """How many of its calls may run at once."""
+
+    def response_to(self, request: Request) -> WsgiResponse:
+        """The answer to a request, of which nothing is said yet."""
+
+    def failed(self, request: Request, error: BaseException) -> None:
+        """Say that the application has raised."""
+
+
+class WsgiCall:
+    """The call for one request."""
+
+    __slots__ = (
+        "_inbox",
+        "_is_asked",
+        "_request",
+        "_site",
+        "_token",
+        "failure",
+        "outbox",
+        "refusal",
+        "response",
+    )
+
+    def __init__(self, site: WsgiCallSite, inbox: Inbox, request: Request, token: Token) -> None:
+        self._site = site
+        self._inbox = inbox
+        self._request = request
+        self._token = token
+        self._is_asked = False
+        self.outbox = Outbox(token)
+        self.response = site.response_to(request)
+        self.failure: BaseException | None = None
+        """What ended it."""
+        self.refusal: Refusal | None = None
+        """What was wrong with the body that it read."""
+
+    @property
+    def is_body_unasked(self) -> bool:
+        """Whether the client still waits to be told to send its body, or has begun by itself."""
+        return self._request.has_body and self._request.expects_continue and not self._is_asked
+
+    def completed(self, environ: Environ, body: bytes) -> Environ:
+        """The environ with what only a server can give; `body` is what was read already."""
+        is_streamed = self._request.has_body and not body
+        environ.update(
+            {
+                "wsgi.version": WSGI_VERSION,
+                "wsgi.input": body_file(self.more) if is_streamed else io.BytesIO(body),
+                "wsgi.input_terminated": True,
+                "wsgi.errors": ErrorLines(),
+                "wsgi.multithread": True,
+                "wsgi.multiprocess": True,
+                "wsgi.run_once": False,
+                "wsgi.file_wrapper": FileWrapper,
+            }
+        )
+        return environ
+
+    async def run(self, environ: Environ) -> None:
+        """Have it run in the pool, when there is a place. What it raises is kept, and said."""
+        errors = environ["wsgi.errors"]
+        try:
+            async with self._site.places:
+                await sys_blio_to_end(
+                    run_application, self._site.application, environ, self.response, self.outbox
+                )
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an application may raise anything
+            self.failure = error
+            self._site.failed(self._request, error)
+        finally:
+            errors.flush()
+            self.outbox.finish()
+
+    def more(self) -> bytes:
+        """The next piece of the body, for the application's thread. Raises: BrokenOff."""
+        if not self._is_asked:
+            self._is_asked = True
+            if self._request.expects_continue and not self.response.is_begun:
+                self.outbox.post(CONTINUE)
+            self._token.run_sync(self._inbox.await_body)
+        try:
+            data = self._token.run(self._inbox.next_body)
+        except PeerLeftError:
+            raise BrokenOff("the client has left in the middle of the request's body") from None
+        if isinstance(data, Refusal):
+            self.refusal = data
+            raise BrokenOff(f"the request's body: {data.reason}")
+        return data

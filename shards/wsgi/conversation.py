@@ -1,0 +1,134 @@
+"""A burst of requests for a WSGI application: the connection's side of each call.
+
+Owns the order of things: a request is read, the application runs, its answer is sent as it comes, and what it
+has left of the request's body is dropped before the next. A small body is read before the application begins,
+so that no operating-system thread waits for a slow client to send a form.
+
+Source: PEP 3333; RFC 9110 9.3.6, 10.1.1; RFC 9112 9.
+"""
+
+from typing import Final, Protocol
+
+from gossamer.core.http.request import Refusal, Request
+from gossamer.core.io.stream import Stream
+from gossamer.core.loop.from_thread import sys_token
+from gossamer.core.threads.nursery import open_nursery
+from gossamer.shards.web.burst import Burst, BurstSite
+from gossamer.shards.wsgi.call import WsgiCall, WsgiCallSite
+from gossamer.shards.wsgi.environ import Environ
+from gossamer.shards.wsgi.file_wrapper import FilePiece
+
+NO_TUNNEL: Final = Refusal(501, "no tunnels here")
+TOO_OFTEN: Final = Refusal(429, "too many requests from this address")
+FAILED: Final = Refusal(500, "the application failed")
+
+SMALL_BODY_BYTES: Final = 65536
+"""A body that is read before the application begins."""
+
+
+class AnswerCutError(Exception):
+    """An answer has begun and cannot be completed: its peer must not take the part for all."""
+
+
+class WsgiConversationSite(BurstSite, WsgiCallSite, Protocol):
+    """What a conversation asks of who serves the application."""
+
+    def is_too_often(self, stream: Stream) -> bool:
+        """Whether a further request of its peer is one too many."""
+
+    def environ_of(self, request: Request, stream: Stream) -> Environ:
+        """What the application is told of a request."""
+
+
+class WsgiConversation(Burst):
+    """One burst of an application's. Bounds: those of a `Burst` and of an `Outbox`."""
+
+    __slots__ = ()
+
+    site: WsgiConversationSite
+
+    async def exchange(self, head: bytes) -> bool:
+        """Have one request answered. Raises: AnswerCutError, OSError, PeerLeftError."""
+        site = self.site
+        began_us = site.clock()
+        request = site.parse(head)
+        refusal = request if isinstance(request, Refusal) else self._refusal_of(request)
+        if refusal is not None:
+            return self.refuse(refusal, head)
+        assert isinstance(request, Request)
+        await self.flush()  # Nobody waits for an answer because somebody's next takes long.
+        body = b""
+        if 0 < request.body_bytes <= SMALL_BODY_BYTES and not request.expects_continue:
+            read = await self._small_body()
+            if isinstance(read, Refusal):
+                return self.refuse(read, head)
+            body = read
+        call = WsgiCall(site, self.inbox, request, await sys_token())
+        await self._answer(call, call.completed(site.environ_of(request, self.stream), body))
+        return await self._conclude(call, head, began_us)
+
+    def _refusal_of(self, request: Request) -> Refusal | None:
+        """Why a good request does not come to the application; else its body can be read."""
+        if self.site.is_too_often(self.stream):
+            return TOO_OFTEN
+        if request.method == "CONNECT":
+            return NO_TUNNEL
+        if not request.has_body:
+            return None
+        self.inbox.await_body()
+        return self.inbox.reader.expect_body(request)
+
+    async def _small_body(self) -> bytes | Refusal:
+        """All of a body that is not long."""
+        pieces = []
+        while piece := await self.inbox.next_body():
+            if isinstance(piece, Refusal):
+                return piece
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _answer(self, call: WsgiCall, environ: Environ) -> None:
+        """Run the application, and send what it has to say. Raises: OSError, perhaps in a group."""
+        async with open_nursery() as nursery:
+            nursery.start_soon(call.run, environ)
+            try:
+                async for piece in call.outbox.pieces:
+                    await self._send(piece)
+                    call.outbox.sent()
+            finally:
+                call.outbox.break_off()
+
+    async def _send(self, piece: bytes | FilePiece) -> None:
+        """Raises: OSError; AnswerCutError for a file that is shorter than was promised."""
+        timeout_us = self.site.options.write_timeout_us
+        if isinstance(piece, bytes):
+            await self.stream.send(piece, timeout_us)
+        elif await self.stream.send_file(piece.fd, piece.offset, piece.length, timeout_us) < piece.length:
+            raise AnswerCutError
+
+    async def _conclude(self, call: WsgiCall, head: bytes, began_us: int) -> bool:
+        """The application has no more to say to this request; whether another may follow."""
+        response = call.response
+        if not response.is_begun:
+            return self.refuse(call.refusal or FAILED, head)
+        self.site.note(self.stream, head, response.status, response.sent_bytes, began_us)
+        if call.failure is not None:
+            raise AnswerCutError
+        return await self._skip_rest(call) and response.keep_alive
+
+    async def _skip_rest(self, call: WsgiCall) -> bool:
+        """Read and drop what the application has not wanted of a body; whether its end was found."""
+        if call.refusal is not None or call.is_body_unasked:
+            # Nobody can say whether what comes next is a body or a request.
+            self.is_refused = True
+            return False
+        left_bytes = self.site.options.body_discard_bytes_max
+        while left_bytes >= 0:
+            data = await self.inbox.next_body()
+            if isinstance(data, Refusal):
+                break
+            if not data:
+                return True
+            left_bytes -= len(data)
+        self.is_refused = True
+        return False

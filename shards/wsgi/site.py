@@ -1,0 +1,128 @@
+"""A WSGI application, served: one thread per connection, `serve`, and a call in the pool per request.
+
+Owns the application, and how many of its calls run at once. A connection that rests is the frame of `serve`
+and no other.
+
+Source: PEP 3333.
+"""
+
+import logging
+from typing import Final
+
+from gossamer.core.clock import Clock, monotonic_us, wall_us
+from gossamer.core.errors import Draining, check_whole, misuse
+from gossamer.core.http.outgoing import Requested
+from gossamer.core.http.request import Request
+from gossamer.core.io.stream import Stream
+from gossamer.core.loop.pool import OS_THREADS_MAX
+from gossamer.core.loop.streamcall import Idle
+from gossamer.core.printable import printable
+from gossamer.core.threads.sync.semaphore import Semaphore
+from gossamer.shards.asgi.scope import Ends, Proxies
+from gossamer.shards.web.http_site import HttpSite, ResponseLog
+from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
+from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
+from gossamer.shards.wsgi.conversation import AnswerCutError, WsgiConversation
+from gossamer.shards.wsgi.environ import Environ, environ_of
+from gossamer.shards.wsgi.outbox import BrokenOff
+from gossamer.shards.wsgi.response import WsgiError, WsgiResponse
+from gossamer.shards.wsgi.running import WsgiApplication
+
+THREADS: Final = 4
+THREADS_MAX: Final = OS_THREADS_MAX - 1
+"""One is left for what else blocks: names to be resolved, for one."""
+
+NOTHING: Final = b""
+
+WRONG: Final = "%s %s: %s"
+FAILED: Final = "%s %s: the application failed"
+
+log = logging.getLogger("gossamer.wsgi")
+
+
+class WsgiSite(HttpSite):
+    """A WSGI application; a native handler too.
+
+        handler = WsgiSite(application)              # gossamer serve mysite:handler
+
+    Bounds: those of WebOptions; `threads` calls of the application run at once in a worker, further requests
+    wait their turn.
+    """
+
+    def __init__(
+        self,
+        application: WsgiApplication,
+        *,
+        threads: int = THREADS,
+        script_name: str = "",
+        options: WebOptions = DEFAULT_OPTIONS,
+        clock: Clock = monotonic_us,
+        wall: Clock = wall_us,
+        access_log: ResponseLog | None = None,
+    ) -> None:
+        """`script_name` is the path at which the application stands, taken off each target already."""
+        if not callable(application):
+            raise misuse("application", application, "a WSGI application: a callable")
+        check_whole("threads", threads, 1, THREADS_MAX, f"1 to {THREADS_MAX}")
+        super().__init__(options, clock, wall, access_log)
+        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
+        self.application = application
+        self.script_name = script_name
+        self.proxies = Proxies(self.trusted, options.client_field.lower())
+        self.places = Semaphore(threads)
+        self.errors_total = 0
+
+    async def serve(self, stream: Stream) -> None:
+        """Serve one connection to its end, or until it is parked; then on, when it has something to say."""
+        receive = stream.recv_idle(self.idle)
+        try:
+            while not self.is_draining:
+                try:
+                    data = await receive
+                except (TimeoutError, Draining):
+                    data = await look_once_more(stream)
+                    if not data:
+                        await self.leave(stream)
+                        break
+                if not data or not await WsgiConversation(self, stream).run(data):
+                    break
+                data = NOTHING  # An idle connection keeps nothing of the last request alive.
+            await stream.close()
+        except AnswerCutError:
+            await stream.abort()
+        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
+            await self.end_by(stream, error)
+
+    __call__ = serve
+
+    def response_to(self, request: Request) -> WsgiResponse:
+        """The answer to a request, of which nothing is said yet."""
+        common = self.setting()
+        asked = Requested(request.method, request.minor, request.keep_alive and not common.is_draining)
+        return WsgiResponse(asked, common.lines)
+
+    def environ_of(self, request: Request, stream: Stream) -> Environ:
+        """What the application is told of a request."""
+        return environ_of(request, Ends(stream.peer, stream.local), self.script_name, self.proxies)
+
+    def failed(self, request: Request, error: BaseException) -> None:
+        """The application has raised: where it was wrong about WSGI that is one line, a bug of its own has
+        its traceback, and that the client has left is none.
+        """
+        if isinstance(error, BrokenOff):
+            return
+        self.errors_total += 1
+        target = printable(request.target)
+        if isinstance(error, WsgiError):
+            log.error(WRONG, request.method, target, error)
+        else:
+            log.error(FAILED, request.method, target, exc_info=error)
+
+    def statistics(self) -> dict[str, int]:
+        """Counters since the start."""
+        return {
+            "requests_total": self.slow_total,
+            "responses_4xx_total": self.responses_4xx_total,
+            "responses_5xx_total": self.responses_5xx_total,
+            "application_errors_total": self.errors_total,
+        }
