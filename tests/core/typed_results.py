@@ -23,6 +23,7 @@ from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream, liste
 from gossamer.core.io.stream import Acceptor, Connector, Stream
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.io.unix import UnixAcceptor, UnixStream, adopt_unix, connect_unix
+from gossamer.core.io.websocket import WebSocket, accept_websocket
 from gossamer.core.loop.ctrlc import CtrlC
 from gossamer.core.loop.fd.descriptor import EdgeWatch
 from gossamer.core.loop.program import run
@@ -216,6 +217,15 @@ async def streams(stream: Stream, acceptor: Acceptor, connector: Connector) -> N
     assert_type(await buffered.readuntil(b"\r\n"), bytes)
     assert_type(await buffered.readexactly(4), bytes)
     await stream.send("text")  # type: ignore[arg-type]
+
+
+async def websockets(stream: Stream) -> None:
+    websocket = await accept_websocket(stream)
+    assert_type(websocket, WebSocket | None)
+    assert websocket is not None
+    assert_type(await websocket.receive(), str | bytes | None)
+    assert_type(await websocket.send("text"), None)
+    assert_type(await websocket.close(), None)
 
 
 async def kernel_sockets(stream: SockStream, acceptor: SockAcceptor, connector: SockConnector) -> None:

@@ -154,7 +154,7 @@ def load(served: Served) -> None:
 
 
 def stays_where_it_is(served: Served) -> None:
-    """It is not written down, though that is asked for; while nothing happens its TCP is parked, its thread not."""
+    """It is not written down, though that is asked for; at rest its TCP is parked, its thread is not."""
     with served.connect() as tls:
         assert answer_on(tls) == (200, b"hello\n")
         time.sleep(0.3)
