@@ -41,13 +41,14 @@ class NativeFinder:
         del path, target
         if name not in self._modules:
             return None
-        file = str(self._folder / (name + SUFFIX))
         inside = PACKAGE.joinpath(*name.split(".")[1:])
+        is_package = name != LIBRARY and inside.is_dir()
+        file = str(self._folder / f"{name}{'.__init__' if is_package else ''}{SUFFIX}")
         return spec_from_file_location(
             name,
             file,
             loader=ExtensionFileLoader(name, file),
-            submodule_search_locations=[str(inside)] if inside.is_dir() else None,
+            submodule_search_locations=[str(inside)] if is_package else None,
         )
 
 

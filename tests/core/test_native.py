@@ -145,3 +145,29 @@ def test_choose__cannot_be__ends_with_a_line(
     with pytest.raises(SystemExit) as ended:
         native.choose()
     assert ended.value.code == says
+
+
+def test_find_spec__a_package_a_module_and_what_they_share__each_its_file(tmp_path: Path) -> None:
+    package, module = "gossamer.core.tcp.prediction", "gossamer.core.seq"
+    finder = native.NativeFinder(tmp_path, [package, module])
+    found = {}
+    for name in (package, module, native.LIBRARY, "gossamer.core.tcp.info"):
+        spec = finder.find_spec(name, None)
+        found[name] = spec and (spec.origin, spec.submodule_search_locations)
+    assert found == {
+        package: (
+            f"{tmp_path}/{package}.__init__{native.SUFFIX}",
+            [str(native.PACKAGE / "core/tcp/prediction")],
+        ),
+        module: (f"{tmp_path}/{module}{native.SUFFIX}", None),
+        native.LIBRARY: (f"{tmp_path}/{native.LIBRARY}{native.SUFFIX}", None),
+        "gossamer.core.tcp.info": None,
+    }
+
+
+@pytest.mark.skipif(not native.is_native(), reason="of the native build")
+@pytest.mark.parametrize("package", ["prediction", "timeouts", "segment_arrives", "congestion.bbr"])
+def test_package__imported_before_anything_else__is_the_native_one(package: str) -> None:
+    program = f"import sys, gossamer.core.tcp.{package} as found; print(found.__file__)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.strip().endswith(native.SUFFIX)
