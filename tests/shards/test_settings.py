@@ -102,6 +102,18 @@ def test_combine__wrong__one_line_naming_key_found_and_allowed(text: str, parts:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key__a_value_of_no_type_of_its__one_line_that_names_it(section: str) -> None:
+    for field in SECTIONS[section].__struct_fields__:
+        key = f"{section}.{field.removesuffix('_us')}"
+        with pytest.raises(ConfigError) as caught:
+            combine(settings_of_document({section: {field: [[1]]}}, "config.toml"))
+        message = str(caught.value)
+        assert message.startswith(f"config.toml: {key}"), message
+        assert "; allowed: " in message
+        assert "\n" not in message
+
+
 @pytest.mark.parametrize("name", PARAMETER_BOUNDS)
 def test_combine__tcp_parameter_out_of_its_bounds__refused_and_both_are_named(name: str) -> None:
     least, most = PARAMETER_BOUNDS[name]
