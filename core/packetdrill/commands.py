@@ -119,7 +119,10 @@ def _queue(words: list[str]) -> None:
 
 
 def _route(settings: Settings, words: list[str]) -> None:
-    """`ip route`: its metrics are settings too, and so is the MTU of a link."""
+    """`ip route`: its metrics are settings too, and so is the MTU of a link. After `ip tcp_metrics flush`
+    nothing is known of peers."""
+    if words[1:3] == ["tcp_metrics", "flush"]:
+        settings.metrics_flushes += 1
     if "mtu" in words[:-1]:
         value = words[words.index("mtu") + (2 if "lock" in words else 1)]
         if not value.isdigit():

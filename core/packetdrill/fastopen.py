@@ -80,6 +80,10 @@ class FastOpenCookies:
             raise Unsupported("data in a SYN without a cookie")
         return with_known(opening, self._server or FastOpenServer())
 
+    def forget(self) -> None:
+        """Nothing is known of the server any more."""
+        self._server = None
+
     def granted(self, action: Granted) -> None:
         """The server answered a Fast Open: its MSS, and a cookie if it gave one."""
         self._server = after_answer(self._server or FastOpenServer(), action)

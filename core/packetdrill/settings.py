@@ -42,6 +42,8 @@ class Settings(msgspec.Struct):
     """TCP_KEEPIDLE where a socket does not set it."""
     path_mtu: int = 0
     """What the route to the peer carries; 0: no less than the link."""
+    metrics_flushes: int = 0
+    """How often what is remembered of peers was thrown away."""
     is_strict_about_segments: bool = False
     """--strict_segments: text that is expected as one segment may not come in several."""
 

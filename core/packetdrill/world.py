@@ -81,6 +81,7 @@ class ScriptWorld:
         self.under_test: Socket | None = None
         self.flow: ScriptFlow | None = None
         """That of the socket under test, once it has one."""
+        self._metrics_flushes = settings.metrics_flushes
         self._remote_ports = iter(range(REMOTE_PORT_FIRST, 1 << 16))
         self._local_ports = iter(range(settings.profile.ephemeral_port, 1 << 16))
 
@@ -149,6 +150,10 @@ class ScriptWorld:
     def settings_changed(self, before: TcpParameters) -> None:
         """A command has set something in the middle of a script: for all sockets that have no connection."""
         settings = self.settings
+        if settings.metrics_flushes != self._metrics_flushes:
+            self._metrics_flushes = settings.metrics_flushes
+            self.host.fast_opens.forget()
+            self.host.path_mtu = 0
         self.host.mss, self.host.fast_opens.mode = settings.mss, settings.fast_open
         self.host.path_mtu = settings.path_mtu or self.host.path_mtu
         changed = {

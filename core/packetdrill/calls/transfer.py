@@ -106,6 +106,8 @@ def open_with(
     made.completions.put_bytes += put
     if put == count or (put and not made.is_blocking):
         _complete(made, flags)
+    if put and waits and made.endpoint is not None:
+        made.endpoint.has_writer = True
     if not waits:
         return CallResult(put) if put else failed("EINPROGRESS")
     # Linux waits for the handshake, even when the SYN took all.
@@ -200,8 +202,8 @@ def transmit(world: ScriptWorld, made: Socket, count: int, flags: int) -> CallRe
         if put < count and (waits or not made.is_connecting):
             # RFC 9293 3.10.2, SYN-SENT: "Queue the data for transmission after entering ESTABLISHED state."
             put += world.put(made, count - put, bool(flags & MORE), ends_record=bool(flags & EOR))
-        if made.is_connecting and made.endpoint is not None:
-            made.endpoint.has_writer = put > 0
+        if put and made.is_connecting and made.endpoint is not None:
+            made.endpoint.has_writer = True
         if put == count and not (waits and made.is_connecting):
             return ended()
         if not waits:

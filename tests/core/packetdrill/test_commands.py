@@ -62,7 +62,6 @@ def test_defaults__by_profile() -> None:
     [
         "tc qdisc add dev tun0 root pfifo",
         "tc qdisc del dev tun0 root fq",
-        "ip tcp_metrics flush all > /dev/null 2>&1",
         "sysctl -q net.ipv4.tcp_tso_win_divisor=100",
         "sysctl -q net.core.somaxconn=1024",
         "sysctl -w net.inet.tcp.hostcache.purgenow=1",

@@ -210,6 +210,19 @@ def test_icmp__code_of_a_word_that_was_defined() -> None:
     assert outcome(opening) == "unsupported"
 
 
+def test_tcp_metrics__flushed__the_next_connection_asks_for_a_cookie_again() -> None:
+    script = "`sysctl -q net.ipv4.tcp_fastopen=1 net.ipv4.tcp_timestamps=0`\n"
+    asked = """+0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = {0}
++0 sendto({0}, ..., 9, MSG_FASTOPEN, ..., ...) = -1 EINPROGRESS
++0 > S 0:0(0) <mss 1460,nop,nop,sackOK,nop,wscale 7,FO,nop,nop>
++.1 < S. 0:0(0) ack 1 win 9 <mss 1000,FO 1122334455667788>
++0 > . 1:1(0) ack 1
+"""
+    flush = "+0 `ip tcp_metrics flush all > /dev/null 2>&1`\n"
+    assert verdict_of(script + asked.format(3) + flush + asked.format(5)).message == ""
+    assert outcome(script + asked.format(3) + asked.format(5)) == "fail"
+
+
 def test_bsd__errors__as_there() -> None:
     reset = (
         "+0 < F. 1:1(0) ack 1 win 9\n+0 > . 1:1(0) ack 2\n+.1 < R 2:2(0) win 0\n+0 write(4, ..., 1) = -1 {}"
