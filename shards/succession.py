@@ -110,6 +110,8 @@ class ServerRecord(msgspec.Struct, frozen=True):
     fast_open_secret: bytes
     boot_secret: bytes
     chains: tuple[str, ...]
+    connection_layout: Word = 1
+    """Of the functional TCP's connections, as its workers write them (`core.tcp.codec`)."""
 
 
 def encode_record(record: ServerRecord) -> bytes:

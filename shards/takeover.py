@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from gossamer.core.tcp import codec
 from gossamer.shards.config import Config
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError, ConfigError, NotRunningError
@@ -22,7 +23,7 @@ from gossamer.shards.procfs import is_alive
 from gossamer.shards.reload import changes_that_need_a_restart
 from gossamer.shards.rundir import default_run_dir, read_state
 from gossamer.shards.startup import ServerRun
-from gossamer.shards.succession import Estate, claim
+from gossamer.shards.succession import Estate, ServerRecord, claim
 
 LOOK_SECONDS: Final = 0.02
 
@@ -75,10 +76,21 @@ def _merged(config: Config, estate: Estate) -> tuple[Config, list[str]]:
     return changes_that_need_a_restart(before, msgspec.structs.replace(config, server=server))
 
 
+def _require_readable(record: ServerRecord) -> None:
+    """See that connections can move from the workers that are there to ours. Raises: CannotStartError."""
+    if record.plan.stack == "nfqueue" and record.connection_layout != codec.VERSION:
+        raise CannotStartError(
+            f"its connections (layout {record.connection_layout}) cannot be read by this version (layout "
+            f"{codec.VERSION}): stop the server and start it again"
+        )
+
+
 def try_out(run: ServerRun) -> None:
     """Have a worker come up, and end it. Raises: CannotStartError, SystemExit with the worker's exit code
     where it has said itself why it does not.
     """
+    if run.estate is not None:
+        _require_readable(run.estate.record)
     shard = run.plan.shards[0].id
     try:
         process = WorkerProcess(run.worker_plan(shard, is_successor=True), waits=True)

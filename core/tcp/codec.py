@@ -2,7 +2,9 @@
 
 `step(decode(encode(c)), event) == step(c, event)` for every reachable c (law 2): that is what lets a
 connection be snapshotted, sent to another process, recorded and replayed. One leading byte is the version of
-the layout, one says which record follows.
+the layout, one says which record follows. A field that is added behind all others, with a default, leaves the
+layout what it was: who knows it reads the default, who does not passes it by. Any other change of a record is
+another layout, which an upgrade in place refuses (`shards.takeover`).
 """
 
 import msgspec

@@ -1,14 +1,18 @@
 """A connection written down and read again goes on as if nothing had happened (law 2)."""
 
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 
+from gossamer.core.records import fields
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.pair import EndSetting, Pair
-from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
+from gossamer.core.tcp import tcb as records
+from gossamer.core.tcp.codec import VERSION, UndecodableConnection, decode, encode
 from gossamer.core.tcp.parameters import PARAMETER_BOUNDS, TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import State
@@ -67,3 +71,41 @@ WHOLE = encode(states.established())
 def test_what_is_no_connection__says_so(data: bytes) -> None:
     with pytest.raises(UndecodableConnection):
         decode(data)
+
+
+def names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+LAYOUT: dict[Any, tuple[int, str]] = {
+    records.Agreed: (16, "965e1192"),
+    records.Congestion: (7, "ca44082b"),
+    records.EcnCounters: (3, "eb8a4c86"),
+    records.Ecn: (10, "dc01081b"),
+    records.Recovery: (24, "1029bfe1"),
+    records.Delivery: (6, "7b7649b2"),
+    records.Run: (5, "bdf70413"),
+    records.Rack: (5, "e450cb32"),
+    records.Undo: (7, "156344ab"),
+    records.Block: (3, "426d0a97"),
+    records.Reassembly: (4, "cd48420f"),
+    records.Path: (8, "1f338715"),
+    records.SoftError: (2, "19679d9d"),
+    records.UserTimeout: (2, "63753aa7"),
+    records.RoundTrip: (8, "d954017d"),
+    records.SendLimits: (6, "40f8f5b0"),
+    records.FastOpen: (4, "16e3783e"),
+    records.Tcb: (47, "15a928e9"),
+    records.TimeWait: (10, "dd70a751"),
+}
+"""How many fields each record of layout 1 had, and a digest of their names in order."""
+
+
+@pytest.mark.parametrize("kind", LAYOUT, ids=lambda kind: kind.__name__)
+def test_layout__a_record_has_other_fields_than_behind_the_old_ones__is_another_version(kind: Any) -> None:
+    """An upgrade in place hands connections from one version to the next: where this fails, VERSION is to be
+    another, and these digests with it."""
+    assert VERSION == 1
+    count, digest = LAYOUT[kind]
+    assert sha256(" ".join(names(kind)[:count]).encode()).hexdigest()[:8] == digest
+    assert all(field.default is not msgspec.NODEFAULT for field in fields(kind)[count:])
