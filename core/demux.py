@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded
+from gossamer.core.networks import NetworkCounts
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.wire.flow import Address, Flow, pack_address
 
@@ -52,6 +53,8 @@ class Demux(Generic[Connection, Listener, Parked]):
         # Not a dict: finding its first entry walks over all that were deleted before it.
         self.time_wait: OrderedDict[Flow, TimeWait] = OrderedDict()
         self.listeners: dict[bytes, Listener] = {}
+        self.networks: NetworkCounts | None = None
+        """Counts the established and the parked by client, where somebody wants to know."""
 
     @property
     def is_full(self) -> bool:
@@ -88,12 +91,32 @@ class Demux(Generic[Connection, Listener, Parked]):
 
     def establish(self, flow: Flow) -> None:
         """What was half-open is so no longer."""
-        self.connections[flow] = self.half_open.pop(flow)
+        self.put(flow, self.half_open.pop(flow))
+
+    def put(self, flow: Flow, connection: Connection) -> None:
+        """Add one that is established. The caller has asked `is_full`."""
+        self.connections[flow] = connection
+        if self.networks is not None:
+            self.networks.came(flow[:16])
+
+    def put_parked(self, flow: Flow, parked: Parked) -> None:
+        """Add one that is parked, and was elsewhere. The caller has asked `is_full`."""
+        self.parked[flow] = parked
+        if self.networks is not None:
+            self.networks.came(flow[:16])
+
+    def remove_parked(self, flow: Flow) -> None:
+        """A parked connection is elsewhere."""
+        del self.parked[flow]
+        if self.networks is not None:
+            self.networks.left(flow[:16])
 
     def remove(self, flow: Flow) -> None:
         """A connection is over."""
         if self.connections.pop(flow, None) is None:
             self.half_open.pop(flow, None)
+        elif self.networks is not None:
+            self.networks.left(flow[:16])
 
     def check_room(self) -> None:
         """Raises: BoundExceeded where no further connection may be added."""
@@ -106,7 +129,7 @@ class Demux(Generic[Connection, Listener, Parked]):
         """Raises: BoundExceeded."""
         self.check_room()
         assert not self.has(flow)
-        self.connections[flow] = connection
+        self.put(flow, connection)
 
     def listen(self, address: Address, listener: Listener) -> None:
         """Raises: OSError when the socket is listened on already."""

@@ -14,6 +14,8 @@ from gossamer.ffi._system import ffi, lib
 NAME_BYTES: Final = 28
 """A sockaddr_in6; a sockaddr_in is shorter."""
 
+IPV4_MAPPED: Final = b"\0" * 10 + b"\xff\xff"
+
 LINK_LOCAL: Final = b"\xfe\x80"
 """Such an address means nothing without the name of its interface, which a sockaddr has as a number."""
 
@@ -47,3 +49,11 @@ def read_name(octets: bytes) -> tuple[str, int] | None:
     if family == socket.AF_INET6 and not octets.startswith(LINK_LOCAL, 8):
         return socket.inet_ntop(socket.AF_INET6, octets[8:24]), port
     return None
+
+
+def read_address(octets: bytes) -> bytes:
+    """The 16 bytes of a sockaddr's address, an IPv4 one IPv4-mapped; b"" where it is of another family."""
+    family = int.from_bytes(octets[:2], sys.byteorder)
+    if family == socket.AF_INET:
+        return IPV4_MAPPED + octets[4:8]
+    return octets[8:24] if family == socket.AF_INET6 else b""

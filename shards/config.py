@@ -64,6 +64,9 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Connections that wait to be accepted on a kernel socket; the functional TCP has tcp.accept_backlog."""
     limit_concurrency: Positive = 10_000
     """Connections a worker has open at most; beyond it the next ones wait in the backlog."""
+    limit_connections_per_address: NotNegative = 0
+    """Connections that a client has open at a worker at most: an IPv4 address, or a /64 of IPv6; beyond it
+    the next ones are reset. 0 is no limit."""
     limit_descriptors: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     """Descriptors that a worker has open at most; 0 is all that the system grants."""
     limit_memory_bytes: NotNegative = 0

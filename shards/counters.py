@@ -67,6 +67,7 @@ GAUGES: Final = (
 
 TOTALS: Final = (
     "accepted_total",
+    "connections_refused_total",
     "requests_total",
     "responses_4xx_total",
     "responses_5xx_total",

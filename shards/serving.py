@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import copy_context
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gossamer.core.clock import NEVER_US, SECOND_US, Clock, wall_us
 from gossamer.core.io.signals import SignalSocket
@@ -48,6 +48,14 @@ round trip. Before that no listener is closed, and no connection for being idle.
 DRAIN_LOOK_US: Final = 20_000
 
 
+class Limits(NamedTuple):
+    """How many connections a worker has open at most."""
+
+    connections: int
+    of_an_address: int
+    """Of one client, where the stack counts them."""
+
+
 class Worker:
     """The running state of one worker."""
 
@@ -65,6 +73,7 @@ class Worker:
         self._clock = clock
         self._is_last = is_last
         self._accepted_total = 0
+        self._refused_total = 0
         self._sources: list[Statistics] = [scheduler.statistics, *statistics]
         self._stack: Stack | None = None
         self._application: Application | None = None
@@ -117,15 +126,16 @@ class Worker:
         self,
         stack: Stack,
         application: Application,
-        limit: int,
+        limits: Limits,
         state: WorkerState,
         memories: tuple[int, int] = (NO_DESCRIPTOR, NO_DESCRIPTOR),
     ) -> None:
         """Begin to serve, or wait with all that is needed for the queues to come. `memories` are the one to
         write connections down in, and that of a killed worker whose queues are here."""
-        self._stack, self._application, self._limit = stack, application, limit
+        self._stack, self._application, self._limit = stack, application, limits.connections
         self._sources += [stack.statistics, application.statistics]
-        self.spawn_essential(self._accept_for_ever(stack, application, limit), "accept")
+        self._sources.append(lambda: {"connections_refused_total": self._refused_total})
+        self.spawn_essential(self._accept_for_ever(stack, application, limits), "accept")
         if stack.sockets is not None:
             stack.sockets.idle, stack.sockets.continuing = application.idle, application.continuing
             self._socket_givers = SocketGivers(stack.sockets)
@@ -151,7 +161,7 @@ class Worker:
         if left_behind != NO_DESCRIPTOR:
             mobility.restore(left_behind, every)
 
-    async def _accept_for_ever(self, stack: Stack, application: Application, limit: int) -> None:
+    async def _accept_for_ever(self, stack: Stack, application: Application, limits: Limits) -> None:
         serve, isolates = application.serve, application.isolates
         connections = stack.connections
         while True:
@@ -160,8 +170,12 @@ class Worker:
             except ConnectionAbortedError:
                 return  # draining has closed the acceptor
             self._accepted_total += 1
+            if stack.networks is not None and stack.networks.of(stream.peer[0]) > limits.of_an_address:
+                self._refused_total += 1
+                await stream.abort()
+                continue
             await Fork(serve(stream), context=copy_context() if isolates else None)
-            while connections() >= limit and self._drain_deadline_us is None:
+            while connections() >= limits.connections and self._drain_deadline_us is None:
                 await Sleep(LIMIT_PAUSE_US)
 
     async def watch_handed(

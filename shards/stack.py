@@ -11,6 +11,7 @@ import msgspec
 from gossamer.core.io.stream import Acceptor, Connector
 from gossamer.core.loop.sock.moving import SockMoving
 from gossamer.core.loop.tcp.door import Observer
+from gossamer.core.networks import NetworkCounts
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.handover import Mobility
 from gossamer.shards.workerplan import WorkerPlan
@@ -41,6 +42,8 @@ class Stack(msgspec.Struct, frozen=True):
     """Whether somebody else has the listening socket too: what waits in its queue when we end is not lost."""
     mobility: Mobility | None = None
     """Gives queues to other workers, and takes them; None where none can move."""
+    networks: NetworkCounts | None = None
+    """How many connections each client has; None where nothing bounds them."""
     sockets: SockMoving | None = None
     """Takes connections out and in with their sockets; None where the kernel has none of them."""
 

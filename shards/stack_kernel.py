@@ -25,7 +25,9 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     loop, listening = SockLoop(), socket.socket(fileno=plan.descriptors.listening)
     scheduler.add_loop(loop)
     loop.moving.serves(address_in(listening)[1], SockStream)
+    is_bounded = server.limit_connections_per_address and listening.family != AF_UNIX
     return Stack(
+        networks=loop.count_networks() if is_bounded else None,
         acceptor=UnixAcceptor(listening) if listening.family == AF_UNIX else SockAcceptor(listening),
         interrupt_receivers=loop.interrupt_receivers,
         hand_over=lambda: None,  # the successor listens on the same socket, which refuses nobody

@@ -133,6 +133,7 @@ def build_stack(
         plan.boot_secret,
         local_links(),
     )
+    networks = loop.count_networks() if plan.config.server.limit_connections_per_address else None
     scheduler.add_loop(loop)
     acceptor = TcpAcceptor(loop, (plan.host, plan.port), parameters)
     mobility = mobility_of(plan, loop) if open_receiver is None else None
@@ -147,4 +148,5 @@ def build_stack(
         connector=TcpConnector(loop, ports.as_range(), system_entropy(SECRET_BYTES)) if ports else None,
         observe=loop.observe,
         mobility=mobility,
+        networks=networks,
     )

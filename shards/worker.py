@@ -46,7 +46,7 @@ from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.outlet import Outlets
 from gossamer.shards.root import require_entry, roots_of
-from gossamer.shards.serving import Worker
+from gossamer.shards.serving import Limits, Worker
 from gossamer.shards.signals import ENDING
 from gossamer.shards.stack import BuildStack
 from gossamer.shards.standard_streams import hold_standard_descriptors
@@ -137,7 +137,8 @@ async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, appli
         await application.start()
     state = WorkerState.WAITING if plan.is_successor else WorkerState.SERVING
     memories = plan.descriptors.checkpoints, plan.descriptors.left_behind
-    worker.serve(stack, application, connection_limit(plan), state, memories)
+    limits = Limits(connection_limit(plan), plan.config.server.limit_connections_per_address)
+    worker.serve(stack, application, limits, state, memories)
 
 
 def connection_limit(plan: WorkerPlan) -> int:

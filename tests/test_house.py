@@ -20,7 +20,7 @@ FLOORS = (
     ("core.aio",),
     ("core.io", "core.http", "core.tls"),
     ("core.loop",),
-    ("core.demux",),
+    ("core.demux", "core.networks"),
     ("core.tcp",),
     ("core.threads", "core.wire"),
     (

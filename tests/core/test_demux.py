@@ -5,6 +5,7 @@ import pytest
 from gossamer.core.clock import NEVER_US
 from gossamer.core.demux import Demux
 from gossamer.core.errors import BoundExceeded
+from gossamer.core.networks import NetworkCounts
 from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.wire.flow import Flow, pack_flow
@@ -80,3 +81,22 @@ def test_time_wait__expires__in_order_and_within_the_limit(demux: Demux[str, str
     assert len(demux.time_wait) == 1
     demux.expire_time_wait(10, limit=5)
     assert demux.time_wait_deadline_us() == NEVER_US
+
+
+def test_networks__every_way_in_and_out__counted_while_it_is_there(demux: Demux[str, str, bytes]) -> None:
+    demux.networks = counts = NetworkCounts()
+    demux.add_half_open(flow(1), "half open")
+    assert len(counts) == 0
+    demux.establish(flow(1))
+    demux.park(flow(1), b"parked")
+    demux.unpark(flow(1), "awake")
+    demux.add(flow(2), "early")
+    demux.put_parked(flow(3), b"has come")
+    assert counts.of("10.0.0.1") == 3
+    demux.remove(flow(2))
+    demux.remove(flow(2))
+    demux.remove_parked(flow(3))
+    demux.park(flow(1), b"parked")
+    assert counts.of("10.0.0.1") == 1
+    demux.remove_parked(flow(1))
+    assert len(counts) == 0

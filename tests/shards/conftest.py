@@ -198,10 +198,12 @@ class Place:
         folder = str(Path(__file__).parent)
         return self.start(*argv, target="family:handler", PYTHONPATH=folder, **options).wait_ready()
 
-    def connect(self, port: int, timeout: float = PATIENCE_SECONDS) -> socket.socket:
-        """A connection to the server there."""
+    def connect(
+        self, port: int, timeout: float = PATIENCE_SECONDS, source: tuple[str, int] | None = None
+    ) -> socket.socket:
+        """A connection to the server there, from an address of its own where one is given."""
         with self.inside():
-            return socket.create_connection(("127.0.0.1", port), timeout)
+            return socket.create_connection(("127.0.0.1", port), timeout, source)
 
     def inside(self) -> contextlib.AbstractContextManager[None]:
         """While it lasts, this thread is where the server is."""

@@ -67,10 +67,11 @@ def test_memory__a_handler_wants_more__it_fails_and_the_server_goes_on(place: Pl
     assert (held["descriptors_max"], held["memory_max"]) == ("300", str(512 << 20))
 
 
-def test_limit__of_no_sense__refused_with_what_is_allowed() -> None:
-    done = gossamer("serve", ".", "--check-config", "--set", "server.limit_memory_bytes=much")
+@pytest.mark.parametrize("key", ["limit_memory_bytes", "limit_connections_per_address"])
+def test_limit__of_no_sense__refused_with_what_is_allowed(key: str) -> None:
+    done = gossamer("serve", ".", "--check-config", "--set", f"server.{key}=much")
     assert done.returncode == 2
-    assert "server.limit_memory_bytes: found 'much'; allowed: an integer of at least 0" in done.stderr
+    assert f"server.{key}: found 'much'; allowed: an integer of at least 0" in done.stderr
 
 
 @pytest.mark.needs("another-user")

@@ -4,6 +4,9 @@ import socket
 import threading
 import time
 from collections import Counter
+from typing import Any
+
+import pytest
 
 import psutil
 
@@ -12,9 +15,9 @@ from .conftest import Place, Server, wait_until
 GET = b"GET / HTTP/1.0\r\n\r\n"
 
 
-def worker(server: Server) -> dict[str, int]:
+def worker(server: Server) -> dict[str, Any]:
     """The status of its one worker."""
-    found: dict[str, int] = server.status()["workers"][0]
+    found: dict[str, Any] = server.status()["workers"][0]
     return found
 
 
@@ -91,6 +94,24 @@ def stop_does_not_wait_for_the_peer_of_an_idle_connection(place: Place, server: 
         took = time.monotonic() - began
         assert idle.recv(1000) == b""
     assert took < 20.0, f"{took:.1f} s"
+
+
+def test_connections_per_address__one_more_than_allowed__reset__others_and_the_next_are_served(
+    place: Place,
+) -> None:
+    server = place.start("--workers", "1", "--set", "server.limit_connections_per_address=2").wait_ready()
+    port = server.port()
+    holders = [place.connect(port) for _ in range(2)]
+    wait_until(lambda: worker(server)["connections"] == 2, "two connections")
+    with pytest.raises(ConnectionResetError):  # Already as it connects, where it is late.
+        answer(place.connect(port))
+    with place.connect(port, source=("127.0.0.2", 0)) as other:
+        assert answer(other).endswith(b"hello\n")
+    holders.pop().close()
+    wait_until(lambda: worker(server)["connections"] == 1, "one has left")
+    assert answer(place.connect(port)).endswith(b"hello\n")
+    wait_until(lambda: worker(server)["totals"]["connections_refused_total"] == 1, "it is counted")
+    holders.pop().close()
 
 
 CLIENTS = 8

@@ -17,10 +17,12 @@ from gossamer.core.loop.sock.closing import SockCloseSide
 from gossamer.core.loop.sock.connecting import SockConnectSide
 from gossamer.core.loop.sock.deadlines import SockDeadlines
 from gossamer.core.loop.sock.moving import SockMoving
+from gossamer.core.loop.sock.opened import OpenConnections
 from gossamer.core.loop.sock.option import OPTION_HANDLERS
 from gossamer.core.loop.sock.receiving import SockReceiveSide
 from gossamer.core.loop.sock.sending import SockSendSide
 from gossamer.core.loop.sock.watching import READABLE_EVENTS, WRITABLE_EVENTS, Watching
+from gossamer.core.networks import NetworkCounts
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall
 
@@ -29,7 +31,7 @@ class SockLoop:
     """Performs SockIO's calls: tries at once, and blocks the thread only where the kernel would."""
 
     def __init__(self) -> None:
-        self._connections: set[Connection] = set()
+        self._connections = OpenConnections()
         self._deadlines = deadlines = SockDeadlines()
         self._watching = watching = Watching(self._connection_event)
         self._receiving = receiving = SockReceiveSide(watching, deadlines)
@@ -83,6 +85,10 @@ class SockLoop:
         self._acceptor.close()
         self._closing.close()
         self._deadlines.clear()
+
+    def count_networks(self) -> NetworkCounts:
+        """Count connections by client from now on; to be called before there are any."""
+        return self._connections.count_networks()
 
     def interrupt_receivers(self) -> None:
         """Throw `Draining` into every thread that is blocked in a recv, a bounded number in a turn."""

@@ -38,6 +38,7 @@ from gossamer.core.loop.tcp.parking import Parking
 from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.sending import TcpSendSide
+from gossamer.core.networks import NetworkCounts
 from gossamer.core.tcp.calls.option import get_options
 from gossamer.core.tcp.codec import UndecodableConnection
 from gossamer.core.tcp.events import SetOptions
@@ -212,6 +213,12 @@ class TcpLoop:
             except CannotGoOnError as error:
                 on_error(error)
         return self._demux.connections_total - before
+
+    def count_networks(self) -> NetworkCounts:
+        """Count connections by client from now on; to be called before there are any."""
+        assert not self._demux.connections_total
+        self._demux.networks = counts = NetworkCounts()
+        return counts
 
     def interrupt_receivers(self) -> None:
         """Throw `Draining` into every thread that is blocked in a recv, a bounded number in a turn."""

@@ -393,7 +393,7 @@ class Moving(Side):
         if is_half_open:
             self._queues.add_half_open(listener, flow, connection)
         else:
-            self._demux.connections[flow] = connection
+            self._demux.put(flow, connection)
         return connection
 
     def _reset(self, connection: Connection, tcb: Tcb) -> None:

@@ -138,7 +138,7 @@ class Parking(Side):
         numbers, until_us = kept
         parameters = tcb.agreed.parameters
         record = Dismissed(numbers, records(tcb), parameters, self._ticked(until_us), idle, kind)
-        self._demux.parked[flow] = record
+        self._demux.put_parked(flow, record)
         self._arm(flow, tcb, record)
 
     def _arm(self, flow: Flow, tcb: Tcb, record: Parked) -> None:
@@ -156,7 +156,7 @@ class Parking(Side):
     def take_out(self, flow: Flow) -> tuple[Tcb, int]:
         """One that is elsewhere from now on: as it was, and until when it waits."""
         tcb, until_us = self.look_at(flow)
-        del self._demux.parked[flow]
+        self._demux.remove_parked(flow)
         self._deadlines.discard(min(until_us, deadline_us(tcb)), flow)
         return tcb, until_us
 
