@@ -5,17 +5,21 @@
                   + checkpoints or none           connections that are left there of one that was killed
 
 Owns the letters and how they go: SOCK_SEQPACKET keeps them whole, and the descriptors with them. A worker
-that does not read is not waited for.
+that does not read is not waited for. One that has no room for all descriptors of a letter refuses it: the
+others are closed, so whoever has the other end of a link finds that at its end and takes back, and queues
+that nobody reads are given again (`shards.queuemoves.take_unread`).
 
 Source: unix(7), SCM_RIGHTS.
 """
 
+import os
 import socket
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from gossamer.core.errors import GossamerError
 from gossamer.shards.rights import DESCRIPTORS_MAX, receive_rights, send_rights
 
 LETTER_BYTES_MAX: Final = 16_384
@@ -44,6 +48,12 @@ class TakeLetter(msgspec.Struct, frozen=True, tag="take"):
 
 Letter = GiveLetter | TakeLetter
 
+
+class LetterRefusedError(GossamerError):
+    """A letter that cannot be read, or whose descriptors have found no room in this process; it has had no
+    effect."""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Letter)
 
@@ -60,7 +70,29 @@ def send_letter(channel: socket.socket, letter: Letter, descriptors: Sequence[in
 def receive_letter(channel: socket.socket) -> tuple[Letter, list[int]] | None:
     """The next letter, and its descriptors; None when none comes any more.
 
-    Raises: BlockingIOError when there is none yet.
+    Raises: BlockingIOError when there is none yet; LetterRefusedError.
     """
-    message, descriptors, _ = receive_rights(channel, LETTER_BYTES_MAX, DESCRIPTORS_MAX, socket.MSG_DONTWAIT)
-    return (_decoder.decode(message), descriptors) if message else None
+    message, descriptors, is_cut = receive_rights(
+        channel, LETTER_BYTES_MAX, DESCRIPTORS_MAX, socket.MSG_DONTWAIT
+    )
+    if not message:
+        return None
+    try:
+        letter: Letter = _decoder.decode(message)
+        if is_cut:
+            raise LetterRefusedError(_refusal(letter))
+    except (msgspec.DecodeError, LetterRefusedError) as error:
+        for fd in descriptors:
+            os.close(fd)
+        raise LetterRefusedError(str(error)) from None
+    return letter, descriptors
+
+
+def _refusal(letter: Letter) -> str:
+    """Why a letter had no effect, and what that means."""
+    about = f"queues {', '.join(map(str, letter.queues))}" if letter.queues else "connections"
+    what = (
+        f"a letter about {about} is refused: no room for its descriptors (EMFILE; server.limit_descriptors)"
+    )
+    is_last_word = isinstance(letter, TakeLetter) and letter.has_checkpoints
+    return f"{what}; connections of a killed worker are lost with it" if is_last_word else what

@@ -26,7 +26,7 @@ from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.handing import take_over
 from gossamer.shards.handover import LOOK_US, Giver, Mobility, Taker, every
-from gossamer.shards.letters import GiveLetter, Letter, TakeLetter, receive_letter
+from gossamer.shards.letters import GiveLetter, Letter, LetterRefusedError, TakeLetter, receive_letter
 from gossamer.shards.link import WorkerLink
 from gossamer.shards.queuewords import words_of
 from gossamer.shards.root import warn_of_no_entry
@@ -209,7 +209,11 @@ class Worker:
         """Do what the supervisor's letters say."""
         while True:
             await EpollWait(channel.fileno(), select.EPOLLIN)
-            received = receive_letter(channel)
+            try:
+                received = receive_letter(channel)
+            except LetterRefusedError as error:
+                log.error("%s", error)
+                continue
             if received is None:
                 return  # the supervisor is gone
             letter, descriptors = received

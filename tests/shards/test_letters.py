@@ -1,6 +1,7 @@
 """Letters from the supervisor to a worker: whole, with their descriptors, and never waited for."""
 
 import os
+import resource
 import socket
 
 import pytest
@@ -9,10 +10,12 @@ from gossamer.shards.letters import (
     DESCRIPTORS_MAX,
     GiveLetter,
     Letter,
+    LetterRefusedError,
     TakeLetter,
     receive_letter,
     send_letter,
 )
+from gossamer.shards.rights import send_rights
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -52,3 +55,46 @@ def test_letter__nobody_reads__refused_and_not_waited_for() -> None:
     with ours, theirs:
         sent = [send_letter(ours, GiveLetter((), is_all=False)) for _ in range(2000)]
     assert not all(sent)
+
+
+@pytest.mark.parametrize(
+    ("letter", "said"),
+    [
+        (TakeLetter((7, 8), has_link=True), "queues 7, 8"),
+        (TakeLetter((7,), has_link=False, has_checkpoints=True), "connections of a killed worker are lost"),
+        (GiveLetter((), is_all=True), "a letter about connections"),
+    ],
+)
+def test_letter__no_room_for_its_descriptors__refused_with_a_line_and_none_is_kept(
+    letter: Letter, said: str
+) -> None:
+    ours, theirs = pair()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ours, theirs:
+        assert send_letter(ours, letter, [theirs.fileno()] * 3)
+        assert send_letter(ours, letter, [theirs.fileno()] * 3)
+        before = set(os.listdir("/proc/self/fd"))
+        first_free = os.dup(0)
+        os.close(first_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free + 1, hard))
+        try:
+            with pytest.raises(LetterRefusedError, match=said):
+                receive_letter(theirs)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert set(os.listdir("/proc/self/fd")) == before
+        found = receive_letter(theirs)
+    assert found is not None
+    assert (found[0], len(found[1])) == (letter, 3), "the next one finds room"
+    for fd in found[1]:
+        os.close(fd)
+
+
+def test_letter__of_another_version__refused() -> None:
+    ours, theirs = pair()
+    with ours, theirs:
+        before = set(os.listdir("/proc/self/fd"))
+        send_rights(ours, b"\x81\xa4type\xa4sing", [theirs.fileno()])
+        with pytest.raises(LetterRefusedError, match="sing"):
+            receive_letter(theirs)
+        assert set(os.listdir("/proc/self/fd")) == before
