@@ -71,6 +71,9 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Descriptors that a worker has open at most; 0 is all that the system grants."""
     limit_memory_bytes: NotNegative = 0
     """What a worker allocates at most; 0 is no limit."""
+    limit_buffers_bytes: NotNegative = 0
+    """What connections of all workers hold in buffers of the functional TCP at most, each worker its part of
+    it, and none more than tcp.memory_bytes; 0 leaves it to that."""
     timeout_graceful_shutdown_us: NotNegative = 10_000_000
     disk_spin_us: Annotated[int, Meta(ge=0, le=100_000)] = SPIN_US
     """How long a worker stays awake for a read of the disk, instead of sleeping until it is done."""

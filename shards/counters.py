@@ -59,6 +59,7 @@ GAUGES: Final = (
     "disk_waiting",
     "queue_waiting",
     "buffered_bytes",
+    "buffered_bytes_max",
     "memory_pressure",
     "checkpoints",
     "tasks",

@@ -3,6 +3,7 @@
     GiveLetter  + a link                        give these queues to whoever is at the other end of the link
     TakeLetter  + a link or none, their sockets  take these queues; from there, or as nobody's; with the
                   + checkpoints or none           connections that are left there of one that was killed
+    BuffersLetter                               hold no more than this in buffers
 
 Owns the letters and how they go: SOCK_SEQPACKET keeps them whole, and the descriptors with them. A worker
 that does not read is not waited for. One that has no room for all descriptors of a letter refuses it: the
@@ -46,7 +47,13 @@ class TakeLetter(msgspec.Struct, frozen=True, tag="take"):
     these queues."""
 
 
-Letter = GiveLetter | TakeLetter
+class BuffersLetter(msgspec.Struct, frozen=True, tag="buffers"):
+    """What its connections may hold in buffers from now on."""
+
+    bytes_max: int
+
+
+Letter = GiveLetter | TakeLetter | BuffersLetter
 
 
 class LetterRefusedError(GossamerError):
@@ -90,7 +97,8 @@ def receive_letter(channel: socket.socket) -> tuple[Letter, list[int]] | None:
 
 def _refusal(letter: Letter) -> str:
     """Why a letter had no effect, and what that means."""
-    about = f"queues {', '.join(map(str, letter.queues))}" if letter.queues else "connections"
+    queues = () if isinstance(letter, BuffersLetter) else letter.queues
+    about = f"queues {', '.join(map(str, queues))}" if queues else "connections"
     what = (
         f"a letter about {about} is refused: no room for its descriptors (EMFILE; server.limit_descriptors)"
     )

@@ -26,7 +26,13 @@ from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.handing import take_over
 from gossamer.shards.handover import LOOK_US, Giver, Mobility, Taker, every
-from gossamer.shards.letters import GiveLetter, Letter, LetterRefusedError, TakeLetter, receive_letter
+from gossamer.shards.letters import (
+    BuffersLetter,
+    GiveLetter,
+    LetterRefusedError,
+    TakeLetter,
+    receive_letter,
+)
 from gossamer.shards.link import WorkerLink
 from gossamer.shards.queuewords import words_of
 from gossamer.shards.root import warn_of_no_entry
@@ -35,6 +41,7 @@ from gossamer.shards.socketmoves import SocketGiver, SocketGivers, take_sockets
 from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.tap import Tap
 from gossamer.shards.tapping import CAPTURE
+from gossamer.shards.units import format_size
 from gossamer.shards.workerplan import NO_DESCRIPTOR
 
 log = logging.getLogger("gossamer.worker")
@@ -217,6 +224,9 @@ class Worker:
             if received is None:
                 return  # the supervisor is gone
             letter, descriptors = received
+            if isinstance(letter, BuffersLetter):
+                self._allow_buffers(letter.bytes_max)
+                continue
             sockets = self._stack.sockets if self._stack is not None else None
             if sockets is not None:
                 link = WorkerLink(socket.socket(fileno=descriptors[0]))
@@ -226,6 +236,11 @@ class Worker:
             else:
                 self._mobility().expect(letter.queues)
                 self.spawn_essential(self._take(letter, descriptors), "take")
+
+    def _allow_buffers(self, bytes_max: int) -> None:
+        if self._stack is not None and self._stack.allow_memory is not None:
+            self._stack.allow_memory(bytes_max)
+            log.info("connections hold at most %s in buffers", format_size(bytes_max))
 
     async def _take(self, letter: TakeLetter, descriptors: list[int]) -> None:
         """Take queues, and serve."""
@@ -286,7 +301,9 @@ class Worker:
 
     # Connections that come and go with their sockets.
 
-    def _move_sockets(self, sockets: SockMoving, letter: Letter, link: WorkerLink, graceful_us: int) -> None:
+    def _move_sockets(
+        self, sockets: SockMoving, letter: GiveLetter | TakeLetter, link: WorkerLink, graceful_us: int
+    ) -> None:
         """Take connections; or give them, once the last of those is known who take them."""
         self.spawn_essential(link.write(), "link")
         if isinstance(letter, TakeLetter):

@@ -42,6 +42,8 @@ class Stack(msgspec.Struct, frozen=True):
     """Whether somebody else has the listening socket too: what waits in its queue when we end is not lost."""
     mobility: Mobility | None = None
     """Gives queues to other workers, and takes them; None where none can move."""
+    allow_memory: Callable[[int], None] | None = None
+    """Bounds what all buffers hold; None where they are the kernel's."""
     networks: NetworkCounts | None = None
     """How many connections each client has; None where nothing bounds them."""
     sockets: SockMoving | None = None

@@ -149,4 +149,5 @@ def build_stack(
         observe=loop.observe,
         mobility=mobility,
         networks=networks,
+        allow_memory=loop.allow_memory,
     )

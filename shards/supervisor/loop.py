@@ -24,6 +24,7 @@ from gossamer.shards.slot import Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.status import ServerStatus
 from gossamer.shards.supervisor.bequest import Bequest
+from gossamer.shards.supervisor.buffers import SharedBuffers
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.commands import Commands
 from gossamer.shards.supervisor.endings import Consequence, EndedProcess, consequence_of
@@ -61,6 +62,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._children = Children(run)
         self._queues = SharedQueues(run, self._children)
+        self._buffers = SharedBuffers(run, self._children)
         self._scaling = Scaling(run, self._children, self._queues)
         self._replacing = Replacing(run, self._children, self._scaling, load_config)
         self._bequest = Bequest(run, self._children, self._scaling, self._replacing)
@@ -132,6 +134,7 @@ class Supervisor:
         if self._admin is not None:
             self._admin.tick(now_us)
         self._queues.tick(now_us)
+        self._buffers.tick()
         self._upgrading.tick(now_us)
         self._bequest.tick()
 

@@ -67,7 +67,9 @@ def test_memory__a_handler_wants_more__it_fails_and_the_server_goes_on(place: Pl
     assert (held["descriptors_max"], held["memory_max"]) == ("300", str(512 << 20))
 
 
-@pytest.mark.parametrize("key", ["limit_memory_bytes", "limit_connections_per_address"])
+@pytest.mark.parametrize(
+    "key", ["limit_memory_bytes", "limit_connections_per_address", "limit_buffers_bytes"]
+)
 def test_limit__of_no_sense__refused_with_what_is_allowed(key: str) -> None:
     done = gossamer("serve", ".", "--check-config", "--set", f"server.{key}=much")
     assert done.returncode == 2

@@ -8,6 +8,7 @@ import pytest
 
 from gossamer.shards.letters import (
     DESCRIPTORS_MAX,
+    BuffersLetter,
     GiveLetter,
     Letter,
     LetterRefusedError,
@@ -28,6 +29,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
         (GiveLetter((100, 101), is_all=True), 1),
         (TakeLetter((65_535,) * 200, has_link=True), DESCRIPTORS_MAX),
         (TakeLetter((), has_link=False), 0),
+        (BuffersLetter(1 << 40), 0),
     ],
 )
 def test_letter__comes_as_it_was_sent(letter: Letter, count: int) -> None:

@@ -33,10 +33,12 @@ def change(server: Server, command: str, workers: int) -> None:
 
 
 def test_workers__added_and_removed__who_is_connected_stays_so(place: Place) -> None:
-    server = place.start(workers="2").wait_ready()
+    server = place.start("--set", "server.limit_buffers_bytes=96MiB", workers="2").wait_ready()
     clients = [place.connect(server.port()) for _ in range(CLIENTS)]
     assert all(map(answered, clients))
     change(server, "add", 3)
+    for part in ("48MiB", "32MiB") if place.stack == "nfqueue" else ():
+        wait_until(lambda part=part: f"at most {part} in buffers" in server.log(), f"{part} each")  # type: ignore[misc]
     assert all(map(answered, clients))
     owned = [tuple(worker["queues"]) for worker in server.status()["workers"]]
     assert all(owned) == (place.stack == "nfqueue")

@@ -220,6 +220,10 @@ class TcpLoop:
         self._demux.networks = counts = NetworkCounts()
         return counts
 
+    def allow_memory(self, budget_bytes: int) -> None:
+        """Have all buffers hold no more than this from now on, in place of `memory_bytes`."""
+        self._connections.memory.allow(budget_bytes)
+
     def interrupt_receivers(self) -> None:
         """Throw `Draining` into every thread that is blocked in a recv, a bounded number in a turn."""
         self._interruption.begin((*self._demux.connections, *self._demux.parked))

@@ -4,7 +4,8 @@ Owns the account, and the sizes of buffers while memory is short. What is right 
 `core.tcp.memory`. A connection is in the account while it holds more than FREE_BYTES; it enters where its
 buffers grow (a SEND, a segment with text), and is counted anew after each of its steps until it has left.
 
-Bounds: `memory_bytes` of the parameters, and FREE_BYTES for each connection; FITTED_MAX a turn.
+Bounds: `memory_bytes` of the parameters, or what was allowed since, and FREE_BYTES for each connection;
+FITTED_MAX a turn.
 """
 
 from collections.abc import Callable, Collection
@@ -49,10 +50,17 @@ class MemoryAccount:
         self._with_files = with_files
         self._clock = clock
 
+    def allow(self, budget_bytes: int) -> None:
+        """Have another bound from now on; what is held stays."""
+        self._budget_bytes = budget_bytes
+        self._pressure_bytes = pressure_bytes(budget_bytes)
+        self._look()
+
     def statistics(self) -> dict[str, int]:
         """What is held by those that hold much, how short memory is, and how often it became so."""
         return {
             "buffered_bytes": self._held_bytes,
+            "buffered_bytes_max": self._budget_bytes,
             "memory_pressure": self.level,
             "memory_pressed_total": self._pressed_total,
         }

@@ -131,3 +131,19 @@ def test_new_client__while_memory_is_full__is_served() -> None:
     user = crowded.client.spawn(asks())
     crowded.network.run(user, for_us=SECOND_US)
     assert user.inbox == b"!"
+
+
+def test_allowed_less__while_it_is_calm__those_that_hold_much_are_kept_small() -> None:
+    crowded = Crowded()
+    crowded.server.loop.allow_memory(64 << 20)
+
+    async def never_reads(_stream: TcpStream) -> bytes:
+        await crowded.go.wait()
+        return b""
+
+    crowded.begin(never_reads, sends)
+    crowded.watch(for_us=2 * SECOND_US)
+    assert (crowded.count("memory_pressure"), crowded.count("buffered_bytes_max")) == (0, 64 << 20)
+    assert crowded.count("buffered_bytes") > BUDGET
+    crowded.server.loop.allow_memory(BUDGET)
+    assert crowded.count("memory_pressure") == 2
