@@ -1,18 +1,19 @@
 """Rows of checkpoints in a memory that outlives its writer: each is found as it was last written whole.
 
-    memory = how many rows were ever used | row | row ...        row = slot | slot
-    slot   = head: sequence, lengths | note | checksum | stem | octets
+    memory = how many rows were ever used | heads | contents        of each row two, and so two slots
+    head   = sequence, lengths | note | checksum                     content = stem | octets
 
 A write goes into the slot that is not the current one, and its head, at last, makes it current: so a
 writer that is killed in the midst of it leaves the one before. The checksum is of head, note and stem; it
 shows a head that is written in part. Of two slots whose checksum holds that of the higher sequence counts;
 sequence 0 is no checkpoint. The stem of a checkpoint changes seldom: its checksum is computed once, and it is
-not written again where it stands.
+not written again where it stands. Nor are octets that stand in that slot already, as those of an answer that
+many are given. Then a head is all that is written, of one line of the processor's cache.
 
 Owns the layout. It knows nothing of what a checkpoint says. Whatever stands in a memory is believed to be
 octets and no more.
 
-Bounds: SLOT_BYTES a checkpoint, as many rows as the memory has room for.
+Bounds: NOTE_BYTES_MAX and CONTENT_BYTES_MAX a checkpoint, as many rows as the memory has room for.
 """
 
 import struct
@@ -24,11 +25,13 @@ HEAD: Final = struct.Struct("=QHHI")
 """Of a slot."""
 HEAD_BYTES: Final = HEAD.size
 _SUM: Final = struct.Struct("=I")
-SLOT_BYTES: Final = 1 << 15
-ROW_BYTES: Final = 2 * SLOT_BYTES
-PREFACE_BYTES: Final = 4096
-"""What stands before the first row: a page, so that rows begin with one."""
-CONTENT_BYTES_MAX: Final = SLOT_BYTES - HEAD_BYTES - _SUM.size
+HEAD_ROOM_BYTES: Final = 64
+NOTE_BYTES_MAX: Final = HEAD_ROOM_BYTES - HEAD_BYTES - _SUM.size
+CONTENT_BYTES_MAX: Final = 1 << 15
+SLOTS: Final = 2
+"""Of a row."""
+PAGE_BYTES: Final = 4096
+"""What stands before the heads, and a part of which the heads do not share with a content."""
 EMPTY: Final = bytes(8)
 """The sequence of a slot without a checkpoint."""
 
@@ -59,9 +62,28 @@ def stem_of(octets: bytes) -> Stem:
     return Stem(octets, crc32(octets))
 
 
+def _contents_at(rows: int) -> int:
+    """Where the first content stands."""
+    pages = -(-rows * SLOTS * HEAD_ROOM_BYTES // PAGE_BYTES)
+    return (1 + pages) * PAGE_BYTES
+
+
 def memory_bytes(rows: int) -> int:
     """How large a memory of so many rows is."""
-    return PREFACE_BYTES + rows * ROW_BYTES
+    return _contents_at(rows) + rows * SLOTS * CONTENT_BYTES_MAX
+
+
+def rows_of(size_bytes: int) -> int:
+    """How many rows a memory of that size has."""
+    return max(size_bytes - PAGE_BYTES, 0) // (SLOTS * (HEAD_ROOM_BYTES + CONTENT_BYTES_MAX))
+
+
+def slots_of(row: int, rows: int) -> tuple[tuple[int, int], ...]:
+    """Where head and content of each slot of a row stand."""
+    return tuple(
+        (PAGE_BYTES + number * HEAD_ROOM_BYTES, _contents_at(rows) + number * CONTENT_BYTES_MAX)
+        for number in range(row * SLOTS, (row + 1) * SLOTS)
+    )
 
 
 def head_of(sequence: int, note: bytes, stem: Stem, octets: bytes) -> bytes:
@@ -70,92 +92,120 @@ def head_of(sequence: int, note: bytes, stem: Stem, octets: bytes) -> bytes:
     return head + _SUM.pack(crc32(head, stem.checksum))
 
 
-def read(slot: bytes | memoryview) -> Checkpoint | None:
+def read(head: bytes | memoryview, content: bytes | memoryview) -> Checkpoint | None:
     """What stands in a slot; None where nothing whole does."""
-    sequence, note_bytes, stem_bytes, octets_bytes = HEAD.unpack_from(slot)
-    note_end = HEAD_BYTES + note_bytes
-    stem_at = note_end + _SUM.size
-    octets_at = stem_at + stem_bytes
-    end = octets_at + octets_bytes
-    if not sequence or end > len(slot):
+    sequence, note_bytes, stem_bytes, octets_bytes = HEAD.unpack_from(head)
+    note_end, end = HEAD_BYTES + note_bytes, stem_bytes + octets_bytes
+    if not sequence or note_bytes > NOTE_BYTES_MAX or end > len(content):
         return None
-    note, stem = bytes(slot[HEAD_BYTES:note_end]), bytes(slot[stem_at:octets_at])
-    octets = bytes(slot[octets_at:end])
-    if head_of(sequence, note, stem_of(stem), octets) != slot[:stem_at]:
+    note, stem = bytes(head[HEAD_BYTES:note_end]), bytes(content[:stem_bytes])
+    octets = bytes(content[stem_bytes:end])
+    if head_of(sequence, note, stem_of(stem), octets) != head[: note_end + _SUM.size]:
         return None
     return Checkpoint(sequence, note, stem, octets)
 
 
-def current(row: memoryview) -> Checkpoint | None:
-    """What a row says: the later of what stands whole in its slots."""
-    slots = (read(row[:SLOT_BYTES]), read(row[SLOT_BYTES:ROW_BYTES]))
-    return max((slot for slot in slots if slot is not None), default=None, key=lambda slot: slot.sequence)
-
-
 def rows_in(memory: memoryview) -> Iterator[Checkpoint]:
-    """The checkpoints that a writer has left."""
-    there = (len(memory) - PREFACE_BYTES) // ROW_BYTES
-    for number in range(min(_USED.unpack_from(memory)[0], there)):
-        begin = PREFACE_BYTES + number * ROW_BYTES
-        found = current(memory[begin : begin + ROW_BYTES])
-        if found is not None:
-            yield found
+    """The checkpoints that a writer has left: of each row the later of what stands whole in its slots."""
+    rows = rows_of(len(memory))
+    for row in range(min(_USED.unpack_from(memory)[0], rows)):
+        found = [
+            read(memory[head : head + HEAD_ROOM_BYTES], memory[content : content + CONTENT_BYTES_MAX])
+            for head, content in slots_of(row, rows)
+        ]
+        whole = [checkpoint for checkpoint in found if checkpoint is not None]
+        if whole:
+            yield max(whole, key=lambda checkpoint: checkpoint.sequence)
+
+
+NOTHING_KEPT: Final = 0
+STEM_KEPT: Final = 1
+ALL_KEPT: Final = 2
+"""What of a checkpoint stands in its slot already: neither stem nor octets, the stem, or both."""
 
 
 def write_slot(
     memory: memoryview,
-    begin: int,
+    head_at: int,
+    content_at: int,
     sequence: int,
     note: bytes,
     stem: bytes,
     checksum: int,
-    is_there: bool,
+    kept: int,
     octets: bytes,
 ) -> None:
-    """Write a checkpoint into a slot, which begins at `begin`: as `ffi/src/slot.c` does it. `is_there` says
-    that its stem stands there already. The head is written at last."""
-    head = head_of(sequence, note, Stem(stem, checksum), octets)
-    at = begin + len(head)
-    if not is_there:
-        memory[at : at + len(stem)] = stem
-    if octets:
-        at += len(stem)
+    """Write a checkpoint into a slot, whose parts stand there: as `ffi/src/slot.c` does it. The head is
+    written at last."""
+    if kept == NOTHING_KEPT:
+        memory[content_at : content_at + len(stem)] = stem
+    if octets and kept != ALL_KEPT:
+        at = content_at + len(stem)
         memory[at : at + len(octets)] = octets
-    memory[begin : begin + len(head)] = head
+    head = head_of(sequence, note, Stem(stem, checksum), octets)
+    memory[head_at : head_at + len(head)] = head
 
 
-WriteSlot = Callable[[Any, int, int, bytes, bytes, int, bool, bytes], None]
+WriteSlot = Callable[[Any, int, int, int, bytes, bytes, int, int, bytes], None]
+
+
+class RowSlot:
+    """One of the two of a row, and what stands in its content."""
+
+    __slots__ = ("content_at", "head_at", "octets", "stem")
+
+    def __init__(self, head_at: int, content_at: int) -> None:
+        # Not ints: native code would make an object of each, for each write.
+        self.head_at: Any = head_at
+        self.content_at: Any = content_at
+        self.stem = NO_STEM
+        self.octets = b""
 
 
 class CheckpointRow:
     """A row that is somebody's, and its one writer."""
 
-    __slots__ = ("_begin", "_even", "_memory", "_odd", "_sequence", "_write_slot")
+    __slots__ = ("_current", "_memory", "_other", "_sequence", "_write_slot")
 
-    def __init__(self, memory: memoryview, begin: int, write: WriteSlot) -> None:
+    def __init__(self, memory: memoryview, slots: tuple[tuple[int, int], ...], write: WriteSlot) -> None:
         self._memory = memory
-        self._begin = begin
         self._write_slot = write
         self._sequence = 0
-        self._even = self._odd = NO_STEM
-        """The stems that stand in its slots."""
+        self._current, self._other = (RowSlot(*places) for places in slots)
+        """The other is written next."""
 
     def write(self, note: bytes, stem: Stem, octets: bytes) -> None:
-        """Have it say this from now on. That must find room: CONTENT_BYTES_MAX. Notes are of one length."""
+        """Have it say this from now on. That must find room: NOTE_BYTES_MAX, CONTENT_BYTES_MAX."""
+        slot = self._other
+        kept = NOTHING_KEPT
+        if slot.stem is stem:
+            kept = ALL_KEPT if slot.octets is octets else STEM_KEPT
         self._sequence = sequence = self._sequence + 1
-        if sequence & 1:
-            begin, is_there, self._odd = self._begin + SLOT_BYTES, self._odd is stem, stem
-        else:
-            begin, is_there, self._even = self._begin, self._even is stem, stem
-        self._write_slot(self._memory, begin, sequence, note, stem[0], stem[1], is_there, octets)
+        summed, checksum = stem
+        self._write_slot(
+            self._memory,
+            slot.head_at,
+            slot.content_at,
+            sequence,
+            note,
+            summed,
+            checksum,
+            kept,
+            octets,
+        )
+        slot.stem, slot.octets = stem, octets
+        self._current, self._other = slot, self._current
+
+    def let_go(self) -> None:
+        """Keep nothing of the octets alive that were written."""
+        self._current.octets = self._other.octets = b""
 
     def clear(self) -> None:
         """Have it say nothing any more. What it said before its last word goes first, so that this is never
         what it says."""
-        last = self._sequence & 1
-        for slot in (1 - last, last):
-            at = self._begin + slot * SLOT_BYTES
-            self._memory[at : at + len(EMPTY)] = EMPTY
+        self.let_go()
+        for slot in (self._other, self._current):
+            self._memory[slot.head_at : slot.head_at + len(EMPTY)] = EMPTY
 
 
 class CheckpointRows:
@@ -164,7 +214,7 @@ class CheckpointRows:
     def __init__(self, memory: memoryview, write: WriteSlot = write_slot) -> None:
         self._memory = memory
         self._write_slot = write
-        self._left = (len(memory) - PREFACE_BYTES) // ROW_BYTES
+        self._rows = rows_of(len(memory))
         self._used = 0
         self._free: list[CheckpointRow] = []
 
@@ -177,12 +227,12 @@ class CheckpointRows:
         """A row that is nobody's; None where there is none."""
         if self._free:
             return self._free.pop()
-        if not self._left:
+        if self._used == self._rows:
             return None
-        begin = PREFACE_BYTES + self._used * ROW_BYTES
-        self._left, self._used = self._left - 1, self._used + 1
+        slots = slots_of(self._used, self._rows)
+        self._used += 1
         _USED.pack_into(self._memory, 0, self._used)
-        return CheckpointRow(self._memory, begin, self._write_slot)
+        return CheckpointRow(self._memory, slots, self._write_slot)
 
     def give_back(self, row: CheckpointRow) -> None:
         """Have a row say nothing any more, and be nobody's."""

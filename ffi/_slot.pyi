@@ -4,12 +4,13 @@ from typing import Any
 
 def write_slot(
     memory: Any,
-    begin: int,
+    head_at: int,
+    content_at: int,
     sequence: int,
     note: bytes,
     stem: bytes,
     checksum: int,
-    is_there: bool,
+    kept: int,
     octets: bytes,
     /,
 ) -> None: ...

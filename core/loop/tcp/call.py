@@ -55,6 +55,7 @@ class Connection:
         "armed_us",
         "failure",
         "flow",
+        "idle",
         "is_closed",
         "listener",
         "on_soft_error",
@@ -93,6 +94,8 @@ class Connection:
         self.recv_bytes_max = 0
         """What the blocked RECEIVE would take; 0 when none is blocked."""
         self.recv_deadline_us = NEVER_US
+        self.idle: Idle | None = None
+        """How the RECEIVE that blocked last has said that its thread can be dismissed."""
         self.send_thread: Thread[Any] | None = None
         self.send_rest: Rest | None = None
         """What the blocked SEND still has to put into the send buffer."""

@@ -18,7 +18,7 @@ Owns the rows of this loop, and which connection has which.
 Bounds: as many as there are rows; CONTENT_BYTES_MAX of `core.checkpoint_rows` each.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from typing import Final
 
 import msgspec
@@ -145,9 +145,10 @@ class Checkpoints:
         moving: Moving,
         parked: Container[Flow],
     ) -> None:
-        self.steps: list[tuple[Connection, Actions]] = []
-        """What was stepped since the last batch, with what is to be performed; others append to it. Bounds:
-        the steps of a turn."""
+        self.stepped: list[Connection] = []
+        """What was stepped since the last batch; others append to it. Bounds: the steps of a turn."""
+        self.performed: list[Actions] = []
+        """What each of these steps asked for. A list of its own: a pair for each step would cost more."""
         self._rows = rows
         self._moving = moving
         self._parked = parked
@@ -167,26 +168,26 @@ class Checkpoints:
 
     def before_sending(self) -> None:
         """Have the rows account for all that the batch says. The hot path: what has come to rest."""
-        steps, entries, others = self.steps, self._entries, self._others
+        entries, others = self._entries, self._others
         self._turn = turn = self._turn + 1
-        for step in steps:
-            connection = step[0]
+        for index, connection in enumerate(self.stepped):
             entry = entries.get(connection.flow)
-            if entry is not None and entry.turn == turn:
-                continue
-            tcb = connection.tcb
-            if (
-                entry is not None
-                and connection.recv_thread is not None
-                and tcb is not None
-                and entry.said.rcv_nxt != tcb.rcv_nxt
-                and self._moving.is_resting(connection)
-                and self._write(entry, connection.flow, tcb, RESTING, connection.recv_deadline_us)
-            ):
-                entry.turn = turn
-            else:
-                others.append(step)
-        steps.clear()
+            if entry is not None:
+                if entry.turn == turn:
+                    continue
+                tcb = connection.tcb
+                if (
+                    tcb is not None
+                    and connection.recv_thread is not None
+                    and entry.said.rcv_nxt != tcb.rcv_nxt
+                    and self._moving.is_resting(connection)
+                    and self._write(entry, connection.flow, tcb, RESTING, connection.recv_deadline_us)
+                ):
+                    entry.turn = turn
+                    continue
+            others.append((connection, self.performed[index]))
+        self.stepped.clear()
+        self.performed.clear()
         if others:
             for connection, actions in _together(others).items():
                 self._see(connection, actions)
@@ -195,11 +196,11 @@ class Checkpoints:
     def before_sending_early(self) -> None:
         """The same for a batch that is sent in the midst of a turn: the last step may not be performed yet,
         so nothing new is said of its connection before the turn is over."""
-        if not self.steps:
+        if not self.stepped:
             return
-        stepped = _together(self.steps)
-        self.steps[:] = self.steps[-1:]
-        unfinished = self.steps[0][0]
+        stepped = _together(zip(self.stepped, self.performed, strict=True))
+        del self.stepped[:-1], self.performed[:-1]
+        unfinished = self.stepped[0]
         for connection, actions in stepped.items():
             if connection is not unfinished:
                 self._see(connection, actions)
@@ -216,6 +217,7 @@ class Checkpoints:
             if entry.said.snd_buf and not tcb.snd_buf:
                 # An idle connection keeps nothing of the last answer alive.
                 entry.said = replace(entry.said, snd_buf=())
+                entry.row.let_go()
         else:
             is_said = self._is_taken_in(connection, tcb) or self._is_asked(entry, flow, tcb, actions)
             if not is_said:
@@ -340,7 +342,7 @@ class Checkpoints:
             self.forget(flow)
 
 
-def _together(steps: list[tuple[Connection, Actions]]) -> dict[Connection, Actions]:
+def _together(steps: Iterable[tuple[Connection, Actions]]) -> dict[Connection, Actions]:
     """The actions of each connection's steps."""
     found: dict[Connection, Actions] = {}
     for connection, actions in steps:

@@ -92,7 +92,8 @@ class Connections:
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
         self.door = Door()
         self.deadlines = TcpDeadlines()
-        self._steps: list[tuple[Connection, Actions]] | None = None
+        self._stepped: list[Connection] | None = None
+        self._performed: list[Actions] = []
         """Where each step is noted for checkpoints; None where there are none."""
         self._before_sending: Callable[[], None] = nothing
         self._unarmed: list[Connection] = []
@@ -139,13 +140,14 @@ class Connections:
 
     def note_steps(
         self,
-        steps: list[tuple[Connection, Actions]] | None,
+        stepped: list[Connection],
+        performed: list[Actions],
         before_sending: Callable[[], None],
         before_sending_early: Callable[[], None],
     ) -> None:
-        """Note every step from now on, and have one of these called before what it says is sent: at the end
-        of a turn, or early."""
-        self._steps = steps
+        """Note every step from now on, whose and what it asked for, in two lists; and have one of these
+        called before what they say is sent: at the end of a turn, or early."""
+        self._stepped, self._performed = stepped, performed
         self._before_sending = before_sending
         self.sink.call_before_sending(before_sending_early)
 
@@ -161,7 +163,7 @@ class Connections:
             due_us = min(due_us, self._interruption.go_on())
         if self.demux.time_wait_deadline_us() <= now_us:
             self.demux.expire_time_wait(now_us, DEADLINES_MAX)
-        if self._steps:
+        if self._stepped:
             self._before_sending()
         self._packets_out_total += self.sink.flush()
         too_long = self.sink.take_too_long()
@@ -311,16 +313,18 @@ class Connections:
 
     def note(self, connection: Connection, actions: Actions) -> None:
         """Somebody else has performed these."""
-        if self._steps is not None:
-            self._steps.append((connection, actions))
+        if self._stepped is not None:
+            self._stepped.append(connection)
+            self._performed.append(actions)
 
     def perform(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
         """Do what a step of `connection` asked for; `tcb` is the connection after it."""
         if type(tcb) is not Tcb:
             return self._perform_last(connection, tcb, actions)
         connection.tcb = tcb
-        if self._steps is not None:
-            self._steps.append((connection, actions))
+        if self._stepped is not None:
+            self._stepped.append(connection)
+            self._performed.append(actions)
         for action in actions:
             if type(action) is Segment:
                 self.emit(connection.flow, action)
@@ -341,8 +345,9 @@ class Connections:
     def _perform_last(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
         """The last actions of a connection; those who still wait for it are answered."""
         connection.tcb = None
-        if self._steps is not None:
-            self._steps.append((connection, actions))
+        if self._stepped is not None:
+            self._stepped.append(connection)
+            self._performed.append(actions)
         self.demux.remove(connection.flow)
         if connection in self.fast_opens.early:
             self.fast_opens.failed(connection)

@@ -195,7 +195,8 @@ class TcpLoop:
         it does not account for (`core.loop.tcp.checkpoints`)."""
         checkpoints = Checkpoints(CheckpointRows(memory, write), self.moving, self._demux.parked)
         early = checkpoints.before_sending_early
-        self._connections.note_steps(checkpoints.steps, checkpoints.before_sending, early)
+        noted = checkpoints.stepped, checkpoints.performed
+        self._connections.note_steps(*noted, checkpoints.before_sending, early)
         self._checkpoints = self.moving.checkpoints = checkpoints
 
     def restore(

@@ -43,7 +43,6 @@ from gossamer.core.loop.tcp.call import (
     Connection,
     Dismissed,
     Listener,
-    TcpRecvIdle,
     announced_by,
     maker_of,
 )
@@ -60,7 +59,6 @@ from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import pack
 from gossamer.core.tcp.tcb import Tcb, TimeWait
-from gossamer.core.threads.introspection import blocked_in
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.proxy_protocol import NOBODY
 from gossamer.core.wire.text import Extent
@@ -310,8 +308,7 @@ class Moving(Side):
             return False
         if thread.joiners is not None or thread.scope is not None or thread.context is not None:
             return False
-        call = blocked_in(thread)
-        return type(call) is TcpRecvIdle and call.idle is not None and call.idle is self.idle
+        return self._is_ours(connection.idle)
 
     def _let_go(self, connection: Connection) -> None:
         self._receiving.dismiss(connection)

@@ -18,7 +18,7 @@ from typing import Final
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining
 from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, Idle, draining, said_of
-from gossamer.core.loop.tcp.call import Asleep, Connection, Dismissed, Parked, TcpRecvIdle, maker_of
+from gossamer.core.loop.tcp.call import Asleep, Connection, Dismissed, Parked, maker_of
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.side import Side
@@ -29,7 +29,6 @@ from gossamer.core.tcp.parked import pack, records, unpack
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.threads.deadlines import DeadlineHeap
-from gossamer.core.threads.introspection import blocked_in
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.segment import Segment
@@ -105,10 +104,9 @@ class Parking(Side):
     def _record(self, connection: Connection, tcb: Tcb, numbers: bytes) -> Parked:
         """What is kept, and by whom it is waited for."""
         assert connection.recv_thread is not None
-        call = blocked_in(connection.recv_thread)
         until_us = self._ticked(connection.recv_deadline_us)
         kept = (numbers, records(tcb), tcb.agreed.parameters, until_us)
-        idle = call.idle if type(call) is TcpRecvIdle else None
+        idle = connection.idle
         is_named = connection.on_soft_error is not None or connection.on_urgent is not None
         if idle is None or is_named or not connection.recv_thread.is_alone:
             return Asleep(*kept, connection)

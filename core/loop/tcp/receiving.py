@@ -1,7 +1,7 @@
 """The receiving side: RECEIVE, answered at once, or blocked until octets, an end or a timeout come.
 
-Owns `recv_thread`, `recv_bytes_max`, `recv_deadline_us` and `remains` of a connection's record. A cancelled
-recv has taken nothing.
+Owns `recv_thread`, `recv_bytes_max`, `recv_deadline_us`, `idle` and `remains` of a connection's record. A
+cancelled recv has taken nothing.
 """
 
 from typing import Any
@@ -52,6 +52,7 @@ class TcpReceiveSide(Side):
                 return data
         connection.recv_thread = thread
         connection.recv_bytes_max = bytes_max
+        connection.idle = call.idle if type(call) is TcpRecvIdle else None
         if timeout_us < NEVER_US:
             connection.recv_deadline_us = deadline_us = self._scheduler.now_us() + timeout_us
             if deadline_us < connection.armed_us:
