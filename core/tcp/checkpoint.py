@@ -23,6 +23,7 @@ from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.buffer import has_extent, octets_at
 from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
+from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.silly_window import CLOSED_BY_US
@@ -30,14 +31,18 @@ from gossamer.core.tcp.tcb import Run, State, Tcb
 
 replace = msgspec.structs.replace
 
-NUMBERS: Final = struct.Struct("=Q8I")
+STATES: Final = frozenset(int(state) for state in State)
+NUMBERS: Final = struct.Struct("=Q8I2B")
 """What nearly every segment changes."""
 
 
 def can_be_written(tcb: Tcb) -> bool:
-    """Whether a connection can go on from a checkpoint: it is synchronized, and has all its octets itself."""
-    if tcb.state <= State.SYN_RECEIVED or tcb.fast_open is not None:
+    """Whether a connection can go on from a checkpoint: it is synchronized, or a listener's and half open,
+    and has all its octets itself."""
+    if tcb.fast_open is not None or tcb.state is State.SYN_SENT:
         return False
+    if tcb.state is State.SYN_RECEIVED:
+        return tcb.agreed.passive
     return not has_extent(tcb.snd_buf)
 
 
@@ -45,7 +50,6 @@ def is_stem_of(before: Tcb, tcb: Tcb) -> bool:
     """Whether the stem that was made of `before` is one of this connection too."""
     return (
         before.agreed is tcb.agreed
-        and before.state is tcb.state
         and before.ecn is tcb.ecn
         and before.path is tcb.path
         and before.user_timeout is tcb.user_timeout
@@ -82,8 +86,8 @@ def stem_octets(tcb: Tcb) -> bytes:
     )
 
 
-def numbers(tcb: Tcb, until_us: int) -> bytes:
-    """What nearly every segment changes, and until when its user waits."""
+def numbers(tcb: Tcb, until_us: int, standing: int) -> bytes:
+    """What nearly every segment changes, until when its user waits, and one octet of the doer's own."""
     return NUMBERS.pack(
         until_us,
         tcb.rcv_buf_bytes,
@@ -94,7 +98,16 @@ def numbers(tcb: Tcb, until_us: int) -> bytes:
         tcb.last_ack_sent,
         tcb.snd_wnd,
         tcb.rcv_wnd,
+        tcb.state,
+        standing,
     )
+
+
+def standing_in(note: bytes) -> int:
+    """The octet of the doer's own. Raises: UndecodableConnection."""
+    if len(note) != NUMBERS.size:
+        raise UndecodableConnection("a checkpoint that is cut short")
+    return note[-1]
 
 
 def unsettled(tcb: Tcb) -> bytes | None:
@@ -119,12 +132,15 @@ def read(note: bytes, stem: bytes, octets: bytes) -> tuple[Tcb, int]:
     if not isinstance(tcb, Tcb) or len(note) != NUMBERS.size:
         raise UndecodableConnection("a checkpoint of no connection, or cut short")
     until_us, received, rcv_nxt, snd_una, snd_nxt, ts_recent, *more = NUMBERS.unpack(note)
-    last_ack_sent, snd_wnd, rcv_wnd = more
+    last_ack_sent, snd_wnd, rcv_wnd, state, _ = more
+    if state not in STATES:
+        raise UndecodableConnection(f"a checkpoint of a connection in state {state}")
     to_receive, to_send = octets[:received], octets[received:]
     if len(to_receive) < received:
         raise UndecodableConnection("a checkpoint that is cut short")
     tcb = replace(
         tcb,
+        state=State(state),
         rcv_nxt=rcv_nxt,
         snd_una=snd_una,
         snd_nxt=snd_nxt,
@@ -143,10 +159,12 @@ def read(note: bytes, stem: bytes, octets: bytes) -> tuple[Tcb, int]:
 
 
 def end(tcb: Tcb) -> Seq:
-    """Behind all that its user has handed over, a FIN included."""
+    """Behind all that its user has handed over, a SYN and a FIN included."""
     state = tcb.state
-    has_fin = state is not State.ESTABLISHED and state in CLOSED_BY_US
-    return Seq(tcb.snd_una + tcb.snd_buf_bytes + has_fin & MASK)
+    if state is State.ESTABLISHED:
+        return Seq(tcb.snd_una + tcb.snd_buf_bytes & MASK)
+    has_syn = state is State.SYN_RECEIVED and tcb.snd_una == tcb.agreed.iss
+    return Seq(tcb.snd_una + tcb.snd_buf_bytes + has_syn + (state in CLOSED_BY_US) & MASK)
 
 
 def reach(tcb: Tcb) -> Seq:
@@ -178,6 +196,7 @@ def restored(tcb: Tcb, now_us: int) -> Tcb:
         ack_at_us=now_us if tcb.last_ack_sent != tcb.rcv_nxt else NEVER_US,
         rtx_at_us=NEVER_US,
         pace_at_us=NEVER_US,
+        slow_at_us=_slow_at_us(tcb, now_us),
         busy_us=0,
         backoff=0,
         transmissions=(),
@@ -189,9 +208,19 @@ def restored(tcb: Tcb, now_us: int) -> Tcb:
         send_limits=None,
         record_ends=(),
     )
+    if tcb.state is State.SYN_RECEIVED:
+        # The SYN-ACK may not have left.
+        return replace(tcb, rtx_at_us=now_us, ack_at_us=NEVER_US)
     if snd_nxt == tcb.snd_una:
         return tcb if not tcb.snd_buf_bytes else replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     runs = (Run(snd_nxt, now_us, retransmitted=True),)
     tcb = flight_marked_lost(replace(tcb, transmissions=runs))
     # The ACK that is due has all be sent that may be.
     return replace(tcb, rtx_at_us=now_us + backed_off_us(tcb), ack_at_us=now_us)
+
+
+def _slow_at_us(tcb: Tcb, now_us: int) -> int:
+    """When a connection that stays idle from now on is looked at: its peer may never end it."""
+    if tcb.state is State.FIN_WAIT_2 and tcb.receive_closed:
+        return now_us + tcb.agreed.parameters.fin_wait_2_us
+    return NEVER_US if tcb.state is State.SYN_RECEIVED else idle_deadline_us(tcb, now_us)

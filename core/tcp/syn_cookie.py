@@ -10,7 +10,7 @@ What a half-open connection would remember goes through the peer and comes back:
 Somebody who does not see the SYN-ACK must guess all 29 bits of the hash. The 12 say whether a segment is from
 a peer that does, the 17 whether it is the first octet after the SYN that comes. Owns that form, and how long
 it holds. The doer knows who keeps the secrets, when cookies are sent, and what bounds the connections that
-they open; the secrets and the time come from outside (law 1).
+they open; the key of the secrets and the time come from outside (law 1).
 
 Differs: RFC 9293 3.4.1 (MUST-8) wants an ISS from a clock. A cookie is random to all but us, and only the
 peer's sequence numbers distinguish its connection from earlier ones of the same flow.
@@ -53,6 +53,8 @@ ECN_BIT: Final = 0x20
 OPTIONS_MASK: Final = SCALE_MASK | SACK_BIT | ECN_BIT
 
 HASHED: Final = Struct("!BB")
+PURPOSE: Final = b"cookies"
+"""Of what is made of a key that has others."""
 
 
 class CookieSecrets(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +64,12 @@ class CookieSecrets(msgspec.Struct, frozen=True, gc=False):
     period: int = 0
     current: bytes | None = None
     previous: bytes | None = None
+
+
+def secret_of(period: int, key: bytes) -> bytes:
+    """The secret of a period: the same for all who have that key, so that whoever takes over from a process
+    that was killed knows its cookies."""
+    return blake2s(period.to_bytes(8, "big"), key=key, person=PURPOSE).digest()
 
 
 def rolled(secrets: CookieSecrets, now_us: int) -> CookieSecrets:

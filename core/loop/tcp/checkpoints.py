@@ -18,7 +18,7 @@ Owns the rows of this loop, and which connection has which.
 Bounds: as many as there are rows; CONTENT_BYTES_MAX of `core.checkpoint_rows` each.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sized
 from typing import Final
 
 import msgspec
@@ -47,6 +47,7 @@ from gossamer.core.tcp.checkpoint import (
     numbers,
     reach,
     read,
+    standing_in,
     stem_octets,
     unsettled,
 )
@@ -55,22 +56,23 @@ from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.flow import FLOW_BYTES, Flow
 from gossamer.core.wire.segment import Segment
 
-ABOUT_BYTES: Final = FLOW_BYTES + 2
-"""What stands before the stem of the connection: its flow, where it stood, and whether it was restored and
-has not gone on since."""
 STEM_BYTES_MAX: Final = 4096
 """More than any has."""
 OCTETS_MAX: Final = CONTENT_BYTES_MAX - STEM_BYTES_MAX
+HALF_OPEN_MAX: Final = 256
+"""While more are half open none is written: in a flood of SYNs hardly any is anybody's."""
 ESTABLISHED: Final = State.ESTABLISHED
 RESTING: Final = Standing.RESTING
-KEPT: Final = frozenset({Standing.RESTING, Standing.ACCEPTABLE, Standing.CLOSED})
+KEPT: Final = frozenset({Standing.HALF_OPEN, Standing.RESTING, Standing.ACCEPTABLE, Standing.CLOSED})
 """Where a connection stands of which numbers and octets say all."""
-UNASKED: Final = frozenset({Standing.RESTING, Standing.ACCEPTABLE})
+UNASKED: Final = frozenset({Standing.HALF_OPEN, Standing.RESTING, Standing.ACCEPTABLE})
 """Where one stands that may be asked something."""
-KEPT_WHOLE: Final = KEPT | {Standing.BUSY}
+KEPT_WHOLE: Final = frozenset({Standing.RESTING, Standing.ACCEPTABLE, Standing.CLOSED, Standing.BUSY})
 """Where one may stand that is written as it would move."""
 WHOLE: Final = 0x80
-"""Said so in its stem."""
+"""Beside where it stands: it is written so."""
+RESTORED: Final = 0x40
+"""The same: it was restored, and has not gone on since."""
 
 
 # No record of its own: in the native build msgspec would know nothing of one from here.
@@ -91,7 +93,8 @@ class Entry:
         self.said = said
         """The connection as it was written, with what it was asked in its receive buffer."""
         self.stem = NO_STEM
-        self.place = Standing.HALF_OPEN
+        self.place: Standing | None = None
+        """None before anything was written."""
         self.is_restored = False
         """Whether it was a killed process's, and has not gone on since."""
         self.turn = 0
@@ -144,6 +147,7 @@ class Checkpoints:
         rows: CheckpointRows,
         moving: Moving,
         parked: Container[Flow],
+        half_open: Sized,
     ) -> None:
         self.stepped: list[Connection] = []
         """What was stepped since the last batch; others append to it. Bounds: the steps of a turn."""
@@ -152,6 +156,7 @@ class Checkpoints:
         self._rows = rows
         self._moving = moving
         self._parked = parked
+        self._half_open = half_open
         self._entries: dict[Flow, Entry] = {}
         self._others: list[tuple[Connection, Actions]] = []
         self._turn = 0
@@ -226,11 +231,16 @@ class Checkpoints:
     def _is_taken_in(self, connection: Connection, tcb: Tcb) -> bool:
         """Whether a row says where a connection stands."""
         place = self._moving.place_of(connection)
-        if place in KEPT and can_be_written(tcb):
-            assert place is not None
+        if place is not None and self._is_kept(place, tcb):
             return self._take_in(connection.flow, tcb, place, connection.recv_deadline_us)
         moved = self._moving.save_open(connection) if place in KEPT_WHOLE else None
         return moved is not None and self._take_in_whole(moved, tcb)
+
+    def _is_kept(self, place: Standing, tcb: Tcb) -> bool:
+        """Whether numbers and octets say all of a connection that stands there."""
+        if place is Standing.HALF_OPEN and len(self._half_open) > HALF_OPEN_MAX:
+            return False
+        return place in KEPT and can_be_written(tcb)
 
     def _is_asked(self, entry: Entry | None, flow: Flow, tcb: Tcb, actions: Actions) -> bool:
         """Whether a connection that rested, or is new, was just asked something of which nothing is answered
@@ -239,7 +249,8 @@ class Checkpoints:
             return False
         if not tcb.agreed.passive if entry is None else entry.place not in UNASKED:
             return False
-        said = _just_established(tcb) if entry is None else entry.said
+        is_new = entry is None or entry.place is Standing.HALF_OPEN
+        said = _just_established(tcb) if entry is None or is_new else entry.said
         count = (tcb.rcv_nxt - said.rcv_nxt) & MASK
         heard = b"".join([action.data for action in actions if isinstance(action, Deliver)])
         if tcb.rcv_buf_bytes:
@@ -262,7 +273,7 @@ class Checkpoints:
 
     def take_in_moved(self, moved: MovedConnection, tcb: Tcb, *, is_restored: bool = False) -> None:
         """A connection has come, and is this by now: have a row say so, where that can be said."""
-        if moved.place in KEPT and can_be_written(tcb):
+        if self._is_kept(moved.place, tcb):
             self._take_in(Flow(moved.flow), tcb, moved.place, moved.until_us, is_restored)
         elif moved.place in KEPT_WHOLE:
             self._take_in_whole(moved, tcb, is_restored)
@@ -295,16 +306,12 @@ class Checkpoints:
             return False
         if len(octets) > OCTETS_MAX:
             return self._refuse(entry, flow)
-        if (
-            entry.place is not place
-            or entry.is_restored is not is_restored
-            or not is_stem_of(entry.said, tcb)
-        ):
-            entry.stem = stem_of(flow + bytes((place, is_restored)) + stem_octets(tcb))
-            entry.place, entry.is_restored = place, is_restored
-        entry.row.write(numbers(tcb, until_us), entry.stem, octets)
+        if entry.stem is NO_STEM or not is_stem_of(entry.said, tcb):
+            entry.stem = stem_of(flow + stem_octets(tcb))
+        standing = place | RESTORED if is_restored else place
+        entry.row.write(numbers(tcb, until_us, standing), entry.stem, octets)
         self._written_total += 1
-        entry.said, entry.asked = tcb, b""
+        entry.said, entry.place, entry.is_restored, entry.asked = tcb, place, is_restored, b""
         return True
 
     def _take_in_whole(self, moved: MovedConnection, tcb: Tcb, is_restored: bool = False) -> bool:
@@ -316,17 +323,17 @@ class Checkpoints:
         octets = _encoder.encode((moved.record, moved.until_us, moved.state, moved.files))
         if len(octets) > OCTETS_MAX:
             return self._refuse(entry, flow)
-        entry.is_restored = is_restored
-        stem = stem_of(flow + bytes((moved.place | WHOLE, is_restored)))
-        entry.row.write(numbers(tcb, moved.until_us), stem, octets)
+        standing = moved.place | WHOLE | (RESTORED if is_restored else 0)
+        entry.row.write(numbers(tcb, moved.until_us, standing), stem_of(flow), octets)
         self._written_total += 1
-        entry.said, entry.place, entry.asked = tcb, Standing.BUSY, b""
+        entry.said, entry.place, entry.is_restored, entry.asked = tcb, Standing.BUSY, is_restored, b""
+        entry.stem = NO_STEM
         return True
 
     def _refuse(self, entry: Entry, flow: Flow) -> bool:
         """What there is to say is too much. What was said before may be true still."""
         self._refused_total += 1
-        if entry.place is Standing.HALF_OPEN:
+        if entry.place is None:
             self.forget(flow)
         return False
 
@@ -354,14 +361,14 @@ def _together(steps: Iterable[tuple[Connection, Actions]]) -> dict[Connection, A
 def killed_connection(checkpoint: Checkpoint) -> tuple[MovedConnection, Tcb] | None:
     """The connection of a checkpoint, but for its record, and that; None where it was restored once and has
     not gone on since. Raises: UndecodableConnection."""
-    stem = checkpoint.stem
-    if len(stem) < ABOUT_BYTES:
+    stem, place = checkpoint.stem, standing_in(checkpoint.note)
+    if len(stem) < FLOW_BYTES:
         raise UndecodableConnection("a checkpoint that is cut short")
-    flow, place, was_restored = stem[:FLOW_BYTES], stem[FLOW_BYTES], stem[FLOW_BYTES + 1]
-    if was_restored:
+    if place & RESTORED:
         return None
+    flow = stem[:FLOW_BYTES]
     if place in KEPT:
-        tcb, until_us = read(checkpoint.note, stem[ABOUT_BYTES:], checkpoint.octets)
+        tcb, until_us = read(checkpoint.note, stem[FLOW_BYTES:], checkpoint.octets)
         return MovedConnection(flow, Standing(place), b"", until_us), tcb
     if place & ~WHOLE not in KEPT_WHOLE:
         raise UndecodableConnection(f"a checkpoint of a connection that stood at {place}")

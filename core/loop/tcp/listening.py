@@ -6,14 +6,13 @@
         -> a listener's:           a valid cookie makes the connection; else a RST
 
 The bounds are `syn_backlog` and `accept_backlog`. As Linux does, a full accept queue drops SYNs, and drops
-the ACK that would end a handshake: the SYN-ACK is repeated, and the peer's next ACK may find room. Owns the
-secrets of the cookies and the policy of the queues, which are `core.loop.tcp.queues`; the rules of LISTEN are
-in `core.tcp.listen`, the form of a cookie in `core.tcp.syn_cookie`.
+the ACK that would end a handshake: the SYN-ACK is repeated, and the peer's next ACK may find room. Owns
+which secrets of cookies hold, and the policy of the queues, which are `core.loop.tcp.queues`; the rules of
+LISTEN are in `core.tcp.listen`, the form of a cookie in `core.tcp.syn_cookie`.
 
 Source: RFC 9293 3.10.7.2, RFC 4987 3.4 and 3.6.
 """
 
-from gossamer.core.entropy import Entropy
 from gossamer.core.loop.tcp.call import Connection, Listener
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.door import CookieReturns, SynArrives, begin
@@ -24,7 +23,6 @@ from gossamer.core.tcp import listen, syn_cookie
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Opening, SegmentArrives
-from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.core.tcp.syn_cookie import CookieSecrets
 from gossamer.core.tcp.tcb import Tcb, TimeWait
 from gossamer.core.wire.flow import Flow
@@ -37,15 +35,14 @@ class Listening:
     Bounds: `syn_backlog` and `accept_backlog` of each listener's parameters.
     """
 
-    def __init__(
-        self, connections: Connections, queues: Queues, openings: Openings, entropy: Entropy
-    ) -> None:
+    def __init__(self, connections: Connections, queues: Queues, openings: Openings, secret: bytes) -> None:
+        """Who has the same `secret` knows the same cookies."""
         self._connections = connections
         self._ask = connections.door.ask
         self._queues = queues
         self._demux = connections.demux
         self._openings = openings
-        self._entropy = entropy
+        self._secret = secret
         self._secrets = CookieSecrets()
         self._cookies_sent_total = 0
         self._cookies_taken_total = 0
@@ -59,6 +56,12 @@ class Listening:
         """Take cookies that another process has sent, unless some of ours are out."""
         if self._secrets.current is None:
             self._secrets = secrets
+
+    def expect_cookies(self, now_us: int) -> None:
+        """Take cookies that a process has sent which is no more, for as long as they hold."""
+        period = syn_cookie.rolled(self._secrets, now_us).period
+        both = (syn_cookie.secret_of(each, self._secret) for each in (period, max(period - 1, 0)))
+        self._secrets = CookieSecrets(period, *both)
 
     def statistics(self) -> dict[str, int]:
         """Counts since the start."""
@@ -149,7 +152,7 @@ class Listening:
         self._demux.end_time_wait(flow)
         secrets = self._secrets = syn_cookie.rolled(self._secrets, opening.now_us)
         if secrets.current is None:
-            secrets = replace(secrets, current=self._entropy(SECRET_BYTES))
+            secrets = replace(secrets, current=syn_cookie.secret_of(secrets.period, self._secret))
             self._secrets = secrets
         assert secrets.current is not None
         self._cookies_sent_total += 1

@@ -73,7 +73,8 @@ class TcpLoop:
         self._clock = clock
         self._links = links
         link_mtu = links.mtu if links is not None else no_link
-        openings = Openings(parameters, boot_secret or entropy(SECRET_BYTES), link_mtu)
+        secret = boot_secret or entropy(SECRET_BYTES)
+        openings = Openings(parameters, secret, link_mtu)
         self._fast_opens = FastOpens(parameters, fast_open_secret or entropy(SECRET_BYTES), clock)
         self._connections = connections = Connections(sink, parameters, clock, self._fast_opens)
         self._queues = queues = Queues(connections, clock)
@@ -86,7 +87,7 @@ class TcpLoop:
         self._sides = (queues, receiving, sending, connecting, closing, parking, self.moving)
         self._interruption = Interruption(parking.drain)
         connections.join(*self._sides, parking=parking, interruption=self._interruption)
-        self.listening = Listening(connections, queues, openings, entropy)
+        self.listening = Listening(connections, queues, openings, secret)
         """What listeners do, with the secrets of their cookies."""
         self.river = PacketRiver(connections, self.listening, parking, clock)
         """Takes the segments in."""
@@ -193,7 +194,8 @@ class TcpLoop:
     def keep_checkpoints(self, memory: memoryview, write: WriteSlot = write_slot) -> None:
         """Write the connections into an empty memory that outlives this process, before anything is sent that
         it does not account for (`core.loop.tcp.checkpoints`)."""
-        checkpoints = Checkpoints(CheckpointRows(memory, write), self.moving, self._demux.parked)
+        demux = self._demux
+        checkpoints = Checkpoints(CheckpointRows(memory, write), self.moving, demux.parked, demux.half_open)
         early = checkpoints.before_sending_early
         noted = checkpoints.stepped, checkpoints.performed
         self._connections.note_steps(*noted, checkpoints.before_sending, early)
@@ -208,6 +210,7 @@ class TcpLoop:
         """Have the connections of a process that was killed, of the flows that are wanted; how many came.
         `on_error` hears of each that cannot be read, or cannot go on here."""
         before = self._demux.connections_total
+        self.listening.expect_cookies(self._clock())
         for moved, tcb in left_in(memory, is_wanted, on_error):
             try:
                 self.moving.restore(moved, tcb)

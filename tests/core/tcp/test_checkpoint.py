@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gossamer.core.clock import NEVER_US
 from gossamer.core.records import fields, replace
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.sim import oracle, states
@@ -18,6 +19,7 @@ from gossamer.core.tcp.checkpoint import (
     reach,
     read,
     restored,
+    standing_in,
     stem_octets,
     unsettled,
 )
@@ -25,7 +27,7 @@ from gossamer.core.tcp.codec import UndecodableConnection
 from gossamer.core.tcp.events import SegmentArrives, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Tcb
+from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.segment import ACK, Segment
 
 OCTETS = bytes(range(256)) * 60
@@ -67,13 +69,14 @@ class Crashes:
 def written(tcb: Tcb) -> tuple[bytes, bytes, bytes]:
     octets = unsettled(tcb)
     assert octets is not None
-    return numbers(tcb, 7), stem_octets(tcb), octets
+    return numbers(tcb, 7, 9), stem_octets(tcb), octets
 
 
 def is_true(kept: Tcb, tcb: Tcb) -> bool:
     """Whether a checkpoint accounts for all that has happened since."""
     return (
         is_stem_of(kept, tcb)
+        and kept.state is tcb.state
         and kept.rcv_nxt == tcb.rcv_nxt
         and end(kept) == end(tcb)
         and (tcb.snd_nxt - kept.snd_una) & MASK <= (reach(kept) - kept.snd_una) & MASK
@@ -99,11 +102,11 @@ def test_killed_at_every_step_of_a_run__every_octet_arrives_in_its_place(
     assert crashed_total > 60
 
 
-@pytest.mark.parametrize("state", [s for s in states.IN_STATE if s > 2], ids=lambda state: state.name.lower())
+@pytest.mark.parametrize("state", [s for s in states.IN_STATE if s > 1], ids=lambda state: state.name.lower())
 def test_each_state__its_checkpoint_has_all_that_matters(state: Any) -> None:
     tcb = states.IN_STATE[state](TcpParameters())
     copy, until_us = read(*written(tcb))
-    assert until_us == 7
+    assert (until_us, standing_in(written(tcb)[0])) == (7, 9)
     for name in ("state", "agreed", "rcv_nxt", "snd_una", "snd_nxt", "snd_wnd", "rcv_wnd", "ts_recent"):
         assert getattr(copy, name) == getattr(tcb, name), name
     assert end(copy) == end(tcb)
@@ -155,19 +158,19 @@ def test_what_is_no_checkpoint__says_so(cut: str) -> None:
 
 IN_NUMBERS = {
     *("rcv_buf_bytes", "rcv_nxt", "snd_una", "snd_nxt", "ts_recent", "last_ack_sent", "snd_wnd", "rcv_wnd"),
+    "state",
 }
-COMPARED = {"agreed", "state", "ecn", "path", "user_timeout", "rcv_up", "receive_closed"}
+COMPARED = {"agreed", "ecn", "path", "user_timeout", "rcv_up", "receive_closed"}
 """Of the stem: written again when one of them is another."""
 IN_OCTETS = {"snd_buf", "snd_buf_bytes", "snd_buf_offset", "rcv_buf", "rcv_buf_offset"}
 MADE_ANEW = {
     *("snd_wl1", "max_snd_wnd", "rcv_at_us", "snd_at_us", "rtt_at_us", "rtx_at_us", "ack_at_us", "busy_us"),
     *("congestion", "recovery", "reassembly", "rtt_seq", "transmissions", "rack", "undo", "delivery"),
-    *("pace_at_us", "backoff", "soft_error", "send_limits", "record_ends"),
+    *("pace_at_us", "slow_at_us", "backoff", "soft_error", "send_limits", "record_ends"),
 }
 """From what is there, or learned again."""
 MAY_BE_OLD = {
     "round_trip",
-    "slow_at_us",
     "challenge_at_us",
     "retransmits_total",
     "rcv_text_at_us",
@@ -180,3 +183,12 @@ def test_every_field__is_written_or_done_without_on_purpose() -> None:
     """A field that is new must be thought of."""
     known = [*IN_NUMBERS, *COMPARED, *IN_OCTETS, *MADE_ANEW, *MAY_BE_OLD]
     assert sorted(known) == sorted(field.name for field in fields(Tcb))
+
+
+@pytest.mark.parametrize("state", [State.ESTABLISHED, State.FIN_WAIT_2], ids=lambda state: state.name.lower())
+def test_restored__its_peer_says_nothing_any_more__is_looked_at_all_the_same(state: State) -> None:
+    """The stem may be of a state before, whose timer is not this one's."""
+    parameters = TcpParameters(keepalive_idle_us=7_000_000, fin_wait_2_us=3_000_000)
+    tcb = replace(states.IN_STATE[state](parameters), receive_closed=True, slow_at_us=NEVER_US)
+    begun = restored(read(*written(tcb))[0], 10_000_000)
+    assert begun.slow_at_us == (13_000_000 if state is State.FIN_WAIT_2 else 17_000_000)

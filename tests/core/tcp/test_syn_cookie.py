@@ -189,3 +189,10 @@ def test_listen__cookie_returned_late__no_round_trip_is_measured() -> None:
     syn = replace(peer_syn(), ts_val=NO_TIMESTAMP)
     tcb, _ = opened(ack_of(syn, answered(syn)))
     assert tcb.round_trip.srtt_us == 0
+
+
+def test_secret_of__each_period_and_each_key_its_own() -> None:
+    found = {syn_cookie.secret_of(period, key) for period in range(50) for key in (SECRET, bytes(32))}
+    assert len(found) == 100
+    assert syn_cookie.secret_of(3, SECRET) in found
+    assert {len(secret) for secret in found} == {32}

@@ -11,6 +11,7 @@ from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.continuing import Continuing, OpenNamed, Saved, Unsent
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.call import TcpConnect
+from gossamer.core.loop.tcp.checkpoints import HALF_OPEN_MAX
 from gossamer.core.records import replace
 from gossamer.core.sim.link import PERFECT, Faults
 from gossamer.core.sim.network import Host, Network
@@ -73,7 +74,7 @@ class World(Network):
 
     def begin(self, left_behind: bytes = b"") -> None:
         """A new process of the server, with what is left of one that was killed."""
-        self.server: Host = self.host(ADDRESS, self.parameters)
+        self.server: Host = self.host(ADDRESS, self.parameters)  # Of the secret that its predecessor had.
         self.memory = Memory(memory_bytes(ROWS))
         self.memory.at_write = self.point
         self.idle = Idle(self.serve, 2_000, 60 * SECOND_US)
@@ -148,8 +149,8 @@ def fails(error: Exception) -> None:
     raise error
 
 
-async def connect() -> TcpStream:
-    stream: Any = await TcpConnect(("10.0.0.1", 50_001), SERVER, NEVER_US, TcpStream)
+async def connect(port: int = 50_001) -> TcpStream:
+    stream: Any = await TcpConnect(("10.0.0.1", port), SERVER, NEVER_US, TcpStream)
     assert isinstance(stream, TcpStream)
     return stream
 
@@ -294,3 +295,58 @@ def test_value_too_large__not_covered_and_counted() -> None:
         return True
 
     assert world.play(large()) is True
+
+
+async def connect_and_ask_at_once() -> bool:
+    """The ACK that ends the handshake comes together with the first request, or a moment before it."""
+    for pause_us in (0, 30_000):
+        stream = await connect()
+        await sys_sleep(pause_us)
+        await ask(stream, b"6\n")
+        await stream.shutdown()
+        assert await stream.recv(1) == b""
+        await sys_sleep(SECOND_US)
+    return True
+
+
+def test_half_open__killed_as_it_is_answered__goes_on() -> None:
+    """From the moment on that its SYN-ACK has left."""
+    whole = World()
+    assert whole.play(connect_and_ask_at_once()) is True
+    covered = 0
+    for point in range(whole.points_total):
+        world = World(point)
+        assert world.play(connect_and_ask_at_once()) is True
+        covered += world.was_covered
+    assert covered >= whole.points_total - 6, "but for the first write, which was not whole"
+
+
+class Unheard(World):
+    """Nothing that the server says arrives."""
+
+    def carry(self, packet: bytes) -> None:
+        if packet[12:16] != ADDRESS:
+            super().carry(packet)
+
+
+def test_half_open__more_than_some__none_is_written() -> None:
+    """In a flood of SYNs."""
+    world = Unheard()
+    for port in range(40_000, 40_000 + 2 * HALF_OPEN_MAX):
+        world.client.spawn(connect(port))
+    world.run(for_us=10 * SECOND_US)
+    statistics = world.server.statistics
+    assert statistics["half_open"] == 2 * HALF_OPEN_MAX
+    assert statistics["checkpoints"] == ROWS
+    assert statistics["checkpoints_refused_total"] == HALF_OPEN_MAX - ROWS, "no more is tried"
+
+
+def test_half_open_by_a_cookie__killed__goes_on() -> None:
+    """Nothing is kept of it, and all who serve know each other's cookies."""
+    always = replace(PARAMETERS, syn_cookies="always")
+    whole = World(parameters=always)
+    assert whole.play(connect_and_ask_at_once()) is True
+    for point in range(whole.points_total):
+        world = World(point, parameters=always)
+        assert world.play(connect_and_ask_at_once()) is True
+        assert world.kills_total == 1
