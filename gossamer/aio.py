@@ -38,6 +38,7 @@ sees none: `asyncio.sleep` is for the one, `gossamer.sleep` for the other.
 from gossamer.core.aio.calls import AwaitFuture, sys_await_future
 from gossamer.core.aio.eventloop import SchedulerEventLoop
 from gossamer.core.aio.guest import AsyncioLoop, create_thread
+from gossamer.core.aio.stacks import StreamStack
 from gossamer.core.aio.top import new_event_loop, run
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
     # asyncio as a guest.
     "AsyncioLoop",
     "SchedulerEventLoop",
+    # Addresses that another stack than the kernel's serves: `loop.on_stack`.
+    "StreamStack",
     # The doors.
     "sys_await_future",
     "AwaitFuture",

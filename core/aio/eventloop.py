@@ -28,6 +28,7 @@ from heapq import heapify, heappop
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from gossamer.core.aio.selector import SchedulerSelector
+from gossamer.core.aio.stacks import StackEventLoop
 from gossamer.core.aio.thread import ThreadFuture
 from gossamer.core.clock import NEVER_US, SECOND_US, monotonic_us
 from gossamer.core.threads.eventloop import SchedulerPort
@@ -46,7 +47,7 @@ Hooks = tuple[Callable[[Any], None] | None, Callable[[Any], None] | None]
 """What Python calls when an async generator is begun, and when one is left."""
 
 
-class SchedulerEventLoop(asyncio.SelectorEventLoop):
+class SchedulerEventLoop(StackEventLoop):
     """asyncio's loop over a scheduler: what both ways of driving it have in common.
 
     All of asyncio works in it: tasks, timers, transports, subprocesses, executors, signals. Beside that
@@ -73,7 +74,8 @@ class SchedulerEventLoop(asyncio.SelectorEventLoop):
     _set_coroutine_origin_tracking: Callable[[bool], None]
 
     def __init__(self, scheduler: SchedulerPort) -> None:
-        self._scheduler = scheduler
+        self.scheduler = scheduler
+        """What the loop is a guest of."""
         is_virtual = scheduler.clock is not monotonic_us
         self._time = self._virtual_time if is_virtual else time.monotonic
         self._mixes = True
@@ -98,7 +100,7 @@ class SchedulerEventLoop(asyncio.SelectorEventLoop):
         operating-system thread only.
         """
         future = ThreadFuture(self)
-        self._scheduler.spawn(future.run(awaitable), name or name_of(awaitable), copy_context())
+        self.scheduler.spawn(future.run(awaitable), name or name_of(awaitable), copy_context())
         return future
 
     # The turn.
@@ -197,7 +199,7 @@ class SchedulerEventLoop(asyncio.SelectorEventLoop):
         return self._time()
 
     def _virtual_time(self) -> float:
-        return self._scheduler.clock() / SECOND_US
+        return self.scheduler.clock() / SECOND_US
 
     def call_soon(
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None

@@ -21,6 +21,7 @@ from typing import Any, NoReturn, TypeVar
 
 from gossamer.core.aio.calls import AwaitFuture, future_of, sys_await_future
 from gossamer.core.aio.eventloop import SchedulerEventLoop
+from gossamer.core.aio.standby import AtRest
 from gossamer.core.errors import MisuseError
 from gossamer.core.threads.cancel import Cancelled
 from gossamer.core.threads.eventloop import SchedulerPort
@@ -71,7 +72,10 @@ class AsyncioLoop:
 
     def __init__(self, make: Callable[[SchedulerPort], SchedulerEventLoop] = GuestEventLoop) -> None:
         """`make` gives the event loop, once there is a scheduler."""
-        self.takes: Mapping[type[SystemCall[Any]], Handler] = {AwaitFuture: self._await_future}
+        self.takes: Mapping[type[SystemCall[Any]], Handler] = {
+            AwaitFuture: self._await_future,
+            AtRest: lambda _thread, _call: BLOCKED,
+        }
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = {AwaitFuture: self._cancel}
         self._make = make
         self._loop: SchedulerEventLoop | None = None

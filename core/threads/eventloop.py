@@ -47,6 +47,9 @@ class SchedulerPort(Protocol):
     def forget(self, fd: int) -> None:
         """Stop watching a descriptor that is not closed next, or of which a copy lives on."""
 
+    def perform(self, thread: Thread[Any], call: SystemCall[Any]) -> Any:
+        """Make a call in the name of a thread that is blocked in nothing else; as a `Handler`."""
+
     def hasten(self) -> None:
         """The next turn does not sleep: called where a loop is given something outside of its turn, and of
         threads and callbacks, which all come before it."""

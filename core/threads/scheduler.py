@@ -271,6 +271,14 @@ class Scheduler:
         else:
             self._end(thread, None)
 
+    def perform(self, thread: Thread[Any], call: SystemCall[Any]) -> Any:
+        """Make a call in the name of a thread that is blocked in nothing else: what its handler returns,
+        BLOCKED among it. Raises: what the handler raises; NoLoopTakesCall."""
+        handler = self._handlers.get(type(call))
+        if handler is None:
+            raise self._refusal(call)
+        return handler(thread, call)
+
     def now_us(self) -> int:
         """The time of this turn."""
         return self._now_us

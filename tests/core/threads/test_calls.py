@@ -21,6 +21,7 @@ import pytest
 
 import gossamer.core
 from gossamer.core.aio.calls import AwaitFuture
+from gossamer.core.aio.standby import AtRest
 from gossamer.core.errors import BoundExceeded, MisuseError
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.loop.checks import RECV_BYTES_MAX
@@ -155,6 +156,7 @@ ROWS: dict[type[SystemCall[Any]], Row] = {
     FdReadable: lambda things: (Field(things.reader, {"fd": things.reader.fd}),),
     FdWritable: lambda things: (Field(things.writer, {"fd": things.writer.fd}),),
     FdClose: lambda things: (Field(things.reader, {"fd": things.reader.fd}),),
+    AtRest: lambda _: (),
     AwaitFuture: lambda _: (Field(None, {"call": sys_yield()}),),
 }
 
