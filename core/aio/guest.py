@@ -13,6 +13,7 @@ Within tasks and callbacks `asyncio.get_running_loop()` is `guest.loop`; native 
 """
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from functools import partial
@@ -23,6 +24,7 @@ from gossamer.core.aio.calls import AwaitFuture, future_of, sys_await_future
 from gossamer.core.aio.eventloop import SchedulerEventLoop
 from gossamer.core.aio.standby import AtRest
 from gossamer.core.errors import MisuseError
+from gossamer.core.loop.caught import CaughtSignal
 from gossamer.core.threads.cancel import Cancelled
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
@@ -35,6 +37,14 @@ class GuestEventLoop(SchedulerEventLoop):
     """asyncio's loop in a scheduler that others drive: it runs from its first turn until the scheduler is
     closed, and nobody else runs, stops or closes it."""
 
+    # asyncio's, which it does not say.
+    _check_signal: Callable[[int], None]
+    _add_callback_signalsafe: Callable[[asyncio.Handle], None]
+
+    def __init__(self, scheduler: SchedulerPort) -> None:
+        super().__init__(scheduler)
+        self._caught: dict[int, CaughtSignal] = {}
+
     def run_handles(self) -> int:
         """As that of every such loop; the first turn is when it begins to run."""
         if self._thread_id is None:
@@ -42,8 +52,43 @@ class GuestEventLoop(SchedulerEventLoop):
             self._set_coroutine_origin_tracking(self._debug)
         return super().run_handles()
 
+    def add_signal_handler(  # type: ignore[override]  # asyncio's is generic
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """As asyncio's; Raises: RuntimeError for a signal that whoever drives the scheduler handles, as a
+        worker does SIGTERM."""
+        if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        self._check_signal(sig)
+        self._check_closed()
+        self.remove_signal_handler(sig)
+        if isinstance(signal.getsignal(sig), CaughtSignal):
+            name = signal.Signals(sig).name
+            raise RuntimeError(f"{name} is handled by the program that this event loop is a guest of")
+        handle = asyncio.Handle(callback, args, self, None)
+
+        # Not by asyncio's wake-up descriptor: there is one in a process, and it may be the worker's.
+        def act(_number: int, _frame: object) -> None:
+            self._add_callback_signalsafe(handle)
+
+        try:
+            self._caught[sig] = CaughtSignal(sig, act)
+        except (ValueError, OSError) as error:  # on another thread than Python's main; SIGKILL
+            raise RuntimeError(str(error)) from error
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """As asyncio's: what was there before handles it again."""
+        self._check_signal(sig)
+        caught = self._caught.pop(sig, None)
+        if caught is None:
+            return False
+        caught.put_back()
+        return True
+
     def end(self) -> None:
         """There will be no further turn: close it."""
+        for number in tuple(self._caught):
+            self.remove_signal_handler(number)
         if self._thread_id is not None:
             self._set_coroutine_origin_tracking(False)
             self._thread_id = None

@@ -18,7 +18,7 @@ from typing import Any, Final
 from gossamer.core.aio.sentfile import stretch_of
 from gossamer.core.aio.standby import Standby
 from gossamer.core.aio.streamsocket import StreamSocket
-from gossamer.core.errors import GossamerError
+from gossamer.core.errors import Draining, GossamerError
 from gossamer.core.io.sendfile import send_file
 from gossamer.core.threads.systemcall import BLOCKED, SystemCall
 
@@ -170,7 +170,10 @@ class StreamTransport(transports._FlowControlMixin):
 
     def _reading_failed(self, error: BaseException) -> None:
         self._is_receiving = False
-        self._soon(self._fatal, error, "Fatal read error on a stream transport")
+        if isinstance(error, Draining):
+            self._soon(self._read)  # the application is told by its server, and ends when it has answered
+        else:
+            self._soon(self._fatal, error, "Fatal read error on a stream transport")
 
     def _take(self, data: bytes) -> None:
         """Give what came to the protocol; b"" is the end."""

@@ -53,7 +53,8 @@ class KernelRig:
     def __init__(self) -> None:
         self.waiter = EpollWaiter()
         self.guest = AsyncioLoop()
-        loops = [SleepLoop(), SockLoop(), DescriptorLoop(), PoolLoop(), self.guest]
+        self.sockets = SockLoop()
+        loops = [SleepLoop(), self.sockets, DescriptorLoop(), PoolLoop(), self.guest]
         self.scheduler = Scheduler(self.waiter, loops)
 
     def run(self, factory: Factory, client: Client, **options: Any) -> Any:
@@ -71,6 +72,10 @@ class KernelRig:
         thread = self.scheduler.spawn(main())
         self.scheduler.run()
         return outcome(thread)
+
+    def drain(self) -> None:
+        """What a worker does that ends: whoever receives is told."""
+        self.sockets.interrupt_receivers()
 
     def close(self) -> None:
         self.scheduler.close()
@@ -137,6 +142,10 @@ class FunctionalRig:
             thread = self.client.spawn(main())
             self.network.run(thread, for_us=100 * SECOND_US)
         return outcome(thread)
+
+    def drain(self) -> None:
+        """What a worker does that ends: whoever receives is told."""
+        self.server.loop.interrupt_receivers()
 
     def close(self) -> None:
         self.client.scheduler.close()

@@ -16,6 +16,7 @@ from gossamer.core.aio.calls import sys_await_future
 from gossamer.core.aio.eventloop import HANDLES_MAX
 from gossamer.core.aio.guest import AsyncioLoop
 from gossamer.core.aio.top import TopEventLoop, new_event_loop, run
+from gossamer.core.io.signals import SignalSocket
 from gossamer.core.loop import program
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -235,6 +236,27 @@ def test_signal__calls_the_handler(asyncio_run: Run) -> None:
         return came
 
     assert asyncio_run(main()) == "came"
+
+
+def test_signal_of_a_guest__that_of_the_program_is_refused_and_its_wake_up_stays() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        woken_by = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(woken_by)
+        with pytest.raises(RuntimeError, match="SIGTERM is handled by the program"):
+            loop.add_signal_handler(signal.SIGTERM, bool)
+        loop.add_signal_handler(signal.SIGUSR1, bool)
+        assert signal.set_wakeup_fd(woken_by) == woken_by
+        with pytest.raises(RuntimeError):
+            loop.add_signal_handler(signal.SIGKILL, bool)
+        with pytest.raises(TypeError, match="coroutines"):
+            loop.add_signal_handler(signal.SIGUSR2, main)
+        with pytest.raises(ValueError, match="invalid signal"):
+            loop.add_signal_handler(4711, bool)
+
+    with SignalSocket([signal.SIGTERM]):
+        run_as_guest(main())
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
 
 
 def test_subprocess__output_and_code(asyncio_run: Run) -> None:

@@ -449,6 +449,20 @@ def test_server__closed__refuses_and_waits(rig: Rig) -> None:
     rig.run(server, client)
 
 
+def test_drain_of_the_worker__an_idle_connection_stays(rig: Rig) -> None:
+    async def client(loop: Any, address: Any) -> None:
+        transport, mine = await loop.create_connection(Recorder, *address)
+        await asyncio.sleep(0.01)
+        rig.drain()
+        await asyncio.sleep(0.01)
+        transport.write(b"still there")
+        await mine.until(lambda: mine.data == b"still there")
+        transport.close()
+        await mine.lost
+
+    rig.run(Echo, client)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and a certificate for "localhost" that it has signed itself, in one file."""
