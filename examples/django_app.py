@@ -1,11 +1,11 @@
 """A Django project in one file, served by its WSGI application.
 
     python examples/django_app.py 7000
-    gossamer serve examples.django_app:handler         # in worker processes; as root over our own TCP
+    gossamer serve examples.django_app:application     # in worker processes; as root over our own TCP
     curl http://127.0.0.1:7000/hello/?name=world
 
-A project of your own has all this in its `settings.py`, `urls.py` and `wsgi.py`; what it adds for Gossamer is
-the one line with the handler. It needs Django (`pip install django`).
+A project of your own has all this in its `settings.py`, `urls.py` and `wsgi.py`, and adds nothing: it is
+served by `gossamer serve mysite.wsgi:application`. It needs Django (`pip install django`).
 """
 
 import contextlib
@@ -57,13 +57,13 @@ urlpatterns = [
     path("source/", source),
     path("count/<int:to>/", count),
 ]
-handler = wsgi.WsgiSite(get_wsgi_application())
+application = get_wsgi_application()
 
 
 async def main(port: int) -> None:
     async with listen(("127.0.0.1", port)) as acceptor:
         print(f"serving on http://127.0.0.1:{acceptor.local[1]}/", flush=True)
-        await serve(acceptor, handler)
+        await serve(acceptor, wsgi.WsgiSite(application))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """A Flask application: pages, a form, a file that comes up, an answer that comes in pieces.
 
     python examples/flask_app.py 7000
-    gossamer serve examples.flask_app:handler          # in worker processes; as root over our own TCP
+    gossamer serve examples.flask_app:app              # in worker processes; as root over our own TCP
     curl http://127.0.0.1:7000/hello/world
 
-It is written as ever, needs Flask (`pip install flask`), and knows nothing of Gossamer but the handler at its
-end. Each request is a call in a pool of operating-system threads: what it does may block.
+It is written as ever, needs Flask (`pip install flask`), and knows of Gossamer in its `main` alone. Each
+request is a call in a pool of operating-system threads: what it does may block.
 """
 
 import contextlib
@@ -52,13 +52,10 @@ def count(to: int) -> flask.Response:
     return flask.Response(lines(), mimetype="text/plain")
 
 
-handler = wsgi.WsgiSite(app)
-
-
 async def main(port: int) -> None:
     async with listen(("127.0.0.1", port)) as acceptor:
         print(f"serving on http://127.0.0.1:{acceptor.local[1]}/", flush=True)
-        await serve(acceptor, handler)
+        await serve(acceptor, wsgi.WsgiSite(app))
 
 
 if __name__ == "__main__":

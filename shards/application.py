@@ -10,7 +10,7 @@ difference.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -28,6 +28,7 @@ from gossamer.shards.handler_state import continuing_of
 from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
+from gossamer.shards.web.http_site import HttpSite
 from gossamer.shards.web.log_layout import Where, layout_of
 from gossamer.shards.web.options import UNIX_PROXIES, proxies_of
 from gossamer.shards.web.passwords import PasswordFileError
@@ -160,7 +161,7 @@ def _bare_application(plan: WorkerPlan, write: Write) -> Application:
         return _native(found.call)
     if found.interface == "asgi":
         return _asgi(found.call, plan, _access_log(plan, write) if config.log.access_log else None)
-    raise ConfigError(f"TARGET {config.server.target!r} is a WSGI application, which is not served yet")
+    return _wsgi(found.call, plan, _access_log(plan, write) if config.log.access_log else None)
 
 
 def _asgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | None) -> Application:
@@ -185,8 +186,46 @@ def _asgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | No
     )
 
 
+def _wsgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | None) -> Application:
+    """A WSGI application."""
+    from gossamer.shards.wsgi.site import WsgiSite  # of use to such applications alone
+
+    own = plan.config.application
+    site = WsgiSite(
+        *(call, plan.config.web),
+        threads=own.threads,
+        script_name=own.root_path,
+        access_log=access_log,
+    )
+    return _of_site(site, at_heartbeat=nothing if access_log is None else access_log.flush)
+
+
+class _ServingSite(Protocol):
+    """What serves HTTP."""
+
+    @property
+    def serve(self) -> Serve: ...
+
+    @property
+    def statistics(self) -> Statistics: ...
+
+    def begin_end(self) -> None: ...
+
+    def drain(self) -> None: ...
+
+
+def _of_site(site: _ServingSite, at_heartbeat: Callable[[], None] = nothing) -> Application:
+    """What serves HTTP by itself, and can be told to come to an end."""
+    return Application(
+        site.serve, site.statistics, site.begin_end, site.drain, at_heartbeat=at_heartbeat, isolates=True
+    )
+
+
 def _native(handler: Callable[..., Any]) -> Application:
     """A native handler. Raises: ConfigError."""
+    if isinstance(handler, HttpSite):
+        site: Any = handler  # each of them serves, and tells its counters
+        return _of_site(site)
     return Application(
         guarded(handler),
         isolates=True,

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.disk.spin import SPIN_US
+from gossamer.core.loop.pool import THREADS, THREADS_MAX
 from gossamer.core.tcp.parameters import Bounds, TcpParameters
 from gossamer.core.tls.terms import CIPHERS, HTTP_1, TICKETS, Asks, Version
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
@@ -94,6 +95,8 @@ class ApplicationConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the application stands, which a proxy has taken off each path."""
     lifespan: Literal["auto", "on", "off"] = "auto"
     """Whether an ASGI application is told of start and end: "auto" serves one that does not know of it."""
+    threads: Annotated[int, Meta(ge=1, le=THREADS_MAX)] = THREADS
+    """Calls of a WSGI application that run at once in a worker, each in an operating-system thread."""
 
 
 class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,7 +25,7 @@ from gossamer.core.loop.disk.loop import DiskLoop
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.fd.descriptor import DescriptorLoop
 from gossamer.core.loop.fd.loop import FdLoop
-from gossamer.core.loop.pool import PoolLoop
+from gossamer.core.loop.pool import OS_THREADS_MAX, THREADS, PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.tcp.congestion.own import CongestionControlError
 from gossamer.core.threads.calls import EpollWait
@@ -107,11 +107,18 @@ def have_cpus(cpus: frozenset[int]) -> None:
         log.warning("the pool's threads stay on the CPU of their worker: %s", error.strerror)
 
 
-def build_scheduler(disk_spin_us: int, pool_cpus: frozenset[int]) -> tuple[Scheduler, DiskLoop]:
+def pool_threads(threads: int) -> int:
+    """How many operating-system threads the pool has at most, where so many are an application's: as many are
+    left for all else as by default.
+    """
+    return OS_THREADS_MAX - THREADS + threads
+
+
+def build_scheduler(disk_spin_us: int, pool_cpus: frozenset[int], threads: int) -> tuple[Scheduler, DiskLoop]:
     """A scheduler with the loops that every stack needs. Children of `run_process` are started in the pool:
     so they have its CPUs.
     """
-    pool = PoolLoop(at_start=partial(have_cpus, pool_cpus))
+    pool = PoolLoop(pool_threads(threads), at_start=partial(have_cpus, pool_cpus))
     disk = DiskLoop(pool, spin_us=disk_spin_us)
     if disk.why_not_better:
         log.warning("files are read by %s: %s", disk.engine, disk.why_not_better)
@@ -179,7 +186,9 @@ def run_worker(plan: WorkerPlan) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    scheduler, disk = build_scheduler(plan.config.server.disk_spin_us, unpinned)
+    scheduler, disk = build_scheduler(
+        plan.config.server.disk_spin_us, unpinned, plan.config.application.threads
+    )
     row = map_row(plan.descriptors.counters)
     os.close(plan.descriptors.counters)
     is_last = partial(is_readable, plan.descriptors.liveness)

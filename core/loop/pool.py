@@ -21,6 +21,11 @@ from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, System
 from gossamer.core.threads.thread import Raise, Thread
 
 OS_THREADS_MAX: Final = 8
+THREADS: Final = 4
+"""Of them an application has so many, where nothing else is asked for; the others are for what else blocks:
+names that are looked up, files where nothing better reads them."""
+THREADS_MAX: Final = 64
+"""What an application may ask for, of a pool that has as many more."""
 QUEUE_MAX: Final = 1024
 """Jobs that are queued or running."""
 

@@ -61,6 +61,7 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "factory": ("application", "factory"),
     "root_path": ("application", "root_path"),
     "lifespan": ("application", "lifespan"),
+    "threads": ("application", "threads"),
     "autoindex": ("web", "autoindex"),
     "clean_urls": ("web", "clean_urls"),
     "fallback": ("web", "fallback"),
@@ -215,6 +216,7 @@ def shell_word(path: str) -> str:
 @_option("factory", "Have it make the application: it is a function without arguments.", is_switch=True)
 @_option("root_path", "Where the application stands, which a proxy takes off each path.")
 @_option("lifespan", "Whether an ASGI application is told of start and end: auto, on or off.  [auto]")
+@_option("threads", "Calls of a WSGI application at once in a worker.  [4]")
 @_option("autoindex", "Answer a folder that has no index.html with a list.", is_switch=True)
 @_option("clean_urls", "Answer /about by about.html.", is_switch=True)
 @_option("fallback", "Answer what is not there, and has no dot, by this file.")

@@ -14,7 +14,7 @@ from gossamer.core.errors import Draining, check_whole, misuse
 from gossamer.core.http.outgoing import Requested
 from gossamer.core.http.request import Request
 from gossamer.core.io.stream import Stream
-from gossamer.core.loop.pool import OS_THREADS_MAX
+from gossamer.core.loop.pool import THREADS, THREADS_MAX
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.printable import printable
 from gossamer.core.threads.sync.semaphore import Semaphore
@@ -27,10 +27,6 @@ from gossamer.shards.wsgi.environ import Environ, environ_of
 from gossamer.shards.wsgi.outbox import BrokenOff
 from gossamer.shards.wsgi.response import WsgiError, WsgiResponse
 from gossamer.shards.wsgi.running import WsgiApplication
-
-THREADS: Final = 4
-THREADS_MAX: Final = OS_THREADS_MAX - 1
-"""One is left for what else blocks: names to be resolved, for one."""
 
 NOTHING: Final = b""
 
@@ -52,15 +48,17 @@ class WsgiSite(HttpSite):
     def __init__(
         self,
         application: WsgiApplication,
+        options: WebOptions = DEFAULT_OPTIONS,
         *,
         threads: int = THREADS,
         script_name: str = "",
-        options: WebOptions = DEFAULT_OPTIONS,
         clock: Clock = monotonic_us,
         wall: Clock = wall_us,
         access_log: ResponseLog | None = None,
     ) -> None:
-        """`script_name` is the path at which the application stands, taken off each target already."""
+        """`script_name` is the path at which the application stands, taken off each target already. The pool
+        must have more than `threads` threads, or what else blocks waits as well.
+        """
         if not callable(application):
             raise misuse("application", application, "a WSGI application: a callable")
         check_whole("threads", threads, 1, THREADS_MAX, f"1 to {THREADS_MAX}")

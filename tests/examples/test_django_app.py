@@ -33,5 +33,5 @@ def test_project__on_its_own() -> None:
 
 
 def test_project__by_workers_on_either_stack(place: Place) -> None:
-    with place.serving("examples.django_app:handler") as server:
+    with place.serving("examples.django_app:application") as server:
         ask(server.port)

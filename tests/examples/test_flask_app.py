@@ -42,5 +42,5 @@ def test_application__on_its_own() -> None:
 
 
 def test_application__by_workers_on_either_stack(place: Place) -> None:
-    with place.serving("examples.flask_app:handler") as server:
+    with place.serving("examples.flask_app:app") as server:
         ask(server.port)

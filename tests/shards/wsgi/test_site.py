@@ -11,7 +11,8 @@ import pytest
 
 from gossamer import SockStream, fail_after, listen, open_connection, open_nursery, run, serve
 from gossamer.core.errors import MisuseError
-from gossamer.shards.wsgi.site import THREADS_MAX, WsgiSite
+from gossamer.core.loop.pool import THREADS_MAX
+from gossamer.shards.wsgi.site import WsgiSite
 
 Environ = dict[str, Any]
 Start = Callable[..., Callable[[bytes], object]]
