@@ -12,14 +12,14 @@ from collections import deque
 from typing import Final, Protocol
 
 from gossamer.core.errors import Draining
-from gossamer.core.http.outgoing import Framing
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.io.sendfile import send_pieces
 from gossamer.core.io.stream import Stream
-from gossamer.core.threads.calls import Fork, Park
+from gossamer.core.threads.calls import Fork
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.shards.asgi.descriptor_file import DescriptorFile
 from gossamer.shards.asgi.exchange import Exchange, ExchangeOwner, FileRange
+from gossamer.shards.asgi.scope import Asker
 from gossamer.shards.web.burst import Burst, BurstSite
 from gossamer.shards.web.inbox import BODY_RECV_BYTES, RECV_BYTES, Inbox, PeerLeftError
 from gossamer.shards.web.streaming import ignored
@@ -45,23 +45,30 @@ class ApplicationSite(BurstSite, ExchangeOwner, Protocol):
     def has_room(self) -> bool:
         """Whether one more request may be given to the application."""
 
-    def begin(self, exchange: Exchange, stream: Stream) -> None:
+    def begin_any(self, exchange: Exchange, asker: Asker) -> None:
         """Have the application begin with it, and go on until it waits."""
 
 
 class ApplicationConversation(Burst):
     """One burst of an application's. Bounds: those of a `Burst`, and of one `Exchange`."""
 
-    __slots__ = ("heard_us", "watching")
+    __slots__ = ("asker", "heard_us", "watching")
 
     site: ApplicationSite
 
-    def __init__(self, site: ApplicationSite, stream: Stream) -> None:
+    def __init__(self, site: ApplicationSite, stream: Stream, asker: Asker) -> None:
         super().__init__(site, stream)
+        self.asker = asker
         self.watching: CancelScope | None = None
         """Around the thread that reads for the application, while there is one."""
         self.heard_us = 0
         """Until when somebody has waited for the body."""
+
+    async def go_on(self, exchange: Exchange, head: bytes) -> bool:
+        """Go on with an exchange that has begun, then as `run`. Raises: as `exchange`, and as `run`."""
+        if not exchange.is_over:
+            await self.accompany(exchange)
+        return await self.finish(lives_on=await self.conclude(exchange, head))
 
     async def exchange(self, head: bytes) -> bool:
         """Have one request answered. Raises: ResponseCutError, OSError, PeerLeftError."""
@@ -73,10 +80,11 @@ class ApplicationConversation(Burst):
             return self.refuse(refusal, head)
         assert isinstance(request, Request)
         exchange = Exchange(site, request, self.inbox if request.has_body else None)
-        site.begin(exchange, self.stream)
+        exchange.began_us = began_us
+        site.begin_any(exchange, self.asker)
         if not exchange.is_over:
             await self.accompany(exchange)
-        return await self.conclude(exchange, head, began_us)
+        return await self.conclude(exchange, head)
 
     def refusal_of(self, request: Request) -> Refusal | None:
         """Why a good request does not come to the application; else its body can be read."""
@@ -93,7 +101,7 @@ class ApplicationConversation(Burst):
         self.heard_us = self.inbox.body_started_us
         return self.inbox.reader.expect_body(request)
 
-    async def conclude(self, exchange: Exchange, head: bytes, began_us: int) -> bool:
+    async def conclude(self, exchange: Exchange, head: bytes) -> bool:
         """The application has no more to say to this request; whether another may follow."""
         if exchange.is_broken:
             raise PeerLeftError
@@ -103,10 +111,8 @@ class ApplicationConversation(Burst):
             await self.flush()
             return self.refuse(exchange.refusal or FAILED, head)
         assert body is not None
-        assert exchange.start is not None
         await self.take(exchange)
-        sent_bytes = body.sent_bytes if body.framing is not Framing.NONE else 0
-        self.site.note(self.stream, head, exchange.start.status, sent_bytes, began_us)
+        note_exchange(self.site, self.stream, exchange, head)
         if not exchange.is_whole:
             await self.flush()
             raise ResponseCutError
@@ -156,7 +162,7 @@ class ApplicationConversation(Burst):
                     self.watching = CancelScope()
                     await Fork(self.watch(exchange, self.watching), "reads for an application")
                 else:
-                    await Park(exchange.parked)
+                    await exchange.park()
         finally:
             if self.watching is not None:
                 self.watching.cancel()
@@ -249,3 +255,10 @@ class ApplicationConversation(Burst):
     def can_hear(self) -> bool:
         """Whether so little has come behind the request at hand that more can be kept."""
         return len(self.unread) < PIPELINED_BYTES_MAX
+
+
+def note_exchange(site: BurstSite, stream: Stream, exchange: Exchange, head: bytes) -> None:
+    """Count a response that was put out, and log it."""
+    assert exchange.start is not None
+    assert exchange.body is not None
+    site.note(stream, head, exchange.start.status, exchange.body.sent_bytes, exchange.began_us)

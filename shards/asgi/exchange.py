@@ -13,7 +13,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ from gossamer.core.http.outgoing import Framing, OutgoingBody, OutgoingError, Re
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.http.response import CONTINUE
+from gossamer.core.threads.calls import Park
 from gossamer.shards.asgi.messages import (
     HTTP_RULES,
     BodyPart,
@@ -60,6 +61,17 @@ class FileRange(msgspec.Struct, frozen=True, gc=False):
 
 
 Piece = bytes | FileRange
+Waiting = tuple["asyncio.Future[None]", ...]
+
+
+class WholeHead(NamedTuple):
+    """The head of a whole response, for the rest of this second."""
+
+    start: Start
+    """Whose it is: a number of another may come again once that is forgotten."""
+    head: bytes
+    body: OutgoingBody
+    """As it is once all of it was sent."""
 
 
 class ExchangeOwner(Protocol):
@@ -75,91 +87,92 @@ class ExchangeOwner(Protocol):
     def own_lines(self, *, has_date: bool, has_server: bool) -> bytes:
         """The fields that every response has, but for those that this one says itself."""
 
+    def whole_head(self, start: Start, count: int) -> WholeHead | None:
+        """The head of the response to a plain request whose body is of so many bytes, all of them at once;
+        None where it is not as that of others in this second."""
+
 
 class Exchange:
     """One request and its response. Bounds: HELD_BYTES_MAX and one message."""
 
-    __slots__ = (
-        "body",
-        "has_ended",
-        "has_left",
-        "held_bytes",
-        "inbox",
-        "is_broken",
-        "is_cut",
-        "needs_continue",
-        "out",
-        "owner",
-        "parked",
-        "readers",
-        "refusal",
-        "request",
-        "request_is_told",
-        "stage",
-        "start",
-        "trailers",
-        "writers",
-    )
+    # Most exchanges are over before most of these have another value: so they stand in the class, and only
+    # what has changed is the exchange's own.
+    stage = Stage.RESPONSE
+    start: Start | None = None
+    body: OutgoingBody | None = None
+    """Once the head has been put out."""
+    held_bytes = 0
+    """What is in `out`, and what the stream has not taken of what was."""
+    request_is_told = False
+    """Whether the application has had the last of the request's body."""
+    refusal: Refusal | None = None
+    """What was wrong with the request's body."""
+    has_left = False
+    """Whether the client has closed its side: it may still read."""
+    is_broken = False
+    """Whether nothing can be sent any more."""
+    is_cut = False
+    """Whether the response cannot be completed."""
+    has_ended = False
+    """Whether the application has returned, or failed."""
+    began_us = 0
+    """When its head was there."""
+    trailers = b""
+    readers: Waiting = ()
+    """Of the application: who waits to receive."""
+    writers: Waiting = ()
+    parked: "deque[Callable[[None], None]] | None" = None
+    """The connection's thread, where it waits for what happens here."""
 
-    def __init__(self, owner: ExchangeOwner, request: Request, inbox: Inbox | None) -> None:
-        """`inbox` is where its body comes from; None where it has none."""
+    def __init__(
+        self, owner: ExchangeOwner, request: Request, inbox: Inbox | None, *, is_plain: bool = False
+    ) -> None:
+        """`inbox` is where its body comes from; None where it has none. Is it plain, then a whole response to
+        it is much as others are."""
+        self.is_plain = is_plain
         self.owner = owner
         self.request = request
         self.inbox = inbox
-        self.stage = Stage.RESPONSE
-        self.start: Start | None = None
-        self.body: OutgoingBody | None = None
-        """Once the head has been put out."""
+        self.needs_continue = request.section.expects_continue
         self.out: list[Piece] = []
-        self.held_bytes = 0
-        """What is in `out`, and what the stream has not taken of what was."""
-        self.needs_continue = request.expects_continue
-        self.request_is_told = False
-        """Whether the application has had the last of the request's body."""
-        self.refusal: Refusal | None = None
-        """What was wrong with the request's body."""
-        self.has_left = False
-        """Whether the client has closed its side: it may still read."""
-        self.is_broken = False
-        """Whether nothing can be sent any more."""
-        self.is_cut = False
-        """Whether the response cannot be completed."""
-        self.has_ended = False
-        """Whether the application has returned, or failed."""
-        self.trailers = b""
-        self.readers: list[asyncio.Future[None]] = []
-        self.writers: list[asyncio.Future[None]] = []
-        self.parked: deque[Callable[[None], None]] = deque()
-        """The connection's thread, where it waits for what happens here."""
+        """What is to be sent."""
 
     # What the application calls.
 
     async def receive(self) -> dict[str, Any]:
         """The next message for the application."""
         while (message := self.next_message()) is None:
-            await self.wait(self.readers)
+            future = self.owner.loop.create_future()
+            self.readers = (*self.readers, future)
+            self.wake()
+            await future
         return message
 
     async def send(self, message: Message) -> None:
         """Take a message of the application's. Raises: MessageError; ClientLeftError once the client has."""
         if self.is_broken:
             raise ClientLeftError
-        stage = self.stage
+        stage, start = self.stage, self.start
         part = taken(HTTP_RULES, stage, message)
+        if type(part) is Start:
+            self.start, self.stage = part, Stage.FIRST_BODY
+            return
+        if self.is_plain and type(part) is BodyPart and part.is_last and self.body is None:
+            known = self.owner.whole_head(start, len(part.data))  # type: ignore[arg-type]  # it has started
+            if known is not None:
+                self.body = known.body
+                self.out.append(known.head + part.data)
+                self.stage = Stage.COMPLETE
+                self.wake()
+                return
         self.put(part)
-        start = self.start
         self.stage = next_stage(stage, part, has_trailers=start is not None and start.has_trailers)
-        if self.out:
-            self.wake()
-            while self.held_bytes > HELD_BYTES_MAX and not self.is_broken:
-                await self.wait(self.writers)
-
-    async def wait(self, waiting: list[asyncio.Future[None]]) -> None:
-        """Wait until the connection's thread has something new; have it look for that."""
-        future = self.owner.loop.create_future()
-        waiting.append(future)
         self.wake()
-        await future
+        while self.held_bytes > HELD_BYTES_MAX and not self.is_broken:
+            future = self.owner.loop.create_future()
+            self.writers = (*self.writers, future)
+            self.wake()
+            await future
 
     # Messages to the application.
 
@@ -201,13 +214,9 @@ class Exchange:
 
     def put(self, part: object) -> None:
         """Put out what a message means. Raises: MessageError, where that cannot be sent."""
-        kind = type(part)
-        if kind is Start:
-            self.start = part  # type: ignore[assignment]  # it is one
-            return
         try:
-            if kind is BodyPart:
-                self.put_body(part)  # type: ignore[arg-type]  # it is one
+            if isinstance(part, BodyPart):
+                self.put_body(part)
             elif isinstance(part, FilePart):
                 self.put_file(part)
             elif isinstance(part, PathPart):
@@ -334,6 +343,12 @@ class Exchange:
         if self.parked:
             self.parked.popleft()(None)
 
+    def park(self) -> Park[None]:
+        """What the connection's thread awaits until something happens here."""
+        if self.parked is None:
+            self.parked = deque()
+        return Park(self.parked)
+
     # What the connection's thread says.
 
     @property
@@ -353,24 +368,24 @@ class Exchange:
 
     def came(self) -> None:
         """There may be something to receive."""
-        release(self.readers)
+        self.readers = released(self.readers)
 
     def went(self, count: int) -> None:
         """The stream has taken so many bytes."""
         self.held_bytes -= count
-        release(self.writers)
+        self.writers = released(self.writers)
 
     def left(self) -> None:
         """The client has closed its side."""
         self.has_left = True
-        release(self.readers)
+        self.readers = released(self.readers)
 
     def broke(self) -> None:
         """Nothing can be sent any more."""
         self.is_broken = True
         self.drop()
-        release(self.readers)
-        release(self.writers)
+        self.readers = released(self.readers)
+        self.writers = released(self.writers)
 
     def drop(self) -> None:
         """What waits is not sent; its files are closed."""
@@ -380,9 +395,9 @@ class Exchange:
         self.out.clear()
 
 
-def release(waiting: list[asyncio.Future[None]]) -> None:
-    """Have all who wait look again."""
+def released(waiting: Waiting) -> Waiting:
+    """Have all who wait look again; nobody waits then."""
     for future in waiting:
         if not future.done():
             future.set_result(None)
-    waiting.clear()
+    return ()

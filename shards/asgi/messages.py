@@ -10,12 +10,13 @@ import os
 import reprlib
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from gossamer.core.errors import GossamerError
-from gossamer.core.http.outgoing import ChosenFields, OutgoingError, chosen_fields
+from gossamer.core.http.outgoing import REMEMBERED_BYTES_MAX, ChosenFields, OutgoingError, chosen_fields
 
 Message = Mapping[str, Any]
 
@@ -164,8 +165,44 @@ def judged(message: Message, lines: bytes, count: int) -> ChosenFields:
         raise MessageError(f"{message['type']}: headers: {error}") from None
 
 
+class NotRememberedError(Exception):
+    """A start whose fields are too long to be remembered."""
+
+    def __init__(self, start: Start) -> None:
+        super().__init__()
+        self.start = start
+
+
 def read_start(message: Message) -> Start:
-    """http.response.start"""
+    """http.response.start
+
+    Applications say much the same again and again, so it is remembered: like messages give one record.
+    """
+    headers = message.get("headers", ())
+    kind = type(headers)
+    if kind is list or kind is tuple:
+        try:
+            return known_start(message.get("status"), tuple(headers), message.get("trailers", False))
+        except TypeError:
+            pass  # a header that is a list, or wrong
+        except NotRememberedError as long:
+            return long.start
+    return judge_start(message)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def known_start(status: object, headers: tuple[object, ...], trailers: object) -> Start:
+    """`judge_start`, remembered. Raises: MessageError, NotRememberedError; TypeError for what has no hash."""
+    start = judge_start(
+        {"type": "http.response.start", "status": status, "headers": headers, "trailers": trailers}
+    )
+    if len(start.fields.lines) > REMEMBERED_BYTES_MAX:
+        raise NotRememberedError(start)
+    return start
+
+
+def judge_start(message: Message) -> Start:
+    """`read_start`, whatever was seen before."""
     status = message.get("status")
     # 1xx are no final responses: 103 has a message of its own, 101 belongs to WebSocket.
     if not isinstance(status, int) or not 200 <= status <= 999:
@@ -177,6 +214,8 @@ def read_start(message: Message) -> Start:
 def read_body(message: Message) -> BodyPart:
     """http.response.body"""
     body = message.get("body", b"")
+    if type(body) is bytes and "more_body" not in message:
+        return BodyPart(body, True)
     if type(body) is not bytes:
         if not isinstance(body, (bytes, bytearray, memoryview)):
             raise found(message, "body", body, "bytes")
@@ -271,12 +310,12 @@ def taken(rules: Mapping[str, Rule], stage: Stage, message: object) -> Part:
     """What a message says that came at this stage. Raises: MessageError."""
     try:
         kind = message["type"]  # type: ignore[index]  # or one of these errors
-        rule = rules[kind]
+        stages, read = rules[kind]
     except (TypeError, KeyError, IndexError):
         raise no_message(rules, message) from None
-    if stage not in rule.stages:
+    if stage not in stages:
         raise out_of_order(rules, stage, kind)
-    return rule.read(message)  # type: ignore[arg-type]  # it has a type by name
+    return read(message)  # type: ignore[arg-type]  # it has a type by name
 
 
 def next_stage(stage: Stage, part: Part, *, has_trailers: bool = False) -> Stage:

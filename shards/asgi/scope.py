@@ -58,28 +58,64 @@ def http_scope(
     """The scope of an HTTP request. `root_path` is where the application stands, which whoever passes the
     request on has taken off; `state` is what its lifespan has left, of which each request has a copy.
     """
-    client, scheme = client_of(request, ends, proxies)
+    known = connection_scope(request, ends, proxies)
+    return whole_scope(request_scope(request, root_path), known, state)
+
+
+def request_scope(request: Request, root_path: str = "") -> Scope:
+    """The part of a scope that says what was asked: the same for the same bytes of a request."""
     target, _, query = request.target.partition("?")
     raw_path = target.encode("latin-1")
-    scope: Scope = {
+    return {
         "type": "http",
-        "asgi": {"version": ASGI_VERSION, "spec_version": SPEC_VERSION},
         "http_version": HTTP_VERSIONS[request.minor],
         "method": request.method,
-        "scheme": scheme,
         "path": root_path + decoded(target, raw_path),
         "raw_path": root_path.encode("utf-8") + raw_path if root_path else raw_path,
         "query_string": query.encode("latin-1"),
         "root_path": root_path,
         "headers": header_pairs(request),
-        "client": client,
-        "server": server_of(ends.local),
-        "extensions": {
-            "http.response.early_hint": {},
-            "http.response.pathsend": {},
-            "http.response.trailers": {},
-            "http.response.zerocopysend": {},
-        },
+    }
+
+
+def connection_scope(request: Request, ends: Ends, proxies: Proxies) -> Scope:
+    """The part that says who asks, and where: where no proxy is trusted, the same for all requests of a
+    connection."""
+    client, scheme = client_of(request, ends, proxies)
+    return {"client": client, "scheme": scheme, "server": server_of(ends.local)}
+
+
+class Asker:
+    """Who asks on one connection: what that adds to each scope."""
+
+    __slots__ = ("_ends", "_proxies", "_scope")
+
+    def __init__(self, ends: Ends, proxies: Proxies = NO_PROXIES) -> None:
+        self._ends = ends
+        self._proxies = proxies
+        self._scope: Scope | None = None
+        """Where no request says more of it than the connection does."""
+
+    def scope_of(self, request: Request) -> Scope:
+        """See `connection_scope`."""
+        if self._scope is not None:
+            return self._scope
+        scope = connection_scope(request, self._ends, self._proxies)
+        if not self._proxies.trusted or not is_among(self._ends.peer[0], self._proxies.trusted):
+            self._scope = scope
+        return scope
+
+
+def whole_scope(asked: Scope, known: Scope, state: Mapping[str, Any] | None) -> Scope:
+    """A scope of its parts. It is the application's: what could be changed in it is no other's."""
+    scope = {**asked, **known}
+    scope["asgi"] = {"version": ASGI_VERSION, "spec_version": SPEC_VERSION}
+    scope["headers"] = asked["headers"].copy()
+    scope["extensions"] = {
+        "http.response.early_hint": {},
+        "http.response.pathsend": {},
+        "http.response.trailers": {},
+        "http.response.zerocopysend": {},
     }
     if state is not None:
         scope["state"] = dict(state)

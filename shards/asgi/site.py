@@ -9,7 +9,7 @@ Source: ASGI 3.0.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,16 +17,20 @@ from gossamer.core.aio.calls import sys_await_future
 from gossamer.core.aio.guest import AsyncioLoop
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
 from gossamer.core.errors import Draining
+from gossamer.core.http.memo import MEMO_ENTRIES_MAX, MEMO_KEY_BYTES_MAX
+from gossamer.core.http.outgoing import OutgoingBody, Requested
+from gossamer.core.http.reader import is_one_head
+from gossamer.core.http.request import Refusal, Request
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.calls import Sleep
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.shards.asgi.conversation import ApplicationConversation, ResponseCutError
-from gossamer.shards.asgi.exchange import ClientLeftError, Exchange
+from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
 from gossamer.shards.asgi.failures import one_line
 from gossamer.shards.asgi.lifespan import App, Lifespan, Mode
-from gossamer.shards.asgi.messages import MessageError, Stage
-from gossamer.shards.asgi.scope import Ends, Proxies, http_scope
+from gossamer.shards.asgi.messages import MessageError, Stage, Start
+from gossamer.shards.asgi.scope import Asker, Ends, Proxies, Scope, request_scope, whole_scope
 from gossamer.shards.asgi.tasks import ApplicationLoop
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
 from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
@@ -35,6 +39,7 @@ from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 log = logging.getLogger("gossamer.asgi")
 
 NOTHING: Final = b""
+HEADS_MAX: Final = 1024
 LOOK_US: Final = 20_000
 END_US: Final = SECOND_US
 NAME_CHARACTERS_MAX: Final = 80
@@ -58,7 +63,26 @@ class AsgiOptions(msgspec.Struct, frozen=True):
     """After so many requests the worker is to be replaced; 0 is never."""
 
 
+class PlainRequest(NamedTuple):
+    """A request without a body, as these bytes always are one."""
+
+    request: Request
+    scope: Scope
+    """As far as the request alone says it."""
+    name: str
+    """Of its task."""
+    is_common: bool
+    """Whether the head of a whole response to it is as to others."""
+
+
+PLAIN: Final = Requested("GET", 1, keep_alive=True)
+"""All that a head says of any plain request."""
 DEFAULT_ASGI: Final = AsgiOptions()
+
+
+def name_of(request: Request) -> str:
+    """What the task of a request is called."""
+    return f"{request.method} {request.target[:NAME_CHARACTERS_MAX]}"
 
 
 def nothing() -> None:
@@ -89,9 +113,14 @@ class AsgiSite(HttpSite):
         self.lifespan = Lifespan(app, own.lifespan)
         self.at_last_request = at_last_request
         self.proxies = Proxies(self.trusted, options.client_field.lower())
+        self.tasks_max = own.tasks_max
         self.tasks: set[asyncio.Task[None]] = set()
         """Those that have not ended; asyncio itself holds no task."""
+        self.plain: dict[bytes, PlainRequest] = {}
+        self.heads: dict[tuple[int, int], WholeHead] = {}
         self.own_fields: dict[tuple[bool, bool], bytes] = {}
+        self.response: Any = NOTHING
+        """What `straight` has for its asker, who sends it at once."""
         self.begun_total = 0
         self.errors_total = 0
 
@@ -100,6 +129,7 @@ class AsgiSite(HttpSite):
     async def serve(self, stream: Stream) -> None:
         """Serve one connection to its end, or until it is parked; then on, when it has something to say."""
         receive = stream.recv_idle(self.idle)
+        asker: Asker | None = None
         try:
             while not self.is_draining:
                 try:
@@ -109,8 +139,19 @@ class AsgiSite(HttpSite):
                     if not data:
                         await self.leave(stream)
                         break
-                if not data or not await ApplicationConversation(self, stream).run(data):
+                if not data:
                     break
+                if asker is None:
+                    asker = Asker(Ends(stream.peer, stream.local), self.proxies)
+                plain = self.plain_of(data)
+                if plain is None:
+                    if not await ApplicationConversation(self, stream, asker).run(data):
+                        break
+                elif (exchange := self.straight(stream, data, plain, asker)) is None:
+                    await stream.send(self.response, self.options.write_timeout_us)
+                elif not await ApplicationConversation(self, stream, asker).go_on(exchange, data):
+                    break
+                exchange = None
                 data = NOTHING  # An idle connection keeps nothing of the last request alive.
             await stream.close()
         except ResponseCutError:
@@ -118,18 +159,51 @@ class AsgiSite(HttpSite):
         except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
             await self.end_by(stream, error)
 
+    def straight(self, stream: Stream, data: bytes, plain: PlainRequest, asker: Asker) -> Exchange | None:
+        """Have the application begin with a plain request. Where it is over with it in its first step, None:
+        the response is in `self.response`, to be sent at once; else the exchange, to be gone on with."""
+        exchange = Exchange(self, plain.request, None, is_plain=plain.is_common)
+        exchange.began_us = self.clock()
+        self.begin(exchange, asker, plain.scope, plain.name)
+        start, body, out = exchange.start, exchange.body, exchange.out
+        if exchange.stage is not Stage.COMPLETE or len(out) != 1 or type(out[0]) is not bytes:
+            return exchange
+        assert start is not None
+        if body is None or not body.keep_alive:
+            return exchange
+        self.response = out[0]
+        self.note(stream, data, start.status, body.sent_bytes, exchange.began_us)
+        return None
+
+    def plain_of(self, data: bytes) -> PlainRequest | None:
+        """The request, where these bytes are one head and nothing else that need be looked at; these bytes
+        have been seen before, mostly."""
+        if self.rates is not None or len(self.tasks) >= self.tasks_max:
+            return None
+        plain = self.plain.get(data)
+        if plain is None and is_one_head(data, self.limits):
+            request = self.parse(data)
+            if isinstance(request, Refusal) or request.has_body or request.method == "CONNECT":
+                return None
+            is_common = request.minor == 1 and request.section.is_plain and request.method != "HEAD"
+            scope = request_scope(request, self.own.root_path)
+            plain = PlainRequest(request, scope, name_of(request), is_common)
+            if len(data) <= MEMO_KEY_BYTES_MAX:
+                if len(self.plain) >= MEMO_ENTRIES_MAX:
+                    self.plain.clear()
+                self.plain[data] = plain
+        return plain
+
     # Requests.
 
     def has_room(self) -> bool:
         """Whether one more request may be given to the application."""
-        return len(self.tasks) < self.own.tasks_max
+        return len(self.tasks) < self.tasks_max
 
-    def begin(self, exchange: Exchange, stream: Stream) -> None:
-        """Have the application begin with a request, and go on until it waits."""
-        request = exchange.request
-        ends = Ends(stream.peer, stream.local)
-        scope = http_scope(request, ends, self.own.root_path, self.proxies, self.lifespan.state)
-        name = f"{request.method} {request.target[:NAME_CHARACTERS_MAX]}"
+    def begin(self, exchange: Exchange, asker: Asker, asked: Scope, name: str) -> None:
+        """Have the application begin with a request, and go on until it waits. `asked` is the part of its
+        scope that the request alone says, and `name` its task's."""
+        scope = whole_scope(asked, asker.scope_of(exchange.request), self.lifespan.state)
         task = self.loop.begin_task(self.run(exchange, scope), name)
         if not task.done():
             self.tasks.add(task)
@@ -137,6 +211,11 @@ class AsgiSite(HttpSite):
         self.begun_total += 1
         if self.begun_total == self.own.requests_max:
             self.at_last_request()
+
+    def begin_any(self, exchange: Exchange, asker: Asker) -> None:
+        """As `begin`, with a request that was not looked at before."""
+        request = exchange.request
+        self.begin(exchange, asker, request_scope(request, self.own.root_path), name_of(request))
 
     async def run(self, exchange: Exchange, scope: dict[str, Any]) -> None:
         """A task: the application, and what is said of how it ends."""
@@ -188,10 +267,32 @@ class AsgiSite(HttpSite):
         self.own_fields[key] = b"".join(kept)
         return self.own_fields[key]
 
+    def whole_head(self, start: Start, count: int) -> WholeHead | None:
+        """The head of the response to a plain request whose body is of so many bytes, all of them at once;
+        None where it is not as that of others in this second."""
+        if self.clock() >= self.fresh_until_us:
+            self.refresh()
+        known = self.heads.get((id(start), count))
+        if known is not None and known.start is start:
+            return known
+        fields = start.fields
+        is_common = not start.has_trailers and start.status not in (204, 304) and not self.is_ending
+        if not is_common or fields.length not in (None, count):
+            return None
+        body = OutgoingBody(PLAIN, start.status, fields, count)
+        own = self.own_lines(has_date=fields.has_date, has_server=fields.has_server)
+        head = body.head(start.status, fields, own, PLAIN.minor)
+        body.around(count, is_last=True)
+        if len(self.heads) >= HEADS_MAX:
+            self.heads.clear()
+        known = self.heads[id(start), count] = WholeHead(start, head, body)
+        return known
+
     def begin_second(self, fresh_until_us: int) -> None:
         """A new Date."""
         super().begin_second(fresh_until_us)
         self.own_fields.clear()
+        self.heads.clear()
 
     # The beginning and the end.
 

@@ -9,7 +9,9 @@ Owns the loop that does so; everything else of it is `core.aio.guest`'s.
 """
 
 import asyncio
+from asyncio.events import _set_running_loop
 from collections.abc import Coroutine
+from sys import get_asyncgen_hooks, set_asyncgen_hooks
 from typing import Any
 
 from gossamer.core.aio.guest import GuestEventLoop
@@ -22,10 +24,13 @@ class ApplicationLoop(GuestEventLoop):
         """The task of a coroutine, which has run until it first waits, or to its end. Called by a native
         thread, where no task runs; hold the task, as of `create_task`."""
         task = asyncio.Task(coroutine, loop=self, name=name)
-        first_step = self._ready.pop()  # what the task itself has just put there
-        self._come_in()
+        first_step: Any = self._ready.pop()  # what the task itself has just put there
+        outside = get_asyncgen_hooks()
+        _set_running_loop(self)
+        set_asyncgen_hooks(*self._hooks_inside)
         try:
-            first_step._run()
+            first_step._context.run(first_step._callback)
         finally:
-            self._go_out()
+            set_asyncgen_hooks(*outside)
+            _set_running_loop(None)
         return task
