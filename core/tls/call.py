@@ -33,9 +33,11 @@ class TlsSend(StreamSend, frozen=True):
     record = TlsConnection
 
     def __await__(self) -> Generator[Any, Any, None]:
-        self.check()
         connection: TlsConnection = self.connection
-        return connection.sent(self.data, self.timeout_us, is_last=self.is_last)
+        data, timeout_us = self.data, self.timeout_us
+        if type(data) is not bytes or type(timeout_us) is not int or timeout_us < 0:
+            self.check()
+        return connection.sent(data, timeout_us, is_last=self.is_last)
 
 
 class TlsSendFile(StreamSendFile, frozen=True):

@@ -188,22 +188,26 @@ class TlsConnection:
             raise stream_closed()
         machine = self.machine
         until_us = CURRENT.get().clock() + timeout_us if timeout_us < NEVER_US else NEVER_US
-        left_us = timeout_us
         try:
             if not machine.is_ready:
                 if not (yield from self._begun(timeout_us)):
                     return b""
-                left_us = self._left_us(until_us)
-            wire_bytes = min(max(bytes_max, WIRE_BYTES_MIN), WIRE_BYTES_MAX)
-            while (data := machine.read(bytes_max)) is None:
+                timeout_us = self._left_us(until_us)
+            data = machine.read(bytes_max) if machine.may_read else None
+            while data is None:
                 if machine.has_output and self._may_answer:
-                    yield from self._apart(self._answered(left_us))
-                yield from self._take(wire_bytes, left_us)
-                left_us = self._left_us(until_us)
+                    yield from self._apart(self._answered(timeout_us))
+                wire_bytes = WIRE_BYTES_MIN if bytes_max <= WIRE_BYTES_MIN else WIRE_BYTES_MAX
+                machine.receive((yield from self.inner.recv(wire_bytes, timeout_us).__await__()))
+                data = machine.read(bytes_max)
+                if data is None:
+                    timeout_us = self._left_us(until_us)
         except TlsError as error:
             if not isinstance(error, TruncatedError):
                 yield from self._say_why()
             raise said_of(self, error) from None
+        except OSError as error:
+            raise self._said(error) from None
         return data
 
     @property
@@ -245,10 +249,32 @@ class TlsConnection:
         self.is_sending = True
         try:
             if self.machine.is_ready:
-                yield from self._alone()
+                if self._waiting is not None:
+                    yield from self._alone()
+                if len(data) <= PIECE_BYTES and not is_last:
+                    yield from self._piece_put(data, timeout_us)
+                    return
             yield from self._all_put(data, timeout_us, is_last=is_last)
         finally:
             self.is_sending = False
+
+    def _piece_put(self, data: bytes, timeout_us: int) -> Steps:
+        """Encrypt and send so much as goes at once: most of what is sent is no more."""
+        self._why_no_send = cut_short
+        machine = self.machine
+        try:
+            machine.write(data)
+            yield from self.inner.send(machine.output(), timeout_us).__await__()
+        except OSError as error:
+            raise self._not_sent(error) from None
+        self._why_no_send = None
+
+    def _not_sent(self, error: OSError) -> OSError:
+        """What to raise where a send has failed, and by each further one."""
+        if isinstance(error, TimeoutError):
+            return said_of(self, TimeoutError(NOT_SENT_IN_TIME))
+        self._why_no_send = repeated(self, self._said(error))
+        return self._why_no_send()
 
     def file_sent(self, fd: int, offset: int, length: int, timeout_us: int) -> Generator[Any, Any, int]:
         """See `Stream.send_file`: it is read here, since it is encrypted here."""
@@ -305,11 +331,8 @@ class TlsConnection:
                 machine.end()
                 self.is_shut = True
             yield from self._put(machine.output(), timeout_us, is_last=is_last)
-        except TimeoutError:
-            raise said_of(self, TimeoutError(NOT_SENT_IN_TIME)) from None
         except OSError as error:
-            self._why_no_send = repeated(self, error)
-            raise self._why_no_send() from None
+            raise self._not_sent(error) from None
         self._why_no_send = None
 
     # Ending.

@@ -52,6 +52,7 @@ class TlsMachine:
         "has_ended",
         "is_ready",
         "is_server",
+        "may_read",
     )
 
     def __init__(
@@ -70,6 +71,8 @@ class TlsMachine:
         """Whether the handshake is over."""
         self.has_ended = False
         """Whether close_notify has been written."""
+        self.may_read = True
+        """Whether `read` may bring something before more is received: in vain it costs an exception."""
 
     @property
     def has_output(self) -> bool:
@@ -99,6 +102,7 @@ class TlsMachine:
 
     def receive(self, octets: bytes) -> None:
         """Octets of the peer; b"" at their end. Raises: NotTlsError."""
+        self.may_read = True
         if not octets:
             self._in.write_eof()
             return
@@ -133,14 +137,21 @@ class TlsMachine:
         """At most so many octets; b"" once the peer has said that no more come, None where more must be
         received first. Raises: TlsError; TruncatedError where the peer has ended without saying so.
         """
-        if self._held:
-            data, self._held = self._held[:bytes_max], self._held[bytes_max:]
-            return data
-        self._check()
-        first = self._decrypted(bytes_max)
-        if not first or not self._in.pending:
-            return first
-        return b"".join([first, *self._further(bytes_max - len(first))])
+        if self._held or self._error is not None:
+            return self._read_held(bytes_max)
+        data = self._decrypted(bytes_max)
+        if self._in.pending and data:
+            return b"".join([data, *self._further(bytes_max - len(data))])
+        # Less than was asked for, and nothing behind it.
+        self.may_read = data == b"" or (data is not None and len(data) >= min(bytes_max, RECORD_BYTES))
+        return data
+
+    def _read_held(self, bytes_max: int) -> bytes:
+        """What was read before it was asked for. Raises: TlsError behind it."""
+        if not self._held:
+            self._check()
+        data, self._held = self._held[:bytes_max], self._held[bytes_max:]
+        return data
 
     def _further(self, bytes_max: int) -> list[bytes]:
         """What else can be decrypted: a long message comes as many records. An error is raised by the next
