@@ -72,6 +72,29 @@ def test_the_way_is_cut__without_close_notify__truncated_and_the_peers_fault(sta
     assert heard == [b"a part", True]
 
 
+def test_what_the_stream_beneath_says_of_its_peer__is_said_of_ours(stack: Any) -> None:
+    faults: list[bool] = []
+
+    async def peer(stream: Any) -> None:
+        with pytest.raises(TimeoutError) as silent:
+            await stream.recv(1, SOON_US // 4)
+        with pytest.raises(ConnectionResetError) as reset:
+            await stream.recv()
+        faults.extend(is_no_fault(stream, raised.value) for raised in (silent, reset))
+        with pytest.raises(ConnectionResetError) as again:
+            await stream.send(b"x")
+        faults.append(is_no_fault(stream, again.value))
+        await stream.abort()
+
+    async def user(stream: Any) -> None:
+        await sys_sleep(SOON_US)
+        await stream.abort()
+        await sys_sleep(SOON_US)
+
+    stack.run(talk(stack, user, peer))
+    assert faults == [True, True, True]
+
+
 @pytest.mark.parametrize("how", ["timeout", "cancel"])
 def test_half_a_record_was_sent__nothing_can_be_sent_any_more__receiving_goes_on(
     stack: Any, how: str
