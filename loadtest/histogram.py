@@ -6,50 +6,34 @@
 A sample may be known only as "at least so much": what was given up on. It counts in every percentile, and a
 percentile that it may have pushed up is one of which only the least value is known.
 
-This file owns the mapping from value to bucket and back; it knows nothing of requests or clocks.
+This file owns what is counted of a load test; the mapping from value to bucket and back is that of
+`core.log_linear`. It knows nothing of requests or clocks.
 
-Source: the layout of HdrHistogram (G. Tene), with our own figures; censored samples as in survival analysis.
+Source: censored samples as in survival analysis.
 """
 
 from array import array
 from collections.abc import MutableSequence, Sequence
 from typing import Final, Self
 
+from gossamer.core.log_linear import LogLinear, rank_of
+
 SUB_BUCKET_BITS: Final = 7
-LINEAR_MAX: Final = 2 << SUB_BUCKET_BITS
-VALUE_MAX_US: Final = (1 << 36) - 1
+LAYOUT: Final = LogLinear(SUB_BUCKET_BITS, 36)
+LINEAR_MAX: Final = LAYOUT.linear_max
+VALUE_MAX_US: Final = (1 << LAYOUT.value_bits) - 1
 """About 19 hours; larger samples are counted as this one, and `max_us` keeps the truth."""
 LANE_BYTES: Final = 8
-BUCKETS: Final = ((VALUE_MAX_US.bit_length() - SUB_BUCKET_BITS - 1) << SUB_BUCKET_BITS) + LINEAR_MAX
+BUCKETS: Final = LAYOUT.buckets
 
 
-def bucket_of(value_us: int) -> int:
-    """The bucket that counts `value_us`."""
-    if value_us < LINEAR_MAX:
-        return max(value_us, 0)
-    shift = min(value_us, VALUE_MAX_US).bit_length() - SUB_BUCKET_BITS - 1
-    return (shift << SUB_BUCKET_BITS) + (min(value_us, VALUE_MAX_US) >> shift)
-
-
-def bucket_top_us(bucket: int) -> int:
-    """The largest value that `bucket` counts."""
-    if bucket < LINEAR_MAX:
-        return bucket
-    shift = (bucket >> SUB_BUCKET_BITS) - 1
-    mantissa = bucket - (shift << SUB_BUCKET_BITS)
-    return ((mantissa + 1) << shift) - 1
+bucket_of: Final = LAYOUT.bucket_of
+bucket_top_us: Final = LAYOUT.top_of
 
 
 def lanes_bytes(lanes: Sequence[int]) -> bytes:
     """The octets of counters; an array and a memory both have them at hand."""
     return memoryview(lanes).tobytes()  # type: ignore[arg-type]
-
-
-def rank_of(percent: float, total: int) -> int:
-    """Which of so many samples, by size, a percentile is. Raises: ValueError outside 0..100."""
-    if not 0 <= percent <= 100:
-        raise ValueError(f"percentile {percent}: allowed is 0..100")
-    return max(1, -int(-total * percent // 100))
 
 
 Lanes = MutableSequence[int] | memoryview

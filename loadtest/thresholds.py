@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import SECOND_US
-from gossamer.loadtest.histogram import Histogram, bucket_of, rank_of
+from gossamer.core.log_linear import rank_of
+from gossamer.loadtest.histogram import Histogram, bucket_of
 from gossamer.loadtest.tally import Tally
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.units import parse_duration_us

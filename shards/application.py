@@ -90,6 +90,7 @@ def _static_site(plan: WorkerPlan, write: Write) -> Application:
         ends_by_itself=True,
         idle=site.idle,
         continuing=site.continuing,
+        loops=lambda: (site.times,),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.wire.drop import DropReason
 from gossamer.ffi.shared_memory import create_memory, map_memory
+from gossamer.shards.web.response_times import COUNTS, SUM
 
 WORD_BYTES: Final = 8
 LINE_BYTES: Final = 64
@@ -104,6 +105,9 @@ TOTALS: Final = (
     "log_lines_dropped_total",
 )
 
+RESPONSE_TIMES: Final = (*COUNTS, SUM)
+"""How many responses took how long, and how long all of them did; totals too."""
+
 QUEUE_WORDS: Final = ("queues_0", "queues_1", "queues_2", "queues_3")
 """A bit for each queue that the worker reads (`shards.queuemoves`)."""
 
@@ -114,7 +118,11 @@ COLUMNS: Final = (
     *GAUGES,
     *TOTALS,
     *(f"drop_{reason}" for reason in DROPS),
+    *RESPONSE_TIMES,
 )
+
+SUMMED: Final = (*TOTALS, *(f"drop_{reason}" for reason in DROPS), *RESPONSE_TIMES)
+"""What goes on over restarts."""
 
 INDEX: Final[Mapping[str, int]] = {name: index for index, name in enumerate(COLUMNS)}
 
@@ -178,8 +186,7 @@ def state_of(word: int) -> WorkerState:
 
 def add_totals(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     """The totals and drops of two rows together, as 64 bits; what the dead have counted goes on counting."""
-    names = [name for name in COLUMNS if name in TOTALS or name.startswith("drop_")]
-    return {name: (one.get(name, 0) + other.get(name, 0)) & MASK for name in names}
+    return {name: (one.get(name, 0) + other.get(name, 0)) & MASK for name in SUMMED}
 
 
 def drops_of(row: Mapping[str, int]) -> dict[str, int]:

@@ -3,15 +3,17 @@
 Owns the keys of `gossamer status --json`. Times are microseconds, sizes bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
+from gossamer.core.log_linear import percentile_of
 from gossamer.core.loop.disk.names import ENGINES
 from gossamer.ffi.privileges import CAP_NET_ADMIN, CAP_NET_RAW
 from gossamer.shards.counters import TOTALS, WorkerState, add_totals, drops_of, state_of
 from gossamer.shards.procfs import Held
+from gossamer.shards.web.response_times import COUNTS, SUM, TOPS_US
 
 CAPABILITY_NAMES: Final = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_NET_RAW: "CAP_NET_RAW"}
 CAPABILITIES_MAX: Final = 4
@@ -19,6 +21,21 @@ CAPABILITIES_MAX: Final = 4
 
 ENDED: Final = "ended"
 """The state of a worker that has no process: it has ended, and is not replaced yet."""
+
+
+class ResponseTimesStatus(msgspec.Struct, frozen=True):
+    """How long responses took, of the static server or of an application, from their request's head to when the stack had all of
+    them; over all processes the worker has had. Right to a quarter, as the buckets are."""
+
+    count: int = 0
+    sum_us: int = 0
+    p50_us: int = 0
+    p90_us: int = 0
+    p99_us: int = 0
+    p999_us: int = 0
+    buckets: tuple[tuple[int, int], ...] = ()
+    """(at most so many microseconds, how many responses and longer than the bucket before), the shortest
+    first; empty ones left out."""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -67,6 +84,17 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     memory_pressure: int = 0
     """0 while there is memory for that, 1 while it is short (`tcp.memory_bytes`), 2 when there is none."""
     queue: int | None = None
+    response_times: ResponseTimesStatus = ResponseTimesStatus()
+
+
+class KeeperStatus(msgspec.Struct, frozen=True):
+    """The process that holds what the others share."""
+
+    pid: int
+    holds: int
+    """How many descriptors."""
+    does: str
+    """What it is there for, in words."""
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
@@ -96,6 +124,8 @@ class ServerStatus(msgspec.Struct, frozen=True):
     """Why rules are missing at this moment; "" when none is."""
     admin: str = ""
     """Where metrics and the dashboard are; "" for nowhere."""
+    keeper: KeeperStatus | None = None
+    """None where it could not be started, or has ended."""
 
 
 class ProcessFigures(msgspec.Struct, frozen=True):
@@ -151,7 +181,19 @@ def worker_status(
         queue_waiting=kernel.get("queue_waiting", 0),
         buffered_bytes=row["buffered_bytes"],
         memory_pressure=row["memory_pressure"],
+        response_times=response_times_of(
+            [(top, totals[name]) for top, name in zip(TOPS_US, COUNTS, strict=True)], totals[SUM]
+        ),
     )
+
+
+def response_times_of(counted: Iterable[tuple[int, int]], sum_us: int) -> ResponseTimesStatus:
+    """What stands in buckets, the lowest first."""
+    buckets = tuple((top, count) for top, count in counted if count)
+    if not buckets:
+        return ResponseTimesStatus()
+    p50, p90, p99, p999 = (percentile_of(buckets, percent) for percent in (50, 90, 99, 99.9))
+    return ResponseTimesStatus(sum(count for _, count in buckets), sum_us, p50, p90, p99, p999, buckets)
 
 
 def what_is_not_ready(status: ServerStatus) -> str:

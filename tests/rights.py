@@ -232,6 +232,7 @@ PACKAGES: Final = {
     "nginx": "nginx-light",
     "setpriv": "util-linux",
     "systemd-analyze": "systemd",
+    "tmux": "tmux",
     "tshark": "tshark",
     "wrk": "wrk",
 }

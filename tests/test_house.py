@@ -32,6 +32,7 @@ FLOORS = (
         "core.records",
         "core.native",
         "core.checkpoint_rows",
+        "core.log_linear",
         "ffi",
     ),
 )

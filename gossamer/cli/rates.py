@@ -4,14 +4,14 @@ Owns the keys of `gossamer top --json`. A worker whose process was replaced in b
 again: what would be negative is 0.
 """
 
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from gossamer.core.clock import SECOND_US
-from gossamer.shards.status import ServerStatus, WorkerStatus
+from gossamer.shards.status import ResponseTimesStatus, ServerStatus, WorkerStatus, response_times_of
 
 HISTORY_MAX: Final = 60
 """How many rates are remembered of each worker."""
@@ -36,6 +36,8 @@ class WorkerRates(msgspec.Struct, frozen=True):
     queue_depth: int
     """Packets that wait in the kernel, and connections that wait to be accepted."""
     restarts: int
+    response_times: ResponseTimesStatus = ResponseTimesStatus()
+    """Of what was answered between the two looks."""
 
 
 class ServerRates(msgspec.Struct, frozen=True):
@@ -71,7 +73,25 @@ def _of_worker(before: WorkerStatus, after: WorkerStatus, elapsed_us: int) -> Wo
         drops_per_second=rate(sum(before.drops.values()), sum(after.drops.values())),
         queue_depth=after.queue_waiting + after.accept_queue,
         restarts=after.restarts,
+        response_times=times_between(before.response_times, after.response_times),
     )
+
+
+def times_between(before: ResponseTimesStatus, after: ResponseTimesStatus) -> ResponseTimesStatus:
+    """Of what was answered between two looks."""
+    earlier = dict(before.buckets)
+    grown = [(top_us, max(0, count - earlier.get(top_us, 0))) for top_us, count in after.buckets]
+    return response_times_of(grown, max(0, after.sum_us - before.sum_us))
+
+
+def times_together(each: Iterable[ResponseTimesStatus]) -> ResponseTimesStatus:
+    """Of several workers."""
+    counts: Counter[int] = Counter()
+    sum_us = 0
+    for times in each:
+        sum_us += times.sum_us
+        counts.update(dict(times.buckets))
+    return response_times_of(sorted(counts.items()), sum_us)
 
 
 def _packets(worker: WorkerStatus) -> int:
@@ -82,9 +102,10 @@ def _total(workers: list[WorkerRates]) -> WorkerRates:
     sums = {
         name: sum(getattr(worker, name) for worker in workers)
         for name in WorkerRates.__struct_fields__
-        if name not in ("id", "state")
+        if name not in ("id", "state", "response_times")
     }
-    return WorkerRates(id=None, state="", **sums)
+    together = times_together(worker.response_times for worker in workers)
+    return WorkerRates(id=None, state="", **sums, response_times=together)
 
 
 class RateHistory:

@@ -62,6 +62,13 @@ def print_status(status: ServerStatus, console: Console) -> None:
         console.print(f"what has much to send leaves as {status.output}", markup=False)
     up = f"up {status.uptime_us / 1e6:.0f} s, supervisor {status.pid}, generation {status.generation}"
     console.print(up + (", reloading" if status.reloading else ""))
+    if status.keeper is not None:
+        keeper = status.keeper
+        console.print(f"keeper {keeper.pid}: {keeper.holds} descriptors; {keeper.does}")
+    else:
+        console.print("no keeper: workers end with a supervisor that is killed, and there is no upgrade")
+    for line in _response_lines(status.workers):
+        console.print(line)
     if status.reload_error:
         console.print(f"last reload failed: {status.reload_error}", style="red", markup=False)
     if status.rules_restored_total:
@@ -73,6 +80,21 @@ def print_status(status: ServerStatus, console: Console) -> None:
     is_whole = _width_needed(status.workers, console) <= console.width
     for part in [COLUMNS[1:]] if is_whole else PARTS:
         console.print(_table(status.workers, part))
+
+
+def _response_lines(workers: list[WorkerStatus]) -> list[str]:
+    """How long each worker's responses took, where there were any."""
+    return [
+        f"worker {worker.id}: half of {times.count:,} responses took up to {milliseconds(times.p50_us)} ms, "
+        f"99 % {milliseconds(times.p99_us)} ms, 99.9 % {milliseconds(times.p999_us)} ms"
+        for worker in workers
+        if (times := worker.response_times).count
+    ]
+
+
+def milliseconds(us: int) -> str:
+    """A time as it is read: with as many digits as it has of worth."""
+    return f"{us / 1000:.3g}" if us < 1_000_000 else f"{us / 1000:,.0f}"
 
 
 def _width_needed(workers: list[WorkerStatus], console: Console) -> int:

@@ -48,7 +48,7 @@ def _drawn(watch: ServerWatch, console: "Console", hint: str) -> "RenderableType
 
     rates = watch.look()
     bars = bars_that_fit(console.width)
-    return draw(watch.status, rates, watch.history.lines(bars) if bars else {}, hint)
+    return draw(watch.status, rates, watch.history.lines(bars) if bars else {}, hint, console.width)
 
 
 def _print_once(watch: ServerWatch, seconds: float) -> None:

@@ -8,21 +8,32 @@ from rich.table import Table
 from rich.text import Text
 
 from gossamer.cli.rates import ServerRates, WorkerRates
+from gossamer.cli.status_table import milliseconds
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.status import ServerStatus
 
 COLUMNS: Final = (
-    "worker", "state", "conns", "req/s", "cpu %", "MiB", "pkt/s", "rexmit/s", "drop/s", "queue", "restarts",
+    "worker", "state", "conns", "req/s", "p50 ms", "p99 ms", "cpu %", "MiB", "pkt/s", "rexmit/s", "drop/s",
+    "queue", "restarts",
 )  # fmt: skip
+RARE: Final = frozenset({"pkt/s", "rexmit/s", "MiB"})
+"""What a narrow terminal does without: `--json` and a wider one have it."""
 BARS_MAX: Final = 30
-TABLE_WIDTH: Final = 90
+TABLE_WIDTH: Final = 106
 """What the columns of figures take; sparklines have what is left of a line."""
+NARROW_WIDTH: Final = 82
+"""The same without those that are rare."""
 BARS_MIN: Final = 8
+
+
+def columns_that_fit(width: int) -> tuple[str, ...]:
+    """The columns that a terminal so wide has room for."""
+    return COLUMNS if width >= TABLE_WIDTH else tuple(name for name in COLUMNS if name not in RARE)
 
 
 def bars_that_fit(width: int) -> int:
     """How many bars a sparkline has on a terminal that wide; 0 where none fits."""
-    left = min(BARS_MAX, width - TABLE_WIDTH)
+    left = min(BARS_MAX, width - (TABLE_WIDTH if width >= TABLE_WIDTH else NARROW_WIDTH))
     return left if left >= BARS_MIN else 0
 
 
@@ -39,12 +50,14 @@ def _head(status: ServerStatus) -> list[Text]:
     return lines
 
 
-def _cells(worker: WorkerRates) -> list[str]:
-    return [
+def _cells(worker: WorkerRates, columns: tuple[str, ...]) -> list[str]:
+    times = worker.response_times
+    cells = [
         "all" if worker.id is None else str(worker.id),
         worker.state,
         f"{worker.connections:,}",
         f"{worker.requests_per_second:,.0f}",
+        *((milliseconds(times.p50_us), milliseconds(times.p99_us)) if times.count else ("-", "-")),
         f"{worker.cpu_percent:.0f}",
         f"{worker.rss_bytes / (1 << 20):.0f}",
         f"{worker.packets_per_second:,.0f}",
@@ -53,21 +66,24 @@ def _cells(worker: WorkerRates) -> list[str]:
         f"{worker.queue_depth:,}",
         str(worker.restarts),
     ]
+    return [cell for name, cell in zip(COLUMNS, cells, strict=True) if name in columns]
 
 
 def draw(
-    status: ServerStatus, rates: ServerRates, lines: Mapping[int | None, str], hint: str
+    status: ServerStatus, rates: ServerRates, lines: Mapping[int | None, str], hint: str, width: int
 ) -> RenderableType:
-    """The whole screen; `lines` are the sparklines, and none of them where none fits."""
+    """The whole screen of a terminal so wide; `lines` are the sparklines, and none of them where none
+    fits."""
+    columns = columns_that_fit(width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in COLUMNS:
+    for name in columns:
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     if lines:
         table.add_column("requests", no_wrap=True)
     serving = WorkerState.SERVING.name.lower()
     for each in rates.workers:
         bars = [lines.get(each.id, "")] if lines else []
-        table.add_row(*_cells(each), *bars, style="" if each.state == serving else "yellow")
+        table.add_row(*_cells(each, columns), *bars, style="" if each.state == serving else "yellow")
     if len(rates.workers) > 1:
-        table.add_row(*_cells(rates.total), *([lines.get(None, "")] if lines else []), style="bold")
+        table.add_row(*_cells(rates.total, columns), *([lines.get(None, "")] if lines else []), style="bold")
     return Group(*_head(status), Text(), table, *([Text(hint, style="dim")] if hint else []))

@@ -13,6 +13,7 @@ import msgspec
 
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.status import ENDED, ServerStatus, WorkerStatus
+from gossamer.shards.web.response_times import LAYOUT
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -21,6 +22,9 @@ STATES: Final = (*(state.name.lower() for state in WorkerState), ENDED)
 PREFIX: Final = "gossamer_"
 SECONDS: Final = 1e-6
 """Of a microsecond."""
+BOUNDS_US: Final = tuple(1 << exponent for exponent in range(4, LAYOUT.value_bits, 2))
+"""Those of the histogram: 16 us, and four times as much again and again, to 17 s. Each begins an octave, so
+that no bucket of a row stands on both sides."""
 
 Labels = tuple[tuple[str, str], ...]
 Labelled = tuple[Labels, WorkerStatus]
@@ -31,9 +35,11 @@ class Metric(msgspec.Struct, frozen=True):
 
     name: str
     """Without prefix, and without the `_total` of a counter."""
-    kind: Literal["gauge", "counter"]
+    kind: Literal["gauge", "counter", "histogram"]
     help: str
     samples: list[tuple[Labels, float]]
+    suffixes: tuple[str, ...] = ()
+    """What stands behind the name in each sample, where that is not the same in all of them."""
 
 
 GAUGES: Final = (
@@ -88,6 +94,7 @@ def metrics_of(status: ServerStatus) -> Iterator[Metric]:
         [(labels, worker.restarts) for labels, worker in workers],
     )  # fmt: skip
     yield from _totals(workers)
+    yield _response_times(workers)
     drops: list[tuple[Labels, float]] = [
         ((*labels, ("reason", reason)), count)
         for labels, worker in workers
@@ -111,15 +118,38 @@ def _totals(workers: list[Labelled]) -> Iterator[Metric]:
         yield Metric(f"worker_{plain}", "counter", f"{plain.replace('_', ' ').capitalize()}.", samples)
 
 
+def _response_times(workers: list[Labelled]) -> Metric:
+    """A histogram whose buckets are those of the workers' rows, two octaves of them in each."""
+    samples: list[tuple[Labels, float]] = []
+    suffixes: list[str] = []
+    for labels, worker in workers:
+        times = worker.response_times
+        for bound_us in BOUNDS_US:
+            within = sum(count for top_us, count in times.buckets if top_us < bound_us)
+            samples.append(((*labels, ("le", repr(bound_us * SECONDS))), within))
+        samples += [
+            ((*labels, ("le", "+Inf")), times.count),
+            (labels, times.count),
+            (labels, times.sum_us * SECONDS),
+        ]
+        suffixes += ["_bucket"] * (len(BOUNDS_US) + 1) + ["_count", "_sum"]
+    text = "From a request's head to when the stack has all of its response."
+    return Metric("worker_response_seconds", "histogram", text, samples, tuple(suffixes))
+
+
 def expose(metrics: Iterable[Metric], *, is_openmetrics: bool) -> str:
     """The metrics as text."""
     lines: list[str] = []
     for metric in metrics:
         sample = f"{PREFIX}{metric.name}{'_total' if metric.kind == 'counter' else ''}"
+        suffixes = metric.suffixes or ("",) * len(metric.samples)
         # OpenMetrics: the family of a counter has the name without _total.
         family = f"{PREFIX}{metric.name}" if is_openmetrics else sample
         lines += [f"# HELP {family} {metric.help}", f"# TYPE {family} {metric.kind}"]
-        lines += [f"{sample}{_braced(labels)} {_number(value)}" for labels, value in metric.samples]
+        lines += [
+            f"{sample}{suffix}{_braced(labels)} {_number(value)}"
+            for (labels, value), suffix in zip(metric.samples, suffixes, strict=True)
+        ]
     if is_openmetrics:
         lines.append("# EOF")
     return "".join(f"{line}\n" for line in lines)

@@ -24,8 +24,11 @@ from gossamer.shards.keeper.notes import (
 )
 from gossamer.shards.procfs import is_alive
 from gossamer.shards.rules import Owner
+from gossamer.shards.status import KeeperStatus
 
 log = logging.getLogger("gossamer.supervisor")
+
+IT_DOES: Final = "holds them for the next supervisor, should this one be killed or upgraded"
 
 END_WAIT_SECONDS: Final = 2.0
 END_LOOK_SECONDS: Final = 0.01
@@ -68,6 +71,10 @@ class Deposit:
     def expect_successor(self, wait_us: int) -> None:
         """This process is about to be another program, which claims what is held."""
         self._say(Await(wait_us))
+
+    def status(self) -> KeeperStatus:
+        """What `gossamer status` shows of it."""
+        return KeeperStatus(self.keeper.pid, len(self._held), IT_DOES)
 
     def begin_end(self) -> None:
         """Have it let go of all that keeps workers going."""

@@ -42,4 +42,5 @@ def status_of(
         rules_restored_total=guard.restored_total if guard else 0,
         rules_trouble=printable(guard.trouble) if guard else "",
         admin=url_of(run.admin),
+        keeper=run.deposit.status() if run.deposit is not None else None,
     )

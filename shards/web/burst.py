@@ -7,7 +7,7 @@ connection holds none of it.
 Source: RFC 9112 9.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -20,6 +20,10 @@ from gossamer.core.io.stream import Stream
 from gossamer.shards.web.answer import Answer, AnswerSetting, error_answer
 from gossamer.shards.web.inbox import Inbox
 from gossamer.shards.web.options import WebOptions
+from gossamer.shards.web.response_times import ResponseTimes
+
+NOT_THE_END: Final = -1
+"""When the request came whose answer goes on."""
 
 
 class BurstSite(Protocol):
@@ -30,6 +34,7 @@ class BurstSite(Protocol):
     parse: RequestParser
     clock: Clock
     is_draining: bool
+    times: ResponseTimes
 
     def setting(self) -> AnswerSetting:
         """What answers have in common now."""
@@ -49,7 +54,7 @@ class Burst:
     Most bursts are one head that came whole; only where there is more to read, there is an inbox.
     """
 
-    __slots__ = ("is_refused", "opened_inbox", "outbox", "outbox_bytes", "site", "stream")
+    __slots__ = ("began", "is_refused", "opened_inbox", "outbox", "outbox_bytes", "site", "stream")
 
     site: BurstSite
 
@@ -59,6 +64,8 @@ class Burst:
         self.opened_inbox: Inbox | None = None
         self.outbox: list[bytes] = []
         self.outbox_bytes = 0
+        self.began: list[int] = []
+        """When the requests came whose answers end in the outbox."""
         self.is_refused = False
 
     @property
@@ -127,10 +134,13 @@ class Burst:
         inbox = self.opened_inbox
         return b"" if inbox is None else inbox.reader.buffer[inbox.reader.at :]
 
-    def post(self, data: bytes) -> None:
-        """Put bytes behind the answers that wait to be sent."""
+    def post(self, data: bytes, began_us: int = NOT_THE_END) -> None:
+        """Put bytes behind the answers that wait to be sent; where they end one, with when its request
+        came."""
         self.outbox.append(data)
         self.outbox_bytes += len(data)
+        if began_us != NOT_THE_END:
+            self.began.append(began_us)
 
     async def flush(self) -> None:
         """Send what waits, in one piece."""
@@ -140,6 +150,19 @@ class Burst:
         self.outbox.clear()
         self.outbox_bytes = 0
         await self.stream.send(data, self.site.options.write_timeout_us)
+        self.record_answered()
+
+    def end_answer(self, began_us: int) -> None:
+        """An answer to what came then ends with what waits, or, where nothing does, has been sent."""
+        self.began.append(began_us)
+        if not self.outbox:
+            self.record_answered()
+
+    def record_answered(self) -> None:
+        """All that was posted has been sent."""
+        for began_us in self.began:
+            self.site.times.record_since(began_us)
+        self.began.clear()
 
     def refuse(self, refusal: Refusal, head: bytes) -> bool:
         """Answer with an error after which nothing is read any more: False, the connection ends."""
@@ -147,8 +170,9 @@ class Burst:
         answer = error_answer(refusal.status, None, self.site.setting())
         if head.startswith(b"HEAD "):
             answer = msgspec.structs.replace(answer, parts=())
-        self.post(whole_response(answer, b""))
-        self.site.note(self.stream, head, answer.status, answer.body_bytes, self.site.clock())
+        now_us = self.site.clock()
+        self.post(whole_response(answer, b""), now_us)
+        self.site.note(self.stream, head, answer.status, answer.body_bytes, now_us)
         return False
 
 

@@ -30,6 +30,8 @@ class Site(BurstSite, Protocol):
     """Those that are sending a large file."""
     names: FileNames
     rates: RequestRates | None
+    looked_us: int
+    """When `take_hot` was last called."""
 
     def is_too_often(self, stream: Stream) -> bool:
         """Whether a further request of its peer is one too many; counted where there are rates."""
@@ -86,7 +88,7 @@ class Conversation(Burst):
             return self.refuse(Refusal(429, "too many requests from this address"), head)
         ready = self.site.take_hot(self.stream, head)
         if ready is not None:
-            self.post(ready)
+            self.post(ready, self.site.looked_us)
             return not self.site.is_last(head)
         began_us = self.site.clock()
         request = self.site.parse(head)
@@ -109,7 +111,7 @@ class Conversation(Burst):
             return answer.keep_alive
         self.site.note(self.stream, head, answer.status, body_bytes, began_us, answer.user)
         response = whole_response(answer, source)
-        self.post(response)
+        self.post(response, began_us)
         if answer.status in HOT_STATUSES and not request.has_body:
             self.site.keep_hot(
                 *(head, response, answer.status, body_bytes), is_last=not answer.keep_alive, user=answer.user
@@ -163,6 +165,7 @@ class Conversation(Burst):
                 goes_on = streamed.begin(part)
                 await self.flush()
                 await send_range(self.stream, streamed.file, part, self.site.options, goes_on)
+            self.end_answer(streamed.noted.began_us)
         finally:
             streamed.file.close()
             if self.site.streaming.pop(self.stream, None) is not None:

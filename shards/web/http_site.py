@@ -18,6 +18,7 @@ from gossamer.shards.web.burst import Burst
 from gossamer.shards.web.inbox import PeerLeftError
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.request_rate import RequestRates
+from gossamer.shards.web.response_times import ResponseTimes
 
 TLS_LINE: Final = b"TLS hello\r\n"
 
@@ -41,6 +42,7 @@ class HttpSite:
     ) -> None:
         self.options = options
         self.clock = clock
+        self.times = ResponseTimes(clock)
         self.wall = wall
         self.access_log = access_log
         self.limits = options.message_limits()
@@ -49,6 +51,8 @@ class HttpSite:
         self.rates = RequestRates(rate, options.request_burst_max) if rate else None
         self.trusted = networks_of(options.trusted_proxies)
         self.fresh_until_us = 0
+        self.looked_us = 0
+        """When the clock was last looked at for that."""
         self.is_ending = False
         """Whether every answer closes its connection."""
         self.is_draining = False
@@ -100,7 +104,7 @@ class HttpSite:
 
     def refresh(self) -> None:
         """Begin a new second, if the last one is over."""
-        now_us = self.clock()
+        self.looked_us = now_us = self.clock()
         if now_us >= self.fresh_until_us:
             self.begin_second(now_us + SECOND_US)
 

@@ -83,7 +83,6 @@ class StaticSite(HttpSite):
         self.hot_facts: dict[bytes, tuple[int, int, int, str]] = {}
         self.hot_bytes = 0
         self.last_heads: set[bytes] = set()
-        self.hot_hits_total = 0
 
     def files_of(self, root: int) -> Files:
         """The files beneath a folder."""
@@ -108,18 +107,26 @@ class StaticSite(HttpSite):
                         await self.leave(stream)
                         break
                 response = self.hot.get(data) if self.rates is None else None
-                if response is not None and self.clock() < self.fresh_until_us:
-                    self.hot_hits_total += 1
+                if response is not None and (began_us := self.clock()) < self.fresh_until_us:
+                    self.times.hits_total += 1
                     if self.access_log is not None:
                         self.access_log(stream, data, *self.hot_facts[data])
                     is_last = data in self.last_heads  # Asked now: the second may be over when it is sent.
                     if is_last:
                         await stream.send_last(response, self.options.write_timeout_us)
+                    else:
+                        await stream.send(response, self.options.write_timeout_us)
+                    if self.times.turned_us > began_us:
+                        self.times.record_since(began_us)
+                    else:
+                        self.times.at_once += 1
+                    if is_last:
                         break
-                    await stream.send(response, self.options.write_timeout_us)
                 elif not data or not await self.converse(stream, data):
                     break
-                data = response = NO_BODY  # An idle connection keeps nothing of the last request alive.
+                # An idle connection keeps nothing of the last request alive.
+                data = response = NO_BODY
+                began_us = 0
             await stream.close()
         except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
             await self.end_by(stream, error)
@@ -230,7 +237,7 @@ class StaticSite(HttpSite):
         self.refresh()
         response = self.hot.get(head)
         if response is not None:
-            self.hot_hits_total += 1
+            self.times.hits_total += 1
             if self.access_log is not None:
                 self.access_log(stream, head, *self.hot_facts[head])
         return response
@@ -244,12 +251,13 @@ class StaticSite(HttpSite):
         hits_total = sum(responder.library.hits_total for responder in self.responders)
         misses_total = sum(responder.library.misses_total for responder in self.responders)
         return {
-            "requests_total": self.hot_hits_total + self.slow_total,
+            "requests_total": self.times.hits_total + self.slow_total,
             "responses_4xx_total": self.responses_4xx_total,
             "responses_5xx_total": self.responses_5xx_total,
-            "hot_hits_total": self.hot_hits_total,
-            "cache_hits_total": self.hot_hits_total + hits_total,
+            "hot_hits_total": self.times.hits_total,
+            "cache_hits_total": self.times.hits_total + hits_total,
             "cache_misses_total": misses_total,
             "cache_entries": len(self.cache.entries),
             "cache_bytes": self.cache.bytes_total,
+            **dict(self.times.statistics()),
         }

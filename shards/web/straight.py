@@ -46,6 +46,7 @@ async def answer_straight(site: StraightSite, stream: Stream, head: bytes, plain
     site.note(stream, head, 200, entry.facts.size, began_us)
     site.keep_hot(head, response, 200, entry.facts.size)
     await stream.send(response, site.options.write_timeout_us)
+    site.times.record_since(began_us)
     return not site.is_draining
 
 

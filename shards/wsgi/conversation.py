@@ -114,6 +114,7 @@ class WsgiConversation(Burst):
         self.site.note(self.stream, head, response.status, response.sent_bytes, began_us)
         if call.failure is not None:
             raise AnswerCutError
+        self.end_answer(began_us)
         return await self._skip_rest(call) and response.keep_alive
 
     async def _skip_rest(self, call: WsgiCall) -> bool:

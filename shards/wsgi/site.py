@@ -123,4 +123,5 @@ class WsgiSite(HttpSite):
             "responses_4xx_total": self.responses_4xx_total,
             "responses_5xx_total": self.responses_5xx_total,
             "application_errors_total": self.errors_total,
+            **dict(self.times.statistics()),
         }

@@ -35,6 +35,30 @@ def test_rates__of_a_worker_that_was_not_there_before__none_yet() -> None:
     assert [worker.requests_per_second for worker in found.workers] == [0, 0]
 
 
+def answered(count: int, fast: int, slow: int) -> dict[str, int]:
+    """A row in which so many responses took 5 us and so many 127."""
+    return {
+        "requests_total": count,
+        "responses_in_5_us_total": fast,
+        "responses_in_127_us_total": slow,
+        "response_us_total": 5 * fast + 127 * slow,
+    }
+
+
+def test_response_times__between_two_looks__of_each_and_of_all_together() -> None:
+    before = sample_status(sample_worker(0, **answered(10, 1, 9)), sample_worker(1))
+    after = sample_status(sample_worker(0, **answered(20, 11, 9)), sample_worker(1, **answered(30, 0, 30)))
+    rates = rates_between(before, after)
+    one, other = (worker.response_times for worker in rates.workers)
+    assert (one.count, one.p50_us, one.p99_us, one.sum_us) == (10, 5, 5, 50)
+    assert (other.count, other.p50_us, other.buckets) == (30, 127, ((127, 30),))
+    together = rates.total.response_times
+    assert (together.count, together.p50_us, together.p90_us) == (40, 127, 127)
+    assert together.buckets == ((5, 10), (127, 30))
+    again = rates_between(after, before)
+    assert again.total.response_times.count == 0
+
+
 def test_rates__as_json__read_back() -> None:
     rates = two_looks()
     assert msgspec.json.decode(msgspec.json.encode(rates), type=ServerRates) == rates

@@ -10,7 +10,7 @@ from gossamer.cli.status_table import COLUMNS, PARTS, WIDTH_MIN, print_status
 from gossamer.shards.counters import COLUMNS as COUNTERS
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.procfs import Held
-from gossamer.shards.status import ServerStatus, WorkerStatus
+from gossamer.shards.status import KeeperStatus, ResponseTimesStatus, ServerStatus, WorkerStatus
 
 WORKER = WorkerStatus(
     id=63,
@@ -105,6 +105,20 @@ def test_status__small_numbers__no_heading_is_cut_at_any_width(width: int) -> No
     print_status(msgspec.structs.replace(STATUS, workers=[small]), Console(file=output, width=width))
     assert "…" not in output.getvalue()
     assert "heartbeat" in output.getvalue()
+
+
+def test_keeper__who_it_is_and_what_it_does__or_what_is_missing_without_it() -> None:
+    kept = msgspec.structs.replace(STATUS, keeper=KeeperStatus(77, 9, "holds them"))
+    assert "keeper 77: 9 descriptors; holds them" in printed(WIDTH_MIN, kept).splitlines()
+    assert "no keeper: workers end with a supervisor that is killed" in printed(WIDTH_MIN)
+
+
+def test_response_times__of_those_that_answered__a_line_each() -> None:
+    times = ResponseTimesStatus(1_234, 9, 79, 95, 1_023, 1_250_000)
+    worker = msgspec.structs.replace(WORKER, response_times=times)
+    lines = printed(WIDTH_MIN, msgspec.structs.replace(STATUS, workers=[worker, WORKER]))
+    told = "worker 63: half of 1,234 responses took up to 0.079 ms, 99 % 1.02 ms, 99.9 % 1,250 ms"
+    assert lines.splitlines().count(told) == 1
 
 
 def test_rules__removed_by_somebody__how_many_and_what_is_missing_now() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_prometheus
@@ -40,7 +41,30 @@ def test_both_formats__read_by_prometheus_client__the_same_samples() -> None:
     assert set(states.values()) == {0}
     assert found["gossamer_uptime_seconds",] == 1.5
     assert found["gossamer_build_info", "native", status.output, "nfqueue"] == 1
-    assert {family.type for family in old} == {family.type for family in new} == {"gauge", "counter"}
+    assert (
+        {family.type for family in old}
+        == {family.type for family in new}
+        == {"gauge", "counter", "histogram"}
+    )
+
+
+def test_response_times__a_histogram_of_what_the_buckets_say() -> None:
+    row = {"responses_in_5_us_total": 3, "responses_in_79_us_total": 2, "response_us_total": 171}
+    slow = {"responses_in_67108863_us_total": 1}
+    text = expose(
+        metrics_of(sample_status(sample_worker(0, **row), sample_worker(1, **slow))), is_openmetrics=True
+    )
+    (family,) = [each for each in read_openmetrics(text) if each.type == "histogram"]
+    assert family.name == "gossamer_worker_response_seconds"
+    found = {
+        (each.name.rpartition("_")[2], each.labels["worker"], each.labels.get("le", "")): each.value
+        for each in family.samples
+    }
+    assert found["bucket", "0", "1.6e-05"] == 3
+    assert found["bucket", "0", "6.4e-05"] == 3
+    assert found["bucket", "0", "0.000256"] == found["count", "0", ""] == found["bucket", "0", "+Inf"] == 5
+    assert found["sum", "0", ""] == pytest.approx(171e-6)
+    assert (found["bucket", "1", "16.777216"], found["bucket", "1", "+Inf"]) == (0, 1)
 
 
 def test_names__each_once() -> None:
@@ -51,7 +75,8 @@ def test_names__each_once() -> None:
 def test_grafana__every_panel_asks_for_metrics_that_there_are() -> None:
     board = json.loads((Path(__file__).parents[3] / "deploy" / "grafana-dashboard.json").read_text())
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    names = {name for expression in asked for name in re.findall(r"gossamer_\w+", expression)}
+    found = {name for expression in asked for name in re.findall(r"gossamer_\w+", expression)}
+    names = {name.removesuffix("_bucket") for name in found}
     text = expose(metrics_of(sample_status()), is_openmetrics=False)
     assert names <= set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
     assert len(names) > len(board["panels"])
