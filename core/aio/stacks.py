@@ -9,6 +9,7 @@ Owns the addresses that were given away, and how `create_server`, `create_connec
 """
 
 import asyncio
+import socket
 import ssl
 from asyncio import constants, sslproto
 from collections.abc import Callable, Container, Iterator
@@ -105,8 +106,8 @@ class StackEventLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Server:
         """As asyncio's; on the stack that the address was given to. Raises: MisuseError where only some of
         several were given to one; OSError."""
-        acceptors = await self._acceptors(host, port) if self._stacks and sock is None else []
-        if not acceptors:
+        listening = await self._listening(host, port, sock) if self._stacks else []
+        if not listening:
             return await super().create_server(
                 protocol_factory,
                 host,
@@ -122,10 +123,9 @@ class StackEventLoop(asyncio.SelectorEventLoop):
         if ssl is not None:
             ssl_handshake_timeout = ssl_handshake_timeout or constants.SSL_HANDSHAKE_TIMEOUT
             ssl_shutdown_timeout = ssl_shutdown_timeout or constants.SSL_SHUTDOWN_TIMEOUT
-        sockets: list[Any] = [AcceptorSocket(each) for each in acceptors]
         server: Any = asyncio.Server(
             self,
-            sockets,
+            listening,
             protocol_factory,
             ssl,
             backlog,
@@ -137,8 +137,10 @@ class StackEventLoop(asyncio.SelectorEventLoop):
             await asyncio.sleep(0)
         return server  # type: ignore[no-any-return]  # see above
 
-    async def _acceptors(self, host: Any, port: Any) -> list[Acceptor]:
-        """On other stacks than the kernel's."""
+    async def _listening(self, host: Any, port: Any, sock: Any) -> list[Any]:
+        """On other stacks than the kernel's. A program that has bound a socket itself means its address."""
+        if sock is not None:
+            return self._listening_beside(sock)
         hosts = [host] if host is None or isinstance(host, str) else list(host)
         found = [
             (address, self._stack_of(address))
@@ -153,7 +155,14 @@ class StackEventLoop(asyncio.SelectorEventLoop):
         elif len(given) < len(found):
             kept = next(address for address, stack in found if stack is None)
             raise MisuseError(f"create_server: {given[0][0]} and {kept} are of two stacks: make two servers")
-        return [_listening(stack, address) for address, stack in given]
+        return [AcceptorSocket(_acceptor(stack, address)) for address, stack in given]
+
+    def _listening_beside(self, sock: Any) -> list[Any]:
+        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+            return []
+        address = sock.getsockname()[:2]
+        stack = self._stack_of(address)
+        return [] if stack is None else [AcceptorSocket(_acceptor(stack, address), sock)]
 
     def _start_serving(self, protocol_factory: Any, sock: Any, *rest: Any) -> None:
         if isinstance(sock, AcceptorSocket):
@@ -164,7 +173,7 @@ class StackEventLoop(asyncio.SelectorEventLoop):
 
     def _stop_serving(self, sock: Any) -> None:
         if isinstance(sock, AcceptorSocket):
-            self.create_thread(_closes(sock.acceptor), name=f"closes {sock.acceptor!r}")
+            self.create_thread(_closes(sock), name=f"closes {sock.acceptor!r}")
         else:
             super()._stop_serving(sock)  # type: ignore[misc]  # asyncio's own
 
@@ -284,11 +293,13 @@ class StackEventLoop(asyncio.SelectorEventLoop):
         return sent
 
 
-def _listening(stack: StreamStack, address: Address) -> Acceptor:
+def _acceptor(stack: StreamStack, address: Address) -> Acceptor:
     if stack.listen is None:
         raise MisuseError(f"create_server: the stack of {address} does not listen")
     return stack.listen(address)
 
 
-async def _closes(acceptor: Acceptor) -> None:
-    await acceptor.close()
+async def _closes(sock: AcceptorSocket) -> None:
+    await sock.acceptor.close()
+    if sock.reserved is not None:
+        sock.reserved.close()

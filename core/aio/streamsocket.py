@@ -66,11 +66,13 @@ class StreamSocket(StackSocket):
 
 
 class AcceptorSocket(StackSocket):
-    """An acceptor, for the listening socket of a server."""
+    """An acceptor, for the listening socket of a server; beside it the kernel's socket of that address, where
+    the program has bound one: it belongs to the server, and does not listen."""
 
-    def __init__(self, acceptor: Acceptor) -> None:
+    def __init__(self, acceptor: Acceptor, reserved: socket.socket | None = None) -> None:
         super().__init__(acceptor)
         self.acceptor = acceptor
+        self.reserved = reserved
 
     def listen(self, backlog: int) -> None:
         """It does so already."""

@@ -4,12 +4,14 @@ stack."""
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 from gossamer.core.aio.calls import sys_await_future
 from gossamer.core.aio.eventloop import SchedulerEventLoop
 from gossamer.core.aio.guest import AsyncioLoop
 from gossamer.core.aio.stacks import StreamStack
+from gossamer.core.aio.top import run
 from gossamer.core.clock import SECOND_US
 from gossamer.core.io.sock import SockConnector, listen
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector
@@ -21,11 +23,12 @@ from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.threads.calls import Blio
+from gossamer.core.threads.calls import Blio, sys_sleep
 from gossamer.core.threads.eventloop import PassiveLoop
 from gossamer.core.threads.scheduler import Scheduler
 
 Factory = Callable[[], asyncio.BaseProtocol]
+Serves = Callable[[tuple[str, int]], AbstractAsyncContextManager[tuple[str, int]]]
 Client = Callable[[SchedulerEventLoop, tuple[str, int]], Awaitable[Any]]
 
 
@@ -67,6 +70,23 @@ class KernelRig:
                 return await sys_await_future(client(loop, server.sockets[0].getsockname()[:2]))
             finally:
                 server.close()
+                await self.guest.shut_down()
+
+        thread = self.scheduler.spawn(main())
+        self.scheduler.run()
+        return outcome(thread)
+
+    def converse(self, serves: Serves, client: Client) -> Any:
+        """What the client makes of a server that is a program of its own."""
+
+        async def both() -> Any:
+            async with serves((self.host, 0)) as address:
+                return await client(self.guest.loop, address)
+
+        async def main() -> Any:
+            try:
+                return await sys_await_future(both())
+            finally:
                 await self.guest.shut_down()
 
         thread = self.scheduler.spawn(main())
@@ -143,6 +163,35 @@ class FunctionalRig:
             self.network.run(thread, for_us=100 * SECOND_US)
         return outcome(thread)
 
+    def converse(self, serves: Serves, client: Client) -> Any:
+        """What the client makes of a server that is a program of its own."""
+        ours, theirs = (guest.loop for guest in self.guests)
+        started: list[tuple[str, int]] = []
+        asked: list[bool] = []
+
+        async def server() -> None:
+            async with serves(self.address) as address:
+                started.append(address)
+                while not asked:
+                    await asyncio.sleep(0.01)
+
+        async def main() -> Any:
+            while not started:
+                await sys_sleep(10_000)
+            try:
+                return await sys_await_future(client(ours, started[0]))
+            finally:
+                asked.append(True)
+
+        async def serving() -> None:
+            await sys_await_future(server())
+
+        with ours.on_stack(self.stacks[0], Everything()), theirs.on_stack(self.stacks[1], Everything()):
+            threads = self.client.spawn(main()), self.server.spawn(serving())
+            self.network.run(*threads, for_us=100 * SECOND_US)
+        outcome(threads[1])
+        return outcome(threads[0])
+
     def drain(self) -> None:
         """What a worker does that ends: whoever receives is told."""
         self.server.loop.interrupt_receivers()
@@ -150,6 +199,22 @@ class FunctionalRig:
     def close(self) -> None:
         self.client.scheduler.close()
         self.server.scheduler.close()
+
+
+class TopRig:
+    """asyncio on top, over kernel sockets."""
+
+    def converse(self, serves: Serves, client: Client) -> Any:
+        """What the client makes of a server that is a program of its own."""
+
+        async def both() -> Any:
+            loop: Any = asyncio.get_running_loop()
+            async with serves(("127.0.0.1", 0)) as address:
+                return await client(loop, address)
+
+        return run(both())
+
+    def close(self) -> None: ...
 
 
 RIGS = (KernelRig, SockStreamRig, FunctionalRig)

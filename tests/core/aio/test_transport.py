@@ -3,9 +3,7 @@ own transports and ours."""
 
 import asyncio
 import os
-import shutil
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -463,20 +461,6 @@ def test_drain_of_the_worker__an_idle_connection_stays(rig: Rig) -> None:
     rig.run(Echo, client)
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for "localhost" that it has signed itself, in one file."""
-    folder = tmp_path_factory.mktemp("certificate")
-    key, found = folder / "key.pem", folder / "certificate.pem"
-    asked = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost"]
-    command = ["openssl", *asked.split(), *names, "-keyout", str(key), "-out", str(found)]
-    subprocess.run(command, check=True, capture_output=True)
-    found.write_bytes(found.read_bytes() + key.read_bytes())
-    return found
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
 @pytest.mark.parametrize("begins", ["tls", "start_tls"])
 def test_tls__over_the_transport(rig: Rig, certificate: Path, begins: str) -> None:
     contexts = (
