@@ -20,7 +20,7 @@ met.
 import asyncio
 import sys
 import time
-from asyncio import base_events, events
+from asyncio import Handle, base_events, events
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
@@ -38,7 +38,10 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 HANDLES_MAX: Final = 256
-"""Handles run in one turn, so that threads and loops are never starved by tasks."""
+"""Handles run in one round, so that threads and loops are never starved by tasks."""
+
+ROUNDS: Final = range(2)
+"""Rounds of one turn."""
 
 CANCELLED_TIMERS_MAX: Final = 100
 """Cancelled timers that are left in the heap until they would be due, unless they are most of it."""
@@ -53,7 +56,7 @@ class SchedulerEventLoop(StackEventLoop):
     All of asyncio works in it: tasks, timers, transports, subprocesses, executors, signals. Beside that
     `create_thread` starts a native thread from within a task.
 
-    Bounds: HANDLES_MAX handles in a turn.
+    Bounds: HANDLES_MAX handles in a round, two rounds in a turn.
     """
 
     # The standard library's, which it does not say.
@@ -66,7 +69,6 @@ class SchedulerEventLoop(StackEventLoop):
     _timer_cancelled_count: int
     _clock_resolution: float
     _current_handle: asyncio.Handle | None
-    _process_events: Callable[[Any], None]
     _asyncgen_firstiter_hook: Callable[[Any], None]
     _asyncgen_finalizer_hook: Callable[[Any], None]
     _check_closed: Callable[[], None]
@@ -84,7 +86,7 @@ class SchedulerEventLoop(StackEventLoop):
         self._hooks_outside: Hooks = (None, None)
         selector = SchedulerSelector(scheduler)
         super().__init__(selector)
-        selector.report = self._process_events
+        selector.ready = self._ready
         self._hooks_inside: Hooks = (self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
 
     # What a task may ask beside what asyncio has.
@@ -149,22 +151,25 @@ class SchedulerEventLoop(StackEventLoop):
         return int(when) + 1 if when < NEVER_US else NEVER_US
 
     def _run_ready(self, ready: deque[asyncio.Handle]) -> None:
-        """Run handles, those only that are ready now: a task that yields is not run twice in a turn."""
+        """Run what is ready, and what that has made ready: the task that a callback wakes up still sends in
+        this turn. No further, or a task that yields would run for ever."""
         if self._mixes:
             self._come_in()
         run = self._run_debugged if self._debug else asyncio.Handle._run
-        todo = len(ready)
         try:
-            for _ in range(min(todo, HANDLES_MAX)):
-                handle = ready.popleft()
-                if not handle._cancelled:
-                    run(handle)
-            if self._stopping:
-                # What was ready before `stop` runs, however much it is.
-                for _ in range(todo - HANDLES_MAX):
+            for _ in ROUNDS:
+                todo = len(ready)
+                for _ in range(min(todo, HANDLES_MAX)):
                     handle = ready.popleft()
                     if not handle._cancelled:
                         run(handle)
+                if self._stopping:
+                    # What was ready before `stop` runs, however much it is.
+                    for _ in range(todo - HANDLES_MAX):
+                        handle = ready.popleft()
+                        if not handle._cancelled:
+                            run(handle)
+                    break
         finally:
             if self._mixes:
                 self._go_out()
@@ -210,6 +215,6 @@ class SchedulerEventLoop(StackEventLoop):
             if handle._source_traceback:  # type: ignore[attr-defined]  # asyncio's: where it was made
                 del handle._source_traceback[-1]  # type: ignore[attr-defined]  # our own frame
             return handle
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
+        made = Handle(callback, args, self, context)
+        self._ready.append(made)
+        return made

@@ -146,7 +146,8 @@ class AsyncioLoop:
     def turn(self, now_us: int) -> int:
         """Run asyncio's timers and handles."""
         del now_us
-        return self.loop.run_handles()
+        assert self._loop is not None
+        return self._loop.run_handles()
 
     def close(self) -> None:
         """Close the event loop. Tasks that are still there are dropped, and asyncio says so: `shut_down`

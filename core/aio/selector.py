@@ -6,7 +6,8 @@ waiter calls back within its turn, and what is ready goes straight to asyncio's 
 Source: selectors (Python's standard library), whose contract this is; epoll(7).
 """
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from select import EPOLLIN, EPOLLOUT
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
@@ -16,19 +17,20 @@ from typing import Any, Final, NoReturn
 from gossamer.core.errors import MisuseError
 from gossamer.core.threads.eventloop import SchedulerPort
 
-Ready = list[tuple[SelectorKey, int]]
-"""What a selector reports: keys, and of each what it is ready for."""
-
 EPOLL_EVENTS: Final = {
     EVENT_READ: EPOLLIN,
     EVENT_WRITE: EPOLLOUT,
     EVENT_READ | EVENT_WRITE: EPOLLIN | EPOLLOUT,
 }
 
+NOT_WRITABLE: Final = ~EPOLLOUT
+NOT_READABLE: Final = ~EPOLLIN
+"""Of epoll's bits, all others: with an error or a hang-up, reading and writing are worth a try."""
+
 
 class SchedulerSelector(BaseSelector):
-    """Hands registrations to a scheduler. `report` is called within the scheduler's wait, with one key at a
-    time; it only queues. Closed twice is harmless.
+    """Hands registrations to a scheduler. The data of each are two handles of asyncio's, for reading and for
+    writing, or None; those of what is ready go to `ready`. Closed twice is harmless.
 
     Raises: as `selectors.EpollSelector`; MisuseError for a descriptor that another loop of the scheduler
     watches.
@@ -37,7 +39,8 @@ class SchedulerSelector(BaseSelector):
     def __init__(self, scheduler: SchedulerPort) -> None:
         self._scheduler = scheduler
         self._keys: dict[int, SelectorKey] = {}
-        self.report: Callable[[Ready], None] = lambda _ready: None
+        self.ready: deque[Any] = deque()
+        """asyncio's queue, once it is there."""
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
         """Watch a file object, an int or what has `fileno()`, level-triggered."""
@@ -95,18 +98,15 @@ class SchedulerSelector(BaseSelector):
         self._keys.clear()
 
     def _on_events(self, fd: int, events: int) -> None:
+        """Queue the handles of who waits; an error or a hang-up is for either."""
         key = self._keys.get(fd)
         if key is None:  # forgotten by a callback before this one
             return
-        # An error or a hang-up is reported to whoever waits for either.
-        ready = 0
-        if events & ~EPOLLIN:
-            ready |= EVENT_WRITE
-        if events & ~EPOLLOUT:
-            ready |= EVENT_READ
-        ready &= key.events
-        if ready:
-            self.report([(key, ready)])
+        reader, writer = key.data
+        if reader is not None and events & NOT_WRITABLE and not reader._cancelled:
+            self.ready.append(reader)
+        if writer is not None and events & NOT_READABLE and not writer._cancelled:
+            self.ready.append(writer)
 
     def _fd_of(self, fileobj: Any, *, is_watched: bool = False) -> int:
         """Its descriptor. Raises: ValueError for what has none; `is_watched`: one that was closed meanwhile

@@ -47,12 +47,21 @@ class EpollWaiter:
         Raises: Unwatchable for a regular file or a folder; OSError ENOSPC at the kernel's bound.
         """
         try:
-            self._epoll.register(fd, events)
+            if fd not in self._callbacks or not self._modify(fd, events):
+                self._epoll.register(fd, events)
         except FileExistsError:
             self._epoll.modify(fd, events)
         except PermissionError as error:
             raise Unwatchable(errno.EPERM, f"descriptor {fd} cannot be waited for: {ALWAYS_READY}") from error
         self._callbacks[fd] = callback
+
+    def _modify(self, fd: int, events: int) -> bool:
+        """Change for what it is watched; False where it was closed meanwhile, and its number is another's."""
+        try:
+            self._epoll.modify(fd, events)
+        except FileNotFoundError:
+            return False
+        return True
 
     def is_watched(self, fd: int) -> bool:
         """Whether somebody watches it."""

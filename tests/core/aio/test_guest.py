@@ -406,6 +406,39 @@ def test_turn__before_that_of_a_stack_that_was_there_first() -> None:
     assert stack.flushed == [["thread", "task"]]
 
 
+def test_turn__a_task_that_a_callback_wakes_sends_in_that_turn() -> None:
+    wrote: list[str] = []
+    stack = Flushes(wrote)
+    guest = AsyncioLoop()
+    waiter = EpollWaiter()
+    scheduler = Scheduler(waiter, [stack, guest])
+    turns: list[int] = []
+
+    async def task(future: "asyncio.Future[None]") -> None:
+        await future
+        turns.append(scheduler.turns_total)
+        wrote.append("answer")
+
+    def arrives(future: "asyncio.Future[None]") -> None:
+        turns.append(scheduler.turns_total)
+        future.set_result(None)
+
+    async def main() -> None:
+        future = guest.loop.create_future()
+        waiting = guest.create_task(task(future))
+        await sys_yield()
+        await sys_yield()
+        guest.loop.call_soon(arrives, future)
+        await sys_await_future(waiting)
+
+    scheduler.spawn(main())
+    scheduler.run()
+    scheduler.close()
+    waiter.close()
+    assert stack.flushed == [["answer"]]
+    assert turns[0] == turns[1]
+
+
 def test_nursery__its_failure_cancels_a_sibling_that_awaits_a_task(native_run: Run) -> None:
     cancelled: list[bool] = []
 

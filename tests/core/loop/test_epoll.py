@@ -78,6 +78,21 @@ def test_unwatched_by_an_earlier_callback_of_the_same_wait__not_called(waiter: E
             end.close()
 
 
+def test_descriptor_closed_without_a_word__its_number_can_be_watched(waiter: EpollWaiter) -> None:
+    left, right = socket.socketpair()
+    fd = left.fileno()
+    waiter.watch(fd, select.EPOLLIN, lambda _: pytest.fail("old"))
+    left.close()
+    other, peer = socket.socketpair()
+    assert other.fileno() == fd
+    events: list[int] = []
+    waiter.watch(fd, select.EPOLLOUT, events.append)
+    waiter.wait(0)
+    assert events == [select.EPOLLOUT]
+    for end in (right, other, peer):
+        end.close()
+
+
 def test_descriptor_number_used_again__old_callback_is_gone(waiter: EpollWaiter) -> None:
     left, right = socket.socketpair()
     fd = left.fileno()
