@@ -13,13 +13,15 @@ from typing import Final, Protocol
 
 from gossamer.core.errors import Draining
 from gossamer.core.http.request import Refusal, Request
+from gossamer.core.http.websocket_handshake import asks_for_websocket
 from gossamer.core.io.sendfile import send_pieces
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import Fork
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.shards.asgi.descriptor_file import DescriptorFile
-from gossamer.shards.asgi.exchange import Exchange, ExchangeOwner, FileRange
+from gossamer.shards.asgi.exchange import Exchange, FileRange
 from gossamer.shards.asgi.scope import Asker
+from gossamer.shards.asgi.websocket_conversation import SocketConversation, SocketSite
 from gossamer.shards.web.burst import Burst, BurstSite
 from gossamer.shards.web.inbox import BODY_RECV_BYTES, RECV_BYTES, Inbox, PeerLeftError
 from gossamer.shards.web.streaming import ignored
@@ -36,7 +38,7 @@ class ResponseCutError(Exception):
     """A response has begun and cannot be completed: its peer must not take the part for all."""
 
 
-class ApplicationSite(BurstSite, ExchangeOwner, Protocol):
+class ApplicationSite(SocketSite, Protocol):
     """What a conversation asks of who serves the application."""
 
     def is_too_often(self, stream: Stream) -> bool:
@@ -79,6 +81,11 @@ class ApplicationConversation(Burst):
         if refusal is not None:
             return self.refuse(refusal, head)
         assert isinstance(request, Request)
+        if "upgrade" in request.table and asks_for_websocket(request):
+            await self.flush()
+            await SocketConversation(site, self.stream, self.asker).run(request, head, self.unread)
+            self.opened_inbox = None  # What it has left is of no HTTP.
+            return False
         exchange = Exchange(site, request, self.inbox if request.has_body else None)
         exchange.began_us = began_us
         site.begin_any(exchange, self.asker)

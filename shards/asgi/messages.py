@@ -44,6 +44,13 @@ class Stage(Enum):
     """It was told to shut down."""
     ENDED = auto()
 
+    HANDSHAKE = auto()
+    """Of a WebSocket: the client waits to be let in."""
+    DENIAL = auto()
+    """The start of a response to it was sent."""
+    OPEN = auto()
+    CLOSED = auto()
+
 
 PLACES: Final = {
     Stage.RESPONSE: "before the response has started",
@@ -55,6 +62,10 @@ PLACES: Final = {
     Stage.RUNNING: "while the application runs",
     Stage.SHUTDOWN: "after lifespan.shutdown",
     Stage.ENDED: "after the end of the lifespan",
+    Stage.HANDSHAKE: "before the WebSocket was accepted",
+    Stage.DENIAL: "after websocket.http.response.start",
+    Stage.OPEN: "on an open WebSocket",
+    Stage.CLOSED: "after the WebSocket was closed",
 }
 
 
@@ -283,30 +294,31 @@ class Rule(NamedTuple):
 
     stages: tuple[Stage, ...]
     """Where it may come. No set: of an Enum's member the hash takes longer than all of these together."""
-    read: Callable[[Message], Part]
+    read: Callable[[Message], Any]
 
 
-def _rule(read: Callable[[Message], Part], *stages: Stage) -> Rule:
+def rule(read: Callable[[Message], Any], *stages: Stage) -> Rule:
+    """A line of a table."""
     return Rule(stages, read)
 
 
 HTTP_RULES: Final[Mapping[str, Rule]] = {
-    "http.response.start": _rule(read_start, Stage.RESPONSE),
-    "http.response.body": _rule(read_body, Stage.FIRST_BODY, Stage.BODY),
-    "http.response.zerocopysend": _rule(read_file, Stage.FIRST_BODY, Stage.BODY),
-    "http.response.pathsend": _rule(read_path, Stage.FIRST_BODY),
-    "http.response.trailers": _rule(read_trailers, Stage.TRAILERS),
-    "http.response.early_hint": _rule(read_hint, Stage.RESPONSE),
+    "http.response.start": rule(read_start, Stage.RESPONSE),
+    "http.response.body": rule(read_body, Stage.FIRST_BODY, Stage.BODY),
+    "http.response.zerocopysend": rule(read_file, Stage.FIRST_BODY, Stage.BODY),
+    "http.response.pathsend": rule(read_path, Stage.FIRST_BODY),
+    "http.response.trailers": rule(read_trailers, Stage.TRAILERS),
+    "http.response.early_hint": rule(read_hint, Stage.RESPONSE),
 }
 LIFESPAN_RULES: Final[Mapping[str, Rule]] = {
-    "lifespan.startup.complete": _rule(read_complete, Stage.STARTUP),
-    "lifespan.startup.failed": _rule(read_failed, Stage.STARTUP),
-    "lifespan.shutdown.complete": _rule(read_complete, Stage.SHUTDOWN),
-    "lifespan.shutdown.failed": _rule(read_failed, Stage.SHUTDOWN),
+    "lifespan.startup.complete": rule(read_complete, Stage.STARTUP),
+    "lifespan.startup.failed": rule(read_failed, Stage.STARTUP),
+    "lifespan.shutdown.complete": rule(read_complete, Stage.SHUTDOWN),
+    "lifespan.shutdown.failed": rule(read_failed, Stage.SHUTDOWN),
 }
 
 
-def taken(rules: Mapping[str, Rule], stage: Stage, message: object) -> Part:
+def taken(rules: Mapping[str, Rule], stage: Stage, message: object) -> Any:
     """What a message says that came at this stage. Raises: MessageError."""
     try:
         kind = message["type"]  # type: ignore[index]  # or one of these errors

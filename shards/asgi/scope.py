@@ -27,6 +27,7 @@ Scope = dict[str, Any]
 ASGI_VERSION: Final = "3.0"
 SPEC_VERSION: Final = "2.5"
 LIFESPAN_VERSION: Final = "2.0"
+SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 HTTP_VERSIONS: Final = ("1.0", "1.1")
 
 
@@ -119,6 +120,16 @@ def whole_scope(asked: Scope, known: Scope, state: Mapping[str, Any] | None) -> 
     }
     if state is not None:
         scope["state"] = dict(state)
+    return scope
+
+
+def socket_scope(scope: Scope, subprotocols: tuple[str, ...]) -> Scope:
+    """The scope of a WebSocket, of that of the request that is its handshake. It is changed."""
+    del scope["method"]
+    scope["type"] = "websocket"
+    scope["scheme"] = SOCKET_SCHEMES[scope["scheme"]]
+    scope["subprotocols"] = list(subprotocols)
+    scope["extensions"] = {"websocket.http.response": {}}
     return scope
 
 

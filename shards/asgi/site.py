@@ -8,7 +8,7 @@ Source: ASGI 3.0.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -30,8 +30,10 @@ from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
 from gossamer.shards.asgi.failures import one_line
 from gossamer.shards.asgi.lifespan import App, Lifespan, Mode
 from gossamer.shards.asgi.messages import MessageError, Stage, Start
-from gossamer.shards.asgi.scope import Asker, Ends, Proxies, Scope, request_scope, whole_scope
+from gossamer.shards.asgi.scope import Asker, Ends, Proxies, Scope, request_scope, socket_scope, whole_scope
 from gossamer.shards.asgi.tasks import ApplicationLoop
+from gossamer.shards.asgi.websocket import SocketExchange
+from gossamer.shards.asgi.websocket_conversation import drain
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
 from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
@@ -46,7 +48,7 @@ NAME_CHARACTERS_MAX: Final = 80
 """Of a target in the name of its task."""
 
 FAILED: Final = "the application failed at %s %s"
-RETURNED: Final = "the application returned %s of its response to %s %s"
+RETURNED: Final = "the application returned %s: %s %s"
 WRONG: Final = "the application was wrong at %s %s: %s"
 
 
@@ -78,6 +80,11 @@ class PlainRequest(NamedTuple):
 PLAIN: Final = Requested("GET", 1, keep_alive=True)
 """All that a head says of any plain request."""
 DEFAULT_ASGI: Final = AsgiOptions()
+
+
+def is_simple(request: Request) -> bool:
+    """Whether nothing more of the connection belongs to it than its head."""
+    return not request.has_body and request.method != "CONNECT" and "upgrade" not in request.table
 
 
 def name_of(request: Request) -> str:
@@ -114,6 +121,7 @@ class AsgiSite(HttpSite):
         self.at_last_request = at_last_request
         self.proxies = Proxies(self.trusted, options.client_field.lower())
         self.tasks_max = own.tasks_max
+        self.sockets: set[SocketExchange] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         """Those that have not ended; asyncio itself holds no task."""
         self.plain: dict[bytes, PlainRequest] = {}
@@ -183,7 +191,7 @@ class AsgiSite(HttpSite):
         plain = self.plain.get(data)
         if plain is None and is_one_head(data, self.limits):
             request = self.parse(data)
-            if isinstance(request, Refusal) or request.has_body or request.method == "CONNECT":
+            if isinstance(request, Refusal) or not is_simple(request):
                 return None
             is_common = request.minor == 1 and request.section.is_plain and request.method != "HEAD"
             scope = request_scope(request, self.own.root_path)
@@ -217,12 +225,46 @@ class AsgiSite(HttpSite):
         request = exchange.request
         self.begin(exchange, asker, request_scope(request, self.own.root_path), name_of(request))
 
+    def begin_socket(self, socket: SocketExchange, asker: Asker, request: Request) -> None:
+        """As `begin`, with a WebSocket."""
+        asked = request_scope(request, self.own.root_path)
+        scope = whole_scope(asked, asker.scope_of(request), self.lifespan.state)
+        self.keep(self.run_socket(socket, socket_scope(scope, socket.offer.subprotocols), request), request)
+
+    def keep(self, coroutine: Coroutine[Any, Any, None], request: Request) -> None:
+        """Begin a task, and hold it until it has ended."""
+        task = self.loop.begin_task(coroutine, name_of(request))
+        if not task.done():
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def run_socket(self, socket: SocketExchange, scope: Scope, request: Request) -> None:
+        """A task: the application on a WebSocket, and what is said of how it ends."""
+        failed = True
+        try:
+            await self.app(scope, socket.receive, socket.send)
+            failed = False
+            if socket.stage in (Stage.HANDSHAKE, Stage.DENIAL):
+                failed = True
+                self.errors_total += 1
+                log.error(RETURNED, "before the handshake was answered", request.method, request.target)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an application may raise anything
+            self.failed(request, error)
+        finally:
+            socket.end(failed=failed)
+
+    def drain(self) -> None:
+        """From now on no connection waits for another request, and WebSockets are closed."""
+        super().drain()
+        for socket in tuple(self.sockets):
+            drain(socket)
+
     async def run(self, exchange: Exchange, scope: dict[str, Any]) -> None:
         """A task: the application, and what is said of how it ends."""
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an application may raise anything
-            self.failed(exchange, error)
+            self.failed(exchange.request, error)
         else:
             if exchange.stage is not Stage.COMPLETE and not exchange.is_broken:
                 self.returned_early(exchange)
@@ -230,13 +272,12 @@ class AsgiSite(HttpSite):
             exchange.has_ended = True
             exchange.wake()
 
-    def failed(self, exchange: Exchange, error: BaseException) -> None:
+    def failed(self, request: Request, error: BaseException) -> None:
         """The application has raised: a message that was wrong is one line, a bug of its own a traceback, and
         that the client has left is none."""
         if isinstance(error, ClientLeftError):
             return
         self.errors_total += 1
-        request = exchange.request
         if isinstance(error, MessageError):
             log.error(WRONG, request.method, request.target, one_line(error))
         else:
@@ -246,9 +287,9 @@ class AsgiSite(HttpSite):
         """The application has returned, and its response is not whole."""
         self.errors_total += 1
         request = exchange.request
-        part = "before the end" if exchange.body is not None else "without the start"
+        part = "before the end of its response" if exchange.body is not None else "without a response"
         if exchange.start is not None and exchange.body is None:
-            part = "without the body"
+            part = "without the body of its response"
         log.error(RETURNED, part, request.method, request.target)
 
     def own_lines(self, *, has_date: bool, has_server: bool) -> bytes:

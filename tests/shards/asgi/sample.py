@@ -73,3 +73,54 @@ async def bare(scope: dict[str, Any], _receive: Any, send: Any) -> None:
     """Knows no lifespan."""
     assert scope["type"] == "http"
     await answers(send, b"bare")
+
+
+async def sockets(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """On a WebSocket: what its path asks for; of each disconnect it tells on standard output."""
+    assert scope["type"] == "websocket"
+    assert await receive() == {"type": "websocket.connect"}
+    path = scope["path"]
+    if path == "/forbidden":
+        await send({"type": "websocket.close"})
+        return
+    if path == "/denied":
+        headers = [(b"content-type", b"text/plain")]
+        await send({"type": "websocket.http.response.start", "status": 401, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b"who ", "more_body": True})
+        await send({"type": "websocket.http.response.body", "body": b"are you?"})
+        return
+    if path == "/fails":
+        raise ValueError("before the handshake")
+    chosen = scope["subprotocols"][0] if scope["subprotocols"] else None
+    await send({"type": "websocket.accept", "subprotocol": chosen, "headers": [(b"x-own", b"1")]})
+    if path == "/fails-later":
+        raise ValueError("after the handshake")
+    if path == "/returns":
+        return
+    if path == "/flood":
+        await floods(send)
+        return
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            print("disconnected", path, message["code"], message["reason"], flush=True)
+            return
+        if message["text"] == "close":
+            await send({"type": "websocket.close", "code": 4001, "reason": "as you wish"})
+            print("then", (await receive())["type"], flush=True)
+            return
+        if message["text"] == "slow":
+            await asyncio.sleep(1)
+        await send({"type": "websocket.send", "text": message["text"], "bytes": message["bytes"]})
+
+
+async def floods(send: Any) -> None:
+    """Sends until the client has left."""
+    sent = 0
+    try:
+        while True:
+            await send({"type": "websocket.send", "bytes": b"x" * 65536})
+            sent += 1
+            await asyncio.sleep(0)
+    except OSError as error:
+        print("flood ended", type(error).__name__, flush=True)
