@@ -24,8 +24,9 @@ ENDED: Final = "ended"
 
 
 class ResponseTimesStatus(msgspec.Struct, frozen=True):
-    """How long responses took, of the static server or of an application, from their request's head to when the stack had all of
-    them; over all processes the worker has had. Right to a quarter, as the buckets are."""
+    """How long responses took, of the static server or of an application, from their request's head to when
+    the stack had all of them; over all processes the worker has had. Right to a quarter, as the buckets are.
+    """
 
     count: int = 0
     sum_us: int = 0

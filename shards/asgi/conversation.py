@@ -123,7 +123,7 @@ class ApplicationConversation(Burst):
         if not exchange.is_whole:
             await self.flush()
             raise ResponseCutError
-        self.end_answer(began_us)
+        self.end_answer(exchange.began_us)
         return await self.skip_rest(exchange) and body.keep_alive
 
     async def take(self, exchange: Exchange) -> None:

@@ -181,6 +181,7 @@ class AsgiSite(HttpSite):
             return exchange
         self.response = out[0]
         self.note(stream, data, start.status, body.sent_bytes, exchange.began_us)
+        self.times.record_since(exchange.began_us)
         return None
 
     def plain_of(self, data: bytes) -> PlainRequest | None:

@@ -6,9 +6,8 @@ import time
 from collections import Counter
 from typing import Any
 
-import pytest
-
 import psutil
+import pytest
 
 from .conftest import Place, Server, wait_until
 
