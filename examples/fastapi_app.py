@@ -1,8 +1,10 @@
 """A FastAPI application: typed queries, a body, a background task, state that its lifespan has left.
 
-gossamer serve examples.fastapi_app:app --port 8000
-curl -d '{"name": "lamp", "price": 9.5}' -H 'Content-Type: application/json' http://127.0.0.1:8000/items
-curl 'http://127.0.0.1:8000/items?cheaper_than=10'
+    gossamer serve examples.fastapi_app:app --port 8000
+    curl -d '{"name": "lamp", "price": 9.5}' -H 'Content-Type: application/json' http://127.0.0.1:8000/items
+    curl 'http://127.0.0.1:8000/items?cheaper_than=10'
+
+It is written as for any server, and needs FastAPI (`pip install fastapi`).
 """
 
 from collections.abc import AsyncIterator

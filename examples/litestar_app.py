@@ -1,8 +1,10 @@
 """A Litestar application: typed handlers, validation, a dependency.
 
-gossamer serve examples.litestar_app:app --port 8000
-curl http://127.0.0.1:8000/square/12
-curl -d '{"numbers": [1, 2, 3]}' -H 'Content-Type: application/json' http://127.0.0.1:8000/sum
+    gossamer serve examples.litestar_app:app --port 8000
+    curl http://127.0.0.1:8000/square/12
+    curl -d '{"numbers": [1, 2, 3]}' -H 'Content-Type: application/json' http://127.0.0.1:8000/sum
+
+It is written as for any server, and needs Litestar (`pip install litestar`).
 """
 
 import msgspec

@@ -1,8 +1,10 @@
 """A Quart application: Flask's ways, in asyncio.
 
-gossamer serve examples.quart_app:app --port 8000
-curl 'http://127.0.0.1:8000/hello?name=ada'
-curl http://127.0.0.1:8000/ticks
+    gossamer serve examples.quart_app:app --port 8000
+    curl 'http://127.0.0.1:8000/hello?name=ada'
+    curl http://127.0.0.1:8000/ticks
+
+It is written as for any server, and needs Quart (`pip install quart`).
 """
 
 import asyncio

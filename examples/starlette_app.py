@@ -1,9 +1,11 @@
 """A Starlette application: a route, an upload that is read as it comes, a file, a middleware.
 
-gossamer serve examples.starlette_app:app --port 8000
-curl http://127.0.0.1:8000/
-curl -T /etc/hostname http://127.0.0.1:8000/digest
-curl http://127.0.0.1:8000/source
+    gossamer serve examples.starlette_app:app --port 8000
+    curl http://127.0.0.1:8000/
+    curl -T /etc/hostname http://127.0.0.1:8000/digest
+    curl http://127.0.0.1:8000/source
+
+It is written as for any server, and needs Starlette (`pip install starlette`).
 """
 
 import hashlib
