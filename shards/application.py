@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from gossamer.core.clock import monotonic_us
+from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.io.serve import guarded
 from gossamer.core.io.stream import Connector, Stream
@@ -23,6 +24,7 @@ from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.announcing import Announcing
+from gossamer.shards.config import ApplicationConfig
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.handler_state import continuing_of
 from gossamer.shards.stack import Stack, Statistics
@@ -172,7 +174,11 @@ def _asgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | No
 
     own, server = plan.config.application, plan.config.server
     options = AsgiOptions(
-        own.root_path, own.lifespan, server.limit_concurrency, server.timeout_graceful_shutdown_us
+        own.root_path,
+        own.lifespan,
+        server.limit_concurrency,
+        server.timeout_graceful_shutdown_us,
+        _requests_max(own, system_entropy),
     )
     site = AsgiSite(call, plan.config.web, options, access_log=access_log)
     return Application(
@@ -185,6 +191,13 @@ def _asgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | No
         finish=site.finish,
         loops=lambda: (site.guest,),
     )
+
+
+def _requests_max(own: ApplicationConfig, entropy: Entropy) -> int:
+    """After how many requests this worker is to be replaced; 0 is never."""
+    if not own.limit_max_requests:
+        return 0
+    return own.limit_max_requests + int.from_bytes(entropy(8), "big") % (own.limit_max_requests_jitter + 1)
 
 
 def _wsgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | None) -> Application:

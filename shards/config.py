@@ -95,6 +95,10 @@ class ApplicationConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the application stands, which a proxy has taken off each path."""
     lifespan: Literal["auto", "on", "off"] = "auto"
     """Whether an ASGI application is told of start and end: "auto" serves one that does not know of it."""
+    limit_max_requests: NotNegative = 0
+    """After so many requests a worker of an ASGI application is replaced; 0 is never."""
+    limit_max_requests_jitter: NotNegative = 0
+    """And up to so many more, by chance: so not all workers are at once."""
     threads: Annotated[int, Meta(ge=1, le=THREADS_MAX)] = THREADS
     """Calls of a WSGI application that run at once in a worker, each in an operating-system thread."""
 

@@ -64,6 +64,7 @@ GAUGES: Final = (
     "memory_pressure",
     "checkpoints",
     "tasks",
+    "spent",
 )
 """They say what is now, and end with their process; the others are totals and go on over restarts."""
 

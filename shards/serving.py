@@ -85,6 +85,7 @@ class Worker:
         self._stack: Stack | None = None
         self._application: Application | None = None
         self._drain_deadline_us: int | None = None
+        self._is_stopping = False
         self._failure: BaseException | None = None
         self._supervisor_gone = Event()
         self._givers: list[Giver] = []
@@ -390,11 +391,25 @@ class Worker:
                 if number == RETIRE or number in STOPPING:
                     self._begin_drain(graceful_us, is_retired=number == RETIRE)
                 elif number == signal.SIGINT:
-                    self.scheduler.stop()
+                    self._stop_at_once()
                 elif number == signal.SIGQUIT:
                     log.warning("stacks of %s", stack_dump(all_threads()))
                 else:
                     log.warning("%s", describe_meaningless(number, "worker"))
+
+    def _stop_at_once(self) -> None:
+        """End, whatever is in flight; an application that is to hear of its end does."""
+        application = self._application
+        if application is None or application.finish is None or self._is_stopping:
+            self.scheduler.stop()
+            return
+        self._is_stopping = True
+        self.spawn_essential(self._finish_and_stop(application), "stop")
+
+    async def _finish_and_stop(self, application: Application) -> None:
+        assert application.finish is not None
+        await application.finish(self._clock())
+        self.scheduler.stop()
 
     async def watch_supervisor(self, liveness_fd: int, graceful_us: int) -> None:
         """Drain when the supervisor ends or is gone: nobody would replace or stop us any more."""

@@ -61,6 +61,8 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "factory": ("application", "factory"),
     "root_path": ("application", "root_path"),
     "lifespan": ("application", "lifespan"),
+    "limit_max_requests": ("application", "limit_max_requests"),
+    "limit_max_requests_jitter": ("application", "limit_max_requests_jitter"),
     "threads": ("application", "threads"),
     "autoindex": ("web", "autoindex"),
     "clean_urls": ("web", "clean_urls"),
@@ -217,6 +219,8 @@ def shell_word(path: str) -> str:
 @_option("root_path", "Where the application stands, which a proxy takes off each path.")
 @_option("lifespan", "Whether an ASGI application is told of start and end: auto, on or off.  [auto]")
 @_option("threads", "Calls of a WSGI application at once in a worker.  [4]")
+@_option("limit_max_requests", "Replace a worker after so many requests of an ASGI application.  [never]")
+@_option("limit_max_requests_jitter", "And up to so many more, by chance.  [0]")
 @_option("autoindex", "Answer a folder that has no index.html with a list.", is_switch=True)
 @_option("clean_urls", "Answer /about by about.html.", is_switch=True)
 @_option("fallback", "Answer what is not there, and has no dot, by this file.")

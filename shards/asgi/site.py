@@ -8,7 +8,7 @@ Source: ASGI 3.0.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -92,10 +92,6 @@ def name_of(request: Request) -> str:
     return f"{request.method} {request.target[:NAME_CHARACTERS_MAX]}"
 
 
-def nothing() -> None:
-    """What is done where nobody is to be told."""
-
-
 class AsgiSite(HttpSite):
     """An application. Bounds: in WebOptions and AsgiOptions."""
 
@@ -108,9 +104,7 @@ class AsgiSite(HttpSite):
         clock: Clock = monotonic_us,
         wall: Clock = wall_us,
         access_log: ResponseLog | None = None,
-        at_last_request: Callable[[], None] = nothing,
     ) -> None:
-        """`at_last_request` is called once `requests_max` requests have come."""
         super().__init__(options, clock, wall, access_log)
         self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.app = app
@@ -118,7 +112,6 @@ class AsgiSite(HttpSite):
         """To be plugged into the scheduler before `start`."""
         self.own = own
         self.lifespan = Lifespan(app, own.lifespan)
-        self.at_last_request = at_last_request
         self.proxies = Proxies(self.trusted, options.client_field.lower())
         self.tasks_max = own.tasks_max
         self.sockets: set[SocketExchange] = set()
@@ -218,8 +211,6 @@ class AsgiSite(HttpSite):
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
         self.begun_total += 1
-        if self.begun_total == self.own.requests_max:
-            self.at_last_request()
 
     def begin_any(self, exchange: Exchange, asker: Asker) -> None:
         """As `begin`, with a request that was not looked at before."""
@@ -368,4 +359,5 @@ class AsgiSite(HttpSite):
             "application_errors_total": self.errors_total,
             **dict(self.times.statistics()),
             "tasks": len(self.tasks),
+            "spent": 0 < self.own.requests_max <= self.begun_total,
         }

@@ -47,6 +47,25 @@ class Replacing:
         if self.is_due and children.is_ready and children.is_settled and not children.is_stopping:
             self.is_due = False
             self._replace_adopted()
+        elif children.is_ready and not children.is_replacing and not children.is_stopping:
+            self._replace_spent()
+
+    def _replace_spent(self) -> None:
+        """Replace a worker whose application has had as many requests as one may; one at a time."""
+        for slot in self._children.slots:
+            is_spent = slot.current is not None and slot.current.row.get("spent")
+            if is_spent and not slot.is_leaving and len(slot.retired) < RETIRED_MAX:
+                told = about("worker_spent", worker=slot.shard, why="application.limit_max_requests")
+                log.info(
+                    "worker %d is replaced: it has had its requests (application.limit_max_requests)",
+                    slot.shard,
+                    extra=told,
+                )
+                try:
+                    self._replace([slot])
+                except CommandError as error:
+                    self.refused(error)
+                return
 
     def _replace_adopted(self) -> None:
         self.generation += 1

@@ -121,6 +121,25 @@ def test_unix_socket_factory_and_proxies(serve: Serve, tmp_path: Path) -> None:
     assert "taken for one without lifespan (AssertionError" in bare.log()
 
 
+def test_worker__replaced_after_its_requests__and_at_ctrl_c_the_application_hears_of_it(place: Place) -> None:
+    limits = ("--limit-max-requests", "20", "--limit-max-requests-jitter", "5")
+    server = start(place, *limits)
+    port = server.port()
+    (first,) = server.worker_pids()
+
+    def is_replaced() -> bool:
+        assert get(place, port, "/").endswith(b"hello / 127.0.0.1 http")
+        return first not in server.worker_pids()
+
+    wait_until(is_replaced, "another worker serves")
+    assert "worker 0 is replaced: it has had its requests" in server.log()
+    wait_until(lambda: server.log().count("the application ends") == 1, "the first has ended")
+    assert server.status()["workers"][0]["restarts"] == 0
+    server.process.send_signal(signal.SIGINT)
+    assert server.wait_end() == 0
+    assert server.log().count("the application ends") == server.log().count("the application starts")
+
+
 @pytest.mark.parametrize(
     ("argv", "target", "code", "said"),
     [
@@ -128,6 +147,7 @@ def test_unix_socket_factory_and_proxies(serve: Serve, tmp_path: Path) -> None:
         (("--lifespan", "on"), "sample:bare", 3, "the application failed at its start: AssertionError"),
         (("--interface", "wsgi"), "sample:app", 2, "with --interface wsgi expected: not async, of two"),
         (("--interface", "cgi"), "sample:app", 2, "--interface: found 'cgi'; allowed: "),
+        (("--limit-max-requests", "-1"), "sample:app", 2, "--limit-max-requests: found '-1'; allowed: "),
         (("--root-path", "api"), "sample:app", 2, "--root-path: found 'api'; allowed: "),
         (("--factory",), "sample:app", 2, "with --factory expected: a function without arguments"),
     ],
