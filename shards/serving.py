@@ -19,7 +19,7 @@ from gossamer.core.io.signals import SignalSocket
 from gossamer.core.loop.sock.moving import SockMoving
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
 from gossamer.core.threads.cancel import move_on_after
-from gossamer.core.threads.introspection import all_threads, stack_dump
+from gossamer.core.threads.introspection import process_dump
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.sync import Event
 from gossamer.shards.application import Application
@@ -384,7 +384,7 @@ class Worker:
 
     async def watch_signals(self, signals: SignalSocket, graceful_us: int) -> None:
         """Drain on SIGTERM, stop on SIGINT; RETIRE is to drain while a successor waits; SIGQUIT writes the
-        stacks of all threads to the log. Any other is logged, and changes nothing."""
+        stacks of all threads, and tasks, to the log. Any other is logged, and changes nothing."""
         while True:
             await EpollWait(signals.fileno(), select.EPOLLIN)
             for number in signals.read():
@@ -393,7 +393,7 @@ class Worker:
                 elif number == signal.SIGINT:
                     self._stop_at_once()
                 elif number == signal.SIGQUIT:
-                    log.warning("stacks of %s", stack_dump(all_threads()))
+                    log.warning("stacks of %s", process_dump())
                 else:
                     log.warning("%s", describe_meaningless(number, "worker"))
 

@@ -50,6 +50,17 @@ Hooks = tuple[Callable[[Any], None] | None, Callable[[Any], None] | None]
 """What Python calls when an async generator is begun, and when one is left."""
 
 
+class RunningHandles:
+    """Prints as what of asyncio's runs just now: who holds the scheduler's loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __repr__(self) -> str:
+        task = asyncio.current_task(self._loop)
+        return "a callback of asyncio's" if task is None else repr(task)
+
+
 class SchedulerEventLoop(StackEventLoop):
     """asyncio's loop over a scheduler: what both ways of driving it have in common.
 
@@ -84,6 +95,7 @@ class SchedulerEventLoop(StackEventLoop):
         """Whether native threads run beside the handles: then what the interpreter believes is changed for
         these, and put back."""
         self._hooks_outside: Hooks = (None, None)
+        self._running_handles = RunningHandles(self)
         selector = SchedulerSelector(scheduler)
         super().__init__(selector)
         selector.ready = self._ready
@@ -176,11 +188,13 @@ class SchedulerEventLoop(StackEventLoop):
 
     def _come_in(self) -> None:
         events._set_running_loop(self)
+        self.scheduler.guest = self._running_handles
         self._hooks_outside = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(*self._hooks_inside)
 
     def _go_out(self) -> None:
         sys.set_asyncgen_hooks(*self._hooks_outside)
+        self.scheduler.guest = None
         events._set_running_loop(None)
 
     def _run_debugged(self, handle: asyncio.Handle) -> None:

@@ -1,7 +1,8 @@
 """What `run(main(), debug=True)`, or GOSSAMER_DEBUG=1, brings to a program, at a cost.
 
     the watchdog        names a thread that holds the loop for 100 ms (`core.threads.watchdog`)
-    kill -QUIT PID      writes the stacks of all threads to standard error (`core.threads.introspection`)
+    kill -QUIT PID      writes the stacks of all threads, and of asyncio's tasks, to standard error
+                        (`core.threads.introspection`)
     forgotten awaits    are warned of (`core.threads.forgotten`)
 
 Owns the handler of SIGQUIT while such a program runs. It writes from within the handler, so it also shows
@@ -18,7 +19,7 @@ from typing import Final
 
 from gossamer.core.loop.caught import CaughtSignal
 from gossamer.core.threads.forgotten import forgotten_awaits_are_named
-from gossamer.core.threads.introspection import all_threads, stack_dump
+from gossamer.core.threads.introspection import process_dump
 from gossamer.core.threads.watchdog import Watchdog, Watched
 
 VARIABLE: Final = "GOSSAMER_DEBUG"
@@ -62,4 +63,4 @@ def _dumps_on_sigquit() -> Iterator[None]:
 
 def _dump(_number: int, _frame: object) -> None:
     # Past `sys.stderr`, which may be in the middle of a line of its own.
-    os.write(STANDARD_ERROR, f"stacks of {stack_dump(all_threads())}".encode())
+    os.write(STANDARD_ERROR, f"stacks of {process_dump()}".encode())

@@ -57,6 +57,9 @@ class SchedulerPort(Protocol):
     def now_us(self) -> int:
         """The time of this turn."""
 
+    guest: object | None
+    """Set by a loop whose turn runs code of others, while it does: the watchdog names it, by its `repr`."""
+
     clock: Callable[[], int]
     """The time now: what must not come early counts from here, as threads that ran before in this turn may
     have taken long."""

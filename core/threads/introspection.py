@@ -6,6 +6,7 @@ of millions: they are found among the objects of the interpreter when somebody a
 
 import gc
 import linecache
+import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
@@ -32,9 +33,8 @@ class ThreadStatus(msgspec.Struct, frozen=True):
     """File, line and function of its innermost frame of ours."""
 
 
-def _suspensions(thread: Thread[Any]) -> Iterator[Any]:
-    """The coroutines and generators of a suspended thread, outermost first."""
-    awaited: Any = thread.coroutine
+def _suspensions(awaited: Any) -> Iterator[Any]:
+    """A suspended coroutine, and those within that it awaits, generators among them, outermost first."""
     for _ in range(DEPTH_MAX):
         if awaited is None:
             return
@@ -64,14 +64,18 @@ def blocked_in(thread: Thread[Any]) -> SystemCall[Any] | None:
         call: SystemCall[Any] = awaited.call
         return call
     innermost = None
-    for innermost in _suspensions(thread):  # noqa: B007 - the last one is wanted
+    for innermost in _suspensions(thread.coroutine):  # noqa: B007 - the last one is wanted
         pass
     return innermost.call if isinstance(innermost, Answer) else None
 
 
 def frames(thread: Thread[Any]) -> list[FrameType]:
     """The frames of a suspended thread, outermost first."""
-    return [frame for each in _suspensions(thread) if (frame := _frame(each)) is not None]
+    return _frames_of(thread.coroutine)
+
+
+def _frames_of(coroutine: Any) -> list[FrameType]:
+    return [frame for each in _suspensions(coroutine) if (frame := _frame(each)) is not None]
 
 
 def status(thread: Thread[Any]) -> ThreadStatus:
@@ -108,14 +112,49 @@ def all_threads() -> list[Thread[Any]]:
 
 def stack_dump(threads: Sequence[Thread[Any]], limit: int = 1000) -> str:
     """The stacks of threads as text, those of one place together, the most frequent first."""
-    stacks: dict[tuple[str, ...], list[str]] = {}
+    stacks: Stacks = {}
     for thread in threads:
         now = status(thread)
         call = f" in {now.call}" if now.call else ""
         lines = tuple(_line(frame) for frame in frames(thread))
         stacks.setdefault((f"{now.state}{call}", *lines), []).append(now.name)
+    return _shown(f"{len(threads)} threads", stacks, limit)
+
+
+def all_tasks() -> list[Any]:
+    """Every task of asyncio's that has not ended, of all its loops; none in a program that never loaded
+    that."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return []
+    gc.unfreeze()  # as above
+    return [each for each in gc.get_objects() if isinstance(each, asyncio.Task) and not each.done()]
+
+
+def task_dump(tasks: Sequence[Any], limit: int = 1000) -> str:
+    """As `stack_dump`, of tasks of asyncio's."""
+    stacks: Stacks = {}
+    for task in tasks:
+        coroutine = task.get_coro()
+        state = "running" if getattr(coroutine, "cr_running", False) else "waiting"
+        lines = tuple(_line(frame) for frame in _frames_of(coroutine))
+        stacks.setdefault((state, *lines), []).append(task.get_name())
+    return _shown(f"{len(tasks)} tasks of asyncio", stacks, limit)
+
+
+def process_dump() -> str:
+    """All that waits or runs in this process: threads, and tasks where there are any."""
+    tasks = all_tasks()
+    return stack_dump(all_threads()) + (task_dump(tasks) if tasks else "")
+
+
+Stacks = dict[tuple[str, ...], list[str]]
+"""By state and lines, the names of those that stand there."""
+
+
+def _shown(head: str, stacks: Stacks, limit: int) -> str:
     ordered = sorted(stacks.items(), key=lambda item: -len(item[1]))
-    parts = [f"{len(threads)} threads"]
+    parts = [head]
     for key, names in ordered[:limit]:
         state, lines = key[0], key[1:]
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

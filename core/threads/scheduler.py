@@ -125,6 +125,8 @@ class Scheduler:
         self._wakes = self._unpark  # made once: each parked thread has a method of it
         self.running: Thread[Any] | None = None
         """The thread whose code runs just now."""
+        self.guest: object | None = None
+        """Whose code runs where no thread's does: the watchdog names it."""
         self.os_thread = 0
         """The operating-system thread that `run` runs on; 0 outside of it."""
         self._loops: list[EventLoop] = []

@@ -34,6 +34,8 @@ class Watched(Protocol):
 
     turns_total: int
     running: Thread[Any] | None
+    guest: object | None
+    """Whose code runs where no thread's does: that of another library's loop."""
 
     def now_us(self) -> int:
         """When this turn began."""
@@ -113,16 +115,16 @@ class Watchdog:
         stopping.register(self._stopping, select.POLLIN)
         due_us = clock() + holds.wait_us
         while not stopping.poll(max(1, -((clock() - due_us) // 1000))):
-            running = scheduler.running
+            running = scheduler.running or scheduler.guest
             found = None if running is None else (scheduler.turns_total, running)
             if holds.look(due_us, clock(), found, scheduler.now_us()) and running is not None:
                 self._report(self._message(running))
             due_us = clock() + holds.wait_us
 
-    def _message(self, thread: Thread[Any]) -> str:
+    def _message(self, holder: object) -> str:
         frame = sys._current_frames().get(self._runner)
         stack = traceback.extract_stack(frame) if frame is not None else []
         ours = [entry for entry in stack if entry.filename not in MACHINERY][-FRAMES_SHOWN:]
         held_ms = self._held_us_max // 1000
         lines = "".join(traceback.format_list(ours))
-        return f"{thread!r} holds the loop for more than {held_ms} ms, now at:\n{lines}".rstrip()
+        return f"{holder!r} holds the loop for more than {held_ms} ms, now at:\n{lines}".rstrip()

@@ -2,6 +2,7 @@
 ways."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
@@ -20,8 +21,10 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_ret, sys_sleep, sys_yield
 from gossamer.core.threads.cancel import Cancelled, CancelScope, move_on_after
 from gossamer.core.threads.current import current_thread
+from gossamer.core.threads.introspection import process_dump
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.scheduler import NoLoopTakesCall, Scheduler
+from gossamer.core.threads.watchdog import Watchdog
 
 LONG_S = 60
 LONG_US = 60_000_000
@@ -498,3 +501,66 @@ def test_shut_down__tasks_end_and_clean_up() -> None:
 
     program.run(main(), [guest])
     assert sorted(ended) == ["a", "b"]
+
+
+def test_watchdog__names_the_task_that_holds_the_loop() -> None:
+    guest = AsyncioLoop()
+    waiter = EpollWaiter()
+    scheduler = Scheduler(waiter, [SleepLoop(), guest])
+    reports: list[str] = []
+
+    def hold() -> None:
+        for _ in range(1000):
+            if reports:
+                return
+            time.sleep(0.01)
+
+    async def hog() -> None:
+        await asyncio.sleep(0)
+        hold()
+
+    async def main() -> None:
+        await sys_await_future(guest.create_task(hog(), name="the hog"))
+
+    watchdog = Watchdog(scheduler, held_us_max=20_000, report=reports.append)
+    scheduler.spawn(main())
+    scheduler.run()
+    (message,) = reports
+    assert message.startswith("<Task pending name='the hog'")
+    assert "holds the loop for more than 20 ms" in message
+    assert "time.sleep(0.01)" in message
+    reports.clear()
+    guest.loop.call_soon(hold)
+    scheduler.spawn(increased(1))
+    scheduler.run()
+    watchdog.close()
+    (message,) = reports
+    assert message.startswith("a callback of asyncio's holds the loop")
+    scheduler.close()
+    waiter.close()
+
+
+def test_dump__tasks_with_their_stacks_beside_threads(native_run: Run) -> None:
+    async def inner() -> None:
+        await asyncio.Event().wait()
+
+    async def outer() -> None:
+        await inner()
+
+    async def starts() -> str:
+        tasks = [asyncio.create_task(outer(), name=f"waits {number}") for number in range(3)]
+        await asyncio.sleep(0.001)
+        text = process_dump()
+        for task in tasks:
+            task.cancel()
+        return text
+
+    async def main() -> str:
+        text: str = await sys_await_future(starts())
+        return text
+
+    text = native_run(main())
+    assert "3 x waiting: waits" in text
+    assert "in test_dump__tasks_with_their_stacks_beside_threads.<locals>.inner" in text
+    assert "x running: Task-" in text
+    assert "blocked in AwaitFuture" in text
