@@ -177,6 +177,16 @@ class AsyncioLoop:
         """
         await sys_await_future(_shut_down(self.loop))
 
+    def statistics(self) -> dict[str, int]:
+        """Counts of now: tasks that have not ended (each is looked at), handles that are ready, timers that
+        are set, and native threads that wait for asyncio."""
+        return {
+            "asyncio_tasks": len(asyncio.all_tasks(self.loop)),
+            "asyncio_ready": len(self.loop._ready),
+            "asyncio_timers": len(self.loop._scheduled),
+            "asyncio_awaited": len(self._waiting),
+        }
+
     # The call.
 
     def _await_future(self, thread: Thread[Any], call: AwaitFuture[Any]) -> Any:

@@ -14,7 +14,13 @@ import pytest
 
 from .pages import DOCS, NAME, blocks, commands, run, save_files
 
-PAGES = ("adding-a-system-call.md", "adding-an-event-source.md", "writing-an-event-loop.md", "threads.md")
+PAGES = (
+    "adding-a-system-call.md",
+    "adding-an-event-source.md",
+    "writing-an-event-loop.md",
+    "threads.md",
+    "asyncio.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

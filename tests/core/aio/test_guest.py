@@ -564,3 +564,26 @@ def test_dump__tasks_with_their_stacks_beside_threads(native_run: Run) -> None:
     assert "in test_dump__tasks_with_their_stacks_beside_threads.<locals>.inner" in text
     assert "x running: Task-" in text
     assert "blocked in AwaitFuture" in text
+
+
+def test_statistics__counts_what_is_there() -> None:
+    guest = AsyncioLoop()
+
+    async def main() -> dict[str, int]:
+        held = [guest.create_task(asyncio.sleep(LONG_S)) for _ in range(3)]
+        await sys_fork(awaits(held[0]))
+        await sys_sleep(2000)
+        counts = guest.statistics()
+        await guest.shut_down()
+        return counts
+
+    async def awaits(task: "asyncio.Task[None]") -> None:
+        with suppress(asyncio.CancelledError):
+            await sys_await_future(task)
+
+    assert program.run(main(), [guest]) == {
+        "asyncio_tasks": 3,
+        "asyncio_ready": 0,
+        "asyncio_timers": 3,
+        "asyncio_awaited": 1,
+    }
