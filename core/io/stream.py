@@ -19,6 +19,7 @@ from gossamer.core.loop.streamcall import Idle
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
+from gossamer.core.tls.facts import TlsFacts
 from gossamer.core.wire.flow import Address, Flow
 
 
@@ -38,6 +39,10 @@ class Stream(Protocol):
     @property
     def peer(self) -> Address:
         """The other side's socket; once it is closed, what it was."""
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What both ends of TLS have agreed on; None where the connection is plain."""
 
     def announce(self, announced: Flow, /) -> None:
         """Have `local` and `peer` say what a proxy has announced (`core.wire.proxy_protocol`)."""

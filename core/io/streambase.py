@@ -25,6 +25,7 @@ from gossamer.core.loop.streamcall import (
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.systemcall import SystemCall
+from gossamer.core.tls.facts import TlsFacts
 from gossamer.core.wire.flow import Address
 
 S_co = TypeVar("S_co", covariant=True)
@@ -75,6 +76,11 @@ class StreamBase:
     def peer(self) -> Address:
         """The other side's socket; once it is closed, what it was."""
         raise NotImplementedError
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """None: the connection is plain."""
+        return None
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""

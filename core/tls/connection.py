@@ -34,7 +34,6 @@ from gossamer.core.loop.streamcall import (
 from gossamer.core.threads.calls import Park
 from gossamer.core.threads.current import CURRENT
 from gossamer.core.tls.errors import TlsError, TruncatedError
-from gossamer.core.tls.facts import TlsFacts
 from gossamer.core.tls.machine import PIECE_BYTES, TlsMachine
 
 Steps = Generator[Any, Any, Any]
@@ -81,11 +80,6 @@ class TlsConnection:
         self._waiting: deque[Callable[[None], None]] | None = None
         """Who waits for the thread that shakes hands, or answers the peer; None where none does."""
         self._shake_until_us = NEVER_US
-
-    @property
-    def tls(self) -> TlsFacts:
-        """What was agreed on; of no version before the handshake is over."""
-        return self.machine.facts()
 
     @property
     def is_resumed(self) -> bool:

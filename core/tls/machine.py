@@ -14,6 +14,7 @@ Source: RFC 8446; RFC 5246; SSL_shutdown(3), SSL_read(3).
 """
 
 import ssl
+from functools import lru_cache
 from typing import Final
 
 from gossamer.core.tls.errors import NotTlsError, TlsError, TruncatedError
@@ -44,6 +45,7 @@ class TlsMachine:
 
     __slots__ = (
         "_error",
+        "_facts",
         "_held",
         "_in",
         "_object",
@@ -64,6 +66,8 @@ class TlsMachine:
         self._held = b""
         """Read before it was asked for."""
         self._error: TlsError | None = None
+        self._facts: TlsFacts | None = None
+        """Made when they are asked for."""
         self.is_server = server_side
         self.has_begun = False
         """Whether anything has come."""
@@ -83,15 +87,9 @@ class TlsMachine:
         """What was agreed on."""
         if not self.is_ready:
             return NOT_YET
-        tls, cipher = self._object, self._object.cipher()
-        return TlsFacts(
-            version=tls.version() or "",
-            cipher=cipher[0] if cipher is not None else "",
-            alpn=tls.selected_alpn_protocol() or "",
-            server_name=getattr(tls, "server_name", "") or tls.server_hostname or "",
-            peer_certificate=tls.getpeercert() or None,
-            is_resumed=self.is_resumed,
-        )
+        if self._facts is None:
+            self._facts = facts_of(self._object)
+        return self._facts
 
     @property
     def is_resumed(self) -> bool:
@@ -215,3 +213,25 @@ class TlsMachine:
     def _failed(self, error: ssl.SSLError) -> TlsError:
         self._error = explained(error)
         return self._error
+
+
+def facts_of(tls: ssl.SSLObject) -> TlsFacts:
+    """What the two ends of a handshake that is over have agreed on."""
+    name = (tls.cipher() or ("", "", 0))[0]
+    octets = tls.getpeercert(binary_form=True)
+    return TlsFacts(
+        version=tls.version() or "",
+        cipher=name,
+        cipher_number=numbers_of(tls.context).get(name, 0),
+        alpn=tls.selected_alpn_protocol() or "",
+        server_name=getattr(tls, "server_name", "") or tls.server_hostname or "",
+        peer_certificate=tls.getpeercert() or None,
+        peer_certificate_pem=ssl.DER_cert_to_PEM_cert(octets) if octets else "",
+        is_resumed=bool(tls.session_reused),
+    )
+
+
+@lru_cache(maxsize=64)
+def numbers_of(context: ssl.SSLContext) -> dict[str, int]:
+    """The numbers of a context's cipher suites by OpenSSL's names, which has them in the lower octets."""
+    return {each["name"]: each["id"] & 0xFFFF for each in context.get_ciphers()}

@@ -26,6 +26,7 @@ from gossamer.core.tls.call import (
     TlsShutdown,
 )
 from gossamer.core.tls.connection import HANDSHAKE_US, TlsConnection
+from gossamer.core.tls.facts import TlsFacts
 from gossamer.core.tls.machine import TlsMachine
 from gossamer.core.wire.flow import Address, Flow
 
@@ -55,6 +56,11 @@ class TlsStream(StreamBase, TlsConnection):
     def peer(self) -> Address:
         """The other side's socket; once it is closed, what it was."""
         return self.inner.peer
+
+    @property
+    def tls(self) -> TlsFacts:
+        """What was agreed on; of no version before the handshake is over."""
+        return self.machine.facts()
 
     def announce(self, announced: Flow, /) -> None:
         """Have `local` and `peer` say what a proxy has announced."""

@@ -20,13 +20,18 @@ from gossamer.core.http.forwarded import (
     is_among,
 )
 from gossamer.core.http.request import Request
+from gossamer.core.io.stream import Stream
+from gossamer.core.tls.facts import TlsFacts
 from gossamer.core.wire.flow import Address
+from gossamer.shards.asgi.tls import tls_extension
 
 Scope = dict[str, Any]
 
 ASGI_VERSION: Final = "3.0"
 SPEC_VERSION: Final = "2.5"
 LIFESPAN_VERSION: Final = "2.0"
+TLS: Final = "tls"
+"""An extension that is of the connection."""
 SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 HTTP_VERSIONS: Final = ("1.0", "1.1")
 
@@ -47,6 +52,14 @@ class Ends(msgspec.Struct, frozen=True):
     peer: Address
     local: Address
     scheme: str = "http"
+    tls: TlsFacts | None = None
+    """What was agreed on; None where the connection is plain."""
+
+
+def ends_of(stream: Stream) -> Ends:
+    """Those of a stream."""
+    tls = stream.tls
+    return Ends(stream.peer, stream.local, "http" if tls is None else "https", tls)
 
 
 def http_scope(
@@ -83,7 +96,10 @@ def connection_scope(request: Request, ends: Ends, proxies: Proxies) -> Scope:
     """The part that says who asks, and where: where no proxy is trusted, the same for all requests of a
     connection."""
     client, scheme = client_of(request, ends, proxies)
-    return {"client": client, "scheme": scheme, "server": server_of(ends.local)}
+    known: Scope = {"client": client, "scheme": scheme, "server": server_of(ends.local)}
+    if ends.tls is not None:
+        known[TLS] = tls_extension(ends.tls)
+    return known
 
 
 class Asker:
@@ -118,6 +134,8 @@ def whole_scope(asked: Scope, known: Scope, state: Mapping[str, Any] | None) -> 
         "http.response.trailers": {},
         "http.response.zerocopysend": {},
     }
+    if TLS in known:
+        scope["extensions"][TLS] = scope.pop(TLS).copy()
     if state is not None:
         scope["state"] = dict(state)
     return scope
@@ -129,7 +147,8 @@ def socket_scope(scope: Scope, subprotocols: tuple[str, ...]) -> Scope:
     scope["type"] = "websocket"
     scope["scheme"] = SOCKET_SCHEMES[scope["scheme"]]
     scope["subprotocols"] = list(subprotocols)
-    scope["extensions"] = {"websocket.http.response": {}}
+    tls = scope["extensions"].get(TLS)
+    scope["extensions"] = {"websocket.http.response": {}} | ({} if tls is None else {TLS: tls})
     return scope
 
 

@@ -30,7 +30,15 @@ from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
 from gossamer.shards.asgi.failures import one_line
 from gossamer.shards.asgi.lifespan import App, Lifespan, Mode
 from gossamer.shards.asgi.messages import MessageError, Stage, Start
-from gossamer.shards.asgi.scope import Asker, Ends, Proxies, Scope, request_scope, socket_scope, whole_scope
+from gossamer.shards.asgi.scope import (
+    Asker,
+    Proxies,
+    Scope,
+    ends_of,
+    request_scope,
+    socket_scope,
+    whole_scope,
+)
 from gossamer.shards.asgi.tasks import ApplicationLoop
 from gossamer.shards.asgi.websocket import SocketExchange
 from gossamer.shards.asgi.websocket_conversation import drain
@@ -143,7 +151,7 @@ class AsgiSite(HttpSite):
                 if not data:
                     break
                 if asker is None:
-                    asker = Asker(Ends(stream.peer, stream.local), self.proxies)
+                    asker = Asker(ends_of(stream), self.proxies)
                 plain = self.plain_of(data)
                 if plain is None:
                     if not await ApplicationConversation(self, stream, asker).run(data):

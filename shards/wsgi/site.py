@@ -18,7 +18,7 @@ from gossamer.core.loop.pool import THREADS, THREADS_MAX
 from gossamer.core.loop.streamcall import Idle
 from gossamer.core.printable import printable
 from gossamer.core.threads.sync.semaphore import Semaphore
-from gossamer.shards.asgi.scope import Ends, Proxies
+from gossamer.shards.asgi.scope import Proxies, ends_of
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
 from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
@@ -101,7 +101,7 @@ class WsgiSite(HttpSite):
 
     def environ_of(self, request: Request, stream: Stream) -> Environ:
         """What the application is told of a request."""
-        return environ_of(request, Ends(stream.peer, stream.local), self.script_name, self.proxies)
+        return environ_of(request, ends_of(stream), self.script_name, self.proxies)
 
     def failed(self, request: Request, error: BaseException) -> None:
         """The application has raised: where it was wrong about WSGI that is one line, a bug of its own has

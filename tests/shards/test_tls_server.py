@@ -396,3 +396,32 @@ def test_handler__sees_what_was_agreed_on(serve: Callable[..., Server], tmp_path
         tls.sendall(b"x")
         assert tls.recv(100) == b"TLSv1.3 y a.example"
         assert tls.recv(100) == b""
+
+
+APPLICATION = """
+import json
+
+async def application(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    told = {"scheme": scope["scheme"], **scope["extensions"]["tls"]}
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+"""
+
+
+def test_asgi_application__is_told_of_tls_and_of_its_client(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "telling.py").write_text(APPLICATION)
+    clients = ("--ssl-ca-certs", str(CA), "--ssl-cert-reqs", "optional")
+    environment = {"target": "telling:application", "PYTHONPATH": str(tmp_path)}
+    server = place.start(*CERTIFICATE, *clients, **environment).wait_ready()
+    port, name = server.status()["port"], "CN=ada,O=tests of gossamer"
+    for shown, expected in (("client", name), ("", None)):
+        context = asking(pair=pair(shown)) if shown else asking()
+        with context.wrap_socket(place.connect(port), server_hostname="localhost") as tls:
+            status, body = answer_on(tls)
+        told = json.loads(body)
+        assert (status, told["scheme"], told["tls_version"]) == (200, "https", 0x0304)
+        assert told["cipher_suite"] in (0x1301, 0x1302, 0x1303)
+        assert told["client_cert_name"] == expected
+        assert len(told["client_cert_chain"]) == bool(shown)

@@ -2,7 +2,8 @@
 
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.http.request import Request, parse_request
-from gossamer.shards.asgi.scope import Ends, Proxies, http_scope, lifespan_scope
+from gossamer.core.tls.facts import TlsFacts
+from gossamer.shards.asgi.scope import Ends, Proxies, http_scope, lifespan_scope, socket_scope
 
 ENDS = Ends(("198.51.100.7", 40000), ("192.0.2.1", 80))
 PROXY = Ends(("10.0.0.1", 40000), ("192.0.2.1", 80))
@@ -108,3 +109,29 @@ def test_lifespan__its_state_is_handed_on_as_it_is() -> None:
     scope = lifespan_scope(state)
     assert scope["type"] == "lifespan"
     assert scope["state"] is state
+
+
+def test_scope__of_a_connection_through_tls__its_scheme_and_the_extension() -> None:
+    facts = TlsFacts("TLSv1.3", "TLS_AES_128_GCM_SHA256", 0x1301)
+    scope = http_scope(request("/"), Ends(*ENDS_ONLY, "https", facts))
+    assert scope["scheme"] == "https"
+    assert scope["extensions"]["tls"] == {
+        "server_cert": None,
+        "client_cert_chain": (),
+        "client_cert_name": None,
+        "client_cert_error": None,
+        "tls_version": 0x0304,
+        "cipher_suite": 0x1301,
+    }
+    subject = ((("organizationName", "A, B"),), (("commonName", " a+b "),))
+    shown = TlsFacts("TLSv1.2", "x", 1, peer_certificate={"subject": subject}, peer_certificate_pem="PEM")
+    told = http_scope(request("/"), Ends(*ENDS_ONLY, "https", shown))["extensions"]["tls"]
+    assert (told["client_cert_chain"], told["client_cert_name"]) == (("PEM",), "CN=\\ a\\+b\\ ,O=A\\, B")
+    assert "tls" not in http_scope(request("/"), ENDS)["extensions"]
+    told["tls_version"] = None  # It is the application's.
+    ends = Ends(*ENDS_ONLY, "https", shown)
+    socket = socket_scope(http_scope(request("/"), ends), ())
+    assert (socket["scheme"], socket["extensions"]["tls"]["tls_version"]) == ("wss", 0x0303)
+
+
+ENDS_ONLY = ENDS.peer, ENDS.local

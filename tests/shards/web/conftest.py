@@ -43,6 +43,7 @@ class ScriptedStream:
 
     local = ("192.0.2.1", 80)
     peer = ("198.51.100.7", 40000)
+    tls = None
 
     def recv_idle(self, idle: Idle) -> SystemCall[bytes]:
         return self.recv(idle.bytes_max, idle.timeout_us)
