@@ -1,5 +1,5 @@
-"""A server that speaks TLS, from the command line: on both stacks what a browser, curl and openssl meet; and
-what of certificates is refused before it serves."""
+"""A server that speaks TLS, from the command line: what a browser, curl and openssl meet on both stacks, and
+what becomes of connections and certificates at a reload."""
 
 import http.client
 import json
@@ -181,55 +181,6 @@ def test_server__that_speaks_tls__part_by_part(place: Place, site: Path) -> None
     assert f"https://127.0.0.1:{served.port}/" in served.server.log()
     parts = [part for part in PARTS if not part.__name__.startswith("by_") or shutil.which(part.__name__[3:])]
     ask_each([(part.__name__, lambda part=part: part(served)) for part in parts])  # type: ignore[misc]
-
-
-MISTAKES = {
-    "no file": (("--ssl-certfile", "/no/such.pem"), "tls.certfile /no/such.pem: No such file or directory"),
-    "a folder": (("--ssl-certfile", str(PEMS)), "Is a directory"),
-    "no certificate": (("--ssl-certfile", str(PEMS / "server.key")), "server.key: it holds no certificate"),
-    "no key": (("--ssl-certfile", str(PEMS / "server.pem")), "server.pem: it holds no private key"),
-    "another's key": (
-        ("--ssl-certfile", str(PEMS / "server.pem"), "--ssl-keyfile", str(PEMS / "other.key")),
-        "other.key: the key is not that of the certificate in",
-    ),
-    "a passphrase": (
-        ("--ssl-certfile", str(PEMS / "server.pem"), "--ssl-keyfile", str(PEMS / "locked.key")),
-        "locked.key: the key has a passphrase",
-    ),
-    "no key file": ((*CERTIFICATE[:2], "--ssl-keyfile", "/no/such.key"), "tls.keyfile /no/such.key: No such"),
-    "a short key": (
-        ("--ssl-certfile", str(PEMS / "small.pem"), "--ssl-keyfile", str(PEMS / "small.key")),
-        "ee key too small",
-    ),
-    "a key alone": (("--ssl-keyfile", str(PEMS / "server.key")), "keyfile: found without certfile"),
-    "no authorities": (
-        (*CERTIFICATE, "--ssl-ca-certs", str(PEMS / "README.md"), "--ssl-cert-reqs", "required"),
-        "README.md: it holds no certificate",
-    ),
-    "authorities for nothing": ((*CERTIFICATE, "--ssl-ca-certs", str(CA)), "so that nobody were asked"),
-    "asked of nobody": ((*CERTIFICATE, "--ssl-cert-reqs", "required"), "cert_reqs: found 'required' without"),
-    "asked oddly": ((*CERTIFICATE, "--ssl-cert-reqs", "2"), "allowed: 'none', 'optional', 'required'"),
-    "no ciphers": ((*CERTIFICATE, "--ssl-ciphers", "GOOD"), "tls.ciphers: found 'GOOD'"),
-    "an old version": ((*CERTIFICATE, "--set", "tls.version_min=1.0"), "allowed: '1.2', '1.3'"),
-    "a host's files": (
-        (*CERTIFICATE, "--set", 'tls.certificates={"b.example" = ["/no/such.pem"]}'),
-        "tls.certificates b.example /no/such.pem: No such file",
-    ),
-    "no host": ((*CERTIFICATE, "--set", 'tls.certificates={"B/" = ["x"]}'), "tls.certificates"),
-    "too many tickets": ((*CERTIFICATE, "--set", "tls.session_tickets=99"), "from 0 to 16"),
-    "no time": ((*CERTIFICATE, "--set", "tls.handshake_timeout=0s"), "tls.handshake_timeout"),
-}
-
-
-def test_mistakes__each_is_one_line_and_exit_code_2(site: Path, tmp_path: Path) -> None:
-    def is_refused(argv: tuple[str, ...], says: str) -> None:
-        for more in (("--check-config",), ("--stack", "kernel", "--port", "0", "--run-dir", str(tmp_path))):
-            done = gossamer("serve", str(site), *argv, *more)
-            assert done.returncode == 2, done
-            assert says in done.stderr, done
-            assert done.stderr.count("\n") == 1, done
-
-    ask_each([(name, lambda case=case: is_refused(*case)) for name, case in MISTAKES.items()])  # type: ignore[misc]
 
 
 def test_key_that_only_root_reads__is_served_by_workers_who_may_not(
