@@ -376,3 +376,20 @@ def test_asgi_application__is_told_of_tls_and_of_its_client(place: Place, tmp_pa
         assert told["cipher_suite"] in (0x1301, 0x1302, 0x1303)
         assert told["client_cert_name"] == expected
         assert len(told["client_cert_chain"]) == bool(shown)
+
+
+def test_proxy_header_and_unix_socket__come_before_tls(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """The header of the PROXY protocol is plain; who it names is in the access log, with the scheme."""
+    log, path = tmp_path / "access.log", tmp_path / "socket"
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[log]\naccess_log = true\naccess_log_file = "{log}"\naccess_log_format = "{{client}} {{scheme}}"\n'
+        f'[web]\nproxy_protocol = ["unix"]\n[server]\nuds = "{path}"\n'
+    )
+    serve(*CERTIFICATE, "--config", str(config)).wait_ready()
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.connect(str(path))
+        plain.sendall(b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n")
+        with asking().wrap_socket(plain, server_hostname="localhost") as tls:
+            assert answer_on(tls) == (200, b"hello\n")
+    wait_until(lambda: log.read_text() == "192.0.2.7 https\n", "its line")
