@@ -2,6 +2,7 @@
 right is an error."""
 
 import ssl
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -238,3 +239,36 @@ def test_key_updates__that_ask_for_an_answer_and_read_none__are_bounded() -> Non
     with pytest.raises(TlsError, match="more answers than it reads"):
         server.read(1)
     del client
+
+
+SERVER = serving()
+
+
+@given(
+    parts=some.lists(some.binary(min_size=1, max_size=600), min_size=1, max_size=5), is_tls=some.booleans()
+)
+def test_any_octets__of_a_client__are_a_tls_error_or_not_enough(parts: list[bytes], *, is_tls: bool) -> None:
+    """Nothing else is ever raised, and next to nothing is answered."""
+    server = TlsMachine(SERVER, server_side=True)
+    if is_tls:
+        parts[0] = b"\x16\3\1" + parts[0]
+    with suppress(TlsError):
+        for part in (*parts, b""):
+            server.receive(part)
+            assert not server.shake()
+    with pytest.raises(TlsError):
+        server.read(10)
+    assert not server.is_ready
+    assert len(server.output()) < 100
+
+
+@given(noise=some.binary(min_size=1, max_size=600), version=some.sampled_from(VERSIONS))
+def test_any_octets__amid_a_connection__are_a_tls_error_or_not_enough(noise: bytes, version: str) -> None:
+    client, server = ends(version)
+    client.write(b"whole")
+    server.receive(client.output() + noise)
+    heard = b""
+    with suppress(TlsError):
+        while part := server.read(100):
+            heard += part
+    assert heard == b"whole"
