@@ -164,6 +164,7 @@ class ApplicationConversation(Burst):
         await self.flush()  # Nobody waits for an answer because somebody's next takes long.
         try:
             while not exchange.is_over:
+                exchange.begin_waiting()
                 if exchange.out:
                     await self.send_out(exchange)
                 elif exchange.readers and self.watching is None and not exchange.is_deaf and self.can_hear:

@@ -246,6 +246,12 @@ class Exchange:
         self.post(body.head(start.status, fields, own, request.minor))
         return body
 
+    def begin_waiting(self) -> None:
+        """The application waits. Where it has started its response, the head goes now: whoever waits for
+        events is told that they will come."""
+        if self.start is not None and self.body is None:
+            self.body = self.put_head(None)
+
     def put_body(self, part: BodyPart) -> None:
         """http.response.body"""
         data = part.data

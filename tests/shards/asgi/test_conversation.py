@@ -118,6 +118,32 @@ def test_streaming_both_ways__piece_by_piece() -> None:
     assert b"".join(served(echo, talk)) == b"abc"
 
 
+def test_start__of_an_application_that_waits__goes_before_the_body() -> None:
+    async def waits(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send(start((b"content-type", b"text/event-stream")))
+        if scope["path"] == "/receives":
+            await receive()
+            await receive()
+        else:
+            await gate.wait()
+        await send(body(b"data: 1\n\n"))
+
+    gate = asyncio.Event()
+
+    async def talk(server: Served) -> tuple[str | None, bytes]:
+        client, other = await server.connect(), await server.connect()
+        await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await other.send("GET /receives HTTP/1.1\r\nHost: a\r\n\r\n")
+        response = await client.head()
+        assert (await other.head()).status == 200
+        gate.set()
+        while (part := client.reader.next_body()) is None:
+            await client.more()
+        return response.field("transfer-encoding"), part
+
+    assert served(waits, talk) == ("chunked", b"data: 1\n\n")
+
+
 def test_large_answer__to_a_client_that_does_not_read__send_waits() -> None:
     sent = []
 
