@@ -338,6 +338,35 @@ def test_task__is_the_same_from_its_first_step_on__and_each_has_a_context() -> N
     assert seen == [("GET /1", ""), ("GET /2", "")]
 
 
+def test_scope__is_each_requests_own() -> None:
+    seen = []
+
+    async def changes(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        seen.append([name for name, _ in scope["headers"]] + sorted(scope) + sorted(scope["asgi"]))
+        scope["headers"].append((b"x", b"1"))
+        scope["asgi"]["x"] = scope["x"] = 1
+        scope["extensions"]["http.response.pathsend"]["x"] = 1
+        assert scope["extensions"]["http.response.trailers"] == {}
+        await hello(scope, receive, send)
+
+    list(answers(changes, "/", "/"))
+    assert seen[0] == seen[1]
+
+
+def test_date__is_another_a_second_later() -> None:
+    async def talk(server: Served) -> list[str | None]:
+        site, client = server.site, await server.connect()
+        dates = [(await client.ask("/")).field("date"), (await client.ask("/")).field("date")]
+        site.wall = lambda: 4_000_000_000_000_000
+        site.fresh_until_us = 0
+        return [*dates, (await client.ask("/")).field("date")]
+
+    first, second, third = served(hello, talk)
+    assert first is not None
+    assert second is not None
+    assert third == "Tue, 02 Oct 2096 07:06:40 GMT"
+
+
 # What goes wrong.
 
 
