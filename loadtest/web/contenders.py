@@ -14,8 +14,8 @@ import msgspec
 from gossamer.core import native
 from gossamer.loadtest.peers import nginx_binary, start_nginx
 from gossamer.loadtest.servers import Gossamer, Place, Server, start_gossamer
-from gossamer.loadtest.web.python_peers import ARGUMENTS, start_python_peer
-from gossamer.loadtest.web.rows import AskedRow
+from gossamer.loadtest.web.python_peers import APPS, ARGUMENTS, start_python_peer
+from gossamer.loadtest.web.rows import BULK_VARIABLE, AskedRow
 from gossamer.loadtest.web.settings import WebSettings
 from gossamer.shards.machine import find_nfqueue_obstacle
 
@@ -46,6 +46,8 @@ class Ours(msgspec.Struct, frozen=True):
     environment: Mapping[str, str] = {}
     """What chooses the build."""
     workers: int = 1
+    target: str = ""
+    """The application that is served; "" for files, and for the sink of uploads."""
 
 
 INTERPRETED: Final = {native.VARIABLE: "0"}
@@ -56,9 +58,14 @@ OURS: Final = {
     "raw": Ours("gossamer raw", "nfqueue", "raw", INTERPRETED),
     "native": Ours("gossamer native", "nfqueue", "frames", NATIVE),
 }
+APPLICATIONS: Final = {
+    "asgi-kernel": Ours("gossamer ASGI kernel", "kernel", target=f"{APPS}:asgi"),
+    "asgi-native": Ours("gossamer ASGI native", "nfqueue", "frames", NATIVE, target=f"{APPS}:asgi"),
+}
+"""Ours with the application of the Python peers, beside whom they stand."""
 OURS_NAMES: Final = tuple(OURS)
 OURS_AND_NGINX: Final = (*OURS_NAMES, "nginx")
-ALL: Final = (*OURS_AND_NGINX, *ARGUMENTS)
+ALL: Final = (*OURS_AND_NGINX, *APPLICATIONS, *ARGUMENTS)
 FUNCTIONAL: Final = tuple(name for name, ours in OURS.items() if ours.stack == "nfqueue")
 CANNOT: Final = {
     ("gunicorn", "pipelining"): "its threads answer only the first of several requests that come at once",
@@ -69,7 +76,13 @@ CANNOT: Final = {
 
 def title_of(name: str) -> str:
     """The contender's name in tables."""
-    return OURS[name].title if name in OURS else name
+    ours = ours_of(name)
+    return name if ours is None else ours.title
+
+
+def ours_of(name: str) -> Ours | None:
+    """How a contender is run that is ours; None for any other."""
+    return OURS.get(name) or APPLICATIONS.get(name)
 
 
 def obstacle(name: str) -> str:
@@ -79,7 +92,7 @@ def obstacle(name: str) -> str:
     if name in ARGUMENTS:
         module = ARGUMENTS[name].module
         return "" if importlib.util.find_spec(module) else "it is not installed (extra `bench`)"
-    ours = OURS[name]
+    ours = OURS.get(name) or APPLICATIONS[name]
     if ours.environment == NATIVE and (why := native.obstacle()):
         return f"{why}; `make native` builds it"
     return (find_nfqueue_obstacle() or "") if ours.stack == "nfqueue" else ""
@@ -98,9 +111,9 @@ def port_of(name: str, service: Service) -> int:
 def start(ground: Ground, name: str, service: Service) -> Server:
     """Start a contender's server and wait until it answers. Raises: ServerError."""
     port = port_of(name, service)
-    if name in OURS:
+    if (ours := ours_of(name)) is not None:
         run_dir = ground.work / f"{name}-{service}"
-        server: Server = start_ours(ground, OURS[name], service, run_dir, port)
+        server: Server = start_ours(ground, ours, service, run_dir, port)
     elif name in ARGUMENTS:
         server = start_python_peer(ground.place, name, ground.work, port, ground.settings.bulk_bytes)
     else:
@@ -113,7 +126,7 @@ def start_ours(ground: Ground, ours: Ours, service: Service, run_dir: Path, port
     """Start our server one way and wait until it answers. Raises: ServerError."""
     return start_gossamer(
         ground.place,
-        ground.site if service == "site" else SINK,
+        ours.target or (ground.site if service == "site" else SINK),
         run_dir,
         *LIMITS,
         "--set",
@@ -124,5 +137,5 @@ def start_ours(ground: Ground, ours: Ours, service: Service, run_dir: Path, port
         workers=ours.workers,
         port=port,
         host="::",
-        environment=ours.environment,
+        environment={**ours.environment, BULK_VARIABLE: str(ground.settings.bulk_bytes)},
     )
