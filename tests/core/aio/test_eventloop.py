@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_timers__in_order_and_never_early(asyncio_run: Run) -> None:
 def test_timers_cancelled__are_swept_out(asyncio_run: Run) -> None:
     async def main() -> int:
         loop: Any = asyncio.get_running_loop()
-        loop.call_later(7200, bool)
+        loop.call_later(60, bool)
         for _ in range(1000):
             loop.call_later(3600, bool).cancel()
         await asyncio.sleep(0.001)
@@ -105,8 +106,9 @@ def test_timers_cancelled__are_swept_out(asyncio_run: Run) -> None:
 
 def test_timer_at_infinity__never_due(asyncio_run: Run) -> None:
     async def main() -> None:
-        handle = asyncio.get_running_loop().call_at(float("inf"), bool)
-        await asyncio.sleep(0.001)
+        loop = asyncio.get_running_loop()
+        handle = loop.call_at(float("inf"), bool)
+        await loop.run_in_executor(None, time.sleep, 0.01)
         handle.cancel()
 
     asyncio_run(main())
@@ -278,15 +280,16 @@ def test_async_generator_left__ends_in_a_task(asyncio_run: Run) -> None:
             for number in range(9):
                 yield number
         finally:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
             ended.append(asyncio.current_task() is not None)
 
     async def main() -> None:
         async for number in numbers():
             if number == 2:
                 break
-        for _ in range(10):
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not ended:
+                await asyncio.sleep(0.001)
 
     asyncio_run(main())
     assert ended == [True]

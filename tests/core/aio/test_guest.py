@@ -266,14 +266,14 @@ def test_async_generators__each_ends_where_it_began(native_run: Run) -> None:
             yield 1
             yield 2
         finally:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
             ended.append("task")
 
     async def task() -> None:
         async for _ in of_tasks():
             break
-        for _ in range(9):
-            await asyncio.sleep(0)
+        while "task" not in ended:
+            await asyncio.sleep(0.001)
 
     async def main() -> None:
         async for _ in of_threads():
@@ -301,6 +301,27 @@ def test_context_variables__go_along_and_do_not_come_back(native_run: Run) -> No
         return await sys_await_future(task())
 
     assert native_run(main()) == ["task", "task"]
+
+
+def test_context_variables__a_task_has_those_of_the_thread_that_awaits_it(native_run: Run) -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    seen: list[str] = []
+
+    async def task() -> None:
+        seen.append(name.get())
+        name.set("task")
+
+    async def thread() -> None:
+        name.set("thread")
+        await sys_await_future(task())
+        seen.append(name.get())
+
+    async def main() -> None:
+        async with open_nursery() as nursery:
+            nursery.start_soon(thread)
+
+    native_run(main())
+    assert seen == ["thread", "thread"]
 
 
 def test_what_cannot_be_awaited__said_at_once(native_run: Run) -> None:
@@ -358,9 +379,29 @@ def test_create_task__before_the_scheduler_runs_and_from_a_thread() -> None:
     scheduler.spawn(sys_sleep_until(late))
     scheduler.run()
     assert late.result() == 6
+    # While every thread sleeps for long.
+    scheduler.spawn(sleeps_and_stops_soon(scheduler))
+    scheduler.spawn(sleeps())
+    scheduler.run()
+    held = guest.create_task(stops(scheduler))
+    scheduler.run()
+    assert held.done()
     scheduler.close()
     waiter.close()
     assert guest.loop.is_closed()
+
+
+async def sleeps() -> None:
+    await sys_sleep(LONG_US)
+
+
+async def sleeps_and_stops_soon(scheduler: Scheduler) -> None:
+    await sys_sleep(5000)
+    scheduler.stop()
+
+
+async def stops(scheduler: Scheduler) -> None:
+    scheduler.stop()
 
 
 async def sys_sleep_until(task: "asyncio.Task[int]") -> None:
