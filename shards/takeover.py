@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from gossamer.core.tcp import codec
+from gossamer.core.layout import CONNECTION_LAYOUT
 from gossamer.shards.config import Config
 from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError, ConfigError, NotRunningError
@@ -78,10 +78,10 @@ def _merged(config: Config, estate: Estate) -> tuple[Config, list[str]]:
 
 def _require_readable(record: ServerRecord) -> None:
     """See that connections can move from the workers that are there to ours. Raises: CannotStartError."""
-    if record.plan.stack == "nfqueue" and record.connection_layout != codec.VERSION:
+    if record.plan.stack == "nfqueue" and record.connection_layout != CONNECTION_LAYOUT:
         raise CannotStartError(
             f"its connections (layout {record.connection_layout}) cannot be read by this version (layout "
-            f"{codec.VERSION}): stop the server and start it again"
+            f"{CONNECTION_LAYOUT}): stop the server and start it again"
         )
 
 

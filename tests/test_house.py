@@ -33,6 +33,7 @@ FLOORS = (
         "core.native",
         "core.checkpoint_rows",
         "core.log_linear",
+        "core.layout",
         "ffi",
     ),
 )

@@ -2,19 +2,17 @@
 
 `step(decode(encode(c)), event) == step(c, event)` for every reachable c (law 2): that is what lets a
 connection be snapshotted, sent to another process, recorded and replayed. One leading byte is the version of
-the layout, one says which record follows. A field that is added behind all others, with a default, leaves the
-layout what it was: who knows it reads the default, who does not passes it by. Any other change of a record is
-another layout, which an upgrade in place refuses (`shards.takeover`).
+the layout (`core.layout`), one says which record follows.
 """
 
 import msgspec
 
 from gossamer.core.errors import GossamerError
+from gossamer.core.layout import CONNECTION_LAYOUT
 from gossamer.core.records import decoded, encoded, replace
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
 from gossamer.core.tcp.tcb import Congestion, Tcb, TimeWait
 
-VERSION = 1
 KINDS: dict[int, type[Tcb] | type[TimeWait]] = {1: Tcb, 2: TimeWait}
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encoded)
@@ -28,14 +26,14 @@ class UndecodableConnection(GossamerError):
 def encode(connection: Tcb | TimeWait) -> bytes:
     """All of a connection's state."""
     number = 1 if isinstance(connection, Tcb) else 2
-    return bytes((VERSION, number)) + _encoder.encode(connection)
+    return bytes((CONNECTION_LAYOUT, number)) + _encoder.encode(connection)
 
 
 def decode(data: bytes) -> Tcb | TimeWait:
     """The connection that was encoded. Raises: UndecodableConnection."""
-    if len(data) < 2 or data[0] != VERSION or data[1] not in KINDS:
+    if len(data) < 2 or data[0] != CONNECTION_LAYOUT or data[1] not in KINDS:
         raise UndecodableConnection(
-            f"not a connection of layout version {VERSION}: it begins with {data[:2]!r}"
+            f"not a connection of layout version {CONNECTION_LAYOUT}: it begins with {data[:2]!r}"
         )
     try:
         connection: Tcb | TimeWait = _decoders[data[1]].decode(data[2:])

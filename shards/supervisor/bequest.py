@@ -6,7 +6,7 @@ Owns how the record is put together, and what is looked at to see that it has ch
 import os
 from typing import Final
 
-from gossamer.core.tcp import codec
+from gossamer.core.layout import CONNECTION_LAYOUT
 from gossamer.shards.keeper.notes import ServerNote
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.succession import ServerRecord, ShardRecord, encode_record
@@ -67,7 +67,7 @@ class Bequest:
             fast_open_secret=run.secrets.fast_open,
             boot_secret=run.secrets.boot,
             chains=run.chains,
-            connection_layout=codec.VERSION,
+            connection_layout=CONNECTION_LAYOUT,
         )
         return ServerNote(
             run_dir=os.fsencode(run.directory.path),

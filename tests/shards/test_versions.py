@@ -121,7 +121,7 @@ def test_upgrade__to_a_version_that_cannot_read_its_connections__refused_and_non
     clients = KeptAlive(server.port(), place.inside)
     with clients.running():
         clients.wait_for(50)
-        change(installed, "core/tcp/codec.py", "VERSION = 1\n", "VERSION = 2\n")
+        change(installed, "core/layout.py", "CONNECTION_LAYOUT: Final = 1", "CONNECTION_LAYOUT: Final = 2")
         refused = server.command("upgrade")
         assert refused.returncode == 1
         assert "its connections (layout 1) cannot be read by this version (layout 2)" in refused.stderr

@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from gossamer.core.layout import CONNECTION_LAYOUT
 from gossamer.core.records import fields
 from gossamer.core.sim import states
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.tcp import tcb as records
-from gossamer.core.tcp.codec import VERSION, UndecodableConnection, decode, encode
+from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
 from gossamer.core.tcp.parameters import PARAMETER_BOUNDS, TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import State
@@ -103,9 +104,9 @@ LAYOUT: dict[Any, tuple[int, str]] = {
 
 @pytest.mark.parametrize("kind", LAYOUT, ids=lambda kind: kind.__name__)
 def test_layout__a_record_has_other_fields_than_behind_the_old_ones__is_another_version(kind: Any) -> None:
-    """An upgrade in place hands connections from one version to the next: where this fails, VERSION is to be
-    another, and these digests with it."""
-    assert VERSION == 1
+    """An upgrade in place hands connections from one version to the next: where this fails, the layout is to
+    be another, and these digests with it."""
+    assert CONNECTION_LAYOUT == 1
     count, digest = LAYOUT[kind]
     assert sha256(" ".join(names(kind)[:count]).encode()).hexdigest()[:8] == digest
     assert all(field.default is not msgspec.NODEFAULT for field in fields(kind)[count:])
