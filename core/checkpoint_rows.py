@@ -149,63 +149,63 @@ def write_slot(
 WriteSlot = Callable[[Any, int, int, int, bytes, bytes, int, int, bytes], None]
 
 
-class RowSlot:
-    """One of the two of a row, and what stands in its content."""
-
-    __slots__ = ("content_at", "head_at", "octets", "stem")
-
-    def __init__(self, head_at: int, content_at: int) -> None:
-        # Not ints: native code would make an object of each, for each write.
-        self.head_at: Any = head_at
-        self.content_at: Any = content_at
-        self.stem = NO_STEM
-        self.octets = b""
-
-
 class CheckpointRow:
     """A row that is somebody's, and its one writer."""
 
-    __slots__ = ("_current", "_memory", "_other", "_sequence", "_write_slot")
+    # One object, and not three: each is another line of the processor's cache, for each request.
+    __slots__ = (
+        "_content_at",
+        "_head_at",
+        "_memory",
+        "_octets",
+        "_other_content_at",
+        "_other_head_at",
+        "_other_octets",
+        "_other_stem",
+        "_sequence",
+        "_stem",
+        "_write_slot",
+    )
 
     def __init__(self, memory: memoryview, slots: tuple[tuple[int, int], ...], write: WriteSlot) -> None:
         self._memory = memory
         self._write_slot = write
         self._sequence = 0
-        self._current, self._other = (RowSlot(*places) for places in slots)
-        """The other is written next."""
+        # Not ints: native code would make an object of each, for each write.
+        self._head_at: Any
+        self._content_at: Any
+        self._other_head_at: Any
+        self._other_content_at: Any
+        (self._head_at, self._content_at), (self._other_head_at, self._other_content_at) = slots
+        """The slot that is written next, and the other one."""
+        self._stem = self._other_stem = NO_STEM
+        self._octets = self._other_octets = b""
+        """What stands in the content of each."""
 
     def write(self, note: bytes, stem: Stem, octets: bytes) -> None:
         """Have it say this from now on. That must find room: NOTE_BYTES_MAX, CONTENT_BYTES_MAX."""
-        slot = self._other
         kept = NOTHING_KEPT
-        if slot.stem is stem:
-            kept = ALL_KEPT if slot.octets is octets else STEM_KEPT
+        if self._stem is stem:
+            kept = ALL_KEPT if self._octets is octets else STEM_KEPT
         self._sequence = sequence = self._sequence + 1
+        head_at, content_at = self._head_at, self._content_at
         summed, checksum = stem
-        self._write_slot(
-            self._memory,
-            slot.head_at,
-            slot.content_at,
-            sequence,
-            note,
-            summed,
-            checksum,
-            kept,
-            octets,
-        )
-        slot.stem, slot.octets = stem, octets
-        self._current, self._other = slot, self._current
+        self._write_slot(self._memory, head_at, content_at, sequence, note, summed, checksum, kept, octets)
+        self._head_at, self._other_head_at = self._other_head_at, head_at
+        self._content_at, self._other_content_at = self._other_content_at, content_at
+        self._stem, self._other_stem = self._other_stem, stem
+        self._octets, self._other_octets = self._other_octets, octets
 
     def let_go(self) -> None:
         """Keep nothing of the octets alive that were written."""
-        self._current.octets = self._other.octets = b""
+        self._octets = self._other_octets = b""
 
     def clear(self) -> None:
         """Have it say nothing any more. What it said before its last word goes first, so that this is never
         what it says."""
         self.let_go()
-        for slot in (self._other, self._current):
-            self._memory[slot.head_at : slot.head_at + len(EMPTY)] = EMPTY
+        for head_at in (self._head_at, self._other_head_at):
+            self._memory[head_at : head_at + len(EMPTY)] = EMPTY
 
 
 class CheckpointRows:
