@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from websockets.sync.client import connect as websocket
 
 from ..certificates import CA, PEMS, asking, pair
 from ..cli.inside import gossamer
@@ -355,6 +356,12 @@ import json
 async def application(scope, receive, send):
     if scope["type"] == "lifespan":
         raise NotImplementedError
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        heard = (await receive())["text"]
+        await send({"type": "websocket.send", "text": f"{heard} by {scope['scheme']}"})
+        return
     told = {"scheme": scope["scheme"], **scope["extensions"]["tls"]}
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": json.dumps(told).encode()})
@@ -376,6 +383,12 @@ def test_asgi_application__is_told_of_tls_and_of_its_client(place: Place, tmp_pa
         assert told["cipher_suite"] in (0x1301, 0x1302, 0x1303)
         assert told["client_cert_name"] == expected
         assert len(told["client_cert_chain"]) == bool(shown)
+    with (
+        place.connect(port) as plain,
+        websocket("wss://localhost/", sock=plain, ssl=asking(), server_hostname="localhost") as client,
+    ):
+        client.send("hello")
+        assert client.recv(10) == "hello by wss"
 
 
 def test_proxy_header_and_unix_socket__come_before_tls(serve: Callable[..., Server], tmp_path: Path) -> None:
