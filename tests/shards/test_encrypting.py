@@ -27,7 +27,7 @@ def stack(request: pytest.FixtureRequest) -> Any:
 class Answering:
     """A handler that answers with what it hears and on which terms, behind `Encrypting`."""
 
-    def __init__(self, stack: Any, context: ssl.SSLContext | None = None, timeout_us: int = SECOND_US):
+    def __init__(self, stack: Any, context: ssl.SSLContext | None = None, timeout_us: int = 30 * SECOND_US):
         self.stack = stack
         clock = stack.server_scheduler.now_us
         self.encrypting = Encrypting(self.handle, context or serving(), timeout_us, clock)

@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from typing import Any
 
-from gossamer.core.clock import SECOND_US
 from gossamer.core.tls.stream import TlsAcceptor, TlsConnector, TlsStream
 
 from ...certificates import asking, serving
@@ -40,7 +39,7 @@ class TlsKernel(Kernel):
     def __init__(self) -> None:
         super().__init__()
         self.acceptor = Shaking(self.acceptor, SERVER)
-        self.connector = Settled(self.connector, CLIENT, "localhost", 2 * SECOND_US)
+        self.connector = Settled(self.connector, CLIENT, "localhost")
 
 
 class TlsFunctional(Functional):
@@ -53,4 +52,4 @@ class TlsFunctional(Functional):
     def __init__(self) -> None:
         super().__init__()
         self.acceptor = Shaking(self.acceptor, SERVER)
-        self.connector = Settled(self.connector, CLIENT, "localhost", 2 * SECOND_US)
+        self.connector = Settled(self.connector, CLIENT, "localhost")
