@@ -57,7 +57,8 @@ from gossamer.core.threads.calls import (
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.systemcall import SystemCall
 
-ELSEWHERE = tuple(f"gossamer.core.loop.{name}" for name in ("streamcall", "sock.call", "tcp.call"))
+OF_STREAMS = ("loop.streamcall", "loop.sock.call", "loop.tcp.call", "tls.call", "tls.stream")
+ELSEWHERE = tuple(f"gossamer.core.{name}" for name in OF_STREAMS)
 """Held by the contract of streams."""
 
 
