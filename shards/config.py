@@ -99,6 +99,11 @@ class ApplicationConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """After so many requests a worker of an ASGI application is replaced; 0 is never."""
     limit_max_requests_jitter: NotNegative = 0
     """And up to so many more, by chance: so not all workers are at once."""
+    reload: bool = False
+    """Whether the server is reloaded whenever a source in `reload_dirs` has changed."""
+    reload_dirs: Annotated[list[str], Meta(min_length=1, max_length=16)] = field(
+        default_factory=lambda: ["."]
+    )
     threads: Annotated[int, Meta(ge=1, le=THREADS_MAX)] = THREADS
     """Calls of a WSGI application that run at once in a worker, each in an operating-system thread."""
 

@@ -40,6 +40,7 @@ from gossamer.shards.settings import (
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.supervisor.loop import SIGNALS, Supervisor
 from gossamer.shards.takeover import inherited, orphaned_directory, try_out, upgraded
+from gossamer.shards.watching import require_watching, start_watching
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -61,6 +62,7 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "factory": ("application", "factory"),
     "root_path": ("application", "root_path"),
     "lifespan": ("application", "lifespan"),
+    "reload": ("application", "reload"),
     "limit_max_requests": ("application", "limit_max_requests"),
     "limit_max_requests_jitter": ("application", "limit_max_requests_jitter"),
     "threads": ("application", "threads"),
@@ -219,6 +221,7 @@ def shell_word(path: str) -> str:
 @_option("root_path", "Where the application stands, which a proxy takes off each path.")
 @_option("lifespan", "Whether an ASGI application is told of start and end: auto, on or off.  [auto]")
 @_option("threads", "Calls of a WSGI application at once in a worker.  [4]")
+@_option("reload", "Reload whenever a Python source here has changed: for development.", is_switch=True)
 @_option("limit_max_requests", "Replace a worker after so many requests of an ASGI application.  [never]")
 @_option("limit_max_requests_jitter", "And up to so many more, by chance.  [0]")
 @_option("autoindex", "Answer a folder that has no index.html with a list.", is_switch=True)
@@ -314,6 +317,8 @@ def server_run(config: Config, adopt: str | None) -> ServerRun:
 
 def run_server(config: Config, load: Callable[[], Config], adopt: str | None = None) -> None:
     """Run a supervisor until it ends. Raises: CommandError."""
+    if config.application.reload:
+        require_watching(config.application.reload_dirs)
     configure_logging(config.log.level, "supervisor", config.log.format)
     require_machine()
     set_what_was_inherited()
@@ -328,6 +333,23 @@ def run_server(config: Config, load: Callable[[], Config], adopt: str | None = N
         outlets = Outlets()
         outlets.take_over_log()
         try:
-            Supervisor(run, signals, load, lambda: announce(run, outlets), outlets.close).run()
+            with watching(config, run):
+                Supervisor(run, signals, load, lambda: announce(run, outlets), outlets.close).run()
         finally:
             outlets.close()
+
+
+@contextlib.contextmanager
+def watching(config: Config, run: ServerRun) -> Iterator[None]:
+    """In the block, a process watches the sources, where that is wanted."""
+    own = config.application
+    if not own.reload:
+        yield
+        return
+    process = start_watching(run.directory.path, own.reload_dirs)
+    try:
+        yield
+    finally:
+        # Not SIGTERM: it has the supervisor's mask.
+        process.kill()
+        process.wait()

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ...parts import ask_each
@@ -140,6 +141,40 @@ def test_worker__replaced_after_its_requests__and_at_ctrl_c_the_application_hear
     assert server.log().count("the application ends") == server.log().count("the application starts")
 
 
+CHANGING = """
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"version %d"})
+"""
+
+
+def test_reload_flag__a_source_that_changes_is_served__one_that_is_broken_is_not(
+    serve: Serve, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    source = folder / "changing.py"
+    source.write_text(CHANGING % 1)
+    argv = ("--reload", "--lifespan", "off", "--set", f'application.reload_dirs=["{folder}"]')
+    server = serve(*argv, target="changing:app", PYTHONPATH=str(folder)).wait_ready()
+    assert server.get("/")[1] == b"version 1"
+
+    def is_served(version: int) -> bool:
+        source.write_text(CHANGING % version)  # again and again: the watcher may not watch yet
+        return server.get("/")[1] == b"version %d" % version
+
+    wait_until(lambda: is_served(2), "the new source is served")
+    source.write_text("no Python at all")
+    wait_until(lambda: "SyntaxError" in server.log(), "it is tried")
+    assert server.get("/")[1] == b"version 2"
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait_end() == 0
+    running = [
+        process for process in psutil.process_iter(["cmdline"]) if str(folder) in str(process.info["cmdline"])
+    ]
+    assert running == []
+
+
 @pytest.mark.parametrize(
     ("argv", "target", "code", "said"),
     [
@@ -148,6 +183,12 @@ def test_worker__replaced_after_its_requests__and_at_ctrl_c_the_application_hear
         (("--interface", "wsgi"), "sample:app", 2, "with --interface wsgi expected: not async, of two"),
         (("--interface", "cgi"), "sample:app", 2, "--interface: found 'cgi'; allowed: "),
         (("--limit-max-requests", "-1"), "sample:app", 2, "--limit-max-requests: found '-1'; allowed: "),
+        (
+            ("--reload", "--set", 'application.reload_dirs=["/absent"]'),
+            "sample:app",
+            2,
+            "found '/absent'; allowed: ",
+        ),
         (("--root-path", "api"), "sample:app", 2, "--root-path: found 'api'; allowed: "),
         (("--factory",), "sample:app", 2, "with --factory expected: a function without arguments"),
     ],
