@@ -18,6 +18,7 @@ import msgspec
 
 from gossamer.core.printable import printable
 from gossamer.shards.accepting import SelectorListener
+from gossamer.shards.connectiontable import ROWS_DEFAULT, Order
 from gossamer.shards.exitcode import CommandError, ExitCode, NotRunningError, command_error
 from gossamer.shards.rights import receive_rights
 
@@ -29,7 +30,10 @@ TIMEVAL: Final = struct.Struct("@ll")
 
 T = TypeVar("T")
 
-Command = Literal["status", "stop", "reload", "restart", "upgrade", "add", "remove", "firewall", "capture"]
+Command = Literal[
+    "status", "stop", "reload", "restart", "upgrade", "add", "remove", "firewall", "capture", "connections",
+    "trace",
+]  # fmt: skip
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,9 +41,15 @@ class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     command: Command
     worker: int | None = None
-    """Of `restart` and `capture`: which one; None is all."""
+    """Of `restart`, `capture`, `connections`, `trace`: which one; None is all."""
     peer: str = ""
-    """Of `capture`: the address whose packets are wanted; "" is every one."""
+    """Of `capture`, `connections`, `trace`: the address whose packets are wanted; "" is every one."""
+    port: int = 0
+    """Of `trace`: the peer's."""
+    order: Order = "bytes"
+    """Of `connections`: which come first."""
+    rows_max: int = ROWS_DEFAULT
+    """Of `connections`: how many."""
 
 
 class ControlAnswer(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from contextvars import copy_context
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from gossamer.core.clock import NEVER_US, SECOND_US, Clock, wall_us
+from gossamer.core.clock import NEVER_US, SECOND_US, Clock
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.loop.sock.moving import SockMoving
 from gossamer.core.threads.calls import EpollWait, Fork, Sleep
@@ -39,8 +39,7 @@ from gossamer.shards.root import warn_of_no_entry
 from gossamer.shards.signals import RETIRE, STOPPING, describe_meaningless
 from gossamer.shards.socketmoves import SocketGiver, SocketGivers, take_sockets
 from gossamer.shards.stack import Stack, Statistics
-from gossamer.shards.tap import Tap
-from gossamer.shards.tapping import CAPTURE
+from gossamer.shards.telling import Telling
 from gossamer.shards.units import format_size
 from gossamer.shards.workerplan import NO_DESCRIPTOR
 
@@ -91,6 +90,7 @@ class Worker:
         self._givers: list[Giver] = []
         self._socket_givers: SocketGivers | None = None
         self._limit = 0
+        self._telling = Telling(scheduler)
 
     # Threads that the worker cannot be without.
 
@@ -143,6 +143,7 @@ class Worker:
         self._stack, self._application, self._limit = stack, application, limits.connections
         self._sources += [stack.statistics, application.statistics]
         self._sources.append(lambda: {"connections_refused_total": self._refused_total})
+        self._telling.begin(stack)
         self.spawn_essential(self._accept_for_ever(stack, application, limits), "accept")
         if stack.sockets is not None:
             stack.sockets.idle, stack.sockets.continuing = application.idle, application.continuing
@@ -192,7 +193,7 @@ class Worker:
         """Serve another folder, or write to another file, whenever the supervisor hands one over."""
         while True:
             await EpollWait(channel.fileno(), select.EPOLLIN)
-            name = take_over(channel, held, self._take_new)
+            name = take_over(channel, held, self._telling.take)
             if not name:
                 return  # the supervisor is gone
             if name not in folders:
@@ -200,16 +201,6 @@ class Worker:
             warn_of_no_entry(held[name], name, folders[name])
             if self._application is not None:
                 self._application.forget()
-
-    def _take_new(self, name: str, fd: int) -> None:
-        """Begin a capture; what has another name is of no use."""
-        kind, *about = name.split(" ")
-        observe = self._stack.observe if self._stack is not None else None
-        channel = socket.socket(fileno=fd)
-        if kind != CAPTURE or observe is None:
-            channel.close()
-            return
-        Tap(channel, int(about[0]), "".join(about[1:]), wall_us, observe)
 
     # Queues that come and go.
 

@@ -13,6 +13,7 @@ from gossamer.core.loop.sock.moving import SockMoving
 from gossamer.core.loop.tcp.door import Observer
 from gossamer.core.networks import NetworkCounts
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.connectionrows import Rows
 from gossamer.shards.handover import Mobility
 from gossamer.shards.workerplan import WorkerPlan
 
@@ -36,6 +37,8 @@ class Stack(msgspec.Struct, frozen=True):
     statistics: Statistics
     connector: Connector | None
     """Opens connections; None on a functional TCP that was given no local ports."""
+    rows: Rows
+    """A row of each connection, for whoever asks."""
     observe: Callable[[Observer | None], None] | None = None
     """Shows every step of every connection; None on kernel sockets."""
     is_kept: bool = False

@@ -4,10 +4,12 @@ import socket
 from functools import partial
 from socket import AF_UNIX
 
+from gossamer.core.clock import monotonic_us
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
 from gossamer.core.io.unix import UnixAcceptor
 from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.shards.connectionrows import kernel_rows
 from gossamer.shards.given import address_in, is_given
 from gossamer.shards.refusing import refuse_new
 from gossamer.shards.stack import BuildStack, Stack
@@ -37,5 +39,6 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
         has_in_flight=lambda: loop.statistics()["connections"] > 0,
         statistics=loop.statistics,
         connector=SockConnector(),
+        rows=lambda: kernel_rows(loop.moving.connections(), monotonic_us),
         sockets=loop.moving,
     )

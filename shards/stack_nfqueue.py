@@ -18,6 +18,7 @@ from gossamer.ffi.links import LocalLinks
 from gossamer.ffi.nfqueue_netlink import SLOT_BYTES, SLOTS, NetlinkSource
 from gossamer.ffi.packets import PacketSource, ReceiveMemory
 from gossamer.ffi.rawout import RawSink
+from gossamer.shards.connectionrows import functional_rows
 from gossamer.shards.frames import may_send_frames
 from gossamer.shards.handover import Mobility
 from gossamer.shards.stack import BuildStack, Stack
@@ -146,6 +147,7 @@ def build_stack(
         has_in_flight=partial(has_in_flight, loop, mobility),
         statistics=loop.statistics,
         connector=TcpConnector(loop, ports.as_range(), system_entropy(SECRET_BYTES)) if ports else None,
+        rows=lambda: functional_rows(loop.seen()),
         observe=loop.observe,
         mobility=mobility,
         networks=networks,

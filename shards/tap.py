@@ -68,18 +68,18 @@ class Tap:
         worker: int,
         peer: str,
         wall_clock: Clock,
-        observe: Callable[[Observer | None], None],
+        leave: Callable[[Observer], None],
     ) -> None:
-        """Begin. Raises: ValueError when the peer is no address; "" is every one."""
+        """Begin; `leave` is called when its reader has left. Raises: ValueError when the peer is no address;
+        "" is every one."""
         self._peer = pack_address(peer) if peer else None
         self._channel = channel
         self._worker = worker
         self._wall_clock = wall_clock
-        self._observe = observe
+        self._leave = leave
         self._encoder = msgspec.msgpack.Encoder()
         self._lost_total = 0
         channel.setblocking(False)
-        observe(self)
 
     def __call__(self, flow: Flow, before: Any, event: Any, after: Any, actions: Actions) -> None:
         """Tell of the segment that came, if one did, and of those that go."""
@@ -104,8 +104,8 @@ class Tap:
                 self.close()
 
     def close(self) -> None:
-        """End: the reader has left."""
-        self._observe(None)
+        """End: the reader has left, or another takes its place."""
+        self._leave(self)
         self._channel.close()
 
 

@@ -5,7 +5,6 @@ needed, and nothing is seen of kernel sockets.
 """
 
 import contextlib
-import ipaddress
 import os
 import socket
 import time
@@ -16,11 +15,12 @@ import msgspec
 
 from gossamer.cli.duration import Duration
 from gossamer.cli.pcapng import file_head, packet_block
+from gossamer.cli.peers import checked_peer
 from gossamer.cli.status import fetch_status, run_dir_options
 from gossamer.core.clock import SECOND_US
 from gossamer.shards.config import WORKERS_MAX
 from gossamer.shards.control import ControlRequest, ask
-from gossamer.shards.exitcode import CannotStartError, ConfigError
+from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.rundir import CONTROL, find_run_dir
 from gossamer.shards.tap import RECORD_BYTES_MAX, TapRecord
 
@@ -86,13 +86,6 @@ def _opened(file: str) -> IO[bytes]:
         raise CannotStartError(f"{file}: {error.strerror}") from error
 
 
-def _checked_peer(peer: str) -> str:
-    try:
-        return str(ipaddress.ip_address(peer)) if peer else ""
-    except ValueError as error:
-        raise ConfigError(f"--peer: found {peer!r}; allowed: an IP address") from error
-
-
 @click.command(epilog="Example: gossamer capture --peer 192.0.2.7 --duration 10s slow.pcapng")
 @run_dir_options
 @click.option("--worker", type=click.IntRange(min=0), help="Of that worker alone.  [all]")
@@ -112,7 +105,7 @@ def capture(
     file: str,
 ) -> None:
     """Write the packets of the functional TCP to FILE (pcapng), each with the rule that sent it."""
-    directory, wanted = find_run_dir(run_dir, port), _checked_peer(peer)
+    wanted, directory = checked_peer(peer), find_run_dir(run_dir, port)
     fetch_status(directory)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, _opened(file) as opened:

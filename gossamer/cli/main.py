@@ -24,6 +24,10 @@ COMMANDS: Final = {
         "gossamer.cli.capture",
         "Write the packets of the functional TCP to FILE (pcapng), each with the rule that sent it.",
     ),
+    "connections": (
+        "gossamer.cli.connections",
+        "Show the connections of a running server: state, cwnd, srtt, octets, age.",
+    ),
     "doctor": (
         "gossamer.cli.doctor",
         "Look at what a server needs of this machine, and of FOLDER, and say the way out.",

@@ -14,16 +14,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from gossamer.core.clock import monotonic_us
 from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.reader import RequestReader
-from gossamer.core.http.request import Refusal, Request, parse_request
+from gossamer.core.http.request import parse_request
+from gossamer.core.printable import printable
 from gossamer.shards.accepting import SelectorListener
 from gossamer.shards.admin.address import UNIX, parse_admin_address
-from gossamer.shards.admin.pages import answer_admin
-from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.admin.pages import (
+    JSON,
+    TEXT,
+    AdminPage,
+    Question,
+    answer_admin,
+    octets_of,
+    question_of,
+)
+from gossamer.shards.admin.questions import Questions, Tell
+from gossamer.shards.connectiontable import ConnectionTable
+from gossamer.shards.exitcode import CannotStartError, CommandError
 from gossamer.shards.rundir import ADMIN
 from gossamer.shards.status import ServerStatus
+from gossamer.shards.tracepoints import TracePage
 
 CLIENTS_MAX: Final = 32
 HEAD_BYTES_MAX: Final = 8192
@@ -78,23 +92,31 @@ def url_of(listening: socket.socket | None) -> str:
 class AdminClient:
     """One connection: what it has sent of a head, and what is still to be sent to it."""
 
-    __slots__ = ("answer", "deadline_us", "reader", "socket")
+    __slots__ = ("answer", "deadline_us", "is_waiting", "reader", "socket")
 
     def __init__(self, connected: socket.socket, now_us: int) -> None:
         self.socket = connected
         self.reader = RequestReader(parse_request, LIMITS)
         self.deadline_us = now_us + DEADLINE_US
         self.answer: memoryview | None = None
+        self.is_waiting = False
+        """Whether workers are asked for its answer: nothing is read of it meanwhile."""
 
 
 class AdminServer:
     """The listening socket and its clients in the loop of a selector; every call returns at once."""
 
     def __init__(
-        self, listening: socket.socket, selector: selectors.BaseSelector, status: Callable[[], ServerStatus]
+        self,
+        listening: socket.socket,
+        selector: selectors.BaseSelector,
+        status: Callable[[], ServerStatus],
+        tell: Tell,
     ) -> None:
+        """`tell` has workers tell of their connections."""
         self._selector = selector
         self._status = status
+        self._questions = Questions(selector, tell)
         self._seen: tuple[int, ServerStatus] | None = None
         self._clients: list[AdminClient] = []
         self._is_loopback = _is_loopback(listening)
@@ -129,12 +151,38 @@ class AdminServer:
             return
         client.reader.receive(data)
         request = client.reader.next_request()
-        if request is not None:
-            client.answer = memoryview(self._answer(request))
-            self._send(client)
+        if request is None:
+            return
+        question = question_of(request, is_loopback=self._is_loopback)
+        if question is None:
+            self._reply(client, answer_admin(request, self._fresh_status, is_loopback=self._is_loopback))
+        else:
+            self._ask(client, question)
 
-    def _answer(self, request: Request | Refusal) -> bytes:
-        return answer_admin(request, self._fresh_status, is_loopback=self._is_loopback)
+    def _ask(self, client: AdminClient, question: Question) -> None:
+        """Answer once the workers have."""
+        try:
+            if question.request.command == "trace":
+                self._reply(client, page_of(self._questions.look(question.request, question.since)))
+                return
+            # Until then nothing is read of the client: should it leave, its answer finds nobody.
+            self._selector.unregister(client.socket)
+            client.is_waiting = True
+            self._questions.gather(question.request, lambda table: self._reply(client, page_of(table)))
+        except CommandError as error:
+            self._reply(client, octets_of(AdminPage(503, TEXT, f"{printable(str(error))}\n")))
+
+    def _reply(self, client: AdminClient, answer: bytes) -> None:
+        if client not in self._clients:
+            return  # Its time was over.
+        if client.is_waiting:
+            client.is_waiting = False
+            self._selector.register(client.socket, selectors.EVENT_WRITE, lambda: self._move(client))
+        client.answer = memoryview(answer)
+        try:
+            self._send(client)
+        except OSError:
+            self._forget(client)
 
     def _fresh_status(self) -> ServerStatus:
         now_us = monotonic_us()
@@ -154,19 +202,27 @@ class AdminServer:
     def tick(self, now_us: int) -> None:
         """Close the connections whose time is over; accept again when that has rested."""
         self._accepting.tick(now_us)
+        self._questions.tick(now_us)
         for client in [each for each in self._clients if now_us > each.deadline_us]:
             self._forget(client)
 
     def _forget(self, client: AdminClient) -> None:
-        self._selector.unregister(client.socket)
+        if not client.is_waiting:
+            self._selector.unregister(client.socket)
         self._clients.remove(client)
         client.socket.close()
 
     def close(self) -> None:
         """Close the clients, and listen no more; the listening socket is its opener's."""
+        self._questions.close()
         for client in tuple(self._clients):
             self._forget(client)
         self._accepting.close()
+
+
+def page_of(found: ConnectionTable | TracePage) -> bytes:
+    """What workers have told, as it is sent."""
+    return octets_of(AdminPage(200, JSON, msgspec.json.encode(found).decode() + "\n"))
 
 
 def _is_loopback(listening: socket.socket) -> bool:

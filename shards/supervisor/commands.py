@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from gossamer.shards.connectiontable import ConnectionsWanted
 from gossamer.shards.control import ControlAnswer, ControlRequest
 from gossamer.shards.exitcode import CommandError
 from gossamer.shards.logs import about
@@ -17,7 +18,7 @@ from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.scaling import Scaling
 from gossamer.shards.supervisor.upgrading import Upgrading
-from gossamer.shards.tapping import require_message_socket, tap_name
+from gossamer.shards.tapping import require_message_socket, rows_name, tap_name, trace_name
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -65,31 +66,48 @@ class Commands:
                 return ControlAnswer(True, f"{scaling.wanted} workers")
             case "firewall":
                 return ControlAnswer(True, "restoring", list(self._restore_rules()))
-            case "capture":
-                raise CommandError("capture: the request came without a socket for the packets")
+            case "capture" | "connections" | "trace":
+                raise CommandError(f"{request.command}: the request came without a socket for the answer")
 
     def answer_with(self, request: ControlRequest, fd: int) -> ControlAnswer:
-        """Do what is asked with a descriptor: have workers tell of their packets over a socket, whose other
-        end asked.
+        """Do what is asked with a descriptor: have workers tell of their packets or connections over a
+        socket, whose other end asked.
         """
-        if request.command != "capture":
+        command = request.command
+        if command not in ("capture", "connections", "trace"):
             return self.answer(request)
-        if self._run.plan.stack != "nfqueue":
-            raise CommandError(f"capture: {self._run.url} runs on kernel sockets, which tcpdump can see")
+        if command != "connections" and self._run.plan.stack != "nfqueue":
+            raise CommandError(f"{command}: {self._run.url} runs on kernel sockets, which tcpdump can see")
         slots = [slot for slot in self._children.slots if request.worker in (None, slot.shard)]
         try:
             require_message_socket(fd)
-            names = {slot.shard: tap_name(slot.shard, request.peer) for slot in slots}
+            names = {slot.shard: name_of(request, slot.shard) for slot in slots}
         except (OSError, ValueError) as error:
-            raise CommandError(f"capture: {error}") from error
-        told = [s.shard for s in slots if s.current is not None and s.current.tap(names[s.shard], fd)]
+            raise CommandError(f"{command}: {error}") from error
+        processes = [process for slot in slots for process in slot.processes()]
+        if command == "capture":  # What could not move is with those that have retired.
+            processes = [slot.current for slot in slots if slot.current is not None]
+        told = [process.shard for process in processes if process.tap(names[process.shard], fd)]
         if not told:
-            raise CommandError("capture: no worker of that number serves at this moment")
-        log.info("packets of workers %s are captured", told, extra=about("capture_started", why="asked to"))
-        return ControlAnswer(True, "capturing", told)
+            raise CommandError(f"{command}: no worker of that number serves at this moment")
+        if command == "capture":
+            whose = f"of {request.peer}" if request.peer else "of all peers"
+            about_it = about("capture_started", why="gossamer capture", peer=request.peer)
+            log.info("packets of workers %s are captured, those %s", told, whose, extra=about_it)
+        return ControlAnswer(True, "told so", told)
 
     def _restore_rules(self) -> tuple[str, ...]:
         if self._run.guard is None:
             raise CommandError(f"firewall up: {self._run.url} runs on kernel sockets and needs no rules")
         self._run.guard.restore_now()
         return self._run.chains
+
+
+def name_of(request: ControlRequest, worker: int) -> str:
+    """Under which name a worker is handed the socket. Raises: ValueError for no address."""
+    if request.command == "connections":
+        wanted = ConnectionsWanted(request.order, request.rows_max, request.peer)
+        return rows_name(worker, wanted)
+    if request.command == "trace":
+        return trace_name(worker, request.peer, request.port)
+    return tap_name(worker, request.peer)

@@ -85,7 +85,7 @@ class Supervisor:
         control = ControlServer(self._run.control, self._selector, commands.answer, commands.answer_with)
         self._control = control
         if self._run.admin is not None:
-            self._admin = AdminServer(self._run.admin, self._selector, self.status)
+            self._admin = AdminServer(self._run.admin, self._selector, self.status, commands.answer_with)
         self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
         try:
             children.start_all()

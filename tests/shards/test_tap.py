@@ -24,14 +24,14 @@ class Tapped:
     """A tap, what it observes by, and what comes out."""
 
     def __init__(self, peer: str = "") -> None:
-        self.observer: Observer | None = None
         self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ours.setblocking(False)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
-        Tap(theirs, 3, peer, lambda: 77, self.observe)
+        self.observer: Observer | None = Tap(theirs, 3, peer, lambda: 77, self.leave)
 
-    def observe(self, observer: Observer | None) -> None:
-        self.observer = observer
+    def leave(self, observer: Observer) -> None:
+        assert observer is self.observer
+        self.observer = None
 
     def step(self, event: Send | Close | SegmentArrives) -> None:
         """A step of an established connection."""

@@ -137,6 +137,7 @@ class AcceptSide:
         connection = listener.make_connection(SocketType(listener.family, SOCK_STREAM, 0, fd))
         if listener.family != AF_UNIX:
             connection.keep_peer(self._peer_name.take())
+        connection.begin(self._scheduler.now_us())
         self._adopt(connection)
         self.accepted_total += 1
         return connection

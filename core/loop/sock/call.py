@@ -67,6 +67,7 @@ class Connection:
     __slots__ = (
         "announced",
         "armed_us",
+        "began_us",
         "can_recv",
         "can_send",
         "distrusts_short_recv",
@@ -108,6 +109,8 @@ class Connection:
         self.linger_us = NEVER_US
         """How long close waits; see `SocketOptions`."""
         self.armed_us = NEVER_US
+        self.began_us = NEVER_US
+        """When it was accepted, here or in the process that it has come from; NEVER_US where it was not."""
         self.recv_thread: Thread[Any] | None = None
         self.recv_bytes_max = 0
         self.recv_deadline_us = NEVER_US
@@ -134,6 +137,10 @@ class Connection:
     def keep_peer(self, name: Name) -> None:
         """Keep the peer's address as whoever makes the connection knows it."""
         self.peer_name = name
+
+    def begin(self, began_us: int) -> None:
+        """Keep when it was accepted."""
+        self.began_us = began_us
 
     def announce(self, announced: Flow) -> None:
         """Keep what a proxy has said; NOBODY is that it has named nobody."""

@@ -55,6 +55,8 @@ class MovedSocket(msgspec.Struct, frozen=True, array_like=True, tag="socket"):
     """What that was."""
     announced: bytes = NOBODY
     """The flow that a proxy has announced for it."""
+    began_us: int = NEVER_US
+    """When it was accepted."""
 
 
 class SockMoving:
@@ -116,12 +118,17 @@ class SockMoving:
         if connection.linger_us < NEVER_US:
             return None  # How long its close waits is known here alone.
         if self._is_resting(connection):
-            moved = MovedSocket(is_busy=False, announced=connection.announced)
+            moved = MovedSocket(is_busy=False, announced=connection.announced, began_us=connection.began_us)
         else:
             saved = self._what_is_done(connection)
             if saved is None:
                 return None
-            moved = MovedSocket(is_busy=True, state=saved.state, announced=connection.announced)
+            moved = MovedSocket(
+                is_busy=True,
+                state=saved.state,
+                announced=connection.announced,
+                began_us=connection.began_us,
+            )
             self._announce(connection, saved, announce)
         sock = connection.sock
         self._closing.let_go(connection)
@@ -173,6 +180,7 @@ class SockMoving:
         connection = self._make(sock)
         connection.keep_peer(peer_name)
         connection.announce(moved.announced)
+        connection.begin(moved.began_us)
         self._connections.add(connection)
         try:
             thread = self._thread_of(connection, moved)

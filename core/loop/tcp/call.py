@@ -31,6 +31,7 @@ from gossamer.core.loop.streamcall import (
 )
 from gossamer.core.tcp import tcb as records
 from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import Records
 from gossamer.core.tcp.socket_options import NO_OPTIONS, SocketOptions
@@ -168,6 +169,24 @@ class Dismissed(Parked, frozen=True, gc=False):
     idle: Idle
     kind: Callable[..., Connection]
     """Makes the stream anew."""
+
+
+def announced_of(parked: Parked) -> Flow:
+    """What a proxy has said of one that is parked."""
+    if type(parked) is Asleep:
+        return parked.connection.announced
+    assert type(parked) is Dismissed
+    return announced_by(parked.kind)
+
+
+class SeenConnection(msgspec.Struct, frozen=True):
+    """A connection as somebody sees it who has nothing to do with it."""
+
+    flow: Flow
+    announced: Flow
+    info: TcpInfo
+    age_us: int
+    """See `core.tcp.isn.age_us`."""
 
 
 class Listener:

@@ -11,7 +11,7 @@ options and info, which block nobody. `core.loop.tcp.connections` performs the a
 decides them, through `core.loop.tcp.door`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from select import EPOLLIN
 from typing import Any
@@ -22,7 +22,15 @@ from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.errors import MisuseError
 from gossamer.core.loop.continuing import CannotGoOnError
 from gossamer.core.loop.interrupting import Interruption
-from gossamer.core.loop.tcp.call import Connection, Listener, TcpGetInfo, TcpGetOptions, TcpSetOptions
+from gossamer.core.loop.tcp.call import (
+    Connection,
+    Listener,
+    SeenConnection,
+    TcpGetInfo,
+    TcpGetOptions,
+    TcpSetOptions,
+    announced_of,
+)
 from gossamer.core.loop.tcp.checkpoints import Checkpoints, left_in
 from gossamer.core.loop.tcp.closing import TcpCloseSide
 from gossamer.core.loop.tcp.connecting import TcpConnectSide
@@ -51,6 +59,7 @@ from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Address, Flow, pack_flow
+from gossamer.core.wire.proxy_protocol import NOBODY
 from gossamer.ffi._slot import write_slot
 from gossamer.ffi.packets import Links, PacketSink, PacketSource
 
@@ -74,7 +83,7 @@ class TcpLoop:
         self._links = links
         link_mtu = links.mtu if links is not None else no_link
         secret = boot_secret or entropy(SECRET_BYTES)
-        openings = Openings(parameters, secret, link_mtu)
+        self._openings = openings = Openings(parameters, secret, link_mtu)
         self._fast_opens = FastOpens(parameters, fast_open_secret or entropy(SECRET_BYTES), clock)
         self._connections = connections = Connections(sink, parameters, clock, self._fast_opens)
         self._queues = queues = Queues(connections, clock)
@@ -256,6 +265,24 @@ class TcpLoop:
         """The connections that are not over, half-open ones too, but for the parked: for whoever looks after
         them."""
         return (*self._demux.half_open.values(), *self._demux.connections.values())
+
+    def seen(self) -> Iterator[SeenConnection | None]:
+        """Each connection that there is when this is called, as it is once it is asked for; None for one that
+        is over by then. Nobody is woken."""
+        demux = self._demux
+        for flow in (*demux.half_open, *demux.connections, *demux.parked):
+            connection, parked = demux.find(flow), demux.parked.get(flow)
+            tcb = connection.tcb if connection is not None else None
+            announced = connection.announced if connection is not None else NOBODY
+            if parked is not None:
+                tcb, _ = self._parking.look_at(flow)
+                announced = announced_of(parked)
+            if tcb is None:
+                yield None
+                continue
+            now_us = self._clock()
+            age_us = self._openings.age_us(flow, tcb.agreed.iss, now_us)
+            yield SeenConnection(flow, announced, info(tcb, now_us), age_us)
 
     def statistics(self) -> dict[str, int]:
         """Counts since the start, drops by reason, and what there is now."""

@@ -43,7 +43,7 @@ from gossamer.core.loop.tcp.call import (
     Connection,
     Dismissed,
     Listener,
-    announced_by,
+    announced_of,
     maker_of,
 )
 from gossamer.core.loop.tcp.closing import TcpCloseSide
@@ -214,9 +214,7 @@ class Moving(Side):
 
     def _announced(self, flow: Flow) -> Flow:
         """What a proxy has said of one that is parked without a thread."""
-        parked = self._demux.parked[flow]
-        assert type(parked) is Dismissed
-        return announced_by(parked.kind)
+        return announced_of(self._demux.parked[flow])
 
     @staticmethod
     def _resting(flow: Flow, announced: Flow, tcb: Tcb, until_us: int) -> MovedConnection:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from gossamer.core.seq import Seq, seq_add, seq_le
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.isn import initial_numbers
+from gossamer.core.tcp.isn import age_us, initial_numbers
 from gossamer.core.tcp.parameters import (
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
@@ -56,6 +56,11 @@ class Openings:
             mss=self._mss(flow),
             is_ipv6=not is_ipv4(flow),
         )
+
+    def age_us(self, flow: Flow, iss: Seq, now_us: int) -> int:
+        """How long ago a connection was given its ISN here, or in another process of this boot; see
+        `core.tcp.isn`."""
+        return age_us(flow, self._secret, iss, now_us)
 
     def active(self, flow: Flow, before: TimeWait | None, now_us: int) -> Opening:
         """For an active open: all the same."""
