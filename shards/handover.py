@@ -46,6 +46,7 @@ from gossamer.shards.link import (
     secrets_of,
     segment_of,
 )
+from gossamer.shards.logs import about
 from gossamer.shards.steering import Steering
 
 log = logging.getLogger("gossamer.worker")
@@ -290,12 +291,11 @@ class Giver:
             await Sleep(WAIT_US)
         if self._is_taken:
             mobility.give_up(self._queues)
+            given, kept = len(self._given), len(self._kept)
             log.info(
-                "gave %d queues with %d connections in %.0f ms; %d are not at rest",
-                len(self._queues),
-                len(self._given),
-                _since_ms(began_us),
-                len(self._kept),
+                "gave %d queues and %d connections to another worker in %.0f ms; %d stay until they rest",
+                *(len(self._queues), given, _since_ms(began_us), kept),
+                extra=about("queues_given", queues=len(self._queues), connections=given, kept=kept),
             )
         else:
             self._take_back()

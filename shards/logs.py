@@ -1,8 +1,8 @@
 """How log lines look: one line an event, on standard error, for people or as JSON.
 
-    2026-01-31T12:00:00 supervisor INFO worker 0 (pid 17): started: its shard begins
-    {"time":"2026-01-31T12:00:00.000000Z","who":"supervisor","level":"info","message":"worker 0 ...",
-     "event":"worker_started","worker":0,"pid":17,"why":"its shard begins"}
+    2026-01-31T12:00:00 supervisor[16] INFO worker 0 (pid 17): started: its shard begins
+    {"time":"2026-01-31T12:00:00.000000Z","who":"supervisor","process":16,"level":"info",
+     "message":"worker 0 ...","event":"worker_started","worker":0,"pid":17,"why":"its shard begins"}
 
 Owns both forms, and how an event of the life of a server says what it is beside its words.
 """
@@ -27,7 +27,8 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """An object a line: time, who, level, message; an event's own names; a traceback where there is one."""
+    """An object a line: time, who, in which process, level, message; an event's own names; a traceback where
+    there is one."""
 
     def __init__(self, who: str) -> None:
         super().__init__()
@@ -39,6 +40,7 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "time": time.replace("+00:00", "Z"),
             "who": self._who,
+            "process": record.process,
             "level": record.levelname.lower(),
             "message": printable(record.getMessage()),
             **getattr(record, "about", {}),
@@ -58,7 +60,7 @@ def configure_logging(level: str, who: str, log_format: LogFormat = "text") -> N
     """Send all log records of this process to standard error."""
     handler = logging.StreamHandler()
     # Per cent signs in a name would be read as fields of the format.
-    line = f"%(asctime)s {who.replace('%', '%%')} %(levelname)s %(message)s"
+    line = f"%(asctime)s {who.replace('%', '%%')}[%(process)d] %(levelname)s %(message)s"
     text = LineFormatter(line, datefmt="%Y-%m-%dT%H:%M:%S")
     handler.setFormatter(JsonFormatter(who) if log_format == "json" else text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

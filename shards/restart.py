@@ -32,6 +32,8 @@ class WorkerExit(msgspec.Struct, frozen=True):
     shard: int
     status: int
     """Exit code, or minus the number of the signal."""
+    pid: int = 0
+    """0 where it is not known."""
 
 
 class History(msgspec.Struct, frozen=True):
@@ -56,10 +58,11 @@ class GiveUp(msgspec.Struct, frozen=True):
 
 def describe_exit(ended: WorkerExit) -> str:
     """The end of a worker in words."""
+    who = f"worker {ended.shard} (pid {ended.pid})" if ended.pid else f"worker {ended.shard}"
     if ended.status == UNSEEN:
-        return f"worker {ended.shard} ended (how is not known: another supervisor had started it)"
+        return f"{who} ended (how is not known: another supervisor had started it)"
     how = f"killed by signal {-ended.status}" if ended.status < 0 else f"exit code {ended.status}"
-    return f"worker {ended.shard} ended ({how})"
+    return f"{who} ended ({how})"
 
 
 def decide_restart(

@@ -19,6 +19,7 @@ from gossamer.core.clock import monotonic_us
 from gossamer.core.errors import what_failed
 from gossamer.ffi.rulesets import legacy_sizes, nf_tables_generation, nf_tables_rules
 from gossamer.shards import firewall
+from gossamer.shards.logs import about
 from gossamer.shards.repairs import Repairs, repair_delay_us, with_repair
 from gossamer.shards.rules import TABLES, Family, Owner, QueueTarget, base36, chain_name, families
 
@@ -202,10 +203,11 @@ class RuleGuard:
             outcome.took_us / 1000,
             outcome.gone[0],
             ", ..." if len(outcome.gone) > 1 else "",
+            extra=about("rules_restored", rules=len(outcome.gone), why="somebody had removed them"),
         )
 
     def _wait(self, trouble: str, until_us: int) -> None:
         if trouble != self.trouble:
-            log.error("firewall: %s", trouble)
+            log.error("firewall: %s", trouble, extra=about("rules_missing", why=trouble))
         self.trouble = trouble
         self._traces, self._look_at_us = None, until_us

@@ -64,7 +64,7 @@ def print_status(status: ServerStatus, console: Console) -> None:
     console.print(up + (", reloading" if status.reloading else ""))
     if status.keeper is not None:
         keeper = status.keeper
-        console.print(f"keeper {keeper.pid}: {keeper.holds} descriptors; {keeper.does}")
+        console.print(f"keeper {keeper.pid}: holds {keeper.holds} descriptors {keeper.does}")
     else:
         console.print("no keeper: workers end with a supervisor that is killed, and there is no upgrade")
     for line in _response_lines(status.workers):

@@ -28,7 +28,7 @@ from gossamer.shards.status import KeeperStatus
 
 log = logging.getLogger("gossamer.supervisor")
 
-IT_DOES: Final = "holds them for the next supervisor, should this one be killed or upgraded"
+IT_DOES: Final = "for the next supervisor, should this one be killed or upgraded"
 
 END_WAIT_SECONDS: Final = 2.0
 END_LOOK_SECONDS: Final = 0.01

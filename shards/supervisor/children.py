@@ -18,7 +18,7 @@ from gossamer.shards.launch import WorkerProcess
 from gossamer.shards.logs import about
 from gossamer.shards.orphans import reap_orphans
 from gossamer.shards.queuewords import readers
-from gossamer.shards.restart import WorkerExit, describe_exit
+from gossamer.shards.restart import UNSEEN, WorkerExit, describe_exit
 from gossamer.shards.slot import KILL_GRACE_US, Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.supervisor.endings import EndedProcess
@@ -175,12 +175,22 @@ class Children:
     def _ended(self, slot: Slot, process: WorkerProcess) -> EndedProcess:
         status = process.reap()
         was_successor = process is slot.successor or slot.is_taking(process)
-        ended = WorkerExit(slot.shard, status)
-        if self.is_stopping or process is slot.retiring:
-            told = about("worker_ended", worker=slot.shard, pid=process.pid, status=status, why="asked to")
-            log.info("%s, as it was asked to", describe_exit(ended), extra=told)
+        ended = WorkerExit(slot.shard, status, process.pid)
+        why = self._why_asked(slot, process)
+        if why:
+            told = about("worker_ended", worker=slot.shard, pid=process.pid, status=status, why=why)
+            level = logging.INFO if status in (0, UNSEEN) else logging.WARNING
+            log.log(level, "%s; it was asked to end: %s", describe_exit(ended), why, extra=told)
         is_bare = slot.ended(process)
         return EndedProcess(ended, process.pid, was_successor, is_bare, slot.is_leaving)
+
+    def _why_asked(self, slot: Slot, process: WorkerProcess) -> str:
+        """Why a process was asked to end; "" where it was not."""
+        if self.is_stopping:
+            return "the server stops"
+        if process is slot.retiring or process in slot.retired:
+            return "another serves in its place"
+        return "one worker less is wanted" if slot.is_leaving else ""
 
     def forget(self, slot: Slot) -> None:
         """A shard's worker has left for good."""

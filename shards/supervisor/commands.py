@@ -55,14 +55,15 @@ class Commands:
             case "reload":
                 return ControlAnswer(True, "reloading", self._replacing.reload("gossamer reload"))
             case "restart":
-                self._replacing.restart(request.worker)
+                self._replacing.restart(request.worker, "gossamer worker restart")
                 return ControlAnswer(True, "restarting")
             case "upgrade":
                 self._upgrading.begin("gossamer upgrade")
                 return ControlAnswer(True, "upgrading")
             case "add" | "remove":
                 scaling = self._scaling
-                scaling.change(scaling.wanted + (1 if request.command == "add" else -1))
+                wanted = scaling.wanted + (1 if request.command == "add" else -1)
+                scaling.change(wanted, f"gossamer worker {request.command}")
                 return ControlAnswer(True, f"{scaling.wanted} workers")
             case "firewall":
                 return ControlAnswer(True, "restoring", list(self._restore_rules()))
@@ -91,9 +92,13 @@ class Commands:
         if not told:
             raise CommandError(f"{command}: no worker of that number serves at this moment")
         if command == "capture":
-            whose = f"of {request.peer}" if request.peer else "of all peers"
-            about_it = about("capture_started", why="gossamer capture", peer=request.peer)
-            log.info("packets of workers %s are captured, those %s", told, whose, extra=about_it)
+            named, whose = ", ".join(map(str, told)), request.peer or "all peers"
+            about_it = about("capture_started", workers=named, why="gossamer capture", peer=request.peer)
+            log.info(
+                "packets of %s are captured in workers %s; asked by gossamer capture",
+                *(whose, named),
+                extra=about_it,
+            )
         return ControlAnswer(True, "told so", told)
 
     def _restore_rules(self) -> tuple[str, ...]:

@@ -73,6 +73,9 @@ class Supervisor:
         self._history = History()
         self._started_us = monotonic_us()
         self._failure: CommandError | None = None
+        self._stopping_us = self._started_us
+        """When the end was first asked for, and by whom."""
+        self._why_stopped = ""
         self._admin: AdminServer | None = None
         self._control: ControlServer | None = None
         self._notifier = Notifier()
@@ -88,6 +91,7 @@ class Supervisor:
             self._admin = AdminServer(self._run.admin, self._selector, self.status, commands.answer_with)
         self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
         try:
+            self._name_keeper()
             children.start_all()
             self._bequest.tick()
             if self._run.deposit is not None:
@@ -96,6 +100,7 @@ class Supervisor:
                 self._turn()
                 if self._upgrading.is_due and not children.is_stopping:
                     self._upgrading.become()
+            self._say_stopped()
         finally:
             self._upgrading.close()
             children.kill_all()
@@ -138,6 +143,12 @@ class Supervisor:
         self._upgrading.tick(now_us)
         self._bequest.tick()
 
+    def _name_keeper(self) -> None:
+        if self._run.deposit is not None:
+            keeper = self._run.deposit.status()
+            told = about("keeper_started", pid=keeper.pid, why=keeper.does)
+            log.info("keeper (pid %d): holds what workers share %s", keeper.pid, keeper.does, extra=told)
+
     def _keeper_ended(self) -> None:
         deposit = self._run.deposit
         assert deposit is not None
@@ -146,6 +157,9 @@ class Supervisor:
             "the keeper (pid %d) has ended: workers end with a supervisor that is killed, and there is no "
             "upgrade in place, until the server is started again",
             deposit.keeper.pid,
+            extra=about(
+                "keeper_died", pid=deposit.keeper.pid, why="it was killed, or ended of its own fault"
+            ),
         )
         try:
             self._run.lose_keeper()
@@ -197,8 +211,18 @@ class Supervisor:
         graceful_us = 0 if at_once else self._run.config.server.timeout_graceful_shutdown_us
         how = "at once" if at_once else f"draining, {_patience(graceful_us)}"
         log.info("stopping: %s; asked by %s", how, why, extra=about("server_stopping", why=why))
+        if not self._children.is_stopping:
+            self._stopping_us, self._why_stopped = monotonic_us(), why
         self._run.begin_end()
         self._children.stop(signal.SIGINT if at_once else signal.SIGTERM, graceful_us)
+
+    def _say_stopped(self) -> None:
+        took_us = monotonic_us() - self._stopping_us
+        log.info(
+            "stopped: the last worker has ended, %.1f s after that was asked for",
+            took_us / 1e6,
+            extra=about("server_stopped", pid=self._run.owner.pid, took_us=took_us, why=self._why_stopped),
+        )
 
     def _fail(self, failure: CommandError) -> None:
         self._failure = failure
@@ -216,8 +240,9 @@ class Supervisor:
                 kind = ConfigError if end.ended.status == ExitCode.USAGE else CannotStartError
                 self._fail(kind(f"{describe_exit(end.ended)}; its own message stands above"))
             case Consequence.REPLACE:
-                self._queues.leave_to_the_living(slot)
                 self._restart(slot, end)
+                if not children.is_stopping:
+                    self._queues.leave_to_the_living(slot)
 
     def _restart(self, slot: Slot, end: EndedProcess) -> None:
         settings, ended = self._run.config.supervisor, end.ended
@@ -231,7 +256,8 @@ class Supervisor:
                 told = about(
                     "worker_died", worker=slot.shard, pid=end.pid, status=ended.status, restart_in_us=delay_us
                 )
-                log.error("%s; a new one starts in %g s", describe_exit(ended), delay_us / 1e6, extra=told)
+                when = f"in {delay_us / 1e6:g} s" if delay_us else "at once"
+                log.error("%s; a new one starts %s", describe_exit(ended), when, extra=told)
                 self._history = history
                 slot.restarts += 1
                 slot.restart_at_us = now_us + delay_us

@@ -4,15 +4,19 @@ Owns what is known of queues that nobody reads. On kernel sockets, and where que
 nothing.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Final
 
 from gossamer.shards.launch import WorkerProcess
+from gossamer.shards.logs import about
 from gossamer.shards.procfs import read_queues
 from gossamer.shards.queuemoves import inherit, share, take_unread, unread
 from gossamer.shards.slot import Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.supervisor.children import Children
+
+log = logging.getLogger("gossamer.supervisor")
 
 LOOK_INTERVAL_US: Final = 1_000_000
 """Between two looks at what the kernel counts, and at who reads."""
@@ -72,6 +76,9 @@ class SharedQueues:
         if self._run.moves and living:
             rows = [(slot.shard, process.row) for slot in slots for process in slot.processes()]
             inherit(self._run, dead.shard, living, rows, dead.left_behind)
+            named = ", ".join(map(str, living))
+            told = about("queues_inherited", worker=dead.shard, heirs=named, why="it has no process")
+            log.info("worker %d: its queues are read by workers %s meanwhile", dead.shard, named, extra=told)
             dead.leave_nothing_behind()
 
     def share_among(self, slots: Iterable[Slot]) -> None:

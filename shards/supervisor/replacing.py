@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Callable
 
+from gossamer.core.clock import monotonic_us
 from gossamer.core.errors import what_failed
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CommandError, ConfigError
@@ -38,12 +39,16 @@ class Replacing:
         supervisor's, perhaps of another version."""
         self.error = ""
         """Why the last one came to nothing; "" where it did not."""
+        self._began_us: int | None = None
+        """When the one began that is not over."""
 
     def tick(self) -> None:
         """Once nothing is being replaced, the last configuration has proved itself."""
         children = self._children
         if not children.is_replacing:
             self._run.settle_config()
+        if self._began_us is not None and children.is_settled and not children.is_stopping:
+            self._say_replaced(monotonic_us() - self._began_us)
         if self.is_due and children.is_ready and children.is_settled and not children.is_stopping:
             self.is_due = False
             self._replace_adopted()
@@ -67,6 +72,18 @@ class Replacing:
                     self.refused(error)
                 return
 
+    def _say_replaced(self, took_us: int) -> None:
+        self._began_us = None
+        pids = ", ".join(str(process.pid) for process in self._children.current())
+        told = about(
+            "workers_replaced", generation=self.generation, took_us=took_us, pids=pids, why="all serve by now"
+        )
+        log.info(
+            "replaced: workers %s serve, generation %d; that took %.1f s",
+            *(pids, self.generation, took_us / 1e6),
+            extra=told,
+        )
+
     def _replace_adopted(self) -> None:
         self.generation += 1
         told = about("server_reloading", generation=self.generation, why="its workers were taken over")
@@ -86,7 +103,7 @@ class Replacing:
         config, ignored = changes_that_need_a_restart(self._run.config, self._load_config())
         workers = config.server.workers
         if workers not in (self._run.config.server.workers, "auto"):
-            self._scaling.change(int(workers))
+            self._scaling.change(int(workers), why)
         self._run.change_config(config)
         self._replace(self._children.slots)
         self.generation += 1
@@ -114,7 +131,7 @@ class Replacing:
         told = about("reload_failed", why=self.error)
         log.error("reload refused, everything goes on as it was: %s", error, extra=told)
 
-    def restart(self, worker: int | None) -> None:
+    def restart(self, worker: int | None, why: str) -> None:
         """Replace one worker, or all. Raises: CommandError."""
         children = self._children
         slots = children.slots if worker is None else [s for s in children.slots if s.shard == worker]
@@ -123,9 +140,13 @@ class Replacing:
         if any(slot.is_replacing for slot in slots) or children.is_stopping:
             raise CommandError("worker restart: it is being replaced at this moment")
         self._replace(slots)
+        named = ", ".join(str(slot.shard) for slot in slots)
+        told = about("workers_replacing", workers=named, why=why)
+        log.info("replacing workers %s; asked by %s", named, why, extra=told)
 
     def _replace(self, slots: list[Slot]) -> None:
         self.error = ""
+        self._began_us = monotonic_us()
         try:
             for slot in slots:
                 slot.replace()
@@ -141,6 +162,7 @@ class Replacing:
 
     def _abandon(self) -> None:
         """Return to the configuration that the present workers have, unless all have been replaced since."""
+        self._began_us = None
         self._run.revert_config()
         for slot in self._children.slots:
             if slot.successor is not None:

@@ -8,6 +8,7 @@ from itertools import count
 
 from gossamer.core.clock import monotonic_us
 from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.logs import about
 from gossamer.shards.slot import Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.succession import ServerRecord
@@ -40,9 +41,11 @@ class Scaling:
         """Whether there are as many as are wanted."""
         return len(self._children.staying) == self.wanted
 
-    def change(self, wanted: int) -> None:
+    def change(self, wanted: int, why: str) -> None:
         """Want another number. Raises: CommandError where there cannot be so many."""
         require_number(self._run.config, self._run.plan, wanted, moves=self._run.moves)
+        told = about("server_scaling", wanted=wanted, before=self.wanted, why=why)
+        log.info("workers: %d are wanted, not %d; asked by %s", wanted, self.wanted, why, extra=told)
         self.wanted = wanted
 
     def tick(self) -> None:

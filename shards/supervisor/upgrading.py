@@ -177,7 +177,8 @@ class Upgrading:
             run.guard.close()
         run.deposit.expect_successor(EXEC_WAIT_US)
         argv = self._argv(is_trial=False)
-        log.info("upgrading: process %d becomes the new version", os.getpid())
+        told = about("server_upgrading", pid=os.getpid(), why="its trial has gone well")
+        log.info("upgrading: its trial has gone well: process %d becomes it", os.getpid(), extra=told)
         self._flush()
         # They wait for the new version, which catches them before it lets them come.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

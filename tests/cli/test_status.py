@@ -108,8 +108,8 @@ def test_status__small_numbers__no_heading_is_cut_at_any_width(width: int) -> No
 
 
 def test_keeper__who_it_is_and_what_it_does__or_what_is_missing_without_it() -> None:
-    kept = msgspec.structs.replace(STATUS, keeper=KeeperStatus(77, 9, "holds them"))
-    assert "keeper 77: 9 descriptors; holds them" in printed(WIDTH_MIN, kept).splitlines()
+    kept = msgspec.structs.replace(STATUS, keeper=KeeperStatus(77, 9, "for the next one"))
+    assert "keeper 77: holds 9 descriptors for the next one" in printed(WIDTH_MIN, kept).splitlines()
     assert "no keeper: workers end with a supervisor that is killed" in printed(WIDTH_MIN)
 
 

@@ -30,6 +30,7 @@ def test_json__an_event__who_what_when_and_why() -> None:
     assert json.loads(line) == {
         "time": "2023-11-14T22:13:20.250000Z",
         "who": "supervisor",
+        "process": os.getpid(),
         "level": "warning",
         "message": "worker 1: x\n\\xff",
         "event": "worker_started",
@@ -75,6 +76,8 @@ def test_json__the_life_of_a_server__an_event_each(serve: Callable[..., Server])
         events: list[dict[str, Any]] = wait_until(found, f"{count} of {event}")
         return events
 
+    (keeper,) = told("keeper_started")
+    assert keeper["pid"] == server.status()["keeper"]["pid"]
     (ready,) = told("server_ready")
     assert ready["url"].startswith("http://127.0.0.1:")
     (first,) = told("worker_started")
@@ -84,7 +87,24 @@ def test_json__the_life_of_a_server__an_event_each(serve: Callable[..., Server])
     assert (died["worker"], died["pid"], died["status"], died["level"]) == (0, first["pid"], -9, "error")
     (_, second) = told("worker_started", 2)
     assert second["why"] == "the one before it died"
+    server.wait_serving()
+    assert server.command("reload").returncode == 0
+    assert told("server_reloading")[0]["why"] == "gossamer reload"
+    (replaced,) = told("workers_replaced")
+    (_, _, third) = told("worker_started", 3)
+    assert (replaced["generation"], replaced["pids"]) == (2, str(third["pid"]))
+    (left,) = told("worker_ended")
+    assert (left["pid"], left["status"], left["why"]) == (second["pid"], 0, "another serves in its place")
+    assert server.command("worker", "add").returncode == 0
+    assert server.command("worker", "remove").returncode == 0
+    scaled = [(each["before"], each["wanted"], each["why"]) for each in told("server_scaling", 2)]
+    assert scaled == [(1, 2, "gossamer worker add"), (2, 1, "gossamer worker remove")]
+    assert told("worker_ended", 2)[1]["why"] == "one worker less is wanted"
+    assert server.command("worker", "restart", "0").returncode == 0
+    assert told("workers_replacing")[0]["why"] == "gossamer worker restart"
+    told("worker_ended", 3)
     os.kill(server.process.pid, signal.SIGTERM)
     assert told("server_stopping")[0]["why"] == "SIGTERM"
-    (ended,) = told("worker_ended")
-    assert (ended["pid"], ended["why"]) == (second["pid"], "asked to")
+    (*_, ended) = told("worker_ended", 4)
+    assert (ended["worker"], ended["why"], ended["process"]) == (0, "the server stops", server.process.pid)
+    assert told("server_stopped")[0]["why"] == "SIGTERM"

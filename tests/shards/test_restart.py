@@ -62,6 +62,7 @@ def test_intensity_of_zero__the_first_death_is_the_end() -> None:
 
 def test_describe_exit__code_and_signal() -> None:
     assert describe_exit(WorkerExit(0, 3)) == "worker 0 ended (exit code 3)"
+    assert describe_exit(WorkerExit(0, -9, 17)) == "worker 0 (pid 17) ended (killed by signal 9)"
 
 
 @given(st.lists(st.integers(1, 400_000), max_size=60), st.integers(1, 40))
