@@ -49,7 +49,9 @@ class Loop:
     def tell(self, request: ControlRequest, fd: int) -> ControlAnswer:
         if request.peer == "192.0.2.99":
             raise CommandError("no worker of that number serves at this moment")
-        self.told.append((request, socket.socket(fileno=os.dup(fd))))
+        told = socket.socket(fileno=os.dup(fd))
+        told.settimeout(5)
+        self.told.append((request, told))
         return ControlAnswer(True, "", [0, 1] if request.worker is None else [request.worker])
 
     def answer(self, message: bytes | Struct) -> None:

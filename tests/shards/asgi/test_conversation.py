@@ -12,6 +12,7 @@ import pytest
 
 from gossamer import sleep
 from gossamer.shards.asgi.messages import MessageError
+from gossamer.shards.web.response_times import COUNTS
 
 from .serving import Answer, Client, Served, answers, asked, served
 
@@ -459,6 +460,8 @@ def test_failure__500_or_the_end__counted_and_logged_once(
         assert b"500" not in got
     assert statistics["application_errors_total"] == 1
     assert statistics["responses_5xx_total"] == is_500
+    # What was cut has no end whose time could be counted.
+    assert sum(statistics[name] for name in COUNTS) == is_500
     records = [record for record in caplog.records if record.name == "gossamer.asgi"]
     (record,) = [record for record in records if "lifespan" not in record.getMessage()]
     assert said in caplog.text
@@ -466,6 +469,17 @@ def test_failure__500_or_the_end__counted_and_logged_once(
     assert (record.exc_info is not None) == is_bug
     if not is_bug:
         assert "\n" not in record.getMessage()
+
+
+def test_answers__each_counted_by_its_time_once_it_is_sent() -> None:
+    async def talk(server: Served) -> dict[str, int]:
+        client = await server.connect()
+        await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + "GET / HTTP/1.0\r\n\r\n")
+        await client.rest()
+        return server.site.statistics()
+
+    statistics = served(hello, talk)
+    assert sum(statistics[name] for name in COUNTS) == statistics["requests_total"] == 3
 
 
 def test_message_that_was_wrong__application_may_say_another() -> None:

@@ -105,6 +105,13 @@ def test_site__any_other_response__counted_once_it_is_sent(
     assert busy.site.statistics()["requests_total"] == count
 
 
+def test_site__small_file_asked_for_by_a_known_head__counted_once_it_is_sent(busy: Bench) -> None:
+    """The straight way."""
+    busy.write("b.txt", b"text")
+    serve(busy, GET, GET.replace(b"a.txt", b"b.txt"))
+    assert counted(busy.site.times) == {bucket_top(700): 2}
+
+
 def test_site__a_response_that_could_not_be_sent__not_counted(busy: Bench) -> None:
     stream = busy.stream(GET)
 

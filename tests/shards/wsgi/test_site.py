@@ -12,6 +12,7 @@ import pytest
 from gossamer import SockStream, fail_after, listen, open_connection, open_nursery, run, serve
 from gossamer.core.errors import MisuseError
 from gossamer.core.loop.pool import THREADS_MAX
+from gossamer.shards.web.response_times import COUNTS
 from gossamer.shards.wsgi.site import WsgiSite
 
 Environ = dict[str, Any]
@@ -491,6 +492,7 @@ def test_drained__every_answer_ends_its_connection() -> None:
     assert answers.count(b"HTTP/1.1 200 OK") == 1
     assert b"\r\nConnection: close\r\n" in answers
     assert handler.statistics()["requests_total"] == 1
+    assert sum(handler.statistics()[name] for name in COUNTS) == 1
 
 
 @pytest.mark.parametrize("threads", [0, THREADS_MAX + 1, True, 1.5])
