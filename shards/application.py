@@ -1,16 +1,17 @@
-"""What a worker serves: a folder, a handler of the user's, or an application by ASGI or WSGI.
+"""What a worker serves, chosen: a folder, a handler of the user's, or an application by ASGI or WSGI.
 
 A handler that also opens connections is an object with a method `connect_with(connector)`, called once at
 the worker's start, beside its async `__call__(stream)`. One that makes system calls of its own has a method
 `loops()`, which returns the event loops that take them. One whose connections outlive the worker has `save`
 and `restore` (`shards.handler_state`).
 
-Owns the choice between them. Both end up as one record of functions, so the worker's threads know no
-difference.
+Owns the choice between them, at each place of the server. All end up as one record of functions
+(`shards.served`), so the worker's threads know no difference.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,70 +19,41 @@ from gossamer.core.clock import monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.io.serve import guarded
-from gossamer.core.io.stream import Connector, Stream
-from gossamer.core.loop.continuing import Continuing
-from gossamer.core.loop.streamcall import Idle
-from gossamer.core.threads.eventloop import EventLoop
-from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.announcing import Announcing
 from gossamer.shards.config import ApplicationConfig
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.handler_state import continuing_of
-from gossamer.shards.stack import Stack, Statistics
+from gossamer.shards.served import Application, Serve, nothing
+from gossamer.shards.stack import Statistics
 from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
-from gossamer.shards.web.http_site import HttpSite
+from gossamer.shards.web.conversation import Conversation
+from gossamer.shards.web.http_site import HttpSite, ResponseLog
 from gossamer.shards.web.log_layout import Where, layout_of
+from gossamer.shards.web.mounted_site import MountLog
 from gossamer.shards.web.options import UNIX_PROXIES, proxies_of
 from gossamer.shards.web.passwords import PasswordFileError
 from gossamer.shards.web.site import StaticSite
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
-Serve = Callable[[Stream], Coroutine[Any, Any, None]]
 
-NOTHING: Final[dict[str, int]] = {}
+class Placed(NamedTuple):
+    """What is served at one place of the server."""
 
-
-def nothing() -> None:
-    """What an application does that has nothing to do."""
-
-
-class Application(msgspec.Struct, frozen=True):
-    """What to do with a connection, at each heartbeat, and at the server's end."""
-
-    serve: Serve
-    statistics: Statistics = lambda: NOTHING
-    begin_end: Callable[[], None] = nothing
-    """Has every answer from now on say that its connection is closed after it."""
-    drain: Callable[[], None] = nothing
-    at_heartbeat: Callable[[], None] = nothing
-    start: Callable[[], Awaitable[None]] | None = None
-    """What is to be done before anything is served, once the loops are there; raises ConfigError,
-    CannotStartError."""
-    finish: Callable[[int], Awaitable[None]] | None = None
-    """What is to be done once nothing is served any more, by a time of the monotonic clock."""
-    ends_by_itself: bool = False
-    """Whether each connection has timeouts that end it, so that what it is about need not be cut."""
-    isolates: bool = False
-    """Whether each connection has context variables of its own, as a user's handler expects."""
-    connect_with: Callable[[Connector], None] | None = None
-    """Takes what opens connections on the worker's stack; None where the application opens none."""
-    forget: Callable[[], None] = nothing
-    """The folder is another: nothing that is kept of it may be answered any more."""
-    idle: Idle | None = None
-    """How it waits for the next request on a connection, where another thread, of another worker too, can go
-    on with it; None where each connection is its handler's until that returns."""
-    continuing: Continuing | None = None
-    """How another worker goes on with what a thread was in the midst of; None where that cannot be said."""
-    loops: Callable[[], Iterable[EventLoop]] = tuple
-    """Makes the loops that take the application's own system calls."""
+    target: str
+    path: str = ""
+    """Where it is mounted; "" for the target's own place."""
+    root: int = NO_DESCRIPTOR
+    """A folder's."""
 
 
-def _static_site(plan: WorkerPlan, write: Write) -> Application:
-    options, root = plan.config.web, plan.descriptors.root
-    access_log = _access_log(plan, write) if plan.config.log.access_log else None
-    sites = dict(zip(options.sites, plan.descriptors.sites, strict=True))
-    site = StaticSite(root, options, sites=sites, access_log=access_log)
+def _static_site(
+    plan: WorkerPlan, placed: Placed, access_log: AccessLog | None, log: ResponseLog | None
+) -> Application:
+    options = plan.config.web
+    folders = () if placed.path else plan.descriptors.sites[: len(options.sites)]
+    sites = dict(zip(options.sites, folders, strict=False))
+    site = StaticSite(placed.root, options, sites=sites, access_log=log, root_path=placed.path)
     return Application(
         site.serve,
         site.statistics,
@@ -93,6 +65,7 @@ def _static_site(plan: WorkerPlan, write: Write) -> Application:
         idle=site.idle,
         continuing=site.continuing,
         loops=lambda: (site.times,),
+        converse=partial(Conversation, site),
     )
 
 
@@ -148,39 +121,72 @@ def _encrypted(application: Application, plan: WorkerPlan) -> Application:
 
 def _bare_application(plan: WorkerPlan, write: Write) -> Application:
     """The same, for connections that need no announcing. Raises: ConfigError."""
-    if plan.descriptors.root != NO_DESCRIPTOR:
+    config = plan.config
+    access_log = _access_log(plan, write) if config.log.access_log else None
+    target = Placed(config.server.target, root=plan.descriptors.root)
+    if not config.mount:
+        return _placed(plan, target, access_log)
+    folders = iter(plan.descriptors.sites[-_folders_mounted(plan) :])
+    mounts = {}
+    for mount in config.mount:
+        root = next(folders) if mount.is_folder else NO_DESCRIPTOR
         try:
-            return _static_site(plan, write)
+            mounts[mount.path] = _placed(plan, Placed(mount.target, mount.path, root), access_log)
+        except ConfigError as error:
+            raise ConfigError(f"mount {mount.path}: {error}") from error
+    from gossamer.shards.mounting import mounted  # of use to such servers alone
+
+    return mounted(_placed(plan, target, access_log), mounts, plan, access_log)
+
+
+def _folders_mounted(plan: WorkerPlan) -> int:
+    return sum(mount.is_folder for mount in plan.config.mount)
+
+
+def _placed(plan: WorkerPlan, placed: Placed, access_log: AccessLog | None) -> Application:
+    """What is served at one place. Raises: ConfigError."""
+    log = MountLog(access_log, placed.path) if access_log is not None and placed.path else access_log
+    if placed.root != NO_DESCRIPTOR:
+        try:
+            return _static_site(plan, placed, access_log, log)
         except PasswordFileError as error:  # It has changed since the supervisor read it.
             raise ConfigError(f"web.auth: {error}") from error
-    config = plan.config
+    own = plan.config.application
     try:
-        found = load_application(
-            config.server.target, config.application.interface, is_factory=config.application.factory
-        )
+        if placed.path:
+            found = load_application(placed.target)
+        else:
+            found = load_application(placed.target, own.interface, is_factory=own.factory)
     except ApplicationError as error:
         raise ConfigError(str(error)) from error
     if found.interface == "native":
         return _native(found.call)
-    if found.interface == "asgi":
-        return _asgi(found.call, plan, _access_log(plan, write) if config.log.access_log else None)
-    return _wsgi(found.call, plan, _access_log(plan, write) if config.log.access_log else None)
+    application = _asgi if found.interface == "asgi" else _wsgi
+    return application(found.call, plan, placed.path, access_log, log)
 
 
-def _asgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | None) -> Application:
+def _asgi(
+    call: Callable[..., Any],
+    plan: WorkerPlan,
+    path: str,
+    access_log: AccessLog | None,
+    log: ResponseLog | None,
+) -> Application:
     """An ASGI 3 application."""
     # asyncio takes a good part of a start, and is of use to such applications alone.
+    from gossamer.shards.asgi.conversation import ApplicationConversation
+    from gossamer.shards.asgi.scope import Asker, ends_of
     from gossamer.shards.asgi.site import AsgiOptions, AsgiSite
 
     own, server = plan.config.application, plan.config.server
     options = AsgiOptions(
-        own.root_path,
+        own.root_path + path,
         own.lifespan,
         server.limit_concurrency,
         server.timeout_graceful_shutdown_us,
         _requests_max(own, system_entropy),
     )
-    site = AsgiSite(call, plan.config.web, options, access_log=access_log)
+    site = AsgiSite(call, plan.config.web, options, access_log=log)
     return Application(
         site.serve,
         site.statistics,
@@ -190,6 +196,7 @@ def _asgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | No
         start=site.start,
         finish=site.finish,
         loops=lambda: (site.guest,),
+        converse=lambda stream: ApplicationConversation(site, stream, Asker(ends_of(stream), site.proxies)),
     )
 
 
@@ -200,18 +207,22 @@ def _requests_max(own: ApplicationConfig, entropy: Entropy) -> int:
     return own.limit_max_requests + int.from_bytes(entropy(8), "big") % (own.limit_max_requests_jitter + 1)
 
 
-def _wsgi(call: Callable[..., Any], plan: WorkerPlan, access_log: AccessLog | None) -> Application:
+def _wsgi(
+    call: Callable[..., Any],
+    plan: WorkerPlan,
+    path: str,
+    access_log: AccessLog | None,
+    log: ResponseLog | None,
+) -> Application:
     """A WSGI application."""
+    from gossamer.shards.wsgi.conversation import WsgiConversation
     from gossamer.shards.wsgi.site import WsgiSite  # of use to such applications alone
 
     own = plan.config.application
-    site = WsgiSite(
-        *(call, plan.config.web),
-        threads=own.threads,
-        script_name=own.root_path,
-        access_log=access_log,
-    )
-    return _of_site(site, at_heartbeat=nothing if access_log is None else access_log.flush)
+    root_path = own.root_path + path
+    site = WsgiSite(call, plan.config.web, threads=own.threads, script_name=root_path, access_log=log)
+    application = _of_site(site, nothing if access_log is None else access_log.flush)
+    return msgspec.structs.replace(application, converse=partial(WsgiConversation, site))
 
 
 class _ServingSite(Protocol):
@@ -231,7 +242,10 @@ class _ServingSite(Protocol):
 def _of_site(site: _ServingSite, at_heartbeat: Callable[[], None] = nothing) -> Application:
     """What serves HTTP by itself, and can be told to come to an end."""
     return Application(
-        site.serve, site.statistics, site.begin_end, site.drain, at_heartbeat=at_heartbeat, isolates=True
+        *(site.serve, site.statistics, site.begin_end, site.drain),
+        at_heartbeat=at_heartbeat,
+        isolates=True,
+        handle=site.serve,
     )
 
 
@@ -243,28 +257,8 @@ def _native(handler: Callable[..., Any]) -> Application:
     return Application(
         guarded(handler),
         isolates=True,
+        handle=handler,
         continuing=continuing_of(handler),
         connect_with=getattr(handler, "connect_with", None),
         loops=getattr(handler, "loops", tuple),
     )
-
-
-def give_connector(application: Application, stack: Stack) -> None:
-    """Give an application that opens connections what it opens them with. Raises: ConfigError."""
-    if application.connect_with is None:
-        return
-    if stack.connector is None:
-        raise ConfigError(
-            "nfqueue.active_ports_per_worker: found 0; "
-            "allowed: at least 1, since the handler opens connections itself"
-        )
-    application.connect_with(stack.connector)
-
-
-def add_loops(application: Application, scheduler: Scheduler) -> None:
-    """Plug in the loops of the application's own system calls. Raises: ConfigError."""
-    for loop in application.loops():
-        try:
-            scheduler.add_loop(loop)
-        except ValueError as error:
-            raise ConfigError(f"the handler's loops: {error}") from error

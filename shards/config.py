@@ -6,7 +6,7 @@ a unit ("30s", "64KiB"), a duration then without the `_us`. What [tcp] allows st
 `core.tcp.parameters`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -19,7 +19,7 @@ from gossamer.core.tls.terms import CIPHERS, HTTP_1, TICKETS, Asks, Version
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 from gossamer.shards.admin.address import parse_admin_address
 from gossamer.shards.logs import LogFormat
-from gossamer.shards.web.application_name import Wanted
+from gossamer.shards.web.application_name import Wanted, is_application_name
 from gossamer.shards.web.log_layout import layout_of
 from gossamer.shards.web.options import SITES_MAX, HostName, WebOptions, check
 
@@ -106,6 +106,19 @@ class ApplicationConfig(Struct, frozen=True, forbid_unknown_fields=True):
     )
     threads: Annotated[int, Meta(ge=1, le=THREADS_MAX)] = THREADS
     """Calls of a WSGI application that run at once in a worker, each in an operating-system thread."""
+
+
+class MountConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """[[mount]], as often as wanted: what else is served, at a path of its own."""
+
+    path: Annotated[str, Meta(pattern=r"^(?:/[^/\x00-\x20?#%]+)+\Z")]
+    target: str
+    """As server.target."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether its target is one: told by the name alone, so that every process says the same."""
+        return not is_application_name(self.target)
 
 
 class NfqueueConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,8 +246,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = field(default_factory=LogConfig)
     supervisor: SupervisorConfig = field(default_factory=SupervisorConfig)
     admin: AdminConfig = field(default_factory=AdminConfig)
+    mount: tuple[MountConfig, ...] = ()
 
+
+MOUNT: Final = "mount"
+"""The one that is no section, but a list of tables."""
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
-    entry.name: entry.type for entry in msgspec.structs.fields(Config)
+    entry.name: entry.type for entry in msgspec.structs.fields(Config) if entry.name != MOUNT
 }

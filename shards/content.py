@@ -35,10 +35,18 @@ def target_kind(target: str) -> Literal["folder", "handler"]:
 
 
 def check_files(config: Config) -> None:
-    """Raises: ConfigError where a folder of [web] is none, or a file of passwords cannot be used."""
+    """Raises: ConfigError where a folder of [web] or a [[mount]] is none, or a file of passwords cannot be
+    used.
+    """
     for folder in config.web.sites.values():
         if not folder or not os.path.isdir(folder):
             raise ConfigError(f"web.sites: found {folder!r}; allowed: a folder that exists")
+    for mount in config.mount:
+        if mount.is_folder and not os.path.isdir(mount.target):
+            raise ConfigError(
+                f"mount {mount.path}: target: found {mount.target!r}; allowed: a folder that exists, "
+                "or module:attribute"
+            )
     try:
         require_passwords(config.web.auth)
     except PasswordFileError as error:
@@ -67,7 +75,7 @@ class Content(contextlib.ExitStack):
         self.config = config
         self.held: dict[str, int] = {}
         """The descriptors by the names in `shards.handing`."""
-        self._folders = roots_of(config) if target_kind(config.server.target) == "folder" else {}
+        self._folders = roots_of(config, with_target=target_kind(config.server.target) == "folder")
         check_files(config)
         self.certificates = certificates_of(config)
         """As they were when this was made, keys included; None where connections are plain."""

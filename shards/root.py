@@ -15,10 +15,14 @@ from gossamer.shards.handing import ROOT, FileIdentity, identity_of, put_in_plac
 log = logging.getLogger("gossamer.worker")
 
 
-def roots_of(config: Config) -> dict[str, str]:
-    """The folders that a configuration serves, by the names in `shards.handing`."""
-    folders = [config.server.target, *config.web.sites.values()]
-    return {root_name(number): folder for number, folder in enumerate(folders)}
+def roots_of(config: Config, *, with_target: bool = True) -> dict[str, str]:
+    """The folders that a configuration serves, by the names in `shards.handing`: the target's and those of
+    its further sites, where it is one, then those that are mounted.
+    """
+    sites = config.web.sites.values() if with_target else ()
+    mounted = [mount.target for mount in config.mount if mount.is_folder]
+    folders = [config.server.target, *sites, *mounted]
+    return {root_name(number): folder for number, folder in enumerate(folders) if number or with_target}
 
 
 def shown(name: str, folder: str) -> str:

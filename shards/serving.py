@@ -22,7 +22,6 @@ from gossamer.core.threads.cancel import move_on_after
 from gossamer.core.threads.introspection import process_dump
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.sync import Event
-from gossamer.shards.application import Application
 from gossamer.shards.counters import Row, WorkerState
 from gossamer.shards.handing import take_over
 from gossamer.shards.handover import LOOK_US, Giver, Mobility, Taker, every
@@ -36,6 +35,7 @@ from gossamer.shards.letters import (
 from gossamer.shards.link import WorkerLink
 from gossamer.shards.queuewords import words_of
 from gossamer.shards.root import warn_of_no_entry
+from gossamer.shards.served import Application
 from gossamer.shards.signals import RETIRE, STOPPING, describe_meaningless
 from gossamer.shards.socketmoves import SocketGiver, SocketGivers, take_sockets
 from gossamer.shards.stack import Stack, Statistics

@@ -14,7 +14,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.parameters import Bounds
-from gossamer.shards.config import SECTIONS, Config
+from gossamer.shards.config import MOUNT, SECTIONS, Config, MountConfig
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.units import format_duration, is_size, parse_duration_us, parse_size_bytes
 
@@ -183,7 +183,11 @@ def combine(settings: Iterable[Setting]) -> Config:
     Raises: ConfigError.
     """
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    mounts: tuple[MountConfig, ...] = ()
     for setting in settings:
+        if setting.section == MOUNT:
+            mounts = read_mounts(setting)
+            continue
         name = _checked_name(setting)
         values[setting.section][name] = _convert(setting, name)
     sections: dict[str, Any] = {}
@@ -192,7 +196,37 @@ def combine(settings: Iterable[Setting]) -> Config:
             sections[section] = SECTIONS[section](**of_section)
         except (ValueError, AssertionError) as error:
             raise ConfigError(f"[{section}]: {error}") from error
-    return check_together(Config(**sections))
+    return check_together(Config(**sections, mount=mounts))
+
+
+def read_mounts(setting: Setting) -> tuple[MountConfig, ...]:
+    """The tables [[mount]]. Raises: ConfigError."""
+    if not isinstance(setting.value, list) or setting.key:
+        raise ConfigError(f"{setting.origin}: found {_shown(setting.value)}; allowed: tables [[mount]]")
+    found: dict[str, MountConfig] = {}
+    for number, table in enumerate(setting.value, 1):
+        mount = _read_mount(table, f"{setting.origin}: [[mount]] {number}")
+        if mount.path in found:
+            raise ConfigError(f"{setting.origin}: [[mount]] {number}: found path {mount.path!r} again")
+        found[mount.path] = mount
+    return tuple(found.values())
+
+
+def _read_mount(table: Any, origin: str) -> MountConfig:
+    """One table. Raises: ConfigError."""
+    keys = MountConfig.__struct_fields__
+    if not isinstance(table, dict) or set(table) != set(keys):
+        raise ConfigError(f"{origin}: found {_shown(table)}; allowed: {' and '.join(keys)}")
+    for key in keys:
+        if not isinstance(table[key], str) or not table[key]:
+            raise ConfigError(f"{origin}: {key}: found {_shown(table[key])}; allowed: a text")
+    try:
+        return msgspec.convert(table, MountConfig)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ConfigError(
+            f'{origin}: path: found {_shown(table["path"])}; allowed: a path such as "/api", '
+            "with a slash in front and none at its end"
+        ) from error
 
 
 def check_together(config: Config) -> Config:
@@ -225,6 +259,9 @@ def settings_of_document(document: Mapping[str, Any], origin: str) -> list[Setti
     """The settings that a parsed TOML document makes. Raises: ConfigError."""
     settings: list[Setting] = []
     for section, table in document.items():
+        if section == MOUNT:
+            settings.append(Setting(MOUNT, "", table, origin, False))
+            continue
         if not isinstance(table, dict):
             hint = f"; keys stand in a section: {', '.join(f'[{name}]' for name in SECTIONS)}"
             raise ConfigError(f"{origin}: found the key {section!r} outside of a section{hint}")

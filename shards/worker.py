@@ -35,7 +35,7 @@ from gossamer.core.threads.watchdog import Watchdog
 from gossamer.ffi.allocator import keep_freed_memory
 from gossamer.ffi.shared_memory import read_message
 from gossamer.shards.allowance import connections_granted, set_limits
-from gossamer.shards.application import Application, add_loops, give_connector, open_application
+from gossamer.shards.application import open_application
 from gossamer.shards.confinement import steps
 from gossamer.shards.counters import WorkerState, map_row
 from gossamer.shards.exitcode import CannotStartError, CommandError, ExitCode
@@ -46,6 +46,7 @@ from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.outlet import Outlets
 from gossamer.shards.root import require_entry, roots_of
+from gossamer.shards.served import Application, add_loops, give_connector
 from gossamer.shards.serving import Limits, Worker
 from gossamer.shards.signals import ENDING
 from gossamer.shards.stack import BuildStack
@@ -171,7 +172,7 @@ def run_worker(plan: WorkerPlan) -> None:
         plan
     )
     root = plan.descriptors.root
-    if root == NO_DESCRIPTOR:
+    if root == NO_DESCRIPTOR or not all(mount.is_folder for mount in plan.config.mount):
         look_here_last()
     held = plan.descriptors.exchanged()
     outlets = Outlets(held.get(LOG))
@@ -180,7 +181,7 @@ def run_worker(plan: WorkerPlan) -> None:
     set_limits(plan.config)
     give_up_privileges(plan)
     outlets.take_over_log()
-    folders = roots_of(plan.config) if root != NO_DESCRIPTOR else {}
+    folders = roots_of(plan.config, with_target=root != NO_DESCRIPTOR)
     for name, folder in folders.items():
         require_entry(held[name], name, folder)
     gc.collect()

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from gossamer.core.printable import printable
-from gossamer.shards.config import Config
+from gossamer.shards.config import MOUNT, Config
 from gossamer.shards.units import format_duration, format_size, is_size
 
 
@@ -37,8 +37,15 @@ def format_config(config: Config) -> str:
     """The text of a config.toml that says all of `config`."""
     parts: list[str] = []
     for section, values in msgspec.structs.asdict(config).items():
-        lines = [
-            _line(name, value) for name, value in msgspec.structs.asdict(values).items() if value is not None
-        ]
-        parts.append("\n".join([f"[{section}]", *lines]))
+        if section == MOUNT:
+            parts += [_table(f"[[{MOUNT}]]", mount) for mount in values]
+            continue
+        parts.append(_table(f"[{section}]", values))
     return "\n\n".join(parts) + "\n"
+
+
+def _table(head: str, values: msgspec.Struct) -> str:
+    lines = [
+        _line(name, value) for name, value in msgspec.structs.asdict(values).items() if value is not None
+    ]
+    return "\n".join([head, *lines])

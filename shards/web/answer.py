@@ -100,6 +100,8 @@ class AnswerSetting(msgspec.Struct, frozen=True, gc=False):
     """By status."""
     is_draining: bool = False
     """Whether connections are to end with the answer at hand."""
+    root_path: str = ""
+    """Where the site stands: in front of each path that an answer names."""
 
 
 class Answer(msgspec.Struct, frozen=True):

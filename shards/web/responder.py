@@ -135,7 +135,9 @@ class Responder:
         if isinstance(content, int):
             return error_answer(content, request, setting), NO_BODY
         if isinstance(content, Moved):
-            return error_answer(301, request, setting, [("Location", content.target)]), NO_BODY
+            return error_answer(
+                301, request, setting, [("Location", setting.root_path + content.target)]
+            ), NO_BODY
         if isinstance(content, Folder):
             return await self.list_of(content, path, request, setting), NO_BODY
         if self.hints is not None:

@@ -59,8 +59,11 @@ class StaticSite(HttpSite):
         clock: Clock = monotonic_us,
         wall: Clock = wall_us,
         access_log: ResponseLog | None = None,
+        root_path: str = "",
     ) -> None:
+        """`root_path` is where the site stands, taken off each target already."""
         super().__init__(options, clock, wall, access_log)
+        self.root_path = root_path
         self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.guard = Guard(options.auth) if options.auth else None
         self.has_hints = bool(options.early_hints)
@@ -198,7 +201,9 @@ class StaticSite(HttpSite):
     def begin_second(self, fresh_until_us: int) -> None:
         """A new Date, and nothing is hot."""
         super().begin_second(fresh_until_us)
-        self.common = msgspec.structs.replace(self.common, pages=self.responders[0].pages)
+        self.common = msgspec.structs.replace(
+            self.common, pages=self.responders[0].pages, root_path=self.root_path
+        )
         self.hot.clear()
         self.hot_facts.clear()
         self.last_heads.clear()

@@ -1,0 +1,106 @@
+"""Several applications as one: the target, and what is mounted beside it.
+
+Owns how what a worker does with an application is done with each of them: counted together, begun and ended
+one after the other. Which request is whose is `shards.web.mounts`'s.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import chain
+
+from gossamer.core.io.stream import Connector
+from gossamer.core.threads.eventloop import EventLoop
+from gossamer.shards.asgi.conversation import ResponseCutError
+from gossamer.shards.exitcode import ConfigError
+from gossamer.shards.served import Application
+from gossamer.shards.stack import Statistics
+from gossamer.shards.web.access_log import AccessLog
+from gossamer.shards.web.mounted_site import MountedSite, Part
+from gossamer.shards.workerplan import WorkerPlan
+from gossamer.shards.wsgi.conversation import AnswerCutError
+
+
+def mounted(
+    target: Application, mounts: Mapping[str, Application], plan: WorkerPlan, access_log: AccessLog | None
+) -> Application:
+    """The application of a server with mounts, by their paths. Raises: ConfigError."""
+    every = (target, *mounts.values())
+    if sum(each.start is not None for each in every) > 1:
+        raise ConfigError("mount: found more than one ASGI application; allowed: one in a server")
+    folders = {mount.path for mount in plan.config.mount if mount.is_folder}
+    parts = {path: part_of(each, is_folder=path in folders) for path, each in mounts.items()}
+    cuts = (ResponseCutError, AnswerCutError)
+    site = MountedSite(part_of(target), parts, plan.config.web, cuts=cuts, access_log=access_log)
+    return Application(
+        site.serve,
+        lambda: counted(site.statistics, *(each.statistics for each in every)),
+        all_of(site.begin_end, *(each.begin_end for each in every)),
+        all_of(site.drain, *(each.drain for each in every)),
+        at_heartbeat=all_of() if access_log is None else access_log.flush,
+        start=in_turn([each.start for each in every if each.start is not None]),
+        finish=finished([each.finish for each in every if each.finish is not None]),
+        ends_by_itself=all(each.ends_by_itself for each in every),
+        isolates=True,
+        connect_with=connecting([each.connect_with for each in every if each.connect_with is not None]),
+        forget=all_of(*(each.forget for each in every)),
+        loops=lambda: (site.times, *loops_of(every)),
+    )
+
+
+def part_of(application: Application, *, is_folder: bool = False) -> Part:
+    """What stands at a place."""
+    handle = application.handle if application.converse is None else None
+    return Part(application.converse, handle, is_folder=is_folder)
+
+
+def counted(*statistics: Statistics) -> dict[str, int]:
+    """All counters, those of one name together."""
+    total: Counter[str] = Counter()
+    for each in statistics:
+        total.update(each())
+    return dict(total)
+
+
+def all_of(*functions: Callable[[], None]) -> Callable[[], None]:
+    """All of them, as one."""
+
+    def call() -> None:
+        for function in functions:
+            function()
+
+    return call
+
+
+def in_turn(starts: list[Callable[[], Awaitable[None]]]) -> Callable[[], Awaitable[None]] | None:
+    """What begins, one after the other; None for nothing."""
+
+    async def start() -> None:
+        for each in starts:
+            await each()
+
+    return start if starts else None
+
+
+def finished(ends: list[Callable[[int], Awaitable[None]]]) -> Callable[[int], Awaitable[None]] | None:
+    """What ends, one after the other, by a time; None for nothing."""
+
+    async def finish(deadline_us: int) -> None:
+        for each in ends:
+            await each(deadline_us)
+
+    return finish if ends else None
+
+
+def connecting(takers: list[Callable[[Connector], None]]) -> Callable[[Connector], None] | None:
+    """Gives each the connector; None where nobody opens connections."""
+
+    def connect_with(connector: Connector) -> None:
+        for take in takers:
+            take(connector)
+
+    return connect_with if takers else None
+
+
+def loops_of(applications: Iterable[Application]) -> list[EventLoop]:
+    """Those of all, to be plugged in."""
+    return list(chain.from_iterable(each.loops() for each in applications))

@@ -1,0 +1,46 @@
+"""A stream with bytes in front that were received already, on either stack."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gossamer.core.io.putback import PutBackStream
+from gossamer.core.loop.streamcall import Idle
+
+from .stacks import Functional, Kernel, talk
+
+
+@pytest.fixture(params=[Kernel, Functional])
+def stack(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = request.param()
+    yield made
+    made.close()
+
+
+def test_received__first_what_was_put_back_then_what_comes(stack: Any) -> None:
+    async def user(stream: Any) -> list[bytes]:
+        again = PutBackStream(stream, b"hello")
+        found = [await again.recv(2), await again.recv_idle(Idle(user, 2, 1_000_000)), await again.recv()]
+        assert again.peer == stream.peer
+        await again.send(b"?")
+        return [*found, *[data async for data in again]]
+
+    async def peer(stream: Any) -> None:
+        async with stream:
+            assert await stream.recv() == b"?"
+            await stream.send(b"world")
+
+    assert stack.run(talk(stack, user, peer)) == [b"he", b"ll", b"o", b"world"]
+
+
+def test_block__closes_the_stream(stack: Any) -> None:
+    async def user(stream: Any) -> bool:
+        async with PutBackStream(stream, b"x") as again:
+            assert [data async for data in again] == [b"x"]
+        return bool(stream.is_closed)
+
+    async def peer(stream: Any) -> None:
+        await stream.close()
+
+    assert stack.run(talk(stack, user, peer))
