@@ -122,6 +122,8 @@ class WebOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     proxy_protocol: list[str] = []
     """Addresses and networks whose connections must begin with a header of the PROXY protocol; "unix" are
     those of a Unix socket."""
+    http2: bool = False
+    """Whether HTTP/2 is spoken with clients that begin with it, as curl does with --http2-prior-knowledge."""
     server: Annotated[str, Meta(pattern=r"^[\x20-\x7e]*\Z")] = "gossamer"
     """The Server field of every response; empty: none."""
 

@@ -7,7 +7,7 @@ is a function of head, file and second; whatever is kept is dropped when the sec
 """
 
 import os
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -40,6 +40,8 @@ from gossamer.shards.web.unfinished import UnfinishedAnswer, octets_of, unfinish
 from gossamer.shards.web.variants import StreamedFile
 
 NO_BODY: Final = b""
+H2_BEGINNING: Final = b"PRI * HTTP/2.0\r\n\r\n"
+"""RFC 9113 3.4, in the one piece in which it comes."""
 NO_SITES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -64,6 +66,11 @@ class StaticSite(HttpSite):
         """`root_path` is where the site stands, taken off each target already."""
         super().__init__(options, clock, wall, access_log)
         self.root_path = root_path
+        self.h2: Callable[[StaticSite, Stream, bytes], Awaitable[bool]] | None = None
+        if options.http2:
+            from gossamer.shards.web.h2_burst import speaks  # a tenth of a start, for those who want it
+
+            self.h2 = speaks
         self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.guard = Guard(options.auth) if options.auth else None
         self.has_hints = bool(options.early_hints)
@@ -186,6 +193,8 @@ class StaticSite(HttpSite):
 
     def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
         """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
+        if self.h2 is not None and data.startswith(H2_BEGINNING):
+            return self.h2(self, stream, data)
         plain = self.parse.plain_get(data)
         if plain is not None and not self.is_draining and self.is_straight:
             return answer_straight(self, stream, data, plain)
