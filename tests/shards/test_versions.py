@@ -24,7 +24,7 @@ COUNTER = '"upgraded_total"'
 def installed(tmp_path: Path) -> Path:
     """A copy of the package, as pip would have installed it elsewhere."""
     place = tmp_path / "installed"
-    ignored = shutil.ignore_patterns("compiled", "__pycache__", "*.c", "*.o")
+    ignored = shutil.ignore_patterns("compiled", "__pycache__", "_*.c", "*.o")
     shutil.copytree(Path(gossamer.__file__).parent, place / "gossamer", ignore=ignored)
     return place
 
