@@ -23,8 +23,9 @@ from gossamer.core.http.reader import is_one_head
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.streamcall import Idle
-from gossamer.core.threads.calls import Sleep
+from gossamer.core.threads.calls import Fork, Sleep
 from gossamer.core.threads.cancel import CancelScope
+from gossamer.core.threads.sync import Event
 from gossamer.shards.asgi.conversation import ApplicationConversation, ResponseCutError
 from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
 from gossamer.shards.asgi.failures import one_line
@@ -130,6 +131,8 @@ class AsgiSite(HttpSite):
         self.own_fields: dict[tuple[bool, bool], bytes] = {}
         self.response: Any = NOTHING
         """What `straight` has for its asker, who sends it at once."""
+        self.finished: Event | None = None
+        """Set once `finish` is over; None before it has begun."""
         self.begun_total = 0
         self.errors_total = 0
 
@@ -346,17 +349,32 @@ class AsgiSite(HttpSite):
 
     async def finish(self, deadline_us: int) -> None:
         """Wait until the tasks have ended that responses have left behind, and have the application end. What
-        still runs at the deadline is cancelled; the application has END_US at the least for its end."""
+        still runs at the deadline is cancelled, and dropped where it does not heed that; the application has
+        END_US at the least for its end. Whoever calls it again waits for the same."""
+        if self.finished is not None:
+            await self.finished.wait()
+            return
+        self.finished = Event()
         deadline_us = min(deadline_us, self.clock() + self.own.graceful_us)
         while self.tasks and self.clock() < deadline_us:
             await Sleep(LOOK_US)
         if self.tasks:
             log.warning("%d tasks of the application are cancelled: their time is over", len(self.tasks))
-        with CancelScope(max(deadline_us, self.clock() + END_US)) as scope:
+        deadline_us = max(deadline_us, self.clock() + END_US)
+        ending = await Fork(self.end(deadline_us), "ends the application")
+        while not ending.has_ended and self.clock() < deadline_us + END_US:
+            await Sleep(LOOK_US)
+        if not ending.has_ended:
+            log.warning("tasks of the application do not heed that they are cancelled, and are dropped")
+        self.finished.set()
+
+    async def end(self, deadline_us: int) -> None:
+        """A thread: tell the application to end, and cancel what still runs."""
+        with CancelScope(deadline_us) as scope:
             await sys_await_future(self.lifespan.end())
-            await self.guest.shut_down()
         if scope.cancelled_caught:
-            log.warning("the application has not ended in time")
+            log.warning("the application has not answered lifespan.shutdown in time")
+        await self.guest.shut_down()
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and how many tasks there are."""

@@ -114,6 +114,19 @@ async def sockets(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await send({"type": "websocket.send", "text": message["text"], "bytes": message["bytes"]})
 
 
+async def stubborn(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Does not heed that it is cancelled, nor answers lifespan.shutdown."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    while True:
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            print("not heeded", scope["type"], flush=True)
+
+
 async def floods(send: Any) -> None:
     """Sends until the client has left."""
     sent = 0

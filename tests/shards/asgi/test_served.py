@@ -141,6 +141,25 @@ def test_worker__replaced_after_its_requests__and_at_ctrl_c_the_application_hear
     assert server.log().count("the application ends") == server.log().count("the application starts")
 
 
+def test_application__that_does_not_end__is_dropped_in_time(serve: Serve) -> None:
+    for number, signal_sent in enumerate((signal.SIGTERM, signal.SIGINT)):
+        server = serve(
+            "--timeout-graceful-shutdown", "200ms", target="sample:stubborn", name=f"run{number}",
+            PYTHONPATH=FOLDER,
+        ).wait_ready()  # fmt: skip
+        with socket.create_connection(("127.0.0.1", server.port())) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(lambda server=server: server.status()["workers"][0]["connections"], "it is there")
+            server.process.send_signal(signal_sent)
+            assert server.wait_end() == 0
+        log = server.log()
+        assert "1 tasks of the application are cancelled: their time is over" in log
+        assert "the application has not answered lifespan.shutdown in time" in log
+        assert "do not heed that they are cancelled, and are dropped" in log
+        assert "killed" not in log
+        assert "Traceback" not in log
+
+
 CHANGING = """
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200})
