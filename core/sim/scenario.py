@@ -75,6 +75,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     sack: bool = True
     timestamps: bool = True
     delayed_ack_us: int = 40_000
+    retries: int = 15
+    """Retransmissions before an end gives up (R2)."""
     write_bytes: int = 0
     """Octets of one SEND; 0: a quarter of the buffer."""
 
@@ -134,6 +136,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             sack=self.sack,
             timestamps=self.timestamps,
             delayed_ack_us=self.delayed_ack_us,
+            retries=self.retries,
         )
         write_bytes = self.write_bytes or min(max(self.buffer // 4, 1), WRITE_BYTES_MAX)
         sender = User(sends=octets, write_bytes=write_bytes, expects=b"")

@@ -11,6 +11,10 @@ def test_soak__kinds__are_scenarios() -> None:
         assert soak.scenario_of(kind, 7).seed == 7
 
 
+def test_soak__burst_that_takes_15_retransmissions__is_waited_out() -> None:
+    assert Simulation(soak.scenario_of("bursts, no SACK", 135)).run().has_finished
+
+
 def test_soak__breach__names_kind_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     def breach(_simulation: Simulation) -> None:
         raise AssertionError("SND.UNA went back")
