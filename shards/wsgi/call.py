@@ -16,9 +16,9 @@ from gossamer.shards.web.inbox import Inbox, PeerLeftError
 from gossamer.shards.wsgi.body import ErrorLines, body_file
 from gossamer.shards.wsgi.environ import Environ
 from gossamer.shards.wsgi.file_wrapper import FileWrapper
-from gossamer.shards.wsgi.outbox import BrokenOff, Outbox
+from gossamer.shards.wsgi.outbox import BrokenOff, Outbox, Send
 from gossamer.shards.wsgi.response import WsgiResponse
-from gossamer.shards.wsgi.running import WsgiApplication, run_application
+from gossamer.shards.wsgi.running import NOTHING, WsgiApplication, run_application
 
 WSGI_VERSION: Final = (1, 0)
 
@@ -52,13 +52,13 @@ class WsgiCall:
         "response",
     )
 
-    def __init__(self, site: WsgiCallSite, inbox: Inbox, request: Request, token: Token) -> None:
+    def __init__(self, site: WsgiCallSite, inbox: Inbox, request: Request, token: Token, send: Send) -> None:
         self._site = site
         self._inbox = inbox
         self._request = request
         self._token = token
         self._is_asked = False
-        self.outbox = Outbox(token)
+        self.outbox = Outbox(token, send)
         self.response = site.response_to(request)
         self.failure: BaseException | None = None
         """What ended it."""
@@ -87,20 +87,22 @@ class WsgiCall:
         )
         return environ
 
-    async def run(self, environ: Environ) -> None:
-        """Have it run in the pool, when there is a place. What it raises is kept, and said."""
+    async def run(self, environ: Environ) -> bytes:
+        """Have it run in the pool, when there is a place; what is left to be sent. What it raises is kept,
+        and said.
+        """
         errors = environ["wsgi.errors"]
         try:
             async with self._site.places:
-                await sys_blio_to_end(
+                return await sys_blio_to_end(
                     run_application, self._site.application, environ, self.response, self.outbox
                 )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an application may raise anything
             self.failure = error
             self._site.failed(self._request, error)
+            return NOTHING
         finally:
             errors.flush()
-            self.outbox.finish()
 
     def more(self) -> bytes:
         """The next piece of the body, for the application's thread. Raises: BrokenOff."""

@@ -12,7 +12,6 @@ from typing import Final, Protocol
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.from_thread import sys_token
-from gossamer.core.threads.nursery import open_nursery
 from gossamer.shards.web.burst import Burst, BurstSite
 from gossamer.shards.wsgi.call import WsgiCall, WsgiCallSite
 from gossamer.shards.wsgi.environ import Environ
@@ -63,8 +62,12 @@ class WsgiConversation(Burst):
             if isinstance(read, Refusal):
                 return self.refuse(read, head)
             body = read
-        call = WsgiCall(site, self.inbox, request, await sys_token())
-        await self._answer(call, call.completed(site.environ_of(request, self.stream), body))
+        call = WsgiCall(site, self.inbox, request, await sys_token(), self._send)
+        rest = await call.run(call.completed(site.environ_of(request, self.stream), body))
+        if rest:
+            self.post(rest)
+        if call.outbox.failure is not None:
+            raise call.outbox.failure
         return await self._conclude(call, head, began_us)
 
     def _refusal_of(self, request: Request) -> Refusal | None:
@@ -86,17 +89,6 @@ class WsgiConversation(Burst):
                 return piece
             pieces.append(piece)
         return b"".join(pieces)
-
-    async def _answer(self, call: WsgiCall, environ: Environ) -> None:
-        """Run the application, and send what it has to say. Raises: OSError, perhaps in a group."""
-        async with open_nursery() as nursery:
-            nursery.start_soon(call.run, environ)
-            try:
-                async for piece in call.outbox.pieces:
-                    await self._send(piece)
-                    call.outbox.sent()
-            finally:
-                call.outbox.break_off()
 
     async def _send(self, piece: bytes | FilePiece) -> None:
         """Raises: OSError; AnswerCutError for a file that is shorter than was promised."""
@@ -123,6 +115,9 @@ class WsgiConversation(Burst):
             # Nobody can say whether what comes next is a body or a request.
             self.is_refused = True
             return False
+        if self.inbox.reader.body is None:
+            return True
+        await self.flush()  # Nobody waits for an answer because what is left of a body is slow.
         left_bytes = self.site.options.body_discard_bytes_max
         while left_bytes >= 0:
             data = await self.inbox.next_body()

@@ -1,22 +1,18 @@
-"""From the operating-system thread that runs an application to the connection's own: what is to be sent.
+"""From the operating-system thread that runs an application to the connection's stream: what is to be sent.
 
-Owns the hand-over, and that the first waits while the second is behind: PEP 3333, "Buffering and Streaming":
-"WSGI servers [...] must not delay the transmission of any block; they must either fully transmit the block to
-the client, or guarantee that they will continue transmission even while the application is producing its next
-block."
+Owns the hand-over: the application goes on once a piece stands in the (bounded) send buffer. PEP 3333,
+"Buffering and Streaming": "WSGI servers [...] must not delay the transmission of any block; they must either
+fully transmit the block to the client, or guarantee that they will continue transmission even while the
+application is producing its next block."
 """
 
-import threading
-from typing import Final
+from collections.abc import Awaitable, Callable
 
 from gossamer.core.loop.from_thread import Token
-from gossamer.core.threads.sync.channel import Channel
 from gossamer.shards.wsgi.file_wrapper import FilePiece
 
 Piece = bytes | FilePiece
-
-PIECES_MAX: Final = 2
-"""One that is being sent, and the next."""
+Send = Callable[[Piece], Awaitable[None]]
 
 
 class BrokenOff(ConnectionError):
@@ -24,50 +20,22 @@ class BrokenOff(ConnectionError):
 
 
 class Outbox:
-    """The pieces of one answer. Bounds: PIECES_MAX."""
+    """The pieces of one answer. Bounds: one at a time."""
 
-    __slots__ = ("_channel", "_is_broken", "_slots", "_token")
+    __slots__ = ("_send", "_token", "failure")
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: Token, send: Send) -> None:
         self._token = token
-        self._channel: Channel[Piece] = Channel(PIECES_MAX)
-        self._slots = threading.Semaphore(PIECES_MAX)
-        self._is_broken = False
-
-    # The application's side, in an operating-system thread of the pool.
+        self._send = send
+        self.failure: Exception | None = None
+        """Why nothing more can be sent."""
 
     def post(self, piece: Piece) -> None:
-        """Have a piece sent; wait while as many as may be are on their way. Raises: BrokenOff."""
-        self._slots.acquire()
-        if self._is_broken:
-            self._slots.release()
-            raise BrokenOff("the client has left")
-        self._token.run_sync_soon(self._channel.try_send, piece)
-
-    def wait_sent(self) -> None:
-        """Wait until all that was posted is sent. Raises: BrokenOff."""
-        for _ in range(PIECES_MAX):
-            self._slots.acquire()
-        self._slots.release(PIECES_MAX)
-        if self._is_broken:
-            raise BrokenOff("the client has left")
-
-    # The connection's side, in its thread.
-
-    @property
-    def pieces(self) -> Channel[Piece]:
-        """What was posted, until `finish`."""
-        return self._channel
-
-    def sent(self) -> None:
-        """The piece that was taken is sent."""
-        self._slots.release()
-
-    def finish(self) -> None:
-        """The application has ended."""
-        self._channel.close()
-
-    def break_off(self) -> None:
-        """Nothing more is taken: whoever posts is told so, at once."""
-        self._is_broken = True
-        self._slots.release(PIECES_MAX)
+        """Send a piece, from a thread of the pool: wait until it is with the stream. Raises: BrokenOff."""
+        if self.failure is None:
+            try:
+                self._token.run(self._send, piece)
+                return
+            except Exception as error:  # noqa: BLE001 - raised again in the connection's thread
+                self.failure = error
+        raise BrokenOff("the client has left") from self.failure

@@ -5,7 +5,7 @@ here may block; what is to be sent goes to the `Outbox`.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from gossamer.shards.wsgi.environ import Environ
 from gossamer.shards.wsgi.file_wrapper import FilePiece, FileWrapper, piece_of, pieces_of
@@ -15,10 +15,15 @@ from gossamer.shards.wsgi.response import StartResponse, Write, WsgiError, WsgiR
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
+NOTHING: Final = b""
+
+
 def run_application(
     application: WsgiApplication, environ: Environ, response: WsgiResponse, outbox: Outbox
-) -> None:
-    """Have the application answer. Raises: what it raises; WsgiError; BrokenOff."""
+) -> bytes:
+    """Have the application answer; what is left to be sent, of an answer that was there at once. Raises: what
+    it raises; WsgiError; BrokenOff.
+    """
 
     def write(data: bytes) -> None:
         post(response.piece(data), outbox)
@@ -29,7 +34,7 @@ def run_application(
 
     result = application(environ, start_response)
     try:
-        send_result(result, response, outbox)
+        return send_result(result, response, outbox)
     finally:
         # "If the iterable returned by the application has a close() method, the server or gateway must call
         # that method upon completion of the current request".
@@ -37,13 +42,15 @@ def run_application(
             result.close()
 
 
-def send_result(result: Any, response: WsgiResponse, outbox: Outbox) -> None:
-    """What an application has returned."""
+def send_result(result: Any, response: WsgiResponse, outbox: Outbox) -> bytes:
+    """What an application has returned. A list has nothing to do once it is sent, so whoever waits for the
+    call may send it.
+    """
     file = piece_of(result.filelike) if isinstance(result, FileWrapper) and not response.is_begun else None
     if file is not None:
         send_file(file, response, outbox)
     elif type(result) in (list, tuple):
-        post(response.whole(joined(result)), outbox)
+        return response.whole(joined(result))
     else:
         is_single = hasattr(result, "__len__") and len(result) == 1
         try:
@@ -57,9 +64,10 @@ def send_result(result: Any, response: WsgiResponse, outbox: Outbox) -> None:
             # 1, the server may use the length of the first string".
             post(response.whole(piece) if is_single else response.piece(piece), outbox)
             if response.is_begun and not response.wants_body:
-                return
+                return NOTHING
         if not is_single:
-            post(response.end(), outbox)
+            return response.end()
+    return NOTHING
 
 
 def joined(pieces: list[Any] | tuple[Any, ...]) -> bytes:
@@ -77,7 +85,6 @@ def send_file(file: FilePiece, response: WsgiResponse, outbox: Outbox) -> None:
     for piece in pieces_of(FilePiece(file.fd, file.offset, count)):
         outbox.post(piece)
         response.skip(piece.length)
-    outbox.wait_sent()
 
 
 def post(data: bytes, outbox: Outbox) -> None:
