@@ -11,6 +11,7 @@ import pytest
 
 from gossamer import SockStream, fail_after, listen, open_connection, open_nursery, run, serve
 from gossamer.core.errors import MisuseError
+from gossamer.core.io.putback import PutBackStream
 from gossamer.core.loop.pool import THREADS_MAX
 from gossamer.shards.web.response_times import COUNTS
 from gossamer.shards.wsgi.site import WsgiSite
@@ -407,6 +408,32 @@ def test_client_that_leaves__ends_the_application_at_its_next_piece(caplog: pyte
     run(main())
     assert closed == ["closed"]
     assert caplog.messages == []
+
+
+class Failing(PutBackStream):
+    """A stream that cannot send, for no fault of its peer's."""
+
+    async def send(self, _data: bytes, _timeout_us: int = 0) -> None:
+        raise LookupError("a fault of ours")
+
+
+def test_send_that_fails__by_a_fault_of_ours__is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async def handler(stream: Any) -> None:
+            await WsgiSite(generator).serve(Failing(stream, b""))  # type: ignore[arg-type]  # all that it asks for
+
+        with fail_after(SECONDS):
+            async with open_nursery() as nursery, listen(("127.0.0.1", 0)) as acceptor:
+                nursery.start_soon(serve, acceptor, handler)
+                stream = await open_connection(*acceptor.local)
+                await stream.send(GET)
+                with pytest.raises(ConnectionResetError):
+                    await stream.recv()
+                await acceptor.close()
+
+    run(main())
+    assert len(caplog.messages) == 1
+    assert "a fault of ours" in caplog.text
 
 
 # Files.
