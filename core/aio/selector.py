@@ -7,11 +7,10 @@ Source: selectors (Python's standard library), whose contract this is; epoll(7).
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from select import EPOLLIN, EPOLLOUT
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
-from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from gossamer.core.errors import MisuseError
@@ -39,6 +38,7 @@ class SchedulerSelector(BaseSelector):
     def __init__(self, scheduler: SchedulerPort) -> None:
         self._scheduler = scheduler
         self._keys: dict[int, SelectorKey] = {}
+        self._map = Registered(self, self._keys)
         self.ready: deque[Any] = deque()
         """asyncio's queue, once it is there."""
 
@@ -83,8 +83,8 @@ class SchedulerSelector(BaseSelector):
         return key
 
     def get_map(self) -> Mapping[Any, SelectorKey]:
-        """By descriptor, all that is watched."""
-        return MappingProxyType(self._keys)
+        """All that is watched, by descriptor, and found by file object too."""
+        return self._map
 
     def select(self, timeout: float | None = None) -> NoReturn:
         """The scheduler waits, and nobody else. Raises: MisuseError."""
@@ -124,3 +124,20 @@ class SchedulerSelector(BaseSelector):
             if key.fileobj is fileobj:
                 return key.fd
         raise ValueError(f"Invalid file object: {fileobj!r}")
+
+
+class Registered(Mapping[Any, SelectorKey]):
+    """The map of a selector: asyncio of Python 3.13 looks there for what it watches."""
+
+    def __init__(self, selector: SchedulerSelector, keys: dict[int, SelectorKey]) -> None:
+        self._selector = selector
+        self._keys = keys
+
+    def __getitem__(self, fileobj: Any) -> SelectorKey:
+        return self._selector.get_key(fileobj)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)

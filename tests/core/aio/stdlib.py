@@ -58,7 +58,10 @@ def patch() -> None:
             super().__init__()
 
     module: Any = asyncio
-    module.SelectorEventLoop = module.unix_events.SelectorEventLoop = Loop
+    for place in (module, module.unix_events):
+        place.SelectorEventLoop = Loop
+        if hasattr(place, "EventLoop"):  # from Python 3.13 on
+            place.EventLoop = Loop
     module.unix_events.DefaultEventLoopPolicy._loop_factory = Loop
 
 

@@ -73,6 +73,9 @@ def test_registered_changed_forgotten(selector: SchedulerSelector, told: Told, s
     assert told.watched == {fd: EPOLLIN | EPOLLOUT}
     assert selector.get_key(fd).data == (reader, writer)
     assert list(selector.get_map()) == [fd]
+    assert selector.get_map().get(sock) is selector.get_map()[fd] is selector.get_key(sock)
+    assert selector.get_map().get(fd + 1) is None
+    assert len(selector.get_map()) == 1
     selector.unregister(fd)
     # Not only left to be closed: it may live on in a child.
     assert told.forgotten == [fd]
