@@ -147,7 +147,7 @@ class StreamTransport(transports._FlowControlMixin):
     def _read(self) -> None:
         """Receive what is there; a RECEIVE that has to wait is answered by `_has_read`."""
         for _ in range(READS_MAX):
-            if self._is_receiving or self._has_read_all or not self.is_reading():
+            if self._is_receiving or self._has_read_all or self._held is not None or not self.is_reading():
                 return
             try:
                 data = self._reader.make(self._stream.recv(READ_BYTES_MAX))
@@ -341,8 +341,9 @@ class StreamTransport(transports._FlowControlMixin):
         self._lose(error)
 
     def _lose(self, error: BaseException | None) -> None:
-        self._is_lost = True
-        self._soon(self._connection_lost, error)
+        if not self._is_lost:
+            self._is_lost = True
+            self._soon(self._connection_lost, error)
 
     def _connection_lost(self, error: BaseException | None) -> None:
         try:

@@ -225,6 +225,60 @@ def test_abort__at_once_and_what_is_buffered_is_lost(rig: Rig) -> None:
     rig.run(server, client)
 
 
+@pytest.mark.parametrize("ends", ["close", "abort"])
+def test_ended_within_resume_writing__connection_lost_once(rig: Rig, ends: str) -> None:
+    class Ends(Recorder):
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            getattr(self.transport, ends)()
+
+    async def client(loop: Any, address: Any) -> list[str]:
+        transport, mine = await loop.create_connection(Ends, *address)
+        transport.write(BIG)
+        await mine.lost
+        await asyncio.sleep(0.01)
+        return list(mine.said)
+
+    assert rig.run(Deaf, client) == ["made", "pause", "resume", "lost"]
+
+
+def test_buffered_protocol_that_pauses_amid__nothing_is_lost_or_exchanged(rig: Rig) -> None:
+    class Sips(asyncio.BufferedProtocol):
+        def __init__(self) -> None:
+            self.buffer = bytearray(5000)
+            self.data = bytearray()
+            self.transport: Any = None
+            self.is_lost = False
+            self.loop = asyncio.get_running_loop()
+
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def get_buffer(self, _sizehint: int) -> bytearray:
+            return self.buffer
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.data += self.buffer[:nbytes]
+            self.transport.pause_reading()
+            self.loop.call_soon(self.transport.resume_reading)
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            self.is_lost = exc is None
+
+    server = Made(Sips)
+
+    async def client(loop: Any, address: Any) -> None:
+        transport, _ = await loop.create_connection(Recorder, *address)
+        transport.write(BIG[:1_000_000])
+        transport.close()
+        theirs = await server.first()
+        while not theirs.is_lost:
+            await asyncio.sleep(0.001)
+        assert theirs.data == BIG[:1_000_000]
+
+    rig.run(server, client)
+
+
 def test_pause_reading__nothing_is_told_until_resumed(rig: Rig) -> None:
     server = Made(Recorder)
 
