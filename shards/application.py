@@ -161,6 +161,10 @@ def _placed(plan: WorkerPlan, placed: Placed, access_log: AccessLog | None) -> A
         raise ConfigError(str(error)) from error
     if found.interface == "native":
         return _native(found.call)
+    if "h2" in plan.config.tls.alpn:
+        raise ConfigError(
+            "tls.alpn: found 'h2'; allowed: what is spoken here, and applications speak HTTP/1.1"
+        )
     application = _asgi if found.interface == "asgi" else _wsgi
     return application(found.call, plan, placed.path, access_log, log)
 

@@ -14,14 +14,34 @@ from typing import Final
 from gossamer.core.tls.context import server_context
 from gossamer.core.tls.errors import CertificateFileError
 from gossamer.core.tls.terms import CertificatePair, ServedCertificates, ServerTerms
-from gossamer.shards.config import TlsConfig
+from gossamer.shards.config import Config, TlsConfig
 from gossamer.shards.exitcode import ConfigError
+from gossamer.shards.web.application_name import is_application_name
 from gossamer.shards.web.hosts import Hosts
 
+HTTP_2: Final = "h2"
+"""RFC 9113 3.1."""
 FILE_BYTES_MAX: Final = 1 << 20
 
 
-def read_certificates(config: TlsConfig) -> ServedCertificates:
+def protocols(config: Config) -> tuple[str, ...]:
+    """What is offered (ALPN), HTTP/2 too where it is spoken. Raises: ConfigError where it only is named.
+
+    A native handler offers what it likes: nobody else knows what it speaks.
+    """
+    named, is_folder = tuple(config.tls.alpn), not is_application_name(config.server.target)
+    speaks_http2 = config.web.http2 and is_folder and not config.mount
+    if speaks_http2:
+        return (HTTP_2, *(name for name in named if name != HTTP_2))
+    if HTTP_2 in named and (is_folder or config.mount):
+        raise ConfigError(
+            f"tls.alpn: found {HTTP_2!r}; allowed: what is spoken here; "
+            "a folder that is served without [[mount]] speaks it where web.http2 is true"
+        )
+    return named
+
+
+def read_certificates(config: TlsConfig, alpn: tuple[str, ...]) -> ServedCertificates:
     """What [tls] names, tried out. Raises: ConfigError, in one line."""
     authorities = read_pem("tls.ca_certs", config.ca_certs) if config.ca_certs else b""
     found = ServedCertificates(
@@ -33,7 +53,7 @@ def read_certificates(config: TlsConfig) -> ServedCertificates:
         terms=ServerTerms(
             version_min=config.version_min,
             ciphers=config.ciphers,
-            alpn=tuple(config.alpn),
+            alpn=alpn,
             tickets=config.session_tickets,
             authorities=authorities,
             authorities_name=f"tls.ca_certs {config.ca_certs}",

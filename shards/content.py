@@ -59,9 +59,9 @@ def certificates_of(config: Config) -> ServedCertificates | None:
     if not config.tls.is_on:
         return None
     # OpenSSL takes a good part of a start, and is of use to TLS alone.
-    from gossamer.shards.certificates import read_certificates
+    from gossamer.shards.certificates import protocols, read_certificates
 
-    return read_certificates(config.tls)
+    return read_certificates(config.tls, protocols(config))
 
 
 class Content(contextlib.ExitStack):

@@ -93,7 +93,7 @@ class Server:
 
     def port(self) -> int:
         """Its port, as it has printed it."""
-        found = re.search(r"http://[^/]*:(\d+)/", self.log())
+        found = re.search(r"https?://[^/]*:(\d+)/", self.log())
         assert found is not None, self.log()
         return int(found[1])
 

@@ -42,6 +42,10 @@ MISTAKES = {
     ),
     "no host": ((*CERTIFICATE, "--set", 'tls.certificates={"B/" = ["x"]}'), "tls.certificates"),
     "too many tickets": ((*CERTIFICATE, "--set", "tls.session_tickets=99"), "from 0 to 16"),
+    "a protocol that is not spoken": (
+        (*CERTIFICATE, "--set", 'tls.alpn=["h2"]'),
+        "tls.alpn: found 'h2'; allowed: what is spoken here",
+    ),
     "no time": ((*CERTIFICATE, "--set", "tls.handshake_timeout=0s"), "tls.handshake_timeout"),
 }
 

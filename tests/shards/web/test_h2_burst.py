@@ -12,6 +12,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, StreamEnded
 
+from ...certificates import CA, PEMS
 from ...parts import ask_each
 from ..conftest import Place, Server, place, serve, site, wait_until
 
@@ -117,6 +118,18 @@ def read_to_the_end(
         if not data:
             return came, ended, goodbye
         events = list(client.receive_data(data))
+
+
+def test_static_site__through_tls__who_wants_http_2_has_it(place: Place, site: Path) -> None:
+    files = ("--ssl-certfile", str(PEMS / "server.pem"), "--ssl-keyfile", str(PEMS / "server.key"))
+    server = place.start("--set", "web.http2=true", *files).wait_ready()
+    asked = ["curl", "-sS", "-m", "30", "--cacert", str(CA), "-w", "%{http_version}"]
+    with place.inside():
+        for how, version in (("--http2", "2"), ("--http1.1", "1.1")):
+            command = [*asked, how, f"https://localhost:{server.port()}/"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+            assert done.stdout == f"hello\n{version}"
+    assert (site / "index.html").exists()
 
 
 def test_static_site__where_nobody_asked_for_it__speaks_none(serve: Serve) -> None:
