@@ -69,6 +69,8 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     disk: str = ""
     """What reads files: "io_uring", "libaio" or "pool"."""
     accept_queue: int = 0
+    tasks: int = 0
+    """Of asyncio, that an application's requests have begun and not ended."""
     """Established connections that wait to be accepted."""
     parked: int = 0
     """Connections, of those open, that are kept in few octets since nothing happens on them."""
@@ -173,6 +175,7 @@ def worker_status(
         disk=ENGINES[row["disk_engine"]] if row["disk_engine"] < len(ENGINES) else "",
         half_open=row["half_open"],
         accept_queue=row["accept_queue"],
+        tasks=row["tasks"],
         parked=row["parked"],
         checkpoints=row["checkpoints"],
         restarts=figures.restarts,

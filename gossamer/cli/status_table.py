@@ -9,7 +9,7 @@ from rich.table import Table
 from gossamer.shards.status import ServerStatus, WorkerStatus, describe_held
 
 COLUMNS = (
-    "worker", "pid", "state", "queues", "cpu %", "memory", "connections", "threads", "turns",
+    "worker", "pid", "state", "queues", "cpu %", "memory", "connections", "threads", "tasks", "turns",
     "accepted", "requests", "disk",
     "packets in", "packets out", "retransmits", "errors", "drops", "restarts", "heartbeat",
 )  # fmt: skip
@@ -18,7 +18,13 @@ WIDTH_MIN: Final = 160
 """Characters of a line where the output is no terminal."""
 WIDTH_MAX: Final = 10_000
 
-PARTS: Final = (COLUMNS[1:6] + COLUMNS[-2:], COLUMNS[6:12], COLUMNS[12:16], COLUMNS[16:17])
+PARTS: Final = (
+    COLUMNS[1:6] + COLUMNS[-2:],
+    COLUMNS[6:10],
+    COLUMNS[10:13],
+    COLUMNS[13:17],
+    COLUMNS[17:18],
+)
 """The columns beside the worker's number where the table is too wide for the terminal: each part fits 80."""
 
 
@@ -33,7 +39,7 @@ def wide_console() -> Console:
 def _cells(worker: WorkerStatus) -> list[str]:
     drops = ", ".join(f"{reason} {count}" for reason, count in worker.drops.items()) or "-"
     served = (
-        worker.connections, worker.threads, worker.totals["turns_total"],
+        worker.connections, worker.threads, worker.tasks, worker.totals["turns_total"],
         worker.accepted_total, worker.requests_total,
     )  # fmt: skip
     packets = (worker.packets_in_total, worker.packets_out_total, worker.retransmits_total)

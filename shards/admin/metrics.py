@@ -45,6 +45,7 @@ class Metric(msgspec.Struct, frozen=True):
 GAUGES: Final = (
     ("worker_connections", "Connections open.", "connections"),
     ("worker_threads", "Threads alive.", "threads"),
+    ("worker_tasks", "Tasks of an application's requests.", "tasks"),
     ("worker_connections_half_open", "Connections in the SYN queues.", "half_open"),
     ("worker_connections_unaccepted", "Established connections that wait to be accepted.", "accept_queue"),
     ("worker_queue_waiting", "Packets that wait in the kernel for the worker.", "queue_waiting"),
