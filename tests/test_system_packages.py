@@ -74,7 +74,19 @@ class Machine:
 
 REQUIRED = ("gcc", "/usr/include/stdio.h", "flock", "python3")
 OPTIONAL = ("/usr/include/libnetfilter_queue/libnetfilter_queue.h", "iptables", "ip")
-FOR_TESTS = ("tc", "sysctl", "curl", "wrk", "fio", "nginx", "tshark", "ethtool", "tmux", "chromium")
+FOR_TESTS = (
+    "tc",
+    "sysctl",
+    "curl",
+    "wrk",
+    "fio",
+    "nginx",
+    "haproxy",
+    "tshark",
+    "ethtool",
+    "tmux",
+    "chromium",
+)
 NFQUEUE = "libnetfilter-queue-dev iptables iproute2"
 
 
@@ -97,7 +109,7 @@ def test_packages__bare_debian__python_with_headers_and_venv_in_one_pass(tmp_pat
 def test_packages__for_the_tests__sysctl_too(tmp_path: Path) -> None:
     machine = debian(tmp_path, *REQUIRED, *OPTIONAL)
     assert machine.set_up("test").returncode == 0
-    wanted = "iproute2 procps curl wrk fio nginx-light tshark ethtool tmux chromium"
+    wanted = "iproute2 procps curl wrk fio nginx-light haproxy tshark ethtool tmux chromium"
     assert machine.calls("apt-get") == ["update", f"install --fix-broken {wanted}"]
 
 

@@ -56,7 +56,10 @@ class Replacing:
             self._replace_spent()
 
     def _replace_spent(self) -> None:
-        """Replace a worker whose application has had as many requests as one may; one at a time."""
+        """Replace a worker whose application has had as many requests as one may; one at a time. Where they
+        are not counted, no worker's word is taken for it."""
+        if not self._run.config.application.limit_max_requests:
+            return
         for slot in self._children.slots:
             is_spent = slot.current is not None and slot.current.row.get("spent")
             if is_spent and not slot.is_leaving and len(slot.retired) < RETIRED_MAX:

@@ -203,6 +203,7 @@ def test_uvicorn__its_command_with_our_loop(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         command = [
             sys.executable,
+            "-P",
             "-m",
             "uvicorn",
             "--loop",
