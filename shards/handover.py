@@ -305,7 +305,7 @@ class Giver:
 
     async def _let_it_flow(self) -> None:
         await Sleep(0)
-        while self._link.waiting_bytes >= LINK_BYTES_MAX and not self._link.has_ended:
+        while self._link.waiting_bytes >= LINK_BYTES_MAX and not self._link.is_gone:
             await Sleep(WAIT_US)
 
     def _flows(self) -> Iterator[Flow]:
@@ -332,12 +332,12 @@ class Giver:
     @property
     def goes_on(self) -> bool:
         """Whether anybody is there to take what is left."""
-        return not self._link.has_ended
+        return not self._link.is_gone
 
     def look(self) -> int:
         """Move what has come to rest; how many are left."""
         for flow in tuple(self._kept):
-            if self._link.waiting_bytes >= LINK_BYTES_MAX or self._link.has_ended:
+            if self._link.waiting_bytes >= LINK_BYTES_MAX or self._link.is_gone:
                 break
             moved = self._moving.leave(flow, self._files.announce)
             if moved is not None:
@@ -348,7 +348,7 @@ class Giver:
 
     async def finish(self) -> None:
         """End the link, once all is said."""
-        while self._link.waiting_bytes and not self._link.has_ended:
+        while self._link.waiting_bytes and not self._link.is_gone:
             await Sleep(WAIT_US)
         if self._link in self._mobility.successors:
             self._mobility.successors.remove(self._link)

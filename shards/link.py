@@ -217,11 +217,21 @@ class WorkerLink:
         self.waiting_bytes = 0
         """Posted, and not yet taken by the kernel."""
         self.has_ended = False
-        """Whether the other end is gone, or this one was closed."""
+        """Whether all was heard that the other end had to say before it was gone, or this one was closed."""
+        self._is_deaf = False
+        """Whether the other end reads no more; what it has said before that is still to be heard."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing that is posted from now on is read."""
+        return self.has_ended or self._is_deaf
 
     def post(self, message: Message, fd: int | None = None) -> None:
         """Have a message sent after those before it, and a descriptor with it, which is closed then; returns
         at once."""
+        if self.is_gone:
+            _close(fd)
+            return
         content = written(message)
         self._outbox.append(Posted(len(content).to_bytes(LENGTH_BYTES, "big") + content, fd))
         self.waiting_bytes += LENGTH_BYTES + len(content)
@@ -236,7 +246,9 @@ class WorkerLink:
                 while self._outbox and not self.has_ended:
                     await self._send(*self._next())
             except OSError:
-                self.has_ended = True
+                # It has gone, and may have said its last just before: whoever receives finds the end.
+                self._is_deaf = True
+                self._drop_outbox()
         self._drop()
 
     def _next(self) -> Posted:
@@ -312,10 +324,14 @@ class WorkerLink:
         self._sock.close()
         await FdClose(self._descriptor)
 
-    def _drop(self) -> None:
-        """Close the descriptors that nobody gets any more."""
+    def _drop_outbox(self) -> None:
         while self._outbox:
             _close(self._outbox.popleft().fd)
+        self.waiting_bytes = 0
+
+    def _drop(self) -> None:
+        """Close the descriptors that nobody gets any more."""
+        self._drop_outbox()
         while self._fds:
             os.close(self._fds.popleft())
 

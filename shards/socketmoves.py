@@ -62,7 +62,7 @@ class SocketGiver:
     @property
     def goes_on(self) -> bool:
         """Whether anybody is there to take."""
-        return not self._link.has_ended
+        return not self._link.is_gone
 
     @property
     def has_room(self) -> bool:
@@ -179,7 +179,7 @@ async def take_sockets(moving: SockMoving, link: WorkerLink, has_room: Callable[
                 files.add(message.identity)
                 moving.handed.take(NamedFile(message.name, message.identity), link.take_fd())
             elif isinstance(message, MovedSocket):
-                while not (has_room() or link.has_ended):
+                while not (has_room() or link.is_gone):
                     await Sleep(ROOM_LOOK_US)
                 adopt(moving, message, socket.SocketType(-1, -1, -1, link.take_fd()))
                 link.post(Adopted(1))
