@@ -13,6 +13,8 @@ from typing import Final
 from gossamer.core.packetdrill.errors import ScriptError
 
 DIRECTIVE: Final = re.compile(r"^[ \t]*#[ \t]*(ifdef|ifndef|else|endif|if|elif)\b[ \t]*(\w*)")
+CODE: Final = re.compile(r"%\{.*?\}%", re.DOTALL)
+"""Where a line that begins with # is a comment of the code, whatever word follows."""
 DEPTH_MAX: Final = 32
 DEFINE: Final = re.compile(r"^[ \t]*--(?:define|D)=(\w+)", re.MULTILINE)
 
@@ -25,9 +27,14 @@ def played(text: str, script: str, definitions: Mapping[str, str]) -> str:
     branches: list[tuple[int, bool]] = []
     """Of each conditional that is open: its line, and whether the present branch is taken."""
     lines = text.split("\n")
+    in_code = {
+        text.count("\n", 0, code.start()) + 1 + line
+        for code in CODE.finditer(text)
+        for line in range(1, code[0].count("\n") + 1)
+    }
     for number, line in enumerate(lines, 1):
         found = DIRECTIVE.match(line)
-        if found is None:
+        if found is None or number in in_code:
             if not all(taken for _, taken in branches):
                 lines[number - 1] = ""
             continue

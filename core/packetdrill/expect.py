@@ -10,7 +10,7 @@ import msgspec
 
 from gossamer.core.packetdrill.errors import Mismatch
 from gossamer.core.packetdrill.grammar.options import ANY_TIMESTAMP
-from gossamer.core.packetdrill.grammar.packets import FLAGS
+from gossamer.core.packetdrill.grammar.packets import LETTERS
 from gossamer.core.packetdrill.layout import options_by_name
 from gossamer.core.packetdrill.mapping import Mapping
 from gossamer.core.packetdrill.profiles import Layout
@@ -20,7 +20,6 @@ from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
 from gossamer.core.wire.options import ECN_BYTES, ecn_bytes_of
 from gossamer.core.wire.segment import ACK, ECT_0, ECT_1, PSH, RST, SYN, Segment
 
-LETTERS: Final = tuple(FLAGS.items())
 HOP_LIMIT: Final = DEFAULT_PARAMETERS.ttl
 """Of all that is sent; a flow label is never set."""
 UNLOOKED: Final = PSH
@@ -44,7 +43,7 @@ class SentSegment(msgspec.Struct, frozen=True, gc=False):
 def flags_text(flags: int) -> str:
     """S., P., ... as scripts have it."""
     return (
-        "".join(letter for letter, bit in LETTERS if flags & bit and bit != ACK)
+        "".join(letter for letter, bit in LETTERS.items() if flags & bit and bit != ACK)
         + ("." if flags & ACK else "")
         or "-"
     )

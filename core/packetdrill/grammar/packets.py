@@ -1,6 +1,8 @@
 """Packets: `< S 0:0(0) win 32792 <mss 1000>`, `> [ect0] P. 1:11(10) ack 1`, `< icmp unreachable frag_needed
 mtu 1400 [1:1001(1000)]`."""
 
+import functools
+import operator
 from typing import Final
 
 from gossamer.core.packetdrill.errors import Unsupported
@@ -8,9 +10,12 @@ from gossamer.core.packetdrill.grammar.cursor import Cursor
 from gossamer.core.packetdrill.grammar.options import U32_MAX, tcp_options
 from gossamer.core.packetdrill.script import IcmpPacket, IpInfo, TcpPacket
 from gossamer.core.packetdrill.tokens import TokenKind
-from gossamer.core.wire.segment import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
+from gossamer.core.wire.segment import ACE_FLAGS, ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG
 
-FLAGS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG, "E": ECE, "W": CWR, "A": AE}
+COUNTER: Final = dict(zip("01234567", ACE_FLAGS, strict=True))
+"""AE, CWR and ECE as the counter of accurate ECN (RFC 9768 3.1.1)."""
+LETTERS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, ".": ACK, "U": URG, "E": ECE, "W": CWR, "A": AE}
+FLAGS: Final = LETTERS | COUNTER
 ECN: Final = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
 OTHERS: Final = frozenset({"udp", "gre", "GREv0", "mpls", "ipv4", "ipv6", "sctp", "udplite"})
 """What else may follow the direction in the language."""
@@ -81,25 +86,20 @@ def _ports(cursor: Cursor) -> tuple[int, int] | None:
 
 
 def _flags(cursor: Cursor) -> int:
-    """S, S., P., F., R, SEW, . or -."""
+    """S, S., P., F., R, SEW, . or -; a digit stands for the three flags of the counter ACE: P5. or P.5."""
     if cursor.skip_mark("-"):
         return 0
-    if cursor.token.kind is TokenKind.FLOAT:
-        raise Unsupported("AccECN counter among the flags", cursor.line)
-    flags = 0
-    if cursor.token.kind is TokenKind.WORD:
-        for letter in cursor.token.text:
-            if letter in "01234567":
-                raise Unsupported("AccECN counter among the flags", cursor.line)
-            if letter not in FLAGS:
-                cursor.complain("the flags of a packet (of F S R P . U E W A), or -")
-            flags |= FLAGS[letter]
-        if cursor.ahead(1).kind is TokenKind.FLOAT:
-            raise Unsupported("AccECN counter among the flags", cursor.line)
+    tokens = [cursor.token] if cursor.token.kind is TokenKind.WORD else []
+    follows = cursor.ahead(len(tokens))
+    if follows.kind is TokenKind.FLOAT or (follows.kind is TokenKind.MARK and follows.text == "."):
+        tokens.append(follows)
+    letters = "".join(token.text for token in tokens)
+    digits = sum(letter in COUNTER for letter in letters)
+    if not letters or set(letters) - FLAGS.keys() or digits + (not set(letters).isdisjoint("EWA")) > 1:
+        cursor.complain("the flags of a packet (of F S R P . U E W A, or 0 to 7 for E W A), or -")
+    for _ in tokens:
         cursor.take()
-    elif not cursor.is_mark("."):
-        cursor.complain("the flags of a packet (of F S R P . U E W A), or -")
-    return flags | (ACK if cursor.skip_mark(".") else 0)
+    return functools.reduce(operator.or_, (FLAGS[letter] for letter in letters))
 
 
 def sequence(cursor: Cursor) -> tuple[int, int]:

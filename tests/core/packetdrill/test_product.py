@@ -83,6 +83,11 @@ def test_conditional__one_branch_alone_is_played() -> None:
     assert verdict.line == 11, "lines keep their numbers"
 
 
+def test_comment_of_code__is_no_conditional() -> None:
+    code = "+0 %{\n# so that in the\n# else branch nothing is written\n#endif\nassert 1 == 1\n}%\n"
+    assert outcome(OPEN + code + "#ifdef LONG\n+0 close(9) = 0\n#endif\n") == "pass"
+
+
 @pytest.mark.parametrize("wrong", ["#ifdef X", "#endif", "#else", "#ifdef", "#if 1\n#endif"])
 def test_conditional__of_another_form__is_an_error(wrong: str) -> None:
     assert verdict_of(OPEN + wrong).verdict.value == "error"

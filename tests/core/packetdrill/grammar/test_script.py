@@ -23,7 +23,7 @@ from gossamer.core.packetdrill.script import (
     When,
     Word,
 )
-from gossamer.core.wire.segment import ACK, CWR, ECE, PSH, SYN
+from gossamer.core.wire.segment import ACK, AE, CWR, ECE, FIN, PSH, SYN
 
 
 def event(line: str) -> ScriptEvent:
@@ -69,6 +69,21 @@ def test_packet__with_all_its_parts() -> None:
         TcpOption("TS", (7, 8)),
         TcpOption("sack", (1, 2, 3, 4)),
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "bits"),
+    [
+        (".5", ACK | AE | ECE),
+        ("P5.", PSH | ACK | AE | ECE),
+        ("P.2", PSH | ACK | CWR),
+        ("F7.", FIN | ACK | AE | CWR | ECE),
+        (".0", ACK),
+    ],
+)
+def test_digit_among_the_flags__is_the_counter_of_accurate_ecn(flags: str, bits: int) -> None:
+    found = packet(f"> {flags} 1:1(0) ack 1")
+    assert (found.flags, found.seq, found.ack) == (bits, 1, 1)
 
 
 def test_packet__without_flags__and_with_any_options() -> None:
@@ -135,7 +150,13 @@ def test_script__options_set_up_code_command_and_comments() -> None:
     [
         ("0 < S 0:0(0) win 70000", "x.pkt:1: expected win from 0 to 65535, found '70000'"),
         ("0 < S 0:10(0)", "x.pkt:1: expected the length 10, found '0'"),
-        ("0 < X 0:0(0)", "x.pkt:1: expected the flags of a packet (of F S R P . U E W A), or -, found 'X'"),
+        ("0 < E5. 0:0(0)", "x.pkt:1: expected the flags of a packet"),
+        ("0 < 5.6 0:0(0)", "x.pkt:1: expected the flags of a packet"),
+        ("0 < 8. 0:0(0)", "x.pkt:1: expected the flags of a packet"),
+        (
+            "0 < X 0:0(0)",
+            "x.pkt:1: expected the flags of a packet (of F S R P . U E W A, or 0 to 7 for E W A), or -",
+        ),
         ("0 < S 0:0(0) <mss>", "x.pkt:1: expected mss, an integer, found '>'"),
         ("0 < S 0:0(0) <...>", "x.pkt:1: expected TCP options of a packet to inject"),
         ("0 > S 0:0(0) <FO abc>", "x.pkt:1: expected an even number of hexadecimal digits, found 'abc'"),
@@ -169,8 +190,6 @@ def test_slip__names_file_line_and_what_was_expected(text: str, message: str) ->
         ("0 < udp (1000)", "udp packet"),
         ("0 < gre: S 0:0(0)", "gre packet"),
         ("0 < S 0:0(0) win 1 <mp_capable v1>", "TCP option mp_capable"),
-        ("0 > .5 1:1(0) ack 1", "AccECN counter among the flags"),
-        ("0 > S6. 1:1(0) ack 1", "AccECN counter among the flags"),
         ("0 < S 0:0(0) win 1 {mut tcp mss}", "fuzzing of a packet"),
         ("0 < icmp echo_request id 7", "icmp echo"),
     ],
