@@ -30,7 +30,7 @@ SETUP_FLAGS = ACK | ECE | CWR
 SETUP_SYN = ECE | CWR
 SETUP_SYN_ACK = ACK | ECE
 PLAIN_FROM = 2
-"""From this retransmission on a SYN-ACK says nothing of accurate ECN."""
+"""From this retransmission on a SYN or SYN-ACK says nothing of accurate ECN."""
 
 
 # The handshake.
@@ -52,9 +52,19 @@ def syn_flags(tcb: Tcb) -> int:
     retransmission timeout interval MAY resend the SYN and any subsequent SYN retransmissions with CWR and ECE
     cleared."
     """
-    if not tcb.agreed.ecn or tcb.backoff:
+    if not tcb.agreed.ecn or is_syn_plain(tcb):
         return 0
     return SETUP_SYN | AE if tcb.agreed.accurate_ecn else SETUP_SYN
+
+
+def is_syn_plain(tcb: Tcb) -> bool:
+    """Whether one of our SYNs has gone without the flags, or goes so now.
+
+    Source: RFC 9768 3.1.4.1: "it SHOULD attempt to negotiate the use of AccECN at least one more time by
+    continuing to set all three TCP ECN flags [...] on the first retransmitted SYN"; RFC 3168 6.1.1.1 has no
+    such step.
+    """
+    return tcb.backoff >= (PLAIN_FROM if tcb.agreed.accurate_ecn else 1)
 
 
 def syn_ack_flags(agreed: Agreed) -> int:

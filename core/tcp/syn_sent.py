@@ -12,7 +12,7 @@ from gossamer.core.tcp.actions import Actions, Dropped, Failure, Signal
 from gossamer.core.tcp.closed import failed, reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.ecn import after_plain_syn
+from gossamer.core.tcp.ecn import after_plain_syn, is_syn_plain
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.fast_open import acked_bytes, granted, with_acked, with_syn_text, without_option
 from gossamer.core.tcp.handshake import after_lost_syn, agreement
@@ -75,7 +75,7 @@ def _again_at_once(tcb: Tcb, now_us: int) -> Tcb:
 def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
     """ "RCV.NXT is set to SEG.SEQ+1, IRS is set to SEG.SEQ", and the options settle."""
     agreed = agreement(tcb.agreed, segment)
-    agreed = after_plain_syn(agreed) if tcb.backoff else agreed
+    agreed = after_plain_syn(agreed) if is_syn_plain(tcb) else agreed
     rcv_nxt = seq_add(agreed.irs, 1)
     tcb = replace(
         adopted(tcb, segment),
