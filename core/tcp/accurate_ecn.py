@@ -32,6 +32,9 @@ FIRST: Final = 5
 REFLECTED: Final = (0b010, 0b011, 0b100, 0b110)
 """By ECN codepoint, what the SYN-ACK says of the SYN, and its ACK of the SYN-ACK. Source: tables 2 and 3."""
 NOT_ECT_CODE, CE_CODE = REFLECTED[0], REFLECTED[CE]
+RESERVED_CODE: Final = 0b101
+"""Of a SYN-ACK: a grant, whose meaning is for later. Source: RFC 9768 3.1.3."""
+GRANTS: Final = frozenset({*REFLECTED, RESERVED_CODE})
 
 
 def ace(flags: int) -> int:
@@ -51,19 +54,21 @@ def is_setup(syn: Segment) -> bool:
     """Whether a SYN asks for accurate ECN, or a SYN-ACK grants it.
 
     Source: RFC 9768 3.1.1: a SYN with all three; 3.1.3: a server that gets a combination other than 000, 011
-    or 111 takes it for 111. Table 2: a SYN-ACK with one of the four codes.
+    or 111 takes it for 111, and a client that gets 101 "MUST enable AccECN mode". Table 2: a SYN-ACK with one
+    of the four codes.
     """
     code = ace(syn.flags)
-    return code in REFLECTED if syn.flags & ACK else code not in (0b000, 0b011)
+    return code in GRANTS if syn.flags & ACK else code not in (0b000, 0b011)
 
 
 def agreement(agreed: Agreed, syn: Segment, ect: int) -> Agreed:
     """What holds once both want it; the code that answers the peer's SYN or SYN-ACK is kept.
 
     Source: RFC 9768 3.2.2.3: our SYN went as Not-ECT, and where the peer says that it came with another
-    codepoint, something on the path has changed it: nothing that we send may be ECT.
+    codepoint, something on the path has changed it: nothing that we send may be ECT. 3.1.3: 101 is taken "as
+    if it fed back that the IP-ECN field on the SYN had arrived unchanged".
     """
-    is_mangled = bool(syn.flags & ACK) and ace(syn.flags) != NOT_ECT_CODE
+    is_mangled = bool(syn.flags & ACK) and ace(syn.flags) not in (NOT_ECT_CODE, RESERVED_CODE)
     return replace(agreed, ecn=False, accurate_ecn=REFLECTED[syn.ecn & CE], ect=0 if is_mangled else ect)
 
 
