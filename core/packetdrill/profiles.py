@@ -28,17 +28,17 @@ Layout = Callable[[dict[str, TcpOption]], tuple[TcpOption, ...]]
 
 
 def linux_layout(found: dict[str, TcpOption]) -> tuple[TcpOption, ...]:
-    """mss; sackOK and TS in one word pair, or padded each; wscale; AccECN; SACK blocks; cookie."""
+    """mss; sackOK and TS in one word pair, or TS padded; AccECN; sackOK padded; wscale; SACK; cookie."""
     laid: list[TcpOption] = []
     if "mss" in found:
         laid.append(found["mss"])
     if "TS" in found:
         laid += [found["sackOK"], found["TS"]] if "sackOK" in found else [NOP, NOP, found["TS"]]
-    elif "sackOK" in found:
+    laid += _padded(found, "ECN")
+    if "sackOK" in found and "TS" not in found:
         laid += [NOP, NOP, found["sackOK"]]
     if "wscale" in found:
         laid += [NOP, found["wscale"]]
-    laid += _padded(found, "ECN")
     if "sack" in found:
         laid += [NOP, NOP, found["sack"]]
     return (*laid, *_cookie(found))
@@ -138,6 +138,7 @@ LINUX_PARAMETERS: Final = TcpParameters(
     growth_by_delivered=True,
     rack_rtt_by_sequence=True,
     window_probe="empty",
+    ecn_on_all=True,
 )
 """tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""
 

@@ -68,6 +68,11 @@ def agreement(agreed: Agreed, syn: Segment, ect: int) -> Agreed:
     codepoint, something on the path has changed it: nothing that we send may be ECT. 3.1.3: 101 is taken "as
     if it fed back that the IP-ECN field on the SYN had arrived unchanged".
     """
+    parameters = agreed.parameters
+    # Our SYN-ACK bears the option, so a client may yet speak of it; of a server it is known.
+    may_speak = not syn.flags & ACK or syn.ecn_bytes is not None
+    if parameters.ecn_on_all and parameters.ecn_option and may_speak:
+        agreed = replace(agreed, smss=agreed.smss - ecn_bytes.WHOLE_BYTES)
     is_mangled = bool(syn.flags & ACK) and ace(syn.flags) not in (NOT_ECT_CODE, RESERVED_CODE)
     return replace(agreed, ecn=False, accurate_ecn=REFLECTED[syn.ecn & CE], ect=0 if is_mangled else ect)
 

@@ -2,7 +2,8 @@
 
 Owns who says what, and when: the two flags of the handshake, ECE from a mark until the sender has answered
 it, the sender's answer once for each window of data, and CWR. Congestion control decides by how much the
-window is reduced. `core.tcp.output` sends new data, and nothing else, as ECT(0) where `Agreed.ect` allows it.
+window is reduced. `core.tcp.output` sends new data, and nothing else but by `ecn_on_all`, as ECT(0) where
+`Agreed.ect` allows it.
 
 A connection holds a record of `Ecn` only while a mark is being echoed or answered, so one that meets no marks
 is predicted and sent like any other.

@@ -5,7 +5,8 @@ option says what has changed, and the peer's option says how much of ours was ma
 owns the field ACE, which counts packets and is always there; it asks here where it may have wrapped.
 
 The option stands on the SYN-ACK, on a client's first ACK and its first text, where that leaves room, and on
-every ACK without text once a counter has changed since the last. SACK blocks have precedence.
+every ACK without text once a counter has changed since the last; with `ecn_on_all`, on all that is sent to a
+peer that has spoken of it itself. SACK blocks have precedence.
 
 Differs: whether ACKs with the option are lost on the way (3.2.3.2.2) is not looked for, but on the SYN-ACK.
 
@@ -53,7 +54,8 @@ def with_option(tcb: Tcb, segment: Segment, room_bytes: int = OPTIONS_BYTES_MAX)
     be left out; "precedence to the SACK option".
     """
     held = tcb.ecn
-    if held is None or not tcb.agreed.accurate_ecn or not tcb.agreed.parameters.ecn_option:
+    parameters = tcb.agreed.parameters
+    if held is None or not tcb.agreed.accurate_ecn or not parameters.ecn_option or parameters.ecn_on_all:
         return segment
     is_first = held.told is None or (held.owes_on_text and len(segment.payload) > 0)
     if not is_first and held.told == held.received:
@@ -73,21 +75,24 @@ def after_telling(tcb: Tcb, segments: list[Segment]) -> Tcb:
     return replace(tcb, ecn=replace(held, told=held.received, owes_on_text=owes_on_text))
 
 
-def on_syn_ack(segment: Segment) -> Segment:
+def on_syn_ack(segment: Segment, is_order_1: bool) -> Segment:
     """A SYN-ACK with all fields, or with the empty option, where there is room for no more. Source: RFC 9768
     3.2.3.2.1."""
     room = OPTIONS_BYTES_MAX - len(encode_options(segment))
-    option = _fitting(NO_ECN_BYTES, NO_ECN_BYTES, room, is_whole=True)
+    option = _fitting(NO_ECN_BYTES, NO_ECN_BYTES, room, is_whole=True, is_order_1=is_order_1)
     return segment if option is None else replace(segment, ecn_bytes=option)
 
 
 BYTES_BY_FIELDS: Final = (4, 8, 8, 12)
 """What an option of so many fields takes of a header, filled up to words."""
+WHOLE_BYTES: Final = BYTES_BY_FIELDS[-1]
 
 
-def _fitting(came: EcnCounters, told: EcnCounters, room: int, *, is_whole: bool = False) -> EcnBytes | None:
+def _fitting(
+    came: EcnCounters, told: EcnCounters, room: int, *, is_whole: bool = False, is_order_1: bool = False
+) -> EcnBytes | None:
     """The option that says all that `told` did not; None where there is no room for it."""
-    is_order_1 = came.e0b == NO_ECN_BYTES.e0b and came.e1b != NO_ECN_BYTES.e1b
+    is_order_1 = is_order_1 or (came.e0b == NO_ECN_BYTES.e0b and came.e1b != NO_ECN_BYTES.e1b)
     now = _in_order(came, is_order_1)
     wanted = 3 if is_whole else _through_last_change(now, _in_order(NO_ECN_BYTES, is_order_1))
     needed = _through_last_change(now, _in_order(told, is_order_1))
@@ -111,6 +116,17 @@ def _in_order(counters: EcnCounters, is_order_1: bool) -> tuple[int, int, int]:
     return counters.e0b, counters.ceb, counters.e1b
 
 
+def on_all(tcb: Tcb, segment: Segment) -> Segment:
+    """A segment with the whole option, the counter of ECT(1) first, where its other options leave room for
+    one: with `ecn_on_all`, and a peer that has spoken of it."""
+    held, parameters = tcb.ecn, tcb.agreed.parameters
+    if held is None or not parameters.ecn_option or not held.has_heard_option or held.ignores_option:
+        return segment
+    room = OPTIONS_BYTES_MAX - len(encode_options(segment))
+    option = _fitting(held.received, NO_ECN_BYTES, room, is_whole=True, is_order_1=True)
+    return segment if option is None else replace(segment, ecn_bytes=option)
+
+
 # The sender of data.
 
 
@@ -125,7 +141,7 @@ def first_heard(tcb: Tcb, segment: Segment) -> Tcb:
         return tcb
     if 0 in (option.ee0b, option.ee1b):
         return replace(tcb, ecn=replace(tcb.ecn, ignores_option=True))
-    return heard(tcb, segment)[0]
+    return heard(replace(tcb, ecn=replace(tcb.ecn, has_heard_option=True)), segment)[0]
 
 
 def heard(tcb: Tcb, segment: Segment) -> tuple[Tcb, int | None]:

@@ -154,7 +154,7 @@ def first_syn_ack(tcb: Tcb, now_us: int) -> Segment:
     which may be what kept it from arriving."""
     segment = syn_ack(tcb, now_us)
     has_option = tcb.agreed.accurate_ecn and tcb.agreed.parameters.ecn_option
-    return on_syn_ack(segment) if has_option else segment
+    return on_syn_ack(segment, tcb.agreed.parameters.ecn_on_all) if has_option else segment
 
 
 def syn_ack(tcb: Tcb, now_us: int) -> Segment:

@@ -66,7 +66,8 @@ def make_segment(
             sack = sack[:SACK_BLOCKS_MAX]
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
     window = window_field(tcb)
-    return Segment(
+    is_on_all = tcb.ecn is not None and agreed.accurate_ecn > 0 and agreed.parameters.ecn_on_all
+    segment = Segment(
         seq,
         tcb.rcv_nxt,
         flags,
@@ -77,10 +78,11 @@ def make_segment(
         sack,
         None,
         0,
-        ect | agreed.traffic_class,
+        (agreed.ect if is_on_all else ect) | agreed.traffic_class,
         0,
         cut_bytes,
     )
+    return ecn_bytes.on_all(tcb, segment) if is_on_all else segment
 
 
 def acknowledgment(tcb: Tcb, now_us: int) -> Segment:

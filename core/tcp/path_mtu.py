@@ -16,6 +16,7 @@ import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add, seq_between, seq_le
 from gossamer.core.tcp.actions import Actions, PathLearned
+from gossamer.core.tcp.ecn_bytes import WHOLE_BYTES
 from gossamer.core.tcp.events import PathKnown
 from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
 from gossamer.core.tcp.parameters import (
@@ -45,7 +46,10 @@ UNTRIED = Path()
 def header_bytes(agreed: Agreed) -> int:
     """What a data segment has around its text."""
     ip_bytes = IPV6_HEADER_BYTES if agreed.is_ipv6 else IPV4_HEADER_BYTES
-    return ip_bytes + TCP_HEADER_BYTES + (TIMESTAMP_OPTION_BYTES if agreed.timestamps else 0)
+    option_bytes = TIMESTAMP_OPTION_BYTES if agreed.timestamps else 0
+    if agreed.accurate_ecn and agreed.parameters.ecn_on_all and agreed.parameters.ecn_option:
+        option_bytes += WHOLE_BYTES
+    return ip_bytes + TCP_HEADER_BYTES + option_bytes
 
 
 def first_path(parameters: TcpParameters) -> Path | None:

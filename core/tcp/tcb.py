@@ -132,6 +132,8 @@ class Ecn(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """s.e0b, s.ceb, s.e1b: octets of ours that the peer's options have told of."""
     ignores_option: bool = False
     """Something on the path clears its fields."""
+    has_heard_option: bool = False
+    """The peer's half of the handshake bore one."""
 
 
 class Phase(IntEnum):
