@@ -89,6 +89,8 @@ def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
         ts_recent=segment.ts_val if agreed.timestamps and segment.ts_val != NO_TIMESTAMP else 0,
         congestion=initial_congestion(agreed),
         rcv_at_us=now_us,
+        rtt_seq=None if agreed.timestamps else tcb.rtt_seq,
+        rtt_at_us=0 if agreed.timestamps else tcb.rtt_at_us,
     )
     return accurate_ecn.begun(tcb, segment)
 

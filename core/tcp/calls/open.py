@@ -38,9 +38,10 @@ def open_active(parameters: TcpParameters, opening: Opening, data: bytes = b"") 
         rtx_at_us=opening.now_us + RTO_INITIAL_US,
         rcv_at_us=opening.now_us,
         snd_at_us=opening.now_us,
-        rtt_seq=None if agreed.timestamps else seq_add(agreed.iss, 1),
+        # The peer may refuse timestamps: then its SYN-ACK measures without.
+        rtt_seq=seq_add(agreed.iss, 1),
         path=first_path(agreed.parameters),
-        rtt_at_us=0 if agreed.timestamps else opening.now_us,
+        rtt_at_us=opening.now_us,
         fast_open=FastOpen(cookie, syn_bytes, is_experimental=opening.is_cookie_experimental)
         if cookie is not None
         else None,
