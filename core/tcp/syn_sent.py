@@ -36,13 +36,15 @@ def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
     """The four checks of SYN-SENT."""
     segment = event.segment
     # ISS < SEG.ACK =< SND.NXT, where SND.NXT lies behind the data that the SYN may have carried.
-    is_ack = bool(segment.flags & ACK)
-    acceptable = is_ack and acked_bytes(tcb, segment.ack) is not None and not _is_stale(tcb, event)
+    is_in_range = bool(segment.flags & ACK) and acked_bytes(tcb, segment.ack) is not None
+    acceptable = is_in_range and not _is_stale(tcb, event)
     if segment.flags & ACK and not acceptable:
         # First: "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset (unless the RST bit is set)"
         reply = reset_reply(segment)
         dropped = Dropped(SegmentDrop.ACK_UNACCEPTABLE)
-        return (tcb, (dropped,)) if reply is None else (_again_at_once(tcb, event.now_us), (dropped, reply))
+        if reply is None:
+            return tcb, (dropped,)
+        return tcb if is_in_range else _again_at_once(tcb, event.now_us), (dropped, reply)
     if segment.flags & RST:
         # Second: "If the ACK was acceptable, then signal to the user 'error: connection reset'"; else drop.
         return (
@@ -67,7 +69,8 @@ def _again_at_once(tcb: Tcb, now_us: int) -> Tcb:
     """The SYN leaves again behind the reset, once.
 
     The peer answered from an earlier connection of this flow, which the reset ends: RFC 9293 3.5.1, figure
-    9, line 7: "SYN-SENT --> <SEQ=400><CTL=SYN>". By then the first SYN's timeout would be a second.
+    9, line 7: "SYN-SENT --> <SEQ=400><CTL=SYN>". By then the first SYN's timeout would be a second. What has
+    our number and an old timestamp is an old duplicate, behind which the answer to our SYN may follow.
     """
     return tcb if tcb.backoff else replace(tcb, rtx_at_us=min(tcb.rtx_at_us, now_us))
 
