@@ -103,19 +103,14 @@ def connect(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     """Active open."""
     made = world.socket(world.reader.number(call.arguments[0]))
     address = call.arguments[1]
-    if _is_unspecified(world, address):
+    if is_unspecified(world, address):
         return _disconnected(world, made)
     if made.queue is not None or made.deferred_to is not None:
         return failed("EISCONN")
     if made.endpoint is None:
-        defers = bool(made.options.get("TCP_FASTOPEN_CONNECT")) and world.host.fast_opens.is_client
-        if defers and world.host.fast_opens.has_cookie:
-            # tcp(7), TCP_FASTOPEN_CONNECT: the SYN waits for the data that goes with it.
-            made.deferred_to = address
-            return OK
-        begin(world, made, address, b"" if defers else None)
-        if not made.is_blocking:
-            return failed("EINPROGRESS")
+        result = _begun(world, made, address)
+        if result is not None:
+            return result
     elif made.is_connecting and not made.is_blocking:
         return failed("EALREADY")
 
@@ -138,7 +133,20 @@ def connect(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     return attempt() or BlockedCall(attempt, NEVER_US)
 
 
-def _is_unspecified(world: ScriptWorld, address: Expression) -> bool:
+def _begun(world: ScriptWorld, made: Socket, address: Expression) -> CallResult | None:
+    """What connect says at once, None where it waits."""
+    defers = bool(made.options.get("TCP_FASTOPEN_CONNECT")) and world.host.fast_opens.is_client
+    if defers and world.host.fast_opens.has_cookie:
+        # tcp(7), TCP_FASTOPEN_CONNECT: the SYN waits for the data that goes with it.
+        made.deferred_to = address
+        return OK
+    if not begin(world, made, address, b"" if defers else None):
+        return failed("EADDRNOTAVAIL")
+    return None if made.is_blocking else failed("EINPROGRESS")
+
+
+def is_unspecified(world: ScriptWorld, address: Expression) -> bool:
+    """Whether an address is of no family."""
     family = address.field("sa_family") if isinstance(address, Braces) else address
     return family is not None and world.reader.word(family) == "AF_UNSPEC"
 
@@ -155,10 +163,29 @@ def _disconnected(world: ScriptWorld, made: Socket) -> CallResult:
 
 def begin(
     world: ScriptWorld, made: Socket, address: Expression, data: bytes | None = None, queues: bool = False
-) -> None:
-    """Active open, by Fast Open when there is data; `queues` has it follow the handshake else."""
+) -> bool:
+    """Active open, by Fast Open when there is data; `queues` has it follow the handshake else. False when no
+    local port is left for it."""
     port = None if isinstance(address, Whatever) else world.reader.port(address)
-    made.port = made.port or world.local_port()
-    ports = (made.port, port or world.settings.connect_port)
+    remote = port or world.settings.connect_port
+    made.port = made.port or _local_port(world, made, remote)
+    if not made.port:
+        return False
+    ports = (made.port, remote)
     world.under_test, world.flow = made, world.flow_of(ports)
     made.endpoint = world.host.connect(ports, made.parameters, made.mss_limit, data, queues)
+    return True
+
+
+def _local_port(world: ScriptWorld, made: Socket, remote: int) -> int:
+    """The next local port; of IP_LOCAL_PORT_RANGE (ip(7): the lower end in the lower half) the first that
+    has no connection to `remote`, be it in TIME-WAIT; else 0."""
+    bounds = made.options.get("IP_LOCAL_PORT_RANGE", 0)
+    if not bounds:
+        return world.local_port()
+    endpoints = world.host.endpoints
+    for port in range(max(bounds & 0xFFFF, 1), (bounds >> 16 or 0xFFFF) + 1):
+        endpoint = endpoints.get((port, remote))
+        if endpoint is None or endpoint.connection is None:
+            return port
+    return 0

@@ -8,7 +8,7 @@ Source: their manual pages; RFC 9293 3.10.2 and 3.10.3.
 from typing import Final
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.packetdrill.calls.opening import begin
+from gossamer.core.packetdrill.calls.opening import begin, is_unspecified
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Call, Expression, Integer, Whatever, Word
 from gossamer.core.packetdrill.sockets import READABLE, SENDING, Socket
@@ -95,13 +95,14 @@ def open_with(
 ) -> CallResult | BlockedCall:
     """RFC 7413: the data goes with the SYN when there is a cookie; else it follows the handshake."""
     check_flags(flags, SEND_FLAGS)
-    if not world.host.fast_opens.is_client:
+    if not world.host.fast_opens.is_client or is_unspecified(world, address):
         return failed("EOPNOTSUPP")
     if made.endpoint is not None:
         return failed("EISCONN" if made.endpoint.is_established else "EALREADY")
     waits = made.is_blocking and not flags & DONTWAIT
     queues = made.early_max is not None or (waits and world.host.fast_opens.has_cookie)
-    begin(world, made, address, bytes(count), queues=queues)
+    if not begin(world, made, address, bytes(count), queues=queues):
+        return failed("EADDRNOTAVAIL")
     put = made.tcb.snd_buf_bytes if made.tcb is not None else 0
     made.completions.put_bytes += put
     if put == count or (put and not made.is_blocking):

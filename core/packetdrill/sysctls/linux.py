@@ -58,6 +58,7 @@ NO_BEARING: Final = frozenset(
         "tcp_fack", "tcp_pacing_ss_ratio", "tcp_pacing_ca_ratio", "tcp_no_metrics_save",
         "tcp_mem", "tcp_autocorking", "tcp_app_win", "tcp_adv_win_scale",
         "tcp_low_latency", "tcp_retries1", "tcp_orphan_retries", "tcp_tw_reuse", "tcp_tw_recycle",
+        "tcp_tw_reuse_delay",
         "tcp_thin_linear_timeouts", "tcp_thin_dupack", "tcp_max_orphans", "tcp_max_reordering",
         "tcp_comp_sack_nr", "tcp_comp_sack_delay_ns", "tcp_comp_sack_slack_ns",
         "tcp_challenge_ack_limit", "tcp_available_congestion_control",

@@ -43,6 +43,29 @@ CASES = {
 +0 socket(..., SOCK_STREAM, 0) = 7
 +0 bind(7, {sa_family=AF_INET, sin_port=htons(8080), sin_addr=inet_addr("0.0.0.0")}, ...) = -1 EADDRINUSE
 """,
+    "connect: the only port of IP_LOCAL_PORT_RANGE is that of a connection that waits": """
++0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, 0) = 7
++0 setsockopt(7, SOL_IP, IP_LOCAL_PORT_RANGE, [0x88b888b8], 4) = 0
++0 connect(7, ..., ...) = -1 EINPROGRESS
++0 > 35000 > 8080 S 0:0(0) <...>
++0 < S. 0:0(0) ack 1 win 9 <mss 1000>
++0 > . 1:1(0) ack 1
++0 close(7) = 0
++0 > F. 1:1(0) ack 1
++0 < F. 1:1(0) ack 2 win 9
++0 > . 2:2(0) ack 2
++0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, 0) = 8
++0 setsockopt(8, SOL_IP, IP_LOCAL_PORT_RANGE, [0x88b888b8], 4) = 0
++1 connect(8, ..., ...) = -1 EADDRNOTAVAIL
++0 setsockopt(8, SOL_IP, IP_LOCAL_PORT_RANGE, [0x88b988b8], 4) = 0
++0 connect(8, ..., ...) = -1 EINPROGRESS
++0 > 35001 > 8080 S 0:0(0) <...>
+""",
+    "sendto: Fast Open to no family": """
++0 `sysctl -q net.ipv4.tcp_fastopen=3`
++0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, 0) = 7
++0 sendto(7, ..., 0, MSG_FASTOPEN, AF_UNSPEC, ...) = -1 EOPNOTSUPP
+""",
     "read: nothing there": """
 +0 read(4, ..., 1) = -1 EWOULDBLOCK
 +0 recv(4, ..., 1, MSG_DONTWAIT) = -1 EAGAIN
