@@ -117,8 +117,11 @@ def _plain_syn(tcb: Tcb, event: IcmpError) -> tuple[Tcb, Actions] | None:
     smss, text = path_mtu.claimed_smss(tcb.agreed, event.mtu), syn_text(tcb)
     if not text or tcb.fast_open is None or smss is None or smss >= len(text) + OPTIONS_BYTES_MAX:
         return None
+    # Neither our segments nor, as far as it is the same way, the peer's shall be larger, as Linux has it.
+    agreed = replace(tcb.agreed, rmss=min(tcb.agreed.rmss, smss))
     tcb = replace(
         tcb,
+        agreed=agreed,
         fast_open=without_option(tcb.fast_open),
         # The answer is to this one.
         snd_at_us=event.now_us,
