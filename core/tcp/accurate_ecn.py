@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from gossamer.core.seq import MASK, Seq, seq_lt
+from gossamer.core.seq import MASK, Seq, seq_add, seq_lt
 from gossamer.core.tcp import ecn_bytes
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.tcb import Agreed, Ecn, State, Tcb
@@ -75,6 +75,24 @@ def agreement(agreed: Agreed, syn: Segment, ect: int) -> Agreed:
         agreed = replace(agreed, smss=agreed.smss - ecn_bytes.WHOLE_BYTES)
     is_mangled = bool(syn.flags & ACK) and ace(syn.flags) not in (NOT_ECT_CODE, RESERVED_CODE)
     return replace(agreed, ecn=False, accurate_ecn=REFLECTED[syn.ecn & CE], ect=0 if is_mangled else ect)
+
+
+def agreement_again(agreed: Agreed, syn: Segment) -> Agreed:
+    """What a server holds once the client's SYN came a second time: the SYN-ACK tells how this one came.
+
+    Source: RFC 9768 3.1.5: who has received a SYN with 000 during the handshake sets no packet ECT.
+    """
+    return replace(agreed, accurate_ecn=REFLECTED[syn.ecn & CE], ect=agreed.ect if ace(syn.flags) else 0)
+
+
+def acknowledged_again(tcb: Tcb, answer: Segment, syn_ack: Segment) -> Segment:
+    """A client's answer to a SYN-ACK that came again, before anything else did: our ACK of the first may have
+    been lost, so that this one tells how the SYN-ACK came, and not yet the counter (RFC 9768 3.2.2.1, table
+    3)."""
+    is_first = not tcb.agreed.passive and tcb.rcv_nxt == seq_add(tcb.agreed.irs, 1)
+    if not tcb.agreed.accurate_ecn or not is_first:
+        return answer
+    return with_ace(answer, REFLECTED[syn_ack.ecn & CE])
 
 
 def begun(tcb: Tcb, syn: Segment) -> Tcb:

@@ -18,7 +18,7 @@ Source: RFC 3168 6.1, RFC 8311 4.
 import msgspec
 
 from gossamer.core.seq import seq_lt
-from gossamer.core.tcp import ecn_bytes
+from gossamer.core.tcp import accurate_ecn, ecn_bytes
 from gossamer.core.tcp.accurate_ecn import COUNTERS, acked_packets, brings_news, more_marks
 from gossamer.core.tcp.congestion.events import marked
 from gossamer.core.tcp.tcb import Agreed, Ecn, Phase, Tcb
@@ -101,8 +101,11 @@ def on_repeated_syn(tcb: Tcb, syn: Segment) -> Tcb:
     """The peer's SYN came a second time.
 
     Source: RFC 3168 6.1.1: "If a host has received at least one non-ECN-setup SYN [...], then it SHOULD NOT
-    set ECT on data packets"; the SYN-ACK that answers it is plain (6.1.1.1, the example's step 4).
+    set ECT on data packets"; the SYN-ACK that answers it is plain (6.1.1.1, the example's step 4). RFC 9768
+    3.1.5 has the same for accurate ECN, which stays agreed on.
     """
+    if tcb.agreed.accurate_ecn:
+        return replace(tcb, agreed=accurate_ecn.agreement_again(tcb.agreed, syn))
     if not tcb.agreed.ecn or is_setup(syn):
         return tcb
     return replace(tcb, agreed=replace(tcb.agreed, ecn=False, ect=0))

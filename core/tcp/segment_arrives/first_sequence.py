@@ -6,7 +6,7 @@ Source: RFC 9293 3.10.7.4, first; RFC 7323 5.3 (PAWS stands before it); RFC 5961
 import msgspec
 
 from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt
-from gossamer.core.tcp.accurate_ecn import counted
+from gossamer.core.tcp.accurate_ecn import acknowledged_again, counted
 from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.arrival import text_at_us
 from gossamer.core.tcp.challenge import challenge
@@ -110,7 +110,13 @@ def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
         and segment.seq == tcb.agreed.irs
     ):
         return _syn_again(_with_repeat(on_repeated_syn(tcb, segment), segment), segment, event.now_us)
-    return _answered(_with_repeat(tcb, segment), segment, event, SegmentDrop.OUT_OF_WINDOW)
+    answered = _answered(_with_repeat(tcb, segment), segment, event, SegmentDrop.OUT_OF_WINDOW)
+    if segment.flags & (SYN | ACK) != SYN | ACK or segment.seq != tcb.agreed.irs:
+        return answered
+    *others, answer = answered.actions
+    if not isinstance(answer, Segment):
+        return answered
+    return replace(answered, actions=(*others, acknowledged_again(tcb, answer, segment)))
 
 
 def _syn_again(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
