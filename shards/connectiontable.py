@@ -63,7 +63,11 @@ class ConnectionsWanted(msgspec.Struct, frozen=True):
     def decode(cls, words: list[str]) -> "ConnectionsWanted":
         """The same again."""
         order, rows_max, *peer = words
-        return cls(msgspec.convert(order, Order), int(rows_max), "".join(peer))
+        try:
+            found = msgspec.convert(order, Order)
+        except msgspec.ValidationError as error:  # of an old msgspec it is no ValueError
+            raise ValueError(str(error)) from error
+        return cls(found, int(rows_max), "".join(peer))
 
 
 class ConnectionPage(msgspec.Struct, frozen=True):

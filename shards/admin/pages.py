@@ -122,7 +122,10 @@ def read_question(request: Request) -> Question:
         "rows_max": whole(fields, "rows") if "rows" in fields else ROWS_DEFAULT,
         "peer": fields.get("peer", ""),
     }
-    asked = msgspec.convert({"command": "connections", "worker": worker, **wanted}, ControlRequest)
+    try:
+        asked = msgspec.convert({"command": "connections", "worker": worker, **wanted}, ControlRequest)
+    except msgspec.ValidationError as error:  # of an old msgspec it is no ValueError
+        raise ValueError(str(error)) from error
     rows_name(0, ConnectionsWanted(asked.order, asked.rows_max, asked.peer))
     return Question(asked)
 
