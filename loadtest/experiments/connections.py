@@ -45,6 +45,8 @@ PORT: Final = 7899
 PARK_AFTER_S: Final = 2
 PARKED_WAIT_S: Final = 60.0
 """Until all are parked, at most."""
+KILLED: Final = "(killed by signal"
+"""What the supervisor says of a worker that has not ended by itself."""
 STEP_S: Final = 0.2
 OPENING_LIMIT_S: Final = 600.0
 """For one step."""
@@ -157,7 +159,7 @@ def drain(clients: IdleClients, server: Gossamer) -> float:
     server.process.terminate()
     while server.process.poll() is None and time.monotonic() < started_s + END_WAIT_S:
         clients.answer_for(STEP_S)
-    if server.process.poll() is None or "killed" in server.log.read_text():
+    if server.process.poll() is None or KILLED in server.log.read_text():
         raise ServerError("the worker did not end in time with its connections open")
     return time.monotonic() - started_s
 
