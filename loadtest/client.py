@@ -14,6 +14,7 @@ from gossamer.core.http.client import UNTIL_CLOSE, Response, ResponseError
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_park, sys_sleep
 from gossamer.core.threads.thread import Thread
+from gossamer.core.tls.errors import TlsError
 from gossamer.core.wire.flow import Address
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.checks import BODY_BYTES_MAX, failed_check
@@ -33,7 +34,7 @@ PAUSE_DOUBLINGS_MAX: Final = 5
 
 async def probe(run: LoadRun) -> bool:
     """Open and close one connection to each address, to learn which have a server; why one has none stands in
-    `run.refusal`."""
+    `run.refusal`: of several addresses that of one that speaks, where one fails in the handshake."""
     found: list[Address] = []
     for address in run.addresses:
         try:
@@ -41,7 +42,8 @@ async def probe(run: LoadRun) -> bool:
             if run.encryption is not None:
                 stream = await run.encryption.over(stream, run.connect_patience_us())
         except OSError as error:
-            run.refusal = error
+            if not isinstance(run.refusal, TlsError):
+                run.refusal, run.refused_at = error, address
         else:
             await stream.close()
             found.append(address)

@@ -127,6 +127,7 @@ class LoadRun:
         """Where connections wait for the start."""
         self.addresses: tuple[Address, ...] = options.target.addresses
         """Those that answer; connections take them in turn."""
+        self.refused_at = options.target.addresses[0]
         self.refusal: OSError | None = None
         """Why there is no server to load, or an address that refuses."""
         self.shape = Shape(NEVER_US, NEVER_US, 0)

@@ -41,6 +41,7 @@ def server_context(
         ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
         | ssl.OP_SINGLE_ECDH_USE
     )  # fmt: skip
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     try:
         context.set_ciphers(terms.ciphers)
     except ssl.SSLError as error:
@@ -88,6 +89,8 @@ def client_context(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    # Which early Pythons of 3.11 set: an end without close_notify would be as one with it.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if alpn:
         context.set_alpn_protocols(list(alpn))
     if not verifies:

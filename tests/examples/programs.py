@@ -50,8 +50,12 @@ def running(command: list[str], warnings: str = "", *, on_standard_error: bool =
         assert process.returncode == 0, complaints
         assert re.fullmatch(warnings, complaints), complaints
     finally:
+        if process.poll() is None:
+            # Workers of a server that is killed go on, with its standard error: it is asked first.
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=SECONDS)
         process.kill()
-        process.communicate()
 
 
 def port_in(said: IO[str]) -> int:

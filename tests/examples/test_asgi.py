@@ -101,6 +101,7 @@ APPLICATIONS = {fastapi_app: "app", starlette_app: "app", litestar_app: "app", q
 }
 
 
+@pytest.mark.needs("open-checkout")  # frameworks import some of themselves later, as the workers' user
 def test_examples__served_on_either_stack(stack: Place) -> None:
     def served(asks: Callable[[Asked], None]) -> None:
         server = stack.start(target=f"{asks.__name__}:{APPLICATIONS[asks]}").wait_ready()

@@ -3,6 +3,8 @@
 import http.client
 import json
 
+import pytest
+
 from .conftest import Place
 from .programs import EXAMPLES, SECONDS, example, running
 
@@ -32,6 +34,7 @@ def test_project__on_its_own() -> None:
         ask(program.port)
 
 
+@pytest.mark.needs("open-checkout")  # Django imports much of itself later, as the workers' user
 def test_project__by_workers_on_either_stack(place: Place) -> None:
     with place.serving("examples.django_app:application") as server:
         ask(server.port)

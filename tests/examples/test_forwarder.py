@@ -89,5 +89,5 @@ def test_nobody_behind__a_reset_and_a_line() -> None:
     line = rf"(forwarder: {address[0]} port {address[1]}: .*refused.*\n){{2}}"
     with running(example("forwarder.py", 0, *address), warnings=line) as forwarder:
         for _ in range(2):
-            with forwarder.connect() as client, pytest.raises(ConnectionResetError):
+            with pytest.raises(ConnectionResetError), forwarder.connect() as client:
                 client.recv(1000)

@@ -71,7 +71,7 @@ def perform(
 
 def tell_refusal(run: LoadRun, refusal: OSError, console: Console) -> None:
     """Warn of an address without a server. Raises: CommandError where no address has one."""
-    host, port = run.options.target.addresses[0][:2]
+    host, port = run.refused_at[:2]
     where = f"{host} port {port}" if port else host
     why = refusal.strerror or str(refusal) or type(refusal).__name__
     if not run.addresses and isinstance(refusal, TlsError):
