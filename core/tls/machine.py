@@ -19,7 +19,7 @@ from typing import Final
 
 from gossamer.core.tls.errors import NotTlsError, TlsError, TruncatedError
 from gossamer.core.tls.facts import NOT_YET, TlsFacts
-from gossamer.core.tls.reasons import explained
+from gossamer.core.tls.reasons import explained, is_unexpected_end
 
 PIECE_BYTES: Final = 128 * 1024
 """Encrypted at a time."""
@@ -173,11 +173,11 @@ class TlsMachine:
             return None
         except ssl.SSLZeroReturnError:
             return b""
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not is_unexpected_end(error):
+                raise self._failed(error) from None
             self._error = TruncatedError("the connection ended without the peer's close_notify")
             raise self._error from None
-        except ssl.SSLError as error:
-            raise self._failed(error) from None
 
     def write(self, octets: bytes | memoryview) -> None:
         """Encrypt octets, PIECE_BYTES at most. Raises: TlsError."""

@@ -11,6 +11,18 @@ from gossamer.core.tls.errors import TlsError, TruncatedError
 BY_THE_PEER: Final = ("TLSV1_ALERT_", "TLSV13_ALERT_", "SSLV3_ALERT_", "TLS_ALERT_")
 """How the names of alerts begin that have come from the other side."""
 
+UNEXPECTED_EOF: Final = "UNEXPECTED_EOF_WHILE_READING"
+
+
+def is_unexpected_end(error: ssl.SSLError) -> bool:
+    """Whether the peer's octets have ended without its close_notify. Until 3.11.4 Python has no class for it.
+
+    >>> import ssl
+    >>> is_unexpected_end(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"))
+    True
+    """
+    return isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", None) == UNEXPECTED_EOF
+
 
 def explained(error: ssl.SSLError) -> TlsError:
     """OpenSSL's error as a line for people.
@@ -22,7 +34,7 @@ def explained(error: ssl.SSLError) -> TlsError:
     reason = getattr(error, "reason", None) or ""
     if isinstance(error, ssl.SSLCertVerificationError):
         return TlsError(f"certificate verify failed: {error.verify_message}", reason)
-    if isinstance(error, ssl.SSLEOFError):
+    if is_unexpected_end(error):
         return TruncatedError("the peer left in the midst of TLS", reason)
     for begin in BY_THE_PEER:
         if reason.startswith(begin):
