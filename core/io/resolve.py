@@ -96,6 +96,7 @@ class _Race:
         self.has_failed = Event()
 
     async def attempt(self, address: Address, others: CancelScope) -> None:
+        """Connect to one address, and say how that went."""
         try:
             stream = await self._connector.connect(address, self._timeout_us)
         except OSError as error:

@@ -40,9 +40,9 @@ def guarded(handler: Handler) -> Callable[[Stream], Coroutine[Any, Any, None]]:
     """
 
     async def serve_stream(stream: Stream) -> None:
-        number = (
-            running_number()
-        )  # not the thread: an error would lead to it by this frame, and it to the error
+        """One connection, whose end is the end of the handler."""
+        # Not the thread: an error would lead to it by this frame, and it to the error.
+        number = running_number()
         try:
             await handler(stream)
         except BaseException as error:
