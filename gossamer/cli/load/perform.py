@@ -40,8 +40,10 @@ def perform(
     run = LoadRun(options, stack.connector, monotonic_us, seat, awake_us=AWAKE_US)
 
     async def whole() -> None:
-        await conduct(run, display)
-        scheduler.stop()
+        try:
+            await conduct(run, display)
+        finally:
+            scheduler.stop()  # by a fault of ours too: nobody else would end the run
 
     def stop(*_: object) -> None:
         run.is_interrupted = run.is_stopped = True

@@ -210,3 +210,22 @@ def test_intervals__cannot_be_written__one_line_after_the_result() -> None:
     assert isinstance(result.exception, CommandError)
     assert str(result.exception) == "--intervals: No space left on device (ENOSPC)"
     assert json.loads(result.stdout)["requests_total"] == 30
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_fault_of_ours__ends_the_run(processes: str) -> None:
+    """A connection's thread that fails by itself: the run has no result, and an end."""
+    script = (
+        "import sys, gossamer.loadtest.flat as flat\n"
+        "flat.awake_before_us = None\n"
+        "from gossamer.cli.main import main\n"
+        "main()\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        command = [sys.executable, "-P", "-c", script, "load", url, "--rate", "50", "-c", "2", "-d", "2s"]
+        done = subprocess.run(
+            [*command, "--processes", processes], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode != 0
+    assert "NoneType" in done.stderr
