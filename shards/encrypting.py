@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.errors import Draining
+from gossamer.core.io.lingering import linger
 from gossamer.core.io.stream import Stream
 from gossamer.core.tls.errors import NotTlsError, TlsError
 from gossamer.core.tls.stream import TlsStream, served
@@ -46,6 +47,7 @@ class Encrypting:
         self._serve = serve
         self._context = context
         self._timeout_us = timeout_us
+        self._clock = clock
         self._plain = Seldom(clock)
         self._failures = Seldom(clock)
         self._done_total = 0
@@ -102,9 +104,10 @@ class Encrypting:
             )
         try:
             await stream.send_last(PLAIN_ANSWER, ANSWER_US)
-            await stream.close()
         except OSError:
             await stream.abort()
+        else:
+            await self._hear_out(stream)
 
     async def _give_up(self, stream: Stream, error: OSError) -> None:
         if isinstance(stream, TlsStream) and not stream.machine.has_begun and isinstance(error, TlsError):
@@ -114,4 +117,14 @@ class Encrypting:
         ending = self._failures.ending()
         if ending is not None:
             log.info("no TLS with %s: %s%s", stream.peer[0] or "a Unix socket", error, ending)
+        if isinstance(stream, TlsStream) and isinstance(error, TlsError):
+            await self._hear_out(stream.inner)
         await stream.abort()
+
+    async def _hear_out(self, stream: Stream) -> None:
+        """What was said last, the plain answer or an alert, reaches a peer that is sending still."""
+        try:
+            await linger(stream, self._clock)
+            await stream.close()
+        except OSError:
+            await stream.abort()

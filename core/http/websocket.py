@@ -170,6 +170,7 @@ class WebSocketConnection:
         "_protocol",
         "_texts",
         "is_disconnected",
+        "is_failed",
         "is_finished",
     )
 
@@ -188,6 +189,9 @@ class WebSocketConnection:
         self._blobs: list[bytes] = []
         self.is_disconnected = False
         """Whether `Disconnected` was given."""
+        self.is_failed = False
+        """Whether the peer broke the protocol, and was told so in a close that it may not have asked for: it
+        may be sending still (RFC 6455 7.1.7)."""
         self.is_finished = False
         """Whether the stream is to be closed once all that was given is sent: a server closes first (RFC 6455
         7.1.1)."""
@@ -214,6 +218,7 @@ class WebSocketConnection:
         if end is not None:
             events.append(end)
             self.is_disconnected = True
+            self.is_failed = end.is_breach and end.code != ABNORMAL_CLOSURE
         return events
 
     def unsent(self) -> bytes:

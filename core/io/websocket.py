@@ -28,9 +28,11 @@ from gossamer.core.http.websocket import (
     WebSocketLimits,
 )
 from gossamer.core.http.websocket_handshake import accept_offer, read_offer, refuse_handshake
+from gossamer.core.io.lingering import LINGER_TIMEOUT_US, linger
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.streamcall import said_of
 from gossamer.core.threads.cancel import move_on_after
+from gossamer.core.threads.current import CURRENT
 from gossamer.core.threads.sync.mutex import Mutex
 
 HEAD_SECONDS: Final = 10
@@ -40,6 +42,7 @@ PING_AFTER_US: Final = 20 * SECOND_US
 CLOSE_SECONDS: Final = 10
 """For a peer's close after ours."""
 SEND_TIMEOUT_US: Final = 30 * SECOND_US
+LINGER_SECONDS: Final = LINGER_TIMEOUT_US / SECOND_US
 RECV_BYTES: Final = 65536
 
 
@@ -66,6 +69,7 @@ async def accept_websocket(
     offer = read_offer(request) if isinstance(request, Request) else request
     if isinstance(offer, Refusal):
         await stream.send_last(refuse_handshake(offer), SEND_TIMEOUT_US)
+        await linger(stream, CURRENT.get().clock)
         return None
     assert isinstance(request, Request)
     subprotocol = next((name for name in subprotocols if name in offer.subprotocols), None)
@@ -150,6 +154,8 @@ class WebSocket:
                 while self.disconnected is None:
                     if self._next_message() is None and self.disconnected is None:
                         await self._more()
+        if self._connection.is_failed:
+            await self._linger()
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,11 +163,13 @@ class WebSocket:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """It is closed when the block is left; with code 1011, and without waiting, where the block fails."""
+        """It is closed when the block is left; with code 1011, and without waiting for the peer's, where the
+        block fails."""
         if error is None:
             await self.close()
         elif isinstance(error, Exception) and self._connection.is_open:
             await self._send_close(INTERNAL_ERROR, "")
+            await self._linger()
 
     def __aiter__(self) -> Self:
         """Its messages, until it has ended."""
@@ -215,6 +223,12 @@ class WebSocket:
         async with self._sending:
             if self._connection.is_open:
                 await self._stream.send(self._connection.ping(), SEND_TIMEOUT_US)
+
+    async def _linger(self) -> None:
+        """Hear a peer out that may be sending still, so that the close reaches it."""
+        with move_on_after(LINGER_SECONDS):  # Another thread may be receiving.
+            async with self._receiving:
+                await linger(self._stream, CURRENT.get().clock)
 
     async def _send_close(self, code: int, reason: str) -> None:
         async with self._sending:

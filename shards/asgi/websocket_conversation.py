@@ -13,6 +13,7 @@ from gossamer.core.errors import Draining
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.http.websocket import ABNORMAL_CLOSURE, SERVICE_RESTART
 from gossamer.core.http.websocket_handshake import WebSocketOffer, read_offer, refuse_handshake
+from gossamer.core.io.lingering import linger
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import Fork
 from gossamer.core.threads.cancel import CancelScope
@@ -58,6 +59,7 @@ class SocketConversation:
         if isinstance(offer, Refusal):
             await self.stream.send_last(refuse_handshake(offer), self.site.options.write_timeout_us)
             self.site.note(self.stream, head, offer.status, 0, began_us)
+            await linger(self.stream, self.site.clock)
             return
         socket = self.socket_of(offer)
         self.site.begin_socket(socket, self.asker, request)
@@ -85,6 +87,8 @@ class SocketConversation:
             socket.leave(ABNORMAL_CLOSURE, "")
         body_bytes = 0 if socket.denial is None else socket.denial.sent_bytes
         self.site.note(self.stream, head, socket.status, body_bytes, began_us)
+        if not socket.is_broken and (socket.connection is None or socket.connection.is_failed):
+            await linger(self.stream, self.site.clock)
 
     def socket_of(self, offer: WebSocketOffer) -> SocketExchange:
         """What the application has of it."""

@@ -10,6 +10,7 @@ from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.errors import Draining
 from gossamer.core.http.reader import RequestReader
 from gossamer.core.http.request import Refusal, Request
+from gossamer.core.io.lingering import linger
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.options import WebOptions
 
@@ -138,23 +139,9 @@ class Inbox:
         return min(silence_us, self.body_started_us + self.options.body_timeout_us + earned_us)
 
     async def linger(self) -> None:
-        """Half-close, then read and drop for a while, so that the last answer arrives. Raises: OSError.
-
-        RFC 9112 9.6: "If a server performs an immediate close of a TCP connection, there is a significant
-        risk that the client will not be able to read the last HTTP response. [...] To avoid the TCP reset
-        problem, servers typically close a connection in stages."
-        """
-        deadline_us = self.clock() + self.options.linger_timeout_us
-        left_bytes = self.options.linger_bytes_max
-        await self.stream.shutdown()
-        try:
-            while left_bytes > 0 and (left_us := deadline_us - self.clock()) > 0:
-                data = await self.stream.recv(BODY_RECV_BYTES, left_us)
-                if not data:
-                    return
-                left_bytes -= len(data)
-        except (TimeoutError, Draining):
-            return
+        """End in stages, so that the last answer arrives. Raises: OSError."""
+        options = self.options
+        await linger(self.stream, self.clock, options.linger_timeout_us, options.linger_bytes_max)
 
 
 async def look_once_more(stream: Stream) -> bytes:

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, assert_type
 
+from gossamer.core.clock import monotonic_us
 from gossamer.core.io.buffered import BufferedReader
 from gossamer.core.io.datagram import DatagramSocket
 from gossamer.core.io.file import File, FileIO, FileStatus
+from gossamer.core.io.lingering import linger
 from gossamer.core.io.pipe import PipeReader, PipeWriter, open_pipe
 from gossamer.core.io.process import Completed, Process, open_process, run_process
 from gossamer.core.io.resolve import open_connection, resolve
@@ -217,6 +219,7 @@ async def streams(stream: Stream, acceptor: Acceptor, connector: Connector) -> N
     assert_type(await buffered.readuntil(b"\r\n"), bytes)
     assert_type(await buffered.readexactly(4), bytes)
     await stream.send("text")  # type: ignore[arg-type]
+    assert_type(await linger(stream, monotonic_us), None)
 
 
 async def websockets(stream: Stream) -> None:

@@ -97,7 +97,23 @@ def plain_request(served: Served) -> None:
         assert response.status == 400
         assert b"https://" in response.read()
     wait_until(lambda: "a plain HTTP request on the TLS port" in served.server.log(), "its line")
-    wait_until(lambda: served.totals("tls_plain_total") == 1, "it is counted")
+    wait_until(lambda: served.totals("tls_plain_total") > 0, "it is counted")
+
+
+def still_sending(served: Served) -> None:
+    """Who sends on while it is refused hears why, and no reset."""
+    upload = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 800000\r\n\r\n"
+    for begin, answer in ((upload, b"HTTP/1.1 400"), (hello_of(b"\3\1"), b"\x15\3\1\0\2\2")):
+        with served.place.connect(served.port) as client:
+            client.sendall(begin)
+            heard = client.recv(65536)
+            assert heard.startswith(answer)
+            for _ in range(8):
+                client.sendall(bytes(100_000))
+                time.sleep(0.005)  # A reset would end the next one.
+            client.shutdown(socket.SHUT_WR)
+            while part := client.recv(65536):
+                heard += part
 
 
 def hello_of(version: bytes) -> bytes:
@@ -172,6 +188,7 @@ PARTS = (
     version_1_2,
     plain_request,
     old_versions,
+    still_sending,
     by_curl,
     by_openssl,
 )

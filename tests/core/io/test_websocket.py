@@ -17,6 +17,7 @@ from websockets.uri import parse_uri
 from gossamer.core.http.websocket import Disconnected
 from gossamer.core.io.stream import Stream
 from gossamer.core.io.websocket import WebSocket, accept_websocket
+from gossamer.core.threads.calls import sys_sleep
 
 from .stacks import Functional, Kernel, talk
 
@@ -215,6 +216,49 @@ def test_no_handshake__is_answered_with_an_error(stack: Any) -> None:
     ):
         answer = stack.run(talk(stack, lambda stream, data=data: user(stream, data), peer))
         assert answer.startswith(b"HTTP/1.1 " + status)
+
+
+class TestStillSending:
+    """The server ends a connection while the peer is sending: it hears what was said last, and no reset."""
+
+    async def says_more(self, stream: Stream) -> bytes:
+        for _ in range(8):
+            await stream.send(bytes(100_000))
+            await sys_sleep(5_000)
+        await stream.shutdown()
+        return b"".join([data async for data in stream])
+
+    def test_breach__its_close_code_is_heard(self, stack: Any) -> None:
+        async def user(client: Client) -> Any:
+            await client.stream.send(b"\x82\xff" + (2 << 20).to_bytes(8, "big") + b"mask")
+            return await client.next(), await self.says_more(client.stream)
+
+        (opcode, data), rest = meet(stack, user, echo)
+        assert (opcode, data[:2], rest) == (Opcode.CLOSE, (1009).to_bytes(2, "big"), b"")
+
+    def test_handler_that_fails__its_close_code_is_heard(self, stack: Any) -> None:
+        async def peer(socket: WebSocket) -> None:
+            with pytest.raises(LookupError):
+                async with socket:
+                    raise LookupError
+
+        async def user(client: Client) -> Any:
+            return await client.next(), await self.says_more(client.stream)
+
+        assert meet(stack, user, peer) == ((Opcode.CLOSE, b"\x03\xf3"), b"")
+
+    def test_no_handshake__its_answer_is_heard(self, stack: Any) -> None:
+        async def peer(stream: Stream) -> None:
+            async with stream:
+                assert await accept_websocket(stream) is None
+
+        async def user(stream: Stream) -> bytes:
+            async with stream:
+                await stream.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 800000\r\n\r\n")
+                answer = await stream.recv()
+                return answer + await self.says_more(stream)
+
+        assert b" 426 " in stack.run(talk(stack, user, peer))
 
 
 class TestSilence:

@@ -107,10 +107,16 @@ def test_websockets__on_either_stack(place: Place) -> None:  # noqa: C901 - its 
             client.recv(1 << 16)
             client.sendall(b"\x81\x05Hello")  # not masked
             assert client.recv(1 << 16)[2:4] == (1002).to_bytes(2, "big")
+            for _ in range(8):
+                client.sendall(bytes(100_000))
+                time.sleep(0.005)  # A reset would end the next one.
         wait_until(lambda: "disconnected /breach 1002" in server.log(), "it hears of the breach")
         with place.connect(port) as client:
             client.sendall(HANDSHAKE.replace(b"13", b"8"))
             assert client.recv(1 << 16).startswith(b"HTTP/1.1 426 ")
+            for _ in range(8):
+                client.sendall(bytes(100_000))
+                time.sleep(0.005)
 
     def ends_with_1012() -> None:
         with opened(place, port, "/drained") as client, opened(place, port, "/busy") as busy:
