@@ -12,14 +12,15 @@ import signal
 import time
 from typing import Final
 
-from gossamer.shards.procfs import is_alive, parent_of
-from gossamer.shards.restart import UNSEEN
-from gossamer.shards.rules import Owner
+from gossamer.shards.procfs import ProcessIdentity, is_alive, parent_of
+
+UNSEEN: Final = 256
+"""The status of a process whose end another one was told of: none of its own, 0 to 255, nor a signal's."""
 
 LOOK_SECONDS: Final = 0.01
 
 
-def send_signal(process: Owner, number: int) -> None:
+def send_signal(process: ProcessIdentity, number: int) -> None:
     """Send a signal to that very process, if it lives."""
     with contextlib.suppress(ProcessLookupError):
         try:
@@ -40,7 +41,7 @@ def send_signal(process: Owner, number: int) -> None:
 class AdoptedProcess:
     """Such a process; it offers what `subprocess.Popen` does."""
 
-    def __init__(self, identity: Owner) -> None:
+    def __init__(self, identity: ProcessIdentity) -> None:
         self.pid = identity.pid
         self._identity = identity
         self._is_child = parent_of(identity.pid) == os.getpid()

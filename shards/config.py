@@ -83,6 +83,11 @@ class ServerConfig(Struct, frozen=True, forbid_unknown_fields=True):
         if self.uds and self.fd >= 0:
             raise ValueError(f"uds: found {self.uds!r} beside fd = {self.fd}; allowed: one of both")
 
+    @property
+    def is_given(self) -> bool:
+        """Whether no port is listened on, but a socket by its path, or one that we were started with."""
+        return bool(self.uds) or self.fd >= 0
+
 
 class ApplicationConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """[application]: how a TARGET that is module:attribute is called."""

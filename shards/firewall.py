@@ -18,13 +18,12 @@ from gossamer.core.errors import what_failed
 from gossamer.ffi.rulesets import tables_there_are
 from gossamer.shards.exitcode import StackUnavailableError
 from gossamer.shards.modules import load_module, missing_modules
-from gossamer.shards.procfs import is_alive
+from gossamer.shards.procfs import ProcessIdentity, is_alive
 from gossamer.shards.rules import (
     ANY_HOSTS,
     BEST,
     TABLES,
     Family,
-    Owner,
     QueueTarget,
     Variant,
     build_removal,
@@ -193,7 +192,7 @@ def _warnings(family: Family, variant: Variant, target: QueueTarget) -> list[str
     return [f"{name} has {what}" for what, is_so in lacks.items() if is_so]
 
 
-def _install_family(family: Family, owner: Owner, target: QueueTarget, secret: int) -> list[str]:
+def _install_family(family: Family, owner: ProcessIdentity, target: QueueTarget, secret: int) -> list[str]:
     refusals: list[FirewallError] = []
     variant: Variant | None = BEST
     while variant is not None:
@@ -210,7 +209,7 @@ def _install_family(family: Family, owner: Owner, target: QueueTarget, secret: i
     raise refusals[-1] if refusals[-1].modules else refusals[0]
 
 
-def install_rules(owner: Owner, target: QueueTarget, secret: int) -> Installed:
+def install_rules(owner: ProcessIdentity, target: QueueTarget, secret: int) -> Installed:
     """Install the rules of a target, in place of what this owner had for the same port.
 
     IPv6 is best effort where IPv4 works too: what it lacks is a warning. Raises: FirewallError.
@@ -229,7 +228,9 @@ def install_rules(owner: Owner, target: QueueTarget, secret: int) -> Installed:
     return Installed((chain,), tuple(warnings))
 
 
-def restore_rules(family: Family, owner: Owner, targets: Iterable[QueueTarget], secret: int) -> None:
+def restore_rules(
+    family: Family, owner: ProcessIdentity, targets: Iterable[QueueTarget], secret: int
+) -> None:
     """Install in one family again what somebody removed, and what of it is left. Raises: FirewallError."""
     for target in targets:
         if family in families(target.host):
@@ -253,7 +254,7 @@ def remove_chains(is_wanted: Callable[[str], bool], among: Iterable[Family] = tu
     return sorted(name for name in removed if is_first(name) or not any(map(is_first, removed)))
 
 
-def remove_rules_of(owner: Owner) -> list[str]:
+def remove_rules_of(owner: ProcessIdentity) -> list[str]:
     """Remove all that this owner installed."""
     return remove_chains(lambda name: owner_of_chain(name) == owner)
 

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from gossamer.shards.config import Config, ServerConfig
+from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError
 
 FIRST_FD: Final = 3
@@ -31,14 +31,9 @@ UNIX: Final = "unix:"
 """What an address begins with that is the path of a Unix socket."""
 
 
-def is_given(server: ServerConfig) -> bool:
-    """Whether no port is listened on, but such a socket."""
-    return bool(server.uds) or server.fd >= 0
-
-
 def activated(config: Config, environment: Mapping[str, str], pid: int) -> Config:
     """The configuration with the socket that a service manager has given us. Raises: ConfigError."""
-    if is_given(config.server) or environment.get("LISTEN_PID") != str(pid):
+    if config.server.is_given or environment.get("LISTEN_PID") != str(pid):
         return config
     count = environment.get("LISTEN_FDS", "")
     if count != "1":

@@ -18,7 +18,7 @@ from gossamer.ffi.socketbuffers import receive_buffer_bytes
 from gossamer.shards.config import Config
 from gossamer.shards.exitcode import CannotStartError, QueueTakenError, StackUnavailableError
 from gossamer.shards.frames import legacy_in_the_way
-from gossamer.shards.given import address_in, is_given, open_given, remove_unix
+from gossamer.shards.given import address_in, open_given, remove_unix
 from gossamer.shards.plan import RunPlan
 from gossamer.shards.refusing import refuse_new
 from gossamer.shards.succession import (
@@ -153,7 +153,7 @@ class Opened(contextlib.ExitStack):
 
     def open_port(self, config: Config, stack: str, workers: int) -> None:
         """Listen once for each worker, or reserve the port. Raises: CannotStartError."""
-        if is_given(config.server):
+        if config.server.is_given:
             given = self.enter_context(open_given(config))
             self.host, self.port = address_in(given)
             self.know_given(config)
@@ -173,14 +173,14 @@ class Opened(contextlib.ExitStack):
 
     def know_given(self, config: Config) -> None:
         """What is listened on is such a socket, where the configuration says so."""
-        self._is_given = is_given(config.server)
+        self._is_given = config.server.is_given
         if config.server.uds:
             self._path = os.path.abspath(config.server.uds)
             self.callback(self._remove_path)
 
     def add_listening(self, config: Config, shard: int) -> None:
         """Listen for a worker that is to come. Raises: CannotStartError."""
-        if is_given(config.server):
+        if config.server.is_given:
             self._listening[shard] = self.enter_context(next(iter(self._listening.values())).dup())
             return
         listening = self.enter_context(_bind(self.host, self.port, share=True))

@@ -13,7 +13,6 @@ import msgspec
 
 from gossamer.shards.config import WORKERS_MAX, Config
 from gossamer.shards.exitcode import CannotStartError, ConfigError, StackUnavailableError
-from gossamer.shards.given import is_given
 
 QUEUES_FOR_EACH: Final = 4
 """So many queues there are for each of the most workers that there may be."""
@@ -89,11 +88,11 @@ def choose_stack(config: Config, facts: MachineFacts) -> tuple[Literal["kernel",
     """The stack, and why. Raises: CannotStartError when the one that was asked for cannot be had;
     ConfigError."""
     wanted = config.server.stack
-    if wanted == "nfqueue" and is_given(config.server):
+    if wanted == "nfqueue" and config.server.is_given:
         raise ConfigError(
             "--stack nfqueue: found beside server.uds or server.fd; allowed: kernel, whose socket that is"
         )
-    if is_given(config.server):
+    if config.server.is_given:
         return "kernel", "its listening socket is no port of ours"
     if wanted == "kernel":
         return "kernel", "as configured"

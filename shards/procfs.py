@@ -6,12 +6,18 @@ from typing import Final
 
 import msgspec
 
-from gossamer.shards.rules import Owner
-
 NFNETLINK_QUEUE: Final = Path("/proc/net/netfilter/nfnetlink_queue")
 """Readable by root alone. Columns: number, port id, waiting, copy mode, copy range, dropped (full), dropped
 (socket), ...
 """
+
+
+class ProcessIdentity(msgspec.Struct, frozen=True):
+    """Which process: a pid is never mistaken for a later one of the same number."""
+
+    pid: int
+    start_ticks: int
+    """Field 22 of /proc/PID/stat."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -89,14 +95,14 @@ def parse_held(status: str, limits: str) -> Held | None:
         return None
 
 
-def own_identity() -> Owner:
+def own_identity() -> ProcessIdentity:
     """This process, as chains and state files name it."""
     ticks = start_ticks(os.getpid())
     assert ticks is not None
-    return Owner(os.getpid(), ticks)
+    return ProcessIdentity(os.getpid(), ticks)
 
 
-def is_alive(owner: Owner) -> bool:
+def is_alive(owner: ProcessIdentity) -> bool:
     """Whether that very process still runs."""
     return start_ticks(owner.pid) == owner.start_ticks
 

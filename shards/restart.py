@@ -11,12 +11,10 @@ from typing import Final
 
 import msgspec
 
+from gossamer.shards.adopted import UNSEEN
+
 DELAY_FIRST_US: Final = 100_000
 DELAY_MAX_US: Final = 5_000_000
-
-
-UNSEEN: Final = 256
-"""The status of a process whose end another one was told of: none of its own, 0 to 255, nor a signal's."""
 
 
 class RestartPolicy(msgspec.Struct, frozen=True):

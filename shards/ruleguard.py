@@ -20,8 +20,9 @@ from gossamer.core.errors import what_failed
 from gossamer.ffi.rulesets import legacy_sizes, nf_tables_generation, nf_tables_rules
 from gossamer.shards import firewall
 from gossamer.shards.logs import about
+from gossamer.shards.procfs import ProcessIdentity
 from gossamer.shards.repairs import Repairs, repair_delay_us, with_repair
-from gossamer.shards.rules import TABLES, Family, Owner, QueueTarget, base36, chain_name, families
+from gossamer.shards.rules import TABLES, Family, QueueTarget, base36, chain_name, families
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -61,7 +62,7 @@ class LookOutcome(msgspec.Struct, frozen=True):
 class RuleGuard:
     """The rules of one server, from their installation on."""
 
-    def __init__(self, owner: Owner, targets: tuple[QueueTarget, ...], secret: int) -> None:
+    def __init__(self, owner: ProcessIdentity, targets: tuple[QueueTarget, ...], secret: int) -> None:
         """Note what stands now. Raises: FirewallError."""
         self._owner, self._targets, self._secret = owner, targets, secret
         self._chains = tuple(chain_name(target.port_first, owner) for target in targets)

@@ -20,6 +20,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from gossamer.shards.procfs import ProcessIdentity
+
 CHAIN_PREFIX: Final = "GSMR"
 CHAIN_PATTERN: Final = re.compile(r"GSMR(?:-I|[0-9a-f]{2})-(\d{1,5})-(\d{1,7})-([0-9a-z]{1,7})")
 """At most 28 characters, which is what iptables allows. Two digits in place of "-I": a node of its tree."""
@@ -44,14 +46,6 @@ QUOTED_PORT: Final[dict[Family, str]] = {
     # 40 bytes of IPv6 and 8 of ICMPv6 before the quoted IPv6 header, whose own 40 end at 88.
     6: "3>>24&0xFF=58&&51&0xFF=6&&88>>16={ports}",
 }
-
-
-class Owner(msgspec.Struct, frozen=True):
-    """The process that a chain belongs to."""
-
-    pid: int
-    start_ticks: int
-    """Field 22 of /proc/PID/stat: with it a pid is never mistaken for a later one of the same number."""
 
 
 class QueueTarget(msgspec.Struct, frozen=True):
@@ -124,7 +118,7 @@ def base36(number: int) -> str:
             return digits
 
 
-def chain_name(port: int, owner: Owner) -> str:
+def chain_name(port: int, owner: ProcessIdentity) -> str:
     """The chain of a port and its owner."""
     return f"{CHAIN_PREFIX}-I-{port}-{owner.pid}-{base36(owner.start_ticks)}"
 
@@ -145,10 +139,10 @@ def is_first(name: str) -> bool:
     return name.startswith(f"{CHAIN_PREFIX}-I-")
 
 
-def owner_of_chain(name: str) -> Owner | None:
+def owner_of_chain(name: str) -> ProcessIdentity | None:
     """Whose chain that is; None when it is none of ours."""
     found = CHAIN_PATTERN.fullmatch(name)
-    return Owner(int(found[2]), int(found[3], 36)) if found else None
+    return ProcessIdentity(int(found[2]), int(found[3], 36)) if found else None
 
 
 def families(host: str) -> tuple[Family, ...]:
@@ -259,7 +253,7 @@ def _matches(host: str, variant: Variant) -> str:
 
 
 def build_rules(
-    family: Family, owner: Owner, target: QueueTarget, secret: int, variant: Variant = BEST
+    family: Family, owner: ProcessIdentity, target: QueueTarget, secret: int, variant: Variant = BEST
 ) -> str:
     """The input of iptables-restore --noflush that installs the rules of one target for one family."""
     chain, ports = chain_name(target.port_first, owner), _ports(target)

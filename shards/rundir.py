@@ -15,8 +15,7 @@ import msgspec
 
 from gossamer.shards.exitcode import CannotStartError, ConfigError, NotRunningError
 from gossamer.shards.private_folder import PrivateFolder, UntrustedFolderError, read_small
-from gossamer.shards.procfs import is_alive
-from gossamer.shards.rules import Owner
+from gossamer.shards.procfs import ProcessIdentity, is_alive
 
 STATE: Final = "state.json"
 LOCK: Final = "lock"
@@ -38,13 +37,13 @@ class RunState(msgspec.Struct, frozen=True):
     stack: str
     url: str
     chains: tuple[str, ...] = ()
-    keeper: Owner | None = None
+    keeper: ProcessIdentity | None = None
     """Who goes on when the supervisor is killed; None where nobody does."""
 
     @property
-    def owner(self) -> Owner:
+    def owner(self) -> ProcessIdentity:
         """The supervisor."""
-        return Owner(self.pid, self.start_ticks)
+        return ProcessIdentity(self.pid, self.start_ticks)
 
 
 def base_directory() -> Path:

@@ -10,7 +10,7 @@ from gossamer.core.io.unix import UnixAcceptor
 from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.connectionrows import kernel_rows
-from gossamer.shards.given import address_in, is_given
+from gossamer.shards.given import address_in
 from gossamer.shards.refusing import refuse_new
 from gossamer.shards.stack import BuildStack, Stack
 from gossamer.shards.workerplan import WorkerPlan
@@ -33,7 +33,7 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
         acceptor=UnixAcceptor(listening) if listening.family == AF_UNIX else SockAcceptor(listening),
         interrupt_receivers=loop.interrupt_receivers,
         hand_over=lambda: None,  # the successor listens on the same socket, which refuses nobody
-        refuse_new=(lambda: None) if is_given(server) else partial(refuse_new, listening),
+        refuse_new=(lambda: None) if server.is_given else partial(refuse_new, listening),
         is_kept=server.fd >= 0,
         connections=lambda: loop.statistics()["connections"],
         has_in_flight=lambda: loop.statistics()["connections"] > 0,

@@ -24,7 +24,7 @@ from gossamer.shards.confinement import confine, worker_identity
 from gossamer.shards.content import Content
 from gossamer.shards.control import open_control
 from gossamer.shards.exitcode import CannotStartError, QueueTakenError, StackUnavailableError
-from gossamer.shards.given import UNIX, is_given
+from gossamer.shards.given import UNIX
 from gossamer.shards.imports import warn_of_imports
 from gossamer.shards.keeper.deposit import Deposit
 from gossamer.shards.keeper.forking import start_keeper
@@ -40,9 +40,9 @@ from gossamer.shards.machine import (
 )
 from gossamer.shards.opening import Opened
 from gossamer.shards.plan import MachineFacts, RunPlan, plan_shards
-from gossamer.shards.procfs import own_identity
+from gossamer.shards.procfs import ProcessIdentity, own_identity
 from gossamer.shards.ruleguard import RuleGuard
-from gossamer.shards.rules import Owner, QueueTarget
+from gossamer.shards.rules import QueueTarget
 from gossamer.shards.rundir import KEEPER, RunDirectory, RunState, default_run_dir
 from gossamer.shards.steering import Steering, shared
 from gossamer.shards.succession import ADMIN, LIVENESS_READ, Estate
@@ -73,7 +73,7 @@ class ServerRun(contextlib.ExitStack):
         self._content = Content(config)
         self._previous: Content | None = None
         self.callback(self._close_contents)
-        self.owner: Owner = own_identity()
+        self.owner: ProcessIdentity = own_identity()
         self.deposit: Deposit | None = None
         """The keeper; None where none could be started, or it has ended."""
         self.warnings: list[str] = []
@@ -201,7 +201,7 @@ class ServerRun(contextlib.ExitStack):
             self.push(undo.pop_all())
 
     @property
-    def rules_owner(self) -> Owner:
+    def rules_owner(self) -> ProcessIdentity:
         """Whose the rules are: the process that lives as long as anybody serves."""
         return self.owner if self.deposit is None else self.deposit.keeper
 
@@ -417,7 +417,7 @@ class ServerRun(contextlib.ExitStack):
         worker_identity(self.config)
         self._start_keeper()
         host = resolve_host(self.config.server.host)
-        if not is_given(self.config.server):
+        if not self.config.server.is_given:
             self._require_loopback(host)
         if not missing_rights(FIREWALL_RIGHTS):
             with allocation_lock():

@@ -35,7 +35,7 @@ from gossamer.shards.keeper.notes import (
     say,
 )
 from gossamer.shards.plan import RunPlan
-from gossamer.shards.rules import Owner
+from gossamer.shards.procfs import ProcessIdentity
 from gossamer.shards.rundir import KEEPER, read_state
 
 CLAIM_SECONDS: Final = 10.0
@@ -78,9 +78,9 @@ class ProcessRecord(msgspec.Struct, frozen=True):
     """Of its row: those of the version that it runs."""
 
     @property
-    def owner(self) -> Owner:
+    def owner(self) -> ProcessIdentity:
         """The process, told from a later one of its number."""
-        return Owner(self.pid, self.start_ticks)
+        return ProcessIdentity(self.pid, self.start_ticks)
 
 
 class ShardRecord(msgspec.Struct, frozen=True):

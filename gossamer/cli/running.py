@@ -17,8 +17,7 @@ from gossamer.cli.status import fetch_status, run_dir_options, show
 from gossamer.core.clock import SECOND_US
 from gossamer.shards.control import ControlRequest, ask, ask_for
 from gossamer.shards.exitcode import CommandError, NotRunningError
-from gossamer.shards.procfs import is_alive
-from gossamer.shards.rules import Owner
+from gossamer.shards.procfs import ProcessIdentity, is_alive
 from gossamer.shards.rundir import CONTROL, find_run_dir, read_state
 from gossamer.shards.status import ServerStatus
 
@@ -30,7 +29,7 @@ wait_option = click.option(
 )
 
 
-def wait_for_end(owner: Owner, timeout_seconds: float) -> bool:
+def wait_for_end(owner: ProcessIdentity, timeout_seconds: float) -> bool:
     """Whether a process ended in time."""
     deadline = time.monotonic() + timeout_seconds
     while is_alive(owner):

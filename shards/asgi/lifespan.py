@@ -12,10 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
-from gossamer.shards.asgi.failures import one_line
 from gossamer.shards.asgi.messages import LIFESPAN_RULES, Answered, Message, Stage, next_stage, taken
 from gossamer.shards.asgi.scope import lifespan_scope
 from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.web.failures import one_line
 
 log = logging.getLogger("gossamer.asgi")
 

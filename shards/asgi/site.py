@@ -28,7 +28,6 @@ from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.sync import Event
 from gossamer.shards.asgi.conversation import ApplicationConversation, ResponseCutError
 from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
-from gossamer.shards.asgi.failures import one_line
 from gossamer.shards.asgi.lifespan import App, Lifespan, Mode
 from gossamer.shards.asgi.messages import MessageError, Stage, Start
 from gossamer.shards.asgi.scope import (
@@ -43,6 +42,7 @@ from gossamer.shards.asgi.scope import (
 from gossamer.shards.asgi.tasks import ApplicationLoop
 from gossamer.shards.asgi.websocket import SocketExchange
 from gossamer.shards.asgi.websocket_conversation import drain
+from gossamer.shards.web.failures import one_line
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
 from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions

@@ -22,8 +22,7 @@ from gossamer.shards.keeper.notes import (
     ServerNote,
     say,
 )
-from gossamer.shards.procfs import is_alive
-from gossamer.shards.rules import Owner
+from gossamer.shards.procfs import ProcessIdentity, is_alive
 from gossamer.shards.status import KeeperStatus
 
 log = logging.getLogger("gossamer.supervisor")
@@ -37,7 +36,7 @@ END_LOOK_SECONDS: Final = 0.01
 class Deposit:
     """What a keeper holds of this server."""
 
-    def __init__(self, link: socket.socket, keeper: Owner, held: Iterable[str] = ()) -> None:
+    def __init__(self, link: socket.socket, keeper: ProcessIdentity, held: Iterable[str] = ()) -> None:
         """`held` are the names of what it has already. It owns the link from now on."""
         link.settimeout(END_WAIT_SECONDS)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NOTE_BYTES_MAX)

@@ -21,8 +21,7 @@ from gossamer.shards.keeper.deposit import Deposit
 from gossamer.shards.keeper.keeper import Keeper
 from gossamer.shards.logs import configure_logging
 from gossamer.shards.outlet import Outlets
-from gossamer.shards.procfs import own_identity, start_ticks
-from gossamer.shards.rules import Owner
+from gossamer.shards.procfs import ProcessIdentity, own_identity, start_ticks
 from gossamer.shards.signals import ENDING
 
 log = logging.getLogger("gossamer.keeper")
@@ -44,7 +43,7 @@ def start_keeper(config: LogConfig) -> Deposit:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
     ticks = start_ticks(pid)
-    return Deposit(ours, Owner(pid, ticks or 0))
+    return Deposit(ours, ProcessIdentity(pid, ticks or 0))
 
 
 def _be_keeper(config: LogConfig, link: socket.socket) -> None:

@@ -39,8 +39,7 @@ from gossamer.shards.keeper.notes import (
 )
 from gossamer.shards.logs import about
 from gossamer.shards.machine import FIREWALL_RIGHTS, missing_rights
-from gossamer.shards.procfs import is_alive
-from gossamer.shards.rules import Owner
+from gossamer.shards.procfs import ProcessIdentity, is_alive
 from gossamer.shards.rundir import RunDirectory
 from gossamer.shards.signals import STOPPING, signal_name
 
@@ -61,7 +60,7 @@ KILL_GRACE_US: Final = 3_000_000
 class Keeper:
     """Runs until the server has ended."""
 
-    def __init__(self, link: socket.socket, signals: SignalSocket, own: Owner) -> None:
+    def __init__(self, link: socket.socket, signals: SignalSocket, own: ProcessIdentity) -> None:
         self._own = own
         self._signals = signals
         self._selector = selectors.DefaultSelector()
@@ -171,10 +170,10 @@ class Keeper:
             told = about("supervisor_died", workers=pids, why="it was killed, or ended of its own fault")
             log.error("the supervisor is gone; its workers (%s) go on", pids, extra=told)
 
-    def _workers(self) -> list[Owner]:
-        return [Owner(*named) for named in self._note.workers] if self._note else []
+    def _workers(self) -> list[ProcessIdentity]:
+        return [ProcessIdentity(*named) for named in self._note.workers] if self._note else []
 
-    def _kill(self, workers: list[Owner]) -> None:
+    def _kill(self, workers: list[ProcessIdentity]) -> None:
         for worker in workers:
             log.error("worker (pid %d): did not end in time: killed", worker.pid)
             send_signal(worker, signal.SIGKILL)

@@ -25,7 +25,7 @@ WORKERS_MAX: Final = 4096
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES_MAX)]
 ProcessName = tuple[int, int]
-"""A process as `shards.rules.Owner` names it: pid, and its start in ticks."""
+"""A process as `shards.procfs.ProcessIdentity` names it: pid, and its start in ticks."""
 
 
 class Keep(msgspec.Struct, frozen=True, tag="keep"):

@@ -22,8 +22,8 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from gossamer.core.errors import GossamerError
-from gossamer.shards.asgi.failures import one_line
 from gossamer.shards.web.application_name import Interface, Wanted, is_application_name
+from gossamer.shards.web.failures import one_line
 
 OURS: Final = (__file__, importlib.__file__)
 """Of a failure that is told, frames that say nothing."""

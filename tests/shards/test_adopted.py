@@ -6,16 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from gossamer.shards.adopted import AdoptedProcess, send_signal
-from gossamer.shards.procfs import start_ticks
-from gossamer.shards.restart import UNSEEN, WorkerExit, describe_exit
-from gossamer.shards.rules import Owner
+from gossamer.shards.adopted import UNSEEN, AdoptedProcess, send_signal
+from gossamer.shards.procfs import ProcessIdentity, start_ticks
+from gossamer.shards.restart import WorkerExit, describe_exit
 
 
-def identity(pid: int) -> Owner:
+def identity(pid: int) -> ProcessIdentity:
     ticks = start_ticks(pid)
     assert ticks is not None
-    return Owner(pid, ticks)
+    return ProcessIdentity(pid, ticks)
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def child() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @pytest.fixture
-def grandchild() -> Iterator[Owner]:
+def grandchild() -> Iterator[ProcessIdentity]:
     """A process that is no child of this one, and that its parent reaps."""
     script = "sleep 60 & echo $!; wait"
     with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as parent:
@@ -44,7 +43,7 @@ def test_child__its_exit_status_is_ours(child: "subprocess.Popen[bytes]") -> Non
     assert adopted.wait() == adopted.poll() == -signal.SIGTERM
 
 
-def test_no_child__its_end_is_seen__and_no_more(grandchild: Owner) -> None:
+def test_no_child__its_end_is_seen__and_no_more(grandchild: ProcessIdentity) -> None:
     adopted = AdoptedProcess(grandchild)
     assert adopted.poll() is None
     adopted.send_signal(signal.SIGKILL)
@@ -56,9 +55,9 @@ def test_signal__to_a_number_that_is_another_process_by_now__reaches_nobody(
     child: "subprocess.Popen[bytes]",
 ) -> None:
     found = identity(child.pid)
-    send_signal(Owner(found.pid, found.start_ticks + 1), signal.SIGKILL)
+    send_signal(ProcessIdentity(found.pid, found.start_ticks + 1), signal.SIGKILL)
     assert child.poll() is None
 
 
 def test_signal__nobody_has_the_number__nothing_happens() -> None:
-    send_signal(Owner(2**22 + 1, 1), signal.SIGKILL)
+    send_signal(ProcessIdentity(2**22 + 1, 1), signal.SIGKILL)

@@ -11,8 +11,8 @@ from gossamer.loadtest.namespaces import Namespace
 from gossamer.shards import firewall
 from gossamer.shards.active_opens import active_opens
 from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.procfs import own_identity, read_queues
-from gossamer.shards.rules import Owner, QueueTarget, Variant, chain_name
+from gossamer.shards.procfs import ProcessIdentity, own_identity, read_queues
+from gossamer.shards.rules import QueueTarget, Variant, chain_name
 
 pytestmark = pytest.mark.needs("nfqueue")
 
@@ -25,10 +25,10 @@ def rules() -> list[str]:
     return shown["iptables"] + shown["ip6tables"]
 
 
-def dead_owner() -> Owner:
+def dead_owner() -> ProcessIdentity:
     process = subprocess.Popen(["true"])
     process.wait()
-    return Owner(process.pid, 1)
+    return ProcessIdentity(process.pid, 1)
 
 
 def test_install_and_remove__everything_there_and_gone(namespace: Namespace) -> None:

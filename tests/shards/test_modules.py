@@ -8,7 +8,8 @@ import pytest
 from gossamer.ffi.privileges import CAP_SYS_MODULE, effective_capabilities
 from gossamer.shards import firewall
 from gossamer.shards.modules import load_module, missing_modules
-from gossamer.shards.rules import Owner, QueueTarget
+from gossamer.shards.procfs import ProcessIdentity
+from gossamer.shards.rules import QueueTarget
 
 needs_modules = pytest.mark.skipif(
     CAP_SYS_MODULE not in effective_capabilities(), reason="needs CAP_SYS_MODULE: without it none is loaded"
@@ -92,7 +93,7 @@ def iptables(programs: Programs, modprobe: str) -> Path:
 @needs_modules
 def test_install__module_can_be_loaded__loaded_and_installed(programs: Programs) -> None:
     made = iptables(programs, 'echo "$@" >> asked; : > loaded')
-    assert firewall.install_rules(Owner(1, 1), TARGET, 1).warnings == ()
+    assert firewall.install_rules(ProcessIdentity(1, 1), TARGET, 1).warnings == ()
     assert (made / "asked").read_text() == "-q -- xt_NFQUEUE\n"
 
 
@@ -100,7 +101,7 @@ def test_install__module_is_not_to_be_had__its_name_and_the_way_out(programs: Pr
     iptables(programs, "exit 1")
     said = "iptables-restore: the kernel lacks the module xt_NFQUEUE; modprobe -a xt_NFQUEUE on the host"
     with pytest.raises(firewall.FirewallError, match=said):
-        firewall.install_rules(Owner(1, 1), TARGET, 1)
+        firewall.install_rules(ProcessIdentity(1, 1), TARGET, 1)
 
 
 LEGACY_WITHOUT_SECURITY = """
@@ -118,7 +119,7 @@ def test_install__kernel_has_no_table_security__mangle_and_what_it_means(program
         iptables_restore=LEGACY_WITHOUT_SECURITY,
         modprobe="exit 1",
     )
-    (warning,) = firewall.install_rules(Owner(1, 1), TARGET, 1).warnings
+    (warning,) = firewall.install_rules(ProcessIdentity(1, 1), TARGET, 1).warnings
     assert "no table security, and mangle comes before the host's filter" in warning
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from gossamer.shards.procfs import (
+    ProcessIdentity,
     QueueLine,
     held_to,
     is_alive,
@@ -16,7 +17,6 @@ from gossamer.shards.procfs import (
     parse_queues,
     start_ticks,
 )
-from gossamer.shards.rules import Owner
 
 QUEUES = """  100  13983     3 2 65531     5     7      120  1
   101 2147483650     0 2 65531     0     0        0  1
@@ -44,7 +44,7 @@ def test_is_alive__this_process__yes() -> None:
 
 def test_is_alive__same_pid_started_at_another_time__no() -> None:
     own = own_identity()
-    assert not is_alive(Owner(own.pid, own.start_ticks + 1))
+    assert not is_alive(ProcessIdentity(own.pid, own.start_ticks + 1))
 
 
 def test_start_ticks__ended_and_not_yet_reaped__none() -> None:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossamer.shards.procfs import ProcessIdentity
 from gossamer.shards.rules import (
     BEST,
-    Owner,
     QueueTarget,
     Variant,
     base36,
@@ -22,7 +22,7 @@ from gossamer.shards.rules import (
     port_ranges_in,
 )
 
-OWNER = Owner(pid=4242, start_ticks=36**3 + 1)
+OWNER = ProcessIdentity(pid=4242, start_ticks=36**3 + 1)
 IN, OLD = "GSMR-I-8080-4242-1001", "GSMR-I-9090-4242-1001"
 TWO = QueueTarget(8080, 8080, (100, 101), "192.0.2.1")
 
@@ -52,9 +52,9 @@ COMMIT
 
 @given(st.integers(0, 65535), st.integers(1, 4_194_304), st.integers(0, 36**7 - 1))
 def test_chain_name__any_owner__short_enough_and_read_back(port: int, pid: int, ticks: int) -> None:
-    name = chain_name(port, Owner(pid, ticks))
+    name = chain_name(port, ProcessIdentity(pid, ticks))
     assert len(name) <= 28
-    assert owner_of_chain(name) == Owner(pid, ticks)
+    assert owner_of_chain(name) == ProcessIdentity(pid, ticks)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.record import IN_RECORD
 from gossamer.ffi.nfqueue_netlink import NetlinkSource, open_queue
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.shards.rules import Owner, QueueTarget, build_rules
+from gossamer.shards.procfs import ProcessIdentity
+from gossamer.shards.rules import QueueTarget, build_rules
 from gossamer.shards.steering import Steering, shared
 
 PORT = 18_095
@@ -51,7 +52,9 @@ def test_shared__a_worker_joins_and_leaves__only_its_own_move() -> None:
 def test_steering__real_packets__come_to_the_queue_that_was_computed(host: str, namespace: Namespace) -> None:
     family = 6 if ":" in host else 4
     steering = Steering(tuple(range(300, 316)), 0xC0FFEE77, PORT)
-    rules = build_rules(family, Owner(1, 1), QueueTarget(PORT, PORT, steering.queues, host), steering.secret)
+    rules = build_rules(
+        family, ProcessIdentity(1, 1), QueueTarget(PORT, PORT, steering.queues, host), steering.secret
+    )
     with ExitStack() as stack:
         stack.enter_context(namespace.entered())
         command = ["iptables-restore" if family == 4 else "ip6tables-restore", "--noflush"]

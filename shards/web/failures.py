@@ -10,7 +10,8 @@ from typing import Final
 
 from gossamer.core.errors import what_failed
 
-OURS: Final = (os.path.dirname(os.path.abspath(__file__)),)
+SHARDS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OURS: Final = tuple(os.path.join(SHARDS, room) for room in ("asgi", "wsgi"))
 """Where frames say nothing of the application."""
 
 
