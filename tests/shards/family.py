@@ -13,6 +13,8 @@ from gossamer import Stream, run_process, sys_blio
 LOOK = ["/bin/sh", "-c", "readlink /proc/$$/fd/*; grep ^Cpus_allowed_list /proc/$$/status"]
 """What each of its descriptors is, a line each, and the processors that it may use."""
 ORPHANS = 17
+ORPHAN = "sleep 61"
+"""Long enough to be found and ended by whoever looks."""
 END = b"\4"
 """Of an answer: a child may hold the connection open."""
 
@@ -50,7 +52,7 @@ def look_by_fork_and_exec() -> bytes:
 
 def leave_orphans() -> bytes:
     for _ in range(ORPHANS):
-        subprocess.run(["/bin/sh", "-c", "sleep 0.2 >/dev/null 2>&1 &"], check=True)
+        subprocess.run(["/bin/sh", "-c", f"{ORPHAN} >/dev/null 2>&1 &"], check=True)
     return b"left"
 
 

@@ -1,6 +1,7 @@
 """What a process uses, asked for again and again."""
 
 import os
+import time
 
 from gossamer.core.clock import monotonic_us
 from gossamer.shards.usage import ProcessUsage
@@ -9,11 +10,11 @@ from gossamer.shards.usage import ProcessUsage
 def test_figures__a_process_that_works__its_share_since_it_was_asked_last() -> None:
     usage = ProcessUsage(os.getpid(), started_us=monotonic_us())
     usage.figures(monotonic_us())
-    ends_us = monotonic_us() + 100_000
-    while monotonic_us() < ends_us:
+    until = time.process_time() + 0.1  # of its own, however many others there are
+    while time.process_time() < until:
         pass
     share, resident_bytes = usage.figures(monotonic_us())
-    assert 1 < share < 250
+    assert 0 < share < 250
     assert resident_bytes > 1 << 20
 
 
