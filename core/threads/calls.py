@@ -437,5 +437,5 @@ async def sys_catch(body: Awaitable[R], handler: Callable[[Exception], Awaitable
     try:
         return await body
     except Exception as error:  # noqa: BLE001 - the handler decides, and raises again what it does not know
-        caught = error
-    return await handler(caught)
+        caught = [error]
+    return await handler(caught.pop())  # its traceback leads to this frame, which must not hold it

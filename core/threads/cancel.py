@@ -11,8 +11,7 @@ themselves. The words and the rules are trio's.
 Source: N. J. Smith, "Timeouts and cancellation for humans", 2018.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from gossamer.core.clock import NEVER_US, SECOND_US
@@ -176,8 +175,17 @@ class CancelScope:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> bool:
+        self._leave()
+        if error is None or not self.cancel_called or self._is_cancelled_from_outside:
+            return False
+        return self._catches(error)
+
+    def _leave(self) -> None:
+        """Its thread stands in it no longer. No frame that an error passes may know that thread, which holds
+        what ended it. Raises: MisuseError."""
         thread = self._thread
         if thread is None or thread.scope is not self:
+            del thread
             raise MisuseError("cancel scopes are left in the reverse order of entering, by the same thread")
         self._disarm()
         self._thread = None
@@ -186,9 +194,6 @@ class CancelScope:
         if self._parent is not None:
             self._parent._children.pop(self, None)
             self._parent._threads[thread] = None
-        if error is None or not self.cancel_called or self._is_cancelled_from_outside:
-            return False
-        return self._catches(error)
 
     @property
     def _is_cancelled_from_outside(self) -> bool:
@@ -204,9 +209,12 @@ class CancelScope:
             return False
         cancelled, rest = error.split(Cancelled)
         self.cancelled_caught = cancelled is not None
-        if cancelled is not None and rest is not None:
+        if cancelled is None or rest is None:
+            return rest is None
+        try:
             raise rest from None
-        return rest is None
+        finally:
+            del rest  # its traceback leads to this frame
 
     def _arm(self) -> None:
         if self._deadline_us < NEVER_US:
@@ -243,8 +251,7 @@ def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
     return CancelScope(_deadline_us(seconds), shield=shield)
 
 
-@contextmanager
-def fail_after(seconds: float) -> Iterator[CancelScope]:
+def fail_after(seconds: float) -> AbstractContextManager[CancelScope]:
     """As `move_on_after`, but raises TooSlowError when the time is over.
 
     >>> from gossamer import fail_after, run, sleep
@@ -255,7 +262,25 @@ def fail_after(seconds: float) -> Iterator[CancelScope]:
     Traceback (most recent call last):
     gossamer.core.threads.cancel.TooSlowError: not done within 0.001 s
     """
-    with move_on_after(seconds) as scope:
-        yield scope
-    if scope.cancelled_caught:
-        raise TooSlowError(f"not done within {seconds:g} s")
+    return _Limit(seconds)
+
+
+class _Limit:
+    """What `fail_after` returns. No generator: from Python 3.12 on what is raised in the block leads to one's
+    frame, and that to contextlib's, which holds the error."""
+
+    __slots__ = ("_scope", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> CancelScope:
+        self._scope = move_on_after(self._seconds)
+        return self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._scope.__exit__(kind, error, traceback)
+        if self._scope.cancelled_caught:
+            raise TooSlowError(f"not done within {self._seconds:g} s")

@@ -183,11 +183,14 @@ class Nursery:
             caught = self.cancel_scope.__exit__(type(outcome) if outcome else None, outcome, None)
         finally:
             self._errors = []
-        if outcome is not None and not caught:
+        if outcome is None or caught:
+            return not isinstance(error, Returning)
+        try:
             if error is not None:
                 raise outcome from None  # the block's own error stands in the group
             raise outcome
-        return not isinstance(error, Returning)
+        finally:
+            del outcome  # its traceback leads to this frame
 
     async def _all_ended(self) -> None:
         """Wait until the last child has ended; being cancelled meanwhile is passed on to the children."""

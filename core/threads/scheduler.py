@@ -62,11 +62,6 @@ class NotASystemCall(MisuseError):
     """A thread awaited something of another library, such as an asyncio future."""
 
 
-def _sent(context: Context, send: Callable[[Any], Any], value: Any) -> Any:
-    """Go on with a thread among its own context variables."""
-    return context.run(send, value)
-
-
 def _is_not_watched(_fd: int) -> bool:
     return False
 
@@ -75,20 +70,14 @@ def _wakes_nobody(_at_us: int, _callback: Callable[[int], None]) -> None:
     """Of a waiter whose `wait` ends exactly, or that has no timer."""
 
 
-def _exit_of_another(error: GeneratorExit) -> RuntimeError:
+def _throwable(error: BaseException) -> BaseException:
+    """What can be thrown into a thread for that error."""
+    if not isinstance(error, GeneratorExit):
+        return error
+    # Thrown in, it would close the coroutines within one by one, none of which may make a call then.
     raised = RuntimeError("what was waited for raised GeneratorExit")
     raised.__cause__ = error
     return raised
-
-
-def _thrown(thread: Thread[Any], error: BaseException) -> Any:
-    """Raise an error in a thread; returns the call that it makes next."""
-    if isinstance(error, GeneratorExit):
-        # Thrown in, it would close the coroutines within one by one, none of which may make a call then.
-        error = _exit_of_another(error)
-    if thread.context is None:
-        return thread.coroutine.throw(error)
-    return thread.context.run(thread.coroutine.throw, error)
 
 
 class Scheduler:
@@ -353,29 +342,37 @@ class Scheduler:
         del thread  # The error of one leads to this frame, as that to which its own returned.
 
     def _run_thread(self, thread: Thread[Any]) -> None:
-        """Run a thread until it blocks, ends, or has made CALLS_IN_A_ROW_MAX calls."""
+        """Run a thread until it blocks, ends, or has made CALLS_IN_A_ROW_MAX calls.
+
+        An error leads to the frames that it has passed, and each of them to the one that called it; from
+        Python 3.12 on those of coroutines, too, so to this one. A thread holds what ended it: were it found
+        here, that would be a ring. Hence each `del`, and no frame of Python between it and the thread's.
+        """
         value = thread.inbox
         thread.inbox = BLOCKED
         coroutine = thread.coroutine
-        send: Callable[[Any], Any] = (
-            coroutine.send if thread.context is None else partial(_sent, thread.context, coroutine.send)
-        )
+        send: Callable[[Any], Any] = coroutine.send
+        if thread.context is not None:
+            send = partial(thread.context.run, coroutine.send)  # type: ignore[call-arg]  # part of a ParamSpec
         handlers = self._handlers
+        call: Any = None
         for _ in _CALLS_IN_A_ROW:
             try:
-                if type(value) is Raise:
-                    call = _thrown(thread, value.error)
-                else:
+                if type(value) is not Raise:
                     call = send(value)
+                elif thread.context is None:
+                    call = coroutine.throw(_throwable(value.error))
+                else:
+                    call = thread.context.run(coroutine.throw, _throwable(value.error))
             except (StopIteration, Returning) as end:
                 self._end(thread, end.value)
+                del thread, coroutine, send, value, call
                 return
             except KeyboardInterrupt:
                 raise  # the second Ctrl-C: the way out of a program that does not end
             except BaseException as error:  # noqa: BLE001 - raised in whoever joins, or logged and counted
                 self._fail(thread, error)
-                # This frame may be among those that the error leads to.
-                del thread, coroutine, send, value
+                del thread, coroutine, send, value, call
                 return
             try:
                 handler = handlers[type(call)]
@@ -389,9 +386,11 @@ class Scheduler:
             if value is BLOCKED:
                 if thread.scope is not None:
                     self._block(thread)
+                del thread
                 return
         thread.inbox = value
         self._ready.append(thread)
+        del thread, value
 
     def _end(self, thread: Thread[Any], value: Any) -> None:
         """Record what a thread returned and resume those who join it."""

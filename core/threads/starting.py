@@ -74,9 +74,14 @@ class Starting:
                 await self._begun()
             if self._scope.cancelled_caught or not isinstance(self._outcome, Raise):
                 raise
-        if isinstance(self._outcome, Raise):
-            raise self._outcome.error
-        return self._outcome
+        # The traceback of an error leads to the frames of both ends, which hold this.
+        outcome, self._outcome = self._outcome, None
+        if not isinstance(outcome, Raise):
+            return outcome
+        try:
+            raise outcome.error
+        finally:
+            del outcome
 
     async def _begun(self) -> None:
         while not self._has_begun:

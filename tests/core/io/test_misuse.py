@@ -45,7 +45,7 @@ from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield
 from gossamer.core.threads.systemcall import SystemCall
 
 from ...parts import ask_each, named_part
-from ..threads.test_memory import MANY_ROUNDS, joins, no_thread_left
+from ..threads.test_memory import MANY_ROUNDS, joins, nothing_left
 from .stacks import Functional, Kernel
 
 NO_OPTIONS = SocketOptions()
@@ -174,7 +174,7 @@ def test_thread_that_failed_by_a_call_and_was_joined__is_freed_without_the_colle
         await call(*arguments)
 
     async def main() -> None:
-        with no_thread_left():
+        with nothing_left():
             for number in range(MANY_ROUNDS):
                 assert await joins(fails(wrong[number % len(wrong)]))
 

@@ -3,10 +3,11 @@
 import gc
 import tempfile
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from select import EPOLLIN
+from types import CoroutineType, FrameType
 from typing import Any
 
 import pytest
@@ -27,14 +28,17 @@ from gossamer.core.threads.calls import (
     sys_aio_read,
     sys_blio,
     sys_blio_to_end,
+    sys_catch,
     sys_epoll_wait,
     sys_fork,
     sys_join,
     sys_nbio,
     sys_sleep,
 )
-from gossamer.core.threads.cancel import fail_after
+from gossamer.core.threads.cancel import CancelScope, fail_after
 from gossamer.core.threads.nursery import open_nursery
+from gossamer.core.threads.scheduler import CALLS_IN_A_ROW_MAX
+from gossamer.core.threads.starting import Started
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 
@@ -42,6 +46,9 @@ from .test_calls import ROWS, Things, wrong_arguments
 
 ROUNDS = 200
 MANY_ROUNDS = 1_000
+FEW = 15
+"""Of a kind, whatever the rounds: those of the test itself."""
+RINGS_LEAD_THROUGH = (Thread, FrameType, BaseException, CoroutineType)
 
 
 class Box:
@@ -130,13 +137,18 @@ def threads_alive() -> int:
 
 
 @contextmanager
-def no_thread_left() -> Iterator[None]:
-    """While it lasts the collector is off; what it alone would find is counted."""
-    before = threads_alive()
+def nothing_left() -> Iterator[None]:
+    """While it lasts the collector is off; what it alone would find of threads, of errors and of frames, with
+    the locals of what failed, is counted."""
+    gc.collect()
+    before = Counter(map(type, gc.get_objects()))
     gc.disable()
     try:
         yield
-        assert sum(isinstance(each, Thread) for each in gc.get_objects()) <= before + 1
+        left = Counter(map(type, gc.get_objects())) - before
+        assert {
+            kind: left[kind] for kind in left if issubclass(kind, RINGS_LEAD_THROUGH) and left[kind] > FEW
+        } == {}
     finally:
         gc.enable()
 
@@ -162,7 +174,7 @@ def test_thread_that_failed_by_a_call_and_was_joined__is_freed_without_the_colle
     async def main() -> None:
         things = Things()
         wrong = [arguments for _, arguments in wrong_arguments(kind, things)] or [[]]
-        with no_thread_left():
+        with nothing_left():
             for number in range(MANY_ROUNDS):
                 assert await joins(fails(wrong[number % len(wrong)]))
         await things.close()
@@ -184,7 +196,7 @@ async def waits_for_what_cannot_be_watched() -> None:
 async def writes_until_nobody_reads() -> None:
     reader, writer = open_pipe()
     async with writer:
-        await sys_fork(reader.close())
+        await reader.close()
         await writer.send(bytes(1 << 20))
 
 
@@ -194,6 +206,48 @@ async def joins_a_failed_one() -> None:
 
 async def sys_call(call: SystemCall[Any]) -> None:
     await call
+
+
+async def keeps_an_error_and_waits() -> None:
+    try:
+        await sys_nbio(fails_at_once)
+    except LookupError:
+        await sys_sleep(1)
+        raise
+
+
+async def gets_it_in_another_turn() -> None:
+    for _ in range(CALLS_IN_A_ROW_MAX - 1):
+        await sys_nbio(int)
+    await sys_nbio(fails_at_once)
+
+
+async def fails_before_it_has_started(*, started: Started) -> None:
+    raise LookupError(started)
+
+
+async def waits_for_a_start() -> None:
+    async with open_nursery() as nursery:
+        await nursery.start(fails_before_it_has_started)
+
+
+async def cancels_one_and_loses_another() -> None:
+    async def cancels(scope: CancelScope) -> None:
+        scope.cancel()
+        raise LookupError
+
+    with CancelScope() as scope:
+        async with open_nursery() as nursery:
+            nursery.start_soon(cancels, scope)
+            await sys_sleep(1_000_000)
+
+
+async def catches_and_fails() -> None:
+    await sys_catch(sys_call(sys_nbio(fails_at_once)), fails_again)
+
+
+async def fails_again(error: Exception) -> None:
+    raise ValueError(error) from error
 
 
 async def gives_up() -> None:
@@ -212,23 +266,56 @@ FAILURES: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
     "a failed thread": joins_a_failed_one,
     "a program that is not there": lambda: run_process(["/no/such/program"]),  # type: ignore[dict-item, return-value]
     "a limit": gives_up,
+    "an error that was kept": keeps_an_error_and_waits,
+    "an error of another turn": gets_it_in_another_turn,
+    "a start": waits_for_a_start,
+    "cancelled from outside": cancels_one_and_loses_another,
+    "caught": catches_and_fails,
 }
 """What goes wrong not in a call, but in what it is for."""
 
 
+async def catches(failing: Coroutine[Any, Any, Any]) -> bool:
+    try:
+        await failing
+    except BaseException:  # noqa: BLE001 - whatever it is
+        return True
+    return False
+
+
+async def gets_it_as_a_result(failing: Coroutine[Any, Any, Any]) -> bool:
+    async def returns_it() -> BaseException | None:
+        try:
+            await failing
+        except BaseException as error:  # noqa: BLE001 - whatever it is
+            return error
+        return None
+
+    return await sys_join(await sys_fork(returns_it())) is not None
+
+
+Taken = Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, bool]]
+TAKEN: list[Taken] = [joins, catches, gets_it_as_a_result]
+"""What may be done about an error."""
+
+
+@pytest.mark.parametrize("taken", TAKEN, ids=lambda taken: taken.__name__)
 @pytest.mark.parametrize("failure", FAILURES)
-def test_thread_that_failed_by_what_a_call_is_for__is_freed_without_the_collector(failure: str) -> None:
+def test_thread_that_failed_by_what_a_call_is_for__is_freed_without_the_collector(
+    failure: str, taken: Taken
+) -> None:
     async def main() -> None:
-        with no_thread_left():
+        with nothing_left():
             for _ in range(MANY_ROUNDS if failure != "a program that is not there" else 20):
-                assert await joins(FAILURES[failure]())
+                assert await taken(FAILURES[failure]())
             await sys_sleep(1_000)
 
     run(main())
 
 
+@pytest.mark.parametrize("taken", TAKEN, ids=lambda taken: taken.__name__)
 @pytest.mark.parametrize("where", ["child", "block", "both"])
-def test_nursery_that_failed__its_threads_are_freed_without_the_collector(where: str) -> None:
+def test_nursery_that_failed__its_threads_are_freed_without_the_collector(where: str, taken: Taken) -> None:
     async def child() -> None:
         if where != "block":
             raise LookupError("child")
@@ -242,9 +329,9 @@ def test_nursery_that_failed__its_threads_are_freed_without_the_collector(where:
             await sys_sleep(1_000_000)
 
     async def main() -> None:
-        with no_thread_left():
+        with nothing_left():
             for _ in range(MANY_ROUNDS):
-                assert await joins(opens())
+                assert await taken(opens())
 
     run(main())
 
