@@ -11,6 +11,12 @@ from gossamer.core.tls.errors import TlsError, TruncatedError
 BY_THE_PEER: Final = ("TLSV1_ALERT_", "TLSV13_ALERT_", "SSLV3_ALERT_", "TLS_ALERT_")
 """How the names of alerts begin that have come from the other side."""
 
+WORDS: Final = {
+    "RECORD_LAYER_FAILURE": "the peer has sent a record that cannot be read (record layer failure)",
+}
+"""Of names that say too little. From OpenSSL 3.2 on this one stands for whatever is wrong with one, where
+3.0 said what; the alert that says it goes to the peer alone."""
+
 UNEXPECTED_EOF: Final = "UNEXPECTED_EOF_WHILE_READING"
 
 
@@ -45,5 +51,9 @@ def explained(error: ssl.SSLError) -> TlsError:
 
 
 def in_words(reason: str) -> str:
-    """OpenSSL's name of a reason, as words."""
-    return reason.lower().replace("_", " ")
+    """OpenSSL's name of a reason, as words.
+
+    >>> in_words("NO_SHARED_CIPHER")
+    'no shared cipher'
+    """
+    return WORDS.get(reason) or reason.lower().replace("_", " ")

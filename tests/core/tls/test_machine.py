@@ -133,16 +133,20 @@ def test_the_network_ends__in_the_midst_of_a_record__truncated() -> None:
         server.read(10)
 
 
+UNREADABLE = "bad record mac|a record that cannot be read"
+"""As OpenSSL 3.0 says it, and as we do of later ones, which have one name for whatever is wrong there."""
+
+
 def test_a_record_that_somebody_has_changed__an_alert__and_nothing_more() -> None:
     client, server = ends()
     client.write(b"hello")
     octets = bytearray(client.output())
     octets[-1] ^= 1
     server.receive(bytes(octets))
-    with pytest.raises(TlsError, match="bad record mac"):
+    with pytest.raises(TlsError, match=UNREADABLE):
         server.read(10)
     assert server.has_output
-    with pytest.raises(TlsError, match="bad record mac"):
+    with pytest.raises(TlsError, match=UNREADABLE):
         server.write(b"x")
     client.receive(server.output())
     with pytest.raises(TlsError, match="the peer has refused: bad record mac"):
