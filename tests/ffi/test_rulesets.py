@@ -34,7 +34,9 @@ IPSEC = "ip xfrm policy add src 10.0.0.1 dst 10.0.0.2 dir out tmpl proto esp mod
 
 def apply(space: Namespace, *commands: str) -> None:
     for command in commands:
-        space.run(command.split())
+        program, *arguments = command.split()
+        # Of iptables-legacy one runs at a time, whatever its namespace: it is to wait for others.
+        space.run([program, *(["-w"] if "tables" in program else []), *arguments])
 
 
 def test_none_but_ours__none_is_found(namespace: Namespace) -> None:
