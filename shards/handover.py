@@ -93,6 +93,8 @@ class Mobility:
         self.predecessors: list[WorkerLink] = []
         """Those who may still have connections of ours."""
         self.successors: list[WorkerLink] = []
+        self.kept_by: list[Callable[[Flow], None]] = []
+        """What givers do with a connection that comes once its queue is given: the next of a chain has it."""
         self.dropped_total = 0
         """Segments and ICMP errors that found no room in a link."""
 
@@ -174,6 +176,8 @@ class Mobility:
             log.warning("a connection that moved is reset: %s", error)
         except (UndecodableConnection, msgspec.DecodeError) as error:
             log.error("a connection cannot be taken over: %s", error)
+        for keep in self.kept_by:
+            keep(Flow(moved.flow))
 
     # Connections of workers that were killed.
 
@@ -277,13 +281,14 @@ class Giver:
         began_us = monotonic_us()
         mobility.leave_alone(self._queues)
         mobility.successors.append(link)
+        mobility.kept_by.append(self._keep)
         for count, flow in enumerate(self._flows()):
             moved = self._moving.leave(flow, self._files.announce)
             if moved is not None:
                 self._given.append(moved)
                 link.post(moved)
-            elif self._moving.has(flow):
-                self._kept[flow] = None
+            else:
+                self._keep(flow)
             if count % AT_ONCE == 0:
                 await self._let_it_flow()
         link.post(given_with(mobility.loop.listening.secrets))
@@ -308,12 +313,18 @@ class Giver:
         while self._link.waiting_bytes >= LINK_BYTES_MAX and not self._link.is_gone:
             await Sleep(WAIT_US)
 
+    def _keep(self, flow: Flow) -> None:
+        """A connection moves when it rests, if its queue was given here."""
+        if self._moving.has(flow) and self._is_wanted(flow):
+            self._kept[flow] = None
+
     def _flows(self) -> Iterator[Flow]:
         return filter(self._is_wanted, tuple(self._moving.flows()))
 
     def _take_back(self) -> None:
         log.warning("whoever was to take over has ended: its connections are taken back")
         self._mobility.successors.remove(self._link)
+        self._mobility.kept_by.remove(self._keep)
         self._files.come_back(self._moving.handed)
         for moved in self._given:
             self._mobility.adopt(moved)
@@ -352,6 +363,7 @@ class Giver:
             await Sleep(WAIT_US)
         if self._link in self._mobility.successors:
             self._mobility.successors.remove(self._link)
+            self._mobility.kept_by.remove(self._keep)
         self._files.close()
         await self._link.close()
 

@@ -37,7 +37,7 @@ from gossamer.shards.queuewords import words_of
 from gossamer.shards.root import warn_of_no_entry
 from gossamer.shards.served import Application
 from gossamer.shards.signals import RETIRE, STOPPING, describe_meaningless
-from gossamer.shards.socketmoves import SocketGiver, SocketGivers, take_sockets
+from gossamer.shards.socketmoves import SocketGiver, SocketGivers, SocketTaker
 from gossamer.shards.stack import Stack, Statistics
 from gossamer.shards.telling import Telling
 from gossamer.shards.units import format_size
@@ -89,6 +89,7 @@ class Worker:
         self._supervisor_gone = Event()
         self._givers: list[Giver] = []
         self._socket_givers: SocketGivers | None = None
+        self._socket_taker: SocketTaker | None = None
         self._limit = 0
         self._telling = Telling(scheduler)
 
@@ -148,6 +149,7 @@ class Worker:
         if stack.sockets is not None:
             stack.sockets.idle, stack.sockets.continuing = application.idle, application.continuing
             self._socket_givers = SocketGivers(stack.sockets)
+            self._socket_taker = SocketTaker(stack.sockets, self._has_room)
         if stack.mobility is not None:
             stack.mobility.moving.idle = application.idle
             stack.mobility.moving.continuing = application.continuing
@@ -275,8 +277,7 @@ class Worker:
         # handler's for good has so long.
         self._drain_deadline_us = NEVER_US
         self.set_state(WorkerState.DRAINING)
-        await stack.acceptor.close()
-        is_asked = False
+        is_asked, listens = False, True
         while self._left(stack) and self._clock() < self._drain_deadline_us:
             if not is_asked and (application.idle is None or self._is_last()):
                 is_asked = True
@@ -285,7 +286,13 @@ class Worker:
                 stack.interrupt_receivers()
             if is_asked and self._drain_deadline_us >= NEVER_US:
                 self._drain_deadline_us = self._patience_ends_us(application, graceful_us)
+            if listens and not self._mobility().predecessors:
+                # Until then connections come, and go on from here: they are the listener's.
+                listens = False
+                await stack.acceptor.close()
             await Sleep(LOOK_US)
+        if listens:
+            await stack.acceptor.close()
         for giver in self._givers:
             await giver.finish()
         await self._finish(application)
@@ -297,11 +304,12 @@ class Worker:
         self, sockets: SockMoving, letter: GiveLetter | TakeLetter, link: WorkerLink, graceful_us: int
     ) -> None:
         """Take connections; or give them, once the last of those is known who take them."""
+        assert self._socket_givers is not None
+        assert self._socket_taker is not None
         self.spawn_essential(link.write(), "link")
         if isinstance(letter, TakeLetter):
-            self.spawn_essential(take_sockets(sockets, link, self._has_room), "take")
+            self.spawn_essential(self._socket_taker.take(link), "take")
             return
-        assert self._socket_givers is not None
         giver = SocketGiver(sockets, link)
         self._socket_givers.add(giver)
         self.spawn_essential(giver.hear(), "link")
@@ -309,22 +317,25 @@ class Worker:
             # What rests moves, so a connection that is served is left to its own timeouts.
             self._drain_deadline_us = NEVER_US
             self.spawn_essential(self._socket_givers.run(), "give")
-            self.spawn_essential(self._give_sockets(self._socket_givers, graceful_us), "drain")
+            self.spawn_essential(self._give_sockets(graceful_us), "drain")
 
     def _has_room(self) -> bool:
         """Whether one more connection may be served."""
         return self._stack is not None and self._stack.connections() < self._limit
 
-    async def _give_sockets(self, givers: SocketGivers, graceful_us: int) -> None:
+    async def _give_sockets(self, graceful_us: int) -> None:
         """Come to an end while all that rests is given, and what is left is served; where nobody takes, or
         nothing can rest, what is left has so long."""
         stack, application = self._stack, self._application
+        givers, taker = self._socket_givers, self._socket_taker
         assert stack is not None
         assert application is not None
+        assert givers is not None
+        assert taker is not None
         self.set_state(WorkerState.DRAINING)
         await self._accept_the_rest(stack, self._clock() + graceful_us, is_retired=True)
         await stack.acceptor.close()
-        while stack.has_in_flight() or givers.in_flight:
+        while stack.has_in_flight() or givers.in_flight or taker.links:
             is_asked = givers.has_looked and application.idle is None
             if is_asked or self._is_last() or not givers.goes_on:
                 deadline_us = self._patience_ends_us(application, graceful_us)

@@ -170,18 +170,30 @@ class SocketGivers:
             await giver.finish()
 
 
-async def take_sockets(moving: SockMoving, link: WorkerLink, has_room: Callable[[], bool]) -> None:
-    """Serve what comes over a link, until it ends."""
-    files: set[Identity] = set()
-    while messages := await link.receive():
-        for message in messages:
-            if isinstance(message, FileComes):
-                files.add(message.identity)
-                moving.handed.take(NamedFile(message.name, message.identity), link.take_fd())
-            elif isinstance(message, MovedSocket):
-                while not (has_room() or link.is_gone):
-                    await Sleep(ROOM_LOOK_US)
-                adopt(moving, message, socket.SocketType(-1, -1, -1, link.take_fd()))
-                link.post(Adopted(1))
-    moving.handed.forget(files)
-    await link.close()
+class SocketTaker:
+    """Serves what comes over links. Who has given may have more until its link ends: so whoever gives in turn
+    is not done before."""
+
+    def __init__(self, moving: SockMoving, has_room: Callable[[], bool]) -> None:
+        self._moving = moving
+        self._has_room = has_room
+        self.links = 0
+        """Over which more may come."""
+
+    async def take(self, link: WorkerLink) -> None:
+        """Serve what comes over a link, until it ends."""
+        moving, files = self._moving, set[Identity]()
+        self.links += 1
+        while messages := await link.receive():
+            for message in messages:
+                if isinstance(message, FileComes):
+                    files.add(message.identity)
+                    moving.handed.take(NamedFile(message.name, message.identity), link.take_fd())
+                elif isinstance(message, MovedSocket):
+                    while not (self._has_room() or link.is_gone):
+                        await Sleep(ROOM_LOOK_US)
+                    adopt(moving, message, socket.SocketType(-1, -1, -1, link.take_fd()))
+                    link.post(Adopted(1))
+        moving.handed.forget(files)
+        await link.close()
+        self.links -= 1

@@ -18,7 +18,7 @@ from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.calls import sys_fork
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.link import WorkerLink
-from gossamer.shards.socketmoves import IN_FLIGHT_MAX, SocketGiver, SocketGivers, take_sockets
+from gossamer.shards.socketmoves import IN_FLIGHT_MAX, SocketGiver, SocketGivers, SocketTaker
 
 TURNS_MAX = 20_000
 
@@ -85,6 +85,7 @@ class World:
         self.giver = SocketGiver(self.old.loop.moving, self.link)
         self.givers = SocketGivers(self.old.loop.moving)
         self.givers.add(self.giver)
+        self.taker = SocketTaker(self.new.loop.moving, lambda: self.new.has_room)
 
     def until(self, condition: Callable[[], bool]) -> None:
         for _ in range(TURNS_MAX):
@@ -100,7 +101,7 @@ class World:
 
     def take(self) -> None:
         self.new.scheduler.spawn(self.far_link.write())
-        self.new.scheduler.spawn(take_sockets(self.new.loop.moving, self.far_link, lambda: self.new.has_room))
+        self.new.scheduler.spawn(self.taker.take(self.far_link))
 
     def ask(self, number: int, shard: Shard) -> None:
         """A client asks, and is answered by that shard."""
