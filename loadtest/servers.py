@@ -111,11 +111,11 @@ class Gossamer(Server):
         """The workers' pids."""
         return [worker["pid"] for worker in self.status()["workers"]]
 
-    def control(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run one of the control commands against this instance."""
+    def control(self, *words: str, wait_s: float = 30.0) -> "subprocess.CompletedProcess[str]":
+        """Run one of the control commands against this instance. Raises: TimeoutExpired."""
         argv = [*gossamer_command(), *words, "--run-dir", str(self.run_dir)]
         return subprocess.run(
-            self.place.command(argv), capture_output=True, text=True, timeout=30, check=False
+            self.place.command(argv), capture_output=True, text=True, timeout=wait_s, check=False
         )
 
 

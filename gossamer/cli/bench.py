@@ -195,11 +195,18 @@ def shards(asked: Asked, workers: int) -> None:
     show_default=True,
     help="How often each event happens in a round; --quick: 2.",
 )
+@click.option(
+    "--hogs",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    help="Processes that do nothing but use a processor: a quiet machine is over with most before it counts.",
+)
 @dialect(Document, Length(rounds=1, quick_rounds=1))
-def restart(asked: Asked, connections: int, times: int) -> None:
+def restart(asked: Asked, connections: int, times: int, hogs: int) -> None:
     """What clients lose while workers are replaced, added, removed and killed, on both stacks and beside
     nginx. Needs root."""
-    few = (min(connections, 50), 2) if asked.is_quick else (connections, times)
+    few = (min(connections, 50), 2, hogs) if asked.is_quick else (connections, times, hogs)
     conduct(asked, lambda pace: restart_experiment.run(pace, *few))
 
 

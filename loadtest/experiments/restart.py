@@ -1,9 +1,10 @@
 """What clients lose while workers are replaced, added, removed and killed, and supervisors too.
 
-    gossamer bench restart --connections 500
+    gossamer bench restart --connections 500 --hogs 3
 
-Keep-alive clients in a closed loop and downloads of limited rate, in a namespace; each event happens so many
-times in a row. nginx is reloaded beside ours. Owns the order, and what is counted as lost.
+Keep-alive clients in a closed loop, downloads of limited rate, and clients in the midst of a request head, in
+a namespace; each event happens so many times in a row, beside processes that keep the processors busy where
+that is wished for. nginx is reloaded beside ours. Owns the order, and what is counted as lost.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,8 @@ from typing import Final
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Result, Values, goal
 from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of
+from gossamer.loadtest.half_heads import HalfHeads
+from gossamer.loadtest.hogs import hogs
 from gossamer.loadtest.namespaces import Namespace, NamespaceError, namespace
 from gossamer.loadtest.peers import nginx_binary, start_nginx
 from gossamer.loadtest.servers import Gossamer, ServerError, running, start_gossamer
@@ -33,6 +37,9 @@ PAUSE_S: Final = 0.1
 """Between an answer and a client's next request."""
 SETTLE_S: Final = 1.0
 EVENT_WAIT_S: Final = 120.0
+HALF_HEADS: Final = 6
+HEAD_WAITS: Final = ("--set", "web.head_timeout=120s")
+"""Longer than any event."""
 BULK_BYTES: Final = 8 << 20
 BULK_RATE: Final = "2M"
 STACKS: Final = ("nfqueue", "kernel")
@@ -41,6 +48,7 @@ AXES: Final = Axes(
     "event",
     (
         Column("lost", "requests lost"),
+        Column("halves", "of these in the midst of a head", is_drawn=False),
         Column("cut", "downloads cut off", is_drawn=False),
         Column("reopened", "connections opened anew", is_drawn=False),
         Column("longest ms", "the longest answer, ms"),
@@ -103,7 +111,7 @@ def wait_until_all_serve(server: Gossamer) -> None:
 
 
 def _told(server: Gossamer, *words: str) -> None:
-    done = server.control(*words, "--timeout", f"{EVENT_WAIT_S:.0f}s")
+    done = server.control(*words, "--timeout", f"{EVENT_WAIT_S:.0f}s", wait_s=EVENT_WAIT_S + 10)
     if done.returncode:
         raise ServerError(f"{' '.join(words)}: {done.stderr.strip()}")
 
@@ -118,8 +126,9 @@ EVENTS: Final[dict[str, Event]] = {
 NGINX: Final = "nginx"
 
 
-def run(pace: Pace, connections: int, times: int) -> Result:
-    """Each event so many times on each stack, a round. Raises: CannotStartError, MeasurementFailed."""
+def run(pace: Pace, connections: int, times: int, busy: int = 0) -> Result:
+    """Each event so many times on each stack, a round, beside so many processes that spin. Raises:
+    CannotStartError, MeasurementFailed."""
     keys: list[Key] = [(stack, event) for stack in STACKS for event in EVENTS]
     if nginx_binary() is not None:
         keys.append((NGINX, "reload"))
@@ -133,7 +142,8 @@ def run(pace: Pace, connections: int, times: int) -> Result:
             def ours(key: Key) -> Values:
                 return _ours(place, folder, key[0], str(key[1]), connections, times)
 
-            rounds = interleaved(pace, keys, take)
+            with hogs(busy):
+                rounds = interleaved(pace, keys, take)
     except (ServerError, NamespaceError, OSError, RuntimeError) as error:
         raise MeasurementFailed(f"restart: {error}") from error
     return Result("restart", AXES, points_of(rounds), goals_of(rounds), pace.notes)
@@ -166,33 +176,43 @@ def _site(folder: Path) -> Path:
 def _ours(place: Namespace, folder: Path, stack: str, event: str, connections: int, times: int) -> Values:
     run_dir = folder / f"run-{stack}-{event}"
     started = start_gossamer(
-        place, folder / "site", run_dir, *SURVIVING, stack=stack, workers=WORKERS, port=PORT
+        *(place, folder / "site", run_dir, *SURVIVING, *HEAD_WAITS), stack=stack, workers=WORKERS, port=PORT
     )
     with contextlib.closing(started) as server, _clients(place, connections) as clients:
         wait_until_all_serve(server)
         downloads = _downloads(place, folder)
+        halves: Counter[str] = Counter()
         for number in range(times):
+            asking = HalfHeads(("127.0.0.1", PORT), HALF_HEADS, BODY, place.entered())
+            asking.begin()
             EVENTS[event](server, number)
+            halves += asking.finish()
             time.sleep(SETTLE_S)
         cut = sum(not _is_whole(each, folder) for each in downloads)
-        return _values(clients.end(), cut)
+        return _values(clients.end(), cut, halves.total())
 
 
 def _nginx(place: Namespace, folder: Path, connections: int, times: int) -> Values:
     started = start_nginx(place, folder / "site", folder / "nginx", WORKERS, PORT)
     with running(started) as server, _clients(place, connections) as clients:
         downloads = _downloads(place, folder)
+        halves: Counter[str] = Counter()
         for _ in range(times):
+            asking = HalfHeads(("127.0.0.1", PORT), HALF_HEADS, BODY, place.entered())
+            asking.begin()
             server.process.send_signal(signal.SIGHUP)
-            time.sleep(2 * SETTLE_S)
+            time.sleep(SETTLE_S)
+            halves += asking.finish()
+            time.sleep(SETTLE_S)
         cut = sum(not _is_whole(each, folder) for each in downloads)
-        return _values(clients.end(), cut)
+        return _values(clients.end(), cut, halves.total())
 
 
-def _values(outcome: SteadyOutcome, cut: int) -> Values:
+def _values(outcome: SteadyOutcome, cut: int, halves: int) -> Values:
     return {
         "answered": float(outcome.answered),
-        "lost": float(outcome.lost.total()),
+        "lost": float(outcome.lost.total() + halves),
+        "halves": float(halves),
         "cut": float(cut),
         "reopened": float(outcome.reopened),
         "longest ms": round(outcome.longest_s * 1000, 1),
