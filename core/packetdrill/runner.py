@@ -6,7 +6,7 @@ both verdicts: a difference that only strict matching forbids is noted, and the 
 Source: the tool's published semantics of time, blocking calls and tolerance.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from gossamer.core.packetdrill import expect
 from gossamer.core.packetdrill.assertions import Assertions
@@ -53,13 +53,15 @@ def play(
     definitions: dict[str, str] | None = None,
     tolerance_percent: float = TOLERANCE_PERCENT,
 ) -> ScriptVerdict:
+    set_up: Sequence[str] = (),
     """The verdicts on a script; `timeline` is called with what happens, `definitions` are those of --define.
     A time may be off by `tolerance_percent` of the wait where the script says nothing of it. Without a
-    profile the script's sysctls decide which it is."""
+    profile the script's sysctls decide which it is. `set_up` are commands that its machine was prepared
+    with, before its own."""
     try:
         known = {**DEFINITIONS, **(definitions or {})}
         script = parse(played(text, name, known), name, known)
-        profile = profile or PROFILES[system_of(_commands(script))]
+        profile = profile or PROFILES[system_of((*set_up, *_commands(script)))]
         settings = Settings(
             profile=profile,
             parameters=profile.parameters,
@@ -70,7 +72,7 @@ def play(
         for option in script.options:
             line = option.line
             set_option(settings, option.name, option.value)
-        for at, command in script.set_up:
+        for at, command in (*((0, command) for command in set_up), *script.set_up):
             line = at
             run_command(settings, command)
     except ScriptError as error:

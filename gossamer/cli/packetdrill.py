@@ -25,6 +25,7 @@ EPILOG: Final = """\b
 Examples:
   gossamer packetdrill tests/packets/rfc9293
   gossamer packetdrill --profile bsd --strict --json script.pkt
+  gossamer packetdrill --set-up common/defaults.sh --set-up 'sysctl net.ipv4.tcp_ecn=2' script.pkt
 
 \b
 Exit codes:
@@ -159,6 +160,13 @@ def show(console: Console, text: str) -> None:
     metavar="NAME[=VALUE]",
     help="A word of the scripts, and its value: 1, where none is given. #ifdef asks for it.",
 )
+@click.option(
+    "--set-up",
+    "set_up",
+    multiple=True,
+    metavar="COMMAND",
+    help="What the machine was prepared with before each script, as in its back-quotes.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Show what happens, and when.")
 @click.pass_context
 def packetdrill(
@@ -168,6 +176,7 @@ def packetdrill(
     strict: bool,
     profile: str | None,
     defines: tuple[str, ...],
+    set_up: tuple[str, ...],
     verbose: bool,
 ) -> None:
     """Play packetdrill SCRIPTS against the functional TCP, in virtual time.
@@ -182,7 +191,12 @@ def packetdrill(
     for path in watched:
         timeline = (lambda text: show(console, text)) if verbose and not wants_json else None
         verdict = play(
-            text_of(path), str(path), PROFILES[profile] if profile else None, timeline, definitions
+            text_of(path),
+            str(path),
+            PROFILES[profile] if profile else None,
+            timeline,
+            definitions,
+            set_up=set_up,
         )
         report.add(verdict)
         if wants_json:

@@ -56,6 +56,14 @@ def test_script__that_passes__ends_with_0(folder: Path) -> None:
     assert done.stderr.startswith("1 scripts (lenient): 1 pass")
 
 
+def test_set_up__of_the_command_line__comes_before_each_script(folder: Path) -> None:
+    (folder / "strict.pkt").write_text(SCRIPTS["strict.pkt"].replace("win 1 ", ""))
+    assert drill(folder / "strict.pkt", "--set-up", "sysctl net.ipv4.tcp_sack=0").returncode == 0
+    done = drill(folder / "strict.pkt", "--set-up", "sysctl net.ipv4.tcp_sack=0", "--set-up", "perf stat")
+    assert done.returncode == 1
+    assert "unsupported: command perf at line 0" in done.stdout
+
+
 def test_strict__decides_the_exit_code(folder: Path) -> None:
     assert drill(folder / "strict.pkt").returncode == 0
     done = drill(folder / "strict.pkt", "--strict")

@@ -114,6 +114,17 @@ def test_listener__closed__half_open_ones_are_forgotten_as_by_the_server() -> No
     assert outcome(closed + "+.1 < . 1:1(0) ack 1 win 9\n+0 > R 1:1(0)") == "pass"
 
 
+def test_set_up__of_the_machine__holds_before_the_script_s_own() -> None:
+    syn = "+0 < S 0:0(0) win 65535 <mss 1000,nop,wscale 7>\n"
+    scale = f"{LISTEN}{syn}+0 > S. 0:0(0) ack 1 <mss 1460,nop,wscale {{}}>"
+    assert outcome(scale.format(7)) == "pass"
+    prepared = play(scale.format(8), NAME, set_up=["../common/defaults.sh"])
+    assert (prepared.verdict.value, prepared.message) == ("pass", "")
+    own = "`sysctl -q net.ipv4.tcp_rmem=65535`\n" + scale.format(0)
+    assert play(own, NAME, set_up=["../common/defaults.sh"]).verdict.value == "pass"
+    assert play(scale.format(7), NAME, set_up=["perf stat"]).verdict.value == "unsupported"
+
+
 def test_sysctl__in_mid_script__holds_for_the_listener() -> None:
     syn = "+0 < S 0:0(0) win 65535 <mss 1000,sackOK,nop,nop>\n+0 > S. 0:0(0) ack 1 <mss 1460{}>"
     assert outcome(LISTEN + syn.format(",nop,nop,sackOK")) == "pass"
