@@ -12,6 +12,7 @@ from typing import Final
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sysctls.setting import set_sysctl
+from gossamer.core.tcp.drop import SegmentDrop
 
 SEPARATORS: Final = re.compile(r"\n|;|&&|\|\|")
 ARITHMETIC: Final = re.compile(r"\$\(\(([0-9*+ ()-]*)\)\)")
@@ -19,11 +20,13 @@ SILENT: Final = frozenset(
     {
         "ip", "tc", "sleep", "rm", "true", ":", "ifconfig", "ethtool", "modprobe", "kldload",
         "kldunload", "echo", "cat", "export", "set", "cd", "touch", "iptables", "ip6tables", "unset",
-        "pwd", "mkdir", "kill", "killall", "bash", "sh", "route", "date", "sync",
+        "pwd", "mkdir", "nstat", "kill", "killall", "bash", "sh", "route", "date", "sync",
     }
 )  # fmt: skip
 SOCKSTAT: Final = re.compile(r"^\s*sockstat\b.*grep -c (?:-w )?(\w+)\s*\|\s*grep (?:-q )?(\d+)\s*$")
 SOCKSTAT_NAMES: Final = {"SYN-RCVD": "SYN-RECEIVED", "SYN-RECV": "SYN-RECEIVED"}
+NSTAT: Final = re.compile(r"^\s*nstat\b[^|]*\|\s*grep (?:-q )?(\w+)")
+COUNTERS: Final = {"TcpExtOutOfWindowIcmps": SegmentDrop.ICMP_IGNORED}
 DEFAULTS: Final = "defaults.sh"
 DEFAULTS_FAST_OPEN: Final = 0x70403
 TO_FILE: Final = re.compile(r"^\s*echo\s+(?:-n\s+)?(.*?)\s*>\s*(/proc/sys/\S+)")
@@ -94,6 +97,8 @@ def _command(settings: Settings, words: list[str]) -> None:
         _queue(words)
     elif name in ("ip", "ifconfig"):
         _route(settings, words)
+    elif name == "nstat" and "|" in words:
+        raise Unsupported("command nstat")
     elif name not in SILENT and not (name.endswith(".sh") and _is_set_up(name)):
         raise Unsupported(f"command {name}")
 
@@ -105,6 +110,21 @@ def state_asked(text: str) -> tuple[str, int] | None:
         return None
     name = found[1].replace("_", "-")
     return SOCKSTAT_NAMES.get(name, name), int(found[2])
+
+
+def is_nstat(text: str) -> bool:
+    """Whether a command begins counting anew."""
+    return text.split()[:1] == ["nstat"]
+
+
+def counter_asked(text: str) -> SegmentDrop | None:
+    """What `nstat | grep NAME` wants to have counted since the last nstat. Raises: Unsupported."""
+    found = NSTAT.match(text)
+    if found is None:
+        return None
+    if found[1] not in COUNTERS:
+        raise Unsupported("command nstat")
+    return COUNTERS[found[1]]
 
 
 def _is_set_up(name: str) -> bool:

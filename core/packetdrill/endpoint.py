@@ -49,7 +49,9 @@ class Endpoint:
         self.nagles = False
         """Whether its user left the Nagle algorithm on."""
         self.small_end: Seq | None = None
-        """Where the last segment ended that was not full-sized."""
+        """Where the last segment of new text ended that was not full-sized."""
+        self.text_end: Seq | None = None
+        """Where the text ended that was sent."""
         self.has_writer = False
         """Whether a call has written what waits for the handshake to be over."""
         self.had_syn_data = False
@@ -95,5 +97,7 @@ class Queue:
         self.mss_limit = 0
         self.early_max: int | None = None
         """How many may be handed out before their handshake is over (TCP_FASTOPEN); None: none asked."""
+        self.fast_open_key: bytes | None = None
+        """TCP_FASTOPEN_KEY, None: the system's."""
         self.half_open: list[Endpoint] = []
         self.ready: deque[Endpoint] = deque()

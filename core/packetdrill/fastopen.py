@@ -6,15 +6,16 @@ knows the server's cookie by a name, TFO_COOKIE, whose value stands for whatever
 Source: RFC 7413 4.1; tcp_fastopen of Linux's ip-sysctl.rst.
 """
 
+from hashlib import blake2s
 from typing import Final
 
-from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.profiles import COOKIES
 from gossamer.core.packetdrill.script import TcpPacket
 from gossamer.core.records import replace
 from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.fast_open import FastOpenServer, after_answer, with_known
+from gossamer.core.tcp.parameters import FAST_OPEN_COOKIE_BYTES
 from gossamer.core.wire.segment import Segment
 
 CLIENT: Final = 0x1
@@ -38,20 +39,32 @@ class FastOpenCookies:
 
     def __init__(self, mode: int, cookie: bytes) -> None:
         self.mode = mode
-        self._cookie = cookie
+        self.key = b""
+        """The system's, which a socket may have its own in the place of (TCP_FASTOPEN_KEY)."""
+        self._cookies = {b"": cookie}
+        """What each key makes of the peer's address, as far as the script has shown it."""
+        self._key_in_use = b""
         self._server: FastOpenServer | None = None
         """What the one server that there is has told us."""
 
-    def judged(self, syn: Segment, opening: Opening, places: int | None) -> Opening:
+    def _cookie_of(self, key: bytes) -> bytes:
+        """Until the script shows what a key makes of the address, something that is no other's."""
+        return self._cookies.get(key) or blake2s(key, digest_size=FAST_OPEN_COOKIE_BYTES).digest()
+
+    def judged(
+        self, syn: Segment, opening: Opening, places: int | None, own_key: bytes | None = None
+    ) -> Opening:
         """The opening that a SYN deserves; `places` is how many may be early now, None where the listener is
-        not for Fast Open."""
+        not for Fast Open, which may have a key of its own."""
+        self._key_in_use = self.key if own_key is None else own_key
+        cookie = self._cookie_of(self._key_in_use)
         asked = syn.syn_options.cookie if syn.syn_options is not None else None
         if places is None and self.mode & EVERY_LISTENER:
             places = 1
         if not self.mode & SERVER or places is None:
             return opening
-        is_valid = asked == self._cookie or bool(self.mode & NO_COOKIE_NEEDED and syn.payload)
-        given = None if asked is None or asked == self._cookie else self._cookie
+        is_valid = asked == cookie or bool(self.mode & NO_COOKIE_NEEDED and syn.payload)
+        given = None if asked is None or asked == cookie else cookie
         return replace(opening, cookie=given, takes_text=is_valid and places > 0)
 
     def learned(self, packet: TcpPacket, syn_ack: Segment) -> Segment:
@@ -61,7 +74,7 @@ class FastOpenCookies:
         options = syn_ack.syn_options
         if not wanted or options is None or not options.cookie or len(options.cookie) != len(wanted):
             return syn_ack
-        self._cookie = wanted
+        self._cookies[self._key_in_use] = wanted
         return replace(syn_ack, syn_options=replace(options, cookie=wanted))
 
     @property
@@ -70,15 +83,14 @@ class FastOpenCookies:
         return bool(self.mode & CLIENT)
 
     @property
-    def has_cookie(self) -> bool:
-        """Whether a client has a cookie, so that its SYN can carry data."""
-        return bool(self._server is not None and self._server.cookie)
+    def can_carry(self) -> bool:
+        """Whether a client's SYN can carry data: it has a cookie, or needs none."""
+        has_cookie = self._server is not None and bool(self._server.cookie)
+        return has_cookie or bool(self.mode & DATA_WITHOUT_COOKIE)
 
     def with_cookie(self, opening: Opening) -> Opening:
-        """An active opening with data. Raises: Unsupported."""
-        if self._server is None and self.mode & DATA_WITHOUT_COOKIE:
-            raise Unsupported("data in a SYN without a cookie")
-        return with_known(opening, self._server or FastOpenServer())
+        """An active opening with data."""
+        return with_known(opening, self._server or FastOpenServer(), not self.mode & DATA_WITHOUT_COOKIE)
 
     def forget(self) -> None:
         """Nothing is known of the server any more."""

@@ -6,6 +6,8 @@ by ports. It knows nothing of scripts, file descriptors or errno.
 Source: RFC 9293 3.10; the accept queue is that of listen(2).
 """
 
+from collections import Counter
+
 from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.endpoint import Emission, Endpoint, Ports, Queue
 from gossamer.core.packetdrill.fastopen import FastOpenCookies
@@ -19,6 +21,7 @@ from gossamer.core.tcp.actions import (
     Action,
     Actions,
     Deliver,
+    Dropped,
     Failed,
     Granted,
     PathLearned,
@@ -28,6 +31,7 @@ from gossamer.core.tcp.actions import (
 from gossamer.core.tcp.buffer import octets_at
 from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.closed import reset_reply
+from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Event, Opening, PathKnown, SegmentArrives, Timeout
 from gossamer.core.tcp.fast_open import room_bytes
 from gossamer.core.tcp.parameters import TcpParameters
@@ -55,6 +59,7 @@ class ScriptHost:
         self.endpoints: dict[Ports, Endpoint] = {}
         self.queues: dict[int, Queue] = {}
         self.steps_total = 0
+        self.drops: Counter[SegmentDrop] = Counter()
         self._profile = profile
         self._iss = Seq(ISS)
         self.path_mtu = 0
@@ -72,14 +77,20 @@ class ScriptHost:
     ) -> Endpoint:
         """Active open; with `data` by Fast Open: as much of it as the SYN takes, or with `queues` all of it,
         where there is no cookie too."""
+        known = self.endpoints.get(ports)
+        before = known.connection if known is not None and isinstance(known.connection, TimeWait) else None
         endpoint = self._made(ports, None)
-        opening = self._opening(None, mss_limit)
+        opening = self._opening(before, mss_limit)
+        if before is not None and self._profile.echoes_in_syn:
+            opening = replace(opening, ts_recent=before.ts_recent)
         if data is not None:
             opening = self.fast_opens.with_cookie(opening)
         room = len(data or b"") if queues else room_bytes(opening.peer_mss, opening.mss)
-        given = data[:room] if data and (opening.cookie or queues) else b""
+        carries = bool(opening.cookie) or opening.is_bare
+        given = data[:room] if data and (carries or queues) else b""
         connection, actions = open_active(parameters, opening, given)
         self._became(endpoint, connection, actions)
+        endpoint.nagles = self._profile.has_minshall and endpoint.has_nagle
         return endpoint
 
     def listen(self, port: int, parameters: TcpParameters, backlog: int) -> Queue:
@@ -133,7 +144,7 @@ class ScriptHost:
             return endpoint or self._made(ports, None)
         listener = Listener(queue.parameters)
         opening = self._opening(before, queue.mss_limit)
-        opening = self.fast_opens.judged(segment, opening, self._places(queue))
+        opening = self.fast_opens.judged(segment, opening, self._places(queue), queue.fast_open_key)
         connection, actions = listen.segment_arrives(listener, segment, opening)
         if connection is None or endpoint is None or endpoint.connection is not None:
             endpoint = self._made(ports, queue)
@@ -195,9 +206,7 @@ class ScriptHost:
         if isinstance(action, Segment):
             endpoint.sent.append(Emission(self.now_us, action))
             endpoint.habit.sent(action, self.now_us)
-            tcb = endpoint.tcb
-            if tcb is not None and 0 < len(action.payload) < tcb.agreed.smss:
-                endpoint.small_end = seq_add(Seq(action.seq), len(action.payload))
+            self._note_small(endpoint, action)
         elif isinstance(action, Deliver):
             endpoint.delivered += action.data
         elif isinstance(action, Remains):
@@ -210,8 +219,23 @@ class ScriptHost:
             endpoint.failure = action.failure
         elif isinstance(action, Granted):
             self.fast_opens.granted(action)
+        elif isinstance(action, Dropped):
+            self.drops[action.reason] += 1
         elif isinstance(action, Signal):
             self._signalled(endpoint, action)
+
+    def _note_small(self, endpoint: Endpoint, segment: Segment) -> None:
+        """Where new text ends that did not fill its segment; what a SYN carried is none when it goes
+        again."""
+        tcb, length = endpoint.tcb, len(segment.payload)
+        if tcb is None or not length:
+            return
+        end = seq_add(Seq(segment.seq), length + bool(segment.flags & SYN))
+        is_new = endpoint.text_end is None or not seq_le(end, endpoint.text_end)
+        if is_new and length < tcb.agreed.smss and not segment.flags & SYN:
+            endpoint.small_end = end
+        if is_new:
+            endpoint.text_end = end
 
     def _signalled(self, endpoint: Endpoint, action: Signal) -> None:
         if action is Signal.ESTABLISHED:
@@ -229,10 +253,10 @@ class ScriptHost:
         endpoint.is_established = True
         if endpoint.has_writer:
             endpoint.habit.answered(self.now_us)
-        endpoint.nagles = self._profile.has_minshall and endpoint.has_nagle
+        endpoint.nagles = endpoint.nagles or (self._profile.has_minshall and endpoint.has_nagle)
         tcb = endpoint.tcb
         if tcb is not None and not tcb.agreed.passive:
-            endpoint.had_syn_data = tcb.snd_una != seq_add(tcb.agreed.iss, 1)
+            endpoint.had_syn_data = 0 < tcb.agreed.syn_text_bytes == tcb.agreed.syn_taken_bytes
         if self.path_mtu:
             self.step(endpoint, PathKnown(self.path_mtu, self.now_us))
         queue = endpoint.queue

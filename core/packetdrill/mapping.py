@@ -19,6 +19,8 @@ class Mapping:
     def __init__(self) -> None:
         self.peer_isn = 0
         """What the peer's numbers count from in segments that are no SYN."""
+        self._live_iss: int | None = None
+        """Our initial sequence number."""
         self._script_iss = 0
         """Where our numbers begin in the script, once that is not 0 and nothing has shown how it counts."""
         self._local_offset = 0
@@ -28,7 +30,9 @@ class Mapping:
         self._ts_vals: dict[int, int] = {}
 
     def learn_iss(self, script_seq: int, live_seq: int) -> None:
-        """Our SYN was seen."""
+        """Our SYN was seen; that of a further connection of the flow has timestamps of its own."""
+        if live_seq != self._live_iss:
+            self._live_iss, self._ts_offset, self._ts_vals = live_seq, None, {}
         self._local_offset, self._script_iss = (live_seq - script_seq) & MASK, script_seq
 
     def settle(self, number: int) -> None:

@@ -110,6 +110,8 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     """Any hard ICMP error shows as ECONNREFUSED."""
     reset_after_fin_is_pipe: bool = True
     """A RST in CLOSE-WAIT shows as EPIPE rather than as ECONNRESET."""
+    echoes_in_syn: bool = False
+    """Whether a SYN that takes a flow over from TIME-WAIT echoes the peer's last timestamp."""
     keeps_text_at_reset: bool = False
     """What was received before a RST can still be read."""
     has_minshall: bool = True
@@ -139,6 +141,11 @@ LINUX_PARAMETERS: Final = TcpParameters(
     rack_rtt_by_sequence=True,
     window_probe="empty",
     ecn_on_all=True,
+    rack_timer_grain_us=4 * MILLISECOND_US,
+    syn_linear_retries=4,
+    syn_text_apart=True,
+    crossing_text=False,
+    half_open_soft_errors=True,
 )
 """tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""
 
@@ -169,6 +176,7 @@ LINUX: Final = Profile(
         restart_after_idle=False,
     ),
     quick_acks=16,
+    echoes_in_syn=True,
     keeps_text_at_reset=True,
 )
 BSD: Final = Profile(

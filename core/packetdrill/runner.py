@@ -12,8 +12,8 @@ from gossamer.core.packetdrill import expect
 from gossamer.core.packetdrill.assertions import Assertions
 from gossamer.core.packetdrill.calls import perform
 from gossamer.core.packetdrill.calls.options import info
+from gossamer.core.packetdrill.commands import counter_asked, is_nstat, state_asked, system_of
 from gossamer.core.packetdrill.commands import run as run_command
-from gossamer.core.packetdrill.commands import state_asked, system_of
 from gossamer.core.packetdrill.conditions import played
 from gossamer.core.packetdrill.endpoint import Emission
 from gossamer.core.packetdrill.errors import Mismatch, ScriptError, Unsupported
@@ -40,6 +40,7 @@ from gossamer.core.packetdrill.timekeeper import WAIT_US_MAX, Timekeeper, Waitin
 from gossamer.core.packetdrill.verdict import Outcome, ScriptVerdict
 from gossamer.core.packetdrill.world import CallResult, ScriptFlow, ScriptWorld
 from gossamer.core.records import replace
+from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.wire.segment import ACK, SYN
 
 Timeline = Callable[[str], None]
@@ -52,8 +53,8 @@ def play(
     timeline: Timeline | None = None,
     definitions: dict[str, str] | None = None,
     tolerance_percent: float = TOLERANCE_PERCENT,
-) -> ScriptVerdict:
     set_up: Sequence[str] = (),
+) -> ScriptVerdict:
     """The verdicts on a script; `timeline` is called with what happens, `definitions` are those of --define.
     A time may be off by `tolerance_percent` of the wait where the script says nothing of it. Without a
     profile the script's sysctls decide which it is. `set_up` are commands that its machine was prepared
@@ -161,7 +162,12 @@ class ScriptRun:
             self._call(event, action, from_us)
         elif isinstance(action, Command):
             asked = state_asked(action.text)
-            if asked is None:
+            counter = counter_asked(action.text)
+            if counter is not None:
+                self._check_counter(counter)
+            elif asked is None:
+                if is_nstat(action.text):
+                    self._host.drops.clear()
                 before = self._settings.parameters
                 run_command(self._settings, action.text)
                 self._world.settings_changed(before)
@@ -174,6 +180,11 @@ class ScriptRun:
         got = self._world.state_names()
         if got.count(state) != count:
             raise Mismatch(f"sockets in {state}: expected {count}, got {', '.join(got) or 'none'}")
+
+    def _check_counter(self, reason: SegmentDrop) -> None:
+        if not self._host.drops[reason]:
+            raise Mismatch(f"counter: expected a segment dropped as {reason.value!r}, got none")
+        self._host.drops.clear()
 
     def _evaluate(self, code: Code) -> None:
         made = self._world.socket_for_code()

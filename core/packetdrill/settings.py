@@ -37,6 +37,12 @@ class Settings(msgspec.Struct):
     ts_tick_us: int = 0
     fast_open: int = 1
     """The bits of tcp_fastopen."""
+    fast_open_key: bytes = b""
+    """tcp_fastopen_key as it was written; b"": that of before any script."""
+    reuses_time_wait: bool = False
+    """tcp_tw_reuse: whether an active open may take over a flow in TIME-WAIT."""
+    reuse_delay_us: int = 1_000_000
+    """tcp_tw_reuse_delay: how long after the peer's last timestamp."""
     definitions: dict[str, str] = {}
     keepalive_idle_s: int = 7200
     """TCP_KEEPIDLE where a socket does not set it."""

@@ -60,6 +60,8 @@ class Socket:
         self.held_until_us = NEVER_US
         self.early_max: int | None = None
         """TCP_FASTOPEN."""
+        self.fast_open_key: bytes | None = None
+        """TCP_FASTOPEN_KEY."""
         self.deferred_to: Expression | None = None
         """Where TCP_FASTOPEN_CONNECT will connect to, with the first data."""
         self.mss_limit = 0
@@ -130,7 +132,8 @@ class Socket:
             return READABLE if self.queue.ready else 0
         endpoint = self.endpoint
         if endpoint is None:
-            return WRITABLE | POLLHUP
+            # A connect that waits for data to go with the SYN (TCP_FASTOPEN_CONNECT) has succeeded.
+            return WRITABLE if self.deferred_to is not None else WRITABLE | POLLHUP
         found = POLLERR if self.error or self.settle().are_waiting else 0
         tcb = self.tcb
         if tcb is None:

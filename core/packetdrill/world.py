@@ -155,6 +155,7 @@ class ScriptWorld:
             self.host.fast_opens.forget()
             self.host.path_mtu = 0
         self.host.mss, self.host.fast_opens.mode = settings.mss, settings.fast_open
+        self.host.fast_opens.key = settings.fast_open_key
         self.host.path_mtu = settings.path_mtu or self.host.path_mtu
         changed = {
             field.name: getattr(settings.parameters, field.name)

@@ -46,6 +46,8 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
     mss: int
     is_experimental: bool = False
     """In which kind of option it came, or was asked for in vain."""
+    was_asked: bool = True
+    """Whether our SYN had the option."""
 
 
 class Dropped(msgspec.Struct, frozen=True, gc=False):

@@ -92,9 +92,11 @@ def after_plain_syn(agreed: Agreed) -> Agreed:
     """What holds when one of our SYNs went without the flags.
 
     Source: RFC 3168 6.1.1: "A host MUST NOT set ECT on data packets unless it [...] has sent no
-    non-ECN-setup SYN". Marks are echoed still: the peer may have heard only the first.
+    non-ECN-setup SYN", and RFC 9768 3.1.5 the same. Marks are echoed still: the peer may have heard only the
+    first. Differs: by `ecn_on_all`, as in Linux, a peer that has agreed to count marks is believed.
     """
-    return replace(agreed, ect=0) if agreed.ect else agreed
+    believes = agreed.accurate_ecn and agreed.parameters.ecn_on_all
+    return replace(agreed, ect=0) if agreed.ect and not believes else agreed
 
 
 def on_repeated_syn(tcb: Tcb, syn: Segment) -> Tcb:

@@ -107,6 +107,11 @@ class Opening(msgspec.Struct, frozen=True, gc=False):
     """Whether the data of the SYN may be taken before the handshake is over: its cookie is valid."""
     peer_mss: int = 0
     """The peer's MSS when we last spoke to it, 0 when unknown: bounds the data of our SYN."""
+    is_bare: bool = False
+    """Whether our SYN carries data without a cookie."""
+    ts_recent: int = 0
+    """What our SYN echoes. RFC 7323 3.2 has it zero; Linux's SYN that takes a flow over from TIME-WAIT has
+    the peer's last timestamp there."""
 
 
 class Report(Enum):

@@ -135,6 +135,8 @@ def after_answer(server: FastOpenServer, granted: Granted) -> FastOpenServer:
     7413 know the experimental one alone (its section 9); where that brings nothing either, of kind 34 for
     good.
     """
+    if not granted.was_asked:
+        return replace(server, mss=granted.mss)
     cookie, is_experimental = granted.cookie or server.cookie, server.is_experimental
     has_refused = server.has_refused_experiment
     if granted.cookie:
@@ -145,8 +147,11 @@ def after_answer(server: FastOpenServer, granted: Granted) -> FastOpenServer:
     return FastOpenServer(cookie, is_experimental, has_refused, granted.mss)
 
 
-def with_known(opening: Opening, server: FastOpenServer) -> Opening:
-    """An active opening that has data to send, by what is known of its server."""
+def with_known(opening: Opening, server: FastOpenServer, needs_cookie: bool = True) -> Opening:
+    """An active opening that has data to send, by what is known of its server. A cookie that it has given is
+    sent in any case."""
+    if not server.cookie and not needs_cookie:
+        return replace(opening, is_bare=True, peer_mss=server.mss or opening.mss)
     return replace(
         opening,
         cookie=server.cookie,
@@ -165,7 +170,7 @@ def room_bytes(peer_mss: int, our_mss: int) -> int:
 
 def syn_text(tcb: Tcb) -> bytes:
     """The data of our SYN."""
-    if tcb.fast_open is None or not tcb.fast_open.cookie:
+    if tcb.fast_open is None or not (tcb.fast_open.cookie or tcb.fast_open.is_bare):
         return b""
     return octets_of(text_at(tcb.snd_buf, 0, 0, tcb.fast_open.syn_bytes))
 
@@ -176,7 +181,7 @@ def without_option(fast_open: FastOpen) -> FastOpen:
     It is repeated without data and option: what dropped the first may drop all of its kind (RFC 7413 4.2.1).
     The SYN-ACK may still answer the first one.
     """
-    return replace(fast_open, cookie=None)
+    return replace(fast_open, cookie=None, is_bare=False)
 
 
 def acked_bytes(tcb: Tcb, ack: int) -> int | None:
@@ -193,6 +198,7 @@ def with_acked(tcb: Tcb, octets: int) -> Tcb:
     """SND.UNA and SND.NXT behind SYN and data that were taken. The rest is sent like any data."""
     snd_una = seq_add(tcb.snd_nxt, octets)
     chunks, offset = without_front(tcb.snd_buf, tcb.snd_buf_offset, octets)
+    carried = tcb.fast_open.syn_bytes if tcb.fast_open is not None else 0
     return replace(
         tcb,
         snd_una=snd_una,
@@ -200,6 +206,7 @@ def with_acked(tcb: Tcb, octets: int) -> Tcb:
         snd_buf=chunks,
         snd_buf_offset=offset,
         snd_buf_bytes=tcb.snd_buf_bytes - octets,
+        agreed=replace(tcb.agreed, syn_text_bytes=carried, syn_taken_bytes=octets) if carried else tcb.agreed,
         fast_open=None,
     )
 
@@ -208,6 +215,8 @@ def granted(tcb: Tcb, syn_ack: Segment) -> Granted | None:
     """What a SYN-ACK grants; `tcb` is the connection whose SYN it answers. None when there is no cookie, and
     the SYN that it answers may have had no option."""
     options, opens = syn_ack.syn_options or NO_OPTIONS, tcb.fast_open
+    if opens is not None and opens.is_bare:
+        return Granted(b"", options.mss, was_asked=False)
     if options.cookie:
         return Granted(options.cookie, options.mss, options.is_cookie_experimental)
     if opens is None or opens.cookie is None:

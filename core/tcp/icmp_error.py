@@ -17,7 +17,7 @@ from gossamer.core.tcp.calls.open import syn
 from gossamer.core.tcp.closed import failed
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, Report
-from gossamer.core.tcp.fast_open import syn_text, without_option
+from gossamer.core.tcp.fast_open import is_early, syn_text, without_option
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import RTO_INITIAL_US
 from gossamer.core.tcp.recovery.timeout import flight_marked_lost
@@ -94,7 +94,11 @@ def arrives(tcb: Tcb | TimeWait, event: IcmpError) -> tuple[Tcb | TimeWait | Non
     """Obey, remember, or ignore and count."""
     ignored = (Dropped(SegmentDrop.ICMP_IGNORED),)
     seq = Seq(event.seq)
-    if not isinstance(tcb, Tcb) or not seq_between(tcb.snd_una, seq, tcb.snd_nxt):
+    if not isinstance(tcb, Tcb):
+        return tcb, ignored
+    # While a Fast Open is under way SND.UNA stands behind a SYN-ACK that is not acknowledged.
+    oldest = tcb.agreed.iss if is_early(tcb) else tcb.snd_una
+    if not seq_between(oldest, seq, tcb.snd_nxt):
         return tcb, ignored
     if event.report in TOO_BIG_ANYWHERE and tcb.state is State.SYN_SENT:
         return _plain_syn(tcb, event) or (tcb, ignored)
@@ -102,7 +106,8 @@ def arrives(tcb: Tcb | TimeWait, event: IcmpError) -> tuple[Tcb | TimeWait | Non
         decide = path_mtu.too_big if event.report is Report.TOO_BIG else path_mtu.too_big_here
         found = decide(tcb, seq, event.mtu, event.now_us)
         return (tcb, ignored) if found is None else _sent_smaller(tcb, *found, event.now_us)
-    if event.report is Report.HARD and tcb.state <= State.SYN_RECEIVED:
+    ends_at_once = tcb.agreed.passive and tcb.agreed.parameters.half_open_soft_errors
+    if (event.report is Report.HARD or ends_at_once) and tcb.state <= State.SYN_RECEIVED:
         # SHLD-26: "TCP implementations SHOULD abort the connection"; RFC 5927 5.2: only in these states.
         return failed(tcb, event.failure)
     # "a TCP implementation MUST NOT abort the connection (MUST-56), and it SHOULD make the information

@@ -246,15 +246,24 @@ def _again_bytes(tcb: Tcb) -> int:
             reported = covered(held, left, run.right, una)
             again += ((run.right - left) & MASK) - sum((right - start) & MASK for start, right in reported)
         left = run.right
-    return again
+    return max(again, _refused_bytes(tcb))
+
+
+def _refused_bytes(tcb: Tcb) -> int:
+    """What our SYN carried, the peer did not take, and is in flight now."""
+    agreed = tcb.agreed
+    if agreed.syn_text_bytes == agreed.syn_taken_bytes:
+        return 0
+    acked_bytes = (tcb.snd_una - agreed.iss - 1) & MASK
+    return max(min(agreed.syn_text_bytes - acked_bytes, (tcb.snd_nxt - tcb.snd_una) & MASK), 0)
 
 
 def _delivered(tcb: Tcb) -> dict[str, int]:
-    """What the peer has acknowledged or reported, in full segments; the SYN is one."""
+    """What the peer has acknowledged or reported, in full segments; the SYN is one, with its text."""
     if tcb.state <= State.SYN_RECEIVED:
         return {"tcpi_delivered": 0}
     sacked = tcb.recovery.sacked_bytes if tcb.recovery is not None else 0
-    octets = ((tcb.snd_una - tcb.agreed.iss - 1) & MASK) + sacked
+    octets = ((tcb.snd_una - tcb.agreed.iss - 1) & MASK) - tcb.agreed.syn_taken_bytes + sacked
     marked = {"tcpi_delivered_ce": tcb.ecn.sent_ce - FIRST} if tcb.agreed.accurate_ecn and tcb.ecn else {}
     return {"tcpi_delivered": _segments(octets, tcb.agreed.smss) + 1, **marked}
 

@@ -357,6 +357,10 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Whether of the segments that one ACK delivers the last by sequence number gives RACK its round trip,
     what is acknowledged coming after what is reported, as in Linux: more patient with what was sent between
     them. Without, the one that was sent last (RFC 8985 6.2)."""
+    rack_timer_grain_us: Annotated[int, Bounds(0, 100 * MILLISECOND_US)] = 0
+    """What RACK's reordering timer is rounded up to, two of which are added: the tick of a system whose clock
+    is coarse, so that a timer that is early by one is not taken for a loss; 0 adds nothing (RFC 8985 6.2 step
+    5). Linux's tick is 4 ms in most distributions."""
     window_probe: Literal["octet", "empty"] = "octet"
     """What asks a peer whose window is closed: an octet of data (RFC 9293 3.8.6.1), or, as Linux has it, an
     empty segment one octet back."""
@@ -379,6 +383,10 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     syn_retries: Annotated[int, Bounds(0, 255)] = 6
     """Retransmissions of a SYN or SYN-ACK before we give up; R2 of at least 3 minutes for a SYN we open with
     (RFC 9293 3.8.3, MUST-23: 1+2+4+8+16+32+60 s)."""
+    syn_linear_retries: Annotated[int, Bounds(0, 255)] = 0
+    """So many retransmissions of a SYN that we open with follow each other after the first wait, before the
+    waits double (RFC 6298 5.5). Linux has 4 (tcp_syn_linear_timeouts): a lost SYN then costs a second, again
+    and again, and a server that is down hears of it more often."""
     synack_retries: Annotated[int, Bounds(0, 255)] = 5
     """The same for a half-open connection of a listener."""
     retries: Annotated[int, Bounds(1, 255)] = 15
@@ -430,6 +438,19 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     fast_open: Literal["off", "client", "server", "both"] = "off"
     """TCP Fast Open (RFC 7413). A server's application must bear the same request twice: a SYN that the
     network doubles is delivered twice (RFC 7413 2.1)."""
+    fast_open_without_cookie: bool = False
+    """Whether a client's SYN carries data towards a server that it has no cookie of. Differs: RFC 7413 4.2.1
+    wants one; a server that needs none takes the data (bit 4 of Linux's tcp_fastopen), any other ignores it,
+    and it is sent again."""
+    syn_text_apart: bool = False
+    """Whether data that our SYN carried and the peer did not take goes again as the piece that it was, as
+    Linux sends it, and not cut anew together with what follows it."""
+    crossing_text: bool = True
+    """Whether text on a SYN that crosses ours is kept (RFC 9293 3.10.7.3). Linux leaves it to be sent
+    again."""
+    half_open_soft_errors: bool = False
+    """Whether a soft ICMP error too ends a half-open connection of a listener, as in Linux. Without, only a
+    hard one does (RFC 9293 3.9.2.2, MUST-56)."""
     fast_open_pending_max: Annotated[int, Bounds(0, 1_000_000)] = 256
     """Connections of a shard whose data was taken before the handshake is over; further ones open as usual
     (RFC 7413 5.1)."""

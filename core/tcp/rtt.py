@@ -105,9 +105,13 @@ def after_spurious_timeout(tcb: Tcb, r_us: int) -> RoundTrip:
 
 
 def backed_off_us(tcb: Tcb) -> int:
-    """RTO after `backoff` expiries in a row. Source: RFC 6298 5.5: "The host MUST set RTO <- RTO * 2"."""
+    """RTO after `backoff` expiries in a row. Source: RFC 6298 5.5: "The host MUST set RTO <- RTO * 2"; the
+    first of a SYN may be left out by `syn_linear_retries`."""
+    parameters, doublings = tcb.agreed.parameters, tcb.backoff
+    if tcb.state is State.SYN_SENT:
+        doublings = max(doublings - parameters.syn_linear_retries, 0)
     # The exponent is capped before shifting: the seed's table was indexed past its end here.
-    return min(tcb.round_trip.rto_us << min(tcb.backoff, 16), tcb.agreed.parameters.rto_max_us)
+    return min(tcb.round_trip.rto_us << min(doublings, 16), parameters.rto_max_us)
 
 
 def can_probe(tcb: Tcb) -> bool:

@@ -107,7 +107,7 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
     tcb = after_lost_syn(tcb) if tcb.backoff else tcb
     taken_bytes = acked_bytes(tcb, segment.ack) or 0
     grant = granted(tcb, segment)
-    has_refused = tcb.fast_open is not None and taken_bytes < tcb.fast_open.syn_bytes
+    refused_bytes = max(tcb.fast_open.syn_bytes - taken_bytes, 0) if tcb.fast_open is not None else 0
     tcb = with_acked(tcb, taken_bytes)
     tcb = replace(
         tcb,
@@ -130,7 +130,7 @@ def _established(tcb: Tcb, event: SegmentArrives) -> Outcome:
         rest = replace(segment, seq=tcb.rcv_nxt, flags=segment.flags & ~SYN, syn_options=None)
         after, more = arrives(tcb, replace(event, segment=rest))
         return after, actions + more
-    tcb, segments = _sent_at_last(tcb, now_us) if has_refused else output(tcb, now_us)
+    tcb, segments = _sent_at_last(tcb, now_us, refused_bytes) if refused_bytes else output(tcb, now_us)
     return tcb, actions + _with_code(tcb, segments)
 
 
@@ -142,7 +142,7 @@ def _with_code(tcb: Tcb, sent: Actions) -> Actions:
     return (accurate_ecn.with_ace(sent[0], tcb.agreed.accurate_ecn), *sent[1:])
 
 
-def _sent_at_last(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
+def _sent_at_last(tcb: Tcb, now_us: int, refused_bytes: int) -> tuple[Tcb, Actions]:
     """What our SYN carried and the peer did not take goes with the handshake's ACK, whatever Nagle would hold
     back of it.
 
@@ -151,7 +151,11 @@ def _sent_at_last(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     """
     parameters = tcb.agreed.parameters
     hasty = replace(tcb.agreed, parameters=replace(parameters, nodelay=True))
-    tcb, segments = output(replace(tcb, agreed=hasty), now_us)
+    end = seq_add(tcb.snd_una, refused_bytes)
+    ends = tcb.record_ends
+    if parameters.syn_text_apart and refused_bytes < tcb.snd_buf_bytes and end not in ends[:1]:
+        ends = (end, *ends)
+    tcb, segments = output(replace(tcb, agreed=hasty, record_ends=ends), now_us)
     return replace(tcb, agreed=replace(tcb.agreed, parameters=parameters)), segments
 
 
@@ -160,7 +164,7 @@ def _simultaneous(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions
     it." """
     opens = tcb.fast_open and without_option(tcb.fast_open)
     tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED, fast_open=opens)
-    if segment.payload:
+    if segment.payload and tcb.agreed.parameters.crossing_text:
         # "If there are other controls or text in the segment, queue them for processing after the ESTABLISHED
         # state has been reached": RECEIVE gives nothing before. Differs: a FIN is left to be sent again.
         tcb = with_syn_text(tcb, segment)

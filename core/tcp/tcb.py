@@ -73,6 +73,10 @@ class Agreed(msgspec.Struct, frozen=True, gc=False, array_like=True):
     accurate_ecn: int = 0
     """Marks are counted (RFC 9768): with which code the peer's SYN or SYN-ACK is answered; 0 when they are
     not. `ecn` is false then."""
+    syn_text_bytes: int = 0
+    """The text that our SYN carried."""
+    syn_taken_bytes: int = 0
+    """What of it the peer took: it was one segment with the SYN. The rest is sent again."""
 
 
 class Congestion(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -380,6 +384,8 @@ class FastOpen(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """That user has closed it: a FIN follows once the handshake is over."""
     is_experimental: bool = False
     """Whether that option is of the experimental kind."""
+    is_bare: bool = False
+    """Our SYN carries text without a cookie."""
 
 
 class Tcb(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -30,6 +30,7 @@ class FastOpens:
     def __init__(self, parameters: TcpParameters, secret: bytes, clock: Clock) -> None:
         self._is_server = parameters.fast_open in ("server", "both")
         self._is_client = parameters.fast_open in ("client", "both")
+        self._needs_cookie = not parameters.fast_open_without_cookie
         self._pending_max = parameters.fast_open_pending_max
         self._servers_max = parameters.fast_open_servers_max
         self._clock = clock
@@ -92,7 +93,7 @@ class FastOpens:
             self._servers.move_to_end(flow[:16])
         if opening.now_us < server.rests_until_us:
             return opening
-        return fast_open.with_known(opening, server)
+        return fast_open.with_known(opening, server, self._needs_cookie)
 
     def perform_granted(self, connection: Connection, action: Granted) -> None:
         """A server answered a Fast Open: its MSS, and a cookie if it gave one."""

@@ -6,13 +6,14 @@ Source: their manual pages; RFC 9293 3.10.1.
 from typing import Final
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.packetdrill.endpoint import Endpoint
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.packetdrill.script import Braces, Call, Expression, Integer, Whatever
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import NUMBERS
 from gossamer.core.packetdrill.world import OK, BlockedCall, CallResult, ScriptWorld, failed
 from gossamer.core.tcp.events import Abort
-from gossamer.core.tcp.tcb import State
+from gossamer.core.tcp.tcb import State, TimeWait
 
 SOCK_TYPE_MASK: Final = 0xF
 AF_INET6: Final = NUMBERS["AF_INET6"]
@@ -71,6 +72,7 @@ def listen(world: ScriptWorld, call: Call) -> CallResult:
         return OK
     made.queue = world.host.listen(made.port, made.parameters, backlog)
     made.queue.mss_limit, made.queue.early_max = made.mss_limit, made.early_max
+    made.queue.fast_open_key = made.fast_open_key
     world.test(made)
     return OK
 
@@ -136,7 +138,7 @@ def connect(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
 def _begun(world: ScriptWorld, made: Socket, address: Expression) -> CallResult | None:
     """What connect says at once, None where it waits."""
     defers = bool(made.options.get("TCP_FASTOPEN_CONNECT")) and world.host.fast_opens.is_client
-    if defers and world.host.fast_opens.has_cookie:
+    if defers and world.host.fast_opens.can_carry:
         # tcp(7), TCP_FASTOPEN_CONNECT: the SYN waits for the data that goes with it.
         made.deferred_to = address
         return OK
@@ -186,6 +188,16 @@ def _local_port(world: ScriptWorld, made: Socket, remote: int) -> int:
     endpoints = world.host.endpoints
     for port in range(max(bounds & 0xFFFF, 1), (bounds >> 16 or 0xFFFF) + 1):
         endpoint = endpoints.get((port, remote))
-        if endpoint is None or endpoint.connection is None:
+        if endpoint is None or endpoint.connection is None or _is_reusable(world, endpoint):
             return port
     return 0
+
+
+def _is_reusable(world: ScriptWorld, endpoint: Endpoint) -> bool:
+    """Whether a flow in TIME-WAIT may be taken over, by tcp_tw_reuse: what would come of the old connection
+    is told by its timestamps."""
+    record, settings = endpoint.connection, world.settings
+    if not isinstance(record, TimeWait) or not settings.reuses_time_wait or not record.timestamps:
+        return False
+    began_at_us = record.expires_at_us - record.time_wait_us
+    return world.host.now_us - began_at_us >= settings.reuse_delay_us

@@ -38,6 +38,7 @@ REMEMBERED: Final = frozenset(
         "SO_TXREHASH", "SO_ZEROCOPY", "TCP_FASTOPEN_CONNECT",
     }
 )  # fmt: skip
+FAST_OPEN_KEYS_BYTES: Final = (16, 32)
 DEFAULTS: Final = {
     "TCP_KEEPIDLE": 7200,
     "TCP_KEEPINTVL": 75,
@@ -173,6 +174,10 @@ def setsockopt(world: ScriptWorld, call: Call) -> CallResult:
         if made.queue is not None:
             made.queue.early_max = made.early_max
         return OK
+    if name == "TCP_FASTOPEN_KEY":
+        return _fast_open_key(world, made, call)
+    if name == "TCP_FASTOPEN_CONNECT" and not world.host.fast_opens.is_client:
+        return failed("EOPNOTSUPP")
     if name not in REMEMBERED:
         raise Unsupported(f"option {name}")
     number = world.reader.number(_first(value))
@@ -182,6 +187,17 @@ def setsockopt(world: ScriptWorld, call: Call) -> CallResult:
             EFFECTS[name](world, made, name, number)
         except ValueError:
             return failed("EINVAL")
+    return OK
+
+
+def _fast_open_key(world: ScriptWorld, made: Socket, call: Call) -> CallResult:
+    """tcp(7): a key, or one and the one before it."""
+    text, length = world.reader.text(call.arguments[3]) or "", world.reader.number(call.arguments[4])
+    if length not in FAST_OPEN_KEYS_BYTES:
+        return failed("EINVAL")
+    made.fast_open_key = text.encode()
+    if made.queue is not None:
+        made.queue.fast_open_key = made.fast_open_key
     return OK
 
 

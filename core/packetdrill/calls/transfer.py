@@ -97,10 +97,17 @@ def open_with(
     check_flags(flags, SEND_FLAGS)
     if not world.host.fast_opens.is_client or is_unspecified(world, address):
         return failed("EOPNOTSUPP")
+    if made.endpoint is not None and not made.endpoint.is_established:
+        return failed("EALREADY")
+    if made.endpoint is not None and made.is_connect_reported:
+        return failed("EISCONN")
     if made.endpoint is not None:
-        return failed("EISCONN" if made.endpoint.is_established else "EALREADY")
+        # As a second connect does: the first call that meets the connection takes notice of it.
+        made.is_connect_reported = True
+        return transmit(world, made, count, flags)
     waits = made.is_blocking and not flags & DONTWAIT
-    queues = made.early_max is not None or (waits and world.host.fast_opens.has_cookie)
+    made.is_connect_reported, made.deferred_to = waits, None
+    queues = made.early_max is not None or (waits and world.host.fast_opens.can_carry)
     if not begin(world, made, address, bytes(count), queues=queues):
         return failed("EADDRNOTAVAIL")
     put = made.tcb.snd_buf_bytes if made.tcb is not None else 0
@@ -142,6 +149,8 @@ def receive(world: ScriptWorld, made: Socket, count: int, flags: int) -> CallRes
 
     def attempt() -> CallResult | None:
         nonlocal taken
+        if made.endpoint is None and made.deferred_to is not None:
+            return None if waits else failed("EAGAIN")
         if made.endpoint is None:
             return failed("ENOTCONN")
         taken += _take(world, made, count - taken, bool(flags & PEEK))

@@ -1,5 +1,6 @@
 """Finds what a sysctl means, whatever the system it belongs to."""
 
+from collections.abc import Callable
 from typing import Final
 
 from gossamer.core.packetdrill.errors import Unsupported
@@ -7,10 +8,42 @@ from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sysctls.bsd import BSD_FAST_OPEN, BSD_SYSCTLS, is_harmless
 from gossamer.core.packetdrill.sysctls.linux import HARMLESS, LINUX_SYSCTLS, NO_BEARING
 from gossamer.core.packetdrill.sysctls.setters import number_of
+from gossamer.core.tcp.parameters import MILLISECOND_US
 
-FAST_OPEN: Final = "net.ipv4.tcp_fastopen"
 KEEPALIVE_IDLE: Final = {"net.ipv4.tcp_keepalive_time": 1, "net.inet.tcp.keepidle": 1000}
 """Parts of a second that it counts: SO_KEEPALIVE alone puts it into effect."""
+
+
+def _fast_open(settings: Settings, value: str) -> None:
+    settings.fast_open = number_of(value)
+
+
+def _cookies_kept(settings: Settings, value: str) -> None:
+    # How many a client keeps, in kernels that had it: 0 throws them away.
+    settings.metrics_flushes += number_of(value) == 0
+
+
+def _fast_open_key(settings: Settings, value: str) -> None:
+    settings.fast_open_key = value.encode()
+
+
+def _tw_reuse(settings: Settings, value: str) -> None:
+    # 2, the default, is for loopback.
+    settings.reuses_time_wait = number_of(value) == 1
+
+
+def _tw_reuse_delay(settings: Settings, value: str) -> None:
+    settings.reuse_delay_us = number_of(value) * MILLISECOND_US
+
+
+SETTINGS: Final[dict[str, Callable[[Settings, str], None]]] = {
+    "net.ipv4.tcp_fastopen": _fast_open,
+    "net.ipv4.tcp_fastopen_cookies": _cookies_kept,
+    "net.ipv4.tcp_fastopen_key": _fast_open_key,
+    "net.ipv4.tcp_tw_reuse": _tw_reuse,
+    "net.ipv4.tcp_tw_reuse_delay": _tw_reuse_delay,
+}
+"""What is no parameter of a connection."""
 FAMILIES: Final = ("net.ipv4.", "net.ipv6.")
 
 
@@ -18,8 +51,8 @@ def set_sysctl(settings: Settings, name: str, value: str) -> None:
     """Do what a sysctl means. Raises: Unsupported."""
     name = name.strip().replace("/", ".").removeprefix(".proc.sys.").removeprefix("proc.sys.")
     value = " ".join(value.strip().strip("\"'").split())
-    if name == FAST_OPEN:
-        settings.fast_open = number_of(value)
+    if name in SETTINGS:
+        SETTINGS[name](settings, value)
         return
     if name in KEEPALIVE_IDLE:
         settings.keepalive_idle_s = max(number_of(value) // KEEPALIVE_IDLE[name], 1)

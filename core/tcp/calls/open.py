@@ -22,10 +22,11 @@ def open_active(parameters: TcpParameters, opening: Opening, data: bytes = b"") 
     """ "An initial send sequence number (ISS) is selected. A SYN segment of the form <SEQ=ISS><CTL=SYN> is
     sent. Set SND.UNA to ISS, SND.NXT to ISS+1, enter SYN-SENT state, and return."
 
-    `data` is sent as soon as may be: in the SYN when there is a Fast Open cookie.
+    `data` is sent as soon as may be: in the SYN when there is a Fast Open cookie, or none is asked for.
     """
     agreed, cookie = wanted(parameters, opening), opening.cookie
-    syn_bytes = min(len(data), room_bytes(opening.peer_mss, opening.mss)) if cookie else 0
+    carries = bool(cookie) or opening.is_bare
+    syn_bytes = min(len(data), room_bytes(opening.peer_mss, opening.mss)) if carries else 0
     tcb = Tcb(
         state=State.SYN_SENT,
         agreed=agreed,
@@ -34,6 +35,7 @@ def open_active(parameters: TcpParameters, opening: Opening, data: bytes = b"") 
         snd_buf=(data,) if data else (),
         snd_buf_bytes=len(data),
         rcv_wnd=parameters.receive_buffer_bytes,
+        ts_recent=opening.ts_recent if agreed.timestamps else 0,
         congestion=initial_congestion(agreed),
         rtx_at_us=opening.now_us + RTO_INITIAL_US,
         rcv_at_us=opening.now_us,
@@ -42,8 +44,10 @@ def open_active(parameters: TcpParameters, opening: Opening, data: bytes = b"") 
         rtt_seq=seq_add(agreed.iss, 1),
         path=first_path(agreed.parameters),
         rtt_at_us=opening.now_us,
-        fast_open=FastOpen(cookie, syn_bytes, is_experimental=opening.is_cookie_experimental)
-        if cookie is not None
+        fast_open=FastOpen(
+            cookie, syn_bytes, is_experimental=opening.is_cookie_experimental, is_bare=opening.is_bare
+        )
+        if cookie is not None or opening.is_bare
         else None,
     )
     return tcb, (syn(tcb, opening.now_us),)
@@ -62,6 +66,7 @@ def syn(tcb: Tcb, now_us: int) -> Segment:
         flags,
         window,
         ts_val,
+        tcb.ts_recent,
         payload=syn_text(tcb),
         syn_options=options,
         ecn=agreed.traffic_class,

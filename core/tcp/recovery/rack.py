@@ -310,6 +310,9 @@ def with_timer(tcb: Tcb, timeout_us: int, now_us: int) -> Tcb:
     recovery = tcb.recovery
     assert recovery is not None
     rto_at_us = tcb.rtx_at_us if recovery.rto_at_us == NEVER_US else recovery.rto_at_us
+    grain_us = tcb.agreed.parameters.rack_timer_grain_us
+    if timeout_us and grain_us:
+        timeout_us = (-(-timeout_us // grain_us) + 2) * grain_us
     if not timeout_us or now_us + timeout_us >= rto_at_us:
         if recovery.rto_at_us == NEVER_US:
             return tcb

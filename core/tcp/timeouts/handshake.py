@@ -29,8 +29,9 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     )
     tcb = msgspec.structs.replace(tcb, rtx_at_us=now_us + backed_off_us(tcb))
     lost: Actions = ()
-    if tcb.state is State.SYN_SENT and tcb.fast_open is not None and tcb.fast_open.cookie is not None:
-        tcb = msgspec.structs.replace(tcb, fast_open=without_option(tcb.fast_open))
+    opens = tcb.fast_open
+    if tcb.state is State.SYN_SENT and opens is not None and (opens.cookie is not None or opens.is_bare):
+        tcb = msgspec.structs.replace(tcb, fast_open=without_option(opens))
         lost = (Signal.FAST_OPEN_LOST,)
     tcb = after_plain_syn_ack(tcb) if tcb.state is State.SYN_RECEIVED else tcb
     segment = syn(tcb, now_us) if tcb.state is State.SYN_SENT else syn_ack(tcb, now_us)

@@ -258,3 +258,14 @@ def test_bsd__second_small_segment__acknowledged_at_once() -> None:
     """The core acknowledges every second full-sized one (RFC 9293 3.8.6.3)."""
     small = "+0 < P. 1:11(10) ack 1 win 9\n+.001 < P. 11:21(10) ack 1 win 9\n+0 > . 1:1(0) ack 21"
     assert outcome(OPEN + small, BSD) == "pass"
+
+
+def test_nstat__of_icmp_out_of_the_window__counts_since_the_last_one() -> None:
+    ignored = "+0 < icmp unreachable host_unreachable [5000:6000(1000)]\n"
+    asked = "+0 `nstat | grep TcpExtOutOfWindowIcmps > /dev/null`\n"
+    script = OPEN + WRITTEN + "+0 > P. 1:11(10) ack 1\n"
+    assert outcome(script + ignored + asked) == "pass"
+    assert outcome(script + asked) == "fail"
+    assert outcome(script + ignored + asked + asked) == "fail"
+    assert outcome(script + ignored + "+0 `nstat > /dev/null`\n" + asked) == "fail"
+    assert verdict_of(script + "+0 `nstat | grep TcpExtTCPKeepAlive`\n").name == "command nstat"

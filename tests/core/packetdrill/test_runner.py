@@ -82,7 +82,7 @@ def test_expectation__that_is_not_met__says_what_was_expected_and_what_was_got(
         ("+0 setsockopt(4, SOL_TCP, TCP_MD5SIG, [1], 4) = 0", "option TCP_MD5SIG"),
         ("+0 send(4, ..., 1, MSG_OOB) = 1", "MSG_OOB"),
         ("+0 socket(AF_INET, SOCK_DGRAM, 0) = 5", "socket type other than SOCK_STREAM"),
-        ("+0 `nstat`", "command nstat"),
+        ("+0 `ss -t`", "command ss"),
         ("+0 %{ import os }%", "import in code"),
         ("+0 < icmp unreachable nonsense [1:1(0)]", "icmp unreachable nonsense"),
     ],

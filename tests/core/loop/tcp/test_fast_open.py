@@ -136,6 +136,14 @@ def test_server_of_before_rfc_7413__asked_by_the_experimental_option_and_answers
     assert wire.server.statistics["fast_opens_total"] == 1
 
 
+def test_without_cookie__data_goes_with_the_first_syn_and_follows_where_it_is_ignored() -> None:
+    client = TcpParameters(fast_open="client", fast_open_without_cookie=True)
+    wire = Wire(client, TcpParameters(fast_open="both"))
+    assert [wire.asked(50_001 + n)[0] for n in range(2)] == [b"question"] * 2
+    assert [(cookie_of(segment), segment.payload) for segment in wire.syns()] == [(None, b"question")] * 2
+    assert wire.server.statistics["fast_opens_total"] == 0
+
+
 def test_much_data__what_does_not_fit_the_syn_follows() -> None:
     wire = Wire()
     wire.asked(50_001)
