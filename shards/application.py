@@ -28,6 +28,7 @@ from gossamer.shards.stack import Statistics
 from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
 from gossamer.shards.web.conversation import Conversation
+from gossamer.shards.web.ends import ends_of
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
 from gossamer.shards.web.log_layout import Where, layout_of
 from gossamer.shards.web.mounted_site import MountLog
@@ -179,7 +180,7 @@ def _asgi(
     """An ASGI 3 application."""
     # asyncio takes a good part of a start, and is of use to such applications alone.
     from gossamer.shards.asgi.conversation import ApplicationConversation
-    from gossamer.shards.asgi.scope import Asker, ends_of
+    from gossamer.shards.asgi.scope import Asker
     from gossamer.shards.asgi.site import AsgiOptions, AsgiSite
 
     own, server = plan.config.application, plan.config.server

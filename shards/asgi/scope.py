@@ -10,20 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-
-from gossamer.core.http.forwarded import (
-    Networks,
-    client_address,
-    forwarded_scheme,
-    hops_of,
-    is_among,
-)
+from gossamer.core.http.forwarded import is_among
 from gossamer.core.http.request import Request
-from gossamer.core.io.stream import Stream
-from gossamer.core.tls.facts import TlsFacts
 from gossamer.core.wire.flow import Address
 from gossamer.shards.asgi.tls import tls_extension
+from gossamer.shards.web.ends import NO_PROXIES, Ends, Proxies, client_of, is_network
 
 Scope = dict[str, Any]
 
@@ -34,32 +25,6 @@ TLS: Final = "tls"
 """An extension that is of the connection."""
 SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 HTTP_VERSIONS: Final = ("1.0", "1.1")
-
-
-class Proxies(msgspec.Struct, frozen=True):
-    """Whose word is taken for whom they heard, and in which field they say it (`web.trusted_proxies`)."""
-
-    trusted: Networks = ()
-    field: str = "x-forwarded-for"
-
-
-NO_PROXIES: Final = Proxies()
-
-
-class Ends(msgspec.Struct, frozen=True):
-    """Both ends of a connection, as its stream names them, and what it is for."""
-
-    peer: Address
-    local: Address
-    scheme: str = "http"
-    tls: TlsFacts | None = None
-    """What was agreed on; None where the connection is plain."""
-
-
-def ends_of(stream: Stream) -> Ends:
-    """Those of a stream."""
-    tls = stream.tls
-    return Ends(stream.peer, stream.local, "http" if tls is None else "https", tls)
 
 
 def http_scope(
@@ -173,30 +138,9 @@ def header_pairs(request: Request) -> list[tuple[bytes, bytes]]:
     return [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.fields]
 
 
-def client_of(request: Request, ends: Ends, proxies: Proxies) -> tuple[tuple[str, int] | None, str]:
-    """Who asks and by which scheme, as far as trusted proxies say; None where it has no address.
-
-    Of a client that a proxy names the port is not known, and 0.
-    """
-    host, port = ends.peer
-    peer = (host, port) if is_network(ends.peer) else None
-    if not proxies.trusted or peer is None or not is_among(host, proxies.trusted):
-        return peer, ends.scheme
-    said = request.field(proxies.field)
-    client = client_address(host, hops_of(proxies.field, said), proxies.trusted) if said else host
-    scheme = forwarded_scheme(proxies.field, request.field) or ends.scheme
-    return (peer if client == host else (client, 0)), scheme
-
-
 def server_of(local: Address) -> tuple[str, int | None] | None:
     """Where it was asked: an address and a port, or the path of a Unix socket and None."""
     host, port = local
     if is_network(local):
         return host, port
     return (host, None) if host else None
-
-
-def is_network(address: Address) -> bool:
-    """Whether it is one of IP; that of a Unix socket is a path, or nothing, and 0."""
-    host, _ = address
-    return bool(host) and "/" not in host and host[0] != "@"

@@ -1,14 +1,13 @@
-"""An ASGI application, served: one thread per connection, `serve`, and a task per request.
+"""An ASGI application, served: a task per request.
 
-Owns the application with its lifespan, the tasks that have not ended, and what is said of one that failed. A
-connection that rests is the frame of `serve` and no other.
+Owns the application with its lifespan, the tasks that have not ended, and what is said of one that failed.
 
 Source: ASGI 3.0.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,13 +15,11 @@ import msgspec
 from gossamer.core.aio.calls import sys_await_future
 from gossamer.core.aio.guest import AsyncioLoop
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
-from gossamer.core.errors import Draining
 from gossamer.core.http.memo import MEMO_ENTRIES_MAX, MEMO_KEY_BYTES_MAX
 from gossamer.core.http.outgoing import OutgoingBody, Requested
 from gossamer.core.http.reader import is_one_head
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.io.stream import Stream
-from gossamer.core.loop.streamcall import Idle
 from gossamer.core.threads.calls import Fork, Sleep
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.sync import Event
@@ -30,26 +27,17 @@ from gossamer.shards.asgi.conversation import ApplicationConversation, ResponseC
 from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
 from gossamer.shards.asgi.lifespan import App, Lifespan, Mode
 from gossamer.shards.asgi.messages import MessageError, Stage, Start
-from gossamer.shards.asgi.scope import (
-    Asker,
-    Proxies,
-    Scope,
-    ends_of,
-    request_scope,
-    socket_scope,
-    whole_scope,
-)
+from gossamer.shards.asgi.scope import Asker, Scope, request_scope, socket_scope, whole_scope
 from gossamer.shards.asgi.tasks import ApplicationLoop
 from gossamer.shards.asgi.websocket import SocketExchange
 from gossamer.shards.asgi.websocket_conversation import drain
+from gossamer.shards.web.ends import Proxies, ends_of
 from gossamer.shards.web.failures import one_line
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
-from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 
 log = logging.getLogger("gossamer.asgi")
 
-NOTHING: Final = b""
 HEADS_MAX: Final = 1024
 LOOK_US: Final = 20_000
 END_US: Final = SECOND_US
@@ -104,6 +92,8 @@ def name_of(request: Request) -> str:
 class AsgiSite(HttpSite):
     """An application. Bounds: in WebOptions and AsgiOptions."""
 
+    cuts = (ResponseCutError,)
+
     def __init__(
         self,
         app: App,
@@ -115,7 +105,6 @@ class AsgiSite(HttpSite):
         access_log: ResponseLog | None = None,
     ) -> None:
         super().__init__(options, clock, wall, access_log)
-        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.app = app
         self.guest = AsyncioLoop(ApplicationLoop)
         """To be plugged into the scheduler before `start`."""
@@ -129,8 +118,6 @@ class AsgiSite(HttpSite):
         self.plain: dict[bytes, PlainRequest] = {}
         self.heads: dict[tuple[int, int], WholeHead] = {}
         self.own_fields: dict[tuple[bool, bool], bytes] = {}
-        self.response: Any = NOTHING
-        """What `straight` has for its asker, who sends it at once."""
         self.finished: Event | None = None
         """Set once `finish` is over; None before it has begun."""
         self.begun_total = 0
@@ -138,73 +125,44 @@ class AsgiSite(HttpSite):
 
     # Connections.
 
-    async def serve(self, stream: Stream) -> None:
-        """Serve one connection to its end, or until it is parked; then on, when it has something to say."""
-        receive = stream.recv_idle(self.idle)
-        asker: Asker | None = None
-        try:
-            while not self.is_draining:
-                try:
-                    data = await receive
-                except (TimeoutError, Draining):
-                    data = await look_once_more(stream)
-                    if not data:
-                        await self.leave(stream)
-                        break
-                if not data:
-                    break
-                if asker is None:
-                    asker = Asker(ends_of(stream), self.proxies)
-                plain = self.plain_of(data)
-                if plain is None:
-                    if not await ApplicationConversation(self, stream, asker).run(data):
-                        break
-                elif (exchange := self.straight(stream, data, plain, asker)) is None:
-                    await stream.send(self.response, self.options.write_timeout_us)
-                elif not await ApplicationConversation(self, stream, asker).go_on(exchange, data):
-                    break
-                exchange = None
-                data = NOTHING  # An idle connection keeps nothing of the last request alive.
-            await stream.close()
-        except ResponseCutError:
-            await stream.abort()
-        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
-            await self.end_by(stream, error)
+    def asker_of(self, stream: Stream) -> Asker:
+        """What a connection says of who asks."""
+        return Asker(ends_of(stream), self.proxies)
 
-    def straight(self, stream: Stream, data: bytes, plain: PlainRequest, asker: Asker) -> Exchange | None:
-        """Have the application begin with a plain request. Where it is over with it in its first step, None:
-        the response is in `self.response`, to be sent at once; else the exchange, to be gone on with."""
+    def converse(self, stream: Stream, data: bytes, asker: Asker) -> Awaitable[bool | None]:
+        """Answer a burst of requests; most are one plain request."""
+        plain = self.plain.get(data) or self.read_plain(data)
+        if plain is None or len(self.tasks) >= self.tasks_max:
+            return ApplicationConversation(self, stream, asker).run(data)
         exchange = Exchange(self, plain.request, None, is_plain=plain.is_common)
         exchange.began_us = self.clock()
         self.begin(exchange, asker, plain.scope, plain.name)
         start, body, out = exchange.start, exchange.body, exchange.out
         if exchange.stage is not Stage.COMPLETE or len(out) != 1 or type(out[0]) is not bytes:
-            return exchange
+            return ApplicationConversation(self, stream, asker).go_on(exchange, data)
         assert start is not None
         if body is None or not body.keep_alive:
-            return exchange
-        self.response = out[0]
+            return ApplicationConversation(self, stream, asker).go_on(exchange, data)
+        # The application was over with it in its first step: the response leaves at once.
         self.note(stream, data, start.status, body.sent_bytes, exchange.began_us)
         self.times.record_since(exchange.began_us)
-        return None
+        return stream.send(out[0], self.options.write_timeout_us)
 
-    def plain_of(self, data: bytes) -> PlainRequest | None:
-        """The request, where these bytes are one head and nothing else that need be looked at; these bytes
-        have been seen before, mostly."""
-        if self.rates is not None or len(self.tasks) >= self.tasks_max:
+    def read_plain(self, data: bytes) -> PlainRequest | None:
+        """The request, where these bytes are one head and nothing else that need be looked at; it is known
+        when they come again."""
+        if self.rates is not None or not is_one_head(data, self.limits):
             return None
-        plain = self.plain.get(data)
-        if plain is None and is_one_head(data, self.limits):
-            request = self.parse(data)
-            if isinstance(request, Refusal) or not is_simple(request):
-                return None
-            is_common = request.minor == 1 and request.section.is_plain and request.method != "HEAD"
-            scope = request_scope(request, self.own.root_path)
-            plain = PlainRequest(request, scope, name_of(request), is_common)
-            if len(data) <= MEMO_KEY_BYTES_MAX:
-                if len(self.plain) >= MEMO_ENTRIES_MAX:
-                    self.plain.clear()
-                self.plain[data] = plain
+        request = self.parse(data)
+        if isinstance(request, Refusal) or not is_simple(request):
+            return None
+        is_common = request.minor == 1 and request.section.is_plain and request.method != "HEAD"
+        scope = request_scope(request, self.own.root_path)
+        plain = PlainRequest(request, scope, name_of(request), is_common)
+        if len(data) <= MEMO_KEY_BYTES_MAX:
+            if len(self.plain) >= MEMO_ENTRIES_MAX:
+                self.plain.clear()
+            self.plain[data] = plain
         return plain
 
     # Requests.
@@ -379,11 +337,8 @@ class AsgiSite(HttpSite):
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and how many tasks there are."""
         return {
-            "requests_total": self.slow_total,
-            "responses_4xx_total": self.responses_4xx_total,
-            "responses_5xx_total": self.responses_5xx_total,
+            **super().statistics(),
             "application_errors_total": self.errors_total,
-            **dict(self.times.statistics()),
             "tasks": len(self.tasks),
             "spent": 0 < self.own.requests_max <= self.begun_total,
         }

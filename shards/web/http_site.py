@@ -1,26 +1,32 @@
 """What serves HTTP, whoever answers: the static site and an application are each one of these.
 
-Owns what all connections of one have in common beside the answers: the fields of every response, remade each
-second, the counters and the access log, how often a client may ask, how a connection ends.
+Owns the loop of a connection, `serve`, one thread each, and what all of them have in common beside the
+answers: the fields of every response, remade each second, the counters and the access log, how often a client
+may ask, how a connection ends. Who answers is `converse`'s to say, which each kind of site has of its own. A
+connection that rests is the frame of `serve` and no other.
 """
 
 import logging
-from typing import Final, Protocol
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, Protocol
 
 from gossamer.core.clock import SECOND_US, Clock
+from gossamer.core.errors import Draining
 from gossamer.core.http.dates import format_date
 from gossamer.core.http.forwarded import is_among, networks_of
 from gossamer.core.http.request import RequestParser
 from gossamer.core.io.serve import is_no_fault
 from gossamer.core.io.stream import Stream
+from gossamer.core.loop.streamcall import Idle
 from gossamer.shards.web.answer import AnswerSetting, common_lines
 from gossamer.shards.web.burst import Burst
-from gossamer.shards.web.inbox import PeerLeftError
+from gossamer.shards.web.inbox import RECV_BYTES, PeerLeftError, look_once_more
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.request_rate import RequestRates
 from gossamer.shards.web.response_times import ResponseTimes
 
 TLS_LINE: Final = b"TLS hello\r\n"
+NOTHING: Final = b""
 
 log = logging.getLogger("gossamer.web")
 
@@ -35,7 +41,11 @@ class ResponseLog(Protocol):
 
 
 class HttpSite:
-    """What is served. Bounds: all in WebOptions."""
+    """What is served; a native handler too. Bounds: all in WebOptions."""
+
+    cuts: tuple[type[Exception], ...] = ()
+    """What is raised where an answer has begun and cannot be completed: its peer must not take the part for
+    all, so the connection is reset."""
 
     def __init__(
         self, options: WebOptions, clock: Clock, wall: Clock, access_log: ResponseLog | None = None
@@ -53,6 +63,14 @@ class HttpSite:
         self.fresh_until_us = 0
         self.looked_us = 0
         """When the clock was last looked at for that."""
+        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
+        self.hot: dict[bytes, bytes] = {}
+        """Whole responses by the bytes of their requests, for the rest of this second; whose connections live
+        on after them."""
+        self.known: Mapping[bytes, bytes] = self.hot if self.rates is None else {}
+        """Those of them that need not be counted by their client."""
+        self.hot_facts: dict[bytes, tuple[int, int, int, str]] = {}
+        """How each of them is logged: its status, the size of its body, 0 and the user."""
         self.is_ending = False
         """Whether every answer closes its connection."""
         self.is_draining = False
@@ -61,6 +79,54 @@ class HttpSite:
         self.slow_total = 0
         self.responses_4xx_total = 0
         self.responses_5xx_total = 0
+
+    # A connection.
+
+    async def serve(self, stream: Stream) -> None:
+        """Serve one connection to its end, or until it is parked; then on, when it has something to say."""
+        receive = stream.recv_idle(self.idle)
+        asker = self.asker_of(stream)
+        try:
+            while not self.is_draining:
+                try:
+                    data = await receive
+                except (TimeoutError, Draining):
+                    data = await look_once_more(stream)
+                    if not data:
+                        await self.leave(stream)
+                        break
+                response = self.known.get(data)
+                if response is not None and (began_us := self.clock()) < self.fresh_until_us:
+                    self.times.hits_total += 1
+                    if self.access_log is not None:
+                        self.access_log(stream, data, *self.hot_facts[data])
+                    await stream.send(response, self.options.write_timeout_us)
+                    if self.times.turned_us > began_us:
+                        self.times.record_since(began_us)
+                    else:
+                        self.times.at_once += 1
+                    response = NOTHING
+                    began_us = 0
+                elif not data or await self.converse(stream, data, asker) is False:
+                    break
+                # An idle connection keeps nothing of the last request alive.
+                data = NOTHING
+            await stream.close()
+        except self.cuts:
+            await stream.abort()
+        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
+            await self.end_by(stream, error)
+
+    __call__ = serve
+
+    def asker_of(self, _stream: Stream) -> Any:
+        """What `converse` is to be told of who asks on a connection, beside its stream."""
+        return None
+
+    def converse(self, stream: Stream, data: bytes, asker: Any) -> Awaitable[bool | None]:
+        """Answer a burst of requests that begins with these bytes; awaits to False where the connection is to
+        end."""
+        raise NotImplementedError
 
     # The end of a connection.
 
@@ -140,6 +206,15 @@ class HttpSite:
             self.responses_4xx_total += 1
         if self.access_log is not None:
             self.access_log(stream, head, status, body_bytes, self.clock() - began_us, user)
+
+    def statistics(self) -> dict[str, int]:
+        """Counters since the start."""
+        return {
+            "requests_total": self.times.hits_total + self.slow_total,
+            "responses_4xx_total": self.responses_4xx_total,
+            "responses_5xx_total": self.responses_5xx_total,
+            **dict(self.times.statistics()),
+        }
 
     def note_tls(self, stream: Stream) -> bytes:
         """A TLS hello has come: warned of once, since whoever sends it gets no answer that it understands."""

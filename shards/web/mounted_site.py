@@ -6,17 +6,14 @@ front, and has it until it returns.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from gossamer.core.clock import monotonic_us, wall_us
-from gossamer.core.errors import Draining
 from gossamer.core.http.response import field_lines, head_of_lines
 from gossamer.core.io.putback import PutBackStream
 from gossamer.core.io.stream import Stream
-from gossamer.core.loop.streamcall import Idle
 from gossamer.shards.web.burst import Burst
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
-from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
 from gossamer.shards.web.mounts import Mounted, MountTable, path_of
 from gossamer.shards.web.options import WebOptions
 
@@ -24,8 +21,6 @@ Converse = Callable[[Stream], Burst]
 """Makes a burst of requests of a part that serves HTTP."""
 Handle = Callable[[Any], Awaitable[object]]
 """Serves a stream."""
-
-NOTHING: Final = b""
 
 
 class Part:
@@ -58,7 +53,8 @@ class MountLog:
 
 
 class MountedSite(HttpSite):
-    """All parts of a server. Bounds: those of WebOptions and of the parts."""
+    """All parts of a server; its own counters are of what came to none of them: requests that were refused,
+    and moved ones. Bounds: those of WebOptions and of the parts."""
 
     def __init__(
         self,
@@ -71,39 +67,12 @@ class MountedSite(HttpSite):
     ) -> None:
         """`cuts` are what parts raise where an answer has begun and cannot be completed."""
         super().__init__(options, monotonic_us, wall_us, access_log)
-        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.table = MountTable(root, mounts)
         self.cuts = tuple(cuts)
 
-    async def serve(self, stream: Stream) -> None:
-        """Serve one connection to its end, or until it is parked; then on, when it has something to say."""
-        receive = stream.recv_idle(self.idle)
-        try:
-            while not self.is_draining:
-                try:
-                    data = await receive
-                except (TimeoutError, Draining):
-                    data = await look_once_more(stream)
-                    if not data:
-                        await self.leave(stream)
-                        break
-                if not data or not await MountedConversation(self, stream).run(data):
-                    break
-                data = NOTHING  # An idle connection keeps nothing of the last request alive.
-            await stream.close()
-        except self.cuts:
-            await stream.abort()
-        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
-            await self.end_by(stream, error)
-
-    def statistics(self) -> dict[str, int]:
-        """Of what came to no part: requests that were refused, and moved ones."""
-        return {
-            "requests_total": self.slow_total,
-            "responses_4xx_total": self.responses_4xx_total,
-            "responses_5xx_total": self.responses_5xx_total,
-            **dict(self.times.statistics()),
-        }
+    def converse(self, stream: Stream, data: bytes, _asker: None) -> Awaitable[bool]:
+        """Answer a burst of requests, each by its own part."""
+        return MountedConversation(self, stream).run(data)
 
 
 class MountedConversation(Burst):

@@ -1,9 +1,10 @@
-"""The static web site: one thread per connection, `serve`.
+"""The static web site: what is kept of its answers, and which of them needs no conversation.
 
-Owns the hot path and the counters of the site. The hot path is one look-up: the bytes of a request that was
-answered within this second map to the bytes of its whole response. `conversation` does everything else. A
-response may be kept by the bytes of its request because a request without a body is its head, and the answer
-is a function of head, file and second; whatever is kept is dropped when the second is over.
+Owns what is hot, and the counters of the site. The hot path, in `HttpSite.serve`, is one look-up: the bytes
+of a request that was answered within this second map to the bytes of its whole response. `conversation` does
+everything else. A response may be kept by the bytes of its request because a request without a body is its
+head, and the answer is a function of head, file and second; whatever is kept is dropped when the second is
+over.
 """
 
 import os
@@ -14,14 +15,12 @@ from typing import Any, Final
 import msgspec
 
 from gossamer.core.clock import Clock, monotonic_us, wall_us
-from gossamer.core.errors import Draining
 from gossamer.core.http.memo import MEMO_KEY_BYTES_MAX
 from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.request import Request
 from gossamer.core.io.file import FileIO
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.continuing import Continuing, NamedFile, OpenNamed, Saved, Unsent, is_same
-from gossamer.core.loop.streamcall import Idle
 from gossamer.shards.web.answer import Answer
 from gossamer.shards.web.cache import Cache, CachePart, FileCache
 from gossamer.shards.web.content import Library
@@ -31,7 +30,6 @@ from gossamer.shards.web.files import Files
 from gossamer.shards.web.guard import Guard
 from gossamer.shards.web.hosts import Hosts
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
-from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 from gossamer.shards.web.responder import Responder
 from gossamer.shards.web.straight import answer_straight
@@ -39,7 +37,6 @@ from gossamer.shards.web.streaming import StreamedAnswer
 from gossamer.shards.web.unfinished import UnfinishedAnswer, octets_of, unfinished_of
 from gossamer.shards.web.variants import StreamedFile
 
-NO_BODY: Final = b""
 H2_BEGINNING: Final = b"PRI * HTTP/2.0\r\n\r\n"
 """RFC 9113 3.4, in the one piece in which it comes."""
 NO_SITES: Final[Mapping[str, int]] = MappingProxyType({})
@@ -71,7 +68,6 @@ class StaticSite(HttpSite):
             from gossamer.shards.web.h2_burst import speaks  # a tenth of a start, for those who want it
 
             self.h2 = speaks
-        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.guard = Guard(options.auth) if options.auth else None
         self.has_hints = bool(options.early_hints)
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
@@ -89,10 +85,9 @@ class StaticSite(HttpSite):
         self.continuing = Continuing(
             self.save, self.restore, self.leave_off, self.names.name_of, self.names.open
         )
-        self.hot: dict[bytes, bytes] = {}
-        self.hot_facts: dict[bytes, tuple[int, int, int, str]] = {}
+        self.hot_last: dict[bytes, bytes] = {}
+        """As `hot`; whose connections end with them."""
         self.hot_bytes = 0
-        self.last_heads: set[bytes] = set()
 
     def files_of(self, root: int) -> Files:
         """The files beneath a folder."""
@@ -102,46 +97,6 @@ class StaticSite(HttpSite):
         """What answers from these files."""
         library = Library(files, self.options, self.clock, self.wall, cache, host)
         return Responder(library, self.options, self.guard)
-
-    async def serve(self, stream: Stream) -> None:
-        """Serve one connection to its end, or until it is parked; then on, when it has something to say. An
-        idle connection is this frame and no other, a parked one not even that."""
-        receive = stream.recv_idle(self.idle)
-        try:
-            while not self.is_draining:
-                try:
-                    data = await receive
-                except (TimeoutError, Draining):
-                    data = await look_once_more(stream)
-                    if not data:
-                        await self.leave(stream)
-                        break
-                response = self.hot.get(data) if self.rates is None else None
-                if response is not None and (began_us := self.clock()) < self.fresh_until_us:
-                    self.times.hits_total += 1
-                    if self.access_log is not None:
-                        self.access_log(stream, data, *self.hot_facts[data])
-                    is_last = data in self.last_heads  # Asked now: the second may be over when it is sent.
-                    if is_last:
-                        await stream.send_last(response, self.options.write_timeout_us)
-                    else:
-                        await stream.send(response, self.options.write_timeout_us)
-                    if self.times.turned_us > began_us:
-                        self.times.record_since(began_us)
-                    else:
-                        self.times.at_once += 1
-                    if is_last:
-                        break
-                elif not data or not await self.converse(stream, data):
-                    break
-                # An idle connection keeps nothing of the last request alive.
-                data = response = NO_BODY
-                began_us = 0
-            await stream.close()
-        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
-            await self.end_by(stream, error)
-
-    __call__ = serve
 
     # Answers that go on in another process.
 
@@ -191,14 +146,26 @@ class StaticSite(HttpSite):
             return
         await self.serve(stream)
 
-    def converse(self, stream: Stream, data: bytes) -> Awaitable[bool]:
-        """Answer a burst that is not one hot request; awaits to whether the connection lives on."""
+    def converse(self, stream: Stream, data: bytes, _asker: None) -> Awaitable[bool]:
+        """Answer a burst that is not one hot request whose connection lives on."""
         if self.h2 is not None and data.startswith(H2_BEGINNING):
             return self.h2(self, stream, data)
+        if data in self.hot_last and self.rates is None and not self.is_draining:
+            return self.answer_last(stream, data)
         plain = self.parse.plain_get(data)
         if plain is not None and not self.is_draining and self.is_straight:
             return answer_straight(self, stream, data, plain)
         return Conversation(self, stream).run(data)
+
+    async def answer_last(self, stream: Stream, head: bytes) -> bool:
+        """Answer a hot request whose connection ends with that."""
+        began_us = self.clock()
+        response = self.take_hot(stream, head)
+        if response is None:
+            return await Conversation(self, stream).run(head)
+        await stream.send_last(response, self.options.write_timeout_us)
+        self.times.record_since(began_us)
+        return False
 
     def forget(self) -> None:
         """The folder is another one: keep nothing of the one before."""
@@ -215,7 +182,7 @@ class StaticSite(HttpSite):
         )
         self.hot.clear()
         self.hot_facts.clear()
-        self.last_heads.clear()
+        self.hot_last.clear()
         self.hot_bytes = 0
 
     async def answer(self, request: Request) -> tuple[Answer, bytes | StreamedFile]:
@@ -240,16 +207,14 @@ class StaticSite(HttpSite):
         weight_bytes = len(head) + len(response)
         if len(head) > MEMO_KEY_BYTES_MAX or self.hot_bytes + weight_bytes > self.options.hot_bytes_max:
             return
-        self.hot[head] = response
+        (self.hot_last if is_last else self.hot)[head] = response
         self.hot_facts[head] = (status, body_bytes, 0, user)
         self.hot_bytes += weight_bytes
-        if is_last:
-            self.last_heads.add(head)
 
     def take_hot(self, stream: Stream, head: bytes) -> bytes | None:
         """The whole response to these bytes, if it is known within this second; counted and logged."""
         self.refresh()
-        response = self.hot.get(head)
+        response = self.hot.get(head) or self.hot_last.get(head)
         if response is not None:
             self.times.hits_total += 1
             if self.access_log is not None:
@@ -258,20 +223,17 @@ class StaticSite(HttpSite):
 
     def is_last(self, head: bytes) -> bool:
         """Whether the connection ends with the hot response to these bytes."""
-        return head in self.last_heads
+        return head in self.hot_last
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and gauges of the cache."""
         hits_total = sum(responder.library.hits_total for responder in self.responders)
         misses_total = sum(responder.library.misses_total for responder in self.responders)
         return {
-            "requests_total": self.times.hits_total + self.slow_total,
-            "responses_4xx_total": self.responses_4xx_total,
-            "responses_5xx_total": self.responses_5xx_total,
+            **super().statistics(),
             "hot_hits_total": self.times.hits_total,
             "cache_hits_total": self.times.hits_total + hits_total,
             "cache_misses_total": misses_total,
             "cache_entries": len(self.cache.entries),
             "cache_bytes": self.cache.bytes_total,
-            **dict(self.times.statistics()),
         }

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from gossamer.core.http.request import CHUNKED, Request
-from gossamer.shards.asgi.scope import NO_PROXIES, Ends, Proxies, client_of, is_network
+from gossamer.shards.web.ends import NO_PROXIES, Ends, Proxies, client_of, is_network
 
 Environ = dict[str, Any]
 

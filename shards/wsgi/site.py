@@ -1,34 +1,30 @@
-"""A WSGI application, served: one thread per connection, `serve`, and a call in the pool per request.
+"""A WSGI application, served: a call in the pool per request.
 
-Owns the application, and how many of its calls run at once. A connection that rests is the frame of `serve`
-and no other.
+Owns the application, and how many of its calls run at once.
 
 Source: PEP 3333.
 """
 
 import logging
+from collections.abc import Awaitable
 from typing import Final
 
 from gossamer.core.clock import Clock, monotonic_us, wall_us
-from gossamer.core.errors import Draining, check_whole, misuse
+from gossamer.core.errors import check_whole, misuse
 from gossamer.core.http.outgoing import Requested
 from gossamer.core.http.request import Request
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.pool import THREADS, THREADS_MAX
-from gossamer.core.loop.streamcall import Idle
 from gossamer.core.printable import printable
 from gossamer.core.threads.sync.semaphore import Semaphore
-from gossamer.shards.asgi.scope import Proxies, ends_of
+from gossamer.shards.web.ends import Proxies, ends_of
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
-from gossamer.shards.web.inbox import RECV_BYTES, look_once_more
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
 from gossamer.shards.wsgi.conversation import AnswerCutError, WsgiConversation
 from gossamer.shards.wsgi.environ import Environ, environ_of
 from gossamer.shards.wsgi.outbox import BrokenOff
 from gossamer.shards.wsgi.response import WsgiError, WsgiResponse
 from gossamer.shards.wsgi.running import WsgiApplication
-
-NOTHING: Final = b""
 
 WRONG: Final = "%s %s: %s"
 FAILED: Final = "%s %s: the application failed"
@@ -44,6 +40,8 @@ class WsgiSite(HttpSite):
     Bounds: those of WebOptions; `threads` calls of the application run at once in a worker, further requests
     wait their turn.
     """
+
+    cuts = (AnswerCutError,)
 
     def __init__(
         self,
@@ -63,35 +61,15 @@ class WsgiSite(HttpSite):
             raise misuse("application", application, "a WSGI application: a callable")
         check_whole("threads", threads, 1, THREADS_MAX, f"1 to {THREADS_MAX}")
         super().__init__(options, clock, wall, access_log)
-        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.application = application
         self.script_name = script_name
         self.proxies = Proxies(self.trusted, options.client_field.lower())
         self.places = Semaphore(threads)
         self.errors_total = 0
 
-    async def serve(self, stream: Stream) -> None:
-        """Serve one connection to its end, or until it is parked; then on, when it has something to say."""
-        receive = stream.recv_idle(self.idle)
-        try:
-            while not self.is_draining:
-                try:
-                    data = await receive
-                except (TimeoutError, Draining):
-                    data = await look_once_more(stream)
-                    if not data:
-                        await self.leave(stream)
-                        break
-                if not data or not await WsgiConversation(self, stream).run(data):
-                    break
-                data = NOTHING  # An idle connection keeps nothing of the last request alive.
-            await stream.close()
-        except AnswerCutError:
-            await stream.abort()
-        except Exception as error:  # noqa: BLE001 - whatever is a fault of ours goes on
-            await self.end_by(stream, error)
-
-    __call__ = serve
+    def converse(self, stream: Stream, data: bytes, _asker: None) -> Awaitable[bool]:
+        """Answer a burst of requests."""
+        return WsgiConversation(self, stream).run(data)
 
     def response_to(self, request: Request) -> WsgiResponse:
         """The answer to a request, of which nothing is said yet."""
@@ -118,10 +96,4 @@ class WsgiSite(HttpSite):
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start."""
-        return {
-            "requests_total": self.slow_total,
-            "responses_4xx_total": self.responses_4xx_total,
-            "responses_5xx_total": self.responses_5xx_total,
-            "application_errors_total": self.errors_total,
-            **dict(self.times.statistics()),
-        }
+        return {**super().statistics(), "application_errors_total": self.errors_total}

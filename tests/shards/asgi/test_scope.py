@@ -3,7 +3,8 @@
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.http.request import Request, parse_request
 from gossamer.core.tls.facts import TlsFacts
-from gossamer.shards.asgi.scope import Ends, Proxies, http_scope, lifespan_scope, socket_scope
+from gossamer.shards.asgi.scope import http_scope, lifespan_scope, socket_scope
+from gossamer.shards.web.ends import Ends, Proxies
 
 ENDS = Ends(("198.51.100.7", 40000), ("192.0.2.1", 80))
 PROXY = Ends(("10.0.0.1", 40000), ("192.0.2.1", 80))

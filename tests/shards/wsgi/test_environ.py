@@ -4,7 +4,7 @@ import pytest
 
 from gossamer.core.http.forwarded import networks_of
 from gossamer.core.http.request import Request, parse_request
-from gossamer.shards.asgi.scope import Ends, Proxies
+from gossamer.shards.web.ends import Ends, Proxies
 from gossamer.shards.wsgi.environ import Environ, environ_of
 
 ENDS = Ends(peer=("192.0.2.7", 50000), local=("192.0.2.1", 8080))
