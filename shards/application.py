@@ -10,7 +10,6 @@ Owns the choice between them, at each place of the server. All end up as one rec
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -27,8 +26,6 @@ from gossamer.shards.served import Application, Serve, nothing
 from gossamer.shards.stack import Statistics
 from gossamer.shards.web.access_log import AccessLog, Write
 from gossamer.shards.web.application import ApplicationError, load_application
-from gossamer.shards.web.conversation import Conversation
-from gossamer.shards.web.ends import ends_of
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
 from gossamer.shards.web.log_layout import Where, layout_of
 from gossamer.shards.web.mounted_site import MountLog
@@ -66,7 +63,7 @@ def _static_site(
         idle=site.idle,
         continuing=site.continuing,
         loops=lambda: (site.times,),
-        converse=partial(Conversation, site),
+        converse=site.burst,
     )
 
 
@@ -161,11 +158,12 @@ def _placed(plan: WorkerPlan, placed: Placed, access_log: AccessLog | None) -> A
     except ApplicationError as error:
         raise ConfigError(str(error)) from error
     if found.interface == "native":
+        if plan.config.web.http2 and not plan.config.mount:
+            raise ConfigError(
+                "web.http2: found true; allowed: false, since a native handler speaks for itself: "
+                "say what in tls.alpn"
+            )
         return _native(found.call)
-    if "h2" in plan.config.tls.alpn:
-        raise ConfigError(
-            "tls.alpn: found 'h2'; allowed: what is spoken here, and applications speak HTTP/1.1"
-        )
     application = _asgi if found.interface == "asgi" else _wsgi
     return application(found.call, plan, placed.path, access_log, log)
 
@@ -179,8 +177,6 @@ def _asgi(
 ) -> Application:
     """An ASGI 3 application."""
     # asyncio takes a good part of a start, and is of use to such applications alone.
-    from gossamer.shards.asgi.conversation import ApplicationConversation
-    from gossamer.shards.asgi.scope import Asker
     from gossamer.shards.asgi.site import AsgiOptions, AsgiSite
 
     own, server = plan.config.application, plan.config.server
@@ -201,7 +197,7 @@ def _asgi(
         start=site.start,
         finish=site.finish,
         loops=lambda: (site.guest,),
-        converse=lambda stream: ApplicationConversation(site, stream, Asker(ends_of(stream), site.proxies)),
+        converse=site.burst,
     )
 
 
@@ -220,14 +216,13 @@ def _wsgi(
     log: ResponseLog | None,
 ) -> Application:
     """A WSGI application."""
-    from gossamer.shards.wsgi.conversation import WsgiConversation
     from gossamer.shards.wsgi.site import WsgiSite  # of use to such applications alone
 
     own = plan.config.application
     root_path = own.root_path + path
     site = WsgiSite(call, plan.config.web, threads=own.threads, script_name=root_path, access_log=log)
     application = _of_site(site, nothing if access_log is None else access_log.flush)
-    return msgspec.structs.replace(application, converse=partial(WsgiConversation, site))
+    return msgspec.structs.replace(application, converse=site.burst)
 
 
 class _ServingSite(Protocol):

@@ -30,13 +30,11 @@ def protocols(config: Config) -> tuple[str, ...]:
     A native handler offers what it likes: nobody else knows what it speaks.
     """
     named, is_folder = tuple(config.tls.alpn), not is_application_name(config.server.target)
-    speaks_http2 = config.web.http2 and is_folder and not config.mount
-    if speaks_http2:
+    if config.web.http2:
         return (HTTP_2, *(name for name in named if name != HTTP_2))
     if HTTP_2 in named and (is_folder or config.mount):
         raise ConfigError(
-            f"tls.alpn: found {HTTP_2!r}; allowed: what is spoken here; "
-            "a folder that is served without [[mount]] speaks it where web.http2 is true"
+            f"tls.alpn: found {HTTP_2!r}; allowed: what is spoken here, which HTTP/2 is with web.http2 = true"
         )
     return named
 

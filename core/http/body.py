@@ -2,7 +2,7 @@
 (sans-I/O).
 
 Owns the framing of bodies for both directions; it knows no socket and keeps no body: decoded bytes are handed
-out at once, and at most one unfinished chunk line or trailer is kept.
+out at once, and at most one unfinished chunk line and the trailers are kept.
 
 Source: RFC 9112 6 and 7.
 """
@@ -77,20 +77,21 @@ IN_TRAILER: Final = 3
 
 
 class ChunkedBody:
-    """A body in chunks.
+    """A body in chunks, and the trailer section behind it.
 
     Bounds: a size line of chunk_line_bytes_max, trailers of trailer_bytes_max, body_bytes_max in all; each
     chunk costs constant work, whatever pieces it comes in.
     """
 
-    __slots__ = ("body_bytes_total", "is_complete", "left_bytes", "limits", "state", "trailer_bytes_total")
+    __slots__ = ("body_bytes_total", "is_complete", "left_bytes", "limits", "state", "trailers")
 
     def __init__(self, limits: MessageLimits) -> None:
         self.limits = limits
         self.state = AT_SIZE
         self.left_bytes = 0
         self.body_bytes_total = 0
-        self.trailer_bytes_total = 0
+        self.trailers = b""
+        """The lines of the trailer section that have come."""
         self.is_complete = False
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
@@ -136,7 +137,7 @@ class ChunkedBody:
             return 1
         if self.state == AT_SIZE:
             return self.limits.chunk_line_bytes_max
-        return self.limits.trailer_bytes_max - self.trailer_bytes_total
+        return self.limits.trailer_bytes_max - len(self.trailers)
 
     def accept_line(self, line: bytes) -> None:
         """A size line, the CRLF after chunk data, or a line of the trailer section."""
@@ -149,7 +150,7 @@ class ChunkedBody:
         elif line:
             if FIELD_LINE.fullmatch(line) is None:
                 raise BodyError(400, "bad trailer field")
-            self.trailer_bytes_total += len(line) + 2
+            self.trailers += line + b"\r\n"
         else:
             self.is_complete = True
 

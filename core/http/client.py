@@ -125,6 +125,11 @@ def response_length(table: Combined) -> int:
     return int(length)
 
 
+def is_final(response: Response) -> bool:
+    """Whether it answers its request, and no other of them comes."""
+    return response.status >= 200 or response.status == 101
+
+
 def response_parser() -> Callable[[bytes], Response]:
     """A memoised `parse_response`, to be shared by all the connections of a process."""
     return Memo(parse_response)
@@ -172,15 +177,21 @@ class ResponseReader:
         before it.
         """
         while True:
-            end = self.buffer.find(b"\r\n\r\n", self.at, self.at + self.limits.head_bytes_max)
-            if end < 0:
-                self.check_unfinished()
-                return None
-            response = self.parse(self.buffer[self.at : end + 4])
-            self.at = end + 4
-            if response.status >= 200 or response.status == 101:
-                self.body = self.body_of(response, method)
+            response = self.next_head(method)
+            if response is None or is_final(response):
                 return response
+
+    def next_head(self, method: str = "GET") -> Response | None:
+        """As `next_response`, which may be an interim one. Raises: ResponseError."""
+        end = self.buffer.find(b"\r\n\r\n", self.at, self.at + self.limits.head_bytes_max)
+        if end < 0:
+            self.check_unfinished()
+            return None
+        response = self.parse(self.buffer[self.at : end + 4])
+        self.at = end + 4
+        if is_final(response):
+            self.body = self.body_of(response, method)
+        return response
 
     def check_unfinished(self) -> None:
         """Whether the rest of a head may still come. Raises: ResponseError."""

@@ -1,7 +1,7 @@
 """An HTTP/2 connection as a conversation without I/O: bytes in, requests out, and responses back as bytes.
 
-Owns what a server must know of streams: each request becomes the same `Request` as one of HTTP/1.1, judged by
-the same rules; bodies go as the peer's windows let them, in turn; and what a peer may send that costs more
+Owns what a server must know of streams: each request becomes the head of one of HTTP/1.1, to be judged by the
+same rules; bodies go as the peer's windows let them, in turn; and what a peer may send that costs more
 than it does is counted, until the connection ends. Frames, HPACK, the states of streams and their windows are
 kept by the package `h2`, which knows no I/O either.
 
@@ -10,7 +10,7 @@ CVE-2019-9512 to 9518, CVE-2024-27316.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -34,8 +34,7 @@ from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
 from gossamer.core.clock import SECOND_US
-from gossamer.core.http.request import CHUNKED, HeadParser, Refusal, Request
-from gossamer.core.records import replace
+from gossamer.core.http.h2fields import head_of, octets_of
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """RFC 9113 3.4: what a client begins with; no request of HTTP/1.1 does."""
@@ -51,6 +50,9 @@ class H2Limits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     resets_burst: int = 100
     resets_per_second: int = 20
     """Streams that the peer may reset before they are answered: each has cost us a request."""
+    bodies_bytes_max: int = 262_144
+    """Of all bodies together, what has come and was not taken; of each 64 KiB. So a request whose body nobody
+    takes does not stop those of others."""
     discard_bytes_max: int = 65536
     """Of a body whose request is answered already: so much is dropped, then its sender is told to stop."""
     control_burst: int = 200
@@ -65,8 +67,9 @@ class H2Request(msgspec.Struct, frozen=True):
     """A request has begun."""
 
     stream_id: int
-    request: Request | Refusal
-    """A Refusal is to be answered with its status."""
+    head: bytes
+    """Of the same request by HTTP/1.1; one that no such head may have is without its Host, so it is 400. A
+    body whose length nobody has said is one in chunks."""
     has_ended: bool
     """Whether it brings no body."""
 
@@ -124,23 +127,21 @@ class ForgetfulConnection(H2Connection):
 class Outgoing:
     """A response on its way. Bounds: what its user has given since there was room."""
 
-    __slots__ = ("has_begun", "is_last", "pieces", "request_has_ended")
+    __slots__ = ("is_last", "pieces", "request_has_ended")
 
     def __init__(self, *, request_has_ended: bool) -> None:
         self.pieces: deque[memoryview] = deque()
         self.is_last = False
-        self.has_begun = False
         self.request_has_ended = request_has_ended
 
 
 class H2Conversation:
     """The server's end of one connection.
 
-    Bounds: those of H2Limits; of each response one piece; 64 KiB of bodies that nobody has taken.
+    Bounds: those of H2Limits; of each response one piece.
     """
 
-    def __init__(self, parse: HeadParser, limits: H2Limits = DEFAULT_H2_LIMITS) -> None:
-        self._parse = parse
+    def __init__(self, limits: H2Limits = DEFAULT_H2_LIMITS) -> None:
         self._limits = limits
         self._streams: dict[int, Outgoing] = {}
         self._dropped: dict[int, int] = {}
@@ -155,6 +156,9 @@ class H2Conversation:
         settings[SettingCodes.ENABLE_CONNECT_PROTOCOL] = 0
         self._connection.decoder.max_header_list_size = limits.head_bytes_max
         self._connection.initiate_connection()
+        further_bytes = limits.bodies_bytes_max - self._connection.inbound_flow_control_window
+        if further_bytes > 0:
+            self._connection.increment_flow_control_window(further_bytes)
         self.is_over = False
         """Whether the connection is to be closed once all is sent that was given."""
         self.is_ending = False
@@ -197,13 +201,19 @@ class H2Conversation:
     def respond(
         self, stream_id: int, status: int, fields: Iterable[tuple[str, str]], *, is_last: bool = False
     ) -> None:
-        """The head of a response; `is_last` where there is no body. Nothing where the stream is over."""
+        """The head of a response, or of an interim one; `is_last` where there is no body. Nothing where the
+        stream is over."""
+        self._send_fields(stream_id, [(b":status", b"%d" % status), *octets_of(fields)], is_last=is_last)
+
+    def trail(self, stream_id: int, fields: Iterable[tuple[str, str]]) -> None:
+        """The fields behind a body, all of which was sent, though no piece of it was said to be the last."""
+        self._send_fields(stream_id, octets_of(fields), is_last=True)
+
+    def _send_fields(self, stream_id: int, block: list[tuple[bytes, bytes]], *, is_last: bool) -> None:
         outgoing = self._streams.get(stream_id)
         if outgoing is None:
             return
-        head = [(":status", str(status)), *[(name.lower(), value) for name, value in fields]]
-        outgoing.has_begun = True
-        self._quietly(lambda: self._connection.send_headers(stream_id, head, end_stream=is_last))
+        self._quietly(lambda: self._connection.send_headers(stream_id, block, end_stream=is_last))
         if is_last:
             self._done(stream_id, outgoing)
 
@@ -217,10 +227,10 @@ class H2Conversation:
         while self._send_frame(stream_id, outgoing):
             pass
 
-    def has_room(self, stream_id: int) -> bool:
-        """Whether the next piece of a response is wanted: all that was given is sent."""
+    def is_held(self, stream_id: int) -> bool:
+        """Whether a piece of a response that was given is not all sent: the windows are shut."""
         outgoing = self._streams.get(stream_id)
-        return outgoing is not None and not outgoing.pieces
+        return outgoing is not None and bool(outgoing.pieces)
 
     def is_open(self, stream_id: int) -> bool:
         """Whether a response can still be given."""
@@ -231,10 +241,14 @@ class H2Conversation:
         """Whether a response is not all sent."""
         return bool(self._streams)
 
-    def reset(self, stream_id: int) -> None:
+    def refuse(self, stream_id: int) -> None:
+        """A request is not begun with: its peer may ask again, elsewhere."""
+        self.reset(stream_id, ErrorCodes.REFUSED_STREAM)
+
+    def reset(self, stream_id: int, code: ErrorCodes = ErrorCodes.INTERNAL_ERROR) -> None:
         """A response cannot be completed."""
         if self._streams.pop(stream_id, None) is not None:
-            self._quietly(lambda: self._connection.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR))
+            self._quietly(lambda: self._connection.reset_stream(stream_id, code))
             self._leave()
 
     def end(self) -> None:
@@ -257,7 +271,7 @@ class H2Conversation:
         elif isinstance(event, DataReceived):
             made = self._body(event, now_us)
         elif isinstance(event, StreamEnded):
-            self._request_ended(event.stream_id or 0)
+            made = self._request_ended(event.stream_id or 0)
         elif isinstance(event, StreamReset):
             made = self._reset_by_peer(event.stream_id or 0, now_us)
         elif isinstance(event, WindowUpdated):
@@ -281,7 +295,7 @@ class H2Conversation:
         if stream_id in reset:
             return None
         fields = [(str(name), str(value)) for name, value in event.headers or ()]
-        return H2Request(stream_id, request_of(fields, self._parse, has_ended=has_ended), has_ended)
+        return H2Request(stream_id, head_of(fields, has_ended=has_ended), has_ended)
 
     def _body(self, event: DataReceived, now_us: int) -> H2Event | None:
         stream_id, data = event.stream_id or 0, bytes(event.data or b"")
@@ -292,6 +306,7 @@ class H2Conversation:
         if stream_id not in self._streams:
             self._drop(stream_id, window_bytes, has_ended=has_ended)
             return None
+        self._streams[stream_id].request_has_ended = has_ended
         return H2Body(stream_id, data, window_bytes, has_ended)
 
     def _drop(self, stream_id: int, window_bytes: int, *, has_ended: bool) -> None:
@@ -307,11 +322,14 @@ class H2Conversation:
         # sending a RST_STREAM with an error code of NO_ERROR".
         self._quietly(lambda: self._connection.reset_stream(stream_id, ErrorCodes.NO_ERROR))
 
-    def _request_ended(self, stream_id: int) -> None:
+    def _request_ended(self, stream_id: int) -> H2Event | None:
+        """Told with the last piece of its body, but for one that ends with trailers, which nobody wants."""
         self._dropped.pop(stream_id, None)
         outgoing = self._streams.get(stream_id)
-        if outgoing is not None:
-            outgoing.request_has_ended = True
+        if outgoing is None or outgoing.request_has_ended:
+            return None
+        outgoing.request_has_ended = True
+        return H2Body(stream_id, b"", 0, has_ended=True)
 
     def _reset_by_peer(self, stream_id: int, now_us: int) -> H2Event | None:
         self._dropped.pop(stream_id, None)
@@ -372,35 +390,3 @@ class H2Conversation:
             send()
         except StreamClosedError:
             return
-
-
-def request_of(fields: Sequence[tuple[str, str]], parse: HeadParser, *, has_ended: bool) -> Request | Refusal:
-    """The request of a field block: written as HTTP/1.1, and judged as that is. RFC 9113 8.3.1.
-
-    What the fields are named, and which pseudo-fields there are, the package has judged.
-    """
-    pseudo = {name: value for name, value in fields if name.startswith(":")}
-    method, path = pseudo.get(":method", ""), pseudo.get(":path", "")
-    authority = pseudo.get(":authority")
-    lines = [] if authority is None else [f"host: {authority}"]
-    cookies = [value for name, value in fields if name == "cookie"]
-    for name, value in fields:
-        if name[:1] == ":" or name == "cookie" or name == "expect":
-            continue
-        if name == "host" and authority is not None:
-            if value != authority:
-                return Refusal(400, "host and :authority differ")
-            continue
-        lines.append(f"{name}: {value}")
-    if cookies:
-        # RFC 9113 8.2.3: crumbs are joined before they reach whoever knows no HTTP/2.
-        lines.append(f"cookie: {'; '.join(cookies)}")
-    target = (authority or "") if method == "CONNECT" else path
-    head = "\r\n".join([f"{method} {target} HTTP/1.1", *lines])
-    if head.count("\r") != len(lines) or head.count("\n") != len(lines) or "\0" in head:
-        return Refusal(400, "a line end within a field")
-    request = parse(f"{head}\r\n\r\n".encode("latin-1"))
-    if isinstance(request, Refusal) or has_ended or request.body_bytes:
-        return request
-    section = replace(request.section, body_bytes=CHUNKED)
-    return replace(request, section=section)

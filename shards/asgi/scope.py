@@ -62,6 +62,8 @@ def connection_scope(request: Request, ends: Ends, proxies: Proxies) -> Scope:
     connection."""
     client, scheme = client_of(request, ends, proxies)
     known: Scope = {"client": client, "scheme": scheme, "server": server_of(ends.local)}
+    if ends.version:
+        known["http_version"] = ends.version
     if ends.tls is not None:
         known[TLS] = tls_extension(ends.tls)
     return known
@@ -77,6 +79,12 @@ class Asker:
         self._proxies = proxies
         self._scope: Scope | None = None
         """Where no request says more of it than the connection does."""
+
+    def asked(self, asked: Scope) -> Scope:
+        """A scope of a request, without what only HTTP/1.1 says of its framing."""
+        if self._ends.version:
+            asked["headers"] = [pair for pair in asked["headers"] if pair[0] != b"transfer-encoding"]
+        return asked
 
     def scope_of(self, request: Request) -> Scope:
         """See `connection_scope`."""

@@ -130,10 +130,10 @@ class AsgiSite(HttpSite):
         return Asker(ends_of(stream), self.proxies)
 
     def converse(self, stream: Stream, data: bytes, asker: Asker) -> Awaitable[bool | None]:
-        """Answer a burst of requests; most are one plain request."""
+        """Answer what has come; most is one plain request."""
         plain = self.plain.get(data) or self.read_plain(data)
         if plain is None or len(self.tasks) >= self.tasks_max:
-            return ApplicationConversation(self, stream, asker).run(data)
+            return super().converse(stream, data, asker)
         exchange = Exchange(self, plain.request, None, is_plain=plain.is_common)
         exchange.began_us = self.clock()
         self.begin(exchange, asker, plain.scope, plain.name)
@@ -147,6 +147,10 @@ class AsgiSite(HttpSite):
         self.note(stream, data, start.status, body.sent_bytes, exchange.began_us)
         self.times.record_since(exchange.began_us)
         return stream.send(out[0], self.options.write_timeout_us)
+
+    def burst_of(self, stream: Stream, asker: Asker) -> ApplicationConversation:
+        """What answers a burst of requests."""
+        return ApplicationConversation(self, stream, asker)
 
     def read_plain(self, data: bytes) -> PlainRequest | None:
         """The request, where these bytes are one head and nothing else that need be looked at; it is known
@@ -184,7 +188,8 @@ class AsgiSite(HttpSite):
     def begin_any(self, exchange: Exchange, asker: Asker) -> None:
         """As `begin`, with a request that was not looked at before."""
         request = exchange.request
-        self.begin(exchange, asker, request_scope(request, self.own.root_path), name_of(request))
+        asked = asker.asked(request_scope(request, self.own.root_path))
+        self.begin(exchange, asker, asked, name_of(request))
 
     def begin_socket(self, socket: SocketExchange, asker: Asker, request: Request) -> None:
         """As `begin`, with a WebSocket."""

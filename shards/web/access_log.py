@@ -9,6 +9,7 @@ from typing import Final
 
 from gossamer.core.clock import Clock, wall_us
 from gossamer.core.io.stream import Stream
+from gossamer.shards.web.h2_stream import H2Stream
 from gossamer.shards.web.log_layout import NONE, Layout, Note, Where, layout_of, request_line
 
 Write = Callable[[bytes], object]
@@ -51,6 +52,8 @@ class AccessLog:
         """Note a response."""
         if not self.keeps_head:
             head = request_line(head)
+        if isinstance(stream, H2Stream):
+            head = head.replace(b" HTTP/1.1", b" HTTP/2.0", 1)  # So it was asked; its target has no space.
         self.notes.append(Note(peer_host(stream), self.wall(), head, status, body_bytes, duration_us, user))
         self.heads_bytes += len(head)
         if len(self.notes) >= NOTES_MAX or self.heads_bytes >= HEADS_BYTES_MAX:

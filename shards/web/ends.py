@@ -12,6 +12,7 @@ from gossamer.core.http.request import Request
 from gossamer.core.io.stream import Stream
 from gossamer.core.tls.facts import TlsFacts
 from gossamer.core.wire.flow import Address
+from gossamer.shards.web.h2_stream import H2Stream
 
 
 class Proxies(msgspec.Struct, frozen=True):
@@ -32,12 +33,16 @@ class Ends(msgspec.Struct, frozen=True):
     scheme: str = "http"
     tls: TlsFacts | None = None
     """What was agreed on; None where the connection is plain."""
+    version: str = ""
+    """Of HTTP, where no request says it: "2" for a stream of HTTP/2, whose request is written as one of
+    HTTP/1.1."""
 
 
 def ends_of(stream: Stream) -> Ends:
     """Those of a stream."""
     tls = stream.tls
-    return Ends(stream.peer, stream.local, "http" if tls is None else "https", tls)
+    version = "2" if isinstance(stream, H2Stream) else ""
+    return Ends(stream.peer, stream.local, "http" if tls is None else "https", tls, version)
 
 
 def client_of(request: Request, ends: Ends, proxies: Proxies) -> tuple[tuple[str, int] | None, str]:

@@ -2,12 +2,12 @@
 
 Owns the loop of a connection, `serve`, one thread each, and what all of them have in common beside the
 answers: the fields of every response, remade each second, the counters and the access log, how often a client
-may ask, how a connection ends. Who answers is `converse`'s to say, which each kind of site has of its own. A
+may ask, how a connection ends. Who answers is `burst_of`'s to say, which each kind of site has of its own. A
 connection that rests is the frame of `serve` and no other.
 """
 
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 from gossamer.core.clock import SECOND_US, Clock
@@ -26,6 +26,8 @@ from gossamer.shards.web.request_rate import RequestRates
 from gossamer.shards.web.response_times import ResponseTimes
 
 TLS_LINE: Final = b"TLS hello\r\n"
+H2_BEGINNING: Final = b"PRI * HTTP/2.0\r\n\r\n"
+"""RFC 9113 3.4, in the one piece in which it comes."""
 NOTHING: Final = b""
 
 log = logging.getLogger("gossamer.web")
@@ -71,6 +73,11 @@ class HttpSite:
         """Those of them that need not be counted by their client."""
         self.hot_facts: dict[bytes, tuple[int, int, int, str]] = {}
         """How each of them is logged: its status, the size of its body, 0 and the user."""
+        self.h2: Callable[[HttpSite, Stream, bytes], Awaitable[bool]] | None = None
+        if options.http2:
+            from gossamer.shards.web.h2_connection import speaks  # a tenth of a start, for those who want it
+
+            self.h2 = speaks
         self.is_ending = False
         """Whether every answer closes its connection."""
         self.is_draining = False
@@ -124,9 +131,18 @@ class HttpSite:
         return None
 
     def converse(self, stream: Stream, data: bytes, asker: Any) -> Awaitable[bool | None]:
-        """Answer a burst of requests that begins with these bytes; awaits to False where the connection is to
-        end."""
+        """Answer what begins with these bytes; awaits to False where the connection is to end."""
+        if self.h2 is not None and data.startswith(H2_BEGINNING):
+            return self.h2(self, stream, data)
+        return self.burst_of(stream, asker).run(data)
+
+    def burst_of(self, stream: Stream, asker: Any) -> Burst:
+        """What answers a burst of requests."""
         raise NotImplementedError
+
+    def burst(self, stream: Stream) -> Burst:
+        """The same, for whoever reads the requests of a connection itself."""
+        return self.burst_of(stream, self.asker_of(stream))
 
     # The end of a connection.
 

@@ -70,9 +70,9 @@ class MountedSite(HttpSite):
         self.table = MountTable(root, mounts)
         self.cuts = tuple(cuts)
 
-    def converse(self, stream: Stream, data: bytes, _asker: None) -> Awaitable[bool]:
-        """Answer a burst of requests, each by its own part."""
-        return MountedConversation(self, stream).run(data)
+    def burst_of(self, stream: Stream, _asker: None) -> "MountedConversation":
+        """What answers a burst of requests, each by its own part."""
+        return MountedConversation(self, stream)
 
 
 class MountedConversation(Burst):

@@ -8,7 +8,7 @@ over.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -37,8 +37,6 @@ from gossamer.shards.web.streaming import StreamedAnswer
 from gossamer.shards.web.unfinished import UnfinishedAnswer, octets_of, unfinished_of
 from gossamer.shards.web.variants import StreamedFile
 
-H2_BEGINNING: Final = b"PRI * HTTP/2.0\r\n\r\n"
-"""RFC 9113 3.4, in the one piece in which it comes."""
 NO_SITES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -63,11 +61,6 @@ class StaticSite(HttpSite):
         """`root_path` is where the site stands, taken off each target already."""
         super().__init__(options, clock, wall, access_log)
         self.root_path = root_path
-        self.h2: Callable[[StaticSite, Stream, bytes], Awaitable[bool]] | None = None
-        if options.http2:
-            from gossamer.shards.web.h2_burst import speaks  # a tenth of a start, for those who want it
-
-            self.h2 = speaks
         self.guard = Guard(options.auth) if options.auth else None
         self.has_hints = bool(options.early_hints)
         self.cache = FileCache(options.cache_bytes_max, options.cache_entries_max)
@@ -146,16 +139,18 @@ class StaticSite(HttpSite):
             return
         await self.serve(stream)
 
-    def converse(self, stream: Stream, data: bytes, _asker: None) -> Awaitable[bool]:
-        """Answer a burst that is not one hot request whose connection lives on."""
-        if self.h2 is not None and data.startswith(H2_BEGINNING):
-            return self.h2(self, stream, data)
+    def converse(self, stream: Stream, data: bytes, asker: None) -> Awaitable[bool | None]:
+        """Answer what is not one hot request whose connection lives on."""
         if data in self.hot_last and self.rates is None and not self.is_draining:
             return self.answer_last(stream, data)
         plain = self.parse.plain_get(data)
         if plain is not None and not self.is_draining and self.is_straight:
             return answer_straight(self, stream, data, plain)
-        return Conversation(self, stream).run(data)
+        return super().converse(stream, data, asker)
+
+    def burst_of(self, stream: Stream, _asker: None) -> Conversation:
+        """What answers a burst of requests."""
+        return Conversation(self, stream)
 
     async def answer_last(self, stream: Stream, head: bytes) -> bool:
         """Answer a hot request whose connection ends with that."""

@@ -51,13 +51,15 @@ def environ_of(request: Request, ends: Ends, script_name: str = "", proxies: Pro
         "PATH_INFO": decoded(path),
         "QUERY_STRING": query,
         "REQUEST_URI": script_name + request.target,
-        "SERVER_PROTOCOL": PROTOCOLS[request.minor],
+        "SERVER_PROTOCOL": "HTTP/2.0" if ends.version else PROTOCOLS[request.minor],
         "wsgi.url_scheme": scheme,
     }
     for name, value in request.table.items():
         key = key_of(name)
         if key:
             environ[key] = value
+    if ends.version:
+        environ.pop("HTTP_TRANSFER_ENCODING", None)  # Its framing is not that of HTTP/1.1.
     environ["SERVER_NAME"], environ["SERVER_PORT"] = server_of(ends, scheme)
     if client is not None:
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client[0], str(client[1])

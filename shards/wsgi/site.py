@@ -6,7 +6,6 @@ Source: PEP 3333.
 """
 
 import logging
-from collections.abc import Awaitable
 from typing import Final
 
 from gossamer.core.clock import Clock, monotonic_us, wall_us
@@ -67,9 +66,9 @@ class WsgiSite(HttpSite):
         self.places = Semaphore(threads)
         self.errors_total = 0
 
-    def converse(self, stream: Stream, data: bytes, _asker: None) -> Awaitable[bool]:
-        """Answer a burst of requests."""
-        return WsgiConversation(self, stream).run(data)
+    def burst_of(self, stream: Stream, _asker: None) -> WsgiConversation:
+        """What answers a burst of requests."""
+        return WsgiConversation(self, stream)
 
     def response_to(self, request: Request) -> WsgiResponse:
         """The answer to a request, of which nothing is said yet."""
