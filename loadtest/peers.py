@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from gossamer.loadtest.servers import Place, Server, ServerError, start_logged, wait_until_ready
+from gossamer.loadtest.servers import KeyFiles, Place, Server, ServerError, start_logged, wait_until_ready
 
 NGINX_CONFIG: Final = """
 daemon off;
@@ -36,8 +36,8 @@ http {{
   scgi_temp_path {prefix}/scgi;
   {more}
   server {{
-    listen 0.0.0.0:{port} backlog=4096;
-    listen [::]:{port} backlog=4096 ipv6only=on;
+    listen 0.0.0.0:{port} backlog=4096{tls};
+    listen [::]:{port} backlog=4096 ipv6only=on{tls};
     root {folder};
     index index.html;
   }}
@@ -63,6 +63,7 @@ def start_nginx(
     port: int = 8081,
     user: str = "root",
     more: str = "",
+    keys: KeyFiles | None = None,
 ) -> Server:
     """Start nginx and wait until it answers; `more` are further directives. Raises: ServerError."""
     binary = nginx_binary()
@@ -70,11 +71,16 @@ def start_nginx(
         raise ServerError("nginx is not installed")
     prefix.mkdir(parents=True, exist_ok=True)
     config, log = prefix / "nginx.conf", prefix / "log"
+    if keys is not None:
+        more += f"ssl_certificate {keys.certificate}; ssl_certificate_key {keys.key};"
+    tls = "" if keys is None else " ssl"
     config.write_text(
-        NGINX_CONFIG.format(workers=workers, user=user, prefix=prefix, port=port, folder=folder, more=more)
+        NGINX_CONFIG.format(
+            workers=workers, user=user, prefix=prefix, port=port, folder=folder, more=more, tls=tls
+        )
     )
     argv = [binary, "-p", str(prefix), "-c", str(config), "-e", str(prefix / "error.log")]
     process = start_logged(place, argv, log)
-    server = Server("nginx", process, port, log, lambda: children(process.pid))
+    server = Server("nginx", process, port, log, lambda: children(process.pid), is_encrypted=keys is not None)
     wait_until_ready(place, server, lambda: len(server.worker_pids()) >= workers)
     return server

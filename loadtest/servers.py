@@ -8,6 +8,7 @@ itself. This file does not decide what is sent to them.
 import contextlib
 import http.client
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from gossamer.core.clock import SECOND_US
 from gossamer.loadtest.namespaces import end
@@ -30,6 +31,13 @@ PROBE_WAIT_S: Final = 2.0
 
 class ServerError(Exception):
     """A server did not come up or did not end as it should; the message holds what it said."""
+
+
+class KeyFiles(NamedTuple):
+    """Of a server that speaks TLS: PEM files."""
+
+    certificate: Path
+    key: Path
 
 
 class Place(Protocol):
@@ -64,8 +72,11 @@ class Server:
         port: int,
         log: Path,
         workers: Callable[[], list[int]],
+        *,
+        is_encrypted: bool = False,
     ) -> None:
         self.name = name
+        self.is_encrypted = is_encrypted
         self.process = process
         self.port = port
         self.log = log
@@ -80,9 +91,16 @@ class Gossamer(Server):
     """Our own server, with its commands."""
 
     def __init__(
-        self, place: Place, process: "subprocess.Popen[Any]", port: int, log: Path, run_dir: Path
+        self,
+        place: Place,
+        process: "subprocess.Popen[Any]",
+        port: int,
+        log: Path,
+        run_dir: Path,
+        *,
+        is_encrypted: bool = False,
     ) -> None:
-        super().__init__("gossamer", process, port, log, self.pids)
+        super().__init__("gossamer", process, port, log, self.pids, is_encrypted=is_encrypted)
         self.place = place
         self.run_dir = run_dir
 
@@ -134,13 +152,16 @@ def start_gossamer(
     port: int = 8080,
     host: str = "0.0.0.0",
     environment: Mapping[str, str] = MappingProxyType({}),
+    keys: KeyFiles | None = None,
 ) -> Gossamer:
     """Start our server and wait until it answers. Raises: ServerError."""
     log = run_dir.with_suffix(".log")
     argv = [*gossamer_command(), "serve", str(target), "--host", host, "--port", str(port)]
     argv += ["--workers", str(workers), "--stack", stack, "--run-dir", str(run_dir)]
+    if keys is not None:
+        argv += ["--ssl-certfile", str(keys.certificate), "--ssl-keyfile", str(keys.key)]
     process = start_logged(place, [*argv, "--no-access-log", *options], log, environment)
-    server = Gossamer(place, process, port, log, run_dir)
+    server = Gossamer(place, process, port, log, run_dir, is_encrypted=keys is not None)
     asked = "::1" if host == "::1" else "127.0.0.1"
     wait_until_ready(place, server, lambda: len(server.pids()) >= workers, asked)
     return server
@@ -174,7 +195,7 @@ def wait_until_ready(
     give_up = time.monotonic() + READY_WAIT_S
     try:
         while time.monotonic() < give_up and server.process.poll() is None:
-            if is_answered(place, host, server.port) and is_complete():
+            if is_answered(place, host, server.port, server.is_encrypted) and is_complete():
                 return
             time.sleep(READY_STEP_S)
     except BaseException:  # Ctrl-C too: nobody else knows of the server yet.
@@ -184,9 +205,13 @@ def wait_until_ready(
     raise ServerError(f"{server.name} did not come up (status {status}): {server.log.read_text()[-2000:]}")
 
 
-def is_answered(place: Place, host: str, port: int) -> bool:
-    """Whether a request to that port is answered, whatever the answer."""
-    asking = http.client.HTTPConnection(host, port, timeout=PROBE_WAIT_S)
+def is_answered(place: Place, host: str, port: int, is_encrypted: bool = False) -> bool:
+    """Whether a request to that port is answered, whatever the answer and the certificate."""
+    asking = (
+        http.client.HTTPSConnection(host, port, timeout=PROBE_WAIT_S, context=trusting_anybody())
+        if is_encrypted
+        else http.client.HTTPConnection(host, port, timeout=PROBE_WAIT_S)
+    )
     try:
         with place.entered():
             asking.connect()
@@ -197,6 +222,14 @@ def is_answered(place: Place, host: str, port: int) -> bool:
     finally:
         asking.close()
     return True
+
+
+def trusting_anybody() -> ssl.SSLContext:
+    """For a server that was started here."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @contextlib.contextmanager

@@ -16,13 +16,23 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final
 
-from gossamer.loadtest.web.rows import BULK, BULK_VARIABLE, LARGE, LARGE_BYTES, MB, SMALL, SMALL_BYTES
+from gossamer.loadtest.web.rows import (
+    BULK,
+    BULK_VARIABLE,
+    HELLO,
+    HELLO_BODY,
+    LARGE,
+    LARGE_BYTES,
+    MB,
+    SMALL,
+    SMALL_BYTES,
+)
 
 PIECE: Final = b"g" * (256 << 10)
 BULK_BYTES: Final = int(os.environ.get(BULK_VARIABLE, 500 * MB))
 """How long the answer to BULK is."""
-LENGTHS: Final = {SMALL: SMALL_BYTES, LARGE: LARGE_BYTES, BULK: BULK_BYTES}
-BODIES: Final = {SMALL: b"g" * SMALL_BYTES, LARGE: b"g" * LARGE_BYTES}
+LENGTHS: Final = {SMALL: SMALL_BYTES, LARGE: LARGE_BYTES, BULK: BULK_BYTES, HELLO: len(HELLO_BODY)}
+BODIES: Final = {SMALL: b"g" * SMALL_BYTES, LARGE: b"g" * LARGE_BYTES, HELLO: HELLO_BODY}
 STARTS: Final = {
     path: {
         "type": "http.response.start",
@@ -53,8 +63,10 @@ def pieces(length: int) -> Iterator[bytes]:
 
 
 async def asgi(scope: Message, receive: Receive, send: Send) -> None:
-    """Answer by path; read an upload to its end."""
+    """Answer by path; read an upload to its end; on a WebSocket say back what is heard."""
     if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await echo(receive, send)
         return
     if scope["method"] != "GET":
         while (await receive()).get("more_body"):
@@ -67,6 +79,16 @@ async def asgi(scope: Message, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.body", "body": b""})
     else:
         await send({"type": "http.response.body", "body": BODIES[path]})
+
+
+async def echo(receive: Receive, send: Send) -> None:
+    """A WebSocket, to its end."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        text = message.get("text")
+        content = {"bytes": message["bytes"]} if text is None else {"text": text}
+        await send({"type": "websocket.send", **content})
 
 
 def wsgi(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from gossamer.loadtest.web.contenders import ALL, OURS_AND_NGINX, OURS_NAMES
-from gossamer.loadtest.web.rows import LOSSY, ROWS, WHOLE, AskedRow
+from gossamer.loadtest.web.contenders import ALL, OURS_AND_NGINX, OURS_NAMES, asked_of
+from gossamer.loadtest.web.rows import APPLIED, LOSSY, ROWS, WHOLE, AskedRow
 
 
 class WebLink(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class Case(msgspec.Struct, frozen=True):
 
 
 PLAN: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
-    ("veth4", WHOLE, ALL),
+    ("veth4", (*WHOLE, *APPLIED), ALL),
     ("veth4-off", ("64k", "bulk-down", "bulk-up"), OURS_AND_NGINX),
     ("veth4-off", LOSSY, OURS_NAMES),
     ("veth6", ("keep-alive", "64k", "bulk-down"), OURS_AND_NGINX),
@@ -74,7 +74,11 @@ def planned(rows: Sequence[str], links: Sequence[str], contenders: Sequence[str]
     else:
         chosen = [(link, row, ALL) for link in links for row in ROWS]
     cases = [
-        Case(ROWS[row], LINKS[link], tuple(name for name in who if name in contenders))
+        Case(
+            ROWS[row],
+            LINKS[link],
+            tuple(name for name in who if name in contenders and name in asked_of(row)),
+        )
         for link, row, who in chosen
         if row in rows
     ]

@@ -62,7 +62,7 @@ def draw_costs(result: WebResult) -> Any:
         if any(p99_of(sample) for rounds in case.samples.values() for sample in rounds if sample):
             _bars(beside, case, "ms until the answer: p50; light: p99", _p50_ms, _p99_ms)
         else:
-            _bars(beside, case, f"{case.unit}{'s' if case.unit == 'request' else ''} a second", _rate, None)
+            _bars(beside, case, f"{case.unit} a second", _rate, None)
     finish(drawn, "What a request and a megabyte cost, and how soon they are there", result.environment)
     return drawn
 

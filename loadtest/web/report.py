@@ -4,6 +4,7 @@ Owns the display; computes nothing. A ratio of which nothing is decided, since i
 are too few rounds for one, has a `~`.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -11,11 +12,12 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from gossamer.loadtest.experiments.table import HOW, figure_text, number, show_lines
+from gossamer.loadtest.experiments.table import HOW, figure_text, goals_table, number, show_lines
 from gossamer.loadtest.intervals import Figure, side_of
 from gossamer.loadtest.surroundings import lines_of
 from gossamer.loadtest.web.contenders import BASELINE, FUNCTIONAL, title_of
 from gossamer.loadtest.web.result import CaseResult, WebResult
+from gossamer.loadtest.web.rows import MEGABYTE
 from gossamer.loadtest.web.sample import CaseFigures, Latency
 
 WIDTH: Final = 156
@@ -31,11 +33,20 @@ NOT_DECIDED: Final = "~"
 
 def show(result: WebResult, console: Console) -> None:
     """Print everything."""
-    tables = (functional_table(result), *map(case_table, result.cases))
+    tables = (*summaries(result), *map(case_table, result.cases))
     console.width = max(console.width, *(width_needed(table, console) for table in tables))
     for table in tables:
         console.print(table)
     show_lines([*conditions_lines(result), *result.notes], console)
+
+
+def summaries(result: WebResult) -> Iterator[Table]:
+    """What the cases together say."""
+    functional = functional_table(result)
+    if functional.row_count:
+        yield functional
+    if result.goals:
+        yield goals_table(result.goals)
 
 
 def width_needed(table: Table, console: Console) -> int:
@@ -75,8 +86,8 @@ def case_table(case: CaseResult) -> Table:
     title = f"{asked}; CPU us a {case.unit}\n{conditions(case)}"
     table = Table(title=title, title_justify="left", box=BOX)
     table.add_column("", no_wrap=True)
-    is_asked = case.unit == "request"
-    rate = "requests/s" if is_asked else "MB/s"
+    is_asked = case.unit != MEGABYTE
+    rate = f"{case.unit}s/s" if is_asked else "MB/s"
     latency = ("p50 ms", "p99 ms", "p99.9 ms") if is_asked else ()
     over = ("CPU / kernel", "rate / kernel", *(("p99 / kernel",) if is_asked else ()))
     for heading in ("CPU us", "+ client", rate, *latency, "peak MiB", *over):
@@ -130,6 +141,6 @@ def conditions_lines(result: WebResult) -> list[str]:
         HOW,
         *lines_of(result.environment, result.elapsed_s),
         f"{settings.rounds} rounds of at most {settings.seconds} s a sample, {bulk}; {congestion}",
-        "CPU: schedstat of every task of the server's process tree; + client: with that of wrk or curl",
+        "CPU: schedstat of every task of the server's process tree; + client: with that of the client",
         "latency: of wrk's closed loop: what waits behind a slow answer is not asked, and so not counted",
     ]

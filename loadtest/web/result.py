@@ -7,13 +7,14 @@ from typing import Final, Literal
 
 import msgspec
 
+from gossamer.loadtest.experiments.experiment import Goal
 from gossamer.loadtest.surroundings import Surroundings
 from gossamer.loadtest.web.contenders import BASELINE
 from gossamer.loadtest.web.links import Case
 from gossamer.loadtest.web.sample import CaseFigures, Comparison, WebSample, comparison, figures
 from gossamer.loadtest.web.settings import WebSettings
 
-SCHEMA: Final = "gossamer-bench-http/2"
+SCHEMA: Final = "gossamer-bench-http/3"
 
 
 class CaseResult(msgspec.Struct, frozen=True):
@@ -36,12 +37,14 @@ class CaseResult(msgspec.Struct, frozen=True):
 class WebResult(msgspec.Struct, frozen=True):
     """All of a run."""
 
-    schema: Literal["gossamer-bench-http/2"]
+    schema: Literal["gossamer-bench-http/3"]
     environment: Surroundings
     settings: WebSettings
     elapsed_s: float
     cases: list[CaseResult]
     notes: list[str]
+    goals: list[Goal] = []
+    """What applications must cost at most, where both of a pair were asked."""
 
 
 Samples = dict[str, list[WebSample | None]]

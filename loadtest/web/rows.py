@@ -14,11 +14,22 @@ LARGE_BYTES: Final = 64 * KIB
 SMALL: Final = "/1k.bin"
 LARGE: Final = "/64k.bin"
 BULK: Final = "/bulk.bin"
+HELLO: Final = "/hello"
+HELLO_BODY: Final = b"Hello, world!"
+NATIVE: Final = "/native/"
+"""Where a native handler is mounted beside an application."""
+MESSAGE_BYTES: Final = 64
+"""Of a WebSocket's echo."""
 BULK_VARIABLE: Final = "GOSSAMER_BENCH_BULK_BYTES"
 """The environment variable that tells the Python peers how long it is."""
 ROUND_TRIP_US: Final = 20_000
 
-Work = Literal["ask", "download", "upload"]
+MEGABYTE: Final = "MB"
+
+Work = Literal["ask", "download", "upload", "echo"]
+Service = Literal["site", "sink", "tls", "echo"]
+"""Files and whatever else there is; a place for uploads, or for WebSockets, which for ours without an
+application are servers of their own; and the first of these through TLS."""
 
 
 class AskedRow(msgspec.Struct, frozen=True):
@@ -32,6 +43,8 @@ class AskedRow(msgspec.Struct, frozen=True):
     pipeline: int = 1
     is_closing: bool = False
     """Whether each request has a connection of its own."""
+    is_encrypted: bool = False
+    """Whether all goes through TLS."""
     loss_percent: float = 0.0
     """Of the packets: both ways through the relay, towards the client where there is no delay."""
     round_trip_us: int = 0
@@ -42,7 +55,15 @@ class AskedRow(msgspec.Struct, frozen=True):
     @property
     def unit(self) -> str:
         """What the cost is divided by."""
-        return "request" if self.work == "ask" else "MB"
+        return UNITS.get(self.work, MEGABYTE)
+
+    @property
+    def has_latency(self) -> bool:
+        """Whether each unit is waited for."""
+        return self.unit != MEGABYTE
+
+
+UNITS: Final[dict[Work, str]] = {"ask": "request", "echo": "message"}
 
 
 def _lossy(percent: float) -> AskedRow:
@@ -77,7 +98,13 @@ _ROWS: Final = (
     _lossy(0.1),
     _lossy(1.0),
     _lossy(3.0),
+    AskedRow("asgi", "GET of a hello of an application's, keep-alive, 64 connections", path=HELLO),
+    AskedRow("tls", "GET of 1 KiB through TLS, keep-alive, 64 connections", is_encrypted=True),
+    AskedRow("websocket", "messages of 64 octets and their echoes, 64 WebSockets", "echo", "/"),
+    AskedRow("beside", "GET of a native handler, keep-alive, 64 connections", path=NATIVE),
 )
 ROWS: Final = {row.name: row for row in _ROWS}
 LOSSY: Final = tuple(row.name for row in _ROWS if row.loss_percent)
-WHOLE: Final = tuple(row.name for row in _ROWS if not row.loss_percent)
+APPLIED: Final = ("asgi", "tls", "websocket", "beside")
+"""What is asked of applications and those beside whom they stand."""
+WHOLE: Final = tuple(row.name for row in _ROWS if not row.loss_percent and row.name not in APPLIED)

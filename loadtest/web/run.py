@@ -17,17 +17,19 @@ from gossamer.loadtest.cpu import keep_on, tree
 from gossamer.loadtest.namespaces import NamespaceError, missing_requirement
 from gossamer.loadtest.servers import Server, ServerError
 from gossamer.loadtest.surroundings import surroundings
-from gossamer.loadtest.web.asking import ask, check_answers, write_files
-from gossamer.loadtest.web.contenders import CANNOT, Ground, Service, obstacle, service_of, start, title_of
+from gossamer.loadtest.web.asking import ask, check_answers, write_files, write_keys
+from gossamer.loadtest.web.contenders import CANNOT, HANDLERS, Ground, obstacle, service_of, start, title_of
+from gossamer.loadtest.web.goals import goals_of
 from gossamer.loadtest.web.links import Case, planned
 from gossamer.loadtest.web.measuring import processors
 from gossamer.loadtest.web.result import SCHEMA, Samples, WebResult, case_result
+from gossamer.loadtest.web.rows import Service
 from gossamer.loadtest.web.sample import WebSample
 from gossamer.loadtest.web.settings import WebSettings
 from gossamer.loadtest.web.stage import LinkStage, Way, staged
 from gossamer.shards.exitcode import CannotStartError
 
-NEEDED: Final = ("wrk", "curl", "ethtool", "iptables")
+NEEDED: Final = ("wrk", "curl", "ethtool", "iptables", "openssl")
 TEXT_MAX: Final = 200
 """Of what a failed client or server said, in a note."""
 
@@ -70,7 +72,8 @@ class Comparing:
 
     def start_servers(self, cases: Sequence[Case], held: contextlib.ExitStack) -> None:
         """All servers that the cases want; one that does not come up is noted, and left out."""
-        ground = Ground(self.stage.servers, self.folder / "site", self.folder, self.settings)
+        keys = write_keys(self.folder) if any(case.row.is_encrypted for case in cases) else None
+        ground = Ground(self.stage.servers, self.folder / "site", self.folder, self.settings, keys)
         wanted = {(name, service_of(name, case.row)) for case in cases for name in case.contenders}
         for name, service in sorted(wanted):
             self.say(f"{self.elapsed()} starting {title_of(name)}, {service}")
@@ -78,7 +81,7 @@ class Comparing:
                 server = start(ground, name, service)
                 held.callback(server.close)
                 keep_on(tree(server.process.pid), processors()[0])
-                if service == "site":
+                if service in ("site", "tls") and name not in HANDLERS:
                     check_answers(self.stage.servers, server)
             except (ServerError, OSError) as error:
                 self.note(f"{title_of(name)}: not run, {shortened(error)}")
@@ -171,11 +174,13 @@ def compare(settings: WebSettings, say: Told) -> WebResult:
         if not run.servers:
             raise ServerError("; ".join(run.notes))
         run.ask_all(cases)
+        found = [case_result(case, samples, run.congestion.get(case.name, "")) for case, samples in run.found]
         return WebResult(
             SCHEMA,
             around,
             settings,
             round(time.monotonic() - run.started_s, 1),
-            [case_result(case, samples, run.congestion.get(case.name, "")) for case, samples in run.found],
+            found,
             run.notes,
+            goals_of(found),
         )

@@ -105,7 +105,7 @@ def web_sample(cost_us: float, is_asked: bool, draw: Random) -> WebSample:
 
 def web_case(row: str, link: str, costs: dict[str, float], rounds: int, draw: Random) -> CaseResult:
     """One case of these costs, each round a little off."""
-    is_asked = ROWS[row].work == "ask"
+    is_asked = ROWS[row].has_latency
     samples: dict[str, list[WebSample | None]] = {
         name: [web_sample(cost * draw.uniform(0.95, 1.05), is_asked, draw) for _ in range(rounds)]
         for name, cost in costs.items()

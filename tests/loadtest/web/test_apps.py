@@ -44,6 +44,30 @@ def test_asgi__upload__read_to_its_end() -> None:
     assert body == []
 
 
+def test_asgi__websocket__says_back_what_it_hears() -> None:
+    heard: list[Message] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": "a", "bytes": None},
+        {"type": "websocket.receive", "bytes": b"b"},
+        {"type": "websocket.disconnect", "code": 1000},
+    ]
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return heard.pop(0)
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    asyncio.run(asgi({"type": "websocket"}, receive, send))
+    assert said == [
+        {"type": "websocket.accept"},
+        {"type": "websocket.send", "text": "a"},
+        {"type": "websocket.send", "bytes": b"b"},
+    ]
+    assert heard == []
+
+
 def test_wsgi__get_and_upload() -> None:
     started: list[Any] = []
 

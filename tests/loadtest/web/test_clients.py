@@ -1,10 +1,11 @@
 """What the clients are told, and what is read from what they say."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from gossamer.loadtest.servers import ServerError
+from gossamer.loadtest.servers import Server, ServerError
 from gossamer.loadtest.web.asking import argv_of, sample_of
 from gossamer.loadtest.web.curl import CurlFigures, curl_argv, parse_curl
 from gossamer.loadtest.web.measuring import Usage
@@ -80,9 +81,21 @@ def test_curl__upload__sends_the_file_without_waiting_to_be_asked() -> None:
     assert "Expect:" in argv
 
 
-def test_argv__row__its_client(tmp_path: Path) -> None:
-    assert argv_of(ROWS["pipelining"], "http://x/", 1, tmp_path)[0] == "wrk"
-    assert argv_of(ROWS["bulk-up"], "http://x/", 1, tmp_path)[0] == "curl"
+def server(*, is_encrypted: bool = False) -> Server:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    return Server("x", ended, 7, Path("x.log"), list, is_encrypted=is_encrypted)
+
+
+def test_argv__row__its_client_and_its_scheme(tmp_path: Path) -> None:
+    def argv(row: str, host: str, *, is_encrypted: bool = False) -> list[str]:
+        return argv_of(ROWS[row], server(is_encrypted=is_encrypted), host, 1, tmp_path)
+
+    assert argv("pipelining", "::1")[0] == "wrk"
+    assert argv("pipelining", "::1")[-1] == "http://[::1]:7/1k.bin"
+    assert argv("tls", "1.2.3.4", is_encrypted=True)[-1] == "https://1.2.3.4:7/1k.bin"
+    assert argv("bulk-up", "x")[0] == "curl"
+    assert argv("websocket", "x")[-4:] == ["x", "7", "1", "64"]
     assert (tmp_path / "pipeline-16.lua").read_text() == script(16)
 
 

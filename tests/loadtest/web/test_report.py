@@ -3,12 +3,14 @@
 import io
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from gossamer.loadtest.intervals import figure
 from gossamer.loadtest.surroundings import Surroundings
 from gossamer.loadtest.web.contenders import OURS_AND_NGINX
+from gossamer.loadtest.web.goals import goals_of
 from gossamer.loadtest.web.links import LINKS, Case
 from gossamer.loadtest.web.picture import draw_web
 from gossamer.loadtest.web.report import WIDTH, ratio_text, show
@@ -27,7 +29,7 @@ def sample(cost_us: float, latency: bool) -> WebSample:
 
 
 def case(row: str, link: str, costs: dict[str, list[float]]) -> CaseResult:
-    is_asked = ROWS[row].work == "ask"
+    is_asked = ROWS[row].has_latency
     samples: dict[str, list[WebSample | None]] = {
         name: [sample(cost, is_asked) for cost in each] for name, each in costs.items()
     }
@@ -86,6 +88,30 @@ def test_show__figures_of_many_digits__none_is_cut_however_narrow_the_output(wid
     assert "…" not in out.getvalue()
     (line,) = (line for line in out.getvalue().splitlines() if "veth6-off" in line and "frames" in line)
     assert line.split()[-1] == "2", "its last column is there"
+
+
+def test_goals__pairs_of_one_row__and_what_six_of_them_decide() -> None:
+    asked = case("asgi", "veth4", {"asgi-kernel": [7, 7, 7, 7, 7, 9], "uvicorn": [10.0] * 6, "granian": [5]})
+    others = case("keep-alive", "veth4", {"asgi-kernel": [7], "uvicorn": [10]})
+    (found,) = goals_of([asked, others])
+    assert found.name == "asgi over veth4: CPU of gossamer ASGI kernel / uvicorn"
+    assert (found.samples, found.limit) == ([0.7] * 5 + [0.9], 0.75)
+    assert found.verdict == "not decided"  # of six all count
+    (few,) = goals_of([case("tls", "veth4", {"asgi-native": [3], "uvicorn": [10]})])
+    assert (few.figure.median, few.verdict) == (0.3, "not decided")
+    (met,) = goals_of([case("tls", "veth4", {"asgi-native": [3] * 6, "uvicorn": [10] * 6})])
+    assert met.verdict == "met"
+
+
+def test_show__goals__and_messages_as_unit() -> None:
+    out = io.StringIO()
+    made = msgspec.structs.replace(
+        result(), cases=[case("websocket", "veth4", {"asgi-kernel": [7.0] * 6, "uvicorn": [10.0] * 6})]
+    )
+    made = msgspec.structs.replace(made, goals=goals_of(made.cases))
+    show(made, Console(file=out, width=WIDTH))
+    assert "messages/s" in out.getvalue()
+    assert "at most 1 x" in out.getvalue()
 
 
 def test_pictures__both_kinds_in_both_forms(tmp_path: Path) -> None:

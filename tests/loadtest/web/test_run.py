@@ -16,8 +16,9 @@ from gossamer.loadtest.cpu import tree
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.web import stage as stages
 from gossamer.loadtest.web.congestion import running
+from gossamer.loadtest.web.goals import BARS
 from gossamer.loadtest.web.links import LINKS
-from gossamer.loadtest.web.rows import ROWS
+from gossamer.loadtest.web.rows import APPLIED, ROWS
 from gossamer.loadtest.web.where import ROOMS
 
 from ..processes import is_alive, wait_for_line
@@ -45,6 +46,25 @@ def test_bench_http__a_round_over_the_link__costs_ratios_and_surroundings() -> N
             assert figures["peak_rss_bytes"] > 1 << 20, name
     assert found["cases"][0]["figures"]["kernel"]["latency_us"]["p99_9"] > 0
     assert found["environment"]["sysctls"]["net.ipv4.tcp_rmem"]
+
+
+@pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
+@pytest.mark.long
+def test_bench_http__rows_of_applications__a_goal_for_each_pair() -> None:
+    who = "kernel,asgi-kernel,uvicorn,uvicorn-wsproto,uvicorn-asyncio,uvicorn-gossamer"
+    options = ["--rows", ",".join(APPLIED), "--contenders", f"{who},handler-kernel,mounted-kernel"]
+    argv = [*COMMAND, *options, "--rounds", "1", "--bulk", "1MiB", "--json"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["notes"] == []
+    assert [case["row"] for case in found["cases"]] == list(APPLIED)
+    assert len(found["goals"]) == sum("native" not in bar.above for bar in BARS)
+    for goal in found["goals"]:
+        assert goal["figure"]["rounds"] == 1
+        assert goal["verdict"] == "not decided"
+    units = {case["row"]: case["unit"] for case in found["cases"]}
+    assert units == dict.fromkeys(APPLIED, "request") | {"websocket": "message"}
 
 
 @pytest.mark.needs("nfqueue", "wrk", "curl", "ethtool")
