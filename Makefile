@@ -137,7 +137,7 @@ lowest: system-test ## the tests that versions matter to, with the lowest that p
 
 lock: $(INSTALLED) ## choose the versions of constraints.txt anew, which the set-up here installs
 	$(BIN)/pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group lock \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group lock --group release \
 		--no-annotate --custom-compile-command "make lock" --output-file constraints.txt pyproject.toml
 
 docs: ## write docs/modules.md and docs/modules from the sources

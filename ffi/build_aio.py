@@ -37,5 +37,5 @@ builder.cdef(
 builder.set_source(
     "gossamer.ffi._aio",
     "\n".join(source.read_text() for source in SOURCES),
-    extra_compile_args=["-O2", "-Wall", "-Wextra"],
+    extra_compile_args=["-O2", "-g0", "-Wall", "-Wextra"],
 )

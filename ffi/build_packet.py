@@ -39,5 +39,5 @@ builder.set_source(
     sources=[f"{SOURCE_DIR}/{name}.c" for name in SOURCES],
     depends=[f"{SOURCE_DIR}/{name}.h" for name in HEADERS],
     include_dirs=[SOURCE_DIR],
-    extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra"],
+    extra_compile_args=["-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra"],
 )

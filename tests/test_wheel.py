@@ -1,11 +1,16 @@
-"""The wheel: one for every Python from 3.11 on, with its licence, all modules, and nothing else."""
+"""What is released: the wheel, one for every Python from 3.11 on, with its licence, all modules, and nothing
+else; the source distribution, a clone without its history; whoever makes them."""
 
 import email
+import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +20,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SAID = "said"
 PACKAGES = ("gossamer", "core", "ffi", "shards", "loadtest")
-FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "config.toml")
+BESIDE = ("changes", "deploy", "docs", "examples", "scripts", "tests", "www")
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
 BUILT = shutil.ignore_patterns("__pycache__", "_*.c", "_*.o", "*.so")
-BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+HOOKS = ("build_sdist", "build_wheel")
+CALL = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+RELEASED_AT = "1700000000"
+LINK = re.compile(r"\]\(([^()\s]+)\)")
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
@@ -42,23 +51,37 @@ def modules() -> set[str]:
 def built(once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Path, str]:
     """A wheel built aside, and what its builder said."""
     folder = once("wheel", build)
-    (wheel,) = folder.glob("wheels/*.whl")
+    (wheel,) = folder.glob("made/*.whl")
     return wheel, (folder / SAID).read_text()
 
 
-def build(folder: Path) -> None:
-    """Build the wheel in a copy of the sources."""
-    place, wheels = folder / "sources", folder / "wheels"
-    place.mkdir()
-    wheels.mkdir()
-    for name in FILES:
-        shutil.copyfile(ROOT / name, place / name)
-    for name in PACKAGES:
+@pytest.fixture
+def packed(built: tuple[Path, str]) -> Path:
+    """The source distribution that was made beside it."""
+    (found,) = built[0].parent.glob("*.tar.gz")
+    return found
+
+
+def build(folder: Path, umask: int = 0o022) -> None:
+    """Build both in a copy of the sources."""
+    place, made = folder / "sources", folder / "made"
+    made.mkdir(parents=True)
+    (folder / "sources").mkdir()
+    for name in ROOT.iterdir():
+        if name.is_file():
+            shutil.copyfile(name, place / name.name)
+    for name in (*PACKAGES, *BESIDE, ".ci"):
         shutil.copytree(ROOT / name, place / name, symlinks=True, ignore=BUILT)
-    command = [sys.executable, "-c", BUILD, str(wheels)]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (folder / SAID).write_text(done.stdout + done.stderr)
+    said = ""
+    for hook in HOOKS:
+        done = subprocess.run(
+            [sys.executable, "-c", CALL, hook, str(made)],
+            cwd=place, umask=umask, env={**os.environ, "SOURCE_DATE_EPOCH": RELEASED_AT},
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        said += done.stdout + done.stderr
+        assert done.returncode == 0, said
+    (folder / SAID).write_text(said)
 
 
 def test_wheel__tag__any_python_from_3_11(built: tuple[Path, str]) -> None:
@@ -92,3 +115,81 @@ def test_wheel__content__all_modules_and_nothing_else(built: tuple[Path, str]) -
 
 def test_wheel__built__nothing_is_deprecated(built: tuple[Path, str]) -> None:
     assert [line for line in built[1].splitlines() if "SetuptoolsDeprecation" in line] == []
+
+
+@pytest.mark.long
+def test_built_again__elsewhere_by_another__the_same_bytes(built: tuple[Path, str], tmp_path: Path) -> None:
+    build(tmp_path / "another folder", umask=0o077)
+    first, second = built[0].parent, tmp_path / "another folder" / "made"
+    names = {path.name for path in first.iterdir()}
+    assert names == {path.name for path in second.iterdir()}
+    assert len(names) == 2
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_modules__no_debug_information_no_path_of_the_builder(built: tuple[Path, str]) -> None:
+    with zipfile.ZipFile(built[0]) as archive:
+        for name in archive.namelist():
+            if name.endswith(".so"):
+                octets = archive.read(name)
+                assert b".debug_info" not in octets, name
+                assert str(ROOT).encode() not in octets, name
+
+
+def test_source__what_git_has__and_nothing_twice(packed: Path) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a clone")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    with tarfile.open(packed) as archive:
+        found = {member.name.partition("/")[2] for member in archive}
+        assert {member.mtime for member in archive} == {int(RELEASED_AT)}
+        links = {member.name.rpartition("/")[2] for member in archive if member.issym()}
+    assert set(listed.split()) - found == set()
+    assert {name for name in found - set(listed.split()) if "egg-info" not in name} == {
+        "PKG-INFO",
+        "setup.cfg",
+    }
+    assert links == {"core", "ffi", "loadtest", "shards"}
+
+
+@pytest.mark.long
+def test_source__unpacked__is_built_and_tested_from(packed: Path, tmp_path: Path) -> None:
+    subprocess.run(["tar", "-xzf", str(packed)], cwd=tmp_path, timeout=60, check=True)
+    (folder,) = tmp_path.iterdir()
+    build_in_place = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+    subprocess.run(build_in_place, cwd=folder, capture_output=True, timeout=300, check=True)
+    tests = ["tests/core/tcp/test_keepalive.py", "tests/test_house.py", "tests/ffi/test_packet_parse.py"]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+
+
+def test_description__on_an_index_page__every_link_leads_somewhere(built: tuple[Path, str]) -> None:
+    with zipfile.ZipFile(built[0]) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    text = str(metadata.get_payload())
+    version = metadata["Version"]
+    links = LINK.findall(text)
+    assert len(links) > 40
+    files = f"{URLS['Source']}/blob/v{version}/"
+    for link in links:
+        if not link.startswith("#"):
+            assert link.startswith(files), link
+            assert (ROOT / link.removeprefix(files).partition("#")[0]).exists(), link
+    assert metadata["Description-Content-Type"] == "text/markdown"
+
+
+def test_metadata__whose_it_is_where_it_lives_which_pythons(built: tuple[Path, str]) -> None:
+    with zipfile.ZipFile(built[0]) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Author"] == "The Gossamer authors"
+    assert {each.partition(",")[0] for each in metadata.get_all("Project-URL", [])} >= {"Source", "Issues"}
+    pythons = {f"Programming Language :: Python :: 3.{minor}" for minor in range(11, 16)}
+    assert pythons <= set(metadata.get_all("Classifier", []))
