@@ -35,12 +35,15 @@ WORLDS ?= 500000
 LOWEST := .venv-lowest
 LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/http tests/ffi tests/shards tests/loadtest
 
+# What looks at a release.
+RELEASE := .venv-release
+
 # Every test that meets the core's records, and servers that reload and grow. Sources run interpreted wherever a
 # build is not asked for.
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/shards/test_scaling.py tests/cli/test_sim.py tests/test_native_build.py
 test test-long check test-container lowest golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs clean help site system system-test setup-test golden \
+.PHONY: run test test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs release-tools clean help site system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -140,6 +143,11 @@ lock: $(INSTALLED) ## choose the versions of constraints.txt anew, which the set
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group lock --group release \
 		--no-annotate --custom-compile-command "make lock" --output-file constraints.txt pyproject.toml
 
+release-tools: $(INSTALLED) ## install what looks at a release, in a place of its own
+	$(BIN)/pip install --quiet --constraint constraints.txt uv
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(RELEASE)
+	$(BIN)/uv pip install --quiet --python $(RELEASE) --constraint constraints.txt --group release
+
 docs: ## write docs/modules.md and docs/modules from the sources
 	$(PYTHON) scripts/module-docs
 
@@ -148,4 +156,4 @@ changelog: ## at a release: gather changes/ into CHANGELOG.md, under the version
 
 clean: ## remove what was built and installed here
 	rm -f $(INSTALLED)
-	rm -rf build gossamer/compiled $(VENV) $(LOWEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info
+	rm -rf build gossamer/compiled $(VENV) $(LOWEST) $(RELEASE) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info

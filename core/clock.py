@@ -35,7 +35,7 @@ class VirtualClock:
     """
 
     def __init__(self, now_us: int = SECOND_US) -> None:
-        self.now_us = now_us
+        self.now_us: int = now_us
 
     def __call__(self) -> int:
         return self.now_us

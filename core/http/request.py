@@ -106,7 +106,7 @@ class RequestParser:
     def __init__(self, limits: MessageLimits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         old, new = section_judges(limits)
-        self.sections = Memo(old), Memo(new)
+        self.sections: tuple[Memo[FieldSection], Memo[FieldSection]] = (Memo(old), Memo(new))
 
     def __call__(self, head: bytes) -> Request | Refusal:
         return parse_with(head, self.limits, self.sections)

@@ -187,12 +187,12 @@ class WebSocketConnection:
         """Whether the message under way is one of text; its fragments stand in one of these two."""
         self._texts: list[str] = []
         self._blobs: list[bytes] = []
-        self.is_disconnected = False
+        self.is_disconnected: bool = False
         """Whether `Disconnected` was given."""
-        self.is_failed = False
+        self.is_failed: bool = False
         """Whether the peer broke the protocol, and was told so in a close that it may not have asked for: it
         may be sending still (RFC 6455 7.1.7)."""
-        self.is_finished = False
+        self.is_finished: bool = False
         """Whether the stream is to be closed once all that was given is sent: a server closes first (RFC 6455
         7.1.1)."""
 

@@ -102,14 +102,14 @@ class File:
     def __init__(
         self, fd: int, directory_fd: int, path: str, *, is_direct: bool = False, links: Links = "inside"
     ) -> None:
-        self.fd = fd
-        self.is_direct = is_direct
+        self.fd: int = fd
+        self.is_direct: bool = is_direct
         """Whether `fd` was opened with O_DIRECT."""
         self._directory_fd = directory_fd
         self._path = path
         self._links = links
         self._cold_fd = fd if is_direct else -1
-        self.status = file_status(fd)
+        self.status: FileStatus = file_status(fd)
 
     def stat(self) -> FileStatus:
         """The status as it is now. Raises: OSError once it is closed."""

@@ -45,14 +45,14 @@ class SockStream(StreamBase, Connection):
 
     __slots__ = ()
 
-    send_call = SockSend
-    send_file_call = SockSendFile
-    shutdown_call = SockShutdown
-    close_call = SockClose
-    abort_call = SockAbort
-    set_options_call = SockSetOptions
-    get_options_call = SockGetOptions
-    get_info_call = SockGetInfo
+    send_call: ClassVar[type[SockSend]] = SockSend
+    send_file_call: ClassVar[type[SockSendFile]] = SockSendFile
+    shutdown_call: ClassVar[type[SockShutdown]] = SockShutdown
+    close_call: ClassVar[type[SockClose]] = SockClose
+    abort_call: ClassVar[type[SockAbort]] = SockAbort
+    set_options_call: ClassVar[type[SockSetOptions]] = SockSetOptions
+    get_options_call: ClassVar[type[SockGetOptions]] = SockGetOptions
+    get_info_call: ClassVar[type[SockGetInfo]] = SockGetInfo
 
     @property
     def local(self) -> Address:
@@ -63,7 +63,7 @@ class SockStream(StreamBase, Connection):
     def peer(self) -> Address:
         """The other side's socket; once it is closed, what it was."""
         if type(self.peer_name) is bytes:
-            self.peer_name = read_name(self.peer_name)
+            self.keep_peer(read_name(self.peer_name))
         return address_of(self.sock.getpeername() if self.peer_name is None else self.peer_name)
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> SystemCall[bytes]:
@@ -93,8 +93,8 @@ class SockAcceptor(AcceptorBase[SockStream]):
     Raises: MisuseError for anything but a listening socket.
     """
 
-    accept_call = SockAccept
-    close_call = SockListenClose
+    accept_call: ClassVar[type[SockAccept]] = SockAccept
+    close_call: ClassVar[type[SockListenClose]] = SockListenClose
 
     def __init__(self, sock: socket.socket) -> None:
         self._listener = open_listener(sock, SockStream)

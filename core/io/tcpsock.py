@@ -7,6 +7,7 @@ builds a system call; `core.loop.tcp.loop` performs it.
 import errno
 import socket
 from collections.abc import Iterator
+from typing import ClassVar
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.io.streambase import AcceptorBase, StreamBase
@@ -43,15 +44,15 @@ class TcpStream(StreamBase, Connection):
 
     __slots__ = ()
 
-    send_call = TcpSend
-    send_file_call = TcpSendFile
+    send_call: ClassVar[type[TcpSend]] = TcpSend
+    send_file_call: ClassVar[type[TcpSendFile]] = TcpSendFile
     file_pieces = 2
-    shutdown_call = TcpShutdown
-    close_call = TcpClose
-    abort_call = TcpAbort
-    set_options_call = TcpSetOptions
-    get_options_call = TcpGetOptions
-    get_info_call = TcpGetInfo
+    shutdown_call: ClassVar[type[TcpShutdown]] = TcpShutdown
+    close_call: ClassVar[type[TcpClose]] = TcpClose
+    abort_call: ClassVar[type[TcpAbort]] = TcpAbort
+    set_options_call: ClassVar[type[TcpSetOptions]] = TcpSetOptions
+    get_options_call: ClassVar[type[TcpGetOptions]] = TcpGetOptions
+    get_info_call: ClassVar[type[TcpGetInfo]] = TcpGetInfo
 
     @property
     def local(self) -> Address:
@@ -83,8 +84,8 @@ class TcpAcceptor(AcceptorBase[TcpStream]):
     Raises: OSError when the address is listened on already; MisuseError for anything but an IP address.
     """
 
-    accept_call = TcpAccept
-    close_call = TcpListenClose
+    accept_call: ClassVar[type[TcpAccept]] = TcpAccept
+    close_call: ClassVar[type[TcpListenClose]] = TcpListenClose
 
     def __init__(self, loop: TcpLoop, address: Address, parameters: TcpParameters) -> None:
         check_address("address", address)

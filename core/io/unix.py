@@ -7,7 +7,7 @@ Source: unix(7).
 
 import errno
 import socket
-from typing import Final
+from typing import ClassVar, Final
 
 from gossamer.core.errors import misuse
 from gossamer.core.io.sock import BACKLOG, BACKLOG_MAX, SockStream, address_of, open_listener
@@ -34,8 +34,8 @@ class UnixAcceptor(AcceptorBase[UnixStream]):
     Raises: MisuseError for anything but a listening socket.
     """
 
-    accept_call = SockAccept
-    close_call = SockListenClose
+    accept_call: ClassVar[type[SockAccept]] = SockAccept
+    close_call: ClassVar[type[SockListenClose]] = SockListenClose
 
     def __init__(self, sock: socket.socket) -> None:
         self._listener = open_listener(sock, UnixStream)

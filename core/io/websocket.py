@@ -110,8 +110,8 @@ class WebSocket:
     def __init__(
         self, stream: Stream, request: Request, subprotocol: str | None, connection: WebSocketConnection
     ) -> None:
-        self.request = request
-        self.subprotocol = subprotocol
+        self.request: Request = request
+        self.subprotocol: str | None = subprotocol
         self.disconnected: Disconnected | None = None
         """How it has ended."""
         self._stream = stream

@@ -38,7 +38,7 @@ R = TypeVar("R")
 CALLS_MAX: Final = 1024
 """Calls that wait to be taken in, and calls that wait for their answer."""
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 class Token:

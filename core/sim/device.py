@@ -45,13 +45,13 @@ class MemorySource:
 
     def __init__(self) -> None:
         self.fd = -1
-        self.arena = mmap.mmap(-1, SLOTS * SLOT_BYTES)
+        self.arena: mmap.mmap = mmap.mmap(-1, SLOTS * SLOT_BYTES)
         self._records = bytearray(SLOTS * IN_RECORD.size)
         self._side = bytearray(SLOTS * SIDE_RECORD.size)
-        self.records = memoryview(self._records).toreadonly()
-        self.side = memoryview(self._side).toreadonly()
+        self.records: memoryview = memoryview(self._records).toreadonly()
+        self.side: memoryview = memoryview(self._side).toreadonly()
         self._inbox: deque[bytes] = deque(maxlen=INBOX_MAX)
-        self.is_closed = False
+        self.is_closed: bool = False
 
     def __len__(self) -> int:
         return len(self._inbox)
@@ -157,7 +157,7 @@ class MemorySink(OneWay):
         self.failed_total = 0
         self._descriptors: Mapping[int, int] = {}
         self._unreadable: set[bytes] = set()
-        self.is_closed = False
+        self.is_closed: bool = False
         self._carry = carry
         self._batch: list[bytes] = []
 

@@ -71,14 +71,14 @@ class End:
         stepper: Stepper = step,
     ) -> None:
         self.connection: Connection | None = connection
-        self.received = bytearray()
-        self.received_bytes = 0
-        self.ended_at_us = NEVER_US
+        self.received: bytearray = bytearray()
+        self.received_bytes: int = 0
+        self.ended_at_us: int = NEVER_US
         """When all that the peer had to send was here, or the connection was gone."""
         self.failure: Failure | None = None
         self.drops: dict[SegmentDrop, int] = {}
-        self.retransmitted_total = 0
-        self.timeouts_total = 0
+        self.retransmitted_total: int = 0
+        self.timeouts_total: int = 0
         """Expiries of the retransmission timer, window and keepalive probes among them."""
         self.outbox: list[Segment] = []
         """Emitted and not yet taken by the wire."""

@@ -86,9 +86,9 @@ class Link:
     """Draws the fate of one segment after another."""
 
     def __init__(self, faults: Faults, seed: int, line: Line = PLAIN) -> None:
-        self.counts = LinkCounts()
-        self.delay_us = faults.delay_us
-        self.has_noise = faults.corrupt > 0
+        self.counts: LinkCounts = LinkCounts()
+        self.delay_us: int = faults.delay_us
+        self.has_noise: bool = faults.corrupt > 0
         self._faults = faults
         self.line = line
         self._rate_bps = line.rate_bps

@@ -33,7 +33,7 @@ class TurnWaiter:
     turn."""
 
     def __init__(self, source: MemorySource) -> None:
-        self.patience_us = 0
+        self.patience_us: int = 0
         self.stop: Callable[[], None] = lambda: None
         self._source = source
         self._callbacks: dict[int, Callable[[int], None]] = {}
@@ -63,11 +63,11 @@ class Host:
     def __init__(
         self, clock: VirtualClock, carry: Callable[[bytes], None], parameters: TcpParameters, seed: int
     ) -> None:
-        self.source = MemorySource()
-        self.sink = MemorySink(carry)
-        self.waiter = TurnWaiter(self.source)
-        self.loop = TcpLoop(self.source, self.sink, parameters, clock, Random(seed).randbytes)
-        self.scheduler = Scheduler(self.waiter, [self.loop, SleepLoop()], clock)
+        self.source: MemorySource = MemorySource()
+        self.sink: MemorySink = MemorySink(carry)
+        self.waiter: TurnWaiter = TurnWaiter(self.source)
+        self.loop: TcpLoop = TcpLoop(self.source, self.sink, parameters, clock, Random(seed).randbytes)
+        self.scheduler: Scheduler = Scheduler(self.waiter, [self.loop, SleepLoop()], clock)
         self.waiter.stop = self.scheduler.stop
         self.is_up = False
         """Whether it has had its first turn."""
@@ -92,11 +92,11 @@ class Network:
     """Hosts by address, and one kind of wire between them all."""
 
     def __init__(self, faults: Faults = PERFECT, seed: int = 0, line: Line = PLAIN) -> None:
-        self.clock = VirtualClock()
+        self.clock: VirtualClock = VirtualClock()
         self.hosts: dict[bytes, Host] = {}
         self.seen: list[bytes] = []
         """Every packet that was sent, lost or not."""
-        self.link = Link(faults, seed, line)
+        self.link: Link = Link(faults, seed, line)
         self._random = Random(f"network {seed}")
         self._order = count()
         self._under_way: list[tuple[int, int, bytes]] = []

@@ -31,7 +31,7 @@ class Pair:
     ) -> None:
         """`wire` is the one away from the client, where it is not that of its setting."""
         self._agenda = Agenda(STEPS_MAX, now_us)
-        self.links = (
+        self.links: tuple[Link, Link] = (
             wire or Link(client.faults, seed * 2, client.line),
             Link(server.faults, seed * 2 + 1, server.line),
         )

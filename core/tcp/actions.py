@@ -5,6 +5,7 @@ Actions without fields are single values, compared by identity.
 """
 
 from enum import Enum
+from typing import Any
 
 import msgspec
 
@@ -96,7 +97,7 @@ class Signal(Enum):
 
     # Members are single objects; Enum's own hash is Python code and stands in the way of a look-up for each
     # action.
-    __hash__ = object.__hash__
+    __hash__: Any = object.__hash__
 
     ESTABLISHED = "the handshake is complete: answer OPEN, or queue for accept"
     SEND_SPACE = "the send buffer has room: try the queued SEND again"

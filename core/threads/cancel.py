@@ -60,9 +60,9 @@ class CancelScope:
         _check_deadline(deadline_us)
         self._deadline_us = deadline_us
         self._shield = shield
-        self.cancel_called = False
+        self.cancel_called: bool = False
         """Whether it was cancelled, by `cancel` or its deadline."""
-        self.cancelled_caught = False
+        self.cancelled_caught: bool = False
         """Whether it was left early because of that."""
         self._parent: CancelScope | None = None
         self._was_entered = False

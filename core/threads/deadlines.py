@@ -60,7 +60,7 @@ class DeadlineHeap(Generic[Owner]):
         """All of that tick."""
         self._left: set[Owner] = set()
         """Those of it that were taken out since."""
-        self.next_at_us = NEVER_US
+        self.next_at_us: int = NEVER_US
         """When `pop_due` will have something to hand out; NEVER_US when it never will."""
 
     def __len__(self) -> int:

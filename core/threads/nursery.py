@@ -49,7 +49,7 @@ class Nursery:
     """
 
     def __init__(self) -> None:
-        self.cancel_scope = CancelScope()
+        self.cancel_scope: CancelScope = CancelScope()
         """Around the block and all threads of the nursery: `nursery.cancel_scope.cancel()` ends them."""
         self._children = 0
         self._errors: list[BaseException] = []

@@ -116,7 +116,7 @@ class Scheduler:
         """The thread whose code runs just now."""
         self.guest: object | None = None
         """Whose code runs where no thread's does: the watchdog names it."""
-        self.os_thread = 0
+        self.os_thread: int = 0
         """The operating-system thread that `run` runs on; 0 outside of it."""
         self._loops: list[EventLoop] = []
         self._turns: list[Callable[[int], int]] = []
@@ -125,10 +125,10 @@ class Scheduler:
         self._stopping = False
         self._threads = 0
         self._spawned_total = 0
-        self.turns_total = 0
+        self.turns_total: int = 0
         self._thread_errors_total = 0
-        self.watch = waiter.watch
-        self.unwatch = waiter.unwatch
+        self.watch: Callable[[int, int, Callable[[int], None]], None] = waiter.watch
+        self.unwatch: Callable[[int], None] = waiter.unwatch
         self.is_watched: Callable[[int], bool] = getattr(waiter, "is_watched", _is_not_watched)
         self.forget: Callable[[int], None] = getattr(waiter, "forget", waiter.unwatch)
         self.wake_at: Callable[[int, Callable[[int], None]], None] = getattr(waiter, "wake_at", _wakes_nobody)

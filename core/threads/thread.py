@@ -24,7 +24,7 @@ class Raise:
     __slots__ = ("error",)
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self.error: BaseException = error
 
 
 class Blocked:
@@ -93,12 +93,12 @@ class Thread(Generic[R_co]):
         self.inbox: Any = BLOCKED
         self.joiners: Any = None
         """Who waits for its end, a dict in the order of coming; None for nobody, ENDED once it has ended."""
-        self.name = name
+        self.name: str = name
         self.scope: Scope | None = None
         """The innermost cancel scope that it is in."""
-        self.context = context
+        self.context: Context | None = context
         """Where its context variables live; None: it shares those of whoever runs the scheduler."""
-        self.number = number
+        self.number: int = number
         """How many its scheduler had started when this was started: the order of creation."""
 
     @property

@@ -44,7 +44,7 @@ class Patterns(Generic[R]):
     """A table of patterns, in its order."""
 
     def __init__(self, table: Mapping[str, R]) -> None:
-        self.patterns = [
+        self.patterns: list[NamePattern[R]] = [
             NamePattern(re.compile(translate(pattern)), pattern[0] == "/", value)
             for pattern, value in table.items()
         ]
@@ -74,10 +74,12 @@ class CachingRules:
         self, cache_control: Mapping[str, str], expires: Mapping[str, str], *, immutable_hashed: bool
     ) -> None:
         """Raises: ValueError for an Expires that is no duration."""
-        self.lines = Patterns(
+        self.lines: Patterns[str] = Patterns(
             {pattern: field_lines([("Cache-Control", value)]) for pattern, value in cache_control.items()}
         )
-        self.expires = Patterns({pattern: expires_of(pattern, text) for pattern, text in expires.items()})
+        self.expires: Patterns[int] = Patterns(
+            {pattern: expires_of(pattern, text) for pattern, text in expires.items()}
+        )
         self.immutable_hashed = immutable_hashed
 
     def of(self, name: str) -> Caching:

@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 from gossamer.core.clock import SECOND_US, Clock
 from gossamer.core.errors import Draining
 from gossamer.core.http.dates import format_date
-from gossamer.core.http.forwarded import is_among, networks_of
+from gossamer.core.http.forwarded import Networks, is_among, networks_of
+from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.request import RequestParser
 from gossamer.core.io.serve import is_no_fault
 from gossamer.core.io.stream import Stream
@@ -54,18 +55,18 @@ class HttpSite:
     ) -> None:
         self.options = options
         self.clock = clock
-        self.times = ResponseTimes(clock)
+        self.times: ResponseTimes = ResponseTimes(clock)
         self.wall = wall
         self.access_log = access_log
-        self.limits = options.message_limits()
-        self.parse = RequestParser(self.limits)
+        self.limits: MessageLimits = options.message_limits()
+        self.parse: RequestParser = RequestParser(self.limits)
         rate = options.request_rate_max
-        self.rates = RequestRates(rate, options.request_burst_max) if rate else None
-        self.trusted = networks_of(options.trusted_proxies)
-        self.fresh_until_us = 0
-        self.looked_us = 0
+        self.rates: RequestRates | None = RequestRates(rate, options.request_burst_max) if rate else None
+        self.trusted: Networks = networks_of(options.trusted_proxies)
+        self.fresh_until_us: int = 0
+        self.looked_us: int = 0
         """When the clock was last looked at for that."""
-        self.idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
+        self.idle: Idle = Idle(self.serve, RECV_BYTES, options.keep_alive_timeout_us)
         self.hot: dict[bytes, bytes] = {}
         """Whole responses by the bytes of their requests, for the rest of this second; whose connections live
         on after them."""
@@ -78,14 +79,14 @@ class HttpSite:
             from gossamer.shards.web.h2_connection import speaks  # a tenth of a start, for those who want it
 
             self.h2 = speaks
-        self.is_ending = False
+        self.is_ending: bool = False
         """Whether every answer closes its connection."""
-        self.is_draining = False
-        self.has_warned_of_tls = False
-        self.common = AnswerSetting("")
-        self.slow_total = 0
-        self.responses_4xx_total = 0
-        self.responses_5xx_total = 0
+        self.is_draining: bool = False
+        self.has_warned_of_tls: bool = False
+        self.common: AnswerSetting = AnswerSetting("")
+        self.slow_total: int = 0
+        self.responses_4xx_total: int = 0
+        self.responses_5xx_total: int = 0
 
     # A connection.
 

@@ -42,7 +42,7 @@ class RequestRates:
 
     def __init__(self, rate: int, burst: int) -> None:
         """`rate` requests a second, after `burst` at once."""
-        self.refused_total = 0
+        self.refused_total: int = 0
         self._interval_us = SECOND_US // rate
         self._burst = burst
         self._full_at_us: OrderedDict[str | int, int] = OrderedDict()

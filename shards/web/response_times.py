@@ -35,17 +35,17 @@ class ResponseTimes:
     takes: Mapping[type[SystemCall[Any]], Handler] = MappingProxyType({})
 
     def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.counts = array("Q", bytes(8 * LAYOUT.buckets))
-        self.sum_us = 0
-        self.hits_total = 0
+        self.clock: Clock = clock
+        self.counts: array[int] = array("Q", bytes(8 * LAYOUT.buckets))
+        self.sum_us: int = 0
+        self.hits_total: int = 0
         """Requests whose response was ready when they came; its caller counts them."""
-        self.at_once = 0
+        self.at_once: int = 0
         """Those of them that were answered in the turn that is not over yet."""
-        self.turned_us = 0
+        self.turned_us: int = 0
         """When the last turn in which such a request came was over: what had begun before and is sent now was
         kept waiting by its peer."""
-        self.hits_seen = 0
+        self.hits_seen: int = 0
 
     def record(self, took_us: int) -> None:
         """Count a response."""

@@ -37,7 +37,7 @@ class FileWrapper:
         self.filelike = filelike
         self.block_size = block_size
         if hasattr(filelike, "close"):
-            self.close = filelike.close
+            self.close: Any = filelike.close
 
     def __iter__(self) -> Iterator[bytes]:
         """Its blocks, from where it stands to its end."""

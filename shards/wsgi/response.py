@@ -46,10 +46,10 @@ class WsgiResponse:
         """`own` are the lines of what every answer says that does not say it itself."""
         self._asked = asked
         self._own = own
-        self.status = 0
+        self.status: int = 0
         self._fields: ChosenFields | None = None
         self._body: OutgoingBody | None = None
-        self.is_begun = False
+        self.is_begun: bool = False
         """Whether the head has been given."""
 
     @property

@@ -62,9 +62,9 @@ class WsgiSite(HttpSite):
         super().__init__(options, clock, wall, access_log)
         self.application = application
         self.script_name = script_name
-        self.proxies = Proxies(self.trusted, options.client_field.lower())
-        self.places = Semaphore(threads)
-        self.errors_total = 0
+        self.proxies: Proxies = Proxies(self.trusted, options.client_field.lower())
+        self.places: Semaphore = Semaphore(threads)
+        self.errors_total: int = 0
 
     def burst_of(self, stream: Stream, _asker: None) -> WsgiConversation:
         """What answers a burst of requests."""

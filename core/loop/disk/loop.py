@@ -76,6 +76,7 @@ class DiskLoop:
         self.cancels: Mapping[type[SystemCall[Any]], Canceller] = dict.fromkeys(
             (AioRead, AioWrite, AioSync), self._cancel
         )
+        self.why_not_better: str
         kernel, self.why_not_better = choose_engine(depth, CHUNK_BYTES, engine)
         self._pool_lane = Lane(PoolEngine(POOL_DEPTH, CHUNK_BYTES, pool, self._collect_pool))
         self._lane = self._pool_lane if kernel is None else Lane(kernel)

@@ -29,16 +29,16 @@ class Descriptor:
     )
 
     def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self.can_read = True
+        self.fd: int = fd
+        self.can_read: bool = True
         """Whether a read may bring something: False once it is drained, until the next event."""
-        self.can_write = True
-        self.has_hung_up = False
+        self.can_write: bool = True
+        self.has_hung_up: bool = False
         """The other side is gone: a short read no longer means drained."""
-        self.is_watched = False
-        self.is_closed = False
+        self.is_watched: bool = False
+        self.is_closed: bool = False
         self.reader: Thread[Any] | None = None
-        self.bytes_max = 0
+        self.bytes_max: int = 0
         """What the blocked reader asked for; 0 when it only waits until there is something."""
         self.writer: Thread[Any] | None = None
         self.rest: memoryview | None = None

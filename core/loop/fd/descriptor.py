@@ -51,10 +51,10 @@ class EdgeWatch:
         check_events("EdgeWatch: events", events)
         if events & NOT_FOR_EDGES:
             raise MisuseError(f"events {events:#x}: an EdgeWatch takes no EPOLLONESHOT and no EPOLLEXCLUSIVE")
-        self.fd = fd
-        self.events = events
-        self.is_closed = False
-        self.pending = 0
+        self.fd: int = fd
+        self.events: int = events
+        self.is_closed: bool = False
+        self.pending: int = 0
         """Event bits that came since the last wait."""
         self.thread: Thread[Any] | None = None
         """The thread that waits."""

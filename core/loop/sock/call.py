@@ -88,36 +88,36 @@ class Connection:
     )
 
     def __init__(self, sock: SocketType) -> None:
-        self.sock = sock
+        self.sock: SocketType = sock
         self.announced: Flow = NOBODY
         """Whom its peer, a proxy, has said that it speaks for, and where that came to."""
-        self.can_recv = True
+        self.can_recv: bool = True
         """Whether a recv may bring something: False once it is drained, until the next event."""
-        self.can_send = True
-        self.distrusts_short_recv = False
-        self.is_watched = False
-        self.is_closed = False
-        self.is_shut = False
+        self.can_send: bool = True
+        self.distrusts_short_recv: bool = False
+        self.is_watched: bool = False
+        self.is_closed: bool = False
+        self.is_shut: bool = False
         """Whether its user has half-closed it."""
-        self.ended_by = 0
+        self.ended_by: int = 0
         """The number of the error by which it ended, which the kernel reports once and every later call is to
         raise again; 0 while it has not."""
         self.local_name: Name = None
         """Our address, once it was asked for or the socket is closed."""
         self.peer_name: Name = None
         """The peer's address, as whoever made the connection knew it: the kernel forgets it at a reset."""
-        self.linger_us = NEVER_US
+        self.linger_us: int = NEVER_US
         """How long close waits; see `SocketOptions`."""
-        self.armed_us = NEVER_US
-        self.began_us = NEVER_US
+        self.armed_us: int = NEVER_US
+        self.began_us: int = NEVER_US
         """When it was accepted, here or in the process that it has come from; NEVER_US where it was not."""
         self.recv_thread: Thread[Any] | None = None
-        self.recv_bytes_max = 0
-        self.recv_deadline_us = NEVER_US
+        self.recv_bytes_max: int = 0
+        self.recv_deadline_us: int = NEVER_US
         self.send_thread: Thread[Any] | None = None
         self.send_rest: memoryview | FileRest | None = None
         """What the blocked sender still has to send: a memoryview or a `FileRest`; None while connecting."""
-        self.send_deadline_us = NEVER_US
+        self.send_deadline_us: int = NEVER_US
 
     def end(self, error: OSError) -> OSError:
         """What to raise for an error that the kernel gave: it is kept where it says that the peer or the way
@@ -163,10 +163,10 @@ class FileRest:
     __slots__ = ("fd", "length", "offset", "sent_bytes")
 
     def __init__(self, fd: int, offset: int, length: int) -> None:
-        self.fd = fd
-        self.offset = offset
-        self.length = length
-        self.sent_bytes = 0
+        self.fd: int = fd
+        self.offset: int = offset
+        self.length: int = length
+        self.sent_bytes: int = 0
 
     def advance(self, sent: int) -> None:
         """Record that the kernel took `sent` more bytes."""

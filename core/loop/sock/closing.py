@@ -40,8 +40,8 @@ class SockCloseSide:
             SockClose: self._close,
             SockAbort: self._abort,
         }
-        self.drained = LingerSide()
-        self.waits = WaitSide(self.release)
+        self.drained: LingerSide = LingerSide()
+        self.waits: WaitSide = WaitSide(self.release)
         self._connections = connections
         self._watching = watching
         self._deadlines = deadlines

@@ -40,7 +40,7 @@ class SockLoop:
         self._closing = SockCloseSide(self._connections, watching, deadlines, receiving, sending)
         self._acceptor = AcceptSide(self._connections.add)
         connecting = SockConnectSide(self._connections, sending, self._release)
-        self.moving = SockMoving(self._connections, receiving, sending, self._closing)
+        self.moving: SockMoving = SockMoving(self._connections, receiving, sending, self._closing)
         self._on_readable = receiving.on_readable
         self._on_writable = sending.on_writable
         self.takes: Mapping[type[SystemCall[Any]], Handler] = {

@@ -74,7 +74,7 @@ class SockMoving:
         """How the application waits for the next request, where it can go on in another thread."""
         self.continuing: Continuing | None = None
         """How it goes on with what a thread was in the midst of; None where nothing can be saved."""
-        self.handed = HandedFiles()
+        self.handed: HandedFiles = HandedFiles()
         self._port = NO_PORT
         self._make: type[Connection] = Connection
         self._connections = connections

@@ -74,34 +74,34 @@ class Connection:
     )
 
     def __init__(self, flow: Flow, tcb: Tcb, listener: "Listener | None") -> None:
-        self.flow = flow
+        self.flow: Flow = flow
         self.tcb: Tcb | None = tcb
         """None once the connection is over or in TIME-WAIT."""
-        self.listener = listener
+        self.listener: Listener | None = listener
         """While it is half open or not accepted: who will hand it out."""
         self.announced: Flow = NOBODY
         """Whom its peer, a proxy, has said that it speaks for, and where that came to."""
         self.failure: Failure | None = None
         """Why it ended, other than by CLOSE."""
-        self.is_closed = False
+        self.is_closed: bool = False
         """Whether its user has closed or aborted it."""
-        self.remains = b""
+        self.remains: bytes = b""
         """Octets that no longer stand in the receive buffer, and no RECEIVE has taken: the next one does."""
-        self.armed_us = NEVER_US
+        self.armed_us: int = NEVER_US
         """The earliest place where it stands in the heap of deadlines."""
-        self.parked_us = NEVER_US
+        self.parked_us: int = NEVER_US
         """The latest one, where it stands there more than once."""
         self.recv_thread: Thread[Any] | None = None
-        self.recv_bytes_max = 0
+        self.recv_bytes_max: int = 0
         """What the blocked RECEIVE would take; 0 when none is blocked."""
-        self.recv_deadline_us = NEVER_US
+        self.recv_deadline_us: int = NEVER_US
         self.idle: Idle | None = None
         """How the RECEIVE that blocked last has said that its thread can be dismissed."""
         self.send_thread: Thread[Any] | None = None
         self.send_rest: Rest | None = None
         """What the blocked SEND still has to put into the send buffer."""
-        self.send_is_last = False
-        self.send_deadline_us = NEVER_US
+        self.send_is_last: bool = False
+        self.send_deadline_us: int = NEVER_US
         self.on_soft_error: Callable[[OSError], None] | None = None
         """Called with the OSError for an ICMP error, and with a TimeoutError when R1 is reached: the
         connection goes on (RFC 9293 3.9.1.8, MUST-47 and SHLD-9). It may wake a thread, but neither block nor
@@ -143,8 +143,8 @@ class Rest:
     __slots__ = ("answer", "data")
 
     def __init__(self, data: memoryview | Extent, answer: int | None) -> None:
-        self.data = data
-        self.answer = answer
+        self.data: memoryview | Extent = data
+        self.answer: int | None = answer
 
 
 class Parked(msgspec.Struct, frozen=True):
@@ -195,9 +195,9 @@ class Listener:
     __slots__ = ("accepted", "address", "half_open", "is_closed", "make", "takes_new", "tcp", "threads")
 
     def __init__(self, address: Address, tcp: records.Listener, make: Callable[..., Connection]) -> None:
-        self.address = address
-        self.tcp = tcp
-        self.make = make
+        self.address: Address = address
+        self.tcp: records.Listener = tcp
+        self.make: Callable[..., Connection] = make
         """Makes the stream of a new connection."""
         # Not a dict: finding its first entry walks over all that were deleted before it.
         self.half_open: OrderedDict[Connection, None] = OrderedDict()
@@ -206,9 +206,9 @@ class Listener:
         """The accept queue: established, not yet accepted; at most `accept_backlog`."""
         self.threads: Waiters[Thread[Any]] = Waiters()
         """Blocked in accept."""
-        self.takes_new = True
+        self.takes_new: bool = True
         """Whether a SYN opens a connection; else it finds nobody here."""
-        self.is_closed = False
+        self.is_closed: bool = False
 
     @property
     def is_oldest_unanswered(self) -> bool:

@@ -13,7 +13,7 @@ from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.failure import error_for
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
 from gossamer.core.loop.tcp.sending import TcpSendSide
-from gossamer.core.loop.tcp.side import Side
+from gossamer.core.loop.tcp.side import Side, Signals, Takes
 from gossamer.core.tcp.actions import Failure, Signal
 from gossamer.core.tcp.events import Abort, Close
 from gossamer.core.tcp.tcb import Tcb
@@ -26,8 +26,8 @@ class TcpCloseSide(Side):
     def __init__(
         self, connections: Connections, receiving: TcpReceiveSide, sending: TcpSendSide, clock: Clock
     ) -> None:
-        self.takes = {TcpShutdown: self._shutdown, TcpClose: self._close, TcpAbort: self._abort}
-        self.signals = {Signal.FIN_ACKED: self._end_linger}
+        self.takes: Takes = {TcpShutdown: self._shutdown, TcpClose: self._close, TcpAbort: self._abort}
+        self.signals: Signals = {Signal.FIN_ACKED: self._end_linger}
         self.closed: set[Connection] = set()
         """Closed by their user, and not over."""
         self._lingering: dict[Connection, tuple[Thread[Any], int]] = {}

@@ -90,8 +90,8 @@ class Connections:
             parameters.connections_max, parameters.time_wait_max
         )
         self.drops: dict[int, int] = dict.fromkeys((*DropReason, *SegmentDrop), 0)
-        self.door = Door()
-        self.deadlines = TcpDeadlines()
+        self.door: Door = Door()
+        self.deadlines: TcpDeadlines = TcpDeadlines()
         self._stepped: list[Connection] | None = None
         self._performed: list[Actions] = []
         """Where each step is noted for checkpoints; None where there are none."""
@@ -99,10 +99,10 @@ class Connections:
         self._unarmed: list[Connection] = []
         """Connections whose next deadline was earlier than what they are armed for, when they were stepped
         since the last turn. Bounds: as many as steps of a turn."""
-        self.files = HeldFiles(sink.forget_file)
+        self.files: HeldFiles = HeldFiles(sink.forget_file)
         sink.read_from(self.files.descriptors)
         self._holding = self.files.held
-        self.memory = MemoryAccount(parameters, self.step, self._holding, clock)
+        self.memory: MemoryAccount = MemoryAccount(parameters, self.step, self._holding, clock)
         self._holders = self.memory.holders
         self._clock = clock
         self._paths = Paths()
@@ -132,7 +132,7 @@ class Connections:
         self._sides = sides
         self._parking = parking
         self._interruption = interruption
-        self.rouse = parking.rouse
+        self.rouse: Callable[[Connection], Tcb | None] = parking.rouse
         for side in sides:
             self._performers.update(side.performs)
             self._signals.update(side.signals)

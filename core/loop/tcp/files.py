@@ -33,7 +33,7 @@ class HeldFiles:
     """Numbers of open files, by who needs them."""
 
     def __init__(self, forget: Callable[[int], None]) -> None:
-        self.expires_at_us = NEVER_US
+        self.expires_at_us: int = NEVER_US
         """When `expire` has something to do."""
         self._idle: dict[int, int] = {}
         """When those that nobody needs are closed, the next first."""

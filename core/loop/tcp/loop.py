@@ -91,14 +91,14 @@ class TcpLoop:
         connecting = TcpConnectSide(connections, queues, openings, parameters, clock)
         self._closing = closing = TcpCloseSide(connections, receiving, sending, clock)
         self._parking = parking = Parking(connections, receiving, parameters)
-        self.moving = Moving(connections, queues, receiving, sending, closing, parking, clock)
+        self.moving: Moving = Moving(connections, queues, receiving, sending, closing, parking, clock)
         """Takes connections out, and in."""
         self._sides = (queues, receiving, sending, connecting, closing, parking, self.moving)
         self._interruption = Interruption(parking.drain)
         connections.join(*self._sides, parking=parking, interruption=self._interruption)
-        self.listening = Listening(connections, queues, openings, secret)
+        self.listening: Listening = Listening(connections, queues, openings, secret)
         """What listeners do, with the secrets of their cookies."""
-        self.river = PacketRiver(connections, self.listening, parking, clock)
+        self.river: PacketRiver = PacketRiver(connections, self.listening, parking, clock)
         """Takes the segments in."""
         self._checkpoints: Checkpoints | None = None
         self._sources: dict[PacketSource, bool] = {} if source is None else {source: True}

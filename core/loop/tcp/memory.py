@@ -33,7 +33,7 @@ class MemoryAccount:
         with_files: Collection[Connection],
         clock: Clock,
     ) -> None:
-        self.level = Level.CALM
+        self.level: Level = Level.CALM
         self.holders: dict[Connection, int] = {}
         """How many octets each connection holds that holds much."""
         self.due: dict[Connection, None] = {}

@@ -141,7 +141,7 @@ class Moving(Side):
         self._clock = clock
         self._parameters: dict[tuple[Any, ...], TcpParameters] = {}
         self._files = connections.files
-        self.handed = HandedFiles()
+        self.handed: HandedFiles = HandedFiles()
         self._in_total = 0
         self._out_total = 0
         self._lost_total = 0

@@ -60,7 +60,7 @@ class PacketRiver:
         self.is_handing_over = False
         """A successor takes what is new: a segment of no connection is dropped without a RST, and its SYN is
         sent again."""
-        self.packets_in_total = 0
+        self.packets_in_total: int = 0
         self.waiting: dict[PacketSource, None] = {}
         """Sources of SYNs that wait, in the order in which they are read."""
         self._batches_max = BATCHES_MAX

@@ -11,7 +11,7 @@ from gossamer.core.clock import Clock
 from gossamer.core.loop.streamcall import listener_closed
 from gossamer.core.loop.tcp.call import Connection, Listener, TcpAccept, TcpListenClose
 from gossamer.core.loop.tcp.connections import Connections
-from gossamer.core.loop.tcp.side import Side
+from gossamer.core.loop.tcp.side import Cancels, Side, Signals, Takes
 from gossamer.core.tcp.actions import Failure, Signal
 from gossamer.core.tcp.events import Abort
 from gossamer.core.threads.thread import BLOCKED, Thread
@@ -22,9 +22,9 @@ class Queues(Side):
     """The queues of all listeners."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
-        self.takes = {TcpAccept: self._accept, TcpListenClose: self._close_listener}
-        self.cancels = {TcpAccept: self._withdraw}
-        self.signals = {
+        self.takes: Takes = {TcpAccept: self._accept, TcpListenClose: self._close_listener}
+        self.cancels: Cancels = {TcpAccept: self._withdraw}
+        self.signals: Signals = {
             Signal.OPENED_EARLY: self._hand_out,
             Signal.HALF_OPEN_GONE: self._on_half_open_gone,
         }

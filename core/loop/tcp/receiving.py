@@ -18,7 +18,7 @@ from gossamer.core.loop.streamcall import (
 from gossamer.core.loop.tcp.call import Connection, TcpRecv, TcpRecvIdle
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.failure import error_for, error_of
-from gossamer.core.loop.tcp.side import Side
+from gossamer.core.loop.tcp.side import Cancels, Performs, Side, Signals, Takes
 from gossamer.core.tcp.actions import Deliver, Failure, Remains, Signal
 from gossamer.core.tcp.calls.receive import receive
 from gossamer.core.tcp.events import Receive
@@ -32,10 +32,10 @@ class TcpReceiveSide(Side):
     """Takes RECEIVEs. At most one thread is blocked on each connection."""
 
     def __init__(self, connections: Connections) -> None:
-        self.takes = {TcpRecv: self._recv, TcpRecvIdle: self._recv}
-        self.cancels = {TcpRecv: self._withdraw, TcpRecvIdle: self._withdraw}
-        self.performs = {Deliver: self._deliver, Remains: self._keep}
-        self.signals = {Signal.END_OF_STREAM: self.ended}
+        self.takes: Takes = {TcpRecv: self._recv, TcpRecvIdle: self._recv}
+        self.cancels: Cancels = {TcpRecv: self._withdraw, TcpRecvIdle: self._withdraw}
+        self.performs: Performs = {Deliver: self._deliver, Remains: self._keep}
+        self.signals: Signals = {Signal.END_OF_STREAM: self.ended}
         self._connections = connections
         self._ask = connections.door.ask
         self._arm = connections.deadlines.arm

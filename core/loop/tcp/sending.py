@@ -13,7 +13,7 @@ from gossamer.core.loop.streamcall import NOT_SENT_IN_TIME, said_of, second_send
 from gossamer.core.loop.tcp.call import Connection, Rest, TcpSend, TcpSendFile
 from gossamer.core.loop.tcp.connections import Connections
 from gossamer.core.loop.tcp.failure import error_for, error_of, why_over
-from gossamer.core.loop.tcp.side import Side
+from gossamer.core.loop.tcp.side import Cancels, Side, Signals, Takes
 from gossamer.core.tcp.actions import Accepted, Failed, Failure, Signal
 from gossamer.core.tcp.calls.send import send
 from gossamer.core.tcp.events import Send
@@ -32,9 +32,9 @@ class TcpSendSide(Side):
     """Takes SENDs. At most one thread is blocked on each connection."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
-        self.takes = {TcpSend: self._send, TcpSendFile: self._send_file}
-        self.cancels = {TcpSend: self._withdraw, TcpSendFile: self._withdraw}
-        self.signals = {Signal.SEND_SPACE: self._go_on}
+        self.takes: Takes = {TcpSend: self._send, TcpSendFile: self._send_file}
+        self.cancels: Cancels = {TcpSend: self._withdraw, TcpSendFile: self._withdraw}
+        self.signals: Signals = {Signal.SEND_SPACE: self._go_on}
         self._door = connections.door
         self._files = connections.files
         self._memory = connections.memory

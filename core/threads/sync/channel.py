@@ -77,7 +77,7 @@ class Offer:
 
     def __init__(self) -> None:
         self.waiters: deque[Waker] = deque()
-        self.is_taken = False
+        self.is_taken: bool = False
         self.outcome: tuple[int, Any] = (0, None)
 
     @property
@@ -259,7 +259,7 @@ class Receiving(Operation[T]):
     __slots__ = ("channel",)
 
     def __init__(self, channel: Channel[T]) -> None:
-        self.channel = channel
+        self.channel: Channel[T] = channel
 
     def attempt(self) -> T | Nothing:
         """The value, or NOTHING."""
@@ -280,8 +280,8 @@ class Sending(Operation[None], Generic[T]):
     __slots__ = ("channel", "value")
 
     def __init__(self, channel: Channel[T], value: T) -> None:
-        self.channel = channel
-        self.value = value
+        self.channel: Channel[T] = channel
+        self.value: T = value
 
     def attempt(self) -> Nothing | None:
         """None when it is sent, or NOTHING."""

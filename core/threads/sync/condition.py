@@ -40,7 +40,7 @@ class Condition(Owned):
         super().__init__()
         if mutex is not None and not isinstance(mutex, Mutex):
             raise misuse("Condition: mutex", mutex, "a Mutex, or None for one of its own")
-        self.mutex = Mutex() if mutex is None else mutex
+        self.mutex: Mutex = Mutex() if mutex is None else mutex
         self._waiters: Waiters[Waker] = Waiters()
 
     async def wait(self) -> None:
