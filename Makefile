@@ -35,15 +35,18 @@ WORLDS ?= 500000
 LOWEST := .venv-lowest
 LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/http tests/ffi tests/shards tests/loadtest
 
+# Of those that need a right, what a user namespace of one user gives it to.
+ROOTLESS_TESTS := tests/network tests/system
+
 # What looks at a release.
 RELEASE := .venv-release
 
 # Every test that meets the core's records, and servers that reload and grow. Sources run interpreted wherever a
 # build is not asked for.
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/shards/test_scaling.py tests/cli/test_sim.py tests/test_native_build.py
-test test-long check test-container lowest golden: export GOSSAMER_NATIVE ?= 0
+test test-rootless test-long check test-container lowest golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs release-tools clean help site system system-test setup-test golden \
+.PHONY: run test test-rootless test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs release-tools clean help site system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -54,6 +57,12 @@ run: setup ## serve www/ on http://127.0.0.1:8080 with two workers
 
 test: setup-test ## install what the tests need and run them all
 	$(BIN)/python -m pytest -m "not long" $(SHARED)
+	@[ "$$(id -u)" = 0 ] || $(MAKE) --no-print-directory test-rootless
+
+test-rootless: setup-test ## the tests that need root's rights over a network, where an ordinary user has those
+	@if $(BIN)/gossamer rootless -- true; then \
+		$(BIN)/gossamer rootless -- $(BIN)/python -m pytest -m "needs and not long" $(SHARED) $(ROOTLESS_TESTS); \
+	fi
 
 test-long: setup-test ## the tests that measure, or play for minutes: not in `make test`
 	$(BIN)/python -m pytest -m long $(SHARED)

@@ -43,6 +43,10 @@ COMMANDS: Final = {
     ),
     "password": ("gossamer.cli.password", "Write the line of NAME for a file of passwords (web.auth)."),
     "reload": ("gossamer.cli.running", "Replace the workers by ones of the configuration as it is now."),
+    "rootless": (
+        "gossamer.cli.rootless",
+        "Run COMMAND, or a shell, in a network of its own where you are root.",
+    ),
     "serve": (
         "gossamer.cli.serve",
         "Serve TARGET: a folder, or module:attribute naming an application or a handler.",

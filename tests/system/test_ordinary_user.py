@@ -93,6 +93,48 @@ def with_rights_over_the_network(argv: list[str]) -> list[str]:
     return ["setpriv", *ids, *sets, "--", *argv]
 
 
+INSIDE = """
+import os, subprocess, sys, time, urllib.request
+
+main = [sys.executable, "-c", "from gossamer.cli.main import main; main()"]
+options = ["--stack", "nfqueue", "--port", "8080", "--workers", "1"]
+server = subprocess.Popen([*main, "serve", sys.argv[1], *options])
+try:
+    for _ in range(200):
+        try:
+            print(urllib.request.urlopen("http://127.0.0.1:8080/", timeout=15).read())
+            break
+        except OSError:
+            time.sleep(0.1)
+finally:
+    server.terminate()
+    print(server.wait(30), os.geteuid())
+"""
+
+
+def test_rootless__the_functional_tcp_serves(folder: Path, python: str) -> None:
+    (folder / "index.html").write_bytes(b"served\n")
+    command = [python, "-c", COMMAND, "rootless", "--", python, "-c", INSIDE, str(folder)]
+    done = subprocess.run(
+        as_ordinary_user(command), capture_output=True, text=True, timeout=120, check=False, cwd=folder
+    )
+    if "forbids user namespaces" in done.stderr:
+        pytest.skip(done.stderr)
+    assert "the functional TCP" in done.stderr, done.stderr
+    assert done.stdout.splitlines() == ["b'served\\n'", "0 0"], done.stderr
+
+
+def test_rootless__exit_code_of_the_command__and_a_line_where_there_is_none(python: str) -> None:
+    for command, code, said in ((["sh", "-c", "exit 7"], 7, ""), (["/no/such"], 1, "No such file")):
+        argv = [python, "-c", COMMAND, "rootless", "--", *command]
+        done = subprocess.run(
+            as_ordinary_user(argv), capture_output=True, text=True, timeout=60, check=False, cwd="/"
+        )
+        if "forbids user namespaces" in done.stderr:
+            pytest.skip(done.stderr)
+        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
 @pytest.mark.needs("another-user", "nfqueue")
 def test_serve__of_all_rights_those_over_the_network_alone__functional_tcp_and_what_it_does_without(
     folder: Path, python: str, namespace: Namespace
