@@ -12,6 +12,7 @@ os.umask(0o022)  # so that what is made has the same rights, whoever makes it
 sys.path.insert(0, "scripts")  # an installer builds where nothing of the sources is on the path
 
 from distributing.description import described  # noqa: E402
+from distributing.given import BuildPackage  # noqa: E402
 from distributing.modules import IS_NATIVE, BuildModules  # noqa: E402
 from distributing.source import SourceArchive  # noqa: E402
 
@@ -24,7 +25,7 @@ setup(
     long_description=described(Path("README.md").read_text(), FILES),
     long_description_content_type="text/markdown",
     setup_requires=["mypy>=2.4.1", *PROJECT["dependencies"]] if IS_NATIVE else [],
-    cmdclass={"build_ext": BuildModules, "sdist": SourceArchive},
+    cmdclass={"build_py": BuildPackage, "build_ext": BuildModules, "sdist": SourceArchive},
     cffi_modules=[
         "gossamer/ffi/build_packet.py:builder",
         "gossamer/ffi/build_aio.py:builder",

@@ -47,6 +47,15 @@ def modules() -> set[str]:
     return {name if name.startswith("gossamer/") else f"gossamer/{name}" for name in found}
 
 
+def given() -> set[str]:
+    """What `gossamer examples` gives, as the wheel names it."""
+    found = {"given/config.toml", "given/locustfile.py"}
+    for folder, name in (("examples", "examples"), ("www", "www"), ("tests/packets", "packets")):
+        paths = [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+        found |= {f"given/{name}/{path.relative_to(ROOT / folder)}" for path in paths}
+    return found
+
+
 @pytest.fixture
 def built(once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Path, str]:
     """A wheel built aside, and what its builder said."""
@@ -109,7 +118,7 @@ def test_wheel__content__all_modules_and_nothing_else(built: tuple[Path, str]) -
     with zipfile.ZipFile(built[0]) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name and name[-1] != "/"}
     compiled = {f"gossamer/ffi/{name}.abi3.so" for name in ("_aio", "_await", "_packet", "_slot", "_system")}
-    data = {"loadtest/load.schema.json", "shards/admin/dashboard.html", "py.typed"}
+    data = given() | {"loadtest/load.schema.json", "shards/admin/dashboard.html", "py.typed"}
     assert found == compiled | modules() | {f"gossamer/{name}" for name in data}
 
 

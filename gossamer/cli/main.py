@@ -32,6 +32,10 @@ COMMANDS: Final = {
         "gossamer.cli.doctor",
         "Look at what a server needs of this machine, and of FOLDER, and say the way out.",
     ),
+    "examples": (
+        "gossamer.cli.examples",
+        "Write programs to begin from, scripts of packets and a commented config.toml into FOLDER.",
+    ),
     "firewall": (
         "gossamer.cli.firewall",
         "Show, install or remove the rules that bring packets to the workers.",

@@ -16,9 +16,10 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from gossamer.cli.print_config import format_config
+from gossamer.cli.print_config import comments_of, format_config
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.printable import printable
+from gossamer.shards.accompanying import accompanying
 from gossamer.shards.admin.server import url_of
 from gossamer.shards.config import Config
 from gossamer.shards.confinement import user_name, worker_identity
@@ -264,7 +265,8 @@ def serve(
     load = config_loader(context)
     config = load()
     if print_config:
-        click.echo(format_config(config), nl=False)
+        comments = comments_of(accompanying("config.toml").read_text())
+        click.echo(format_config(config, comments), nl=False)
     if check_config:
         target_kind(config.server.target)
         check_files(config)
