@@ -4,6 +4,7 @@ import os
 
 import click
 
+from gossamer.core.errors import what_failed
 from gossamer.loadtest.rootless import RootlessError, enter
 from gossamer.shards.exitcode import CannotStartError, CommandError
 
@@ -39,4 +40,4 @@ def rootless(command: tuple[str, ...]) -> None:
     try:
         os.execvp(argv[0], argv)
     except OSError as error:
-        raise CommandError(f"rootless: {argv[0]}: {os.strerror(error.errno)}") from error
+        raise CommandError(f"rootless: {argv[0]}: {what_failed(error)}") from error
