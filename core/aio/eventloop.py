@@ -168,6 +168,7 @@ class SchedulerEventLoop(StackEventLoop):
         if self._mixes:
             self._come_in()
         run = self._run_debugged if self._debug else asyncio.Handle._run
+        handle: asyncio.Handle | None = None
         try:
             for _ in ROUNDS:
                 todo = len(ready)
@@ -183,6 +184,7 @@ class SchedulerEventLoop(StackEventLoop):
                             run(handle)
                     break
         finally:
+            del handle  # it leads to its task, whose error leads to this frame from Python 3.12 on
             if self._mixes:
                 self._go_out()
 
@@ -210,6 +212,7 @@ class SchedulerEventLoop(StackEventLoop):
             shown = base_events._format_handle(handle)  # type: ignore[attr-defined]  # asyncio's own way
             logger = base_events.logger  # type: ignore[attr-defined]  # as above
             logger.warning("Executing %s took %.3f seconds", shown, took)
+        del handle  # as above
 
     # What asyncio asks of its loop.
 

@@ -44,6 +44,7 @@ class ThreadFuture(asyncio.Future[Any]):
             super().cancel()
         except BaseException as error:  # noqa: BLE001 - raised in whoever awaits it, or logged by asyncio
             self.set_exception(error)
+            del self  # the error's traceback leads to this frame
         else:
             if self._scope.cancelled_caught:
                 super().cancel()

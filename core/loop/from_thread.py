@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
 from gossamer.core.errors import BoundExceeded, MisuseError, misuse
@@ -72,8 +73,11 @@ class Token:
         """
         self._check(function)
         answer: Future[R] = Future()
-        self._ask(answer, lambda: _answer(answer, lambda: function(*arguments, **named)))
-        return answer.result()
+        self._ask(answer, partial(_answer, answer, partial(function, *arguments, **named)))
+        try:
+            return answer.result()
+        finally:
+            del answer  # an error's traceback leads to this frame
 
     def run(self, function: Callable[P, Awaitable[R]], *arguments: P.args, **named: P.kwargs) -> R:
         """Run function(*arguments), an async one, as a thread of the scheduler's, and wait for what it
@@ -83,22 +87,12 @@ class Token:
         """
         self._check(function)
         answer: Future[R] = Future()
-
-        async def answers() -> None:
-            try:
-                result = await function(*arguments, **named)
-            except Returning as end:
-                answer.set_result(end.value)
-                raise
-            except (KeyboardInterrupt, GeneratorExit):
-                raise  # the program ends, and `close` gives an error to those who wait
-            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
-                answer.set_exception(_for_another_thread(error))
-            else:
-                answer.set_result(result)
-
-        self._ask(answer, lambda: _spawn(answers, f"{name_of(function)} from a thread"))
-        return answer.result()
+        label = f"{name_of(function)} from a thread"
+        self._ask(answer, partial(_spawn, answer, partial(function, *arguments, **named), label))
+        try:
+            return answer.result()
+        finally:
+            del answer  # as in `run_sync`
 
     def run_sync_soon(self, function: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> None:
         """As `run_sync`, without waiting: from any thread, the scheduler's own too. An error is logged.
@@ -208,8 +202,23 @@ def run(function: Callable[P, Awaitable[R]], *arguments: P.args, **named: P.kwar
     return _token().run(function, *arguments, **named)
 
 
-def _spawn(answers: Callable[[], Any], name: str) -> None:
-    current_scheduler().spawn(answers(), name)
+def _spawn(answer: Future[R], function: Callable[[], Awaitable[R]], label: str) -> None:
+    current_scheduler().spawn(_answer_of_thread(answer, function), label)
+
+
+async def _answer_of_thread(answer: Future[R], function: Callable[[], Awaitable[R]]) -> None:
+    try:
+        result = await function()
+    except Returning as end:
+        answer.set_result(end.value)
+        raise
+    except (KeyboardInterrupt, GeneratorExit):
+        raise  # the program ends, and `close` gives an error to those who wait
+    except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+        answer.set_exception(_for_another_thread(error))
+        del answer  # the error's traceback leads to this frame
+    else:
+        answer.set_result(result)
 
 
 def _answer(answer: Future[R], function: Callable[[], R]) -> None:
@@ -219,6 +228,7 @@ def _answer(answer: Future[R], function: Callable[[], R]) -> None:
         raise
     except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
         answer.set_exception(_for_another_thread(error))
+        del answer  # the error's traceback leads to this frame
     else:
         answer.set_result(result)
 

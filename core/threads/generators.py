@@ -59,6 +59,7 @@ def _end(scheduler: ThreadStarter, generator: AsyncGenerator[Any, Any]) -> None:
         return
     except BaseException as error:
         thread.inbox, thread.joiners = Raise(error), ENDED
+        del thread  # the error's traceback leads to this frame
         raise
     thread.coroutine = _go_on(_Rest(steps, call))
     thread.context = copy_context()
@@ -77,6 +78,7 @@ def _first_call(scheduler: ThreadStarter, thread: Thread[None], steps: Steps) ->
             return steps.send(None)
         finally:
             scheduler.running = left_by
+            del thread, left_by  # the traceback of what it raises leads to this frame
     other = CURRENT.get(None)
     if not scheduler.os_thread and other is not None and other.os_thread == get_ident():
         return None  # its scheduler rests while another has its turn: no step as a thread of the other's
@@ -96,16 +98,17 @@ class _Rest:
 
     def __await__(self) -> Generator[Any, Any, None]:
         call = self._call
-        advance = partial(self._steps.send, None)
+        # Taken out as it is called: the traceback of what it raises leads to this frame.
+        advance = [partial(self._steps.send, None)]
         while True:
             if call is not None:
                 try:
                     answer = yield from call.__await__()
                 except BaseException as error:  # noqa: BLE001 - the generator's, whatever it is
-                    advance = partial(self._steps.throw, error)
+                    advance = [partial(self._steps.throw, error)]
                 else:
-                    advance = partial(self._steps.send, answer)
+                    advance = [partial(self._steps.send, answer)]
             try:
-                call = advance()
+                call = advance.pop()()
             except StopIteration:
                 return

@@ -46,7 +46,7 @@ class WsgiCall:
         "_request",
         "_site",
         "_token",
-        "failure",
+        "has_failed",
         "outbox",
         "refusal",
         "response",
@@ -60,8 +60,8 @@ class WsgiCall:
         self._is_asked = False
         self.outbox = Outbox(token, send)
         self.response = site.response_to(request)
-        self.failure: BaseException | None = None
-        """What ended it."""
+        self.has_failed = False
+        """Whether the application has raised."""
         self.refusal: Refusal | None = None
         """What was wrong with the body that it read."""
 
@@ -98,7 +98,7 @@ class WsgiCall:
                     run_application, self._site.application, environ, self.response, self.outbox
                 )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an application may raise anything
-            self.failure = error
+            self.has_failed = True
             self._site.failed(self._request, error)
             return NOTHING
         finally:

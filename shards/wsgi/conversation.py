@@ -66,8 +66,7 @@ class WsgiConversation(Burst):
         rest = await call.run(call.completed(site.environ_of(request, self.stream), body))
         if rest:
             self.post(rest)
-        if call.outbox.failure is not None:
-            raise call.outbox.failure
+        call.outbox.check()
         return await self._conclude(call, head, began_us)
 
     def _refusal_of(self, request: Request) -> Refusal | None:
@@ -104,7 +103,7 @@ class WsgiConversation(Burst):
         if not response.is_begun:
             return self.refuse(call.refusal or FAILED, head)
         self.site.note(self.stream, head, response.status, response.sent_bytes, began_us)
-        if call.failure is not None:
+        if call.has_failed:
             raise AnswerCutError
         self.end_answer(began_us)
         return await self._skip_rest(call) and response.keep_alive

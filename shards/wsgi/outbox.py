@@ -8,6 +8,7 @@ application is producing its next block."
 
 from collections.abc import Awaitable, Callable
 
+from gossamer.core.errors import without_frames
 from gossamer.core.loop.from_thread import Token
 from gossamer.shards.wsgi.file_wrapper import FilePiece
 
@@ -22,20 +23,31 @@ class BrokenOff(ConnectionError):
 class Outbox:
     """The pieces of one answer. Bounds: one at a time."""
 
-    __slots__ = ("_send", "_token", "failure")
+    __slots__ = ("_failure", "_send", "_token")
 
     def __init__(self, token: Token, send: Send) -> None:
         self._token = token
         self._send = send
-        self.failure: Exception | None = None
+        self._failure: Exception | None = None
         """Why nothing more can be sent."""
 
     def post(self, piece: Piece) -> None:
         """Send a piece, from a thread of the pool: wait until it is with the stream. Raises: BrokenOff."""
-        if self.failure is None:
+        if self._failure is None:
             try:
                 self._token.run(self._send, piece)
                 return
             except Exception as error:  # noqa: BLE001 - raised again in the connection's thread
-                self.failure = error
-        raise BrokenOff("the client has left") from self.failure
+                self._failure = without_frames(error)
+        raise BrokenOff("the client has left") from self._failure
+
+    def check(self) -> None:
+        """Once the application has ended. Raises: why something could not be sent."""
+        # Its traceback leads to frames that hold this.
+        failure, self._failure = self._failure, None
+        if failure is None:
+            return
+        try:
+            raise failure
+        finally:
+            del failure

@@ -45,7 +45,7 @@ from gossamer.core.threads.calls import sys_fork, sys_join, sys_yield
 from gossamer.core.threads.systemcall import SystemCall
 
 from ...parts import ask_each, named_part
-from ..threads.test_memory import MANY_ROUNDS, joins, nothing_left
+from ..threads.freed import MANY_ROUNDS, joins, nothing_left
 from .stacks import Functional, Kernel
 
 NO_OPTIONS = SocketOptions()

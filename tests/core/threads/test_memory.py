@@ -3,17 +3,16 @@
 import gc
 import tempfile
 import weakref
-from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
 from select import EPOLLIN
-from types import CoroutineType, FrameType
 from typing import Any
 
 import pytest
 
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.io.process import run_process
+from gossamer.core.loop import from_thread
 from gossamer.core.loop.fd.call import Descriptor, FdClose, FdRead, FdReadable, FdWritable, FdWrite
 from gossamer.core.loop.fd.descriptor import EdgeClose, EdgeWait, EdgeWatch
 from gossamer.core.loop.program import run
@@ -42,13 +41,10 @@ from gossamer.core.threads.starting import Started
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
 
+from .freed import MANY_ROUNDS, TAKEN, Taken, joins, nothing_left
 from .test_calls import ROWS, Things, wrong_arguments
 
 ROUNDS = 200
-MANY_ROUNDS = 1_000
-FEW = 15
-"""Of a kind, whatever the rounds: those of the test itself."""
-RINGS_LEAD_THROUGH = (Thread, FrameType, BaseException, CoroutineType)
 
 
 class Box:
@@ -134,32 +130,6 @@ def test_call_that_the_collector_does_not_see__holds_only_what_makes_no_ring(
 def threads_alive() -> int:
     gc.collect()
     return sum(isinstance(each, Thread) for each in gc.get_objects())
-
-
-@contextmanager
-def nothing_left() -> Iterator[None]:
-    """While it lasts the collector is off; what it alone would find of threads, of errors and of frames, with
-    the locals of what failed, is counted."""
-    gc.collect()
-    before = Counter(map(type, gc.get_objects()))
-    gc.disable()
-    try:
-        yield
-        left = Counter(map(type, gc.get_objects())) - before
-        assert {
-            kind: left[kind] for kind in left if issubclass(kind, RINGS_LEAD_THROUGH) and left[kind] > FEW
-        } == {}
-    finally:
-        gc.enable()
-
-
-async def joins(started: Coroutine[Any, Any, Any]) -> bool:
-    """Whether it failed; nothing of it is kept."""
-    try:
-        await sys_join(await sys_fork(started))
-    except BaseException:  # noqa: BLE001 - whatever it is
-        return True
-    return False
 
 
 @pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.__name__)
@@ -250,6 +220,40 @@ async def fails_again(error: Exception) -> None:
     raise ValueError(error) from error
 
 
+async def leaves_a_generator_that_fails() -> None:
+    async def generator() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            raise LookupError
+
+    async for _ in generator():
+        break
+    raise LookupError
+
+
+async def leaves_a_generator_that_waits_and_fails() -> None:
+    async def generator() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await sys_sleep(1)
+            await sys_call(sys_nbio(fails_at_once))
+
+    async for _ in generator():
+        break
+    await sys_sleep(2)
+    raise LookupError
+
+
+async def fails_in_another_thread() -> None:
+    await sys_blio(from_thread.run, joins_a_failed_one)
+
+
+async def fails_between_threads() -> None:
+    await sys_blio(from_thread.run_sync, fails_at_once)
+
+
 async def gives_up() -> None:
     with fail_after(0.0001):
         await sys_sleep(600_000_000)  # A machine that stands still must not let it win.
@@ -271,32 +275,12 @@ FAILURES: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
     "a start": waits_for_a_start,
     "cancelled from outside": cancels_one_and_loses_another,
     "caught": catches_and_fails,
+    "a generator": leaves_a_generator_that_fails,
+    "a generator that waits": leaves_a_generator_that_waits_and_fails,
+    "from another thread": fails_in_another_thread,
+    "from another thread, at once": fails_between_threads,
 }
 """What goes wrong not in a call, but in what it is for."""
-
-
-async def catches(failing: Coroutine[Any, Any, Any]) -> bool:
-    try:
-        await failing
-    except BaseException:  # noqa: BLE001 - whatever it is
-        return True
-    return False
-
-
-async def gets_it_as_a_result(failing: Coroutine[Any, Any, Any]) -> bool:
-    async def returns_it() -> BaseException | None:
-        try:
-            await failing
-        except BaseException as error:  # noqa: BLE001 - whatever it is
-            return error
-        return None
-
-    return await sys_join(await sys_fork(returns_it())) is not None
-
-
-Taken = Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, bool]]
-TAKEN: list[Taken] = [joins, catches, gets_it_as_a_result]
-"""What may be done about an error."""
 
 
 @pytest.mark.parametrize("taken", TAKEN, ids=lambda taken: taken.__name__)
