@@ -259,6 +259,7 @@ class Scheduler:
             thread.coroutine.close()
         except Exception as error:  # noqa: BLE001 - of its own `finally` clauses: logged and counted
             self._fail(thread, error)
+            without_frames(error)  # those that closed it have the thread
         else:
             self._end(thread, None)
 

@@ -33,8 +33,10 @@ from gossamer.core.threads.calls import (
     sys_join,
     sys_nbio,
     sys_sleep,
+    sys_yield,
 )
 from gossamer.core.threads.cancel import CancelScope, fail_after
+from gossamer.core.threads.current import current_scheduler
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.scheduler import CALLS_IN_A_ROW_MAX
 from gossamer.core.threads.starting import Started
@@ -316,6 +318,24 @@ def test_nursery_that_failed__its_threads_are_freed_without_the_collector(where:
         with nothing_left():
             for _ in range(MANY_ROUNDS):
                 assert await taken(opens())
+
+    run(main())
+
+
+def test_thread_that_failed_as_it_was_dismissed__is_freed_without_the_collector() -> None:
+    async def fails_at_its_end() -> None:
+        try:
+            await Park(deque())
+        finally:
+            raise LookupError
+
+    async def main() -> None:
+        scheduler: Any = current_scheduler()
+        with nothing_left():
+            for _ in range(MANY_ROUNDS):
+                thread = await sys_fork(fails_at_its_end())
+                await sys_yield()
+                scheduler.dismiss(thread)
 
     run(main())
 
