@@ -315,6 +315,7 @@ def test_functional_tcp__loop_closes__every_descriptor_too(path: Path, fd: int) 
     assert descriptors_of(path) == 1
 
 
+@pytest.mark.needs("page-cache")  # What it does not hold is read by a loop that virtual time has none of.
 def test_no_descriptor_left_to_have__the_file_is_read(
     path: Path, fd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
