@@ -8,7 +8,7 @@ it has a source of its own, comes last. So a flood of SYNs waits, and fills its 
 connections; `core.loop.tcp.listening` decides what a listener does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -83,6 +83,8 @@ class PacketRiver:
                 return
             self.packets_in_total += count
             self._take_batch(source, count, self._clock())
+            if count * IN_RECORD.size < len(source.records):
+                return  # It was not full: what has come since is told by the next wait, without a call more.
 
     def note_handshakes(self, source: PacketSource, _events: int) -> None:
         """SYNs wait, and go on waiting until all else is done."""
@@ -101,12 +103,21 @@ class PacketRiver:
         connections, arena, doer = self._demux.connections, source.arena, self._connections
         door, is_watched = self._door, self._door.observer is not None
         memory, is_full = doer.memory, doer.memory.level is Level.FULL
-        index = -1
-        records = source.records[: count * IN_RECORD.size]
-        item: InRecord
-        for item in IN_RECORD.iter_unpack(records):
-            flow, kind, flags, window, seq, ack, ts_val, ts_ecr, offset, length, ecn, pieces = item
-            index += 1
+        records: Iterator[InRecord] = IN_RECORD.iter_unpack(source.records[: count * IN_RECORD.size])
+        for index, (
+            flow,
+            kind,
+            flags,
+            window,
+            seq,
+            ack,
+            ts_val,
+            ts_ecr,
+            offset,
+            length,
+            ecn,
+            pieces,
+        ) in enumerate(records):
             if pieces > 1:
                 self.packets_in_total += pieces - 1
             if kind == KIND_TIMESTAMP:

@@ -98,3 +98,23 @@ def test_turn__flood_of_strays__bounded_over_all_sources() -> None:
         taken = flooded.loop.statistics()["packets_in_total"]
         assert taken <= max(BATCHES_OF_ALL_MAX, count) * SLOTS
         assert all(len(source) < (BATCHES_MAX + 1) * SLOTS for source in sources)
+
+
+def test_receive__batch_was_not_full__the_source_is_asked_once_and_again_when_more_waits() -> None:
+    flooded = Flooded()
+    source = flooded.source(SLOTS - 1)
+    asked = []
+    recv_batch = source.recv_batch
+
+    def counted() -> int:
+        asked.append(len(source))
+        return recv_batch()
+
+    source.recv_batch = counted  # type: ignore[method-assign]
+    flooded.turn()
+    assert asked == [SLOTS - 1], "a call more for each queue and turn, which finds nothing"
+    for number in range(SLOTS + 1):
+        source.put(flow_of(1 << 20 | number, *SERVER), STRAY)
+    flooded.turn()
+    assert asked == [SLOTS - 1, SLOTS + 1, 1]
+    assert not len(source)
