@@ -7,20 +7,18 @@ Owns the folder of the build, and the choice, which `gossamer.core` makes before
 imported. A build of other sources, or for another Python, is passed by: what runs is always what is written.
 """
 
-import json
 import os
 import sys
 from collections.abc import Sequence
-from hashlib import sha256
-from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
-from sysconfig import get_config_var
 from types import ModuleType
 from typing import Any, Final
 
 PACKAGE: Final = Path(__file__).parent.parent
-SUFFIX: Final = str(get_config_var("EXT_SUFFIX"))
+SUFFIX: Final = EXTENSION_SUFFIXES[0]
+"""Of modules for this Python alone."""
 COMPILED: Final = PACKAGE / "compiled" / SUFFIX.split(".")[1]
 LIBRARY: Final = "gossamer__mypyc"
 """What the extension modules share."""
@@ -95,9 +93,12 @@ def inherited() -> dict[str, str]:
 def _manifest() -> dict[str, Any]:
     """What the build says of itself; nothing where there is none."""
     try:
-        manifest: dict[str, Any] = json.loads((COMPILED / "manifest.json").read_bytes())
+        written = (COMPILED / "manifest.json").read_bytes()
     except FileNotFoundError:
         return {}
+    import json  # where there is something to read: every command starts here
+
+    manifest: dict[str, Any] = json.loads(written)
     return manifest
 
 
@@ -108,5 +109,7 @@ def _obstacle_of(manifest: dict[str, Any]) -> str:
         written = b"".join((PACKAGE / source).read_bytes() for source in manifest["sources"])
     except FileNotFoundError:
         return "the native build is of other sources"
+    from hashlib import sha256  # the more so: it loads a library of cryptography
+
     is_of_these = sha256(written).hexdigest() == manifest["digest"]
     return "" if is_of_these else "the native build is of other sources"
