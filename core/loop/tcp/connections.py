@@ -183,9 +183,12 @@ class Connections:
         """Arm what was stepped in this turn and still needs it: an answer that has left took with it the ACK
         that the request had made due."""
         for connection in self._unarmed:
-            tcb = connection.tcb
-            if tcb is not None:
-                self.deadlines.arm(connection, deadline_us(tcb))
+            tcb, armed_us = connection.tcb, connection.armed_us
+            if tcb is None or (
+                tcb.ack_at_us >= armed_us and tcb.rtx_at_us >= armed_us and tcb.slow_at_us >= armed_us
+            ):
+                continue
+            self.deadlines.arm(connection, deadline_us(tcb))
         self._unarmed.clear()
 
     def _send_smaller(self, too_long: Sequence[TooLong]) -> None:
@@ -369,7 +372,12 @@ class Connections:
     def emit(self, flow: Flow, segment: Segment) -> None:
         """Put a segment into the batch; where timestamps are its only option, the sink writes them."""
         payload = segment.payload
-        if segment.sack or segment.syn_options is not None or _has_rare_option(segment):
+        if (
+            segment.sack
+            or segment.syn_options is not None
+            or segment.user_timeout_s
+            or segment.ecn_bytes is not None
+        ):
             self.sink.emit(flow, segment, encode_options(segment))
         elif segment.ts_val >= 0 and not segment.cut_bytes and type(payload) is bytes:
             self.sink.emit_timestamped(
@@ -428,7 +436,3 @@ class Connections:
         self._retransmits_total += 1
         if connection.tcb is not None and connection.tcb.backoff:
             self.sink.doubt(connection.flow)
-
-
-def _has_rare_option(segment: Segment) -> bool:
-    return segment.user_timeout_s > 0 or segment.ecn_bytes is not None

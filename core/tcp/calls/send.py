@@ -13,10 +13,12 @@ from gossamer.core.tcp.buffer import queued
 from gossamer.core.tcp.calls.close import FIN_FOLLOWS
 from gossamer.core.tcp.events import Send
 from gossamer.core.tcp.fast_open import closed_early, is_early
-from gossamer.core.tcp.output import make_segment, output
+from gossamer.core.tcp.output import output
 from gossamer.core.tcp.send_space import room_bytes
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.wire.segment import ACK, FIN, PSH
+from gossamer.core.tcp.timestamps import ts_value
+from gossamer.core.tcp.window import window_field
+from gossamer.core.wire.segment import ACK, FIN, PSH, Segment
 from gossamer.core.wire.text import Extent
 
 replace = msgspec.structs.replace
@@ -87,9 +89,21 @@ def _answer(size: int, taken: int) -> Actions:
 def _sent_at_once(tcb: Tcb, event: Send, data: bytes) -> tuple[Tcb, Actions]:
     """The overwhelming case: nothing is in flight and all of it fits one segment. A property test holds it
     equal to `output`."""
-    now_us, size = event.now_us, len(data)
-    flags = ACK | PSH | FIN if event.is_last else ACK | PSH
-    segment = make_segment(tcb, now_us, tcb.snd_nxt, flags, data, tcb.agreed.ect)
+    now_us, size, agreed = event.now_us, len(data), tcb.agreed
+    # What `make_segment` makes of a connection with timestamps, without ECN and with nothing out of order.
+    segment = Segment(
+        tcb.snd_nxt,
+        tcb.rcv_nxt,
+        ACK | PSH | FIN if event.is_last else ACK | PSH,
+        window_field(tcb),
+        ts_value(agreed.ts_offset, now_us),
+        tcb.ts_recent,
+        data,
+        (),
+        None,
+        0,
+        agreed.ect | agreed.traffic_class,
+    )
     tcb = replace(
         tcb,
         snd_nxt=Seq((tcb.snd_nxt + size + event.is_last) & MASK),
