@@ -101,6 +101,11 @@ class StreamRecv(ConnectionCall[bytes], frozen=True):
     bytes_max: int
     timeout_us: int = NEVER_US
 
+    @property
+    def idle(self) -> "Idle | None":
+        """None: whoever makes this call waits for no next request."""
+        return None
+
     def __post_init__(self) -> None:
         bytes_max, timeout_us = self.bytes_max, self.timeout_us
         if not (

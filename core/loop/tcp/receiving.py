@@ -52,7 +52,7 @@ class TcpReceiveSide(Side):
                 return data
         connection.recv_thread = thread
         connection.recv_bytes_max = bytes_max
-        connection.idle = call.idle if type(call) is TcpRecvIdle else None
+        connection.idle = call.idle
         if timeout_us < NEVER_US:
             connection.recv_deadline_us = deadline_us = self._scheduler.now_us() + timeout_us
             if deadline_us < connection.armed_us:
