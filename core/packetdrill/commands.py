@@ -12,6 +12,7 @@ from typing import Final
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sysctls.setting import set_sysctl
+from gossamer.core.records import replace
 from gossamer.core.tcp.drop import SegmentDrop
 
 SEPARATORS: Final = re.compile(r"\n|;|&&|\|\|")
@@ -28,6 +29,23 @@ SOCKSTAT_NAMES: Final = {"SYN-RCVD": "SYN-RECEIVED", "SYN-RECV": "SYN-RECEIVED"}
 NSTAT: Final = re.compile(r"^\s*nstat\b[^|]*\|\s*grep (?:-q )?(\w+)")
 COUNTERS: Final = {"TcpExtOutOfWindowIcmps": SegmentDrop.ICMP_IGNORED}
 DEFAULTS: Final = "defaults.sh"
+SET_BY_DEFAULTS: Final = (
+    "receive_buffer_bytes",
+    "send_buffer_bytes",
+    "timestamps",
+    "syn_retries",
+    "synack_retries",
+    "forward_rto",
+    "sack",
+    "dsack",
+    "congestion",
+    "restart_after_idle",
+    "tail_loss_probe",
+    "rack",
+    "ecn",
+    "notsent_lowat_bytes",
+)
+"""What that script sets of a connection; what else a script has said before it stands."""
 DEFAULTS_FAST_OPEN: Final = 0x70403
 TO_FILE: Final = re.compile(r"^\s*echo\s+(?:-n\s+)?(.*?)\s*>\s*(/proc/sys/\S+)")
 ROUTE_MATTERS: Final = (
@@ -91,7 +109,9 @@ def _command(settings: Settings, words: list[str]) -> None:
             if "=" in word:
                 set_sysctl(settings, *word.split("=", 1))
     elif name == DEFAULTS:
-        settings.parameters = settings.profile.after_defaults
+        after = settings.profile.after_defaults
+        changes = {name: getattr(after, name) for name in SET_BY_DEFAULTS}
+        settings.parameters = replace(settings.parameters, **changes)
         settings.fast_open = DEFAULTS_FAST_OPEN
     elif name == "tc":
         _queue(words)

@@ -74,14 +74,15 @@ class ScriptHost:
         mss_limit: int,
         data: bytes | None = None,
         queues: bool = False,
+        takes_over: bool = False,
     ) -> Endpoint:
-        """Active open; with `data` by Fast Open: as much of it as the SYN takes, or with `queues` all of it,
-        where there is no cookie too."""
+        """Active open, which may take the flow over from TIME-WAIT; with `data` by Fast Open: as much of it
+        as the SYN takes, or with `queues` all of it, where there is no cookie too."""
         known = self.endpoints.get(ports)
         before = known.connection if known is not None and isinstance(known.connection, TimeWait) else None
         endpoint = self._made(ports, None)
         opening = self._opening(before, mss_limit)
-        if before is not None and self._profile.echoes_in_syn:
+        if before is not None and takes_over and self._profile.echoes_in_syn:
             opening = replace(opening, ts_recent=before.ts_recent)
         if data is not None:
             opening = self.fast_opens.with_cookie(opening)

@@ -385,8 +385,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     (RFC 9293 3.8.3, MUST-23: 1+2+4+8+16+32+60 s)."""
     syn_linear_retries: Annotated[int, Bounds(0, 255)] = 0
     """So many retransmissions of a SYN that we open with follow each other after the first wait, before the
-    waits double (RFC 6298 5.5). Linux has 4 (tcp_syn_linear_timeouts): a lost SYN then costs a second, again
-    and again, and a server that is down hears of it more often."""
+    waits double (RFC 6298 5.5), and are not counted among `syn_retries`. Linux has 4
+    (tcp_syn_linear_timeouts): a lost SYN then costs a second, again and again, and a server that is down
+    hears of it more often."""
     synack_retries: Annotated[int, Bounds(0, 255)] = 5
     """The same for a half-open connection of a listener."""
     retries: Annotated[int, Bounds(1, 255)] = 15

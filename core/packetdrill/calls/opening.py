@@ -170,12 +170,15 @@ def begin(
     local port is left for it."""
     port = None if isinstance(address, Whatever) else world.reader.port(address)
     remote = port or world.settings.connect_port
+    chooses = not made.port
     made.port = made.port or _local_port(world, made, remote)
     if not made.port:
         return False
     ports = (made.port, remote)
     world.under_test, world.flow = made, world.flow_of(ports)
-    made.endpoint = world.host.connect(ports, made.parameters, made.mss_limit, data, queues)
+    made.endpoint = world.host.connect(
+        ports, made.parameters, made.mss_limit, data, queues, takes_over=chooses
+    )
     return True
 
 

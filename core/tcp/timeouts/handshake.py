@@ -18,7 +18,9 @@ from gossamer.core.tcp.tcb import State, Tcb
 def expired(tcb: Tcb, now_us: int) -> tuple[Tcb | None, Actions]:
     """Send it again, or give up."""
     parameters = tcb.agreed.parameters
-    retries = parameters.synack_retries if tcb.agreed.passive else parameters.syn_retries
+    retries = parameters.syn_retries + parameters.syn_linear_retries
+    if tcb.agreed.passive:
+        retries = parameters.synack_retries
     if tcb.backoff >= retries:
         return timed_out(tcb)
     # The wait doubles by a shift, computed when it is needed: the seed's table of waits was defined as

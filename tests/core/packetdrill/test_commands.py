@@ -52,7 +52,7 @@ def test_command__is_a_parameter(text: str, field: str, value: object) -> None:
 
 def test_defaults__by_profile() -> None:
     assert after("./defaults.sh").parameters == LINUX.after_defaults
-    settings = Settings(profile=BSD)
+    settings = Settings(profile=BSD, parameters=BSD.parameters)
     run(settings, "../common/defaults.sh")
     assert settings.parameters == BSD.after_defaults
 

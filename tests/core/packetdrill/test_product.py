@@ -120,6 +120,14 @@ def test_set_up__of_the_machine__holds_before_the_script_s_own() -> None:
     assert outcome(scale.format(7)) == "pass"
     prepared = play(scale.format(8), NAME, set_up=["../common/defaults.sh"])
     assert (prepared.verdict.value, prepared.message) == ("pass", "")
+    connects = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0...3 connect(3, ..., ...) = 0\n"
+    lost = (
+        f"`../common/defaults.sh`\n{connects}+0 > S 0:0(0) <...>\n+1 > S 0:0(0) <...>\n+2 > S 0:0(0) <...>\n"
+    )
+    answered = lost + "+0 < S. 0:0(0) ack 1 win 9 <mss 1000>\n"
+    assert outcome(answered) == "fail"
+    doubled = play(answered, NAME, LINUX, set_up=["sysctl net.ipv4.tcp_syn_linear_timeouts=0"])
+    assert doubled.message == "", "what defaults.sh does not set stands"
     own = "`sysctl -q net.ipv4.tcp_rmem=65535`\n" + scale.format(0)
     assert play(own, NAME, set_up=["../common/defaults.sh"]).verdict.value == "pass"
     assert play(scale.format(7), NAME, set_up=["perf stat"]).verdict.value == "unsupported"
