@@ -20,40 +20,45 @@ class Interest:
         self.events = events
         self.data = data
         self._reported = 0
-        self._reported_at: tuple[int, int, int] = (-1, -1, 0)
+        self._reported_at: tuple[int, int] = (-1, 0)
 
     def due(self) -> int:
         """The events to report now."""
         if not self.events & ~(EDGE | ONE_SHOT):
             return 0
         found = self.socket.events()
+        if not found & WRITABLE:
+            self.socket.lacks_room = True
         if self.events & EDGE:
             found = self._edges(found)
         return found & (self.events | ALWAYS)
 
     def _edges(self, found: int) -> int:
         """Those that are new: the state changed, or more of the same came."""
-        received, room, reports = self._progress()
+        received, reports = self._progress()
         old = self._reported
-        if reports != self._reported_at[2]:
+        if reports != self._reported_at[1]:
             old &= ~POLLERR
         if received != self._reported_at[0]:
             old &= ~READABLE
-        if room > self._reported_at[1]:
+        if self.socket.lacks_room:
+            # Room is news to who was told that there is none, as in Linux.
             old &= ~WRITABLE
         return found if found & ~old else 0
 
-    def _progress(self) -> tuple[int, int, int]:
-        """What came, what room there is, and how often something was put on the error queue."""
+    def _progress(self) -> tuple[int, int]:
+        """What came, and how often something was put on the error queue."""
         tcb = self.socket.tcb
         if self.socket.queue is not None:
-            return len(self.socket.queue.ready), 0, 0
+            return len(self.socket.queue.ready), 0
         reports = self.socket.settle().reports_total
-        return (tcb.rcv_nxt, self.socket.send_room_bytes(), reports) if tcb is not None else (-2, 0, reports)
+        return (tcb.rcv_nxt, reports) if tcb is not None else (-2, reports)
 
     def reported(self) -> None:
         """The events were reported."""
         self._reported, self._reported_at = self.socket.events(), self._progress()
+        if self._reported & WRITABLE:
+            self.socket.lacks_room = False
         if self.events & ONE_SHOT:
             self.events &= EDGE | ONE_SHOT
 

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct):
     ts_tick_us: int = 0
     fast_open: int = 1
     """The bits of tcp_fastopen."""
+    send_memory_bytes: tuple[int, int] | None = None
+    """Where the send buffer of a connection begins, and its most, by tcp_wmem; None: octets are counted."""
     fast_open_key: bytes = b""
     """tcp_fastopen_key as it was written; b"": that of before any script."""
     reuses_time_wait: bool = False

@@ -11,6 +11,7 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.packetdrill.completions import Completions
 from gossamer.core.packetdrill.endpoint import Endpoint, Queue
 from gossamer.core.packetdrill.script import Expression
+from gossamer.core.packetdrill.send_memory import SendMemory
 from gossamer.core.tcp.actions import Failure
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.parameters import TcpParameters
@@ -60,6 +61,10 @@ class Socket:
         self.held_until_us = NEVER_US
         self.early_max: int | None = None
         """TCP_FASTOPEN."""
+        self.memory: SendMemory | None = None
+        """How its send buffer is counted, where not in octets."""
+        self.lacks_room = False
+        """Whether somebody was told that there is no room for a write, and nobody that there is again."""
         self.fast_open_key: bytes | None = None
         """TCP_FASTOPEN_KEY."""
         self.deferred_to: Expression | None = None
@@ -114,7 +119,19 @@ class Socket:
     def send_room_bytes(self) -> int:
         """What a SEND would take at once."""
         tcb = self.tcb
+        if tcb is not None and self.memory is not None:
+            unsent = unsent_bytes(tcb)
+            is_low = unsent < tcb.agreed.parameters.notsent_lowat_bytes
+            return self.memory.room_bytes(tcb, unsent) if is_low else 0
         return 0 if tcb is None else tcb.agreed.parameters.send_buffer_bytes - tcb.snd_buf_bytes
+
+    def has_room(self, tcb: Tcb) -> bool:
+        """Whether a writer who waits is let on."""
+        if 2 * unsent_bytes(tcb) >= tcb.agreed.parameters.notsent_lowat_bytes:
+            return False
+        if self.memory is not None:
+            return self.memory.is_roomy(tcb)
+        return self.send_room_bytes() * 3 >= tcb.agreed.parameters.send_buffer_bytes
 
     def unsent_bytes(self) -> int:
         """Octets that were never sent."""
@@ -145,8 +162,6 @@ class Socket:
             found |= READABLE
         if has_ended or self.is_read_shut:
             found |= POLLRDHUP
-        parameters = tcb.agreed.parameters
-        has_room = self.send_room_bytes() * 3 >= parameters.send_buffer_bytes
-        if self.is_write_shut or (has_room and 2 * unsent_bytes(tcb) < parameters.notsent_lowat_bytes):
+        if self.is_write_shut or self.has_room(tcb):
             found |= WRITABLE
         return found | (POLLHUP if has_ended and self.is_write_shut else 0)

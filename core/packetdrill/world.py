@@ -18,6 +18,7 @@ from gossamer.core.packetdrill.errors import Mismatch
 from gossamer.core.packetdrill.fastopen import DEFINITIONS, FastOpenCookies
 from gossamer.core.packetdrill.host import ScriptHost
 from gossamer.core.packetdrill.mapping import Mapping
+from gossamer.core.packetdrill.send_memory import SendMemory
 from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.values import Reader
@@ -89,6 +90,8 @@ class ScriptWorld:
         """A socket with the habits of the profile."""
         made = Socket(parameters, is_ipv6)
         made.reset_after_fin_is_pipe = self.settings.profile.reset_after_fin_is_pipe
+        if self.settings.send_memory_bytes is not None:
+            made.memory = SendMemory(*self.settings.send_memory_bytes)
         return made
 
     def socket(self, fd: int) -> Socket:
@@ -199,7 +202,17 @@ class ScriptWorld:
 
     def put(self, made: Socket, count: int, more: bool, *, ends_record: bool = False) -> int:
         """Give octets to SEND; how many found room. With MSG_MORE or TCP_CORK only whole segments go."""
-        taken = self._put(made, count, more, ends_record)
+        taken = 0
+        while taken < count:
+            part = count - taken
+            if made.memory is not None:
+                part = min(part, made.send_room_bytes())
+            went = self._put(made, part, more, ends_record and part == count - taken) if part else 0
+            taken += went
+            if not part or went < part or made.tcb is None:
+                break
+        if taken < count:
+            made.lacks_room = True
         made.completions.put_bytes += taken
         return taken
 
@@ -230,8 +243,14 @@ class ScriptWorld:
     def release(self, endpoint: Endpoint, acked: bool) -> None:
         """A segment came: what MSG_MORE held back follows an ACK of new data (TCP_CORK holds on)."""
         for made in self.sockets.values():
+            if acked and made.lacks_room and made.memory is not None and made.endpoint is endpoint:
+                self._grow(made)
             if acked and made.held_bytes and made.endpoint is endpoint and not made.options.get("TCP_CORK"):
                 self.uncork(made)
+
+    def _grow(self, made: Socket) -> None:
+        if made.memory is not None and made.tcb is not None:
+            made.memory.grow(made.tcb)
 
     def uncork(self, made: Socket) -> None:
         """Send what was held back."""

@@ -58,6 +58,9 @@ def _flag(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
 
 def _buffer(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
     field = "receive_buffer_bytes" if "RCV" in name else "send_buffer_bytes"
+    if field == "send_buffer_bytes" and made.memory is not None:
+        made.memory.set(value)
+        return
     # Linux doubles what is asked for, for its own bookkeeping: that much of it is payload.
     world.change(made, **{field: max(value, 2048 if "RCV" in name else 4608)})
 

@@ -35,7 +35,6 @@ LINUX_SYSCTLS: Final[dict[str, Setter]] = {
     "tcp_slow_start_after_idle": truth("restart_after_idle"),
     "tcp_mtu_probing": mtu_probing,
     "tcp_rmem": largest("receive_buffer_bytes"),
-    "tcp_wmem": largest("send_buffer_bytes"),
     "tcp_syn_retries": scaled("syn_retries", 1),
     "tcp_syn_linear_timeouts": scaled("syn_linear_retries", 1),
     "tcp_synack_retries": scaled("synack_retries", 1),

@@ -8,6 +8,7 @@ from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sysctls.bsd import BSD_FAST_OPEN, BSD_SYSCTLS, is_harmless
 from gossamer.core.packetdrill.sysctls.linux import HARMLESS, LINUX_SYSCTLS, NO_BEARING
 from gossamer.core.packetdrill.sysctls.setters import number_of
+from gossamer.core.records import replace
 from gossamer.core.tcp.parameters import MILLISECOND_US
 
 KEEPALIVE_IDLE: Final = {"net.ipv4.tcp_keepalive_time": 1, "net.inet.tcp.keepidle": 1000}
@@ -27,6 +28,12 @@ def _fast_open_key(settings: Settings, value: str) -> None:
     settings.fast_open_key = value.encode()
 
 
+def _send_memory(settings: Settings, value: str) -> None:
+    sizes = [number_of(word) for word in value.split()] or [0]
+    settings.parameters = replace(settings.parameters, send_buffer_bytes=sizes[-1])
+    settings.send_memory_bytes = (sizes[len(sizes) // 2], sizes[-1])
+
+
 def _tw_reuse(settings: Settings, value: str) -> None:
     # 2, the default, is for loopback.
     settings.reuses_time_wait = number_of(value) == 1
@@ -41,6 +48,7 @@ SETTINGS: Final[dict[str, Callable[[Settings, str], None]]] = {
     "net.ipv4.tcp_fastopen_cookies": _cookies_kept,
     "net.ipv4.tcp_fastopen_key": _fast_open_key,
     "net.ipv4.tcp_tw_reuse": _tw_reuse,
+    "net.ipv4.tcp_wmem": _send_memory,
     "net.ipv4.tcp_tw_reuse_delay": _tw_reuse_delay,
 }
 """What is no parameter of a connection."""
