@@ -136,6 +136,7 @@ LINUX_PARAMETERS: Final = TcpParameters(
     mtu_probing="off",
     keepalive_idle_us=NEVER_US,
     slow_start_limit=False,
+    conservative_slow_start=False,
     second_reduction=False,
     growth_by_delivered=True,
     rack_rtt_by_sequence=True,

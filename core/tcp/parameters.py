@@ -349,6 +349,10 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Whether one ACK raises cwnd by no more than RFC 9406 4.3 (L = 8) and RFC 3465 2.3 (L = 2) allow where
     segments are not paced. Without, it grows by all that was acknowledged, as Linux's does: sooner where ACKs
     are few, in longer bursts."""
+    conservative_slow_start: bool = True
+    """Whether a round trip that has risen leads from slow start to Conservative Slow Start, which finds out
+    whether it was jitter (RFC 9406 4.2). Without, congestion avoidance begins with the next ACK, as by
+    Linux's HyStart: a shallow queue is spared, and one late round trip costs a long path its growth."""
     growth_by_delivered: bool = False
     """Whether cwnd grows by the octets that an ACK is the first to report, selectively or not, as Linux's
     does: what fills a hole counts without what was reported beyond it before, and once more reordering was

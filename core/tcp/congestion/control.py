@@ -37,6 +37,8 @@ class Ack(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How many ACKs it stands for, where the receiver has joined them (`core.wire.joining`)."""
     has_limit: bool = True
     """Whether slow start is limited for each ACK (`tcp.slow_start_limit`)."""
+    has_css: bool = True
+    """Whether slow start ends by way of Conservative Slow Start (`tcp.conservative_slow_start`)."""
     is_recovering: bool = False
     """Whether a loss is being recovered from: after a timeout, and in fast recovery for an algorithm that
     hears every ACK."""

@@ -35,6 +35,7 @@ def acknowledged(
         is_recovering=_is_recovering(tcb),
         acks=acks,
         has_limit=tcb.agreed.parameters.slow_start_limit,
+        has_css=tcb.agreed.parameters.conservative_slow_start,
     )
     after = _paced(tcb, control_of(tcb).on_ack(_with_peak(tcb, ack), ack))
     if after.peak_bytes and tcb.snd_una == tcb.snd_nxt:

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.seq import Seq, seq_le
+from gossamer.core.seq import Seq, seq_le, seq_lt
 from gossamer.core.tcp.parameters import (
     CSS_GROWTH_DIVISOR,
     CSS_ROUNDS,
@@ -73,6 +73,19 @@ def on_ack(rounds: Rounds, snd_una: Seq, snd_nxt: Seq, r_us: int, acks: int = 1)
         least_us = min(rounds.round_min_us, r_us)
         rounds = _phase(replace(rounds, round_min_us=least_us, samples=rounds.samples + acks))
     return _next_round(rounds, snd_nxt) if seq_le(rounds.window_end, snd_una) else rounds
+
+
+def on_ack_at_once(rounds: Rounds, snd_una: Seq, snd_nxt: Seq, r_us: int, acks: int = 1) -> Rounds:
+    """The same as Linux's HyStart has it: an ACK beyond a round belongs to the next, and what a round is
+    compared with is the least of all before."""
+    if seq_lt(rounds.window_end, snd_una):
+        least_us = rounds.last_round_min_us
+        rounds = _next_round(rounds, snd_nxt)
+        rounds = replace(rounds, last_round_min_us=min(least_us, rounds.last_round_min_us))
+    if r_us < 0:
+        return rounds
+    least_us = min(rounds.round_min_us, r_us)
+    return _phase(replace(rounds, round_min_us=least_us, samples=rounds.samples + acks))
 
 
 def _phase(rounds: Rounds) -> Rounds:

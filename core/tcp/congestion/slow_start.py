@@ -22,13 +22,16 @@ def grown(congestion: Congestion, rounds: Rounds | None, ack: Ack) -> tuple[Cong
         # RFC 9406 4.3: "An implementation SHOULD use HyStart++ only for the initial slow start".
         return replace(congestion, cwnd=congestion.cwnd + counted_bytes(ack)), None
     rounds = rounds or Rounds(ack.snd_nxt)
+    if rounds.is_conservative and not ack.has_css:
+        return replace(congestion, ssthresh=congestion.cwnd), None
     # RFC 9406 4.2: "cwnd = cwnd + min(N, L * SMSS)", in CSS divided by CSS_GROWTH_DIVISOR; 4.3: "L = infinity
     # if paced, L = 8 if non-paced".
     limit = HYSTART_SEGMENTS * ack.smss * ack.acks
     is_free = congestion.pacing_rate or not ack.has_limit
     counted = ack.acked_bytes if is_free else min(ack.acked_bytes, limit)
     cwnd = congestion.cwnd + counted // rounds.growth_divisor
-    rounds = hystart.on_ack(rounds, ack.snd_una, ack.snd_nxt, ack.r_us, ack.acks)
+    heard = hystart.on_ack if ack.has_css else hystart.on_ack_at_once
+    rounds = heard(rounds, ack.snd_una, ack.snd_nxt, ack.r_us, ack.acks)
     if rounds.is_over:
         return replace(congestion, cwnd=cwnd, ssthresh=cwnd), None
     return replace(congestion, cwnd=cwnd), rounds
