@@ -101,7 +101,11 @@ def bits(agreed: Agreed) -> int:
 def is_quiet(tcb: Tcb) -> bool:
     """Whether all but the numbers of a connection is as in QUIET: so a field that is new there keeps a
     connection awake until it is packed here."""
-    if tcb.snd_una != tcb.snd_nxt or tcb.last_ack_sent != tcb.rcv_nxt or tcb.agreed.accurate_ecn:
+    agreed = tcb.agreed
+    if tcb.snd_una != tcb.snd_nxt or tcb.last_ack_sent != tcb.rcv_nxt or agreed.accurate_ecn:
+        return False
+    if agreed.syn_text_bytes or agreed.syn_taken_bytes:
+        # A client's, whose first words went with its SYN: few are kept quiet for long.
         return False
     without_numbers = replace(
         tcb,
