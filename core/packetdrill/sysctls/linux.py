@@ -55,23 +55,15 @@ LINUX_SYSCTLS: Final[dict[str, Setter]] = {
 NO_BEARING: Final = frozenset(
     {
         "tcp_tso_win_divisor", "tcp_min_tso_segs", "tcp_limit_output_bytes", "tcp_moderate_rcvbuf",
-        "tcp_fack", "tcp_pacing_ss_ratio", "tcp_pacing_ca_ratio", "tcp_no_metrics_save",
-        "tcp_mem", "tcp_autocorking", "tcp_app_win", "tcp_adv_win_scale",
-        "tcp_low_latency", "tcp_retries1", "tcp_orphan_retries", "tcp_tw_recycle",
-        "tcp_thin_linear_timeouts", "tcp_thin_dupack", "tcp_max_orphans", "tcp_max_reordering",
-        "tcp_comp_sack_nr", "tcp_comp_sack_delay_ns", "tcp_comp_sack_slack_ns",
-        "tcp_challenge_ack_limit", "tcp_available_congestion_control",
-        "tcp_tso_rtt_log", "tcp_allowed_congestion_control", "tcp_workaround_signed_windows",
-        "tcp_reflect_tos", "tcp_early_demux", "tcp_backlog_ack_defer", "ip_local_port_range",
-        "tcp_fastopen_blackhole_timeout_sec",
-        "tcp_fastopen_blackhole_detect_timeout_sec", "tcp_l3mdev_accept", "tcp_tso_allow_defer",
-        "tcp_probe_interval", "tcp_probe_threshold", "tcp_base_mss", "tcp_mtu_probe_floor",
-        "tcp_pingpong_thresh", "tcp_default_init_rwnd", "tcp_migrate_req",
-        "tcp_plb_enabled",
-        "tcp_min_snd_mss", "tcp_min_rtt_wlen", "tcp_ecn_fallback",
+        "tcp_fack", "tcp_pacing_ss_ratio", "tcp_pacing_ca_ratio", "tcp_no_metrics_save", "tcp_mem",
+        "tcp_autocorking", "tcp_app_win", "tcp_adv_win_scale", "tcp_low_latency", "tcp_max_orphans",
+        "tcp_comp_sack_delay_ns", "tcp_comp_sack_slack_ns", "tcp_challenge_ack_limit",
+        "tcp_available_congestion_control", "tcp_tso_rtt_log", "tcp_allowed_congestion_control",
+        "tcp_workaround_signed_windows", "tcp_early_demux", "tcp_backlog_ack_defer",
+        "ip_local_port_range", "tcp_l3mdev_accept", "tcp_tso_allow_defer",
     }
 )  # fmt: skip
-"""They set how Linux does its work, or name what is always on, or always off, here."""
+"""They set how Linux does its work, and nothing of what its peers see."""
 
 HARMLESS: Final = {
     "tcp_abort_on_overflow": ("0",),
@@ -83,5 +75,23 @@ HARMLESS: Final = {
     "tcp_shrink_window": ("0",),
     "tcp_fwmark_accept": ("0",),
     "tcp_thin_linear_timeouts": ("0",),
+    "tcp_thin_dupack": ("0",),
+    "tcp_max_reordering": ("300",),
+    "tcp_retries1": ("3",),
+    "tcp_orphan_retries": ("0", "8"),
+    "tcp_reflect_tos": ("0",),
+    "tcp_fastopen_blackhole_timeout_sec": ("0",),
+    "tcp_fastopen_blackhole_detect_timeout_sec": ("0",),
+    "tcp_probe_interval": ("600",),
+    "tcp_probe_threshold": ("8",),
+    "tcp_mtu_probe_floor": ("48",),
+    "tcp_pingpong_thresh": ("1", "3"),
+    "tcp_plb_enabled": ("0",),
+    "tcp_min_snd_mss": ("48",),
+    "tcp_min_rtt_wlen": ("300",),
+    "tcp_ecn_fallback": ("1",),
+    "tcp_comp_sack_nr": ("0",),
+    "tcp_migrate_req": ("0",),
+    "tcp_tw_recycle": ("0",),
 }
 """Values that ask for nothing that does not exist here."""

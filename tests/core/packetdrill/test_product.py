@@ -188,6 +188,20 @@ def test_setting__that_matters_and_is_none_here__is_unsupported(setting: str) ->
 
 
 @pytest.mark.parametrize(
+    "setting",
+    [
+        "tcp_ecn_fallback=0",
+        "tcp_base_mss=512",
+        "tcp_thin_linear_timeouts=1",
+        "tcp_comp_sack_nr=44",
+        "tcp_plb_enabled=1",
+    ],
+)
+def test_setting_of_linux__that_its_peers_would_see__is_unsupported(setting: str) -> None:
+    assert verdict_of(f"`sysctl -q net.ipv4.{setting}`\n{OPEN}").name == f"sysctl net.ipv4.{setting}"
+
+
+@pytest.mark.parametrize(
     "call",
     [
         "setsockopt(4, SOL_IP, IP_TTL, [9], 4)",
