@@ -2,9 +2,9 @@
 
     numbers(tcb), stem_octets(tcb), unsettled(tcb)  ->  read  ->  restored(tcb, now)
 
-What every segment changes is written as numbers, the rest as `core.tcp.codec` writes it, and only when it has
-become another: `is_stem_of`. What of a connection is learned anew is not kept: congestion, losses, what the
-peer has out of order.
+What every segment changes is written as numbers, the rest as `core.tcp.checkpoint_stem` writes it, and only
+when it has become another. What of a connection is learned anew is not kept: congestion, round-trip time,
+losses, what the peer has out of order.
 
 A checkpoint need not be of the latest state. It is true as long as nothing has left that it does not account
 for: no ACK beyond its RCV.NXT, and no octet beyond what it takes for sent (`reach`). So an ACK that is beyond
@@ -21,7 +21,8 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.buffer import has_extent, octets_at
-from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
+from gossamer.core.tcp.checkpoint_stem import of_stem
+from gossamer.core.tcp.codec import UndecodableConnection
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.recovery.timeout import flight_marked_lost
@@ -34,6 +35,8 @@ replace = msgspec.structs.replace
 STATES: Final = frozenset(int(state) for state in State)
 NUMBERS: Final = struct.Struct("=Q8I2B")
 """What nearly every segment changes."""
+RECEIVE_CLOSED: Final = 0x80
+"""Beside the state: the user has closed both ways."""
 
 
 def can_be_written(tcb: Tcb) -> bool:
@@ -44,46 +47,6 @@ def can_be_written(tcb: Tcb) -> bool:
     if tcb.state is State.SYN_RECEIVED:
         return tcb.agreed.passive
     return not has_extent(tcb.snd_buf)
-
-
-def is_stem_of(before: Tcb, tcb: Tcb) -> bool:
-    """Whether the stem that was made of `before` is one of this connection too."""
-    return (
-        before.agreed is tcb.agreed
-        and before.ecn is tcb.ecn
-        and before.path is tcb.path
-        and before.user_timeout is tcb.user_timeout
-        and before.rcv_up is tcb.rcv_up
-        and before.receive_closed == tcb.receive_closed
-    )
-
-
-def stem_octets(tcb: Tcb) -> bytes:
-    """What of a connection changes seldom."""
-    return encode(
-        replace(
-            tcb,
-            snd_buf=(),
-            snd_buf_bytes=0,
-            snd_buf_offset=0,
-            rcv_buf=(),
-            rcv_buf_bytes=0,
-            rcv_buf_offset=0,
-            congestion=initial_congestion(tcb.agreed),
-            recovery=None,
-            reassembly=None,
-            rtt_seq=None,
-            transmissions=(),
-            rack=None,
-            undo=None,
-            delivery=None,
-            pace_at_us=NEVER_US,
-            backoff=0,
-            soft_error=None,
-            send_limits=None,
-            record_ends=(),
-        )
-    )
 
 
 def numbers(tcb: Tcb, until_us: int, standing: int) -> bytes:
@@ -98,7 +61,7 @@ def numbers(tcb: Tcb, until_us: int, standing: int) -> bytes:
         tcb.last_ack_sent,
         tcb.snd_wnd,
         tcb.rcv_wnd,
-        tcb.state,
+        tcb.state | RECEIVE_CLOSED * tcb.receive_closed,
         standing,
     )
 
@@ -114,6 +77,8 @@ def unsettled(tcb: Tcb) -> bytes | None:
     """The octets that its user has not received, and those that its peer has not acknowledged; None where
     some of these stand in files."""
     chunks, received = tcb.snd_buf, tcb.rcv_buf_bytes
+    if not chunks and not received:
+        return b""
     if len(chunks) == 1 and not received and not tcb.snd_buf_offset:
         chunk = chunks[0]
         return chunk if isinstance(chunk, bytes) else None
@@ -128,11 +93,12 @@ def unsettled(tcb: Tcb) -> bytes | None:
 def read(note: bytes, stem: bytes, octets: bytes) -> tuple[Tcb, int]:
     """The connection of a checkpoint, as it was then but for what is not kept, and until when its user waits.
     Raises: UndecodableConnection."""
-    tcb = decode(stem)
-    if not isinstance(tcb, Tcb) or len(note) != NUMBERS.size:
-        raise UndecodableConnection("a checkpoint of no connection, or cut short")
+    tcb = of_stem(stem)
+    if len(note) != NUMBERS.size:
+        raise UndecodableConnection("a checkpoint that is cut short")
     until_us, received, rcv_nxt, snd_una, snd_nxt, ts_recent, *more = NUMBERS.unpack(note)
-    last_ack_sent, snd_wnd, rcv_wnd, state, _ = more
+    last_ack_sent, snd_wnd, rcv_wnd, stands, _ = more
+    state = stands & ~RECEIVE_CLOSED
     if state not in STATES:
         raise UndecodableConnection(f"a checkpoint of a connection in state {state}")
     to_receive, to_send = octets[:received], octets[received:]
@@ -141,6 +107,7 @@ def read(note: bytes, stem: bytes, octets: bytes) -> tuple[Tcb, int]:
     tcb = replace(
         tcb,
         state=State(state),
+        receive_closed=stands & RECEIVE_CLOSED > 0,
         rcv_nxt=rcv_nxt,
         snd_una=snd_una,
         snd_nxt=snd_nxt,
@@ -153,7 +120,7 @@ def read(note: bytes, stem: bytes, octets: bytes) -> tuple[Tcb, int]:
         last_ack_sent=last_ack_sent,
         snd_wnd=snd_wnd,
         rcv_wnd=rcv_wnd,
-        max_snd_wnd=max(tcb.max_snd_wnd, snd_wnd),
+        max_snd_wnd=snd_wnd,
     )
     return tcb, until_us
 

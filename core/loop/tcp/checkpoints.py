@@ -43,14 +43,13 @@ from gossamer.core.tcp.buffer import octets_at
 from gossamer.core.tcp.checkpoint import (
     can_be_written,
     end,
-    is_stem_of,
     numbers,
     reach,
     read,
     standing_in,
-    stem_octets,
     unsettled,
 )
+from gossamer.core.tcp.checkpoint_stem import is_stem_of, stem_octets
 from gossamer.core.tcp.codec import UndecodableConnection, decode
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.wire.flow import FLOW_BYTES, Flow
@@ -86,7 +85,7 @@ _decoder = msgspec.msgpack.Decoder(Moves)
 class Entry:
     """What the row of a connection says."""
 
-    __slots__ = ("asked", "is_restored", "place", "row", "said", "stem", "turn")
+    __slots__ = ("asked", "is_restored", "place", "row", "said", "stem")
 
     def __init__(self, row: CheckpointRow, said: Tcb) -> None:
         self.row = row
@@ -97,8 +96,6 @@ class Entry:
         """None before anything was written."""
         self.is_restored = False
         """Whether it was a killed process's, and has not gone on since."""
-        self.turn = 0
-        """When it was written at rest last."""
         self.asked = b""
         """What of the stream came since the connection rested."""
 
@@ -158,8 +155,8 @@ class Checkpoints:
         self._parked = parked
         self._half_open = half_open
         self._entries: dict[Flow, Entry] = {}
-        self._others: list[tuple[Connection, Actions]] = []
-        self._turn = 0
+        self._asked_for: dict[Connection, Actions] | None = None
+        """What the steps of each connection asked for, once somebody wants to know it of this batch."""
         self._written_total = 0
         self._refused_total = 0
 
@@ -173,48 +170,45 @@ class Checkpoints:
 
     def before_sending(self) -> None:
         """Have the rows account for all that the batch says. The hot path: what has come to rest."""
-        entries, others = self._entries, self._others
-        self._turn = turn = self._turn + 1
-        for index, connection in enumerate(self.stepped):
-            entry = entries.get(connection.flow)
-            if entry is not None:
-                if entry.turn == turn:
-                    continue
-                tcb = connection.tcb
-                if (
-                    tcb is not None
-                    and connection.recv_thread is not None
-                    and entry.said.rcv_nxt != tcb.rcv_nxt
-                    and self._moving.is_resting(connection)
-                    and self._write(entry, connection.flow, tcb, RESTING, connection.recv_deadline_us)
-                ):
-                    entry.turn = turn
-                    continue
-            others.append((connection, self.performed[index]))
+        entries = self._entries
+        for connection in dict.fromkeys(self.stepped):
+            entry, tcb = entries.get(connection.flow), connection.tcb
+            if (
+                entry is not None
+                and tcb is not None
+                and connection.recv_thread is not None
+                and entry.said.rcv_nxt != tcb.rcv_nxt
+                and self._moving.is_resting(connection)
+                and self._write(entry, connection.flow, tcb, RESTING, connection.recv_deadline_us)
+            ):
+                continue
+            self._see(connection, entry)
         self.stepped.clear()
         self.performed.clear()
-        if others:
-            for connection, actions in _together(others).items():
-                self._see(connection, actions)
-            others.clear()
+        self._asked_for = None
 
     def before_sending_early(self) -> None:
         """The same for a batch that is sent in the midst of a turn: the last step may not be performed yet,
         so nothing new is said of its connection before the turn is over."""
         if not self.stepped:
             return
-        stepped = _together(zip(self.stepped, self.performed, strict=True))
-        del self.stepped[:-1], self.performed[:-1]
-        unfinished = self.stepped[0]
-        for connection, actions in stepped.items():
+        unfinished = self.stepped[-1]
+        for connection in dict.fromkeys(self.stepped):
             if connection is not unfinished:
-                self._see(connection, actions)
+                self._see(connection, self._entries.get(connection.flow))
             elif connection.tcb is not None:
-                self._doubt(connection.flow, connection.tcb, actions)
+                self._doubt(connection, connection.tcb)
+        del self.stepped[:-1], self.performed[:-1]
+        self._asked_for = None
 
-    def _see(self, connection: Connection, actions: Actions) -> None:
+    def _actions_of(self, connection: Connection) -> Actions:
+        """What all steps of a connection asked for, in this batch."""
+        if self._asked_for is None:
+            self._asked_for = _together(zip(self.stepped, self.performed, strict=True))
+        return self._asked_for[connection]
+
+    def _see(self, connection: Connection, entry: Entry | None) -> None:
         tcb, flow = connection.tcb, connection.flow
-        entry = self._entries.get(flow)
         if tcb is None:
             if entry is not None and flow not in self._parked:
                 self.forget(flow)
@@ -223,10 +217,8 @@ class Checkpoints:
                 # An idle connection keeps nothing of the last answer alive.
                 entry.said = replace(entry.said, snd_buf=())
                 entry.row.let_go()
-        else:
-            is_said = self._is_taken_in(connection, tcb) or self._is_asked(entry, flow, tcb, actions)
-            if not is_said:
-                self._doubt(flow, tcb, actions)
+        elif not (self._is_taken_in(connection, tcb) or self._is_asked(connection, entry, tcb)):
+            self._doubt(connection, tcb)
 
     def _is_taken_in(self, connection: Connection, tcb: Tcb) -> bool:
         """Whether a row says where a connection stands."""
@@ -242,7 +234,7 @@ class Checkpoints:
             return False
         return place in KEPT and can_be_written(tcb)
 
-    def _is_asked(self, entry: Entry | None, flow: Flow, tcb: Tcb, actions: Actions) -> bool:
+    def _is_asked(self, connection: Connection, entry: Entry | None, tcb: Tcb) -> bool:
         """Whether a connection that rested, or is new, was just asked something of which nothing is answered
         yet: then it goes on by hearing that again."""
         if self._moving.idle is None or tcb.state is not ESTABLISHED:
@@ -252,10 +244,13 @@ class Checkpoints:
         is_new = entry is None or entry.place is Standing.HALF_OPEN
         said = _just_established(tcb) if entry is None or is_new else entry.said
         count = (tcb.rcv_nxt - said.rcv_nxt) & MASK
+        if not count or end(said) != end(tcb):
+            return False
+        actions, flow = self._actions_of(connection), connection.flow
         heard = b"".join([action.data for action in actions if isinstance(action, Deliver)])
         if tcb.rcv_buf_bytes:
             heard += octets_at(tcb.rcv_buf, tcb.rcv_buf_offset, 0, tcb.rcv_buf_bytes)
-        if not 0 < count <= len(heard) or end(said) != end(tcb):
+        if count > len(heard):
             return False
         before = b"" if entry is None else entry.asked
         asked = before + heard[-count:]
@@ -265,11 +260,11 @@ class Checkpoints:
         self._entries[flow].asked = asked
         return True
 
-    def _doubt(self, flow: Flow, tcb: Tcb, actions: Actions) -> None:
+    def _doubt(self, connection: Connection, tcb: Tcb) -> None:
         """Nothing can be said of a connection now: what was said before stays if it is true."""
-        entry = self._entries.get(flow)
-        if entry is not None and not entry.is_true(tcb, actions):
-            self.forget(flow)
+        entry = self._entries.get(connection.flow)
+        if entry is not None and not entry.is_true(tcb, self._actions_of(connection)):
+            self.forget(connection.flow)
 
     def take_in_moved(self, moved: MovedConnection, tcb: Tcb, *, is_restored: bool = False) -> None:
         """A connection has come, and is this by now: have a row say so, where that can be said."""
