@@ -10,7 +10,8 @@ Owns the choice between them, at each place of the server. All end up as one rec
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -34,6 +35,9 @@ from gossamer.shards.web.passwords import PasswordFileError
 from gossamer.shards.web.site import StaticSite
 from gossamer.shards.workerplan import NO_DESCRIPTOR, WorkerPlan
 
+if TYPE_CHECKING:
+    from gossamer.shards.asgi.tasks import ApplicationGuest
+
 
 class Placed(NamedTuple):
     """What is served at one place of the server."""
@@ -45,11 +49,30 @@ class Placed(NamedTuple):
     """A folder's."""
 
 
-def _static_site(
-    plan: WorkerPlan, placed: Placed, access_log: AccessLog | None, log: ResponseLog | None
-) -> Application:
-    options = plan.config.web
-    folders = () if placed.path else plan.descriptors.sites[: len(options.sites)]
+class Shared(NamedTuple):
+    """What all places of a server have in common."""
+
+    plan: WorkerPlan
+    access_log: AccessLog | None
+    guest: "Callable[[], ApplicationGuest]"
+    """asyncio, which is made where the first ASGI application asks for it."""
+
+    @property
+    def at_heartbeat(self) -> Callable[[], None]:
+        """What writes the lines of the access log."""
+        return nothing if self.access_log is None else self.access_log.flush
+
+
+def _guest() -> "ApplicationGuest":
+    # asyncio takes a good part of a start, and is of use to such applications alone.
+    from gossamer.shards.asgi.tasks import ApplicationGuest
+
+    return ApplicationGuest()
+
+
+def _static_site(shared: Shared, placed: Placed, log: ResponseLog | None) -> Application:
+    options, descriptors = shared.plan.config.web, shared.plan.descriptors
+    folders = () if placed.path else descriptors.sites[: len(options.sites)]
     sites = dict(zip(options.sites, folders, strict=False))
     site = StaticSite(placed.root, options, sites=sites, access_log=log, root_path=placed.path)
     return Application(
@@ -57,7 +80,7 @@ def _static_site(
         site.statistics,
         site.begin_end,
         site.drain,
-        at_heartbeat=nothing if access_log is None else access_log.flush,
+        at_heartbeat=shared.at_heartbeat,
         forget=site.forget,
         ends_by_itself=True,
         idle=site.idle,
@@ -121,32 +144,34 @@ def _bare_application(plan: WorkerPlan, write: Write) -> Application:
     """The same, for connections that need no announcing. Raises: ConfigError."""
     config = plan.config
     access_log = _access_log(plan, write) if config.log.access_log else None
+    shared = Shared(plan, access_log, cache(_guest))
     target = Placed(config.server.target, root=plan.descriptors.root)
     if not config.mount:
-        return _placed(plan, target, access_log)
+        return _placed(shared, target)
     folders = iter(plan.descriptors.sites[-_folders_mounted(plan) :])
     mounts = {}
     for mount in config.mount:
         root = next(folders) if mount.is_folder else NO_DESCRIPTOR
         try:
-            mounts[mount.path] = _placed(plan, Placed(mount.target, mount.path, root), access_log)
+            mounts[mount.path] = _placed(shared, Placed(mount.target, mount.path, root))
         except ConfigError as error:
             raise ConfigError(f"mount {mount.path}: {error}") from error
     from gossamer.shards.mounting import mounted  # of use to such servers alone
 
-    return mounted(_placed(plan, target, access_log), mounts, plan, access_log)
+    return mounted(_placed(shared, target), mounts, plan, access_log)
 
 
 def _folders_mounted(plan: WorkerPlan) -> int:
     return sum(mount.is_folder for mount in plan.config.mount)
 
 
-def _placed(plan: WorkerPlan, placed: Placed, access_log: AccessLog | None) -> Application:
+def _placed(shared: Shared, placed: Placed) -> Application:
     """What is served at one place. Raises: ConfigError."""
+    plan, access_log = shared.plan, shared.access_log
     log = MountLog(access_log, placed.path) if access_log is not None and placed.path else access_log
     if placed.root != NO_DESCRIPTOR:
         try:
-            return _static_site(plan, placed, access_log, log)
+            return _static_site(shared, placed, log)
         except PasswordFileError as error:  # It has changed since the supervisor read it.
             raise ConfigError(f"web.auth: {error}") from error
     own = plan.config.application
@@ -165,21 +190,15 @@ def _placed(plan: WorkerPlan, placed: Placed, access_log: AccessLog | None) -> A
             )
         return _native(found.call)
     application = _asgi if found.interface == "asgi" else _wsgi
-    return application(found.call, plan, placed.path, access_log, log)
+    return application(found.call, shared, placed.path, log)
 
 
-def _asgi(
-    call: Callable[..., Any],
-    plan: WorkerPlan,
-    path: str,
-    access_log: AccessLog | None,
-    log: ResponseLog | None,
-) -> Application:
+def _asgi(call: Callable[..., Any], shared: Shared, path: str, log: ResponseLog | None) -> Application:
     """An ASGI 3 application."""
-    # asyncio takes a good part of a start, and is of use to such applications alone.
     from gossamer.shards.asgi.site import AsgiOptions, AsgiSite
 
-    own, server = plan.config.application, plan.config.server
+    config = shared.plan.config
+    own, server = config.application, config.server
     options = AsgiOptions(
         own.root_path + path,
         own.lifespan,
@@ -187,13 +206,13 @@ def _asgi(
         server.timeout_graceful_shutdown_us,
         _requests_max(own, system_entropy),
     )
-    site = AsgiSite(call, plan.config.web, options, access_log=log)
+    site = AsgiSite(call, config.web, options, guest=shared.guest(), access_log=log)
     return Application(
         site.serve,
         site.statistics,
         site.begin_end,
         site.drain,
-        at_heartbeat=nothing if access_log is None else access_log.flush,
+        at_heartbeat=shared.at_heartbeat,
         start=site.start,
         finish=site.finish,
         loops=lambda: (site.guest,),
@@ -208,20 +227,14 @@ def _requests_max(own: ApplicationConfig, entropy: Entropy) -> int:
     return own.limit_max_requests + int.from_bytes(entropy(8), "big") % (own.limit_max_requests_jitter + 1)
 
 
-def _wsgi(
-    call: Callable[..., Any],
-    plan: WorkerPlan,
-    path: str,
-    access_log: AccessLog | None,
-    log: ResponseLog | None,
-) -> Application:
+def _wsgi(call: Callable[..., Any], shared: Shared, path: str, log: ResponseLog | None) -> Application:
     """A WSGI application."""
     from gossamer.shards.wsgi.site import WsgiSite  # of use to such applications alone
 
-    own = plan.config.application
-    root_path = own.root_path + path
-    site = WsgiSite(call, plan.config.web, threads=own.threads, script_name=root_path, access_log=log)
-    application = _of_site(site, nothing if access_log is None else access_log.flush)
+    config = shared.plan.config
+    own = config.application
+    site = WsgiSite(call, config.web, threads=own.threads, script_name=own.root_path + path, access_log=log)
+    application = _of_site(site, shared.at_heartbeat)
     return msgspec.structs.replace(application, converse=site.burst)
 
 

@@ -1,7 +1,7 @@
 """Several applications as one: the target, and what is mounted beside it.
 
-Owns how what a worker does with an application is done with each of them: counted together, begun and ended
-one after the other. Which request is whose is `shards.web.mounts`'s.
+Owns how what a worker does with an application is done with each of them: counted together, begun one after
+the other, ended together. Which request is whose is `shards.web.mounts`'s.
 """
 
 from collections import Counter
@@ -10,8 +10,9 @@ from itertools import chain
 
 from gossamer.core.io.stream import Connector
 from gossamer.core.threads.eventloop import EventLoop
+from gossamer.core.threads.nursery import open_nursery
 from gossamer.shards.asgi.conversation import ResponseCutError
-from gossamer.shards.exitcode import ConfigError
+from gossamer.shards.exitcode import CannotStartError
 from gossamer.shards.served import Application
 from gossamer.shards.stack import Statistics
 from gossamer.shards.web.access_log import AccessLog
@@ -23,10 +24,9 @@ from gossamer.shards.wsgi.conversation import AnswerCutError
 def mounted(
     target: Application, mounts: Mapping[str, Application], plan: WorkerPlan, access_log: AccessLog | None
 ) -> Application:
-    """The application of a server with mounts, by their paths. Raises: ConfigError."""
-    every = (target, *mounts.values())
-    if sum(each.start is not None for each in every) > 1:
-        raise ConfigError("mount: found more than one ASGI application; allowed: one in a server")
+    """The application of a server with mounts, by their paths."""
+    by_path = {"": target, **mounts}
+    every = tuple(by_path.values())
     folders = {mount.path for mount in plan.config.mount if mount.is_folder}
     parts = {path: part_of(each, is_folder=path in folders) for path, each in mounts.items()}
     cuts = (ResponseCutError, AnswerCutError)
@@ -37,7 +37,7 @@ def mounted(
         all_of(site.begin_end, *(each.begin_end for each in every)),
         all_of(site.drain, *(each.drain for each in every)),
         at_heartbeat=all_of() if access_log is None else access_log.flush,
-        start=in_turn([each.start for each in every if each.start is not None]),
+        start=in_turn({path: each.start for path, each in by_path.items() if each.start is not None}),
         finish=finished([each.finish for each in every if each.finish is not None]),
         ends_by_itself=all(each.ends_by_itself for each in every),
         isolates=True,
@@ -54,11 +54,11 @@ def part_of(application: Application, *, is_folder: bool = False) -> Part:
 
 
 def counted(*statistics: Statistics) -> dict[str, int]:
-    """All counters, those of one name together."""
+    """All counters, those of one name together; whether one of them has had its requests."""
     total: Counter[str] = Counter()
     for each in statistics:
         total.update(each())
-    return dict(total)
+    return {**total, "spent": bool(total["spent"])}
 
 
 def all_of(*functions: Callable[[], None]) -> Callable[[], None]:
@@ -71,22 +71,26 @@ def all_of(*functions: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-def in_turn(starts: list[Callable[[], Awaitable[None]]]) -> Callable[[], Awaitable[None]] | None:
-    """What begins, one after the other; None for nothing."""
+def in_turn(starts: Mapping[str, Callable[[], Awaitable[None]]]) -> Callable[[], Awaitable[None]] | None:
+    """What begins, one after the other; None for nothing. What ends a start says where it is mounted."""
 
     async def start() -> None:
-        for each in starts:
-            await each()
+        for path, each in starts.items():
+            try:
+                await each()
+            except CannotStartError as error:
+                raise CannotStartError(f"mount {path}: {error}" if path else str(error)) from error
 
     return start if starts else None
 
 
 def finished(ends: list[Callable[[int], Awaitable[None]]]) -> Callable[[int], Awaitable[None]] | None:
-    """What ends, one after the other, by a time; None for nothing."""
+    """What ends, beside each other, by a time; None for nothing."""
 
     async def finish(deadline_us: int) -> None:
-        for each in ends:
-            await each(deadline_us)
+        async with open_nursery() as nursery:
+            for each in ends:
+                nursery.start_soon(each, deadline_us)
 
     return finish if ends else None
 
@@ -102,5 +106,5 @@ def connecting(takers: list[Callable[[Connector], None]]) -> Callable[[Connector
 
 
 def loops_of(applications: Iterable[Application]) -> list[EventLoop]:
-    """Those of all, to be plugged in."""
-    return list(chain.from_iterable(each.loops() for each in applications))
+    """Those of all, to be plugged in; asyncio, which several share, once."""
+    return list(dict.fromkeys(chain.from_iterable(each.loops() for each in applications)))

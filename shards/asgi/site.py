@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from gossamer.core.aio.calls import sys_await_future
-from gossamer.core.aio.guest import AsyncioLoop
 from gossamer.core.clock import SECOND_US, Clock, monotonic_us, wall_us
 from gossamer.core.http.memo import MEMO_ENTRIES_MAX, MEMO_KEY_BYTES_MAX
 from gossamer.core.http.outgoing import OutgoingBody, Requested
@@ -28,7 +27,7 @@ from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
 from gossamer.shards.asgi.lifespan import App, Lifespan, Mode
 from gossamer.shards.asgi.messages import MessageError, Stage, Start
 from gossamer.shards.asgi.scope import Asker, Scope, request_scope, socket_scope, whole_scope
-from gossamer.shards.asgi.tasks import ApplicationLoop
+from gossamer.shards.asgi.tasks import ApplicationGuest, ApplicationLoop
 from gossamer.shards.asgi.websocket import SocketExchange
 from gossamer.shards.asgi.websocket_conversation import drain
 from gossamer.shards.web.ends import Proxies, ends_of
@@ -100,14 +99,17 @@ class AsgiSite(HttpSite):
         options: WebOptions = DEFAULT_OPTIONS,
         own: AsgiOptions = DEFAULT_ASGI,
         *,
+        guest: ApplicationGuest | None = None,
         clock: Clock = monotonic_us,
         wall: Clock = wall_us,
         access_log: ResponseLog | None = None,
     ) -> None:
+        """`guest` is asyncio, where other applications run in it as well."""
         super().__init__(options, clock, wall, access_log)
         self.app = app
-        self.guest = AsyncioLoop(ApplicationLoop)
+        self.guest = ApplicationGuest() if guest is None else guest
         """To be plugged into the scheduler before `start`."""
+        self.guest.join()
         self.own = own
         self.lifespan = Lifespan(app, own.lifespan)
         self.proxies = Proxies(self.trusted, options.client_field.lower())
@@ -337,7 +339,7 @@ class AsgiSite(HttpSite):
             await sys_await_future(self.lifespan.end())
         if scope.cancelled_caught:
             log.warning("the application has not answered lifespan.shutdown in time")
-        await self.guest.shut_down()
+        await self.guest.leave()
 
     def statistics(self) -> dict[str, int]:
         """Counters since the start, and how many tasks there are."""

@@ -5,7 +5,8 @@ it, so it would go through that queue, and the thread that waits for its end thr
 step is the task's own, in its own context: `asyncio.current_task()` is right from the first line on. Python
 3.12 has the like (`eager_start`).
 
-Owns the loop that does so; everything else of it is `core.aio.guest`'s.
+Owns the loop that does so, and who of several applications in a worker ends it; everything else of it is
+`core.aio.guest`'s.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from collections.abc import Coroutine
 from sys import get_asyncgen_hooks, set_asyncgen_hooks
 from typing import Any
 
-from gossamer.core.aio.guest import GuestEventLoop
+from gossamer.core.aio.guest import AsyncioLoop, GuestEventLoop
 
 
 class ApplicationLoop(GuestEventLoop):
@@ -34,3 +35,21 @@ class ApplicationLoop(GuestEventLoop):
             set_asyncgen_hooks(*outside)
             _set_running_loop(None)
         return task
+
+
+class ApplicationGuest(AsyncioLoop):
+    """asyncio for all applications of a worker: the last of them that ends shuts it down."""
+
+    def __init__(self) -> None:
+        super().__init__(ApplicationLoop)
+        self._applications = 0
+
+    def join(self) -> None:
+        """One more application runs in it."""
+        self._applications += 1
+
+    async def leave(self) -> None:
+        """In a native thread: an application has ended. With the last one all tasks are cancelled."""
+        self._applications -= 1
+        if not self._applications:
+            await self.shut_down()

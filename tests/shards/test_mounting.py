@@ -17,6 +17,8 @@ from .conftest import Place, Server, wait_until
 Serve = Callable[..., Server]
 
 APPLICATIONS = """
+import asyncio
+
 import gossamer
 from gossamer import websocket
 
@@ -40,6 +42,43 @@ def cut(environ, start_response):
     start_response("200 OK", [])
     yield b"begun"
     raise ValueError("of the application's own")
+
+
+def living(name):
+    # An ASGI application with a lifespan, whose requests wait for those of others.
+
+    async def app(scope, receive, send):
+        global CAME
+        if scope["type"] == "lifespan":
+            assert (await receive())["type"] == "lifespan.startup"
+            if name == "never":
+                await send({"type": "lifespan.startup.failed", "message": "no database"})
+                return
+            scope["state"]["name"] = name
+            print(name, "starts", flush=True)
+            await send({"type": "lifespan.startup.complete"})
+            assert (await receive())["type"] == "lifespan.shutdown"
+            print(name, "ends", flush=True)
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        if scope["path"].endswith("/together"):
+            CAME = CAME or asyncio.Event()
+            if name == "first":
+                await CAME.wait()
+            else:
+                CAME.set()
+        body = f"{name} {scope['state']} {scope['root_path']} {scope['path']}".encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+        if scope["path"].endswith("/behind"):
+            await asyncio.sleep(0.3)
+            print(name, "is done behind its response", flush=True)
+
+    return app
+
+
+CAME = None
+first, second, never = living("first"), living("second"), living("never")
 
 
 async def native(stream):
@@ -181,6 +220,53 @@ def test_mounts__each_answers_at_its_path(  # noqa: C901 - one server, asked man
     ask_each((part.__name__, part) for part in parts)
 
 
+SEVERAL = """
+[server]
+target = "mounted_apps:first"
+[[mount]]
+path = "/second"
+target = "mounted_apps:second"
+[[mount]]
+path = "/third"
+target = "mounted_apps:asgi"
+"""
+
+
+def test_several_asgi_applications__each_has_its_own_life(place: Place, config: Path) -> None:
+    config.write_text(SEVERAL)
+    options = ("--config", str(config), "--root-path", "/r")
+    server = place.start(*options, target="mounted_apps:first", PYTHONPATH=str(config.parent)).wait_ready()
+    port = server.port()
+
+    def get(path: str) -> bytes:
+        with place.connect(port) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+            return b"".join(iter(lambda: client.recv(1 << 16), b"")).partition(b"\r\n\r\n")[2]
+
+    assert get("/x") == b"first {'name': 'first'} /r /r/x"
+    assert get("/second/x") == b"second {'name': 'second'} /r/second /r/second/x"
+    assert get("/third/x") == b"asgi /r/third /r/third/x"
+    with place.connect(port) as waiting:
+        waiting.sendall(b"GET /together HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert get("/second/together").startswith(b"second ")
+        assert b"\r\n\r\nfirst " in waiting.recv(1 << 16)
+    assert get("/second/behind").startswith(b"second ")
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait_end() == 0
+    told = re.findall(r"^(?:first|second) (?:starts|ends|is done behind its response)$", server.log(), re.M)
+    assert told[:2] == ["first starts", "second starts"]
+    assert sorted(told[2:]) == ["first ends", "second ends", "second is done behind its response"]
+    assert told.index("second is done behind its response") < told.index("second ends")
+
+
+def test_several_asgi_applications__one_that_does_not_start__is_named(serve: Serve, config: Path) -> None:
+    config.write_text(SEVERAL.replace("mounted_apps:asgi", "mounted_apps:never"))
+    server = serve("--config", str(config), target="mounted_apps:first", PYTHONPATH=str(config.parent))
+    assert server.wait_end() == 3, server.log()
+    assert "mount /third: the application says that it failed to start: no database" in server.log()
+    assert "Traceback" not in server.log()
+
+
 def mount(**table: object) -> dict[str, object]:
     return {"path": "/a", "target": "a:b", **table}
 
@@ -232,7 +318,6 @@ def test_mounts__are_printed_and_read_back(config: Path) -> None:
         ("mounted_apps:none", "mount /m: TARGET 'mounted_apps:none': module 'mounted_apps' has no 'none'"),
         ("mounted_apps:APPS", "mount /m: TARGET 'mounted_apps:APPS': module 'mounted_apps' has no 'APPS'"),
         ("no_such_module:app", "mount /m: module 'no_such_module' cannot be imported"),
-        ("mounted_apps:asgi", "mount: found more than one ASGI application; allowed: one in a server"),
     ],
 )
 def test_mount__of_a_wrong_target__is_one_line_and_exit_2(
