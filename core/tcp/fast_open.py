@@ -113,7 +113,7 @@ def ended(tcb: Tcb) -> tuple[Tcb, State]:
 # The client.
 
 
-class FastOpenServer(msgspec.Struct, frozen=True):
+class FastOpenServer(msgspec.Struct, frozen=True, gc=False):
     """What a client knows of one."""
 
     cookie: bytes = ASK
