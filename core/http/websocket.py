@@ -2,7 +2,8 @@
 
 Owns the order of things on it: messages put together from their fragments, pings answered, the closing
 handshake, and what a breach of the protocol ends with. Frames, masks and compression are coded by the package
-`websockets`, which knows no I/O either; UTF-8 is judged here, fragment by fragment, as it comes.
+`websockets`, which knows no I/O either; UTF-8 is judged here, fragment by fragment, as it comes. A message
+that is one whole frame goes by it (`websocket_frames`), where nothing was agreed that changes frames.
 
 It knows no socket and no clock: who waits how long for a pong or for a peer's close, its user decides.
 Source: RFC 6455 5 to 8, RFC 7692.
@@ -21,6 +22,7 @@ from websockets.protocol import Protocol, Side, State
 from websockets.typing import ExtensionName
 
 from gossamer.core.errors import misuse
+from gossamer.core.http.websocket_frames import BINARY, TEXT, framed, whole_frame
 
 NORMAL_CLOSURE: Final = 1000
 SERVICE_RESTART: Final = 1012
@@ -165,6 +167,9 @@ class WebSocketConnection:
 
     __slots__ = (
         "_blobs",
+        "_bytes_max",
+        "_is_between",
+        "_is_plain",
         "_is_text",
         "_judge",
         "_protocol",
@@ -180,6 +185,11 @@ class WebSocketConnection:
         self._protocol = Protocol(
             Side.SERVER, state=State.OPEN, max_size=limits.message_bytes_max, logger=SILENT
         )
+        self._bytes_max = limits.message_bytes_max
+        self._is_plain = deflate is None
+        """Whether a message is its frame's payload as it is."""
+        self._is_between = self._is_plain
+        """Whether what comes next begins a message, so that it may be taken at one look."""
         self._judge = MessageJudge(limits.fragments_max)
         # The last is the first to decode.
         self._protocol.extensions = [self._judge, *([] if deflate is None else [deflate])]
@@ -205,11 +215,14 @@ class WebSocketConnection:
         """What came; b"" is the end of the stream. Nothing is looked at behind the last event."""
         if self.is_disconnected:
             return []
+        events: list[WebSocketEvent] = []
         if data:
-            self._protocol.receive_data(data)
+            at = self._take_whole(data, events) if self._is_between else 0
+            if at == len(data):
+                return events
+            self._protocol.receive_data(data[at:])
         else:
             self._protocol.receive_eof()
-        events: list[WebSocketEvent] = []
         for frame in self._protocol.events_received():
             event = self._take(frame)
             if event is not None:
@@ -219,7 +232,13 @@ class WebSocketConnection:
             events.append(end)
             self.is_disconnected = True
             self.is_failed = end.is_breach and end.code != ABNORMAL_CLOSURE
+        self._is_between = self._is_plain and not (self._protocol.reader.buffer or self._texts or self._blobs)
         return events
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether `unsent` would give anything."""
+        return bool(self._protocol.writes)
 
     def unsent(self) -> bytes:
         """What is to be sent and was not given yet."""
@@ -231,12 +250,16 @@ class WebSocketConnection:
     def send_text(self, text: str) -> bytes:
         """A message. Raises: BrokenPipeError when the connection is closing; UnicodeEncodeError."""
         self._check_open()
+        if self._is_plain:
+            return framed(TEXT, text.encode())
         self._protocol.send_text(text.encode())
         return self.unsent()
 
     def send_binary(self, data: bytes) -> bytes:
         """A message. Raises: BrokenPipeError when the connection is closing."""
         self._check_open()
+        if self._is_plain:
+            return framed(BINARY, data)
         self._protocol.send_binary(data)
         return self.unsent()
 
@@ -262,6 +285,21 @@ class WebSocketConnection:
     def _check_open(self) -> None:
         if not self.is_open:
             raise BrokenPipeError("the WebSocket is closing: nothing more can be sent")
+
+    def _take_whole(self, data: bytes, events: list[WebSocketEvent]) -> int:
+        """Take the messages that need no more than one look; where they end."""
+        at = 0
+        while at < len(data) and (found := whole_frame(data, at, self._bytes_max)) is not None:
+            first, payload, end = found
+            if first == TEXT:
+                try:
+                    events.append(TextMessage(payload.decode()))
+                except UnicodeDecodeError:
+                    break
+            else:
+                events.append(BinaryMessage(payload))
+            at = end
+        return at
 
     def _take(self, frame: object) -> WebSocketEvent | None:
         """A frame that broke no rule, in its turn; None for what is no event by itself."""

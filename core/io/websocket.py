@@ -214,10 +214,11 @@ class WebSocket:
             return
         self._is_pinged = False
         self._events.extend(self._connection.receive(data))
-        async with self._sending:
-            answer = self._connection.unsent()
-            if answer:
-                await self._stream.send(answer, SEND_TIMEOUT_US)
+        if self._connection.has_unsent:
+            async with self._sending:
+                answer = self._connection.unsent()
+                if answer:
+                    await self._stream.send(answer, SEND_TIMEOUT_US)
 
     async def _send_ping(self) -> None:
         async with self._sending:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
-from websockets.protocol import Protocol, Side
+from websockets.protocol import Protocol, Side, State
 
 from gossamer.core.errors import MisuseError
 from gossamer.core.http.websocket import (
@@ -326,6 +326,42 @@ def test_any_messages__in_any_pieces__come_as_they_were_sent(
     events = [event for left, right in pairwise(cuts) for event in server.receive(stream[left:right])]
     wanted = [TextMessage(each) if isinstance(each, str) else BinaryMessage(each) for each in messages]
     assert events == wanted
+
+
+FIRST_OCTETS = [*(FIN | kind for kind in (CONT, TEXT, BINARY, CLOSE, PING, PONG)), CONT, TEXT, BINARY]
+PAYLOADS = [
+    b"",
+    b"a",
+    b"\xc3",
+    "ä".encode(),
+    b"\xff",
+    b"\x03\xe8",
+    *(bytes(n) for n in (125, 126, 999, 1001)),
+]
+frames_of_any_kind = st.builds(
+    frame, st.sampled_from([*FIRST_OCTETS, RSV1 | FIN | TEXT, FIN | 3]), st.sampled_from(PAYLOADS)
+) | st.sampled_from([b"\x81\x01a", b"\x81", b"\x82\xff" + bytes(12), b"\x82\xfe\x00\x01" + MASK + b"x"])
+
+
+@given(st.lists(frames_of_any_kind, min_size=1, max_size=6))
+def test_any_frames__at_one_look_and_octet_by_octet__the_same_is_heard_and_said(frames: list[bytes]) -> None:
+    data = b"".join(frames)
+    whole, by_octet = connection(), connection()
+    events = whole.receive(data)
+    assert [event for octet in data for event in by_octet.receive(bytes([octet]))] == events
+    assert (whole.has_unsent, whole.is_open) == (by_octet.has_unsent, by_octet.is_open)
+    assert whole.unsent() == by_octet.unsent()
+    assert (whole.is_failed, whole.is_finished) == (by_octet.is_failed, by_octet.is_finished)
+    assert not whole.has_unsent
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 0xFFFF, 0x10000])
+def test_messages__of_any_length__are_framed_as_the_package_does(length: int) -> None:
+    package = Protocol(Side.SERVER, state=State.OPEN)
+    package.send_text(b"g" * length)
+    package.send_binary(bytes(length))
+    server = connection()
+    assert [server.send_text("g" * length), server.send_binary(bytes(length))] == package.data_to_send()
 
 
 @given(st.binary(max_size=200), st.booleans())
