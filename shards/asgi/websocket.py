@@ -81,7 +81,9 @@ class SocketExchange:
         self.readers: Waiting = ()
         self.writers: Waiting = ()
         self.parked: deque[Callable[[None], None]] = deque()
-        """The connection's threads, where they wait for what happens here."""
+        """The connection's thread that sends, where it waits for what happens here."""
+        self.without_room: deque[Callable[[None], None]] = deque()
+        """The one that reads, where it waits until more may be read."""
 
     # What the application calls.
 
@@ -93,8 +95,9 @@ class SocketExchange:
             self.readers = (*self.readers, future := self.owner.loop.create_future())
             await future
         event = self.events.popleft()
-        self.held_event_bytes -= weight_of(event)
-        self.wake()
+        self.held_event_bytes = self.held_event_bytes - weight_of(event) if self.events else 0
+        if self.without_room:
+            self.without_room.popleft()(None)
         return event
 
     async def send(self, message: Message) -> None:
@@ -104,7 +107,6 @@ class SocketExchange:
         part = taken_of_socket(self.stage, message)
         self.put(part)
         self.stage = stage_after(self.stage, part)
-        self.wake()
         while self.held_bytes > HELD_BYTES_MAX and not self.is_broken:
             self.writers = (*self.writers, future := self.owner.loop.create_future())
             await future
@@ -116,7 +118,9 @@ class SocketExchange:
         connection = self.connection
         self.has_closed |= isinstance(part, CloseCall)
         try:
-            if isinstance(part, Accept):
+            if type(part) is TextPart and connection is not None:
+                self.post(connection.send_text(part.text))
+            elif isinstance(part, Accept):
                 head, self.connection = accept_offer(
                     self.offer, part.subprotocol, [*self.common, *part.fields]
                 )
@@ -128,11 +132,9 @@ class SocketExchange:
             elif connection is None:
                 assert isinstance(part, CloseCall)
                 self.deny(REFUSED)
-            elif isinstance(part, TextPart):
-                self.post(connection.send_text(part.text))
             elif isinstance(part, BinaryPart):
                 self.post(connection.send_binary(part.data))
-            else:
+            elif isinstance(part, CloseCall):
                 self.close(part.code, part.reason)
         except (MisuseError, OutgoingError, UnicodeEncodeError) as error:
             raise MessageError(f"send: {error}") from None
@@ -176,6 +178,8 @@ class SocketExchange:
         if data:
             self.out.append(data)
             self.held_bytes += len(data)
+            if self.parked:
+                self.parked.popleft()(None)
 
     # What the connection's threads say.
 
@@ -186,10 +190,12 @@ class SocketExchange:
 
     def hear(self, data: bytes) -> None:
         """What has come; b"" is the end of the stream."""
-        assert self.connection is not None
-        for event in self.connection.receive(data):
+        connection = self.connection
+        assert connection is not None
+        for event in connection.receive(data):
             self.take(event)
-        self.post(self.connection.unsent())
+        if connection.has_unsent:
+            self.post(connection.unsent())
         self.readers = released(self.readers)
 
     def take(self, event: WebSocketEvent) -> None:
@@ -231,12 +237,17 @@ class SocketExchange:
 
     def wake(self) -> None:
         """Have the connection's threads look, where they wait."""
-        while self.parked:
-            self.parked.popleft()(None)
+        for waiting in (self.parked, self.without_room):
+            while waiting:
+                waiting.popleft()(None)
 
     def park(self) -> Park[None]:
-        """What one of these threads awaits until something happens here."""
+        """What the thread that sends awaits until something happens here."""
         return Park(self.parked)
+
+    def park_without_room(self) -> Park[None]:
+        """What the thread that reads awaits until there is room, or nothing more to read."""
+        return Park(self.without_room)
 
 
 def message_of(event: TextMessage | BinaryMessage) -> dict[str, Any]:

@@ -131,10 +131,9 @@ class SocketConversation:
         with scope:
             while not connection.is_disconnected and not socket.is_broken:
                 if connection.is_open and not socket.has_room:
-                    await socket.park()
+                    await socket.park_without_room()
                 else:
                     await self.read(socket)
-                socket.wake()
 
     async def read(self, socket: SocketExchange) -> None:
         """Read once; a peer that is silent is pinged, or taken for gone."""
