@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-import trio
-
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.threads.calls import sys_yield
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.sync import Channel, Mutex, Transaction, TVar, atomically
 from gossamer.loadtest.experiments.child import measure_in_child
 from gossamer.loadtest.experiments.experiment import Axes, Column, Result, Values, goal
+from gossamer.loadtest.experiments.extras import require_trio
 from gossamer.loadtest.experiments.rounds import Key, Pace, interleaved, points_of, ratios
 
 BUFFER: Final = 64
@@ -117,6 +116,7 @@ def asyncio_sync(count: int) -> dict[str, float]:
 
 def trio_sync(count: int) -> dict[str, float]:
     """trio's Lock and memory channel."""
+    import trio
 
     async def locking() -> None:
         lock = trio.Lock()
@@ -153,7 +153,8 @@ SUBJECTS: Final = {"gossamer": gossamer, "asyncio": asyncio_sync, "trio": trio_s
 
 
 def run(pace: Pace, count: int) -> Result:
-    """Interleaved rounds of all three. Raises: MeasurementFailed."""
+    """Interleaved rounds of all three. Raises: CannotStartError, MeasurementFailed."""
+    require_trio("sync")
 
     def take(key: Key) -> Values:
         values = measure_in_child("sync", SUBJECTS[key[0]].__name__, count=count)

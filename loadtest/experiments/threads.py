@@ -17,13 +17,13 @@ from collections.abc import Callable
 from typing import Final
 
 import psutil
-import trio
 
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.threads.calls import sys_yield
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
 from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Point, Result, Values, goal
+from gossamer.loadtest.experiments.extras import require_trio
 from gossamer.loadtest.experiments.rounds import Key, Pace, interleaved, points_of
 
 BYTES_MAX: Final = 500
@@ -122,6 +122,7 @@ def asyncio_tasks(count: int) -> dict[str, float]:
 
 def trio_tasks(count: int) -> dict[str, float]:
     """Tasks of trio."""
+    import trio
 
     async def loops() -> None:
         while True:
@@ -181,7 +182,8 @@ def memory_allows(count: int) -> bool:
 
 
 def run(pace: Pace, count: int, *, is_quick: bool = False) -> Result:
-    """Ours up to `count`, the others as far as they go. Raises: MeasurementFailed."""
+    """Ours up to `count`, the others as far as they go. Raises: CannotStartError, MeasurementFailed."""
+    require_trio("threads")
     steps = [*(step for step in STEPS if step < count), count][-2 if is_quick else 0 :]
     keys: list[Key] = [
         (name, step)

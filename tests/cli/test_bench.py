@@ -170,3 +170,18 @@ def test_end__in_mid_run__no_file_and_no_process_is_left(number: int, folder: Pa
         assert process.wait(20) == 130
         assert "Traceback" not in process.stderr.read()
     assert not [pid for pid in pids if is_alive(pid)]
+
+
+@pytest.mark.parametrize("name", ["sync", "threads"])
+def test_bench__without_trio__help_is_there_and_the_extra_is_named(name: str) -> None:
+    """In a process of its own: one that has not imported it yet."""
+    hidden = "import sys; sys.modules['trio'] = None; from gossamer.cli.main import main; main()"
+    for argv, code, said in (
+        (["bench", "--help"], 0, ""),
+        (["bench", name, "--quick"], 3, "gossamer[bench]"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", hidden, *argv], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (code, 1 if said else 0), done.stderr
+        assert said in done.stderr
