@@ -46,7 +46,7 @@ RELEASE := .venv-release
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/shards/test_scaling.py tests/cli/test_sim.py tests/test_native_build.py
 test test-rootless test-long check test-container lowest golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test test-rootless test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs release-tools clean help site system system-test setup-test golden \
+.PHONY: run test test-rootless test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs release-tools release-check clean help site system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -156,6 +156,9 @@ release-tools: $(INSTALLED) ## install what looks at a release, in a place of it
 	$(BIN)/pip install --quiet --constraint constraints.txt uv
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(RELEASE)
 	$(BIN)/uv pip install --quiet --python $(RELEASE) --constraint constraints.txt --group release
+
+release-check: setup-test release-tools ## looks at the last commit as a stranger would, and prints one table
+	$(BIN)/python scripts/release-check
 
 docs: ## write docs/modules.md and docs/modules from the sources
 	$(PYTHON) scripts/module-docs

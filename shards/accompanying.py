@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = Path(__file__).parent.parent
-IN_A_CLONE: Final = {"packets": "tests/packets", "locustfile.py": "loadtest/locustfile.py"}
+IN_A_CLONE: Final = {
+    "packets": "tests/packets",
+    "locustfile.py": "loadtest/locustfile.py",
+    "engineuser.py": "loadtest/engineuser.py",
+}
 """What stands elsewhere there than at the top."""
 
 

@@ -9,7 +9,7 @@ import click
 from gossamer.shards.accompanying import accompanying
 from gossamer.shards.exitcode import ConfigError
 
-NAMES: Final = ("config.toml", "examples", "www", "packets", "locustfile.py")
+NAMES: Final = ("config.toml", "examples", "www", "packets", "locustfile.py", "engineuser.py")
 
 
 @click.command(
@@ -17,14 +17,14 @@ NAMES: Final = ("config.toml", "examples", "www", "packets", "locustfile.py")
 )
 @click.argument("folder", type=click.Path(path_type=Path))
 def examples(folder: Path) -> None:
-    """Write programs to begin from into FOLDER, which is made.
+    """Write programs to begin from, scripts of packets and a commented config.toml into FOLDER.
 
     \b
     examples/      servers, clients, applications, the TCP without a network: examples/README.md
     www/           a small site
     packets/       scripts for gossamer packetdrill
     config.toml    every key with its default and what it does
-    locustfile.py  a scenario for Locust
+    locustfile.py  a scenario for Locust; engineuser.py: gossamer load as its user
     """
     if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
         raise ConfigError(f"FOLDER: found {folder}, which is not empty; allowed: a new or an empty folder")

@@ -14,6 +14,7 @@ GIVEN = {
     "www": "www",
     "tests/packets": "packets",
     "loadtest/locustfile.py": "locustfile.py",
+    "loadtest/engineuser.py": "engineuser.py",
 }
 """Where each stands in a clone, and in gossamer/given."""
 

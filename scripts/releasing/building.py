@@ -1,0 +1,103 @@
+"""Wheel and source distribution, built twice, and what others' tools say of them."""
+
+import hashlib
+import io
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+from releasing.table import FailedError, NotHereError, run
+
+HOOK = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+
+
+class Built:
+    """What is built of the last commit, in a folder."""
+
+    def __init__(self, root: Path, folder: Path, tools: Path) -> None:
+        self._root = root
+        self._folder = folder
+        self._tools = tools
+        self.made = folder / "first" / "made"
+        self._epoch = run(["git", "log", "-1", "--format=%ct"], root).strip()
+
+    @property
+    def wheel(self) -> Path:
+        """The wheel. Raises: FailedError."""
+        return self._only("*.whl")
+
+    @property
+    def source(self) -> Path:
+        """The source distribution. Raises: FailedError."""
+        return self._only("*.tar.gz")
+
+    def _only(self, pattern: str) -> Path:
+        found = list(self.made.glob(pattern))
+        if len(found) != 1:
+            raise FailedError(f"there is no {pattern}")
+        return found[0]
+
+    def twice(self) -> str:
+        """Build in two folders, the second as one whom others may not read; equal or not."""
+        for name, umask in (("first", 0o022), ("second", 0o077)):
+            self._build(self._folder / name, umask)
+        digests = []
+        for path in sorted(self.made.iterdir()):
+            again = self._folder / "second" / "made" / path.name
+            if path.read_bytes() != again.read_bytes():
+                raise FailedError(f"{path.name}: two builds differ")
+            digests.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}")
+        return ", ".join(digests)
+
+    def _build(self, folder: Path, umask: int) -> None:
+        sources, made = folder / "sources", folder / "made"
+        sources.mkdir(parents=True)
+        made.mkdir()
+        archive = subprocess.run(
+            ["git", "archive", "HEAD"], cwd=self._root, capture_output=True, check=True
+        ).stdout
+        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+            packed.extractall(sources)
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": self._epoch}
+        for hook in ("build_sdist", "build_wheel"):
+            before = os.umask(umask)
+            try:
+                run([sys.executable, "-c", HOOK, hook, made], sources, environment)
+            finally:
+                os.umask(before)
+
+    def twine(self) -> str:
+        """Whether an index would take them."""
+        run([self._tools / "twine", "check", "--strict", self.wheel, self.source])
+        return "both pass, strictly"
+
+    def contents(self) -> str:
+        """What is in the wheel."""
+        return run([self._tools / "check-wheel-contents", "--ignore", "W002", self.wheel])
+
+    def abi3(self) -> str:
+        """Whether the modules of C keep to the stable ABI of Python 3.11."""
+        return (
+            run([self._tools / "abi3audit", "--strict", "--report", self.wheel])
+            and "5 modules keep to abi3 of 3.11"
+        )
+
+    def manylinux(self) -> str:
+        """Which manylinux this machine's C library makes of it."""
+        said = run([self._tools / "auditwheel", "show", self.wheel])
+        tags = re.findall(r'"((?:many|musl)linux_\d+_\d+_\w+)"', said)
+        if not tags:
+            raise FailedError(said)
+        return f"built here it is {tags[0]}; cibuildwheel's containers decide a release"
+
+    def matrix(self) -> str:
+        """What cibuildwheel would build."""
+        return run([self._tools / "cibuildwheel", "--print-build-identifiers", "--platform", "linux",
+                    "--archs", "x86_64,aarch64", self._root])  # fmt: skip
+
+    def containers(self) -> str:
+        """Building them all takes containers."""
+        raise NotHereError("the images of manylinux and musllinux are not to be had without a network")
