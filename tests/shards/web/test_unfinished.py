@@ -22,6 +22,9 @@ from gossamer.shards.link import read, written
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.site import StaticSite
 
+# What it does not hold is read by a loop that these servers in virtual time have none of.
+pytestmark = pytest.mark.needs("page-cache")
+
 FLOW = flow_of(0, *SERVER)
 CONTENT = os.urandom(3_000_000)
 PARAMETERS = TcpParameters(syn_cookies="off", send_buffer_bytes=1 << 16, send_file_bytes=1 << 18)
