@@ -9,7 +9,6 @@ connections; `core.loop.tcp.listening` decides what a listener does.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any, Final
 
 from gossamer.core.clock import Clock
@@ -36,15 +35,16 @@ BATCHES_MAX: Final = 4
 """Batches received in one turn from one source, so that timers and other loops are never starved."""
 BATCHES_OF_ALL_MAX: Final = 16
 """The same of all sources; where there are more, one from each."""
-HANDSHAKE_BATCHES_MAX: Final = 1
-"""Of all sources of SYNs, each in its turn: what comes on connections waits for 64 SYNs at most."""
+HANDSHAKES_ENOUGH: Final = 32
+"""Of all sources of SYNs: once a turn has taken in so many, it asks no further source. So what comes on
+connections waits for 95 SYNs at most, and a SYN here and there is no turn of its own."""
 
 HandOn = Callable[[Flow, Segment], None]
 HandOnError = Callable[[IcmpMessage], None]
 
 
 class PacketRiver:
-    """Takes packets in. Bounds: BATCHES_MAX, BATCHES_OF_ALL_MAX, HANDSHAKE_BATCHES_MAX."""
+    """Takes packets in. Bounds: BATCHES_MAX, BATCHES_OF_ALL_MAX, HANDSHAKES_ENOUGH."""
 
     def __init__(
         self,
@@ -91,12 +91,16 @@ class PacketRiver:
         self.waiting[source] = None
 
     def take_handshakes(self) -> None:
-        """Take in what a bounded number of them have, a batch each; the next has its turn then."""
-        for source in tuple(islice(self.waiting, HANDSHAKE_BATCHES_MAX)):
+        """Take in a batch from one after the other, until it is enough; the next has its turn then."""
+        taken = 0
+        for source in tuple(self.waiting):
             del self.waiting[source]
             count = source.recv_batch()
             self.packets_in_total += count
             self._take_batch(source, count, self._clock())
+            taken += count
+            if taken >= HANDSHAKES_ENOUGH:
+                return
 
     def _take_batch(self, source: PacketSource, count: int, now_us: int) -> None:
         """Step every segment of a batch. The hot path: plain ACKs and data with timestamps of known flows."""

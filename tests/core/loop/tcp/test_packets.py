@@ -5,7 +5,7 @@ from collections.abc import Callable
 from gossamer.core.clock import VirtualClock
 from gossamer.core.io.tcpsock import TcpAcceptor
 from gossamer.core.loop.tcp.loop import TcpLoop
-from gossamer.core.loop.tcp.packets import BATCHES_MAX, BATCHES_OF_ALL_MAX, HANDSHAKE_BATCHES_MAX
+from gossamer.core.loop.tcp.packets import BATCHES_MAX, BATCHES_OF_ALL_MAX, HANDSHAKES_ENOUGH
 from gossamer.core.sim.crowd import SERVER, CrowdSink, CrowdSource, flow_of
 from gossamer.core.sim.device import SLOTS
 from gossamer.core.tcp.parameters import TcpParameters
@@ -72,10 +72,20 @@ def test_turn__syns_and_all_else_wait__syns_come_last_and_a_bounded_number() -> 
     flooded.ready.wait(0)
     assert (len(others), flooded.half_open) == (0, 0), "a SYN is taken before what comes on connections"
     flooded.loop.turn(flooded.clock())
-    assert flooded.half_open == HANDSHAKE_BATCHES_MAX * SLOTS
+    assert flooded.half_open == SLOTS >= HANDSHAKES_ENOUGH
     for _ in syns:
         flooded.turn()
     assert all(len(source) < 1_000 for source in syns), "one of the sources never has its turn"
+
+
+def test_turn__few_syns_in_each_source__as_many_sources_as_make_enough() -> None:
+    flooded = Flooded()
+    few = HANDSHAKES_ENOUGH // 4 + 1
+    syns = [flooded.source(few, SYN_SEGMENT, has_handshakes=True) for _ in range(6)]
+    flooded.turn()
+    assert flooded.half_open == 4 * few, "a turn for each source, or more than is enough in one"
+    flooded.turn()
+    assert (flooded.half_open, sum(map(len, syns))) == (6 * few, 0)
 
 
 def test_leave_alone__syns_were_seen_to_wait__they_wait_in_their_queue() -> None:
