@@ -144,6 +144,15 @@ def counted(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
     return replace(tcb, ack_at_us=event.now_us) if segment.payload else tcb
 
 
+def counted_again(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
+    """The connection after the last of what it has came again, which is answered in any case: what arrives is
+    reflected, needed or not (RFC 9768 2.5)."""
+    if not tcb.agreed.accurate_ecn or not segment.payload:
+        return tcb
+    counts = counted(tcb, segment, event) if segment.ecn & CE else tcb
+    return ecn_bytes.repeated(replace(counts, ack_at_us=tcb.ack_at_us), segment)
+
+
 # The sender of data.
 
 

@@ -8,7 +8,7 @@ The option stands on the SYN-ACK, on a client's first ACK and its first text, wh
 every ACK without text once a counter has changed since the last; with `ecn_on_all`, on all that is sent to a
 peer that has spoken of it itself. SACK blocks have precedence.
 
-Differs: whether ACKs with the option are lost on the way (3.2.3.2.2) is not looked for, but on the SYN-ACK.
+It is given up where what was acknowledged with it always comes again (3.2.3.2.2).
 
 Source: RFC 9768 3.2.1, 3.2.3.
 """
@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from gossamer.core.seq import Seq
 from gossamer.core.tcp.tcb import NO_ECN_BYTES, Ecn, EcnCounters, Tcb
 from gossamer.core.wire.options import OPTIONS_BYTES_MAX, encode_options
 from gossamer.core.wire.segment import CE, ECT_0, ECT_1, EcnBytes, Segment
@@ -44,6 +45,26 @@ def counted(held: Ecn, segment: Segment) -> Ecn:
     return replace(held, received=came)
 
 
+def repeated(tcb: Tcb, segment: Segment) -> Tcb:
+    """The connection when text comes that was acknowledged.
+
+    Source: RFC 9768 3.2.3.2.2: "Such a host MAY detect loss of ACKs carrying the AccECN Option by detecting
+    whether the acknowledged data always reappears as a retransmission. In such cases, the host SHOULD disable
+    the sending of the AccECN Option for this half-connection"; twice is taken for always.
+    """
+    held = tcb.ecn
+    if held is None or held.repeated is None or held.repeated != segment.seq:
+        return tcb
+    return replace(tcb, ecn=replace(held, option_is_lost=True))
+
+
+def after_repeat(tcb: Tcb, segment: Segment, answer: Segment) -> Tcb:
+    """The connection once text that came again was answered."""
+    if tcb.ecn is None or answer.ecn_bytes is None:
+        return tcb
+    return replace(tcb, ecn=replace(tcb.ecn, repeated=Seq(segment.seq)))
+
+
 def with_option(tcb: Tcb, segment: Segment, room_bytes: int = OPTIONS_BYTES_MAX) -> Segment:
     """An ACK with the option, where there is news since the last and room beside its other options, and
     beside its text, which leaves `room_bytes`.
@@ -56,6 +77,8 @@ def with_option(tcb: Tcb, segment: Segment, room_bytes: int = OPTIONS_BYTES_MAX)
     held = tcb.ecn
     parameters = tcb.agreed.parameters
     if held is None or not tcb.agreed.accurate_ecn or not parameters.ecn_option or parameters.ecn_on_all:
+        return segment
+    if held.option_is_lost:
         return segment
     is_first = held.told is None or (held.owes_on_text and len(segment.payload) > 0)
     if not is_first and held.told == held.received:
@@ -121,6 +144,8 @@ def on_all(tcb: Tcb, segment: Segment) -> Segment:
     one: with `ecn_on_all`, and a peer that has spoken of it."""
     held, parameters = tcb.ecn, tcb.agreed.parameters
     if held is None or not parameters.ecn_option or not held.has_heard_option or held.ignores_option:
+        return segment
+    if held.option_is_lost:
         return segment
     room = OPTIONS_BYTES_MAX - len(encode_options(segment))
     option = _fitting(held.received, NO_ECN_BYTES, room, is_whole=True, is_order_1=True)

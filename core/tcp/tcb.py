@@ -138,6 +138,10 @@ class Ecn(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Something on the path clears its fields."""
     has_heard_option: bool = False
     """The peer's half of the handshake bore one."""
+    repeated: Seq | None = None
+    """Where text began that came again, and was answered with the option."""
+    option_is_lost: bool = False
+    """It came once more: something on the path drops what bears the option."""
 
 
 class Phase(IntEnum):

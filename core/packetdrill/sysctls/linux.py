@@ -54,7 +54,8 @@ LINUX_SYSCTLS: Final[dict[str, Setter]] = {
 
 NO_BEARING: Final = frozenset(
     {
-        "tcp_tso_win_divisor", "tcp_min_tso_segs", "tcp_limit_output_bytes", "tcp_moderate_rcvbuf",
+        "tcp_ecn_option_beacon", "tcp_tso_win_divisor", "tcp_min_tso_segs", "tcp_limit_output_bytes",
+        "tcp_moderate_rcvbuf",
         "tcp_fack", "tcp_pacing_ss_ratio", "tcp_pacing_ca_ratio", "tcp_no_metrics_save", "tcp_mem",
         "tcp_autocorking", "tcp_app_win", "tcp_adv_win_scale", "tcp_low_latency", "tcp_max_orphans",
         "tcp_comp_sack_delay_ns", "tcp_comp_sack_slack_ns", "tcp_challenge_ack_limit",

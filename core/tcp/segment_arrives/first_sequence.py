@@ -6,13 +6,14 @@ Source: RFC 9293 3.10.7.4, first; RFC 7323 5.3 (PAWS stands before it); RFC 5961
 import msgspec
 
 from gossamer.core.seq import Seq, seq_add, seq_diff, seq_le, seq_lt
-from gossamer.core.tcp.accurate_ecn import acknowledged_again, counted
+from gossamer.core.tcp.accurate_ecn import acknowledged_again, counted, counted_again
 from gossamer.core.tcp.actions import Dropped
 from gossamer.core.tcp.arrival import text_at_us
 from gossamer.core.tcp.challenge import challenge
 from gossamer.core.tcp.closed import segment_bytes
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import on_repeated_syn
+from gossamer.core.tcp.ecn_bytes import after_repeat
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.fast_open import acked_bytes
 from gossamer.core.tcp.listen import syn_ack
@@ -109,8 +110,8 @@ def _unacceptable(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict:
         and segment.flags & (SYN | ACK) == SYN
         and segment.seq == tcb.agreed.irs
     ):
-        return _syn_again(_with_repeat(on_repeated_syn(tcb, segment), segment), segment, event.now_us)
-    answered = _answered(_with_repeat(tcb, segment), segment, event, SegmentDrop.OUT_OF_WINDOW)
+        return _syn_again(_with_repeat(on_repeated_syn(tcb, segment), segment, event), segment, event.now_us)
+    answered = _answered(_with_repeat(tcb, segment, event), segment, event, SegmentDrop.OUT_OF_WINDOW)
     if segment.flags & (SYN | ACK) != SYN | ACK or segment.seq != tcb.agreed.irs:
         return answered
     *others, answer = answered.actions
@@ -128,7 +129,7 @@ def _syn_again(tcb: Tcb, segment: Segment, now_us: int) -> Verdict:
     return Verdict(tcb, segment, actions, stops=True)
 
 
-def _with_repeat(tcb: Tcb, segment: Segment) -> Tcb:
+def _with_repeat(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
     """The last of what we have comes again: our ACK was lost, or is late.
 
     RFC 7323 4.3 (2) takes the timestamp of this segment too, since it starts before Last.ACK.sent. The ACK
@@ -136,7 +137,7 @@ def _with_repeat(tcb: Tcb, segment: Segment) -> Tcb:
     timeout would grow with every ACK that is lost. One that ends at RCV.NXT exactly is not easily forged.
     """
     if segment_bytes(segment) and seq_add(Seq(segment.seq), segment_bytes(segment)) == tcb.rcv_nxt:
-        return replace(tcb, ts_recent=ts_recent_after(tcb, segment))
+        return counted_again(replace(tcb, ts_recent=ts_recent_after(tcb, segment)), segment, event)
     return tcb
 
 
@@ -146,6 +147,6 @@ def _answered(tcb: Tcb, segment: Segment, event: SegmentArrives, reason: Segment
         # hear so each time, and which octets they were. What comes so late that PAWS refuses it is the
         # original of what went again meanwhile: only its D-SACK shows the peer that nothing was lost.
         answer = acknowledgment(with_old_part(tcb, segment), event.now_us)
-        return Verdict(tcb, segment, (Dropped(reason), answer), stops=True)
+        return Verdict(after_repeat(tcb, segment, answer), segment, (Dropped(reason), answer), stops=True)
     after, actions = challenge(tcb, event.now_us, reason)
     return Verdict(after, segment, actions, stops=True)
