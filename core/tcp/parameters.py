@@ -325,8 +325,9 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     """Say by the AccECN option how many octets were marked, where that is counted (RFC 9768 3.2.3)."""
     ecn_on_all: bool = False
     """Where marks are counted, every segment behind the handshake is ECT, ACKs without text and
-    retransmissions too, and bears the whole AccECN option, which takes its room from each full segment, as
-    Linux has it. Without, new data alone is ECT (RFC 3168 6.1.4, 6.1.5), and the option says what is new."""
+    retransmissions too, and bears the whole AccECN option, which takes its room from each full segment, and
+    the last ACK of who has closed says nothing of marks, as Linux has it. Without, new data alone is ECT (RFC
+    3168 6.1.4, 6.1.5), and the option says what is new."""
     rack: bool = True
     """Take segments for lost by when they were sent (RFC 8985), not by counting (RFC 6675)."""
     tail_loss_probe: bool = True

@@ -14,7 +14,7 @@ from gossamer.core.tcp.segment_arrives.seventh_text import RECEIVING
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.time_wait import enter
-from gossamer.core.wire.segment import FIN, Segment
+from gossamer.core.wire.segment import AE, CWR, ECE, FIN, Segment
 
 replace = msgspec.structs.replace
 
@@ -49,6 +49,12 @@ def _early(tcb: Tcb, segment: Segment, fin_seq: Seq, now_us: int) -> Verdict | N
     return Verdict(replace(tcb, reassembly=replace(held, fin_seq=fin_seq), ack_at_us=now_us), segment)
 
 
+def _without_ace(segment: Segment) -> Segment:
+    """As Linux sends it once the user has closed: its TIME-WAIT begins with FIN-WAIT-2, and keeps no count of
+    marks. Differs, so with `ecn_on_all` alone: RFC 9768 3.2.2 has ACE on all segments."""
+    return replace(segment, flags=segment.flags & ~(AE | CWR | ECE), ecn_bytes=None)
+
+
 def _moved_on(tcb: Tcb, segment: Segment, now_us: int, actions: Actions) -> Verdict:
     if tcb.state is State.ESTABLISHED:
         return Verdict(replace(tcb, state=State.CLOSE_WAIT), segment, actions)
@@ -59,5 +65,7 @@ def _moved_on(tcb: Tcb, segment: Segment, now_us: int, actions: Actions) -> Verd
     assert tcb.state is State.FIN_WAIT_2
     assert flight_bytes(tcb) == 0
     tcb, sent = output(tcb, now_us)
+    if tcb.receive_closed and tcb.agreed.accurate_ecn and tcb.agreed.parameters.ecn_on_all:
+        sent = tuple(_without_ace(action) if isinstance(action, Segment) else action for action in sent)
     record, rest = enter(tcb, now_us)
     return Verdict(record, segment, actions + sent + rest, stops=True)
