@@ -25,6 +25,7 @@ SILENT: Final = frozenset(
     }
 )  # fmt: skip
 SOCKSTAT: Final = re.compile(r"^\s*sockstat\b.*grep -c (?:-w )?(\w+)\s*\|\s*grep (?:-q )?(\d+)\s*$")
+TCPDROP: Final = re.compile(r"^\s*tcpdrop -s (\w+)\s*$")
 SOCKSTAT_NAMES: Final = {"SYN-RCVD": "SYN-RECEIVED", "SYN-RECV": "SYN-RECEIVED"}
 NSTAT: Final = re.compile(r"^\s*nstat\b[^|]*\|\s*grep (?:-q )?(\w+)")
 COUNTERS: Final = {"TcpExtOutOfWindowIcmps": SegmentDrop.ICMP_IGNORED}
@@ -128,8 +129,18 @@ def state_asked(text: str) -> tuple[str, int] | None:
     found = SOCKSTAT.search(text)
     if found is None:
         return None
-    name = found[1].replace("_", "-")
-    return SOCKSTAT_NAMES.get(name, name), int(found[2])
+    return _state_named(found[1]), int(found[2])
+
+
+def state_dropped(text: str) -> str | None:
+    """The state whose connections BSD's `tcpdrop -s STATE` ends."""
+    found = TCPDROP.match(text)
+    return None if found is None else _state_named(found[1])
+
+
+def _state_named(name: str) -> str:
+    name = name.replace("_", "-")
+    return SOCKSTAT_NAMES.get(name, name)
 
 
 def is_nstat(text: str) -> bool:

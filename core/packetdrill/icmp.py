@@ -25,14 +25,19 @@ IPV4_CODES: Final = {
     "source_route_failed": 5, "network_unknown": 6, "net_unknown": 6, "host_unknown": 7,
     "source_host_isolated": 8, "net_prohibited": 9, "network_prohibited": 9, "host_prohibited": 10,
     "net_tos": 11, "network_tos": 11, "host_tos": 12, "communication_prohibited": 13,
-    "host_precedence": 14, "precedence_cutoff": 15, "packet_filtered": 13,
+    "host_precedence": 14, "precedence_cutoff": 15, "packet_filtered": 13, "precedence_violation": 14,
+    "net_unreachable_for_tos": 11, "host_unreachable_for_tos": 12, "ttl_exceeded_in_transit": 0,
+    "frag_reass_exceeded": 1, "code_0": 0, "code_1": 1, "code_2": 2,
 }  # fmt: skip
 IPV6_TYPES: Final = {
     "unreachable": 1, "packet_too_big": 2, "time_exceeded": 3, "parameter_problem": 4,
 }  # fmt: skip
 IPV6_CODES: Final = {
-    "no_route": 0, "prohibited": 1, "not_neighbour": 2, "not_neighbor": 2, "beyond_scope": 2,
+    "no_route": 0, "prohibited": 1, "admin_prohibited": 1, "exceeded_frag_time": 1, "header_field": 0,
+    "not_neighbour": 2, "not_neighbor": 2, "beyond_scope": 2,
     "address_unreachable": 3, "port_unreachable": 4, "policy_fail": 5, "reject_route": 6,
+    "exceeded_hop_limit": 0, "exceeded_frag_reass": 1, "erroneous_header_field": 0,
+    "unknown_next_header": 1, "unknown_option": 2,
 }  # fmt: skip
 LINUX_ERRORS_IPV4: Final = {
     0: "ENETUNREACH", 1: "EHOSTUNREACH", 2: "ENOPROTOOPT", 3: "ECONNREFUSED", 4: "EMSGSIZE",

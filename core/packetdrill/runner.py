@@ -12,7 +12,7 @@ from gossamer.core.packetdrill import expect
 from gossamer.core.packetdrill.assertions import Assertions
 from gossamer.core.packetdrill.calls import perform
 from gossamer.core.packetdrill.calls.options import info
-from gossamer.core.packetdrill.commands import counter_asked, is_nstat, state_asked, system_of
+from gossamer.core.packetdrill.commands import counter_asked, is_nstat, state_asked, state_dropped, system_of
 from gossamer.core.packetdrill.commands import run as run_command
 from gossamer.core.packetdrill.conditions import played
 from gossamer.core.packetdrill.endpoint import Emission
@@ -161,10 +161,12 @@ class ScriptRun:
         elif isinstance(action, Call):
             self._call(event, action, from_us)
         elif isinstance(action, Command):
-            asked = state_asked(action.text)
+            asked, dropped = state_asked(action.text), state_dropped(action.text)
             counter = counter_asked(action.text)
             if counter is not None:
                 self._check_counter(counter)
+            elif dropped is not None:
+                self._world.drop_all_in(dropped)
             elif asked is None:
                 if is_nstat(action.text):
                     self._host.drops.clear()

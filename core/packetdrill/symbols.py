@@ -83,6 +83,15 @@ PATH_MTU_DISCOVERY: Final = {
     for family in ("IP", "IPV6")
     for number, name in enumerate(("DONT", "WANT", "DO", "PROBE", "INTERFACE", "OMIT"))
 }
+TRAFFIC_CLASSES: Final = {
+    "IPTOS_LOWDELAY": 0x10,
+    "IPTOS_THROUGHPUT": 0x08,
+    "IPTOS_RELIABILITY": 0x04,
+    "IPTOS_DSCP_EF": 46 << 2,
+    **{f"IPTOS_DSCP_CS{number}": number << 5 for number in range(8)},
+    **{f"IPTOS_DSCP_AF{c}{d}": (c << 3 | d << 1) << 2 for c in range(1, 5) for d in range(1, 4)},
+}
+"""Source: RFC 2474, RFC 2597, RFC 3246, RFC 1349."""
 LEVELS: Final = {"SOL_SOCKET": 1, "SOL_IP": 0, "SOL_TCP": 6, "SOL_IPV6": 41}
 
 NUMBERS: Final = {
@@ -99,6 +108,7 @@ NUMBERS: Final = {
     **ERRORS_QUEUED,
     **LEVELS,
     **PATH_MTU_DISCOVERY,
+    **TRAFFIC_CLASSES,
     "NULL": 0,
     "true": 1,
     "false": 0,
@@ -131,6 +141,8 @@ BSD_STATES: Final = {
     "TCPS_TIME_WAIT": 6,
 }
 """As BSD calls them, with the numbers that `TcpInfo` has."""
+BSD_INFO_STATES: Final = {name.replace("TCPS", "TCPI"): number for name, number in BSD_STATES.items()}
+"""As assertions of scripts for BSD call them."""
 CA_STATES: Final = {
     "TCP_CA_Open": 0,
     "TCP_CA_Disorder": 1,
@@ -146,5 +158,5 @@ INFO_OPTIONS: Final = {
     "TCPI_OPT_ECN_SEEN": 16,
     "TCPI_OPT_SYN_DATA": 32,
 }
-ASSERTION_WORDS: Final = {**TCP_STATES, **BSD_STATES, **CA_STATES, **INFO_OPTIONS}
+ASSERTION_WORDS: Final = {**TCP_STATES, **BSD_STATES, **BSD_INFO_STATES, **CA_STATES, **INFO_OPTIONS}
 """What assertions may name beside the fields of tcp_info."""

@@ -23,7 +23,7 @@ from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.values import Reader
 from gossamer.core.records import fields, replace
-from gossamer.core.tcp.events import Send, SetOptions
+from gossamer.core.tcp.events import Abort, Send, SetOptions
 from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
 from gossamer.core.tcp.socket_options import SHARED_NAMES, SocketOptions
 
@@ -149,6 +149,16 @@ class ScriptWorld:
         held = {id(made.endpoint) for made in self.sockets.values()}
         others = [each for each in self.host.endpoints.values() if id(each) not in held]
         return names + [each.state_name for each in others if each.connection is not None]
+
+    def drop_all_in(self, state_name: str) -> None:
+        """End all connections in a state: those of TIME-WAIT in silence, others as ABORT does."""
+        for endpoint in self.host.endpoints.values():
+            if endpoint.state_name != state_name:
+                continue
+            if endpoint.tcb is None:
+                endpoint.connection = None
+            else:
+                self.host.step(endpoint, Abort(self.host.now_us))
 
     def settings_changed(self, before: TcpParameters) -> None:
         """A command has set something in the middle of a script: for all sockets that have no connection."""

@@ -24,12 +24,27 @@ OTHERS: Final = frozenset({"udp", "gre", "GREv0", "mpls", "ipv4", "ipv6", "sctp"
 def packet(cursor: Cursor) -> TcpPacket | IcmpPacket:
     """A packet, from its direction on."""
     inbound = cursor.take().text == "<"
+    quoted = _quoted_first(cursor)
+    if quoted is not None:
+        return _icmp(cursor, inbound, quoted)
     ip = _ip_info(cursor)
     if cursor.token.kind is TokenKind.WORD and cursor.token.text in OTHERS:
         raise Unsupported(f"{cursor.token.text} packet", cursor.line)
     if cursor.skip_word("icmp"):
         return _icmp(cursor, inbound)
     return _tcp(cursor, inbound, ip)
+
+
+def _quoted_first(cursor: Cursor) -> tuple[int, int] | None:
+    """What an ICMP error quotes, where it stands before it: `[1:11(10)] icmp unreachable`."""
+    if not cursor.is_mark("[") or cursor.ahead(1).kind is not TokenKind.INTEGER:
+        return None
+    cursor.take()
+    quoted = sequence(cursor)
+    cursor.expect_mark("]")
+    if not cursor.skip_word("icmp"):
+        cursor.complain("icmp behind the segment that it quotes")
+    return quoted
 
 
 def _ip_info(cursor: Cursor) -> IpInfo:
@@ -49,9 +64,9 @@ def _ip_fields(cursor: Cursor) -> IpInfo:
             ecn = ECN[cursor.take().text]
         elif cursor.skip_word("ect01"):
             is_ect01 = True
-        elif cursor.skip_word("tos"):
+        elif cursor.skip_word("tos", "class"):
             tos = cursor.integer("tos", 0xFF)
-        elif cursor.skip_word("ttl"):
+        elif cursor.skip_word("ttl", "hlim"):
             ttl = cursor.integer("ttl", 0xFF)
         elif cursor.skip_word("flowlabel"):
             label = cursor.integer("flowlabel", 0xFFFFF)
@@ -65,7 +80,7 @@ def _tcp(cursor: Cursor, inbound: bool, ip: IpInfo) -> TcpPacket:
     ports = _ports(cursor)
     line = cursor.line
     flags = _flags(cursor)
-    seq, length = sequence(cursor)
+    seq, length = _sequence_of(cursor, flags)
     ack = cursor.integer("ack", U32_MAX) if cursor.skip_word("ack") else None
     window = cursor.integer("win", 0xFFFF) if cursor.skip_word("win") else None
     urgent = cursor.integer("urg", 0xFFFF) if cursor.skip_word("urg") else 0
@@ -89,7 +104,8 @@ def _flags(cursor: Cursor) -> int:
     """S, S., P., F., R, SEW, . or -; a digit stands for the three flags of the counter ACE: P5. or P.5."""
     if cursor.skip_mark("-"):
         return 0
-    tokens = [cursor.token] if cursor.token.kind is TokenKind.WORD else []
+    is_word = cursor.token.kind is TokenKind.WORD or cursor.token.text in COUNTER
+    tokens = [cursor.token] if is_word else []
     follows = cursor.ahead(len(tokens))
     if follows.kind is TokenKind.FLOAT or (follows.kind is TokenKind.MARK and follows.text == "."):
         tokens.append(follows)
@@ -100,6 +116,16 @@ def _flags(cursor: Cursor) -> int:
     for _ in tokens:
         cursor.take()
     return functools.reduce(operator.or_, (FLAGS[letter] for letter in letters))
+
+
+def _sequence_of(cursor: Cursor, flags: int) -> tuple[int, int]:
+    """That of a segment; `...(0)` for a SYN, whose number is whatever it is."""
+    if not flags & SYN or not cursor.skip(TokenKind.ELLIPSIS):
+        return sequence(cursor)
+    cursor.expect_mark("(")
+    length = cursor.integer("a length", 0xFFFF)
+    cursor.expect_mark(")")
+    return 0, length
 
 
 def sequence(cursor: Cursor) -> tuple[int, int]:
@@ -115,7 +141,7 @@ def sequence(cursor: Cursor) -> tuple[int, int]:
     return first, length
 
 
-def _icmp(cursor: Cursor, inbound: bool) -> IcmpPacket:
+def _icmp(cursor: Cursor, inbound: bool, quoted: tuple[int, int] | None = None) -> IcmpPacket:
     kind = cursor.expect(TokenKind.WORD).text
     words = ("mtu", "id")
     code = ""
@@ -124,8 +150,8 @@ def _icmp(cursor: Cursor, inbound: bool) -> IcmpPacket:
     mtu = cursor.integer("mtu", U32_MAX) if cursor.skip_word("mtu") else None
     if cursor.is_word("id"):
         raise Unsupported("icmp echo", cursor.line)
-    seq = length = 0
-    if cursor.skip_mark("["):
+    seq, length = quoted or (0, 0)
+    if quoted is None and cursor.skip_mark("["):
         if cursor.is_word("udp", "raw"):
             raise Unsupported(f"icmp that quotes {cursor.token.text}", cursor.line)
         seq, length = sequence(cursor)

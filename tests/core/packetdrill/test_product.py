@@ -2,6 +2,8 @@
 
 import pytest
 
+from gossamer.core.packetdrill.errors import ScriptError
+from gossamer.core.packetdrill.grammar import parse
 from gossamer.core.packetdrill.profiles import BSD, LINUX, Profile
 from gossamer.core.packetdrill.runner import play
 from gossamer.core.packetdrill.verdict import ScriptVerdict
@@ -185,6 +187,52 @@ def test_setting__that_matters_and_is_none_here__is_unsupported(setting: str) ->
     name = setting.partition("=")[0]
     plain = {"icmp_may_rst": 1, "keepinit": 75_000, "rexmit_slop": 200}.get(name.rpartition(".")[2], 0)
     assert verdict_of(f"`sysctl -q {name}={plain}`\n{OPEN}", LINUX).message == ""
+
+
+CLOSED = (
+    "+0 shutdown(4, SHUT_WR) = 0\n+0 > F. 1:1(0) ack 1\n+.1 < F. 1:1(0) ack 2 win 9\n+0 > . 2:2(0) ack 2\n"
+)
+IN_TIME_WAIT = "+0 `sockstat -4 -P tcp -s | grep -c TIME_WAIT | grep {}`\n"
+
+
+def test_tcpdrop__ends_what_is_in_that_state_and_nothing_else() -> None:
+    started = OPEN + CLOSED + IN_TIME_WAIT.format(1)
+    assert verdict_of(started + "+0 `tcpdrop -s TIME_WAIT`\n" + IN_TIME_WAIT.format(0), BSD).message == ""
+    assert verdict_of(started + "+0 `tcpdrop -s ESTABLISHED`\n" + IN_TIME_WAIT.format(1), BSD).message == ""
+    dropped = OPEN + "+0 `tcpdrop -s ESTABLISHED`\n+0 > R. 1:1(0) ack 1 win 0\n"
+    assert verdict_of(dropped + "+.1 < . 1:1(0) ack 1 win 9\n+0 > R 1:1(0) win 0", BSD).message == ""
+
+
+GRAMMAR = {
+    "a counter alone": "+0 < 5. 1:1(0) ack 1 win 9",
+    "traffic class of IPv6": WRITTEN + "+0 > (class 0x0) P. 1:11(10) ack 1",
+    "hop limit of IPv6": WRITTEN + "+0 > (hlim 64) P. 1:11(10) ack 1",
+    "states as BSD asserts them": "+0 %{ assert tcpi_state == TCPI_ESTABLISHED }%",
+    "codepoints of services": "+0 setsockopt(4, SOL_IP, IP_TOS, [IPTOS_DSCP_CS1], 4) = 0\n"
+    + WRITTEN
+    + "+0 > (tos 0x20) P. 1:11(10) ack 1",
+    "what an error quotes, first": WRITTEN + "+0 > P. 1:11(10) ack 1\n+0 < [1:11(10)] icmp unreachable net",
+}
+
+
+@pytest.mark.parametrize("name", GRAMMAR)
+def test_language_of_bsd__is_read(name: str) -> None:
+    assert verdict_of(OPEN + GRAMMAR[name], BSD).message == ""
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "+0 < 55. 1:1(0) ack 1 win 9",
+        "+0 > . ...(0) ack 1",
+        "+0 < [1:11(10)] P. 1:11(10) ack 1 win 9",
+        "+0 < [1:11(9)] icmp unreachable net",
+    ],
+)
+def test_language_of_bsd__what_is_no_part_of_it__is_an_error_of_its_line(event: str) -> None:
+    with pytest.raises(ScriptError) as caught:
+        parse(OPEN + event, NAME, {})
+    assert caught.value.line == OPEN.count("\n") + 1
 
 
 @pytest.mark.parametrize(
