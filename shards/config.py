@@ -257,6 +257,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 MOUNT: Final = "mount"
 """The one that is no section, but a list of tables."""
 
+KEYLESS: Final = frozenset({"deviations"})
+"""Fields of [tcp] that are no keys: habits of other systems, for scripts alone (`core.tcp.deviations`)."""
+
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     entry.name: entry.type for entry in msgspec.structs.fields(Config) if entry.name != MOUNT
 }
+
+
+def fields_of(section: str) -> tuple[str, ...]:
+    """The fields of a section that a configuration may set."""
+    return tuple(name for name in SECTIONS[section].__struct_fields__ if name not in KEYLESS)

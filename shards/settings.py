@@ -14,7 +14,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.parameters import Bounds
-from gossamer.shards.config import MOUNT, SECTIONS, Config, MountConfig
+from gossamer.shards.config import MOUNT, SECTIONS, Config, MountConfig, fields_of
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.units import format_duration, is_size, parse_duration_us, parse_size_bytes
 
@@ -93,7 +93,7 @@ def allowed_values(annotation: Any) -> str:
 
 def field_name(section: str, key: str) -> str | None:
     """The field that a key means: itself, or the duration or size of that name; None when there is none."""
-    fields = SECTIONS[section].__struct_fields__
+    fields = fields_of(section)
     name = key.replace("-", "_")
     return next((each for each in (name, f"{name}_us") if each in fields), None)
 
@@ -171,7 +171,7 @@ def _checked_name(setting: Setting) -> str:
         )
     name = field_name(setting.section, setting.key)
     if name is None:
-        fields = [each.removesuffix("_us") for each in SECTIONS[setting.section].__struct_fields__]
+        fields = [each.removesuffix("_us") for each in fields_of(setting.section)]
         hint = _nearest(setting.key, fields) or f"; allowed: {', '.join(fields)}"
         raise ConfigError(f"{setting.origin}: there is no key {setting.key!r} in [{setting.section}]{hint}")
     return name

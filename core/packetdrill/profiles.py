@@ -15,6 +15,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill.script import TcpOption
 from gossamer.core.records import replace
+from gossamer.core.tcp.deviations import Deviations
 from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
 
 NOP: Final = TcpOption("nop")
@@ -162,6 +163,9 @@ BSD_PARAMETERS: Final = TcpParameters(
     mtu_probing="off",
     rto_max_us=64 * SECOND_US,
     keepalive_idle_us=NEVER_US,
+    deviations=Deviations(
+        syn_fin="open",
+    ),
 )
 """kern.ipc.maxsockbuf 2 MiB, net.inet.tcp.rexmit_min 30 ms."""
 

@@ -10,8 +10,9 @@ import msgspec
 
 from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.profiles import LINUX, PROFILES, Profile
-from gossamer.core.packetdrill.sysctls.setters import number_of
+from gossamer.core.packetdrill.sysctls.setters import deviating, number_of
 from gossamer.core.records import replace
+from gossamer.core.tcp.deviations import Deviations
 from gossamer.core.tcp.parameters import TcpParameters
 
 IPV4_HEADERS_BYTES: Final = 40
@@ -108,13 +109,14 @@ def _strict_segments(settings: Settings, _text: str) -> None:
 def _parameter(settings: Settings, text: str) -> None:
     """NAME=VALUE of `TcpParameters`, an option of ours: for scripts about what a profile does otherwise."""
     name, _, value = text.partition("=")
-    before = getattr(settings.parameters, name, None)
-    if before is None:
+    parameters = settings.parameters
+    is_habit = name in Deviations.__struct_fields__
+    before = getattr(parameters.deviations if is_habit else parameters, name, None)
+    if not isinstance(before, bool | int | str):
         raise Unsupported(f"option --parameter={text}")
     found: bool | int | str = value if isinstance(before, str) else number_of(value)
-    settings.parameters = replace(
-        settings.parameters, **{name: bool(found) if isinstance(before, bool) else found}
-    )
+    changed = {name: bool(found) if isinstance(before, bool) else found}
+    settings.parameters = deviating(parameters, **changed) if is_habit else replace(parameters, **changed)
 
 
 OPTIONS: Final[dict[str, Callable[[Settings, str], None]]] = {

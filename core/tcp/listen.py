@@ -32,7 +32,7 @@ SYN_RECEIVED = State.SYN_RECEIVED
 
 def segment_arrives(listener: Listener, segment: Segment, opening: Opening) -> tuple[Tcb | None, Actions]:
     """What a listener answers: a connection in SYN-RECEIVED and its SYN-ACK, a RST, or nothing."""
-    if not is_opening(segment):
+    if not is_opening(segment) and not _opens_despite_fin(segment, listener.parameters):
         return None, refusal(segment)
     tcb = opened(listener.parameters, segment, opening)
     if opening.cookie is not None:
@@ -50,6 +50,12 @@ def is_opening(segment: Segment) -> bool:
     and it is dropped.
     """
     return segment.flags & (SYN | ACK | RST | FIN) == SYN
+
+
+def _opens_despite_fin(segment: Segment, parameters: TcpParameters) -> bool:
+    """By `syn_fin`; the FIN is left to be sent again."""
+    is_syn_fin = segment.flags & (SYN | ACK | RST | FIN) == SYN | FIN
+    return is_syn_fin and parameters.deviations.syn_fin == "open"
 
 
 def refusal(segment: Segment) -> Actions:

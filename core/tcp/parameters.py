@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, NamedTuple, get_type_hints
 import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.tcp.deviations import NO_DEVIATIONS, Deviations
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX
 
 MILLISECOND_US: Final = 1000
@@ -465,6 +466,8 @@ class TcpParameters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
     challenge_interval_us: Annotated[int, Bounds(0, 60 * SECOND_US)] = 500 * MILLISECOND_US
     """At most one challenge ACK and one answer to an out-of-window segment in this time, per connection and
     never globally (RFC 5961 7; CVE-2016-5696)."""
+    deviations: Deviations = NO_DEVIATIONS
+    """Habits of another system, for scripts about it; a server has none (`core.tcp.deviations`)."""
 
 
 DEFAULT_PARAMETERS: Final = TcpParameters()

@@ -21,6 +21,7 @@ from gossamer.core.tcp.listen import first_syn_ack
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.rtt import measured
 from gossamer.core.tcp.segment_arrives import arrives
+from gossamer.core.tcp.segment_arrives.first_sequence import is_dropped_syn_fin
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.tcp.user_timeout import adopted
@@ -35,6 +36,8 @@ Outcome = tuple[Tcb | TimeWait | None, Actions]
 def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
     """The four checks of SYN-SENT."""
     segment = event.segment
+    if is_dropped_syn_fin(tcb, segment):
+        return tcb, (Dropped(SegmentDrop.OUT_OF_WINDOW),)
     # ISS < SEG.ACK =< SND.NXT, where SND.NXT lies behind the data that the SYN may have carried.
     is_in_range = bool(segment.flags & ACK) and acked_bytes(tcb, segment.ack) is not None
     acceptable = is_in_range and not _is_stale(tcb, event)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from gossamer.core.printable import printable
-from gossamer.shards.config import MOUNT, Config
+from gossamer.shards.config import KEYLESS, MOUNT, Config
 from gossamer.shards.units import format_duration, format_size, is_size
 
 Comments = Mapping[tuple[str, str], str]
@@ -72,6 +72,6 @@ def _table(head: str, values: msgspec.Struct, section: str, comments: Comments) 
     lines = [
         comments.get((section, name.removesuffix("_us")), "") + _line(name, value)
         for name, value in msgspec.structs.asdict(values).items()
-        if value is not None
+        if value is not None and name not in KEYLESS
     ]
     return "\n".join([head, *lines])

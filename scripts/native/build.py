@@ -45,6 +45,7 @@ PLACES = (
 INTERPRETED = frozenset(
     {
         # msgspec checks what comes from configuration files and users against their annotations.
+        "core/tcp/deviations.py",
         "core/tcp/parameters.py",
         "core/tcp/socket_options.py",
         "core/tcp/congestion/change.py",

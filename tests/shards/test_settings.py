@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gossamer.cli.print_config import format_config
 from gossamer.core.tcp.parameters import PARAMETER_BOUNDS
-from gossamer.shards.config import SECTIONS, Config
+from gossamer.shards.config import SECTIONS, Config, fields_of
 from gossamer.shards.exitcode import ConfigError
 from gossamer.shards.settings import (
     Setting,
@@ -104,7 +104,7 @@ def test_combine__wrong__one_line_naming_key_found_and_allowed(text: str, parts:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_key__a_value_of_no_type_of_its__one_line_that_names_it(section: str) -> None:
-    for field in SECTIONS[section].__struct_fields__:
+    for field in fields_of(section):
         key = f"{section}.{field.removesuffix('_us')}"
         with pytest.raises(ConfigError) as caught:
             combine(settings_of_document({section: {field: [[1]]}}, "config.toml"))
@@ -188,11 +188,7 @@ def test_config_toml__of_the_repository__is_the_defaults_with_every_key() -> Non
     settings = read_config_file(REPOSITORY / "config.toml")
     assert combine(settings) == Config()
     given_keys = {(each.section, each.key) for each in settings}
-    every_key = {
-        (section, field.removesuffix("_us"))
-        for section, struct in SECTIONS.items()
-        for field in struct.__struct_fields__
-    }
+    every_key = {(section, field.removesuffix("_us")) for section in SECTIONS for field in fields_of(section)}
     assert given_keys == every_key
 
 

@@ -6,7 +6,16 @@ Source: tcp(4).
 from typing import Final
 
 from gossamer.core.packetdrill import fastopen
-from gossamer.core.packetdrill.sysctls.setters import Setter, congestion, ecn, number_of, scaled, truth
+from gossamer.core.packetdrill.sysctls.setters import (
+    Setter,
+    congestion,
+    deviates,
+    deviating,
+    ecn,
+    number_of,
+    scaled,
+    truth,
+)
 from gossamer.core.records import replace
 from gossamer.core.tcp.parameters import MILLISECOND_US
 
@@ -30,6 +39,11 @@ BSD_SYSCTLS: Final[dict[str, Setter]] = {
     "net.inet.tcp.cc.algorithm": congestion,
     "net.inet.tcp.finwait2_timeout": scaled("fin_wait_2_us", MILLISECOND_US),
     "net.inet.tcp.keepintvl": scaled("keepalive_interval_us", MILLISECOND_US),
+    "net.inet.tcp.insecure_rst": deviates("insecure_rst"),
+    "net.inet.tcp.insecure_syn": deviates("insecure_syn"),
+    "net.inet.tcp.drop_synfin": lambda parameters, text: deviating(
+        parameters, syn_fin="drop" if number_of(text) else "open"
+    ),
     "net.inet.tcp.keepcnt": scaled("keepalive_probes", 1),
 }
 

@@ -30,6 +30,16 @@ def scaled(field: str, unit: int, least: int = 0) -> Setter:
     return lambda parameters, text: replace(parameters, **{field: max(number_of(text) * unit, least)})
 
 
+def deviates(field: str) -> Setter:
+    """0 is off: of the habits of another system."""
+    return lambda parameters, text: deviating(parameters, **{field: number_of(text) != 0})
+
+
+def deviating(parameters: TcpParameters, **habits: object) -> TcpParameters:
+    """The parameters with other habits."""
+    return replace(parameters, deviations=replace(parameters.deviations, **habits))
+
+
 def largest(field: str) -> Setter:
     """The largest of "least default largest"."""
     return lambda parameters, text: replace(parameters, **{field: number_of(text.split()[-1])})

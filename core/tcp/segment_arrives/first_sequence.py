@@ -36,6 +36,8 @@ def check_sequence(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict
     if in_order and not is_old and not segment.flags & (SYN | RST):
         # What comes in order is acceptable and whole, and only PAWS can speak against it.
         return Verdict(_noted(tcb, segment, event), segment)
+    if segment.flags & SYN and segment.flags & FIN and is_dropped_syn_fin(tcb, segment):
+        return Verdict(tcb, segment, (Dropped(SegmentDrop.OUT_OF_WINDOW),), stops=True)
     if is_old and not segment.flags & RST:
         return _answered(tcb, segment, event, SegmentDrop.PAWS)
     if not is_acceptable(tcb, segment):
@@ -57,6 +59,12 @@ def _noted(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
     return replace(
         tcb, rcv_at_us=event.now_us, ts_recent=ts_recent_after(tcb, segment), rcv_text_at_us=text_us
     )
+
+
+def is_dropped_syn_fin(tcb: Tcb, segment: Segment) -> bool:
+    """Whether a segment with both flags is dropped unseen, by `syn_fin`."""
+    is_both = segment.flags & (SYN | FIN) == SYN | FIN
+    return is_both and tcb.agreed.parameters.deviations.syn_fin == "drop"
 
 
 def is_acceptable(tcb: Tcb, segment: Segment) -> bool:

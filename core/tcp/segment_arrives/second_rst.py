@@ -17,7 +17,7 @@ def check_rst(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdict | No
     """Only a RST at exactly RCV.NXT resets; one elsewhere in the window is challenged."""
     if not segment.flags & RST:
         return PROCEED
-    if segment.seq != tcb.rcv_nxt:
+    if segment.seq != tcb.rcv_nxt and not tcb.agreed.parameters.deviations.insecure_rst:
         # "If the RST bit is set and the sequence number does not exactly match the next expected sequence
         # value, yet is within the current receive window, TCP endpoints MUST send an acknowledgment
         # (challenge ACK)"

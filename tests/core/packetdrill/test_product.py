@@ -175,18 +175,44 @@ def test_keepalive__times_of_the_sysctls() -> None:
     [
         "net.ipv4.tcp_syncookies=2",
         "net.ipv4.ip_no_pmtu_disc=1",
-        "net.inet.tcp.drop_synfin=1",
-        "net.inet.tcp.icmp_may_rst=0",
-        "net.inet.tcp.keepinit=1000",
-        "net.inet.tcp.rexmit_slop=10",
-        "net.inet.tcp.rexmit_drop_options=1",
+        "net.inet.tcp.blackhole=1",
+        "net.inet.tcp.syncookies_only=1",
     ],
 )
 def test_setting__that_matters_and_is_none_here__is_unsupported(setting: str) -> None:
     assert outcome(f"`sysctl -q {setting}`\n{OPEN}") == "unsupported"
     name = setting.partition("=")[0]
-    plain = {"icmp_may_rst": 1, "keepinit": 75_000, "rexmit_slop": 200}.get(name.rpartition(".")[2], 0)
-    assert verdict_of(f"`sysctl -q {name}={plain}`\n{OPEN}", LINUX).message == ""
+    assert verdict_of(f"`sysctl -q {name}=0`\n{OPEN}", LINUX).message == ""
+
+
+BSD_SETTINGS = {
+    "insecure_rst": ("+.1 < R 500:500(0) win 0\n+0 read(4, ..., 9) = -1 ECONNRESET", 0, 1),
+    "insecure_syn": ("+.1 < S 500:500(0) win 9\n+0 > R. 1:1(0) ack 1 win 0", 0, 1),
+    "drop_synfin": ("+.1 < SF 500:500(0) win 9\n+.1 < S 500:500(0) win 9\n+0 > . 1:1(0) ack 1", 0, 1),
+}
+"""By the last part of its name: what holds with the other value of a sysctl alone; its default, the other."""
+
+
+@pytest.mark.parametrize("name", BSD_SETTINGS)
+def test_setting_of_bsd__does_what_it_says(name: str) -> None:
+    then, plain, other = BSD_SETTINGS[name]
+    sysctl = f"`sysctl -w net.inet.tcp.{name}={{}}`\n"
+    assert outcome(OPEN + then, BSD) == "fail"
+    assert outcome(sysctl.format(plain) + OPEN + then, BSD) == "fail"
+    assert verdict_of(sysctl.format(other) + OPEN + then, BSD).message == ""
+    assert verdict_of(OPEN + f"+0 {sysctl.format(other)}", BSD).message == ""
+
+
+@pytest.mark.parametrize("name", ["insecure_rst", "insecure_syn"])
+def test_setting_of_bsd__in_mid_script__is_of_the_next_connections(name: str) -> None:
+    then, plain, other = BSD_SETTINGS[name]
+    sysctl = "+0 `sysctl -w net.inet.tcp.{}={}`\n"
+    turned_on = OPEN + sysctl.format(name, other)
+    assert outcome(turned_on + then, BSD) == "fail"
+    assert LISTEN in OPEN
+    early = LISTEN + sysctl.format(name, other) + OPEN.removeprefix(LISTEN)
+    assert verdict_of(early + then, BSD).message == ""
+    assert outcome(LISTEN + sysctl.format(name, plain) + OPEN.removeprefix(LISTEN) + then, BSD) == "fail"
 
 
 CLOSED = (

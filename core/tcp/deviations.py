@@ -1,0 +1,29 @@
+"""Where other systems do not do as we do: what RFCs of before did, what RFCs forbid, what they leave open.
+
+Owns the names of such habits. A server has none of them: they are for scripts about another system
+(`core.packetdrill`, the profiles), which play the same `step` with them.
+
+Source: RFC 793, and what FreeBSD's tcp(4) says.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+
+class Deviations(
+    msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True, cache_hash=True
+):
+    """The habits of one system. The defaults are ours."""
+
+    insecure_rst: bool = False
+    """A RST anywhere in the window resets (RFC 793 3.4), without the challenge of RFC 5961 3.2."""
+    insecure_syn: bool = False
+    """A SYN in the window of a synchronized connection resets it (RFC 793 3.9), without that of RFC 5961
+    4.2."""
+    syn_fin: Literal["refuse", "open", "drop"] = "refuse"
+    """A segment with SYN and FIN: no listener opens by it; it opens like any SYN (RFC 9293 3.10.7.2); or none
+    is ever taken or answered."""
+
+
+NO_DEVIATIONS: Final = Deviations()
