@@ -165,6 +165,7 @@ BSD_PARAMETERS: Final = TcpParameters(
     keepalive_idle_us=NEVER_US,
     deviations=Deviations(
         syn_fin="open",
+        receive_space_bytes=64 * KIB,
     ),
 )
 """kern.ipc.maxsockbuf 2 MiB, net.inet.tcp.rexmit_min 30 ms."""

@@ -24,6 +24,10 @@ class Deviations(
     syn_fin: Literal["refuse", "open", "drop"] = "refuse"
     """A segment with SYN and FIN: no listener opens by it; it opens like any SYN (RFC 9293 3.10.7.2); or none
     is ever taken or answered."""
+    receive_space_bytes: int = 0
+    """What RCV.WND begins with instead of the whole buffer, once the peer is known rounded up to whole
+    segments: more than the header's field can say without scaling. 0: the buffer, as far as the field can say
+    it."""
 
 
 NO_DEVIATIONS: Final = Deviations()

@@ -25,7 +25,7 @@ from gossamer.core.tcp.segment_arrives.first_sequence import is_dropped_syn_fin
 from gossamer.core.tcp.tcb import State, Tcb, TimeWait
 from gossamer.core.tcp.timestamps import echoed_us, round_trip_us
 from gossamer.core.tcp.user_timeout import adopted
-from gossamer.core.tcp.window import first_window
+from gossamer.core.tcp.window import whole_window
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, RST, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -87,7 +87,7 @@ def _with_syn(tcb: Tcb, segment: Segment, now_us: int) -> Tcb:
         adopted(tcb, segment),
         agreed=agreed,
         rcv_nxt=rcv_nxt,
-        rcv_wnd=first_window(agreed),
+        rcv_wnd=whole_window(agreed),
         last_ack_sent=rcv_nxt,
         snd_wnd=segment.window,
         snd_wl1=Seq(segment.seq),

@@ -20,7 +20,26 @@ FIELD_MAX = 0xFFFF
 
 def first_window(agreed: Agreed) -> int:
     """RCV.WND of a new connection: the buffer, as far as the header's field can say it."""
-    return min(agreed.parameters.receive_buffer_bytes, FIELD_MAX << agreed.rcv_wind_shift)
+    parameters = agreed.parameters
+    most = min(parameters.receive_buffer_bytes, FIELD_MAX << agreed.rcv_wind_shift)
+    space_bytes = parameters.deviations.receive_space_bytes
+    return min(space_bytes, most) if space_bytes else most
+
+
+def whole_window(agreed: Agreed) -> int:
+    """`first_window`; for a system that has a space of its own, that in whole segments, which may be more
+    than the field can say."""
+    parameters = agreed.parameters
+    space_bytes = min(parameters.deviations.receive_space_bytes, parameters.receive_buffer_bytes)
+    return -(-space_bytes // agreed.smss) * agreed.smss if space_bytes else first_window(agreed)
+
+
+def opened_window(tcb: Tcb) -> int:
+    """RCV.WND once the handshake is over."""
+    agreed = tcb.agreed
+    if not agreed.parameters.deviations.receive_space_bytes or not agreed.passive:
+        return tcb.rcv_wnd
+    return tcb.rcv_wnd + whole_window(agreed) - first_window(agreed)
 
 
 def window_field(tcb: Tcb) -> int:

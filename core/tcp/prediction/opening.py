@@ -30,6 +30,7 @@ def predicted_opening(tcb: Tcb, event: SegmentArrives) -> tuple[Tcb, Actions] | 
         or not tcb.agreed.timestamps
         or tcb.backoff
         or tcb.agreed.parameters.defer_accept_us
+        or tcb.agreed.parameters.deviations.receive_space_bytes
         or tcb.snd_buf_bytes
         or tcb.rcv_buf_bytes
         or tcb.reassembly is not None

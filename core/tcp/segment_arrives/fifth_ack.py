@@ -30,6 +30,7 @@ from gossamer.core.tcp.send_space import gives_space
 from gossamer.core.tcp.tcb import Phase, State, Tcb
 from gossamer.core.tcp.time_wait import enter
 from gossamer.core.tcp.timestamps import has_dsack, round_trip_us, shown_us
+from gossamer.core.tcp.window import opened_window
 from gossamer.core.wire.segment import ACK, ECE, FIN, SYN, Segment
 
 replace = msgspec.structs.replace
@@ -77,6 +78,7 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
         snd_una=tcb.snd_una if early else ack,
         snd_wnd=window,
         max_snd_wnd=max(window, tcb.max_snd_wnd),
+        rcv_wnd=opened_window(tcb),
         snd_wl1=Seq(segment.seq),
         rtx_at_us=NEVER_US,
         backoff=0,
