@@ -166,6 +166,9 @@ BSD_PARAMETERS: Final = TcpParameters(
     deviations=Deviations(
         syn_fin="open",
         receive_space_bytes=64 * KIB,
+        repeats_fin=True,
+        fin_despite_unread=True,
+        ignores_late_syn=True,
     ),
 )
 """kern.ipc.maxsockbuf 2 MiB, net.inet.tcp.rexmit_min 30 ms."""

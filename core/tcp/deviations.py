@@ -28,6 +28,12 @@ class Deviations(
     """What RCV.WND begins with instead of the whole buffer, once the peer is known rounded up to whole
     segments: more than the header's field can say without scaling. 0: the buffer, as far as the field can say
     it."""
+    repeats_fin: bool = False
+    """An ACK that leaves while our FIN is not acknowledged is that FIN again; challenges are not."""
+    fin_despite_unread: bool = False
+    """CLOSE with text that nobody received sends a FIN, and no RST (against RFC 9293 3.6.1, SHLD-3)."""
+    ignores_late_syn: bool = False
+    """TIME-WAIT does not answer a SYN that does not open anew."""
 
 
 NO_DEVIATIONS: Final = Deviations()

@@ -91,6 +91,16 @@ def acknowledgment(tcb: Tcb, now_us: int) -> Segment:
     return segment if tcb.ecn is None else ecn_bytes.with_option(tcb, segment)
 
 
+def due_acknowledgment(tcb: Tcb, now_us: int) -> Segment:
+    """The ACK that is due of itself, and no answer to what should not have come: by `repeats_fin` our FIN
+    again, until it is acknowledged."""
+    answer = acknowledgment(tcb, now_us)
+    is_fin_out = tcb.state in CLOSED_BY_US and flight_bytes(tcb) > tcb.snd_buf_bytes
+    if not is_fin_out or not tcb.agreed.parameters.deviations.repeats_fin:
+        return answer
+    return replace(answer, seq=seq_add(tcb.snd_nxt, -1), flags=answer.flags | FIN)
+
+
 def flight_bytes(tcb: Tcb) -> int:
     """FlightSize: SND.NXT - SND.UNA, a FIN included."""
     return (tcb.snd_nxt - tcb.snd_una) & MASK
@@ -121,7 +131,7 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if tcb.recovery is not None and tcb.recovery.phase is Phase.FAST:
         tcb = proportional_rate.sent(tcb, sum(len(segment.payload) for segment in segments))
     if ack_due and (not segments or tcb.reassembly is not None):
-        segments.append(acknowledgment(tcb, now_us))
+        segments.append(due_acknowledgment(tcb, now_us))
     if segments:
         tcb = replace(tcb, last_ack_sent=tcb.rcv_nxt, ack_at_us=NEVER_US)
         tcb = ecn_bytes.after_telling(tcb, segments) if tcb.ecn is not None else tcb

@@ -16,6 +16,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.deviations import NO_DEVIATIONS, Deviations
 from gossamer.core.tcp.parameters import (
     DEFAULT_PARAMETERS,
     DUP_THRESH,
@@ -496,6 +497,7 @@ class TimeWait(msgspec.Struct, frozen=True, gc=False, array_like=True):
     time_wait_us: int = DEFAULT_PARAMETERS.time_wait_us
     challenge_interval_us: int = DEFAULT_PARAMETERS.challenge_interval_us
     answered_at_us: int = 0
+    deviations: Deviations = NO_DEVIATIONS
 
 
 class Listener(msgspec.Struct, frozen=True, gc=False):

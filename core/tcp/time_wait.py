@@ -29,6 +29,7 @@ def enter(tcb: Tcb, now_us: int) -> tuple[TimeWait, Actions]:
         agreed.timestamps,
         parameters.time_wait_us,
         parameters.challenge_interval_us,
+        deviations=parameters.deviations,
     )
     return record, remains(tcb)
 
@@ -39,6 +40,9 @@ def segment_arrives(record: TimeWait, event: SegmentArrives) -> tuple[TimeWait, 
     dropped = Dropped(SegmentDrop.TIME_WAIT)
     if segment.flags & RST:
         # RFC 1337 3: ignoring RSTs keeps an old duplicate from assassinating TIME-WAIT.
+        return record, (dropped,)
+    is_late_syn = segment.flags & (SYN | ACK) == SYN
+    if is_late_syn and record.deviations.ignores_late_syn:
         return record, (dropped,)
     if not segment.flags & (ACK | SYN):
         # RFC 9293 3.10.7.4, fifth: "if the ACK bit is off, drop the segment and return". Differs: out of the
@@ -73,7 +77,8 @@ def can_reopen(record: TimeWait, segment: Segment) -> bool:
     Source: RFC 6191 2: a greater timestamp, or without timestamps a greater sequence number than the last one
     seen.
     """
-    if segment.flags & (SYN | ACK | RST | FIN) != SYN:
+    left_out = FIN if record.deviations.syn_fin == "open" else 0
+    if segment.flags & (SYN | ACK | RST | FIN) & ~left_out != SYN:
         return False
     if record.timestamps and segment.ts_val != NO_TIMESTAMP and segment.ts_val != record.ts_recent:
         return seq_lt(Seq(record.ts_recent), Seq(segment.ts_val))

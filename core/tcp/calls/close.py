@@ -31,7 +31,8 @@ def close(tcb: Tcb, event: Close) -> tuple[Tcb | None, Actions]:
     if is_early(tcb) and (event.receives or not tcb.rcv_buf_bytes):
         # "SYN-RECEIVED: [...] queue for processing after entering ESTABLISHED state."
         return closed_early(tcb, event.receives), ()
-    if tcb.state is SYN_RECEIVED or (not event.receives and tcb.rcv_buf_bytes):
+    loses_text = not event.receives and tcb.rcv_buf_bytes > 0
+    if tcb.state is SYN_RECEIVED or (loses_text and not tcb.agreed.parameters.deviations.fin_despite_unread):
         # RFC 9293 3.6.1, SHLD-3: closed "while received data is still pending in the connection": "SHOULD
         # send a RST to show that data was lost", in LAST-ACK and CLOSING too, where ABORT is silent but our
         # own data would be lost with the record. Differs: in SYN-RECEIVED too, where a FIN would be proper;

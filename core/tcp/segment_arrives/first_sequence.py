@@ -17,7 +17,7 @@ from gossamer.core.tcp.ecn_bytes import after_repeat
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.fast_open import acked_bytes
 from gossamer.core.tcp.listen import syn_ack
-from gossamer.core.tcp.output import acknowledgment
+from gossamer.core.tcp.output import due_acknowledgment
 from gossamer.core.tcp.recovery.dsack import with_old_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
@@ -154,7 +154,7 @@ def _answered(tcb: Tcb, segment: Segment, event: SegmentArrives, reason: Segment
         # Text does not make ACK loops, so its answer needs no limit: a peer that repeats what we have must
         # hear so each time, and which octets they were. What comes so late that PAWS refuses it is the
         # original of what went again meanwhile: only its D-SACK shows the peer that nothing was lost.
-        answer = acknowledgment(with_old_part(tcb, segment), event.now_us)
+        answer = due_acknowledgment(with_old_part(tcb, segment), event.now_us)
         return Verdict(after_repeat(tcb, segment, answer), segment, (Dropped(reason), answer), stops=True)
-    after, actions = challenge(tcb, event.now_us, reason)
+    after, actions = challenge(tcb, event.now_us, reason, is_due=not segment.flags & SYN)
     return Verdict(after, segment, actions, stops=True)
