@@ -168,7 +168,9 @@ BSD_PARAMETERS: Final = TcpParameters(
         receive_space_bytes=64 * KIB,
         repeats_fin=True,
         fin_despite_unread=True,
+        syn_waits=True,
         ignores_late_syn=True,
+        holds_syn_text=True,
     ),
 )
 """kern.ipc.maxsockbuf 2 MiB, net.inet.tcp.rexmit_min 30 ms."""

@@ -32,6 +32,11 @@ class Deviations(
     """An ACK that leaves while our FIN is not acknowledged is that FIN again; challenges are not."""
     fin_despite_unread: bool = False
     """CLOSE with text that nobody received sends a FIN, and no RST (against RFC 9293 3.6.1, SHLD-3)."""
+    syn_waits: bool = False
+    """The reset of a wrong answer does not have our SYN sent again at once (RFC 9293 3.5.1, figure 9)."""
+    holds_syn_text: bool = False
+    """The text of a SYN that crossed ours is not acknowledged by the SYN-ACK, but once the handshake is
+    over."""
     ignores_late_syn: bool = False
     """TIME-WAIT does not answer a SYN that does not open anew."""
 

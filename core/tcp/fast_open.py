@@ -28,6 +28,7 @@ from gossamer.core.tcp.buffer import text_at, without_front
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import NO_OPTIONS
 from gossamer.core.tcp.parameters import FAST_OPEN_COOKIE_BYTES, FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4
+from gossamer.core.tcp.reassembly import EMPTY, inserted
 from gossamer.core.tcp.tcb import FastOpen, State, Tcb
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.options import OPTIONS_BYTES_MAX
@@ -94,6 +95,31 @@ def with_syn_text(tcb: Tcb, syn: Segment) -> Tcb:
         rcv_buf=(text,) if text else (),
         rcv_buf_bytes=len(text),
         rcv_wnd=tcb.rcv_wnd - len(text),
+    )
+
+
+def with_held_syn_text(tcb: Tcb, syn: Segment) -> Tcb:
+    """A connection that holds the text of the peer's SYN like what came out of order, and has it once the
+    handshake is over (`with_text_at_last`)."""
+    held = inserted(EMPTY, tcb.rcv_nxt, octets_of(syn.payload)[: tcb.rcv_wnd], tcb.rcv_nxt)
+    return replace(tcb, reassembly=held)
+
+
+def with_text_at_last(tcb: Tcb, now_us: int) -> Tcb:
+    """The connection whose handshake is over, with the text that a SYN brought before."""
+    if tcb.reassembly is None or not tcb.reassembly.blocks or tcb.reassembly.blocks[0].left != tcb.rcv_nxt:
+        return tcb
+    first, *rest = tcb.reassembly.blocks
+    taken = (first.right - first.left) & MASK
+    held = replace(tcb.reassembly, blocks=tuple(rest), recent=()) if rest else None
+    return replace(
+        tcb,
+        rcv_nxt=first.right,
+        rcv_buf=first.chunks,
+        rcv_buf_bytes=taken,
+        rcv_wnd=tcb.rcv_wnd - taken,
+        reassembly=held,
+        ack_at_us=now_us + tcb.agreed.parameters.delayed_ack_us,
     )
 
 

@@ -14,7 +14,14 @@ from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import after_plain_syn, is_syn_plain
 from gossamer.core.tcp.events import SegmentArrives
-from gossamer.core.tcp.fast_open import acked_bytes, granted, with_acked, with_syn_text, without_option
+from gossamer.core.tcp.fast_open import (
+    acked_bytes,
+    granted,
+    with_acked,
+    with_held_syn_text,
+    with_syn_text,
+    without_option,
+)
 from gossamer.core.tcp.handshake import after_lost_syn, agreement
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.listen import first_syn_ack
@@ -47,7 +54,8 @@ def segment_arrives(tcb: Tcb, event: SegmentArrives) -> Outcome:
         dropped = Dropped(SegmentDrop.ACK_UNACCEPTABLE)
         if reply is None:
             return tcb, (dropped,)
-        return tcb if is_in_range else _again_at_once(tcb, event.now_us), (dropped, reply)
+        waits = is_in_range or tcb.agreed.parameters.deviations.syn_waits
+        return tcb if waits else _again_at_once(tcb, event.now_us), (dropped, reply)
     if segment.flags & RST:
         # Second: "If the ACK was acceptable, then signal to the user 'error: connection reset'"; else drop.
         return (
@@ -167,7 +175,9 @@ def _simultaneous(tcb: Tcb, segment: Segment, now_us: int) -> tuple[Tcb, Actions
     it." """
     opens = tcb.fast_open and without_option(tcb.fast_open)
     tcb = replace(_with_syn(tcb, segment, now_us), state=State.SYN_RECEIVED, fast_open=opens)
-    if segment.payload and tcb.agreed.parameters.crossing_text:
+    if segment.payload and tcb.agreed.parameters.deviations.holds_syn_text:
+        tcb = with_held_syn_text(tcb, segment)
+    elif segment.payload and tcb.agreed.parameters.crossing_text:
         # "If there are other controls or text in the segment, queue them for processing after the ESTABLISHED
         # state has been reached": RECEIVE gives nothing before. Differs: a FIN is left to be sent again.
         tcb = with_syn_text(tcb, segment)

@@ -25,6 +25,7 @@ from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import expires_after_ack_us, measured, without_measurement
+from gossamer.core.tcp.segment_arrives.first_sequence import trimmed
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.send_space import gives_space
 from gossamer.core.tcp.tcb import Phase, State, Tcb
@@ -86,6 +87,9 @@ def _in_syn_received(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Verdi
         slow_at_us=idle_deadline_us(tcb, event.now_us),
         rcv_text_at_us=event.now_us,
     )
+    if tcb.agreed.parameters.deviations.holds_syn_text and tcb.reassembly is not None:
+        tcb = fast_open.with_text_at_last(tcb, event.now_us)
+        segment = trimmed(tcb, segment)
     if tcb.snd_una != segment.ack or (early and segment.sack):
         return _acknowledged(tcb, segment, event, (Signal.ESTABLISHED,))
     return Verdict(tcb, segment, (Signal.ESTABLISHED,))
