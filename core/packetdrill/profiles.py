@@ -152,6 +152,7 @@ LINUX_PARAMETERS: Final = TcpParameters(
 """tcp_rmem 4096 131072 6291456, tcp_wmem 4096 16384 4194304."""
 
 BSD_PARAMETERS: Final = TcpParameters(
+    syn_retries=12,
     receive_buffer_bytes=2 * KIB * KIB,
     send_buffer_bytes=2 * KIB * KIB,
     nodelay=False,
@@ -171,6 +172,8 @@ BSD_PARAMETERS: Final = TcpParameters(
         syn_waits=True,
         ignores_late_syn=True,
         holds_syn_text=True,
+        syn_gives_up_us=75 * SECOND_US,
+        rto_slop_us=200 * MILLISECOND_US,
     ),
 )
 """kern.ipc.maxsockbuf 2 MiB, net.inet.tcp.rexmit_min 30 ms."""

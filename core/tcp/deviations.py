@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from gossamer.core.clock import NEVER_US
+
 
 class Deviations(
     msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True, cache_hash=True
@@ -39,6 +41,12 @@ class Deviations(
     over."""
     ignores_late_syn: bool = False
     """TIME-WAIT does not answer a SYN that does not open anew."""
+    plain_syn_from: int = 0
+    """From this retransmission on a SYN has no option but its MSS; 0: never."""
+    syn_gives_up_us: int = NEVER_US
+    """How long a SYN waits for an answer at all."""
+    rto_slop_us: int = 0
+    """What is added to each retransmission timeout, backed off or not."""
 
 
 NO_DEVIATIONS: Final = Deviations()

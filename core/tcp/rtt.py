@@ -87,7 +87,8 @@ def without_measurement(tcb: Tcb) -> Tcb:
     Source: P. Karn and C. Partridge, "Improving round-trip time estimates in reliable transport protocols",
     SIGCOMM 1987, 3.
     """
-    held, rto_us = tcb.round_trip, backed_off_us(tcb)
+    held = tcb.round_trip
+    rto_us = backed_off_us(tcb) - tcb.agreed.parameters.deviations.rto_slop_us
     smallest = (held.min_us, held.min_next_us, held.min_since_us)
     return replace(tcb, round_trip=RoundTrip(held.srtt_us, held.rttvar_us, rto_us, rto_us, rto_us, *smallest))
 
@@ -111,7 +112,8 @@ def backed_off_us(tcb: Tcb) -> int:
     if tcb.state is State.SYN_SENT:
         doublings = max(doublings - parameters.syn_linear_retries, 0)
     # The exponent is capped before shifting: the seed's table was indexed past its end here.
-    return min(tcb.round_trip.rto_us << min(doublings, 16), parameters.rto_max_us)
+    wait_us = (tcb.round_trip.rto_us << min(doublings, 16)) + parameters.deviations.rto_slop_us
+    return min(wait_us, parameters.rto_max_us)
 
 
 def can_probe(tcb: Tcb) -> bool:

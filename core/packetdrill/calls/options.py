@@ -18,6 +18,7 @@ from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.symbols import PATH_MTU_DISCOVERY
 from gossamer.core.packetdrill.sysctls.setters import congestion_name, lowat_bytes
 from gossamer.core.packetdrill.world import OK, CallResult, ScriptWorld, failed
+from gossamer.core.records import replace
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, MILLISECOND_US
 from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.tcb import State
@@ -34,6 +35,7 @@ REMEMBERED: Final = frozenset(
         "TCP_DEFER_ACCEPT",
         "TCP_THIN_DUPACK", "TCP_TIMESTAMP", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT",
         "TCP_NODELAY", "TCP_CORK", "TCP_QUICKACK", "TCP_LINGER2", "TCP_SYNCNT", "TCP_MAXSEG",
+        "TCP_KEEPINIT",
         "TCP_USER_TIMEOUT", "SO_RCVBUF", "SO_SNDBUF", "SO_RCVBUFFORCE", "SO_SNDBUFFORCE", "SO_NO_CHECK",
         "SO_TXREHASH", "SO_ZEROCOPY", "TCP_FASTOPEN_CONNECT",
     }
@@ -82,10 +84,15 @@ def _keepalive_times(world: ScriptWorld) -> dict[str, int]:
     """What the sysctls say."""
     settings = world.settings
     return {
+        "TCP_KEEPINIT": settings.parameters.deviations.syn_gives_up_us // SECOND_US,
         "TCP_KEEPIDLE": settings.keepalive_idle_s,
         "TCP_KEEPINTVL": settings.parameters.keepalive_interval_us // SECOND_US,
         "TCP_KEEPCNT": settings.parameters.keepalive_probes,
     }
+
+
+def _keepalive_of_opening(world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
+    world.change(made, deviations=replace(made.parameters.deviations, syn_gives_up_us=value * SECOND_US))
 
 
 def _quick_ack(_world: ScriptWorld, made: Socket, _name: str, value: int) -> None:
@@ -146,6 +153,7 @@ EFFECTS: Final[dict[str, Callable[[ScriptWorld, Socket, str, int], None]]] = {
     "TCP_KEEPIDLE": _keepalive,
     "TCP_KEEPINTVL": _keepalive,
     "TCP_KEEPCNT": _keepalive,
+    "TCP_KEEPINIT": _keepalive_of_opening,
     "TCP_QUICKACK": _quick_ack,
     "TCP_USER_TIMEOUT": _user_timeout,
     "TCP_LINGER2": _linger2,

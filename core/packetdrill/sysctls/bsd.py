@@ -44,6 +44,15 @@ BSD_SYSCTLS: Final[dict[str, Setter]] = {
     "net.inet.tcp.drop_synfin": lambda parameters, text: deviating(
         parameters, syn_fin="drop" if number_of(text) else "open"
     ),
+    "net.inet.tcp.rexmit_slop": lambda parameters, text: deviating(
+        parameters, rto_slop_us=number_of(text) * MILLISECOND_US
+    ),
+    "net.inet.tcp.rexmit_drop_options": lambda parameters, text: deviating(
+        parameters, plain_syn_from=3 if number_of(text) else 0
+    ),
+    "net.inet.tcp.keepinit": lambda parameters, text: deviating(
+        parameters, syn_gives_up_us=number_of(text) * MILLISECOND_US
+    ),
     "net.inet.tcp.keepcnt": scaled("keepalive_probes", 1),
 }
 
@@ -63,10 +72,6 @@ BSD_NO_BEARING: Final = (
 """Beginnings of names below net.inet.tcp.: what is always so here, or does not show on the wire."""
 BSD_HARMLESS: Final = {
     "rexmit_initial": ("1000",),
-    "rexmit_drop_options": ("0",),
-    "rexmit_slop": ("200",),
-    "insecure_rst": ("0",),
-    "insecure_syn": ("0",),
     "insecure_ack": ("0",),
     "blackhole": ("0",),
     "drop_synfin": ("0",),

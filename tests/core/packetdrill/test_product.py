@@ -189,6 +189,7 @@ BSD_SETTINGS = {
     "insecure_rst": ("+.1 < R 500:500(0) win 0\n+0 read(4, ..., 9) = -1 ECONNRESET", 0, 1),
     "insecure_syn": ("+.1 < S 500:500(0) win 9\n+0 > R. 1:1(0) ack 1 win 0", 0, 1),
     "drop_synfin": ("+.1 < SF 500:500(0) win 9\n+.1 < S 500:500(0) win 9\n+0 > . 1:1(0) ack 1", 0, 1),
+    "rexmit_slop": (WRITTEN + "+0 > P. 1:11(10) ack 1\n+.3 > P. 1:11(10) ack 1", 200, 0),
 }
 """By the last part of its name: what holds with the other value of a sysctl alone; its default, the other."""
 
@@ -213,6 +214,14 @@ def test_setting_of_bsd__in_mid_script__is_of_the_next_connections(name: str) ->
     early = LISTEN + sysctl.format(name, other) + OPEN.removeprefix(LISTEN)
     assert verdict_of(early + then, BSD).message == ""
     assert outcome(LISTEN + sysctl.format(name, plain) + OPEN.removeprefix(LISTEN) + then, BSD) == "fail"
+
+
+def test_parameter_of_a_script__a_habit_of_the_profile_too() -> None:
+    late = f"{WRITTEN}+0 > P. 1:11(10) ack 1\n+.3 > P. 1:11(10) ack 1"
+    assert outcome(OPEN + late, BSD) == "fail"
+    assert verdict_of("--parameter=rto_slop_us=0\n" + OPEN + late, BSD).message == ""
+    assert outcome("--parameter=no_such_habit=1\n" + OPEN, BSD) == "unsupported"
+    assert outcome("--parameter=deviations=1\n" + OPEN, BSD) == "unsupported"
 
 
 CLOSED = (
