@@ -74,6 +74,7 @@ def agreement(agreed: Agreed, syn: Segment, ect: int) -> Agreed:
     if parameters.ecn_on_all and parameters.ecn_option and may_speak:
         agreed = replace(agreed, smss=agreed.smss - ecn_bytes.WHOLE_BYTES)
     is_mangled = bool(syn.flags & ACK) and ace(syn.flags) not in (NOT_ECT_CODE, RESERVED_CODE)
+    is_mangled = is_mangled and not parameters.deviations.ect_despite_mangling
     return replace(agreed, ecn=False, accurate_ecn=REFLECTED[syn.ecn & CE], ect=0 if is_mangled else ect)
 
 
@@ -103,7 +104,8 @@ def begun(tcb: Tcb, syn: Segment) -> Tcb:
     if not tcb.agreed.accurate_ecn:
         return tcb
     if not syn.flags & ACK:
-        return replace(tcb, ecn=Ecn(received_ce=FIRST, sent_ce=FIRST))
+        counts = tcb.agreed.parameters.deviations.counts_marked_syn and syn.ecn & CE == CE
+        return replace(tcb, ecn=Ecn(received_ce=FIRST + counts, sent_ce=FIRST))
     is_marked = syn.ecn & CE == CE
     held = Ecn(received_ce=FIRST + is_marked, sent_ce=FIRST, told=None, owes_on_text=True)
     return ecn_bytes.first_heard(replace(tcb, ecn=held), syn)
@@ -118,7 +120,7 @@ def first_acknowledged(tcb: Tcb, segment: Segment) -> Tcb:
     held, code = tcb.ecn, ace(segment.flags)
     if held is None or not tcb.agreed.accurate_ecn:
         return tcb
-    if not code:
+    if not code and not tcb.agreed.parameters.deviations.ect_despite_mangling:
         tcb = replace(tcb, agreed=replace(tcb.agreed, ect=0))
     elif code == CE_CODE:
         tcb = replace(tcb, ecn=replace(held, sent_ce=FIRST + 1))

@@ -41,6 +41,22 @@ class Deviations(
     over."""
     ignores_late_syn: bool = False
     """TIME-WAIT does not answer a SYN that does not open anew."""
+    ect_on: Literal["data", "syn-ack", "all"] = "data"
+    """What else may be ECT(0) beside new data: the SYN-ACK too (RFC 5562), or all, the SYN as well (as the
+    draft of generalized ECN has it)."""
+    cwr_on_retransmission: bool = False
+    """CWR stands on the retransmission that reduced the window, and not on the next new data (RFC 3168
+    6.1.2)."""
+    ect_despite_mangling: bool = False
+    """A peer that says that our SYN came marked, or whose ACK of our SYN-ACK has a field of 0, does not keep
+    us from ECT (against RFC 9768 3.2.2.3 and 3.2.2.4)."""
+    counts_marked_syn: bool = False
+    """A SYN that came marked counts as a packet that did (against RFC 9768 3.2.1)."""
+    plain_time_wait: bool = False
+    """The ACK that enters TIME-WAIT says nothing of accurate ECN."""
+    ecn_syns: int = 0
+    """How many SYNs ask for ECN before one goes without. 0: by RFC 3168 6.1.1.1 one, by RFC 9768 3.1.4.1
+    two."""
     plain_syn_from: int = 0
     """From this retransmission on a SYN has no option but its MSS; 0: never."""
     syn_gives_up_us: int = NEVER_US

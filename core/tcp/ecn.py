@@ -22,7 +22,7 @@ from gossamer.core.tcp import accurate_ecn, ecn_bytes
 from gossamer.core.tcp.accurate_ecn import COUNTERS, acked_packets, brings_news, more_marks
 from gossamer.core.tcp.congestion.events import marked
 from gossamer.core.tcp.tcb import Agreed, Ecn, Phase, Tcb
-from gossamer.core.wire.segment import ACE_FLAGS, ACK, AE, CE, CWR, ECE, Segment
+from gossamer.core.wire.segment import ACE_FLAGS, ACK, AE, CE, CWR, ECE, ECT_0, NOT_ECT, Segment
 
 replace = msgspec.structs.replace
 
@@ -65,7 +65,8 @@ def is_syn_plain(tcb: Tcb) -> bool:
     continuing to set all three TCP ECN flags [...] on the first retransmitted SYN"; RFC 3168 6.1.1.1 has no
     such step.
     """
-    return tcb.backoff >= (PLAIN_FROM if tcb.agreed.accurate_ecn else 1)
+    ours = PLAIN_FROM if tcb.agreed.accurate_ecn else 1
+    return tcb.backoff >= (tcb.agreed.parameters.deviations.ecn_syns or ours)
 
 
 def syn_ack_flags(agreed: Agreed) -> int:
@@ -176,6 +177,25 @@ def on_retransmission(tcb: Tcb) -> Tcb:
         return tcb
     owes_cwr = not tcb.agreed.accurate_ecn
     return replace(tcb, ecn=replace(held or IDLE, owes_cwr=owes_cwr, answered_to=recovery.recover))
+
+
+def with_cwr_at_once(tcb: Tcb, again: list[Segment]) -> Tcb:
+    """By `cwr_on_retransmission` the word goes with the first of what is sent again."""
+    held = tcb.ecn
+    if held is None or not held.owes_cwr or not tcb.agreed.parameters.deviations.cwr_on_retransmission:
+        return tcb
+    again[0] = replace(again[0], flags=again[0].flags | CWR)
+    return replace(tcb, ecn=replace(held, owes_cwr=False))
+
+
+def ect_of_syn(agreed: Agreed, flags: int) -> int:
+    """The codepoint of a SYN with these flags: not ECT but by `ect_on` (RFC 3168 6.1.1)."""
+    return ECT_0 if flags & ECE and agreed.parameters.deviations.ect_on == "all" else NOT_ECT
+
+
+def ect_of_syn_ack(agreed: Agreed) -> int:
+    """That of a SYN-ACK, likewise."""
+    return NOT_ECT if agreed.parameters.deviations.ect_on == "data" else agreed.ect
 
 
 def _answered(tcb: Tcb) -> Tcb:

@@ -14,7 +14,7 @@ from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.ecn import SETUP_FLAGS, is_syn_ack_plain, syn_ack_flags
+from gossamer.core.tcp.ecn import SETUP_FLAGS, ect_of_syn_ack, is_syn_ack_plain, syn_ack_flags
 from gossamer.core.tcp.ecn_bytes import on_syn_ack
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import NO_OPTIONS, agreement, offer, wanted
@@ -182,7 +182,7 @@ def syn_ack_of(
     window = rcv_wnd if rcv_wnd < FIELD_MAX else FIELD_MAX
     ts_val, ts_ecr = times
     timeout_s = advertised_s(agreed.parameters) if agreed.parameters.user_timeout_option else 0
-    traffic = agreed.traffic_class
+    traffic = agreed.traffic_class | ect_of_syn_ack(agreed)
     return Segment(
         agreed.iss, rcv_nxt, flags, window, ts_val, ts_ecr, b"", (), options, 0, traffic, timeout_s
     )

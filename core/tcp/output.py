@@ -66,6 +66,8 @@ def make_segment(
             sack = sack[:SACK_BLOCKS_MAX]
     ts_val = ts_value(agreed.ts_offset, now_us) if agreed.timestamps else NO_TIMESTAMP
     window = window_field(tcb)
+    if agreed.ect and not ect and agreed.parameters.deviations.ect_on == "all":
+        ect = agreed.ect
     is_on_all = tcb.ecn is not None and agreed.accurate_ecn > 0 and agreed.parameters.ecn_on_all
     segment = Segment(
         seq,
@@ -125,7 +127,7 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if tcb.recovery is not None and tcb.recovery.lost:
         tcb, retransmitted = _retransmit(tcb, now_us, segments, allowance)
         if retransmitted and tcb.agreed.ect:
-            tcb = ecn.on_retransmission(tcb)
+            tcb = ecn.with_cwr_at_once(ecn.on_retransmission(tcb), segments)
     before = tcb
     tcb = _send_new(tcb, now_us, segments, allowance)
     if tcb.recovery is not None and tcb.recovery.phase is Phase.FAST:

@@ -6,6 +6,7 @@ Source: tcp(4).
 from typing import Final
 
 from gossamer.core.packetdrill import fastopen
+from gossamer.core.packetdrill.errors import Unsupported
 from gossamer.core.packetdrill.sysctls.setters import (
     Setter,
     congestion,
@@ -17,7 +18,17 @@ from gossamer.core.packetdrill.sysctls.setters import (
     truth,
 )
 from gossamer.core.records import replace
-from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
+
+ECT_ON: Final = {"0": "data", "1": "syn-ack", "2": "all"}
+
+
+def generalized(parameters: TcpParameters, text: str) -> TcpParameters:
+    """0 to 2 of ECN++."""
+    if text not in ECT_ON:
+        raise Unsupported(f"sysctl ecn.generalized={text}")
+    return deviating(parameters, ect_on=ECT_ON[text])
+
 
 BSD_SYSCTLS: Final[dict[str, Setter]] = {
     "net.inet.tcp.sack.enable": truth("sack"),
@@ -46,6 +57,11 @@ BSD_SYSCTLS: Final[dict[str, Setter]] = {
     ),
     "net.inet.tcp.rexmit_slop": lambda parameters, text: deviating(
         parameters, rto_slop_us=number_of(text) * MILLISECOND_US
+    ),
+    "net.inet.tcp.ecn.plusplus": generalized,
+    "net.inet.tcp.ecn.generalized": generalized,
+    "net.inet.tcp.ecn.maxretries": lambda parameters, text: deviating(
+        parameters, ecn_syns=number_of(text) + 1
     ),
     "net.inet.tcp.rexmit_drop_options": lambda parameters, text: deviating(
         parameters, plain_syn_from=3 if number_of(text) else 0
@@ -81,7 +97,6 @@ BSD_HARMLESS: Final = {
     "syncookies": ("0", "1"),
     "syncookies_only": ("0",),
     "pmtud_blackhole_detection": ("0",),
-    "ecn.generalized": ("0",),
 }
 """Values that ask for nothing that does not exist here."""
 

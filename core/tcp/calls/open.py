@@ -6,7 +6,7 @@ Source: RFC 9293 3.10.1.
 from gossamer.core.seq import seq_add
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
-from gossamer.core.tcp.ecn import syn_flags
+from gossamer.core.tcp.ecn import ect_of_syn, syn_flags
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.fast_open import room_bytes, syn_text
 from gossamer.core.tcp.handshake import offer, wanted
@@ -69,6 +69,6 @@ def syn(tcb: Tcb, now_us: int) -> Segment:
         tcb.ts_recent,
         payload=syn_text(tcb),
         syn_options=options,
-        ecn=agreed.traffic_class,
+        ecn=agreed.traffic_class | ect_of_syn(agreed, flags),
         user_timeout_s=timeout_s,
     )

@@ -64,6 +64,8 @@ def _moved_on(tcb: Tcb, segment: Segment, now_us: int, actions: Actions) -> Verd
         return Verdict(replace(tcb, state=State.CLOSING), segment, actions)
     assert tcb.state is State.FIN_WAIT_2
     assert flight_bytes(tcb) == 0
+    if tcb.ecn is not None and tcb.agreed.parameters.deviations.plain_time_wait:
+        tcb = replace(tcb, ecn=None)
     tcb, sent = output(tcb, now_us)
     if tcb.receive_closed and tcb.agreed.accurate_ecn and tcb.agreed.parameters.ecn_on_all:
         sent = tuple(_without_ace(action) if isinstance(action, Segment) else action for action in sent)

@@ -89,6 +89,7 @@ def test_command__without_bearing__changes_nothing(text: str) -> None:
         ("tc qdisc add dev tun0 root netem loss 1%", "tc netem loss 1%"),
         ("sysctl -q net.mptcp.enabled=1", "sysctl net.mptcp.enabled"),
         ("sysctl -w net.inet.tcp.blackhole=1", "sysctl net.inet.tcp.blackhole=1"),
+        ("sysctl -w net.inet.tcp.ecn.generalized=3", "sysctl ecn.generalized=3"),
     ],
 )
 def test_command__that_asks_for_what_is_not_there__is_named(text: str, name: str) -> None:
