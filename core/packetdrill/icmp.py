@@ -49,6 +49,8 @@ LINUX_ERRORS_IPV6: Final = {
     0: "ENETUNREACH", 1: "EACCES", 2: "EHOSTUNREACH", 3: "EHOSTUNREACH", 4: "ECONNREFUSED", 5: "EACCES",
     6: "EACCES",
 }  # fmt: skip
+BSD_HARD: Final = {(False, 11, 0): "EHOSTUNREACH", (True, 3, 0): "EHOSTUNREACH", (True, 4, 1): "ECONNREFUSED"}
+"""What is hard for BSD beside what RFC 9293 3.9.2.2 has, and how it shows: (whether IPv6, type, code)."""
 SOURCE_QUENCH: Final = (4, False)
 UNREACHABLE: Final = "unreachable"
 
@@ -74,10 +76,13 @@ def inject_icmp(world: ScriptWorld, packet: IcmpPacket) -> None:
         # RFC 9293 MUST-55: discarded before any connection hears of it.
         return
     report, failure = meaning(kind, code, not world.settings.is_ipv6)
+    more = BSD_HARD.get((world.settings.is_ipv6, kind, code))
+    is_bsd = world.settings.profile.hard_icmp_is_refused
+    report = Report.HARD if is_bsd and more else report
     mtu = packet.mtu or 0
     world.host.step(endpoint, IcmpError(seq, report, world.host.now_us, failure, mtu))
-    if world.settings.profile.hard_icmp_is_refused and report is Report.HARD:
-        world.note_icmp(endpoint, "ECONNREFUSED")
+    if is_bsd and report is Report.HARD:
+        world.note_icmp(endpoint, more or "ECONNREFUSED")
     elif packet.kind == UNREACHABLE:
         errors = LINUX_ERRORS_IPV6 if world.settings.is_ipv6 else LINUX_ERRORS_IPV4
         world.note_icmp(endpoint, errors.get(code, "EHOSTUNREACH"))

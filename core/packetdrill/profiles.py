@@ -108,7 +108,10 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     """How many of the first segments of a connection are acknowledged at once, before it proves to be a
     conversation."""
     hard_icmp_is_refused: bool = False
-    """Any hard ICMP error shows as ECONNREFUSED."""
+    """Any hard ICMP error shows as ECONNREFUSED, and two more are hard: a time that was exceeded under way
+    (EHOSTUNREACH), and a next header of IPv6 that is not known."""
+    drops_fast_open: bool = False
+    """A client whose SYN brought neither a cookie nor its text across asks that server no more."""
     reset_after_fin_is_pipe: bool = True
     """A RST in CLOSE-WAIT shows as EPIPE rather than as ECONNRESET."""
     echoes_in_syn: bool = False

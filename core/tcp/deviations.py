@@ -61,6 +61,8 @@ class Deviations(
     """From this retransmission on a SYN has no option but its MSS; 0: never."""
     syn_gives_up_us: int = NEVER_US
     """How long a SYN waits for an answer at all."""
+    icmp_ends: bool = True
+    """Whether a hard ICMP error ends a connection that is being opened (RFC 9293 3.9.2.2, SHLD-26)."""
     rto_slop_us: int = 0
     """What is added to each retransmission timeout, backed off or not."""
 

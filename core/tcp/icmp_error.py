@@ -107,7 +107,8 @@ def arrives(tcb: Tcb | TimeWait, event: IcmpError) -> tuple[Tcb | TimeWait | Non
         found = decide(tcb, seq, event.mtu, event.now_us)
         return (tcb, ignored) if found is None else _sent_smaller(tcb, *found, event.now_us)
     ends_at_once = tcb.agreed.passive and tcb.agreed.parameters.half_open_soft_errors
-    if (event.report is Report.HARD or ends_at_once) and tcb.state <= State.SYN_RECEIVED:
+    is_opening = tcb.state <= State.SYN_RECEIVED and tcb.agreed.parameters.deviations.icmp_ends
+    if (event.report is Report.HARD or ends_at_once) and is_opening:
         # SHLD-26: "TCP implementations SHOULD abort the connection"; RFC 5927 5.2: only in these states.
         return failed(tcb, event.failure)
     # "a TCP implementation MUST NOT abort the connection (MUST-56), and it SHOULD make the information

@@ -69,6 +69,7 @@ BSD_SYSCTLS: Final[dict[str, Setter]] = {
     "net.inet.tcp.keepinit": lambda parameters, text: deviating(
         parameters, syn_gives_up_us=number_of(text) * MILLISECOND_US
     ),
+    "net.inet.tcp.icmp_may_rst": deviates("icmp_ends"),
     "net.inet.tcp.keepcnt": scaled("keepalive_probes", 1),
 }
 
@@ -90,9 +91,6 @@ BSD_HARMLESS: Final = {
     "rexmit_initial": ("1000",),
     "insecure_ack": ("0",),
     "blackhole": ("0",),
-    "drop_synfin": ("0",),
-    "icmp_may_rst": ("1",),
-    "keepinit": ("75000",),
     "path_mtu_discovery": ("1",),
     "syncookies": ("0", "1"),
     "syncookies_only": ("0",),
