@@ -37,10 +37,13 @@ DEFINITIONS: Final = {
 class FastOpenCookies:
     """Cookies given and got. `mode` are the bits of tcp_fastopen."""
 
-    def __init__(self, mode: int, cookie: bytes) -> None:
+    def __init__(self, mode: int, cookie: bytes, drops: bool = False) -> None:
         self.mode = mode
         self.key = b""
         """The system's, which a socket may have its own in the place of (TCP_FASTOPEN_KEY)."""
+        self._drops = drops
+        """Whether a server that gave nothing is asked no more."""
+        self._has_refused = False
         self._cookies = {b"": cookie}
         """What each key makes of the peer's address, as far as the script has shown it."""
         self._key_in_use = b""
@@ -85,17 +88,20 @@ class FastOpenCookies:
     @property
     def can_carry(self) -> bool:
         """Whether a client's SYN can carry data: it has a cookie, or needs none."""
-        has_cookie = self._server is not None and bool(self._server.cookie)
+        has_cookie = self._server is not None and bool(self._server.cookie) and not self._has_refused
         return has_cookie or bool(self.mode & DATA_WITHOUT_COOKIE)
 
     def with_cookie(self, opening: Opening) -> Opening:
         """An active opening with data."""
+        if self._has_refused:
+            return opening
         return with_known(opening, self._server or FastOpenServer(), not self.mode & DATA_WITHOUT_COOKIE)
 
     def forget(self) -> None:
         """Nothing is known of the server any more."""
-        self._server = None
+        self._server, self._has_refused = None, False
 
     def granted(self, action: Granted) -> None:
         """The server answered a Fast Open: its MSS, and a cookie if it gave one."""
+        self._has_refused = self._drops and action.brings_nothing
         self._server = after_answer(self._server or FastOpenServer(), action)

@@ -209,6 +209,7 @@ BSD: Final = Profile(
     BSD_PARAMETERS,
     acks_every_second=True,
     hard_icmp_is_refused=True,
+    drops_fast_open=True,
     reset_after_fin_is_pipe=False,
     has_minshall=False,
     accept_queue_extra=0,

@@ -71,7 +71,8 @@ class ScriptWorld:
         self.settings = settings
         self.settings.definitions = {**DEFINITIONS, **settings.definitions}
         cookie = bytes.fromhex(self.settings.definitions["TFO_COOKIE"])
-        self.host = ScriptHost(settings.profile, START_US, FastOpenCookies(settings.fast_open, cookie))
+        cookies = FastOpenCookies(settings.fast_open, cookie, settings.profile.drops_fast_open)
+        self.host = ScriptHost(settings.profile, START_US, cookies)
         self.host.mss = settings.mss
         self.host.path_mtu = settings.path_mtu
         self.host.is_ipv6 = settings.is_ipv6

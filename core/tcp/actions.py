@@ -49,6 +49,8 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
     """In which kind of option it came, or was asked for in vain."""
     was_asked: bool = True
     """Whether our SYN had the option."""
+    brings_nothing: bool = False
+    """Neither a cookie came back, nor was text of our SYN taken."""
 
 
 class Dropped(msgspec.Struct, frozen=True, gc=False):

@@ -247,4 +247,5 @@ def granted(tcb: Tcb, syn_ack: Segment) -> Granted | None:
         return Granted(options.cookie, options.mss, options.is_cookie_experimental)
     if opens is None or opens.cookie is None:
         return None
-    return Granted(b"", options.mss, opens.is_experimental)
+    has_taken = bool(acked_bytes(tcb, syn_ack.ack))
+    return Granted(b"", options.mss, opens.is_experimental, brings_nothing=not has_taken)

@@ -318,7 +318,7 @@ def test_connect__asked_in_the_experimental_option__in_it_and_reported_so_when_i
     tcb, actions = open_active(TcpParameters(), opening, b"GET /")
     assert only_segment(actions).syn_options == SynOptions(1460, 5, True, b"", is_cookie_experimental=True)
     answer = syn_ack(tcb, 0)
-    assert Granted(b"", 1460, is_experimental=True) in hears(tcb, answer)[1]
+    assert Granted(b"", 1460, is_experimental=True, brings_nothing=True) in hears(tcb, answer)[1]
     options = replace(OPTIONS, cookie=b"new cookie", is_cookie_experimental=True)
     given = hears(tcb, replace(answer, syn_options=options))[1]
     assert Granted(b"new cookie", 1460, is_experimental=True) in given
