@@ -123,9 +123,8 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     accept_queue_extra: int = 1
     """How many more connections than `backlog` may wait for accept."""
     ephemeral_port: int = 32_768
-    receive_space_bytes: int = 0
-    """What SO_RCVBUF shows before it is set; rounded up to whole segments once connected. 0: what was set,
-    twice."""
+    counts_cwnd_in_octets: bool = False
+    """Whether TCP_INFO has cwnd and ssthresh in octets and not in segments."""
 
 
 LINUX_PARAMETERS: Final = TcpParameters(
@@ -214,6 +213,6 @@ BSD: Final = Profile(
     has_minshall=False,
     accept_queue_extra=0,
     ephemeral_port=49_152,
-    receive_space_bytes=65_536,
+    counts_cwnd_in_octets=True,
 )
 PROFILES: Final = {profile.name: profile for profile in (LINUX, BSD)}

@@ -64,7 +64,11 @@ def _buffer(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
         made.memory.set(value)
         return
     # Linux doubles what is asked for, for its own bookkeeping: that much of it is payload.
-    world.change(made, **{field: max(value, 2048 if "RCV" in name else 4608)})
+    changes: dict[str, object] = {field: max(value, 2048 if "RCV" in name else 4608)}
+    deviations = made.parameters.deviations
+    if "RCV" in name and deviations.receive_space_bytes:
+        changes["deviations"] = replace(deviations, receive_space_bytes=value)
+    world.change(made, **changes)
 
 
 def _keepalive(world: ScriptWorld, made: Socket, name: str, value: int) -> None:
@@ -254,9 +258,9 @@ def getsockopt(world: ScriptWorld, call: Call) -> CallResult:
     if name == "IP_MTU":
         return _check_mtu(world, made, _first(value))
     got_number = _value(made, name, _keepalive_times(world))
-    space = world.settings.profile.receive_space_bytes
-    if name == "SO_RCVBUF" and space:
-        got_number = _receive_space(made, space)
+    space_bytes = made.parameters.deviations.receive_space_bytes
+    if name == "SO_RCVBUF" and space_bytes:
+        got_number = _receive_space(made, space_bytes)
     if got_number is None:
         return failed("EOPNOTSUPP")
     expected_number = world.reader.number(_first(value), got_number)
@@ -284,7 +288,7 @@ BSD_INFO_NAMES: Final = {"tcpi_snd_cwnd": "snd_cwnd_bytes", "tcpi_snd_ssthresh":
 def _check_info(world: ScriptWorld, made: Socket, expected: Expression) -> CallResult:
     """{tcpi_state=..., tcpi_rto=...}. Raises: Mismatch, Unsupported."""
     found = info(world, made)
-    names = BSD_INFO_NAMES if world.settings.profile.receive_space_bytes else {}
+    names = BSD_INFO_NAMES if world.settings.profile.counts_cwnd_in_octets else {}
     for item in world.reader.items(expected):
         if isinstance(item, Whatever):
             continue

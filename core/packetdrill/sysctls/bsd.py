@@ -55,6 +55,9 @@ BSD_SYSCTLS: Final[dict[str, Setter]] = {
     "net.inet.tcp.drop_synfin": lambda parameters, text: deviating(
         parameters, syn_fin="drop" if number_of(text) else "open"
     ),
+    "net.inet.tcp.recvspace": lambda parameters, text: deviating(
+        parameters, receive_space_bytes=number_of(text)
+    ),
     "net.inet.tcp.rexmit_slop": lambda parameters, text: deviating(
         parameters, rto_slop_us=number_of(text) * MILLISECOND_US
     ),
@@ -78,7 +81,7 @@ BSD_FAST_OPEN: Final = {
     "net.inet.tcp.fastopen.server_enable": fastopen.SERVER,
 }
 BSD_NO_BEARING: Final = (
-    "hostcache.", "log_", "recvspace", "sendspace", "recvbuf_", "sendbuf_", "reass.", "functions_", "bb.",
+    "hostcache.", "log_", "sendspace", "recvbuf_", "sendbuf_", "reass.", "functions_", "bb.",
     "abc_l_var", "hpts.", "ack_war", "finwait2", "rack.",
     "always_keepalive", "nolocaltimewait", "tso", "minmss", "mssdflt", "v6mssdflt", "per_cpu_timers",
     "require_unique_port", "soreceive_stream", "syncache.", "isn_reseed_interval", "cubic.",
