@@ -32,6 +32,15 @@ def test_units__systemd_finds_no_fault(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.long
+@pytest.mark.needs("namespaces", "systemd-analyze")
+@pytest.mark.parametrize("name", ["gossamer", "gossamer-sockets"])
+def test_units__under_a_real_systemd__start_reload_watchdog_and_end(name: str) -> None:
+    script = str(DEPLOY.parent / "scripts" / "real-systemd")
+    done = subprocess.run([script, name], capture_output=True, text=True, timeout=400, check=False)
+    assert (done.returncode, "BAD" in done.stdout) == (0, False), done.stdout + done.stderr
+
+
 def test_units__no_more_rights_than_are_needed() -> None:
     functional, sockets = unit(UNITS[0]), unit(UNITS[1])
     of_workers = {"CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL"}
