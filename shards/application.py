@@ -204,6 +204,7 @@ def _asgi(call: Callable[..., Any], shared: Shared, path: str, log: ResponseLog 
         own.lifespan,
         server.limit_concurrency,
         server.timeout_graceful_shutdown_us,
+        own.timeout_request_us,
         _requests_max(own, system_entropy),
     )
     site = AsgiSite(call, config.web, options, guest=shared.guest(), access_log=log)
@@ -233,7 +234,14 @@ def _wsgi(call: Callable[..., Any], shared: Shared, path: str, log: ResponseLog 
 
     config = shared.plan.config
     own = config.application
-    site = WsgiSite(call, config.web, threads=own.threads, script_name=own.root_path + path, access_log=log)
+    site = WsgiSite(
+        *(call, config.web),
+        threads=own.threads,
+        script_name=own.root_path + path,
+        timeout_us=own.timeout_request_us,
+        requests_max=_requests_max(own, system_entropy),
+        access_log=log,
+    )
     application = _of_site(site, shared.at_heartbeat)
     return msgspec.structs.replace(application, converse=site.burst)
 

@@ -101,9 +101,12 @@ class ApplicationConfig(Struct, frozen=True, forbid_unknown_fields=True):
     lifespan: Literal["auto", "on", "off"] = "auto"
     """Whether an ASGI application is told of start and end: "auto" serves one that does not know of it."""
     limit_max_requests: NotNegative = 0
-    """After so many requests a worker of an ASGI application is replaced; 0 is never."""
+    """After so many requests a worker of an application is replaced; 0 is never."""
     limit_max_requests_jitter: NotNegative = 0
     """And up to so many more, by chance: so not all workers are at once."""
+    timeout_request_us: NotNegative = 0
+    """How long an application may neither say anything to a request nor wait for its client; then it is 504,
+    or the response is cut. 0 is for ever."""
     reload: bool = False
     """Whether the server is reloaded whenever a source in `reload_dirs` has changed."""
     reload_dirs: Annotated[list[str], Meta(min_length=1, max_length=16)] = field(

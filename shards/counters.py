@@ -103,6 +103,7 @@ TOTALS: Final = (
     "disk_operations_total",
     "thread_errors_total",
     "application_errors_total",
+    "application_hung_total",
     "log_lines_dropped_total",
 )
 

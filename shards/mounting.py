@@ -54,11 +54,12 @@ def part_of(application: Application, *, is_folder: bool = False) -> Part:
 
 
 def counted(*statistics: Statistics) -> dict[str, int]:
-    """All counters, those of one name together; whether one of them has had its requests."""
+    """All counters, those of one name together; why one of them is spent."""
+    every = [each() for each in statistics]
     total: Counter[str] = Counter()
-    for each in statistics:
-        total.update(each())
-    return {**total, "spent": bool(total["spent"])}
+    for each in every:
+        total.update(each)
+    return {**total, "spent": max(each.get("spent", 0) for each in every)}
 
 
 def all_of(*functions: Callable[[], None]) -> Callable[[], None]:

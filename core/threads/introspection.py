@@ -131,13 +131,18 @@ def all_tasks() -> list[Any]:
     return [each for each in gc.get_objects() if isinstance(each, asyncio.Task) and not each.done()]
 
 
+def task_frames(task: Any) -> list[FrameType]:
+    """The frames of a suspended task of asyncio's, outermost first."""
+    return _frames_of(task.get_coro())
+
+
 def task_dump(tasks: Sequence[Any], limit: int = 1000) -> str:
     """As `stack_dump`, of tasks of asyncio's."""
     stacks: Stacks = {}
     for task in tasks:
         coroutine = task.get_coro()
         state = "running" if getattr(coroutine, "cr_running", False) else "waiting"
-        lines = tuple(_line(frame) for frame in _frames_of(coroutine))
+        lines = tuple(_line(frame) for frame in task_frames(task))
         stacks.setdefault((state, *lines), []).append(task.get_name())
     return _shown(f"{len(tasks)} tasks of asyncio", stacks, limit)
 

@@ -66,6 +66,7 @@ OPTION_KEYS: Final[dict[str, tuple[str, str]]] = {
     "reload": ("application", "reload"),
     "limit_max_requests": ("application", "limit_max_requests"),
     "limit_max_requests_jitter": ("application", "limit_max_requests_jitter"),
+    "timeout_request": ("application", "timeout_request"),
     "threads": ("application", "threads"),
     "autoindex": ("web", "autoindex"),
     "clean_urls": ("web", "clean_urls"),
@@ -223,7 +224,8 @@ def shell_word(path: str) -> str:
 @_option("lifespan", "Whether an ASGI application is told of start and end: auto, on or off.  [auto]")
 @_option("threads", "Calls of a WSGI application at once in a worker.  [4]")
 @_option("reload", "Reload whenever a Python source here has changed: for development.", is_switch=True)
-@_option("limit_max_requests", "Replace a worker after so many requests of an ASGI application.  [never]")
+@_option("timeout_request", "Give up on an application that is silent for so long: 504.  [never]")
+@_option("limit_max_requests", "Replace a worker after so many requests of an application.  [never]")
 @_option("limit_max_requests_jitter", "And up to so many more, by chance.  [0]")
 @_option("autoindex", "Answer a folder that has no index.html with a list.", is_switch=True)
 @_option("clean_urls", "Answer /about by about.html.", is_switch=True)

@@ -38,6 +38,14 @@ class ResponseCutError(Exception):
     """A response has begun and cannot be completed: its peer must not take the part for all."""
 
 
+class AsgiTimes(Protocol):
+    """What a conversation asks of the options."""
+
+    @property
+    def timeout_us(self) -> int:
+        """How long an application may be silent; 0 is for ever."""
+
+
 class ApplicationSite(SocketSite, Protocol):
     """What a conversation asks of who serves the application."""
 
@@ -50,11 +58,18 @@ class ApplicationSite(SocketSite, Protocol):
     def begin_any(self, exchange: Exchange, asker: Asker) -> None:
         """Have the application begin with it, and go on until it waits."""
 
+    def give_up(self, exchange: Exchange) -> None:
+        """Its application takes longer than one may."""
+
+    @property
+    def own(self) -> AsgiTimes:
+        """How long that is."""
+
 
 class ApplicationConversation(Burst):
     """One burst of an application's. Bounds: those of a `Burst`, and of one `Exchange`."""
 
-    __slots__ = ("asker", "heard_us", "watching")
+    __slots__ = ("acted_us", "asker", "heard_us", "watching")
 
     site: ApplicationSite
 
@@ -65,6 +80,8 @@ class ApplicationConversation(Burst):
         """Around the thread that reads for the application, while there is one."""
         self.heard_us = 0
         """Until when somebody has waited for the body."""
+        self.acted_us = 0
+        """When the application has last said something, or waited for its client."""
 
     async def go_on(self, exchange: Exchange, head: bytes) -> bool:
         """Go on with an exchange that has begun, then as `run`. Raises: as `exchange`, and as `run`."""
@@ -116,12 +133,14 @@ class ApplicationConversation(Burst):
         if body is None and not exchange.is_whole:
             exchange.drop()
             await self.flush()
+            exchange.broke()
             return self.refuse(exchange.refusal or FAILED, head)
         assert body is not None
         await self.take(exchange)
         note_exchange(self.site, self.stream, exchange, head)
         if not exchange.is_whole:
             await self.flush()
+            exchange.broke()
             raise ResponseCutError
         self.end_answer(exchange.began_us)
         return await self.skip_rest(exchange) and body.keep_alive
@@ -171,11 +190,31 @@ class ApplicationConversation(Burst):
                     self.watching = CancelScope()
                     await Fork(self.watch(exchange, self.watching), "reads for an application")
                 else:
-                    await exchange.park()
+                    await self.attend(exchange)
         finally:
             if self.watching is not None:
                 self.watching.cancel()
                 self.watching = None
+
+    async def attend(self, exchange: Exchange) -> None:
+        """Wait until something happens. Where there is a limit to it, an application that neither says
+        anything nor waits for its client, for so long, is given up."""
+        site = self.site
+        if not site.own.timeout_us:
+            await exchange.park()
+            return
+        self.acted_us = site.clock()
+        while True:
+            deadline_us = max(self.acted_us, self.heard_us) + site.own.timeout_us
+            with CancelScope(deadline_us) as scope:
+                await exchange.park()
+            if not scope.cancelled_caught:
+                return
+            if exchange.waits_for_body:
+                self.acted_us = site.clock()
+            elif self.heard_us + site.own.timeout_us <= deadline_us:
+                site.give_up(exchange)
+                return
 
     async def send_out(self, exchange: Exchange) -> None:
         """Send what the exchange has put out, in its order. Raises: OSError, ResponseCutError; then it is

@@ -117,6 +117,8 @@ class Exchange:
     """Whether the application has returned, or failed."""
     began_us = 0
     """When its head was there."""
+    task: "asyncio.Task[None] | None" = None
+    """The application's, where it has not ended in its first step."""
     trailers = b""
     readers: Waiting = ()
     """Of the application: who waits to receive."""
@@ -354,6 +356,11 @@ class Exchange:
         if self.parked is None:
             self.parked = deque()
         return Park(self.parked)
+
+    @property
+    def waits_for_body(self) -> bool:
+        """Whether the application waits for more of the request's body."""
+        return bool(self.readers) and not self.request_is_told
 
     # What the connection's thread says.
 

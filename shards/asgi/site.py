@@ -21,6 +21,7 @@ from gossamer.core.http.request import Refusal, Request
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import Fork, Sleep
 from gossamer.core.threads.cancel import CancelScope
+from gossamer.core.threads.introspection import task_frames
 from gossamer.core.threads.sync import Event
 from gossamer.shards.asgi.conversation import ApplicationConversation, ResponseCutError
 from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
@@ -30,10 +31,12 @@ from gossamer.shards.asgi.scope import Asker, Scope, request_scope, socket_scope
 from gossamer.shards.asgi.tasks import ApplicationGuest, ApplicationLoop
 from gossamer.shards.asgi.websocket import SocketExchange
 from gossamer.shards.asgi.websocket_conversation import drain
+from gossamer.shards.units import format_duration
 from gossamer.shards.web.ends import Proxies, ends_of
-from gossamer.shards.web.failures import one_line
+from gossamer.shards.web.failures import one_line, where_it_waits
 from gossamer.shards.web.http_site import HttpSite, ResponseLog
 from gossamer.shards.web.options import DEFAULT_OPTIONS, WebOptions
+from gossamer.shards.web.spent import spent
 
 log = logging.getLogger("gossamer.asgi")
 
@@ -46,6 +49,10 @@ NAME_CHARACTERS_MAX: Final = 80
 FAILED: Final = "the application failed at %s %s"
 RETURNED: Final = "the application returned %s: %s %s"
 WRONG: Final = "the application was wrong at %s %s: %s"
+HUNG: Final = (
+    "the application was silent at %s %s for %s (application.timeout_request): its task %r is cancelled%s"
+)
+SILENT: Final = Refusal(504, "the application does not answer")
 
 
 class AsgiOptions(msgspec.Struct, frozen=True):
@@ -57,6 +64,8 @@ class AsgiOptions(msgspec.Struct, frozen=True):
     """Requests whose application has not returned; beyond them a request is 503."""
     graceful_us: int = 10_000_000
     """How long requests may take to end once nothing new is served."""
+    timeout_us: int = 0
+    """How long it may neither say anything nor wait for its client; 0 is for ever."""
     requests_max: int = 0
     """After so many requests the worker is to be replaced; 0 is never."""
 
@@ -124,6 +133,7 @@ class AsgiSite(HttpSite):
         """Set once `finish` is over; None before it has begun."""
         self.begun_total = 0
         self.errors_total = 0
+        self.hung_total = 0
 
     # Connections.
 
@@ -183,6 +193,7 @@ class AsgiSite(HttpSite):
         scope = whole_scope(asked, asker.scope_of(exchange.request), self.lifespan.state)
         task = self.loop.begin_task(self.run(exchange, scope), name)
         if not task.done():
+            exchange.task = task
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
         self.begun_total += 1
@@ -250,6 +261,17 @@ class AsgiSite(HttpSite):
             log.error(WRONG, request.method, request.target, one_line(error))
         else:
             log.error(FAILED, request.method, request.target, exc_info=error)
+
+    def give_up(self, exchange: Exchange) -> None:
+        """The application is silent for longer than it may be: 504, or a response that is cut, and its task
+        is cancelled. One that does not heed that goes on, and counts among `tasks_max`."""
+        self.hung_total += 1
+        task, request = exchange.task, exchange.request
+        assert task is not None
+        place, limit = where_it_waits(task_frames(task)), format_duration(self.own.timeout_us)
+        log.error(HUNG, request.method, request.target, limit, task.get_name(), place)
+        exchange.refusal, exchange.is_cut = SILENT, True
+        task.cancel()
 
     def returned_early(self, exchange: Exchange) -> None:
         """The application has returned, and its response is not whole."""
@@ -346,6 +368,7 @@ class AsgiSite(HttpSite):
         return {
             **super().statistics(),
             "application_errors_total": self.errors_total,
+            "application_hung_total": self.hung_total,
             "tasks": len(self.tasks),
-            "spent": 0 < self.own.requests_max <= self.begun_total,
+            "spent": spent(self.begun_total, self.own.requests_max),
         }

@@ -7,6 +7,7 @@ is a way back to the configuration before.
 import logging
 import signal
 from collections.abc import Callable
+from typing import Final
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.errors import what_failed
@@ -19,6 +20,13 @@ from gossamer.shards.slot import RETIRED_MAX, Slot
 from gossamer.shards.startup import ServerRun
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.web.spent import Spent
+
+SPENT: Final = {
+    "application.limit_max_requests": "it has had its requests",
+    "application.timeout_request": "all threads of its application are held by calls that do not return",
+}
+"""What each key says of a worker."""
 
 log = logging.getLogger("gossamer.supervisor")
 
@@ -56,24 +64,29 @@ class Replacing:
             self._replace_spent()
 
     def _replace_spent(self) -> None:
-        """Replace a worker whose application has had as many requests as one may; one at a time. Where they
-        are not counted, no worker's word is taken for it."""
-        if not self._run.config.application.limit_max_requests:
-            return
+        """Replace a worker whose application has had as many requests as one may, or whose threads are all
+        held by calls that do not return; one at a time. Where nobody has asked for that, no worker's word is
+        taken for it."""
         for slot in self._children.slots:
-            is_spent = slot.current is not None and slot.current.row.get("spent")
-            if is_spent and not slot.is_leaving and len(slot.retired) < RETIRED_MAX:
-                told = about("worker_spent", worker=slot.shard, why="application.limit_max_requests")
-                log.info(
-                    "worker %d is replaced: it has had its requests (application.limit_max_requests)",
-                    slot.shard,
-                    extra=told,
-                )
+            why = self._spent_by(slot)
+            if why and not slot.is_leaving and len(slot.retired) < RETIRED_MAX:
+                told = about("worker_spent", worker=slot.shard, why=why)
+                log.info("worker %d is replaced: %s (%s)", slot.shard, SPENT[why], why, extra=told)
                 try:
                     self._replace([slot])
                 except CommandError as error:
                     self.refused(error)
                 return
+
+    def _spent_by(self, slot: Slot) -> str:
+        """The key that says when a worker is, where it is; else ""."""
+        application = self._run.config.application
+        word = 0 if slot.current is None else slot.current.row.get("spent")
+        if word == Spent.REQUESTS and application.limit_max_requests:
+            return "application.limit_max_requests"
+        if word == Spent.HUNG and application.timeout_request_us:
+            return "application.timeout_request"
+        return ""
 
     def _say_replaced(self, took_us: int) -> None:
         self._began_us = None

@@ -7,11 +7,14 @@ so that no operating-system thread waits for a slow client to send a form.
 Source: PEP 3333; RFC 9110 9.3.6, 10.1.1; RFC 9112 9.
 """
 
+from contextvars import copy_context
 from typing import Final, Protocol
 
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.from_thread import sys_token
+from gossamer.core.threads.calls import Fork, Join
+from gossamer.core.threads.cancel import CancelScope
 from gossamer.shards.web.burst import Burst, BurstSite
 from gossamer.shards.wsgi.call import WsgiCall, WsgiCallSite
 from gossamer.shards.wsgi.environ import Environ
@@ -20,6 +23,7 @@ from gossamer.shards.wsgi.file_wrapper import FilePiece
 NO_TUNNEL: Final = Refusal(501, "no tunnels here")
 TOO_OFTEN: Final = Refusal(429, "too many requests from this address")
 FAILED: Final = Refusal(500, "the application failed")
+SILENT: Final = Refusal(504, "the application does not answer")
 
 SMALL_BODY_BYTES: Final = 65536
 """A body that is read before the application begins."""
@@ -35,8 +39,17 @@ class WsgiConversationSite(BurstSite, WsgiCallSite, Protocol):
     def is_too_often(self, stream: Stream) -> bool:
         """Whether a further request of its peer is one too many."""
 
+    timeout_us: int
+    """How long an application may be silent; 0 is for ever."""
+
     def environ_of(self, request: Request, stream: Stream) -> Environ:
         """What the application is told of a request."""
+
+    async def run(self, call: WsgiCall, environ: Environ) -> bytes:
+        """As `call.run`, and noted where it is given up meanwhile."""
+
+    def give_up(self, call: WsgiCall) -> None:
+        """Its application takes longer than one may."""
 
 
 class WsgiConversation(Burst):
@@ -63,11 +76,33 @@ class WsgiConversation(Burst):
                 return self.refuse(read, head)
             body = read
         call = WsgiCall(site, self.inbox, request, await sys_token(), self._send)
-        rest = await call.run(call.completed(site.environ_of(request, self.stream), body))
+        environ = call.completed(site.environ_of(request, self.stream), body)
+        rest = await (self._attend(call, environ) if site.timeout_us else call.run(environ))
+        if rest is None:
+            if call.response.is_begun:
+                raise AnswerCutError
+            return self.refuse(SILENT, head)
         if rest:
             self.post(rest)
         call.outbox.check()
         return await self._conclude(call, head, began_us)
+
+    async def _attend(self, call: WsgiCall, environ: Environ) -> bytes | None:
+        """As `call.run`; None where the application is silent for longer than it may be. Nobody can end its
+        thread: it goes on, and keeps its place until it returns."""
+        site, outbox = self.site, call.outbox
+        runs = await Fork(site.run(call, environ), "calls an application", copy_context())
+        while True:
+            deadline_us = outbox.acted_us + site.timeout_us
+            with CancelScope(deadline_us):
+                return await Join(runs)
+            if not outbox.take_back():
+                outbox.acted_us = site.clock()  # It waits for its client.
+            elif outbox.acted_us + site.timeout_us > deadline_us:
+                outbox.give_back()
+            else:
+                site.give_up(call)
+                return None
 
     def _refusal_of(self, request: Request) -> Refusal | None:
         """Why a good request does not come to the application; else its body can be read."""

@@ -7,11 +7,14 @@ application is producing its next block."
 """
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+from gossamer.core.clock import Clock
 from gossamer.core.errors import without_frames
 from gossamer.core.loop.from_thread import Token
 from gossamer.shards.wsgi.file_wrapper import FilePiece
 
+R = TypeVar("R")
 Piece = bytes | FilePiece
 Send = Callable[[Piece], Awaitable[None]]
 
@@ -21,13 +24,18 @@ class BrokenOff(ConnectionError):
 
 
 class Outbox:
-    """The pieces of one answer. Bounds: one at a time."""
+    """The pieces of one answer, and who of the two threads may use the connection. Bounds: one at a time."""
 
-    __slots__ = ("_failure", "_send", "_token")
+    __slots__ = ("_clock", "_failure", "_right", "_send", "_token", "acted_us")
 
-    def __init__(self, token: Token, send: Send) -> None:
+    def __init__(self, token: Token, send: Send, clock: Clock) -> None:
         self._token = token
         self._send = send
+        self._clock = clock
+        self._right = [True]
+        """To be popped, which one thread alone can, and given back: so long the connection is in use."""
+        self.acted_us = clock()
+        """When the application has last done something with the connection."""
         self._failure: Exception | None = None
         """Why nothing more can be sent."""
 
@@ -35,8 +43,10 @@ class Outbox:
         """Send a piece, from a thread of the pool: wait until it is with the stream. Raises: BrokenOff."""
         if self._failure is None:
             try:
-                self._token.run(self._send, piece)
+                self.use(self._send, piece)
                 return
+            except BrokenOff:
+                raise
             except Exception as error:  # noqa: BLE001 - raised again in the connection's thread
                 self._failure = without_frames(error)
         raise BrokenOff("the client has left") from self._failure
@@ -51,3 +61,29 @@ class Outbox:
             raise failure
         finally:
             del failure
+
+    def use(self, function: Callable[..., Awaitable[R]], *arguments: object) -> R:
+        """What an async function of the connection gives, from a thread of the pool. Raises: BrokenOff, once
+        the connection has been taken back; what the function raises."""
+        try:
+            self._right.pop()
+        except IndexError:
+            raise BrokenOff("the application was silent for too long") from None
+        try:
+            return self._token.run(function, *arguments)
+        finally:
+            self.acted_us = self._clock()
+            self._right.append(True)
+
+    def give_back(self) -> None:
+        """The application may use it again."""
+        self._right.append(True)
+
+    def take_back(self) -> bool:
+        """From the connection's thread: the application may use the connection no more; False where it does
+        right now."""
+        try:
+            self._right.pop()
+        except IndexError:
+            return False
+        return True

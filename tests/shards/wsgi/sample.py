@@ -30,3 +30,11 @@ def app(environ: Environ, start_response: Start) -> Iterable[bytes]:
         return (b"z" * 65536 for _ in range(64))
     client = environ["REMOTE_ADDR"]
     return [f"hello {environ['SCRIPT_NAME']} {path} {client} {environ['wsgi.url_scheme']}".encode("latin-1")]
+
+
+def stuck(environ: Environ, start_response: Start) -> Iterable[bytes]:
+    """Does not return, at one of its paths."""
+    if environ["PATH_INFO"] == "/stuck":
+        threading.Event().wait()
+    start_response("200 OK", [])
+    return [b"answered"]

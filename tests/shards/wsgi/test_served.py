@@ -97,3 +97,34 @@ def test_mistake__one_line_and_exit_2(serve: Serve, argv: tuple[str, ...], said:
     assert server.wait_end() == 2, server.log()
     assert said in server.log()
     assert "Traceback" not in server.log()
+
+
+def test_worker__replaced_after_its_requests(place: Place) -> None:
+    limits = ("--limit-max-requests", "20", "--limit-max-requests-jitter", "5")
+    server = place.start(*limits, target="sample:app", PYTHONPATH=FOLDER).wait_ready()
+    (first,) = server.worker_pids()
+
+    def is_replaced() -> bool:
+        assert b"hello " in get(place, server.port(), "/")
+        return first not in server.worker_pids()
+
+    wait_until(is_replaced, "another worker serves")
+    assert "worker 0 is replaced: it has had its requests (application.limit_max_requests)" in server.log()
+
+
+def test_worker__whose_threads_are_all_held_by_calls_that_do_not_return__is_replaced(place: Place) -> None:
+    limits = ("--timeout-request", "300ms", "--threads", "2", "--timeout-graceful-shutdown", "1s")
+    server = place.start(*limits, target="sample:stuck", PYTHONPATH=FOLDER).wait_ready()
+    (first,) = server.worker_pids()
+    assert get(place, server.port(), "/stuck").startswith(b"HTTP/1.1 504 ")
+    assert get(place, server.port(), "/").startswith(b"HTTP/1.1 200 "), "another thread is left"
+    assert first in server.worker_pids()
+    assert get(place, server.port(), "/stuck").startswith(b"HTTP/1.1 504 ")
+    wait_until(lambda: first not in server.worker_pids(), "another worker serves")
+    assert "all threads of its application are held by calls that do not return" in server.log()
+    wait_until(lambda: get(place, server.port(), "/").startswith(b"HTTP/1.1 200 "), "the first takes no more")
+    totals = lambda: server.status()["workers"][0]["totals"]  # noqa: E731 - asked again and again
+    wait_until(lambda: totals()["application_hung_total"] >= 2, "both are counted")
+    assert totals()["thread_errors_total"] == 0
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait_end() == 0
