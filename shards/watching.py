@@ -1,13 +1,15 @@
 """`--reload`: a process beside the supervisor that asks it for a reload whenever a source has changed.
 
 Owns which files count (what `watchfiles` takes for Python's), and that a change is not lost where a reload is
-under way: it is asked for again. The process ends by itself once its supervisor is gone. For development: the
-old worker goes on where the new code cannot be imported.
+under way: it is asked for again. The process ends by itself once its supervisor is gone, or is another
+version, which starts one of its own: its standard input is a pipe whose other end no exec passes on. For
+development: the old worker goes on where the new code cannot be imported.
 """
 
 import importlib.util
 import logging
 import os
+import select
 import subprocess
 import sys
 import time
@@ -39,8 +41,13 @@ def require_watching(folders: Sequence[str]) -> None:
 
 def start_watching(directory: Path, folders: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start the process for the server of that run directory. Whoever starts it ends it."""
-    argv = [sys.executable, "-P", "-m", __name__, str(os.getpid()), os.fspath(directory), *folders]
-    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
+    argv = [sys.executable, "-P", "-m", __name__, os.fspath(directory), *folders]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def has_ended(fd: int) -> bool:
+    """Whether nobody holds the other end of a pipe any more."""
+    return bool(select.select([fd], [], [], 0)[0])
 
 
 def ask_for_reload(directory: Path) -> str:
@@ -59,8 +66,8 @@ def ask_for_reload(directory: Path) -> str:
     return why
 
 
-def watch_for(pid: int, directory: Path, folders: Sequence[str]) -> None:
-    """Ask for a reload at each change, until the supervisor has ended."""
+def watch_for(supervisor: int, directory: Path, folders: Sequence[str]) -> None:
+    """Ask for a reload at each change, until the end of that pipe."""
     from watchfiles import PythonFilter, watch  # an extra, of use here alone
 
     changes = watch(
@@ -71,7 +78,7 @@ def watch_for(pid: int, directory: Path, folders: Sequence[str]) -> None:
         raise_interrupt=False,
     )
     for changed in changes:
-        if os.getppid() != pid:
+        if has_ended(supervisor):
             return
         if not changed:
             continue
@@ -82,11 +89,11 @@ def watch_for(pid: int, directory: Path, folders: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """The process's command: PID RUN_DIR FOLDER..."""
+    """The process's command: RUN_DIR FOLDER..."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s watcher %(levelname)s %(message)s")
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     try:
-        watch_for(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+        watch_for(sys.stdin.fileno(), Path(sys.argv[1]), sys.argv[2:])
     except NotRunningError:
         return  # the server has ended
 

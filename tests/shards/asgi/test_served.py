@@ -160,6 +160,13 @@ def test_application__that_does_not_end__is_dropped_in_time(serve: Serve) -> Non
         assert "Traceback" not in log
 
 
+def watchers(folder: Path) -> list[int]:
+    """The pids of the processes that watch a folder's sources."""
+    processes = psutil.process_iter(["cmdline"])
+    found = [(process.pid, process.info["cmdline"] or []) for process in processes]
+    return [pid for pid, argv in found if "gossamer.shards.watching" in argv and str(folder) in argv]
+
+
 CHANGING = """
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200})
@@ -183,15 +190,18 @@ def test_reload_flag__a_source_that_changes_is_served__one_that_is_broken_is_not
         return server.get("/")[1] == b"version %d" % version
 
     wait_until(lambda: is_served(2), "the new source is served")
+    (first,) = watchers(folder)
+    wait_until(lambda: server.command("upgrade").returncode == 0, "no reload is under way, and it is another")
+    wait_until(lambda: first not in watchers(folder), "the watcher of the one before has ended")
+    assert not psutil.pid_exists(first), "and was reaped"
+    wait_until(lambda: is_served(3), "a source that changes after an upgrade is served")
+    assert len(watchers(folder)) == 1
     source.write_text("no Python at all")
     wait_until(lambda: "SyntaxError" in server.log(), "it is tried")
-    assert server.get("/")[1] == b"version 2"
+    assert server.get("/")[1] == b"version 3"
     server.process.send_signal(signal.SIGTERM)
     assert server.wait_end() == 0
-    running = [
-        process for process in psutil.process_iter(["cmdline"]) if str(folder) in str(process.info["cmdline"])
-    ]
-    assert running == []
+    wait_until(lambda: not watchers(folder), "nobody watches any more")
 
 
 @pytest.mark.parametrize(
