@@ -10,14 +10,14 @@ Owns the choice between them, at each place of the server. All end up as one rec
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.entropy import Entropy, system_entropy
-from gossamer.core.http.forwarded import networks_of
+from gossamer.core.http.forwarded import Networks, networks_of
 from gossamer.core.io.serve import guarded
 from gossamer.shards.announcing import Announcing
 from gossamer.shards.config import ApplicationConfig
@@ -63,11 +63,16 @@ class Shared(NamedTuple):
         return nothing if self.access_log is None else self.access_log.flush
 
 
-def _guest() -> "ApplicationGuest":
+def _guest(plan: WorkerPlan) -> "ApplicationGuest":
     # asyncio takes a good part of a start, and is of use to such applications alone.
     from gossamer.shards.asgi.tasks import ApplicationGuest
 
-    return ApplicationGuest()
+    return ApplicationGuest(_on_stack(plan))
+
+
+def _on_stack(plan: WorkerPlan) -> Networks:
+    """Where asyncio connects by the functional TCP."""
+    return () if plan.stack == "kernel" else networks_of(plan.config.application.connect_on_stack)
 
 
 def _static_site(shared: Shared, placed: Placed, log: ResponseLog | None) -> Application:
@@ -144,7 +149,7 @@ def _bare_application(plan: WorkerPlan, write: Write) -> Application:
     """The same, for connections that need no announcing. Raises: ConfigError."""
     config = plan.config
     access_log = _access_log(plan, write) if config.log.access_log else None
-    shared = Shared(plan, access_log, cache(_guest))
+    shared = Shared(plan, access_log, cache(partial(_guest, plan)))
     target = Placed(config.server.target, root=plan.descriptors.root)
     if not config.mount:
         return _placed(shared, target)
@@ -217,6 +222,7 @@ def _asgi(call: Callable[..., Any], shared: Shared, path: str, log: ResponseLog 
         start=site.start,
         finish=site.finish,
         loops=lambda: (site.guest,),
+        connect_with=site.guest.connect_with if _on_stack(shared.plan) else None,
         converse=site.burst,
     )
 

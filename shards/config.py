@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.http.forwarded import networks_of
 from gossamer.core.loop.disk.spin import SPIN_US
 from gossamer.core.loop.pool import THREADS, THREADS_MAX
 from gossamer.core.tcp.parameters import Bounds, TcpParameters
@@ -114,6 +115,12 @@ class ApplicationConfig(Struct, frozen=True, forbid_unknown_fields=True):
     )
     threads: Annotated[int, Meta(ge=1, le=THREADS_MAX)] = THREADS
     """Calls of a WSGI application that run at once in a worker, each in an operating-system thread."""
+    connect_on_stack: list[str] = field(default_factory=list)
+    """Addresses and networks to which connections of ASGI applications are opened by the functional TCP,
+    where that is the server's; all others are the kernel's."""
+
+    def __post_init__(self) -> None:
+        check("connect_on_stack", networks_of, self.connect_on_stack)
 
 
 class MountConfig(Struct, frozen=True, forbid_unknown_fields=True):

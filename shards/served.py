@@ -68,7 +68,8 @@ def give_connector(application: Application, stack: Stack) -> None:
     if stack.connector is None:
         raise ConfigError(
             "nfqueue.active_ports_per_worker: found 0; "
-            "allowed: at least 1, since the handler opens connections itself"
+            "allowed: at least 1, since the handler opens connections itself, "
+            "or application.connect_on_stack has an application open some"
         )
     application.connect_with(stack.connector)
 

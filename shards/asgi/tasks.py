@@ -5,17 +5,23 @@ it, so it would go through that queue, and the thread that waits for its end thr
 step is the task's own, in its own context: `asyncio.current_task()` is right from the first line on. Python
 3.12 has the like (`eager_start`).
 
-Owns the loop that does so, and who of several applications in a worker ends it; everything else of it is
-`core.aio.guest`'s.
+Owns the loop that does so, who of several applications in a worker ends it, and where they connect by the
+server's stack; everything else of it is `core.aio.guest`'s.
 """
 
 import asyncio
 from asyncio.events import _set_running_loop
-from collections.abc import Coroutine
+from collections.abc import Container, Coroutine
+from contextlib import ExitStack
 from sys import get_asyncgen_hooks, set_asyncgen_hooks
 from typing import Any
 
 from gossamer.core.aio.guest import AsyncioLoop, GuestEventLoop
+from gossamer.core.aio.stacks import StreamStack
+from gossamer.core.http.forwarded import Networks, is_among
+from gossamer.core.io.stream import Connector
+from gossamer.core.threads.eventloop import SchedulerPort
+from gossamer.core.wire.flow import Address
 
 
 class ApplicationLoop(GuestEventLoop):
@@ -37,12 +43,37 @@ class ApplicationLoop(GuestEventLoop):
         return task
 
 
+class AddressesIn(Container[Address]):
+    """The addresses of networks, whatever their ports."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def __contains__(self, address: object) -> bool:
+        return isinstance(address, tuple) and is_among(str(address[0]), self._networks)
+
+
 class ApplicationGuest(AsyncioLoop):
     """asyncio for all applications of a worker: the last of them that ends shuts it down."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_stack: Networks = ()) -> None:
+        """`on_stack` are addresses to which connections are opened by the connector of `connect_with`."""
         super().__init__(ApplicationLoop)
         self._applications = 0
+        self._on_stack = on_stack
+        self._connector: Connector | None = None
+        self._given = ExitStack()
+
+    def connect_with(self, connector: Connector) -> None:
+        """To be called before it is plugged in, where there are such addresses."""
+        self._connector = connector
+
+    def start(self, scheduler: SchedulerPort) -> None:
+        """Make the event loop."""
+        super().start(scheduler)
+        if self._connector is not None:
+            stack = StreamStack(None, self._connector)
+            self._given.enter_context(self.loop.on_stack(stack, AddressesIn(self._on_stack)))
 
     def join(self) -> None:
         """One more application runs in it."""

@@ -137,3 +137,19 @@ async def floods(send: Any) -> None:
             await asyncio.sleep(0)
     except OSError as error:
         print("flood ended", type(error).__name__, flush=True)
+
+
+async def connects(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+    """Says from which port a connection to the address in its path comes, as the other end sees it."""
+    assert scope["type"] == "http"
+
+    async def says(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(str(writer.get_extra_info("peername")[1]).encode())
+        writer.close()
+
+    server = await asyncio.start_server(says, "0.0.0.0", 0)
+    reader, writer = await asyncio.open_connection(scope["path"][1:], server.sockets[0].getsockname()[1])
+    port = await reader.read()
+    writer.close()
+    server.close()
+    await answers(send, port)

@@ -141,6 +141,22 @@ def test_worker__replaced_after_its_requests__and_at_ctrl_c_the_application_hear
     assert server.log().count("the application ends") == server.log().count("the application starts")
 
 
+def test_connections_of_an_application__by_the_servers_stack_where_it_is_said(
+    place: Place,
+) -> None:
+    options = ("nfqueue.active_ports_per_worker=20", 'application.connect_on_stack=["127.0.0.2"]')
+    argv = [word for option in options for word in ("--set", option)]
+    server = place.start("--lifespan", "off", *argv, target="sample:connects", PYTHONPATH=FOLDER).wait_ready()
+
+    def port_to(address: str) -> int:
+        return int(get(place, server.port(), f"/{address}").rpartition(b"\r\n\r\n")[2])
+
+    of_ours = range(61000, 65536)
+    assert (port_to("127.0.0.2") in of_ours) == (place.stack == "nfqueue")
+    assert port_to("127.0.0.1") not in of_ours
+    assert server.status()["workers"][0]["totals"]["thread_errors_total"] == 0
+
+
 def test_application__that_does_not_end__is_dropped_in_time(serve: Serve) -> None:
     for number, signal_sent in enumerate((signal.SIGTERM, signal.SIGINT)):
         server = serve(
@@ -217,6 +233,12 @@ def test_reload_flag__a_source_that_changes_is_served__one_that_is_broken_is_not
             "sample:app",
             2,
             "found '/absent'; allowed: ",
+        ),
+        (
+            ("--set", 'application.connect_on_stack=["nowhere"]'),
+            "sample:app",
+            2,
+            "[application]: connect_on_stack: 'nowhere' does not appear to be an IPv4 or IPv6 network",
         ),
         (("--root-path", "api"), "sample:app", 2, "--root-path: found 'api'; allowed: "),
         (("--factory",), "sample:app", 2, "with --factory expected: a function without arguments"),
