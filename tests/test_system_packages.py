@@ -82,6 +82,7 @@ FOR_TESTS = (
     "fio",
     "nginx",
     "haproxy",
+    "redis-server",
     "tshark",
     "ethtool",
     "tmux",
@@ -109,7 +110,7 @@ def test_packages__bare_debian__python_with_headers_and_venv_in_one_pass(tmp_pat
 def test_packages__for_the_tests__sysctl_too(tmp_path: Path) -> None:
     machine = debian(tmp_path, *REQUIRED, *OPTIONAL)
     assert machine.set_up("test").returncode == 0
-    wanted = "iproute2 procps curl wrk fio nginx-light haproxy tshark ethtool tmux chromium"
+    wanted = "iproute2 procps curl wrk fio nginx-light haproxy redis-server tshark ethtool tmux chromium"
     assert machine.calls("apt-get") == ["update", f"install --fix-broken {wanted}"]
 
 
