@@ -7,6 +7,7 @@ Source: proc(5).
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +58,7 @@ def process_ticks_us(pid: int) -> int:
     return (int(fields[UTIME]) + int(fields[STIME])) * TICK_US
 
 
-def processes_ns(pids: list[int]) -> int:
+def processes_ns(pids: Iterable[int]) -> int:
     """CPU time of several processes."""
     return sum(map(process_ns, pids))
 

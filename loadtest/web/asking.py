@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from gossamer.loadtest.cpu import tree
 from gossamer.loadtest.servers import KeyFiles, Place, Server, ServerError
 from gossamer.loadtest.web.curl import curl_argv, parse_curl
 from gossamer.loadtest.web.echo_client import echo_argv
@@ -59,7 +60,7 @@ def write_script(folder: Path, pipeline: int) -> Path:
 def argv_of(row: AskedRow, server: Server, host: str, seconds: int, folder: Path) -> list[str]:
     """The client's command line."""
     if row.work == "echo":
-        return echo_argv(host, server.port, seconds, row.connections)
+        return echo_argv(host, server.port, seconds, row.connections, tree(server.process.pid))
     url = f"{url_of(server, host)}{row.path}"
     if row.work == "ask":
         return wrk_argv(
@@ -81,8 +82,10 @@ def url_of(server: Server, host: str) -> str:
 
 def sample_of(row: AskedRow, usage: Usage) -> WebSample:
     """The sample that a client's output stands for. Raises: ServerError when nothing was answered."""
+    cpu_ns = usage.server_ns, usage.client_ns
     if row.has_latency:
         asked = parse_wrk(usage.output)
+        cpu_ns = asked.cpu_ns or cpu_ns
         units, seconds, errors, latency = asked.requests / 1, asked.seconds, asked.errors, asked.latency
     else:
         carried = parse_curl(usage.output, row.work == "upload")
@@ -93,8 +96,7 @@ def sample_of(row: AskedRow, usage: Usage) -> WebSample:
         units,
         errors,
         seconds,
-        usage.server_ns,
-        usage.client_ns,
+        *cpu_ns,
         usage.machine_us,
         usage.peak_rss_bytes,
         latency,

@@ -43,6 +43,9 @@ class WrkFigures(msgspec.Struct, frozen=True):
     errors: int
     latency: Latency | None
     """None where wrk does not know one: it adds what it takes for omitted, and may then find no rank."""
+    cpu_ns: tuple[int, int] | None = None
+    """Of server and client, of those who know it better than whoever looks on from their start to their
+    end."""
 
 
 def script(pipeline: int) -> str:
@@ -65,4 +68,5 @@ def parse_wrk(output: str) -> WrkFigures:
     figures = json.loads(found[1])
     ranks = (figures["p50"], figures["p99"], figures["p99_9"])
     latency = Latency(*ranks) if all(ranks) else None
-    return WrkFigures(figures["requests"], figures["duration_us"] / 1e6, figures["errors"], latency)
+    cpu_ns = (figures["server_ns"], figures["client_ns"]) if "server_ns" in figures else None
+    return WrkFigures(figures["requests"], figures["duration_us"] / 1e6, figures["errors"], latency, cpu_ns)

@@ -1,5 +1,6 @@
 """The client of WebSocket echoes, against the package `websockets` and against who does not echo."""
 
+import os
 import socket
 import subprocess
 import threading
@@ -31,13 +32,19 @@ def echoing() -> Iterator[int]:
 def test_client__against_websockets__messages_and_no_error() -> None:
     with echoing() as port:
         done = subprocess.run(
-            echo_argv("127.0.0.1", port, 1, 3), capture_output=True, text=True, timeout=30, check=False
+            echo_argv("127.0.0.1", port, 1, 3, [os.getpid()]),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
     assert done.returncode == 0, done.stderr
     found = parse_wrk(done.stdout)
     assert found.requests > 0
     assert found.errors == 0
     assert found.latency is not None
+    assert found.cpu_ns is not None
+    assert min(found.cpu_ns) > 0
 
 
 def test_client__no_websocket_there__an_error() -> None:
@@ -51,7 +58,7 @@ def test_client__no_websocket_there__an_error() -> None:
         thread = threading.Thread(target=refuse)
         thread.start()
         with pytest.raises(ConnectionError, match="404"):
-            opened("127.0.0.1", listening.getsockname()[1])
+            opened("127.0.0.1", listening.getsockname()[1], 1)
         thread.join(10)
 
 
