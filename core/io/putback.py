@@ -1,6 +1,6 @@
 """A stream with bytes in front of it that were received already: for whoever looked first at what came.
 
-Owns those bytes until they are received again; all else is the stream's own.
+Owns those bytes until they are received again; all else is the stream's own, and costs no more than there.
 """
 
 from collections.abc import Awaitable
@@ -49,12 +49,17 @@ class PutBackStream:
         await self._stream.__aexit__(*ended)
 
     def __getattr__(self, name: str) -> Any:
-        """What is not about receiving."""
-        return getattr(self._stream, name)
+        """What is not about receiving; where it sends is looked for once."""
+        found = getattr(self._stream, name)
+        if name == "send":
+            self.send = found
+        return found
 
     def __repr__(self) -> str:
         return repr(self._stream)
 
     def _take(self, bytes_max: int) -> bytes:
         taken, self._data = self._data[:bytes_max], self._data[bytes_max:]
+        if not self._data:
+            self.recv = self._stream.recv  # type: ignore[method-assign]  # from now on the stream's own
         return taken

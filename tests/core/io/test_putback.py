@@ -34,6 +34,22 @@ def test_received__first_what_was_put_back_then_what_comes(stack: Any) -> None:
     assert stack.run(talk(stack, user, peer)) == [b"he", b"ll", b"o", b"world"]
 
 
+def test_taken__receiving_and_sending_are_the_streams_own(stack: Any) -> None:
+    async def user(stream: Any) -> None:
+        again = PutBackStream(stream, b"hello")
+        await again.recv(3)
+        assert again.recv != stream.recv
+        await again.recv(3)
+        assert again.recv == stream.recv
+        await again.send(b"?")
+        assert again.__dict__["send"] == stream.send
+
+    async def peer(stream: Any) -> None:
+        assert await stream.recv() == b"?"
+
+    stack.run(talk(stack, user, peer))
+
+
 def test_block__closes_the_stream(stack: Any) -> None:
     async def user(stream: Any) -> bool:
         async with PutBackStream(stream, b"x") as again:
