@@ -18,7 +18,8 @@ from gossamer.core.threads.systemcall import Handler, SystemCall
 
 LAYOUT: Final = LogLinear(2, 26)
 """Up to 67 s, right to a quarter."""
-QUICK: Final = bytes(map(LAYOUT.bucket_of, range(1024)))
+QUICK_US: Final = 1024
+QUICK: Final = bytes(map(LAYOUT.bucket_of, range(QUICK_US)))
 """The buckets of times that most turns take, looked up instead of computed."""
 TOPS_US: Final = tuple(LAYOUT.top_of(bucket) for bucket in range(LAYOUT.buckets))
 COUNTS: Final = tuple(f"responses_in_{top_us}_us_total" for top_us in TOPS_US)
@@ -49,7 +50,7 @@ class ResponseTimes:
 
     def record(self, took_us: int) -> None:
         """Count a response."""
-        self.counts[LAYOUT.bucket_of(took_us)] += 1
+        self.counts[QUICK[took_us] if 0 <= took_us < QUICK_US else LAYOUT.bucket_of(took_us)] += 1
         self.sum_us += took_us
 
     def record_since(self, began_us: int) -> None:
@@ -74,7 +75,7 @@ class ResponseTimes:
             self.turned_us = over_us = self.clock()
             took_us, count = over_us - now_us, self.at_once
             self.at_once = 0
-            self.counts[QUICK[took_us] if took_us < 1024 else LAYOUT.bucket_of(took_us)] += count
+            self.counts[QUICK[took_us] if took_us < QUICK_US else LAYOUT.bucket_of(took_us)] += count
             self.sum_us += took_us * count
         return NEVER_US
 
