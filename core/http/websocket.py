@@ -177,6 +177,7 @@ class WebSocketConnection:
         "is_disconnected",
         "is_failed",
         "is_finished",
+        "is_open",
     )
 
     def __init__(
@@ -197,6 +198,8 @@ class WebSocketConnection:
         """Whether the message under way is one of text; its fragments stand in one of these two."""
         self._texts: list[str] = []
         self._blobs: list[bytes] = []
+        self.is_open: bool = True
+        """Whether messages can be sent."""
         self.is_disconnected: bool = False
         """Whether `Disconnected` was given."""
         self.is_failed: bool = False
@@ -205,11 +208,6 @@ class WebSocketConnection:
         self.is_finished: bool = False
         """Whether the stream is to be closed once all that was given is sent: a server closes first (RFC 6455
         7.1.1)."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent."""
-        return self._protocol.state is State.OPEN
 
     def receive(self, data: bytes) -> list[WebSocketEvent]:
         """What came; b"" is the end of the stream. Nothing is looked at behind the last event."""
@@ -223,6 +221,7 @@ class WebSocketConnection:
             self._protocol.receive_data(data[at:])
         else:
             self._protocol.receive_eof()
+        self.is_open = self._protocol.state is State.OPEN
         for frame in self._protocol.events_received():
             event = self._take(frame)
             if event is not None:
@@ -280,6 +279,7 @@ class WebSocketConnection:
         check_close(code, reason)
         if self.is_open:
             self._protocol.send_close(code, reason)
+            self.is_open = False
         return self.unsent()
 
     def _check_open(self) -> None:

@@ -196,7 +196,8 @@ class SocketExchange:
             self.take(event)
         if connection.has_unsent:
             self.post(connection.unsent())
-        self.readers = released(self.readers)
+        if self.readers:
+            self.readers = released(self.readers)
 
     def take(self, event: WebSocketEvent) -> None:
         """An event; nothing of what comes behind a close of ours is told."""
@@ -217,7 +218,8 @@ class SocketExchange:
     def went(self, count: int) -> None:
         """The stream has taken so many bytes."""
         self.held_bytes -= count
-        self.writers = released(self.writers)
+        if self.writers:
+            self.writers = released(self.writers)
 
     def broke(self) -> None:
         """Nothing can be sent any more."""

@@ -130,10 +130,10 @@ class SocketConversation:
         assert connection is not None
         with scope:
             while not connection.is_disconnected and not socket.is_broken:
-                if connection.is_open and not socket.has_room:
-                    await socket.park_without_room()
-                else:
+                if socket.has_room or not connection.is_open:
                     await self.read(socket)
+                else:
+                    await socket.park_without_room()
 
     async def read(self, socket: SocketExchange) -> None:
         """Read once; a peer that is silent is pinged, or taken for gone."""
