@@ -5,6 +5,7 @@ Owns the order in which things happen: hosts take turns until none has anything 
 the next packet or deadline. Packets are real: built and parsed by `core.wire`.
 """
 
+import socket
 from collections.abc import Callable, Coroutine, Mapping
 from heapq import heappop, heappush
 from itertools import count
@@ -13,7 +14,9 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US, SECOND_US, VirtualClock
 from gossamer.core.errors import BoundExceeded
+from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.sleep import SleepLoop
+from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.loop.virtual import DeadlockError
 from gossamer.core.sim.device import MemorySink, MemorySource
@@ -22,10 +25,14 @@ from gossamer.core.sim.router import fragmentation_needed, is_pure_ack, spoiled
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.systemcall import SystemCall
 from gossamer.core.threads.thread import Thread
+from gossamer.core.wire.flow import Address
 
 TURNS_MAX: Final = 200_000
 """Turns of one run; a run that needs more has not converged."""
+FIRST_PORT: Final = 49_152
+"""Of those that a host opens connections from, in their order. Source: RFC 6335 6."""
 
 
 class TurnWaiter:
@@ -61,12 +68,19 @@ class Host:
     """A machine with one address, or more."""
 
     def __init__(
-        self, clock: VirtualClock, carry: Callable[[bytes], None], parameters: TcpParameters, seed: int
+        self,
+        clock: VirtualClock,
+        carry: Callable[[bytes], None],
+        parameters: TcpParameters,
+        address: bytes,
     ) -> None:
+        self.address: str = socket.inet_ntoa(address)
+        self._parameters = parameters
+        self._ports = count(FIRST_PORT)
         self.source: MemorySource = MemorySource()
         self.sink: MemorySink = MemorySink(carry)
         self.waiter: TurnWaiter = TurnWaiter(self.source)
-        self.loop: TcpLoop = TcpLoop(self.source, self.sink, parameters, clock, Random(seed).randbytes)
+        self.loop: TcpLoop = TcpLoop(self.source, self.sink, parameters, clock, Random(address[-1]).randbytes)
         self.scheduler: Scheduler = Scheduler(self.waiter, [self.loop, SleepLoop()], clock)
         self.waiter.stop = self.scheduler.stop
         self.is_up = False
@@ -75,6 +89,14 @@ class Host:
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> Thread[Any]:
         """Start a thread on this host."""
         return self.scheduler.spawn(coroutine)
+
+    def listen(self, port: int) -> TcpAcceptor:
+        """Listen on a port of it. Raises: MisuseError, OSError."""
+        return TcpAcceptor(self.loop, (self.address, port), self._parameters)
+
+    def connect(self, address: Address, timeout_us: int = NEVER_US) -> SystemCall[TcpStream]:
+        """Open a connection from it. Raises: ConnectionRefusedError, TimeoutError, OSError."""
+        return TcpConnect((self.address, next(self._ports)), address, timeout_us, TcpStream)
 
     @property
     def statistics(self) -> Mapping[str, int]:
@@ -104,7 +126,7 @@ class Network:
 
     def host(self, address: bytes, parameters: TcpParameters = DEFAULT_PARAMETERS) -> Host:
         """Add a host with an IPv4 address (four octets)."""
-        host = Host(self.clock, self.carry, parameters, seed=address[-1])
+        host = Host(self.clock, self.carry, parameters, address)
         self.hosts[address] = host
         return host
 

@@ -1,6 +1,7 @@
 """Each shell line of README is run from the wheel, outside of a clone; those of all other pages name
 commands and options that there are."""
 
+import itertools
 import json
 import os
 import re
@@ -77,10 +78,16 @@ def test_readme__each_line__does_from_the_wheel_what_it_says(installed: Path, tm
     assert failed == {}, "\n".join(f"{line}\n{said}" for line, said in failed.items())
 
 
+def first_of(line: str) -> list[str]:
+    """The words of the first command of a line, without what the shell does with it."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(itertools.takewhile(lambda word: not set(word) <= set("|&;<>()"), lexer))
+
+
 def parsed(line: str) -> None:
     """Read a line as the command would. Raises: click.ClickException for what it would refuse."""
-    words = shlex.split(re.sub(r"\s*[|&;>].*", "", line), comments=True)[1:]
-    words = [PLACEHOLDERS.get(word, word) for word in words]
+    words = [PLACEHOLDERS.get(word, word) for word in first_of(line)[1:]]
     group = gossamer
     command: click.Command = group
     context = click.Context(group)

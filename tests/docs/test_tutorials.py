@@ -20,6 +20,8 @@ PAGES = (
     "writing-an-event-loop.md",
     "threads.md",
     "asyncio.md",
+    "first-server.md",
+    "lab-sheets.md",
 )
 
 
@@ -110,6 +112,24 @@ def test_served_handler__takes_its_own_calls(tmp_path: Path) -> None:
         clients = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(2)]
         answers = {client.makefile("rb").read() for client in clients}
     assert answers == {b"you are number 0\n", b"you are number 1\n"}
+
+
+def test_first_server__greets(tmp_path: Path) -> None:
+    save_files("first-server.md", tmp_path)
+    with (
+        served("greeter:handler", tmp_path) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+    ):
+        client.sendall(b"Ada\nGrace\n\n")
+        assert client.makefile("rb").read() == b"Hello, Ada!\nHello, Grace!\n"
+
+
+def test_first_server__the_times_it_tells__are_so(tmp_path: Path) -> None:
+    save_files("first-server.md", tmp_path)
+    program = tmp_path / "try_greeter.py"
+    program.write_text(program.read_text().replace("loss=0.2", "loss=0"))
+    said = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=True)
+    assert said.stdout.splitlines()[0] == "0.100 s: Hello, Ada!"
 
 
 @contextlib.contextmanager
