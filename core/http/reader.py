@@ -60,11 +60,11 @@ class RequestReader:
     __slots__ = ("at", "body", "buffer", "limits", "parse", "scanned")
 
     def __init__(self, parse: HeadParser, limits: MessageLimits = DEFAULT_LIMITS) -> None:
-        self.parse = parse
-        self.limits = limits
-        self.buffer = b""
-        self.at = 0
-        self.scanned = 0
+        self.parse: HeadParser = parse
+        self.limits: MessageLimits = limits
+        self.buffer: bytes = b""
+        self.at: int = 0
+        self.scanned: int = 0
         self.body: Body | None = None
 
     def receive(self, data: bytes) -> None:

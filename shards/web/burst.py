@@ -60,13 +60,13 @@ class Burst:
 
     def __init__(self, site: BurstSite, stream: Stream) -> None:
         self.site = site
-        self.stream = stream
+        self.stream: Stream = stream
         self.opened_inbox: Inbox | None = None
         self.outbox: list[bytes] = []
-        self.outbox_bytes = 0
+        self.outbox_bytes: int = 0
         self.began: list[int] = []
         """When the requests came whose answers end in the outbox."""
-        self.is_refused = False
+        self.is_refused: bool = False
 
     @property
     def inbox(self) -> Inbox:

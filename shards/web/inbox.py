@@ -48,14 +48,14 @@ class Inbox:
     )
 
     def __init__(self, stream: Stream, reader: RequestReader, options: WebOptions, clock: Clock) -> None:
-        self.stream = stream
-        self.reader = reader
-        self.options = options
-        self.clock = clock
-        self.deadline_us = NOT_BEGUN
-        self.is_draining = False
-        self.body_started_us = 0
-        self.body_bytes_total = 0
+        self.stream: Stream = stream
+        self.reader: RequestReader = reader
+        self.options: WebOptions = options
+        self.clock: Clock = clock
+        self.deadline_us: int = NOT_BEGUN
+        self.is_draining: bool = False
+        self.body_started_us: int = 0
+        self.body_bytes_total: int = 0
 
     def begin_head(self) -> None:
         """The next head begins; its time is counted from when it is first waited for."""

@@ -58,6 +58,7 @@ class WsgiConversation(Burst):
     __slots__ = ()
 
     site: WsgiConversationSite
+    is_refused: bool
 
     async def exchange(self, head: bytes) -> bool:
         """Have one request answered. Raises: AnswerCutError, OSError, PeerLeftError."""

@@ -48,7 +48,7 @@ class WsgiSite(HttpSite):
     wait their turn.
     """
 
-    cuts = (AnswerCutError,)
+    cuts: tuple[type[Exception], ...] = (AnswerCutError,)
 
     def __init__(
         self,
