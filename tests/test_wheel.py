@@ -79,7 +79,7 @@ def build(folder: Path, umask: int = 0o022) -> None:
     for name in ROOT.iterdir():
         if name.is_file():
             shutil.copyfile(name, place / name.name)
-    for name in (*PACKAGES, *BESIDE, ".ci"):
+    for name in (*PACKAGES, *BESIDE, ".ci", ".github"):
         shutil.copytree(ROOT / name, place / name, symlinks=True, ignore=BUILT)
     said = ""
     for hook in HOOKS:
