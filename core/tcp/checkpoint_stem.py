@@ -32,7 +32,7 @@ KNOWN: Final = {name: getattr(DEFAULT_PARAMETERS, name) for name in TcpParameter
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encoded)
 _rare_decoder = msgspec.msgpack.Decoder(
-    tuple[Ecn | None, Path | None, UserTimeout | None, int | None], dec_hook=decoded
+    tuple[Ecn | None, Path | None, UserTimeout | None, int | None, int, int], dec_hook=decoded
 )
 _parameters_decoder = msgspec.msgpack.Decoder(TcpParameters)
 
@@ -52,8 +52,16 @@ def stem_octets(tcb: Tcb) -> bytes:
     """What of a connection changes seldom."""
     agreed, rare = tcb.agreed, b""
     ecn, path, user_timeout, rcv_up = tcb.ecn, tcb.path, tcb.user_timeout, tcb.rcv_up
-    if ecn is not None or path is not None or user_timeout is not None or rcv_up is not None:
-        rare = _encoder.encode((ecn, path, user_timeout, rcv_up))
+    early_bytes, taken_bytes = agreed.syn_text_bytes, agreed.syn_taken_bytes
+    if (
+        ecn is not None
+        or path is not None
+        or user_timeout is not None
+        or rcv_up is not None
+        or early_bytes
+        or taken_bytes
+    ):
+        rare = _encoder.encode((ecn, path, user_timeout, rcv_up, early_bytes, taken_bytes))
     settled = SETTLED.pack(
         STEM_LAYOUT,
         CONNECTION_LAYOUT,
@@ -95,8 +103,8 @@ def of_stem(stem: bytes) -> Tcb:
     accurate_ecn, settled, rare_bytes = found[10:]
     end = SETTLED.size + rare_bytes
     try:
-        ecn, path, user_timeout, rcv_up = (
-            _rare_decoder.decode(stem[SETTLED.size : end]) if rare_bytes else (None, None, None, None)
+        ecn, path, user_timeout, rcv_up, early_bytes, taken_bytes = (
+            _rare_decoder.decode(stem[SETTLED.size : end]) if rare_bytes else (None, None, None, None, 0, 0)
         )
         agreed = Agreed(
             _parameters_of(stem[end:]),
@@ -115,6 +123,8 @@ def of_stem(stem: bytes) -> Tcb:
             settled & IPV6 > 0,
             traffic_class,
             accurate_ecn,
+            early_bytes,
+            taken_bytes,
         )
         congestion = initial_congestion(agreed)
     except (msgspec.MsgspecError, UnknownCongestionControl) as error:
