@@ -133,7 +133,8 @@ def output(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
     if tcb.recovery is not None and tcb.recovery.phase is Phase.FAST:
         tcb = proportional_rate.sent(tcb, sum(len(segment.payload) for segment in segments))
     if ack_due and (not segments or tcb.reassembly is not None):
-        segments.append(due_acknowledgment(tcb, now_us))
+        answers = due_acknowledgment if tcb.state in CLOSED_BY_US else acknowledgment
+        segments.append(answers(tcb, now_us))
     if segments:
         tcb = replace(tcb, last_ack_sent=tcb.rcv_nxt, ack_at_us=NEVER_US)
         tcb = ecn_bytes.after_telling(tcb, segments) if tcb.ecn is not None else tcb
