@@ -26,13 +26,13 @@ from gossamer.core.tcp.tcb import Agreed, Ecn, Path, State, Tcb, UserTimeout
 
 STEM_LAYOUT: Final = 2
 """No record that `core.tcp.codec` writes begins with it."""
-SETTLED: Final = struct.Struct("=2B3I2H5BH")
+SETTLED: Final = struct.Struct("=2B3I4H5BH")
 """Both layouts, the numbers of `Agreed`, and how many octets the rare records take."""
 KNOWN: Final = {name: getattr(DEFAULT_PARAMETERS, name) for name in TcpParameters.__struct_fields__}
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encoded)
 _rare_decoder = msgspec.msgpack.Decoder(
-    tuple[Ecn | None, Path | None, UserTimeout | None, int | None, int, int], dec_hook=decoded
+    tuple[Ecn | None, Path | None, UserTimeout | None, int | None], dec_hook=decoded
 )
 _parameters_decoder = msgspec.msgpack.Decoder(TcpParameters)
 
@@ -52,16 +52,8 @@ def stem_octets(tcb: Tcb) -> bytes:
     """What of a connection changes seldom."""
     agreed, rare = tcb.agreed, b""
     ecn, path, user_timeout, rcv_up = tcb.ecn, tcb.path, tcb.user_timeout, tcb.rcv_up
-    early_bytes, taken_bytes = agreed.syn_text_bytes, agreed.syn_taken_bytes
-    if (
-        ecn is not None
-        or path is not None
-        or user_timeout is not None
-        or rcv_up is not None
-        or early_bytes
-        or taken_bytes
-    ):
-        rare = _encoder.encode((ecn, path, user_timeout, rcv_up, early_bytes, taken_bytes))
+    if ecn is not None or path is not None or user_timeout is not None or rcv_up is not None:
+        rare = _encoder.encode((ecn, path, user_timeout, rcv_up))
     settled = SETTLED.pack(
         STEM_LAYOUT,
         CONNECTION_LAYOUT,
@@ -70,6 +62,8 @@ def stem_octets(tcb: Tcb) -> bytes:
         agreed.ts_offset,
         agreed.smss,
         agreed.rmss,
+        agreed.syn_text_bytes,
+        agreed.syn_taken_bytes,
         agreed.snd_wind_shift,
         agreed.rcv_wind_shift,
         agreed.traffic_class,
@@ -99,12 +93,12 @@ def of_stem(stem: bytes) -> Tcb:
             f"a checkpoint of another layout, or cut short: it begins with {stem[:2]!r}"
         )
     found = SETTLED.unpack_from(stem)
-    iss, irs, ts_offset, smss, rmss, snd_wind_shift, rcv_wind_shift, traffic_class = found[2:10]
-    accurate_ecn, settled, rare_bytes = found[10:]
+    iss, irs, ts_offset, smss, rmss, syn_text_bytes, syn_taken_bytes = found[2:9]
+    snd_wind_shift, rcv_wind_shift, traffic_class, accurate_ecn, settled, rare_bytes = found[9:]
     end = SETTLED.size + rare_bytes
     try:
-        ecn, path, user_timeout, rcv_up, early_bytes, taken_bytes = (
-            _rare_decoder.decode(stem[SETTLED.size : end]) if rare_bytes else (None, None, None, None, 0, 0)
+        ecn, path, user_timeout, rcv_up = (
+            _rare_decoder.decode(stem[SETTLED.size : end]) if rare_bytes else (None, None, None, None)
         )
         agreed = Agreed(
             _parameters_of(stem[end:]),
@@ -123,8 +117,8 @@ def of_stem(stem: bytes) -> Tcb:
             settled & IPV6 > 0,
             traffic_class,
             accurate_ecn,
-            early_bytes,
-            taken_bytes,
+            syn_text_bytes,
+            syn_taken_bytes,
         )
         congestion = initial_congestion(agreed)
     except (msgspec.MsgspecError, UnknownCongestionControl) as error:
