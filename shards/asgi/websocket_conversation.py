@@ -7,6 +7,7 @@ close.
 Source: RFC 6455 4.2, 5.5, 7.1.
 """
 
+from collections.abc import Awaitable
 from typing import Final, Protocol
 
 from gossamer.core.errors import Draining
@@ -128,19 +129,22 @@ class SocketConversation:
         """A thread: read while there is room, to the end."""
         connection = socket.connection
         assert connection is not None
+        receive = self.stream.recv(RECV_BYTES, PING_AFTER_US)
         with scope:
             while not connection.is_disconnected and not socket.is_broken:
-                if socket.has_room or not connection.is_open:
-                    await self.read(socket)
+                if not connection.is_open:
+                    await self.read(socket, self.stream.recv(RECV_BYTES, CLOSE_US))
+                elif socket.has_room:
+                    await self.read(socket, receive)
                 else:
                     await socket.park_without_room()
 
-    async def read(self, socket: SocketExchange) -> None:
+    async def read(self, socket: SocketExchange, receive: Awaitable[bytes]) -> None:
         """Read once; a peer that is silent is pinged, or taken for gone."""
         connection = socket.connection
         assert connection is not None
         try:
-            data = await self.stream.recv(RECV_BYTES, PING_AFTER_US if connection.is_open else CLOSE_US)
+            data = await receive
         except TimeoutError:
             if self.is_pinged or not connection.is_open:
                 socket.broke()
