@@ -62,15 +62,15 @@ class WsgiCall:
     def __init__(self, site: WsgiCallSite, inbox: Inbox, request: Request, token: Token, send: Send) -> None:
         self._site = site
         self._inbox = inbox
-        self.request = request
+        self.request: Request = request
         self._token = token
         self._is_asked = False
         self._os_thread = 0
-        self.is_given_up = False
+        self.is_given_up: bool = False
         """Whether nobody waits for it any more."""
-        self.outbox = Outbox(token, send, site.clock)
-        self.response = site.response_to(request)
-        self.has_failed = False
+        self.outbox: Outbox = Outbox(token, send, site.clock)
+        self.response: WsgiResponse = site.response_to(request)
+        self.has_failed: bool = False
         """Whether the application has raised."""
         self.refusal: Refusal | None = None
         """What was wrong with the body that it read."""

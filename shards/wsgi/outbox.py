@@ -34,7 +34,7 @@ class Outbox:
         self._clock = clock
         self._right = [True]
         """To be popped, which one thread alone can, and given back: so long the connection is in use."""
-        self.acted_us = clock()
+        self.acted_us: int = clock()
         """When the application has last done something with the connection."""
         self._failure: Exception | None = None
         """Why nothing more can be sent."""
