@@ -2,7 +2,7 @@
 
 Owns its number, which a supervisor knows that loads no TCP. A field that is added behind all others, with a
 default, leaves the layout what it was: who knows it reads the default, who does not passes it by. Any other
-change of a record is another layout, which an upgrade in place refuses (`shards.takeover`).
+change of a record is another layout, which an upgrade in place refuses (`shards.supervisor.takeover`).
 """
 
 from typing import Final

@@ -20,9 +20,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from gossamer.core.clock import SECOND_US
 from gossamer.loadtest.namespaces import end
-from gossamer.shards.control import ControlRequest, ask
 from gossamer.shards.exitcode import CommandError
-from gossamer.shards.rundir import CONTROL
+from gossamer.shards.rundir.control import ControlRequest, ask
+from gossamer.shards.rundir.rundir import CONTROL
 
 READY_WAIT_S: Final = 60.0
 READY_STEP_S: Final = 0.05

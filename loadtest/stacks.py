@@ -1,7 +1,7 @@
 """The two stacks of a client: kernel sockets, and the functional TCP with a slice of local ports of its own.
 
 Owns how many local ports a run takes, and that raw sockets, queue and ports are given back.
-`shards.active_opens` chooses what is free; `core.io` makes the connections themselves.
+`shards.opening.active_opens` chooses what is free; `core.io` makes the connections themselves.
 """
 
 import contextlib
@@ -29,10 +29,10 @@ from gossamer.ffi.rawout import RawSink, open_raw_sockets
 from gossamer.loadtest.callerstream import CallerConnector
 from gossamer.loadtest.faults import LinkFaults
 from gossamer.loadtest.faulty import FaultCounts, FaultyPath
-from gossamer.shards.active_opens import active_opens
-from gossamer.shards.bootsecret import boot_secret
-from gossamer.shards.config import NfqueueConfig
+from gossamer.shards.configuration.config import NfqueueConfig
 from gossamer.shards.exitcode import CannotStartError
+from gossamer.shards.opening.active_opens import active_opens
+from gossamer.shards.rundir.bootsecret import boot_secret
 
 PORTS_PER_CONNECTION: Final = 4
 """Ports of closed connections rest in TIME-WAIT, so a connection in use needs more than one."""

@@ -17,7 +17,7 @@ CONSTRAINTS = (ROOT / "constraints.txt").read_text()
 OPTIONAL = {
     ("ffi/nfqueue_package.py", "netfilterqueue"): "nfqueue",
     ("gossamer/cli/sim/plot.py", "matplotlib"): "plots",
-    ("shards/watching.py", "watchfiles"): "reload",
+    ("shards/supervisor/watching.py", "watchfiles"): "reload",
     ("shards/web/encoders.py", "brotli"): "compression",
     ("shards/web/encoders.py", "zstandard"): "compression",
     ("shards/web/passwords.py", "libpass"): "auth",

@@ -14,8 +14,15 @@ FLOORS = (
     ("cli",),
     ("__init__", "aio", "public", "lowlevel", "tcp", "testing", "websocket", "wsgi"),
     ("loadtest",),
-    ("shards.web",),
-    ("shards",),
+    ("shards.supervisor", "shards.worker"),
+    ("shards.opening",),
+    ("shards.admin", "shards.doctor", "shards.keeper"),
+    ("shards.rundir", "shards.confinement", "shards.moving"),
+    ("shards.letters",),
+    ("shards.plan", "shards.wsgi"),
+    ("shards.configuration", "shards.firewall", "shards.seen", "shards.asgi"),
+    ("shards.log", "shards.web"),
+    ("shards.machine", "shards.exitcode", "shards.units", "shards"),
     ("core.sim", "core.packetdrill"),
     ("core.aio",),
     ("core.io", "core.http", "core.tls"),
@@ -37,10 +44,7 @@ FLOORS = (
         "ffi",
     ),
 )
-"""From the top down, as in ARCHITECTURE.md. The web server and the rest of the shards are one floor in two
-rooms."""
-
-ONE_FLOOR = {"shards.web", "shards"}
+"""From the top down, as in ARCHITECTURE.md."""
 
 PURE = ("core.tcp", "core.wire")
 IMPURE = {
@@ -142,8 +146,7 @@ def above(path: Path) -> Iterator[str]:
     here = floor_of(module_of(path))
     for name in ours(path):
         room = next(room for rooms in FLOORS for room in rooms if name == room or name.startswith(f"{room}."))
-        is_one_floor = room in ONE_FLOOR and module_of(path).split(".")[0] == "shards"
-        if not is_one_floor and floor_of(name) < here:
+        if floor_of(room) < here:
             yield name
 
 

@@ -89,7 +89,7 @@ def test_package__its_version__is_read_when_somebody_asks() -> None:
             },
         ),
         (
-            "gossamer.shards.worker",
+            "gossamer.shards.worker.worker",
             {
                 *("click", "psutil", "rich", "argparse", "tempfile", "shutil"),
                 *("gossamer.public", "gossamer.core.sim.world"),

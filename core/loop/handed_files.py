@@ -1,7 +1,7 @@
 """Files that came from another process, before the connections that need them.
 
 Owns their descriptors here, by what they hold (`core.loop.continuing`), until whoever sends connections says
-that none comes any more. Bounds: FILES_MAX of `shards.given_files` for each who sends.
+that none comes any more. Bounds: FILES_MAX of `shards.moving.given_files` for each who sends.
 """
 
 import os

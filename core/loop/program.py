@@ -3,7 +3,7 @@
     result = run(main())
 
 Owns only which loops these are. A program that wants others puts its scheduler together itself, as
-`shards.worker` and `gossamer.cli.load.perform` do; docs/writing-an-event-loop.md says how.
+`shards.worker.worker` and `gossamer.cli.load.perform` do; docs/writing-an-event-loop.md says how.
 """
 
 import logging

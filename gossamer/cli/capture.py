@@ -1,6 +1,6 @@
 """gossamer capture: the packets of a running server's functional TCP into a file, each with its reason.
 
-Owns the file and the end of a capture. The workers send the packets (`shards.tap`); no packet socket is
+Owns the file and the end of a capture. The workers send the packets (`shards.seen.tap`); no packet socket is
 needed, and nothing is seen of kernel sockets.
 """
 
@@ -18,11 +18,11 @@ from gossamer.cli.pcapng import file_head, packet_block
 from gossamer.cli.peers import checked_peer
 from gossamer.cli.status import fetch_status, run_dir_options
 from gossamer.core.clock import SECOND_US
-from gossamer.shards.config import WORKERS_MAX
-from gossamer.shards.control import ControlRequest, ask
+from gossamer.shards.configuration.config import WORKERS_MAX
 from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.rundir import CONTROL, find_run_dir
-from gossamer.shards.tap import RECORD_BYTES_MAX, TapRecord
+from gossamer.shards.rundir.control import ControlRequest, ask
+from gossamer.shards.rundir.rundir import CONTROL, find_run_dir
+from gossamer.shards.seen.tap import RECORD_BYTES_MAX, TapRecord
 
 PACKETS_DEFAULT: Final = 100_000
 LOOK_SECONDS: Final = 0.2

@@ -15,7 +15,9 @@ import msgspec
 from gossamer.cli.option_lists import json_option
 from gossamer.cli.peers import checked_peer
 from gossamer.cli.status import fetch_status, run_dir_options
-from gossamer.shards.connectiontable import (
+from gossamer.shards.rundir.control import ControlRequest, ask
+from gossamer.shards.rundir.rundir import CONTROL, find_run_dir
+from gossamer.shards.seen.connectiontable import (
     PAGE_BYTES_MAX,
     ROWS_DEFAULT,
     ROWS_MAX,
@@ -26,8 +28,6 @@ from gossamer.shards.connectiontable import (
     Order,
     together,
 )
-from gossamer.shards.control import ControlRequest, ask
-from gossamer.shards.rundir import CONTROL, find_run_dir
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from gossamer.shards.accompanying import accompanying
+from gossamer.cli.accompanying import accompanying
 from gossamer.shards.exitcode import ConfigError
 
 NAMES: Final = ("config.toml", "examples", "www", "packets", "locustfile.py", "engineuser.py")

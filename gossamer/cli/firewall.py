@@ -8,13 +8,13 @@ from typing import Final
 import click
 
 from gossamer.cli.status import fetch_status, run_dir_options
-from gossamer.shards import firewall as rules
-from gossamer.shards.control import ControlRequest, ask_for
 from gossamer.shards.exitcode import CannotStartError, CommandError
-from gossamer.shards.machine import FIREWALL_RIGHTS, INSTALL_HINT, missing_rights
-from gossamer.shards.procfs import is_alive
-from gossamer.shards.rules import owner_of_chain
-from gossamer.shards.rundir import CONTROL, find_run_dir
+from gossamer.shards.firewall import firewall as rules
+from gossamer.shards.firewall.rules import owner_of_chain
+from gossamer.shards.machine.procfs import is_alive
+from gossamer.shards.plan.machine_facts import FIREWALL_RIGHTS, INSTALL_HINT, missing_rights
+from gossamer.shards.rundir.control import ControlRequest, ask_for
+from gossamer.shards.rundir.rundir import CONTROL, find_run_dir
 
 WAIT_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.1

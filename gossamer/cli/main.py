@@ -13,7 +13,7 @@ import click
 from gossamer.core import native
 from gossamer.core.printable import printable
 from gossamer.shards.exitcode import MEANINGS, CommandError, ExitCode
-from gossamer.shards.standard_streams import hold_standard_descriptors
+from gossamer.shards.log.standard_streams import hold_standard_descriptors
 
 COMMANDS: Final = {
     "bench": (

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from gossamer.core.printable import printable
-from gossamer.shards.config import KEYLESS, MOUNT, Config
+from gossamer.shards.configuration.config import KEYLESS, MOUNT, Config
 from gossamer.shards.units import format_duration, format_size, is_size
 
 Comments = Mapping[tuple[str, str], str]

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import SECOND_US
-from gossamer.shards.status import ResponseTimesStatus, ServerStatus, WorkerStatus, response_times_of
+from gossamer.shards.seen.status import ResponseTimesStatus, ServerStatus, WorkerStatus, response_times_of
 
 HISTORY_MAX: Final = 60
 """How many rates are remembered of each worker."""

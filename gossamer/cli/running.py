@@ -15,11 +15,11 @@ import msgspec
 from gossamer.cli.duration import Duration
 from gossamer.cli.status import fetch_status, run_dir_options, show
 from gossamer.core.clock import SECOND_US
-from gossamer.shards.control import ControlRequest, ask, ask_for
 from gossamer.shards.exitcode import CommandError, NotRunningError
-from gossamer.shards.procfs import ProcessIdentity, is_alive
-from gossamer.shards.rundir import CONTROL, find_run_dir, read_state
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.machine.procfs import ProcessIdentity, is_alive
+from gossamer.shards.rundir.control import ControlRequest, ask, ask_for
+from gossamer.shards.rundir.rundir import CONTROL, find_run_dir, read_state
+from gossamer.shards.seen.status import ServerStatus
 
 POLL_SECONDS: Final = 0.05
 ALL: Final = "all"

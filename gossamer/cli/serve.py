@@ -16,32 +16,32 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from gossamer.cli.accompanying import accompanying
 from gossamer.cli.print_config import comments_of, format_config
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.printable import printable
-from gossamer.shards.accompanying import accompanying
 from gossamer.shards.admin.server import url_of
-from gossamer.shards.config import Config
-from gossamer.shards.confinement import user_name, worker_identity
-from gossamer.shards.content import check_files, target_kind
-from gossamer.shards.exitcode import CannotStartError, ConfigError
-from gossamer.shards.given import activated
-from gossamer.shards.inherited import set_what_was_inherited, unblock_signals
-from gossamer.shards.logs import about, configure_logging
-from gossamer.shards.machine import require_machine
-from gossamer.shards.outlet import Outlets
-from gossamer.shards.rules import evaluations_max
-from gossamer.shards.settings import (
+from gossamer.shards.configuration.config import Config
+from gossamer.shards.configuration.settings import (
     Setting,
     combine,
     read_config_file,
     setting_of_assignment,
     settings_of_environment,
 )
-from gossamer.shards.startup import ServerRun
+from gossamer.shards.confinement.confinement import user_name, worker_identity
+from gossamer.shards.exitcode import CannotStartError, ConfigError
+from gossamer.shards.firewall.rules import evaluations_max
+from gossamer.shards.log.logs import about, configure_logging
+from gossamer.shards.log.outlet import Outlets
+from gossamer.shards.machine.inherited import set_what_was_inherited, unblock_signals
+from gossamer.shards.opening.content import check_files, target_kind
+from gossamer.shards.opening.given import activated
+from gossamer.shards.plan.machine_facts import require_machine
 from gossamer.shards.supervisor.loop import SIGNALS, Supervisor
-from gossamer.shards.takeover import inherited, orphaned_directory, try_out, upgraded
-from gossamer.shards.watching import require_watching, start_watching
+from gossamer.shards.supervisor.startup import ServerRun
+from gossamer.shards.supervisor.takeover import inherited, orphaned_directory, try_out, upgraded
+from gossamer.shards.supervisor.watching import require_watching, start_watching
 
 log = logging.getLogger("gossamer.supervisor")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from gossamer.shards.control import ControlRequest, ask_for
-from gossamer.shards.rundir import CONTROL, find_run_dir
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.rundir.control import ControlRequest, ask_for
+from gossamer.shards.rundir.rundir import CONTROL, find_run_dir
+from gossamer.shards.seen.status import ServerStatus
 
 
 def run_dir_options(command: click.decorators.FC) -> click.decorators.FC:

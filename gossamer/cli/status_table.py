@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from gossamer.shards.status import ServerStatus, WorkerStatus, describe_held
+from gossamer.shards.seen.status import ServerStatus, WorkerStatus, describe_held
 
 COLUMNS = (
     "worker", "pid", "state", "queues", "cpu %", "memory", "connections", "threads", "tasks", "turns",

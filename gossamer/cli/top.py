@@ -17,8 +17,8 @@ from gossamer.cli.rates import RateHistory, ServerRates, rates_between
 from gossamer.cli.status import fetch_status, run_dir_options
 from gossamer.core.clock import SECOND_US
 from gossamer.shards.exitcode import ConfigError
-from gossamer.shards.rundir import find_run_dir
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.rundir.rundir import find_run_dir
+from gossamer.shards.seen.status import ServerStatus
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

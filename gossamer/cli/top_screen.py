@@ -9,8 +9,8 @@ from rich.text import Text
 
 from gossamer.cli.rates import ServerRates, WorkerRates
 from gossamer.cli.status_table import milliseconds
-from gossamer.shards.counters import WorkerState
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.seen.counters import WorkerState
+from gossamer.shards.seen.status import ServerStatus
 
 COLUMNS: Final = (
     "worker", "state", "conns", "req/s", "p50 ms", "p99 ms", "cpu %", "MiB", "pkt/s", "rexmit/s", "drop/s",

@@ -36,7 +36,7 @@ from gossamer.loadtest.web.measuring import processors
 from gossamer.loadtest.web.rows import SMALL, AskedRow
 from gossamer.loadtest.web.sample import values_of
 from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.machine import find_nfqueue_obstacle
+from gossamer.shards.plan.machine_facts import find_nfqueue_obstacle
 
 FIRST: Final = 500
 QUICK_COUNT: Final = 5_000

@@ -18,7 +18,7 @@ from gossamer.loadtest.servers import Gossamer, KeyFiles, Place, Server, start_g
 from gossamer.loadtest.web.python_peers import APPS, ARGUMENTS, start_python_peer
 from gossamer.loadtest.web.rows import BULK_VARIABLE, NATIVE, AskedRow, Service
 from gossamer.loadtest.web.settings import WebSettings
-from gossamer.shards.machine import find_nfqueue_obstacle
+from gossamer.shards.plan.machine_facts import find_nfqueue_obstacle
 
 SERVICES: Final[tuple[Service, ...]] = ("site", "sink", "tls", "echo")
 SINK: Final = "gossamer.loadtest.web.sink:handler"

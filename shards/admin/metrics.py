@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from gossamer.shards.counters import WorkerState
-from gossamer.shards.status import ENDED, ServerStatus, WorkerStatus
+from gossamer.shards.seen.counters import WorkerState
+from gossamer.shards.seen.status import ENDED, ServerStatus, WorkerStatus
 from gossamer.shards.web.response_times import LAYOUT
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -20,13 +20,13 @@ import msgspec
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.http.response import CLOSE, response_head
 from gossamer.core.printable import printable
-from gossamer.shards.admin.address import is_name_of_others
 from gossamer.shards.admin.dashboard import dashboard, policy
 from gossamer.shards.admin.metrics import OPENMETRICS, PROMETHEUS, expose, metrics_of
-from gossamer.shards.connectiontable import ROWS_DEFAULT, ConnectionsWanted
-from gossamer.shards.control import ControlRequest
-from gossamer.shards.status import ServerStatus, what_is_not_ready
-from gossamer.shards.tapping import rows_name, trace_name
+from gossamer.shards.configuration.admin_address import is_name_of_others
+from gossamer.shards.rundir.control import ControlRequest
+from gossamer.shards.seen.connectiontable import ROWS_DEFAULT, ConnectionsWanted
+from gossamer.shards.seen.status import ServerStatus, what_is_not_ready
+from gossamer.shards.seen.tapping import rows_name, trace_name
 
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"

@@ -17,7 +17,9 @@ from typing import Final
 import msgspec
 
 from gossamer.core.clock import monotonic_us
-from gossamer.shards.connectiontable import (
+from gossamer.shards.exitcode import CommandError
+from gossamer.shards.rundir.control import ControlAnswer, ControlRequest
+from gossamer.shards.seen.connectiontable import (
     PAGE_BYTES_MAX,
     PAGE_ROWS,
     ConnectionPage,
@@ -25,9 +27,7 @@ from gossamer.shards.connectiontable import (
     ConnectionTable,
     together,
 )
-from gossamer.shards.control import ControlAnswer, ControlRequest
-from gossamer.shards.exitcode import CommandError
-from gossamer.shards.tracepoints import RECORD_BYTES_MAX, KeptPoints, TracePage, TraceRecord
+from gossamer.shards.seen.tracepoints import RECORD_BYTES_MAX, KeptPoints, TracePage, TraceRecord
 
 Tell = Callable[[ControlRequest, int], ControlAnswer]
 """Has workers tell over a socket. Raises: CommandError."""

@@ -21,8 +21,6 @@ from gossamer.core.http.limits import MessageLimits
 from gossamer.core.http.reader import RequestReader
 from gossamer.core.http.request import parse_request
 from gossamer.core.printable import printable
-from gossamer.shards.accepting import SelectorListener
-from gossamer.shards.admin.address import UNIX, parse_admin_address
 from gossamer.shards.admin.pages import (
     JSON,
     TEXT,
@@ -33,11 +31,13 @@ from gossamer.shards.admin.pages import (
     question_of,
 )
 from gossamer.shards.admin.questions import Questions, Tell
-from gossamer.shards.connectiontable import ConnectionTable
+from gossamer.shards.configuration.admin_address import UNIX, parse_admin_address
 from gossamer.shards.exitcode import CannotStartError, CommandError
-from gossamer.shards.rundir import ADMIN
-from gossamer.shards.status import ServerStatus
-from gossamer.shards.tracepoints import TracePage
+from gossamer.shards.rundir.accepting import SelectorListener
+from gossamer.shards.rundir.rundir import ADMIN
+from gossamer.shards.seen.connectiontable import ConnectionTable
+from gossamer.shards.seen.status import ServerStatus
+from gossamer.shards.seen.tracepoints import TracePage
 
 CLIENTS_MAX: Final = 32
 HEAD_BYTES_MAX: Final = 8192

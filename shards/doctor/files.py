@@ -8,11 +8,11 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Final
 
-from gossamer.shards.config import Config
-from gossamer.shards.confinement import confine, find_unreadable, user_name
+from gossamer.shards.configuration.config import Config
+from gossamer.shards.confinement.confinement import confine, find_unreadable, user_name
 from gossamer.shards.doctor.findings import Finding, For
 from gossamer.shards.exitcode import CommandError
-from gossamer.shards.rundir import base_directory
+from gossamer.shards.rundir.rundir import base_directory
 
 PACKAGE: Final = Path(__file__).resolve().parent.parent.parent
 REQUIREMENT: Final = re.compile(r"([A-Za-z0-9._-]+)[^<>=;]*(?:>=\s*([0-9.]+))?")

@@ -1,5 +1,5 @@
-"""Rows about the kernel: its release, the system calls of `shards.needs`, its clock, settings that bound a
-server, and control groups.
+"""Rows about the kernel: its release, the system calls of `shards.machine.needs`, its clock, settings that
+bound a server, and control groups.
 
 Source: Documentation/admin-guide/sysctl/net.rst, Documentation/networking/ip-sysctl.rst,
 Documentation/admin-guide/cgroup-v2.rst of the kernel.
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.ffi import systemcalls
-from gossamer.shards.cgroup import read_cpu_quota
 from gossamer.shards.doctor.findings import Finding, For
-from gossamer.shards.machine import usable_cpus
-from gossamer.shards.needs import Stack, find_refused
+from gossamer.shards.machine.cgroup import read_cpu_quota
+from gossamer.shards.machine.needs import Stack, find_refused
+from gossamer.shards.plan.machine_facts import usable_cpus
 
 RELEASE_MIN: Final = (4, 18)
 """The lowest that was tried, by denying each later call: docs/machines.md."""

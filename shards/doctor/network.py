@@ -16,11 +16,11 @@ from typing import Final
 
 from gossamer.core.errors import what_failed
 from gossamer.ffi.nfqueue_netlink import open_queue, try_nfqueue
-from gossamer.shards import firewall
 from gossamer.shards.doctor.findings import Finding, For
-from gossamer.shards.machine import INSTALL_HINT, QUEUE_MODULE, is_up, missing_rights
-from gossamer.shards.procfs import own_identity
-from gossamer.shards.rules import QueueTarget
+from gossamer.shards.firewall import firewall
+from gossamer.shards.firewall.rules import QueueTarget
+from gossamer.shards.machine.procfs import own_identity
+from gossamer.shards.plan.machine_facts import INSTALL_HINT, QUEUE_MODULE, is_up, missing_rights
 
 QUEUES_TRIED: Final = range(65_500, 65_536)
 VERSION_SECONDS: Final = 5

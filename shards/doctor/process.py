@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.core import native
-from gossamer.shards.config import Config
-from gossamer.shards.confinement import confine
+from gossamer.shards.configuration.config import Config
+from gossamer.shards.confinement.confinement import confine
 from gossamer.shards.doctor.findings import Finding, For
 from gossamer.shards.exitcode import CommandError
-from gossamer.shards.machine import missing_rights
-from gossamer.shards.procfs import Held, held_to
+from gossamer.shards.machine.procfs import Held, held_to
+from gossamer.shards.plan.machine_facts import missing_rights
 
 PYTHON_MIN: Final = (3, 11)
 DESCRIPTORS_MIN: Final = 1_024

@@ -22,8 +22,8 @@ from gossamer.shards.keeper.notes import (
     ServerNote,
     say,
 )
-from gossamer.shards.procfs import ProcessIdentity, is_alive
-from gossamer.shards.status import KeeperStatus
+from gossamer.shards.machine.procfs import ProcessIdentity, is_alive
+from gossamer.shards.seen.status import KeeperStatus
 
 log = logging.getLogger("gossamer.supervisor")
 

@@ -16,13 +16,13 @@ import sys
 from pathlib import Path
 
 from gossamer.core.io.signals import SignalSocket
-from gossamer.shards.config import LogConfig
+from gossamer.shards.configuration.config import LogConfig
 from gossamer.shards.keeper.deposit import Deposit
 from gossamer.shards.keeper.keeper import Keeper
-from gossamer.shards.logs import configure_logging
-from gossamer.shards.outlet import Outlets
-from gossamer.shards.procfs import ProcessIdentity, own_identity, start_ticks
-from gossamer.shards.signals import ENDING
+from gossamer.shards.letters.signals import ENDING
+from gossamer.shards.log.logs import configure_logging
+from gossamer.shards.log.outlet import Outlets
+from gossamer.shards.machine.procfs import ProcessIdentity, own_identity, start_ticks
 
 log = logging.getLogger("gossamer.keeper")
 

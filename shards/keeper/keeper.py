@@ -18,10 +18,9 @@ from typing import Final
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.signals import SignalSocket
-from gossamer.shards import firewall
-from gossamer.shards.adopted import send_signal
-from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer
 from gossamer.shards.exitcode import CommandError
+from gossamer.shards.firewall import firewall
+from gossamer.shards.keeper.adopted import send_signal
 from gossamer.shards.keeper.notes import (
     Await,
     Claim,
@@ -37,11 +36,12 @@ from gossamer.shards.keeper.notes import (
     hear,
     say,
 )
-from gossamer.shards.logs import about
-from gossamer.shards.machine import FIREWALL_RIGHTS, missing_rights
-from gossamer.shards.procfs import ProcessIdentity, is_alive
-from gossamer.shards.rundir import RunDirectory
-from gossamer.shards.signals import STOPPING, signal_name
+from gossamer.shards.letters.signals import STOPPING, signal_name
+from gossamer.shards.log.logs import about
+from gossamer.shards.machine.procfs import ProcessIdentity, is_alive
+from gossamer.shards.plan.machine_facts import FIREWALL_RIGHTS, missing_rights
+from gossamer.shards.rundir.control import ControlAnswer, ControlRequest, ControlServer
+from gossamer.shards.rundir.rundir import RunDirectory
 
 log = logging.getLogger("gossamer.keeper")
 

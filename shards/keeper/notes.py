@@ -17,7 +17,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from gossamer.shards.rights import receive_rights, send_rights
+from gossamer.shards.letters.rights import receive_rights, send_rights
 
 NOTE_BYTES_MAX: Final = 1 << 20
 NAME_BYTES_MAX: Final = 64
@@ -25,7 +25,7 @@ WORKERS_MAX: Final = 4096
 
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_BYTES_MAX)]
 ProcessName = tuple[int, int]
-"""A process as `shards.procfs.ProcessIdentity` names it: pid, and its start in ticks."""
+"""A process as `shards.machine.procfs.ProcessIdentity` names it: pid, and its start in ticks."""
 
 
 class Keep(msgspec.Struct, frozen=True, tag="keep"):
@@ -50,7 +50,7 @@ class ServerNote(msgspec.Struct, frozen=True, tag="note"):
     """How long workers have to come to their end."""
     has_rules: bool
     content: bytes
-    """For the next supervisor alone (`shards.succession`)."""
+    """For the next supervisor alone (`shards.keeper.succession`)."""
 
 
 class Await(msgspec.Struct, frozen=True, tag="await"):

@@ -8,11 +8,11 @@ from typing import Final
 
 from gossamer.core.layout import CONNECTION_LAYOUT
 from gossamer.shards.keeper.notes import ServerNote
-from gossamer.shards.startup import ServerRun
-from gossamer.shards.succession import ServerRecord, ShardRecord, encode_record
+from gossamer.shards.keeper.succession import ServerRecord, ShardRecord, encode_record
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.supervisor.startup import ServerRun
 
 EXEC_WAIT_US: Final = 30_000_000
 """How long the keeper answers nobody while this process becomes another program."""

@@ -6,11 +6,11 @@ has heard, a worker has what its configuration says: tcp.memory_bytes.
 
 from typing import Final
 
-from gossamer.shards.counters import WorkerState
-from gossamer.shards.launch import WorkerProcess
-from gossamer.shards.letters import BuffersLetter
-from gossamer.shards.startup import ServerRun
+from gossamer.shards.letters.letters import BuffersLetter
+from gossamer.shards.seen.counters import WorkerState
 from gossamer.shards.supervisor.children import Children
+from gossamer.shards.supervisor.launch import WorkerProcess
+from gossamer.shards.supervisor.startup import ServerRun
 
 PART_MIN: Final = 1 << 20
 """The least that `tcp.memory_bytes` may be, too."""

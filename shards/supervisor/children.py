@@ -11,18 +11,18 @@ from typing import Final
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.errors import what_failed
-from gossamer.shards.adopted import UNSEEN
-from gossamer.shards.counters import WorkerState
 from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.handing import identity_of
-from gossamer.shards.launch import WorkerProcess
-from gossamer.shards.logs import about
-from gossamer.shards.orphans import reap_orphans
-from gossamer.shards.queuewords import readers
-from gossamer.shards.restart import WorkerExit, describe_exit
-from gossamer.shards.slot import KILL_GRACE_US, Slot
-from gossamer.shards.startup import ServerRun
+from gossamer.shards.keeper.adopted import UNSEEN
+from gossamer.shards.letters.handing import identity_of
+from gossamer.shards.log.logs import about
+from gossamer.shards.machine.orphans import reap_orphans
+from gossamer.shards.seen.counters import WorkerState
+from gossamer.shards.seen.queuewords import readers
 from gossamer.shards.supervisor.endings import EndedProcess
+from gossamer.shards.supervisor.launch import WorkerProcess
+from gossamer.shards.supervisor.restart import WorkerExit, describe_exit
+from gossamer.shards.supervisor.slot import KILL_GRACE_US, Slot
+from gossamer.shards.supervisor.startup import ServerRun
 
 log = logging.getLogger("gossamer.supervisor")
 

@@ -8,17 +8,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from gossamer.shards.connectiontable import ConnectionsWanted
-from gossamer.shards.control import ControlAnswer, ControlRequest
 from gossamer.shards.exitcode import CommandError
-from gossamer.shards.logs import about
-from gossamer.shards.startup import ServerRun
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.log.logs import about
+from gossamer.shards.rundir.control import ControlAnswer, ControlRequest
+from gossamer.shards.seen.connectiontable import ConnectionsWanted
+from gossamer.shards.seen.status import ServerStatus
+from gossamer.shards.seen.tapping import require_message_socket, rows_name, tap_name, trace_name
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.supervisor.startup import ServerRun
 from gossamer.shards.supervisor.upgrading import Upgrading
-from gossamer.shards.tapping import require_message_socket, rows_name, tap_name, trace_name
 
 log = logging.getLogger("gossamer.supervisor")
 

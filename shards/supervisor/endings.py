@@ -2,7 +2,7 @@
 
 Owns the order of the questions: whether the whole server ends, whether the worker was to leave, whether it
 was to replace another, whether a restart can help at all. When it is restarted, and when no more, is decided
-in `shards.restart`.
+in `shards.supervisor.restart`.
 """
 
 from enum import Enum, auto
@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gossamer.shards.exitcode import ExitCode
-from gossamer.shards.restart import WorkerExit
+from gossamer.shards.supervisor.restart import WorkerExit
 
 HOPELESS: Final = (ExitCode.USAGE, ExitCode.CANNOT_START)
 """Exit codes of a worker that a restart does not cure."""

@@ -14,15 +14,12 @@ from gossamer.core.clock import NEVER_US, monotonic_us
 from gossamer.core.io.signals import SignalSocket
 from gossamer.core.printable import printable
 from gossamer.shards.admin.server import AdminServer
-from gossamer.shards.config import Config
-from gossamer.shards.control import ControlServer
+from gossamer.shards.configuration.config import Config
 from gossamer.shards.exitcode import CannotStartError, CommandError, ConfigError, ExitCode, GaveUpError
-from gossamer.shards.logs import about
-from gossamer.shards.restart import GiveUp, History, Restart, RestartPolicy, decide_restart, describe_exit
-from gossamer.shards.signals import ENDING, NO_LOG_FILES, STOPPING, describe_meaningless
-from gossamer.shards.slot import Slot
-from gossamer.shards.startup import ServerRun
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.letters.signals import ENDING, NO_LOG_FILES, STOPPING, describe_meaningless
+from gossamer.shards.log.logs import about
+from gossamer.shards.rundir.control import ControlServer
+from gossamer.shards.seen.status import ServerStatus
 from gossamer.shards.supervisor.bequest import Bequest
 from gossamer.shards.supervisor.buffers import SharedBuffers
 from gossamer.shards.supervisor.children import Children
@@ -32,7 +29,17 @@ from gossamer.shards.supervisor.notifying import Notifier, ServicePhase
 from gossamer.shards.supervisor.queues import SharedQueues
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.report import status_of
+from gossamer.shards.supervisor.restart import (
+    GiveUp,
+    History,
+    Restart,
+    RestartPolicy,
+    decide_restart,
+    describe_exit,
+)
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.supervisor.slot import Slot
+from gossamer.shards.supervisor.startup import ServerRun
 from gossamer.shards.supervisor.upgrading import Upgrading
 from gossamer.shards.units import format_duration
 

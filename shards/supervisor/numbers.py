@@ -2,9 +2,9 @@
 
 from enum import Enum, auto
 
-from gossamer.shards.config import WORKERS_MAX, Config
+from gossamer.shards.configuration.config import WORKERS_MAX, Config
 from gossamer.shards.exitcode import CommandError
-from gossamer.shards.plan import RunPlan
+from gossamer.shards.plan.plan import RunPlan
 
 
 class ScalingStep(Enum):

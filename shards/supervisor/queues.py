@@ -1,4 +1,4 @@
-"""Which worker reads which queues while workers come, go and die: asks `shards.queuemoves` for it.
+"""Which worker reads which queues while workers come, go and die: asks `shards.supervisor.queuemoves` for it.
 
 Owns what is known of queues that nobody reads. On kernel sockets, and where queues do not move, it does
 nothing.
@@ -8,13 +8,13 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from gossamer.shards.launch import WorkerProcess
-from gossamer.shards.logs import about
-from gossamer.shards.procfs import read_queues
-from gossamer.shards.queuemoves import inherit, share, take_unread, unread
-from gossamer.shards.slot import Slot
-from gossamer.shards.startup import ServerRun
+from gossamer.shards.log.logs import about
+from gossamer.shards.machine.procfs import read_queues
 from gossamer.shards.supervisor.children import Children
+from gossamer.shards.supervisor.launch import WorkerProcess
+from gossamer.shards.supervisor.queuemoves import inherit, share, take_unread, unread
+from gossamer.shards.supervisor.slot import Slot
+from gossamer.shards.supervisor.startup import ServerRun
 
 log = logging.getLogger("gossamer.supervisor")
 

@@ -11,15 +11,15 @@ from typing import Final
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.errors import what_failed
-from gossamer.shards.config import Config
+from gossamer.shards.configuration.config import Config
+from gossamer.shards.configuration.reload import changes_that_need_a_restart
 from gossamer.shards.exitcode import CommandError, ConfigError
-from gossamer.shards.logs import about
-from gossamer.shards.reload import changes_that_need_a_restart
-from gossamer.shards.restart import WorkerExit, describe_exit
-from gossamer.shards.slot import RETIRED_MAX, Slot
-from gossamer.shards.startup import ServerRun
+from gossamer.shards.log.logs import about
 from gossamer.shards.supervisor.children import Children
+from gossamer.shards.supervisor.restart import WorkerExit, describe_exit
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.supervisor.slot import RETIRED_MAX, Slot
+from gossamer.shards.supervisor.startup import ServerRun
 from gossamer.shards.web.spent import Spent
 
 SPENT: Final = {

@@ -4,12 +4,12 @@ from gossamer.core import native
 from gossamer.core.clock import monotonic_us
 from gossamer.core.printable import printable
 from gossamer.shards.admin.server import url_of
-from gossamer.shards.frames import output_of
-from gossamer.shards.startup import ServerRun
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.opening.frames import output_of
+from gossamer.shards.seen.status import ServerStatus
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.replacing import Replacing
 from gossamer.shards.supervisor.scaling import Scaling
+from gossamer.shards.supervisor.startup import ServerRun
 from gossamer.shards.supervisor.upgrading import Upgrading
 
 

@@ -8,13 +8,13 @@ from itertools import count
 
 from gossamer.core.clock import monotonic_us
 from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.logs import about
-from gossamer.shards.slot import Slot
-from gossamer.shards.startup import ServerRun
-from gossamer.shards.succession import ServerRecord
+from gossamer.shards.keeper.succession import ServerRecord
+from gossamer.shards.log.logs import about
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.numbers import ScalingStep, require_number, scaling_step
 from gossamer.shards.supervisor.queues import SharedQueues
+from gossamer.shards.supervisor.slot import Slot
+from gossamer.shards.supervisor.startup import ServerRun
 
 log = logging.getLogger("gossamer.supervisor")
 

@@ -25,11 +25,11 @@ from gossamer.core.clock import monotonic_us
 from gossamer.core.errors import what_failed
 from gossamer.core.printable import printable
 from gossamer.shards.exitcode import CommandError
-from gossamer.shards.logs import about
-from gossamer.shards.startup import ServerRun
+from gossamer.shards.log.logs import about
 from gossamer.shards.supervisor.bequest import EXEC_WAIT_US, Bequest
 from gossamer.shards.supervisor.children import Children
 from gossamer.shards.supervisor.replacing import Replacing
+from gossamer.shards.supervisor.startup import ServerRun
 
 log = logging.getLogger("gossamer.supervisor")
 

@@ -9,7 +9,7 @@ Of a native handler, the stream is closed when it returns. What it raises is log
 (`thread_errors_total`), but for what the stream says of a peer that has left or is silent; a limit that it
 set itself with `fail_after` is one line of the log. When the server drains, a blocked recv raises
 `gossamer.core.errors.Draining`: finish the request at hand, then close. With `save` and `restore`
-(`shards.handler_state`) connections go to the new worker before that.
+(`shards.worker.handler_state`) connections go to the new worker before that.
 
 Owns the loading, its errors, and how the three are told from each other: by the arguments they take, and
 whether they are async. It never knows what an application does.

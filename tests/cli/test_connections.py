@@ -1,4 +1,4 @@
-"""`gossamer connections` as people read it; `tests/shards/test_connectionrows.py` asks servers."""
+"""`gossamer connections` as people read it; `tests/shards/seen/test_connectionrows.py` asks servers."""
 
 import io
 
@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from gossamer.cli.connections import drawn, short_octets, short_time, told_of
-from gossamer.shards.connectiontable import ConnectionRow, ConnectionTable
+from gossamer.shards.seen.connectiontable import ConnectionRow, ConnectionTable
 
 from .inside import gossamer
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.shards.accompanying import accompanying
+from gossamer.cli.accompanying import accompanying
 
 from .inside import gossamer
 

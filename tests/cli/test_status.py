@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from gossamer.cli.status_table import COLUMNS, PARTS, WIDTH_MIN, print_status
-from gossamer.shards.counters import COLUMNS as COUNTERS
-from gossamer.shards.counters import WorkerState
-from gossamer.shards.procfs import Held
-from gossamer.shards.status import KeeperStatus, ResponseTimesStatus, ServerStatus, WorkerStatus
+from gossamer.shards.machine.procfs import Held
+from gossamer.shards.seen.counters import COLUMNS as COUNTERS
+from gossamer.shards.seen.counters import WorkerState
+from gossamer.shards.seen.status import KeeperStatus, ResponseTimesStatus, ServerStatus, WorkerStatus
 
 WORKER = WorkerStatus(
     id=63,

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from gossamer.cli.rates import ServerRates
-from gossamer.shards.control import ControlAnswer, ControlRequest, ControlServer, open_control
-from gossamer.shards.procfs import own_identity
-from gossamer.shards.rundir import RunDirectory, RunState
+from gossamer.shards.machine.procfs import own_identity
+from gossamer.shards.rundir.control import ControlAnswer, ControlRequest, ControlServer, open_control
+from gossamer.shards.rundir.rundir import RunDirectory, RunState
 
 from ..shards.admin.sample import sample_status
 from ..shards.conftest import GOSSAMER

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from gossamer.cli.rates import RateHistory
 from gossamer.cli.top_screen import COLUMNS, bars_that_fit, draw
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.seen.status import ServerStatus
 
 from ..shards.admin.sample import sample_status, sample_worker
 from .test_rates import two_looks

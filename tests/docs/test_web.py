@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from gossamer.shards.settings import combine, settings_of_document
+from gossamer.shards.configuration.settings import combine, settings_of_document
 
 PAGE = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
 EXAMPLE = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)

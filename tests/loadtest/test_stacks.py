@@ -9,7 +9,7 @@ from gossamer.core.clock import SECOND_US
 from gossamer.core.io.sock import SockConnector
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.stacks import PORTS_MIN, client_stack, kernel_connector, ports_wanted
-from gossamer.shards.config import NfqueueConfig
+from gossamer.shards.configuration.config import NfqueueConfig
 from gossamer.shards.exitcode import CannotStartError
 
 SETTINGS = NfqueueConfig()

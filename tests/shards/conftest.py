@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.shards.control import ControlRequest, ask
 from gossamer.shards.exitcode import NotRunningError
-from gossamer.shards.procfs import is_alive
-from gossamer.shards.rundir import CONTROL, read_state
+from gossamer.shards.machine.procfs import is_alive
+from gossamer.shards.rundir.control import ControlRequest, ask
+from gossamer.shards.rundir.rundir import CONTROL, read_state
 
 from ..cli.inside import Done, gossamer
 from .family import END

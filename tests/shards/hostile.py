@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gossamer import Stream
-from gossamer.shards.counters import COLUMNS, INDEX
+from gossamer.shards.seen.counters import COLUMNS, INDEX
 
 END: Final = b"\4"
 WORD_BYTES: Final = 8

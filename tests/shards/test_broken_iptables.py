@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gossamer.loadtest.namespaces import Namespace
-from gossamer.shards import firewall
-from gossamer.shards.procfs import own_identity
-from gossamer.shards.rules import QueueTarget
+from gossamer.shards.firewall import firewall
+from gossamer.shards.firewall.rules import QueueTarget
+from gossamer.shards.machine.procfs import own_identity
 
 from .conftest import Server, wait_until
 

@@ -11,8 +11,13 @@ import pytest
 from gossamer.ffi.systemcalls import exists, refusal
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.shards.exitcode import CannotStartError
-from gossamer.shards.machine import find_loopback_obstacle, require_calls_of, require_machine, usable_cpus
-from gossamer.shards.needs import NEEDS, find_refused
+from gossamer.shards.machine.needs import NEEDS, find_refused
+from gossamer.shards.plan.machine_facts import (
+    find_loopback_obstacle,
+    require_calls_of,
+    require_machine,
+    usable_cpus,
+)
 
 from ..refuse import numbers, refuse
 from .denied import CANNOT_START, Outcome, Trial, try_serving

@@ -10,11 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gossamer.shards.config import Config
-from gossamer.shards.counters import COLUMNS, create_row
+from gossamer.shards.configuration.config import Config
 from gossamer.shards.exitcode import NotRunningError
-from gossamer.shards.plan import RunPlan, ShardPlan
-from gossamer.shards.succession import (
+from gossamer.shards.keeper.succession import (
     ProcessRecord,
     ServerRecord,
     ShardRecord,
@@ -24,6 +22,8 @@ from gossamer.shards.succession import (
     descriptors_of,
     encode_record,
 )
+from gossamer.shards.plan.plan import RunPlan, ShardPlan
+from gossamer.shards.seen.counters import COLUMNS, create_row
 
 PID = 4321
 RECORD = ServerRecord(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.shards.control import ControlRequest, ask
 from gossamer.shards.exitcode import CommandError
-from gossamer.shards.rundir import CONTROL
+from gossamer.shards.rundir.control import ControlRequest, ask
+from gossamer.shards.rundir.rundir import CONTROL
 
 from .conftest import Place, Server, wait_until
 

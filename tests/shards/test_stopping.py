@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from gossamer.shards.signals import RETIRE
+from gossamer.shards.letters.signals import RETIRE
 
 from .clients import Clients, ask, outcome
 from .conftest import Place, Server, wait_until

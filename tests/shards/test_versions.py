@@ -39,11 +39,11 @@ def change(installed: Path, file: str, old: str, new: str) -> None:
 def install_next_version(installed: Path) -> None:
     """A counter more, in the midst of the others; a field more of each connection, and of each letter."""
     counter = '    "accepted_total",\n'
-    change(installed, "shards/counters.py", counter, f"    {COUNTER},\n{counter}")
+    change(installed, "shards/seen/counters.py", counter, f"    {COUNTER},\n{counter}")
     field = "    record_ends: tuple[Seq, ...] = ()\n"
     change(installed, "core/tcp/tcb.py", field, field + "    upgraded_at_us: int = 0\n")
     letter = "    has_checkpoints: bool = False\n"
-    change(installed, "shards/letters.py", letter, letter + "    is_of_next_version: bool = True\n")
+    change(installed, "shards/letters/letters.py", letter, letter + "    is_of_next_version: bool = True\n")
 
 
 class KeptAlive:

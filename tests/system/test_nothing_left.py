@@ -12,7 +12,7 @@ import pytest
 
 from gossamer.loadtest.namespaces import RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.servers import Gossamer
-from gossamer.shards.rundir import read_state
+from gossamer.shards.rundir.rundir import read_state
 
 from .reaching import REFUSED, SILENCE_S, request
 

@@ -15,7 +15,7 @@ import pytest
 
 from gossamer.loadtest.namespaces import Namespace
 from gossamer.loadtest.servers import Gossamer
-from gossamer.shards.rundir import read_state
+from gossamer.shards.rundir.rundir import read_state
 
 pytestmark = pytest.mark.slow
 PORT = 7821

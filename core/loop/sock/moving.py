@@ -8,7 +8,7 @@ nobody has read is the kernel's, as are the send buffer and every timer of the c
 with the socket. Any other stays, and may have come to its quiet point when it is asked for again.
 
 Owns which connections can leave, and what becomes of one that comes. Who moves them where is
-`shards.socketmoves`.
+`shards.moving.socketmoves`.
 """
 
 from collections.abc import Coroutine

@@ -10,8 +10,8 @@ by the names and identities of these. Any other stays, and may have come to its 
 for again.
 
 Owns which connections can leave, and what becomes of one that comes. It knows no process and no socket: who
-moves them where is `shards.handover`. Where a file is not the same any more the connection is reset: no octet
-of another file is ever sent.
+moves them where is `shards.moving.handover`. Where a file is not the same any more the connection is reset:
+no octet of another file is ever sent.
 """
 
 import os

@@ -10,7 +10,7 @@ import click
 
 from gossamer.core.sim.loss import BurstLoss, DropExactly
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
-from gossamer.shards.imports import look_here_last
+from gossamer.shards.confinement.imports import look_here_last
 from gossamer.shards.units import parse_duration_us, parse_rate_bps, parse_share, parse_size_bytes
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """A status as a running server gives it, for the tests of what shows it."""
 
-from gossamer.shards.counters import COLUMNS, WorkerState
-from gossamer.shards.status import ProcessFigures, ServerStatus, WorkerStatus, worker_status
+from gossamer.shards.seen.counters import COLUMNS, WorkerState
+from gossamer.shards.seen.status import ProcessFigures, ServerStatus, WorkerStatus, worker_status
 
 
 def sample_worker(shard: int, **counters: int) -> WorkerStatus:

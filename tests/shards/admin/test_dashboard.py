@@ -7,7 +7,7 @@ import re
 from gossamer.core.http.request import Request, parse_request
 from gossamer.shards.admin.dashboard import dashboard, policy
 from gossamer.shards.admin.pages import answer_admin
-from gossamer.shards.status import ServerStatus, WorkerStatus
+from gossamer.shards.seen.status import ServerStatus, WorkerStatus
 
 from .sample import sample_status
 

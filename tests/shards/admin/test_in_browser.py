@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 from gossamer.shards.admin.dashboard import dashboard, policy
-from gossamer.shards.connectiontable import ConnectionRow, ConnectionTable
-from gossamer.shards.tracepoints import PointKind, TracePage, TracePoint
+from gossamer.shards.seen.connectiontable import ConnectionRow, ConnectionTable
+from gossamer.shards.seen.tracepoints import PointKind, TracePage, TracePoint
 
 from .sample import sample_status, sample_worker
 

@@ -5,7 +5,7 @@ import pytest
 
 from gossamer.core.http.request import Refusal, Request, parse_request
 from gossamer.shards.admin.pages import answer_admin
-from gossamer.shards.status import ServerStatus
+from gossamer.shards.seen.status import ServerStatus
 
 from .sample import sample_status, sample_worker
 

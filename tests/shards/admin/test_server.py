@@ -20,12 +20,12 @@ from gossamer.shards.admin.server import (
     open_admin,
     url_of,
 )
-from gossamer.shards.connectiontable import PAGE_ROWS, ConnectionPage, ConnectionRow, ConnectionTable
-from gossamer.shards.control import ControlAnswer, ControlRequest
 from gossamer.shards.exitcode import CannotStartError, CommandError
-from gossamer.shards.rundir import ADMIN
-from gossamer.shards.status import ServerStatus
-from gossamer.shards.tracepoints import PointKind, TracePage, TracePoint, TraceRecord
+from gossamer.shards.rundir.control import ControlAnswer, ControlRequest
+from gossamer.shards.rundir.rundir import ADMIN
+from gossamer.shards.seen.connectiontable import PAGE_ROWS, ConnectionPage, ConnectionRow, ConnectionTable
+from gossamer.shards.seen.status import ServerStatus
+from gossamer.shards.seen.tracepoints import PointKind, TracePage, TracePoint, TraceRecord
 
 from .sample import sample_status, sample_worker
 

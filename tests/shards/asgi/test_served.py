@@ -180,7 +180,9 @@ def watchers(folder: Path) -> list[int]:
     """The pids of the processes that watch a folder's sources."""
     processes = psutil.process_iter(["cmdline"])
     found = [(process.pid, process.info["cmdline"] or []) for process in processes]
-    return [pid for pid, argv in found if "gossamer.shards.watching" in argv and str(folder) in argv]
+    return [
+        pid for pid, argv in found if "gossamer.shards.supervisor.watching" in argv and str(folder) in argv
+    ]
 
 
 CHANGING = """

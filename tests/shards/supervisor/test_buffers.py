@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossamer.shards.config import Config, ServerConfig
-from gossamer.shards.counters import COLUMNS, WorkerState
-from gossamer.shards.letters import BuffersLetter
+from gossamer.shards.configuration.config import Config, ServerConfig
+from gossamer.shards.letters.letters import BuffersLetter
+from gossamer.shards.seen.counters import COLUMNS, WorkerState
 from gossamer.shards.supervisor.buffers import PART_MIN, SharedBuffers, part_of
 
 MIB = 1 << 20

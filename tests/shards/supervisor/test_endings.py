@@ -3,8 +3,8 @@
 import pytest
 
 from gossamer.shards.exitcode import ExitCode
-from gossamer.shards.restart import WorkerExit
 from gossamer.shards.supervisor.endings import Consequence, EndedProcess, consequence_of
+from gossamer.shards.supervisor.restart import WorkerExit
 
 
 def end(

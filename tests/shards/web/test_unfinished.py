@@ -18,7 +18,7 @@ from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.segment import ACK, FIN, SYN, Segment
 from gossamer.core.wire.text import Extent, TextInParts
 from gossamer.ffi.packets import OutSegment
-from gossamer.shards.link import read, written
+from gossamer.shards.moving.link import read, written
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.site import StaticSite
 

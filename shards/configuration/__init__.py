@@ -1,0 +1,1 @@
+"""The configuration: sections, keys, defaults, and how it comes together."""

@@ -1,0 +1,1 @@
+"""What workers give up before they serve, and what they may take."""

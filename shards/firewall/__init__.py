@@ -1,0 +1,1 @@
+"""The rules that bring packets to queues: as text, installed, and looked after."""

@@ -1,0 +1,1 @@
+"""Queues and connections go from one worker to another."""

@@ -1,0 +1,1 @@
+"""What is opened before the first worker: sockets, queues, folders, certificates."""

@@ -1,0 +1,1 @@
+"""The run directory of a server, and what is reached by it."""
