@@ -172,7 +172,7 @@ def test_source__unpacked__is_built_and_tested_from(packed: Path, tmp_path: Path
     tests = ["tests/core/tcp/test_keepalive.py", "tests/test_house.py", "tests/ffi/test_packet_parse.py"]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests],
+        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr

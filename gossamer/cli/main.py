@@ -34,7 +34,7 @@ COMMANDS: Final = {
     ),
     "examples": (
         "gossamer.cli.examples",
-        "Write programs to begin from into FOLDER, which is made.",
+        "Write programs to begin from, scripts of packets and a commented config.toml into FOLDER.",
     ),
     "firewall": (
         "gossamer.cli.firewall",

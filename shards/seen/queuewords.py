@@ -1,6 +1,6 @@
 """Which queues a worker reads, as its row says it: a bit for each, by the order of their marks. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from gossamer.shards.seen.counters import QUEUE_WORDS, Row
@@ -14,9 +14,17 @@ def queues_in(row: Row, queues: Sequence[int]) -> list[int]:
     return [queue for index, queue in enumerate(queues) if words[index // WORD_BITS] >> index % WORD_BITS & 1]
 
 
-def readers(queues: Sequence[int], rows: Iterable[tuple[int, Row]]) -> dict[int, int]:
-    """Who says of each queue that he reads it; the rows are by the numbers of their workers."""
-    return {queue: worker for worker, row in rows for queue in queues_in(row, queues)}
+def readers(
+    queues: Sequence[int], rows: Iterable[tuple[int, Row]], owners: Mapping[int, int]
+) -> dict[int, int]:
+    """Who reads each queue: who is known to have it, unless another says so and that one does not. The rows
+    are by the numbers of their workers."""
+    said: dict[int, set[int]] = {}
+    for worker, row in rows:
+        for queue in queues_in(row, queues):
+            said.setdefault(queue, set()).add(worker)
+    found = {queue: min(workers) for queue, workers in said.items() if owners.get(queue) not in workers}
+    return {**owners, **found}
 
 
 def words_of(numbers: Iterable[int], queues: Sequence[int]) -> dict[str, int]:

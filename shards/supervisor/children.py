@@ -57,7 +57,7 @@ class Children:
                 slots.append(slot)
         # The record may be from a moment before the last move.
         rows = [(slot.shard, slot.current.row) for slot in slots if slot.current is not None]
-        self._run.owners |= readers(self._run.plan.queues, rows)
+        self._run.owners = readers(self._run.plan.queues, rows, self._run.owners)
         return slots
 
     # Who there is.

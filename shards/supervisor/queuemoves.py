@@ -17,7 +17,7 @@ from gossamer.shards.letters.letters import GiveLetter, TakeLetter
 from gossamer.shards.letters.workerplan import NO_DESCRIPTOR
 from gossamer.shards.plan.steering import shared
 from gossamer.shards.seen.counters import Row
-from gossamer.shards.seen.queuewords import queues_in, readers
+from gossamer.shards.seen.queuewords import queues_in
 from gossamer.shards.supervisor.launch import WorkerProcess
 from gossamer.shards.supervisor.startup import ServerRun
 
@@ -84,6 +84,8 @@ def share(run: ServerRun, workers: Mapping[int, WorkerProcess], leaving: int | N
         if not hand_over(run, tuple(numbers), workers.get(giver), workers[taker], is_all=is_last):
             log.error("worker %d takes no letter: queues %s stay where they are", taker, numbers)
             after |= dict.fromkeys(numbers, giver)
+        else:
+            run.givers |= dict.fromkeys(numbers, giver)
     run.owners = after
 
 
@@ -95,8 +97,16 @@ def inherit(
     left_behind: int = NO_DESCRIPTOR,
 ) -> None:
     """Give the queues of a dead worker to the living at once: all but those that one of them still reads, of
-    whom it was to have them. With a queue go the connections of it that are `left_behind`."""
-    reading = readers(run.plan.queues, rows)
+    whom it was to have them. With a queue go the connections of it that are `left_behind`.
+
+    A worker that says that it reads what it never had is not believed: the queue would be nobody's.
+    """
+    reading = {
+        queue: worker
+        for worker, row in rows
+        for queue in queues_in(row, run.plan.queues)
+        if run.givers.get(queue) == worker
+    }
     orphaned = {queue for queue, owner in run.owners.items() if owner == dead}
     run.owners |= {queue: reading[queue] for queue in orphaned & reading.keys()}
     orphaned -= reading.keys()
@@ -110,9 +120,17 @@ def inherit(
         hand_over(run, tuple(numbers), None, living[taker], is_all=False, left_behind=left_behind)
 
 
-def unread(run: ServerRun, rows: Iterable[Row]) -> frozenset[int]:
-    """The queues that nobody says that it reads. While one goes over its giver says so, until it is taken."""
-    read = {queue for row in rows for queue in queues_in(row, run.plan.queues)}
+def unread(run: ServerRun, rows: Iterable[tuple[int, Row]]) -> frozenset[int]:
+    """The queues that neither who is to have them says that it reads, nor who was told to give them: while
+    one goes over its giver says so, until it is taken. The rows are by the numbers of their workers."""
+    read = set()
+    for worker, row in rows:
+        for queue in queues_in(row, run.plan.queues):
+            if run.owners[queue] == worker:
+                run.givers.pop(queue, None)
+                read.add(queue)
+            elif run.givers.get(queue) == worker:
+                read.add(queue)
     return frozenset(run.plan.queues) - read
 
 

@@ -62,7 +62,8 @@ class SharedQueues:
             self._unread = frozenset()
             return
         before = self._unread
-        self._unread = unread(self._run, [process.row for process in children.processes()])
+        rows = [(slot.shard, process.row) for slot in children.slots for process in slot.processes()]
+        self._unread = unread(self._run, rows)
         take_unread(self._run, before & self._unread, _workers(children.slots))
 
     def leave_to_the_living(self, dead: Slot) -> None:

@@ -84,7 +84,9 @@ class ServerRun(contextlib.ExitStack):
         self.secrets = RunSecrets(secrets.randbits(32), secrets.token_bytes(SECRET_BYTES))
         self.plan: RunPlan
         self.owners: dict[int, int] = {}
-        """Which shard has which queue of the served port."""
+        """Which shard is to have which queue of the served port."""
+        self.givers: dict[int, int] = {}
+        """Which shard was told to give it away, until the other one says that it reads it."""
         self._steering: Steering | None = None
         self.opened: Opened
         self.directory: RunDirectory

@@ -34,7 +34,7 @@ def installed(once: Callable[[str, Callable[[Path], None]], Path], tmp_path: Pat
     """A virtual environment with the wheel, and with what it needs from ours."""
     (wheel,) = once("wheel", build).glob("made/*.whl")
     place = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
+    subprocess.run([sys.executable, "-P", "-m", "venv", "--without-pip", str(place)], check=True)
     (packages,) = place.glob("lib/python*/site-packages")
     shutil.unpack_archive(wheel, packages, "zip")
     (packages / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")

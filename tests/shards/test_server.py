@@ -49,7 +49,10 @@ STATUS_KEYS = [
 
 
 def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_server__of_two_workers__tells_of_itself_restarts_and_stops(serve: Serve) -> None:

@@ -21,7 +21,7 @@ from gossamer.shards.configuration.settings import (
 )
 from gossamer.shards.exitcode import ConfigError
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def combined(text: str) -> Config:

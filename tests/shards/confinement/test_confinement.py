@@ -23,7 +23,7 @@ from ..conftest import GOSSAMER, Server
 
 Serve = Callable[..., Server]
 
-REFUSE = str(Path(__file__).parents[1] / "refuse.py")
+REFUSE = str(Path(__file__).parents[2] / "refuse.py")
 ROOT_WITHOUT_CAPABILITIES = ("setpriv", "--groups=0,1", "--bounding-set=-all", "--inh-caps=-all", "--")
 ONE_USER = ("unshare", "-Ur")
 ALL_GROUPS = ("setpriv", "--groups=0,1", "--")

@@ -129,7 +129,7 @@ def test_look_here_last__folder_is_gone__nothing_is_added(
     assert str(gone) not in import_folders("handler:handler")
 
 
-SOURCES = Path(__file__).parents[2]
+SOURCES = Path(__file__).parents[3]
 STARTS_MODULE = re.compile(r'sys\.executable,\s*"-m"')
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from gossamer.shards.letters.letters import GiveLetter, Letter, TakeLetter
 from gossamer.shards.letters.rights import DESCRIPTORS_MAX
 from gossamer.shards.plan.steering import shared
-from gossamer.shards.seen.counters import private_row
+from gossamer.shards.seen.counters import Row, private_row
 from gossamer.shards.seen.queuewords import words_of
 from gossamer.shards.supervisor.queuemoves import AT_ONCE, hand_over, inherit, share, take_unread, unread
 
@@ -36,6 +36,7 @@ def run_of(workers: int) -> Any:
     return SimpleNamespace(
         plan=SimpleNamespace(queues=QUEUES),
         owners=shared(QUEUES, {}, range(workers)),
+        givers={},
         opened=SimpleNamespace(queues={queue: (queue + 900, queue + 1_900) for queue in QUEUES}),
     )
 
@@ -102,25 +103,54 @@ def test_inherit__with_what_it_has_left_behind__each_taker_has_that_too() -> Non
         assert len(worker.descriptors) == sum(letter.sockets_of) + 1
 
 
+def row_of(*queues: int) -> Row:
+    row = private_row()
+    row.publish(words_of(queues, QUEUES))
+    return row
+
+
 def test_inherit__died_before_it_had_taken__who_still_reads_keeps_it() -> None:
+    run, workers = run_of(2), crew(0, 1, 2)
+    share(run, workers)
+    its = [queue for queue, owner in run.owners.items() if owner == 2]
+    rows = [(number, row_of(*(queue for queue in its if run.givers[queue] == number))) for number in (0, 1)]
+    left = crew(0, 1)
+    inherit(run, 2, left, rows)
+    assert {run.owners[queue] for queue in its} == {0, 1}
+    assert not any(worker.letters for worker in left.values())
+
+
+def test_inherit__one_lies_that_it_reads_them_all__they_are_given_out_all_the_same() -> None:
     run, workers = run_of(3), crew(0, 1)
     its = [queue for queue, owner in run.owners.items() if owner == 2]
-    row = private_row()
-    row.publish(words_of(its, QUEUES))
-    inherit(run, 2, workers, [(1, row)])
-    assert {run.owners[queue] for queue in its} == {1}
-    assert not any(worker.letters for worker in workers.values())
+    inherit(run, 2, workers, [(0, row_of(*QUEUES)), (1, row_of())])
+    letters = [letter for worker in workers.values() for letter in worker.letters]
+    assert sorted(queue for letter in letters for queue in letter.queues) == its
 
 
 def test_unread__nobody_says_so__who_is_to_have_it_takes_it() -> None:
     run, workers = run_of(2), crew(0, 1)
-    row = private_row()
-    row.publish(words_of(QUEUES[:-1], QUEUES))
-    assert unread(run, [row]) == {QUEUES[-1]}
-    take_unread(run, unread(run, [row]), workers)
+    rows = [(number, row_of(*(q for q in QUEUES[:-1] if run.owners[q] == number))) for number in (0, 1)]
+    assert unread(run, rows) == {QUEUES[-1]}
+    take_unread(run, unread(run, rows), workers)
     owner = run.owners[QUEUES[-1]]
     assert workers[owner].letters == [TakeLetter((QUEUES[-1],), False, (2,))]
     assert not workers[1 - owner].letters
+
+
+def test_unread__another_lies_that_it_reads_it__is_not_believed() -> None:
+    run = run_of(2)
+    its = [queue for queue in QUEUES if run.owners[queue] == 1]
+    assert unread(run, [(0, row_of(*QUEUES)), (1, row_of(*its[1:]))]) == {its[0]}
+
+
+def test_unread__while_it_goes_over__its_giver_is_believed_and_no_longer() -> None:
+    run, workers = run_of(1), crew(0, 1)
+    share(run, workers)
+    moved = [queue for queue in QUEUES if run.owners[queue] == 1]
+    assert not unread(run, [(0, row_of(*QUEUES)), (1, row_of())])
+    assert not unread(run, [(0, row_of(*QUEUES)), (1, row_of(*moved))])
+    assert unread(run, [(0, row_of(*QUEUES)), (1, row_of())]) == set(moved)
 
 
 def test_hand_over__more_than_a_letter_bears__several_and_the_last_is_all() -> None:

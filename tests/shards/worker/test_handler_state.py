@@ -16,7 +16,7 @@ from gossamer.shards.worker.handler_state import continuing_of
 
 from ..conftest import Place, wait_until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Sent:
