@@ -95,6 +95,17 @@ def stop_does_not_wait_for_the_peer_of_an_idle_connection(place: Place, server: 
     assert took < 20.0, f"{took:.1f} s"
 
 
+def test_limit_concurrency__more_idle_ones_than_that_come_and_go__the_next_is_answered(place: Place) -> None:
+    server = place.start("--limit-concurrency", "5").wait_ready()
+    for _ in range(3):
+        idle = [place.connect(server.port()) for _ in range(12)]
+        wait_until(lambda: worker(server)["connections"] >= 5, "those that it may have")
+        for departed in idle:
+            departed.close()
+        assert answer(place.connect(server.port(), 5)).endswith(b"hello\n")
+    wait_until(lambda: worker(server)["connections"] == 0, "none is connected")
+
+
 def test_connections_per_address__one_more_than_allowed__reset__others_and_the_next_are_served(
     place: Place,
 ) -> None:

@@ -15,6 +15,8 @@ import pytest
 from gossamer.loadtest.namespaces import LEFT_V4, RIGHT_V4, RIGHT_V6, Namespace
 from gossamer.loadtest.servers import Gossamer
 
+from .reaching import ANSWERED, request
+
 pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 PORT = 7861
 Start = Callable[..., Gossamer]
@@ -37,6 +39,9 @@ print(json.dumps(found))
 """
 """Prints the body of each connection, and whether its SYN's data was acknowledged (TCPI_OPT_SYN_DATA)."""
 
+
+FORGED = "10.77.0.0/16"
+"""Answers to its addresses leave towards the flooder, and are lost there."""
 
 FLOODER = """
 import socket, sys
@@ -148,8 +153,7 @@ def test_syn_flood__ten_times_the_backlog__a_kernel_client_is_served_at_once(
     path = tmp_path / "config.toml"
     path.write_text("[tcp]\nsyn_backlog = 64\n")
     server = start(right, site, "--config", str(path), stack="nfqueue", port=PORT, host="0.0.0.0")
-    # Answers to forged addresses leave towards the flooder, and are lost there.
-    right.run(["ip", "route", "add", "10.77.0.0/16", "via", LEFT_V4])
+    right.ip(f"route add {FORGED} via {LEFT_V4}")
     left.run([sys.executable, "-c", FLOODER, RIGHT_V4, str(PORT), "640"])
     for _ in range(5):
         left.run(
@@ -159,6 +163,22 @@ def test_syn_flood__ten_times_the_backlog__a_kernel_client_is_served_at_once(
     assert worker["half_open"] == 64
     assert totals(server, "syn_cookies_sent_total") >= 576
     assert totals(server, "syn_cookies_taken_total") == 5
+
+
+def test_limit_concurrency__more_forged_syns_than_that__kernel_clients_are_served_at_once(
+    joined_namespaces: tuple[Namespace, Namespace], site: Path, start: Start, stack: str
+) -> None:
+    """Who has not shown that it is there holds no place, though its SYN-ACK is repeated for over a minute."""
+    left, right = joined_namespaces
+    server = start(right, site, "--limit-concurrency", "100", stack=stack, port=PORT)
+    right.ip(f"route add {FORGED} via {LEFT_V4}")
+    left.run([sys.executable, "-c", FLOODER, RIGHT_V4, str(PORT), "128"])
+    if stack == "nfqueue":
+        assert server.settled_status()["workers"][0]["half_open"] == 128
+    for _ in range(5):
+        assert request(left, f"http://{RIGHT_V4}:{PORT}/", ANSWERED) == ANSWERED
+    if stack == "nfqueue":
+        assert server.settled_status()["workers"][0]["half_open"] == 128, "they were there all the while"
 
 
 def test_fast_open__kernel_client__data_of_the_syn_is_taken_by_any_worker(
