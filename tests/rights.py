@@ -230,6 +230,7 @@ PACKAGES: Final = {
     "ethtool": "ethtool",
     "haproxy": "haproxy",
     "nginx": "nginx-light",
+    "promtool": "prometheus",
     "redis-server": "redis-server",
     "setpriv": "util-linux",
     "systemd-analyze": "systemd",

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_prometheus
 
 from gossamer.shards.admin.metrics import expose, metrics_of
+from gossamer.shards.rundir.rundir import ADMIN
 
+from ..conftest import Place
 from .sample import sample_status, sample_worker
 
 
@@ -46,6 +50,24 @@ def test_both_formats__read_by_prometheus_client__the_same_samples() -> None:
         == {family.type for family in new}
         == {"gauge", "counter", "histogram"}
     )
+
+
+@pytest.mark.needs("promtool")
+def test_promtool__metrics_of_a_running_server__it_finds_nothing(place: Place) -> None:
+    server = place.start("--set", "admin.address=unix").wait_ready()
+    with place.connect(server.port()) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert client.makefile("rb").read().endswith(b"hello\n")
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.settimeout(10)
+        admin.connect(str(server.directory / ADMIN))
+        admin.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        head, _, metrics = admin.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"\ngossamer_worker_response_seconds_bucket{" in metrics
+    check = ["promtool", "check", "metrics"]
+    done = subprocess.run(check, input=metrics, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_response_times__a_histogram_of_what_the_buckets_say() -> None:
