@@ -5,23 +5,19 @@
 After each fault the service must go on by itself, and at the end nothing may be left: no descriptor, no
 process, no rule too many. Prints a table in Markdown; ends with 1 where something did not come back.
 
-Owns the faults and what is said of them. All of it happens in two namespaces of its own (root), in an order
-that the seed decides. Bounds: each fault has RECOVERY_S to be over.
+Owns what is said of the faults; how each is done stands in `soak_faults`. All of it happens in two namespaces
+of its own (root), in an order that the seed decides. Bounds: each fault has RECOVERY_S to be over.
 """
 
 import argparse
 import contextlib
 import http.client
-import os
 import random
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,21 +25,16 @@ import msgspec
 
 from gossamer.core.clock import SECOND_US
 from gossamer.loadtest import namespaces
-from gossamer.loadtest.namespaces import RIGHT_V4, Namespace
-from gossamer.loadtest.servers import Gossamer, ServerError, gossamer_command, start_gossamer
+from gossamer.loadtest.namespaces import Namespace
+from gossamer.loadtest.servers import ServerError, start_gossamer
+from gossamer.loadtest.soak_faults import LOG_BYTES, OVERRUN, PORT, Soaked, new_connection
+from gossamer.loadtest.wallclock import WallClock, missing_compiler
 
 RECOVERY_S: Final = 30.0
 CALM_S: Final = 1.0
 """So long every request must be answered for a fault to be over."""
-PAUSED_S: Final = 4.0
-"""Twice as long as a heart may take to beat."""
-REQUEST_S: Final = 1.0
 PAUSE_S: Final = 0.02
 CLIENTS: Final = 4
-PORT: Final = 8080
-IDLE: Final = 700
-"""Connections at once, with which descriptors run out on kernel sockets."""
-LOG_BYTES: Final = 64 * 1024
 LEAK_MAX: Final = 2
 """More descriptors than before are no leak yet: a command may be under way."""
 
@@ -113,7 +104,7 @@ class Asking:
 
 def is_answered() -> bool:
     """Whether one request was."""
-    connection = http.client.HTTPConnection(RIGHT_V4, PORT, timeout=REQUEST_S)
+    connection = new_connection()
     try:
         connection.request("GET", "/")
         return connection.getresponse().read() == b"hello\n"
@@ -123,92 +114,7 @@ def is_answered() -> bool:
         connection.close()
 
 
-class Soak:
-    """A server, its clients, and what can be done to it. Each fault returns when it is done, not when it is
-    over."""
-
-    def __init__(self, client: Namespace, host: Namespace, server: Gossamer, log: Path, stack: str) -> None:
-        self.client = client
-        self.host = host
-        self.server = server
-        self.log = log
-        self.faults: dict[str, Callable[[], None]] = {
-            "a worker is killed (SIGKILL)": self.kill,
-            "a worker is stopped (SIGSTOP)": self.stop,
-            "the link is down for 2 s": self.cut_link,
-            "the disk of the access log is full": self.fill_disk,
-            f"{IDLE} connections at once": self.exhaust,
-            "a second server on the same port": self.start_second,
-            "a reload": self.reload,
-            f"everything stands still for {PAUSED_S:g} s": self.pause,
-        }
-        if stack == "nfqueue":
-            self.faults["somebody removes all rules"] = self.remove_rules
-
-    def kill(self) -> None:
-        """One worker."""
-        os.kill(self.server.pids()[0], signal.SIGKILL)
-
-    def stop(self) -> None:
-        """One worker, which the supervisor kills for it."""
-        os.kill(self.server.pids()[0], signal.SIGSTOP)
-
-    def pause(self) -> None:
-        """All processes of the server, as when its machine is suspended: for them the clock jumps ahead."""
-        pids = self.host.pids()
-        for number, wait_s in ((signal.SIGSTOP, PAUSED_S), (signal.SIGCONT, 0.0)):
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            time.sleep(wait_s)
-
-    def cut_link(self) -> None:
-        """Down, and up again."""
-        self.host.run(["ip", "link", "set", "eth0", "down"])
-        time.sleep(2)
-        self.host.run(["ip", "link", "set", "eth0", "up"])
-
-    def fill_disk(self) -> None:
-        """Until nothing is left, for a second."""
-        filler = self.log.parent / "filler"
-        with contextlib.suppress(OSError):
-            filler.write_bytes(bytes(2 * LOG_BYTES))
-        time.sleep(1)
-        filler.unlink()
-        os.truncate(self.log, 0)
-
-    def exhaust(self) -> None:
-        """More connections than there are descriptors, for a second."""
-        with self.client.entered(), contextlib.ExitStack() as held:
-            for _ in range(IDLE):
-                with contextlib.suppress(OSError):
-                    held.enter_context(socket.create_connection((RIGHT_V4, PORT), REQUEST_S))
-            time.sleep(1)
-
-    def start_second(self) -> None:
-        """It must be refused. Raises: ServerError."""
-        argv = [*gossamer_command(), "serve", str(self.log.parent), "--host", "0.0.0.0", "--port", str(PORT)]
-        argv += ["--run-dir", str(self.server.run_dir) + "-second"]
-        done = subprocess.run(self.host.command(argv), capture_output=True, timeout=RECOVERY_S, check=False)
-        if done.returncode != 3:
-            raise ServerError(f"a second server ended with {done.returncode}: {done.stderr.decode()}")
-
-    def reload(self) -> None:
-        """All workers are replaced."""
-        self.server.control("reload")
-
-    def remove_rules(self) -> None:
-        """As whoever sets a firewall up anew does."""
-        self.host.run(["iptables", "-w", "-t", "security", "-F"])
-
-    def held(self) -> dict[str, int]:
-        """What must not grow."""
-        rules = self.host.run(["iptables-save"]).count("-A GSMR")
-        descriptors = len(os.listdir(f"/proc/{self.server.process.pid}/fd"))
-        return {"descriptors": descriptors, "processes": len(self.host.pids()), "rules": rules}
-
-
-def settle(soak: Soak, asking: Asking, until_s: float) -> None:
+def settle(soak: Soaked, asking: Asking, until_s: float) -> None:
     """Wait until all hearts beat and every request of a while was answered, or time is over."""
     while time.monotonic() < until_s:
         time.sleep(CALM_S / 4)
@@ -222,9 +128,9 @@ def settle(soak: Soak, asking: Asking, until_s: float) -> None:
                 return
 
 
-def play(soak: Soak, asking: Asking, seed: int) -> list[PlayedFault]:
-    """Every fault once. Raises: ServerError."""
-    names = list(soak.faults)
+def play(soak: Soaked, asking: Asking, seed: int, only: Sequence[str]) -> list[PlayedFault]:
+    """Every fault once, or each in whose name one of these stands. Raises: ServerError."""
+    names = [name for name in soak.faults if not only or any(part in name for part in only)]
     random.Random(seed).shuffle(names)
     outcomes = []
     for name in names:
@@ -249,8 +155,8 @@ def small_disk(folder: Path) -> Iterator[Path]:
         namespaces.run(["umount", "-l", str(folder)])
 
 
-def soak(seed: int, stack: str) -> tuple[list[PlayedFault], list[str]]:
-    """Every fault, and what has leaked. Raises: ServerError, NamespaceError."""
+def soak(seed: int, stack: str, only: Sequence[str] = ()) -> tuple[list[PlayedFault], list[str]]:
+    """Every fault, or `only` some, and what has leaked. Raises: ServerError, NamespaceError."""
     with contextlib.ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="gossamer-soak-")))
         folder.chmod(0o755)
@@ -262,15 +168,22 @@ def soak(seed: int, stack: str) -> tuple[list[PlayedFault], list[str]]:
         namespaces.join_by_veth(client, host)
         options = ["--access-log", "--access-log-file", str(log), "--set", "server.limit_descriptors=300"]
         options += ["--set", "supervisor.heartbeat_timeout=2s", "--set", "supervisor.restart_intensity=100"]
-        server = start_gossamer(host, site, folder / "run", *options, stack=stack, workers=2, port=PORT)
+        # Its default would be full before the socket is.
+        options += ["--set", f"nfqueue.queue_length_max={2 * OVERRUN}"]
+        clock = None if missing_compiler() else WallClock(folder)
+        environment = clock.environment if clock is not None else {}
+        folders = host, site, folder / "run"
+        server = start_gossamer(
+            *folders, *options, stack=stack, workers=2, port=PORT, environment=environment
+        )
         held.callback(server.close)
-        played = Soak(client, host, server, log, stack)
+        played = Soaked(client, host, server, log, stack, clock)
         asking = Asking(client)
         held.callback(asking.close)
         time.sleep(CALM_S)
         settle(played, asking, time.monotonic() + RECOVERY_S)
         before = played.held()
-        outcomes = play(played, asking, seed)
+        outcomes = play(played, asking, seed, only)
         return outcomes, leaks_of(before, played.held())
 
 
@@ -289,10 +202,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Faults done to a running server, one after another.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stack", choices=("nfqueue", "kernel"), default="nfqueue")
+    parser.add_argument("--only", action="append", default=[], help="those in whose name this stands")
     options = parser.parse_args()
     if reason := namespaces.missing_requirement():
         raise SystemExit(f"soak: {reason}")
-    outcomes, leaks = soak(options.seed, options.stack)
+    outcomes, leaks = soak(options.seed, options.stack, options.only)
     left = ", ".join(leaks) or "nothing"
     print(f"{table_of(outcomes)}\n\nseed {options.seed}, {options.stack}; left: {left}")
     raise SystemExit(1 if leaks or any(each.recovery_s is None for each in outcomes) else 0)

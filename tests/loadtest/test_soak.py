@@ -1,6 +1,8 @@
 """What is said of faults, from requests that were made up."""
 
-from gossamer.loadtest.soak import PlayedFault, Sample, leaks_of, outcome_of, table_of
+import pytest
+
+from gossamer.loadtest.soak import PlayedFault, Sample, leaks_of, outcome_of, soak, table_of
 
 
 def test_outcome__some_requests_lost__recovered_when_the_last_was_given_up() -> None:
@@ -29,3 +31,24 @@ def test_leaks__more_than_before_and_rules_that_are_missing() -> None:
     assert leaks_of(before, {"descriptors": 22, "processes": 2, "rules": 9}) == []
     after = {"descriptors": 23, "processes": 4, "rules": 8}
     assert leaks_of(before, after) == ["descriptors: 20, then 23", "processes: 3, then 4", "rules: 9, then 8"]
+
+
+CLOCK = "the wall clock jumps, and back"
+ADDRESS = "the address is gone for 1 s"
+OVERRUN = "a queue's socket is overrun"
+
+
+@pytest.mark.slow
+@pytest.mark.needs("nfqueue", "cc")
+@pytest.mark.parametrize(
+    ("stack", "faults"),
+    [("kernel", {CLOCK, ADDRESS}), ("nfqueue", {CLOCK, ADDRESS, OVERRUN})],
+    ids=["kernel", "nfqueue"],
+)
+def test_soak__clock_address_and_a_queues_socket__the_service_goes_on_and_nothing_is_left(
+    stack: str, faults: set[str]
+) -> None:
+    outcomes, left = soak(1, stack, (CLOCK, ADDRESS, OVERRUN))
+    assert {each.fault for each in outcomes} == faults
+    assert [each for each in outcomes if each.recovery_s is None] == []
+    assert left == []
