@@ -34,7 +34,7 @@ IDLE: Final = 700
 """Connections at once, with which descriptors run out on kernel sockets."""
 LOG_BYTES: Final = 64 * 1024
 AWAY_S: Final = 1.0
-"""So long the address of the server is gone."""
+"""So long the address of the server is gone, or elsewhere."""
 JUMP_S: Final = 400 * 86_400
 """More than a year."""
 NOTICED_S: Final = 5.0
@@ -72,7 +72,8 @@ class Soaked:
             f"{IDLE} connections at once": self.exhaust,
             "a second server on the same port": self.start_second,
             "a reload": self.reload,
-            f"the address is gone for {AWAY_S:g} s": self.move_address,
+            f"the address is gone for {AWAY_S:g} s": self.take_address,
+            "the address moves to another device, and back": self.move_address,
             f"everything stands still for {PAUSED_S:g} s": self.pause,
         }
         if stack == "nfqueue":
@@ -145,12 +146,26 @@ class Soaked:
         if [worker["pid"] for worker in self.server.settled_status()["workers"]] != pids:
             raise ServerError("a worker has ended of it")
 
-    def move_address(self) -> None:
+    def take_address(self) -> None:
         """Away, and back."""
         with self.outlived():
             self.host.ip(f"addr del {RIGHT_V4}/24 dev eth0")
             time.sleep(AWAY_S)
             self.host.ip(f"addr add {RIGHT_V4}/24 dev eth0")
+
+    def move_address(self) -> None:
+        """For a while it is that of a device which leads nowhere."""
+        subnet = f"{RIGHT_V4.rpartition('.')[0]}.0/24"
+        with self.outlived():
+            self.host.ip(
+                "link add eth1 type veth peer name eth2",
+                "link set eth1 up",
+                f"addr del {RIGHT_V4}/24 dev eth0",
+                f"addr add {RIGHT_V4}/32 dev eth1",
+                f"route add {subnet} dev eth0 src {RIGHT_V4}",
+            )
+            time.sleep(AWAY_S)
+            self.host.ip("link del eth1", f"addr add {RIGHT_V4}/24 dev eth0")
 
     def overrun(self) -> None:
         """More than the socket of a queue holds, while no worker reads. Raises: ServerError when it held

@@ -35,6 +35,7 @@ def test_leaks__more_than_before_and_rules_that_are_missing() -> None:
 
 CLOCK = "the wall clock jumps, and back"
 ADDRESS = "the address is gone for 1 s"
+DEVICE = "the address moves to another device, and back"
 OVERRUN = "a queue's socket is overrun"
 
 
@@ -42,13 +43,13 @@ OVERRUN = "a queue's socket is overrun"
 @pytest.mark.needs("nfqueue", "cc")
 @pytest.mark.parametrize(
     ("stack", "faults"),
-    [("kernel", {CLOCK, ADDRESS}), ("nfqueue", {CLOCK, ADDRESS, OVERRUN})],
+    [("kernel", {CLOCK, ADDRESS, DEVICE}), ("nfqueue", {CLOCK, ADDRESS, DEVICE, OVERRUN})],
     ids=["kernel", "nfqueue"],
 )
 def test_soak__clock_address_and_a_queues_socket__the_service_goes_on_and_nothing_is_left(
     stack: str, faults: set[str]
 ) -> None:
-    outcomes, left = soak(1, stack, (CLOCK, ADDRESS, OVERRUN))
+    outcomes, left = soak(1, stack, (CLOCK, ADDRESS, DEVICE, OVERRUN))
     assert {each.fault for each in outcomes} == faults
     assert [each for each in outcomes if each.recovery_s is None] == []
     assert left == []
