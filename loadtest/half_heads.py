@@ -10,11 +10,13 @@ Bounds: PATIENCE_S for each connection, request and answer.
 
 import contextlib
 import socket
+import time
 from collections import Counter
 from contextlib import AbstractContextManager
 from typing import Final
 
 from gossamer.core.wire.flow import Address
+from gossamer.loadtest.met import Met
 
 FIRST_HALF: Final = b"GET / HTTP/1.1\r\nHo"
 OTHER_HALF: Final = b"st: half\r\n\r\n"
@@ -23,14 +25,13 @@ READ_BYTES: Final = 65_536
 
 
 class HalfHeads:
-    """So many of these clients; `lost` counts what came instead of an answer."""
+    """So many of these clients; `met` says what came, `met.lost` what came instead of an answer."""
 
     def __init__(
         self, address: Address, count: int, expected: bytes, place: AbstractContextManager[None]
     ) -> None:
         """`expected` is how every answer ends; connections are made in `place`, once."""
-        self.answered = 0
-        self.lost: Counter[str] = Counter()
+        self.met = Met()
         self._expected = expected
         self._clients: list[socket.socket] = []
         with place:
@@ -54,28 +55,30 @@ class HalfHeads:
             with client:
                 self._read(client) and self._ask_again(client)
         self._clients.clear()
-        return self.lost
+        return self.met.lost
 
     def _ask_again(self, client: socket.socket) -> bool:
         try:
             client.sendall(FIRST_HALF + OTHER_HALF)
         except OSError as error:
-            self.lost[f"{type(error).__name__} as it asked again"] += 1
+            self.met.lose(error, " as it asked again")
             return False
         return self._read(client)
 
     def _read(self, client: socket.socket) -> bool:
         """Whether an answer came."""
-        answer = b""
+        answer, begun_s = b"", time.monotonic()
         try:
             while not answer.endswith(self._expected):
                 part = client.recv(READ_BYTES)
                 if not part:
-                    self.lost[f"the end of the stream behind {len(answer)} octets"] += 1
+                    self.met.lost[f"the end of the stream behind {len(answer)} octets"] += 1
                     return False
                 answer += part
         except OSError as error:
-            self.lost[f"{type(error).__name__} behind {len(answer)} octets"] += 1
+            self.met.lose(error, f" behind {len(answer)} octets")
             return False
-        self.answered += 1
+        finally:
+            self.met.wait(time.monotonic() - begun_s)
+        self.met.answered += 1
         return True

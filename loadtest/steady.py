@@ -9,31 +9,17 @@ import selectors
 import socket
 import threading
 import time
-from collections import Counter
 from contextlib import AbstractContextManager
 from typing import Final
 
-import msgspec
-
 from gossamer.core.wire.flow import Address
+from gossamer.loadtest.met import Met
 
 REQUEST: Final = b"GET / HTTP/1.1\r\nHost: steady\r\n\r\n"
 PATIENCE_S: Final = 10.0
 """A request that is not answered after so long is lost."""
 TICK_S: Final = 0.05
 READ_BYTES: Final = 65_536
-
-
-class SteadyOutcome(msgspec.Struct):
-    """What the clients met."""
-
-    answered: int = 0
-    lost: Counter[str] = msgspec.field(default_factory=Counter)
-    """Requests that were not answered, by what came instead."""
-    reopened: int = 0
-    """Connections that ended between two requests."""
-    longest_s: float = 0.0
-    """The longest that an answer took."""
 
 
 class _Client:
@@ -60,7 +46,7 @@ class SteadyClients(threading.Thread):
     ) -> None:
         """`expected` is how every answer ends; `place` is entered by the thread."""
         super().__init__(daemon=True)
-        self.outcome = SteadyOutcome()
+        self.outcome = Met()
         self._address = address
         self._count = count
         self._pause_s = pause_s
@@ -73,7 +59,7 @@ class SteadyClients(threading.Thread):
         self._waiting: set[_Client] = set()
         self._is_ending = threading.Event()
 
-    def end(self) -> SteadyOutcome:
+    def end(self) -> Met:
         """Let the last requests be answered, and have what was met. Raises: RuntimeError when it hangs."""
         self._is_ending.set()
         self.join(3 * PATIENCE_S)
@@ -96,7 +82,7 @@ class SteadyClients(threading.Thread):
         try:
             sock = socket.create_connection(self._address, PATIENCE_S)
         except OSError as error:
-            self.outcome.lost[f"{type(error).__name__} while it connected"] += 1
+            self.outcome.lose(error, " while it connected")
             self._ask_in(self._pause_s, None)
             return
         sock.setblocking(False)
@@ -128,12 +114,14 @@ class SteadyClients(threading.Thread):
         try:
             client.sock.send(REQUEST)
         except OSError as error:
+            self.outcome.note(error)
             self._lose(client, type(error).__name__)
 
     def _read(self, client: _Client) -> None:
         try:
             data = client.sock.recv(READ_BYTES)
         except OSError as error:
+            self.outcome.note(error)
             self._ended(client, type(error).__name__)
             return
         if not data:
@@ -143,7 +131,7 @@ class SteadyClients(threading.Thread):
         if client.answer.endswith(self._expected):
             self._waiting.discard(client)
             self.outcome.answered += 1
-            self.outcome.longest_s = max(self.outcome.longest_s, time.monotonic() - client.asked_s)
+            self.outcome.wait(time.monotonic() - client.asked_s)
             self._ask_in(self._pause_s, client)
 
     def _ended(self, client: _Client, how: str) -> None:
@@ -155,6 +143,7 @@ class SteadyClients(threading.Thread):
 
     def _lose(self, client: _Client, how: str) -> None:
         self._waiting.discard(client)
+        self.outcome.wait(time.monotonic() - client.asked_s)
         self.outcome.lost[how] += 1
         self._again(client)
 

@@ -15,6 +15,7 @@ from gossamer.cli.bench_http import http
 from gossamer.cli.bench_options import SIZE, Asked, Length, conduct, dialect
 from gossamer.cli.bench_where import where
 from gossamer.cli.option_lists import F
+from gossamer.loadtest.crowd import CrowdSize
 from gossamer.loadtest.experiments import connections as connections_experiment
 from gossamer.loadtest.experiments import disk as disk_experiment
 from gossamer.loadtest.experiments import fifo as fifo_experiment
@@ -189,11 +190,33 @@ def shards(asked: Asked, workers: int) -> None:
     help="Keep-alive clients, each with ten requests a second at most; --quick: 50 at most.",
 )
 @click.option(
+    "--one-each",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="Clients that open a connection for each request, ten a second at most; --quick: 4 at most.",
+)
+@click.option(
+    "--downloads",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="Downloads at once, each of 1 MiB a second at most, again and again; --quick: 4 at most.",
+)
+@click.option(
+    "--size",
+    type=SIZE,
+    default="8MiB",
+    show_default=True,
+    help="Of each download; --quick: 2MiB at most.",
+)
+@click.option(
     "--times",
     type=click.IntRange(1, 100),
     default=10,
     show_default=True,
-    help="How often each event happens in a round; --quick: 2.",
+    help="How often workers are reloaded and killed in a round; half as often are there more or fewer, one "
+    "upgrade and one kill of the supervisor for ten. --quick: 2.",
 )
 @click.option(
     "--hogs",
@@ -203,11 +226,15 @@ def shards(asked: Asked, workers: int) -> None:
     help="Processes that do nothing but use a processor: a quiet machine is over with most before it counts.",
 )
 @dialect(Document, Length(rounds=1, quick_rounds=1))
-def restart(asked: Asked, connections: int, times: int, hogs: int) -> None:
+def restart(
+    asked: Asked, connections: int, one_each: int, downloads: int, size: int, times: int, hogs: int
+) -> None:
     """What clients lose while workers are replaced, added, removed and killed, on both stacks and beside
-    nginx. Needs root."""
-    few = (min(connections, 50), 2, hogs) if asked.is_quick else (connections, times, hogs)
-    conduct(asked, lambda pace: restart_experiment.run(pace, *few))
+    nginx, uvicorn, gunicorn and granian. Needs root."""
+    crowd = CrowdSize(connections, one_each, downloads, size)
+    if asked.is_quick:
+        crowd, times = restart_experiment.quick(crowd), restart_experiment.QUICK_TIMES
+    conduct(asked, lambda pace: restart_experiment.run(pace, crowd, times, hogs))
 
 
 @bench.command(epilog=example("simulator"))

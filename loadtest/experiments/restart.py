@@ -2,242 +2,233 @@
 
     gossamer bench restart --connections 500 --hogs 3
 
-Keep-alive clients in a closed loop, downloads of limited rate, and clients in the midst of a request head, in
-a namespace; each event happens so many times in a row, beside processes that keep the processors busy where
-that is wished for. nginx is reloaded beside ours. Owns the order, and what is counted as lost.
+A crowd in a namespace: keep-alive clients in a closed loop, clients that open a connection for each request,
+downloads of limited rate, and clients in the midst of a request head. Each event happens so many times in a
+row, beside processes that keep the processors busy where that is wished for. nginx, uvicorn, gunicorn and
+granian are reloaded beside ours. Owns the order, and what is counted as lost.
 """
 
 import contextlib
-import os
 import signal
-import subprocess
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+import msgspec
+
+from gossamer.loadtest.crowd import KINDS, Crowd, CrowdSize, ServedFolder, write_site
 from gossamer.loadtest.experiments.child import MeasurementFailed
 from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Result, Values, goal
+from gossamer.loadtest.experiments.restart_events import (
+    EVENTS,
+    SETTLE_S,
+    WORKERS,
+    times_of,
+    wait_until_all_serve,
+)
 from gossamer.loadtest.experiments.rounds import Key, Pace, Round, interleaved, points_of
-from gossamer.loadtest.half_heads import HalfHeads
 from gossamer.loadtest.hogs import hogs
+from gossamer.loadtest.met import Met
 from gossamer.loadtest.namespaces import Namespace, NamespaceError, namespace
-from gossamer.loadtest.peers import nginx_binary, start_nginx
-from gossamer.loadtest.servers import Gossamer, ServerError, running, start_gossamer
-from gossamer.loadtest.steady import SteadyClients, SteadyOutcome
+from gossamer.loadtest.reloaded_peers import PEERS, start_peer, wait_until_reloaded, why_not
+from gossamer.loadtest.servers import Server, ServerError, running, start_gossamer
 
 PORT: Final = 8080
+ADDRESS: Final = ("127.0.0.1", PORT)
 SURVIVING: Final = ("--set", "supervisor.survive_crash=true")
 """Of the functional TCP; kernel sockets have nothing of it."""
-WORKERS: Final = 2
-BODY: Final = b"hello\n"
-PAUSE_S: Final = 0.1
-"""Between an answer and a client's next request."""
-SETTLE_S: Final = 1.0
-EVENT_WAIT_S: Final = 120.0
-HALF_HEADS: Final = 6
 HEAD_WAITS: Final = ("--set", "web.head_timeout=120s")
 """Longer than any event."""
-BULK_BYTES: Final = 8 << 20
-BULK_RATE: Final = "2M"
-STACKS: Final = ("nfqueue", "kernel")
+PEER_S: Final = 20.0
+"""No reload of a peer is begun after it: some take longer than all of ours together."""
+SURVIVOR: Final = "nfqueue"
+"""Of both, the stack on which connections outlive their worker."""
+STACKS: Final = (SURVIVOR, "kernel")
+SPLIT: Final = ": "
+"""Between a kind of client and a column, while one sample has all kinds."""
 AXES: Final = Axes(
-    "Keep-alive clients while workers come and go",
+    "Clients while workers come and go",
     "event",
     (
-        Column("lost", "requests lost"),
-        Column("halves", "of these in the midst of a head", is_drawn=False),
-        Column("cut", "downloads cut off", is_drawn=False),
-        Column("reopened", "connections opened anew", is_drawn=False),
-        Column("longest ms", "the longest answer, ms"),
+        Column("times", "times it happened", more_is_better=True, is_drawn=False),
         Column("answered", "requests answered", more_is_better=True, is_drawn=False),
+        Column("lost", "requests lost"),
+        Column("reset", "connections reset", is_drawn=False),
+        Column("different", "answers not as they should be", is_drawn=False),
+        Column("reopened", "connections opened anew", is_drawn=False),
+        Column("stall ms", "the longest stall, ms"),
     ),
     is_log_x=False,
 )
-
-Event = Callable[[Gossamer, int], None]
-
-
-def reload(server: Gossamer, _number: int) -> None:
-    """All workers are replaced. Raises: ServerError."""
-    _told(server, "reload")
-
-
-def scale(server: Gossamer, number: int) -> None:
-    """One worker more, then one less. Raises: ServerError."""
-    _told(server, "worker", "remove" if number % 2 else "add")
+QUICK: Final = CrowdSize(50, 4, 4, 2 << 20)
+QUICK_TIMES: Final = 2
+FAULTS: Final = ("lost", "reset", "different", "reopened")
+HOWS_MAX: Final = 5
+"""Of the ways in which requests of one kind were lost, as many are noted."""
+GOAL: Final = "lost, reset, different or reopened"
+KEYS: Final[tuple[Key, ...]] = (
+    *((stack, event) for stack in STACKS for event in EVENTS),
+    *((peer, "reload") for peer in PEERS),
+)
 
 
-def upgrade(server: Gossamer, _number: int) -> None:
-    """Supervisor and workers become another version, which is the same. Raises: ServerError."""
-    _told(server, "upgrade")
+class Scene(NamedTuple):
+    """What all samples have in common."""
+
+    place: Namespace
+    folder: Path
+    site: ServedFolder
+    size: CrowdSize
+    times: int
+    """How often workers are reloaded."""
 
 
-def orphan(server: Gossamer, _number: int) -> None:
-    """The supervisor is killed, and a while later another one takes its workers over. Raises: ServerError."""
-    server.process.kill()
-    server.process.wait(EVENT_WAIT_S)
-    time.sleep(SETTLE_S)
-    with server.log.open("ab") as log:
-        server.process = subprocess.Popen(server.process.args, stdout=log, stderr=subprocess.STDOUT)
-    until = time.monotonic() + EVENT_WAIT_S
-    while time.monotonic() < until and server.process.poll() is None:
-        time.sleep(PAUSE_S)
-        with contextlib.suppress(ServerError):  # Until it has taken over, the keeper answers for it.
-            status = server.status()
-            if status["pid"] == server.process.pid and not status["reloading"]:
-                return
-    raise ServerError("no supervisor has taken over from the killed one")
-
-
-def kill(server: Gossamer, number: int) -> None:
-    """A worker is killed. Raises: ServerError when none takes its place."""
-    os.kill(server.pids()[number % WORKERS], signal.SIGKILL)
-    time.sleep(PAUSE_S)
-    wait_until_all_serve(server)
-
-
-def wait_until_all_serve(server: Gossamer) -> None:
-    """Else an event would meet a server that has not come up yet. Raises: ServerError."""
-    until = time.monotonic() + EVENT_WAIT_S
-    while time.monotonic() < until:
-        status = server.status()
-        if all(worker["state"] == "serving" for worker in status["workers"]) and not status["reloading"]:
-            return
-        time.sleep(PAUSE_S)
-    raise ServerError("not every worker serves")
-
-
-def _told(server: Gossamer, *words: str) -> None:
-    done = server.control(*words, "--timeout", f"{EVENT_WAIT_S:.0f}s", wait_s=EVENT_WAIT_S + 10)
-    if done.returncode:
-        raise ServerError(f"{' '.join(words)}: {done.stderr.strip()}")
-
-
-EVENTS: Final[dict[str, Event]] = {
-    "reload": reload,
-    "scale": scale,
-    "upgrade": upgrade,
-    "orphan": orphan,
-    "kill": kill,
-}
-NGINX: Final = "nginx"
-
-
-def run(pace: Pace, connections: int, times: int, busy: int = 0) -> Result:
-    """Each event so many times on each stack, a round, beside so many processes that spin. Raises:
+def run(pace: Pace, size: CrowdSize, times: int, busy: int = 0, keys: Sequence[Key] = KEYS) -> Result:
+    """Each event on each stack, a round, beside so many processes that spin; a reload so many times. Raises:
     CannotStartError, MeasurementFailed."""
-    keys: list[Key] = [(stack, event) for stack in STACKS for event in EVENTS]
-    if nginx_binary() is not None:
-        keys.append((NGINX, "reload"))
+    here = [key for key in keys if key[0] not in PEERS or is_here(pace, key[0])]
     try:
         with tempfile.TemporaryDirectory(prefix="gossamer-bench-") as name, namespace() as place:
-            folder = _site(Path(name))
-
-            def take(key: Key) -> Values:
-                return _nginx(place, folder, connections, times) if key[0] == NGINX else ours(key)
-
-            def ours(key: Key) -> Values:
-                return _ours(place, folder, key[0], str(key[1]), connections, times)
-
+            folder = Path(name)
+            folder.chmod(0o755)
+            scene = Scene(place, folder, write_site(folder / "site", size.bulk_bytes), size, times)
             with hogs(busy):
-                rounds = interleaved(pace, keys, take)
+                rounds = interleaved(pace, here, partial(_sample, pace, scene))
     except (ServerError, NamespaceError, OSError, RuntimeError) as error:
         raise MeasurementFailed(f"restart: {error}") from error
-    return Result("restart", AXES, points_of(rounds), goals_of(rounds), pace.notes)
+    lines = [lines_of(found) for found in rounds]
+    return Result("restart", AXES, points_of(lines), goals_of(lines), pace.notes)
 
 
-def goals_of(rounds: list[Round]) -> list[Goal]:
-    """What neither stack must lose while connections move."""
+def quick(size: CrowdSize) -> CrowdSize:
+    """The same, but no more than a look needs."""
+    return CrowdSize(*map(min, msgspec.structs.astuple(size), msgspec.structs.astuple(QUICK)))
+
+
+def series_of(server: str, kind: str) -> str:
+    """What a line is called."""
+    return f"{server}, {kind}"
+
+
+def lines_of(found: Round) -> Round:
+    """A round with a line for each kind of client."""
+    lines: Round = {}
+    for (server, event), values in found.items():
+        for name, value in values.items():
+            kind, _, column = name.partition(SPLIT)
+            lines.setdefault((series_of(server, kind), event), {})[column] = value
+    return lines
+
+
+def goals_of(lines: list[Round]) -> list[Goal]:
+    """What no client of ours must meet while connections move; on the functional TCP not by a kill either."""
     goals = []
-    for wanted in STACKS:
-        lost = [
-            sum(values[column] for column in ("lost", "cut", "reopened"))
-            for found in rounds
-            for (stack, event), values in found.items()
-            if stack == wanted and event != "kill"
-        ]
-        name = f"lost or reopened on {wanted}, but by a kill"
-        goals += [goal(name, lost, 0, "", is_count=True)] if lost else []
+    for stack in STACKS:
+        mine = {series_of(stack, kind) for kind in KINDS}
+        for is_kill in (False, True) if stack == SURVIVOR else (False,):
+            found = [_faults(each, mine, is_kill=is_kill) for each in lines]
+            how = "by a kill" if is_kill else "but by a kill"
+            samples = [faults for faults in found if faults is not None]
+            goals += [goal(f"{GOAL} on {stack}, {how}", samples, 0, "", is_count=True)] if samples else []
     return goals
 
 
-def _site(folder: Path) -> Path:
-    folder.chmod(0o755)
-    site = folder / "site"
-    site.mkdir()
-    (site / "index.html").write_bytes(BODY)
-    (site / "bulk").write_bytes(os.urandom(BULK_BYTES))
-    return folder
+def _faults(lines: Round, mine: set[str], *, is_kill: bool) -> float | None:
+    """What these met in a round, all together; None where nothing of it was measured."""
+    found = [
+        sum(values[column] for column in FAULTS)
+        for (series, event), values in lines.items()
+        if series in mine and (event == "kill") == is_kill
+    ]
+    return sum(found) if found else None
 
 
-def _ours(place: Namespace, folder: Path, stack: str, event: str, connections: int, times: int) -> Values:
-    run_dir = folder / f"run-{stack}-{event}"
+def is_here(pace: Pace, peer: str) -> bool:
+    """Whether it is installed; that it is not, is noted."""
+    if why := why_not(peer):
+        pace.note(f"{peer}: not run, {why}")
+    return not why
+
+
+def _sample(pace: Pace, scene: Scene, key: Key) -> Values:
+    server, event = key[0], str(key[1])
+    crowd = Crowd(ADDRESS, scene.size, scene.site, scene.place.entered)
+    if server in PEERS:
+        found, times = _peer(scene, crowd, server)
+    else:
+        times = times_of(event, scene.times)
+        found = _ours(scene, crowd, server, event, times)
+    for kind, met in found.items():
+        for how, count in met.lost.most_common(HOWS_MAX):
+            pace.note(f"{series_of(server, kind)}, {event}: {count} lost by {how}")
+    return _values(found, times)
+
+
+def _ours(scene: Scene, crowd: Crowd, stack: str, event: str, times: int) -> dict[str, Met]:
+    run_dir = scene.folder / f"run-{stack}-{event}"
+    options = (*SURVIVING, *HEAD_WAITS)
     started = start_gossamer(
-        *(place, folder / "site", run_dir, *SURVIVING, *HEAD_WAITS), stack=stack, workers=WORKERS, port=PORT
+        scene.place, scene.site.folder, run_dir, *options, stack=stack, workers=WORKERS, port=PORT
     )
-    with contextlib.closing(started) as server, _clients(place, connections) as clients:
+    with contextlib.closing(started) as server:
         wait_until_all_serve(server)
-        downloads = _downloads(place, folder)
-        halves: Counter[str] = Counter()
-        for number in range(times):
-            asking = HalfHeads(("127.0.0.1", PORT), HALF_HEADS, BODY, place.entered())
-            asking.begin()
-            EVENTS[event](server, number)
-            halves += asking.finish()
+        with crowd:
             time.sleep(SETTLE_S)
-        cut = sum(not _is_whole(each, folder) for each in downloads)
-        return _values(clients.end(), cut, halves.total())
+            for number in range(times):
+                crowd.meet(partial(EVENTS[event], server, number))
+                time.sleep(SETTLE_S)
+            return crowd.end()
 
 
-def _nginx(place: Namespace, folder: Path, connections: int, times: int) -> Values:
-    started = start_nginx(place, folder / "site", folder / "nginx", WORKERS, PORT)
-    with running(started) as server, _clients(place, connections) as clients:
-        downloads = _downloads(place, folder)
-        halves: Counter[str] = Counter()
-        for _ in range(times):
-            asking = HalfHeads(("127.0.0.1", PORT), HALF_HEADS, BODY, place.entered())
-            asking.begin()
-            server.process.send_signal(signal.SIGHUP)
+def _peer(scene: Scene, crowd: Crowd, name: str) -> tuple[dict[str, Met], int]:
+    """What the clients met, and how often it was reloaded. Raises: MeasurementFailed; only a failure of ours
+    ends the run."""
+    try:
+        started = start_peer(scene.place, name, scene.site.folder, scene.folder / name, WORKERS, PORT)
+        with running(started) as server, crowd:
             time.sleep(SETTLE_S)
-            halves += asking.finish()
-            time.sleep(SETTLE_S)
-        cut = sum(not _is_whole(each, folder) for each in downloads)
-        return _values(clients.end(), cut, halves.total())
+            done = _reload_again_and_again(server, crowd, scene.times)
+            return crowd.end(), done
+    except (ServerError, OSError) as error:
+        raise MeasurementFailed(str(error)) from error
 
 
-def _values(outcome: SteadyOutcome, cut: int, halves: int) -> Values:
+def _reload_again_and_again(server: Server, crowd: Crowd, times: int) -> int:
+    """So often, or as often as is begun within PEER_S."""
+    until_s, done = time.monotonic() + PEER_S, 0
+    while done < times and time.monotonic() < until_s:
+        before = set(server.worker_pids())
+        crowd.meet(partial(_hang_up, server))
+        wait_until_reloaded(server, before, WORKERS)
+        done += 1
+        time.sleep(SETTLE_S)
+    return done
+
+
+def _hang_up(server: Server) -> None:
+    """Ask for a reload; whoever is in the midst of a head goes on a while later, over or not."""
+    server.process.send_signal(signal.SIGHUP)
+    time.sleep(SETTLE_S)
+
+
+def _values(found: dict[str, Met], times: int) -> Values:
     return {
-        "answered": float(outcome.answered),
-        "lost": float(outcome.lost.total() + halves),
-        "halves": float(halves),
-        "cut": float(cut),
-        "reopened": float(outcome.reopened),
-        "longest ms": round(outcome.longest_s * 1000, 1),
+        f"{kind}{SPLIT}{column}": value
+        for kind, met in found.items()
+        for column, value in _columns(met, times).items()
     }
 
 
-@contextlib.contextmanager
-def _clients(place: Namespace, count: int) -> Iterator[SteadyClients]:
-    clients = SteadyClients(("127.0.0.1", PORT), count, PAUSE_S, BODY, place.entered())
-    clients.start()
-    try:
-        yield clients
-    finally:
-        clients.end()
-
-
-def _downloads(place: Namespace, folder: Path, count: int = 2) -> list["subprocess.Popen[bytes]"]:
-    """Downloads of limited rate, each into a file of its own."""
-    url = f"http://127.0.0.1:{PORT}/bulk"
-    argv = ["curl", "-s", "--limit-rate", BULK_RATE, "--max-time", f"{EVENT_WAIT_S:.0f}", "-o"]
-    files = [str(folder / f"got-{number}") for number in range(count)]
-    return [subprocess.Popen(place.command([*argv, file, url])) for file in files]
-
-
-def _is_whole(download: "subprocess.Popen[bytes]", folder: Path) -> bool:
-    """Whether it ended well, and has brought every octet."""
-    target = Path(str(download.args[-2]))  # type: ignore[index]
-    return download.wait(EVENT_WAIT_S) == 0 and target.read_bytes() == (folder / "site" / "bulk").read_bytes()
+def _columns(met: Met, times: int) -> Values:
+    return {
+        "times": float(times),
+        "answered": float(met.answered),
+        "lost": float(met.lost.total()),
+        "reset": float(met.resets),
+        "different": float(met.different),
+        "reopened": float(met.reopened),
+        "stall ms": round(met.longest_s * 1000, 1),
+    }

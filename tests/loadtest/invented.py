@@ -33,6 +33,11 @@ from gossamer.loadtest.web.where import SCHEMA as WHERE_SCHEMA
 Keys = dict[str, Sequence[Place]]
 """By series, where it was measured."""
 
+RESTART_KEYS: Final[Keys] = {
+    restart.series_of(server, kind): tuple(event for other, event in restart.KEYS if other == server)
+    for server in (*restart.STACKS, *restart.PEERS)
+    for kind in restart.KINDS
+}
 BENCHES: Final[dict[str, tuple[ModuleType, Keys]]] = {
     "threads": (
         threads,
@@ -50,7 +55,7 @@ BENCHES: Final[dict[str, tuple[ModuleType, Keys]]] = {
     "web-disk": (webdisk, dict.fromkeys((webdisk.OURS, webdisk.NGINX), webdisk.CONNECTIONS)),
     "connections": (connections, {"gossamer": connections.STEPS}),
     "shards": (shards, dict.fromkeys(("gossamer kernel", "gossamer frames"), shards.STEPS)),
-    "restart": (restart, dict.fromkeys(restart.STACKS, tuple(restart.EVENTS)) | {"nginx": ("reload",)}),
+    "restart": (restart, RESTART_KEYS),
     "simulator": (simulator, {simulator.SERIES: tuple(loss * 100 for loss in simulator.LOSSES)}),
 }
 AROUND: Final = Surroundings(

@@ -62,7 +62,7 @@ def test_reload__three_times_in_the_midst_of_a_head__none_is_lost(place: Place) 
     for number in range(3):
         reload(server, number)
     assert clients.finish() == Counter(), server.log()
-    assert clients.answered == 5 * CLIENTS
+    assert clients.met.answered == 5 * CLIENTS
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before), "the first ones have ended")
 
 
