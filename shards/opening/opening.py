@@ -178,8 +178,12 @@ class Opened(contextlib.ExitStack):
             self._path = os.path.abspath(config.server.uds)
             self.callback(self._remove_path)
 
-    def add_listening(self, config: Config, shard: int) -> None:
-        """Listen for a worker that is to come. Raises: CannotStartError."""
+    def add_listening(self, config: Config, shard: int, *, now: bool = True) -> None:
+        """Listen for a worker that is to come; or, not `now`, have the port so that it can, once it serves.
+
+        Where others serve already, what came to it before would wait until it is there. Raises:
+        CannotStartError.
+        """
         if config.server.is_given:
             self._listening[shard] = self.enter_context(next(iter(self._listening.values())).dup())
             return
@@ -187,7 +191,8 @@ class Opened(contextlib.ExitStack):
         if config.tcp.defer_accept_us:
             seconds = -(-config.tcp.defer_accept_us // SECOND_US)
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, seconds)
-        listening.listen(config.server.backlog)
+        if now:
+            listening.listen(config.server.backlog)
         listening.setblocking(False)
         self._listening[shard] = listening
 

@@ -79,7 +79,7 @@ class Scaling:
         slot = Slot(self._run, next(number for number in count() if number not in used))
         if self._run.plan.stack == "kernel":
             try:
-                self._run.opened.add_listening(self._run.config, slot.shard)
+                self._run.opened.add_listening(self._run.config, slot.shard, now=False)
             except CannotStartError as error:
                 log.error("worker add: %s", error)
                 self.wanted = len(children.staying)

@@ -174,10 +174,10 @@ class Worker:
 
     async def _accept_for_ever(self, stack: Stack, application: Application, limits: Limits) -> None:
         serve, isolates = application.serve, application.isolates
-        connections = stack.connections
+        connections, acceptor = stack.connections, stack.acceptor()
         while True:
             try:
-                stream = await stack.acceptor.accept()
+                stream = await acceptor.accept()
             except ConnectionAbortedError:
                 return  # draining has closed the acceptor
             self._accepted_total += 1
@@ -289,10 +289,10 @@ class Worker:
             if listens and not self._mobility().predecessors:
                 # Until then connections come, and go on from here: they are the listener's.
                 listens = False
-                await stack.acceptor.close()
+                await stack.acceptor().close()
             await Sleep(LOOK_US)
         if listens:
-            await stack.acceptor.close()
+            await stack.acceptor().close()
         for giver in self._givers:
             await giver.finish()
         await self._finish(application)
@@ -334,7 +334,7 @@ class Worker:
         assert taker is not None
         self.set_state(WorkerState.DRAINING)
         await self._accept_the_rest(stack, self._clock() + graceful_us, is_retired=True)
-        await stack.acceptor.close()
+        await stack.acceptor().close()
         while stack.has_in_flight() or givers.in_flight or taker.links:
             is_asked = givers.has_looked and application.idle is None
             if is_asked or self._is_last() or not givers.goes_on:
@@ -436,7 +436,7 @@ class Worker:
         application.begin_end()
         if not stack.is_kept:
             await self._accept_the_rest(stack, deadline_us, is_retired=is_retired)
-        await stack.acceptor.close()
+        await stack.acceptor().close()
         await self._end_what_is_left(stack, application, deadline_us)
         await self._finish(application)
         self.scheduler.stop()

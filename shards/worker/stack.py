@@ -22,7 +22,8 @@ Statistics = Callable[[], Mapping[str, int]]
 class Stack(msgspec.Struct, frozen=True):
     """A stack that listens."""
 
-    acceptor: Acceptor
+    acceptor: Callable[[], Acceptor]
+    """The one that there is; what is new comes here from the first call on, where it did not before."""
     interrupt_receivers: Callable[[], None]
     """Throws Draining into threads blocked in a receive."""
     hand_over: Callable[[], None]

@@ -1,11 +1,12 @@
 """The kernel's sockets as a worker's stack."""
 
 import socket
-from functools import partial
+from functools import cache, partial
 from socket import AF_UNIX
 
 from gossamer.core.clock import monotonic_us
 from gossamer.core.io.sock import SockAcceptor, SockConnector, SockStream
+from gossamer.core.io.stream import Acceptor
 from gossamer.core.io.unix import UnixAcceptor
 from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.scheduler import Scheduler
@@ -21,8 +22,15 @@ def stack_builder(_plan: WorkerPlan) -> BuildStack:
     return build_stack
 
 
+def listen(listening: socket.socket, backlog: int) -> Acceptor:
+    """Accept from a socket; listen, where the supervisor has only bound it. Raises: OSError."""
+    if not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        listening.listen(backlog)
+    return UnixAcceptor(listening) if listening.family == AF_UNIX else SockAcceptor(listening)
+
+
 def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
-    """Plug the loop in, and listen on the inherited socket."""
+    """Plug the loop in, with the inherited socket to listen on."""
     server = plan.config.server
     loop, listening = SockLoop(), socket.socket(fileno=plan.descriptors.listening)
     scheduler.add_loop(loop)
@@ -30,7 +38,7 @@ def build_stack(plan: WorkerPlan, scheduler: Scheduler) -> Stack:
     is_bounded = server.limit_connections_per_address and listening.family != AF_UNIX
     return Stack(
         networks=loop.count_networks() if is_bounded else None,
-        acceptor=UnixAcceptor(listening) if listening.family == AF_UNIX else SockAcceptor(listening),
+        acceptor=cache(partial(listen, listening, server.backlog)),
         interrupt_receivers=loop.interrupt_receivers,
         hand_over=lambda: None,  # the successor listens on the same socket, which refuses nobody
         refuse_new=(lambda: None) if server.is_given else partial(refuse_new, listening),

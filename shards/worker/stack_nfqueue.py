@@ -139,7 +139,7 @@ def build_stack(
     acceptor = TcpAcceptor(loop, (plan.host, plan.port), parameters)
     mobility = mobility_of(plan, loop) if open_receiver is None else None
     return Stack(
-        acceptor=acceptor,
+        acceptor=lambda: acceptor,  # What is new comes with the queues.
         interrupt_receivers=loop.interrupt_receivers,
         hand_over=partial(hand_over, loop, acceptor),
         refuse_new=acceptor.refuse_new,

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,45 @@ def test_worker_killed__the_living_one_has_its_queues_at_once(place: Place) -> N
             assert answered(client)
     wait_until(lambda: not server.status()["reloading"], "the new one has its share")
     assert all(worker["queues"] for worker in server.status()["workers"])
+
+
+GATED = """
+import time
+from pathlib import Path
+
+while Path({gate!r}).exists():
+    time.sleep(0.02)
+
+
+async def handler(stream):
+    async with stream:
+        await stream.recv(100)
+        await stream.send(b"hello")
+"""
+
+
+def ask_once(server: Server) -> None:
+    """Each may come to either."""
+    with socket.create_connection(("127.0.0.1", server.port()), 10) as client:
+        client.sendall(b"?")
+        assert client.recv(100) == b"hello", server.log()
+
+
+def test_add__the_new_one_is_not_there_yet__what_is_new_does_not_wait_for_it(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """On kernel sockets, where the kernel shares out what is new among all that listen."""
+    gate = tmp_path / "gate"
+    (tmp_path / "gated.py").write_text(GATED.format(gate=str(gate)))
+    server = serve(target="gated:handler", PYTHONPATH=str(tmp_path)).wait_ready()
+    gate.touch()
+    ask(server.directory / CONTROL, ControlRequest("add"))
+    wait_until(lambda: len(server.status()["workers"]) == 2, "the second is begun")
+    for _ in range(2 * CLIENTS):
+        ask_once(server)
+    assert [worker["state"] for worker in server.status()["workers"]] == ["serving", "starting"]
+    gate.unlink()
+    wait_until(
+        lambda: ask_once(server) or server.status()["workers"][1]["totals"]["accepted_total"],
+        "the second is asked too",
+    )
