@@ -6,13 +6,13 @@ matplotlib is the optional extra `plots`, imported only here.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from gossamer.loadtest.experiments.experiment import Column, Document, Point
+from gossamer.loadtest.experiments.experiment import Column, Document, Place, Point
 from gossamer.loadtest.intervals import CONFIDENCE, SAMPLES_MIN, Figure
 from gossamer.loadtest.surroundings import Surroundings, caption
 from gossamer.shards.exitcode import CannotStartError
@@ -37,6 +37,10 @@ HOW: Final = (
 )
 LOG_RATIO: Final = 20
 """Values further apart than this are drawn on a logarithmic axis."""
+NAMES_ABREAST: Final = 8
+"""More names than these stand upright below an axis."""
+UPRIGHT_INCHES: Final = 1.5
+"""What that takes."""
 BAR_SHARE: Final = 0.8
 """Of the room between two names, what their bars take."""
 
@@ -61,7 +65,8 @@ def draw(found: Document, prefix: Path) -> list[Path]:
     ]
     abreast = min(PANELS_ABREAST, len(columns))
     lines = -(-len(columns) // abreast)
-    figure, axes = sheet(lines, abreast, PANEL_INCHES * lines + TITLE_INCHES)
+    panel_inches = PANEL_INCHES + (UPRIGHT_INCHES if _stand_upright({each.x for each in found.points}) else 0)
+    figure, axes = sheet(lines, abreast, panel_inches * lines + TITLE_INCHES)
     panels = list(axes.flat)
     for axis, column in zip(panels, columns, strict=False):
         _panel(axis, found, column)
@@ -165,6 +170,11 @@ def _curves(axis: Any, found: Document, points: list[Point], column: Column) -> 
     axis.grid(alpha=0.3)
 
 
+def _stand_upright(names: Collection[Place]) -> bool:
+    """Whether names of places are too many to stand beside each other; numbers never are."""
+    return len(names) > NAMES_ABREAST and all(isinstance(name, str) for name in names)
+
+
 def _number(point: Point) -> float:
     """Where it stands on an axis of numbers."""
     assert isinstance(point.x, int | float)
@@ -201,6 +211,7 @@ def _bars(axis: Any, points: list[Point], column: Column) -> None:
             color=f"C{number}",
         )
     names = series if len(places) == 1 else [str(place) for place in places]
-    axis.set_xticks(range(len(names)), names, fontsize=TEXT_POINTS - 1)
+    angle = 90 if _stand_upright(names) else 0
+    axis.set_xticks(range(len(names)), names, fontsize=TEXT_POINTS - 1, rotation=angle)
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3, axis="y")

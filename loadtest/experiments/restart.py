@@ -51,7 +51,7 @@ SPLIT: Final = ": "
 """Between a kind of client and a column, while one sample has all kinds."""
 AXES: Final = Axes(
     "Clients while workers come and go",
-    "event",
+    "event, clients",
     (
         Column("times", "times it happened", more_is_better=True, is_drawn=False),
         Column("answered", "requests answered", more_is_better=True, is_drawn=False),
@@ -108,9 +108,9 @@ def quick(size: CrowdSize) -> CrowdSize:
     return CrowdSize(*map(min, msgspec.structs.astuple(size), msgspec.structs.astuple(QUICK)))
 
 
-def series_of(server: str, kind: str) -> str:
-    """What a line is called."""
-    return f"{server}, {kind}"
+def place_of(event: str, kind: str) -> str:
+    """Where a line stands in the series of its server."""
+    return f"{event}, {kind}"
 
 
 def lines_of(found: Round) -> Round:
@@ -119,7 +119,7 @@ def lines_of(found: Round) -> Round:
     for (server, event), values in found.items():
         for name, value in values.items():
             kind, _, column = name.partition(SPLIT)
-            lines.setdefault((series_of(server, kind), event), {})[column] = value
+            lines.setdefault((server, place_of(str(event), kind)), {})[column] = value
     return lines
 
 
@@ -127,21 +127,21 @@ def goals_of(lines: list[Round]) -> list[Goal]:
     """What no client of ours must meet while connections move; on the functional TCP not by a kill either."""
     goals = []
     for stack in STACKS:
-        mine = {series_of(stack, kind) for kind in KINDS}
         for is_kill in (False, True) if stack == SURVIVOR else (False,):
-            found = [_faults(each, mine, is_kill=is_kill) for each in lines]
+            found = [_faults(each, stack, is_kill=is_kill) for each in lines]
             how = "by a kill" if is_kill else "but by a kill"
             samples = [faults for faults in found if faults is not None]
             goals += [goal(f"{GOAL} on {stack}, {how}", samples, 0, "", is_count=True)] if samples else []
     return goals
 
 
-def _faults(lines: Round, mine: set[str], *, is_kill: bool) -> float | None:
-    """What these met in a round, all together; None where nothing of it was measured."""
+def _faults(lines: Round, stack: str, *, is_kill: bool) -> float | None:
+    """What its clients met in a round, all together; None where nothing of it was measured."""
+    killed = {place_of("kill", kind) for kind in KINDS}
     found = [
         sum(values[column] for column in FAULTS)
-        for (series, event), values in lines.items()
-        if series in mine and (event == "kill") == is_kill
+        for (server, place), values in lines.items()
+        if server == stack and (place in killed) == is_kill
     ]
     return sum(found) if found else None
 
@@ -163,7 +163,7 @@ def _sample(pace: Pace, scene: Scene, key: Key) -> Values:
         found = _ours(scene, crowd, server, event, times)
     for kind, met in found.items():
         for how, count in met.lost.most_common(HOWS_MAX):
-            pace.note(f"{series_of(server, kind)}, {event}: {count} lost by {how}")
+            pace.note(f"{server}, {place_of(event, kind)}: {count} lost by {how}")
     return _values(found, times)
 
 

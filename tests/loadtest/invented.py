@@ -34,9 +34,13 @@ Keys = dict[str, Sequence[Place]]
 """By series, where it was measured."""
 
 RESTART_KEYS: Final[Keys] = {
-    restart.series_of(server, kind): tuple(event for other, event in restart.KEYS if other == server)
+    server: [
+        restart.place_of(str(event), kind)
+        for other, event in restart.KEYS
+        if other == server
+        for kind in restart.KINDS
+    ]
     for server in (*restart.STACKS, *restart.PEERS)
-    for kind in restart.KINDS
 }
 BENCHES: Final[dict[str, tuple[ModuleType, Keys]]] = {
     "threads": (

@@ -4,7 +4,7 @@ import pytest
 
 from gossamer.loadtest.crowd import DOWNLOADS, KEPT, KINDS, CrowdSize
 from gossamer.loadtest.experiments import restart
-from gossamer.loadtest.experiments.restart import SPLIT, goals_of, lines_of, series_of
+from gossamer.loadtest.experiments.restart import SPLIT, goals_of, lines_of, place_of
 from gossamer.loadtest.experiments.restart_events import times_of
 from gossamer.loadtest.experiments.rounds import Pace, Round
 
@@ -15,19 +15,19 @@ FEW = CrowdSize(4, 2, 2, 1 << 20)
 def test_lines__a_sample_of_all_kinds__a_line_for_each() -> None:
     sample = {f"{KEPT}{SPLIT}lost": 1.0, f"{KEPT}{SPLIT}reset": 2.0, f"{DOWNLOADS}{SPLIT}lost": 3.0}
     assert lines_of({("kernel", "reload"): sample}) == {
-        ("kernel, keep-alive", "reload"): {"lost": 1.0, "reset": 2.0},
-        ("kernel, downloads", "reload"): {"lost": 3.0},
+        ("kernel", "reload, keep-alive"): {"lost": 1.0, "reset": 2.0},
+        ("kernel", "reload, downloads"): {"lost": 3.0},
     }
 
 
 def test_goals__faults_of_a_round_together__a_kill_counts_on_the_functional_tcp_alone() -> None:
     lines: Round = {
-        (series_of(server, kind), event): {**NONE, "lost": 1.0, "reset": 1.0}
+        (server, place_of(str(event), kind)): {**NONE, "lost": 1.0, "reset": 1.0}
         for server, event in restart.KEYS
         for kind in KINDS
     }
-    lines["kernel, keep-alive", "kill"] = {**NONE, "lost": 1_000.0}
-    lines["nginx, keep-alive", "reload"] = {**NONE, "lost": 1_000.0}
+    lines["kernel", "kill, keep-alive"] = {**NONE, "lost": 1_000.0}
+    lines["nginx", "reload, keep-alive"] = {**NONE, "lost": 1_000.0}
     found = {goal.name: (goal.samples, goal.verdict) for goal in goals_of([lines, lines])}
     without_kill = float(4 * len(KINDS) * 2)
     assert found == {
@@ -35,7 +35,7 @@ def test_goals__faults_of_a_round_together__a_kill_counts_on_the_functional_tcp_
         "lost, reset, different or reopened on nfqueue, by a kill": ([len(KINDS) * 2.0] * 2, "missed"),
         "lost, reset, different or reopened on kernel, but by a kill": ([without_kill] * 2, "missed"),
     }
-    (goal,) = goals_of([{("nfqueue, keep-alive", "kill"): NONE}])
+    (goal,) = goals_of([{("nfqueue", "kill, keep-alive"): NONE}])
     assert goal.verdict == "met"
     assert goals_of([{}]) == []
 
@@ -59,7 +59,7 @@ def test_is_here__a_peer_that_is_not_installed__said() -> None:
 @pytest.mark.needs("namespaces")
 def test_run__a_reload_on_kernel_sockets__every_kind_is_answered_and_none_lost() -> None:
     result = restart.run(Pace(lambda _: None, 1), FEW, 1, keys=[("kernel", "reload")])
-    assert [point.series for point in result.points] == [series_of("kernel", kind) for kind in KINDS]
+    assert [point.x for point in result.points] == [place_of("reload", kind) for kind in KINDS]
     assert all(point.figures["answered"].least > 0 for point in result.points)
     assert [goal.verdict for goal in result.goals] == ["met"]
 
@@ -79,6 +79,6 @@ def test_run__every_peer__reloaded_and_asked_beside() -> None:
     pace = Pace(lambda _: None, 1)
     result = restart.run(pace, FEW, 1, keys=keys)
     left_out = {note.partition(":")[0] for note in pace.notes if ": not run, " in note}
-    assert {point.series for point in result.points} == {
-        series_of(peer, kind) for peer in restart.PEERS if peer not in left_out for kind in KINDS
+    assert {(point.series, point.x) for point in result.points} == {
+        (peer, place_of("reload", kind)) for peer in restart.PEERS if peer not in left_out for kind in KINDS
     }
