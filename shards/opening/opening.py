@@ -30,7 +30,7 @@ from gossamer.shards.keeper.succession import (
 from gossamer.shards.letters.workerplan import NO_DESCRIPTOR, Descriptors
 from gossamer.shards.opening.frames import legacy_in_the_way
 from gossamer.shards.opening.given import address_in, open_given, remove_unix
-from gossamer.shards.opening.refusing import refuse_new
+from gossamer.shards.opening.refusing import leave_to_others, name_all, refuse_new
 from gossamer.shards.plan.plan import RunPlan
 
 IN_USE_HINT = "another program has it; name another one with --port, or 0 for any"
@@ -200,6 +200,8 @@ class Opened(contextlib.ExitStack):
         """Close what a worker listened on that is gone."""
         if shard in self._listening:
             self._listening.pop(shard).close()
+            with contextlib.suppress(OSError):  # There is no filter, or an old kernel, which keeps it.
+                name_all(next(iter(self._listening.values())))
 
     def open_packets(self, config: Config, plan: RunPlan) -> None:
         """Open queues and raw sockets. Raises: StackUnavailableError."""
@@ -241,15 +243,21 @@ class Opened(contextlib.ExitStack):
             raise StackUnavailableError(self.why_packets) from error
 
     def refuse_new(self, shard: int | None = None) -> None:
-        """Have the listening socket of a shard, or every one, refuse what is new; what is in its queues can
-        still be accepted. While others listen, they get what is new."""
+        """Have every listening socket refuse what is new, or leave what is new for a shard to the others;
+        what is in their queues can still be accepted.
+
+        The shard is the last that has begun to listen: they come and go in the order of their numbers.
+        """
         if self._is_given:
             if shard is None:
                 self._remove_path()
             return
-        for number, listening in self._listening.items():
-            if shard in (None, number):
-                refuse_new(listening)
+        if shard is not None:
+            others = [self._listening[number] for number in sorted(self._listening) if number != shard]
+            leave_to_others(self._listening[shard], others)
+            return
+        for listening in self._listening.values():
+            refuse_new(listening)
 
     def _remove_path(self) -> None:
         """Once: another server may have the path afterwards."""

@@ -1,8 +1,10 @@
 """More workers and fewer, while clients stay connected."""
 
+import contextlib
 import os
 import signal
 import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from .conftest import Place, Server, wait_until
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CLIENTS = 12
+TOTAL_RETRANS = struct.Struct("=I")
+"""tcpi_total_retrans of struct tcp_info, behind 8 octets and 23 numbers."""
 
 
 def answered(client: socket.socket) -> bool:
@@ -107,11 +111,13 @@ async def handler(stream):
 """
 
 
-def ask_once(server: Server) -> None:
-    """Each may come to either."""
+def ask_once(server: Server) -> int:
+    """Be answered, by any of them; how many SYNs and other segments were sent again for that."""
     with socket.create_connection(("127.0.0.1", server.port()), 10) as client:
         client.sendall(b"?")
         assert client.recv(100) == b"hello", server.log()
+        info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        return int(TOTAL_RETRANS.unpack_from(info, 100)[0])
 
 
 def test_add__the_new_one_is_not_there_yet__what_is_new_does_not_wait_for_it(
@@ -129,6 +135,36 @@ def test_add__the_new_one_is_not_there_yet__what_is_new_does_not_wait_for_it(
     assert [worker["state"] for worker in server.status()["workers"]] == ["serving", "starting"]
     gate.unlink()
     wait_until(
-        lambda: ask_once(server) or server.status()["workers"][1]["totals"]["accepted_total"],
+        lambda: not ask_once(server) and server.status()["workers"][1]["totals"]["accepted_total"],
         "the second is asked too",
     )
+
+
+STAYING = """
+async def handler(stream):
+    async with stream:
+        while (question := await stream.recv(100)) != b"?":
+            await stream.send(b"%d" % os.getpid())
+        await stream.send(b"hello")
+"""
+
+
+def test_remove__the_leaving_one_is_still_busy__nobody_new_waits_for_it(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """On kernel sockets. A SYN that nobody takes is sent again after a second."""
+    (tmp_path / "staying.py").write_text("import os\n" + STAYING)
+    server = serve(target="staying:handler", PYTHONPATH=str(tmp_path), workers="2").wait_ready()
+    server.wait_serving()
+    leaving = server.status()["workers"][1]["pid"]
+    with contextlib.ExitStack() as clients:
+        for _ in range(CLIENTS):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", server.port()), 10))
+            client.sendall(b"who")
+            assert client.recv(100)
+        ask(server.directory / CONTROL, ControlRequest("remove"))
+        wait_until(lambda: "draining" in [each["state"] for each in server.status()["workers"]], "it leaves")
+        assert sum(ask_once(server) for _ in range(2 * CLIENTS)) == 0
+    wait_until(lambda: len(server.status()["workers"]) == 1, "it has left")
+    assert leaving not in server.worker_pids()
+    assert sum(ask_once(server) for _ in range(2 * CLIENTS)) == 0
