@@ -12,9 +12,10 @@ from typing import Final
 import pytest
 
 from gossamer.loadtest.bench_flood import BURST, FORGED, PORT
+from gossamer.loadtest.met import Met
 from gossamer.loadtest.namespaces import LEFT_V4, RIGHT_V4, Namespace
 from gossamer.loadtest.servers import Gossamer
-from gossamer.loadtest.steady import SteadyClients, SteadyOutcome
+from gossamer.loadtest.steady import SteadyClients
 
 pytestmark = [pytest.mark.needs("nfqueue"), pytest.mark.slow]
 Start = Callable[..., Gossamer]
@@ -56,7 +57,7 @@ def steady(client: Namespace) -> SteadyClients:
     return clients
 
 
-def assert_nothing_lost(outcome: SteadyOutcome) -> None:
+def assert_nothing_lost(outcome: Met) -> None:
     """Every request was answered, over the connection of its own."""
     assert (dict(outcome.lost), outcome.reopened) == ({}, 0), outcome
     assert outcome.answered >= CLIENTS

@@ -94,21 +94,21 @@ def with_rights_over_the_network(argv: list[str]) -> list[str]:
 
 
 INSIDE = """
-import os, subprocess, sys, time, urllib.request
+import os, subprocess, sys, urllib.request
 
 main = [sys.executable, "-c", "from gossamer.cli.main import main; main()"]
 options = ["--stack", "nfqueue", "--port", "8080", "--workers", "1"]
-server = subprocess.Popen([*main, "serve", sys.argv[1], *options])
+server = subprocess.Popen([*main, "serve", sys.argv[1], *options], stderr=subprocess.PIPE, text=True)
 try:
-    for _ in range(200):
-        try:
-            print(urllib.request.urlopen("http://127.0.0.1:8080/", timeout=15).read())
+    for line in server.stderr:
+        sys.stderr.write(line)
+        if "gossamer stop" in line:
             break
-        except OSError:
-            time.sleep(0.1)
+    print(urllib.request.urlopen("http://127.0.0.1:8080/", timeout=15).read())
 finally:
     server.terminate()
-    print(server.wait(30), os.geteuid())
+    sys.stderr.write(server.communicate(timeout=30)[1])
+    print(server.returncode, os.geteuid())
 """
 
 
