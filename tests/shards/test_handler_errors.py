@@ -1,6 +1,7 @@
 """What goes wrong in a handler under `gossamer serve`: it ends its own connection, and is logged and counted;
 what the peer does is neither."""
 
+import contextlib
 import re
 import socket
 import struct
@@ -106,7 +107,11 @@ def one_that_fails_is_logged_counted_and_shown(server: Server) -> None:
 def test_partial_as_handler__served_and_named_by_its_function(serve: Serve) -> None:
     folder = str(Path(__file__).parent)
     server = serve(target="troubled:greets", PYTHONPATH=folder).wait_ready()
-    with socket.create_connection(("127.0.0.1", server.status()["port"]), timeout=5) as client:
+    # It fails at once: its reset may come before the client has looked at whether it is connected.
+    with (
+        contextlib.suppress(ConnectionResetError),
+        socket.create_connection(("127.0.0.1", server.status()["port"]), timeout=5) as client,
+    ):
         client.recv(5)
     wait_until(lambda: errors_total(server) == 1, "it is counted")
     assert "<Thread _greets> was ended by an error" in server.log()

@@ -211,7 +211,7 @@ def test_reload_flag__a_source_that_changes_is_served__one_that_is_broken_is_not
     (first,) = watchers(folder)
     wait_until(lambda: server.command("upgrade").returncode == 0, "no reload is under way, and it is another")
     wait_until(lambda: first not in watchers(folder), "the watcher of the one before has ended")
-    assert not psutil.pid_exists(first), "and was reaped"
+    wait_until(lambda: not psutil.pid_exists(first), "and is reaped")
     wait_until(lambda: is_served(3), "a source that changes after an upgrade is served")
     assert len(watchers(folder)) == 1
     source.write_text("no Python at all")
