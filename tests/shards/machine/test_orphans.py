@@ -1,5 +1,6 @@
 """Children that nobody waits for: reaped by a supervisor, which takes nobody else's exit status."""
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -38,10 +39,19 @@ def children(server: Server) -> int:
     return len(supervisor_of(server).children(recursive=True))
 
 
+def orphans(server: Server) -> list[psutil.Process]:
+    """Those that have begun: each is a shell before."""
+    found = []
+    for process in supervisor_of(server).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.cmdline() == ORPHAN.split():
+                found.append(process)
+    return found
+
+
 def end_orphans(server: Server) -> None:
-    found = [each for each in supervisor_of(server).children(recursive=True) if each.name() == "sleep"]
-    assert [" ".join(each.cmdline()) for each in found] == [ORPHAN] * ORPHANS
-    for each in found:
+    wait_until(lambda: len(orphans(server)) == ORPHANS, "all of them have begun")
+    for each in orphans(server):
         each.kill()
 
 
