@@ -8,6 +8,7 @@ Source: RFC 6455 4.2, 5.5, 7.1.
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -168,8 +169,9 @@ class WebSocket:
         if error is None:
             await self.close()
         elif isinstance(error, Exception) and self._connection.is_open:
-            await self._send_close(INTERNAL_ERROR, "")
-            await self._linger()
+            with suppress(OSError):  # A peer that has left hides no failure of the block.
+                await self._send_close(INTERNAL_ERROR, "")
+                await self._linger()
 
     def __aiter__(self) -> Self:
         """Its messages, until it has ended."""

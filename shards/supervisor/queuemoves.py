@@ -84,7 +84,7 @@ def share(run: ServerRun, workers: Mapping[int, WorkerProcess], leaving: int | N
         if not hand_over(run, tuple(numbers), workers.get(giver), workers[taker], is_all=is_last):
             log.error("worker %d takes no letter: queues %s stay where they are", taker, numbers)
             after |= dict.fromkeys(numbers, giver)
-        else:
+        elif giver in workers:
             run.givers |= dict.fromkeys(numbers, giver)
     run.owners = after
 

@@ -247,6 +247,27 @@ class TestStillSending:
 
         assert meet(stack, user, peer) == ((Opcode.CLOSE, b"\x03\xf3"), b"")
 
+    def test_handler_that_fails__its_peer_has_left__the_failure_is_what_is_told(self, stack: Any) -> None:
+        found: list[BaseException] = []
+
+        async def peer(socket: WebSocket) -> None:
+            try:
+                async with socket:
+                    await sys_sleep(20_000)  # The reset comes.
+                    raise LookupError
+            except (LookupError, OSError) as error:
+                found.append(error)
+
+        async def user(client: Client) -> None:
+            await client.stream.abort()
+            for _ in range(1_000):
+                if found:
+                    break
+                await sys_sleep(5_000)
+
+        meet(stack, user, peer)
+        assert [type(error) for error in found] == [LookupError]
+
     def test_no_handshake__its_answer_is_heard(self, stack: Any) -> None:
         async def peer(stream: Stream) -> None:
             async with stream:
