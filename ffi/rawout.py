@@ -299,6 +299,11 @@ class RawSink:
         self._sent_early += self._send()
         return used_bytes
 
+    @property
+    def is_filling(self) -> bool:
+        """See PacketSink."""
+        return self._count >= BATCH_MAX // 2 or self._end >= ARENA_BYTES // 2
+
     def call_before_sending(self, call: Callable[[], None]) -> None:
         """See PacketSink."""
         self._before_sending = call

@@ -73,12 +73,13 @@ class Host:
         carry: Callable[[bytes], None],
         parameters: TcpParameters,
         address: bytes,
+        make_sink: Callable[[Callable[[bytes], None]], MemorySink] = MemorySink,
     ) -> None:
         self.address: str = socket.inet_ntoa(address)
         self._parameters = parameters
         self._ports = count(FIRST_PORT)
         self.source: MemorySource = MemorySource()
-        self.sink: MemorySink = MemorySink(carry)
+        self.sink: MemorySink = make_sink(carry)
         self.waiter: TurnWaiter = TurnWaiter(self.source)
         self.loop: TcpLoop = TcpLoop(self.source, self.sink, parameters, clock, Random(address[-1]).randbytes)
         self.scheduler: Scheduler = Scheduler(self.waiter, [self.loop, SleepLoop()], clock)
@@ -124,9 +125,14 @@ class Network:
         self._under_way: list[tuple[int, int, bytes]] = []
         self._turns_total = 0
 
-    def host(self, address: bytes, parameters: TcpParameters = DEFAULT_PARAMETERS) -> Host:
+    def host(
+        self,
+        address: bytes,
+        parameters: TcpParameters = DEFAULT_PARAMETERS,
+        make_sink: Callable[[Callable[[bytes], None]], MemorySink] = MemorySink,
+    ) -> Host:
         """Add a host with an IPv4 address (four octets)."""
-        host = Host(self.clock, self.carry, parameters, address)
+        host = Host(self.clock, self.carry, parameters, address, make_sink)
         self.hosts[address] = host
         return host
 

@@ -45,6 +45,19 @@ def test_emit__more_than_a_batch__flushes_by_itself(nowhere: RawSink) -> None:
     assert nowhere.failed_total == BATCH_MAX + 1
 
 
+@pytest.mark.parametrize(("payload", "count"), [(b"", BATCH_MAX // 2), (bytes(60_000), 9)])
+def test_is_filling__half_of_the_records_or_of_the_octets(
+    nowhere: RawSink, payload: bytes, count: int
+) -> None:
+    segment = Segment(1, 2, ACK, 3, payload=payload)
+    for _ in range(count):
+        assert not nowhere.is_filling
+        nowhere.emit(LOOPBACK, segment)
+    assert nowhere.is_filling
+    nowhere.flush()
+    assert not nowhere.is_filling
+
+
 @pytest.mark.needs("namespaces", "raw-sockets")
 def test_flush__after_batches_that_flushed_themselves__counts_them_too(sink: RawSink) -> None:
     for _ in range(2 * BATCH_MAX + 1):

@@ -123,6 +123,12 @@ class Entry:
         return self.accounts_for(tcb)
 
 
+def _is_blocked(connection: Connection) -> bool:
+    """Whether its thread is in no call but one that waits: it goes on from there, whatever a step has still
+    to ask for."""
+    return not connection.is_closed and (connection.send_thread or connection.recv_thread) is not None
+
+
 def _just_established(tcb: Tcb) -> Tcb:
     """A connection as it was when nothing had come nor gone."""
     iss = seq_add(tcb.agreed.iss, 1)
@@ -187,19 +193,36 @@ class Checkpoints:
         self.performed.clear()
         self._asked_for = None
 
-    def before_sending_early(self) -> None:
-        """The same for a batch that is sent in the midst of a turn: the last step may not be performed yet,
-        so nothing new is said of its connection before the turn is over."""
-        if not self.stepped:
-            return
-        unfinished = self.stepped[-1]
+    def before_sending_early(self, at_hand: Connection | None) -> None:
+        """The same for a batch that is sent between two steps of a turn, the next one of the connection that
+        is at hand."""
+        self._account_but_for(at_hand)
+
+    def before_sending_amid(self) -> None:
+        """The same for one that is sent in the midst of a step, which asks for more than it has room for."""
+        if self.stepped:
+            self._account_but_for(self.stepped[-1])
+
+    def _account_but_for(self, at_hand: Connection | None) -> None:
+        """Have the rows account for what the batch says. Of a connection that is at hand, somebody may be in
+        the midst of a call: what its row says stays where it is true."""
         for connection in dict.fromkeys(self.stepped):
-            if connection is not unfinished:
-                self._see(connection, self._entries.get(connection.flow))
-            elif connection.tcb is not None:
-                self._doubt(connection, connection.tcb)
+            entry, tcb = self._entries.get(connection.flow), connection.tcb
+            if connection is not at_hand or tcb is None:
+                self._see(connection, entry)
+            elif self._is_on_its_way(connection):
+                self._doubt(connection, tcb)
+            elif _is_blocked(connection):
+                self._see(connection, entry)
+            elif not self._is_asked(connection, entry, tcb):
+                self._doubt(connection, tcb)
         del self.stepped[:-1], self.performed[:-1]
         self._asked_for = None
+
+    def _is_on_its_way(self, connection: Connection) -> bool:
+        """Whether the last step was this connection's, and may be about to hand octets to its user: they are
+        nowhere until then."""
+        return connection is self.stepped[-1] and Deliver in map(type, self.performed[-1])
 
     def _actions_of(self, connection: Connection) -> Actions:
         """What all steps of a connection asked for, in this batch."""

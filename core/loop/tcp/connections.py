@@ -51,7 +51,7 @@ CLOSED_MAX: Final = 16_384
 """Connections that are reset when the loop is closed: a fraction of a second of work, whatever there is."""
 
 
-def nothing() -> None:
+def nothing(_at_hand: object = None) -> None:
     """Nothing is to be done before a batch is sent."""
 
 
@@ -96,6 +96,7 @@ class Connections:
         self._performed: list[Actions] = []
         """Where each step is noted for checkpoints; None where there are none."""
         self._before_sending: Callable[[], None] = nothing
+        self._before_sending_early: Callable[[Connection | None], None] = nothing
         self._unarmed: list[Connection] = []
         """Connections whose next deadline was earlier than what they are armed for, when they were stepped
         since the last turn. Bounds: as many as steps of a turn."""
@@ -143,13 +144,15 @@ class Connections:
         stepped: list[Connection],
         performed: list[Actions],
         before_sending: Callable[[], None],
-        before_sending_early: Callable[[], None],
+        before_sending_early: Callable[[Connection | None], None],
+        before_sending_amid: Callable[[], None],
     ) -> None:
         """Note every step from now on, whose and what it asked for, in two lists; and have one of these
-        called before what they say is sent: at the end of a turn, or early."""
+        called before what they say is sent: at the end of a turn; early, with the connection that is at hand;
+        in the midst of a step."""
         self._stepped, self._performed = stepped, performed
-        self._before_sending = before_sending
-        self.sink.call_before_sending(before_sending_early)
+        self._before_sending, self._before_sending_early = before_sending, before_sending_early
+        self.sink.call_before_sending(before_sending_amid)
 
     def turn(self, now_us: int) -> int:
         """Step the connections whose deadlines have passed, then send the batch."""
@@ -314,6 +317,14 @@ class Connections:
 
     # Performing what was decided.
 
+    def make_room(self, at_hand: Connection | None) -> None:
+        """Where steps are noted, send what the batch has before the next one, of this connection, may fill
+        it: were it full in the midst of that, nothing true could be said of the connection before the end of
+        the turn."""
+        if self._stepped and self.sink.is_filling:
+            self._before_sending_early(at_hand)
+            self._packets_out_total += self.sink.flush()
+
     def note(self, connection: Connection, actions: Actions) -> None:
         """Somebody else has performed these."""
         if self._stepped is not None:
@@ -324,10 +335,11 @@ class Connections:
         """Do what a step of `connection` asked for; `tcb` is the connection after it."""
         if type(tcb) is not Tcb:
             return self._perform_last(connection, tcb, actions)
-        connection.tcb = tcb
         if self._stepped is not None:
+            self.make_room(connection)
             self._stepped.append(connection)
             self._performed.append(actions)
+        connection.tcb = tcb
         for action in actions:
             if type(action) is Segment:
                 self.emit(connection.flow, action)
@@ -347,10 +359,11 @@ class Connections:
 
     def _perform_last(self, connection: Connection, tcb: Tcb | TimeWait | None, actions: Actions) -> None:
         """The last actions of a connection; those who still wait for it are answered."""
-        connection.tcb = None
         if self._stepped is not None:
+            self.make_room(connection)
             self._stepped.append(connection)
             self._performed.append(actions)
+        connection.tcb = None
         self.demux.remove(connection.flow)
         if connection in self.fast_opens.early:
             self.fast_opens.failed(connection)
@@ -396,6 +409,7 @@ class Connections:
 
     def emit_and_count(self, flow: Flow, actions: Actions) -> None:
         """The actions of what has no connection: segments and drops."""
+        self.make_room(None)
         for action in actions:
             if isinstance(action, Segment):
                 self.emit(flow, action)

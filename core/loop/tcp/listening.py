@@ -156,7 +156,8 @@ class Listening:
             self._secrets = secrets
         assert secrets.current is not None
         self._cookies_sent_total += 1
-        self._connections.emit(flow, syn_cookie.answer(listener.tcp, flow, syn, opening, secrets.current))
+        answer = syn_cookie.answer(listener.tcp, flow, syn, opening, secrets.current)
+        self._connections.emit_and_count(flow, (answer,))
 
     def _are_cookies_out(self, now_us: int) -> bool:
         """Whether any was sent that may still come back: else an ACK is refused without a hash."""

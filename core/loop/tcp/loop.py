@@ -205,9 +205,9 @@ class TcpLoop:
         it does not account for (`core.loop.tcp.checkpoints`)."""
         demux = self._demux
         checkpoints = Checkpoints(CheckpointRows(memory, write), self.moving, demux.parked, demux.half_open)
-        early = checkpoints.before_sending_early
         noted = checkpoints.stepped, checkpoints.performed
-        self._connections.note_steps(*noted, checkpoints.before_sending, early)
+        early, amid = checkpoints.before_sending_early, checkpoints.before_sending_amid
+        self._connections.note_steps(*noted, checkpoints.before_sending, early, amid)
         self._checkpoints = self.moving.checkpoints = checkpoints
 
     def restore(

@@ -226,4 +226,4 @@ class PacketRiver:
             return
         reply = reset_reply(segment)
         if reply is not None:
-            self._connections.sink.emit(flow, reply)
+            self._connections.emit_and_count(flow, (reply,))

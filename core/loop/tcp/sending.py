@@ -77,13 +77,13 @@ class TcpSendSide(Side):
         if type(answer) is Failed:
             raise stream_closed() if connection.is_closed else error_for(connection, answer.failure)
         assert type(answer) is Accepted
+        self._connections.make_room(connection)
+        if data:  # Of nothing, all is taken, though there be no room.
+            connection.send_is_last = call.is_last
+            self._block(connection, thread, Rest(memoryview(data)[answer.count :], None), timeout_us)
         self._connections.perform(connection, after, actions[:-1])
         self._count(connection)
-        # Of nothing, all is taken, though there be no room.
-        if not data:
-            return None
-        connection.send_is_last = call.is_last
-        return self._block(connection, thread, Rest(memoryview(data)[answer.count :], None), timeout_us)
+        return BLOCKED if data else None
 
     def _count(self, connection: Connection) -> None:
         """More stands in the send buffer than before."""
@@ -100,12 +100,13 @@ class TcpSendSide(Side):
         number, size_bytes = self._files.hold(connection, call.fd)
         length = max(min(call.length, size_bytes - call.offset), 0)
         # Its file is needed from now on, though nothing of it found room.
-        connection.send_rest = rest = Rest(self._stretch(call, number, length), length)
+        rest = Rest(self._stretch(call, number, length), length)
         connection.send_is_last = False
+        self._block(connection, thread, rest, call.timeout_us)
         self._put(connection, tcb, rest)
         if rest.data:
-            return self._block(connection, thread, rest, call.timeout_us)
-        connection.send_rest = None
+            return BLOCKED
+        self._unblock(connection)
         self._files.settle(connection, self._scheduler.now_us())
         return length
 
@@ -116,14 +117,13 @@ class TcpSendSide(Side):
             return memoryview(os.pread(call.fd, length, call.offset))
         return Extent(number, call.offset, length)
 
-    def _block(self, connection: Connection, thread: Thread[Any], rest: Rest, timeout_us: int) -> Any:
-        """The rest waits for room."""
+    def _block(self, connection: Connection, thread: Thread[Any], rest: Rest, timeout_us: int) -> None:
+        """The rest waits for room: who looks at the connection from now on finds its thread blocked."""
         connection.send_thread = thread
         connection.send_rest = rest
         if timeout_us < NEVER_US:
             connection.send_deadline_us = self._scheduler.now_us() + timeout_us
             self._arm(connection, connection.send_deadline_us)
-        return BLOCKED
 
     def _go_on(self, connection: Connection) -> None:
         """The send buffer has room: put in what fits of the blocked SEND."""
@@ -162,6 +162,7 @@ class TcpSendSide(Side):
             self._unblock(connection)
             raise error_for(connection, answer.failure)
         taken = answer.count if type(answer) is Accepted else len(event.data)
+        self._connections.make_room(connection)  # What is sent before this step knows nothing of it.
         rest.data = data.part(taken, len(data) - taken) if isinstance(data, Extent) else data[taken:]
         self._connections.perform(connection, after, actions[:-1] if type(answer) is Accepted else actions)
         self._count(connection)

@@ -13,12 +13,14 @@ from gossamer.core.loop.streamcall import Idle
 from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.loop.tcp.checkpoints import HALF_OPEN_MAX
 from gossamer.core.records import replace
+from gossamer.core.sim.device import MemorySink
 from gossamer.core.sim.link import PERFECT, Faults
 from gossamer.core.sim.network import Host, Network
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_fork, sys_sleep
 from gossamer.core.threads.thread import Raise
 from gossamer.core.wire.flow import Flow
+from gossamer.ffi.packets import OutSegment
 
 SERVER = ("10.0.0.2", 80)
 ADDRESS = bytes((10, 0, 0, 2))
@@ -48,6 +50,31 @@ def answer(request: bytes) -> bytes:
     return (b"%d." % size * (size + 1))[:size]
 
 
+class NarrowSink(MemorySink):
+    """A sink whose batches are small: one of `half` packets is half full, one of twice as many is sent."""
+
+    def __init__(self, carry: Callable[[bytes], None], half: int) -> None:
+        super().__init__(carry)
+        self.half = half
+        self.before_sending: Callable[[], None] = lambda: None
+
+    @property
+    def is_filling(self) -> bool:  # type: ignore[override]  # of one way it is a constant
+        return len(self._batch) >= self.half
+
+    def call_before_sending(self, call: Callable[[], None]) -> None:
+        self.before_sending = call
+
+    def emit(self, flow: Flow, segment: OutSegment, options: bytes = b"") -> None:
+        if len(self._batch) >= 2 * self.half:
+            self.flush()
+        super().emit(flow, segment, options)
+
+    def flush(self) -> int:
+        self.before_sending()
+        return super().flush()
+
+
 class World(Network):
     """A client, and a server that is killed at one of the points where anything of it can be seen: a packet
     that it sends, a checkpoint that it writes."""
@@ -58,14 +85,17 @@ class World(Network):
         faults: Faults = PERFECT,
         seed: int = 0,
         parameters: TcpParameters = PARAMETERS,
+        half: int = 0,
     ) -> None:
+        """`half` is that of a `NarrowSink`; without it a batch has room for all of a turn."""
         super().__init__(faults, seed)
+        self.half = half
         self.parameters = parameters
         self.points_total = 0
         self.kills_total = 0
         self.saved_total = 0
         self.was_covered = False
-        """Whether it had a whole checkpoint when it was killed: before the first nothing is promised."""
+        """Whether there was ever a whole checkpoint before it was killed: until then nothing is promised."""
         self.pause_us = 0
         self.poison = b""
         self.kill_at = kill_at
@@ -74,7 +104,8 @@ class World(Network):
 
     def begin(self, left_behind: bytes = b"") -> None:
         """A new process of the server, with what is left of one that was killed."""
-        self.server: Host = self.host(ADDRESS, self.parameters)  # Of the secret that its predecessor had.
+        # Of the secret that its predecessor had.
+        self.server: Host = self.host(ADDRESS, self.parameters, self.make_sink)
         self.memory = Memory(memory_bytes(ROWS))
         self.memory.at_write = self.point
         self.idle = Idle(self.serve, 2_000, 60 * SECOND_US)
@@ -89,15 +120,18 @@ class World(Network):
             loop.restore(memoryview(left_behind), wanted, fails)
         self.kill_at = kill_at if not left_behind else -1
 
+    def make_sink(self, carry: Callable[[bytes], None]) -> MemorySink:
+        return NarrowSink(carry, self.half) if self.half else MemorySink(carry)
+
     async def accepts(self) -> None:
         while True:
             await sys_fork(self.serve(await self.acceptor.accept()))
 
-    def save(self, _stream: TcpStream, unsent: Unsent) -> Saved | None:
+    def save(self, stream: TcpStream, unsent: Unsent) -> Saved | None:
         """What is left of an answer; nothing goes on in the midst of a request."""
         assert isinstance(unsent, bytes)
         self.saved_total += bool(unsent)
-        return Saved(unsent) if unsent else None
+        return Saved(unsent) if stream.send_thread is not None else None
 
     async def restore(self, stream: TcpStream, state: bytes, _open: OpenNamed) -> None:
         await stream.send(state)
@@ -122,6 +156,7 @@ class World(Network):
 
     def point(self) -> None:
         self.points_total += 1
+        self.was_covered |= any(rows_in(memoryview(self.memory)))
         if self.points_total - 1 == self.kill_at:
             raise Killed
 
@@ -134,7 +169,6 @@ class World(Network):
                 assert thread.has_ended, "the client waits for ever"
             except Killed:
                 self.kills_total += 1
-                self.was_covered = any(rows_in(memoryview(self.memory)))
                 self.begin(bytes(self.memory))
         if isinstance(thread.inbox, Raise):
             raise thread.inbox.error
@@ -237,15 +271,64 @@ async def talk_at_length() -> bool:
     return True
 
 
+NARROW = replace(PARAMETERS, send_buffer_bytes=4_096)
+
+
 def test_killed_in_the_midst_of_an_answer__the_rest_follows_in_its_place() -> None:
-    narrow = replace(PARAMETERS, send_buffer_bytes=4_096)
-    whole = World(parameters=narrow)
+    whole = World(parameters=NARROW)
     assert whole.play(talk_at_length()) is True
     assert whole.saved_total
     for point in range(6, whole.points_total):
-        world = World(point, parameters=narrow)
+        world = World(point, parameters=NARROW)
         assert world.play(talk_at_length()) is True
         assert world.was_covered
+
+
+async def ask_for_much() -> bool:
+    """An answer of many steps, each of more packets than a batch has room for."""
+    stream = await connect()
+    for request in (b"6\n", b"20000\n", b"5\n"):
+        assert await ask(stream, request) == answer(request)
+    return True
+
+
+@pytest.mark.parametrize("half", [1, 2])
+def test_killed_in_the_midst_of_a_step__the_rest_follows(half: int) -> None:
+    whole = World(parameters=NARROW, half=half)
+    assert whole.play(ask_for_much()) is True
+    for point in range(10, whole.points_total):
+        world = World(point, parameters=NARROW, half=half)
+        assert world.play(ask_for_much()) is True, f"killed at point {point}"
+
+
+async def talk_together() -> bool:
+    """Several clients at once: what they are told is more than a batch has room for."""
+    streams = [await connect(50_001 + number) for number in range(ROWS)]
+    for sizes in ((700, 700, 700, 700), (11_000, 6, 11_000, 5_000), (6, 18_000, 18_000, 11_000)):
+        for stream, size in zip(streams, sizes, strict=True):
+            await stream.send(b"%d\n" % size)
+        for stream, size in zip(streams, sizes, strict=True):
+            received = b""
+            while len(received) < size:
+                data = await stream.recv(70_000)
+                assert data
+                received += data
+            assert received == answer(b"%d\n" % size)
+    return True
+
+
+@pytest.mark.parametrize("parameters", [PARAMETERS, NARROW], ids=["at_once", "narrow"])
+@pytest.mark.parametrize("half", [8, 12])
+def test_killed_between_batches_of_a_turn__none_is_lost(half: int, parameters: TcpParameters) -> None:
+    """A step emits no more than half a batch, as nearly all do."""
+    whole = World(parameters=parameters, half=half)
+    assert whole.play(talk_together()) is True
+    kills = 0
+    for point in range(4 * ROWS, whole.points_total):
+        world = World(point, parameters=parameters, half=half)
+        assert world.play(talk_together()) is True, f"killed at point {point}"
+        kills += world.kills_total
+    assert kills > 80
 
 
 def test_what_kills_two__is_not_restored_again() -> None:
