@@ -1,24 +1,26 @@
 """Checkpoints: connections as another process goes on with them, should this one be killed.
 
     a turn's steps -> what has come to rest is written, what is not true any more is taken out -> the batch
-    the rows of one that was killed -> each connection of a flow that is wanted, restored
 
 What can be written is what could move (`core.loop.tcp.moving`) and is accepted or about to be. What a
 connection that rested is asked stands in its row until the answer begins: should the process be killed, it is
 asked again. So only the handler of a connection that rests, which says so itself (`Idle`), hears anything
-twice. While an answer is under way that is not whole in the send buffer nothing can be said: if what the row
-said before is not true any more it says nothing, and the connection is lost if the process is killed just
-then.
+twice. Where a thread waits in a SEND, or has waited and not gone on since, its handler may say what is left
+(`Continuing`). While one that says nothing is at an answer that is not whole in the send buffer nothing can
+be said: if what the row said before is not true any more it says nothing, and the connection is lost if the
+process is killed just then.
+
+A batch is sent between two steps where it can be, and accounted for by what is whole then.
 
 A connection that was restored is not restored again before it has gone on: what killed one process, and is
 sent again, kills no more than two.
 
-Owns the rows of this loop, and which connection has which.
+Owns the rows of this loop, and which connection has which; what one says is `core.loop.tcp.checkpoint_entry`.
 
 Bounds: as many as there are rows; CONTENT_BYTES_MAX of `core.checkpoint_rows` each.
 """
 
-from collections.abc import Callable, Container, Iterable, Sized
+from collections.abc import Container, Iterable, Sized
 from typing import Final
 
 import msgspec
@@ -26,15 +28,12 @@ import msgspec
 from gossamer.core.checkpoint_rows import (
     CONTENT_BYTES_MAX,
     NO_STEM,
-    Checkpoint,
-    CheckpointRow,
     CheckpointRows,
-    rows_in,
     stem_of,
 )
 from gossamer.core.clock import NEVER_US
-from gossamer.core.loop.continuing import NamedFile
 from gossamer.core.loop.tcp.call import Connection
+from gossamer.core.loop.tcp.checkpoint_entry import KEPT, KEPT_WHOLE, RESTORED, WHOLE, Entry
 from gossamer.core.loop.tcp.moving import MovedConnection, Moving, Standing
 from gossamer.core.records import replace
 from gossamer.core.seq import MASK, seq_add
@@ -44,16 +43,12 @@ from gossamer.core.tcp.checkpoint import (
     can_be_written,
     end,
     numbers,
-    reach,
-    read,
-    standing_in,
     unsettled,
 )
 from gossamer.core.tcp.checkpoint_stem import is_stem_of, stem_octets
-from gossamer.core.tcp.codec import UndecodableConnection, decode
 from gossamer.core.tcp.tcb import State, Tcb
-from gossamer.core.wire.flow import FLOW_BYTES, Flow
-from gossamer.core.wire.segment import Segment
+from gossamer.core.threads.thread import BLOCKED
+from gossamer.core.wire.flow import Flow
 
 STEM_BYTES_MAX: Final = 4096
 """More than any has."""
@@ -62,71 +57,10 @@ HALF_OPEN_MAX: Final = 256
 """While more are half open none is written: in a flood of SYNs hardly any is anybody's."""
 ESTABLISHED: Final = State.ESTABLISHED
 RESTING: Final = Standing.RESTING
-KEPT: Final = frozenset({Standing.HALF_OPEN, Standing.RESTING, Standing.ACCEPTABLE, Standing.CLOSED})
-"""Where a connection stands of which numbers and octets say all."""
 UNASKED: Final = frozenset({Standing.HALF_OPEN, Standing.RESTING, Standing.ACCEPTABLE})
 """Where one stands that may be asked something."""
-KEPT_WHOLE: Final = frozenset({Standing.RESTING, Standing.ACCEPTABLE, Standing.CLOSED, Standing.BUSY})
-"""Where one may stand that is written as it would move."""
-WHOLE: Final = 0x80
-"""Beside where it stands: it is written so."""
-RESTORED: Final = 0x40
-"""The same: it was restored, and has not gone on since."""
-
-
-# No record of its own: in the native build msgspec would know nothing of one from here.
-Moves = tuple[bytes, int, bytes, tuple[tuple[int, NamedFile], ...]]
-"""A connection as it would move: record, until when it waits, what its thread is about, files."""
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Moves)
-
-
-class Entry:
-    """What the row of a connection says."""
-
-    __slots__ = ("asked", "is_restored", "place", "row", "said", "stem")
-
-    def __init__(self, row: CheckpointRow, said: Tcb) -> None:
-        self.row = row
-        self.said = said
-        """The connection as it was written, with what it was asked in its receive buffer."""
-        self.stem = NO_STEM
-        self.place: Standing | None = None
-        """None before anything was written."""
-        self.is_restored = False
-        """Whether it was a killed process's, and has not gone on since."""
-        self.asked = b""
-        """What of the stream came since the connection rested."""
-
-    def says(self, tcb: Tcb) -> bool:
-        """Whether a checkpoint of this connection would say nothing new that matters."""
-        said = self.said
-        return (
-            said.rcv_nxt == tcb.rcv_nxt
-            and said.state is tcb.state
-            and end(said) == end(tcb)
-            and self.accounts_for(tcb)
-        )
-
-    def accounts_for(self, tcb: Tcb) -> bool:
-        """Whether nothing has been sent beyond what it takes for sent."""
-        una = self.said.snd_una
-        return (tcb.snd_nxt - una) & MASK <= (reach(self.said) - una) & MASK
-
-    def is_true(self, tcb: Tcb, actions: Actions) -> bool:
-        """Whether it still holds once these actions are performed."""
-        rcv_nxt = self.said.rcv_nxt
-        for action in actions:
-            if isinstance(action, Segment) and action.ack != rcv_nxt:
-                return False
-        return self.accounts_for(tcb)
-
-
-def _is_blocked(connection: Connection) -> bool:
-    """Whether its thread is in no call but one that waits: it goes on from there, whatever a step has still
-    to ask for."""
-    return not connection.is_closed and (connection.send_thread or connection.recv_thread) is not None
 
 
 def _just_established(tcb: Tcb) -> Tcb:
@@ -158,6 +92,7 @@ class Checkpoints:
         """What each of these steps asked for. A list of its own: a pair for each step would cost more."""
         self._rows = rows
         self._moving = moving
+        self._sent = moving.note_sent()
         self._parked = parked
         self._half_open = half_open
         self._entries: dict[Flow, Entry] = {}
@@ -189,6 +124,9 @@ class Checkpoints:
             ):
                 continue
             self._see(connection, entry)
+        if self._sent:
+            for connection in [each for each, thread in self._sent.items() if thread.inbox is BLOCKED]:
+                del self._sent[connection]
         self.stepped.clear()
         self.performed.clear()
         self._asked_for = None
@@ -205,19 +143,26 @@ class Checkpoints:
 
     def _account_but_for(self, at_hand: Connection | None) -> None:
         """Have the rows account for what the batch says. Of a connection that is at hand, somebody may be in
-        the midst of a call: what its row says stays where it is true."""
+        the midst of a call: what its row says stays where it is true. The steps of which none says anything
+        stay noted."""
+        unsaid = {self.stepped[-1]}
         for connection in dict.fromkeys(self.stepped):
             entry, tcb = self._entries.get(connection.flow), connection.tcb
-            if connection is not at_hand or tcb is None:
-                self._see(connection, entry)
-            elif self._is_on_its_way(connection):
-                self._doubt(connection, tcb)
-            elif _is_blocked(connection):
-                self._see(connection, entry)
-            elif not self._is_asked(connection, entry, tcb):
-                self._doubt(connection, tcb)
-        del self.stepped[:-1], self.performed[:-1]
+            if connection is not at_hand or tcb is None or self._is_as_it_was(connection):
+                is_said = self._see(connection, entry)
+            else:
+                is_said = not self._is_on_its_way(connection) and self._is_asked(connection, entry, tcb)
+                if not is_said:
+                    self._doubt(connection, tcb)
+            if not is_said:
+                unsaid.add(connection)
+        kept = [index for index, connection in enumerate(self.stepped) if connection in unsaid]
+        self.performed[:] = [self.performed[index] for index in kept]
+        self.stepped[:] = [self.stepped[index] for index in kept]
         self._asked_for = None
+
+    def _is_as_it_was(self, connection: Connection) -> bool:
+        return not self._is_on_its_way(connection) and self._moving.is_waiting(connection)
 
     def _is_on_its_way(self, connection: Connection) -> bool:
         """Whether the last step was this connection's, and may be about to hand octets to its user: they are
@@ -230,18 +175,27 @@ class Checkpoints:
             self._asked_for = _together(zip(self.stepped, self.performed, strict=True))
         return self._asked_for[connection]
 
-    def _see(self, connection: Connection, entry: Entry | None) -> None:
+    def _see(self, connection: Connection, entry: Entry | None) -> bool:
+        """Have the row of a connection say where it stands, if that can be said; whether it does."""
         tcb, flow = connection.tcb, connection.flow
         if tcb is None:
             if entry is not None and flow not in self._parked:
                 self.forget(flow)
-        elif entry is not None and entry.says(tcb):
+            return True
+        if entry is not None and entry.says(tcb) and not self._has_come_to_rest(connection, entry):
             if entry.said.snd_buf and not tcb.snd_buf:
                 # An idle connection keeps nothing of the last answer alive.
                 entry.said = replace(entry.said, snd_buf=())
                 entry.row.let_go()
-        elif not (self._is_taken_in(connection, tcb) or self._is_asked(connection, entry, tcb)):
-            self._doubt(connection, tcb)
+            return True
+        if self._is_taken_in(connection, tcb) or self._is_asked(connection, entry, tcb):
+            return True
+        self._doubt(connection, tcb)
+        return False
+
+    def _has_come_to_rest(self, connection: Connection, entry: Entry) -> bool:
+        """Whether what was under way is over: what it is asked next can be said from rest alone."""
+        return entry.place is Standing.BUSY and self._moving.is_resting(connection)
 
     def _is_taken_in(self, connection: Connection, tcb: Tcb) -> bool:
         """Whether a row says where a connection stands."""
@@ -344,7 +298,7 @@ class Checkpoints:
         standing = moved.place | WHOLE | (RESTORED if is_restored else 0)
         entry.row.write(numbers(tcb, moved.until_us, standing), stem_of(flow), octets)
         self._written_total += 1
-        entry.said, entry.place, entry.is_restored, entry.asked = tcb, Standing.BUSY, is_restored, b""
+        entry.said, entry.place, entry.is_restored, entry.asked = tcb, moved.place, is_restored, b""
         entry.stem = NO_STEM
         return True
 
@@ -373,44 +327,4 @@ def _together(steps: Iterable[tuple[Connection, Actions]]) -> dict[Connection, A
     for connection, actions in steps:
         before = found.get(connection)
         found[connection] = actions if before is None else before + actions
-    return found
-
-
-def killed_connection(checkpoint: Checkpoint) -> tuple[MovedConnection, Tcb] | None:
-    """The connection of a checkpoint, but for its record, and that; None where it was restored once and has
-    not gone on since. Raises: UndecodableConnection."""
-    stem, place = checkpoint.stem, standing_in(checkpoint.note)
-    if len(stem) < FLOW_BYTES:
-        raise UndecodableConnection("a checkpoint that is cut short")
-    if place & RESTORED:
-        return None
-    flow = stem[:FLOW_BYTES]
-    if place in KEPT:
-        tcb, until_us = read(checkpoint.note, stem[FLOW_BYTES:], checkpoint.octets)
-        return MovedConnection(flow, Standing(place), b"", until_us), tcb
-    if place & ~WHOLE not in KEPT_WHOLE:
-        raise UndecodableConnection(f"a checkpoint of a connection that stood at {place}")
-    try:
-        moves: Moves = _decoder.decode(checkpoint.octets)
-    except msgspec.DecodeError as error:
-        raise UndecodableConnection(str(error)) from error
-    record = decode(moves[0])
-    if not isinstance(record, Tcb):
-        raise UndecodableConnection("a checkpoint of a connection in TIME-WAIT")
-    return MovedConnection(flow, Standing(place & ~WHOLE), *moves), record
-
-
-def left_in(
-    memory: memoryview, is_wanted: Callable[[Flow], bool], on_error: Callable[[UndecodableConnection], None]
-) -> list[tuple[MovedConnection, Tcb]]:
-    """The connections in the rows of a process that is no more, of the flows that are wanted."""
-    found = []
-    for checkpoint in rows_in(memory):
-        try:
-            connection = killed_connection(checkpoint)
-        except UndecodableConnection as error:
-            on_error(error)
-            continue
-        if connection is not None and is_wanted(Flow(connection[0].flow)):
-            found.append(connection)
     return found

@@ -31,7 +31,8 @@ from gossamer.core.loop.tcp.call import (
     TcpSetOptions,
     announced_of,
 )
-from gossamer.core.loop.tcp.checkpoints import Checkpoints, left_in
+from gossamer.core.loop.tcp.checkpoint_entry import left_in
+from gossamer.core.loop.tcp.checkpoints import Checkpoints
 from gossamer.core.loop.tcp.closing import TcpCloseSide
 from gossamer.core.loop.tcp.connecting import TcpConnectSide
 from gossamer.core.loop.tcp.connections import Connections

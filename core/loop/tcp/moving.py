@@ -59,6 +59,7 @@ from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import pack
 from gossamer.core.tcp.tcb import Tcb, TimeWait
+from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Flow
 from gossamer.core.wire.proxy_protocol import NOBODY
 from gossamer.core.wire.text import Extent
@@ -193,6 +194,18 @@ class Moving(Side):
         connection = self._demux.find(flow)
         return None if connection is None else self.save_open(connection)
 
+    def note_sent(self) -> dict[Connection, Thread[Any]]:
+        """See `TcpSendSide`: what can be saved there."""
+        return self._sending.note_sent()
+
+    def is_waiting(self, connection: Connection) -> bool:
+        """Whether its thread is in no call but one that waits, or has waited and not gone on since, or it has
+        none any more: it is as it was, whatever a step has still to ask for."""
+        if connection.is_closed:
+            return connection in self._closing.closed
+        thread = connection.send_thread or connection.recv_thread or self._sending.ready_thread(connection)
+        return thread is not None
+
     def save_open(self, connection: Connection) -> MovedConnection | None:
         """The same of one that is neither parked nor in TIME-WAIT."""
         return self._saved(connection)[0]
@@ -221,6 +234,8 @@ class Moving(Side):
         return MovedConnection(flow, Standing.RESTING, encode(tcb), until_us, announced=announced)
 
     def _left(self, connection: Connection, announce: Announce) -> MovedConnection | None:
+        if self._sending.ready_thread(connection) is not None:
+            return None  # Only what waits can be dismissed.
         moved, saved = self._saved(connection)
         if moved is None:
             return None
@@ -249,7 +264,8 @@ class Moving(Side):
 
     def _what_is_done(self, connection: Connection) -> Saved | None:
         """What its thread is about, where that can be said."""
-        if self.continuing is None or only_thread(connection.recv_thread, connection.send_thread) is None:
+        sending = connection.send_thread or self._sending.ready_thread(connection)
+        if self.continuing is None or only_thread(connection.recv_thread, sending) is None:
             return None
         if self._demux.find_listener(connection.flow) is None:
             return None  # It was opened from here.

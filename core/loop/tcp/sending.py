@@ -41,6 +41,18 @@ class TcpSendSide(Side):
         self._clock = clock
         self._arm = connections.deadlines.arm
         self._connections = connections
+        self._sent: dict[Connection, Thread[Any]] | None = None
+
+    def note_sent(self) -> dict[Connection, Thread[Any]]:
+        """Note from now on whose SEND was all taken after it had waited, and which thread's that was; whoever
+        asks for it takes out, each turn, those that have gone on since."""
+        self._sent = {}
+        return self._sent
+
+    def ready_thread(self, connection: Connection) -> Thread[Any] | None:
+        """The thread whose SEND was all taken, where it has not gone on since: it stands where it stood."""
+        thread = None if self._sent is None else self._sent.get(connection)
+        return None if thread is None or thread.inbox is BLOCKED else thread
 
     def _send(self, thread: Thread[Any], call: Any) -> Any:
         # Nobody has looked at the call yet: it is a TcpSend, but its fields may be anything.
@@ -134,7 +146,10 @@ class TcpSendSide(Side):
             self._cut(rest, rest.data)
         self._put(connection, tcb, rest)
         if not rest.data and connection.send_rest is rest:
-            self._resume(self._unblock(connection), rest.answer)
+            thread = self._unblock(connection)
+            if self._sent is not None:
+                self._sent[connection] = thread
+            self._resume(thread, rest.answer)
 
     def _cut(self, rest: Rest, extent: Extent) -> None:
         """Leave off what the file does not have any more."""

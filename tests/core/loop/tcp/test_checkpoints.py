@@ -131,7 +131,7 @@ class World(Network):
         """What is left of an answer; nothing goes on in the midst of a request."""
         assert isinstance(unsent, bytes)
         self.saved_total += bool(unsent)
-        return Saved(unsent) if stream.send_thread is not None else None
+        return Saved(unsent) if stream.recv_thread is None else None
 
     async def restore(self, stream: TcpStream, state: bytes, _open: OpenNamed) -> None:
         await stream.send(state)
@@ -317,8 +317,9 @@ async def talk_together() -> bool:
     return True
 
 
-@pytest.mark.parametrize("parameters", [PARAMETERS, NARROW], ids=["at_once", "narrow"])
-@pytest.mark.parametrize("half", [8, 12])
+@pytest.mark.parametrize(
+    ("parameters", "half"), [(PARAMETERS, 12), (NARROW, 12), (NARROW, 3)], ids=["at_once", "narrow", "small"]
+)
 def test_killed_between_batches_of_a_turn__none_is_lost(half: int, parameters: TcpParameters) -> None:
     """A step emits no more than half a batch, as nearly all do."""
     whole = World(parameters=parameters, half=half)
