@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 from collections.abc import Mapping
+from itertools import islice
 
 from gossamer.core.clock import SECOND_US
 from gossamer.ffi import nfqueue_netlink, rawout
@@ -187,6 +188,9 @@ class Opened(contextlib.ExitStack):
         if config.server.is_given:
             self._listening[shard] = self.enter_context(next(iter(self._listening.values())).dup())
             return
+        for other in islice(self._listening.values(), 1):
+            with contextlib.suppress(OSError):  # There is no filter, or an old kernel, which keeps it.
+                name_all(other)
         listening = self.enter_context(_bind(self.host, self.port, share=True))
         if config.tcp.defer_accept_us:
             seconds = -(-config.tcp.defer_accept_us // SECOND_US)
@@ -199,9 +203,8 @@ class Opened(contextlib.ExitStack):
     def remove_listening(self, shard: int) -> None:
         """Close what a worker listened on that is gone."""
         if shard in self._listening:
+            # What names the others stays: the keeper still listens on this one for a moment.
             self._listening.pop(shard).close()
-            with contextlib.suppress(OSError):  # There is no filter, or an old kernel, which keeps it.
-                name_all(next(iter(self._listening.values())))
 
     def open_packets(self, config: Config, plan: RunPlan) -> None:
         """Open queues and raw sockets. Raises: StackUnavailableError."""

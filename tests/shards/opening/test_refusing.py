@@ -1,11 +1,15 @@
 """A listening socket that refuses what is new."""
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from gossamer.shards.configuration.config import Config
+from gossamer.shards.keeper.succession import LISTENING, named
+from gossamer.shards.opening.opening import Opened
 from gossamer.shards.opening.refusing import NO_INTERFACE, SO_BINDTOIFINDEX, drop_new, refuse_new
 
 
@@ -71,3 +75,23 @@ def test_drop_new__closed_then__refused() -> None:
         server.close()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+@pytest.mark.needs("socket-filters")
+def test_remove_listening__the_keeper_still_has_it__what_is_new_comes_to_the_others() -> None:
+    config = Config()
+    with Opened("127.0.0.1", 0) as opened, contextlib.ExitStack() as clients:
+        opened.open_port(config, "kernel", 2)
+        kept = clients.enter_context(socket.socket(fileno=os.dup(opened.named()[named(LISTENING, 1)])))
+        opened.refuse_new(1)
+        opened.remove_listening(1)
+        for _ in range(40):
+            clients.enter_context(socket.create_connection(("127.0.0.1", opened.port), timeout=5))
+        with pytest.raises(BlockingIOError):
+            kept.accept()
+        kept.close()
+        opened.add_listening(config, 1)
+        for _ in range(40):
+            clients.enter_context(socket.create_connection(("127.0.0.1", opened.port), timeout=5))
+        added = clients.enter_context(socket.socket(fileno=os.dup(opened.named()[named(LISTENING, 1)])))
+        clients.enter_context(added.accept()[0])
