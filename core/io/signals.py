@@ -72,6 +72,13 @@ class SignalSocket:
         self._read.close()
         self._write.close()
 
+    def fall_silent(self) -> None:
+        """Close it at the end of a process: signals stay caught, so that one that comes late changes nothing
+        of how it ends, and nobody hears of them."""
+        signal.set_wakeup_fd(NO_WAKEUP)
+        self._read.close()
+        self._write.close()
+
     def __enter__(self) -> "SignalSocket":
         return self
 

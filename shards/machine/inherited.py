@@ -4,17 +4,20 @@
     ignored      nor ignored, but for what Python ignores: children of handlers would inherit that
     umask        what is created is the owner's to use (never a mask of 0700), and nobody else's to write
     limits       up to what the system grants: descriptors, processes, locked memory, the size of a file
+    options      what -X dev and -W told this Python, for those that it starts
 
-Owns these four, for supervisor and workers. The standard descriptors are `shards.log.standard_streams`'.
+Owns these five, for supervisor and workers. The standard descriptors are `shards.log.standard_streams`'.
 Other limits stay: whoever sets one of memory or CPU time means the server.
 
-Source: execve(2) and fork(2) on what is inherited; sigprocmask(2), umask(2), getrlimit(2).
+Source: execve(2) and fork(2) on what is inherited; sigprocmask(2), umask(2), getrlimit(2). PYTHONDEVMODE and
+PYTHONWARNINGS of the standard library's command line.
 """
 
 import logging
 import os
 import resource
 import signal
+import sys
 from typing import Final
 
 log = logging.getLogger("gossamer.start")
@@ -39,6 +42,12 @@ def set_what_was_inherited() -> None:
     heed_ignored_signals()
     set_umask()
     raise_limits()
+
+
+def options_of_python() -> dict[str, str]:
+    """The environment in which a Python is to warn and to check as this one does."""
+    developing = {"PYTHONDEVMODE": "1"} if sys.flags.dev_mode else {}
+    return developing | ({"PYTHONWARNINGS": ",".join(sys.warnoptions)} if sys.warnoptions else {})
 
 
 def heed_ignored_signals() -> None:

@@ -35,6 +35,7 @@ from gossamer.shards.keeper.succession import (
 from gossamer.shards.letters.handing import FileIdentity, hand_over, identity_of
 from gossamer.shards.letters.letters import Letter, send_letter
 from gossamer.shards.letters.workerplan import NO_DESCRIPTOR, WorkerPlan, encode_plan
+from gossamer.shards.machine.inherited import options_of_python
 from gossamer.shards.machine.procfs import start_ticks
 from gossamer.shards.machine.usage import ProcessUsage
 from gossamer.shards.seen.counters import COLUMNS, WorkerState, create_row, map_row, state_of
@@ -123,7 +124,7 @@ class WorkerProcess:
         try:
             return subprocess.Popen(
                 [sys.executable, "-P", "-m", "gossamer.shards.worker.worker", "--plan-fd", str(letter)],
-                env=environment_without_here(os.environ) | native.inherited(),
+                env=environment_without_here(os.environ) | native.inherited() | options_of_python(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(letter, *plan.descriptors.inherited()),
                 process_group=0,

@@ -14,7 +14,7 @@ import select
 import socket
 import sys
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from typing import Final
 
@@ -162,11 +162,18 @@ def connection_limit(plan: WorkerPlan) -> int:
 
 def run_worker(plan: WorkerPlan) -> None:
     """Serve until asked to end."""
+    with ExitStack() as opened:
+        _run(plan, opened)
+
+
+def _run(plan: WorkerPlan, opened: ExitStack) -> None:
+    """The same; what is `opened` is closed by whoever calls this."""
     configure_logging(plan.config.log.level, f"worker {plan.shard.id}", plan.config.log.format)
     keep_freed_memory()
     keep_from_children(plan.descriptors.inherited())
     set_what_was_inherited()
     signals = SignalSocket(ENDING)
+    opened.callback(signals.fall_silent)
     unblock_signals()
     build_stack: BuildStack = importlib.import_module(
         f"gossamer.shards.worker.stack_{plan.stack}"
@@ -198,9 +205,9 @@ def run_worker(plan: WorkerPlan) -> None:
     scheduler.add_loop(Heart(worker.beat))
     worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
     worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
-    handed = socket.socket(fileno=plan.descriptors.handed)
+    handed = opened.enter_context(socket.socket(fileno=plan.descriptors.handed))
     worker.spawn_essential(worker.watch_handed(handed, held, folders), "handed")
-    letters = socket.socket(fileno=plan.descriptors.letters)
+    letters = opened.enter_context(socket.socket(fileno=plan.descriptors.letters))
     worker.spawn_essential(worker.watch_letters(letters, graceful_us), "letters")
     worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
     watchdog = Watchdog(scheduler, report=log.warning)
