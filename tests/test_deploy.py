@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
-UNITS = ("gossamer.service", "gossamer-sockets.service", "gossamer-sockets.socket")
+SERVICES = ("gossamer.service", "gossamer-ambient.service", "gossamer-sockets.service")
+UNITS = (*SERVICES, "gossamer-sockets.socket")
 OURS = "/opt/gossamer/bin/gossamer"
 
 
@@ -34,7 +35,7 @@ def test_units__systemd_finds_no_fault(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.needs("namespaces", "systemd-analyze")
-@pytest.mark.parametrize("name", ["gossamer", "gossamer-sockets"])
+@pytest.mark.parametrize("name", ["gossamer", "gossamer-ambient", "gossamer-sockets"])
 def test_units__under_a_real_systemd__start_reload_watchdog_and_end(name: str) -> None:
     script = str(DEPLOY.parent / "scripts" / "real-systemd")
     done = subprocess.run([script, name], capture_output=True, text=True, timeout=400, check=False)
@@ -42,12 +43,14 @@ def test_units__under_a_real_systemd__start_reload_watchdog_and_end(name: str) -
 
 
 def test_units__no_more_rights_than_are_needed() -> None:
-    functional, sockets = unit(UNITS[0]), unit(UNITS[1])
+    functional, ambient, sockets = map(unit, SERVICES)
     of_workers = {"CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL"}
     assert set(functional["CapabilityBoundingSet"].split()) == {"CAP_NET_ADMIN", "CAP_NET_RAW"} | of_workers
+    two = ambient["AmbientCapabilities"]
+    assert (set(two.split()), ambient["CapabilityBoundingSet"]) == ({"CAP_NET_ADMIN", "CAP_NET_RAW"}, two)
     assert (sockets["CapabilityBoundingSet"], sockets["DynamicUser"]) == ("", "yes")
-    assert {each["NoNewPrivileges"] for each in (functional, sockets)} == {"yes"}
-    assert {each["Type"] for each in (functional, sockets)} == {"notify"}
+    assert {each["NoNewPrivileges"] for each in (functional, ambient, sockets)} == {"yes"}
+    assert {each["Type"] for each in (functional, ambient, sockets)} == {"notify"}
 
 
 def test_kubernetes__two_rights_and_not_privileged() -> None:
@@ -64,7 +67,7 @@ def test_kubernetes__two_rights_and_not_privileged() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["kubernetes.json", "Containerfile", *UNITS[:2]])
+@pytest.mark.parametrize("name", ["kubernetes.json", "Containerfile", *SERVICES])
 def test_commands__the_server_takes_their_options(name: str) -> None:
     text = (DEPLOY / name).read_text()
     options = re.findall(r"--(?:host|stack|run-dir|admin|set|config)(?=[\" =])", text)
