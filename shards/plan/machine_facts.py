@@ -25,7 +25,7 @@ from gossamer.shards.firewall import firewall
 from gossamer.shards.machine.cgroup import read_cpu_quota
 from gossamer.shards.machine.modules import load_module
 from gossamer.shards.machine.needs import WAY_OUT, find_refused
-from gossamer.shards.machine.procfs import NFNETLINK_QUEUE, read_queues
+from gossamer.shards.machine.procfs import NFNETLINK_QUEUE, held_to, read_queues
 from gossamer.shards.plan.plan import MachineFacts
 from gossamer.shards.units import format_size
 
@@ -39,6 +39,14 @@ NETWORK_RIGHTS: Final = frozenset({CAP_NET_ADMIN, CAP_NET_RAW})
 FIREWALL_RIGHTS: Final = frozenset({CAP_NET_ADMIN})
 
 
+NO_GAIN: Final = (
+    "no_new_privs keeps sudo and capabilities of files from giving it any: have ambient ones "
+    "(systemd: AmbientCapabilities), or start it without (containers: no-new-privileges, "
+    "allowPrivilegeEscalation)"
+)
+"""The way out of who may not gain a right."""
+
+
 def missing_rights(needed: frozenset[int] = NETWORK_RIGHTS) -> str:
     """Which rights over the network are not to be had, with the way out; "" when none of `needed` is missing.
 
@@ -47,7 +55,9 @@ def missing_rights(needed: frozenset[int] = NETWORK_RIGHTS) -> str:
     if needed <= effective_capabilities() and _queue_refusal() != errno.EPERM:
         return ""
     if os.geteuid() != 0:
-        return "root (CAP_NET_ADMIN, CAP_NET_RAW); start it with sudo"
+        held = held_to(os.getpid())
+        can_gain = held is None or not held.no_new_privileges
+        return f"root (CAP_NET_ADMIN, CAP_NET_RAW); {'start it with sudo' if can_gain else NO_GAIN}"
     return (
         "CAP_NET_ADMIN and CAP_NET_RAW over this network, which root lacks here; "
         "start the container with --cap-add=NET_ADMIN --cap-add=NET_RAW"

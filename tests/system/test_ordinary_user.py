@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 import urllib.request
 from pathlib import Path
@@ -36,26 +35,6 @@ def as_ordinary_user(argv: list[str]) -> list[str]:
         return argv
     ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
     return ["setpriv", *ids, "--bounding-set=-all", "--", *argv]
-
-
-def is_open_to_others(path: Path) -> bool:
-    """Whether any user may walk down to `path` and run it."""
-    return all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
-
-
-@pytest.fixture
-def python(folder: Path) -> str:
-    """An interpreter that an ordinary user may run, with all that ours has."""
-    if os.geteuid() != 0 or is_open_to_others(Path(sys.executable).resolve()):
-        return sys.executable
-    other = Path(f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
-    if not other.exists():
-        pytest.skip(f"{sys.executable} is closed to other users, and there is no {other}")
-    environment = folder.parent / "environment"
-    subprocess.run([str(other), "-m", "venv", "--without-pip", str(environment)], check=True)
-    (packages,) = environment.glob("lib/python*/site-packages")
-    (packages / "ours.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
-    return str(environment / "bin" / "python")
 
 
 def test_serve__without_privileges__kernel_sockets_and_the_reason_in_one_line(
