@@ -9,7 +9,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -112,6 +111,52 @@ def test_rootless__exit_code_of_the_command__and_a_line_where_there_is_none(pyth
         if "forbids user namespaces" in done.stderr:
             pytest.skip(done.stderr)
         assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+LEND = 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"'
+"""For this process and its children: FILE COMMAND..."""
+
+BECOME = """
+import os
+print(open("/proc/self/uid_map").read().split(), open("/proc/self/gid_map").read().split())
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+print(os.getuid(), os.getgroups())
+"""
+
+
+@pytest.mark.needs("another-user", "newuidmap", "newgidmap")
+def test_rootless__users_are_lent__are_had_inside_and_others_not(folder: Path, python: str) -> None:
+    table = folder.parent / "lent"
+    # "--no-new-privs" would keep newuidmap from the rights that it has as a file.
+    ids = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--bounding-set=+all", "--"]
+    rootless = [*ids, python, "-c", COMMAND, "rootless", "--", python, "-c", BECOME]
+    for text, is_lent in ((f"{NOBODY}:300000:65536\n", True), ("root:300000:65536\nnobody:x:y\n", False)):
+        table.write_text(text)
+        command = ["unshare", "--mount", "sh", "-c", LEND, "sh", str(table), *rootless]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd="/")
+        if "forbids user namespaces" in done.stderr:
+            pytest.skip(done.stderr)
+        own = ["0", str(NOBODY), "1"]
+        mapped = [*own, "1", "300000", "65536"] if is_lent else own
+        lines = done.stdout.splitlines()
+        assert lines[0] == f"{mapped} {mapped}", done.stderr
+        assert lines[1:] == ([f"{NOBODY} []"] if is_lent else []), done.stderr
+
+
+PLAIN_NAMESPACE = ["unshare", "-Urnm", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+def test_serve__namespaces_of_unshare_alone__functional_tcp(folder: Path, python: str) -> None:
+    """Its /run is that of the machine, and belongs to a root who is nobody there."""
+    (folder / "index.html").write_bytes(b"served\n")
+    argv = as_ordinary_user([*PLAIN_NAMESPACE, python, "-c", INSIDE, str(folder)])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd="/")
+    if "Operation not permitted" in done.stderr and not done.stdout:
+        pytest.skip(done.stderr)
+    assert "the functional TCP" in done.stderr, done.stderr
+    assert done.stdout.splitlines() == ["b'served\\n'", "0 0"], done.stderr
 
 
 @pytest.mark.needs("another-user", "nfqueue")
