@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def clone(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "scripts" / "gather-changes", tmp_path / "scripts")
     (tmp_path / "changes" / "README.md").write_text("# How\n")
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
+    shutil.copy(ROOT / "CITATION.cff", tmp_path)
     set_version(tmp_path, "0.2.0")
     return tmp_path
 
@@ -101,6 +103,31 @@ def test_gathering__opens_the_section_of_a_new_version(clone: Path) -> None:
     assert re.match(
         r"# Changelog\n\n## 0\.3\.0 \([0-9-]+\)\n\n### Set-up\n- Set up anew\.\n\n## 0\.2\.0 \(not", text
     )
+
+
+def days_of(root: Path, version: str) -> list[str]:
+    """The day on which it was released, if it was."""
+    changelog = (root / "CHANGELOG.md").read_text()
+    return re.findall(rf"^## {re.escape(version)} \(([0-9-]+)\)$", changelog, re.MULTILINE)
+
+
+def test_gathering__citation_is_of_that_version_and_day(clone: Path) -> None:
+    for version in ("0.2.0", "0.3.0"):
+        set_version(clone, version)
+        (clone / "changes" / "setup.new.md").write_text("Set up anew.\n")
+        assert gather(clone).returncode == 0
+        text = (clone / "CITATION.cff").read_text()
+        assert re.findall(r"^date-released: (.*)$", text, re.MULTILINE) == days_of(clone, version)
+        assert re.findall(r"^version: (.*)$", text, re.MULTILINE) == [version]
+    cited = (ROOT / "CITATION.cff").read_text()
+    assert text.splitlines()[-3:] == cited.splitlines()[-3:]
+
+
+def test_citation__is_of_this_version_and_dated_as_the_changelog_is() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    text = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", text, re.MULTILINE) == [version]
+    assert re.findall(r"^date-released: (.*)$", text, re.MULTILINE) == days_of(ROOT, version)
 
 
 def test_gathering__refuses_a_version_that_is_released(clone: Path) -> None:
