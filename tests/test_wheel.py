@@ -21,7 +21,9 @@ ROOT = Path(__file__).parent.parent
 SAID = "said"
 PACKAGES = ("gossamer", "core", "ffi", "shards", "loadtest")
 BESIDE = ("changes", "deploy", "docs", "examples", "scripts", "tests", "www")
-URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+URLS = PYPROJECT["project"]["urls"]
+MINOR = sys.version_info.minor
 BUILT = shutil.ignore_patterns("__pycache__", "_*.c", "_*.o", "*.so")
 HOOKS = ("build_sdist", "build_wheel")
 CALL = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
@@ -91,6 +93,52 @@ def build(folder: Path, umask: int = 0o022) -> None:
         said += done.stdout + done.stderr
         assert done.returncode == 0, said
     (folder / SAID).write_text(said)
+
+
+def test_cibuildwheel__every_python_that_is_promised__and_each_kind_of_wheel() -> None:
+    """That an abi3 wheel serves all of them, and a native one none but its own: `make release-check`."""
+    project, settings = PYPROJECT["project"], PYPROJECT["tool"]["cibuildwheel"]
+    minors = [found[1] for each in project["classifiers"] if (found := re.search(r":: 3\.(\d+)$", each))]
+    assert settings["build"] == [f"cp3{minor}-*" for minor in minors]
+    assert settings["archs"] == ["x86_64", "aarch64"]
+    assert not any("linux" in each for each in settings["skip"]), "both kinds of C library"
+    assert set(settings["linux"]["environment-pass"]) == {"GOSSAMER_WHEEL", "SOURCE_DATE_EPOCH"}
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    assert 'kind: ["", native]' in workflow
+    assert "GOSSAMER_WHEEL: ${{ matrix.kind }}" in workflow
+
+
+ASKED = """
+import sys
+from setuptools import Distribution, build_meta
+seen = {}
+def run_commands(self):
+    command = self.get_command_obj("bdist_wheel")
+    command.ensure_finalized()
+    seen["tag"] = command.get_tag()
+Distribution.run_commands = run_commands
+sys.argv = ["setup.py", "bdist_wheel"]
+import runpy
+runpy.run_path("setup.py")
+print("-".join(seen["tag"][:2]), *build_meta.get_requires_for_build_wheel())
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag", "is_compiled_by_mypyc"),
+    [("", "cp311-abi3", False), ("native", f"cp3{MINOR}-cp3{MINOR}", True)],
+)
+def test_kind__asked_for_before_it_is_built__tag_and_what_builds_it(
+    kind: str, tag: str, is_compiled_by_mypyc: bool
+) -> None:
+    """What a native build comes to, 155 s of CPU, is `make release-check`'s."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED], cwd=ROOT, env={**os.environ, "GOSSAMER_WHEEL": kind},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found, *requirements = done.stdout.splitlines()[-1].split()
+    assert (found, any(each.startswith("mypy") for each in requirements)) == (tag, is_compiled_by_mypyc)
 
 
 def test_wheel__tag__any_python_from_3_11(built: tuple[Path, str]) -> None:

@@ -12,15 +12,26 @@ from pathlib import Path
 from releasing.table import FailedError, NotHereError, run
 
 HOOK = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+PYTHONS_SERVED = """
+import sys
+from collections import namedtuple
+from cibuildwheel.util.packaging import find_compatible_wheel
+
+wheels, pythons = [namedtuple("Wheel", "name")(sys.argv[1])], sys.argv[2].split()
+print(*(each for each in pythons if find_compatible_wheel(wheels, each)))
+"""
+"""Prints for which of these builds cibuildwheel takes a wheel that is there."""
 
 
 class Built:
-    """What is built of the last commit, in a folder."""
+    """What is built of the last commit, in a folder: both distributions, or of a kind of its own
+    (GOSSAMER_WHEEL) the wheel alone."""
 
-    def __init__(self, root: Path, folder: Path, tools: Path) -> None:
+    def __init__(self, root: Path, folder: Path, tools: Path, kind: str = "") -> None:
         self._root = root
         self._folder = folder
         self._tools = tools
+        self._kind = kind
         self.made = folder / "first" / "made"
         self._epoch = run(["git", "log", "-1", "--format=%ct"], root).strip()
 
@@ -41,9 +52,10 @@ class Built:
         return found[0]
 
     def twice(self) -> str:
-        """Build in two folders, the second as one whom others may not read; equal or not."""
-        for name, umask in (("first", 0o022), ("second", 0o077)):
-            self._build(self._folder / name, umask)
+        """Build in two folders, the second as one whom others may not read, with hashes of its own; equal or
+        not."""
+        for name, umask, seed in (("first", 0o022, "1"), ("second", 0o077, "2")):
+            self._build(self._folder / name, umask, seed)
         digests = []
         for path in sorted(self.made.iterdir()):
             again = self._folder / "second" / "made" / path.name
@@ -52,7 +64,7 @@ class Built:
             digests.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}")
         return ", ".join(digests)
 
-    def _build(self, folder: Path, umask: int) -> None:
+    def _build(self, folder: Path, umask: int, seed: str) -> None:
         sources, made = folder / "sources", folder / "made"
         sources.mkdir(parents=True)
         made.mkdir()
@@ -61,11 +73,11 @@ class Built:
         ).stdout
         with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
             packed.extractall(sources)
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": self._epoch}
-        for hook in ("build_sdist", "build_wheel"):
+        settings = {"SOURCE_DATE_EPOCH": self._epoch, "PYTHONHASHSEED": seed, "GOSSAMER_WHEEL": self._kind}
+        for hook in ("build_wheel",) if self._kind else ("build_sdist", "build_wheel"):
             before = os.umask(umask)
             try:
-                run([sys.executable, "-c", HOOK, hook, made], sources, environment)
+                run([sys.executable, "-c", HOOK, hook, made], sources, {**os.environ, **settings}, 1800)
             finally:
                 os.umask(before)
 
@@ -93,10 +105,31 @@ class Built:
             raise FailedError(said)
         return f"built here it is {tags[0]}; cibuildwheel's containers decide a release"
 
+    def of_one_python(self) -> str:
+        """Whether its tag says that it is for this very Python. Raises: FailedError."""
+        python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+        _, _, *tag = self.wheel.stem.split("-")
+        if tag[:2] != [python, python]:
+            raise FailedError(f"it is for {tag}")
+        return "-".join(tag)
+
     def matrix(self) -> str:
         """What cibuildwheel would build."""
         return run([self._tools / "cibuildwheel", "--print-build-identifiers", "--platform", "linux",
                     "--archs", "x86_64,aarch64", self._root])  # fmt: skip
+
+    def for_each_python(self) -> str:
+        """Whether it would build one plain wheel for all Pythons, and a native one for each. Raises:
+        FailedError."""
+        builds = [line for line in self.matrix().split() if line.endswith("-manylinux_x86_64")]
+        served = {}
+        for abi in ("abi3", "cp311"):
+            wheel = f"gossamer-1-cp311-{abi}-manylinux_2_28_x86_64.whl"
+            asked_of = [self._tools / "python", "-c", PYTHONS_SERVED, wheel, " ".join(builds)]
+            served[abi] = run(asked_of).split()
+        if len(builds) < 2 or served != {"abi3": builds, "cp311": []}:
+            raise FailedError(f"of {builds} these are served by a wheel of each kind: {served}")
+        return f"one plain wheel for {len(builds)} Pythons, a native one for each"
 
     def containers(self) -> str:
         """Building them all takes containers."""

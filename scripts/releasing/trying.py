@@ -79,6 +79,17 @@ class Environment:
         run([self.gossamer, "serve", "www", "--config", "config.toml", "--check-config"], given)
         return played.strip().splitlines()[-1]
 
+    def core(self) -> str:
+        """Which build of the core runs: the native one, and the sources where they are asked for. Raises:
+        FailedError."""
+        said = [
+            run([self.gossamer, "--version"], self._folder, {**os.environ, "GOSSAMER_NATIVE": asked}).strip()
+            for asked in ("", "0")
+        ]
+        if [line.rpartition(", ")[2] for line in said] != ["native", "interpreted (GOSSAMER_NATIVE=0)"]:
+            raise FailedError("; ".join(said))
+        return "; ".join(said)
+
     def served(self, stack: str, prefix: list[str], inside: bool = False) -> str:
         """A server answers, and ends when it is told to."""
         if prefix and shutil.which(prefix[0]) is None and not Path(prefix[0]).exists():
