@@ -43,15 +43,14 @@ def enter() -> None:
 
     Raises: RootlessError. It must have one thread: the kernel refuses a user namespace to more.
     """
-    uid, own = os.geteuid(), CLONE_NEWNET | CLONE_NEWNS
     try:
-        if uid == 0:
-            _call("unshare", own)
-        else:
-            mapping = [_mapper("gid", os.getegid()), _mapper("uid", uid)]
-            _call("unshare", own | CLONE_NEWUSER)
+        if os.geteuid() != 0:
+            mapping = [_mapper("gid", os.getegid()), _mapper("uid", os.geteuid())]
+            _call("unshare", CLONE_NEWUSER)
             for finish in mapping:
                 finish()
+        # Once there is a root: whose the files of /proc/net are is settled as the network is made.
+        _call("unshare", CLONE_NEWNET | CLONE_NEWNS)
         _call("mount", b"none", b"/", None, MS_REC_PRIVATE, None)
         _call("mount", b"none", RUN.encode(), b"tmpfs", 0, b"mode=755")
         _set_up("lo")

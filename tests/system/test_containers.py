@@ -45,8 +45,8 @@ try:
     found["stack"] = status["stack"]
 finally:
     server.terminate()
-    found["said"] += server.communicate(timeout=60)[1]
-found["code"] = server.returncode
+    found["said"] += server.stderr.read()
+found["code"] = server.wait(60)
 print(json.dumps(found))
 """
 

@@ -84,7 +84,8 @@ def test_serve__user_namespace_with_a_network_of_its_own__functional_tcp_with_th
 ) -> None:
     argv = ("--stack", "nfqueue", "--set", "nfqueue.queues=1")
     server = serve(*argv, prefix=a_place(OWN_NETWORK)).wait_ready()
-    (buffers, user) = warnings(server)
+    # Which queues there are stands in a file of the machine's root, who is not always the one that is mapped.
+    (buffers, user) = (each for each in warnings(server) if "are not counted" not in each)
     assert "the socket of a queue has room for" in buffers
     assert "server.user: workers stay root, with no capability but CAP_NET_ADMIN" in user
     inside = ["nsenter", "--preserve-credentials", "-U", "-n", "-t", str(server.process.pid)]
