@@ -80,8 +80,6 @@ TOTALS: Final = (
     "tls_resumed_total",
     "tls_failed_total",
     "tls_plain_total",
-    "bytes_in_total",
-    "bytes_out_total",
     "packets_in_total",
     "packets_out_total",
     "frames_out_total",

@@ -69,9 +69,11 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     disk: str = ""
     """What reads files: "io_uring", "libaio" or "pool"."""
     accept_queue: int = 0
+    """Established connections that wait to be accepted."""
+    time_wait: int = 0
+    """Connections in TIME-WAIT, beside those that are open; of the functional TCP alone."""
     tasks: int = 0
     """Of asyncio, that an application's requests have begun and not ended."""
-    """Established connections that wait to be accepted."""
     parked: int = 0
     """Connections, of those open, that are kept in few octets since nothing happens on them."""
     checkpoints: int = 0
@@ -175,6 +177,7 @@ def worker_status(
         disk=ENGINES[row["disk_engine"]] if row["disk_engine"] < len(ENGINES) else "",
         half_open=row["half_open"],
         accept_queue=row["accept_queue"],
+        time_wait=row["time_wait"],
         tasks=row["tasks"],
         parked=row["parked"],
         checkpoints=row["checkpoints"],
