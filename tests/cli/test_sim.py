@@ -101,6 +101,18 @@ def test_sim__plot__is_a_picture(tmp_path: Path) -> None:
         assert f"<!-- {text}" in drawn
 
 
+def test_sim__sequence__is_the_graph_of_the_first_flow(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    lost = ("sim", "--bytes", "300kB", "--drop", "100+4", "--flows", "2")
+    for name, begins in (("graph.png", b"\x89PNG"), ("graph.svg", b"<?xml"), ("again.svg", b"<?xml")):
+        assert gossamer(*lost, "--sequence", str(tmp_path / name)).returncode == 0
+        assert (tmp_path / name).read_bytes().startswith(begins)
+    drawn = (tmp_path / "graph.svg").read_text()
+    for text in ("sent again", "acknowledged", "congestion window", "sequence number, kB"):
+        assert f"<!-- {text}" in drawn
+    assert drawn == (tmp_path / "again.svg").read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "allowed"), [("run.jpg", ".png or .svg"), ("no/such/folder/run.png", "there is no folder")]
 )
@@ -149,8 +161,9 @@ def test_sim__seeds__means_and_their_spread() -> None:
     assert "deviation" in gossamer(*QUICK[:-4], "--seeds", "2").stdout
 
 
-def test_sim__seeds_and_plot__is_refused() -> None:
-    ended = gossamer(*QUICK, "--seeds", "2", "--plot", "run.png")
+@pytest.mark.parametrize("option", ["--plot", "--sequence"])
+def test_sim__seeds_and_plot__is_refused(option: str) -> None:
+    ended = gossamer(*QUICK, "--seeds", "2", option, "run.png")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
 
 

@@ -13,7 +13,8 @@ import click
 import msgspec
 
 from gossamer.cli.sim import options as value
-from gossamer.cli.sim.plot import check_plot, plot
+from gossamer.cli.sim import sequence
+from gossamer.cli.sim.plot import check_plot, plot, title_of
 from gossamer.cli.sim.printing import report_lines
 from gossamer.cli.sim.seeds import SEEDS_MAX, seeds_lines, summed_up
 from gossamer.cli.sim.speed import speed_lines
@@ -41,7 +42,7 @@ Exit codes:
   0  every transfer was complete (with --duration: none had failed), and no oracle found anything
   1  a transfer failed or never ended, or an oracle found a breach
   2  a wrong option
-  3  --plot without matplotlib
+  3  --plot or --sequence without matplotlib
 """
 
 
@@ -77,12 +78,12 @@ class Progress:
             click.echo("\r" + " " * 60 + "\r", nl=False, err=True)
 
 
-def simulate(scenario: Scenario, watches: bool, says_speed: bool = True) -> SimulationReport:
+def run(simulation: Simulation, says_speed: bool = True) -> SimulationReport:
     """Run it, and say on standard error how fast that was.
 
     Raises: OracleFoundError.
     """
-    simulation, progress = Simulation(scenario, watches), Progress()
+    scenario, progress = simulation.scenario, Progress()
     simulation.progress = progress
     begin_s = time.process_time()
     try:
@@ -215,6 +216,12 @@ def simulate(scenario: Scenario, watches: bool, says_speed: bool = True) -> Simu
     help="Draw goodput, cwnd and queue to this .png or .svg (needs the extra `plots`).",
 )
 @click.option(
+    "--sequence",
+    "sequence_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the time-sequence graph of the first flow to this .png or .svg (likewise).",
+)
+@click.option(
     "--golden", is_flag=True, help="Print the golden table of goodput over buffer and loss, beside theory."
 )
 @click.option("--speed", is_flag=True, help="Only say how many segments a second this machine simulates.")
@@ -225,6 +232,7 @@ def sim(
     golden: bool,
     speed: bool,
     plot_path: Path | None,
+    sequence_path: Path | None,
     seeds: int,
     **options: Any,
 ) -> int:
@@ -238,28 +246,36 @@ def sim(
         return ExitCode.OK
     if golden:
         return _golden(options["congestion"])
-    if seeds > 1 and plot_path is not None:
-        raise ConfigError("--plot: found --seeds too; a picture is of one run: name its --seed alone")
-    pyplot = check_plot(plot_path) if plot_path else None
+    pictures = {"--plot": plot_path, "--sequence": sequence_path}
+    asked = {option: path for option, path in pictures.items() if path is not None}
+    if seeds > 1 and asked:
+        raise ConfigError(f"{min(asked)}: found --seeds too; a picture is of one run: name its --seed alone")
+    pyplots = [check_plot(path, option) for option, path in asked.items()]
     models = (*options.pop("bursts"), *options.pop("drops"))
     scenario = Scenario(**options, models=models)
     if seeds > 1:
         return _seeds(scenario, seeds, watches, as_json)
-    report = simulate(scenario, watches)
+    simulation = Simulation(scenario, watches)
+    seen = sequence.Sequence(simulation.observer)
+    if sequence_path:
+        simulation.observer = seen
+    report = run(simulation)
     if as_json:
         click.echo(msgspec.json.encode(report).decode())
     else:
         for line in report_lines(scenario, report):
             click.echo(line)
-    if pyplot and plot_path:
-        plot(pyplot, plot_path, scenario, report)
+    if plot_path:
+        plot(pyplots[0], plot_path, scenario, report)
+    if sequence_path:
+        sequence.draw(pyplots[0], sequence_path, seen.points, title_of(scenario, report))
     return _exit_code(scenario, report)
 
 
 def _seeds(scenario: Scenario, seeds: int, watches: bool, as_json: bool) -> int:
     """One run after another. Raises: OracleFoundError."""
     runs = [
-        simulate(replace(scenario, seed=scenario.seed + number), watches, says_speed=False)
+        run(Simulation(replace(scenario, seed=scenario.seed + number), watches), says_speed=False)
         for number in range(seeds)
     ]
     found = summed_up(runs)

@@ -17,19 +17,19 @@ KINDS: Final = (".png", ".svg")
 DOTS_PER_INCH: Final = 80
 
 
-def check_plot(path: Path) -> ModuleType:
+def check_plot(path: Path, option: str = "--plot") -> ModuleType:
     """Say at once whether a picture can be made, before the run.
 
     Raises: ConfigError for another kind of file, CannotStartError without matplotlib.
     """
     if path.suffix not in KINDS:
-        raise ConfigError(f"--plot: found {str(path)!r}; allowed: a file name that ends in .png or .svg")
+        raise ConfigError(f"{option}: found {str(path)!r}; allowed: a file name that ends in .png or .svg")
     if not path.parent.is_dir():
-        raise ConfigError(f"--plot: there is no folder {str(path.parent)!r}; make it, or name another")
+        raise ConfigError(f"{option}: there is no folder {str(path.parent)!r}; make it, or name another")
     try:
         import matplotlib
     except ModuleNotFoundError as error:
-        raise CannotStartError("--plot needs matplotlib: pip install 'gossamer[plots]'") from error
+        raise CannotStartError(f"{option} needs matplotlib: pip install 'gossamer[plots]'") from error
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "gossamer"
     from matplotlib import pyplot
@@ -60,13 +60,14 @@ def plot(pyplot: ModuleType, path: Path, scenario: Scenario, report: SimulationR
     for axes in (arrivals, faults):
         axes.legend(loc="upper right", fontsize="small", ncols=2)
     faults.set_xlabel("virtual time, s")
-    figure.suptitle(_title(scenario, report))
+    figure.suptitle(title_of(scenario, report))
     figure.tight_layout()
     figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)
 
 
-def _title(scenario: Scenario, report: SimulationReport) -> str:
+def title_of(scenario: Scenario, report: SimulationReport) -> str:
+    """What was run, in a line."""
     rate = rate_text(scenario.rate_bps) if scenario.rate_bps else "no limit"
     return (
         f"{', '.join(scenario.congestion)}: {rate}, {scenario.rtt_us / 1000:g} ms, seed {report.seed}, "
