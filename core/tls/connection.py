@@ -10,7 +10,8 @@ in one of those: what cancels, drains and dumps threads needs no word about TLS.
     half a record a send that was cut short by its time or a cancel leaves one: then nothing can be sent any
                   more, and receiving goes on
     the end       close_notify, then the FIN; RFC 8446 6.1: "Each party MUST send a "close_notify" alert
-                  before closing its write side"
+                  before closing its write side"; after an alert about an error what still comes is read and
+                  dropped, for a while
 
 Source: RFC 8446 6.1 and 4.6.3; RFC 5246 7.2.1.
 """
@@ -23,6 +24,7 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.errors import Draining
+from gossamer.core.io.lingering import linger
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.streamcall import (
     NOT_SENT_IN_TIME,
@@ -35,6 +37,7 @@ from gossamer.core.threads.calls import Park
 from gossamer.core.threads.current import CURRENT
 from gossamer.core.tls.errors import TlsError, TruncatedError
 from gossamer.core.tls.machine import PIECE_BYTES, TlsMachine
+from gossamer.core.tls.unsendable import cut_short, repeated
 
 Steps = Generator[Any, Any, Any]
 """Calls of the stream beneath, one after another; a call of ours is made of them."""
@@ -360,30 +363,29 @@ class TlsConnection:
         yield from self.inner.shutdown().__await__()
 
     def closed(self) -> Steps:
-        """See `Stream.close`."""
+        """See `Stream.close`. After an alert it ends in stages."""
         if self.is_closed:
             return
         self.is_closed = True
         yield from self._notify()
         try:
+            yield from self._heard_out()
             yield from self.inner.close().__await__()
         except OSError as error:
             raise self._said(error) from None
 
     def aborted(self) -> Steps:
-        """See `Stream.abort`. After an alert it is closed in order, which a reset could overtake."""
-        self.is_closed = True
-        yield from (self.inner.close() if self._is_told else self.inner.abort()).__await__()
+        """See `Stream.abort`. After an alert it ends in stages."""
+        is_told, self.is_closed = self._is_told, True
+        yield from self._heard_out()
+        yield from (self.inner.close() if is_told else self.inner.abort()).__await__()
 
-
-def cut_short() -> OSError:
-    """For a send after one that ended in the midst of a record."""
-    return BrokenPipeError(errno.EPIPE, "a send before was cut short")
-
-
-def repeated(connection: object, error: OSError) -> Callable[[], OSError]:
-    """Makes errors that say the same."""
-    if isinstance(error, TlsError):
-        return lambda: said_of(connection, error.again())
-    kind, arguments, is_said = type(error), error.args, is_said_of(connection, error)
-    return lambda: said_of(connection, kind(*arguments)) if is_said else kind(*arguments)
+    def _heard_out(self) -> Steps:
+        """Have the alert that was sent arrive, which a reset could overtake. A client's own open waits for
+        nobody."""
+        is_told, self._is_told = self._is_told, False
+        if is_told and (self.machine.is_ready or self.machine.is_server):
+            try:
+                yield from linger(self.inner, CURRENT.get().clock).__await__()
+            except OSError:
+                return  # The peer has left.

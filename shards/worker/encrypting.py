@@ -117,12 +117,10 @@ class Encrypting:
         ending = self._failures.ending()
         if ending is not None:
             log.info("no TLS with %s: %s%s", stream.peer[0] or "a Unix socket", error, ending)
-        if isinstance(stream, TlsStream) and isinstance(error, TlsError):
-            await self._hear_out(stream.inner)
         await stream.abort()
 
     async def _hear_out(self, stream: Stream) -> None:
-        """What was said last, the plain answer or an alert, reaches a peer that is sending still."""
+        """The plain answer reaches a peer that is sending still."""
         try:
             await linger(stream, self._clock)
             await stream.close()

@@ -202,6 +202,28 @@ def test_what_is_no_record__the_peer_hears_why(stack: Any) -> None:
     assert stack.run(talk(stack, user, peer)).startswith("the peer has refused: ")
 
 
+def test_what_is_no_record__a_peer_that_sends_on_hears_why_and_no_reset(stack: Any) -> None:
+    """What nobody has read would bring a reset about, which may overtake the alert."""
+
+    async def peer(stream: Any) -> None:
+        with pytest.raises(TlsError):
+            await stream.recv()
+        await stream.abort()
+
+    async def user(stream: TlsStream) -> str:
+        await stream.inner.send(b"\x63\3\3\0\1\2" + bytes(200_000))
+        with pytest.raises(TlsError) as raised:
+            await stream.recv()
+        for _ in range(5):
+            await sys_sleep(SOON_US // 4)
+            await stream.inner.send(bytes(10_000))
+        await stream.inner.shutdown()
+        await stream.inner.close()
+        return str(raised.value)
+
+    assert stack.run(talk(stack, user, peer)).startswith("the peer has refused: ")
+
+
 def test_connect__a_certificate_of_nobody__is_refused_at_once(stack: Any) -> None:
     connector = TlsConnector(stack.connector._inner, asking(), "elsewhere.example")
 
