@@ -38,14 +38,6 @@ class ResponseCutError(Exception):
     """A response has begun and cannot be completed: its peer must not take the part for all."""
 
 
-class AsgiTimes(Protocol):
-    """What a conversation asks of the options."""
-
-    @property
-    def timeout_us(self) -> int:
-        """How long an application may be silent; 0 is for ever."""
-
-
 class ApplicationSite(SocketSite, Protocol):
     """What a conversation asks of who serves the application."""
 
@@ -60,10 +52,6 @@ class ApplicationSite(SocketSite, Protocol):
 
     def give_up(self, exchange: Exchange) -> None:
         """Its application takes longer than one may."""
-
-    @property
-    def own(self) -> AsgiTimes:
-        """How long that is."""
 
 
 class ApplicationConversation(Burst):

@@ -7,7 +7,7 @@ Source: ASGI 3.0.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -193,9 +193,7 @@ class AsgiSite(HttpSite):
         scope = whole_scope(asked, asker.scope_of(exchange.request), self.lifespan.state)
         task = self.loop.begin_task(self.run(exchange, scope), name)
         if not task.done():
-            exchange.task = task
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            exchange.task = self.keep(task)
         self.begun_total += 1
 
     def begin_any(self, exchange: Exchange, asker: Asker) -> None:
@@ -208,14 +206,16 @@ class AsgiSite(HttpSite):
         """As `begin`, with a WebSocket."""
         asked = request_scope(request, self.own.root_path)
         scope = whole_scope(asked, asker.scope_of(request), self.lifespan.state)
-        self.keep(self.run_socket(socket, socket_scope(scope, socket.offer.subprotocols), request), request)
+        running = self.run_socket(socket, socket_scope(scope, socket.offer.subprotocols), request)
+        socket.task = self.keep(self.loop.begin_task(running, name_of(request)))
 
-    def keep(self, coroutine: Coroutine[Any, Any, None], request: Request) -> None:
-        """Begin a task, and hold it until it has ended."""
-        task = self.loop.begin_task(coroutine, name_of(request))
-        if not task.done():
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+    def keep(self, task: asyncio.Task[None]) -> asyncio.Task[None] | None:
+        """Hold a task until it has ended; None where it has already."""
+        if task.done():
+            return None
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
 
     async def run_socket(self, socket: SocketExchange, scope: Scope, request: Request) -> None:
         """A task: the application on a WebSocket, and what is said of how it ends."""
@@ -265,12 +265,20 @@ class AsgiSite(HttpSite):
     def give_up(self, exchange: Exchange) -> None:
         """The application is silent for longer than it may be: 504, or a response that is cut, and its task
         is cancelled. One that does not heed that goes on, and counts among `tasks_max`."""
+        self.cancel_silent(exchange.task, exchange.request)
+        exchange.refusal, exchange.is_cut = SILENT, True
+
+    def give_up_socket(self, socket: SocketExchange, request: Request) -> None:
+        """The same with a handshake."""
+        self.cancel_silent(socket.task, request)
+        socket.give_up(SILENT.status)
+
+    def cancel_silent(self, task: asyncio.Task[None] | None, request: Request) -> None:
+        """Cancel a task that is silent; a line names it and where it waits."""
         self.hung_total += 1
-        task, request = exchange.task, exchange.request
         assert task is not None
         place, limit = where_it_waits(task_frames(task)), format_duration(self.own.timeout_us)
         log.error(HUNG, request.method, request.target, limit, task.get_name(), place)
-        exchange.refusal, exchange.is_cut = SILENT, True
         task.cancel()
 
     def returned_early(self, exchange: Exchange) -> None:

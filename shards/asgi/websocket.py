@@ -7,6 +7,7 @@ stream.
 Source: ASGI 3.0, "HTTP & WebSocket ASGI Message Format" 2.5, "WebSocket"; RFC 6455.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -64,6 +65,8 @@ class SocketExchange:
         """Once it was accepted."""
         self.denial: OutgoingBody | None = None
         self.start: Start | None = None
+        self.task: asyncio.Task[None] | None = None
+        """The application's, where it has not ended in its first step."""
         self.status = 101
         """What its handshake is answered with."""
         self.out: list[bytes] = []
@@ -227,6 +230,14 @@ class SocketExchange:
         self.out.clear()
         self.leave(ABNORMAL_CLOSURE, "")
         self.writers = released(self.writers)
+
+    def give_up(self, status: int) -> None:
+        """The application has not answered the handshake, and is not waited for: it is refused so, or, where
+        its answer has begun, nothing more of that is sent."""
+        if self.denial is None:
+            self.deny(status)
+        else:
+            self.broke()
 
     def end(self, *, failed: bool) -> None:
         """The application has returned, or failed: what it has left open is closed."""

@@ -32,6 +32,14 @@ CLOSE_US: Final = 10_000_000
 RECV_BYTES: Final = 65536
 
 
+class AsgiTimes(Protocol):
+    """What a conversation asks of the options."""
+
+    @property
+    def timeout_us(self) -> int:
+        """How long an application may be silent; 0 is for ever."""
+
+
 class SocketSite(BurstSite, ExchangeOwner, Protocol):
     """What is asked of who serves the application."""
 
@@ -40,6 +48,13 @@ class SocketSite(BurstSite, ExchangeOwner, Protocol):
 
     def begin_socket(self, socket: SocketExchange, asker: Asker, request: Request) -> None:
         """Have the application begin with it, and go on until it waits."""
+
+    def give_up_socket(self, socket: SocketExchange, request: Request) -> None:
+        """Its application takes longer to answer the handshake than one may."""
+
+    @property
+    def own(self) -> AsgiTimes:
+        """How long that is."""
 
 
 class SocketConversation:
@@ -79,7 +94,7 @@ class SocketConversation:
                 elif self.site.is_draining and drain(socket):
                     continue
                 else:
-                    await socket.park()
+                    await self.attend(socket, request)
             if socket.connection is None and socket.denial is None and not socket.is_broken:
                 await self.refuse(socket.status)
         finally:
@@ -90,6 +105,20 @@ class SocketConversation:
         self.site.note(self.stream, head, socket.status, body_bytes, began_us)
         if not socket.is_broken and (socket.connection is None or socket.connection.is_failed):
             await linger(self.stream, self.site.clock)
+
+    async def attend(self, socket: SocketExchange, request: Request) -> None:
+        """Wait until something happens. An application that is silent before its answer to the handshake is
+        whole is given up, where there is a limit to it; on an open WebSocket it may be."""
+        limit_us = self.site.own.timeout_us
+        if not limit_us or socket.connection is not None:
+            await socket.park()
+            return
+        with CancelScope(self.site.clock() + limit_us) as scope:
+            await socket.park()
+        if scope.cancelled_caught:
+            self.site.give_up_socket(socket, request)
+            if socket.is_broken:
+                await self.stream.abort()  # Its client must not take the part for all.
 
     def socket_of(self, offer: WebSocketOffer) -> SocketExchange:
         """What the application has of it."""
