@@ -27,8 +27,8 @@ from contextvars import Context, copy_context
 from heapq import heapify, heappop
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
+from gossamer.core.aio.ownsockets import OwnSocketLoop
 from gossamer.core.aio.selector import SchedulerSelector
-from gossamer.core.aio.stacks import StackEventLoop
 from gossamer.core.aio.thread import ThreadFuture
 from gossamer.core.clock import NEVER_US, SECOND_US, monotonic_us
 from gossamer.core.threads.eventloop import SchedulerPort
@@ -61,7 +61,7 @@ class RunningHandles:
         return "a callback of asyncio's" if task is None else repr(task)
 
 
-class SchedulerEventLoop(StackEventLoop):
+class SchedulerEventLoop(OwnSocketLoop):
     """asyncio's loop over a scheduler: what both ways of driving it have in common.
 
     All of asyncio works in it: tasks, timers, transports, subprocesses, executors, signals. Beside that

@@ -177,8 +177,9 @@ def test_hypercorn__http_2_over_tls(rig: Rig, certificate: Path) -> None:
     rig.converse(partial(by_hypercorn, certificate=certificate), client)
 
 
-@pytest.mark.parametrize("kind", [TopRig, KernelRig])
-def test_aiohttp_client__over_sockets_that_it_opens_itself(kind: type[Any]) -> None:
+def test_aiohttp__client_and_server(rig: Rig) -> None:
+    """Its client opens sockets itself, connects them by the loop, and hands them over."""
+
     async def client(_loop: Any, address: Address) -> None:
         url = f"http://{address[0]}:{address[1]}/"
         async with aiohttp.ClientSession() as session:
@@ -186,9 +187,7 @@ def test_aiohttp_client__over_sockets_that_it_opens_itself(kind: type[Any]) -> N
                 async with session.post(url, data=body) as answer:
                     assert await answer.read() == body
 
-    rig = kind()
     rig.converse(by_aiohttp, client)
-    rig.close()
 
 
 def test_uvicorn__its_command_with_our_loop(tmp_path: Path) -> None:
