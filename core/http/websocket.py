@@ -12,6 +12,7 @@ Source: RFC 6455 5 to 8, RFC 7692.
 import codecs
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -123,8 +124,10 @@ class MessageJudge(Extension):
 
     name = ExtensionName("")
 
-    def __init__(self, fragments_max: int) -> None:
+    def __init__(self, fragments_max: int, forget: Callable[[], None]) -> None:
+        """`forget` has no message be under way any more."""
         self.fragments_max = fragments_max
+        self.forget = forget
         self.fragments = 0
         self.texts: deque[str] = deque()
         """The text of each text frame that nobody has asked for."""
@@ -143,6 +146,10 @@ class MessageJudge(Extension):
             self.fragments = 1
             self.is_text = frame.opcode is Opcode.TEXT
         else:
+            if frame.opcode is Opcode.CLOSE:
+                # RFC 6455 5.4: "Control frames (see Section 5.5) MAY be injected in the middle of a
+                # fragmented message." A close is one of them, and nothing comes behind it.
+                self.forget()
             return frame
         if self.is_text:
             # RFC 6455 5.6: "a particular text frame might include a partial UTF-8 sequence; however, the
@@ -191,7 +198,7 @@ class WebSocketConnection:
         """Whether a message is its frame's payload as it is."""
         self._is_between = self._is_plain
         """Whether what comes next begins a message, so that it may be taken at one look."""
-        self._judge = MessageJudge(limits.fragments_max)
+        self._judge = MessageJudge(limits.fragments_max, self._forget)
         # The last is the first to decode.
         self._protocol.extensions = [self._judge, *([] if deflate is None else [deflate])]
         self._is_text = False
@@ -233,6 +240,10 @@ class WebSocketConnection:
             self.is_failed = end.is_breach and end.code != ABNORMAL_CLOSURE
         self._is_between = self._is_plain and not (self._protocol.reader.buffer or self._texts or self._blobs)
         return events
+
+    def _forget(self) -> None:
+        """No message is under way any more, as the protocol counts it."""
+        self._protocol.current_size = None
 
     @property
     def has_unsent(self) -> bool:

@@ -166,6 +166,17 @@ def test_close_of_the_peer__is_echoed_and_the_server_closes_first() -> None:
     assert server.receive(b"") == []
 
 
+@pytest.mark.parametrize("deflate", [False, True])
+def test_close_of_the_peer__within_a_message__is_echoed_and_the_message_never_comes(deflate: bool) -> None:
+    server = connection(deflate=deflate)
+    began = frame(TEXT, b"\xe4")
+    assert server.receive(began + closing(1000, b"bye") + frame(FIN | CONT, b"a")) == [
+        Disconnected(1000, "bye")
+    ]
+    assert sent(server.unsent()) == [(CLOSE, b"\x03\xe8bye")]
+    assert (server.is_finished, server.is_failed) == (True, False)
+
+
 def test_close_of_ours__waits_for_the_peers_and_messages_still_come() -> None:
     server = connection()
     assert sent(server.close(1012, "again")) == [(CLOSE, b"\x03\xf4again")]
@@ -218,7 +229,6 @@ HOSTILE: dict[str, tuple[bytes, int]] = {
     "5.4: a continuation of nothing": (frame(FIN | CONT, b"a"), 1002),
     "5.4: a continuation behind a whole message": (text("a") + frame(FIN | CONT, b"a"), 1002),
     "5.4: a message within another": (frame(TEXT, b"a") + text("b"), 1002),
-    "5.4: a close within a message": (frame(TEXT, b"a") + closing(1000), 1002),
     "5.5: a fragment of a ping": (frame(PING, b"a"), 1002),
     "5.5: a ping of 126 bytes": (frame(FIN | PING, b"a" * 126), 1002),
     "5.5.1: a close of one byte": (frame(FIN | CLOSE, b"\x03"), 1002),
