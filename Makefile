@@ -41,12 +41,15 @@ ROOTLESS_TESTS := tests/network tests/system tests/shards/confinement
 # What looks at a release.
 RELEASE := .venv-release
 
+# Autobahn's test suite for WebSockets, on a Python of its own.
+AUTOBAHN := .venv-autobahn
+
 # Every test that meets the core's records, and servers that reload and grow. Sources run interpreted wherever a
 # build is not asked for.
 NATIVE_TESTS := tests/core tests/regression tests/ffi tests/shards/test_scaling.py tests/cli/test_sim.py tests/test_native_build.py
 test test-rootless test-long check test-container lowest golden: export GOSSAMER_NATIVE ?= 0
 
-.PHONY: run test test-rootless test-long setup check bench load-truth fuzz model sim-soak soak interop build native test-native docs release-tools release-check clean help site system system-test setup-test golden \
+.PHONY: run test test-rootless test-long setup check bench load-truth autobahn fuzz model sim-soak soak interop build native test-native docs release-tools release-check clean help site system system-test setup-test golden \
 	test-container lowest lock changelog
 
 help: ## what can be made
@@ -117,6 +120,10 @@ site: setup-test ## the documentation as a site, in build/site; every warning is
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[site]"
 	$(BIN)/python scripts/site build/site
 
+autobahn: setup-test ## Autobahn's cases against WebSockets of an ASGI application and a native handler, on each stack (needs a Python 2.7)
+	scripts/autobahn $(AUTOBAHN)
+	$(BIN)/python -m pytest -q -m long tests/shards/asgi/test_autobahn.py
+
 fuzz: setup-test ## the packet parser in C under sanitizers, bytes against a whole host, calls against one connection; SECONDS long
 	GOSSAMER_FUZZ_ROUNDS=5000000 $(BIN)/python -m pytest -q tests/ffi/test_packet_bounds.py
 	$(BIN)/python -m gossamer.core.sim.fuzz --seconds $(SECONDS)
@@ -168,4 +175,4 @@ changelog: ## at a release: gather changes/ into CHANGELOG.md, under the version
 
 clean: ## remove what was built and installed here
 	rm -f $(INSTALLED)
-	rm -rf build gossamer/compiled $(VENV) $(LOWEST) $(RELEASE) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info
+	rm -rf build gossamer/compiled $(VENV) $(LOWEST) $(RELEASE) $(AUTOBAHN) .mypy_cache .ruff_cache .pytest_cache .hypothesis ffi/_*.so ffi/_*.c *.egg-info
