@@ -35,7 +35,7 @@ class Watched(Protocol):
     turns_total: int
     running: Thread[Any] | None
     guest: object | None
-    """Whose code runs where no thread's does: that of another library's loop."""
+    """Whose code runs, in a thread or where none does: that of another library's loop."""
 
     def now_us(self) -> int:
         """When this turn began."""
@@ -115,7 +115,7 @@ class Watchdog:
         stopping.register(self._stopping, select.POLLIN)
         due_us = clock() + holds.wait_us
         while not stopping.poll(max(1, -((clock() - due_us) // 1000))):
-            running = scheduler.running or scheduler.guest
+            running = scheduler.guest or scheduler.running
             found = None if running is None else (scheduler.turns_total, running)
             if holds.look(due_us, clock(), found, scheduler.now_us()) and running is not None:
                 self._report(self._message(running))

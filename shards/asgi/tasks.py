@@ -33,6 +33,7 @@ class ApplicationLoop(GuestEventLoop):
         task = asyncio.Task(coroutine, loop=self, name=name)
         first_step: Any = self._ready.pop()  # what the task itself has just put there
         outside = get_asyncgen_hooks()
+        self.scheduler.guest = self._running_handles
         _set_running_loop(self)
         set_asyncgen_hooks(*self._hooks_inside)
         try:
@@ -40,6 +41,7 @@ class ApplicationLoop(GuestEventLoop):
         finally:
             set_asyncgen_hooks(*outside)
             _set_running_loop(None)
+            self.scheduler.guest = None
         return task
 
 

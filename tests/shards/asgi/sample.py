@@ -153,3 +153,8 @@ async def connects(scope: dict[str, Any], _receive: Any, send: Any) -> None:
     writer.close()
     server.close()
     await answers(send, port)
+
+
+async def silent(_scope: dict[str, Any], _receive: Any, _send: Any) -> None:
+    """Never answers."""
+    await asyncio.Event().wait()
