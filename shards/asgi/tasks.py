@@ -11,10 +11,11 @@ server's stack; everything else of it is `core.aio.guest`'s.
 
 import asyncio
 from asyncio.events import _set_running_loop
+from collections import deque
 from collections.abc import Container, Coroutine
 from contextlib import ExitStack
 from sys import get_asyncgen_hooks, set_asyncgen_hooks
-from typing import Any
+from typing import Any, Final, Protocol
 
 from gossamer.core.aio.guest import AsyncioLoop, GuestEventLoop
 from gossamer.core.aio.stacks import StreamStack
@@ -23,9 +24,35 @@ from gossamer.core.io.stream import Connector
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.wire.flow import Address
 
+LEAVING_MAX: Final = 256
+"""Of those that have something to send, asked in one turn."""
+
+
+class Leaving(Protocol):
+    """What has something to send."""
+
+    def leave(self) -> None:
+        """Send it. It must neither wait nor raise."""
+
 
 class ApplicationLoop(GuestEventLoop):
     """asyncio's loop in a worker that serves an application."""
+
+    def __init__(self, scheduler: SchedulerPort) -> None:
+        super().__init__(scheduler)
+        self.leaving: deque[Leaving] = deque()
+        """What tasks, and the threads before them, have put out in this turn: it leaves behind them all, so
+        that what one of them has put out bit by bit is sent in one piece."""
+
+    def run_handles(self) -> int:
+        """As that of every such loop; then what has been put out leaves."""
+        due_us = super().run_handles()
+        leaving = self.leaving
+        if not leaving:
+            return due_us
+        for _ in range(min(len(leaving), LEAVING_MAX)):
+            leaving.popleft().leave()
+        return 0 if leaving or self._ready else due_us
 
     def begin_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """The task of a coroutine, which has run until it first waits, or to its end. Called by a native

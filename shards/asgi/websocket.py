@@ -85,6 +85,8 @@ class SocketExchange:
         self.writers: Waiting = ()
         self.parked: deque[Callable[[None], None]] = deque()
         """The connection's thread that sends, where it waits for what happens here."""
+        self.hasten: Callable[[], None] | None = None
+        """Says that there is something to be sent, once it is sent by no thread."""
         self.without_room: deque[Callable[[None], None]] = deque()
         """The one that reads, where it waits until more may be read."""
 
@@ -181,7 +183,10 @@ class SocketExchange:
         if data:
             self.out.append(data)
             self.held_bytes += len(data)
-            if self.parked:
+            if self.hasten is not None:
+                if len(self.out) == 1:
+                    self.hasten()
+            elif self.parked:
                 self.parked.popleft()(None)
 
     # What the connection's threads say.
@@ -223,6 +228,8 @@ class SocketExchange:
         self.held_bytes -= count
         if self.writers:
             self.writers = released(self.writers)
+        if self.disconnect is not None:
+            self.wake()
 
     def broke(self) -> None:
         """Nothing can be sent any more."""

@@ -7,12 +7,11 @@ close.
 Source: RFC 6455 4.2, 5.5, 7.1.
 """
 
-from collections.abc import Awaitable
 from typing import Final, Protocol
 
 from gossamer.core.errors import Draining
 from gossamer.core.http.request import Refusal, Request
-from gossamer.core.http.websocket import ABNORMAL_CLOSURE, SERVICE_RESTART
+from gossamer.core.http.websocket import ABNORMAL_CLOSURE, SERVICE_RESTART, WebSocketConnection
 from gossamer.core.http.websocket_handshake import WebSocketOffer, read_offer, refuse_handshake
 from gossamer.core.io.lingering import linger
 from gossamer.core.io.stream import Stream
@@ -21,7 +20,9 @@ from gossamer.core.threads.cancel import CancelScope
 from gossamer.shards.asgi.exchange import ExchangeOwner
 from gossamer.shards.asgi.messages import Stage
 from gossamer.shards.asgi.scope import Asker
+from gossamer.shards.asgi.tasks import ApplicationLoop
 from gossamer.shards.asgi.websocket import SocketExchange
+from gossamer.shards.asgi.websocket_sender import SocketSender
 from gossamer.shards.web.answer import error_answer
 from gossamer.shards.web.burst import BurstSite, whole_response
 
@@ -43,6 +44,7 @@ class AsgiTimes(Protocol):
 class SocketSite(BurstSite, ExchangeOwner, Protocol):
     """What is asked of who serves the application."""
 
+    loop: ApplicationLoop
     sockets: set[SocketExchange]
     """Those that are open: a drain closes them."""
 
@@ -60,13 +62,15 @@ class SocketSite(BurstSite, ExchangeOwner, Protocol):
 class SocketConversation:
     """One WebSocket on its stream. Bounds: those of a `SocketExchange`."""
 
-    __slots__ = ("asker", "is_pinged", "site", "stream")
+    __slots__ = ("asker", "is_pinged", "sender", "site", "stream")
 
     def __init__(self, site: SocketSite, stream: Stream, asker: Asker) -> None:
         self.site = site
         self.stream = stream
         self.asker = asker
         self.is_pinged = False
+        self.sender: SocketSender | None = None
+        """What sends once it is open, where that takes no thread."""
 
     async def run(self, request: Request, head: bytes, unread: bytes) -> None:
         """From the handshake to the end; the stream is to be closed then. Raises: OSError."""
@@ -84,10 +88,12 @@ class SocketConversation:
         is_reading = False
         try:
             while not self.is_over(socket):
-                if socket.out:
+                if socket.out and socket.hasten is None:
                     await self.send_out(socket)
                 elif socket.connection is not None and not is_reading:
                     is_reading = True
+                    if self.stream.tls is None:
+                        self.begin_sender(socket)
                     if unread:
                         socket.hear(unread)
                     await Fork(self.read_on(socket, reading), "reads a WebSocket")
@@ -97,8 +103,11 @@ class SocketConversation:
                     await self.attend(socket, request)
             if socket.connection is None and socket.denial is None and not socket.is_broken:
                 await self.refuse(socket.status)
+            if self.sender is not None:
+                self.sender.check()
         finally:
             reading.cancel()
+            self.sender = socket.hasten = None
             self.site.sockets.discard(socket)
             socket.leave(ABNORMAL_CLOSURE, "")
         body_bytes = 0 if socket.denial is None else socket.denial.sent_bytes
@@ -119,6 +128,10 @@ class SocketConversation:
             self.site.give_up_socket(socket, request)
             if socket.is_broken:
                 await self.stream.abort()  # Its client must not take the part for all.
+    def begin_sender(self, socket: SocketExchange) -> None:
+        """From now on what is put out leaves without this thread."""
+        self.sender = SocketSender(socket, self.stream, self.site.options.write_timeout_us, self.site.loop)
+        socket.hasten = self.sender.hasten
 
     def socket_of(self, offer: WebSocketOffer) -> SocketExchange:
         """What the application has of it."""
@@ -130,7 +143,7 @@ class SocketConversation:
         """Whether nothing more is to be done on the stream."""
         if socket.is_broken:
             return True
-        if socket.out:
+        if socket.out or (self.sender is not None and self.sender.is_sending):
             return False
         if socket.connection is not None:
             return socket.connection.is_disconnected
@@ -161,32 +174,28 @@ class SocketConversation:
         receive = self.stream.recv(RECV_BYTES, PING_AFTER_US)
         with scope:
             while not connection.is_disconnected and not socket.is_broken:
-                if not connection.is_open:
-                    await self.read(socket, self.stream.recv(RECV_BYTES, CLOSE_US))
-                elif socket.has_room:
-                    await self.read(socket, receive)
-                else:
+                if connection.is_open and not socket.has_room:
                     await socket.park_without_room()
+                    continue
+                try:
+                    data = await (receive if connection.is_open else self.stream.recv(RECV_BYTES, CLOSE_US))
+                except TimeoutError:
+                    self.wonder(socket, connection)
+                except Draining:
+                    drain(socket)
+                except OSError:
+                    socket.broke()
+                else:
+                    self.is_pinged = False
+                    socket.hear(data)
 
-    async def read(self, socket: SocketExchange, receive: Awaitable[bytes]) -> None:
-        """Read once; a peer that is silent is pinged, or taken for gone."""
-        connection = socket.connection
-        assert connection is not None
-        try:
-            data = await receive
-        except TimeoutError:
-            if self.is_pinged or not connection.is_open:
-                socket.broke()
-            else:
-                self.is_pinged = True
-                socket.post(connection.ping())
-        except Draining:
-            drain(socket)
-        except OSError:
+    def wonder(self, socket: SocketExchange, connection: WebSocketConnection) -> None:
+        """A peer that is silent is pinged, or taken for gone."""
+        if self.is_pinged or not connection.is_open:
             socket.broke()
         else:
-            self.is_pinged = False
-            socket.hear(data)
+            self.is_pinged = True
+            socket.post(connection.ping())
 
 
 def drain(socket: SocketExchange) -> bool:
