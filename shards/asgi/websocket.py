@@ -110,22 +110,36 @@ class SocketExchange:
         if self.is_broken or (self.disconnect is not None and not self.has_closed):
             raise ClientLeftError
         part = taken_of_socket(self.stage, message)
-        self.put(part)
-        self.stage = stage_after(self.stage, part)
+        if isinstance(part, (TextPart, BinaryPart)):
+            self.put_message(part)
+        else:
+            self.put(part)
+            self.stage = stage_after(self.stage, part)
         while self.held_bytes > HELD_BYTES_MAX and not self.is_broken:
             self.writers = (*self.writers, future := self.owner.loop.create_future())
             await future
 
     # Messages of the application.
 
-    def put(self, part: SocketPart) -> None:
-        """Put out what a message means. Raises: MessageError, ClientLeftError."""
+    def put_message(self, part: TextPart | BinaryPart) -> None:
+        """Put out a message for the peer. Raises: MessageError, ClientLeftError."""
         connection = self.connection
+        assert connection is not None  # it is accepted
+        try:
+            if isinstance(part, TextPart):
+                self.post(connection.send_text(part.text))
+            else:
+                self.post(connection.send_binary(part.data))
+        except UnicodeEncodeError as error:
+            raise MessageError(f"send: {error}") from None
+        except BrokenPipeError:
+            raise ClientLeftError from None
+
+    def put(self, part: SocketPart) -> None:
+        """Put out what any other message means. Raises: MessageError, ClientLeftError."""
         self.has_closed |= isinstance(part, CloseCall)
         try:
-            if type(part) is TextPart and connection is not None:
-                self.post(connection.send_text(part.text))
-            elif isinstance(part, Accept):
+            if isinstance(part, Accept):
                 head, self.connection = accept_offer(
                     self.offer, part.subprotocol, [*self.common, *part.fields]
                 )
@@ -134,17 +148,13 @@ class SocketExchange:
                 self.start, self.status = part, part.status
             elif isinstance(part, BodyPart):
                 self.put_denial(part)
-            elif connection is None:
+            elif self.connection is None:
                 assert isinstance(part, CloseCall)
                 self.deny(REFUSED)
-            elif isinstance(part, BinaryPart):
-                self.post(connection.send_binary(part.data))
             elif isinstance(part, CloseCall):
                 self.close(part.code, part.reason)
-        except (MisuseError, OutgoingError, UnicodeEncodeError) as error:
+        except (MisuseError, OutgoingError) as error:
             raise MessageError(f"send: {error}") from None
-        except BrokenPipeError:
-            raise ClientLeftError from None
 
     def put_denial(self, part: BodyPart) -> None:
         """websocket.http.response.body"""
@@ -209,10 +219,11 @@ class SocketExchange:
 
     def take(self, event: WebSocketEvent) -> None:
         """An event; nothing of what comes behind a close of ours is told."""
-        if isinstance(event, Disconnected):
-            self.leave(event.code, event.reason)
-        elif self.disconnect is None and isinstance(event, (TextMessage, BinaryMessage)):
-            message = message_of(event)
+        kind = type(event)
+        if kind is Disconnected:
+            self.leave(event.code, event.reason)  # type: ignore[union-attr]  # it is one
+        elif (kind is TextMessage or kind is BinaryMessage) and self.disconnect is None:
+            message = message_of(event)  # type: ignore[arg-type]  # it is one
             self.events.append(message)
             self.held_event_bytes += weight_of(message)
 

@@ -128,6 +128,7 @@ class SocketConversation:
             self.site.give_up_socket(socket, request)
             if socket.is_broken:
                 await self.stream.abort()  # Its client must not take the part for all.
+
     def begin_sender(self, socket: SocketExchange) -> None:
         """From now on what is put out leaves without this thread."""
         self.sender = SocketSender(socket, self.stream, self.site.options.write_timeout_us, self.site.loop)

@@ -117,9 +117,6 @@ def taken_of_socket(stage: Stage, message: object) -> SocketPart:
 
 def stage_after(stage: Stage, part: SocketPart) -> Stage:
     """Where the messages stand after that one."""
-    kind = type(part)
-    if kind is TextPart or kind is BinaryPart:
-        return stage
     if isinstance(part, Accept):
         return Stage.OPEN
     if isinstance(part, CloseCall):
