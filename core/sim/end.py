@@ -21,6 +21,7 @@ from gossamer.core.tcp.actions import (
     Remains,
     Signal,
 )
+from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Close, Event, IcmpError, Receive, Report, SegmentArrives, Send, Timeout
 from gossamer.core.tcp.step import Connection, Outcome, step
@@ -129,7 +130,11 @@ class End:
         self._go_on(now_us)
 
     def arrives(self, segment: Segment, now_us: int) -> None:
-        """A segment comes out of the wire. One for a connection that is gone is nobody's."""
+        """A segment comes out of the wire. One for a connection that is gone is refused, as hosts do it."""
+        if self.connection is None:
+            reply = reset_reply(segment)
+            self.outbox += [] if reply is None else [reply]
+            return
         self._step(SegmentArrives(segment, now_us, self._queued_bytes))
         self._go_on(now_us)
 
@@ -175,7 +180,7 @@ class End:
                 self.outbox.append(action)
             elif isinstance(action, Deliver):
                 self._take(action.data)
-            else:
+            elif not (isinstance(action, Failed) and _is_over(before)):
                 self._perform(action, event)
 
     def _perform(self, action: Action, event: Event | None) -> None:
@@ -209,3 +214,9 @@ class End:
 
     def _ends(self, now_us: int) -> None:
         self.ended_at_us = min(self.ended_at_us, now_us)
+
+
+def _is_over(connection: Connection) -> bool:
+    """Whether nothing of it is left but an ACK of its FIN, for which its peer has waited long enough: a RST
+    ends it, and nobody is told (RFC 9293 3.10.7.4)."""
+    return isinstance(connection, Tcb) and connection.state is State.LAST_ACK and not connection.snd_buf_bytes

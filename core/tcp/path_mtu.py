@@ -159,7 +159,7 @@ def _before_sending(tcb: Tcb, now_us: int) -> Tcb:
     path, smss = tcb.path, tcb.agreed.smss
     assert path is not None
     if not path.smss_max:
-        return lowered(tcb, _base_smss(tcb.agreed), smss, now_us)
+        return lowered(tcb, _base_smss(tcb.agreed, smss) or smss, smss, now_us)
     if path.probe_end is not None:
         return _confirmed(tcb, path, now_us) if seq_le(path.probe_end, tcb.snd_una) else tcb
     if path.high <= smss and path.raise_at_us <= now_us:
@@ -211,6 +211,15 @@ def without_probe(tcb: Tcb, now_us: int) -> Tcb:
     return replace(tcb, path=_narrowed(path, tcb.agreed.smss, high, now_us))
 
 
+def sent_again(tcb: Tcb, left: Seq, right: Seq, now_us: int) -> Tcb:
+    """The octets [left, right) have left again: where some of them are a probe's, an ACK of it does not show
+    any more that the probe was delivered."""
+    path = tcb.path
+    if path is None or path.probe_end is None or seq_le(path.probe_end, left):
+        return tcb
+    return tcb if seq_le(right, seq_add(path.probe_end, -path.probe_smss)) else without_probe(tcb, now_us)
+
+
 # Suspected.
 
 
@@ -223,15 +232,18 @@ def timed_out(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
             return _learned(tcb, smss, now_us)
     if tcb.agreed.parameters.mtu_probing == "off" or tcb.backoff + 1 < BLACK_HOLE_TIMEOUTS:
         return tcb, ()
-    base = _base_smss(tcb.agreed)
-    if base == tcb.agreed.smss or min((tcb.snd_nxt - tcb.snd_una) & MASK, tcb.snd_buf_bytes) <= base:
+    # A segment is as long as what is in flight at most, though larger ones be allowed.
+    size = min((tcb.snd_nxt - tcb.snd_una) & MASK, tcb.snd_buf_bytes, tcb.agreed.smss)
+    base = _base_smss(tcb.agreed, size)
+    if base is None:
         return tcb, ()
     # RFC 4821 7.7: the size was the cause, or the path was down: probing shows which once ACKs come again.
     return lowered(tcb, base, tcb.agreed.smss if tcb.path is None else tcb.path.smss_max, now_us), ()
 
 
-def _base_smss(agreed: Agreed) -> int:
-    """The next lower size of those that pass nearly everywhere; the present one when there is none."""
-    overhead = header_bytes(agreed)
+def _base_smss(agreed: Agreed, size: int) -> int | None:
+    """The largest of the sizes that pass nearly everywhere, and is less than that one by what a search takes
+    for a difference; None when there is none."""
+    overhead, most = header_bytes(agreed), size - PATH_PROBE_STEP_BYTES
     mtus = BLACK_HOLE_MTUS_IPV6 if agreed.is_ipv6 else BLACK_HOLE_MTUS_IPV4
-    return next((mtu - overhead for mtu in mtus if mtu - overhead < agreed.smss), agreed.smss)
+    return next((mtu - overhead for mtu in mtus if mtu - overhead <= most), None)

@@ -7,6 +7,7 @@ import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp import record_ends
+from gossamer.core.tcp.path_mtu import sent_again
 from gossamer.core.tcp.recovery import forward_rto, spurious
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes, without_lost
 from gossamer.core.tcp.recovery.transmissions import after_retransmission
@@ -42,4 +43,4 @@ def retransmitted(tcb: Tcb, seq: Seq, length: int, now_us: int) -> Tcb:
             again_since_us=min(recovery.again_since_us, now_us),
             again_until_us=now_us,
         )
-    return replace(tcb, transmissions=transmissions, recovery=recovery)
+    return sent_again(replace(tcb, transmissions=transmissions, recovery=recovery), seq, right, now_us)

@@ -9,6 +9,7 @@ from gossamer.core.seq import seq_add
 from gossamer.core.tcp import record_ends
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.output import flight_bytes, probe_with_new, retransmission
+from gossamer.core.tcp.path_mtu import sent_again
 from gossamer.core.tcp.recovery.tail_loss_probe import probed
 from gossamer.core.tcp.recovery.transmissions import after_retransmission, last_run_bytes
 from gossamer.core.tcp.rtt import is_probe_due
@@ -39,7 +40,7 @@ def expired(tcb: Tcb, now_us: int) -> tuple[Tcb, Actions]:
         length = record_ends.last_part(tcb, length)
     seq = seq_add(tcb.snd_nxt, -length)
     probe = retransmission(tcb, now_us, seq, length)
-    tcb = probed(tcb, is_old=True)
+    tcb = sent_again(probed(tcb, is_old=True), seq, tcb.snd_nxt, now_us)
     tcb = replace(
         tcb,
         transmissions=after_retransmission(tcb, seq, tcb.snd_nxt, now_us),

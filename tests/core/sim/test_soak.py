@@ -15,6 +15,20 @@ def test_soak__burst_that_takes_15_retransmissions__is_waited_out() -> None:
     assert Simulation(soak.scenario_of("bursts, no SACK", 135)).run().has_finished
 
 
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        # A probe that was lost, and acknowledged as what was sent again in its place.
+        ("black hole, no SACK", 834),
+        # The last ACK is lost until nobody is there any more.
+        ("blackout", 914),
+        ("bursts, no SACK", 619),
+    ],
+)
+def test_soak__once_never_ended__ends(kind: str, seed: int) -> None:
+    assert Simulation(soak.scenario_of(kind, seed)).run().has_finished
+
+
 def test_soak__breach__names_kind_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     def breach(_simulation: Simulation) -> None:
         raise AssertionError("SND.UNA went back")

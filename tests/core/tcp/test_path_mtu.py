@@ -337,7 +337,14 @@ def test_black_hole__data_flows_again__what_was_agreed_is_probed_at_once() -> No
     assert sent[:2] == [SMSS, 1_012]
 
 
-@pytest.mark.parametrize(("probing", "octets"), [("off", 5 * SMSS), ("blackhole", 900)])
+@pytest.mark.parametrize("octets", [532, 900, 1_043])
+def test_black_hole__what_is_in_flight_is_short__sent_in_sizes_below_that(octets: int) -> None:
+    """Two segments of a smaller size go again as one: were that not suspected, it would be sent for ever."""
+    tcb, _ = says(opened(), octets)
+    assert timed_out(tcb, BLACK_HOLE_TIMEOUTS).agreed.smss == 500
+
+
+@pytest.mark.parametrize(("probing", "octets"), [("off", 5 * SMSS), ("blackhole", 531)])
 def test_black_hole__not_looked_for_or_small_segments__size_stays(probing: MtuProbing, octets: int) -> None:
     tcb, _ = says(opened(probing), octets)
     assert timed_out(tcb, 6).agreed.smss == SMSS
