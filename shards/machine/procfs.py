@@ -95,6 +95,22 @@ def parse_held(status: str, limits: str) -> Held | None:
         return None
 
 
+def user_outside(uid: int, uid_map: str | None = None) -> int:
+    """Who that user is in the user namespace around this one, from the text of /proc/self/uid_map; the same
+    where there is none. Source: user_namespaces(7).
+    """
+    if uid_map is None:
+        try:
+            uid_map = Path("/proc/self/uid_map").read_text()
+        except OSError:
+            return uid
+    for line in uid_map.splitlines():
+        first, outside, count = map(int, line.split())
+        if first <= uid < first + count:
+            return outside + uid - first
+    return uid
+
+
 def own_identity() -> ProcessIdentity:
     """This process, as chains and state files name it."""
     ticks = start_ticks(os.getpid())

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from gossamer.shards.exitcode import CannotStartError, ConfigError, NotRunningError
-from gossamer.shards.machine.procfs import ProcessIdentity, is_alive
+from gossamer.shards.machine.procfs import ProcessIdentity, is_alive, user_outside
 from gossamer.shards.rundir.private_folder import PrivateFolder, UntrustedFolderError, read_small
 
 STATE: Final = "state.json"
@@ -57,7 +57,11 @@ def base_directory() -> Path:
         return Path(runtime) / "gossamer"
     import tempfile  # Of use here alone.
 
-    return Path(tempfile.gettempdir()) / f"gossamer-{os.geteuid()}"
+    uid = os.geteuid()
+    # Root of somebody's user namespace is another one than that of somebody else's: both have this folder.
+    outside = user_outside(uid)
+    name = f"gossamer-{uid}" if outside == uid else f"gossamer-{uid}-{outside}"
+    return Path(tempfile.gettempdir()) / name
 
 
 def default_run_dir(name: int | str) -> Path:

@@ -16,6 +16,7 @@ from gossamer.shards.machine.procfs import (
     parse_held,
     parse_queues,
     start_ticks,
+    user_outside,
 )
 
 QUEUES = """  100  13983     3 2 65531     5     7      120  1
@@ -71,3 +72,10 @@ def test_start_ticks__first_thread_has_ended_and_another_not__still_there() -> N
             time.sleep(0.01)
         assert process.poll() is None
         assert start_ticks(process.pid) is not None
+
+
+def test_user_outside__as_the_map_says__and_oneself_where_it_says_nothing() -> None:
+    lent = "         0       1007          1\n         1     300000      65536\n"
+    assert [user_outside(uid, lent) for uid in (0, 1, 65534, 70000)] == [1007, 300000, 365533, 70000]
+    assert user_outside(1007, "0 0 4294967295\n") == 1007
+    assert user_outside(os.geteuid()) >= 0

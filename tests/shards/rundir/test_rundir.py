@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gossamer.shards.exitcode import CannotStartError, NotRunningError
-from gossamer.shards.machine.procfs import own_identity
+from gossamer.shards.machine.procfs import own_identity, user_outside
 from gossamer.shards.rundir import rundir
 from gossamer.shards.rundir.rundir import CONTROL, STATE, RunDirectory, RunState, find_run_dir, read_state
 
@@ -233,4 +233,4 @@ def test_base_directory__root_may_not_write_to_run__a_folder_of_its_own() -> Non
     code = "from gossamer.shards.rundir.rundir import base_directory; print(base_directory())"
     argv = [*mount, "env", "-u", "XDG_RUNTIME_DIR", "TMPDIR=/tmp", sys.executable, "-c", code]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "/tmp/gossamer-0\n"
+    assert done.stdout == f"/tmp/gossamer-0{'' if user_outside(0) == 0 else f'-{user_outside(0)}'}\n"
