@@ -33,7 +33,8 @@ class Built:
         self._tools = tools
         self._kind = kind
         self.made = folder / "first" / "made"
-        self._epoch = run(["git", "log", "-1", "--format=%ct"], root).strip()
+        # Which it is by now: one that comes meanwhile is not looked at.
+        self._commit, self._epoch = run(["git", "log", "-1", "--format=%H %ct"], root).split()
 
     @property
     def wheel(self) -> Path:
@@ -69,7 +70,7 @@ class Built:
         sources.mkdir(parents=True)
         made.mkdir()
         archive = subprocess.run(
-            ["git", "archive", "HEAD"], cwd=self._root, capture_output=True, check=True
+            ["git", "archive", self._commit], cwd=self._root, capture_output=True, check=True
         ).stdout
         with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
             packed.extractall(sources)
