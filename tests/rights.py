@@ -234,6 +234,7 @@ PACKAGES: Final = {
     "nginx": "nginx-light",
     "promtool": "prometheus",
     "redis-server": "redis-server",
+    "runc": "runc",
     "setcap": "libcap2-bin",
     "setpriv": "util-linux",
     "systemd-analyze": "systemd",

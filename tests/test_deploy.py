@@ -42,6 +42,14 @@ def test_units__under_a_real_systemd__start_reload_watchdog_and_end(name: str) -
     assert (done.returncode, "BAD" in done.stdout) == (0, False), done.stdout + done.stderr
 
 
+@pytest.mark.long
+@pytest.mark.needs("namespaces", "runc")
+def test_containerfile__played_and_run_by_runc__two_rights_or_the_reason_why_not() -> None:
+    script = str(DEPLOY.parent / "scripts" / "container-image")
+    done = subprocess.run([script], capture_output=True, text=True, timeout=900, check=False)
+    assert (done.returncode, "BAD" in done.stdout) == (0, False), done.stdout + done.stderr
+
+
 def test_units__no_more_rights_than_are_needed() -> None:
     functional, ambient, sockets = map(unit, SERVICES)
     of_workers = {"CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL"}
