@@ -100,11 +100,12 @@ build: ## rebuild the cffi modules in place
 native: $(INSTALLED) ## compile the pure core, which then runs several times as fast
 	flock .build.lock $(BIN)/python scripts/native/build.py
 
-check: $(INSTALLED) ## lint, types, and the tests that need neither root nor time
+check: $(INSTALLED) ## lint, types, the site where Sphinx is installed, and the tests that need neither root nor time
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p gossamer
 	$(BIN)/mypy examples
+	$(BIN)/python scripts/site --if-installed build/site
 	$(BIN)/python -m pytest -q -m "not needs and not slow and not long"
 
 bench: setup-test ## over a link: what a request and a MB cost beside others; an idle connection, the TCP alone, the load generator (root; 30 min)

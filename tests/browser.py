@@ -18,6 +18,16 @@ onload = () => {{
 }}
 </script>"""
 
+FILES = """<!doctype html><body>{frames}<pre></pre><script>
+onload = () => {{
+  const seen = [...document.querySelectorAll("iframe")].map(frame => {{
+    const root = frame.contentDocument.documentElement
+    return frame.dataset.name + " " + Math.max(root.scrollWidth, frame.contentDocument.body.scrollWidth)
+  }})
+  document.querySelector("pre").textContent = seen.join("\\n")
+}}
+</script>"""
+
 
 def chromium(folder: Path, page: Path, *options: str) -> str:
     """What it prints of a page; what it keeps lies in the folder."""
@@ -41,6 +51,19 @@ def how_it_fits(folder: Path, page: str, widths: Sequence[int]) -> list[str]:
     )
     (folder / "frames.html").write_text(FRAMES.format(frames=frames))
     found = re.search("<pre>(.*?)</pre>", chromium(folder, folder / "frames.html", "--dump-dom"), re.S)
+    assert found is not None
+    return found[1].splitlines()
+
+
+def widths_of_files(folder: Path, pages: Sequence[Path], width: int) -> list[str]:
+    """For each file "name width": how wide its page is, on a screen of that width."""
+    frames = "".join(
+        f'<iframe width="{width}" height="800" data-name="{page.name}" src="{page.as_uri()}"></iframe>'
+        for page in pages
+    )
+    (folder / "files.html").write_text(FILES.format(frames=frames))
+    said = chromium(folder, folder / "files.html", "--allow-file-access-from-files", "--dump-dom")
+    found = re.search("<pre>(.*?)</pre>", said, re.S)
     assert found is not None
     return found[1].splitlines()
 
