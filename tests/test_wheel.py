@@ -52,7 +52,8 @@ def modules() -> set[str]:
 def given() -> set[str]:
     """What `gossamer examples` gives, as the wheel names it."""
     found = {f"given/{name}" for name in ("config.toml", "locustfile.py", "engineuser.py")}
-    for folder, name in (("examples", "examples"), ("www", "www"), ("tests/packets", "packets")):
+    folders = {"deploy": "deploy", "examples": "examples", "www": "www", "tests/packets": "packets"}
+    for folder, name in folders.items():
         paths = [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
         found |= {f"given/{name}/{path.relative_to(ROOT / folder)}" for path in paths}
     return found

@@ -9,7 +9,7 @@ import click
 from gossamer.cli.accompanying import accompanying
 from gossamer.shards.exitcode import ConfigError
 
-NAMES: Final = ("config.toml", "examples", "www", "packets", "locustfile.py", "engineuser.py")
+NAMES: Final = ("config.toml", "deploy", "examples", "www", "packets", "locustfile.py", "engineuser.py")
 
 
 @click.command(
@@ -23,6 +23,7 @@ def examples(folder: Path) -> None:
     examples/      servers, clients, applications, the TCP without a network: examples/README.md
     www/           a small site
     packets/       scripts for gossamer packetdrill
+    deploy/        units of systemd, a Containerfile, files for Kubernetes, HAProxy and Grafana
     config.toml    every key with its default and what it does
     locustfile.py  a scenario for Locust; engineuser.py: gossamer load as its user
     """

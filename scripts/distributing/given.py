@@ -10,6 +10,7 @@ from setuptools.command.build_py import build_py
 
 GIVEN = {
     "config.toml": "config.toml",
+    "deploy": "deploy",
     "examples": "examples",
     "www": "www",
     "tests/packets": "packets",

@@ -15,11 +15,13 @@ def test_examples__into_a_new_folder__all_that_they_need(tmp_path: Path) -> None
     done = gossamer("examples", str(tmp_path / "try"))
     assert (done.returncode, done.stderr) == (0, "")
     names = {path.name for path in (tmp_path / "try").iterdir()}
-    assert names == {"config.toml", "examples", "www", "packets", "locustfile.py", "engineuser.py"}
+    assert names == {"config.toml", "deploy", "examples", "www", "packets", "locustfile.py", "engineuser.py"}
     for path in (ROOT / "examples").glob("*.py"):
         assert (tmp_path / "try" / "examples" / path.name).read_text() == path.read_text()
     scripts = list((tmp_path / "try" / "packets").rglob("*.pkt"))
     assert len(scripts) == len(list((ROOT / "tests" / "packets").rglob("*.pkt")))
+    units = {path.name for path in (tmp_path / "try" / "deploy").iterdir()}
+    assert units == {path.name for path in (ROOT / "deploy").iterdir()}
     checked = gossamer(
         "serve", "--config", str(tmp_path / "try" / "config.toml"), "--check-config", str(tmp_path)
     )
