@@ -289,7 +289,7 @@ def test_reload__new_certificates__and_no_connection_is_cut(place: Place, site: 
         assert answer_on(still) == (200, b"hello\n")
 
 
-def test_several_certificates_and_those_of_clients(serve: Callable[..., Server], tmp_path: Path) -> None:
+def test_several_certificates_and_those_of_clients(place: Place, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(
         f'[tls]\ncertfile = "{PEMS}/server.pem"\nkeyfile = "{PEMS}/server.key"\nca_certs = "{CA}"\n'
@@ -297,13 +297,13 @@ def test_several_certificates_and_those_of_clients(serve: Callable[..., Server],
         f'"b.example" = ["{PEMS}/other.pem", "{PEMS}/other.key"]\n'
         f'"*.c.example" = ["{PEMS}/other.pem", "{PEMS}/other.key"]\n'
     )
-    server = serve("--config", str(config)).wait_ready()
+    server = place.start("--config", str(config)).wait_ready()
     port = server.status()["port"]
 
     def connect(host: str | None, shown: str = "client") -> ssl.SSLSocket:
         context = asking(pair=pair(shown)) if shown else asking()
         context.check_hostname = False
-        return context.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname=host)
+        return context.wrap_socket(place.connect(port), server_hostname=host)
 
     for host, names in {
         "localhost": "localhost",
@@ -322,14 +322,14 @@ def test_several_certificates_and_those_of_clients(serve: Callable[..., Server],
 
 
 def test_tickets__are_good_at_the_worker_that_gave_them__and_nothing_fails_at_another(
-    serve: Callable[..., Server],
+    place: Place,
 ) -> None:
-    server = serve(*CERTIFICATE, workers="2").wait_ready()
+    server = place.start(*CERTIFICATE, workers="2").wait_ready()
     port, context, sessions = server.status()["port"], asking(), list[ssl.SSLSession]()
 
     def resumed(session: ssl.SSLSession | None) -> bool:
         with (
-            socket.create_connection(("127.0.0.1", port), 10) as plain,
+            place.connect(port) as plain,
             context.wrap_socket(plain, server_hostname="localhost", session=session) as tls,
         ):
             assert answer_on(tls) == (200, b"hello\n")
@@ -348,7 +348,7 @@ def total_of(server: Server, name: str) -> int:
     return sum(int(worker["totals"][name]) for worker in server.status()["workers"])
 
 
-def test_handler__sees_what_was_agreed_on(serve: Callable[..., Server], tmp_path: Path) -> None:
+def test_handler__sees_what_was_agreed_on(place: Place, tmp_path: Path) -> None:
     (tmp_path / "tells.py").write_text(
         "async def handler(stream):\n"
         "    await stream.recv()\n"
@@ -356,10 +356,10 @@ def test_handler__sees_what_was_agreed_on(serve: Callable[..., Server], tmp_path
         "    await stream.send(f'{facts.version} {facts.alpn} {facts.server_name}'.encode())\n"
     )
     alpn = ("--set", 'tls.alpn=["x/1", "y"]')
-    server = serve(*CERTIFICATE, *alpn, target="tells:handler", PYTHONPATH=str(tmp_path)).wait_ready()
+    server = place.start(*CERTIFICATE, *alpn, target="tells:handler", PYTHONPATH=str(tmp_path)).wait_ready()
     context = asking(alpn=("y",))
     with (
-        socket.create_connection(("127.0.0.1", server.status()["port"]), 10) as plain,
+        place.connect(server.status()["port"]) as plain,
         context.wrap_socket(plain, server_hostname="a.example") as tls,
     ):
         tls.sendall(b"x")
