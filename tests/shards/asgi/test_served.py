@@ -244,6 +244,8 @@ def test_reload_flag__a_source_that_changes_is_served__one_that_is_broken_is_not
         ),
         (("--root-path", "api"), "sample:app", 2, "--root-path: found 'api'; allowed: "),
         (("--factory",), "sample:app", 2, "with --factory expected: a function without arguments"),
+        ((), "sample:absent", 2, "TARGET 'sample:absent': module 'sample' has no 'absent'; it has app, "),
+        ((), "surely_absent:app", 2, "module 'surely_absent' cannot be imported: ModuleNotFoundError"),
     ],
 )
 def test_mistake__one_line_and_its_exit_code(
@@ -254,3 +256,20 @@ def test_mistake__one_line_and_its_exit_code(
     lines = [line for line in server.log().splitlines() if said in line]
     assert lines, server.log()
     assert "Traceback" not in server.log()
+
+
+def test_import_error__its_file_and_line_in_one_line_and_exit_2(serve: Serve, tmp_path: Path) -> None:
+    for number, (text, line, said) in enumerate(
+        (
+            ("import json\nimport surely_absent\n", 2, "No module named 'surely_absent'"),
+            ("app = 3 +\n", 1, "SyntaxError: "),
+            ("\n\nraise ValueError('of its own')\n", 3, "ValueError: of its own"),
+        )
+    ):
+        (tmp_path / f"broken{number}.py").write_text(text)
+        server = serve(target=f"broken{number}:app", name=f"run{number}", PYTHONPATH=str(tmp_path))
+        assert server.wait_end() == 2, server.log()
+        (told,) = [line for line in server.log().splitlines() if "cannot be imported" in line]
+        assert told.startswith("gossamer: "), told
+        assert said in told, told
+        assert f"broken{number}.py, line {line})" in told, told
