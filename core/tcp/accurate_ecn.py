@@ -155,6 +155,25 @@ def counted_again(tcb: Tcb, segment: Segment, event: SegmentArrives) -> Tcb:
     return ecn_bytes.repeated(replace(counts, ack_at_us=tcb.ack_at_us), segment)
 
 
+# The end.
+
+
+def is_silent_in_time_wait(tcb: Tcb) -> bool:
+    """Whether the ACK that enters TIME-WAIT says nothing of marks, a habit of other systems: FreeBSD's
+    (`plain_time_wait`); and with `ecn_on_all`, once the user has closed, Linux's, whose TIME-WAIT begins with
+    FIN-WAIT-2, and keeps no count of marks. Differs, so by these alone: RFC 9768 3.2.2 has ACE on all
+    segments."""
+    agreed = tcb.agreed
+    if agreed.parameters.deviations.plain_time_wait:
+        return True
+    return tcb.receive_closed and agreed.accurate_ecn > 0 and agreed.parameters.ecn_on_all
+
+
+def silent(segment: Segment) -> Segment:
+    """The segment without the field and the option."""
+    return replace(with_ace(segment, 0), ecn_bytes=None)
+
+
 # The sender of data.
 
 

@@ -53,7 +53,8 @@ class Deviations(
     counts_marked_syn: bool = False
     """A SYN that came marked counts as a packet that did (against RFC 9768 3.2.1)."""
     plain_time_wait: bool = False
-    """The ACK that enters TIME-WAIT says nothing of accurate ECN."""
+    """The ACK that enters TIME-WAIT says nothing of marks, whoever has closed
+    (`core.tcp.accurate_ecn.is_silent_in_time_wait`)."""
     ecn_syns: int = 0
     """How many SYNs ask for ECN before one goes without. 0: by RFC 3168 6.1.1.1 one, by RFC 9768 3.1.4.1
     two."""

@@ -6,6 +6,7 @@ Source: RFC 9293 3.10.7.4, eighth.
 import msgspec
 
 from gossamer.core.seq import Seq, seq_add
+from gossamer.core.tcp import accurate_ecn
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import flight_bytes, output
@@ -14,7 +15,7 @@ from gossamer.core.tcp.segment_arrives.seventh_text import RECEIVING
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.time_wait import enter
-from gossamer.core.wire.segment import AE, CWR, ECE, FIN, Segment
+from gossamer.core.wire.segment import FIN, Segment
 
 replace = msgspec.structs.replace
 
@@ -49,12 +50,6 @@ def _early(tcb: Tcb, segment: Segment, fin_seq: Seq, now_us: int) -> Verdict | N
     return Verdict(replace(tcb, reassembly=replace(held, fin_seq=fin_seq), ack_at_us=now_us), segment)
 
 
-def _without_ace(segment: Segment) -> Segment:
-    """As Linux sends it once the user has closed: its TIME-WAIT begins with FIN-WAIT-2, and keeps no count of
-    marks. Differs, so with `ecn_on_all` alone: RFC 9768 3.2.2 has ACE on all segments."""
-    return replace(segment, flags=segment.flags & ~(AE | CWR | ECE), ecn_bytes=None)
-
-
 def _moved_on(tcb: Tcb, segment: Segment, now_us: int, actions: Actions) -> Verdict:
     if tcb.state is State.ESTABLISHED:
         return Verdict(replace(tcb, state=State.CLOSE_WAIT), segment, actions)
@@ -64,10 +59,8 @@ def _moved_on(tcb: Tcb, segment: Segment, now_us: int, actions: Actions) -> Verd
         return Verdict(replace(tcb, state=State.CLOSING), segment, actions)
     assert tcb.state is State.FIN_WAIT_2
     assert flight_bytes(tcb) == 0
-    if tcb.ecn is not None and tcb.agreed.parameters.deviations.plain_time_wait:
-        tcb = replace(tcb, ecn=None)
     tcb, sent = output(tcb, now_us)
-    if tcb.receive_closed and tcb.agreed.accurate_ecn and tcb.agreed.parameters.ecn_on_all:
-        sent = tuple(_without_ace(action) if isinstance(action, Segment) else action for action in sent)
+    if accurate_ecn.is_silent_in_time_wait(tcb):
+        sent = tuple(accurate_ecn.silent(each) if isinstance(each, Segment) else each for each in sent)
     record, rest = enter(tcb, now_us)
     return Verdict(record, segment, actions + sent + rest, stops=True)
