@@ -13,9 +13,9 @@ from gossamer.core.packetdrill.profiles import COOKIES
 from gossamer.core.packetdrill.script import TcpPacket
 from gossamer.core.records import replace
 from gossamer.core.tcp.actions import Granted
+from gossamer.core.tcp.constants import FAST_OPEN_COOKIE_BYTES
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.fast_open import FastOpenServer, after_answer, with_known
-from gossamer.core.tcp.parameters import FAST_OPEN_COOKIE_BYTES
 from gossamer.core.wire.segment import Segment
 
 CLIENT: Final = 0x1

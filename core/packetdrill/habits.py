@@ -7,7 +7,7 @@ Source: tcp(7), TCP_QUICKACK; the count of 16 and the delay of 40 ms are those o
 """
 
 from gossamer.core.clock import NEVER_US
-from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.constants import MILLISECOND_US
 from gossamer.core.wire.segment import Segment
 
 CONVERSATION_US = 40 * MILLISECOND_US

@@ -15,8 +15,9 @@ import msgspec
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.packetdrill.script import TcpOption
 from gossamer.core.records import replace
+from gossamer.core.tcp.constants import MILLISECOND_US
 from gossamer.core.tcp.deviations import Deviations
-from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 
 NOP: Final = TcpOption("nop")
 EOL: Final = TcpOption("eol")

@@ -23,8 +23,9 @@ from gossamer.core.packetdrill.settings import Settings
 from gossamer.core.packetdrill.sockets import Socket
 from gossamer.core.packetdrill.values import Reader
 from gossamer.core.records import fields, replace
+from gossamer.core.tcp.constants import MILLISECOND_US
 from gossamer.core.tcp.events import Abort, Send, SetOptions
-from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import SHARED_NAMES, SocketOptions
 
 REMOTE_PORT_FIRST = 49_153

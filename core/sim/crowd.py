@@ -18,7 +18,8 @@ from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.seq import MASK
 from gossamer.core.sim.device import SLOT_BYTES, SLOTS
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, TcpParameters
+from gossamer.core.tcp.constants import CLOCK_GRANULARITY_US
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_fork
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.wire.flow import Flow, pack_address

@@ -13,15 +13,15 @@ from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt
 from gossamer.core.sim import transitions
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.buffer import Sent
-from gossamer.core.tcp.events import Event, Timeout
-from gossamer.core.tcp.fast_open import is_early
-from gossamer.core.tcp.output import flight_bytes, is_fin_unsent
-from gossamer.core.tcp.parameters import (
+from gossamer.core.tcp.constants import (
     COALESCE_BYTES,
     REASSEMBLY_BLOCKS_MAX,
     SACKED_RANGES_MAX,
     TRANSMISSIONS_MAX,
 )
+from gossamer.core.tcp.events import Event, Timeout
+from gossamer.core.tcp.fast_open import is_early
+from gossamer.core.tcp.output import flight_bytes, is_fin_unsent
 from gossamer.core.tcp.recovery.ranges import covered, total_bytes
 from gossamer.core.tcp.step import Connection
 from gossamer.core.tcp.tcb import Phase, Reassembly, Recovery, State, Tcb

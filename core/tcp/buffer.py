@@ -12,7 +12,7 @@ than EXTENT_BYTES_MIN; the first may be what is left of one.
 
 from typing import TypeVar
 
-from gossamer.core.tcp.parameters import COALESCE_BYTES
+from gossamer.core.tcp.constants import COALESCE_BYTES
 from gossamer.core.wire.text import Extent, Part, Payload, Span, TextInParts
 
 Chunk = TypeVar("Chunk", bytes, bytes | Extent)

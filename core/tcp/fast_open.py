@@ -25,9 +25,9 @@ import msgspec
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.tcp.actions import Granted
 from gossamer.core.tcp.buffer import text_at, without_front
+from gossamer.core.tcp.constants import FAST_OPEN_COOKIE_BYTES, FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import NO_OPTIONS
-from gossamer.core.tcp.parameters import FAST_OPEN_COOKIE_BYTES, FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4
 from gossamer.core.tcp.reassembly import EMPTY, inserted
 from gossamer.core.tcp.tcb import FastOpen, State, Tcb
 from gossamer.core.wire.flow import Flow

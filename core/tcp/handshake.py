@@ -9,16 +9,16 @@ import msgspec
 
 from gossamer.core.seq import Seq
 from gossamer.core.tcp import accurate_ecn
-from gossamer.core.tcp.ecn import is_setup
-from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.parameters import (
+from gossamer.core.tcp.constants import (
     MSS_DEFAULT_IPV4,
     MSS_DEFAULT_IPV6,
     MSS_FLOOR,
     RTO_AFTER_LOST_SYN_US,
     WINDOW_SCALE_MAX,
-    TcpParameters,
 )
+from gossamer.core.tcp.ecn import is_setup
+from gossamer.core.tcp.events import Opening
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Agreed, FastOpen, RoundTrip, Tcb
 from gossamer.core.wire.segment import ECN_BITS, ECT_0, NO_TIMESTAMP, NOT_ECT, Segment, SynOptions
 

@@ -15,11 +15,11 @@ from gossamer.core.tcp import path_mtu
 from gossamer.core.tcp.actions import Actions, Dropped, Failure, PathLearned, Signal, SoftFailure
 from gossamer.core.tcp.calls.open import syn
 from gossamer.core.tcp.closed import failed
+from gossamer.core.tcp.constants import RTO_INITIAL_US
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import IcmpError, Report
 from gossamer.core.tcp.fast_open import is_early, syn_text, without_option
 from gossamer.core.tcp.output import output
-from gossamer.core.tcp.parameters import RTO_INITIAL_US
 from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.tcb import SoftError, State, Tcb, TimeWait
 from gossamer.core.wire import icmp

@@ -12,8 +12,8 @@ import msgspec
 from gossamer.core.seq import MASK
 from gossamer.core.tcp.accurate_ecn import FIRST
 from gossamer.core.tcp.arrival import text_at_us
+from gossamer.core.tcp.constants import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
 from gossamer.core.tcp.output import flight_bytes
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRESH_INITIAL
 from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.recovery.ranges import covered
 from gossamer.core.tcp.rtt import backed_off_us

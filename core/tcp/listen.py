@@ -13,12 +13,13 @@ from gossamer.core.tcp.accurate_ecn import begun
 from gossamer.core.tcp.actions import Actions, Dropped, Signal
 from gossamer.core.tcp.closed import reset_reply
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
+from gossamer.core.tcp.constants import RTO_INITIAL_US
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.ecn import SETUP_FLAGS, ect_of_syn_ack, is_syn_ack_plain, syn_ack_flags
 from gossamer.core.tcp.ecn_bytes import on_syn_ack
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import NO_OPTIONS, agreement, offer, wanted
-from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import Agreed, FastOpen, Listener, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value

@@ -14,7 +14,7 @@ Source: draft-cardwell-iccrg-bbr-congestion-control-00 4.2.1, 4.2.2.
 from typing import Final
 
 from gossamer.core.clock import NEVER_US, SECOND_US
-from gossamer.core.tcp.parameters import PACING_QUANTUM_BYTES_MAX, PACING_QUANTUM_US, PACING_SLOW_RATE
+from gossamer.core.tcp.constants import PACING_QUANTUM_BYTES_MAX, PACING_QUANTUM_US, PACING_SLOW_RATE
 from gossamer.core.tcp.tcb import Congestion, Tcb
 
 UNPACED: Final = 1 << 61

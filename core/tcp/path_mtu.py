@@ -16,10 +16,7 @@ import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add, seq_between, seq_le
 from gossamer.core.tcp.actions import Actions, PathLearned
-from gossamer.core.tcp.ecn_bytes import WHOLE_BYTES
-from gossamer.core.tcp.events import PathKnown
-from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
-from gossamer.core.tcp.parameters import (
+from gossamer.core.tcp.constants import (
     BLACK_HOLE_MTUS_IPV4,
     BLACK_HOLE_MTUS_IPV6,
     BLACK_HOLE_TIMEOUTS,
@@ -34,8 +31,11 @@ from gossamer.core.tcp.parameters import (
     PATH_PROBES_MAX,
     PATH_RAISE_US,
     TCP_HEADER_BYTES,
-    TcpParameters,
 )
+from gossamer.core.tcp.ecn_bytes import WHOLE_BYTES
+from gossamer.core.tcp.events import PathKnown
+from gossamer.core.tcp.handshake import TIMESTAMP_OPTION_BYTES
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Agreed, Path, State, Tcb, TimeWait
 
 replace = msgspec.structs.replace

@@ -12,7 +12,7 @@ import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max, seq_min
 from gossamer.core.tcp.buffer import Chunks, appended, concatenated
-from gossamer.core.tcp.parameters import REASSEMBLY_BLOCKS_MAX
+from gossamer.core.tcp.constants import REASSEMBLY_BLOCKS_MAX
 from gossamer.core.tcp.tcb import Block, Reassembly
 
 EMPTY = Reassembly(blocks=())

@@ -11,7 +11,7 @@ Source: MSG_EOR of send(2), as Linux has it for TCP.
 import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le
-from gossamer.core.tcp.parameters import RECORD_ENDS_MAX
+from gossamer.core.tcp.constants import RECORD_ENDS_MAX
 from gossamer.core.tcp.tcb import State, Tcb
 
 replace = msgspec.structs.replace

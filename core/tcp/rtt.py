@@ -6,12 +6,8 @@ Source: RFC 6298 2, RFC 8985 6.2 (step 1) and 7.2, RFC 4015 3.2.
 import msgspec
 
 from gossamer.core.seq import MASK, Seq
-from gossamer.core.tcp.parameters import (
-    MIN_RTT_WINDOW_US,
-    TAIL_PROBE_ACK_DELAY_US,
-    TAIL_PROBE_GRAIN_US,
-    TcpParameters,
-)
+from gossamer.core.tcp.constants import MIN_RTT_WINDOW_US, TAIL_PROBE_ACK_DELAY_US, TAIL_PROBE_GRAIN_US
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.recovery.tail_loss_probe import is_settled
 from gossamer.core.tcp.tcb import RoundTrip, State, Tcb
 

@@ -11,7 +11,8 @@ that is told once less than half of it does, as by Linux.
 
 from gossamer.core.seq import MASK
 from gossamer.core.tcp.actions import Actions, Signal
-from gossamer.core.tcp.parameters import EXTENT_BYTES_MIN, NOTSENT_UNLIMITED, TcpParameters
+from gossamer.core.tcp.constants import EXTENT_BYTES_MIN
+from gossamer.core.tcp.parameters import NOTSENT_UNLIMITED, TcpParameters
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.text import Extent
 

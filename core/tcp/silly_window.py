@@ -5,7 +5,7 @@ That of the receiver is `core.tcp.window`'s.
 Source: RFC 9293 3.7.4, 3.8.6.2.1.
 """
 
-from gossamer.core.tcp.parameters import MSS_FLOOR
+from gossamer.core.tcp.constants import MSS_FLOOR
 from gossamer.core.tcp.tcb import State, Tcb
 
 CLOSED_BY_US = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})

@@ -12,13 +12,8 @@ from typing import Final
 import msgspec
 
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, named
-from gossamer.core.tcp.parameters import (
-    DEFAULT_PARAMETERS,
-    MSS_FLOOR,
-    PARAMETER_BOUNDS,
-    Bounds,
-    TcpParameters,
-)
+from gossamer.core.tcp.constants import MSS_FLOOR
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, PARAMETER_BOUNDS, Bounds, TcpParameters
 
 
 class SocketOptions(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -27,11 +27,12 @@ from typing import Final
 import msgspec
 
 from gossamer.core.seq import MASK, Seq
+from gossamer.core.tcp.constants import SYN_COOKIE_MSS, SYN_COOKIE_PERIOD_US
 from gossamer.core.tcp.ecn import SETUP_FLAGS, SETUP_SYN
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.handshake import NO_OPTIONS, agreement, wanted
 from gossamer.core.tcp.listen import open_passive, syn_ack_of
-from gossamer.core.tcp.parameters import SYN_COOKIE_MSS, SYN_COOKIE_PERIOD_US, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Agreed, Listener, Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.wire.flow import Flow

@@ -16,14 +16,9 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq
 from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.constants import DUP_THRESH, RTO_INITIAL_US, SSTHRESH_INITIAL
 from gossamer.core.tcp.deviations import NO_DEVIATIONS, Deviations
-from gossamer.core.tcp.parameters import (
-    DEFAULT_PARAMETERS,
-    DUP_THRESH,
-    RTO_INITIAL_US,
-    SSTHRESH_INITIAL,
-    TcpParameters,
-)
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
 from gossamer.core.wire.text import Extent
 
 

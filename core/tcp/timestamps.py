@@ -4,7 +4,7 @@ Source: RFC 7323 3 to 5.
 """
 
 from gossamer.core.seq import HALF, MASK, Seq, seq_le, seq_lt
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, PAWS_IDLE_US, RTT_INTERVAL_US
+from gossamer.core.tcp.constants import CLOCK_GRANULARITY_US, PAWS_IDLE_US, RTT_INTERVAL_US
 from gossamer.core.tcp.recovery.transmissions import last_retransmitted_us, run_ending_at, run_of
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import NO_TIMESTAMP, Segment

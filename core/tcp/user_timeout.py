@@ -11,12 +11,8 @@ Source: RFC 5482 3, RFC 9293 3.8.3.
 import msgspec
 
 from gossamer.core.clock import NEVER_US, SECOND_US
-from gossamer.core.tcp.parameters import (
-    USER_TIMEOUT_DEFAULT_US,
-    USER_TIMEOUT_LOWER_US,
-    USER_TIMEOUT_UPPER_US,
-    TcpParameters,
-)
+from gossamer.core.tcp.constants import USER_TIMEOUT_DEFAULT_US, USER_TIMEOUT_LOWER_US, USER_TIMEOUT_UPPER_US
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Tcb, UserTimeout
 from gossamer.core.wire.segment import Segment
 

@@ -12,8 +12,8 @@ from gossamer.core.loop.sock.call import Connection
 from gossamer.core.loop.sock.option import read_info
 from gossamer.core.loop.tcp.call import SeenConnection
 from gossamer.core.printable import printable
+from gossamer.core.tcp.constants import MILLISECOND_US
 from gossamer.core.tcp.info import CLOSED_NUMBER, STATE_NUMBERS, TIME_WAIT_NUMBER, TcpInfo
-from gossamer.core.tcp.parameters import MILLISECOND_US
 from gossamer.core.wire.flow import FLOW_BYTES, Flow, local_address, remote_address
 from gossamer.shards.seen.connectiontable import ConnectionRow
 

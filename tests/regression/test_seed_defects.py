@@ -15,9 +15,10 @@ from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp.actions import Action, Failed, Failure
+from gossamer.core.tcp.constants import REASSEMBLY_BLOCKS_MAX
 from gossamer.core.tcp.events import SegmentArrives, Send, Timeout
 from gossamer.core.tcp.isn import initial_numbers
-from gossamer.core.tcp.parameters import REASSEMBLY_BLOCKS_MAX, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts import deadline_us

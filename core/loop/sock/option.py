@@ -17,8 +17,9 @@ from typing import Any, Final
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.loop.sock.call import Connection, SockGetInfo, SockGetOptions, SockSetOptions
 from gossamer.core.loop.streamcall import stream_closed
+from gossamer.core.tcp.constants import MILLISECOND_US
 from gossamer.core.tcp.info import CLOSED_NUMBER, TcpInfo
-from gossamer.core.tcp.parameters import MILLISECOND_US, NOTSENT_UNLIMITED
+from gossamer.core.tcp.parameters import NOTSENT_UNLIMITED
 from gossamer.core.tcp.socket_options import OPTION_BOUNDS, SocketOptions
 from gossamer.core.threads.systemcall import Handler, SystemCall
 from gossamer.core.threads.thread import Thread

@@ -14,13 +14,9 @@ from gossamer.core.loop.tcp.call import Connection
 from gossamer.core.records import replace
 from gossamer.core.tcp import fast_open
 from gossamer.core.tcp.actions import Granted
+from gossamer.core.tcp.constants import FAST_OPEN_HELD_US, FAST_OPEN_REST_DOUBLINGS_MAX, FAST_OPEN_REST_US
 from gossamer.core.tcp.events import Opening
-from gossamer.core.tcp.parameters import (
-    FAST_OPEN_HELD_US,
-    FAST_OPEN_REST_DOUBLINGS_MAX,
-    FAST_OPEN_REST_US,
-    TcpParameters,
-)
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.wire.flow import Flow
 
 

@@ -9,15 +9,10 @@ Source: RFC 6528, RFC 7323 7.1, RFC 6191 2.
 from collections.abc import Callable
 
 from gossamer.core.seq import Seq, seq_add, seq_le
+from gossamer.core.tcp.constants import IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, MSS_FLOOR, TCP_HEADER_BYTES
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.isn import age_us, initial_numbers
-from gossamer.core.tcp.parameters import (
-    IPV4_HEADER_BYTES,
-    IPV6_HEADER_BYTES,
-    MSS_FLOOR,
-    TCP_HEADER_BYTES,
-    TcpParameters,
-)
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import TimeWait
 from gossamer.core.wire.flow import MAPPED_PREFIX, Flow, is_ipv4
 

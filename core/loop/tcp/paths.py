@@ -12,7 +12,7 @@ Source: RFC 1191 6.2 and 6.3, RFC 8201 5.2 and 5.3.
 from collections import OrderedDict
 from typing import Final
 
-from gossamer.core.tcp.parameters import PATH_RAISE_US
+from gossamer.core.tcp.constants import PATH_RAISE_US
 from gossamer.core.wire.flow import Flow
 
 PATHS_MAX: Final = 1024

@@ -16,9 +16,9 @@ from gossamer.core.loop.tcp.failure import error_for, error_of, why_over
 from gossamer.core.loop.tcp.side import Cancels, Side, Signals, Takes
 from gossamer.core.tcp.actions import Accepted, Failed, Failure, Signal
 from gossamer.core.tcp.calls.send import send
+from gossamer.core.tcp.constants import EXTENT_BYTES_MIN
 from gossamer.core.tcp.events import Send
 from gossamer.core.tcp.memory import FREE_BYTES
-from gossamer.core.tcp.parameters import EXTENT_BYTES_MIN
 from gossamer.core.tcp.step import Outcome
 from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.threads.thread import BLOCKED, Thread

@@ -19,7 +19,8 @@ from gossamer.core.packetdrill.symbols import PATH_MTU_DISCOVERY
 from gossamer.core.packetdrill.sysctls.setters import congestion_name, lowat_bytes
 from gossamer.core.packetdrill.world import OK, CallResult, ScriptWorld, failed
 from gossamer.core.records import replace
-from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, MILLISECOND_US
+from gossamer.core.tcp.constants import MILLISECOND_US
+from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS
 from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.tcb import State
 from gossamer.core.wire.segment import ECN_BITS

@@ -13,7 +13,7 @@ from gossamer.core.packetdrill.script import Array, Braces, Call, Expression, Wh
 from gossamer.core.packetdrill.sockets import POLLERR, POLLHUP
 from gossamer.core.packetdrill.symbols import EPOLL_EVENTS
 from gossamer.core.packetdrill.world import OK, BlockedCall, CallResult, ScriptWorld, failed
-from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.constants import MILLISECOND_US
 
 ALWAYS: Final = POLLERR | POLLHUP
 POLLNVAL: Final = 0x20

@@ -18,7 +18,8 @@ from gossamer.core.packetdrill.sysctls.setters import (
     truth,
 )
 from gossamer.core.records import replace
-from gossamer.core.tcp.parameters import MILLISECOND_US, TcpParameters
+from gossamer.core.tcp.constants import MILLISECOND_US
+from gossamer.core.tcp.parameters import TcpParameters
 
 ECT_ON: Final = {"0": "data", "1": "syn-ack", "2": "all"}
 

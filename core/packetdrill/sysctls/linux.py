@@ -20,7 +20,7 @@ from gossamer.core.packetdrill.sysctls.setters import (
     truth,
 )
 from gossamer.core.records import replace
-from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.constants import MILLISECOND_US
 
 LINUX_SYSCTLS: Final[dict[str, Setter]] = {
     "tcp_sack": truth("sack"),

@@ -7,7 +7,8 @@ from gossamer.core.errors import GossamerError
 from gossamer.core.packetdrill.errors import Mismatch, Unsupported
 from gossamer.core.records import replace
 from gossamer.core.tcp.congestion.named import named
-from gossamer.core.tcp.parameters import MILLISECOND_US, NOTSENT_UNLIMITED, TcpParameters
+from gossamer.core.tcp.constants import MILLISECOND_US
+from gossamer.core.tcp.parameters import NOTSENT_UNLIMITED, TcpParameters
 
 Setter = Callable[[TcpParameters, str], TcpParameters]
 

@@ -9,7 +9,7 @@ from gossamer.core.packetdrill.sysctls.bsd import BSD_FAST_OPEN, BSD_SYSCTLS, is
 from gossamer.core.packetdrill.sysctls.linux import HARMLESS, LINUX_SYSCTLS, NO_BEARING
 from gossamer.core.packetdrill.sysctls.setters import number_of
 from gossamer.core.records import replace
-from gossamer.core.tcp.parameters import MILLISECOND_US
+from gossamer.core.tcp.constants import MILLISECOND_US
 
 KEEPALIVE_IDLE: Final = {"net.ipv4.tcp_keepalive_time": 1, "net.inet.tcp.keepidle": 1000}
 """Parts of a second that it counts: SO_KEEPALIVE alone puts it into effect."""

@@ -6,11 +6,12 @@ Source: RFC 9293 3.10.1.
 from gossamer.core.seq import seq_add
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
+from gossamer.core.tcp.constants import RTO_INITIAL_US
 from gossamer.core.tcp.ecn import ect_of_syn, syn_flags
 from gossamer.core.tcp.events import Opening
 from gossamer.core.tcp.fast_open import room_bytes, syn_text
 from gossamer.core.tcp.handshake import offer, wanted
-from gossamer.core.tcp.parameters import RTO_INITIAL_US, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.path_mtu import first_path
 from gossamer.core.tcp.tcb import FastOpen, State, Tcb
 from gossamer.core.tcp.timestamps import ts_value

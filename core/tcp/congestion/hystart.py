@@ -16,7 +16,7 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import Seq, seq_le, seq_lt
-from gossamer.core.tcp.parameters import (
+from gossamer.core.tcp.constants import (
     CSS_GROWTH_DIVISOR,
     CSS_ROUNDS,
     HYSTART_RTT_DIVISOR,

@@ -13,9 +13,9 @@ from gossamer.core.tcp import record_ends, send_limits
 from gossamer.core.tcp.actions import Actions, Deliver, Signal
 from gossamer.core.tcp.buffer import appended, without_front
 from gossamer.core.tcp.congestion.events import acknowledged, sampled
+from gossamer.core.tcp.constants import RTT_INTERVAL_US
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import output
-from gossamer.core.tcp.parameters import RTT_INTERVAL_US
 from gossamer.core.tcp.recovery.transmissions import after_ack
 from gossamer.core.tcp.rtt import can_probe, measured, probe_at_us
 from gossamer.core.tcp.send_space import gives_space

@@ -16,7 +16,7 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le
 from gossamer.core.tcp.congestion import events as congestion
-from gossamer.core.tcp.parameters import DUP_THRESH
+from gossamer.core.tcp.constants import DUP_THRESH
 from gossamer.core.tcp.recovery import (
     discarded,
     fast,

@@ -8,7 +8,7 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le, seq_lt
 from gossamer.core.tcp import record_ends
 from gossamer.core.tcp.congestion import events as congestion
-from gossamer.core.tcp.parameters import DUP_THRESH
+from gossamer.core.tcp.constants import DUP_THRESH
 from gossamer.core.tcp.path_mtu import is_probe_lost, without_probe
 from gossamer.core.tcp.recovery import discarded, proportional_rate, rack, spurious
 from gossamer.core.tcp.recovery.report import AckReport

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gossamer.core.seq import MASK, Seq, seq_add, seq_lt
-from gossamer.core.tcp.parameters import DUP_THRESH, SACKED_RANGES_MAX
+from gossamer.core.tcp.constants import DUP_THRESH, SACKED_RANGES_MAX
 from gossamer.core.tcp.recovery import ranges, transmissions
 from gossamer.core.tcp.recovery.limited_transmit import gone_bytes
 from gossamer.core.tcp.recovery.ranges import Ranges

@@ -15,7 +15,7 @@ Source: RFC 8985 5.2 (Segment.xmit_ts, Segment.retransmitted).
 import msgspec
 
 from gossamer.core.seq import MASK, Seq
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US, TRANSMISSIONS_MAX
+from gossamer.core.tcp.constants import CLOCK_GRANULARITY_US, TRANSMISSIONS_MAX
 from gossamer.core.tcp.tcb import Run, Tcb
 
 replace = msgspec.structs.replace

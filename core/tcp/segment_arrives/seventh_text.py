@@ -10,10 +10,10 @@ from gossamer.core.tcp import ecn, reassembly, urgent
 from gossamer.core.tcp.actions import Actions, Deliver, Dropped, Failure
 from gossamer.core.tcp.buffer import appended, concatenated, octets_at, without_front
 from gossamer.core.tcp.closed import failed, reset_reply
+from gossamer.core.tcp.constants import DUP_THRESH
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import SegmentArrives
 from gossamer.core.tcp.output import acknowledgment
-from gossamer.core.tcp.parameters import DUP_THRESH
 from gossamer.core.tcp.recovery.dsack import with_held_part
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.tcb import State, Tcb

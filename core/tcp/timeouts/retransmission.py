@@ -10,8 +10,8 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp import path_mtu
 from gossamer.core.tcp.actions import Actions, Signal
 from gossamer.core.tcp.closed import timed_out
+from gossamer.core.tcp.constants import DELIVERY_PROBLEM_RETRIES
 from gossamer.core.tcp.output import output
-from gossamer.core.tcp.parameters import DELIVERY_PROBLEM_RETRIES
 from gossamer.core.tcp.recovery.losses import after_reordering_timer, is_reordering_timer
 from gossamer.core.tcp.recovery.timeout import after_timeout, flight_marked_lost
 from gossamer.core.tcp.tcb import Tcb

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.core.tcp.buffer import Sent, appended, concatenated, octets_at, queued, text_at, without_front
-from gossamer.core.tcp.parameters import COALESCE_BYTES, EXTENT_BYTES_MIN
+from gossamer.core.tcp.constants import COALESCE_BYTES, EXTENT_BYTES_MIN
 from gossamer.core.wire.text import Extent, TextInParts
 
 SIZES = st.lists(st.sampled_from((1, 2, 100, 4_000, 5_000, 20_000)), min_size=1, max_size=30)

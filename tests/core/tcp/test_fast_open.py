@@ -10,8 +10,9 @@ from gossamer.core.tcp import fast_open, listen
 from gossamer.core.tcp.actions import Action, Deliver, Failed, Failure, Granted, Signal
 from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.codec import decode, encode
+from gossamer.core.tcp.constants import FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4
 from gossamer.core.tcp.events import Abort, Close, Event, Receive, SegmentArrives, Send, Timeout
-from gossamer.core.tcp.parameters import FAST_OPEN_PERIOD_US, MSS_DEFAULT_IPV4, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import Connection, step
 from gossamer.core.tcp.tcb import Listener, State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us

@@ -14,15 +14,10 @@ from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp.actions import Dropped, PathLearned, Signal
 from gossamer.core.tcp.codec import decode, encode
+from gossamer.core.tcp.constants import BLACK_HOLE_TIMEOUTS, PATH_PROBES_MAX, PATH_RAISE_US
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Event, IcmpError, PathKnown, Report, SegmentArrives, Send, Timeout
-from gossamer.core.tcp.parameters import (
-    BLACK_HOLE_TIMEOUTS,
-    PATH_PROBES_MAX,
-    PATH_RAISE_US,
-    MtuProbing,
-    TcpParameters,
-)
+from gossamer.core.tcp.parameters import MtuProbing, TcpParameters
 from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Path, Tcb

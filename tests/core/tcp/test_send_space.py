@@ -8,8 +8,9 @@ from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer
 from gossamer.core.tcp.actions import Accepted, Signal
+from gossamer.core.tcp.constants import EXTENT_BYTES_MIN
 from gossamer.core.tcp.events import SegmentArrives, Send, SetOptions
-from gossamer.core.tcp.parameters import EXTENT_BYTES_MIN, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.send_space import gives_space, room_bytes, unsent_bytes
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.tcp.step import step

@@ -10,8 +10,9 @@ from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, OPENING, PEER_TS, peer_syn
 from gossamer.core.tcp import listen, syn_cookie
 from gossamer.core.tcp.actions import Signal
+from gossamer.core.tcp.constants import MSS_FLOOR, SYN_COOKIE_MSS, SYN_COOKIE_PERIOD_US
 from gossamer.core.tcp.events import SegmentArrives
-from gossamer.core.tcp.parameters import MSS_FLOOR, SYN_COOKIE_MSS, SYN_COOKIE_PERIOD_US, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.syn_cookie import CookieSecrets, Returned
 from gossamer.core.tcp.tcb import Listener, State, Tcb

@@ -10,8 +10,9 @@ from gossamer.core.tcp import listen
 from gossamer.core.tcp.actions import Failed, Failure, Signal
 from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.codec import decode, encode
+from gossamer.core.tcp.constants import DELIVERY_PROBLEM_RETRIES
 from gossamer.core.tcp.events import SetOptions, Timeout
-from gossamer.core.tcp.parameters import DELIVERY_PROBLEM_RETRIES, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import Listener, Tcb

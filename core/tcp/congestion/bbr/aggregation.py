@@ -9,7 +9,7 @@ import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.bbr.memory import Memory, Samples
 from gossamer.core.tcp.congestion.control import Ack
-from gossamer.core.tcp.parameters import BBR_EXTRA_ACKED_ROUNDS
+from gossamer.core.tcp.constants import BBR_EXTRA_ACKED_ROUNDS
 from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace

@@ -8,7 +8,7 @@ import msgspec
 
 from gossamer.core.tcp.congestion.bbr.memory import UNKNOWN_US, Memory
 from gossamer.core.tcp.congestion.control import Ack
-from gossamer.core.tcp.parameters import BBR_FULL_GROWTH, BBR_FULL_ROUNDS
+from gossamer.core.tcp.constants import BBR_FULL_GROWTH, BBR_FULL_ROUNDS
 
 replace = msgspec.structs.replace
 

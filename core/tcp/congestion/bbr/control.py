@@ -22,7 +22,7 @@ from gossamer.core.tcp.congestion.bbr import (
 from gossamer.core.tcp.congestion.bbr.inflight import next_cwnd, saved_cwnd
 from gossamer.core.tcp.congestion.bbr.memory import Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
-from gossamer.core.tcp.parameters import (
+from gossamer.core.tcp.constants import (
     BBR_BETA,
     BBR_DRAIN_GAIN,
     BBR_MIN_SEGMENTS,

@@ -10,7 +10,7 @@ import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.bbr import bandwidth, rounds, short_term
 from gossamer.core.tcp.congestion.bbr.memory import UNBOUNDED, AckPhase, Memory, Mode
-from gossamer.core.tcp.parameters import BBR_PROBE_UP_ROUNDS_MAX, BBR_PROBE_WAIT_US
+from gossamer.core.tcp.constants import BBR_PROBE_UP_ROUNDS_MAX, BBR_PROBE_WAIT_US
 from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace

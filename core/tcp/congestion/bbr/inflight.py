@@ -6,8 +6,7 @@ Source: draft-ietf-ccwg-bbr-06 5.6.4, 5.6.1 (the gains).
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.bbr.memory import UNBOUNDED, UNKNOWN_US, Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack
-from gossamer.core.tcp.pacing import quantum_bytes
-from gossamer.core.tcp.parameters import (
+from gossamer.core.tcp.constants import (
     BBR_CWND_GAIN,
     BBR_CWND_GAIN_UP,
     BBR_HEADROOM,
@@ -15,6 +14,7 @@ from gossamer.core.tcp.parameters import (
     BBR_OFFLOAD_QUANTA,
     BBR_PROBE_RTT_CWND_GAIN,
 )
+from gossamer.core.tcp.pacing import quantum_bytes
 from gossamer.core.tcp.tcb import Congestion
 
 

@@ -11,7 +11,8 @@ from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.records import replace
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
-from gossamer.core.tcp.parameters import FAST_OPEN_HELD_US, FAST_OPEN_REST_US, TcpParameters
+from gossamer.core.tcp.constants import FAST_OPEN_HELD_US, FAST_OPEN_REST_US
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import NO_OPTIONS
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import pack_flow

@@ -10,7 +10,8 @@ from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcp.call import TcpConnect
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
-from gossamer.core.tcp.parameters import SYN_COOKIE_PERIOD_US, TcpParameters
+from gossamer.core.tcp.constants import SYN_COOKIE_PERIOD_US
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.packet import build_packet, parse_packet

@@ -3,8 +3,9 @@
 import pytest
 
 from gossamer.core.loop.tcp.opening import Openings
+from gossamer.core.tcp.constants import MSS_FLOOR
 from gossamer.core.tcp.isn import SECRET_BYTES
-from gossamer.core.tcp.parameters import MSS_FLOOR, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.wire.flow import pack_flow
 
 V4 = pack_flow(("192.0.2.1", 1024), ("192.0.2.2", 80))

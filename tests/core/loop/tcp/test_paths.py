@@ -13,7 +13,8 @@ from gossamer.core.loop.tcp.paths import PATHS_MAX, Paths
 from gossamer.core.sim.device import MemorySink
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
-from gossamer.core.tcp.parameters import PATH_RAISE_US, TcpParameters
+from gossamer.core.tcp.constants import PATH_RAISE_US
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.wire.checksum import checksum
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.icmp import V4_FRAGMENTATION_NEEDED_CODE, V4_UNREACHABLE

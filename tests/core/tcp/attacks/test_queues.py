@@ -9,16 +9,16 @@ from gossamer.core.seq import seq_add, seq_diff
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, PEER_ISS, from_peer
 from gossamer.core.tcp.actions import Dropped
-from gossamer.core.tcp.drop import SegmentDrop
-from gossamer.core.tcp.events import Send
-from gossamer.core.tcp.parameters import (
+from gossamer.core.tcp.constants import (
     COALESCE_BYTES,
     MSS_FLOOR,
     REASSEMBLY_BLOCKS_MAX,
     SACKED_RANGES_MAX,
     TRANSMISSIONS_MAX,
-    TcpParameters,
 )
+from gossamer.core.tcp.drop import SegmentDrop
+from gossamer.core.tcp.events import Send
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Phase, Rack, Recovery, RoundTrip, Run, Tcb
 from gossamer.core.wire.segment import ACK, PSH, SynOptions
 

@@ -5,8 +5,9 @@ import pytest
 from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send, stepped
+from gossamer.core.tcp.constants import HYSTART_SEGMENTS
 from gossamer.core.tcp.events import SegmentArrives, Timeout
-from gossamer.core.tcp.parameters import HYSTART_SEGMENTS, TcpParameters
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.timeouts import deadline_us
 
 SMSS = 1448

@@ -10,7 +10,8 @@ from gossamer.core.sim import oracle
 from gossamer.core.sim.end import User
 from gossamer.core.sim.link import Faults, ScriptedLink
 from gossamer.core.sim.pair import EndSetting, Pair
-from gossamer.core.tcp.parameters import SSTHRESH_INITIAL, TcpParameters
+from gossamer.core.tcp.constants import SSTHRESH_INITIAL
+from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.tcb import Tcb
 
 ONE_WAY_US = 25_000

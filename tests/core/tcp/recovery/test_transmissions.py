@@ -8,8 +8,8 @@ from gossamer.core.records import replace
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
+from gossamer.core.tcp.constants import TRANSMISSIONS_MAX
 from gossamer.core.tcp.events import Timeout
-from gossamer.core.tcp.parameters import TRANSMISSIONS_MAX
 from gossamer.core.tcp.recovery import transmissions
 from gossamer.core.tcp.tcb import Run, Tcb
 

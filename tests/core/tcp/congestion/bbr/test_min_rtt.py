@@ -3,7 +3,7 @@
 from gossamer.core.records import replace
 from gossamer.core.tcp.congestion.bbr import min_rtt
 from gossamer.core.tcp.congestion.bbr.memory import AckPhase, Memory, Mode, ShortTerm
-from gossamer.core.tcp.parameters import CLOCK_GRANULARITY_US
+from gossamer.core.tcp.constants import CLOCK_GRANULARITY_US
 
 from .paths import BDP, KNOWN, MS, RATE, RTT_US, SECOND, SMSS, START_US, acked, hears, on
 
