@@ -48,6 +48,7 @@ from gossamer.core.tcp.actions import (
 from gossamer.core.tcp.calls.open import open_active
 from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import (
     Abort,
@@ -70,7 +71,7 @@ from gossamer.core.tcp.listen import segment_arrives as listen
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.tcp.step import Connection, Outcome, step
-from gossamer.core.tcp.tcb import Congestion, Listener, State, Tcb, TimeWait
+from gossamer.core.tcp.tcb import Listener, State, Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.tcp.timeouts.timers import timers_due
 from gossamer.core.wire.packet import Parsed, parse_packet

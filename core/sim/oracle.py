@@ -23,8 +23,9 @@ from gossamer.core.tcp.events import Event, Timeout
 from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.output import flight_bytes, is_fin_unsent
 from gossamer.core.tcp.recovery.ranges import covered, total_bytes
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.step import Connection
-from gossamer.core.tcp.tcb import Phase, Reassembly, Recovery, State, Tcb
+from gossamer.core.tcp.tcb import Reassembly, State, Tcb
 from gossamer.core.wire.segment import CE, CWR, FIN, RST, SYN, Segment
 
 

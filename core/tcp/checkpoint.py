@@ -25,10 +25,11 @@ from gossamer.core.tcp.checkpoint_stem import of_stem
 from gossamer.core.tcp.codec import UndecodableConnection
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.keepalive import idle_deadline_us
+from gossamer.core.tcp.recovery.records import Run
 from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.silly_window import CLOSED_BY_US
-from gossamer.core.tcp.tcb import Run, State, Tcb
+from gossamer.core.tcp.tcb import State, Tcb
 
 replace = msgspec.structs.replace
 

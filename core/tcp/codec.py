@@ -11,7 +11,8 @@ from gossamer.core.errors import GossamerError
 from gossamer.core.layout import CONNECTION_LAYOUT
 from gossamer.core.records import decoded, encoded, replace
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
-from gossamer.core.tcp.tcb import Congestion, Tcb, TimeWait
+from gossamer.core.tcp.congestion.record import Congestion
+from gossamer.core.tcp.tcb import Tcb, TimeWait
 
 KINDS: dict[int, type[Tcb] | type[TimeWait]] = {1: Tcb, 2: TimeWait}
 

@@ -17,8 +17,9 @@ import msgspec
 
 from gossamer.core.clock import SECOND_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_lt
+from gossamer.core.tcp.recovery.records import Delivery, Run
 from gossamer.core.tcp.recovery.transmissions import runs_of
-from gossamer.core.tcp.tcb import Delivery, Run, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 

@@ -21,7 +21,8 @@ from gossamer.core.seq import seq_lt
 from gossamer.core.tcp import accurate_ecn, ecn_bytes
 from gossamer.core.tcp.accurate_ecn import COUNTERS, acked_packets, brings_news, more_marks
 from gossamer.core.tcp.congestion.events import marked
-from gossamer.core.tcp.tcb import Agreed, Ecn, Phase, Tcb
+from gossamer.core.tcp.recovery.records import Phase
+from gossamer.core.tcp.tcb import Agreed, Ecn, Tcb
 from gossamer.core.wire.segment import ACE_FLAGS, ACK, AE, CE, CWR, ECE, ECT_0, NOT_ECT, Segment
 
 replace = msgspec.structs.replace

@@ -16,9 +16,10 @@ from gossamer.core.tcp.constants import CLOCK_GRANULARITY_US, DUP_THRESH, SSTHRE
 from gossamer.core.tcp.output import flight_bytes
 from gossamer.core.tcp.path_mtu import header_bytes
 from gossamer.core.tcp.recovery.ranges import covered
+from gossamer.core.tcp.recovery.records import Phase
 from gossamer.core.tcp.rtt import backed_off_us
 from gossamer.core.tcp.send_limits import NEVER_LIMITED, limited_us
-from gossamer.core.tcp.tcb import Phase, SendLimit, State, Tcb, TimeWait
+from gossamer.core.tcp.tcb import SendLimit, State, Tcb, TimeWait
 from gossamer.core.tcp.urgent import urgent_bytes
 
 STATE_NUMBERS = {

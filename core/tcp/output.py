@@ -20,6 +20,7 @@ from gossamer.core.tcp.pacing import UNPACED, allowance_bytes, next_at_us
 from gossamer.core.tcp.parameters import NOTSENT_UNLIMITED
 from gossamer.core.tcp.reassembly import SACK_BLOCKS_MAX, sack_blocks
 from gossamer.core.tcp.recovery import dsack, proportional_rate
+from gossamer.core.tcp.recovery.records import Phase
 from gossamer.core.tcp.recovery.retransmit import next_lost, retransmitted
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.transmissions import after_sending, with_fin_apart
@@ -27,7 +28,7 @@ from gossamer.core.tcp.rtt import backed_off_us, can_probe, expires_after_sendin
 from gossamer.core.tcp.send_space import low_water
 from gossamer.core.tcp.silly_window import CLOSED_BY_US, is_worth_sending
 from gossamer.core.tcp.super_segment import Room, retransmitted_together, together
-from gossamer.core.tcp.tcb import Phase, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timestamps import ts_value
 from gossamer.core.tcp.window import textless_seq, window_field
 from gossamer.core.wire.segment import ACK, FIN, NO_TIMESTAMP, NOT_ECT, PSH, SackBlock, Segment

@@ -14,8 +14,9 @@ Source: draft-cardwell-iccrg-bbr-congestion-control-00 4.2.1, 4.2.2.
 from typing import Final
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import PACING_QUANTUM_BYTES_MAX, PACING_QUANTUM_US, PACING_SLOW_RATE
-from gossamer.core.tcp.tcb import Congestion, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 UNPACED: Final = 1 << 61
 """An allowance that never ends (bytes)."""

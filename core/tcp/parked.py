@@ -15,8 +15,9 @@ from typing import Any, Final
 import msgspec
 
 from gossamer.core.seq import Seq
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.parameters import DEFAULT_PARAMETERS, TcpParameters
-from gossamer.core.tcp.tcb import Agreed, Congestion, RoundTrip, State, Tcb
+from gossamer.core.tcp.tcb import Agreed, RoundTrip, State, Tcb
 
 replace = msgspec.structs.replace
 

@@ -1,6 +1,7 @@
 """Congestion control: how much may be in flight. One file an algorithm, each a `Control` of pure functions
 over a frozen record; `named` finds one by the name that stands in the connection's parameters.
 
+    record.py           what a connection remembers for its algorithm
     control.py          the interface, what it is passed, and RFC 5681's answers as defaults
     cubic.py            RFC 9438: the default
     newreno.py          RFC 5681, RFC 3465

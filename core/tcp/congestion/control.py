@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from gossamer.core.seq import Seq
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.delivery_rate import LostRun, Rate
-from gossamer.core.tcp.tcb import Congestion, RoundTrip
+from gossamer.core.tcp.tcb import RoundTrip
 
 replace = msgspec.structs.replace
 

@@ -16,9 +16,9 @@ import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss, is_cwnd_limited
 from gossamer.core.tcp.congestion.hystart import Rounds
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.congestion.slow_start import grown
 from gossamer.core.tcp.constants import CUBIC_BETA, CUBIC_C, CUBIC_TARGET_MAX
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

@@ -10,8 +10,10 @@ from gossamer.core.seq import HALF, MASK
 from gossamer.core.tcp import delivery_rate
 from gossamer.core.tcp.congestion.control import Ack, Loss
 from gossamer.core.tcp.congestion.named import control_of
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.pacing import rate_of_window
-from gossamer.core.tcp.tcb import Congestion, Phase, Tcb
+from gossamer.core.tcp.recovery.records import Phase
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 

@@ -6,7 +6,8 @@ Source: RFC 6928 2, RFC 5681 3.1 and 4.1.
 from functools import lru_cache
 
 from gossamer.core.tcp.congestion.named import control_of, named
-from gossamer.core.tcp.tcb import Agreed, Congestion, Tcb
+from gossamer.core.tcp.congestion.record import Congestion
+from gossamer.core.tcp.tcb import Agreed, Tcb
 
 
 def initial_window(agreed: Agreed) -> int:

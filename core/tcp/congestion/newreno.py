@@ -10,8 +10,8 @@ import msgspec
 
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss, is_cwnd_limited
 from gossamer.core.tcp.congestion.hystart import Rounds
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.congestion.slow_start import grown
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

@@ -6,7 +6,7 @@ or an error that names the algorithm. It runs interpreted in every build, as the
 
 from gossamer.core.errors import GossamerError
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
-from gossamer.core.tcp.tcb import Congestion
+from gossamer.core.tcp.congestion.record import Congestion
 
 
 class CongestionControlError(GossamerError):

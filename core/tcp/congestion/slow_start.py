@@ -10,8 +10,8 @@ import msgspec
 from gossamer.core.tcp.congestion import hystart
 from gossamer.core.tcp.congestion.control import Ack
 from gossamer.core.tcp.congestion.hystart import Rounds
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import ABC_SEGMENTS, HYSTART_SEGMENTS, SSTHRESH_INITIAL
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

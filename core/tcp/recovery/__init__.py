@@ -1,5 +1,6 @@
 """Loss recovery: what is lost, and what of it may be sent again now.
 
+    records.py            what is remembered
     acks.py               the order of the rules, for each ACK
     report.py             what an ACK says                        RFC 6675 2, RFC 2883
     scoreboard.py         which octets the peer has reported      RFC 2018, RFC 6675

@@ -29,9 +29,10 @@ from gossamer.core.tcp.recovery import (
     tail_loss_probe,
     timeout,
 )
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.recovery.report import AckReport, read
 from gossamer.core.tcp.rtt import is_probe_due
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import Segment
 
 replace = msgspec.structs.replace

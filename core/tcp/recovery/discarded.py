@@ -19,9 +19,10 @@ from gossamer.core.seq import MASK, Seq, seq_le, seq_lt, seq_max, seq_min
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery import rack, ranges, transmissions
 from gossamer.core.tcp.recovery.ranges import Ranges
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.recovery.scoreboard import with_lost
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 

@@ -11,9 +11,10 @@ from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.constants import DUP_THRESH
 from gossamer.core.tcp.path_mtu import is_probe_lost, without_probe
 from gossamer.core.tcp.recovery import discarded, proportional_rate, rack, spurious
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.recovery.scoreboard import with_lost
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 

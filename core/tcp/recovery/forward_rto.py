@@ -10,8 +10,9 @@ import msgspec
 
 from gossamer.core.seq import MASK, seq_lt
 from gossamer.core.tcp.recovery import transmissions
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.recovery.report import AckReport
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 

@@ -3,7 +3,8 @@
 Source: RFC 3042 2, RFC 6675 5 (3).
 """
 
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.recovery.records import Phase, Recovery
+from gossamer.core.tcp.tcb import Tcb
 
 LIMITED_SEGMENTS_MAX = 2
 """RFC 3042 2: "The amount of outstanding data would remain less than or equal to the congestion window plus 2

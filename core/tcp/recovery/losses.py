@@ -12,8 +12,9 @@ import msgspec
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.tcp.recovery import fast, rack, scoreboard
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.recovery.report import AckReport
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 

@@ -15,9 +15,10 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.seq import MASK, Seq, seq_add, seq_diff, seq_le, seq_lt, seq_max, seq_min
 from gossamer.core.tcp.constants import REORDERING_MAX, REORDERING_WINDOW_PERSIST
 from gossamer.core.tcp.recovery import ranges, transmissions
+from gossamer.core.tcp.recovery.records import Phase, Rack, Recovery, Run
 from gossamer.core.tcp.recovery.report import AckReport, highest_reported
 from gossamer.core.tcp.recovery.scoreboard import is_threshold_reached, with_lost
-from gossamer.core.tcp.tcb import Phase, Rack, Recovery, Run, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timestamps import ts_value
 
 replace = msgspec.structs.replace

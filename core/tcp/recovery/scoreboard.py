@@ -13,7 +13,8 @@ from gossamer.core.tcp.constants import DUP_THRESH, SACKED_RANGES_MAX
 from gossamer.core.tcp.recovery import ranges, transmissions
 from gossamer.core.tcp.recovery.limited_transmit import gone_bytes
 from gossamer.core.tcp.recovery.ranges import Ranges
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.recovery.records import Phase, Recovery
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 

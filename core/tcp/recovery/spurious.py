@@ -12,9 +12,10 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery import transmissions
+from gossamer.core.tcp.recovery.records import Phase, Recovery, Undo
 from gossamer.core.tcp.recovery.report import AckReport
 from gossamer.core.tcp.rtt import after_spurious_timeout
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb, Undo
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timestamps import can_have_waited, echoed_us, ts_value
 
 replace = msgspec.structs.replace

@@ -9,8 +9,9 @@ import msgspec
 
 from gossamer.core.seq import Seq, seq_le, seq_lt
 from gossamer.core.tcp.congestion import events as congestion
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.recovery.report import AckReport
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.segment import SackBlock
 
 replace = msgspec.structs.replace

@@ -8,8 +8,9 @@ import msgspec
 from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.tcp.congestion import events as congestion
 from gossamer.core.tcp.recovery import forward_rto, rack, spurious
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.recovery.scoreboard import with_lost
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 

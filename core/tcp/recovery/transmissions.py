@@ -16,7 +16,8 @@ import msgspec
 
 from gossamer.core.seq import MASK, Seq
 from gossamer.core.tcp.constants import CLOCK_GRANULARITY_US, TRANSMISSIONS_MAX
-from gossamer.core.tcp.tcb import Run, Tcb
+from gossamer.core.tcp.recovery.records import Run
+from gossamer.core.tcp.tcb import Tcb
 
 replace = msgspec.structs.replace
 Runs = tuple[Run, ...]

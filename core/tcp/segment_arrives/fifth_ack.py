@@ -21,6 +21,7 @@ from gossamer.core.tcp.fast_open import is_early
 from gossamer.core.tcp.handshake import after_lost_syn
 from gossamer.core.tcp.keepalive import idle_deadline_us
 from gossamer.core.tcp.recovery.acks import on_ack
+from gossamer.core.tcp.recovery.records import Phase
 from gossamer.core.tcp.recovery.scoreboard import pipe_bytes
 from gossamer.core.tcp.recovery.timeout import flight_marked_lost
 from gossamer.core.tcp.recovery.transmissions import after_ack
@@ -28,7 +29,7 @@ from gossamer.core.tcp.rtt import expires_after_ack_us, measured, without_measur
 from gossamer.core.tcp.segment_arrives.first_sequence import trimmed
 from gossamer.core.tcp.segment_arrives.verdict import PROCEED, Verdict
 from gossamer.core.tcp.send_space import gives_space
-from gossamer.core.tcp.tcb import Phase, State, Tcb
+from gossamer.core.tcp.tcb import State, Tcb
 from gossamer.core.tcp.time_wait import enter
 from gossamer.core.tcp.timestamps import has_dsack, round_trip_us, shown_us
 from gossamer.core.tcp.window import opened_window

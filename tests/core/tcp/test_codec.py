@@ -14,7 +14,9 @@ from gossamer.core.sim.link import Faults
 from gossamer.core.sim.pair import EndSetting, Pair
 from gossamer.core.tcp import tcb as records
 from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.parameters import PARAMETER_BOUNDS, TcpParameters
+from gossamer.core.tcp.recovery.records import Delivery, Rack, Recovery, Run, Undo
 from gossamer.core.tcp.step import step
 from gossamer.core.tcp.tcb import State
 
@@ -80,14 +82,14 @@ def names(kind: Any) -> tuple[str, ...]:
 
 LAYOUT: dict[Any, tuple[int, str]] = {
     records.Agreed: (16, "965e1192"),
-    records.Congestion: (7, "ca44082b"),
+    Congestion: (7, "ca44082b"),
     records.EcnCounters: (3, "eb8a4c86"),
     records.Ecn: (10, "dc01081b"),
-    records.Recovery: (24, "1029bfe1"),
-    records.Delivery: (6, "7b7649b2"),
-    records.Run: (5, "bdf70413"),
-    records.Rack: (5, "e450cb32"),
-    records.Undo: (7, "156344ab"),
+    Recovery: (24, "1029bfe1"),
+    Delivery: (6, "7b7649b2"),
+    Run: (5, "bdf70413"),
+    Rack: (5, "e450cb32"),
+    Undo: (7, "156344ab"),
     records.Block: (3, "426d0a97"),
     records.Reassembly: (4, "cd48420f"),
     records.Path: (8, "1f338715"),

@@ -29,8 +29,9 @@ from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.ecn import is_setup
 from gossamer.core.tcp.events import Close, SegmentArrives, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.recovery.records import Phase
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Listener, Phase, State, Tcb
+from gossamer.core.tcp.tcb import Listener, State, Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import (
     ACK,

@@ -4,7 +4,8 @@ from gossamer.core.records import replace
 from gossamer.core.sim import states
 from gossamer.core.tcp.explain import explain
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.tcp.tcb import Phase, Recovery, TimeWait
+from gossamer.core.tcp.recovery.records import Phase, Recovery
+from gossamer.core.tcp.tcb import TimeWait
 
 
 def rows(text: str) -> dict[str, str]:

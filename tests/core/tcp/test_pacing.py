@@ -12,10 +12,11 @@ from gossamer.core.sim.states import NOW_US, from_peer, send, stepped
 from gossamer.core.tcp import pacing
 from gossamer.core.tcp.actions import Signal
 from gossamer.core.tcp.congestion.change import with_control
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.events import Send, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Congestion, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import Segment
 

@@ -10,26 +10,21 @@ from gossamer.core.clock import NEVER_US
 from gossamer.core.records import fields, replace
 from gossamer.core.sim import states
 from gossamer.core.tcp.actions import Failure
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import NUMBERS, pack, records, unpack
+from gossamer.core.tcp.recovery.records import Delivery, Phase, Rack, Recovery, Run, Undo
 from gossamer.core.tcp.tcb import (
     Agreed,
-    Congestion,
-    Delivery,
     Ecn,
     FastOpen,
     Path,
-    Phase,
-    Rack,
     Reassembly,
-    Recovery,
     RoundTrip,
-    Run,
     SendLimits,
     SoftError,
     State,
     Tcb,
-    Undo,
     UserTimeout,
 )
 

@@ -20,8 +20,9 @@ from gossamer.core.tcp.events import Event, Send, Timeout
 from gossamer.core.tcp.output import output
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.recovery.ranges import total_bytes
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.wire.cutting import SUPER_SEGMENT_BYTES_MAX, cut
 from gossamer.core.wire.segment import PSH, Segment
 

@@ -9,8 +9,8 @@ import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.bbr.memory import Memory, Samples
 from gossamer.core.tcp.congestion.control import Ack
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import BBR_EXTRA_ACKED_ROUNDS
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

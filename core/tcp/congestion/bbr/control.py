@@ -22,6 +22,7 @@ from gossamer.core.tcp.congestion.bbr import (
 from gossamer.core.tcp.congestion.bbr.inflight import next_cwnd, saved_cwnd
 from gossamer.core.tcp.congestion.bbr.memory import Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import (
     BBR_BETA,
     BBR_DRAIN_GAIN,
@@ -29,7 +30,6 @@ from gossamer.core.tcp.constants import (
     BBR_PACING_PERCENT,
     BBR_STARTUP_GAIN,
 )
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

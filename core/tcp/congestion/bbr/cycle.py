@@ -10,8 +10,8 @@ import msgspec
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.bbr import bandwidth, rounds, short_term
 from gossamer.core.tcp.congestion.bbr.memory import UNBOUNDED, AckPhase, Memory, Mode
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import BBR_PROBE_UP_ROUNDS_MAX, BBR_PROBE_WAIT_US
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

@@ -6,6 +6,7 @@ Source: draft-ietf-ccwg-bbr-06 5.6.4, 5.6.1 (the gains).
 from gossamer.core.clock import SECOND_US
 from gossamer.core.tcp.congestion.bbr.memory import UNBOUNDED, UNKNOWN_US, Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import (
     BBR_CWND_GAIN,
     BBR_CWND_GAIN_UP,
@@ -15,7 +16,6 @@ from gossamer.core.tcp.constants import (
     BBR_PROBE_RTT_CWND_GAIN,
 )
 from gossamer.core.tcp.pacing import quantum_bytes
-from gossamer.core.tcp.tcb import Congestion
 
 
 def bdp_bytes(memory: Memory, bw: int, gain: float = 1.0) -> int:

@@ -10,8 +10,8 @@ from gossamer.core.tcp.congestion.bbr import bandwidth, cycle, rounds
 from gossamer.core.tcp.congestion.bbr.inflight import target_bytes
 from gossamer.core.tcp.congestion.bbr.memory import UNBOUNDED, AckPhase, Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import BBR_BETA, BBR_LOSS_THRESHOLD
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

@@ -12,13 +12,13 @@ from gossamer.core.tcp.congestion.bbr.inflight import probe_rtt_cwnd, saved_cwnd
 from gossamer.core.tcp.congestion.bbr.memory import AckPhase, Memory, Mode
 from gossamer.core.tcp.congestion.bbr.short_term import forgotten
 from gossamer.core.tcp.congestion.control import Ack
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import (
     BBR_MIN_RTT_WINDOW_US,
     BBR_PROBE_RTT_INTERVAL_US,
     BBR_PROBE_RTT_US,
     CLOCK_GRANULARITY_US,
 )
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

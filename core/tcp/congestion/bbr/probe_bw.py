@@ -9,8 +9,8 @@ from gossamer.core.tcp.congestion.bbr import bandwidth, cycle, long_term, rounds
 from gossamer.core.tcp.congestion.bbr.inflight import headroom_bytes, inflight_bytes, target_bytes
 from gossamer.core.tcp.congestion.bbr.memory import AckPhase, Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import BBR_RENO_ROUNDS_MAX
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

@@ -7,7 +7,7 @@ import msgspec
 
 from gossamer.core.tcp.congestion.bbr.memory import Memory
 from gossamer.core.tcp.congestion.control import Ack
-from gossamer.core.tcp.tcb import Congestion
+from gossamer.core.tcp.congestion.record import Congestion
 
 replace = msgspec.structs.replace
 

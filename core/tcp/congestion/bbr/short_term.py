@@ -8,8 +8,8 @@ import msgspec
 
 from gossamer.core.tcp.congestion.bbr.memory import UNBOUNDED, Memory, ShortTerm
 from gossamer.core.tcp.congestion.control import Ack
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import BBR_BETA
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

@@ -10,8 +10,8 @@ from gossamer.core.tcp.congestion.bbr.inflight import bdp_bytes, inflight_bytes
 from gossamer.core.tcp.congestion.bbr.long_term import is_too_high
 from gossamer.core.tcp.congestion.bbr.memory import Memory, Mode
 from gossamer.core.tcp.congestion.control import Ack
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.constants import BBR_DRAIN_ROUNDS, BBR_STARTUP_LOSSES
-from gossamer.core.tcp.tcb import Congestion
 
 replace = msgspec.structs.replace
 

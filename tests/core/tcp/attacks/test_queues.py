@@ -19,7 +19,8 @@ from gossamer.core.tcp.constants import (
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Send
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.tcp.tcb import Phase, Rack, Recovery, RoundTrip, Run, Tcb
+from gossamer.core.tcp.recovery.records import Phase, Rack, Recovery, Run
+from gossamer.core.tcp.tcb import RoundTrip, Tcb
 from gossamer.core.wire.segment import ACK, PSH, SynOptions
 
 from .besieged import duplicate, fully_open, hears, segments, sending, steps, watched, work

@@ -9,9 +9,9 @@ from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.congestion.change import with_control
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.events import Send, Timeout
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.tcp.tcb import Congestion
 from gossamer.core.tcp.timeouts import deadline_us
 
 

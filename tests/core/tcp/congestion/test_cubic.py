@@ -9,7 +9,8 @@ from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
 from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.congestion.control import Ack, Loss
 from gossamer.core.tcp.congestion.cubic import ALPHA, Cubic, Curve, seconds_to_plateau, w_cubic
-from gossamer.core.tcp.tcb import Congestion, RoundTrip
+from gossamer.core.tcp.congestion.record import Congestion
+from gossamer.core.tcp.tcb import RoundTrip
 
 SMSS = 1_000
 MS = 1_000

@@ -8,8 +8,9 @@ from gossamer.core.sim.scenario import Scenario
 from gossamer.core.sim.simulation import Simulation
 from gossamer.core.sim.states import NOW_US, send
 from gossamer.core.tcp.congestion import events
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.parameters import TcpParameters
-from gossamer.core.tcp.tcb import Congestion, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 SMSS = 1_448
 

@@ -7,8 +7,9 @@ from gossamer.core.tcp.congestion import hystart
 from gossamer.core.tcp.congestion.control import Ack
 from gossamer.core.tcp.congestion.hystart import Rounds
 from gossamer.core.tcp.congestion.named import named
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.congestion.slow_start import counted_bytes, grown
-from gossamer.core.tcp.tcb import Congestion, RoundTrip
+from gossamer.core.tcp.tcb import RoundTrip
 
 MS = 1_000
 SMSS = 1_448

@@ -8,7 +8,7 @@ from gossamer.core.sim import states
 from gossamer.core.tcp.codec import UndecodableConnection, decode, encode
 from gossamer.core.tcp.congestion.control import Ack, Control, Loss
 from gossamer.core.tcp.congestion.named import UnknownCongestionControl, control_of, named
-from gossamer.core.tcp.tcb import Congestion
+from gossamer.core.tcp.congestion.record import Congestion
 
 
 class Memory(msgspec.Struct, frozen=True, array_like=True):

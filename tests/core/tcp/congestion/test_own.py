@@ -11,7 +11,8 @@ from gossamer.core.tcp.congestion import events
 from gossamer.core.tcp.congestion.initial_window import initial_congestion
 from gossamer.core.tcp.congestion.newreno import NewReno
 from gossamer.core.tcp.congestion.own import CongestionControlError
-from gossamer.core.tcp.tcb import Congestion, Tcb
+from gossamer.core.tcp.congestion.record import Congestion
+from gossamer.core.tcp.tcb import Tcb
 
 
 def wrong(*_: Any) -> Any:

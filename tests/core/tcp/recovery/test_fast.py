@@ -9,8 +9,9 @@ from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, segment
 from gossamer.core.tcp.actions import Signal
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TcpParameters
+from gossamer.core.tcp.recovery.records import Phase
 from gossamer.core.tcp.step import step
-from gossamer.core.tcp.tcb import Phase, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.segment import Segment
 

@@ -5,7 +5,7 @@ import pytest
 from gossamer.core.clock import NEVER_US
 from gossamer.core.sim.states import NOW_US, segment_arrives
 from gossamer.core.tcp.recovery.losses import after_reordering_timer, is_reordering_timer
-from gossamer.core.tcp.tcb import Phase, Recovery
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 
 from .lossy import MS, NEWRENO, RTT_US, at, in_flight, places, replace, report
 

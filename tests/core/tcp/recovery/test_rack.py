@@ -11,8 +11,9 @@ from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.recovery import ranges, transmissions
 from gossamer.core.tcp.recovery.rack import after_recovery, detected, latest, reordering_window_us
+from gossamer.core.tcp.recovery.records import Phase, Rack, Recovery, Run
 from gossamer.core.tcp.recovery.report import AckReport, read
-from gossamer.core.tcp.tcb import Phase, Rack, Recovery, Run, Tcb
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 
 from .lossy import MS, NEWRENO, RTT_US, SMSS, at, in_flight, places, replace, report

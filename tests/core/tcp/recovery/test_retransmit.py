@@ -5,9 +5,10 @@ import pytest
 from gossamer.core.seq import Seq, seq_add
 from gossamer.core.sim.states import NOW_US
 from gossamer.core.tcp.recovery.forward_rto import SECOND_ACK
+from gossamer.core.tcp.recovery.records import Phase, Recovery
 from gossamer.core.tcp.recovery.retransmit import next_lost, retransmitted
 from gossamer.core.tcp.recovery.scoreboard import with_lost
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.tcb import Tcb
 
 from .lossy import MS, SMSS, at, in_flight, replace
 

@@ -9,7 +9,8 @@ from gossamer.core.seq import MASK, Seq, seq_add
 from gossamer.core.sim import states
 from gossamer.core.sim.states import NOW_US, send
 from gossamer.core.tcp.recovery import ranges, scoreboard, transmissions
-from gossamer.core.tcp.tcb import Phase, Recovery, Tcb
+from gossamer.core.tcp.recovery.records import Phase, Recovery
+from gossamer.core.tcp.tcb import Tcb
 
 SMSS = 1448
 FLIGHT = 400

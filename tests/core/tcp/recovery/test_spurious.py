@@ -4,7 +4,8 @@ import pytest
 
 from gossamer.core.sim.states import NOW_US, segment_arrives, stepped
 from gossamer.core.tcp.events import SegmentArrives, Timeout
-from gossamer.core.tcp.tcb import Phase, Tcb
+from gossamer.core.tcp.recovery.records import Phase
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.tcp.timeouts import deadline_us
 
 from .lossy import MS, NEWRENO, RTT_US, SMSS, in_flight, places, replace, report

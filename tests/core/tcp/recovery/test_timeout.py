@@ -3,8 +3,8 @@
 import pytest
 
 from gossamer.core.sim.states import NOW_US
+from gossamer.core.tcp.recovery.records import Phase, Recovery, Run
 from gossamer.core.tcp.recovery.timeout import after_timeout, marked_lost, with_reneged
-from gossamer.core.tcp.tcb import Phase, Recovery, Run
 
 from .lossy import MS, NEWRENO, RTT_US, SMSS, at, in_flight, replace
 

@@ -11,7 +11,8 @@ from gossamer.core.sim.states import NOW_US, from_peer, segment_arrives, send
 from gossamer.core.tcp.constants import TRANSMISSIONS_MAX
 from gossamer.core.tcp.events import Timeout
 from gossamer.core.tcp.recovery import transmissions
-from gossamer.core.tcp.tcb import Run, Tcb
+from gossamer.core.tcp.recovery.records import Run
+from gossamer.core.tcp.tcb import Tcb
 
 TICK = 1_000
 SENT = st.tuples(st.just("new"), st.integers(1, 50), st.integers(0, 3))

@@ -13,8 +13,9 @@ from gossamer.core.tcp.congestion.bbr.memory import (
     RoundCount,
 )
 from gossamer.core.tcp.congestion.control import Ack, Loss
+from gossamer.core.tcp.congestion.record import Congestion
 from gossamer.core.tcp.delivery_rate import LostRun, Rate
-from gossamer.core.tcp.tcb import Congestion, RoundTrip
+from gossamer.core.tcp.tcb import RoundTrip
 
 SMSS = 1_000
 MS = 1_000
