@@ -25,8 +25,15 @@ from gossamer.core.threads.calls import Fork, Join, Park, Sleep, Yield
 from gossamer.core.threads.current import NoSchedulerRuns, current_scheduler
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, SchedulerPort, Waiter
-from gossamer.core.threads.scheduler import NoLoopTakesCall, NotASystemCall, Scheduler
-from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.systemcall import (
+    BLOCKED,
+    Canceller,
+    Handler,
+    NoLoopTakesCall,
+    NotASystemCall,
+    SystemCall,
+)
 from gossamer.core.threads.thread import Raise, Thread
 from gossamer.core.threads.waiters import Waiters
 from gossamer.core.threads.watchdog import Watchdog

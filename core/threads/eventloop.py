@@ -124,3 +124,12 @@ class Waiter(Protocol):
 
     def unwatch(self, fd: int) -> None:
         """See SchedulerPort.unwatch."""
+
+
+def is_not_watched(_fd: int) -> bool:
+    """`is_watched` of a waiter that has none."""
+    return False
+
+
+def wakes_nobody(_at_us: int, _callback: Callable[[int], None]) -> None:
+    """`wake_at` of a waiter that has none: its `wait` ends exactly, or it has no timer."""

@@ -11,27 +11,27 @@ Source: Li and Zdancewic, PLDI 2007, section 4.2.
 """
 
 import logging
-import reprlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
 from threading import get_ident
-from types import CoroutineType, MethodType
+from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 from gossamer.core.clock import NEVER_US, Clock, monotonic_us
-from gossamer.core.errors import GossamerError, MisuseError, misuse, without_frames
-from gossamer.core.threads.calls import Fork, Join, Nbio, Park, Ret, Returning, Yield
+from gossamer.core.errors import GossamerError, without_frames
+from gossamer.core.threads.calls import Fork, Returning, Yield
 from gossamer.core.threads.cancel import Cancelled
 from gossamer.core.threads.current import CURRENT, check_os_thread
 from gossamer.core.threads.deadlines import DeadlineHeap
-from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, Waiter
+from gossamer.core.threads.eventloop import EventLoop, PassiveLoop, Waiter, is_not_watched, wakes_nobody
 from gossamer.core.threads.generators import left_generators_end_in
 from gossamer.core.threads.introspection import blocked_in
-from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall
-from gossamer.core.threads.thread import BLOCKED, ENDED, Raise, Thread, check_coroutine
+from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall, refusal
+from gossamer.core.threads.thread import BLOCKED, ENDED, Raise, Thread, check_coroutine, throwable
+from gossamer.core.threads.threadcalls import ThreadCalls
 from gossamer.core.threads.tracebacks import note_thread
 
 R = TypeVar("R")
@@ -40,44 +40,13 @@ log = logging.getLogger(__name__)
 
 TURN_THREADS_MAX: Final = 64
 """Threads run in one turn, so that loops are never starved by threads, and what a thread wrote is still in
-the processor's cache when its reader runs.
-"""
-
+the processor's cache when its reader runs."""
 _THREADS_IN_A_TURN: Final = range(TURN_THREADS_MAX)
-
 ALARMS_MAX: Final = 256
 """Deadlines of cancel scopes that are handled in one turn."""
-
 CALLS_IN_A_ROW_MAX: Final = 32
 """Calls a thread may make that are answered at once before it goes to the back of the queue."""
-
 _CALLS_IN_A_ROW: Final = range(CALLS_IN_A_ROW_MAX)
-
-
-class NoLoopTakesCall(GossamerError):
-    """A thread made a system call, and no loop of this scheduler takes calls of that class."""
-
-
-class NotASystemCall(MisuseError):
-    """A thread awaited something of another library, such as an asyncio future."""
-
-
-def _is_not_watched(_fd: int) -> bool:
-    return False
-
-
-def _wakes_nobody(_at_us: int, _callback: Callable[[int], None]) -> None:
-    """Of a waiter whose `wait` ends exactly, or that has no timer."""
-
-
-def _throwable(error: BaseException) -> BaseException:
-    """What can be thrown into a thread for that error."""
-    if not isinstance(error, GeneratorExit):
-        return error
-    # Thrown in, it would close the coroutines within one by one, none of which may make a call then.
-    raised = RuntimeError("what was waited for raised GeneratorExit")
-    raised.__cause__ = error
-    return raised
 
 
 class Scheduler:
@@ -101,17 +70,10 @@ class Scheduler:
         self.clock = clock
         self._now_us = clock()
         self._ready: deque[Thread[Any]] = deque()
-        self._handlers: dict[type, Handler] = {
-            Fork: self._fork,
-            Join: self._join,
-            Nbio: self._nbio,
-            Park: self._park,
-            Ret: self._ret,
-            Yield: self._yield,
-        }
-        self._cancellers: dict[type, Canceller] = {Join: self._cancel_join, Park: self._cancel_park}
+        calls = ThreadCalls(self.resume, self.throw, self._unpark)
+        self._handlers: dict[type, Handler] = {Fork: self._fork, Yield: self._yield, **calls.takes}
+        self._cancellers: dict[type, Canceller] = dict(calls.cancels)
         self._alarms: DeadlineHeap[Callable[[], None]] | None = None
-        self._wakes = self._unpark  # made once: each parked thread has a method of it
         self.running: Thread[Any] | None = None
         """The thread whose code runs just now."""
         self.guest: object | None = None
@@ -129,9 +91,9 @@ class Scheduler:
         self._thread_errors_total = 0
         self.watch: Callable[[int, int, Callable[[int], None]], None] = waiter.watch
         self.unwatch: Callable[[int], None] = waiter.unwatch
-        self.is_watched: Callable[[int], bool] = getattr(waiter, "is_watched", _is_not_watched)
+        self.is_watched: Callable[[int], bool] = getattr(waiter, "is_watched", is_not_watched)
         self.forget: Callable[[int], None] = getattr(waiter, "forget", waiter.unwatch)
-        self.wake_at: Callable[[int, Callable[[int], None]], None] = getattr(waiter, "wake_at", _wakes_nobody)
+        self.wake_at: Callable[[int, Callable[[int], None]], None] = getattr(waiter, "wake_at", wakes_nobody)
         for loop in loops:
             self.add_loop(loop)
 
@@ -252,6 +214,14 @@ class Scheduler:
         thread.inbox = Raise(error)
         self._ready.append(thread)
 
+    def _unpark(self, thread: Thread[Any], value: Any) -> None:
+        """As `resume`, for whoever wakes a parked thread."""
+        if self.os_thread != get_ident() and self.os_thread:
+            check_os_thread(self)
+        assert thread.inbox is BLOCKED, f"{thread!r} is resumed twice"
+        thread.inbox = value
+        self._ready.append(thread)
+
     def dismiss(self, thread: Thread[Any]) -> None:
         """End a blocked thread, whose call will not be answered any more."""
         assert thread.inbox is BLOCKED, f"{thread!r} is ready, and is dismissed"
@@ -268,7 +238,7 @@ class Scheduler:
         BLOCKED among it. Raises: what the handler raises; NoLoopTakesCall."""
         handler = self._handlers.get(type(call))
         if handler is None:
-            raise self._refusal(call)
+            raise refusal(call, self._loops)
         return handler(thread, call)
 
     def now_us(self) -> int:
@@ -362,9 +332,9 @@ class Scheduler:
                 if type(value) is not Raise:
                     call = send(value)
                 elif thread.context is None:
-                    call = coroutine.throw(_throwable(value.error))
+                    call = coroutine.throw(throwable(value.error))
                 else:
-                    call = thread.context.run(coroutine.throw, _throwable(value.error))
+                    call = thread.context.run(coroutine.throw, throwable(value.error))
             except (StopIteration, Returning) as end:
                 self._end(thread, end.value)
                 del thread, coroutine, send, value, call
@@ -378,7 +348,7 @@ class Scheduler:
             try:
                 handler = handlers[type(call)]
             except KeyError:
-                value = Raise(self._refusal(call))
+                value = Raise(refusal(call, self._loops))
                 continue
             try:
                 value = handler(thread, call)
@@ -417,73 +387,11 @@ class Scheduler:
             self._thread_errors_total += 1
             log.error("%r was ended by an error", thread, exc_info=error)
 
-    def _refusal(self, call: Any) -> GossamerError:
-        """Why no handler was found for what a thread yielded."""
-        if isinstance(call, SystemCall):
-            loops = ", ".join(type(loop).__name__ for loop in self._loops) or "none"
-            return NoLoopTakesCall(f"no loop takes {type(call).__name__}; loops of this scheduler: {loops}")
-        found = reprlib.repr(call)  # which is there even where its own `repr` raises
-        return NotASystemCall(f"a thread awaited {found}, which is no system call of this library")
-
-    # The calls that the scheduler takes itself.
+    # The calls that put a thread into the ready queue.
 
     def _fork(self, _thread: Thread[Any], call: Fork[Any]) -> Thread[Any]:
         return self.spawn(call.coroutine, call.name, call.context)
 
     def _yield(self, thread: Thread[Any], _call: Yield) -> Any:
         self.resume(thread)
-        return BLOCKED
-
-    def _nbio(self, thread: Thread[Any], call: Nbio) -> Any:
-        try:
-            if thread.context is None:
-                return call.function(*call.arguments)
-            return thread.context.run(call.function, *call.arguments)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - raised by the thread's own function, so in the thread
-            del thread, call
-            return Raise(error)
-
-    def _park(self, thread: Thread[Any], call: Park[Any]) -> Any:
-        if not isinstance(call.waiters, deque):
-            raise misuse("sys_park: waiters", call.waiters, "a Waiters, or a deque")
-        call.waiters.append(MethodType(self._wakes, thread))
-        return BLOCKED
-
-    def _unpark(self, thread: Thread[Any], value: Any) -> None:
-        """As `resume`, for whoever wakes a parked thread."""
-        if self.os_thread != get_ident() and self.os_thread:
-            check_os_thread(self)
-        assert thread.inbox is BLOCKED, f"{thread!r} is resumed twice"
-        thread.inbox = value
-        self._ready.append(thread)
-
-    def _cancel_park(self, thread: Thread[Any], call: Park[Any]) -> bool:
-        try:
-            call.waiters.remove(MethodType(self._wakes, thread))  # equal to the one that `_park` put in
-        except ValueError:
-            return False
-        return True
-
-    def _cancel_join(self, thread: Thread[Any], call: Join[Any]) -> bool:
-        del call.thread.joiners[thread]
-        return True
-
-    def _ret(self, _thread: Thread[Any], call: Ret) -> Any:
-        # Not `coroutine.close()`: within it a `finally` clause could not make a call that blocks.
-        return Raise(Returning(call.value))
-
-    def _join(self, thread: Thread[Any], call: Join[Any]) -> Any:
-        joined = call.thread
-        if joined is thread:
-            raise MisuseError(f"{thread!r} joins itself and would wait for ever")
-        if joined.joiners is None:
-            joined.joiners = {thread: None}
-        elif joined.joiners is not ENDED:
-            joined.joiners[thread] = None
-        elif type(joined.inbox) is Raise:
-            self.throw(thread, joined.inbox.error)
-        else:
-            self.resume(thread, joined.inbox)
         return BLOCKED

@@ -9,11 +9,13 @@ A call is awaited as it is, never wrapped in an `async def`: a blocked thread th
 Source: Li and Zdancewic, PLDI 2007, section 3 (system calls as nodes of a trace).
 """
 
-from collections.abc import Callable, Generator
+import reprlib
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from gossamer.core.errors import GossamerError, MisuseError
 from gossamer.core.threads.thread import BLOCKED as BLOCKED
 from gossamer.ffi._await import await_answer
 
@@ -62,3 +64,20 @@ Handler = Callable[[Any, Any], Any]
 An OSError or GossamerError that it raises (MisuseError for an argument that is not allowed) is raised in the
 calling thread; any other exception is our own bug and ends the process loudly. After BLOCKED the loop owes
 the thread exactly one `scheduler.resume(thread, value)` or `scheduler.throw(thread, error)`."""
+
+
+class NoLoopTakesCall(GossamerError):
+    """A thread made a system call, and no loop of this scheduler takes calls of that class."""
+
+
+class NotASystemCall(MisuseError):
+    """A thread awaited something of another library, such as an asyncio future."""
+
+
+def refusal(call: Any, loops: Iterable[object]) -> GossamerError:
+    """Why no handler was found for what a thread yielded, beside these loops."""
+    if isinstance(call, SystemCall):
+        names = ", ".join(type(loop).__name__ for loop in loops) or "none"
+        return NoLoopTakesCall(f"no loop takes {type(call).__name__}; loops of this scheduler: {names}")
+    found = reprlib.repr(call)  # which is there even where its own `repr` raises
+    return NotASystemCall(f"a thread awaited {found}, which is no system call of this library")

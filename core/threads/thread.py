@@ -27,6 +27,16 @@ class Raise:
         self.error: BaseException = error
 
 
+def throwable(error: BaseException) -> BaseException:
+    """What can be thrown into a thread for that error."""
+    if not isinstance(error, GeneratorExit):
+        return error
+    # Thrown in, it would close the coroutines within one by one, none of which may make a call then.
+    raised = RuntimeError("what was waited for raised GeneratorExit")
+    raised.__cause__ = error
+    return raised
+
+
 class Blocked:
     """The type of BLOCKED."""
 

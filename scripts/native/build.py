@@ -31,7 +31,7 @@ TREE, C_FILES, OBJECTS = BUILD / "src", BUILD / "c", BUILD / "objects"
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 COMPILED = ROOT / "gossamer" / "compiled" / SUFFIX.split(".")[1]
 
-THREADS = ("deadlines", "scheduler", "thread")
+THREADS = ("deadlines", "scheduler", "thread", "threadcalls")
 """Of the threads: what runs them."""
 SIMULATOR = ("agenda", "end", "flow", "link")
 """Of the simulator: what every segment goes through."""

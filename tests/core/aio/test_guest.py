@@ -23,7 +23,8 @@ from gossamer.core.threads.cancel import Cancelled, CancelScope, move_on_after
 from gossamer.core.threads.current import current_thread
 from gossamer.core.threads.introspection import process_dump
 from gossamer.core.threads.nursery import open_nursery
-from gossamer.core.threads.scheduler import NoLoopTakesCall, Scheduler
+from gossamer.core.threads.scheduler import Scheduler
+from gossamer.core.threads.systemcall import NoLoopTakesCall
 from gossamer.core.threads.watchdog import Watchdog
 
 LONG_S = 60

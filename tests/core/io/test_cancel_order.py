@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gossamer.core.loop.program import run
-from gossamer.core.threads import scheduler as scheduler_module
+from gossamer.core.threads import threadcalls
 from gossamer.core.threads.calls import sys_fork, sys_join, sys_park, sys_sleep, sys_yield
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.sync import (
@@ -64,7 +64,7 @@ def is_same(thread: Thread[Any], other: object) -> bool:
 def comparisons_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """As steps of Python: searches for a thread, and for its waker."""
     monkeypatch.setattr(Thread, "__eq__", is_same)
-    monkeypatch.setattr(scheduler_module, "MethodType", SeenWaker)
+    monkeypatch.setattr(threadcalls, "MethodType", SeenWaker)
 
 
 class Steps:

@@ -28,14 +28,8 @@ from gossamer.core.threads.calls import (
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.eventloop import PassiveLoop, SchedulerPort
 from gossamer.core.threads.nursery import open_nursery
-from gossamer.core.threads.scheduler import (
-    CALLS_IN_A_ROW_MAX,
-    TURN_THREADS_MAX,
-    NoLoopTakesCall,
-    NotASystemCall,
-    Scheduler,
-)
-from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall
+from gossamer.core.threads.scheduler import CALLS_IN_A_ROW_MAX, TURN_THREADS_MAX, Scheduler
+from gossamer.core.threads.systemcall import BLOCKED, Handler, NoLoopTakesCall, NotASystemCall, SystemCall
 
 
 @pytest.fixture
